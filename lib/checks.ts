@@ -1,0 +1,169 @@
+// The one place for argument checks. Order in every op: types, detached, shapes, option ranges, label range, aliasing;
+// nothing is written before all have passed.
+import { describe, failure } from './errors.js';
+import type { IndexMatrix, Matrix } from './matrix.js';
+
+/** Integer class labels, one per row. */
+export type Labels = Int32Array | Uint8Array | Uint16Array | Uint32Array | readonly number[];
+
+export function checkInteger(argument: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
+  if (typeof value !== 'number') throw failure('ERR_TYPE', argument, 'a number', describe(value));
+  if (!Number.isInteger(value) || value < min || value > max) {
+    const range = max === Number.MAX_SAFE_INTEGER ? `an integer of at least ${min}` : `an integer in [${min}, ${max}]`;
+    throw failure('ERR_OPTION_RANGE', argument, range, describe(value));
+  }
+  return value;
+}
+
+export interface NumberRange {
+  readonly min?: number;
+  readonly max?: number;
+  /** The bounds themselves are not allowed. */
+  readonly exclusive?: boolean;
+}
+
+export function checkNumber(argument: string, value: unknown, range: NumberRange = {}): number {
+  const { min = -Infinity, max = Infinity, exclusive = false } = range;
+  if (typeof value !== 'number') throw failure('ERR_TYPE', argument, 'a number', describe(value));
+  const inside = exclusive ? value > min && value < max : value >= min && value <= max;
+  if (!Number.isFinite(value) || !inside) {
+    const [open, close] = exclusive ? ['(', ')'] : ['[', ']'];
+    throw failure('ERR_OPTION_RANGE', argument, `a finite number in ${open}${min}, ${max}${close}`, describe(value));
+  }
+  return value;
+}
+
+export function checkChoice<T extends string>(argument: string, value: unknown, choices: readonly T[]): T {
+  if (!choices.includes(value as T)) {
+    throw failure('ERR_OPTION_RANGE', argument, `one of ${choices.map((c) => `'${c}'`).join(', ')}`, describe(value));
+  }
+  return value as T;
+}
+
+export function checkBoolean(argument: string, value: unknown): boolean {
+  if (typeof value !== 'boolean') throw failure('ERR_TYPE', argument, 'a boolean', describe(value));
+  return value;
+}
+
+/** Options are a plain object with known names only: a misspelt option must not be ignored in silence. */
+export function checkOptions(options: unknown, known: readonly string[]): void {
+  if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', 'options', 'an object', describe(options));
+  for (const name of Object.keys(options)) {
+    if (!known.includes(name)) throw failure('ERR_OPTION_RANGE', `options.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
+  }
+}
+
+// A detached view and a shrunk one both report a length of 0; only the buffer tells them apart.
+const resizableArrayBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached')?.get;
+function isDetached(view: ArrayBufferView): boolean {
+  const { buffer } = view;
+  if (!(buffer instanceof ArrayBuffer)) return false;
+  if (resizableArrayBuffer) return resizableArrayBuffer.call(buffer) as boolean;
+  if (buffer.byteLength !== 0) return false;
+  try {
+    new Uint8Array(buffer);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+function checkAttached(argument: string, view: ArrayBufferView): void {
+  if (isDetached(view)) throw failure('ERR_DETACHED', argument, 'a live buffer', 'one that was transferred or detached');
+}
+
+/** True for anything that claims to be a matrix; `checkMatrix` decides whether it is a sound one. */
+export function looksLikeMatrix(value: unknown): value is Matrix {
+  return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
+}
+
+function checkShaped(argument: string, value: unknown, type: typeof Float32Array | typeof Int32Array, cols: number | undefined): void {
+  const form = `{ data: ${type.name}, shape: [rows, cols] }`;
+  if (!looksLikeMatrix(value)) throw failure('ERR_TYPE', argument, form, describe(value));
+  const { data, shape } = value;
+  if (!((data as unknown) instanceof type)) throw failure('ERR_TYPE', `${argument}.data`, `a ${type.name}`, describe(data));
+  checkAttached(`${argument}.data`, data);
+  if (!Array.isArray(shape) || shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
+    throw failure('ERR_SHAPE', `${argument}.shape`, 'two non-negative integers', describe(shape));
+  }
+  const [rows, width] = shape as [number, number];
+  if (width < 1) throw failure('ERR_SHAPE', `${argument}.shape`, 'at least one column', `[${rows}, ${width}]`);
+  if (rows * width !== data.length) {
+    throw failure('ERR_SHAPE', argument, `data of length ${rows} × ${width} = ${rows * width}`, `length ${data.length}`);
+  }
+  if (cols !== undefined && width !== cols) throw failure('ERR_SHAPE', argument, `${cols} columns`, `${width}`);
+}
+
+/** A sound matrix; with `cols`, of that width. */
+export function checkMatrix(argument: string, value: unknown, cols?: number): Matrix {
+  checkShaped(argument, value, Float32Array, cols);
+  return value as Matrix;
+}
+
+export function checkIndexMatrix(argument: string, value: unknown, cols: number): IndexMatrix {
+  checkShaped(argument, value, Int32Array, cols);
+  return value as IndexMatrix;
+}
+
+/** A sound matrix of exactly this shape. */
+export function checkMatrixOf(argument: string, value: unknown, rows: number, cols: number): Matrix {
+  const m = checkMatrix(argument, value);
+  if (m.shape[0] !== rows || m.shape[1] !== cols) throw failure('ERR_SHAPE', argument, `shape [${rows}, ${cols}]`, `[${m.shape.join(', ')}]`);
+  return m;
+}
+
+/** A Float32Array of exactly this length. */
+export function checkVector(argument: string, value: unknown, length: number): Float32Array {
+  if (!(value instanceof Float32Array)) throw failure('ERR_TYPE', argument, 'a Float32Array', describe(value));
+  checkAttached(argument, value);
+  if (value.length !== length) throw failure('ERR_SHAPE', argument, `length ${length}`, `length ${value.length}`);
+  return value;
+}
+
+export interface LabelRules {
+  /** Labels lie in [0, classes). Without it any int32 value will do: only equality counts. */
+  readonly classes?: number;
+  /** This value is allowed besides. */
+  readonly ignoreIndex?: number | undefined;
+}
+
+const wholeInt32 = 'integers within int32';
+
+/** One label per row as an Int32Array (the caller's own, where it is one). */
+export function checkLabels(argument: string, labels: unknown, rows: number, rules: LabelRules = {}): Int32Array {
+  const typed = labels instanceof Int32Array || labels instanceof Uint8Array || labels instanceof Uint16Array || labels instanceof Uint32Array;
+  if (!typed && !Array.isArray(labels)) {
+    throw failure('ERR_TYPE', argument, 'an Int32Array, Uint8Array, Uint16Array, Uint32Array or array of integers', describe(labels));
+  }
+  if (typed) checkAttached(argument, labels);
+  const values = labels as ArrayLike<number>;
+  if (values.length !== rows) throw failure('ERR_SHAPE', argument, `one label per row, ${rows}`, `${values.length}`);
+  const { classes, ignoreIndex } = rules;
+  const expected = classes === undefined ? wholeInt32 : `integers in [0, ${classes})${ignoreIndex === undefined ? '' : ` or ${ignoreIndex}`}`;
+  for (let i = 0; i < rows; i++) {
+    const label = values[i] as number;
+    const whole = Number.isInteger(label) && label === (label | 0);
+    const inRange = classes === undefined || label === ignoreIndex || (label >= 0 && label < classes);
+    if (!whole || !inRange) throw failure('ERR_LABEL_RANGE', `${argument}[${i}]`, expected, describe(label));
+  }
+  return labels instanceof Int32Array ? labels : Int32Array.from(values);
+}
+
+/** 0 or 1 per row: "same class" flags, genuine/impostor labels. */
+export function checkFlags(argument: string, flags: unknown, rows: number): Int32Array {
+  return checkLabels(argument, flags, rows, { classes: 2 });
+}
+
+/** `out` arguments may share memory neither with an input nor with one another. */
+export function checkAlias(outputs: Record<string, ArrayBufferView | undefined>, inputs: Record<string, ArrayBufferView | undefined>): void {
+  const outs = Object.entries(outputs).filter((entry): entry is [string, ArrayBufferView] => entry[1] !== undefined);
+  outs.forEach(([name, view], index) => {
+    for (const [other, input] of [...Object.entries(inputs), ...outs.slice(index + 1)]) {
+      if (input && overlap(view, input)) throw failure('ERR_ALIAS', name, `memory apart from ${other}`, 'overlapping memory');
+    }
+  });
+}
+
+function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  return a.buffer === b.buffer && a.byteOffset < b.byteOffset + b.byteLength && b.byteOffset < a.byteOffset + a.byteLength;
+}

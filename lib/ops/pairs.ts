@@ -1,0 +1,122 @@
+import type { Values } from './types.js';
+
+export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
+/** Distances the pair losses and miners know; cosine similarity always compares unit rows. */
+export type PairDistance = (typeof pairDistances)[number];
+
+export const tripletStrategies = [
+  'all',
+  'violating',
+  'semiHard',
+  'hard',
+  'easy',
+  'batchHard',
+  'semiHardClosest',
+  'hardestViolating',
+  'faceNetSemiHard',
+] as const;
+export type TripletStrategy = (typeof tripletStrategies)[number];
+
+export const pairStrategies = ['multiSimilarity', 'pairMargin', 'batchHard'] as const;
+export type PairStrategy = (typeof pairStrategies)[number];
+
+/** Reductions of pair and triplet terms; meanPositive is the mean over strictly positive terms. */
+export type TermReduction = 'mean' | 'sum' | 'meanPositive';
+
+/** Rows x1_i, x2_i; same_i = 1 for one class. Gradients are absent when not wanted. */
+export interface ContrastiveOp {
+  readonly x1: Values;
+  readonly x2: Values;
+  readonly same: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly margin: number;
+  readonly reduction: 'mean' | 'sum';
+  readonly perExample: Values;
+  readonly gradX1?: Values | undefined;
+  readonly gradX2?: Values | undefined;
+}
+
+export interface BatchContrastiveOp {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+  readonly posMargin: number;
+  readonly negMargin: number;
+  readonly reduction: TermReduction;
+  readonly gradX?: Values | undefined;
+}
+
+export interface TripletOp {
+  readonly anchor: Values;
+  readonly positive: Values;
+  readonly negative: Values;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: 'squaredEuclidean' | 'euclidean';
+  readonly margin: number;
+  /** Exponent of the norm, and what is added to every coordinate: euclidean only. */
+  readonly p: number;
+  readonly eps: number;
+  readonly swap: boolean;
+  readonly reduction: 'mean' | 'sum';
+  readonly perExample: Values;
+  readonly gradAnchor?: Values | undefined;
+  readonly gradPositive?: Values | undefined;
+  readonly gradNegative?: Values | undefined;
+}
+
+export interface MineTripletsOp {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+  readonly strategy: TripletStrategy;
+  readonly margin: number;
+  /** Seeds the random choice of faceNetSemiHard. */
+  readonly seed: number;
+}
+
+export interface MinePairsOp {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+  readonly strategy: PairStrategy;
+  readonly epsilon: number;
+  readonly posMargin: number;
+  readonly negMargin: number;
+}
+
+export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy'> {
+  readonly mining: TripletStrategy;
+  readonly reduction: TermReduction;
+  readonly swap: boolean;
+  readonly soft: boolean;
+  readonly gradX?: Values | undefined;
+}
+
+export interface BatchTripletResult {
+  readonly loss: number;
+  /** Triplets chosen, and those of them with a positive loss. */
+  readonly numTriplets: number;
+  readonly numActive: number;
+}
+
+export interface PairOps {
+  contrastiveLoss(op: ContrastiveOp): number;
+  batchContrastiveLoss(op: BatchContrastiveOp): number;
+  tripletLoss(op: TripletOp): number;
+  batchTripletLoss(op: BatchTripletOp): BatchTripletResult;
+  /** Flat (anchor, positive, negative) tuples, sorted. */
+  mineTriplets(op: MineTripletsOp): Int32Array;
+  /** Flat (i, j) tuples, sorted. */
+  minePairs(op: MinePairsOp): { readonly positivePairs: Int32Array; readonly negativePairs: Int32Array };
+}
