@@ -1,0 +1,59 @@
+// Softmax cross-entropy of one row of logits at a time: what every softmax head of the reference shares. Only one
+// row of logits exists at any moment, so memory never grows with batch × classes.
+import type { ClassificationOp } from '../ops/softmax.js';
+
+type Row = Float64Array;
+
+/**
+ * Streams the rows: `fill(i, z)` writes the logits of row i, `use(i, g)` receives ∂loss/∂z, reduction included.
+ * Ignored rows are passed over. ℓ = −(1−ε)v_y log p_y − (ε/C)Σ_c v_c log p_c; mean divides by Σv_y.
+ */
+export function classify(op: ClassificationOp, fill: (i: number, z: Row) => void, use?: (i: number, g: Row) => void): number {
+  const { labels, n, classes, reduction, labelSmoothing, ignoreIndex, classWeights, gradOutput, perExample } = op;
+  const weightOf = (c: number): number => classWeights?.[c] ?? 1;
+  let allWeights = 0;
+  for (let c = 0; c < classes; c++) allWeights += weightOf(c);
+  let weightSum = 0;
+  for (let i = 0; i < n; i++) if (labels[i] !== ignoreIndex) weightSum += weightOf(labels[i] as number);
+  const common = reduction === 'mean' ? (weightSum > 0 ? 1 / weightSum : 0) : 1;
+  const share = labelSmoothing / classes;
+  const z = new Float64Array(classes);
+  let loss = 0;
+  for (let i = 0; i < n; i++) {
+    const y = labels[i] as number;
+    if (y === ignoreIndex) {
+      perExample[i] = 0;
+      continue;
+    }
+    fill(i, z);
+    const { lse, logOfTarget, target, others } = logSumExp(z, y);
+    const hard = (1 - labelSmoothing) * weightOf(y);
+    let value = -hard * logOfTarget;
+    if (share > 0) for (let c = 0; c < classes; c++) value += share * weightOf(c) * (c === y ? -logOfTarget : lse - (z[c] as number));
+    const scale = reduction === 'none' ? (gradOutput?.[i] ?? 1) : common;
+    perExample[i] = value;
+    loss += scale * value;
+    if (!use) continue;
+    const soft = share * allWeights;
+    for (let c = 0; c < classes; c++) {
+      if (c !== y) z[c] = scale * ((hard + soft) * Math.exp((z[c] as number) - lse) - share * weightOf(c));
+    }
+    // 1 − p_y comes from the others' sum: p_y − 1 would cancel to 0 for a confident row.
+    z[y] = scale * (-hard * (others / (others + target)) + soft * (target / (others + target)) - share * weightOf(y));
+    use(i, z);
+  }
+  return loss;
+}
+
+/** Infinite logits count as equal to an equal maximum, so ∞ − ∞ never makes a NaN. */
+function logSumExp(z: Row, y: number): { lse: number; logOfTarget: number; target: number; others: number } {
+  let max = z[0] as number;
+  for (const value of z) if (value > max) max = value;
+  let others = 0;
+  for (let c = 0; c < z.length; c++) if (c !== y) others += z[c] === max ? 1 : Math.exp((z[c] as number) - max);
+  const targetLogit = z[y] as number;
+  const isMax = targetLogit === max;
+  const target = isMax ? 1 : Math.exp(targetLogit - max);
+  const lse = max + Math.log(others + target);
+  return { lse, logOfTarget: isMax ? -Math.log1p(others) : targetLogit - max - Math.log(others + target), target, others };
+}

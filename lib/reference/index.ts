@@ -1,0 +1,37 @@
+// The TypeScript backend: complete, in float64 accumulation, without cleverness. It defines the truth.
+import type { Backend } from '../backend.js';
+import { centerLoss, updateCenters } from './center.js';
+import { batchContrastiveLoss, contrastiveLoss } from './contrastive.js';
+import { distances, distancesGradient } from './distances.js';
+import { hardmax, hardmaxLoss } from './hardmax.js';
+import { marginSoftmax } from './margin-softmax.js';
+import { matmul } from './matmul.js';
+import { minePairs, mineTriplets } from './mining.js';
+import { nearest } from './nearest.js';
+import { normalize, normalizeGradient } from './normalize.js';
+import { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
+import { batchTripletLoss, tripletLoss } from './triplet.js';
+
+export const reference: Backend = {
+  matmul,
+  normalize,
+  normalizeGradient,
+  distances,
+  distancesGradient,
+  nearest,
+  contrastiveLoss,
+  batchContrastiveLoss,
+  tripletLoss,
+  batchTripletLoss,
+  mineTriplets,
+  minePairs,
+  centerLoss,
+  updateCenters,
+  softmax,
+  softmaxGradient,
+  softmaxCrossEntropy,
+  linearCrossEntropy,
+  marginSoftmax,
+  hardmax,
+  hardmaxLoss,
+};
