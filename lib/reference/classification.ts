@@ -26,7 +26,8 @@ export function classify(op: ClassificationOp, fill: (i: number, z: Row) => void
       continue;
     }
     fill(i, z);
-    const { lse, logOfTarget, target, others } = logSumExp(z, y);
+    const { max, lse, logOfTarget, target, others } = logSumExp(z, y);
+    const total = others + target;
     const hard = (1 - labelSmoothing) * weightOf(y);
     let value = -hard * logOfTarget;
     if (share > 0) for (let c = 0; c < classes; c++) value += share * weightOf(c) * (c === y ? -logOfTarget : lse - (z[c] as number));
@@ -36,24 +37,28 @@ export function classify(op: ClassificationOp, fill: (i: number, z: Row) => void
     if (!use) continue;
     const soft = share * allWeights;
     for (let c = 0; c < classes; c++) {
-      if (c !== y) z[c] = scale * ((hard + soft) * Math.exp((z[c] as number) - lse) - share * weightOf(c));
+      if (c !== y) z[c] = scale * (((hard + soft) * power(z[c] as number, max)) / total - share * weightOf(c));
     }
     // 1 − p_y comes from the others' sum: p_y − 1 would cancel to 0 for a confident row.
-    z[y] = scale * (-hard * (others / (others + target)) + soft * (target / (others + target)) - share * weightOf(y));
+    z[y] = scale * ((soft * target - hard * others) / total - share * weightOf(y));
     use(i, z);
   }
   return loss;
 }
 
 /** Infinite logits count as equal to an equal maximum, so ∞ − ∞ never makes a NaN. */
-function logSumExp(z: Row, y: number): { lse: number; logOfTarget: number; target: number; others: number } {
+function power(z: number, max: number): number {
+  return z === max ? 1 : Math.exp(z - max);
+}
+
+function logSumExp(z: Row, y: number): { max: number; lse: number; logOfTarget: number; target: number; others: number } {
   let max = z[0] as number;
   for (const value of z) if (value > max) max = value;
   let others = 0;
-  for (let c = 0; c < z.length; c++) if (c !== y) others += z[c] === max ? 1 : Math.exp((z[c] as number) - max);
+  for (let c = 0; c < z.length; c++) if (c !== y) others += power(z[c] as number, max);
   const targetLogit = z[y] as number;
-  const isMax = targetLogit === max;
-  const target = isMax ? 1 : Math.exp(targetLogit - max);
-  const lse = max + Math.log(others + target);
-  return { lse, logOfTarget: isMax ? -Math.log1p(others) : targetLogit - max - Math.log(others + target), target, others };
+  const target = power(targetLogit, max);
+  const logSum = Math.log(others + target);
+  const logOfTarget = targetLogit === max ? -Math.log1p(others) : targetLogit - max - logSum;
+  return { max, lse: max + logSum, logOfTarget, target, others };
 }

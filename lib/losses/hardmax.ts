@@ -1,0 +1,75 @@
+// "Hardmax" is read three ways in the literature; each has its own name here.
+import { backend } from '../backend.js';
+import { checkAlias, checkBoolean, checkChoice, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { type Matrix, zeros } from '../matrix.js';
+import { type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
+import { gradientOutput, present } from './classification.js';
+
+/**
+ * One-hot argmax of every row, [B, C]; ties go to the lowest index. Its gradient is 0 almost everywhere; the usual
+ * straight-through stand-in is `softmaxGradient`.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function hardmax(logits: Matrix, options: { readonly out?: Matrix } = {}): Matrix {
+  checkMatrix('logits', logits);
+  checkOptions(options, ['out']);
+  const [n, classes] = logits.shape;
+  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data });
+  backend().hardmax({ logits: logits.data, n, classes, out: out.data });
+  return out;
+}
+
+export interface HardmaxLossOptions {
+  /** Default `mean`; `none` makes `loss` the sum of perExample. */
+  readonly reduction?: SoftmaxReduction;
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradLogits?: Matrix };
+}
+
+export interface HardmaxLossResult {
+  readonly loss: number;
+  readonly perExample: Float32Array;
+  readonly gradLogits?: Matrix;
+}
+
+const options = ['reduction', 'gradients', 'out'] as const;
+
+/**
+ * max_j z_j − z_y: the limit of T·CE(z/T) as T → 0. Subgradient e_argmax − e_y, and 0 where the row is right.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function hardmaxLoss(logits: Matrix, labels: Labels, opts: HardmaxLossOptions = {}): HardmaxLossResult {
+  checkOptions(opts, options);
+  return run(logits, labels, opts, undefined);
+}
+
+/**
+ * [max_{j≠y} z_j − z_y + margin]₊, the multi-class hinge of Crammer and Singer 2001.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function hardmaxHingeLoss(
+  logits: Matrix,
+  labels: Labels,
+  opts: HardmaxLossOptions & {
+    /** At least 0, default 1. */
+    readonly margin?: number;
+  } = {},
+): HardmaxLossResult {
+  checkOptions(opts, [...options, 'margin']);
+  return run(logits, labels, opts, checkNumber('options.margin', opts.margin ?? 1, { min: 0 }));
+}
+
+function run(logits: Matrix, labels: Labels, opts: HardmaxLossOptions, margin: number | undefined): HardmaxLossResult {
+  checkMatrix('logits', logits);
+  checkOptions(opts.out ?? {}, ['gradLogits']);
+  const [n, classes] = logits.shape;
+  const wanted = checkBoolean('options.gradients', opts.gradients ?? true);
+  const gradLogits = gradientOutput('gradLogits', opts.out?.gradLogits, wanted, n, classes);
+  const reduction = checkChoice('options.reduction', opts.reduction ?? 'mean', softmaxReductions);
+  const checked = checkLabels('labels', labels, n, { classes });
+  checkAlias({ 'options.out.gradLogits': opts.out?.gradLogits?.data }, { logits: logits.data, labels: checked });
+  const perExample = new Float32Array(n);
+  const op = { logits: logits.data, labels: checked, n, classes, margin, reduction, perExample, gradLogits: gradLogits?.data };
+  return { loss: backend().hardmaxLoss(op), perExample, ...present({ gradLogits }) };
+}

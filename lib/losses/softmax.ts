@@ -1,0 +1,148 @@
+import { backend } from '../backend.js';
+import { checkAlias, checkBoolean, checkMatrix, checkMatrixOf, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
+import { type Matrix, zeros } from '../matrix.js';
+import { type ClassificationOptions, classificationOptions, gradientOutput, present, resolveClassification } from './classification.js';
+
+export interface SoftmaxOptions {
+  /** T > 0, default 1: softmax(z / T). T → 0 approaches `hardmax`. */
+  readonly temperature?: number;
+  readonly out?: Matrix;
+}
+
+/**
+ * softmax(z / T) of every row, [B, C].
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function softmax(logits: Matrix, options: SoftmaxOptions = {}): Matrix {
+  checkMatrix('logits', logits);
+  checkOptions(options, ['temperature', 'out']);
+  const [n, classes] = logits.shape;
+  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
+  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data });
+  backend().softmax({ logits: logits.data, n, classes, temperature, out: out.data });
+  return out;
+}
+
+/**
+ * ∂ Σ softmax(z / T)·gradOutput / ∂z, [B, C]. Also the usual straight-through gradient of `hardmax`.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function softmaxGradient(logits: Matrix, gradOutput: Matrix, options: SoftmaxOptions = {}): Matrix {
+  checkMatrix('logits', logits);
+  const [n, classes] = logits.shape;
+  checkMatrixOf('gradOutput', gradOutput, n, classes);
+  checkOptions(options, ['temperature', 'out']);
+  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
+  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data, gradOutput: gradOutput.data });
+  backend().softmaxGradient({ logits: logits.data, n, classes, temperature, gradOutput: gradOutput.data, gradLogits: out.data });
+  return out;
+}
+
+export interface SoftmaxCrossEntropyOptions extends ClassificationOptions {
+  readonly out?: { readonly gradLogits?: Matrix };
+}
+
+export interface SoftmaxCrossEntropyResult {
+  readonly loss: number;
+  /** ℓ_i, [B], before the reduction. */
+  readonly perExample: Float32Array;
+  /** ∂loss/∂logits, [B, C]. */
+  readonly gradLogits?: Matrix;
+}
+
+/**
+ * Softmax cross-entropy on logits [B, C]: ℓ_i = −(1−ε)·v_y·log p_y − (ε/C)·Σ_c v_c·log p_c. Equals PyTorch's
+ * `CrossEntropyLoss`, but a batch whose labels are all ignored has loss 0, not NaN. Nothing is clamped: lse − z_y.
+ * @param labels [B] integers in [0, C), or `ignoreIndex`
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
+ */
+export function softmaxCrossEntropy(logits: Matrix, labels: Labels, options: SoftmaxCrossEntropyOptions = {}): SoftmaxCrossEntropyResult {
+  checkMatrix('logits', logits);
+  checkOptions(options, classificationOptions);
+  checkOptions(options.out ?? {}, ['gradLogits']);
+  const [n, classes] = logits.shape;
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const gradLogits = gradientOutput('gradLogits', options.out?.gradLogits, wanted, n, classes);
+  const op = resolveClassification(labels, n, classes, options);
+  checkAlias({ 'options.out.gradLogits': options.out?.gradLogits?.data }, { logits: logits.data, ...memoryOf(op) });
+  const loss = backend().softmaxCrossEntropy({ ...op, logits: logits.data, gradLogits: gradLogits?.data });
+  return { loss, perExample: op.perExample as Float32Array, ...present({ gradLogits }) };
+}
+
+export interface LinearCrossEntropyOptions extends ClassificationOptions {
+  /** [C], added to the logits; asks for `gradBias`. */
+  readonly bias?: Float32Array;
+  /** `true` also returns the logits [B, C]: the only thing here that grows with batch × classes. */
+  readonly logits?: boolean;
+  readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradWeights?: Matrix };
+}
+
+export interface LinearCrossEntropyResult {
+  readonly loss: number;
+  readonly perExample: Float32Array;
+  readonly logits?: Matrix;
+  /** ∂loss/∂x, [B, D]. */
+  readonly gradEmbeddings?: Matrix;
+  /** ∂loss/∂w, [C, D]. */
+  readonly gradWeights?: Matrix;
+  /** ∂loss/∂bias, [C]; with `bias` only. */
+  readonly gradBias?: Float32Array;
+}
+
+/**
+ * Softmax cross-entropy over a linear layer, logits = x·wᵀ + bias, without ever holding batch × classes.
+ * @param x embeddings [B, D]
+ * @param weights one row per class, [C, D]
+ * @param labels [B] integers in [0, C), or `ignoreIndex`
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
+ */
+export function linearCrossEntropy(x: Matrix, weights: Matrix, labels: Labels, options: LinearCrossEntropyOptions = {}): LinearCrossEntropyResult {
+  checkMatrix('x', x);
+  const [n, d] = x.shape;
+  checkMatrix('weights', weights, d);
+  const classes = weights.shape[0];
+  checkOptions(options, [...classificationOptions, 'bias', 'logits']);
+  const { bias } = options;
+  if (bias !== undefined) checkVector('options.bias', bias, classes);
+  const head = headOutputs(options, n, d, classes);
+  const op = resolveClassification(labels, n, classes, options);
+  checkAlias(head.given, { x: x.data, weights: weights.data, 'options.bias': bias, ...memoryOf(op) });
+  const gradBias = bias && head.wanted ? new Float32Array(classes) : undefined;
+  const { logits, gradEmbeddings, gradWeights } = head;
+  const loss = backend().linearCrossEntropy({
+    ...op,
+    x: x.data,
+    weights: weights.data,
+    bias,
+    d,
+    logits: logits?.data,
+    gradX: gradEmbeddings?.data,
+    gradWeights: gradWeights?.data,
+    gradBias,
+  });
+  return { loss, perExample: op.perExample as Float32Array, ...present({ logits, gradEmbeddings, gradWeights, gradBias }) };
+}
+
+/** The outputs of a classification head over x [n, d] and weights [classes, d], checked. */
+export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number) {
+  checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradWeights']);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const withLogits = checkBoolean('options.logits', options.logits ?? false);
+  return {
+    wanted,
+    logits: withLogits ? zeros(n, classes) : undefined,
+    gradEmbeddings: gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d),
+    gradWeights: gradientOutput('gradWeights', options.out?.gradWeights, wanted, classes, d),
+    given: {
+      'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data,
+      'options.out.gradWeights': options.out?.gradWeights?.data,
+    },
+  };
+}
+
+/** The caller's memory that a classification op reads, for the aliasing check. */
+export function memoryOf(op: { labels: Int32Array; classWeights?: ArrayBufferView | undefined; gradOutput?: ArrayBufferView | undefined }) {
+  return { labels: op.labels, 'options.classWeights': op.classWeights, 'options.gradOutput': op.gradOutput };
+}

@@ -1,0 +1,12 @@
+import { checkNumber, checkOptions } from '../checks.js';
+import type { NormalizedSoftmaxMargin } from './types.js';
+
+/**
+ * No margin: logits cosθ / temperature (NormFace, Wang et al. 2017; pytorch-metric-learning's `NormalizedSoftmaxLoss`).
+ * @throws ERR_TYPE, ERR_OPTION_RANGE
+ */
+export function normalizedSoftmax(options: { readonly temperature?: number } = {}): NormalizedSoftmaxMargin {
+  checkOptions(options, ['temperature']);
+  const temperature = checkNumber('options.temperature', options.temperature ?? 0.05, { min: 0, exclusive: true });
+  return Object.freeze({ kind: 'normalizedSoftmax', temperature });
+}
