@@ -1,0 +1,144 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import {
+  aSoftmax,
+  arcFace,
+  batchContrastiveLoss,
+  batchTripletLoss,
+  centerLoss,
+  combinedMargin,
+  cosFace,
+  createRandom,
+  distances,
+  lSoftmax,
+  type Matrix,
+  marginSoftmax,
+  matrix,
+  normalizedSoftmax,
+  takeRows,
+} from '../../lib/index.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
+
+const [n, d, classes] = [12, 4, 3];
+const labels = cyclicLabels(n, classes);
+const seeds = fc.integer({ min: 1, max: 1e9 });
+
+/** Losses on one batch, by name; each a function of embeddings, labels and class rows. */
+const batchLosses: Record<string, (x: Matrix, labels: Int32Array, w: Matrix) => number> = {
+  batchContrastive: (x, y) => batchContrastiveLoss(x, y).loss,
+  batchAll: (x, y) => batchTripletLoss(x, y, { mining: 'all' }).loss,
+  batchHard: (x, y) => batchTripletLoss(x, y, { mining: 'batchHard' }).loss,
+  semiHardClosest: (x, y) => batchTripletLoss(x, y, { mining: 'semiHardClosest' }).loss,
+  center: (x, y, w) => centerLoss(x, y, w).loss,
+  lSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: lSoftmax({ m: 2 }) }).loss,
+  aSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: aSoftmax({ m: 3 }) }).loss,
+  cosFace: (x, y, w) => marginSoftmax(x, w, y, { margin: cosFace({ s: 8 }) }).loss,
+  arcFace: (x, y, w) => marginSoftmax(x, w, y, { margin: arcFace({ s: 8 }) }).loss,
+};
+
+// Inputs are float32 after every transformation, so two routes differ by rounding: d·2⁻²⁴ relative to the terms summed,
+// and these losses are Lipschitz with constants under the scale 8 here.
+const close = (a: number, b: number, size = 1): void => expect(Math.abs(a - b)).toBeLessThanOrEqual(2 ** -18 * Math.max(1, size, Math.abs(a)));
+
+/** A random orthogonal matrix by Gram–Schmidt, applied to every row. */
+function rotate(x: Matrix, seed: number): Matrix {
+  const random = createRandom(seed);
+  const basis: number[][] = [];
+  while (basis.length < d) {
+    const v = Array.from({ length: d }, () => random.normal());
+    for (const b of basis) {
+      const along = b.reduce((s, bi, i) => s + bi * (v[i] as number), 0);
+      for (let i = 0; i < d; i++) v[i] = (v[i] as number) - along * (b[i] as number);
+    }
+    const norm = Math.hypot(...v);
+    if (norm > 0.1) basis.push(v.map((c) => c / norm));
+  }
+  const data = new Float32Array(x.data.length);
+  for (let i = 0; i < x.shape[0]; i++) basis.forEach((b, k) => (data[i * d + k] = b.reduce((s, bj, j) => s + bj * (x.data[i * d + j] as number), 0)));
+  return matrix(data, d);
+}
+
+describe.each(Object.entries(batchLosses))('%s', (_name, loss) => {
+  it('does not depend on the order of the batch', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        const order = Int32Array.from({ length: n }, (_, i) => i);
+        createRandom(seed).shuffle(order);
+        close(loss(takeRows(x, order), order.map((i) => labels[i] as number), w), loss(x, labels, w), 100);
+      }),
+      { numRuns: 30 },
+    );
+  });
+  it('does not change when everything is rotated', () => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        close(loss(rotate(x, seed), labels, rotate(w, seed)), loss(x, labels, w), 100);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('margins', () => {
+  const angular = [normalizedSoftmax({ temperature: 0.2 }), cosFace({ s: 8 }), arcFace({ s: 8 }), combinedMargin({ s: 8 })];
+  it.each(angular)('$kind does not see the length of rows and weights', (margin) => {
+    fc.assert(
+      fc.property(seeds, fc.double({ min: 0.01, max: 100, noNaN: true }), (seed, scale) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        const scaled = matrix(x.data.map((v) => v * scale), d);
+        close(marginSoftmax(scaled, w, labels, { margin }).loss, marginSoftmax(x, w, labels, { margin }).loss, 10);
+      }),
+      { numRuns: 30 },
+    );
+  });
+  const monotone = [
+    { name: 'cosFace', of: (m: number) => cosFace({ s: 8, m }), max: 1 },
+    { name: 'arcFace linear', of: (m: number) => arcFace({ s: 8, m, overflow: 'linear' }), max: 1.5 },
+    { name: 'arcFace clip', of: (m: number) => arcFace({ s: 8, m, overflow: 'clip' }), max: 1.5 },
+  ];
+  it.each(monotone)('$name loses more with a larger margin', ({ of, max }) => {
+    const two = fc.tuple(fc.double({ min: 0, max, noNaN: true }), fc.double({ min: 0, max, noNaN: true }));
+    fc.assert(
+      fc.property(seeds, two, (seed, [a, b]) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        const loss = (m: number): number => marginSoftmax(x, w, labels, { margin: of(m), gradients: false }).loss;
+        expect(loss(Math.max(a, b))).toBeGreaterThanOrEqual(loss(Math.min(a, b)) - 1e-12);
+      }),
+      { numRuns: 50 },
+    );
+  });
+  it.each(['lSoftmax', 'aSoftmax'] as const)('%s loses more with each m', (kind) => {
+    const make = { lSoftmax, aSoftmax }[kind];
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        const of = [1, 2, 3, 4, 5].map((m) => marginSoftmax(x, w, labels, { margin: make({ m }) }).loss);
+        for (let i = 1; i < of.length; i++) expect(of[i]).toBeGreaterThanOrEqual((of[i - 1] as number) - 1e-12);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+it.each(['squaredEuclidean', 'euclidean', 'manhattan', 'cosineDistance'] as const)('self %s is symmetric with a zero diagonal', (metric) => {
+  fc.assert(
+    fc.property(seeds, (seed) => {
+      const out = distances(normalMatrix(n, d, seed), { metric }).data;
+      for (let i = 0; i < n; i++) {
+        expect(out[i * n + i]).toBe(0);
+        for (let j = 0; j < n; j++) {
+          expect(out[i * n + j]).toBe(out[j * n + i]);
+          expect(out[i * n + j]).toBeGreaterThanOrEqual(0);
+        }
+      }
+    }),
+    { numRuns: 30 },
+  );
+});
