@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import {
+  alloc,
+  batchTripletLoss,
+  centerLoss,
+  contrastiveLoss,
+  cosFace,
+  distances,
+  HypersphereError,
+  linearCrossEntropy,
+  marginSoftmax,
+  matmul,
+  matrix,
+  mineTriplets,
+  nearest,
+  normalize,
+  softmaxCrossEntropy,
+  tripletLoss,
+  updateCenters,
+} from '../../lib/index.js';
+import { normalMatrix } from '../helpers/data.js';
+
+const x = normalMatrix(4, 3, 1);
+const w = normalMatrix(2, 3, 2);
+const labels = Int32Array.of(0, 1, 0, 1);
+const detached = (() => {
+  const data = new Float32Array(12);
+  structuredClone(data.buffer, { transfer: [data.buffer] });
+  return { data, shape: [4, 3] as const };
+})();
+
+const caught = (run: () => unknown): HypersphereError => {
+  try {
+    run();
+  } catch (error) {
+    return error as HypersphereError;
+  }
+  throw new Error('nothing was thrown');
+};
+
+const cases: [name: string, code: string, argument: string, run: () => unknown][] = [
+  ['a plain array for data', 'ERR_TYPE', 'x.data', () => normalize({ data: [1, 2] as never, shape: [1, 2] })],
+  ['no matrix at all', 'ERR_TYPE', 'x', () => normalize(null as never)],
+  ['a length that is not rows × cols', 'ERR_SHAPE', 'x', () => normalize({ data: new Float32Array(5), shape: [2, 3] })],
+  ['a huge declared size', 'ERR_SHAPE', 'x', () => normalize({ data: new Float32Array(6), shape: [2 ** 40, 2 ** 40] })],
+  ['a negative shape', 'ERR_SHAPE', 'x.shape', () => normalize({ data: new Float32Array(6), shape: [-2, -3] })],
+  ['different widths', 'ERR_SHAPE', 'y', () => distances(x, normalMatrix(2, 4, 3), { metric: 'dot' })],
+  ['an unknown metric', 'ERR_OPTION_RANGE', 'options.metric', () => distances(x, x, { metric: 'cosine' as never })],
+  ['an unknown option', 'ERR_OPTION_RANGE', 'options.metrc', () => distances(x, x, { metrc: 'dot' } as never)],
+  ['a detached buffer', 'ERR_DETACHED', 'x.data', () => normalize(detached)],
+  ['a label beyond the classes', 'ERR_LABEL_RANGE', 'labels[2]', () => linearCrossEntropy(x, w, [0, 1, 2, 0])],
+  ['a fractional label', 'ERR_LABEL_RANGE', 'labels[1]', () => marginSoftmax(x, w, [0, 0.5, 1, 0], { margin: cosFace() })],
+  ['a NaN label', 'ERR_LABEL_RANGE', 'labels[0]', () => batchTripletLoss(x, [Number.NaN, 1, 0, 1])],
+  ['float labels', 'ERR_TYPE', 'labels', () => centerLoss(x, Float32Array.of(0, 1, 0, 1) as never, w)],
+  ['a missing label', 'ERR_SHAPE', 'labels', () => softmaxCrossEntropy(x, [0, 1, 0])],
+  ['a flag that is not 0 or 1', 'ERR_LABEL_RANGE', 'same[3]', () => contrastiveLoss(x, x, [0, 1, 1, 2])],
+  ['a negative margin', 'ERR_OPTION_RANGE', 'options.margin', () => tripletLoss(x, x, x, { margin: -0.1 })],
+  ['a NaN margin', 'ERR_OPTION_RANGE', 'options.margin', () => contrastiveLoss(x, x, labels, { margin: Number.NaN })],
+  ['α beyond 1', 'ERR_OPTION_RANGE', 'options.alpha', () => updateCenters(x, labels, w, { alpha: 1.5 })],
+  ['k beyond the gallery', 'ERR_OPTION_RANGE', 'options.k', () => nearest(x, w, { k: 3 })],
+  ['an out of the wrong shape', 'ERR_SHAPE', 'options.out', () => matmul(x, w, { transposeB: true, out: alloc(4, 3) })],
+  ['an out over its input', 'ERR_ALIAS', 'options.out', () => normalize(x, { out: x })],
+  ['a result that would not fit', 'ERR_OUT_OF_MEMORY', 'options.maxTriplets', () => mineTriplets(x, labels, { strategy: 'all', maxTriplets: 3 })],
+];
+
+describe('bad input throws a typed error', () => {
+  it.each(cases)('%s', (_name, code, argument, run) => {
+    const error = caught(run);
+    expect(error).toBeInstanceOf(HypersphereError);
+    expect(error).toMatchObject({ code, argument });
+    expect(error.message).toContain(argument);
+    expect(error).toBeInstanceOf(code === 'ERR_TYPE' || code === 'ERR_DETACHED' ? TypeError : RangeError);
+  });
+});
+
+it('leaves outputs and in-place arguments untouched on error', () => {
+  const gradLogits = { data: new Float32Array(12).fill(7), shape: [4, 3] as const };
+  expect(() => softmaxCrossEntropy(x, [0, 1, 2, 3], { out: { gradLogits } })).toThrow();
+  expect(gradLogits.data).toEqual(new Float32Array(12).fill(7));
+  const centers = matrix(Float32Array.from(w.data), 3);
+  expect(() => updateCenters(x, [0, 1, 0, 2], centers)).toThrow();
+  expect(centers.data).toEqual(w.data);
+});
+
+it('reads subarrays at odd offsets and shared memory as they are', () => {
+  const padded = new Float32Array(13);
+  padded.set(x.data, 1);
+  const shared = alloc(4, 3);
+  shared.data.set(x.data);
+  const plain = distances(x, w, { metric: 'euclidean' }).data;
+  expect(distances(matrix(padded.subarray(1), 3), w, { metric: 'euclidean' }).data).toEqual(plain);
+  expect(distances(shared, w, { metric: 'euclidean' }).data).toEqual(plain);
+});
+
+it('refuses two outputs over the same memory', () => {
+  const memory = new Float32Array(12);
+  const out = { gradEmbeddings: matrix(memory, 3), gradWeights: matrix(memory.subarray(0, 6), 3) };
+  expect(caught(() => linearCrossEntropy(x, w, labels, { out }))).toMatchObject({ code: 'ERR_ALIAS' });
+});

@@ -1,0 +1,127 @@
+import { describe, expect, it } from 'vitest';
+import {
+  batchContrastiveLoss,
+  batchTripletLoss,
+  Centers,
+  centerLoss,
+  contrastiveLoss,
+  matrix,
+  minePairs,
+  mineTriplets,
+  tripletLoss,
+  updateCenters,
+} from '../../lib/index.js';
+import { tripletStrategies } from '../../lib/ops/pairs.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
+
+const line = (...positions: number[]) => matrix(Float32Array.from(positions), 1);
+const raw = { normalize: false } as const;
+
+describe('contrastive loss in the form of the survey', () => {
+  it('is Σ[y d² + (1 − y)·max(0, m − d)²] / 2N', () => {
+    const { loss, perExample } = contrastiveLoss(line(0, 0, 0), line(2, 0.5, 3), [1, 0, 0], { margin: 1 });
+    expect(loss).toBeCloseTo((4 + 0.25) / 6, 6);
+    expect([...perExample]).toEqual([2, 0.125, 0]);
+  });
+  it('has gradient 0 where the two rows are one', () => {
+    const { gradX1, loss } = contrastiveLoss(line(1, 1), line(1, 1), [1, 0], { margin: 1 });
+    expect(loss).toBe(0.25);
+    expect(gradX1?.data).toEqual(Float32Array.of(0, 0));
+  });
+});
+
+describe('triplet loss in the form of the survey', () => {
+  it('is the mean over all rows, zeros included', () => {
+    expect(tripletLoss(line(0, 0), line(1, 1), line(1, 9), { margin: 0.5 }).loss).toBe(0.25);
+    expect(tripletLoss(line(0, 0), line(1, 1), line(1, 9), { margin: 0.5, reduction: 'sum' }).loss).toBe(0.5);
+  });
+});
+
+describe('batches without what a loss needs', () => {
+  const x = normalMatrix(4, 2, 1);
+  const batches = { 'one class': [1, 1, 1, 1], 'all classes distinct': [1, 2, 3, 4] };
+  it.each(Object.entries(batches))('%s: triplet loss 0, gradient 0, no triplets', (_name, labels) => {
+    for (const strategy of tripletStrategies) {
+      const { loss, numTriplets, fractionActive, gradEmbeddings } = batchTripletLoss(x, labels, { mining: strategy });
+      expect([loss, numTriplets, fractionActive]).toEqual([0, 0, 0]);
+      expect(gradEmbeddings?.data).toEqual(new Float32Array(8));
+      expect(mineTriplets(x, labels, { strategy })).toEqual({ data: new Int32Array(0), shape: [0, 3] });
+    }
+  });
+  it('an empty batch and a batch of one are fine', () => {
+    expect(batchContrastiveLoss(matrix(new Float32Array(0), 2), []).loss).toBe(0);
+    expect(batchTripletLoss(normalMatrix(1, 2, 1), [0]).loss).toBe(0);
+  });
+  it('one positive and one negative pair still make a loss', () => {
+    expect(batchContrastiveLoss(line(0, 1, 1.2), [0, 0, 1], { ...raw, posMargin: 0, negMargin: 1 }).loss).toBeGreaterThan(0);
+  });
+});
+
+describe('mining on a line', () => {
+  // anchors 0 and 1 of class 7, negatives at 1.5 and 4
+  const x = line(0, 1, 1.5, 4);
+  const labels = [7, 7, 8, 9];
+  const mine = (strategy: (typeof tripletStrategies)[number], margin = 1): number[] => [...mineTriplets(x, labels, { ...raw, strategy, margin }).data];
+  it('follows each published definition', () => {
+    expect(mine('all')).toEqual([0, 1, 2, 0, 1, 3, 1, 0, 2, 1, 0, 3]);
+    expect(mine('semiHard')).toEqual([0, 1, 2]);
+    expect(mine('hard')).toEqual([1, 0, 2]);
+    expect(mine('easy')).toEqual([0, 1, 3, 1, 0, 3]);
+    expect(mine('violating')).toEqual([0, 1, 2, 1, 0, 2]);
+    expect(mine('batchHard')).toEqual([0, 1, 2, 1, 0, 2]);
+    expect(mine('semiHardClosest')).toEqual([0, 1, 2, 1, 0, 3]);
+    expect(mine('hardestViolating')).toEqual([0, 1, 2]);
+    expect(mine('faceNetSemiHard')).toEqual([0, 1, 2]);
+  });
+  it('finds the hard pairs', () => {
+    const { positivePairs, negativePairs } = minePairs(x, labels, { ...raw, strategy: 'batchHard', distance: 'euclidean' });
+    expect(positivePairs.shape).toEqual([positivePairs.data.length / 2, 2]);
+    expect([...positivePairs.data].slice(0, 2)).toEqual([0, 1]);
+    expect(negativePairs.shape[0]).toBeGreaterThan(0);
+    for (let i = 0; i < negativePairs.data.length; i += 2) {
+      expect(labels[negativePairs.data[i] as number]).not.toBe(labels[negativePairs.data[i + 1] as number]);
+    }
+  });
+  it('breaks ties to the lowest index', () => {
+    expect([...mineTriplets(line(0, 1, -1, 2, -2), [0, 0, 0, 1, 2], { ...raw, strategy: 'batchHard' }).data].slice(0, 3)).toEqual([0, 1, 3]);
+  });
+});
+
+describe('batchTripletLoss', () => {
+  it.each(tripletStrategies)('%s equals the loss over the mined triplets', (mining) => {
+    const x = normalMatrix(12, 3, 5);
+    const labels = cyclicLabels(12, 4);
+    const options = { ...raw, distance: 'euclidean', margin: 0.6, seed: 3 } as const;
+    const { data, shape } = mineTriplets(x, labels, { ...options, strategy: mining });
+    const row = (i: number): number[] => [...x.data.subarray(i * 3, i * 3 + 3)];
+    const apart = (i: number, j: number): number => Math.hypot(...row(i).map((v, k) => v - (row(j)[k] as number)));
+    let sum = 0;
+    for (let t = 0; t < shape[0]; t++) {
+      const [a, p, n] = data.subarray(3 * t, 3 * t + 3) as unknown as [number, number, number];
+      sum += Math.max(0, apart(a, p) - apart(a, n) + 0.6);
+    }
+    const result = batchTripletLoss(x, labels, { ...options, mining, reduction: 'sum' });
+    expect(result.numTriplets).toBe(shape[0]);
+    expect(Math.abs(result.loss - sum)).toBeLessThan(1e-9 * Math.max(1, sum));
+  });
+});
+
+describe('centers', () => {
+  it('move by the rule of Wen et al., from where they were', () => {
+    const centers = line(0, 10, 5);
+    updateCenters(line(2, 4, 9), [0, 0, 1], centers, { alpha: 0.5 });
+    expect([...centers.data]).toEqual([1, 9.75, 5]);
+  });
+  it('are owned by Centers, whose loss equals centerLoss', () => {
+    const centers = new Centers({ classes: 2, dim: 1, alpha: 1 });
+    const x = line(3, 5);
+    expect(centers.loss(x, [0, 1]).loss).toBe(centerLoss(x, [0, 1], line(0, 0)).loss);
+    centers.update(x, [0, 1]);
+    expect([...centers.matrix.data]).toEqual([1.5, 2.5]);
+  });
+  it('with α = 0 stay', () => {
+    const centers = line(1, 2);
+    updateCenters(line(5), [0], centers, { alpha: 0 });
+    expect([...centers.data]).toEqual([1, 2]);
+  });
+});

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { balancedBatches, createRandom, matrix, OfflineMiner, samplePairs, takeRows } from '../../lib/index.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
+
+describe('createRandom', () => {
+  it('repeats from its seed and differs between seeds', () => {
+    const draw = (seed: number): number[] => Array.from({ length: 5 }, createRandom(seed).next);
+    expect(draw(1)).toEqual(draw(1));
+    expect(draw(1)).not.toEqual(draw(2));
+  });
+  it('is uniform to a χ² test in every residue, low bits included', () => {
+    const random = createRandom(7);
+    const bins = new Int32Array(64);
+    const count = 64_000;
+    for (let i = 0; i < count; i++) bins[random.integer(64)]++;
+    const chi2 = bins.reduce((sum, b) => sum + (b - count / 64) ** 2 / (count / 64), 0);
+    // 63 degrees of freedom: mean 63, standard deviation 11.2
+    expect(chi2).toBeGreaterThan(20);
+    expect(chi2).toBeLessThan(130);
+  });
+  it('draws normals of mean 0 and variance 1', () => {
+    const random = createRandom(3);
+    const values = Float64Array.from({ length: 20_000 }, () => random.normal());
+    const mean = values.reduce((a, b) => a + b) / values.length;
+    const variance = values.reduce((a, b) => a + (b - mean) ** 2, 0) / values.length;
+    expect(Math.abs(mean)).toBeLessThan(5 / Math.sqrt(values.length));
+    expect(Math.abs(variance - 1)).toBeLessThan(5 * Math.sqrt(2 / values.length));
+  });
+});
+
+describe('samplePairs', () => {
+  const labels = cyclicLabels(30, 5);
+  it('holds to count, share and truth, and repeats from its seed', () => {
+    const { pairs, same } = samplePairs(labels, { count: 40, positiveShare: 0.25, seed: 9 });
+    expect(pairs.shape).toEqual([40, 2]);
+    expect(same.reduce((a, b) => a + b, 0)).toBe(10);
+    for (let i = 0; i < 40; i++) {
+      const [a, b] = pairs.data.subarray(2 * i, 2 * i + 2) as unknown as [number, number];
+      expect(a).not.toBe(b);
+      expect(labels[a] === labels[b]).toBe(same[i] === 1);
+    }
+    expect(samplePairs(labels, { count: 40, positiveShare: 0.25, seed: 9 })).toEqual({ pairs, same });
+  });
+  it('says so when there is no such pair', () => {
+    expect(() => samplePairs([1, 2, 3], { count: 4 })).toThrowError(/labels/);
+    expect(() => samplePairs([1, 1, 1], { count: 4 })).toThrowError(/labels/);
+    expect(samplePairs([1, 1, 1], { count: 4, positiveShare: 1 }).same).toEqual(Uint8Array.of(1, 1, 1, 1));
+  });
+});
+
+it('balancedBatches gives P classes of K rows each, without repeats where a class has enough', () => {
+  const labels = cyclicLabels(60, 6);
+  const batches = balancedBatches(labels, { classes: 3, perClass: 4, seed: 2 });
+  for (let b = 0; b < 20; b++) {
+    const rows = batches.next().value as Int32Array;
+    expect(new Set(rows).size).toBe(12);
+    const counts = new Map<number, number>();
+    for (const row of rows) counts.set(labels[row] as number, (counts.get(labels[row] as number) ?? 0) + 1);
+    expect([...counts.values()]).toEqual([4, 4, 4]);
+  }
+});
+
+it('takeRows copies the rows asked for and refuses others', () => {
+  const x = matrix(Float32Array.of(1, 2, 3, 4, 5, 6), 2);
+  expect(takeRows(x, [2, 0, 2]).data).toEqual(Float32Array.of(5, 6, 1, 2, 5, 6));
+  expect(() => takeRows(x, [3])).toThrowError(/indices/);
+});
+
+describe('OfflineMiner', () => {
+  const labels = cyclicLabels(90, 9);
+  const data = normalMatrix(90, 3, 4);
+  const create = (): OfflineMiner => new OfflineMiner({ labels, every: 50, subset: 36, strategy: 'violating', margin: 0.5, seed: 1, maxTriplets: 200 });
+  it('is due every n steps from the first', () => {
+    const miner = create();
+    expect([0, 1, 49, 50, 51, 100].map((step) => miner.due(step))).toEqual([true, false, false, true, false, true]);
+  });
+  it('embeds a bounded subset with the newest network and returns rows of the data set', async () => {
+    const seen: number[] = [];
+    const miner = create();
+    const embed = (rows: Int32Array) => {
+      seen.push(rows.length);
+      return takeRows(data, rows);
+    };
+    const triplets = await miner.refresh(embed);
+    expect(Math.max(...seen)).toBeLessThanOrEqual(36);
+    expect(triplets.shape[0]).toBeGreaterThan(0);
+    expect(triplets.shape[0]).toBeLessThanOrEqual(200);
+    for (let t = 0; t < triplets.data.length; t += 3) {
+      const [a, p, n] = triplets.data.subarray(t, t + 3) as unknown as [number, number, number];
+      expect(a).not.toBe(p);
+      expect(labels[a]).toBe(labels[p]);
+      expect(labels[a]).not.toBe(labels[n]);
+    }
+    expect(await create().refresh((rows) => takeRows(data, rows))).toEqual(triplets);
+  });
+  it('refuses embeddings of another number of rows', async () => {
+    await expect(create().refresh(() => data)).rejects.toThrowError(/embed/);
+  });
+});
