@@ -1,0 +1,48 @@
+import { backend } from './backend.js';
+import { checkAlias, checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkOptions, looksLikeMatrix } from './checks.js';
+import { failure } from './errors.js';
+import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
+import { type Metric, metrics } from './ops/distances.js';
+
+export interface NearestOptions {
+  /** Neighbours per row, from 1 to the number of candidates; default 1. */
+  readonly k?: number;
+  /** Default `squaredEuclidean`; the largest come first for `dot` and `cosineSimilarity`. */
+  readonly metric?: Metric;
+  readonly out?: { readonly indices?: IndexMatrix; readonly distances?: Matrix };
+}
+
+export interface Neighbours {
+  /** Rows of the gallery, best first, [N, k]. */
+  readonly indices: IndexMatrix;
+  /** Their distances, or similarities, [N, k]. */
+  readonly distances: Matrix;
+}
+
+/**
+ * The k best rows of the gallery [M, D] for every row of x [N, D], exactly, without the distance matrix. Ties go to the lowest
+ * index and NaN comes last. Without a gallery x is searched and the own row left out.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE (k beyond the candidates), ERR_ALIAS
+ */
+export function nearest(x: Matrix, options?: NearestOptions): Neighbours;
+export function nearest(x: Matrix, gallery: Matrix, options?: NearestOptions): Neighbours;
+export function nearest(x: Matrix, galleryOrOptions: Matrix | NearestOptions = {}, more: NearestOptions = {}): Neighbours {
+  const [given, options] = looksLikeMatrix(galleryOrOptions) ? [galleryOrOptions, more] : [undefined, galleryOrOptions as NearestOptions];
+  checkMatrix('x', x);
+  const [n, d] = x.shape;
+  const gallery = given === undefined ? x : checkMatrix('gallery', given, d);
+  checkOptions(options, ['k', 'metric', 'out']);
+  checkOptions(options.out ?? {}, ['indices', 'distances']);
+  const m = gallery.shape[0];
+  const excludeSelf = given === undefined;
+  const candidates = excludeSelf ? m - 1 : m;
+  if (candidates < 1) throw failure('ERR_SHAPE', given ? 'gallery' : 'x', 'at least one candidate row', `${m} rows`);
+  const k = checkInteger('options.k', options.k ?? 1, 1, candidates);
+  const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
+  const indices: IndexMatrix = options.out?.indices ? checkIndexMatrix('options.out.indices', options.out.indices, k) : { data: new Int32Array(n * k), shape: [n, k] };
+  if (indices.shape[0] !== n) throw failure('ERR_SHAPE', 'options.out.indices', `shape [${n}, ${k}]`, `[${indices.shape.join(', ')}]`);
+  const found = options.out?.distances ? checkMatrixOf('options.out.distances', options.out.distances, n, k) : zeros(n, k);
+  checkAlias({ 'options.out.indices': options.out?.indices?.data, 'options.out.distances': options.out?.distances?.data }, { x: x.data, gallery: gallery.data });
+  backend().nearest({ x: x.data, gallery: gallery.data, n, m, d, metric, k, excludeSelf, indices: indices.data, distances: found.data });
+  return { indices, distances: found };
+}

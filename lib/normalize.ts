@@ -1,0 +1,41 @@
+import { backend } from './backend.js';
+import { checkAlias, checkMatrix, checkMatrixOf, checkNumber, checkOptions } from './checks.js';
+import { type Matrix, zeros } from './matrix.js';
+
+export interface NormalizeOptions {
+  /** Shortest length divided by, > 0, default 1e-12 (as PyTorch's `F.normalize`). */
+  readonly eps?: number;
+  readonly out?: Matrix;
+}
+
+function resolve(x: Matrix, options: NormalizeOptions) {
+  checkMatrix('x', x);
+  checkOptions(options, ['eps', 'out']);
+  const [n, d] = x.shape;
+  const out = options.out === undefined ? zeros(n, d) : checkMatrixOf('options.out', options.out, n, d);
+  const eps = checkNumber('options.eps', options.eps ?? 1e-12, { min: 0, exclusive: true });
+  return { n, d, eps, out };
+}
+
+/**
+ * Every row over its Euclidean length: x_i / max(‖x_i‖, eps), [N, D]. A zero row stays zero.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function normalize(x: Matrix, options: NormalizeOptions = {}): Matrix {
+  const { out, ...op } = resolve(x, options);
+  checkAlias({ 'options.out': options.out?.data }, { x: x.data });
+  backend().normalize({ ...op, x: x.data, out: out.data });
+  return out;
+}
+
+/**
+ * ∂ Σ normalize(x)·gradOutput / ∂x, [N, D]. The gradient at a zero row, which has no direction, is defined as 0.
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function normalizeGradient(x: Matrix, gradOutput: Matrix, options: NormalizeOptions = {}): Matrix {
+  const { out, ...op } = resolve(x, options);
+  checkMatrixOf('gradOutput', gradOutput, op.n, op.d);
+  checkAlias({ 'options.out': options.out?.data }, { x: x.data, gradOutput: gradOutput.data });
+  backend().normalizeGradient({ ...op, x: x.data, gradOutput: gradOutput.data, gradX: out.data });
+  return out;
+}
