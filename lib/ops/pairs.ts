@@ -80,6 +80,8 @@ export interface MineTripletsOp {
   readonly margin: number;
   /** Seeds the random choice of faceNetSemiHard. */
   readonly seed: number;
+  /** More than this many is an error, thrown before the result is allocated. */
+  readonly maxTriplets: number;
 }
 
 export interface MinePairsOp {
@@ -95,7 +97,7 @@ export interface MinePairsOp {
   readonly negMargin: number;
 }
 
-export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy'> {
+export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;

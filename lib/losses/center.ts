@@ -1,0 +1,54 @@
+import { backend } from '../backend.js';
+import { checkAlias, checkBoolean, checkChoice, checkLabels, checkMatrix, checkOptions, type Labels } from '../checks.js';
+import type { Matrix } from '../matrix.js';
+import { type CenterReduction, centerReductions } from '../ops/centers.js';
+import { gradientOutput, present } from './classification.js';
+
+export interface CenterLossOptions {
+  /** Of q = Σ‖x_i − c_{y_i}‖²: `halfMean` q/2B (default; the authors' Caffe layer), `halfSum` q/2 (the paper), `mean` q/B. */
+  readonly reduction?: CenterReduction;
+  readonly gradients?: boolean;
+  /** Also return the plain gradient to the centers, for those who train them by an optimiser. Default false: use `updateCenters`. */
+  readonly gradCenters?: boolean;
+  readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradCenters?: Matrix };
+}
+
+export interface CenterLossResult {
+  readonly loss: number;
+  /** ‖x_i − c_{y_i}‖², [B]. */
+  readonly perExample: Float32Array;
+  readonly gradEmbeddings?: Matrix;
+  readonly gradCenters?: Matrix;
+}
+
+/**
+ * Center loss (Wen et al., ECCV 2016, eq. 2): the squared distance of every embedding to its class's center. Add it, times a weight
+ * such as 0.003, to a softmax loss, and move the centers with `updateCenters` after each step.
+ * @param x embeddings [B, D]
+ * @param labels [B] integers in [0, C)
+ * @param centers [C, D]
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions = {}): CenterLossResult {
+  checkMatrix('x', x);
+  const [n, d] = x.shape;
+  checkMatrix('centers', centers, d);
+  const classes = centers.shape[0];
+  checkOptions(options, ['reduction', 'gradients', 'gradCenters', 'out']);
+  const { out = {} } = options;
+  checkOptions(out, ['gradEmbeddings', 'gradCenters']);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? false);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
+  const checked = checkLabels('labels', labels, n, { classes });
+  checkAlias(
+    { 'options.out.gradEmbeddings': out.gradEmbeddings?.data, 'options.out.gradCenters': out.gradCenters?.data },
+    { x: x.data, labels: checked, centers: centers.data },
+  );
+  const perExample = new Float32Array(n);
+  const inputs = { x: x.data, labels: checked, centers: centers.data, n, d, classes };
+  const loss = backend().centerLoss({ ...inputs, reduction, perExample, gradX: gradEmbeddings?.data, gradCenters: gradCenters?.data });
+  return { loss, perExample, ...present({ gradEmbeddings, gradCenters }) };
+}

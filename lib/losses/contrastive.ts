@@ -1,0 +1,95 @@
+import { backend } from '../backend.js';
+import { checkAlias, checkBoolean, checkChoice, checkFlags, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import type { Matrix } from '../matrix.js';
+import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
+import { gradientOutput, present } from './classification.js';
+
+export interface ContrastiveLossOptions {
+  /** Distance beyond which two classes cost nothing, > 0, default 1. */
+  readonly margin?: number;
+  /** `mean` (default) divides the halved terms by N, so by 2N in all; `sum`. */
+  readonly reduction?: 'mean' | 'sum';
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradX1?: Matrix; readonly gradX2?: Matrix };
+}
+
+export interface ContrastiveLossResult {
+  readonly loss: number;
+  /** ½[y d² + (1 − y)(m − d)₊²], [N]. */
+  readonly perExample: Float32Array;
+  readonly gradX1?: Matrix;
+  readonly gradX2?: Matrix;
+}
+
+/**
+ * Contrastive loss on given pairs of rows, Σ[y d² + (1 − y)·max(0, m − d)²] / 2N with y = 1 for the same class (Hadsell et al. 2006,
+ * eq. 4, with y reversed). Equals the value of Caffe's `ContrastiveLoss`. An identical pair has gradient 0, never NaN.
+ * @param x1 first rows of the pairs, [N, D]
+ * @param x2 second rows, [N, D]
+ * @param same 1 where both rows are of one class, else 0, [N]
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function contrastiveLoss(x1: Matrix, x2: Matrix, same: Labels, options: ContrastiveLossOptions = {}): ContrastiveLossResult {
+  checkMatrix('x1', x1);
+  const [n, d] = x1.shape;
+  checkMatrixOf('x2', x2, n, d);
+  checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
+  checkOptions(options.out ?? {}, ['gradX1', 'gradX2']);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const gradX1 = gradientOutput('gradX1', options.out?.gradX1, wanted, n, d);
+  const gradX2 = gradientOutput('gradX2', options.out?.gradX2, wanted, n, d);
+  const margin = checkNumber('options.margin', options.margin ?? 1, { min: 0, exclusive: true });
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
+  const flags = checkFlags('same', same, n);
+  checkAlias({ 'options.out.gradX1': options.out?.gradX1?.data, 'options.out.gradX2': options.out?.gradX2?.data }, { x1: x1.data, x2: x2.data, same: flags });
+  const perExample = new Float32Array(n);
+  const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1: gradX1?.data, gradX2: gradX2?.data };
+  return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };
+}
+
+export interface BatchContrastiveLossOptions {
+  /** Default `euclidean`. */
+  readonly distance?: PairDistance;
+  /** Compare unit rows, default true; cosine similarity always does. */
+  readonly normalize?: boolean;
+  /** Positives nearer than this cost nothing: default 0, or 1 for similarities. */
+  readonly posMargin?: number;
+  /** Negatives farther than this cost nothing: default 1, or 0 for similarities. */
+  readonly negMargin?: number;
+  /** Of the positive and of the negative terms, each; default `meanPositive`. */
+  readonly reduction?: TermReduction;
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradEmbeddings?: Matrix };
+}
+
+export interface BatchLossResult {
+  readonly loss: number;
+  /** ∂loss/∂x, [B, D]. */
+  readonly gradEmbeddings?: Matrix;
+}
+
+/**
+ * Contrastive loss over all ordered pairs of a batch: R[d − posMargin]₊ over positives plus R[negMargin − d]₊ over negatives.
+ * Equals pytorch-metric-learning's `ContrastiveLoss` (not squared). A batch without pairs has loss 0.
+ * @param x embeddings [B, D]
+ * @param labels [B], compared for equality only
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function batchContrastiveLoss(x: Matrix, labels: Labels, options: BatchContrastiveLossOptions = {}): BatchLossResult {
+  checkMatrix('x', x);
+  checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'gradients', 'out']);
+  checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  const [n, d] = x.shape;
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d);
+  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
+  const similar = distance === 'cosineSimilarity';
+  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
+  const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 1 : 0));
+  const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0 : 1));
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
+  const checked = checkLabels('labels', labels, n);
+  checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
+  const op = { x: x.data, labels: checked, n, d, distance, normalize, posMargin, negMargin, reduction, gradX: gradEmbeddings?.data };
+  return { loss: backend().batchContrastiveLoss(op), ...present({ gradEmbeddings }) };
+}

@@ -1,0 +1,141 @@
+import { backend } from '../backend.js';
+import { checkAlias, checkBoolean, checkChoice, checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import type { Matrix } from '../matrix.js';
+import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
+import { gradientOutput, present } from './classification.js';
+
+export interface TripletLossOptions {
+  /** `squaredEuclidean` (default, FaceNet and the survey) or `euclidean` (PyTorch's `TripletMarginLoss`, with p, eps and swap). */
+  readonly distance?: 'squaredEuclidean' | 'euclidean';
+  /** At least 0, default 0.2 (FaceNet). */
+  readonly margin?: number;
+  /** `euclidean` only: exponent of the norm, at least 1, default 2. */
+  readonly p?: number;
+  /** `euclidean` only: added to every coordinate of a difference, default 0 (PyTorch: 1e-6). */
+  readonly eps?: number;
+  /** d(a, n) becomes min(d(a, n), d(p, n)) (Balntas et al. 2016); default false. */
+  readonly swap?: boolean;
+  /** `mean` (default) over all rows, zeros included, or `sum`. */
+  readonly reduction?: 'mean' | 'sum';
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradAnchor?: Matrix; readonly gradPositive?: Matrix; readonly gradNegative?: Matrix };
+}
+
+export interface TripletLossResult {
+  readonly loss: number;
+  readonly perExample: Float32Array;
+  readonly gradAnchor?: Matrix;
+  readonly gradPositive?: Matrix;
+  readonly gradNegative?: Matrix;
+}
+
+/**
+ * [d(a, p) − d(a, n) + margin]₊ over given rows (Schroff et al. 2015, eq. 2). A distance of exactly 0 has gradient 0.
+ * @param anchor [N, D]
+ * @param positive [N, D], of the anchor's class
+ * @param negative [N, D], of another class
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ */
+export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, options: TripletLossOptions = {}): TripletLossResult {
+  checkMatrix('anchor', anchor);
+  const [n, d] = anchor.shape;
+  checkMatrixOf('positive', positive, n, d);
+  checkMatrixOf('negative', negative, n, d);
+  checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
+  const { out = {} } = options;
+  checkOptions(out, ['gradAnchor', 'gradPositive', 'gradNegative']);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const gradAnchor = gradientOutput('gradAnchor', out.gradAnchor, wanted, n, d);
+  const gradPositive = gradientOutput('gradPositive', out.gradPositive, wanted, n, d);
+  const gradNegative = gradientOutput('gradNegative', out.gradNegative, wanted, n, d);
+  const distance = checkChoice('options.distance', options.distance ?? 'squaredEuclidean', ['squaredEuclidean', 'euclidean']);
+  const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
+  const p = checkNumber('options.p', options.p ?? 2, { min: 1 });
+  const eps = checkNumber('options.eps', options.eps ?? 0, { min: 0 });
+  const swap = checkBoolean('options.swap', options.swap ?? false);
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
+  checkAlias(
+    { 'options.out.gradAnchor': out.gradAnchor?.data, 'options.out.gradPositive': out.gradPositive?.data, 'options.out.gradNegative': out.gradNegative?.data },
+    { anchor: anchor.data, positive: positive.data, negative: negative.data },
+  );
+  const perExample = new Float32Array(n);
+  const loss = backend().tripletLoss({
+    anchor: anchor.data,
+    positive: positive.data,
+    negative: negative.data,
+    n,
+    d,
+    distance,
+    margin,
+    p,
+    eps,
+    swap,
+    reduction,
+    perExample,
+    gradAnchor: gradAnchor?.data,
+    gradPositive: gradPositive?.data,
+    gradNegative: gradNegative?.data,
+  });
+  return { loss, perExample, ...present({ gradAnchor, gradPositive, gradNegative }) };
+}
+
+export interface BatchTripletLossOptions {
+  /** Which triplets of the batch count, default `batchHard`; see `mineTriplets` for each. */
+  readonly mining?: TripletStrategy;
+  /** Default `euclidean`. */
+  readonly distance?: PairDistance;
+  /** Compare unit rows, default true; cosine similarity always does. */
+  readonly normalize?: boolean;
+  /** At least 0, default 0.2; also the mining rule's. */
+  readonly margin?: number;
+  /** Default `meanPositive`: over the triplets that still cost something. */
+  readonly reduction?: TermReduction;
+  readonly swap?: boolean;
+  /** softplus instead of the hinge (Hermans et al. 2017), default false. */
+  readonly soft?: boolean;
+  /** Seeds `faceNetSemiHard`'s choice, default 0. */
+  readonly seed?: number;
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradEmbeddings?: Matrix };
+}
+
+export interface BatchTripletLossResult {
+  readonly loss: number;
+  /** Triplets chosen. */
+  readonly numTriplets: number;
+  /** Those of them with a positive loss. */
+  readonly numActive: number;
+  /** numActive / numTriplets, 0 for none: a falling share is progress, a loss stuck at the margin is collapse. */
+  readonly fractionActive: number;
+  readonly gradEmbeddings?: Matrix;
+}
+
+/**
+ * Triplet loss over the triplets that an online rule selects in the batch. Holds the B × B distances and streams the triplets:
+ * O(B²) memory, and for `all` and the bands O(B² P) time with P positives an anchor. A batch without triplets has loss 0.
+ * @param x embeddings [B, D]
+ * @param labels [B], compared for equality only
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTripletLossOptions = {}): BatchTripletLossResult {
+  checkMatrix('x', x);
+  checkOptions(options, ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed', 'gradients', 'out']);
+  checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  const [n, d] = x.shape;
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d);
+  const mining = checkChoice('options.mining', options.mining ?? 'batchHard', tripletStrategies);
+  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
+  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
+  const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
+  const swap = checkBoolean('options.swap', options.swap ?? false);
+  const soft = checkBoolean('options.soft', options.soft ?? false);
+  const seed = checkInteger('options.seed', options.seed ?? 0, 0);
+  const checked = checkLabels('labels', labels, n);
+  checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
+  const op = { x: x.data, labels: checked, n, d, mining, distance, normalize, margin, reduction, swap, soft, seed, gradX: gradEmbeddings?.data };
+  const result = backend().batchTripletLoss(op);
+  const fractionActive = result.numTriplets > 0 ? result.numActive / result.numTriplets : 0;
+  return { ...result, fractionActive, ...present({ gradEmbeddings }) };
+}

@@ -1,0 +1,58 @@
+// Distances inside one batch, for pair losses and miners: rows optionally normalised first, one distance function over them,
+// and gradients gathered per pair and taken back through the normalisation once at the end.
+import type { PairDistance } from '../ops/pairs.js';
+import type { Values } from '../ops/types.js';
+import { gradientOf, valueOf } from './distances.js';
+import { throughNormalization, unitRows } from './rows.js';
+
+export interface Batch {
+  readonly n: number;
+  readonly labels: Int32Array;
+  /** d(i, j), or −s(i, j) for a similarity: always small for likeness, so that miners need one rule. */
+  readonly apart: (i: number, j: number) => number;
+  /** Adds g·∂apart(i, j)/∂rows to the running gradient. */
+  readonly addGradient: (g: number, i: number, j: number) => void;
+  /** Writes the gathered gradient with respect to the rows as given. */
+  readonly writeGradient: (gradX: Values) => void;
+}
+
+interface BatchInput {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+}
+
+export function batchOf({ x, labels, n, d, distance, normalize }: BatchInput): Batch {
+  // Cosines are those of unit rows anyway; normalising first makes them plain dots.
+  const unitFirst = normalize || distance === 'cosineSimilarity';
+  const { norms, unit } = unitRows(x, unitFirst ? n : 0, d);
+  const rows = unitFirst ? unit : x;
+  const sign = distance === 'cosineSimilarity' ? -1 : 1;
+  const metric = distance === 'cosineSimilarity' ? 'dot' : distance;
+  const value = valueOf(metric, { x: rows, y: rows, d });
+  const sums = new Float64Array(n * d);
+  const add = gradientOf(metric, { x: rows, y: rows, d }, sums, sums);
+  return {
+    n,
+    labels,
+    apart: (i, j) => sign * value(i * d, j * d),
+    addGradient: (g, i, j) => {
+      if (g !== 0) add(sign * g, i * d, j * d);
+    },
+    writeGradient: (gradX) => {
+      if (unitFirst) for (let i = 0; i < n; i++) throughNormalization(sums, i * d, unit, norms[i] as number, d);
+      gradX.set(sums);
+    },
+  };
+}
+
+/** All distances of a batch [n, n] in float64: what the miners walk. */
+export function apartMatrix(batch: Batch): Float64Array {
+  const { n } = batch;
+  const out = new Float64Array(n * n);
+  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (i !== j) out[i * n + j] = batch.apart(i, j);
+  return out;
+}

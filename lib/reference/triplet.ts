@@ -1,0 +1,98 @@
+// Triplet loss on given rows, and over the triplets that a mining rule chooses inside a batch.
+import type { BatchTripletOp, BatchTripletResult, TripletOp } from '../ops/pairs.js';
+import type { Values } from '../ops/types.js';
+import { eachTriplet } from './mining.js';
+import { apartMatrix, batchOf } from './pair-distances.js';
+
+export function tripletLoss(op: TripletOp): number {
+  const { anchor, positive, negative, n, d, distance, margin, p, eps, swap, reduction, perExample, gradAnchor, gradPositive, gradNegative } = op;
+  for (const grad of [gradAnchor, gradPositive, gradNegative]) grad?.fill(0);
+  const scale = reduction === 'mean' ? 1 / Math.max(n, 1) : 1;
+  const norm = distance === 'squaredEuclidean' ? squaredNorm : (u: Values, v: Values, at: number) => pNorm(u, v, at, d, p, eps);
+  function squaredNorm(u: Values, v: Values, at: number): number {
+    let sum = 0;
+    for (let k = at; k < at + d; k++) sum += ((u[k] as number) - (v[k] as number)) ** 2;
+    return sum;
+  }
+  /** Adds factor·∂d(u, v) to both sides' gradients. */
+  const descend = (u: Values, v: Values, at: number, value: number, factor: number, gradU?: Values, gradV?: Values): void => {
+    for (let k = at; k < at + d; k++) {
+      const diff = (u[k] as number) - (v[k] as number);
+      const slope = distance === 'squaredEuclidean' ? 2 * diff : pNormSlope(diff + eps, value, p);
+      if (gradU) gradU[k] = (gradU[k] as number) + factor * slope;
+      if (gradV) gradV[k] = (gradV[k] as number) - factor * slope;
+    }
+  };
+  let total = 0;
+  for (let i = 0; i < n; i++) {
+    const at = i * d;
+    const near = norm(anchor, positive, at);
+    const far = norm(anchor, negative, at);
+    const across = swap ? norm(positive, negative, at) : Infinity;
+    const gap = near - Math.min(far, across) + margin;
+    const value = gap <= 0 ? 0 : gap;
+    perExample[i] = value;
+    total += value;
+    if (value === 0) continue;
+    descend(anchor, positive, at, near, scale, gradAnchor, gradPositive);
+    if (across < far) descend(positive, negative, at, across, -scale, gradPositive, gradNegative);
+    else descend(anchor, negative, at, far, -scale, gradAnchor, gradNegative);
+  }
+  return scale * total;
+}
+
+/** ‖u − v + eps‖_p, eps added to every coordinate as PyTorch's `PairwiseDistance` does. */
+function pNorm(u: Values, v: Values, at: number, d: number, p: number, eps: number): number {
+  let sum = 0;
+  for (let k = at; k < at + d; k++) sum += Math.abs((u[k] as number) - (v[k] as number) + eps) ** p;
+  return p === 2 ? Math.sqrt(sum) : sum ** (1 / p);
+}
+
+function pNormSlope(diff: number, norm: number, p: number): number {
+  return norm > 0 && diff !== 0 ? Math.sign(diff) * (Math.abs(diff) / norm) ** (p - 1) : 0;
+}
+
+/** Streams the chosen triplets twice: once for the loss and the count, once for the gradient. Never more than the n² distances is held. */
+export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
+  const { n, labels, margin, seed, mining, reduction, swap, soft, gradX } = op;
+  const batch = batchOf(op);
+  const apart = apartMatrix(batch);
+  const mined = { n, labels, apart, margin, seed };
+  const gapOf = (a: number, p: number, k: number): number => {
+    const far = apart[a * n + k] as number;
+    const across = apart[p * n + k] as number;
+    return (apart[a * n + p] as number) - (swap && across < far ? across : far) + margin;
+  };
+  let [sum, numTriplets, numActive] = [0, 0, 0];
+  eachTriplet(mining, mined, (a, p, k) => {
+    const gap = gapOf(a, p, k);
+    const value = soft ? softplus(gap) : gap <= 0 ? 0 : gap;
+    sum += value;
+    numTriplets++;
+    if (value > 0) numActive++;
+  });
+  const count = { sum: 1, mean: numTriplets, meanPositive: numActive }[reduction];
+  const scale = 1 / Math.max(count, 1);
+  if (gradX) {
+    // Coefficients per ordered pair first: n² of them, where triplets may be n³.
+    const coefficients = new Float64Array(n * n);
+    const add = (i: number, j: number, g: number): void => {
+      coefficients[i * n + j] = (coefficients[i * n + j] as number) + g;
+    };
+    eachTriplet(mining, mined, (a, p, k) => {
+      const gap = gapOf(a, p, k);
+      const g = scale * (soft ? 1 / (1 + Math.exp(-gap)) : gap > 0 ? 1 : 0);
+      if (g === 0) return;
+      add(a, p, g);
+      const crossed = swap && (apart[p * n + k] as number) < (apart[a * n + k] as number);
+      add(crossed ? p : a, k, -g);
+    });
+    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) batch.addGradient(coefficients[i * n + j] as number, i, j);
+    batch.writeGradient(gradX);
+  }
+  return { loss: scale * sum, numTriplets, numActive };
+}
+
+function softplus(u: number): number {
+  return u > 0 ? u + Math.log1p(Math.exp(-u)) : Math.log1p(Math.exp(u));
+}
