@@ -1,0 +1,75 @@
+import { checkFlags, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
+import { describe, failure } from '../errors.js';
+
+export interface RocOptions {
+  /** False accept rates in [0, 1] at which to read the true accept rate; default [1e-3, 1e-2, 1e-1]. */
+  readonly fars?: readonly number[];
+}
+
+export interface Roc {
+  /** Distinct scores, descending; accept when score ≥ threshold. One fewer than the points. */
+  readonly thresholds: Float64Array;
+  /** False and true accept rates; they start at (0, 0). 0 throughout where there are no impostors or no genuine pairs. */
+  readonly fpr: Float64Array;
+  readonly tpr: Float64Array;
+  /** Area by trapezoids: ties count half. */
+  readonly auc: number;
+  /** For every far the largest tpr among the points with fpr ≤ far. */
+  readonly tarAtFar: Float64Array;
+  /** Equal error rate: fpr where the polyline crosses tpr = 1 − fpr. */
+  readonly eer: number;
+  /** Best share of right decisions over all points. */
+  readonly bestAccuracy: number;
+}
+
+/**
+ * The receiver operating characteristic of verification scores, O(n log n).
+ * @param scores [N], large for genuine pairs; negate distances
+ * @param labels [N], 1 genuine, 0 impostor
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE (a NaN score), ERR_LABEL_RANGE
+ */
+export function roc(scores: Float32Array, labels: Labels, options: RocOptions = {}): Roc {
+  checkVector('scores', scores, (scores as Float32Array | undefined)?.length ?? 0);
+  checkOptions(options, ['fars']);
+  const fars = options.fars ?? [1e-3, 1e-2, 1e-1];
+  if (!Array.isArray(fars)) throw failure('ERR_TYPE', 'options.fars', 'an array of numbers', describe(fars));
+  fars.forEach((far, i) => checkNumber(`options.fars[${i}]`, far, { min: 0, max: 1 }));
+  const nan = scores.findIndex(Number.isNaN);
+  if (nan >= 0) throw failure('ERR_OPTION_RANGE', `scores[${nan}]`, 'a number', 'NaN');
+  const flags = checkFlags('labels', labels, scores.length);
+  const { thresholds, accepted, genuine } = sweep(scores, flags);
+  const positives = genuine[genuine.length - 1] as number;
+  const negatives = scores.length - positives;
+  const tpr = Float64Array.from(genuine, (hits) => hits / Math.max(positives, 1));
+  const fpr = Float64Array.from(genuine, (hits, t) => ((accepted[t] as number) - hits) / Math.max(negatives, 1));
+  let [auc, eer, best] = [0, Number.NaN, 0];
+  for (let t = 0; t < tpr.length; t++) {
+    const right = (genuine[t] as number) + negatives - ((accepted[t] as number) - (genuine[t] as number));
+    best = Math.max(best, right / Math.max(scores.length, 1));
+    if (t === 0) continue;
+    const [f0, f1, t0, t1] = [fpr[t - 1], fpr[t], tpr[t - 1], tpr[t]] as [number, number, number, number];
+    auc += ((f1 - f0) * (t0 + t1)) / 2;
+    // fpr + tpr rises from 0; the crossing is where it reaches 1.
+    if (Number.isNaN(eer) && f1 + t1 >= 1) eer = f0 + ((f1 - f0) * (1 - f0 - t0)) / (f1 + t1 - f0 - t0);
+  }
+  const tarAtFar = Float64Array.from(fars, (far) => tpr.reduce((max, value, t) => ((fpr[t] as number) <= far && value > max ? value : max), 0));
+  return { thresholds, fpr, tpr, auc, tarAtFar, eer: Number.isNaN(eer) ? 0 : eer, bestAccuracy: best };
+}
+
+/** Counts accepted and genuine-accepted after each distinct score, from none accepted. */
+function sweep(scores: Float32Array, flags: Int32Array) {
+  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => (scores[b] as number) - (scores[a] as number));
+  const thresholds: number[] = [];
+  const [accepted, genuine] = [[0], [0]];
+  let hits = 0;
+  order.forEach((row, i) => {
+    hits += flags[row] as number;
+    const score = scores[row] as number;
+    const next = order[i + 1];
+    if (next !== undefined && scores[next] === score) return;
+    thresholds.push(score);
+    accepted.push(i + 1);
+    genuine.push(hits);
+  });
+  return { thresholds: Float64Array.from(thresholds), accepted, genuine };
+}

@@ -1,0 +1,132 @@
+// Drawing batches from labels: random pairs, P×K batches, and the rows themselves.
+import { checkAlias, checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from './checks.js';
+import { describe, failure } from './errors.js';
+import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
+import { createRandom, type Random } from './random.js';
+
+/** Rows of every class, classes in the order of first appearance. */
+export function rowsByClass(labels: Int32Array): Map<number, number[]> {
+  const groups = new Map<number, number[]>();
+  labels.forEach((label, row) => {
+    const rows = groups.get(label);
+    if (rows) rows.push(row);
+    else groups.set(label, [row]);
+  });
+  return groups;
+}
+
+function pick<T>(items: readonly T[], random: Random): T {
+  return items[random.integer(items.length)] as T;
+}
+
+export interface SamplePairsOptions {
+  /** How many pairs, at least 0. */
+  readonly count: number;
+  /** Share of pairs of one class, in [0, 1], default 0.5; rounded to whole pairs. */
+  readonly positiveShare?: number;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+export interface SampledPairs {
+  /** (i, j), i ≠ j, [count, 2], in random order. */
+  readonly pairs: IndexMatrix;
+  /** 1 where both rows are of one class, [count]. */
+  readonly same: Uint8Array;
+}
+
+/**
+ * Random pairs of rows, which contrastive training starts from. A positive pair starts from a uniform row among those that have a partner,
+ * a negative one from a uniform row; the other side is uniform among the rows that fit.
+ * @param labels one per row of the data set, compared for equality only
+ * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE when the labels hold no pair of a kind asked for
+ */
+export function samplePairs(labels: Labels, options: SamplePairsOptions): SampledPairs {
+  checkOptions(options, ['count', 'positiveShare', 'seed']);
+  const count = checkInteger('options.count', options.count, 0);
+  const share = checkNumber('options.positiveShare', options.positiveShare ?? 0.5, { min: 0, max: 1 });
+  const random = createRandom(checkInteger('options.seed', options.seed ?? 0, 0));
+  const checked = checkLabels('labels', labels, (labels as ArrayLike<number>).length);
+  const groups = rowsByClass(checked);
+  const partnered = [...groups.values()].filter((rows) => rows.length > 1).flat();
+  const positives = Math.round(count * share);
+  if (positives > 0 && partnered.length === 0) throw failure('ERR_LABEL_RANGE', 'labels', 'a class with two rows for the positive pairs', 'none');
+  if (positives < count && groups.size < 2) throw failure('ERR_LABEL_RANGE', 'labels', 'two classes for the negative pairs', `${groups.size}`);
+  const order = random.shuffle(Uint8Array.from({ length: count }, (_, i) => (i < positives ? 1 : 0)));
+  const data = new Int32Array(2 * count);
+  order.forEach((positive, i) => {
+    const first = positive ? pick(partnered, random) : random.integer(checked.length);
+    const fits = (row: number): boolean => row !== first && (checked[row] === checked[first]) === (positive === 1);
+    const pool = positive ? (groups.get(checked[first] as number) as number[]) : undefined;
+    const draw = (): number => (pool ? pick(pool, random) : random.integer(checked.length));
+    let second = draw();
+    while (!fits(second)) second = draw();
+    data[2 * i] = first;
+    data[2 * i + 1] = second;
+  });
+  return { pairs: { data, shape: [count, 2] }, same: order };
+}
+
+export interface BalancedBatchesOptions {
+  /** P: classes in a batch. */
+  readonly classes: number;
+  /** K: rows of each. */
+  readonly perClass: number;
+  /** Default 0. */
+  readonly seed?: number;
+}
+
+/**
+ * Endless P×K batches of row numbers, as online mining needs them: P distinct classes, K rows of each, without repeats where
+ * a class has K rows; smaller classes repeat theirs.
+ * @throws ERR_TYPE, ERR_OPTION_RANGE when there are fewer than P classes
+ */
+export function balancedBatches(labels: Labels, options: BalancedBatchesOptions): Generator<Int32Array, never, void> {
+  checkOptions(options, ['classes', 'perClass', 'seed']);
+  const groups = [...rowsByClass(checkLabels('labels', labels, (labels as ArrayLike<number>).length)).values()];
+  const classes = checkInteger('options.classes', options.classes, 1, groups.length);
+  const perClass = checkInteger('options.perClass', options.perClass, 1);
+  return draw(groups, classes, perClass, createRandom(checkInteger('options.seed', options.seed ?? 0, 0)));
+}
+
+function* draw(groups: number[][], classes: number, perClass: number, random: Random): Generator<Int32Array, never, void> {
+  for (;;) {
+    const batch = new Int32Array(classes * perClass);
+    chooseFirst(groups, classes, random);
+    for (let c = 0; c < classes; c++) {
+      const rows = groups[c] as number[];
+      if (rows.length >= perClass) chooseFirst(rows, perClass, random);
+      for (let k = 0; k < perClass; k++) batch[c * perClass + k] = rows.length >= perClass ? (rows[k] as number) : pick(rows, random);
+    }
+    yield batch;
+  }
+}
+
+/** Moves `count` uniformly chosen items to the front, in place: no copy of a large class per batch. */
+export function chooseFirst(items: unknown[], count: number, random: Random): void {
+  for (let i = 0; i < count; i++) {
+    const j = i + random.integer(items.length - i);
+    [items[i], items[j]] = [items[j], items[i]];
+  }
+}
+
+/**
+ * The rows of x named by `indices`, in that order, [indices.length, D].
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE for an index outside [0, N), ERR_ALIAS
+ */
+export function takeRows(x: Matrix, indices: ArrayLike<number>, options: { readonly out?: Matrix } = {}): Matrix {
+  checkMatrix('x', x);
+  checkOptions(options, ['out']);
+  const [n, d] = x.shape;
+  const out = options.out === undefined ? zeros(indices.length, d) : checkMatrixOf('options.out', options.out, indices.length, d);
+  for (let i = 0; i < indices.length; i++) {
+    const row = indices[i] as number;
+    if (!Number.isInteger(row) || row < 0 || row >= n) throw failure('ERR_OPTION_RANGE', `indices[${i}]`, `an integer in [0, ${n})`, describe(row));
+  }
+  checkAlias({ 'options.out': options.out?.data }, { x: x.data });
+  for (let i = 0; i < indices.length; i++) {
+    const row = indices[i] as number;
+    out.data.set(x.data.subarray(row * d, row * d + d), i * d);
+  }
+  return out;
+}
