@@ -49,7 +49,8 @@ export function checkBoolean(argument: string, value: unknown): boolean {
 export function checkOptions(options: unknown, known: readonly string[]): void {
   if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', 'options', 'an object', describe(options));
   for (const name of Object.keys(options)) {
-    if (!known.includes(name)) throw failure('ERR_OPTION_RANGE', `options.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
+    if (!known.includes(name))
+      throw failure('ERR_OPTION_RANGE', `options.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
   }
 }
 
@@ -108,7 +109,8 @@ export function checkIndexMatrix(argument: string, value: unknown, cols: number)
 /** A sound matrix of exactly this shape. */
 export function checkMatrixOf(argument: string, value: unknown, rows: number, cols: number): Matrix {
   const m = checkMatrix(argument, value);
-  if (m.shape[0] !== rows || m.shape[1] !== cols) throw failure('ERR_SHAPE', argument, `shape [${rows}, ${cols}]`, `[${m.shape.join(', ')}]`);
+  if (m.shape[0] !== rows || m.shape[1] !== cols)
+    throw failure('ERR_SHAPE', argument, `shape [${rows}, ${cols}]`, `[${m.shape.join(', ')}]`);
   return m;
 }
 
@@ -131,7 +133,8 @@ const wholeInt32 = 'integers within int32';
 
 /** One label per row as an Int32Array (the caller's own, where it is one). */
 export function checkLabels(argument: string, labels: unknown, rows: number, rules: LabelRules = {}): Int32Array {
-  const typed = labels instanceof Int32Array || labels instanceof Uint8Array || labels instanceof Uint16Array || labels instanceof Uint32Array;
+  const typed =
+    labels instanceof Int32Array || labels instanceof Uint8Array || labels instanceof Uint16Array || labels instanceof Uint32Array;
   if (!typed && !Array.isArray(labels)) {
     throw failure('ERR_TYPE', argument, 'an Int32Array, Uint8Array, Uint16Array, Uint32Array or array of integers', describe(labels));
   }
@@ -139,7 +142,8 @@ export function checkLabels(argument: string, labels: unknown, rows: number, rul
   const values = labels as ArrayLike<number>;
   if (values.length !== rows) throw failure('ERR_SHAPE', argument, `one label per row, ${rows}`, `${values.length}`);
   const { classes, ignoreIndex } = rules;
-  const expected = classes === undefined ? wholeInt32 : `integers in [0, ${classes})${ignoreIndex === undefined ? '' : ` or ${ignoreIndex}`}`;
+  const expected =
+    classes === undefined ? wholeInt32 : `integers in [0, ${classes})${ignoreIndex === undefined ? '' : ` or ${ignoreIndex}`}`;
   for (let i = 0; i < rows; i++) {
     const label = values[i] as number;
     const whole = Number.isInteger(label) && label === (label | 0);
@@ -155,7 +159,10 @@ export function checkFlags(argument: string, flags: unknown, rows: number): Int3
 }
 
 /** `out` arguments may share memory neither with an input nor with one another. */
-export function checkAlias(outputs: Record<string, ArrayBufferView | undefined>, inputs: Record<string, ArrayBufferView | undefined>): void {
+export function checkAlias(
+  outputs: Record<string, ArrayBufferView | undefined>,
+  inputs: Record<string, ArrayBufferView | undefined>,
+): void {
   const outs = Object.entries(outputs).filter((entry): entry is [string, ArrayBufferView] => entry[1] !== undefined);
   outs.forEach(([name, view], index) => {
     for (const [other, input] of [...Object.entries(inputs), ...outs.slice(index + 1)]) {

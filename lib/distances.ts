@@ -45,7 +45,12 @@ export interface DistancesGradientOptions {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE
  */
 export function distancesGradient(x: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): { readonly gradX: Matrix };
-export function distancesGradient(x: Matrix, y: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): { readonly gradX: Matrix; readonly gradY: Matrix };
+export function distancesGradient(
+  x: Matrix,
+  y: Matrix,
+  gradOutput: Matrix,
+  options?: DistancesGradientOptions,
+): { readonly gradX: Matrix; readonly gradY: Matrix };
 export function distancesGradient(x: Matrix, second: Matrix, third?: Matrix | DistancesGradientOptions, fourth?: DistancesGradientOptions) {
   const both = looksLikeMatrix(third);
   const options = (both ? fourth : (third as DistancesGradientOptions | undefined)) ?? {};

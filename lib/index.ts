@@ -2,16 +2,30 @@
 export { type BackendName, type Info, info, setBackend } from './backend.js';
 export { updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
-export { distances, distancesGradient } from './distances.js';
+export { type DistancesOptions, distances, distancesGradient } from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers } from './heads/centers.js';
-export { centerLoss } from './losses/center.js';
-export { batchContrastiveLoss, contrastiveLoss } from './losses/contrastive.js';
+export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
+export {
+  type BatchContrastiveLossOptions,
+  type BatchLossResult,
+  batchContrastiveLoss,
+  type ContrastiveLossOptions,
+  type ContrastiveLossResult,
+  contrastiveLoss,
+} from './losses/contrastive.js';
 export { hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
-export { marginSoftmax } from './losses/margin-softmax.js';
+export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
 export { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './losses/softmax.js';
-export { batchTripletLoss, tripletLoss } from './losses/triplet.js';
-export { aSoftmax, arcFace, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from './margins/index.js';
+export {
+  type BatchTripletLossOptions,
+  type BatchTripletLossResult,
+  batchTripletLoss,
+  type TripletLossOptions,
+  type TripletLossResult,
+  tripletLoss,
+} from './losses/triplet.js';
+export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from './margins/index.js';
 export { annealedLambda } from './margins/schedule.js';
 export type { Margin } from './margins/types.js';
 export { matmul } from './matmul.js';
@@ -20,9 +34,9 @@ export { clustering } from './metrics/clustering.js';
 export { retrieval } from './metrics/retrieval.js';
 export { roc } from './metrics/roc.js';
 export { verification } from './metrics/verification.js';
-export { minePairs, mineTriplets } from './mining.js';
-export { nearest } from './nearest.js';
+export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
+export { type NearestOptions, type Neighbours, nearest } from './nearest.js';
 export { normalize, normalizeGradient } from './normalize.js';
-export { OfflineMiner } from './offline-miner.js';
+export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';
 export { createRandom, type Random } from './random.js';
 export { balancedBatches, samplePairs, takeRows } from './sampling.js';

@@ -1,7 +1,14 @@
 import { backend } from './backend.js';
 import { checkBoolean, checkChoice, checkInteger, checkLabels, checkMatrix, checkNumber, checkOptions, type Labels } from './checks.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
-import { type PairDistance, type PairStrategy, pairDistances, pairStrategies, type TripletStrategy, tripletStrategies } from './ops/pairs.js';
+import {
+  type PairDistance,
+  type PairStrategy,
+  pairDistances,
+  pairStrategies,
+  type TripletStrategy,
+  tripletStrategies,
+} from './ops/pairs.js';
 
 export interface MineTripletsOptions {
   /**

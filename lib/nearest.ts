@@ -1,5 +1,14 @@
 import { backend } from './backend.js';
-import { checkAlias, checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkOptions, looksLikeMatrix } from './checks.js';
+import {
+  checkAlias,
+  checkChoice,
+  checkIndexMatrix,
+  checkInteger,
+  checkMatrix,
+  checkMatrixOf,
+  checkOptions,
+  looksLikeMatrix,
+} from './checks.js';
 import { failure } from './errors.js';
 import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
 import { type Metric, metrics } from './ops/distances.js';
@@ -39,10 +48,15 @@ export function nearest(x: Matrix, galleryOrOptions: Matrix | NearestOptions = {
   if (candidates < 1) throw failure('ERR_SHAPE', given ? 'gallery' : 'x', 'at least one candidate row', `${m} rows`);
   const k = checkInteger('options.k', options.k ?? 1, 1, candidates);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
-  const indices: IndexMatrix = options.out?.indices ? checkIndexMatrix('options.out.indices', options.out.indices, k) : { data: new Int32Array(n * k), shape: [n, k] };
+  const indices: IndexMatrix = options.out?.indices
+    ? checkIndexMatrix('options.out.indices', options.out.indices, k)
+    : { data: new Int32Array(n * k), shape: [n, k] };
   if (indices.shape[0] !== n) throw failure('ERR_SHAPE', 'options.out.indices', `shape [${n}, ${k}]`, `[${indices.shape.join(', ')}]`);
   const found = options.out?.distances ? checkMatrixOf('options.out.distances', options.out.distances, n, k) : zeros(n, k);
-  checkAlias({ 'options.out.indices': options.out?.indices?.data, 'options.out.distances': options.out?.distances?.data }, { x: x.data, gallery: gallery.data });
+  checkAlias(
+    { 'options.out.indices': options.out?.indices?.data, 'options.out.distances': options.out?.distances?.data },
+    { x: x.data, gallery: gallery.data },
+  );
   backend().nearest({ x: x.data, gallery: gallery.data, n, m, d, metric, k, excludeSelf, indices: indices.data, distances: found.data });
   return { indices, distances: found };
 }

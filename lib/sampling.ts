@@ -50,8 +50,10 @@ export function samplePairs(labels: Labels, options: SamplePairsOptions): Sample
   const groups = rowsByClass(checked);
   const partnered = [...groups.values()].filter((rows) => rows.length > 1).flat();
   const positives = Math.round(count * share);
-  if (positives > 0 && partnered.length === 0) throw failure('ERR_LABEL_RANGE', 'labels', 'a class with two rows for the positive pairs', 'none');
-  if (positives < count && groups.size < 2) throw failure('ERR_LABEL_RANGE', 'labels', 'two classes for the negative pairs', `${groups.size}`);
+  if (positives > 0 && partnered.length === 0)
+    throw failure('ERR_LABEL_RANGE', 'labels', 'a class with two rows for the positive pairs', 'none');
+  if (positives < count && groups.size < 2)
+    throw failure('ERR_LABEL_RANGE', 'labels', 'two classes for the negative pairs', `${groups.size}`);
   const order = random.shuffle(Uint8Array.from({ length: count }, (_, i) => (i < positives ? 1 : 0)));
   const data = new Int32Array(2 * count);
   order.forEach((positive, i) => {
@@ -121,7 +123,8 @@ export function takeRows(x: Matrix, indices: ArrayLike<number>, options: { reado
   const out = options.out === undefined ? zeros(indices.length, d) : checkMatrixOf('options.out', options.out, indices.length, d);
   for (let i = 0; i < indices.length; i++) {
     const row = indices[i] as number;
-    if (!Number.isInteger(row) || row < 0 || row >= n) throw failure('ERR_OPTION_RANGE', `indices[${i}]`, `an integer in [0, ${n})`, describe(row));
+    if (!Number.isInteger(row) || row < 0 || row >= n)
+      throw failure('ERR_OPTION_RANGE', `indices[${i}]`, `an integer in [0, ${n})`, describe(row));
   }
   checkAlias({ 'options.out': options.out?.data }, { x: x.data });
   for (let i = 0; i < indices.length; i++) {

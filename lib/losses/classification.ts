@@ -23,7 +23,15 @@ export interface ClassificationOptions {
   readonly gradients?: boolean;
 }
 
-export const classificationOptions = ['reduction', 'labelSmoothing', 'ignoreIndex', 'classWeights', 'gradOutput', 'gradients', 'out'] as const;
+export const classificationOptions = [
+  'reduction',
+  'labelSmoothing',
+  'ignoreIndex',
+  'classWeights',
+  'gradOutput',
+  'gradients',
+  'out',
+] as const;
 
 export function resolveClassification(labels: Labels, n: number, classes: number, options: ClassificationOptions): ClassificationOp {
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', softmaxReductions);
@@ -34,7 +42,8 @@ export function resolveClassification(labels: Labels, n: number, classes: number
   if (classWeights !== undefined) {
     checkVector('options.classWeights', classWeights, classes);
     const bad = classWeights.findIndex((w) => !(w >= 0 && w < Infinity));
-    if (bad >= 0) throw failure('ERR_OPTION_RANGE', `options.classWeights[${bad}]`, 'a finite weight of at least 0', String(classWeights[bad]));
+    if (bad >= 0)
+      throw failure('ERR_OPTION_RANGE', `options.classWeights[${bad}]`, 'a finite weight of at least 0', String(classWeights[bad]));
   }
   if (gradOutput !== undefined) {
     if (reduction !== 'none') throw failure('ERR_OPTION_RANGE', 'options.gradOutput', "reduction 'none' beside it", `'${reduction}'`);

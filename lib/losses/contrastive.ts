@@ -1,5 +1,16 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkChoice, checkFlags, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import {
+  checkAlias,
+  checkBoolean,
+  checkChoice,
+  checkFlags,
+  checkLabels,
+  checkMatrix,
+  checkMatrixOf,
+  checkNumber,
+  checkOptions,
+  type Labels,
+} from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
 import { gradientOutput, present } from './classification.js';
@@ -41,7 +52,10 @@ export function contrastiveLoss(x1: Matrix, x2: Matrix, same: Labels, options: C
   const margin = checkNumber('options.margin', options.margin ?? 1, { min: 0, exclusive: true });
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const flags = checkFlags('same', same, n);
-  checkAlias({ 'options.out.gradX1': options.out?.gradX1?.data, 'options.out.gradX2': options.out?.gradX2?.data }, { x1: x1.data, x2: x2.data, same: flags });
+  checkAlias(
+    { 'options.out.gradX1': options.out?.gradX1?.data, 'options.out.gradX2': options.out?.gradX2?.data },
+    { x1: x1.data, x2: x2.data, same: flags },
+  );
   const perExample = new Float32Array(n);
   const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1: gradX1?.data, gradX2: gradX2?.data };
   return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };

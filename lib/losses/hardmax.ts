@@ -1,6 +1,16 @@
 // "Hardmax" is read three ways in the literature; each has its own name here.
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkChoice, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import {
+  checkAlias,
+  checkBoolean,
+  checkChoice,
+  checkLabels,
+  checkMatrix,
+  checkMatrixOf,
+  checkNumber,
+  checkOptions,
+  type Labels,
+} from '../checks.js';
 import { type Matrix, zeros } from '../matrix.js';
 import { type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
 import { gradientOutput, present } from './classification.js';

@@ -98,7 +98,12 @@ export interface LinearCrossEntropyResult {
  * @param labels [B] integers in [0, C), or `ignoreIndex`
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
  */
-export function linearCrossEntropy(x: Matrix, weights: Matrix, labels: Labels, options: LinearCrossEntropyOptions = {}): LinearCrossEntropyResult {
+export function linearCrossEntropy(
+  x: Matrix,
+  weights: Matrix,
+  labels: Labels,
+  options: LinearCrossEntropyOptions = {},
+): LinearCrossEntropyResult {
   checkMatrix('x', x);
   const [n, d] = x.shape;
   checkMatrix('weights', weights, d);

@@ -1,5 +1,16 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkChoice, checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import {
+  checkAlias,
+  checkBoolean,
+  checkChoice,
+  checkInteger,
+  checkLabels,
+  checkMatrix,
+  checkMatrixOf,
+  checkNumber,
+  checkOptions,
+  type Labels,
+} from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
 import { gradientOutput, present } from './classification.js';
@@ -55,7 +66,11 @@ export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, 
   const swap = checkBoolean('options.swap', options.swap ?? false);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   checkAlias(
-    { 'options.out.gradAnchor': out.gradAnchor?.data, 'options.out.gradPositive': out.gradPositive?.data, 'options.out.gradNegative': out.gradNegative?.data },
+    {
+      'options.out.gradAnchor': out.gradAnchor?.data,
+      'options.out.gradPositive': out.gradPositive?.data,
+      'options.out.gradNegative': out.gradNegative?.data,
+    },
     { anchor: anchor.data, positive: positive.data, negative: negative.data },
   );
   const perExample = new Float32Array(n);
@@ -134,7 +149,21 @@ export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTriple
   const seed = checkInteger('options.seed', options.seed ?? 0, 0);
   const checked = checkLabels('labels', labels, n);
   checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
-  const op = { x: x.data, labels: checked, n, d, mining, distance, normalize, margin, reduction, swap, soft, seed, gradX: gradEmbeddings?.data };
+  const op = {
+    x: x.data,
+    labels: checked,
+    n,
+    d,
+    mining,
+    distance,
+    normalize,
+    margin,
+    reduction,
+    swap,
+    soft,
+    seed,
+    gradX: gradEmbeddings?.data,
+  };
   const result = backend().batchTripletLoss(op);
   const fractionActive = result.numTriplets > 0 ? result.numActive / result.numTriplets : 0;
   return { ...result, fractionActive, ...present({ gradEmbeddings }) };

@@ -17,4 +17,4 @@ export function remake(margin: Margin): Margin {
   return factory(parameters);
 }
 
-export { aSoftmax, arcFace, combinedMargin, cosFace, lSoftmax, normalizedSoftmax };
+export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax };

@@ -52,7 +52,9 @@ export function roc(scores: Float32Array, labels: Labels, options: RocOptions = 
     // fpr + tpr rises from 0; the crossing is where it reaches 1.
     if (Number.isNaN(eer) && f1 + t1 >= 1) eer = f0 + ((f1 - f0) * (1 - f0 - t0)) / (f1 + t1 - f0 - t0);
   }
-  const tarAtFar = Float64Array.from(fars, (far) => tpr.reduce((max, value, t) => ((fpr[t] as number) <= far && value > max ? value : max), 0));
+  const tarAtFar = Float64Array.from(fars, (far) =>
+    tpr.reduce((max, value, t) => ((fpr[t] as number) <= far && value > max ? value : max), 0),
+  );
   return { thresholds, fpr, tpr, auc, tarAtFar, eer: Number.isNaN(eer) ? 0 : eer, bestAccuracy: best };
 }
 

@@ -114,7 +114,12 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
   let count = 0;
   eachTriplet(op.strategy, mined, () => count++);
   if (count > op.maxTriplets) {
-    throw failure('ERR_OUT_OF_MEMORY', 'options.maxTriplets', `room for all ${count} triplets (${count * 12} bytes)`, String(op.maxTriplets));
+    throw failure(
+      'ERR_OUT_OF_MEMORY',
+      'options.maxTriplets',
+      `room for all ${count} triplets (${count * 12} bytes)`,
+      String(op.maxTriplets),
+    );
   }
   const out = new Int32Array(3 * count);
   let at = 0;

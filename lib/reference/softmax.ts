@@ -65,7 +65,12 @@ export function linearCrossEntropy(op: LinearCrossEntropyOp): number {
 }
 
 /** Logits asked for as a result belong to every row, ignored ones included. */
-export function eachRow(n: number, classes: number, fill: (i: number, z: Float64Array) => void, store: (i: number, z: Float64Array) => void): void {
+export function eachRow(
+  n: number,
+  classes: number,
+  fill: (i: number, z: Float64Array) => void,
+  store: (i: number, z: Float64Array) => void,
+): void {
   const z = new Float64Array(classes);
   for (let i = 0; i < n; i++) {
     fill(i, z);

@@ -5,7 +5,23 @@ import { eachTriplet } from './mining.js';
 import { apartMatrix, batchOf } from './pair-distances.js';
 
 export function tripletLoss(op: TripletOp): number {
-  const { anchor, positive, negative, n, d, distance, margin, p, eps, swap, reduction, perExample, gradAnchor, gradPositive, gradNegative } = op;
+  const {
+    anchor,
+    positive,
+    negative,
+    n,
+    d,
+    distance,
+    margin,
+    p,
+    eps,
+    swap,
+    reduction,
+    perExample,
+    gradAnchor,
+    gradPositive,
+    gradNegative,
+  } = op;
   for (const grad of [gradAnchor, gradPositive, gradNegative]) grad?.fill(0);
   const scale = reduction === 'mean' ? 1 / Math.max(n, 1) : 1;
   const norm = distance === 'squaredEuclidean' ? squaredNorm : (u: Values, v: Values, at: number) => pNorm(u, v, at, d, p, eps);

@@ -27,13 +27,37 @@ describe.each(pairDistances)('on %s', (distance) => {
       );
     });
     it.each(tripletStrategies.filter((s) => s !== 'easy'))('batchTripletLoss %s', (mining) => {
-      expectGradient({ x: normals(n * d, 4) }, (v, g) =>
-        batchTripletLoss({ ...shared, mining, margin: 0.7, seed: 1, reduction: 'meanPositive', swap: false, soft: false, x: of(v, 'x'), gradX: of(g, 'x') }).loss,
+      expectGradient(
+        { x: normals(n * d, 4) },
+        (v, g) =>
+          batchTripletLoss({
+            ...shared,
+            mining,
+            margin: 0.7,
+            seed: 1,
+            reduction: 'meanPositive',
+            swap: false,
+            soft: false,
+            x: of(v, 'x'),
+            gradX: of(g, 'x'),
+          }).loss,
       );
     });
     it('batchTripletLoss swap and soft, over all triplets', () => {
-      expectGradient({ x: normals(n * d, 5) }, (v, g) =>
-        batchTripletLoss({ ...shared, mining: 'all', margin: 0.7, seed: 1, reduction: 'mean', swap: true, soft: true, x: of(v, 'x'), gradX: of(g, 'x') }).loss,
+      expectGradient(
+        { x: normals(n * d, 5) },
+        (v, g) =>
+          batchTripletLoss({
+            ...shared,
+            mining: 'all',
+            margin: 0.7,
+            seed: 1,
+            reduction: 'mean',
+            swap: true,
+            soft: true,
+            x: of(v, 'x'),
+            gradX: of(g, 'x'),
+          }).loss,
       );
     });
   });
@@ -48,7 +72,15 @@ it.each(rows)('tripletLoss $distance p $p swap $swap', (options) => {
   const op = { ...options, n, d, margin: 2, reduction: 'mean' as const, perExample: new Float64Array(n) };
   const inputs = { a: normals(n * d, 6), p: normals(n * d, 7), n: normals(n * d, 8) };
   expectGradient(inputs, (v, g) =>
-    tripletLoss({ ...op, anchor: of(v, 'a'), positive: of(v, 'p'), negative: of(v, 'n'), gradAnchor: of(g, 'a'), gradPositive: of(g, 'p'), gradNegative: of(g, 'n') }),
+    tripletLoss({
+      ...op,
+      anchor: of(v, 'a'),
+      positive: of(v, 'p'),
+      negative: of(v, 'n'),
+      gradAnchor: of(g, 'a'),
+      gradPositive: of(g, 'p'),
+      gradNegative: of(g, 'n'),
+    }),
   );
 });
 

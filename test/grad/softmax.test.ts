@@ -1,5 +1,5 @@
 import { describe, it } from 'vitest';
-import { aSoftmax, arcFace, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from '../../lib/index.js';
+import { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from '../../lib/index.js';
 import { hardmaxLoss } from '../../lib/reference/hardmax.js';
 import { marginSoftmax } from '../../lib/reference/margin-softmax.js';
 import { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from '../../lib/reference/softmax.js';
@@ -19,13 +19,18 @@ const of = (inputs: Inputs, name: string): Float64Array => inputs[name] as Float
 const variants = [
   { name: 'mean', options: { reduction: 'mean' as const } },
   { name: 'sum, smoothed', options: { reduction: 'sum' as const, labelSmoothing: 0.2 } },
-  { name: 'mean, weighted and smoothed', options: { reduction: 'mean' as const, labelSmoothing: 0.1, classWeights: Float64Array.of(1, 2, 0, 0.5, 3, 1) } },
+  {
+    name: 'mean, weighted and smoothed',
+    options: { reduction: 'mean' as const, labelSmoothing: 0.1, classWeights: Float64Array.of(1, 2, 0, 0.5, 3, 1) },
+  },
   { name: 'none with upstream gradients', options: { reduction: 'none' as const, gradOutput: Float64Array.of(1, -2, 3, 0.5, 0.1) } },
 ];
 
 describe.each(variants)('$name', ({ options }) => {
   it('softmaxCrossEntropy', () => {
-    expectGradient({ logits: normals(n * classes, 1, 2) }, (v, g) => softmaxCrossEntropy({ ...base, ...options, logits: of(v, 'logits'), gradLogits: of(g, 'logits') }));
+    expectGradient({ logits: normals(n * classes, 1, 2) }, (v, g) =>
+      softmaxCrossEntropy({ ...base, ...options, logits: of(v, 'logits'), gradLogits: of(g, 'logits') }),
+    );
   });
   it('linearCrossEntropy', () => {
     expectGradient({ x: normals(n * d, 2), w: normals(classes * d, 3), bias: normals(classes, 4) }, (v, g) =>
@@ -73,6 +78,13 @@ it('softmaxGradient', () => {
 
 it.each([undefined, 1])('hardmaxLoss with margin %s', (margin) => {
   expectGradient({ logits: normals(n * classes, 9) }, (v, g) =>
-    hardmaxLoss({ ...base, labels: Int32Array.of(2, 0, 1, 5, 2), reduction: 'mean', margin, logits: of(v, 'logits'), gradLogits: of(g, 'logits') }),
+    hardmaxLoss({
+      ...base,
+      labels: Int32Array.of(2, 0, 1, 5, 2),
+      reduction: 'mean',
+      margin,
+      logits: of(v, 'logits'),
+      gradLogits: of(g, 'logits'),
+    }),
   );
 });

@@ -7,7 +7,8 @@ export type Inputs = Record<string, Float64Array>;
  * truncation h²·f''' (h² relative to the largest gradient, with room for curvature) and rounding ε·|f|/h.
  */
 export function expectGradient(inputs: Inputs, run: (inputs: Inputs, grads: Inputs) => number): void {
-  const scratch = (): Inputs => Object.fromEntries(Object.entries(inputs).map(([name, v]) => [name, new Float64Array(v.length).fill(Number.NaN)]));
+  const scratch = (): Inputs =>
+    Object.fromEntries(Object.entries(inputs).map(([name, v]) => [name, new Float64Array(v.length).fill(Number.NaN)]));
   const analytic = scratch();
   const loss = run(inputs, analytic);
   expect(Number.isFinite(loss)).toBe(true);

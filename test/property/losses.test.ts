@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
-  aSoftmax,
   arcFace,
+  aSoftmax,
   batchContrastiveLoss,
   batchTripletLoss,
   centerLoss,
@@ -38,7 +38,8 @@ const batchLosses: Record<string, (x: Matrix, labels: Int32Array, w: Matrix) => 
 
 // Inputs are float32 after every transformation, so two routes differ by rounding: d·2⁻²⁴ relative to the terms summed,
 // and these losses are Lipschitz with constants under the scale 8 here.
-const close = (a: number, b: number, size = 1): void => expect(Math.abs(a - b)).toBeLessThanOrEqual(2 ** -18 * Math.max(1, size, Math.abs(a)));
+const close = (a: number, b: number, size = 1): void =>
+  expect(Math.abs(a - b)).toBeLessThanOrEqual(2 ** -18 * Math.max(1, size, Math.abs(a)));
 
 /** A random orthogonal matrix by Gram–Schmidt, applied to every row. */
 function rotate(x: Matrix, seed: number): Matrix {
@@ -54,7 +55,8 @@ function rotate(x: Matrix, seed: number): Matrix {
     if (norm > 0.1) basis.push(v.map((c) => c / norm));
   }
   const data = new Float32Array(x.data.length);
-  for (let i = 0; i < x.shape[0]; i++) basis.forEach((b, k) => (data[i * d + k] = b.reduce((s, bj, j) => s + bj * (x.data[i * d + j] as number), 0)));
+  for (let i = 0; i < x.shape[0]; i++)
+    basis.forEach((b, k) => (data[i * d + k] = b.reduce((s, bj, j) => s + bj * (x.data[i * d + j] as number), 0)));
   return matrix(data, d);
 }
 
@@ -66,7 +68,15 @@ describe.each(Object.entries(batchLosses))('%s', (_name, loss) => {
         const w = normalMatrix(classes, d, seed + 1);
         const order = Int32Array.from({ length: n }, (_, i) => i);
         createRandom(seed).shuffle(order);
-        close(loss(takeRows(x, order), order.map((i) => labels[i] as number), w), loss(x, labels, w), 100);
+        close(
+          loss(
+            takeRows(x, order),
+            order.map((i) => labels[i] as number),
+            w,
+          ),
+          loss(x, labels, w),
+          100,
+        );
       }),
       { numRuns: 30 },
     );
@@ -90,7 +100,10 @@ describe('margins', () => {
       fc.property(seeds, fc.double({ min: 0.01, max: 100, noNaN: true }), (seed, scale) => {
         const x = normalMatrix(n, d, seed);
         const w = normalMatrix(classes, d, seed + 1);
-        const scaled = matrix(x.data.map((v) => v * scale), d);
+        const scaled = matrix(
+          x.data.map((v) => v * scale),
+          d,
+        );
         close(marginSoftmax(scaled, w, labels, { margin }).loss, marginSoftmax(x, w, labels, { margin }).loss, 10);
       }),
       { numRuns: 30 },
@@ -127,18 +140,21 @@ describe('margins', () => {
   });
 });
 
-it.each(['squaredEuclidean', 'euclidean', 'manhattan', 'cosineDistance'] as const)('self %s is symmetric with a zero diagonal', (metric) => {
-  fc.assert(
-    fc.property(seeds, (seed) => {
-      const out = distances(normalMatrix(n, d, seed), { metric }).data;
-      for (let i = 0; i < n; i++) {
-        expect(out[i * n + i]).toBe(0);
-        for (let j = 0; j < n; j++) {
-          expect(out[i * n + j]).toBe(out[j * n + i]);
-          expect(out[i * n + j]).toBeGreaterThanOrEqual(0);
+it.each(['squaredEuclidean', 'euclidean', 'manhattan', 'cosineDistance'] as const)(
+  'self %s is symmetric with a zero diagonal',
+  (metric) => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const out = distances(normalMatrix(n, d, seed), { metric }).data;
+        for (let i = 0; i < n; i++) {
+          expect(out[i * n + i]).toBe(0);
+          for (let j = 0; j < n; j++) {
+            expect(out[i * n + j]).toBe(out[j * n + i]);
+            expect(out[i * n + j]).toBeGreaterThanOrEqual(0);
+          }
         }
-      }
-    }),
-    { numRuns: 30 },
-  );
-});
+      }),
+      { numRuns: 30 },
+    );
+  },
+);

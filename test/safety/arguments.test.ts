@@ -60,7 +60,12 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
   ['k beyond the gallery', 'ERR_OPTION_RANGE', 'options.k', () => nearest(x, w, { k: 3 })],
   ['an out of the wrong shape', 'ERR_SHAPE', 'options.out', () => matmul(x, w, { transposeB: true, out: alloc(4, 3) })],
   ['an out over its input', 'ERR_ALIAS', 'options.out', () => normalize(x, { out: x })],
-  ['a result that would not fit', 'ERR_OUT_OF_MEMORY', 'options.maxTriplets', () => mineTriplets(x, labels, { strategy: 'all', maxTriplets: 3 })],
+  [
+    'a result that would not fit',
+    'ERR_OUT_OF_MEMORY',
+    'options.maxTriplets',
+    () => mineTriplets(x, labels, { strategy: 'all', maxTriplets: 3 }),
+  ],
 ];
 
 describe('bad input throws a typed error', () => {

@@ -61,7 +61,9 @@ describe('mining on a line', () => {
   // anchors 0 and 1 of class 7, negatives at 1.5 and 4
   const x = line(0, 1, 1.5, 4);
   const labels = [7, 7, 8, 9];
-  const mine = (strategy: (typeof tripletStrategies)[number], margin = 1): number[] => [...mineTriplets(x, labels, { ...raw, strategy, margin }).data];
+  const mine = (strategy: (typeof tripletStrategies)[number], margin = 1): number[] => [
+    ...mineTriplets(x, labels, { ...raw, strategy, margin }).data,
+  ];
   it('follows each published definition', () => {
     expect(mine('all')).toEqual([0, 1, 2, 0, 1, 3, 1, 0, 2, 1, 0, 3]);
     expect(mine('semiHard')).toEqual([0, 1, 2]);
@@ -83,7 +85,9 @@ describe('mining on a line', () => {
     }
   });
   it('breaks ties to the lowest index', () => {
-    expect([...mineTriplets(line(0, 1, -1, 2, -2), [0, 0, 0, 1, 2], { ...raw, strategy: 'batchHard' }).data].slice(0, 3)).toEqual([0, 1, 3]);
+    expect([...mineTriplets(line(0, 1, -1, 2, -2), [0, 0, 0, 1, 2], { ...raw, strategy: 'batchHard' }).data].slice(0, 3)).toEqual([
+      0, 1, 3,
+    ]);
   });
 });
 

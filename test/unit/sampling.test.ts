@@ -12,7 +12,10 @@ describe('createRandom', () => {
     const random = createRandom(7);
     const bins = new Int32Array(64);
     const count = 64_000;
-    for (let i = 0; i < count; i++) bins[random.integer(64)]++;
+    for (let i = 0; i < count; i++) {
+      const bin = random.integer(64);
+      bins[bin] = (bins[bin] as number) + 1;
+    }
     const chi2 = bins.reduce((sum, b) => sum + (b - count / 64) ** 2 / (count / 64), 0);
     // 63 degrees of freedom: mean 63, standard deviation 11.2
     expect(chi2).toBeGreaterThan(20);
@@ -69,7 +72,8 @@ it('takeRows copies the rows asked for and refuses others', () => {
 describe('OfflineMiner', () => {
   const labels = cyclicLabels(90, 9);
   const data = normalMatrix(90, 3, 4);
-  const create = (): OfflineMiner => new OfflineMiner({ labels, every: 50, subset: 36, strategy: 'violating', margin: 0.5, seed: 1, maxTriplets: 200 });
+  const create = (): OfflineMiner =>
+    new OfflineMiner({ labels, every: 50, subset: 36, strategy: 'violating', margin: 0.5, seed: 1, maxTriplets: 200 });
   it('is due every n steps from the first', () => {
     const miner = create();
     expect([0, 1, 49, 50, 51, 100].map((step) => miner.due(step))).toEqual([true, false, false, true, false, true]);

@@ -63,7 +63,10 @@ describe('hardmax', () => {
   it('measures the gap to the largest logit, or to the largest other one', () => {
     expect(hardmaxLoss(rowOf(1, 3, 2), [0]).loss).toBe(2);
     expect(hardmaxLoss(rowOf(1, 3, 2), [1]).loss).toBe(0);
-    expect(hardmaxHingeLoss(rowOf(1, 3, 2), [1], { margin: 1.5 })).toMatchObject({ loss: 0.5, gradLogits: { data: Float32Array.of(0, -1, 1) } });
+    expect(hardmaxHingeLoss(rowOf(1, 3, 2), [1], { margin: 1.5 })).toMatchObject({
+      loss: 0.5,
+      gradLogits: { data: Float32Array.of(0, -1, 1) },
+    });
     expect(hardmaxHingeLoss(rowOf(4), [0]).loss).toBe(0);
   });
 });
@@ -97,14 +100,17 @@ describe('marginSoftmax at its edges', () => {
     const expected = [999.1254, 421.3711, 16.2055, 0.4056, 0.0007];
     values.forEach((v, i) => expect(v).toBeCloseTo(expected[i] as number, 4));
   });
-  it.each([lSoftmax({ m: 3 }), arcFace({ overflow: 'none' }), cosFace()])('$kind is finite for parallel, opposite and zero rows', (margin) => {
-    const x = matrix(Float32Array.of(2, 0, -3, 0, 0, 0), 2);
-    const result = marginSoftmax(x, w, [0, 0, 1], { margin });
-    expect(Number.isFinite(result.loss)).toBe(true);
-    for (const g of [result.gradEmbeddings, result.gradWeights]) expect(g?.data.every(Number.isFinite)).toBe(true);
-    const zeroWeights = marginSoftmax(x, matrix(new Float32Array(6), 2), [0, 0, 1], { margin });
-    expect(zeroWeights.gradWeights?.data.every(Number.isFinite)).toBe(true);
-  });
+  it.each([lSoftmax({ m: 3 }), arcFace({ overflow: 'none' }), cosFace()])(
+    '$kind is finite for parallel, opposite and zero rows',
+    (margin) => {
+      const x = matrix(Float32Array.of(2, 0, -3, 0, 0, 0), 2);
+      const result = marginSoftmax(x, w, [0, 0, 1], { margin });
+      expect(Number.isFinite(result.loss)).toBe(true);
+      for (const g of [result.gradEmbeddings, result.gradWeights]) expect(g?.data.every(Number.isFinite)).toBe(true);
+      const zeroWeights = marginSoftmax(x, matrix(new Float32Array(6), 2), [0, 0, 1], { margin });
+      expect(zeroWeights.gradWeights?.data.every(Number.isFinite)).toBe(true);
+    },
+  );
   it('gives each overflow mode its own value beyond π', () => {
     const c = -0.99;
     const x = matrix(Float32Array.of(c, Math.sqrt(1 - c * c)), 2);
