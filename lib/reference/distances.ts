@@ -10,7 +10,7 @@ interface Rows {
 }
 
 export function distances({ x, y, n, m, d, metric, out }: DistancesOp): void {
-  const value = valueOf(metric, { x, y, d });
+  const value = measureOf(metric, { x, y, d });
   const self = x === y;
   const exactZero = self && (metric === 'cosineDistance' || metric === 'snr');
   for (let i = 0; i < n; i++) {
@@ -20,7 +20,7 @@ export function distances({ x, y, n, m, d, metric, out }: DistancesOp): void {
 
 type Value = (atX: number, atY: number) => number;
 
-export function valueOf(metric: Metric, rows: Rows): Value {
+export function measureOf(metric: Metric, rows: Rows): Value {
   const { x, y, d } = rows;
   switch (metric) {
     case 'dot':

@@ -18,18 +18,11 @@ type Visit = (anchor: number, positive: number, negative: number) => void;
 
 /** Calls `visit` with every chosen triplet, in sorted order. */
 export function eachTriplet(strategy: TripletStrategy, mined: Mined, visit: Visit): void {
-  switch (strategy) {
-    case 'batchHard':
-      return batchHard(mined, visit);
-    case 'semiHardClosest':
-      return perPair(mined, visit, (a, p) => closestBeyond(mined, a, p));
-    case 'hardestViolating':
-      return perPair(mined, visit, (a, p) => hardestViolating(mined, a, p));
-    case 'faceNetSemiHard':
-      return faceNet(mined, visit);
-    default:
-      return band(mined, visit, bands[strategy]);
-  }
+  if (strategy === 'batchHard') batchHard(mined, visit);
+  else if (strategy === 'semiHardClosest') perPair(mined, visit, (a, p) => closestBeyond(mined, a, p));
+  else if (strategy === 'hardestViolating') perPair(mined, visit, (a, p) => hardestViolating(mined, a, p));
+  else if (strategy === 'faceNetSemiHard') faceNet(mined, visit);
+  else band(mined, visit, bands[strategy]);
 }
 
 const bands: Record<'all' | 'violating' | 'semiHard' | 'hard' | 'easy', (gap: number, margin: number) => boolean> = {

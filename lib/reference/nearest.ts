@@ -1,9 +1,9 @@
 // Exact top-k by bounded insertion: one row of candidates at a time, never the distance matrix.
 import type { NearestOp } from '../ops/distances.js';
-import { valueOf } from './distances.js';
+import { measureOf } from './distances.js';
 
 export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, distances }: NearestOp): void {
-  const value = valueOf(metric, { x, y: gallery, d });
+  const value = measureOf(metric, { x, y: gallery, d });
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
   const keys = new Float64Array(k);
   const best = new Int32Array(k);

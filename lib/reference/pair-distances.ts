@@ -2,7 +2,7 @@
 // and gradients gathered per pair and taken back through the normalisation once at the end.
 import type { PairDistance } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
-import { gradientOf, valueOf } from './distances.js';
+import { gradientOf, measureOf } from './distances.js';
 import { throughNormalization, unitRows } from './rows.js';
 
 export interface Batch {
@@ -32,7 +32,7 @@ export function batchOf({ x, labels, n, d, distance, normalize }: BatchInput): B
   const rows = unitFirst ? unit : x;
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const metric = distance === 'cosineSimilarity' ? 'dot' : distance;
-  const value = valueOf(metric, { x: rows, y: rows, d });
+  const value = measureOf(metric, { x: rows, y: rows, d });
   const sums = new Float64Array(n * d);
   const add = gradientOf(metric, { x: rows, y: rows, d }, sums, sums);
   return {

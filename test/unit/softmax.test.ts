@@ -31,7 +31,7 @@ describe('softmax cross-entropy at its edges', () => {
   });
   it('keeps the gradient of a confident row', () => {
     const { gradLogits } = softmaxCrossEntropy(rowOf(50, 0), [0]);
-    expect(gradLogits?.data[0]).toBeCloseTo(-Math.exp(-50), 30);
+    expect(gradLogits?.data[0]).toBe(Math.fround(-Math.exp(-50)));
     expect(gradLogits?.data[0]).not.toBe(0);
   });
   it('is 0 for one class, for ignored labels and for an empty batch', () => {
@@ -58,7 +58,7 @@ describe('hardmax', () => {
   });
   it('is what softmax tends to as the temperature falls', () => {
     const logits = rowOf(0.5, 2, 1.9);
-    expect(softmax(logits, { temperature: 1e-3 }).data).toEqual(hardmax(logits).data);
+    expect(softmax(logits, { temperature: 1e-4 }).data).toEqual(hardmax(logits).data);
   });
   it('measures the gap to the largest logit, or to the largest other one', () => {
     expect(hardmaxLoss(rowOf(1, 3, 2), [0]).loss).toBe(2);
