@@ -1,0 +1,86 @@
+// The backbone of the examples: fully connected layers with a PReLU between them, over the library's matmul.
+import { type Matrix, matmul, matrix, type Random } from '../index.js';
+
+interface Layer {
+  readonly weights: Matrix;
+  readonly bias: Float32Array;
+  /** PReLU's slope below zero, one per output; absent on the last layer. */
+  readonly slope: Float32Array | undefined;
+}
+
+interface Trace {
+  readonly input: Matrix;
+  /** Before the PReLU. */
+  readonly linear: Matrix;
+}
+
+export class Mlp {
+  readonly #layers: Layer[];
+  #traces: Trace[] = [];
+
+  constructor(sizes: readonly number[], random: Random) {
+    this.#layers = sizes.slice(1).map((outputs, i) => {
+      const inputs = sizes[i] as number;
+      // He initialisation for a PReLU that starts at 0.25.
+      const deviation = Math.sqrt(2 / (inputs * (1 + 0.25 ** 2)));
+      const weights = matrix(
+        Float32Array.from({ length: outputs * inputs }, () => deviation * random.normal()),
+        inputs,
+      );
+      const last = i === sizes.length - 2;
+      return { weights, bias: new Float32Array(outputs), slope: last ? undefined : new Float32Array(outputs).fill(0.25) };
+    });
+  }
+
+  /** Everything trained, in the order `backward` returns gradients. */
+  get parameters(): Float32Array[] {
+    return this.#layers.flatMap(({ weights, bias, slope }) => (slope ? [weights.data, bias, slope] : [weights.data, bias]));
+  }
+
+  /** Embeddings [B, d]; keeps what `backward` needs. */
+  forward(x: Matrix): Matrix {
+    this.#traces = [];
+    let input = x;
+    for (const { weights, bias, slope } of this.#layers) {
+      const linear = matmul(input, weights, { transposeB: true });
+      const cols = bias.length;
+      linear.data.forEach((value, i) => (linear.data[i] = value + (bias[i % cols] as number)));
+      this.#traces.push({ input, linear });
+      input = slope
+        ? matrix(
+            linear.data.map((value, i) => (value > 0 ? value : value * (slope[i % cols] as number))),
+            cols,
+          )
+        : linear;
+    }
+    return input;
+  }
+
+  /** Gradients of the parameters for ∂loss/∂embeddings of the last `forward`. */
+  backward(gradEmbeddings: Matrix): Float32Array[] {
+    const grads: Float32Array[] = [];
+    let grad = gradEmbeddings;
+    for (let l = this.#layers.length - 1; l >= 0; l--) {
+      const { weights, bias, slope } = this.#layers[l] as Layer;
+      const { input, linear } = this.#traces[l] as Trace;
+      const cols = bias.length;
+      let gradSlope: Float32Array | undefined;
+      if (slope) {
+        gradSlope = new Float32Array(cols);
+        const through = new Float32Array(grad.data.length);
+        for (let i = 0; i < through.length; i++) {
+          const [value, g, c] = [linear.data[i] as number, grad.data[i] as number, i % cols];
+          through[i] = value > 0 ? g : g * (slope[c] as number);
+          if (value <= 0) gradSlope[c] = (gradSlope[c] as number) + g * value;
+        }
+        grad = matrix(through, cols);
+      }
+      const gradBias = new Float32Array(cols);
+      grad.data.forEach((g, i) => (gradBias[i % cols] = (gradBias[i % cols] as number) + g));
+      grads.unshift(matmul(grad, input, { transposeA: true }).data, gradBias, ...(gradSlope ? [gradSlope] : []));
+      // The images need no gradient.
+      if (l > 0) grad = matmul(grad, weights);
+    }
+    return grads;
+  }
+}

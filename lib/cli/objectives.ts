@@ -1,0 +1,275 @@
+// Every loss of the comparison with the settings of its paper, behind one shape: which rows come next, and what they cost.
+import {
+  annealedLambda,
+  arcFace,
+  aSoftmax,
+  balancedBatches,
+  batchTripletLoss,
+  Centers,
+  contrastiveLoss,
+  cosFace,
+  hardmaxHingeLoss,
+  type IndexMatrix,
+  linearCrossEntropy,
+  lSoftmax,
+  type Margin,
+  type Matrix,
+  marginSoftmax,
+  matmul,
+  matrix,
+  minePairs,
+  normalize,
+  normalizeGradient,
+  OfflineMiner,
+  type Random,
+  samplePairs,
+  takeRows,
+  tripletLoss,
+} from '../index.js';
+
+export interface Setting {
+  /** Class of every training row, 0 to classes − 1. */
+  readonly labels: Int32Array;
+  readonly classes: number;
+  readonly dim: number;
+  readonly steps: number;
+  readonly seed: number;
+  readonly random: Random;
+  /** Embeddings of training rows by the network as it is now. */
+  readonly embed: (rows: Int32Array) => Matrix;
+}
+
+export interface Cost {
+  readonly loss: number;
+  readonly gradEmbeddings: Matrix;
+  /** In the order of `parameters`. */
+  readonly gradients: readonly Float32Array[];
+}
+
+export interface Objective {
+  /** Class weights and the like, trained with the network. */
+  readonly parameters: readonly Float32Array[];
+  batch(step: number): Int32Array | Promise<Int32Array>;
+  cost(x: Matrix, labels: Int32Array, step: number): Cost;
+}
+
+export interface ObjectiveKind {
+  readonly title: string;
+  readonly settings: string;
+  /** How its embeddings are meant to be compared. */
+  readonly score: 'cosine' | 'euclidean';
+  readonly create: (setting: Setting) => Objective;
+}
+
+const perClass = 8;
+const imagesPerStep = 64;
+
+function balanced({ labels, classes, seed }: Setting): () => Int32Array {
+  const batches = balancedBatches(labels, { classes: Math.min(classes, 8), perClass, seed });
+  return () => batches.next().value;
+}
+
+function classWeights({ classes, dim, random }: Setting): Matrix {
+  return matrix(
+    Float32Array.from({ length: classes * dim }, () => random.normal() / Math.sqrt(dim)),
+    dim,
+  );
+}
+
+function overLinear(setting: Setting, cost: (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array) => Cost): Objective {
+  const weights = classWeights(setting);
+  const bias = new Float32Array(setting.classes);
+  const next = balanced(setting);
+  return { parameters: [weights.data, bias], batch: next, cost: (x, labels) => cost(x, weights, bias, labels) };
+}
+
+const softmaxCost = (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array): Cost => {
+  const { loss, gradEmbeddings, gradWeights, gradBias } = linearCrossEntropy(x, w, labels, { bias });
+  return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [(gradWeights as Matrix).data, gradBias as Float32Array] };
+};
+
+const hingeCost = (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array): Cost => {
+  const logits = matmul(x, w, { transposeB: true });
+  const classes = bias.length;
+  logits.data.forEach((z, i) => (logits.data[i] = z + (bias[i % classes] as number)));
+  const { loss, gradLogits } = hardmaxHingeLoss(logits, labels, { margin: 1 });
+  const grad = gradLogits as Matrix;
+  const gradBias = new Float32Array(classes);
+  grad.data.forEach((g, i) => (gradBias[i % classes] = (gradBias[i % classes] as number) + g));
+  return { loss, gradEmbeddings: matmul(grad, w), gradients: [matmul(grad, x, { transposeA: true }).data, gradBias] };
+};
+
+const withMargin =
+  (margin: (step: number, steps: number) => Margin) =>
+  (setting: Setting): Objective => {
+    const weights = classWeights(setting);
+    return {
+      parameters: [weights.data],
+      batch: balanced(setting),
+      cost: (x, labels, step) => {
+        const { loss, gradEmbeddings, gradWeights } = marginSoftmax(x, weights, labels, { margin: margin(step, setting.steps) });
+        return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [(gradWeights as Matrix).data] };
+      },
+    };
+  };
+
+/** The Caffe examples anneal over some 20,000 iterations; a shorter run walks the same schedule in larger steps. */
+const iterationOf = (step: number, steps: number): number => Math.round((step * 20_000) / steps);
+
+/** Contrastive loss over (i, j) rows of x, its gradients added back to those rows. */
+function pairCost(x: Matrix, pairs: IndexMatrix, same: ArrayLike<number>): Cost {
+  const [first, second] = [0, 1].map((side) => pairs.data.filter((_, i) => i % 2 === side)) as [Int32Array, Int32Array];
+  const { loss, gradX1, gradX2 } = contrastiveLoss(takeRows(x, first), takeRows(x, second), Int32Array.from(same), { margin: 1 });
+  const gradEmbeddings = matrix(new Float32Array(x.data.length), x.shape[1]);
+  addRows(gradEmbeddings, first, gradX1 as Matrix);
+  addRows(gradEmbeddings, second, gradX2 as Matrix);
+  return { loss, gradEmbeddings, gradients: [] };
+}
+
+function addRows(target: Matrix, rows: Int32Array, source: Matrix): void {
+  const d = target.shape[1];
+  rows.forEach((row, i) => {
+    for (let k = 0; k < d; k++) target.data[row * d + k] = (target.data[row * d + k] as number) + (source.data[i * d + k] as number);
+  });
+}
+
+function contrastiveRandom({ labels, seed }: Setting): Objective {
+  const count = imagesPerStep / 2;
+  let same = new Uint8Array(0);
+  return {
+    parameters: [],
+    batch: (step) => {
+      const drawn = samplePairs(labels, { count, seed: seed * 1_000_003 + step });
+      same = drawn.same as Uint8Array<ArrayBuffer>;
+      return drawn.pairs.data;
+    },
+    cost: (x) => pairCost(x, { data: Int32Array.from({ length: 2 * count }, (_, i) => i), shape: [count, 2] }, same),
+  };
+}
+
+function contrastiveHard(setting: Setting): Objective {
+  return {
+    parameters: [],
+    batch: balanced(setting),
+    cost: (x, labels) => {
+      const { positivePairs, negativePairs } = minePairs(x, labels, { strategy: 'batchHard', distance: 'euclidean', normalize: false });
+      const data = Int32Array.of(...positivePairs.data, ...negativePairs.data);
+      const same = Uint8Array.from({ length: data.length / 2 }, (_, i) => (i < positivePairs.shape[0] ? 1 : 0));
+      return pairCost(x, { data, shape: [data.length / 2, 2] }, same);
+    },
+  };
+}
+
+function tripletBatchHard(setting: Setting): Objective {
+  return {
+    parameters: [],
+    batch: balanced(setting),
+    cost: (x, labels) => {
+      const options = { mining: 'batchHard', distance: 'euclidean', normalize: true, margin: 0.2, reduction: 'mean' } as const;
+      const { loss, gradEmbeddings } = batchTripletLoss(x, labels, options);
+      return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [] };
+    },
+  };
+}
+
+function tripletOffline({ labels, steps, seed, random, embed }: Setting): Objective {
+  const perStep = Math.floor(imagesPerStep / 3);
+  const every = Math.max(1, Math.round(steps / 8));
+  const miner = new OfflineMiner({
+    labels,
+    every,
+    subset: 240,
+    margin: 0.2,
+    distance: 'squaredEuclidean',
+    normalize: true,
+    seed,
+    maxTriplets: 20_000,
+  });
+  let triplets: IndexMatrix = { data: new Int32Array(0), shape: [0, 3] };
+  return {
+    parameters: [],
+    batch: async (step) => {
+      if (miner.due(step)) {
+        const found = await miner.refresh(embed);
+        // A selection may come back empty; the last one goes on then.
+        if (found.shape[0] > 0) triplets = found;
+      }
+      if (triplets.shape[0] === 0) throw new Error('the offline selection found no semi-hard triplet to start from');
+      const chosen = Array.from({ length: perStep }, () => 3 * random.integer(triplets.shape[0]));
+      return Int32Array.from([0, 1, 2].flatMap((role) => chosen.map((at) => triplets.data[at + role] as number)));
+    },
+    cost: (x) => {
+      const unit = normalize(x);
+      const d = x.shape[1];
+      const part = (role: number): Matrix => matrix(unit.data.subarray(role * perStep * d, (role + 1) * perStep * d), d);
+      const gradUnit = matrix(new Float32Array(x.data.length), d);
+      const gradOf = (role: number): Matrix => matrix(gradUnit.data.subarray(role * perStep * d, (role + 1) * perStep * d), d);
+      const out = { gradAnchor: gradOf(0), gradPositive: gradOf(1), gradNegative: gradOf(2) };
+      const { loss } = tripletLoss(part(0), part(1), part(2), { margin: 0.2, out });
+      return { loss, gradEmbeddings: normalizeGradient(x, gradUnit), gradients: [] };
+    },
+  };
+}
+
+const centerWeight = 0.1;
+function softmaxCenter(setting: Setting): Objective {
+  const centers = new Centers({ classes: setting.classes, dim: setting.dim, alpha: 0.5 });
+  return overLinear(setting, (x, w, bias, labels) => {
+    const softmax = softmaxCost(x, w, bias, labels);
+    const center = centers.loss(x, labels);
+    centers.update(x, labels);
+    const pull = center.gradEmbeddings as Matrix;
+    const gradEmbeddings = matrix(
+      softmax.gradEmbeddings.data.map((g, i) => g + centerWeight * (pull.data[i] as number)),
+      x.shape[1],
+    );
+    return { ...softmax, loss: softmax.loss + centerWeight * center.loss, gradEmbeddings };
+  });
+}
+
+export const objectives: Readonly<Record<string, ObjectiveKind>> = {
+  softmax: { title: 'Softmax', settings: 'linear layer with bias', score: 'euclidean', create: (s) => overLinear(s, softmaxCost) },
+  hardmaxHinge: { title: 'Hardmax (hinge)', settings: 'margin 1', score: 'euclidean', create: (s) => overLinear(s, hingeCost) },
+  contrastiveRandom: {
+    title: 'Contrastive, random pairs',
+    settings: 'margin 1, half of the pairs positive',
+    score: 'euclidean',
+    create: contrastiveRandom,
+  },
+  contrastiveHard: {
+    title: 'Contrastive, hard pairs',
+    settings: 'margin 1, hardest of each row',
+    score: 'euclidean',
+    create: contrastiveHard,
+  },
+  tripletBatchHard: { title: 'Triplet, batch-hard', settings: 'unit rows, margin 0.2', score: 'cosine', create: tripletBatchHard },
+  tripletOffline: {
+    title: 'Triplet, offline',
+    settings: 'unit rows, squared, margin 0.2, FaceNet semi-hard',
+    score: 'cosine',
+    create: tripletOffline,
+  },
+  softmaxCenter: { title: 'Softmax + center', settings: `center weight ${centerWeight}, α 0.5`, score: 'euclidean', create: softmaxCenter },
+  lSoftmax: {
+    title: 'L-Softmax',
+    settings: 'm 2, λ 1000 → 0 (γ 2.5e-5, power 35)',
+    score: 'cosine',
+    create: withMargin((step, steps) => {
+      const lambda = annealedLambda(iterationOf(step, steps), { base: 1000, gamma: 2.5e-5, power: 35, lambdaMin: 0 });
+      return lSoftmax({ m: 2, lambda });
+    }),
+  },
+  aSoftmax: {
+    title: 'A-Softmax',
+    settings: 'm 4, λ 1000 → 5 (γ 0.12)',
+    score: 'cosine',
+    create: withMargin((step, steps) => aSoftmax({ m: 4, lambda: annealedLambda(iterationOf(step, steps)) })),
+  },
+  cosFace: { title: 'CosFace', settings: 's 30, m 0.35', score: 'cosine', create: withMargin(() => cosFace({ s: 30, m: 0.35 })) },
+  arcFace: {
+    title: 'ArcFace',
+    settings: 's 30, m 0.5, linear beyond π',
+    score: 'cosine',
+    create: withMargin(() => arcFace({ s: 30, m: 0.5 })),
+  },
+};
