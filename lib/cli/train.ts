@@ -1,0 +1,209 @@
+// One run of the comparison: train one loss on some digits, measure it on test images. Everything but the timing follows from the seed.
+import { createRandom, type Matrix, matrix, nearest, normalize, type Random, retrieval, roc, samplePairs, takeRows } from '../index.js';
+import { Adam } from './adam.js';
+import { Mlp } from './mlp.js';
+import { type Images, imageRows, type Mnist, pixels } from './mnist.js';
+import { objectives } from './objectives.js';
+
+export interface Job {
+  readonly loss: string;
+  readonly dim: number;
+  readonly trainDigits: readonly number[];
+  /** Digits never trained on; none for a run that only makes a picture. */
+  readonly heldOut: readonly number[];
+  readonly steps: number;
+  readonly seed: number;
+}
+
+export interface VerificationFigures {
+  readonly auc: number;
+  readonly eer: number;
+  readonly tarAtFar: number;
+  readonly precisionAt1: number;
+  readonly mapAtR: number;
+  /** A thinned ROC polyline. */
+  readonly fpr: number[];
+  readonly tpr: number[];
+}
+
+export interface RunResult {
+  readonly job: Job;
+  /** On test images of the trained digits, by the nearest class mean. */
+  readonly accuracy: number;
+  /** Mean angles in degrees between test embeddings of one digit, and of two, all digits alike. */
+  readonly intraAngle: number;
+  readonly interAngle: number;
+  readonly verification: VerificationFigures | undefined;
+  /** Mean training loss over forty stretches of the run. */
+  readonly curve: { readonly step: number; readonly loss: number }[];
+  /** Test embeddings, for 2-D runs. */
+  readonly points: { readonly x: number; readonly y: number; readonly digit: number }[];
+  readonly secondsPerStep: number;
+}
+
+const evaluationRows = 1000;
+const classMeanRows = 2000;
+const pairCount = 6000;
+
+export async function train(mnist: Mnist, job: Job, progress: (steps: number) => void = () => {}): Promise<RunResult> {
+  const kind = objectives[job.loss];
+  if (!kind) throw new Error(`unknown loss '${job.loss}'`);
+  const random = createRandom(job.seed);
+  const rows = rowsOf(mnist.train, job.trainDigits);
+  const labels = rows.map((row) => job.trainDigits.indexOf(mnist.train.labels[row] as number));
+  const network = new Mlp([pixels, 256, 128, job.dim], random);
+  const embedTrain = (chosen: Int32Array): Matrix =>
+    embed(
+      network,
+      mnist.train,
+      chosen.map((i) => rows[i] as number),
+    );
+  const classes = job.trainDigits.length;
+  const objective = kind.create({ labels, classes, dim: job.dim, steps: job.steps, seed: job.seed, random, embed: embedTrain });
+  const optimizer = new Adam([...network.parameters, ...objective.parameters]);
+  const losses: number[] = [];
+  const start = performance.now();
+  for (let step = 0; step < job.steps; step++) {
+    const batch = await objective.batch(step);
+    const x = network.forward(
+      imageRows(
+        mnist.train,
+        batch.map((i) => rows[i] as number),
+      ),
+    );
+    const { loss, gradEmbeddings, gradients } = objective.cost(
+      x,
+      batch.map((i) => labels[i] as number),
+      step,
+    );
+    optimizer.step([...network.backward(gradEmbeddings), ...gradients]);
+    losses.push(loss);
+    if (step % 10 === 9) progress(10);
+  }
+  progress(job.steps % 10);
+  const secondsPerStep = (performance.now() - start) / 1000 / job.steps;
+  return { ...measure(mnist, job, network, embedTrain, labels, kind.score), job, curve: curveOf(losses), secondsPerStep };
+}
+
+type Measured = Omit<RunResult, 'job' | 'curve' | 'secondsPerStep'>;
+
+function measure(
+  mnist: Mnist,
+  job: Job,
+  network: Mlp,
+  embedTrain: (rows: Int32Array) => Matrix,
+  labels: Int32Array,
+  score: 'cosine' | 'euclidean',
+): Measured {
+  // Fixed by the seed alone, so that every loss is judged on the same images and pairs.
+  const random = createRandom(job.seed + 7919);
+  const comparable = (x: Matrix): Matrix => (score === 'cosine' ? normalize(x) : x);
+  const known = sample(rowsOf(mnist.test, job.trainDigits), evaluationRows * 2, random);
+  const knownX = embed(network, mnist.test, known);
+  const digitOf = (row: number): number => mnist.test.labels[row] as number;
+  const knownDigits = known.map(digitOf);
+  const meanRows = sample(
+    Int32Array.from(labels, (_, i) => i),
+    classMeanRows,
+    random,
+  );
+  const means = classMeans(
+    comparable(embedTrain(meanRows)),
+    meanRows.map((i) => labels[i] as number),
+    job.trainDigits.length,
+  );
+  const guess = nearestRow(comparable(knownX), comparable(means));
+  const right = guess.filter((c, i) => job.trainDigits[c] === knownDigits[i]).length;
+  const angles = meanAngles(knownX, knownDigits, random);
+  const unseen = sample(rowsOf(mnist.test, job.heldOut), evaluationRows, random);
+  const verification = unseen.length > 0 ? verify(comparable(embed(network, mnist.test, unseen)), unseen.map(digitOf), random) : undefined;
+  const points =
+    job.dim === 2
+      ? Array.from(known, (_, i) => ({
+          x: knownX.data[2 * i] as number,
+          y: knownX.data[2 * i + 1] as number,
+          digit: knownDigits[i] as number,
+        }))
+      : [];
+  return { accuracy: right / known.length, ...angles, verification, points };
+}
+
+function rowsOf({ labels }: Images, digits: readonly number[]): Int32Array {
+  return Int32Array.from(labels, (_, i) => i).filter((i) => digits.includes(labels[i] as number));
+}
+
+function sample(rows: Int32Array, count: number, random: Random): Int32Array {
+  return random.shuffle(rows.slice()).subarray(0, count);
+}
+
+function embed(network: Mlp, images: Images, rows: Int32Array): Matrix {
+  return network.forward(imageRows(images, rows));
+}
+
+function classMeans(x: Matrix, labels: Int32Array, classes: number): Matrix {
+  const d = x.shape[1];
+  const sums = new Float64Array(classes * d);
+  const counts = new Int32Array(classes);
+  labels.forEach((label, i) => {
+    counts[label] = (counts[label] as number) + 1;
+    for (let k = 0; k < d; k++) sums[label * d + k] = (sums[label * d + k] as number) + (x.data[i * d + k] as number);
+  });
+  return matrix(
+    Float32Array.from(sums, (sum, k) => sum / Math.max(counts[Math.floor(k / d)] as number, 1)),
+    d,
+  );
+}
+
+function nearestRow(x: Matrix, candidates: Matrix): Int32Array {
+  return nearest(x, candidates).indices.data;
+}
+
+/** Random pairs of held-out test images, as many of one digit as of two, scored by −‖·‖. */
+function verify(x: Matrix, digits: Int32Array, random: Random): VerificationFigures {
+  const { pairs, same } = samplePairs(digits, { count: pairCount, seed: random.integer(2 ** 31) });
+  const scores = Float32Array.from(same, (_, i) => -distanceOf(x, pairs.data[2 * i] as number, pairs.data[2 * i + 1] as number));
+  const { auc, eer, tarAtFar, fpr, tpr } = roc(scores, same, { fars: [0.01] });
+  const { precisionAt1, mapAtR } = retrieval(x, digits);
+  const thin = <T>(values: ArrayLike<T>): T[] =>
+    Array.from(values).filter((_, i, all) => i % Math.ceil(all.length / 200) === 0 || i === all.length - 1);
+  return { auc, eer, tarAtFar: tarAtFar[0] as number, precisionAt1, mapAtR, fpr: thin(fpr), tpr: thin(tpr) };
+}
+
+function distanceOf(x: Matrix, i: number, j: number): number {
+  const d = x.shape[1];
+  let sum = 0;
+  for (let k = 0; k < d; k++) sum += ((x.data[i * d + k] as number) - (x.data[j * d + k] as number)) ** 2;
+  return Math.sqrt(sum);
+}
+
+function meanAngles(x: Matrix, digits: Int32Array, random: Random): { intraAngle: number; interAngle: number } {
+  const { pairs, same } = samplePairs(digits, { count: pairCount, seed: random.integer(2 ** 31) });
+  const unit = normalize(x);
+  const sides = [0, 1].map((side) =>
+    takeRows(
+      unit,
+      pairs.data.filter((_, i) => i % 2 === side),
+    ),
+  ) as [Matrix, Matrix];
+  const sums = [0, 0];
+  const counts = [0, 0];
+  const d = x.shape[1];
+  same.forEach((flag, i) => {
+    let cosine = 0;
+    for (let k = i * d; k < i * d + d; k++) cosine += (sides[0].data[k] as number) * (sides[1].data[k] as number);
+    sums[flag] = (sums[flag] as number) + (Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI;
+    counts[flag] = (counts[flag] as number) + 1;
+  });
+  const mean = (flag: number): number => (sums[flag] as number) / Math.max(counts[flag] as number, 1);
+  return { intraAngle: mean(1), interAngle: mean(0) };
+}
+
+function curveOf(losses: readonly number[]): { step: number; loss: number }[] {
+  const width = Math.max(1, Math.ceil(losses.length / 40));
+  const curve = [];
+  for (let at = 0; at < losses.length; at += width) {
+    const part = losses.slice(at, at + width);
+    curve.push({ step: at + part.length, loss: part.reduce((a, b) => a + b, 0) / part.length });
+  }
+  return curve;
+}
