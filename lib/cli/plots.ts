@@ -14,8 +14,7 @@ const titleOf = (run: RunResult): string => objectives[run.job.loss]?.title ?? r
 
 function render(options: Plot.PlotOptions): string {
   const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const style = 'background: white; color: #222; font-family: sans-serif; font-size: 12px';
-  const svg = Plot.plot({ ...options, document, style, figure: false } as Plot.PlotOptions).outerHTML;
+  const svg = Plot.plot({ ...options, document, figure: false } as Plot.PlotOptions).outerHTML;
   return svg.includes('xmlns=') ? svg : svg.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"');
 }
 

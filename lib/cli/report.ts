@@ -15,7 +15,7 @@ export interface ReportFacts {
   readonly dim: number;
 }
 
-const escape = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
+const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
 
 export function writeReport(folder: string, results: readonly RunResult[], facts: ReportFacts): SummaryRow[] {
   mkdirSync(folder, { recursive: true });
@@ -32,13 +32,13 @@ export function writeReport(folder: string, results: readonly RunResult[], facts
 
 function page(rows: readonly SummaryRow[], charts: readonly Chart[], facts: ReportFacts): string {
   const figures = charts.map(
-    ({ name, caption, svg }) => `<figure data-chart="${name}">${svg}<figcaption>${escape(caption)}</figcaption></figure>`,
+    ({ name, caption, svg }) => `<figure data-chart="${name}">${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`,
   );
   const table = `<table><thead><tr>${columns.map((c) => `<th>${c.head}</th>`).join('')}</tr></thead><tbody>${rows
-    .map((row) => `<tr>${columns.map((c) => `<td>${escape(c.cell(row))}</td>`).join('')}</tr>`)
+    .map((row) => `<tr>${columns.map((c) => `<td>${escapeHtml(c.cell(row))}</td>`).join('')}</tr>`)
     .join('')}</tbody></table>`;
   const settings = Object.values(objectives).map(
-    ({ title, settings, score }) => `<li><b>${escape(title)}</b>: ${escape(settings)}; compared by ${score} distance</li>`,
+    ({ title, settings, score }) => `<li><b>${escapeHtml(title)}</b>: ${escapeHtml(settings)}; compared by ${score} distance</li>`,
   );
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>hypersphere: losses on MNIST</title>

@@ -22,39 +22,66 @@ function transposed(x: Values, rows: number, cols: number): Values {
 }
 
 function block(a: Values, b: Values, i: number, j: number, inner: number, cols: number, out: Values): void {
-  let [s00, s01, s02, s03, s10, s11, s12, s13] = [0, 0, 0, 0, 0, 0, 0, 0];
-  let [s20, s21, s22, s23, s30, s31, s32, s33] = [0, 0, 0, 0, 0, 0, 0, 0];
-  let [p0, q0] = [i * inner, j * inner];
-  let [p1, p2, p3] = [p0 + inner, p0 + 2 * inner, p0 + 3 * inner];
-  let [q1, q2, q3] = [q0 + inner, q0 + 2 * inner, q0 + 3 * inner];
+  let s00 = 0;
+  let s01 = 0;
+  let s02 = 0;
+  let s03 = 0;
+  let s10 = 0;
+  let s11 = 0;
+  let s12 = 0;
+  let s13 = 0;
+  let s20 = 0;
+  let s21 = 0;
+  let s22 = 0;
+  let s23 = 0;
+  let s30 = 0;
+  let s31 = 0;
+  let s32 = 0;
+  let s33 = 0;
+  const [p0, q0] = [i * inner, j * inner];
+  const [p1, p2, p3] = [p0 + inner, p0 + 2 * inner, p0 + 3 * inner];
+  const [q1, q2, q3] = [q0 + inner, q0 + 2 * inner, q0 + 3 * inner];
   for (let k = 0; k < inner; k++) {
-    const [a0, a1, a2, a3] = [a[p0++] as number, a[p1++] as number, a[p2++] as number, a[p3++] as number];
-    const [b0, b1, b2, b3] = [b[q0++] as number, b[q1++] as number, b[q2++] as number, b[q3++] as number];
+    const b0 = b[q0 + k] as number;
+    const b1 = b[q1 + k] as number;
+    const b2 = b[q2 + k] as number;
+    const b3 = b[q3 + k] as number;
+    const a0 = a[p0 + k] as number;
     s00 += a0 * b0;
     s01 += a0 * b1;
     s02 += a0 * b2;
     s03 += a0 * b3;
+    const a1 = a[p1 + k] as number;
     s10 += a1 * b0;
     s11 += a1 * b1;
     s12 += a1 * b2;
     s13 += a1 * b3;
+    const a2 = a[p2 + k] as number;
     s20 += a2 * b0;
     s21 += a2 * b1;
     s22 += a2 * b2;
     s23 += a2 * b3;
+    const a3 = a[p3 + k] as number;
     s30 += a3 * b0;
     s31 += a3 * b1;
     s32 += a3 * b2;
     s33 += a3 * b3;
   }
-  let at = i * cols + j;
-  for (const row of [
-    [s00, s01, s02, s03],
-    [s10, s11, s12, s13],
-    [s20, s21, s22, s23],
-    [s30, s31, s32, s33],
-  ]) {
-    out.set(row, at);
-    at += cols;
-  }
+  const at = i * cols + j;
+  out[at] = s00;
+  out[at + 1] = s01;
+  out[at + 2] = s02;
+  out[at + 3] = s03;
+  out[at + cols] = s10;
+  out[at + cols + 1] = s11;
+  out[at + cols + 2] = s12;
+  out[at + cols + 3] = s13;
+  out[at + 2 * cols] = s20;
+  out[at + 2 * cols + 1] = s21;
+  out[at + 2 * cols + 2] = s22;
+  out[at + 2 * cols + 3] = s23;
+  out[at + 3 * cols] = s30;
+  out[at + 3 * cols + 1] = s31;
+  out[at + 3 * cols + 2] = s32;
+  out[at + 3 * cols + 3] = s33;
 }
