@@ -1,11 +1,12 @@
 // Public exports only.
 export { type BackendName, type Info, info, setBackend } from './backend.js';
-export { updateCenters } from './centers.js';
+export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
-export { type DistancesOptions, distances, distancesGradient } from './distances.js';
+export { type DistancesGradientOptions, type DistancesOptions, distances, distancesGradient } from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
-export { Centers } from './heads/centers.js';
+export { Centers, type CentersOptions } from './heads/centers.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
+export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
   type BatchLossResult,
@@ -14,9 +15,19 @@ export {
   type ContrastiveLossResult,
   contrastiveLoss,
 } from './losses/contrastive.js';
-export { hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
+export { type HardmaxLossOptions, type HardmaxLossResult, hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
-export { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './losses/softmax.js';
+export {
+  type LinearCrossEntropyOptions,
+  type LinearCrossEntropyResult,
+  linearCrossEntropy,
+  type SoftmaxCrossEntropyOptions,
+  type SoftmaxCrossEntropyResult,
+  type SoftmaxOptions,
+  softmax,
+  softmaxCrossEntropy,
+  softmaxGradient,
+} from './losses/softmax.js';
 export {
   type BatchTripletLossOptions,
   type BatchTripletLossResult,
@@ -25,18 +36,42 @@ export {
   type TripletLossResult,
   tripletLoss,
 } from './losses/triplet.js';
+export type { ArcFaceOptions } from './margins/arcface.js';
+export type { CombinedMarginOptions } from './margins/combined-margin.js';
 export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from './margins/index.js';
-export { annealedLambda } from './margins/schedule.js';
-export type { Margin } from './margins/types.js';
-export { matmul } from './matmul.js';
+export type { MultiplicativeMarginOptions } from './margins/l-softmax.js';
+export { annealedLambda, type LambdaScheduleOptions } from './margins/schedule.js';
+export type {
+  ArcFaceMargin,
+  ArcFaceOverflow,
+  ASoftmaxMargin,
+  CombinedMargin,
+  CosFaceMargin,
+  LSoftmaxMargin,
+  Margin,
+  MarginGradient,
+  NormalizedSoftmaxMargin,
+} from './margins/types.js';
+export { type MatmulOptions, matmul } from './matmul.js';
 export { alloc, type IndexMatrix, type Matrix, matrix } from './matrix.js';
-export { clustering } from './metrics/clustering.js';
-export { retrieval } from './metrics/retrieval.js';
-export { roc } from './metrics/roc.js';
-export { verification } from './metrics/verification.js';
+export { type Clustering, clustering } from './metrics/clustering.js';
+export { type Retrieval, type RetrievalOptions, retrieval } from './metrics/retrieval.js';
+export { type Roc, type RocOptions, roc } from './metrics/roc.js';
+export { type Verification, type VerificationOptions, verification } from './metrics/verification.js';
 export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
 export { type NearestOptions, type Neighbours, nearest } from './nearest.js';
-export { normalize, normalizeGradient } from './normalize.js';
+export { type NormalizeOptions, normalize, normalizeGradient } from './normalize.js';
 export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';
+export type { CenterReduction } from './ops/centers.js';
+export type { Metric } from './ops/distances.js';
+export type { PairDistance, PairStrategy, TermReduction, TripletStrategy } from './ops/pairs.js';
+export type { SoftmaxReduction } from './ops/softmax.js';
 export { createRandom, type Random } from './random.js';
-export { balancedBatches, samplePairs, takeRows } from './sampling.js';
+export {
+  type BalancedBatchesOptions,
+  balancedBatches,
+  type SampledPairs,
+  type SamplePairsOptions,
+  samplePairs,
+  takeRows,
+} from './sampling.js';

@@ -1,7 +1,10 @@
 import type { Values } from './types.js';
 
 export const metrics = ['squaredEuclidean', 'euclidean', 'manhattan', 'dot', 'cosineSimilarity', 'cosineDistance', 'snr'] as const;
-/** How two rows compare. `dot` and `cosineSimilarity` grow with likeness, the others shrink. */
+/**
+ * How two rows compare: `squaredEuclidean`, `euclidean`, `manhattan`, `dot`, `cosineSimilarity`, `cosineDistance`, `snr`.
+ * `dot` and `cosineSimilarity` grow with likeness, the others shrink.
+ */
 export type Metric = (typeof metrics)[number];
 
 /** out [rows, cols] = op(a)·op(b), `inner` the summed dimension; a is [rows, inner] or its transpose, b [inner, cols] or its transpose. */

@@ -1,7 +1,10 @@
 import type { Values } from './types.js';
 
 export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
-/** Distances the pair losses and miners know; cosine similarity always compares unit rows. */
+/**
+ * Distances the pair losses and miners know: `euclidean`, `squaredEuclidean`, `cosineSimilarity`, `snr`. Cosine similarity
+ * always compares unit rows.
+ */
 export type PairDistance = (typeof pairDistances)[number];
 
 export const tripletStrategies = [
@@ -15,9 +18,14 @@ export const tripletStrategies = [
   'hardestViolating',
   'faceNetSemiHard',
 ] as const;
+/**
+ * Which triplets of a batch count: `all`, `violating`, `semiHard`, `hard`, `easy`, `batchHard`, `semiHardClosest`, `hardestViolating`,
+ * `faceNetSemiHard`. `MineTripletsOptions` says what each selects.
+ */
 export type TripletStrategy = (typeof tripletStrategies)[number];
 
 export const pairStrategies = ['multiSimilarity', 'pairMargin', 'batchHard'] as const;
+/** Which pairs of a batch count: `multiSimilarity`, `pairMargin`, `batchHard`. `MinePairsOptions` says what each selects. */
 export type PairStrategy = (typeof pairStrategies)[number];
 
 /** Reductions of pair and triplet terms; meanPositive is the mean over strictly positive terms. */

@@ -2,6 +2,7 @@ import type { Margin } from '../margins/types.js';
 import type { Values } from './types.js';
 
 export const softmaxReductions = ['mean', 'sum', 'none'] as const;
+/** How the losses of the rows become one: `mean`, `sum`, or `none`, which weighs them by `gradOutput`. */
 export type SoftmaxReduction = (typeof softmaxReductions)[number];
 
 /** What every softmax loss shares. */
