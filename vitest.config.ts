@@ -6,7 +6,16 @@ export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { test: { ...shared, name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/system/**'] } },
+      { test: { ...shared, name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/system/**', 'test/package/**'] } },
+      {
+        test: {
+          ...shared,
+          name: 'package',
+          include: ['test/package/**/*.test.ts'],
+          globalSetup: 'test/package/setup.ts',
+          testTimeout: 60_000,
+        },
+      },
       { test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 } },
     ],
   },

@@ -1,0 +1,87 @@
+// What a user downloads: everything needed, nothing else, and nothing that runs on install.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, inject, it } from 'vitest';
+import { install, manifest, mustRun, pack, root } from './packing.js';
+
+const packed = inject('packed');
+const paths = packed.files.map(({ path }) => path);
+
+/** Every file that an exports or bin entry names. */
+function targets(entry: unknown): string[] {
+  if (typeof entry === 'string') return [entry.replace(/^\.\//, '')];
+  return typeof entry === 'object' && entry !== null ? Object.values(entry).flatMap(targets) : [];
+}
+
+describe('tarball', () => {
+  it('holds every file that the manifest names', () => {
+    const named = [...targets(manifest.exports), ...targets(manifest.bin), 'README.md', 'LICENSE'];
+    if (existsSync(join(root, 'CHANGELOG.md'))) named.push('CHANGELOG.md');
+    expect(named.length).toBeGreaterThan(6);
+    for (const name of named) expect(paths).toContain(name);
+    expect(paths).toContain('dist/cjs/package.json');
+  });
+
+  it('holds nothing but what is published on purpose', () => {
+    const published = /^(dist|prebuilds|native)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/;
+    expect(paths.filter((path) => !published.test(path))).toEqual([]);
+    expect(
+      paths.filter((path) => /(^|\/)(tests?|vectors|bench|\.build|node_modules)\/|\.(test\.|tsbuildinfo|map$|npy$|log$)/.test(path)),
+    ).toEqual([]);
+  });
+
+  it('stays small', () => {
+    const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
+    console.log(`tarball ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${paths.length} files`);
+    expect(packed.unpackedSize).toBeLessThan(1.5 * 2 ** 20);
+  });
+
+  it('names no path of the machine it was built on', () => {
+    const installed = join(inject('consumer'), 'node_modules', manifest.name);
+    const texts = paths.filter((path) => /\.([cm]?js|ts|json)$/.test(path));
+    expect(texts.length).toBeGreaterThan(50);
+    for (const path of texts) {
+      const text = readFileSync(join(installed, path), 'utf8');
+      expect(text.includes(root) || text.includes(inject('temp')), path).toBe(false);
+    }
+  });
+});
+
+describe('install', () => {
+  const filesOf = (folder: string): string[] =>
+    readdirSync(folder, { recursive: true, withFileTypes: true })
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
+      .sort();
+  const announced = /^> \S+@\S+ (\w+)/m;
+
+  it('has no install script, and npm would invent none', () => {
+    expect(Object.keys(manifest.scripts).filter((name) => ['preinstall', 'install', 'postinstall'].includes(name))).toEqual([]);
+    // npm runs `node-gyp rebuild` by itself for any package with a binding.gyp that does not say no.
+    if (paths.includes('binding.gyp')) expect(manifest.gypfile).toBe(false);
+    expect(manifest.dependencies ?? {}).toEqual({});
+  });
+
+  it('runs and builds nothing even where scripts are allowed', () => {
+    const folder = join(inject('temp'), 'scripts-on');
+    const output = install(packed.tarball, folder, 'with scripts');
+    expect(output).not.toMatch(announced);
+    expect(filesOf(join(folder, 'node_modules', manifest.name))).toEqual([...paths].sort());
+    const lock = JSON.parse(readFileSync(join(folder, 'node_modules/.package-lock.json'), 'utf8'));
+    expect(Object.keys(lock.packages)).toEqual([`node_modules/${manifest.name}`]);
+    expect(lock.packages[`node_modules/${manifest.name}`]).not.toHaveProperty('hasInstallScript');
+  });
+
+  it('would be caught if it ran something: a package with a postinstall is', () => {
+    const folder = join(inject('temp'), 'control');
+    mkdirSync(folder);
+    const control = { name: 'control', version: '1.0.0', scripts: { postinstall: 'node -e 0' } };
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(control));
+    const { tarball } = pack(folder, join(inject('temp'), 'control-packed'));
+    expect(install(tarball, join(inject('temp'), 'control-installed'), 'with scripts')).toMatch(announced);
+  });
+
+  it('serves without optional peers: npm finds the tree complete', () => {
+    mustRun('npm', ['ls', '--offline', '--prefix', inject('consumer')], inject('consumer'));
+  });
+});
