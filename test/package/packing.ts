@@ -40,7 +40,7 @@ const cleanEnv = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|HYPERSPHERE_|INIT_CWD$|VITEST|FORCE_COLOR$)/.test(name)));
 
 export function run(command: string, args: readonly string[], cwd: string): Outcome {
-  const shell = process.platform === 'win32' && command === 'npm';
+  const shell = process.platform === 'win32' && command !== process.execPath;
   const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env: cleanEnv(), encoding: 'utf8', timeout: 60_000, shell });
   if (error) throw error;
   return { status, stdout, stderr };
@@ -63,8 +63,7 @@ export function runBeside(consumer: string, file: string, source: string): strin
 const notStaged = new Set(['node_modules', 'dist', 'build', 'build-cmake', 'coverage', 'report', 'docs']);
 
 /**
- * A built copy of the working tree in `folder`. A copy, because other tests use dist/ while this one builds, and because a
- * test may add to it (prebuilds, say) what the next tarball is to hold.
+ * A built copy of the working tree in `folder`. A copy, because dist/ may be stale, and other tests use it while this one builds.
  */
 export function stage(folder: string): void {
   cpSync(root, folder, {
@@ -78,7 +77,21 @@ export function stage(folder: string): void {
   mustRun(process.execPath, ['scripts/build.mjs'], folder);
 }
 
-/** `npm pack` of the staged `folder`. */
+/**
+ * Packs the tree staged in `temp` once more with further files, path and content: what a compiler or a release adds to it.
+ * `install` takes the result as it takes the plain tarball.
+ */
+export function packWith(temp: string, name: string, files: Readonly<Record<string, string | Uint8Array>>): Packed {
+  const folder = join(temp, name);
+  cpSync(join(temp, 'stage'), folder, { recursive: true, verbatimSymlinks: true });
+  for (const [path, content] of Object.entries(files)) {
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+  }
+  return pack(folder, join(temp, `${name}-packed`));
+}
+
+/** `npm pack` of `folder` as it is. */
 export function pack(folder: string, destination: string): Packed {
   mkdirSync(destination, { recursive: true });
   const output = mustRun('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', destination], folder);
