@@ -17,6 +17,7 @@ export {
 export { hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
 export { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './losses/softmax.js';
+export { type SupConLossOptions, type SupConLossResult, supConLoss } from './losses/supcon.js';
 export {
   type BatchTripletLossOptions,
   type BatchTripletLossResult,
