@@ -28,6 +28,7 @@ export {
   softmaxCrossEntropy,
   softmaxGradient,
 } from './losses/softmax.js';
+export { type SupConLossOptions, type SupConLossResult, supConLoss } from './losses/supcon.js';
 export {
   type BatchTripletLossOptions,
   type BatchTripletLossResult,

@@ -54,19 +54,28 @@ export function samplePairs(labels: Labels, options: SamplePairsOptions): Sample
     throw failure('ERR_LABEL_RANGE', 'labels', 'a class with two rows for the positive pairs', 'none');
   if (positives < count && groups.size < 2)
     throw failure('ERR_LABEL_RANGE', 'labels', 'two classes for the negative pairs', `${groups.size}`);
-  const order = random.shuffle(Uint8Array.from({ length: count }, (_, i) => (i < positives ? 1 : 0)));
+  const same = random.shuffle(Uint8Array.from({ length: count }, (_, i) => (i < positives ? 1 : 0)));
+  // Rows in the order of their classes: partners and strangers of a row are then ranges, drawn without rejection.
+  const ordered = Int32Array.from([...groups.values()].flat());
+  const placeOf = new Int32Array(ordered.length);
+  ordered.forEach((row, place) => (placeOf[row] = place));
   const data = new Int32Array(2 * count);
-  order.forEach((positive, i) => {
-    const first = positive ? pick(partnered, random) : random.integer(checked.length);
-    const fits = (row: number): boolean => row !== first && (checked[row] === checked[first]) === (positive === 1);
-    const pool = positive ? (groups.get(checked[first] as number) as number[]) : undefined;
-    const draw = (): number => (pool ? pick(pool, random) : random.integer(checked.length));
-    let second = draw();
-    while (!fits(second)) second = draw();
+  same.forEach((positive, i) => {
+    const first = positive ? pick(partnered, random) : random.integer(ordered.length);
+    const own = groups.get(checked[first] as number) as number[];
+    const start = placeOf[own[0] as number] as number;
+    let place: number;
+    if (positive) {
+      place = start + random.integer(own.length - 1);
+      if (place >= (placeOf[first] as number)) place++;
+    } else {
+      place = random.integer(ordered.length - own.length);
+      if (place >= start) place += own.length;
+    }
     data[2 * i] = first;
-    data[2 * i + 1] = second;
+    data[2 * i + 1] = ordered[place] as number;
   });
-  return { pairs: { data, shape: [count, 2] }, same: order };
+  return { pairs: { data, shape: [count, 2] }, same };
 }
 
 export interface BalancedBatchesOptions {

@@ -133,17 +133,15 @@ function addRows(target: Matrix, rows: Int32Array, source: Matrix): void {
   });
 }
 
-function contrastiveRandom({ labels, seed }: Setting): Objective {
+function contrastiveRandom({ labels, seed, steps }: Setting): Objective {
   const count = imagesPerStep / 2;
-  let same = new Uint8Array(0);
+  // All steps' pairs at once: a draw walks the labels of the whole data set.
+  const { pairs, same } = samplePairs(labels, { count: count * steps, seed });
+  const ofStep: IndexMatrix = { data: Int32Array.from({ length: 2 * count }, (_, i) => i), shape: [count, 2] };
   return {
     parameters: [],
-    batch: (step) => {
-      const drawn = samplePairs(labels, { count, seed: seed * 1_000_003 + step });
-      same = drawn.same as Uint8Array<ArrayBuffer>;
-      return drawn.pairs.data;
-    },
-    cost: (x) => pairCost(x, { data: Int32Array.from({ length: 2 * count }, (_, i) => i), shape: [count, 2] }, same),
+    batch: (step) => pairs.data.subarray(2 * count * step, 2 * count * (step + 1)),
+    cost: (x, _labels, step) => pairCost(x, ofStep, same.subarray(count * step, count * (step + 1))),
   };
 }
 
@@ -165,7 +163,8 @@ function tripletBatchHard(setting: Setting): Objective {
     parameters: [],
     batch: balanced(setting),
     cost: (x, labels) => {
-      const options = { mining: 'batchHard', distance: 'euclidean', normalize: true, margin: 0.2, reduction: 'mean' } as const;
+      // The paper's own form: rows as they are, softplus for the hinge; the hinge on unit rows tends to collapse to one point.
+      const options = { mining: 'batchHard', distance: 'euclidean', normalize: false, margin: 0, soft: true, reduction: 'mean' } as const;
       const { loss, gradEmbeddings } = batchTripletLoss(x, labels, options);
       return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [] };
     },
@@ -242,7 +241,12 @@ export const objectives: Readonly<Record<string, ObjectiveKind>> = {
     score: 'euclidean',
     create: contrastiveHard,
   },
-  tripletBatchHard: { title: 'Triplet, batch-hard', settings: 'unit rows, margin 0.2', score: 'cosine', create: tripletBatchHard },
+  tripletBatchHard: {
+    title: 'Triplet, batch-hard',
+    settings: 'soft margin, rows as they are (Hermans et al.)',
+    score: 'euclidean',
+    create: tripletBatchHard,
+  },
   tripletOffline: {
     title: 'Triplet, offline',
     settings: 'unit rows, squared, margin 0.2, FaceNet semi-hard',

@@ -27,6 +27,7 @@ function scatter(run: RunResult): Chart {
     width: 320,
     height: 320,
     margin: 28,
+    marginLeft: 40,
     x: { domain: [-reach, reach], label: null, ticks: 4 },
     y: { domain: [-reach, reach], label: null, ticks: 4 },
     color: digitColors,
@@ -57,48 +58,60 @@ function centroids(run: RunResult): { x: number; y: number; digit: number }[] {
   });
 }
 
-const wide = { width: 860, height: 460, marginLeft: 56, marginBottom: 40, grid: true };
+const nameColumn = 185;
+const wide = { width: 860, height: 460, marginLeft: 56, marginBottom: 40, marginRight: nameColumn, grid: true };
+// Eleven hues that stay apart on white; a scheme of ten would use one of them twice.
+const lineColors = [
+  ...['#4269d0', '#efb118', '#d6336c', '#2b8a3e', '#6cc5b0', '#9467bd', '#e8590c', '#0c8599', '#9c6b4e', '#555555', '#1b1b6f'],
+];
 
-function rocChart(runs: readonly RunResult[]): Chart[] {
-  if (runs.length === 0) return [];
-  const lines = runs.flatMap((run) =>
-    (run.verification?.fpr ?? []).map((f, i) => ({ fpr: Math.max(f, 1e-3), tpr: run.verification?.tpr[i] ?? 0, loss: titleOf(run) })),
-  );
-  const first = runs[0] as RunResult;
-  const svg = render({
-    ...wide,
-    x: { type: 'log', domain: [1e-3, 1], label: 'false accept rate (log)' },
-    y: { domain: [0, 1], label: 'true accept rate' },
-    color: { scheme: 'Tableau10', domain: runs.map(titleOf) },
-    marks: [Plot.line(lines, { x: 'fpr', y: 'tpr', z: 'loss', stroke: 'loss', curve: 'step-after' }), endLabels(lines, 'fpr', 'tpr')],
-  });
-  const digits = first.job.heldOut.join(' and ');
-  return [{ name: `roc-${first.job.heldOut.join('')}`, caption: `Verification on ${digits}, digits never trained on`, svg }];
+interface Line {
+  readonly loss: string;
+  readonly x: number;
+  readonly y: number;
 }
 
-/** Names beside the lines, where they stay apart: a legend of eleven colours is no key. */
-function endLabels(lines: readonly { loss: string }[], x: string, y: string): Plot.Markish {
+function lineChart(lines: readonly Line[], x: Plot.ScaleOptions, y: Plot.ScaleOptions, curve: 'linear' | 'step-after'): string {
   const names = [...new Set(lines.map((l) => l.loss))];
-  const spots = names.map((name, i) => {
-    const own = lines.filter((l) => l.loss === name);
-    return own[Math.floor(((i + 1) / (names.length + 1)) * (own.length - 1))];
+  return render({
+    ...wide,
+    x,
+    y,
+    color: { domain: names, range: lineColors },
+    marks: [Plot.line(lines, { x: 'x', y: 'y', z: 'loss', stroke: 'loss', curve }), ...key(names)],
   });
-  return Plot.text(spots, { x, y, text: 'loss', fill: 'loss', stroke: 'white', strokeWidth: 3, dy: -6, fontSize: 11 });
+}
+
+/** The names in a column beside the chart: they would hide one another at the lines' ends. */
+function key(names: readonly string[]): Plot.Markish[] {
+  return names.flatMap((name, i) => {
+    const at = { frameAnchor: 'top-right', dy: 10 + 20 * i } as const;
+    return [
+      Plot.dot([name], { ...at, dx: 16, r: 5, fill: () => name }),
+      Plot.text([name], { ...at, dx: 28, dy: 4 + 20 * i, fontSize: 12, textAnchor: 'start', text: () => name }),
+    ];
+  });
+}
+
+function rocChart(runs: readonly RunResult[]): Chart[] {
+  const first = runs[0];
+  if (!first) return [];
+  const lines = runs.flatMap((run) =>
+    (run.verification?.fpr ?? []).map((f, i) => ({ x: Math.max(f, 1e-3), y: run.verification?.tpr[i] ?? 0, loss: titleOf(run) })),
+  );
+  const x = { type: 'log', domain: [1e-3, 1], ticks: [1e-3, 1e-2, 1e-1, 1], tickFormat: String, label: 'false accept rate (log)' } as const;
+  const svg = lineChart(lines, x, { domain: [0, 1], label: 'true accept rate' }, 'step-after');
+  const digits = first.job.heldOut.join(' and ');
+  return [{ name: `roc-${first.job.heldOut.join('')}`, caption: `Verification on ${digits}, digits never trained on`, svg }];
 }
 
 function curves(runs: readonly RunResult[]): Chart[] {
   if (runs.length === 0) return [];
   // Losses have different units: each is drawn relative to its first value.
   const lines = runs.flatMap((run) =>
-    run.curve.map(({ step, loss }) => ({ step, relative: loss / Math.max(run.curve[0]?.loss ?? 1, 1e-12), loss: titleOf(run) })),
+    run.curve.map(({ step, loss }) => ({ x: step, y: loss / Math.max(run.curve[0]?.loss ?? 1, 1e-12), loss: titleOf(run) })),
   );
-  const svg = render({
-    ...wide,
-    x: { label: 'step' },
-    y: { label: 'training loss, relative to its start' },
-    color: { scheme: 'Tableau10', domain: runs.map(titleOf) },
-    marks: [Plot.line(lines, { x: 'step', y: 'relative', z: 'loss', stroke: 'loss' }), endLabels(lines, 'step', 'relative')],
-  });
+  const svg = lineChart(lines, { label: 'step' }, { label: 'training loss, relative to its start' }, 'linear');
   return [{ name: 'curves', caption: 'Training curves', svg }];
 }
 

@@ -113,6 +113,16 @@ export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTr
   readonly gradX?: Values | undefined;
 }
 
+export interface SupConOp {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly temperature: number;
+  readonly perExample: Values;
+  readonly gradX?: Values | undefined;
+}
+
 export interface BatchTripletResult {
   readonly loss: number;
   /** Triplets chosen, and those of them with a positive loss. */
@@ -125,6 +135,7 @@ export interface PairOps {
   batchContrastiveLoss(op: BatchContrastiveOp): number;
   tripletLoss(op: TripletOp): number;
   batchTripletLoss(op: BatchTripletOp): BatchTripletResult;
+  supConLoss(op: SupConOp): number;
   /** Flat (anchor, positive, negative) tuples, sorted. */
   mineTriplets(op: MineTripletsOp): Int32Array;
   /** Flat (i, j) tuples, sorted. */

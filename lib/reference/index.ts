@@ -10,6 +10,7 @@ import { minePairs, mineTriplets } from './mining.js';
 import { nearest } from './nearest.js';
 import { normalize, normalizeGradient } from './normalize.js';
 import { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
+import { supConLoss } from './supcon.js';
 import { batchTripletLoss, tripletLoss } from './triplet.js';
 
 export const reference: Backend = {
@@ -23,6 +24,7 @@ export const reference: Backend = {
   batchContrastiveLoss,
   tripletLoss,
   batchTripletLoss,
+  supConLoss,
   mineTriplets,
   minePairs,
   centerLoss,

@@ -2,6 +2,7 @@ import { describe, it } from 'vitest';
 import { pairDistances, tripletStrategies } from '../../lib/ops/pairs.js';
 import { centerLoss } from '../../lib/reference/center.js';
 import { batchContrastiveLoss, contrastiveLoss } from '../../lib/reference/contrastive.js';
+import { supConLoss } from '../../lib/reference/supcon.js';
 import { batchTripletLoss, tripletLoss } from '../../lib/reference/triplet.js';
 import { cyclicLabels, normals } from '../helpers/data.js';
 import { expectGradient, type Inputs } from '../helpers/gradcheck.js';
@@ -61,6 +62,11 @@ describe.each(pairDistances)('on %s', (distance) => {
       );
     });
   });
+});
+
+it.each([1, 0.1])('supConLoss at temperature %s', (temperature) => {
+  const op = { labels, n, d, temperature, perExample: new Float64Array(n) };
+  expectGradient({ x: normals(n * d, 11) }, (v, g) => supConLoss({ ...op, x: of(v, 'x'), gradX: of(g, 'x') }));
 });
 
 const rows = [

@@ -15,6 +15,7 @@ import {
   marginSoftmax,
   matrix,
   normalizedSoftmax,
+  supConLoss,
   takeRows,
 } from '../../lib/index.js';
 import { cyclicLabels, normalMatrix } from '../helpers/data.js';
@@ -29,6 +30,7 @@ const batchLosses: Record<string, (x: Matrix, labels: Int32Array, w: Matrix) => 
   batchAll: (x, y) => batchTripletLoss(x, y, { mining: 'all' }).loss,
   batchHard: (x, y) => batchTripletLoss(x, y, { mining: 'batchHard' }).loss,
   semiHardClosest: (x, y) => batchTripletLoss(x, y, { mining: 'semiHardClosest' }).loss,
+  supCon: (x, y) => supConLoss(x, y).loss,
   center: (x, y, w) => centerLoss(x, y, w).loss,
   lSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: lSoftmax({ m: 2 }) }).loss,
   aSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: aSoftmax({ m: 3 }) }).loss,

@@ -15,6 +15,7 @@ import {
   nearest,
   normalize,
   softmaxCrossEntropy,
+  supConLoss,
   tripletLoss,
   updateCenters,
 } from '../../lib/index.js';
@@ -56,6 +57,7 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
   ['a flag that is not 0 or 1', 'ERR_LABEL_RANGE', 'same[3]', () => contrastiveLoss(x, x, [0, 1, 1, 2])],
   ['a negative margin', 'ERR_OPTION_RANGE', 'options.margin', () => tripletLoss(x, x, x, { margin: -0.1 })],
   ['a NaN margin', 'ERR_OPTION_RANGE', 'options.margin', () => contrastiveLoss(x, x, labels, { margin: Number.NaN })],
+  ['a temperature of 0', 'ERR_OPTION_RANGE', 'options.temperature', () => supConLoss(x, labels, { temperature: 0 })],
   ['α beyond 1', 'ERR_OPTION_RANGE', 'options.alpha', () => updateCenters(x, labels, w, { alpha: 1.5 })],
   ['k beyond the gallery', 'ERR_OPTION_RANGE', 'options.k', () => nearest(x, w, { k: 3 })],
   ['an out of the wrong shape', 'ERR_SHAPE', 'options.out', () => matmul(x, w, { transposeB: true, out: alloc(4, 3) })],

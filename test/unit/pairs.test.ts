@@ -8,6 +8,7 @@ import {
   matrix,
   minePairs,
   mineTriplets,
+  supConLoss,
   tripletLoss,
   updateCenters,
 } from '../../lib/index.js';
@@ -107,6 +108,24 @@ describe('batchTripletLoss', () => {
     const result = batchTripletLoss(x, labels, { ...options, mining, reduction: 'sum' });
     expect(result.numTriplets).toBe(shape[0]);
     expect(Math.abs(result.loss - sum)).toBeLessThan(1e-9 * Math.max(1, sum));
+  });
+});
+
+describe('supConLoss', () => {
+  it('is the log of the negatives against one perfect positive, and 0 where a row lacks either', () => {
+    // Rows 0 and 1 coincide, row 2 is orthogonal and alone in its class: log(e¹ + e⁰) − 1 for the pair, nothing for row 2.
+    const x = matrix(Float32Array.of(1, 0, 2, 0, 0, 3), 2);
+    const { loss, perExample } = supConLoss(x, [5, 5, 6], { temperature: 1 });
+    expect(loss).toBeCloseTo(Math.log(Math.E + 1) - 1, 12);
+    expect(perExample[2]).toBe(0);
+    expect(supConLoss(x, [5, 5, 5]).loss).toBe(0);
+    expect(supConLoss(x, [5, 6, 7]).gradEmbeddings?.data).toEqual(new Float32Array(6));
+    expect(supConLoss(matrix(new Float32Array(0), 2), []).loss).toBe(0);
+  });
+  it('survives small temperatures, zero rows and duplicates', () => {
+    const { loss, gradEmbeddings } = supConLoss(line(0, 0, 1, 1), [1, 1, 1, 2], { temperature: 1e-3 });
+    expect(Number.isFinite(loss)).toBe(true);
+    expect(gradEmbeddings?.data.every(Number.isFinite)).toBe(true);
   });
 });
 

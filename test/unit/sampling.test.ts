@@ -44,6 +44,21 @@ describe('samplePairs', () => {
     }
     expect(samplePairs(labels, { count: 40, positiveShare: 0.25, seed: 9 })).toEqual({ pairs, same });
   });
+  it('finds the one row of another class among many, and draws every partner alike', () => {
+    const lopsided = new Int32Array(200_001);
+    lopsided[77] = 1;
+    const { pairs } = samplePairs(lopsided, { count: 500, positiveShare: 0 });
+    for (let i = 0; i < 500; i++) expect([...pairs.data.subarray(2 * i, 2 * i + 2)]).toContain(77);
+    const few = samplePairs([4, 9, 4, 9, 4], { count: 12_000, positiveShare: 0.5, seed: 1 });
+    const seen = new Map<string, number>();
+    for (let i = 0; i < 12_000; i++) {
+      const key = few.pairs.data.subarray(2 * i, 2 * i + 2).join();
+      seen.set(key, (seen.get(key) ?? 0) + 1);
+    }
+    expect(seen.size).toBe(20);
+    // A positive pair of the class of three: 6000 · 1/5 · 1/2 times, a standard deviation of 23; five of them either way.
+    for (const key of ['0,2', '0,4', '2,0', '4,2']) expect(Math.abs((seen.get(key) as number) - 600)).toBeLessThan(116);
+  });
   it('says so when there is no such pair', () => {
     expect(() => samplePairs([1, 2, 3], { count: 4 })).toThrowError(/labels/);
     expect(() => samplePairs([1, 1, 1], { count: 4 })).toThrowError(/labels/);

@@ -19,7 +19,6 @@ export const notBuiltYet = [
   'circle',
   'multi_similarity',
   'ntxent',
-  'supcon',
   'info_nce',
   'npairs',
   'lifted_structure',
@@ -124,6 +123,10 @@ export const ops: Readonly<Record<string, Run>> = {
   triplet_batch: (test) => {
     const r = hs.batchTripletLoss(rows(test, 'x'), labelsOf(test), options(test));
     return { loss: r.loss, num_triplets: r.numTriplets, dx: data(r.gradEmbeddings) };
+  },
+  supcon: (test) => {
+    const r = hs.supConLoss(rows(test, 'x'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings) };
   },
   mine_triplets: (test) => ({ triplets: hs.mineTriplets(rows(test, 'x'), labelsOf(test), options(test)).data }),
   mine_pairs: (test) => {
