@@ -99,9 +99,9 @@ export function pack(folder: string, destination: string): Packed {
   return { ...packed, tarball: join(destination, packed.filename) };
 }
 
-/** Installs the tarball in the empty `folder` without a registry; npm's stdout, where the scripts it runs announce themselves. */
-export function install(tarball: string, folder: string, scripts: 'with scripts' | 'without scripts'): string {
+/** Installs the tarballs in the empty `folder` without a registry; npm's stdout, where the scripts it runs announce themselves. */
+export function install(tarballs: readonly string[], folder: string, scripts: 'with scripts' | 'without scripts'): string {
   mkdirSync(folder, { recursive: true });
   const flags = ['--offline', '--no-audit', '--no-fund', '--foreground-scripts', `--ignore-scripts=${scripts === 'without scripts'}`];
-  return mustRun('npm', ['install', '--prefix', folder, ...flags, tarball], folder);
+  return mustRun('npm', ['install', '--prefix', folder, ...flags, ...tarballs], folder);
 }

@@ -22,7 +22,7 @@ export default function setup(project: TestProject): () => void {
     stage(join(temp, 'stage'));
     const packed = pack(join(temp, 'stage'), temp);
     const consumer = join(temp, 'consumer');
-    install(packed.tarball, consumer, 'without scripts');
+    install([packed.tarball], consumer, 'without scripts');
     project.provide('temp', temp);
     project.provide('packed', packed);
     project.provide('consumer', consumer);
