@@ -1,5 +1,5 @@
 // Public exports only.
-export { type BackendName, type Info, info, setBackend } from './backend.js';
+export { type BackendName, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
 export { updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
 export { type DistancesOptions, distances, distancesGradient } from './distances.js';
@@ -35,6 +35,7 @@ export { retrieval } from './metrics/retrieval.js';
 export { roc } from './metrics/roc.js';
 export { verification } from './metrics/verification.js';
 export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
+export type { Isa } from './native/binding.js';
 export { type NearestOptions, type Neighbours, nearest } from './nearest.js';
 export { normalize, normalizeGradient } from './normalize.js';
 export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';

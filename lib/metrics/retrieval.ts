@@ -53,7 +53,7 @@ export function retrieval(query: Matrix, queryLabels: Labels, options: Retrieval
 
   const sums = { precisionAt1: 0, rPrecision: 0, mapAtR: 0, meanAveragePrecision: 0, mrr: 0 };
   const recallAtK = new Float64Array(recallAt.length);
-  const row = new Float64Array(m);
+  const row = new Float32Array(m);
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
   const key = (j: number): number => (Number.isNaN(row[j]) ? Infinity : sign * (row[j] as number));
   let numQueries = 0;
