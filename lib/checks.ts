@@ -63,7 +63,8 @@ export function checkOptions<T extends object>(options: T, known: readonly strin
   return copy as T;
 }
 
-// A detached view and a shrunk one both report a length of 0; only the buffer tells them apart.
+// A detached view and a shrunk one both report a length of 0; only the buffer tells them apart. V8 11 (Node 20) may even
+// report a detached view's old length from optimised code that has met resizable buffers; the buffer's own is right.
 const resizableArrayBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached')?.get;
 function isDetached(view: ArrayBufferView): boolean {
   const { buffer } = view;

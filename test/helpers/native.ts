@@ -1,5 +1,5 @@
-import { describe } from 'vitest';
-import { type BackendName, HypersphereError, type Isa, setBackend, setIsa } from '../../lib/index.js';
+import { beforeAll, describe } from 'vitest';
+import { HypersphereError, type Isa, setBackend, setIsa } from '../../lib/index.js';
 import { isas } from '../../lib/native/binding.js';
 
 /** Whether `run` succeeds; false where the machine or the build lacks what it asks for. */
@@ -17,8 +17,6 @@ function possible(run: () => void): boolean {
 export const hasNative = possible(() => setBackend('native'));
 if (!hasNative && process.env['HYPERSPHERE_REQUIRE_NATIVE'] === '1') setBackend('native');
 
-export const backends: BackendName[] = hasNative ? ['ts', 'native'] : ['ts'];
-
 /** Levels that this CPU and this build have, lowest first; the addon is left at the highest. */
 export const levels: Isa[] = hasNative ? isas.filter((isa) => possible(() => setIsa(isa))) : [];
 
@@ -27,4 +25,16 @@ export function describeNative(name: string, body: () => void): void {
   const suite = `${name} [native]`;
   if (hasNative) describe(suite, body);
   else describe.skip(suite, body);
+}
+
+/** The same suite on the TypeScript backend and on the native one. */
+export function onBothBackends(name: string, body: () => void): void {
+  describe(`${name} on ts`, () => {
+    beforeAll(() => setBackend('ts'));
+    body();
+  });
+  describeNative(`${name} on native`, () => {
+    beforeAll(() => setBackend('native'));
+    body();
+  });
 }

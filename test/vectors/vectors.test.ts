@@ -3,7 +3,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { setBackend } from '../../lib/index.js';
-import { backends } from '../helpers/native.js';
+import { onBothBackends } from '../helpers/native.js';
 import { compare, readCases, type VectorCase } from './case.js';
 import { notBuiltYet, ops } from './ops.js';
 import { runVectors } from './run.js';
@@ -12,8 +12,7 @@ const here = dirname(fileURLToPath(import.meta.url));
 const data = join(here, 'data');
 const cases = readCases(data);
 
-describe.each(backends)('reference vectors on %s', (backend) => {
-  beforeAll(() => setBackend(backend));
+onBothBackends('reference vectors', () => {
   const built = cases.filter((test) => ops[test.op]);
   it.each(built.map((test) => [test.id, test] as const))('%s', (_id, test) => {
     const run = ops[test.op] as NonNullable<(typeof ops)[string]>;
