@@ -3,12 +3,12 @@
 {
   'variables': {
     'sanitize%': '',
-    'common_flags': ['-std=c++17', '-O3', '-Wall', '-Wextra', '-fvisibility=hidden', '-ffp-contract=off'],
+    'common_flags': ['-std=c++17', '-O3', '-Wall', '-Wextra', '-Wno-psabi', '-fvisibility=hidden', '-ffp-contract=off'],
     # Node's headers ask for other standards and for -fno-omit-frame-pointer, which costs the kernels a register.
     'unwanted_flags': ['-std=gnu++17', '-std=gnu++20', '-fno-omit-frame-pointer'],
     'kernel_flags': ['-fno-exceptions', '-fno-rtti', '-fno-math-errno'],
     'avx2_flags': ['-mavx2', '-mfma', '-mf16c'],
-    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd'],
+    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd', '-mprefer-vector-width=512'],
   },
   'target_defaults': {
     'cflags_cc!': ['<@(unwanted_flags)'],
@@ -33,6 +33,7 @@
       'sources': [
         'native/cpu.cc',
         'native/threads/pool.cc',
+        'native/ops/product.cc',
         'native/ops/matmul.cc',
         'native/ops/distances.cc',
         'native/ops/distances_gradient.cc',

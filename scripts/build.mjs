@@ -48,7 +48,7 @@ function onPath(names) {
 
 /** Why the addon cannot be built here, or nothing when it was. */
 function buildAddon() {
-  const tools = { make: ['make', 'gmake'], 'a C++ compiler': [process.env.CXX ?? 'g++', 'c++', 'clang++'], python3: ['python3'] };
+  const tools = { make: ['make', 'gmake'], 'C++ compiler': ['g++', 'c++', 'clang++'], python3: ['python3', 'python'] };
   // On Windows node-gyp finds Visual Studio by itself and needs neither make nor a compiler on PATH.
   const needed = process.platform === 'win32' ? [] : Object.entries(tools);
   const missing = needed.filter(([, names]) => !onPath(names)).map(([what]) => what);
