@@ -71,7 +71,7 @@ struct DistanceBlock {
   Metric metric;
 };
 
-// Mean of a row and Σ(x − mean)², in float64: what `snr` needs of every row.
+// Mean of a row and Σ(x − mean)², or 0 and Σx², in float64: what snr and the cosines' gradients need of every row.
 struct Moments {
   double mean, spread;
 };
@@ -85,6 +85,22 @@ struct DifferenceBlock {
   float* out;
   size_t out_stride;
   size_t rows, cols, d;
+  Metric metric;
+};
+
+constexpr size_t kGradientRows = 32;
+
+// The gradient of at most kGradientRows rows of one side ("own") against all rows of the other.
+struct GradientBlock {
+  const float* own;
+  const float* others;
+  const Moments* own_moments;  // about the mean for snr, about 0 for the cosines; else unused
+  const Moments* other_moments;
+  const float* grad;  // of own row i and other row t: grad[i·grad_own_stride + t·grad_other_stride]
+  size_t grad_own_stride, grad_other_stride;
+  float* out;  // [own_rows, d]
+  size_t own_rows, other_rows, d;
+  bool own_is_x;
   Metric metric;
 };
 
@@ -103,8 +119,9 @@ struct KernelTable {
   void (*multiply)(const PanelProduct& product);
   void (*multiply_to_distances)(const PanelProduct& product, const DistanceBlock& block);
 
-  void (*row_moments)(const float* x, size_t rows, size_t d, Moments* moments);
+  void (*row_moments)(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments);
   void (*differences)(const DifferenceBlock& block);
+  void (*gradient_rows)(const GradientBlock& block);
 };
 
 }  // namespace hypersphere

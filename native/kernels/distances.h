@@ -31,11 +31,12 @@ void InvertNorms(float* squared_norms, size_t count) {
   }
 }
 
+// (a·s − b·t)² as ((a − b)·(s + t)/2 + (a + b)·(s − t)/2)²: the rounding of a·s and b·t, which the difference of two near
+// unit rows would not survive, never happens; and it is the same for (b, a).
 struct UnitSquaredDifference {
-  float x_scale;
-  const float* y_scales;
+  float means[kPairs], half_differences[kPairs];  // of the two inverse norms
   HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t p) const {
-    const V diff = a * Set(x_scale) - b * Set(y_scales[p]);
+    const V diff = Fma(a - b, Set(means[p]), (a + b) * Set(half_differences[p]));
     return Fma(diff, diff, sum);
   }
 };
@@ -63,12 +64,16 @@ __attribute__((noinline)) void Refine(const DistanceBlock& block, size_t row, si
                                             : sums[p];
       }
     } else if constexpr (kMetric == Metric::kCosineDistance) {
-      float scales[kPairs];
-      for (size_t p = 0; p < kPairs; p++) scales[p] = block.y_norms[first_col + cols[p]];
-      const float x_scale = block.x_norms[row];
-      PairSums(x, y, d, UnitSquaredDifference{x_scale, scales}, sums);
+      UnitSquaredDifference term;
+      const float scale = block.x_norms[row];
       for (size_t p = 0; p < kPairs; p++) {
-        if (x_scale == x_scale && scales[p] == scales[p]) {
+        const float other = block.y_norms[first_col + cols[p]];
+        term.means[p] = (scale + other) * 0.5f;
+        term.half_differences[p] = (scale - other) * 0.5f;
+      }
+      PairSums(x, y, d, term, sums);
+      for (size_t p = 0; p < kPairs; p++) {
+        if (term.means[p] == term.means[p]) {
           out[cols[p]] = sums[p] * 0.5f;
         } else {
           const float value = static_cast<float>(1 - WideCosine(x, y[p], d));
@@ -107,28 +112,38 @@ HYPERSPHERE_INLINE V Finished(V dot, V x_norm, V y_norm, V tau, uint32_t& marked
 }
 
 template <Metric kMetric>
-__attribute__((noinline)) void ProductToDistances(const PanelProduct& product, const DistanceBlock& block) {
-  const V tau = Set(Threshold(block.d));
-  MultiplyPanels(product, [&](float* tile, size_t first_row, size_t first_col, size_t rows, size_t cols) {
-    for (size_t i = 0; i < rows; i++) {
-      float* out = tile + i * product.out_stride;
+struct DistanceTile {
+  static constexpr bool kInPlace = false;
+  const DistanceBlock& block;
+  V tau;
+
+  HYPERSPHERE_INLINE void operator()(const float* tile, float* out, size_t stride, size_t first_row, size_t first_col, size_t rows, size_t cols) const {
+    V y_norms[kTileVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; v++) y_norms[v] = Load(block.y_norms + first_col + v * kLanes);
+    for (size_t i = 0; i < rows; i++, tile += kTileCols, out += stride) {
       const V x_norm = Set(block.x_norms[first_row + i]);
       uint32_t marked = 0;
-      for (size_t j = 0; j < cols; j += kLanes) {
-        const size_t n = Least(kLanes, cols - j);
-        const V y_norm = Load(block.y_norms + first_col + j);
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; v++) {
         uint32_t bits;
-        if (n == kLanes) {
-          Store(Finished<kMetric>(Load(out + j), x_norm, y_norm, tau, bits), out + j);
-        } else {
-          StoreN(Finished<kMetric>(LoadN(out + j, n), x_norm, y_norm, tau, bits), out + j, n);
-          bits &= (1u << n) - 1;
+        const V value = Finished<kMetric>(Load(tile + v * kLanes), x_norm, y_norms[v], tau, bits);
+        marked |= bits << (v * kLanes);
+        if (cols == kTileCols) {
+          Store(value, out + v * kLanes);
+        } else if (cols > v * kLanes) {
+          StoreN(value, out + v * kLanes, Least(kLanes, cols - v * kLanes));
         }
-        marked |= bits << j;
       }
+      if (cols < kTileCols) marked &= (1u << cols) - 1;
       if (marked != 0) Refine<kMetric>(block, first_row + i, first_col, marked, out);
     }
-  });
+  }
+};
+
+template <Metric kMetric>
+__attribute__((noinline)) void ProductToDistances(const PanelProduct& product, const DistanceBlock& block) {
+  MultiplyPanels(product, DistanceTile<kMetric>{block, Set(Threshold(block.d))});
 }
 
 void MultiplyToDistances(const PanelProduct& product, const DistanceBlock& block) {
@@ -144,22 +159,6 @@ void MultiplyToDistances(const PanelProduct& product, const DistanceBlock& block
 struct AbsoluteDifference {
   HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t) const { return sum + Abs(a - b); }
 };
-
-struct CentredSquaredDifference {
-  float means[kPairs];  // of the difference, per pair
-  HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t p) const {
-    const V diff = (a - b) - Set(means[p]);
-    return Fma(diff, diff, sum);
-  }
-};
-
-// Σ(x − y − mean)² where the float32 sum left its safe range.
-__attribute__((noinline)) double WideNoise(const float* x, const float* y, size_t d, double mean) {
-  return WideSum(d, [=](size_t k) {
-    const double diff = static_cast<double>(x[k]) - static_cast<double>(y[k]) - mean;
-    return diff * diff;
-  });
-}
 
 HYPERSPHERE_INLINE void SnrOfRow(const DifferenceBlock& block, size_t row, size_t col, const float* const (&y)[kPairs], float (&out)[kPairs]) {
   const float* x = block.x + row * block.d;

@@ -105,10 +105,27 @@ __attribute__((noinline)) float ScaledDistance(const float* x, const float* y, s
   return root ? __builtin_sqrtf(sums[0]) * back : sums[0] * back * back;
 }
 
-void RowMoments(const float* x, size_t rows, size_t d, Moments* moments) {
+// Σ(x − y − mean)², vectors of the pairs' own means.
+struct CentredSquaredDifference {
+  float means[kPairs];
+  HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t p) const {
+    const V diff = (a - b) - Set(means[p]);
+    return Fma(diff, diff, sum);
+  }
+};
+
+// The same where the float32 sum left its safe range.
+__attribute__((noinline)) double WideNoise(const float* x, const float* y, size_t d, double mean) {
+  return WideSum(d, [=](size_t k) {
+    const double diff = static_cast<double>(x[k]) - static_cast<double>(y[k]) - mean;
+    return diff * diff;
+  });
+}
+
+void RowMoments(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments) {
   for (size_t i = 0; i < rows; i++) {
     const float* row = x + i * d;
-    const double mean = WideSum(d, [=](size_t k) { return static_cast<double>(row[k]); }) / static_cast<double>(d);
+    const double mean = about_mean ? WideSum(d, [=](size_t k) { return static_cast<double>(row[k]); }) / static_cast<double>(d) : 0;
     const double spread = WideSum(d, [=](size_t k) {
       const double diff = static_cast<double>(row[k]) - mean;
       return diff * diff;

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "distances.h"
+#include "distances_gradient.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
 const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
-    hypersphere::kTileRows,    hypersphere::kTileCols,   hypersphere::kLeftWidth,    hypersphere::PackLeft,
-    hypersphere::PackRight,    hypersphere::NormsLeft,   hypersphere::NormsRight,    hypersphere::InvertNorms,
-    hypersphere::Multiply,     hypersphere::MultiplyToDistances, hypersphere::RowMoments, hypersphere::Differences,
+    hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
+    hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
+    hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
+    hypersphere::GradientRows,
 };

@@ -14,18 +14,13 @@ using TileFunction = void (*)(const float* left, const float* right, size_t dept
 
 template <size_t kRows>
 __attribute__((noinline)) void Tile(const float* left, const float* right, size_t depth, float* out, size_t stride, bool accumulate) {
-  V sums[kRows][kTileVectors];
+  V sums[kRows][kTileVectors] = {};
   if (accumulate) {
+    const float* row = out;
 #pragma GCC unroll 16
-    for (size_t i = 0; i < kRows; i++) {
+    for (size_t i = 0; i < kRows; i++, row += stride) {
 #pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; v++) sums[i][v] = Load(out + i * stride + v * kLanes);
-    }
-  } else {
-#pragma GCC unroll 16
-    for (size_t i = 0; i < kRows; i++) {
-#pragma GCC unroll 4
-      for (size_t v = 0; v < kTileVectors; v++) sums[i][v] = Zero();
+      for (size_t v = 0; v < kTileVectors; v++) sums[i][v] = Load(row + v * kLanes);
     }
   }
   for (size_t k = 0; k < depth; k++) {
@@ -42,9 +37,9 @@ __attribute__((noinline)) void Tile(const float* left, const float* right, size_
     right += kTileCols;
   }
 #pragma GCC unroll 16
-  for (size_t i = 0; i < kRows; i++) {
+  for (size_t i = 0; i < kRows; i++, out += stride) {
 #pragma GCC unroll 4
-    for (size_t v = 0; v < kTileVectors; v++) Store(sums[i][v], out + i * stride + v * kLanes);
+    for (size_t v = 0; v < kTileVectors; v++) Store(sums[i][v], out + v * kLanes);
   }
 }
 
@@ -57,19 +52,21 @@ constexpr TileFunction TileOf(size_t rows, LaneList<I...>) {
   return Tiles<I...>::kOf[rows - 1];
 }
 
-// The last tile of a row of tiles may be narrower than its panel: it goes through a scratch tile.
-inline void NarrowTile(TileFunction tile, const float* left, const float* right, const PanelProduct& product, size_t rows, size_t cols, float* out) {
-  alignas(64) float scratch[kTileRows * kTileCols] = {};
-  if (product.accumulate) {
-    for (size_t i = 0; i < rows; i++) __builtin_memcpy(scratch + i * kTileCols, out + i * product.out_stride, cols * sizeof(float));
+// Where a finished tile goes. kInPlace: whole tiles are summed in `out` itself, and only those narrower than their panel
+// come through the epilogue. Others are always handed over in a scratch tile: rows of `out` that are a power of two apart
+// would evict one another from the first level of cache before the epilogue reads them.
+struct StoreTile {
+  static constexpr bool kInPlace = true;
+  HYPERSPHERE_INLINE void operator()(const float* tile, float* out, size_t stride, size_t, size_t, size_t rows, size_t cols) const {
+    for (size_t i = 0; i < rows; i++) __builtin_memcpy(out + i * stride, tile + i * kTileCols, cols * sizeof(float));
   }
-  tile(left, right, product.depth, scratch, kTileCols, product.accumulate);
-  for (size_t i = 0; i < rows; i++) __builtin_memcpy(out + i * product.out_stride, scratch + i * kTileCols, cols * sizeof(float));
-}
+};
 
-// finish(tile, first_row, first_col, rows, cols) sees each tile of `out` when its sums are complete.
+// finish(tile, out, stride, first_row, first_col, rows, cols) for each tile when its sums are complete.
 template <class Epilogue>
 HYPERSPHERE_INLINE void MultiplyPanels(const PanelProduct& product, const Epilogue& finish) {
+  alignas(64) float scratch[kTileRows * kTileCols] = {};
+  const size_t stride = product.out_stride;
   for (size_t p = product.first_panel; p < product.last_panel; p++) {
     const size_t row = PanelStart(product.rows, p), rows = PanelStart(product.rows, p + 1) - row;
     const TileFunction tile = TileOf(rows, MakeLanes<kTileRows>::Type());
@@ -77,20 +74,21 @@ HYPERSPHERE_INLINE void MultiplyPanels(const PanelProduct& product, const Epilog
     for (size_t col = 0; col < product.cols; col += kTileCols) {
       const size_t cols = Least(kTileCols, product.cols - col);
       const float* right = product.right + col * product.depth;
-      float* out = product.out + row * product.out_stride + col;
-      if (cols == kTileCols) {
-        tile(left, right, product.depth, out, product.out_stride, product.accumulate);
-      } else {
-        NarrowTile(tile, left, right, product, rows, cols, out);
+      float* out = product.out + row * stride + col;
+      if (Epilogue::kInPlace && cols == kTileCols) {
+        tile(left, right, product.depth, out, stride, product.accumulate);
+        continue;
       }
-      finish(out, row, col, rows, cols);
+      if (product.accumulate) {
+        for (size_t i = 0; i < rows; i++) __builtin_memcpy(scratch + i * kTileCols, out + i * stride, cols * sizeof(float));
+      }
+      tile(left, right, product.depth, scratch, kTileCols, product.accumulate);
+      finish(scratch, out, stride, row, col, rows, cols);
     }
   }
 }
 
-void Multiply(const PanelProduct& product) {
-  MultiplyPanels(product, [](float*, size_t, size_t, size_t, size_t) {});
-}
+void Multiply(const PanelProduct& product) { MultiplyPanels(product, StoreTile()); }
 
 }  // namespace
 }  // namespace hypersphere

@@ -1,7 +1,7 @@
 // Distances: through the product of rows where the metric is a function of dots and norms, else pair by pair from
 // differences in blocks that keep their rows of y in the second level of cache.
 #include "../cpu.h"
-#include "../threads/pool.h"
+#include "blocks.h"
 #include "ops.h"
 #include "product.h"
 #include "workspace.h"
@@ -11,23 +11,9 @@ namespace {
 
 constexpr size_t kBlockRows = 32;
 constexpr size_t kBlockFloats = size_t{32} << 10;
-constexpr size_t kMomentRows = 64;
-
-size_t Least(size_t a, size_t b) { return a < b ? a : b; }
-size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
-
-Status MomentsOf(const KernelTable& kernels, const float* rows, size_t n, size_t d, Moments* moments, const std::atomic<bool>* cancel, int threads) {
-  const auto some = [=, &kernels](size_t block, int) {
-    const size_t first = block * kMomentRows;
-    kernels.row_moments(rows + first * d, Least(kMomentRows, n - first), d, moments + first);
-  };
-  return ParallelFor(DivideUp(n, kMomentRows), some, cancel, threads);
-}
-
 Status PairByPair(const DistancesOp& op, const std::atomic<bool>* cancel) {
   const KernelTable& kernels = CurrentKernels();
-  const double work = static_cast<double>(op.n) * static_cast<double>(op.m) * static_cast<double>(op.d);
-  const int threads = work < kSmallestShared ? 1 : Threads();
+  const int threads = ThreadsFor(op.n, op.m, op.d);
   const bool snr = op.metric == Metric::kSnr;
   Workspace space;
   const size_t x_place = space.Add<Moments>(snr ? op.n : 0), y_place = space.Add<Moments>(snr ? op.m : 0);
@@ -35,8 +21,8 @@ Status PairByPair(const DistancesOp& op, const std::atomic<bool>* cancel) {
   Moments* const x_moments = space.At<Moments>(x_place);
   Moments* const y_moments = space.At<Moments>(y_place);
   if (snr) {
-    Status status = MomentsOf(kernels, op.x, op.n, op.d, x_moments, cancel, threads);
-    if (status == Status::kOk) status = MomentsOf(kernels, op.y, op.m, op.d, y_moments, cancel, threads);
+    Status status = AllMoments(kernels, {op.x, op.n, op.d, true}, x_moments, cancel, threads);
+    if (status == Status::kOk) status = AllMoments(kernels, {op.y, op.m, op.d, true}, y_moments, cancel, threads);
     if (status != Status::kOk) return status;
   }
   size_t block_cols = kBlockFloats / (op.d + 1);

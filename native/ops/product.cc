@@ -4,7 +4,7 @@
 #include "product.h"
 
 #include "../cpu.h"
-#include "../threads/pool.h"
+#include "blocks.h"
 #include "workspace.h"
 
 namespace hypersphere {
@@ -17,11 +17,6 @@ constexpr size_t kMostLeftFloats = size_t{1} << 20;  // 4 MiB of packed rows, sh
 constexpr size_t kFewestRows = 256;                  // of a task: packing its columns again must not show
 constexpr size_t kWantedTasks = 16;
 constexpr size_t kPanelsPerPackTask = 8;
-
-size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
-size_t RoundUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
-size_t Least(size_t a, size_t b) { return a < b ? a : b; }
-size_t Most(size_t a, size_t b) { return a > b ? a : b; }
 
 // Equal blocks of at most `most`, whole multiples of `unit`.
 size_t BlockOf(size_t total, size_t most, size_t unit) {
@@ -36,8 +31,7 @@ struct Span {
 class Run {
  public:
   Run(const ProductOp& op, const std::atomic<bool>* cancel) : op_(op), cancel_(cancel), kernels_(CurrentKernels()) {
-    const double work = static_cast<double>(op.rows) * static_cast<double>(op.cols) * static_cast<double>(op.depth);
-    threads_ = work < kSmallestShared ? 1 : Threads();
+    threads_ = ThreadsFor(op.rows, op.cols, op.depth);
     depth_block_ = BlockOf(op.depth, kMostDepth, 1);
     row_block_ = BlockOf(op.rows, Most(kMostLeftFloats / depth_block_, kernels_.tile_rows), kernels_.tile_rows);
     col_block_ = BlockOf(op.cols, Least(kMostRightFloats / depth_block_, kMostRightCols), kernels_.tile_cols);

@@ -18,7 +18,4 @@ struct ProductOp {
 
 Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept;
 
-// Below this many multiplications a call stays on its thread: waking a worker would take longer.
-constexpr double kSmallestShared = 2e6;
-
 }  // namespace hypersphere
