@@ -17,7 +17,7 @@ export interface Backend extends DistanceOps, PairOps, CenterOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
-const maxThreads = 1024;
+const maxThreads = 256;
 
 interface Native {
   readonly addon: Addon;
@@ -61,7 +61,9 @@ function findNative(): Native | string {
   if (addon.first) {
     const { HYPERSPHERE_ISA: isa, HYPERSPHERE_THREADS: threads } = process.env;
     if (isa) applyIsa(addon, 'HYPERSPHERE_ISA', isa);
-    addon.setThreads(threads ? checkInteger('HYPERSPHERE_THREADS', Number(threads), 1, maxThreads) : availableParallelism());
+    addon.setThreads(
+      threads ? checkInteger('HYPERSPHERE_THREADS', Number(threads), 1, maxThreads) : Math.min(availableParallelism(), maxThreads),
+    );
   }
   // Ops that the addon does not have yet are the reference's.
   const ops = { ...state.ts, ...recorded(nativeOps(addon), 'native', state.served) };
@@ -160,7 +162,7 @@ export function setIsa(isa: Isa): void {
 }
 
 /**
- * How many threads a native call may use, 1 to 1024, in all threads of the process together; results do not depend on it.
+ * How many threads a native call may use, 1 to 256, in all threads of the process together; results do not depend on it.
  * Default `os.availableParallelism()`. Also HYPERSPHERE_THREADS.
  * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_NO_DEVICE without the addon
  */

@@ -11,7 +11,8 @@ namespace hypersphere {
 
 namespace {
 
-constexpr int kMaxThreads = 1024;
+// The pool takes no more.
+constexpr int kMaxThreads = 256;
 
 Napi::Value Info(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
