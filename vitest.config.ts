@@ -1,13 +1,16 @@
 import { defineConfig } from 'vitest/config';
 
 const shared = { pool: 'forks' as const, testTimeout: 30_000 };
+// The addon's loader is a .cts file, which vite does not transform by itself.
+const oxc = { include: /\.([cm]?ts|[jt]sx)$/ };
 
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { test: { ...shared, name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/system/**', 'test/package/**'] } },
+      { oxc, test: { ...shared, name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/system/**', 'test/package/**'] } },
       {
+        oxc,
         test: {
           ...shared,
           name: 'package',
@@ -16,7 +19,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
-      { test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 } },
+      { oxc, test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 } },
     ],
   },
 });

@@ -1,7 +1,11 @@
-// The one seam between the face and the arithmetic: every op goes through `backend(op)`, so a backend can be
-// swapped, forced and asked who served. The TypeScript reference is always there.
-import { checkChoice } from './checks.js';
+// The one seam between the face and the arithmetic: every op goes through `backend()`, so a backend can be swapped, forced
+// and asked who served. The native addon serves where it loads; the TypeScript reference is always there.
+import { availableParallelism } from 'node:os';
+import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
+import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
+import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
+import { loadAddon } from './native/loader.cjs';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
 import type { PairOps } from './ops/pairs.js';
@@ -13,53 +17,182 @@ export interface Backend extends DistanceOps, PairOps, CenterOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+const maxThreads = 256;
+
+interface Native {
+  readonly addon: Addon;
+  readonly ops: Backend;
+  readonly tasks: NativeTasks;
+}
 
 interface State {
-  chosen: BackendName;
-  served: BackendName | undefined;
+  /** Undefined until the first call that needs a backend: importing the package loads nothing. */
+  chosen: BackendName | undefined;
+  /** The addon, or why there is none; undefined until it was looked for. */
+  native: Native | string | undefined;
+  readonly ts: Backend;
+  readonly served: Set<BackendName>;
 }
 // On globalThis so that the ESM and the CommonJS copy of the package agree.
 const key = Symbol.for('hypersphere.backend');
 const shared = globalThis as { [key]?: State };
-shared[key] ??= { chosen: 'ts', served: undefined };
+const served = new Set<BackendName>();
+shared[key] ??= { chosen: undefined, native: undefined, ts: recorded(reference, 'ts', served), served };
 const state = shared[key];
-const absent = 'this build has the TypeScript backend only';
 
+/** The same ops, each noting who serves it. */
+function recorded<Ops extends object>(ops: Ops, name: BackendName, log: Set<BackendName>): Ops {
+  const wrap = (run: (op: unknown) => unknown) => (op: unknown) => {
+    log.add(name);
+    return run(op);
+  };
+  return Object.fromEntries(Object.entries(ops).map(([op, run]) => [op, wrap(run)])) as Ops;
+}
+
+function native(): Native | string {
+  return (state.native ??= findNative());
+}
+
+function findNative(): Native | string {
+  const { addon: found, misses } = loadAddon(process.env['HYPERSPHERE_NATIVE_PATH']);
+  if (found === undefined) return misses.join('; ');
+  const addon = found as Addon;
+  // Later environments of this process find level and threads as the first one, or the user since, has set them.
+  if (addon.first) {
+    const { HYPERSPHERE_ISA: isa, HYPERSPHERE_THREADS: threads } = process.env;
+    if (isa) applyIsa(addon, 'HYPERSPHERE_ISA', isa);
+    addon.setThreads(
+      threads ? checkInteger('HYPERSPHERE_THREADS', Number(threads), 1, maxThreads) : Math.min(availableParallelism(), maxThreads),
+    );
+  }
+  // Ops that the addon does not have yet are the reference's.
+  const ops = { ...state.ts, ...recorded(nativeOps(addon), 'native', state.served) };
+  return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
+}
+
+const unavailable: Record<Exclude<BackendName, 'ts' | 'native'>, string> = { cuda: 'this version has no CUDA backend' };
+
+/** The name, if that backend can serve here. */
 function available(argument: string, name: unknown): BackendName {
   const choice = checkChoice(argument, name, backendNames);
-  if (choice !== 'ts') throw failure('ERR_NO_DEVICE', argument, 'an available backend', `'${choice}': ${absent}`);
+  if (choice === 'ts') return choice;
+  const reason = choice === 'native' ? native() : unavailable[choice];
+  if (typeof reason === 'string') throw failure('ERR_NO_DEVICE', argument, 'an available backend', `'${choice}': ${reason}`);
   return choice;
 }
 
-const wanted = process.env['HYPERSPHERE_BACKEND'];
-if (wanted) state.chosen = available('HYPERSPHERE_BACKEND', wanted);
+function chosen(): BackendName {
+  return (state.chosen ??= choose());
+}
+
+function choose(): BackendName {
+  const wanted = process.env['HYPERSPHERE_BACKEND'];
+  if (wanted) return available('HYPERSPHERE_BACKEND', wanted);
+  const found = native();
+  if (typeof found !== 'string') return 'native';
+  warnOnce(found);
+  return 'ts';
+}
+
+function warnOnce(reasons: string): void {
+  // Workers started after this inherit the note, so a pool of them does not repeat the warning.
+  const note = 'hypersphere.warned';
+  if (getEnvironmentData(note)) return;
+  setEnvironmentData(note, true);
+  process.emitWarning(`The native addon does not load, so the slower TypeScript backend serves. Tried ${reasons}`, {
+    type: 'HypersphereWarning',
+    code: 'HYPERSPHERE_NO_NATIVE',
+    detail: "Build it with 'npm run build:native' in the package's folder, or silence this with HYPERSPHERE_BACKEND=ts.",
+  });
+}
+
+/** The native backend, if it is the one that serves. */
+function serving(): Native | undefined {
+  const found = chosen() === 'native' ? native() : undefined;
+  return typeof found === 'string' ? undefined : found;
+}
 
 /** The backend that serves; internal to the package. */
 export function backend(): Backend {
-  state.served = state.chosen;
-  return reference;
+  return serving()?.ops ?? state.ts;
 }
 
-/** Which backend served the last op: lets a test notice a silent change. Internal. */
-export function lastServedBy(): BackendName | undefined {
-  return state.served;
+/** The ops that leave the event loop, or undefined where the TypeScript backend serves. Internal. */
+export function tasks(): NativeTasks | undefined {
+  return serving()?.tasks;
+}
+
+/** Which backends served ops since the last reset: lets a test notice a silent change. Internal. */
+export function servedBy(): BackendName[] {
+  return [...state.served];
+}
+
+export function resetServed(): void {
+  state.served.clear();
 }
 
 /**
- * Chooses the backend for all later calls.
+ * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {
   state.chosen = available('name', name);
 }
 
+function applyIsa(addon: Addon, argument: string, value: unknown): void {
+  const isa = checkChoice(argument, value, isas);
+  if (addon.setIsa(isa)) return;
+  throw failure('ERR_NO_DEVICE', argument, 'a level that this CPU has', `'${isa}'`);
+}
+
+function addonFor(argument: string): Addon {
+  const found = native();
+  if (typeof found === 'string') throw failure('ERR_NO_DEVICE', argument, 'the native backend', found);
+  return found.addon;
+}
+
+/**
+ * Lets the native backend use this instruction set and no higher one, in all threads of the process, for instance to compare
+ * machines. The CPU's own level is the default and the upper limit. Also HYPERSPHERE_ISA.
+ * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE for a level this CPU lacks or without the addon
+ */
+export function setIsa(isa: Isa): void {
+  const checked = checkChoice('isa', isa, isas);
+  applyIsa(addonFor('isa'), 'isa', checked);
+}
+
+/**
+ * How many threads a native call may use, 1 to 256, in all threads of the process together; results do not depend on it.
+ * Default `os.availableParallelism()`. Also HYPERSPHERE_THREADS.
+ * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_NO_DEVICE without the addon
+ */
+export function setThreads(threads: number): void {
+  const checked = checkInteger('threads', threads, 1, maxThreads);
+  addonFor('threads').setThreads(checked);
+}
+
 export interface Info {
   readonly backend: BackendName;
+  /** Instruction set of the native kernels; absent on the TypeScript backend. */
+  readonly isa?: Isa;
+  /** Threads a call may use; 1 on the TypeScript backend. */
+  readonly threads: number;
+  /**
+   * Whether other machines get the same bits: avx2, avx512 and neon agree with one another at any number of threads, `baseline` agrees
+   * within tolerance only; the TypeScript backend agrees with itself. The two backends agree within tolerance.
+   */
+  readonly reproducible: boolean;
   /** Backends that cannot serve here, and why. */
   readonly unavailable: Readonly<Partial<Record<BackendName, string>>>;
 }
 
 /** What computes here, and why nothing faster does. */
 export function info(): Info {
-  return { backend: state.chosen, unavailable: { native: absent, cuda: absent } };
+  const backend = chosen();
+  const addon = serving()?.addon;
+  // Not looked for where HYPERSPHERE_BACKEND=ts asked for nothing else: then there is no reason to tell, either.
+  const reasons = typeof state.native === 'string' ? { native: state.native, ...unavailable } : unavailable;
+  if (!addon) return { backend, threads: 1, reproducible: true, unavailable: reasons };
+  const { isa, threads } = addon.info();
+  return { backend, isa, threads, reproducible: isa !== 'baseline', unavailable: reasons };
 }

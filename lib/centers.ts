@@ -1,5 +1,5 @@
 import { backend } from './backend.js';
-import { checkAlias, checkLabels, checkMatrix, checkNumber, checkOptions, type Labels } from './checks.js';
+import { checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, type Labels } from './checks.js';
 import type { Matrix } from './matrix.js';
 
 export interface UpdateCentersOptions {
@@ -16,14 +16,15 @@ export interface UpdateCentersOptions {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function updateCenters(x: Matrix, labels: Labels, centers: Matrix, options: UpdateCentersOptions = {}): Matrix {
-  checkMatrix('x', x);
+  const given = centers;
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
-  checkMatrix('centers', centers, d);
-  checkOptions(options, ['alpha']);
+  centers = checkMatrix('centers', centers, d);
+  options = checkOptions(options, ['alpha']);
   const classes = centers.shape[0];
   const alpha = checkNumber('options.alpha', options.alpha ?? 0.5, { min: 0, max: 1 });
   const checked = checkLabels('labels', labels, n, { classes });
-  checkAlias({ centers: centers.data }, { x: x.data, labels: checked });
+  checkMemory({ centers }, { x, labels: checked });
   backend().updateCenters({ x: x.data, labels: checked, centers: centers.data, n, d, classes, alpha });
-  return centers;
+  return given;
 }

@@ -45,16 +45,26 @@ export function checkBoolean(argument: string, value: unknown): boolean {
   return value;
 }
 
-/** Options are a plain object with known names only: a misspelt option must not be ignored in silence. */
-export function checkOptions(options: unknown, known: readonly string[]): void {
+/**
+ * Options are a plain object with known names only: a misspelt option must not be ignored in silence. Returns a copy, each option
+ * read once, so that a getter can neither change its mind after a check nor run again after one.
+ */
+export function checkOptions<T extends object>(options: T, known: readonly string[]): T {
   if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', 'options', 'an object', describe(options));
   for (const name of Object.keys(options)) {
     if (!known.includes(name))
       throw failure('ERR_OPTION_RANGE', `options.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
   }
+  const copy: Record<string, unknown> = {};
+  for (const name of known) {
+    const value = (options as Record<string, unknown>)[name];
+    if (value !== undefined) copy[name] = value;
+  }
+  return copy as T;
 }
 
-// A detached view and a shrunk one both report a length of 0; only the buffer tells them apart.
+// A detached view and a shrunk one both report a length of 0; only the buffer tells them apart. V8 11 (Node 20) may even
+// report a detached view's old length from optimised code that has met resizable buffers; the buffer's own is right.
 const resizableArrayBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached')?.get;
 function isDetached(view: ArrayBufferView): boolean {
   const { buffer } = view;
@@ -73,37 +83,46 @@ function checkAttached(argument: string, view: ArrayBufferView): void {
   if (isDetached(view)) throw failure('ERR_DETACHED', argument, 'a live buffer', 'one that was transferred or detached');
 }
 
+function checkLength(argument: string, { length }: { readonly length: number }, [rows, cols]: readonly [number, number]): void {
+  if (rows * cols === length) return;
+  throw failure('ERR_SHAPE', argument, `data of length ${rows} × ${cols} = ${rows * cols}`, `length ${length}`);
+}
+
 /** True for anything that claims to be a matrix; `checkMatrix` decides whether it is a sound one. */
 export function looksLikeMatrix(value: unknown): value is Matrix {
   return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
 }
 
-function checkShaped(argument: string, value: unknown, type: typeof Float32Array | typeof Int32Array, cols: number | undefined): void {
+/** Reads `data` and `shape` once and returns what was checked: the caller's memory in an object that nobody else can change. */
+function checkShaped<T extends Float32Array | Int32Array>(
+  argument: string,
+  value: unknown,
+  type: new (length: number) => T,
+  cols: number | undefined,
+): { readonly data: T; readonly shape: readonly [number, number] } {
   const form = `{ data: ${type.name}, shape: [rows, cols] }`;
   if (!looksLikeMatrix(value)) throw failure('ERR_TYPE', argument, form, describe(value));
-  const { data, shape } = value;
-  if (!((data as unknown) instanceof type)) throw failure('ERR_TYPE', `${argument}.data`, `a ${type.name}`, describe(data));
+  const { data, shape: given } = value as { data: unknown; shape: unknown };
+  if (!(data instanceof type)) throw failure('ERR_TYPE', `${argument}.data`, `a ${type.name}`, describe(data));
   checkAttached(`${argument}.data`, data);
-  if (!Array.isArray(shape) || shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && n >= 0)) {
-    throw failure('ERR_SHAPE', `${argument}.shape`, 'two non-negative integers', describe(shape));
+  const shape: unknown[] = Array.isArray(given) ? [...given] : [];
+  if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
+    throw failure('ERR_SHAPE', `${argument}.shape`, 'two non-negative integers', describe(given));
   }
   const [rows, width] = shape as [number, number];
   if (width < 1) throw failure('ERR_SHAPE', `${argument}.shape`, 'at least one column', `[${rows}, ${width}]`);
-  if (rows * width !== data.length) {
-    throw failure('ERR_SHAPE', argument, `data of length ${rows} × ${width} = ${rows * width}`, `length ${data.length}`);
-  }
+  checkLength(argument, data, [rows, width]);
   if (cols !== undefined && width !== cols) throw failure('ERR_SHAPE', argument, `${cols} columns`, `${width}`);
+  return { data, shape: [rows, width] };
 }
 
 /** A sound matrix; with `cols`, of that width. */
 export function checkMatrix(argument: string, value: unknown, cols?: number): Matrix {
-  checkShaped(argument, value, Float32Array, cols);
-  return value as Matrix;
+  return checkShaped(argument, value, Float32Array, cols);
 }
 
 export function checkIndexMatrix(argument: string, value: unknown, cols: number): IndexMatrix {
-  checkShaped(argument, value, Int32Array, cols);
-  return value as IndexMatrix;
+  return checkShaped(argument, value, Int32Array, cols);
 }
 
 /** A sound matrix of exactly this shape. */
@@ -144,13 +163,15 @@ export function checkLabels(argument: string, labels: unknown, rows: number, rul
   const { classes, ignoreIndex } = rules;
   const expected =
     classes === undefined ? wholeInt32 : `integers in [0, ${classes})${ignoreIndex === undefined ? '' : ` or ${ignoreIndex}`}`;
+  const checked = labels instanceof Int32Array ? labels : new Int32Array(rows);
   for (let i = 0; i < rows; i++) {
     const label = values[i] as number;
     const whole = Number.isInteger(label) && label === (label | 0);
     const inRange = classes === undefined || label === ignoreIndex || (label >= 0 && label < classes);
     if (!whole || !inRange) throw failure('ERR_LABEL_RANGE', `${argument}[${i}]`, expected, describe(label));
+    if (checked !== labels) checked[i] = label;
   }
-  return labels instanceof Int32Array ? labels : Int32Array.from(values);
+  return checked;
 }
 
 /** 0 or 1 per row: "same class" flags, genuine/impostor labels. */
@@ -158,17 +179,37 @@ export function checkFlags(argument: string, flags: unknown, rows: number): Int3
   return checkLabels(argument, flags, rows, { classes: 2 });
 }
 
-/** `out` arguments may share memory neither with an input nor with one another. */
-export function checkAlias(
-  outputs: Record<string, ArrayBufferView | undefined>,
-  inputs: Record<string, ArrayBufferView | undefined>,
-): void {
-  const outs = Object.entries(outputs).filter((entry): entry is [string, ArrayBufferView] => entry[1] !== undefined);
+type Memory = Matrix | IndexMatrix | ArrayBufferView | undefined;
+
+/**
+ * The last check of every op: `out` arguments share memory neither with an input nor with one another, and everything is
+ * still as its own check saw it. The getters of a later argument may have detached or shrunk the buffer of an earlier
+ * one; after this nothing of the caller's runs before the op is done.
+ */
+export function checkMemory(outputs: Record<string, Memory>, inputs: Record<string, Memory>): void {
+  const [outs, ins] = [viewsOf(outputs), viewsOf(inputs)];
   outs.forEach(([name, view], index) => {
-    for (const [other, input] of [...Object.entries(inputs), ...outs.slice(index + 1)]) {
-      if (input && overlap(view, input)) throw failure('ERR_ALIAS', name, `memory apart from ${other}`, 'overlapping memory');
+    for (const [other, input] of [...ins, ...outs.slice(index + 1)]) {
+      if (overlap(view, input)) throw failure('ERR_ALIAS', name, `memory apart from ${other}`, 'overlapping memory');
     }
   });
+}
+
+function viewsOf(memory: Record<string, Memory>): [name: string, view: ArrayBufferView][] {
+  const views: [string, ArrayBufferView][] = [];
+  for (const [name, held] of Object.entries(memory)) {
+    if (held === undefined) continue;
+    if (ArrayBuffer.isView(held)) {
+      checkAttached(name, held);
+      views.push([name, held]);
+      continue;
+    }
+    const { data, shape } = held;
+    checkAttached(`${name}.data`, data);
+    checkLength(name, data, shape);
+    views.push([name, data]);
+  }
+  return views;
 }
 
 function overlap(a: ArrayBufferView, b: ArrayBufferView): boolean {

@@ -1,7 +1,7 @@
 import { backend } from './backend.js';
-import { checkAlias, checkChoice, checkMatrix, checkMatrixOf, checkOptions, looksLikeMatrix } from './checks.js';
+import { checkChoice, checkMatrix, checkMatrixOf, checkMemory, checkOptions, looksLikeMatrix } from './checks.js';
 import { type Matrix, zeros } from './matrix.js';
-import { type Metric, metrics } from './ops/distances.js';
+import { type DistancesGradientOp, type DistancesOp, type Metric, metrics } from './ops/distances.js';
 
 export interface DistancesOptions {
   /**
@@ -13,57 +13,102 @@ export interface DistancesOptions {
   readonly out?: Matrix;
 }
 
+export const distancesOptions = ['metric', 'out'] as const;
+
+/** Checks the arguments and lays out the op; without y the distances are x's own. `out` is the caller's memory where it gave some. */
+export function resolveDistances(x: Matrix, y: Matrix | undefined, options: DistancesOptions) {
+  x = checkMatrix('x', x);
+  const [n, d] = x.shape;
+  y = y === undefined ? x : checkMatrix('y', y, d);
+  options = checkOptions(options, distancesOptions);
+  const m = y.shape[0];
+  const out = options.out === undefined ? zeros(n, m) : checkMatrixOf('options.out', options.out, n, m);
+  const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
+  checkMemory({ 'options.out': out }, { x, y });
+  const op: DistancesOp = { x: x.data, y: y.data, n, m, d, metric, out: out.data };
+  return { op, out, given: options.out };
+}
+
+/** (x, options?) or (x, y, options?): which is which. */
+export function splitArguments<Options>(second: Matrix | Options, third: Options): [y: Matrix | undefined, options: Options] {
+  return looksLikeMatrix(second) ? [second, third] : [undefined, second as Options];
+}
+
 /**
  * Distances between the rows of x [N, D] and y [M, D], [N, M]; with x alone, between its own rows, where the
  * diagonal of a distance is exactly 0. Computed from differences, so near duplicates keep their digits.
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY
  */
 export function distances(x: Matrix, options?: DistancesOptions): Matrix;
 export function distances(x: Matrix, y: Matrix, options?: DistancesOptions): Matrix;
 export function distances(x: Matrix, yOrOptions: Matrix | DistancesOptions = {}, more: DistancesOptions = {}): Matrix {
-  const [given, options] = looksLikeMatrix(yOrOptions) ? [yOrOptions, more] : [undefined, yOrOptions as DistancesOptions];
-  checkMatrix('x', x);
-  const [n, d] = x.shape;
-  const y = given === undefined ? x : checkMatrix('y', given, d);
-  checkOptions(options, ['metric', 'out']);
-  const m = y.shape[0];
-  const out = options.out === undefined ? zeros(n, m) : checkMatrixOf('options.out', options.out, n, m);
-  const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
-  checkAlias({ 'options.out': options.out?.data }, { x: x.data, y: y.data });
-  backend().distances({ x: x.data, y: y.data, n, m, d, metric, out: out.data });
-  return out;
+  const { op, out, given } = resolveDistances(x, ...splitArguments(yOrOptions, more));
+  backend().distances(op);
+  return given ?? out;
 }
 
 export interface DistancesGradientOptions {
   readonly metric?: Metric;
 }
 
-/**
- * Gradients of Σ distances·gradOutput. With x alone, `gradX` sums both roles of a row. A Euclidean distance of exactly 0 has
- * gradient 0, and so has the direction of a zero row.
- * @param gradOutput [N, M]
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE
- */
-export function distancesGradient(x: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): { readonly gradX: Matrix };
-export function distancesGradient(
+export interface DistancesGradient {
+  /** [N, D] */
+  readonly gradX: Matrix;
+}
+
+export interface DistancesGradients extends DistancesGradient {
+  /** [M, D] */
+  readonly gradY: Matrix;
+}
+
+export const distancesGradientOptions = ['metric'] as const;
+
+/** Checks the arguments and lays out the op; `finish` makes the result once it has run. */
+export function resolveDistancesGradient(
   x: Matrix,
-  y: Matrix,
-  gradOutput: Matrix,
-  options?: DistancesGradientOptions,
-): { readonly gradX: Matrix; readonly gradY: Matrix };
-export function distancesGradient(x: Matrix, second: Matrix, third?: Matrix | DistancesGradientOptions, fourth?: DistancesGradientOptions) {
+  second: Matrix,
+  third: Matrix | DistancesGradientOptions | undefined,
+  fourth: DistancesGradientOptions | undefined,
+) {
   const both = looksLikeMatrix(third);
-  const options = (both ? fourth : (third as DistancesGradientOptions | undefined)) ?? {};
-  checkMatrix('x', x);
+  const options = checkOptions((both ? fourth : third) ?? {}, distancesGradientOptions);
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
   const y = both ? checkMatrix('y', second, d) : x;
   const m = y.shape[0];
   const gradOutput = checkMatrixOf('gradOutput', both ? third : second, n, m);
-  checkOptions(options, ['metric']);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
+  checkMemory({}, { x, y, gradOutput });
   const [gradX, gradY] = [zeros(n, d), zeros(m, d)];
-  backend().distancesGradient({ x: x.data, y: y.data, n, m, d, metric, gradOutput: gradOutput.data, gradX: gradX.data, gradY: gradY.data });
-  if (both) return { gradX, gradY };
-  for (let k = 0; k < gradX.data.length; k++) gradX.data[k] = (gradX.data[k] as number) + (gradY.data[k] as number);
-  return { gradX };
+  const op: DistancesGradientOp = {
+    x: x.data,
+    y: y.data,
+    n,
+    m,
+    d,
+    metric,
+    gradOutput: gradOutput.data,
+    gradX: gradX.data,
+    gradY: gradY.data,
+  };
+  const finish = (): DistancesGradient | DistancesGradients => {
+    if (both) return { gradX, gradY };
+    for (let k = 0; k < gradX.data.length; k++) gradX.data[k] = (gradX.data[k] as number) + (gradY.data[k] as number);
+    return { gradX };
+  };
+  return { op, finish };
+}
+
+/**
+ * Gradients of Σ distances·gradOutput. With x alone, `gradX` sums both roles of a row. A Euclidean distance of exactly 0 has
+ * gradient 0, and so has the direction of a zero row.
+ * @param gradOutput [N, M]
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY
+ */
+export function distancesGradient(x: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): DistancesGradient;
+export function distancesGradient(x: Matrix, y: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): DistancesGradients;
+export function distancesGradient(x: Matrix, second: Matrix, third?: Matrix | DistancesGradientOptions, fourth?: DistancesGradientOptions) {
+  const { op, finish } = resolveDistancesGradient(x, second, third, fourth);
+  backend().distancesGradient(op);
+  return finish();
 }

@@ -1,5 +1,5 @@
 // Public exports only.
-export { type BackendName, type Info, info, setBackend } from './backend.js';
+export { type BackendName, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
 export { type DistancesGradientOptions, type DistancesOptions, distances, distancesGradient } from './distances.js';
@@ -60,6 +60,7 @@ export { type Retrieval, type RetrievalOptions, retrieval } from './metrics/retr
 export { type Roc, type RocOptions, roc } from './metrics/roc.js';
 export { type Verification, type VerificationOptions, verification } from './metrics/verification.js';
 export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
+export type { Isa } from './native/binding.js';
 export { type NearestOptions, type Neighbours, nearest } from './nearest.js';
 export { type NormalizeOptions, normalize, normalizeGradient } from './normalize.js';
 export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';

@@ -1,7 +1,8 @@
 import { backend } from './backend.js';
-import { checkAlias, checkBoolean, checkMatrix, checkMatrixOf, checkOptions } from './checks.js';
+import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkOptions } from './checks.js';
 import { failure } from './errors.js';
 import { type Matrix, zeros } from './matrix.js';
+import type { MatmulOp } from './ops/distances.js';
 
 export interface MatmulOptions {
   /** Use aᵀ. Default false. */
@@ -12,21 +13,30 @@ export interface MatmulOptions {
   readonly out?: Matrix;
 }
 
-/**
- * The matrix product of a [N, D] and b [D, M] (or of their transposes), [N, M].
- * @throws ERR_TYPE, ERR_SHAPE when the inner dimensions differ, ERR_OPTION_RANGE for an unknown option, ERR_ALIAS
- */
-export function matmul(a: Matrix, b: Matrix, options: MatmulOptions = {}): Matrix {
-  checkMatrix('a', a);
-  checkMatrix('b', b);
-  checkOptions(options, ['transposeA', 'transposeB', 'out']);
+export const matmulOptions = ['transposeA', 'transposeB', 'out'] as const;
+
+/** Checks the arguments and lays out the op; `out` is the caller's memory where it gave some. */
+export function resolveMatmul(a: Matrix, b: Matrix, options: MatmulOptions) {
+  a = checkMatrix('a', a);
+  b = checkMatrix('b', b);
+  options = checkOptions(options, matmulOptions);
   const transposeA = checkBoolean('options.transposeA', options.transposeA ?? false);
   const transposeB = checkBoolean('options.transposeB', options.transposeB ?? false);
   const [rows, inner] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
   const [innerB, cols] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
   if (innerB !== inner) throw failure('ERR_SHAPE', 'b', `an inner dimension of ${inner}`, `${innerB}`);
   const out = options.out === undefined ? zeros(rows, cols) : checkMatrixOf('options.out', options.out, rows, cols);
-  checkAlias({ 'options.out': options.out?.data }, { a: a.data, b: b.data });
-  backend().matmul({ a: a.data, b: b.data, transposeA, transposeB, rows, inner, cols, out: out.data });
-  return out;
+  checkMemory({ 'options.out': out }, { a, b });
+  const op: MatmulOp = { a: a.data, b: b.data, transposeA, transposeB, rows, inner, cols, out: out.data };
+  return { op, out, given: options.out };
+}
+
+/**
+ * The matrix product of a [N, D] and b [D, M] (or of their transposes), [N, M].
+ * @throws ERR_TYPE, ERR_SHAPE when the inner dimensions differ, ERR_OPTION_RANGE for an unknown option, ERR_ALIAS, ERR_OUT_OF_MEMORY
+ */
+export function matmul(a: Matrix, b: Matrix, options: MatmulOptions = {}): Matrix {
+  const { op, out, given } = resolveMatmul(a, b, options);
+  backend().matmul(op);
+  return given ?? out;
 }

@@ -30,15 +30,24 @@ export function matrix(data: Float32Array, cols: number): Matrix {
 
 /**
  * A zeroed matrix over a fixed-length SharedArrayBuffer: asynchronous calls use it without a copy, and it can be posted to workers.
- * @throws ERR_OPTION_RANGE for a negative or fractional size
+ * @throws ERR_OPTION_RANGE for a negative or fractional size, ERR_OUT_OF_MEMORY
  */
 export function alloc(rows: number, cols: number): Matrix {
   checkInteger('rows', rows, 0);
   checkInteger('cols', cols, 1);
-  return { data: new Float32Array(new SharedArrayBuffer(rows * cols * 4)), shape: [rows, cols] };
+  return { data: allocate(rows, cols, (length) => new Float32Array(new SharedArrayBuffer(length * 4))), shape: [rows, cols] };
 }
 
 /** A zeroed matrix in ordinary memory: what an op returns when no `out` is given. */
 export function zeros(rows: number, cols: number): Matrix {
-  return { data: new Float32Array(rows * cols), shape: [rows, cols] };
+  return { data: allocate(rows, cols, (length) => new Float32Array(length)), shape: [rows, cols] };
+}
+
+function allocate(rows: number, cols: number, create: (length: number) => Float32Array): Float32Array {
+  try {
+    return create(rows * cols);
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw failure('ERR_OUT_OF_MEMORY', 'the result', `memory for ${rows} × ${cols} values`, error.message);
+  }
 }

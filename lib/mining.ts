@@ -1,5 +1,15 @@
 import { backend } from './backend.js';
-import { checkBoolean, checkChoice, checkInteger, checkLabels, checkMatrix, checkNumber, checkOptions, type Labels } from './checks.js';
+import {
+  checkBoolean,
+  checkChoice,
+  checkInteger,
+  checkLabels,
+  checkMatrix,
+  checkMemory,
+  checkNumber,
+  checkOptions,
+  type Labels,
+} from './checks.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
 import {
   type PairDistance,
@@ -39,8 +49,8 @@ export interface MineTripletsOptions {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets
  */
 export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOptions = {}): IndexMatrix {
-  checkMatrix('x', x);
-  checkOptions(options, ['strategy', 'distance', 'normalize', 'margin', 'seed', 'maxTriplets']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['strategy', 'distance', 'normalize', 'margin', 'seed', 'maxTriplets']);
   const [n, d] = x.shape;
   const strategy = checkChoice('options.strategy', options.strategy ?? 'batchHard', tripletStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
@@ -49,6 +59,7 @@ export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOpt
   const seed = checkInteger('options.seed', options.seed ?? 0, 0);
   const maxTriplets = checkInteger('options.maxTriplets', options.maxTriplets ?? 2 ** 26, 0);
   const checked = checkLabels('labels', labels, n);
+  checkMemory({}, { x, labels: checked });
   const data = backend().mineTriplets({ x: x.data, labels: checked, n, d, strategy, distance, normalize, margin, seed, maxTriplets });
   return { data, shape: [data.length / 3, 3] };
 }
@@ -85,8 +96,8 @@ export interface MinedPairs {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE
  */
 export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions = {}): MinedPairs {
-  checkMatrix('x', x);
-  checkOptions(options, ['strategy', 'distance', 'normalize', 'epsilon', 'posMargin', 'negMargin']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['strategy', 'distance', 'normalize', 'epsilon', 'posMargin', 'negMargin']);
   const [n, d] = x.shape;
   const strategy = checkChoice('options.strategy', options.strategy ?? 'multiSimilarity', pairStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'cosineSimilarity', pairDistances);
@@ -96,6 +107,7 @@ export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions =
   const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 0.8 : 0.2));
   const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0.2 : 0.8));
   const checked = checkLabels('labels', labels, n);
+  checkMemory({}, { x, labels: checked });
   const mined = backend().minePairs({ x: x.data, labels: checked, n, d, strategy, distance, normalize, epsilon, posMargin, negMargin });
   const shaped = (data: Int32Array): IndexMatrix => ({ data, shape: [data.length / 2, 2] });
   return { positivePairs: shaped(mined.positivePairs), negativePairs: shaped(mined.negativePairs) };

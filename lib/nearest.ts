@@ -1,14 +1,6 @@
 import { backend } from './backend.js';
-import {
-  checkAlias,
-  checkChoice,
-  checkIndexMatrix,
-  checkInteger,
-  checkMatrix,
-  checkMatrixOf,
-  checkOptions,
-  looksLikeMatrix,
-} from './checks.js';
+import { checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions } from './checks.js';
+import { splitArguments } from './distances.js';
 import { failure } from './errors.js';
 import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
 import { type Metric, metrics } from './ops/distances.js';
@@ -36,27 +28,24 @@ export interface Neighbours {
 export function nearest(x: Matrix, options?: NearestOptions): Neighbours;
 export function nearest(x: Matrix, gallery: Matrix, options?: NearestOptions): Neighbours;
 export function nearest(x: Matrix, galleryOrOptions: Matrix | NearestOptions = {}, more: NearestOptions = {}): Neighbours {
-  const [given, options] = looksLikeMatrix(galleryOrOptions) ? [galleryOrOptions, more] : [undefined, galleryOrOptions as NearestOptions];
-  checkMatrix('x', x);
+  const [given, wanted] = splitArguments(galleryOrOptions, more);
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
   const gallery = given === undefined ? x : checkMatrix('gallery', given, d);
-  checkOptions(options, ['k', 'metric', 'out']);
-  checkOptions(options.out ?? {}, ['indices', 'distances']);
+  const options = checkOptions(wanted, ['k', 'metric', 'out']);
+  const out = checkOptions(options.out ?? {}, ['indices', 'distances']);
   const m = gallery.shape[0];
   const excludeSelf = given === undefined;
   const candidates = excludeSelf ? m - 1 : m;
   if (candidates < 1) throw failure('ERR_SHAPE', given ? 'gallery' : 'x', 'at least one candidate row', `${m} rows`);
   const k = checkInteger('options.k', options.k ?? 1, 1, candidates);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
-  const indices: IndexMatrix = options.out?.indices
-    ? checkIndexMatrix('options.out.indices', options.out.indices, k)
+  const indices: IndexMatrix = out.indices
+    ? checkIndexMatrix('options.out.indices', out.indices, k)
     : { data: new Int32Array(n * k), shape: [n, k] };
   if (indices.shape[0] !== n) throw failure('ERR_SHAPE', 'options.out.indices', `shape [${n}, ${k}]`, `[${indices.shape.join(', ')}]`);
-  const found = options.out?.distances ? checkMatrixOf('options.out.distances', options.out.distances, n, k) : zeros(n, k);
-  checkAlias(
-    { 'options.out.indices': options.out?.indices?.data, 'options.out.distances': options.out?.distances?.data },
-    { x: x.data, gallery: gallery.data },
-  );
+  const found = out.distances ? checkMatrixOf('options.out.distances', out.distances, n, k) : zeros(n, k);
+  checkMemory({ 'options.out.indices': indices, 'options.out.distances': found }, { x, gallery });
   backend().nearest({ x: x.data, gallery: gallery.data, n, m, d, metric, k, excludeSelf, indices: indices.data, distances: found.data });
   return { indices, distances: found };
 }

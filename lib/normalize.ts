@@ -1,5 +1,5 @@
 import { backend } from './backend.js';
-import { checkAlias, checkMatrix, checkMatrixOf, checkNumber, checkOptions } from './checks.js';
+import { checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from './checks.js';
 import { type Matrix, zeros } from './matrix.js';
 
 export interface NormalizeOptions {
@@ -9,12 +9,12 @@ export interface NormalizeOptions {
 }
 
 function resolve(x: Matrix, options: NormalizeOptions) {
-  checkMatrix('x', x);
-  checkOptions(options, ['eps', 'out']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['eps', 'out']);
   const [n, d] = x.shape;
   const out = options.out === undefined ? zeros(n, d) : checkMatrixOf('options.out', options.out, n, d);
   const eps = checkNumber('options.eps', options.eps ?? 1e-12, { min: 0, exclusive: true });
-  return { n, d, eps, out };
+  return { op: { x: x.data, n, d, eps }, x, out, given: options.out };
 }
 
 /**
@@ -22,10 +22,10 @@ function resolve(x: Matrix, options: NormalizeOptions) {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function normalize(x: Matrix, options: NormalizeOptions = {}): Matrix {
-  const { out, ...op } = resolve(x, options);
-  checkAlias({ 'options.out': options.out?.data }, { x: x.data });
-  backend().normalize({ ...op, x: x.data, out: out.data });
-  return out;
+  const { op, out, given, ...checked } = resolve(x, options);
+  checkMemory({ 'options.out': out }, checked);
+  backend().normalize({ ...op, out: out.data });
+  return given ?? out;
 }
 
 /**
@@ -33,9 +33,9 @@ export function normalize(x: Matrix, options: NormalizeOptions = {}): Matrix {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function normalizeGradient(x: Matrix, gradOutput: Matrix, options: NormalizeOptions = {}): Matrix {
-  const { out, ...op } = resolve(x, options);
-  checkMatrixOf('gradOutput', gradOutput, op.n, op.d);
-  checkAlias({ 'options.out': options.out?.data }, { x: x.data, gradOutput: gradOutput.data });
-  backend().normalizeGradient({ ...op, x: x.data, gradOutput: gradOutput.data, gradX: out.data });
-  return out;
+  const { op, out, given, ...checked } = resolve(x, options);
+  gradOutput = checkMatrixOf('gradOutput', gradOutput, op.n, op.d);
+  checkMemory({ 'options.out': out }, { ...checked, gradOutput });
+  backend().normalizeGradient({ ...op, gradOutput: gradOutput.data, gradX: out.data });
+  return given ?? out;
 }

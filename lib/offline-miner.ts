@@ -40,7 +40,7 @@ export class OfflineMiner {
 
   /** @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE */
   constructor(options: OfflineMinerOptions) {
-    checkOptions(options, optionNames);
+    options = checkOptions(options, optionNames);
     const { labels, every, subset, maxTriplets = 100_000, seed = 0, ...mining } = options;
     this.#labels = checkLabels('options.labels', labels, (labels as ArrayLike<number>).length);
     this.#every = checkInteger('options.every', every, 1);

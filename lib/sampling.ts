@@ -1,5 +1,5 @@
 // Drawing batches from labels: random pairs, P×K batches, and the rows themselves.
-import { checkAlias, checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from './checks.js';
+import { checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, type Labels } from './checks.js';
 import { describe, failure } from './errors.js';
 import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
 import { createRandom, type Random } from './random.js';
@@ -42,7 +42,7 @@ export interface SampledPairs {
  * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE when the labels hold no pair of a kind asked for
  */
 export function samplePairs(labels: Labels, options: SamplePairsOptions): SampledPairs {
-  checkOptions(options, ['count', 'positiveShare', 'seed']);
+  options = checkOptions(options, ['count', 'positiveShare', 'seed']);
   const count = checkInteger('options.count', options.count, 0);
   const share = checkNumber('options.positiveShare', options.positiveShare ?? 0.5, { min: 0, max: 1 });
   const random = createRandom(checkInteger('options.seed', options.seed ?? 0, 0));
@@ -93,7 +93,7 @@ export interface BalancedBatchesOptions {
  * @throws ERR_TYPE, ERR_OPTION_RANGE when there are fewer than P classes
  */
 export function balancedBatches(labels: Labels, options: BalancedBatchesOptions): Generator<Int32Array, never, void> {
-  checkOptions(options, ['classes', 'perClass', 'seed']);
+  options = checkOptions(options, ['classes', 'perClass', 'seed']);
   const groups = [...rowsByClass(checkLabels('labels', labels, (labels as ArrayLike<number>).length)).values()];
   const classes = checkInteger('options.classes', options.classes, 1, groups.length);
   const perClass = checkInteger('options.perClass', options.perClass, 1);
@@ -126,8 +126,8 @@ export function chooseFirst(items: unknown[], count: number, random: Random): vo
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE for an index outside [0, N), ERR_ALIAS
  */
 export function takeRows(x: Matrix, indices: ArrayLike<number>, options: { readonly out?: Matrix } = {}): Matrix {
-  checkMatrix('x', x);
-  checkOptions(options, ['out']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['out']);
   const [n, d] = x.shape;
   const out = options.out === undefined ? zeros(indices.length, d) : checkMatrixOf('options.out', options.out, indices.length, d);
   for (let i = 0; i < indices.length; i++) {
@@ -135,10 +135,10 @@ export function takeRows(x: Matrix, indices: ArrayLike<number>, options: { reado
     if (!Number.isInteger(row) || row < 0 || row >= n)
       throw failure('ERR_OPTION_RANGE', `indices[${i}]`, `an integer in [0, ${n})`, describe(row));
   }
-  checkAlias({ 'options.out': options.out?.data }, { x: x.data });
+  checkMemory({ 'options.out': out }, { x });
   for (let i = 0; i < indices.length; i++) {
     const row = indices[i] as number;
     out.data.set(x.data.subarray(row * d, row * d + d), i * d);
   }
-  return out;
+  return options.out ?? out;
 }

@@ -20,7 +20,7 @@ export class Centers {
 
   /** @throws ERR_TYPE, ERR_OPTION_RANGE */
   constructor(options: CentersOptions) {
-    checkOptions(options, ['classes', 'dim', 'alpha']);
+    options = checkOptions(options, ['classes', 'dim', 'alpha']);
     const classes = checkInteger('options.classes', options.classes, 1);
     const dim = checkInteger('options.dim', options.dim, 1);
     this.alpha = checkNumber('options.alpha', options.alpha ?? 0.5, { min: 0, max: 1 });

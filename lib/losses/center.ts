@@ -1,5 +1,5 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkChoice, checkLabels, checkMatrix, checkOptions, type Labels } from '../checks.js';
+import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type CenterReduction, centerReductions } from '../ops/centers.js';
 import { gradientOutput, present } from './classification.js';
@@ -30,23 +30,19 @@ export interface CenterLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions = {}): CenterLossResult {
-  checkMatrix('x', x);
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
-  checkMatrix('centers', centers, d);
+  centers = checkMatrix('centers', centers, d);
   const classes = centers.shape[0];
-  checkOptions(options, ['reduction', 'gradients', 'gradCenters', 'out']);
-  const { out = {} } = options;
-  checkOptions(out, ['gradEmbeddings', 'gradCenters']);
+  options = checkOptions(options, ['reduction', 'gradients', 'gradCenters', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradCenters']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? false);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
   const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
   const checked = checkLabels('labels', labels, n, { classes });
-  checkAlias(
-    { 'options.out.gradEmbeddings': out.gradEmbeddings?.data, 'options.out.gradCenters': out.gradCenters?.data },
-    { x: x.data, labels: checked, centers: centers.data },
-  );
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, centers });
   const perExample = new Float32Array(n);
   const inputs = { x: x.data, labels: checked, centers: centers.data, n, d, classes };
   const loss = backend().centerLoss({ ...inputs, reduction, perExample, gradX: gradEmbeddings?.data, gradCenters: gradCenters?.data });

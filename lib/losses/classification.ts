@@ -56,8 +56,8 @@ export function resolveClassification(labels: Labels, n: number, classes: number
 
 /** The gradient to fill: the caller's, of the right shape, or a fresh one; none when gradients are not wanted. */
 export function gradientOutput(name: string, given: Matrix | undefined, wanted: boolean, rows: number, cols: number): Matrix | undefined {
-  if (given !== undefined) checkMatrixOf(`options.out.${name}`, given, rows, cols);
-  return wanted ? (given ?? zeros(rows, cols)) : undefined;
+  const checked = given === undefined ? undefined : checkMatrixOf(`options.out.${name}`, given, rows, cols);
+  return wanted ? (checked ?? zeros(rows, cols)) : undefined;
 }
 
 /** Leaves out the entries that are undefined, so that an absent gradient is an absent key. */

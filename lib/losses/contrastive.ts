@@ -1,12 +1,12 @@
 import { backend } from '../backend.js';
 import {
-  checkAlias,
   checkBoolean,
   checkChoice,
   checkFlags,
   checkLabels,
   checkMatrix,
   checkMatrixOf,
+  checkMemory,
   checkNumber,
   checkOptions,
   type Labels,
@@ -41,21 +41,18 @@ export interface ContrastiveLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function contrastiveLoss(x1: Matrix, x2: Matrix, same: Labels, options: ContrastiveLossOptions = {}): ContrastiveLossResult {
-  checkMatrix('x1', x1);
+  x1 = checkMatrix('x1', x1);
   const [n, d] = x1.shape;
-  checkMatrixOf('x2', x2, n, d);
-  checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
-  checkOptions(options.out ?? {}, ['gradX1', 'gradX2']);
+  x2 = checkMatrixOf('x2', x2, n, d);
+  options = checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradX1', 'gradX2']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradX1 = gradientOutput('gradX1', options.out?.gradX1, wanted, n, d);
-  const gradX2 = gradientOutput('gradX2', options.out?.gradX2, wanted, n, d);
+  const gradX1 = gradientOutput('gradX1', out.gradX1, wanted, n, d);
+  const gradX2 = gradientOutput('gradX2', out.gradX2, wanted, n, d);
   const margin = checkNumber('options.margin', options.margin ?? 1, { min: 0, exclusive: true });
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const flags = checkFlags('same', same, n);
-  checkAlias(
-    { 'options.out.gradX1': options.out?.gradX1?.data, 'options.out.gradX2': options.out?.gradX2?.data },
-    { x1: x1.data, x2: x2.data, same: flags },
-  );
+  checkMemory({ 'options.out.gradX1': gradX1, 'options.out.gradX2': gradX2 }, { x1, x2, same: flags });
   const perExample = new Float32Array(n);
   const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1: gradX1?.data, gradX2: gradX2?.data };
   return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };
@@ -90,12 +87,12 @@ export interface BatchLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function batchContrastiveLoss(x: Matrix, labels: Labels, options: BatchContrastiveLossOptions = {}): BatchLossResult {
-  checkMatrix('x', x);
-  checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'gradients', 'out']);
-  checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'gradients', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
   const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
   const similar = distance === 'cosineSimilarity';
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
@@ -103,7 +100,7 @@ export function batchContrastiveLoss(x: Matrix, labels: Labels, options: BatchCo
   const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0 : 1));
   const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
   const checked = checkLabels('labels', labels, n);
-  checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
   const op = { x: x.data, labels: checked, n, d, distance, normalize, posMargin, negMargin, reduction, gradX: gradEmbeddings?.data };
   return { loss: backend().batchContrastiveLoss(op), ...present({ gradEmbeddings }) };
 }

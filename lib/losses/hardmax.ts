@@ -1,12 +1,12 @@
 // "Hardmax" is read three ways in the literature; each has its own name here.
 import { backend } from '../backend.js';
 import {
-  checkAlias,
   checkBoolean,
   checkChoice,
   checkLabels,
   checkMatrix,
   checkMatrixOf,
+  checkMemory,
   checkNumber,
   checkOptions,
   type Labels,
@@ -21,13 +21,13 @@ import { gradientOutput, present } from './classification.js';
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function hardmax(logits: Matrix, options: { readonly out?: Matrix } = {}): Matrix {
-  checkMatrix('logits', logits);
-  checkOptions(options, ['out']);
+  logits = checkMatrix('logits', logits);
+  options = checkOptions(options, ['out']);
   const [n, classes] = logits.shape;
   const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
-  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data });
+  checkMemory({ 'options.out': out }, { logits });
   backend().hardmax({ logits: logits.data, n, classes, out: out.data });
-  return out;
+  return options.out ?? out;
 }
 
 export interface HardmaxLossOptions {
@@ -50,7 +50,7 @@ const options = ['reduction', 'gradients', 'out'] as const;
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function hardmaxLoss(logits: Matrix, labels: Labels, opts: HardmaxLossOptions = {}): HardmaxLossResult {
-  checkOptions(opts, options);
+  opts = checkOptions(opts, options);
   return run(logits, labels, opts, undefined);
 }
 
@@ -66,19 +66,19 @@ export function hardmaxHingeLoss(
     readonly margin?: number;
   } = {},
 ): HardmaxLossResult {
-  checkOptions(opts, [...options, 'margin']);
+  opts = checkOptions(opts, [...options, 'margin']);
   return run(logits, labels, opts, checkNumber('options.margin', opts.margin ?? 1, { min: 0 }));
 }
 
 function run(logits: Matrix, labels: Labels, opts: HardmaxLossOptions, margin: number | undefined): HardmaxLossResult {
-  checkMatrix('logits', logits);
-  checkOptions(opts.out ?? {}, ['gradLogits']);
+  logits = checkMatrix('logits', logits);
+  const out = checkOptions(opts.out ?? {}, ['gradLogits']);
   const [n, classes] = logits.shape;
   const wanted = checkBoolean('options.gradients', opts.gradients ?? true);
-  const gradLogits = gradientOutput('gradLogits', opts.out?.gradLogits, wanted, n, classes);
+  const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
   const reduction = checkChoice('options.reduction', opts.reduction ?? 'mean', softmaxReductions);
   const checked = checkLabels('labels', labels, n, { classes });
-  checkAlias({ 'options.out.gradLogits': opts.out?.gradLogits?.data }, { logits: logits.data, labels: checked });
+  checkMemory({ 'options.out.gradLogits': gradLogits }, { logits, labels: checked });
   const perExample = new Float32Array(n);
   const op = { logits: logits.data, labels: checked, n, classes, margin, reduction, perExample, gradLogits: gradLogits?.data };
   return { loss: backend().hardmaxLoss(op), perExample, ...present({ gradLogits }) };

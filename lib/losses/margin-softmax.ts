@@ -1,5 +1,5 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkMatrix, checkOptions, type Labels } from '../checks.js';
+import { checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
 import { describe, failure } from '../errors.js';
 import { remake } from '../margins/index.js';
 import type { Margin } from '../margins/types.js';
@@ -32,18 +32,18 @@ export interface MarginSoftmaxResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
  */
 export function marginSoftmax(x: Matrix, weights: Matrix, labels: Labels, options: MarginSoftmaxOptions): MarginSoftmaxResult {
-  checkMatrix('x', x);
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
-  checkMatrix('weights', weights, d);
+  weights = checkMatrix('weights', weights, d);
   const classes = weights.shape[0];
-  checkOptions(options, [...classificationOptions, 'margin', 'logits']);
+  options = checkOptions(options, [...classificationOptions, 'margin', 'logits']);
   if (typeof options.margin !== 'object' || options.margin === null) {
     throw failure('ERR_TYPE', 'options.margin', 'a margin such as arcFace()', describe(options.margin));
   }
   const margin = remake(options.margin);
   const head = headOutputs(options, n, d, classes);
   const op = resolveClassification(labels, n, classes, options);
-  checkAlias(head.given, { x: x.data, weights: weights.data, ...memoryOf(op) });
+  checkMemory(head.memory, { x, weights, ...memoryOf(op) });
   const { logits, gradEmbeddings, gradWeights } = head;
   const loss = backend().marginSoftmax({
     ...op,

@@ -1,5 +1,5 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkMatrix, checkMatrixOf, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
+import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
 import { type Matrix, zeros } from '../matrix.js';
 import { type ClassificationOptions, classificationOptions, gradientOutput, present, resolveClassification } from './classification.js';
 
@@ -14,14 +14,14 @@ export interface SoftmaxOptions {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function softmax(logits: Matrix, options: SoftmaxOptions = {}): Matrix {
-  checkMatrix('logits', logits);
-  checkOptions(options, ['temperature', 'out']);
+  logits = checkMatrix('logits', logits);
+  options = checkOptions(options, ['temperature', 'out']);
   const [n, classes] = logits.shape;
   const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
   const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
-  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data });
+  checkMemory({ 'options.out': out }, { logits });
   backend().softmax({ logits: logits.data, n, classes, temperature, out: out.data });
-  return out;
+  return options.out ?? out;
 }
 
 /**
@@ -29,15 +29,15 @@ export function softmax(logits: Matrix, options: SoftmaxOptions = {}): Matrix {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function softmaxGradient(logits: Matrix, gradOutput: Matrix, options: SoftmaxOptions = {}): Matrix {
-  checkMatrix('logits', logits);
+  logits = checkMatrix('logits', logits);
   const [n, classes] = logits.shape;
-  checkMatrixOf('gradOutput', gradOutput, n, classes);
-  checkOptions(options, ['temperature', 'out']);
+  gradOutput = checkMatrixOf('gradOutput', gradOutput, n, classes);
+  options = checkOptions(options, ['temperature', 'out']);
   const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
   const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
-  checkAlias({ 'options.out': options.out?.data }, { logits: logits.data, gradOutput: gradOutput.data });
+  checkMemory({ 'options.out': out }, { logits, gradOutput });
   backend().softmaxGradient({ logits: logits.data, n, classes, temperature, gradOutput: gradOutput.data, gradLogits: out.data });
-  return out;
+  return options.out ?? out;
 }
 
 export interface SoftmaxCrossEntropyOptions extends ClassificationOptions {
@@ -59,14 +59,14 @@ export interface SoftmaxCrossEntropyResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
  */
 export function softmaxCrossEntropy(logits: Matrix, labels: Labels, options: SoftmaxCrossEntropyOptions = {}): SoftmaxCrossEntropyResult {
-  checkMatrix('logits', logits);
-  checkOptions(options, classificationOptions);
-  checkOptions(options.out ?? {}, ['gradLogits']);
+  logits = checkMatrix('logits', logits);
+  options = checkOptions(options, classificationOptions);
+  const out = checkOptions(options.out ?? {}, ['gradLogits']);
   const [n, classes] = logits.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradLogits = gradientOutput('gradLogits', options.out?.gradLogits, wanted, n, classes);
+  const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
   const op = resolveClassification(labels, n, classes, options);
-  checkAlias({ 'options.out.gradLogits': options.out?.gradLogits?.data }, { logits: logits.data, ...memoryOf(op) });
+  checkMemory({ 'options.out.gradLogits': gradLogits }, { logits, ...memoryOf(op) });
   const loss = backend().softmaxCrossEntropy({ ...op, logits: logits.data, gradLogits: gradLogits?.data });
   return { loss, perExample: op.perExample as Float32Array, ...present({ gradLogits }) };
 }
@@ -104,16 +104,16 @@ export function linearCrossEntropy(
   labels: Labels,
   options: LinearCrossEntropyOptions = {},
 ): LinearCrossEntropyResult {
-  checkMatrix('x', x);
+  x = checkMatrix('x', x);
   const [n, d] = x.shape;
-  checkMatrix('weights', weights, d);
+  weights = checkMatrix('weights', weights, d);
   const classes = weights.shape[0];
-  checkOptions(options, [...classificationOptions, 'bias', 'logits']);
+  options = checkOptions(options, [...classificationOptions, 'bias', 'logits']);
   const { bias } = options;
   if (bias !== undefined) checkVector('options.bias', bias, classes);
   const head = headOutputs(options, n, d, classes);
   const op = resolveClassification(labels, n, classes, options);
-  checkAlias(head.given, { x: x.data, weights: weights.data, 'options.bias': bias, ...memoryOf(op) });
+  checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(op) });
   const gradBias = bias && head.wanted ? new Float32Array(classes) : undefined;
   const { logits, gradEmbeddings, gradWeights } = head;
   const loss = backend().linearCrossEntropy({
@@ -132,18 +132,17 @@ export function linearCrossEntropy(
 
 /** The outputs of a classification head over x [n, d] and weights [classes, d], checked. */
 export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number) {
-  checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradWeights']);
+  const out = checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradWeights']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const withLogits = checkBoolean('options.logits', options.logits ?? false);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const gradWeights = gradientOutput('gradWeights', out.gradWeights, wanted, classes, d);
   return {
     wanted,
     logits: withLogits ? zeros(n, classes) : undefined,
-    gradEmbeddings: gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d),
-    gradWeights: gradientOutput('gradWeights', options.out?.gradWeights, wanted, classes, d),
-    given: {
-      'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data,
-      'options.out.gradWeights': options.out?.gradWeights?.data,
-    },
+    gradEmbeddings,
+    gradWeights,
+    memory: { 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradWeights': gradWeights },
   };
 }
 

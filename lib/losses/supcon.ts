@@ -1,5 +1,5 @@
 import { backend } from '../backend.js';
-import { checkAlias, checkBoolean, checkLabels, checkMatrix, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { gradientOutput, present } from './classification.js';
 
@@ -27,15 +27,15 @@ export interface SupConLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function supConLoss(x: Matrix, labels: Labels, options: SupConLossOptions = {}): SupConLossResult {
-  checkMatrix('x', x);
-  checkOptions(options, ['temperature', 'gradients', 'out']);
-  checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['temperature', 'gradients', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
   const temperature = checkNumber('options.temperature', options.temperature ?? 0.1, { min: 0, exclusive: true });
   const checked = checkLabels('labels', labels, n);
-  checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
   const perExample = new Float32Array(n);
   const op = { x: x.data, labels: checked, n, d, temperature, perExample, gradX: gradEmbeddings?.data };
   return { loss: backend().supConLoss(op), perExample, ...present({ gradEmbeddings }) };

@@ -1,12 +1,12 @@
 import { backend } from '../backend.js';
 import {
-  checkAlias,
   checkBoolean,
   checkChoice,
   checkInteger,
   checkLabels,
   checkMatrix,
   checkMatrixOf,
+  checkMemory,
   checkNumber,
   checkOptions,
   type Labels,
@@ -48,13 +48,12 @@ export interface TripletLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
 export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, options: TripletLossOptions = {}): TripletLossResult {
-  checkMatrix('anchor', anchor);
+  anchor = checkMatrix('anchor', anchor);
   const [n, d] = anchor.shape;
-  checkMatrixOf('positive', positive, n, d);
-  checkMatrixOf('negative', negative, n, d);
-  checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
-  const { out = {} } = options;
-  checkOptions(out, ['gradAnchor', 'gradPositive', 'gradNegative']);
+  positive = checkMatrixOf('positive', positive, n, d);
+  negative = checkMatrixOf('negative', negative, n, d);
+  options = checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradAnchor', 'gradPositive', 'gradNegative']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradAnchor = gradientOutput('gradAnchor', out.gradAnchor, wanted, n, d);
   const gradPositive = gradientOutput('gradPositive', out.gradPositive, wanted, n, d);
@@ -65,13 +64,13 @@ export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, 
   const eps = checkNumber('options.eps', options.eps ?? 0, { min: 0 });
   const swap = checkBoolean('options.swap', options.swap ?? false);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
-  checkAlias(
+  checkMemory(
     {
-      'options.out.gradAnchor': out.gradAnchor?.data,
-      'options.out.gradPositive': out.gradPositive?.data,
-      'options.out.gradNegative': out.gradNegative?.data,
+      'options.out.gradAnchor': gradAnchor,
+      'options.out.gradPositive': gradPositive,
+      'options.out.gradNegative': gradNegative,
     },
-    { anchor: anchor.data, positive: positive.data, negative: negative.data },
+    { anchor, positive, negative },
   );
   const perExample = new Float32Array(n);
   const loss = backend().tripletLoss({
@@ -133,12 +132,12 @@ export interface BatchTripletLossResult {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTripletLossOptions = {}): BatchTripletLossResult {
-  checkMatrix('x', x);
-  checkOptions(options, ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed', 'gradients', 'out']);
-  checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  x = checkMatrix('x', x);
+  options = checkOptions(options, ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed', 'gradients', 'out']);
+  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', options.out?.gradEmbeddings, wanted, n, d);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
   const mining = checkChoice('options.mining', options.mining ?? 'batchHard', tripletStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
@@ -148,7 +147,7 @@ export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTriple
   const soft = checkBoolean('options.soft', options.soft ?? false);
   const seed = checkInteger('options.seed', options.seed ?? 0, 0);
   const checked = checkLabels('labels', labels, n);
-  checkAlias({ 'options.out.gradEmbeddings': options.out?.gradEmbeddings?.data }, { x: x.data, labels: checked });
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
   const op = {
     x: x.data,
     labels: checked,

@@ -1,5 +1,5 @@
 import { backend } from '../backend.js';
-import { checkChoice, checkInteger, checkLabels, checkMatrix, checkOptions, type Labels } from '../checks.js';
+import { checkChoice, checkInteger, checkLabels, checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
 import { describe, failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 import { type Metric, metrics } from '../ops/distances.js';
@@ -35,25 +35,26 @@ export interface Retrieval {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE
  */
 export function retrieval(query: Matrix, queryLabels: Labels, options: RetrievalOptions = {}): Retrieval {
-  checkMatrix('query', query);
+  query = checkMatrix('query', query);
   const [n, d] = query.shape;
-  checkOptions(options, ['reference', 'referenceLabels', 'metric', 'recallAt']);
+  options = checkOptions(options, ['reference', 'referenceLabels', 'metric', 'recallAt']);
   const self = options.reference === undefined;
   if (self !== (options.referenceLabels === undefined)) {
     throw failure('ERR_OPTION_RANGE', 'options.referenceLabels', 'reference and referenceLabels together', 'one of the two');
   }
   const reference = self ? query : checkMatrix('options.reference', options.reference, d);
-  const recallAt = options.recallAt ?? [1, 2, 4, 8];
-  if (!Array.isArray(recallAt)) throw failure('ERR_TYPE', 'options.recallAt', 'an array of integers', describe(recallAt));
-  recallAt.forEach((k, i) => checkInteger(`options.recallAt[${i}]`, k, 1));
+  const given = options.recallAt ?? [1, 2, 4, 8];
+  if (!Array.isArray(given)) throw failure('ERR_TYPE', 'options.recallAt', 'an array of integers', describe(given));
+  const recallAt = Array.from(given, (k, i) => checkInteger(`options.recallAt[${i}]`, k, 1));
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
   const labels = checkLabels('queryLabels', queryLabels, n);
   const m = reference.shape[0];
   const others = self ? labels : checkLabels('options.referenceLabels', options.referenceLabels, m);
+  checkMemory({}, { query, queryLabels: labels, 'options.reference': reference, 'options.referenceLabels': others });
 
   const sums = { precisionAt1: 0, rPrecision: 0, mapAtR: 0, meanAveragePrecision: 0, mrr: 0 };
   const recallAtK = new Float64Array(recallAt.length);
-  const row = new Float64Array(m);
+  const row = new Float32Array(m);
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
   const key = (j: number): number => (Number.isNaN(row[j]) ? Infinity : sign * (row[j] as number));
   let numQueries = 0;

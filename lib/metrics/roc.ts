@@ -1,4 +1,4 @@
-import { checkFlags, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
+import { checkFlags, checkMemory, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
 import { describe, failure } from '../errors.js';
 
 export interface RocOptions {
@@ -30,13 +30,14 @@ export interface Roc {
  */
 export function roc(scores: Float32Array, labels: Labels, options: RocOptions = {}): Roc {
   checkVector('scores', scores, (scores as Float32Array | undefined)?.length ?? 0);
-  checkOptions(options, ['fars']);
-  const fars = options.fars ?? [1e-3, 1e-2, 1e-1];
-  if (!Array.isArray(fars)) throw failure('ERR_TYPE', 'options.fars', 'an array of numbers', describe(fars));
-  fars.forEach((far, i) => checkNumber(`options.fars[${i}]`, far, { min: 0, max: 1 }));
+  options = checkOptions(options, ['fars']);
+  const given = options.fars ?? [1e-3, 1e-2, 1e-1];
+  if (!Array.isArray(given)) throw failure('ERR_TYPE', 'options.fars', 'an array of numbers', describe(given));
+  const fars = Array.from(given, (far, i) => checkNumber(`options.fars[${i}]`, far, { min: 0, max: 1 }));
   const nan = scores.findIndex(Number.isNaN);
   if (nan >= 0) throw failure('ERR_OPTION_RANGE', `scores[${nan}]`, 'a number', 'NaN');
   const flags = checkFlags('labels', labels, scores.length);
+  checkMemory({}, { scores, labels: flags });
   const { thresholds, accepted, genuine } = sweep(scores, flags);
   const positives = genuine[genuine.length - 1] as number;
   const negatives = scores.length - positives;

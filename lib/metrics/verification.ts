@@ -1,4 +1,4 @@
-import { checkFlags, checkInteger, checkMatrix, checkMatrixOf, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { checkFlags, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 
 export interface VerificationOptions {
@@ -31,14 +31,15 @@ export interface Verification {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE
  */
 export function verification(x1: Matrix, x2: Matrix, same: Labels, options: VerificationOptions = {}): Verification {
-  checkMatrix('x1', x1);
+  x1 = checkMatrix('x1', x1);
   const [n, d] = x1.shape;
-  checkMatrixOf('x2', x2, n, d);
-  checkOptions(options, ['folds', 'thresholdStep', 'numThresholds']);
+  x2 = checkMatrixOf('x2', x2, n, d);
+  options = checkOptions(options, ['folds', 'thresholdStep', 'numThresholds']);
   const folds = checkInteger('options.folds', options.folds ?? 10, 2, Math.max(2, n));
   const step = checkNumber('options.thresholdStep', options.thresholdStep ?? 0.01, { min: 0, exclusive: true });
   const count = checkInteger('options.numThresholds', options.numThresholds ?? 400, 1);
   const flags = checkFlags('same', same, n);
+  checkMemory({}, { x1, x2, same: flags });
   const tables = foldTables(x1, x2, flags, folds, step, count);
   const total = tables.reduce((sum, fold) => sum + fold.size, 0);
   const rightOverall = Float64Array.from({ length: count }, (_, t) => tables.reduce((sum, fold) => sum + (fold.right[t] as number), 0));

@@ -1,7 +1,9 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { describe, expect, it } from 'vitest';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { setBackend } from '../../lib/index.js';
+import { onBothBackends } from '../helpers/native.js';
 import { compare, readCases, type VectorCase } from './case.js';
 import { notBuiltYet, ops } from './ops.js';
 import { runVectors } from './run.js';
@@ -10,12 +12,15 @@ const here = dirname(fileURLToPath(import.meta.url));
 const data = join(here, 'data');
 const cases = readCases(data);
 
-describe('reference vectors', () => {
+onBothBackends('reference vectors', () => {
   const built = cases.filter((test) => ops[test.op]);
   it.each(built.map((test) => [test.id, test] as const))('%s', (_id, test) => {
     const run = ops[test.op] as NonNullable<(typeof ops)[string]>;
     expect(compare(test, run(test)).faults).toEqual([]);
   });
+});
+
+describe('the vectors', () => {
   it('name every op once: built, or in the list of those to come', () => {
     const all = new Set(cases.map((test) => test.op));
     expect(new Set([...Object.keys(ops), ...notBuiltYet])).toEqual(all);
@@ -31,6 +36,7 @@ describe('reference vectors', () => {
 });
 
 describe('the runner', () => {
+  beforeAll(() => setBackend('ts'));
   const one = cases.find((test) => test.id === 'cosface.basic') as VectorCase;
   const run = (tests: VectorCase[], strict = false) => {
     const lines: string[] = [];

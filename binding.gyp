@@ -1,0 +1,92 @@
+# The addon: one static library per ISA level, so that each gets its own flags and no code built for AVX can leak into
+# the rest, and the glue on top. `npm run build:native` builds it; -Dsanitize=address,undefined adds sanitizers.
+{
+  'variables': {
+    'sanitize%': '',
+    'common_flags': ['-std=c++17', '-O3', '-Wall', '-Wextra', '-Wno-psabi', '-fvisibility=hidden', '-ffp-contract=off'],
+    # Node's headers ask for other standards and for -fno-omit-frame-pointer, which costs the kernels a register.
+    'unwanted_flags': ['-std=gnu++17', '-std=gnu++20', '-fno-omit-frame-pointer'],
+    'kernel_flags': ['-fno-exceptions', '-fno-rtti', '-fno-math-errno'],
+    'avx2_flags': ['-mavx2', '-mfma', '-mf16c'],
+    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd', '-mprefer-vector-width=512'],
+  },
+  'target_defaults': {
+    'cflags_cc!': ['<@(unwanted_flags)'],
+    'cflags!': ['-fno-omit-frame-pointer'],
+    'cflags_cc': ['<@(common_flags)'],
+    'conditions': [
+      ['sanitize!=""', {
+        'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g', '-O1'],
+        'ldflags': ['-fsanitize=<(sanitize)'],
+      }],
+    ],
+  },
+  'targets': [
+    {
+      'target_name': 'kernels_baseline',
+      'type': 'static_library',
+      'sources': ['native/isa/baseline.cc'],
+      'cflags_cc': ['<@(kernel_flags)'],
+    },
+    {
+      'target_name': 'hypersphere',
+      'sources': [
+        'native/cpu.cc',
+        'native/threads/pool.cc',
+        'native/ops/product.cc',
+        'native/ops/matmul.cc',
+        'native/ops/distances.cc',
+        'native/ops/distances_gradient.cc',
+        'native/napi/args.cc',
+        'native/napi/task.cc',
+        'native/napi/matmul.cc',
+        'native/napi/distances.cc',
+        'native/napi/addon.cc',
+      ],
+      'dependencies': [
+        # With exceptions in the glue a worker may be terminated in mid-call; without them that aborts the process.
+        "<!(node -p \"require('node-addon-api').targets\"):node_addon_api_except_all",
+        'kernels_baseline',
+      ],
+      'ldflags': [
+        # A pool thread must not lose its code when the only environment that loaded the addon goes away.
+        '-Wl,-z,nodelete',
+        '-Wl,-Bsymbolic',
+        '-Wl,--exclude-libs,ALL',
+        '-Wl,--version-script=<(module_root_dir)/native/exports.map',
+      ],
+      'conditions': [
+        ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
+        ['target_arch=="arm64"', { 'dependencies': ['kernels_neon'] }],
+      ],
+    },
+  ],
+  'conditions': [
+    ['target_arch=="x64"', {
+      'targets': [
+        {
+          'target_name': 'kernels_avx2',
+          'type': 'static_library',
+          'sources': ['native/isa/avx2.cc'],
+          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)'],
+        },
+        {
+          'target_name': 'kernels_avx512',
+          'type': 'static_library',
+          'sources': ['native/isa/avx512.cc'],
+          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'],
+        },
+      ],
+    }],
+    ['target_arch=="arm64"', {
+      'targets': [
+        {
+          'target_name': 'kernels_neon',
+          'type': 'static_library',
+          'sources': ['native/isa/neon.cc'],
+          'cflags_cc': ['<@(kernel_flags)'],
+        },
+      ],
+    }],
+  ],
+}

@@ -1,0 +1,95 @@
+// The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or Float32Arrays, so that
+// the addon reads no property and runs no JavaScript between taking a pointer and using it.
+import { type ErrorCode, failure } from '../errors.js';
+import { type DistanceOps, type DistancesGradientOp, type DistancesOp, type MatmulOp, metrics } from '../ops/distances.js';
+import type { Values } from '../ops/types.js';
+
+/** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
+export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
+export type Isa = (typeof isas)[number];
+
+type MatmulArguments = [
+  a: Float32Array,
+  b: Float32Array,
+  transposeA: boolean,
+  transposeB: boolean,
+  rows: number,
+  inner: number,
+  cols: number,
+  out: Float32Array,
+];
+type RowsArguments = [x: Float32Array, y: Float32Array, n: number, m: number, d: number, metric: number];
+type DistancesArguments = [...RowsArguments, out: Float32Array];
+type GradientArguments = [...RowsArguments, gradOutput: Float32Array, gradX: Float32Array, gradY: Float32Array];
+
+/** A queued op: `cancel` removes it from the queue or stops it at its next block, and `promise` then rejects with ERR_ABORTED. */
+export interface NativeTask {
+  readonly promise: Promise<void>;
+  cancel(): void;
+}
+
+/** What native/napi exports. */
+export interface Addon {
+  /** This is the first environment of the process that loaded the addon. */
+  readonly first: boolean;
+  info(): { readonly isa: Isa; readonly threads: number };
+  setIsa(isa: Isa): boolean;
+  setThreads(threads: number): void;
+  matmul(...args: MatmulArguments): void;
+  matmulAsync(...args: MatmulArguments): NativeTask;
+  distances(...args: DistancesArguments): void;
+  distancesAsync(...args: DistancesArguments): NativeTask;
+  distancesGradient(...args: GradientArguments): void;
+  distancesGradientAsync(...args: GradientArguments): NativeTask;
+}
+
+export type NativeOps = Pick<DistanceOps, 'matmul' | 'distances' | 'distancesGradient'>;
+/** The same ops off the event loop. */
+export type NativeTasks = { readonly [Name in keyof NativeOps]: (op: Parameters<NativeOps[Name]>[0]) => NativeTask };
+
+// The face passes Float32Arrays only; float64 is for the gradient checks, which call the reference backend directly.
+const floats = (values: Values): Float32Array => values as Float32Array;
+
+function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
+  return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
+}
+
+function rowsArguments({ x, y, n, m, d, metric }: Omit<DistancesOp, 'out'>): RowsArguments {
+  return [floats(x), floats(y), n, m, d, metrics.indexOf(metric)];
+}
+
+function gradientArguments(op: DistancesGradientOp): GradientArguments {
+  return [...rowsArguments(op), floats(op.gradOutput), floats(op.gradX), floats(op.gradY)];
+}
+
+/** An error of the addon as the library's own; anything else as it is. */
+export function fromNative(error: unknown): unknown {
+  const { code, argument, expected, received } = error as { code?: ErrorCode; argument?: string; expected?: string; received?: string };
+  return code && argument && expected && received ? failure(code, argument, expected, received) : error;
+}
+
+function translated<Op>(run: (op: Op) => void): (op: Op) => void {
+  return (op) => {
+    try {
+      run(op);
+    } catch (error) {
+      throw fromNative(error);
+    }
+  };
+}
+
+export function nativeOps(addon: Addon): NativeOps {
+  return {
+    matmul: translated((op: MatmulOp) => addon.matmul(...matmulArguments(op))),
+    distances: translated((op: DistancesOp) => addon.distances(...rowsArguments(op), floats(op.out))),
+    distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...gradientArguments(op))),
+  };
+}
+
+export function nativeTasks(addon: Addon): NativeTasks {
+  return {
+    matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
+    distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
+    distancesGradient: (op) => addon.distancesGradientAsync(...gradientArguments(op)),
+  };
+}

@@ -1,0 +1,127 @@
+// The compute core's only interface: what an operation is, and what one instruction-set level offers for it. Plain C
+// types, no Node and no C++ library: the kernel objects include this file and must stay free of inline library code.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace hypersphere {
+
+enum class Status { kOk, kOutOfMemory, kAborted };
+
+enum class Level { kBaseline, kAvx2, kAvx512, kNeon };
+
+// In the order of `metrics` in lib/ops/distances.ts.
+enum class Metric { kSquaredEuclidean, kEuclidean, kManhattan, kDot, kCosineSimilarity, kCosineDistance, kSnr };
+
+// out [rows, cols] = op(a)·op(b); a is [rows, inner] or its transpose, b [inner, cols] or its transpose.
+struct MatmulOp {
+  const float* a;
+  const float* b;
+  float* out;
+  bool transpose_a, transpose_b;
+  size_t rows, inner, cols;
+};
+
+// out [n, m] between the rows of x [n, d] and y [m, d]; y == x with n == m marks self-distances.
+struct DistancesOp {
+  const float* x;
+  const float* y;
+  float* out;
+  size_t n, m, d;
+  Metric metric;
+};
+
+// grad_x [n, d] and grad_y [m, d] of Σ distances·grad_output, grad_output [n, m].
+struct DistancesGradientOp {
+  const float* x;
+  const float* y;
+  const float* grad_output;
+  float* grad_x;
+  float* grad_y;
+  size_t n, m, d;
+  Metric metric;
+};
+
+// Rows seen through two strides, so that a matrix and its transpose pack alike; one of the strides is 1.
+struct Rows {
+  const float* data;
+  size_t row_stride, depth_stride;
+};
+
+// Packed rows times packed columns. `left` holds ⌈rows / tile_rows⌉ panels [depth][left_width], of which
+// [first_panel, last_panel) are wanted; `right` ⌈cols / tile_cols⌉ panels [depth][tile_cols]. `out` starts at row 0.
+struct PanelProduct {
+  const float* left;
+  const float* right;
+  float* out;
+  size_t out_stride;
+  size_t rows, cols, depth;
+  size_t first_panel, last_panel;
+  bool accumulate;  // go on from the sums in `out`
+};
+
+// What the epilogue of a product of rows needs to make distances of it; pointers are to the block's first row and column.
+struct DistanceBlock {
+  const float* x;
+  const float* y;
+  const float* x_norms;  // squared norms, or inverse norms for the cosine metrics
+  const float* y_norms;  // readable up to the next multiple of tile_cols
+  size_t d;
+  Metric metric;
+};
+
+// Mean of a row and Σ(x − mean)², or 0 and Σx², in float64: what snr and the cosines' gradients need of every row.
+struct Moments {
+  double mean, spread;
+};
+
+// A block of distances computed pair by pair from differences (manhattan, snr).
+struct DifferenceBlock {
+  const float* x;
+  const float* y;
+  const Moments* x_moments;  // snr only
+  const Moments* y_moments;
+  float* out;
+  size_t out_stride;
+  size_t rows, cols, d;
+  Metric metric;
+};
+
+constexpr size_t kGradientRows = 32;
+
+// The gradient of at most kGradientRows rows of one side ("own") against all rows of the other.
+struct GradientBlock {
+  const float* own;
+  const float* others;
+  const Moments* own_moments;  // about the mean for snr, about 0 for the cosines; else unused
+  const Moments* other_moments;
+  const float* grad;  // of own row i and other row t: grad[i·grad_own_stride + t·grad_other_stride]
+  size_t grad_own_stride, grad_other_stride;
+  float* out;  // [own_rows, d]
+  size_t own_rows, other_rows, d;
+  bool own_is_x;
+  Metric metric;
+};
+
+struct KernelTable {
+  size_t tile_rows, tile_cols;  // the register tile
+  size_t left_width;            // floats per depth step of a left panel: tile_rows padded to whole vectors
+
+  // Panels [first, last) of `rows` rows. The left side shares the rows evenly among its panels.
+  void (*pack_left)(const Rows& source, size_t rows, size_t depth, size_t first, size_t last, float* panels);
+  void (*pack_right)(const Rows& source, size_t rows, size_t depth, float* panels);
+  // Adds the panels' squares to `sums`, one per row, in the order in which a dot sums.
+  void (*norms_left)(const float* panels, size_t rows, size_t depth, size_t first, size_t last, float* sums);
+  void (*norms_right)(const float* panels, size_t rows, size_t depth, float* sums);
+  void (*invert_norms)(float* squared_norms, size_t count);
+
+  void (*multiply)(const PanelProduct& product);
+  void (*multiply_to_distances)(const PanelProduct& product, const DistanceBlock& block);
+
+  void (*row_moments)(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments);
+  void (*differences)(const DifferenceBlock& block);
+  void (*gradient_rows)(const GradientBlock& block);
+};
+
+}  // namespace hypersphere

@@ -1,0 +1,17 @@
+// Which instructions this CPU and its operating system let us use, and which of them we do use.
+#pragma once
+
+#include "api.h"
+
+namespace hypersphere {
+
+Level DetectedLevel();
+Level CurrentLevel();
+// Only lowers: false where the CPU cannot run the level. kBaseline is always granted.
+bool SetLevel(Level level);
+const char* LevelName(Level level);
+
+// Kernels of the current level. An operation asks once and keeps to it.
+const KernelTable& CurrentKernels();
+
+}  // namespace hypersphere

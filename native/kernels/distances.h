@@ -1,0 +1,197 @@
+// Distances. Fused with the engine: norms, roots and the search for entries that the expansion ‖a‖² + ‖b‖² − 2ab cannot
+// resolve, all on a tile that has just left the registers and lies in the first level of cache. Those entries are computed
+// again from the rows' differences, four at a time. manhattan and snr are no function of a product: they run pair by pair,
+// a row of x in registers and cache against a block of rows of y.
+//
+// Which entries: with u = 2⁻²⁴ and s = ‖a‖² + ‖b‖², the three sums of d products each round d times. Their error is at most
+// (2d + 3)·u·s, and for roundings of mean zero it stays within ½·√(d + 2)·2·u·s but for a vanishing share of pairs (Higham &
+// Mary 2019; measured maxima at d = 512 are 0.7·√d·u·s). An entry is kept where that is at most 2⁻¹⁵ of its value: where
+// d² > τ·s with τ = √(d + 2)·2¹⁵·u = √(d + 2)·2⁻⁹. Then the worst case leaves a relative error below √d·2⁻¹³, the usual
+// one 2⁻¹⁵ (half of that after the root). For unit rows s = 2, so cosineDistance = d²/2 has the very same threshold.
+// 2⁻¹⁰⁰ more catches rows so short that their squares lose bits; the comparison "not greater" catches infinity and NaN.
+#pragma once
+
+#include "pairs.h"
+#include "tile.h"
+
+namespace hypersphere {
+namespace {
+
+constexpr float kShort = 0x1p-100f;
+// Beyond this squared norm a row's inverse norm is set to NaN, which sends its cosines to float64.
+constexpr float kLongestSquare = 0x1p120f;
+
+HYPERSPHERE_INLINE float Threshold(size_t d) { return __builtin_sqrtf(static_cast<float>(d + 2)) * 0x1p-9f; }
+
+void InvertNorms(float* squared_norms, size_t count) {
+  for (size_t i = 0; i < count; i++) {
+    const float norm = __builtin_sqrtf(squared_norms[i]);
+    const float length = norm > 1e-12f ? norm : 1e-12f;
+    squared_norms[i] = squared_norms[i] <= kLongestSquare ? 1 / length : __builtin_nanf("");
+  }
+}
+
+// (a·s − b·t)² as ((a − b)·(s + t)/2 + (a + b)·(s − t)/2)²: the rounding of a·s and b·t, which the difference of two near
+// unit rows would not survive, never happens; and it is the same for (b, a).
+struct UnitSquaredDifference {
+  float means[kPairs], half_differences[kPairs];  // of the two inverse norms
+  HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t p) const {
+    const V diff = Fma(a - b, Set(means[p]), (a + b) * Set(half_differences[p]));
+    return Fma(diff, diff, sum);
+  }
+};
+
+// One row's marked entries again, kPairs columns at a time; the last columns repeat where there are fewer.
+template <Metric kMetric>
+__attribute__((noinline)) void Refine(const DistanceBlock& block, size_t row, size_t first_col, uint32_t marked, float* out) {
+  const size_t d = block.d;
+  const float* x = block.x + row * d;
+  while (marked != 0) {
+    size_t cols[kPairs];
+    const float* y[kPairs];
+    for (size_t p = 0; p < kPairs; p++) {
+      cols[p] = marked != 0 || p == 0 ? static_cast<size_t>(__builtin_ctz(marked)) : cols[p - 1];
+      marked &= marked - 1;
+      y[p] = block.y + (first_col + cols[p]) * d;
+    }
+    float sums[kPairs];
+    if constexpr (kMetric == Metric::kSquaredEuclidean || kMetric == Metric::kEuclidean) {
+      constexpr bool kRoot = kMetric == Metric::kEuclidean;
+      PairSums(x, y, d, SquaredDifference(), sums);
+      for (size_t p = 0; p < kPairs; p++) {
+        out[cols[p]] = !SafeSquare(sums[p]) ? ScaledDistance(x, y[p], d, !(sums[p] < 1), kRoot)
+                       : kRoot              ? __builtin_sqrtf(sums[p])
+                                            : sums[p];
+      }
+    } else if constexpr (kMetric == Metric::kCosineDistance) {
+      UnitSquaredDifference term;
+      const float scale = block.x_norms[row];
+      for (size_t p = 0; p < kPairs; p++) {
+        const float other = block.y_norms[first_col + cols[p]];
+        term.means[p] = (scale + other) * 0.5f;
+        term.half_differences[p] = (scale - other) * 0.5f;
+      }
+      PairSums(x, y, d, term, sums);
+      for (size_t p = 0; p < kPairs; p++) {
+        if (term.means[p] == term.means[p]) {
+          out[cols[p]] = sums[p] * 0.5f;
+        } else {
+          const float value = static_cast<float>(1 - WideCosine(x, y[p], d));
+          out[cols[p]] = value < 0 ? 0 : value;
+        }
+      }
+    } else {
+      for (size_t p = 0; p < kPairs; p++) {
+        const double value = kMetric == Metric::kDot ? WideDot(x, y[p], d) : WideCosine(x, y[p], d);
+        out[cols[p]] = static_cast<float>(value);
+      }
+    }
+  }
+}
+
+// Turns a tile of dots into distances; `marked` collects the lanes whose value the caller must compute again.
+template <Metric kMetric>
+HYPERSPHERE_INLINE V Finished(V dot, V x_norm, V y_norm, V tau, uint32_t& marked) {
+  if constexpr (kMetric == Metric::kSquaredEuclidean || kMetric == Metric::kEuclidean) {
+    const V squares = x_norm + y_norm;
+    const V value = Fma(dot, Set(-2), squares);
+    marked = NotGreaterBits(value, Fma(squares, tau, Set(kShort)));
+    return kMetric == Metric::kEuclidean ? Sqrt(value) : value;
+  } else if constexpr (kMetric == Metric::kCosineDistance) {
+    const V value = Set(1) - dot * (x_norm * y_norm);
+    marked = NotGreaterBits(value, tau);
+    return value;
+  } else if constexpr (kMetric == Metric::kCosineSimilarity) {
+    const V value = dot * (x_norm * y_norm);
+    marked = NotGreaterBits(value, Set(-2));
+    return value;
+  } else {
+    marked = NotGreaterBits(Set(__builtin_inff()), Abs(dot));
+    return dot;
+  }
+}
+
+template <Metric kMetric>
+struct DistanceTile {
+  static constexpr bool kInPlace = false;
+  const DistanceBlock& block;
+  V tau;
+
+  HYPERSPHERE_INLINE void operator()(const float* tile, float* out, size_t stride, size_t first_row, size_t first_col, size_t rows, size_t cols) const {
+    V y_norms[kTileVectors];
+#pragma GCC unroll 4
+    for (size_t v = 0; v < kTileVectors; v++) y_norms[v] = Load(block.y_norms + first_col + v * kLanes);
+    for (size_t i = 0; i < rows; i++, tile += kTileCols, out += stride) {
+      const V x_norm = Set(block.x_norms[first_row + i]);
+      uint32_t marked = 0;
+#pragma GCC unroll 4
+      for (size_t v = 0; v < kTileVectors; v++) {
+        uint32_t bits;
+        const V value = Finished<kMetric>(Load(tile + v * kLanes), x_norm, y_norms[v], tau, bits);
+        marked |= bits << (v * kLanes);
+        if (cols == kTileCols) {
+          Store(value, out + v * kLanes);
+        } else if (cols > v * kLanes) {
+          StoreN(value, out + v * kLanes, Least(kLanes, cols - v * kLanes));
+        }
+      }
+      if (cols < kTileCols) marked &= (1u << cols) - 1;
+      if (marked != 0) Refine<kMetric>(block, first_row + i, first_col, marked, out);
+    }
+  }
+};
+
+template <Metric kMetric>
+__attribute__((noinline)) void ProductToDistances(const PanelProduct& product, const DistanceBlock& block) {
+  MultiplyPanels(product, DistanceTile<kMetric>{block, Set(Threshold(block.d))});
+}
+
+void MultiplyToDistances(const PanelProduct& product, const DistanceBlock& block) {
+  switch (block.metric) {
+    case Metric::kSquaredEuclidean: return ProductToDistances<Metric::kSquaredEuclidean>(product, block);
+    case Metric::kEuclidean: return ProductToDistances<Metric::kEuclidean>(product, block);
+    case Metric::kCosineSimilarity: return ProductToDistances<Metric::kCosineSimilarity>(product, block);
+    case Metric::kCosineDistance: return ProductToDistances<Metric::kCosineDistance>(product, block);
+    default: return ProductToDistances<Metric::kDot>(product, block);
+  }
+}
+
+struct AbsoluteDifference {
+  HYPERSPHERE_INLINE V operator()(V a, V b, V sum, size_t) const { return sum + Abs(a - b); }
+};
+
+HYPERSPHERE_INLINE void SnrOfRow(const DifferenceBlock& block, size_t row, size_t col, const float* const (&y)[kPairs], float (&out)[kPairs]) {
+  const float* x = block.x + row * block.d;
+  const Moments of_x = block.x_moments[row];
+  double means[kPairs];
+  CentredSquaredDifference term;
+  for (size_t p = 0; p < kPairs; p++) {
+    means[p] = of_x.mean - block.y_moments[Least(col + p, block.cols - 1)].mean;
+    term.means[p] = static_cast<float>(means[p]);
+  }
+  float sums[kPairs];
+  PairSums(x, y, block.d, term, sums);
+  for (size_t p = 0; p < kPairs; p++) {
+    const double noise = SafeSquare(sums[p]) ? static_cast<double>(sums[p]) : WideNoise(x, y[p], block.d, means[p]);
+    out[p] = of_x.spread > 0 ? static_cast<float>(noise / of_x.spread) : 0;
+  }
+}
+
+void Differences(const DifferenceBlock& block) {
+  for (size_t i = 0; i < block.rows; i++) {
+    for (size_t j = 0; j < block.cols; j += kPairs) {
+      const float* y[kPairs];
+      for (size_t p = 0; p < kPairs; p++) y[p] = block.y + Least(j + p, block.cols - 1) * block.d;
+      float values[kPairs];
+      if (block.metric == Metric::kManhattan) {
+        PairSums(block.x + i * block.d, y, block.d, AbsoluteDifference(), values);
+      } else {
+        SnrOfRow(block, i, j, y, values);
+      }
+      __builtin_memcpy(block.out + i * block.out_stride + j, values, Least(kPairs, block.cols - j) * sizeof(float));
+    }
+  }
+}
+
+}  // namespace
+}  // namespace hypersphere

@@ -1,0 +1,14 @@
+// All kernels of one level behind the one symbol that leaves its translation unit, HYPERSPHERE_KERNELS.
+#pragma once
+
+#include "distances.h"
+#include "distances_gradient.h"
+
+extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
+
+const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
+    hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
+    hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
+    hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
+    hypersphere::GradientRows,
+};

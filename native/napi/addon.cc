@@ -1,0 +1,54 @@
+// The addon's own exports. Level and threads belong to the process; everything else to the environment that calls, and so
+// far no environment has anything to keep.
+#include <atomic>
+
+#include "../cpu.h"
+#include "../threads/pool.h"
+#include "args.h"
+#include "ops.h"
+
+namespace hypersphere {
+
+namespace {
+
+// The pool takes no more.
+constexpr int kMaxThreads = 256;
+
+Napi::Value Info(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  result.Set("isa", LevelName(CurrentLevel()));
+  result.Set("threads", Threads());
+  return result;
+}
+
+// False for a level that this CPU or this build does not have.
+Napi::Value SetIsa(const Napi::CallbackInfo& info) {
+  const std::string wanted = Args(info, {"isa"}).Text(0);
+  for (const Level level : {Level::kBaseline, Level::kAvx2, Level::kAvx512, Level::kNeon}) {
+    if (wanted == LevelName(level)) return Napi::Boolean::New(info.Env(), SetLevel(level));
+  }
+  return Napi::Boolean::New(info.Env(), false);
+}
+
+void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMaxThreads)); }
+
+Napi::Object Init(Napi::Env env, Napi::Object exports) {
+  // Only the first environment of the process applies HYPERSPHERE_ISA and HYPERSPHERE_THREADS: a worker that loads the
+  // addon later must not undo what the main thread has set since.
+  static std::atomic<bool> loaded{false};
+  exports.Set("first", !loaded.exchange(true));
+  exports.Set("info", Napi::Function::New(env, Info, "info"));
+  exports.Set("setIsa", Napi::Function::New(env, SetIsa, "setIsa"));
+  exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
+  ExportMatmul(env, exports);
+  ExportDistances(env, exports);
+  return exports;
+}
+
+}  // namespace
+
+}  // namespace hypersphere
+
+static Napi::Object InitHypersphere(Napi::Env env, Napi::Object exports) { return hypersphere::Init(env, exports); }
+
+NODE_API_MODULE(hypersphere, InitHypersphere)

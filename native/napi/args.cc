@@ -1,0 +1,101 @@
+#include "args.h"
+
+#include <cmath>
+
+namespace hypersphere {
+
+namespace {
+
+constexpr double kMaxSafeInteger = 9007199254740991.0;
+
+bool IsDetached(napi_env env, napi_value buffer) {
+  bool detached = false;
+  // Shared memory is no ArrayBuffer and is never detached.
+  return napi_is_detached_arraybuffer(env, buffer, &detached) == napi_ok && detached;
+}
+
+}  // namespace
+
+Napi::Error Failure(Napi::Env env, const char* code, const std::string& argument, const std::string& expected,
+                    const std::string& received) {
+  Napi::Error error = Napi::Error::New(env, argument + ": expected " + expected + ", got " + received);
+  Napi::Object value = error.Value();
+  value.Set("code", code);
+  value.Set("argument", argument);
+  value.Set("expected", expected);
+  value.Set("received", received);
+  return error;
+}
+
+Napi::Error StatusFailure(Napi::Env env, Status status) {
+  if (status == Status::kAborted) return Failure(env, "ERR_ABORTED", "options.signal", "to run to the end", "an abort");
+  return Failure(env, "ERR_OUT_OF_MEMORY", "workspace", "memory for intermediate results", "a failed allocation");
+}
+
+Args::Args(const Napi::CallbackInfo& info, std::initializer_list<const char*> names) : info_(info), names_(names) {
+  if (info.Length() == names_.size()) return;
+  throw Failure(info.Env(), "ERR_TYPE", "arguments", std::to_string(names_.size()), std::to_string(info.Length()));
+}
+
+void Args::Fail(const char* code, size_t index, const std::string& expected, const std::string& received) const {
+  throw Failure(info_.Env(), code, names_[index], expected, received);
+}
+
+size_t Args::Size(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsNumber()) Fail("ERR_TYPE", index, "a number", "another type");
+  const double number = value.As<Napi::Number>().DoubleValue();
+  if (!(number >= 0 && number <= kMaxSafeInteger) || number != std::floor(number)) {
+    Fail("ERR_SHAPE", index, "a non-negative integer", std::to_string(number));
+  }
+  return static_cast<size_t>(number);
+}
+
+int Args::Int(size_t index, int min, int max) const {
+  const size_t value = Size(index);
+  if (value < static_cast<size_t>(min) || value > static_cast<size_t>(max)) {
+    Fail("ERR_OPTION_RANGE", index, "an integer in [" + std::to_string(min) + ", " + std::to_string(max) + "]",
+         std::to_string(value));
+  }
+  return static_cast<int>(value);
+}
+
+bool Args::Flag(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsBoolean()) Fail("ERR_TYPE", index, "a boolean", "another type");
+  return value.As<Napi::Boolean>();
+}
+
+std::string Args::Text(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsString()) Fail("ERR_TYPE", index, "a string", "another type");
+  return value.As<Napi::String>();
+}
+
+float* Args::Floats(size_t index, size_t rows, size_t cols) const {
+  const napi_env env = info_.Env();
+  napi_typedarray_type type;
+  size_t length = 0;
+  void* data = nullptr;
+  napi_value buffer;
+  // Not Napi::TypedArray::ArrayBuffer().Data(): that would ignore the byte offset, and be undefined on shared memory.
+  const napi_status status = napi_get_typedarray_info(env, info_[index], &type, &length, &data, &buffer, nullptr);
+  if (status != napi_ok || type != napi_float32_array) Fail("ERR_TYPE", index, "a Float32Array", "another type");
+  if (IsDetached(env, buffer)) Fail("ERR_DETACHED", index, "a live buffer", "one that was transferred or detached");
+  const bool overflows = cols != 0 && rows > static_cast<size_t>(kMaxSafeInteger) / cols;
+  if (overflows || length != rows * cols) {
+    Fail("ERR_SHAPE", index, "length " + std::to_string(rows) + " x " + std::to_string(cols),
+         "length " + std::to_string(length));
+  }
+  return static_cast<float*>(data);
+}
+
+std::vector<napi_value> Args::Arrays() const {
+  std::vector<napi_value> arrays;
+  for (size_t index = 0; index < info_.Length(); index++) {
+    if (info_[index].IsTypedArray()) arrays.push_back(info_[index]);
+  }
+  return arrays;
+}
+
+}  // namespace hypersphere

@@ -1,0 +1,49 @@
+// Arguments of a call into the addon: positional, numbers, booleans and Float32Arrays only, so that reading them runs no
+// JavaScript and a pointer taken from one stays good while the others are read. lib/ has checked everything before;
+// what is checked again here is what memory safety needs.
+#pragma once
+
+#include <cstddef>
+#include <initializer_list>
+#include <string>
+#include <vector>
+
+#include "../api.h"
+#include "setup.h"
+
+namespace hypersphere {
+
+// An Error that lib/native/binding.ts turns into a HypersphereError with the same fields.
+Napi::Error Failure(Napi::Env env, const char* code, const std::string& argument, const std::string& expected,
+                    const std::string& received);
+
+// What a status other than kOk becomes.
+Napi::Error StatusFailure(Napi::Env env, Status status);
+
+class Args {
+ public:
+  // `names` in call order; throws when the call has another number of arguments.
+  Args(const Napi::CallbackInfo& info, std::initializer_list<const char*> names);
+
+  // An integer in [0, 2^53).
+  size_t Size(size_t index) const;
+  // An integer in [min, max].
+  int Int(size_t index, int min, int max) const;
+  bool Flag(size_t index) const;
+  std::string Text(size_t index) const;
+  // The elements of a Float32Array of exactly rows * cols elements, its byte offset included. Valid until JavaScript runs
+  // again, or for as long as the caller keeps private or shared memory alive.
+  float* Floats(size_t index, size_t rows, size_t cols) const;
+
+  Napi::Env Env() const { return info_.Env(); }
+  // The typed arrays among the arguments, for a task to keep alive.
+  std::vector<napi_value> Arrays() const;
+
+ private:
+  [[noreturn]] void Fail(const char* code, size_t index, const std::string& expected, const std::string& received) const;
+
+  const Napi::CallbackInfo& info_;
+  std::vector<const char*> names_;
+};
+
+}  // namespace hypersphere

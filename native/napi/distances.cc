@@ -1,0 +1,77 @@
+#include "../ops/ops.h"
+#include "args.h"
+#include "ops.h"
+#include "task.h"
+
+namespace hypersphere {
+
+namespace {
+
+// The metric arrives as its index in `metrics` of lib/ops/distances.ts, which lists them in the order of the enum.
+constexpr int kLastMetric = static_cast<int>(Metric::kSnr);
+
+Args DistancesArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "y", "n", "m", "d", "metric", "out"}); }
+
+DistancesOp ReadDistances(const Args& args) {
+  DistancesOp op{};
+  op.n = args.Size(2);
+  op.m = args.Size(3);
+  op.d = args.Size(4);
+  op.metric = static_cast<Metric>(args.Int(5, 0, kLastMetric));
+  op.x = args.Floats(0, op.n, op.d);
+  op.y = args.Floats(1, op.m, op.d);
+  op.out = args.Floats(6, op.n, op.m);
+  return op;
+}
+
+void DistancesSync(const Napi::CallbackInfo& info) {
+  const Status status = Distances(ReadDistances(DistancesArgs(info)), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+Napi::Value DistancesAsync(const Napi::CallbackInfo& info) {
+  const Args args = DistancesArgs(info);
+  const DistancesOp op = ReadDistances(args);
+  return StartTask(args, "hypersphere.distances", [op](const std::atomic<bool>* cancel) { return Distances(op, cancel); });
+}
+
+Args GradientArgs(const Napi::CallbackInfo& info) {
+  return Args(info, {"x", "y", "n", "m", "d", "metric", "gradOutput", "gradX", "gradY"});
+}
+
+DistancesGradientOp ReadGradient(const Args& args) {
+  DistancesGradientOp op{};
+  op.n = args.Size(2);
+  op.m = args.Size(3);
+  op.d = args.Size(4);
+  op.metric = static_cast<Metric>(args.Int(5, 0, kLastMetric));
+  op.x = args.Floats(0, op.n, op.d);
+  op.y = args.Floats(1, op.m, op.d);
+  op.grad_output = args.Floats(6, op.n, op.m);
+  op.grad_x = args.Floats(7, op.n, op.d);
+  op.grad_y = args.Floats(8, op.m, op.d);
+  return op;
+}
+
+void GradientSync(const Napi::CallbackInfo& info) {
+  const Status status = DistancesGradient(ReadGradient(GradientArgs(info)), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+Napi::Value GradientAsync(const Napi::CallbackInfo& info) {
+  const Args args = GradientArgs(info);
+  const DistancesGradientOp op = ReadGradient(args);
+  return StartTask(args, "hypersphere.distancesGradient",
+                   [op](const std::atomic<bool>* cancel) { return DistancesGradient(op, cancel); });
+}
+
+}  // namespace
+
+void ExportDistances(Napi::Env env, Napi::Object exports) {
+  exports.Set("distances", Napi::Function::New(env, DistancesSync, "distances"));
+  exports.Set("distancesAsync", Napi::Function::New(env, DistancesAsync, "distancesAsync"));
+  exports.Set("distancesGradient", Napi::Function::New(env, GradientSync, "distancesGradient"));
+  exports.Set("distancesGradientAsync", Napi::Function::New(env, GradientAsync, "distancesGradientAsync"));
+}
+
+}  // namespace hypersphere

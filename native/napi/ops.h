@@ -1,0 +1,11 @@
+// What each domain adds to the addon's exports.
+#pragma once
+
+#include "setup.h"
+
+namespace hypersphere {
+
+void ExportMatmul(Napi::Env env, Napi::Object exports);
+void ExportDistances(Napi::Env env, Napi::Object exports);
+
+}  // namespace hypersphere

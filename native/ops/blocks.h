@@ -1,0 +1,34 @@
+// How the operations cut their work: by shape alone, never by the number of threads.
+#pragma once
+
+#include "../api.h"
+#include "../threads/pool.h"
+
+namespace hypersphere {
+
+constexpr size_t Least(size_t a, size_t b) { return a < b ? a : b; }
+constexpr size_t Most(size_t a, size_t b) { return a > b ? a : b; }
+constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
+constexpr size_t RoundUp(size_t a, size_t b) { return DivideUp(a, b) * b; }
+
+// Below some 2 million multiplications a call stays on its thread: waking a worker would take longer.
+inline int ThreadsFor(size_t rows, size_t cols, size_t depth) {
+  return static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(depth) < 2e6 ? 1 : Threads();
+}
+
+struct MomentRows {
+  const float* data;
+  size_t rows, d;
+  bool about_mean;
+};
+
+inline Status AllMoments(const KernelTable& kernels, const MomentRows& of, Moments* moments, const std::atomic<bool>* cancel, int threads) {
+  constexpr size_t kRows = 64;
+  const auto some = [&](size_t block, int) {
+    const size_t first = block * kRows;
+    kernels.row_moments(of.data + first * of.d, Least(kRows, of.rows - first), of.d, of.about_mean, moments + first);
+  };
+  return ParallelFor(DivideUp(of.rows, kRows), some, cancel, threads);
+}
+
+}  // namespace hypersphere

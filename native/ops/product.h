@@ -1,0 +1,21 @@
+// Rows against rows, in blocks: what matmul and most distances have in common.
+#pragma once
+
+#include <atomic>
+
+#include "../api.h"
+
+namespace hypersphere {
+
+// out [rows, cols] = left·rightᵀ over `depth`. With `distances` its metric is applied to the product, whose sides are then
+// distances->x and distances->y.
+struct ProductOp {
+  Rows left, right;
+  size_t rows, cols, depth;
+  float* out;
+  const DistancesOp* distances;
+};
+
+Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept;
+
+}  // namespace hypersphere

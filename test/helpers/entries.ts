@@ -1,0 +1,174 @@
+// Every public op that takes matrices, in one form: named inputs, options, outputs. What holds for all of them (how memory
+// is treated, what a bad argument does) is then tested once, over this table.
+
+import type { IndexMatrix, Matrix } from '../../lib/index.js';
+import * as hs from '../../lib/index.js';
+import * as promises from '../../lib/promises.js';
+
+type Shape = readonly [rows: number, cols: number];
+type Inputs = Record<string, Matrix>;
+
+export interface Entry {
+  readonly name: string;
+  readonly inputs: Readonly<Record<string, Shape>>;
+  /** Shape of `options.out`, or of the matrices in it. */
+  readonly out?: Shape | Readonly<Record<string, Shape>>;
+  readonly options?: object;
+  /** An option to have a getter in tests, where there is no `out`. */
+  readonly option?: string;
+  /** `changes` names the input that the op changes in place. */
+  readonly changes?: string;
+  run(inputs: Inputs, options: never): unknown;
+}
+
+const labels = Int32Array.of(0, 1, 0, 1);
+const m = (inputs: Inputs, name: string) => inputs[name] as Matrix;
+
+export const entries: readonly Entry[] = [
+  { name: 'matmul', inputs: { a: [4, 3], b: [3, 5] }, out: [4, 5], run: (i, o) => hs.matmul(m(i, 'a'), m(i, 'b'), o) },
+  {
+    name: 'matmul transposed',
+    inputs: { a: [3, 4], b: [5, 3] },
+    out: [4, 5],
+    options: { transposeA: true, transposeB: true },
+    run: (i, o) => hs.matmul(m(i, 'a'), m(i, 'b'), o),
+  },
+  { name: 'normalize', inputs: { x: [4, 3] }, out: [4, 3], run: (i, o) => hs.normalize(m(i, 'x'), o) },
+  {
+    name: 'normalizeGradient',
+    inputs: { x: [4, 3], gradOutput: [4, 3] },
+    out: [4, 3],
+    run: (i, o) => hs.normalizeGradient(m(i, 'x'), m(i, 'gradOutput'), o),
+  },
+  { name: 'distances', inputs: { x: [4, 3], y: [5, 3] }, out: [4, 5], run: (i, o) => hs.distances(m(i, 'x'), m(i, 'y'), o) },
+  {
+    name: 'distances of x alone',
+    inputs: { x: [4, 3] },
+    out: [4, 4],
+    options: { metric: 'cosineDistance' },
+    run: (i, o) => hs.distances(m(i, 'x'), o),
+  },
+  {
+    name: 'distancesGradient',
+    option: 'metric',
+    inputs: { x: [4, 3], y: [5, 3], gradOutput: [4, 5] },
+    options: { metric: 'euclidean' },
+    run: (i, o) => hs.distancesGradient(m(i, 'x'), m(i, 'y'), m(i, 'gradOutput'), o),
+  },
+  { name: 'nearest', option: 'k', inputs: { x: [4, 3], gallery: [5, 3] }, run: (i, o) => hs.nearest(m(i, 'x'), m(i, 'gallery'), o) },
+  {
+    name: 'contrastiveLoss',
+    inputs: { x1: [4, 3], x2: [4, 3] },
+    out: { gradX1: [4, 3], gradX2: [4, 3] },
+    run: (i, o) => hs.contrastiveLoss(m(i, 'x1'), m(i, 'x2'), labels, o),
+  },
+  {
+    name: 'batchContrastiveLoss',
+    inputs: { x: [4, 3] },
+    out: { gradEmbeddings: [4, 3] },
+    run: (i, o) => hs.batchContrastiveLoss(m(i, 'x'), labels, o),
+  },
+  {
+    name: 'tripletLoss',
+    inputs: { anchor: [4, 3], positive: [4, 3], negative: [4, 3] },
+    out: { gradAnchor: [4, 3], gradPositive: [4, 3], gradNegative: [4, 3] },
+    run: (i, o) => hs.tripletLoss(m(i, 'anchor'), m(i, 'positive'), m(i, 'negative'), o),
+  },
+  {
+    name: 'batchTripletLoss',
+    inputs: { x: [4, 3] },
+    out: { gradEmbeddings: [4, 3] },
+    run: (i, o) => hs.batchTripletLoss(m(i, 'x'), labels, o),
+  },
+  {
+    name: 'centerLoss',
+    inputs: { x: [4, 3], centers: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradCenters: [2, 3] },
+    options: { gradCenters: true },
+    run: (i, o) => hs.centerLoss(m(i, 'x'), labels, m(i, 'centers'), o),
+  },
+  {
+    name: 'updateCenters',
+    option: 'alpha',
+    inputs: { x: [4, 3], centers: [2, 3] },
+    changes: 'centers',
+    run: (i, o) => hs.updateCenters(m(i, 'x'), labels, m(i, 'centers'), o),
+  },
+  { name: 'softmax', inputs: { logits: [4, 3] }, out: [4, 3], run: (i, o) => hs.softmax(m(i, 'logits'), o) },
+  {
+    name: 'softmaxGradient',
+    inputs: { logits: [4, 3], gradOutput: [4, 3] },
+    out: [4, 3],
+    run: (i, o) => hs.softmaxGradient(m(i, 'logits'), m(i, 'gradOutput'), o),
+  },
+  {
+    name: 'softmaxCrossEntropy',
+    inputs: { logits: [4, 3] },
+    out: { gradLogits: [4, 3] },
+    run: (i, o) => hs.softmaxCrossEntropy(m(i, 'logits'), labels, o),
+  },
+  {
+    name: 'linearCrossEntropy',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    run: (i, o) => hs.linearCrossEntropy(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  {
+    name: 'marginSoftmax',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    options: { margin: hs.arcFace() },
+    run: (i, o) => hs.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  { name: 'hardmax', inputs: { logits: [4, 3] }, out: [4, 3], run: (i, o) => hs.hardmax(m(i, 'logits'), o) },
+  {
+    name: 'hardmaxLoss',
+    inputs: { logits: [4, 3] },
+    out: { gradLogits: [4, 3] },
+    run: (i, o) => hs.hardmaxLoss(m(i, 'logits'), labels, o),
+  },
+  {
+    name: 'hardmaxHingeLoss',
+    inputs: { logits: [4, 3] },
+    out: { gradLogits: [4, 3] },
+    run: (i, o) => hs.hardmaxHingeLoss(m(i, 'logits'), labels, o),
+  },
+  { name: 'mineTriplets', option: 'margin', inputs: { x: [4, 3] }, run: (i, o) => hs.mineTriplets(m(i, 'x'), labels, o) },
+  { name: 'minePairs', option: 'epsilon', inputs: { x: [4, 3] }, run: (i, o) => hs.minePairs(m(i, 'x'), labels, o) },
+  { name: 'retrieval', option: 'metric', inputs: { query: [4, 3] }, run: (i, o) => hs.retrieval(m(i, 'query'), labels, o) },
+  {
+    name: 'verification',
+    option: 'folds',
+    inputs: { x1: [4, 3], x2: [4, 3] },
+    options: { folds: 2 },
+    run: (i, o) => hs.verification(m(i, 'x1'), m(i, 'x2'), labels, o),
+  },
+  { name: 'takeRows', inputs: { x: [4, 3] }, out: [2, 3], run: (i, o) => hs.takeRows(m(i, 'x'), [3, 0], o) },
+  {
+    name: 'matmul, a promise',
+    inputs: { a: [4, 3], b: [3, 5] },
+    out: [4, 5],
+    run: (i, o) => promises.matmul(m(i, 'a'), m(i, 'b'), o),
+  },
+  {
+    name: 'distances, a promise',
+    inputs: { x: [4, 3], y: [5, 3] },
+    out: [4, 5],
+    run: (i, o) => promises.distances(m(i, 'x'), m(i, 'y'), o),
+  },
+  {
+    name: 'distancesGradient, a promise',
+    option: 'metric',
+    inputs: { x: [4, 3], y: [5, 3], gradOutput: [4, 5] },
+    run: (i, o) => promises.distancesGradient(m(i, 'x'), m(i, 'y'), m(i, 'gradOutput'), o),
+  },
+];
+
+/** All numbers of a result in the order of its keys, whatever its form. */
+export function numbersOf(result: unknown): number[] {
+  if (typeof result === 'number') return [result];
+  if (ArrayBuffer.isView(result)) return Array.from(result as Float32Array);
+  const { data, shape } = result as IndexMatrix;
+  if (data && shape) return [...shape, ...data];
+  return Object.values(result as object).flatMap(numbersOf);
+}

@@ -1,0 +1,40 @@
+import { beforeAll, describe } from 'vitest';
+import { HypersphereError, type Isa, setBackend, setIsa } from '../../lib/index.js';
+import { isas } from '../../lib/native/binding.js';
+
+/** Whether `run` succeeds; false where the machine or the build lacks what it asks for. */
+function possible(run: () => void): boolean {
+  try {
+    run();
+    return true;
+  } catch (error) {
+    if (error instanceof HypersphereError && error.code === 'ERR_NO_DEVICE') return false;
+    throw error;
+  }
+}
+
+/** Whether the addon loads. Where HYPERSPHERE_REQUIRE_NATIVE=1 its absence is an error. */
+export const hasNative = possible(() => setBackend('native'));
+if (!hasNative && process.env['HYPERSPHERE_REQUIRE_NATIVE'] === '1') setBackend('native');
+
+/** Levels that this CPU and this build have, lowest first; the addon is left at the highest. */
+export const levels: Isa[] = hasNative ? isas.filter((isa) => possible(() => setIsa(isa))) : [];
+
+/** A suite for the addon alone. Without one its tests are skipped, and the summary counts them as such by the mark in the name. */
+export function describeNative(name: string, body: () => void): void {
+  const suite = `${name} [native]`;
+  if (hasNative) describe(suite, body);
+  else describe.skip(suite, body);
+}
+
+/** The same suite on the TypeScript backend and on the native one. */
+export function onBothBackends(name: string, body: () => void): void {
+  describe(`${name} on ts`, () => {
+    beforeAll(() => setBackend('ts'));
+    body();
+  });
+  describeNative(`${name} on native`, () => {
+    beforeAll(() => setBackend('native'));
+    body();
+  });
+}

@@ -1,0 +1,66 @@
+// One input, one result: the FMA levels and any number of threads give the same bits.
+import { beforeAll, describe, expect, it } from 'vitest';
+import { distances, distancesGradient, matmul, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { metrics } from '../../lib/ops/distances.js';
+import { normalMatrix } from '../helpers/data.js';
+import { describeNative, levels } from '../helpers/native.js';
+import { bitsOf } from '../helpers/tolerance.js';
+
+const sizes = [1, 2, 13, 15, 16, 17, 31, 127, 255, 256, 257];
+const shapes = sizes.flatMap((size): [number, number, number][] => [
+  [size, 17, 257],
+  [257, size, 16],
+  [15, 256, size],
+  [size, size, size],
+]);
+// The baseline level has no fused multiply-add and promises a tolerance only, but its bits do not depend on threads either.
+const fused = levels.filter((isa) => isa !== 'baseline');
+const groups = [...(fused.length > 0 ? [fused] : []), ['baseline' as const]];
+
+function expectSameBits(isas: readonly (typeof levels)[number][], run: () => Float32Array): void {
+  let first: Uint32Array | undefined;
+  for (const isa of isas) {
+    setIsa(isa);
+    for (const threads of [1, 2, 3, 8]) {
+      setThreads(threads);
+      const bits = bitsOf(run());
+      first ??= bits;
+      const at = bits.findIndex((value, i) => value !== first?.[i]);
+      expect(at, `first difference at ${isa}, ${threads} threads`).toBe(-1);
+    }
+  }
+}
+
+describeNative('bits', () => {
+  beforeAll(() => setBackend('native'));
+  describe.each(groups)('of %s and others of its kind', (...isas) => {
+    it.each(shapes)('matmul %i × %i × %i', (rows, inner, cols) => {
+      for (const transposeA of [false, true]) {
+        for (const transposeB of [false, true]) {
+          const a = transposeA ? normalMatrix(inner, rows, 1) : normalMatrix(rows, inner, 1);
+          const b = transposeB ? normalMatrix(cols, inner, 2) : normalMatrix(inner, cols, 2);
+          expectSameBits(isas, () => matmul(a, b, { transposeA, transposeB }).data);
+        }
+      }
+    });
+    it.each(shapes)('distances %i × %i × %i and their gradients', (n, d, m) => {
+      const [x, y, gradOutput] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2), normalMatrix(n, m, 3)];
+      for (const metric of metrics) {
+        expectSameBits(isas, () => distances(x, y, { metric }).data);
+        expectSameBits(isas, () => distances(x, { metric }).data);
+        if (n * m * d > 1e6) continue;
+        expectSameBits(isas, () => {
+          const { gradX, gradY } = distancesGradient(x, y, gradOutput, { metric });
+          return Float32Array.of(...gradX.data, ...gradY.data);
+        });
+      }
+    });
+    it('NaN, infinities, denormals and near duplicates', () => {
+      const x = normalMatrix(40, 33, 5);
+      x.data.set([Number.NaN, Infinity, -Infinity, 1e-40, 3e38, -0, 0], 7);
+      x.data.copyWithin(33 * 20, 33 * 2, 33 * 4);
+      x.data[33 * 21] = (x.data[33 * 21] as number) * (1 + 2 ** -20);
+      for (const metric of metrics) expectSameBits(isas, () => distances(x, { metric }).data);
+    });
+  });
+});

@@ -1,0 +1,137 @@
+import { expect, it } from 'vitest';
+import * as hs from '../../lib/index.js';
+import { alloc, type Matrix } from '../../lib/index.js';
+import { distances, distancesGradient, matmul } from '../../lib/promises.js';
+import { normalMatrix } from '../helpers/data.js';
+import { describeNative, onBothBackends } from '../helpers/native.js';
+
+const x = normalMatrix(20, 7, 1);
+const y = normalMatrix(30, 7, 2);
+const gradOutput = normalMatrix(20, 30, 3);
+const shared = ({ data, shape }: Matrix): Matrix => {
+  const copy = alloc(...shape);
+  copy.data.set(data);
+  return copy;
+};
+
+onBothBackends('promises', () => {
+  it('give the bits of the synchronous functions', async () => {
+    expect(await matmul(x, y, { transposeB: true })).toEqual(hs.matmul(x, y, { transposeB: true }));
+    expect(await distances(x, y, { metric: 'manhattan' })).toEqual(hs.distances(x, y, { metric: 'manhattan' }));
+    expect(await distances(x, { metric: 'cosineDistance' })).toEqual(hs.distances(x, { metric: 'cosineDistance' }));
+    expect(await distancesGradient(x, y, gradOutput)).toEqual(hs.distancesGradient(x, y, gradOutput));
+    const square = normalMatrix(20, 20, 4);
+    expect(await distancesGradient(x, square, { metric: 'dot' })).toEqual(hs.distancesGradient(x, square, { metric: 'dot' }));
+  });
+
+  it('copy ordinary inputs at the call', async () => {
+    const [a, b] = [normalMatrix(20, 7, 1), normalMatrix(30, 7, 2)];
+    const expected = hs.distances(a, b);
+    const promise = distances(a, b);
+    a.data.fill(9);
+    structuredClone(b.data.buffer, { transfer: [b.data.buffer as ArrayBuffer] });
+    expect(await promise).toEqual(expected);
+  });
+
+  it('use shared memory in place, and return the out they were given', async () => {
+    const out = alloc(20, 30);
+    expect(await distances(shared(x), shared(y), { out })).toBe(out);
+    expect(out.data).toEqual(new Float32Array(hs.distances(x, y).data));
+    const plain = { data: new Float32Array(600), shape: [20, 30] as const };
+    expect(await distances(x, y, { out: plain })).toBe(plain);
+    expect(plain.data).toEqual(hs.distances(x, y).data);
+  });
+
+  it('refuse growable shared memory', async () => {
+    const growable = { data: new Float32Array(new SharedArrayBuffer(560, { maxByteLength: 1120 })), shape: [20, 7] as const };
+    await expect(distances(growable, y)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'x' });
+    await expect(distances(x, growable)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'y' });
+    const out = { data: new Float32Array(new SharedArrayBuffer(2400, { maxByteLength: 4800 })), shape: [20, 30] as const };
+    await expect(distances(x, y, { out })).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'options.out' });
+  });
+
+  it('reject when out went away meanwhile', async () => {
+    const out = { data: new Float32Array(600), shape: [20, 30] as const };
+    const promise = distances(x, y, { out });
+    structuredClone(out.data.buffer, { transfer: [out.data.buffer] });
+    await expect(promise).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'options.out.data' });
+    const buffer = new ArrayBuffer(2400, { maxByteLength: 2400 });
+    const shrinking = distances(x, y, { out: { data: new Float32Array(buffer), shape: [20, 30] } });
+    buffer.resize(4);
+    await expect(shrinking).rejects.toMatchObject({ code: 'ERR_SHAPE', argument: 'options.out' });
+  });
+
+  it('reject with what the synchronous functions throw', async () => {
+    await expect(matmul(x, y)).rejects.toMatchObject({ code: 'ERR_SHAPE', argument: 'b' });
+    await expect(distances(x, y, { metric: 'cosine' as never })).rejects.toMatchObject({ code: 'ERR_OPTION_RANGE' });
+    await expect(distances(x, y, { metrc: 'dot' } as never)).rejects.toMatchObject({ argument: 'options.metrc' });
+    await expect(distances(x, y, null as never)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'options' });
+    await expect(distances(x, { signal: 1 as never })).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'options.signal' });
+  });
+
+  it('reject with the reason of the signal, before they start and while they wait', async () => {
+    const reason = new Error('enough');
+    await expect(matmul(x, y, { transposeB: true, signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const controller = new AbortController();
+    const promise = distances(x, y, { signal: controller.signal });
+    controller.abort(reason);
+    await expect(promise).rejects.toBe(reason);
+    // A bad argument is reported before an abort.
+    await expect(matmul(x, y, { signal: AbortSignal.abort(reason) })).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+  });
+});
+
+describeNative('promises off the loop', () => {
+  // Slow enough on any level for a timer to fire in between: over 2·10¹⁰ operations.
+  const big = alloc(2200, 2200);
+  big.data.fill(0.5);
+  const start = (signal?: AbortSignal) => matmul(big, big, signal ? { signal } : {});
+
+  it('let timers run', async () => {
+    hs.setBackend('native');
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 10);
+    const begun = performance.now();
+    await start();
+    clearInterval(timer);
+    const turns = (performance.now() - begun) / 10;
+    expect(turns).toBeGreaterThan(2);
+    expect(ticks).toBeGreaterThan(1);
+  });
+
+  it('stop a running op between blocks, and take a waiting one out of the queue', async () => {
+    const begun = performance.now();
+    await start();
+    const whole = performance.now() - begun;
+
+    const running = new AbortController();
+    const aborted = performance.now();
+    const promise = start(running.signal);
+    setTimeout(() => running.abort('stop'), whole / 10);
+    await expect(promise).rejects.toBe('stop');
+    expect(performance.now() - aborted).toBeLessThan(0.7 * whole);
+
+    // libuv runs four at a time: the tenth waits.
+    const others = Array.from({ length: 9 }, () => new AbortController());
+    const busy = others.map(({ signal }) => start(signal));
+    const waiting = new AbortController();
+    const queued = start(waiting.signal);
+    let settled = 0;
+    for (const other of busy)
+      other.then(
+        () => settled++,
+        () => {},
+      );
+    waiting.abort('never mind');
+    await expect(queued).rejects.toBe('never mind');
+    expect(settled).toBe(0);
+    for (const other of others) other.abort('stop');
+    expect((await Promise.allSettled(busy)).every(({ status }) => status === 'rejected')).toBe(true);
+  });
+
+  it('serve many at once', async () => {
+    const expected = hs.distances(x, y).data;
+    const results = await Promise.all(Array.from({ length: 64 }, () => distances(x, y)));
+    for (const { data } of results) expect(data).toEqual(expected);
+  });
+});
