@@ -65,6 +65,8 @@ function findNative(): Native | string {
       threads ? checkInteger('HYPERSPHERE_THREADS', Number(threads), 1, maxThreads) : Math.min(availableParallelism(), maxThreads),
     );
   }
+  // process.exit waits for what is queued, though nobody will see it.
+  process.once('exit', () => addon.cancelTasks());
   // Ops that the addon does not have yet are the reference's.
   const ops = { ...state.ts, ...recorded(nativeOps(addon), 'native', state.served) };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
