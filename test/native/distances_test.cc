@@ -162,6 +162,15 @@ void ReferenceVectors() {
   }
 }
 
+// A workspace that cannot be had is reported before anything is read or written.
+void NoMemory() {
+  const float x = 0;
+  float out = -7;
+  CHECK(Distances({&x, &x, &out, SIZE_MAX / 16, 1, 1, Metric::kSnr}, nullptr) == Status::kOutOfMemory, "status");
+  CHECK(out == -7, "written");
+  CHECK(Distances({&x, &x, &out, 0, 1, 1, Metric::kDot}, nullptr) == Status::kOk && out == -7, "nothing to do");
+}
+
 }  // namespace
 
 int main() {
@@ -181,5 +190,6 @@ int main() {
   NearDuplicates();
   Extremes();
   ReferenceVectors();
+  NoMemory();
   return 0;
 }
