@@ -104,7 +104,11 @@ function warnOnce(reasons: string): void {
   process.emitWarning(`The native addon does not load, so the slower TypeScript backend serves. Tried ${reasons}`, {
     type: 'HypersphereWarning',
     code: 'HYPERSPHERE_NO_NATIVE',
-    detail: "Build it with 'npm run build:native' in the package's folder, or silence this with HYPERSPHERE_BACKEND=ts.",
+    // node-gyp and the headers are no dependencies: who installs without a compiler should not pay for them.
+    detail: [
+      "To build it: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
+      "(in a clone of the repository 'npm run build:native' alone). HYPERSPHERE_BACKEND=ts silences this warning.",
+    ].join(' '),
   });
 }
 
