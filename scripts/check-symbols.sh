@@ -16,9 +16,9 @@ $weak"
     hypersphere_kernels_baseline | hypersphere_kernels_avx2 | hypersphere_kernels_avx512 | hypersphere_kernels_neon) ;;
     *) fail "$object" "exports should be one kernel table, not: $exports" ;;
   esac
-  initialisers=$(objdump -h "$object" | grep -E '\.(init_array|ctors)' || true)
+  initialisers=$(objdump -h "$object" 2>/dev/null | grep -E '\.(init_array|ctors)' || true)
   [ -z "$initialisers" ] || fail "$object" "static initialisers: $initialisers"
-  if [ "$exports" = hypersphere_kernels_baseline ] && objdump -d "$object" | grep -qE '%[yz]mm'; then
+  if [ "$exports" = hypersphere_kernels_baseline ] && objdump -d "$object" 2>/dev/null | grep -qE '%[yz]mm'; then
     fail "$object" "wide registers in the baseline"
   fi
 done

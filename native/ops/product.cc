@@ -17,8 +17,8 @@ constexpr size_t kMostLeftFloats = size_t{1} << 20;  // 4 MiB of packed rows, sh
 constexpr size_t kFewestRows = 256;                  // of a task: packing its columns again must not show
 constexpr size_t kWantedTasks = 16;
 constexpr size_t kPanelsPerPackTask = 8;
-constexpr size_t kFewestMirrored = 128;              // rows from which half the product saves more than mirroring costs
-constexpr size_t kMirrorRows = 16;                   // one cache line of columns
+constexpr size_t kFewestMirrored = 512, kLeastMirroredDepth = 64;  // from which half the product saves more than mirroring costs
+constexpr size_t kMirrorRows = 64;
 
 // Equal blocks of at most `most`, whole multiples of `unit`.
 size_t BlockOf(size_t total, size_t most, size_t unit) {
@@ -39,7 +39,8 @@ class Run {
     col_block_ = BlockOf(op.cols, Least(kMostRightFloats / depth_block_, kMostRightCols), kernels_.tile_cols);
     col_blocks_ = DivideUp(op.cols, col_block_);
     // Sums and products commute, and so does every epilogue: the lower triangle has the bits of the upper one.
-    symmetric_ = op.distances != nullptr && op.distances->x == op.distances->y && op.rows == op.cols && op.rows >= kFewestMirrored;
+    const bool itself = op.distances != nullptr && op.distances->x == op.distances->y && op.rows == op.cols;
+    symmetric_ = itself && op.rows >= kFewestMirrored && op.depth >= kLeastMirroredDepth;
     row_runs_ = Most(Least(DivideUp(kWantedTasks, col_blocks_), Least(op.rows, row_block_) / kFewestRows), 1);
   }
 
@@ -63,11 +64,12 @@ class Run {
  private:
   bool Allocate() {
     const size_t right_floats = col_block_ * depth_block_, padded = RoundUp(op_.cols, kernels_.tile_cols);
+    const size_t workers = Least(static_cast<size_t>(threads_), col_blocks_ * row_runs_);
     const size_t left = space_.Add<float>(DivideUp(Least(row_block_, op_.rows), kernels_.tile_rows) * kernels_.left_width * depth_block_);
-    const size_t right = space_.Add<float>(right_floats * static_cast<size_t>(threads_));
+    const size_t right = space_.Add<float>(right_floats * workers);
     const size_t left_norms = space_.Add<float>(op_.distances ? row_block_ : 0);
     const size_t right_norms = space_.Add<float>(op_.distances ? padded : 0);
-    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * static_cast<size_t>(threads_) : 0);
+    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * workers : 0);
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
     right_ = space_.At<float>(right);

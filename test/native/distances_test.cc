@@ -194,7 +194,7 @@ int main() {
     Alone(metric, Normals(61 * 900, 5, 1, 4), Normals(45 * 900, 6, 1, 4), 900);
     Self(metric, Normals(70 * 33, 7), 33);
     Self(metric, Normals(128 * 20, 7), 20);
-    Self(metric, Normals(613 * 40, 7), 40);
+    Self(metric, Normals(613 * 70, 7), 70);  // large enough to be mirrored
     Self(metric, Normals(70 * 800, 7, 1, 100), 800);
   }
   Self(Metric::kCosineDistance, Normals(2090 * 801, 7, 1, 1), 801);  // several blocks of rows and of depth
