@@ -64,11 +64,12 @@ class Run {
  private:
   bool Allocate() {
     const size_t right_floats = col_block_ * depth_block_, padded = RoundUp(op_.cols, kernels_.tile_cols);
+    const size_t workers = Least(static_cast<size_t>(threads_), col_blocks_ * row_runs_);
     const size_t left = space_.Add<float>(DivideUp(Least(row_block_, op_.rows), kernels_.tile_rows) * kernels_.left_width * depth_block_);
-    const size_t right = space_.Add<float>(right_floats * static_cast<size_t>(threads_));
+    const size_t right = space_.Add<float>(right_floats * workers);
     const size_t left_norms = space_.Add<float>(op_.distances ? row_block_ : 0);
     const size_t right_norms = space_.Add<float>(op_.distances ? padded : 0);
-    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * static_cast<size_t>(threads_) : 0);
+    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * workers : 0);
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
     right_ = space_.At<float>(right);
