@@ -78,6 +78,18 @@ void ConcurrentCallers() {
   changer.join();
 }
 
+// Shared norms over several depth blocks and runs of rows, then the mirrored triangle: every hand-over between threads.
+void SharedWork() {
+  const size_t n = 600, d = 800;
+  const std::vector<float> x = Normals(n * d, 1);
+  std::vector<float> one(n * n), many(n * n);
+  SetThreads(1);
+  Distances({x.data(), x.data(), one.data(), n, n, d, Metric::kEuclidean}, nullptr);
+  SetThreads(4);
+  Distances({x.data(), x.data(), many.data(), n, n, d, Metric::kEuclidean}, nullptr);
+  CHECK(SameBits(one, many), "threads");
+}
+
 }  // namespace
 
 int main() {
@@ -91,5 +103,6 @@ int main() {
   }
   OwnNumbers();
   ConcurrentCallers();
+  SharedWork();
   return 0;
 }
