@@ -15,8 +15,16 @@ export {
   type ContrastiveLossResult,
   contrastiveLoss,
 } from './losses/contrastive.js';
-export { type HardmaxLossOptions, type HardmaxLossResult, hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
+export {
+  type HardmaxHingeLossOptions,
+  type HardmaxLossOptions,
+  type HardmaxLossResult,
+  hardmax,
+  hardmaxHingeLoss,
+  hardmaxLoss,
+} from './losses/hardmax.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
+export type { Backward, OptionalGradients } from './losses/outputs.js';
 export {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,
