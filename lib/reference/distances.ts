@@ -42,7 +42,7 @@ export function measureOf(metric: Metric, rows: Rows): Value {
     case 'snr':
       return (p, q) => {
         const { signal, noise } = variances(rows, p, q);
-        return signal > 0 ? noise / signal : 0;
+        return signal === 0 ? 0 : noise / signal;
       };
   }
 }
