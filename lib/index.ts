@@ -2,7 +2,14 @@
 export { type BackendName, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
-export { type DistancesGradientOptions, type DistancesOptions, distances, distancesGradient } from './distances.js';
+export {
+  type DistancesGradient,
+  type DistancesGradientOptions,
+  type DistancesGradients,
+  type DistancesOptions,
+  distances,
+  distancesGradient,
+} from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';

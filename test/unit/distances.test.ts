@@ -22,6 +22,25 @@ onBothBackends('distances of x alone', () => {
   });
 });
 
+onBothBackends('definitions', () => {
+  it('a row shorter than 1e-12 is divided by 1e-12, which does not move with it', () => {
+    const [short, y] = [matrix(Float32Array.of(0.5e-12, 0.2e-12), 2), matrix(Float32Array.of(3, 4), 2)];
+    const gradOutput = line(1);
+    const { gradX } = distancesGradient(short, y, gradOutput, { metric: 'cosineSimilarity' });
+    expect(gradX.data[0]).toBeCloseTo(0.6e12, -6);
+    expect(gradX.data[1]).toBeCloseTo(0.8e12, -6);
+    const { gradY } = distancesGradient(y, short, gradOutput, { metric: 'cosineDistance' });
+    expect(gradY.data[0]).toBeCloseTo(-0.6e12, -6);
+    const zero = matrix(new Float32Array(2), 2);
+    expect(distancesGradient(zero, y, gradOutput, { metric: 'cosineSimilarity' }).gradX.data).toEqual(zero.data);
+  });
+  it('snr of a row without variance is 0, of one with a NaN is NaN', () => {
+    const x = matrix(Float32Array.of(1, 1, 1, Number.NaN), 2);
+    const [flat, broken] = distances(x, matrix(Float32Array.of(3, 4), 2), { metric: 'snr' }).data;
+    expect([flat, broken]).toEqual([0, Number.NaN]);
+  });
+});
+
 describe('NaN among neighbours', () => {
   it('nearest puts it after infinities, in the order of the rows', () => {
     const gallery = line(Number.NaN, Infinity, 1, Number.NaN, 5);
