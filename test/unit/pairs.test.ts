@@ -37,8 +37,8 @@ describe('triplet loss in the form of the survey', () => {
     expect(tripletLoss(line(0, 0), line(1, 1), line(1, 9), { margin: 0.5, reduction: 'sum' }).loss).toBe(0.5);
   });
   it('sums the gradient of a row in float64', () => {
-    // The anchor's is 2(n − p): of 20000.2 − 20000.197, float32 would keep nothing.
-    const [a, p, n] = [10000.1, 0, 0.0015].map(Math.fround) as [number, number, number];
+    // The anchor's is 2(n − p), the difference of two numbers of 20,000: float32 would keep a digit of it.
+    const [a, p, n] = [10000.1, 0.0003, 0.0015].map(Math.fround) as [number, number, number];
     expect(tripletLoss(line(a), line(p), line(n), { margin: 1e5 }).gradAnchor.data[0]).toBe(Math.fround(2 * (a - p) - 2 * (a - n)));
   });
   it('has norms of any exponent without over- or underflow', () => {
