@@ -1,6 +1,8 @@
 import { defineConfig } from 'vitest/config';
 
-const shared = { pool: 'forks' as const, testTimeout: 30_000 };
+// Sanitized builds run everything several times slower.
+const patience = Number(process.env.HYPERSPHERE_TEST_PATIENCE ?? 1);
+const shared = { pool: 'forks' as const, testTimeout: 30_000 * patience };
 // The addon's loader is a .cts file, which vite does not transform by itself.
 const oxc = { include: /\.([cm]?ts|[jt]sx)$/ };
 

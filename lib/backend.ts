@@ -65,6 +65,8 @@ function findNative(): Native | string {
       threads ? checkInteger('HYPERSPHERE_THREADS', Number(threads), 1, maxThreads) : Math.min(availableParallelism(), maxThreads),
     );
   }
+  // process.exit waits for what is queued, though nobody will see it.
+  process.once('exit', () => addon.cancelTasks());
   // Ops that the addon does not have yet are the reference's.
   const ops = { ...state.ts, ...recorded(nativeOps(addon), 'native', state.served) };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
@@ -102,7 +104,11 @@ function warnOnce(reasons: string): void {
   process.emitWarning(`The native addon does not load, so the slower TypeScript backend serves. Tried ${reasons}`, {
     type: 'HypersphereWarning',
     code: 'HYPERSPHERE_NO_NATIVE',
-    detail: "Build it with 'npm run build:native' in the package's folder, or silence this with HYPERSPHERE_BACKEND=ts.",
+    // node-gyp and the headers are no dependencies: who installs without a compiler should not pay for them.
+    detail: [
+      "To build it: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
+      "(in a clone of the repository 'npm run build:native' alone). HYPERSPHERE_BACKEND=ts silences this warning.",
+    ].join(' '),
   });
 }
 

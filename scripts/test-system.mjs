@@ -1,20 +1,32 @@
-// npm run test:system: the tests that need a program of the system. Where one is missing its tests are named and counted as
+// npm run test:system: the tests that need a program of the system. Where one is missing its suite is named and counted as
 // not run; under CI a missing program is a failure, since .ci/run installs them all.
 import { spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 
-const suites = [{ file: 'test/system/report.test.ts', needs: 'chromium' }];
+const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
+const suites = [
+  { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system'] },
+  { name: 'the native core in C++', needs: ['cmake', 'g++', 'nm', 'objdump'], run: ['scripts/test-native.mjs'] },
+  {
+    name: 'arm64 under qemu',
+    needs: ['cmake', 'make', 'python3', 'aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
+    run: ['scripts/test-arm64.mjs'],
+  },
+];
 
 const present = (program) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
-const missing = suites.filter(({ needs }) => !present(needs));
-const ready = suites.filter((suite) => !missing.includes(suite));
-const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
-let status = 0;
-if (ready.length > 0) {
-  const args = [vitest, 'run', '--project', 'system', ...ready.map(({ file }) => file)];
-  status = spawnSync(process.execPath, args, { stdio: 'inherit' }).status ?? 1;
-}
-for (const { file, needs } of missing) console.log(`not run: ${file} needs ${needs}`);
-if (missing.length > 0) console.log(`${missing.length} of ${suites.length} system suites not run`);
-process.exit(status || (process.env.CI && missing.length > 0 ? 1 : 0));
+const outcomes = suites.map(({ name, needs, run }) => {
+  const missing = needs.filter((program) => !present(program));
+  if (missing.length > 0) return { name, missing, ok: !process.env.CI };
+  console.log(`\n== ${name}`);
+  return { name, missing, ok: spawnSync(process.execPath, run, { stdio: 'inherit' }).status === 0 };
+});
+const notRun = outcomes.filter(({ missing }) => missing.length > 0);
+const ran = outcomes.filter(({ missing }) => missing.length === 0);
+console.log();
+for (const { name, missing } of notRun) console.log(`not run: ${name} needs ${missing.join(', ')}`);
+for (const { name, ok } of ran) console.log(`${ok ? 'passed' : 'FAILED'}: ${name}`);
+const passed = ran.filter(({ ok }) => ok).length;
+console.log(`system suites: ${passed} passed, ${ran.length - passed} failed, ${notRun.length} not run`);
+process.exit(outcomes.every(({ ok }) => ok) ? 0 : 1);

@@ -57,14 +57,14 @@ double Peak(int threads) {
 #if defined(__x86_64__)
   if (CurrentLevel() == Level::kBaseline) return 0;
   const bool wide = CurrentLevel() == Level::kAvx512;
-  constexpr long kRounds = 20000000;
+  constexpr long kRounds = 3000000;
   const double seconds = Best([&] {
     std::vector<std::thread> others;
     const auto loop = [&] { wide ? FmaLoop512(kRounds) : FmaLoop256(kRounds); };
     for (int t = 1; t < threads; t++) others.emplace_back(loop);
     loop();
     for (std::thread& other : others) other.join();
-  });
+  }, 1.5);
   return threads * kRounds * 12.0 * (wide ? 32 : 16) / seconds * 1e-9;
 #else
   (void)threads;
@@ -84,7 +84,7 @@ std::vector<float> Values(size_t count, float offset = 0) {
 
 void Show(const char* name, size_t n, size_t m, size_t d, double seconds, double peak) {
   const double rate = 2.0 * static_cast<double>(n) * static_cast<double>(m) * static_cast<double>(d) / seconds * 1e-9;
-  printf("  %-22s %6zu x %6zu x %4zu  %9.3f ms  %7.1f GFLOP/s", name, n, m, d, seconds * 1e3, rate);
+  printf("  %-26s %6zu x %6zu x %4zu  %9.3f ms  %7.1f GFLOP/s", name, n, m, d, seconds * 1e3, rate);
   if (peak > 0) printf("  %5.1f %%", 100 * rate / peak);
   printf("\n");
   fflush(stdout);
@@ -109,12 +109,21 @@ void Run(int threads) {
   }
   const char* const names[] = {"squaredEuclidean", "euclidean", "manhattan", "dot", "cosineSimilarity", "cosineDistance", "snr"};
   const size_t n = 4096, m = 4096, d = 128;
-  const std::vector<float> x = Values(n * d), y = Values(m * d), far = Values(n * d, 100);
+  const std::vector<float> x = Values(n * d), y = Values(m * d), near_x = Values(n * d, 100), near_y = near_x;
   std::vector<float> out(n * m);
+  const auto distances = [&](const char* name, const std::vector<float>& a, const std::vector<float>& b, Metric metric) {
+    Show(name, n, m, d, Best([&] { Distances({a.data(), b.data(), out.data(), n, m, d, metric}, nullptr); }), peak);
+  };
+  for (int metric = 0; metric < 7; metric++) distances(names[metric], x, y, static_cast<Metric>(metric));
+  distances("euclidean, itself", x, x, Metric::kEuclidean);
+  distances("euclidean, all near", near_x, near_y, Metric::kEuclidean);
+  const size_t rows = 1024;
+  const std::vector<float> g = Values(rows * rows);
+  std::vector<float> to_x(rows * d), to_y(rows * d);
   for (int metric = 0; metric < 7; metric++) {
-    Show(names[metric], n, m, d, Best([&] { Distances({x.data(), y.data(), out.data(), n, m, d, static_cast<Metric>(metric)}, nullptr); }), peak);
+    const DistancesGradientOp op{x.data(), y.data(), g.data(), to_x.data(), to_y.data(), rows, rows, d, static_cast<Metric>(metric)};
+    Show((std::string("gradient ") + names[metric]).c_str(), rows, rows, d, Best([&] { DistancesGradient(op, nullptr); }), 0);
   }
-  Show("euclidean, all near", n, m, d, Best([&] { Distances({far.data(), far.data(), out.data(), n, m, d, Metric::kEuclidean}, nullptr); }), peak);
 }
 
 }  // namespace

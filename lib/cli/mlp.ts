@@ -1,5 +1,6 @@
 // The backbone of the examples: fully connected layers with a PReLU between them, over the library's matmul.
 import { type Matrix, matmul, matrix, type Random } from '../index.js';
+import { addToRows, prelu, preluGradient, sumOfRows } from './rows.js';
 
 interface Layer {
   readonly weights: Matrix;
@@ -43,15 +44,9 @@ export class Mlp {
     let input = x;
     for (const { weights, bias, slope } of this.#layers) {
       const linear = matmul(input, weights, { transposeB: true });
-      const cols = bias.length;
-      linear.data.forEach((value, i) => (linear.data[i] = value + (bias[i % cols] as number)));
+      addToRows(linear, bias);
       this.#traces.push({ input, linear });
-      input = slope
-        ? matrix(
-            linear.data.map((value, i) => (value > 0 ? value : value * (slope[i % cols] as number))),
-            cols,
-          )
-        : linear;
+      input = slope ? prelu(linear, slope) : linear;
     }
     return input;
   }
@@ -61,23 +56,11 @@ export class Mlp {
     const grads: Float32Array[] = [];
     let grad = gradEmbeddings;
     for (let l = this.#layers.length - 1; l >= 0; l--) {
-      const { weights, bias, slope } = this.#layers[l] as Layer;
+      const { weights, slope } = this.#layers[l] as Layer;
       const { input, linear } = this.#traces[l] as Trace;
-      const cols = bias.length;
-      let gradSlope: Float32Array | undefined;
-      if (slope) {
-        gradSlope = new Float32Array(cols);
-        const through = new Float32Array(grad.data.length);
-        for (let i = 0; i < through.length; i++) {
-          const [value, g, c] = [linear.data[i] as number, grad.data[i] as number, i % cols];
-          through[i] = value > 0 ? g : g * (slope[c] as number);
-          if (value <= 0) gradSlope[c] = (gradSlope[c] as number) + g * value;
-        }
-        grad = matrix(through, cols);
-      }
-      const gradBias = new Float32Array(cols);
-      grad.data.forEach((g, i) => (gradBias[i % cols] = (gradBias[i % cols] as number) + g));
-      grads.unshift(matmul(grad, input, { transposeA: true }).data, gradBias, ...(gradSlope ? [gradSlope] : []));
+      const through = slope && preluGradient(linear, slope, grad);
+      if (through) grad = through.input;
+      grads.unshift(matmul(grad, input, { transposeA: true }).data, sumOfRows(grad), ...(through ? [through.slope] : []));
       // The images need no gradient.
       if (l > 0) grad = matmul(grad, weights);
     }

@@ -45,12 +45,14 @@ export function loadMnist(): Mnist {
   return { train: load('train'), test: load('t10k') };
 }
 
+const standardised = Float32Array.from({ length: 256 }, (_, value) => (value / 255 - 0.1307) / 0.3081);
+
 /** The named images as rows, standardised by MNIST's mean and deviation. */
 export function imageRows({ data }: Images, rows: ArrayLike<number>): Matrix {
   const out = new Float32Array(rows.length * pixels);
   for (let i = 0; i < rows.length; i++) {
     const at = (rows[i] as number) * pixels;
-    for (let k = 0; k < pixels; k++) out[i * pixels + k] = ((data[at + k] as number) / 255 - 0.1307) / 0.3081;
+    for (let k = 0; k < pixels; k++) out[i * pixels + k] = standardised[data[at + k] as number] as number;
   }
   return matrix(out, pixels);
 }

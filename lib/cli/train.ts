@@ -1,9 +1,10 @@
 // One run of the comparison: train one loss on some digits, measure it on test images. Everything but the timing follows from the seed.
-import { createRandom, type Matrix, matrix, nearest, normalize, type Random, retrieval, roc, samplePairs, takeRows } from '../index.js';
+import { createRandom, type Matrix, matrix, nearest, normalize, type Random, retrieval, roc, samplePairs } from '../index.js';
 import { Adam } from './adam.js';
 import { Mlp } from './mlp.js';
 import { type Images, imageRows, type Mnist, pixels } from './mnist.js';
 import { objectives } from './objectives.js';
+import { pairDots, pairSquaredDistances } from './rows.js';
 
 export interface Job {
   readonly loss: string;
@@ -59,10 +60,10 @@ export async function train(mnist: Mnist, job: Job, progress: (steps: number) =>
       chosen.map((i) => rows[i] as number),
     );
   const classes = job.trainDigits.length;
+  const start = performance.now();
   const objective = kind.create({ labels, classes, dim: job.dim, steps: job.steps, seed: job.seed, random, embed: embedTrain });
   const optimizer = new Adam([...network.parameters, ...objective.parameters]);
   const losses: number[] = [];
-  const start = performance.now();
   for (let step = 0; step < job.steps; step++) {
     const batch = await objective.batch(step);
     const x = network.forward(
@@ -158,10 +159,10 @@ function nearestRow(x: Matrix, candidates: Matrix): Int32Array {
   return nearest(x, candidates).indices.data;
 }
 
-/** Random pairs of held-out test images, as many of one digit as of two, scored by −‖·‖. */
+/** Random pairs of held-out test images, as many of one digit as of two, scored by −‖·‖². */
 function verify(x: Matrix, digits: Int32Array, random: Random): VerificationFigures {
   const { pairs, same } = samplePairs(digits, { count: pairCount, seed: random.integer(2 ** 31) });
-  const scores = Float32Array.from(same, (_, i) => -distanceOf(x, pairs.data[2 * i] as number, pairs.data[2 * i + 1] as number));
+  const scores = Float32Array.from(pairSquaredDistances(x, pairs.data), (d) => -d);
   const { auc, eer, tarAtFar, fpr, tpr } = roc(scores, same, { fars: [0.01] });
   const { precisionAt1, mapAtR } = retrieval(x, digits);
   const thin = <T>(values: ArrayLike<T>): T[] =>
@@ -169,32 +170,13 @@ function verify(x: Matrix, digits: Int32Array, random: Random): VerificationFigu
   return { auc, eer, tarAtFar: tarAtFar[0] as number, precisionAt1, mapAtR, fpr: thin(fpr), tpr: thin(tpr) };
 }
 
-function distanceOf(x: Matrix, i: number, j: number): number {
-  const d = x.shape[1];
-  let sum = 0;
-  for (let k = 0; k < d; k++) sum += ((x.data[i * d + k] as number) - (x.data[j * d + k] as number)) ** 2;
-  return Math.sqrt(sum);
-}
-
 function meanAngles(x: Matrix, digits: Int32Array, random: Random): { intraAngle: number; interAngle: number } {
   const { pairs, same } = samplePairs(digits, { count: pairCount, seed: random.integer(2 ** 31) });
-  const unit = normalize(x);
-  const sides = [0, 1].map((side) =>
-    takeRows(
-      unit,
-      pairs.data.filter((_, i) => i % 2 === side),
-    ),
-  ) as [Matrix, Matrix];
-  const sums = [0, 0];
-  const counts = [0, 0];
-  const d = x.shape[1];
-  same.forEach((flag, i) => {
-    let cosine = 0;
-    for (let k = i * d; k < i * d + d; k++) cosine += (sides[0].data[k] as number) * (sides[1].data[k] as number);
-    sums[flag] = (sums[flag] as number) + (Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI;
-    counts[flag] = (counts[flag] as number) + 1;
-  });
-  const mean = (flag: number): number => (sums[flag] as number) / Math.max(counts[flag] as number, 1);
+  const angles = pairDots(normalize(x), pairs.data).map((c) => (Math.acos(Math.max(-1, Math.min(1, c))) * 180) / Math.PI);
+  const mean = (flag: number): number => {
+    const own = angles.filter((_, i) => same[i] === flag);
+    return own.reduce((a, b) => a + b, 0) / own.length;
+  };
   return { intraAngle: mean(1), interAngle: mean(0) };
 }
 

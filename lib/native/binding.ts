@@ -35,6 +35,8 @@ export interface Addon {
   info(): { readonly isa: Isa; readonly threads: number };
   setIsa(isa: Isa): boolean;
   setThreads(threads: number): void;
+  /** Cancels every asynchronous op of this thread. */
+  cancelTasks(): void;
   matmul(...args: MatmulArguments): void;
   matmulAsync(...args: MatmulArguments): NativeTask;
   distances(...args: DistancesArguments): void;

@@ -36,7 +36,7 @@ HYPERSPHERE_INLINE void WeighPairs(const GradientBlock& block, size_t own, Weigh
   const float* u = block.own + own * d;
   const float* rows[kPairs];
   for (size_t p = 0; p < kPairs; p++) rows[p] = pairs[p].row;
-  float sums[kPairs];
+  float sums[kPairs] = {};
   if constexpr (kMetric == Metric::kEuclidean) {
     PairSums(u, rows, d, SquaredDifference(), sums);
     for (size_t p = 0; p < kPairs; p++) {

@@ -33,23 +33,20 @@ HYPERSPHERE_INLINE size_t PanelStart(size_t rows, size_t panel) {
 // Up to kLanes rows whose depth is contiguous; absent rows become zeros.
 template <size_t kWidth>
 void PackTransposed(const float* source, size_t row_stride, size_t rows, size_t depth, float* panel) {
-  size_t k = 0;
   V block[kLanes];
-  if (rows == kLanes) {
-    for (; k + kLanes <= depth; k += kLanes) {
+  size_t k = 0;
+  for (; k + kLanes <= depth; k += kLanes) {
 #pragma GCC unroll 16
-      for (size_t i = 0; i < kLanes; i++) block[i] = Load(source + i * row_stride + k);
-      Transpose(block);
-#pragma GCC unroll 16
-      for (size_t i = 0; i < kLanes; i++) Store(block[i], panel + (k + i) * kWidth);
-    }
-  }
-  for (; k < depth; k += kLanes) {
-    const size_t steps = Least(kLanes, depth - k);
-    for (size_t i = 0; i < kLanes; i++) block[i] = i < rows ? LoadN(source + i * row_stride + k, steps) : Zero();
+    for (size_t i = 0; i < kLanes; i++) block[i] = i < rows ? Load(source + i * row_stride + k) : Zero();
     Transpose(block);
-    for (size_t i = 0; i < steps; i++) Store(block[i], panel + (k + i) * kWidth);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLanes; i++) Store(block[i], panel + (k + i) * kWidth);
   }
+  if (k == depth) return;
+  const size_t steps = depth - k;
+  for (size_t i = 0; i < kLanes; i++) block[i] = i < rows ? LoadN(source + i * row_stride + k, steps) : Zero();
+  Transpose(block);
+  for (size_t i = 0; i < steps; i++) Store(block[i], panel + (k + i) * kWidth);
 }
 
 template <size_t kWidth>

@@ -1,11 +1,11 @@
-// The addon's own exports. Level and threads belong to the process; everything else to the environment that calls, and so
-// far no environment has anything to keep.
+// The addon's own exports. Level and threads belong to the process; tasks to the environment that started them.
 #include <atomic>
 
 #include "../cpu.h"
 #include "../threads/pool.h"
 #include "args.h"
 #include "ops.h"
+#include "task.h"
 
 namespace hypersphere {
 
@@ -32,14 +32,18 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
 
 void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMaxThreads)); }
 
+void CancelOwnTasks(const Napi::CallbackInfo& info) { CancelTasks(info.Env()); }
+
 Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Only the first environment of the process applies HYPERSPHERE_ISA and HYPERSPHERE_THREADS: a worker that loads the
   // addon later must not undo what the main thread has set since.
   static std::atomic<bool> loaded{false};
+  InitTasks(env);
   exports.Set("first", !loaded.exchange(true));
   exports.Set("info", Napi::Function::New(env, Info, "info"));
   exports.Set("setIsa", Napi::Function::New(env, SetIsa, "setIsa"));
   exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
+  exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
   return exports;

@@ -1,6 +1,7 @@
 #include "task.h"
 
 #include <memory>
+#include <set>
 #include <utility>
 
 namespace hypersphere {
@@ -11,6 +12,17 @@ namespace {
 struct Control {
   std::atomic<bool> cancelled{false};
   napi_async_work work = nullptr;
+
+  void Cancel(napi_env env) {
+    cancelled.store(true);
+    // Fails for a task that runs already: that one sees the flag.
+    if (work != nullptr) napi_cancel_async_work(env, work);
+  }
+};
+
+// The instance data: what an environment has queued or running.
+struct Tasks {
+  std::set<std::shared_ptr<Control>> live;
 };
 
 struct Task {
@@ -26,21 +38,25 @@ void Execute(napi_env, void* data) {
   task->status = task->run(&task->control->cancelled);
 }
 
-// Called from C, possibly while the environment goes away: nothing may be thrown past it, and a promise that can no
-// longer be settled stays as it is.
+// False when the environment is on its way out and runs no JavaScript any more.
+bool Settle(Napi::Env env, napi_deferred deferred, Status status) {
+  if (status == Status::kOk) return napi_resolve_deferred(env, deferred, env.Undefined()) == napi_ok;
+  return napi_reject_deferred(env, deferred, StatusFailure(env, status).Value()) == napi_ok;
+}
+
+// Called from C, so nothing may be thrown past it.
 void Complete(napi_env raw_env, napi_status outcome, void* data) {
   const std::unique_ptr<Task> task(static_cast<Task*>(data));
   const Napi::Env env(raw_env);
   napi_delete_async_work(env, std::exchange(task->control->work, nullptr));
+  env.GetInstanceData<Tasks>()->live.erase(task->control);
+  bool settled = false;
   try {
-    const Status status = outcome == napi_cancelled ? Status::kAborted : task->status;
-    if (status == Status::kOk) {
-      napi_resolve_deferred(env, task->deferred, env.Undefined());
-    } else {
-      napi_reject_deferred(env, task->deferred, StatusFailure(env, status).Value());
-    }
+    settled = Settle(env, task->deferred, outcome == napi_cancelled ? Status::kAborted : task->status);
   } catch (const std::exception&) {
   }
+  // A worker that was terminated is not gone before its last task is.
+  if (!settled) CancelTasks(env);
 }
 
 }  // namespace
@@ -59,11 +75,7 @@ Napi::Value StartTask(const Args& args, const char* name, Work work) {
   result.Set("promise", promise);
   result.Set("cancel", Napi::Function::New(
                            env,
-                           [control](const Napi::CallbackInfo& info) {
-                             control->cancelled.store(true);
-                             // Fails for a task that runs already: that one sees the flag.
-                             if (control->work != nullptr) napi_cancel_async_work(info.Env(), control->work);
-                           },
+                           [control](const Napi::CallbackInfo& info) { control->Cancel(info.Env()); },
                            "cancel"));
   const Napi::String resource = Napi::String::New(env, name);
   NAPI_THROW_IF_FAILED(env, napi_create_async_work(env, nullptr, resource, Execute, Complete, task.get(), &control->work),
@@ -71,8 +83,15 @@ Napi::Value StartTask(const Args& args, const char* name, Work work) {
   const napi_status queued = napi_queue_async_work(env, control->work);
   if (queued != napi_ok) napi_delete_async_work(env, std::exchange(control->work, nullptr));
   NAPI_THROW_IF_FAILED(env, queued, Napi::Value());
+  env.GetInstanceData<Tasks>()->live.insert(control);
   task.release();
   return result;
+}
+
+void InitTasks(Napi::Env env) { env.SetInstanceData(new Tasks); }
+
+void CancelTasks(Napi::Env env) {
+  for (const std::shared_ptr<Control>& control : env.GetInstanceData<Tasks>()->live) control->Cancel(env);
 }
 
 }  // namespace hypersphere

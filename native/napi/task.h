@@ -18,4 +18,10 @@ using Work = std::function<Status(const std::atomic<bool>* cancel)>;
 // or resized: lib/promises.ts passes private or shared memory only.
 Napi::Value StartTask(const Args& args, const char* name, Work work);
 
+// Gives the environment the list of its tasks. Called once, by the addon's initialisation.
+void InitTasks(Napi::Env env);
+
+// Cancels all tasks of the environment. Node waits for them when it ends, and nobody would see their results.
+void CancelTasks(Napi::Env env);
+
 }  // namespace hypersphere

@@ -17,6 +17,8 @@ constexpr size_t kMostLeftFloats = size_t{1} << 20;  // 4 MiB of packed rows, sh
 constexpr size_t kFewestRows = 256;                  // of a task: packing its columns again must not show
 constexpr size_t kWantedTasks = 16;
 constexpr size_t kPanelsPerPackTask = 8;
+constexpr size_t kFewestMirrored = 512, kLeastMirroredDepth = 64;  // from which half the product saves more than mirroring costs
+constexpr size_t kMirrorRows = 64;
 
 // Equal blocks of at most `most`, whole multiples of `unit`.
 size_t BlockOf(size_t total, size_t most, size_t unit) {
@@ -36,6 +38,9 @@ class Run {
     row_block_ = BlockOf(op.rows, Most(kMostLeftFloats / depth_block_, kernels_.tile_rows), kernels_.tile_rows);
     col_block_ = BlockOf(op.cols, Least(kMostRightFloats / depth_block_, kMostRightCols), kernels_.tile_cols);
     col_blocks_ = DivideUp(op.cols, col_block_);
+    // Sums and products commute, and so does every epilogue: the lower triangle has the bits of the upper one.
+    const bool itself = op.distances != nullptr && op.distances->x == op.distances->y && op.rows == op.cols;
+    symmetric_ = itself && op.rows >= kFewestMirrored && op.depth >= kLeastMirroredDepth;
     row_runs_ = Most(Least(DivideUp(kWantedTasks, col_blocks_), Least(op.rows, row_block_) / kFewestRows), 1);
   }
 
@@ -51,17 +56,20 @@ class Run {
         depth_.start += depth_.count;
       } while (depth_.start < op_.depth);
     }
-    return Status::kOk;
+    if (!symmetric_) return Status::kOk;
+    const auto mirror = [&](size_t block, int) { MirrorRows(block * kMirrorRows); };
+    return ParallelFor(DivideUp(op_.rows, kMirrorRows), mirror, cancel_, threads_);
   }
 
  private:
   bool Allocate() {
     const size_t right_floats = col_block_ * depth_block_, padded = RoundUp(op_.cols, kernels_.tile_cols);
+    const size_t workers = Least(static_cast<size_t>(threads_), col_blocks_ * row_runs_);
     const size_t left = space_.Add<float>(DivideUp(Least(row_block_, op_.rows), kernels_.tile_rows) * kernels_.left_width * depth_block_);
-    const size_t right = space_.Add<float>(right_floats * static_cast<size_t>(threads_));
+    const size_t right = space_.Add<float>(right_floats * workers);
     const size_t left_norms = space_.Add<float>(op_.distances ? row_block_ : 0);
     const size_t right_norms = space_.Add<float>(op_.distances ? padded : 0);
-    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * static_cast<size_t>(threads_) : 0);
+    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * workers : 0);
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
     right_ = space_.At<float>(right);
@@ -102,10 +110,12 @@ class Run {
   // One block of columns against one run of the packed rows.
   void Columns(size_t block, size_t run, int worker) {
     const Span cols{block * col_block_, Least(col_block_, op_.cols - block * col_block_)};
+    const size_t panels = DivideUp(rows_.count, kernels_.tile_rows), first = run * panels / row_runs_;
+    const size_t last = Least((run + 1) * panels / row_runs_, symmetric_ ? PanelsDownTo(cols.start + cols.count, panels) : panels);
+    if (first >= last) return;
     float* right = right_ + static_cast<size_t>(worker) * col_block_ * depth_block_;
     kernels_.pack_right(Part(op_.right, cols.start), cols.count, depth_.count, right);
 
-    const size_t panels = DivideUp(rows_.count, kernels_.tile_rows);
     float* out = op_.out + rows_.start * op_.cols + cols.start;
     const PanelProduct product{left_,
                                right,
@@ -114,8 +124,8 @@ class Run {
                                rows_.count,
                                cols.count,
                                depth_.count,
-                               run * panels / row_runs_,
-                               (run + 1) * panels / row_runs_,
+                               first,
+                               last,
                                !FirstDepth()};
     if (op_.distances == nullptr) return kernels_.multiply(product);
 
@@ -123,6 +133,30 @@ class Run {
     if (!LastDepth()) return kernels_.multiply(product);
     const DistancesOp& of = *op_.distances;
     kernels_.multiply_to_distances(product, {of.x + rows_.start * of.d, of.y + cols.start * of.d, left_norms_, norms, of.d, of.metric});
+  }
+
+  // How many panels of the current rows begin above row `end`, or a few more: a panel has at least rows / panels rows.
+  size_t PanelsDownTo(size_t end, size_t panels) const {
+    return end <= rows_.start ? 0 : Least(DivideUp(end - rows_.start, rows_.count / panels), panels);
+  }
+
+  // Fills rows [first, first + kMirrorRows) left of the diagonal. A square at a time goes through a buffer, for rows that are
+  // a power of two apart would evict one another between the reads of one line.
+  void MirrorRows(size_t first) {
+    const size_t rows = Least(kMirrorRows, op_.rows - first), stride = op_.cols;
+    float square[kMirrorRows][kMirrorRows];
+    for (size_t col = 0; col <= first; col += kMirrorRows) {
+      const size_t cols = Least(kMirrorRows, op_.cols - col);
+      for (size_t j = 0; j < cols; j++) {
+        const float* from = op_.out + (col + j) * stride + first;
+        for (size_t i = 0; i < rows; i++) square[i][j] = from[i];
+      }
+      for (size_t i = 0; i < rows; i++) {
+        float* to = op_.out + (first + i) * stride + col;
+        const size_t count = Least(cols, first + i - Least(first + i, col));
+        for (size_t j = 0; j < count; j++) to[j] = square[i][j];
+      }
+    }
   }
 
   // Squares of earlier depth blocks are shared, kept by the first run of rows; the last block's are added in own memory, so
@@ -142,6 +176,7 @@ class Run {
   const std::atomic<bool>* cancel_;
   const KernelTable& kernels_;
   int threads_;
+  bool symmetric_;
   size_t depth_block_, row_block_, col_block_, col_blocks_, row_runs_;
   Workspace space_;
   float *left_ = nullptr, *right_ = nullptr, *left_norms_ = nullptr, *right_norms_ = nullptr, *own_norms_ = nullptr;

@@ -26,11 +26,11 @@ afterAll(() => rmSync(folder, { recursive: true, force: true }));
 describe.each(Object.keys(objectives))('%s', (loss) => {
   it('learns: its digits are told apart far better than by chance, and its loss falls', async () => {
     const result = await train(mnist, job(loss));
-    expect(result.accuracy).toBeGreaterThan(0.6);
-    expect(result.verification?.auc).toBeGreaterThan(0.5);
-    // Margins are annealed in, so those two losses rise by design.
+    // Four digits: chance is 0.25.
+    expect(result.accuracy).toBeGreaterThan(0.5);
+    // Margins are annealed in and triplets selected anew, so those losses rise by design.
     if (loss !== 'lSoftmax' && loss !== 'aSoftmax' && loss !== 'tripletOffline') {
-      expect(result.curve.at(-1)?.loss).toBeLessThan(result.curve[0]?.loss as number);
+      expect(result.curve.at(-1)?.loss).toBeLessThan(0.9 * (result.curve[0]?.loss as number));
     }
   });
 });
@@ -44,7 +44,7 @@ it('gives the same figures for one seed, and others for another', async () => {
 
 it('writes a report that needs no other file, and every chart as PNG', async () => {
   const results = [await train(mnist, job('softmax', { steps: 5, dim: 2, heldOut: [] })), await train(mnist, job('softmax', { steps: 5 }))];
-  const rows = writeReport(folder, results, { backend: 'ts', comparison: 'quick', steps: 5, seed: 3, dim: 8 });
+  const rows = writeReport(folder, results, { backend: 'ts', comparison: 'quick', steps: 5, seed: 3, dim: 8, workers: 1 });
   expect(rows.map((row) => row.loss)).toEqual(['softmax']);
   const html = readFileSync(join(folder, 'report.html'), 'utf8');
   const charts = [...html.matchAll(/data-chart="([^"]+)"/g)].map((m) => m[1]);
@@ -80,7 +80,7 @@ describe('the command', () => {
     const out = join(folder, 'one');
     const { status, stdout } = run('train', '--loss', 'cosFace', '--data', 'mnist', '--steps', '4', '--out', out);
     expect(status).toBe(0);
-    expect(stdout).toContain('CosFace');
+    expect(stdout).toContain('Training cosFace, 4 steps each');
     expect(stdout).toContain(join(out, 'report.html'));
     expect(existsSync(join(out, 'report.html'))).toBe(true);
   });

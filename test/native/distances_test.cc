@@ -71,7 +71,15 @@ void Alone(Metric metric, const Floats& x, const Floats& y, size_t d) {
 void Self(Metric metric, const Floats& x, size_t d) {
   const size_t n = x.size() / d;
   AtEveryLevel([&](const char* level) {
-    const Floats out = Compute(metric, x, x, d);
+    const Floats copy = x;
+    Floats out = Compute(metric, x, copy, d);
+    // The diagonal of the two metrics that divide is 0 by decree.
+    for (size_t i = 0; i < n && (metric == Metric::kCosineDistance || metric == Metric::kSnr); i++) out[i * n + i] = 0;
+    for (const int threads : {1, 3}) {
+      SetThreads(threads);
+      CHECK(SameBits(Compute(metric, x, x, d), out), "%s %s: itself and a copy", level, NameOf(metric));
+    }
+    out = Compute(metric, x, x, d);
     for (size_t i = 0; i < n; i++) {
       if (metric != Metric::kDot && metric != Metric::kCosineSimilarity) CHECK(out[i * n + i] == 0, "%s %s: %g at %zu", level, NameOf(metric), out[i * n + i], i);
       for (size_t j = 0; j < i && metric != Metric::kSnr; j++) {
@@ -162,6 +170,15 @@ void ReferenceVectors() {
   }
 }
 
+// A workspace that cannot be had is reported before anything is read or written.
+void NoMemory() {
+  const float x = 0;
+  float out = -7;
+  CHECK(Distances({&x, &x, &out, SIZE_MAX / 16, 1, 1, Metric::kSnr}, nullptr) == Status::kOutOfMemory, "status");
+  CHECK(out == -7, "written");
+  CHECK(Distances({&x, &x, &out, 0, 1, 1, Metric::kDot}, nullptr) == Status::kOk && out == -7, "nothing to do");
+}
+
 }  // namespace
 
 int main() {
@@ -176,10 +193,14 @@ int main() {
     Alone(metric, Normals(61 * 100, 5), Normals(45 * 100, 6), 100);
     Alone(metric, Normals(61 * 900, 5, 1, 4), Normals(45 * 900, 6, 1, 4), 900);
     Self(metric, Normals(70 * 33, 7), 33);
+    Self(metric, Normals(128 * 20, 7), 20);
+    Self(metric, Normals(613 * 70, 7), 70);  // large enough to be mirrored
     Self(metric, Normals(70 * 800, 7, 1, 100), 800);
   }
+  Self(Metric::kCosineDistance, Normals(2090 * 801, 7, 1, 1), 801);  // several blocks of rows and of depth
   NearDuplicates();
   Extremes();
   ReferenceVectors();
+  NoMemory();
   return 0;
 }

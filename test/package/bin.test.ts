@@ -1,39 +1,41 @@
 // The command's libraries are optional peers: without them it says what to install, with them it runs.
-import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { manifest, type Outcome, root, run } from './packing.js';
 
 const peers = Object.keys(manifest.peerDependencies);
 const bin = join('node_modules/.bin', process.platform === 'win32' ? 'hypersphere.cmd' : 'hypersphere');
-const help = (folder: string): Outcome => run(join(folder, bin), ['--help'], folder);
+const hypersphere = (folder: string, ...args: string[]): Outcome => run(join(folder, bin), args, folder);
 
 describe('bin', () => {
-  it('names every missing package and exits 1', () => {
-    const { status, stdout, stderr } = help(inject('consumer'));
+  it('names the missing command library and exits 1', () => {
+    const { status, stdout, stderr } = hypersphere(inject('consumer'), '--help');
     expect({ status, stdout }).toEqual({ status: 1, stdout: '' });
-    expect(peers.length).toBeGreaterThan(0);
-    for (const peer of peers) expect(stderr).toContain(peer);
-    expect(stderr).not.toContain('    at ');
+    expect(stderr).toMatch(/npm install commander\n$/);
   });
 
-  it('runs with all of them, and with one gone names that one only', () => {
+  it('helps and diagnoses with that one alone; to train it names whatever else is missing', () => {
     const folder = join(inject('temp'), 'with-peers');
     cpSync(inject('consumer'), folder, { recursive: true, verbatimSymlinks: true });
-    for (const peer of peers) {
+    const add = (peer: string): void => {
       const link = join(folder, 'node_modules', peer);
       mkdirSync(dirname(link), { recursive: true });
       symlinkSync(join(root, 'node_modules', peer), link, 'junction');
-    }
-    const { status, stdout, stderr } = help(folder);
-    expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    expect(stdout).toContain('train');
-
-    const [gone = '', ...rest] = peers;
-    rmSync(join(folder, 'node_modules', gone));
-    const without = help(folder);
+    };
+    add('commander');
+    expect(hypersphere(folder, '--help')).toMatchObject({ status: 0, stderr: '' });
+    expect(hypersphere(folder, 'doctor')).toMatchObject({ status: 0, stdout: expect.stringContaining('ts backend') });
+    const others = peers.filter((peer) => peer !== 'commander');
+    const [last = '', ...rest] = others;
+    rest.forEach(add);
+    const without = hypersphere(folder, 'train', '--steps', '1');
     expect(without.status).toBe(1);
-    expect(without.stderr).toContain(gone);
-    for (const peer of rest) expect(without.stderr).not.toContain(peer);
+    expect(without.stderr).toContain(`npm install ${last}\n`);
+    expect(without.stderr).not.toContain('    at ');
+    add(last);
+    const trained = hypersphere(folder, 'train', '--steps', '1', '--loss', 'softmax', '--workers', '1');
+    expect(trained.status, trained.stderr).toBe(0);
+    expect(trained.stdout).toContain('Report: ');
   });
 });

@@ -21,7 +21,7 @@ it('shows every chart with its marks, every loss in the table, and no error on t
     results.push(await train(mnist, { ...shared, dim: 2, trainDigits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], heldOut: [] }));
     results.push(await train(mnist, { ...shared, dim: 4, trainDigits: [0, 1, 2, 3, 4, 5, 6, 7], heldOut: [8, 9] }));
   }
-  writeReport(folder, results, { backend: 'ts', comparison: 'quick', steps: 4, seed: 1, dim: 4 });
+  writeReport(folder, results, { backend: 'ts', comparison: 'quick', steps: 4, seed: 1, dim: 4, workers: 1 });
 
   const executablePath = execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim();
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-background-networking'] });

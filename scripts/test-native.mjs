@@ -1,0 +1,21 @@
+// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, the thread pool under
+// ThreadSanitizer, and what the kernel objects of the release build may hold.
+import { existsSync, readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { run } from './run.mjs';
+
+function build(folder, sanitizers, targets) {
+  const configure = ['-S', '.', '-B', folder, `-DHYPERSPHERE_SANITIZE=${sanitizers}`];
+  run(`configuring ${folder}`, 'cmake', configure, { stdio: ['ignore', 'ignore', 'inherit'] });
+  run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
+}
+
+const tests = ['cpu_test', 'matmul_test', 'distances_test', 'distances_gradient_test', 'pool_test'];
+build('build-native/asan', 'address,undefined', tests);
+for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
+build('build-native/tsan', 'thread', ['pool_test']);
+run('pool_test under TSan', 'build-native/tsan/pool_test');
+build('build-native/release', '', ['core']);
+const archives = readdirSync('build-native/release').filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));
+const objects = archives.map((file) => join('build-native/release', file)).filter(existsSync);
+run('symbols of the kernel objects', 'sh', ['scripts/check-symbols.sh', ...objects]);

@@ -1,0 +1,61 @@
+// One hash of every operation's results over fixed shapes, for each level of this machine. Equal lines mean equal bits; run
+// on two architectures and compared, they hold the rule of reproducible bits across them.
+#include <math.h>
+
+#include "../../native/ops/ops.h"
+#include "../../native/threads/pool.h"
+#include "oracle.h"
+#include "check.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+class Hash {
+ public:
+  void Add(const std::vector<float>& values) {
+    for (const float value : values) {
+      uint32_t bits = 0x7fc00000u;
+      if (value == value) memcpy(&bits, &value, sizeof(bits));
+      state_ = (state_ ^ bits) * 1099511628211ull;
+    }
+  }
+  unsigned long long Value() const { return state_; }
+
+ private:
+  unsigned long long state_ = 14695981039346656037ull;
+};
+
+void Print() {
+  const size_t shapes[][3] = {{1, 1, 1}, {17, 33, 15}, {64, 70, 128}, {3, 1, 500}, {1, 90, 17}, {31, 29, 801}};
+  for (const auto& [n, m, d] : shapes) {
+    Hash product, distances, gradients;
+    for (const float offset : {0.0f, 20.0f}) {
+      const std::vector<float> x = Normals(n * d, 1, 1, offset), y = Normals(m * d, 2, 1, offset), g = Normals(n * m, 3);
+      std::vector<float> out(n * m), to_x(n * d), to_y(m * d);
+      Matmul({x.data(), y.data(), out.data(), false, true, n, d, m}, nullptr);
+      product.Add(out);
+      for (const Metric metric : kMetrics) {
+        Distances({x.data(), y.data(), out.data(), n, m, d, metric}, nullptr);
+        distances.Add(out);
+        DistancesGradient({x.data(), y.data(), g.data(), to_x.data(), to_y.data(), n, m, d, metric}, nullptr);
+        gradients.Add(to_x);
+        gradients.Add(to_y);
+      }
+    }
+    printf("%zux%zux%zu %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value());
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  for (const Level level : Levels()) {
+    if (count > 1 && strcmp(arguments[1], LevelName(level)) != 0) continue;
+    SetLevel(level);
+    printf("%s\n", LevelName(level));
+    Print();
+  }
+  return 0;
+}
