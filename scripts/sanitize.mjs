@@ -38,9 +38,7 @@ const env = {
 };
 const tests = ['test/safety', 'test/parity/matmul.test.ts', 'test/parity/distances.test.ts', 'test/unit/promises.test.ts'];
 run('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
-const tell =
-  "const { setIsa } = await import('./.build/lib/index.js'); for (const l of ['baseline', 'avx2', 'avx512', 'neon']) try { setIsa(l); console.log(l); } catch {}";
-const levels = execFileSync(process.execPath, ['--input-type=module', '-e', tell], { encoding: 'utf8', env }).trim().split('\n');
+const levels = execFileSync(process.execPath, ['scripts/levels.mjs'], { encoding: 'utf8', env }).trim().split('\n');
 for (const isa of levels)
   run(`vectors, ${isa}`, ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', isa], { env });
 console.log(`sanitize: nothing found (${levels.join(', ')})`);
