@@ -1,5 +1,6 @@
 // What the library computes on: rows of float32 in one array. Structural, so that what an .npy reader or an
 // ndarray hands out fits as it is.
+import { adviseHuge } from './backend.js';
 import { checkInteger } from './checks.js';
 import { describe, failure } from './errors.js';
 
@@ -40,7 +41,9 @@ export function alloc(rows: number, cols: number): Matrix {
 
 /** A zeroed matrix in ordinary memory: what an op returns when no `out` is given. */
 export function zeros(rows: number, cols: number): Matrix {
-  return { data: allocate(rows, cols, (length) => new Float32Array(length)), shape: [rows, cols] };
+  const data = allocate(rows, cols, (length) => new Float32Array(length));
+  adviseHuge(data);
+  return { data, shape: [rows, cols] };
 }
 
 function allocate(rows: number, cols: number, create: (length: number) => Float32Array): Float32Array {

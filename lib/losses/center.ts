@@ -1,7 +1,7 @@
 import { backend } from '../backend.js';
 import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type CenterReduction, centerReductions } from '../ops/centers.js';
+import { type CenterLossOp, type CenterReduction, centerReductions } from '../ops/centers.js';
 import { gradientOutput, present } from './classification.js';
 
 export interface CenterLossOptions {
@@ -21,20 +21,15 @@ export interface CenterLossResult {
   readonly gradCenters?: Matrix;
 }
 
-/**
- * Center loss (Wen et al., ECCV 2016, eq. 2): the squared distance of every embedding to its class's center. Add it, times a weight
- * such as 0.003, to a softmax loss, and move the centers with `updateCenters` after each step.
- * @param x embeddings [B, D]
- * @param labels [B] integers in [0, C)
- * @param centers [C, D]
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
- */
-export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions = {}): CenterLossResult {
+export const centerLossOptions = ['reduction', 'gradients', 'gradCenters', 'out'] as const;
+
+/** Checks the arguments and lays out the op; `finish` makes the result of the loss. */
+export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions) {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   centers = checkMatrix('centers', centers, d);
   const classes = centers.shape[0];
-  options = checkOptions(options, ['reduction', 'gradients', 'gradCenters', 'out']);
+  options = checkOptions(options, centerLossOptions);
   const out = checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradCenters']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? false);
@@ -44,7 +39,31 @@ export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: 
   const checked = checkLabels('labels', labels, n, { classes });
   checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, centers });
   const perExample = new Float32Array(n);
-  const inputs = { x: x.data, labels: checked, centers: centers.data, n, d, classes };
-  const loss = backend().centerLoss({ ...inputs, reduction, perExample, gradX: gradEmbeddings?.data, gradCenters: gradCenters?.data });
-  return { loss, perExample, ...present({ gradEmbeddings, gradCenters }) };
+  const op: CenterLossOp = {
+    x: x.data,
+    labels: checked,
+    centers: centers.data,
+    n,
+    d,
+    classes,
+    reduction,
+    perExample,
+    gradX: gradEmbeddings?.data,
+    gradCenters: gradCenters?.data,
+  };
+  const finish = (loss: number): CenterLossResult => ({ loss, perExample, ...present({ gradEmbeddings, gradCenters }) });
+  return { op, finish, gradEmbeddings, gradCenters, given: out };
+}
+
+/**
+ * Center loss (Wen et al., ECCV 2016, eq. 2): the squared distance of every embedding to its class's center. Add it, times a weight
+ * such as 0.003, to a softmax loss, and move the centers with `updateCenters` after each step.
+ * @param x embeddings [B, D]
+ * @param labels [B] integers in [0, C)
+ * @param centers [C, D]
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
+ */
+export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions = {}): CenterLossResult {
+  const { op, finish } = resolveCenterLoss(x, labels, centers, options);
+  return finish(backend().centerLoss(op));
 }
