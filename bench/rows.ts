@@ -1,57 +1,83 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
 import { createRandom, distances, type Matrix, matmul, matrix } from '../lib/index.js';
 
-export interface Row {
-  readonly op: string;
-  /** As the peers name it: rows, then dimensions, then columns or classes. */
-  readonly shape: readonly number[];
-  readonly flops: number;
-  /** Backends on which one call takes longer than a bench should. */
-  readonly tooSlowOn?: readonly string[];
-  /** Allocates the inputs and returns one timed call. */
-  readonly prepare: () => () => unknown;
+export interface Bar {
+  /** Whose time over ours: the name of a peer, of a backend, or `peak` for the share of the fused multiply-add peak. */
+  readonly peer: string;
+  readonly atLeast: number;
 }
 
-function normals(rows: number, cols: number, seed: number): Matrix {
+export interface Row {
+  readonly op: string;
+  /** As the peers name it: rows, then columns or dimensions. */
+  readonly shape: readonly number[];
+  readonly flops: number;
+  readonly bars: readonly Bar[];
+  /** Of the native backend at its best level with all threads, unless the bar's peer is `ts`: then avx2 and one thread. */
+  readonly prepare: () => () => unknown;
+  /** One call takes many seconds there. */
+  readonly tooSlowOnTs?: boolean;
+}
+
+function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
   const random = createRandom(seed);
   return matrix(
-    Float32Array.from({ length: rows * cols }, () => random.normal()),
+    Float32Array.from({ length: rows * cols }, () => offset + random.normal()),
     cols,
   );
 }
 
-const dot = (b: number, d: number, c: number): Row => ({
-  op: 'dot',
-  shape: [b, d, c],
-  flops: 2 * b * d * c,
-  ...(b * d * c > 2e9 && { tooSlowOn: ['ts'] }),
-  prepare: () => {
-    const [x, w] = [normals(b, d, 1), normals(c, d, 2)];
-    const out = matrix(new Float32Array(b * c), c);
-    return () => matmul(x, w, { transposeB: true, out });
-  },
-});
+const onTs: Bar = { peer: 'ts', atLeast: 15 };
 
-const pairwise = (op: 'squaredEuclidean' | 'euclidean', n: number, d: number): Row => ({
-  op,
-  shape: [n, n, d],
-  flops: 2 * n * n * d,
-  ...(n * n * d > 3e9 && { tooSlowOn: ['ts'] }),
-  prepare: () => {
-    const [x, y] = [normals(n, d, 3), normals(n, d, 4)];
-    const out = matrix(new Float32Array(n * n), n);
-    return () => distances(x, y, { metric: op, out });
-  },
-});
+function dot(b: number, d: number, c: number, ...bars: Bar[]): Row {
+  const flops = 2 * b * d * c;
+  return {
+    op: 'dot',
+    shape: [b, d, c],
+    flops,
+    bars,
+    tooSlowOnTs: flops > 5e9,
+    prepare: () => {
+      const [x, w] = [normals(b, d, 1), normals(c, d, 2)];
+      const out = matrix(new Float32Array(b * c), c);
+      return () => matmul(x, w, { transposeB: true, out });
+    },
+  };
+}
+
+interface Pairwise {
+  readonly self?: boolean;
+  readonly offset?: number;
+}
+
+function pairwise(op: 'squaredEuclidean' | 'euclidean', n: number, d: number, { self = false, offset = 0 }: Pairwise, ...bars: Bar[]): Row {
+  const note = self ? 'Self' : offset ? 'Offset' : '';
+  return {
+    op: `${op}${note}`,
+    shape: [n, n, d],
+    flops: 2 * n * n * d,
+    bars,
+    tooSlowOnTs: 2 * n * n * d > 5e9,
+    prepare: () => {
+      const [x, y] = [normals(n, d, 3, offset), normals(n, d, 4, offset)];
+      const out = matrix(new Float32Array(n * n), n);
+      return self ? () => distances(x, { metric: op, out }) : () => distances(x, y, { metric: op, out });
+    },
+  };
+}
 
 export const rows: readonly Row[] = [
-  dot(64, 64, 1000),
-  dot(256, 512, 10000),
-  dot(4096, 128, 4096),
-  dot(512, 512, 100000),
-  pairwise('squaredEuclidean', 1024, 128),
-  pairwise('squaredEuclidean', 4096, 128),
-  pairwise('squaredEuclidean', 10000, 512),
-  pairwise('euclidean', 1024, 128),
-  pairwise('euclidean', 4096, 128),
+  dot(64, 64, 1000, { peer: 'torch', atLeast: 1 }, onTs),
+  dot(256, 512, 10000, { peer: 'torch', atLeast: 1 }, onTs),
+  dot(4096, 128, 4096, { peer: 'torch', atLeast: 1 }, onTs),
+  dot(512, 512, 100000, { peer: 'peak', atLeast: 0.88 }, { peer: 'torch', atLeast: 1 }),
+  pairwise('squaredEuclidean', 1024, 128, {}, { peer: 'faiss', atLeast: 1.3 }, onTs),
+  pairwise('squaredEuclidean', 4096, 128, {}, { peer: 'faiss', atLeast: 1.7 }),
+  pairwise('squaredEuclidean', 4096, 128, { self: true }, { peer: 'squaredEuclidean', atLeast: 1.6 }),
+  pairwise('squaredEuclidean', 4096, 128, { offset: 100 }, { peer: 'squaredEuclidean', atLeast: 0.25 }),
+  pairwise('squaredEuclidean', 10000, 512, {}, { peer: 'faiss', atLeast: 1.1 }),
+  pairwise('euclidean', 8, 64, {}, { peer: 'loop', atLeast: 1 }),
+  pairwise('euclidean', 1024, 128, {}, { peer: 'torch', atLeast: 1.3 }, onTs),
+  pairwise('euclidean', 4096, 128, {}, { peer: 'torch', atLeast: 1.8 }),
+  pairwise('euclidean', 10000, 512, {}, { peer: 'torch', atLeast: 1.15 }),
 ];

@@ -1,48 +1,116 @@
-// npm run bench [-- --only dot,euclidean] [--json FILE]: times every op on what runs here. Rows of one table come from one run, so
-// their ratios hold on a noisy machine; lone times do not.
+// npm run bench [-- --only dot,euclidean] [--json FILE]: times every op on what runs here, beside what a user would pick instead. Rows
+// of one table come from one run, so their ratios hold on a noisy machine; lone times do not.
 import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Bench } from 'tinybench';
-import { info } from '../lib/index.js';
-import { type Row, rows } from './rows.js';
+import { type Isa, info, setBackend, setIsa, setThreads } from '../lib/index.js';
+import { limits, peerTimes } from './peers/index.js';
+import { euclideanLoop } from './peers/loop.js';
+import { type Bar, type Row, rows } from './rows.js';
 
-interface Timing {
+interface Setting {
+  readonly backend: 'ts' | 'native';
+  readonly isa: Isa | null;
+  readonly threads: number;
+}
+
+interface Timing extends Setting {
   readonly op: string;
   readonly shape: readonly number[];
-  readonly backend: string;
   readonly ms: number;
   readonly lo: number;
   readonly hi: number;
   readonly gflops: number;
+  readonly peakGflops: number | null;
 }
 
-async function time(row: Row, backend: string): Promise<Timing> {
-  const bench = new Bench({ time: 1500, iterations: 3, warmupTime: 200, warmupIterations: 1 });
-  bench.add(row.op, row.prepare());
+/** Median, least and most milliseconds of one call. */
+async function time(name: string, call: () => unknown): Promise<{ ms: number; lo: number; hi: number }> {
+  const bench = new Bench({ time: 800, iterations: 3, warmupTime: 100, warmupIterations: 1 });
+  bench.add(name, call);
   const [task] = await bench.run();
   const result = task?.result;
-  if (!result || !('latency' in result)) throw new Error(`${row.op} [${row.shape}] could not be timed: ${JSON.stringify(result)}`);
+  if (!result || !('latency' in result)) throw new Error(`${name} could not be timed: ${JSON.stringify(result)}`);
   const { p50, min, max } = result.latency;
-  return { op: row.op, shape: row.shape, backend, ms: p50, lo: min, hi: max, gflops: row.flops / p50 / 1e6 };
+  return { ms: p50, lo: min, hi: max };
+}
+
+function settingsHere(): Setting[] {
+  const ts: Setting = { backend: 'ts', isa: null, threads: 1 };
+  const { isa, threads, backend } = info();
+  if (backend !== 'native' || !isa) return [ts];
+  const best: Setting = { backend: 'native', isa, threads };
+  const single = { ...best, threads: 1 };
+  const avx2: Setting[] = isa === 'avx512' ? [{ ...single, isa: 'avx2' }] : [];
+  return [best, single, ...avx2, ts];
+}
+
+function apply({ backend, isa, threads }: Setting): void {
+  setBackend(backend);
+  if (isa) setIsa(isa);
+  if (backend === 'native') setThreads(threads);
+}
+
+const label = ({ backend, isa, threads }: Setting): string => (isa ? `${backend} ${isa} ×${threads}` : backend);
+
+function printBar(bar: Bar, value: number | undefined): void {
+  const verdict = value === undefined ? 'not measured here' : value >= bar.atLeast ? 'reached' : 'MISSED';
+  console.log(`    against ${bar.peer}: ${value?.toFixed(2) ?? '-'}, asked for ${bar.atLeast}: ${verdict}`);
+}
+
+async function runRow(row: Row, settings: readonly Setting[], peaks: (setting: Setting) => number | null, done: readonly Timing[]) {
+  const key = `${row.op}:${row.shape.join(',')}`;
+  const call = row.prepare();
+  const timings: Timing[] = [];
+  for (const setting of settings) {
+    if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
+    apply(setting);
+    const times = await time(key, call);
+    const timing = { op: row.op, shape: row.shape, ...setting, ...times, gflops: row.flops / times.ms / 1e6, peakGflops: peaks(setting) };
+    timings.push(timing);
+    const rate = `${timing.ms.toFixed(3).padStart(10)} ms ${timing.gflops.toFixed(1).padStart(8)} GFLOP/s`;
+    const share = timing.peakGflops ? `  ${((100 * timing.gflops) / timing.peakGflops).toFixed(0)} % of peak` : '';
+    console.log(`${row.op.padEnd(22)} ${`[${row.shape}]`.padEnd(18)} ${label(setting).padEnd(18)}${rate}${share}`);
+  }
+  const [best] = timings;
+  if (!best || row.bars.length === 0) return timings;
+  const others = peerTimes(key);
+  const sameShape = (t: Timing): boolean => t.shape.join() === row.shape.join() && label(t) === label(best);
+  const ratioTo: Record<string, () => Promise<number | undefined>> = {
+    peak: async () => best.peakGflops && best.gflops / best.peakGflops,
+    loop: async () => (await time('loop', euclideanLoop(...(row.shape as [number, number, number])))).ms / best.ms,
+    ts: async () => {
+      const [ts, avx2] = [
+        timings.find((t) => t.backend === 'ts'),
+        timings.find((t) => t.isa === 'avx2') ?? timings.find((t) => t.threads === 1),
+      ];
+      return ts && avx2 && ts !== avx2 ? ts.ms / avx2.ms : undefined;
+    },
+  } as never;
+  for (const bar of row.bars) {
+    const earlier = done.find((t) => t.op === bar.peer && sameShape(t));
+    const other = others.get(bar.peer) ?? earlier?.ms;
+    printBar(bar, other ? other / best.ms : await ratioTo[bar.peer]?.());
+  }
+  return timings;
 }
 
 async function main({ only, json }: { only?: string; json: string }): Promise<void> {
   const names = only?.split(',');
-  const timings: Timing[] = [];
-  for (const row of rows.filter(({ op }) => !names || names.includes(op))) {
-    const { backend } = info();
-    if (row.tooSlowOn?.includes(backend)) continue;
-    const timing = await time(row, backend);
-    timings.push(timing);
-    console.log(
-      `${row.op.padEnd(18)} ${`[${row.shape}]`.padEnd(18)} ${backend.padEnd(7)} ${timing.ms.toFixed(2).padStart(9)} ms  ${timing.gflops.toFixed(2).padStart(7)} GFLOP/s`,
-    );
+  const settings = settingsHere();
+  const measured = limits(settings);
+  const peaks = ({ isa, threads }: Setting): number | null =>
+    measured.find((l) => l.isa === isa && l.threads === threads)?.peakGflops ?? null;
+  for (const { isa, threads, peakGflops, readGBs } of measured) {
+    console.log(peakGflops ? `peak ${isa} ×${threads}: ${peakGflops} GFLOP/s` : `reading memory ×${threads}: ${readGBs} GB/s`);
   }
+  const timings: Timing[] = [];
+  for (const row of rows.filter(({ op }) => !names || names.includes(op))) timings.push(...(await runRow(row, settings, peaks, timings)));
   writeFileSync(json, `${JSON.stringify(timings, undefined, 1)}\n`);
 }
 
 new Command('bench')
-  .description('Times the ops of the library.')
+  .description('Times the ops of the library, beside what a user would pick instead where that is installed (bench/peers/index.ts).')
   .option('--only <ops>', 'these ops, separated by commas')
   .option('--json <file>', 'where the rows go', 'bench/results.json')
   .action(main)

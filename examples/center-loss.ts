@@ -17,9 +17,9 @@ for (let step = 0; step < 200; step++) {
   const softmax = linearCrossEntropy(x, weights, labels, { reduction: 'sum' });
   const center = centers.loss(x, labels, { reduction: 'halfSum' });
   centers.update(x, labels);
-  const [fromSoftmax, fromCenter] = [softmax.gradEmbeddings?.data, center.gradEmbeddings?.data];
+  const [fromSoftmax, fromCenter] = [softmax.gradEmbeddings.data, center.gradEmbeddings.data];
   for (let i = 0; i < x.data.length; i++) {
-    x.data[i] = (x.data[i] as number) - 0.1 * ((fromSoftmax?.[i] ?? 0) + 0.5 * (fromCenter?.[i] ?? 0));
+    x.data[i] = (x.data[i] as number) - 0.1 * ((fromSoftmax[i] as number) + 0.5 * (fromCenter[i] as number));
   }
   [softmaxLoss, centerLoss] = [softmax.loss / count, center.loss / count];
 }

@@ -36,7 +36,7 @@ for (let step = 0; step < 300; step++) {
   const x = takeRows(data, rows);
   const batch = rows.map((row) => labels[row] as number);
   const { gradEmbeddings } = batchTripletLoss(embed(x), batch, { mining: 'batchHard', normalize: false, soft: true, margin: 0 });
-  const gradient = matmul(gradEmbeddings as Matrix, x, { transposeA: true });
+  const gradient = matmul(gradEmbeddings, x, { transposeA: true });
   for (let i = 0; i < weights.data.length; i++) weights.data[i] = (weights.data[i] as number) - 0.05 * (gradient.data[i] as number);
 }
 const after = retrieval(embed(data), labels).precisionAt1;

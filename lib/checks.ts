@@ -1,6 +1,6 @@
 // The one place for argument checks. Order in every op: types, detached, shapes, option ranges, label range, aliasing;
 // nothing is written before all have passed.
-import { describe, failure } from './errors.js';
+import { allocated, describe, failure } from './errors.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
 
 /** Integer class labels, one per row. */
@@ -49,11 +49,11 @@ export function checkBoolean(argument: string, value: unknown): boolean {
  * Options are a plain object with known names only: a misspelt option must not be ignored in silence. Returns a copy, each option
  * read once, so that a getter can neither change its mind after a check nor run again after one.
  */
-export function checkOptions<T extends object>(options: T, known: readonly string[]): T {
-  if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', 'options', 'an object', describe(options));
+export function checkOptions<T extends object>(options: T, known: readonly string[], argument = 'options'): T {
+  if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', argument, 'an object', describe(options));
   for (const name of Object.keys(options)) {
     if (!known.includes(name))
-      throw failure('ERR_OPTION_RANGE', `options.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
+      throw failure('ERR_OPTION_RANGE', `${argument}.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
   }
   const copy: Record<string, unknown> = {};
   for (const name of known) {
@@ -63,13 +63,18 @@ export function checkOptions<T extends object>(options: T, known: readonly strin
   return copy as T;
 }
 
+/** `options.out` where it holds several matrices by name, each still to be checked. */
+export function checkOut<Out extends object>(out: Out | undefined, known: readonly (keyof Out & string)[]): Out {
+  return checkOptions(out === undefined ? ({} as Out) : out, known, 'options.out');
+}
+
 // A detached view and a shrunk one both report a length of 0; only the buffer tells them apart. V8 11 (Node 20) may even
 // report a detached view's old length from optimised code that has met resizable buffers; the buffer's own is right.
-const resizableArrayBuffer = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached')?.get;
+const detachedGetter = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, 'detached')?.get;
 function isDetached(view: ArrayBufferView): boolean {
   const { buffer } = view;
   if (!(buffer instanceof ArrayBuffer)) return false;
-  if (resizableArrayBuffer) return resizableArrayBuffer.call(buffer) as boolean;
+  if (detachedGetter) return detachedGetter.call(buffer) as boolean;
   if (buffer.byteLength !== 0) return false;
   try {
     new Uint8Array(buffer);
@@ -150,8 +155,8 @@ export interface LabelRules {
 
 const wholeInt32 = 'integers within int32';
 
-/** One label per row as an Int32Array (the caller's own, where it is one). */
-export function checkLabels(argument: string, labels: unknown, rows: number, rules: LabelRules = {}): Int32Array {
+/** One label per row, or any number of them, as an Int32Array (the caller's own, where it is one). */
+export function checkLabels(argument: string, labels: unknown, rows?: number, rules: LabelRules = {}): Int32Array {
   const typed =
     labels instanceof Int32Array || labels instanceof Uint8Array || labels instanceof Uint16Array || labels instanceof Uint32Array;
   if (!typed && !Array.isArray(labels)) {
@@ -159,12 +164,13 @@ export function checkLabels(argument: string, labels: unknown, rows: number, rul
   }
   if (typed) checkAttached(argument, labels);
   const values = labels as ArrayLike<number>;
-  if (values.length !== rows) throw failure('ERR_SHAPE', argument, `one label per row, ${rows}`, `${values.length}`);
+  const count = values.length;
+  if (rows !== undefined && count !== rows) throw failure('ERR_SHAPE', argument, `one label per row, ${rows}`, `${count}`);
   const { classes, ignoreIndex } = rules;
   const expected =
     classes === undefined ? wholeInt32 : `integers in [0, ${classes})${ignoreIndex === undefined ? '' : ` or ${ignoreIndex}`}`;
-  const checked = labels instanceof Int32Array ? labels : new Int32Array(rows);
-  for (let i = 0; i < rows; i++) {
+  const checked = labels instanceof Int32Array ? labels : new Int32Array(count);
+  for (let i = 0; i < count; i++) {
     const label = values[i] as number;
     const whole = Number.isInteger(label) && label === (label | 0);
     const inRange = classes === undefined || label === ignoreIndex || (label >= 0 && label < classes);
@@ -177,6 +183,27 @@ export function checkLabels(argument: string, labels: unknown, rows: number, rul
 /** 0 or 1 per row: "same class" flags, genuine/impostor labels. */
 export function checkFlags(argument: string, flags: unknown, rows: number): Int32Array {
   return checkLabels(argument, flags, rows, { classes: 2 });
+}
+
+/** Row numbers in [0, rows), read once into memory of our own. */
+export function checkRowNumbers(argument: string, indices: unknown, rows: number): Float64Array {
+  const { length } = (typeof indices === 'object' && indices !== null ? indices : {}) as { length?: unknown };
+  if (!Number.isSafeInteger(length) || (length as number) < 0)
+    throw failure('ERR_TYPE', argument, 'an array or typed array of row numbers', describe(indices));
+  if (ArrayBuffer.isView(indices)) checkAttached(argument, indices);
+  const checked = allocated(argument, `${length} row numbers`, () => new Float64Array(length as number));
+  for (let i = 0; i < checked.length; i++) {
+    const row = (indices as ArrayLike<number>)[i];
+    if (!Number.isInteger(row) || (row as number) < 0 || (row as number) >= rows)
+      throw failure('ERR_OPTION_RANGE', `${argument}[${i}]`, `an integer in [0, ${rows})`, describe(row));
+    checked[i] = row as number;
+  }
+  return checked;
+}
+
+/** Seeds of the random generator: its state is 32 bits, and a number beyond them would share its stream with another. */
+export function checkSeed(argument: string, seed: unknown): number {
+  return checkInteger(argument, seed, 0, 2 ** 32 - 1);
 }
 
 type Memory = Matrix | IndexMatrix | ArrayBufferView | undefined;

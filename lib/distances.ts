@@ -1,6 +1,6 @@
 import { backend } from './backend.js';
 import { checkChoice, checkMatrix, checkMatrixOf, checkMemory, checkOptions, looksLikeMatrix } from './checks.js';
-import { type Matrix, zeros } from './matrix.js';
+import { type Matrix, outputOf, zeros } from './matrix.js';
 import { type DistancesGradientOp, type DistancesOp, type Metric, metrics } from './ops/distances.js';
 
 export interface DistancesOptions {
@@ -22,7 +22,7 @@ export function resolveDistances(x: Matrix, y: Matrix | undefined, options: Dist
   y = y === undefined ? x : checkMatrix('y', y, d);
   options = checkOptions(options, distancesOptions);
   const m = y.shape[0];
-  const out = options.out === undefined ? zeros(n, m) : checkMatrixOf('options.out', options.out, n, m);
+  const out = outputOf(options.out, n, m);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
   checkMemory({ 'options.out': out }, { x, y });
   const op: DistancesOp = { x: x.data, y: y.data, n, m, d, metric, out: out.data };
@@ -36,7 +36,7 @@ export function splitArguments<Options>(second: Matrix | Options, third: Options
 
 /**
  * Distances between the rows of x [N, D] and y [M, D], [N, M]; with x alone, between its own rows, where the
- * diagonal of a distance is exactly 0. Computed from differences, so near duplicates keep their digits.
+ * diagonal of a distance is exactly 0 (save for `squaredEuclidean`, `euclidean` and `manhattan` of a row that holds an infinity or a NaN: NaN). Computed from differences, so near duplicates keep their digits.
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY
  */
 export function distances(x: Matrix, options?: DistancesOptions): Matrix;

@@ -60,6 +60,16 @@ export function failure(code: ErrorCode, argument: string, expected: string, rec
   return Object.assign(error, { code, argument, expected, received }) as HypersphereError;
 }
 
+/** What `create` allocates; where that does not fit, an error that names the argument to blame. */
+export function allocated<T>(argument: string, wanted: string, create: () => T): T {
+  try {
+    return create();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw failure('ERR_OUT_OF_MEMORY', argument, `memory for ${wanted}`, error.message);
+  }
+}
+
 /** A short description of any value for an error message. */
 export function describe(value: unknown): string {
   if (value === null || value === undefined) return String(value);

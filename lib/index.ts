@@ -2,7 +2,14 @@
 export { type BackendName, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
-export { type DistancesGradientOptions, type DistancesOptions, distances, distancesGradient } from './distances.js';
+export {
+  type DistancesGradient,
+  type DistancesGradientOptions,
+  type DistancesGradients,
+  type DistancesOptions,
+  distances,
+  distancesGradient,
+} from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
@@ -15,8 +22,16 @@ export {
   type ContrastiveLossResult,
   contrastiveLoss,
 } from './losses/contrastive.js';
-export { type HardmaxLossOptions, type HardmaxLossResult, hardmax, hardmaxHingeLoss, hardmaxLoss } from './losses/hardmax.js';
+export {
+  type HardmaxHingeLossOptions,
+  type HardmaxLossOptions,
+  type HardmaxLossResult,
+  hardmax,
+  hardmaxHingeLoss,
+  hardmaxLoss,
+} from './losses/hardmax.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
+export type { Backward, OptionalGradients } from './losses/outputs.js';
 export {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,

@@ -1,7 +1,7 @@
 import { backend } from './backend.js';
-import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkOptions } from './checks.js';
+import { checkBoolean, checkMatrix, checkMemory, checkOptions } from './checks.js';
 import { failure } from './errors.js';
-import { type Matrix, zeros } from './matrix.js';
+import { type Matrix, outputOf } from './matrix.js';
 import type { MatmulOp } from './ops/distances.js';
 
 export interface MatmulOptions {
@@ -25,7 +25,7 @@ export function resolveMatmul(a: Matrix, b: Matrix, options: MatmulOptions) {
   const [rows, inner] = transposeA ? [a.shape[1], a.shape[0]] : a.shape;
   const [innerB, cols] = transposeB ? [b.shape[1], b.shape[0]] : b.shape;
   if (innerB !== inner) throw failure('ERR_SHAPE', 'b', `an inner dimension of ${inner}`, `${innerB}`);
-  const out = options.out === undefined ? zeros(rows, cols) : checkMatrixOf('options.out', options.out, rows, cols);
+  const out = outputOf(options.out, rows, cols);
   checkMemory({ 'options.out': out }, { a, b });
   const op: MatmulOp = { a: a.data, b: b.data, transposeA, transposeB, rows, inner, cols, out: out.data };
   return { op, out, given: options.out };

@@ -1,8 +1,8 @@
 // What the library computes on: rows of float32 in one array. Structural, so that what an .npy reader or an
 // ndarray hands out fits as it is.
 import { adviseHuge } from './backend.js';
-import { checkInteger } from './checks.js';
-import { describe, failure } from './errors.js';
+import { checkInteger, checkMatrixOf } from './checks.js';
+import { allocated, describe, failure } from './errors.js';
 
 /** Row-major float32 matrix; `data.length === shape[0] * shape[1]`. Subarrays are welcome. */
 export interface Matrix {
@@ -46,11 +46,11 @@ export function zeros(rows: number, cols: number): Matrix {
   return { data, shape: [rows, cols] };
 }
 
+/** Where a result goes: the caller's `out`, of the right shape, or a fresh matrix. */
+export function outputOf(given: Matrix | undefined, rows: number, cols: number): Matrix {
+  return given === undefined ? zeros(rows, cols) : checkMatrixOf('options.out', given, rows, cols);
+}
+
 function allocate(rows: number, cols: number, create: (length: number) => Float32Array): Float32Array {
-  try {
-    return create(rows * cols);
-  } catch (error) {
-    if (!(error instanceof RangeError)) throw error;
-    throw failure('ERR_OUT_OF_MEMORY', 'the result', `memory for ${rows} × ${cols} values`, error.message);
-  }
+  return allocated('the result', `${rows} × ${cols} values`, () => create(rows * cols));
 }

@@ -8,6 +8,7 @@ import {
   checkMemory,
   checkNumber,
   checkOptions,
+  checkSeed,
   type Labels,
 } from './checks.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
@@ -41,6 +42,16 @@ export interface MineTripletsOptions {
   readonly maxTriplets?: number;
 }
 
+/** What decides which triplets of a batch are chosen, checked and with its defaults. */
+export function checkMiningRule(options: MineTripletsOptions) {
+  return {
+    strategy: checkChoice('options.strategy', options.strategy ?? 'batchHard', tripletStrategies),
+    distance: checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances),
+    normalize: checkBoolean('options.normalize', options.normalize ?? true),
+    margin: checkNumber('options.margin', options.margin ?? 0.2, { min: 0 }),
+  };
+}
+
 /**
  * Selects triplets (anchor, positive, negative) of a batch, [T, 3], sorted; ties go to the lowest index, and a batch without any gives [0, 3].
  * Holds the B × B distances.
@@ -52,15 +63,12 @@ export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOpt
   x = checkMatrix('x', x);
   options = checkOptions(options, ['strategy', 'distance', 'normalize', 'margin', 'seed', 'maxTriplets']);
   const [n, d] = x.shape;
-  const strategy = checkChoice('options.strategy', options.strategy ?? 'batchHard', tripletStrategies);
-  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
-  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
-  const seed = checkInteger('options.seed', options.seed ?? 0, 0);
+  const rule = checkMiningRule(options);
+  const seed = checkSeed('options.seed', options.seed ?? 0);
   const maxTriplets = checkInteger('options.maxTriplets', options.maxTriplets ?? 2 ** 26, 0);
   const checked = checkLabels('labels', labels, n);
   checkMemory({}, { x, labels: checked });
-  const data = backend().mineTriplets({ x: x.data, labels: checked, n, d, strategy, distance, normalize, margin, seed, maxTriplets });
+  const data = backend().mineTriplets({ x: x.data, labels: checked, n, d, ...rule, seed, maxTriplets });
   return { data, shape: [data.length / 3, 3] };
 }
 

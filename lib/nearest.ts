@@ -1,5 +1,5 @@
 import { backend } from './backend.js';
-import { checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions } from './checks.js';
+import { checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions, checkOut } from './checks.js';
 import { splitArguments } from './distances.js';
 import { failure } from './errors.js';
 import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
@@ -33,18 +33,17 @@ export function nearest(x: Matrix, galleryOrOptions: Matrix | NearestOptions = {
   const [n, d] = x.shape;
   const gallery = given === undefined ? x : checkMatrix('gallery', given, d);
   const options = checkOptions(wanted, ['k', 'metric', 'out']);
-  const out = checkOptions(options.out ?? {}, ['indices', 'distances']);
+  const out = checkOut(options.out, ['indices', 'distances']);
   const m = gallery.shape[0];
   const excludeSelf = given === undefined;
   const candidates = excludeSelf ? m - 1 : m;
   if (candidates < 1) throw failure('ERR_SHAPE', given ? 'gallery' : 'x', 'at least one candidate row', `${m} rows`);
   const k = checkInteger('options.k', options.k ?? 1, 1, candidates);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
-  const indices: IndexMatrix = out.indices
-    ? checkIndexMatrix('options.out.indices', out.indices, k)
-    : { data: new Int32Array(n * k), shape: [n, k] };
+  const indices: IndexMatrix =
+    out.indices !== undefined ? checkIndexMatrix('options.out.indices', out.indices, k) : { data: new Int32Array(n * k), shape: [n, k] };
   if (indices.shape[0] !== n) throw failure('ERR_SHAPE', 'options.out.indices', `shape [${n}, ${k}]`, `[${indices.shape.join(', ')}]`);
-  const found = out.distances ? checkMatrixOf('options.out.distances', out.distances, n, k) : zeros(n, k);
+  const found = out.distances !== undefined ? checkMatrixOf('options.out.distances', out.distances, n, k) : zeros(n, k);
   checkMemory({ 'options.out.indices': indices, 'options.out.distances': found }, { x, gallery });
   backend().nearest({ x: x.data, gallery: gallery.data, n, m, d, metric, k, excludeSelf, indices: indices.data, distances: found.data });
   return { indices, distances: found };

@@ -1,6 +1,7 @@
 import { backend } from './backend.js';
 import { checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from './checks.js';
-import { type Matrix, zeros } from './matrix.js';
+import { type Matrix, outputOf } from './matrix.js';
+import { shortest } from './ops/types.js';
 
 export interface NormalizeOptions {
   /** Shortest length divided by, > 0, default 1e-12 (as PyTorch's `F.normalize`). */
@@ -14,8 +15,8 @@ function resolve(x: Matrix, options: NormalizeOptions) {
   x = checkMatrix('x', x);
   options = checkOptions(options, normalizeOptions);
   const [n, d] = x.shape;
-  const out = options.out === undefined ? zeros(n, d) : checkMatrixOf('options.out', options.out, n, d);
-  const eps = checkNumber('options.eps', options.eps ?? 1e-12, { min: 0, exclusive: true });
+  const out = outputOf(options.out, n, d);
+  const eps = checkNumber('options.eps', options.eps ?? shortest, { min: 0, exclusive: true });
   return { op: { x: x.data, n, d, eps }, x, out, given: options.out };
 }
 

@@ -1,7 +1,7 @@
-import { checkInteger, checkLabels, checkMatrix, checkOptions, type Labels } from './checks.js';
-import { failure } from './errors.js';
+import { checkInteger, checkLabels, checkMatrix, checkOptions, checkSeed, type Labels } from './checks.js';
+import { describe, failure, HypersphereError } from './errors.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
-import { type MineTripletsOptions, mineTriplets } from './mining.js';
+import { checkMiningRule, type MineTripletsOptions, mineTriplets } from './mining.js';
 import { createRandom, type Random } from './random.js';
 import { chooseFirst, rowsByClass } from './sampling.js';
 
@@ -10,7 +10,7 @@ export interface OfflineMinerOptions extends Omit<MineTripletsOptions, 'maxTripl
   readonly labels: Labels;
   /** n: select again every n steps, at least 1. */
   readonly every: number;
-  /** Rows to embed at each selection, at least 2: spread evenly over the classes. */
+  /** Rows to embed at each selection, at least 2: spread evenly over as many classes as can have two rows each. */
   readonly subset: number;
   /** Triplets handed out at most, default 100,000; beyond it a uniform sample of them. */
   readonly maxTriplets?: number;
@@ -35,20 +35,21 @@ export class OfflineMiner {
   readonly #every: number;
   readonly #subset: number;
   readonly #maxTriplets: number;
-  readonly #mining: MineTripletsOptions;
+  readonly #rule: ReturnType<typeof checkMiningRule>;
   readonly #random: Random;
 
-  /** @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE */
+  /** @throws ERR_TYPE, ERR_SHAPE without any label, ERR_OPTION_RANGE, ERR_LABEL_RANGE */
   constructor(options: OfflineMinerOptions) {
     options = checkOptions(options, optionNames);
-    const { labels, every, subset, maxTriplets = 100_000, seed = 0, ...mining } = options;
-    this.#labels = checkLabels('options.labels', labels, (labels as ArrayLike<number>).length);
-    this.#every = checkInteger('options.every', every, 1);
-    this.#subset = checkInteger('options.subset', subset, 2);
-    this.#maxTriplets = checkInteger('options.maxTriplets', maxTriplets, 1);
-    this.#random = createRandom(checkInteger('options.seed', seed, 0));
+    this.#every = checkInteger('options.every', options.every, 1);
+    this.#subset = checkInteger('options.subset', options.subset, 2);
+    this.#maxTriplets = checkInteger('options.maxTriplets', options.maxTriplets ?? 100_000, 1);
+    this.#rule = checkMiningRule({ ...options, strategy: options.strategy ?? 'faceNetSemiHard' });
+    this.#random = createRandom(checkSeed('options.seed', options.seed ?? 0));
+    // A copy: the miner outlives the call, and the caller's array may change.
+    this.#labels = checkLabels('options.labels', options.labels).slice();
+    if (this.#labels.length === 0) throw failure('ERR_SHAPE', 'options.labels', 'at least one row', 'none');
     this.#classes = [...rowsByClass(this.#labels).values()];
-    this.#mining = { strategy: 'faceNetSemiHard', ...mining };
   }
 
   /** Whether this training step, counted from 0, starts with a new selection. */
@@ -59,32 +60,64 @@ export class OfflineMiner {
   /**
    * Embeds a fresh subset and returns its triplets as row numbers of the data set, [T, 3].
    * @param embed gives the embeddings [rows.length, D] of these rows, by the newest network
-   * @throws what `mineTriplets` throws; ERR_SHAPE when `embed` returns another number of rows
+   * @throws ERR_TYPE, ERR_SHAPE when `embed` returns another number of rows, ERR_OUT_OF_MEMORY when the rule selects more than 2²⁶ triplets
    */
   async refresh(embed: (rows: Int32Array) => Matrix | Promise<Matrix>): Promise<IndexMatrix> {
+    if (typeof embed !== 'function') throw failure('ERR_TYPE', 'embed', 'a function', describe(embed));
     const rows = this.#drawSubset();
     const x = checkMatrix('embed(rows)', await embed(rows));
     if (x.shape[0] !== rows.length) throw failure('ERR_SHAPE', 'embed(rows)', `${rows.length} rows`, `${x.shape[0]}`);
     const labels = rows.map((row) => this.#labels[row] as number);
-    const seed = this.#random.integer(2 ** 32);
-    const mined = mineTriplets(x, labels, { ...this.#mining, seed, maxTriplets: largestSelection });
+    const mined = this.#select(x, labels);
     return this.#limit({ data: mined.data.map((i) => rows[i] as number), shape: mined.shape });
   }
 
-  /** Round robin over the shuffled classes, so that every class present has rows to pair. */
+  #select(x: Matrix, labels: Int32Array): IndexMatrix {
+    const seed = this.#random.integer(2 ** 32);
+    try {
+      return mineTriplets(x, labels, { ...this.#rule, seed, maxTriplets: largestSelection });
+    } catch (error) {
+      if (!(error instanceof HypersphereError && error.code === 'ERR_OUT_OF_MEMORY')) throw error;
+      // The bound that was passed is ours; what the caller can change is the subset.
+      const room = `a subset in which '${this.#rule.strategy}' selects at most ${largestSelection} triplets`;
+      throw failure('ERR_OUT_OF_MEMORY', 'options.subset', room, `${labels.length} rows with more`);
+    }
+  }
+
+  /**
+   * Round robin over shuffled classes, one row of each in turn, until there are enough. A class of two rows or more gets two at least, so
+   * that it can pair: classes are let in only while there is room for that, two of them in any case, for the negatives' sake.
+   */
   #drawSubset(): Int32Array {
     const wanted = Math.min(this.#subset, this.#labels.length);
-    // Two rows of a class at least: a class with one row in the subset yields no positive.
-    const classes = Math.max(1, Math.min(this.#classes.length, Math.floor(wanted / 2)));
-    chooseFirst(this.#classes, classes, this.#random);
-    const perClass = Math.ceil(wanted / classes);
-    const rows: number[] = [];
-    for (const group of this.#classes.slice(0, classes)) {
-      const take = Math.min(perClass, group.length, wanted - rows.length);
-      chooseFirst(group, take, this.#random);
-      rows.push(...group.slice(0, take));
+    chooseFirst(this.#classes, this.#classes.length, this.#random);
+    let [needed, admitted] = [0, 0];
+    for (const group of this.#classes) {
+      needed += Math.min(2, group.length);
+      if (needed > wanted && admitted >= 2) break;
+      admitted++;
     }
-    return Int32Array.from(rows);
+    const present = this.#classes.slice(0, admitted);
+    // Small classes are used up first; the others share what is left.
+    const counts = present.map(() => 0);
+    let left = Math.min(
+      wanted,
+      present.reduce((sum, group) => sum + group.length, 0),
+    );
+    while (left > 0) {
+      for (let c = 0; c < present.length && left > 0; c++) {
+        if ((counts[c] as number) >= (present[c] as number[]).length) continue;
+        counts[c] = (counts[c] as number) + 1;
+        left--;
+      }
+    }
+    return Int32Array.from(
+      present.flatMap((group, c) => {
+        const count = counts[c] as number;
+        chooseFirst(group, count, this.#random);
+        return group.slice(0, count);
+      }),
+    );
   }
 
   /** A uniform sample of at most maxTriplets, in the order they had. */

@@ -20,6 +20,7 @@ import {
 } from './distances.js';
 import { describe, failure } from './errors.js';
 import { type CenterLossOptions, type CenterLossResult, centerLossOptions, resolveCenterLoss } from './losses/center.js';
+import type { Backward, OptionalGradients } from './losses/outputs.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
 import type { Matrix } from './matrix.js';
 import { fromNative, type NativeOps, type NativeTask, type NativeTasks } from './native/binding.js';
@@ -202,8 +203,20 @@ export async function centerLoss(
   x: Matrix,
   labels: Labels,
   centers: Matrix,
+  options?: CenterLossOptions & Backward & Abortable,
+): Promise<CenterLossResult>;
+export async function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
+  options?: CenterLossOptions & Abortable,
+): Promise<OptionalGradients<CenterLossResult>>;
+export async function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
   options: CenterLossOptions & Abortable = {},
-): Promise<CenterLossResult> {
+): Promise<OptionalGradients<CenterLossResult>> {
   const { signal, rest } = splitSignal(options, centerLossOptions);
   const { op, finish, gradEmbeddings, gradCenters, given } = resolveCenterLoss(x, labels, centers, rest);
   const gradX = gradEmbeddings && stableOutput(given.gradEmbeddings, gradEmbeddings, 'options.out.gradEmbeddings');

@@ -2,6 +2,8 @@
 // filled by splitmix32. Built on Math.imul and 32-bit adds: the usual linear congruential formula exceeds 2⁵³ in JavaScript,
 // loses its low bits and falls into short cycles.
 
+import { checkInteger, checkSeed } from './checks.js';
+
 /** A reproducible stream of random numbers. The methods are bound: they can be passed around. */
 export interface Random {
   /** Uniform in [0, 1), 32 bits. */
@@ -14,9 +16,12 @@ export interface Random {
   readonly shuffle: <T extends { readonly length: number; [index: number]: unknown }>(array: T) => T;
 }
 
-/** The stream that belongs to `seed`, any number; equal seeds give equal streams on every machine. */
+/**
+ * The stream that belongs to `seed`, an integer in [0, 2³²); equal seeds give equal streams on every machine.
+ * @throws ERR_TYPE, ERR_OPTION_RANGE
+ */
 export function createRandom(seed: number): Random {
-  let state = seed | 0;
+  let state = checkSeed('seed', seed) | 0;
   const mix = (): number => {
     state = (state + 0x9e3779b9) | 0;
     let z = state ^ (state >>> 16);
@@ -38,6 +43,7 @@ export function createRandom(seed: number): Random {
   for (let i = 0; i < 12; i++) bits();
   const next = (): number => bits() / 2 ** 32;
   const integer = (bound: number): number => {
+    checkInteger('bound', bound, 1, 2 ** 32);
     const limit = 2 ** 32 - (2 ** 32 % bound);
     let value = bits();
     while (value >= limit) value = bits();

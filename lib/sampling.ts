@@ -1,7 +1,17 @@
 // Drawing batches from labels: random pairs, P×K batches, and the rows themselves.
-import { checkInteger, checkLabels, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, type Labels } from './checks.js';
-import { describe, failure } from './errors.js';
-import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
+import {
+  checkInteger,
+  checkLabels,
+  checkMatrix,
+  checkMemory,
+  checkNumber,
+  checkOptions,
+  checkRowNumbers,
+  checkSeed,
+  type Labels,
+} from './checks.js';
+import { allocated, failure } from './errors.js';
+import { type IndexMatrix, type Matrix, outputOf } from './matrix.js';
 import { createRandom, type Random } from './random.js';
 
 /** Rows of every class, classes in the order of first appearance. */
@@ -39,14 +49,14 @@ export interface SampledPairs {
  * Random pairs of rows, which contrastive training starts from. A positive pair starts from a uniform row among those that have a partner,
  * a negative one from a uniform row; the other side is uniform among the rows that fit.
  * @param labels one per row of the data set, compared for equality only
- * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE when the labels hold no pair of a kind asked for
+ * @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE when the labels hold no pair of a kind asked for, ERR_OUT_OF_MEMORY
  */
 export function samplePairs(labels: Labels, options: SamplePairsOptions): SampledPairs {
   options = checkOptions(options, ['count', 'positiveShare', 'seed']);
   const count = checkInteger('options.count', options.count, 0);
   const share = checkNumber('options.positiveShare', options.positiveShare ?? 0.5, { min: 0, max: 1 });
-  const random = createRandom(checkInteger('options.seed', options.seed ?? 0, 0));
-  const checked = checkLabels('labels', labels, (labels as ArrayLike<number>).length);
+  const random = createRandom(checkSeed('options.seed', options.seed ?? 0));
+  const checked = checkLabels('labels', labels);
   const groups = rowsByClass(checked);
   const partnered = [...groups.values()].filter((rows) => rows.length > 1).flat();
   const positives = Math.round(count * share);
@@ -54,12 +64,15 @@ export function samplePairs(labels: Labels, options: SamplePairsOptions): Sample
     throw failure('ERR_LABEL_RANGE', 'labels', 'a class with two rows for the positive pairs', 'none');
   if (positives < count && groups.size < 2)
     throw failure('ERR_LABEL_RANGE', 'labels', 'two classes for the negative pairs', `${groups.size}`);
-  const same = random.shuffle(Uint8Array.from({ length: count }, (_, i) => (i < positives ? 1 : 0)));
+  const { data, same } = allocated('options.count', `${count} pairs`, () => ({
+    data: new Int32Array(2 * count),
+    same: new Uint8Array(count),
+  }));
+  random.shuffle(same.fill(1, 0, positives));
   // Rows in the order of their classes: partners and strangers of a row are then ranges, drawn without rejection.
   const ordered = Int32Array.from([...groups.values()].flat());
   const placeOf = new Int32Array(ordered.length);
   ordered.forEach((row, place) => (placeOf[row] = place));
-  const data = new Int32Array(2 * count);
   same.forEach((positive, i) => {
     const first = positive ? pick(partnered, random) : random.integer(ordered.length);
     const own = groups.get(checked[first] as number) as number[];
@@ -81,7 +94,7 @@ export function samplePairs(labels: Labels, options: SamplePairsOptions): Sample
 export interface BalancedBatchesOptions {
   /** P: classes in a batch. */
   readonly classes: number;
-  /** K: rows of each. */
+  /** K: rows of each; P·K is at most 2²⁶. */
   readonly perClass: number;
   /** Default 0. */
   readonly seed?: number;
@@ -94,10 +107,10 @@ export interface BalancedBatchesOptions {
  */
 export function balancedBatches(labels: Labels, options: BalancedBatchesOptions): Generator<Int32Array, never, void> {
   options = checkOptions(options, ['classes', 'perClass', 'seed']);
-  const groups = [...rowsByClass(checkLabels('labels', labels, (labels as ArrayLike<number>).length)).values()];
+  const groups = [...rowsByClass(checkLabels('labels', labels)).values()];
   const classes = checkInteger('options.classes', options.classes, 1, groups.length);
-  const perClass = checkInteger('options.perClass', options.perClass, 1);
-  return draw(groups, classes, perClass, createRandom(checkInteger('options.seed', options.seed ?? 0, 0)));
+  const perClass = checkInteger('options.perClass', options.perClass, 1, Math.max(1, Math.floor(2 ** 26 / classes)));
+  return draw(groups, classes, perClass, createRandom(checkSeed('options.seed', options.seed ?? 0)));
 }
 
 function* draw(groups: number[][], classes: number, perClass: number, random: Random): Generator<Int32Array, never, void> {
@@ -123,22 +136,15 @@ export function chooseFirst(items: unknown[], count: number, random: Random): vo
 
 /**
  * The rows of x named by `indices`, in that order, [indices.length, D].
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE for an index outside [0, N), ERR_ALIAS
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE for an index outside [0, N), ERR_ALIAS, ERR_OUT_OF_MEMORY
  */
 export function takeRows(x: Matrix, indices: ArrayLike<number>, options: { readonly out?: Matrix } = {}): Matrix {
   x = checkMatrix('x', x);
   options = checkOptions(options, ['out']);
   const [n, d] = x.shape;
-  const out = options.out === undefined ? zeros(indices.length, d) : checkMatrixOf('options.out', options.out, indices.length, d);
-  for (let i = 0; i < indices.length; i++) {
-    const row = indices[i] as number;
-    if (!Number.isInteger(row) || row < 0 || row >= n)
-      throw failure('ERR_OPTION_RANGE', `indices[${i}]`, `an integer in [0, ${n})`, describe(row));
-  }
+  const rows = checkRowNumbers('indices', indices, n);
+  const out = outputOf(options.out, rows.length, d);
   checkMemory({ 'options.out': out }, { x });
-  for (let i = 0; i < indices.length; i++) {
-    const row = indices[i] as number;
-    out.data.set(x.data.subarray(row * d, row * d + d), i * d);
-  }
+  rows.forEach((row, i) => out.data.set(x.data.subarray(row * d, row * d + d), i * d));
   return options.out ?? out;
 }

@@ -3,74 +3,19 @@
 #include <stdlib.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "../../native/cpu.h"
 #include "../../native/ops/ops.h"
 #include "../../native/threads/pool.h"
+#include "peak.h"
 
 using namespace hypersphere;
+using bench::Best;
 
 namespace {
-
-double Now() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
-
-// Best of several rounds: the machine is shared, and what is asked is what the code can do.
-double Best(const std::function<void()>& call, double seconds = 0.6) {
-  call();
-  double best = 1e9;
-  const double end = Now() + seconds;
-  do {
-    const double start = Now();
-    call();
-    best = std::min(best, Now() - start);
-  } while (Now() < end);
-  return best;
-}
-
-#if defined(__x86_64__)
-__attribute__((target("avx512f"))) void FmaLoop512(long rounds) {
-  for (long i = 0; i < rounds; i++) {
-    __asm__ volatile(
-        "vfmadd231ps %%zmm0,%%zmm0,%%zmm1\n vfmadd231ps %%zmm0,%%zmm0,%%zmm2\n vfmadd231ps %%zmm0,%%zmm0,%%zmm3\n vfmadd231ps %%zmm0,%%zmm0,%%zmm4\n"
-        "vfmadd231ps %%zmm0,%%zmm0,%%zmm5\n vfmadd231ps %%zmm0,%%zmm0,%%zmm6\n vfmadd231ps %%zmm0,%%zmm0,%%zmm7\n vfmadd231ps %%zmm0,%%zmm0,%%zmm8\n"
-        "vfmadd231ps %%zmm0,%%zmm0,%%zmm9\n vfmadd231ps %%zmm0,%%zmm0,%%zmm10\n vfmadd231ps %%zmm0,%%zmm0,%%zmm11\n vfmadd231ps %%zmm0,%%zmm0,%%zmm12\n" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12");
-  }
-}
-__attribute__((target("avx2,fma"))) void FmaLoop256(long rounds) {
-  for (long i = 0; i < rounds; i++) {
-    __asm__ volatile(
-        "vfmadd231ps %%ymm0,%%ymm0,%%ymm1\n vfmadd231ps %%ymm0,%%ymm0,%%ymm2\n vfmadd231ps %%ymm0,%%ymm0,%%ymm3\n vfmadd231ps %%ymm0,%%ymm0,%%ymm4\n"
-        "vfmadd231ps %%ymm0,%%ymm0,%%ymm5\n vfmadd231ps %%ymm0,%%ymm0,%%ymm6\n vfmadd231ps %%ymm0,%%ymm0,%%ymm7\n vfmadd231ps %%ymm0,%%ymm0,%%ymm8\n"
-        "vfmadd231ps %%ymm0,%%ymm0,%%ymm9\n vfmadd231ps %%ymm0,%%ymm0,%%ymm10\n vfmadd231ps %%ymm0,%%ymm0,%%ymm11\n vfmadd231ps %%ymm0,%%ymm0,%%ymm12\n" ::
-            : "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5", "xmm6", "xmm7", "xmm8", "xmm9", "xmm10", "xmm11", "xmm12");
-  }
-}
-#endif
-
-double Peak(int threads) {
-#if defined(__x86_64__)
-  if (CurrentLevel() == Level::kBaseline) return 0;
-  const bool wide = CurrentLevel() == Level::kAvx512;
-  constexpr long kRounds = 3000000;
-  const double seconds = Best([&] {
-    std::vector<std::thread> others;
-    const auto loop = [&] { wide ? FmaLoop512(kRounds) : FmaLoop256(kRounds); };
-    for (int t = 1; t < threads; t++) others.emplace_back(loop);
-    loop();
-    for (std::thread& other : others) other.join();
-  }, 1.5);
-  return threads * kRounds * 12.0 * (wide ? 32 : 16) / seconds * 1e-9;
-#else
-  (void)threads;
-  return 0;
-#endif
-}
 
 std::vector<float> Values(size_t count, float offset = 0) {
   std::vector<float> values(count);
@@ -92,7 +37,7 @@ void Show(const char* name, size_t n, size_t m, size_t d, double seconds, double
 
 void Run(int threads) {
   SetThreads(threads);
-  const double peak = Peak(threads);
+  const double peak = bench::FmaPeak(threads);
   printf("%s, %d threads, FMA peak %.0f GFLOP/s\n", LevelName(CurrentLevel()), threads, peak);
   const size_t shapes[][3] = {{512, 100000, 512}, {4096, 4096, 128}, {1024, 1024, 128}, {256, 10000, 512}, {64, 1000, 64}, {1, 100000, 128}};
   for (const auto& [n, m, d] : shapes) {

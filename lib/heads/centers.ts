@@ -1,6 +1,7 @@
 import { updateCenters } from '../centers.js';
 import { checkInteger, checkNumber, checkOptions, type Labels } from '../checks.js';
 import { type CenterLossOptions, type CenterLossResult, centerLoss } from '../losses/center.js';
+import type { Backward, OptionalGradients } from '../losses/outputs.js';
 import { type Matrix, zeros } from '../matrix.js';
 
 export interface CentersOptions {
@@ -28,7 +29,9 @@ export class Centers {
   }
 
   /** `centerLoss` against these centers. */
-  loss(x: Matrix, labels: Labels, options?: CenterLossOptions): CenterLossResult {
+  loss(x: Matrix, labels: Labels, options?: CenterLossOptions & Backward): CenterLossResult;
+  loss(x: Matrix, labels: Labels, options?: CenterLossOptions): OptionalGradients<CenterLossResult>;
+  loss(x: Matrix, labels: Labels, options?: CenterLossOptions): OptionalGradients<CenterLossResult> {
     return centerLoss(x, labels, this.matrix, options);
   }
 

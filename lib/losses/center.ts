@@ -1,14 +1,17 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
+import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type CenterLossOp, type CenterReduction, centerReductions } from '../ops/centers.js';
-import { gradientOutput, present } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface CenterLossOptions {
   /** Of q = Σ‖x_i − c_{y_i}‖²: `halfMean` q/2B (default; the authors' Caffe layer), `halfSum` q/2 (the paper), `mean` q/B. */
   readonly reduction?: CenterReduction;
   readonly gradients?: boolean;
-  /** Also return the plain gradient to the centers, for those who train them by an optimiser. Default false: use `updateCenters`. */
+  /**
+   * Also return the plain gradient to the centers, for those who train them by an optimiser. Default: whether `out.gradCenters` is given;
+   * without either use `updateCenters`.
+   */
   readonly gradCenters?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradCenters?: Matrix };
 }
@@ -17,7 +20,7 @@ export interface CenterLossResult {
   readonly loss: number;
   /** ‖x_i − c_{y_i}‖², [B]. */
   readonly perExample: Float32Array;
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
   readonly gradCenters?: Matrix;
 }
 
@@ -30,9 +33,9 @@ export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, op
   centers = checkMatrix('centers', centers, d);
   const classes = centers.shape[0];
   options = checkOptions(options, centerLossOptions);
-  const out = checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradCenters']);
+  const out = checkOut(options.out, ['gradEmbeddings', 'gradCenters']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? false);
+  const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? out.gradCenters !== undefined);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
   const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
@@ -51,7 +54,7 @@ export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, op
     gradX: gradEmbeddings?.data,
     gradCenters: gradCenters?.data,
   };
-  const finish = (loss: number): CenterLossResult => ({ loss, perExample, ...present({ gradEmbeddings, gradCenters }) });
+  const finish = (loss: number): OptionalGradients<CenterLossResult> => ({ loss, perExample, ...present({ gradEmbeddings, gradCenters }) });
   return { op, finish, gradEmbeddings, gradCenters, given: out };
 }
 
@@ -63,7 +66,14 @@ export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, op
  * @param centers [C, D]
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions = {}): CenterLossResult {
+export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options?: CenterLossOptions & Backward): CenterLossResult;
+export function centerLoss(x: Matrix, labels: Labels, centers: Matrix, options?: CenterLossOptions): OptionalGradients<CenterLossResult>;
+export function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
+  options: CenterLossOptions = {},
+): OptionalGradients<CenterLossResult> {
   const { op, finish } = resolveCenterLoss(x, labels, centers, options);
   return finish(backend().centerLoss(op));
 }

@@ -1,7 +1,6 @@
 // What every softmax loss takes and checks alike.
-import { checkChoice, checkLabels, checkMatrixOf, checkNumber, checkVector, type Labels } from '../checks.js';
-import { describe, failure } from '../errors.js';
-import { type Matrix, zeros } from '../matrix.js';
+import { checkChoice, checkInteger, checkLabels, checkNumber, checkVector, type Labels } from '../checks.js';
+import { failure } from '../errors.js';
 import { type ClassificationOp, type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
 
 /** Options that all softmax losses share. */
@@ -36,8 +35,7 @@ export const classificationOptions = [
 export function resolveClassification(labels: Labels, n: number, classes: number, options: ClassificationOptions): ClassificationOp {
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', softmaxReductions);
   const labelSmoothing = checkNumber('options.labelSmoothing', options.labelSmoothing ?? 0, { min: 0, max: 1 });
-  const ignoreIndex = options.ignoreIndex ?? -100;
-  if (!Number.isInteger(ignoreIndex)) throw failure('ERR_OPTION_RANGE', 'options.ignoreIndex', 'an integer', describe(ignoreIndex));
+  const ignoreIndex = checkInteger('options.ignoreIndex', options.ignoreIndex ?? -100, -(2 ** 31), 2 ** 31 - 1);
   const { classWeights, gradOutput } = options;
   if (classWeights !== undefined) {
     checkVector('options.classWeights', classWeights, classes);
@@ -52,15 +50,4 @@ export function resolveClassification(labels: Labels, n: number, classes: number
   const checked = checkLabels('labels', labels, n, { classes, ignoreIndex });
   const perExample = new Float32Array(n);
   return { labels: checked, n, classes, reduction, labelSmoothing, ignoreIndex, classWeights, gradOutput, perExample };
-}
-
-/** The gradient to fill: the caller's, of the right shape, or a fresh one; none when gradients are not wanted. */
-export function gradientOutput(name: string, given: Matrix | undefined, wanted: boolean, rows: number, cols: number): Matrix | undefined {
-  const checked = given === undefined ? undefined : checkMatrixOf(`options.out.${name}`, given, rows, cols);
-  return wanted ? (checked ?? zeros(rows, cols)) : undefined;
-}
-
-/** Leaves out the entries that are undefined, so that an absent gradient is an absent key. */
-export function present<T extends object>(entries: T): { [K in keyof T]?: Exclude<T[K], undefined> } {
-  return Object.fromEntries(Object.entries(entries).filter(([, value]) => value !== undefined)) as never;
 }

@@ -9,11 +9,12 @@ import {
   checkMemory,
   checkNumber,
   checkOptions,
+  checkOut,
   type Labels,
 } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
-import { gradientOutput, present } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface ContrastiveLossOptions {
   /** Distance beyond which two classes cost nothing, > 0, default 1. */
@@ -28,8 +29,8 @@ export interface ContrastiveLossResult {
   readonly loss: number;
   /** ½[y d² + (1 − y)(m − d)₊²], [N]. */
   readonly perExample: Float32Array;
-  readonly gradX1?: Matrix;
-  readonly gradX2?: Matrix;
+  readonly gradX1: Matrix;
+  readonly gradX2: Matrix;
 }
 
 /**
@@ -40,12 +41,24 @@ export interface ContrastiveLossResult {
  * @param same 1 where both rows are of one class, else 0, [N]
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function contrastiveLoss(x1: Matrix, x2: Matrix, same: Labels, options: ContrastiveLossOptions = {}): ContrastiveLossResult {
+export function contrastiveLoss(x1: Matrix, x2: Matrix, same: Labels, options?: ContrastiveLossOptions & Backward): ContrastiveLossResult;
+export function contrastiveLoss(
+  x1: Matrix,
+  x2: Matrix,
+  same: Labels,
+  options?: ContrastiveLossOptions,
+): OptionalGradients<ContrastiveLossResult>;
+export function contrastiveLoss(
+  x1: Matrix,
+  x2: Matrix,
+  same: Labels,
+  options: ContrastiveLossOptions = {},
+): OptionalGradients<ContrastiveLossResult> {
   x1 = checkMatrix('x1', x1);
   const [n, d] = x1.shape;
   x2 = checkMatrixOf('x2', x2, n, d);
   options = checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
-  const out = checkOptions(options.out ?? {}, ['gradX1', 'gradX2']);
+  const out = checkOut(options.out, ['gradX1', 'gradX2']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradX1 = gradientOutput('gradX1', out.gradX1, wanted, n, d);
   const gradX2 = gradientOutput('gradX2', out.gradX2, wanted, n, d);
@@ -76,7 +89,7 @@ export interface BatchContrastiveLossOptions {
 export interface BatchLossResult {
   readonly loss: number;
   /** ∂loss/∂x, [B, D]. */
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -86,10 +99,16 @@ export interface BatchLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function batchContrastiveLoss(x: Matrix, labels: Labels, options: BatchContrastiveLossOptions = {}): BatchLossResult {
+export function batchContrastiveLoss(x: Matrix, labels: Labels, options?: BatchContrastiveLossOptions & Backward): BatchLossResult;
+export function batchContrastiveLoss(x: Matrix, labels: Labels, options?: BatchContrastiveLossOptions): OptionalGradients<BatchLossResult>;
+export function batchContrastiveLoss(
+  x: Matrix,
+  labels: Labels,
+  options: BatchContrastiveLossOptions = {},
+): OptionalGradients<BatchLossResult> {
   x = checkMatrix('x', x);
   options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'gradients', 'out']);
-  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  const out = checkOut(options.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);

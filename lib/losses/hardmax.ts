@@ -5,15 +5,15 @@ import {
   checkChoice,
   checkLabels,
   checkMatrix,
-  checkMatrixOf,
   checkMemory,
   checkNumber,
   checkOptions,
+  checkOut,
   type Labels,
 } from '../checks.js';
-import { type Matrix, zeros } from '../matrix.js';
+import { type Matrix, outputOf } from '../matrix.js';
 import { type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
-import { gradientOutput, present } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 /**
  * One-hot argmax of every row, [B, C]; ties go to the lowest index. Its gradient is 0 almost everywhere; the usual
@@ -24,7 +24,7 @@ export function hardmax(logits: Matrix, options: { readonly out?: Matrix } = {})
   logits = checkMatrix('logits', logits);
   options = checkOptions(options, ['out']);
   const [n, classes] = logits.shape;
-  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  const out = outputOf(options.out, n, classes);
   checkMemory({ 'options.out': out }, { logits });
   backend().hardmax({ logits: logits.data, n, classes, out: out.data });
   return options.out ?? out;
@@ -40,43 +40,53 @@ export interface HardmaxLossOptions {
 export interface HardmaxLossResult {
   readonly loss: number;
   readonly perExample: Float32Array;
-  readonly gradLogits?: Matrix;
+  readonly gradLogits: Matrix;
 }
 
-const options = ['reduction', 'gradients', 'out'] as const;
+export interface HardmaxHingeLossOptions extends HardmaxLossOptions {
+  /** At least 0, default 1. */
+  readonly margin?: number;
+}
+
+const optionNames = ['reduction', 'gradients', 'out'] as const;
 
 /**
  * max_j z_j − z_y: the limit of T·CE(z/T) as T → 0. Subgradient e_argmax − e_y, and 0 where the row is right.
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function hardmaxLoss(logits: Matrix, labels: Labels, opts: HardmaxLossOptions = {}): HardmaxLossResult {
-  opts = checkOptions(opts, options);
-  return run(logits, labels, opts, undefined);
+export function hardmaxLoss(logits: Matrix, labels: Labels, options?: HardmaxLossOptions & Backward): HardmaxLossResult;
+export function hardmaxLoss(logits: Matrix, labels: Labels, options?: HardmaxLossOptions): OptionalGradients<HardmaxLossResult>;
+export function hardmaxLoss(logits: Matrix, labels: Labels, options: HardmaxLossOptions = {}): OptionalGradients<HardmaxLossResult> {
+  return run(logits, labels, checkOptions(options, optionNames), undefined);
 }
 
 /**
  * [max_{j≠y} z_j − z_y + margin]₊, the multi-class hinge of Crammer and Singer 2001.
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
+export function hardmaxHingeLoss(logits: Matrix, labels: Labels, options?: HardmaxHingeLossOptions & Backward): HardmaxLossResult;
+export function hardmaxHingeLoss(logits: Matrix, labels: Labels, options?: HardmaxHingeLossOptions): OptionalGradients<HardmaxLossResult>;
 export function hardmaxHingeLoss(
   logits: Matrix,
   labels: Labels,
-  opts: HardmaxLossOptions & {
-    /** At least 0, default 1. */
-    readonly margin?: number;
-  } = {},
-): HardmaxLossResult {
-  opts = checkOptions(opts, [...options, 'margin']);
-  return run(logits, labels, opts, checkNumber('options.margin', opts.margin ?? 1, { min: 0 }));
+  options: HardmaxHingeLossOptions = {},
+): OptionalGradients<HardmaxLossResult> {
+  options = checkOptions(options, [...optionNames, 'margin']);
+  return run(logits, labels, options, checkNumber('options.margin', options.margin ?? 1, { min: 0 }));
 }
 
-function run(logits: Matrix, labels: Labels, opts: HardmaxLossOptions, margin: number | undefined): HardmaxLossResult {
+function run(
+  logits: Matrix,
+  labels: Labels,
+  options: HardmaxLossOptions,
+  margin: number | undefined,
+): OptionalGradients<HardmaxLossResult> {
   logits = checkMatrix('logits', logits);
-  const out = checkOptions(opts.out ?? {}, ['gradLogits']);
+  const out = checkOut(options.out, ['gradLogits']);
   const [n, classes] = logits.shape;
-  const wanted = checkBoolean('options.gradients', opts.gradients ?? true);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
-  const reduction = checkChoice('options.reduction', opts.reduction ?? 'mean', softmaxReductions);
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', softmaxReductions);
   const checked = checkLabels('labels', labels, n, { classes });
   checkMemory({ 'options.out.gradLogits': gradLogits }, { logits, labels: checked });
   const perExample = new Float32Array(n);

@@ -4,7 +4,8 @@ import { describe, failure } from '../errors.js';
 import { remake } from '../margins/index.js';
 import type { Margin } from '../margins/types.js';
 import type { Matrix } from '../matrix.js';
-import { classificationOptions, present, resolveClassification } from './classification.js';
+import { classificationOptions, resolveClassification } from './classification.js';
+import { type Backward, type OptionalGradients, present } from './outputs.js';
 import { headOutputs, type LinearCrossEntropyOptions, memoryOf } from './softmax.js';
 
 export interface MarginSoftmaxOptions extends Omit<LinearCrossEntropyOptions, 'bias'> {
@@ -18,20 +19,32 @@ export interface MarginSoftmaxResult {
   /** What enters the softmax, [B, C]; with `logits: true` only. */
   readonly logits?: Matrix;
   /** ∂loss/∂x, [B, D], through the normalisation where the margin has one. */
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
   /** ∂loss/∂w, [C, D], for the weights as given (not normalised). */
-  readonly gradWeights?: Matrix;
+  readonly gradWeights: Matrix;
 }
 
 /**
  * Softmax cross-entropy whose target logit carries a margin; the other logits stay as they are. Never holds batch × classes.
- * A row or a class of zeros has cosine 0 with everything and gradient 0 wherever the direction is undefined.
+ * A row or a class of zeros has cosine 0 with everything. Its gradient is 0 where the margin divides by its length, and finite in any case.
  * @param x embeddings [B, D], not normalised: the margin normalises what its paper does
  * @param weights one row per class, [C, D]
  * @param labels [B] integers in [0, C), or `ignoreIndex`
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
  */
-export function marginSoftmax(x: Matrix, weights: Matrix, labels: Labels, options: MarginSoftmaxOptions): MarginSoftmaxResult {
+export function marginSoftmax(x: Matrix, weights: Matrix, labels: Labels, options: MarginSoftmaxOptions & Backward): MarginSoftmaxResult;
+export function marginSoftmax(
+  x: Matrix,
+  weights: Matrix,
+  labels: Labels,
+  options: MarginSoftmaxOptions,
+): OptionalGradients<MarginSoftmaxResult>;
+export function marginSoftmax(
+  x: Matrix,
+  weights: Matrix,
+  labels: Labels,
+  options: MarginSoftmaxOptions,
+): OptionalGradients<MarginSoftmaxResult> {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   weights = checkMatrix('weights', weights, d);

@@ -1,7 +1,18 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, checkVector, type Labels } from '../checks.js';
-import { type Matrix, zeros } from '../matrix.js';
-import { type ClassificationOptions, classificationOptions, gradientOutput, present, resolveClassification } from './classification.js';
+import {
+  checkBoolean,
+  checkMatrix,
+  checkMatrixOf,
+  checkMemory,
+  checkNumber,
+  checkOptions,
+  checkOut,
+  checkVector,
+  type Labels,
+} from '../checks.js';
+import { type Matrix, outputOf, zeros } from '../matrix.js';
+import { type ClassificationOptions, classificationOptions, resolveClassification } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface SoftmaxOptions {
   /** T > 0, default 1: softmax(z / T). T → 0 approaches `hardmax`. */
@@ -17,7 +28,7 @@ export function softmax(logits: Matrix, options: SoftmaxOptions = {}): Matrix {
   logits = checkMatrix('logits', logits);
   options = checkOptions(options, ['temperature', 'out']);
   const [n, classes] = logits.shape;
-  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  const out = outputOf(options.out, n, classes);
   const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
   checkMemory({ 'options.out': out }, { logits });
   backend().softmax({ logits: logits.data, n, classes, temperature, out: out.data });
@@ -33,7 +44,7 @@ export function softmaxGradient(logits: Matrix, gradOutput: Matrix, options: Sof
   const [n, classes] = logits.shape;
   gradOutput = checkMatrixOf('gradOutput', gradOutput, n, classes);
   options = checkOptions(options, ['temperature', 'out']);
-  const out = options.out === undefined ? zeros(n, classes) : checkMatrixOf('options.out', options.out, n, classes);
+  const out = outputOf(options.out, n, classes);
   const temperature = checkNumber('options.temperature', options.temperature ?? 1, { min: 0, max: Infinity, exclusive: true });
   checkMemory({ 'options.out': out }, { logits, gradOutput });
   backend().softmaxGradient({ logits: logits.data, n, classes, temperature, gradOutput: gradOutput.data, gradLogits: out.data });
@@ -49,7 +60,7 @@ export interface SoftmaxCrossEntropyResult {
   /** ℓ_i, [B], before the reduction. */
   readonly perExample: Float32Array;
   /** ∂loss/∂logits, [B, C]. */
-  readonly gradLogits?: Matrix;
+  readonly gradLogits: Matrix;
 }
 
 /**
@@ -58,10 +69,24 @@ export interface SoftmaxCrossEntropyResult {
  * @param labels [B] integers in [0, C), or `ignoreIndex`
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE (naming the row), ERR_ALIAS
  */
-export function softmaxCrossEntropy(logits: Matrix, labels: Labels, options: SoftmaxCrossEntropyOptions = {}): SoftmaxCrossEntropyResult {
+export function softmaxCrossEntropy(
+  logits: Matrix,
+  labels: Labels,
+  options?: SoftmaxCrossEntropyOptions & Backward,
+): SoftmaxCrossEntropyResult;
+export function softmaxCrossEntropy(
+  logits: Matrix,
+  labels: Labels,
+  options?: SoftmaxCrossEntropyOptions,
+): OptionalGradients<SoftmaxCrossEntropyResult>;
+export function softmaxCrossEntropy(
+  logits: Matrix,
+  labels: Labels,
+  options: SoftmaxCrossEntropyOptions = {},
+): OptionalGradients<SoftmaxCrossEntropyResult> {
   logits = checkMatrix('logits', logits);
   options = checkOptions(options, classificationOptions);
-  const out = checkOptions(options.out ?? {}, ['gradLogits']);
+  const out = checkOut(options.out, ['gradLogits']);
   const [n, classes] = logits.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
@@ -84,9 +109,9 @@ export interface LinearCrossEntropyResult {
   readonly perExample: Float32Array;
   readonly logits?: Matrix;
   /** ∂loss/∂x, [B, D]. */
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
   /** ∂loss/∂w, [C, D]. */
-  readonly gradWeights?: Matrix;
+  readonly gradWeights: Matrix;
   /** ∂loss/∂bias, [C]; with `bias` only. */
   readonly gradBias?: Float32Array;
 }
@@ -102,8 +127,20 @@ export function linearCrossEntropy(
   x: Matrix,
   weights: Matrix,
   labels: Labels,
+  options?: LinearCrossEntropyOptions & Backward,
+): LinearCrossEntropyResult;
+export function linearCrossEntropy(
+  x: Matrix,
+  weights: Matrix,
+  labels: Labels,
+  options?: LinearCrossEntropyOptions,
+): OptionalGradients<LinearCrossEntropyResult>;
+export function linearCrossEntropy(
+  x: Matrix,
+  weights: Matrix,
+  labels: Labels,
   options: LinearCrossEntropyOptions = {},
-): LinearCrossEntropyResult {
+): OptionalGradients<LinearCrossEntropyResult> {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   weights = checkMatrix('weights', weights, d);
@@ -132,7 +169,7 @@ export function linearCrossEntropy(
 
 /** The outputs of a classification head over x [n, d] and weights [classes, d], checked. */
 export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number) {
-  const out = checkOptions(options.out ?? {}, ['gradEmbeddings', 'gradWeights']);
+  const out = checkOut(options.out, ['gradEmbeddings', 'gradWeights']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const withLogits = checkBoolean('options.logits', options.logits ?? false);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);

@@ -1,7 +1,7 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, checkOut, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { gradientOutput, present } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface SupConLossOptions {
   /** τ > 0, default 0.1 (pytorch-metric-learning's; the paper's own code takes 0.07). */
@@ -15,7 +15,7 @@ export interface SupConLossResult {
   /** The term of every row, [B]; 0 for a row without a positive or without a negative, which does not count. */
   readonly perExample: Float32Array;
   /** ∂loss/∂x, [B, D], through the normalisation. */
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -26,10 +26,12 @@ export interface SupConLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function supConLoss(x: Matrix, labels: Labels, options: SupConLossOptions = {}): SupConLossResult {
+export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions & Backward): SupConLossResult;
+export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions): OptionalGradients<SupConLossResult>;
+export function supConLoss(x: Matrix, labels: Labels, options: SupConLossOptions = {}): OptionalGradients<SupConLossResult> {
   x = checkMatrix('x', x);
   options = checkOptions(options, ['temperature', 'gradients', 'out']);
-  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  const out = checkOut(options.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);

@@ -2,18 +2,20 @@ import { backend } from '../backend.js';
 import {
   checkBoolean,
   checkChoice,
-  checkInteger,
   checkLabels,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
   checkNumber,
   checkOptions,
+  checkOut,
+  checkSeed,
   type Labels,
 } from '../checks.js';
+import { failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
-import { gradientOutput, present } from './classification.js';
+import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface TripletLossOptions {
   /** `squaredEuclidean` (default, FaceNet and the survey) or `euclidean` (PyTorch's `TripletMarginLoss`, with p, eps and swap). */
@@ -35,9 +37,9 @@ export interface TripletLossOptions {
 export interface TripletLossResult {
   readonly loss: number;
   readonly perExample: Float32Array;
-  readonly gradAnchor?: Matrix;
-  readonly gradPositive?: Matrix;
-  readonly gradNegative?: Matrix;
+  readonly gradAnchor: Matrix;
+  readonly gradPositive: Matrix;
+  readonly gradNegative: Matrix;
 }
 
 /**
@@ -47,19 +49,35 @@ export interface TripletLossResult {
  * @param negative [N, D], of another class
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS
  */
-export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, options: TripletLossOptions = {}): TripletLossResult {
+export function tripletLoss(anchor: Matrix, positive: Matrix, negative: Matrix, options?: TripletLossOptions & Backward): TripletLossResult;
+export function tripletLoss(
+  anchor: Matrix,
+  positive: Matrix,
+  negative: Matrix,
+  options?: TripletLossOptions,
+): OptionalGradients<TripletLossResult>;
+export function tripletLoss(
+  anchor: Matrix,
+  positive: Matrix,
+  negative: Matrix,
+  options: TripletLossOptions = {},
+): OptionalGradients<TripletLossResult> {
   anchor = checkMatrix('anchor', anchor);
   const [n, d] = anchor.shape;
   positive = checkMatrixOf('positive', positive, n, d);
   negative = checkMatrixOf('negative', negative, n, d);
   options = checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
-  const out = checkOptions(options.out ?? {}, ['gradAnchor', 'gradPositive', 'gradNegative']);
+  const out = checkOut(options.out, ['gradAnchor', 'gradPositive', 'gradNegative']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradAnchor = gradientOutput('gradAnchor', out.gradAnchor, wanted, n, d);
   const gradPositive = gradientOutput('gradPositive', out.gradPositive, wanted, n, d);
   const gradNegative = gradientOutput('gradNegative', out.gradNegative, wanted, n, d);
   const distance = checkChoice('options.distance', options.distance ?? 'squaredEuclidean', ['squaredEuclidean', 'euclidean']);
   const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
+  for (const name of ['p', 'eps'] as const) {
+    if (distance === 'euclidean' || options[name] === undefined) continue;
+    throw failure('ERR_OPTION_RANGE', `options.${name}`, "distance 'euclidean' beside it", `'${distance}'`);
+  }
   const p = checkNumber('options.p', options.p ?? 2, { min: 1 });
   const eps = checkNumber('options.eps', options.eps ?? 0, { min: 0 });
   const swap = checkBoolean('options.swap', options.swap ?? false);
@@ -121,7 +139,7 @@ export interface BatchTripletLossResult {
   readonly numActive: number;
   /** numActive / numTriplets, 0 for none: a falling share is progress, a loss stuck at the margin is collapse. */
   readonly fractionActive: number;
-  readonly gradEmbeddings?: Matrix;
+  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -131,10 +149,16 @@ export interface BatchTripletLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTripletLossOptions = {}): BatchTripletLossResult {
+export function batchTripletLoss(x: Matrix, labels: Labels, options?: BatchTripletLossOptions & Backward): BatchTripletLossResult;
+export function batchTripletLoss(x: Matrix, labels: Labels, options?: BatchTripletLossOptions): OptionalGradients<BatchTripletLossResult>;
+export function batchTripletLoss(
+  x: Matrix,
+  labels: Labels,
+  options: BatchTripletLossOptions = {},
+): OptionalGradients<BatchTripletLossResult> {
   x = checkMatrix('x', x);
   options = checkOptions(options, ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed', 'gradients', 'out']);
-  const out = checkOptions(options.out ?? {}, ['gradEmbeddings']);
+  const out = checkOut(options.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
@@ -145,7 +169,7 @@ export function batchTripletLoss(x: Matrix, labels: Labels, options: BatchTriple
   const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
   const swap = checkBoolean('options.swap', options.swap ?? false);
   const soft = checkBoolean('options.soft', options.soft ?? false);
-  const seed = checkInteger('options.seed', options.seed ?? 0, 0);
+  const seed = checkSeed('options.seed', options.seed ?? 0);
   const checked = checkLabels('labels', labels, n);
   checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
   const op = {

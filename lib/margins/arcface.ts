@@ -22,7 +22,7 @@ export interface ArcFaceOptions {
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */
 export function arcFace(options: ArcFaceOptions = {}): ArcFaceMargin {
-  checkOptions(options, ['s', 'm', 'overflow', 'gradient', 'eps']);
+  options = checkOptions(options, ['s', 'm', 'overflow', 'gradient', 'eps']);
   return Object.freeze({
     kind: 'arcFace',
     s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),

@@ -19,7 +19,7 @@ export interface CombinedMarginOptions {
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */
 export function combinedMargin(options: CombinedMarginOptions = {}): CombinedMargin {
-  checkOptions(options, ['s', 'm1', 'm2', 'm3', 'gradient']);
+  options = checkOptions(options, ['s', 'm1', 'm2', 'm3', 'gradient']);
   return Object.freeze({
     kind: 'combinedMargin',
     s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),

@@ -7,7 +7,7 @@ import type { CosFaceMargin } from './types.js';
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */
 export function cosFace(options: { readonly s?: number; readonly m?: number } = {}): CosFaceMargin {
-  checkOptions(options, ['s', 'm']);
+  options = checkOptions(options, ['s', 'm']);
   const s = checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true });
   return Object.freeze({ kind: 'cosFace', s, m: checkNumber('options.m', options.m ?? 0.35, { min: 0 }) });
 }

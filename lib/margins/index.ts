@@ -1,4 +1,5 @@
 import { checkChoice } from '../checks.js';
+import { failure, HypersphereError } from '../errors.js';
 import { aSoftmax } from './a-softmax.js';
 import { arcFace } from './arcface.js';
 import { combinedMargin } from './combined-margin.js';
@@ -14,7 +15,14 @@ const kinds = Object.keys(factories) as Margin['kind'][];
 export function remake(margin: Margin): Margin {
   const { kind, ...parameters } = margin;
   const factory = factories[checkChoice('options.margin.kind', kind, kinds)] as (options: object) => Margin;
-  return factory(parameters);
+  try {
+    return factory(parameters);
+  } catch (error) {
+    if (!(error instanceof HypersphereError)) throw error;
+    const { code, argument, expected, received } = error;
+    // The factory speaks of its own options; here they are the margin's.
+    throw failure(code, argument.replace('options', 'options.margin'), expected, received);
+  }
 }
 
 export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax };

@@ -9,7 +9,7 @@ export interface MultiplicativeMarginOptions {
 }
 
 export function multiplicative(options: MultiplicativeMarginOptions): { m: number; lambda: number } {
-  checkOptions(options, ['m', 'lambda']);
+  options = checkOptions(options, ['m', 'lambda']);
   return {
     m: checkInteger('options.m', options.m ?? 4, 1, 64),
     lambda: checkNumber('options.lambda', options.lambda ?? 0, { min: 0 }),

@@ -6,7 +6,7 @@ import type { NormalizedSoftmaxMargin } from './types.js';
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */
 export function normalizedSoftmax(options: { readonly temperature?: number } = {}): NormalizedSoftmaxMargin {
-  checkOptions(options, ['temperature']);
+  options = checkOptions(options, ['temperature']);
   const temperature = checkNumber('options.temperature', options.temperature ?? 0.05, { min: 0, exclusive: true });
   return Object.freeze({ kind: 'normalizedSoftmax', temperature });
 }

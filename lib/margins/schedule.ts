@@ -18,7 +18,7 @@ export interface LambdaScheduleOptions {
  */
 export function annealedLambda(iteration: number, options: LambdaScheduleOptions = {}): number {
   checkInteger('iteration', iteration, 0);
-  checkOptions(options, ['base', 'gamma', 'power', 'lambdaMin']);
+  options = checkOptions(options, ['base', 'gamma', 'power', 'lambdaMin']);
   const base = checkNumber('options.base', options.base ?? 1000, { min: 0 });
   const gamma = checkNumber('options.gamma', options.gamma ?? 0.12, { min: 0 });
   const power = checkNumber('options.power', options.power ?? 1, { min: 0 });

@@ -14,7 +14,7 @@ export interface Clustering {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_LABEL_RANGE
  */
 export function clustering(labelsTrue: Labels, labelsPredicted: Labels): Clustering {
-  const truth = checkLabels('labelsTrue', labelsTrue, (labelsTrue as ArrayLike<number>).length);
+  const truth = checkLabels('labelsTrue', labelsTrue);
   const predicted = checkLabels('labelsPredicted', labelsPredicted, truth.length);
   const n = truth.length;
   const [classes, clusters, cells] = [new Map<number, number>(), new Map<number, number>(), new Map<number, Map<number, number>>()];
@@ -33,7 +33,7 @@ export function clustering(labelsTrue: Labels, labelsPredicted: Labels): Cluster
     for (const [label, count] of cell) {
       mutual += (count / n) * Math.log((count * n) / ((classes.get(label) as number) * (clusters.get(cluster) as number)));
     }
-    majority += Math.max(...cell.values());
+    majority += [...cell.values()].reduce((most, count) => Math.max(most, count));
   }
   const mean = (entropy(classes) + entropy(clusters)) / 2;
   return { nmi: mean === 0 ? 1 : mutual / mean, purity: n === 0 ? 0 : majority / n };

@@ -56,7 +56,13 @@ export function retrieval(query: Matrix, queryLabels: Labels, options: Retrieval
   const recallAtK = new Float64Array(recallAt.length);
   const row = new Float32Array(m);
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
-  const key = (j: number): number => (Number.isNaN(row[j]) ? Infinity : sign * (row[j] as number));
+  const byLikeness = (a: number, b: number): number => {
+    const [left, right] = [sign * (row[a] as number), sign * (row[b] as number)];
+    if (left < right) return -1;
+    if (left > right) return 1;
+    // Equal, or a NaN, which comes after everything else, infinities included.
+    return Number(Number.isNaN(left)) - Number(Number.isNaN(right)) || a - b;
+  };
   let numQueries = 0;
   for (let i = 0; i < n; i++) {
     const relevant = others.reduce((count, label, j) => count + (label === labels[i] && !(self && i === j) ? 1 : 0), 0);
@@ -65,7 +71,7 @@ export function retrieval(query: Matrix, queryLabels: Labels, options: Retrieval
     const x = query.data.subarray(i * d, i * d + d);
     backend().distances({ x, y: reference.data, n: 1, m, d, metric, out: row });
     const ranked = Uint32Array.from({ length: m }, (_, j) => j).filter((j) => !(self && i === j));
-    ranked.sort((a, b) => (key(a) === key(b) ? a - b : key(a) - key(b)));
+    ranked.sort(byLikeness);
     let [hits, first] = [0, 0];
     for (let rank = 1; rank <= ranked.length && hits < relevant; rank++) {
       if (others[ranked[rank - 1] as number] !== labels[i]) continue;

@@ -16,7 +16,7 @@ export interface Roc {
   readonly auc: number;
   /** For every far the largest tpr among the points with fpr ≤ far. */
   readonly tarAtFar: Float64Array;
-  /** Equal error rate: fpr where the polyline crosses tpr = 1 − fpr. */
+  /** Equal error rate: fpr where the polyline crosses tpr = 1 − fpr. So 1 without genuine pairs, 0 without impostors or without scores. */
   readonly eer: number;
   /** Best share of right decisions over all points. */
   readonly bestAccuracy: number;

@@ -1,12 +1,16 @@
 import { checkFlags, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 
+// Three counts each: this bounds the tables to 384 MiB.
+const mostCounts = 2 ** 24;
+
 export interface VerificationOptions {
-  /** k contiguous folds, at least 2 and at most N, default 10; the first N mod k are one pair longer. */
+  /** k contiguous folds, at least 2 and at most N, default 10, or N where there are fewer pairs; the first N mod k are one pair longer. */
   readonly folds?: number;
   /** Thresholds i·step on the squared distance, step > 0, default 0.01. */
   readonly thresholdStep?: number;
-  /** How many thresholds, default 400: up to 4, the largest squared distance of unit rows. */
+  /** How many thresholds, default 400: up to 4, the largest squared distance of unit rows. At most 2²⁴ over all folds. */
   readonly numThresholds?: number;
 }
 
@@ -28,16 +32,19 @@ export interface Verification {
  * @param x1 [N, D]
  * @param x2 [N, D]
  * @param same [N], 1 for one identity
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY
  */
 export function verification(x1: Matrix, x2: Matrix, same: Labels, options: VerificationOptions = {}): Verification {
   x1 = checkMatrix('x1', x1);
   const [n, d] = x1.shape;
   x2 = checkMatrixOf('x2', x2, n, d);
   options = checkOptions(options, ['folds', 'thresholdStep', 'numThresholds']);
-  const folds = checkInteger('options.folds', options.folds ?? 10, 2, Math.max(2, n));
+  const most = Math.max(2, n);
+  const folds = checkInteger('options.folds', options.folds ?? Math.min(10, most), 2, most);
   const step = checkNumber('options.thresholdStep', options.thresholdStep ?? 0.01, { min: 0, exclusive: true });
   const count = checkInteger('options.numThresholds', options.numThresholds ?? 400, 1);
+  if (folds * count > mostCounts)
+    throw failure('ERR_OUT_OF_MEMORY', 'options.numThresholds', `at most ${mostCounts} over all folds`, `${folds} × ${count}`);
   const flags = checkFlags('same', same, n);
   checkMemory({}, { x1, x2, same: flags });
   const tables = foldTables(x1, x2, flags, folds, step, count);

@@ -26,14 +26,18 @@ export function classify(op: ClassificationOp, fill: (i: number, z: Row) => void
       continue;
     }
     fill(i, z);
-    const { max, lse, logOfTarget, target, others } = logSumExp(z, y);
+    const { max, logSum, logOfTarget, target, others } = logSumExp(z, y);
     const total = others + target;
     const hard = (1 - labelSmoothing) * weightOf(y);
-    let value = -hard * logOfTarget;
-    if (share > 0) for (let c = 0; c < classes; c++) value += share * weightOf(c) * (c === y ? -logOfTarget : lse - (z[c] as number));
+    let value = weighted(hard, -logOfTarget);
+    if (share > 0) {
+      for (let c = 0; c < classes; c++) {
+        value += weighted(share * weightOf(c), c === y ? -logOfTarget : logSum + (z[c] === max ? 0 : max - (z[c] as number)));
+      }
+    }
     const scale = reduction === 'none' ? (gradOutput?.[i] ?? 1) : common;
     perExample[i] = value;
-    loss += scale * value;
+    loss += weighted(scale, value);
     if (!use) continue;
     const soft = share * allWeights;
     for (let c = 0; c < classes; c++) {
@@ -46,12 +50,17 @@ export function classify(op: ClassificationOp, fill: (i: number, z: Row) => void
   return loss;
 }
 
+/** A term of weight 0 is not there, even where it is infinite: 0·∞ would be NaN. A NaN stays one. */
+function weighted(weight: number, term: number): number {
+  return weight === 0 && !Number.isNaN(term) ? 0 : weight * term;
+}
+
 /** Infinite logits count as equal to an equal maximum, so ∞ − ∞ never makes a NaN. */
 function power(z: number, max: number): number {
   return z === max ? 1 : Math.exp(z - max);
 }
 
-function logSumExp(z: Row, y: number): { max: number; lse: number; logOfTarget: number; target: number; others: number } {
+function logSumExp(z: Row, y: number): { max: number; logSum: number; logOfTarget: number; target: number; others: number } {
   let max = z[0] as number;
   for (const value of z) if (value > max) max = value;
   let others = 0;
@@ -60,5 +69,5 @@ function logSumExp(z: Row, y: number): { max: number; lse: number; logOfTarget: 
   const target = power(targetLogit, max);
   const logSum = Math.log(others + target);
   const logOfTarget = targetLogit === max ? -Math.log1p(others) : targetLogit - max - logSum;
-  return { max, lse: max + logSum, logOfTarget, target, others };
+  return { max, logSum, logOfTarget, target, others };
 }

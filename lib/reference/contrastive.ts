@@ -14,7 +14,8 @@ export function contrastiveLoss({ x1, x2, same, n, d, margin, reduction, perExam
     const gap = margin - distance;
     const inside = !(gap <= 0);
     const value = same[i] === 1 ? squared / 2 : inside ? (gap * gap) / 2 : 0;
-    const factor = same[i] === 1 ? scale : inside && distance > 0 ? (-scale * gap) / distance : 0;
+    // A NaN value is the gradient's too, in every coordinate; only a distance of exactly 0 has none.
+    const factor = Number.isNaN(value) ? value : same[i] === 1 ? scale : inside && distance > 0 ? (-scale * gap) / distance : 0;
     for (let k = at; k < at + d; k++) {
       const toX1 = factor === 0 ? 0 : factor * ((x1[k] as number) - (x2[k] as number));
       if (gradX1) gradX1[k] = toX1;
@@ -38,14 +39,20 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   };
   const groups = { positive: { sum: 0, active: 0, count: 0 }, negative: { sum: 0, active: 0, count: 0 } };
   const groupOf = (i: number, j: number) => (labels[i] === labels[j] ? groups.positive : groups.negative);
+  let undefinedTerms = false;
   eachPair(n, (i, j) => {
     const group = groupOf(i, j);
     const term = excess(i, j);
+    undefinedTerms ||= Number.isNaN(term);
     group.count++;
     if (term <= 0) return;
     group.sum += term;
     group.active++;
   });
+  if (undefinedTerms) {
+    gradX?.fill(Number.NaN);
+    return Number.NaN;
+  }
   const scaleOf = ({ active, count }: { active: number; count: number }): number =>
     reduction === 'sum' ? 1 : 1 / Math.max(reduction === 'mean' ? count : active, 1);
   if (gradX) {

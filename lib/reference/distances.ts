@@ -1,7 +1,7 @@
 // All metrics between rows, from differences rather than ‖x‖² + ‖y‖² − 2xy: nothing cancels, duplicates are exactly 0.
 import type { DistancesGradientOp, DistancesOp, Metric } from '../ops/distances.js';
-import type { Values } from '../ops/types.js';
-import { dot } from './rows.js';
+import { shortest, type Values } from '../ops/types.js';
+import { dot, length } from './rows.js';
 
 interface Rows {
   readonly x: Values;
@@ -42,7 +42,7 @@ export function measureOf(metric: Metric, rows: Rows): Value {
     case 'snr':
       return (p, q) => {
         const { signal, noise } = variances(rows, p, q);
-        return signal > 0 ? noise / signal : 0;
+        return signal === 0 ? 0 : noise / signal;
       };
   }
 }
@@ -56,10 +56,8 @@ function squared({ x, y, d }: Rows, p: number, q: number): number {
   return sum;
 }
 
-const length = (x: Values, at: number, d: number): number => Math.max(Math.sqrt(dot(x, at, x, at, d)), 1e-12);
-
 function cosine({ x, y, d }: Rows, p: number, q: number): number {
-  return dot(x, p, y, q, d) / (length(x, p, d) * length(y, q, d));
+  return dot(x, p, y, q, d) / (Math.max(length(x, p, d), shortest) * Math.max(length(y, q, d), shortest));
 }
 
 /** Variances of x_i and of x_i − y_j over the D coordinates; the divisor D − 1 drops out of their ratio. */
@@ -106,12 +104,15 @@ export function gradientOf(metric: Metric, rows: Rows, sumX: Values, sumY: Value
   };
   const angular = (g: number, p: number, q: number): void => {
     const [normX, normY] = [length(x, p, d), length(y, q, d)];
-    const c = dot(x, p, y, q, d) / (normX * normY);
-    const zeroX = dot(x, p, x, p, d) === 0;
-    const zeroY = dot(y, q, y, q, d) === 0;
+    const [divisorX, divisorY] = [Math.max(normX, shortest), Math.max(normY, shortest)];
+    const c = dot(x, p, y, q, d) / (divisorX * divisorY);
+    // A divisor that is the constant does not move with its row: no radial part.
+    const [radialX, radialY] = [normX > shortest ? c : 0, normY > shortest ? c : 0];
     for (let k = 0; k < d; k++) {
-      const [unitX, unitY] = [(x[p + k] as number) / normX, (y[q + k] as number) / normY];
-      add(p, q, k, zeroX ? 0 : (g * (unitY - c * unitX)) / normX, zeroY ? 0 : (g * (unitX - c * unitY)) / normY);
+      const [unitX, unitY] = [(x[p + k] as number) / divisorX, (y[q + k] as number) / divisorY];
+      const toX = normX === 0 ? 0 : (g * (unitY - radialX * unitX)) / divisorX;
+      const toY = normY === 0 ? 0 : (g * (unitX - radialY * unitY)) / divisorY;
+      add(p, q, k, toX, toY);
     }
   };
   switch (metric) {

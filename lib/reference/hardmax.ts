@@ -26,15 +26,25 @@ export function hardmaxLoss({ logits, labels, n, classes, margin, reduction, per
     const at = i * classes;
     const y = labels[i] as number;
     const rival = argmax(logits, at, classes, margin === undefined ? -1 : y);
-    const gap = rival < 0 ? 0 : rival === y ? 0 : (logits[at + rival] as number) - (logits[at + y] as number) + (margin ?? 0);
-    // Written so that a NaN gap stays a NaN instead of a silent 0.
-    const value = gap <= 0 ? 0 : gap;
+    // NaN never wins, but it could have: the loss must not hide it.
+    if (logits.subarray(at, at + classes).some(Number.isNaN)) {
+      perExample[i] = loss = Number.NaN;
+      gradLogits?.fill(Number.NaN, at, at + classes);
+      continue;
+    }
+    const value =
+      rival < 0 || rival === y ? 0 : Math.max(0, difference(logits[at + rival] as number, logits[at + y] as number) + (margin ?? 0));
     perExample[i] = value;
     loss += scale * value;
-    if (gradLogits && value !== 0) {
+    if (gradLogits && value > 0) {
       gradLogits[at + rival] = scale;
       gradLogits[at + y] = -scale;
     }
   }
   return loss;
+}
+
+/** a − b, and 0 for two equal infinities. */
+function difference(a: number, b: number): number {
+  return a === b ? 0 : a - b;
 }

@@ -11,12 +11,11 @@ export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, 
     let held = 0;
     for (let j = 0; j < m; j++) {
       if (excludeSelf && i === j) continue;
-      const measured = sign * value(i * d, j * d);
-      const key = Number.isNaN(measured) ? Infinity : measured;
-      if (held === k && !(key < (keys[k - 1] as number))) continue;
-      // Candidates come in index order, so stepping only over strictly larger keys keeps ties at the lowest index.
+      const key = sign * value(i * d, j * d);
+      if (held === k && !before(key, keys[k - 1] as number)) continue;
+      // Candidates come in index order, so stepping only over strictly worse keys keeps ties at the lowest index.
       let at = held < k ? held++ : k - 1;
-      for (; at > 0 && (keys[at - 1] as number) > key; at--) {
+      for (; at > 0 && before(key, keys[at - 1] as number); at--) {
         keys[at] = keys[at - 1] as number;
         best[at] = best[at - 1] as number;
       }
@@ -26,4 +25,9 @@ export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, 
     indices.set(best, i * k);
     for (let r = 0; r < k; r++) distances[i * k + r] = value(i * d, (best[r] as number) * d);
   }
+}
+
+/** Strictly better: smaller, or a number where the other is NaN, which comes after everything, infinities included. */
+function before(key: number, other: number): boolean {
+  return key < other || (Number.isNaN(other) && !Number.isNaN(key));
 }

@@ -39,6 +39,7 @@ export function supConLoss(op: SupConOp): number {
       batch.addGradient((scale * (own - Math.exp((z[j] as number) - max) / total)) / temperature, i, j);
     }
   }
-  if (gradX) batch.writeGradient(gradX);
+  if (Number.isNaN(loss)) gradX?.fill(loss);
+  else if (gradX) batch.writeGradient(gradX);
   return loss;
 }

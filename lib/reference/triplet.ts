@@ -30,13 +30,16 @@ export function tripletLoss(op: TripletOp): number {
     for (let k = at; k < at + d; k++) sum += ((u[k] as number) - (v[k] as number)) ** 2;
     return sum;
   }
+  const wanted = gradAnchor ?? gradPositive ?? gradNegative;
+  // One row's gradients in float64, whatever the outputs are.
+  const [sumAnchor, sumPositive, sumNegative] = [new Float64Array(d), new Float64Array(d), new Float64Array(d)];
   /** Adds factor·∂d(u, v) to both sides' gradients. */
-  const descend = (u: Values, v: Values, at: number, value: number, factor: number, gradU?: Values, gradV?: Values): void => {
-    for (let k = at; k < at + d; k++) {
-      const diff = (u[k] as number) - (v[k] as number);
-      const slope = distance === 'squaredEuclidean' ? 2 * diff : pNormSlope(diff + eps, value, p);
-      if (gradU) gradU[k] = (gradU[k] as number) + factor * slope;
-      if (gradV) gradV[k] = (gradV[k] as number) - factor * slope;
+  const descend = (u: Values, v: Values, at: number, value: number, factor: number, sumU: Float64Array, sumV: Float64Array): void => {
+    for (let k = 0; k < d; k++) {
+      const diff = (u[at + k] as number) - (v[at + k] as number);
+      const slope = factor * (distance === 'squaredEuclidean' ? 2 * diff : pNormSlope(diff + eps, value, p));
+      sumU[k] = (sumU[k] as number) + slope;
+      sumV[k] = (sumV[k] as number) - slope;
     }
   };
   let total = 0;
@@ -49,19 +52,30 @@ export function tripletLoss(op: TripletOp): number {
     const value = gap <= 0 ? 0 : gap;
     perExample[i] = value;
     total += value;
-    if (value === 0) continue;
-    descend(anchor, positive, at, near, scale, gradAnchor, gradPositive);
-    if (across < far) descend(positive, negative, at, across, -scale, gradPositive, gradNegative);
-    else descend(anchor, negative, at, far, -scale, gradAnchor, gradNegative);
+    if (value === 0 || !wanted) continue;
+    for (const sum of [sumAnchor, sumPositive, sumNegative]) sum.fill(Number.isNaN(value) ? value : 0);
+    descend(anchor, positive, at, near, scale, sumAnchor, sumPositive);
+    if (across < far) descend(positive, negative, at, across, -scale, sumPositive, sumNegative);
+    else descend(anchor, negative, at, far, -scale, sumAnchor, sumNegative);
+    gradAnchor?.set(sumAnchor, at);
+    gradPositive?.set(sumPositive, at);
+    gradNegative?.set(sumNegative, at);
   }
   return scale * total;
 }
 
-/** ‖u − v + eps‖_p, eps added to every coordinate as PyTorch's `PairwiseDistance` does. */
+/**
+ * ‖u − v + eps‖_p, eps added to every coordinate as PyTorch's `PairwiseDistance` does. The largest term is taken out first: its p-th power
+ * alone may be beyond float64, or below it.
+ */
 function pNorm(u: Values, v: Values, at: number, d: number, p: number, eps: number): number {
+  const term = (k: number): number => Math.abs((u[k] as number) - (v[k] as number) + eps);
+  let largest = 0;
+  for (let k = at; k < at + d; k++) largest = Math.max(largest, term(k));
+  if (largest === 0 || !Number.isFinite(largest)) return largest;
   let sum = 0;
-  for (let k = at; k < at + d; k++) sum += Math.abs((u[k] as number) - (v[k] as number) + eps) ** p;
-  return p === 2 ? Math.sqrt(sum) : sum ** (1 / p);
+  for (let k = at; k < at + d; k++) sum += (term(k) / largest) ** p;
+  return largest * (p === 2 ? Math.sqrt(sum) : sum ** (1 / p));
 }
 
 function pNormSlope(diff: number, norm: number, p: number): number {
@@ -87,6 +101,11 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
     numTriplets++;
     if (value > 0) numActive++;
   });
+  // What is NaN was never chosen, but it could have been: a loss of 0 would look like convergence.
+  if (Number.isNaN(sum) || apart.some(Number.isNaN)) {
+    gradX?.fill(Number.NaN);
+    return { loss: Number.NaN, numTriplets, numActive };
+  }
   const count = { sum: 1, mean: numTriplets, meanPositive: numActive }[reduction];
   const scale = 1 / Math.max(count, 1);
   if (gradX) {

@@ -173,7 +173,7 @@ HYPERSPHERE_INLINE void SnrOfRow(const DifferenceBlock& block, size_t row, size_
   PairSums(x, y, block.d, term, sums);
   for (size_t p = 0; p < kPairs; p++) {
     const double noise = SafeSquare(sums[p]) ? static_cast<double>(sums[p]) : WideNoise(x, y[p], block.d, means[p]);
-    out[p] = of_x.spread > 0 ? static_cast<float>(noise / of_x.spread) : 0;
+    out[p] = of_x.spread == 0 ? 0 : static_cast<float>(noise / of_x.spread);
   }
 }
 

@@ -23,7 +23,7 @@ constexpr bool IsCosine(Metric metric) { return metric == Metric::kCosineSimilar
 
 HYPERSPHERE_INLINE double LengthOf(const Moments& about_zero) {
   const double norm = __builtin_sqrt(about_zero.spread);
-  return norm > 1e-12 ? norm : 1e-12;
+  return norm > kShortest ? norm : kShortest;
 }
 
 struct DotTerm {
@@ -151,6 +151,7 @@ HYPERSPHERE_INLINE void FinishRow(const GradientBlock& block, size_t own, double
   if constexpr (IsCosine(kMetric)) {
     const Moments moments = block.own_moments[own];
     const double length = LengthOf(moments), inverse = 1 / length;
+    if (length == kShortest) radial = 0;
     for (size_t k = 0; k < block.d; k++) {
       const double tangent = static_cast<double>(out[k]) - radial * (static_cast<double>(u[k]) * inverse);
       out[k] = moments.spread == 0 ? 0 : static_cast<float>(tangent * inverse);

@@ -81,6 +81,12 @@ export const entries: readonly Entry[] = [
     run: (i, o) => hs.batchTripletLoss(m(i, 'x'), labels, o),
   },
   {
+    name: 'supConLoss',
+    inputs: { x: [4, 3] },
+    out: { gradEmbeddings: [4, 3] },
+    run: (i, o) => hs.supConLoss(m(i, 'x'), labels, o),
+  },
+  {
     name: 'centerLoss',
     inputs: { x: [4, 3], centers: [2, 3] },
     out: { gradEmbeddings: [4, 3], gradCenters: [2, 3] },

@@ -68,14 +68,18 @@ void AddPair(Metric metric, const float* x, const float* y, double g, size_t d, 
       if (metric == Metric::kCosineDistance) g = -g;
       const double of_x = OracleLength(x, d), of_y = OracleLength(y, d), c = OracleCosine(x, y, d);
       const bool zero_x = OracleDot(x, x, d) == 0, zero_y = OracleDot(y, y, d) == 0;
+      // Below 1e-12 the divisor is a constant: no radial part.
+      const double radial_x = of_x > 1e-12 ? c : 0, radial_y = of_y > 1e-12 ? c : 0;
       for (size_t k = 0; k < d; k++) {
         const double unit_x = double(x[k]) / of_x, unit_y = double(y[k]) / of_y;
-        to_x[k] += zero_x ? 0 : g * (unit_y - c * unit_x) / of_x;
-        to_y[k] += zero_y ? 0 : g * (unit_x - c * unit_y) / of_y;
+        to_x[k] += zero_x ? 0 : g * (unit_y - radial_x * unit_x) / of_x;
+        to_y[k] += zero_y ? 0 : g * (unit_x - radial_y * unit_y) / of_y;
       }
     }
   }
 }
+
+bool IsCosine(Metric metric) { return metric == Metric::kCosineSimilarity || metric == Metric::kCosineDistance; }
 
 WideGradients Oracle(Metric metric, const Floats& x, const Floats& y, const Floats& g, size_t d) {
   const size_t m = y.size() / d;
@@ -127,7 +131,7 @@ void Skipped(Metric metric) {
     SetLevel(level);
     const Gradients out = Compute(metric, x, y, g, d);
     for (const float value : out.x) CHECK(isfinite(value), "%s %s", LevelName(level), NameOf(metric));
-    for (size_t k = 0; k < d; k++) CHECK(out.y[2 * d + k] == 0 || metric == Metric::kCosineSimilarity || metric == Metric::kCosineDistance, "%s", NameOf(metric));
+    for (size_t k = 0; k < d; k++) CHECK(out.y[2 * d + k] == 0 || IsCosine(metric), "%s", NameOf(metric));
   }
 }
 
@@ -170,6 +174,11 @@ int main() {
     std::fill(x.begin() + 6 * 24, x.begin() + 7 * 24, 0.0f);              // a zero row
     std::fill(y.begin() + 8 * 24, y.begin() + 9 * 24, 0.0f);
     Test(metric, x, y, 24);
+    for (const float scale : {1e-13f, 1e-30f}) {  // rows below the shortest length divided by
+      Floats tiny = Normals(9 * 24, 5);
+      for (float& value : tiny) value *= scale;
+      if (IsCosine(metric)) Test(metric, tiny, Normals(7 * 24, 6), 24), Test(metric, Normals(7 * 24, 6), tiny, 24);
+    }
     Skipped(metric);
   }
   ReferenceVectors();

@@ -63,7 +63,7 @@ inline double OracleDistance(Metric metric, const float* x, const float* y, size
       return sum;
     case Metric::kSnr: {
       const Variances v = OracleVariances(x, y, d);
-      return v.signal > 0 ? v.noise / v.signal : 0;
+      return v.signal == 0 ? 0 : v.noise / v.signal;
     }
     default:
       for (size_t k = 0; k < d; k++) sum += (double(x[k]) - double(y[k])) * (double(x[k]) - double(y[k]));

@@ -26,7 +26,9 @@ describe('tarball', () => {
     const published = /^(dist|prebuilds|native)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/;
     expect(paths.filter((path) => !published.test(path))).toEqual([]);
     expect(
-      paths.filter((path) => /(^|\/)(tests?|vectors|bench|\.build|node_modules)\/|\.(test\.|tsbuildinfo|map$|npy$|log$)/.test(path)),
+      paths.filter((path) =>
+        /(^|\/)(tests?|vectors|bench|\.build|node_modules)\/|\.(test\.|tsbuildinfo|[cm]?[jt]s\.map$|npy$|log$)/.test(path),
+      ),
     ).toEqual([]);
   });
 

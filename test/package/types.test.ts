@@ -10,8 +10,35 @@ const consumer = inject('consumer');
 const program = `
 const x: Matrix = matrix(Float32Array.of(3, 4, 0, 2), 2);
 const margin: Margin = arcFace({ s: 8, m: 0.2 });
-const options: MarginSoftmaxOptions = { margin, gradients: false };
-export const result: MarginSoftmaxResult = marginSoftmax(x, x, [0, 1], options);
+const options: MarginSoftmaxOptions = { margin };
+export const result: MarginSoftmaxResult = marginSoftmax(x, x, [0, 1], { ...options, gradients: true });
+const [labels, wanted]: [Labels, boolean] = [[0, 1], Math.PI > 3];
+const centers = new Centers({ classes: 2, dim: 2 });
+/** Every loss: its gradients are there by default, so that no caller writes an exclamation mark. */
+export const certain: readonly Matrix[] = [
+  marginSoftmax(x, x, labels, { margin }).gradWeights,
+  softmaxCrossEntropy(x, labels).gradLogits,
+  linearCrossEntropy(x, x, labels, { labelSmoothing: 0.1 }).gradEmbeddings,
+  hardmaxLoss(x, labels).gradLogits,
+  hardmaxHingeLoss(x, labels, { margin: 2 }).gradLogits,
+  contrastiveLoss(x, x, labels).gradX1,
+  batchContrastiveLoss(x, labels, { gradients: true }).gradEmbeddings,
+  tripletLoss(x, x, x).gradAnchor,
+  batchTripletLoss(x, labels).gradEmbeddings,
+  centerLoss(x, labels, x).gradEmbeddings,
+  centers.loss(x, labels).gradEmbeddings,
+  supConLoss(x, labels).gradEmbeddings,
+];
+export const perhaps: readonly (Matrix | undefined)[] = [
+  marginSoftmax(x, x, labels, { ...options, gradients: false }).gradWeights,
+  softmaxCrossEntropy(x, labels, { gradients: wanted }).gradLogits,
+  centerLoss(x, labels, x).gradCenters,
+  linearCrossEntropy(x, x, labels).logits,
+];
+// @ts-expect-error without a backward pass there may be none
+export const doubtful: Matrix = tripletLoss(x, x, x, { gradients: wanted }).gradAnchor;
+// @ts-expect-error a gradient to the centers has to be asked for
+export const unasked: Matrix = centerLoss(x, labels, x).gradCenters;
 export const shape: readonly [rows: number, cols: number] = normalize(x).shape;
 export function codeOf(error: unknown): ErrorCode | undefined {
   return error instanceof HypersphereError ? error.code : undefined;
@@ -26,8 +53,9 @@ export const misuses = [
 ];
 console.log(JSON.stringify({ shape, finite: Number.isFinite(result.loss), thrown: misuses.map((misuse) => { try { misuse(); return undefined; } catch (error) { return codeOf(error); } }) }));
 `;
-const values = 'HypersphereError, arcFace, distances, marginSoftmax, matrix, normalize';
-const types = 'ErrorCode, Margin, MarginSoftmaxOptions, MarginSoftmaxResult, Matrix';
+const values = `Centers, HypersphereError, arcFace, batchContrastiveLoss, batchTripletLoss, centerLoss, contrastiveLoss, distances,
+  hardmaxHingeLoss, hardmaxLoss, linearCrossEntropy, marginSoftmax, matrix, normalize, softmaxCrossEntropy, supConLoss, tripletLoss`;
+const types = 'ErrorCode, Labels, Margin, MarginSoftmaxOptions, MarginSoftmaxResult, Matrix';
 const imported = `import { ${values} } from 'hypersphere';\nimport type { ${types} } from 'hypersphere';\n${program}`;
 const required = `import hypersphere = require('hypersphere');\nimport type { ${types} } from 'hypersphere';\nconst { ${values} } = hypersphere;\n${program
   // Narrowing by instanceof needs the class itself, not a copy in a variable of another type.

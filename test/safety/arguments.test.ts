@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import {
   alloc,
+  balancedBatches,
   batchTripletLoss,
   centerLoss,
+  clustering,
   contrastiveLoss,
   cosFace,
   distances,
@@ -14,10 +16,15 @@ import {
   mineTriplets,
   nearest,
   normalize,
+  OfflineMiner,
+  roc,
+  samplePairs,
   softmaxCrossEntropy,
   supConLoss,
+  takeRows,
   tripletLoss,
   updateCenters,
+  verification,
 } from '../../lib/index.js';
 import { normalMatrix } from '../helpers/data.js';
 
@@ -29,6 +36,12 @@ const detached = (() => {
   structuredClone(data.buffer, { transfer: [data.buffer] });
   return { data, shape: [4, 3] as const };
 })();
+
+const goneLabels = (): Int32Array => {
+  const gone = new Int32Array(4);
+  structuredClone(gone.buffer, { transfer: [gone.buffer] });
+  return gone;
+};
 
 const caught = (run: () => unknown): HypersphereError => {
   try {
@@ -62,6 +75,40 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
   ['k beyond the gallery', 'ERR_OPTION_RANGE', 'options.k', () => nearest(x, w, { k: 3 })],
   ['an out of the wrong shape', 'ERR_SHAPE', 'options.out', () => matmul(x, w, { transposeB: true, out: alloc(4, 3) })],
   ['an out over its input', 'ERR_ALIAS', 'options.out', () => normalize(x, { out: x })],
+  ['detached labels', 'ERR_DETACHED', 'labels', () => batchTripletLoss(x, goneLabels())],
+  ['no labels', 'ERR_TYPE', 'labels', () => batchTripletLoss(x, undefined as never)],
+  ['no classes', 'ERR_TYPE', 'labelsTrue', () => clustering(undefined as never, [1])],
+  ['no labels to sample', 'ERR_TYPE', 'labels', () => samplePairs(undefined as never, { count: 1 })],
+  ['no labels to balance', 'ERR_TYPE', 'labels', () => balancedBatches(null as never, { classes: 1, perClass: 1 })],
+  ['a miner without labels', 'ERR_TYPE', 'options.labels', () => new OfflineMiner({ every: 1, subset: 2 } as never)],
+  ['a miner of no rows', 'ERR_SHAPE', 'options.labels', () => new OfflineMiner({ labels: [], every: 1, subset: 2 })],
+  ['no row numbers', 'ERR_TYPE', 'indices', () => takeRows(x, undefined as never)],
+  ['a row number', 'ERR_TYPE', 'indices', () => takeRows(x, 5 as never)],
+  ['a negative count of row numbers', 'ERR_TYPE', 'indices', () => takeRows(x, { length: -1 })],
+  ['detached row numbers', 'ERR_DETACHED', 'indices', () => takeRows(x, goneLabels())],
+  ['a score that is NaN', 'ERR_OPTION_RANGE', 'scores[1]', () => roc(Float32Array.of(1, Number.NaN), [0, 1])],
+  ["a margin's own option", 'ERR_OPTION_RANGE', 'options.margin.s', () => marginSoftmax(x, w, labels, { margin: { ...cosFace(), s: 0 } })],
+  [
+    'a margin with a stranger',
+    'ERR_OPTION_RANGE',
+    'options.margin.t',
+    () => marginSoftmax(x, w, labels, { margin: { ...cosFace(), t: 0 } as never }),
+  ],
+  ['no margin', 'ERR_TYPE', 'options.margin', () => marginSoftmax(x, w, labels, {} as never)],
+  ['ignoreIndex as text', 'ERR_TYPE', 'options.ignoreIndex', () => softmaxCrossEntropy(x, labels, { ignoreIndex: '0' as never })],
+  [
+    'gradOutput without its reduction',
+    'ERR_OPTION_RANGE',
+    'options.gradOutput',
+    () => softmaxCrossEntropy(x, labels, { gradOutput: new Float32Array(4) }),
+  ],
+  ['a null out of nearest', 'ERR_TYPE', 'options.out', () => nearest(x, { out: null as never })],
+  ['null indices', 'ERR_TYPE', 'options.out.indices', () => nearest(x, { out: { indices: null as never } })],
+  ['p without its distance', 'ERR_OPTION_RANGE', 'options.p', () => tripletLoss(x, x, x, { p: 3 })],
+  ['eps without its distance', 'ERR_OPTION_RANGE', 'options.eps', () => tripletLoss(x, x, x, { distance: 'squaredEuclidean', eps: 1e-6 })],
+  ['too many pairs', 'ERR_OUT_OF_MEMORY', 'options.count', () => samplePairs(labels, { count: 2 ** 40 })],
+  ['too large a matrix', 'ERR_OUT_OF_MEMORY', 'the result', () => alloc(2 ** 20, 2 ** 30)],
+  ['too many thresholds', 'ERR_OUT_OF_MEMORY', 'options.numThresholds', () => verification(x, x, labels, { numThresholds: 1e12 })],
   [
     'a result that would not fit',
     'ERR_OUT_OF_MEMORY',
@@ -103,4 +150,38 @@ it('refuses two outputs over the same memory', () => {
   const memory = new Float32Array(12);
   const out = { gradEmbeddings: matrix(memory, 3), gradWeights: matrix(memory.subarray(0, 6), 3) };
   expect(caught(() => linearCrossEntropy(x, w, labels, { out }))).toMatchObject({ code: 'ERR_ALIAS' });
+});
+
+it('refuses an output over the labels', () => {
+  const memory = new ArrayBuffer(48);
+  const own = new Int32Array(memory, 0, 4);
+  own.set([0, 1, 0, 1]);
+  const over = { data: new Float32Array(memory), shape: [4, 3] as const };
+  const calls: Record<string, () => unknown> = {
+    batchTripletLoss: () => batchTripletLoss(x, own, { out: { gradEmbeddings: over } }),
+    supConLoss: () => supConLoss(x, own, { out: { gradEmbeddings: over } }),
+    softmaxCrossEntropy: () => softmaxCrossEntropy(x, own, { out: { gradLogits: over } }),
+    centerLoss: () => centerLoss(x, own, w, { out: { gradEmbeddings: over } }),
+    updateCenters: () => updateCenters(x, own, over),
+  };
+  for (const [name, run] of Object.entries(calls)) expect(caught(run), name).toMatchObject({ code: 'ERR_ALIAS' });
+  expect([...own]).toEqual([0, 1, 0, 1]);
+});
+
+it('nearest fills the outs it is given, apart from its inputs and from one another', () => {
+  const fresh = nearest(x, w, { k: 2 });
+  const out = {
+    indices: { data: new Int32Array(8).fill(-1), shape: [4, 2] as const },
+    distances: matrix(new Float32Array(8).fill(Number.NaN), 2),
+  };
+  expect(nearest(x, w, { k: 2, out })).toEqual(fresh);
+  const indices = { data: new Int32Array(x.data.buffer, 0, 8), shape: [4, 2] as const };
+  expect(caught(() => nearest(x, w, { k: 2, out: { indices } }))).toMatchObject({ code: 'ERR_ALIAS' });
+  const both = { indices: out.indices, distances: matrix(new Float32Array(out.indices.data.buffer), 2) };
+  expect(caught(() => nearest(x, w, { k: 2, out: both }))).toMatchObject({ code: 'ERR_ALIAS' });
+});
+
+it('verification of fewer than ten pairs takes as many folds, and holds given ones to them', () => {
+  expect(verification(x, x, labels).foldAccuracy).toHaveLength(4);
+  expect(caught(() => verification(x, x, labels, { folds: 5 }))).toMatchObject({ code: 'ERR_OPTION_RANGE', argument: 'options.folds' });
 });

@@ -189,9 +189,45 @@ onBothBackends('memory', () => {
       for (const out of call.outs) expect(out.every((value) => value === 7)).toBe(true);
     });
 
+    if (entry.changes) {
+      it('refuses to change an input over another one', async () => {
+        const [changed, other] = [entry.changes as string, names.find((name) => name !== entry.changes) as string];
+        const call = callOf(entry);
+        const { data } = call.inputs[other] as Matrix;
+        const length = (call.inputs[changed] as Matrix).data.length;
+        await refused(entry, change(call, changed, { data: data.subarray(0, length) }), 'ERR_ALIAS', new RegExp(`^${changed}`));
+      });
+    }
+
     if (entry.out) {
-      it('refuses an out over an input, detached, of the wrong shape or type', async () => {
-        const outName = Array.isArray(entry.out) ? undefined : (Object.keys(entry.out as object)[0] as string);
+      it('gives into an out full of NaN what it gives without one', async () => {
+        const call = callOf(entry);
+        const fresh = numbersOf(await run(entry, { ...call, options: entry.options ?? {} }));
+        for (const out of call.outs) out.fill(Number.NaN);
+        expect(numbersOf(await run(entry, call))).toEqual(fresh);
+      });
+
+      const outNames = Array.isArray(entry.out) ? [undefined] : Object.keys(entry.out);
+      if (!Array.isArray(entry.out)) {
+        it('has no gradients where none are wanted, and leaves the outs alone', async () => {
+          const call = callOf(entry);
+          for (const options of [entry.options, call.options]) {
+            const result = await run(entry, { ...call, options: { ...options, gradients: false } as object });
+            expect(Object.keys(result as object).filter((key) => key.startsWith('grad'))).toEqual([]);
+            expect(result).toMatchObject({ loss: ((await run(entry, callOf(entry))) as { loss: number }).loss });
+          }
+          for (const out of call.outs) expect(out.every((value) => value === 7)).toBe(true);
+        });
+      }
+
+      it('refuses an out of null, and names the option that is unknown', async () => {
+        await refused(entry, { ...callOf(entry), options: { ...entry.options, out: null } }, 'ERR_TYPE', /^options\.out$/);
+        if (Array.isArray(entry.out)) return;
+        const options = { ...entry.options, out: { gradNothing: 1 } };
+        await refused(entry, { ...callOf(entry), options }, 'ERR_OPTION_RANGE', /^options\.out\.gradNothing$/);
+      });
+
+      it.each(outNames)('refuses an out over an input, detached, of the wrong shape or type: %s', async (outName) => {
         const put = (call: Call, out: unknown): Call => ({
           ...call,
           options: { ...call.options, out: outName ? { ...(call.options.out as object), [outName]: out } : out },

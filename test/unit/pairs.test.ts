@@ -36,6 +36,24 @@ describe('triplet loss in the form of the survey', () => {
     expect(tripletLoss(line(0, 0), line(1, 1), line(1, 9), { margin: 0.5 }).loss).toBe(0.25);
     expect(tripletLoss(line(0, 0), line(1, 1), line(1, 9), { margin: 0.5, reduction: 'sum' }).loss).toBe(0.5);
   });
+  it('sums the gradient of a row in float64', () => {
+    // The anchor's is 2(n − p), the difference of two numbers of 20,000: float32 would keep a digit of it.
+    const [a, p, n] = [10000.1, 0.0003, 0.0015].map(Math.fround) as [number, number, number];
+    expect(tripletLoss(line(a), line(p), line(n), { margin: 1e5 }).gradAnchor.data[0]).toBe(Math.fround(2 * (a - p) - 2 * (a - n)));
+  });
+  it('has norms of any exponent without over- or underflow', () => {
+    for (const p of [1, 2, 3, 60, 1000]) {
+      for (const size of [1e-30, 1e-3, 1e4, 1e30].map(Math.fround)) {
+        const options = { distance: 'euclidean', p, margin: 0 } as const;
+        const { loss, gradPositive } = tripletLoss(line(0), line(size), line(0), options);
+        expect(loss).toBe(size);
+        expect(gradPositive.data[0]).toBe(1);
+      }
+    }
+    const corner = matrix(Float32Array.of(1e4, 1e4), 2);
+    const zero = matrix(new Float32Array(2), 2);
+    expect(tripletLoss(zero, corner, zero, { distance: 'euclidean', p: 100, margin: 0 }).loss).toBeCloseTo(1e4 * 2 ** 0.01, 6);
+  });
 });
 
 describe('batches without what a loss needs', () => {
@@ -78,12 +96,9 @@ describe('mining on a line', () => {
   });
   it('finds the hard pairs', () => {
     const { positivePairs, negativePairs } = minePairs(x, labels, { ...raw, strategy: 'batchHard', distance: 'euclidean' });
-    expect(positivePairs.shape).toEqual([positivePairs.data.length / 2, 2]);
-    expect([...positivePairs.data].slice(0, 2)).toEqual([0, 1]);
-    expect(negativePairs.shape[0]).toBeGreaterThan(0);
-    for (let i = 0; i < negativePairs.data.length; i += 2) {
-      expect(labels[negativePairs.data[i] as number]).not.toBe(labels[negativePairs.data[i + 1] as number]);
-    }
+    // Rows 2 and 3 have no positive; every row has its closest negative.
+    expect(positivePairs).toEqual({ data: Int32Array.of(0, 1, 1, 0), shape: [2, 2] });
+    expect(negativePairs).toEqual({ data: Int32Array.of(0, 2, 1, 2, 2, 1, 3, 2), shape: [4, 2] });
   });
   it('breaks ties to the lowest index', () => {
     expect([...mineTriplets(line(0, 1, -1, 2, -2), [0, 0, 0, 1, 2], { ...raw, strategy: 'batchHard' }).data].slice(0, 3)).toEqual([
@@ -135,10 +150,20 @@ describe('centers', () => {
     updateCenters(line(2, 4, 9), [0, 0, 1], centers, { alpha: 0.5 });
     expect([...centers.data]).toEqual([1, 9.75, 5]);
   });
+  it('get a gradient where it is asked for, by the option or by an out for it', () => {
+    const [x, centers] = [line(3, 5), line(1, 2)];
+    expect(Object.keys(centerLoss(x, [0, 1], centers))).not.toContain('gradCenters');
+    const { gradCenters } = centerLoss(x, [0, 1], centers, { gradCenters: true });
+    const out = { gradCenters: line(Number.NaN, Number.NaN) };
+    expect(centerLoss(x, [0, 1], centers, { out }).gradCenters).toEqual(gradCenters);
+    expect(gradCenters?.data).toEqual(Float32Array.of(-1, -1.5));
+  });
   it('are owned by Centers, whose loss equals centerLoss', () => {
     const centers = new Centers({ classes: 2, dim: 1, alpha: 1 });
     const x = line(3, 5);
     expect(centers.loss(x, [0, 1]).loss).toBe(centerLoss(x, [0, 1], line(0, 0)).loss);
+    const options = { reduction: 'halfSum', gradCenters: true } as const;
+    expect(centers.loss(x, [0, 1], options)).toEqual(centerLoss(x, [0, 1], line(0, 0), options));
     centers.update(x, [0, 1]);
     expect([...centers.matrix.data]).toEqual([1.5, 2.5]);
   });

@@ -78,6 +78,15 @@ it('balancedBatches gives P classes of K rows each, without repeats where a clas
   }
 });
 
+it('balancedBatches repeats the rows of small classes, all of them alike', () => {
+  const batches = balancedBatches([1, 0, 1, 1, 0], { classes: 2, perClass: 10, seed: 5 });
+  const counts = new Float64Array(5);
+  for (let b = 0; b < 300; b++) for (const row of batches.next().value) counts[row] = (counts[row] as number) + 1;
+  // 3000 draws of a class: 1000 each of three rows, 1500 each of two, standard deviations of 26 and 27; five of them either way.
+  for (const row of [0, 2, 3]) expect(Math.abs((counts[row] as number) - 1000)).toBeLessThan(130);
+  for (const row of [1, 4]) expect(Math.abs((counts[row] as number) - 1500)).toBeLessThan(137);
+});
+
 it('takeRows copies the rows asked for and refuses others', () => {
   const x = matrix(Float32Array.of(1, 2, 3, 4, 5, 6), 2);
   expect(takeRows(x, [2, 0, 2]).data).toEqual(Float32Array.of(5, 6, 1, 2, 5, 6));
@@ -114,5 +123,94 @@ describe('OfflineMiner', () => {
   });
   it('refuses embeddings of another number of rows', async () => {
     await expect(create().refresh(() => data)).rejects.toThrowError(/embed/);
+  });
+  it('refuses an embed that is none, and bad options at once', async () => {
+    await expect(create().refresh(undefined as never)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'embed' });
+    const options = { labels, every: 1, subset: 4 };
+    for (const bad of [{ strategy: 'none' }, { margin: -1 }, { distance: 'none' }, { normalize: 1 }])
+      expect(() => new OfflineMiner({ ...options, ...(bad as object) })).toThrowError(new RegExp(`options.${Object.keys(bad)[0]}`));
+  });
+  it('has defaults for options that are undefined', async () => {
+    const [given, plain] = [{ strategy: undefined, margin: undefined, seed: undefined }, {}].map(
+      (options) => new OfflineMiner({ labels, every: 1, subset: 60, ...(options as object) }),
+    ) as [OfflineMiner, OfflineMiner];
+    const explicit = new OfflineMiner({ labels, every: 1, subset: 60, strategy: 'faceNetSemiHard', margin: 0.2, seed: 0 });
+    const triplets = await explicit.refresh((rows) => takeRows(data, rows));
+    expect(triplets.shape[0]).toBeGreaterThan(0);
+    for (const miner of [given, plain]) expect(await miner.refresh((rows) => takeRows(data, rows))).toEqual(triplets);
+  });
+  it('blames the subset where a rule selects more than can be held', async () => {
+    const two = cyclicLabels(660, 2);
+    const miner = new OfflineMiner({ labels: two, every: 1, subset: 660, strategy: 'all', maxTriplets: 10 });
+    const error = miner.refresh((rows) => matrix(new Float32Array(rows.length), 1));
+    await expect(error).rejects.toMatchObject({ code: 'ERR_OUT_OF_MEMORY', argument: 'options.subset' });
+  });
+});
+
+describe("OfflineMiner's subset", () => {
+  /** Rows of a number of selections over classes of these sizes. */
+  async function draw(sizes: readonly number[], subset: number, times: number) {
+    const labels = sizes.flatMap((size, c) => new Array<number>(size).fill(c));
+    const miner = new OfflineMiner({ labels, every: 1, subset, strategy: 'batchHard', seed: 6 });
+    const drawn: Int32Array[] = [];
+    for (let t = 0; t < times; t++) {
+      await miner.refresh((rows) => {
+        drawn.push(rows);
+        return matrix(new Float32Array(rows.length), 1);
+      });
+    }
+    const classes = drawn.map((rows) => sizes.map((_, c) => rows.filter((row) => labels[row] === c).length));
+    return { drawn, classes };
+  }
+  it.each([
+    [[1, 1, 1000], 100, [1, 1, 98]],
+    [[3, 1000, 10], 100, [3, 87, 10]],
+    [[50, 50, 50], 100, [33, 33, 34]],
+    [[5, 5], 100, [5, 5]],
+    [[4, 1], 2, [1, 1]],
+  ])('of classes of %j and %i rows is shared evenly', async (sizes, subset, expected) => {
+    const { drawn, classes } = await draw(sizes, subset, 5);
+    for (const rows of drawn) expect(new Set(rows).size).toBe(rows.length);
+    for (const counts of classes) {
+      if (new Set(sizes).size === 1) counts.sort((a, b) => a - b);
+      expect(counts).toEqual(expected);
+    }
+  });
+  it('lets in as many classes as can pair, each with two rows at least, and all of them in turn', async () => {
+    const { classes } = await draw(new Array(50).fill(4), 20, 100);
+    const present = new Float64Array(50);
+    for (const counts of classes) {
+      expect(counts.filter((count) => count > 0)).toEqual(new Array(10).fill(2));
+      counts.forEach((count, c) => (present[c] = (present[c] as number) + Math.sign(count)));
+    }
+    // 100 times one in five: 20, a standard deviation of 4; five of them either way.
+    for (const times of present) expect(Math.abs(times - 20)).toBeLessThanOrEqual(20);
+    expect(Math.min(...present)).toBeGreaterThan(0);
+  });
+  it('takes every row of a class alike', async () => {
+    const { drawn } = await draw([30, 30], 20, 200);
+    const counts = new Float64Array(60);
+    for (const rows of drawn) for (const row of rows) counts[row] = (counts[row] as number) + 1;
+    // 200 times one in three: 66.7, a standard deviation of 6.7; five of them either way.
+    for (const times of counts) expect(Math.abs(times - 200 / 3)).toBeLessThan(34);
+  });
+  it('hands out a uniform sample of the triplets', async () => {
+    const miner = new OfflineMiner({ labels: cyclicLabels(12, 2), every: 1, subset: 12, strategy: 'all', maxTriplets: 30, seed: 2 });
+    const anchors = new Float64Array(12);
+    for (let t = 0; t < 200; t++) {
+      let rows: Int32Array = new Int32Array(0);
+      const { data, shape } = await miner.refresh((drawn) => {
+        rows = drawn;
+        return matrix(new Float32Array(12), 1);
+      });
+      expect(shape).toEqual([30, 3]);
+      // By place in the subset, which is the order of the triplets.
+      for (let i = 0; i < data.length; i += 3) {
+        const place = rows.indexOf(data[i] as number);
+        anchors[place] = (anchors[place] as number) + 1;
+      }
+    }
+    // 6000 anchors over 12 places: 500 each, a standard deviation of 21; five of them either way.
+    for (const count of anchors) expect(Math.abs(count - 500)).toBeLessThan(107);
   });
 });

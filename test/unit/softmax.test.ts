@@ -63,6 +63,11 @@ describe('hardmax', () => {
   it('measures the gap to the largest logit, or to the largest other one', () => {
     expect(hardmaxLoss(rowOf(1, 3, 2), [0]).loss).toBe(2);
     expect(hardmaxLoss(rowOf(1, 3, 2), [1]).loss).toBe(0);
+    const logits = matrix(Float32Array.of(1, 3, 5, 1), 2);
+    const gradLogits = { data: Float32Array.of(-1, 1, 1, -1) };
+    expect(hardmaxLoss(logits, [0, 1], { reduction: 'sum' })).toMatchObject({ loss: 6, gradLogits });
+    expect(hardmaxLoss(logits, [0, 1], { reduction: 'none' })).toMatchObject({ loss: 6, perExample: Float32Array.of(2, 4), gradLogits });
+    expect(hardmaxLoss(logits, [0, 1])).toMatchObject({ loss: 3, gradLogits: { data: Float32Array.of(-0.5, 0.5, 0.5, -0.5) } });
     expect(hardmaxHingeLoss(rowOf(1, 3, 2), [1], { margin: 1.5 })).toMatchObject({
       loss: 0.5,
       gradLogits: { data: Float32Array.of(0, -1, 1) },
@@ -131,7 +136,7 @@ describe('marginSoftmax at its edges', () => {
     const x = matrix(Float32Array.of(1, 2), 2);
     const margin = arcFace({ s: 10 });
     expect(marginSoftmax(x, w, [1], { margin: JSON.parse(JSON.stringify(margin)) }).loss).toBe(marginSoftmax(x, w, [1], { margin }).loss);
-    expect(() => marginSoftmax(x, w, [1], { margin: { ...margin, s: -1 } })).toThrowError(/options\.s/);
+    expect(() => marginSoftmax(x, w, [1], { margin: { ...margin, s: -1 } })).toThrowError(/^options\.margin\.s:/);
     expect(() => marginSoftmax(x, w, [1], { margin: { kind: 'arcface' } as never })).toThrowError(/margin\.kind/);
   });
 });

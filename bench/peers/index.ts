@@ -1,0 +1,63 @@
+// Other libraries and the machine's own limits, each in a process of its own. What is not installed is said once and left out.
+//   PyTorch: HYPERSPHERE_TORCH_PYTHON, a Python that has it; faiss: HYPERSPHERE_FAISS_PYTHON; limits: cmake and a compiler.
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+
+const folder = join(import.meta.dirname, '../../..', 'bench');
+
+interface Peer {
+  readonly name: string;
+  readonly command: string;
+  readonly args: readonly string[];
+}
+
+const python = process.env['HYPERSPHERE_PYTHON'] ?? 'python3';
+const peers: Peer[] = [
+  { name: 'torch', command: process.env['HYPERSPHERE_TORCH_PYTHON'] ?? python, args: [join(folder, 'peers/torch_peer.py')] },
+  { name: 'faiss', command: process.env['HYPERSPHERE_FAISS_PYTHON'] ?? python, args: [join(folder, 'peers/faiss_peer.py')] },
+];
+const absent = new Set<string>();
+
+/** Median milliseconds of every peer that knows this op and shape. */
+export function peerTimes(key: string): Map<string, number> {
+  const times = new Map<string, number>();
+  for (const { name, command, args } of peers) {
+    if (absent.has(name)) continue;
+    // Unpinned threads of a peer end up on one core, which would flatter us.
+    const env = { ...process.env, OMP_PROC_BIND: 'true' };
+    const { status, stdout, stderr } = spawnSync(command, [...args, key], { encoding: 'utf8', env });
+    if (status !== 0) {
+      absent.add(name);
+      console.log(`    ${name} is not measured: ${stderr?.trim().split('\n').at(-1) ?? 'not installed'}`);
+    } else if (stdout.trim()) times.set(name, (JSON.parse(stdout) as { ms: number }).ms);
+  }
+  return times;
+}
+
+export interface Limit {
+  readonly threads: number;
+  readonly isa?: string;
+  readonly peakGflops?: number;
+  readonly readGBs?: number;
+}
+
+/** Peak of fused multiply-adds for every level and number of threads, and the bandwidth of reading. */
+export function limits(settings: readonly { readonly isa: string | null; readonly threads: number }[]): Limit[] {
+  const build = join(folder, '../build-native/release');
+  const steps = [
+    ['cmake', '-S', join(folder, '..'), '-B', build, '-DHYPERSPHERE_SANITIZE='],
+    ['cmake', '--build', build, '--target', 'bench_peak'],
+  ] as const;
+  const levels = [...new Set(settings.flatMap(({ isa }) => isa ?? []))];
+  const threads = [...new Set(settings.map((s) => s.threads))].sort();
+  for (const [command, ...args] of steps) {
+    if (spawnSync(command, args, { stdio: 'ignore' }).status === 0) continue;
+    console.log("the machine's limits are not measured: that needs cmake and a C++ compiler");
+    return [];
+  }
+  const { stdout } = spawnSync(join(build, 'bench_peak'), [...levels, '--', ...threads.map(String)], { encoding: 'utf8' });
+  return stdout
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Limit);
+}

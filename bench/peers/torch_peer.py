@@ -1,0 +1,51 @@
+"""What a PyTorch user would run, on this CPU: one JSON line for each op and shape named. torch_peer.py dot:64,64,1000 …"""
+import json
+import sys
+import time
+
+import torch
+
+
+def timed(run, budget=3.0):
+    for _ in range(2):
+        run()
+    samples, end = [], time.perf_counter() + budget
+    while len(samples) < 3 or (time.perf_counter() < end and len(samples) < 50):
+        start = time.perf_counter()
+        run()
+        samples.append((time.perf_counter() - start) * 1e3)
+    samples.sort()
+    return samples[len(samples) // 2], samples[0], samples[-1]
+
+
+def dot(b, d, c):
+    x, w, out = torch.randn(b, d), torch.randn(c, d), torch.empty(b, c)
+    return lambda: torch.mm(x, w.T, out=out)
+
+
+def euclidean(n, m, d):
+    x, y = torch.randn(n, d), torch.randn(m, d)
+    return lambda: torch.cdist(x, y)
+
+
+def center_update(b, d, c):
+    x, centers, y = torch.randn(b, d), torch.randn(c, d), torch.randint(0, c, (b,))
+
+    def run():
+        classes, inverse = y.unique(return_inverse=True)
+        sums = torch.zeros(len(classes), d).index_add_(0, inverse, centers[y] - x)
+        counts = torch.zeros(len(classes)).index_add_(0, inverse, torch.ones(b))
+        centers.index_add_(0, classes, -0.5 * sums / (1 + counts)[:, None])
+
+    return run
+
+
+OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update}
+for key in sys.argv[1:]:
+    op, shape = key.split(":")
+    if op not in OPS:
+        continue
+    shape = [int(n) for n in shape.split(",")]
+    with torch.no_grad():
+        ms, lo, hi = timed(OPS[op](*shape))
+    print(json.dumps(dict(op=op, shape=shape, ms=round(ms, 4), lo=round(lo, 4), hi=round(hi, 4))), flush=True)

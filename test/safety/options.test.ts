@@ -1,0 +1,130 @@
+// Every option with a range, one row each: what lies outside is ERR_OPTION_RANGE and names the option; text for a number is ERR_TYPE.
+import { expect, it } from 'vitest';
+import * as hs from '../../lib/index.js';
+import { normalMatrix } from '../helpers/data.js';
+
+const x = normalMatrix(4, 3, 1);
+const w = normalMatrix(2, 3, 2);
+const labels = Int32Array.of(0, 1, 0, 1);
+const scores = Float32Array.of(0.1, 0.2, 0.3, 0.4);
+const square = normalMatrix(4, 4, 3);
+const choice = ['nonesuch', 1];
+const seed = [-1, 0.5, 2 ** 32];
+const above0 = [0, -1, Number.NaN, Infinity];
+const from0 = [-1e-9, Number.NaN, Infinity];
+const finite = [Number.NaN, Infinity];
+const share = [-0.1, 1.1, Number.NaN];
+
+type Run = (options: never) => unknown;
+const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>][] = [
+  ['normalize', (o) => hs.normalize(x, o), { eps: above0 }],
+  ['normalizeGradient', (o) => hs.normalizeGradient(x, x, o), { eps: above0 }],
+  ['distances', (o) => hs.distances(x, w, o), { metric: choice }],
+  ['distancesGradient', (o) => hs.distancesGradient(x, square, o), { metric: choice }],
+  ['nearest', (o) => hs.nearest(x, w, o), { metric: choice, k: [0, 3, 1.5] }],
+  ['softmax', (o) => hs.softmax(x, o), { temperature: above0 }],
+  ['softmaxGradient', (o) => hs.softmaxGradient(x, x, o), { temperature: above0 }],
+  [
+    'softmaxCrossEntropy',
+    (o) => hs.softmaxCrossEntropy(x, labels, o),
+    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5, 2 ** 31, -(2 ** 31) - 1] },
+  ],
+  ['linearCrossEntropy', (o) => hs.linearCrossEntropy(x, w, labels, o), { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5] }],
+  [
+    'marginSoftmax',
+    (o: object) => hs.marginSoftmax(x, w, labels, { ...o, margin: hs.cosFace() }),
+    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5] },
+  ],
+  ['hardmaxLoss', (o) => hs.hardmaxLoss(x, labels, o), { reduction: choice }],
+  ['hardmaxHingeLoss', (o) => hs.hardmaxHingeLoss(x, labels, o), { reduction: choice, margin: from0 }],
+  ['contrastiveLoss', (o) => hs.contrastiveLoss(x, x, labels, o), { margin: above0, reduction: choice }],
+  [
+    'batchContrastiveLoss',
+    (o) => hs.batchContrastiveLoss(x, labels, o),
+    { distance: choice, posMargin: finite, negMargin: finite, reduction: choice },
+  ],
+  ['tripletLoss', (o) => hs.tripletLoss(x, x, x, o), { distance: choice, margin: from0, reduction: choice }],
+  [
+    'tripletLoss euclidean',
+    (o: object) => hs.tripletLoss(x, x, x, { ...o, distance: 'euclidean' }),
+    { p: [0.5, Number.NaN, Infinity], eps: from0 },
+  ],
+  [
+    'batchTripletLoss',
+    (o) => hs.batchTripletLoss(x, labels, o),
+    { mining: choice, distance: choice, margin: from0, reduction: choice, seed },
+  ],
+  ['supConLoss', (o) => hs.supConLoss(x, labels, o), { temperature: above0 }],
+  ['centerLoss', (o) => hs.centerLoss(x, labels, w, o), { reduction: choice }],
+  ['updateCenters', (o) => hs.updateCenters(x, labels, w, o), { alpha: share }],
+  ['Centers', (o: object) => new hs.Centers({ classes: 2, dim: 3, ...o }), { classes: [0, 1.5], dim: [0, 1.5], alpha: share }],
+  ['arcFace', (o) => hs.arcFace(o), { s: above0, m: [-0.1, 3.2, Number.NaN], overflow: choice, gradient: choice, eps: [0, 1, Number.NaN] }],
+  ['cosFace', (o) => hs.cosFace(o), { s: above0, m: from0 }],
+  ['combinedMargin', (o) => hs.combinedMargin(o), { s: above0, m1: above0, m2: from0, m3: from0, gradient: choice }],
+  ['lSoftmax', (o) => hs.lSoftmax(o), { m: [0, 1.5, 65], lambda: from0 }],
+  ['aSoftmax', (o) => hs.aSoftmax(o), { m: [0, 1.5, 65], lambda: from0 }],
+  ['normalizedSoftmax', (o) => hs.normalizedSoftmax(o), { temperature: above0 }],
+  ['annealedLambda', (o) => hs.annealedLambda(1, o), { base: from0, gamma: from0, power: from0, lambdaMin: from0 }],
+  [
+    'mineTriplets',
+    (o) => hs.mineTriplets(x, labels, o),
+    { strategy: choice, distance: choice, margin: from0, seed, maxTriplets: [-1, 0.5] },
+  ],
+  [
+    'minePairs',
+    (o) => hs.minePairs(x, labels, o),
+    { strategy: choice, distance: choice, epsilon: from0, posMargin: finite, negMargin: finite },
+  ],
+  ['retrieval', (o) => hs.retrieval(x, labels, o), { metric: choice }],
+  ['verification', (o) => hs.verification(x, x, labels, o), { folds: [1, 5, 2.5], thresholdStep: above0, numThresholds: [0, 1.5] }],
+  ['samplePairs', (o: object) => hs.samplePairs(labels, { count: 2, ...o }), { count: [-1, 0.5], positiveShare: share, seed }],
+  [
+    'balancedBatches',
+    (o: object) => hs.balancedBatches(labels, { classes: 2, perClass: 2, ...o }),
+    { classes: [0, 3, 1.5], perClass: [0, 1.5, 2 ** 40], seed },
+  ],
+  [
+    'OfflineMiner',
+    (o: object) => new hs.OfflineMiner({ labels, every: 1, subset: 2, ...o }),
+    { every: [0, 1.5], subset: [1, 2.5], maxTriplets: [0, 1.5], strategy: choice, distance: choice, margin: from0, seed },
+  ],
+];
+
+const cases = rows.flatMap(([name, run, ranges]) =>
+  Object.entries(ranges).map(([option, bad]) => ({ name, option, bad, of: (value: unknown) => () => run({ [option]: value } as never) })),
+);
+
+it.each(cases)('$name refuses a bad $option', ({ option, bad, of }) => {
+  const argument = `options.${option}`;
+  for (const value of bad) expect(of(value), String(value)).toThrow(expect.objectContaining({ code: 'ERR_OPTION_RANGE', argument }));
+  if (bad !== choice) expect(of('1')).toThrow(expect.objectContaining({ code: 'ERR_TYPE', argument }));
+});
+
+const outside = (argument: string) => expect.objectContaining({ code: 'ERR_OPTION_RANGE', argument });
+
+it('refuses what is wrong inside a list, by its place', () => {
+  for (const bad of [-1, Number.NaN, Infinity]) {
+    const classWeights = Float32Array.of(1, bad, 1);
+    expect(() => hs.softmaxCrossEntropy(x, labels, { classWeights })).toThrow(outside('options.classWeights[1]'));
+  }
+  for (const bad of [-0.1, 1.1, Number.NaN]) expect(() => hs.roc(scores, labels, { fars: [0, bad] })).toThrow(outside('options.fars[1]'));
+  for (const bad of [0, 1.5]) expect(() => hs.retrieval(x, labels, { recallAt: [1, bad] })).toThrow(outside('options.recallAt[1]'));
+  for (const bad of [-1, 4, 0.5, Number.NaN]) expect(() => hs.takeRows(x, [0, bad])).toThrow(outside('indices[1]'));
+});
+
+it('refuses bad sizes, iterations, seeds and bounds', () => {
+  const random = hs.createRandom(1);
+  const bad: [string, (value: never) => unknown, unknown[]][] = [
+    ['rows', (value) => hs.alloc(value, 1), [-1, 0.5]],
+    ['cols', (value) => hs.alloc(1, value), [0, 0.5]],
+    ['cols', (value) => hs.matrix(new Float32Array(4), value), [0, 0.5]],
+    ['iteration', (value) => hs.annealedLambda(value), [-1, 0.5]],
+    ['seed', (value) => hs.createRandom(value), seed],
+    ['bound', (value) => random.integer(value), [0, 0.5, -1, Number.NaN, 2 ** 32 + 1]],
+  ];
+  for (const [argument, run, values] of bad) {
+    for (const value of values) expect(() => run(value as never), String(value)).toThrow(outside(argument));
+    expect(() => run('1' as never)).toThrow(expect.objectContaining({ code: 'ERR_TYPE', argument }));
+  }
+  expect(random.integer(2 ** 32)).toBeGreaterThanOrEqual(0);
+});
