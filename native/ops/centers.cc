@@ -70,15 +70,24 @@ class Buckets {
   size_t n_, order_, spare_, starts_;
 };
 
+// Centers lie anywhere in a table that is larger than the caches: the next one is on its way while one is summed.
+void Fetch(const float* row, size_t cols) {
+  for (size_t k = 0; k < cols; k += 16) __builtin_prefetch(row + k, 1);
+}
+
 // sum(class's place, its label, first column, columns) for every touched class, in blocks that own their part of the output.
 template <class Function>
-Status ForClasses(const ClassRows& classes, size_t n, size_t d, const Function& sum, const std::atomic<bool>* cancel) {
+Status ForClasses(const ClassRows& classes, const int32_t* labels, const float* centers, size_t n, size_t d, const Function& sum, const std::atomic<bool>* cancel) {
   const bool few = classes.count <= kFewClasses;
   const size_t classes_of_block = few ? 1 : kClassesOfBlock, across = few ? DivideUp(d, kColumnsOfBlock) : 1;
   const auto block = [&](size_t index, int) {
     const size_t first = index / across * classes_of_block, col = index % across * kColumnsOfBlock;
     const size_t cols = few ? Least(kColumnsOfBlock, d - col) : d;
-    for (size_t t = first; t < Least(first + classes_of_block, classes.count); t++) sum(t, col, cols);
+    const size_t last = Least(first + classes_of_block, classes.count);
+    for (size_t t = first; t < last; t++) {
+      if (t + 1 < last) Fetch(centers + static_cast<size_t>(labels[classes.rows[classes.starts[t + 1]]]) * d + col, cols);
+      sum(t, col, cols);
+    }
   };
   return ParallelFor(DivideUp(classes.count, classes_of_block) * across, block, cancel, ThreadsForPass(n, d));
 }
@@ -124,7 +133,7 @@ Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexc
     kernels.center_sum({op.x + col, listed, classes.starts[t + 1] - classes.starts[t], d, cols, op.centers + at, op.grad_centers + at,
                         static_cast<float>(factor), false});
   };
-  return ForClasses(classes, op.n, d, sum, cancel);
+  return ForClasses(classes, op.labels, op.centers, op.n, d, sum, cancel);
 }
 
 Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept {
@@ -140,7 +149,7 @@ Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel)
     float* const center = op.centers + static_cast<size_t>(op.labels[listed[0]]) * op.d + col;
     kernels.center_sum({op.x + col, listed, count, op.d, cols, center, center, static_cast<float>(op.alpha / (1 + static_cast<double>(count))), true});
   };
-  return ForClasses(classes, op.n, op.d, move, nullptr);
+  return ForClasses(classes, op.labels, op.centers, op.n, op.d, move, nullptr);
 }
 
 }  // namespace hypersphere
