@@ -1,6 +1,7 @@
 import { backend } from './backend.js';
 import { checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from './checks.js';
-import { type Matrix, outputOf } from './matrix.js';
+import { outputOf } from './fresh.js';
+import type { Matrix } from './matrix.js';
 import { shortest } from './ops/types.js';
 
 export interface NormalizeOptions {

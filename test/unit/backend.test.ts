@@ -44,6 +44,14 @@ it('serves float64 by the reference alone: the face never passes any', () => {
   expect(out[0]).toBeGreaterThan(0);
 });
 
+onBothBackends('large fresh results', () => {
+  it('hold what an out would hold', () => {
+    const rows = normalMatrix(1100, 2, 3);
+    const out = { data: new Float32Array(1100 * 1100), shape: [1100, 1100] as const };
+    expect(Buffer.from(distances(rows).data.buffer).equals(Buffer.from(distances(rows, { out }).data.buffer))).toBe(true);
+  });
+});
+
 describeNative('level and threads', () => {
   beforeAll(() => setBackend('native'));
   afterAll(() => setIsa(levels.at(-1) as never));
