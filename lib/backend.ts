@@ -123,6 +123,14 @@ export function backend(): Backend {
   return serving()?.ops ?? state.ts;
 }
 
+/** Below this a result's first touch costs too little to ask. */
+const hugeBytes = 4 * 2 ** 20;
+
+/** Fresh memory that an op is about to fill: huge pages where the system has them and the native backend serves. Internal. */
+export function adviseHuge(data: Float32Array): void {
+  if (data.byteLength >= hugeBytes) serving()?.addon.adviseHuge(data, data.length);
+}
+
 /** The ops that leave the event loop, or undefined where the TypeScript backend serves. Internal. */
 export function tasks(): NativeTasks | undefined {
   return serving()?.tasks;

@@ -1,6 +1,7 @@
 import { backend } from './backend.js';
 import { checkChoice, checkMatrix, checkMatrixOf, checkMemory, checkOptions, looksLikeMatrix } from './checks.js';
-import { type Matrix, outputOf, zeros } from './matrix.js';
+import { outputOf, zeros } from './fresh.js';
+import type { Matrix } from './matrix.js';
 import { type DistancesGradientOp, type DistancesOp, type Metric, metrics } from './ops/distances.js';
 
 export interface DistancesOptions {

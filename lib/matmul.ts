@@ -1,7 +1,8 @@
 import { backend } from './backend.js';
 import { checkBoolean, checkMatrix, checkMemory, checkOptions } from './checks.js';
 import { failure } from './errors.js';
-import { type Matrix, outputOf } from './matrix.js';
+import { outputOf } from './fresh.js';
+import type { Matrix } from './matrix.js';
 import type { MatmulOp } from './ops/distances.js';
 
 export interface MatmulOptions {

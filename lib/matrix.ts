@@ -1,6 +1,6 @@
 // What the library computes on: rows of float32 in one array. Structural, so that what an .npy reader or an
 // ndarray hands out fits as it is.
-import { checkInteger, checkMatrixOf } from './checks.js';
+import { checkInteger } from './checks.js';
 import { allocated, describe, failure } from './errors.js';
 
 /** Row-major float32 matrix; `data.length === shape[0] * shape[1]`. Subarrays are welcome. */
@@ -35,19 +35,8 @@ export function matrix(data: Float32Array, cols: number): Matrix {
 export function alloc(rows: number, cols: number): Matrix {
   checkInteger('rows', rows, 0);
   checkInteger('cols', cols, 1);
-  return { data: allocate(rows, cols, (length) => new Float32Array(new SharedArrayBuffer(length * 4))), shape: [rows, cols] };
-}
-
-/** A zeroed matrix in ordinary memory: what an op returns when no `out` is given. */
-export function zeros(rows: number, cols: number): Matrix {
-  return { data: allocate(rows, cols, (length) => new Float32Array(length)), shape: [rows, cols] };
-}
-
-/** Where a result goes: the caller's `out`, of the right shape, or a fresh matrix. */
-export function outputOf(given: Matrix | undefined, rows: number, cols: number): Matrix {
-  return given === undefined ? zeros(rows, cols) : checkMatrixOf('options.out', given, rows, cols);
-}
-
-function allocate(rows: number, cols: number, create: (length: number) => Float32Array): Float32Array {
-  return allocated('the result', `${rows} × ${cols} values`, () => create(rows * cols));
+  return {
+    data: allocated('the result', `${rows} × ${cols} values`, () => new Float32Array(new SharedArrayBuffer(rows * cols * 4))),
+    shape: [rows, cols],
+  };
 }

@@ -2,7 +2,8 @@ import { backend } from './backend.js';
 import { checkChoice, checkIndexMatrix, checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions, checkOut } from './checks.js';
 import { splitArguments } from './distances.js';
 import { failure } from './errors.js';
-import { type IndexMatrix, type Matrix, zeros } from './matrix.js';
+import { zeros } from './fresh.js';
+import type { IndexMatrix, Matrix } from './matrix.js';
 import { type Metric, metrics } from './ops/distances.js';
 
 export interface NearestOptions {

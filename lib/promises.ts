@@ -1,11 +1,12 @@
 // hypersphere/promises: the same names as the package, off the event loop. Only what can leave the loop is here: `matmul`,
-// `distances` and `distancesGradient`. Everything else exists in the synchronous face alone, and belongs in a worker.
+// `distances`, `normalize`, their gradients and `centerLoss`. Everything else exists in the synchronous face alone, and belongs in
+// a worker. `updateCenters` stays there on purpose: it works in place, and an abort or an error would leave half of the centers moved.
 //
 // Memory: an ordinary ArrayBuffer can be detached or resized while an op runs, so inputs in one are copied at the call and may
 // be changed at once. Views of a fixed-length SharedArrayBuffer (`alloc`) are used in place and must be left alone until the
 // promise settles.
 import { backend, tasks } from './backend.js';
-import { checkMemory, checkOptions, looksLikeMatrix } from './checks.js';
+import { checkMemory, checkOptions, type Labels, looksLikeMatrix } from './checks.js';
 import {
   type DistancesGradient,
   type DistancesGradientOptions,
@@ -18,9 +19,12 @@ import {
   splitArguments,
 } from './distances.js';
 import { describe, failure } from './errors.js';
+import { type CenterLossOptions, type CenterLossResult, centerLossOptions, resolveCenterLoss } from './losses/center.js';
+import type { Backward, OptionalGradients } from './losses/outputs.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
 import type { Matrix } from './matrix.js';
-import { fromNative, type NativeOps } from './native/binding.js';
+import { fromNative, type NativeOps, type NativeTask, type NativeTasks } from './native/binding.js';
+import { type NormalizeOptions, normalizeOptions, resolveNormalize, resolveNormalizeGradient } from './normalize.js';
 import type { Values } from './ops/types.js';
 
 export interface Abortable {
@@ -55,9 +59,9 @@ function stable(argument: string, values: Values): Float32Array {
 }
 
 /** Where the op writes: `out` itself if shared, else memory of its own, to be copied to `out` at the end. */
-function stableOutput(given: Matrix | undefined, out: Matrix): Float32Array {
+function stableOutput(given: Matrix | undefined, out: Matrix, argument = 'options.out'): Float32Array {
   if (given === undefined) return out.data;
-  return out.data.buffer instanceof SharedArrayBuffer ? stable('options.out', out.data) : new Float32Array(out.data.length);
+  return out.data.buffer instanceof SharedArrayBuffer ? stable(argument, out.data) : new Float32Array(out.data.length);
 }
 
 /** The caller's `out`, filled; it may have been detached or shrunk while the op ran. */
@@ -68,20 +72,25 @@ function delivered(written: Values, given: Matrix | undefined, out: Matrix): Mat
 }
 
 /** Runs the op where it does not block the loop, if the backend can. The op's memory must be stable. */
-async function run<Name extends keyof NativeOps>(name: Name, op: Parameters<NativeOps[Name]>[0], signal: AbortSignal | undefined) {
+async function run<Name extends keyof NativeTasks>(
+  name: Name,
+  op: Parameters<NativeOps[Name]>[0],
+  signal: AbortSignal | undefined,
+): Promise<ReturnType<NativeOps[Name]>> {
+  type Result = ReturnType<NativeOps[Name]>;
   signal?.throwIfAborted();
-  const start = tasks()?.[name] as ((op: unknown) => { promise: Promise<void>; cancel(): void }) | undefined;
+  const start = tasks()?.[name] as ((op: unknown) => NativeTask<Result>) | undefined;
   if (!start) {
     await new Promise((resolve) => setImmediate(resolve));
     signal?.throwIfAborted();
-    (backend()[name] as (op: unknown) => void)(op);
-    return;
+    return (backend()[name] as (op: unknown) => Result)(op);
   }
   const { promise, cancel } = start(op);
   const abort = (): void => cancel();
   signal?.addEventListener('abort', abort, { once: true });
+  let result: Result;
   try {
-    await promise;
+    result = await promise;
   } catch (error) {
     signal?.throwIfAborted();
     throw fromNative(error);
@@ -89,6 +98,7 @@ async function run<Name extends keyof NativeOps>(name: Name, op: Parameters<Nati
     signal?.removeEventListener('abort', abort);
   }
   signal?.throwIfAborted();
+  return result;
 }
 
 /**
@@ -156,4 +166,65 @@ export async function distancesGradient(
 function stableRows({ x, y }: { readonly x: Values; readonly y: Values }) {
   const stableX = stable('x', x);
   return { x: stableX, y: y === x ? stableX : stable('y', y) };
+}
+
+/**
+ * `normalize` off the event loop. On the TypeScript backend it runs on the loop, in a later turn.
+ * Rejects with what the synchronous `normalize` throws, with ERR_TYPE for a growable SharedArrayBuffer, with ERR_DETACHED when `out`
+ * was detached meanwhile, and with `signal.reason`.
+ */
+export async function normalize(x: Matrix, options: NormalizeOptions & Abortable = {}): Promise<Matrix> {
+  const { signal, rest } = splitSignal(options, normalizeOptions);
+  const { op, out, given } = resolveNormalize(x, rest);
+  const moved = { ...op, x: stable('x', op.x), out: stableOutput(given, out) };
+  await run('normalize', moved, signal);
+  return delivered(moved.out, given, out);
+}
+
+/**
+ * `normalizeGradient` off the event loop. On the TypeScript backend it runs on the loop, in a later turn.
+ * Rejects as `normalize` does.
+ */
+export async function normalizeGradient(x: Matrix, gradOutput: Matrix, options: NormalizeOptions & Abortable = {}): Promise<Matrix> {
+  const { signal, rest } = splitSignal(options, normalizeOptions);
+  const { op, out, given } = resolveNormalizeGradient(x, gradOutput, rest);
+  const moved = { ...op, x: stable('x', op.x), gradOutput: stable('gradOutput', op.gradOutput), gradX: stableOutput(given, out) };
+  await run('normalizeGradient', moved, signal);
+  return delivered(moved.gradX, given, out);
+}
+
+/**
+ * `centerLoss` off the event loop. On the TypeScript backend it runs on the loop, in a later turn. Labels are copied at the call.
+ * Centers in ordinary memory are copied too, which takes O(C·D): keep large ones in memory of `alloc`.
+ * Rejects with what the synchronous `centerLoss` throws, with ERR_TYPE for a growable SharedArrayBuffer, with ERR_DETACHED when an
+ * `out` was detached meanwhile, and with `signal.reason`.
+ */
+export async function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
+  options?: CenterLossOptions & Backward & Abortable,
+): Promise<CenterLossResult>;
+export async function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
+  options?: CenterLossOptions & Abortable,
+): Promise<OptionalGradients<CenterLossResult>>;
+export async function centerLoss(
+  x: Matrix,
+  labels: Labels,
+  centers: Matrix,
+  options: CenterLossOptions & Abortable = {},
+): Promise<OptionalGradients<CenterLossResult>> {
+  const { signal, rest } = splitSignal(options, centerLossOptions);
+  const { op, finish, gradEmbeddings, gradCenters, given } = resolveCenterLoss(x, labels, centers, rest);
+  const gradX = gradEmbeddings && stableOutput(given.gradEmbeddings, gradEmbeddings, 'options.out.gradEmbeddings');
+  const toCenters = gradCenters && stableOutput(given.gradCenters, gradCenters, 'options.out.gradCenters');
+  const inputs = { x: stable('x', op.x), labels: op.labels.slice(), centers: stable('centers', op.centers) };
+  const loss = await run('centerLoss', { ...op, ...inputs, gradX, gradCenters: toCenters }, signal);
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, {});
+  if (gradX && gradX !== gradEmbeddings.data) gradEmbeddings.data.set(gradX);
+  if (toCenters && toCenters !== gradCenters.data) gradCenters.data.set(toCenters);
+  return finish(loss);
 }

@@ -11,7 +11,8 @@ import {
   type Labels,
 } from './checks.js';
 import { allocated, failure } from './errors.js';
-import { type IndexMatrix, type Matrix, outputOf } from './matrix.js';
+import { outputOf } from './fresh.js';
+import type { IndexMatrix, Matrix } from './matrix.js';
 import { createRandom, type Random } from './random.js';
 
 /** Rows of every class, classes in the order of first appearance. */

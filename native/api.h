@@ -43,6 +43,45 @@ struct DistancesGradientOp {
   Metric metric;
 };
 
+// out_i = x_i / max(‖x_i‖, eps), [n, d].
+struct NormalizeOp {
+  const float* x;
+  float* out;
+  size_t n, d;
+  double eps;
+};
+
+// grad_x [n, d] of Σ out·grad_output.
+struct NormalizeGradientOp {
+  const float* x;
+  const float* grad_output;
+  float* grad_x;
+  size_t n, d;
+  double eps;
+};
+
+// loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
+struct CenterLossOp {
+  const float* x;
+  const int32_t* labels;
+  const float* centers;
+  float* per_example;    // [n], unscaled
+  float* grad_x;         // [n, d] or null
+  float* grad_centers;   // [classes, d] or null
+  double* loss;
+  size_t n, d, classes;
+  double scale;
+};
+
+// c_j ← c_j − α·Σ_{y_i = j}(c_j − x_i) / (1 + n_j), in place, from the centers as they were.
+struct UpdateCentersOp {
+  const float* x;
+  const int32_t* labels;
+  float* centers;
+  size_t n, d, classes;
+  double alpha;
+};
+
 // Rows seen through two strides, so that a matrix and its transpose pack alike; one of the strides is 1.
 struct Rows {
   const float* data;
@@ -104,6 +143,30 @@ struct GradientBlock {
   Metric metric;
 };
 
+// Rows of the batch against their centers.
+struct CenterRows {
+  const float* x;
+  const int32_t* labels;
+  const float* centers;
+  double* squares;
+  float* per_example;
+  float* grad_x;  // or null
+  size_t rows, d;
+  double factor;  // grad_x = factor·(x − c)
+};
+
+// s = Σ(center − x_i) over the listed rows, in their order, for `cols` columns; out = factor·s, or center − factor·s.
+struct CenterSum {
+  const float* x;
+  const size_t* rows;
+  size_t count;
+  size_t stride, cols;
+  const float* center;
+  float* out;  // may be the center itself
+  float factor;
+  bool from_center;
+};
+
 struct KernelTable {
   size_t tile_rows, tile_cols;  // the register tile
   size_t left_width;            // floats per depth step of a left panel: tile_rows padded to whole vectors
@@ -122,6 +185,11 @@ struct KernelTable {
   void (*row_moments)(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments);
   void (*differences)(const DifferenceBlock& block);
   void (*gradient_rows)(const GradientBlock& block);
+
+  void (*normalize_rows)(const NormalizeOp& op);
+  void (*normalize_gradient_rows)(const NormalizeGradientOp& op);
+  void (*center_rows)(const CenterRows& block);
+  void (*center_sum)(const CenterSum& sum);
 };
 
 }  // namespace hypersphere

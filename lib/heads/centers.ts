@@ -1,8 +1,9 @@
 import { updateCenters } from '../centers.js';
 import { checkInteger, checkNumber, checkOptions, type Labels } from '../checks.js';
+import { zeros } from '../fresh.js';
 import { type CenterLossOptions, type CenterLossResult, centerLoss } from '../losses/center.js';
 import type { Backward, OptionalGradients } from '../losses/outputs.js';
-import { type Matrix, zeros } from '../matrix.js';
+import type { Matrix } from '../matrix.js';
 
 export interface CentersOptions {
   /** C, at least 1. */

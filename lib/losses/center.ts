@@ -1,7 +1,7 @@
 import { backend } from '../backend.js';
 import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type CenterReduction, centerReductions } from '../ops/centers.js';
+import { type CenterLossOp, type CenterReduction, centerReductions } from '../ops/centers.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface CenterLossOptions {
@@ -24,6 +24,40 @@ export interface CenterLossResult {
   readonly gradCenters?: Matrix;
 }
 
+export const centerLossOptions = ['reduction', 'gradients', 'gradCenters', 'out'] as const;
+
+/** Checks the arguments and lays out the op; `finish` makes the result of the loss. */
+export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions) {
+  x = checkMatrix('x', x);
+  const [n, d] = x.shape;
+  centers = checkMatrix('centers', centers, d);
+  const classes = centers.shape[0];
+  options = checkOptions(options, centerLossOptions);
+  const out = checkOut(options.out, ['gradEmbeddings', 'gradCenters']);
+  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
+  const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? out.gradCenters !== undefined);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
+  const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
+  const checked = checkLabels('labels', labels, n, { classes });
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, centers });
+  const perExample = new Float32Array(n);
+  const op: CenterLossOp = {
+    x: x.data,
+    labels: checked,
+    centers: centers.data,
+    n,
+    d,
+    classes,
+    reduction,
+    perExample,
+    gradX: gradEmbeddings?.data,
+    gradCenters: gradCenters?.data,
+  };
+  const finish = (loss: number): OptionalGradients<CenterLossResult> => ({ loss, perExample, ...present({ gradEmbeddings, gradCenters }) });
+  return { op, finish, gradEmbeddings, gradCenters, given: out };
+}
+
 /**
  * Center loss (Wen et al., ECCV 2016, eq. 2): the squared distance of every embedding to its class's center. Add it, times a weight
  * such as 0.003, to a softmax loss, and move the centers with `updateCenters` after each step.
@@ -40,21 +74,6 @@ export function centerLoss(
   centers: Matrix,
   options: CenterLossOptions = {},
 ): OptionalGradients<CenterLossResult> {
-  x = checkMatrix('x', x);
-  const [n, d] = x.shape;
-  centers = checkMatrix('centers', centers, d);
-  const classes = centers.shape[0];
-  options = checkOptions(options, ['reduction', 'gradients', 'gradCenters', 'out']);
-  const out = checkOut(options.out, ['gradEmbeddings', 'gradCenters']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const toCenters = checkBoolean('options.gradCenters', options.gradCenters ?? out.gradCenters !== undefined);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
-  const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
-  const checked = checkLabels('labels', labels, n, { classes });
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, centers });
-  const perExample = new Float32Array(n);
-  const inputs = { x: x.data, labels: checked, centers: centers.data, n, d, classes };
-  const loss = backend().centerLoss({ ...inputs, reduction, perExample, gradX: gradEmbeddings?.data, gradCenters: gradCenters?.data });
-  return { loss, perExample, ...present({ gradEmbeddings, gradCenters }) };
+  const { op, finish } = resolveCenterLoss(x, labels, centers, options);
+  return finish(backend().centerLoss(op));
 }

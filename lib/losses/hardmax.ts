@@ -11,7 +11,8 @@ import {
   checkOut,
   type Labels,
 } from '../checks.js';
-import { type Matrix, outputOf } from '../matrix.js';
+import { outputOf } from '../fresh.js';
+import type { Matrix } from '../matrix.js';
 import { type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 

@@ -1,6 +1,7 @@
 // What the losses return besides the loss: which gradients are filled, whose memory they take, and how their types say so.
 import { checkMatrixOf } from '../checks.js';
-import { type Matrix, zeros } from '../matrix.js';
+import { zeros } from '../fresh.js';
+import type { Matrix } from '../matrix.js';
 
 /** Options under which the gradients are certain to be there, so that the result's type has them without a question mark. */
 export interface Backward {

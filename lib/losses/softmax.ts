@@ -10,7 +10,8 @@ import {
   checkVector,
   type Labels,
 } from '../checks.js';
-import { type Matrix, outputOf, zeros } from '../matrix.js';
+import { outputOf, zeros } from '../fresh.js';
+import type { Matrix } from '../matrix.js';
 import { type ClassificationOptions, classificationOptions, resolveClassification } from './classification.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 

@@ -1,7 +1,16 @@
-// The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or Float32Arrays, so that
+// The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import { type ErrorCode, failure } from '../errors.js';
-import { type DistanceOps, type DistancesGradientOp, type DistancesOp, type MatmulOp, metrics } from '../ops/distances.js';
+import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
+import {
+  type DistanceOps,
+  type DistancesGradientOp,
+  type DistancesOp,
+  type MatmulOp,
+  metrics,
+  type NormalizeGradientOp,
+  type NormalizeOp,
+} from '../ops/distances.js';
 import type { Values } from '../ops/types.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
@@ -22,9 +31,21 @@ type RowsArguments = [x: Float32Array, y: Float32Array, n: number, m: number, d:
 type DistancesArguments = [...RowsArguments, out: Float32Array];
 type GradientArguments = [...RowsArguments, gradOutput: Float32Array, gradX: Float32Array, gradY: Float32Array];
 
+type NormalizeArguments = [x: Float32Array, n: number, d: number, eps: number, out: Float32Array];
+type NormalizeGradientArguments = [x: Float32Array, n: number, d: number, eps: number, gradOutput: Float32Array, gradX: Float32Array];
+type CenterArguments = [x: Float32Array, labels: Int32Array, centers: Float32Array, n: number, d: number, classes: number];
+type CenterLossArguments = [
+  ...CenterArguments,
+  scale: number,
+  loss: Float64Array,
+  perExample: Float32Array,
+  gradX: Float32Array | undefined,
+  gradCenters: Float32Array | undefined,
+];
+
 /** A queued op: `cancel` removes it from the queue or stops it at its next block, and `promise` then rejects with ERR_ABORTED. */
-export interface NativeTask {
-  readonly promise: Promise<void>;
+export interface NativeTask<Result = void> {
+  readonly promise: Promise<Result>;
   cancel(): void;
 }
 
@@ -43,11 +64,25 @@ export interface Addon {
   distancesAsync(...args: DistancesArguments): NativeTask;
   distancesGradient(...args: GradientArguments): void;
   distancesGradientAsync(...args: GradientArguments): NativeTask;
+  normalize(...args: NormalizeArguments): void;
+  normalizeAsync(...args: NormalizeArguments): NativeTask;
+  normalizeGradient(...args: NormalizeGradientArguments): void;
+  normalizeGradientAsync(...args: NormalizeGradientArguments): NativeTask;
+  centerLoss(...args: CenterLossArguments): void;
+  centerLossAsync(...args: CenterLossArguments): NativeTask;
+  updateCenters(...args: [...CenterArguments, alpha: number]): void;
+  /** Asks for huge pages under memory that nothing has written yet. */
+  adviseHuge(data: Float32Array, length: number): void;
 }
 
-export type NativeOps = Pick<DistanceOps, 'matmul' | 'distances' | 'distancesGradient'>;
-/** The same ops off the event loop. */
-export type NativeTasks = { readonly [Name in keyof NativeOps]: (op: Parameters<NativeOps[Name]>[0]) => NativeTask };
+type DistanceOpNames = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient';
+export type NativeOps = Pick<DistanceOps, DistanceOpNames> & Pick<CenterOps, 'centerLoss' | 'updateCenters'>;
+/** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
+export type NativeTasks = {
+  readonly [Name in Exclude<keyof NativeOps, 'updateCenters'>]: (
+    op: Parameters<NativeOps[Name]>[0],
+  ) => NativeTask<ReturnType<NativeOps[Name]>>;
+};
 
 // The face passes Float32Arrays only; float64 is for the gradient checks, which call the reference backend directly.
 const floats = (values: Values): Float32Array => values as Float32Array;
@@ -64,16 +99,37 @@ function gradientArguments(op: DistancesGradientOp): GradientArguments {
   return [...rowsArguments(op), floats(op.gradOutput), floats(op.gradX), floats(op.gradY)];
 }
 
+function normalizeArguments({ x, n, d, eps, out }: NormalizeOp): NormalizeArguments {
+  return [floats(x), n, d, eps, floats(out)];
+}
+
+function normalizeGradientArguments({ x, n, d, eps, gradOutput, gradX }: NormalizeGradientOp): NormalizeGradientArguments {
+  return [floats(x), n, d, eps, floats(gradOutput), floats(gradX)];
+}
+
+function centerArguments({ x, labels, centers, n, d, classes }: Omit<UpdateCentersOp, 'alpha'>): CenterArguments {
+  return [floats(x), labels, floats(centers), n, d, classes];
+}
+
+function lossScale(reduction: CenterReduction, n: number): number {
+  return (reduction === 'mean' ? 1 : 0.5) / (reduction === 'halfSum' ? 1 : Math.max(n, 1));
+}
+
+function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossArguments {
+  const gradients = [op.gradX && floats(op.gradX), op.gradCenters && floats(op.gradCenters)] as const;
+  return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...gradients];
+}
+
 /** An error of the addon as the library's own; anything else as it is. */
 export function fromNative(error: unknown): unknown {
   const { code, argument, expected, received } = error as { code?: ErrorCode; argument?: string; expected?: string; received?: string };
   return code && argument && expected && received ? failure(code, argument, expected, received) : error;
 }
 
-function translated<Op>(run: (op: Op) => void): (op: Op) => void {
+function translated<Op, Result>(run: (op: Op) => Result): (op: Op) => Result {
   return (op) => {
     try {
-      run(op);
+      return run(op);
     } catch (error) {
       throw fromNative(error);
     }
@@ -85,6 +141,14 @@ export function nativeOps(addon: Addon): NativeOps {
     matmul: translated((op: MatmulOp) => addon.matmul(...matmulArguments(op))),
     distances: translated((op: DistancesOp) => addon.distances(...rowsArguments(op), floats(op.out))),
     distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...gradientArguments(op))),
+    normalize: translated((op: NormalizeOp) => addon.normalize(...normalizeArguments(op))),
+    normalizeGradient: translated((op: NormalizeGradientOp) => addon.normalizeGradient(...normalizeGradientArguments(op))),
+    centerLoss: translated((op: CenterLossOp) => {
+      const loss = new Float64Array(1);
+      addon.centerLoss(...centerLossArguments(op, loss));
+      return loss[0] as number;
+    }),
+    updateCenters: translated((op: UpdateCentersOp) => addon.updateCenters(...centerArguments(op), op.alpha)),
   };
 }
 
@@ -93,5 +157,12 @@ export function nativeTasks(addon: Addon): NativeTasks {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
     distancesGradient: (op) => addon.distancesGradientAsync(...gradientArguments(op)),
+    normalize: (op) => addon.normalizeAsync(...normalizeArguments(op)),
+    normalizeGradient: (op) => addon.normalizeGradientAsync(...normalizeGradientArguments(op)),
+    centerLoss: (op) => {
+      const loss = new Float64Array(1);
+      const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
+      return { promise: promise.then(() => loss[0] as number), cancel };
+    },
   };
 }

@@ -1,8 +1,10 @@
 // All kernels of one level behind the one symbol that leaves its translation unit, HYPERSPHERE_KERNELS.
 #pragma once
 
+#include "centers.h"
 #include "distances.h"
 #include "distances_gradient.h"
+#include "normalize.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
@@ -11,4 +13,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
+    hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
 };

@@ -46,6 +46,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
+  ExportNormalize(env, exports);
+  ExportCenters(env, exports);
+  ExportMemory(env, exports);
   return exports;
 }
 

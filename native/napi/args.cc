@@ -1,6 +1,7 @@
 #include "args.h"
 
 #include <cmath>
+#include <new>
 
 namespace hypersphere {
 
@@ -60,6 +61,12 @@ int Args::Int(size_t index, int min, int max) const {
   return static_cast<int>(value);
 }
 
+double Args::Number(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsNumber()) Fail("ERR_TYPE", index, "a number", "another type");
+  return value.As<Napi::Number>().DoubleValue();
+}
+
 bool Args::Flag(size_t index) const {
   const Napi::Value value = info_[index];
   if (!value.IsBoolean()) Fail("ERR_TYPE", index, "a boolean", "another type");
@@ -72,7 +79,7 @@ std::string Args::Text(size_t index) const {
   return value.As<Napi::String>();
 }
 
-float* Args::Floats(size_t index, size_t rows, size_t cols) const {
+void* Args::Elements(size_t index, napi_typedarray_type wanted, const char* type_name, size_t rows, size_t cols) const {
   const napi_env env = info_.Env();
   napi_typedarray_type type;
   size_t length = 0;
@@ -80,14 +87,42 @@ float* Args::Floats(size_t index, size_t rows, size_t cols) const {
   napi_value buffer;
   // Not Napi::TypedArray::ArrayBuffer().Data(): that would ignore the byte offset, and be undefined on shared memory.
   const napi_status status = napi_get_typedarray_info(env, info_[index], &type, &length, &data, &buffer, nullptr);
-  if (status != napi_ok || type != napi_float32_array) Fail("ERR_TYPE", index, "a Float32Array", "another type");
+  if (status != napi_ok || type != wanted) Fail("ERR_TYPE", index, type_name, "another type");
   if (IsDetached(env, buffer)) Fail("ERR_DETACHED", index, "a live buffer", "one that was transferred or detached");
   const bool overflows = cols != 0 && rows > static_cast<size_t>(kMaxSafeInteger) / cols;
   if (overflows || length != rows * cols) {
     Fail("ERR_SHAPE", index, "length " + std::to_string(rows) + " x " + std::to_string(cols),
          "length " + std::to_string(length));
   }
-  return static_cast<float*>(data);
+  return data;
+}
+
+float* Args::Floats(size_t index, size_t rows, size_t cols) const {
+  return static_cast<float*>(Elements(index, napi_float32_array, "a Float32Array", rows, cols));
+}
+
+float* Args::OptionalFloats(size_t index, size_t rows, size_t cols) const {
+  return info_[index].IsUndefined() ? nullptr : Floats(index, rows, cols);
+}
+
+double* Args::Doubles(size_t index, size_t length) const {
+  return static_cast<double*>(Elements(index, napi_float64_array, "a Float64Array", length, 1));
+}
+
+std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) const {
+  const int32_t* given = static_cast<const int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, 1));
+  std::vector<int32_t> labels;
+  try {
+    labels.assign(given, given + rows);
+  } catch (const std::bad_alloc&) {
+    throw StatusFailure(info_.Env(), Status::kOutOfMemory);
+  }
+  for (size_t i = 0; i < rows; i++) {
+    if (labels[i] >= 0 && static_cast<size_t>(labels[i]) < classes) continue;
+    throw Failure(info_.Env(), "ERR_LABEL_RANGE", std::string(names_[index]) + "[" + std::to_string(i) + "]",
+                  "integers in [0, " + std::to_string(classes) + ")", std::to_string(labels[i]));
+  }
+  return labels;
 }
 
 std::vector<napi_value> Args::Arrays() const {

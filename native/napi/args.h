@@ -1,9 +1,10 @@
-// Arguments of a call into the addon: positional, numbers, booleans and Float32Arrays only, so that reading them runs no
+// Arguments of a call into the addon: positional, numbers, booleans and typed arrays only, so that reading them runs no
 // JavaScript and a pointer taken from one stays good while the others are read. lib/ has checked everything before;
 // what is checked again here is what memory safety needs.
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <initializer_list>
 #include <string>
 #include <vector>
@@ -29,17 +30,25 @@ class Args {
   size_t Size(size_t index) const;
   // An integer in [min, max].
   int Int(size_t index, int min, int max) const;
+  double Number(size_t index) const;
   bool Flag(size_t index) const;
   std::string Text(size_t index) const;
   // The elements of a Float32Array of exactly rows * cols elements, its byte offset included. Valid until JavaScript runs
   // again, or for as long as the caller keeps private or shared memory alive.
   float* Floats(size_t index, size_t rows, size_t cols) const;
+  // The same, or null where the argument is undefined.
+  float* OptionalFloats(size_t index, size_t rows, size_t cols) const;
+  double* Doubles(size_t index, size_t length) const;
+  // A private copy of an Int32Array of labels, each read once and then found in [0, classes): the array itself may be
+  // shared memory, which another thread changes after lib/ has checked it.
+  std::vector<int32_t> Labels(size_t index, size_t rows, size_t classes) const;
 
   Napi::Env Env() const { return info_.Env(); }
   // The typed arrays among the arguments, for a task to keep alive.
   std::vector<napi_value> Arrays() const;
 
  private:
+  void* Elements(size_t index, napi_typedarray_type wanted, const char* type_name, size_t rows, size_t cols) const;
   [[noreturn]] void Fail(const char* code, size_t index, const std::string& expected, const std::string& received) const;
 
   const Napi::CallbackInfo& info_;

@@ -7,5 +7,8 @@ namespace hypersphere {
 
 void ExportMatmul(Napi::Env env, Napi::Object exports);
 void ExportDistances(Napi::Env env, Napi::Object exports);
+void ExportNormalize(Napi::Env env, Napi::Object exports);
+void ExportCenters(Napi::Env env, Napi::Object exports);
+void ExportMemory(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

@@ -16,6 +16,12 @@ inline int ThreadsFor(size_t rows, size_t cols, size_t depth) {
   return static_cast<double>(rows) * static_cast<double>(cols) * static_cast<double>(depth) < 2e6 ? 1 : Threads();
 }
 
+// One pass over memory does little arithmetic: there waking a worker pays from some 256 thousand elements on.
+inline int ThreadsForPass(size_t rows, size_t d) { return ThreadsFor(rows, 8, d); }
+
+// Rows of a block of such a pass: some 64 KiB of them.
+constexpr size_t RowsOfBlock(size_t d) { return Most(1, (size_t{16} << 10) / Most(d, 1)); }
+
 struct MomentRows {
   const float* data;
   size_t rows, d;

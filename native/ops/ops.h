@@ -11,5 +11,10 @@ namespace hypersphere {
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
 Status DistancesGradient(const DistancesGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcept;
+Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
+// Honours `cancel` before its first write only: centers are never left half moved.
+Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere

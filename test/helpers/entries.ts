@@ -168,6 +168,20 @@ export const entries: readonly Entry[] = [
     inputs: { x: [4, 3], y: [5, 3], gradOutput: [4, 5] },
     run: (i, o) => promises.distancesGradient(m(i, 'x'), m(i, 'y'), m(i, 'gradOutput'), o),
   },
+  { name: 'normalize, a promise', inputs: { x: [4, 3] }, out: [4, 3], run: (i, o) => promises.normalize(m(i, 'x'), o) },
+  {
+    name: 'normalizeGradient, a promise',
+    inputs: { x: [4, 3], gradOutput: [4, 3] },
+    out: [4, 3],
+    run: (i, o) => promises.normalizeGradient(m(i, 'x'), m(i, 'gradOutput'), o),
+  },
+  {
+    name: 'centerLoss, a promise',
+    inputs: { x: [4, 3], centers: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradCenters: [2, 3] },
+    options: { gradCenters: true },
+    run: (i, o) => promises.centerLoss(m(i, 'x'), labels, m(i, 'centers'), o),
+  },
 ];
 
 /** All numbers of a result in the order of its keys, whatever its form. */

@@ -2,6 +2,8 @@
 // on two architectures and compared, they hold the rule of reproducible bits across them.
 #include <math.h>
 
+#include <initializer_list>
+
 #include "../../native/ops/ops.h"
 #include "../../native/threads/pool.h"
 #include "oracle.h"
@@ -28,12 +30,32 @@ class Hash {
 };
 
 void Print() {
+  // Rows of x against centers y, several rows a class.
+  const auto centers = [](const std::vector<float>& x, std::vector<float> y, size_t d) {
+    const size_t n = x.size() / d, classes = y.size() / d;
+    std::vector<int32_t> labels(n);
+    for (size_t i = 0; i < n; i++) labels[i] = static_cast<int32_t>(i * i % (classes / 2 + 1));
+    std::vector<float> squares(n), to_x(n * d), to_y(y.size()), through(n * d);
+    double loss = 0;
+    CenterLoss({x.data(), labels.data(), y.data(), squares.data(), to_x.data(), to_y.data(), &loss, n, d, classes, 0.5}, nullptr);
+    squares.push_back(static_cast<float>(loss));
+    UpdateCenters({x.data(), labels.data(), y.data(), n, d, classes, 0.5}, nullptr);
+    Hash hash;
+    for (const std::vector<float>* values : {&squares, &to_x, &to_y, &y}) hash.Add(*values);
+    Normalize({x.data(), to_x.data(), n, d, 1e-12}, nullptr);
+    hash.Add(to_x);
+    NormalizeGradient({x.data(), to_x.data(), through.data(), n, d, 1e-12}, nullptr);
+    hash.Add(through);
+    return hash.Value();
+  };
   const size_t shapes[][3] = {{1, 1, 1}, {17, 33, 15}, {64, 70, 128}, {3, 1, 500}, {1, 90, 17}, {31, 29, 801}};
   for (const auto& [n, m, d] : shapes) {
     Hash product, distances, gradients;
+    unsigned long long batch = 0;
     for (const float offset : {0.0f, 20.0f}) {
       const std::vector<float> x = Normals(n * d, 1, 1, offset), y = Normals(m * d, 2, 1, offset), g = Normals(n * m, 3);
       std::vector<float> out(n * m), to_x(n * d), to_y(m * d);
+      batch = batch * 31 + centers(x, y, d);
       Matmul({x.data(), y.data(), out.data(), false, true, n, d, m}, nullptr);
       product.Add(out);
       for (const Metric metric : kMetrics) {
@@ -44,7 +66,7 @@ void Print() {
         gradients.Add(to_y);
       }
     }
-    printf("%zux%zux%zu %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value());
+    printf("%zux%zux%zu %016llx %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value(), batch);
   }
 }
 

@@ -51,6 +51,8 @@ class VectorCase {
     return text_.substr(start, text_.find('"', start) - start);
   }
 
+  double Parameter(const std::string& name) const { return Number(text_.find(':', text_.find("\"" + name + "\"")) + 1); }
+
   // 1e-6 + 2e-5·max|expected| + 8·hint, as the vectors' README has it.
   double Tolerance(const std::string& name, const Array& expected) const {
     double most = 0;

@@ -1,6 +1,18 @@
 // One input, one result: the FMA levels and any number of threads give the same bits.
 import { beforeAll, describe, expect, it } from 'vitest';
-import { distances, distancesGradient, matmul, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import {
+  centerLoss,
+  distances,
+  distancesGradient,
+  matmul,
+  matrix,
+  normalize,
+  normalizeGradient,
+  setBackend,
+  setIsa,
+  setThreads,
+  updateCenters,
+} from '../../lib/index.js';
 import { metrics } from '../../lib/ops/distances.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, levels } from '../helpers/native.js';
@@ -31,6 +43,16 @@ function expectSameBits(isas: readonly (typeof levels)[number][], run: () => Flo
   }
 }
 
+function joined(...parts: (Float32Array | undefined)[]): Float32Array {
+  const all = new Float32Array(parts.reduce((length, part) => length + (part?.length ?? 0), 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part ?? [], at);
+    at += part?.length ?? 0;
+  }
+  return all;
+}
+
 describeNative('bits', () => {
   beforeAll(() => setBackend('native'));
   describe.each(groups)('of %s and others of its kind', (...isas) => {
@@ -54,6 +76,30 @@ describeNative('bits', () => {
           return Float32Array.of(...gradX.data, ...gradY.data);
         });
       }
+    });
+    it.each([1, 15, 16, 17, 255, 256, 257])('centers and normalisation of %i rows', (n) => {
+      for (const d of [1, 3, 16, 17, 127, 128, 512]) {
+        const [x, g] = [normalMatrix(n, d, 1), normalMatrix(n, d, 2)];
+        expectSameBits(isas, () => joined(normalize(x).data, normalizeGradient(x, g).data));
+        for (const classes of [1, 2, n]) {
+          const labels = Int32Array.from({ length: n }, (_, i) => (i * 7919) % classes);
+          const centers = normalMatrix(classes, d, 3);
+          expectSameBits(isas, () => {
+            const { loss, perExample, gradEmbeddings, gradCenters } = centerLoss(x, labels, centers, { gradCenters: true });
+            const moved = updateCenters(x, labels, matrix(Float32Array.from(centers.data), d)).data;
+            const high = new Float32Array(Float64Array.of(loss).buffer);
+            return joined(high, perExample, gradEmbeddings?.data, gradCenters?.data, moved);
+          });
+        }
+      }
+    });
+    it('many rows of one class, and rows of every size', () => {
+      const [x, centers] = [normalMatrix(3000, 200, 1), normalMatrix(3, 200, 2)];
+      x.data.set([Number.NaN, Infinity, -Infinity, 1e-40, 3e38, -0, 0, 1e19, 1e-30], 195);
+      expectSameBits(isas, () => updateCenters(x, new Int32Array(3000).fill(2), matrix(Float32Array.from(centers.data), 200)).data);
+      expectSameBits(isas, () => centerLoss(x, new Int32Array(3000), centers, { gradCenters: true }).gradCenters?.data as Float32Array);
+      expectSameBits(isas, () => normalize(x).data);
+      expectSameBits(isas, () => normalizeGradient(x, normalMatrix(3000, 200, 5)).data);
     });
     it('NaN, infinities, denormals and near duplicates', () => {
       const x = normalMatrix(40, 33, 5);

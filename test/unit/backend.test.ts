@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backend, resetServed, servedBy } from '../../lib/backend.js';
-import { distances, info, normalize, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { distances, info, setBackend, setIsa, setThreads, softmax } from '../../lib/index.js';
 import { isas } from '../../lib/native/binding.js';
 import { root, runChild } from '../helpers/child.js';
 import { normalMatrix } from '../helpers/data.js';
@@ -31,7 +31,7 @@ onBothBackends('the choice', () => {
     resetServed();
     distances(x);
     expect(servedBy()).toEqual([name]);
-    normalize(x);
+    softmax(x);
     // An op that the addon does not have is the reference's, and says so.
     expect(servedBy().sort()).toEqual(name === 'native' ? ['native', 'ts'] : ['ts']);
   });
@@ -42,6 +42,14 @@ it('serves float64 by the reference alone: the face never passes any', () => {
   const out = new Float64Array(9);
   backend().distances({ x: Float64Array.from(x.data), y: Float64Array.from(x.data), n: 3, m: 3, d: 2, metric: 'dot', out });
   expect(out[0]).toBeGreaterThan(0);
+});
+
+onBothBackends('large fresh results', () => {
+  it('hold what an out would hold', () => {
+    const rows = normalMatrix(1100, 2, 3);
+    const out = { data: new Float32Array(1100 * 1100), shape: [1100, 1100] as const };
+    expect(Buffer.from(distances(rows).data.buffer).equals(Buffer.from(distances(rows, { out }).data.buffer))).toBe(true);
+  });
 });
 
 describeNative('level and threads', () => {

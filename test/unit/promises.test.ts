@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { alloc, type Matrix } from '../../lib/index.js';
-import { distances, distancesGradient, matmul } from '../../lib/promises.js';
+import { centerLoss, distances, distancesGradient, matmul, normalize, normalizeGradient } from '../../lib/promises.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, onBothBackends } from '../helpers/native.js';
 
@@ -22,6 +22,32 @@ onBothBackends('promises', () => {
     expect(await distancesGradient(x, y, gradOutput)).toEqual(hs.distancesGradient(x, y, gradOutput));
     const square = normalMatrix(20, 20, 4);
     expect(await distancesGradient(x, square, { metric: 'dot' })).toEqual(hs.distancesGradient(x, square, { metric: 'dot' }));
+  });
+
+  it('give the losses and gradients of the synchronous functions', async () => {
+    const labels = Int32Array.from({ length: 20 }, (_, i) => (i * i) % 30);
+    for (const options of [{}, { gradCenters: true }, { gradients: false }, { reduction: 'mean' }] as const) {
+      expect(await centerLoss(x, labels, y, options)).toEqual(hs.centerLoss(x, labels, y, options));
+    }
+    const out = { gradEmbeddings: alloc(20, 7), gradCenters: { data: new Float32Array(210), shape: [30, 7] as const } };
+    const expected = hs.centerLoss(x, labels, y, { gradCenters: true });
+    const changing = Int32Array.from(labels);
+    const promise = centerLoss(x, changing, y, { gradCenters: true, out });
+    changing.fill(-1);
+    const got = await promise;
+    expect(got.loss).toBe(expected.loss);
+    expect([...out.gradEmbeddings.data]).toEqual([...(expected.gradEmbeddings?.data ?? [])]);
+    expect(out.gradCenters.data).toEqual(expected.gradCenters?.data);
+    expect(got.gradCenters?.data).toBe(out.gradCenters.data);
+    expect(await normalize(x)).toEqual(hs.normalize(x));
+    const gradient = normalMatrix(20, 7, 5);
+    expect(await normalizeGradient(x, gradient)).toEqual(hs.normalizeGradient(x, gradient));
+    const plain = alloc(20, 7);
+    expect(await normalize(x, { out: plain })).toBe(plain);
+    const reason = new Error('enough');
+    await expect(centerLoss(x, labels, y, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    const growable = { data: new Float32Array(new SharedArrayBuffer(840, { maxByteLength: 1680 })), shape: [30, 7] as const };
+    await expect(centerLoss(x, labels, growable)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'centers' });
   });
 
   it('copy ordinary inputs at the call', async () => {

@@ -1,0 +1,74 @@
+#include <memory>
+#include <utility>
+
+#include "../ops/ops.h"
+#include "args.h"
+#include "ops.h"
+#include "task.h"
+
+namespace hypersphere {
+
+namespace {
+
+// The loss comes back in a Float64Array of one element, so that the asynchronous form has a place for it too.
+Args LossArgs(const Napi::CallbackInfo& info) {
+  return Args(info, {"x", "labels", "centers", "n", "d", "classes", "scale", "loss", "perExample", "gradX", "gradCenters"});
+}
+
+using Labels = std::vector<int32_t>;
+
+// The op points into `labels`, which must outlive it.
+CenterLossOp ReadLoss(const Args& args, Labels& labels) {
+  CenterLossOp op{};
+  op.n = args.Size(3);
+  op.d = args.Size(4);
+  op.classes = args.Size(5);
+  op.scale = args.Number(6);
+  op.x = args.Floats(0, op.n, op.d);
+  op.centers = args.Floats(2, op.classes, op.d);
+  op.loss = args.Doubles(7, 1);
+  op.per_example = args.Floats(8, op.n, 1);
+  op.grad_x = args.OptionalFloats(9, op.n, op.d);
+  op.grad_centers = args.OptionalFloats(10, op.classes, op.d);
+  labels = args.Labels(1, op.n, op.classes);
+  op.labels = labels.data();
+  return op;
+}
+
+void LossSync(const Napi::CallbackInfo& info) {
+  Labels labels;
+  const Status status = CenterLoss(ReadLoss(LossArgs(info), labels), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+Napi::Value LossAsync(const Napi::CallbackInfo& info) {
+  const Args args = LossArgs(info);
+  const auto labels = std::make_shared<Labels>();
+  const CenterLossOp op = ReadLoss(args, *labels);
+  return StartTask(args, "hypersphere.centerLoss", [op, labels](const std::atomic<bool>* cancel) { return CenterLoss(op, cancel); });
+}
+
+void UpdateSync(const Napi::CallbackInfo& info) {
+  const Args args(info, {"x", "labels", "centers", "n", "d", "classes", "alpha"});
+  UpdateCentersOp op{};
+  op.n = args.Size(3);
+  op.d = args.Size(4);
+  op.classes = args.Size(5);
+  op.alpha = args.Number(6);
+  op.x = args.Floats(0, op.n, op.d);
+  op.centers = args.Floats(2, op.classes, op.d);
+  const Labels labels = args.Labels(1, op.n, op.classes);
+  op.labels = labels.data();
+  const Status status = UpdateCenters(op, nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+}  // namespace
+
+void ExportCenters(Napi::Env env, Napi::Object exports) {
+  exports.Set("centerLoss", Napi::Function::New(env, LossSync, "centerLoss"));
+  exports.Set("centerLossAsync", Napi::Function::New(env, LossAsync, "centerLossAsync"));
+  exports.Set("updateCenters", Napi::Function::New(env, UpdateSync, "updateCenters"));
+}
+
+}  // namespace hypersphere

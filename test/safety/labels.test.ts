@@ -1,0 +1,65 @@
+// What a bad label does to the ops that index by it: a typed error that names it, and nothing written.
+import { expect, it } from 'vitest';
+import { centerLoss, HypersphereError, matrix, setBackend, updateCenters } from '../../lib/index.js';
+import { type Addon, nativeOps } from '../../lib/native/binding.js';
+import { loadAddon } from '../../lib/native/loader.cjs';
+import * as promises from '../../lib/promises.js';
+import { normalMatrix } from '../helpers/data.js';
+import { describeNative, onBothBackends } from '../helpers/native.js';
+
+const bad: [name: string, labels: unknown, code: string, argument: string][] = [
+  ['a label of −1', Int32Array.of(0, 1, -1, 0), 'ERR_LABEL_RANGE', 'labels[2]'],
+  ['a label of C', Int32Array.of(0, 1, 0, 2), 'ERR_LABEL_RANGE', 'labels[3]'],
+  ['the smallest int32', Int32Array.of(-(2 ** 31), 1, 0, 1), 'ERR_LABEL_RANGE', 'labels[0]'],
+  ['a label beyond int32', Uint32Array.of(0, 2 ** 32 - 1, 0, 0), 'ERR_LABEL_RANGE', 'labels[1]'],
+  ['NaN', [0, Number.NaN, 0, 1], 'ERR_LABEL_RANGE', 'labels[1]'],
+  ['half a label', [0, 1, 0.5, 1], 'ERR_LABEL_RANGE', 'labels[2]'],
+  ['a BigInt', [0n, 1n, 0n, 1n], 'ERR_LABEL_RANGE', 'labels[0]'],
+  ['BigInt labels', BigInt64Array.of(0n, 1n, 0n, 1n), 'ERR_TYPE', 'labels'],
+  ['float labels', Float32Array.of(0, 1, 0, 1), 'ERR_TYPE', 'labels'],
+  ['one label too few', Int32Array.of(0, 1, 0), 'ERR_SHAPE', 'labels'],
+  ['no labels', undefined, 'ERR_TYPE', 'labels'],
+];
+
+onBothBackends('labels', () => {
+  it.each(bad)('%s', async (_name, labels, code, argument) => {
+    const [x, centers] = [normalMatrix(4, 3, 1), normalMatrix(2, 3, 2)];
+    const before = Float32Array.from(centers.data);
+    const out = { gradEmbeddings: matrix(new Float32Array(12).fill(7), 3), gradCenters: matrix(new Float32Array(6).fill(7), 3) };
+    const calls = [
+      async () => centerLoss(x, labels as never, centers, { gradCenters: true, out }),
+      async () => updateCenters(x, labels as never, centers),
+      async () => promises.centerLoss(x, labels as never, centers, { gradCenters: true, out }),
+    ];
+    for (const call of calls) {
+      const error = await call().catch((reason: unknown) => reason);
+      expect(error).toBeInstanceOf(HypersphereError);
+      expect(error).toMatchObject({ code, argument });
+    }
+    expect(centers.data).toEqual(before);
+    for (const { data } of Object.values(out)) expect(data.every((value) => value === 7)).toBe(true);
+  });
+});
+
+// Labels in shared memory may change between the face's check and the op: the addon checks its own copy.
+describeNative('labels that changed after they were checked', () => {
+  it.each([-1, 2, 2 ** 31 - 1, -(2 ** 31)])('%i', (label) => {
+    setBackend('native');
+    const ops = nativeOps(loadAddon(process.env['HYPERSPHERE_NATIVE_PATH']).addon as Addon);
+    const [x, centers] = [normalMatrix(4, 3, 1), normalMatrix(2, 3, 2)];
+    const before = Float32Array.from(centers.data);
+    const labels = new Int32Array(new SharedArrayBuffer(16));
+    labels.set([0, 1, label, 0]);
+    const inputs = { x: x.data, labels, centers: centers.data, n: 4, d: 3, classes: 2 };
+    const expected = expect.objectContaining({ code: 'ERR_LABEL_RANGE', argument: 'labels[2]' });
+    const outputs = {
+      perExample: new Float32Array(4).fill(7),
+      gradX: new Float32Array(12).fill(7),
+      gradCenters: new Float32Array(6).fill(7),
+    };
+    expect(() => ops.centerLoss({ ...inputs, reduction: 'mean', ...outputs })).toThrow(expected);
+    expect(() => ops.updateCenters({ ...inputs, alpha: 0.5 })).toThrow(expected);
+    expect(centers.data).toEqual(before);
+    for (const data of Object.values(outputs)) expect(data.every((value) => value === 7)).toBe(true);
+  });
+});
