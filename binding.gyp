@@ -37,10 +37,13 @@
         'native/ops/matmul.cc',
         'native/ops/distances.cc',
         'native/ops/distances_gradient.cc',
+        'native/ops/gallery.cc',
+        'native/ops/nearest.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
         'native/napi/matmul.cc',
         'native/napi/distances.cc',
+        'native/napi/nearest.cc',
         'native/napi/addon.cc',
       ],
       'dependencies': [

@@ -3,6 +3,7 @@
 
 #include "distances.h"
 #include "distances_gradient.h"
+#include "nearest.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
@@ -11,4 +12,6 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
+    hypersphere::MultiplyToNearest, hypersphere::RowProducts, hypersphere::DotsToNearest, hypersphere::ValuesToNearest,
+    hypersphere::DecodeRanks, hypersphere::Widen,
 };

@@ -11,5 +11,6 @@ namespace hypersphere {
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
 Status DistancesGradient(const DistancesGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere
