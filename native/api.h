@@ -109,14 +109,20 @@ struct DifferenceBlock {
   Metric metric;
 };
 
-// Greater than the rank of any candidate: a place of a heap that is still free.
+// Greater than the rank of any candidate.
 constexpr uint64_t kNoRank = ~uint64_t{0};
+
+// The candidates of one row that came up so far: kListHead + capacity numbers. kernels/nearest.h says what a rank is.
+constexpr size_t kListBound = 0;  // none of this rank or a greater one is wanted
+constexpr size_t kListCount = 1;
+constexpr size_t kListHead = 2;   // where the ranks begin, in no order
 
 // Where the candidates of a block of rows against a block of columns go; pointers are to the block's first row and column.
 struct Selection {
-  uint64_t* heaps;  // [rows, k] ranks, the greatest first; kernels/nearest.h says what a rank is
-  float* limits;    // what passes is compared with its heap; NaN lets all pass
-  size_t k;
+  uint64_t* lists;
+  float* limits;  // the bounds as what a key must not be greater than; NaN lets all pass
+  size_t k, capacity;
+  void (*shrink)(uint64_t* list, size_t k);  // to the k least, of which the greatest is the new bound
   size_t first_row, first_col;  // their indices in x and in the gallery
   bool exclude_self;
   Filter filter;
@@ -167,7 +173,9 @@ struct KernelTable {
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
+  // bfloat16
   void (*widen)(const uint16_t* halves, size_t count, float* out);
+  void (*narrow)(const float* x, size_t count, uint16_t* out);
 };
 
 }  // namespace hypersphere

@@ -1,6 +1,7 @@
 // The k best columns of every row. Fused with the engine: a finished tile, still in the first level of cache, becomes
-// distances in registers and is compared there with the row's k-th best; only the few lanes that pass leave the vectors. The
-// heap of a row is read and written for those alone, so the selection costs a handful of instructions beside the d
+// distances in registers and is compared there with the row's bound; only the few lanes that pass leave the vectors. They
+// are appended to the row's list, which is cut down to its k least when it is full, and the greatest of those is the new
+// bound: after the first columns hardly anything passes, and the selection costs a handful of instructions beside the d
 // multiplications of each lane. euclidean compares squares and takes roots of what passes.
 //
 // A candidate is one 64-bit rank: its key (the distance, or the similarity negated) as an integer that orders like the number,
@@ -8,7 +9,7 @@
 // same set in whatever order, tile or part of the gallery they come up. The lowest bit tells a −0 from a 0.
 //
 // Near duplicates are computed again from differences (see distances.h) before they are compared, unless even the largest
-// error of the expansion, (2d + 3)·u·(‖a‖² + ‖b‖²), leaves them beyond the k-th best.
+// error of the expansion, (2d + 3)·u·(‖a‖² + ‖b‖²), leaves them beyond the bound.
 #pragma once
 
 #include "distances.h"
@@ -16,7 +17,7 @@
 namespace hypersphere {
 namespace {
 
-constexpr uint32_t kNanKey = 0xfffffffeu;  // kNoRank, in api.h, comes after it
+constexpr uint32_t kNanKey = 0xfffffffeu;
 constexpr uint32_t kZeroKey = 0x80000000u;
 constexpr float kRounding = 0x1p-24f;
 
@@ -49,45 +50,33 @@ void DecodeRanks(const uint64_t* ranks, size_t count, Metric metric, int32_t* in
   for (size_t i = 0; i < count; i++) {
     const uint32_t key = static_cast<uint32_t>(ranks[i] >> 32), low = static_cast<uint32_t>(ranks[i]);
     const float number = GrowsWithLikeness(metric) ? 0 - KeyOf(key) : KeyOf(key);
-    indices[i] = ranks[i] == kNoRank ? -1 : static_cast<int32_t>(low >> 1);
+    indices[i] = ranks[i] == kNoRank ? -1 : static_cast<int32_t>(low >> 1);  // no rank: a filter left too few
     values[i] = key >= kNanKey ? __builtin_nanf("") : low & 1 ? -0.0f : number;
   }
 }
 
-// What a key must not be greater than to be let through, for a heap whose last is `last`: the next number below its key, for
-// columns come in order and a tie is lost. NaN, which lets all through, while there is nothing to lose against. The exact
-// comparison is that of the ranks.
-HYPERSPHERE_INLINE float LimitOf(uint64_t last, bool squared) {
-  const uint32_t key = static_cast<uint32_t>(last >> 32);
+// What a key must not be greater than to be let through: the next number below the bound's, for columns come in order and a
+// tie is lost. The exact comparison is that of the ranks.
+HYPERSPHERE_INLINE float LimitOf(uint64_t bound, bool squared) {
+  const uint32_t key = static_cast<uint32_t>(bound >> 32);
   if (key >= kNanKey) return __builtin_nanf("");
   const float limit = KeyOf(key == kZeroKey ? key - 2 : key - 1);
   // Any square whose rounded root would pass, and then some.
   return squared && limit >= 0 ? limit * limit * (1 + 0x1p-20f) + 0x1p-100f : limit;
 }
 
-// Puts `rank` in place of the heap's first and greatest.
-HYPERSPHERE_INLINE void ReplaceFirst(uint64_t* heap, size_t k, uint64_t rank) {
-  size_t at = 0;
-  for (size_t child = 1; child < k; child = 2 * at + 1) {
-    if (child + 1 < k && heap[child + 1] > heap[child]) child++;
-    if (heap[child] < rank) break;
-    heap[at] = heap[child];
-    at = child;
-  }
-  heap[at] = rank;
-}
-
 __attribute__((noinline)) void Push(const Selection& to, size_t row, size_t col, const float* values, uint32_t candidates, bool grows, bool squared) {
-  uint64_t* heap = to.heaps + row * to.k;
-  bool changed = false;
+  uint64_t* list = to.lists + row * (kListHead + to.capacity);
+  uint64_t* ranks = list + kListHead;
   for (; candidates != 0; candidates &= candidates - 1) {
     const size_t j = static_cast<size_t>(__builtin_ctz(candidates));
     const uint64_t rank = RankOf(values[j], grows, to.first_col + col + j);
-    if (rank >= heap[0]) continue;
-    ReplaceFirst(heap, to.k, rank);
-    changed = true;
+    if (rank >= list[kListBound]) continue;
+    ranks[list[kListCount]++] = rank;
+    if (list[kListCount] < to.capacity) continue;
+    to.shrink(list, to.k);
+    to.limits[row] = LimitOf(list[kListBound], squared);
   }
-  if (changed) to.limits[row] = LimitOf(heap[0], squared);
 }
 
 // The lanes of [col, col + cols) that may be neighbours of the row at all.
@@ -279,6 +268,14 @@ void ValuesToNearest(const float* values, size_t rows, size_t cols, const Select
 // bfloat16 is the upper half of a float32: widening is exact.
 void Widen(const uint16_t* halves, size_t count, float* out) {
   for (size_t i = 0; i < count; i++) out[i] = FloatOf(static_cast<uint32_t>(halves[i]) << 16);
+}
+
+// To the nearest, ties to even; a NaN keeps its upper half and becomes quiet.
+void Narrow(const float* x, size_t count, uint16_t* out) {
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = BitsOf(x[i]), rounded = bits + 0x7fffu + (bits >> 16 & 1);
+    out[i] = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded >> 16);
+  }
 }
 
 }  // namespace

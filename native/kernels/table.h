@@ -13,5 +13,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
     hypersphere::MultiplyToNearest, hypersphere::RowProducts, hypersphere::DotsToNearest, hypersphere::ValuesToNearest,
-    hypersphere::DecodeRanks, hypersphere::Widen,
+    hypersphere::DecodeRanks, hypersphere::Widen, hypersphere::Narrow,
 };

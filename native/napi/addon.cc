@@ -46,6 +46,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
+  ExportNearest(env, exports);
   return exports;
 }
 

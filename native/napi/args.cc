@@ -72,7 +72,7 @@ std::string Args::Text(size_t index) const {
   return value.As<Napi::String>();
 }
 
-float* Args::Floats(size_t index, size_t rows, size_t cols) const {
+void* Args::Elements(size_t index, napi_typedarray_type wanted, const char* name, size_t rows, size_t cols) const {
   const napi_env env = info_.Env();
   napi_typedarray_type type;
   size_t length = 0;
@@ -80,14 +80,31 @@ float* Args::Floats(size_t index, size_t rows, size_t cols) const {
   napi_value buffer;
   // Not Napi::TypedArray::ArrayBuffer().Data(): that would ignore the byte offset, and be undefined on shared memory.
   const napi_status status = napi_get_typedarray_info(env, info_[index], &type, &length, &data, &buffer, nullptr);
-  if (status != napi_ok || type != napi_float32_array) Fail("ERR_TYPE", index, "a Float32Array", "another type");
+  if (status != napi_ok || type != wanted) Fail("ERR_TYPE", index, name, "another type");
   if (IsDetached(env, buffer)) Fail("ERR_DETACHED", index, "a live buffer", "one that was transferred or detached");
   const bool overflows = cols != 0 && rows > static_cast<size_t>(kMaxSafeInteger) / cols;
   if (overflows || length != rows * cols) {
     Fail("ERR_SHAPE", index, "length " + std::to_string(rows) + " x " + std::to_string(cols),
          "length " + std::to_string(length));
   }
-  return static_cast<float*>(data);
+  return data;
+}
+
+float* Args::Floats(size_t index, size_t rows, size_t cols) const {
+  return static_cast<float*>(Elements(index, napi_float32_array, "a Float32Array", rows, cols));
+}
+
+int32_t* Args::Ints(size_t index, size_t rows, size_t cols) const {
+  return static_cast<int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, cols));
+}
+
+uint16_t* Args::Halves(size_t index, size_t rows, size_t cols) const {
+  return static_cast<uint16_t*>(Elements(index, napi_uint16_array, "a Uint16Array", rows, cols));
+}
+
+bool Args::IsHalves(size_t index) const {
+  const Napi::Value value = info_[index];
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
 }
 
 std::vector<napi_value> Args::Arrays() const {

@@ -34,6 +34,10 @@ class Args {
   // The elements of a Float32Array of exactly rows * cols elements, its byte offset included. Valid until JavaScript runs
   // again, or for as long as the caller keeps private or shared memory alive.
   float* Floats(size_t index, size_t rows, size_t cols) const;
+  // The same of an Int32Array and of a Uint16Array.
+  int32_t* Ints(size_t index, size_t rows, size_t cols) const;
+  uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
+  bool IsHalves(size_t index) const;
 
   Napi::Env Env() const { return info_.Env(); }
   // The typed arrays among the arguments, for a task to keep alive.
@@ -41,6 +45,8 @@ class Args {
 
  private:
   [[noreturn]] void Fail(const char* code, size_t index, const std::string& expected, const std::string& received) const;
+
+  void* Elements(size_t index, napi_typedarray_type type, const char* name, size_t rows, size_t cols) const;
 
   const Napi::CallbackInfo& info_;
   std::vector<const char*> names_;

@@ -7,5 +7,6 @@ namespace hypersphere {
 
 void ExportMatmul(Napi::Env env, Napi::Object exports);
 void ExportDistances(Napi::Env env, Napi::Object exports);
+void ExportNearest(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

@@ -1,8 +1,9 @@
 // Exact nearest neighbours without the distance matrix. The rows of x are packed once for all. With many of them the gallery
-// goes by in chunks, packed by all threads and then run against by each task's own rows: every row has one heap. With few of
-// them the gallery is cut into slices, each packed block by block by the task that searches it into heaps of its own, and a
-// row's heaps are merged at the end; a single row needs no packing. Since the order of candidates is total (see
+// goes by in chunks, packed by all threads and then run against by each task's own rows: every row has one list. With few of
+// them the gallery is cut into slices, each packed block by block by the task that searches it, with lists of its own, and a
+// row's lists are merged at the end; a single row needs no packing. Since the order of candidates is total (see
 // kernels/nearest.h), neither way, slice nor thread leaves a trace.
+#include <math.h>
 #include <string.h>
 
 #include <algorithm>
@@ -17,11 +18,12 @@ namespace hypersphere {
 namespace {
 
 constexpr size_t kMostLeftFloats = size_t{1} << 20;    // 4 MiB of packed rows
-constexpr size_t kMostRanks = size_t{4} << 20;         // 32 MiB of heaps
+constexpr size_t kMostRanks = size_t{4} << 20;         // 32 MiB of lists
+constexpr size_t kLeastRoom = 22;                      // of a list beyond k: cutting it down must be rare
 constexpr size_t kChunkFloats = size_t{1} << 20;       // 4 MiB of packed columns, shared
 constexpr size_t kBlockFloats = size_t{96} << 10;      // 384 KiB of them at a time, for the second level of cache
 constexpr size_t kMostBlockCols = 256;
-constexpr size_t kFewRows = 112;                       // below which packing the columns twice would show less than sharing them
+constexpr size_t kFewRows = 48;                        // below which packing the columns twice would show less than sharing them
 constexpr size_t kTasks = 16;
 constexpr size_t kFewestSliceCols = 1024;              // and at least four times k
 constexpr size_t kPanelsPerPackTask = 8;
@@ -40,6 +42,13 @@ struct Scratch {
   Moments* moments;
 };
 
+void Shrink(uint64_t* list, size_t k) {
+  uint64_t* const ranks = list + kListHead;
+  std::nth_element(ranks, ranks + k - 1, ranks + list[kListCount]);
+  list[kListCount] = k;
+  list[kListBound] = ranks[k - 1];
+}
+
 class Search {
  public:
   Search(const NearestOp& op, const std::atomic<bool>* cancel)
@@ -49,7 +58,9 @@ class Search {
     cosine_ = op.metric == Metric::kCosineSimilarity || op.metric == Metric::kCosineDistance;
     const size_t unit = kernels_.tile_cols;
     row_block_ = Least(op.n, Most(kMostLeftFloats / op.d, kernels_.tile_rows));
-    row_block_ = Least(row_block_, Most(kMostRanks / op.k, 1));
+    capacity_ = op.k + Most(op.k, kLeastRoom);
+    stride_ = kListHead + capacity_;
+    row_block_ = Least(row_block_, Most(kMostRanks / stride_, 1));
     shared_ = !differences_ && row_block_ >= kFewRows;
     col_block_ = differences_ ? Most(Least(kDifferenceFloats / (op.d + 1), kMostBlockCols), 8)
                               : RoundUp(Most(Least(kBlockFloats / op.d, kMostBlockCols), 1), unit);
@@ -57,7 +68,7 @@ class Search {
     chunk_ = Least(chunk_, RoundUp(op.m, col_block_));
     runs_ = differences_ ? DivideUp(row_block_, kDifferenceRows) : 1;
     if (!shared_ && runs_ < kTasks) slices_ = Least(kTasks, op.m / Most(kFewestSliceCols, 4 * op.k));
-    slices_ = Most(Least(slices_, kMostRanks / (row_block_ * op.k)), 1);
+    slices_ = Most(Least(slices_, kMostRanks / (row_block_ * stride_)), 1);
     direct_ = !differences_ && op.packed == nullptr && op.n == 1;
   }
 
@@ -69,8 +80,11 @@ class Search {
     }
     for (first_row_ = 0; first_row_ < op_.n; first_row_ += row_block_) {
       rows_ = Least(row_block_, op_.n - first_row_);
-      memset(heaps_, 0xff, slices_ * row_block_ * op_.k * sizeof(uint64_t));  // kNoRank
-      memset(limits_, 0xff, slices_ * row_block_ * sizeof(float));            // NaN
+      for (size_t i = 0; i < slices_ * row_block_; i++) {
+        lists_[i * stride_ + kListBound] = kNoRank;
+        lists_[i * stride_ + kListCount] = 0;
+        limits_[i] = NAN;
+      }
       Status status = differences_ ? Differences() : PackRows();
       if (status == Status::kOk && !differences_) status = shared_ ? Shared() : Slices();
       if (status == Status::kOk) status = Finish();
@@ -87,8 +101,8 @@ class Search {
     const size_t own = shared_ ? 1 : workers_;  // of what a task packs for itself
     const size_t left = space_.Add<float>(differences_ ? 0 : DivideUp(row_block_, kernels_.tile_rows) * kernels_.left_width * d);
     const size_t left_norms = space_.Add<float>(row_block_);
-    const size_t heaps = space_.Add<uint64_t>(slices_ * row_block_ * op_.k), limits = space_.Add<float>(slices_ * row_block_);
-    const size_t merged = space_.Add<uint64_t>(slices_ * op_.k * workers_);
+    const size_t lists = space_.Add<uint64_t>(slices_ * row_block_ * stride_), limits = space_.Add<float>(slices_ * row_block_);
+    const size_t merged = space_.Add<uint64_t>((slices_ * capacity_ + op_.k) * workers_);
     const size_t x_moments = space_.Add<Moments>(op_.metric == Metric::kSnr ? op_.n : 0);
     const size_t panels = space_.Add<float>(pack && !direct_ ? RoundUp(block, kernels_.tile_cols) * d * own : 0);
     const size_t norms = space_.Add<float>(pack ? RoundUp(block, kernels_.tile_cols) * own : 0);
@@ -99,7 +113,7 @@ class Search {
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
     left_norms_ = space_.At<float>(left_norms);
-    heaps_ = space_.At<uint64_t>(heaps);
+    lists_ = space_.At<uint64_t>(lists);
     limits_ = space_.At<float>(limits);
     merged_ = space_.At<uint64_t>(merged);
     x_moments_ = space_.At<Moments>(x_moments);
@@ -125,9 +139,11 @@ class Search {
   Selection SelectionOf(size_t slice, size_t row, size_t col) const {
     const size_t at = slice * row_block_ + row;
     const bool labelled = op_.filter != Filter::kNone;
-    return {heaps_ + at * op_.k,
+    return {lists_ + at * stride_,
             limits_ + at,
             op_.k,
+            capacity_,
+            Shrink,
             first_row_ + row,
             col,
             op_.exclude_self,
@@ -231,12 +247,16 @@ class Search {
     return status == Status::kOk && Cancelled() ? Status::kAborted : status;
   }
 
-  // One row of x against rows that are not packed.
+  // One row of x against rows that are not packed. bfloat16 ones are widened a few at a time, for the first level of cache.
   void Direct(size_t col, size_t count, size_t slice, const Scratch& own) const {
-    const float* rows = RowsOf(col, count, own.wide);
-    kernels_.row_products(op_.x, rows, count, op_.d, own.values, own.norms);
-    if (cosine_) kernels_.invert_norms(own.norms, count);
-    kernels_.dots_to_nearest(own.values, count, {op_.x, rows, left_norms_, own.norms, op_.d, op_.metric}, SelectionOf(slice, 0, col));
+    const size_t step = op_.half_gallery != nullptr ? kernels_.tile_cols : count;
+    for (const size_t end = col + count; col < end; col += step) {
+      const size_t some = Least(step, end - col);
+      const float* rows = RowsOf(col, some, own.wide);
+      kernels_.row_products(op_.x, rows, some, op_.d, own.values, own.norms);
+      if (cosine_) kernels_.invert_norms(own.norms, some);
+      kernels_.dots_to_nearest(own.values, some, {op_.x, rows, left_norms_, own.norms, op_.d, op_.metric}, SelectionOf(slice, 0, col));
+    }
   }
 
   Status Differences() {
@@ -259,14 +279,19 @@ class Search {
     return status == Status::kOk && Cancelled() ? Status::kAborted : status;
   }
 
-  // A row's heaps into one sorted list.
+  // A row's lists into one, sorted.
   Status Finish() {
-    const size_t k = op_.k, all = slices_ * k;
+    const size_t k = op_.k;
     const auto some = [&](size_t block, int worker) {
-      uint64_t* const merged = merged_ + static_cast<size_t>(worker) * all;
+      uint64_t* const merged = merged_ + static_cast<size_t>(worker) * (slices_ * capacity_ + k);
       for (size_t row = block * kRowsPerMerge; row < Least((block + 1) * kRowsPerMerge, rows_); row++) {
-        for (size_t s = 0; s < slices_; s++) memcpy(merged + s * k, heaps_ + (s * row_block_ + row) * k, k * sizeof(uint64_t));
-        if (slices_ > 1) std::nth_element(merged, merged + k, merged + all);
+        uint64_t* end = merged;
+        for (size_t s = 0; s < slices_; s++) {
+          const uint64_t* list = lists_ + (s * row_block_ + row) * stride_;
+          end = std::copy_n(list + kListHead, list[kListCount], end);
+        }
+        while (end < merged + k) *end++ = kNoRank;
+        if (end > merged + k) std::nth_element(merged, merged + k, end);
         std::sort(merged, merged + k);
         const size_t at = (first_row_ + row) * k;
         kernels_.decode_ranks(merged, k, op_.metric, op_.indices + at, op_.distances + at);
@@ -280,10 +305,10 @@ class Search {
   const KernelTable& kernels_;
   int threads_;
   bool differences_, cosine_, shared_, direct_;
-  size_t row_block_, col_block_, chunk_, runs_, slices_ = 1, workers_ = 1;
+  size_t row_block_, col_block_, chunk_, runs_, slices_ = 1, workers_ = 1, capacity_, stride_;
   Workspace space_;
   float *left_ = nullptr, *left_norms_ = nullptr, *limits_ = nullptr;
-  uint64_t *heaps_ = nullptr, *merged_ = nullptr;
+  uint64_t *lists_ = nullptr, *merged_ = nullptr;
   Moments* x_moments_ = nullptr;
   Scratch scratch_{};
   size_t first_row_ = 0, rows_ = 0;
