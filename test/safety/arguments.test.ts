@@ -5,6 +5,7 @@ import {
   centerLoss,
   contrastiveLoss,
   cosFace,
+  distanceChunks,
   distances,
   HypersphereError,
   linearCrossEntropy,
@@ -60,6 +61,8 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
   ['a temperature of 0', 'ERR_OPTION_RANGE', 'options.temperature', () => supConLoss(x, labels, { temperature: 0 })],
   ['α beyond 1', 'ERR_OPTION_RANGE', 'options.alpha', () => updateCenters(x, labels, w, { alpha: 1.5 })],
   ['k beyond the gallery', 'ERR_OPTION_RANGE', 'options.k', () => nearest(x, w, { k: 3 })],
+  ['a filter of no known kind', 'ERR_OPTION_RANGE', 'options.filter', () => nearest(x, { filter: 'other' as never, labels })],
+  ['a workspace of no bytes', 'ERR_OPTION_RANGE', 'options.workspaceBytes', () => distanceChunks(x, { workspaceBytes: 0 })],
   ['an out of the wrong shape', 'ERR_SHAPE', 'options.out', () => matmul(x, w, { transposeB: true, out: alloc(4, 3) })],
   ['an out over its input', 'ERR_ALIAS', 'options.out', () => normalize(x, { out: x })],
   [
