@@ -4,7 +4,14 @@ export { type FromBfloat16Options, fromBfloat16, type ToBfloat16Options, toBfloa
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
 export { type DistanceChunk, type DistanceChunksOptions, distanceChunks } from './distance-chunks.js';
-export { type DistancesGradientOptions, type DistancesOptions, distances, distancesGradient } from './distances.js';
+export {
+  type DistancesGradient,
+  type DistancesGradientOptions,
+  type DistancesGradients,
+  type DistancesOptions,
+  distances,
+  distancesGradient,
+} from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
 export { Gallery, type GalleryOptions } from './heads/gallery.js';

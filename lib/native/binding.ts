@@ -1,4 +1,4 @@
-// The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or Float32Arrays, so that
+// The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import { type ErrorCode, failure } from '../errors.js';
 import {

@@ -52,8 +52,8 @@ export interface DistancesGradientOp extends Omit<DistancesOp, 'out'> {
 }
 
 /** Which candidates count for a row: those of its own class, or those of another. */
-export const nearestFilters = ['same', 'different'] as const;
-export type NearestFilter = (typeof nearestFilters)[number];
+export type NearestFilter = 'same' | 'different';
+export const nearestFilters: readonly NearestFilter[] = ['same', 'different'];
 
 /** A search: indices and distances [n, k], best first, ties to the lowest index; NaN comes last. */
 export interface SearchOp {

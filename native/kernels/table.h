@@ -11,7 +11,6 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
     hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
-    hypersphere::GradientRows,
-    hypersphere::MultiplyToNearest, hypersphere::RowProducts, hypersphere::DotsToNearest, hypersphere::ValuesToNearest,
-    hypersphere::DecodeRanks, hypersphere::Widen, hypersphere::Narrow,
+    hypersphere::GradientRows,      hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
+    hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
 };

@@ -1,4 +1,4 @@
-// Arguments of a call into the addon: positional, numbers, booleans and Float32Arrays only, so that reading them runs no
+// Arguments of a call into the addon: positional, numbers, booleans and typed arrays only, so that reading them runs no
 // JavaScript and a pointer taken from one stays good while the others are read. lib/ has checked everything before;
 // what is checked again here is what memory safety needs.
 #pragma once

@@ -1,9 +1,19 @@
 // Neighbours worked out by hand, on both backends.
 import { describe, expect, it } from 'vitest';
-import { distanceChunks, distances, Gallery, type Matrix, matrix, nearest, type SearchOptions, toBfloat16 } from '../../lib/index.js';
+import {
+  distanceChunks,
+  distances,
+  Gallery,
+  type Matrix,
+  matrix,
+  nearest,
+  type SearchOptions,
+  setBackend,
+  toBfloat16,
+} from '../../lib/index.js';
 import { metrics } from '../../lib/ops/distances.js';
 import { normalMatrix } from '../helpers/data.js';
-import { onBothBackends } from '../helpers/native.js';
+import { describeNative, onBothBackends } from '../helpers/native.js';
 
 const points = (...values: number[]): Matrix => matrix(Float32Array.from(values), 1);
 
@@ -179,5 +189,24 @@ onBothBackends('distance chunks', () => {
     const first = steps.next().value as { distances: Matrix };
     structuredClone(first.distances.data.buffer, { transfer: [first.distances.data.buffer as ArrayBuffer] });
     expect(() => steps.next()).toThrow(expect.objectContaining({ code: 'ERR_DETACHED' }));
+  });
+});
+
+describeNative('the memory of a gallery', () => {
+  const rows = normalMatrix(4000, 500, 1);
+  const all = 100 * rows.data.byteLength;
+
+  // What V8 calls external in its statistics is other memory; that it knows of this shows in its collecting in time.
+  it.each(['disposed', 'dropped'])('goes when %s', async (way) => {
+    setBackend('native');
+    const before = process.memoryUsage().rss;
+    let most = 0;
+    for (let i = 0; i < 100; i++) {
+      const gallery = new Gallery(rows);
+      if (way === 'disposed') gallery.dispose();
+      else await new Promise((resolve) => setImmediate(resolve));
+      most = Math.max(most, process.memoryUsage().rss - before);
+    }
+    expect(most).toBeLessThan(all / 2);
   });
 });
