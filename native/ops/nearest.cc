@@ -23,7 +23,7 @@ constexpr size_t kLeastRoom = 22;                      // of a list beyond k: cu
 constexpr size_t kChunkFloats = size_t{1} << 20;       // 4 MiB of packed columns, shared
 constexpr size_t kBlockFloats = size_t{96} << 10;      // 384 KiB of them at a time, for the second level of cache
 constexpr size_t kMostBlockCols = 256;
-constexpr size_t kFewRows = 48;                        // below which packing the columns twice would show less than sharing them
+constexpr size_t kFewRows = 48;                        // below which columns are packed where they are used, not in shared chunks
 constexpr size_t kTasks = 16;
 constexpr size_t kFewestSliceCols = 1024;              // and at least four times k
 constexpr size_t kPanelsPerPackTask = 8;
@@ -61,6 +61,7 @@ class Search {
     capacity_ = op.k + Most(op.k, kLeastRoom);
     stride_ = kListHead + capacity_;
     row_block_ = Least(row_block_, Most(kMostRanks / stride_, 1));
+    row_block_ = DivideUp(op.n, DivideUp(op.n, row_block_));  // equal blocks
     shared_ = !differences_ && row_block_ >= kFewRows;
     col_block_ = differences_ ? Most(Least(kDifferenceFloats / (op.d + 1), kMostBlockCols), 8)
                               : RoundUp(Most(Least(kBlockFloats / op.d, kMostBlockCols), 1), unit);

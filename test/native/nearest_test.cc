@@ -243,6 +243,9 @@ int main() {
       }
     }
     AgainstDistances({metric, 900, 5}, Normals(3 * 900, 3), Normals(300 * 900, 4));  // depth that distances blocks
+    AgainstDistances({metric, 1024, 5}, Normals(60 * 1024, 3), Normals(1100 * 1024, 4));         // several chunks of the gallery
+    AgainstDistances({metric, 1024, 5}, Normals(1100 * 1024, 3), Normals(70 * 1024, 4), false);  // and blocks of rows
+    AgainstDistances({metric, 30000, 3}, Normals(40 * 30000, 3), Normals(37 * 30000, 4), false);
     AgainstDistances({metric, 33, 1024}, Normals(3 * 33, 3), Normals(5000 * 33, 4));
     AgainstDistances({metric, 33, 10}, Normals(33, 3), Normals(20011 * 33, 4));  // one row, slices
     AgainstDistances({metric, 12, 2500}, Normals(120 * 12, 3), Normals(2600 * 12, 4));
