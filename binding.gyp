@@ -39,6 +39,8 @@
         'native/ops/distances_gradient.cc',
         'native/ops/normalize.cc',
         'native/ops/centers.cc',
+        'native/ops/gallery.cc',
+        'native/ops/nearest.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
         'native/napi/matmul.cc',
@@ -46,6 +48,7 @@
         'native/napi/normalize.cc',
         'native/napi/centers.cc',
         'native/napi/memory.cc',
+        'native/napi/nearest.cc',
         'native/napi/addon.cc',
       ],
       'dependencies': [

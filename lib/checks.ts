@@ -1,7 +1,7 @@
 // The one place for argument checks. Order in every op: types, detached, shapes, option ranges, label range, aliasing;
 // nothing is written before all have passed.
 import { allocated, describe, failure } from './errors.js';
-import type { IndexMatrix, Matrix } from './matrix.js';
+import type { Bfloat16Matrix, IndexMatrix, Matrix } from './matrix.js';
 
 /** Integer class labels, one per row. */
 export type Labels = Int32Array | Uint8Array | Uint16Array | Uint32Array | readonly number[];
@@ -98,17 +98,20 @@ export function looksLikeMatrix(value: unknown): value is Matrix {
   return typeof value === 'object' && value !== null && 'data' in value && 'shape' in value;
 }
 
+type Elements = Float32Array | Int32Array | Uint16Array;
+
 /** Reads `data` and `shape` once and returns what was checked: the caller's memory in an object that nobody else can change. */
-function checkShaped<T extends Float32Array | Int32Array>(
+function checkShaped<T extends Elements>(
   argument: string,
   value: unknown,
-  type: new (length: number) => T,
+  types: readonly (new (length: number) => T)[],
   cols: number | undefined,
 ): { readonly data: T; readonly shape: readonly [number, number] } {
-  const form = `{ data: ${type.name}, shape: [rows, cols] }`;
-  if (!looksLikeMatrix(value)) throw failure('ERR_TYPE', argument, form, describe(value));
+  const names = types.map(({ name }) => name).join(' or ');
+  if (!looksLikeMatrix(value)) throw failure('ERR_TYPE', argument, `{ data: ${names}, shape: [rows, cols] }`, describe(value));
   const { data, shape: given } = value as { data: unknown; shape: unknown };
-  if (!(data instanceof type)) throw failure('ERR_TYPE', `${argument}.data`, `a ${type.name}`, describe(data));
+  const isOne = (candidate: unknown): candidate is T => types.some((type) => candidate instanceof type);
+  if (!isOne(data)) throw failure('ERR_TYPE', `${argument}.data`, `a ${names}`, describe(data));
   checkAttached(`${argument}.data`, data);
   const shape: unknown[] = Array.isArray(given) ? [...given] : [];
   if (shape.length !== 2 || !shape.every((n) => Number.isSafeInteger(n) && (n as number) >= 0)) {
@@ -123,11 +126,16 @@ function checkShaped<T extends Float32Array | Int32Array>(
 
 /** A sound matrix; with `cols`, of that width. */
 export function checkMatrix(argument: string, value: unknown, cols?: number): Matrix {
-  return checkShaped(argument, value, Float32Array, cols);
+  return checkShaped(argument, value, [Float32Array], cols);
 }
 
 export function checkIndexMatrix(argument: string, value: unknown, cols: number): IndexMatrix {
-  return checkShaped(argument, value, Int32Array, cols);
+  return checkShaped(argument, value, [Int32Array], cols);
+}
+
+/** A sound matrix in float32 or bfloat16. */
+export function checkRows(argument: string, value: unknown, cols?: number): Matrix | Bfloat16Matrix {
+  return checkShaped<Float32Array | Uint16Array>(argument, value, [Float32Array, Uint16Array], cols) as Matrix | Bfloat16Matrix;
 }
 
 /** A sound matrix of exactly this shape. */
@@ -143,6 +151,13 @@ export function checkVector(argument: string, value: unknown, length: number): F
   if (!(value instanceof Float32Array)) throw failure('ERR_TYPE', argument, 'a Float32Array', describe(value));
   checkAttached(argument, value);
   if (value.length !== length) throw failure('ERR_SHAPE', argument, `length ${length}`, `length ${value.length}`);
+  return value;
+}
+
+/** An array of this type, of whatever length. */
+export function checkArray<T extends Elements>(argument: string, value: unknown, type: new (length: number) => T): T {
+  if (!(value instanceof type)) throw failure('ERR_TYPE', argument, `a ${type.name}`, describe(value));
+  checkAttached(argument, value);
   return value;
 }
 
@@ -206,7 +221,7 @@ export function checkSeed(argument: string, seed: unknown): number {
   return checkInteger(argument, seed, 0, 2 ** 32 - 1);
 }
 
-type Memory = Matrix | IndexMatrix | ArrayBufferView | undefined;
+type Memory = Matrix | Bfloat16Matrix | IndexMatrix | ArrayBufferView | undefined;
 
 /**
  * The last check of every op: `out` arguments share memory neither with an input nor with one another, and everything is

@@ -1,7 +1,9 @@
 // Public exports only.
 export { type BackendName, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
+export { type FromBfloat16Options, fromBfloat16, type ToBfloat16Options, toBfloat16 } from './bfloat16.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
+export { type DistanceChunk, type DistanceChunksOptions, distanceChunks } from './distance-chunks.js';
 export {
   type DistancesGradient,
   type DistancesGradientOptions,
@@ -12,6 +14,7 @@ export {
 } from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
+export { Gallery, type GalleryOptions } from './heads/gallery.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
@@ -69,18 +72,18 @@ export type {
   NormalizedSoftmaxMargin,
 } from './margins/types.js';
 export { type MatmulOptions, matmul } from './matmul.js';
-export { alloc, type IndexMatrix, type Matrix, matrix } from './matrix.js';
+export { alloc, type Bfloat16Matrix, type IndexMatrix, type Matrix, matrix } from './matrix.js';
 export { type Clustering, clustering } from './metrics/clustering.js';
 export { type Retrieval, type RetrievalOptions, retrieval } from './metrics/retrieval.js';
 export { type Roc, type RocOptions, roc } from './metrics/roc.js';
 export { type Verification, type VerificationOptions, verification } from './metrics/verification.js';
 export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
 export type { Isa } from './native/binding.js';
-export { type NearestOptions, type Neighbours, nearest } from './nearest.js';
+export { type NearestOptions, type Neighbours, nearest, type SearchOptions } from './nearest.js';
 export { type NormalizeOptions, normalize, normalizeGradient } from './normalize.js';
 export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';
 export type { CenterReduction } from './ops/centers.js';
-export type { Metric } from './ops/distances.js';
+export type { Metric, NearestFilter } from './ops/distances.js';
 export type { PairDistance, PairStrategy, TermReduction, TripletStrategy } from './ops/pairs.js';
 export type { SoftmaxReduction } from './ops/softmax.js';
 export { createRandom, type Random } from './random.js';

@@ -9,6 +9,12 @@ export interface Matrix {
   readonly shape: readonly [rows: number, cols: number];
 }
 
+/** Row-major bfloat16 matrix, as `toBfloat16` makes its data: half the memory, 8 bits of precision. */
+export interface Bfloat16Matrix {
+  readonly data: Uint16Array;
+  readonly shape: readonly [rows: number, cols: number];
+}
+
 /** Row-major tuples of indices: `[T, 3]` for triplets (anchor, positive, negative), `[P, 2]` for pairs. */
 export interface IndexMatrix {
   readonly data: Int32Array;

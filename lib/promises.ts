@@ -1,5 +1,5 @@
 // hypersphere/promises: the same names as the package, off the event loop. Only what can leave the loop is here: `matmul`,
-// `distances`, `normalize`, their gradients and `centerLoss`. Everything else exists in the synchronous face alone, and belongs in
+// `distances`, `normalize`, their gradients, `nearest` and `centerLoss`. Everything else exists in the synchronous face alone, and belongs in
 // a worker. `updateCenters` stays there on purpose: it works in place, and an abort or an error would leave half of the centers moved.
 //
 // Memory: an ordinary ArrayBuffer can be detached or resized while an op runs, so inputs in one are copied at the call and may
@@ -22,8 +22,9 @@ import { describe, failure } from './errors.js';
 import { type CenterLossOptions, type CenterLossResult, centerLossOptions, resolveCenterLoss } from './losses/center.js';
 import type { Backward, OptionalGradients } from './losses/outputs.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
-import type { Matrix } from './matrix.js';
-import { fromNative, type NativeOps, type NativeTask, type NativeTasks } from './native/binding.js';
+import type { Bfloat16Matrix, IndexMatrix, Matrix } from './matrix.js';
+import { fromNative, type NativeTask, type NativeTasks } from './native/binding.js';
+import { type NearestOptions, type Neighbours, nearestOptions, resolveNearest, splitGallery } from './nearest.js';
 import { type NormalizeOptions, normalizeOptions, resolveNormalize, resolveNormalizeGradient } from './normalize.js';
 import type { Values } from './ops/types.js';
 
@@ -43,30 +44,41 @@ function splitSignal<Options extends Abortable>(options: Options, known: readonl
   return { signal, rest };
 }
 
+type Elements = Float32Array | Int32Array | Uint16Array;
+
+/** Ordinary memory of the same type and length. */
+function fresh<T extends Elements>(like: T): T {
+  const type = like instanceof Float32Array ? Float32Array : like instanceof Int32Array ? Int32Array : Uint16Array;
+  return new type(like.length) as T;
+}
+
 /** Memory that stays as it is while other code runs: shared memory itself, a copy of anything else. */
-function stable(argument: string, values: Values): Float32Array {
+function stable<T extends Elements>(argument: string, values: T): T {
   const { buffer } = values;
   if (!(buffer instanceof SharedArrayBuffer)) {
     // Five times as fast as `new Float32Array(values)` on Node 20.
-    const copy = new Float32Array(values.length);
+    const copy = fresh(values);
     copy.set(values);
     return copy;
   }
   if ((buffer as SharedArrayBuffer & { growable?: boolean }).growable) {
     throw failure('ERR_TYPE', argument, 'ordinary memory or a SharedArrayBuffer of fixed length', 'a growable SharedArrayBuffer');
   }
-  return values as Float32Array;
+  return values;
 }
 
+type Result = Matrix | IndexMatrix;
+
 /** Where the op writes: `out` itself if shared, else memory of its own, to be copied to `out` at the end. */
-function stableOutput(given: Matrix | undefined, out: Matrix, argument = 'options.out'): Float32Array {
+function stableOutput<T extends Result>(given: T | undefined, out: T, argument = 'options.out'): T['data'] {
   if (given === undefined) return out.data;
-  return out.data.buffer instanceof SharedArrayBuffer ? stable(argument, out.data) : new Float32Array(out.data.length);
+  const memory: Elements = out.data;
+  return memory.buffer instanceof SharedArrayBuffer ? stable(argument, memory) : fresh(memory);
 }
 
 /** The caller's `out`, filled; it may have been detached or shrunk while the op ran. */
-function delivered(written: Values, given: Matrix | undefined, out: Matrix): Matrix {
-  checkMemory({ 'options.out': out }, {});
+function delivered<T extends Result>(written: ArrayLike<number>, given: T | undefined, out: T, argument = 'options.out'): T {
+  checkMemory({ [argument]: out }, {});
   if (written !== out.data) out.data.set(written);
   return given ?? out;
 }
@@ -74,10 +86,10 @@ function delivered(written: Values, given: Matrix | undefined, out: Matrix): Mat
 /** Runs the op where it does not block the loop, if the backend can. The op's memory must be stable. */
 async function run<Name extends keyof NativeTasks>(
   name: Name,
-  op: Parameters<NativeOps[Name]>[0],
+  op: Parameters<NativeTasks[Name]>[0],
   signal: AbortSignal | undefined,
-): Promise<ReturnType<NativeOps[Name]>> {
-  type Result = ReturnType<NativeOps[Name]>;
+): Promise<Awaited<ReturnType<NativeTasks[Name]>['promise']>> {
+  type Result = Awaited<ReturnType<NativeTasks[Name]>['promise']>;
   signal?.throwIfAborted();
   const start = tasks()?.[name] as ((op: unknown) => NativeTask<Result>) | undefined;
   if (!start) {
@@ -109,7 +121,7 @@ async function run<Name extends keyof NativeTasks>(
 export async function matmul(a: Matrix, b: Matrix, options: MatmulOptions & Abortable = {}): Promise<Matrix> {
   const { signal, rest } = splitSignal(options, matmulOptions);
   const { op, out, given } = resolveMatmul(a, b, rest);
-  const moved = { ...op, a: stable('a', op.a), b: stable('b', op.b), out: stableOutput(given, out) };
+  const moved = { ...op, a: stable('a', floats(op.a)), b: stable('b', floats(op.b)), out: stableOutput(given, out) };
   await run('matmul', moved, signal);
   return delivered(moved.out, given, out);
 }
@@ -158,14 +170,51 @@ export async function distancesGradient(
   const both = looksLikeMatrix(third);
   const { signal, rest } = splitSignal(both ? fourth : third, distancesGradientOptions);
   const { op, finish } = resolveDistancesGradient(x, second, both ? third : rest, rest);
-  await run('distancesGradient', { ...op, ...stableRows(op), gradOutput: stable('gradOutput', op.gradOutput) }, signal);
+  await run('distancesGradient', { ...op, ...stableRows(op), gradOutput: stable('gradOutput', floats(op.gradOutput)) }, signal);
   return finish();
 }
 
+/**
+ * `nearest` off the event loop. On the TypeScript backend it runs on the loop, in a later turn.
+ * Rejects with what the synchronous `nearest` throws, with ERR_TYPE for a growable SharedArrayBuffer, with ERR_DETACHED when an `out`
+ * was detached meanwhile, and with `signal.reason`.
+ */
+export async function nearest(x: Matrix, options?: NearestOptions & Abortable): Promise<Neighbours>;
+export async function nearest(x: Matrix, gallery: Matrix | Bfloat16Matrix, options?: NearestOptions & Abortable): Promise<Neighbours>;
+export async function nearest(
+  x: Matrix,
+  second: Matrix | Bfloat16Matrix | (NearestOptions & Abortable) = {},
+  more: NearestOptions & Abortable = {},
+): Promise<Neighbours> {
+  const [gallery, options] = splitGallery(second, more);
+  const { signal, rest } = splitSignal(options, nearestOptions);
+  const { op, indices, distances, given } = resolveNearest(x, gallery, rest);
+  const stableX = stable('x', floats(op.x));
+  const labels = stable('options.labels', op.labels);
+  const names = { indices: 'options.out.indices', distances: 'options.out.distances' };
+  const moved = {
+    ...op,
+    x: stableX,
+    gallery: op.gallery === op.x ? stableX : stable('gallery', op.gallery as Float32Array | Uint16Array),
+    labels,
+    galleryLabels: op.galleryLabels === op.labels ? labels : stable('options.galleryLabels', op.galleryLabels),
+    indices: stableOutput(given.indices, indices, names.indices),
+    distances: stableOutput(given.distances, distances, names.distances),
+  };
+  await run('nearest', moved, signal);
+  return {
+    indices: delivered(moved.indices, given.indices, indices, names.indices),
+    distances: delivered(moved.distances, given.distances, distances, names.distances),
+  };
+}
+
+// The face passes Float32Arrays only.
+const floats = (values: Values): Float32Array => values as Float32Array;
+
 /** Self-distances are marked by y being x, so one copy serves both. */
 function stableRows({ x, y }: { readonly x: Values; readonly y: Values }) {
-  const stableX = stable('x', x);
-  return { x: stableX, y: y === x ? stableX : stable('y', y) };
+  const stableX = stable('x', floats(x));
+  return { x: stableX, y: y === x ? stableX : stable('y', floats(y)) };
 }
 
 /**
@@ -176,7 +225,7 @@ function stableRows({ x, y }: { readonly x: Values; readonly y: Values }) {
 export async function normalize(x: Matrix, options: NormalizeOptions & Abortable = {}): Promise<Matrix> {
   const { signal, rest } = splitSignal(options, normalizeOptions);
   const { op, out, given } = resolveNormalize(x, rest);
-  const moved = { ...op, x: stable('x', op.x), out: stableOutput(given, out) };
+  const moved = { ...op, x: stable('x', floats(op.x)), out: stableOutput(given, out) };
   await run('normalize', moved, signal);
   return delivered(moved.out, given, out);
 }
@@ -188,7 +237,12 @@ export async function normalize(x: Matrix, options: NormalizeOptions & Abortable
 export async function normalizeGradient(x: Matrix, gradOutput: Matrix, options: NormalizeOptions & Abortable = {}): Promise<Matrix> {
   const { signal, rest } = splitSignal(options, normalizeOptions);
   const { op, out, given } = resolveNormalizeGradient(x, gradOutput, rest);
-  const moved = { ...op, x: stable('x', op.x), gradOutput: stable('gradOutput', op.gradOutput), gradX: stableOutput(given, out) };
+  const moved = {
+    ...op,
+    x: stable('x', floats(op.x)),
+    gradOutput: stable('gradOutput', floats(op.gradOutput)),
+    gradX: stableOutput(given, out),
+  };
   await run('normalizeGradient', moved, signal);
   return delivered(moved.gradX, given, out);
 }
@@ -221,7 +275,7 @@ export async function centerLoss(
   const { op, finish, gradEmbeddings, gradCenters, given } = resolveCenterLoss(x, labels, centers, rest);
   const gradX = gradEmbeddings && stableOutput(given.gradEmbeddings, gradEmbeddings, 'options.out.gradEmbeddings');
   const toCenters = gradCenters && stableOutput(given.gradCenters, gradCenters, 'options.out.gradCenters');
-  const inputs = { x: stable('x', op.x), labels: op.labels.slice(), centers: stable('centers', op.centers) };
+  const inputs = { x: stable('x', floats(op.x)), labels: op.labels.slice(), centers: stable('centers', floats(op.centers)) };
   const loss = await run('centerLoss', { ...op, ...inputs, gradX, gradCenters: toCenters }, signal);
   checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, {});
   if (gradX && gradX !== gradEmbeddings.data) gradEmbeddings.data.set(gradX);

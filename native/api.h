@@ -82,6 +82,27 @@ struct UpdateCentersOp {
   double alpha;
 };
 
+enum class Filter { kNone, kSame, kDifferent };
+
+struct PackedGallery;  // ops/gallery.h
+
+// indices and distances [n, k]: the k best rows of the gallery [m, d] for every row of x [n, d], best first, ties to the lowest
+// index, NaN last. Where a filter leaves fewer: −1 and NaN.
+struct NearestOp {
+  const float* x;
+  const float* gallery;  // one of these three, the others null
+  const uint16_t* half_gallery;  // bfloat16
+  const PackedGallery* packed;
+  const int32_t* labels;         // [n] and [m], with a filter
+  const int32_t* gallery_labels;
+  int32_t* indices;
+  float* distances;
+  size_t n, m, d, k;  // m < 2³¹
+  Metric metric;
+  Filter filter;      // compares the labels of the two rows
+  bool exclude_self;  // row i of the gallery is row i of x
+};
+
 // Rows seen through two strides, so that a matrix and its transpose pack alike; one of the strides is 1.
 struct Rows {
   const float* data;
@@ -125,6 +146,29 @@ struct DifferenceBlock {
   size_t out_stride;
   size_t rows, cols, d;
   Metric metric;
+};
+
+// Greater than the rank of any candidate.
+constexpr uint64_t kNoRank = ~uint64_t{0};
+
+// The candidates of one row that came up so far: kListHead + capacity numbers. kernels/nearest.h says what a rank is.
+constexpr size_t kListBound = 0;  // none of this rank or a greater one is wanted
+constexpr size_t kListCount = 1;
+constexpr size_t kListHead = 2;   // where the ranks begin, in no order
+
+// Where the candidates of a block of rows against a block of columns go; pointers are to the block's first row and column.
+struct Selection {
+  uint64_t* lists;
+  float* limits;  // the bounds as what a key must not be greater than; NaN lets all pass
+  size_t k, capacity;
+  void (*shrink)(uint64_t* list, size_t k);  // to the k least, of which the greatest is the new bound
+  size_t first_row, first_col;  // their indices in x and in the gallery
+  bool exclude_self;
+  Filter filter;
+  const int32_t* labels;
+  const int32_t* gallery_labels;
+  const float* panels;  // where the block has no rows of y (DistanceBlock::y is null): the packed columns, and
+  float* row;           // room for one of them
 };
 
 constexpr size_t kGradientRows = 32;
@@ -190,6 +234,15 @@ struct KernelTable {
   void (*normalize_gradient_rows)(const NormalizeGradientOp& op);
   void (*center_rows)(const CenterRows& block);
   void (*center_sum)(const CenterSum& sum);
+  void (*multiply_to_nearest)(const PanelProduct& product, const DistanceBlock& block, const Selection& to);
+  // Dots and squares of `count` rows with one; then the selection from dots that are readable up to a whole tile.
+  void (*row_products)(const float* x, const float* rows, size_t count, size_t depth, float* dots, float* squares);
+  void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
+  void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
+  void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
+  // bfloat16
+  void (*widen)(const uint16_t* halves, size_t count, float* out);
+  void (*narrow)(const float* x, size_t count, uint16_t* out);
 };
 
 }  // namespace hypersphere

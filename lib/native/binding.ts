@@ -8,8 +8,13 @@ import {
   type DistancesOp,
   type MatmulOp,
   metrics,
+  type NearestOp,
   type NormalizeGradientOp,
   type NormalizeOp,
+  nearestFilters,
+  type PackedGallery,
+  type PackGalleryOp,
+  type SearchOp,
 } from '../ops/distances.js';
 import type { Values } from '../ops/types.js';
 
@@ -43,6 +48,37 @@ type CenterLossArguments = [
   gradCenters: Float32Array | undefined,
 ];
 
+type NearestArguments = [
+  x: Float32Array,
+  gallery: Float32Array | Uint16Array,
+  n: number,
+  m: number,
+  d: number,
+  metric: number,
+  k: number,
+  excludeSelf: boolean,
+  filter: number,
+  labels: Int32Array,
+  galleryLabels: Int32Array,
+  indices: Int32Array,
+  distances: Float32Array,
+];
+type SearchArguments = [
+  x: Float32Array,
+  n: number,
+  k: number,
+  filter: number,
+  labels: Int32Array,
+  indices: Int32Array,
+  distances: Float32Array,
+];
+
+/** Packed rows that the addon keeps. */
+interface NativeGallery {
+  search(...args: SearchArguments): void;
+  dispose(): void;
+}
+
 /** A queued op: `cancel` removes it from the queue or stops it at its next block, and `promise` then rejects with ERR_ABORTED. */
 export interface NativeTask<Result = void> {
   readonly promise: Promise<Result>;
@@ -73,15 +109,27 @@ export interface Addon {
   updateCenters(...args: [...CenterArguments, alpha: number]): void;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
+  nearest(...args: NearestArguments): void;
+  nearestAsync(...args: NearestArguments): NativeTask;
+  packGallery(
+    gallery: Float32Array | Uint16Array,
+    m: number,
+    d: number,
+    metric: number,
+    labels: Int32Array,
+    labelled: boolean,
+  ): NativeGallery;
+  toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
+  fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
 }
 
-type DistanceOpNames = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient';
-export type NativeOps = Pick<DistanceOps, DistanceOpNames> & Pick<CenterOps, 'centerLoss' | 'updateCenters'>;
+type LongDistanceOps = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest';
+/** What may be long enough to leave the event loop. */
+type LongOps = Pick<DistanceOps, LongDistanceOps> & Pick<CenterOps, 'centerLoss'>;
+export type NativeOps = LongOps & Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> & Pick<CenterOps, 'updateCenters'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
-  readonly [Name in Exclude<keyof NativeOps, 'updateCenters'>]: (
-    op: Parameters<NativeOps[Name]>[0],
-  ) => NativeTask<ReturnType<NativeOps[Name]>>;
+  readonly [Name in keyof LongOps]: (op: Parameters<LongOps[Name]>[0]) => NativeTask<ReturnType<LongOps[Name]>>;
 };
 
 // The face passes Float32Arrays only; float64 is for the gradient checks, which call the reference backend directly.
@@ -120,6 +168,26 @@ function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossAr
   return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...gradients];
 }
 
+const filterIndex = (filter: NearestOp['filter']): number => (filter === undefined ? 0 : nearestFilters.indexOf(filter) + 1);
+
+function nearestArguments(op: NearestOp): NearestArguments {
+  const { n, m, d, k, excludeSelf, labels, galleryLabels, indices } = op;
+  const gallery = op.gallery as Float32Array | Uint16Array;
+  const [metric, filter] = [metrics.indexOf(op.metric), filterIndex(op.filter)];
+  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, floats(op.distances)];
+}
+
+function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {
+  const rows = gallery as Float32Array | Uint16Array;
+  const kept = addon.packGallery(rows, m, d, metrics.indexOf(metric), labels ?? new Int32Array(0), labels !== undefined);
+  return {
+    search: translated((op: SearchOp) =>
+      kept.search(floats(op.x), op.n, op.k, filterIndex(op.filter), op.labels, op.indices, floats(op.distances)),
+    ),
+    dispose: () => kept.dispose(),
+  };
+}
+
 /** An error of the addon as the library's own; anything else as it is. */
 export function fromNative(error: unknown): unknown {
   const { code, argument, expected, received } = error as { code?: ErrorCode; argument?: string; expected?: string; received?: string };
@@ -149,6 +217,10 @@ export function nativeOps(addon: Addon): NativeOps {
       return loss[0] as number;
     }),
     updateCenters: translated((op: UpdateCentersOp) => addon.updateCenters(...centerArguments(op), op.alpha)),
+    nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
+    packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
+    toBfloat16: translated(({ x, out }) => addon.toBfloat16(x, x.length, out)),
+    fromBfloat16: translated(({ x, out }) => addon.fromBfloat16(x, x.length, out)),
   };
 }
 
@@ -164,5 +236,6 @@ export function nativeTasks(addon: Addon): NativeTasks {
       const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
       return { promise: promise.then(() => loss[0] as number), cancel };
     },
+    nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
   };
 }

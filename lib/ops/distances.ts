@@ -51,19 +51,57 @@ export interface DistancesGradientOp extends Omit<DistancesOp, 'out'> {
   readonly gradY: Values;
 }
 
-/** indices and distances [n, k], best first, ties to the lowest index; NaN comes last. */
-export interface NearestOp {
+/** Which candidates count for a row: those of its own class, or those of another. */
+export type NearestFilter = 'same' | 'different';
+export const nearestFilters: readonly NearestFilter[] = ['same', 'different'];
+
+/** A search: indices and distances [n, k], best first, ties to the lowest index; NaN comes last. */
+export interface SearchOp {
   readonly x: Values;
-  readonly gallery: Values;
   readonly n: number;
+  readonly k: number;
+  /** Where it leaves fewer than k candidates, index −1 and distance NaN fill up. */
+  readonly filter: NearestFilter | undefined;
+  /** [n]; unless a filter compares them they are not looked at and may be empty. */
+  readonly labels: Int32Array;
+  readonly indices: Int32Array;
+  readonly distances: Values;
+}
+
+/** Rows to search, in float32 or bfloat16. */
+export interface GalleryOp {
+  readonly gallery: Values | Uint16Array;
   readonly m: number;
   readonly d: number;
   readonly metric: Metric;
-  readonly k: number;
+}
+
+export interface NearestOp extends SearchOp, GalleryOp {
+  /** [m], or empty like `labels`. */
+  readonly galleryLabels: Int32Array;
   /** Row i of the gallery is row i of x and is left out. */
   readonly excludeSelf: boolean;
-  readonly indices: Int32Array;
-  readonly distances: Values;
+}
+
+/** Takes a copy of the gallery, in whatever form is searched fastest. */
+export interface PackGalleryOp extends GalleryOp {
+  readonly labels: Int32Array | undefined;
+}
+
+export interface PackedGallery {
+  search(op: SearchOp): void;
+  /** Gives the memory back; no search may follow. */
+  dispose(): void;
+}
+
+export interface ToBfloat16Op {
+  readonly x: Float32Array;
+  readonly out: Uint16Array;
+}
+
+export interface FromBfloat16Op {
+  readonly x: Uint16Array;
+  readonly out: Float32Array;
 }
 
 export interface DistanceOps {
@@ -73,4 +111,7 @@ export interface DistanceOps {
   distances(op: DistancesOp): void;
   distancesGradient(op: DistancesGradientOp): void;
   nearest(op: NearestOp): void;
+  packGallery(op: PackGalleryOp): PackedGallery;
+  toBfloat16(op: ToBfloat16Op): void;
+  fromBfloat16(op: FromBfloat16Op): void;
 }

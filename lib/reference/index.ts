@@ -1,5 +1,6 @@
 // The TypeScript backend: complete, in float64 accumulation, without cleverness. It defines the truth.
 import type { Backend } from '../backend.js';
+import { fromBfloat16, toBfloat16 } from './bfloat16.js';
 import { centerLoss, updateCenters } from './center.js';
 import { batchContrastiveLoss, contrastiveLoss } from './contrastive.js';
 import { distances, distancesGradient } from './distances.js';
@@ -7,7 +8,7 @@ import { hardmax, hardmaxLoss } from './hardmax.js';
 import { marginSoftmax } from './margin-softmax.js';
 import { matmul } from './matmul.js';
 import { minePairs, mineTriplets } from './mining.js';
-import { nearest } from './nearest.js';
+import { nearest, packGallery } from './nearest.js';
 import { normalize, normalizeGradient } from './normalize.js';
 import { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
 import { supConLoss } from './supcon.js';
@@ -20,6 +21,9 @@ export const reference: Backend = {
   distances,
   distancesGradient,
   nearest,
+  packGallery,
+  toBfloat16,
+  fromBfloat16,
   contrastiveLoss,
   batchContrastiveLoss,
   tripletLoss,

@@ -1,9 +1,11 @@
 // Exact top-k by bounded insertion: one row of candidates at a time, never the distance matrix.
-import type { NearestOp } from '../ops/distances.js';
+import type { NearestOp, PackedGallery, PackGalleryOp } from '../ops/distances.js';
+import { widened } from './bfloat16.js';
 import { measureOf } from './distances.js';
 
-export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, distances }: NearestOp): void {
-  const value = measureOf(metric, { x, y: gallery, d });
+export function nearest(op: NearestOp): void {
+  const { x, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, distances } = op;
+  const value = measureOf(metric, { x, y: widened(op.gallery), d });
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
   const keys = new Float64Array(k);
   const best = new Int32Array(k);
@@ -11,6 +13,7 @@ export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, 
     let held = 0;
     for (let j = 0; j < m; j++) {
       if (excludeSelf && i === j) continue;
+      if (filter && (labels[i] === galleryLabels[j]) !== (filter === 'same')) continue;
       const key = sign * value(i * d, j * d);
       if (held === k && !before(key, keys[k - 1] as number)) continue;
       // Candidates come in index order, so stepping only over strictly worse keys keeps ties at the lowest index.
@@ -22,9 +25,14 @@ export function nearest({ x, gallery, n, m, d, metric, k, excludeSelf, indices, 
       keys[at] = key;
       best[at] = j;
     }
-    indices.set(best, i * k);
-    for (let r = 0; r < k; r++) distances[i * k + r] = value(i * d, (best[r] as number) * d);
+    indices.set(best.fill(-1, held), i * k);
+    for (let r = 0; r < k; r++) distances[i * k + r] = r < held ? value(i * d, (best[r] as number) * d) : Number.NaN;
   }
+}
+
+export function packGallery({ gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {
+  const kept = { gallery: gallery.slice(), m, d, metric, galleryLabels: labels?.slice() ?? new Int32Array(0), excludeSelf: false };
+  return { search: (op) => nearest({ ...kept, ...op }), dispose: () => {} };
 }
 
 /** Strictly better: smaller, or a number where the other is NaN, which comes after everything, infinities included. */

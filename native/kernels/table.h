@@ -5,6 +5,7 @@
 #include "distances.h"
 #include "distances_gradient.h"
 #include "normalize.h"
+#include "nearest.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
@@ -14,4 +15,6 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
+    hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
+    hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
 };

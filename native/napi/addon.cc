@@ -49,6 +49,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportNormalize(env, exports);
   ExportCenters(env, exports);
   ExportMemory(env, exports);
+  ExportNearest(env, exports);
   return exports;
 }
 

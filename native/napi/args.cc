@@ -125,6 +125,19 @@ std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) con
   return labels;
 }
 
+int32_t* Args::Ints(size_t index, size_t rows, size_t cols) const {
+  return static_cast<int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, cols));
+}
+
+uint16_t* Args::Halves(size_t index, size_t rows, size_t cols) const {
+  return static_cast<uint16_t*>(Elements(index, napi_uint16_array, "a Uint16Array", rows, cols));
+}
+
+bool Args::IsHalves(size_t index) const {
+  const Napi::Value value = info_[index];
+  return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
+}
+
 std::vector<napi_value> Args::Arrays() const {
   std::vector<napi_value> arrays;
   for (size_t index = 0; index < info_.Length(); index++) {

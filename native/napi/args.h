@@ -42,6 +42,10 @@ class Args {
   // A private copy of an Int32Array of labels, each read once and then found in [0, classes): the array itself may be
   // shared memory, which another thread changes after lib/ has checked it.
   std::vector<int32_t> Labels(size_t index, size_t rows, size_t classes) const;
+  // The same of an Int32Array and of a Uint16Array.
+  int32_t* Ints(size_t index, size_t rows, size_t cols) const;
+  uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
+  bool IsHalves(size_t index) const;
 
   Napi::Env Env() const { return info_.Env(); }
   // The typed arrays among the arguments, for a task to keep alive.

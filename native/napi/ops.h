@@ -10,5 +10,6 @@ void ExportDistances(Napi::Env env, Napi::Object exports);
 void ExportNormalize(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
+void ExportNearest(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

@@ -22,6 +22,7 @@ export interface Entry {
 }
 
 const labels = Int32Array.of(0, 1, 0, 1);
+const probe = hs.matrix(Float32Array.of(1, -2, 3, 0.5, 0.25, -1), 3);
 const m = (inputs: Inputs, name: string) => inputs[name] as Matrix;
 
 export const entries: readonly Entry[] = [
@@ -56,6 +57,22 @@ export const entries: readonly Entry[] = [
     run: (i, o) => hs.distancesGradient(m(i, 'x'), m(i, 'y'), m(i, 'gradOutput'), o),
   },
   { name: 'nearest', option: 'k', inputs: { x: [4, 3], gallery: [5, 3] }, run: (i, o) => hs.nearest(m(i, 'x'), m(i, 'gallery'), o) },
+  {
+    name: 'nearest of x itself, filtered',
+    inputs: { x: [4, 3] },
+    out: { distances: [4, 2] },
+    options: { k: 2, filter: 'same', labels, metric: 'cosineSimilarity' },
+    run: (i, o) => hs.nearest(m(i, 'x'), o),
+  },
+  { name: 'Gallery', option: 'metric', inputs: { rows: [5, 3] }, run: (i, o) => new hs.Gallery(m(i, 'rows'), o).search(probe) },
+  { name: 'Gallery.search', inputs: { x: [4, 3] }, out: { distances: [4, 1] }, run: (i, o) => new hs.Gallery(probe).search(m(i, 'x'), o) },
+  {
+    name: 'distanceChunks',
+    option: 'metric',
+    inputs: { x: [4, 3], y: [5, 3] },
+    options: { workspaceBytes: 40 },
+    run: (i, o) => Array.from(hs.distanceChunks(m(i, 'x'), m(i, 'y'), o), ({ distances }) => distances.data.slice()),
+  },
   {
     name: 'contrastiveLoss',
     inputs: { x1: [4, 3], x2: [4, 3] },
@@ -181,6 +198,13 @@ export const entries: readonly Entry[] = [
     out: { gradEmbeddings: [4, 3], gradCenters: [2, 3] },
     options: { gradCenters: true },
     run: (i, o) => promises.centerLoss(m(i, 'x'), labels, m(i, 'centers'), o),
+  },
+  {
+    name: 'nearest, a promise',
+    inputs: { x: [4, 3], gallery: [5, 3] },
+    out: { distances: [4, 2] },
+    options: { k: 2 },
+    run: (i, o) => promises.nearest(m(i, 'x'), m(i, 'gallery'), o),
   },
 ];
 

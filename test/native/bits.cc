@@ -16,6 +16,9 @@ namespace {
 
 class Hash {
  public:
+  void Add(const std::vector<int32_t>& values) {
+    for (const int32_t value : values) state_ = (state_ ^ static_cast<uint32_t>(value)) * 1099511628211ull;
+  }
   void Add(const std::vector<float>& values) {
     for (const float value : values) {
       uint32_t bits = 0x7fc00000u;
@@ -50,7 +53,7 @@ void Print() {
   };
   const size_t shapes[][3] = {{1, 1, 1}, {17, 33, 15}, {64, 70, 128}, {3, 1, 500}, {1, 90, 17}, {31, 29, 801}};
   for (const auto& [n, m, d] : shapes) {
-    Hash product, distances, gradients;
+    Hash product, distances, gradients, nearest;
     unsigned long long batch = 0;
     for (const float offset : {0.0f, 20.0f}) {
       const std::vector<float> x = Normals(n * d, 1, 1, offset), y = Normals(m * d, 2, 1, offset), g = Normals(n * m, 3);
@@ -64,9 +67,26 @@ void Print() {
         DistancesGradient({x.data(), y.data(), g.data(), to_x.data(), to_y.data(), n, m, d, metric}, nullptr);
         gradients.Add(to_x);
         gradients.Add(to_y);
+        const size_t k = m < 5 ? m : 5;
+        std::vector<int32_t> indices(n * k);
+        std::vector<float> found(n * k);
+        NearestOp op{};
+        op.x = x.data();
+        op.gallery = y.data();
+        op.indices = indices.data();
+        op.distances = found.data();
+        op.n = n;
+        op.m = m;
+        op.d = d;
+        op.k = k;
+        op.metric = metric;
+        Nearest(op, nullptr);
+        nearest.Add(indices);
+        nearest.Add(found);
       }
     }
-    printf("%zux%zux%zu %016llx %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value(), batch);
+    printf("%zux%zux%zu %016llx %016llx %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value(),
+           nearest.Value(), batch);
   }
 }
 

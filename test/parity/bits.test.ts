@@ -4,13 +4,17 @@ import {
   centerLoss,
   distances,
   distancesGradient,
+  Gallery,
   matmul,
   matrix,
+  type Neighbours,
+  nearest,
   normalize,
   normalizeGradient,
   setBackend,
   setIsa,
   setThreads,
+  toBfloat16,
   updateCenters,
 } from '../../lib/index.js';
 import { metrics } from '../../lib/ops/distances.js';
@@ -50,6 +54,14 @@ function joined(...parts: (Float32Array | undefined)[]): Float32Array {
     all.set(part ?? [], at);
     at += part?.length ?? 0;
   }
+  return all;
+}
+
+/** Indices are numbers as good as any for a comparison. */
+function numbers({ indices, distances: found }: Neighbours): Float32Array {
+  const all = new Float32Array(indices.data.length + found.data.length);
+  all.set(indices.data);
+  all.set(found.data, indices.data.length);
   return all;
 }
 
@@ -101,12 +113,38 @@ describeNative('bits', () => {
       expectSameBits(isas, () => normalize(x).data);
       expectSameBits(isas, () => normalizeGradient(x, normalMatrix(3000, 200, 5)).data);
     });
+    it.each(shapes)('nearest %i × %i × %i', (n, d, m) => {
+      const [x, y] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2)];
+      y.data.copyWithin(d * (m >> 1), 0, d * (m >> 2));
+      const half = { data: toBfloat16(y.data), shape: y.shape };
+      for (const metric of metrics) {
+        for (const k of [1, 10, 255].filter((count) => count <= m)) {
+          expectSameBits(isas, () => numbers(nearest(x, y, { metric, k })));
+          expectSameBits(isas, () => numbers(nearest(x, half, { metric, k })));
+          expectSameBits(isas, () => numbers(new Gallery(half, { metric }).search(x, { k })));
+        }
+      }
+    });
+    it('nearest in large galleries, of one row and of many', () => {
+      const y = normalMatrix(9973, 12, 2);
+      for (const offset of [0, 100]) {
+        const gallery = { ...y, data: y.data.map((value) => value + offset) };
+        for (const n of [1, 5, 61]) {
+          const x = normalMatrix(n, 12, 1);
+          x.data.forEach((value, i) => (x.data[i] = value + offset));
+          for (const metric of metrics) {
+            for (const k of [1, 1024]) expectSameBits(isas, () => numbers(nearest(x, gallery, { metric, k })));
+          }
+        }
+      }
+    });
     it('NaN, infinities, denormals and near duplicates', () => {
       const x = normalMatrix(40, 33, 5);
       x.data.set([Number.NaN, Infinity, -Infinity, 1e-40, 3e38, -0, 0], 7);
       x.data.copyWithin(33 * 20, 33 * 2, 33 * 4);
       x.data[33 * 21] = (x.data[33 * 21] as number) * (1 + 2 ** -20);
       for (const metric of metrics) expectSameBits(isas, () => distances(x, { metric }).data);
+      for (const metric of metrics) expectSameBits(isas, () => numbers(nearest(x, { metric, k: 39 })));
     });
   });
 });

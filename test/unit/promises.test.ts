@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { alloc, type Matrix } from '../../lib/index.js';
-import { centerLoss, distances, distancesGradient, matmul, normalize, normalizeGradient } from '../../lib/promises.js';
+import { centerLoss, distances, distancesGradient, matmul, nearest, normalize, normalizeGradient } from '../../lib/promises.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, onBothBackends } from '../helpers/native.js';
 
@@ -20,6 +20,11 @@ onBothBackends('promises', () => {
     expect(await distances(x, y, { metric: 'manhattan' })).toEqual(hs.distances(x, y, { metric: 'manhattan' }));
     expect(await distances(x, { metric: 'cosineDistance' })).toEqual(hs.distances(x, { metric: 'cosineDistance' }));
     expect(await distancesGradient(x, y, gradOutput)).toEqual(hs.distancesGradient(x, y, gradOutput));
+    expect(await nearest(x, { k: 3 })).toEqual(hs.nearest(x, { k: 3 }));
+    const labels = Int32Array.from({ length: 30 }, (_, i) => i % 3);
+    const options = { k: 5, filter: 'different', labels: labels.subarray(0, 20), galleryLabels: labels } as const;
+    const half = { data: hs.toBfloat16(y.data), shape: y.shape };
+    expect(await nearest(x, half, options)).toEqual(hs.nearest(x, half, options));
     const square = normalMatrix(20, 20, 4);
     expect(await distancesGradient(x, square, { metric: 'dot' })).toEqual(hs.distancesGradient(x, square, { metric: 'dot' }));
   });
@@ -50,6 +55,14 @@ onBothBackends('promises', () => {
     await expect(centerLoss(x, labels, growable)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'centers' });
   });
 
+  it('copy ordinary labels at the call', async () => {
+    const labels = Int32Array.from({ length: 20 }, (_, i) => i % 2);
+    const expected = hs.nearest(x, { filter: 'same', labels });
+    const promise = nearest(x, { filter: 'same', labels });
+    labels.fill(0, 0, 10);
+    expect(await promise).toEqual(expected);
+  });
+
   it('copy ordinary inputs at the call', async () => {
     const [a, b] = [normalMatrix(20, 7, 1), normalMatrix(30, 7, 2)];
     const expected = hs.distances(a, b);
@@ -63,6 +76,10 @@ onBothBackends('promises', () => {
     const out = alloc(20, 30);
     expect(await distances(shared(x), shared(y), { out })).toBe(out);
     expect(out.data).toEqual(new Float32Array(hs.distances(x, y).data));
+    const indices = { data: new Int32Array(new SharedArrayBuffer(160)), shape: [20, 2] as const };
+    const found = await nearest(shared(x), shared(y), { k: 2, out: { indices } });
+    expect(found.indices).toBe(indices);
+    expect([...indices.data]).toEqual([...hs.nearest(x, y, { k: 2 }).indices.data]);
     const plain = { data: new Float32Array(600), shape: [20, 30] as const };
     expect(await distances(x, y, { out: plain })).toBe(plain);
     expect(plain.data).toEqual(hs.distances(x, y).data);
@@ -81,6 +98,10 @@ onBothBackends('promises', () => {
     const promise = distances(x, y, { out });
     structuredClone(out.data.buffer, { transfer: [out.data.buffer] });
     await expect(promise).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'options.out.data' });
+    const indices = { data: new Int32Array(20), shape: [20, 1] as const };
+    const searching = nearest(x, y, { out: { indices } });
+    structuredClone(indices.data.buffer, { transfer: [indices.data.buffer] });
+    await expect(searching).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'options.out.indices.data' });
     const buffer = new ArrayBuffer(2400, { maxByteLength: 2400 });
     const shrinking = distances(x, y, { out: { data: new Float32Array(buffer), shape: [20, 30] } });
     buffer.resize(4);

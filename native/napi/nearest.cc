@@ -1,0 +1,154 @@
+// Nearest neighbours, galleries that are kept, bfloat16.
+#include <climits>
+#include <memory>
+#include <utility>
+
+#include "../cpu.h"
+#include "../ops/gallery.h"
+#include "../ops/ops.h"
+#include "args.h"
+#include "ops.h"
+#include "task.h"
+
+namespace hypersphere {
+
+namespace {
+
+constexpr int kLastMetric = static_cast<int>(Metric::kSnr);
+constexpr int kLastFilter = static_cast<int>(Filter::kDifferent);
+
+Args NearestArgs(const Napi::CallbackInfo& info) {
+  return Args(info, {"x", "gallery", "n", "m", "d", "metric", "k", "excludeSelf", "filter", "labels", "galleryLabels", "indices", "distances"});
+}
+
+// Labels are read only where a filter asks for them.
+void ReadFilter(const Args& args, size_t filter, size_t labels, NearestOp& op) {
+  op.filter = static_cast<Filter>(args.Int(filter, 0, kLastFilter));
+  if (op.filter != Filter::kNone) op.labels = args.Ints(labels, op.n, 1);
+}
+
+NearestOp ReadNearest(const Args& args) {
+  NearestOp op{};
+  op.n = args.Size(2);
+  op.m = static_cast<size_t>(args.Int(3, 0, INT_MAX));
+  op.d = static_cast<size_t>(args.Int(4, 1, INT_MAX));
+  op.metric = static_cast<Metric>(args.Int(5, 0, kLastMetric));
+  op.k = static_cast<size_t>(args.Int(6, 1, INT_MAX));
+  op.exclude_self = args.Flag(7);
+  ReadFilter(args, 8, 9, op);
+  if (op.filter != Filter::kNone) op.gallery_labels = args.Ints(10, op.m, 1);
+  op.x = args.Floats(0, op.n, op.d);
+  if (args.IsHalves(1)) {
+    op.half_gallery = args.Halves(1, op.m, op.d);
+  } else {
+    op.gallery = args.Floats(1, op.m, op.d);
+  }
+  op.indices = args.Ints(11, op.n, op.k);
+  op.distances = args.Floats(12, op.n, op.k);
+  return op;
+}
+
+void NearestSync(const Napi::CallbackInfo& info) {
+  const Status status = Nearest(ReadNearest(NearestArgs(info)), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+Napi::Value NearestAsync(const Napi::CallbackInfo& info) {
+  const Args args = NearestArgs(info);
+  const NearestOp op = ReadNearest(args);
+  return StartTask(args, "hypersphere.nearest", [op](const std::atomic<bool>* cancel) { return Nearest(op, cancel); });
+}
+
+// Owned by the two functions that JavaScript gets. What the packed rows weigh is accounted to the environment as long as they
+// are there: until `dispose`, or until both functions are collected.
+class Kept {
+ public:
+  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_unique<PackedGallery>(m, d, metric)) {}
+  Kept(const Kept&) = delete;
+  Kept& operator=(const Kept&) = delete;
+  ~Kept() { Dispose(); }
+
+  PackedGallery* Get() const { return gallery_.get(); }
+  void Account() { Adjust(accounted_ = static_cast<int64_t>(gallery_->bytes)); }
+  void Dispose() {
+    gallery_.reset();
+    if (accounted_ != 0) Adjust(-std::exchange(accounted_, 0));
+  }
+
+ private:
+  void Adjust(int64_t bytes) {
+    int64_t total = 0;
+    napi_adjust_external_memory(env_, bytes, &total);
+  }
+
+  napi_env env_;
+  std::unique_ptr<PackedGallery> gallery_;
+  int64_t accounted_ = 0;
+};
+
+void SearchKept(const Napi::CallbackInfo& info, const PackedGallery* packed) {
+  const Args args(info, {"x", "n", "k", "filter", "labels", "indices", "distances"});
+  if (packed == nullptr) throw Failure(info.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
+  NearestOp op{};
+  op.packed = packed;
+  op.m = packed->m;
+  op.d = packed->d;
+  op.metric = packed->metric;
+  op.n = args.Size(1);
+  op.k = static_cast<size_t>(args.Int(2, 1, INT_MAX));
+  ReadFilter(args, 3, 4, op);
+  op.gallery_labels = packed->labels;
+  if (op.filter != Filter::kNone && packed->labels == nullptr) {
+    throw Failure(info.Env(), "ERR_OPTION_RANGE", "filter", "a gallery with labels", "one without");
+  }
+  op.x = args.Floats(0, op.n, op.d);
+  op.indices = args.Ints(5, op.n, op.k);
+  op.distances = args.Floats(6, op.n, op.k);
+  const Status status = Nearest(op, nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+// { search, dispose }. An empty Int32Array stands for no labels.
+Napi::Value PackGallery(const Napi::CallbackInfo& info) {
+  const Napi::Env env = info.Env();
+  const Args args(info, {"gallery", "m", "d", "metric", "labels", "labelled"});
+  const size_t m = static_cast<size_t>(args.Int(1, 0, INT_MAX)), d = static_cast<size_t>(args.Int(2, 1, INT_MAX));
+  const Metric metric = static_cast<Metric>(args.Int(3, 0, kLastMetric));
+  const int32_t* labels = args.Flag(5) ? args.Ints(4, m, 1) : nullptr;
+  const bool halves = args.IsHalves(0);
+  const float* data = halves ? nullptr : args.Floats(0, m, d);
+  const auto kept = std::make_shared<Kept>(env, m, d, metric);
+  const Status status = kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels);
+  if (status != Status::kOk) throw StatusFailure(env, status);
+  kept->Account();
+  Napi::Object result = Napi::Object::New(env);
+  result.Set("search", Napi::Function::New(
+                           env, [kept](const Napi::CallbackInfo& call) { SearchKept(call, kept->Get()); }, "search"));
+  result.Set("dispose", Napi::Function::New(
+                            env, [kept](const Napi::CallbackInfo&) { kept->Dispose(); }, "dispose"));
+  return result;
+}
+
+void ToBfloat16(const Napi::CallbackInfo& info) {
+  const Args args(info, {"x", "length", "out"});
+  const size_t length = args.Size(1);
+  CurrentKernels().narrow(args.Floats(0, length, 1), length, args.Halves(2, length, 1));
+}
+
+void FromBfloat16(const Napi::CallbackInfo& info) {
+  const Args args(info, {"x", "length", "out"});
+  const size_t length = args.Size(1);
+  CurrentKernels().widen(args.Halves(0, length, 1), length, args.Floats(2, length, 1));
+}
+
+}  // namespace
+
+void ExportNearest(Napi::Env env, Napi::Object exports) {
+  exports.Set("nearest", Napi::Function::New(env, NearestSync, "nearest"));
+  exports.Set("nearestAsync", Napi::Function::New(env, NearestAsync, "nearestAsync"));
+  exports.Set("packGallery", Napi::Function::New(env, PackGallery, "packGallery"));
+  exports.Set("toBfloat16", Napi::Function::New(env, ToBfloat16, "toBfloat16"));
+  exports.Set("fromBfloat16", Napi::Function::New(env, FromBfloat16, "fromBfloat16"));
+}
+
+}  // namespace hypersphere
