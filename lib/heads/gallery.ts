@@ -1,3 +1,5 @@
+// The declarations name Symbol.dispose, which the default library of many consumers lacks.
+/// <reference lib="esnext.disposable" preserve="true" />
 import { backend } from '../backend.js';
 import { checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, checkRows, type Labels } from '../checks.js';
 import { failure } from '../errors.js';
