@@ -1,8 +1,11 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
-import { createRandom, distances, type Matrix, matmul, matrix } from '../lib/index.js';
+import { createRandom, distances, type Matrix, matmul, matrix, nearest, updateCenters } from '../lib/index.js';
 
 export interface Bar {
-  /** Whose time over ours: the name of a peer, of a backend, or `peak` for the share of the fused multiply-add peak. */
+  /**
+   * Whose time over ours: the name of a peer, of an earlier row's op, of a backend; `peak` for the share of the fused multiply-add peak,
+   * `memory` for the share of the bandwidth of reading.
+   */
   readonly peer: string;
   readonly atLeast: number;
 }
@@ -12,6 +15,8 @@ export interface Row {
   /** As the peers name it: rows, then columns or dimensions. */
   readonly shape: readonly number[];
   readonly flops: number;
+  /** Read at least, where memory is what limits. */
+  readonly bytes?: number;
   readonly bars: readonly Bar[];
   /** Of the native backend at its best level with all threads, unless the bar's peer is `ts`: then avx2 and one thread. */
   readonly prepare: () => () => unknown;
@@ -66,6 +71,38 @@ function pairwise(op: 'squaredEuclidean' | 'euclidean', n: number, d: number, { 
   };
 }
 
+function search(n: number, m: number, d: number, k: number, ...bars: Bar[]): Row {
+  return {
+    op: 'nearest',
+    shape: [n, m, d, k],
+    flops: 2 * n * m * d,
+    bytes: 4 * m * d,
+    bars,
+    tooSlowOnTs: 2 * n * m * d > 5e9,
+    prepare: () => {
+      const [x, gallery] = [normals(n, d, 5), normals(m, d, 6)];
+      const out = { indices: { data: new Int32Array(n * k), shape: [n, k] as const }, distances: matrix(new Float32Array(n * k), k) };
+      return () => nearest(x, gallery, { k, out });
+    },
+  };
+}
+
+/** The update alone; the same batch each time, as the peer does it. */
+function centerUpdate(b: number, d: number, c: number, ...bars: Bar[]): Row {
+  return {
+    op: 'centerUpdate',
+    shape: [b, d, c],
+    flops: 6 * b * d,
+    bars,
+    prepare: () => {
+      const random = createRandom(7);
+      const [x, centers] = [normals(b, d, 8), matrix(new Float32Array(c * d), d)];
+      const labels = Int32Array.from({ length: b }, () => random.integer(c));
+      return () => updateCenters(x, labels, centers);
+    },
+  };
+}
+
 export const rows: readonly Row[] = [
   dot(64, 64, 1000, { peer: 'torch', atLeast: 1 }, onTs),
   dot(256, 512, 10000, { peer: 'torch', atLeast: 1 }, onTs),
@@ -80,4 +117,10 @@ export const rows: readonly Row[] = [
   pairwise('euclidean', 1024, 128, {}, { peer: 'torch', atLeast: 1.3 }, onTs),
   pairwise('euclidean', 4096, 128, {}, { peer: 'torch', atLeast: 1.8 }),
   pairwise('euclidean', 10000, 512, {}, { peer: 'torch', atLeast: 1.15 }),
+  search(1000, 100000, 128, 10, { peer: 'faiss', atLeast: 2 }),
+  search(10, 100000, 128, 10, onTs),
+  search(1, 100000, 128, 10, { peer: 'memory', atLeast: 0.8 }),
+  centerUpdate(1024, 512, 10_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 512, 1_000_000, { peer: 'torch', atLeast: 4 }),
 ];

@@ -58,7 +58,13 @@ function printBar(bar: Bar, value: number | undefined): void {
   console.log(`    against ${bar.peer}: ${value?.toFixed(2) ?? '-'}, asked for ${bar.atLeast}: ${verdict}`);
 }
 
-async function runRow(row: Row, settings: readonly Setting[], peaks: (setting: Setting) => number | null, done: readonly Timing[]) {
+interface Machine {
+  readonly peak: (setting: Setting) => number | null;
+  /** GB/s of reading. */
+  readonly read: (threads: number) => number | undefined;
+}
+
+async function runRow(row: Row, settings: readonly Setting[], machine: Machine, done: readonly Timing[]) {
   const key = `${row.op}:${row.shape.join(',')}`;
   const call = row.prepare();
   const timings: Timing[] = [];
@@ -66,7 +72,14 @@ async function runRow(row: Row, settings: readonly Setting[], peaks: (setting: S
     if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
     apply(setting);
     const times = await time(key, call);
-    const timing = { op: row.op, shape: row.shape, ...setting, ...times, gflops: row.flops / times.ms / 1e6, peakGflops: peaks(setting) };
+    const timing = {
+      op: row.op,
+      shape: row.shape,
+      ...setting,
+      ...times,
+      gflops: row.flops / times.ms / 1e6,
+      peakGflops: machine.peak(setting),
+    };
     timings.push(timing);
     const rate = `${timing.ms.toFixed(3).padStart(10)} ms ${timing.gflops.toFixed(1).padStart(8)} GFLOP/s`;
     const share = timing.peakGflops ? `  ${((100 * timing.gflops) / timing.peakGflops).toFixed(0)} % of peak` : '';
@@ -74,10 +87,14 @@ async function runRow(row: Row, settings: readonly Setting[], peaks: (setting: S
   }
   const [best] = timings;
   if (!best || row.bars.length === 0) return timings;
-  const others = peerTimes(key);
+  const others = peerTimes(key, best.isa === 'avx512');
   const sameShape = (t: Timing): boolean => t.shape.join() === row.shape.join() && label(t) === label(best);
   const ratioTo: Record<string, () => Promise<number | undefined>> = {
     peak: async () => best.peakGflops && best.gflops / best.peakGflops,
+    memory: async () => {
+      const read = machine.read(best.threads);
+      return read && row.bytes && row.bytes / best.ms / 1e6 / read;
+    },
     loop: async () => (await time('loop', euclideanLoop(...(row.shape as [number, number, number])))).ms / best.ms,
     ts: async () => {
       const [ts, avx2] = [
@@ -99,13 +116,15 @@ async function main({ only, json }: { only?: string; json: string }): Promise<vo
   const names = only?.split(',');
   const settings = settingsHere();
   const measured = limits(settings);
-  const peaks = ({ isa, threads }: Setting): number | null =>
-    measured.find((l) => l.isa === isa && l.threads === threads)?.peakGflops ?? null;
+  const machine: Machine = {
+    peak: ({ isa, threads }) => measured.find((l) => l.isa === isa && l.threads === threads)?.peakGflops ?? null,
+    read: (threads) => measured.find((l) => l.readGBs && l.threads === threads)?.readGBs,
+  };
   for (const { isa, threads, peakGflops, readGBs } of measured) {
     console.log(peakGflops ? `peak ${isa} ×${threads}: ${peakGflops} GFLOP/s` : `reading memory ×${threads}: ${readGBs} GB/s`);
   }
   const timings: Timing[] = [];
-  for (const row of rows.filter(({ op }) => !names || names.includes(op))) timings.push(...(await runRow(row, settings, peaks, timings)));
+  for (const row of rows.filter(({ op }) => !names || names.includes(op))) timings.push(...(await runRow(row, settings, machine, timings)));
   writeFileSync(json, `${JSON.stringify(timings, undefined, 1)}\n`);
 }
 

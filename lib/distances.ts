@@ -26,8 +26,13 @@ export function resolveDistances(x: Matrix, y: Matrix | undefined, options: Dist
   const out = outputOf(options.out, n, m);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
   checkMemory({ 'options.out': out }, { x, y });
-  const op: DistancesOp = { x: x.data, y: y.data, n, m, d, metric, out: out.data };
+  // Another view of the very same rows is the same argument twice.
+  const op: DistancesOp = { x: x.data, y: isSameView(x.data, y.data) ? x.data : y.data, n, m, d, metric, out: out.data };
   return { op, out, given: options.out };
+}
+
+function isSameView(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
 }
 
 /** (x, options?) or (x, y, options?): which is which. */
@@ -37,7 +42,8 @@ export function splitArguments<Options>(second: Matrix | Options, third: Options
 
 /**
  * Distances between the rows of x [N, D] and y [M, D], [N, M]; with x alone, between its own rows, where the
- * diagonal of a distance is exactly 0 (save for `squaredEuclidean`, `euclidean` and `manhattan` of a row that holds an infinity or a NaN: NaN). Computed from differences, so near duplicates keep their digits.
+ * diagonal of a distance is exactly 0 (save for `squaredEuclidean`, `euclidean` and `manhattan` of a row that holds an infinity or a NaN: NaN).
+ * Near duplicates keep their digits: where ‖x‖² + ‖y‖² − 2xy would lose them the rows' differences are summed.
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY
  */
 export function distances(x: Matrix, options?: DistancesOptions): Matrix;

@@ -58,11 +58,10 @@ const noLabels = new Int32Array(0);
 export function resolveOutputs(given: Pick<SearchOptions, 'k' | 'out'>, n: number, candidates: number) {
   const out = checkOut(given.out, ['indices', 'distances']);
   const k = checkInteger('options.k', given.k ?? 1, 1, candidates);
-  const indices: IndexMatrix = out.indices
-    ? checkIndexMatrix('options.out.indices', out.indices, k)
-    : { data: new Int32Array(n * k), shape: [n, k] };
+  const indices: IndexMatrix =
+    out.indices !== undefined ? checkIndexMatrix('options.out.indices', out.indices, k) : { data: new Int32Array(n * k), shape: [n, k] };
   if (indices.shape[0] !== n) throw failure('ERR_SHAPE', 'options.out.indices', `shape [${n}, ${k}]`, `[${indices.shape.join(', ')}]`);
-  const distances = out.distances ? checkMatrixOf('options.out.distances', out.distances, n, k) : zeros(n, k);
+  const distances = out.distances !== undefined ? checkMatrixOf('options.out.distances', out.distances, n, k) : zeros(n, k);
   return { k, indices, distances, given: out };
 }
 

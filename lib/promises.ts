@@ -18,7 +18,7 @@ import {
   resolveDistancesGradient,
   splitArguments,
 } from './distances.js';
-import { describe, failure } from './errors.js';
+import { allocated, describe, failure } from './errors.js';
 import { type CenterLossOptions, type CenterLossResult, centerLossOptions, resolveCenterLoss } from './losses/center.js';
 import type { Backward, OptionalGradients } from './losses/outputs.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
@@ -47,9 +47,9 @@ function splitSignal<Options extends Abortable>(options: Options, known: readonl
 type Elements = Float32Array | Int32Array | Uint16Array;
 
 /** Ordinary memory of the same type and length. */
-function fresh<T extends Elements>(like: T): T {
+function fresh<T extends Elements>(argument: string, like: T): T {
   const type = like instanceof Float32Array ? Float32Array : like instanceof Int32Array ? Int32Array : Uint16Array;
-  return new type(like.length) as T;
+  return allocated(argument, `a copy of ${like.length} values`, () => new type(like.length) as T);
 }
 
 /** Memory that stays as it is while other code runs: shared memory itself, a copy of anything else. */
@@ -57,7 +57,7 @@ function stable<T extends Elements>(argument: string, values: T): T {
   const { buffer } = values;
   if (!(buffer instanceof SharedArrayBuffer)) {
     // Five times as fast as `new Float32Array(values)` on Node 20.
-    const copy = fresh(values);
+    const copy = fresh(argument, values);
     copy.set(values);
     return copy;
   }
@@ -73,7 +73,7 @@ type Result = Matrix | IndexMatrix;
 function stableOutput<T extends Result>(given: T | undefined, out: T, argument = 'options.out'): T['data'] {
   if (given === undefined) return out.data;
   const memory: Elements = out.data;
-  return memory.buffer instanceof SharedArrayBuffer ? stable(argument, memory) : fresh(memory);
+  return memory.buffer instanceof SharedArrayBuffer ? stable(argument, memory) : fresh(argument, memory);
 }
 
 /** The caller's `out`, filled; it may have been detached or shrunk while the op ran. */
@@ -81,6 +81,20 @@ function delivered<T extends Result>(written: ArrayLike<number>, given: T | unde
   checkMemory({ [argument]: out }, {});
   if (written !== out.data) out.data.set(written);
   return given ?? out;
+}
+
+const cancels = new WeakMap<AbortSignal, Set<() => void>>();
+
+/** Calls `cancel` when the signal aborts, until the returned function is called. One listener a signal: many calls may share one. */
+function onAbort(signal: AbortSignal, cancel: () => void): () => void {
+  let own = cancels.get(signal);
+  if (!own) {
+    const all = new Set<() => void>();
+    cancels.set(signal, (own = all));
+    signal.addEventListener('abort', () => all.forEach((stop) => stop()), { once: true });
+  }
+  const all = own.add(cancel);
+  return () => all.delete(cancel);
 }
 
 /** Runs the op where it does not block the loop, if the backend can. The op's memory must be stable. */
@@ -97,17 +111,17 @@ async function run<Name extends keyof NativeTasks>(
     signal?.throwIfAborted();
     return (backend()[name] as (op: unknown) => Result)(op);
   }
-  const { promise, cancel } = start(op);
-  const abort = (): void => cancel();
-  signal?.addEventListener('abort', abort, { once: true });
   let result: Result;
+  let forget: (() => void) | undefined;
   try {
+    const { promise, cancel } = start(op);
+    forget = signal && onAbort(signal, cancel);
     result = await promise;
   } catch (error) {
     signal?.throwIfAborted();
     throw fromNative(error);
   } finally {
-    signal?.removeEventListener('abort', abort);
+    forget?.();
   }
   signal?.throwIfAborted();
   return result;

@@ -62,7 +62,7 @@ function buildAddon() {
   const { status, stdout, stderr } = spawnSync(process.execPath, [gyp, 'rebuild'], { encoding: 'utf8' });
   if (status === 0) return;
   const output = `${stdout}${stderr}`.trim().split('\n');
-  return output.find((line) => /\berror\b/i.test(line)) ?? output.at(-1);
+  return output.find((line) => /\berror:|gyp ERR!/.test(line)) ?? output.at(-1);
 }
 
 buildTypeScript();

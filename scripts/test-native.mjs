@@ -16,6 +16,11 @@ for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native
 build('build-native/tsan', 'thread', ['pool_test']);
 run('pool_test under TSan', 'build-native/tsan/pool_test');
 build('build-native/release', '', ['core']);
+// CMake's archives, and the objects that node-gyp has built for the addon itself, where it has.
 const archives = readdirSync('build-native/release').filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));
-const objects = archives.map((file) => join('build-native/release', file)).filter(existsSync);
+const shipped = readdirSync('native/isa').map((file) => {
+  const level = file.replace('.cc', '');
+  return join('build/Release/obj.target', `kernels_${level}`, 'native/isa', `${level}.o`);
+});
+const objects = [...archives.map((file) => join('build-native/release', file)), ...shipped.filter(existsSync)];
 run('symbols of the kernel objects', 'sh', ['scripts/check-symbols.sh', ...objects]);

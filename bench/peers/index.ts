@@ -19,12 +19,13 @@ const peers: Peer[] = [
 const absent = new Set<string>();
 
 /** Median milliseconds of every peer that knows this op and shape. */
-export function peerTimes(key: string): Map<string, number> {
+export function peerTimes(key: string, avx512: boolean): Map<string, number> {
   const times = new Map<string, number>();
   for (const { name, command, args } of peers) {
     if (absent.has(name)) continue;
     // Unpinned threads of a peer end up on one core, which would flatter us.
-    const env = { ...process.env, OMP_PROC_BIND: 'true' };
+    // Debian's OpenBLAS does not know recent CPUs and then falls back to SSE3: name the best kernels it has.
+    const env = { ...process.env, OMP_PROC_BIND: 'true', ...(avx512 && { OPENBLAS_CORETYPE: 'SkylakeX' }) };
     const { status, stdout, stderr } = spawnSync(command, [...args, key], { encoding: 'utf8', env });
     if (status !== 0) {
       absent.add(name);

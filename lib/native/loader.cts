@@ -9,6 +9,9 @@ export interface Loaded {
   readonly misses: readonly string[];
 }
 
+/** What lib/native/binding.ts and native/napi/addon.cc agree on; it changes with the arguments that cross. */
+const abi = 1;
+
 /** Folder of the package, from dist/esm/native, dist/cjs/native or lib/native. */
 function packageRoot(): string {
   for (let folder = __dirname; dirname(folder) !== folder; folder = dirname(folder)) {
@@ -23,8 +26,10 @@ function libcSuffix(): string {
   if (process.platform !== 'linux') return '';
   const report = process.report as NodeJS.ProcessReport & { excludeNetwork: boolean };
   // Otherwise the report looks up the names of all open connections.
+  const network = report.excludeNetwork;
   report.excludeNetwork = true;
   const { header } = report.getReport() as { header: { glibcVersionRuntime?: string } };
+  report.excludeNetwork = network;
   return header.glibcVersionRuntime ? '.glibc' : '.musl';
 }
 
@@ -45,7 +50,9 @@ export function loadAddon(override: string | undefined): Loaded {
       continue;
     }
     try {
-      return { addon: require(path), misses };
+      const addon = require(path) as { abi?: unknown } | undefined;
+      if (addon?.abi === abi) return { addon, misses };
+      misses.push(`${path}: not this version's addon`);
     } catch (error) {
       // dlopen's own message names the symbol, the libc or the architecture that does not fit.
       misses.push(`${path}: ${error instanceof Error ? error.message.split('\n')[0] : error}`);

@@ -7,7 +7,8 @@
 // (2d + 3)·u·s, and for roundings of mean zero it stays within ½·√(d + 2)·2·u·s but for a vanishing share of pairs (Higham &
 // Mary 2019; measured maxima at d = 512 are 0.7·√d·u·s). An entry is kept where that is at most 2⁻¹⁵ of its value: where
 // d² > τ·s with τ = √(d + 2)·2¹⁵·u = √(d + 2)·2⁻⁹. Then the worst case leaves a relative error below √d·2⁻¹³, the usual
-// one 2⁻¹⁵ (half of that after the root). For unit rows s = 2, so cosineDistance = d²/2 has the very same threshold.
+// one 2⁻¹⁵ (half of that after the root). For unit rows s = 2, so cosineDistance = d²/2 has the very same threshold; its
+// difference form holds for norms within a factor of two, and other marked pairs are computed in float64.
 // 2⁻¹⁰⁰ more catches rows so short that their squares lose bits; the comparison "not greater" catches infinity and NaN.
 #pragma once
 
@@ -73,7 +74,10 @@ __attribute__((noinline)) void Refine(const DistanceBlock& block, size_t row, si
       }
       PairSums(x, y, d, term, sums);
       for (size_t p = 0; p < kPairs; p++) {
-        if (term.means[p] == term.means[p]) {
+        const float other = block.y_norms[first_col + cols[p]];
+        // The form's own cancellation grows with the ratio of the norms, and rows shorter than the guard are not unit; a NaN
+        // falls through as well.
+        if (scale <= 2 * other && other <= 2 * scale && scale < 1e12f && other < 1e12f) {
           out[cols[p]] = sums[p] * 0.5f;
         } else {
           const float value = static_cast<float>(1 - WideCosine(x, y[p], d));
@@ -95,7 +99,8 @@ HYPERSPHERE_INLINE V Finished(V dot, V x_norm, V y_norm, V tau, uint32_t& marked
   if constexpr (kMetric == Metric::kSquaredEuclidean || kMetric == Metric::kEuclidean) {
     const V squares = x_norm + y_norm;
     const V value = Fma(dot, Set(-2), squares);
-    marked = NotGreaterBits(value, Fma(squares, tau, Set(kShort)));
+    // Infinite though both norms are finite: −2ab may have pushed the sum over the edge, where a root would still fit.
+    marked = NotGreaterBits(value, Fma(squares, tau, Set(kShort))) | NotGreaterBits(Set(__builtin_inff()), value);
     return kMetric == Metric::kEuclidean ? Sqrt(value) : value;
   } else if constexpr (kMetric == Metric::kCosineDistance) {
     const V value = Set(1) - dot * (x_norm * y_norm);
@@ -172,7 +177,9 @@ HYPERSPHERE_INLINE void SnrOfRow(const DifferenceBlock& block, size_t row, size_
   float sums[kPairs];
   PairSums(x, y, block.d, term, sums);
   for (size_t p = 0; p < kPairs; p++) {
-    const double noise = SafeSquare(sums[p]) ? static_cast<double>(sums[p]) : WideNoise(x, y[p], block.d, means[p]);
+    // A mean that dwarfs the spread costs a − b its digits before the mean is taken off.
+    const bool resolved = static_cast<double>(sums[p]) > static_cast<double>(block.d) * means[p] * means[p] * 0x1p-20;
+    const double noise = SafeSquare(sums[p]) && resolved ? static_cast<double>(sums[p]) : WideNoise(x, y[p], block.d, means[p]);
     out[p] = of_x.spread == 0 ? 0 : static_cast<float>(noise / of_x.spread);
   }
 }

@@ -44,6 +44,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setIsa", Napi::Function::New(env, SetIsa, "setIsa"));
   exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
+  // Changes with the arguments that cross; lib/native/loader.cts takes no other.
+  exports.Set("abi", Napi::Number::New(env, 1));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
   ExportNormalize(env, exports);

@@ -138,6 +138,30 @@ bool Args::IsHalves(size_t index) const {
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;
 }
 
+void Args::CheckApart(std::initializer_list<size_t> outputs) const {
+  struct Span {
+    uintptr_t begin, end;
+  };
+  const auto span = [&](size_t index) {
+    const Napi::Value value = info_[index];
+    if (!value.IsTypedArray()) return Span{0, 0};
+    void* data = nullptr;
+    napi_get_typedarray_info(info_.Env(), value, nullptr, nullptr, &data, nullptr, nullptr);
+    const uintptr_t begin = reinterpret_cast<uintptr_t>(data);
+    return Span{begin, begin + value.As<Napi::TypedArray>().ByteLength()};
+  };
+  for (const size_t output : outputs) {
+    const Span own = span(output);
+    for (size_t other = 0; other < names_.size(); other++) {
+      if (other == output) continue;
+      const Span apart = span(other);
+      if (own.begin < apart.end && apart.begin < own.end) {
+        Fail("ERR_ALIAS", output, std::string("memory apart from ") + names_[other], "overlapping memory");
+      }
+    }
+  }
+}
+
 std::vector<napi_value> Args::Arrays() const {
   std::vector<napi_value> arrays;
   for (size_t index = 0; index < info_.Length(); index++) {

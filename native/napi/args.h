@@ -47,6 +47,10 @@ class Args {
   uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
   bool IsHalves(size_t index) const;
 
+  // Throws unless these arguments share no memory with any other typed array of the call. lib/ has compared their buffers, but
+  // two SharedArrayBuffer objects may stand for the same memory, which only addresses can tell.
+  void CheckApart(std::initializer_list<size_t> outputs) const;
+
   Napi::Env Env() const { return info_.Env(); }
   // The typed arrays among the arguments, for a task to keep alive.
   std::vector<napi_value> Arrays() const;

@@ -30,6 +30,7 @@ CenterLossOp ReadLoss(const Args& args, Labels& labels) {
   op.per_example = args.Floats(8, op.n, 1);
   op.grad_x = args.OptionalFloats(9, op.n, op.d);
   op.grad_centers = args.OptionalFloats(10, op.classes, op.d);
+  args.CheckApart({7, 8, 9, 10});
   labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
   return op;
@@ -57,6 +58,7 @@ void UpdateSync(const Napi::CallbackInfo& info) {
   op.alpha = args.Number(6);
   op.x = args.Floats(0, op.n, op.d);
   op.centers = args.Floats(2, op.classes, op.d);
+  args.CheckApart({2});
   const Labels labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
   const Status status = UpdateCenters(op, nullptr);

@@ -21,6 +21,7 @@ DistancesOp ReadDistances(const Args& args) {
   op.x = args.Floats(0, op.n, op.d);
   op.y = args.Floats(1, op.m, op.d);
   op.out = args.Floats(6, op.n, op.m);
+  args.CheckApart({6});
   return op;
 }
 
@@ -50,6 +51,7 @@ DistancesGradientOp ReadGradient(const Args& args) {
   op.grad_output = args.Floats(6, op.n, op.m);
   op.grad_x = args.Floats(7, op.n, op.d);
   op.grad_y = args.Floats(8, op.m, op.d);
+  args.CheckApart({7, 8});
   return op;
 }
 

@@ -17,6 +17,7 @@ MatmulOp ReadMatmul(const Args& args) {
   op.a = args.Floats(0, op.rows, op.inner);
   op.b = args.Floats(1, op.inner, op.cols);
   op.out = args.Floats(7, op.rows, op.cols);
+  args.CheckApart({7});
   return op;
 }
 

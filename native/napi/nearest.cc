@@ -45,6 +45,7 @@ NearestOp ReadNearest(const Args& args) {
   }
   op.indices = args.Ints(11, op.n, op.k);
   op.distances = args.Floats(12, op.n, op.k);
+  args.CheckApart({11, 12});
   return op;
 }
 
@@ -104,6 +105,7 @@ void SearchKept(const Napi::CallbackInfo& info, const PackedGallery* packed) {
   op.x = args.Floats(0, op.n, op.d);
   op.indices = args.Ints(5, op.n, op.k);
   op.distances = args.Floats(6, op.n, op.k);
+  args.CheckApart({5, 6});
   const Status status = Nearest(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
@@ -132,13 +134,19 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
 void ToBfloat16(const Napi::CallbackInfo& info) {
   const Args args(info, {"x", "length", "out"});
   const size_t length = args.Size(1);
-  CurrentKernels().narrow(args.Floats(0, length, 1), length, args.Halves(2, length, 1));
+  const float* x = args.Floats(0, length, 1);
+  uint16_t* out = args.Halves(2, length, 1);
+  args.CheckApart({2});
+  CurrentKernels().narrow(x, length, out);
 }
 
 void FromBfloat16(const Napi::CallbackInfo& info) {
   const Args args(info, {"x", "length", "out"});
   const size_t length = args.Size(1);
-  CurrentKernels().widen(args.Halves(0, length, 1), length, args.Floats(2, length, 1));
+  const uint16_t* x = args.Halves(0, length, 1);
+  float* out = args.Floats(2, length, 1);
+  args.CheckApart({2});
+  CurrentKernels().widen(x, length, out);
 }
 
 }  // namespace

@@ -16,6 +16,7 @@ NormalizeOp ReadNormalize(const Args& args) {
   op.eps = args.Number(3);
   op.x = args.Floats(0, op.n, op.d);
   op.out = args.Floats(4, op.n, op.d);
+  args.CheckApart({4});
   return op;
 }
 
@@ -40,6 +41,7 @@ NormalizeGradientOp ReadGradient(const Args& args) {
   op.x = args.Floats(0, op.n, op.d);
   op.grad_output = args.Floats(4, op.n, op.d);
   op.grad_x = args.Floats(5, op.n, op.d);
+  args.CheckApart({5});
   return op;
 }
 

@@ -80,10 +80,15 @@ Napi::Value StartTask(const Args& args, const char* name, Work work) {
   const Napi::String resource = Napi::String::New(env, name);
   NAPI_THROW_IF_FAILED(env, napi_create_async_work(env, nullptr, resource, Execute, Complete, task.get(), &control->work),
                        Napi::Value());
+  // Before the queue has it: an insertion that failed afterwards would free a task that runs.
+  std::set<std::shared_ptr<Control>>& live = env.GetInstanceData<Tasks>()->live;
+  live.insert(control);
   const napi_status queued = napi_queue_async_work(env, control->work);
-  if (queued != napi_ok) napi_delete_async_work(env, std::exchange(control->work, nullptr));
+  if (queued != napi_ok) {
+    live.erase(control);
+    napi_delete_async_work(env, std::exchange(control->work, nullptr));
+  }
   NAPI_THROW_IF_FAILED(env, queued, Napi::Value());
-  env.GetInstanceData<Tasks>()->live.insert(control);
   task.release();
   return result;
 }

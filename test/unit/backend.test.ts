@@ -118,6 +118,15 @@ describe('without the addon', () => {
     for (const word of ['/nonexistent/hypersphere.node: not there', 'HYPERSPHERE_BACKEND=ts', 'npm run build:native'])
       expect(stderr).toContain(word);
   });
+  it("takes nothing for the addon that is not this version's", async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'hypersphere-'));
+    const path = join(folder, 'other.json');
+    writeFileSync(path, '{}');
+    const { stdout, stderr } = await runChild(useAndTell, { env: { HYPERSPHERE_NATIVE_PATH: path } });
+    rmSync(folder, { recursive: true });
+    expect(JSON.parse(stdout)).toMatchObject({ backend: 'ts', unavailable: { native: `${path}: not this version's addon` } });
+    expect(stderr).toContain('HYPERSPHERE_NO_NATIVE');
+  });
   it('HYPERSPHERE_BACKEND=ts says nothing', async () => {
     const { end, stdout, stderr } = await runChild(useAndTell, { env: { ...absent, HYPERSPHERE_BACKEND: 'ts' } });
     expect([end, stderr]).toEqual([0, '']);
