@@ -4,28 +4,25 @@ import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Bench } from 'tinybench';
 import { type Isa, info, setBackend, setIsa, setThreads } from '../lib/index.js';
-import { limits, peerTimes } from './peers/index.js';
+import { limits, peerTimes, type Times } from './peers/index.js';
 import { euclideanLoop } from './peers/loop.js';
 import { type Bar, type Row, rows } from './rows.js';
 
 interface Setting {
-  readonly backend: 'ts' | 'native';
+  /** One of ours, or the name of a peer. */
+  readonly backend: string;
   readonly isa: Isa | null;
   readonly threads: number;
 }
 
-interface Timing extends Setting {
+interface Timing extends Setting, Times {
   readonly op: string;
   readonly shape: readonly number[];
-  readonly ms: number;
-  readonly lo: number;
-  readonly hi: number;
   readonly gflops: number;
   readonly peakGflops: number | null;
 }
 
-/** Median, least and most milliseconds of one call. */
-async function time(name: string, call: () => unknown): Promise<{ ms: number; lo: number; hi: number }> {
+async function time(name: string, call: () => unknown): Promise<Times> {
   const bench = new Bench({ time: 800, iterations: 3, warmupTime: 100, warmupIterations: 1 });
   bench.add(name, call);
   const [task] = await bench.run();
@@ -46,7 +43,7 @@ function settingsHere(): Setting[] {
 }
 
 function apply({ backend, isa, threads }: Setting): void {
-  setBackend(backend);
+  setBackend(backend as 'ts' | 'native');
   if (isa) setIsa(isa);
   if (backend === 'native') setThreads(threads);
 }
@@ -106,8 +103,12 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   } as never;
   for (const bar of row.bars) {
     const earlier = done.find((t) => t.op === bar.peer && sameShape(t));
-    const other = others.get(bar.peer) ?? earlier?.ms;
+    const other = others.get(bar.peer)?.ms ?? earlier?.ms;
     printBar(bar, other ? other / best.ms : await ratioTo[bar.peer]?.());
+  }
+  for (const [peer, times] of others) {
+    const { op, shape } = row;
+    timings.push({ op, shape, backend: peer, isa: null, threads: 2, ...times, gflops: row.flops / times.ms / 1e6, peakGflops: null });
   }
   return timings;
 }

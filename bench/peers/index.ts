@@ -18,9 +18,16 @@ const peers: Peer[] = [
 ];
 const absent = new Set<string>();
 
-/** Median milliseconds of every peer that knows this op and shape. */
-export function peerTimes(key: string, avx512: boolean): Map<string, number> {
-  const times = new Map<string, number>();
+export interface Times {
+  /** Median, least and most milliseconds of a call. */
+  readonly ms: number;
+  readonly lo: number;
+  readonly hi: number;
+}
+
+/** Times of every peer that knows this op and shape. */
+export function peerTimes(key: string, avx512: boolean): Map<string, Times> {
+  const times = new Map<string, Times>();
   for (const { name, command, args } of peers) {
     if (absent.has(name)) continue;
     // Unpinned threads of a peer end up on one core, which would flatter us.
@@ -30,7 +37,7 @@ export function peerTimes(key: string, avx512: boolean): Map<string, number> {
     if (status !== 0) {
       absent.add(name);
       console.log(`    ${name} is not measured: ${stderr?.trim().split('\n').at(-1) ?? 'not installed'}`);
-    } else if (stdout.trim()) times.set(name, (JSON.parse(stdout) as { ms: number }).ms);
+    } else if (stdout.trim()) times.set(name, JSON.parse(stdout) as Times);
   }
   return times;
 }
