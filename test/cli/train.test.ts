@@ -8,6 +8,8 @@ import { loadMnist } from '../../lib/cli/mnist.js';
 import { objectives } from '../../lib/cli/objectives.js';
 import { writeReport } from '../../lib/cli/report.js';
 import { type Job, type RunResult, train } from '../../lib/cli/train.js';
+import { setBackend } from '../../lib/index.js';
+import { describeNative } from '../helpers/native.js';
 
 const mnist = loadMnist();
 const job = (loss: string, changes: Partial<Job> = {}): Job => ({
@@ -33,6 +35,23 @@ describe.each(Object.keys(objectives))('%s', (loss) => {
       expect(result.curve.at(-1)?.loss).toBeLessThan(0.9 * (result.curve[0]?.loss as number));
     }
   });
+});
+
+describeNative('the main job', () => {
+  it.each(['softmax', 'contrastiveRandom', 'tripletBatchHard', 'lSoftmax', 'arcFace'])(
+    '%s takes the same first steps on both backends',
+    async (loss) => {
+      const curves = [];
+      for (const backend of ['ts', 'native'] as const) {
+        setBackend(backend);
+        curves.push((await train(mnist, job(loss, { steps: 4, heldOut: [] }))).curve.map((point) => point.loss));
+      }
+      const [ts, native] = curves as [number[], number[]];
+      expect(native).toHaveLength(4);
+      // float32 products of 784 terms, through three layers and four steps of Adam, whose first are signs of gradients.
+      native.forEach((value, i) => expect(Math.abs(value / (ts[i] as number) - 1), `step ${i}`).toBeLessThan(1e-3));
+    },
+  );
 });
 
 it('gives the same figures for one seed, and others for another', async () => {
