@@ -108,7 +108,8 @@ export function resolveDistancesGradient(
 
 /**
  * Gradients of Σ distances·gradOutput. With x alone, `gradX` sums both roles of a row. A Euclidean distance of exactly 0 has
- * gradient 0, and so has the direction of a zero row.
+ * gradient 0, and so has the direction of a zero row. Natively the cosine gradients of two nearly parallel rows carry a rounding of
+ * about 2⁻²⁴ / sin θ of their length, as their radial part is taken off a float32 sum.
  * @param gradOutput [N, M]
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY
  */

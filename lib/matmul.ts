@@ -33,7 +33,8 @@ export function resolveMatmul(a: Matrix, b: Matrix, options: MatmulOptions) {
 }
 
 /**
- * The matrix product of a [N, D] and b [D, M] (or of their transposes), [N, M].
+ * The matrix product of a [N, D] and b [D, M] (or of their transposes), [N, M]. Natively each sum is float32 in order of D, so one that
+ * passes 3.4e38 on the way is infinite even where its end would fit; the `dot` of `distances` repairs that.
  * @throws ERR_TYPE, ERR_SHAPE when the inner dimensions differ, ERR_OPTION_RANGE for an unknown option, ERR_ALIAS, ERR_OUT_OF_MEMORY
  */
 export function matmul(a: Matrix, b: Matrix, options: MatmulOptions = {}): Matrix {
