@@ -17,8 +17,9 @@ export interface Row {
   readonly flops: number;
   /** Read at least, where memory is what limits. */
   readonly bytes?: number;
-  readonly bars: readonly Bar[];
   /** Of the native backend at its best level with all threads, unless the bar's peer is `ts`: then avx2 and one thread. */
+  readonly bars: readonly Bar[];
+  /** Allocates the inputs and returns the call to time. */
   readonly prepare: () => () => unknown;
   /** One call takes many seconds there. */
   readonly tooSlowOnTs?: boolean;

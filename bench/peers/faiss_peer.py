@@ -1,22 +1,11 @@
 """What a faiss user would run, on this CPU: one JSON line for each op and shape named. faiss_peer.py squaredEuclidean:1024,1024,128 …"""
 import json
 import sys
-import time
 
 import faiss
 import numpy as np
 
-
-def timed(run, budget=3.0):
-    for _ in range(2):
-        run()
-    samples, end = [], time.perf_counter() + budget
-    while len(samples) < 3 or (time.perf_counter() < end and len(samples) < 50):
-        start = time.perf_counter()
-        run()
-        samples.append((time.perf_counter() - start) * 1e3)
-    samples.sort()
-    return samples[len(samples) // 2], samples[0], samples[-1]
+from timing import timed
 
 
 def squared_euclidean(n, m, d):

@@ -11,6 +11,7 @@ namespace {
 
 constexpr size_t kBlockRows = 32;
 constexpr size_t kBlockFloats = size_t{32} << 10;
+
 Status PairByPair(const DistancesOp& op, const std::atomic<bool>* cancel) {
   const KernelTable& kernels = CurrentKernels();
   const int threads = ThreadsFor(op.n, op.m, op.d);
