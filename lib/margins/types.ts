@@ -18,6 +18,7 @@ export interface ASoftmaxMargin {
   readonly kind: 'aSoftmax';
   readonly m: number;
   readonly lambda: number;
+  readonly gradient: MarginGradient | 'caffe';
 }
 export interface CosFaceMargin {
   readonly kind: 'cosFace';
@@ -41,4 +42,88 @@ export interface CombinedMargin {
   readonly gradient: MarginGradient;
 }
 
-export type Margin = NormalizedSoftmaxMargin | LSoftmaxMargin | ASoftmaxMargin | CosFaceMargin | ArcFaceMargin | CombinedMargin;
+export interface SoftmaxMargin {
+  readonly kind: 'softmax';
+}
+export interface SphereFaceRMargin {
+  readonly kind: 'sphereFaceR';
+  readonly variant: 'v0' | 'v1' | 'v2';
+  readonly m: number;
+  readonly s: number;
+  readonly lossWeight: number;
+  readonly gradient: MarginGradient;
+}
+export interface SphereFace2Margin {
+  readonly kind: 'sphereFace2';
+  readonly variant: 'C' | 'A' | 'M';
+  readonly alpha: number;
+  readonly r: number;
+  readonly m: number;
+  readonly t: number;
+  readonly lossWeight: number;
+  readonly gradient: MarginGradient;
+}
+export interface AdaFaceMargin {
+  readonly kind: 'adaFace';
+  readonly m: number;
+  readonly h: number;
+  readonly s: number;
+  readonly tAlpha: number;
+  /** Running mean and standard deviation of the norms, before this batch. */
+  readonly batchMean: number;
+  readonly batchStd: number;
+}
+export interface MagFaceMargin {
+  readonly kind: 'magFace';
+  readonly s: number;
+  readonly lA: number;
+  readonly uA: number;
+  readonly lMargin: number;
+  readonly uMargin: number;
+  readonly lambdaG: number;
+  readonly easyMargin: boolean;
+}
+export interface CurricularFaceMargin {
+  readonly kind: 'curricularFace';
+  readonly m: number;
+  readonly s: number;
+  /** Running mean of the target cosines, before this batch. */
+  readonly t: number;
+  readonly momentum: number;
+}
+/** A margin on one column, over the best of `k` rows of weights a class. */
+export interface SubCentersMargin {
+  readonly kind: 'subCenters';
+  readonly k: number;
+  readonly margin: CosineMargin;
+}
+export interface SoftTripleMargin {
+  readonly kind: 'softTriple';
+  readonly k: number;
+  readonly la: number;
+  readonly gamma: number;
+  readonly margin: number;
+}
+export interface P2sGradMargin {
+  readonly kind: 'p2sGrad';
+}
+
+/** Margins that change the target's cosine alone: what sub-centers may carry. */
+export type CosineMargin = NormalizedSoftmaxMargin | CosFaceMargin | ArcFaceMargin | CombinedMargin;
+
+export type Margin =
+  | SoftmaxMargin
+  | NormalizedSoftmaxMargin
+  | LSoftmaxMargin
+  | ASoftmaxMargin
+  | CosFaceMargin
+  | ArcFaceMargin
+  | CombinedMargin
+  | SphereFaceRMargin
+  | SphereFace2Margin
+  | AdaFaceMargin
+  | MagFaceMargin
+  | CurricularFaceMargin
+  | SubCentersMargin
+  | SoftTripleMargin
+  | P2sGradMargin;

@@ -38,25 +38,75 @@ export interface SoftmaxCrossEntropyOp extends ClassificationOp {
   readonly gradLogits?: Values | undefined;
 }
 
-export interface LinearCrossEntropyOp extends ClassificationOp {
-  readonly x: Values;
-  readonly weights: Values;
-  readonly bias?: Values | undefined;
-  readonly d: number;
-  readonly logits?: Values | undefined;
-  readonly gradX?: Values | undefined;
-  readonly gradWeights?: Values | undefined;
-  readonly gradBias?: Values | undefined;
+/** How an op moves the weights in place of returning their gradient g, in float32 whatever they are stored as. */
+export interface SgdUpdate {
+  readonly kind: 'sgd';
+  /** g ← g + weightDecay·w; state ← momentum·state + g; w ← w − learningRate·state. As PyTorch's, without dampening. */
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+export interface AdaGradUpdate {
+  readonly kind: 'adaGrad';
+  /** g ← g + weightDecay·w; state ← state + g²; w ← w − learningRate·g / (√state + eps). */
+  readonly learningRate: number;
+  readonly weightDecay: number;
+  readonly eps: number;
+}
+export interface WeightUpdate {
+  readonly rule: SgdUpdate | AdaGradUpdate;
+  /** Shaped and typed as the weights; absent for sgd without momentum. */
+  readonly state?: Values | Uint16Array | undefined;
+  /** How bfloat16 is rounded: to nearest even where absent, else stochastically from this seed. */
+  readonly seed?: number | undefined;
 }
 
+/** What shards of one head must agree on between the forward and the backward pass. */
+export interface Exchange {
+  /** `forward` fills `statistics`; `backward` reads them, by then of all shards, and gives loss and gradients. */
+  readonly phase: 'forward' | 'backward';
+  /**
+   * [n, 4]: greatest logit of the other classes (−∞ for none), Σ exp(logit − greatest) over them, Σ v(greatest − logit) over them for label smoothing,
+   * and the target's logit after its margin: NaN where another shard has the class, which the label `elsewhere` says.
+   */
+  readonly statistics: Float64Array;
+  /** Classes of all shards. */
+  readonly allClasses: number;
+}
+
+/** Label of a row whose class belongs to another shard. */
+export const elsewhere = -1;
+
+/** A linear layer whose target logit may carry a margin, then softmax cross-entropy. */
 export interface MarginSoftmaxOp extends ClassificationOp {
   readonly x: Values;
-  readonly weights: Values;
+  /** [classes·k, d] where the margin has k sub-centers, else k = 1; bfloat16 with `update` only. */
+  readonly weights: Values | Uint16Array;
+  /** Ascending: `weights` holds more classes than take part, and class c here is class `rows[c]` there. */
+  readonly rows?: Int32Array | undefined;
+  /** [classes] for the margin `softmax`, [1] for `sphereFace2`, absent for others. */
+  readonly bias?: Values | undefined;
   readonly d: number;
   readonly margin: Margin;
+  /** Scratch memory that may be kept between the passes, in bytes. */
+  readonly workspaceBytes: number;
+  /** What enters the softmax, [n, classes]. */
   readonly logits?: Values | undefined;
   readonly gradX?: Values | undefined;
+  /** [classes·k, d] */
   readonly gradWeights?: Values | undefined;
+  readonly gradBias?: Values | undefined;
+  /** Instead of `gradWeights`. */
+  readonly update?: WeightUpdate | undefined;
+  readonly exchange?: Exchange | undefined;
+}
+
+export interface MarginSoftmaxResult {
+  readonly loss: number;
+  /** The part of the loss that magFace's regulariser makes, before its weight. */
+  readonly regularizer: number;
+  /** What the next batch starts from: `batchMean, batchStd` of adaFace, `t` of curricularFace, else 0. */
+  readonly state: readonly [number, number];
 }
 
 export interface HardmaxOp {
@@ -82,8 +132,7 @@ export interface SoftmaxOps {
   softmax(op: SoftmaxOp): void;
   softmaxGradient(op: SoftmaxGradientOp): void;
   softmaxCrossEntropy(op: SoftmaxCrossEntropyOp): number;
-  linearCrossEntropy(op: LinearCrossEntropyOp): number;
-  marginSoftmax(op: MarginSoftmaxOp): number;
+  marginSoftmax(op: MarginSoftmaxOp): MarginSoftmaxResult;
   hardmax(op: HardmaxOp): void;
   hardmaxLoss(op: HardmaxLossOp): number;
 }
