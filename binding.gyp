@@ -41,6 +41,9 @@
         'native/ops/centers.cc',
         'native/ops/gallery.cc',
         'native/ops/nearest.cc',
+        'native/ops/margins.cc',
+        'native/ops/margin_rows.cc',
+        'native/ops/margin_softmax.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
         'native/napi/matmul.cc',
@@ -49,6 +52,7 @@
         'native/napi/centers.cc',
         'native/napi/memory.cc',
         'native/napi/nearest.cc',
+        'native/napi/margin_softmax.cc',
         'native/napi/addon.cc',
       ],
       'dependencies': [

@@ -16,7 +16,9 @@ import {
   type PackGalleryOp,
   type SearchOp,
 } from '../ops/distances.js';
+import type { MarginSoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
+import { type HeadArguments, headArguments, headResult } from './heads.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
 export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
@@ -109,6 +111,8 @@ export interface Addon {
   updateCenters(...args: [...CenterArguments, alpha: number]): void;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
+  marginSoftmax(...args: HeadArguments): void;
+  marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   nearest(...args: NearestArguments): void;
   nearestAsync(...args: NearestArguments): NativeTask;
   packGallery(
@@ -125,7 +129,7 @@ export interface Addon {
 
 type LongDistanceOps = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest';
 /** What may be long enough to leave the event loop. */
-type LongOps = Pick<DistanceOps, LongDistanceOps> & Pick<CenterOps, 'centerLoss'>;
+type LongOps = Pick<DistanceOps, LongDistanceOps> & Pick<CenterOps, 'centerLoss'> & Pick<SoftmaxOps, 'marginSoftmax'>;
 export type NativeOps = LongOps & Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> & Pick<CenterOps, 'updateCenters'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
@@ -217,6 +221,11 @@ export function nativeOps(addon: Addon): NativeOps {
       return loss[0] as number;
     }),
     updateCenters: translated((op: UpdateCentersOp) => addon.updateCenters(...centerArguments(op), op.alpha)),
+    marginSoftmax: translated((op: MarginSoftmaxOp) => {
+      const result = new Float64Array(4);
+      addon.marginSoftmax(...headArguments(op, result));
+      return headResult(result);
+    }),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
     toBfloat16: translated(({ x, out }) => addon.toBfloat16(x, x.length, out)),
@@ -235,6 +244,11 @@ export function nativeTasks(addon: Addon): NativeTasks {
       const loss = new Float64Array(1);
       const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
       return { promise: promise.then(() => loss[0] as number), cancel };
+    },
+    marginSoftmax: (op) => {
+      const result = new Float64Array(4);
+      const { promise, cancel } = addon.marginSoftmaxAsync(...headArguments(op, result));
+      return { promise: promise.then(() => headResult(result)), cancel };
     },
     nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
   };

@@ -109,7 +109,7 @@ double* Args::Doubles(size_t index, size_t length) const {
   return static_cast<double*>(Elements(index, napi_float64_array, "a Float64Array", length, 1));
 }
 
-std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) const {
+std::vector<int32_t> Args::AnyLabels(size_t index, size_t rows) const {
   const int32_t* given = static_cast<const int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, 1));
   std::vector<int32_t> labels;
   try {
@@ -117,6 +117,11 @@ std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) con
   } catch (const std::bad_alloc&) {
     throw StatusFailure(info_.Env(), Status::kOutOfMemory);
   }
+  return labels;
+}
+
+std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) const {
+  std::vector<int32_t> labels = AnyLabels(index, rows);
   for (size_t i = 0; i < rows; i++) {
     if (labels[i] >= 0 && static_cast<size_t>(labels[i]) < classes) continue;
     throw Failure(info_.Env(), "ERR_LABEL_RANGE", std::string(names_[index]) + "[" + std::to_string(i) + "]",

@@ -42,10 +42,13 @@ class Args {
   // A private copy of an Int32Array of labels, each read once and then found in [0, classes): the array itself may be
   // shared memory, which another thread changes after lib/ has checked it.
   std::vector<int32_t> Labels(size_t index, size_t rows, size_t classes) const;
+  // The copy alone.
+  std::vector<int32_t> AnyLabels(size_t index, size_t rows) const;
   // The same of an Int32Array and of a Uint16Array.
   int32_t* Ints(size_t index, size_t rows, size_t cols) const;
   uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
   bool IsHalves(size_t index) const;
+  bool IsPresent(size_t index) const { return !info_[index].IsUndefined(); }
 
   // Throws unless these arguments share no memory with any other typed array of the call. lib/ has compared their buffers, but
   // two SharedArrayBuffer objects may stand for the same memory, which only addresses can tell.
