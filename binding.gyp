@@ -44,6 +44,7 @@
         'native/ops/margins.cc',
         'native/ops/margin_rows.cc',
         'native/ops/margin_softmax.cc',
+        'native/ops/softmax.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
         'native/napi/matmul.cc',
@@ -53,6 +54,7 @@
         'native/napi/memory.cc',
         'native/napi/nearest.cc',
         'native/napi/margin_softmax.cc',
+        'native/napi/softmax.cc',
         'native/napi/addon.cc',
       ],
       'dependencies': [

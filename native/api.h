@@ -211,7 +211,7 @@ struct CenterSum {
   bool from_center;
 };
 
-// In the order of `nativeKinds` in lib/native/margins.ts. Sub-centers are a margin with k > 1.
+// In the order of `kinds` in lib/native/softmax.ts. Sub-centers are a margin with k > 1.
 enum class MarginKind {
   kSoftmax,
   kNormalizedSoftmax,
@@ -251,6 +251,29 @@ struct WeightUpdate {
   bool stochastic;  // rounding of bfloat16, from `seed`
   uint32_t seed;
   double learning_rate, momentum, weight_decay, eps;
+};
+
+// out [n, classes] = softmax(logits / temperature), or with grad_output the gradient of Σ out·grad_output.
+struct SoftmaxOp {
+  const float* logits;
+  const float* grad_output;  // or null
+  float* out;
+  size_t n, classes;
+  double temperature;
+};
+
+// Cross-entropy on logits [n, classes]; labels as below.
+struct CrossEntropyOp {
+  const float* logits;
+  const int32_t* labels;
+  const float* class_weights;
+  const float* grad_output;
+  float* per_example;
+  float* grad_logits;  // or null
+  double* loss;
+  size_t n, classes;
+  Reduction reduction;
+  double label_smoothing;
 };
 
 // What shards of a head agree on between the passes: see Exchange in lib/ops/softmax.ts.
@@ -307,9 +330,11 @@ struct ColumnRule {
   float numbers[5];  // kernels/softmax.h says which
 };
 
-// Logits of a block of rows for at most kSoftmaxCols columns, kSoftmaxCols apart, which are whole classes of k columns each.
+// Logits of a block of rows for at most kSoftmaxCols columns, which are whole classes of k columns each.
 struct SoftmaxBlock {
-  float* logits;
+  const float* logits;
+  float* gradients;  // backward: where the logits are, too, or elsewhere
+  size_t stride;     // of both, from row to row
   size_t rows, cols;
   ColumnRule rule;
   const int32_t* labels;  // of the rows; the block's classes begin at first_class
@@ -394,6 +419,7 @@ struct KernelTable {
   void (*scale_logits)(float* logits, size_t rows, size_t cols, const float* col_scales, const float* bias);
   void (*softmax_forward)(const SoftmaxBlock& block);
   void (*softmax_backward)(const SoftmaxBlock& block);
+  void (*softmax_rows)(const SoftmaxOp& op);
   void (*unit_scales)(const float* rows, size_t count, size_t d, float* scales);
   void (*through_unit_rows)(const UnitRows& rows);
   void (*update_weights)(const UpdateBlock& block);

@@ -114,7 +114,7 @@ HYPERSPHERE_INLINE bool Grouped(const ColumnRule& rule) { return rule.columns ==
 // The block's part of one row as it enters the softmax: one number a class, padded with −∞ to whole virtual lanes.
 HYPERSPHERE_INLINE void RowOfClasses(const SoftmaxBlock& block, size_t i, float* row) {
   const ColumnRule& rule = block.rule;
-  const float* logits = block.logits + i * kSoftmaxCols;
+  const float* logits = block.logits + i * block.stride;
   const size_t classes = block.cols / rule.k;
   if (Grouped(rule)) {
     float weights[kSoftmaxCols];
@@ -255,26 +255,30 @@ HYPERSPHERE_INLINE void ClassGradients(const SoftmaxBlock& block, size_t i, size
 }
 
 // From the classes' gradients to those of the columns.
-HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, const float* row, float* logits) {
+HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, const float* row, float* gradients) {
   const ColumnRule& rule = block.rule;
   const size_t k = rule.k;
+  const float* logits = block.logits + i * block.stride;
   if (Grouped(rule)) {
     float weights[kSoftmaxCols];
     for (size_t c = 0; c < block.cols / k; c++) {
-      float* group = logits + c * k;
+      const float* group = logits + c * k;
+      float* to = gradients + c * k;
       if (rule.columns == Columns::kBest) {
         const size_t best = BestOf(group, k);
-        for (size_t r = 0; r < k; r++) group[r] = r == best ? row[c] : 0;
+        for (size_t r = 0; r < k; r++) to[r] = r == best ? row[c] : 0;
       } else {
         const float chosen = SoftChoice(group, k, rule.numbers[1], weights);
-        for (size_t r = 0; r < k; r++) group[r] = row[c] * (rule.numbers[0] * weights[r] * (1 + (group[r] - chosen) * rule.numbers[1]));
+        for (size_t r = 0; r < k; r++) to[r] = row[c] * (rule.numbers[0] * weights[r] * (1 + (group[r] - chosen) * rule.numbers[1]));
       }
     }
   } else if (rule.columns == Columns::kPlain || rule.columns == Columns::kSquared) {
-    for (size_t c = 0; c < block.cols; c += kLanes) Store(Load(row + c), logits + c);
+    AlongRow(block.cols, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(row + c, n), gradients + c, n); });
   } else {
     const float threshold = block.thresholds == nullptr ? 0 : block.thresholds[i];
-    for (size_t c = 0; c < block.cols; c += kLanes) Store(Load(row + c) * ColumnOf(rule, Load(logits + c), threshold).slope, logits + c);
+    AlongRow(block.cols, [&](size_t c, size_t n) {
+      StoreUpTo(LoadUpTo(row + c, n) * ColumnOf(rule, LoadUpTo(logits + c, n), threshold).slope, gradients + c, n);
+    });
   }
 }
 
@@ -282,9 +286,9 @@ void SoftmaxBackward(const SoftmaxBlock& block) {
   alignas(64) float row[kSoftmaxCols];
   const size_t k = block.rule.k, classes = block.cols / k;
   for (size_t i = 0; i < block.rows; i++) {
-    float* logits = block.logits + i * kSoftmaxCols;
+    float* gradients = block.gradients + i * block.stride;
     if (block.factors[i] == 0 && block.shares[i] == 0) {
-      for (size_t c = 0; c < block.cols; c++) logits[c] = 0;
+      for (size_t c = 0; c < block.cols; c++) gradients[c] = 0;
       continue;
     }
     RowOfClasses(block, i, row);
@@ -294,13 +298,51 @@ void SoftmaxBackward(const SoftmaxBlock& block) {
     if (block.bias_sums != nullptr) {
       AlongRow(classes, [&](size_t c, size_t n) { StoreUpTo(LoadUpTo(block.bias_sums + c, n) + LoadUpTo(row + c, n), block.bias_sums + c, n); });
     }
-    ColumnGradients(block, i, row, logits);
+    ColumnGradients(block, i, row, gradients);
     if (target < classes) {
-      for (size_t r = 0; r < k; r++) logits[target * k + r] = block.target_columns[i * k + r];
+      for (size_t r = 0; r < k; r++) gradients[target * k + r] = block.target_columns[i * k + r];
     }
     if (block.col_scales != nullptr) {
-      AlongRow(block.cols, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(logits + c, n) * LoadUpTo(block.col_scales + c, n), logits + c, n); });
+      AlongRow(block.cols, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(gradients + c, n) * LoadUpTo(block.col_scales + c, n), gradients + c, n); });
     }
+  }
+}
+
+// Softmax of given logits, or its gradient p(g − Σ p·g)/T. Sums advance by blocks of kSoftmaxCols, which are added in double.
+template <class Term>
+HYPERSPHERE_INLINE double SumByBlocks(size_t count, const Term& term) {
+  double sum = 0;
+  for (size_t first = 0; first < count; first += kSoftmaxCols) {
+    float part[1];
+    RowSums(Least(kSoftmaxCols, count - first), [&](size_t k, size_t n, V(&lanes)[1]) { lanes[0] += FirstN(n, term(first + k, n), Zero()); }, part);
+    sum += static_cast<double>(part[0]);
+  }
+  return sum;
+}
+
+void SoftmaxRows(const SoftmaxOp& op) {
+  const V inverse = Set(static_cast<float>(1 / op.temperature));
+  for (size_t i = 0; i < op.n; i++) {
+    const float* z = op.logits + i * op.classes;
+    float* out = op.out + i * op.classes;
+    float max = -kInf;
+    for (size_t c = 0; c < op.classes; c++) max = z[c] > max ? z[c] : max;
+    const V most = Set(max);
+    const double sum = SumByBlocks(op.classes, [&](size_t k, size_t n) {
+      const V power = ExpOfNegative(Below(LoadUpTo(z + k, n), most) * inverse);
+      StoreUpTo(power, out + k, n);
+      return power;
+    });
+    const V scale = Set(static_cast<float>(1 / sum));
+    if (op.grad_output == nullptr) {
+      AlongRow(op.classes, [=](size_t k, size_t n) { StoreUpTo(LoadUpTo(out + k, n) * scale, out + k, n); });
+      continue;
+    }
+    const float* g = op.grad_output + i * op.classes;
+    const V mean = Set(static_cast<float>(SumByBlocks(op.classes, [&](size_t k, size_t n) { return LoadUpTo(out + k, n) * LoadUpTo(g + k, n); }) / sum));
+    AlongRow(op.classes, [=](size_t k, size_t n) {
+      StoreUpTo(LoadUpTo(out + k, n) * scale * ((LoadUpTo(g + k, n) - mean) * inverse), out + k, n);
+    });
   }
 }
 

@@ -53,6 +53,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportMemory(env, exports);
   ExportNearest(env, exports);
   ExportMarginSoftmax(env, exports);
+  ExportSoftmax(env, exports);
   return exports;
 }
 

@@ -38,7 +38,7 @@ enum Argument {
   kPhase
 };
 
-// What `settings` holds, as lib/native/heads.ts lays it out.
+// What `settings` holds, as lib/native/softmax.ts lays it out.
 enum Setting {
   kReduction,
   kLabelSmoothing,
@@ -79,23 +79,6 @@ Margin ReadMargin(const Args& args) {
   margin.scale = given[4];
   for (size_t i = 0; i < kMarginNumbers; i++) margin.numbers[i] = given[kMarginHead + i];
   return margin;
-}
-
-// Each read once, then found in [0, classes) or to be one of the labels that are none.
-std::vector<int32_t> ReadLabels(const Args& args, const MarginSoftmaxOp& op, double ignore) {
-  std::vector<int32_t> labels = args.AnyLabels(kLabels, op.n);
-  for (size_t i = 0; i < op.n; i++) {
-    int32_t& label = labels[i];
-    if (static_cast<double>(label) == ignore) {
-      label = kIgnored;
-    } else if (label == kElsewhere && op.phase != Phase::kBoth) {
-      continue;
-    } else if (label < 0 || static_cast<size_t>(label) >= op.classes) {
-      throw Failure(args.Env(), "ERR_LABEL_RANGE", "labels[" + std::to_string(i) + "]", "integers in [0, " + std::to_string(op.classes) + ")",
-                    std::to_string(label));
-    }
-  }
-  return labels;
 }
 
 void ReadUpdate(const Args& args, const double* settings, size_t rows, Head& head) {
@@ -149,7 +132,7 @@ std::shared_ptr<Head> ReadHead(const Args& args) {
   ReadUpdate(args, settings, weight_classes * k, *head);
   args.CheckApart({kPerExample, kLogits, kGradX, kGradWeights, kGradBias, kState, kResult});
   if (op.update != nullptr) args.CheckApart({kWeights});
-  head->labels = ReadLabels(args, op, settings[kIgnoreIndex]);
+  head->labels = args.LabelsOrNone(kLabels, op.n, op.classes, settings[kIgnoreIndex], op.phase != Phase::kBoth);
   op.labels = head->labels.data();
   if (args.IsPresent(kRows)) {
     head->rows = args.Labels(kRows, op.classes, weight_classes);

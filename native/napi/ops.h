@@ -12,5 +12,6 @@ void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportNearest(Napi::Env env, Napi::Object exports);
 void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
+void ExportSoftmax(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

@@ -1,12 +1,11 @@
 #include "margin_rows.h"
 
-#include "../scalar/math.h"
+#include "softmax_loss.h"
 
 namespace hypersphere {
 namespace {
 
 using scalar::Exp;
-using scalar::kInfinity;
 
 constexpr size_t kRowsOfTask = 16;
 constexpr size_t kLanes = 8;
@@ -23,11 +22,6 @@ double Dot(const float* a, const float* b, size_t d) {
 }
 
 double AtLeastShortest(double norm) { return norm < kShortest ? kShortest : norm; }
-
-// A term of weight 0 is not there, even where it is infinite. A NaN stays one.
-double Weighted(double weight, double term) { return weight == 0 && term == term ? 0 : weight * term; }
-// Infinite logits equal an equal maximum.
-double Below(double max, double z) { return z == max ? 0 : max - z; }
 
 double Softplus(double z) { return (z > 0 ? z : 0) + scalar::Log1p(Exp(z > 0 ? -z : z)); }
 double Logistic(double z) { return 1 / (1 + Exp(-z)); }
@@ -149,25 +143,9 @@ void MarginRows::SetBatchWeights() {
 
 double MarginRows::Scale(size_t i) const { return common_ * (op_.grad_output == nullptr ? 1 : static_cast<double>(op_.grad_output[i])); }
 
-MarginRows::Statistics MarginRows::Combined(const SoftmaxState* states, size_t blocks, size_t i) const {
-  Statistics all{-kInfinity, 0, 0, 0};
-  for (size_t b = 0; b < blocks; b++) {
-    const double max = static_cast<double>(states[b * op_.n + i].max);
-    if (max > all.max) all.max = max;
-  }
-  for (size_t b = 0; b < blocks; b++) {
-    const SoftmaxState& state = states[b * op_.n + i];
-    const double below = Below(all.max, static_cast<double>(state.max)), sum = static_cast<double>(state.sum);
-    all.sum += Weighted(sum, Exp(-below));
-    all.weight += static_cast<double>(state.weight);
-    all.spread += static_cast<double>(state.spread) + Weighted(static_cast<double>(state.weight), below);
-  }
-  return all;
-}
-
 void MarginRows::Export(const SoftmaxState* states, size_t blocks) const {
   for (size_t i = 0; i < op_.n; i++) {
-    const Statistics all = Combined(states, blocks, i);
+    const OtherClasses all = Combined(states + i, blocks, op_.n);
     double* to = op_.statistics + i * kStatistics;
     to[kMaxStatistic] = all.max;
     to[kSumStatistic] = all.sum;
@@ -183,15 +161,15 @@ Status MarginRows::Finish(const SoftmaxState* states, size_t blocks, const std::
       gradients_[i] = 0;
       factors[i] = shares[i] = references[i] = target_gradients[i] = along_weights[i] = 0;
       if (!Counts(i)) continue;
-      Statistics others;
+      OtherClasses others;
       if (op_.phase == Phase::kBackward) {
         const double* from = op_.statistics + i * kStatistics;
         others = {from[kMaxStatistic], from[kSumStatistic], from[kSpreadStatistic], all_weights_ - 1};
         targets_[i].value = from[kTargetStatistic];
       } else {
-        others = Combined(states, blocks, i);
+        others = Combined(states + i, blocks, op_.n);
       }
-      const double loss = binary_ ? BinaryLoss(i, others) : SoftmaxLoss(i, others);
+      const double loss = binary_ ? BinaryLoss(i, others) : SoftmaxLossOf(i, others);
       op_.per_example[i] = static_cast<float>(loss);
       dots_[i * k_] = loss;  // its place: the products have done their duty
       if (!Here(i)) continue;
@@ -223,31 +201,18 @@ Status MarginRows::Finish(const SoftmaxState* states, size_t blocks, const std::
   return status;
 }
 
-// ℓ = −(1−ε)v_y log p_y − (ε/C)Σ_c v_c log p_c from the others' sums. 1 − p_y is the others' share: p_y − 1 would cancel.
-double MarginRows::SoftmaxLoss(size_t i, const Statistics& of) {
-  const double target_logit = targets_[i].value, share = op_.label_smoothing / static_cast<double>(op_.all_classes);
-  const double v = op_.class_weights == nullptr ? 1 : static_cast<double>(op_.class_weights[op_.labels[i]]);
-  const double top = target_logit > of.max ? target_logit : of.max;
-  const double others = Weighted(of.sum, Exp(-Below(top, of.max))), target = Exp(-Below(top, target_logit));
-  const double total = others + target, log_total = scalar::Log(total);
-  const double log_of_target = target_logit == top ? -scalar::Log1p(others) : target_logit - top - log_total;
-  const double hard = (1 - op_.label_smoothing) * v, soft = share * all_weights_;
-  double loss = Weighted(hard, -log_of_target);
-  if (share > 0) {
-    const double other_weights = all_weights_ - v;
-    loss += Weighted(share * v, -log_of_target) + share * of.spread + Weighted(share * other_weights, log_total + Below(top, of.max));
-  }
-  const double scale = Scale(i);
-  references[i] = static_cast<float>(top);
-  // The reference is rounded; the factor makes up for it.
-  const double rounding = top - top == 0 ? Exp(static_cast<double>(references[i]) - top) : 1;
-  factors[i] = static_cast<float>(scale * (hard + soft) / total * rounding);
-  shares[i] = static_cast<float>(scale * share);
-  gradients_[i] = scale * ((soft * target - hard * others) / total - share * v);
-  return loss;
+double MarginRows::SoftmaxLossOf(size_t i, const OtherClasses& others) {
+  const double own = op_.class_weights == nullptr ? 1 : static_cast<double>(op_.class_weights[op_.labels[i]]);
+  const double share = op_.label_smoothing / static_cast<double>(op_.all_classes);
+  const RowLoss row = SoftmaxLoss(others, targets_[i].value, {share, own, all_weights_, Scale(i), op_.label_smoothing});
+  references[i] = row.reference;
+  factors[i] = row.factor;
+  shares[i] = row.share;
+  gradients_[i] = row.gradient;
+  return row.loss;
 }
 
-double MarginRows::BinaryLoss(size_t i, const Statistics& of) {
+double MarginRows::BinaryLoss(size_t i, const OtherClasses& of) {
   const double z = targets_[i].value, scale = Scale(i);
   factors[i] = static_cast<float>(scale);
   if (rule.columns == Columns::kSquared) {

@@ -5,6 +5,7 @@
 #include <atomic>
 
 #include "margins.h"
+#include "softmax_loss.h"
 #include "weight_rows.h"
 #include "workspace.h"
 
@@ -41,14 +42,10 @@ class MarginRows {
   bool caffe, moves_along_weights;
 
  private:
-  struct Statistics {
-    double max, sum, spread, weight;
-  };
-  Statistics Combined(const SoftmaxState* states, size_t blocks, size_t i) const;
   void Gather(size_t i, float* buffer);
   void SetTarget(size_t i);
-  double SoftmaxLoss(size_t i, const Statistics& others);
-  double BinaryLoss(size_t i, const Statistics& others);
+  double SoftmaxLossOf(size_t i, const OtherClasses& others);
+  double BinaryLoss(size_t i, const OtherClasses& others);
   double Scale(size_t i) const;
   void SetBatchWeights();
 

@@ -181,6 +181,8 @@ class Run {
     const size_t row = row_block * row_block_;
     SoftmaxBlock block{};
     block.logits = logits;
+    block.gradients = logits;
+    block.stride = kSoftmaxCols;
     block.rows = RowsOf(row_block);
     block.cols = chunk.cols;
     block.rule = rows_.rule;

@@ -18,6 +18,8 @@ Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexc
 Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
 // With an update, like UpdateCenters; until then also kAborted leaves the weights as they were.
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere

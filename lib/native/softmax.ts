@@ -1,7 +1,15 @@
-// How the op of the classification heads crosses into the addon: the margin and the settings as numbers, in the order that
+// How the ops on softmax cross into the addon. That of the heads takes the margin and the settings as numbers, in the order that
 // native/napi/margin_softmax.cc reads.
 import type { Margin } from '../margins/types.js';
-import type { MarginSoftmaxOp, MarginSoftmaxResult, SoftmaxReduction, WeightUpdate } from '../ops/softmax.js';
+import {
+  type MarginSoftmaxOp,
+  type MarginSoftmaxResult,
+  type SoftmaxCrossEntropyOp,
+  type SoftmaxGradientOp,
+  type SoftmaxOp,
+  softmaxReductions,
+  type WeightUpdate,
+} from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
 
 export type HeadArguments = [
@@ -29,6 +37,30 @@ export type HeadArguments = [
   phase: number,
 ];
 
+export type SoftmaxArguments = [
+  logits: Float32Array,
+  gradOutput: Float32Array | undefined,
+  n: number,
+  classes: number,
+  temperature: number,
+  out: Float32Array,
+];
+
+export type CrossEntropyArguments = [
+  logits: Float32Array,
+  labels: Int32Array,
+  classWeights: Float32Array | undefined,
+  gradOutput: Float32Array | undefined,
+  n: number,
+  classes: number,
+  reduction: number,
+  labelSmoothing: number,
+  ignoreIndex: number,
+  loss: Float64Array,
+  perExample: Float32Array,
+  gradLogits: Float32Array | undefined,
+];
+
 // As MarginKind in native/api.h; sub-centers are their inner margin with k > 1.
 const kinds: readonly Margin['kind'][] = [
   'softmax',
@@ -48,7 +80,6 @@ const kinds: readonly Margin['kind'][] = [
 ];
 const overflows = ['none', 'linear', 'easy', 'clip'];
 const gradients = ['exact', 'straightThrough', 'caffe'];
-const reductions: readonly SoftmaxReduction[] = ['mean', 'sum', 'none'];
 
 interface Numbers {
   readonly choice?: number;
@@ -125,7 +156,7 @@ const optional = (values: Values | undefined): Float32Array | undefined => value
 export function headArguments(op: MarginSoftmaxOp, result: Float64Array): HeadArguments {
   const { n, d, classes, margin, weights, rows, labels, update, exchange } = op;
   const settings = Float64Array.of(
-    reductions.indexOf(op.reduction),
+    softmaxReductions.indexOf(op.reduction),
     op.labelSmoothing,
     op.ignoreIndex,
     op.workspaceBytes,
@@ -161,4 +192,21 @@ export function headArguments(op: MarginSoftmaxOp, result: Float64Array): HeadAr
 export function headResult(result: Float64Array): MarginSoftmaxResult {
   const [loss, regularizer, first, second] = result as unknown as [number, number, number, number];
   return { loss, regularizer, state: [first, second] };
+}
+
+export function softmaxArguments({ logits, n, classes, temperature, out }: SoftmaxOp): SoftmaxArguments {
+  return [logits as Float32Array, undefined, n, classes, temperature, out as Float32Array];
+}
+
+export function softmaxGradientArguments({ logits, n, classes, temperature, gradOutput, gradLogits }: SoftmaxGradientOp): SoftmaxArguments {
+  return [logits as Float32Array, gradOutput as Float32Array, n, classes, temperature, gradLogits as Float32Array];
+}
+
+export function crossEntropyArguments(op: SoftmaxCrossEntropyOp, loss: Float64Array): CrossEntropyArguments {
+  const { labels, n, classes, labelSmoothing, ignoreIndex } = op;
+  const [classWeights, gradOutput, gradLogits] = [optional(op.classWeights), optional(op.gradOutput), optional(op.gradLogits)];
+  const reduction = softmaxReductions.indexOf(op.reduction);
+  const perExample = op.perExample as Float32Array;
+  const logits = op.logits as Float32Array;
+  return [logits, labels, classWeights, gradOutput, n, classes, reduction, labelSmoothing, ignoreIndex, loss, perExample, gradLogits];
 }
