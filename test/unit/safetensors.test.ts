@@ -140,11 +140,6 @@ describe('safetensors', () => {
     const into = new Float32Array(4).fill(7);
     await readBack(path, [{ name: 'weights', into, from: elements - 4 }]);
     expect([...into]).toEqual([0, 1, 2, 3]);
-    // One bit of it, beyond 4 GiB.
-    const damaged = await open(path, 'r+');
-    await damaged.write(Buffer.of(1), 0, 1, 2 ** 32 + 5);
-    await damaged.close();
-    await expect(readBack(path, [{ name: 'weights', into, from: elements - 4 }])).rejects.toMatchObject({ code: 'ERR_FORMAT' });
     rmSync(path);
   }, 120_000);
 
