@@ -25,13 +25,20 @@ export function newRows(precision: Precision, count: number, dim: number): Rows 
 
 type Fill = (row: Float32Array, random: Sfc32) => void;
 
-/** N(0, 0.01²): insightface's, for weights whose length does not matter. Box–Muller, both of a pair. */
+/** N(0, 0.01²): insightface's, for weights whose length does not matter. Marsaglia's polar method. */
 const normal: Fill = (row, random) => {
   for (let i = 0; i < row.length; i += 2) {
-    const radius = 0.01 * Math.sqrt(-2 * Math.log(1 - random.bits() / 2 ** 32));
-    const angle = (2 * Math.PI * random.bits()) / 2 ** 32;
-    row[i] = radius * Math.cos(angle);
-    if (i + 1 < row.length) row[i + 1] = radius * Math.sin(angle);
+    let u = 0;
+    let v = 0;
+    let square = 0;
+    do {
+      u = random.bits() / 2 ** 31 - 1;
+      v = random.bits() / 2 ** 31 - 1;
+      square = u * u + v * v;
+    } while (square >= 1 || square === 0);
+    const factor = 0.01 * Math.sqrt((-2 * Math.log(square)) / square);
+    row[i] = factor * u;
+    if (i + 1 < row.length) row[i + 1] = factor * v;
   }
 };
 
@@ -47,13 +54,16 @@ const rawKinds: readonly Margin['kind'][] = ['softmax', 'lSoftmax', 'aSoftmax'];
 export function initialise(into: Rows, dim: number, centers: number, first: number, margin: Margin, seed: number): void {
   const fill = rawKinds.includes(margin.kind) ? xavier : normal;
   const random = new Sfc32(seed);
-  const perClass = dim * centers;
-  const single = into instanceof Uint16Array ? new Float32Array(perClass) : undefined;
-  for (let c = 0; c * perClass < into.length; c++) {
-    random.reseed(seed, first + c);
-    const rows = single ?? (into.subarray(c * perClass, (c + 1) * perClass) as Float32Array);
-    for (let k = 0; k < centers; k++) fill(rows.subarray(k * dim, (k + 1) * dim), random);
-    if (single) backend().toBfloat16({ x: single, out: into.subarray(c * perClass, (c + 1) * perClass) as Uint16Array });
+  // bfloat16 is rounded from a block of float32.
+  const block = into instanceof Uint16Array ? new Float32Array(Math.min(into.length, 64 * dim * centers)) : into;
+  for (let done = 0; done < into.length; done += block.length) {
+    const rows = block.subarray(0, into.length - done);
+    for (let at = 0; at < rows.length; at += dim) {
+      const row = (done + at) / dim;
+      if (row % centers === 0) random.reseed(seed, first + row / centers);
+      fill(rows.subarray(at, at + dim), random);
+    }
+    if (into instanceof Uint16Array) backend().toBfloat16({ x: rows, out: into.subarray(done, done + rows.length) });
   }
 }
 
