@@ -108,10 +108,11 @@ export class HeadState {
     return new Sfc32(seed, this.steps >>> 0, Math.floor(this.steps / 2 ** 32), this.shard.from + 1).bits();
   }
 
-  /** After a step, with what the margin carries to the next batch. */
+  /** After a step, with what the margin carries to the next batch. A batch that is not finite leaves no trace there: its loss says so already. */
   advance(carried: readonly [number, number]): void {
     this.steps++;
     const [first, second] = carried;
+    if (!Number.isFinite(first) || !Number.isFinite(second)) return;
     if (this.margin.kind === 'adaFace') this.margin = Object.freeze({ ...this.margin, batchMean: first, batchStd: second });
     if (this.margin.kind === 'curricularFace') this.margin = Object.freeze({ ...this.margin, t: first });
   }
