@@ -76,21 +76,54 @@ export {
   type TripletLossResult,
   tripletLoss,
 } from './losses/triplet.js';
+export type { ASoftmaxOptions } from './margins/a-softmax.js';
+export type { AdaFaceOptions } from './margins/adaface.js';
 export type { ArcFaceOptions } from './margins/arcface.js';
 export type { CombinedMarginOptions } from './margins/combined-margin.js';
-export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax } from './margins/index.js';
+export type { CurricularFaceOptions } from './margins/curricularface.js';
+export {
+  adaFace,
+  arcFace,
+  aSoftmax,
+  combinedMargin,
+  cosFace,
+  curricularFace,
+  lSoftmax,
+  magFace,
+  normalizedSoftmax,
+  p2sGrad,
+  softmaxMargin,
+  softTriple,
+  sphereFace2,
+  sphereFaceR,
+  subCenters,
+} from './margins/index.js';
 export type { MultiplicativeMarginOptions } from './margins/l-softmax.js';
+export type { MagFaceOptions } from './margins/magface.js';
 export { annealedLambda, type LambdaScheduleOptions } from './margins/schedule.js';
+export type { SoftTripleOptions } from './margins/soft-triple.js';
+export type { SphereFaceROptions } from './margins/sphereface-r.js';
+export type { SphereFace2Options } from './margins/sphereface2.js';
 export type {
+  AdaFaceMargin,
   ArcFaceMargin,
   ArcFaceOverflow,
   ASoftmaxMargin,
   CombinedMargin,
   CosFaceMargin,
+  CosineMargin,
+  CurricularFaceMargin,
   LSoftmaxMargin,
+  MagFaceMargin,
   Margin,
   MarginGradient,
   NormalizedSoftmaxMargin,
+  P2sGradMargin,
+  SoftmaxMargin,
+  SoftTripleMargin,
+  SphereFace2Margin,
+  SphereFaceRMargin,
+  SubCentersMargin,
 } from './margins/types.js';
 export { type MatmulOptions, matmul } from './matmul.js';
 export { alloc, type Bfloat16Matrix, type IndexMatrix, type Matrix, matrix } from './matrix.js';

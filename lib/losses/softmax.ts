@@ -1,6 +1,7 @@
 import { backend } from '../backend.js';
 import {
   checkBoolean,
+  checkInteger,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
@@ -11,6 +12,7 @@ import {
   type Labels,
 } from '../checks.js';
 import { outputOf, zeros } from '../fresh.js';
+import { softmaxMargin } from '../margins/softmax.js';
 import type { Matrix } from '../matrix.js';
 import { type ClassificationOptions, classificationOptions, resolveClassification } from './classification.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
@@ -102,6 +104,8 @@ export interface LinearCrossEntropyOptions extends ClassificationOptions {
   readonly bias?: Float32Array;
   /** `true` also returns the logits [B, C]: the only thing here that grows with batch × classes. */
   readonly logits?: boolean;
+  /** Scratch memory that may be kept between the passes, ≥ 1, default 96 MiB; results do not depend on it. The TypeScript backend keeps one row. */
+  readonly workspaceBytes?: number;
   readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradWeights?: Matrix };
 }
 
@@ -146,20 +150,22 @@ export function linearCrossEntropy(
   const [n, d] = x.shape;
   weights = checkMatrix('weights', weights, d);
   const classes = weights.shape[0];
-  options = checkOptions(options, [...classificationOptions, 'bias', 'logits']);
+  options = checkOptions(options, headOptions);
   const { bias } = options;
   if (bias !== undefined) checkVector('options.bias', bias, classes);
   const head = headOutputs(options, n, d, classes);
   const op = resolveClassification(labels, n, classes, options);
   checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(op) });
   const gradBias = bias && head.wanted ? new Float32Array(classes) : undefined;
-  const { logits, gradEmbeddings, gradWeights } = head;
-  const loss = backend().linearCrossEntropy({
+  const { logits, gradEmbeddings, gradWeights, workspaceBytes } = head;
+  const { loss } = backend().marginSoftmax({
     ...op,
     x: x.data,
     weights: weights.data,
     bias,
     d,
+    margin: softmaxMargin(),
+    workspaceBytes,
     logits: logits?.data,
     gradX: gradEmbeddings?.data,
     gradWeights: gradWeights?.data,
@@ -168,15 +174,19 @@ export function linearCrossEntropy(
   return { loss, perExample: op.perExample as Float32Array, ...present({ logits, gradEmbeddings, gradWeights, gradBias }) };
 }
 
-/** The outputs of a classification head over x [n, d] and weights [classes, d], checked. */
-export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number) {
+export const headOptions = [...classificationOptions, 'bias', 'logits', 'workspaceBytes'] as const;
+
+/** The outputs of a classification head over x [n, d] and weights [classes·k, d], and what it may use, checked. */
+export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number, k = 1) {
   const out = checkOut(options.out, ['gradEmbeddings', 'gradWeights']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const withLogits = checkBoolean('options.logits', options.logits ?? false);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const gradWeights = gradientOutput('gradWeights', out.gradWeights, wanted, classes, d);
+  const gradWeights = gradientOutput('gradWeights', out.gradWeights, wanted, classes * k, d);
+  const workspaceBytes = checkInteger('options.workspaceBytes', options.workspaceBytes ?? 96 * 2 ** 20, 1);
   return {
     wanted,
+    workspaceBytes,
     logits: withLogits ? zeros(n, classes) : undefined,
     gradEmbeddings,
     gradWeights,

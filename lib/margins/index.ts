@@ -1,28 +1,62 @@
-import { checkChoice } from '../checks.js';
-import { failure, HypersphereError } from '../errors.js';
+import { checkOptions } from '../checks.js';
 import { aSoftmax } from './a-softmax.js';
+import { adaFace } from './adaface.js';
 import { arcFace } from './arcface.js';
 import { combinedMargin } from './combined-margin.js';
 import { cosFace } from './cosface.js';
+import { curricularFace } from './curricularface.js';
 import { lSoftmax } from './l-softmax.js';
+import { magFace } from './magface.js';
 import { normalizedSoftmax } from './normalized-softmax.js';
-import type { Margin } from './types.js';
+import { p2sGrad } from './p2sgrad.js';
+import { remakeBy } from './remake.js';
+import { softTriple } from './soft-triple.js';
+import { softmaxMargin } from './softmax.js';
+import { sphereFaceR } from './sphereface-r.js';
+import { sphereFace2 } from './sphereface2.js';
+import { subCenters } from './sub-centers.js';
+import type { Margin, SubCentersMargin } from './types.js';
 
-const factories = { normalizedSoftmax, lSoftmax, aSoftmax, cosFace, arcFace, combinedMargin };
-const kinds = Object.keys(factories) as Margin['kind'][];
+const factories = {
+  softmax: softmaxMargin,
+  normalizedSoftmax,
+  lSoftmax,
+  aSoftmax,
+  cosFace,
+  arcFace,
+  combinedMargin,
+  sphereFaceR,
+  sphereFace2,
+  adaFace,
+  magFace,
+  curricularFace,
+  subCenters(parameters: Omit<SubCentersMargin, 'kind'>) {
+    const { k, margin } = checkOptions(parameters, ['k', 'margin']);
+    return subCenters(k, margin);
+  },
+  softTriple,
+  p2sGrad,
+};
 
-/** Checks a margin that may have come from JSON by passing its parameters through its own factory. */
+/** The margin as its own factory makes it. */
 export function remake(margin: Margin): Margin {
-  const { kind, ...parameters } = margin;
-  const factory = factories[checkChoice('options.margin.kind', kind, kinds)] as (options: object) => Margin;
-  try {
-    return factory(parameters);
-  } catch (error) {
-    if (!(error instanceof HypersphereError)) throw error;
-    const { code, argument, expected, received } = error;
-    // The factory speaks of its own options; here they are the margin's.
-    throw failure(code, argument.replace('options', 'options.margin'), expected, received);
-  }
+  return remakeBy<Margin>(factories, margin, 'options.margin');
 }
 
-export { arcFace, aSoftmax, combinedMargin, cosFace, lSoftmax, normalizedSoftmax };
+export {
+  adaFace,
+  arcFace,
+  aSoftmax,
+  combinedMargin,
+  cosFace,
+  curricularFace,
+  lSoftmax,
+  magFace,
+  normalizedSoftmax,
+  p2sGrad,
+  softmaxMargin,
+  softTriple,
+  sphereFace2,
+  sphereFaceR,
+  subCenters,
+};

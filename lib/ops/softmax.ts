@@ -57,16 +57,23 @@ export interface WeightUpdate {
   readonly rule: SgdUpdate | AdaGradUpdate;
   /** Shaped and typed as the weights; absent for sgd without momentum. */
   readonly state?: Values | Uint16Array | undefined;
-  /** How bfloat16 is rounded: to nearest even where absent, else stochastically from this seed. */
+  /**
+   * How bfloat16 is rounded: to nearest even where absent, else stochastically: 16 bits of `roundingNoise(seed, index in the array)` are added to
+   * the low half of the float32 before it is cut off, the noise's low bits for weights and its high bits for state. A step uses the state before rounding.
+   */
   readonly seed?: number | undefined;
 }
 
-/** What shards of one head must agree on between the forward and the backward pass. */
+/**
+ * What shards of one head must agree on between the forward and the backward pass. For losses that are a softmax, but for curricularFace, and
+ * without class weights; `ignoreIndex` is not `elsewhere`. Each shard gives the whole loss and its own part of gradX; what acts along ‖x‖
+ * (magFace's regulariser too) comes from the shard that has the row's class.
+ */
 export interface Exchange {
-  /** `forward` fills `statistics`; `backward` reads them, by then of all shards, and gives loss and gradients. */
+  /** `forward` fills `statistics` and `logits`, nothing else; `backward` reads them, by then of all shards, and gives loss and gradients. */
   readonly phase: 'forward' | 'backward';
   /**
-   * [n, 4]: greatest logit of the other classes (−∞ for none), Σ exp(logit − greatest) over them, Σ v(greatest − logit) over them for label smoothing,
+   * [n, 4]: greatest logit of the other classes (−∞ for none), Σ exp(logit − greatest) over them, Σ (greatest − logit) over them for label smoothing,
    * and the target's logit after its margin: NaN where another shard has the class, which the label `elsewhere` says.
    */
   readonly statistics: Float64Array;

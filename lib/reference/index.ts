@@ -10,7 +10,7 @@ import { matmul } from './matmul.js';
 import { minePairs, mineTriplets } from './mining.js';
 import { nearest, packGallery } from './nearest.js';
 import { normalize, normalizeGradient } from './normalize.js';
-import { linearCrossEntropy, softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
+import { softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
 import { supConLoss } from './supcon.js';
 import { batchTripletLoss, tripletLoss } from './triplet.js';
 
@@ -36,7 +36,6 @@ export const reference: Backend = {
   softmax,
   softmaxGradient,
   softmaxCrossEntropy,
-  linearCrossEntropy,
   marginSoftmax,
   hardmax,
   hardmaxLoss,

@@ -1,7 +1,6 @@
-// Softmax and cross-entropy, on given logits and over a linear layer.
-import type { LinearCrossEntropyOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp } from '../ops/softmax.js';
+// Softmax and cross-entropy on given logits.
+import type { SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp } from '../ops/softmax.js';
 import { classify } from './classification.js';
-import { addScaled, dot } from './rows.js';
 
 export function softmax({ logits, n, classes, temperature, out }: SoftmaxOp): void {
   for (let i = 0; i < n; i++) {
@@ -37,43 +36,4 @@ export function softmaxCrossEntropy(op: SoftmaxCrossEntropyOp): number {
     },
     gradLogits && ((i, g) => gradLogits.set(g, i * classes)),
   );
-}
-
-export function linearCrossEntropy(op: LinearCrossEntropyOp): number {
-  const { x, weights, bias, d, classes, n, logits, gradX, gradWeights, gradBias } = op;
-  gradX?.fill(0);
-  const sumX = new Float64Array(d);
-  const sumWeights = gradWeights && new Float64Array(classes * d);
-  const sumBias = gradBias && new Float64Array(classes);
-  const fill = (i: number, z: Float64Array): void => {
-    for (let c = 0; c < classes; c++) z[c] = dot(x, i * d, weights, c * d, d) + (bias?.[c] ?? 0);
-  };
-  if (logits) eachRow(n, classes, fill, (i, z) => logits.set(z, i * classes));
-  const use = (i: number, g: Float64Array): void => {
-    sumX.fill(0);
-    for (let c = 0; c < classes; c++) {
-      addScaled(sumX, 0, weights, c * d, d, g[c] as number);
-      if (sumWeights) addScaled(sumWeights, c * d, x, i * d, d, g[c] as number);
-      if (sumBias) sumBias[c] = (sumBias[c] as number) + (g[c] as number);
-    }
-    gradX?.set(sumX, i * d);
-  };
-  const loss = classify(op, fill, gradX || sumWeights || sumBias ? use : undefined);
-  if (sumWeights) gradWeights?.set(sumWeights);
-  if (sumBias) gradBias?.set(sumBias);
-  return loss;
-}
-
-/** Logits asked for as a result belong to every row, ignored ones included. */
-export function eachRow(
-  n: number,
-  classes: number,
-  fill: (i: number, z: Float64Array) => void,
-  store: (i: number, z: Float64Array) => void,
-): void {
-  const z = new Float64Array(classes);
-  for (let i = 0; i < n; i++) {
-    fill(i, z);
-    store(i, z);
-  }
 }

@@ -39,13 +39,14 @@ describe('rows shorter than 1e-12, where the divisor is a constant', () => {
       distancesGradient({ ...op, gradOutput: Float64Array.of(1), gradX: swapped ? gradY : gradX, gradY: swapped ? gradX : gradY });
       return out[0] as number;
     };
-    const head = { labels: Int32Array.of(0), n: 1, d: 2, classes: 2, reduction: 'mean' as const, labelSmoothing: 0, ignoreIndex: -1 };
+    const shape = { n: 1, d: 2, classes: 2, workspaceBytes: 1 };
+    const head = { ...shape, labels: Int32Array.of(0), reduction: 'mean' as const, labelSmoothing: 0, ignoreIndex: -1 };
     const margin = cosFace({ s: 4, m: 0.1 });
     const runs: ((v: Float64Array, gradX: Float64Array) => number)[] = [
       (v, gradX) => cosine(v, gradX, new Float64Array(2), false),
       (v, gradX) => cosine(v, gradX, new Float64Array(2), true),
       (v, gradX) =>
-        marginSoftmax({ ...head, margin, x: v, weights: Float64Array.of(0.6, -1, 2, 1), perExample: new Float64Array(1), gradX }),
+        marginSoftmax({ ...head, margin, x: v, weights: Float64Array.of(0.6, -1, 2, 1), perExample: new Float64Array(1), gradX }).loss,
       (v, gradX) => {
         const gradAll = new Float64Array(6);
         const rows = Float64Array.of(...v, 1, 0.4, -0.5, 1);

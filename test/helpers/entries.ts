@@ -143,6 +143,27 @@ export const entries: readonly Entry[] = [
     options: { margin: hs.arcFace() },
     run: (i, o) => hs.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
   },
+  {
+    name: 'marginSoftmax with several rows a class',
+    inputs: { x: [4, 3], weights: [6, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [6, 3] },
+    options: { margin: hs.subCenters(3, hs.cosFace()) },
+    run: (i, o) => hs.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  {
+    name: 'marginSoftmax with state',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    options: { margin: hs.adaFace({ tAlpha: 0.5 }) },
+    run: (i, o) => hs.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  {
+    name: 'marginSoftmax with a bias',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    options: { margin: hs.sphereFace2(), bias: Float32Array.of(0.5) },
+    run: (i, o) => hs.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
   { name: 'hardmax', inputs: { logits: [4, 3] }, out: [4, 3], run: (i, o) => hs.hardmax(m(i, 'logits'), o) },
   {
     name: 'hardmaxLoss',
@@ -208,9 +229,10 @@ export const entries: readonly Entry[] = [
   },
 ];
 
-/** All numbers of a result in the order of its keys, whatever its form. */
+/** All numbers of a result in the order of its keys, whatever its form; a margin in it has text and flags besides. */
 export function numbersOf(result: unknown): number[] {
   if (typeof result === 'number') return [result];
+  if (typeof result !== 'object') return [];
   if (ArrayBuffer.isView(result)) return Array.from(result as Float32Array);
   const { data, shape } = result as IndexMatrix;
   if (data && shape) return [...shape, ...data];

@@ -13,7 +13,7 @@ import {
   softmax,
   softmaxCrossEntropy,
 } from '../../lib/index.js';
-import { psi } from '../../lib/reference/margins.js';
+import { psi } from '../../lib/reference/curves.js';
 
 const rowOf = (...values: number[]) => matrix(Float32Array.from(values), values.length);
 const lossOf = (label: number, ...values: number[]): number => softmaxCrossEntropy(rowOf(...values), [label]).loss;

@@ -6,14 +6,6 @@ type Run = (test: VectorCase) => Results;
 
 /** Ops of the vectors that have no public function yet. */
 export const notBuiltYet = [
-  'sphereface_r',
-  'sphereface2',
-  'adaface',
-  'magface',
-  'curricularface',
-  'subcenter_arcface',
-  'soft_triple',
-  'p2sgrad',
   'proxy_nca',
   'proxy_anchor',
   'circle',
@@ -59,11 +51,17 @@ function classification(test: VectorCase) {
   return { ...(options(test) as object), ...extra };
 }
 
+const headOf = (test: VectorCase, margin: hs.Margin, bias?: Float32Array) => {
+  const r = hs.marginSoftmax(rows(test, 'x'), rows(test, 'w'), labelsOf(test), { margin, logits: true, ...(bias && { bias }) });
+  const results = { loss: r.loss, per_sample: r.perExample, logits: data(r.logits), dx: data(r.gradEmbeddings), dw: data(r.gradWeights) };
+  return { ...results, all: r };
+};
+
 const withMargin =
   (make: (options: never) => hs.Margin): Run =>
   (test) => {
-    const r = hs.marginSoftmax(rows(test, 'x'), rows(test, 'w'), labelsOf(test), { margin: make(options(test)), logits: true });
-    return { loss: r.loss, per_sample: r.perExample, logits: data(r.logits), dx: data(r.gradEmbeddings), dw: data(r.gradWeights) };
+    const { all: _, ...results } = headOf(test, make(options(test)));
+    return results;
   };
 
 const triplet =
@@ -154,6 +152,35 @@ export const ops: Readonly<Record<string, Run>> = {
   cosface: withMargin(hs.cosFace),
   arcface: withMargin(hs.arcFace),
   combined_margin: withMargin(hs.combinedMargin),
+  sphereface_r: withMargin(hs.sphereFaceR),
+  sphereface2: (test) => {
+    // The variants' names are capitals.
+    const margin = hs.sphereFace2({ ...(options(test) as object), variant: test.params['variant'] as 'C' | 'A' | 'M' });
+    const { all, ...results } = headOf(test, margin, floats(input(test, 'bias')));
+    return { ...results, dbias: all.gradBias ?? [] };
+  },
+  adaface: (test) => {
+    const { all, ...results } = headOf(test, hs.adaFace(options(test)));
+    const { batchMean, batchStd } = all.margin as hs.AdaFaceMargin;
+    return { ...results, batch_mean: batchMean, batch_std: batchStd };
+  },
+  magface: (test) => {
+    const margin = hs.magFace(options(test));
+    const { all, ...results } = headOf(test, margin);
+    const loss_reg = all.regularizer as number;
+    return { ...results, loss_reg, loss_ce: all.loss - margin.lambdaG * loss_reg };
+  },
+  curricularface: (test) => {
+    const { all, ...results } = headOf(test, hs.curricularFace(options(test)));
+    return { ...results, t_after: (all.margin as hs.CurricularFaceMargin).t };
+  },
+  subcenter_arcface: (test) => {
+    const { k, ...inner } = options(test) as { k: number; m: number; s: number };
+    const { all: _, ...results } = headOf(test, hs.subCenters(k, hs.arcFace(inner)));
+    return results;
+  },
+  soft_triple: withMargin(hs.softTriple),
+  p2sgrad: withMargin(hs.p2sGrad),
   roc: (test) => {
     const r = hs.roc(floats(input(test, 'scores')), labelsOf(test), options(test));
     return { ...r, tar_at_far: r.tarAtFar, best_accuracy: r.bestAccuracy };
