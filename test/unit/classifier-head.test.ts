@@ -90,7 +90,8 @@ onBothBackends('a head', () => {
     expect(result).toMatchObject({ loss: expected.loss, perExample: expected.perExample });
     expect(result.gradEmbeddings.data).toEqual(expected.gradEmbeddings.data);
     expect(result.gradWeights.data).toEqual(expected.gradWeights.data);
-    expect(result.gradWeights).toBe(out.gradWeights);
+    expect([result.gradEmbeddings.data, result.gradWeights.data]).toEqual([out.gradEmbeddings.data, out.gradWeights.data]);
+    expect(result.gradWeights.data).toBe(out.gradWeights.data);
     expect(floats(head)).toEqual(before);
     expect(head.steps).toBe(0);
   });
@@ -106,7 +107,7 @@ onBothBackends('a head', () => {
       expectClose([result.loss], [whole.loss], 8);
       expectClose(result.perExample, whole.perExample, 16);
       expectClose(result.gradEmbeddings.data, whole.gradEmbeddings.data, 8);
-      expectClose(floats(head), moved(before, whole.gradWeights.data, state, optimizer, learningRate), 1 + learningRate!);
+      expectClose(floats(head), moved(before, whole.gradWeights.data, state, optimizer, learningRate), 2);
       expect(head.steps).toBe(step + 1);
       expect(result.sampledClasses).toBe(classes);
     }
@@ -117,10 +118,10 @@ onBothBackends('a head', () => {
       const head = make({ margin, optimizer: hs.sgd({ learningRate: 0.2 }) });
       const first = head.step(x, labels).loss;
       let last = first;
-      for (let step = 0; step < 60; step++) last = head.step(x, labels).loss;
+      for (let step = 0; step < 300; step++) last = head.step(x, labels).loss;
       expect(last, margin.kind).toBeLessThan(first / 4);
       const { classes: best } = head.predict(x);
-      [0, 1, 2, 5].forEach((i) => expect(best.data[i]).toBe(labels[i]));
+      [0, 1, 2, 5].forEach((i) => expect(best.data[i], margin.kind).toBe(labels[i]));
     }
   });
 
@@ -226,10 +227,11 @@ onBothBackends('a head', () => {
     curricular.logits(x);
     expect([ada.margin, curricular.margin]).toEqual(start);
     const expected = hs.marginSoftmax(x, ada.weights as Matrix, labels, { margin: ada.margin });
+    const t = hs.marginSoftmax(x, curricular.weights as Matrix, labels, { margin: curricular.margin });
     ada.step(x, labels);
     curricular.step(x, labels);
-    expect(ada.margin).toMatchObject((expected as unknown as { state: object }).state);
+    expect(ada.margin).toEqual(expected.margin);
     expect(curricular.margin).not.toEqual(start[1]);
-    expect(Math.abs((curricular.margin as { t: number }).t)).toBeLessThan(1);
+    expect(curricular.margin).toEqual(t.margin);
   });
 });
