@@ -15,8 +15,9 @@ export function marginSoftmax(op: MarginSoftmaxOp): MarginSoftmaxResult {
   const { x, n, d, classes, margin, bias, logits, gradX, gradWeights, gradBias, update, exchange } = op;
   const entry = entryLossOf(margin);
   if (exchange && (entry || margin.kind === 'curricularFace')) {
-    throw failure('ERR_OPTION_RANGE', 'margin', 'one whose loss is a softmax of logits that need no other class', `'${margin.kind}'`);
+    throw failure('ERR_OPTION_RANGE', 'options.margin', 'a margin that shards can share', `'${margin.kind}'`);
   }
+  if (exchange && op.classWeights) throw failure('ERR_OPTION_RANGE', 'options.classWeights', 'none on a shard', 'class weights');
   const k = centersOf(margin);
   const pool = poolOf(margin);
   const space = spaceOf(margin);
