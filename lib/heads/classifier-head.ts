@@ -1,6 +1,6 @@
 // The declarations name Symbol.dispose, which the default library of many consumers lacks.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions, type Labels } from '../checks.js';
+import { checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
 import { describe, failure } from '../errors.js';
 import { outputOf, zeros } from '../fresh.js';
 import type { Margin } from '../margins/types.js';
@@ -138,12 +138,12 @@ export class ClassifierHead {
     let gradWeights: Matrix | undefined;
     const prepare = () => {
       const batch = checkBatch(state, x, labels);
-      const out = checkOptions(checkOptions(options, ['out']).out ?? {}, ['gradEmbeddings', 'gradWeights'], 'options.out');
+      const out = checkOut(checkOptions(options, ['out']).out, ['gradEmbeddings', 'gradWeights']);
       gradEmbeddings = given('gradEmbeddings', out.gradEmbeddings, batch.n, dim);
       gradWeights = given('gradWeights', out.gradWeights, state.weights.length / dim, dim);
       checkMemory(
         { 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradWeights': gradWeights },
-        { x: batch.x, labels: batch.labels, 'head.weights': state.weights },
+        { x: batch.matrix, labels: batch.labels, 'head.weights': state.weights },
       );
       return { ...batch, gradX: gradEmbeddings.data };
     };
@@ -176,9 +176,12 @@ export class ClassifierHead {
       const batch = checkBatch(state, x, labels);
       const { out, ...rest } = checkOptions(options, ['learningRate', 'out']);
       if (rest.learningRate !== undefined) learningRate = checkLearningRate(rest.learningRate);
-      const { gradEmbeddings: matrix } = checkOptions(out ?? {}, ['gradEmbeddings'], 'options.out');
+      const { gradEmbeddings: matrix } = checkOut(out, ['gradEmbeddings']);
       gradEmbeddings = given('gradEmbeddings', matrix, batch.n, state.settings.dim);
-      checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'head.weights': state.weights }, { x: batch.x, labels: batch.labels });
+      checkMemory(
+        { 'options.out.gradEmbeddings': gradEmbeddings, 'head.weights': state.weights },
+        { x: batch.matrix, labels: batch.labels },
+      );
       return { ...batch, gradX: gradEmbeddings.data };
     };
     const gradBias = state.bias && new Float32Array(1);
@@ -202,11 +205,11 @@ export class ClassifierHead {
    */
   logits(x: Matrix, options: { readonly out?: Matrix } = {}): Matrix {
     const state = this.#live();
-    const { data, shape } = checkMatrix('x', x, state.settings.dim);
+    x = checkMatrix('x', x, state.settings.dim);
     const { out: wanted } = checkOptions(options, ['out']);
-    const out = outputOf(wanted, shape[0], state.shard.to - state.shard.from);
-    checkMemory({ 'options.out': out }, { x: data, 'head.weights': state.weights });
-    fillLogits(state, data, shape[0], out.data);
+    const out = outputOf(wanted, x.shape[0], state.shard.to - state.shard.from);
+    checkMemory({ 'options.out': out }, { x, 'head.weights': state.weights });
+    fillLogits(state, x.data, x.shape[0], out.data);
     return wanted ?? out;
   }
 
@@ -221,10 +224,11 @@ export class ClassifierHead {
     const { collective, settings } = state;
     let k = 1;
     const prepare = () => {
-      const { data, shape } = checkMatrix('x', x, settings.dim);
+      const matrix = checkMatrix('x', x, settings.dim);
       k = checkInteger('options.k', checkOptions(options, ['k']).k ?? 1, 1, state.classes);
-      checkMemory({}, { x: data });
-      return { x: data, labels: new Int32Array(shape[0]), n: shape[0] };
+      checkMemory({}, { x: matrix });
+      const n = matrix.shape[0];
+      return { x: matrix.data, labels: new Int32Array(n), n };
     };
     const batch = collective ? gatherBatch(collective, settings.dim, prepare) : { ...prepare(), first: 0, counts: [] };
     const found = bestOf(state, batch.x, batch.n, k);

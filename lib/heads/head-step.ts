@@ -11,10 +11,11 @@ import { sampleClasses } from './sampled-classes.js';
 import { foldStatistics, type GatheredBatch, gatherBatch, type LocalBatch, scatterGradient, together } from './sharding.js';
 
 /** x [B, D] and its labels, checked. */
-export function checkBatch(state: HeadState, x: Matrix, labels: Labels): LocalBatch & { readonly x: Float32Array } {
-  const { data, shape } = checkMatrix('x', x, state.settings.dim);
-  const checked = checkLabels('labels', labels, shape[0], { classes: state.classes, ignoreIndex: ignored });
-  return { x: data, labels: checked, n: shape[0] };
+export function checkBatch(state: HeadState, x: Matrix, labels: Labels): LocalBatch & { readonly matrix: Matrix } {
+  const matrix = checkMatrix('x', x, state.settings.dim);
+  const n = matrix.shape[0];
+  const checked = checkLabels('labels', labels, n, { classes: state.classes, ignoreIndex: ignored });
+  return { matrix, x: matrix.data, labels: checked, n };
 }
 
 /** What the pass leaves behind besides the result. */

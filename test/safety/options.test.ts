@@ -8,6 +8,7 @@ const w = normalMatrix(2, 3, 2);
 const labels = Int32Array.of(0, 1, 0, 1);
 const scores = Float32Array.of(0.1, 0.2, 0.3, 0.4);
 const square = normalMatrix(4, 4, 3);
+const head = new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace() });
 const choice = ['nonesuch', 1];
 const seed = [-1, 0.5, 2 ** 32];
 const above0 = [0, -1, Number.NaN, Infinity];
@@ -58,6 +59,27 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   ['centerLoss', (o) => hs.centerLoss(x, labels, w, o), { reduction: choice }],
   ['updateCenters', (o) => hs.updateCenters(x, labels, w, o), { alpha: share }],
   ['Centers', (o: object) => new hs.Centers({ classes: 2, dim: 3, ...o }), { classes: [0, 1.5], dim: [0, 1.5], alpha: share }],
+  ['sgd', (o) => hs.sgd(o), { learningRate: above0, momentum: [-0.1, 1, Number.NaN], weightDecay: from0 }],
+  ['adaGrad', (o) => hs.adaGrad(o), { learningRate: above0, eps: above0, weightDecay: from0 }],
+  [
+    'ClassifierHead',
+    (o: object) => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace(), ...o }),
+    {
+      classes: [0, 1.5, 2 ** 31],
+      dim: [0, 1.5],
+      sampleRate: [0, -0.1, 1.1, Number.NaN],
+      precision: choice,
+      seed,
+      workspaceBytes: [0, 1.5],
+    },
+  ],
+  [
+    'ClassifierHead in bfloat16',
+    (o: object) => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace(), precision: 'bfloat16', ...o }),
+    { rounding: choice },
+  ],
+  ['ClassifierHead.step', (o) => head.step(x, labels, o), { learningRate: above0 }],
+  ['ClassifierHead.predict', (o) => head.predict(x, o), { k: [0, 3, 1.5] }],
   ['arcFace', (o) => hs.arcFace(o), { s: above0, m: [-0.1, 3.2, Number.NaN], overflow: choice, gradient: choice, eps: [0, 1, Number.NaN] }],
   ['cosFace', (o) => hs.cosFace(o), { s: above0, m: from0 }],
   ['combinedMargin', (o) => hs.combinedMargin(o), { s: above0, m1: above0, m2: from0, m3: from0, gradient: choice }],
