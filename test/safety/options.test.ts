@@ -29,7 +29,11 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
     (o) => hs.softmaxCrossEntropy(x, labels, o),
     { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5, 2 ** 31, -(2 ** 31) - 1] },
   ],
-  ['linearCrossEntropy', (o) => hs.linearCrossEntropy(x, w, labels, o), { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5] }],
+  [
+    'linearCrossEntropy',
+    (o) => hs.linearCrossEntropy(x, w, labels, o),
+    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5], workspaceBytes: [0, 1.5] },
+  ],
   [
     'marginSoftmax',
     (o: object) => hs.marginSoftmax(x, w, labels, { ...o, margin: hs.cosFace() }),
