@@ -41,7 +41,7 @@ export interface StepOptions {
 export interface StepResult {
   /** Mean over the rows that count, of all ranks, at the weights before the step. */
   readonly loss: number;
-  /** The part of the loss that magFace's regulariser makes, before its weight; else 0. */
+  /** magFace's regulariser, before lambdaG: a part of the loss. Else 0. */
   readonly regularizer: number;
   /** Of the own rows, [B]. */
   readonly perExample: Float32Array;

@@ -100,7 +100,8 @@ function runSharded(state: HeadState, batch: GatheredBatch, own: Float32Array, p
     const perExample = new Float32Array(batch.n);
     const op = opOf(state, batch, who, pass, perExample);
     const exchange: Exchange = { phase: 'forward', statistics: new Float64Array(4 * batch.n), allClasses: who.allClasses };
-    backend().marginSoftmax({ ...op, exchange });
+    // The update is named, as bfloat16 weights ask for one; this phase writes statistics alone.
+    backend().marginSoftmax({ ...op, update: pass.update, exchange });
     return { pass, who, perExample, op, exchange, gradX: new Float32Array(batch.n * dim) };
   });
   const { pass, who, perExample, op, exchange, gradX } = prepared;
