@@ -111,7 +111,7 @@ export class ClassifierHead {
     return this.#live().nextMargin();
   }
 
-  /** [(to − from)·K, D]: the head's own memory, until it grows. */
+  /** The rows that this head owns, [(to − from)·K, D], in the head's own memory until it grows. */
   get weights(): Matrix | Bfloat16Matrix {
     const state = this.#live();
     const { dim } = state.settings;
