@@ -10,7 +10,9 @@ export type ErrorCode =
   | 'ERR_ALIAS'
   | 'ERR_ABORTED'
   | 'ERR_NO_DEVICE'
-  | 'ERR_OUT_OF_MEMORY';
+  | 'ERR_OUT_OF_MEMORY'
+  | 'ERR_FORMAT'
+  | 'ERR_BUSY';
 
 /** What every deliberate error of the library carries. */
 export interface ErrorDetails {
@@ -51,6 +53,8 @@ const classOf: Record<ErrorCode, ErrorConstructor> = {
   ERR_ABORTED: Error,
   ERR_NO_DEVICE: Error,
   ERR_OUT_OF_MEMORY: RangeError,
+  ERR_FORMAT: Error,
+  ERR_BUSY: Error,
 };
 
 /** Builds the error for `code`; the message names argument, expectation and what came. */

@@ -3,6 +3,15 @@ export { type BackendName, type Info, info, setBackend, setIsa, setThreads } fro
 export { type FromBfloat16Options, fromBfloat16, type ToBfloat16Options, toBfloat16 } from './bfloat16.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';
+export {
+  attachCollective,
+  type Collective,
+  type CollectiveHandle,
+  type CollectivesOptions,
+  createCollectives,
+  type Gatherable,
+  type Reducible,
+} from './collective.js';
 export { type DistanceChunk, type DistanceChunksOptions, distanceChunks } from './distance-chunks.js';
 export {
   type DistancesGradient,
@@ -14,7 +23,19 @@ export {
 } from './distances.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
+export type { Precision } from './heads/class-weights.js';
+export {
+  ClassifierHead,
+  type ForwardBackwardOptions,
+  type ForwardBackwardResult,
+  type Predictions,
+  type StepOptions,
+  type StepResult,
+} from './heads/classifier-head.js';
 export { Gallery, type GalleryOptions } from './heads/gallery.js';
+export type { LoadOptions } from './heads/head-file.js';
+export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.js';
+export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {

@@ -16,31 +16,54 @@ export interface Random {
   readonly shuffle: <T extends { readonly length: number; [index: number]: unknown }>(array: T) => T;
 }
 
+/** The bits beneath `createRandom`, for loops that count nanoseconds; equal words give equal streams. Internal. */
+export class Sfc32 {
+  #a = 0;
+  #b = 0;
+  #c = 0;
+  #counter = 1;
+
+  constructor(first: number, ...more: number[]) {
+    this.reseed(first, ...more);
+  }
+
+  /** Starts the stream of these 32-bit words; one word w starts that of `createRandom(w)`. */
+  reseed(first: number, ...more: number[]): void {
+    let state = first | 0;
+    const mix = (): number => {
+      state = (state + 0x9e3779b9) | 0;
+      let z = state ^ (state >>> 16);
+      z = Math.imul(z, 0x21f0aaad);
+      z ^= z >>> 15;
+      z = Math.imul(z, 0x735a2d97);
+      return z ^ (z >>> 15);
+    };
+    for (const word of more) state = mix() ^ word;
+    this.#a = mix();
+    this.#b = mix();
+    this.#c = mix();
+    this.#counter = 1;
+    for (let i = 0; i < 12; i++) this.bits();
+  }
+
+  /** Uniform in [0, 2³²). */
+  bits(): number {
+    const sum = (((this.#a + this.#b) | 0) + this.#counter) | 0;
+    this.#counter = (this.#counter + 1) | 0;
+    this.#a = this.#b ^ (this.#b >>> 9);
+    this.#b = (this.#c + (this.#c << 3)) | 0;
+    this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
+    return sum >>> 0;
+  }
+}
+
 /**
  * The stream that belongs to `seed`, an integer in [0, 2³²); equal seeds give equal streams on every machine.
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */
 export function createRandom(seed: number): Random {
-  let state = checkSeed('seed', seed) | 0;
-  const mix = (): number => {
-    state = (state + 0x9e3779b9) | 0;
-    let z = state ^ (state >>> 16);
-    z = Math.imul(z, 0x21f0aaad);
-    z ^= z >>> 15;
-    z = Math.imul(z, 0x735a2d97);
-    return z ^ (z >>> 15);
-  };
-  let [a, b, c, counter] = [mix(), mix(), mix(), 1];
-  const bits = (): number => {
-    const sum = (((a + b) | 0) + counter) | 0;
-    counter = (counter + 1) | 0;
-    a = b ^ (b >>> 9);
-    b = (c + (c << 3)) | 0;
-    c = ((c << 21) | (c >>> 11)) + sum;
-    c |= 0;
-    return sum >>> 0;
-  };
-  for (let i = 0; i < 12; i++) bits();
+  const stream = new Sfc32(checkSeed('seed', seed));
+  const bits = (): number => stream.bits();
   const next = (): number => bits() / 2 ** 32;
   const integer = (bound: number): number => {
     checkInteger('bound', bound, 1, 2 ** 32);

@@ -17,7 +17,7 @@ export interface AdaFaceOptions {
 }
 
 /**
- * AdaFace (Kim et al., CVPR 2022, eq. 11): s(cos(θ − m·q) − m(1 + q)), q = h(‖x‖ − mean)/std cut to [−1, 1]: a larger additive and
+ * AdaFace (Kim et al., CVPR 2022): s(cos(θ − m·q) − m(1 + q)), q = h(‖x‖ − mean)/std cut to [−1, 1]: a larger additive and
  * a smaller angular margin for rows of high norm. Statistics move first, from rows that are not ignored, and are constants in the backward pass, as
  * in the authors' code, whose cuts (norms to [1e-3, 100], cosines to ±(1 − 1e-3)) these are too. The result's `margin` holds the statistics for
  * the next batch. The deviation divides by B − 1; one row alone leaves it as it was, where the authors' code gives NaN.

@@ -13,7 +13,7 @@ export interface CurricularFaceOptions {
 }
 
 /**
- * CurricularFace (Huang et al., CVPR 2020, eq. 8–10): the target as `arcFace({ overflow: 'linear' })`; another class with cosθ_j > cos(θ_y + m) is
+ * CurricularFace (Huang et al., CVPR 2020): the target as `arcFace({ overflow: 'linear' })`; another class with cosθ_j > cos(θ_y + m) is
  * hard and becomes cosθ_j(t + cosθ_j). t moves first, from rows that are not ignored, and is a constant in the backward pass, as in the
  * authors' code; the result's `margin` holds it for the next batch.
  * @throws ERR_TYPE, ERR_OPTION_RANGE

@@ -18,7 +18,7 @@ export interface MagFaceOptions {
 }
 
 /**
- * MagFace (Meng et al., CVPR 2021, eq. 3–4): the target is s·cos(θ + m(a)), a = ‖x‖ cut to [lA, uA], m linear in a, and the loss has
+ * MagFace (Meng et al., CVPR 2021): the target is s·cos(θ + m(a)), a = ‖x‖ cut to [lA, uA], m linear in a, and the loss has
  * lambdaG·mean(a/uA² + 1/a) besides, the result's `regularizer`. The gradient goes through the norm; it is 0 outside [lA, uA].
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */

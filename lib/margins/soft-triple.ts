@@ -13,7 +13,7 @@ export interface SoftTripleOptions {
 }
 
 /**
- * SoftTriple (Qian et al., ICCV 2019, eq. 9–10) without its regulariser on the centers: S_j = Σ_r softmax_r(cosθ_jr / gamma) cosθ_jr,
+ * SoftTriple (Qian et al., ICCV 2019) without its regulariser on the centers: S_j = Σ_r softmax_r(cosθ_jr / gamma) cosθ_jr,
  * logits la·(S_j − margin·[j = y]). Defaults are the paper's and pytorch-metric-learning's.
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */

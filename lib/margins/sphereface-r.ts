@@ -15,7 +15,7 @@ export interface SphereFaceROptions {
 }
 
 /**
- * SphereFace-R (Liu et al., "SphereFace Revived", TPAMI 2022, §3), hard feature normalisation. Defaults are opensphere's; so is `v0`
+ * SphereFace-R (Liu et al., "SphereFace Revived", TPAMI 2022), hard feature normalisation. Defaults are opensphere's; so is `v0`
  * for a real m, with k = ⌊mθ/π⌋.
  * @throws ERR_TYPE, ERR_OPTION_RANGE
  */

@@ -21,7 +21,7 @@ export interface SphereFace2Options {
 const margins = { C: { m: 0.4, min: 0, max: Infinity }, A: { m: 0.5, min: 0, max: Math.PI }, M: { m: 1.7, min: 1, max: 64 } };
 
 /**
- * SphereFace2 (Wen et al., ICLR 2022, eq. 6–9): binary cross-entropy of every class, without a softmax. The loss is lossWeight·C/r times the mean
+ * SphereFace2 (Wen et al., ICLR 2022): binary cross-entropy of every class, without a softmax. The loss is lossWeight·C/r times the mean
  * over batch and classes; one bias, `options.bias` of `marginSoftmax`, is shared by all. Defaults are opensphere's.
  * No label smoothing and no class weights.
  * @throws ERR_TYPE, ERR_OPTION_RANGE

@@ -9,7 +9,7 @@ import type { CosineMargin, SubCentersMargin } from './types.js';
 const factories = { normalizedSoftmax, cosFace, arcFace, combinedMargin };
 
 /**
- * Sub-centers (Deng et al., "Sub-center ArcFace", ECCV 2020, §3.2): k rows of weights a class, [C·k, D], rows j·k … j·k + k − 1 of class j, whose
+ * Sub-centers (Deng et al., "Sub-center ArcFace", ECCV 2020): k rows of weights a class, [C·k, D], rows j·k … j·k + k − 1 of class j, whose
  * cosine is the largest of the k; then `margin` as ever. Ties go to the lowest row, and only the row that was taken has a gradient. The authors use
  * k = 3 with `arcFace`, which equals pytorch-metric-learning's `SubCenterArcFaceLoss`.
  * @param k rows a class, in [1, 1024]

@@ -84,7 +84,11 @@ export interface Exchange {
 /** Label of a row whose class belongs to another shard. */
 export const elsewhere = -1;
 
-/** A linear layer whose target logit may carry a margin, then softmax cross-entropy. */
+/**
+ * A linear layer whose logits may carry a margin, then softmax cross-entropy, or a loss of each class by itself for sphereFace2 and p2sGrad.
+ * `perExample` is the row's loss (there the sum over the classes), before lossWeight/s of sphereFaceR, lossWeight/r of sphereFace2, 1/C of p2sGrad
+ * and the regulariser. Statistics of the batch are those of the rows that are not ignored.
+ */
 export interface MarginSoftmaxOp extends ClassificationOp {
   readonly x: Values;
   /** [classes·k, d] where the margin has k sub-centers, else k = 1; bfloat16 with `update` only. */
@@ -110,7 +114,7 @@ export interface MarginSoftmaxOp extends ClassificationOp {
 
 export interface MarginSoftmaxResult {
   readonly loss: number;
-  /** The part of the loss that magFace's regulariser makes, before its weight. */
+  /** The part of the loss that magFace's regulariser makes, before lambdaG: reduced as the loss, without class weights. 0 for others. */
   readonly regularizer: number;
   /** What the next batch starts from: `batchMean, batchStd` of adaFace, `t` of curricularFace, else 0. */
   readonly state: readonly [number, number];

@@ -55,7 +55,7 @@ export interface Regularizer {
   slope(i: number): number;
 }
 
-/** MagFace's g(a) = a/u² + 1/a, Meng et al. 2021, eq. 4 and appendix; none for other margins. */
+/** MagFace's g(a) = a/u² + 1/a, Meng et al. 2021; none for other margins. */
 export function regularizerOf(op: MarginSoftmaxOp, norms: Float64Array): Regularizer | undefined {
   const { margin, reduction, gradOutput } = op;
   if (margin.kind !== 'magFace') return undefined;

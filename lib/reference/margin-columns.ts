@@ -78,7 +78,7 @@ function largest(k: number): Pool {
   };
 }
 
-/** S = Σ_r p_r v_r with p = softmax(v / γ), Qian et al. 2019, eq. 9; ∂S/∂v_r = p_r (1 + (v_r − S)/γ). */
+/** S = Σ_r p_r v_r with p = softmax(v / γ), Qian et al. 2019; ∂S/∂v_r = p_r (1 + (v_r − S)/γ). */
 function softly(k: number, gamma: number): Pool {
   const p = new Float64Array(k);
   const fill = (values: Float64Array, c: number): number => {

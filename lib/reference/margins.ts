@@ -170,7 +170,7 @@ function sphereFace2({ variant, r, m, t, gradient }: SphereFace2Margin, c: numbe
 /** Cosines are kept this far from ±1, angles this far from 0 and π. */
 export const adaFaceEps = 1e-3;
 
-/** cos(clamp(θ − m·q, ε, π − ε)) − m(1 + q), Kim et al. 2022, eq. 11; q is a constant. */
+/** cos(clamp(θ − m·q, ε, π − ε)) − m(1 + q), Kim et al. 2022; q is a constant. */
 function adaFace({ m, s }: AdaFaceMargin, c: number, q: number): TargetLogit {
   const limit = 1 - adaFaceEps;
   const inside = Math.abs(c) <= limit;
@@ -188,7 +188,7 @@ export function magFaceMargin({ lA, uA, lMargin, uMargin }: MagFaceMargin, norm:
   return { a, m: lMargin + slope * (a - lA), slope: a === norm ? slope : 0 };
 }
 
-/** cos(θ + m(a)) with its way past π, Meng et al. 2021, eq. 3. */
+/** cos(θ + m(a)) with its way past π, Meng et al. 2021. */
 function magFace(margin: MagFaceMargin, c: number, norm: number): TargetLogit {
   const { s, easyMargin } = margin;
   const { m, slope } = magFaceMargin(margin, norm);

@@ -18,11 +18,14 @@ export interface Entry {
   readonly option?: string;
   /** `changes` names the input that the op changes in place. */
   readonly changes?: string;
+  /** Its gradients cannot be turned off. */
+  readonly always?: true;
   run(inputs: Inputs, options: never): unknown;
 }
 
 const labels = Int32Array.of(0, 1, 0, 1);
 const probe = hs.matrix(Float32Array.of(1, -2, 3, 0.5, 0.25, -1), 3);
+const headOf = () => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace() });
 const m = (inputs: Inputs, name: string) => inputs[name] as Matrix;
 
 export const entries: readonly Entry[] = [
@@ -177,6 +180,22 @@ export const entries: readonly Entry[] = [
     out: { gradLogits: [4, 3] },
     run: (i, o) => hs.hardmaxHingeLoss(m(i, 'logits'), labels, o),
   },
+  {
+    name: 'ClassifierHead.step',
+    inputs: { x: [4, 3] },
+    out: { gradEmbeddings: [4, 3] },
+    always: true,
+    run: (i, o) => headOf().step(m(i, 'x'), labels, o),
+  },
+  {
+    name: 'ClassifierHead.forwardBackward',
+    inputs: { x: [4, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    always: true,
+    run: (i, o) => headOf().forwardBackward(m(i, 'x'), labels, o),
+  },
+  { name: 'ClassifierHead.logits', inputs: { x: [4, 3] }, out: [4, 2], run: (i, o) => headOf().logits(m(i, 'x'), o) },
+  { name: 'ClassifierHead.predict', option: 'k', inputs: { x: [4, 3] }, run: (i, o) => headOf().predict(m(i, 'x'), o) },
   { name: 'mineTriplets', option: 'margin', inputs: { x: [4, 3] }, run: (i, o) => hs.mineTriplets(m(i, 'x'), labels, o) },
   { name: 'minePairs', option: 'epsilon', inputs: { x: [4, 3] }, run: (i, o) => hs.minePairs(m(i, 'x'), labels, o) },
   { name: 'retrieval', option: 'metric', inputs: { query: [4, 3] }, run: (i, o) => hs.retrieval(m(i, 'query'), labels, o) },

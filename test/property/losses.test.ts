@@ -1,6 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
+  adaFace,
   arcFace,
   aSoftmax,
   batchContrastiveLoss,
@@ -9,12 +10,19 @@ import {
   combinedMargin,
   cosFace,
   createRandom,
+  curricularFace,
   distances,
   lSoftmax,
   type Matrix,
+  magFace,
   marginSoftmax,
   matrix,
   normalizedSoftmax,
+  p2sGrad,
+  softTriple,
+  sphereFace2,
+  sphereFaceR,
+  subCenters,
   supConLoss,
   takeRows,
 } from '../../lib/index.js';
@@ -36,6 +44,12 @@ const batchLosses: Record<string, (x: Matrix, labels: Int32Array, w: Matrix) => 
   aSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: aSoftmax({ m: 3 }) }).loss,
   cosFace: (x, y, w) => marginSoftmax(x, w, y, { margin: cosFace({ s: 8 }) }).loss,
   arcFace: (x, y, w) => marginSoftmax(x, w, y, { margin: arcFace({ s: 8 }) }).loss,
+  sphereFaceR: (x, y, w) => marginSoftmax(x, w, y, { margin: sphereFaceR({ variant: 'v2', s: 8, lossWeight: 8 }) }).loss,
+  sphereFace2: (x, y, w) => marginSoftmax(x, w, y, { margin: sphereFace2({ r: 8, lossWeight: 1 }) }).loss,
+  adaFace: (x, y, w) => marginSoftmax(x, w, y, { margin: adaFace({ s: 8, tAlpha: 0.5, batchMean: 2, batchStd: 1 }) }).loss,
+  magFace: (x, y, w) => marginSoftmax(x, w, y, { margin: magFace({ s: 8, lA: 1, uA: 3, lambdaG: 1, easyMargin: false }) }).loss,
+  curricularFace: (x, y, w) => marginSoftmax(x, w, y, { margin: curricularFace({ s: 8, t: 0.3 }) }).loss,
+  p2sGrad: (x, y, w) => marginSoftmax(x, w, y, { margin: p2sGrad() }).loss,
 };
 
 // One seed for all runs: a failure is then the same tomorrow.
@@ -116,7 +130,16 @@ describe('margins', () => {
       data.map((v) => v * by),
       d,
     );
-  const angular = [normalizedSoftmax({ temperature: 0.2 }), cosFace({ s: 8 }), arcFace({ s: 8 }), combinedMargin({ s: 8 })];
+  const angular = [
+    normalizedSoftmax({ temperature: 0.2 }),
+    cosFace({ s: 8 }),
+    arcFace({ s: 8 }),
+    combinedMargin({ s: 8 }),
+    sphereFaceR({ s: 8, lossWeight: 8 }),
+    sphereFace2({ r: 8, lossWeight: 1 }),
+    curricularFace({ s: 8 }),
+    p2sGrad(),
+  ];
   it.each(angular)('$kind does not see the length of rows and weights', (margin) => {
     fc.assert(
       fc.property(seeds, scales, scales, (seed, ofX, ofW) => {
@@ -129,6 +152,13 @@ describe('margins', () => {
   const monotone = [
     { name: 'cosFace', of: (m: number) => cosFace({ s: 8, m }), max: 1 },
     { name: 'arcFace linear', of: (m: number) => arcFace({ s: 8, m, overflow: 'linear' }), max: 1.5 },
+    { name: 'sphereFace2 C', of: (m: number) => sphereFace2({ r: 8, m }), max: 1 },
+    { name: 'sphereFace2 A', of: (m: number) => sphereFace2({ variant: 'A', r: 8, m }), max: 3 },
+    { name: 'softTriple', of: (margin: number) => softTriple({ k: 1, margin }), max: 1 },
+    { name: 'sphereFaceR v0', of: (m: number) => sphereFaceR({ variant: 'v0', s: 8, m: 1 + m }), max: 3 },
+    { name: 'sphereFaceR v1', of: (m: number) => sphereFaceR({ variant: 'v1', s: 8, m: 1 + m }), max: 3 },
+    { name: 'sphereFaceR v2', of: (m: number) => sphereFaceR({ variant: 'v2', s: 8, m: 1 + m }), max: 3 },
+    { name: 'sphereFace2 M', of: (m: number) => sphereFace2({ variant: 'M', r: 8, m: 1 + m }), max: 3 },
     { name: 'arcFace clip', of: (m: number) => arcFace({ s: 8, m, overflow: 'clip' }), max: 1.5 },
   ];
   it.each(monotone)('$name loses more with a larger margin', ({ of, max }) => {
@@ -151,6 +181,43 @@ describe('margins', () => {
         const w = normalMatrix(classes, d, seed + 1);
         const of = [1, 2, 3, 4, 5].map((m) => marginSoftmax(x, w, labels, { margin: make({ m }) }).loss);
         for (let i = 1; i < of.length; i++) expect(of[i]).toBeGreaterThanOrEqual((of[i - 1] as number) - 1e-12);
+      }),
+    );
+  });
+});
+
+describe('sub-centers', () => {
+  const k = 3;
+  const shuffledWithin = (w: Matrix, seed: number): Matrix => {
+    const random = createRandom(seed);
+    const order = Array.from({ length: w.shape[0] / k }, (_, c) =>
+      Array.from(random.shuffle(Int32Array.of(0, 1, 2)), (r) => c * k + r),
+    ).flat();
+    return takeRows(w, Int32Array.from(order));
+  };
+  const repeated = (w: Matrix): Matrix =>
+    takeRows(
+      w,
+      Int32Array.from({ length: k * w.shape[0] }, (_, r) => Math.floor(r / k)),
+    );
+  it.each([subCenters(k, arcFace({ s: 8 })), softTriple({ k, la: 8 })])('$kind does not see the order of a class’s rows', (margin) => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes * k, d, seed + 1);
+        same(marginSoftmax(x, shuffledWithin(w, seed), labels, { margin }).loss, marginSoftmax(x, w, labels, { margin }).loss);
+      }),
+    );
+  });
+  it.each([
+    { several: subCenters(k, arcFace({ s: 8 })), one: arcFace({ s: 8 }) },
+    { several: softTriple({ k, la: 8, margin: 0.2 }), one: cosFace({ s: 8, m: 0.2 }) },
+  ])('$several.kind of equal rows is $one.kind', ({ several, one }) => {
+    fc.assert(
+      fc.property(seeds, (seed) => {
+        const x = normalMatrix(n, d, seed);
+        const w = normalMatrix(classes, d, seed + 1);
+        same(marginSoftmax(x, repeated(w), labels, { margin: several }).loss, marginSoftmax(x, w, labels, { margin: one }).loss);
       }),
     );
   });

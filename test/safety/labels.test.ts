@@ -1,6 +1,6 @@
 // What a bad label does to the ops that index by it: a typed error that names it, and nothing written.
 import { expect, it } from 'vitest';
-import { centerLoss, HypersphereError, matrix, setBackend, updateCenters } from '../../lib/index.js';
+import { ClassifierHead, centerLoss, cosFace, HypersphereError, matrix, setBackend, updateCenters } from '../../lib/index.js';
 import { type Addon, nativeOps } from '../../lib/native/binding.js';
 import { loadAddon } from '../../lib/native/loader.cjs';
 import * as promises from '../../lib/promises.js';
@@ -26,7 +26,10 @@ onBothBackends('labels', () => {
     const [x, centers] = [normalMatrix(4, 3, 1), normalMatrix(2, 3, 2)];
     const before = Float32Array.from(centers.data);
     const out = { gradEmbeddings: matrix(new Float32Array(12).fill(7), 3), gradCenters: matrix(new Float32Array(6).fill(7), 3) };
+    const head = new ClassifierHead({ classes: 2, dim: 3, margin: cosFace() });
+    const weights = Float32Array.from(head.weights.data);
     const calls = [
+      async () => head.step(x, labels as never, { out: { gradEmbeddings: out.gradEmbeddings } }),
       async () => centerLoss(x, labels as never, centers, { gradCenters: true, out }),
       async () => updateCenters(x, labels as never, centers),
       async () => promises.centerLoss(x, labels as never, centers, { gradCenters: true, out }),
@@ -36,7 +39,7 @@ onBothBackends('labels', () => {
       expect(error).toBeInstanceOf(HypersphereError);
       expect(error).toMatchObject({ code, argument });
     }
-    expect(centers.data).toEqual(before);
+    expect([centers.data, head.weights.data, head.steps]).toEqual([before, weights, 0]);
     for (const { data } of Object.values(out)) expect(data.every((value) => value === 7)).toBe(true);
   });
 });

@@ -8,6 +8,7 @@ const w = normalMatrix(2, 3, 2);
 const labels = Int32Array.of(0, 1, 0, 1);
 const scores = Float32Array.of(0.1, 0.2, 0.3, 0.4);
 const square = normalMatrix(4, 4, 3);
+const head = new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace() });
 const choice = ['nonesuch', 1];
 const seed = [-1, 0.5, 2 ** 32];
 const above0 = [0, -1, Number.NaN, Infinity];
@@ -29,11 +30,15 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
     (o) => hs.softmaxCrossEntropy(x, labels, o),
     { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5, 2 ** 31, -(2 ** 31) - 1] },
   ],
-  ['linearCrossEntropy', (o) => hs.linearCrossEntropy(x, w, labels, o), { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5] }],
+  [
+    'linearCrossEntropy',
+    (o) => hs.linearCrossEntropy(x, w, labels, o),
+    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5], workspaceBytes: [0, 1.5] },
+  ],
   [
     'marginSoftmax',
     (o: object) => hs.marginSoftmax(x, w, labels, { ...o, margin: hs.cosFace() }),
-    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5] },
+    { reduction: choice, labelSmoothing: share, ignoreIndex: [0.5], workspaceBytes: [0, 1.5, -1] },
   ],
   ['hardmaxLoss', (o) => hs.hardmaxLoss(x, labels, o), { reduction: choice }],
   ['hardmaxHingeLoss', (o) => hs.hardmaxHingeLoss(x, labels, o), { reduction: choice, margin: from0 }],
@@ -58,11 +63,56 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   ['centerLoss', (o) => hs.centerLoss(x, labels, w, o), { reduction: choice }],
   ['updateCenters', (o) => hs.updateCenters(x, labels, w, o), { alpha: share }],
   ['Centers', (o: object) => new hs.Centers({ classes: 2, dim: 3, ...o }), { classes: [0, 1.5], dim: [0, 1.5], alpha: share }],
+  ['sgd', (o) => hs.sgd(o), { learningRate: above0, momentum: [-0.1, 1, Number.NaN], weightDecay: from0 }],
+  ['adaGrad', (o) => hs.adaGrad(o), { learningRate: above0, eps: above0, weightDecay: from0 }],
+  [
+    'ClassifierHead',
+    (o: object) => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace(), ...o }),
+    {
+      classes: [0, 1.5, 2 ** 31],
+      dim: [0, 1.5],
+      sampleRate: [0, -0.1, 1.1, Number.NaN],
+      precision: choice,
+      seed,
+      workspaceBytes: [0, 1.5],
+    },
+  ],
+  [
+    'ClassifierHead in bfloat16',
+    (o: object) => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace(), precision: 'bfloat16', ...o }),
+    { rounding: choice },
+  ],
+  ['ClassifierHead.step', (o) => head.step(x, labels, o), { learningRate: above0 }],
+  ['ClassifierHead.predict', (o) => head.predict(x, o), { k: [0, 3, 1.5] }],
   ['arcFace', (o) => hs.arcFace(o), { s: above0, m: [-0.1, 3.2, Number.NaN], overflow: choice, gradient: choice, eps: [0, 1, Number.NaN] }],
   ['cosFace', (o) => hs.cosFace(o), { s: above0, m: from0 }],
   ['combinedMargin', (o) => hs.combinedMargin(o), { s: above0, m1: above0, m2: from0, m3: from0, gradient: choice }],
   ['lSoftmax', (o) => hs.lSoftmax(o), { m: [0, 1.5, 65], lambda: from0 }],
-  ['aSoftmax', (o) => hs.aSoftmax(o), { m: [0, 1.5, 65], lambda: from0 }],
+  ['aSoftmax', (o) => hs.aSoftmax(o), { m: [0, 1.5, 65], lambda: from0, gradient: choice }],
+  ['sphereFaceR', (o) => hs.sphereFaceR(o), { variant: choice, m: [0.9, 65, Number.NaN], s: above0, lossWeight: above0, gradient: choice }],
+  [
+    'sphereFace2',
+    (o) => hs.sphereFace2(o),
+    {
+      variant: choice,
+      alpha: [0, 1, Number.NaN],
+      r: above0,
+      m: from0,
+      t: [0.9, Infinity, Number.NaN],
+      lossWeight: above0,
+      gradient: choice,
+    },
+  ],
+  ['sphereFace2 A', (o: object) => hs.sphereFace2({ ...o, variant: 'A' }), { m: [-0.1, 3.2, Number.NaN] }],
+  ['sphereFace2 M', (o: object) => hs.sphereFace2({ ...o, variant: 'M' }), { m: [0.9, 65, Number.NaN] }],
+  ['adaFace', (o) => hs.adaFace(o), { m: from0, h: from0, s: above0, tAlpha: share, batchMean: from0, batchStd: from0 }],
+  [
+    'magFace',
+    (o) => hs.magFace(o),
+    { s: above0, lA: above0, uA: [...above0, 10], lMargin: [-0.1, 3.2], uMargin: [-0.1, 3.2, 0.4], lambdaG: from0 },
+  ],
+  ['curricularFace', (o) => hs.curricularFace(o), { m: [-0.1, 3.2, Number.NaN], s: above0, t: [-1.1, 1.1, Number.NaN], momentum: share }],
+  ['softTriple', (o) => hs.softTriple(o), { k: [0, 1.5, 1025], la: above0, gamma: above0, margin: from0 }],
   ['normalizedSoftmax', (o) => hs.normalizedSoftmax(o), { temperature: above0 }],
   ['annealedLambda', (o) => hs.annealedLambda(1, o), { base: from0, gamma: from0, power: from0, lambdaMin: from0 }],
   [
@@ -119,6 +169,7 @@ it('refuses bad sizes, iterations, seeds and bounds', () => {
     ['cols', (value) => hs.alloc(1, value), [0, 0.5]],
     ['cols', (value) => hs.matrix(new Float32Array(4), value), [0, 0.5]],
     ['iteration', (value) => hs.annealedLambda(value), [-1, 0.5]],
+    ['k', (value) => hs.subCenters(value, hs.cosFace()), [0, 1.5, 1025]],
     ['seed', (value) => hs.createRandom(value), seed],
     ['bound', (value) => random.integer(value), [0, 0.5, -1, Number.NaN, 2 ** 32 + 1]],
   ];

@@ -1,0 +1,132 @@
+// One pass of a head over a batch: which classes take part, the backend's op, and, in shards, what goes between its two phases.
+import { backend } from '../backend.js';
+import { checkLabels, checkMatrix, type Labels } from '../checks.js';
+import type { Margin } from '../margins/types.js';
+import type { Matrix } from '../matrix.js';
+import type { Exchange, MarginSoftmaxOp, MarginSoftmaxResult, WeightUpdate } from '../ops/softmax.js';
+import { ignored, localLabels, type Participants, participantsOf } from './head-labels.js';
+import type { HeadState } from './head-state.js';
+import type { Optimizer } from './optimizers.js';
+import { sampleClasses } from './sampled-classes.js';
+import { foldStatistics, type GatheredBatch, gatherBatch, type LocalBatch, scatterGradient, together } from './sharding.js';
+
+/** x [B, D] and its labels, checked. */
+export function checkBatch(state: HeadState, x: Matrix, labels: Labels): LocalBatch & { readonly matrix: Matrix } {
+  const matrix = checkMatrix('x', x, state.settings.dim);
+  const n = matrix.shape[0];
+  const checked = checkLabels('labels', labels, n, { classes: state.classes, ignoreIndex: ignored });
+  return { matrix, x: matrix.data, labels: checked, n };
+}
+
+/** What the pass leaves behind besides the result. */
+export interface Pass {
+  readonly margin: Margin;
+  readonly weights: Float32Array | Uint16Array;
+  readonly sample: boolean;
+  readonly gradWeights?: Float32Array;
+  readonly gradBias?: Float32Array | undefined;
+  readonly update?: WeightUpdate;
+}
+
+export interface Passed extends MarginSoftmaxResult {
+  readonly perExample: Float32Array;
+  /** Classes that took part, of all shards. */
+  readonly classes: number;
+}
+
+/** Checks by `prepare`, which every rank survives or none, then the pass; the gradient of the own rows goes to `gradX`. */
+export function runPass(state: HeadState, prepare: () => LocalBatch & { readonly gradX: Float32Array }, passOf: () => Pass): Passed {
+  const { collective } = state;
+  if (collective === undefined) {
+    const batch = prepare();
+    return runWhole(state, batch, batch.gradX, passOf());
+  }
+  let gradX: Float32Array | undefined;
+  const batch = gatherBatch(collective, state.settings.dim, () => {
+    const prepared = prepare();
+    gradX = prepared.gradX;
+    return prepared;
+  });
+  return runSharded(state, batch, gradX as Float32Array, passOf);
+}
+
+/** The classes of this step. */
+function participants(state: HeadState, labels: Int32Array, sample: boolean): Participants {
+  const { classes, shard, steps } = state;
+  const { sampleRate, seed } = state.settings;
+  const count = Math.max(1, Math.round(sampleRate * classes));
+  const chosen = sample && count < classes ? sampleClasses(labels, classes, count, seed, steps) : undefined;
+  // All of them in order are no sample.
+  return participantsOf(chosen?.length === classes ? undefined : chosen, shard, classes);
+}
+
+function opOf(state: HeadState, batch: LocalBatch, who: Participants, pass: Pass, perExample: Float32Array): MarginSoftmaxOp {
+  const { shard, bias, workspaceBytes, settings } = state;
+  const { margin, weights } = pass;
+  const whole = who.rows === undefined && state.collective === undefined;
+  return {
+    x: batch.x,
+    weights,
+    rows: who.rows,
+    bias,
+    labels: whole ? batch.labels : localLabels(batch.labels, shard, who.rows),
+    n: batch.n,
+    classes: who.classes,
+    d: settings.dim,
+    margin,
+    workspaceBytes,
+    reduction: 'mean',
+    labelSmoothing: 0,
+    ignoreIndex: ignored,
+    perExample,
+  };
+}
+
+function runWhole(state: HeadState, batch: LocalBatch, gradX: Float32Array, pass: Pass): Passed {
+  const who = participants(state, batch.labels, pass.sample);
+  const perExample = new Float32Array(batch.n);
+  const { gradWeights, gradBias, update } = pass;
+  const result = backend().marginSoftmax({ ...opOf(state, batch, who, pass, perExample), gradX, gradWeights, gradBias, update });
+  return { ...result, perExample, classes: who.allClasses };
+}
+
+function runSharded(state: HeadState, batch: GatheredBatch, own: Float32Array, passOf: () => Pass): Passed {
+  const collective = state.collective as NonNullable<HeadState['collective']>;
+  const { dim } = state.settings;
+  // Whatever a rank cannot do shows before the first of them moves its weights.
+  const [prepared] = together(collective, () => {
+    const pass = passOf();
+    const who = participants(state, batch.labels, pass.sample);
+    const perExample = new Float32Array(batch.n);
+    const op = opOf(state, batch, who, pass, perExample);
+    const exchange: Exchange = { phase: 'forward', statistics: new Float64Array(4 * batch.n), allClasses: who.allClasses };
+    // The update is named, as bfloat16 weights ask for one; this phase writes statistics alone.
+    backend().marginSoftmax({ ...op, update: pass.update, exchange });
+    return { pass, who, perExample, op, exchange, gradX: new Float32Array(batch.n * dim) };
+  });
+  const { pass, who, perExample, op, exchange, gradX } = prepared;
+  const { gradWeights, update } = pass;
+  foldStatistics(collective, exchange.statistics);
+  const result = backend().marginSoftmax({ ...op, gradX, gradWeights, update, exchange: { ...exchange, phase: 'backward' } });
+  own.set(scatterGradient(collective, gradX, batch.counts, dim));
+  const end = batch.first + (batch.counts[collective.rank] as number);
+  return { ...result, perExample: perExample.slice(batch.first, end), classes: who.allClasses };
+}
+
+/** The optimizer as the backend applies it. */
+export function updateOf(state: HeadState, learningRate: number | undefined): WeightUpdate {
+  const { optimizer } = state.settings;
+  const rule = { ...optimizer, learningRate: learningRate ?? optimizer.learningRate };
+  return { rule, state: state.moments, seed: state.roundingSeed() };
+}
+
+/** The one bias moves here: the same rules on one number. */
+export function updateBias(bias: Float32Array, moments: Float32Array | undefined, gradient: number, rule: Optimizer): void {
+  const value = bias[0] as number;
+  const g = gradient + rule.weightDecay * value;
+  const before = moments?.[0] ?? 0;
+  const moment = rule.kind === 'sgd' ? rule.momentum * before + g : before + g * g;
+  const direction = rule.kind === 'sgd' ? moment : g / (Math.sqrt(moment) + rule.eps);
+  bias[0] = value - rule.learningRate * direction;
+  if (moments) moments[0] = moment;
+}

@@ -1,0 +1,82 @@
+// How a head's own step moves its weights. An optimizer is data, as a margin is; its arithmetic is fused into the backend's step.
+import { checkChoice, checkNumber, checkOptions } from '../checks.js';
+import { describe, failure, HypersphereError } from '../errors.js';
+
+export interface SgdOptions {
+  /** > 0, default 0.1. */
+  readonly learningRate?: number;
+  /** In [0, 1), default 0.9; 0 needs no state. */
+  readonly momentum?: number;
+  /** ≥ 0, default 0; of the weights as they are, not decoupled. */
+  readonly weightDecay?: number;
+}
+
+export interface Sgd {
+  readonly kind: 'sgd';
+  readonly learningRate: number;
+  readonly momentum: number;
+  readonly weightDecay: number;
+}
+
+/**
+ * Stochastic gradient descent as PyTorch's `SGD` without dampening: g ← g + weightDecay·w, v ← momentum·v + g, w ← w − learningRate·v.
+ * insightface trains its heads with learningRate 0.1, momentum 0.9, weightDecay 5e-4.
+ * @throws ERR_TYPE, ERR_OPTION_RANGE
+ */
+export function sgd(options: SgdOptions = {}): Sgd {
+  options = checkOptions(options, ['learningRate', 'momentum', 'weightDecay']);
+  const learningRate = checkLearningRate(options.learningRate ?? 0.1);
+  const momentum = checkNumber('options.momentum', options.momentum ?? 0.9, { min: 0, max: 1 });
+  if (momentum === 1) throw failure('ERR_OPTION_RANGE', 'options.momentum', 'a number in [0, 1)', '1');
+  const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, { min: 0 });
+  return Object.freeze({ kind: 'sgd', learningRate, momentum, weightDecay });
+}
+
+export interface AdaGradOptions {
+  /** > 0, default 0.1. */
+  readonly learningRate?: number;
+  /** > 0, default 1e-10. */
+  readonly eps?: number;
+  /** ≥ 0, default 0. */
+  readonly weightDecay?: number;
+}
+
+export interface AdaGrad {
+  readonly kind: 'adaGrad';
+  readonly learningRate: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+}
+
+/**
+ * AdaGrad (Duchi et al. 2011) as PyTorch's `Adagrad`: g ← g + weightDecay·w, a ← a + g², w ← w − learningRate·g / (√a + eps).
+ * @throws ERR_TYPE, ERR_OPTION_RANGE
+ */
+export function adaGrad(options: AdaGradOptions = {}): AdaGrad {
+  options = checkOptions(options, ['learningRate', 'eps', 'weightDecay']);
+  const learningRate = checkLearningRate(options.learningRate ?? 0.1);
+  const eps = checkNumber('options.eps', options.eps ?? 1e-10, { min: 0, exclusive: true });
+  const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, { min: 0 });
+  return Object.freeze({ kind: 'adaGrad', learningRate, eps, weightDecay });
+}
+
+export type Optimizer = Sgd | AdaGrad;
+
+export function checkLearningRate(value: unknown): number {
+  return checkNumber('options.learningRate', value, { min: 0, exclusive: true });
+}
+
+/** Checks an optimizer that may have come from JSON by passing its numbers through its own factory. */
+export function remakeOptimizer(optimizer: Optimizer): Optimizer {
+  if (typeof optimizer !== 'object' || optimizer === null)
+    throw failure('ERR_TYPE', 'options.optimizer', 'an optimizer such as sgd()', describe(optimizer));
+  const { kind, ...numbers } = optimizer;
+  const factory = checkChoice('options.optimizer.kind', kind, ['sgd', 'adaGrad']) === 'sgd' ? sgd : adaGrad;
+  try {
+    return factory(numbers);
+  } catch (error) {
+    if (!(error instanceof HypersphereError)) throw error;
+    const { code, argument, expected, received } = error;
+    throw failure(code, argument.replace('options', 'options.optimizer'), expected, received);
+  }
+}

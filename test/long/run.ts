@@ -1,0 +1,42 @@
+// npm run verify:long: what takes too long for every change. `-- kills 20` or `-- million --classes 20000 --steps 100` runs one part, smaller.
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Command, Option } from 'commander';
+import { killSaves } from './kill-saves.js';
+import { largeFile } from './large-file.js';
+import { type MillionOptions, million, trainMillion } from './million.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'hypersphere-long-'));
+const print = (line: string): void => console.log(line);
+const seed = Date.now() % 2 ** 32;
+
+async function kills(rounds: number): Promise<void> {
+  const { saves, interrupted } = await killSaves(rounds, folder, seed);
+  print(`${rounds} kills (seed ${seed}), ${interrupted} of them in the middle of a save, ${saves} saves, nothing torn`);
+  if (interrupted === 0) throw new Error('no kill met a save: this has shown nothing');
+}
+
+async function large(): Promise<void> {
+  await largeFile(folder);
+  print('a tensor of more than 4 GiB came back');
+}
+
+const program = new Command('verify:long').action(async () => {
+  await kills(200);
+  await large();
+  trainMillion(million, print);
+});
+program.command('kills').argument('[rounds]', 'how many', Number, 200).action(kills);
+program.command('large').action(large);
+const train = program.command('million').action((flags: MillionOptions) => trainMillion({ ...million, ...flags }, print));
+for (const name of ['classes', 'dim', 'batch', 'steps', 'identities'] as const)
+  train.option(`--${name} <n>`, `default ${million[name]}`, Number);
+train.option('--sample-rate <r>', 'default 1', Number);
+train.addOption(new Option('--precision <p>').choices(['float32', 'bfloat16']));
+
+try {
+  await program.parseAsync();
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
