@@ -6,15 +6,18 @@
 #include "distances_gradient.h"
 #include "normalize.h"
 #include "nearest.h"
+#include "store.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
 const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
     hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
+    hypersphere::PanelStart,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
     hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
+    hypersphere::StoreBlock,  hypersphere::StoreTransposed,
 };
