@@ -1,5 +1,5 @@
 // hypersphere/promises: the same names as the package, off the event loop. Only what can leave the loop is here: `matmul`,
-// `distances`, `normalize`, their gradients, `nearest` and `centerLoss`. Everything else exists in the synchronous face alone, and belongs in
+// `distances`, `normalize`, their gradients, `nearest`, `search` (a Gallery's) and `centerLoss`. Everything else exists in the synchronous face alone, and belongs in
 // a worker. `updateCenters` stays there on purpose: it works in place, and an abort or an error would leave half of the centers moved.
 //
 // Memory: an ordinary ArrayBuffer can be detached or resized while an op runs, so inputs in one are copied at the call and may
@@ -19,12 +19,21 @@ import {
   splitArguments,
 } from './distances.js';
 import { allocated, describe, failure } from './errors.js';
+import { type Gallery, prepareSearch } from './heads/gallery.js';
 import { type CenterLossOptions, type CenterLossResult, centerLossOptions, resolveCenterLoss } from './losses/center.js';
 import type { Backward, OptionalGradients } from './losses/outputs.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
 import type { Bfloat16Matrix, IndexMatrix, Matrix } from './matrix.js';
 import { fromNative, type NativeTask, type NativeTasks } from './native/binding.js';
-import { type NearestOptions, type Neighbours, nearestOptions, resolveNearest, splitGallery } from './nearest.js';
+import {
+  type NearestOptions,
+  type Neighbours,
+  nearestOptions,
+  resolveNearest,
+  type SearchOptions,
+  searchOptions,
+  splitGallery,
+} from './nearest.js';
 import { type NormalizeOptions, normalizeOptions, resolveNormalize, resolveNormalizeGradient } from './normalize.js';
 import type { Values } from './ops/types.js';
 
@@ -98,23 +107,32 @@ function onAbort(signal: AbortSignal, cancel: () => void): () => void {
 }
 
 /** Runs the op where it does not block the loop, if the backend can. The op's memory must be stable. */
-async function run<Name extends keyof NativeTasks>(
+function run<Name extends keyof NativeTasks>(
   name: Name,
   op: Parameters<NativeTasks[Name]>[0],
   signal: AbortSignal | undefined,
 ): Promise<Awaited<ReturnType<NativeTasks[Name]>['promise']>> {
   type Result = Awaited<ReturnType<NativeTasks[Name]>['promise']>;
-  signal?.throwIfAborted();
   const start = tasks()?.[name] as ((op: unknown) => NativeTask<Result>) | undefined;
+  return settled(start && (() => start(op)), () => (backend()[name] as (op: unknown) => Result)(op), signal);
+}
+
+/** What `start` leads to, or, without it, `compute` in a later turn of the loop. */
+async function settled<Result>(
+  start: (() => NativeTask<Result>) | undefined,
+  compute: () => Result,
+  signal: AbortSignal | undefined,
+): Promise<Result> {
+  signal?.throwIfAborted();
   if (!start) {
     await new Promise((resolve) => setImmediate(resolve));
     signal?.throwIfAborted();
-    return (backend()[name] as (op: unknown) => Result)(op);
+    return compute();
   }
   let result: Result;
   let forget: (() => void) | undefined;
   try {
-    const { promise, cancel } = start(op);
+    const { promise, cancel } = start();
     forget = signal && onAbort(signal, cancel);
     result = await promise;
   } catch (error) {
@@ -202,23 +220,55 @@ export async function nearest(
 ): Promise<Neighbours> {
   const [gallery, options] = splitGallery(second, more);
   const { signal, rest } = splitSignal(options, nearestOptions);
-  const { op, indices, distances, given } = resolveNearest(x, gallery, rest);
+  const { op, ...out } = resolveNearest(x, gallery, rest);
   const stableX = stable('x', floats(op.x));
   const labels = stable('options.labels', op.labels);
-  const names = { indices: 'options.out.indices', distances: 'options.out.distances' };
   const moved = {
     ...op,
     x: stableX,
     gallery: op.gallery === op.x ? stableX : stable('gallery', op.gallery as Float32Array | Uint16Array),
     labels,
     galleryLabels: op.galleryLabels === op.labels ? labels : stable('options.galleryLabels', op.galleryLabels),
-    indices: stableOutput(given.indices, indices, names.indices),
-    distances: stableOutput(given.distances, distances, names.distances),
+    ...stableNeighbours(out),
   };
   await run('nearest', moved, signal);
+  return deliveredNeighbours(moved, out);
+}
+
+/**
+ * `gallery.search(x, options)` off the event loop. On the TypeScript backend it runs on the loop, in a later turn. The gallery may be
+ * disposed meanwhile: its memory stays until the search has ended.
+ * Rejects with what `Gallery.search` throws, with ERR_TYPE for a growable SharedArrayBuffer, with ERR_DETACHED when an `out` was
+ * detached meanwhile, and with `signal.reason`.
+ */
+export async function search(gallery: Gallery, x: Matrix, options: SearchOptions & Abortable = {}): Promise<Neighbours> {
+  if (typeof (gallery as Partial<Gallery> | undefined)?.[prepareSearch] !== 'function') {
+    throw failure('ERR_TYPE', 'gallery', 'a Gallery', describe(gallery));
+  }
+  const { signal, rest } = splitSignal(options, searchOptions);
+  const { packed, op, out } = gallery[prepareSearch](x, rest);
+  const moved = { ...op, x: stable('x', floats(op.x)), labels: stable('options.labels', op.labels), ...stableNeighbours(out) };
+  await settled(packed.start && (() => packed.start?.(moved) as NativeTask), () => packed.search(moved), signal);
+  return deliveredNeighbours(moved, out);
+}
+
+const neighbourNames = { indices: 'options.out.indices', distances: 'options.out.distances' } as const;
+type NeighbourOutputs = Neighbours & { readonly given: Partial<Neighbours> };
+
+function stableNeighbours({ indices, distances, given }: NeighbourOutputs) {
   return {
-    indices: delivered(moved.indices, given.indices, indices, names.indices),
-    distances: delivered(moved.distances, given.distances, distances, names.distances),
+    indices: stableOutput(given.indices, indices, neighbourNames.indices),
+    distances: stableOutput(given.distances, distances, neighbourNames.distances),
+  };
+}
+
+function deliveredNeighbours(
+  written: { readonly indices: ArrayLike<number>; readonly distances: ArrayLike<number> },
+  { indices, distances, given }: NeighbourOutputs,
+): Neighbours {
+  return {
+    indices: delivered(written.indices, given.indices, indices, neighbourNames.indices),
+    distances: delivered(written.distances, given.distances, distances, neighbourNames.distances),
   };
 }
 

@@ -119,6 +119,18 @@ struct PanelProduct {
   size_t rows, cols, depth;
   size_t first_panel, last_panel;
   bool accumulate;  // go on from the sums in `out`
+  size_t out_row = 0;  // where `out` starts at another row than the first
+};
+
+// At most kBlockRows rows of results, gathered where they stay in cache, on their way to `out`.
+constexpr size_t kBlockRows = 256;
+struct BlockStore {
+  const float* block;
+  size_t block_stride;
+  size_t rows, cols;
+  float* out;
+  size_t out_stride;
+  bool streamed;  // past the caches
 };
 
 // What the epilogue of a product of rows needs to make distances of it; pointers are to the block's first row and column.
@@ -395,6 +407,8 @@ struct KernelTable {
   void (*norms_right)(const float* panels, size_t rows, size_t depth, float* sums);
   void (*invert_norms)(float* squared_norms, size_t count);
 
+  // First row of a left panel, or `rows` for the one past the last.
+  size_t (*panel_start)(size_t rows, size_t panel);
   void (*multiply)(const PanelProduct& product);
   void (*multiply_to_distances)(const PanelProduct& product, const DistanceBlock& block);
 
@@ -424,6 +438,9 @@ struct KernelTable {
   void (*through_unit_rows)(const UnitRows& rows);
   void (*update_weights)(const UpdateBlock& block);
   void (*narrow_stochastic)(const float* x, size_t count, const RoundingNoise& noise, uint16_t* out);
+  // The block as it is; its transpose.
+  void (*store_block)(const BlockStore& store);
+  void (*store_transposed)(const BlockStore& store);
 };
 
 }  // namespace hypersphere

@@ -5,7 +5,7 @@ import { checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, check
 import { failure } from '../errors.js';
 import type { Bfloat16Matrix, Matrix } from '../matrix.js';
 import { mostRows, type Neighbours, neighbours, resolveFilter, resolveOutputs, type SearchOptions, searchOptions } from '../nearest.js';
-import { type Metric, metrics, type PackedGallery } from '../ops/distances.js';
+import { type Metric, metrics, type PackedGallery, type SearchOp } from '../ops/distances.js';
 
 export interface GalleryOptions {
   /** Default `squaredEuclidean`; the largest come first for `dot` and `cosineSimilarity`. */
@@ -14,10 +14,14 @@ export interface GalleryOptions {
   readonly labels?: Labels;
 }
 
+/** What `search` of `hypersphere/promises` asks of a gallery; by this name so that the ESM and the CommonJS copy agree. Internal. */
+export const prepareSearch: unique symbol = Symbol.for('hypersphere.prepareSearch') as never;
+
 /**
  * Rows that are searched many times. They are copied, natively in the form the search reads, with their norms: 4 bytes an element,
- * for bfloat16 rows too, outside the JavaScript heap. Results have the bits of `nearest`. A gallery stays with the backend and the ISA
- * level it was made on. `dispose()` (or `using`) gives the memory back at once; else it goes with the object.
+ * 2 for bfloat16 rows, outside the JavaScript heap. Results have the bits of `nearest`. A gallery stays with the backend and the ISA
+ * level it was made on. `dispose()` (or `using`) gives the memory back at once, or when the searches that `hypersphere/promises` has
+ * under way have ended; else it goes with the object.
  */
 export class Gallery {
   /** M */
@@ -52,6 +56,13 @@ export class Gallery {
    * ERR_LABEL_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY
    */
   search(x: Matrix, options: SearchOptions = {}): Neighbours {
+    const { packed, op, out } = this[prepareSearch](x, options);
+    packed.search(op);
+    return neighbours(out);
+  }
+
+  /** Checks the arguments and lays out the search. */
+  [prepareSearch](x: Matrix, options: SearchOptions) {
     x = checkMatrix('x', x, this.dim);
     options = checkOptions(options, searchOptions);
     const n = x.shape[0];
@@ -63,8 +74,8 @@ export class Gallery {
     const { k, indices, distances } = out;
     checkMemory({ 'options.out.indices': indices, 'options.out.distances': distances }, { x, 'options.labels': labels });
     if (!this.#packed) throw failure('ERR_DETACHED', 'gallery', 'a gallery that is not disposed', 'a disposed one');
-    this.#packed.search({ x: x.data, n, k, filter, labels, indices: indices.data, distances: distances.data });
-    return neighbours(out);
+    const op: SearchOp = { x: x.data, n, k, filter, labels, indices: indices.data, distances: distances.data };
+    return { packed: this.#packed, op, out };
   }
 
   /** Gives the memory back; a search after it throws ERR_DETACHED. May be called again. */

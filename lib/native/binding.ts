@@ -87,6 +87,7 @@ type SearchArguments = [
 /** Packed rows that the addon keeps. */
 interface NativeGallery {
   search(...args: SearchArguments): void;
+  searchAsync(...args: SearchArguments): NativeTask;
   dispose(): void;
 }
 
@@ -198,13 +199,16 @@ function nearestArguments(op: NearestOp): NearestArguments {
   return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, floats(op.distances)];
 }
 
+function searchArguments({ x, n, k, filter, labels, indices, distances }: SearchOp): SearchArguments {
+  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances)];
+}
+
 function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {
   const rows = gallery as Float32Array | Uint16Array;
   const kept = addon.packGallery(rows, m, d, metrics.indexOf(metric), labels ?? new Int32Array(0), labels !== undefined);
   return {
-    search: translated((op: SearchOp) =>
-      kept.search(floats(op.x), op.n, op.k, filterIndex(op.filter), op.labels, op.indices, floats(op.distances)),
-    ),
+    search: translated((op: SearchOp) => kept.search(...searchArguments(op))),
+    start: (op) => kept.searchAsync(...searchArguments(op)),
     dispose: () => kept.dispose(),
   };
 }

@@ -90,7 +90,9 @@ export interface PackGalleryOp extends GalleryOp {
 
 export interface PackedGallery {
   search(op: SearchOp): void;
-  /** Gives the memory back; no search may follow. */
+  /** The same off the event loop, where the backend can. */
+  readonly start?: (op: SearchOp) => { readonly promise: Promise<void>; cancel(): void };
+  /** Gives the memory back, as soon as no started search needs it; no other may follow. */
   dispose(): void;
 }
 

@@ -46,6 +46,73 @@ HYPERSPHERE_INLINE void PairSums(const float* x, const float* const (&y)[kPairs]
   }
 }
 
+// Two rows of x against kBlockCols rows of y: as many pairs as leave registers for their operands. Each row is loaded once for all of
+// its pairs, so the arithmetic limits where PairSums waits for loads, and all pairs are folded together.
+#if defined(HYPERSPHERE_LEVEL_AVX512) || defined(HYPERSPHERE_LEVEL_NEON)
+constexpr size_t kBlockPairs = 16;
+#else
+constexpr size_t kBlockPairs = 8;
+#endif
+constexpr size_t kBlockCols = kBlockPairs / 2;
+
+// The tree of FoldLanes for kCount vectors at once: at each step the two halves of a vector are added, and the sums of two vectors
+// share one. Lane l of lanes[v], v a multiple of kLanes, becomes the sum of vector v + l.
+template <size_t kBy, size_t kCount>
+HYPERSPHERE_INLINE void FoldTogether(V (&lanes)[kCount]) {
+#pragma GCC unroll 16
+  for (size_t v = 0; v < kCount; v += kLanes) {
+#pragma GCC unroll 16
+    for (size_t i = v; i < v + kBy; i++) {
+      lanes[i] = MergeLow<kBy>(lanes[i], lanes[i + kBy], Lanes()) + MergeHigh<kBy>(lanes[i], lanes[i + kBy], Lanes());
+    }
+  }
+  if constexpr (kBy > 1) return FoldTogether<kBy / 2>(lanes);
+}
+
+// Squared differences with the bits of PairSums, of x[r] and y[c] in lane r·kBlockCols + c of the vectors. The row of y comes
+// first in the difference: the compiler would else load it from memory for each row of x again.
+HYPERSPHERE_INLINE void BlockSums(const float* const (&x)[2], const float* const (&y)[kBlockCols], size_t d, V (&sums)[kBlockPairs / kLanes]) {
+  V total[kParts][kBlockPairs];
+  const size_t whole = d / kVirtualLanes * kVirtualLanes;
+#pragma GCC unroll 4
+  for (size_t part = 0; part < kParts; part++) {
+    V lanes[kBlockPairs] = {};
+    size_t k = part * kLanes;
+    for (; k < whole; k += kVirtualLanes) {
+      const V a[2] = {Load(x[0] + k), Load(x[1] + k)};
+#pragma GCC unroll 8
+      for (size_t c = 0; c < kBlockCols; c++) {
+        const V b = Load(y[c] + k), first = b - a[0], second = b - a[1];
+        lanes[c] = Fma(first, first, lanes[c]);
+        lanes[kBlockCols + c] = Fma(second, second, lanes[kBlockCols + c]);
+      }
+    }
+    if (k < d) {
+      const size_t n = Least(kLanes, d - k);
+      const V a[2] = {LoadN(x[0] + k, n), LoadN(x[1] + k, n)};
+#pragma GCC unroll 8
+      for (size_t c = 0; c < kBlockCols; c++) {
+        const V b = LoadN(y[c] + k, n), first = b - a[0], second = b - a[1];  // 0 past the end, which leaves a sum as it is
+        lanes[c] = Fma(first, first, lanes[c]);
+        lanes[kBlockCols + c] = Fma(second, second, lanes[kBlockCols + c]);
+      }
+    }
+#pragma GCC unroll 16
+    for (size_t p = 0; p < kBlockPairs; p++) total[part][p] = lanes[p];
+  }
+#pragma GCC unroll 2
+  for (size_t half = kParts / 2; half > 0; half /= 2) {
+#pragma GCC unroll 2
+    for (size_t part = 0; part < half; part++) {
+#pragma GCC unroll 16
+      for (size_t p = 0; p < kBlockPairs; p++) total[part][p] += total[part + half][p];
+    }
+  }
+  FoldTogether<kLanes / 2>(total[0]);
+#pragma GCC unroll 4
+  for (size_t v = 0; v < kBlockPairs / kLanes; v++) sums[v] = total[0][v * kLanes];
+}
+
 // The same tree in float64, for the rare pairs and for what is needed once a row. The compiler may run it in vectors of any
 // width: separate multiplications and additions give one result.
 template <class Term>

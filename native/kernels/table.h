@@ -8,12 +8,14 @@
 #include "nearest.h"
 #include "softmax.h"
 #include "weights.h"
+#include "store.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
 const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
     hypersphere::PackRight,   hypersphere::NormsLeft,           hypersphere::NormsRight,  hypersphere::InvertNorms,
+    hypersphere::PanelStart,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
@@ -22,4 +24,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
+    hypersphere::StoreBlock,  hypersphere::StoreTransposed,
 };

@@ -74,7 +74,7 @@ HYPERSPHERE_INLINE void MultiplyPanels(const PanelProduct& product, const Epilog
     for (size_t col = 0; col < product.cols; col += kTileCols) {
       const size_t cols = Least(kTileCols, product.cols - col);
       const float* right = product.right + col * product.depth;
-      float* out = product.out + row * stride + col;
+      float* out = product.out + (row - product.out_row) * stride + col;
       if (Epilogue::kInPlace && cols == kTileCols) {
         tile(left, right, product.depth, out, stride, product.accumulate);
         continue;

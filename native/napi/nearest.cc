@@ -60,16 +60,16 @@ Napi::Value NearestAsync(const Napi::CallbackInfo& info) {
   return StartTask(args, "hypersphere.nearest", [op](const std::atomic<bool>* cancel) { return Nearest(op, cancel); });
 }
 
-// Owned by the two functions that JavaScript gets. What the packed rows weigh is accounted to the environment as long as they
-// are there: until `dispose`, or until both functions are collected.
+// Owned by the functions that JavaScript gets. What the packed rows weigh is accounted to the environment as long as they are there
+// for new searches: until `dispose`, or until all the functions are collected. A search under way has its own share in them.
 class Kept {
  public:
-  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_unique<PackedGallery>(m, d, metric)) {}
+  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_shared<PackedGallery>(m, d, metric)) {}
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
   ~Kept() { Dispose(); }
 
-  PackedGallery* Get() const { return gallery_.get(); }
+  const std::shared_ptr<PackedGallery>& Get() const { return gallery_; }
   void Account() { Adjust(accounted_ = static_cast<int64_t>(gallery_->bytes)); }
   void Dispose() {
     gallery_.reset();
@@ -83,13 +83,14 @@ class Kept {
   }
 
   napi_env env_;
-  std::unique_ptr<PackedGallery> gallery_;
+  std::shared_ptr<PackedGallery> gallery_;
   int64_t accounted_ = 0;
 };
 
-void SearchKept(const Napi::CallbackInfo& info, const PackedGallery* packed) {
-  const Args args(info, {"x", "n", "k", "filter", "labels", "indices", "distances"});
-  if (packed == nullptr) throw Failure(info.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
+Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances"}); }
+
+NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
+  if (packed == nullptr) throw Failure(args.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
   NearestOp op{};
   op.packed = packed;
   op.m = packed->m;
@@ -100,17 +101,28 @@ void SearchKept(const Napi::CallbackInfo& info, const PackedGallery* packed) {
   ReadFilter(args, 3, 4, op);
   op.gallery_labels = packed->labels;
   if (op.filter != Filter::kNone && packed->labels == nullptr) {
-    throw Failure(info.Env(), "ERR_OPTION_RANGE", "filter", "a gallery with labels", "one without");
+    throw Failure(args.Env(), "ERR_OPTION_RANGE", "filter", "a gallery with labels", "one without");
   }
   op.x = args.Floats(0, op.n, op.d);
   op.indices = args.Ints(5, op.n, op.k);
   op.distances = args.Floats(6, op.n, op.k);
   args.CheckApart({5, 6});
-  const Status status = Nearest(op, nullptr);
+  return op;
+}
+
+void SearchSync(const Napi::CallbackInfo& info, const Kept& kept) {
+  const Status status = Nearest(ReadSearch(SearchArgs(info), kept.Get().get()), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
-// { search, dispose }. An empty Int32Array stands for no labels.
+Napi::Value SearchAsync(const Napi::CallbackInfo& info, const Kept& kept) {
+  const Args args = SearchArgs(info);
+  const std::shared_ptr<const PackedGallery> packed = kept.Get();
+  const NearestOp op = ReadSearch(args, packed.get());
+  return StartTask(args, "hypersphere.search", [op, packed](const std::atomic<bool>* cancel) { return Nearest(op, cancel); });
+}
+
+// { search, searchAsync, dispose }. An empty Int32Array stands for no labels.
 Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Args args(info, {"gallery", "m", "d", "metric", "labels", "labelled"});
@@ -124,10 +136,10 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   if (status != Status::kOk) throw StatusFailure(env, status);
   kept->Account();
   Napi::Object result = Napi::Object::New(env);
-  result.Set("search", Napi::Function::New(
-                           env, [kept](const Napi::CallbackInfo& call) { SearchKept(call, kept->Get()); }, "search"));
-  result.Set("dispose", Napi::Function::New(
-                            env, [kept](const Napi::CallbackInfo&) { kept->Dispose(); }, "dispose"));
+  const auto add = [&](const char* name, auto function) { result.Set(name, Napi::Function::New(env, function, name)); };
+  add("search", [kept](const Napi::CallbackInfo& call) { SearchSync(call, *kept); });
+  add("searchAsync", [kept](const Napi::CallbackInfo& call) { return SearchAsync(call, *kept); });
+  add("dispose", [kept](const Napi::CallbackInfo&) { kept->Dispose(); });
   return result;
 }
 

@@ -1,5 +1,6 @@
 // A gallery that is packed once and searched many times: the panels of a product, or the rows as they are for the metrics
-// that compare pair by pair, with the norms or moments of its rows. It keeps the level it was packed for.
+// that compare pair by pair, with the norms or moments of its rows. bfloat16 rows stay bfloat16, in panels too: a search widens a
+// block of them for the second level of cache, and reads half from memory. It keeps the level it was packed for.
 #pragma once
 
 #include <stdlib.h>
@@ -14,9 +15,13 @@ struct PackedGallery {
   const KernelTable* kernels;
   size_t m, d;
   Metric metric;
-  float* panels = nullptr;  // ⌈m / tile_cols⌉ panels [d][tile_cols]; null for manhattan and snr
-  float* norms = nullptr;   // one a row, readable up to a whole panel
-  float* rows = nullptr;    // [m, d]; null where there are panels
+  // Of these four the one that the metric and the rows' type ask for: ⌈m / tile_cols⌉ panels [d][tile_cols], or, for manhattan and
+  // snr, rows [m, d].
+  float* panels = nullptr;
+  uint16_t* half_panels = nullptr;
+  float* rows = nullptr;
+  uint16_t* half_rows = nullptr;
+  float* norms = nullptr;  // one a row, readable up to a whole panel
   Moments* moments = nullptr;
   int32_t* labels = nullptr;  // [m], or null
   size_t bytes = 0;

@@ -70,6 +70,7 @@ class Search {
     runs_ = differences_ ? DivideUp(row_block_, kDifferenceRows) : 1;
     if (!shared_ && runs_ < kTasks) slices_ = Least(kTasks, op.m / Most(kFewestSliceCols, 4 * op.k));
     slices_ = Most(Least(slices_, kMostRanks / (row_block_ * stride_)), 1);
+    ready_ = op.packed != nullptr && op.packed->panels != nullptr;
     direct_ = !differences_ && op.packed == nullptr && op.n == 1;
   }
 
@@ -97,7 +98,8 @@ class Search {
  private:
   bool Allocate() {
     const size_t d = op_.d, block = shared_ ? chunk_ : col_block_;
-    const bool pack = !differences_ && op_.packed == nullptr;
+    const bool pack = !differences_ && !ready_;
+    const bool halves = op_.half_gallery != nullptr || (op_.packed != nullptr && op_.packed->half_rows != nullptr);
     workers_ = static_cast<size_t>(threads_);
     const size_t own = shared_ ? 1 : workers_;  // of what a task packs for itself
     const size_t left = space_.Add<float>(differences_ ? 0 : DivideUp(row_block_, kernels_.tile_rows) * kernels_.left_width * d);
@@ -107,7 +109,7 @@ class Search {
     const size_t x_moments = space_.Add<Moments>(op_.metric == Metric::kSnr ? op_.n : 0);
     const size_t panels = space_.Add<float>(pack && !direct_ ? RoundUp(block, kernels_.tile_cols) * d * own : 0);
     const size_t norms = space_.Add<float>(pack ? RoundUp(block, kernels_.tile_cols) * own : 0);
-    const size_t wide = space_.Add<float>(op_.half_gallery != nullptr ? block * d * own : 0);
+    const size_t wide = space_.Add<float>(halves ? block * d * own : 0);
     const size_t values = space_.Add<float>((differences_ ? kDifferenceRows * col_block_ : direct_ ? col_block_ : 0) * workers_);
     const size_t row = space_.Add<float>(op_.packed != nullptr ? d * workers_ : 0);
     const size_t moments = space_.Add<Moments>(op_.metric == Metric::kSnr ? col_block_ * workers_ : 0);
@@ -169,14 +171,19 @@ class Search {
   }
 
   const float* RowsOf(size_t col, size_t count, float* wide) const {
-    if (op_.packed != nullptr) return op_.packed->rows + col * op_.d;
-    if (op_.gallery != nullptr) return op_.gallery + col * op_.d;
-    kernels_.widen(op_.half_gallery + col * op_.d, count * op_.d, wide);
+    const float* const rows = op_.packed != nullptr ? op_.packed->rows : op_.gallery;
+    if (rows != nullptr) return rows + col * op_.d;
+    const uint16_t* const halves = op_.packed != nullptr ? op_.packed->half_rows : op_.half_gallery;
+    kernels_.widen(halves + col * op_.d, count * op_.d, wide);
     return wide;
   }
 
   Columns PackColumns(size_t col, size_t count, const Scratch& to) const {
-    if (op_.packed != nullptr) return {nullptr, op_.packed->panels + col * op_.d, op_.packed->norms + col};
+    if (ready_) return {nullptr, op_.packed->panels + col * op_.d, op_.packed->norms + col};
+    if (op_.packed != nullptr) {
+      kernels_.widen(op_.packed->half_panels + col * op_.d, RoundUp(count, kernels_.tile_cols) * op_.d, to.panels);
+      return {nullptr, to.panels, op_.packed->norms + col};
+    }
     const float* rows = RowsOf(col, count, to.wide);
     kernels_.pack_right({rows, op_.d, 1}, count, op_.d, to.panels);
     if (op_.metric != Metric::kDot) {
@@ -208,15 +215,16 @@ class Search {
       const auto pack = [&](size_t block, int) {
         PackColumns(start + block * col_block_, Least(col_block_, cols - block * col_block_), place(block));
       };
-      Status status = op_.packed != nullptr ? Status::kOk : ParallelFor(blocks, pack, cancel_, threads_);
+      Status status = ready_ ? Status::kOk : ParallelFor(blocks, pack, cancel_, threads_);
       if (status != Status::kOk) return status;
       const auto run = [&](size_t index, int worker) {
         float* const row = scratch_.row + static_cast<size_t>(worker) * d;
         for (size_t block = 0; block < blocks; block++) {
           const size_t at = block * col_block_, col = start + at;
           const Scratch packed = place(block);
-          const float* rows = op_.gallery != nullptr ? op_.gallery + col * d : packed.wide;
-          const Columns columns = op_.packed != nullptr ? PackColumns(col, 0, packed) : Columns{rows, packed.panels, packed.norms};
+          const float* rows = op_.packed != nullptr ? nullptr : op_.gallery != nullptr ? op_.gallery + col * d : packed.wide;
+          const float* norms = op_.packed != nullptr ? op_.packed->norms + col : packed.norms;
+          const Columns columns{rows, ready_ ? op_.packed->panels + col * d : packed.panels, norms};
           Multiply(columns, col, Least(col_block_, cols - at), index * panels / runs, (index + 1) * panels / runs, 0, row);
         }
       };
@@ -241,7 +249,12 @@ class Search {
       const Scratch own = Own(worker);
       EachBlock(slice, [&](size_t col, size_t count) {
         if (direct_) return Direct(col, count, slice, own);
-        Multiply(PackColumns(col, count, own), col, count, 0, panels, slice, own.row);
+        // A panel of bfloat16 is widened for the first level of cache; rows that are to be packed come in larger blocks.
+        const size_t step = op_.packed != nullptr && !ready_ ? kernels_.tile_cols : count;
+        for (size_t at = 0; at < count; at += step) {
+          const size_t some = Least(step, count - at);
+          Multiply(PackColumns(col + at, some, own), col + at, some, 0, panels, slice, own.row);
+        }
       });
     };
     const Status status = ParallelFor(slices_, search, cancel_, threads_);
@@ -306,6 +319,7 @@ class Search {
   const KernelTable& kernels_;
   int threads_;
   bool differences_, cosine_, shared_, direct_;
+  bool ready_;  // panels that need not be packed, nor widened
   size_t row_block_, col_block_, chunk_, runs_, slices_ = 1, workers_ = 1, capacity_, stride_;
   Workspace space_;
   float *left_ = nullptr, *left_norms_ = nullptr, *limits_ = nullptr;

@@ -1,6 +1,9 @@
 // The blocking of A·Bᵀ. Blocks of rows are packed once, by all threads, and shared; then each task packs a block of columns
 // for itself, small enough for the second level of cache, and runs it against a run of those rows. Where the depth is
 // blocked too, `out` carries the sums from one depth block to the next. All sizes follow from the shape alone.
+//
+// Self-distances are computed on one side of the diagonal, in blocks that stay in the second level of cache and leave from there
+// twice, as they are and transposed, past the caches where the result is too large for them.
 #include "product.h"
 
 #include "../cpu.h"
@@ -18,7 +21,8 @@ constexpr size_t kFewestRows = 256;                  // of a task: packing its c
 constexpr size_t kWantedTasks = 16;
 constexpr size_t kPanelsPerPackTask = 8;
 constexpr size_t kFewestMirrored = 512, kLeastMirroredDepth = 64;  // from which half the product saves more than mirroring costs
-constexpr size_t kMirrorRows = 64;
+constexpr size_t kDiagonalPanels = 4;  // at a time on the diagonal, where narrow steps leave more of the other side out
+constexpr size_t kFewestStreamed = size_t{8} << 20;  // floats of a result, 32 MiB
 
 // Equal blocks of at most `most`, whole multiples of `unit`.
 size_t BlockOf(size_t total, size_t most, size_t unit) {
@@ -35,12 +39,16 @@ class Run {
   Run(const ProductOp& op, const std::atomic<bool>* cancel) : op_(op), cancel_(cancel), kernels_(CurrentKernels()) {
     threads_ = ThreadsFor(op.rows, op.cols, op.depth);
     depth_block_ = BlockOf(op.depth, kMostDepth, 1);
-    row_block_ = BlockOf(op.rows, Most(kMostLeftFloats / depth_block_, kernels_.tile_rows), kernels_.tile_rows);
     col_block_ = BlockOf(op.cols, Least(kMostRightFloats / depth_block_, kMostRightCols), kernels_.tile_cols);
     col_blocks_ = DivideUp(op.cols, col_block_);
     // Sums and products commute, and so does every epilogue: the lower triangle has the bits of the upper one.
     const bool itself = op.distances != nullptr && op.distances->x == op.distances->y && op.rows == op.cols;
     symmetric_ = itself && op.rows >= kFewestMirrored && op.depth >= kLeastMirroredDepth;
+    // A block of columns on the diagonal lies in one block of rows: sums that later rows leave in `out` from one depth block to the
+    // next must not fall on what was mirrored before.
+    const size_t row_unit = symmetric_ ? col_block_ : kernels_.tile_rows;
+    row_block_ = BlockOf(op.rows, Most(kMostLeftFloats / depth_block_, row_unit), row_unit);
+    streamed_ = symmetric_ && op.rows * op.cols >= kFewestStreamed;
     row_runs_ = Most(Least(DivideUp(kWantedTasks, col_blocks_), Least(op.rows, row_block_) / kFewestRows), 1);
   }
 
@@ -56,9 +64,7 @@ class Run {
         depth_.start += depth_.count;
       } while (depth_.start < op_.depth);
     }
-    if (!symmetric_) return Status::kOk;
-    const auto mirror = [&](size_t block, int) { MirrorRows(block * kMirrorRows); };
-    return ParallelFor(DivideUp(op_.rows, kMirrorRows), mirror, cancel_, threads_);
+    return Status::kOk;
   }
 
  private:
@@ -70,15 +76,19 @@ class Run {
     const size_t left_norms = space_.Add<float>(op_.distances ? row_block_ : 0);
     const size_t right_norms = space_.Add<float>(op_.distances ? padded : 0);
     const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * workers : 0);
+    const size_t block = space_.Add<float>(symmetric_ ? kBlockRows * BlockStride() * workers : 0);
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
     right_ = space_.At<float>(right);
     left_norms_ = space_.At<float>(left_norms);
     right_norms_ = space_.At<float>(right_norms);
     own_norms_ = space_.At<float>(own_norms);
+    block_ = space_.At<float>(block);
     return true;
   }
 
+  // A line more than the columns: rows a power of two apart would share few places of the cache.
+  size_t BlockStride() const { return col_block_ + 16; }
   bool FirstDepth() const { return depth_.start == 0; }
   bool LastDepth() const { return depth_.start + depth_.count == op_.depth; }
   bool Cosine() const {
@@ -107,8 +117,10 @@ class Run {
     if (op_.distances != nullptr) kernels_.norms_left(left_, rows_.count, depth_.count, first, last, left_norms_);
   }
 
-  // One block of columns against one run of the packed rows.
-  void Columns(size_t block, size_t run, int worker) {
+  // One block of columns against one run of the packed rows. Of self-distances the longest columns come first, so that no thread is
+  // left with one when the others have finished.
+  void Columns(size_t index, size_t run, int worker) {
+    const size_t block = symmetric_ ? col_blocks_ - 1 - index : index;
     const Span cols{block * col_block_, Least(col_block_, op_.cols - block * col_block_)};
     const size_t panels = DivideUp(rows_.count, kernels_.tile_rows), first = run * panels / row_runs_;
     const size_t last = Least((run + 1) * panels / row_runs_, symmetric_ ? PanelsDownTo(cols.start + cols.count, panels) : panels);
@@ -116,51 +128,51 @@ class Run {
     float* right = right_ + static_cast<size_t>(worker) * col_block_ * depth_block_;
     kernels_.pack_right(Part(op_.right, cols.start), cols.count, depth_.count, right);
 
+    const float* norms = op_.distances != nullptr ? ColumnNorms(right, cols, run == 0 && rows_.start == 0, worker) : nullptr;
+    if (LastDepth() && symmetric_) return MultiplyMirrored(right, norms, cols, first, last, worker);
     float* out = op_.out + rows_.start * op_.cols + cols.start;
-    const PanelProduct product{left_,
-                               right,
-                               out,
-                               op_.cols,
-                               rows_.count,
-                               cols.count,
-                               depth_.count,
-                               first,
-                               last,
-                               !FirstDepth()};
-    if (op_.distances == nullptr) return kernels_.multiply(product);
+    Multiply({left_, right, out, op_.cols, rows_.count, cols.count, depth_.count, first, last, !FirstDepth()}, norms, cols.start);
+  }
 
-    const float* norms = ColumnNorms(right, cols, run == 0, worker);
-    if (!LastDepth()) return kernels_.multiply(product);
+  void Multiply(const PanelProduct& product, const float* norms, size_t col) {
+    if (op_.distances == nullptr || !LastDepth()) return kernels_.multiply(product);
     const DistancesOp& of = *op_.distances;
-    kernels_.multiply_to_distances(product, {of.x + rows_.start * of.d, of.y + cols.start * of.d, left_norms_, norms, of.d, of.metric});
+    kernels_.multiply_to_distances(product, {of.x + rows_.start * of.d, of.y + col * of.d, left_norms_, norms, of.d, of.metric});
   }
 
-  // How many panels of the current rows begin above row `end`, or a few more: a panel has at least rows / panels rows.
-  size_t PanelsDownTo(size_t end, size_t panels) const {
-    return end <= rows_.start ? 0 : Least(DivideUp(end - rows_.start, rows_.count / panels), panels);
-  }
-
-  // Fills rows [first, first + kMirrorRows) left of the diagonal. A square at a time goes through a buffer, for rows that are
-  // a power of two apart would evict one another between the reads of one line.
-  void MirrorRows(size_t first) {
-    const size_t rows = Least(kMirrorRows, op_.rows - first), stride = op_.cols;
-    float square[kMirrorRows][kMirrorRows];
-    for (size_t col = 0; col <= first; col += kMirrorRows) {
-      const size_t cols = Least(kMirrorRows, op_.cols - col);
-      for (size_t j = 0; j < cols; j++) {
-        const float* from = op_.out + (col + j) * stride + first;
-        for (size_t i = 0; i < rows; i++) square[i][j] = from[i];
-      }
-      for (size_t i = 0; i < rows; i++) {
-        float* to = op_.out + (first + i) * stride + col;
-        const size_t count = Least(cols, first + i - Least(first + i, col));
-        for (size_t j = 0; j < count; j++) to[j] = square[i][j];
-      }
+  // One block of columns of self-distances, down to the diagonal, by way of the worker's block. The task owns these columns above
+  // the diagonal and these rows left of it. Of its own square on the diagonal it mirrors too, so that most of one side need not be
+  // computed; but where sums of earlier depth blocks wait in that square it computes both sides, for those must not be overwritten.
+  void MultiplyMirrored(const float* right, const float* norms, Span cols, size_t first, size_t last, int worker) {
+    const size_t stride = BlockStride(), most = kBlockRows / kernels_.tile_rows, depth = depth_.count;
+    const auto row_of = [&](size_t panel) { return rows_.start + kernels_.panel_start(rows_.count, panel); };
+    float* const block = block_ + static_cast<size_t>(worker) * kBlockRows * stride;
+    for (size_t panel = first, end; panel < last; panel = end) {
+      end = Least(panel + most, last);
+      if (FirstDepth() && row_of(end) > cols.start) end = Least(panel + kDiagonalPanels, last);
+      const size_t row = row_of(panel), rows = Least(row_of(end), cols.start + cols.count) - row;
+      const size_t left_out = FirstDepth() && row > cols.start ? (row - cols.start) / kernels_.tile_cols * kernels_.tile_cols : 0;
+      const size_t col = cols.start + left_out, count = cols.count - left_out;
+      float* const out = op_.out + row * op_.cols + col;
+      if (!FirstDepth()) kernels_.store_block({out, op_.cols, rows, count, block, stride, false});
+      Multiply({left_, right + left_out * depth, block, stride, rows_.count, count, depth, panel, end, !FirstDepth(), row - rows_.start},
+               norms + left_out, col);
+      kernels_.store_block({block, stride, rows, count, out, op_.cols, streamed_});
+      const size_t mirrored = FirstDepth() ? rows : row < cols.start ? Least(rows, cols.start - row) : 0;
+      kernels_.store_transposed({block, stride, mirrored, count, op_.out + col * op_.cols + row, op_.cols, streamed_});
     }
   }
 
-  // Squares of earlier depth blocks are shared, kept by the first run of rows; the last block's are added in own memory, so
-  // that no two tasks write to one place.
+  // How many panels of the current rows begin above row `end`: a panel has at least rows / panels rows.
+  size_t PanelsDownTo(size_t end, size_t panels) const {
+    if (end <= rows_.start) return 0;
+    size_t count = Least(DivideUp(end - rows_.start, rows_.count / panels), panels);
+    while (kernels_.panel_start(rows_.count, count - 1) >= end - rows_.start) count--;
+    return count;
+  }
+
+  // Squares of earlier depth blocks are shared, kept by the first run of the first rows, which is never empty; the last block's are
+  // added in own memory, so that no two tasks write to one place.
   const float* ColumnNorms(const float* right, Span cols, bool keeper, int worker) {
     float* shared = right_norms_ + cols.start;
     float* own = own_norms_ + static_cast<size_t>(worker) * col_block_;
@@ -176,10 +188,10 @@ class Run {
   const std::atomic<bool>* cancel_;
   const KernelTable& kernels_;
   int threads_;
-  bool symmetric_;
+  bool symmetric_, streamed_;
   size_t depth_block_, row_block_, col_block_, col_blocks_, row_runs_;
   Workspace space_;
-  float *left_ = nullptr, *right_ = nullptr, *left_norms_ = nullptr, *right_norms_ = nullptr, *own_norms_ = nullptr;
+  float *left_ = nullptr, *right_ = nullptr, *left_norms_ = nullptr, *right_norms_ = nullptr, *own_norms_ = nullptr, *block_ = nullptr;
   Span rows_{}, depth_{};
 };
 

@@ -35,6 +35,22 @@ HYPERSPHERE_INLINE V Load(const float* p) { return *reinterpret_cast<const Unali
 HYPERSPHERE_INLINE void Store(V v, float* p) { *reinterpret_cast<UnalignedV*>(p) = v; }
 HYPERSPHERE_INLINE V Zero() { return V{}; }
 
+// A store past the caches, to an address that is a multiple of the vector's size. StreamFence() comes before whatever tells
+// another thread that the memory is written.
+#if defined(HYPERSPHERE_LEVEL_AVX512)
+HYPERSPHERE_INLINE void Stream(V v, float* p) { _mm512_stream_ps(p, v); }
+HYPERSPHERE_INLINE void StreamFence() { _mm_sfence(); }
+#elif defined(HYPERSPHERE_LEVEL_AVX2)
+HYPERSPHERE_INLINE void Stream(V v, float* p) { _mm256_stream_ps(p, v); }
+HYPERSPHERE_INLINE void StreamFence() { _mm_sfence(); }
+#elif defined(__SSE2__)
+HYPERSPHERE_INLINE void Stream(V v, float* p) { _mm_stream_ps(p, v); }
+HYPERSPHERE_INLINE void StreamFence() { _mm_sfence(); }
+#else
+HYPERSPHERE_INLINE void Stream(V v, float* p) { Store(v, p); }
+HYPERSPHERE_INLINE void StreamFence() {}
+#endif
+
 #if defined(HYPERSPHERE_LEVEL_AVX512)
 HYPERSPHERE_INLINE V Set(float x) { return _mm512_set1_ps(x); }
 HYPERSPHERE_INLINE V Fma(V a, V b, V c) { return _mm512_fmadd_ps(a, b, c); }

@@ -246,6 +246,13 @@ export const entries: readonly Entry[] = [
     options: { k: 2 },
     run: (i, o) => promises.nearest(m(i, 'x'), m(i, 'gallery'), o),
   },
+  {
+    name: 'search, a promise',
+    inputs: { x: [4, 3] },
+    out: { distances: [4, 2] },
+    options: { k: 2 },
+    run: (i, o) => promises.search(new hs.Gallery(probe), m(i, 'x'), o),
+  },
 ];
 
 /** All numbers of a result in the order of its keys, whatever its form; a margin in it has text and flags besides. */

@@ -90,6 +90,26 @@ void Self(Metric metric, const Floats& x, size_t d) {
   });
 }
 
+// A result too large for the caches, from and to addresses that lie on no cache line: nothing beside it is touched.
+void Streamed() {
+  const size_t n = 2901, d = 64, guard = 35;
+  const Floats x = Normals(n * d, 8), copy = x;
+  AtEveryLevel([&](const char* level) {
+    Floats out(n * n + 2 * guard, -7);
+    const Floats expected = Compute(Metric::kEuclidean, x, copy, d);
+    for (const int threads : {1, 3}) {
+      SetThreads(threads);
+      for (const size_t at : {guard, guard - 4}) {
+        std::fill(out.begin(), out.end(), -7.0f);
+        CHECK(Distances({x.data(), x.data(), out.data() + at, n, n, d, Metric::kEuclidean}, nullptr) == Status::kOk, "status");
+        CHECK(memcmp(out.data() + at, expected.data(), n * n * sizeof(float)) == 0, "%s, %d threads", level, threads);
+        for (size_t i = 0; i < out.size(); i = i + 1 == at ? at + n * n : i + 1) CHECK(out[i] == -7, "%s: written at %zu", level, i);
+      }
+    }
+    return expected;
+  });
+}
+
 // Every entry to a relative 5e-5 at worst, where its value is far below the norms; copies give exactly 0.
 void NearDuplicates() {
   for (const size_t d : {3, 128, 512, 1000}) {
@@ -192,12 +212,15 @@ int main() {
     AgainstOracle(metric, Normals(600 * 1601, 3), Normals(33 * 1601, 4), 1601);  // several blocks of depth, runs of rows
     Alone(metric, Normals(61 * 100, 5), Normals(45 * 100, 6), 100);
     Alone(metric, Normals(61 * 900, 5, 1, 4), Normals(45 * 900, 6, 1, 4), 900);
+    Alone(metric, Normals(61 * 100, 5, 1, 100), Normals(45 * 100, 6, 1, 100), 100);  // tiles full of near duplicates
+    Alone(metric, Normals(30 * 37, 5, 1, 9), Normals(75 * 37, 6, 1, 9), 37);
     Self(metric, Normals(70 * 33, 7), 33);
     Self(metric, Normals(128 * 20, 7), 20);
     Self(metric, Normals(613 * 70, 7), 70);  // large enough to be mirrored
     Self(metric, Normals(70 * 800, 7, 1, 100), 800);
   }
-  Self(Metric::kCosineDistance, Normals(2090 * 801, 7, 1, 1), 801);  // several blocks of rows and of depth
+  Self(Metric::kCosineDistance, Normals(1400 * 1536, 7, 1, 1), 1536);  // several blocks of rows and of depth
+  Streamed();
   NearDuplicates();
   Extremes();
   ReferenceVectors();

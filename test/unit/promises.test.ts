@@ -1,7 +1,7 @@
 import { expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
-import { alloc, type Matrix } from '../../lib/index.js';
-import { centerLoss, distances, distancesGradient, matmul, nearest, normalize, normalizeGradient } from '../../lib/promises.js';
+import { alloc, Gallery, type Matrix } from '../../lib/index.js';
+import { centerLoss, distances, distancesGradient, matmul, nearest, normalize, normalizeGradient, search } from '../../lib/promises.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, onBothBackends } from '../helpers/native.js';
 
@@ -83,6 +83,38 @@ onBothBackends('promises', () => {
     const plain = { data: new Float32Array(600), shape: [20, 30] as const };
     expect(await distances(x, y, { out: plain })).toBe(plain);
     expect(plain.data).toEqual(hs.distances(x, y).data);
+  });
+
+  it('search a gallery, which may be disposed meanwhile', async () => {
+    const labels = Int32Array.from({ length: 30 }, (_, i) => i % 3);
+    const half = { data: hs.toBfloat16(y.data), shape: y.shape };
+    for (const rows of [y, half]) {
+      const gallery = new Gallery(rows, { labels, metric: 'euclidean' });
+      const options = { k: 5, filter: 'same', labels: labels.slice(0, 20) } as const;
+      const expected = gallery.search(x, options);
+      expect(await search(gallery, x, options)).toEqual(expected);
+      const indices = { data: new Int32Array(new SharedArrayBuffer(400)), shape: [20, 5] as const };
+      const found = await search(gallery, shared(x), { ...options, out: { indices } });
+      expect(found.indices).toBe(indices);
+      expect([...indices.data]).toEqual([...expected.indices.data]);
+      const input = { ...x, data: x.data.slice() };
+      const promise = search(gallery, input, options);
+      input.data.fill(9);
+      options.labels.fill(7);
+      gallery.dispose();
+      expect(await promise).toEqual(expected);
+      await expect(search(gallery, x)).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'gallery' });
+    }
+    const gallery = new Gallery(y);
+    const reason = new Error('enough');
+    await expect(search(gallery, x, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
+    await expect(search(gallery, y, { k: 31 })).rejects.toMatchObject({ code: 'ERR_OPTION_RANGE', argument: 'options.k' });
+    await expect(search({} as never, x)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'gallery' });
+    await expect(search(undefined as never, x)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'gallery' });
+    const out = { indices: { data: new Int32Array(20), shape: [20, 1] as const } };
+    const searching = search(gallery, x, { out });
+    structuredClone(out.indices.data.buffer, { transfer: [out.indices.data.buffer] });
+    await expect(searching).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'options.out.indices.data' });
   });
 
   it('refuse growable shared memory', async () => {
@@ -174,6 +206,21 @@ describeNative('promises off the loop', () => {
     expect(settled).toBe(0);
     for (const other of others) other.abort('stop');
     expect((await Promise.allSettled(busy)).every(({ status }) => status === 'rejected')).toBe(true);
+  });
+
+  it('stop a running search; a gallery that was disposed meanwhile goes with it', async () => {
+    const rows = alloc(20_000, 400);
+    rows.data.fill(0.5);
+    const gallery = new Gallery(rows, { metric: 'dot' });
+    const queries = { data: rows.data.subarray(0, 2000 * 400), shape: [2000, 400] as const };
+    const begun = performance.now();
+    await search(gallery, queries);
+    const whole = performance.now() - begun;
+    const controller = new AbortController();
+    const promise = search(gallery, queries, { signal: controller.signal });
+    gallery.dispose();
+    setTimeout(() => controller.abort('stop'), whole / 10);
+    await expect(promise).rejects.toBe('stop');
   });
 
   it('serve many at once', async () => {
