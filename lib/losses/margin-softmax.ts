@@ -4,9 +4,10 @@ import { failure } from '../errors.js';
 import { remake } from '../margins/index.js';
 import type { Margin } from '../margins/types.js';
 import type { Matrix } from '../matrix.js';
+import type { MarginSoftmaxResult as OpResult } from '../ops/softmax.js';
 import { resolveClassification } from './classification.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
-import { headOptions, headOutputs, type LinearCrossEntropyOptions, memoryOf } from './softmax.js';
+import { headOp, headOptions, headOutputs, type LinearCrossEntropyOptions, memoryOf } from './softmax.js';
 
 export interface MarginSoftmaxOptions extends LinearCrossEntropyOptions {
   /**
@@ -62,41 +63,36 @@ export function marginSoftmax(
   labels: Labels,
   options: MarginSoftmaxOptions,
 ): OptionalGradients<MarginSoftmaxResult> {
+  const { op, finish } = resolveMarginSoftmax(x, weights, labels, options);
+  return finish(backend().marginSoftmax(op));
+}
+
+export const marginSoftmaxOptions = [...headOptions, 'margin'] as const;
+
+/** Checks the arguments and lays out the op; `finish` makes the result of the op's. */
+export function resolveMarginSoftmax(x: Matrix, weights: Matrix, labels: Labels, options: MarginSoftmaxOptions) {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   weights = checkMatrix('weights', weights, d);
-  options = checkOptions(options, [...headOptions, 'margin']);
-  const margin = remake(options.margin);
+  options = checkOptions(options, marginSoftmaxOptions);
+  const given = options.margin;
+  const margin = remake(given);
   const k = margin.kind === 'subCenters' || margin.kind === 'softTriple' ? margin.k : 1;
   const classes = weights.shape[0] / k;
   if (!Number.isInteger(classes)) throw failure('ERR_SHAPE', 'weights', `a multiple of k = ${k} rows`, `${weights.shape[0]}`);
   const bias = checkBias(margin, options.bias, classes);
   checkEntryLoss(margin, options);
   const head = headOutputs(options, n, d, classes, k);
-  const op = resolveClassification(labels, n, classes, options);
-  checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(op) });
-  const { logits, gradEmbeddings, gradWeights, workspaceBytes } = head;
-  const gradBias = bias && head.wanted ? new Float32Array(bias.length) : undefined;
-  const { loss, regularizer, state } = backend().marginSoftmax({
-    ...op,
-    x: x.data,
-    weights: weights.data,
-    bias,
-    d,
-    margin,
-    workspaceBytes,
-    logits: logits?.data,
-    gradX: gradEmbeddings?.data,
-    gradWeights: gradWeights?.data,
-    gradBias,
-  });
-  return {
+  const labelled = resolveClassification(labels, n, classes, options);
+  checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(labelled) });
+  const { op, finish } = headOp(head, { ...labelled, x: x.data, weights: weights.data, bias, d, margin });
+  const result = ({ loss, regularizer, state }: OpResult): OptionalGradients<MarginSoftmaxResult> => ({
     loss,
-    perExample: op.perExample as Float32Array,
-    margin: next(margin, state) ?? options.margin,
+    margin: next(margin, state) ?? given,
     ...present({ regularizer: margin.kind === 'magFace' ? regularizer : undefined }),
-    ...present({ logits, gradEmbeddings, gradWeights, gradBias }),
-  };
+    ...finish(),
+  });
+  return { op, finish: result, head };
 }
 
 function checkBias(margin: Margin, bias: Float32Array | undefined, classes: number): Float32Array | undefined {

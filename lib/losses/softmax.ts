@@ -14,6 +14,7 @@ import {
 import { outputOf, zeros } from '../fresh.js';
 import { softmaxMargin } from '../margins/softmax.js';
 import type { Matrix } from '../matrix.js';
+import type { MarginSoftmaxOp, MarginSoftmaxResult } from '../ops/softmax.js';
 import { type ClassificationOptions, classificationOptions, resolveClassification } from './classification.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
@@ -87,6 +88,12 @@ export function softmaxCrossEntropy(
   labels: Labels,
   options: SoftmaxCrossEntropyOptions = {},
 ): OptionalGradients<SoftmaxCrossEntropyResult> {
+  const { op, finish } = resolveSoftmaxCrossEntropy(logits, labels, options);
+  return finish(backend().softmaxCrossEntropy(op));
+}
+
+/** Checks the arguments and lays out the op; `finish` makes the result of the loss. */
+export function resolveSoftmaxCrossEntropy(logits: Matrix, labels: Labels, options: SoftmaxCrossEntropyOptions) {
   logits = checkMatrix('logits', logits);
   options = checkOptions(options, classificationOptions);
   const out = checkOut(options.out, ['gradLogits']);
@@ -95,8 +102,12 @@ export function softmaxCrossEntropy(
   const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
   const op = resolveClassification(labels, n, classes, options);
   checkMemory({ 'options.out.gradLogits': gradLogits }, { logits, ...memoryOf(op) });
-  const loss = backend().softmaxCrossEntropy({ ...op, logits: logits.data, gradLogits: gradLogits?.data });
-  return { loss, perExample: op.perExample as Float32Array, ...present({ gradLogits }) };
+  const finish = (loss: number): OptionalGradients<SoftmaxCrossEntropyResult> => ({
+    loss,
+    perExample: op.perExample as Float32Array,
+    ...present({ gradLogits }),
+  });
+  return { op: { ...op, logits: logits.data, gradLogits: gradLogits?.data }, finish, gradLogits, given: out };
 }
 
 export interface LinearCrossEntropyOptions extends ClassificationOptions {
@@ -146,6 +157,12 @@ export function linearCrossEntropy(
   labels: Labels,
   options: LinearCrossEntropyOptions = {},
 ): OptionalGradients<LinearCrossEntropyResult> {
+  const { op, finish } = resolveLinearCrossEntropy(x, weights, labels, options);
+  return finish(backend().marginSoftmax(op));
+}
+
+/** Checks the arguments and lays out the op; `finish` makes the result of the op's. */
+export function resolveLinearCrossEntropy(x: Matrix, weights: Matrix, labels: Labels, options: LinearCrossEntropyOptions) {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   weights = checkMatrix('weights', weights, d);
@@ -154,35 +171,23 @@ export function linearCrossEntropy(
   const { bias } = options;
   if (bias !== undefined) checkVector('options.bias', bias, classes);
   const head = headOutputs(options, n, d, classes);
-  const op = resolveClassification(labels, n, classes, options);
-  checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(op) });
-  const gradBias = bias && head.wanted ? new Float32Array(classes) : undefined;
-  const { logits, gradEmbeddings, gradWeights, workspaceBytes } = head;
-  const { loss } = backend().marginSoftmax({
-    ...op,
-    x: x.data,
-    weights: weights.data,
-    bias,
-    d,
-    margin: softmaxMargin(),
-    workspaceBytes,
-    logits: logits?.data,
-    gradX: gradEmbeddings?.data,
-    gradWeights: gradWeights?.data,
-    gradBias,
-  });
-  return { loss, perExample: op.perExample as Float32Array, ...present({ logits, gradEmbeddings, gradWeights, gradBias }) };
+  const labelled = resolveClassification(labels, n, classes, options);
+  checkMemory(head.memory, { x, weights, 'options.bias': bias, ...memoryOf(labelled) });
+  const { op, finish } = headOp(head, { ...labelled, x: x.data, weights: weights.data, bias, d, margin: softmaxMargin() });
+  return { op, finish: ({ loss }: Scalars): OptionalGradients<LinearCrossEntropyResult> => ({ loss, ...finish() }), head };
 }
 
 export const headOptions = [...classificationOptions, 'bias', 'logits', 'workspaceBytes'] as const;
 
+export type Head = ReturnType<typeof headOutputs>;
+
 /** The outputs of a classification head over x [n, d] and weights [classes·k, d], and what it may use, checked. */
 export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: number, classes: number, k = 1) {
-  const out = checkOut(options.out, ['gradEmbeddings', 'gradWeights']);
+  const given = checkOut(options.out, ['gradEmbeddings', 'gradWeights']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const withLogits = checkBoolean('options.logits', options.logits ?? false);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const gradWeights = gradientOutput('gradWeights', out.gradWeights, wanted, classes * k, d);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', given.gradEmbeddings, wanted, n, d);
+  const gradWeights = gradientOutput('gradWeights', given.gradWeights, wanted, classes * k, d);
   const workspaceBytes = checkInteger('options.workspaceBytes', options.workspaceBytes ?? 96 * 2 ** 20, 1);
   return {
     wanted,
@@ -190,8 +195,24 @@ export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: nu
     logits: withLogits ? zeros(n, classes) : undefined,
     gradEmbeddings,
     gradWeights,
+    given,
     memory: { 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradWeights': gradWeights },
   };
+}
+
+type Scalars = Pick<MarginSoftmaxResult, 'loss'>;
+type HeadInputs = Omit<MarginSoftmaxOp, 'workspaceBytes' | 'logits' | 'gradX' | 'gradWeights' | 'gradBias'>;
+
+/** The op on these outputs; `finish` gives those that were asked for. */
+export function headOp({ wanted, workspaceBytes, logits, gradEmbeddings, gradWeights }: Head, inputs: HeadInputs) {
+  const gradBias = inputs.bias && wanted ? new Float32Array(inputs.bias.length) : undefined;
+  const gradients = { gradX: gradEmbeddings?.data, gradWeights: gradWeights?.data, gradBias };
+  const op: MarginSoftmaxOp = { ...inputs, workspaceBytes, logits: logits?.data, ...gradients };
+  const finish = () => ({
+    perExample: inputs.perExample as Float32Array,
+    ...present({ logits, gradEmbeddings, gradWeights, gradBias }),
+  });
+  return { op, finish };
 }
 
 /** The caller's memory that a classification op reads, for the aliasing check. */

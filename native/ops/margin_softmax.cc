@@ -32,7 +32,7 @@ class Run {
         // Once weights move, the call goes on to its end.
         cancel_(cancel),
         kernels_(CurrentKernels()),
-        threads_(ThreadsFor(op.n, op.classes * op.margin.k, op.d)),
+        threads_(ThreadsFor(Most(op.n, 1), op.classes * op.margin.k, op.d)),
         k_(op.margin.k),
         chunk_classes_(kSoftmaxCols / k_),
         chunks_(DivideUp(op.classes, chunk_classes_)),
@@ -211,6 +211,7 @@ class Run {
   }
 
   void ForwardChunk(size_t index, size_t block_index, const Own& own) {
+    if (op_.n == 0) return;
     const Chunk chunk = ChunkAt(index);
     const float* weights = weights_.Load(chunk.first, chunk.classes, own.weights);
     if (UnitWeights()) kernels_.unit_scales(weights, chunk.cols, op_.d, own.scales);
@@ -273,8 +274,8 @@ class Run {
     if (UnitWeights()) kernels_.unit_scales(weights, chunk.cols, d, own.scales);
     float* const gradients = op_.update != nullptr ? own.gradients : op_.grad_weights == nullptr ? nullptr : op_.grad_weights + chunk.first * k_ * d;
     if (op_.grad_bias != nullptr) memset(own.bias_sums, 0, chunk.classes * sizeof(float));
-    if (!kept) PackWeights(weights, chunk, own);
-    if (wants_x_) kernels_.pack_right({weights, 1, d}, d, chunk.cols, own.side);
+    if (!kept && op_.n > 0) PackWeights(weights, chunk, own);
+    if (wants_x_ && op_.n > 0) kernels_.pack_right({weights, 1, d}, d, chunk.cols, own.side);
     if (op_.n == 0 && wants_w_) memset(gradients, 0, chunk.cols * d * sizeof(float));
     for (size_t r = 0; r < row_blocks_; r++) {
       float* const logits = LogitsOf(index, r, own);

@@ -233,6 +233,26 @@ export const entries: readonly Entry[] = [
     run: (i, o) => promises.normalizeGradient(m(i, 'x'), m(i, 'gradOutput'), o),
   },
   {
+    name: 'softmaxCrossEntropy, a promise',
+    inputs: { logits: [4, 3] },
+    out: { gradLogits: [4, 3] },
+    run: (i, o) => promises.softmaxCrossEntropy(m(i, 'logits'), labels, o),
+  },
+  {
+    name: 'linearCrossEntropy, a promise',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    options: { bias: Float32Array.of(0.5, -1) },
+    run: (i, o) => promises.linearCrossEntropy(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  {
+    name: 'marginSoftmax, a promise',
+    inputs: { x: [4, 3], weights: [2, 3] },
+    out: { gradEmbeddings: [4, 3], gradWeights: [2, 3] },
+    options: { margin: hs.magFace() },
+    run: (i, o) => promises.marginSoftmax(m(i, 'x'), m(i, 'weights'), labels, o),
+  },
+  {
     name: 'centerLoss, a promise',
     inputs: { x: [4, 3], centers: [2, 3] },
     out: { gradEmbeddings: [4, 3], gradCenters: [2, 3] },

@@ -1,7 +1,19 @@
 import { expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { alloc, Gallery, type Matrix } from '../../lib/index.js';
-import { centerLoss, distances, distancesGradient, matmul, nearest, normalize, normalizeGradient, search } from '../../lib/promises.js';
+import {
+  centerLoss,
+  distances,
+  distancesGradient,
+  linearCrossEntropy,
+  marginSoftmax,
+  matmul,
+  nearest,
+  normalize,
+  normalizeGradient,
+  search,
+  softmaxCrossEntropy,
+} from '../../lib/promises.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, onBothBackends } from '../helpers/native.js';
 
@@ -53,6 +65,30 @@ onBothBackends('promises', () => {
     await expect(centerLoss(x, labels, y, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
     const growable = { data: new Float32Array(new SharedArrayBuffer(840, { maxByteLength: 1680 })), shape: [30, 7] as const };
     await expect(centerLoss(x, labels, growable)).rejects.toMatchObject({ code: 'ERR_TYPE', argument: 'centers' });
+  });
+
+  it('give the softmax losses of the synchronous functions', async () => {
+    const labels = Int32Array.from({ length: 20 }, (_, i) => (i * i) % 30);
+    const [classWeights, bias] = [Float32Array.from({ length: 30 }, (_, i) => i % 4), Float32Array.from({ length: 30 }, (_, i) => i / 30)];
+    const logits = hs.matmul(x, y, { transposeB: true });
+    for (const options of [{}, { classWeights }, { gradients: false }, { reduction: 'none', labelSmoothing: 0.1 }] as const) {
+      expect(await softmaxCrossEntropy(logits, labels, options)).toEqual(hs.softmaxCrossEntropy(logits, labels, options));
+      expect(await linearCrossEntropy(x, y, labels, { ...options, bias })).toEqual(
+        hs.linearCrossEntropy(x, y, labels, { ...options, bias }),
+      );
+      const withMargin = { ...options, margin: hs.magFace(), logits: true };
+      expect(await marginSoftmax(x, y, labels, withMargin)).toEqual(hs.marginSoftmax(x, y, labels, withMargin));
+    }
+    const out = { gradEmbeddings: alloc(20, 7), gradWeights: { data: new Float32Array(210), shape: [30, 7] as const } };
+    const expected = hs.marginSoftmax(x, y, labels, { margin: hs.arcFace() });
+    const changing = Int32Array.from(labels);
+    const promise = marginSoftmax(x, y, changing, { margin: hs.arcFace(), out });
+    changing.fill(-1);
+    expect((await promise).gradWeights.data).toBe(out.gradWeights.data);
+    expect(out.gradWeights.data).toEqual(expected.gradWeights.data);
+    expect([...out.gradEmbeddings.data]).toEqual([...expected.gradEmbeddings.data]);
+    const reason = new Error('enough');
+    await expect(linearCrossEntropy(x, y, labels, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason);
   });
 
   it('copy ordinary labels at the call', async () => {
