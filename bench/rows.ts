@@ -33,6 +33,17 @@ function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
   );
 }
 
+/** For what is too large to draw normals for: uniform in [−0.5, 0.5). */
+function uniforms(rows: number, cols: number, seed: number): Matrix {
+  const data = new Float32Array(rows * cols);
+  let state = seed;
+  for (let i = 0; i < data.length; i++) {
+    state = (Math.imul(state, 1664525) + 1013904223) | 0;
+    data[i] = state * 2 ** -32;
+  }
+  return matrix(data, cols);
+}
+
 const onTs: Bar = { peer: 'ts', atLeast: 15 };
 
 function dot(b: number, d: number, c: number, ...bars: Bar[]): Row {
@@ -81,14 +92,14 @@ function search(n: number, m: number, d: number, k: number, ...bars: Bar[]): Row
     bars,
     tooSlowOnTs: 2 * n * m * d > 5e9,
     prepare: () => {
-      const [x, gallery] = [normals(n, d, 5), normals(m, d, 6)];
+      const [x, gallery] = m > 1e6 ? [uniforms(n, d, 5), uniforms(m, d, 6)] : [normals(n, d, 5), normals(m, d, 6)];
       const out = { indices: { data: new Int32Array(n * k), shape: [n, k] as const }, distances: matrix(new Float32Array(n * k), k) };
       return () => nearest(x, gallery, { k, out });
     },
   };
 }
 
-/** The update alone; the same batch each time, as the peer does it. */
+/** The update alone; the same batch each time, as the peer does it. Centers that no label names are never touched, so never resident. */
 function centerUpdate(b: number, d: number, c: number, ...bars: Bar[]): Row {
   return {
     op: 'centerUpdate',
@@ -118,10 +129,12 @@ export const rows: readonly Row[] = [
   pairwise('euclidean', 1024, 128, {}, { peer: 'torch', atLeast: 1.3 }, onTs),
   pairwise('euclidean', 4096, 128, {}, { peer: 'torch', atLeast: 1.8 }),
   pairwise('euclidean', 10000, 512, {}, { peer: 'torch', atLeast: 1.15 }),
-  search(1000, 100000, 128, 10, { peer: 'faiss', atLeast: 2 }),
+  search(1000, 100000, 128, 10, { peer: 'faiss', atLeast: 2 }, { peer: 'onnxruntime', atLeast: 2 }, { peer: 'usearch', atLeast: 25 }),
   search(10, 100000, 128, 10, onTs),
   search(1, 100000, 128, 10, { peer: 'memory', atLeast: 0.8 }),
+  search(1, 2_000_000, 128, 10, { peer: 'memory', atLeast: 0.8 }), // larger than any last level of cache
   centerUpdate(1024, 512, 10_000, { peer: 'torch', atLeast: 4 }),
-  centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }, { peer: 'torchDense', atLeast: 1000 }),
   centerUpdate(1024, 512, 1_000_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
 ];

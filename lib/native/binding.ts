@@ -110,6 +110,8 @@ export interface Addon {
   updateCenters(...args: [...CenterArguments, alpha: number]): void;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
+  /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
+  workspacePeak(): number;
   nearest(...args: NearestArguments): void;
   nearestAsync(...args: NearestArguments): NativeTask;
   packGallery(

@@ -1,9 +1,10 @@
-// What JavaScript's own allocations lack.
+// What JavaScript's own allocations lack, and what an op takes beside them.
 #if defined(__linux__)
 #include <sys/mman.h>
 #include <unistd.h>
 #endif
 
+#include "../ops/workspace.h"
 #include "args.h"
 #include "ops.h"
 
@@ -27,10 +28,16 @@ void AdviseHuge(const Napi::CallbackInfo& info) {
 #endif
 }
 
+// Bytes of scratch memory, the most at one time since this was last asked, for the bench.
+Napi::Value WorkspacePeak(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Workspace::TakePeak()));
+}
+
 }  // namespace
 
 void ExportMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("adviseHuge", Napi::Function::New(env, AdviseHuge, "adviseHuge"));
+  exports.Set("workspacePeak", Napi::Function::New(env, WorkspacePeak, "workspacePeak"));
 }
 
 }  // namespace hypersphere
