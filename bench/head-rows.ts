@@ -12,21 +12,9 @@ import {
   matrix,
   sgd,
 } from '../lib/index.js';
-import type { Bar, Row } from './rows.js';
+import { type Bar, type Row, uniforms } from './row.js';
 
 type Shape = readonly [batch: number, dim: number, classes: number];
-
-/** Uniform with this standard deviation: a million classes of normal numbers would take a minute to draw. */
-function uniforms(rows: number, cols: number, seed: number, deviation: number): Matrix {
-  const data = new Float32Array(rows * cols);
-  const factor = (deviation * Math.sqrt(12)) / 2 ** 32;
-  let state = seed;
-  for (let i = 0; i < data.length; i++) {
-    state = (Math.imul(state, 1664525) + 1013904223) | 0;
-    data[i] = factor * state;
-  }
-  return matrix(data, cols);
-}
 
 function labelsOf(batch: number, classes: number): Int32Array {
   const random = createRandom(9);

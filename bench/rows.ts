@@ -1,29 +1,7 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
 import { createRandom, distances, type Matrix, matmul, matrix, nearest, updateCenters } from '../lib/index.js';
-
-export interface Bar {
-  /**
-   * Whose time over ours: the name of a peer, of an earlier row's op, of a backend; `peak` for the share of the fused multiply-add peak,
-   * `memory` for the share of the bandwidth of reading.
-   */
-  readonly peer: string;
-  readonly atLeast: number;
-}
-
-export interface Row {
-  readonly op: string;
-  /** As the peers name it: rows, then columns or dimensions. */
-  readonly shape: readonly number[];
-  readonly flops: number;
-  /** Read at least, where memory is what limits. */
-  readonly bytes?: number;
-  /** Of the native backend at its best level with all threads, unless the bar's peer is `ts`: then avx2 and one thread. */
-  readonly bars: readonly Bar[];
-  /** Allocates the inputs and returns the call to time. */
-  readonly prepare: () => () => unknown;
-  /** One call takes many seconds there. */
-  readonly tooSlowOnTs?: boolean;
-}
+import { headRows } from './head-rows.js';
+import { type Bar, type Row, uniforms } from './row.js';
 
 function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
   const random = createRandom(seed);
@@ -81,14 +59,14 @@ function search(n: number, m: number, d: number, k: number, ...bars: Bar[]): Row
     bars,
     tooSlowOnTs: 2 * n * m * d > 5e9,
     prepare: () => {
-      const [x, gallery] = [normals(n, d, 5), normals(m, d, 6)];
+      const [x, gallery] = m > 1e6 ? [uniforms(n, d, 5), uniforms(m, d, 6)] : [normals(n, d, 5), normals(m, d, 6)];
       const out = { indices: { data: new Int32Array(n * k), shape: [n, k] as const }, distances: matrix(new Float32Array(n * k), k) };
       return () => nearest(x, gallery, { k, out });
     },
   };
 }
 
-/** The update alone; the same batch each time, as the peer does it. */
+/** The update alone; the same batch each time, as the peer does it. Centers that no label names are never touched, so never resident. */
 function centerUpdate(b: number, d: number, c: number, ...bars: Bar[]): Row {
   return {
     op: 'centerUpdate',
@@ -118,10 +96,13 @@ export const rows: readonly Row[] = [
   pairwise('euclidean', 1024, 128, {}, { peer: 'torch', atLeast: 1.3 }, onTs),
   pairwise('euclidean', 4096, 128, {}, { peer: 'torch', atLeast: 1.8 }),
   pairwise('euclidean', 10000, 512, {}, { peer: 'torch', atLeast: 1.15 }),
-  search(1000, 100000, 128, 10, { peer: 'faiss', atLeast: 2 }),
+  search(1000, 100000, 128, 10, { peer: 'faiss', atLeast: 2 }, { peer: 'onnxruntime', atLeast: 2 }, { peer: 'usearch', atLeast: 25 }),
   search(10, 100000, 128, 10, onTs),
   search(1, 100000, 128, 10, { peer: 'memory', atLeast: 0.8 }),
+  search(1, 2_000_000, 128, 10, { peer: 'memory', atLeast: 0.8 }), // larger than any last level of cache
   centerUpdate(1024, 512, 10_000, { peer: 'torch', atLeast: 4 }),
-  centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }, { peer: 'torchDense', atLeast: 1000 }),
   centerUpdate(1024, 512, 1_000_000, { peer: 'torch', atLeast: 4 }),
+  centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
+  ...headRows,
 ];

@@ -4,9 +4,11 @@ import { writeFileSync } from 'node:fs';
 import { Command } from 'commander';
 import { Bench } from 'tinybench';
 import { type Isa, info, setBackend, setIsa, setThreads } from '../lib/index.js';
-import { limits, peerTimes, type Times } from './peers/index.js';
+import { limits, type PeerTimes, peerTimes, type Times } from './peers/index.js';
 import { euclideanLoop } from './peers/loop.js';
-import { type Bar, type Row, rows } from './rows.js';
+import { extraMiB } from './peers/memory.js';
+import type { Bar, Row } from './row.js';
+import { rows } from './rows.js';
 
 interface Setting {
   /** One of ours, or the name of a peer. */
@@ -15,7 +17,7 @@ interface Setting {
   readonly threads: number;
 }
 
-interface Timing extends Setting, Times {
+interface Timing extends Setting, PeerTimes {
   readonly op: string;
   readonly shape: readonly number[];
   readonly gflops: number;
@@ -50,6 +52,8 @@ function apply({ backend, isa, threads }: Setting): void {
 
 const label = ({ backend, isa, threads }: Setting): string => (isa ? `${backend} ${isa} ×${threads}` : backend);
 
+const memory = (extra: number | null): string => (extra === null ? '' : `  ${extra.toFixed(1)} MiB extra`);
+
 function printBar(bar: Bar, value: number | undefined): void {
   const verdict = value === undefined ? 'not measured here' : value >= bar.atLeast ? 'reached' : 'MISSED';
   console.log(`    against ${bar.peer}: ${value?.toFixed(2) ?? '-'}, asked for ${bar.atLeast}: ${verdict}`);
@@ -68,6 +72,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   for (const setting of settings) {
     if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
     apply(setting);
+    const extra = extraMiB(call);
     const times = await time(key, call);
     const timing = {
       op: row.op,
@@ -76,11 +81,12 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
       ...times,
       gflops: row.flops / times.ms / 1e6,
       peakGflops: machine.peak(setting),
+      extraMiB: extra,
     };
     timings.push(timing);
     const rate = `${timing.ms.toFixed(3).padStart(10)} ms ${timing.gflops.toFixed(1).padStart(8)} GFLOP/s`;
     const share = timing.peakGflops ? `  ${((100 * timing.gflops) / timing.peakGflops).toFixed(0)} % of peak` : '';
-    console.log(`${row.op.padEnd(22)} ${`[${row.shape}]`.padEnd(18)} ${label(setting).padEnd(18)}${rate}${share}`);
+    console.log(`${row.op.padEnd(22)} ${`[${row.shape}]`.padEnd(18)} ${label(setting).padEnd(18)}${rate}${share}${memory(extra)}`);
   }
   const [best] = timings;
   if (!best || row.bars.length === 0) return timings;
@@ -108,6 +114,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   }
   for (const [peer, times] of others) {
     const { op, shape } = row;
+    console.log(`    ${peer}: ${times.ms.toFixed(3)} ms${memory(times.extraMiB)}`);
     timings.push({ op, shape, backend: peer, isa: null, threads: 2, ...times, gflops: row.flops / times.ms / 1e6, peakGflops: null });
   }
   return timings;

@@ -131,6 +131,11 @@ export function adviseHuge(data: Float32Array): void {
   if (data.byteLength >= hugeBytes) serving()?.addon.adviseHuge(data, data.length);
 }
 
+/** Bytes of native scratch memory, the most at one time since this was last asked; undefined where TypeScript serves. Internal, for the bench. */
+export function workspacePeak(): number | undefined {
+  return serving()?.addon.workspacePeak();
+}
+
 /** The ops that leave the event loop, or undefined where the TypeScript backend serves. Internal. */
 export function tasks(): NativeTasks | undefined {
   return serving()?.tasks;

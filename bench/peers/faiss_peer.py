@@ -1,11 +1,10 @@
 """What a faiss user would run, on this CPU: one JSON line for each op and shape named. faiss_peer.py squaredEuclidean:1024,1024,128 …"""
-import json
 import sys
 
 import faiss
 import numpy as np
 
-from timing import timed
+from timing import report
 
 
 def squared_euclidean(n, m, d):
@@ -29,5 +28,4 @@ for key in sys.argv[1:]:
     if op not in OPS:
         continue
     shape = [int(n) for n in shape.split(",")]
-    ms, lo, hi = timed(OPS[op](*shape))
-    print(json.dumps(dict(op=op, shape=shape, ms=round(ms, 4), lo=round(lo, 4), hi=round(hi, 4))), flush=True)
+    report(op, shape, OPS[op](*shape))

@@ -1,5 +1,7 @@
 // Other libraries and the machine's own limits, each in a process of its own. What is not installed is said once and left out.
-//   PyTorch: HYPERSPHERE_TORCH_PYTHON, a Python that has it; faiss: HYPERSPHERE_FAISS_PYTHON; limits: cmake and a compiler.
+//   PyTorch: HYPERSPHERE_TORCH_PYTHON, a Python that has it; faiss: HYPERSPHERE_FAISS_PYTHON; onnxruntime and usearch:
+//   HYPERSPHERE_NODE_PEERS, a folder where `npm install --ignore-scripts onnxruntime-node usearch` was run (290 MB, so no dependency
+//   of this package); limits: cmake and a compiler.
 import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 
@@ -12,9 +14,12 @@ interface Peer {
 }
 
 const python = process.env['HYPERSPHERE_PYTHON'] ?? 'python3';
+const nodePeer = (name: string): Peer => ({ name, command: process.execPath, args: [join(folder, `peers/${name}_peer.mjs`)] });
 const peers: Peer[] = [
   { name: 'torch', command: process.env['HYPERSPHERE_TORCH_PYTHON'] ?? python, args: [join(folder, 'peers/torch_peer.py')] },
   { name: 'faiss', command: process.env['HYPERSPHERE_FAISS_PYTHON'] ?? python, args: [join(folder, 'peers/faiss_peer.py')] },
+  nodePeer('onnxruntime'),
+  nodePeer('usearch'),
 ];
 const absent = new Set<string>();
 
@@ -25,9 +30,14 @@ export interface Times {
   readonly hi: number;
 }
 
-/** Times of every peer that knows this op and shape. */
-export function peerTimes(key: string, avx512: boolean): Map<string, Times> {
-  const times = new Map<string, Times>();
+export interface PeerTimes extends Times {
+  /** Memory of the first call beyond inputs and outputs, with what the library sets up at it; null where the system does not tell. */
+  readonly extraMiB: number | null;
+}
+
+/** Times of every peer that knows this op and shape; a peer's second way of doing it is called by the peer's name and the way's. */
+export function peerTimes(key: string, avx512: boolean): Map<string, PeerTimes> {
+  const times = new Map<string, PeerTimes>();
   for (const { name, command, args } of peers) {
     if (absent.has(name)) continue;
     // Unpinned threads of a peer end up on one core, which would flatter us.
@@ -37,7 +47,12 @@ export function peerTimes(key: string, avx512: boolean): Map<string, Times> {
     if (status !== 0) {
       absent.add(name);
       console.log(`    ${name} is not measured: ${stderr?.trim().split('\n').at(-1) ?? 'not installed'}`);
-    } else if (stdout.trim()) times.set(name, JSON.parse(stdout) as Times);
+    } else {
+      for (const line of stdout.trim().split('\n').filter(Boolean)) {
+        const { way = '', ...found } = JSON.parse(line) as PeerTimes & { way?: string };
+        times.set(name + way, found);
+      }
+    }
   }
   return times;
 }

@@ -1,14 +1,13 @@
 """What a PyTorch user would run, on this CPU: one JSON line for each op and shape named. torch_peer.py dot:64,64,1000 …"""
-import json
 import sys
 
 import torch
 
-from timing import timed
+from timing import report
 
 
 def dot(b, d, c):
-    x, w, out = torch.randn(b, d), torch.randn(c, d), torch.empty(b, c)
+    x, w, out = torch.randn(b, d), torch.randn(c, d), torch.zeros(b, c)
     return lambda: torch.mm(x, w.T, out=out)
 
 
@@ -29,6 +28,19 @@ def center_update(b, d, c):
     return run
 
 
+def center_update_dense(b, d, c):
+    """As most published code has it: a mask of batch by classes."""
+    x, centers, y = torch.randn(b, d), torch.randn(c, d), torch.randint(0, c, (b,))
+    classes = torch.arange(c)
+
+    def run():
+        mask = (y[:, None] == classes).float()
+        counts = mask.sum(0)[:, None]
+        centers.sub_(0.5 * (counts * centers - mask.T @ x) / (1 + counts))
+
+    return run
+
+
 OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update}
 for key in sys.argv[1:]:
     op, shape = key.split(":")
@@ -36,5 +48,6 @@ for key in sys.argv[1:]:
         continue
     shape = [int(n) for n in shape.split(",")]
     with torch.no_grad():
-        ms, lo, hi = timed(OPS[op](*shape))
-    print(json.dumps(dict(op=op, shape=shape, ms=round(ms, 4), lo=round(lo, 4), hi=round(hi, 4))), flush=True)
+        report(op, shape, OPS[op](*shape), fresh=op != "dot")
+        if op == "centerUpdate" and shape[1] * shape[2] <= 10**8:
+            report(op, shape, center_update_dense(*shape), way="Dense")

@@ -126,6 +126,8 @@ export interface Addon {
   softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
+  /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
+  workspacePeak(): number;
   nearest(...args: NearestArguments): void;
   nearestAsync(...args: NearestArguments): NativeTask;
   packGallery(

@@ -1,6 +1,6 @@
-// What JavaScript's own allocations lack.
+// What JavaScript's own allocations lack, and what an op takes beside them.
 #include "../ops/huge_pages.h"
-
+#include "../ops/workspace.h"
 #include "args.h"
 #include "ops.h"
 
@@ -14,10 +14,16 @@ void AdviseHugeArray(const Napi::CallbackInfo& info) {
   AdviseHuge(args.Floats(0, length, 1), length * sizeof(float));
 }
 
+// Bytes of scratch memory, the most at one time since this was last asked, for the bench.
+Napi::Value WorkspacePeak(const Napi::CallbackInfo& info) {
+  return Napi::Number::New(info.Env(), static_cast<double>(Workspace::TakePeak()));
+}
+
 }  // namespace
 
 void ExportMemory(Napi::Env env, Napi::Object exports) {
   exports.Set("adviseHuge", Napi::Function::New(env, AdviseHugeArray, "adviseHuge"));
+  exports.Set("workspacePeak", Napi::Function::New(env, WorkspacePeak, "workspacePeak"));
 }
 
 }  // namespace hypersphere

@@ -28,6 +28,11 @@ class Workspace {
 
   bool Allocate() {
     if (overflow_) return false;
+    const size_t held = Held().fetch_add(bytes_, std::memory_order_relaxed) + bytes_;
+    size_t most = MostHeld().load(std::memory_order_relaxed);
+    while (most < held && !MostHeld().compare_exchange_weak(most, held, std::memory_order_relaxed)) {
+    }
+    counted_ = bytes_;
     block_ = Kept().exchange(nullptr, std::memory_order_acquire);
     if (block_ != nullptr && block_->bytes >= bytes_) return true;
     free(block_);
@@ -44,10 +49,14 @@ class Workspace {
     return reinterpret_cast<T*>((start + kLine - 1) / kLine * kLine + place);
   }
 
+  // The most bytes that all calls together have asked for at one time since this was last asked.
+  static size_t TakePeak() { return MostHeld().exchange(Held().load(std::memory_order_relaxed), std::memory_order_relaxed); }
+
   Workspace() = default;
   Workspace(const Workspace&) = delete;
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
+    Held().fetch_sub(counted_, std::memory_order_relaxed);
     if (block_ != nullptr && block_->bytes <= kMostKept) block_ = Kept().exchange(block_, std::memory_order_acq_rel);
     free(block_);
   }
@@ -66,8 +75,17 @@ class Workspace {
     return kept;
   }
 
+  static std::atomic<size_t>& Held() {
+    static std::atomic<size_t> held{0};
+    return held;
+  }
+  static std::atomic<size_t>& MostHeld() {
+    static std::atomic<size_t> most{0};
+    return most;
+  }
+
   Block* block_ = nullptr;
-  size_t bytes_ = 0;
+  size_t bytes_ = 0, counted_ = 0;
   bool overflow_ = false;
 };
 
