@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { ClassifierHead, type ClassifierHeadOptions } from '../../lib/index.js';
+import { SafetensorsFile } from '../../lib/safetensors.js';
 import { normalMatrix } from '../helpers/data.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-head-'));
@@ -49,6 +50,33 @@ describe('a saved head', () => {
     head.grow(classes + 2);
     expect(loaded.step(x, labels)).toEqual(head.step(x, labels));
     expect(loaded.weights).toEqual(head.weights);
+  });
+
+  it('shows that rows outside a sample keep their momentum, to the bit', async () => {
+    const [many, rate] = [60, 0.2];
+    const head = new ClassifierHead({ classes: many, dim, margin: hs.arcFace({ s: 16 }), sampleRate: rate });
+    const stored = async (): Promise<Uint32Array[]> => {
+      await head.save(path);
+      const file = await SafetensorsFile.open(path);
+      const [weights, momentum] = [new Float32Array(many * dim), new Float32Array(many * dim)];
+      await file.read([
+        { name: 'weights', into: weights },
+        { name: 'momentum', into: momentum },
+      ]);
+      await file.close();
+      return [new Uint32Array(weights.buffer), new Uint32Array(momentum.buffer)];
+    };
+    for (let step = 0; step < 4; step++) head.step(x, labels);
+    const [weightsBefore, before] = (await stored()) as [Uint32Array, Uint32Array];
+    head.step(x, labels);
+    const [weightsAfter, after] = (await stored()) as [Uint32Array, Uint32Array];
+    const changed = (a: Uint32Array, b: Uint32Array): number[] =>
+      Array.from({ length: many }, (_, c) => c).filter((c) => a.subarray(c * dim, (c + 1) * dim).some((v, j) => v !== b[c * dim + j]));
+    expect(changed(before, after)).toEqual(changed(weightsBefore, weightsAfter));
+    expect(changed(before, after).length).toBe(12);
+    // Some of the others had momentum to lose.
+    const moving = Array.from({ length: many }, (_, c) => c).filter((c) => before.subarray(c * dim, (c + 1) * dim).some((v) => v !== 0));
+    expect(moving.length).toBeGreaterThan(12);
   });
 
   it('cannot be moved while it is written, but read', async () => {
