@@ -21,7 +21,7 @@ export interface Shard {
 }
 
 export interface ClassifierHeadOptions {
-  /** C, at least 1: of all shards together. One shard's weights are one array, of fewer than 2³² elements on Node 20. */
+  /** C, at least 1: of all shards together. */
   readonly classes: number;
   /** D, at least 1. */
   readonly dim: number;
