@@ -16,7 +16,18 @@ import {
   type PackGalleryOp,
   type SearchOp,
 } from '../ops/distances.js';
+import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
+import {
+  type CrossEntropyArguments,
+  crossEntropyArguments,
+  type HeadArguments,
+  headArguments,
+  headResult,
+  type SoftmaxArguments,
+  softmaxArguments,
+  softmaxGradientArguments,
+} from './softmax.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
 export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
@@ -109,6 +120,11 @@ export interface Addon {
   updateCenters(...args: [...CenterArguments, alpha: number]): void;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
+  softmax(...args: SoftmaxArguments): void;
+  softmaxCrossEntropy(...args: CrossEntropyArguments): void;
+  softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
+  marginSoftmax(...args: HeadArguments): void;
+  marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   nearest(...args: NearestArguments): void;
   nearestAsync(...args: NearestArguments): NativeTask;
   packGallery(
@@ -125,8 +141,13 @@ export interface Addon {
 
 type LongDistanceOps = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest';
 /** What may be long enough to leave the event loop. */
-type LongOps = Pick<DistanceOps, LongDistanceOps> & Pick<CenterOps, 'centerLoss'>;
-export type NativeOps = LongOps & Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> & Pick<CenterOps, 'updateCenters'>;
+type LongOps = Pick<DistanceOps, LongDistanceOps> &
+  Pick<CenterOps, 'centerLoss'> &
+  Pick<SoftmaxOps, 'softmaxCrossEntropy' | 'marginSoftmax'>;
+export type NativeOps = LongOps &
+  Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
+  Pick<CenterOps, 'updateCenters'> &
+  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
   readonly [Name in keyof LongOps]: (op: Parameters<LongOps[Name]>[0]) => NativeTask<ReturnType<LongOps[Name]>>;
@@ -217,6 +238,18 @@ export function nativeOps(addon: Addon): NativeOps {
       return loss[0] as number;
     }),
     updateCenters: translated((op: UpdateCentersOp) => addon.updateCenters(...centerArguments(op), op.alpha)),
+    softmax: translated((op: SoftmaxOp) => addon.softmax(...softmaxArguments(op))),
+    softmaxGradient: translated((op: SoftmaxGradientOp) => addon.softmax(...softmaxGradientArguments(op))),
+    softmaxCrossEntropy: translated((op: SoftmaxCrossEntropyOp) => {
+      const loss = new Float64Array(1);
+      addon.softmaxCrossEntropy(...crossEntropyArguments(op, loss));
+      return loss[0] as number;
+    }),
+    marginSoftmax: translated((op: MarginSoftmaxOp) => {
+      const result = new Float64Array(4);
+      addon.marginSoftmax(...headArguments(op, result));
+      return headResult(result);
+    }),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
     toBfloat16: translated(({ x, out }) => addon.toBfloat16(x, x.length, out)),
@@ -235,6 +268,16 @@ export function nativeTasks(addon: Addon): NativeTasks {
       const loss = new Float64Array(1);
       const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
       return { promise: promise.then(() => loss[0] as number), cancel };
+    },
+    softmaxCrossEntropy: (op) => {
+      const loss = new Float64Array(1);
+      const { promise, cancel } = addon.softmaxCrossEntropyAsync(...crossEntropyArguments(op, loss));
+      return { promise: promise.then(() => loss[0] as number), cancel };
+    },
+    marginSoftmax: (op) => {
+      const result = new Float64Array(4);
+      const { promise, cancel } = addon.marginSoftmaxAsync(...headArguments(op, result));
+      return { promise: promise.then(() => headResult(result)), cancel };
     },
     nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
   };

@@ -6,6 +6,8 @@
 #include "distances_gradient.h"
 #include "normalize.h"
 #include "nearest.h"
+#include "softmax.h"
+#include "weights.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
 
@@ -17,4 +19,7 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
     hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
+    hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
+    hypersphere::UnitScales,
+    hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
 };

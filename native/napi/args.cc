@@ -109,7 +109,7 @@ double* Args::Doubles(size_t index, size_t length) const {
   return static_cast<double*>(Elements(index, napi_float64_array, "a Float64Array", length, 1));
 }
 
-std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) const {
+std::vector<int32_t> Args::CopiedLabels(size_t index, size_t rows) const {
   const int32_t* given = static_cast<const int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, 1));
   std::vector<int32_t> labels;
   try {
@@ -117,10 +117,31 @@ std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) con
   } catch (const std::bad_alloc&) {
     throw StatusFailure(info_.Env(), Status::kOutOfMemory);
   }
+  return labels;
+}
+
+void Args::FailLabel(size_t index, size_t row, size_t classes, int32_t label) const {
+  throw Failure(info_.Env(), "ERR_LABEL_RANGE", std::string(names_[index]) + "[" + std::to_string(row) + "]",
+                "integers in [0, " + std::to_string(classes) + ")", std::to_string(label));
+}
+
+std::vector<int32_t> Args::Labels(size_t index, size_t rows, size_t classes) const {
+  std::vector<int32_t> labels = CopiedLabels(index, rows);
   for (size_t i = 0; i < rows; i++) {
-    if (labels[i] >= 0 && static_cast<size_t>(labels[i]) < classes) continue;
-    throw Failure(info_.Env(), "ERR_LABEL_RANGE", std::string(names_[index]) + "[" + std::to_string(i) + "]",
-                  "integers in [0, " + std::to_string(classes) + ")", std::to_string(labels[i]));
+    if (labels[i] < 0 || static_cast<size_t>(labels[i]) >= classes) FailLabel(index, i, classes, labels[i]);
+  }
+  return labels;
+}
+
+std::vector<int32_t> Args::LabelsOrNone(size_t index, size_t rows, size_t classes, double ignore, bool elsewhere) const {
+  std::vector<int32_t> labels = CopiedLabels(index, rows);
+  for (size_t i = 0; i < rows; i++) {
+    const int32_t label = labels[i];
+    if (static_cast<double>(label) == ignore) {
+      labels[i] = kIgnored;
+    } else if (!(elsewhere && label == kElsewhere) && (label < 0 || static_cast<size_t>(label) >= classes)) {
+      FailLabel(index, i, classes, label);
+    }
   }
   return labels;
 }

@@ -42,10 +42,13 @@ class Args {
   // A private copy of an Int32Array of labels, each read once and then found in [0, classes): the array itself may be
   // shared memory, which another thread changes after lib/ has checked it.
   std::vector<int32_t> Labels(size_t index, size_t rows, size_t classes) const;
+  // The same where a label may be `ignore`, which becomes kIgnored, or kElsewhere if that is allowed.
+  std::vector<int32_t> LabelsOrNone(size_t index, size_t rows, size_t classes, double ignore, bool elsewhere) const;
   // The same of an Int32Array and of a Uint16Array.
   int32_t* Ints(size_t index, size_t rows, size_t cols) const;
   uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
   bool IsHalves(size_t index) const;
+  bool IsPresent(size_t index) const { return !info_[index].IsUndefined(); }
 
   // Throws unless these arguments share no memory with any other typed array of the call. lib/ has compared their buffers, but
   // two SharedArrayBuffer objects may stand for the same memory, which only addresses can tell.
@@ -56,6 +59,8 @@ class Args {
   std::vector<napi_value> Arrays() const;
 
  private:
+  std::vector<int32_t> CopiedLabels(size_t index, size_t rows) const;
+  [[noreturn]] void FailLabel(size_t index, size_t row, size_t classes, int32_t label) const;
   void* Elements(size_t index, napi_typedarray_type wanted, const char* type_name, size_t rows, size_t cols) const;
   [[noreturn]] void Fail(const char* code, size_t index, const std::string& expected, const std::string& received) const;
 

@@ -11,5 +11,7 @@ void ExportNormalize(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportNearest(Napi::Env env, Napi::Object exports);
+void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
+void ExportSoftmax(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

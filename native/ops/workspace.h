@@ -8,6 +8,8 @@
 
 #include <atomic>
 
+#include "huge_pages.h"
+
 namespace hypersphere {
 
 class Workspace {
@@ -31,6 +33,7 @@ class Workspace {
     free(block_);
     block_ = static_cast<Block*>(malloc(sizeof(Block) + kLine + bytes_));
     if (block_ == nullptr) return false;
+    if (bytes_ >= kHuge) AdviseHuge(block_, sizeof(Block) + kLine + bytes_);
     block_->bytes = bytes_;
     return true;
   }
@@ -51,7 +54,9 @@ class Workspace {
 
  private:
   static constexpr size_t kLine = 64;
-  static constexpr size_t kMostKept = size_t{32} << 20;
+  // A head's call with its default of kept logits fits in.
+  static constexpr size_t kMostKept = size_t{128} << 20;
+  static constexpr size_t kHuge = size_t{4} << 20;
   struct Block {
     size_t bytes;
   };

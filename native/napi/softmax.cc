@@ -1,0 +1,83 @@
+#include <memory>
+#include <utility>
+#include <vector>
+
+#include "../ops/ops.h"
+#include "args.h"
+#include "ops.h"
+#include "task.h"
+
+namespace hypersphere {
+
+namespace {
+
+Args SoftmaxArgs(const Napi::CallbackInfo& info) {
+  return Args(info, {"logits", "gradOutput", "n", "classes", "temperature", "out"});
+}
+
+SoftmaxOp ReadSoftmax(const Args& args) {
+  SoftmaxOp op{};
+  op.n = args.Size(2);
+  op.classes = args.Size(3);
+  op.temperature = args.Number(4);
+  op.logits = args.Floats(0, op.n, op.classes);
+  op.grad_output = args.OptionalFloats(1, op.n, op.classes);
+  op.out = args.Floats(5, op.n, op.classes);
+  args.CheckApart({5});
+  return op;
+}
+
+void SoftmaxSync(const Napi::CallbackInfo& info) {
+  const Status status = Softmax(ReadSoftmax(SoftmaxArgs(info)), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+// The loss comes back in a Float64Array of one element, so that the asynchronous form has a place for it too.
+Args LossArgs(const Napi::CallbackInfo& info) {
+  return Args(info, {"logits", "labels", "classWeights", "gradOutput", "n", "classes", "reduction", "labelSmoothing", "ignoreIndex", "loss",
+                     "perExample", "gradLogits"});
+}
+
+using Labels = std::vector<int32_t>;
+
+// The op points into `labels`, which must outlive it.
+CrossEntropyOp ReadLoss(const Args& args, Labels& labels) {
+  CrossEntropyOp op{};
+  op.n = args.Size(4);
+  op.classes = args.Size(5);
+  op.reduction = static_cast<Reduction>(args.Int(6, 0, 2));
+  op.label_smoothing = args.Number(7);
+  op.logits = args.Floats(0, op.n, op.classes);
+  op.class_weights = args.OptionalFloats(2, op.classes, 1);
+  op.grad_output = args.OptionalFloats(3, op.n, 1);
+  op.loss = args.Doubles(9, 1);
+  op.per_example = args.Floats(10, op.n, 1);
+  op.grad_logits = args.OptionalFloats(11, op.n, op.classes);
+  args.CheckApart({9, 10, 11});
+  labels = args.LabelsOrNone(1, op.n, op.classes, args.Number(8), false);
+  op.labels = labels.data();
+  return op;
+}
+
+void LossSync(const Napi::CallbackInfo& info) {
+  Labels labels;
+  const Status status = CrossEntropy(ReadLoss(LossArgs(info), labels), nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+Napi::Value LossAsync(const Napi::CallbackInfo& info) {
+  const Args args = LossArgs(info);
+  const auto labels = std::make_shared<Labels>();
+  const CrossEntropyOp op = ReadLoss(args, *labels);
+  return StartTask(args, "hypersphere.softmaxCrossEntropy", [op, labels](const std::atomic<bool>* cancel) { return CrossEntropy(op, cancel); });
+}
+
+}  // namespace
+
+void ExportSoftmax(Napi::Env env, Napi::Object exports) {
+  exports.Set("softmax", Napi::Function::New(env, SoftmaxSync, "softmax"));
+  exports.Set("softmaxCrossEntropy", Napi::Function::New(env, LossSync, "softmaxCrossEntropy"));
+  exports.Set("softmaxCrossEntropyAsync", Napi::Function::New(env, LossAsync, "softmaxCrossEntropyAsync"));
+}
+
+}  // namespace hypersphere
