@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -226,6 +226,9 @@ it('loads a shard of a file beyond 4 GiB without holding the rest', async () => 
   await file.write(Buffer.concat([prefix, text]), 0, 8 + text.length, 0);
   await file.write(last, 0, last.length, 8 + text.length + bytes - last.length);
   await file.close();
+  const { size, blocks } = statSync(path);
+  expect(size).toBeGreaterThan(2 ** 32);
+  expect(blocks * 512).toBeLessThan(2 ** 24);
   // As the last of two ranks; the other one only agrees.
   const collective: hs.Collective = {
     rank: 1,
