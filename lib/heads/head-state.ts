@@ -144,8 +144,6 @@ export const mostClasses = 2 ** 31 - 1;
 export function checkSettings(options: ClassifierHeadOptions): Settings & { readonly classes: number; readonly margin: Margin } {
   const classes = checkInteger('options.classes', options.classes, 1, mostClasses);
   const dim = checkInteger('options.dim', options.dim, 1);
-  if (typeof options.margin !== 'object' || options.margin === null)
-    throw failure('ERR_TYPE', 'options.margin', 'a margin such as arcFace()', describe(options.margin));
   const margin = remake(options.margin);
   if (classes * centersOf(margin) > mostClasses)
     throw failure('ERR_OPTION_RANGE', 'options.classes', `at most ${mostClasses} rows of weights`, `${classes} × ${centersOf(margin)}`);
