@@ -17,6 +17,7 @@ export interface Backend extends DistanceOps, PairOps, CenterOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+/** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
 interface Native {
