@@ -331,15 +331,20 @@ struct SoftmaxState {
   float max, sum, spread, weight;
 };
 
-// What becomes of a logit before the softmax: nothing; a clamp; CurricularFace's push of hard negatives; cos(θ/m); the best or the
-// softly chosen one of a class's k columns; or it ends in the binary losses of sphereFace2 and p2sGrad.
-enum class Columns { kPlain, kClamped, kHardened, kDivided, kBest, kSoft, kBinary, kSquared };
+// How the k columns of a class become its logit: there is but one; the best of them; SoftTriple's choice by their own softmax.
+enum class Pooling { kOne, kBest, kSoft };
+
+// What becomes of that before the softmax: nothing; a clamp; CurricularFace's push of hard negatives; cos(θ/m); or it ends in the
+// binary losses of sphereFace2 and p2sGrad.
+enum class Columns { kPlain, kClamped, kHardened, kDivided, kBinary, kSquared };
 
 struct ColumnRule {
+  Pooling pooling;
   Columns columns;
-  size_t k;
+  size_t k;  // 1 with kOne
   bool straight_through;
-  float numbers[5];  // kernels/softmax.h says which
+  float soft_scale, inverse_gamma;  // kSoft: of its choice among cosines, and of their temperature
+  float numbers[5];                 // of `columns`: kernels/softmax.h says which
 };
 
 // Logits of a block of rows for at most kSoftmaxCols columns, which are whole classes of k columns each.

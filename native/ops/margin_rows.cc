@@ -111,12 +111,13 @@ void MarginRows::Gather(size_t i, float* buffer) {
 }
 
 void MarginRows::SetTarget(size_t i) {
-  thresholds[i] = 0;
+  // A row without a target is as one that lies on its class.
+  const double own = Here(i) ? BestCosine(op_.margin, cosines_ + i * k_) : 1;
+  thresholds[i] = rule.columns == Columns::kHardened ? static_cast<float>(op_.margin.scale * HardThreshold(op_.margin, own)) : 0;
   targets_[i] = {};
   if (!Here(i)) return;
   targets_[i] = TargetOf(op_.margin, batch_, {dots_ + i * k_, cosines_ + i * k_, norms_[i], norms_w_[i]}, along_ + i * k_);
   if (op_.bias != nullptr) targets_[i].value += static_cast<double>(op_.bias[rule.columns == Columns::kBinary ? 0 : op_.labels[i]]);
-  if (rule.columns == Columns::kHardened) thresholds[i] = static_cast<float>(op_.margin.scale * HardThreshold(op_.margin, cosines_[i]));
 }
 
 // Σ v over all classes, and what the reduction divides by.

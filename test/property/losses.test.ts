@@ -200,17 +200,28 @@ describe('sub-centers', () => {
       w,
       Int32Array.from({ length: k * w.shape[0] }, (_, r) => Math.floor(r / k)),
     );
-  it.each([subCenters(k, arcFace({ s: 8 })), softTriple({ k, la: 8 })])('$kind does not see the order of a class’s rows', (margin) => {
-    fc.assert(
-      fc.property(seeds, (seed) => {
-        const x = normalMatrix(n, d, seed);
-        const w = normalMatrix(classes * k, d, seed + 1);
-        same(marginSoftmax(x, shuffledWithin(w, seed), labels, { margin }).loss, marginSoftmax(x, w, labels, { margin }).loss);
-      }),
-    );
-  });
+  const inners = [
+    arcFace({ s: 8 }),
+    sphereFaceR({ s: 8 }),
+    sphereFaceR({ variant: 'v2', s: 8 }),
+    adaFace({ s: 8, tAlpha: 0.5 }),
+    magFace({ s: 8, lA: 1, uA: 4 }),
+    curricularFace({ s: 8, t: 0.2, momentum: 0.5 }),
+  ];
+  it.each([...inners.map((inner) => subCenters(k, inner)), softTriple({ k, la: 8 })])(
+    '$kind $margin.kind does not see the order of a class’s rows',
+    (margin) => {
+      fc.assert(
+        fc.property(seeds, (seed) => {
+          const x = normalMatrix(n, d, seed);
+          const w = normalMatrix(classes * k, d, seed + 1);
+          same(marginSoftmax(x, shuffledWithin(w, seed), labels, { margin }).loss, marginSoftmax(x, w, labels, { margin }).loss);
+        }),
+      );
+    },
+  );
   it.each([
-    { several: subCenters(k, arcFace({ s: 8 })), one: arcFace({ s: 8 }) },
+    ...inners.map((one) => ({ several: subCenters(k, one), one })),
     { several: softTriple({ k, la: 8, margin: 0.2 }), one: cosFace({ s: 8, m: 0.2 }) },
   ])('$several.kind of equal rows is $one.kind', ({ several, one }) => {
     fc.assert(

@@ -25,6 +25,7 @@ const heads: Record<string, Partial<ClassifierHeadOptions>> = {
   'an annealed λ': { margin: hs.lSoftmax({ m: 2 }), lambdaSchedule: { base: 50, lambdaMin: 0 } },
   'the state of AdaFace': { margin: hs.adaFace({ tAlpha: 0.3 }) },
   'the state of CurricularFace': { margin: hs.curricularFace({ momentum: 0.3 }) },
+  'the state of CurricularFace over sub-centers': { margin: hs.subCenters(2, hs.curricularFace({ momentum: 0.3 })) },
   'sub-centers': { margin: hs.subCenters(3, hs.arcFace({ s: 16 })) },
   'the bias of SphereFace2': { margin: hs.sphereFace2() },
   'the bias of SphereFace2 and AdaGrad': { margin: hs.sphereFace2({ variant: 'A' }), optimizer: hs.adaGrad() },
