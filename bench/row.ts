@@ -23,6 +23,8 @@ export interface Row {
   readonly prepare: () => () => unknown;
   /** One call takes many seconds there. */
   readonly tooSlowOnTs?: boolean;
+  /** Timed at the best level with all threads alone: others would take minutes, or tell nothing new. */
+  readonly bestOnly?: boolean;
 }
 
 /** For what is too large to draw normals for: uniform with this standard deviation. */

@@ -71,6 +71,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   const timings: Timing[] = [];
   for (const setting of settings) {
     if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
+    if (setting !== settings[0] && row.bestOnly) continue;
     apply(setting);
     const extra = extraMiB(call);
     const times = await time(key, call);
