@@ -182,14 +182,13 @@ HYPERSPHERE_INLINE void Spread(const SoftmaxBlock& block, const float* row, size
 
 HYPERSPHERE_INLINE void Advance(SoftmaxState& state, float max, float sum, float spread, float weight) {
   if (max > state.max) {
-    const bool first = state.max == -kInf;
-    state.sum = first ? state.sum + sum : state.sum * ScalarExp(state.max - max) + sum;
-    state.spread = first ? spread : state.spread + state.weight * (max - state.max) + spread;
+    state.sum = state.sum * ScalarExp(state.max - max) + sum;
+    state.spread += (state.weight == 0 ? 0 : state.weight * (max - state.max)) + spread;
     state.max = max;
   } else {
     const float factor = max == state.max ? 1 : ScalarExp(max - state.max);
     state.sum += sum * factor;
-    state.spread += max == -kInf && weight == 0 ? 0 : spread + weight * (max == state.max ? 0 : state.max - max);
+    state.spread += spread + (weight == 0 || max == state.max ? 0 : weight * (state.max - max));
   }
   state.weight += weight;
 }
@@ -228,11 +227,9 @@ void SoftmaxForward(const SoftmaxBlock& block) {
     if (max - max == 0) {
       sum = FoldLanes(SumOfLanes(count, [&](size_t k) { return ExpOfNegative(Load(row + k) - most); }));
     } else {
-      // Infinite, or nothing but NaN and −∞: then only a NaN counts.
-      sum = FoldLanes(SumOfLanes(count, [&](size_t k) {
-        const V z = Load(row + k), power = ExpOfNegative(Below(z, most));
-        return max > 0 ? power : Choose(z == most, Zero(), power);
-      }));
+      sum = FoldLanes(SumOfLanes(count, [&](size_t k) { return ExpOfNegative(Below(Load(row + k), most)); }));
+      // Where all are −∞ they are equal, but the padding and the target are none of them.
+      if (max < 0) sum -= static_cast<float>(count - classes + (target < classes ? 1 : 0));
     }
     float spread = 0, weight = 0;
     if (block.smoothing) Spread(block, row, classes, target, max, spread, weight);
@@ -337,8 +334,12 @@ HYPERSPHERE_INLINE double SumByBlocks(size_t count, const Term& term) {
   return sum;
 }
 
+constexpr double kLeastInverse = 0x1p-149, kMostInverse = 0x1p127;
+
 void SoftmaxRows(const SoftmaxOp& op) {
-  const V inverse = Set(static_cast<float>(1 / op.temperature));
+  // Neither 0 nor infinite, which would make NaN of the greatest logit or of one that is −∞.
+  const double exact = 1 / op.temperature;
+  const V inverse = Set(static_cast<float>(exact < kLeastInverse ? kLeastInverse : exact > kMostInverse ? kMostInverse : exact));
   for (size_t i = 0; i < op.n; i++) {
     const float* z = op.logits + i * op.classes;
     float* out = op.out + i * op.classes;

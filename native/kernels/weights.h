@@ -20,15 +20,25 @@ void UnitScales(const float* rows, size_t count, size_t d, float* scales) {
   }
 }
 
+HYPERSPHERE_INLINE bool AllZero(const float* row, size_t d) {
+  size_t k = 0;
+  while (k < d && row[k] == 0) k++;
+  return k == d;
+}
+
 // The gradients hold the factor 1/‖w‖ already, so only the part along ŵ has to go. Up to kShortest the divisor was a constant.
+// A row of zeros has no direction: its gradient is defined as 0.
 void ThroughUnitRows(const UnitRows& of) {
   for (size_t i = 0; i < of.count; i++) {
     const float scale = of.scales[i];
-    if (scale >= static_cast<float>(1 / kShortest)) continue;
     const float* row = of.rows + i * of.d;
     float* gradient = of.gradients + i * of.d;
+    if (scale >= static_cast<float>(1 / kShortest)) {
+      if (AllZero(row, of.d)) AlongRow(of.d, [=](size_t k, size_t n) { StoreUpTo(Zero(), gradient + k, n); });
+      continue;
+    }
     float radial[1];
-    RowSums(of.d, [=](size_t k, size_t n, V(&sum)[1]) { sum[0] = Fma(LoadUpTo(gradient + k, n) * Set(scale), LoadUpTo(row + k, n), sum[0]); }, radial);
+    RowSums(of.d, [=](size_t k, size_t n, V(&sum)[1]) { sum[0] = Fma(LoadUpTo(row + k, n) * Set(scale), LoadUpTo(gradient + k, n), sum[0]); }, radial);
     AlongRow(of.d, [=](size_t k, size_t n) {
       StoreUpTo(Fma(Set(-radial[0]), LoadUpTo(row + k, n) * Set(scale), LoadUpTo(gradient + k, n)), gradient + k, n);
     });

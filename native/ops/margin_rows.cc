@@ -153,6 +153,8 @@ void MarginRows::Export(const SoftmaxState* states, size_t blocks) const {
     to[kSpreadStatistic] = all.spread;
     to[kTargetStatistic] = Here(i) ? targets_[i].value : __builtin_nan("");
   }
+  op_.result[2] = batch_.state[0];
+  op_.result[3] = batch_.state[1];
 }
 
 Status MarginRows::Finish(const SoftmaxState* states, size_t blocks, const std::atomic<bool>* cancel) {
@@ -179,7 +181,7 @@ Status MarginRows::Finish(const SoftmaxState* states, size_t blocks, const std::
       target_gradients[i] = static_cast<float>(gradient);
       for (size_t r = 0; r < k_; r++) target_columns[i * k_ + r] = static_cast<float>(gradient * along_[i * k_ + r] / scale);
       if (caffe) caffe_columns[i] = static_cast<float>(gradient * target.caffe_weight);
-      if (moves_along_weights) along_weights[i] = static_cast<float>(norms_w_[i] > 0 ? gradient * target.along_w / norms_w_[i] : 0);
+      if (moves_along_weights) along_weights[i] = static_cast<float>(gradient * target.along_w / AtLeastShortest(norms_w_[i]));
     }
   };
   const Status status = ParallelFor(DivideUp(op_.n, kRowsOfTask), finish, cancel, threads_);
@@ -234,11 +236,12 @@ Status MarginRows::FinishGradients(float* sums, const std::atomic<bool>* cancel)
       const double norm = norms_[i];
       double factor = space_of_logits.scale, along = 0;
       if (space_of_logits.unit_x) {
-        factor /= AtLeastShortest(norm);
+        // A row of zeros has no direction: its gradient is defined as 0.
+        factor = norm == 0 ? 0 : factor / AtLeastShortest(norm);
         if (norm > kShortest) along = -factor * (Dot(g, x, d) / norm);
       }
       if (Here(i)) along += op_.margin.kind == MarginKind::kMagFace ? targets_[i].along_x : gradients_[i] * targets_[i].along_x;
-      const double times_x = norm > 0 ? along / norm : 0;
+      const double times_x = along / AtLeastShortest(norm);
       for (size_t j = 0; j < d; j++) g[j] = static_cast<float>(factor * static_cast<double>(g[j]) + times_x * static_cast<double>(x[j]));
     }
   };

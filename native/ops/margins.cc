@@ -69,9 +69,9 @@ OnCosine SphereFaceR(const Margin& margin, double c) {
     const bool beyond = angle > kPi;
     return {Cos(beyond ? kPi : angle), !exact ? 1 : beyond ? 0 : AngularSlope(m, 0, c)};
   }
-  const double k = static_cast<double>(static_cast<int64_t>(angle / kPi));
-  const double sign = static_cast<int64_t>(k) % 2 == 0 ? 1 : -1;
-  return {sign * Cos(angle) - 2 * k, exact ? sign * AngularSlope(m, 0, c) : 1};
+  const int64_t k = angle == angle ? static_cast<int64_t>(angle / kPi) : 0;
+  const double sign = k % 2 == 0 ? 1 : -1;
+  return {sign * Cos(angle) - 2 * static_cast<double>(k), exact ? sign * AngularSlope(m, 0, c) : 1};
 }
 
 // g(u) = 2((u + 1)/2)^t − 1 of the cosine with its margin.
@@ -80,8 +80,8 @@ OnCosine SphereFace2(const Margin& margin, double c) {
   double u = c, slope = 1;
   if (margin.choice != kC) {
     const double factor = margin.choice == kM ? m : 1, added = margin.choice == kM ? 0 : m, angle = factor * Acos(c) + added;
-    u = Cos(angle < kPi ? angle : kPi);
-    slope = angle < kPi ? AngularSlope(factor, added, c) : 0;
+    u = Cos(angle >= kPi ? kPi : angle);
+    slope = angle >= kPi ? 0 : AngularSlope(factor, added, c);
   }
   const double half = Clip((u + 1) / 2, 0, 1);
   const double value = 2 * Pow(half, t) - 1 - (margin.choice == kC ? m : 0);

@@ -68,6 +68,10 @@ inline double Log1p(double x) {
 
 // For |x| < 2^20 or so; beyond it digits go.
 inline void SinCos(double x, double& sin, double& cos) {
+  if (x - x != 0) {
+    sin = cos = __builtin_nan("");
+    return;
+  }
   const double n = Round(x * 0.63661977236758134308);
   double r = x - n * 0x1.921fb54400000p+0;
   r -= n * 0x1.0b4611a626331p-34;
