@@ -7,15 +7,13 @@
 // Padding columns are −∞ and so count nothing. The maximum is exact whatever its order; NaN never wins it, and shows in the sum.
 #pragma once
 
-#include "../simd/math.h"
-#include "rows.h"
+#include "pooling.h"
 
 namespace hypersphere {
 namespace {
 
 constexpr float kInf = __builtin_inff();
 
-HYPERSPHERE_INLINE size_t WholeLanes(size_t count) { return (count + kVirtualLanes - 1) / kVirtualLanes * kVirtualLanes; }
 HYPERSPHERE_INLINE float ScalarExp(float x) { return ExpOfNegative(Set(x))[0]; }
 HYPERSPHERE_INLINE V Flushed(V x) { return Choose(Abs(x) < Set(kLeastPower), Zero(), x); }
 
@@ -87,38 +85,7 @@ HYPERSPHERE_INLINE Column ColumnOf(const ColumnRule& rule, V z, float threshold)
   }
 }
 
-// The first of the greatest; a NaN only where all are.
-HYPERSPHERE_INLINE size_t BestOf(const float* values, size_t k) {
-  size_t best = 0;
-  for (size_t r = 1; r < k; r++) {
-    if (values[r] > values[best] || (values[best] != values[best] && values[r] == values[r])) best = r;
-  }
-  return best;
-}
-
-// Weights of a soft choice among k cosines, and what it chooses.
-HYPERSPHERE_INLINE float SoftChoice(const float* cosines, size_t k, float inverse_gamma, float* weights) {
-  const float most = cosines[BestOf(cosines, k)];
-  float sum = 0, chosen = 0;
-  for (size_t r = 0; r < k; r++) {
-    weights[r] = ScalarExp((cosines[r] - most) * inverse_gamma);
-    sum += weights[r];
-    chosen += weights[r] * cosines[r];
-  }
-  for (size_t r = 0; r < k; r++) weights[r] /= sum;
-  return chosen / sum;
-}
-
 HYPERSPHERE_INLINE bool Bends(const ColumnRule& rule) { return rule.columns != Columns::kPlain && rule.columns != Columns::kSquared; }
-
-// One number of each group of k columns.
-HYPERSPHERE_INLINE void PoolRow(const ColumnRule& rule, const float* logits, size_t classes, float* pooled) {
-  float weights[kSoftmaxCols];
-  for (size_t c = 0; c < classes; c++) {
-    const float* group = logits + c * rule.k;
-    pooled[c] = rule.pooling == Pooling::kBest ? group[BestOf(group, rule.k)] : rule.soft_scale * SoftChoice(group, rule.k, rule.inverse_gamma, weights);
-  }
-}
 
 // The block's part of one row as it enters the softmax: one number a class, padded with −∞ to whole virtual lanes.
 HYPERSPHERE_INLINE void RowOfClasses(const SoftmaxBlock& block, size_t i, float* row) {
@@ -255,23 +222,6 @@ HYPERSPHERE_INLINE void ClassGradients(const SoftmaxBlock& block, size_t i, size
     }
     if (block.smoothing) g = Fma(share, block.class_weights == nullptr ? Set(1) : LoadUpTo(block.class_weights + k, Least(kLanes, classes > k ? classes - k : 0)), g);
     Store(g, row + k);
-  }
-}
-
-// The pool's share of each column in its class's gradient.
-HYPERSPHERE_INLINE void ShareAmongColumns(const ColumnRule& rule, const float* logits, size_t classes, const float* row, float* gradients) {
-  const size_t k = rule.k;
-  float weights[kSoftmaxCols];
-  for (size_t c = 0; c < classes; c++) {
-    const float* group = logits + c * k;
-    float* to = gradients + c * k;
-    if (rule.pooling == Pooling::kBest) {
-      const size_t best = BestOf(group, k);
-      for (size_t r = 0; r < k; r++) to[r] = r == best ? row[c] : 0;
-    } else {
-      const float chosen = SoftChoice(group, k, rule.inverse_gamma, weights);
-      for (size_t r = 0; r < k; r++) to[r] = row[c] * (rule.soft_scale * weights[r] * (1 + (group[r] - chosen) * rule.inverse_gamma));
-    }
   }
 }
 

@@ -8,6 +8,7 @@ namespace {
 using scalar::Exp;
 
 constexpr size_t kRowsOfTask = 16;
+constexpr size_t kStepsOfRow = 512;  // margin and loss, in elements of a pass over memory
 constexpr size_t kLanes = 8;
 
 // Σ a·b in double, in a fixed order.
@@ -37,7 +38,8 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
       kernels_(kernels),
       weights_(weights),
       workspace_(space),
-      threads_(threads),
+      // Waking a worker takes longer than few rows do.
+      threads_(threads < 2 ? 1 : ThreadsForPass(op.n, Most(op.d, kStepsOfRow))),
       k_(op.margin.k),
       binary_(Binary(op.margin)) {
   const bool copies = space_of_logits.unit_x || space_of_logits.scale != 1;
@@ -50,7 +52,7 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
   targets_place_ = space.Add<TargetLogit>(op.n);
   gradients_place_ = space.Add<double>(op.n);
   floats_place_ = space.Add<float>(op.n * (6 + 2 * k_));
-  buffers_place_ = space.Add<float>(static_cast<size_t>(threads) * k_ * op.d);
+  buffers_place_ = space.Add<float>(static_cast<size_t>(threads_) * k_ * op.d);
 }
 
 Status MarginRows::Prepare(const std::atomic<bool>* cancel) {

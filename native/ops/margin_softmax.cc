@@ -141,7 +141,8 @@ class Run {
         kernels_.pack_left({from + depth, d, 1}, rows, Least(kMostDepth, d - depth), first, last, to);
       }
     };
-    const Status status = ParallelFor(row_blocks_ * tasks, pack, cancel_, threads_);
+    const int threads = ThreadsForPass(op_.n, d);
+    const Status status = ParallelFor(row_blocks_ * tasks, pack, cancel_, threads);
     if (status != Status::kOk || !backward_ || !wants_w_) return status;
     const size_t sides = DivideUp(d, kMostSideCols);
     const auto pack_right = [&](size_t task, int) {
@@ -149,7 +150,7 @@ class Run {
       const float* from = (rows_.caffe ? op_.x : rows_.Scaled()) + block * row_block_ * d + first;
       kernels_.pack_right({from, 1, d}, Least(kMostSideCols, d - first), rows, right_ + block * right_floats_ + first * rows);
     };
-    return ParallelFor(row_blocks_ * sides, pack_right, cancel_, threads_);
+    return ParallelFor(row_blocks_ * sides, pack_right, cancel_, threads);
   }
 
   void PackWeights(const float* weights, const Chunk& chunk, const Own& own) const {
