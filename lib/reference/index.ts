@@ -1,18 +1,29 @@
 // The TypeScript backend: complete, in float64 accumulation, without cleverness. It defines the truth.
 import type { Backend } from '../backend.js';
+import { angularLoss } from './angular.js';
 import { fromBfloat16, toBfloat16 } from './bfloat16.js';
 import { centerLoss, updateCenters } from './center.js';
 import { batchContrastiveLoss, contrastiveLoss } from './contrastive.js';
 import { distances, distancesGradient } from './distances.js';
+import { fastApLoss } from './fast-ap.js';
 import { hardmax, hardmaxLoss } from './hardmax.js';
+import { histogramLoss } from './histogram.js';
+import { intraPairVarianceLoss } from './intra-pair-variance.js';
+import { marginLoss } from './margin-loss.js';
 import { marginSoftmax } from './margin-softmax.js';
 import { matmul } from './matmul.js';
 import { minePairs, mineTriplets } from './mining.js';
+import { ncaLoss } from './nca.js';
 import { nearest, packGallery } from './nearest.js';
 import { normalize, normalizeGradient } from './normalize.js';
+import { pnpLoss } from './pnp.js';
+import { rankedListLoss } from './ranked-list.js';
 import { softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
 import { supConLoss } from './supcon.js';
+import { tcmLoss } from './tcm.js';
 import { batchTripletLoss, tripletLoss } from './triplet.js';
+import { tupletMarginLoss } from './tuplet-margin.js';
+import { vicRegLoss } from './vicreg.js';
 
 export const reference: Backend = {
   matmul,
@@ -39,4 +50,15 @@ export const reference: Backend = {
   marginSoftmax,
   hardmax,
   hardmaxLoss,
+  ncaLoss,
+  angularLoss,
+  fastApLoss,
+  marginLoss,
+  intraPairVarianceLoss,
+  tupletMarginLoss,
+  histogramLoss,
+  pnpLoss,
+  rankedListLoss,
+  tcmLoss,
+  vicRegLoss,
 };

@@ -6,6 +6,7 @@ import { centersOf, columnMargin } from '../margins/columns.js';
 import type { ColumnMargin } from '../margins/types.js';
 import type { MarginSoftmaxOp, MarginSoftmaxResult } from '../ops/softmax.js';
 import { classify, type EntryLoss, eachEntry, eachRow } from './classification.js';
+import { sigmoid, softplus } from './log-sum.js';
 import { batchOf, classOf, regularizerOf } from './margin-batch.js';
 import { otherLogits, poolOf } from './margin-columns.js';
 import { spaceOf, type TargetLogit, targetLogit } from './margins.js';
@@ -122,9 +123,6 @@ function lossWeight(margin: ColumnMargin, classes: number): number {
   if (margin.kind === 'sphereFace2') return margin.lossWeight / margin.r;
   return margin.kind === 'p2sGrad' ? 1 / classes : 1;
 }
-
-const softplus = (z: number): number => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
 
 /** The loss of margins that judge every class by itself: binary cross-entropy, or the squared error of the cosine. */
 function entryLossOf(margin: ColumnMargin): EntryLoss | undefined {

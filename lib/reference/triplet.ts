@@ -1,6 +1,7 @@
 // Triplet loss on given rows, and over the triplets that a mining rule chooses inside a batch.
 import type { BatchTripletOp, BatchTripletResult, TripletOp } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
+import { softplus } from './log-sum.js';
 import { eachTriplet } from './mining.js';
 import { apartMatrix, batchOf } from './pair-distances.js';
 
@@ -126,8 +127,4 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
     batch.writeGradient(gradX);
   }
   return { loss: scale * sum, numTriplets, numActive };
-}
-
-function softplus(u: number): number {
-  return u > 0 ? u + Math.log1p(Math.exp(-u)) : Math.log1p(Math.exp(u));
 }

@@ -27,6 +27,7 @@ import {
   supConLoss,
   takeRows,
 } from '../../lib/index.js';
+import { batchLosses as pairLosses } from '../helpers/batch-losses.js';
 import { cyclicLabels, normalMatrix } from '../helpers/data.js';
 
 const [n, d, classes] = [12, 4, 3];
@@ -40,6 +41,7 @@ const batchLosses: Record<string, (x: Matrix, labels: Int32Array, w: Matrix) => 
   batchHard: (x, y) => batchTripletLoss(x, y, { mining: 'batchHard' }).loss,
   semiHardClosest: (x, y) => batchTripletLoss(x, y, { mining: 'semiHardClosest' }).loss,
   supCon: (x, y) => supConLoss(x, y).loss,
+  ...Object.fromEntries(pairLosses.map(({ name, run }) => [name, (x: Matrix, y: Int32Array) => run(x, y).loss])),
   center: (x, y, w) => centerLoss(x, y, w).loss,
   lSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: lSoftmax({ m: 2 }) }).loss,
   aSoftmax: (x, y, w) => marginSoftmax(x, w, y, { margin: aSoftmax({ m: 3 }) }).loss,

@@ -15,17 +15,6 @@ export const notBuiltYet = [
   'npairs',
   'lifted_structure',
   'generalized_lifted_structure',
-  'nca',
-  'angular',
-  'fast_ap',
-  'margin_loss',
-  'intra_pair_variance',
-  'tuplet_margin',
-  'histogram_loss',
-  'pnp',
-  'ranked_list',
-  'tcm',
-  'vicreg',
 ];
 
 const renamed: Record<string, string> = { sqeuclidean: 'squaredEuclidean', semihard: 'semiHard', semihard_closest: 'semiHardClosest' };
@@ -80,6 +69,14 @@ const triplet =
     };
   };
 
+/** A loss of embeddings and labels alone. */
+const batch =
+  (loss: (x: hs.Matrix, labels: Int32Array, options: never) => hs.OptionalGradients<hs.BatchLossResult>): Run =>
+  (test) => {
+    const r = loss(rows(test, 'x'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  };
+
 export const ops: Readonly<Record<string, Run>> = {
   l2_normalize: (test) => {
     const x = rows(test, 'x');
@@ -125,6 +122,25 @@ export const ops: Readonly<Record<string, Run>> = {
   supcon: (test) => {
     const r = hs.supConLoss(rows(test, 'x'), labelsOf(test), options(test));
     return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  },
+  nca: batch(hs.ncaLoss),
+  angular: batch(hs.angularLoss),
+  fast_ap: batch(hs.fastApLoss),
+  margin_loss: (test) => {
+    // Both tell how `beta` was made, which is an input here.
+    const { betaInit: _, perClass: __, ...given } = options(test) as hs.MarginLossOptions & { betaInit: number; perClass: boolean };
+    const r = hs.marginLoss(rows(test, 'x'), labelsOf(test), floats(input(test, 'beta')), given);
+    return { loss: r.loss, dx: data(r.gradEmbeddings), dbeta: r.gradBeta ?? [] };
+  },
+  intra_pair_variance: batch(hs.intraPairVarianceLoss),
+  tuplet_margin: batch(hs.tupletMarginLoss),
+  histogram_loss: batch(hs.histogramLoss),
+  pnp: batch(hs.pnpLoss),
+  ranked_list: batch(hs.rankedListLoss),
+  tcm: batch(hs.tcmLoss),
+  vicreg: (test) => {
+    const r = hs.vicRegLoss(rows(test, 'x'), rows(test, 'y'), options(test));
+    return { loss: r.loss, dx: data(r.gradX), dy: data(r.gradY) };
   },
   mine_triplets: (test) => ({ triplets: hs.mineTriplets(rows(test, 'x'), labelsOf(test), options(test)).data }),
   mine_pairs: (test) => {
