@@ -10,7 +10,17 @@ function build(folder, sanitizers, targets) {
   run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-const tests = ['cpu_test', 'matmul_test', 'distances_test', 'distances_gradient_test', 'nearest_test', 'pool_test', 'centers_test', 'math_test', 'margin_softmax_test'];
+const tests = [
+  'cpu_test',
+  'matmul_test',
+  'distances_test',
+  'distances_gradient_test',
+  'nearest_test',
+  'pool_test',
+  'centers_test',
+  'math_test',
+  'margin_softmax_test',
+];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
 const threaded = ['pool_test', 'margin_softmax_test'];
