@@ -2,7 +2,7 @@ import { checkInteger, checkNumber, checkOptions } from '../checks.js';
 import type { SoftTripleMargin } from './types.js';
 
 export interface SoftTripleOptions {
-  /** Centers a class, in [1, 1024], default 10: weights are [C·k, D], rows j·k … j·k + k − 1 of class j. */
+  /** Centers a class, in [1, 256], default 10: weights are [C·k, D], rows j·k … j·k + k − 1 of class j. */
   readonly k?: number;
   /** Scale λ of the similarities, > 0, default 20. */
   readonly la?: number;
@@ -21,7 +21,7 @@ export function softTriple(options: SoftTripleOptions = {}): SoftTripleMargin {
   options = checkOptions(options, ['k', 'la', 'gamma', 'margin']);
   return Object.freeze({
     kind: 'softTriple',
-    k: checkInteger('options.k', options.k ?? 10, 1, 1024),
+    k: checkInteger('options.k', options.k ?? 10, 1, 256),
     la: checkNumber('options.la', options.la ?? 20, { min: 0, exclusive: true }),
     gamma: checkNumber('options.gamma', options.gamma ?? 0.1, { min: 0, exclusive: true }),
     margin: checkNumber('options.margin', options.margin ?? 0.01, { min: 0 }),

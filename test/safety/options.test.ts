@@ -112,7 +112,7 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
     { s: above0, lA: above0, uA: [...above0, 10], lMargin: [-0.1, 3.2], uMargin: [-0.1, 3.2, 0.4], lambdaG: from0 },
   ],
   ['curricularFace', (o) => hs.curricularFace(o), { m: [-0.1, 3.2, Number.NaN], s: above0, t: [-1.1, 1.1, Number.NaN], momentum: share }],
-  ['softTriple', (o) => hs.softTriple(o), { k: [0, 1.5, 1025], la: above0, gamma: above0, margin: from0 }],
+  ['softTriple', (o) => hs.softTriple(o), { k: [0, 1.5, 257], la: above0, gamma: above0, margin: from0 }],
   ['normalizedSoftmax', (o) => hs.normalizedSoftmax(o), { temperature: above0 }],
   ['annealedLambda', (o) => hs.annealedLambda(1, o), { base: from0, gamma: from0, power: from0, lambdaMin: from0 }],
   [
