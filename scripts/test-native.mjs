@@ -1,5 +1,5 @@
-// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, the thread pool under
-// ThreadSanitizer, and what the kernel objects of the release build may hold.
+// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, what shares work among
+// threads under ThreadSanitizer, and what the kernel objects of the release build may hold.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { run } from './run.mjs';
@@ -10,11 +10,22 @@ function build(folder, sanitizers, targets) {
   run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
 }
 
-const tests = ['cpu_test', 'matmul_test', 'distances_test', 'distances_gradient_test', 'nearest_test', 'pool_test', 'centers_test'];
+const tests = [
+  'cpu_test',
+  'matmul_test',
+  'distances_test',
+  'distances_gradient_test',
+  'nearest_test',
+  'pool_test',
+  'centers_test',
+  'math_test',
+  'margin_softmax_test',
+];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
-build('build-native/tsan', 'thread', ['pool_test']);
-run('pool_test under TSan', 'build-native/tsan/pool_test');
+const threaded = ['pool_test', 'margin_softmax_test'];
+build('build-native/tsan', 'thread', threaded);
+for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
 build('build-native/release', '', ['core']);
 // CMake's archives, and the objects that node-gyp has built for the addon itself, where it has.
 const archives = readdirSync('build-native/release').filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));

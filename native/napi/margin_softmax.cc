@@ -132,6 +132,7 @@ std::shared_ptr<Head> ReadHead(const Args& args) {
   ReadUpdate(args, settings, weight_classes * k, *head);
   args.CheckApart({kPerExample, kLogits, kGradX, kGradWeights, kGradBias, kState, kResult});
   if (op.update != nullptr) args.CheckApart({kWeights});
+  if (op.phase == Phase::kForward) args.CheckApart({kStatisticsOfRows});
   head->labels = args.LabelsOrNone(kLabels, op.n, op.classes, settings[kIgnoreIndex], op.phase != Phase::kBoth);
   op.labels = head->labels.data();
   if (args.IsPresent(kRows)) {

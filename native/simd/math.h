@@ -70,7 +70,7 @@ HYPERSPHERE_INLINE V Acos(V c) {
   return Choose(c < Zero(), Set(0x1.921fb6p1f) - angle, angle);
 }
 
-// For |x| up to some thousands.
+// For |x| up to some thousands, to |x|·2⁻²⁴ at the baseline, which rounds the product with π/2.
 HYPERSPHERE_INLINE void SinCos(V x, V& sin, V& cos) {
   const V rounded = Fma(x, Set(0x1.45f306p-1f), Set(kRounder));  // 2/π
   const V n = rounded - Set(kRounder);

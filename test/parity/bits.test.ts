@@ -1,5 +1,6 @@
 // One input, one result: the FMA levels and any number of threads give the same bits.
 import { beforeAll, describe, expect, it } from 'vitest';
+import * as hs from '../../lib/index.js';
 import {
   centerLoss,
   distances,
@@ -19,6 +20,7 @@ import {
 } from '../../lib/index.js';
 import { metrics } from '../../lib/ops/distances.js';
 import { normalMatrix } from '../helpers/data.js';
+import { type Head, headOf, onNative, outputNames } from '../helpers/heads.js';
 import { describeNative, levels } from '../helpers/native.js';
 import { bitsOf } from '../helpers/tolerance.js';
 
@@ -64,6 +66,29 @@ function numbers({ indices, distances: found }: Neighbours): Float32Array {
   all.set(found.data, indices.data.length);
   return all;
 }
+
+/** Everything that a head gives. */
+function headNumbers(head: Head): Float32Array {
+  const outputs = onNative(head);
+  return joined(...outputNames.map((name) => outputs[name]));
+}
+
+/** A step of bfloat16 weights, rounded at random. */
+function steppedHalves(head: Head): Float32Array {
+  const [weights, state] = [toBfloat16(head.weights), toBfloat16(head.weights.map(Math.abs))];
+  const rule = { kind: 'adaGrad', learningRate: 0.5, weightDecay: 0.01, eps: 1e-3 } as const;
+  const got = onNative({ ...head, weights: weights as never }, { gradWeights: undefined, update: { rule, state, seed: 7 } });
+  return joined(got.gradX, Float32Array.from(weights), Float32Array.from(state));
+}
+
+// Cut by rows, by depth and by classes; the last with more than 64 chunks and work for several threads.
+const heads: [n: number, d: number, classes: number][] = [
+  [1, 1, 2],
+  [17, 16, 257],
+  [530, 19, 300],
+  [3, 801, 900],
+  [40, 9, 17100],
+];
 
 describeNative('bits', () => {
   beforeAll(() => setBackend('native'));
@@ -137,6 +162,35 @@ describeNative('bits', () => {
           }
         }
       }
+    });
+    it.each(heads)('heads of %i × %i × %i', (n, d, classes) => {
+      const bias = normalMatrix(1, classes, 3).data;
+      const classWeights = normalMatrix(1, classes, 4).data.map(Math.abs);
+      for (const head of [
+        headOf(n, d, classes, hs.softmaxMargin(), { bias, classWeights, labelSmoothing: 0.1 }),
+        headOf(n, d, classes, hs.arcFace()),
+        headOf(n, d, classes, hs.aSoftmax({ gradient: 'caffe' })),
+        headOf(n, d, classes, hs.adaFace({ tAlpha: 0.5 })),
+        headOf(n, d, classes, hs.curricularFace({ t: 0.2 }), { labelSmoothing: 0.1 }),
+        headOf(n, d, classes, hs.sphereFaceR({ variant: 'v2' })),
+        headOf(n, d, classes, hs.sphereFace2(), { bias: bias.slice(0, 1) }),
+        headOf(n, d, Math.ceil(classes / 3), hs.subCenters(3, hs.cosFace())),
+        headOf(n, d, Math.ceil(classes / 3), hs.softTriple({ k: 3 })),
+      ]) {
+        expectSameBits(isas, () => headNumbers(head));
+      }
+      expectSameBits(isas, () => steppedHalves(headOf(n, d, classes, hs.cosFace())));
+    });
+    it.each([1, 17, 256, 257, 1000, 17000])('softmax and cross-entropy of %i classes', (classes) => {
+      const [logits, g] = [normalMatrix(40, classes, 1, 5), normalMatrix(40, classes, 2)];
+      logits.data.set([Number.NaN, Infinity, -Infinity].slice(0, classes));
+      const labels = Int32Array.from({ length: 40 }, (_, i) => (i * 7919) % classes);
+      expectSameBits(isas, () => hs.softmax(logits).data);
+      expectSameBits(isas, () => hs.softmaxGradient(logits, g, { temperature: 3 }).data);
+      expectSameBits(isas, () => {
+        const { loss, perExample, gradLogits } = hs.softmaxCrossEntropy(logits, labels, { labelSmoothing: 0.1 });
+        return joined(new Float32Array(Float64Array.of(loss).buffer), perExample, gradLogits.data);
+      });
     });
     it('NaN, infinities, denormals and near duplicates', () => {
       const x = normalMatrix(40, 33, 5);

@@ -63,6 +63,55 @@ describeNative('labels that changed after they were checked', () => {
     expect(() => ops.centerLoss({ ...inputs, reduction: 'mean', ...outputs })).toThrow(expected);
     expect(() => ops.updateCenters({ ...inputs, alpha: 0.5 })).toThrow(expected);
     expect(centers.data).toEqual(before);
-    for (const data of Object.values(outputs)) expect(data.every((value) => value === 7)).toBe(true);
+    const resolved = { labelSmoothing: 0, ignoreIndex: -100, reduction: 'mean' as const };
+    const gradLogits = new Float32Array(8).fill(7);
+    const loss = { ...resolved, labels, n: 4, classes: 2, perExample: outputs.perExample };
+    expect(() => ops.softmaxCrossEntropy({ ...loss, logits: new Float32Array(8), gradLogits })).toThrow(expected);
+    const head = { ...loss, x: x.data, weights: centers.data, d: 3, margin: cosFace(), workspaceBytes: 1 };
+    expect(() => ops.marginSoftmax({ ...head, gradX: outputs.gradX, gradWeights: outputs.gradCenters })).toThrow(expected);
+    const rule = { kind: 'sgd', learningRate: 1, momentum: 0, weightDecay: 0 } as const;
+    expect(() => ops.marginSoftmax({ ...head, update: { rule } })).toThrow(expected);
+    expect(centers.data).toEqual(before);
+    for (const data of [...Object.values(outputs), gradLogits]) expect(data.every((value) => value === 7)).toBe(true);
+  });
+
+  it('rows beyond the weights, and memory that overlaps', () => {
+    setBackend('native');
+    const ops = nativeOps(loadAddon(process.env['HYPERSPHERE_NATIVE_PATH']).addon as Addon);
+    const [x, weights] = [normalMatrix(4, 3, 1).data, normalMatrix(6, 3, 2).data];
+    const before = weights.slice();
+    const rule = { kind: 'sgd', learningRate: 1, momentum: 0.9, weightDecay: 0 } as const;
+    const base = {
+      x,
+      weights,
+      labels: Int32Array.of(0, 1, 0, 1),
+      n: 4,
+      d: 3,
+      classes: 2,
+      margin: cosFace(),
+      workspaceBytes: 1,
+      labelSmoothing: 0,
+      ignoreIndex: -100,
+      reduction: 'mean' as const,
+      perExample: new Float32Array(4).fill(7),
+    };
+    const refused = (extra: object, code: string, argument: string): void => {
+      expect(() => ops.marginSoftmax({ ...base, rows: Int32Array.of(1, 4), ...extra })).toThrow(
+        expect.objectContaining({ code, argument }),
+      );
+      expect(weights).toEqual(before);
+      expect(base.perExample.every((value) => value === 7)).toBe(true);
+    };
+    for (const row of [-1, 6, 2 ** 31 - 1])
+      refused({ rows: Int32Array.of(0, row), update: { rule: { ...rule, momentum: 0 } } }, 'ERR_LABEL_RANGE', 'rows[1]');
+    refused({ update: { rule, state: weights } }, 'ERR_ALIAS', 'state');
+    refused({ gradWeights: weights.subarray(0, 6) }, 'ERR_ALIAS', 'gradWeights');
+    refused({ gradX: x }, 'ERR_ALIAS', 'gradX');
+    refused({ update: { rule, state: new Float32Array(17) } }, 'ERR_SHAPE', 'state');
+    refused({ weights: weights.subarray(1) }, 'ERR_SHAPE', 'weightClasses');
+    const over = new Float32Array(32);
+    const statistics = new Float64Array(over.buffer);
+    refused({ x: over.subarray(4, 16), exchange: { phase: 'forward', statistics, allClasses: 2 } }, 'ERR_ALIAS', 'statistics');
+    refused({ exchange: { phase: 'forward', statistics: new Float64Array(15), allClasses: 2 } }, 'ERR_SHAPE', 'statistics');
   });
 });
