@@ -36,7 +36,9 @@ export { Gallery, type GalleryOptions } from './heads/gallery.js';
 export type { LoadOptions } from './heads/head-file.js';
 export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.js';
 export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
+export type { BatchLossOptions } from './losses/batch.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
+export { type CircleLossOptions, type CircleLossResult, circleLoss } from './losses/circle.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
@@ -54,8 +56,16 @@ export {
   hardmaxHingeLoss,
   hardmaxLoss,
 } from './losses/hardmax.js';
+export { type InfoNceLossOptions, type InfoNceLossResult, infoNceLoss } from './losses/info-nce.js';
+export { type LiftedStructureLossOptions, liftedStructureLoss } from './losses/lifted-structure.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
+export { type MultiSimilarityLossOptions, type MultiSimilarityLossResult, multiSimilarityLoss } from './losses/multi-similarity.js';
+export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
+export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
 export type { Backward, OptionalGradients } from './losses/outputs.js';
+export type { ProxyLossOptions } from './losses/proxies.js';
+export { type ProxyAnchorLossOptions, type ProxyAnchorLossResult, proxyAnchorLoss } from './losses/proxy-anchor.js';
+export { type ProxyNcaLossOptions, type ProxyNcaLossResult, proxyNcaLoss } from './losses/proxy-nca.js';
 export {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,

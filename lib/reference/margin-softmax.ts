@@ -5,6 +5,7 @@ import { failure } from '../errors.js';
 import type { Margin } from '../margins/types.js';
 import type { MarginSoftmaxOp, MarginSoftmaxResult } from '../ops/softmax.js';
 import { classify, type EntryLoss, eachEntry, eachRow } from './classification.js';
+import { logistic, softplus } from './log-sum-exp.js';
 import { batchOf, classOf, regularizerOf } from './margin-batch.js';
 import { centersOf, otherLogits, poolOf } from './margin-columns.js';
 import { spaceOf, type TargetLogit, targetLogit } from './margins.js';
@@ -120,16 +121,13 @@ function lossWeight(margin: Margin, classes: number): number {
   return margin.kind === 'p2sGrad' ? 1 / classes : 1;
 }
 
-const softplus = (z: number): number => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
-
 /** The loss of margins that judge every class by itself: binary cross-entropy, or the squared error of the cosine. */
 function entryLossOf(margin: Margin): EntryLoss | undefined {
   if (margin.kind === 'sphereFace2') {
     const { alpha } = margin;
     return {
       value: (z, isTarget) => (isTarget ? alpha * softplus(-z) : (1 - alpha) * softplus(z)),
-      slope: (z, isTarget) => (isTarget ? -alpha * sigmoid(-z) : (1 - alpha) * sigmoid(z)),
+      slope: (z, isTarget) => (isTarget ? -alpha * logistic(-z) : (1 - alpha) * logistic(z)),
     };
   }
   if (margin.kind === 'p2sGrad') {

@@ -6,15 +6,6 @@ type Run = (test: VectorCase) => Results;
 
 /** Ops of the vectors that have no public function yet. */
 export const notBuiltYet = [
-  'proxy_nca',
-  'proxy_anchor',
-  'circle',
-  'multi_similarity',
-  'ntxent',
-  'info_nce',
-  'npairs',
-  'lifted_structure',
-  'generalized_lifted_structure',
   'nca',
   'angular',
   'fast_ap',
@@ -80,6 +71,14 @@ const triplet =
     };
   };
 
+/** A loss on embeddings and labels alone. */
+const onBatch =
+  (loss: (x: hs.Matrix, labels: Int32Array, options: object) => hs.OptionalGradients<hs.BatchLossResult>): Run =>
+  (test) => {
+    const r = loss(rows(test, 'x'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  };
+
 export const ops: Readonly<Record<string, Run>> = {
   l2_normalize: (test) => {
     const x = rows(test, 'x');
@@ -125,6 +124,28 @@ export const ops: Readonly<Record<string, Run>> = {
   supcon: (test) => {
     const r = hs.supConLoss(rows(test, 'x'), labelsOf(test), options(test));
     return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  },
+  ntxent: onBatch(hs.ntXentLoss),
+  circle: onBatch(hs.circleLoss),
+  multi_similarity: onBatch(hs.multiSimilarityLoss),
+  lifted_structure: onBatch(hs.liftedStructureLoss),
+  generalized_lifted_structure: onBatch((x, labels, o) => hs.liftedStructureLoss(x, labels, { ...o, generalized: true })),
+  info_nce: (test) => {
+    const r = hs.infoNceLoss(rows(test, 'x'), rows(test, 'y'), options(test));
+    return { loss: r.loss, dx: data(r.gradX), dy: data(r.gradY) };
+  },
+  npairs: (test) => {
+    const r = hs.nPairsLoss(rows(test, 'anchors'), rows(test, 'positives'), options(test));
+    return { loss: r.loss, danchors: data(r.gradAnchors), dpositives: data(r.gradPositives) };
+  },
+  proxy_nca: (test) => {
+    const opts = { ...(options(test) as object), logits: true };
+    const r = hs.proxyNcaLoss(rows(test, 'x'), rows(test, 'proxies'), labelsOf(test), opts);
+    return { loss: r.loss, per_sample: r.perExample, logits: data(r.logits), dx: data(r.gradEmbeddings), dproxies: data(r.gradProxies) };
+  },
+  proxy_anchor: (test) => {
+    const r = hs.proxyAnchorLoss(rows(test, 'x'), rows(test, 'proxies'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings), dproxies: data(r.gradProxies) };
   },
   mine_triplets: (test) => ({ triplets: hs.mineTriplets(rows(test, 'x'), labelsOf(test), options(test)).data }),
   mine_pairs: (test) => {
