@@ -22,8 +22,7 @@ export function multiSimilarityLoss(op: MultiSimilarityOp): number {
         if (own(j)) least = Math.min(least, s[j] as number);
         else if (others(j)) most = Math.max(most, s[j] as number);
       }
-      // A NaN would compare as false and keep nothing; the loss has to show it.
-      if (Number.isNaN(least + most)) return (perExample[i] = Number.NaN);
+      // What is dropped is asked for, not what is kept: a NaN, which compares as false, stays and shows in the loss.
       for (let j = 0; j < n; j++) {
         const similarity = s[j] as number;
         if (own(j) ? similarity - epsilon >= most : similarity + epsilon <= least) slopes[j] = 0;
