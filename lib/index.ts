@@ -38,6 +38,7 @@ export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.
 export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
 export { type AngularLossOptions, angularLoss } from './losses/angular.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
+export { type CircleLossOptions, type CircleLossResult, circleLoss } from './losses/circle.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
@@ -57,13 +58,21 @@ export {
   hardmaxLoss,
 } from './losses/hardmax.js';
 export { type HistogramLossOptions, histogramLoss } from './losses/histogram.js';
+export { type InfoNceLossOptions, type InfoNceLossResult, infoNceLoss } from './losses/info-nce.js';
 export { type IntraPairVarianceLossOptions, intraPairVarianceLoss } from './losses/intra-pair-variance.js';
 export type { BatchLossOptions, RowLossResult } from './losses/labelled-batch.js';
+export { type LiftedStructureLossOptions, liftedStructureLoss } from './losses/lifted-structure.js';
 export { type MarginLossOptions, type MarginLossResult, marginLoss } from './losses/margin-loss.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
+export { type MultiSimilarityLossOptions, type MultiSimilarityLossResult, multiSimilarityLoss } from './losses/multi-similarity.js';
 export { type NcaLossOptions, ncaLoss } from './losses/nca.js';
+export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
+export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
 export type { Backward, OptionalGradients } from './losses/outputs.js';
 export { type PnpLossOptions, pnpLoss } from './losses/pnp.js';
+export type { ProxyLossOptions } from './losses/proxies.js';
+export { type ProxyAnchorLossOptions, type ProxyAnchorLossResult, proxyAnchorLoss } from './losses/proxy-anchor.js';
+export { type ProxyNcaLossOptions, type ProxyNcaLossResult, proxyNcaLoss } from './losses/proxy-nca.js';
 export { type RankedListLossOptions, rankedListLoss } from './losses/ranked-list.js';
 export {
   type LinearCrossEntropyOptions,

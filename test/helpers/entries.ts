@@ -106,6 +106,41 @@ export const entries: readonly Entry[] = [
     out: { gradEmbeddings: [4, 3] },
     run: (i, o) => hs.supConLoss(m(i, 'x'), labels, o),
   },
+  ...Object.entries({
+    ntXentLoss: hs.ntXentLoss,
+    circleLoss: hs.circleLoss,
+    multiSimilarityLoss: hs.multiSimilarityLoss,
+    liftedStructureLoss: hs.liftedStructureLoss,
+  }).map(
+    ([name, loss]): Entry => ({
+      name,
+      inputs: { x: [4, 3] },
+      out: { gradEmbeddings: [4, 3] },
+      run: (i, o) => (loss as typeof hs.ntXentLoss)(m(i, 'x'), labels, o),
+    }),
+  ),
+  ...Object.entries({ proxyNcaLoss: hs.proxyNcaLoss, proxyAnchorLoss: hs.proxyAnchorLoss }).map(
+    ([name, loss]): Entry => ({
+      name,
+      inputs: { x: [4, 3], proxies: [2, 3] },
+      out: { gradEmbeddings: [4, 3], gradProxies: [2, 3] },
+      run: (i, o) => (loss as typeof hs.proxyAnchorLoss)(m(i, 'x'), m(i, 'proxies'), labels, o),
+    }),
+  ),
+  {
+    name: 'infoNceLoss',
+    inputs: { x: [4, 3], y: [4, 3] },
+    out: { gradX: [4, 3], gradY: [4, 3] },
+    options: { symmetric: true },
+    run: (i, o) => hs.infoNceLoss(m(i, 'x'), m(i, 'y'), o),
+  },
+  {
+    name: 'nPairsLoss',
+    inputs: { anchors: [4, 3], positives: [4, 3] },
+    out: { gradAnchors: [4, 3], gradPositives: [4, 3] },
+    options: { l2Reg: 0.1 },
+    run: (i, o) => hs.nPairsLoss(m(i, 'anchors'), m(i, 'positives'), o),
+  },
   {
     name: 'ncaLoss',
     inputs: { x: [4, 3] },
