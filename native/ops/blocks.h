@@ -6,6 +6,10 @@
 
 namespace hypersphere {
 
+// Of the products: a left panel so deep stays in the first level of cache, or nearly.
+constexpr size_t kMostDepth = 768;
+constexpr size_t kPanelsPerPackTask = 8;
+
 constexpr size_t Least(size_t a, size_t b) { return a < b ? a : b; }
 constexpr size_t Most(size_t a, size_t b) { return a > b ? a : b; }
 constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }

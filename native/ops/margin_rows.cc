@@ -1,5 +1,7 @@
 #include "margin_rows.h"
 
+#include <string.h>
+
 #include "softmax_loss.h"
 
 namespace hypersphere {
@@ -234,6 +236,10 @@ Status MarginRows::FinishGradients(float* sums, const std::atomic<bool>* cancel)
   const auto finish = [&](size_t task, int) {
     for (size_t i = task * kRowsOfTask; i < Least(op_.n, (task + 1) * kRowsOfTask); i++) {
       float* g = sums + i * d;
+      if (!Counts(i)) {
+        memset(g, 0, d * sizeof(float));
+        continue;
+      }
       const float* x = op_.x + i * d;
       const double norm = norms_[i];
       double factor = space_of_logits.scale, along = 0;
