@@ -55,10 +55,12 @@ def head(b, d, c, logits):
     return run
 
 
-def arcface_logits(x, w, y):
-    cosines = F.linear(F.normalize(x), F.normalize(w)).clamp(-1 + 1e-7, 1 - 1e-7)
-    target = torch.cos(torch.acos(cosines.gather(1, y[:, None])) + 0.5)
-    return 64 * cosines.scatter(1, y[:, None], target)
+def margin_logits(target_of):
+    def logits(x, w, y):
+        cosines = F.linear(F.normalize(x), F.normalize(w)).clamp(-1 + 1e-7, 1 - 1e-7)
+        return 64 * cosines.scatter(1, y[:, None], target_of(cosines.gather(1, y[:, None])))
+
+    return logits
 
 
 def softmax_ce(b, d, c):
@@ -66,10 +68,19 @@ def softmax_ce(b, d, c):
 
 
 def arcface(b, d, c):
-    return head(b, d, c, arcface_logits)
+    return head(b, d, c, margin_logits(lambda target: torch.cos(torch.acos(target) + 0.5)))
 
 
-OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update, "softmaxCE": softmax_ce, "arcface": arcface}
+def cosface(b, d, c):
+    return head(b, d, c, margin_logits(lambda target: target - 0.35))
+
+
+def combined_margin(b, d, c):
+    return head(b, d, c, margin_logits(lambda target: torch.cos(torch.acos(target) + 0.3) - 0.2))
+
+
+OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update, "softmaxCE": softmax_ce, "arcface": arcface,
+       "cosFace": cosface, "combinedMargin": combined_margin}
 for key in sys.argv[1:]:
     op, shape = key.split(":")
     if op not in OPS:
