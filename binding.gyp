@@ -14,6 +14,14 @@
     'cflags_cc!': ['<@(unwanted_flags)'],
     'cflags!': ['-fno-omit-frame-pointer'],
     'cflags_cc': ['<@(common_flags)'],
+    # macOS reads these instead.
+    'xcode_settings': {
+      'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
+      'GCC_OPTIMIZATION_LEVEL': '3',
+      'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
+      'MACOSX_DEPLOYMENT_TARGET': '11.0',
+      'OTHER_CPLUSPLUSFLAGS': ['<@(common_flags)'],
+    },
     'conditions': [
       ['sanitize!=""', {
         'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g', '-O1'],
@@ -27,6 +35,7 @@
       'type': 'static_library',
       'sources': ['native/isa/baseline.cc'],
       'cflags_cc': ['<@(kernel_flags)'],
+      'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)'] },
     },
     {
       'target_name': 'hypersphere',
@@ -83,12 +92,14 @@
           'type': 'static_library',
           'sources': ['native/isa/avx2.cc'],
           'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)'],
+          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)'] },
         },
         {
           'target_name': 'kernels_avx512',
           'type': 'static_library',
           'sources': ['native/isa/avx512.cc'],
           'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'],
+          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'] },
         },
       ],
     }],
@@ -99,6 +110,7 @@
           'type': 'static_library',
           'sources': ['native/isa/neon.cc'],
           'cflags_cc': ['<@(kernel_flags)'],
+          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)'] },
         },
       ],
     }],

@@ -19,10 +19,14 @@ export interface Row {
   readonly bytes?: number;
   /** Of the native backend at its best level with all threads, unless the bar's peer is `ts`: then avx2 and one thread. */
   readonly bars: readonly Bar[];
+  /** What the call may take beside its inputs and outputs, in MiB. */
+  readonly mostExtraMiB?: number;
   /** Allocates the inputs and returns the call to time. */
   readonly prepare: () => () => unknown;
   /** One call takes many seconds there. */
   readonly tooSlowOnTs?: boolean;
+  /** Timed at the best level with all threads alone: others would take minutes, or tell nothing new. */
+  readonly bestOnly?: boolean;
 }
 
 /** For what is too large to draw normals for: uniform with this standard deviation. */

@@ -71,6 +71,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   const timings: Timing[] = [];
   for (const setting of settings) {
     if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
+    if (setting !== settings[0] && row.bestOnly) continue;
     apply(setting);
     const extra = extraMiB(call);
     const times = await time(key, call);
@@ -89,7 +90,12 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
     console.log(`${row.op.padEnd(22)} ${`[${row.shape}]`.padEnd(18)} ${label(setting).padEnd(18)}${rate}${share}${memory(extra)}`);
   }
   const [best] = timings;
-  if (!best || row.bars.length === 0) return timings;
+  if (!best) return timings;
+  if (row.mostExtraMiB !== undefined && best.extraMiB !== null) {
+    const verdict = best.extraMiB <= row.mostExtraMiB ? 'kept' : 'MISSED';
+    console.log(`    memory: ${best.extraMiB.toFixed(1)} MiB, allowed ${row.mostExtraMiB}: ${verdict}`);
+  }
+  if (row.bars.length === 0) return timings;
   const others = peerTimes(key, best.isa === 'avx512');
   const sameShape = (t: Timing): boolean => t.shape.join() === row.shape.join() && label(t) === label(best);
   const ratioTo: Record<string, () => Promise<number | undefined>> = {

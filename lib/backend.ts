@@ -6,6 +6,7 @@ import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
+import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
 import type { PairOps } from './ops/pairs.js';
@@ -13,10 +14,11 @@ import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
 
 /** Everything a backend computes. Arguments come checked and resolved; outputs come allocated. */
-export interface Backend extends DistanceOps, PairOps, CenterOps, SoftmaxOps {}
+export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+/** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
 interface Native {

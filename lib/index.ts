@@ -36,7 +36,9 @@ export { Gallery, type GalleryOptions } from './heads/gallery.js';
 export type { LoadOptions } from './heads/head-file.js';
 export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.js';
 export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
+export { type AngularLossOptions, angularLoss } from './losses/angular.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
+export { type CircleLossOptions, type CircleLossResult, circleLoss } from './losses/circle.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
@@ -46,6 +48,7 @@ export {
   type ContrastiveLossResult,
   contrastiveLoss,
 } from './losses/contrastive.js';
+export { type FastApLossOptions, fastApLoss } from './losses/fast-ap.js';
 export {
   type HardmaxHingeLossOptions,
   type HardmaxLossOptions,
@@ -54,8 +57,23 @@ export {
   hardmaxHingeLoss,
   hardmaxLoss,
 } from './losses/hardmax.js';
+export { type HistogramLossOptions, histogramLoss } from './losses/histogram.js';
+export { type InfoNceLossOptions, type InfoNceLossResult, infoNceLoss } from './losses/info-nce.js';
+export { type IntraPairVarianceLossOptions, intraPairVarianceLoss } from './losses/intra-pair-variance.js';
+export type { BatchLossOptions, RowLossResult } from './losses/labelled-batch.js';
+export { type LiftedStructureLossOptions, liftedStructureLoss } from './losses/lifted-structure.js';
+export { type MarginLossOptions, type MarginLossResult, marginLoss } from './losses/margin-loss.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
+export { type MultiSimilarityLossOptions, type MultiSimilarityLossResult, multiSimilarityLoss } from './losses/multi-similarity.js';
+export { type NcaLossOptions, ncaLoss } from './losses/nca.js';
+export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
+export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
 export type { Backward, OptionalGradients } from './losses/outputs.js';
+export { type PnpLossOptions, pnpLoss } from './losses/pnp.js';
+export type { ProxyLossOptions } from './losses/proxies.js';
+export { type ProxyAnchorLossOptions, type ProxyAnchorLossResult, proxyAnchorLoss } from './losses/proxy-anchor.js';
+export { type ProxyNcaLossOptions, type ProxyNcaLossResult, proxyNcaLoss } from './losses/proxy-nca.js';
+export { type RankedListLossOptions, rankedListLoss } from './losses/ranked-list.js';
 export {
   type LinearCrossEntropyOptions,
   type LinearCrossEntropyResult,
@@ -68,6 +86,7 @@ export {
   softmaxGradient,
 } from './losses/softmax.js';
 export { type SupConLossOptions, type SupConLossResult, supConLoss } from './losses/supcon.js';
+export { type TcmLossOptions, tcmLoss } from './losses/tcm.js';
 export {
   type BatchTripletLossOptions,
   type BatchTripletLossResult,
@@ -76,6 +95,8 @@ export {
   type TripletLossResult,
   tripletLoss,
 } from './losses/triplet.js';
+export { type TupletMarginLossOptions, tupletMarginLoss } from './losses/tuplet-margin.js';
+export { type VicRegLossOptions, type VicRegLossResult, vicRegLoss } from './losses/vicreg.js';
 export type { ASoftmaxOptions } from './margins/a-softmax.js';
 export type { AdaFaceOptions } from './margins/adaface.js';
 export type { ArcFaceOptions } from './margins/arcface.js';
@@ -136,6 +157,7 @@ export type { Isa } from './native/binding.js';
 export { type NearestOptions, type Neighbours, nearest, type SearchOptions } from './nearest.js';
 export { type NormalizeOptions, normalize, normalizeGradient } from './normalize.js';
 export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';
+export type { PnpVariant } from './ops/batch-losses.js';
 export type { CenterReduction } from './ops/centers.js';
 export type { Metric, NearestFilter } from './ops/distances.js';
 export type { PairDistance, PairStrategy, TermReduction, TripletStrategy } from './ops/pairs.js';

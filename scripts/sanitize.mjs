@@ -1,30 +1,24 @@
 // npm run test:sanitize: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer in a folder of its own, and runs the
 // safety and parity tests and the vectors at every level on it, inside Node. A finding ends the process it is found in, so a
 // test or a vectors run fails, and this exits non-zero.
-import { execFileSync, spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
+import { output, run } from './run.mjs';
 
 const folder = resolve('build-sanitize');
 const { resolve: find } = createRequire(import.meta.url);
-const library = (name) => execFileSync(process.env.CXX ?? 'g++', [`-print-file-name=${name}`], { encoding: 'utf8' }).trim();
+const library = (name) => output(`finding ${name}`, process.env.CXX ?? 'g++', [`-print-file-name=${name}`]).trim();
 
-function run(what, args, options = {}) {
-  console.log(`sanitize: ${what}`);
-  const { status, signal } = spawnSync(process.execPath, args, { stdio: 'inherit', ...options });
-  if (status === 0) return;
-  console.error(`sanitize: ${what} failed (${signal ?? status})`);
-  process.exit(1);
-}
+const node = (what, args, options) => run(`sanitize: ${what}`, process.execPath, args, options);
 
 // node-gyp always builds into ./build, so the sources go where that disturbs nothing.
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder);
 for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
-run('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--', '-Dsanitize=address,undefined'], { cwd: folder });
-run('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
+node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--', '-Dsanitize=address,undefined'], { cwd: folder });
+node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 
 const env = {
   ...process.env,
@@ -38,8 +32,8 @@ const env = {
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 };
 const tests = ['test/safety', 'test/parity/matmul.test.ts', 'test/parity/distances.test.ts', 'test/unit/promises.test.ts'];
-run('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
-const levels = execFileSync(process.execPath, ['scripts/levels.mjs'], { encoding: 'utf8', env }).trim().split('\n');
+node('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
+const levels = output('finding the levels', process.execPath, ['scripts/levels.mjs'], { env }).trim().split('\n');
 for (const isa of levels)
-  run(`vectors, ${isa}`, ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', isa], { env });
+  node(`vectors, ${isa}`, ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', isa], { env });
 console.log(`sanitize: nothing found (${levels.join(', ')})`);

@@ -34,7 +34,7 @@ const others = [...here].filter(([level]) => level !== 'baseline');
 if (!neon || others.length === 0) throw new Error('no levels to compare: this machine needs avx2 or avx512');
 for (const [level, lines] of others) {
   if (lines.join('\n') !== neon) throw new Error(`neon and ${level} differ in their bits:\n${neon}\n\n${lines.join('\n')}`);
-  console.log(`neon has the bits of ${level}: ${lines.length} shapes, six groups of operations each`);
+  console.log(`neon has the bits of ${level}: ${lines.length} lines of hashes, a shape each`);
 }
 
 mkdirSync(folder, { recursive: true });

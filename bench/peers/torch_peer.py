@@ -2,6 +2,7 @@
 import sys
 
 import torch
+import torch.nn.functional as F
 
 from timing import report
 
@@ -41,7 +42,45 @@ def center_update_dense(b, d, c):
     return run
 
 
-OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update}
+def head(b, d, c, logits):
+    """Forward and backward; 0.05 keeps the weights from making denormal probabilities, which PyTorch is slow on."""
+    x, w = torch.randn(b, d, requires_grad=True), (0.05 * torch.randn(c, d)).requires_grad_()
+    y = torch.randint(0, c, (b,))
+
+    def run():
+        with torch.enable_grad():
+            x.grad = w.grad = None
+            F.cross_entropy(logits(x, w, y), y).backward()
+
+    return run
+
+
+def margin_logits(target_of):
+    def logits(x, w, y):
+        cosines = F.linear(F.normalize(x), F.normalize(w)).clamp(-1 + 1e-7, 1 - 1e-7)
+        return 64 * cosines.scatter(1, y[:, None], target_of(cosines.gather(1, y[:, None])))
+
+    return logits
+
+
+def softmax_ce(b, d, c):
+    return head(b, d, c, lambda x, w, y: F.linear(x, w))
+
+
+def arcface(b, d, c):
+    return head(b, d, c, margin_logits(lambda target: torch.cos(torch.acos(target) + 0.5)))
+
+
+def cosface(b, d, c):
+    return head(b, d, c, margin_logits(lambda target: target - 0.35))
+
+
+def combined_margin(b, d, c):
+    return head(b, d, c, margin_logits(lambda target: torch.cos(torch.acos(target) + 0.3) - 0.2))
+
+
+OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update, "softmaxCE": softmax_ce, "arcface": arcface,
+       "cosFace": cosface, "combinedMargin": combined_margin}
 for key in sys.argv[1:]:
     op, shape = key.split(":")
     if op not in OPS:

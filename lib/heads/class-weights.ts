@@ -13,11 +13,6 @@ export type Precision = (typeof precisions)[number];
 /** [count, D], float32 or bfloat16. */
 export type Rows = Float32Array | Uint16Array;
 
-/** How many rows of weights a class has. */
-export function centersOf(margin: Margin): number {
-  return margin.kind === 'subCenters' || margin.kind === 'softTriple' ? margin.k : 1;
-}
-
 export function newRows(precision: Precision, count: number, dim: number): Rows {
   if (precision === 'float32') return zeros(count, dim).data;
   return allocated('options.classes', `${count} × ${dim} bfloat16 values`, () => new Uint16Array(count * dim));

@@ -1,9 +1,10 @@
 // A head on disk: a safetensors file of its rows and the optimizer's, with all else in the metadata. The file of a shard holds its classes.
 import type { Collective } from '../collective.js';
 import { failure, HypersphereError } from '../errors.js';
+import { centersOf } from '../margins/columns.js';
 import type { Margin } from '../margins/types.js';
 import { SafetensorsFile, type Target, type Tensor, writeSafetensors } from '../safetensors.js';
-import { centersOf, newRows, type Rows } from './class-weights.js';
+import { newRows, type Rows } from './class-weights.js';
 import {
   type ClassifierHeadOptions,
   checkGroup,

@@ -3,11 +3,12 @@
 import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { describe, failure } from '../errors.js';
+import { centersOf, columnMargin, movedOn } from '../margins/columns.js';
 import { remake } from '../margins/index.js';
 import { annealedLambda, type LambdaScheduleOptions } from '../margins/schedule.js';
 import type { Margin } from '../margins/types.js';
 import { Sfc32 } from '../random.js';
-import { centersOf, initialBias, initialise, newRows, type Precision, precisions, type Rows } from './class-weights.js';
+import { initialBias, initialise, newRows, type Precision, precisions, type Rows } from './class-weights.js';
 import { type Optimizer, remakeOptimizer, sgd } from './optimizers.js';
 
 export const roundings = ['stochastic', 'nearest'] as const;
@@ -108,13 +109,10 @@ export class HeadState {
     return new Sfc32(seed, this.steps >>> 0, Math.floor(this.steps / 2 ** 32), this.shard.from + 1).bits();
   }
 
-  /** After a step, with what the margin carries to the next batch. A batch that is not finite leaves no trace there: its loss says so already. */
+  /** After a step, with what the margin carries to the next batch. */
   advance(carried: readonly [number, number]): void {
     this.steps++;
-    const [first, second] = carried;
-    if (!Number.isFinite(first) || !Number.isFinite(second)) return;
-    if (this.margin.kind === 'adaFace') this.margin = Object.freeze({ ...this.margin, batchMean: first, batchStd: second });
-    if (this.margin.kind === 'curricularFace') this.margin = Object.freeze({ ...this.margin, t: first });
+    this.margin = movedOn(this.margin, carried) ?? this.margin;
   }
 
   /** To `classes` in all; the shard at the end gets the new ones. */
@@ -144,8 +142,6 @@ export const mostClasses = 2 ** 31 - 1;
 export function checkSettings(options: ClassifierHeadOptions): Settings & { readonly classes: number; readonly margin: Margin } {
   const classes = checkInteger('options.classes', options.classes, 1, mostClasses);
   const dim = checkInteger('options.dim', options.dim, 1);
-  if (typeof options.margin !== 'object' || options.margin === null)
-    throw failure('ERR_TYPE', 'options.margin', 'a margin such as arcFace()', describe(options.margin));
   const margin = remake(options.margin);
   if (classes * centersOf(margin) > mostClasses)
     throw failure('ERR_OPTION_RANGE', 'options.classes', `at most ${mostClasses} rows of weights`, `${classes} × ${centersOf(margin)}`);
@@ -186,8 +182,9 @@ export function checkShard(
   const group = collective === undefined ? undefined : checkCollective(collective);
   const rank = group?.rank ?? 0;
   const size = group?.size ?? 1;
-  if (size > 1 && wholeOnly.includes(margin.kind))
-    throw failure('ERR_OPTION_RANGE', 'options.collective', `no shards with the margin '${margin.kind}'`, `${size} of them`);
+  const { kind } = columnMargin(margin);
+  if (size > 1 && wholeOnly.includes(kind))
+    throw failure('ERR_OPTION_RANGE', 'options.collective', `no shards with the margin '${kind}'`, `${size} of them`);
   if (size > classes) throw failure('ERR_OPTION_RANGE', 'options.classes', `a class for each of ${size} shards`, `${classes}`);
   if (shard === undefined) {
     // The first classes mod size ranks get one more, as in insightface.

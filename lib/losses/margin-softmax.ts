@@ -1,6 +1,7 @@
 import { backend } from '../backend.js';
 import { checkMatrix, checkMemory, checkOptions, checkVector, type Labels } from '../checks.js';
 import { failure } from '../errors.js';
+import { centersOf, columnMargin, movedOn } from '../margins/columns.js';
 import { remake } from '../margins/index.js';
 import type { Margin } from '../margins/types.js';
 import type { Matrix } from '../matrix.js';
@@ -27,9 +28,12 @@ export interface MarginSoftmaxResult {
   readonly loss: number;
   /** Cross-entropy of each row, [B]; with `sphereFace2` and `p2sGrad` the sum of the row's terms over the classes. */
   readonly perExample: Float32Array;
-  /** The margin for the next batch: with its statistics moved on for `adaFace` and `curricularFace`, else `options.margin` itself. */
+  /**
+   * The margin for the next batch: with its statistics moved on for `adaFace` and `curricularFace`, inside `subCenters` too, else
+   * `options.margin` itself.
+   */
   readonly margin: Margin;
-  /** With `magFace` only: a/uA² + 1/a of the rows that count, reduced as the loss, without class weights. */
+  /** With `magFace` only, inside `subCenters` too: a/uA² + 1/a of the rows that count, reduced as the loss, without class weights. */
   readonly regularizer?: number;
   /** What enters the softmax, or the row's terms, [B, C]; with `logits: true` only. */
   readonly logits?: Matrix;
@@ -77,7 +81,7 @@ export function resolveMarginSoftmax(x: Matrix, weights: Matrix, labels: Labels,
   options = checkOptions(options, marginSoftmaxOptions);
   const given = options.margin;
   const margin = remake(given);
-  const k = margin.kind === 'subCenters' || margin.kind === 'softTriple' ? margin.k : 1;
+  const k = centersOf(margin);
   const classes = weights.shape[0] / k;
   if (!Number.isInteger(classes)) throw failure('ERR_SHAPE', 'weights', `a multiple of k = ${k} rows`, `${weights.shape[0]}`);
   const bias = checkBias(margin, options.bias, classes);
@@ -88,8 +92,8 @@ export function resolveMarginSoftmax(x: Matrix, weights: Matrix, labels: Labels,
   const { op, finish } = headOp(head, { ...labelled, x: x.data, weights: weights.data, bias, d, margin });
   const result = ({ loss, regularizer, state }: OpResult): OptionalGradients<MarginSoftmaxResult> => ({
     loss,
-    margin: next(margin, state) ?? given,
-    ...present({ regularizer: margin.kind === 'magFace' ? regularizer : undefined }),
+    margin: movedOn(margin, state) ?? given,
+    ...present({ regularizer: columnMargin(margin).kind === 'magFace' ? regularizer : undefined }),
     ...finish(),
   });
   return { op, finish: result, head };
@@ -107,11 +111,4 @@ function checkEntryLoss({ kind }: Margin, { labelSmoothing, classWeights }: Marg
   const expected = `none beside the margin '${kind}', which has no softmax`;
   if (labelSmoothing) throw failure('ERR_OPTION_RANGE', 'options.labelSmoothing', expected, String(labelSmoothing));
   if (classWeights !== undefined) throw failure('ERR_OPTION_RANGE', 'options.classWeights', expected, 'class weights');
-}
-
-/** The margin with what this batch has made of its state. A batch of non-finite rows leaves no trace in it: its loss already says so. */
-function next(margin: Margin, [first, second]: readonly [number, number]): Margin | undefined {
-  if (!Number.isFinite(first) || !Number.isFinite(second)) return undefined;
-  if (margin.kind === 'adaFace') return Object.freeze({ ...margin, batchMean: first, batchStd: second });
-  return margin.kind === 'curricularFace' ? Object.freeze({ ...margin, t: first }) : undefined;
 }

@@ -1,4 +1,5 @@
 import { checkInteger, checkNumber, checkOptions } from '../checks.js';
+import { mostCenters } from './columns.js';
 import type { SoftTripleMargin } from './types.js';
 
 export interface SoftTripleOptions {
@@ -21,7 +22,7 @@ export function softTriple(options: SoftTripleOptions = {}): SoftTripleMargin {
   options = checkOptions(options, ['k', 'la', 'gamma', 'margin']);
   return Object.freeze({
     kind: 'softTriple',
-    k: checkInteger('options.k', options.k ?? 10, 1, 256),
+    k: checkInteger('options.k', options.k ?? 10, 1, mostCenters),
     la: checkNumber('options.la', options.la ?? 20, { min: 0, exclusive: true }),
     gamma: checkNumber('options.gamma', options.gamma ?? 0.1, { min: 0, exclusive: true }),
     margin: checkNumber('options.margin', options.margin ?? 0.01, { min: 0 }),

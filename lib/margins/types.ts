@@ -108,8 +108,16 @@ export interface P2sGradMargin {
   readonly kind: 'p2sGrad';
 }
 
-/** Margins that change the target's cosine alone: what sub-centers may carry. */
-export type CosineMargin = NormalizedSoftmaxMargin | CosFaceMargin | ArcFaceMargin | CombinedMargin;
+/** Margins on the cosine of unit rows and unit weights, under a softmax: what sub-centers may carry. */
+export type CosineMargin =
+  | NormalizedSoftmaxMargin
+  | CosFaceMargin
+  | ArcFaceMargin
+  | CombinedMargin
+  | SphereFaceRMargin
+  | AdaFaceMargin
+  | MagFaceMargin
+  | CurricularFaceMargin;
 
 export type Margin =
   | SoftmaxMargin
@@ -127,3 +135,6 @@ export type Margin =
   | SubCentersMargin
   | SoftTripleMargin
   | P2sGradMargin;
+
+/** What a class's one value meets, however many rows it came from. */
+export type ColumnMargin = Exclude<Margin, SubCentersMargin>;

@@ -1,6 +1,7 @@
 // How the ops on softmax cross into the addon. That of the heads takes the margin and the settings as numbers, in the order that
 // native/napi/margin_softmax.cc reads.
-import type { Margin } from '../margins/types.js';
+import { centersOf, columnMargin } from '../margins/columns.js';
+import type { ColumnMargin, Margin } from '../margins/types.js';
 import {
   type MarginSoftmaxOp,
   type MarginSoftmaxResult,
@@ -62,7 +63,7 @@ export type CrossEntropyArguments = [
 ];
 
 // As MarginKind in native/api.h; sub-centers are their inner margin with k > 1.
-const kinds: readonly Margin['kind'][] = [
+const kinds: readonly ColumnMargin['kind'][] = [
   'softmax',
   'normalizedSoftmax',
   'lSoftmax',
@@ -88,7 +89,7 @@ interface Numbers {
   readonly numbers?: readonly number[];
 }
 
-function numbersOf(margin: Exclude<Margin, { kind: 'subCenters' }>): Numbers {
+function numbersOf(margin: ColumnMargin): Numbers {
   switch (margin.kind) {
     case 'softmax':
     case 'p2sGrad':
@@ -128,17 +129,12 @@ function numbersOf(margin: Exclude<Margin, { kind: 'subCenters' }>): Numbers {
   }
 }
 
-/** Rows of weights a class. */
-function centersOf(margin: Margin): number {
-  return margin.kind === 'subCenters' || margin.kind === 'softTriple' ? margin.k : 1;
-}
-
 /** kind, choice, gradient, k, scale, and the five numbers of the kind. */
 function marginArgument(margin: Margin): Float64Array {
-  const inner = margin.kind === 'subCenters' ? margin.margin : margin;
-  const { choice = 0, gradient = 'exact', scale = 1, numbers = [] } = numbersOf(inner);
+  const column = columnMargin(margin);
+  const { choice = 0, gradient = 'exact', scale = 1, numbers = [] } = numbersOf(column);
   const packed = new Float64Array(10);
-  packed.set([kinds.indexOf(inner.kind), choice, gradients.indexOf(gradient), centersOf(margin), scale, ...numbers]);
+  packed.set([kinds.indexOf(column.kind), choice, gradients.indexOf(gradient), centersOf(margin), scale, ...numbers]);
   return packed;
 }
 

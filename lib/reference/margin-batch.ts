@@ -1,4 +1,5 @@
 // What a margin knows of the batch as a whole: AdaFace's norms, CurricularFace's running cosine, MagFace's regulariser.
+import { columnMargin } from '../margins/columns.js';
 import { elsewhere, type MarginSoftmaxOp } from '../ops/softmax.js';
 import { magFaceMargin } from './margins.js';
 
@@ -25,9 +26,9 @@ function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
-/** `cosOf(i)` is the cosine between row i and its class. */
+/** `cosOf(i)` is the cosine between row i and its class: the one its rows of weights have become. */
 export function batchOf(op: MarginSoftmaxOp, norms: Float64Array, cosOf: (i: number) => number): Batch {
-  const { margin } = op;
+  const margin = columnMargin(op.margin);
   if (margin.kind !== 'adaFace' && margin.kind !== 'curricularFace') return { t: 0, state: [0, 0] };
   const rows = counted(op);
   if (margin.kind === 'curricularFace') {
@@ -57,7 +58,8 @@ export interface Regularizer {
 
 /** MagFace's g(a) = a/u² + 1/a, Meng et al. 2021; none for other margins. */
 export function regularizerOf(op: MarginSoftmaxOp, norms: Float64Array): Regularizer | undefined {
-  const { margin, reduction, gradOutput } = op;
+  const { reduction, gradOutput } = op;
+  const margin = columnMargin(op.margin);
   if (margin.kind !== 'magFace') return undefined;
   const { uA, lA, lambdaG } = margin;
   const rows = counted(op);

@@ -1,5 +1,5 @@
 // What a margin does beside the target: the logits of the other classes, and how the rows of weights of one class become one value.
-import type { Margin } from '../margins/types.js';
+import type { ColumnMargin, Margin } from '../margins/types.js';
 import { angularSlope, atAngle, powered } from './curves.js';
 import { adaFaceEps, spaceOf } from './margins.js';
 
@@ -12,7 +12,7 @@ export interface OtherLogits {
 const clamp = (c: number, limit = 1): number => Math.max(-limit, Math.min(limit, c));
 
 /** scale·u·v for margins that touch the target alone. `targetCos` and `t` are curricularFace's: the row's own cosine, the running mean. */
-export function otherLogits(margin: Margin, targetCos: number, t: number): OtherLogits {
+export function otherLogits(margin: ColumnMargin, targetCos: number, t: number): OtherLogits {
   if (margin.kind === 'sphereFaceR' && margin.variant === 'v2') {
     const { s, m, gradient } = margin;
     return {
@@ -41,11 +41,6 @@ export function otherLogits(margin: Margin, targetCos: number, t: number): Other
   }
   const { scale } = spaceOf(margin);
   return { value: (dot) => scale * dot, slope: () => scale };
-}
-
-/** Rows of weights a class. */
-export function centersOf(margin: Margin): number {
-  return margin.kind === 'subCenters' || margin.kind === 'softTriple' ? margin.k : 1;
 }
 
 /** How the values of a class's rows become one, and how its derivative is shared among them, in place of the values. */

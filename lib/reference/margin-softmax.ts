@@ -2,24 +2,28 @@
 // of each (the target's with its margin), the loss, and back the same way. u and v are the rows of x and w, raw or unit as the
 // margin wants; gradients go through the normalisations at the end, once per row, and what acts along a norm is added after.
 import { failure } from '../errors.js';
-import type { Margin } from '../margins/types.js';
+import { centersOf, columnMargin } from '../margins/columns.js';
+import type { ColumnMargin } from '../margins/types.js';
 import type { MarginSoftmaxOp, MarginSoftmaxResult } from '../ops/softmax.js';
 import { classify, type EntryLoss, eachEntry, eachRow } from './classification.js';
+import { sigmoid, softplus } from './log-sum.js';
 import { batchOf, classOf, regularizerOf } from './margin-batch.js';
-import { centersOf, otherLogits, poolOf } from './margin-columns.js';
+import { otherLogits, poolOf } from './margin-columns.js';
 import { spaceOf, type TargetLogit, targetLogit } from './margins.js';
 import { addScaled, dot, throughNormalization, unitRows } from './rows.js';
 import { takenRows, updateRows } from './weight-update.js';
 
 export function marginSoftmax(op: MarginSoftmaxOp): MarginSoftmaxResult {
-  const { x, n, d, classes, margin, bias, logits, gradX, gradWeights, gradBias, update, exchange } = op;
+  const { x, n, d, classes, bias, logits, gradX, gradWeights, gradBias, update, exchange } = op;
+  // `op.margin` says how many rows a class has and how they become one value; this one what becomes of that.
+  const margin = columnMargin(op.margin);
   const entry = entryLossOf(margin);
   if (exchange && (entry || margin.kind === 'curricularFace')) {
     throw failure('ERR_OPTION_RANGE', 'options.margin', 'a margin that shards can share', `'${margin.kind}'`);
   }
   if (exchange && op.classWeights) throw failure('ERR_OPTION_RANGE', 'options.classWeights', 'none on a shard', 'class weights');
-  const k = centersOf(margin);
-  const pool = poolOf(margin);
+  const k = centersOf(op.margin);
+  const pool = poolOf(op.margin);
   const space = spaceOf(margin);
   const weights = takenRows(op, k);
   const rows = unitRows(x, n, d);
@@ -114,17 +118,14 @@ export function marginSoftmax(op: MarginSoftmaxOp): MarginSoftmaxResult {
 }
 
 /** What the reduced loss is multiplied by. */
-function lossWeight(margin: Margin, classes: number): number {
+function lossWeight(margin: ColumnMargin, classes: number): number {
   if (margin.kind === 'sphereFaceR') return margin.lossWeight / margin.s;
   if (margin.kind === 'sphereFace2') return margin.lossWeight / margin.r;
   return margin.kind === 'p2sGrad' ? 1 / classes : 1;
 }
 
-const softplus = (z: number): number => Math.max(z, 0) + Math.log1p(Math.exp(-Math.abs(z)));
-const sigmoid = (z: number): number => 1 / (1 + Math.exp(-z));
-
 /** The loss of margins that judge every class by itself: binary cross-entropy, or the squared error of the cosine. */
-function entryLossOf(margin: Margin): EntryLoss | undefined {
+function entryLossOf(margin: ColumnMargin): EntryLoss | undefined {
   if (margin.kind === 'sphereFace2') {
     const { alpha } = margin;
     return {

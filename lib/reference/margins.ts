@@ -4,8 +4,8 @@ import type {
   AdaFaceMargin,
   ArcFaceMargin,
   ASoftmaxMargin,
+  ColumnMargin,
   MagFaceMargin,
-  Margin,
   SphereFace2Margin,
   SphereFaceRMargin,
 } from '../margins/types.js';
@@ -36,7 +36,7 @@ export interface Space {
   readonly scale: number;
 }
 
-export function spaceOf(margin: Margin): Space {
+export function spaceOf(margin: ColumnMargin): Space {
   const space = (unitX: boolean, unitW: boolean, scale: number): Space => ({ unitX, unitW, scale });
   switch (margin.kind) {
     case 'softmax':
@@ -46,8 +46,6 @@ export function spaceOf(margin: Margin): Space {
       return space(false, true, 1);
     case 'normalizedSoftmax':
       return space(true, true, 1 / margin.temperature);
-    case 'subCenters':
-      return spaceOf(margin.margin);
     case 'softTriple':
       return space(true, true, margin.la);
     case 'sphereFace2':
@@ -59,7 +57,7 @@ export function spaceOf(margin: Margin): Space {
   }
 }
 
-export function targetLogit(margin: Margin, target: Target): TargetLogit {
+export function targetLogit(margin: ColumnMargin, target: Target): TargetLogit {
   const { cos } = target;
   switch (margin.kind) {
     case 'softmax':
@@ -88,8 +86,6 @@ export function targetLogit(margin: Margin, target: Target): TargetLogit {
       return magFace(margin, cos, target.normX);
     case 'curricularFace':
       return monotone(margin.s, margin.m, cos);
-    case 'subCenters':
-      return targetLogit(margin.margin, target);
     case 'softTriple':
       return onDot(margin.la, cos - margin.margin, 1);
     case 'p2sGrad':

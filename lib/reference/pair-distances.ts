@@ -3,7 +3,7 @@
 import type { PairDistance } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
 import { gradientOf, measureOf } from './distances.js';
-import { throughNormalization, unitRows } from './rows.js';
+import { comparedRows } from './rows.js';
 
 export interface Batch {
   readonly n: number;
@@ -16,7 +16,7 @@ export interface Batch {
   readonly writeGradient: (gradX: Values) => void;
 }
 
-interface BatchInput {
+export interface BatchInput {
   readonly x: Values;
   readonly labels: Int32Array;
   readonly n: number;
@@ -27,14 +27,11 @@ interface BatchInput {
 
 export function batchOf({ x, labels, n, d, distance, normalize }: BatchInput): Batch {
   // Cosines are those of unit rows anyway; normalising first makes them plain dots.
-  const unitFirst = normalize || distance === 'cosineSimilarity';
-  const { norms, unit } = unitRows(x, unitFirst ? n : 0, d);
-  const rows = unitFirst ? unit : x;
+  const { rows, gradient, toGiven } = comparedRows(x, n, d, normalize || distance === 'cosineSimilarity');
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const metric = distance === 'cosineSimilarity' ? 'dot' : distance;
   const value = measureOf(metric, { x: rows, y: rows, d });
-  const sums = new Float64Array(n * d);
-  const add = gradientOf(metric, { x: rows, y: rows, d }, sums, sums);
+  const add = gradientOf(metric, { x: rows, y: rows, d }, gradient, gradient);
   return {
     n,
     labels,
@@ -42,10 +39,7 @@ export function batchOf({ x, labels, n, d, distance, normalize }: BatchInput): B
     addGradient: (g, i, j) => {
       if (g !== 0) add(sign * g, i * d, j * d);
     },
-    writeGradient: (gradX) => {
-      if (unitFirst) for (let i = 0; i < n; i++) throughNormalization(sums, i * d, unit, norms[i] as number, d);
-      gradX.set(sums);
-    },
+    writeGradient: (gradX) => gradX.set(toGiven()),
   };
 }
 

@@ -41,3 +41,30 @@ export function throughNormalization(grad: Values, at: number, unit: Values, nor
   const divisor = Math.max(norm, shortest);
   for (let k = 0; k < d; k++) grad[at + k] = ((grad[at + k] as number) - radial * (unit[at + k] as number)) / divisor;
 }
+
+/** Rows as a loss compares them, as they are or at unit length, with the gradient that gathers on them. */
+export interface ComparedRows {
+  readonly rows: Values;
+  readonly gradient: Float64Array;
+  /** Turns the gathered gradient, in place, into that of the rows as given. */
+  toGiven(): Float64Array;
+}
+
+export function comparedRows(x: Values, n: number, d: number, unitFirst: boolean): ComparedRows {
+  const { norms, unit } = unitRows(x, unitFirst ? n : 0, d);
+  const gradient = new Float64Array(n * d);
+  return {
+    rows: unitFirst ? unit : x,
+    gradient,
+    toGiven: () => {
+      if (unitFirst) for (let i = 0; i < n; i++) throughNormalization(gradient, i * d, unit, norms[i] as number, d);
+      return gradient;
+    },
+  };
+}
+
+/** Writes a gradient where it is wanted. That of a loss that is NaN is nothing else. */
+export function deliver(loss: number, target: Values | undefined, gradient: () => Float64Array): void {
+  if (Number.isNaN(loss)) target?.fill(loss);
+  else target?.set(gradient());
+}

@@ -133,8 +133,6 @@ HYPERSPHERE_INLINE double WideDot(const float* x, const float* y, size_t d) {
   return WideSum(d, [=](size_t k) { return static_cast<double>(x[k]) * static_cast<double>(y[k]); });
 }
 
-// Rows are divided by max(norm, kShortest); below it the divisor does not move with the row.
-constexpr double kShortest = 1e-12;
 
 // A row's norm as the cosine metrics use it; the comparison lets NaN through to where it matters, the product of rows.
 HYPERSPHERE_INLINE double WideLength(const float* x, size_t d) {

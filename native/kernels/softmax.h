@@ -1,23 +1,22 @@
 // A softmax over classes, one block of at most kSoftmaxCols columns at a time, right after the engine has made the block's
-// logits. Fused: what the margin makes of the columns, the mask of the target, the running maximum and sum, and on the way back
-// the gradient of every logit with the factor of its unit weight row, so that a logit is read from the second level of cache
-// once a pass. A row of a block lies in the first level meanwhile; sums stay in registers, in 16 virtual lanes.
+// logits. Fused: how the columns of a class become one, what the margin makes of it, the mask of the target, the running maximum and
+// sum, and on the way back the gradient of every logit with the factor of its unit weight row, so that a logit is read from the second
+// level of cache once a pass. A row of a block lies in the first level meanwhile; sums stay in registers, in 16 virtual lanes.
 //
 // The target's column is masked out, never subtracted: its logit has a margin and comes with the row (ops/margin_softmax.cc).
 // Padding columns are −∞ and so count nothing. The maximum is exact whatever its order; NaN never wins it, and shows in the sum.
 #pragma once
 
-#include "../simd/math.h"
-#include "rows.h"
+#include "pooling.h"
 
 namespace hypersphere {
 namespace {
 
 constexpr float kInf = __builtin_inff();
 
-HYPERSPHERE_INLINE size_t WholeLanes(size_t count) { return (count + kVirtualLanes - 1) / kVirtualLanes * kVirtualLanes; }
 HYPERSPHERE_INLINE float ScalarExp(float x) { return ExpOfNegative(Set(x))[0]; }
-HYPERSPHERE_INLINE V Flushed(V x) { return Choose(Abs(x) < Set(kLeastPower), Zero(), x); }
+// A denormal number is slow in every product it enters.
+HYPERSPHERE_INLINE V Flushed(V x) { return Choose(Abs(x) < Set(0x1p-126f), Zero(), x); }
 
 // z − most, where an infinite logit equals an equal maximum, so that ∞ − ∞ makes no NaN.
 HYPERSPHERE_INLINE V Below(V z, V most) { return Choose(z == most, Zero(), z - most); }
@@ -33,7 +32,7 @@ void ScaleLogits(float* logits, size_t rows, size_t cols, const float* col_scale
   }
 }
 
-// What a column becomes, and its derivative.
+// What a class's column becomes, and its derivative.
 struct Column {
   V value, slope;
 };
@@ -87,44 +86,20 @@ HYPERSPHERE_INLINE Column ColumnOf(const ColumnRule& rule, V z, float threshold)
   }
 }
 
-// The first of the greatest; a NaN only where all are.
-HYPERSPHERE_INLINE size_t BestOf(const float* values, size_t k) {
-  size_t best = 0;
-  for (size_t r = 1; r < k; r++) {
-    if (values[r] > values[best] || (values[best] != values[best] && values[r] == values[r])) best = r;
-  }
-  return best;
-}
-
-// Weights of a soft choice among k cosines, and what it chooses.
-HYPERSPHERE_INLINE float SoftChoice(const float* cosines, size_t k, float inverse_gamma, float* weights) {
-  const float most = cosines[BestOf(cosines, k)];
-  float sum = 0, chosen = 0;
-  for (size_t r = 0; r < k; r++) {
-    weights[r] = ScalarExp((cosines[r] - most) * inverse_gamma);
-    sum += weights[r];
-    chosen += weights[r] * cosines[r];
-  }
-  for (size_t r = 0; r < k; r++) weights[r] /= sum;
-  return chosen / sum;
-}
-
-HYPERSPHERE_INLINE bool Grouped(const ColumnRule& rule) { return rule.columns == Columns::kBest || rule.columns == Columns::kSoft; }
+HYPERSPHERE_INLINE bool Bends(const ColumnRule& rule) { return rule.columns != Columns::kPlain && rule.columns != Columns::kSquared; }
 
 // The block's part of one row as it enters the softmax: one number a class, padded with −∞ to whole virtual lanes.
 HYPERSPHERE_INLINE void RowOfClasses(const SoftmaxBlock& block, size_t i, float* row) {
   const ColumnRule& rule = block.rule;
   const float* logits = block.logits + i * block.stride;
   const size_t classes = block.cols / rule.k;
-  if (Grouped(rule)) {
-    float weights[kSoftmaxCols];
-    for (size_t c = 0; c < classes; c++) {
-      const float* group = logits + c * rule.k;
-      row[c] = rule.columns == Columns::kBest ? group[BestOf(group, rule.k)] : rule.numbers[0] * SoftChoice(group, rule.k, rule.numbers[1], weights);
-    }
-  } else {
+  const bool pools = rule.pooling != Pooling::kOne;
+  if (pools) PoolRow(rule, logits, classes, row);
+  if (!pools || Bends(rule)) {
+    // Pooled values are bent where they lie.
+    const float* from = pools ? row : logits;
     const float threshold = block.thresholds == nullptr ? 0 : block.thresholds[i];
-    AlongRow(classes, [&](size_t k, size_t n) { StoreUpTo(ColumnOf(rule, LoadUpTo(logits + k, n), threshold).value, row + k, n); });
+    AlongRow(classes, [&](size_t k, size_t n) { StoreUpTo(ColumnOf(rule, LoadUpTo(from + k, n), threshold).value, row + k, n); });
   }
   for (size_t c = classes; c < WholeLanes(classes); c++) row[c] = -kInf;
 }
@@ -251,32 +226,25 @@ HYPERSPHERE_INLINE void ClassGradients(const SoftmaxBlock& block, size_t i, size
   }
 }
 
-// From the classes' gradients to those of the columns.
-HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, const float* row, float* gradients) {
+// From the classes' gradients, which it may change, to those of the columns: the slope of the bend, then the shares of the pool.
+HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, float* row, float* gradients) {
   const ColumnRule& rule = block.rule;
-  const size_t k = rule.k;
   const float* logits = block.logits + i * block.stride;
-  if (Grouped(rule)) {
-    float weights[kSoftmaxCols];
-    for (size_t c = 0; c < block.cols / k; c++) {
-      const float* group = logits + c * k;
-      float* to = gradients + c * k;
-      if (rule.columns == Columns::kBest) {
-        const size_t best = BestOf(group, k);
-        for (size_t r = 0; r < k; r++) to[r] = r == best ? row[c] : 0;
-      } else {
-        const float chosen = SoftChoice(group, k, rule.numbers[1], weights);
-        for (size_t r = 0; r < k; r++) to[r] = row[c] * (rule.numbers[0] * weights[r] * (1 + (group[r] - chosen) * rule.numbers[1]));
-      }
-    }
-  } else if (rule.columns == Columns::kPlain || rule.columns == Columns::kSquared) {
-    AlongRow(block.cols, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(row + c, n), gradients + c, n); });
-  } else {
+  const size_t classes = block.cols / rule.k;
+  const bool pools = rule.pooling != Pooling::kOne;
+  float* const to = pools ? row : gradients;
+  if (Bends(rule)) {
+    alignas(64) float pooled[kSoftmaxCols];
+    if (pools) PoolRow(rule, logits, classes, pooled);
+    const float* from = pools ? pooled : logits;
     const float threshold = block.thresholds == nullptr ? 0 : block.thresholds[i];
-    AlongRow(block.cols, [&](size_t c, size_t n) {
-      StoreUpTo(LoadUpTo(row + c, n) * ColumnOf(rule, LoadUpTo(logits + c, n), threshold).slope, gradients + c, n);
+    AlongRow(classes, [&](size_t c, size_t n) {
+      StoreUpTo(LoadUpTo(row + c, n) * ColumnOf(rule, LoadUpTo(from + c, n), threshold).slope, to + c, n);
     });
+  } else if (!pools) {
+    AlongRow(classes, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(row + c, n), gradients + c, n); });
   }
+  if (pools) ShareAmongColumns(rule, logits, classes, row, gradients);
 }
 
 void SoftmaxBackward(const SoftmaxBlock& block) {

@@ -11,9 +11,6 @@ namespace hypersphere {
 
 namespace {
 
-// The pool takes no more.
-constexpr int kMaxThreads = 256;
-
 Napi::Value Info(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   result.Set("isa", LevelName(CurrentLevel()));
@@ -30,7 +27,7 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), false);
 }
 
-void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMaxThreads)); }
+void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMostThreads)); }
 
 void CancelOwnTasks(const Napi::CallbackInfo& info) { CancelTasks(info.Env()); }
 

@@ -96,6 +96,9 @@ void ReadUpdate(const Args& args, const double* settings, size_t rows, Head& hea
   } else {
     update.state = args.OptionalFloats(kState, rows, head.op.d);
   }
+  if (update.rule == Rule::kAdaGrad && update.state == nullptr && update.half_state == nullptr) {
+    throw Failure(args.Env(), "ERR_TYPE", "state", "the accumulators of adaGrad", "none");
+  }
   head.op.update = &update;
 }
 
@@ -121,6 +124,9 @@ std::shared_ptr<Head> ReadHead(const Args& args) {
   }
   op.bias = args.OptionalFloats(kBias, op.margin.kind == MarginKind::kSoftmax ? op.classes : 1, 1);
   op.class_weights = args.OptionalFloats(kClassWeights, op.classes, 1);
+  if (op.class_weights != nullptr && op.phase != Phase::kBoth) {
+    throw Failure(args.Env(), "ERR_OPTION_RANGE", "classWeights", "none beside shards", "class weights");
+  }
   op.grad_output = args.OptionalFloats(kGradOutput, op.n, 1);
   op.per_example = args.Floats(kPerExample, op.n, 1);
   op.logits = args.OptionalFloats(kLogits, op.n, op.classes);

@@ -6,6 +6,10 @@
 
 namespace hypersphere {
 
+// Of the products: a left panel so deep stays in the first level of cache, or nearly.
+constexpr size_t kMostDepth = 768;
+constexpr size_t kPanelsPerPackTask = 8;
+
 constexpr size_t Least(size_t a, size_t b) { return a < b ? a : b; }
 constexpr size_t Most(size_t a, size_t b) { return a > b ? a : b; }
 constexpr size_t DivideUp(size_t a, size_t b) { return (a + b - 1) / b; }
@@ -21,20 +25,5 @@ inline int ThreadsForPass(size_t rows, size_t d) { return ThreadsFor(rows, 8, d)
 
 // Rows of a block of such a pass: some 64 KiB of them.
 constexpr size_t RowsOfBlock(size_t d) { return Most(1, (size_t{16} << 10) / Most(d, 1)); }
-
-struct MomentRows {
-  const float* data;
-  size_t rows, d;
-  bool about_mean;
-};
-
-inline Status AllMoments(const KernelTable& kernels, const MomentRows& of, Moments* moments, const std::atomic<bool>* cancel, int threads) {
-  constexpr size_t kRows = 64;
-  const auto some = [&](size_t block, int) {
-    const size_t first = block * kRows;
-    kernels.row_moments(of.data + first * of.d, Least(kRows, of.rows - first), of.d, of.about_mean, moments + first);
-  };
-  return ParallelFor(DivideUp(of.rows, kRows), some, cancel, threads);
-}
 
 }  // namespace hypersphere

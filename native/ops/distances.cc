@@ -1,10 +1,9 @@
 // Distances: through the product of rows where the metric is a function of dots and norms, else pair by pair from
 // differences in blocks that keep their rows of y in the second level of cache.
 #include "../cpu.h"
-#include "blocks.h"
+#include "moments.h"
 #include "ops.h"
 #include "product.h"
-#include "workspace.h"
 
 namespace hypersphere {
 namespace {
@@ -16,22 +15,15 @@ Status PairByPair(const DistancesOp& op, const std::atomic<bool>* cancel) {
   const KernelTable& kernels = CurrentKernels();
   const int threads = ThreadsFor(op.n, op.m, op.d);
   const bool snr = op.metric == Metric::kSnr;
-  Workspace space;
-  const size_t x_place = space.Add<Moments>(snr ? op.n : 0), y_place = space.Add<Moments>(snr ? op.m : 0);
-  if (!space.Allocate()) return Status::kOutOfMemory;
-  Moments* const x_moments = space.At<Moments>(x_place);
-  Moments* const y_moments = space.At<Moments>(y_place);
-  if (snr) {
-    Status status = AllMoments(kernels, {op.x, op.n, op.d, true}, x_moments, cancel, threads);
-    if (status == Status::kOk) status = AllMoments(kernels, {op.y, op.m, op.d, true}, y_moments, cancel, threads);
-    if (status != Status::kOk) return status;
-  }
+  PairMoments moments;
+  const Status taken = moments.Take(kernels, op, snr, true, cancel, threads);
+  if (taken != Status::kOk) return taken;
   size_t block_cols = kBlockFloats / (op.d + 1);
   block_cols = block_cols < 8 ? 8 : block_cols > 256 ? 256 : block_cols;
   const size_t across = DivideUp(op.m, block_cols);
   const auto block = [&](size_t index, int) {
     const size_t row = index / across * kBlockRows, col = index % across * block_cols;
-    kernels.differences({op.x + row * op.d, op.y + col * op.d, x_moments + row, y_moments + col, op.out + row * op.m + col, op.m,
+    kernels.differences({op.x + row * op.d, op.y + col * op.d, moments.x + row, moments.y + col, op.out + row * op.m + col, op.m,
                          Least(kBlockRows, op.n - row), Least(block_cols, op.m - col), op.d, op.metric});
   };
   return ParallelFor(DivideUp(op.n, kBlockRows) * across, block, cancel, threads);

@@ -1,5 +1,7 @@
 #include "margin_rows.h"
 
+#include <string.h>
+
 #include "softmax_loss.h"
 
 namespace hypersphere {
@@ -8,6 +10,7 @@ namespace {
 using scalar::Exp;
 
 constexpr size_t kRowsOfTask = 16;
+constexpr size_t kStepsOfRow = 512;  // margin and loss, in elements of a pass over memory
 constexpr size_t kLanes = 8;
 
 // Σ a·b in double, in a fixed order.
@@ -37,7 +40,8 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
       kernels_(kernels),
       weights_(weights),
       workspace_(space),
-      threads_(threads),
+      // Waking a worker takes longer than few rows do.
+      threads_(threads < 2 ? 1 : ThreadsForPass(op.n, Most(op.d, kStepsOfRow))),
       k_(op.margin.k),
       binary_(Binary(op.margin)) {
   const bool copies = space_of_logits.unit_x || space_of_logits.scale != 1;
@@ -50,7 +54,7 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
   targets_place_ = space.Add<TargetLogit>(op.n);
   gradients_place_ = space.Add<double>(op.n);
   floats_place_ = space.Add<float>(op.n * (6 + 2 * k_));
-  buffers_place_ = space.Add<float>(static_cast<size_t>(threads) * k_ * op.d);
+  buffers_place_ = space.Add<float>(static_cast<size_t>(threads_) * k_ * op.d);
 }
 
 Status MarginRows::Prepare(const std::atomic<bool>* cancel) {
@@ -111,8 +115,9 @@ void MarginRows::Gather(size_t i, float* buffer) {
 }
 
 void MarginRows::SetTarget(size_t i) {
-  // A row without a class here has its hard columns too, as if it lay on its class.
-  if (rule.columns == Columns::kHardened) thresholds[i] = static_cast<float>(op_.margin.scale * HardThreshold(op_.margin, Here(i) ? cosines_[i] : 1));
+  // A row without a target is as one that lies on its class.
+  const double own = Here(i) ? BestCosine(op_.margin, cosines_ + i * k_) : 1;
+  thresholds[i] = rule.columns == Columns::kHardened ? static_cast<float>(op_.margin.scale * HardThreshold(op_.margin, own)) : 0;
   targets_[i] = {};
   if (!Here(i)) return;
   targets_[i] = TargetOf(op_.margin, batch_, {dots_ + i * k_, cosines_ + i * k_, norms_[i], norms_w_[i]}, along_ + i * k_);
@@ -231,6 +236,10 @@ Status MarginRows::FinishGradients(float* sums, const std::atomic<bool>* cancel)
   const auto finish = [&](size_t task, int) {
     for (size_t i = task * kRowsOfTask; i < Least(op_.n, (task + 1) * kRowsOfTask); i++) {
       float* g = sums + i * d;
+      if (!Counts(i)) {
+        memset(g, 0, d * sizeof(float));
+        continue;
+      }
       const float* x = op_.x + i * d;
       const double norm = norms_[i];
       double factor = space_of_logits.scale, along = 0;

@@ -21,15 +21,12 @@ namespace {
 
 constexpr size_t kMostBlocks = 64;
 constexpr size_t kMostRowBlock = 512;    // logits of a chunk: 512 KiB
-constexpr size_t kMostDepth = 768;       // a left panel of it stays in the first level of cache, or nearly
 constexpr size_t kMostSideCols = 256;    // columns of dX and dW at a time: their packed side stays in the second level
-constexpr size_t kPanelsPerPackTask = 8;
 
 class Run {
  public:
   Run(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel)
       : op_(op),
-        // Once weights move, the call goes on to its end.
         cancel_(cancel),
         kernels_(CurrentKernels()),
         threads_(ThreadsFor(Most(op.n, 1), op.classes * op.margin.k, op.d)),
@@ -141,15 +138,28 @@ class Run {
         kernels_.pack_left({from + depth, d, 1}, rows, Least(kMostDepth, d - depth), first, last, to);
       }
     };
-    const Status status = ParallelFor(row_blocks_ * tasks, pack, cancel_, threads_);
+    const int threads = ThreadsForPass(op_.n, d);
+    const Status status = ParallelFor(row_blocks_ * tasks, pack, cancel_, threads);
     if (status != Status::kOk || !backward_ || !wants_w_) return status;
     const size_t sides = DivideUp(d, kMostSideCols);
     const auto pack_right = [&](size_t task, int) {
       const size_t block = task / sides, first = task % sides * kMostSideCols, rows = RowsOf(block);
       const float* from = (rows_.caffe ? op_.x : rows_.Scaled()) + block * row_block_ * d + first;
-      kernels_.pack_right({from, 1, d}, Least(kMostSideCols, d - first), rows, right_ + block * right_floats_ + first * rows);
+      float* const to = right_ + block * right_floats_ + first * rows;
+      const size_t cols = Least(kMostSideCols, d - first);
+      kernels_.pack_right({from, 1, d}, cols, rows, to);
+      LeaveOutIgnored(block, cols, to);
     };
-    return ParallelFor(row_blocks_ * sides, pack_right, cancel_, threads_);
+    return ParallelFor(row_blocks_ * sides, pack_right, cancel_, threads);
+  }
+
+  // A row that counts nowhere may hold a NaN, which even a coefficient of 0 would spread.
+  void LeaveOutIgnored(size_t row_block, size_t cols, float* panels) const {
+    const size_t rows = RowsOf(row_block), width = kernels_.tile_cols;
+    for (size_t i = 0; i < rows; i++) {
+      if (rows_.Counts(row_block * row_block_ + i)) continue;
+      for (size_t panel = 0; panel < DivideUp(cols, width); panel++) memset(panels + (panel * rows + i) * width, 0, width * sizeof(float));
+    }
   }
 
   void PackWeights(const float* weights, const Chunk& chunk, const Own& own) const {
@@ -228,6 +238,7 @@ class Run {
   }
 
   Status Backward() {
+    // Once weights move, the call goes on to its end.
     const std::atomic<bool>* const cancel = op_.update == nullptr ? cancel_ : nullptr;
     if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) return Status::kAborted;
     std::atomic<size_t> turn{0};

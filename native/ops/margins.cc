@@ -176,7 +176,10 @@ Space SpaceOf(const Margin& margin) {
 bool Binary(const Margin& margin) { return margin.kind == MarginKind::kSphereFace2 || margin.kind == MarginKind::kP2sGrad; }
 
 ColumnRule RuleOf(const Margin& margin) {
-  ColumnRule rule{Columns::kPlain, margin.k, margin.gradient != kExact, {}};
+  ColumnRule rule{};
+  rule.pooling = margin.k > 1 ? Pooling::kBest : Pooling::kOne;
+  rule.k = margin.k;
+  rule.straight_through = margin.gradient != kExact;
   const float scale = static_cast<float>(margin.scale);
   const auto number = [&](size_t i) { return static_cast<float>(margin.numbers[i]); };
   switch (margin.kind) {
@@ -195,9 +198,9 @@ ColumnRule RuleOf(const Margin& margin) {
       rule.numbers[1] = number(0);
       break;
     case MarginKind::kSoftTriple:
-      rule.columns = Columns::kSoft;
-      rule.numbers[0] = scale;
-      rule.numbers[1] = static_cast<float>(1 / margin.numbers[0]);
+      rule.pooling = Pooling::kSoft;
+      rule.soft_scale = scale;
+      rule.inverse_gamma = static_cast<float>(1 / margin.numbers[0]);
       break;
     case MarginKind::kSphereFace2:
       // Everything but the target: z = r(g(c) + m) + bias, the m of variant C alone; the bias comes with the block.
@@ -211,10 +214,12 @@ ColumnRule RuleOf(const Margin& margin) {
       rule.columns = Columns::kSquared;
       break;
     default:
-      if (margin.k > 1) rule.columns = Columns::kBest;
+      break;
   }
   return rule;
 }
+
+double BestCosine(const Margin& margin, const double* cosines) { return cosines[BestOf(cosines, margin.k)]; }
 
 BatchNumbers NumbersOf(const Margin& margin, const double* norms, const double* cosines, const int32_t* labels, size_t n) {
   BatchNumbers batch{};
@@ -240,7 +245,7 @@ BatchNumbers NumbersOf(const Margin& margin, const double* norms, const double* 
     for (size_t i = 0; i < n; i++) {
       if (labels[i] == kIgnored) continue;
       count++;
-      sum += cosines[i];
+      sum += BestCosine(margin, cosines + i * margin.k);
     }
     const double momentum = margin.numbers[2], t = margin.numbers[1];
     batch.t = count > 0 ? momentum * (sum / count) + (1 - momentum) * t : t;

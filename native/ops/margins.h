@@ -39,10 +39,14 @@ struct BatchNumbers {
   double t;                // curricularFace
   double state[2];
 };
+// `norms` [n], `cosines` [n, k].
 BatchNumbers NumbersOf(const Margin& margin, const double* norms, const double* cosines, const int32_t* labels, size_t n);
 
 // `along` has k entries.
 TargetLogit TargetOf(const Margin& margin, const BatchNumbers& batch, const Target& target, double* along);
+
+// Of a class's k cosines the one that counts: the first of the greatest, a NaN only where all are.
+double BestCosine(const Margin& margin, const double* cosines);
 
 // curricularFace: columns of a greater cosine are hard.
 double HardThreshold(const Margin& margin, double cosine);

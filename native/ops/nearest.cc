@@ -11,6 +11,7 @@
 #include "../cpu.h"
 #include "blocks.h"
 #include "gallery.h"
+#include "moments.h"
 #include "ops.h"
 #include "workspace.h"
 

@@ -13,13 +13,11 @@
 namespace hypersphere {
 namespace {
 
-constexpr size_t kMostDepth = 768;                   // a left panel of it stays in the first level of cache, or nearly
 constexpr size_t kMostRightFloats = size_t{96} << 10;  // 384 KiB of packed columns a task
 constexpr size_t kMostRightCols = 256;
 constexpr size_t kMostLeftFloats = size_t{1} << 20;  // 4 MiB of packed rows, shared
 constexpr size_t kFewestRows = 256;                  // of a task: packing its columns again must not show
 constexpr size_t kWantedTasks = 16;
-constexpr size_t kPanelsPerPackTask = 8;
 constexpr size_t kFewestMirrored = 512, kLeastMirroredDepth = 64;  // from which half the product saves more than mirroring costs
 constexpr size_t kDiagonalPanels = 4;  // at a time on the diagonal, where narrow steps leave more of the other side out
 constexpr size_t kFewestStreamed = size_t{8} << 20;  // floats of a result, 32 MiB
@@ -157,9 +155,11 @@ class Run {
       if (!FirstDepth()) kernels_.store_block({out, op_.cols, rows, count, block, stride, false});
       Multiply({left_, right + left_out * depth, block, stride, rows_.count, count, depth, panel, end, !FirstDepth(), row - rows_.start},
                norms + left_out, col);
-      kernels_.store_block({block, stride, rows, count, out, op_.cols, streamed_});
+      // Columns that were computed for whole tiles only are another task's to mirror.
+      const size_t spare = FirstDepth() && row > col ? row - col : 0, kept = count - spare;
+      kernels_.store_block({block + spare, stride, rows, kept, out + spare, op_.cols, streamed_});
       const size_t mirrored = FirstDepth() ? rows : row < cols.start ? Least(rows, cols.start - row) : 0;
-      kernels_.store_transposed({block, stride, mirrored, count, op_.out + col * op_.cols + row, op_.cols, streamed_});
+      kernels_.store_transposed({block + spare, stride, mirrored, kept, op_.out + (col + spare) * op_.cols + row, op_.cols, streamed_});
     }
   }
 

@@ -13,7 +13,6 @@
 namespace hypersphere {
 namespace {
 
-constexpr int kMostThreads = 256;
 // Some 30 to 90 µs, as long as a pause takes: back-to-back calls find the workers awake, an idle process burns no core.
 constexpr int kSpins = 2000;
 

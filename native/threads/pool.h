@@ -11,6 +11,8 @@
 
 namespace hypersphere {
 
+constexpr int kMostThreads = 256;  // lib/backend.ts says so to the user
+
 // From any thread, also during a call: it holds for the calls that start later.
 void SetThreads(int threads);
 int Threads();

@@ -102,22 +102,40 @@ function atLengthsOf(v: Float64Array): Float64Array {
   });
 }
 
+const k = 3;
+const several = normals(classes * k * d, 17);
+
 it.each([0.5, 1])('adaFace takes the norms as constants, tAlpha %s', (tAlpha) => {
   const margin = hs.adaFace({ s: 8, h: 1.5, tAlpha, batchMean: 4, batchStd: 1 });
-  expectGradient({ x: x.slice(), w: w.slice() }, (v, g) => run(margin, { x: atLengthsOf(of(v, 'x')), w: of(v, 'w') }, g).loss);
+  for (const [head, rows] of [
+    [margin, w],
+    [hs.subCenters(k, margin), several],
+  ] as const) {
+    expectGradient({ x: x.slice(), w: rows.slice() }, (v, g) => run(head, { x: atLengthsOf(of(v, 'x')), w: of(v, 'w') }, g).loss);
+  }
 });
 
-it.each([0, 0.3, 1])('curricularFace takes t as a constant, momentum %s', (momentum) => {
-  const margin = hs.curricularFace({ s: 8, t: 0.2, momentum });
-  const [t] = run(margin, { x, w }).state;
+const curricular = [0, 0.3, 1].flatMap((momentum) => [
+  { name: 'curricularFace', momentum, over: (inner: hs.CosineMargin): hs.Margin => inner, rows: w },
+  {
+    name: 'curricularFace over sub-centers',
+    momentum,
+    over: (inner: hs.CosineMargin): hs.Margin => hs.subCenters(k, inner),
+    rows: several,
+  },
+]);
+
+it.each(curricular)('$name takes t as a constant, momentum $momentum', ({ momentum, over, rows }) => {
+  const margin = over(hs.curricularFace({ s: 8, t: 0.2, momentum }));
+  const [t] = run(margin, { x, w: rows }).state;
   expect(t === 0.2).toBe(momentum === 0);
-  const still = hs.curricularFace({ s: 8, t, momentum: 0 });
-  const { logits } = run(still, { x, w });
-  const plain = run(hs.cosFace({ s: 8, m: 0 }), { x, w }).logits;
+  const still = over(hs.curricularFace({ s: 8, t, momentum: 0 }));
+  const { logits } = run(still, { x, w: rows });
+  const plain = run(over(hs.cosFace({ s: 8, m: 0 })), { x, w: rows }).logits;
   const hard = logits.filter((z, at) => at % classes !== labels[Math.floor(at / classes)] && z !== plain[at]);
   expect(hard.length, 'some classes are hard, and some are not').toBeGreaterThan(2);
-  expectGradient({ x: x.slice(), w: w.slice() }, (v, g) => {
-    run(margin, { x, w }, g);
+  expectGradient({ x: x.slice(), w: rows.slice() }, (v, g) => {
+    run(margin, { x, w: rows }, g);
     return run(still, v).loss;
   });
 });

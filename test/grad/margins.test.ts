@@ -1,7 +1,7 @@
 import { describe, it } from 'vitest';
 import * as hs from '../../lib/index.js';
+import { centersOf } from '../../lib/margins/columns.js';
 import type { MarginSoftmaxOp } from '../../lib/ops/softmax.js';
-import { centersOf } from '../../lib/reference/margin-columns.js';
 import { marginSoftmax } from '../../lib/reference/margin-softmax.js';
 import { base, plainReductions, reductions } from '../helpers/classification.js';
 import { normals } from '../helpers/data.js';
@@ -32,9 +32,14 @@ const softmaxLike: [margin: hs.Margin, ofX?: number, biases?: number][] = [
   ...(['v0', 'v1', 'v2'] as const).map((variant): [hs.Margin] => [hs.sphereFaceR({ variant, m: 1.7, s: 8, lossWeight: 20 })]),
   // Norms on both sides of lA and uA.
   ...[true, false].map((easyMargin): [hs.Margin, number] => [hs.magFace({ s: 8, lA: 1, uA: 5, uMargin: 1.2, lambdaG: 3, easyMargin }), 2]),
-  ...[hs.normalizedSoftmax({ temperature: 0.2 }), hs.cosFace({ s: 8 }), hs.arcFace({ s: 8 }), hs.combinedMargin({ s: 8 })].map(
-    (inner): [hs.Margin] => [hs.subCenters(3, inner)],
-  ),
+  ...[
+    hs.normalizedSoftmax({ temperature: 0.2 }),
+    hs.cosFace({ s: 8 }),
+    hs.arcFace({ s: 8 }),
+    hs.combinedMargin({ s: 8 }),
+    ...(['v0', 'v1', 'v2'] as const).map((variant) => hs.sphereFaceR({ variant, m: 1.7, s: 8, lossWeight: 20 })),
+  ].map((inner): [hs.Margin] => [hs.subCenters(3, inner)]),
+  [hs.subCenters(3, hs.magFace({ s: 8, lA: 1, uA: 5, uMargin: 1.2, lambdaG: 3 })), 2],
   [hs.softTriple({ k: 3 })],
   [hs.softTriple({ k: 1, gamma: 1 })],
 ];

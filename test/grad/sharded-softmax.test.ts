@@ -57,6 +57,8 @@ const margins: [Margin, number][] = [
   [hs.arcFace({ s: 4, m: 0.3 }), 1],
   [hs.magFace({ s: 4, lA: 0.1, uA: 9 }), 1],
   [hs.subCenters(2, hs.arcFace({ s: 4, m: 0.3 })), 2],
+  [hs.subCenters(2, hs.sphereFaceR({ variant: 'v2', s: 4, m: 1.3 })), 2],
+  [hs.subCenters(2, hs.magFace({ s: 4, lA: 0.1, uA: 9 })), 2],
   [hs.softTriple({ k: 2, la: 4 }), 2],
 ];
 

@@ -4,8 +4,8 @@
 import { expect } from 'vitest';
 import { backend } from '../../lib/backend.js';
 import type { Margin } from '../../lib/index.js';
+import { centersOf } from '../../lib/margins/columns.js';
 import type { MarginSoftmaxOp, MarginSoftmaxResult } from '../../lib/ops/softmax.js';
-import { centersOf } from '../../lib/reference/margin-columns.js';
 import { marginSoftmax } from '../../lib/reference/margin-softmax.js';
 import { normals } from './data.js';
 import { bitsOf, expectWithin, roundoff } from './tolerance.js';

@@ -1,5 +1,6 @@
-import { beforeAll, describe } from 'vitest';
-import { HypersphereError, type Isa, setBackend, setIsa } from '../../lib/index.js';
+import { availableParallelism } from 'node:os';
+import { afterAll, beforeAll, describe } from 'vitest';
+import { HypersphereError, type Isa, setBackend, setIsa, setThreads } from '../../lib/index.js';
 import { isas } from '../../lib/native/binding.js';
 
 /** Whether `run` succeeds; false where the machine or the build lacks what it asks for. */
@@ -25,6 +26,21 @@ export function describeNative(name: string, body: () => void): void {
   const suite = `${name} [native]`;
   if (hasNative) describe(suite, body);
   else describe.skip(suite, body);
+}
+
+/** The same suite at every level that is here; the body sets the threads it wants. Level and threads are the machine's again afterwards. */
+export function describeLevels(name: string, body: (isa: Isa) => void): void {
+  describeNative(name, () => {
+    beforeAll(() => setBackend('native'));
+    afterAll(() => {
+      setIsa(levels.at(-1) as Isa);
+      setThreads(availableParallelism());
+    });
+    describe.each(levels)('%s', (isa) => {
+      beforeAll(() => setIsa(isa));
+      body(isa);
+    });
+  });
 }
 
 /** The same suite on the TypeScript backend and on the native one. */

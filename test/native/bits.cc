@@ -159,6 +159,18 @@ void Print() {
     printf("%zux%zux%zu %016llx %016llx %016llx %016llx %016llx %016llx\n", n, m, d, product.Value(), distances.Value(), gradients.Value(),
            nearest.Value(), batch, heads.Value());
   }
+  // Of rows with themselves, large enough to be mirrored.
+  Hash self;
+  const size_t rows = 530, depth = 70;
+  for (const float offset : {0.0f, 100.0f}) {
+    const std::vector<float> x = Normals(rows * depth, 4, 1, offset);
+    std::vector<float> out(rows * rows);
+    for (const Metric metric : kMetrics) {
+      Distances({x.data(), x.data(), out.data(), rows, rows, depth, metric}, nullptr);
+      self.Add(out);
+    }
+  }
+  printf("%zux%zux%zu itself %016llx\n", rows, rows, depth, self.Value());
 }
 
 }  // namespace

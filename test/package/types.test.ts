@@ -28,6 +28,16 @@ export const certain: readonly Matrix[] = [
   centerLoss(x, labels, x).gradEmbeddings,
   centers.loss(x, labels).gradEmbeddings,
   supConLoss(x, labels).gradEmbeddings,
+  pnpLoss(x, labels).gradEmbeddings,
+  vicRegLoss(x, x).gradY,
+  ntXentLoss(x, labels).gradEmbeddings,
+  circleLoss(x, labels).gradEmbeddings,
+  multiSimilarityLoss(x, labels, { epsilon: null }).gradEmbeddings,
+  liftedStructureLoss(x, labels).gradEmbeddings,
+  infoNceLoss(x, x).gradY,
+  nPairsLoss(x, x).gradAnchors,
+  proxyNcaLoss(x, x, labels).gradProxies,
+  proxyAnchorLoss(x, x, labels).gradProxies,
 ];
 export const perhaps: readonly (Matrix | undefined)[] = [
   marginSoftmax(x, x, labels, { ...options, gradients: false }).gradWeights,
@@ -54,7 +64,9 @@ export const misuses = [
 console.log(JSON.stringify({ shape, finite: Number.isFinite(result.loss), thrown: misuses.map((misuse) => { try { misuse(); return undefined; } catch (error) { return codeOf(error); } }) }));
 `;
 const values = `Centers, HypersphereError, arcFace, batchContrastiveLoss, batchTripletLoss, centerLoss, contrastiveLoss, distances,
-  hardmaxHingeLoss, hardmaxLoss, linearCrossEntropy, marginSoftmax, matrix, normalize, softmaxCrossEntropy, supConLoss, tripletLoss`;
+  hardmaxHingeLoss, hardmaxLoss, linearCrossEntropy, marginSoftmax, matrix, normalize, pnpLoss,
+  softmaxCrossEntropy, supConLoss, tripletLoss, vicRegLoss,
+  circleLoss, infoNceLoss, liftedStructureLoss, multiSimilarityLoss, nPairsLoss, ntXentLoss, proxyAnchorLoss, proxyNcaLoss`;
 const types = 'ErrorCode, Labels, Margin, MarginSoftmaxOptions, MarginSoftmaxResult, Matrix';
 const imported = `import { ${values} } from 'hypersphere';\nimport type { ${types} } from 'hypersphere';\n${program}`;
 const required = `import hypersphere = require('hypersphere');\nimport type { ${types} } from 'hypersphere';\nconst { ${values} } = hypersphere;\n${program

@@ -1,11 +1,11 @@
 // The native center loss and centers' update against the reference at every level and thread count, over batches whose labels
 // fall together in every way.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type CenterLossOptions, centerLoss, type Matrix, matrix, setBackend, setIsa, setThreads, updateCenters } from '../../lib/index.js';
+import { expect, it } from 'vitest';
+import { type CenterLossOptions, centerLoss, type Matrix, matrix, setThreads, updateCenters } from '../../lib/index.js';
 import { centerReductions } from '../../lib/ops/centers.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeNative, levels } from '../helpers/native.js';
+import { describeLevels } from '../helpers/native.js';
 import { expectWithin, roundoff, sumTolerance } from '../helpers/tolerance.js';
 
 const shapes: [n: number, d: number][] = [1, 15, 16, 17, 255, 256, 257].flatMap((n, i) =>
@@ -70,62 +70,54 @@ function expectUpdate(x: Matrix, labels: Int32Array, centers: Matrix, alpha: num
   }
 }
 
-describeNative('centers against the reference', () => {
-  beforeAll(() => setBackend('native'));
-  afterAll(() => {
-    setIsa(levels.at(-1) as never);
-    setThreads(2);
+describeLevels('centers against the reference', () => {
+  it.each(Object.entries(labelings))('%s', (_name, labelsOf) => {
+    for (const [n, d] of shapes) {
+      setThreads((n % 3) + 1);
+      const [x, centers, labels] = [normalMatrix(n, d, 1), normalMatrix(classesFor(n), d, 2), labelsOf(n)];
+      for (const reduction of centerReductions) expectLoss(x, labels, centers, reduction);
+      for (const alpha of [0, 0.5, 1]) expectUpdate(x, labels, centers, alpha);
+    }
   });
-  describe.each(levels)('%s', (isa) => {
-    beforeAll(() => setIsa(isa));
-    it.each(Object.entries(labelings))('%s', (_name, labelsOf) => {
-      for (const [n, d] of shapes) {
-        setThreads((n % 3) + 1);
-        const [x, centers, labels] = [normalMatrix(n, d, 1), normalMatrix(classesFor(n), d, 2), labelsOf(n)];
-        for (const reduction of centerReductions) expectLoss(x, labels, centers, reduction);
-        for (const alpha of [0, 0.5, 1]) expectUpdate(x, labels, centers, alpha);
+  it('rows of any size, rows on their center, NaN and infinities', () => {
+    const centers = matrix(Float32Array.of(-1e19, 2e-40, 0.5, 3, 0, 0), 2);
+    for (const row of [
+      [1e19, 1e-40],
+      [1e-30, -1e-30],
+      [0.5, 3],
+      [Number.NaN, 1],
+      [Infinity, -Infinity],
+      [-0, 0],
+    ]) {
+      for (const label of [0, 1, 2]) {
+        const x = matrix(Float32Array.of(...row, 1, 2), 2);
+        const labels = Int32Array.of(label, 1);
+        const [perExample, gradX, gradCenters] = [new Float32Array(2), new Float32Array(4), new Float32Array(6)];
+        const inputs = { x: x.data, labels, centers: centers.data, n: 2, d: 2, classes: 3 };
+        const loss = reference.centerLoss({ ...inputs, reduction: 'halfSum', perExample, gradX, gradCenters });
+        const got = centerLoss(x, labels, centers, { reduction: 'halfSum', gradCenters: true });
+        const near = (values: Float32Array) => (at: number) => sumTolerance(2, Math.abs(values[at] as number));
+        expectWithin(got.perExample, perExample, near(perExample), `rows, ${row} on ${label}`);
+        expectWithin(got.gradEmbeddings?.data as Float32Array, gradX, near(gradX), `gradients, ${row} on ${label}`);
+        if (Number.isFinite(loss)) expect(Math.abs(got.loss - loss)).toBeLessThanOrEqual(sumTolerance(2, loss));
+        else expect(got.loss).toBe(loss);
+        const expected = Float32Array.from(centers.data);
+        reference.updateCenters({ ...inputs, centers: expected, alpha: 0.5 });
+        const moved = matrix(Float32Array.from(centers.data), 2);
+        expectWithin(updateCenters(x, labels, moved).data, expected, (at) => sumTolerance(4, Math.abs(expected[at] as number)), `${row}`);
       }
-    });
-    it('rows of any size, rows on their center, NaN and infinities', () => {
-      const centers = matrix(Float32Array.of(-1e19, 2e-40, 0.5, 3, 0, 0), 2);
-      for (const row of [
-        [1e19, 1e-40],
-        [1e-30, -1e-30],
-        [0.5, 3],
-        [Number.NaN, 1],
-        [Infinity, -Infinity],
-        [-0, 0],
-      ]) {
-        for (const label of [0, 1, 2]) {
-          const x = matrix(Float32Array.of(...row, 1, 2), 2);
-          const labels = Int32Array.of(label, 1);
-          const [perExample, gradX, gradCenters] = [new Float32Array(2), new Float32Array(4), new Float32Array(6)];
-          const inputs = { x: x.data, labels, centers: centers.data, n: 2, d: 2, classes: 3 };
-          const loss = reference.centerLoss({ ...inputs, reduction: 'halfSum', perExample, gradX, gradCenters });
-          const got = centerLoss(x, labels, centers, { reduction: 'halfSum', gradCenters: true });
-          const near = (values: Float32Array) => (at: number) => sumTolerance(2, Math.abs(values[at] as number));
-          expectWithin(got.perExample, perExample, near(perExample), `rows, ${row} on ${label}`);
-          expectWithin(got.gradEmbeddings?.data as Float32Array, gradX, near(gradX), `gradients, ${row} on ${label}`);
-          if (Number.isFinite(loss)) expect(Math.abs(got.loss - loss)).toBeLessThanOrEqual(sumTolerance(2, loss));
-          else expect(got.loss).toBe(loss);
-          const expected = Float32Array.from(centers.data);
-          reference.updateCenters({ ...inputs, centers: expected, alpha: 0.5 });
-          const moved = matrix(Float32Array.from(centers.data), 2);
-          expectWithin(updateCenters(x, labels, moved).data, expected, (at) => sumTolerance(4, Math.abs(expected[at] as number)), `${row}`);
-        }
-      }
-    });
-    it('one class of many rows, and no rows at all', () => {
-      const [x, centers] = [normalMatrix(5000, 300, 3), normalMatrix(2, 300, 4)];
-      setThreads(3);
-      expectUpdate(x, new Int32Array(5000), centers, 0.5);
-      expectLoss(x, new Int32Array(5000), centers, 'halfMean');
-      const none = matrix(new Float32Array(0), 300);
-      const before = Float32Array.from(centers.data);
-      expect(updateCenters(none, [], centers).data).toEqual(before);
-      const out = { gradCenters: matrix(new Float32Array(600).fill(7), 300) };
-      expect(centerLoss(none, [], centers, { gradCenters: true, out })).toMatchObject({ loss: 0 });
-      expect(out.gradCenters.data).toEqual(new Float32Array(600));
-    });
+    }
+  });
+  it('one class of many rows, and no rows at all', () => {
+    const [x, centers] = [normalMatrix(5000, 300, 3), normalMatrix(2, 300, 4)];
+    setThreads(3);
+    expectUpdate(x, new Int32Array(5000), centers, 0.5);
+    expectLoss(x, new Int32Array(5000), centers, 'halfMean');
+    const none = matrix(new Float32Array(0), 300);
+    const before = Float32Array.from(centers.data);
+    expect(updateCenters(none, [], centers).data).toEqual(before);
+    const out = { gradCenters: matrix(new Float32Array(600).fill(7), 300) };
+    expect(centerLoss(none, [], centers, { gradCenters: true, out })).toMatchObject({ loss: 0 });
+    expect(out.gradCenters.data).toEqual(new Float32Array(600));
   });
 });

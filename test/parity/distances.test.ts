@@ -1,10 +1,10 @@
 // The native distances and their gradients against the reference, all metrics, at every level and thread count.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { distances, distancesGradient, type Matrix, matrix, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { describe, expect, it } from 'vitest';
+import { distances, distancesGradient, type Matrix, matrix, setThreads } from '../../lib/index.js';
 import { type Metric, metrics } from '../../lib/ops/distances.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeNative, levels } from '../helpers/native.js';
+import { describeLevels } from '../helpers/native.js';
 import { expectWithin, roundoff, sumTolerance } from '../helpers/tolerance.js';
 
 const shapes: [n: number, m: number, d: number][] = [
@@ -109,79 +109,71 @@ function expectGradients(x: Matrix, y: Matrix, gradOutput: Matrix, metric: Metri
   expectWithin(got.gradY.data, gradY, (at) => sumTolerance(4 * d + n, scaleY[Math.floor(at / d)] as number), `${what}: y`);
 }
 
-describeNative('distances against the reference', () => {
-  beforeAll(() => setBackend('native'));
-  afterAll(() => {
-    setIsa(levels.at(-1) as never);
-    setThreads(2);
+describeLevels('distances against the reference', () => {
+  describe.each([1, 2, 3, 8])('%i threads', (threads) => {
+    it.each(metrics)('%s', (metric) => {
+      setThreads(threads);
+      for (const [n, m, d] of shapes) {
+        // One coordinate has no variance, so the ratio of variances is 0 / 0 up to rounding: not a value to compare.
+        if (metric === 'snr' && d === 1) continue;
+        const [x, y] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2)];
+        expectDistances(x, y, metric, false);
+        expectDistances(x, x, metric, true);
+        expectGradients(x, y, normalMatrix(n, m, 3), metric);
+      }
+    });
   });
-  describe.each(levels)('%s', (isa) => {
-    beforeAll(() => setIsa(isa));
-    describe.each([1, 2, 3, 8])('%i threads', (threads) => {
-      it.each(metrics)('%s', (metric) => {
-        setThreads(threads);
-        for (const [n, m, d] of shapes) {
-          // One coordinate has no variance, so the ratio of variances is 0 / 0 up to rounding: not a value to compare.
-          if (metric === 'snr' && d === 1) continue;
-          const [x, y] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2)];
-          expectDistances(x, y, metric, false);
-          expectDistances(x, x, metric, true);
-          expectGradients(x, y, normalMatrix(n, m, 3), metric);
-        }
-      });
-    });
-    it('near duplicates keep their digits, duplicates are 0', () => {
-      const d = 512;
-      const x = normalMatrix(6, d, 4);
-      x.data.forEach((value, k) => (x.data[k] = 100 + value));
-      const y = matrix(
-        x.data.map((value, k) => (k < d ? value : value + 1e-3 * ((k % 7) - 3))),
-        d,
-      );
-      for (const metric of ['squaredEuclidean', 'euclidean'] as const) {
-        const got = distances(x, y, { metric }).data;
-        expect(got[0]).toBe(0);
-        const wide = new Float64Array(36);
-        reference.distances({ x: x.data, y: y.data, n: 6, m: 6, d, metric, out: wide });
-        expectWithin(got, wide, (at) => 1e-4 * (wide[at] as number), metric);
-        const self = distances(x, { metric }).data;
-        for (let i = 0; i < 6; i++) expect(Object.is(self[i * 6 + i], 0)).toBe(true);
-      }
-    });
-    describe.each(metrics)('%s of special values', (metric) => {
-      const rows: Record<string, number[]> = {
-        'a NaN': [Number.NaN, 1, 2],
-        'an infinity': [Infinity, 1, 2],
-        'a negative infinity': [1, -Infinity, 2],
-        'both infinities': [Infinity, -Infinity, 2],
-        denormals: [1e-40, -2e-40, 3e-41],
-        'a norm of 1e19': [6e18, 8e18, 1e3],
-        'a norm of 1e30': [6e29, 8e29, 1e30],
-        'a zero row': [0, 0, 0],
-        'a tiny norm': [1e-20, 2e-20, 0],
+  it('near duplicates keep their digits, duplicates are 0', () => {
+    const d = 512;
+    const x = normalMatrix(6, d, 4);
+    x.data.forEach((value, k) => (x.data[k] = 100 + value));
+    const y = matrix(
+      x.data.map((value, k) => (k < d ? value : value + 1e-3 * ((k % 7) - 3))),
+      d,
+    );
+    for (const metric of ['squaredEuclidean', 'euclidean'] as const) {
+      const got = distances(x, y, { metric }).data;
+      expect(got[0]).toBe(0);
+      const wide = new Float64Array(36);
+      reference.distances({ x: x.data, y: y.data, n: 6, m: 6, d, metric, out: wide });
+      expectWithin(got, wide, (at) => 1e-4 * (wide[at] as number), metric);
+      const self = distances(x, { metric }).data;
+      for (let i = 0; i < 6; i++) expect(Object.is(self[i * 6 + i], 0)).toBe(true);
+    }
+  });
+  describe.each(metrics)('%s of special values', (metric) => {
+    const rows: Record<string, number[]> = {
+      'a NaN': [Number.NaN, 1, 2],
+      'an infinity': [Infinity, 1, 2],
+      'a negative infinity': [1, -Infinity, 2],
+      'both infinities': [Infinity, -Infinity, 2],
+      denormals: [1e-40, -2e-40, 3e-41],
+      'a norm of 1e19': [6e18, 8e18, 1e3],
+      'a norm of 1e30': [6e29, 8e29, 1e30],
+      'a zero row': [0, 0, 0],
+      'a tiny norm': [1e-20, 2e-20, 0],
+    };
+    it.each(Object.entries(rows))('%s', (_name, row) => {
+      const x = matrix(Float32Array.from([...row, 1, -2, 0.5]), 3);
+      const y = matrix(Float32Array.from([0.25, 1, -1, ...row]), 3);
+      const expected = new Float32Array(4);
+      reference.distances({ x: x.data, y: y.data, n: 2, m: 2, d: 3, metric, out: expected });
+      const limit = (at: number) => {
+        const value = Math.abs(expected[at] as number);
+        return Number.isFinite(value) ? tolerance(metric, x, y, at >> 1, at & 1, value) : 0;
       };
-      it.each(Object.entries(rows))('%s', (_name, row) => {
-        const x = matrix(Float32Array.from([...row, 1, -2, 0.5]), 3);
-        const y = matrix(Float32Array.from([0.25, 1, -1, ...row]), 3);
-        const expected = new Float32Array(4);
-        reference.distances({ x: x.data, y: y.data, n: 2, m: 2, d: 3, metric, out: expected });
-        const limit = (at: number) => {
-          const value = Math.abs(expected[at] as number);
-          return Number.isFinite(value) ? tolerance(metric, x, y, at >> 1, at & 1, value) : 0;
-        };
-        expectWithin(distances(x, y, { metric }).data, expected, limit, metric);
-      });
+      expectWithin(distances(x, y, { metric }).data, expected, limit, metric);
     });
-    it('no rows at all', () => {
-      const none = matrix(new Float32Array(0), 3);
-      for (const metric of metrics) {
-        expect(distances(none, { metric }).shape).toEqual([0, 0]);
-        expect(distances(none, normalMatrix(4, 3, 1), { metric }).shape).toEqual([0, 4]);
-        expect(distances(normalMatrix(4, 3, 1), none, { metric }).shape).toEqual([4, 0]);
-        const { gradX, gradY } = distancesGradient(none, normalMatrix(4, 3, 1), matrix(new Float32Array(0), 4), { metric });
-        expect(gradX.shape).toEqual([0, 3]);
-        expect(gradY.data).toEqual(new Float32Array(12));
-      }
-    });
+  });
+  it('no rows at all', () => {
+    const none = matrix(new Float32Array(0), 3);
+    for (const metric of metrics) {
+      expect(distances(none, { metric }).shape).toEqual([0, 0]);
+      expect(distances(none, normalMatrix(4, 3, 1), { metric }).shape).toEqual([0, 4]);
+      expect(distances(normalMatrix(4, 3, 1), none, { metric }).shape).toEqual([4, 0]);
+      const { gradX, gradY } = distancesGradient(none, normalMatrix(4, 3, 1), matrix(new Float32Array(0), 4), { metric });
+      expect(gradX.shape).toEqual([0, 3]);
+      expect(gradY.data).toEqual(new Float32Array(12));
+    }
   });
 });

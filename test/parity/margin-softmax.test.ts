@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, describe, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { type Margin, setBackend, setIsa, setThreads } from '../../lib/index.js';
-import { centersOf } from '../../lib/reference/margin-columns.js';
+import { centersOf } from '../../lib/margins/columns.js';
 import { normals } from '../helpers/data.js';
 import { expectedHead, expectOtherWays, type Head, headOf, onNative } from '../helpers/heads.js';
 import { describeNative, levels } from '../helpers/native.js';

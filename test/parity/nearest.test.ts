@@ -1,10 +1,10 @@
 // The native search: exactly the sorted `distances` of the same level, and the reference's neighbours wherever they do not tie.
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { distances, type Matrix, matrix, nearest, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { expect, it } from 'vitest';
+import { distances, type Matrix, matrix, nearest, setBackend, setThreads } from '../../lib/index.js';
 import { type Metric, metrics } from '../../lib/ops/distances.js';
 import { reference } from '../../lib/reference/index.js';
 import { cyclicLabels, normalMatrix } from '../helpers/data.js';
-import { describeNative, levels } from '../helpers/native.js';
+import { describeLevels } from '../helpers/native.js';
 import { bitsOf } from '../helpers/tolerance.js';
 
 const shapes: [n: number, m: number, d: number, k: number][] = [
@@ -68,65 +68,57 @@ function expectReference(x: Matrix, gallery: Matrix, metric: Metric, k: number):
   }
 }
 
-describeNative('nearest against the reference', () => {
-  beforeAll(() => setBackend('native'));
-  afterAll(() => {
-    setIsa(levels.at(-1) as never);
-    setThreads(2);
+describeLevels('nearest against the reference', () => {
+  it.each(metrics)('%s', (metric) => {
+    for (const [n, m, d, k] of shapes) {
+      // One coordinate has no variance, so the ratio of variances is 0 / 0 up to rounding: not a value to compare.
+      if (metric === 'snr' && d === 1) continue;
+      const [x, y] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2)];
+      expectReference(x, y, metric, k);
+      for (const threads of [1, 2, 3, 8]) {
+        setThreads(threads);
+        expectSorted(x, y, metric, k);
+        if (n > 1) expectSorted(x, undefined, metric, Math.min(k, n - 1));
+      }
+    }
   });
-  describe.each(levels)('%s', (isa) => {
-    beforeAll(() => setIsa(isa));
-    it.each(metrics)('%s', (metric) => {
-      for (const [n, m, d, k] of shapes) {
-        // One coordinate has no variance, so the ratio of variances is 0 / 0 up to rounding: not a value to compare.
-        if (metric === 'snr' && d === 1) continue;
-        const [x, y] = [normalMatrix(n, d, 1), normalMatrix(m, d, 2)];
-        expectReference(x, y, metric, k);
-        for (const threads of [1, 2, 3, 8]) {
-          setThreads(threads);
-          expectSorted(x, y, metric, k);
-          if (n > 1) expectSorted(x, undefined, metric, Math.min(k, n - 1));
-        }
+  it('copies, near copies and offset data', () => {
+    for (const metric of metrics) {
+      const y = normalMatrix(700, 33, 3);
+      y.data.forEach((value, i) => (y.data[i] = 100 + (i < 330 ? 0 : value)));
+      y.data.copyWithin(33 * 300, 33 * 100, 33 * 200);
+      for (const n of [1, 5, 90]) expectSorted(matrix(y.data.slice(33 * 250, 33 * (250 + n)), 33), y, metric, 40);
+      expectSorted(y, undefined, metric, 3);
+    }
+  });
+  it('NaN after infinity, huge and tiny rows', () => {
+    const y = normalMatrix(90, 5, 4);
+    [Number.NaN, Infinity, -Infinity, 1e19, 3e38, 1e-30, 0].forEach((value, i) => y.data.fill(value, 35 * i, 35 * i + 3 + (i % 2) * 20));
+    for (const metric of metrics) {
+      for (const n of [1, 20, 90]) expectSorted(matrix(y.data.slice(0, 5 * n), 5), y, metric, 90);
+    }
+    const order = nearest(matrix(Float32Array.of(0), 1), matrix(Float32Array.of(Number.NaN, Infinity, 1), 1), { k: 3 });
+    expect([...order.indices.data]).toEqual([2, 1, 0]);
+  });
+  it('filters as the reference does', () => {
+    const [x, y] = [normalMatrix(70, 9, 1), normalMatrix(533, 9, 2)];
+    const [labels, galleryLabels] = [cyclicLabels(70, 7), cyclicLabels(533, 6)];
+    for (const metric of metrics) {
+      for (const filter of ['same', 'different'] as const) {
+        const options = { metric, filter, labels, galleryLabels, k: 100 };
+        const found = nearest(x, y, options).indices.data;
+        setBackend('ts');
+        const expected = nearest(x, y, options).indices.data;
+        setBackend('native');
+        // Distances that round apart may change places; what is missing may not.
+        let differing = 0;
+        found.forEach((index, i) => {
+          expect(index < 0).toBe((expected[i] as number) < 0);
+          if (index >= 0) expect(labels[Math.floor(i / 100)] === galleryLabels[index]).toBe(filter === 'same');
+          if (index !== expected[i]) differing++;
+        });
+        expect(differing).toBeLessThan(found.length / 100);
       }
-    });
-    it('copies, near copies and offset data', () => {
-      for (const metric of metrics) {
-        const y = normalMatrix(700, 33, 3);
-        y.data.forEach((value, i) => (y.data[i] = 100 + (i < 330 ? 0 : value)));
-        y.data.copyWithin(33 * 300, 33 * 100, 33 * 200);
-        for (const n of [1, 5, 90]) expectSorted(matrix(y.data.slice(33 * 250, 33 * (250 + n)), 33), y, metric, 40);
-        expectSorted(y, undefined, metric, 3);
-      }
-    });
-    it('NaN after infinity, huge and tiny rows', () => {
-      const y = normalMatrix(90, 5, 4);
-      [Number.NaN, Infinity, -Infinity, 1e19, 3e38, 1e-30, 0].forEach((value, i) => y.data.fill(value, 35 * i, 35 * i + 3 + (i % 2) * 20));
-      for (const metric of metrics) {
-        for (const n of [1, 20, 90]) expectSorted(matrix(y.data.slice(0, 5 * n), 5), y, metric, 90);
-      }
-      const order = nearest(matrix(Float32Array.of(0), 1), matrix(Float32Array.of(Number.NaN, Infinity, 1), 1), { k: 3 });
-      expect([...order.indices.data]).toEqual([2, 1, 0]);
-    });
-    it('filters as the reference does', () => {
-      const [x, y] = [normalMatrix(70, 9, 1), normalMatrix(533, 9, 2)];
-      const [labels, galleryLabels] = [cyclicLabels(70, 7), cyclicLabels(533, 6)];
-      for (const metric of metrics) {
-        for (const filter of ['same', 'different'] as const) {
-          const options = { metric, filter, labels, galleryLabels, k: 100 };
-          const found = nearest(x, y, options).indices.data;
-          setBackend('ts');
-          const expected = nearest(x, y, options).indices.data;
-          setBackend('native');
-          // Distances that round apart may change places; what is missing may not.
-          let differing = 0;
-          found.forEach((index, i) => {
-            expect(index < 0).toBe((expected[i] as number) < 0);
-            if (index >= 0) expect(labels[Math.floor(i / 100)] === galleryLabels[index]).toBe(filter === 'same');
-            if (index !== expected[i]) differing++;
-          });
-          expect(differing).toBeLessThan(found.length / 100);
-        }
-      }
-    });
+    }
   });
 });

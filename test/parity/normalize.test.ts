@@ -1,9 +1,9 @@
 // The native normalisation and its gradient against the reference at every level and thread count.
-import { afterAll, beforeAll, describe, it } from 'vitest';
-import { type Matrix, matrix, normalize, normalizeGradient, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { it } from 'vitest';
+import { type Matrix, matrix, normalize, normalizeGradient, setThreads } from '../../lib/index.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeNative, levels } from '../helpers/native.js';
+import { describeLevels } from '../helpers/native.js';
 import { expectWithin, sumTolerance } from '../helpers/tolerance.js';
 
 function expectBoth(x: Matrix, eps: number, what: string): void {
@@ -26,31 +26,23 @@ function expectBoth(x: Matrix, eps: number, what: string): void {
   expectWithin(normalizeGradient(x, g, { eps }).data, gradX, limit, `${what}: gradient`);
 }
 
-describeNative('normalize against the reference', () => {
-  beforeAll(() => setBackend('native'));
-  afterAll(() => {
-    setIsa(levels.at(-1) as never);
-    setThreads(2);
+describeLevels('normalize against the reference', () => {
+  it.each([1, 15, 16, 17, 257])('%i rows of any width', (n) => {
+    for (const d of [1, 3, 16, 17, 127, 128]) expectBoth(normalMatrix(n, d, 1), 1e-12, `${n}, ${d}`);
   });
-  describe.each(levels)('%s', (isa) => {
-    beforeAll(() => setIsa(isa));
-    it.each([1, 15, 16, 17, 257])('%i rows of any width', (n) => {
-      for (const d of [1, 3, 16, 17, 127, 128]) expectBoth(normalMatrix(n, d, 1), 1e-12, `${n}, ${d}`);
-    });
-    it.each([1, 2, 3, 8])('large enough for %i threads', (threads) => {
-      setThreads(threads);
-      expectBoth(normalMatrix(700, 400, 2), 1e-12, 'large');
-    });
-    it.each([1e-40, 1e-30, 1e-20, 1e-13, 1e-6, 1e10, 1e19, 1e30, 3e37])('rows of size %f', (size) => {
-      const x = normalMatrix(9, 33, 3, size);
-      x.data.fill(0, 33, 66);
-      for (const eps of [1e-12, 1e-25, 3]) expectBoth(x, eps, `${size}, eps ${eps}`);
-    });
-    it.each([Number.NaN, Infinity, -Infinity, -0])('a row with %f', (special) => {
-      const x = normalMatrix(3, 5, 4);
-      x.data[6] = special;
-      expectBoth(x, 1e-12, `${special}`);
-    });
-    it('no rows at all', () => expectBoth(matrix(new Float32Array(0), 3), 1e-12, 'none'));
+  it.each([1, 2, 3, 8])('large enough for %i threads', (threads) => {
+    setThreads(threads);
+    expectBoth(normalMatrix(700, 400, 2), 1e-12, 'large');
   });
+  it.each([1e-40, 1e-30, 1e-20, 1e-13, 1e-6, 1e10, 1e19, 1e30, 3e37])('rows of size %f', (size) => {
+    const x = normalMatrix(9, 33, 3, size);
+    x.data.fill(0, 33, 66);
+    for (const eps of [1e-12, 1e-25, 3]) expectBoth(x, eps, `${size}, eps ${eps}`);
+  });
+  it.each([Number.NaN, Infinity, -Infinity, -0])('a row with %f', (special) => {
+    const x = normalMatrix(3, 5, 4);
+    x.data[6] = special;
+    expectBoth(x, 1e-12, `${special}`);
+  });
+  it('no rows at all', () => expectBoth(matrix(new Float32Array(0), 3), 1e-12, 'none'));
 });

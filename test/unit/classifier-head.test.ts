@@ -218,9 +218,12 @@ onBothBackends('a head', () => {
     expect(make({ margin: hs.lSoftmax({ m: 2, lambda: 7 }) }).margin).toMatchObject({ lambda: 7 });
   });
 
-  it('carries the state of AdaFace and CurricularFace from step to step, and only steps move it', () => {
-    const ada = make({ margin: hs.adaFace({ tAlpha: 0.5 }) });
-    const curricular = make({ margin: hs.curricularFace({ momentum: 0.5 }) });
+  it.each([
+    { name: 'alone', over: (inner: hs.CosineMargin): Margin => inner },
+    { name: 'over sub-centers', over: (inner: hs.CosineMargin): Margin => hs.subCenters(2, inner) },
+  ])('carries the state of AdaFace and CurricularFace from step to step, and only steps move it: $name', ({ over }) => {
+    const ada = make({ margin: over(hs.adaFace({ tAlpha: 0.5 })) });
+    const curricular = make({ margin: over(hs.curricularFace({ momentum: 0.5 })) });
     const start = [ada.margin, curricular.margin];
     ada.forwardBackward(x, labels);
     curricular.forwardBackward(x, labels);

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -6,6 +6,7 @@ import { crc32 } from 'node:zlib';
 import { afterAll, describe, expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
 import { ClassifierHead, type ClassifierHeadOptions } from '../../lib/index.js';
+import { SafetensorsFile } from '../../lib/safetensors.js';
 import { normalMatrix } from '../helpers/data.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-head-'));
@@ -24,6 +25,7 @@ const heads: Record<string, Partial<ClassifierHeadOptions>> = {
   'an annealed λ': { margin: hs.lSoftmax({ m: 2 }), lambdaSchedule: { base: 50, lambdaMin: 0 } },
   'the state of AdaFace': { margin: hs.adaFace({ tAlpha: 0.3 }) },
   'the state of CurricularFace': { margin: hs.curricularFace({ momentum: 0.3 }) },
+  'the state of CurricularFace over sub-centers': { margin: hs.subCenters(2, hs.curricularFace({ momentum: 0.3 })) },
   'sub-centers': { margin: hs.subCenters(3, hs.arcFace({ s: 16 })) },
   'the bias of SphereFace2': { margin: hs.sphereFace2() },
   'the bias of SphereFace2 and AdaGrad': { margin: hs.sphereFace2({ variant: 'A' }), optimizer: hs.adaGrad() },
@@ -49,6 +51,33 @@ describe('a saved head', () => {
     head.grow(classes + 2);
     expect(loaded.step(x, labels)).toEqual(head.step(x, labels));
     expect(loaded.weights).toEqual(head.weights);
+  });
+
+  it('shows that rows outside a sample keep their momentum, to the bit', async () => {
+    const [many, rate] = [60, 0.2];
+    const head = new ClassifierHead({ classes: many, dim, margin: hs.arcFace({ s: 16 }), sampleRate: rate });
+    const stored = async (): Promise<Uint32Array[]> => {
+      await head.save(path);
+      const file = await SafetensorsFile.open(path);
+      const [weights, momentum] = [new Float32Array(many * dim), new Float32Array(many * dim)];
+      await file.read([
+        { name: 'weights', into: weights },
+        { name: 'momentum', into: momentum },
+      ]);
+      await file.close();
+      return [new Uint32Array(weights.buffer), new Uint32Array(momentum.buffer)];
+    };
+    for (let step = 0; step < 4; step++) head.step(x, labels);
+    const [weightsBefore, before] = (await stored()) as [Uint32Array, Uint32Array];
+    head.step(x, labels);
+    const [weightsAfter, after] = (await stored()) as [Uint32Array, Uint32Array];
+    const changed = (a: Uint32Array, b: Uint32Array): number[] =>
+      Array.from({ length: many }, (_, c) => c).filter((c) => a.subarray(c * dim, (c + 1) * dim).some((v, j) => v !== b[c * dim + j]));
+    expect(changed(before, after)).toEqual(changed(weightsBefore, weightsAfter));
+    expect(changed(before, after).length).toBe(12);
+    // Some of the others had momentum to lose.
+    const moving = Array.from({ length: many }, (_, c) => c).filter((c) => before.subarray(c * dim, (c + 1) * dim).some((v) => v !== 0));
+    expect(moving.length).toBeGreaterThan(12);
   });
 
   it('cannot be moved while it is written, but read', async () => {
@@ -198,6 +227,9 @@ it('loads a shard of a file beyond 4 GiB without holding the rest', async () => 
   await file.write(Buffer.concat([prefix, text]), 0, 8 + text.length, 0);
   await file.write(last, 0, last.length, 8 + text.length + bytes - last.length);
   await file.close();
+  const { size, blocks } = statSync(path);
+  expect(size).toBeGreaterThan(2 ** 32);
+  expect(blocks * 512).toBeLessThan(2 ** 24);
   // As the last of two ranks; the other one only agrees.
   const collective: hs.Collective = {
     rank: 1,

@@ -1,9 +1,9 @@
 // What a head asks of the reference beyond the public losses: sampled rows, updates in place, bfloat16 and shards.
 import { describe, expect, it } from 'vitest';
 import * as hs from '../../lib/index.js';
+import { centersOf } from '../../lib/margins/columns.js';
 import { elsewhere, type MarginSoftmaxOp, type WeightUpdate } from '../../lib/ops/softmax.js';
 import { roundedOne, widenedOne } from '../../lib/reference/bfloat16.js';
-import { centersOf } from '../../lib/reference/margin-columns.js';
 import { marginSoftmax } from '../../lib/reference/margin-softmax.js';
 import { roundingNoise } from '../../lib/reference/weight-update.js';
 import { normals } from '../helpers/data.js';
@@ -174,6 +174,9 @@ describe('two shards of a head', () => {
     hs.adaFace({ s: 8, tAlpha: 0.5 }),
     hs.magFace({ s: 8, lA: 1, uA: 6, lambdaG: 2 }),
     hs.subCenters(2, hs.cosFace({ s: 8 })),
+    hs.subCenters(2, hs.adaFace({ s: 8, tAlpha: 0.5 })),
+    hs.subCenters(2, hs.magFace({ s: 8, lA: 1, uA: 6, lambdaG: 2 })),
+    hs.subCenters(2, hs.sphereFaceR({ variant: 'v2', s: 8 })),
     hs.softTriple({ k: 2 }),
   ];
   const reductions: Partial<MarginSoftmaxOp>[] = [
@@ -249,7 +252,7 @@ describe('two shards of a head', () => {
   it('refuse what one shard cannot know', () => {
     const exchange = { phase: 'forward', statistics: new Float64Array(4 * n), allClasses: classes } as const;
     const weights = normals(classes * d, 9);
-    for (const margin of [hs.curricularFace(), hs.sphereFace2(), hs.p2sGrad()]) {
+    for (const margin of [hs.curricularFace(), hs.subCenters(1, hs.curricularFace()), hs.sphereFace2(), hs.p2sGrad()]) {
       expect(() => run({ margin, weights, exchange })).toThrow(
         expect.objectContaining({ code: 'ERR_OPTION_RANGE', argument: 'options.margin' }),
       );

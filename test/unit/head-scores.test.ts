@@ -21,6 +21,7 @@ const margins: readonly Margin[] = [
   hs.magFace(),
   hs.curricularFace(),
   hs.subCenters(3, hs.arcFace()),
+  hs.subCenters(3, hs.curricularFace()),
   hs.softTriple({ k: 3 }),
   hs.p2sGrad(),
 ];

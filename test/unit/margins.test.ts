@@ -82,6 +82,29 @@ describe('values by hand', () => {
     close(z[0], 2 * (S(0.6, 0.8) - 0.1));
     close(z[1], 2 * S(-0.6, -0.8));
   });
+  it('subCenters: what bends the columns, statistics and regulariser see the best of the k', () => {
+    // Best cosines of the three classes: 0.8, 0.96, −0.6; the row has length 60.
+    const x = rowAt(c, 60);
+    const weights = hs.matrix(Float32Array.of(0, 1, 1, 0, 0.8, 0.6, -1, 0, -1, 0, 0, -1), 2);
+    const all = (inner: hs.CosineMargin) => hs.marginSoftmax(x, weights, [0], { margin: hs.subCenters(2, inner), logits: true });
+    const divided = all(hs.sphereFaceR({ variant: 'v2', s: 1, m: 2 })).logits?.data;
+    [0.8, Math.cos(Math.acos(0.96) / 2), Math.cos(Math.acos(-0.6) / 2)].forEach((value, at) => close(divided?.[at], value));
+    const { margin, logits } = all(hs.curricularFace({ s: 1, m: 0.5, t: 0.1, momentum: 0.5 }));
+    const t = 0.5 * 0.8 + 0.5 * 0.1;
+    [Math.cos(Math.acos(0.8) + 0.5), 0.96 * (t + 0.96), -0.6].forEach((value, at) => close(logits?.data[at], value));
+    expect(margin).toMatchObject({ kind: 'subCenters', k: 2, margin: { kind: 'curricularFace', m: 0.5, momentum: 0.5 } });
+    close(((margin as hs.SubCentersMargin).margin as hs.CurricularFaceMargin).t, t);
+    expect([Object.isFrozen(margin), Object.isFrozen((margin as hs.SubCentersMargin).margin)]).toEqual([true, true]);
+    const magnitude = all(hs.magFace({ s: 1, lambdaG: 3, easyMargin: false }));
+    close(magnitude.logits?.data[0], Math.cos(Math.acos(0.8) + 0.45 + 0.35 / 2));
+    close(magnitude.regularizer, 60 / 110 ** 2 + 1 / 60);
+    close(magnitude.loss, (magnitude.perExample[0] as number) + 3 * (magnitude.regularizer as number));
+    const ada = all(hs.adaFace({ s: 1, tAlpha: 1 }));
+    expect(ada.margin).toMatchObject({ margin: { batchMean: 60, batchStd: 100 } });
+    close(ada.logits?.data[0], 0.8 - 0.4);
+    const { loss, perExample } = all(hs.sphereFaceR({ s: 2, lossWeight: 5 }));
+    close(loss, (5 / 2) * (perExample[0] as number));
+  });
   it('p2sGrad: squared errors of the cosines, a share of 1/C each', () => {
     const { loss, perExample } = hs.marginSoftmax(rowAt(c), w, [0], { margin: hs.p2sGrad() });
     close(perExample[0], 0.4 ** 2 + 0.8 ** 2 + 0.6 ** 2);
@@ -103,7 +126,15 @@ describe('defined where the references are not', () => {
     hs.curricularFace(),
     hs.p2sGrad(),
   ];
-  const several: hs.Margin[] = [hs.subCenters(3, hs.arcFace()), hs.subCenters(3, hs.combinedMargin()), hs.softTriple({ k: 3 })];
+  const inners: hs.CosineMargin[] = [
+    hs.arcFace(),
+    hs.combinedMargin(),
+    hs.sphereFaceR({ variant: 'v2' }),
+    hs.adaFace(),
+    hs.magFace(),
+    hs.curricularFace(),
+  ];
+  const several: hs.Margin[] = [...inners.map((inner) => hs.subCenters(3, inner)), hs.softTriple({ k: 3 })];
   const finite = (x: hs.Matrix, weights: hs.Matrix, labels: number[], margin: hs.Margin) => {
     const { loss, perExample, gradEmbeddings, gradWeights, margin: after } = hs.marginSoftmax(x, weights, labels, { margin });
     const numbers = [loss, ...perExample, ...gradEmbeddings.data, ...gradWeights.data];
@@ -142,7 +173,7 @@ describe('defined where the references are not', () => {
   });
   it('a batch with a NaN says so in its loss and leaves the statistics alone', () => {
     const x = hs.matrix(Float32Array.of(1, Number.NaN), 2);
-    for (const margin of [hs.adaFace(), hs.curricularFace()]) {
+    for (const margin of [hs.adaFace(), hs.curricularFace(), hs.subCenters(1, hs.adaFace()), hs.subCenters(1, hs.curricularFace())]) {
       const result = hs.marginSoftmax(x, w, [0], { margin });
       expect(result.loss).toBeNaN();
       expect(result.margin).toBe(margin);
@@ -197,7 +228,7 @@ describe('the face', () => {
   it('refuses what does not go together, by name', () => {
     const inner = { ...hs.arcFace(), s: -1 };
     refused('ERR_OPTION_RANGE', 'options.margin.margin.s', { margin: { kind: 'subCenters', k: 3, margin: inner } });
-    refused('ERR_OPTION_RANGE', 'options.margin.margin.kind', { margin: { kind: 'subCenters', k: 3, margin: hs.adaFace() } });
+    refused('ERR_OPTION_RANGE', 'options.margin.margin.kind', { margin: { kind: 'subCenters', k: 3, margin: hs.p2sGrad() } });
     refused('ERR_TYPE', 'options.margin.margin', { margin: { kind: 'subCenters', k: 3 } });
     refused('ERR_OPTION_RANGE', 'options.margin.k', { margin: { kind: 'subCenters', k: 0, margin: hs.arcFace() } });
     refused('ERR_OPTION_RANGE', 'options.margin.novelty', { margin: { kind: 'subCenters', k: 3, margin: hs.arcFace(), novelty: 1 } });
@@ -217,7 +248,23 @@ describe('the face', () => {
       bias: gradWeights.data.subarray(0, 3),
       out: { gradWeights },
     });
-    expect(() => hs.subCenters(2, hs.adaFace() as never)).toThrow(expect.objectContaining({ argument: 'margin.kind' }));
+    const reasons: [hs.Margin, RegExp][] = [
+      [hs.softmaxMargin(), /lengths of the rows of weights/],
+      [hs.lSoftmax(), /lengths of the rows of weights/],
+      [hs.aSoftmax(), /lengths of the embeddings/],
+      [hs.sphereFace2(), /every class by itself/],
+      [hs.p2sGrad(), /every class by itself/],
+      [hs.softTriple(), /several rows a class/],
+      [hs.subCenters(2, hs.arcFace()), /several rows a class/],
+    ];
+    for (const [margin, why] of reasons) {
+      expect(() => hs.subCenters(2, margin as never)).toThrow(
+        expect.objectContaining({ code: 'ERR_OPTION_RANGE', argument: 'margin.kind', message: expect.stringMatching(why) }),
+      );
+    }
+    expect(() => hs.subCenters(2, { kind: 'constructor' } as never)).toThrow(expect.objectContaining({ argument: 'margin.kind' }));
+    expect(() => hs.subCenters(257, hs.arcFace())).toThrow(expect.objectContaining({ code: 'ERR_OPTION_RANGE', argument: 'k' }));
+    refused('ERR_OPTION_RANGE', 'options.margin.k', { margin: { ...hs.softTriple(), k: 257 } });
     expect(() => hs.subCenters(2, { ...hs.cosFace(), s: 0 })).toThrow(expect.objectContaining({ argument: 'margin.s' }));
   });
 });

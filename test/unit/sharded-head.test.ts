@@ -80,6 +80,7 @@ const cases: Record<string, ClassifierHeadOptions> = {
   'arcFace, AdaGrad': { ...common, margin: hs.arcFace({ s: 8, m: 0.3 }), optimizer: hs.adaGrad({ learningRate: 0.01 }) },
   'lSoftmax with a λ schedule': { ...common, margin: hs.lSoftmax({ m: 2 }), lambdaSchedule: { base: 4 } },
   'sub-centers': { ...common, margin: hs.subCenters(2, hs.arcFace({ s: 8, m: 0.3 })) },
+  'sub-centers with AdaFace': { ...common, margin: hs.subCenters(2, hs.adaFace({ s: 8, tAlpha: 0.5 })) },
   adaFace: { ...common, margin: hs.adaFace({ s: 8, tAlpha: 0.5 }) },
   magFace: { ...common, margin: hs.magFace({ s: 8, lA: 1, uA: 4 }) },
   softTriple: { ...common, margin: hs.softTriple({ k: 2, la: 8 }) },
@@ -243,7 +244,7 @@ describe('shards that disagree', () => {
   });
 
   it('margins whose columns need the target of another shard are refused before anybody waits', async () => {
-    const margins = [hs.curricularFace(), hs.sphereFace2(), hs.p2sGrad()];
+    const margins = [hs.curricularFace(), hs.subCenters(2, hs.curricularFace()), hs.sphereFace2(), hs.p2sGrad()];
     const results = await runRanks<string[]>(
       2,
       `
@@ -254,7 +255,7 @@ describe('shards that disagree', () => {
     `,
     );
     for (const codes of results)
-      expect(codes.map((code) => code.split(' ')[0])).toEqual(Array.from({ length: 4 }, () => 'ERR_OPTION_RANGE'));
+      expect(codes.map((code) => code.split(' ')[0])).toEqual(Array.from({ length: 5 }, () => 'ERR_OPTION_RANGE'));
   });
 });
 

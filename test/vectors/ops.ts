@@ -5,28 +5,7 @@ import { floats, integers, matrixOf, type Results, type VectorCase } from './cas
 type Run = (test: VectorCase) => Results;
 
 /** Ops of the vectors that have no public function yet. */
-export const notBuiltYet = [
-  'proxy_nca',
-  'proxy_anchor',
-  'circle',
-  'multi_similarity',
-  'ntxent',
-  'info_nce',
-  'npairs',
-  'lifted_structure',
-  'generalized_lifted_structure',
-  'nca',
-  'angular',
-  'fast_ap',
-  'margin_loss',
-  'intra_pair_variance',
-  'tuplet_margin',
-  'histogram_loss',
-  'pnp',
-  'ranked_list',
-  'tcm',
-  'vicreg',
-];
+export const notBuiltYet: string[] = [];
 
 const renamed: Record<string, string> = { sqeuclidean: 'squaredEuclidean', semihard: 'semiHard', semihard_closest: 'semiHardClosest' };
 const camel = (text: string): string => text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
@@ -80,6 +59,14 @@ const triplet =
     };
   };
 
+/** A loss of embeddings and labels alone. */
+const batch =
+  (loss: (x: hs.Matrix, labels: Int32Array, options: never) => hs.OptionalGradients<hs.BatchLossResult>): Run =>
+  (test) => {
+    const r = loss(rows(test, 'x'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  };
+
 export const ops: Readonly<Record<string, Run>> = {
   l2_normalize: (test) => {
     const x = rows(test, 'x');
@@ -125,6 +112,47 @@ export const ops: Readonly<Record<string, Run>> = {
   supcon: (test) => {
     const r = hs.supConLoss(rows(test, 'x'), labelsOf(test), options(test));
     return { loss: r.loss, dx: data(r.gradEmbeddings) };
+  },
+  nca: batch(hs.ncaLoss),
+  angular: batch(hs.angularLoss),
+  fast_ap: batch(hs.fastApLoss),
+  margin_loss: (test) => {
+    // Both tell how `beta` was made, which is an input here.
+    const { betaInit: _, perClass: __, ...given } = options(test) as hs.MarginLossOptions & { betaInit: number; perClass: boolean };
+    const r = hs.marginLoss(rows(test, 'x'), labelsOf(test), floats(input(test, 'beta')), given);
+    return { loss: r.loss, dx: data(r.gradEmbeddings), dbeta: r.gradBeta ?? [] };
+  },
+  intra_pair_variance: batch(hs.intraPairVarianceLoss),
+  tuplet_margin: batch(hs.tupletMarginLoss),
+  histogram_loss: batch(hs.histogramLoss),
+  pnp: batch(hs.pnpLoss),
+  ranked_list: batch(hs.rankedListLoss),
+  tcm: batch(hs.tcmLoss),
+  vicreg: (test) => {
+    const r = hs.vicRegLoss(rows(test, 'x'), rows(test, 'y'), options(test));
+    return { loss: r.loss, dx: data(r.gradX), dy: data(r.gradY) };
+  },
+  ntxent: batch(hs.ntXentLoss),
+  circle: batch(hs.circleLoss),
+  multi_similarity: batch(hs.multiSimilarityLoss),
+  lifted_structure: batch(hs.liftedStructureLoss),
+  generalized_lifted_structure: batch((x, labels, o: object) => hs.liftedStructureLoss(x, labels, { ...o, generalized: true })),
+  info_nce: (test) => {
+    const r = hs.infoNceLoss(rows(test, 'x'), rows(test, 'y'), options(test));
+    return { loss: r.loss, dx: data(r.gradX), dy: data(r.gradY) };
+  },
+  npairs: (test) => {
+    const r = hs.nPairsLoss(rows(test, 'anchors'), rows(test, 'positives'), options(test));
+    return { loss: r.loss, danchors: data(r.gradAnchors), dpositives: data(r.gradPositives) };
+  },
+  proxy_nca: (test) => {
+    const opts = { ...(options(test) as object), logits: true };
+    const r = hs.proxyNcaLoss(rows(test, 'x'), rows(test, 'proxies'), labelsOf(test), opts);
+    return { loss: r.loss, per_sample: r.perExample, logits: data(r.logits), dx: data(r.gradEmbeddings), dproxies: data(r.gradProxies) };
+  },
+  proxy_anchor: (test) => {
+    const r = hs.proxyAnchorLoss(rows(test, 'x'), rows(test, 'proxies'), labelsOf(test), options(test));
+    return { loss: r.loss, dx: data(r.gradEmbeddings), dproxies: data(r.gradProxies) };
   },
   mine_triplets: (test) => ({ triplets: hs.mineTriplets(rows(test, 'x'), labelsOf(test), options(test)).data }),
   mine_pairs: (test) => {

@@ -1,0 +1,44 @@
+// What the losses over one labelled batch share: their arguments and the checks of them, their result.
+import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type LabelRules, type Labels } from '../checks.js';
+import type { Matrix } from '../matrix.js';
+import type { BatchLossResult } from './contrastive.js';
+import { gradientOutput } from './outputs.js';
+
+export interface BatchLossOptions {
+  /** Default true. */
+  readonly gradients?: boolean;
+  readonly out?: { readonly gradEmbeddings?: Matrix };
+}
+
+/** Of a batch loss that is a mean over rows. */
+export interface RowLossResult extends BatchLossResult {
+  /** The term of every row, [B]; 0 for a row that does not count. */
+  readonly perExample: Float32Array;
+}
+
+interface More {
+  /** Other arguments that hold memory, for the check of aliasing. */
+  readonly inputs?: Readonly<Record<string, Float32Array>>;
+  readonly rules?: LabelRules;
+}
+
+/** Checks embeddings, options, labels and memory in the order of every op; `read` checks the loss's own options. */
+export function resolveBatch<Options extends BatchLossOptions, Own extends object>(
+  x: Matrix,
+  labels: Labels,
+  options: Options,
+  known: readonly (keyof Options & string)[],
+  read: (options: Options) => Own,
+  { inputs = {}, rules = {} }: More = {},
+) {
+  x = checkMatrix('x', x);
+  const given = checkOptions(options, [...known, 'gradients', 'out']);
+  const out = checkOut(given.out, ['gradEmbeddings']);
+  const [n, d] = x.shape;
+  const wanted = checkBoolean('options.gradients', given.gradients ?? true);
+  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const own = read(given);
+  const checked = checkLabels('labels', labels, n, rules);
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked, ...inputs });
+  return { op: { x: x.data, labels: checked, n, d, ...own, gradX: gradEmbeddings?.data }, gradEmbeddings };
+}

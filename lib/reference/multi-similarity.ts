@@ -1,0 +1,42 @@
+// Multi-similarity loss: log(1 + Σ) over a row's positives and over its negatives, of all of them or of the pairs that `minePairs` would keep.
+import type { MultiSimilarityOp } from '../ops/pairs.js';
+import { logSumExp, softplus } from './log-sum-exp.js';
+import { sidesOf, sumOfRows } from './pair-rows.js';
+
+export function multiSimilarityLoss(op: MultiSimilarityOp): number {
+  const { labels, n, alpha, beta, base, epsilon, perExample } = op;
+  const sides = sidesOf(labels);
+  const scale = 1 / Math.max(n, 1);
+  // ∂logit/∂s of the pairs at hand: −alpha of a positive, beta of a negative, 0 of one that does not count.
+  const slopes = new Float64Array(n);
+  const own = (j: number): boolean => (slopes[j] as number) < 0;
+  const others = (j: number): boolean => (slopes[j] as number) > 0;
+  return sumOfRows({ ...op, distance: 'cosineSimilarity', normalize: true }, (i, s, g) => {
+    perExample[i] = 0;
+    if (epsilon !== undefined && !sides.hasBoth(i)) return 0;
+    const positive = sides.isPositive(i);
+    for (let j = 0; j < n; j++) slopes[j] = j === i ? 0 : positive(j) ? -alpha : beta;
+    if (epsilon !== undefined) {
+      let [least, most] = [Infinity, -Infinity];
+      for (let j = 0; j < n; j++) {
+        if (own(j)) least = Math.min(least, s[j] as number);
+        else if (others(j)) most = Math.max(most, s[j] as number);
+      }
+      // What is dropped is asked for, not what is kept: a NaN, which compares as false, stays and shows in the loss.
+      for (let j = 0; j < n; j++) {
+        const similarity = s[j] as number;
+        if (own(j) ? similarity - epsilon >= most : similarity + epsilon <= least) slopes[j] = 0;
+      }
+    }
+    for (let j = 0; j < n; j++) s[j] = (slopes[j] as number) * ((s[j] as number) - base);
+    const [fromPositives, fromNegatives] = [softplus(logSumExp(s, own)), softplus(logSumExp(s, others))];
+    // ∂/∂s of log(1 + Σe^z)/α: the slope's own α goes, its sign and e^z/(1 + Σe^z) stay.
+    for (let j = 0; j < n; j++) {
+      if (own(j)) g[j] = -scale * Math.exp((s[j] as number) - fromPositives);
+      else if (others(j)) g[j] = scale * Math.exp((s[j] as number) - fromNegatives);
+    }
+    const value = fromPositives / alpha + fromNegatives / beta;
+    perExample[i] = value;
+    return scale * value;
+  });
+}

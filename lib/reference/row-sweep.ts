@@ -1,0 +1,80 @@
+// Sweeps over the rows of a batch: one row's distances or similarities at a time, the loss's derivatives by them, and the rules
+// that hold for all such losses. Memory O(n·d) for unit rows and gradient, O(n) for the row.
+import type { LabelledBatchOp } from '../ops/batch-losses.js';
+import { batchOf } from './pair-distances.js';
+
+export type RowDistance = 'euclidean' | 'squaredEuclidean' | 'cosineSimilarity';
+
+/** Row i with its value to every row j; `derivatives` starts at 0 and takes ∂loss/∂value(i, j). */
+type Visit = (i: number, values: Float64Array, derivatives: Float64Array) => void;
+
+export interface Rows {
+  readonly value: (i: number, j: number) => number;
+  /** Adds g·∂value(i, j)/∂x to the gradient, where one is wanted. */
+  readonly addGradient: (g: number, i: number, j: number) => void;
+  /** Visits every row in order. */
+  readonly sweep: (visit: Visit) => void;
+  /** Writes the gradient and returns the loss: NaN, as is all that is returned, where the loss or any value between two rows was NaN. */
+  readonly finish: (loss: number) => number;
+}
+
+export function rowsOf(op: LabelledBatchOp, distance: RowDistance, normalize = true): Rows {
+  const { n, gradX, perExample } = op;
+  const batch = batchOf({ ...op, distance, normalize });
+  // The batch's `apart` is −s for a similarity.
+  const sign = distance === 'cosineSimilarity' ? -1 : 1;
+  const value = (i: number, j: number): number => sign * batch.apart(i, j);
+  const addGradient = (g: number, i: number, j: number): void => {
+    if (gradX) batch.addGradient(sign * g, i, j);
+  };
+  const [values, derivatives] = [new Float64Array(n), new Float64Array(n)];
+  let undefinedPairs = false;
+  const sweep = (visit: Visit): void => {
+    for (let i = 0; i < n; i++) {
+      for (let j = 0; j < n; j++) {
+        values[j] = value(i, j);
+        if (j !== i) undefinedPairs ||= Number.isNaN(values[j]);
+      }
+      derivatives.fill(0);
+      visit(i, values, derivatives);
+      for (let j = 0; j < n; j++) addGradient(derivatives[j] as number, i, j);
+    }
+  };
+  const finish = (loss: number): number => {
+    const result = undefinedPairs ? Number.NaN : loss;
+    if (Number.isNaN(result)) {
+      gradX?.fill(result);
+      perExample?.fill(result);
+    }
+    // One row takes part in nothing, whatever it holds.
+    else if (n < 2) gradX?.fill(0);
+    else if (gradX) batch.writeGradient(gradX);
+    return result;
+  };
+  return { value, addGradient, sweep, finish };
+}
+
+/** How many other rows have the label of row i, for every i. */
+export function positivesOf(labels: Int32Array): Int32Array {
+  const sizes = new Map<number, number>();
+  for (const label of labels) sizes.set(label, (sizes.get(label) ?? 0) + 1);
+  return labels.map((label) => (sizes.get(label) as number) - 1);
+}
+
+/** Ordered pairs of a batch: positive ones, and the others. */
+export function countPairs(positives: Int32Array): { positive: number; negative: number } {
+  const { length: n } = positives;
+  const positive = positives.reduce((sum, count) => sum + count, 0);
+  return { positive, negative: n * (n - 1) - positive };
+}
+
+/** 1 over the number of rows that have a positive: the weight of each of them in their mean. */
+export function anchorShare(positives: Int32Array): number {
+  return (
+    1 /
+    Math.max(
+      positives.reduce((count, p) => count + (p > 0 ? 1 : 0), 0),
+      1,
+    )
+  );
+}
