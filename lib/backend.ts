@@ -6,6 +6,7 @@ import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
+import { hasBatchTriplet } from './native/pairs.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
@@ -69,8 +70,10 @@ function findNative(): Native | string {
   }
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
-  // Ops that the addon does not have yet are the reference's.
-  const ops = { ...state.ts, ...recorded(nativeOps(addon), 'native', state.served) };
+  // Ops that the addon does not have yet are the reference's, and so are the forms of an op that it leaves out.
+  const fast = recorded(nativeOps(addon), 'native', state.served);
+  const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
+  const ops = { ...state.ts, ...fast, batchTripletLoss };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 

@@ -62,6 +62,24 @@ struct NormalizeGradientOp {
   double eps;
 };
 
+// In the order of `minings` and `pairMetrics` in lib/native/pairs.ts.
+enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating };
+enum class TermReduction { kMean, kSum, kMeanPositive };
+
+// Triplet loss over the triplets that a rule chooses in the batch. Any int32 is a label.
+struct BatchTripletOp {
+  const float* x;
+  const int32_t* labels;
+  float* grad_x;   // or null
+  double* result;  // loss, triplets, active triplets
+  size_t n, d;     // n < 2³²
+  Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
+  bool normalize, soft;
+  double margin;
+  Mining mining;
+  TermReduction reduction;
+};
+
 // loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
 struct CenterLossOp {
   const float* x;

@@ -143,8 +143,10 @@ export interface BatchTripletLossResult {
 }
 
 /**
- * Triplet loss over the triplets that an online rule selects in the batch. Holds the B × B distances and streams the triplets:
- * O(B²) memory, and for `all` and the bands O(B² P) time with P positives an anchor. A batch without triplets has loss 0.
+ * Triplet loss over the triplets that an online rule selects in the batch. On the native backend every rule takes O(B² log P) time with P
+ * positives an anchor and O(B) memory beyond a block of 256 anchors' distances; `soft` streams the triplets of `all` and the bands, O(B² P).
+ * `swap`, `snr` and `faceNetSemiHard` are served by the TypeScript backend: it holds the B × B distances and streams the triplets.
+ * A batch without triplets has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS

@@ -16,8 +16,10 @@ import {
   type PackGalleryOp,
   type SearchOp,
 } from '../ops/distances.js';
+import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
+import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import {
   type CrossEntropyArguments,
   crossEntropyArguments,
@@ -138,6 +140,7 @@ export interface Addon {
     labels: Int32Array,
     labelled: boolean,
   ): NativeGallery;
+  batchTripletLoss(...args: BatchTripletArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
 }
@@ -150,6 +153,7 @@ type LongOps = Pick<DistanceOps, LongDistanceOps> &
 export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
+  Pick<PairOps, 'batchTripletLoss'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
@@ -255,6 +259,11 @@ export function nativeOps(addon: Addon): NativeOps {
       const result = new Float64Array(4);
       addon.marginSoftmax(...headArguments(op, result));
       return headResult(result);
+    }),
+    batchTripletLoss: translated((op: BatchTripletOp) => {
+      const result = new Float64Array(3);
+      addon.batchTripletLoss(...batchTripletArguments(op, result));
+      return batchTripletResult(result);
     }),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),

@@ -129,7 +129,7 @@ class Run {
     const float* norms = op_.distances != nullptr ? ColumnNorms(right, cols, run == 0 && rows_.start == 0, worker) : nullptr;
     if (LastDepth() && symmetric_) return MultiplyMirrored(right, norms, cols, first, last, worker);
     float* out = op_.out + rows_.start * op_.cols + cols.start;
-    Multiply({left_, right, out, op_.cols, rows_.count, cols.count, depth_.count, first, last, !FirstDepth()}, norms, cols.start);
+    Multiply({left_, right, out, op_.cols, rows_.count, cols.count, depth_.count, first, last, !FirstDepth() || op_.accumulate}, norms, cols.start);
   }
 
   void Multiply(const PanelProduct& product, const float* norms, size_t col) {

@@ -14,6 +14,7 @@ struct ProductOp {
   size_t rows, cols, depth;
   float* out;
   const DistancesOp* distances;
+  bool accumulate = false;  // go on from the sums in `out`; without `distances` only
 };
 
 Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept;

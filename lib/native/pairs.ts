@@ -1,0 +1,46 @@
+// How the losses on pairs and triplets of a batch cross to the addon.
+import type { BatchTripletOp, BatchTripletResult, PairDistance, TermReduction, TripletStrategy } from '../ops/pairs.js';
+
+// In the order of the addon's enumerations.
+const pairMetrics: readonly PairDistance[] = ['euclidean', 'squaredEuclidean', 'cosineSimilarity'];
+const minings: readonly TripletStrategy[] = [
+  'all',
+  'violating',
+  'semiHard',
+  'hard',
+  'easy',
+  'batchHard',
+  'semiHardClosest',
+  'hardestViolating',
+];
+const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
+
+export type BatchTripletArguments = [
+  x: Float32Array,
+  labels: Int32Array,
+  n: number,
+  d: number,
+  metric: number,
+  normalize: boolean,
+  mining: number,
+  margin: number,
+  soft: boolean,
+  reduction: number,
+  result: Float64Array,
+  gradX: Float32Array | undefined,
+];
+
+/** Whether the addon has this form; `swap`, `snr` and the random choice of `faceNetSemiHard` are the reference's. */
+export function hasBatchTriplet({ swap, distance, mining }: BatchTripletOp): boolean {
+  return !swap && pairMetrics.includes(distance) && minings.includes(mining);
+}
+
+export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
+  const [metric, mining, reduction] = [pairMetrics.indexOf(op.distance), minings.indexOf(op.mining), reductions.indexOf(op.reduction)];
+  const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
+  return [x, op.labels, op.n, op.d, metric, op.normalize, mining, op.margin, op.soft, reduction, result, gradX];
+}
+
+export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {
+  return { loss: loss as number, numTriplets: numTriplets as number, numActive: numActive as number };
+}

@@ -1,0 +1,83 @@
+// What the losses on pairs of a batch share: its rows, normalised where that is asked for, their classes, blocks of their distances,
+// and the gradient of a block's weights. Nothing here is batch by batch: a block is so many anchors against all rows.
+#pragma once
+
+#include <atomic>
+
+#include "../api.h"
+#include "class_rows.h"
+#include "workspace.h"
+
+namespace hypersphere {
+
+// Anchors of a block, by shape alone. A small batch is one block, whose distances are computed on one side of the diagonal.
+constexpr size_t AnchorsOfBlock(size_t n) { return n <= 512 ? n : 256; }
+
+struct PairInput {
+  const float* x;
+  const int32_t* labels;
+  size_t n, d;
+  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  bool normalize;
+};
+
+class BatchRows {
+ public:
+  BatchRows(Workspace& space, const PairInput& input);
+  // After the workspace's allocation.
+  Status Prepare(const std::atomic<bool>* cancel);
+  // Distances [count, n] of some anchors to all rows, 0 to themselves. For cosines these are dots of unit rows, not yet negated.
+  Status Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const;
+
+  const float* Rows() const { return rows_; }
+  bool Normalized() const { return input_.normalize || Cosine(); }
+  bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }
+  const PairInput& Input() const { return input_; }
+  // The rows of this row's class, itself among them, ascending.
+  const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
+  size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
+
+ private:
+  Workspace& space_;
+  const PairInput input_;
+  Buckets buckets_;
+  size_t labels_place_, class_place_, unit_place_;
+  const float* rows_ = nullptr;
+  size_t* class_of_ = nullptr;
+  ClassRows classes_{};
+};
+
+// Gathers Σ w_aj·∂½‖x_a − x_j‖² (or of −x_a·x_j) over blocks of weights. Most pairs go through two products a block,
+// Σ_j w_aj·x_j and its transpose, on rows without their mean: translation changes nothing, and offset data keep their digits. Pairs that
+// are marked go from differences, in order, in blocks of columns: few pairs need no product, and near ones would cancel in it.
+class PairGradient {
+ public:
+  PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted);
+  Status Prepare(const std::atomic<bool>* cancel);
+
+  // Anchor `at` of the block: makes weights of coefficients and distances, in place of the distances. A task owns its anchor.
+  void Weigh(size_t first, size_t at, const double* coefficients, float* distances);
+  // The same where only these few rows have a coefficient.
+  void Mark(size_t at, size_t row, double coefficient, float* distances);
+  void Clear(size_t at);
+  Status Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel);
+  // out = scale·∂, through the normalisation.
+  Status Write(double scale, float* out, const std::atomic<bool>* cancel);
+
+ private:
+  float Weight(double coefficient, float distance) const;
+  void AddMarked(size_t first, size_t count, const float* weights, size_t col);
+  size_t Words() const;
+
+  Workspace& space_;
+  const BatchRows& rows_;
+  const bool dense_, wanted_;
+  size_t sums_place_, centered_place_, norms_place_, row_place_, col_place_, marks_place_, marked_place_, full_place_;
+  const float* centered_ = nullptr;
+  float *sums_ = nullptr, *norms_ = nullptr;
+  double *row_sums_ = nullptr, *col_sums_ = nullptr;
+  uint64_t* marks_ = nullptr;
+  uint8_t *marked_ = nullptr, *full_ = nullptr;  // of the block's anchors: any mark, any other weight
+};
+
+}  // namespace hypersphere

@@ -1,0 +1,370 @@
+// Triplet loss over the triplets of a batch without N² distances or N³ triplets. Blocks of anchors get their distances to all
+// rows; then each anchor is worked on alone. With the hinge its few positives are sorted, and each negative finds by binary search how many
+// of them make a triplet of the rule and how many an active one, since every rule compares d_an − d_ap with a bound. Counts in
+// buckets and their running sums give the loss, the counts and every pair's coefficient: O(N log P) an anchor, exact. Softplus is no
+// function of one pair and streams the triplets. All sums are float64, over an anchor's negatives in order and then over the anchors.
+#include <string.h>
+
+#include <algorithm>
+
+#include "../scalar/math.h"
+#include "batch_rows.h"
+#include "blocks.h"
+#include "ops.h"
+
+namespace hypersphere {
+namespace {
+
+constexpr size_t kAnchorsOfTask = 4;
+constexpr size_t kLanes = 16;
+constexpr double kLeastExponent = -745.1332191019412;  // of an exponential that is not 0 in float64
+
+struct Positive {
+  float apart;
+  uint32_t row;
+};
+
+struct Totals {
+  double loss, triplets, active;
+  bool nan;  // among the distances
+};
+
+struct Scratch {
+  Positive* positives;    // [n]
+  double* sums;           // [n + 1] of the sorted positives' distances
+  double* shares;         // [n + 1]
+  double* coefficients;   // [n] of the anchor's pairs
+};
+
+bool Inside(Mining mining, double gap, double margin) {
+  switch (mining) {
+    case Mining::kViolating: return gap < margin;
+    case Mining::kSemiHard: return gap > 0 && gap <= margin;
+    case Mining::kHard: return gap <= 0;
+    case Mining::kEasy: return gap > margin;
+    default: return true;
+  }
+}
+
+class Anchor {
+ public:
+  Anchor(const BatchTripletOp& op, const BatchRows& rows, const Scratch& scratch, size_t row, float* apart)
+      : op_(op), scratch_(scratch), row_(row), apart_(apart), own_(rows.Own(row)), own_count_(rows.OwnCount(row)) {
+    bool odd = false;
+    if (rows.Cosine()) {
+      for (size_t j = 0; j < op.n; j++) apart[j] = -apart[j];
+      apart[row] = 0;
+    }
+    for (size_t j = 0; j < op.n; j++) odd |= !(apart[j] - apart[j] == 0);
+    finite_ = !odd;
+    for (size_t j = 0; odd && j < op.n; j++) totals_.nan = totals_.nan || apart[j] != apart[j];
+    for (size_t i = 0; i < own_count_; i++) {
+      if (own_[i] != row) scratch_.positives[count_++] = {apart[own_[i]], static_cast<uint32_t>(own_[i])};
+    }
+  }
+
+  Totals Run() {
+    if (op_.mining == Mining::kBatchHard) {
+      BatchHard();
+    } else {
+      memset(scratch_.coefficients, 0, op_.n * sizeof(double));
+      if (count_ != 0 && own_count_ != op_.n) Dense();
+    }
+    return totals_;
+  }
+
+  struct Pair {
+    size_t positive, negative;
+    double slope;
+  };
+  const Pair& Only() const { return only_; }  // of batchHard, slope 0 for none
+
+ private:
+  void Dense() {
+    switch (op_.mining) {
+      case Mining::kSemiHardClosest: return SemiHardClosest();
+      case Mining::kHardestViolating: return HardestViolating();
+      default: break;
+    }
+    if (op_.soft || !finite_) return Stream();
+    std::sort(scratch_.positives, scratch_.positives + count_,
+              [](const Positive& a, const Positive& b) { return a.apart < b.apart || (a.apart == b.apart && a.row < b.row); });
+    switch (op_.mining) {
+      case Mining::kViolating: return Hinge<Mining::kViolating>();
+      case Mining::kSemiHard: return Hinge<Mining::kSemiHard>();
+      case Mining::kHard: return Hinge<Mining::kHard>();
+      case Mining::kEasy: return Hinge<Mining::kEasy>();
+      default: return Hinge<Mining::kAll>();
+    }
+  }
+
+  // visit(first, last) for the runs of rows between those of the own class.
+  template <class Function>
+  void NegativeRuns(const Function& visit) const {
+    size_t first = 0;
+    for (size_t i = 0; i < own_count_; i++) {
+      if (own_[i] > first) visit(first, own_[i]);
+      first = own_[i] + 1;
+    }
+    if (first < op_.n) visit(first, op_.n);
+  }
+
+  double Slope(double gap) const { return op_.soft ? 1 / (1 + scalar::Exp(-gap)) : gap > 0 ? 1 : 0; }
+
+  // Counts one triplet; returns ∂loss/∂gap.
+  double Count(float near, float far) {
+    const double gap = static_cast<double>(near) - static_cast<double>(far) + op_.margin;
+    totals_.triplets++;
+    if (op_.soft) {
+      const double tail = scalar::Log1p(scalar::Exp(gap > 0 ? -gap : gap));
+      totals_.loss += gap > 0 ? gap + tail : tail;
+      if (gap > kLeastExponent) totals_.active++;
+    } else {
+      totals_.loss += gap <= 0 ? 0 : gap;
+      if (gap > 0) totals_.active++;
+    }
+    return Slope(gap);
+  }
+
+  void Add(const Positive& positive, size_t negative) {
+    const double slope = Count(positive.apart, apart_[negative]);
+    scratch_.coefficients[positive.row] += slope;
+    scratch_.coefficients[negative] -= slope;
+  }
+
+  // The first of the sorted positives that satisfies what all after it do, too.
+  template <class Predicate>
+  size_t First(const Predicate& satisfies) const {
+    size_t low = 0, high = count_;
+    while (low < high) {
+      const size_t middle = (low + high) / 2;
+      if (satisfies(static_cast<double>(scratch_.positives[middle].apart))) {
+        high = middle;
+      } else {
+        low = middle + 1;
+      }
+    }
+    return low;
+  }
+
+  template <Mining kMining>
+  void Hinge() {
+    double* const sums = scratch_.sums;
+    double* const shares = scratch_.shares;
+    const double margin = op_.margin;
+    sums[0] = 0;
+    for (size_t i = 0; i < count_; i++) sums[i + 1] = sums[i] + static_cast<double>(scratch_.positives[i].apart);
+    for (size_t i = 0; i <= count_; i++) shares[i] = 0;
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; k < to; k++) {
+        const double far = static_cast<double>(apart_[k]);
+        size_t first = 0, last = count_;
+        if constexpr (kMining == Mining::kViolating) first = First([=](double near) { return far - near < margin; });
+        if constexpr (kMining == Mining::kSemiHard) first = First([=](double near) { return far - near <= margin; });
+        if constexpr (kMining == Mining::kSemiHard) last = First([=](double near) { return !(far - near > 0); });
+        if constexpr (kMining == Mining::kHard) first = First([=](double near) { return far - near <= 0; });
+        if constexpr (kMining == Mining::kEasy) last = First([=](double near) { return !(far - near > margin); });
+        if (first >= last) continue;
+        totals_.triplets += static_cast<double>(last - first);
+        const auto costs = [=](double near) { return near - far + margin > 0; };
+        if (!costs(static_cast<double>(scratch_.positives[last - 1].apart))) continue;
+        const size_t active = Most(first, First(costs));
+        const double count = static_cast<double>(last - active);
+        totals_.active += count;
+        totals_.loss += sums[last] - sums[active] - count * far + count * margin;
+        shares[active] += 1;
+        shares[last] -= 1;
+        scratch_.coefficients[k] = -count;
+      }
+    });
+    double share = 0;
+    for (size_t i = 0; i < count_; i++) {
+      share += shares[i];
+      scratch_.coefficients[scratch_.positives[i].row] = share;
+    }
+  }
+
+  // Every triplet of a band by itself: for softplus, and for rows with NaN or infinity, which no order holds.
+  void Stream() {
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; k < to; k++) {
+        for (size_t i = 0; i < count_; i++) {
+          const Positive& positive = scratch_.positives[i];
+          if (Inside(op_.mining, static_cast<double>(apart_[k]) - static_cast<double>(positive.apart), op_.margin)) Add(positive, k);
+        }
+      }
+    });
+  }
+
+  // The nearest of the other classes, ties to the lowest; n without any. NaN never wins.
+  size_t NearestNegative() const {
+    float lanes[kLanes];
+    for (float& lane : lanes) lane = __builtin_inff();
+    NegativeRuns([&](size_t from, size_t to) {
+      size_t k = from;
+      for (; k + kLanes <= to; k += kLanes) {
+        for (size_t t = 0; t < kLanes; t++) lanes[t] = apart_[k + t] < lanes[t] ? apart_[k + t] : lanes[t];
+      }
+      for (; k < to; k++) lanes[0] = apart_[k] < lanes[0] ? apart_[k] : lanes[0];
+    });
+    float least = lanes[0];
+    for (const float lane : lanes) least = lane < least ? lane : least;
+    size_t found = op_.n;
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; found == op_.n && k < to; k++) {
+        if (apart_[k] == least) found = k;
+      }
+    });
+    return found;
+  }
+
+  void BatchHard() {
+    only_ = {op_.n, op_.n, 0};
+    const Positive* farthest = nullptr;
+    for (size_t i = 0; i < count_; i++) {
+      const Positive& candidate = scratch_.positives[i];
+      if (candidate.apart == candidate.apart && (farthest == nullptr || candidate.apart > farthest->apart)) farthest = &candidate;
+    }
+    if (farthest == nullptr) return;
+    const size_t negative = NearestNegative();
+    if (negative == op_.n) return;
+    only_ = {farthest->row, negative, Count(farthest->apart, apart_[negative])};
+  }
+
+  void SemiHardClosest() {
+    if (finite_) return SortedClosest();
+    for (size_t i = 0; i < count_; i++) {
+      const Positive& positive = scratch_.positives[i];
+      size_t closest = op_.n, farthest = op_.n;
+      NegativeRuns([&](size_t from, size_t to) {
+        for (size_t k = from; k < to; k++) {
+          const float value = apart_[k];
+          if (value != value) continue;
+          if (farthest == op_.n || value > apart_[farthest]) farthest = k;
+          if (value > positive.apart && (closest == op_.n || value < apart_[closest])) closest = k;
+        }
+      });
+      const size_t negative = closest != op_.n ? closest : farthest;
+      if (negative != op_.n) Add(positive, negative);
+    }
+  }
+
+  // Every negative waits at the last of the sorted positives that it lies beyond; the best so far from the end is each one's.
+  void SortedClosest() {
+    std::sort(scratch_.positives, scratch_.positives + count_,
+              [](const Positive& a, const Positive& b) { return a.apart < b.apart || (a.apart == b.apart && a.row < b.row); });
+    double* const waiting = scratch_.shares;  // rows, exact in float64
+    const double none = static_cast<double>(op_.n);
+    for (size_t i = 0; i < count_; i++) waiting[i] = none;
+    size_t farthest = op_.n;
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; k < to; k++) {
+        if (farthest == op_.n || apart_[k] > apart_[farthest]) farthest = k;
+        const double far = static_cast<double>(apart_[k]);
+        const size_t beyond = First([=](double near) { return !(near < far); });
+        if (beyond == 0) continue;
+        double& best = waiting[beyond - 1];
+        if (best == none || apart_[k] < apart_[static_cast<size_t>(best)]) best = static_cast<double>(k);
+      }
+    });
+    size_t closest = op_.n;
+    for (size_t i = count_; i-- > 0;) {
+      // What waits further on lies beyond more positives, so it is farther.
+      if (waiting[i] != none) closest = static_cast<size_t>(waiting[i]);
+      Add(scratch_.positives[i], closest != op_.n ? closest : farthest);
+    }
+  }
+
+  void HardestViolating() {
+    const size_t negative = NearestNegative();
+    if (negative == op_.n) return;
+    for (size_t i = 0; i < count_; i++) {
+      const Positive& positive = scratch_.positives[i];
+      const double gap = static_cast<double>(positive.apart) - static_cast<double>(apart_[negative]) + op_.margin;
+      if (positive.row > row_ && gap > 0) Add(positive, negative);
+    }
+  }
+
+  const BatchTripletOp& op_;
+  const Scratch& scratch_;
+  const size_t row_;
+  float* const apart_;
+  const size_t* const own_;
+  const size_t own_count_;
+  size_t count_ = 0;
+  bool finite_ = true;
+  Totals totals_{};
+  Pair only_{};
+};
+
+void Fill(float* values, size_t count, float value) {
+  for (size_t i = 0; i < count; i++) values[i] = value;
+}
+
+}  // namespace
+
+Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
+  const size_t n = op.n, most = AnchorsOfBlock(n);
+  const int threads = ThreadsForPass(n, n);
+  const bool hard = op.mining == Mining::kBatchHard, wanted = op.grad_x != nullptr;
+  Workspace space;
+  BatchRows rows(space, {op.x, op.labels, n, op.d, op.metric, op.normalize});
+  PairGradient gradient(space, rows, !hard, wanted);
+  const size_t block_place = space.Add<float>(most * n), totals_place = space.Add<Totals>(n);
+  const size_t workers = static_cast<size_t>(threads);
+  const size_t positives_place = space.Add<Positive>(n * workers), coefficients_place = space.Add<double>((hard ? 0 : n) * workers);
+  const size_t sums_place = space.Add<double>((n + 1) * workers), shares_place = space.Add<double>((n + 1) * workers);
+  if (!space.Allocate()) return Status::kOutOfMemory;
+  float* const block = space.At<float>(block_place);
+  Totals* const totals = space.At<Totals>(totals_place);
+  Status status = rows.Prepare(cancel);
+  if (status == Status::kOk) status = gradient.Prepare(cancel);
+
+  bool nan = false;
+  for (size_t first = 0; status == Status::kOk && first < n; first += most) {
+    const size_t count = Least(most, n - first);
+    status = rows.Block(first, count, block, cancel);
+    if (status != Status::kOk) break;
+    const auto anchors = [&](size_t index, int worker) {
+      const size_t w = static_cast<size_t>(worker);
+      const Scratch scratch{space.At<Positive>(positives_place) + w * n, space.At<double>(sums_place) + w * (n + 1),
+                            space.At<double>(shares_place) + w * (n + 1), space.At<double>(coefficients_place) + (hard ? 0 : w * n)};
+      for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
+        float* const apart = block + at * n;
+        Anchor anchor(op, rows, scratch, first + at, apart);
+        totals[first + at] = anchor.Run();
+        if (!wanted) continue;
+        gradient.Clear(at);
+        if (!hard) {
+          gradient.Weigh(first, at, scratch.coefficients, apart);
+        } else if (anchor.Only().slope != 0) {
+          gradient.Mark(at, anchor.Only().positive, anchor.Only().slope, apart);
+          gradient.Mark(at, anchor.Only().negative, -anchor.Only().slope, apart);
+        }
+      }
+    };
+    status = ParallelFor(DivideUp(count, kAnchorsOfTask), anchors, cancel, threads);
+    if (status != Status::kOk) break;
+    for (size_t i = first; i < first + count; i++) nan = nan || totals[i].nan || totals[i].loss != totals[i].loss;
+    if (wanted && !nan) status = gradient.Add(first, count, block, cancel);
+  }
+  if (status != Status::kOk) return status;
+
+  double loss = 0, triplets = 0, active = 0;
+  for (size_t i = 0; i < n; i++) {
+    loss += totals[i].loss;
+    triplets += totals[i].triplets;
+    active += totals[i].active;
+  }
+  const double terms = op.reduction == TermReduction::kSum ? 1 : op.reduction == TermReduction::kMean ? triplets : active;
+  const double scale = 1 / (terms > 1 ? terms : 1);
+  op.result[0] = nan ? __builtin_nan("") : scale * loss;
+  op.result[1] = triplets;
+  op.result[2] = active;
+  if (!wanted) return status;
+  if (!nan) return gradient.Write(scale, op.grad_x, cancel);
+  Fill(op.grad_x, n * op.d, __builtin_nanf(""));
+  return status;
+}
+
+}  // namespace hypersphere
