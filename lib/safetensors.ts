@@ -2,7 +2,7 @@
 // Both ways in pieces, since Node's buffers end at 4 GiB and one write at 2 GiB. A file appears under its name only when it is
 // complete and on the disk, so that a crash at any moment leaves the old file or the new one.
 import { randomBytes } from 'node:crypto';
-import { type FileHandle, open, rename, unlink } from 'node:fs/promises';
+import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { failure, type HypersphereError } from './errors.js';
@@ -63,9 +63,18 @@ const checksumKey = 'crc32';
 const noDigits = '00000000';
 const asDigits = (crc: number): string => crc.toString(16).padStart(8, '0');
 
+/** A buffer that was transferred has no bytes left: its file would be sound but for its data. */
+function checkWhole(name: string, { data, shape }: Tensor): void {
+  const bytes = shape.reduce((product, size) => product * size, data.BYTES_PER_ELEMENT);
+  if (data.byteLength === bytes) return;
+  throw failure(data.byteLength === 0 ? 'ERR_DETACHED' : 'ERR_SHAPE', name, `${bytes} bytes, as its shape says`, `${data.byteLength}`);
+}
+
 function headerOf(tensors: Readonly<Record<string, Tensor>>, metadata: Readonly<Record<string, string>>): Buffer {
   let end = 0;
-  const entries = Object.entries(tensors).map(([name, { data, shape }]) => {
+  const entries = Object.entries(tensors).map(([name, tensor]) => {
+    checkWhole(name, tensor);
+    const { data, shape } = tensor;
     const begin = end;
     end += data.byteLength;
     return [name, { dtype: dtypeOf(data), shape, data_offsets: [begin, end] }];
@@ -91,11 +100,20 @@ async function flushFolder(path: string): Promise<void> {
   }
 }
 
+async function unlessMissing<T>(found: Promise<T>): Promise<T | undefined> {
+  try {
+    return await found;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw error;
+    return undefined;
+  }
+}
+
 /**
  * Writes the tensors, which must stay as they are until the promise settles, with a CRC-32 in the metadata. The bytes go to a file
- * beside, `<name>.<random>.tmp`, which replaces `path` when it is complete and flushed. It is removed after an error or an abort; only
- * a killed process leaves it behind.
- * Rejects with `signal.reason`, and with Node's own errors of the file system.
+ * beside, `<name>.<random>.tmp`, which replaces `path` (or the file it links to, whose mode it takes) when it is complete and flushed. It
+ * is removed after an error or an abort; only a killed process leaves it behind.
+ * Rejects with ERR_DETACHED or ERR_SHAPE for a tensor whose memory is not that of its shape, with `signal.reason`, and with Node's own errors of the file system.
  */
 export async function writeSafetensors(
   path: string,
@@ -107,15 +125,20 @@ export async function writeSafetensors(
   const header = headerOf(tensors, metadata);
   const length = Buffer.alloc(8);
   length.writeBigUInt64LE(BigInt(header.length));
-  const beside = join(dirname(path), `${basename(path)}.${randomBytes(6).toString('hex')}.tmp`);
-  const file = await open(beside, 'wx');
+  const target = (await unlessMissing(realpath(path))) ?? path;
+  const mode = (await unlessMissing(stat(target)))?.mode;
+  const beside = join(dirname(target), `${basename(target)}.${randomBytes(6).toString('hex')}.tmp`);
+  const file = await open(beside, 'wx', mode);
   try {
     try {
+      // Beyond what the process's mask let through.
+      if (mode !== undefined) await file.chmod(mode & 0o777);
       await writeAll(file, length, 0);
       await writeAll(file, header, 8);
       let crc = crc32(header);
       let position = 8 + header.length;
-      for (const { data } of Object.values(tensors)) {
+      for (const [name, tensor] of Object.entries(tensors)) {
+        const { data } = tensor;
         for (let at = 0; at < data.byteLength; at += pieceBytes) {
           signal?.throwIfAborted();
           const piece = viewOf(data, at, Math.min(pieceBytes, data.byteLength - at));
@@ -123,6 +146,7 @@ export async function writeSafetensors(
           await writeAll(file, piece, position);
           position += piece.length;
         }
+        checkWhole(name, tensor);
       }
       header.write(asDigits(crc), digitsAt(header));
       await writeAll(file, header, 8);
@@ -130,12 +154,12 @@ export async function writeSafetensors(
     } finally {
       await file.close();
     }
-    await rename(beside, path);
+    await rename(beside, target);
   } catch (error) {
     await unlink(beside).catch(() => {});
     throw error;
   }
-  await flushFolder(path);
+  await flushFolder(target);
 }
 
 /** Where in the header the checksum's digits stand; −1 without one. */

@@ -1,8 +1,7 @@
 // The rows that a head owns, and where they start. A class's rows depend on the seed and the class alone, so that shards, and a head
 // that grew, start as the whole head would.
-import { backend } from '../backend.js';
+import { adviseHuge, backend } from '../backend.js';
 import { allocated } from '../errors.js';
-import { zeros } from '../fresh.js';
 import type { Margin, SphereFace2Margin } from '../margins/types.js';
 import { Sfc32 } from '../random.js';
 
@@ -14,8 +13,13 @@ export type Precision = (typeof precisions)[number];
 export type Rows = Float32Array | Uint16Array;
 
 export function newRows(precision: Precision, count: number, dim: number): Rows {
-  if (precision === 'float32') return zeros(count, dim).data;
-  return allocated('options.classes', `${count} × ${dim} bfloat16 values`, () => new Uint16Array(count * dim));
+  const wanted = `${count} × ${dim} ${precision} values in one array (some 2³² at most; shards hold more together)`;
+  return allocated('options.classes', wanted, () => {
+    if (precision === 'bfloat16') return new Uint16Array(count * dim);
+    const rows = new Float32Array(count * dim);
+    adviseHuge(rows);
+    return rows;
+  });
 }
 
 type Fill = (row: Float32Array, random: Sfc32) => void;

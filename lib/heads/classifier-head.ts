@@ -8,10 +8,10 @@ import type { Bfloat16Matrix, IndexMatrix, Matrix } from '../matrix.js';
 import { widened } from './class-weights.js';
 import { type LoadOptions, loadState, saveState } from './head-file.js';
 import { bestOf, fillLogits, mergeBest } from './head-scores.js';
-import { type ClassifierHeadOptions, createState, HeadState, mostClasses, type Shard } from './head-state.js';
+import { type ClassifierHeadOptions, checkGroup, createState, HeadState, mostClasses, type Shard } from './head-state.js';
 import { checkBatch, runPass, updateBias, updateOf } from './head-step.js';
 import { checkLearningRate } from './optimizers.js';
-import { gatherBatch } from './sharding.js';
+import { gatherBatch, together } from './sharding.js';
 
 export interface ForwardBackwardOptions {
   /** Memory for the gradients, apart from the inputs, the weights and one another. */
@@ -63,6 +63,8 @@ export interface Predictions {
  * and SoftTriple). A step moves them in place by a fused optimizer: neither batch × classes nor a dense weight gradient is ever held, so a
  * million classes take their weights, the optimizer's state and `workspaceBytes`.
  *
+ * One head's rows are one typed array, which ends at some 2³² elements: ten million classes of 512 numbers are ERR_OUT_OF_MEMORY, and a case for shards.
+ *
  * Initial weights: N(0, 0.01²), insightface's, where the margin normalises rows and weights; U(±√(3/D)), Caffe's xavier, for `softmax`, `lSoftmax`
  * and `aSoftmax`. The rows of a class depend on the seed and its number alone. There is no bias, but for SphereFace2's single one.
  *
@@ -70,7 +72,7 @@ export interface Predictions {
  * they are more), drawn from seed and step number; the rows of all others and their momentum stay untouched, where the code of Partial FC v2
  * decays them. One that keeps all classes equals full softmax to the bit.
  *
- * With a `collective` several heads, one a rank, are shards of one. `step`, `forwardBackward`, `predict`, the constructor and `load` are then calls
+ * With a `collective` several heads, one a rank, are shards of one. `step`, `forwardBackward`, `predict`, `grow`, the constructor and `load` are then calls
  * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves. Gradients are those of the mean over all
  * ranks' rows; insightface multiplies the embeddings' by the number of ranks, for a data-parallel network that averages.
  *
@@ -140,10 +142,10 @@ export class ClassifierHead {
       const batch = checkBatch(state, x, labels);
       const out = checkOut(checkOptions(options, ['out']).out, ['gradEmbeddings', 'gradWeights']);
       gradEmbeddings = given('gradEmbeddings', out.gradEmbeddings, batch.n, dim);
-      gradWeights = given('gradWeights', out.gradWeights, state.weights.length / dim, dim);
+      gradWeights = given('gradWeights', out.gradWeights, (state.shard.to - state.shard.from) * state.centers, dim);
       checkMemory(
         { 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradWeights': gradWeights },
-        { x: batch.matrix, labels: batch.labels, 'head.weights': state.weights },
+        { x: batch.matrix, labels: batch.labels, ...state.memory },
       );
       return { ...batch, gradX: gradEmbeddings.data };
     };
@@ -178,10 +180,7 @@ export class ClassifierHead {
       if (rest.learningRate !== undefined) learningRate = checkLearningRate(rest.learningRate);
       const { gradEmbeddings: matrix } = checkOut(out, ['gradEmbeddings']);
       gradEmbeddings = given('gradEmbeddings', matrix, batch.n, state.settings.dim);
-      checkMemory(
-        { 'options.out.gradEmbeddings': gradEmbeddings, 'head.weights': state.weights },
-        { x: batch.matrix, labels: batch.labels },
-      );
+      checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, ...state.memory }, { x: batch.matrix, labels: batch.labels });
       return { ...batch, gradX: gradEmbeddings.data };
     };
     const gradBias = state.bias && new Float32Array(1);
@@ -208,7 +207,7 @@ export class ClassifierHead {
     x = checkMatrix('x', x, state.settings.dim);
     const { out: wanted } = checkOptions(options, ['out']);
     const out = outputOf(wanted, x.shape[0], state.shard.to - state.shard.from);
-    checkMemory({ 'options.out': out }, { x, 'head.weights': state.weights });
+    checkMemory({ 'options.out': out }, { x, ...state.memory });
     fillLogits(state, x.data, x.shape[0], out.data);
     return wanted ?? out;
   }
@@ -226,12 +225,13 @@ export class ClassifierHead {
     const prepare = () => {
       const matrix = checkMatrix('x', x, settings.dim);
       k = checkInteger('options.k', checkOptions(options, ['k']).k ?? 1, 1, state.classes);
-      checkMemory({}, { x: matrix });
+      checkMemory({}, { x: matrix, ...state.memory });
       const n = matrix.shape[0];
       return { x: matrix.data, labels: new Int32Array(n), n };
     };
     const batch = collective ? gatherBatch(collective, settings.dim, prepare) : { ...prepare(), first: 0, counts: [] };
-    const found = bestOf(state, batch.x, batch.n, k);
+    const search = () => bestOf(state, batch.x, batch.n, k);
+    const found = collective ? together(collective, search)[0] : search();
     const n = collective ? (batch.counts[collective.rank] as number) : batch.n;
     const { classes, scores } = collective ? mergeBest(collective, found, batch.first, n, k) : found;
     return { classes: { data: classes, shape: [n, k] }, scores: { data: scores, shape: [n, k] } };
@@ -240,24 +240,41 @@ export class ClassifierHead {
   /**
    * More classes, [C, classes): the old rows and their optimizer state stay, the new ones start as if the head had been made with them. In shards all ranks
    * call it, and the last one gets the new classes. Holds both sizes for a moment.
-   * @throws ERR_TYPE, ERR_OPTION_RANGE for fewer classes than before, ERR_OUT_OF_MEMORY, ERR_BUSY during a save, ERR_DETACHED after `dispose`
+   * @throws ERR_TYPE, ERR_OPTION_RANGE for fewer classes than before, ERR_OUT_OF_MEMORY, ERR_BUSY during a save, ERR_DETACHED (also after `dispose`);
+   * with a collective also ERR_ABORTED, and ERR_OPTION_RANGE for ranks that disagree; then no rank has grown
    */
   grow(classes: number): void {
     const state = this.#live();
-    this.#checkIdle();
-    state.grow(checkInteger('classes', classes, state.classes, Math.floor(mostClasses / state.centers)));
+    const { collective } = state;
+    const prepare = () => {
+      this.#checkIdle();
+      checkInteger('classes', classes, state.classes, Math.floor(mostClasses / state.centers));
+      checkMemory({}, { ...state.memory });
+      return state.grown(classes);
+    };
+    if (collective === undefined) {
+      prepare()();
+      return;
+    }
+    const [grow, wanted] = together(collective, prepare, () => classes);
+    if (wanted.some((other) => other !== wanted[0]))
+      throw failure('ERR_OPTION_RANGE', 'classes', 'the same number on all ranks', wanted.join(', '));
+    checkGroup(state);
+    grow();
   }
 
   /**
    * Writes the head to a safetensors file: weights, optimizer state, and in the metadata all else that the next step depends on. A file that was there is
    * replaced at the end, when the new one is complete and on the disk: a crash at any moment leaves one of the two, and perhaps a `.tmp` file beside.
    * `step`, `grow` and `dispose` throw ERR_BUSY until the promise settles. Every shard saves its own file.
-   * Rejects with ERR_TYPE, with Node's errors of the file system, and with `signal.reason` when aborted, the old file in place.
+   * A link stays one, and a file that was there passes on its mode.
+   * Rejects with ERR_TYPE, ERR_DETACHED, with Node's errors of the file system, and with `signal.reason` when aborted, the old file in place.
    */
   async save(path: string, options: { readonly signal?: AbortSignal } = {}): Promise<void> {
     const state = this.#live();
     checkPath(path);
     const { signal } = checkSignal(checkOptions(options, ['signal']));
+    checkMemory({}, { ...state.memory });
     this.#saves++;
     try {
       await saveState(state, path, signal);

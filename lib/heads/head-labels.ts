@@ -16,11 +16,11 @@ export interface Participants {
   readonly allClasses: number;
 }
 
-/** What of a sample of all classes lies in this shard. A shard without one of them takes its first class along: an op has classes. */
+/** What of a sample of all classes lies in this shard: perhaps nothing. */
 export function participantsOf(sample: Int32Array | undefined, { from, to }: Shard, classes: number): Participants {
   if (sample === undefined) return { rows: undefined, classes: to - from, allClasses: classes };
   const local = sample.subarray(lowerBound(sample, from), lowerBound(sample, to));
-  const rows = local.length === 0 ? Int32Array.of(0) : from === 0 ? local : local.map((c) => c - from);
+  const rows = from === 0 ? local : local.map((c) => c - from);
   return { rows, classes: rows.length, allClasses: sample.length };
 }
 

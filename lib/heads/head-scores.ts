@@ -2,7 +2,7 @@
 import { backend } from '../backend.js';
 import type { Collective } from '../collective.js';
 import type { Margin, SoftTripleMargin } from '../margins/types.js';
-import type { Rows } from './class-weights.js';
+import { widened } from './class-weights.js';
 import type { HeadState } from './head-state.js';
 
 /** Similarities computed at once: what a chunk of a score matrix may take. */
@@ -22,7 +22,7 @@ function eachChunk(state: HeadState, x: Float32Array, n: number, use: (scores: F
   const similarities = new Float32Array(n * perChunk * centers);
   for (let first = 0; first < owned; first += perChunk) {
     const count = Math.min(perChunk, owned - first);
-    const rows = float32(weights.subarray(first * centers * d, (first + count) * centers * d));
+    const rows = widened(weights.subarray(first * centers * d, (first + count) * centers * d));
     const out = similarities.subarray(0, n * count * centers);
     backend().distances({ x, y: rows, n, m: count * centers, d, metric: metricOf(margin), out });
     if (centers > 1) pool(margin, out, centers);
@@ -31,29 +31,30 @@ function eachChunk(state: HeadState, x: Float32Array, n: number, use: (scores: F
   }
 }
 
-function float32(rows: Rows): Float32Array {
-  if (rows instanceof Float32Array) return rows;
-  const out = new Float32Array(rows.length);
-  backend().fromBfloat16({ x: rows, out });
-  return out;
-}
-
 function norms(x: Float32Array, n: number, d: number): Float64Array {
   return Float64Array.from({ length: n }, (_, i) => Math.sqrt(x.subarray(i * d, (i + 1) * d).reduce((sum, v) => sum + v * v, 0)));
 }
 
-/** The similarities to a class's centers become one, in place: the greatest, or SoftTriple's mean weighted by their own softmax. */
+/**
+ * The similarities to a class's centers become one, in place: the greatest, or SoftTriple's mean weighted by their own softmax. NaN is
+ * passed over for the greatest while there is another number, as a step and `nearest` do.
+ */
 function pool(margin: Margin, similarities: Float32Array, centers: number): void {
-  for (let at = 0; at < similarities.length; at += centers) {
-    const group = similarities.subarray(at, at + centers);
-    const max = group.reduce((a, b) => (b > a ? b : a), -Infinity);
-    similarities[at / centers] = margin.kind === 'softTriple' ? softMean(group, max, margin) : max;
+  for (let at = 0, c = 0; at < similarities.length; at += centers, c++) {
+    let max = similarities[at] as number;
+    for (let i = at + 1; i < at + centers; i++) {
+      const s = similarities[i] as number;
+      if (s > max || (Number.isNaN(max) && !Number.isNaN(s))) max = s;
+    }
+    similarities[c] = margin.kind === 'softTriple' ? softMean(similarities, at, centers, max, margin) : max;
   }
 }
 
-function softMean(group: Float32Array, max: number, { gamma }: SoftTripleMargin): number {
-  let [sum, weighted] = [0, 0];
-  for (const s of group) {
+function softMean(similarities: Float32Array, at: number, centers: number, max: number, { gamma }: SoftTripleMargin): number {
+  let sum = 0;
+  let weighted = 0;
+  for (let i = at; i < at + centers; i++) {
+    const s = similarities[i] as number;
     const weight = Math.exp((s - max) / gamma);
     sum += weight;
     weighted += weight * s;

@@ -1,5 +1,5 @@
 // What a head is made of, as data: the settings it keeps, and what a step moves.
-
+import { crc32 } from 'node:zlib';
 import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { describe, failure } from '../errors.js';
@@ -10,6 +10,7 @@ import type { Margin } from '../margins/types.js';
 import { Sfc32 } from '../random.js';
 import { initialBias, initialise, newRows, type Precision, precisions, type Rows } from './class-weights.js';
 import { type Optimizer, remakeOptimizer, sgd } from './optimizers.js';
+import { together } from './sharding.js';
 
 export const roundings = ['stochastic', 'nearest'] as const;
 /** How an updated bfloat16 weight is rounded. */
@@ -95,6 +96,11 @@ export class HeadState {
     return centersOf(this.margin);
   }
 
+  /** What callers can reach, and so could have transferred. */
+  get memory(): { readonly 'head.weights': Rows; readonly 'head.bias': Float32Array | undefined } {
+    return { 'head.weights': this.weights, 'head.bias': this.bias };
+  }
+
   /** The margin of the next step. */
   nextMargin(): Margin {
     const { lambdaSchedule } = this.settings;
@@ -115,10 +121,11 @@ export class HeadState {
     this.margin = movedOn(this.margin, carried) ?? this.margin;
   }
 
-  /** To `classes` in all; the shard at the end gets the new ones. */
-  grow(classes: number): void {
+  /** Allocates for `classes` in all, of which the shard at the end gets the new ones; what it returns puts them in place and cannot fail. */
+  grown(classes: number): () => void {
     const { from, to } = this.shard;
     const last = to === this.classes;
+    let { weights, moments, shard } = this;
     if (last && classes > to) {
       const { dim, precision, seed } = this.settings;
       const enlarged = (old: Rows): Rows => {
@@ -126,14 +133,14 @@ export class HeadState {
         rows.set(old);
         return rows;
       };
-      const moments = this.moments && enlarged(this.moments);
-      const weights = enlarged(this.weights);
+      moments = this.moments && enlarged(this.moments);
+      weights = enlarged(this.weights);
       initialise(weights.subarray(this.weights.length), dim, this.centers, to, this.margin, seed);
-      this.weights = weights;
-      this.moments = moments;
-      this.shard = { from, to: classes };
+      shard = { from, to: classes };
     }
-    this.classes = classes;
+    return () => {
+      Object.assign(this, { weights, moments, shard, classes });
+    };
   }
 }
 
@@ -213,7 +220,8 @@ function checkCollective(value: unknown): Collective {
 export function checkGroup(state: HeadState): void {
   const { collective, classes, shard, settings } = state;
   if (collective === undefined) return;
-  const common = [classes, settings.dim, settings.seed, settings.sampleRate, state.steps];
+  const rest = crc32(JSON.stringify([state.margin, settings]));
+  const common = [classes, settings.dim, settings.seed, settings.sampleRate, state.steps, rest];
   const mine = Float64Array.of(...common, shard.from, shard.to);
   const all = collective.allGather(mine);
   let end = 0;
@@ -224,7 +232,7 @@ export function checkGroup(state: HeadState): void {
       throw failure(
         'ERR_OPTION_RANGE',
         'options.collective',
-        'classes, dim, seed, sampleRate and step equal on all ranks',
+        'classes, margin, step and every setting equal on all ranks',
         `rank ${rank} apart`,
       );
     if (from !== end) throw failure('ERR_OPTION_RANGE', 'options.shard', `rank ${rank} to start at ${end}`, `${from}`);
@@ -235,10 +243,20 @@ export function checkGroup(state: HeadState): void {
 
 /** A head that has not learnt anything yet. */
 export function createState(options: ClassifierHeadOptions): HeadState {
+  // Read before all else: from here on no rank may fail alone.
+  const given: unknown = (options as ClassifierHeadOptions | null | undefined)?.collective;
+  if (given === undefined) return freshState(options, undefined);
+  const collective = checkCollective(given);
+  const [state] = together(collective, () => freshState(options, collective));
+  checkGroup(state);
+  return state;
+}
+
+function freshState(options: ClassifierHeadOptions, group: Collective | undefined): HeadState {
   options = checkOptions(options, optionNames);
   const { classes, margin, ...settings } = checkSettings(options);
   const workspaceBytes = checkWorkspace(options.workspaceBytes);
-  const { shard, collective } = checkShard(options.shard, options.collective, classes, margin);
+  const { shard, collective } = checkShard(options.shard, group, classes, margin);
   const { dim, optimizer, precision, seed } = settings;
   const rows = (shard.to - shard.from) * centersOf(margin);
   const weights = newRows(precision, rows, dim);
@@ -246,9 +264,7 @@ export function createState(options: ClassifierHeadOptions): HeadState {
   const moments = hasMoments(optimizer) ? newRows(precision, rows, dim) : undefined;
   const bias = margin.kind === 'sphereFace2' ? Float32Array.of(initialBias(margin, classes)) : undefined;
   const biasMoments = bias && hasMoments(optimizer) ? new Float32Array(1) : undefined;
-  const state = new HeadState(settings, workspaceBytes, collective, classes, shard, margin, 0, weights, moments, bias, biasMoments);
-  checkGroup(state);
-  return state;
+  return new HeadState(settings, workspaceBytes, collective, classes, shard, margin, 0, weights, moments, bias, biasMoments);
 }
 
 /** Whether the optimizer keeps a number for every weight. */

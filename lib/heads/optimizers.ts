@@ -35,7 +35,7 @@ export function sgd(options: SgdOptions = {}): Sgd {
 export interface AdaGradOptions {
   /** > 0, default 0.1. */
   readonly learningRate?: number;
-  /** > 0, default 1e-10. */
+  /** ≥ 1e-37, so that float32 holds it; default 1e-10. */
   readonly eps?: number;
   /** ≥ 0, default 0. */
   readonly weightDecay?: number;
@@ -55,7 +55,7 @@ export interface AdaGrad {
 export function adaGrad(options: AdaGradOptions = {}): AdaGrad {
   options = checkOptions(options, ['learningRate', 'eps', 'weightDecay']);
   const learningRate = checkLearningRate(options.learningRate ?? 0.1);
-  const eps = checkNumber('options.eps', options.eps ?? 1e-10, { min: 0, exclusive: true });
+  const eps = checkNumber('options.eps', options.eps ?? 1e-10, { min: 1e-37 });
   const weightDecay = checkNumber('options.weightDecay', options.weightDecay ?? 0, { min: 0 });
   return Object.freeze({ kind: 'adaGrad', learningRate, eps, weightDecay });
 }

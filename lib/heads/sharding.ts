@@ -43,6 +43,11 @@ export function gatherBatch(collective: Collective, dim: number, prepare: () => 
   const most = Math.max(...counts);
   const total = counts.reduce((sum, count) => sum + count, 0);
   const first = counts.slice(0, collective.rank).reduce((sum, count) => sum + count, 0);
+  const [room] = together(collective, () => ({
+    padded: new Float32Array(most * dim),
+    x: new Float32Array(total * dim),
+    labels: new Int32Array(total),
+  }));
   const gathered = <T extends Float32Array | Int32Array>(data: T, padded: T, all: T, width: number): T => {
     padded.set(data);
     const slots = collective.allGather(padded);
@@ -53,8 +58,8 @@ export function gatherBatch(collective: Collective, dim: number, prepare: () => 
     });
     return all;
   };
-  const x = gathered(own.x, new Float32Array(most * dim), new Float32Array(total * dim), dim);
-  const labels = gathered(own.labels, new Int32Array(most).fill(ignored), new Int32Array(total), 1);
+  const x = gathered(own.x, room.padded, room.x, dim);
+  const labels = gathered(own.labels, new Int32Array(most).fill(ignored), room.labels, 1);
   return { x, labels, n: total, first, counts };
 }
 

@@ -1,4 +1,5 @@
 import { checkNumber, checkOptions } from '../checks.js';
+import { scaleRange } from './ranges.js';
 import type { AdaFaceMargin } from './types.js';
 
 export interface AdaFaceOptions {
@@ -6,7 +7,7 @@ export interface AdaFaceOptions {
   readonly m?: number;
   /** How fast the margin follows the norm, ≥ 0, default 0.333. */
   readonly h?: number;
-  /** Scale, > 0, default 64. */
+  /** Scale, in (0, 1e30), default 64. */
   readonly s?: number;
   /** Share of this batch in the running statistics, in [0, 1]. Default 0.01, the authors' training setting; their class has 1. */
   readonly tAlpha?: number;
@@ -29,7 +30,7 @@ export function adaFace(options: AdaFaceOptions = {}): AdaFaceMargin {
     kind: 'adaFace',
     m: checkNumber('options.m', options.m ?? 0.4, { min: 0 }),
     h: checkNumber('options.h', options.h ?? 0.333, { min: 0 }),
-    s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),
+    s: checkNumber('options.s', options.s ?? 64, scaleRange),
     tAlpha: checkNumber('options.tAlpha', options.tAlpha ?? 0.01, { min: 0, max: 1 }),
     batchMean: checkNumber('options.batchMean', options.batchMean ?? 20, { min: 0 }),
     batchStd: checkNumber('options.batchStd', options.batchStd ?? 100, { min: 0 }),

@@ -1,8 +1,9 @@
 import { checkChoice, checkNumber, checkOptions } from '../checks.js';
+import { scaleRange } from './ranges.js';
 import type { ArcFaceMargin, ArcFaceOverflow, MarginGradient } from './types.js';
 
 export interface ArcFaceOptions {
-  /** Scale, > 0, default 64. */
+  /** Scale, in (0, 1e30), default 64. */
   readonly s?: number;
   /** Additive angle in radians, in [0, π], default 0.5. */
   readonly m?: number;
@@ -25,7 +26,7 @@ export function arcFace(options: ArcFaceOptions = {}): ArcFaceMargin {
   options = checkOptions(options, ['s', 'm', 'overflow', 'gradient', 'eps']);
   return Object.freeze({
     kind: 'arcFace',
-    s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),
+    s: checkNumber('options.s', options.s ?? 64, scaleRange),
     m: checkNumber('options.m', options.m ?? 0.5, { min: 0, max: Math.PI }),
     overflow: checkChoice('options.overflow', options.overflow ?? 'linear', ['none', 'linear', 'easy', 'clip']),
     gradient: checkChoice('options.gradient', options.gradient ?? 'exact', ['exact', 'straightThrough']),

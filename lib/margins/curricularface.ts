@@ -1,10 +1,11 @@
 import { checkNumber, checkOptions } from '../checks.js';
+import { scaleRange } from './ranges.js';
 import type { CurricularFaceMargin } from './types.js';
 
 export interface CurricularFaceOptions {
   /** Additive angle in radians, in [0, π], default 0.5. */
   readonly m?: number;
-  /** Scale, > 0, default 64. */
+  /** Scale, in (0, 1e30), default 64. */
   readonly s?: number;
   /** Running mean of the target cosines before this batch, in [−1, 1], default 0. */
   readonly t?: number;
@@ -23,7 +24,7 @@ export function curricularFace(options: CurricularFaceOptions = {}): CurricularF
   return Object.freeze({
     kind: 'curricularFace',
     m: checkNumber('options.m', options.m ?? 0.5, { min: 0, max: Math.PI }),
-    s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),
+    s: checkNumber('options.s', options.s ?? 64, scaleRange),
     t: checkNumber('options.t', options.t ?? 0, { min: -1, max: 1 }),
     momentum: checkNumber('options.momentum', options.momentum ?? 0.01, { min: 0, max: 1 }),
   });

@@ -1,9 +1,10 @@
 import { checkBoolean, checkNumber, checkOptions } from '../checks.js';
 import { failure } from '../errors.js';
+import { scaleRange } from './ranges.js';
 import type { MagFaceMargin } from './types.js';
 
 export interface MagFaceOptions {
-  /** Scale, > 0, default 64. */
+  /** Scale, in (0, 1e30), default 64. */
   readonly s?: number;
   /** Norms are cut to [lA, uA], 0 < lA < uA, defaults 10 and 110. */
   readonly lA?: number;
@@ -32,7 +33,7 @@ export function magFace(options: MagFaceOptions = {}): MagFaceMargin {
   if (uMargin < lMargin) throw failure('ERR_OPTION_RANGE', 'options.uMargin', `at least lMargin, ${lMargin}`, String(uMargin));
   return Object.freeze({
     kind: 'magFace',
-    s: checkNumber('options.s', options.s ?? 64, { min: 0, exclusive: true }),
+    s: checkNumber('options.s', options.s ?? 64, scaleRange),
     lA,
     uA,
     lMargin,

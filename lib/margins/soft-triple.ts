@@ -1,13 +1,14 @@
 import { checkInteger, checkNumber, checkOptions } from '../checks.js';
 import { mostCenters } from './columns.js';
+import { factorRange, temperatureRange } from './ranges.js';
 import type { SoftTripleMargin } from './types.js';
 
 export interface SoftTripleOptions {
   /** Centers a class, in [1, 256], default 10: weights are [C·k, D], rows j·k … j·k + k − 1 of class j. */
   readonly k?: number;
-  /** Scale λ of the similarities, > 0, default 20. */
+  /** Scale λ of the similarities, in (0, 1e6), default 20. */
   readonly la?: number;
-  /** Temperature of the softmax over a class's centers, > 0, default 0.1. */
+  /** Temperature of the softmax over a class's centers, ≥ 1e-30, default 0.1. */
   readonly gamma?: number;
   /** δ ≥ 0, taken from the target's similarity, default 0.01. */
   readonly margin?: number;
@@ -23,8 +24,8 @@ export function softTriple(options: SoftTripleOptions = {}): SoftTripleMargin {
   return Object.freeze({
     kind: 'softTriple',
     k: checkInteger('options.k', options.k ?? 10, 1, mostCenters),
-    la: checkNumber('options.la', options.la ?? 20, { min: 0, exclusive: true }),
-    gamma: checkNumber('options.gamma', options.gamma ?? 0.1, { min: 0, exclusive: true }),
+    la: checkNumber('options.la', options.la ?? 20, factorRange),
+    gamma: checkNumber('options.gamma', options.gamma ?? 0.1, temperatureRange),
     margin: checkNumber('options.margin', options.margin ?? 0.01, { min: 0 }),
   });
 }

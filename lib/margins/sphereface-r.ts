@@ -1,4 +1,5 @@
 import { checkChoice, checkNumber, checkOptions } from '../checks.js';
+import { scaleRange } from './ranges.js';
 import type { MarginGradient, SphereFaceRMargin } from './types.js';
 
 export interface SphereFaceROptions {
@@ -6,7 +7,7 @@ export interface SphereFaceROptions {
   readonly variant?: 'v0' | 'v1' | 'v2';
   /** Real, in [1, 64], default 1.5: multiplies the angle. */
   readonly m?: number;
-  /** Scale, > 0, default 30. */
+  /** Scale, in (0, 1e30), default 30. */
   readonly s?: number;
   /** The loss is lossWeight/s times the cross-entropy; > 0, default 50. */
   readonly lossWeight?: number;
@@ -25,7 +26,7 @@ export function sphereFaceR(options: SphereFaceROptions = {}): SphereFaceRMargin
     kind: 'sphereFaceR',
     variant: checkChoice('options.variant', options.variant ?? 'v1', ['v0', 'v1', 'v2']),
     m: checkNumber('options.m', options.m ?? 1.5, { min: 1, max: 64 }),
-    s: checkNumber('options.s', options.s ?? 30, { min: 0, exclusive: true }),
+    s: checkNumber('options.s', options.s ?? 30, scaleRange),
     lossWeight: checkNumber('options.lossWeight', options.lossWeight ?? 50, { min: 0, exclusive: true }),
     gradient: checkChoice('options.gradient', options.gradient ?? 'exact', ['exact', 'straightThrough']),
   });

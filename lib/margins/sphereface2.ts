@@ -1,4 +1,5 @@
 import { checkChoice, checkNumber, checkOptions } from '../checks.js';
+import { scaleRange } from './ranges.js';
 import type { MarginGradient, SphereFace2Margin } from './types.js';
 
 export interface SphereFace2Options {
@@ -6,7 +7,7 @@ export interface SphereFace2Options {
   readonly variant?: 'C' | 'A' | 'M';
   /** Weight of the target's term, in (0, 1), default 0.7; the others have 1 − alpha. */
   readonly alpha?: number;
-  /** Scale, > 0, default 40. */
+  /** Scale, in (0, 1e30), default 40. */
   readonly r?: number;
   /** C: ≥ 0, default 0.4. A: radians in [0, π], default 0.5. M: in [1, 64], default 1.7. */
   readonly m?: number;
@@ -34,7 +35,7 @@ export function sphereFace2(options: SphereFace2Options = {}): SphereFace2Margin
     kind: 'sphereFace2',
     variant,
     alpha: checkNumber('options.alpha', options.alpha ?? 0.7, { min: 0, max: 1, exclusive: true }),
-    r: checkNumber('options.r', options.r ?? 40, { min: 0, exclusive: true }),
+    r: checkNumber('options.r', options.r ?? 40, scaleRange),
     m: checkNumber('options.m', options.m ?? m, { min, max }),
     t: checkNumber('options.t', options.t ?? 3, { min: 1 }),
     lossWeight: checkNumber('options.lossWeight', options.lossWeight ?? 50, { min: 0, exclusive: true }),

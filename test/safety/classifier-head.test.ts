@@ -34,7 +34,7 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
     'options.classes',
     () => make({ classes: 2 ** 30, margin: hs.subCenters(3, hs.arcFace()) }),
   ],
-  ['more memory than there is', 'ERR_OUT_OF_MEMORY', 'the result', () => make({ classes: 2 ** 31 - 1, dim: 2 ** 20 })],
+  ['more memory than there is', 'ERR_OUT_OF_MEMORY', 'options.classes', () => make({ classes: 2 ** 31 - 1, dim: 2 ** 20 })],
   [
     'more bfloat16 than there is',
     'ERR_OUT_OF_MEMORY',
@@ -61,6 +61,38 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
 
 it.each(cases)('%s', (_name, code, argument, run) => {
   expect(run).toThrow(expect.objectContaining({ code, argument }));
+});
+
+it('says of a head too large for one array that shards are the way', () => {
+  for (const precision of ['float32', 'bfloat16'])
+    expect(() => make({ classes: 2 ** 31 - 1, dim: 2 ** 20, precision })).toThrow(/in one array.*shards/);
+});
+
+it('refuses its bias as output of the step that moves it', () => {
+  const head = make({ dim: 1, margin: hs.sphereFace2() });
+  const bias = head.bias as Float32Array;
+  const before = bias.slice();
+  const one = normalMatrix(1, 1, 1);
+  expect(() => head.step(one, [0], { out: { gradEmbeddings: { data: bias, shape: [1, 1] } } })).toThrow(
+    expect.objectContaining({ code: 'ERR_ALIAS' }),
+  );
+  expect(bias).toEqual(before);
+});
+
+it.each(['weights', 'bias'] as const)('names its %s when they were transferred, whatever is asked', async (name) => {
+  const head = make({ margin: hs.sphereFace2() });
+  const memory = name === 'bias' ? (head.bias as Float32Array) : head.weights.data;
+  structuredClone(memory.buffer, { transfer: [memory.buffer as ArrayBuffer] });
+  const lost = expect.objectContaining({ code: 'ERR_DETACHED', argument: `head.${name}` });
+  const calls = [
+    () => head.step(x, labels),
+    () => head.forwardBackward(x, labels),
+    () => head.logits(x),
+    () => head.predict(x),
+    () => head.grow(3),
+  ];
+  for (const call of calls) expect(call).toThrow(lost);
+  await expect(head.save('nowhere')).rejects.toEqual(lost);
 });
 
 it('refuses its own weights as input or output of what moves or reads them', () => {

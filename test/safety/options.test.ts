@@ -12,6 +12,9 @@ const head = new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace() })
 const choice = ['nonesuch', 1];
 const seed = [-1, 0.5, 2 ** 32];
 const above0 = [0, -1, Number.NaN, Infinity];
+const scale = [...above0, 1e30];
+const temperature = [...above0, 1e-31];
+const factor = [...above0, 1e6];
 const from0 = [-1e-9, Number.NaN, Infinity];
 const finite = [Number.NaN, Infinity];
 const share = [-0.1, 1.1, Number.NaN];
@@ -87,7 +90,7 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   ['updateCenters', (o) => hs.updateCenters(x, labels, w, o), { alpha: share }],
   ['Centers', (o: object) => new hs.Centers({ classes: 2, dim: 3, ...o }), { classes: [0, 1.5], dim: [0, 1.5], alpha: share }],
   ['sgd', (o) => hs.sgd(o), { learningRate: above0, momentum: [-0.1, 1, Number.NaN], weightDecay: from0 }],
-  ['adaGrad', (o) => hs.adaGrad(o), { learningRate: above0, eps: above0, weightDecay: from0 }],
+  ['adaGrad', (o) => hs.adaGrad(o), { learningRate: above0, eps: [...above0, 1e-38], weightDecay: from0 }],
   [
     'ClassifierHead',
     (o: object) => new hs.ClassifierHead({ classes: 2, dim: 3, margin: hs.cosFace(), ...o }),
@@ -107,19 +110,19 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   ],
   ['ClassifierHead.step', (o) => head.step(x, labels, o), { learningRate: above0 }],
   ['ClassifierHead.predict', (o) => head.predict(x, o), { k: [0, 3, 1.5] }],
-  ['arcFace', (o) => hs.arcFace(o), { s: above0, m: [-0.1, 3.2, Number.NaN], overflow: choice, gradient: choice, eps: [0, 1, Number.NaN] }],
-  ['cosFace', (o) => hs.cosFace(o), { s: above0, m: from0 }],
-  ['combinedMargin', (o) => hs.combinedMargin(o), { s: above0, m1: above0, m2: from0, m3: from0, gradient: choice }],
+  ['arcFace', (o) => hs.arcFace(o), { s: scale, m: [-0.1, 3.2, Number.NaN], overflow: choice, gradient: choice, eps: [0, 1, Number.NaN] }],
+  ['cosFace', (o) => hs.cosFace(o), { s: scale, m: from0 }],
+  ['combinedMargin', (o) => hs.combinedMargin(o), { s: scale, m1: factor, m2: from0, m3: from0, gradient: choice }],
   ['lSoftmax', (o) => hs.lSoftmax(o), { m: [0, 1.5, 65], lambda: from0 }],
   ['aSoftmax', (o) => hs.aSoftmax(o), { m: [0, 1.5, 65], lambda: from0, gradient: choice }],
-  ['sphereFaceR', (o) => hs.sphereFaceR(o), { variant: choice, m: [0.9, 65, Number.NaN], s: above0, lossWeight: above0, gradient: choice }],
+  ['sphereFaceR', (o) => hs.sphereFaceR(o), { variant: choice, m: [0.9, 65, Number.NaN], s: scale, lossWeight: above0, gradient: choice }],
   [
     'sphereFace2',
     (o) => hs.sphereFace2(o),
     {
       variant: choice,
       alpha: [0, 1, Number.NaN],
-      r: above0,
+      r: scale,
       m: from0,
       t: [0.9, Infinity, Number.NaN],
       lossWeight: above0,
@@ -128,15 +131,15 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   ],
   ['sphereFace2 A', (o: object) => hs.sphereFace2({ ...o, variant: 'A' }), { m: [-0.1, 3.2, Number.NaN] }],
   ['sphereFace2 M', (o: object) => hs.sphereFace2({ ...o, variant: 'M' }), { m: [0.9, 65, Number.NaN] }],
-  ['adaFace', (o) => hs.adaFace(o), { m: from0, h: from0, s: above0, tAlpha: share, batchMean: from0, batchStd: from0 }],
+  ['adaFace', (o) => hs.adaFace(o), { m: from0, h: from0, s: scale, tAlpha: share, batchMean: from0, batchStd: from0 }],
   [
     'magFace',
     (o) => hs.magFace(o),
-    { s: above0, lA: above0, uA: [...above0, 10], lMargin: [-0.1, 3.2], uMargin: [-0.1, 3.2, 0.4], lambdaG: from0 },
+    { s: scale, lA: above0, uA: [...above0, 10], lMargin: [-0.1, 3.2], uMargin: [-0.1, 3.2, 0.4], lambdaG: from0 },
   ],
-  ['curricularFace', (o) => hs.curricularFace(o), { m: [-0.1, 3.2, Number.NaN], s: above0, t: [-1.1, 1.1, Number.NaN], momentum: share }],
-  ['softTriple', (o) => hs.softTriple(o), { k: [0, 1.5, 257], la: above0, gamma: above0, margin: from0 }],
-  ['normalizedSoftmax', (o) => hs.normalizedSoftmax(o), { temperature: above0 }],
+  ['curricularFace', (o) => hs.curricularFace(o), { m: [-0.1, 3.2, Number.NaN], s: scale, t: [-1.1, 1.1, Number.NaN], momentum: share }],
+  ['softTriple', (o) => hs.softTriple(o), { k: [0, 1.5, 257], la: factor, gamma: temperature, margin: from0 }],
+  ['normalizedSoftmax', (o) => hs.normalizedSoftmax(o), { temperature }],
   ['annealedLambda', (o) => hs.annealedLambda(1, o), { base: from0, gamma: from0, power: from0, lambdaMin: from0 }],
   [
     'mineTriplets',

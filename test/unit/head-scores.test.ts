@@ -93,6 +93,21 @@ onBothBackends('scores', () => {
   });
 });
 
+onBothBackends('scores of several centers', () => {
+  it('pass over a center of NaN, and are NaN where all are', () => {
+    const head = new ClassifierHead({ classes: 3, dim: 2, margin: hs.subCenters(2, hs.arcFace()) });
+    const weights = head.weights.data as Float32Array;
+    weights.set([Number.NaN, 1, 1, 0, 0, 1, Number.NaN, 0, Number.NaN, Number.NaN, Number.NaN, 1]);
+    const query = hs.matrix(Float32Array.of(1, 0), 2);
+    const { classes: best, scores } = head.predict(query, { k: 3 });
+    expect([...best.data]).toEqual([0, 1, 2]);
+    expect([...scores.data]).toEqual([1, 0, Number.NaN]);
+    expect([...head.logits(query).data]).toEqual([1, 0, Number.NaN]);
+    const broken = hs.matrix(Float32Array.of(Number.NaN, 0), 2);
+    expect([...head.logits(broken).data]).toEqual([Number.NaN, Number.NaN, Number.NaN]);
+  });
+});
+
 describe('scores', () => {
   it('need no rows', () => {
     const head = new ClassifierHead({ classes, dim, margin: hs.arcFace() });

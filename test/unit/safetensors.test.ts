@@ -1,4 +1,15 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  lstatSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { crc32 } from 'node:zlib';
@@ -43,6 +54,34 @@ describe('safetensors', () => {
     const zeroed = Buffer.from(bytes.subarray(8));
     zeroed.write('00000000', zeroed.indexOf(digits));
     expect(crc32(zeroed).toString(16).padStart(8, '0')).toBe(digits);
+  });
+
+  it('refuses a tensor whose memory is not that of its shape, the old file in place', async () => {
+    await writeSafetensors(at('whole'), tensors, {});
+    const before = readFileSync(at('whole'));
+    const lost = Float32Array.of(1, 2);
+    structuredClone(lost.buffer, { transfer: [lost.buffer] });
+    await expect(writeSafetensors(at('whole'), { lost: { data: lost, shape: [2] } }, {})).rejects.toMatchObject({ code: 'ERR_DETACHED' });
+    await expect(writeSafetensors(at('whole'), { half: { data: halves, shape: [2] } }, {})).rejects.toMatchObject({ code: 'ERR_SHAPE' });
+    // Lost while the header is on its way.
+    const late = Float32Array.of(1, 2);
+    const writing = writeSafetensors(at('whole'), { late: { data: late, shape: [2] } }, {});
+    structuredClone(late.buffer, { transfer: [late.buffer] });
+    await expect(writing).rejects.toMatchObject({ code: 'ERR_DETACHED', argument: 'late' });
+    expect(readFileSync(at('whole')).equals(before)).toBe(true);
+  });
+
+  it.runIf(process.platform !== 'win32')('keeps the mode of the file it replaces, and a link to it', async () => {
+    writeFileSync(at('private'), 'old');
+    symlinkSync('private', at('link'));
+    for (const mode of [0o600, 0o666]) {
+      chmodSync(at('private'), mode);
+      await writeSafetensors(at('link'), tensors, {});
+      expect(lstatSync(at('link')).isSymbolicLink()).toBe(true);
+      expect(statSync(at('private')).mode & 0o777).toBe(mode);
+      expect((await SafetensorsFile.open(at('private')).then((file) => file.close().then(() => file))).tensors.size).toBe(2);
+      writeFileSync(at('private'), 'old');
+    }
   });
 
   it('gives every bit back, whole or in part', async () => {

@@ -140,29 +140,58 @@ onBothBackends('shards', () => {
   });
 });
 
-it('a shard without a sampled class takes its first one along', async () => {
-  const options = { ...common, sampleRate: 0.01 };
-  const results = await runRanks<{ loss: number; gradEmbeddings: number[]; moved: number[] }>(
-    3,
-    `
-    ${data}
-    const head = new hs.ClassifierHead({ ...${JSON.stringify(options)}, collective });
-    const before = head.weights.data.slice();
-    const { loss, gradEmbeddings } = head.step(mine, own.map((label) => label < 0 ? label : label % 4));
-    const moved = [...head.weights.data].flatMap((w, i) => w !== before[i] && i % ${dim} === 0 ? [head.shard.from + i / ${dim}] : []);
-    return { loss, gradEmbeddings: [...gradEmbeddings.data], moved };
-  `,
-  );
-  expect(results.map(({ moved }) => moved)).toEqual([[0, 1, 2, 3], [4], [8]]);
-  const weights = hs.takeRows(new ClassifierHead(options).weights as hs.Matrix, [0, 1, 2, 3, 4, 8]);
-  const places = labels.map((label) => (label < 0 ? label : label % 4));
-  const expected = hs.marginSoftmax(x, weights, places, { margin: common.margin });
-  for (const { loss } of results) expectNear([loss], [expected.loss], 16);
-  expectNear(
-    results.flatMap(({ gradEmbeddings }) => gradEmbeddings),
-    expected.gradEmbeddings.data,
-    8,
-  );
+onBothBackends('a shard without a sampled class', () => {
+  it('adds nothing, and nothing of it moves', async () => {
+    const options = { ...common, sampleRate: 0.01 };
+    const results = await runRanks<{ loss: number; gradEmbeddings: number[]; moved: number[]; sampled: number }>(
+      3,
+      `
+      ${data}
+      const head = new hs.ClassifierHead({ ...${JSON.stringify(options)}, collective });
+      const before = head.weights.data.slice();
+      const { loss, gradEmbeddings, sampledClasses } = head.step(mine, own.map((label) => label < 0 ? label : label % 4));
+      const moved = [...head.weights.data].flatMap((w, i) => w !== before[i] && i % ${dim} === 0 ? [head.shard.from + i / ${dim}] : []);
+      return { loss, gradEmbeddings: [...gradEmbeddings.data], moved, sampled: sampledClasses };
+    `,
+      { env: { HYPERSPHERE_BACKEND: info().backend } },
+    );
+    expect(results.map(({ moved, sampled }) => [moved, sampled])).toEqual([
+      [[0, 1, 2, 3], 4],
+      [[], 4],
+      [[], 4],
+    ]);
+    const weights = hs.takeRows(new ClassifierHead(options).weights as hs.Matrix, [0, 1, 2, 3]);
+    const places = labels.map((label) => (label < 0 ? label : label % 4));
+    const expected = hs.marginSoftmax(x, weights, places, { margin: common.margin });
+    for (const { loss } of results) expectNear([loss], [expected.loss], 16);
+    expectNear(
+      results.flatMap(({ gradEmbeddings }) => gradEmbeddings),
+      expected.gradEmbeddings.data,
+      8,
+    );
+  });
+
+  // One class alone: nothing to tell it from, in every storage, optimizer and kind of columns.
+  it.each([
+    ['bfloat16', { ...common, precision: 'bfloat16' }],
+    ['AdaGrad', { ...common, optimizer: hs.adaGrad() }],
+    ['sub-centers', { ...common, margin: hs.subCenters(2, hs.arcFace()) }],
+    ['softTriple', { ...common, margin: hs.softTriple({ k: 2 }) }],
+  ])('leaves the loss of one class at 0: %s', async (_name, options) => {
+    const results = await runRanks<{ loss: number; zero: boolean }>(
+      2,
+      `
+      const head = new hs.ClassifierHead({ ...${JSON.stringify(options)}, classes: 4, sampleRate: 0.25, collective });
+      const { loss, gradEmbeddings } = head.step(hs.matrix(new Float32Array(${dim}).fill(rank + 1), ${dim}), [0]);
+      return { loss, zero: gradEmbeddings.data.every((g) => g === 0) };
+    `,
+      { env: { HYPERSPHERE_BACKEND: info().backend } },
+    );
+    expect(results).toEqual([
+      { loss: 0, zero: true },
+      { loss: 0, zero: true },
+    ]);
+  });
 });
 
 const attempt = `
@@ -229,6 +258,10 @@ describe('shards that disagree', () => {
       make({ shard: rank === 0 ? { from: 0, to: 5 } : { from: 6, to: 11 } });
       make({ shard: rank === 0 ? { from: 0, to: 5 } : { from: 5, to: 10 } });
       make({ shard: rank === 0 ? { from: 0, to: 2 } : { from: 2, to: 11 } });
+      make({ margin: hs.cosFace({ s: 8, m: 0.2 + 0.1 * rank }) });
+      make({ optimizer: hs.sgd({ learningRate: 0.1 + rank }) });
+      make({ precision: rank === 0 ? 'float32' : 'bfloat16' });
+      make({ precision: 'bfloat16', rounding: rank === 0 ? 'nearest' : 'stochastic' });
       return codes;
     `,
     );
@@ -239,11 +272,47 @@ describe('shards that disagree', () => {
         'ERR_OPTION_RANGE options.shard',
         'ERR_OPTION_RANGE options.shard',
         'none',
+        'ERR_OPTION_RANGE options.collective',
+        'ERR_OPTION_RANGE options.collective',
+        'ERR_OPTION_RANGE options.collective',
+        'ERR_OPTION_RANGE options.collective',
       ]);
     }
   });
 
-  it('margins whose columns need the target of another shard are refused before anybody waits', async () => {
+  it('a head that one rank cannot make or grow, no rank makes or grows', async () => {
+    const results = await runRanks<string[]>(
+      2,
+      `
+      ${attempt}
+      const make = (options) => attempt(() => new hs.ClassifierHead({ ...${JSON.stringify(common)}, collective, ...(rank === 1 && options) }));
+      make({ dim: 0 });
+      make({ nonesuch: 1 });
+      make({ workspaceBytes: -1 });
+      const head = new hs.ClassifierHead({ ...${JSON.stringify(common)}, collective });
+      attempt(() => head.grow(rank === 1 ? 10 : 12));
+      attempt(() => head.grow(12 + rank));
+      codes.push(head.classes + ' ' + head.shard.to);
+      attempt(() => head.grow(12));
+      return codes;
+    `,
+      { group: { timeoutMs: 5000 } },
+    );
+    expect(results).toEqual([
+      [...new Array(4).fill('ERR_ABORTED collective'), 'ERR_OPTION_RANGE classes', '11 6', 'none'],
+      [
+        'ERR_OPTION_RANGE options.dim',
+        'ERR_OPTION_RANGE options.nonesuch',
+        'ERR_OPTION_RANGE options.workspaceBytes',
+        'ERR_OPTION_RANGE classes',
+        'ERR_OPTION_RANGE classes',
+        '11 11',
+        'none',
+      ],
+    ]);
+  });
+
+  it('margins whose columns need the target of another shard are refused on all ranks', async () => {
     const margins = [hs.curricularFace(), hs.subCenters(2, hs.curricularFace()), hs.sphereFace2(), hs.p2sGrad()];
     const results = await runRanks<string[]>(
       2,
