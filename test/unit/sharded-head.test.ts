@@ -6,26 +6,11 @@ import * as hs from '../../lib/index.js';
 import { ClassifierHead, type ClassifierHeadOptions, info } from '../../lib/index.js';
 import { onBothBackends } from '../helpers/native.js';
 import { runRanks } from '../helpers/ranks.js';
+import { classes, common, data, dim, expectNear, labels, rows, x } from '../helpers/shards.js';
 
-const [classes, dim, rows, steps] = [11, 6, 9, 3];
+const steps = 3;
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-shards-'));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
-
-// The same rows here and on every rank. Ranks have 4, 0 and 5 of them, or 4 and 5: batches may differ, and be empty.
-const data = `
-  const random = hs.createRandom(9);
-  const x = Float32Array.from({ length: ${rows * dim} }, () => random.normal());
-  const labels = Int32Array.of(0, 10, 5, -100, 5, 3, 7, 10, 1);
-  const starts = size === 2 ? [0, 4, 9] : [0, 4, 4, 9];
-  const mine = hs.matrix(x.slice(${dim} * starts[rank], ${dim} * starts[rank + 1]), ${dim});
-  const own = labels.slice(starts[rank], starts[rank + 1]);
-`;
-const random = hs.createRandom(9);
-const x = hs.matrix(
-  Float32Array.from({ length: rows * dim }, () => random.normal()),
-  dim,
-);
-const labels = Int32Array.of(0, 10, 5, -100, 5, 3, 7, 10, 1);
 
 interface RankResult {
   readonly losses: number[];
@@ -68,13 +53,6 @@ const training = (heads: readonly object[]): string => `
   });
 `;
 
-/** float32 throughout, a handful of steps: some roundings of the numbers that go in, which are of size 8 (the scale) at most. */
-function expectNear(actual: number[], expected: ArrayLike<number>, scale: number): void {
-  expect(actual.length).toBe(expected.length);
-  actual.forEach((value, i) => expect(Math.abs(value - (expected[i] as number)), `[${i}]`).toBeLessThan(256 * 2 ** -24 * scale));
-}
-
-const common = { classes, dim, seed: 5, margin: hs.cosFace({ s: 8, m: 0.2 }) };
 const cases: Record<string, ClassifierHeadOptions> = {
   cosFace: common,
   'arcFace, AdaGrad': { ...common, margin: hs.arcFace({ s: 8, m: 0.3 }), optimizer: hs.adaGrad({ learningRate: 0.01 }) },
@@ -325,99 +303,5 @@ describe('shards that disagree', () => {
     );
     for (const codes of results)
       expect(codes.map((code) => code.split(' ')[0])).toEqual(Array.from({ length: 5 }, () => 'ERR_OPTION_RANGE'));
-  });
-});
-
-describe('shards and files', () => {
-  it('each saves its own; another number of ranks takes its part of a whole file', async () => {
-    const options = { ...common, optimizer: hs.sgd({ learningRate: 0.1, weightDecay: 0.01 }) };
-    const whole = new ClassifierHead(options);
-    whole.step(x, labels);
-    await whole.save(join(folder, 'whole'));
-    whole.step(x, labels);
-    const results = await runRanks<{ after: number[]; again: number[]; steps: number }>(
-      3,
-      `
-      ${data}
-      const head = await hs.ClassifierHead.load(${JSON.stringify(join(folder, 'whole'))}, { collective });
-      const own_file = ${JSON.stringify(folder)} + '/shard' + rank;
-      head.step(mine, own);
-      const after = [...head.weights.data];
-      await head.save(own_file);
-      head.step(mine, own);
-      const loaded = await hs.ClassifierHead.load(own_file, { collective });
-      loaded.step(mine, own);
-      if (!loaded.weights.data.every((w, i) => w === head.weights.data[i])) throw new Error('other weights after load');
-      return { after, again: [...loaded.weights.data], steps: loaded.steps };
-    `,
-    );
-    expectNear(
-      results.flatMap(({ after }) => after),
-      whole.weights.data,
-      8,
-    );
-    whole.step(x, labels);
-    expectNear(
-      results.flatMap(({ again }) => again),
-      whole.weights.data,
-      8,
-    );
-    for (const { steps: made } of results) expect(made).toBe(3);
-    await expect(ClassifierHead.load(join(folder, 'shard1'))).rejects.toMatchObject({
-      code: 'ERR_OPTION_RANGE',
-      argument: 'options.shard',
-    });
-  });
-
-  it('a file that is missing, or not for that rank, leaves no rank with a head', async () => {
-    await new ClassifierHead(common).save(join(folder, 'sound'));
-    const results = await runRanks<string[]>(
-      2,
-      `
-      const codes = [];
-      const load = async (name, options = {}) => {
-        try { await hs.ClassifierHead.load(${JSON.stringify(folder)} + '/' + name, { collective, ...options }); codes.push('none'); }
-        catch (error) { codes.push(error.code); }
-      };
-      await load(rank === 0 ? 'sound' : 'missing');
-      await load('sound', rank === 1 ? { shard: { from: 5, to: 11 } } : { shard: { from: 0, to: 6 } });
-      await load('sound');
-      return codes;
-    `,
-    );
-    expect(results).toEqual([
-      ['ERR_ABORTED', 'ERR_OPTION_RANGE', 'none'],
-      ['ENOENT', 'ERR_OPTION_RANGE', 'none'],
-    ]);
-  });
-
-  it('growth goes to the last shard, and equals the larger head', async () => {
-    const results = await runRanks<{ weights: number[]; shard: hs.Shard; classes: number }>(
-      2,
-      `
-      ${data}
-      const head = new hs.ClassifierHead({ ...${JSON.stringify(common)}, collective });
-      head.step(mine, own);
-      head.grow(15);
-      head.step(mine, own.map((label) => label === 10 ? 14 : label));
-      return { weights: [...head.weights.data], shard: head.shard, classes: head.classes };
-    `,
-    );
-    const whole = new ClassifierHead(common);
-    whole.step(x, labels);
-    whole.grow(15);
-    whole.step(
-      x,
-      labels.map((label) => (label === 10 ? 14 : label)),
-    );
-    expect(results.map(({ shard }) => shard)).toEqual([
-      { from: 0, to: 6 },
-      { from: 6, to: 15 },
-    ]);
-    expectNear(
-      results.flatMap(({ weights }) => weights),
-      whole.weights.data,
-      8,
-    );
   });
 });
