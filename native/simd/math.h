@@ -8,8 +8,10 @@ namespace hypersphere {
 namespace {
 
 HYPERSPHERE_INLINE V Choose(VI condition, V yes, V no) { return condition ? yes : no; }
-HYPERSPHERE_INLINE VI AsInts(V v) { return reinterpret_cast<VI>(v); }
-HYPERSPHERE_INLINE V AsFloats(VI v) { return reinterpret_cast<V>(v); }
+// Bits are shifted and added unsigned, where what runs over is defined.
+typedef uint32_t VU __attribute__((vector_size(kLanes * sizeof(float))));
+HYPERSPHERE_INLINE VU AsBits(V v) { return reinterpret_cast<VU>(v); }
+HYPERSPHERE_INLINE V AsFloats(VU v) { return reinterpret_cast<V>(v); }
 
 // Added and taken away again it rounds to an integer, which meanwhile sits in the low bits.
 constexpr float kRounder = 0x1.8p23f;
@@ -30,15 +32,15 @@ HYPERSPHERE_INLINE V ExpOfNegative(V x) {
   p = Fma(p, r, Set(0.5f));
   p = Fma(p, r, Set(1));
   p = Fma(p, r, Set(1));
-  const V power = AsFloats(AsInts(p) + (AsInts(rounded) << 23));
+  const V power = AsFloats(AsBits(p) + (AsBits(rounded) << 23));
   return Choose(x >= Set(kLogOfLeastPower), power, Choose(x < Set(kLogOfLeastPower), Zero(), x));
 }
 
 // log x for x > 0 and not denormal; 0 counts as 2^−127.
 HYPERSPHERE_INLINE V Log(V x) {
   // m in [√½, √2): the exponent is that of x / √½, rounded down.
-  const VI steps = (AsInts(x) - 0x3f3504f3) >> 23;
-  const V m = AsFloats(AsInts(x) - (steps << 23));
+  const VI steps = reinterpret_cast<VI>(AsBits(x) - 0x3f3504f3) >> 23;
+  const V m = AsFloats(AsBits(x) - (reinterpret_cast<VU>(steps) << 23));
   const V n = __builtin_convertvector(steps, V);
   const V s = (m - Set(1)) / (m + Set(1)), z = s * s;
   V p = Set(2.0f / 9);
@@ -86,10 +88,10 @@ HYPERSPHERE_INLINE void SinCos(V x, V& sin, V& cos) {
   c = Fma(c, z, Set(0x1.55553ap-5f));
   c = Fma(c, z, Set(-0.5f));
   c = Fma(c, z, Set(1));
-  const VI quarter = AsInts(rounded), odd = (quarter & 1) != 0;
-  const VI sin_sign = (quarter & 2) << 30, cos_sign = ((quarter + 1) & 2) << 30;
-  sin = AsFloats(AsInts(Choose(odd, c, s)) ^ sin_sign);
-  cos = AsFloats(AsInts(Choose(odd, s, c)) ^ cos_sign);
+  const VU quarter = AsBits(rounded), sin_sign = (quarter & 2) << 30, cos_sign = ((quarter + 1) & 2) << 30;
+  const VI odd = (quarter & 1) != 0;
+  sin = AsFloats(AsBits(Choose(odd, c, s)) ^ sin_sign);
+  cos = AsFloats(AsBits(Choose(odd, s, c)) ^ cos_sign);
 }
 
 }  // namespace
