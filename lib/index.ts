@@ -38,7 +38,7 @@ export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.
 export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
 export { type AngularLossOptions, angularLoss } from './losses/angular.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';
-export { type CircleLossOptions, type CircleLossResult, circleLoss } from './losses/circle.js';
+export { type CircleLossOptions, circleLoss } from './losses/circle.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
@@ -64,7 +64,7 @@ export type { BatchLossOptions, RowLossResult } from './losses/labelled-batch.js
 export { type LiftedStructureLossOptions, liftedStructureLoss } from './losses/lifted-structure.js';
 export { type MarginLossOptions, type MarginLossResult, marginLoss } from './losses/margin-loss.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
-export { type MultiSimilarityLossOptions, type MultiSimilarityLossResult, multiSimilarityLoss } from './losses/multi-similarity.js';
+export { type MultiSimilarityLossOptions, multiSimilarityLoss } from './losses/multi-similarity.js';
 export { type NcaLossOptions, ncaLoss } from './losses/nca.js';
 export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
 export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
@@ -85,7 +85,7 @@ export {
   softmaxCrossEntropy,
   softmaxGradient,
 } from './losses/softmax.js';
-export { type SupConLossOptions, type SupConLossResult, supConLoss } from './losses/supcon.js';
+export { type SupConLossOptions, supConLoss } from './losses/supcon.js';
 export { type TcmLossOptions, tcmLoss } from './losses/tcm.js';
 export {
   type BatchTripletLossOptions,

@@ -1,7 +1,7 @@
 import { backend } from '../backend.js';
 import { checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type BatchLossOptions, resolveBatch } from './batch.js';
+import { type BatchLossOptions, type RowLossResult, resolveBatch } from './labelled-batch.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
 
 export interface CircleLossOptions extends BatchLossOptions {
@@ -9,14 +9,6 @@ export interface CircleLossOptions extends BatchLossOptions {
   readonly m?: number;
   /** Scale γ > 0, default 80 (pytorch-metric-learning's; for faces the paper has 256). */
   readonly gamma?: number;
-}
-
-export interface CircleLossResult {
-  readonly loss: number;
-  /** The term of every row, [B]; 0 for a row without a positive or without a negative, which does not count. */
-  readonly perExample: Float32Array;
-  /** ∂loss/∂x, [B, D], through the normalisation; the weights [·]₊ are constants. */
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -28,12 +20,12 @@ export interface CircleLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function circleLoss(x: Matrix, labels: Labels, options?: CircleLossOptions & Backward): CircleLossResult;
-export function circleLoss(x: Matrix, labels: Labels, options?: CircleLossOptions): OptionalGradients<CircleLossResult>;
-export function circleLoss(x: Matrix, labels: Labels, options: CircleLossOptions = {}): OptionalGradients<CircleLossResult> {
-  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['m', 'gamma'], ({ m = 0.4, gamma = 80 }) => ({
-    m: checkNumber('options.m', m, { min: 0 }),
-    gamma: checkNumber('options.gamma', gamma, { min: 0, exclusive: true }),
+export function circleLoss(x: Matrix, labels: Labels, options?: CircleLossOptions & Backward): RowLossResult;
+export function circleLoss(x: Matrix, labels: Labels, options?: CircleLossOptions): OptionalGradients<RowLossResult>;
+export function circleLoss(x: Matrix, labels: Labels, options: CircleLossOptions = {}): OptionalGradients<RowLossResult> {
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['m', 'gamma'], (o) => ({
+    m: checkNumber('options.m', o.m ?? 0.4, { min: 0 }),
+    gamma: checkNumber('options.gamma', o.gamma ?? 80, { min: 0, exclusive: true }),
   }));
   const perExample = new Float32Array(op.n);
   return { loss: backend().circleLoss({ ...op, perExample }), perExample, ...present({ gradEmbeddings }) };

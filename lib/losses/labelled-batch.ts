@@ -27,7 +27,7 @@ export function resolveBatch<Options extends BatchLossOptions, Own extends objec
   x: Matrix,
   labels: Labels,
   options: Options,
-  known: readonly (keyof Options & string)[],
+  known: readonly Exclude<keyof Options & string, keyof BatchLossOptions>[],
   read: (options: Options) => Own,
   { inputs = {}, rules = {} }: More = {},
 ) {

@@ -1,8 +1,8 @@
 import { backend } from '../backend.js';
 import { checkBoolean, checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type BatchLossOptions, resolveBatch } from './batch.js';
 import type { BatchLossResult } from './contrastive.js';
+import { type BatchLossOptions, resolveBatch } from './labelled-batch.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
 
 export interface LiftedStructureLossOptions extends BatchLossOptions {
@@ -33,17 +33,11 @@ export function liftedStructureLoss(
   labels: Labels,
   options: LiftedStructureLossOptions = {},
 ): OptionalGradients<BatchLossResult> {
-  const { op, gradEmbeddings } = resolveBatch(
-    x,
-    labels,
-    options,
-    ['generalized', 'negMargin', 'posMargin', 'normalize'],
-    ({ generalized = false, negMargin = 1, posMargin = 0, normalize = true }) => ({
-      generalized: checkBoolean('options.generalized', generalized),
-      negMargin: checkNumber('options.negMargin', negMargin),
-      posMargin: checkNumber('options.posMargin', posMargin),
-      normalize: checkBoolean('options.normalize', normalize),
-    }),
-  );
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['generalized', 'negMargin', 'posMargin', 'normalize'], (o) => ({
+    generalized: checkBoolean('options.generalized', o.generalized ?? false),
+    negMargin: checkNumber('options.negMargin', o.negMargin ?? 1),
+    posMargin: checkNumber('options.posMargin', o.posMargin ?? 0),
+    normalize: checkBoolean('options.normalize', o.normalize ?? true),
+  }));
   return { loss: backend().liftedStructureLoss(op), ...present({ gradEmbeddings }) };
 }

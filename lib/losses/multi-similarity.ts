@@ -1,7 +1,7 @@
 import { backend } from '../backend.js';
 import { checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type BatchLossOptions, resolveBatch } from './batch.js';
+import { type BatchLossOptions, type RowLossResult, resolveBatch } from './labelled-batch.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
 
 export interface MultiSimilarityLossOptions extends BatchLossOptions {
@@ -18,14 +18,6 @@ export interface MultiSimilarityLossOptions extends BatchLossOptions {
   readonly epsilon?: number | null;
 }
 
-export interface MultiSimilarityLossResult {
-  readonly loss: number;
-  /** The term of every row, [B]. */
-  readonly perExample: Float32Array;
-  /** ∂loss/∂x, [B, D], through the normalisation; which pairs are mined is a constant. */
-  readonly gradEmbeddings: Matrix;
-}
-
 /**
  * Multi-similarity loss (Wang et al., CVPR 2019, eq. 15): the mean over all rows of log(1 + Σ_P e^{−α(s − λ)})/α + log(1 + Σ_N e^{β(s − λ)})/β, s the
  * cosine similarity and λ the option `base`. Equals pytorch-metric-learning's `MultiSimilarityLoss`, and with `epsilon` the same behind its
@@ -34,29 +26,15 @@ export interface MultiSimilarityLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function multiSimilarityLoss(x: Matrix, labels: Labels, options?: MultiSimilarityLossOptions & Backward): MultiSimilarityLossResult;
-export function multiSimilarityLoss(
-  x: Matrix,
-  labels: Labels,
-  options?: MultiSimilarityLossOptions,
-): OptionalGradients<MultiSimilarityLossResult>;
-export function multiSimilarityLoss(
-  x: Matrix,
-  labels: Labels,
-  options: MultiSimilarityLossOptions = {},
-): OptionalGradients<MultiSimilarityLossResult> {
-  const { op, gradEmbeddings } = resolveBatch(
-    x,
-    labels,
-    options,
-    ['alpha', 'beta', 'base', 'epsilon'],
-    ({ alpha = 2, beta = 50, base = 0.5, epsilon = null }) => ({
-      alpha: checkNumber('options.alpha', alpha, { min: 0, exclusive: true }),
-      beta: checkNumber('options.beta', beta, { min: 0, exclusive: true }),
-      base: checkNumber('options.base', base),
-      epsilon: epsilon === null ? undefined : checkNumber('options.epsilon', epsilon, { min: 0 }),
-    }),
-  );
+export function multiSimilarityLoss(x: Matrix, labels: Labels, options?: MultiSimilarityLossOptions & Backward): RowLossResult;
+export function multiSimilarityLoss(x: Matrix, labels: Labels, options?: MultiSimilarityLossOptions): OptionalGradients<RowLossResult>;
+export function multiSimilarityLoss(x: Matrix, labels: Labels, options: MultiSimilarityLossOptions = {}): OptionalGradients<RowLossResult> {
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['alpha', 'beta', 'base', 'epsilon'], (o) => ({
+    alpha: checkNumber('options.alpha', o.alpha ?? 2, { min: 0, exclusive: true }),
+    beta: checkNumber('options.beta', o.beta ?? 50, { min: 0, exclusive: true }),
+    base: checkNumber('options.base', o.base ?? 0.5),
+    epsilon: o.epsilon === undefined || o.epsilon === null ? undefined : checkNumber('options.epsilon', o.epsilon, { min: 0 }),
+  }));
   const perExample = new Float32Array(op.n);
   return { loss: backend().multiSimilarityLoss({ ...op, perExample }), perExample, ...present({ gradEmbeddings }) };
 }

@@ -1,8 +1,8 @@
 import { backend } from '../backend.js';
 import { checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type BatchLossOptions, resolveBatch } from './batch.js';
 import type { BatchLossResult } from './contrastive.js';
+import { type BatchLossOptions, resolveBatch } from './labelled-batch.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
 
 export interface NtXentLossOptions extends BatchLossOptions {
@@ -22,8 +22,8 @@ export interface NtXentLossOptions extends BatchLossOptions {
 export function ntXentLoss(x: Matrix, labels: Labels, options?: NtXentLossOptions & Backward): BatchLossResult;
 export function ntXentLoss(x: Matrix, labels: Labels, options?: NtXentLossOptions): OptionalGradients<BatchLossResult>;
 export function ntXentLoss(x: Matrix, labels: Labels, options: NtXentLossOptions = {}): OptionalGradients<BatchLossResult> {
-  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['temperature'], ({ temperature = 0.07 }) => ({
-    temperature: checkNumber('options.temperature', temperature, { min: 0, exclusive: true }),
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['temperature'], (o) => ({
+    temperature: checkNumber('options.temperature', o.temperature ?? 0.07, { min: 0, exclusive: true }),
   }));
   return { loss: backend().ntXentLoss(op), ...present({ gradEmbeddings }) };
 }

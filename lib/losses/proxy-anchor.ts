@@ -46,16 +46,9 @@ export function proxyAnchorLoss(
   labels: Labels,
   options: ProxyAnchorLossOptions = {},
 ): OptionalGradients<ProxyAnchorLossResult> {
-  const { op, gradEmbeddings, gradProxies } = resolveProxies(
-    x,
-    proxies,
-    labels,
-    options,
-    ['margin', 'alpha'],
-    ({ margin = 0.1, alpha = 32 }) => ({
-      margin: checkNumber('options.margin', margin, { min: 0 }),
-      alpha: checkNumber('options.alpha', alpha, { min: 0, exclusive: true }),
-    }),
-  );
+  const { op, gradEmbeddings, gradProxies } = resolveProxies(x, proxies, labels, options, ['margin', 'alpha'], (o) => ({
+    margin: checkNumber('options.margin', o.margin ?? 0.1, { min: 0 }),
+    alpha: checkNumber('options.alpha', o.alpha ?? 32, { min: 0, exclusive: true }),
+  }));
   return { loss: backend().proxyAnchorLoss(op), ...present({ gradEmbeddings, gradProxies }) };
 }

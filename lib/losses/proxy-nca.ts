@@ -46,9 +46,9 @@ export function proxyNcaLoss(
   labels: Labels,
   options: ProxyNcaLossOptions = {},
 ): OptionalGradients<ProxyNcaLossResult> {
-  const own = ({ scale = 1, logits = false }: ProxyNcaLossOptions) => ({
-    withLogits: checkBoolean('options.logits', logits),
-    scale: checkNumber('options.scale', scale, { min: 0, exclusive: true }),
+  const own = (o: ProxyNcaLossOptions) => ({
+    withLogits: checkBoolean('options.logits', o.logits ?? false),
+    scale: checkNumber('options.scale', o.scale ?? 1, { min: 0, exclusive: true }),
   });
   const { op, gradEmbeddings, gradProxies } = resolveProxies(x, proxies, labels, options, ['scale', 'logits'], own);
   const { withLogits, ...inputs } = op;

@@ -1,21 +1,12 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, checkOut, type Labels } from '../checks.js';
+import { checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type BatchLossOptions, type RowLossResult, resolveBatch } from './labelled-batch.js';
+import { type Backward, type OptionalGradients, present } from './outputs.js';
 
-export interface SupConLossOptions {
+export interface SupConLossOptions extends BatchLossOptions {
   /** τ > 0, default 0.1 (pytorch-metric-learning's; the paper's own code takes 0.07). */
   readonly temperature?: number;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
-}
-
-export interface SupConLossResult {
-  readonly loss: number;
-  /** The term of every row, [B]; 0 for a row without a positive or without a negative, which does not count. */
-  readonly perExample: Float32Array;
-  /** ∂loss/∂x, [B, D], through the normalisation. */
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -26,19 +17,12 @@ export interface SupConLossResult {
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
-export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions & Backward): SupConLossResult;
-export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions): OptionalGradients<SupConLossResult>;
-export function supConLoss(x: Matrix, labels: Labels, options: SupConLossOptions = {}): OptionalGradients<SupConLossResult> {
-  x = checkMatrix('x', x);
-  options = checkOptions(options, ['temperature', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradEmbeddings']);
-  const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const temperature = checkNumber('options.temperature', options.temperature ?? 0.1, { min: 0, exclusive: true });
-  const checked = checkLabels('labels', labels, n);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const perExample = new Float32Array(n);
-  const op = { x: x.data, labels: checked, n, d, temperature, perExample, gradX: gradEmbeddings?.data };
-  return { loss: backend().supConLoss(op), perExample, ...present({ gradEmbeddings }) };
+export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions & Backward): RowLossResult;
+export function supConLoss(x: Matrix, labels: Labels, options?: SupConLossOptions): OptionalGradients<RowLossResult>;
+export function supConLoss(x: Matrix, labels: Labels, options: SupConLossOptions = {}): OptionalGradients<RowLossResult> {
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, ['temperature'], (o) => ({
+    temperature: checkNumber('options.temperature', o.temperature ?? 0.1, { min: 0, exclusive: true }),
+  }));
+  const perExample = new Float32Array(op.n);
+  return { loss: backend().supConLoss({ ...op, perExample }), perExample, ...present({ gradEmbeddings }) };
 }

@@ -1,4 +1,4 @@
-// Losses over one labelled batch by the distribution or the ranking of its distances, and VICReg over two views of one batch.
+// Losses over one labelled batch, over a batch and a proxy a class, and over two matrices whose rows belong together.
 import type { Values } from './types.js';
 
 /** Embeddings [n, d] with a label each; the gradient is absent when not wanted, `perExample` where rows have no loss of their own. */
@@ -9,6 +9,37 @@ export interface LabelledBatchOp {
   readonly d: number;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
+}
+
+export interface SupConOp extends LabelledBatchOp {
+  readonly temperature: number;
+  readonly perExample: Values;
+}
+
+export interface NtXentOp extends LabelledBatchOp {
+  readonly temperature: number;
+}
+
+export interface CircleOp extends LabelledBatchOp {
+  readonly m: number;
+  readonly gamma: number;
+  readonly perExample: Values;
+}
+
+export interface MultiSimilarityOp extends LabelledBatchOp {
+  readonly alpha: number;
+  readonly beta: number;
+  readonly base: number;
+  /** Of the mining; absent: every pair counts. */
+  readonly epsilon?: number | undefined;
+  readonly perExample: Values;
+}
+
+export interface LiftedStructureOp extends LabelledBatchOp {
+  readonly negMargin: number;
+  readonly posMargin: number;
+  readonly normalize: boolean;
+  readonly generalized: boolean;
 }
 
 export interface NcaOp extends LabelledBatchOp {
@@ -79,22 +110,68 @@ export interface TcmOp extends LabelledBatchOp {
   readonly marginMinus: number;
 }
 
-/** Two views x, y of one batch, [n, d] each. */
-export interface VicRegOp {
+/** One proxy a class, [classes, d]; labels lie in [0, classes). */
+interface ProxyOp extends LabelledBatchOp {
+  readonly proxies: Values;
+  readonly classes: number;
+  readonly gradProxies?: Values | undefined;
+}
+
+export interface ProxyNcaOp extends ProxyOp {
+  readonly scale: number;
+  readonly perExample: Values;
+  /** What enters the softmax, [n, classes], where it is a result asked for. */
+  readonly logits?: Values | undefined;
+}
+
+export interface ProxyAnchorOp extends ProxyOp {
+  readonly margin: number;
+  readonly alpha: number;
+}
+
+/** Rows x_i and y_i belong together, [n, d] each; a gradient is absent when not wanted. */
+interface MatchedRowsOp {
   readonly x: Values;
   readonly y: Values;
   readonly n: number;
   readonly d: number;
-  readonly lambda: number;
-  readonly mu: number;
-  readonly nu: number;
-  readonly eps: number;
   readonly gradX?: Values | undefined;
   readonly gradY?: Values | undefined;
 }
 
+export interface InfoNceOp extends MatchedRowsOp {
+  readonly temperature: number;
+  readonly symmetric: boolean;
+  readonly normalize: boolean;
+  readonly perExample: Values;
+}
+
+export interface NPairsOp {
+  readonly anchors: Values;
+  readonly positives: Values;
+  readonly n: number;
+  readonly d: number;
+  readonly normalize: boolean;
+  readonly l2Reg: number;
+  readonly perExample: Values;
+  readonly gradAnchors?: Values | undefined;
+  readonly gradPositives?: Values | undefined;
+}
+
+export interface VicRegOp extends MatchedRowsOp {
+  readonly lambda: number;
+  readonly mu: number;
+  readonly nu: number;
+  readonly eps: number;
+}
+
 /** Each returns its loss. */
 export interface BatchLossOps {
+  supConLoss(op: SupConOp): number;
+  ntXentLoss(op: NtXentOp): number;
+  circleLoss(op: CircleOp): number;
+  multiSimilarityLoss(op: MultiSimilarityOp): number;
+  liftedStructureLoss(op: LiftedStructureOp): number;
   ncaLoss(op: NcaOp): number;
   angularLoss(op: AngularOp): number;
   fastApLoss(op: FastApOp): number;
@@ -105,5 +182,9 @@ export interface BatchLossOps {
   pnpLoss(op: PnpOp): number;
   rankedListLoss(op: RankedListOp): number;
   tcmLoss(op: TcmOp): number;
+  proxyNcaLoss(op: ProxyNcaOp): number;
+  proxyAnchorLoss(op: ProxyAnchorOp): number;
+  infoNceLoss(op: InfoNceOp): number;
+  nPairsLoss(op: NPairsOp): number;
   vicRegLoss(op: VicRegOp): number;
 }

@@ -113,96 +113,6 @@ export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTr
   readonly gradX?: Values | undefined;
 }
 
-export interface SupConOp {
-  readonly x: Values;
-  readonly labels: Int32Array;
-  readonly n: number;
-  readonly d: number;
-  readonly temperature: number;
-  readonly perExample: Values;
-  readonly gradX?: Values | undefined;
-}
-
-/** Embeddings [n, d] and labels of one batch; the gradient is absent when not wanted. */
-export interface LabelledBatchOp {
-  readonly x: Values;
-  readonly labels: Int32Array;
-  readonly n: number;
-  readonly d: number;
-  readonly gradX?: Values | undefined;
-}
-
-export interface NtXentOp extends LabelledBatchOp {
-  readonly temperature: number;
-}
-
-export interface CircleOp extends LabelledBatchOp {
-  readonly m: number;
-  readonly gamma: number;
-  readonly perExample: Values;
-}
-
-export interface MultiSimilarityOp extends LabelledBatchOp {
-  readonly alpha: number;
-  readonly beta: number;
-  readonly base: number;
-  /** Of the mining; absent: every pair counts. */
-  readonly epsilon?: number | undefined;
-  readonly perExample: Values;
-}
-
-export interface LiftedStructureOp extends LabelledBatchOp {
-  readonly negMargin: number;
-  readonly posMargin: number;
-  readonly normalize: boolean;
-  readonly generalized: boolean;
-}
-
-/** Row i of x belongs to row i of y. */
-export interface InfoNceOp {
-  readonly x: Values;
-  readonly y: Values;
-  readonly n: number;
-  readonly d: number;
-  readonly temperature: number;
-  readonly symmetric: boolean;
-  readonly normalize: boolean;
-  readonly perExample: Values;
-  readonly gradX?: Values | undefined;
-  readonly gradY?: Values | undefined;
-}
-
-export interface NPairsOp {
-  readonly anchors: Values;
-  readonly positives: Values;
-  readonly n: number;
-  readonly d: number;
-  readonly normalize: boolean;
-  readonly l2Reg: number;
-  readonly perExample: Values;
-  readonly gradAnchors?: Values | undefined;
-  readonly gradPositives?: Values | undefined;
-}
-
-/** One proxy a class, [classes, d]; labels lie in [0, classes). */
-interface ProxyOp extends LabelledBatchOp {
-  readonly proxies: Values;
-  readonly classes: number;
-  readonly gradProxies?: Values | undefined;
-}
-
-export interface ProxyNcaOp extends ProxyOp {
-  readonly scale: number;
-  readonly perExample: Values;
-  /** What enters the softmax, [n, classes], where it is a result asked for. */
-  readonly logits?: Values | undefined;
-}
-
-export interface ProxyAnchorOp extends ProxyOp {
-  readonly margin: number;
-  readonly alpha: number;
-}
-
 export interface BatchTripletResult {
   readonly loss: number;
   /** Triplets chosen, and those of them with a positive loss. */
@@ -215,15 +125,6 @@ export interface PairOps {
   batchContrastiveLoss(op: BatchContrastiveOp): number;
   tripletLoss(op: TripletOp): number;
   batchTripletLoss(op: BatchTripletOp): BatchTripletResult;
-  supConLoss(op: SupConOp): number;
-  ntXentLoss(op: NtXentOp): number;
-  circleLoss(op: CircleOp): number;
-  multiSimilarityLoss(op: MultiSimilarityOp): number;
-  liftedStructureLoss(op: LiftedStructureOp): number;
-  infoNceLoss(op: InfoNceOp): number;
-  nPairsLoss(op: NPairsOp): number;
-  proxyNcaLoss(op: ProxyNcaOp): number;
-  proxyAnchorLoss(op: ProxyAnchorOp): number;
   /** Flat (anchor, positive, negative) tuples, sorted. */
   mineTriplets(op: MineTripletsOp): Int32Array;
   /** Flat (i, j) tuples, sorted. */

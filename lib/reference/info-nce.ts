@@ -1,5 +1,5 @@
 // InfoNCE between two matrices, in one direction or the mean of both.
-import type { InfoNceOp } from '../ops/pairs.js';
+import type { InfoNceOp } from '../ops/batch-losses.js';
 import { matched } from './matched-rows.js';
 import { comparedRows, deliver } from './rows.js';
 

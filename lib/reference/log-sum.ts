@@ -20,6 +20,16 @@ export function logOf({ max, sum }: LogSum): number {
   return max + Math.log(sum);
 }
 
+/** log Σ e^{z_j} over the j that `keep` names; −∞ over none. */
+export function logSumExp(z: Float64Array, keep: (j: number) => boolean): number {
+  return logOf(logSumOf(z.length, (j) => (keep(j) ? (z[j] as number) : Number.NEGATIVE_INFINITY)));
+}
+
+/** log(e^a + e^b) */
+export function logAddExp(a: number, b: number): number {
+  return logOf(logSumOf(2, (j) => (j === 0 ? a : b)));
+}
+
 /** log(a/b), b not empty. */
 export function logRatio(a: LogSum, b: LogSum): number {
   return a.max - b.max + Math.log(a.sum / b.sum);
@@ -35,6 +45,7 @@ export function softplus(u: number): number {
   return Math.max(u, 0) + Math.log1p(Math.exp(-Math.abs(u)));
 }
 
+/** The slope of softplus, 1/(1 + e^{−u}). */
 export function sigmoid(u: number): number {
   return 1 / (1 + Math.exp(-u));
 }

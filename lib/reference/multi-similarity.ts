@@ -1,20 +1,22 @@
 // Multi-similarity loss: log(1 + Σ) over a row's positives and over its negatives, of all of them or of the pairs that `minePairs` would keep.
-import type { MultiSimilarityOp } from '../ops/pairs.js';
-import { logSumExp, softplus } from './log-sum-exp.js';
-import { sidesOf, sumOfRows } from './pair-rows.js';
+import type { MultiSimilarityOp } from '../ops/batch-losses.js';
+import { logSumExp, softplus } from './log-sum.js';
+import { hasBoth, positivesOf, rowsOf, sidesOf } from './row-sweep.js';
 
 export function multiSimilarityLoss(op: MultiSimilarityOp): number {
   const { labels, n, alpha, beta, base, epsilon, perExample } = op;
-  const sides = sidesOf(labels);
-  const scale = 1 / Math.max(n, 1);
+  const rows = rowsOf(op, 'cosineSimilarity');
+  const positives = positivesOf(labels);
+  const share = 1 / Math.max(n, 1);
   // ∂logit/∂s of the pairs at hand: −alpha of a positive, beta of a negative, 0 of one that does not count.
   const slopes = new Float64Array(n);
   const own = (j: number): boolean => (slopes[j] as number) < 0;
   const others = (j: number): boolean => (slopes[j] as number) > 0;
-  return sumOfRows({ ...op, distance: 'cosineSimilarity', normalize: true }, (i, s, g) => {
+  let loss = 0;
+  rows.sweep((i, s, derivatives) => {
     perExample[i] = 0;
-    if (epsilon !== undefined && !sides.hasBoth(i)) return 0;
-    const positive = sides.isPositive(i);
+    if (epsilon !== undefined && !hasBoth(positives, i)) return;
+    const { positive } = sidesOf(labels, i);
     for (let j = 0; j < n; j++) slopes[j] = j === i ? 0 : positive(j) ? -alpha : beta;
     if (epsilon !== undefined) {
       let [least, most] = [Infinity, -Infinity];
@@ -32,11 +34,12 @@ export function multiSimilarityLoss(op: MultiSimilarityOp): number {
     const [fromPositives, fromNegatives] = [softplus(logSumExp(s, own)), softplus(logSumExp(s, others))];
     // ∂/∂s of log(1 + Σe^z)/α: the slope's own α goes, its sign and e^z/(1 + Σe^z) stay.
     for (let j = 0; j < n; j++) {
-      if (own(j)) g[j] = -scale * Math.exp((s[j] as number) - fromPositives);
-      else if (others(j)) g[j] = scale * Math.exp((s[j] as number) - fromNegatives);
+      if (own(j)) derivatives[j] = -share * Math.exp((s[j] as number) - fromPositives);
+      else if (others(j)) derivatives[j] = share * Math.exp((s[j] as number) - fromNegatives);
     }
     const value = fromPositives / alpha + fromNegatives / beta;
     perExample[i] = value;
-    return scale * value;
+    loss += share * value;
   });
+  return rows.finish(loss);
 }

@@ -1,5 +1,5 @@
 // N-pairs: the softmax of anchors against all positives, and a regulariser on the lengths of both.
-import type { NPairsOp } from '../ops/pairs.js';
+import type { NPairsOp } from '../ops/batch-losses.js';
 import type { Values } from '../ops/types.js';
 import { matched } from './matched-rows.js';
 import { addScaled, type ComparedRows, comparedRows, deliver, dot } from './rows.js';

@@ -1,6 +1,6 @@
 // Proxy-anchor: each proxy is an anchor against the whole batch, so the walk is over proxies, with the cosines of one to all rows held at a time.
-import type { ProxyAnchorOp } from '../ops/pairs.js';
-import { logSumExp, softplus } from './log-sum-exp.js';
+import type { ProxyAnchorOp } from '../ops/batch-losses.js';
+import { logSumExp, softplus } from './log-sum.js';
 import { addScaled, comparedRows, deliver, dot } from './rows.js';
 
 export function proxyAnchorLoss(op: ProxyAnchorOp): number {

@@ -1,5 +1,5 @@
 // Proxy-NCA: softmax cross-entropy whose logits are negative squared distances between unit rows and unit proxies.
-import type { ProxyNcaOp } from '../ops/pairs.js';
+import type { ProxyNcaOp } from '../ops/batch-losses.js';
 import { classify } from './classification.js';
 import { gradientOf, measureOf } from './distances.js';
 import { comparedRows, deliver } from './rows.js';

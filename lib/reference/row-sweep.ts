@@ -5,7 +5,7 @@ import { batchOf } from './pair-distances.js';
 
 export type RowDistance = 'euclidean' | 'squaredEuclidean' | 'cosineSimilarity';
 
-/** Row i with its value to every row j; `derivatives` starts at 0 and takes ∂loss/∂value(i, j). */
+/** Row i with its value to every row j, which may be overwritten; `derivatives` starts at 0 and takes ∂loss/∂value(i, j). */
 type Visit = (i: number, values: Float64Array, derivatives: Float64Array) => void;
 
 export interface Rows {
@@ -68,13 +68,18 @@ export function countPairs(positives: Int32Array): { positive: number; negative:
   return { positive, negative: n * (n - 1) - positive };
 }
 
-/** 1 over the number of rows that have a positive: the weight of each of them in their mean. */
-export function anchorShare(positives: Int32Array): number {
-  return (
-    1 /
-    Math.max(
-      positives.reduce((count, p) => count + (p > 0 ? 1 : 0), 0),
-      1,
-    )
-  );
+/** Whether row i has both a positive and a negative. */
+export function hasBoth(positives: Int32Array, i: number): boolean {
+  const own = positives[i] as number;
+  return own > 0 && own < positives.length - 1;
+}
+
+/** 1 over the number of rows that count, by default those that have a positive: the weight of each of them in their mean. */
+export function anchorShare(positives: Int32Array, counts = (i: number): boolean => (positives[i] as number) > 0): number {
+  return 1 / Math.max(positives.filter((_, i) => counts(i)).length, 1);
+}
+
+/** The two sides of row i: which rows are of its class, itself left out, and which are of another. */
+export function sidesOf(labels: Int32Array, i: number): { positive: (j: number) => boolean; negative: (j: number) => boolean } {
+  return { positive: (j) => j !== i && labels[j] === labels[i], negative: (j) => labels[j] !== labels[i] };
 }

@@ -1,45 +1,31 @@
-// Supervised contrastive loss: a softmax over each row's similarities to all the others, two sweeps, one row held at a time.
-import type { SupConOp } from '../ops/pairs.js';
-import { batchOf } from './pair-distances.js';
+// Supervised contrastive loss: a softmax over each row's similarities to all the others.
+import type { SupConOp } from '../ops/batch-losses.js';
+import { logOf, logSumOf, shareOf } from './log-sum.js';
+import { anchorShare, hasBoth, positivesOf, rowsOf, sidesOf } from './row-sweep.js';
 
 export function supConLoss(op: SupConOp): number {
-  const { labels, n, temperature, perExample, gradX } = op;
-  const batch = batchOf({ ...op, distance: 'cosineSimilarity', normalize: true });
-  const positives = Int32Array.from({ length: n }, (_, i) =>
-    labels.reduce((count, y, j) => count + (j !== i && y === labels[i] ? 1 : 0), 0),
-  );
-  const counts = (i: number): boolean => (positives[i] as number) > 0 && (positives[i] as number) < n - 1;
-  const anchors = positives.reduce((sum, _, i) => sum + (counts(i) ? 1 : 0), 0);
-  const scale = 1 / Math.max(anchors, 1);
-  const z = new Float64Array(n);
+  const { labels, n, temperature, perExample } = op;
+  const rows = rowsOf(op, 'cosineSimilarity');
+  const positives = positivesOf(labels);
+  const counts = (i: number): boolean => hasBoth(positives, i);
+  const share = anchorShare(positives, counts);
   let loss = 0;
-  for (let i = 0; i < n; i++) {
+  rows.sweep((i, z, derivatives) => {
     perExample[i] = 0;
-    if (!counts(i)) continue;
-    let max = -Infinity;
-    for (let j = 0; j < n; j++) {
-      if (j === i) continue;
-      z[j] = -batch.apart(i, j) / temperature;
-      max = Math.max(max, z[j] as number);
-    }
-    let [total, ownLogits] = [0, 0];
-    for (let j = 0; j < n; j++) {
-      if (j === i) continue;
-      total += Math.exp((z[j] as number) - max);
-      if (labels[j] === labels[i]) ownLogits += (z[j] as number) - max;
-    }
-    const value = Math.log(total) - ownLogits / (positives[i] as number);
+    if (!counts(i)) return;
+    const { positive } = sidesOf(labels, i);
+    for (let j = 0; j < n; j++) z[j] = j === i ? -Infinity : (z[j] as number) / temperature;
+    const all = logSumOf(n, (j) => z[j] as number);
+    const each = 1 / (positives[i] as number);
+    // Each logit against the largest: the logarithm of the sum keeps its digits.
+    let own = 0;
+    for (let j = 0; j < n; j++) if (positive(j)) own += each * ((z[j] as number) - all.max);
+    const value = logOf({ ...all, max: 0 }) - own;
     perExample[i] = value;
-    loss += scale * value;
-    if (!gradX) continue;
+    loss += share * value;
     for (let j = 0; j < n; j++) {
-      if (j === i) continue;
-      const own = labels[j] === labels[i] ? 1 / (positives[i] as number) : 0;
-      // apart is −s, so the sign of ∂/∂s turns.
-      batch.addGradient((scale * (own - Math.exp((z[j] as number) - max) / total)) / temperature, i, j);
+      derivatives[j] = (share * (shareOf(all, z[j] as number) - (positive(j) ? each : 0))) / temperature;
     }
-  }
-  if (Number.isNaN(loss)) gradX?.fill(loss);
-  else if (gradX) batch.writeGradient(gradX);
-  return loss;
+  });
+  return rows.finish(loss);
 }

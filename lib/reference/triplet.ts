@@ -1,7 +1,7 @@
 // Triplet loss on given rows, and over the triplets that a mining rule chooses inside a batch.
 import type { BatchTripletOp, BatchTripletResult, TripletOp } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
-import { logistic, softplus } from './log-sum-exp.js';
+import { sigmoid, softplus } from './log-sum.js';
 import { eachTriplet } from './mining.js';
 import { apartMatrix, batchOf } from './pair-distances.js';
 
@@ -117,7 +117,7 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
     };
     eachTriplet(mining, mined, (a, p, k) => {
       const gap = gapOf(a, p, k);
-      const g = scale * (soft ? logistic(gap) : gap > 0 ? 1 : 0);
+      const g = scale * (soft ? sigmoid(gap) : gap > 0 ? 1 : 0);
       if (g === 0) return;
       add(a, p, g);
       const crossed = swap && (apart[p * n + k] as number) < (apart[a * n + k] as number);

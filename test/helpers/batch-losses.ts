@@ -6,7 +6,7 @@ type Result = hs.OptionalGradients<hs.BatchLossResult> & { readonly perExample?:
 export interface BatchLoss {
   readonly name: string;
   /** What a batch must have for a loss other than 0. */
-  readonly needs: 'positives' | 'both' | 'pairs';
+  readonly needs: 'both' | 'pairs';
   /** Whether lengths of rows do not matter. */
   readonly unit: boolean;
   readonly run: (x: hs.Matrix, labels: hs.Labels, options?: { gradients?: boolean; out?: { gradEmbeddings?: hs.Matrix } }) => Result;
@@ -14,6 +14,35 @@ export interface BatchLoss {
 
 const beta = Float32Array.of(1.1);
 export const batchLosses: readonly BatchLoss[] = [
+  { name: 'supConLoss', needs: 'both', unit: true, run: (x, y, o) => hs.supConLoss(x, y, o) },
+  { name: 'ntXentLoss', needs: 'both', unit: true, run: (x, y, o) => hs.ntXentLoss(x, y, { ...o, temperature: 0.2 }) },
+  { name: 'circleLoss', needs: 'both', unit: true, run: (x, y, o) => hs.circleLoss(x, y, { ...o, gamma: 4 }) },
+  { name: 'multiSimilarityLoss', needs: 'pairs', unit: true, run: (x, y, o) => hs.multiSimilarityLoss(x, y, { ...o, beta: 8 }) },
+  {
+    name: 'multiSimilarityLoss of mined pairs',
+    needs: 'both',
+    unit: true,
+    run: (x, y, o) => hs.multiSimilarityLoss(x, y, { ...o, beta: 8, epsilon: 0.5 }),
+  },
+  { name: 'liftedStructureLoss', needs: 'both', unit: true, run: (x, y, o) => hs.liftedStructureLoss(x, y, o) },
+  {
+    name: 'liftedStructureLoss of raw rows',
+    needs: 'both',
+    unit: false,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o, normalize: false }),
+  },
+  {
+    name: 'liftedStructureLoss generalized',
+    needs: 'pairs',
+    unit: true,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o, generalized: true }),
+  },
+  {
+    name: 'liftedStructureLoss generalized of raw rows',
+    needs: 'pairs',
+    unit: false,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o, generalized: true, normalize: false }),
+  },
   { name: 'ncaLoss', needs: 'both', unit: true, run: (x, y, o) => hs.ncaLoss(x, y, { ...o, scale: 2 }) },
   { name: 'ncaLoss of raw rows', needs: 'both', unit: false, run: (x, y, o) => hs.ncaLoss(x, y, { ...o, scale: 0.2, normalize: false }) },
   { name: 'angularLoss', needs: 'both', unit: true, run: (x, y, o) => hs.angularLoss(x, y, o) },

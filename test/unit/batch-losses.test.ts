@@ -177,6 +177,12 @@ describe('extreme options', () => {
   const x = normalMatrix(6, 3, 2);
   const labels = cyclicLabels(6, 2);
   it.each([
+    ['supConLoss', hs.supConLoss(x, labels, { temperature: 1e-30 })],
+    ['ntXentLoss', hs.ntXentLoss(x, labels, { temperature: 1e-30 })],
+    ['circleLoss', hs.circleLoss(x, labels, { gamma: 1e30 })],
+    ['multiSimilarityLoss', hs.multiSimilarityLoss(x, labels, { alpha: 1e30, beta: 1e30 })],
+    ['liftedStructureLoss', hs.liftedStructureLoss(x, labels, { negMargin: 1e15 })],
+    ['liftedStructureLoss generalized', hs.liftedStructureLoss(x, labels, { negMargin: 1e30, generalized: true })],
     ['ncaLoss', hs.ncaLoss(x, labels, { scale: 1e30 })],
     ['angularLoss', hs.angularLoss(x, labels, { alpha: 1.5707 })],
     ['tupletMarginLoss', hs.tupletMarginLoss(x, labels, { s: 1e30 })],
@@ -191,6 +197,12 @@ describe('extreme options', () => {
   it('parallel and opposite rows have angles, and a gradient without them', () => {
     const rows = plane(1, 0, 3, 0, -2, 0, 0, 1);
     for (const result of [
+      hs.supConLoss(rows, [1, 1, 1, 2]),
+      hs.ntXentLoss(rows, [1, 1, 1, 2]),
+      hs.circleLoss(rows, [1, 1, 1, 2]),
+      hs.multiSimilarityLoss(rows, [1, 1, 1, 2]),
+      hs.liftedStructureLoss(rows, [1, 1, 1, 2]),
+      hs.liftedStructureLoss(rows, [1, 1, 1, 2], { generalized: true }),
       hs.tupletMarginLoss(rows, [1, 1, 1, 2]),
       hs.fastApLoss(rows, [1, 1, 1, 2]),
       hs.histogramLoss(rows, [1, 1, 1, 2]),

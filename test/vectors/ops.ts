@@ -4,9 +4,6 @@ import { floats, integers, matrixOf, type Results, type VectorCase } from './cas
 
 type Run = (test: VectorCase) => Results;
 
-/** Ops of the vectors that have no public function yet. */
-export const notBuiltYet: string[] = [];
-
 const renamed: Record<string, string> = { sqeuclidean: 'squaredEuclidean', semihard: 'semiHard', semihard_closest: 'semiHardClosest' };
 const camel = (text: string): string => text.replace(/_([a-z])/g, (_, letter: string) => letter.toUpperCase());
 /** Every option is the camelCase of its parameter, every choice the camelCase of its value; nothing is dropped. */
@@ -99,20 +96,14 @@ export const ops: Readonly<Record<string, Run>> = {
     const r = hs.contrastiveLoss(rows(test, 'x1'), rows(test, 'x2'), labelsOf(test, 'y'), options(test));
     return { loss: r.loss, per_sample: r.perExample, dx1: data(r.gradX1), dx2: data(r.gradX2) };
   },
-  contrastive_batch: (test) => {
-    const r = hs.batchContrastiveLoss(rows(test, 'x'), labelsOf(test), options(test));
-    return { loss: r.loss, dx: data(r.gradEmbeddings) };
-  },
+  contrastive_batch: batch(hs.batchContrastiveLoss),
   triplet_squared: triplet('squaredEuclidean'),
   triplet_euclidean: triplet('euclidean'),
   triplet_batch: (test) => {
     const r = hs.batchTripletLoss(rows(test, 'x'), labelsOf(test), options(test));
     return { loss: r.loss, num_triplets: r.numTriplets, dx: data(r.gradEmbeddings) };
   },
-  supcon: (test) => {
-    const r = hs.supConLoss(rows(test, 'x'), labelsOf(test), options(test));
-    return { loss: r.loss, dx: data(r.gradEmbeddings) };
-  },
+  supcon: batch(hs.supConLoss),
   nca: batch(hs.ncaLoss),
   angular: batch(hs.angularLoss),
   fast_ap: batch(hs.fastApLoss),
