@@ -138,8 +138,11 @@ async function main({ only, json }: { only?: string; json: string }): Promise<vo
     console.log(peakGflops ? `peak ${isa} ×${threads}: ${peakGflops} GFLOP/s` : `reading memory ×${threads}: ${readGBs} GB/s`);
   }
   const timings: Timing[] = [];
-  for (const row of rows.filter(({ op }) => !names || names.includes(op))) timings.push(...(await runRow(row, settings, machine, timings)));
-  writeFileSync(json, `${JSON.stringify(timings, undefined, 1)}\n`);
+  for (const row of rows.filter(({ op }) => !names || names.includes(op))) {
+    timings.push(...(await runRow(row, settings, machine, timings)));
+    // After every row: a run that is cut keeps what it has.
+    writeFileSync(json, `${JSON.stringify(timings, undefined, 1)}\n`);
+  }
 }
 
 new Command('bench')
