@@ -6,6 +6,11 @@ import type { Bfloat16Matrix, IndexMatrix, Matrix } from './matrix.js';
 /** Integer class labels, one per row. */
 export type Labels = Int32Array | Uint8Array | Uint16Array | Uint32Array | readonly number[];
 
+/** Scratch memory that an op may take, in bytes: 96 MiB where nothing is said. */
+export function checkWorkspace(bytes: number | undefined): number {
+  return checkInteger('options.workspaceBytes', bytes ?? 96 * 2 ** 20, 1);
+}
+
 export function checkInteger(argument: string, value: unknown, min: number, max = Number.MAX_SAFE_INTEGER): number {
   if (typeof value !== 'number') throw failure('ERR_TYPE', argument, 'a number', describe(value));
   if (!Number.isInteger(value) || value < min || value > max) {

@@ -1,5 +1,5 @@
 import { backend } from './backend.js';
-import { checkChoice, checkInteger, checkMatrix, checkMemory, checkOptions } from './checks.js';
+import { checkChoice, checkMatrix, checkMemory, checkOptions, checkWorkspace } from './checks.js';
 import { splitArguments } from './distances.js';
 import { zeros } from './fresh.js';
 import type { Matrix } from './matrix.js';
@@ -35,7 +35,7 @@ export function distanceChunks(x: Matrix, second: Matrix | DistanceChunksOptions
   const y = given === undefined ? x : checkMatrix('y', given, x.shape[1]);
   const options = checkOptions(wanted, ['metric', 'workspaceBytes']);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
-  const bytes = checkInteger('options.workspaceBytes', options.workspaceBytes ?? 96 * 2 ** 20, 1);
+  const bytes = checkWorkspace(options.workspaceBytes);
   checkMemory({}, { x, y });
   const rows = Math.min(Math.max(Math.floor(bytes / rowBytes(y.shape[0])), 1), x.shape[0]);
   return chunks(x, y, metric, zeros(rows, y.shape[0]));

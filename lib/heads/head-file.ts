@@ -1,4 +1,5 @@
 // A head on disk: a safetensors file of its rows and the optimizer's, with all else in the metadata. The file of a shard holds its classes.
+import { checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { failure, HypersphereError } from '../errors.js';
 import { centersOf } from '../margins/columns.js';
@@ -10,7 +11,6 @@ import {
   checkGroup,
   checkSettings,
   checkShard,
-  checkWorkspace,
   HeadState,
   hasMoments,
   type Settings,

@@ -1,6 +1,6 @@
 // What a head is made of, as data: the settings it keeps, and what a step moves.
 import { crc32 } from 'node:zlib';
-import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed } from '../checks.js';
+import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed, checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { describe, failure } from '../errors.js';
 import { centersOf, columnMargin, movedOn } from '../margins/columns.js';
@@ -170,10 +170,6 @@ function checkSchedule(schedule: LambdaScheduleOptions, margin: Margin): LambdaS
   if (margin.kind !== 'lSoftmax' && margin.kind !== 'aSoftmax')
     throw failure('ERR_OPTION_RANGE', 'options.lambdaSchedule', 'a margin with a λ beside it', `'${margin.kind}'`);
   return Object.freeze(copy);
-}
-
-export function checkWorkspace(bytes: unknown): number {
-  return checkInteger('options.workspaceBytes', bytes ?? 96 * 2 ** 20, 1);
 }
 
 /** Those whose other columns, or whose loss, need more of the target than shards exchange. */

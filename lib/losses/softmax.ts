@@ -1,7 +1,6 @@
 import { backend } from '../backend.js';
 import {
   checkBoolean,
-  checkInteger,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
@@ -9,6 +8,7 @@ import {
   checkOptions,
   checkOut,
   checkVector,
+  checkWorkspace,
   type Labels,
 } from '../checks.js';
 import { outputOf, zeros } from '../fresh.js';
@@ -188,7 +188,7 @@ export function headOutputs(options: LinearCrossEntropyOptions, n: number, d: nu
   const withLogits = checkBoolean('options.logits', options.logits ?? false);
   const gradEmbeddings = gradientOutput('gradEmbeddings', given.gradEmbeddings, wanted, n, d);
   const gradWeights = gradientOutput('gradWeights', given.gradWeights, wanted, classes * k, d);
-  const workspaceBytes = checkInteger('options.workspaceBytes', options.workspaceBytes ?? 96 * 2 ** 20, 1);
+  const workspaceBytes = checkWorkspace(options.workspaceBytes);
   return {
     wanted,
     workspaceBytes,

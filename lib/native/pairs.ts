@@ -1,18 +1,17 @@
 // How the losses on pairs and triplets of a batch cross to the addon.
-import type { BatchTripletOp, BatchTripletResult, PairDistance, TermReduction, TripletStrategy } from '../ops/pairs.js';
+import {
+  type BatchTripletOp,
+  type BatchTripletResult,
+  type PairDistance,
+  pairDistances,
+  type TermReduction,
+  type TripletStrategy,
+  tripletStrategies,
+} from '../ops/pairs.js';
 
-// In the order of the addon's enumerations.
-const pairMetrics: readonly PairDistance[] = ['euclidean', 'squaredEuclidean', 'cosineSimilarity'];
-const minings: readonly TripletStrategy[] = [
-  'all',
-  'violating',
-  'semiHard',
-  'hard',
-  'easy',
-  'batchHard',
-  'semiHardClosest',
-  'hardestViolating',
-];
+// In the order of the addon's enumerations, which end where the reference serves.
+const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
+const minings: readonly TripletStrategy[] = tripletStrategies.filter((strategy) => strategy !== 'faceNetSemiHard');
 const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
