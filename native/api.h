@@ -102,6 +102,18 @@ struct UpdateCentersOp {
   double alpha;
 };
 
+// ranks: from 1 on, ascending, of rows[from_i … to_i) among the values [n, m] of query i; the least value first, NaN last, ties by row.
+struct RanksOp {
+  float* values;  // overwritten
+  const int32_t* rows;
+  const int32_t* from;
+  const int32_t* to;
+  int32_t* ranks;  // query by query
+  size_t n, m;     // m < 2³¹
+  int64_t own;     // the row that query 0 is, query 1 being the next: not ranked, and among its relevant ones; or −1
+  bool descending;
+};
+
 enum class Filter { kNone, kSame, kDifferent };
 
 struct PackedGallery;  // ops/gallery.h
@@ -277,6 +289,7 @@ struct KernelTable {
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
+  size_t (*count_before)(const float* values, size_t count, size_t at);
   // bfloat16
   void (*widen)(const uint16_t* halves, size_t count, float* out);
   void (*narrow)(const float* x, size_t count, uint16_t* out);

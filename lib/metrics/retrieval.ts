@@ -5,7 +5,6 @@ import { zeros } from '../fresh.js';
 import type { Matrix } from '../matrix.js';
 import { type Metric, metrics } from '../ops/distances.js';
 import { rowsByClass } from '../sampling.js';
-import { ranksOf } from './ranks.js';
 
 /** Distances held at a time: 64 MiB, enough queries to be worth packing the references for. */
 const blockValues = 2 ** 24;
@@ -61,36 +60,37 @@ export function retrieval(query: Matrix, queryLabels: Labels, options: Retrieval
 
   const sums = { precisionAt1: 0, rPrecision: 0, mapAtR: 0, meanAveragePrecision: 0, mrr: 0 };
   const recallAtK = new Float64Array(recallAt.length);
-  const byClass = rowsByClass(others);
-  const similar = metric === 'dot' || metric === 'cosineSimilarity';
+  const { rows, from, to } = relevantRows(labels, others);
+  const descending = metric === 'dot' || metric === 'cosineSimilarity';
   const most = Math.min(Math.max(Math.floor(blockValues / Math.max(m, 1)), 1), n);
   const block = zeros(most, m).data;
   let numQueries = 0;
   for (let start = 0; start < n; start += most) {
     const count = Math.min(most, n - start);
-    const out = block.subarray(0, count * m);
-    backend().distances({ x: query.data.subarray(start * d, (start + count) * d), y: reference.data, n: count, m, d, metric, out });
-    if (similar) for (let at = 0; at < out.length; at++) out[at] = -(out[at] as number);
-    for (let i = start; i < start + count; i++) {
-      const label = labels[i] as number;
-      const own = byClass.get(label) ?? [];
-      const relevant = self ? own.filter((row) => row !== i) : own;
-      if (relevant.length === 0) continue;
+    const values = block.subarray(0, count * m);
+    backend().distances({ x: query.data.subarray(start * d, (start + count) * d), y: reference.data, n: count, m, d, metric, out: values });
+    const [starts, ends] = [from.subarray(start, start + count), to.subarray(start, start + count)];
+    const counts = starts.map((first, i) => (ends[i] as number) - first - (self ? 1 : 0));
+    const all = new Int32Array(counts.reduce((sum, relevant) => sum + relevant, 0));
+    const own = self ? start : -1;
+    backend().relevantRanks({ values, n: count, m, descending, rows, from: starts, to: ends, own, ranks: all });
+    let at = 0;
+    for (const relevant of counts) {
+      if (relevant === 0) continue;
       numQueries++;
-      const values = out.subarray((i - start) * m, (i - start + 1) * m);
-      const ranks = ranksOf(values, relevant, (row) => others[row] === label);
+      const ranks = all.subarray(at, (at += relevant));
       const first = ranks[0] as number;
       ranks.forEach((rank, t) => {
-        const precision = (t + 1) / rank / relevant.length;
+        const precision = (t + 1) / rank / relevant;
         sums.meanAveragePrecision += precision;
-        if (rank > relevant.length) return;
+        if (rank > relevant) return;
         sums.mapAtR += precision;
-        sums.rPrecision += 1 / relevant.length;
+        sums.rPrecision += 1 / relevant;
       });
       if (first === 1) sums.precisionAt1++;
       sums.mrr += 1 / first;
-      recallAt.forEach((k, at) => {
-        if (first <= k) recallAtK[at] = (recallAtK[at] as number) + 1;
+      recallAt.forEach((k, slot) => {
+        if (first <= k) recallAtK[slot] = (recallAtK[slot] as number) + 1;
       });
     }
   }
@@ -104,4 +104,20 @@ export function retrieval(query: Matrix, queryLabels: Labels, options: Retrieval
     mrr: mean(sums.mrr),
     recallAtK: recallAtK.map(mean),
   };
+}
+
+/** References grouped by class, and for every query which of them are of its own: labels are read once, in case they change. */
+function relevantRows(labels: Int32Array, others: Int32Array): { rows: Int32Array; from: Int32Array; to: Int32Array } {
+  const rows = new Int32Array(others.length);
+  const [from, to] = [new Int32Array(labels.length), new Int32Array(labels.length)];
+  const places = new Map<number, readonly [from: number, to: number]>();
+  let at = 0;
+  for (const [label, group] of rowsByClass(others)) {
+    rows.set(group, at);
+    places.set(label, [at, (at += group.length)]);
+    if (labels !== others) continue;
+    for (const row of group) [from[row], to[row]] = places.get(label) as [number, number];
+  }
+  if (labels !== others) labels.forEach((label, i) => ([from[i], to[i]] = places.get(label) ?? [0, 0]));
+  return { rows, from, to };
 }

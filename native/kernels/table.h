@@ -6,6 +6,7 @@
 #include "distances_gradient.h"
 #include "normalize.h"
 #include "nearest.h"
+#include "ranks.h"
 #include "softmax.h"
 #include "weights.h"
 #include "store.h"
@@ -20,7 +21,7 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
-    hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
+    hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::CountBefore, hypersphere::Widen,       hypersphere::Narrow,
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
