@@ -116,7 +116,7 @@ export interface TcmOp extends LabelledBatchOp {
 }
 
 /** One proxy a class, [classes, d]; labels lie in [0, classes). */
-interface ProxyOp extends LabelledBatchOp {
+interface ProxyOp extends Omit<LabelledBatchOp, 'memory'> {
   readonly proxies: Values;
   readonly classes: number;
   readonly gradProxies?: Values | undefined;

@@ -108,6 +108,8 @@ export interface MinePairsOp {
 }
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;
