@@ -44,3 +44,27 @@ it.each(Object.keys(losses))('%s beside an empty memory has the bits of the plai
   expect(loss({ x, labels, n, d, memory: empty, perExample, gradX: beside })).toBe(loss({ x, labels, n, d, perExample, gradX: plain }));
   expect(beside).toEqual(plain);
 });
+
+it('margin loss beside a memory, with a β a class of the anchor', () => {
+  expectGradient({ x: normals(n * d, 44), beta: Float64Array.of(0.9, 1.2, 1.6) }, (v, g) => {
+    const op = { labels, n, d, memory, margin: 0.4, nu: 0, normalize: true, x: v.x as Float64Array, beta: v.beta as Float64Array };
+    return reference.marginLoss({ ...op, gradX: g.x as Float64Array, gradBeta: g.beta as Float64Array });
+  });
+});
+
+it.each(Object.keys(losses))('%s does not see the order of the rows of a memory', (name) => {
+  const loss = losses[name] as (op: Op) => number;
+  const x = normals(n * d, 45);
+  const order = [3, 0, 4, 2, 1];
+  const turned = {
+    x: Float64Array.from(order.flatMap((j) => [...memory.x.subarray(j * d, (j + 1) * d)])),
+    labels: Int32Array.from(order, (j) => memory.labels[j] as number),
+    m,
+  };
+  const [one, other] = [new Float64Array(n * d), new Float64Array(n * d)];
+  expect(loss({ x, labels, n, d, memory: turned, perExample, gradX: other })).toBeCloseTo(
+    loss({ x, labels, n, d, memory, perExample, gradX: one }),
+    10,
+  );
+  other.forEach((v, k) => expect(v).toBeCloseTo(one[k] as number, 10));
+});

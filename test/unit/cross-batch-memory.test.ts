@@ -70,7 +70,9 @@ it('has the terms of the anchors in the loss over both batches', () => {
   const memory = new hs.CrossBatchMemory({ capacity: 8, dimension: 4 });
   memory.enqueue(old, names);
   const both = hs.matrix(Float32Array.of(...x.data, ...old.data), 4);
-  for (const run of [hs.circleLoss, hs.fastApLoss, hs.supConLoss])
+  type RowLoss = (x: hs.Matrix, y: hs.Labels, o?: Options) => { perExample: Float32Array };
+  const rowLosses: RowLoss[] = [hs.circleLoss, hs.fastApLoss, hs.supConLoss];
+  for (const run of rowLosses)
     expect(run(x, y, { memory }).perExample).toEqual(run(both, [...y, ...names]).perExample.slice(0, 6));
 });
 
