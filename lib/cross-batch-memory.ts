@@ -24,7 +24,7 @@ export interface CrossBatchMemoryContents {
 }
 
 /** The rows as an op takes them. */
-interface MemoryRows {
+export interface MemoryRows {
   readonly x: Float32Array;
   readonly labels: Int32Array;
   readonly m: number;

@@ -72,8 +72,7 @@ it('has the terms of the anchors in the loss over both batches', () => {
   const both = hs.matrix(Float32Array.of(...x.data, ...old.data), 4);
   type RowLoss = (x: hs.Matrix, y: hs.Labels, o?: Options) => { perExample: Float32Array };
   const rowLosses: RowLoss[] = [hs.circleLoss, hs.fastApLoss, hs.supConLoss];
-  for (const run of rowLosses)
-    expect(run(x, y, { memory }).perExample).toEqual(run(both, [...y, ...names]).perExample.slice(0, 6));
+  for (const run of rowLosses) expect(run(x, y, { memory }).perExample).toEqual(run(both, [...y, ...names]).perExample.slice(0, 6));
 });
 
 it('comes back from a file', async () => {
