@@ -8,6 +8,7 @@
 #include <atomic>
 
 #include "../api.h"
+#include "coarse.h"
 
 namespace hypersphere {
 
@@ -22,6 +23,7 @@ struct PackedGallery {
   float* rows = nullptr;
   uint16_t* half_rows = nullptr;
   float* norms = nullptr;  // one a row, readable up to a whole panel
+  CoarseSide coarse{};     // beside rows, where the coarse pass serves: then there are no float32 panels and no norms
   Moments* moments = nullptr;
   int32_t* labels = nullptr;  // [m], or null
   size_t bytes = 0;

@@ -256,6 +256,13 @@ int main() {
       AgainstDistances({metric, 3, 631}, Nasty(n, 3, 7), Nasty(631, 3, 8));
       for (const Filter filter : {Filter::kSame, Filter::kDifferent}) AgainstDistances({metric, 19, 300, filter}, Nasty(n, 19, 7), Nasty(631, 19, 8));
     }
+    // Large enough for a coarse pass at the levels that have one: plain, offset (where it gives up) and nasty rows.
+    if (metric != Metric::kManhattan && metric != Metric::kSnr) {
+      AgainstDistances({metric, 37, 10}, Normals(60 * 37, 3), Normals(4500 * 37, 4), false);
+      AgainstDistances({metric, 64, 1}, Normals(25 * 64, 3), Normals(9001 * 64, 4), false);
+      AgainstDistances({metric, 33, 10}, Normals(60 * 33, 5, 1, 100), Normals(6001 * 33, 6, 1, 100), false);
+      for (const Filter filter : {Filter::kNone, Filter::kSame}) AgainstDistances({metric, 33, 12, filter}, Nasty(50, 33, 7), Nasty(5003, 33, 8), false);
+    }
     const Floats itself = Nasty(413, 17, 9);
     AgainstDistances({metric, 17, 20, Filter::kNone, true}, itself, itself);
     AgainstDistances({metric, 17, 20, Filter::kSame, true}, itself, itself);
