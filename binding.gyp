@@ -51,6 +51,7 @@
         'native/ops/centers.cc',
         'native/ops/batch_rows.cc',
         'native/ops/batch_triplet.cc',
+        'native/ops/coarse.cc',
         'native/ops/gallery.cc',
         'native/ops/nearest.cc',
         'native/ops/margins.cc',

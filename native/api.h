@@ -215,6 +215,52 @@ struct Selection {
   float* row;           // room for one of them
 };
 
+// Rows in 8 bits, q·step + e, for the pass before a search (kernels/coarse.h; the bounds are ops/coarse.cc's).
+struct CoarseRows {
+  float* steps;
+  float* norms;   // NaN where they are too short, too long or no numbers: the bound holds for none of those
+  float* errors;  // ‖e‖ over the norm, and a little more
+  int32_t* sums;  // 128·Σq
+};
+constexpr float kLeastCoarseSquare = 0x1p-60f, kMostCoarseSquare = 0x1p100f;
+constexpr float kCoarseMargin = 1 + 0x1p-10f;
+
+// A panel of quantised rows [⌈d / 4⌉][left_width][4] against a block of quantised columns, panels of [⌈d / 4⌉][tile_cols][4]. A column may be a
+// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale. Rows are the panel's, columns readable up to a whole tile.
+struct CoarseBlock {
+  const uint8_t* left;
+  const uint8_t* right;
+  const float *row_scales, *row_norms, *row_terms;
+  const float *col_scales, *col_errors, *col_terms;
+  const int32_t* col_sums;
+  float limit_scale;
+  size_t steps, first_row, rows, cols;
+  size_t most;  // columns of all rows that may pass before the product is the cheaper way
+};
+
+constexpr size_t kMostPending = 16;
+// Columns of one row that passed and wait.
+struct PendingColumns {
+  size_t count;
+  int32_t columns[kMostPending];
+};
+
+// What decides about them: the rows of the whole gallery, one of the two null, and room for kMostPending that are widened.
+struct CoarseRest {
+  const float* rows;
+  const uint16_t* half_rows;
+  float* wide;
+  PendingColumns* pending;  // one for each row of the block
+};
+
+struct CoarseKernels {
+  // `bytes` [count, 4·⌈d / 4⌉] and kMostPending more, as whole numbers or with 128 added ("shifted").
+  void (*quantize)(const float* rows, size_t count, size_t d, bool shifted, uint8_t* bytes, const CoarseRows& about);
+  // The columns done: all, unless too many passed.
+  size_t (*columns)(const CoarseBlock& block, const CoarseRest& rest, const DistanceBlock& distances, const Selection& to);
+  void (*settle)(const CoarseRest& rest, const DistanceBlock& distances, const Selection& to, size_t row);
+};
+
 constexpr size_t kGradientRows = 32;
 
 // The gradient of at most kGradientRows rows of one side ("own") against all rows of the other.
@@ -284,8 +330,9 @@ struct KernelTable {
   void (*center_rows)(const CenterRows& block);
   void (*center_sum)(const CenterSum& sum);
   void (*multiply_to_nearest)(const PanelProduct& product, const DistanceBlock& block, const Selection& to);
-  // Dots and squares of `count` rows with one; then the selection from dots that are readable up to a whole tile.
-  void (*row_products)(const float* x, const float* rows, size_t count, size_t depth, float* dots, float* squares);
+  // Dots [x_rows, count], `stride` apart, of few rows with `count` others, and the squares of these; then the selection from one row's dots,
+  // readable up to a whole tile.
+  void (*row_products)(const float* x, size_t x_rows, const float* rows, size_t count, size_t depth, float* dots, size_t stride, float* squares);
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
@@ -305,6 +352,7 @@ struct KernelTable {
   // The block as it is; its transpose.
   void (*store_block)(const BlockStore& store);
   void (*store_transposed)(const BlockStore& store);
+  const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
 };
 
 }  // namespace hypersphere

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "centers.h"
+#include "coarse.h"
 #include "distances.h"
 #include "distances_gradient.h"
 #include "normalize.h"
@@ -12,6 +13,17 @@
 #include "store.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
+
+namespace hypersphere {
+namespace {
+#if defined(HYPERSPHERE_LEVEL_AVX512)
+constexpr CoarseKernels kCoarseKernels = {QuantizeRows, CoarseColumns, Settle};
+constexpr const CoarseKernels* kCoarse = &kCoarseKernels;
+#else
+constexpr const CoarseKernels* kCoarse = nullptr;
+#endif
+}  // namespace
+}  // namespace hypersphere
 
 const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
@@ -25,5 +37,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
-    hypersphere::StoreBlock,  hypersphere::StoreTransposed,
+    hypersphere::StoreBlock,  hypersphere::StoreTransposed, hypersphere::kCoarse,
 };

@@ -256,6 +256,12 @@ int main() {
       AgainstDistances({metric, 3, 631}, Nasty(n, 3, 7), Nasty(631, 3, 8));
       for (const Filter filter : {Filter::kSame, Filter::kDifferent}) AgainstDistances({metric, 19, 300, filter}, Nasty(n, 19, 7), Nasty(631, 19, 8));
     }
+    // Large enough for a coarse pass at the levels that have one: plain, offset (where it gives up) and nasty rows.
+    if (metric != Metric::kManhattan && metric != Metric::kSnr) {
+      AgainstDistances({metric, 37, 10}, Normals(60 * 37, 3), Normals(4500 * 37, 4), false);
+      AgainstDistances({metric, 33, 3}, Normals(25 * 33, 5, 1, 100), Normals(4200 * 33, 6, 1, 100), false);
+      AgainstDistances({metric, 33, 12, Filter::kSame}, Nasty(25, 33, 7), Nasty(4200, 33, 8), false);
+    }
     const Floats itself = Nasty(413, 17, 9);
     AgainstDistances({metric, 17, 20, Filter::kNone, true}, itself, itself);
     AgainstDistances({metric, 17, 20, Filter::kSame, true}, itself, itself);
