@@ -12,7 +12,7 @@ export interface CrossBatchMemoryOptions {
   /** Rows it holds at most, at least 1. */
   readonly capacity: number;
   /** D, at least 1. */
-  readonly dimension: number;
+  readonly dim: number;
 }
 
 /** Rows in memory of their own, from oldest to newest. */
@@ -41,12 +41,12 @@ let rowsOf: (memory: CrossBatchMemory) => MemoryRows;
 export class CrossBatchMemory {
   readonly #embeddings: Float32Array;
   readonly #labels: Int32Array;
-  readonly #dimension: number;
+  readonly #dim: number;
   #size = 0;
 
   static {
     rowsOf = (memory) => ({
-      x: memory.#embeddings.subarray(0, memory.#size * memory.#dimension),
+      x: memory.#embeddings.subarray(0, memory.#size * memory.#dim),
       labels: memory.#labels.subarray(0, memory.#size),
       m: memory.#size,
     });
@@ -54,11 +54,11 @@ export class CrossBatchMemory {
 
   /** @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY */
   constructor(options: CrossBatchMemoryOptions) {
-    options = checkOptions(options, ['capacity', 'dimension']);
+    options = checkOptions(options, ['capacity', 'dim']);
     const capacity = checkInteger('options.capacity', options.capacity, 1);
-    this.#dimension = checkInteger('options.dimension', options.dimension, 1);
-    const wanted = `${capacity} rows of ${this.#dimension}`;
-    this.#embeddings = allocated('options.capacity', wanted, () => new Float32Array(capacity * this.#dimension));
+    this.#dim = checkInteger('options.dim', options.dim, 1);
+    const wanted = `${capacity} rows of ${this.#dim}`;
+    this.#embeddings = allocated('options.capacity', wanted, () => new Float32Array(capacity * this.#dim));
     this.#labels = allocated('options.capacity', wanted, () => new Int32Array(capacity));
   }
 
@@ -68,8 +68,8 @@ export class CrossBatchMemory {
   }
 
   /** D */
-  get dimension(): number {
-    return this.#dimension;
+  get dim(): number {
+    return this.#dim;
   }
 
   /** Rows it holds now. */
@@ -85,7 +85,7 @@ export class CrossBatchMemory {
    * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_LABEL_RANGE
    */
   enqueue(x: Matrix, labels: Labels): void {
-    const d = this.#dimension;
+    const d = this.#dim;
     x = checkMatrix('x', x, d);
     const [n] = x.shape;
     const checked = checkLabels('labels', labels, n);
@@ -109,7 +109,7 @@ export class CrossBatchMemory {
   contents(): CrossBatchMemoryContents {
     const { x, labels, m } = rowsOf(this);
     return allocated('memory', `a copy of ${m} rows`, () => ({
-      embeddings: { data: x.slice(), shape: [m, this.#dimension] },
+      embeddings: { data: x.slice(), shape: [m, this.#dim] },
       labels: labels.slice(),
     }));
   }
@@ -137,9 +137,9 @@ export class CrossBatchMemory {
     const { signal } = checkSignal(checkOptions(options, ['signal']));
     const file = await SafetensorsFile.open(path);
     try {
-      const { capacity, size, dimension } = described(file);
-      const wanted = `${size} rows of ${dimension}`;
-      const data = allocated('path', wanted, () => new Float32Array(size * dimension));
+      const { capacity, size, dim } = described(file);
+      const wanted = `${size} rows of ${dim}`;
+      const data = allocated('path', wanted, () => new Float32Array(size * dim));
       const labels = allocated('path', wanted, () => new Int32Array(size));
       const targets = [
         { name: 'embeddings', into: data },
@@ -147,8 +147,8 @@ export class CrossBatchMemory {
       ];
       await file.read(targets, signal);
       // Last, when the checksum has vouched for what the metadata claims.
-      const memory = new CrossBatchMemory({ capacity, dimension });
-      memory.enqueue({ data, shape: [size, dimension] }, labels);
+      const memory = new CrossBatchMemory({ capacity, dim });
+      memory.enqueue({ data, shape: [size, dim] }, labels);
       return memory;
     } finally {
       await file.close();
@@ -159,7 +159,7 @@ export class CrossBatchMemory {
 const malformed = (expected: string, received: string): HypersphereError => failure('ERR_FORMAT', 'path', expected, received);
 
 /** What the header says, held to the rules of a memory before anything is allocated. */
-function described({ metadata, tensors }: SafetensorsFile): { capacity: number; size: number; dimension: number } {
+function described({ metadata, tensors }: SafetensorsFile): { capacity: number; size: number; dim: number } {
   if (metadata.get('kind') !== kind || metadata.get('version') !== version)
     throw malformed(
       `a ${kind} of version ${version}`,
@@ -167,20 +167,20 @@ function described({ metadata, tensors }: SafetensorsFile): { capacity: number; 
     );
   const rows = tensors.get('embeddings')?.shape ?? [];
   const named = tensors.get('labels')?.shape ?? [];
-  const [size, dimension] = rows as [number, number];
-  if (tensors.size !== 2 || rows.length !== 2 || dimension < 1 || named.length !== 1 || named[0] !== size)
+  const [size, dim] = rows as [number, number];
+  if (tensors.size !== 2 || rows.length !== 2 || dim < 1 || named.length !== 1 || named[0] !== size)
     throw malformed("tensors 'embeddings' [size, D] and 'labels' [size]", `[${rows.join(', ')}] and [${named.join(', ')}]`);
   const text = metadata.get('capacity') ?? 'none';
   const capacity = Number(text);
   if (!/^\d{1,16}$/.test(text) || !Number.isSafeInteger(capacity) || capacity < Math.max(size, 1))
     throw malformed(`metadata 'capacity' of at least ${Math.max(size, 1)}`, text.slice(0, 40));
-  return { capacity, size, dimension };
+  return { capacity, size, dim };
 }
 
 /** The rows of a loss's option `memory`, to be compared with a batch of D columns; none where there is no memory. */
 export function checkCrossBatchMemory(argument: string, memory: unknown, d: number): MemoryRows | undefined {
   if (memory === undefined) return undefined;
   if (!(memory instanceof CrossBatchMemory)) throw failure('ERR_TYPE', argument, 'a CrossBatchMemory', describe(memory));
-  if (memory.dimension !== d) throw failure('ERR_SHAPE', argument, `a memory of dimension ${d}, as x has it`, `${memory.dimension}`);
+  if (memory.dim !== d) throw failure('ERR_SHAPE', argument, `a memory of dimension ${d}, as x has it`, `${memory.dim}`);
   return rowsOf(memory);
 }

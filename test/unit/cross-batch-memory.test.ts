@@ -21,7 +21,7 @@ const expectRows = (memory: hs.CrossBatchMemory, from: number, n: number): void 
 };
 
 it('keeps the newest rows, oldest first', () => {
-  const memory = new hs.CrossBatchMemory({ capacity: 5, dimension: 2 });
+  const memory = new hs.CrossBatchMemory({ capacity: 5, dim: 2 });
   expectRows(memory, 0, 0);
   memory.enqueue(numbered(0, 3), labelled(0, 3));
   expectRows(memory, 0, 3);
@@ -34,13 +34,13 @@ it('keeps the newest rows, oldest first', () => {
 });
 
 it('refuses bad input and stays as it was', () => {
-  const memory = new hs.CrossBatchMemory({ capacity: 5, dimension: 2 });
+  const memory = new hs.CrossBatchMemory({ capacity: 5, dim: 2 });
   memory.enqueue(numbered(0, 3), labelled(0, 3));
   expect(() => memory.enqueue(normalMatrix(2, 3, 1), [0, 1])).toThrow(/^x: .*2 columns/);
   expect(() => memory.enqueue(numbered(0, 2), [0])).toThrow(/^labels: /);
   expect(() => memory.enqueue(numbered(0, 2), [0, 0.5])).toThrow(/^labels\[1\]: /);
   expectRows(memory, 0, 3);
-  expect(() => new hs.CrossBatchMemory({ capacity: 0, dimension: 2 })).toThrow(/^options.capacity: /);
+  expect(() => new hs.CrossBatchMemory({ capacity: 0, dim: 2 })).toThrow(/^options.capacity: /);
 });
 
 const beta = Float32Array.of(1.1);
@@ -56,18 +56,18 @@ const losses: Record<string, (x: hs.Matrix, y: hs.Labels, o: Options) => { loss:
 
 it.each(Object.entries(losses))('%s sees the memory, and checks it', (_name, run) => {
   const [x, y] = [normalMatrix(6, 4, 1), cyclicLabels(6, 3)];
-  const memory = new hs.CrossBatchMemory({ capacity: 8, dimension: 4 });
+  const memory = new hs.CrossBatchMemory({ capacity: 8, dim: 4 });
   expect(run(x, y, { memory })).toEqual(run(x, y, {}));
   memory.enqueue(normalMatrix(8, 4, 2), cyclicLabels(8, 3));
   expect(run(x, y, { memory }).loss).not.toBe(run(x, y, {}).loss);
   expect(() => run(x, y, { memory: {} as hs.CrossBatchMemory })).toThrow(/^options.memory: expected a CrossBatchMemory/);
-  expect(() => run(x, y, { memory: new hs.CrossBatchMemory({ capacity: 1, dimension: 3 }) })).toThrow(/^options.memory: .*dimension 4/);
+  expect(() => run(x, y, { memory: new hs.CrossBatchMemory({ capacity: 1, dim: 3 }) })).toThrow(/^options.memory: .*dimension 4/);
 });
 
 it('has the terms of the anchors in the loss over both batches', () => {
   const [x, y] = [normalMatrix(6, 4, 1), cyclicLabels(6, 3)];
   const [old, names] = [normalMatrix(8, 4, 2), cyclicLabels(8, 3)];
-  const memory = new hs.CrossBatchMemory({ capacity: 8, dimension: 4 });
+  const memory = new hs.CrossBatchMemory({ capacity: 8, dim: 4 });
   memory.enqueue(old, names);
   const both = hs.matrix(Float32Array.of(...x.data, ...old.data), 4);
   type RowLoss = (x: hs.Matrix, y: hs.Labels, o?: Options) => { perExample: Float32Array };
@@ -76,7 +76,7 @@ it('has the terms of the anchors in the loss over both batches', () => {
 });
 
 it('comes back from a file', async () => {
-  const memory = new hs.CrossBatchMemory({ capacity: 5, dimension: 2 });
+  const memory = new hs.CrossBatchMemory({ capacity: 5, dim: 2 });
   for (const from of [0, 3]) {
     await memory.save(path);
     const loaded = await hs.CrossBatchMemory.load(path);
