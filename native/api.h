@@ -116,7 +116,8 @@ struct RanksOp {
 
 enum class Filter { kNone, kSame, kDifferent };
 
-struct PackedGallery;  // ops/gallery.h
+struct PackedGallery;
+struct CoarseSide;  // ops/gallery.h
 
 // indices and distances [n, k]: the k best rows of the gallery [m, d] for every row of x [n, d], best first, ties to the lowest
 // index, NaN last. Where a filter leaves fewer: −1 and NaN.
@@ -125,6 +126,7 @@ struct NearestOp {
   const float* gallery;  // one of these three, the others null
   const uint16_t* half_gallery;  // bfloat16
   const PackedGallery* packed;
+  const CoarseSide* quantized;   // of all rows of the gallery, where it was kept; or null
   const int32_t* labels;         // [n] and [m], with a filter
   const int32_t* gallery_labels;
   int32_t* indices;

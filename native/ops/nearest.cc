@@ -92,20 +92,20 @@ class Search : private SearchPlan {
 
   void PlanCoarse() {
     pass_.Plan(space_, row_block_, slices_ * row_block_);
-    const size_t padded = RoundUp(shared_ ? chunk_ : col_block_ * workers_, kernels_.tile_cols);
+    const size_t padded = op_.quantized != nullptr ? 0 : RoundUp(shared_ ? chunk_ : col_block_ * workers_, kernels_.tile_cols);
     const size_t each = workers_ * col_block_;
     coarse_places_ = {space_.Add<uint8_t>(padded * CoarseBytes(op_.d)), space_.Add<float>(padded), space_.Add<float>(padded),
                       space_.Add<float>(padded), space_.Add<int32_t>(padded), space_.Add<uint8_t>((col_block_ * CoarseBytes(op_.d) + kMostPending) * workers_),
                       space_.Add<float>(3 * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
   }
 
-  // For a block of columns that lies, quantised, from place `at` of the shared chunk on.
-  CoarseScratch OwnCoarse(int worker, size_t at) const {
+  // For a block of columns from `col` on, which lies, quantised, from place `at` of the shared chunk on unless the gallery keeps it so.
+  CoarseScratch OwnCoarse(int worker, size_t col, size_t at) const {
     const size_t w = static_cast<size_t>(worker), steps = CoarseSteps(op_.d);
     const CoarseSide here{space_.At<uint8_t>(coarse_places_[0]),
                           {space_.At<float>(coarse_places_[1]), space_.At<float>(coarse_places_[2]), space_.At<float>(coarse_places_[3]),
                            space_.At<int32_t>(coarse_places_[4])}};
-    return {here.At(shared_ ? at : w * col_block_, steps),
+    return {op_.quantized != nullptr ? op_.quantized->At(col, steps) : here.At(shared_ ? at : w * col_block_, steps),
             space_.At<uint8_t>(coarse_places_[5]) + w * (col_block_ * CoarseBytes(op_.d) + kMostPending),
             space_.At<float>(coarse_places_[6]) + w * 3 * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
   }
@@ -185,6 +185,7 @@ class Search : private SearchPlan {
   }
 
   void QuantizeBlock(size_t col, size_t count, float* wide, const CoarseScratch& to) const {
+    if (op_.quantized != nullptr) return;
     QuantizeColumns(kernels_, RowsOf(col, count, wide), count, op_.d, to.bytes, to.columns);
   }
 
@@ -237,7 +238,7 @@ class Search : private SearchPlan {
       const auto pack = [&](size_t block, int worker) {
         const size_t at = block * col_block_, count = Least(col_block_, cols - at);
         if (coarse) {
-          QuantizeBlock(start + at, count, Own(worker).wide, OwnCoarse(worker, at));
+          QuantizeBlock(start + at, count, Own(worker).wide, OwnCoarse(worker, start + at, at));
         } else {
           PackColumns(start + at, count, place(block));
         }
@@ -249,7 +250,7 @@ class Search : private SearchPlan {
         const size_t first = index * panels / runs, last = (index + 1) * panels / runs;
         for (size_t block = 0; block < blocks; block++) {
           const size_t at = block * col_block_, col = start + at, count = Least(col_block_, cols - at);
-          const CoarseScratch own_coarse = coarse_ ? OwnCoarse(worker, at) : CoarseScratch{};
+          const CoarseScratch own_coarse = coarse_ ? OwnCoarse(worker, col, at) : CoarseScratch{};
           if (coarse) {
             Sift(own_coarse, col, count, first, last, 0, own);
             continue;
@@ -285,14 +286,14 @@ class Search : private SearchPlan {
       const Scratch own = Own(worker);
       EachBlock(slice, [&](size_t col, size_t count) {
         if (coarse_ && pass_.Worthwhile()) {
-          const CoarseScratch own_coarse = OwnCoarse(worker, 0);
+          const CoarseScratch own_coarse = OwnCoarse(worker, col, 0);
           QuantizeBlock(col, count, own.wide, own_coarse);
           return Sift(own_coarse, col, count, 0, panels, slice, own);
         }
         if (direct_) return Direct(col, count, slice, own);
         // A panel of bfloat16 is widened for the first level of cache; rows that are to be packed come in larger blocks.
         const size_t step = op_.packed != nullptr && op_.packed->half_panels != nullptr ? kernels_.tile_cols : count;
-        float* const wide = coarse_ ? OwnCoarse(worker, 0).wide : nullptr;
+        float* const wide = coarse_ ? OwnCoarse(worker, col, 0).wide : nullptr;
         for (size_t at = 0; at < count; at += step) {
           const size_t some = Least(step, count - at);
           Multiply(PackColumns(col + at, some, own), col + at, some, 0, panels, slice, own.row, wide);
@@ -307,7 +308,7 @@ class Search : private SearchPlan {
   void Start(size_t panels) const {
     const Scratch own = Own(0);
     for (size_t col = 0; col < start_; col += col_block_) {
-      Multiply(PackColumns(col, col_block_, own), col, col_block_, 0, panels, 0, own.row, OwnCoarse(0, 0).wide);
+      Multiply(PackColumns(col, col_block_, own), col, col_block_, 0, panels, 0, own.row, OwnCoarse(0, col, 0).wide);
     }
     for (size_t i = rows_; i < slices_ * row_block_; i++) {
       const size_t row = i % row_block_;
@@ -361,7 +362,7 @@ class Search : private SearchPlan {
       for (size_t row = block * kRowsPerMerge; row < Least((block + 1) * kRowsPerMerge, rows_); row++) {
         uint64_t* end = merged;
         for (size_t s = 0; s < slices_; s++) {
-          if (coarse_) SettleRows(s, row, row + 1, OwnCoarse(worker, 0).wide);
+          if (coarse_) SettleRows(s, row, row + 1, OwnCoarse(worker, 0, 0).wide);
           const uint64_t* list = lists_ + (s * row_block_ + row) * stride_;
           end = std::copy_n(list + kListHead, list[kListCount], end);
         }
@@ -391,7 +392,8 @@ class Search : private SearchPlan {
 
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.n == 0 || op.k == 0) return Status::kOk;
-  return Search(op, op.packed != nullptr ? *op.packed->kernels : CurrentKernels(), cancel)();
+  if (op.packed == nullptr) return Search(op, CurrentKernels(), cancel)();
+  return Search(op.packed->quantized.panels != nullptr ? op.packed->InRows(op) : op, *op.packed->kernels, cancel)();
 }
 
 }  // namespace hypersphere

@@ -1,6 +1,6 @@
 // The native search: exactly the sorted `distances` of the same level, and the reference's neighbours wherever they do not tie.
 import { afterAll, expect, it } from 'vitest';
-import { distances, type Isa, type Matrix, matrix, nearest, setBackend, setIsa, setThreads, toBfloat16 } from '../../lib/index.js';
+import { distances, Gallery, type Isa, type Matrix, matrix, nearest, setBackend, setIsa, setThreads, toBfloat16 } from '../../lib/index.js';
 import { type Metric, metrics } from '../../lib/ops/distances.js';
 import { reference } from '../../lib/reference/index.js';
 import { cyclicLabels, normalMatrix } from '../helpers/data.js';
@@ -167,6 +167,17 @@ describeNative('nearest in galleries large enough for a coarse pass', () => {
               nearest(few, gallery, { metric, k: 5, ...filter }),
               nearest(matrix(few.data.subarray(0, 30 * d), d), gallery, { metric, k: 5 }),
               nearest(gallery, { metric, k: 3 }),
+              ...[gallery, half].flatMap((rows) => {
+                using kept = new Gallery(rows, { metric, labels });
+                const { filter: different, labels: own } = filter;
+                // In their order: the coarse pass, with a filter, rows as they are, and too many neighbours for the pass.
+                return [
+                  kept.search(few, { k: 17 }),
+                  kept.search(few, { k: 5, filter: different, labels: own }),
+                  kept.search(matrix(few.data.subarray(0, 3 * d), d), { k: 5 }),
+                  kept.search(few, { k: 100 }),
+                ];
+              }),
             ];
             return found.map(({ indices, distances: values }) => [indices.data, bitsOf(values.data)]);
           });
