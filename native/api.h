@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "row_terms_api.h"
 #include "softmax_api.h"
 
 namespace hypersphere {
@@ -78,6 +79,48 @@ struct BatchTripletOp {
   double margin;
   Mining mining;
   TermReduction reduction;
+};
+
+// In the order of `batchLosses` in lib/native/batch-losses.ts.
+enum class BatchLossKind {
+  kSupCon,
+  kNtXent,
+  kCircle,
+  kMultiSimilarity,
+  kContrastive,
+  kNca,
+  kLiftedStructure,
+  kMarginLoss,
+  kTupletMargin,
+  kIntraPairVariance,
+  kTcm,
+  kRankedList,
+  kFastAp,
+  kHistogram,
+  kPnp,
+  kAngular,
+};
+constexpr size_t kMostLossNumbers = 8;
+
+// A loss over the pairs of a labelled batch [n, d] and, beside them, of its rows with those of a memory [m, d], which get no gradient. Any
+// int32 is a label, but where the loss has numbers for each class.
+struct BatchLossOp {
+  BatchLossKind kind;
+  const float* x;
+  const int32_t* labels;
+  const float* memory;
+  const int32_t* memory_labels;
+  size_t n, m, d;
+  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  bool normalize;
+  TermReduction reduction;
+  double numbers[kMostLossNumbers];  // the loss's own options: its file says which
+  const float* class_numbers;        // [classes]: one for all or one a class, or null
+  size_t classes;
+  double* loss;
+  float* per_example;         // [n] or null
+  float* grad_x;              // [n, d] or null
+  float* grad_class_numbers;  // [classes] or null
 };
 
 // loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
@@ -292,6 +335,7 @@ struct KernelTable {
   // The block as it is; its transpose.
   void (*store_block)(const BlockStore& store);
   void (*store_transposed)(const BlockStore& store);
+  RowTerms row_terms;
 };
 
 }  // namespace hypersphere

@@ -19,6 +19,7 @@ import {
 import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
+import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import {
   type CrossEntropyArguments,
@@ -140,6 +141,7 @@ export interface Addon {
     labels: Int32Array,
     labelled: boolean,
   ): NativeGallery;
+  batchLoss(...args: BatchLossArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
@@ -154,6 +156,7 @@ export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
   Pick<PairOps, 'batchTripletLoss'> &
+  NativeBatchLosses &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
@@ -265,6 +268,7 @@ export function nativeOps(addon: Addon): NativeOps {
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
     }),
+    ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
     toBfloat16: translated(({ x, out }) => addon.toBfloat16(x, x.length, out)),

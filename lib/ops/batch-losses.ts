@@ -1,12 +1,21 @@
 // Losses over one labelled batch, over a batch and a proxy a class, and over two matrices whose rows belong together.
 import type { Values } from './types.js';
 
+/** Rows [m, d] of earlier batches with a label each: constants that the rows of a batch are compared with besides each other. */
+export interface MemoryRows {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly m: number;
+}
+
 /** Embeddings [n, d] with a label each; the gradient is absent when not wanted, `perExample` where rows have no loss of their own. */
 export interface LabelledBatchOp {
   readonly x: Values;
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /** Anchors are the rows of `x` alone. Absent or of no rows: the plain loss. */
+  readonly memory?: MemoryRows | undefined;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
 }

@@ -1,3 +1,4 @@
+import type { MemoryRows } from './batch-losses.js';
 import type { Values } from './types.js';
 
 export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
@@ -55,6 +56,7 @@ export interface BatchContrastiveOp {
   readonly posMargin: number;
   readonly negMargin: number;
   readonly reduction: TermReduction;
+  readonly memory?: MemoryRows | undefined;
   readonly gradX?: Values | undefined;
 }
 

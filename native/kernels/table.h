@@ -6,6 +6,7 @@
 #include "distances_gradient.h"
 #include "normalize.h"
 #include "nearest.h"
+#include "row_terms.h"
 #include "softmax.h"
 #include "weights.h"
 #include "store.h"
@@ -25,4 +26,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
     hypersphere::StoreBlock,  hypersphere::StoreTransposed,
+    hypersphere::kRowTerms,
 };

@@ -9,6 +9,7 @@ void ExportMatmul(Napi::Env env, Napi::Object exports);
 void ExportDistances(Napi::Env env, Napi::Object exports);
 void ExportNormalize(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
+void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportNearest(Napi::Env env, Napi::Object exports);
