@@ -68,6 +68,8 @@ struct RowTerms {
   float (*circle_most)(const float* values, size_t count, const RowCircle& rule);
   // Σ e^z; in place e^z times the logit's slope, its factor [·]₊ taken as a constant.
   double (*circle)(float* values, size_t count, const RowCircle& rule);
+  // reached[k]: how many of the ascending bounds are not greater than values[k].
+  void (*count_reached)(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);
 };

@@ -135,6 +135,32 @@ double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
   return sum[0];
 }
 
+constexpr size_t kMostCompared = 64;  // beyond these a search is the shorter way
+
+void CountReached(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached) {
+  if (bound_count <= kMostCompared) {
+    AlongRow(count, [=](size_t k, size_t n) {
+      const V v = LoadUpTo(values + k, n);
+      VI fewer = {};
+      for (size_t b = 0; b < bound_count; b++) fewer += VI(v >= Set(bounds[b]));
+      const VI all = -fewer;
+      __builtin_memcpy(reached + k, &all, n * sizeof(uint32_t));
+    });
+    return;
+  }
+  for (size_t k = 0; k < count; k++) {
+    // The answer lies in [low, low + left]; no branch depends on the value.
+    size_t low = 0, left = bound_count;
+    while (left > 0) {
+      const size_t half = left / 2;
+      const bool beyond = bounds[low + half] <= values[k];
+      low = beyond ? low + half + 1 : low;
+      left = beyond ? left - half - 1 : half;
+    }
+    reached[k] = static_cast<uint32_t>(low);
+  }
+}
+
 double WeighRow(const PairWeights& row) {
   const V most = Set(kMostWeight);
   double sum[1];
@@ -165,7 +191,7 @@ double WeighRow(const PairWeights& row) {
 }
 
 constexpr RowTerms kRowTerms = {ExtentOfRow,   SumOfRow,      ExponentialsOfRow, ScaleRow,    HingeOfRow,
-                                HingeSquaresOfRow, SoftplusOfRow, CircleMostOfRow,   CircleOfRow, WeighRow};
+                                HingeSquaresOfRow, SoftplusOfRow, CircleMostOfRow,   CircleOfRow, CountReached, WeighRow};
 
 }  // namespace
 }  // namespace hypersphere

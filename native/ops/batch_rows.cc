@@ -162,30 +162,7 @@ void PairGradient::Mark(size_t at, size_t row, double coefficient, float* distan
   marked_[at] = 1;
 }
 
-void PairGradient::Weigh(size_t first, size_t at, const double* coefficients, float* distances) {
-  const size_t n = rows_.Columns();
-  const bool root = rows_.Input().metric == Metric::kEuclidean;
-  double sum = 0;
-  for (size_t j = 0; j < n; j++) {
-    const double coefficient = coefficients[j];
-    if (coefficient == 0) {
-      distances[j] = 0;
-      continue;
-    }
-    const float distance = distances[j];
-    const float square = root ? distance * distance : distance;
-    if (norms_ != nullptr && square <= kNear * (norms_[first + at] + norms_[j])) {
-      Mark(at, j, coefficient, distances);
-      continue;
-    }
-    distances[j] = Weight(coefficient, distance);
-    sum += static_cast<double>(distances[j]);
-    full_[at] = 1;
-  }
-  row_sums_[first + at] = sum;
-}
-
-void PairGradient::WeighAll(size_t first, size_t at, const float* distances, float* weights) {
+void PairGradient::Weigh(size_t first, size_t at, const float* distances, float* weights) {
   full_[at] = 1;
   if (rows_.Cosine()) return;
   uint64_t* const marks = marks_ + at * Words();

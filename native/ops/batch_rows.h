@@ -83,10 +83,9 @@ class PairGradient {
   PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted);
   Status Prepare(const std::atomic<bool>* cancel);
 
-  // Anchor `at` of the block: makes weights of coefficients and distances, in place of the distances. A task owns its anchor.
-  void Weigh(size_t first, size_t at, const double* coefficients, float* distances);
-  // The same from and into float32, without branches; Clear comes first. `distances` is not read for cosines.
-  void WeighAll(size_t first, size_t at, const float* distances, float* weights);
+  // Anchor `at` of the block, which its task owns: makes weights of coefficients, in their place. `distances` is not read for cosines. Clear
+  // comes first.
+  void Weigh(size_t first, size_t at, const float* distances, float* weights);
   // The same where only these few rows have a coefficient.
   void Mark(size_t at, size_t row, double coefficient, float* distances);
   void Clear(size_t at);

@@ -1,15 +1,18 @@
 // Triplet loss over the triplets of a batch without N² distances or N³ triplets. Blocks of anchors get their distances to all
-// rows; then each anchor is worked on alone. With the hinge its few positives are sorted, and each negative finds by binary search how many
-// of them make a triplet of the rule and how many an active one, since every rule compares d_an − d_ap with a bound. Counts in
-// buckets and their running sums give the loss, the counts and every pair's coefficient: O(N log P) an anchor, exact. Softplus is no
-// function of one pair and streams the triplets. All sums are float64, over an anchor's negatives in order and then over the anchors.
+// rows; then each anchor is worked on alone. With the hinge its few positives are sorted, and a vector of negatives finds how many of them
+// make a triplet of the rule and how many an active one, since every rule compares d_an − d_ap with a bound: a positive becomes the least
+// float32 that the rule holds no more for. Counts in buckets and their running sums give the loss, the counts and every pair's
+// coefficient: O(N log P) an anchor, exact. Softplus is no function of one pair and streams the triplets. All sums are float64, over an anchor's negatives in order and then over the anchors.
+#include <stdint.h>
 #include <string.h>
 
 #include <algorithm>
 
+#include "../cpu.h"
 #include "../scalar/math.h"
 #include "batch_rows.h"
 #include "blocks.h"
+#include "float_order.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -31,6 +34,8 @@ struct Totals {
 
 struct Scratch {
   Positive* positives;    // [n]
+  float* distances;       // [n], first the positives' bounds
+  uint32_t* reached;      // [n] each of the rules' two bounds and the hinge's
   double* sums;           // [n + 1] of the sorted positives' distances
   double* shares;         // [n + 1]
   double* coefficients;   // [n] of the anchor's pairs
@@ -132,19 +137,17 @@ class Anchor {
     scratch_.coefficients[negative] -= slope;
   }
 
-  // The first of the sorted positives that satisfies what all after it do, too.
-  template <class Predicate>
-  size_t First(const Predicate& satisfies) const {
-    size_t low = 0, high = count_;
-    while (low < high) {
-      const size_t middle = (low + high) / 2;
-      if (satisfies(static_cast<double>(scratch_.positives[middle].apart))) {
-        high = middle;
-      } else {
-        low = middle + 1;
-      }
+  // For every row the first of the sorted positives for which holds(near, far) does; it then does for all after it.
+  template <class Rule>
+  const uint32_t* FirstOf(size_t which, double margin, const Rule& holds) const {
+    float* const bounds = scratch_.distances;
+    for (size_t i = 0; i < count_; i++) {
+      const double near = static_cast<double>(scratch_.positives[i].apart);
+      bounds[i] = EndOf(static_cast<float>(near + margin), [&](float far) { return holds(near, static_cast<double>(far)); });
     }
-    return low;
+    uint32_t* const reached = scratch_.reached + which * op_.n;
+    CurrentKernels().row_terms.count_reached(apart_, op_.n, bounds, count_, reached);
+    return reached;
   }
 
   template <Mining kMining>
@@ -152,23 +155,28 @@ class Anchor {
     double* const sums = scratch_.sums;
     double* const shares = scratch_.shares;
     const double margin = op_.margin;
+    constexpr bool kFirst = kMining == Mining::kViolating || kMining == Mining::kSemiHard || kMining == Mining::kHard;
+    constexpr bool kLast = kMining == Mining::kSemiHard || kMining == Mining::kEasy;
+    const auto within = [=](double near, double far) { return far - near <= margin; };
+    const auto not_beyond = [](double near, double far) { return far - near <= 0; };
+    const uint32_t *firsts = nullptr, *lasts = nullptr;
+    if constexpr (kMining == Mining::kViolating) firsts = FirstOf(0, margin, [=](double near, double far) { return far - near < margin; });
+    if constexpr (kMining == Mining::kSemiHard) firsts = FirstOf(0, margin, within);
+    if constexpr (kMining == Mining::kHard) firsts = FirstOf(0, 0, not_beyond);
+    if constexpr (kMining == Mining::kSemiHard) lasts = FirstOf(1, 0, not_beyond);
+    if constexpr (kMining == Mining::kEasy) lasts = FirstOf(1, margin, within);
+    const uint32_t* const costs = FirstOf(2, margin, [=](double near, double far) { return near - far + margin > 0; });
     sums[0] = 0;
     for (size_t i = 0; i < count_; i++) sums[i + 1] = sums[i] + static_cast<double>(scratch_.positives[i].apart);
     for (size_t i = 0; i <= count_; i++) shares[i] = 0;
     NegativeRuns([&](size_t from, size_t to) {
       for (size_t k = from; k < to; k++) {
         const double far = static_cast<double>(apart_[k]);
-        size_t first = 0, last = count_;
-        if constexpr (kMining == Mining::kViolating) first = First([=](double near) { return far - near < margin; });
-        if constexpr (kMining == Mining::kSemiHard) first = First([=](double near) { return far - near <= margin; });
-        if constexpr (kMining == Mining::kSemiHard) last = First([=](double near) { return !(far - near > 0); });
-        if constexpr (kMining == Mining::kHard) first = First([=](double near) { return far - near <= 0; });
-        if constexpr (kMining == Mining::kEasy) last = First([=](double near) { return !(far - near > margin); });
+        const size_t first = kFirst ? firsts[k] : 0, last = kLast ? lasts[k] : count_;
         if (first >= last) continue;
         totals_.triplets += static_cast<double>(last - first);
-        const auto costs = [=](double near) { return near - far + margin > 0; };
-        if (!costs(static_cast<double>(scratch_.positives[last - 1].apart))) continue;
-        const size_t active = Most(first, First(costs));
+        const size_t active = Most(first, costs[k]);
+        if (active >= last) continue;
         const double count = static_cast<double>(last - active);
         totals_.active += count;
         totals_.loss += sums[last] - sums[active] - count * far + count * margin;
@@ -253,6 +261,7 @@ class Anchor {
   void SortedClosest() {
     std::sort(scratch_.positives, scratch_.positives + count_,
               [](const Positive& a, const Positive& b) { return a.apart < b.apart || (a.apart == b.apart && a.row < b.row); });
+    const uint32_t* const beyond_of = FirstOf(0, 0, [](double near, double far) { return !(near < far); });
     double* const waiting = scratch_.shares;  // rows, exact in float64
     const double none = static_cast<double>(op_.n);
     for (size_t i = 0; i < count_; i++) waiting[i] = none;
@@ -260,8 +269,7 @@ class Anchor {
     NegativeRuns([&](size_t from, size_t to) {
       for (size_t k = from; k < to; k++) {
         if (farthest == op_.n || apart_[k] > apart_[farthest]) farthest = k;
-        const double far = static_cast<double>(apart_[k]);
-        const size_t beyond = First([=](double near) { return !(near < far); });
+        const size_t beyond = beyond_of[k];
         if (beyond == 0) continue;
         double& best = waiting[beyond - 1];
         if (best == none || apart_[k] < apart_[static_cast<size_t>(best)]) best = static_cast<double>(k);
@@ -311,8 +319,9 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
   BatchRows rows(space, {op.x, op.labels, n, op.d, op.metric, op.normalize});
   PairGradient gradient(space, rows, !hard, wanted);
   const size_t block_place = space.Add<float>(most * n), totals_place = space.Add<Totals>(n);
-  const size_t workers = static_cast<size_t>(threads);
-  const size_t positives_place = space.Add<Positive>(n * workers), coefficients_place = space.Add<double>((hard ? 0 : n) * workers);
+  const size_t workers = static_cast<size_t>(threads), dense = hard ? 0 : n;
+  const size_t positives_place = space.Add<Positive>(n * workers), coefficients_place = space.Add<double>(dense * workers);
+  const size_t distances_place = space.Add<float>(dense * workers), reached_place = space.Add<uint32_t>(3 * dense * workers);
   const size_t sums_place = space.Add<double>((n + 1) * workers), shares_place = space.Add<double>((n + 1) * workers);
   if (!space.Allocate()) return Status::kOutOfMemory;
   float* const block = space.At<float>(block_place);
@@ -327,8 +336,9 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
     if (status != Status::kOk) break;
     const auto anchors = [&](size_t index, int worker) {
       const size_t w = static_cast<size_t>(worker);
-      const Scratch scratch{space.At<Positive>(positives_place) + w * n, space.At<double>(sums_place) + w * (n + 1),
-                            space.At<double>(shares_place) + w * (n + 1), space.At<double>(coefficients_place) + (hard ? 0 : w * n)};
+      const Scratch scratch{space.At<Positive>(positives_place) + w * n, space.At<float>(distances_place) + w * dense,
+                            space.At<uint32_t>(reached_place) + 3 * w * dense, space.At<double>(sums_place) + w * (n + 1),
+                            space.At<double>(shares_place) + w * (n + 1), space.At<double>(coefficients_place) + w * dense};
       for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
         float* const apart = block + at * n;
         Anchor anchor(op, rows, scratch, first + at, apart);
@@ -336,7 +346,9 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
         if (!wanted) continue;
         gradient.Clear(at);
         if (!hard) {
-          gradient.Weigh(first, at, scratch.coefficients, apart);
+          memcpy(scratch.distances, apart, n * sizeof(float));
+          for (size_t j = 0; j < n; j++) apart[j] = static_cast<float>(scratch.coefficients[j]);
+          gradient.Weigh(first, at, scratch.distances, apart);
         } else if (anchor.Only().slope != 0) {
           gradient.Mark(at, anchor.Only().positive, anchor.Only().slope, apart);
           gradient.Mark(at, anchor.Only().negative, -anchor.Only().slope, apart);

@@ -77,7 +77,7 @@ class RowSweep {
       gradient_.Clear(at);
       row.values[row.at] = 0;
       if (any) {
-        gradient_.WeighAll(first_, at, distances, row.values);
+        gradient_.Weigh(first_, at, distances, row.values);
       } else {
         memset(row.values, 0, rows_.Columns() * sizeof(float));
       }
