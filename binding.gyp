@@ -24,7 +24,7 @@
     },
     'conditions': [
       ['sanitize!=""', {
-        'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g', '-O1'],
+        'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1', '-O1'],
         'ldflags': ['-fsanitize=<(sanitize)'],
       }],
     ],
@@ -47,6 +47,7 @@
         'native/ops/distances.cc',
         'native/ops/distances_gradient.cc',
         'native/ops/normalize.cc',
+        'native/ops/ranks.cc',
         'native/ops/centers.cc',
         'native/ops/batch_rows.cc',
         'native/ops/batch_triplet.cc',
@@ -56,6 +57,7 @@
         'native/losses/circle.cc',
         'native/losses/multi_similarity.cc',
         'native/losses/contrastive.cc',
+        'native/ops/coarse.cc',
         'native/ops/gallery.cc',
         'native/ops/nearest.cc',
         'native/ops/margins.cc',
@@ -67,6 +69,7 @@
         'native/napi/matmul.cc',
         'native/napi/distances.cc',
         'native/napi/normalize.cc',
+        'native/napi/ranks.cc',
         'native/napi/centers.cc',
         'native/napi/triplet.cc',
         'native/napi/batch_losses.cc',

@@ -16,12 +16,9 @@ export type BatchLossArguments = [
   normalize: boolean,
   reduction: number,
   numbers: Float64Array,
-  classNumbers: Float32Array,
-  classes: number,
   loss: Float64Array,
   perExample: Float32Array | undefined,
   gradX: Float32Array | undefined,
-  gradClassNumbers: Float32Array | undefined,
 ];
 
 /** What an op becomes: the distance that its rows are compared by, and its options in the order of native/losses. */
@@ -53,7 +50,7 @@ const forms = {
 type NativeLoss = keyof typeof forms;
 export type NativeBatchLosses = { readonly [Name in NativeLoss]: (op: OpOf<Name>) => number };
 const names = Object.keys(forms) as NativeLoss[];
-const mostNumbers = 8;
+const mostNumbers = 4;
 
 /** Whether the addon has this form; `snr` is the reference's. */
 export function hasBatchContrastive({ distance }: BatchContrastiveOp): boolean {
@@ -77,12 +74,9 @@ function argumentsOf(name: NativeLoss, op: LabelledBatchOp & { readonly beta?: u
     m,
     ...codes,
     padded,
-    new Float32Array(0),
-    0,
     loss,
     perExample,
     gradX,
-    undefined,
   ];
 }
 

@@ -14,7 +14,10 @@ export interface LabelledBatchOp {
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
-  /** Anchors are the rows of `x` alone. Absent or of no rows: the plain loss. */
+  /**
+   * Rows [m, d] of earlier batches, constants that each row of `x` is compared with besides the others: anchors are the rows of `x` alone.
+   * Absent or of no rows: the plain loss.
+   */
   readonly memory?: MemoryRows | undefined;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
@@ -120,7 +123,7 @@ export interface TcmOp extends LabelledBatchOp {
 }
 
 /** One proxy a class, [classes, d]; labels lie in [0, classes). */
-interface ProxyOp extends LabelledBatchOp {
+interface ProxyOp extends Omit<LabelledBatchOp, 'memory'> {
   readonly proxies: Values;
   readonly classes: number;
   readonly gradProxies?: Values | undefined;

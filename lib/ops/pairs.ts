@@ -51,6 +51,8 @@ export interface BatchContrastiveOp {
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
@@ -108,6 +110,8 @@ export interface MinePairsOp {
 }
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;

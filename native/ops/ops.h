@@ -23,6 +23,7 @@ Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) n
 // Every loss of row_sweep.h.
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+Status RelevantRanks(const RanksOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere
