@@ -1,5 +1,6 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
 import { createRandom, distances, type Matrix, matmul, matrix, nearest, retrieval, updateCenters } from '../lib/index.js';
+import { batchRows } from './batch-rows.js';
 import { headRows } from './head-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
 
@@ -123,4 +124,5 @@ export const rows: readonly Row[] = [
   centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
   retrieve(50_000, 128, 1000, { peer: 'torch', atLeast: 3 }),
   ...headRows,
+  ...batchRows,
 ];

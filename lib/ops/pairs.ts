@@ -52,13 +52,12 @@ export interface BatchContrastiveOp {
   readonly n: number;
   readonly d: number;
   /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
   readonly negMargin: number;
   readonly reduction: TermReduction;
-  readonly memory?: MemoryRows | undefined;
   readonly gradX?: Values | undefined;
 }
 
@@ -111,7 +110,7 @@ export interface MinePairsOp {
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
   /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;

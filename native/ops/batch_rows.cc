@@ -270,7 +270,7 @@ Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* ca
       float* const to = out + rows_.Given(i) * d;
       for (size_t k = 0; k < d; k++) {
         const double own = diagonal == 0 ? 0 : diagonal * static_cast<double>(centered_[i * d + k]);
-        to[k] = static_cast<float>(scale * (own - static_cast<double>(sums_[i * d + k])));
+        to[k] = static_cast<float>(scale * (own - static_cast<double>(sums_[i * d + k]))) + 0.0f;  // no −0 for nothing
       }
     }
   };
