@@ -31,7 +31,11 @@ const env = {
   ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1',
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 };
-const tests = ['test/safety', 'test/parity/matmul.test.ts', 'test/parity/distances.test.ts', 'test/unit/promises.test.ts'];
+const tests = [
+  'test/safety',
+  ...['matmul', 'distances', 'triplet', 'batch-losses'].map((name) => `test/parity/${name}.test.ts`),
+  'test/unit/promises.test.ts',
+];
 node('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
 const levels = output('finding the levels', process.execPath, ['scripts/levels.mjs'], { env }).trim().split('\n');
 for (const isa of levels)

@@ -21,10 +21,11 @@ const tests = [
   'centers_test',
   'math_test',
   'margin_softmax_test',
+  'row_sweep_test',
 ];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
-const threaded = ['pool_test', 'margin_softmax_test'];
+const threaded = ['pool_test', 'margin_softmax_test', 'row_sweep_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
 build('build-native/release', '', ['core']);

@@ -21,6 +21,9 @@ if (!hasNative && process.env['HYPERSPHERE_REQUIRE_NATIVE'] === '1') setBackend(
 /** Levels that this CPU and this build have, lowest first; the addon is left at the highest. Without one the suites still count a level each. */
 export const levels: Isa[] = hasNative ? isas.filter((isa) => possible(() => setIsa(isa))) : ['baseline'];
 
+/** Rows of a batch whose pairs a suite walks in TypeScript. Where sanitizers make all of it slow, small batches take the same paths. */
+export const mostRows = process.env['HYPERSPHERE_TEST_PATIENCE'] ? 64 : Infinity;
+
 /** A suite for the addon alone. Without one its tests are skipped, and the summary counts them as such by the mark in the name. */
 export function describeNative(name: string, body: () => void): void {
   const suite = `${name} [native]`;

@@ -1,0 +1,31 @@
+// Losses over the pairs and triplets of a large batch take blocks of rows as scratch memory, never a matrix of all pairs, as the addon accounts for it.
+import { beforeAll, expect, it } from 'vitest';
+import { resetServed, servedBy, workspacePeak } from '../../lib/backend.js';
+import * as hs from '../../lib/index.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
+import { describeNative } from '../helpers/native.js';
+
+const [n, d] = [4096, 128];
+const mostMiB = 64; // a matrix of all pairs alone has as many
+const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly loss: number }> = {
+  supConLoss: (x, y) => hs.supConLoss(x, y),
+  batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
+  multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
+  circleLoss: (x, y) => hs.circleLoss(x, y),
+  'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+};
+
+describeNative(`scratch memory for ${n} rows`, () => {
+  const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];
+  beforeAll(() => hs.setBackend('native'));
+  it.each(Object.entries(losses))('%s', (_name, run) => {
+    resetServed();
+    workspacePeak(); // from here on
+    expect(run(x, labels).loss).toBeGreaterThan(0);
+    const peak = workspacePeak() as number;
+    expect(servedBy()).toEqual(['native']);
+    // Below even the gradient's own sums it would not have been counted.
+    expect(peak).toBeGreaterThan(n * d * 4);
+    expect(peak).toBeLessThanOrEqual(mostMiB * 2 ** 20);
+  });
+});
