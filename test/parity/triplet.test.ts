@@ -208,6 +208,7 @@ describeNative('bits of the batch triplet loss', () => {
   it('are the same at every level with FMA and any number of threads', () => {
     for (const [n, d] of [
       [17, 3],
+      [40, 128],
       [300, 17],
       [600, 5],
     ] as const) {
