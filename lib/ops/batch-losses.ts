@@ -1,12 +1,24 @@
 // Losses over one labelled batch, over a batch and a proxy a class, and over two matrices whose rows belong together.
 import type { Values } from './types.js';
 
+/** Rows [m, d] of earlier batches with a label each: constants that the rows of a batch are compared with besides each other. */
+export interface MemoryRows {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly m: number;
+}
+
 /** Embeddings [n, d] with a label each; the gradient is absent when not wanted, `perExample` where rows have no loss of their own. */
 export interface LabelledBatchOp {
   readonly x: Values;
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /**
+   * Rows [m, d] of earlier batches, constants that each row of `x` is compared with besides the others: anchors are the rows of `x` alone.
+   * Absent or of no rows: the plain loss.
+   */
+  readonly memory?: MemoryRows | undefined;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
 }
@@ -111,7 +123,7 @@ export interface TcmOp extends LabelledBatchOp {
 }
 
 /** One proxy a class, [classes, d]; labels lie in [0, classes). */
-interface ProxyOp extends LabelledBatchOp {
+interface ProxyOp extends Omit<LabelledBatchOp, 'memory'> {
   readonly proxies: Values;
   readonly classes: number;
   readonly gradProxies?: Values | undefined;

@@ -1,3 +1,4 @@
+import type { MemoryRows } from './batch-losses.js';
 import type { Values } from './types.js';
 
 export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
@@ -50,6 +51,8 @@ export interface BatchContrastiveOp {
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: MemoryRows | undefined;
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
@@ -106,6 +109,8 @@ export interface MinePairsOp {
 }
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: MemoryRows | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;
