@@ -161,7 +161,7 @@ export { OfflineMiner, type OfflineMinerOptions } from './offline-miner.js';
 export type { PnpVariant } from './ops/batch-losses.js';
 export type { CenterReduction } from './ops/centers.js';
 export type { Metric, NearestFilter } from './ops/distances.js';
-export type { PairDistance, PairStrategy, TermReduction, TripletStrategy } from './ops/pairs.js';
+export type { EasyHardChoice, MiningStrategy, PairDistance, PairStrategy, TermReduction, TripletStrategy } from './ops/pairs.js';
 export type { SoftmaxReduction } from './ops/softmax.js';
 export { createRandom, type Random } from './random.js';
 export {

@@ -2,10 +2,11 @@ import { checkInteger, checkLabels, checkMatrix, checkOptions, checkSeed, type L
 import { describe, failure, HypersphereError } from './errors.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
 import { checkMiningRule, type MineTripletsOptions, mineTriplets } from './mining.js';
-import { createRandom, type Random } from './random.js';
+import { createRandom, type Random, Sfc32 } from './random.js';
 import { chooseFirst, rowsByClass } from './sampling.js';
+import { selectionSampler } from './subsample.js';
 
-export interface OfflineMinerOptions extends Omit<MineTripletsOptions, 'maxTriplets'> {
+export interface OfflineMinerOptions extends Omit<MineTripletsOptions, 'subsample' | 'maxTriplets'> {
   /** One per row of the data set. */
   readonly labels: Labels;
   /** n: select again every n steps, at least 1. */
@@ -125,11 +126,9 @@ export class OfflineMiner {
     const total = shape[0];
     if (total <= this.#maxTriplets) return { data, shape };
     const out = new Int32Array(3 * this.#maxTriplets);
+    const keep = selectionSampler(total, this.#maxTriplets, new Sfc32(this.#random.integer(2 ** 32)));
     let taken = 0;
-    for (let t = 0; t < total && taken < this.#maxTriplets; t++) {
-      // Selection sampling (Knuth, TAOCP 2, 3.4.2 S): each subset of that size is equally likely.
-      if (this.#random.next() * (total - t) < this.#maxTriplets - taken) out.set(data.subarray(3 * t, 3 * t + 3), 3 * taken++);
-    }
+    for (let t = 0; t < total; t++) if (keep()) out.set(data.subarray(3 * t, 3 * t + 3), 3 * taken++);
     return { data: out, shape: [taken, 3] };
   }
 }

@@ -55,6 +55,14 @@ export class Sfc32 {
     this.#c = (((this.#c << 21) | (this.#c >>> 11)) + sum) | 0;
     return sum >>> 0;
   }
+
+  /** Uniform integer in [0, bound), without modulo bias; bound an integer from 1 to 2³². */
+  integer(bound: number): number {
+    const limit = 2 ** 32 - (2 ** 32 % bound);
+    let value = this.bits();
+    while (value >= limit) value = this.bits();
+    return value % bound;
+  }
 }
 
 /**
@@ -65,13 +73,7 @@ export function createRandom(seed: number): Random {
   const stream = new Sfc32(checkSeed('seed', seed));
   const bits = (): number => stream.bits();
   const next = (): number => bits() / 2 ** 32;
-  const integer = (bound: number): number => {
-    checkInteger('bound', bound, 1, 2 ** 32);
-    const limit = 2 ** 32 - (2 ** 32 % bound);
-    let value = bits();
-    while (value >= limit) value = bits();
-    return value % bound;
-  };
+  const integer = (bound: number): number => stream.integer(checkInteger('bound', bound, 1, 2 ** 32));
   const normal = (): number => Math.sqrt(-2 * Math.log(1 - next())) * Math.cos(2 * Math.PI * next());
   const shuffle: Random['shuffle'] = (array) => {
     const values = array as { length: number; [index: number]: unknown };

@@ -25,9 +25,17 @@ export const tripletStrategies = [
  */
 export type TripletStrategy = (typeof tripletStrategies)[number];
 
-export const pairStrategies = ['multiSimilarity', 'pairMargin', 'batchHard'] as const;
-/** Which pairs of a batch count: `multiSimilarity`, `pairMargin`, `batchHard`. `MinePairsOptions` says what each selects. */
+export const miningStrategies = [...tripletStrategies, 'distanceWeighted'] as const;
+/** What `mineTriplets` selects by: the rules of the batch triplet loss, and `distanceWeighted`. */
+export type MiningStrategy = (typeof miningStrategies)[number];
+
+export const pairStrategies = ['multiSimilarity', 'pairMargin', 'batchHard', 'easyHard'] as const;
+/** Which pairs of a batch count: `multiSimilarity`, `pairMargin`, `batchHard`, `easyHard`. `MinePairsOptions` says what each selects. */
 export type PairStrategy = (typeof pairStrategies)[number];
+
+export const easyHardChoices = ['easy', 'semiHard', 'hard', 'all'] as const;
+/** What `easyHard` takes of an anchor's positives or negatives. */
+export type EasyHardChoice = (typeof easyHardChoices)[number];
 
 /** Reductions of pair and triplet terms; meanPositive is the mean over strictly positive terms. */
 export type TermReduction = 'mean' | 'sum' | 'meanPositive';
@@ -87,10 +95,12 @@ export interface MineTripletsOp {
   readonly d: number;
   readonly distance: PairDistance;
   readonly normalize: boolean;
-  readonly strategy: TripletStrategy;
+  readonly strategy: MiningStrategy;
   readonly margin: number;
-  /** Seeds the random choice of faceNetSemiHard. */
+  /** Seeds random choices: each pair (anchor, positive) has the stream of the words seed, anchor, positive, the subsample that of seed. */
   readonly seed: number;
+  /** Where more are selected, a uniform sample of this many. */
+  readonly subsample?: number | undefined;
   /** More than this many is an error, thrown before the result is allocated. */
   readonly maxTriplets: number;
 }
@@ -106,9 +116,12 @@ export interface MinePairsOp {
   readonly epsilon: number;
   readonly posMargin: number;
   readonly negMargin: number;
+  /** easyHard's. */
+  readonly positives: EasyHardChoice;
+  readonly negatives: EasyHardChoice;
 }
 
-export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
+export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets' | 'subsample'> {
   /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
   readonly memory?: MemoryRows | undefined;
   readonly mining: TripletStrategy;

@@ -1,29 +1,22 @@
 // Online selection of triplets and pairs. Each published rule is a generator of triplets over the batch's distances,
 // so the loss streams them and only the miner itself stores them.
 import { failure } from '../errors.js';
-import type { MinePairsOp, MineTripletsOp, TripletStrategy } from '../ops/pairs.js';
-import { createRandom } from '../random.js';
+import type { MinePairsOp, MineTripletsOp, MiningStrategy } from '../ops/pairs.js';
+import { Sfc32 } from '../random.js';
+import { selectionSampler } from '../subsample.js';
+import { easyHardPairs } from './easy-hard.js';
+import { extreme, type Mined } from './mined.js';
 import { apartMatrix, batchOf } from './pair-distances.js';
-
-export interface Mined {
-  /** Anchors: the first of the columns. */
-  readonly n: number;
-  readonly columns: number;
-  readonly labels: Int32Array;
-  /** [n, columns] distances, or negated similarities. */
-  readonly apart: Float64Array;
-  readonly margin: number;
-  readonly seed: number;
-}
 
 type Visit = (anchor: number, positive: number, negative: number) => void;
 
 /** Calls `visit` with every chosen triplet, in sorted order. */
-export function eachTriplet(strategy: TripletStrategy, mined: Mined, visit: Visit): void {
+export function eachTriplet(strategy: MiningStrategy, mined: Mined, visit: Visit): void {
   if (strategy === 'batchHard') batchHard(mined, visit);
   else if (strategy === 'semiHardClosest') perPair(mined, visit, (a, p) => closestBeyond(mined, a, p));
   else if (strategy === 'hardestViolating') perPair(mined, visit, (a, p) => hardestViolating(mined, a, p));
   else if (strategy === 'faceNetSemiHard') faceNet(mined, visit);
+  else if (strategy === 'distanceWeighted') distanceWeighted(mined, visit);
   else band(mined, visit, bands[strategy]);
 }
 
@@ -57,19 +50,6 @@ function band(mined: Mined, visit: Visit, inside: (gap: number, margin: number) 
   });
 }
 
-/** Index of the extreme distance from `a` among the rows of its own class or of the others; ties to the lowest; −1 without any. */
-function extreme({ columns, labels, apart }: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
-  let best = -1;
-  for (let k = 0; k < columns; k++) {
-    if (k === a || (labels[k] === labels[a]) !== ownClass) continue;
-    const value = apart[a * columns + k] as number;
-    if (!(value > beyond)) continue;
-    const record = apart[a * columns + best] as number;
-    if (best < 0 || (farthest ? value > record : value < record)) best = k;
-  }
-  return best;
-}
-
 function batchHard(mined: Mined, visit: Visit): void {
   for (let a = 0; a < mined.n; a++) {
     const positive = extreme(mined, a, true, true);
@@ -94,21 +74,73 @@ function hardestViolating(mined: Mined, a: number, p: number): number {
 /** Schroff et al. 2015: for every positive pair one negative drawn among those inside d_ap < d_an < d_ap + margin. */
 function faceNet(mined: Mined, visit: Visit): void {
   const { columns, labels, apart, margin, seed } = mined;
-  const random = createRandom(seed);
+  const stream = new Sfc32(seed);
   perPair(mined, visit, (a, p) => {
     const inside: number[] = [];
     for (let k = 0; k < columns; k++) {
       const gap = (apart[a * columns + k] as number) - (apart[a * columns + p] as number);
       if (labels[k] !== labels[a] && gap > 0 && gap < margin) inside.push(k);
     }
-    return inside.length > 0 ? (inside[random.integer(inside.length)] as number) : -1;
+    if (inside.length === 0) return -1;
+    // A stream for each pair: what one pair draws does not depend on the others, so that anchors can be walked in any order.
+    stream.reseed(seed, a, p);
+    return inside[stream.integer(inside.length)] as number;
   });
+}
+
+// Wu et al. 2017: distances below the first count as it, so that no weight explodes; beyond the second a margin loss has no gradient.
+const [weightCutoff, weightEnd] = [0.5, 1.4];
+
+/**
+ * Wu et al. 2017, section 4: for every positive pair one negative, drawn with weight 1/q(d), where q(d) ∝ dᴰ⁻²·(1 − d²/4)^((D−3)/2) is how
+ * distances between uniform points of the unit sphere are distributed.
+ */
+function distanceWeighted(mined: Mined, visit: Visit): void {
+  const { columns, labels, apart, seed, d } = mined;
+  const stream = new Sfc32(seed);
+  const candidates = new Int32Array(columns);
+  const sums = new Float64Array(columns);
+  let [anchor, count] = [-1, 0];
+  const weigh = (a: number): void => {
+    [anchor, count] = [a, 0];
+    let top = -Infinity;
+    for (let k = 0; k < columns; k++) {
+      const distance = apart[a * columns + k] as number;
+      if (labels[k] === labels[a] || !(distance < weightEnd)) continue;
+      const counted = Math.max(distance, weightCutoff);
+      const log = (2 - d) * Math.log(counted) - ((d - 3) / 2) * Math.log(1 - counted ** 2 / 4);
+      top = Math.max(top, log);
+      candidates[count] = k;
+      sums[count++] = log;
+    }
+    // Relative to the largest: the weights themselves overflow at some hundred components.
+    for (let c = 0, sum = 0; c < count; c++) sums[c] = sum += Math.exp((sums[c] as number) - top);
+  };
+  perPair(mined, visit, (a, p) => {
+    if (anchor !== a) weigh(a);
+    if (count === 0) return -1;
+    stream.reseed(seed, a, p);
+    const drawn = (stream.bits() / 2 ** 32) * (sums[count - 1] as number);
+    return candidates[firstAbove(sums, count, drawn)] as number;
+  });
+}
+
+/** The first of `count` ascending sums above `value`, which is below the last. */
+function firstAbove(sums: Float64Array, count: number, value: number): number {
+  let [low, high] = [0, count - 1];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((sums[middle] as number) > value) high = middle;
+    else low = middle + 1;
+  }
+  return low;
 }
 
 export function mineTriplets(op: MineTripletsOp): Int32Array {
   const mined: Mined = { ...op, columns: op.n, apart: apartMatrix(batchOf(op)) };
-  let count = 0;
-  eachTriplet(op.strategy, mined, () => count++);
+  let selected = 0;
+  eachTriplet(op.strategy, mined, () => selected++);
+  const count = Math.min(selected, op.subsample ?? selected);
   if (count > op.maxTriplets) {
     throw failure(
       'ERR_OUT_OF_MEMORY',
@@ -118,8 +150,10 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
     );
   }
   const out = new Int32Array(3 * count);
+  const keep = selectionSampler(selected, count, new Sfc32(op.seed));
   let at = 0;
   eachTriplet(op.strategy, mined, (a, p, k) => {
+    if (!keep()) return;
     out[at++] = a;
     out[at++] = p;
     out[at++] = k;
@@ -130,6 +164,7 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
 export function minePairs(op: MinePairsOp): { positivePairs: Int32Array; negativePairs: Int32Array } {
   const { n, labels, strategy, distance, epsilon } = op;
   const batch = { ...op, columns: n, apart: apartMatrix(batchOf(op)), margin: 0, seed: 0 };
+  if (strategy === 'easyHard') return easyHardPairs(batch, op.positives, op.negatives);
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const [positive, negative]: [number[], number[]] = [[], []];
   for (let i = 0; i < n; i++) {

@@ -16,6 +16,7 @@ import {
   marginSoftmax,
   matmul,
   matrix,
+  minePairs,
   mineTriplets,
   nearest,
   normalize,
@@ -129,6 +130,37 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
     'ERR_OUT_OF_MEMORY',
     'options.maxTriplets',
     () => mineTriplets(x, labels, { strategy: 'all', maxTriplets: 3 }),
+  ],
+  [
+    'a sample that would not fit',
+    'ERR_OUT_OF_MEMORY',
+    'options.maxTriplets',
+    () => mineTriplets(x, labels, { strategy: 'all', subsample: 4, maxTriplets: 3 }),
+  ],
+  [
+    'distance weights without Euclidean distances',
+    'ERR_OPTION_RANGE',
+    'options.distance',
+    () => mineTriplets(x, labels, { strategy: 'distanceWeighted', distance: 'squaredEuclidean' }),
+  ],
+  [
+    'distance weights of rows as given',
+    'ERR_OPTION_RANGE',
+    'options.normalize',
+    () => mineTriplets(x, labels, { strategy: 'distanceWeighted', normalize: false }),
+  ],
+  ['positives without their strategy', 'ERR_OPTION_RANGE', 'options.positives', () => minePairs(x, labels, { positives: 'easy' })],
+  [
+    'semi-hard negatives beyond no single positive',
+    'ERR_OPTION_RANGE',
+    'options.positives',
+    () => minePairs(x, labels, { strategy: 'easyHard', positives: 'all' }),
+  ],
+  [
+    'semi-hard positives within no single negative',
+    'ERR_OPTION_RANGE',
+    'options.negatives',
+    () => minePairs(x, labels, { strategy: 'easyHard', positives: 'semiHard', negatives: 'all' }),
   ],
 ];
 

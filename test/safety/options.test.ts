@@ -144,12 +144,12 @@ const rows: [name: string, run: Run, ranges: Record<string, readonly unknown[]>]
   [
     'mineTriplets',
     (o) => hs.mineTriplets(x, labels, o),
-    { strategy: choice, distance: choice, margin: from0, seed, maxTriplets: [-1, 0.5] },
+    { strategy: choice, distance: choice, margin: from0, seed, subsample: [-1, 0.5], maxTriplets: [-1, 0.5] },
   ],
   [
     'minePairs',
     (o) => hs.minePairs(x, labels, o),
-    { strategy: choice, distance: choice, epsilon: from0, posMargin: finite, negMargin: finite },
+    { strategy: choice, distance: choice, epsilon: from0, posMargin: finite, negMargin: finite, positives: choice, negatives: choice },
   ],
   ['retrieval', (o) => hs.retrieval(x, labels, o), { metric: choice }],
   ['verification', (o) => hs.verification(x, x, labels, o), { folds: [1, 5, 2.5], thresholdStep: above0, numThresholds: [0, 1.5] }],
