@@ -141,7 +141,7 @@ async function main({ only, json }: { only?: string; json: string }): Promise<vo
   for (const row of rows.filter(({ op }) => !names || names.includes(op))) {
     timings.push(...(await runRow(row, settings, machine, timings)));
     // After every row: a run that is cut keeps what it has.
-    writeFileSync(json, `${JSON.stringify(timings, undefined, 1)}\n`);
+    writeFileSync(json, `[\n${timings.map((timing) => JSON.stringify(timing)).join(',\n')}\n]\n`);
   }
 }
 
