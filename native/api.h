@@ -107,7 +107,7 @@ enum class Filter { kNone, kSame, kDifferent };
 struct PackedGallery;  // ops/gallery.h
 
 // indices and distances [n, k]: the k best rows of the gallery [m, d] for every row of x [n, d], best first, ties to the lowest
-// index, NaN last. Where a filter leaves fewer: −1 and NaN.
+// index, NaN last. Where a filter or a bound leaves fewer: −1 and NaN.
 struct NearestOp {
   const float* x;
   const float* gallery;  // one of these three, the others null
@@ -121,6 +121,8 @@ struct NearestOp {
   Metric metric;
   Filter filter;      // compares the labels of the two rows
   bool exclude_self;  // row i of the gallery is row i of x
+  const float* beyond;  // [n] or null: only what ranks strictly after this distance counts,
+  const float* within;  // [n] or null: and strictly before this one
 };
 
 // Rows seen through two strides, so that a matrix and its transpose pack alike; one of the strides is 1.
@@ -201,6 +203,7 @@ struct Selection {
   const int32_t* gallery_labels;
   const float* panels;  // where the block has no rows of y (DistanceBlock::y is null): the packed columns, and
   float* row;           // room for one of them
+  const float* beyond;  // of the rows, as in NearestOp, or null
 };
 
 constexpr size_t kGradientRows = 32;
@@ -276,6 +279,7 @@ struct KernelTable {
   void (*row_products)(const float* x, const float* rows, size_t count, size_t depth, float* dots, float* squares);
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
+  void (*bound_lists)(const float* within, size_t rows, Metric metric, uint64_t* lists, size_t stride, float* limits);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
   // bfloat16
   void (*widen)(const uint16_t* halves, size_t count, float* out);

@@ -75,6 +75,8 @@ type NearestArguments = [
   galleryLabels: Int32Array,
   indices: Int32Array,
   distances: Float32Array,
+  beyond: Float32Array | undefined,
+  within: Float32Array | undefined,
 ];
 type SearchArguments = [
   x: Float32Array,
@@ -202,7 +204,9 @@ function nearestArguments(op: NearestOp): NearestArguments {
   const { n, m, d, k, excludeSelf, labels, galleryLabels, indices } = op;
   const gallery = op.gallery as Float32Array | Uint16Array;
   const [metric, filter] = [metrics.indexOf(op.metric), filterIndex(op.filter)];
-  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, floats(op.distances)];
+  const outputs = [indices, floats(op.distances)] as const;
+  const bounds = [op.beyond && floats(op.beyond), op.within && floats(op.within)] as const;
+  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, ...outputs, ...bounds];
 }
 
 function searchArguments({ x, n, k, filter, labels, indices, distances }: SearchOp): SearchArguments {

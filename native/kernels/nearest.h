@@ -65,13 +65,28 @@ HYPERSPHERE_INLINE float LimitOf(uint64_t bound, bool squared) {
   return squared && limit >= 0 ? limit * limit * (1 + 0x1p-20f) + 0x1p-100f : limit;
 }
 
+// The rank that those before `within` are below.
+void BoundLists(const float* within, size_t rows, Metric metric, uint64_t* lists, size_t stride, float* limits) {
+  for (size_t i = 0; i < rows; i++, lists += stride) {
+    lists[kListBound] = RankOf(within[i], GrowsWithLikeness(metric), 0) & ~uint64_t{1};
+    limits[i] = LimitOf(lists[kListBound], metric == Metric::kEuclidean);
+  }
+}
+
+// Keys below this are surely not beyond; the exact comparison is that of the ranks. As LimitOf, of squares where roots are compared.
+HYPERSPHERE_INLINE float LeastBeyond(float beyond, bool grows, bool squared) {
+  if (grows) return -beyond;
+  return squared && beyond >= 0 ? beyond * beyond * (1 - 0x1p-20f) - 0x1p-100f : beyond;
+}
+
 __attribute__((noinline)) void Push(const Selection& to, size_t row, size_t col, const float* values, uint32_t candidates, bool grows, bool squared) {
   uint64_t* list = to.lists + row * (kListHead + to.capacity);
   uint64_t* ranks = list + kListHead;
+  const uint64_t least = to.beyond != nullptr ? ((RankOf(to.beyond[row], grows, 0) >> 32) + 1) << 32 : 0;
   for (; candidates != 0; candidates &= candidates - 1) {
     const size_t j = static_cast<size_t>(__builtin_ctz(candidates));
     const uint64_t rank = RankOf(values[j], grows, to.first_col + col + j);
-    if (rank >= list[kListBound]) continue;
+    if (rank >= list[kListBound] || rank < least) continue;
     ranks[list[kListCount]++] = rank;
     if (list[kListCount] < to.capacity) continue;
     to.shrink(list, to.k);
@@ -152,6 +167,15 @@ struct NearestTile {
         candidates |= NotGreaterBits(kGrows ? -found[v] : found[v], Set(limit)) << (v * kLanes);
       }
       if ((marked | candidates) == 0) continue;
+      // Everything nearer than that is within the limit, and may be much: it must not leave the vectors.
+      if (to.beyond != nullptr) {
+        const V least = Set(LeastBeyond(to.beyond[row], kGrows, kRoot));
+        uint32_t beyond = 0;
+#pragma GCC unroll 4
+        for (size_t v = 0; v < kTileVectors; v++) beyond |= NotGreaterBits(least, kGrows ? -found[v] : found[v]) << (v * kLanes);
+        candidates &= beyond;
+        if ((marked | candidates) == 0) continue;
+      }
       Consider(row, first_col, cols, found, y_norms, marked, candidates & ~marked);
     }
   }

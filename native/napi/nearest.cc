@@ -18,7 +18,8 @@ constexpr int kLastMetric = static_cast<int>(Metric::kSnr);
 constexpr int kLastFilter = static_cast<int>(Filter::kDifferent);
 
 Args NearestArgs(const Napi::CallbackInfo& info) {
-  return Args(info, {"x", "gallery", "n", "m", "d", "metric", "k", "excludeSelf", "filter", "labels", "galleryLabels", "indices", "distances"});
+  return Args(info, {"x", "gallery", "n", "m", "d", "metric", "k", "excludeSelf", "filter", "labels", "galleryLabels", "indices", "distances",
+                     "beyond", "within"});
 }
 
 // Labels are read only where a filter asks for them.
@@ -45,6 +46,8 @@ NearestOp ReadNearest(const Args& args) {
   }
   op.indices = args.Ints(11, op.n, op.k);
   op.distances = args.Floats(12, op.n, op.k);
+  op.beyond = args.OptionalFloats(13, op.n, 1);
+  op.within = args.OptionalFloats(14, op.n, 1);
   args.CheckApart({11, 12});
   return op;
 }

@@ -88,6 +88,9 @@ class Search {
         lists_[i * stride_ + kListCount] = 0;
         limits_[i] = NAN;
       }
+      for (size_t s = 0; op_.within != nullptr && s < slices_; s++) {
+        kernels_.bound_lists(op_.within + first_row_, rows_, op_.metric, lists_ + s * row_block_ * stride_, stride_, limits_ + s * row_block_);
+      }
       Status status = differences_ ? Differences() : PackRows();
       if (status == Status::kOk && !differences_) status = shared_ ? Shared() : Slices();
       if (status == Status::kOk) status = Finish();
@@ -155,7 +158,8 @@ class Search {
             labelled ? op_.labels + first_row_ + row : nullptr,
             labelled ? op_.gallery_labels + col : nullptr,
             nullptr,
-            nullptr};
+            nullptr,
+            op_.beyond != nullptr ? op_.beyond + first_row_ + row : nullptr};
   }
 
   Status PackRows() {

@@ -24,6 +24,8 @@ struct Case {
   size_t d, k;
   Filter filter = Filter::kNone;
   bool exclude_self = false;
+  const Floats* beyond = nullptr;
+  const Floats* within = nullptr;
 };
 
 bool Grows(Metric metric) { return metric == Metric::kDot || metric == Metric::kCosineSimilarity; }
@@ -51,7 +53,15 @@ NearestOp OpOf(const Case& of, const Floats& x, const Labels& labels, const Labe
   op.metric = of.metric;
   op.filter = of.filter;
   op.exclude_self = of.exclude_self;
+  op.beyond = of.beyond != nullptr ? of.beyond->data() : nullptr;
+  op.within = of.within != nullptr ? of.within->data() : nullptr;
   return op;
+}
+
+// Whether a ranks before b: NaN comes last.
+bool Before(const Case& of, float a, float b) {
+  if (a != a || b != b) return a == a;
+  return Grows(of.metric) ? a > b : a < b;
 }
 
 // Sorts what Distances computes: the definition.
@@ -65,6 +75,8 @@ Found Sorted(const Case& of, const Floats& x, const Floats& y, const Labels& lab
     for (size_t j = 0; j < m; j++) {
       if (of.exclude_self && i == j) continue;
       if (of.filter != Filter::kNone && (labels[i] == gallery_labels[j]) != (of.filter == Filter::kSame)) continue;
+      if (of.beyond != nullptr && !Before(of, (*of.beyond)[i], all[i * m + j])) continue;
+      if (of.within != nullptr && !Before(of, all[i * m + j], (*of.within)[i])) continue;
       order.push_back(j);
     }
     const auto key = [&](size_t j) { return Grows(of.metric) ? -all[i * m + j] : all[i * m + j]; };
@@ -194,6 +206,24 @@ Floats Nasty(size_t rows, size_t d, uint32_t seed) {
   return x;
 }
 
+// Between two bounds, each the distance of some row of the gallery, so that equality decides, or special.
+void Bounds(Metric metric, size_t n, size_t m, size_t d, size_t k, bool nasty) {
+  const Floats x = nasty ? Nasty(n, d, 61) : Normals(n * d, 61), y = nasty ? Nasty(m, d, 63) : Normals(m * d, 63);
+  Floats all(n * m), beyond(n), within(n);
+  CHECK(Distances({x.data(), y.data(), all.data(), n, m, d, metric}, nullptr) == Status::kOk, "status");
+  const float special[] = {NAN, INFINITY, -INFINITY, 0, -0.0f, 3.4028235e38f, -3.4028235e38f};
+  Random random(64);
+  for (size_t i = 0; i < n; i++) {
+    const auto some = [&] { return random.Next() % 8 == 0 ? special[random.Next() % 7] : all[i * m + random.Next() % m]; };
+    beyond[i] = some();
+    within[i] = some();
+    if (!Before({metric, d, k}, beyond[i], within[i])) std::swap(beyond[i], within[i]);
+  }
+  AgainstDistances({metric, d, k, Filter::kNone, false, &beyond, nullptr}, x, y, false);
+  AgainstDistances({metric, d, k, Filter::kNone, false, nullptr, &within}, x, y, false);
+  AgainstDistances({metric, d, k, Filter::kDifferent, false, &beyond, &within}, x, y);
+}
+
 void ReferenceVectors() {
   for (const VectorCase& item : VectorCases("knn.")) {
     const Array x = item.Get("x"), ref = item.Has("ref") ? item.Get("ref") : x;
@@ -256,6 +286,12 @@ int main() {
       AgainstDistances({metric, 3, 631}, Nasty(n, 3, 7), Nasty(631, 3, 8));
       for (const Filter filter : {Filter::kSame, Filter::kDifferent}) AgainstDistances({metric, 19, 300, filter}, Nasty(n, 19, 7), Nasty(631, 19, 8));
     }
+    for (const size_t n : {1, 9, 150}) {
+      for (const size_t k : {1, 10}) {
+        for (const bool nasty : {false, true}) Bounds(metric, n, 631, 19, k, nasty);
+      }
+    }
+    Bounds(metric, 60, 1100, 1024, 5, false);
     const Floats itself = Nasty(413, 17, 9);
     AgainstDistances({metric, 17, 20, Filter::kNone, true}, itself, itself);
     AgainstDistances({metric, 17, 20, Filter::kSame, true}, itself, itself);
