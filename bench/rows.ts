@@ -1,6 +1,7 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
 import { createRandom, distances, type Matrix, matmul, matrix, nearest, updateCenters } from '../lib/index.js';
 import { headRows } from './head-rows.js';
+import { offlineRows } from './offline-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
 
 function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
@@ -105,4 +106,5 @@ export const rows: readonly Row[] = [
   centerUpdate(1024, 512, 1_000_000, { peer: 'torch', atLeast: 4 }),
   centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
   ...headRows,
+  ...offlineRows,
 ];

@@ -77,7 +77,7 @@ onBothBackends('properties of mineTripletsOffline', () => {
       expect(mined.withoutPositive).toBe([...sizes.values()].filter((size) => size === 1).length);
       expect(mined.anchors).toBe(labels.length - mined.withoutPositive);
     });
-    await fc.assert(property, { numRuns: 60 });
+    await fc.assert(property, { numRuns: 40 });
   });
 
   it('neither the source, its chunks nor the workspace leave a trace', async () => {
@@ -121,6 +121,6 @@ onBothBackends('properties of mineTripletsOffline', () => {
         expect(await mineTripletsOffline(path, labels, small)).toEqual(expected);
       },
     );
-    await fc.assert(property, { numRuns: 40 });
+    await fc.assert(property, { numRuns: 25 });
   });
 });
