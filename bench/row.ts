@@ -3,7 +3,7 @@ import { type Matrix, matrix } from '../lib/index.js';
 
 export interface Bar {
   /**
-   * Whose time over ours: the name of a peer, of an earlier row's op, of a backend; `peak` for the share of the fused multiply-add peak,
+   * Whose time over ours: the name of a peer, of the op of another row with this shape (both then run in turn), of a backend; `peak` for the share of the fused multiply-add peak,
    * `memory` for the share of the bandwidth of reading.
    */
   readonly peer: string;

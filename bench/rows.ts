@@ -1,5 +1,5 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
-import { createRandom, distances, type Matrix, matmul, matrix, nearest, updateCenters } from '../lib/index.js';
+import { createRandom, distances, type Matrix, matmul, matrix, nearest, retrieval, updateCenters } from '../lib/index.js';
 import { headRows } from './head-rows.js';
 import { offlineRows } from './offline-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
@@ -83,6 +83,23 @@ function centerUpdate(b: number, d: number, c: number, ...bars: Bar[]): Row {
   };
 }
 
+/** All figures of the full ranking; the peer's are those of the nearest R. */
+function retrieve(n: number, d: number, classes: number, ...bars: Bar[]): Row {
+  return {
+    op: 'retrieval',
+    shape: [n, d, classes],
+    flops: 2 * n * n * d,
+    bars,
+    tooSlowOnTs: true,
+    bestOnly: true,
+    prepare: () => {
+      const x = normals(n, d, 9);
+      const labels = Int32Array.from({ length: n }, (_, i) => i % classes);
+      return () => retrieval(x, labels);
+    },
+  };
+}
+
 export const rows: readonly Row[] = [
   dot(64, 64, 1000, { peer: 'torch', atLeast: 1 }, onTs),
   dot(256, 512, 10000, { peer: 'torch', atLeast: 1 }, onTs),
@@ -105,6 +122,7 @@ export const rows: readonly Row[] = [
   centerUpdate(1024, 512, 100_000, { peer: 'torch', atLeast: 4 }, { peer: 'torchDense', atLeast: 1000 }),
   centerUpdate(1024, 512, 1_000_000, { peer: 'torch', atLeast: 4 }),
   centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
+  retrieve(50_000, 128, 1000, { peer: 'torch', atLeast: 3 }),
   ...headRows,
   ...offlineRows,
 ];

@@ -34,6 +34,23 @@ async function time(name: string, call: () => unknown): Promise<Times> {
   return { ms: p50, lo: min, hi: max };
 }
 
+/** How many times ours the other call takes: the median of rounds of one call each, so that what slows the machine for a while slows both. */
+async function ratioBeside(call: () => unknown, other: () => unknown): Promise<number> {
+  const once = async (run: () => unknown): Promise<number> => {
+    const start = performance.now();
+    await run();
+    return performance.now() - start;
+  };
+  const ratios: number[] = [];
+  await once(call);
+  await once(other);
+  for (const start = performance.now(); ratios.length < 5 || performance.now() - start < 1600; ) {
+    const ours = await once(call);
+    ratios.push((await once(other)) / ours);
+  }
+  return ratios.sort((a, b) => a - b)[ratios.length >> 1] as number;
+}
+
 function settingsHere(): Setting[] {
   const ts: Setting = { backend: 'ts', isa: null, threads: 1 };
   const { isa, threads, backend } = info();
@@ -65,7 +82,7 @@ interface Machine {
   readonly read: (threads: number) => number | undefined;
 }
 
-async function runRow(row: Row, settings: readonly Setting[], machine: Machine, done: readonly Timing[]) {
+async function runRow(row: Row, settings: readonly Setting[], machine: Machine) {
   const key = `${row.op}:${row.shape.join(',')}`;
   const call = row.prepare();
   const timings: Timing[] = [];
@@ -97,7 +114,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
   }
   if (row.bars.length === 0) return timings;
   const others = peerTimes(key, best.isa === 'avx512');
-  const sameShape = (t: Timing): boolean => t.shape.join() === row.shape.join() && label(t) === label(best);
+  const ownRow = (op: string): Row | undefined => rows.find((r) => r.op === op && r.shape.join() === row.shape.join());
   const ratioTo: Record<string, () => Promise<number | undefined>> = {
     peak: async () => best.peakGflops && best.gflops / best.peakGflops,
     memory: async () => {
@@ -114,9 +131,9 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine, 
     },
   } as never;
   for (const bar of row.bars) {
-    const earlier = done.find((t) => t.op === bar.peer && sameShape(t));
-    const other = others.get(bar.peer)?.ms ?? earlier?.ms;
-    printBar(bar, other ? other / best.ms : await ratioTo[bar.peer]?.());
+    const [other, own] = [others.get(bar.peer)?.ms, ownRow(bar.peer)];
+    apply(best);
+    printBar(bar, other ? other / best.ms : own ? await ratioBeside(call, own.prepare()) : await ratioTo[bar.peer]?.());
   }
   for (const [peer, times] of others) {
     const { op, shape } = row;
@@ -139,7 +156,7 @@ async function main({ only, json }: { only?: string; json: string }): Promise<vo
   }
   const timings: Timing[] = [];
   for (const row of rows.filter(({ op }) => !names || names.includes(op))) {
-    timings.push(...(await runRow(row, settings, machine, timings)));
+    timings.push(...(await runRow(row, settings, machine)));
     // After every row: a run that is cut keeps what it has.
     writeFileSync(json, `[\n${timings.map((timing) => JSON.stringify(timing)).join(',\n')}\n]\n`);
   }

@@ -11,11 +11,12 @@ import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
 import type { PairOps } from './ops/pairs.js';
+import type { RankOps } from './ops/ranks.js';
 import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
 
 /** Everything a backend computes. Arguments come checked and resolved; outputs come allocated. */
-export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, SoftmaxOps {}
+export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, RankOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;

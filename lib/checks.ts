@@ -226,6 +226,17 @@ export function checkSeed(argument: string, seed: unknown): number {
   return checkInteger(argument, seed, 0, 2 ** 32 - 1);
 }
 
+export function checkPath(path: unknown): void {
+  if (typeof path !== 'string' || path === '') throw failure('ERR_TYPE', 'path', 'a file name', describe(path));
+}
+
+export function checkSignal<T extends { readonly signal?: AbortSignal }>(options: T): T {
+  const { signal } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal))
+    throw failure('ERR_TYPE', 'options.signal', 'an AbortSignal', describe(signal));
+  return options;
+}
+
 type Memory = Matrix | Bfloat16Matrix | IndexMatrix | ArrayBufferView | undefined;
 
 /**

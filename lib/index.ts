@@ -12,6 +12,7 @@ export {
   type Gatherable,
   type Reducible,
 } from './collective.js';
+export { CrossBatchMemory, type CrossBatchMemoryContents, type CrossBatchMemoryOptions } from './cross-batch-memory.js';
 export { type DistanceChunk, type DistanceChunksOptions, distanceChunks } from './distance-chunks.js';
 export {
   type DistancesGradient,

@@ -30,9 +30,9 @@ const bytesOf: Readonly<Record<string, number>> = {
   BOOL: 1,
 };
 
-/** A tensor in memory: float32, or bfloat16 as `toBfloat16` makes it. */
+/** A tensor in memory: float32, int32, or bfloat16 as `toBfloat16` makes it. */
 export interface Tensor {
-  readonly data: Float32Array | Uint16Array;
+  readonly data: Float32Array | Int32Array | Uint16Array;
   readonly shape: readonly number[];
 }
 
@@ -50,10 +50,13 @@ export interface Target {
   readonly name: string;
   /** First element, default 0. */
   readonly from?: number;
-  readonly into: Float32Array | Uint16Array;
+  readonly into: Tensor['data'];
 }
 
-export const dtypeOf = (data: Tensor['data']): 'F32' | 'BF16' => (data instanceof Float32Array ? 'F32' : 'BF16');
+export function dtypeOf(data: Tensor['data']): 'F32' | 'I32' | 'BF16' {
+  if (data instanceof Float32Array) return 'F32';
+  return data instanceof Int32Array ? 'I32' : 'BF16';
+}
 
 const viewOf = (data: Tensor['data'], from: number, bytes: number): Uint8Array =>
   new Uint8Array(data.buffer, data.byteOffset + from, bytes);

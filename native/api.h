@@ -102,9 +102,22 @@ struct UpdateCentersOp {
   double alpha;
 };
 
+// ranks: from 1 on, ascending, of rows[from_i … to_i) among the values [n, m] of query i; the least value first, NaN last, ties by row.
+struct RanksOp {
+  float* values;  // overwritten
+  const int32_t* rows;
+  const int32_t* from;
+  const int32_t* to;
+  int32_t* ranks;  // query by query
+  size_t n, m;     // m < 2³¹
+  int64_t own;     // the row that query 0 is, query 1 being the next: not ranked, and among its relevant ones; or −1
+  bool descending;
+};
+
 enum class Filter { kNone, kSame, kDifferent };
 
-struct PackedGallery;  // ops/gallery.h
+struct PackedGallery;
+struct CoarseSide;  // ops/gallery.h
 
 // indices and distances [n, k]: the k best rows of the gallery [m, d] for every row of x [n, d], best first, ties to the lowest
 // index, NaN last. Where a filter or a bound leaves fewer: −1 and NaN.
@@ -113,6 +126,7 @@ struct NearestOp {
   const float* gallery;  // one of these three, the others null
   const uint16_t* half_gallery;  // bfloat16
   const PackedGallery* packed;
+  const CoarseSide* quantized;   // of all rows of the gallery, where it was kept; or null
   const int32_t* labels;         // [n] and [m], with a filter
   const int32_t* gallery_labels;
   int32_t* indices;
@@ -206,6 +220,52 @@ struct Selection {
   const float* beyond;  // of the rows, as in NearestOp, or null
 };
 
+// Rows in 8 bits, q·step + e, for the pass before a search (kernels/coarse.h; the bounds are ops/coarse.cc's).
+struct CoarseRows {
+  float* steps;
+  float* norms;   // NaN where they are too short, too long or no numbers: the bound holds for none of those
+  float* errors;  // ‖e‖ over the norm, and a little more
+  int32_t* sums;  // 128·Σq
+};
+constexpr float kLeastCoarseSquare = 0x1p-60f, kMostCoarseSquare = 0x1p100f;
+constexpr float kCoarseMargin = 1 + 0x1p-10f;
+
+// A panel of quantised rows [⌈d / 4⌉][left_width][4] against a block of quantised columns, panels of [⌈d / 4⌉][tile_cols][4]. A column may be a
+// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale. Rows are the panel's, columns readable up to a whole tile.
+struct CoarseBlock {
+  const uint8_t* left;
+  const uint8_t* right;
+  const float *row_scales, *row_norms, *row_terms;
+  const float *col_scales, *col_errors, *col_terms;
+  const int32_t* col_sums;
+  float limit_scale;
+  size_t steps, first_row, rows, cols;
+  size_t most;  // columns of all rows that may pass before the product is the cheaper way
+};
+
+constexpr size_t kMostPending = 16;
+// Columns of one row that passed and wait.
+struct PendingColumns {
+  size_t count;
+  int32_t columns[kMostPending];
+};
+
+// What decides about them: the rows of the whole gallery, one of the two null, and room for kMostPending that are widened.
+struct CoarseRest {
+  const float* rows;
+  const uint16_t* half_rows;
+  float* wide;
+  PendingColumns* pending;  // one for each row of the block
+};
+
+struct CoarseKernels {
+  // `bytes` [count, 4·⌈d / 4⌉] and kMostPending more, as whole numbers or with 128 added ("shifted").
+  void (*quantize)(const float* rows, size_t count, size_t d, bool shifted, uint8_t* bytes, const CoarseRows& about);
+  // The columns done: all, unless too many passed.
+  size_t (*columns)(const CoarseBlock& block, const CoarseRest& rest, const DistanceBlock& distances, const Selection& to);
+  void (*settle)(const CoarseRest& rest, const DistanceBlock& distances, const Selection& to, size_t row);
+};
+
 constexpr size_t kGradientRows = 32;
 
 // The gradient of at most kGradientRows rows of one side ("own") against all rows of the other.
@@ -275,12 +335,14 @@ struct KernelTable {
   void (*center_rows)(const CenterRows& block);
   void (*center_sum)(const CenterSum& sum);
   void (*multiply_to_nearest)(const PanelProduct& product, const DistanceBlock& block, const Selection& to);
-  // Dots and squares of `count` rows with one; then the selection from dots that are readable up to a whole tile.
-  void (*row_products)(const float* x, const float* rows, size_t count, size_t depth, float* dots, float* squares);
+  // Dots [x_rows, count], `stride` apart, of few rows with `count` others, and the squares of these; then the selection from one row's dots,
+  // readable up to a whole tile.
+  void (*row_products)(const float* x, size_t x_rows, const float* rows, size_t count, size_t depth, float* dots, size_t stride, float* squares);
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
   void (*bound_lists)(const float* within, size_t rows, Metric metric, uint64_t* lists, size_t stride, float* limits);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
+  size_t (*count_before)(const float* values, size_t count, size_t at);
   // bfloat16
   void (*widen)(const uint16_t* halves, size_t count, float* out);
   void (*narrow)(const float* x, size_t count, uint16_t* out);
@@ -296,6 +358,7 @@ struct KernelTable {
   // The block as it is; its transpose.
   void (*store_block)(const BlockStore& store);
   void (*store_transposed)(const BlockStore& store);
+  const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
 };
 
 }  // namespace hypersphere

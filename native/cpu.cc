@@ -39,9 +39,17 @@ Level Detect() {
   if (!HasAll(saved, kYmm) || !__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) || !HasAll(ebx, kAvx2)) return Level::kBaseline;
   return HasAll(saved, kZmm) && HasAll(ebx, kF | kDq | kCd | kBw | kVl) ? Level::kAvx512 : Level::kAvx2;
 }
+
+bool HasByteProducts() {
+  constexpr uint32_t kAvx512Vnni = 1u << 11;  // leaf 7, ecx
+  uint32_t eax, ebx, ecx, edx;
+  return DetectedLevel() == Level::kAvx512 && __get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) && HasAll(ecx, kAvx512Vnni);
+}
 #elif defined(__aarch64__)
+bool HasByteProducts() { return false; }
 Level Detect() { return Level::kNeon; }
 #else
+bool HasByteProducts() { return false; }
 Level Detect() { return Level::kBaseline; }
 #endif
 
@@ -60,6 +68,11 @@ std::atomic<Level>& Current() {
 Level DetectedLevel() {
   static const Level detected = Detect();
   return detected;
+}
+
+bool HasCoarse(const KernelTable& kernels) {
+  static const bool has = HasByteProducts();
+  return has && kernels.coarse != nullptr;
 }
 
 Level CurrentLevel() { return Current().load(std::memory_order_relaxed); }

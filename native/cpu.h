@@ -11,6 +11,9 @@ Level CurrentLevel();
 bool SetLevel(Level level);
 const char* LevelName(Level level);
 
+// Whether these kernels have a coarse pass, and the CPU the instruction for it.
+bool HasCoarse(const KernelTable& kernels);
+
 // Kernels of the current level. An operation asks once and keeps to it.
 const KernelTable& CurrentKernels();
 

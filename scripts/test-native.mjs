@@ -15,6 +15,7 @@ const tests = [
   'matmul_test',
   'distances_test',
   'distances_gradient_test',
+  'coarse_test',
   'nearest_test',
   'pool_test',
   'centers_test',

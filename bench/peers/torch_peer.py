@@ -79,8 +79,28 @@ def combined_margin(b, d, c):
     return head(b, d, c, margin_logits(lambda target: torch.cos(torch.acos(target) + 0.3) - 0.2))
 
 
+def retrieval(n, d, classes):
+    """Blocks of distances, the nearest R by topk, precision among them: R-precision, MAP@R, precision at 1 and recall at 1, 2, 4, 8."""
+    x, y = torch.randn(n, d), torch.arange(n) % classes
+    r = n // classes - 1
+
+    def run():
+        at_r, hit_at = 0.0, torch.zeros(4)
+        for start in range(0, n, 1000):
+            distances = torch.cdist(x[start:start + 1000], x)
+            distances[torch.arange(len(distances)), torch.arange(start, start + len(distances))] = torch.inf
+            hits = (y[distances.topk(r, largest=False).indices] == y[start:start + 1000, None]).float()
+            precision = hits.cumsum(1) / torch.arange(1, r + 1)
+            at_r += (precision * hits).sum().item() / r
+            hit_at += torch.stack([hits[:, :k].amax(1).sum() for k in (1, 2, 4, 8)])
+        return at_r / n, hit_at / n
+
+    return run
+
+
 OPS = {"dot": dot, "euclidean": euclidean, "centerUpdate": center_update, "softmaxCE": softmax_ce, "arcface": arcface,
-       "cosFace": cosface, "combinedMargin": combined_margin}
+       "cosFace": cosface, "combinedMargin": combined_margin,
+       "retrieval": retrieval}
 for key in sys.argv[1:]:
     op, shape = key.split(":")
     if op not in OPS:

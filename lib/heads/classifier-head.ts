@@ -1,7 +1,17 @@
 // The declarations name Symbol.dispose, which the default library of many consumers lacks.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { checkInteger, checkMatrix, checkMatrixOf, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
-import { describe, failure } from '../errors.js';
+import {
+  checkInteger,
+  checkMatrix,
+  checkMatrixOf,
+  checkMemory,
+  checkOptions,
+  checkOut,
+  checkPath,
+  checkSignal,
+  type Labels,
+} from '../checks.js';
+import { failure } from '../errors.js';
 import { outputOf, zeros } from '../fresh.js';
 import type { Margin } from '../margins/types.js';
 import type { Bfloat16Matrix, IndexMatrix, Matrix } from '../matrix.js';
@@ -318,15 +328,4 @@ export class ClassifierHead {
 /** The caller's matrix, of the right shape, or a fresh one. */
 function given(name: string, matrix: Matrix | undefined, rows: number, cols: number): Matrix {
   return matrix === undefined ? zeros(rows, cols) : checkMatrixOf(`options.out.${name}`, matrix, rows, cols);
-}
-
-function checkPath(path: unknown): void {
-  if (typeof path !== 'string' || path === '') throw failure('ERR_TYPE', 'path', 'a file name', describe(path));
-}
-
-function checkSignal<T extends { readonly signal?: AbortSignal }>(options: T): T {
-  const { signal } = options;
-  if (signal !== undefined && !(signal instanceof AbortSignal))
-    throw failure('ERR_TYPE', 'options.signal', 'an AbortSignal', describe(signal));
-  return options;
 }

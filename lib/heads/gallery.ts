@@ -18,8 +18,8 @@ export interface GalleryOptions {
 export const prepareSearch: unique symbol = Symbol.for('hypersphere.prepareSearch') as never;
 
 /**
- * Rows that are searched many times. They are copied, natively in the form the search reads, with their norms: 4 bytes an element,
- * 2 for bfloat16 rows, outside the JavaScript heap. Results have the bits of `nearest`. A gallery stays with the backend and the ISA
+ * Rows that are searched many times. They are copied, natively in the form the search reads, outside the JavaScript heap: 4 bytes an
+ * element, 2 for bfloat16 rows, and one more for 8-bit copies where the CPU's search uses them. Results have the bits of `nearest`. A gallery stays with the backend and the ISA
  * level it was made on. `dispose()` (or `using`) gives the memory back at once, or when the searches that `hypersphere/promises` has
  * under way have ended; else it goes with the object.
  */

@@ -12,6 +12,7 @@ import {
   checkOut,
   type Labels,
 } from '../checks.js';
+import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
@@ -82,6 +83,8 @@ export interface BatchContrastiveLossOptions {
   readonly negMargin?: number;
   /** Of the positive and of the negative terms, each; default `meanPositive`. */
   readonly reduction?: TermReduction;
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  readonly memory?: CrossBatchMemory;
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };
 }
@@ -93,7 +96,7 @@ export interface BatchLossResult {
 }
 
 /**
- * Contrastive loss over all ordered pairs of a batch: R[d − posMargin]₊ over positives plus R[negMargin − d]₊ over negatives.
+ * Contrastive loss over all ordered pairs of a batch, and of its rows with those of `memory`: R[d − posMargin]₊ over positives plus R[negMargin − d]₊ over negatives.
  * Equals pytorch-metric-learning's `ContrastiveLoss` (not squared). A batch without pairs has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
@@ -107,11 +110,12 @@ export function batchContrastiveLoss(
   options: BatchContrastiveLossOptions = {},
 ): OptionalGradients<BatchLossResult> {
   x = checkMatrix('x', x);
-  options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'gradients', 'out']);
+  options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'memory', 'gradients', 'out']);
   const out = checkOut(options.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
   const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
   const similar = distance === 'cosineSimilarity';
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
@@ -120,6 +124,18 @@ export function batchContrastiveLoss(
   const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
   const checked = checkLabels('labels', labels, n);
   checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const op = { x: x.data, labels: checked, n, d, distance, normalize, posMargin, negMargin, reduction, gradX: gradEmbeddings?.data };
+  const op = {
+    x: x.data,
+    labels: checked,
+    n,
+    d,
+    memory,
+    distance,
+    normalize,
+    posMargin,
+    negMargin,
+    reduction,
+    gradX: gradEmbeddings?.data,
+  };
   return { loss: backend().batchContrastiveLoss(op), ...present({ gradEmbeddings }) };
 }

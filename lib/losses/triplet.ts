@@ -12,6 +12,7 @@ import {
   checkSeed,
   type Labels,
 } from '../checks.js';
+import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import { failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
@@ -127,6 +128,8 @@ export interface BatchTripletLossOptions {
   readonly soft?: boolean;
   /** Seeds `faceNetSemiHard`'s choice, default 0. */
   readonly seed?: number;
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  readonly memory?: CrossBatchMemory;
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };
 }
@@ -159,11 +162,24 @@ export function batchTripletLoss(
   options: BatchTripletLossOptions = {},
 ): OptionalGradients<BatchTripletLossResult> {
   x = checkMatrix('x', x);
-  options = checkOptions(options, ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed', 'gradients', 'out']);
+  options = checkOptions(options, [
+    'mining',
+    'distance',
+    'normalize',
+    'margin',
+    'reduction',
+    'swap',
+    'soft',
+    'seed',
+    'memory',
+    'gradients',
+    'out',
+  ]);
   const out = checkOut(options.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
   const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
   const mining = checkChoice('options.mining', options.mining ?? 'batchHard', tripletStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
@@ -179,6 +195,7 @@ export function batchTripletLoss(
     labels: checked,
     n,
     d,
+    memory,
     mining,
     distance,
     normalize,

@@ -41,8 +41,8 @@ export function roc(scores: Float32Array, labels: Labels, options: RocOptions = 
   const { thresholds, accepted, genuine } = sweep(scores, flags);
   const positives = genuine[genuine.length - 1] as number;
   const negatives = scores.length - positives;
-  const tpr = Float64Array.from(genuine, (hits) => hits / Math.max(positives, 1));
-  const fpr = Float64Array.from(genuine, (hits, t) => ((accepted[t] as number) - hits) / Math.max(negatives, 1));
+  const tpr = genuine.map((hits) => hits / Math.max(positives, 1));
+  const fpr = genuine.map((hits, t) => ((accepted[t] as number) - hits) / Math.max(negatives, 1));
   let [auc, eer, best] = [0, Number.NaN, 0];
   for (let t = 0; t < tpr.length; t++) {
     const right = (genuine[t] as number) + negatives - ((accepted[t] as number) - (genuine[t] as number));
@@ -59,20 +59,27 @@ export function roc(scores: Float32Array, labels: Labels, options: RocOptions = 
   return { thresholds, fpr, tpr, auc, tarAtFar, eer: Number.isNaN(eer) ? 0 : eer, bestAccuracy: best };
 }
 
-/** Counts accepted and genuine-accepted after each distinct score, from none accepted. */
+/** Counts accepted and genuine-accepted after each distinct score, from none accepted: both kinds sorted by themselves, then merged. */
 function sweep(scores: Float32Array, flags: Int32Array) {
-  const order = Uint32Array.from(scores, (_, i) => i).sort((a, b) => (scores[b] as number) - (scores[a] as number));
-  const thresholds: number[] = [];
-  const [accepted, genuine] = [[0], [0]];
-  let hits = 0;
-  order.forEach((row, i) => {
-    hits += flags[row] as number;
-    const score = scores[row] as number;
-    const next = order[i + 1];
-    if (next !== undefined && scores[next] === score) return;
-    thresholds.push(score);
-    accepted.push(i + 1);
-    genuine.push(hits);
-  });
-  return { thresholds: Float64Array.from(thresholds), accepted, genuine };
+  const [genuineScores, impostorScores] = [1, 0].map((kind) => scores.filter((_, i) => flags[i] === kind).sort()) as [
+    Float32Array,
+    Float32Array,
+  ];
+  const [thresholds, accepted, genuine] = [0, 1, 1].map((first) => new Float64Array(scores.length + first)) as [
+    Float64Array,
+    Float64Array,
+    Float64Array,
+  ];
+  let [hits, errors, points] = [0, 0, 0];
+  const best = (sorted: Float32Array, taken: number): number =>
+    taken < sorted.length ? (sorted[sorted.length - 1 - taken] as number) : -Infinity;
+  while (hits + errors < scores.length) {
+    const score = Math.max(best(genuineScores, hits), best(impostorScores, errors));
+    while (hits < genuineScores.length && best(genuineScores, hits) === score) hits++;
+    while (errors < impostorScores.length && best(impostorScores, errors) === score) errors++;
+    thresholds[points++] = score;
+    accepted[points] = hits + errors;
+    genuine[points] = hits;
+  }
+  return { thresholds: thresholds.slice(0, points), accepted: accepted.subarray(0, points + 1), genuine: genuine.subarray(0, points + 1) };
 }

@@ -92,11 +92,23 @@ function foldTables(x1: Matrix, x2: Matrix, flags: Int32Array, folds: number, st
       for (let k = i * d; k < i * d + d; k++) squared += ((x1.data[k] as number) - (x2.data[k] as number)) ** 2;
       positives += flags[i] as number;
       const table = flags[i] === 1 ? truePositives : falsePositives;
-      for (let t = 0; t < count; t++) if (squared < t * step) table[t] = (table[t] as number) + 1;
+      const first = firstAbove(squared, step, count);
+      if (first < count) table[first] = (table[first] as number) + 1;
     }
+    for (const table of [truePositives, falsePositives])
+      for (let t = 1; t < count; t++) table[t] = (table[t] as number) + (table[t - 1] as number);
     const right = truePositives.map((hits, t) => hits + (size - positives) - (falsePositives[t] as number));
     tables.push({ size, positives, right, truePositives, falsePositives });
     start += size;
   }
   return tables;
+}
+
+/** The first of the `count` thresholds t·step that accepts this distance; `count` without any. The quotient may be off by one. */
+function firstAbove(squared: number, step: number, count: number): number {
+  if (!(squared < (count - 1) * step)) return count;
+  let t = Math.floor(squared / step);
+  while (!(squared < t * step)) t++;
+  while (squared < (t - 1) * step) t--;
+  return t;
 }

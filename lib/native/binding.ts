@@ -17,6 +17,7 @@ import {
   type SearchOp,
 } from '../ops/distances.js';
 import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
+import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
@@ -88,6 +89,19 @@ type SearchArguments = [
   distances: Float32Array,
 ];
 
+type RanksArguments = [
+  values: Float32Array,
+  n: number,
+  m: number,
+  descending: boolean,
+  rows: Int32Array,
+  from: Int32Array,
+  to: Int32Array,
+  own: number,
+  ranks: Int32Array,
+  total: number,
+];
+
 /** Packed rows that the addon keeps. */
 interface NativeGallery {
   search(...args: SearchArguments): void;
@@ -143,6 +157,7 @@ export interface Addon {
     labelled: boolean,
   ): NativeGallery;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
 }
@@ -156,6 +171,7 @@ export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
   Pick<PairOps, 'batchTripletLoss'> &
+  RankOps &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
@@ -271,6 +287,9 @@ export function nativeOps(addon: Addon): NativeOps {
     }),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
+    relevantRanks: translated(({ values, n, m, descending, rows, from, to, own, ranks }: RanksOp) =>
+      addon.relevantRanks(values, n, m, descending, rows, from, to, own, ranks, ranks.length),
+    ),
     toBfloat16: translated(({ x, out }) => addon.toBfloat16(x, x.length, out)),
     fromBfloat16: translated(({ x, out }) => addon.fromBfloat16(x, x.length, out)),
   };

@@ -29,9 +29,9 @@ export type BatchTripletArguments = [
   gradX: Float32Array | undefined,
 ];
 
-/** Whether the addon has this form; `swap`, `snr` and the random choice of `faceNetSemiHard` are the reference's. */
-export function hasBatchTriplet({ swap, distance, mining }: BatchTripletOp): boolean {
-  return !swap && pairMetrics.includes(distance) && minings.includes(mining);
+/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard` and a memory are the reference's. */
+export function hasBatchTriplet({ swap, distance, mining, memory }: BatchTripletOp): boolean {
+  return !swap && !memory?.m && pairMetrics.includes(distance) && minings.includes(mining);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {

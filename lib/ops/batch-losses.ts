@@ -7,6 +7,11 @@ export interface LabelledBatchOp {
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /**
+   * Rows [m, d] of earlier batches, constants that each row of `x` is compared with besides the others: anchors are the rows of `x` alone.
+   * Absent or of no rows: the plain loss.
+   */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
 }
@@ -111,7 +116,7 @@ export interface TcmOp extends LabelledBatchOp {
 }
 
 /** One proxy a class, [classes, d]; labels lie in [0, classes). */
-interface ProxyOp extends LabelledBatchOp {
+interface ProxyOp extends Omit<LabelledBatchOp, 'memory'> {
   readonly proxies: Values;
   readonly classes: number;
   readonly gradProxies?: Values | undefined;

@@ -50,6 +50,8 @@ export interface BatchContrastiveOp {
   readonly labels: Int32Array;
   readonly n: number;
   readonly d: number;
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
@@ -106,6 +108,8 @@ export interface MinePairsOp {
 }
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
+  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;

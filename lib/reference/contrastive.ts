@@ -1,6 +1,6 @@
 // Contrastive loss on given pairs, and over all pairs of a batch.
 import type { BatchContrastiveOp, ContrastiveOp } from '../ops/pairs.js';
-import { batchOf } from './pair-distances.js';
+import { type Batch, batchOf } from './pair-distances.js';
 
 /** ½[y d² + (1 − y)(m − d)₊²]. At d = 0 the direction is undefined and the gradient 0. */
 export function contrastiveLoss({ x1, x2, same, n, d, margin, reduction, perExample, gradX1, gradX2 }: ContrastiveOp): number {
@@ -27,10 +27,11 @@ export function contrastiveLoss({ x1, x2, same, n, d, margin, reduction, perExam
   return scale * total;
 }
 
-/** R over positive ordered pairs of [d − posMargin]₊ plus R over negative ones of [negMargin − d]₊; mirrored for similarities. */
+/** R over positive ordered pairs of an anchor and another column of [d − posMargin]₊ plus R over negative ones of [negMargin − d]₊; mirrored for similarities. */
 export function batchContrastiveLoss(op: BatchContrastiveOp): number {
-  const { labels, n, distance, posMargin, negMargin, reduction, gradX } = op;
+  const { distance, posMargin, negMargin, reduction, gradX } = op;
   const batch = batchOf(op);
+  const { labels } = batch;
   // With apart = −s both terms read alike: [apart − posAt]₊ and [negAt − apart]₊.
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const excess = (i: number, j: number): number => {
@@ -40,7 +41,7 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   const groups = { positive: { sum: 0, active: 0, count: 0 }, negative: { sum: 0, active: 0, count: 0 } };
   const groupOf = (i: number, j: number) => (labels[i] === labels[j] ? groups.positive : groups.negative);
   let undefinedTerms = false;
-  eachPair(n, (i, j) => {
+  eachPair(batch, (i, j) => {
     const group = groupOf(i, j);
     const term = excess(i, j);
     undefinedTerms ||= Number.isNaN(term);
@@ -56,7 +57,7 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   const scaleOf = ({ active, count }: { active: number; count: number }): number =>
     reduction === 'sum' ? 1 : 1 / Math.max(reduction === 'mean' ? count : active, 1);
   if (gradX) {
-    eachPair(n, (i, j) => {
+    eachPair(batch, (i, j) => {
       if (excess(i, j) > 0) batch.addGradient((labels[i] === labels[j] ? 1 : -1) * scaleOf(groupOf(i, j)), i, j);
     });
     batch.writeGradient(gradX);
@@ -64,6 +65,6 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   return groups.positive.sum * scaleOf(groups.positive) + groups.negative.sum * scaleOf(groups.negative);
 }
 
-function eachPair(n: number, visit: (i: number, j: number) => void): void {
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (i !== j) visit(i, j);
+function eachPair({ n, columns }: Batch, visit: (i: number, j: number) => void): void {
+  for (let i = 0; i < n; i++) for (let j = 0; j < columns; j++) if (i !== j) visit(i, j);
 }

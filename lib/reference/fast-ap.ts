@@ -1,6 +1,6 @@
 // FastAP: average precision from soft histograms of one row's distances, one of its positives and one of its negatives.
 import type { FastApOp } from '../ops/batch-losses.js';
-import { anchorShare, positivesOf, rowsOf } from './row-sweep.js';
+import { anchorShare, rowsOf } from './row-sweep.js';
 import { softBins } from './soft-histogram.js';
 
 interface Histogram {
@@ -9,10 +9,10 @@ interface Histogram {
 }
 
 export function fastApLoss(op: FastApOp): number {
-  const { labels, n, numBins, perExample } = op;
+  const { numBins, perExample } = op;
   const rows = rowsOf(op, 'squaredEuclidean');
-  const positives = positivesOf(labels);
-  const share = anchorShare(positives);
+  const { columns, labels, positives } = rows;
+  const share = anchorShare(rows);
   // Squared distances of unit rows lie in [0, 4].
   const bins = softBins(0, 4, numBins);
   const histogram = (): Histogram => ({ counts: new Float64Array(numBins + 1), derivatives: new Float64Array(numBins + 1) });
@@ -25,11 +25,11 @@ export function fastApLoss(op: FastApOp): number {
     own.counts.fill(0);
     others.counts.fill(0);
     const kindOf = (j: number): Histogram => (labels[j] === labels[i] ? own : others);
-    for (let j = 0; j < n; j++) if (j !== i) bins.add(kindOf(j).counts, squared[j] as number);
+    for (let j = 0; j < columns; j++) if (j !== i) bins.add(kindOf(j).counts, squared[j] as number);
     const missed = imprecision(own, others, count);
     perExample[i] = missed;
     loss += share * missed;
-    for (let j = 0; j < n; j++) if (j !== i) derivatives[j] = share * bins.slope(kindOf(j).derivatives, squared[j] as number);
+    for (let j = 0; j < columns; j++) if (j !== i) derivatives[j] = share * bins.slope(kindOf(j).derivatives, squared[j] as number);
   });
   return rows.finish(loss);
 }

@@ -1,23 +1,25 @@
 // Histogram loss: the probability that a negative pair is at least as similar as a positive one, from soft histograms of both. Two sweeps.
 import type { HistogramOp } from '../ops/batch-losses.js';
-import { positivesOf, rowsOf } from './row-sweep.js';
+import { rowsOf } from './row-sweep.js';
 import { softBins } from './soft-histogram.js';
 
 export function histogramLoss(op: HistogramOp): number {
-  const { labels, n, numBins } = op;
+  const { n, numBins } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
-  const positives = positivesOf(labels);
+  const { columns, labels, positives } = rows;
+  // Rows of the memory are no anchors: a negative pair with one of them needs a positive of the batch's row.
+  const anchored = (j: number): number => (j < n ? (positives[j] as number) : 0);
   const bins = softBins(-1, 1, numBins);
   const kinds = {
     positive: { counts: new Float64Array(numBins + 1), derivatives: new Float64Array(numBins + 1), pairs: 0 },
     negative: { counts: new Float64Array(numBins + 1), derivatives: new Float64Array(numBins + 1), pairs: 0 },
   };
-  /** Calls `visit` with every pair i < j that is part of a triplet: a positive pair with a negative to it, or a negative one with a positive. */
+  /** Calls `visit` with every pair i < j, i of the batch, that is part of a triplet: a positive pair with a negative to it, or a negative one with a positive. */
   const eachPair = (visit: (kind: typeof kinds.positive, similarity: number, j: number, derivatives: Float64Array) => void): void => {
     rows.sweep((i, s, derivatives) => {
-      for (let j = i + 1; j < n; j++) {
+      for (let j = i + 1; j < columns; j++) {
         const own = labels[j] === labels[i];
-        const inTriplet = own ? (positives[i] as number) < n - 1 : (positives[i] as number) + (positives[j] as number) > 0;
+        const inTriplet = own ? anchored(i) < columns - 1 : anchored(i) + anchored(j) > 0;
         if (inTriplet) visit(own ? kinds.positive : kinds.negative, s[j] as number, j, derivatives);
       }
     });

@@ -26,6 +26,7 @@ import { pnpLoss } from './pnp.js';
 import { proxyAnchorLoss } from './proxy-anchor.js';
 import { proxyNcaLoss } from './proxy-nca.js';
 import { rankedListLoss } from './ranked-list.js';
+import { relevantRanks } from './ranks.js';
 import { softmax, softmaxCrossEntropy, softmaxGradient } from './softmax.js';
 import { supConLoss } from './supcon.js';
 import { tcmLoss } from './tcm.js';
@@ -41,6 +42,7 @@ export const reference: Backend = {
   distancesGradient,
   nearest,
   packGallery,
+  relevantRanks,
   toBfloat16,
   fromBfloat16,
   contrastiveLoss,

@@ -1,11 +1,12 @@
 // Intra-pair variance: how far pairs lie on the wrong side of their kind's mean similarity. Three sweeps: means, values, gradient.
 import type { IntraPairVarianceOp } from '../ops/batch-losses.js';
-import { countPairs, positivesOf, rowsOf } from './row-sweep.js';
+import { countPairs, rowsOf } from './row-sweep.js';
 
 export function intraPairVarianceLoss(op: IntraPairVarianceOp): number {
-  const { labels, n, posEps, negEps, gradX } = op;
+  const { posEps, negEps, gradX } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
-  const pairs = countPairs(positivesOf(labels));
+  const { columns, labels } = rows;
+  const pairs = countPairs(rows);
   // Both kinds alike: u = [side·(bound·mean − s)]₊, mean of u².
   const kinds = {
     positive: { share: 1 / Math.max(pairs.positive, 1), side: 1, bound: 1 - posEps, mean: 0, first: 0, second: 0 },
@@ -13,7 +14,7 @@ export function intraPairVarianceLoss(op: IntraPairVarianceOp): number {
   };
   const eachPair = (visit: (kind: typeof kinds.positive, similarity: number, j: number, derivatives: Float64Array) => void): void => {
     rows.sweep((i, s, derivatives) => {
-      for (let j = 0; j < n; j++) {
+      for (let j = 0; j < columns; j++) {
         if (j !== i) visit(labels[j] === labels[i] ? kinds.positive : kinds.negative, s[j] as number, j, derivatives);
       }
     });

@@ -1,7 +1,7 @@
 // Lifted structure, in the form of its paper and in the generalised one.
 import type { LiftedStructureOp } from '../ops/batch-losses.js';
 import { logAddExp, logSumExp, sigmoid } from './log-sum.js';
-import { countPairs, positivesOf, rowsOf, sidesOf } from './row-sweep.js';
+import { countPairs, rowsOf, sidesOf } from './row-sweep.js';
 
 export function liftedStructureLoss(op: LiftedStructureOp): number {
   return op.generalized ? generalized(op) : ofPairs(op);
@@ -12,18 +12,20 @@ export function liftedStructureLoss(op: LiftedStructureOp): number {
  * want of each is added up before it is shared among its negatives, so that the pairs cost no walk over negatives of their own.
  */
 function ofPairs(op: LiftedStructureOp): number {
-  const { labels, n, negMargin, posMargin, normalize, gradX } = op;
+  const { negMargin, posMargin, normalize, gradX } = op;
   const rows = rowsOf(op, 'euclidean', normalize);
-  const share = 1 / Math.max(countPairs(positivesOf(labels)).positive, 1);
-  const [sums, wanted] = [new Float64Array(n), new Float64Array(n)];
+  const { columns } = rows;
+  const share = 1 / Math.max(countPairs(rows).positive, 1);
+  // A row of the memory is no anchor: it brings no negatives of its own to its pairs.
+  const [sums, wanted] = [new Float64Array(columns).fill(-Infinity), new Float64Array(columns)];
   rows.sweep((i, d) => {
-    for (let j = 0; j < n; j++) d[j] = negMargin - (d[j] as number);
-    sums[i] = logSumExp(d, sidesOf(labels, i).negative);
+    for (let j = 0; j < columns; j++) d[j] = negMargin - (d[j] as number);
+    sums[i] = logSumExp(d, sidesOf(rows, i).negative);
   });
   let loss = 0;
   rows.sweep((i, d, derivatives) => {
-    const { positive } = sidesOf(labels, i);
-    for (let j = 0; j < n; j++) {
+    const { positive } = sidesOf(rows, i);
+    for (let j = 0; j < columns; j++) {
       if (!positive(j)) continue;
       const [fromI, fromJ] = [sums[i] as number, sums[j] as number];
       const excess = Math.max(0, logAddExp(fromI, fromJ) + (d[j] as number) - posMargin);
@@ -38,8 +40,8 @@ function ofPairs(op: LiftedStructureOp): number {
   if (gradX) {
     rows.sweep((i, d, derivatives) => {
       if (wanted[i] === 0) return;
-      const { negative } = sidesOf(labels, i);
-      for (let j = 0; j < n; j++) {
+      const { negative } = sidesOf(rows, i);
+      for (let j = 0; j < columns; j++) {
         if (negative(j)) derivatives[j] = -(wanted[i] as number) * Math.exp(negMargin - (d[j] as number) - (sums[i] as number));
       }
     });
@@ -49,21 +51,21 @@ function ofPairs(op: LiftedStructureOp): number {
 
 /** [lse_P(d − pos) + lse_N(m − d)]₊ of each row, an empty sum's logarithm taken as 0. */
 function generalized(op: LiftedStructureOp): number {
-  const { labels, n, negMargin, posMargin, normalize } = op;
+  const { n, negMargin, posMargin, normalize } = op;
   const rows = rowsOf(op, 'euclidean', normalize);
-  const positives = positivesOf(labels);
+  const { columns, positives } = rows;
   const share = 1 / Math.max(n, 1);
   let loss = 0;
   rows.sweep((i, z, derivatives) => {
-    const { positive, negative } = sidesOf(labels, i);
-    for (let j = 0; j < n; j++) z[j] = positive(j) ? (z[j] as number) - posMargin : negMargin - (z[j] as number);
+    const { positive, negative } = sidesOf(rows, i);
+    for (let j = 0; j < columns; j++) z[j] = positive(j) ? (z[j] as number) - posMargin : negMargin - (z[j] as number);
     const count = positives[i] as number;
     const own = count > 0 ? logSumExp(z, positive) : 0;
-    const others = count < n - 1 ? logSumExp(z, negative) : 0;
+    const others = count < columns - 1 ? logSumExp(z, negative) : 0;
     const value = Math.max(0, own + others);
     loss += share * value;
     if (value === 0) return;
-    for (let j = 0; j < n; j++) {
+    for (let j = 0; j < columns; j++) {
       if (positive(j)) derivatives[j] = share * Math.exp((z[j] as number) - own);
       else if (j !== i) derivatives[j] = -share * Math.exp((z[j] as number) - others);
     }

@@ -1,12 +1,12 @@
 // Margin loss over all triplets without visiting them: a pair's term occurs once for every row that completes its triplet. Two sweeps, as
 // the divisor is the number of active terms.
 import type { MarginLossOp } from '../ops/batch-losses.js';
-import { positivesOf, rowsOf } from './row-sweep.js';
+import { rowsOf } from './row-sweep.js';
 
 export function marginLoss(op: MarginLossOp): number {
-  const { labels, n, margin, nu, normalize, beta, gradX, gradBeta } = op;
+  const { margin, nu, normalize, beta, gradX, gradBeta } = op;
   const rows = rowsOf(op, 'euclidean', normalize);
-  const positives = positivesOf(labels);
+  const { columns, labels, positives } = rows;
   const slotOf = (i: number): number => (beta.length === 1 ? 0 : (labels[i] as number));
   /** Calls `visit` with the active terms: [d − β + margin]₊ of positive pairs, [β − d + margin]₊ of negative ones; NaN counts as active. */
   const eachActive = (
@@ -14,9 +14,9 @@ export function marginLoss(op: MarginLossOp): number {
   ): void => {
     rows.sweep((i, d, derivatives) => {
       const own = positives[i] as number;
-      const others = n - 1 - own;
+      const others = columns - 1 - own;
       const boundary = beta[slotOf(i)] as number;
-      for (let j = 0; j < n; j++) {
+      for (let j = 0; j < columns; j++) {
         if (j === i) continue;
         const sign = labels[j] === labels[i] ? 1 : -1;
         const times = sign === 1 ? others : own;
@@ -31,7 +31,7 @@ export function marginLoss(op: MarginLossOp): number {
     active += times;
   });
   const share = 1 / Math.max(active, 1);
-  const anyTriplet = positives.some((own) => own > 0 && own < n - 1);
+  const anyTriplet = positives.some((own) => own > 0 && own < columns - 1);
   const loss = share * sum + (anyTriplet && nu > 0 ? nu * (beta[0] as number) : 0);
   const sums = new Float64Array(beta.length);
   if (anyTriplet && nu > 0) sums[0] = nu;

@@ -6,9 +6,11 @@ import { createRandom } from '../random.js';
 import { apartMatrix, batchOf } from './pair-distances.js';
 
 export interface Mined {
+  /** Anchors: the first of the columns. */
   readonly n: number;
+  readonly columns: number;
   readonly labels: Int32Array;
-  /** [n, n] distances, or negated similarities. */
+  /** [n, columns] distances, or negated similarities. */
   readonly apart: Float64Array;
   readonly margin: number;
   readonly seed: number;
@@ -33,8 +35,8 @@ const bands: Record<'all' | 'violating' | 'semiHard' | 'hard' | 'easy', (gap: nu
   easy: (gap, margin) => gap > margin,
 };
 
-function eachPositivePair({ n, labels }: Mined, visit: (a: number, p: number) => void): void {
-  for (let a = 0; a < n; a++) for (let p = 0; p < n; p++) if (p !== a && labels[p] === labels[a]) visit(a, p);
+function eachPositivePair({ n, columns, labels }: Mined, visit: (a: number, p: number) => void): void {
+  for (let a = 0; a < n; a++) for (let p = 0; p < columns; p++) if (p !== a && labels[p] === labels[a]) visit(a, p);
 }
 
 /** One negative for every ordered positive pair, or none where `choose` says −1. */
@@ -46,22 +48,23 @@ function perPair(mined: Mined, visit: Visit, choose: (a: number, p: number) => n
 }
 
 function band(mined: Mined, visit: Visit, inside: (gap: number, margin: number) => boolean): void {
-  const { n, labels, apart, margin } = mined;
+  const { columns, labels, apart, margin } = mined;
   eachPositivePair(mined, (a, p) => {
-    for (let k = 0; k < n; k++) {
-      if (labels[k] !== labels[a] && inside((apart[a * n + k] as number) - (apart[a * n + p] as number), margin)) visit(a, p, k);
+    for (let k = 0; k < columns; k++) {
+      if (labels[k] !== labels[a] && inside((apart[a * columns + k] as number) - (apart[a * columns + p] as number), margin))
+        visit(a, p, k);
     }
   });
 }
 
 /** Index of the extreme distance from `a` among the rows of its own class or of the others; ties to the lowest; −1 without any. */
-function extreme({ n, labels, apart }: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
+function extreme({ columns, labels, apart }: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
   let best = -1;
-  for (let k = 0; k < n; k++) {
+  for (let k = 0; k < columns; k++) {
     if (k === a || (labels[k] === labels[a]) !== ownClass) continue;
-    const value = apart[a * n + k] as number;
+    const value = apart[a * columns + k] as number;
     if (!(value > beyond)) continue;
-    const record = apart[a * n + best] as number;
+    const record = apart[a * columns + best] as number;
     if (best < 0 || (farthest ? value > record : value < record)) best = k;
   }
   return best;
@@ -76,26 +79,26 @@ function batchHard(mined: Mined, visit: Visit): void {
 }
 
 function closestBeyond(mined: Mined, a: number, p: number): number {
-  const beyond = extreme(mined, a, false, false, mined.apart[a * mined.n + p] as number);
+  const beyond = extreme(mined, a, false, false, mined.apart[a * mined.columns + p] as number);
   return beyond >= 0 ? beyond : extreme(mined, a, false, true);
 }
 
 function hardestViolating(mined: Mined, a: number, p: number): number {
   if (a > p) return -1;
-  const { n, apart, margin } = mined;
+  const { columns, apart, margin } = mined;
   const negative = extreme(mined, a, false, false);
   if (negative < 0) return -1;
-  return (apart[a * n + p] as number) - (apart[a * n + negative] as number) + margin > 0 ? negative : -1;
+  return (apart[a * columns + p] as number) - (apart[a * columns + negative] as number) + margin > 0 ? negative : -1;
 }
 
 /** Schroff et al. 2015: for every positive pair one negative drawn among those inside d_ap < d_an < d_ap + margin. */
 function faceNet(mined: Mined, visit: Visit): void {
-  const { n, labels, apart, margin, seed } = mined;
+  const { columns, labels, apart, margin, seed } = mined;
   const random = createRandom(seed);
   perPair(mined, visit, (a, p) => {
     const inside: number[] = [];
-    for (let k = 0; k < n; k++) {
-      const gap = (apart[a * n + k] as number) - (apart[a * n + p] as number);
+    for (let k = 0; k < columns; k++) {
+      const gap = (apart[a * columns + k] as number) - (apart[a * columns + p] as number);
       if (labels[k] !== labels[a] && gap > 0 && gap < margin) inside.push(k);
     }
     return inside.length > 0 ? (inside[random.integer(inside.length)] as number) : -1;
@@ -103,7 +106,7 @@ function faceNet(mined: Mined, visit: Visit): void {
 }
 
 export function mineTriplets(op: MineTripletsOp): Int32Array {
-  const mined: Mined = { ...op, apart: apartMatrix(batchOf(op)) };
+  const mined: Mined = { ...op, columns: op.n, apart: apartMatrix(batchOf(op)) };
   let count = 0;
   eachTriplet(op.strategy, mined, () => count++);
   if (count > op.maxTriplets) {
@@ -126,7 +129,7 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
 
 export function minePairs(op: MinePairsOp): { positivePairs: Int32Array; negativePairs: Int32Array } {
   const { n, labels, strategy, distance, epsilon } = op;
-  const batch = { ...op, apart: apartMatrix(batchOf(op)), margin: 0, seed: 0 };
+  const batch = { ...op, columns: n, apart: apartMatrix(batchOf(op)), margin: 0, seed: 0 };
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const [positive, negative]: [number[], number[]] = [[], []];
   for (let i = 0; i < n; i++) {

@@ -2,19 +2,20 @@
 // its positives: log(e^p / (e^p + Σe^n)) = −softplus(log Σe^n − p).
 import type { NtXentOp } from '../ops/batch-losses.js';
 import { logSumExp, sigmoid, softplus } from './log-sum.js';
-import { countPairs, positivesOf, rowsOf, sidesOf } from './row-sweep.js';
+import { countPairs, rowsOf, sidesOf } from './row-sweep.js';
 
 export function ntXentLoss(op: NtXentOp): number {
-  const { labels, n, temperature } = op;
+  const { temperature } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
-  const share = 1 / Math.max(countPairs(positivesOf(labels)).positive, 1);
+  const { columns } = rows;
+  const share = 1 / Math.max(countPairs(rows).positive, 1);
   let loss = 0;
   rows.sweep((i, z, derivatives) => {
-    const { positive, negative } = sidesOf(labels, i);
-    for (let j = 0; j < n; j++) z[j] = (z[j] as number) / temperature;
+    const { positive, negative } = sidesOf(rows, i);
+    for (let j = 0; j < columns; j++) z[j] = (z[j] as number) / temperature;
     const others = logSumExp(z, negative);
     let push = 0;
-    for (let j = 0; j < n; j++) {
+    for (let j = 0; j < columns; j++) {
       if (!positive(j)) continue;
       const excess = others - (z[j] as number);
       loss += share * softplus(excess);
@@ -23,7 +24,7 @@ export function ntXentLoss(op: NtXentOp): number {
       push += pull;
     }
     if (push === 0) return;
-    for (let j = 0; j < n; j++) if (negative(j)) derivatives[j] = push * Math.exp((z[j] as number) - others);
+    for (let j = 0; j < columns; j++) if (negative(j)) derivatives[j] = push * Math.exp((z[j] as number) - others);
   });
   return rows.finish(loss);
 }

@@ -6,13 +6,17 @@ import { gradientOf, measureOf } from './distances.js';
 import { comparedRows } from './rows.js';
 
 export interface Batch {
+  /** Anchors: the rows of the batch. */
   readonly n: number;
+  /** What they are compared with: the rows of the batch, then those of the memory. */
+  readonly columns: number;
+  /** Of all columns. */
   readonly labels: Int32Array;
   /** d(i, j), or −s(i, j) for a similarity: always small for likeness, so that miners need one rule. */
   readonly apart: (i: number, j: number) => number;
   /** Adds g·∂apart(i, j)/∂rows to the running gradient. */
   readonly addGradient: (g: number, i: number, j: number) => void;
-  /** Writes the gathered gradient with respect to the rows as given. */
+  /** Writes the gathered gradient with respect to the rows as given; rows of the memory are constants, and theirs is left out. */
   readonly writeGradient: (gradX: Values) => void;
 }
 
@@ -23,30 +27,46 @@ export interface BatchInput {
   readonly d: number;
   readonly distance: PairDistance;
   readonly normalize: boolean;
+  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
 }
 
-export function batchOf({ x, labels, n, d, distance, normalize }: BatchInput): Batch {
+/** The batch's rows and labels, with those of the memory behind them. */
+function columnsOf({ x, labels, n, d, memory }: BatchInput): Pick<BatchInput, 'x' | 'labels'> & { readonly columns: number } {
+  if (!memory || memory.m === 0) return { x, labels, columns: n };
+  const columns = n + memory.m;
+  const all = new Float64Array(columns * d);
+  all.set(x.subarray(0, n * d));
+  all.set(memory.x.subarray(0, memory.m * d), n * d);
+  const allLabels = new Int32Array(columns);
+  allLabels.set(labels.subarray(0, n));
+  allLabels.set(memory.labels.subarray(0, memory.m), n);
+  return { x: all, labels: allLabels, columns };
+}
+
+export function batchOf(input: BatchInput): Batch {
+  const { n, d, distance, normalize } = input;
+  const { x, labels, columns } = columnsOf(input);
   // Cosines are those of unit rows anyway; normalising first makes them plain dots.
-  const { rows, gradient, toGiven } = comparedRows(x, n, d, normalize || distance === 'cosineSimilarity');
+  const { rows, gradient, toGiven } = comparedRows(x, columns, d, normalize || distance === 'cosineSimilarity');
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const metric = distance === 'cosineSimilarity' ? 'dot' : distance;
   const value = measureOf(metric, { x: rows, y: rows, d });
   const add = gradientOf(metric, { x: rows, y: rows, d }, gradient, gradient);
   return {
     n,
+    columns,
     labels,
     apart: (i, j) => sign * value(i * d, j * d),
     addGradient: (g, i, j) => {
       if (g !== 0) add(sign * g, i * d, j * d);
     },
-    writeGradient: (gradX) => gradX.set(toGiven()),
+    writeGradient: (gradX) => gradX.set(toGiven().subarray(0, n * d)),
   };
 }
 
-/** All distances of a batch [n, n] in float64: what the miners walk. */
-export function apartMatrix(batch: Batch): Float64Array {
-  const { n } = batch;
-  const out = new Float64Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) if (i !== j) out[i * n + j] = batch.apart(i, j);
+/** The distances of a batch's anchors, or of its first `rows` columns, to all columns, in float64: what the miners walk. */
+export function apartMatrix({ n, columns, apart }: Batch, rows = n): Float64Array {
+  const out = new Float64Array(rows * columns);
+  for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) if (i !== j) out[i * columns + j] = apart(i, j);
   return out;
 }

@@ -1,16 +1,16 @@
 // PNP: a function of the soft number of negatives that come before each positive of a query.
 import type { PnpOp } from '../ops/batch-losses.js';
 import { sigmoid } from './log-sum.js';
-import { anchorShare, positivesOf, rowsOf } from './row-sweep.js';
+import { anchorShare, rowsOf } from './row-sweep.js';
 
 // Beyond it the sigmoid is a constant, 2e-22 or 1.
 const limit = 50;
 
 export function pnpLoss(op: PnpOp): number {
-  const { labels, n, anneal, perExample } = op;
+  const { anneal, perExample } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
-  const positives = positivesOf(labels);
-  const share = anchorShare(positives);
+  const { columns, labels, positives } = rows;
+  const share = anchorShare(rows);
   const penalty = penaltyOf(op);
   let loss = 0;
   rows.sweep((i, s, derivatives) => {
@@ -22,14 +22,14 @@ export function pnpLoss(op: PnpOp): number {
     // The query is one of its own positives: it comes first.
     const members = (positives[i] as number) + 1;
     let total = 0;
-    for (let j = 0; j < n; j++) {
+    for (let j = 0; j < columns; j++) {
       if (labels[j] !== labels[i]) continue;
       const z = (k: number): number => ((s[k] as number) - (s[j] as number)) / anneal;
       let before = 0;
-      for (let k = 0; k < n; k++) if (labels[k] !== labels[i]) before += sigmoid(Math.max(-limit, Math.min(limit, z(k))));
+      for (let k = 0; k < columns; k++) if (labels[k] !== labels[i]) before += sigmoid(Math.max(-limit, Math.min(limit, z(k))));
       const { value, slope } = penalty(before);
       total += value / members;
-      for (let k = 0; k < n; k++) {
+      for (let k = 0; k < columns; k++) {
         if (labels[k] === labels[i] || Math.abs(z(k)) > limit) continue;
         const p = sigmoid(z(k));
         const g = (share * slope * p * (1 - p)) / (members * anneal);

@@ -4,8 +4,9 @@ import type { TcmOp } from '../ops/batch-losses.js';
 import { rowsOf } from './row-sweep.js';
 
 export function tcmLoss(op: TcmOp): number {
-  const { labels, n, lambdaPlus, lambdaMinus, marginPlus, marginMinus, gradX } = op;
+  const { lambdaPlus, lambdaMinus, marginPlus, marginMinus, gradX } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
+  const { columns, labels } = rows;
   const kinds = {
     positive: { weight: lambdaPlus, side: 1, margin: marginPlus, sum: 0, count: 0 },
     negative: { weight: lambdaMinus, side: -1, margin: marginMinus, sum: 0, count: 0 },
@@ -13,7 +14,7 @@ export function tcmLoss(op: TcmOp): number {
   /** Calls `visit` with every pair on the wrong side of its margin, or on it. */
   const eachHard = (visit: (kind: typeof kinds.positive, excess: number, j: number, derivatives: Float64Array) => void): void => {
     rows.sweep((i, s, derivatives) => {
-      for (let j = 0; j < n; j++) {
+      for (let j = 0; j < columns; j++) {
         if (j === i) continue;
         const kind = labels[j] === labels[i] ? kinds.positive : kinds.negative;
         const excess = kind.side * (kind.margin - (s[j] as number));

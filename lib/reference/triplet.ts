@@ -83,16 +83,21 @@ function pNormSlope(diff: number, norm: number, p: number): number {
   return norm > 0 && diff !== 0 ? Math.sign(diff) * (Math.abs(diff) / norm) ** (p - 1) : 0;
 }
 
-/** Streams the chosen triplets twice: once for the loss and the count, once for the gradient. Never more than the n² distances is held. */
+/**
+ * Streams the chosen triplets twice: once for the loss and the count, once for the gradient. Never more than the distances of the anchors to all
+ * columns is held; with `swap`, which compares positives with negatives, those of every column.
+ */
 export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
-  const { n, labels, margin, seed, mining, reduction, swap, soft, gradX } = op;
+  const { n, margin, seed, mining, reduction, swap, soft, gradX } = op;
   const batch = batchOf(op);
-  const apart = apartMatrix(batch);
-  const mined = { n, labels, apart, margin, seed };
+  const { columns, labels } = batch;
+  const rows = swap ? columns : n;
+  const apart = apartMatrix(batch, rows);
+  const mined = { n, columns, labels, apart, margin, seed };
   const gapOf = (a: number, p: number, k: number): number => {
-    const far = apart[a * n + k] as number;
-    const across = apart[p * n + k] as number;
-    return (apart[a * n + p] as number) - (swap && across < far ? across : far) + margin;
+    const far = apart[a * columns + k] as number;
+    const across = apart[p * columns + k] as number;
+    return (apart[a * columns + p] as number) - (swap && across < far ? across : far) + margin;
   };
   let [sum, numTriplets, numActive] = [0, 0, 0];
   eachTriplet(mining, mined, (a, p, k) => {
@@ -111,19 +116,19 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
   const scale = 1 / Math.max(count, 1);
   if (gradX) {
     // Coefficients per ordered pair first: n² of them, where triplets may be n³.
-    const coefficients = new Float64Array(n * n);
+    const coefficients = new Float64Array(rows * columns);
     const add = (i: number, j: number, g: number): void => {
-      coefficients[i * n + j] = (coefficients[i * n + j] as number) + g;
+      coefficients[i * columns + j] = (coefficients[i * columns + j] as number) + g;
     };
     eachTriplet(mining, mined, (a, p, k) => {
       const gap = gapOf(a, p, k);
       const g = scale * (soft ? sigmoid(gap) : gap > 0 ? 1 : 0);
       if (g === 0) return;
       add(a, p, g);
-      const crossed = swap && (apart[p * n + k] as number) < (apart[a * n + k] as number);
+      const crossed = swap && (apart[p * columns + k] as number) < (apart[a * columns + k] as number);
       add(crossed ? p : a, k, -g);
     });
-    for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) batch.addGradient(coefficients[i * n + j] as number, i, j);
+    for (let i = 0; i < rows; i++) for (let j = 0; j < columns; j++) batch.addGradient(coefficients[i * columns + j] as number, i, j);
     batch.writeGradient(gradX);
   }
   return { loss: scale * sum, numTriplets, numActive };

@@ -2,20 +2,20 @@
 import type { TupletMarginOp } from '../ops/batch-losses.js';
 import { angularSlope, atAngle } from './curves.js';
 import { logOf, logSumOf, shareOf, sigmoid, softplus } from './log-sum.js';
-import { countPairs, positivesOf, rowsOf } from './row-sweep.js';
+import { countPairs, rowsOf } from './row-sweep.js';
 
 export function tupletMarginLoss(op: TupletMarginOp): number {
-  const { labels, n, margin, s: scale } = op;
+  const { margin, s: scale } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
-  const positives = positivesOf(labels);
-  const share = 1 / Math.max(countPairs(positives).positive, 1);
+  const { columns, labels, positives } = rows;
+  const share = 1 / Math.max(countPairs(rows).positive, 1);
   let loss = 0;
   rows.sweep((a, s, derivatives) => {
     if (positives[a] === 0) return;
     const z = (k: number): number => scale * (s[k] as number);
-    const sum = logSumOf(n, (k) => (labels[k] === labels[a] ? -Infinity : z(k)));
+    const sum = logSumOf(columns, (k) => (labels[k] === labels[a] ? -Infinity : z(k)));
     let push = 0;
-    for (let p = 0; p < n; p++) {
+    for (let p = 0; p < columns; p++) {
       if (p === a || labels[p] !== labels[a]) continue;
       const cosine = Math.max(-1, Math.min(1, s[p] as number));
       const gap = logOf(sum) - scale * atAngle(1, -margin, cosine);
@@ -25,7 +25,7 @@ export function tupletMarginLoss(op: TupletMarginOp): number {
       push += g;
     }
     if (push === 0) return;
-    for (let k = 0; k < n; k++) if (labels[k] !== labels[a]) derivatives[k] = push * shareOf(sum, z(k));
+    for (let k = 0; k < columns; k++) if (labels[k] !== labels[a]) derivatives[k] = push * shareOf(sum, z(k));
   });
   return rows.finish(loss);
 }

@@ -79,18 +79,23 @@ HYPERSPHERE_INLINE float LeastBeyond(float beyond, bool grows, bool squared) {
   return squared && beyond >= 0 ? beyond * beyond * (1 - 0x1p-20f) - 0x1p-100f : beyond;
 }
 
-__attribute__((noinline)) void Push(const Selection& to, size_t row, size_t col, const float* values, uint32_t candidates, bool grows, bool squared) {
+// Exactly: keys are compared, so what ties with the bound is not beyond it.
+HYPERSPHERE_INLINE bool RanksBeyond(uint64_t rank, float beyond, bool grows) { return rank >> 32 > RankOf(beyond, grows, 0) >> 32; }
+
+HYPERSPHERE_INLINE void PushOne(const Selection& to, size_t row, size_t index, float value, bool grows, bool squared) {
   uint64_t* list = to.lists + row * (kListHead + to.capacity);
-  uint64_t* ranks = list + kListHead;
-  const uint64_t least = to.beyond != nullptr ? ((RankOf(to.beyond[row], grows, 0) >> 32) + 1) << 32 : 0;
+  const uint64_t rank = RankOf(value, grows, index);
+  if (rank >= list[kListBound] || (to.beyond != nullptr && !RanksBeyond(rank, to.beyond[row], grows))) return;
+  list[kListHead + list[kListCount]++] = rank;
+  if (list[kListCount] < to.capacity) return;
+  to.shrink(list, to.k);
+  to.limits[row] = LimitOf(list[kListBound], squared);
+}
+
+__attribute__((noinline)) void Push(const Selection& to, size_t row, size_t col, const float* values, uint32_t candidates, bool grows, bool squared) {
   for (; candidates != 0; candidates &= candidates - 1) {
     const size_t j = static_cast<size_t>(__builtin_ctz(candidates));
-    const uint64_t rank = RankOf(values[j], grows, to.first_col + col + j);
-    if (rank >= list[kListBound] || rank < least) continue;
-    ranks[list[kListCount]++] = rank;
-    if (list[kListCount] < to.capacity) continue;
-    to.shrink(list, to.k);
-    to.limits[row] = LimitOf(list[kListBound], squared);
+    PushOne(to, row, to.first_col + col + j, values[j], grows, squared);
   }
 }
 
@@ -219,43 +224,82 @@ void MultiplyToNearest(const PanelProduct& product, const DistanceBlock& block, 
   }
 }
 
-// One row x against rows that lie as they are: kLanes of them are transposed in registers, step by step, and each lane is the
-// dot of one, summed in the order of the tile; beside it runs the row's own square. Nothing is packed, so a gallery that is
-// searched once is read once, at the speed of memory.
-void RowProducts(const float* x, const float* rows, size_t count, size_t depth, float* dots, float* squares) {
-  V block[kLanes];
+// kRows rows of x, one after the other, against kLanes rows that lie as they are, row j from its depth k on at row_at(j, k): these are
+// transposed in registers, step by step, and each lane is the dot of one, summed in the order of the tile; beside it runs the row's own
+// square.
+template <size_t kRows, class RowAt>
+HYPERSPHERE_INLINE void LaneProducts(const float* x, const RowAt& row_at, size_t depth, V (&dots)[kRows], V& square) {
+  V block[kLanes], sums[kRows] = {}, squares = Zero();
+  size_t k = 0;
+  for (; k + kLanes <= depth; k += kLanes) {
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLanes; i++) block[i] = Load(row_at(i, k));
+    Transpose(block);
+#pragma GCC unroll 16
+    for (size_t i = 0; i < kLanes; i++) {
+#pragma GCC unroll 16
+      for (size_t r = 0; r < kRows; r++) sums[r] = Fma(Set(x[r * depth + k + i]), block[i], sums[r]);
+      squares = Fma(block[i], block[i], squares);
+    }
+  }
+  if (k < depth) {
+    const size_t steps = depth - k;
+    for (size_t i = 0; i < kLanes; i++) block[i] = LoadN(row_at(i, k), steps);
+    Transpose(block);
+    for (size_t i = 0; i < steps; i++) {
+#pragma GCC unroll 16
+      for (size_t r = 0; r < kRows; r++) sums[r] = Fma(Set(x[r * depth + k + i]), block[i], sums[r]);
+      squares = Fma(block[i], block[i], squares);
+    }
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; r++) dots[r] = sums[r];
+  square = squares;
+}
+
+// As many rows of x as leave registers for a transposed block.
+#if defined(HYPERSPHERE_LEVEL_AVX512) || defined(HYPERSPHERE_LEVEL_NEON)
+constexpr size_t kDirectRows = 12;
+#else
+constexpr size_t kDirectRows = 6;
+#endif
+
+template <size_t kRows>
+__attribute__((noinline)) void DirectProducts(const float* x, const float* rows, size_t present, size_t depth, float* dots, size_t stride, float* squares) {
+  V found[kRows], square;
+  if (present == kLanes) {
+    const auto ahead = [&](size_t i, size_t k) {
+      const float* at = rows + i * depth + k;
+      __builtin_prefetch(at + kLanes * depth);
+      return at;
+    };
+    LaneProducts(x, ahead, depth, found, square);
+  } else {
+    // The last row stands in for those beyond it.
+    LaneProducts(x, [&](size_t i, size_t k) { return rows + Least(i, present - 1) * depth + k; }, depth, found, square);
+  }
+#pragma GCC unroll 16
+  for (size_t r = 0; r < kRows; r++) StoreN(found[r], dots + r * stride, present);
+  StoreN(square, squares, present);
+}
+
+using DirectFunction = void (*)(const float* x, const float* rows, size_t present, size_t depth, float* dots, size_t stride, float* squares);
+template <size_t... I>
+struct DirectFunctions {
+  static constexpr DirectFunction kOf[] = {DirectProducts<I + 1>...};
+};
+template <size_t... I>
+constexpr DirectFunction DirectOf(size_t rows, LaneList<I...>) {
+  return DirectFunctions<I...>::kOf[rows - 1];
+}
+
+// Nothing is packed, so a gallery that is searched once, for few rows, is read once, at the speed of memory.
+void RowProducts(const float* x, size_t x_rows, const float* rows, size_t count, size_t depth, float* dots, size_t stride, float* squares) {
   for (size_t j = 0; j < count; j += kLanes) {
-    const size_t present = Least(kLanes, count - j);
-    const float* source = rows + j * depth;
-    V dot = Zero(), square = Zero();
-    size_t k = 0;
-    if (present == kLanes) {
-      for (; k + kLanes <= depth; k += kLanes) {
-#pragma GCC unroll 16
-        for (size_t i = 0; i < kLanes; i++) {
-          const float* at = source + i * depth + k;
-          __builtin_prefetch(at + kLanes * depth);
-          block[i] = Load(at);
-        }
-        Transpose(block);
-#pragma GCC unroll 16
-        for (size_t i = 0; i < kLanes; i++) {
-          dot = Fma(Set(x[k + i]), block[i], dot);
-          square = Fma(block[i], block[i], square);
-        }
-      }
+    for (size_t r = 0; r < x_rows; r += kDirectRows) {
+      const DirectFunction direct = DirectOf(Least(kDirectRows, x_rows - r), MakeLanes<kDirectRows>::Type());
+      direct(x + r * depth, rows + j * depth, Least(kLanes, count - j), depth, dots + r * stride + j, stride, squares + j);
     }
-    for (; k < depth; k += kLanes) {
-      const size_t steps = Least(kLanes, depth - k);
-      for (size_t i = 0; i < kLanes; i++) block[i] = i < present ? LoadN(source + i * depth + k, steps) : Zero();
-      Transpose(block);
-      for (size_t i = 0; i < steps; i++) {
-        dot = Fma(Set(x[k + i]), block[i], dot);
-        square = Fma(block[i], block[i], square);
-      }
-    }
-    StoreN(dot, dots + j, present);
-    StoreN(square, squares + j, present);
   }
 }
 

@@ -2,15 +2,28 @@
 #pragma once
 
 #include "centers.h"
+#include "coarse.h"
 #include "distances.h"
 #include "distances_gradient.h"
 #include "normalize.h"
 #include "nearest.h"
+#include "ranks.h"
 #include "softmax.h"
 #include "weights.h"
 #include "store.h"
 
 extern "C" const hypersphere::KernelTable HYPERSPHERE_KERNELS;
+
+namespace hypersphere {
+namespace {
+#if defined(HYPERSPHERE_LEVEL_AVX512)
+constexpr CoarseKernels kCoarseKernels = {QuantizeRows, CoarseColumns, Settle};
+constexpr const CoarseKernels* kCoarse = &kCoarseKernels;
+#else
+constexpr const CoarseKernels* kCoarse = nullptr;
+#endif
+}  // namespace
+}  // namespace hypersphere
 
 const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::kTileRows,   hypersphere::kTileCols,           hypersphere::kLeftWidth,  hypersphere::PackLeft,
@@ -20,9 +33,9 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
-    hypersphere::ValuesToNearest,   hypersphere::BoundLists,          hypersphere::DecodeRanks,         hypersphere::Widen,       hypersphere::Narrow,
+    hypersphere::ValuesToNearest,   hypersphere::BoundLists,          hypersphere::DecodeRanks,         hypersphere::CountBefore, hypersphere::Widen,       hypersphere::Narrow,
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
-    hypersphere::StoreBlock,  hypersphere::StoreTransposed,
+    hypersphere::StoreBlock,  hypersphere::StoreTransposed, hypersphere::kCoarse,
 };

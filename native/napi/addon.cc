@@ -42,10 +42,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
-  exports.Set("abi", Napi::Number::New(env, 4));
+  exports.Set("abi", Napi::Number::New(env, 5));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
   ExportNormalize(env, exports);
+  ExportRanks(env, exports);
   ExportCenters(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);

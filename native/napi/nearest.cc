@@ -73,7 +73,7 @@ class Kept {
   ~Kept() { Dispose(); }
 
   const std::shared_ptr<PackedGallery>& Get() const { return gallery_; }
-  void Account() { Adjust(accounted_ = static_cast<int64_t>(gallery_->bytes)); }
+  void Account() { Adjust(accounted_ = static_cast<int64_t>(gallery_->bytes())); }
   void Dispose() {
     gallery_.reset();
     if (accounted_ != 0) Adjust(-std::exchange(accounted_, 0));

@@ -8,6 +8,7 @@ namespace hypersphere {
 void ExportMatmul(Napi::Env env, Napi::Object exports);
 void ExportDistances(Napi::Env env, Napi::Object exports);
 void ExportNormalize(Napi::Env env, Napi::Object exports);
+void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);

@@ -1,47 +1,29 @@
 // Exact nearest neighbours without the distance matrix. The rows of x are packed once for all. With many of them the gallery
 // goes by in chunks, packed by all threads and then run against by each task's own rows: every row has one list. With few of
 // them the gallery is cut into slices, each packed block by block by the task that searches it, with lists of its own, and a
-// row's lists are merged at the end; a single row needs no packing. Since the order of candidates is total (see
-// kernels/nearest.h), neither way, slice nor thread leaves a trace.
+// row's lists are merged at the end; a few rows need no packing. Where the CPU multiplies bytes, a first stretch of the gallery
+// sets the bounds and a coarse pass goes over the rest (coarse.h). Since the order of candidates is total (see kernels/nearest.h),
+// neither way, slice nor thread leaves a trace.
 #include <math.h>
 #include <string.h>
 
 #include <algorithm>
+#include <array>
 
 #include "../cpu.h"
 #include "blocks.h"
+#include "coarse.h"
 #include "gallery.h"
 #include "moments.h"
 #include "ops.h"
+#include "search_plan.h"
 #include "workspace.h"
 
 namespace hypersphere {
 namespace {
 
-constexpr size_t kMostLeftFloats = size_t{1} << 20;    // 4 MiB of packed rows
-constexpr size_t kMostRanks = size_t{4} << 20;         // 32 MiB of lists
-constexpr size_t kLeastRoom = 22;                      // of a list beyond k: cutting it down must be rare
-constexpr size_t kChunkFloats = size_t{1} << 20;       // 4 MiB of packed columns, shared
-constexpr size_t kBlockFloats = size_t{96} << 10;      // 384 KiB of them at a time, for the second level of cache
-constexpr size_t kMostBlockCols = 256;
-constexpr size_t kFewRows = 48;                        // below which columns are packed where they are used, not in shared chunks
-constexpr size_t kTasks = 16;
-constexpr size_t kFewestSliceCols = 1024;              // and at least four times k
 constexpr size_t kPanelsPerPackTask = 8;
-constexpr size_t kDifferenceRows = 32, kDifferenceFloats = size_t{32} << 10;
 constexpr size_t kRowsPerMerge = 16;
-
-// Columns ready for a kernel.
-struct Columns {
-  const float* rows;  // null where they are packed alone
-  const float* panels;
-  const float* norms;
-};
-
-struct Scratch {
-  float *panels, *norms, *wide, *values, *row;
-  Moments* moments;
-};
 
 void Shrink(uint64_t* list, size_t k) {
   uint64_t* const ranks = list + kListHead;
@@ -50,30 +32,10 @@ void Shrink(uint64_t* list, size_t k) {
   list[kListBound] = ranks[k - 1];
 }
 
-class Search {
+class Search : private SearchPlan {
  public:
-  Search(const NearestOp& op, const std::atomic<bool>* cancel)
-      : op_(op), cancel_(cancel), kernels_(op.packed != nullptr ? *op.packed->kernels : CurrentKernels()) {
-    threads_ = ThreadsFor(op.n, op.m, op.d);
-    differences_ = op.metric == Metric::kManhattan || op.metric == Metric::kSnr;
-    cosine_ = op.metric == Metric::kCosineSimilarity || op.metric == Metric::kCosineDistance;
-    const size_t unit = kernels_.tile_cols;
-    row_block_ = Least(op.n, Most(kMostLeftFloats / op.d, kernels_.tile_rows));
-    capacity_ = op.k + Most(op.k, kLeastRoom);
-    stride_ = kListHead + capacity_;
-    row_block_ = Least(row_block_, Most(kMostRanks / stride_, 1));
-    row_block_ = DivideUp(op.n, DivideUp(op.n, row_block_));  // equal blocks
-    shared_ = !differences_ && row_block_ >= kFewRows;
-    col_block_ = differences_ ? Most(Least(kDifferenceFloats / (op.d + 1), kMostBlockCols), 8)
-                              : RoundUp(Most(Least(kBlockFloats / op.d, kMostBlockCols), 1), unit);
-    chunk_ = RoundUp(Most(kChunkFloats / op.d, col_block_), col_block_);
-    chunk_ = Least(chunk_, RoundUp(op.m, col_block_));
-    runs_ = differences_ ? DivideUp(row_block_, kDifferenceRows) : 1;
-    if (!shared_ && runs_ < kTasks) slices_ = Least(kTasks, op.m / Most(kFewestSliceCols, 4 * op.k));
-    slices_ = Most(Least(slices_, kMostRanks / (row_block_ * stride_)), 1);
-    ready_ = op.packed != nullptr && op.packed->panels != nullptr;
-    direct_ = !differences_ && op.packed == nullptr && op.n == 1;
-  }
+  Search(const NearestOp& op, const KernelTable& kernels, const std::atomic<bool>* cancel)
+      : SearchPlan(op, kernels), cancel_(cancel), pass_(kernels, op.metric, op.d) {}
 
   Status operator()() {
     if (!Allocate()) return Status::kOutOfMemory;
@@ -103,21 +65,23 @@ class Search {
   bool Allocate() {
     const size_t d = op_.d, block = shared_ ? chunk_ : col_block_;
     const bool pack = !differences_ && !ready_;
-    const bool halves = op_.half_gallery != nullptr || (op_.packed != nullptr && op_.packed->half_rows != nullptr);
     workers_ = static_cast<size_t>(threads_);
     const size_t own = shared_ ? 1 : workers_;  // of what a task packs for itself
+    const size_t spare = shared_ && coarse_ ? workers_ : 0;  // and of what it packs where the coarse pass fails
     const size_t left = space_.Add<float>(differences_ ? 0 : DivideUp(row_block_, kernels_.tile_rows) * kernels_.left_width * d);
     const size_t left_norms = space_.Add<float>(row_block_);
     const size_t lists = space_.Add<uint64_t>(slices_ * row_block_ * stride_), limits = space_.Add<float>(slices_ * row_block_);
     const size_t merged = space_.Add<uint64_t>((slices_ * capacity_ + op_.k) * workers_);
     const size_t x_moments = space_.Add<Moments>(op_.metric == Metric::kSnr ? op_.n : 0);
-    const size_t panels = space_.Add<float>(pack && !direct_ ? RoundUp(block, kernels_.tile_cols) * d * own : 0);
-    const size_t norms = space_.Add<float>(pack ? RoundUp(block, kernels_.tile_cols) * own : 0);
-    const size_t wide = space_.Add<float>(halves ? block * d * own : 0);
-    const size_t values = space_.Add<float>((differences_ ? kDifferenceRows * col_block_ : direct_ ? col_block_ : 0) * workers_);
+    const size_t panels = space_.Add<float>(pack && !direct_ ? (RoundUp(block, kernels_.tile_cols) * own + RoundUp(col_block_, kernels_.tile_cols) * spare) * d : 0);
+    const size_t norms = space_.Add<float>(pack ? RoundUp(block, kernels_.tile_cols) * own + RoundUp(col_block_, kernels_.tile_cols) * spare : 0);
+    const size_t wide = space_.Add<float>(halves_ ? (block * own + col_block_ * spare) * d : 0);
+    const size_t values = space_.Add<float>((differences_ ? kDifferenceRows * col_block_ : direct_ ? row_block_ * col_block_ : 0) * workers_);
     const size_t row = space_.Add<float>(op_.packed != nullptr ? d * workers_ : 0);
     const size_t moments = space_.Add<Moments>(op_.metric == Metric::kSnr ? col_block_ * workers_ : 0);
+    if (coarse_) PlanCoarse();
     if (!space_.Allocate()) return false;
+    if (coarse_) pass_.Place(space_);
     left_ = space_.At<float>(left);
     left_norms_ = space_.At<float>(left_norms);
     lists_ = space_.At<uint64_t>(lists);
@@ -129,14 +93,34 @@ class Search {
     return true;
   }
 
+  void PlanCoarse() {
+    pass_.Plan(space_, row_block_, slices_ * row_block_);
+    const size_t padded = op_.quantized != nullptr ? 0 : RoundUp(shared_ ? chunk_ : col_block_ * workers_, kernels_.tile_cols);
+    const size_t each = workers_ * col_block_;
+    coarse_places_ = {space_.Add<uint8_t>(padded * CoarseBytes(op_.d)), space_.Add<float>(padded), space_.Add<float>(padded),
+                      space_.Add<float>(padded), space_.Add<int32_t>(padded), space_.Add<uint8_t>((col_block_ * CoarseBytes(op_.d) + kMostPending) * workers_),
+                      space_.Add<float>(3 * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
+  }
+
+  // For a block of columns from `col` on, which lies, quantised, from place `at` of the shared chunk on unless the gallery keeps it so.
+  CoarseScratch OwnCoarse(int worker, size_t col, size_t at) const {
+    const size_t w = static_cast<size_t>(worker), steps = CoarseSteps(op_.d);
+    const CoarseSide here{space_.At<uint8_t>(coarse_places_[0]),
+                          {space_.At<float>(coarse_places_[1]), space_.At<float>(coarse_places_[2]), space_.At<float>(coarse_places_[3]),
+                           space_.At<int32_t>(coarse_places_[4])}};
+    return {op_.quantized != nullptr ? op_.quantized->At(col, steps) : here.At(shared_ ? at : w * col_block_, steps),
+            space_.At<uint8_t>(coarse_places_[5]) + w * (col_block_ * CoarseBytes(op_.d) + kMostPending),
+            space_.At<float>(coarse_places_[6]) + w * 3 * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
+  }
+
   // What a worker has for itself.
   Scratch Own(int worker) const {
-    const size_t w = static_cast<size_t>(worker), block = RoundUp(col_block_, kernels_.tile_cols);
+    const size_t w = static_cast<size_t>(worker), block = RoundUp(col_block_, kernels_.tile_cols), shared = shared_ ? chunk_ : 0;
     const Scratch& all = scratch_;
-    return {all.panels + w * block * op_.d,
-            all.norms + w * block,
-            all.wide + w * col_block_ * op_.d,
-            all.values + w * (differences_ ? kDifferenceRows * col_block_ : col_block_),
+    return {all.panels + (shared + w * block) * op_.d,
+            all.norms + shared + w * block,
+            all.wide + (shared + w * col_block_) * op_.d,
+            all.values + w * (differences_ ? kDifferenceRows : row_block_) * col_block_,
             all.row + w * op_.d,
             all.moments + w * col_block_};
   }
@@ -169,8 +153,13 @@ class Search {
       const size_t first = task * kPanelsPerPackTask, last = Least(first + kPanelsPerPackTask, panels);
       kernels_.pack_left({op_.x + first_row_ * op_.d, op_.d, 1}, rows_, op_.d, first, last, left_);
       kernels_.norms_left(left_, rows_, op_.d, first, last, left_norms_);
+      if (coarse_) pass_.PackRows(op_.x + first_row_ * op_.d, rows_, first, last);
     };
     const Status status = ParallelFor(DivideUp(panels, kPanelsPerPackTask), pack, cancel_, threads_);
+    if (coarse_ && status == Status::kOk) {
+      pass_.FinishRows(rows_);
+      for (size_t i = 0; i < slices_ * row_block_; i++) pass_.pending()[i].count = 0;
+    }
     if (status == Status::kOk && cosine_) kernels_.invert_norms(left_norms_, rows_);
     return status;
   }
@@ -183,9 +172,9 @@ class Search {
     return wide;
   }
 
-  Columns PackColumns(size_t col, size_t count, const Scratch& to) const {
+  ReadyColumns PackColumns(size_t col, size_t count, const Scratch& to) const {
     if (ready_) return {nullptr, op_.packed->panels + col * op_.d, op_.packed->norms + col};
-    if (op_.packed != nullptr) {
+    if (op_.packed != nullptr && op_.packed->half_panels != nullptr) {
       kernels_.widen(op_.packed->half_panels + col * op_.d, RoundUp(count, kernels_.tile_cols) * op_.d, to.panels);
       return {nullptr, to.panels, op_.packed->norms + col};
     }
@@ -199,9 +188,33 @@ class Search {
     return {rows, to.panels, to.norms};
   }
 
-  // Panels of rows [first, last) against a block of columns.
-  void Multiply(const Columns& columns, size_t col, size_t count, size_t first, size_t last, size_t slice, float* row) const {
+  void QuantizeBlock(size_t col, size_t count, float* wide, const CoarseScratch& to) const {
+    if (op_.quantized != nullptr) return;
+    QuantizeColumns(kernels_, RowsOf(col, count, wide), count, op_.d, to.bytes, to.columns);
+  }
+
+  CoarseRest RestOf(size_t slice, float* wide) const {
+    return {op_.gallery, op_.half_gallery, wide, pass_.pending() + slice * row_block_};
+  }
+
+  DistanceBlock RowsBlock() const { return {op_.x + first_row_ * op_.d, nullptr, left_norms_, nullptr, op_.d, op_.metric}; }
+
+  // The coarse pass over a block of columns, and the product over what it leaves.
+  void Sift(const CoarseScratch& coarse, size_t col, size_t count, size_t first, size_t last, size_t slice, const Scratch& own) {
+    pass_.ColumnTerms(coarse.columns, count, col_block_, coarse.terms);
+    const CoarseRest rest = RestOf(slice, coarse.wide);
+    const Selection to = SelectionOf(slice, 0, col);
+    for (size_t p = first; p < last; p++) {
+      const size_t done = pass_.Run(coarse.columns, coarse.terms, count, col_block_, rows_, p, rest, RowsBlock(), to);
+      if (done == count) continue;
+      Multiply(PackColumns(col + done, count - done, own), col + done, count - done, p, p + 1, slice, own.row, coarse.wide);
+    }
+  }
+
+  // Panels of rows [first, last) against a block of columns. Columns come in order, so none may wait.
+  void Multiply(const ReadyColumns& columns, size_t col, size_t count, size_t first, size_t last, size_t slice, float* row, float* wide) const {
     Selection to = SelectionOf(slice, 0, col);
+    if (coarse_) SettleRows(slice, kernels_.panel_start(rows_, first), kernels_.panel_start(rows_, last), wide);
     to.panels = columns.panels;
     to.row = row;
     // The epilogue stores nothing: `out` only has to be a place that may be pointed into.
@@ -209,28 +222,49 @@ class Search {
     kernels_.multiply_to_nearest(product, {op_.x + first_row_ * op_.d, columns.rows, left_norms_, columns.norms, op_.d, op_.metric}, to);
   }
 
+  void SettleRows(size_t slice, size_t first, size_t last, float* wide) const {
+    const CoarseRest rest = RestOf(slice, wide);
+    for (size_t row = first; row < last; row++) {
+      if (rest.pending[row].count != 0) kernels_.coarse->settle(rest, RowsBlock(), SelectionOf(slice, 0, 0), row);
+    }
+  }
+
   Status Shared() {
     const size_t panels = DivideUp(rows_, kernels_.tile_rows), runs = Least(kTasks, panels), d = op_.d;
-    for (size_t start = 0; start < op_.m; start += chunk_) {
-      const size_t cols = Least(chunk_, op_.m - start), blocks = DivideUp(cols, col_block_);
+    for (size_t start = 0, cols; start < op_.m; start += cols) {
+      const bool coarse = coarse_ && start >= start_ && pass_.Worthwhile();
+      cols = Least(Least(chunk_, op_.m - start), start < start_ ? start_ - start : chunk_);
+      const size_t blocks = DivideUp(cols, col_block_);
       const auto place = [&](size_t block) {
         const size_t at = block * col_block_;
         return Scratch{scratch_.panels + at * d, scratch_.norms + at, scratch_.wide + at * d, nullptr, nullptr, nullptr};
       };
-      const auto pack = [&](size_t block, int) {
-        PackColumns(start + block * col_block_, Least(col_block_, cols - block * col_block_), place(block));
+      const auto pack = [&](size_t block, int worker) {
+        const size_t at = block * col_block_, count = Least(col_block_, cols - at);
+        if (coarse) {
+          QuantizeBlock(start + at, count, Own(worker).wide, OwnCoarse(worker, start + at, at));
+        } else {
+          PackColumns(start + at, count, place(block));
+        }
       };
       Status status = ready_ ? Status::kOk : ParallelFor(blocks, pack, cancel_, threads_);
       if (status != Status::kOk) return status;
       const auto run = [&](size_t index, int worker) {
-        float* const row = scratch_.row + static_cast<size_t>(worker) * d;
+        const Scratch own = Own(worker);
+        const size_t first = index * panels / runs, last = (index + 1) * panels / runs;
         for (size_t block = 0; block < blocks; block++) {
-          const size_t at = block * col_block_, col = start + at;
+          const size_t at = block * col_block_, col = start + at, count = Least(col_block_, cols - at);
+          const CoarseScratch own_coarse = coarse_ ? OwnCoarse(worker, col, at) : CoarseScratch{};
+          if (coarse) {
+            Sift(own_coarse, col, count, first, last, 0, own);
+            continue;
+          }
           const Scratch packed = place(block);
-          const float* rows = op_.packed != nullptr ? nullptr : op_.gallery != nullptr ? op_.gallery + col * d : packed.wide;
-          const float* norms = op_.packed != nullptr ? op_.packed->norms + col : packed.norms;
-          const Columns columns{rows, ready_ ? op_.packed->panels + col * d : packed.panels, norms};
-          Multiply(columns, col, Least(col_block_, cols - at), index * panels / runs, (index + 1) * panels / runs, 0, row);
+          const bool panels_alone = op_.packed != nullptr;
+          const float* rows = panels_alone ? nullptr : op_.gallery != nullptr ? op_.gallery + col * d : packed.wide;
+          const float* norms = panels_alone ? op_.packed->norms + col : packed.norms;
+          const ReadyColumns columns{rows, ready_ ? op_.packed->panels + col * d : packed.panels, norms};
+          Multiply(columns, col, count, first, last, 0, own.row, own_coarse.wide);
         }
       };
       status = ParallelFor(runs, run, cancel_, threads_);
@@ -242,23 +276,31 @@ class Search {
   // Calls block(col, count) for each block of columns of the slice.
   template <class Function>
   void EachBlock(size_t slice, const Function& block) const {
-    const size_t blocks = DivideUp(op_.m, col_block_);
+    const size_t blocks = DivideUp(op_.m - start_, col_block_);
     for (size_t b = slice * blocks / slices_; b < (slice + 1) * blocks / slices_ && !Cancelled(); b++) {
-      block(b * col_block_, Least(col_block_, op_.m - b * col_block_));
+      const size_t col = start_ + b * col_block_;
+      block(col, Least(col_block_, op_.m - col));
     }
   }
 
   Status Slices() {
     const size_t panels = DivideUp(rows_, kernels_.tile_rows);
+    if (coarse_) Start(panels);
     const auto search = [&](size_t slice, int worker) {
       const Scratch own = Own(worker);
       EachBlock(slice, [&](size_t col, size_t count) {
+        if (coarse_ && pass_.Worthwhile()) {
+          const CoarseScratch own_coarse = OwnCoarse(worker, col, 0);
+          QuantizeBlock(col, count, own.wide, own_coarse);
+          return Sift(own_coarse, col, count, 0, panels, slice, own);
+        }
         if (direct_) return Direct(col, count, slice, own);
         // A panel of bfloat16 is widened for the first level of cache; rows that are to be packed come in larger blocks.
-        const size_t step = op_.packed != nullptr && !ready_ ? kernels_.tile_cols : count;
+        const size_t step = op_.packed != nullptr && op_.packed->half_panels != nullptr ? kernels_.tile_cols : count;
+        float* const wide = coarse_ ? OwnCoarse(worker, col, 0).wide : nullptr;
         for (size_t at = 0; at < count; at += step) {
           const size_t some = Least(step, count - at);
-          Multiply(PackColumns(col + at, some, own), col + at, some, 0, panels, slice, own.row);
+          Multiply(PackColumns(col + at, some, own), col + at, some, 0, panels, slice, own.row, wide);
         }
       });
     };
@@ -266,15 +308,33 @@ class Search {
     return status == Status::kOk && Cancelled() ? Status::kAborted : status;
   }
 
-  // One row of x against rows that are not packed. bfloat16 ones are widened a few at a time, for the first level of cache.
+  // The first columns, for all slices: bounds that let little pass.
+  void Start(size_t panels) const {
+    const Scratch own = Own(0);
+    for (size_t col = 0; col < start_; col += col_block_) {
+      Multiply(PackColumns(col, col_block_, own), col, col_block_, 0, panels, 0, own.row, OwnCoarse(0, col, 0).wide);
+    }
+    for (size_t i = rows_; i < slices_ * row_block_; i++) {
+      const size_t row = i % row_block_;
+      if (i < row_block_ || row >= rows_) continue;
+      lists_[i * stride_ + kListBound] = lists_[row * stride_ + kListBound];
+      limits_[i] = limits_[row];
+    }
+  }
+
+  // Few rows of x against rows that are not packed. bfloat16 ones are widened a few at a time, for the first level of cache.
   void Direct(size_t col, size_t count, size_t slice, const Scratch& own) const {
-    const size_t step = op_.half_gallery != nullptr ? kernels_.tile_cols : count;
+    const size_t step = halves_ ? kernels_.tile_cols : count;
     for (const size_t end = col + count; col < end; col += step) {
       const size_t some = Least(step, end - col);
       const float* rows = RowsOf(col, some, own.wide);
-      kernels_.row_products(op_.x, rows, some, op_.d, own.values, own.norms);
+      const float* const x = op_.x + first_row_ * op_.d;
+      kernels_.row_products(x, rows_, rows, some, op_.d, own.values, col_block_, own.norms);
       if (cosine_) kernels_.invert_norms(own.norms, some);
-      kernels_.dots_to_nearest(own.values, some, {op_.x, rows, left_norms_, own.norms, op_.d, op_.metric}, SelectionOf(slice, 0, col));
+      for (size_t row = 0; row < rows_; row++) {
+        const DistanceBlock block{x + row * op_.d, rows, left_norms_ + row, own.norms, op_.d, op_.metric};
+        kernels_.dots_to_nearest(own.values + row * col_block_, some, block, SelectionOf(slice, row, col));
+      }
     }
   }
 
@@ -306,6 +366,7 @@ class Search {
       for (size_t row = block * kRowsPerMerge; row < Least((block + 1) * kRowsPerMerge, rows_); row++) {
         uint64_t* end = merged;
         for (size_t s = 0; s < slices_; s++) {
+          if (coarse_) SettleRows(s, row, row + 1, OwnCoarse(worker, 0, 0).wide);
           const uint64_t* list = lists_ + (s * row_block_ + row) * stride_;
           end = std::copy_n(list + kListHead, list[kListCount], end);
         }
@@ -319,13 +380,10 @@ class Search {
     return ParallelFor(DivideUp(rows_, kRowsPerMerge), some, cancel_, threads_);
   }
 
-  const NearestOp& op_;
   const std::atomic<bool>* cancel_;
-  const KernelTable& kernels_;
-  int threads_;
-  bool differences_, cosine_, shared_, direct_;
-  bool ready_;  // panels that need not be packed, nor widened
-  size_t row_block_, col_block_, chunk_, runs_, slices_ = 1, workers_ = 1, capacity_, stride_;
+  CoarsePass pass_;
+  size_t workers_ = 1;
+  std::array<size_t, 8> coarse_places_{};
   Workspace space_;
   float *left_ = nullptr, *left_norms_ = nullptr, *limits_ = nullptr;
   uint64_t *lists_ = nullptr, *merged_ = nullptr;
@@ -338,7 +396,8 @@ class Search {
 
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.n == 0 || op.k == 0) return Status::kOk;
-  return Search(op, cancel)();
+  if (op.packed == nullptr) return Search(op, CurrentKernels(), cancel)();
+  return Search(op.packed->quantized.panels != nullptr ? op.packed->InRows(op) : op, *op.packed->kernels, cancel)();
 }
 
 }  // namespace hypersphere

@@ -21,6 +21,7 @@ Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel)
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+Status RelevantRanks(const RanksOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere

@@ -1,5 +1,5 @@
-// Scratch memory of one call, cut into arrays that start on cache lines. The last one given back is kept for the next call,
-// since first touching fresh pages costs more than the arithmetic on them.
+// Memory cut into arrays that start on cache lines: of an object, or the scratch of one call. The last scratch given back is kept for the
+// next call, since first touching fresh pages costs more than the arithmetic on them.
 #pragma once
 
 #include <stddef.h>
@@ -12,9 +12,9 @@
 
 namespace hypersphere {
 
-class Workspace {
+class Layout {
  public:
-  // Adds an array and returns its place; all are added before Allocate.
+  // Adds an array and returns its place; all are added before there is memory.
   template <class T>
   size_t Add(size_t count) {
     const size_t at = bytes_;
@@ -26,6 +26,41 @@ class Workspace {
     return at;
   }
 
+ protected:
+  template <class T>
+  static T* Place(void* memory, size_t place) {
+    return reinterpret_cast<T*>((reinterpret_cast<uintptr_t>(memory) + kLine - 1) / kLine * kLine + place);
+  }
+
+  static constexpr size_t kLine = 64;
+  size_t bytes_ = 0;
+  bool overflow_ = false;
+};
+
+class Storage : public Layout {
+ public:
+  bool Allocate() {
+    if (!overflow_) memory_ = malloc(bytes_ + kLine);
+    return memory_ != nullptr;
+  }
+
+  template <class T>
+  T* At(size_t place) const {
+    return Place<T>(memory_, place);
+  }
+  size_t bytes() const { return bytes_; }
+
+  Storage() = default;
+  Storage(const Storage&) = delete;
+  Storage& operator=(const Storage&) = delete;
+  ~Storage() { free(memory_); }
+
+ private:
+  void* memory_ = nullptr;
+};
+
+class Workspace : public Layout {
+ public:
   bool Allocate() {
     if (overflow_) return false;
     const size_t held = Held().fetch_add(bytes_, std::memory_order_relaxed) + bytes_;
@@ -45,8 +80,7 @@ class Workspace {
 
   template <class T>
   T* At(size_t place) const {
-    const uintptr_t start = reinterpret_cast<uintptr_t>(block_ + 1);
-    return reinterpret_cast<T*>((start + kLine - 1) / kLine * kLine + place);
+    return Place<T>(block_ + 1, place);
   }
 
   // The most bytes that all calls together have asked for at one time since this was last asked.
@@ -62,7 +96,6 @@ class Workspace {
   }
 
  private:
-  static constexpr size_t kLine = 64;
   // A head's call with its default of kept logits fits in.
   static constexpr size_t kMostKept = size_t{128} << 20;
   static constexpr size_t kHuge = size_t{4} << 20;
@@ -85,8 +118,7 @@ class Workspace {
   }
 
   Block* block_ = nullptr;
-  size_t bytes_ = 0, counted_ = 0;
-  bool overflow_ = false;
+  size_t counted_ = 0;
 };
 
 }  // namespace hypersphere

@@ -224,6 +224,17 @@ void Bounds(Metric metric, size_t n, size_t m, size_t d, size_t k, bool nasty) {
   AgainstDistances({metric, d, k, Filter::kDifferent, false, &beyond, &within}, x, y);
 }
 
+// Copies of the query begin amid a tile of the coarse pass, so some still wait when it gives up and the product of the same block comes
+// upon more: the first of them must win.
+void TiesThatWait(Metric metric, size_t n) {
+  constexpr size_t kDepth = 33, kGallery = 5200, kFirst = 2051, kLast = 2200;
+  const Floats query = Normals(kDepth, 31);
+  Floats x, gallery = Normals(kGallery * kDepth, 32);
+  for (size_t i = 0; i < n; i++) x.insert(x.end(), query.begin(), query.end());
+  for (size_t j = kFirst; j < kLast; j++) std::copy(query.begin(), query.end(), gallery.begin() + static_cast<std::ptrdiff_t>(j * kDepth));
+  AgainstDistances({metric, kDepth, 20}, x, gallery, false);
+}
+
 void ReferenceVectors() {
   for (const VectorCase& item : VectorCases("knn.")) {
     const Array x = item.Get("x"), ref = item.Has("ref") ? item.Get("ref") : x;
@@ -292,6 +303,13 @@ int main() {
       }
     }
     Bounds(metric, 60, 1100, 1024, 5, false);
+    // Large enough for a coarse pass at the levels that have one: plain, offset (where it gives up) and nasty rows.
+    if (metric != Metric::kManhattan && metric != Metric::kSnr) {
+      AgainstDistances({metric, 37, 10}, Normals(60 * 37, 3), Normals(4500 * 37, 4), false);
+      AgainstDistances({metric, 33, 3}, Normals(25 * 33, 5, 1, 100), Normals(4200 * 33, 6, 1, 100), false);
+      AgainstDistances({metric, 33, 12, Filter::kSame}, Nasty(25, 33, 7), Nasty(4200, 33, 8), false);
+      for (const size_t n : {25, 60}) TiesThatWait(metric, n);
+    }
     const Floats itself = Nasty(413, 17, 9);
     AgainstDistances({metric, 17, 20, Filter::kNone, true}, itself, itself);
     AgainstDistances({metric, 17, 20, Filter::kSame, true}, itself, itself);

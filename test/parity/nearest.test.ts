@@ -1,10 +1,10 @@
 // The native search: exactly the sorted `distances` of the same level, and the reference's neighbours wherever they do not tie.
-import { expect, it } from 'vitest';
-import { distances, type Matrix, matrix, nearest, setBackend, setThreads } from '../../lib/index.js';
+import { afterAll, expect, it } from 'vitest';
+import { distances, Gallery, type Isa, type Matrix, matrix, nearest, setBackend, setIsa, setThreads, toBfloat16 } from '../../lib/index.js';
 import { type Metric, metrics } from '../../lib/ops/distances.js';
 import { reference } from '../../lib/reference/index.js';
 import { cyclicLabels, normalMatrix } from '../helpers/data.js';
-import { describeLevels } from '../helpers/native.js';
+import { describeLevels, describeNative, levels } from '../helpers/native.js';
 import { bitsOf } from '../helpers/tolerance.js';
 
 const shapes: [n: number, m: number, d: number, k: number][] = [
@@ -119,6 +119,70 @@ describeLevels('nearest against the reference', () => {
         });
         expect(differing).toBeLessThan(found.length / 100);
       }
+    }
+  });
+});
+
+/** Sizes at which the level that has a coarse pass runs it, and those without it say what it must not change. */
+describeNative('nearest in galleries large enough for a coarse pass', () => {
+  afterAll(() => setIsa(levels.at(-1) as Isa));
+
+  /** Plain rows, tight clusters, offset ones, and what no bound holds for: NaN, huge, tiny, zero and one outlying coordinate. */
+  function galleryOf(kind: 'plain' | 'clusters' | 'offset' | 'nasty', m: number, d: number): Matrix {
+    const rows = normalMatrix(m, d, 7);
+    if (kind === 'plain') return rows;
+    if (kind === 'offset')
+      return matrix(
+        rows.data.map((value) => 100 + value),
+        d,
+      );
+    if (kind === 'clusters')
+      return matrix(
+        rows.data.map((value, i) => (rows.data[i % (9 * d)] as number) + 1e-4 * value),
+        d,
+      );
+    const odd = [Number.NaN, Infinity, 1e19, 3e38, 1e-30, 0, -0, 1e6];
+    for (let i = 0; i < m; i += 25) rows.data.fill(odd[(i / 25) % odd.length] as number, i * d, i * d + (i % 2 ? 1 : d));
+    return rows;
+  }
+
+  it.each(['plain', 'clusters', 'offset', 'nasty'] as const)('%s rows have one result at every level with fused arithmetic', (kind) => {
+    const [m, d] = [4517, 37];
+    const gallery = galleryOf(kind, m, d);
+    const few = matrix(gallery.data.slice(0, 61 * d), d);
+    const labels = cyclicLabels(m, 5);
+    const filter = { filter: 'different', labels: labels.slice(0, 61), galleryLabels: labels } as const;
+    const half = { data: toBfloat16(gallery.data), shape: gallery.shape };
+    for (const metric of metrics.filter((name) => name !== 'manhattan' && name !== 'snr')) {
+      const runs = levels
+        .filter((isa) => isa !== 'baseline')
+        .map((isa) => {
+          setIsa(isa);
+          return [1, 3].flatMap((threads) => {
+            setThreads(threads);
+            const found = [
+              nearest(few, gallery, { metric, k: 1 }),
+              nearest(few, gallery, { metric, k: 17 }),
+              nearest(few, half, { metric, k: 5 }),
+              nearest(few, gallery, { metric, k: 5, ...filter }),
+              nearest(matrix(few.data.subarray(0, 30 * d), d), gallery, { metric, k: 5 }),
+              nearest(gallery, { metric, k: 3 }),
+              ...[gallery, half].flatMap((rows) => {
+                using kept = new Gallery(rows, { metric, labels });
+                const { filter: different, labels: own } = filter;
+                // In their order: the coarse pass, with a filter, rows as they are, and too many neighbours for the pass.
+                return [
+                  kept.search(few, { k: 17 }),
+                  kept.search(few, { k: 5, filter: different, labels: own }),
+                  kept.search(matrix(few.data.subarray(0, 3 * d), d), { k: 5 }),
+                  kept.search(few, { k: 100 }),
+                ];
+              }),
+            ];
+            return found.map(({ indices, distances: values }) => [indices.data, bitsOf(values.data)]);
+          });
+        });
+      for (const run of runs.slice(1)) expect(run, metric).toEqual(runs[0]);
     }
   });
 });
