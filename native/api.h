@@ -231,14 +231,16 @@ constexpr float kLeastCoarseSquare = 0x1p-60f, kMostCoarseSquare = 0x1p100f;
 constexpr float kCoarseMargin = 1 + 0x1p-10f;
 
 // A panel of quantised rows [⌈d / 4⌉][left_width][4] against a block of quantised columns, panels of [⌈d / 4⌉][tile_cols][4]. A column may be a
-// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale. Rows are the panel's, columns readable up to a whole tile.
+// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale, or it is surely nearer than the
+// row's Selection::beyond: dot·row_scale·col_scale − row_norm·col_error + col_near > row_near − beyond·beyond_scale. Rows are the panel's,
+// columns readable up to a whole tile.
 struct CoarseBlock {
   const uint8_t* left;
   const uint8_t* right;
-  const float *row_scales, *row_norms, *row_terms;
-  const float *col_scales, *col_errors, *col_terms;
+  const float *row_scales, *row_norms, *row_terms, *row_nears;
+  const float *col_scales, *col_errors, *col_terms, *col_nears;
   const int32_t* col_sums;
-  float limit_scale;
+  float limit_scale, beyond_scale;
   size_t steps, first_row, rows, cols;
   size_t most;  // columns of all rows that may pass before the product is the cheaper way
 };

@@ -87,6 +87,8 @@ type SearchArguments = [
   labels: Int32Array,
   indices: Int32Array,
   distances: Float32Array,
+  beyond: Float32Array | undefined,
+  within: Float32Array | undefined,
 ];
 
 type RanksArguments = [
@@ -216,17 +218,19 @@ function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossAr
 
 const filterIndex = (filter: NearestOp['filter']): number => (filter === undefined ? 0 : nearestFilters.indexOf(filter) + 1);
 
+const bounds = ({ beyond, within }: SearchOp) => [beyond && floats(beyond), within && floats(within)] as const;
+
 function nearestArguments(op: NearestOp): NearestArguments {
   const { n, m, d, k, excludeSelf, labels, galleryLabels, indices } = op;
   const gallery = op.gallery as Float32Array | Uint16Array;
   const [metric, filter] = [metrics.indexOf(op.metric), filterIndex(op.filter)];
   const outputs = [indices, floats(op.distances)] as const;
-  const bounds = [op.beyond && floats(op.beyond), op.within && floats(op.within)] as const;
-  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, ...outputs, ...bounds];
+  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, ...outputs, ...bounds(op)];
 }
 
-function searchArguments({ x, n, k, filter, labels, indices, distances }: SearchOp): SearchArguments {
-  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances)];
+function searchArguments(op: SearchOp): SearchArguments {
+  const { x, n, k, filter, labels, indices, distances } = op;
+  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances), ...bounds(op)];
 }
 
 function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {

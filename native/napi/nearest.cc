@@ -28,6 +28,12 @@ void ReadFilter(const Args& args, size_t filter, size_t labels, NearestOp& op) {
   if (op.filter != Filter::kNone) op.labels = args.Ints(labels, op.n, 1);
 }
 
+// `beyond` and the argument behind it.
+void ReadBounds(const Args& args, size_t beyond, NearestOp& op) {
+  op.beyond = args.OptionalFloats(beyond, op.n, 1);
+  op.within = args.OptionalFloats(beyond + 1, op.n, 1);
+}
+
 NearestOp ReadNearest(const Args& args) {
   NearestOp op{};
   op.n = args.Size(2);
@@ -46,8 +52,7 @@ NearestOp ReadNearest(const Args& args) {
   }
   op.indices = args.Ints(11, op.n, op.k);
   op.distances = args.Floats(12, op.n, op.k);
-  op.beyond = args.OptionalFloats(13, op.n, 1);
-  op.within = args.OptionalFloats(14, op.n, 1);
+  ReadBounds(args, 13, op);
   args.CheckApart({11, 12});
   return op;
 }
@@ -90,7 +95,7 @@ class Kept {
   int64_t accounted_ = 0;
 };
 
-Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances"}); }
+Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances", "beyond", "within"}); }
 
 NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
   if (packed == nullptr) throw Failure(args.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
@@ -109,6 +114,7 @@ NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
   op.x = args.Floats(0, op.n, op.d);
   op.indices = args.Ints(5, op.n, op.k);
   op.distances = args.Floats(6, op.n, op.k);
+  ReadBounds(args, 7, op);
   args.CheckApart({5, 6});
   return op;
 }

@@ -22,9 +22,6 @@
 namespace hypersphere {
 namespace {
 
-constexpr size_t kPanelsPerPackTask = 8;
-constexpr size_t kRowsPerMerge = 16;
-
 void Shrink(uint64_t* list, size_t k) {
   uint64_t* const ranks = list + kListHead;
   std::nth_element(ranks, ranks + k - 1, ranks + list[kListCount]);
@@ -99,7 +96,7 @@ class Search : private SearchPlan {
     const size_t each = workers_ * col_block_;
     coarse_places_ = {space_.Add<uint8_t>(padded * CoarseBytes(op_.d)), space_.Add<float>(padded), space_.Add<float>(padded),
                       space_.Add<float>(padded), space_.Add<int32_t>(padded), space_.Add<uint8_t>((col_block_ * CoarseBytes(op_.d) + kMostPending) * workers_),
-                      space_.Add<float>(3 * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
+                      space_.Add<float>(kCoarseTerms * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
   }
 
   // For a block of columns from `col` on, which lies, quantised, from place `at` of the shared chunk on unless the gallery keeps it so.
@@ -110,7 +107,7 @@ class Search : private SearchPlan {
                            space_.At<int32_t>(coarse_places_[4])}};
     return {op_.quantized != nullptr ? op_.quantized->At(col, steps) : here.At(shared_ ? at : w * col_block_, steps),
             space_.At<uint8_t>(coarse_places_[5]) + w * (col_block_ * CoarseBytes(op_.d) + kMostPending),
-            space_.At<float>(coarse_places_[6]) + w * 3 * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
+            space_.At<float>(coarse_places_[6]) + w * kCoarseTerms * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
   }
 
   // What a worker has for itself.
@@ -141,8 +138,7 @@ class Search : private SearchPlan {
             op_.filter,
             labelled ? op_.labels + first_row_ + row : nullptr,
             labelled ? op_.gallery_labels + col : nullptr,
-            nullptr,
-            nullptr,
+            nullptr, nullptr,
             op_.beyond != nullptr ? op_.beyond + first_row_ + row : nullptr};
   }
 

@@ -16,6 +16,7 @@ constexpr size_t kBlockFloats = size_t{96} << 10;      // 384 KiB of them at a t
 constexpr size_t kMostBlockCols = 256;
 constexpr size_t kFewRows = 48;                        // below which columns are packed where they are used, not in shared chunks
 constexpr size_t kTasks = 16;
+constexpr size_t kRowsPerMerge = 16;
 constexpr size_t kFewestSliceCols = 1024;              // and at least four times k
 constexpr size_t kDifferenceRows = 32, kDifferenceFloats = size_t{32} << 10;
 constexpr size_t kDirectRows = 24;                     // up to which the gallery is not packed at all
