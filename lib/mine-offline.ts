@@ -254,7 +254,6 @@ class OfflineSearch {
     let [first, filled] = [0, 0];
     const search = async (): Promise<void> => {
       const gallery = block.subarray(0, filled * d);
-      if (normalize) await this.#toUnit(gallery, d);
       const op = {
         ...{ x, gallery, n: count, m: filled, d, k, labels, beyond, within, indices, distances },
         metric: this.#settings.distance,
@@ -269,15 +268,20 @@ class OfflineSearch {
       filled = 0;
       onRows(first);
     };
+    const perTurn = Math.max(Math.floor(sliceElements / d), 1);
     for await (const { piece } of this.#pieces()) {
       for (let row = 0; row < piece.shape[0]; ) {
-        // Where the piece is the caller's memory, it may be gone since the last block.
+        // Where the piece is the caller's memory, it may be gone since the last turn.
         checkMemory({}, { source: piece });
-        const rows = Math.min(most - filled, piece.shape[0] - row);
-        block.set(piece.data.subarray(row * d, (row + rows) * d), filled * d);
+        const rows = Math.min(most - filled, piece.shape[0] - row, perTurn);
+        const given = piece.data.subarray(row * d, (row + rows) * d);
+        const out = block.subarray(filled * d, (filled + rows) * d);
+        if (normalize) this.#backend.normalize({ x: given, n: rows, d, eps: shortest, out });
+        else out.set(given);
         row += rows;
         filled += rows;
         if (filled === most) await search();
+        else await this.#turn();
       }
     }
     if (filled > 0) await search();

@@ -67,6 +67,8 @@ struct SearchPlan {
     // Few rows are compared at the speed of memory.
     direct_ = !differences_ && as_rows && op.n <= kDirectRows;
     coarse_ = HasCoarse(kernels_) && CoarsePays(op.m, op.d) && !differences_ && as_rows && start_ <= op.m / 4 && !direct_;
+    // Bounds that are given let little pass as they are, or soon: rows that share a list have found their k after a block or two.
+    if (shared_ && op.within != nullptr) start_ = col_block_;
     if (!coarse_) start_ = 0;
   }
 
