@@ -105,7 +105,8 @@ HYPERSPHERE_INLINE uint32_t CoarseMasks(const CoarseBlock& block, const int32_t*
       const __m512i dot = _mm512_sub_epi32(_mm512_loadu_si512(tile + i * kTileCols + v * kLanes), shift[v]);
       const V scaled = _mm512_maskz_cvtepi32_ps(0xffff, dot) * scale[v];
       uint32_t bits = NotGreaterBits(threshold, Fma(scaled, row_scale, Fma(row_norm, error[v], term[v])));
-      if (kBeyond) bits &= NotGreaterBits(Fma(scaled, row_scale, Fma(-row_norm, error[v], near[v])), Set(nears[i]));
+      // Only for what is near enough: that is little, and the other bound costs as much as the first.
+      if (kBeyond && bits != 0) bits &= NotGreaterBits(Fma(scaled, row_scale, Fma(-row_norm, error[v], near[v])), Set(nears[i]));
       mask |= bits << (v * kLanes);
     }
     masks[i] = mask;

@@ -19,12 +19,12 @@ const candidates = 16;
 const mib = (bytes: number): string => `${(bytes / 2 ** 20).toFixed(0)} MiB`;
 const peak = (): number => process.resourceUsage().maxRSS * 1024;
 
-/** The rows first, first + 1, …: a direction for each class, and noise of the same size around it. */
+/** The rows first, first + 1, …: a direction for each class, and noise half as large again around it. */
 function some(first: number, count: number, { dim, classes }: OfflineOptions): Matrix {
   const data = new Float32Array(count * dim);
   for (let i = 0; i < count; i++) {
     const [own, noise] = [createRandom((first + i) % classes), createRandom(classes + first + i)];
-    for (let j = 0; j < dim; j++) data[i * dim + j] = own.next() + noise.next() - 1;
+    for (let j = 0; j < dim; j++) data[i * dim + j] = own.next() + 1.5 * noise.next() - 1.25;
   }
   return matrix(data, dim);
 }
