@@ -1,5 +1,6 @@
 // What is timed: every op with the shapes of the peer scripts, under their names.
 import { createRandom, distances, type Matrix, matmul, matrix, nearest, retrieval, updateCenters } from '../lib/index.js';
+import { batchRows } from './batch-rows.js';
 import { headRows } from './head-rows.js';
 import { offlineRows } from './offline-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
@@ -125,4 +126,5 @@ export const rows: readonly Row[] = [
   retrieve(50_000, 128, 1000, { peer: 'torch', atLeast: 3 }),
   ...headRows,
   ...offlineRows,
+  ...batchRows,
 ];

@@ -4,6 +4,7 @@ import { availableParallelism } from 'node:os';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
+import { hasBatchContrastive } from './native/batch-losses.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
 import { hasBatchTriplet } from './native/pairs.js';
@@ -74,7 +75,9 @@ function findNative(): Native | string {
   // Ops that the addon does not have yet are the reference's, and so are the forms of an op that it leaves out.
   const fast = recorded(nativeOps(addon), 'native', state.served);
   const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
-  const ops = { ...state.ts, ...fast, batchTripletLoss };
+  const batchContrastiveLoss: Backend['batchContrastiveLoss'] = (op) =>
+    (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
+  const ops = { ...state.ts, ...fast, batchTripletLoss, batchContrastiveLoss };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 

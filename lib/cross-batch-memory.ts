@@ -3,6 +3,7 @@
 import { checkInteger, checkLabels, checkMatrix, checkMemory, checkOptions, checkPath, checkSignal, type Labels } from './checks.js';
 import { allocated, describe, failure, type HypersphereError } from './errors.js';
 import type { Matrix } from './matrix.js';
+import type { MemoryRows } from './ops/batch-losses.js';
 import { SafetensorsFile, writeSafetensors } from './safetensors.js';
 
 const kind = 'hypersphere.CrossBatchMemory';
@@ -23,14 +24,7 @@ export interface CrossBatchMemoryContents {
   readonly labels: Int32Array;
 }
 
-/** The rows as an op takes them. */
-export interface MemoryRows {
-  readonly x: Float32Array;
-  readonly labels: Int32Array;
-  readonly m: number;
-}
-
-let rowsOf: (memory: CrossBatchMemory) => MemoryRows;
+let rowsOf: (memory: CrossBatchMemory) => MemoryRows & { readonly x: Float32Array };
 
 /**
  * Embeddings and labels of the last batches (Wang et al., CVPR 2020, "Cross-Batch Memory for Embedding Learning"), as the option `memory` of a loss over a

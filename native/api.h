@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "row_terms_api.h"
 #include "softmax_api.h"
 
 namespace hypersphere {
@@ -78,6 +79,34 @@ struct BatchTripletOp {
   double margin;
   Mining mining;
   TermReduction reduction;
+};
+
+// In the order of `forms` in lib/native/batch-losses.ts.
+enum class BatchLossKind {
+  kSupCon,
+  kNtXent,
+  kCircle,
+  kMultiSimilarity,
+  kContrastive,
+};
+constexpr size_t kMostLossNumbers = 4;
+
+// A loss over the pairs of a labelled batch [n, d] and, beside them, of its rows with those of a memory [m, d], which get no gradient. Any
+// int32 is a label.
+struct BatchLossOp {
+  BatchLossKind kind;
+  const float* x;
+  const int32_t* labels;
+  const float* memory;
+  const int32_t* memory_labels;
+  size_t n, m, d;
+  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  bool normalize;
+  TermReduction reduction;
+  double numbers[kMostLossNumbers];  // the loss's own options: its file says which
+  double* loss;
+  float* per_example;  // [n] or null
+  float* grad_x;       // [n, d] or null
 };
 
 // loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
@@ -361,6 +390,7 @@ struct KernelTable {
   void (*store_block)(const BlockStore& store);
   void (*store_transposed)(const BlockStore& store);
   const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
+  RowTerms row_terms;
 };
 
 }  // namespace hypersphere

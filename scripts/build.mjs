@@ -59,7 +59,7 @@ function buildAddon() {
   } catch {
     return 'node-gyp is not installed';
   }
-  const { status, stdout, stderr } = spawnSync(process.execPath, [gyp, 'rebuild'], { encoding: 'utf8' });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [gyp, 'rebuild', '--jobs=max'], { encoding: 'utf8' });
   if (status === 0) return;
   const output = `${stdout}${stderr}`.trim().split('\n');
   return output.find((line) => /\berror:|gyp ERR!/.test(line)) ?? output.at(-1);

@@ -17,7 +17,7 @@ rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder);
 for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
-node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--', '-Dsanitize=address,undefined'], { cwd: folder });
+node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--', '-Dsanitize=address,undefined'], { cwd: folder });
 node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 
 const env = {

@@ -51,7 +51,7 @@ for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(
 symlinkSync(resolve('node_modules'), join(addon, 'node_modules'), 'dir');
 const tools = { CC: 'aarch64-linux-gnu-gcc', CXX: compiler, AR: 'aarch64-linux-gnu-ar', LINK: compiler };
 // That Node's package has its headers too.
-const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--arch=arm64', `--nodedir=${node}`, '--loglevel=error'];
+const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--arch=arm64', `--nodedir=${node}`, '--loglevel=error'];
 run('cross-building the addon', process.execPath, gyp, { cwd: addon, env: { ...process.env, ...tools }, ...quiet });
 
 run('compiling the tests', process.execPath, [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);

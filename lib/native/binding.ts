@@ -20,6 +20,7 @@ import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
+import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import {
   type CrossEntropyArguments,
@@ -158,6 +159,7 @@ export interface Addon {
     labels: Int32Array,
     labelled: boolean,
   ): NativeGallery;
+  batchLoss(...args: BatchLossArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
@@ -174,6 +176,7 @@ export type NativeOps = LongOps &
   Pick<CenterOps, 'updateCenters'> &
   Pick<PairOps, 'batchTripletLoss'> &
   RankOps &
+  NativeBatchLosses &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = {
@@ -289,6 +292,7 @@ export function nativeOps(addon: Addon): NativeOps {
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
     }),
+    ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
     relevantRanks: translated(({ values, n, m, descending, rows, from, to, own, ranks }: RanksOp) =>

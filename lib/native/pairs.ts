@@ -10,9 +10,9 @@ import {
 } from '../ops/pairs.js';
 
 // In the order of the addon's enumerations, which end where the reference serves.
-const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
+export const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
 const minings: readonly TripletStrategy[] = tripletStrategies.filter((strategy) => strategy !== 'faceNetSemiHard');
-const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
+export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
   x: Float32Array,

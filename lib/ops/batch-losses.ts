@@ -1,6 +1,13 @@
 // Losses over one labelled batch, over a batch and a proxy a class, and over two matrices whose rows belong together.
 import type { Values } from './types.js';
 
+/** Rows [m, d] of earlier batches with a label each: constants that the rows of a batch are compared with besides each other. */
+export interface MemoryRows {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly m: number;
+}
+
 /** Embeddings [n, d] with a label each; the gradient is absent when not wanted, `perExample` where rows have no loss of their own. */
 export interface LabelledBatchOp {
   readonly x: Values;
@@ -11,7 +18,7 @@ export interface LabelledBatchOp {
    * Rows [m, d] of earlier batches, constants that each row of `x` is compared with besides the others: anchors are the rows of `x` alone.
    * Absent or of no rows: the plain loss.
    */
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
   readonly perExample?: Values;
   readonly gradX?: Values | undefined;
 }

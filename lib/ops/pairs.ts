@@ -1,3 +1,4 @@
+import type { MemoryRows } from './batch-losses.js';
 import type { Values } from './types.js';
 
 export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
@@ -51,7 +52,7 @@ export interface BatchContrastiveOp {
   readonly n: number;
   readonly d: number;
   /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
@@ -109,7 +110,7 @@ export interface MinePairsOp {
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets'> {
   /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
   readonly mining: TripletStrategy;
   readonly reduction: TermReduction;
   readonly swap: boolean;

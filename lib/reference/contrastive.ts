@@ -56,7 +56,9 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   }
   const scaleOf = ({ active, count }: { active: number; count: number }): number =>
     reduction === 'sum' ? 1 : 1 / Math.max(reduction === 'mean' ? count : active, 1);
-  if (gradX) {
+  // A row alone takes part in nothing, whatever it holds.
+  if (batch.columns < 2) gradX?.fill(0);
+  else if (gradX) {
     eachPair(batch, (i, j) => {
       if (excess(i, j) > 0) batch.addGradient((labels[i] === labels[j] ? 1 : -1) * scaleOf(groupOf(i, j)), i, j);
     });

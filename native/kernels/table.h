@@ -8,6 +8,7 @@
 #include "normalize.h"
 #include "nearest.h"
 #include "ranks.h"
+#include "row_terms.h"
 #include "softmax.h"
 #include "weights.h"
 #include "store.h"
@@ -38,4 +39,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
     hypersphere::StoreBlock,  hypersphere::StoreTransposed, hypersphere::kCoarse,
+    hypersphere::kRowTerms,
 };

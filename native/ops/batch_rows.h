@@ -10,8 +10,14 @@
 
 namespace hypersphere {
 
-// Anchors of a block, by shape alone. A small batch is one block, whose distances are computed on one side of the diagonal.
-constexpr size_t AnchorsOfBlock(size_t n) { return n <= 512 ? n : 256; }
+// Anchors of a block, by shape alone: 8 MiB of distances, but enough anchors that packing the other side again for each block does not show.
+// A small batch is one block, whose distances are computed on one side of the diagonal.
+constexpr size_t kBlockDistances = size_t{2} << 20, kFewestAnchors = 32, kMostAnchors = 256, kSmallBatch = 512;
+constexpr size_t AnchorsOfBlock(size_t n, size_t columns) {
+  const size_t most = kBlockDistances / (columns > 0 ? columns : 1);
+  return n <= kSmallBatch && n <= most ? n : most > kMostAnchors ? kMostAnchors : most > kFewestAnchors ? most : kFewestAnchors;
+}
+constexpr size_t AnchorsOfBlock(size_t n) { return AnchorsOfBlock(n, n); }
 
 struct PairInput {
   const float* x;
@@ -19,6 +25,17 @@ struct PairInput {
   size_t n, d;
   Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize;
+  // The rows in the order of their labels, stable, so that a class is one run of them; only then there may be a memory, whose m rows
+  // follow those of the batch as further columns, ordered likewise.
+  bool by_class = false;
+  const float* memory = nullptr;
+  const int32_t* memory_labels = nullptr;
+  size_t m = 0;
+};
+
+struct Span {
+  size_t first, last;
+  size_t Count() const { return last - first; }
 };
 
 class BatchRows {
@@ -26,24 +43,35 @@ class BatchRows {
   BatchRows(Workspace& space, const PairInput& input);
   // After the workspace's allocation.
   Status Prepare(const std::atomic<bool>* cancel);
-  // Distances [count, n] of some anchors to all rows, 0 to themselves. For cosines these are dots of unit rows, not yet negated.
+  // Distances [count, columns] of some anchors to all rows, 0 to themselves. For cosines these are dots of unit rows, not yet negated.
   Status Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const;
 
   const float* Rows() const { return rows_; }
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }
   const PairInput& Input() const { return input_; }
-  // The rows of this row's class, itself among them, ascending.
+  size_t Columns() const { return input_.n + input_.m; }
+  // By class: the caller's number of a row, the run of its class, itself in it, and that among the columns of the memory.
+  size_t Given(size_t row) const { return input_.by_class ? classes_.rows[row] : row; }
+  Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
+  Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
+  int32_t Label(size_t row) const { return labels_[Given(row)]; }
+  // In the caller's order: the rows of this row's class, itself among them, ascending.
   const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
 
  private:
+  void FindMemoryRuns(const int32_t* labels, const ClassRows& memory);
+  Status Gather(const size_t* memory, float* to, const std::atomic<bool>* cancel) const;
+
   Workspace& space_;
   const PairInput input_;
-  Buckets buckets_;
-  size_t labels_place_, class_place_, unit_place_;
+  Buckets buckets_, memory_buckets_;
+  size_t labels_place_, class_place_, rows_place_, runs_place_;
   const float* rows_ = nullptr;
+  const int32_t* labels_ = nullptr;
   size_t* class_of_ = nullptr;
+  Span* memory_runs_ = nullptr;
   ClassRows classes_{};
 };
 
@@ -57,6 +85,8 @@ class PairGradient {
 
   // Anchor `at` of the block: makes weights of coefficients and distances, in place of the distances. A task owns its anchor.
   void Weigh(size_t first, size_t at, const double* coefficients, float* distances);
+  // The same from and into float32, without branches; Clear comes first. `distances` is not read for cosines.
+  void WeighAll(size_t first, size_t at, const float* distances, float* weights);
   // The same where only these few rows have a coefficient.
   void Mark(size_t at, size_t row, double coefficient, float* distances);
   void Clear(size_t at);

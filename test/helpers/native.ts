@@ -43,14 +43,14 @@ export function describeLevels(name: string, body: (isa: Isa) => void): void {
   });
 }
 
-/** The same suite on the TypeScript backend and on the native one. */
-export function onBothBackends(name: string, body: () => void): void {
+/** The same suite on the TypeScript backend, whose sums are float64's, and on the native one, whose values are float32's. */
+export function onBothBackends(name: string, body: (backend: 'ts' | 'native') => void): void {
   describe(`${name} on ts`, () => {
     beforeAll(() => setBackend('ts'));
-    body();
+    body('ts');
   });
   describeNative(`${name} on native`, () => {
     beforeAll(() => setBackend('native'));
-    body();
+    body('native');
   });
 }

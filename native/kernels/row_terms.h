@@ -1,0 +1,171 @@
+// Passes over a run of one row's values in a loss over pairs. The row lies in the first or second level of cache, so a pass costs its
+// arithmetic: each fuses what it makes of a value with the sum of it and stores in place, the lanes stay in registers. Runs are whole
+// sides of a row, its positives or its negatives, so there are no masks but at their ends.
+//
+// Sums are float32 in 16 virtual lanes over kPiece values, so that no lane adds more than 32 terms, and float64 beyond.
+#pragma once
+
+#include "softmax.h"
+
+namespace hypersphere {
+namespace {
+
+constexpr size_t kPiece = 512;
+
+// term(k, n, sums) as RowSums has it, over pieces.
+template <size_t kSums, class Term>
+HYPERSPHERE_INLINE void SumPieces(size_t count, const Term& term, double (&totals)[kSums]) {
+  for (double& total : totals) total = 0;
+  for (size_t first = 0; first < count; first += kPiece) {
+    float sums[kSums];
+    RowSums(Least(kPiece, count - first), [&](size_t k, size_t n, V(&lanes)[kSums]) { term(first + k, n, lanes); }, sums);
+    for (size_t s = 0; s < kSums; s++) totals[s] += static_cast<double>(sums[s]);
+  }
+}
+
+RowExtent ExtentOfRow(const float* values, size_t count) {
+  V least = Set(kInf), most = Set(-kInf);
+  VI odd = {};
+  AlongRow(count, [&](size_t k, size_t n) {
+    const V v = LoadUpTo(values + k, n), low = FirstN(n, v, Set(kInf)), high = FirstN(n, v, Set(-kInf));
+    least = Choose(low < least, low, least);
+    most = Choose(high > most, high, most);
+    odd |= v != v;
+  });
+  RowExtent extent{least[0], most[0], odd[0] != 0};
+  for (size_t l = 1; l < kLanes; l++) {
+    extent.least = least[l] < extent.least ? least[l] : extent.least;
+    extent.most = most[l] > extent.most ? most[l] : extent.most;
+    extent.nan = extent.nan || odd[l] != 0;
+  }
+  // −0 and +0 are equal: which of them won depends on the lanes.
+  extent.least += 0.0f;
+  extent.most += 0.0f;
+  return extent;
+}
+
+double SumOfRow(const float* values, size_t count, float reference) {
+  double sum[1];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[1]) { lanes[0] += FirstN(n, LoadUpTo(values + k, n) - Set(reference), Zero()); }, sum);
+  return sum[0];
+}
+
+double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule) {
+  const V slope = Set(rule.slope), reference = Set(rule.reference), low = Set(rule.low), high = Set(rule.high);
+  double sum[1];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[1]) {
+    const V v = LoadUpTo(values + k, n), power = ExpOfNegative(slope * Below(v, reference));
+    const V kept = Choose((v >= high) | (v <= low), Zero(), power);
+    StoreUpTo(kept, values + k, n);
+    lanes[0] += FirstN(n, kept, Zero());
+  }, sum);
+  return sum[0];
+}
+
+void ScaleRow(float* values, size_t count, float factor, float addend) {
+  AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(LoadUpTo(values + k, n), Set(factor), Set(addend))), values + k, n); });
+}
+
+HYPERSPHERE_INLINE VI Counts(V term, bool inclusive) { return inclusive ? term >= Zero() : term > Zero(); }
+
+TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
+  const V side = Set(rule.side), bound = Set(rule.bound);
+  const bool inclusive = rule.inclusive;
+  double sums[2];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+    const V term = side * (LoadUpTo(values + k, n) - bound);
+    const VI counts = Counts(term, inclusive);
+    StoreUpTo(Choose(counts, side, Zero()), values + k, n);
+    lanes[0] += FirstN(n, Choose(counts, term, Zero()), Zero());
+    lanes[1] += FirstN(n, Choose(counts, Set(1), Zero()), Zero());
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+TwoSums HingeSquaresOfRow(float* values, size_t count, const RowHinge& rule) {
+  const V side = Set(rule.side), bound = Set(rule.bound);
+  double sums[2];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+    const V term = side * (LoadUpTo(values + k, n) - bound), excess = FirstN(n, Choose(term > Zero(), term, Zero()), Zero());
+    StoreUpTo(excess, values + k, n);
+    lanes[0] += excess;
+    lanes[1] = Fma(excess, excess, lanes[1]);
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+TwoSums SoftplusOfRow(float* values, size_t count, float slope, float reference) {
+  const V one = Set(1), by = Set(slope), from = Set(reference);
+  double sums[2];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+    const V u = by * (LoadUpTo(values + k, n) - from), power = ExpOfNegative(-Abs(u));
+    const V sigmoid = Choose(u < Zero(), power, one) / (one + power);
+    StoreUpTo(sigmoid, values + k, n);
+    lanes[0] += FirstN(n, Choose(u < Zero(), Zero(), u) + Log1p(power), Zero());
+    lanes[1] += FirstN(n, sigmoid, Zero());
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+// A similarity's factor slope·[·]₊ and the logit that it makes.
+HYPERSPHERE_INLINE Column CircleColumn(const RowCircle& rule, V v) {
+  const V gap = Set(rule.side) * (v - Set(rule.optimum)), factor = Set(rule.slope) * Choose(gap < Zero(), Zero(), gap);
+  return {factor * (v - Set(rule.margin)), factor};
+}
+
+float CircleMostOfRow(const float* values, size_t count, const RowCircle& rule) {
+  V most = Set(-kInf);
+  AlongRow(count, [&](size_t k, size_t n) {
+    const V z = FirstN(n, CircleColumn(rule, LoadUpTo(values + k, n)).value, Set(-kInf));
+    most = Choose(z > most, z, most);
+  });
+  float max = most[0];
+  for (size_t l = 1; l < kLanes; l++) max = most[l] > max ? most[l] : max;
+  return max + 0.0f;
+}
+
+double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
+  double sum[1];
+  SumPieces(count, [&](size_t k, size_t n, V(&lanes)[1]) {
+    const Column column = CircleColumn(rule, LoadUpTo(values + k, n));
+    const V power = ExpOfNegative(Below(column.value, Set(rule.reference)));
+    StoreUpTo(power * column.slope, values + k, n);
+    lanes[0] += FirstN(n, power, Zero());
+  }, sum);
+  return sum[0];
+}
+
+double WeighRow(const PairWeights& row) {
+  const V most = Set(kMostWeight);
+  double sum[1];
+  SumPieces(row.count, [&](size_t k, size_t n, V(&lanes)[1]) {
+    const V distance = LoadUpTo(row.distances + k, n), coefficient = LoadUpTo(row.values + k, n);
+    V weight, square = distance;
+    if (row.root) {
+      square = distance * distance;
+      weight = Choose(distance > Zero(), coefficient / distance, Zero());  // where rows coincide there is no direction
+      weight = Choose(weight > most, most, Choose(weight < -most, -most, weight));
+    } else {
+      weight = coefficient + coefficient;
+    }
+    weight = Flushed(weight);
+    StoreUpTo(weight, row.values + k, n);
+    V apart = weight;
+    if (row.marks != nullptr) {
+      const V limit = Set(kNear) * (Set(row.own_norm) + LoadUpTo(row.norms + k, n));
+      const VI near = square <= limit;
+      uint32_t bits = NotGreaterBits(square, limit) & ~NotGreaterBits(Abs(weight), Zero());
+      if (n < kLanes) bits &= (1u << n) - 1;
+      row.marks[k / 64] |= static_cast<uint64_t>(bits) << (k % 64);
+      apart = Choose(near, Zero(), weight);
+    }
+    lanes[0] += FirstN(n, apart, Zero());
+  }, sum);
+  return sum[0];
+}
+
+constexpr RowTerms kRowTerms = {ExtentOfRow,   SumOfRow,      ExponentialsOfRow, ScaleRow,    HingeOfRow,
+                                HingeSquaresOfRow, SoftplusOfRow, CircleMostOfRow,   CircleOfRow, WeighRow};
+
+}  // namespace
+}  // namespace hypersphere

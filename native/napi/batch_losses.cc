@@ -1,0 +1,42 @@
+#include "../ops/ops.h"
+#include "args.h"
+#include "ops.h"
+
+namespace hypersphere {
+
+namespace {
+
+// One function for the family: the loss, its options in the order of its file, its outputs. The loss comes back in a Float64Array of one.
+void BatchLossSync(const Napi::CallbackInfo& info) {
+  const Args args(info, {"kind", "x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "reduction", "numbers",
+                         "loss", "perExample", "gradX"});
+  constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity};
+  BatchLossOp op{};
+  op.kind = static_cast<BatchLossKind>(args.Int(0, 0, static_cast<int>(BatchLossKind::kContrastive)));
+  op.n = args.Size(3);
+  op.d = args.Size(4);
+  op.m = args.Size(7);
+  op.metric = kMetrics[args.Int(8, 0, 2)];
+  op.normalize = args.Flag(9);
+  op.reduction = static_cast<TermReduction>(args.Int(10, 0, 2));
+  const double* const numbers = args.Doubles(11, kMostLossNumbers);
+  for (size_t i = 0; i < kMostLossNumbers; i++) op.numbers[i] = numbers[i];
+  op.x = args.Floats(1, op.n, op.d);
+  op.labels = args.Ints(2, op.n, 1);
+  op.memory = args.Floats(5, op.m, op.d);
+  op.memory_labels = args.Ints(6, op.m, 1);
+  op.loss = args.Doubles(12, 1);
+  op.per_example = args.OptionalFloats(13, op.n, 1);
+  op.grad_x = args.OptionalFloats(14, op.n, op.d);
+  args.CheckApart({12, 13, 14});
+  const Status status = BatchLoss(op, nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+}  // namespace
+
+void ExportBatchLosses(Napi::Env env, Napi::Object exports) {
+  exports.Set("batchLoss", Napi::Function::New(env, BatchLossSync, "batchLoss"));
+}
+
+}  // namespace hypersphere

@@ -1,0 +1,75 @@
+// What a level offers for the losses over pairs of a batch (kernels/row_terms.h): passes over a run of one row's values, distances or
+// similarities, whose sums are float32 in 16 virtual lanes over pieces of fixed length, and float64 over those pieces.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+namespace hypersphere {
+
+// NaN never wins. Over nothing: +∞ and −∞.
+struct RowExtent {
+  float least, most;
+  bool nan;
+};
+
+// e^{slope·(v − reference)} of the values that are neither ≥ high nor ≤ low: NaN for a bound that is not there. The exponent is at most 0,
+// but for rounding.
+struct RowExponential {
+  float slope, reference, low, high;
+};
+
+// side·(v − bound), where greater than 0, or where not less if `inclusive`.
+struct RowHinge {
+  float side, bound;
+  bool inclusive;
+};
+
+// Circle's logits slope·[side·(v − optimum)]₊·(v − margin), less `reference`.
+struct RowCircle {
+  float slope, side, optimum, margin, reference;
+};
+
+struct TwoSums {
+  double first, second;
+};
+
+// A weight so great belongs to rows that coincide but for rounding; its product must stay finite.
+constexpr float kMostWeight = 0x1p120f;
+// A pair nearer than 2⁻⁷ of its rows' lengths would lose more than 7 bits in a product.
+constexpr float kNear = 0x1p-14f;
+
+// Makes ∂loss/∂½‖x − y‖² of ∂loss/∂d or of ∂loss/∂d². Pairs that are near for their rows' lengths are marked, a bit each, and left out of
+// the sum.
+struct PairWeights {
+  const float* distances;
+  const float* norms;
+  float* values;
+  uint64_t* marks;  // or null: nothing is near
+  size_t count;
+  float own_norm;
+  bool root;
+};
+
+struct RowTerms {
+  RowExtent (*extent)(const float* values, size_t count);
+  // Σ(v − reference).
+  double (*sum)(const float* values, size_t count, float reference);
+  // Σ of what it leaves in the values' place.
+  double (*exponentials)(float* values, size_t count, const RowExponential& rule);
+  // factor·v + addend in place, denormals as 0.
+  void (*scale)(float* values, size_t count, float factor, float addend);
+  // Σ of the terms and their number; ±1 in place of those that count, else 0.
+  TwoSums (*hinge)(float* values, size_t count, const RowHinge& rule);
+  // Σ of the terms and of their squares; the terms in place.
+  TwoSums (*hinge_squares)(float* values, size_t count, const RowHinge& rule);
+  // Σ log(1 + e^u) and Σ of its slopes with u = slope·(v − reference); the slopes in place.
+  TwoSums (*softplus)(float* values, size_t count, float slope, float reference);
+  float (*circle_most)(const float* values, size_t count, const RowCircle& rule);
+  // Σ e^z; in place e^z times the logit's slope, its factor [·]₊ taken as a constant.
+  double (*circle)(float* values, size_t count, const RowCircle& rule);
+  // Σ of the weights.
+  double (*weigh)(const PairWeights& row);
+};
+
+}  // namespace hypersphere
