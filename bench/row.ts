@@ -21,7 +21,7 @@ export interface Row {
   readonly bars: readonly Bar[];
   /** What the call may take beside its inputs and outputs, in MiB. */
   readonly mostExtraMiB?: number;
-  /** Allocates the inputs and returns the call to time. */
+  /** Allocates the inputs and returns the call to time, until its promise settles where it returns one. */
   readonly prepare: () => () => unknown;
   /** One call takes many seconds there. */
   readonly tooSlowOnTs?: boolean;

@@ -2,6 +2,7 @@
 import { createRandom, distances, type Matrix, matmul, matrix, nearest, retrieval, updateCenters } from '../lib/index.js';
 import { batchRows } from './batch-rows.js';
 import { headRows } from './head-rows.js';
+import { offlineRows } from './offline-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
 
 function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
@@ -124,5 +125,6 @@ export const rows: readonly Row[] = [
   centerUpdate(1024, 64, 10_000_000, { peer: 'torch', atLeast: 4 }),
   retrieve(50_000, 128, 1000, { peer: 'torch', atLeast: 3 }),
   ...headRows,
+  ...offlineRows,
   ...batchRows,
 ];

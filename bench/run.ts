@@ -90,7 +90,7 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine) 
     if (setting.backend === 'ts' && row.tooSlowOnTs) continue;
     if (setting !== settings[0] && row.bestOnly) continue;
     apply(setting);
-    const extra = extraMiB(call);
+    const extra = await extraMiB(call);
     const times = await time(key, call);
     const timing = {
       op: row.op,

@@ -7,6 +7,7 @@ import {
   matmul,
   matrix,
   mineTriplets,
+  mineTripletsOffline,
   OfflineMiner,
   retrieval,
   takeRows,
@@ -44,5 +45,15 @@ const after = retrieval(embed(data), labels).precisionAt1;
 // Every 50 steps a training loop would select anew, over a subset it embeds with the newest network.
 const miner = new OfflineMiner({ labels, every: 50, subset: 100, margin: 0.2, seed: 3 });
 const triplets = miner.due(300) ? await miner.refresh((rows) => embed(takeRows(data, rows))) : undefined;
+// Over a whole data set, however large: here in two chunks, where a million rows would come from a file. All rows compete as negatives.
+const all = embed(data);
+const chunks = () => [0, 1].map((half) => matrix(all.data.subarray((half * count * dim) / 2, ((half + 1) * count * dim) / 2), dim));
+const mined = await mineTripletsOffline(chunks, labels, { strategy: 'hardest', signal: AbortSignal.timeout(60_000) });
 const hardest = mineTriplets(embed(data), labels, { strategy: 'batchHard', normalize: false });
-console.log({ precisionBefore: before, precisionAfter: after, offline: triplets?.shape[0], hardest: hardest.shape[0] });
+console.log({
+  precisionBefore: before,
+  precisionAfter: after,
+  offline: triplets?.shape[0],
+  overAllRows: mined.triplets.shape[0],
+  hardest: hardest.shape[0],
+});

@@ -22,6 +22,7 @@ export {
   distances,
   distancesGradient,
 } from './distances.js';
+export type { EmbeddingSource, MatrixChunks } from './embedding-source.js';
 export { type ErrorCode, type ErrorDetails, HypersphereError } from './errors.js';
 export { Centers, type CentersOptions } from './heads/centers.js';
 export type { Precision } from './heads/class-weights.js';
@@ -153,6 +154,13 @@ export { type Clustering, clustering } from './metrics/clustering.js';
 export { type Retrieval, type RetrievalOptions, retrieval } from './metrics/retrieval.js';
 export { type Roc, type RocOptions, roc } from './metrics/roc.js';
 export { type Verification, type VerificationOptions, verification } from './metrics/verification.js';
+export {
+  type MineTripletsOfflineOptions,
+  type MiningProgress,
+  mineTripletsOffline,
+  type OfflineStrategy,
+  type OfflineTriplets,
+} from './mine-offline.js';
 export { type MinedPairs, type MinePairsOptions, type MineTripletsOptions, minePairs, mineTriplets } from './mining.js';
 export type { Isa } from './native/binding.js';
 export { type NearestOptions, type Neighbours, nearest, type SearchOptions } from './nearest.js';

@@ -3,7 +3,7 @@ import { describe, failure, HypersphereError } from './errors.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
 import { checkMiningRule, type MineTripletsOptions, mineTriplets } from './mining.js';
 import { createRandom, type Random, Sfc32 } from './random.js';
-import { chooseFirst, rowsByClass } from './sampling.js';
+import { chooseFirst, rowsByClass, shares } from './sampling.js';
 import { selectionSampler } from './subsample.js';
 
 export interface OfflineMinerOptions extends Omit<MineTripletsOptions, 'subsample' | 'maxTriplets'> {
@@ -99,19 +99,10 @@ export class OfflineMiner {
       admitted++;
     }
     const present = this.#classes.slice(0, admitted);
-    // Small classes are used up first; the others share what is left.
-    const counts = present.map(() => 0);
-    let left = Math.min(
+    const counts = shares(
+      present.map((group) => group.length),
       wanted,
-      present.reduce((sum, group) => sum + group.length, 0),
     );
-    while (left > 0) {
-      for (let c = 0; c < present.length && left > 0; c++) {
-        if ((counts[c] as number) >= (present[c] as number[]).length) continue;
-        counts[c] = (counts[c] as number) + 1;
-        left--;
-      }
-    }
     return Int32Array.from(
       present.flatMap((group, c) => {
         const count = counts[c] as number;

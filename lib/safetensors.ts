@@ -218,10 +218,11 @@ function checkLayout(tensors: ReadonlyMap<string, TensorEntry>, dataBytes: numbe
   if (end !== dataBytes) throw malformed(`${end} bytes of tensors, as the header says`, `${dataBytes}`);
 }
 
-async function readAll(file: FileHandle, into: Uint8Array, position: number): Promise<void> {
+/** Fills `into` from that position of the file on; one read may return less. Rejects with ERR_FORMAT where the file ends before. */
+export async function readAll(file: FileHandle, into: Uint8Array, position: number, argument = 'path'): Promise<void> {
   for (let at = 0; at < into.length; ) {
     const { bytesRead } = await file.read(into, at, into.length - at, position + at);
-    if (bytesRead === 0) throw malformed('a whole file', `an end at byte ${position + at}`);
+    if (bytesRead === 0) throw failure('ERR_FORMAT', argument, 'a whole file', `an end at byte ${position + at}`);
     at += bytesRead;
   }
 }

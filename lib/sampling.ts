@@ -26,6 +26,24 @@ export function rowsByClass(labels: Int32Array): Map<number, number[]> {
   return groups;
 }
 
+/**
+ * How many rows each class gives to `wanted` in all, as if they gave one each in turn: small classes are used up first, the others share
+ * what is left, and where it does not divide the first ones give one more. Their sum is `wanted`, or all rows there are.
+ */
+export function shares(sizes: readonly number[], wanted: number): number[] {
+  const counts = sizes.map(() => 0);
+  let open = sizes.map((_, c) => c);
+  for (let left = wanted; left > 0; ) {
+    open = open.filter((c) => (counts[c] as number) < (sizes[c] as number));
+    if (open.length === 0) break;
+    for (const c of open.slice(0, left)) {
+      counts[c] = (counts[c] as number) + 1;
+      left--;
+    }
+  }
+  return counts;
+}
+
 function pick<T>(items: readonly T[], random: Random): T {
   return items[random.integer(items.length)] as T;
 }

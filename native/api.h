@@ -149,7 +149,7 @@ struct PackedGallery;
 struct CoarseSide;  // ops/gallery.h
 
 // indices and distances [n, k]: the k best rows of the gallery [m, d] for every row of x [n, d], best first, ties to the lowest
-// index, NaN last. Where a filter leaves fewer: −1 and NaN.
+// index, NaN last. Where a filter or a bound leaves fewer: −1 and NaN.
 struct NearestOp {
   const float* x;
   const float* gallery;  // one of these three, the others null
@@ -164,6 +164,8 @@ struct NearestOp {
   Metric metric;
   Filter filter;      // compares the labels of the two rows
   bool exclude_self;  // row i of the gallery is row i of x
+  const float* beyond;  // [n] or null: only what ranks strictly after this distance counts,
+  const float* within;  // [n] or null: and strictly before this one
 };
 
 // Rows seen through two strides, so that a matrix and its transpose pack alike; one of the strides is 1.
@@ -244,6 +246,7 @@ struct Selection {
   const int32_t* gallery_labels;
   const float* panels;  // where the block has no rows of y (DistanceBlock::y is null): the packed columns, and
   float* row;           // room for one of them
+  const float* beyond;  // of the rows, as in NearestOp, or null
 };
 
 // Rows in 8 bits, q·step + e, for the pass before a search (kernels/coarse.h; the bounds are ops/coarse.cc's).
@@ -257,14 +260,16 @@ constexpr float kLeastCoarseSquare = 0x1p-60f, kMostCoarseSquare = 0x1p100f;
 constexpr float kCoarseMargin = 1 + 0x1p-10f;
 
 // A panel of quantised rows [⌈d / 4⌉][left_width][4] against a block of quantised columns, panels of [⌈d / 4⌉][tile_cols][4]. A column may be a
-// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale. Rows are the panel's, columns readable up to a whole tile.
+// neighbour unless dot·row_scale·col_scale + row_norm·col_error + col_term < row_term − limit·limit_scale, or it is surely nearer than the
+// row's Selection::beyond: dot·row_scale·col_scale − row_norm·col_error + col_near > row_near − beyond·beyond_scale. Rows are the panel's,
+// columns readable up to a whole tile.
 struct CoarseBlock {
   const uint8_t* left;
   const uint8_t* right;
-  const float *row_scales, *row_norms, *row_terms;
-  const float *col_scales, *col_errors, *col_terms;
+  const float *row_scales, *row_norms, *row_terms, *row_nears;
+  const float *col_scales, *col_errors, *col_terms, *col_nears;
   const int32_t* col_sums;
-  float limit_scale;
+  float limit_scale, beyond_scale;
   size_t steps, first_row, rows, cols;
   size_t most;  // columns of all rows that may pass before the product is the cheaper way
 };
@@ -366,6 +371,7 @@ struct KernelTable {
   void (*row_products)(const float* x, size_t x_rows, const float* rows, size_t count, size_t depth, float* dots, size_t stride, float* squares);
   void (*dots_to_nearest)(const float* dots, size_t cols, const DistanceBlock& block, const Selection& to);
   void (*values_to_nearest)(const float* values, size_t rows, size_t cols, const Selection& to);
+  void (*bound_lists)(const float* within, size_t rows, Metric metric, uint64_t* lists, size_t stride, float* limits);
   void (*decode_ranks)(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values);
   size_t (*count_before)(const float* values, size_t count, size_t at);
   // bfloat16

@@ -13,15 +13,15 @@ function resident(): { readonly now: number; readonly most: number } {
  * Of the native backend its own account of scratch memory, exact and the same each time; a copy of labels (4 bytes a row) is not in it.
  * Of anything else what the resident pages grow by at most during one call, which only Linux tells.
  */
-export function extraMiB(call: () => unknown): number | null {
+export async function extraMiB(call: () => unknown): Promise<number | null> {
   if (workspacePeak() !== undefined) {
-    call();
+    await call();
     return (workspacePeak() as number) / 2 ** 20;
   }
   try {
     writeFileSync('/proc/self/clear_refs', '5');
     const before = resident().now;
-    call();
+    await call();
     return Math.max(resident().most - before, 0);
   } catch {
     return null;

@@ -77,6 +77,8 @@ type NearestArguments = [
   galleryLabels: Int32Array,
   indices: Int32Array,
   distances: Float32Array,
+  beyond: Float32Array | undefined,
+  within: Float32Array | undefined,
 ];
 type SearchArguments = [
   x: Float32Array,
@@ -86,6 +88,8 @@ type SearchArguments = [
   labels: Int32Array,
   indices: Int32Array,
   distances: Float32Array,
+  beyond: Float32Array | undefined,
+  within: Float32Array | undefined,
 ];
 
 type RanksArguments = [
@@ -217,15 +221,19 @@ function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossAr
 
 const filterIndex = (filter: NearestOp['filter']): number => (filter === undefined ? 0 : nearestFilters.indexOf(filter) + 1);
 
+const bounds = ({ beyond, within }: SearchOp) => [beyond && floats(beyond), within && floats(within)] as const;
+
 function nearestArguments(op: NearestOp): NearestArguments {
   const { n, m, d, k, excludeSelf, labels, galleryLabels, indices } = op;
   const gallery = op.gallery as Float32Array | Uint16Array;
   const [metric, filter] = [metrics.indexOf(op.metric), filterIndex(op.filter)];
-  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, floats(op.distances)];
+  const outputs = [indices, floats(op.distances)] as const;
+  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, ...outputs, ...bounds(op)];
 }
 
-function searchArguments({ x, n, k, filter, labels, indices, distances }: SearchOp): SearchArguments {
-  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances)];
+function searchArguments(op: SearchOp): SearchArguments {
+  const { x, n, k, filter, labels, indices, distances } = op;
+  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances), ...bounds(op)];
 }
 
 function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {

@@ -64,6 +64,10 @@ export interface SearchOp {
   readonly filter: NearestFilter | undefined;
   /** [n]; unless a filter compares them they are not looked at and may be empty. */
   readonly labels: Int32Array;
+  /** [n]: only what ranks strictly after this distance counts (NaN: nothing does), … */
+  readonly beyond?: Values | undefined;
+  /** [n]: … and strictly before this one (NaN: all but NaN does). Both fill up as the filter does. */
+  readonly within?: Values | undefined;
   readonly indices: Int32Array;
   readonly distances: Values;
 }

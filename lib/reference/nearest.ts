@@ -4,7 +4,7 @@ import { widened } from './bfloat16.js';
 import { measureOf } from './distances.js';
 
 export function nearest(op: NearestOp): void {
-  const { x, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, distances } = op;
+  const { x, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, indices, distances, beyond, within } = op;
   const value = measureOf(metric, { x, y: widened(op.gallery), d });
   const sign = metric === 'dot' || metric === 'cosineSimilarity' ? -1 : 1;
   const keys = new Float64Array(k);
@@ -15,6 +15,8 @@ export function nearest(op: NearestOp): void {
       if (excludeSelf && i === j) continue;
       if (filter && (labels[i] === galleryLabels[j]) !== (filter === 'same')) continue;
       const key = sign * value(i * d, j * d);
+      if (beyond && !before(sign * (beyond[i] as number), key)) continue;
+      if (within && !before(key, sign * (within[i] as number))) continue;
       if (held === k && !before(key, keys[k - 1] as number)) continue;
       // Candidates come in index order, so stepping only over strictly worse keys keeps ties at the lowest index.
       let at = held < k ? held++ : k - 1;

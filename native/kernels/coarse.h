@@ -81,11 +81,13 @@ HYPERSPHERE_VNNI __attribute__((noinline)) void CoarseTile(const uint8_t* left, 
   }
 }
 
-// masks[i]: the columns of row i that may be neighbours; returns their union.
-HYPERSPHERE_INLINE uint32_t CoarseMasks(const CoarseBlock& block, const int32_t* tile, size_t col, const float* thresholds, uint32_t* masks) {
+// masks[i]: the columns of row i that may be neighbours; returns their union. `nears` is looked at where the search is beyond some distance.
+template <bool kBeyond>
+HYPERSPHERE_INLINE uint32_t CoarseMasks(const CoarseBlock& block, const int32_t* tile, size_t col, const float* thresholds, const float* nears,
+                                        uint32_t* masks) {
   uint32_t any = 0;
   __m512i shift[kTileVectors];
-  V scale[kTileVectors], error[kTileVectors], term[kTileVectors];
+  V scale[kTileVectors], error[kTileVectors], term[kTileVectors], near[kTileVectors];
 #pragma GCC unroll 4
   for (size_t v = 0; v < kTileVectors; v++) {
     const size_t at = col + v * kLanes;
@@ -93,6 +95,7 @@ HYPERSPHERE_INLINE uint32_t CoarseMasks(const CoarseBlock& block, const int32_t*
     scale[v] = Load(block.col_scales + at);
     error[v] = Load(block.col_errors + at);
     term[v] = Load(block.col_terms + at);
+    if (kBeyond) near[v] = Load(block.col_nears + at);
   }
   for (size_t i = 0; i < block.rows; i++) {
     const V threshold = Set(thresholds[i]), row_scale = Set(block.row_scales[i]), row_norm = Set(block.row_norms[i]);
@@ -101,7 +104,10 @@ HYPERSPHERE_INLINE uint32_t CoarseMasks(const CoarseBlock& block, const int32_t*
     for (size_t v = 0; v < kTileVectors; v++) {
       const __m512i dot = _mm512_sub_epi32(_mm512_loadu_si512(tile + i * kTileCols + v * kLanes), shift[v]);
       const V scaled = _mm512_maskz_cvtepi32_ps(0xffff, dot) * scale[v];
-      mask |= NotGreaterBits(threshold, Fma(scaled, row_scale, Fma(row_norm, error[v], term[v]))) << (v * kLanes);
+      uint32_t bits = NotGreaterBits(threshold, Fma(scaled, row_scale, Fma(row_norm, error[v], term[v])));
+      // Only for what is near enough: that is little, and the other bound costs as much as the first.
+      if (kBeyond && bits != 0) bits &= NotGreaterBits(Fma(scaled, row_scale, Fma(-row_norm, error[v], near[v])), Set(nears[i]));
+      mask |= bits << (v * kLanes);
     }
     masks[i] = mask;
     any |= mask;
@@ -184,13 +190,20 @@ size_t CoarseColumns(const CoarseBlock& block, const CoarseRest& rest, const Dis
   float thresholds[kTileRows];
   const auto set_threshold = [&](size_t i) { thresholds[i] = block.row_terms[i] - to.limits[block.first_row + i] * block.limit_scale; };
   for (size_t i = 0; i < block.rows; i++) set_threshold(i);
+  float nears[kTileRows];
+  const bool grows = GrowsWithLikeness(distances.metric), squared = distances.metric == Metric::kEuclidean;
+  for (size_t i = 0; to.beyond != nullptr && i < block.rows; i++) {
+    nears[i] = block.row_nears[i] - LeastBeyond(to.beyond[block.first_row + i], grows, squared) * block.beyond_scale;
+  }
   const CoarseTileFunction tile = CoarseTileOf(block.rows, MakeLanes<kTileRows>::Type());
   size_t passed = 0;
   for (size_t col = 0; col < block.cols; col += kTileCols) {
     if (passed > block.most) return col;
     uint32_t masks[kTileRows];
     tile(block.left, block.right + col * 4 * block.steps, block.steps, scratch);
-    if (CoarseMasks(block, scratch, col, thresholds, masks) == 0) continue;
+    const uint32_t any = to.beyond != nullptr ? CoarseMasks<true>(block, scratch, col, thresholds, nears, masks)
+                                              : CoarseMasks<false>(block, scratch, col, thresholds, nullptr, masks);
+    if (any == 0) continue;
     const size_t cols = Least(kTileCols, block.cols - col);
     for (size_t i = 0; i < block.rows; i++) {
       if (masks[i] == 0) continue;

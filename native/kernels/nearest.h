@@ -65,10 +65,27 @@ HYPERSPHERE_INLINE float LimitOf(uint64_t bound, bool squared) {
   return squared && limit >= 0 ? limit * limit * (1 + 0x1p-20f) + 0x1p-100f : limit;
 }
 
+// The rank that those before `within` are below.
+void BoundLists(const float* within, size_t rows, Metric metric, uint64_t* lists, size_t stride, float* limits) {
+  for (size_t i = 0; i < rows; i++, lists += stride) {
+    lists[kListBound] = RankOf(within[i], GrowsWithLikeness(metric), 0) & ~uint64_t{1};
+    limits[i] = LimitOf(lists[kListBound], metric == Metric::kEuclidean);
+  }
+}
+
+// Keys below this are surely not beyond; the exact comparison is that of the ranks. As LimitOf, of squares where roots are compared.
+HYPERSPHERE_INLINE float LeastBeyond(float beyond, bool grows, bool squared) {
+  if (grows) return -beyond;
+  return squared && beyond >= 0 ? beyond * beyond * (1 - 0x1p-20f) - 0x1p-100f : beyond;
+}
+
+// Exactly: keys are compared, so what ties with the bound is not beyond it.
+HYPERSPHERE_INLINE bool RanksBeyond(uint64_t rank, float beyond, bool grows) { return rank >> 32 > RankOf(beyond, grows, 0) >> 32; }
+
 HYPERSPHERE_INLINE void PushOne(const Selection& to, size_t row, size_t index, float value, bool grows, bool squared) {
   uint64_t* list = to.lists + row * (kListHead + to.capacity);
   const uint64_t rank = RankOf(value, grows, index);
-  if (rank >= list[kListBound]) return;
+  if (rank >= list[kListBound] || (to.beyond != nullptr && !RanksBeyond(rank, to.beyond[row], grows))) return;
   list[kListHead + list[kListCount]++] = rank;
   if (list[kListCount] < to.capacity) return;
   to.shrink(list, to.k);
@@ -155,6 +172,15 @@ struct NearestTile {
         candidates |= NotGreaterBits(kGrows ? -found[v] : found[v], Set(limit)) << (v * kLanes);
       }
       if ((marked | candidates) == 0) continue;
+      // Everything nearer than that is within the limit, and may be much: it must not leave the vectors.
+      if (to.beyond != nullptr) {
+        const V least = Set(LeastBeyond(to.beyond[row], kGrows, kRoot));
+        uint32_t beyond = 0;
+#pragma GCC unroll 4
+        for (size_t v = 0; v < kTileVectors; v++) beyond |= NotGreaterBits(least, kGrows ? -found[v] : found[v]) << (v * kLanes);
+        candidates &= beyond;
+        if ((marked | candidates) == 0) continue;
+      }
       Consider(row, first_col, cols, found, y_norms, marked, candidates & ~marked);
     }
   }

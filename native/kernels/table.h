@@ -34,7 +34,7 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::GradientRows,
     hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
-    hypersphere::ValuesToNearest,   hypersphere::DecodeRanks,         hypersphere::CountBefore, hypersphere::Widen,       hypersphere::Narrow,
+    hypersphere::ValuesToNearest,   hypersphere::BoundLists,          hypersphere::DecodeRanks,         hypersphere::CountBefore, hypersphere::Widen,       hypersphere::Narrow,
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,

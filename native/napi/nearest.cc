@@ -18,13 +18,20 @@ constexpr int kLastMetric = static_cast<int>(Metric::kSnr);
 constexpr int kLastFilter = static_cast<int>(Filter::kDifferent);
 
 Args NearestArgs(const Napi::CallbackInfo& info) {
-  return Args(info, {"x", "gallery", "n", "m", "d", "metric", "k", "excludeSelf", "filter", "labels", "galleryLabels", "indices", "distances"});
+  return Args(info, {"x", "gallery", "n", "m", "d", "metric", "k", "excludeSelf", "filter", "labels", "galleryLabels", "indices", "distances",
+                     "beyond", "within"});
 }
 
 // Labels are read only where a filter asks for them.
 void ReadFilter(const Args& args, size_t filter, size_t labels, NearestOp& op) {
   op.filter = static_cast<Filter>(args.Int(filter, 0, kLastFilter));
   if (op.filter != Filter::kNone) op.labels = args.Ints(labels, op.n, 1);
+}
+
+// `beyond` and the argument behind it.
+void ReadBounds(const Args& args, size_t beyond, NearestOp& op) {
+  op.beyond = args.OptionalFloats(beyond, op.n, 1);
+  op.within = args.OptionalFloats(beyond + 1, op.n, 1);
 }
 
 NearestOp ReadNearest(const Args& args) {
@@ -45,6 +52,7 @@ NearestOp ReadNearest(const Args& args) {
   }
   op.indices = args.Ints(11, op.n, op.k);
   op.distances = args.Floats(12, op.n, op.k);
+  ReadBounds(args, 13, op);
   args.CheckApart({11, 12});
   return op;
 }
@@ -87,7 +95,7 @@ class Kept {
   int64_t accounted_ = 0;
 };
 
-Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances"}); }
+Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances", "beyond", "within"}); }
 
 NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
   if (packed == nullptr) throw Failure(args.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
@@ -106,6 +114,7 @@ NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
   op.x = args.Floats(0, op.n, op.d);
   op.indices = args.Ints(5, op.n, op.k);
   op.distances = args.Floats(6, op.n, op.k);
+  ReadBounds(args, 7, op);
   args.CheckApart({5, 6});
   return op;
 }

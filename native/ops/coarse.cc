@@ -1,7 +1,7 @@
 // The bound. With x = sₓ·qₓ + eₓ, y likewise, and I = qₓ·q_y, Cauchy and Schwarz give
 //   |x·y − sₓ·s_y·I| ≤ ‖x‖‖e_y‖ + ‖eₓ‖‖y − e_y‖ ≤ ‖x‖‖y‖·r,   r = r_y + rₓ·(1 + r_y),   r = ‖e‖/‖·‖,
-// where rₓ is the largest of the rows at hand. ‖x‖² + ‖y‖² − 2·(sₓ·s_y·I + ‖x‖‖y‖·r) is then no greater than the squared distance, and the cosines
-// and the dot go likewise. What float32 makes of a pair differs from the truth by its own rounding: at most (2d + 3)·u·s for the expansion,
+// where rₓ is the largest of the rows at hand. ‖x‖² + ‖y‖² − 2·(sₓ·s_y·I + ‖x‖‖y‖·r) is then no greater than the squared distance, with −‖x‖‖y‖·r it
+// is no less, for a search beyond some distance, and the cosines and the dot go likewise. What float32 makes of a pair differs from the truth by its own rounding: at most (2d + 3)·u·s for the expansion,
 // s = ‖x‖² + ‖y‖², and (4d + 32)·u of itself, so of 2s, for a refined one (kernels/nearest.h); the bound's own evaluation takes a few u·s. All
 // are covered by Slack()·s, or Slack()·‖x‖‖y‖ for the products. Norms are rounded by less than that, ‖e‖ by less than kCoarseMargin.
 #include "coarse.h"
@@ -39,6 +39,7 @@ void CoarsePass::Plan(Workspace& space, size_t row_block, size_t pending) {
              space.Add<float>(row_block),
              space.Add<float>(row_block),
              space.Add<float>(row_block),
+             space.Add<float>(row_block),
              space.Add<PendingColumns>(pending)};
 }
 
@@ -49,6 +50,7 @@ void CoarsePass::Place(const Workspace& space) {
   scales_ = space.At<float>(places_.scales);
   lengths_ = space.At<float>(places_.lengths);
   terms_ = space.At<float>(places_.terms);
+  nears_ = space.At<float>(places_.nears);
   pending_ = space.At<PendingColumns>(places_.pending);
 }
 
@@ -79,19 +81,21 @@ void CoarsePass::FinishRows(size_t rows) {
     lengths_[i] = cosine ? norm / norm : norm;
     const float base = IsSquared(metric_) ? (1 - Slack()) * norm * norm : metric_ == Metric::kCosineDistance ? 1 : 0;
     terms_[i] = norm == norm ? base : NAN;
+    nears_[i] = IsSquared(metric_) ? (1 + Slack()) * norm * norm : terms_[i];
   }
 }
 
 void CoarsePass::ColumnTerms(const CoarseSide& columns, size_t count, size_t padded, float* terms) const {
   const float slack = Slack(), row_error = row_error_;
   const CoarseRows& about = columns.about;
-  float *const scales = terms, *const errors = terms + padded, *const rest = errors + padded;
+  float *const scales = terms, *const errors = terms + padded, *const rest = errors + padded, *const nears = rest + padded;
   if (IsSquared(metric_)) {
     for (size_t j = 0; j < count; j++) {
       const float norm = about.norms[j], r = about.errors[j] + row_error * (1 + about.errors[j]);
       scales[j] = 2 * about.steps[j];
       errors[j] = 2 * kCoarseMargin * norm * r;
       rest[j] = (slack - 1) * norm * norm;
+      nears[j] = (-1 - slack) * norm * norm;
     }
   } else {
     const bool cosine = metric_ != Metric::kDot;
@@ -99,12 +103,12 @@ void CoarsePass::ColumnTerms(const CoarseSide& columns, size_t count, size_t pad
       const float norm = about.norms[j], r = about.errors[j] + row_error * (1 + about.errors[j]);
       scales[j] = cosine ? about.steps[j] / norm : about.steps[j];
       errors[j] = (cosine ? norm / norm : norm) * kCoarseMargin * (r + slack);
-      rest[j] = 0;
+      rest[j] = nears[j] = 0;
     }
   }
   for (size_t j = count; j < padded; j++) {
     scales[j] = errors[j] = 0;
-    rest[j] = -INFINITY;
+    rest[j] = nears[j] = -INFINITY;
   }
 }
 
@@ -117,12 +121,15 @@ size_t CoarsePass::Run(const CoarseSide& columns, const float* terms, size_t cou
   block.row_scales = scales_ + first;
   block.row_norms = lengths_ + first;
   block.row_terms = terms_ + first;
+  block.row_nears = nears_ + first;
   block.col_scales = terms;
   block.col_errors = terms + padded;
   block.col_terms = terms + 2 * padded;
+  block.col_nears = terms + 3 * padded;
   block.col_sums = columns.about.sums;
   // The bound of a squared distance is rounded in the difference with the row's term.
   block.limit_scale = IsSquared(metric_) ? 1 + 0x1p-21f : 1;
+  block.beyond_scale = IsSquared(metric_) ? 1 - 0x1p-21f : 1;
   block.steps = CoarseSteps(d_);
   block.first_row = first;
   block.rows = panel_rows;

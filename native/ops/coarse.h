@@ -20,6 +20,7 @@ struct CoarseSide {
 
 // Too few dimensions leave the pass no lead over the product, too many overflow its sums; galleries should outweigh what starts a search.
 constexpr bool CoarsePays(size_t m, size_t d) { return m >= 4096 && d >= 32 && d <= 16384; }
+constexpr size_t kCoarseTerms = 4;  // of a column, that depend on the rows
 constexpr size_t CoarseSteps(size_t d) { return (d + 3) / 4; }
 // Of one row, what `bytes` of QuantizeColumns must hold beside kMostPending.
 constexpr size_t CoarseBytes(size_t d) { return CoarseSteps(d) * 4; }
@@ -38,7 +39,7 @@ class CoarsePass {
   // Panels [first, last) of `rows` rows; then, when all are there, what the columns need to know of them.
   void PackRows(const float* x, size_t rows, size_t first, size_t last);
   void FinishRows(size_t rows);
-  // The bound's part of `count` columns into terms[3][padded].
+  // The bounds' part of `count` columns into terms[kCoarseTerms][padded].
   void ColumnTerms(const CoarseSide& columns, size_t count, size_t padded, float* terms) const;
   // One panel against such columns; returns how many of them are done.
   size_t Run(const CoarseSide& columns, const float* terms, size_t count, size_t padded, size_t rows, size_t panel, const CoarseRest& rest,
@@ -49,7 +50,7 @@ class CoarsePass {
 
  private:
   struct Places {
-    size_t bytes, left, steps, norms, errors, sums, scales, lengths, terms, pending;
+    size_t bytes, left, steps, norms, errors, sums, scales, lengths, terms, nears, pending;
   };
   float Slack() const;
 
@@ -59,7 +60,7 @@ class CoarsePass {
   Places places_{};
   uint8_t *bytes_ = nullptr, *left_ = nullptr;
   CoarseRows about_{};
-  float *scales_ = nullptr, *lengths_ = nullptr, *terms_ = nullptr;
+  float *scales_ = nullptr, *lengths_ = nullptr, *terms_ = nullptr, *nears_ = nullptr;
   PendingColumns* pending_ = nullptr;
   float row_error_ = 0;
   std::atomic<size_t> tried_{0}, failed_{0};

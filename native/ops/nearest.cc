@@ -22,9 +22,6 @@
 namespace hypersphere {
 namespace {
 
-constexpr size_t kPanelsPerPackTask = 8;
-constexpr size_t kRowsPerMerge = 16;
-
 void Shrink(uint64_t* list, size_t k) {
   uint64_t* const ranks = list + kListHead;
   std::nth_element(ranks, ranks + k - 1, ranks + list[kListCount]);
@@ -49,6 +46,9 @@ class Search : private SearchPlan {
         lists_[i * stride_ + kListBound] = kNoRank;
         lists_[i * stride_ + kListCount] = 0;
         limits_[i] = NAN;
+      }
+      for (size_t s = 0; op_.within != nullptr && s < slices_; s++) {
+        kernels_.bound_lists(op_.within + first_row_, rows_, op_.metric, lists_ + s * row_block_ * stride_, stride_, limits_ + s * row_block_);
       }
       Status status = differences_ ? Differences() : PackRows();
       if (status == Status::kOk && !differences_) status = shared_ ? Shared() : Slices();
@@ -96,7 +96,7 @@ class Search : private SearchPlan {
     const size_t each = workers_ * col_block_;
     coarse_places_ = {space_.Add<uint8_t>(padded * CoarseBytes(op_.d)), space_.Add<float>(padded), space_.Add<float>(padded),
                       space_.Add<float>(padded), space_.Add<int32_t>(padded), space_.Add<uint8_t>((col_block_ * CoarseBytes(op_.d) + kMostPending) * workers_),
-                      space_.Add<float>(3 * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
+                      space_.Add<float>(kCoarseTerms * each), space_.Add<float>(halves_ ? kMostPending * op_.d * workers_ : 0)};
   }
 
   // For a block of columns from `col` on, which lies, quantised, from place `at` of the shared chunk on unless the gallery keeps it so.
@@ -107,7 +107,7 @@ class Search : private SearchPlan {
                            space_.At<int32_t>(coarse_places_[4])}};
     return {op_.quantized != nullptr ? op_.quantized->At(col, steps) : here.At(shared_ ? at : w * col_block_, steps),
             space_.At<uint8_t>(coarse_places_[5]) + w * (col_block_ * CoarseBytes(op_.d) + kMostPending),
-            space_.At<float>(coarse_places_[6]) + w * 3 * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
+            space_.At<float>(coarse_places_[6]) + w * kCoarseTerms * col_block_, space_.At<float>(coarse_places_[7]) + w * kMostPending * op_.d};
   }
 
   // What a worker has for itself.
@@ -138,8 +138,8 @@ class Search : private SearchPlan {
             op_.filter,
             labelled ? op_.labels + first_row_ + row : nullptr,
             labelled ? op_.gallery_labels + col : nullptr,
-            nullptr,
-            nullptr};
+            nullptr, nullptr,
+            op_.beyond != nullptr ? op_.beyond + first_row_ + row : nullptr};
   }
 
   Status PackRows() {

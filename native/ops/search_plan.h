@@ -16,6 +16,7 @@ constexpr size_t kBlockFloats = size_t{96} << 10;      // 384 KiB of them at a t
 constexpr size_t kMostBlockCols = 256;
 constexpr size_t kFewRows = 48;                        // below which columns are packed where they are used, not in shared chunks
 constexpr size_t kTasks = 16;
+constexpr size_t kRowsPerMerge = 16;
 constexpr size_t kFewestSliceCols = 1024;              // and at least four times k
 constexpr size_t kDifferenceRows = 32, kDifferenceFloats = size_t{32} << 10;
 constexpr size_t kDirectRows = 24;                     // up to which the gallery is not packed at all
@@ -66,6 +67,8 @@ struct SearchPlan {
     // Few rows are compared at the speed of memory.
     direct_ = !differences_ && as_rows && op.n <= kDirectRows;
     coarse_ = HasCoarse(kernels_) && CoarsePays(op.m, op.d) && !differences_ && as_rows && start_ <= op.m / 4 && !direct_;
+    // Bounds that are given let little pass as they are, or soon: rows that share a list have found their k after a block or two.
+    if (shared_ && op.within != nullptr) start_ = col_block_;
     if (!coarse_) start_ = 0;
   }
 

@@ -4,8 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
 import { killSaves } from './kill-saves.js';
-import { largeFile } from './large-file.js';
+import { largeFile, largeNpy } from './large-file.js';
 import { type MillionOptions, million, trainMillion } from './million.js';
+import { mineMillion, type OfflineOptions, offline } from './offline.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-long-'));
 const print = (line: string): void => console.log(line);
@@ -20,18 +21,23 @@ async function kills(rounds: number): Promise<void> {
 async function large(): Promise<void> {
   await largeFile(folder);
   print('a tensor of more than 4 GiB came back');
+  await largeNpy(folder);
+  print('rows of a .npy file of more than 4 GiB came back');
 }
 
 const program = new Command('verify:long').action(async () => {
   await kills(200);
   await large();
   trainMillion(million, print);
+  await mineMillion(offline, folder, print);
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 200).action(kills);
 program.command('large').action(large);
 const train = program.command('million').action((flags: MillionOptions) => trainMillion({ ...million, ...flags }, print));
 for (const name of ['classes', 'dim', 'batch', 'steps', 'identities'] as const)
   train.option(`--${name} <n>`, `default ${million[name]}`, Number);
+const mine = program.command('offline').action((flags: OfflineOptions) => mineMillion({ ...offline, ...flags }, folder, print));
+for (const name of ['rows', 'dim', 'classes', 'anchors'] as const) mine.option(`--${name} <n>`, `default ${offline[name]}`, Number);
 train.option('--sample-rate <r>', 'default 1', Number);
 train.addOption(new Option('--precision <p>').choices(['float32', 'bfloat16']));
 

@@ -1,6 +1,6 @@
 // The bound of the coarse pass, pair by pair: a pair whose limit is exactly what `Distances` makes of it must pass, also where the
 // quantisation errors line up with the other row and where there are none, so that only rounding is left; and plain pairs that are
-// clearly beyond their limit must not.
+// clearly beyond their limit must not. The same for pairs nearer than a search begins.
 #include <math.h>
 
 #include <algorithm>
@@ -39,12 +39,12 @@ class OneRow {
     pass_.PackRows(x.data(), 1, 0, 1);
     pass_.FinishRows(1);
     QuantizeColumns(kernels_, y.data(), m_, d_, space_.At<uint8_t>(bytes), columns_);
-    terms_.resize(3 * padded_);
+    terms_.resize(kCoarseTerms * padded_);
     pass_.ColumnTerms(columns_, m_, padded_, terms_.data());
   }
 
-  // Whether column j may have a key within the limit. Its whole tile is run, with no column but j allowed.
-  bool Passes(size_t j, float limit) {
+  // Whether column j may have a key within the limit, and beyond a distance. Its whole tile is run, with no column but j allowed.
+  bool Passes(size_t j, float limit, const float* beyond = nullptr) {
     const size_t width = kernels_.tile_cols, first = j / width * width, cols = Least(width, m_ - first);
     const int32_t own = 1;
     std::vector<int32_t> labels(cols, 0);
@@ -53,6 +53,7 @@ class OneRow {
     pending.count = 0;
     Selection to{};
     to.limits = &limit;
+    to.beyond = beyond;
     to.first_col = first;
     to.filter = Filter::kSame;
     to.labels = &own;
@@ -148,6 +149,8 @@ void TiesPass(Metric metric, size_t d) {
     for (size_t j = 0; j < values.size(); j++) {
       CHECK(row.Passes(j, LimitFor(metric, values[j])), "%s, d %zu, row %zu, column %zu: %g is lost", NameOf(metric), d, i, j, values[j]);
       CHECK(row.Passes(j, NAN), "%s: no limit yet", NameOf(metric));
+      const float before = nextafterf(values[j], Grows(metric) ? INFINITY : -INFINITY);
+      CHECK(row.Passes(j, NAN, &before), "%s, d %zu, row %zu, column %zu: %g beyond %g is lost", NameOf(metric), d, i, j, values[j], before);
     }
   }
 }
@@ -163,6 +166,9 @@ void OthersDoNot(Metric metric, size_t d) {
     const double clear = 0.05 * (cosine ? 1 : metric == Metric::kDot ? product : 2 * product);
     const double limit = (metric == Metric::kEuclidean ? double(values[j]) * double(values[j]) : double(LimitFor(metric, values[j]))) - clear;
     CHECK(!row.Passes(j, static_cast<float>(limit)), "%s, d %zu: column %zu passes %g", NameOf(metric), d, j, limit);
+    const double key = (metric == Metric::kEuclidean ? double(values[j]) * double(values[j]) : double(values[j])) + (Grows(metric) ? -clear : clear);
+    const float beyond = static_cast<float>(metric == Metric::kEuclidean ? sqrt(key) : key);
+    CHECK(!row.Passes(j, NAN, &beyond), "%s, d %zu: column %zu passes beyond %g", NameOf(metric), d, j, double(beyond));
   }
 }
 

@@ -24,6 +24,8 @@ struct Case {
   size_t d, k;
   Filter filter = Filter::kNone;
   bool exclude_self = false;
+  const Floats* beyond = nullptr;
+  const Floats* within = nullptr;
 };
 
 bool Grows(Metric metric) { return metric == Metric::kDot || metric == Metric::kCosineSimilarity; }
@@ -51,7 +53,15 @@ NearestOp OpOf(const Case& of, const Floats& x, const Labels& labels, const Labe
   op.metric = of.metric;
   op.filter = of.filter;
   op.exclude_self = of.exclude_self;
+  op.beyond = of.beyond != nullptr ? of.beyond->data() : nullptr;
+  op.within = of.within != nullptr ? of.within->data() : nullptr;
   return op;
+}
+
+// Whether a ranks before b: NaN comes last.
+bool Before(const Case& of, float a, float b) {
+  if (a != a || b != b) return a == a;
+  return Grows(of.metric) ? a > b : a < b;
 }
 
 // Sorts what Distances computes: the definition.
@@ -65,6 +75,8 @@ Found Sorted(const Case& of, const Floats& x, const Floats& y, const Labels& lab
     for (size_t j = 0; j < m; j++) {
       if (of.exclude_self && i == j) continue;
       if (of.filter != Filter::kNone && (labels[i] == gallery_labels[j]) != (of.filter == Filter::kSame)) continue;
+      if (of.beyond != nullptr && !Before(of, (*of.beyond)[i], all[i * m + j])) continue;
+      if (of.within != nullptr && !Before(of, all[i * m + j], (*of.within)[i])) continue;
       order.push_back(j);
     }
     const auto key = [&](size_t j) { return Grows(of.metric) ? -all[i * m + j] : all[i * m + j]; };
@@ -194,6 +206,45 @@ Floats Nasty(size_t rows, size_t d, uint32_t seed) {
   return x;
 }
 
+// Between two bounds, each the distance of some row of the gallery, so that equality decides, or special.
+void Bounds(Metric metric, size_t n, size_t m, size_t d, size_t k, bool nasty) {
+  const Floats x = nasty ? Nasty(n, d, 61) : Normals(n * d, 61), y = nasty ? Nasty(m, d, 63) : Normals(m * d, 63);
+  Floats all(n * m), beyond(n), within(n);
+  CHECK(Distances({x.data(), y.data(), all.data(), n, m, d, metric}, nullptr) == Status::kOk, "status");
+  const float special[] = {NAN, INFINITY, -INFINITY, 0, -0.0f, 3.4028235e38f, -3.4028235e38f};
+  Random random(64);
+  for (size_t i = 0; i < n; i++) {
+    const auto some = [&] { return random.Next() % 8 == 0 ? special[random.Next() % 7] : all[i * m + random.Next() % m]; };
+    beyond[i] = some();
+    within[i] = some();
+    if (!Before({metric, d, k}, beyond[i], within[i])) std::swap(beyond[i], within[i]);
+  }
+  AgainstDistances({metric, d, k, Filter::kNone, false, &beyond, nullptr}, x, y, false);
+  AgainstDistances({metric, d, k, Filter::kNone, false, nullptr, &within}, x, y, false);
+  AgainstDistances({metric, d, k, Filter::kDifferent, false, &beyond, &within}, x, y);
+}
+
+// A gallery that is large enough for the coarse pass: all its forms between two bounds, of which the lower one leaves out half, and
+// rows that tie with either.
+void BoundsOfSome(Metric metric, size_t n) {
+  constexpr size_t kDepth = 35, kGallery = 4201, kCopies = 300;
+  Floats y = Normals(kGallery * kDepth, 65), x(y.begin(), y.begin() + static_cast<std::ptrdiff_t>(n * kDepth));
+  for (size_t j = 0; j < kCopies; j++) {
+    std::copy_n(y.begin() + static_cast<std::ptrdiff_t>(j % 7 * kDepth), kDepth, y.begin() + static_cast<std::ptrdiff_t>((2000 + 3 * j) * kDepth));
+  }
+  Floats all(n * kGallery), beyond(n), within(n);
+  CHECK(Distances({x.data(), y.data(), all.data(), n, kGallery, kDepth, metric}, nullptr) == Status::kOk, "status");
+  for (size_t i = 0; i < n; i++) {
+    Floats row(all.begin() + static_cast<std::ptrdiff_t>(i * kGallery), all.begin() + static_cast<std::ptrdiff_t>((i + 1) * kGallery));
+    std::sort(row.begin(), row.end(), [&](float a, float b) { return Before({metric, kDepth, 1}, a, b); });
+    beyond[i] = i % 5 == 0 ? row[0] : row[kGallery / 2];
+    within[i] = i % 7 == 0 ? row[kGallery / 2 + 3] : row[kGallery / 2 + kGallery / 20];
+  }
+  // Rows only, with a filter, or every form.
+  const bool few = n < 48;
+  AgainstDistances({metric, kDepth, 6, few ? Filter::kDifferent : Filter::kNone, false, &beyond, &within}, x, y, !few);
+}
+
 // Copies of the query begin amid a tile of the coarse pass, so some still wait when it gives up and the product of the same block comes
 // upon more: the first of them must win.
 void TiesThatWait(Metric metric, size_t n) {
@@ -267,12 +318,16 @@ int main() {
       AgainstDistances({metric, 3, 631}, Nasty(n, 3, 7), Nasty(631, 3, 8));
       for (const Filter filter : {Filter::kSame, Filter::kDifferent}) AgainstDistances({metric, 19, 300, filter}, Nasty(n, 19, 7), Nasty(631, 19, 8));
     }
+    for (const size_t n : {1, 9, 70}) {
+      for (const bool nasty : {false, true}) Bounds(metric, n, 431, 19, n == 9 ? 1 : 10, nasty);
+    }
     // Large enough for a coarse pass at the levels that have one: plain, offset (where it gives up) and nasty rows.
     if (metric != Metric::kManhattan && metric != Metric::kSnr) {
       AgainstDistances({metric, 37, 10}, Normals(60 * 37, 3), Normals(4500 * 37, 4), false);
       AgainstDistances({metric, 33, 3}, Normals(25 * 33, 5, 1, 100), Normals(4200 * 33, 6, 1, 100), false);
       AgainstDistances({metric, 33, 12, Filter::kSame}, Nasty(25, 33, 7), Nasty(4200, 33, 8), false);
       for (const size_t n : {25, 60}) TiesThatWait(metric, n);
+      for (const size_t n : {30, 60}) BoundsOfSome(metric, n);
     }
     const Floats itself = Nasty(413, 17, 9);
     AgainstDistances({metric, 17, 20, Filter::kNone, true}, itself, itself);
