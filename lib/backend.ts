@@ -7,6 +7,7 @@ import { failure } from './errors.js';
 import { hasBatchContrastive } from './native/batch-losses.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
+import { nativeBlocks } from './native/mining.js';
 import { hasBatchTriplet } from './native/pairs.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
@@ -15,6 +16,7 @@ import type { PairOps } from './ops/pairs.js';
 import type { RankOps } from './ops/ranks.js';
 import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
+import { minePairs, mineTriplets } from './reference/mining.js';
 
 /** Everything a backend computes. Arguments come checked and resolved; outputs come allocated. */
 export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, RankOps, SoftmaxOps {}
@@ -77,7 +79,12 @@ function findNative(): Native | string {
   const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
   const batchContrastiveLoss: Backend['batchContrastiveLoss'] = (op) =>
     (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
-  const ops = { ...state.ts, ...fast, batchTripletLoss, batchContrastiveLoss };
+  const blocks = nativeBlocks(fast);
+  const mining: Pick<Backend, 'mineTriplets' | 'minePairs'> = {
+    mineTriplets: (op) => mineTriplets(op, blocks),
+    minePairs: (op) => minePairs(op, blocks),
+  };
+  const ops = { ...state.ts, ...fast, ...mining, batchTripletLoss, batchContrastiveLoss };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 

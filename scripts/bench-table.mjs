@@ -7,17 +7,25 @@ for (const row of results) {
   const key = `${row.op} [${row.shape.join(', ')}]`;
   groups.set(key, [...(groups.get(key) ?? []), row]);
 }
+const names = {
+  faiss: 'faiss',
+  onnxruntime: 'onnxruntime',
+  usearch: 'usearch',
+  torchDense: 'dense mask',
+  torchMetricLearning: 'pytorch-metric-learning',
+};
 const best = (rows) => rows.find(({ backend }) => backend === 'native');
 const cell = (ours, other) => (other ? `${(other.ms / ours.ms).toFixed(other.ms / ours.ms < 10 ? 1 : 0)}×` : '-');
 const lines = [
-  '| op | share of FMA peak | TypeScript backend | PyTorch | faiss |',
+  '| op | share of FMA peak | TypeScript backend | PyTorch | others |',
   '|---|---|---|---|---|',
   ...[...groups].flatMap(([key, rows]) => {
     const ours = best(rows);
     if (!ours) return [];
     const of = (name) => rows.find(({ backend }) => backend === name);
+    const others = Object.entries(names).flatMap(([name, title]) => (of(name) ? [`${title} ${cell(ours, of(name))}`] : []));
     const share = ours.peakGflops ? `${((100 * ours.gflops) / ours.peakGflops).toFixed(0)} %` : '-';
-    return [`| \`${key}\` | ${share} | ${cell(ours, of('ts'))} | ${cell(ours, of('torch'))} | ${cell(ours, of('faiss'))} |`];
+    return [`| \`${key}\` | ${share} | ${cell(ours, of('ts'))} | ${cell(ours, of('torch'))} | ${others.join(', ') || '-'} |`];
   }),
 ];
 const readme = readFileSync('README.md', 'utf8');

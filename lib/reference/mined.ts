@@ -1,25 +1,65 @@
-// A batch as the miners see it, and the search that most of their rules are made of.
-export interface Mined {
-  /** Anchors: the first of the columns. */
+// A batch as the miners see it: some anchors against all rows, and the search that most of the rules are made of.
+import type { PairDistance } from '../ops/pairs.js';
+import type { Values } from '../ops/types.js';
+import { batchOf } from './pair-distances.js';
+
+/** Anchors first to first + n − 1. */
+export interface AnchorBlock {
+  readonly first: number;
   readonly n: number;
+  /** [n, columns] distances, or negated similarities; 0 of an anchor to itself. */
+  readonly apart: Values;
+}
+
+export interface Mined extends AnchorBlock {
   readonly columns: number;
   readonly labels: Int32Array;
-  /** [n, columns] distances, or negated similarities. */
-  readonly apart: Float64Array;
   readonly margin: number;
   readonly seed: number;
   /** Components of a row. */
   readonly d: number;
 }
 
+export interface MinedRows {
+  readonly x: Values;
+  readonly labels: Int32Array;
+  readonly n: number;
+  readonly d: number;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+}
+
+/** The distances of a batch, block by block, so that no more exist than those of a block; the block's memory may be the last one's. */
+export type BlocksOf = (rows: MinedRows) => Iterable<AnchorBlock>;
+
+const blockDistances = 2 ** 21;
+export const anchorsOfBlock = (n: number): number => Math.max(1, Math.min(n, Math.floor(blockDistances / n)));
+
+/** In float64. */
+export function* referenceBlocks(rows: MinedRows): Iterable<AnchorBlock> {
+  const { n } = rows;
+  const { apart } = batchOf(rows);
+  const most = anchorsOfBlock(n);
+  const block = new Float64Array(most * n);
+  for (let first = 0; first < n; first += most) {
+    const count = Math.min(most, n - first);
+    for (let a = 0; a < count; a++) for (let k = 0; k < n; k++) block[a * n + k] = first + a === k ? 0 : apart(first + a, k);
+    yield { first, n: count, apart: block };
+  }
+}
+
+export const distanceOf = ({ apart, columns, first }: Mined, a: number, k: number): number => apart[(a - first) * columns + k] as number;
+
 /** Index of the extreme distance from `a` among the rows of its own class or of the others; ties to the lowest; −1 without any. */
-export function extreme({ columns, labels, apart }: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
+export function extreme(mined: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
+  const { columns, labels, apart } = mined;
+  const row = (a - mined.first) * columns;
   let best = -1;
   for (let k = 0; k < columns; k++) {
     if (k === a || (labels[k] === labels[a]) !== ownClass) continue;
-    const value = apart[a * columns + k] as number;
+    const value = apart[row + k] as number;
     if (!(value > beyond)) continue;
-    const record = apart[a * columns + best] as number;
+    const record = apart[row + best] as number;
     if (best < 0 || (farthest ? value > record : value < record)) best = k;
   }
   return best;

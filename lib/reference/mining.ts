@@ -1,12 +1,11 @@
 // Online selection of triplets and pairs. Each published rule is a generator of triplets over the batch's distances,
 // so the loss streams them and only the miner itself stores them.
 import { failure } from '../errors.js';
-import type { MinePairsOp, MineTripletsOp, MiningStrategy } from '../ops/pairs.js';
+import type { MinePairsOp, MineTripletsOp, MiningStrategy, PairStrategy } from '../ops/pairs.js';
 import { Sfc32 } from '../random.js';
 import { selectionSampler } from '../subsample.js';
 import { easyHardPairs } from './easy-hard.js';
-import { extreme, type Mined } from './mined.js';
-import { apartMatrix, batchOf } from './pair-distances.js';
+import { type BlocksOf, distanceOf, extreme, type Mined, referenceBlocks } from './mined.js';
 
 type Visit = (anchor: number, positive: number, negative: number) => void;
 
@@ -28,8 +27,8 @@ const bands: Record<'all' | 'violating' | 'semiHard' | 'hard' | 'easy', (gap: nu
   easy: (gap, margin) => gap > margin,
 };
 
-function eachPositivePair({ n, columns, labels }: Mined, visit: (a: number, p: number) => void): void {
-  for (let a = 0; a < n; a++) for (let p = 0; p < columns; p++) if (p !== a && labels[p] === labels[a]) visit(a, p);
+function eachPositivePair({ first, n, columns, labels }: Mined, visit: (a: number, p: number) => void): void {
+  for (let a = first; a < first + n; a++) for (let p = 0; p < columns; p++) if (p !== a && labels[p] === labels[a]) visit(a, p);
 }
 
 /** One negative for every ordered positive pair, or none where `choose` says −1. */
@@ -41,17 +40,18 @@ function perPair(mined: Mined, visit: Visit, choose: (a: number, p: number) => n
 }
 
 function band(mined: Mined, visit: Visit, inside: (gap: number, margin: number) => boolean): void {
-  const { columns, labels, apart, margin } = mined;
+  const { first, columns, labels, apart, margin } = mined;
   eachPositivePair(mined, (a, p) => {
+    const row = (a - first) * columns;
+    const near = apart[row + p] as number;
     for (let k = 0; k < columns; k++) {
-      if (labels[k] !== labels[a] && inside((apart[a * columns + k] as number) - (apart[a * columns + p] as number), margin))
-        visit(a, p, k);
+      if (labels[k] !== labels[a] && inside((apart[row + k] as number) - near, margin)) visit(a, p, k);
     }
   });
 }
 
 function batchHard(mined: Mined, visit: Visit): void {
-  for (let a = 0; a < mined.n; a++) {
+  for (let a = mined.first; a < mined.first + mined.n; a++) {
     const positive = extreme(mined, a, true, true);
     const negative = extreme(mined, a, false, false);
     if (positive >= 0 && negative >= 0) visit(a, positive, negative);
@@ -59,26 +59,25 @@ function batchHard(mined: Mined, visit: Visit): void {
 }
 
 function closestBeyond(mined: Mined, a: number, p: number): number {
-  const beyond = extreme(mined, a, false, false, mined.apart[a * mined.columns + p] as number);
+  const beyond = extreme(mined, a, false, false, distanceOf(mined, a, p));
   return beyond >= 0 ? beyond : extreme(mined, a, false, true);
 }
 
 function hardestViolating(mined: Mined, a: number, p: number): number {
   if (a > p) return -1;
-  const { columns, apart, margin } = mined;
   const negative = extreme(mined, a, false, false);
   if (negative < 0) return -1;
-  return (apart[a * columns + p] as number) - (apart[a * columns + negative] as number) + margin > 0 ? negative : -1;
+  return distanceOf(mined, a, p) - distanceOf(mined, a, negative) + mined.margin > 0 ? negative : -1;
 }
 
 /** Schroff et al. 2015: for every positive pair one negative drawn among those inside d_ap < d_an < d_ap + margin. */
 function faceNet(mined: Mined, visit: Visit): void {
-  const { columns, labels, apart, margin, seed } = mined;
+  const { columns, labels, margin, seed } = mined;
   const stream = new Sfc32(seed);
   perPair(mined, visit, (a, p) => {
     const inside: number[] = [];
     for (let k = 0; k < columns; k++) {
-      const gap = (apart[a * columns + k] as number) - (apart[a * columns + p] as number);
+      const gap = distanceOf(mined, a, k) - distanceOf(mined, a, p);
       if (labels[k] !== labels[a] && gap > 0 && gap < margin) inside.push(k);
     }
     if (inside.length === 0) return -1;
@@ -96,7 +95,7 @@ const [weightCutoff, weightEnd] = [0.5, 1.4];
  * distances between uniform points of the unit sphere are distributed.
  */
 function distanceWeighted(mined: Mined, visit: Visit): void {
-  const { columns, labels, apart, seed, d } = mined;
+  const { columns, labels, seed, d } = mined;
   const stream = new Sfc32(seed);
   const candidates = new Int32Array(columns);
   const sums = new Float64Array(columns);
@@ -105,7 +104,7 @@ function distanceWeighted(mined: Mined, visit: Visit): void {
     [anchor, count] = [a, 0];
     let top = -Infinity;
     for (let k = 0; k < columns; k++) {
-      const distance = apart[a * columns + k] as number;
+      const distance = distanceOf(mined, a, k);
       if (labels[k] === labels[a] || !(distance < weightEnd)) continue;
       const counted = Math.max(distance, weightCutoff);
       const log = (2 - d) * Math.log(counted) - ((d - 3) / 2) * Math.log(1 - counted ** 2 / 4);
@@ -136,10 +135,13 @@ function firstAbove(sums: Float64Array, count: number, value: number): number {
   return low;
 }
 
-export function mineTriplets(op: MineTripletsOp): Int32Array {
-  const mined: Mined = { ...op, columns: op.n, apart: apartMatrix(batchOf(op)) };
+/** Counts first, so that the result has its exact size; with more blocks than one, distances are computed twice for it. */
+export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceBlocks): Int32Array {
+  const each = (visit: Visit): void => {
+    for (const block of blocksOf(op)) eachTriplet(op.strategy, { ...op, ...block, columns: op.n }, visit);
+  };
   let selected = 0;
-  eachTriplet(op.strategy, mined, () => selected++);
+  each(() => selected++);
   const count = Math.min(selected, op.subsample ?? selected);
   if (count > op.maxTriplets) {
     throw failure(
@@ -152,7 +154,7 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
   const out = new Int32Array(3 * count);
   const keep = selectionSampler(selected, count, new Sfc32(op.seed));
   let at = 0;
-  eachTriplet(op.strategy, mined, (a, p, k) => {
+  each((a, p, k) => {
     if (!keep()) return;
     out[at++] = a;
     out[at++] = p;
@@ -161,28 +163,45 @@ export function mineTriplets(op: MineTripletsOp): Int32Array {
   return out;
 }
 
-export function minePairs(op: MinePairsOp): { positivePairs: Int32Array; negativePairs: Int32Array } {
-  const { n, labels, strategy, distance, epsilon } = op;
-  const batch = { ...op, columns: n, apart: apartMatrix(batchOf(op)), margin: 0, seed: 0 };
-  if (strategy === 'easyHard') return easyHardPairs(batch, op.positives, op.negatives);
+type Take = (own: boolean, i: number, j: number) => void;
+
+function boundedPairs(mined: Mined, op: MinePairsOp, strategy: Exclude<PairStrategy, 'easyHard'>, take: Take): void {
+  const { distance, epsilon } = op;
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
-  const [positive, negative]: [number[], number[]] = [[], []];
-  for (let i = 0; i < n; i++) {
-    const farPositive = extreme(batch, i, true, true);
-    const nearNegative = extreme(batch, i, false, false);
-    const at = (j: number): number => (j < 0 ? Number.NaN : (batch.apart[i * n + j] as number));
-    for (let j = 0; j < n; j++) {
+  for (let i = mined.first; i < mined.first + mined.n; i++) {
+    const farPositive = extreme(mined, i, true, true);
+    const nearNegative = extreme(mined, i, false, false);
+    const at = (j: number): number => (j < 0 ? Number.NaN : distanceOf(mined, i, j));
+    for (let j = 0; j < mined.columns; j++) {
       if (i === j) continue;
       const value = at(j);
-      const own = labels[i] === labels[j];
+      const own = mined.labels[i] === mined.labels[j];
       const keep = {
         // s_ij + ε > min s_i⁺ and s_ij − ε < max s_i⁻, in distances; a missing side compares as NaN and keeps nothing.
         multiSimilarity: own ? value + epsilon > at(nearNegative) : value - epsilon < at(farPositive),
         pairMargin: own ? value > sign * op.posMargin : value < sign * op.negMargin,
         batchHard: j === (own ? farPositive : nearNegative),
       }[strategy];
-      if (keep) (own ? positive : negative).push(i, j);
+      if (keep) take(own, i, j);
     }
   }
-  return { positivePairs: Int32Array.from(positive), negativePairs: Int32Array.from(negative) };
+}
+
+export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks): { positivePairs: Int32Array; negativePairs: Int32Array } {
+  const each = (take: Take): void => {
+    for (const block of blocksOf(op)) {
+      const mined = { ...op, ...block, columns: op.n, margin: 0, seed: 0 };
+      if (op.strategy === 'easyHard') easyHardPairs(mined, op.positives, op.negatives, take);
+      else boundedPairs(mined, op, op.strategy, take);
+    }
+  };
+  const counts = { positive: 0, negative: 0 };
+  each((own) => counts[own ? 'positive' : 'negative']++);
+  const [positivePairs, negativePairs] = [new Int32Array(2 * counts.positive), new Int32Array(2 * counts.negative)];
+  let [positive, negative] = [0, 0];
+  each((own, i, j) => {
+    if (own) positivePairs.set([i, j], 2 * positive++);
+    else negativePairs.set([i, j], 2 * negative++);
+  });
+  return { positivePairs, negativePairs };
 }

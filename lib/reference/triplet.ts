@@ -93,7 +93,7 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
   const { columns, labels } = batch;
   const rows = swap ? columns : n;
   const apart = apartMatrix(batch, rows);
-  const mined = { n, columns, labels, apart, margin, seed, d: op.d };
+  const mined = { first: 0, n, columns, labels, apart, margin, seed, d: op.d };
   const gapOf = (a: number, p: number, k: number): number => {
     const far = apart[a * columns + k] as number;
     const across = apart[p * columns + k] as number;

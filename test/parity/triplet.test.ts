@@ -42,7 +42,7 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
   const add = (at: number, value: number) => {
     coefficients[at] = (coefficients[at] as number) + value;
   };
-  eachTriplet(options.mining, { n, columns: n, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
+  eachTriplet(options.mining, { first: 0, n, columns: n, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
     const [near, far] = [apart[a * n + p] as number, apart[a * n + k] as number];
     const gap = near - far + options.margin;
     const value = options.soft ? Math.max(gap, 0) + Math.log1p(Math.exp(-Math.abs(gap))) : Math.max(gap, 0);
