@@ -88,6 +88,9 @@ enum class BatchLossKind {
   kCircle,
   kMultiSimilarity,
   kContrastive,
+  kNca,
+  kLiftedStructure,
+  kIntraPairVariance,
 };
 constexpr size_t kMostLossNumbers = 4;
 

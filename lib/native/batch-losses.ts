@@ -1,5 +1,5 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
-import type { BatchLossOps, LabelledBatchOp } from '../ops/batch-losses.js';
+import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp } from '../ops/batch-losses.js';
 import type { BatchContrastiveOp, PairOps, TermReduction } from '../ops/pairs.js';
 import { pairMetrics, reductions } from './pairs.js';
 
@@ -45,6 +45,9 @@ const forms = {
     reduction,
     numbers: [posMargin, negMargin],
   }),
+  ncaLoss: ({ scale, normalize }) => ({ normalize, numbers: [scale] }),
+  liftedStructureLoss: ({ negMargin, posMargin, normalize }) => ({ normalize, numbers: [negMargin, posMargin] }),
+  intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
 } satisfies Forms;
 
 type NativeLoss = keyof typeof forms;
@@ -55,6 +58,11 @@ const mostNumbers = 4;
 /** Whether the addon has this form; `snr` is the reference's. */
 export function hasBatchContrastive({ distance }: BatchContrastiveOp): boolean {
   return pairMetrics.includes(distance);
+}
+
+/** Likewise; the form of single pairs is the reference's. */
+export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean {
+  return generalized;
 }
 
 function argumentsOf(name: NativeLoss, op: LabelledBatchOp & { readonly beta?: unknown }, loss: Float64Array): BatchLossArguments {

@@ -138,6 +138,9 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kCircle: return CircleLoss(op, cancel);
     case BatchLossKind::kMultiSimilarity: return MultiSimilarityLoss(op, cancel);
     case BatchLossKind::kContrastive: return BatchContrastiveLoss(op, cancel);
+    case BatchLossKind::kNca: return NcaLoss(op, cancel);
+    case BatchLossKind::kLiftedStructure: return LiftedStructureLoss(op, cancel);
+    case BatchLossKind::kIntraPairVariance: return IntraPairVarianceLoss(op, cancel);
     default: return Status::kAborted;
   }
 }

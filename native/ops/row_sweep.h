@@ -172,5 +172,8 @@ Status NtXentLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
 Status CircleLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status MultiSimilarityLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchContrastiveLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status NcaLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status LiftedStructureLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status IntraPairVarianceLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere

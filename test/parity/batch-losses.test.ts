@@ -37,6 +37,19 @@ const cases: readonly Case[] = [
     slope: 16,
     run: (x, y, o) => hs.multiSimilarityLoss(x, y, { beta: 8, epsilon: 0.1, ...o } as never) as Result,
   },
+  { name: 'nca', slope: 12, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 3, ...o } as never) as Result },
+  { name: 'nca of raw rows', slope: 2, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 0.1, normalize: false, ...o } as never) as Result },
+  {
+    name: 'liftedStructure, generalized',
+    slope: 4,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, ...o } as never) as Result,
+  },
+  {
+    name: 'liftedStructure of raw rows, generalized',
+    slope: 4,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, normalize: false, ...o } as never) as Result,
+  },
+  { name: 'intraPairVariance', slope: 8, run: (x, y, o) => hs.intraPairVarianceLoss(x, y, { ...o } as never) as Result },
   ...contrastive,
 ];
 
