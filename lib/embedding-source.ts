@@ -39,16 +39,41 @@ function fromMatrix(given: Matrix): RowSource {
 const iterates = (value: unknown): value is MatrixChunks =>
   typeof value === 'object' && value !== null && (Symbol.asyncIterator in value || Symbol.iterator in value);
 
-/** A generator, as an iterator of its own, can be read once. */
-function isSpent(value: MatrixChunks): boolean {
-  const given = value as Partial<AsyncIterable<Matrix> & Iterable<Matrix>>;
-  const iterator: unknown = given[Symbol.asyncIterator] ? given[Symbol.asyncIterator]?.() : given[Symbol.iterator]?.();
-  return iterator === value;
+/** An iterator (a generator is one) and a stream of Node or the web can be read once; asking them for an iterator would already begin to. */
+function isReadOnce(value: object): boolean {
+  return ['next', 'read', 'getReader'].some((method) => typeof (value as Record<string, unknown>)[method] === 'function');
+}
+
+/** The same chunks, until the signal aborts: also where the next one never comes. */
+async function* untilAborted(chunks: MatrixChunks, signal: AbortSignal | undefined): AsyncGenerator<Matrix, void, void> {
+  if (!signal) return yield* chunks as AsyncIterable<Matrix>;
+  let stop = (): void => {};
+  const aborted = new Promise<never>((_, reject) => (stop = () => reject(signal.reason)));
+  aborted.catch(() => {}); // an abort between two chunks is seen at the next
+  signal.addEventListener('abort', stop, { once: true });
+  const iterator = Symbol.asyncIterator in chunks ? chunks[Symbol.asyncIterator]() : chunks[Symbol.iterator]();
+  let ended = false;
+  try {
+    for (;;) {
+      const step = await Promise.race([iterator.next(), aborted]);
+      if (step.done) {
+        ended = true;
+        return;
+      }
+      yield step.value;
+    }
+  } finally {
+    signal.removeEventListener('abort', stop);
+    const closing = ended ? undefined : Promise.resolve(iterator.return?.());
+    // One that hangs cannot be waited for.
+    if (signal.aborted) closing?.catch(() => {});
+    else await closing;
+  }
 }
 
 const chunked = 'a matrix, chunks that can be iterated again, a function that returns chunks, or the path of a .npy file';
 
-function fromChunks(start: () => MatrixChunks): RowSource {
+function fromChunks(start: () => MatrixChunks, signal: AbortSignal | undefined): RowSource {
   let cols: number | undefined;
   return {
     rows: undefined,
@@ -56,7 +81,7 @@ function fromChunks(start: () => MatrixChunks): RowSource {
       const chunks: unknown = start();
       if (!iterates(chunks)) throw failure('ERR_TYPE', 'source()', 'an iterable of matrices', describe(chunks));
       let index = 0;
-      for await (const chunk of chunks) {
+      for await (const chunk of untilAborted(chunks, signal)) {
         const piece = checkMatrix(`source[${index++}]`, chunk, cols);
         cols ??= piece.shape[1];
         yield piece;
@@ -66,22 +91,22 @@ function fromChunks(start: () => MatrixChunks): RowSource {
   };
 }
 
-/** Rejects with ERR_TYPE, ERR_DETACHED, ERR_SHAPE, and with what `NpyFile.open` rejects. */
-export async function openSource(source: EmbeddingSource): Promise<RowSource> {
+/** Rejects with ERR_TYPE, ERR_DETACHED, ERR_SHAPE, and with what `NpyFile.open` rejects. The signal ends a wait for chunks. */
+export async function openSource(source: EmbeddingSource, signal?: AbortSignal): Promise<RowSource> {
   if (typeof source === 'string') {
     const file = await NpyFile.open(source, 'source');
     return { rows: file.shape[0], pieces: () => file.pieces(), close: () => file.close() };
   }
-  if (typeof source === 'function') return fromChunks(source);
+  if (typeof source === 'function') return fromChunks(source, signal);
   if (looksLikeMatrix(source)) return fromMatrix(source);
   if (!iterates(source)) throw failure('ERR_TYPE', 'source', chunked, describe(source));
-  if (isSpent(source)) {
+  if (isReadOnce(source)) {
     throw failure(
       'ERR_TYPE',
       'source',
       'what can be iterated again, since every pass reads it: a function that starts anew',
-      'an iterator',
+      'an iterator or a stream',
     );
   }
-  return fromChunks(() => source);
+  return fromChunks(() => source, signal);
 }

@@ -27,7 +27,7 @@ import {
 export interface MineTripletsOptions {
   /**
    * With gap = d(a,n) − d(a,p): `all`; `violating` gap < margin; `semiHard` 0 < gap ≤ margin; `hard` gap ≤ 0; `easy` gap > margin
-   * (pytorch-metric-learning's `TripletMarginMiner`). `batchHard` (default): per anchor the farthest positive and the closest negative
+   * (pytorch-metric-learning's `TripletMarginMiner`, which counts gap = margin as violating too). `batchHard` (default): per anchor the farthest positive and the closest negative
    * (Hermans et al. 2017). `semiHardClosest`: per positive pair the closest negative beyond the positive, or the farthest one if there is
    * none (TensorFlow Addons). `hardestViolating`: per pair a < p the closest negative, if it violates (siamese-triplet).
    * `faceNetSemiHard`: per positive pair a random negative with 0 < gap < margin (Schroff et al. 2015). `distanceWeighted`: per positive pair a
@@ -145,7 +145,7 @@ export interface MinedPairs {
  * Selects the hard pairs of a batch: contrastive training on them converges faster than on random ones.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the number of pairs where there is no room for them
  */
 export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions = {}): MinedPairs {
   x = checkMatrix('x', x);

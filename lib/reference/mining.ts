@@ -1,6 +1,6 @@
 // Online selection of triplets and pairs. Each published rule is a generator of triplets over the batch's distances,
 // so the loss streams them and only the miner itself stores them.
-import { failure } from '../errors.js';
+import { allocated, failure } from '../errors.js';
 import type { MinePairsOp, MineTripletsOp, MiningStrategy, PairStrategy } from '../ops/pairs.js';
 import { Sfc32 } from '../random.js';
 import { selectionSampler } from '../subsample.js';
@@ -151,7 +151,7 @@ export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceB
       String(op.maxTriplets),
     );
   }
-  const out = new Int32Array(3 * count);
+  const out = allocated('options.maxTriplets', `${count} triplets`, () => new Int32Array(3 * count));
   const keep = selectionSampler(selected, count, new Sfc32(op.seed));
   let at = 0;
   each((a, p, k) => {
@@ -197,11 +197,14 @@ export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks)
   };
   const counts = { positive: 0, negative: 0 };
   each((own) => counts[own ? 'positive' : 'negative']++);
-  const [positivePairs, negativePairs] = [new Int32Array(2 * counts.positive), new Int32Array(2 * counts.negative)];
+  const room = (pairs: number): Int32Array => allocated('x', `${pairs} pairs`, () => new Int32Array(2 * pairs));
+  const [positivePairs, negativePairs] = [room(counts.positive), room(counts.negative)];
   let [positive, negative] = [0, 0];
   each((own, i, j) => {
-    if (own) positivePairs.set([i, j], 2 * positive++);
-    else negativePairs.set([i, j], 2 * negative++);
+    const pairs = own ? positivePairs : negativePairs;
+    const at = 2 * (own ? positive++ : negative++);
+    pairs[at] = i;
+    pairs[at + 1] = j;
   });
   return { positivePairs, negativePairs };
 }

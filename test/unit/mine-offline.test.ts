@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { afterAll, describe, expect, it } from 'vitest';
 import { alloc, createRandom, type Matrix, type MineTripletsOfflineOptions, matrix, mineTripletsOffline } from '../../lib/index.js';
 import { notBelow } from '../../lib/offline-pairs.js';
@@ -158,6 +159,18 @@ onBothBackends('mineTripletsOffline', () => {
     const onProgress = (): void => controller.abort(reason);
     await expect(mineTripletsOffline(source, labels, { workspaceBytes: 6400, onProgress, signal: controller.signal })).rejects.toBe(reason);
     expect([started, ended]).toEqual([2, 2]);
+    // A chunk that never comes, and an abort with nothing to search.
+    const waiting = new AbortController();
+    const never = async function* () {
+      yield matrix(x.data.slice(0, 80), 8);
+      setTimeout(() => waiting.abort(reason));
+      await new Promise(() => {});
+    };
+    await expect(mineTripletsOffline(never, labels, { signal: waiting.signal })).rejects.toBe(reason);
+    const late = new AbortController();
+    const alone = mineTripletsOffline(x, new Int32Array(300), { signal: late.signal });
+    late.abort(reason);
+    await expect(alone).rejects.toBe(reason);
   });
 
   it('copies labels at the call; a source that goes away is an error, never its old rows', async () => {
@@ -189,6 +202,8 @@ describe('mineTripletsOffline refuses', () => {
     ['no source', 'ERR_TYPE', 'source', () => mineTripletsOffline(undefined as never, labels)],
     ['a number', 'ERR_TYPE', 'source', () => mineTripletsOffline(5 as never, labels)],
     ['an iterator that can be read once', 'ERR_TYPE', 'source', () => mineTripletsOffline(halves.values(), labels)],
+    ['a stream of Node', 'ERR_TYPE', 'source', () => mineTripletsOffline(Readable.from(halves) as never, labels)],
+    ['a stream of the web', 'ERR_TYPE', 'source', () => mineTripletsOffline(new ReadableStream() as never, labels)],
     ['a function that gives no chunks', 'ERR_TYPE', 'source()', () => mineTripletsOffline((() => 5) as never, labels)],
     [
       'a function that always gives one iterator',
