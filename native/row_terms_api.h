@@ -19,10 +19,9 @@ struct RowExponential {
   float slope, reference, low, high;
 };
 
-// side·(v − bound), where greater than 0, or where not less if `inclusive`.
+// side·(v − bound), where greater than 0.
 struct RowHinge {
   float side, bound;
-  bool inclusive;
 };
 
 // Circle's logits slope·[side·(v − optimum)]₊·(v − margin), less `reference`.

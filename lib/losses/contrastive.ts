@@ -83,7 +83,7 @@ export interface BatchContrastiveLossOptions {
   readonly negMargin?: number;
   /** Of the positive and of the negative terms, each; default `meanPositive`. */
   readonly reduction?: TermReduction;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
   readonly memory?: CrossBatchMemory;
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };

@@ -6,7 +6,7 @@ import type { BatchLossResult } from './contrastive.js';
 import { gradientOutput } from './outputs.js';
 
 export interface BatchLossOptions {
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
   readonly memory?: CrossBatchMemory;
   /** Default true. */
   readonly gradients?: boolean;

@@ -1,6 +1,6 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
 import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp } from '../ops/batch-losses.js';
-import type { BatchContrastiveOp, PairOps, TermReduction } from '../ops/pairs.js';
+import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
 import { pairMetrics, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
@@ -23,7 +23,7 @@ export type BatchLossArguments = [
 
 /** What an op becomes: the distance that its rows are compared by, and its options in the order of native/losses. */
 interface Form {
-  readonly distance?: 'euclidean' | 'squaredEuclidean' | 'cosineSimilarity' | 'snr';
+  readonly distance?: PairDistance;
   readonly normalize?: boolean;
   readonly reduction?: TermReduction;
   readonly numbers: readonly number[];
@@ -65,7 +65,7 @@ export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean 
   return generalized;
 }
 
-function argumentsOf(name: NativeLoss, op: LabelledBatchOp & { readonly beta?: unknown }, loss: Float64Array): BatchLossArguments {
+function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array): BatchLossArguments {
   const { distance = 'cosineSimilarity', normalize = true, reduction = 'mean', numbers } = (forms[name] as (op: unknown) => Form)(op);
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
   const { x: memory, labels, m } = op.memory ?? { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };

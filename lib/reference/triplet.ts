@@ -91,6 +91,11 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
   const { n, margin, seed, mining, reduction, swap, soft, gradX } = op;
   const batch = batchOf(op);
   const { columns, labels } = batch;
+  // A row alone takes part in nothing, whatever it holds.
+  if (columns < 2) {
+    gradX?.fill(0);
+    return { loss: 0, numTriplets: 0, numActive: 0 };
+  }
   const rows = swap ? columns : n;
   const apart = apartMatrix(batch, rows);
   const mined = { first: 0, n, columns, labels, apart, margin, seed, d: op.d };

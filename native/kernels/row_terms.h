@@ -66,15 +66,12 @@ void ScaleRow(float* values, size_t count, float factor, float addend) {
   AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(LoadUpTo(values + k, n), Set(factor), Set(addend))), values + k, n); });
 }
 
-HYPERSPHERE_INLINE VI Counts(V term, bool inclusive) { return inclusive ? term >= Zero() : term > Zero(); }
-
 TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
   const V side = Set(rule.side), bound = Set(rule.bound);
-  const bool inclusive = rule.inclusive;
   double sums[2];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
     const V term = side * (LoadUpTo(values + k, n) - bound);
-    const VI counts = Counts(term, inclusive);
+    const VI counts = term > Zero();
     StoreUpTo(Choose(counts, side, Zero()), values + k, n);
     lanes[0] += FirstN(n, Choose(counts, term, Zero()), Zero());
     lanes[1] += FirstN(n, Choose(counts, Set(1), Zero()), Zero());

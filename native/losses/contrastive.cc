@@ -7,7 +7,7 @@ namespace hypersphere {
 // numbers: the margin of positives, that of negatives.
 Status BatchContrastiveLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
   const float side = op.metric == Metric::kCosineSimilarity ? -1 : 1;
-  const RowHinge of_positives{side, static_cast<float>(op.numbers[0]), false}, of_negatives{-side, static_cast<float>(op.numbers[1]), false};
+  const RowHinge of_positives{side, static_cast<float>(op.numbers[0])}, of_negatives{-side, static_cast<float>(op.numbers[1])};
   RowSweep sweep(op, {op.metric, op.normalize, 4}, cancel);
   if (!sweep.Start()) return sweep.Result();
   const RowTerms& terms = sweep.Terms();

@@ -7,7 +7,7 @@ namespace {
 
 struct Kind {
   double side, bound, share, mean, excess;
-  RowHinge Rule() const { return {static_cast<float>(-side), static_cast<float>(bound * mean), false}; }
+  RowHinge Rule() const { return {static_cast<float>(-side), static_cast<float>(bound * mean)}; }
 };
 
 double Sum(const SweptRow& row, const Side& side, const RowTerms& terms) {

@@ -9,6 +9,7 @@ namespace {
 // log(1 + Σ e^{slope·(s − base)}); its derivatives by slope·s take the values' place, times `sign`.
 double MultiSimilaritySide(const SweptRow& row, const Side& side, float slope, double base, double sign, float low, float high, const RowTerms& terms) {
   LogSum sum = ExponentialsOf(row, side, slope, terms, low, high);
+  if (sum.sum == 0) return 0;  // nothing left, and a value left out may have the greatest exponent
   sum.most -= static_cast<double>(slope) * base;
   const double value = Softplus(LogOf(sum));
   Scale(row, side, sign * scalar::Exp(sum.most - value), terms);

@@ -24,7 +24,6 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
   const size_t n = input_.n, m = input_.m;
   // The labels may lie in shared memory: they are read once.
   int32_t* const labels = space_.At<int32_t>(labels_place_);
-  labels_ = labels;
   for (size_t i = 0; i < n; i++) labels[i] = input_.labels[i];
   for (size_t i = 0; i < m; i++) labels[n + i] = input_.memory_labels[i];
   classes_ = buckets_.Sort(labels);
@@ -77,6 +76,13 @@ Status BatchRows::Block(size_t first, size_t count, float* out, const std::atomi
   return status;
 }
 
+namespace {
+
+// A row with an infinity is at no finite distance: where the loss is finite its weights are 0, and so must be their products.
+float Finite(float value) { return value - value == 0 ? value : 0; }
+
+}  // namespace
+
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());
@@ -115,12 +121,12 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
     const size_t col = index * kColumnsOfTask, cols = Least(kColumnsOfTask, d - col);
     double mean[kColumnsOfTask] = {};  // of the batch; a memory's rows lie about it
     for (size_t i = 0; i < n; i++) {
-      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(x[i * d + col + k]);
+      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(Finite(x[i * d + col + k]));
     }
     float center[kColumnsOfTask];
     for (size_t k = 0; k < cols; k++) center[k] = static_cast<float>(mean[k] / static_cast<double>(n));
     for (size_t i = 0; i < all; i++) {
-      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = x[i * d + col + k] - center[k];
+      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = Finite(x[i * d + col + k] - center[k]);
     }
   };
   const Status status = ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(all, d));

@@ -10,12 +10,13 @@
 
 namespace hypersphere {
 
-// Anchors of a block, by shape alone: 8 MiB of distances, but enough anchors that packing the other side again for each block does not show.
+// Anchors of a block, by shape alone: 8 MiB of distances, or more for enough anchors that packing the other side again for each block does not show.
 // A small batch is one block, whose distances are computed on one side of the diagonal.
 constexpr size_t kBlockDistances = size_t{2} << 20, kFewestAnchors = 32, kMostAnchors = 256, kSmallBatch = 512;
 constexpr size_t AnchorsOfBlock(size_t n, size_t columns) {
   const size_t most = kBlockDistances / (columns > 0 ? columns : 1);
-  return n <= kSmallBatch && n <= most ? n : most > kMostAnchors ? kMostAnchors : most > kFewestAnchors ? most : kFewestAnchors;
+  const size_t anchors = n <= kSmallBatch && n <= most ? n : most > kMostAnchors ? kMostAnchors : most > kFewestAnchors ? most : kFewestAnchors;
+  return anchors < n ? anchors : n;
 }
 constexpr size_t AnchorsOfBlock(size_t n) { return AnchorsOfBlock(n, n); }
 
@@ -55,7 +56,6 @@ class BatchRows {
   size_t Given(size_t row) const { return input_.by_class ? classes_.rows[row] : row; }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
-  int32_t Label(size_t row) const { return labels_[Given(row)]; }
   // In the caller's order: the rows of this row's class, itself among them, ascending.
   const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
@@ -69,7 +69,6 @@ class BatchRows {
   Buckets buckets_, memory_buckets_;
   size_t labels_place_, class_place_, rows_place_, runs_place_;
   const float* rows_ = nullptr;
-  const int32_t* labels_ = nullptr;
   size_t* class_of_ = nullptr;
   Span* memory_runs_ = nullptr;
   ClassRows classes_{};

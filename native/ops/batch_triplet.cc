@@ -313,6 +313,11 @@ void Fill(float* values, size_t count, float value) {
 
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
   const size_t n = op.n, most = AnchorsOfBlock(n);
+  if (n < 2) {  // a row takes part in nothing, whatever it holds
+    for (size_t i = 0; i < 3; i++) op.result[i] = 0;
+    if (op.grad_x != nullptr) Fill(op.grad_x, n * op.d, 0);
+    return Status::kOk;
+  }
   const int threads = ThreadsForPass(n, n);
   const bool hard = op.mining == Mining::kBatchHard, wanted = op.grad_x != nullptr;
   Workspace space;

@@ -41,12 +41,12 @@ bool RowSweep::Start() {
   return true;
 }
 
-SweptRow RowSweep::RowAt(size_t at, float* values, int worker) const {
+SweptRow RowSweep::RowAt(size_t at, float* values) const {
   const size_t n = op_.n, columns = rows_.Columns(), row = rows_.Given(at);
   const Span own = rows_.OwnRun(at), stored = rows_.MemoryRun(at);
   const Side positives{{{own.first, at}, {at + 1, own.last}, stored}, own.Count() - 1 + stored.Count()};
   const Side negatives{{{0, own.first}, {own.last, n}, {n, stored.first}, {stored.last, columns}}, columns - 1 - positives.count};
-  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums, worker};
+  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums};
 }
 
 double RowSweep::Sum(size_t which) const {

@@ -28,7 +28,6 @@ struct SweptRow {
   float* values;   // [columns]: to every column, 0 to its own
   Side positives, negatives;
   double* sums;  // of this row, to be set: [sums]
-  int worker;
   bool HasBoth() const { return positives.count > 0 && negatives.count > 0; }
   float* Run(const Span& run) const { return values + run.first; }
 };
@@ -42,8 +41,6 @@ class RowSweep {
   };
   RowSweep(const BatchLossOp& op, const Form& form, const std::atomic<bool>* cancel);
 
-  // Further arrays of the loss, added before Start and read after it.
-  Workspace& Space() { return space_; }
   bool Start();
   bool Failed() const { return status_ != Status::kOk; }
   Status Result() const { return status_; }
@@ -57,14 +54,10 @@ class RowSweep {
   };
   const Counts& Count() const { return counts_; }
 
-  // visit(row) for each row. `after(first, count)` follows each block of rows, on one thread.
-  template <class Visit, class After>
-  void Sweep(const Visit& visit, const After& after) {
-    EachBlock([&](SweptRow& row, float*) { visit(row); }, after, false);
-  }
+  // visit(row) for each row.
   template <class Visit>
   void Sweep(const Visit& visit) {
-    Sweep(visit, [](size_t, size_t) {});
+    EachBlock([&](SweptRow& row, float*) { visit(row); }, false);
   }
   // The same where visit(row) says whether it has left coefficients in place of the values; they are added up where a gradient is wanted.
   template <class Visit>
@@ -82,7 +75,7 @@ class RowSweep {
         memset(row.values, 0, rows_.Columns() * sizeof(float));
       }
     };
-    EachBlock(weigh, [](size_t, size_t) {}, op_.grad_x != nullptr);
+    EachBlock(weigh, op_.grad_x != nullptr);
   }
 
   // Of all rows, in their order.
@@ -95,10 +88,10 @@ class RowSweep {
  private:
   static constexpr size_t kAnchorsOfTask = 4;
 
-  SweptRow RowAt(size_t at, float* values, int worker) const;
+  SweptRow RowAt(size_t at, float* values) const;
 
-  template <class Each, class After>
-  void EachBlock(const Each& each, const After& after, bool gather) {
+  template <class Each>
+  void EachBlock(const Each& each, bool gather) {
     const size_t n = op_.n, columns = rows_.Columns();
     float* const block = space_.At<float>(block_place_);
     for (first_ = 0; !Failed() && first_ < n; first_ += most_) {
@@ -109,7 +102,7 @@ class RowSweep {
       const auto anchors = [&](size_t index, int worker) {
         float* const distances = copied_ ? space_.At<float>(copy_place_) + static_cast<size_t>(worker) * columns : nullptr;
         for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
-          SweptRow row = RowAt(first_ + at, block + at * columns, worker);
+          SweptRow row = RowAt(first_ + at, block + at * columns);
           nan[at] = terms_.extent(row.values, columns).nan;
           each(row, distances);
         }
@@ -117,7 +110,6 @@ class RowSweep {
       status_ = ParallelFor(DivideUp(count, kAnchorsOfTask), anchors, cancel_, threads_);
       if (Failed()) return;
       for (size_t at = 0; at < count; at++) undefined_ = undefined_ || nan[at];
-      after(first_, count);
       if (gather && !undefined_) status_ = gradient_.Add(first_, count, block, cancel_);
     }
   }

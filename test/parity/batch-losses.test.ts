@@ -184,6 +184,55 @@ describeLevels('losses over pairs', () => {
   });
 });
 
+/** Rows of four classes, `spread` about an axis each. */
+function converged(spread: number): { x: hs.Matrix; labels: Int32Array } {
+  const x = normalMatrix(8, 8, 21, spread);
+  const labels = Int32Array.from({ length: 8 }, (_, i) => i >> 1);
+  for (let i = 0; i < 8; i++) x.data[i * 8 + (i >> 1)] = 1;
+  return { x, labels };
+}
+
+describeLevels('losses over pairs at their limits', () => {
+  it.each([
+    { epsilon: 0.1, beta: 200, base: -0.5 },
+    { epsilon: 0.1, beta: 100, base: -1 },
+    { epsilon: 0.1, alpha: 200, base: 1.5 },
+  ])('multiSimilarity of which mining leaves nothing: %o', (options) => {
+    const { x, labels } = converged(0.02);
+    const run = () => hs.multiSimilarityLoss(x, labels, options);
+    const expected = expectedOf(`converged ${JSON.stringify(options)}`, run as () => Result);
+    expect(expected.loss).toBe(0);
+    expect(run()).toEqual(expected);
+  });
+
+  it('a row at infinity that no pair counts leaves the others their gradients', () => {
+    const x = normalMatrix(8, 4, 22);
+    x.data[28] = Number.POSITIVE_INFINITY;
+    const labels = Int32Array.of(0, 0, 1, 1, 2, 2, 3, 4);
+    const options = { distance: 'euclidean', normalize: false, posMargin: 1e9, negMargin: 1 } as const;
+    const run = () => hs.batchContrastiveLoss(x, labels, options) as Result;
+    const expected = expectedOf('infinity', run);
+    expect(Number.isFinite(expected.loss)).toBe(true);
+    const got = run();
+    expect(got.loss).toBeCloseTo(expected.loss, 5);
+    expectWithin(got.gradEmbeddings.data, expected.gradEmbeddings.data, () => 64 * roundoff, 'gradient');
+    const triplets = hs.batchTripletLoss(x, labels, { mining: 'hard', distance: 'euclidean', normalize: false });
+    expect(triplets.gradEmbeddings.data.every(Number.isFinite)).toBe(Number.isFinite(triplets.loss));
+  });
+
+  it('a row alone, whatever it holds, in a triplet loss', () => {
+    for (const mining of ['all', 'batchHard'] as const) {
+      for (const normalize of [true, false]) {
+        const run = () => hs.batchTripletLoss(hs.matrix(Float32Array.of(Number.NaN, 1), 2), [3], { mining, normalize });
+        const nothing = { loss: 0, numTriplets: 0, numActive: 0, fractionActive: 0 };
+        expect(run()).toMatchObject(nothing);
+        expect(run().gradEmbeddings.data).toEqual(new Float32Array(2));
+        expect(run()).toEqual(expectedOf(`alone ${mining} ${normalize}`, run as never));
+      }
+    }
+  });
+});
+
 describeNative('losses over pairs', () => {
   afterAll(() => hs.setIsa(levels.at(-1) as hs.Isa));
 
