@@ -4,7 +4,7 @@ import { availableParallelism } from 'node:os';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
-import { hasBatchContrastive, hasLiftedStructure } from './native/batch-losses.js';
+import { hasBatchContrastive, hasLiftedStructure, hasNca } from './native/batch-losses.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
 import { nativeBlocks } from './native/mining.js';
@@ -79,13 +79,14 @@ function findNative(): Native | string {
   const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
   const batchContrastiveLoss: Backend['batchContrastiveLoss'] = (op) =>
     (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
+  const ncaLoss: Backend['ncaLoss'] = (op) => (hasNca(op) ? fast : state.ts).ncaLoss(op);
   const liftedStructureLoss: Backend['liftedStructureLoss'] = (op) => (hasLiftedStructure(op) ? fast : state.ts).liftedStructureLoss(op);
   const blocks = nativeBlocks(fast);
   const mining: Pick<Backend, 'mineTriplets' | 'minePairs'> = {
     mineTriplets: (op) => mineTriplets(op, blocks),
     minePairs: (op) => minePairs(op, blocks),
   };
-  const ops = { ...state.ts, ...fast, ...mining, batchTripletLoss, batchContrastiveLoss, liftedStructureLoss };
+  const ops = { ...state.ts, ...fast, ...mining, batchTripletLoss, batchContrastiveLoss, ncaLoss, liftedStructureLoss };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 

@@ -1,5 +1,5 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
-import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp } from '../ops/batch-losses.js';
+import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp, NcaOp } from '../ops/batch-losses.js';
 import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
 import { pairMetrics, reductions } from './pairs.js';
 
@@ -45,7 +45,7 @@ const forms = {
     reduction,
     numbers: [posMargin, negMargin],
   }),
-  ncaLoss: ({ scale, normalize }) => ({ normalize, numbers: [scale] }),
+  ncaLoss: ({ scale }) => ({ numbers: [scale] }),
   liftedStructureLoss: ({ negMargin, posMargin, normalize }) => ({ normalize, numbers: [negMargin, posMargin] }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
 } satisfies Forms;
@@ -58,6 +58,11 @@ const mostNumbers = 4;
 /** Whether the addon has this form; `snr` is the reference's. */
 export function hasBatchContrastive({ distance }: BatchContrastiveOp): boolean {
   return pairMetrics.includes(distance);
+}
+
+/** Likewise; the squares of raw rows may be beyond float32, and are the reference's. */
+export function hasNca({ normalize }: NcaOp): boolean {
+  return normalize;
 }
 
 /** Likewise; the form of single pairs is the reference's. */

@@ -38,7 +38,6 @@ const cases: readonly Case[] = [
     run: (x, y, o) => hs.multiSimilarityLoss(x, y, { beta: 8, epsilon: 0.1, ...o } as never) as Result,
   },
   { name: 'nca', slope: 12, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 3, ...o } as never) as Result },
-  { name: 'nca of raw rows', slope: 2, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 0.1, normalize: false, ...o } as never) as Result },
   {
     name: 'liftedStructure, generalized',
     slope: 4,

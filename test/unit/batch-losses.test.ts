@@ -47,10 +47,11 @@ describe('values worked out by hand', () => {
     expect([...perClass.gradBeta]).toEqual([0, Math.fround(-1 / 3)]);
   });
   it('intraPairVarianceLoss', () => {
+    const digits = hs.info().backend === 'native' ? 6 : 14;
     // s⁺ of one class: 1, 0, 0, with mean 1/3.
-    expect(hs.intraPairVarianceLoss(apart, [1, 1, 1], { posEps: 0 }).loss).toBeCloseTo(2 / 27, 14);
+    expect(hs.intraPairVarianceLoss(apart, [1, 1, 1], { posEps: 0 }).loss).toBeCloseTo(2 / 27, digits);
     // s⁻ of three: the same, twice beyond the mean by 2/3.
-    expect(hs.intraPairVarianceLoss(apart, [1, 2, 3], { negEps: 0 }).loss).toBeCloseTo(4 / 27, 14);
+    expect(hs.intraPairVarianceLoss(apart, [1, 2, 3], { negEps: 0 }).loss).toBeCloseTo(4 / 27, digits);
   });
   it('tupletMarginLoss', () => {
     expect(hs.tupletMarginLoss(apart, labels, { margin: Math.PI / 3, s: 2 }).loss).toBeCloseTo(logistic(-1), 14);
