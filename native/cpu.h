@@ -14,7 +14,8 @@ const char* LevelName(Level level);
 // Whether these kernels have a coarse pass, and the CPU the instruction for it.
 bool HasCoarse(const KernelTable& kernels);
 
-// Kernels of the current level. An operation asks once and keeps to it.
+// Kernels of the current level. A simple operation asks once and keeps to it; one made of others asks in each of them, so another thread should
+// not change the level meanwhile.
 const KernelTable& CurrentKernels();
 
 }  // namespace hypersphere
