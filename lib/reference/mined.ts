@@ -1,7 +1,6 @@
 // A batch as the miners see it: some anchors against all rows, and the search that most of the rules are made of.
-import type { PairDistance } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
-import { batchOf } from './pair-distances.js';
+import { type BatchInput, batchOf } from './pair-distances.js';
 
 /** Anchors first to first + n − 1. */
 export interface AnchorBlock {
@@ -20,14 +19,7 @@ export interface Mined extends AnchorBlock {
   readonly d: number;
 }
 
-export interface MinedRows {
-  readonly x: Values;
-  readonly labels: Int32Array;
-  readonly n: number;
-  readonly d: number;
-  readonly distance: PairDistance;
-  readonly normalize: boolean;
-}
+export type MinedRows = Omit<BatchInput, 'memory'>;
 
 /** The distances of a batch, block by block, so that no more exist than those of a block; the block's memory may be the last one's. */
 export type BlocksOf = (rows: MinedRows) => Iterable<AnchorBlock>;

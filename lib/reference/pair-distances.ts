@@ -1,5 +1,6 @@
 // Distances inside one batch, for pair losses and miners: rows optionally normalised first, one distance function over them,
 // and gradients gathered per pair and taken back through the normalisation once at the end.
+import type { MemoryRows } from '../ops/batch-losses.js';
 import type { PairDistance } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
 import { gradientOf, measureOf } from './distances.js';
@@ -27,7 +28,7 @@ export interface BatchInput {
   readonly d: number;
   readonly distance: PairDistance;
   readonly normalize: boolean;
-  readonly memory?: { readonly x: Values; readonly labels: Int32Array; readonly m: number } | undefined;
+  readonly memory?: MemoryRows | undefined;
 }
 
 /** The batch's rows and labels, with those of the memory behind them. */
