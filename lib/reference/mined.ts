@@ -27,6 +27,12 @@ export type BlocksOf = (rows: MinedRows) => Iterable<AnchorBlock>;
 const blockDistances = 2 ** 21;
 export const anchorsOfBlock = (n: number): number => Math.max(1, Math.min(n, Math.floor(blockDistances / n)));
 
+/** The blocks as often as they are asked for: one that is the whole batch is computed once, more are computed anew. */
+export function repeatable(rows: MinedRows, blocksOf: BlocksOf): () => Iterable<AnchorBlock> {
+  const whole = anchorsOfBlock(rows.n) >= rows.n ? [...blocksOf(rows)] : undefined;
+  return () => whole ?? blocksOf(rows);
+}
+
 /** In float64. */
 export function* referenceBlocks(rows: MinedRows): Iterable<AnchorBlock> {
   const { n } = rows;

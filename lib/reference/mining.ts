@@ -5,7 +5,7 @@ import type { MinePairsOp, MineTripletsOp, MiningStrategy, PairStrategy } from '
 import { Sfc32 } from '../random.js';
 import { selectionSampler } from '../subsample.js';
 import { easyHardPairs } from './easy-hard.js';
-import { type BlocksOf, distanceOf, extreme, type Mined, referenceBlocks } from './mined.js';
+import { type BlocksOf, distanceOf, extreme, type Mined, referenceBlocks, repeatable } from './mined.js';
 
 type Visit = (anchor: number, positive: number, negative: number) => void;
 
@@ -137,8 +137,9 @@ function firstAbove(sums: Float64Array, count: number, value: number): number {
 
 /** Counts first, so that the result has its exact size; with more blocks than one, distances are computed twice for it. */
 export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceBlocks): Int32Array {
+  const blocks = repeatable(op, blocksOf);
   const each = (visit: Visit): void => {
-    for (const block of blocksOf(op)) eachTriplet(op.strategy, { ...op, ...block, columns: op.n }, visit);
+    for (const block of blocks()) eachTriplet(op.strategy, { ...op, ...block, columns: op.n }, visit);
   };
   let selected = 0;
   each(() => selected++);
@@ -188,8 +189,9 @@ function boundedPairs(mined: Mined, op: MinePairsOp, strategy: Exclude<PairStrat
 }
 
 export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks): { positivePairs: Int32Array; negativePairs: Int32Array } {
+  const blocks = repeatable(op, blocksOf);
   const each = (take: Take): void => {
-    for (const block of blocksOf(op)) {
+    for (const block of blocks()) {
       const mined = { ...op, ...block, columns: op.n, margin: 0, seed: 0 };
       if (op.strategy === 'easyHard') easyHardPairs(mined, op.positives, op.negatives, take);
       else boundedPairs(mined, op, op.strategy, take);
