@@ -10,7 +10,7 @@
 
 namespace hypersphere {
 
-enum class Status { kOk, kOutOfMemory, kAborted };
+enum class Status { kOk, kOutOfMemory, kAborted, kNoDevice, kDeviceOutOfMemory };
 
 enum class Level { kBaseline, kAvx2, kAvx512, kNeon };
 

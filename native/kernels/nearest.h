@@ -23,11 +23,6 @@ constexpr float kRounding = 0x1p-24f;
 
 constexpr bool GrowsWithLikeness(Metric metric) { return metric == Metric::kDot || metric == Metric::kCosineSimilarity; }
 
-HYPERSPHERE_INLINE uint32_t BitsOf(float value) {
-  uint32_t bits;
-  __builtin_memcpy(&bits, &value, sizeof(bits));
-  return bits;
-}
 HYPERSPHERE_INLINE float FloatOf(uint32_t bits) {
   float value;
   __builtin_memcpy(&value, &bits, sizeof(value));

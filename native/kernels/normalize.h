@@ -12,7 +12,9 @@ namespace {
 __attribute__((noinline)) void WideNormalizeRow(const float* x, size_t d, double eps, float* out) {
   const double norm = __builtin_sqrt(WideDot(x, x, d));
   const double length = norm < eps ? eps : norm;  // NaN stays
-  for (size_t k = 0; k < d; k++) out[k] = static_cast<float>(static_cast<double>(x[k]) / length);
+  for (size_t k = 0; k < d; k++) {
+    if (OwnLane(k)) out[k] = static_cast<float>(static_cast<double>(x[k]) / length);
+  }
 }
 
 void NormalizeRows(const NormalizeOp& op) {
@@ -40,6 +42,7 @@ __attribute__((noinline)) void WideNormalizeGradientRow(const float* x, const fl
   const double radial = norm > eps ? WideDot(x, g, d) / norm : 0;
   const double length = norm < eps ? eps : norm;
   for (size_t k = 0; k < d; k++) {
+    if (!OwnLane(k)) continue;
     const double tangent = static_cast<double>(g[k]) - radial * (static_cast<double>(x[k]) / norm);
     out[k] = norm > 0 ? static_cast<float>(tangent / length) : 0;
   }

@@ -21,8 +21,6 @@ constexpr size_t kTileRows = 4, kTileVectors = 2;
 constexpr size_t kTileCols = kTileVectors * kLanes;
 constexpr size_t kLeftWidth = (kTileRows + kLanes - 1) / kLanes * kLanes;
 
-HYPERSPHERE_INLINE size_t Least(size_t a, size_t b) { return a < b ? a : b; }
-
 // First row of a left panel: an even share, so that no panel is nearly empty.
 HYPERSPHERE_INLINE size_t PanelStart(size_t rows, size_t panel) {
   const size_t panels = (rows + kTileRows - 1) / kTileRows;

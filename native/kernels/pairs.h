@@ -3,14 +3,19 @@
 // independent chains to hide the latency of one. Nothing is packed; the lanes stay in registers over the whole row.
 #pragma once
 
-#include "pack.h"
+#include "../api.h"
+#include "../simd/vec.h"
 
 namespace hypersphere {
 namespace {
 
 constexpr size_t kVirtualLanes = 16;
 constexpr size_t kParts = kVirtualLanes / kLanes;
+#if defined(HYPERSPHERE_LEVEL_CUDA)
+constexpr size_t kPairs = 1;  // other threads hide the latency
+#else
 constexpr size_t kPairs = kParts > 2 ? 2 : 4;
+#endif
 
 // sums[p] = Σ_k of what `term(x_k, y_k, sum)` adds to the sum, for the rows y[0 … kPairs).
 template <class Term>
@@ -46,6 +51,7 @@ HYPERSPHERE_INLINE void PairSums(const float* x, const float* const (&y)[kPairs]
   }
 }
 
+#if !defined(HYPERSPHERE_LEVEL_CUDA)
 // Two rows of x against kBlockCols rows of y: as many pairs as leave registers for their operands. Each row is loaded once for all of
 // its pairs, so the arithmetic limits where PairSums waits for loads, and all pairs are folded together.
 #if defined(HYPERSPHERE_LEVEL_AVX512) || defined(HYPERSPHERE_LEVEL_NEON)
@@ -112,6 +118,7 @@ HYPERSPHERE_INLINE void BlockSums(const float* const (&x)[2], const float* const
 #pragma GCC unroll 4
   for (size_t v = 0; v < kBlockPairs / kLanes; v++) sums[v] = total[0][v * kLanes];
 }
+#endif
 
 // The same tree in float64, for the rare pairs and for what is needed once a row. The compiler may run it in vectors of any
 // width: separate multiplications and additions give one result.

@@ -8,10 +8,6 @@ namespace hypersphere {
 namespace {
 
 HYPERSPHERE_INLINE V Choose(VI condition, V yes, V no) { return condition ? yes : no; }
-// Bits are shifted and added unsigned, where what runs over is defined.
-typedef uint32_t VU __attribute__((vector_size(kLanes * sizeof(float))));
-HYPERSPHERE_INLINE VU AsBits(V v) { return reinterpret_cast<VU>(v); }
-HYPERSPHERE_INLINE V AsFloats(VU v) { return reinterpret_cast<V>(v); }
 
 // Added and taken away again it rounds to an integer, which meanwhile sits in the low bits.
 constexpr float kRounder = 0x1.8p23f;
@@ -39,9 +35,9 @@ HYPERSPHERE_INLINE V ExpOfNegative(V x) {
 // log x for x > 0 and not denormal; 0 counts as 2^−127.
 HYPERSPHERE_INLINE V Log(V x) {
   // m in [√½, √2): the exponent is that of x / √½, rounded down.
-  const VI steps = reinterpret_cast<VI>(AsBits(x) - 0x3f3504f3) >> 23;
-  const V m = AsFloats(AsBits(x) - (reinterpret_cast<VU>(steps) << 23));
-  const V n = __builtin_convertvector(steps, V);
+  const VI steps = AsIntegers(AsBits(x) - 0x3f3504f3) >> 23;
+  const V m = AsFloats(AsBits(x) - (VU(steps) << 23));
+  const V n = FromIntegers(steps);
   const V s = (m - Set(1)) / (m + Set(1)), z = s * s;
   V p = Set(2.0f / 9);
   p = Fma(p, z, Set(2.0f / 7));

@@ -6,7 +6,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#if defined(HYPERSPHERE_LEVEL_AVX512) || defined(HYPERSPHERE_LEVEL_AVX2)
+#if defined(HYPERSPHERE_LEVEL_CUDA)
+// None: sixteen threads are a vector.
+#elif defined(HYPERSPHERE_LEVEL_AVX512) || defined(HYPERSPHERE_LEVEL_AVX2)
 #include <immintrin.h>
 #elif defined(__SSE2__)
 #include <emmintrin.h>
@@ -15,6 +17,10 @@
 #endif
 
 #define HYPERSPHERE_INLINE inline __attribute__((always_inline))
+
+#if defined(HYPERSPHERE_LEVEL_CUDA)
+#include "../cuda/lanes.h"
+#else
 
 namespace hypersphere {
 namespace {
@@ -99,6 +105,13 @@ HYPERSPHERE_INLINE V LoadN(const float* p, size_t n) {
 HYPERSPHERE_INLINE void StoreN(V v, float* p, size_t n) { __builtin_memcpy(p, &v, n * sizeof(float)); }
 #endif
 
+// Bits are shifted and added unsigned, where what runs over is defined.
+typedef uint32_t VU __attribute__((vector_size(kLanes * sizeof(float))));
+HYPERSPHERE_INLINE VU AsBits(V v) { return reinterpret_cast<VU>(v); }
+HYPERSPHERE_INLINE V AsFloats(VU v) { return reinterpret_cast<V>(v); }
+HYPERSPHERE_INLINE VI AsIntegers(VU v) { return reinterpret_cast<VI>(v); }
+HYPERSPHERE_INLINE V FromIntegers(VI v) { return __builtin_convertvector(v, V); }
+
 HYPERSPHERE_INLINE V Abs(V a) { return reinterpret_cast<V>(reinterpret_cast<VI>(a) & 0x7fffffff); }
 
 // Lanes before n from `yes`, the others from `no`.
@@ -152,6 +165,24 @@ HYPERSPHERE_INLINE void Transpose(V (&rows)[kLanes]) {
   }
   if constexpr (kBy * 2 < kLanes) Transpose<kBy * 2>(rows);
 }
+
+// Where a row belongs to several threads, as on a GPU, one of them writes its element k. Here there is but one.
+HYPERSPHERE_INLINE bool OwnLane(size_t) { return true; }
+
+}  // namespace
+}  // namespace hypersphere
+
+#endif
+
+namespace hypersphere {
+namespace {
+
+HYPERSPHERE_INLINE uint32_t BitsOf(float value) {
+  uint32_t bits;
+  __builtin_memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+HYPERSPHERE_INLINE size_t Least(size_t a, size_t b) { return a < b ? a : b; }
 
 }  // namespace
 }  // namespace hypersphere

@@ -1,0 +1,27 @@
+// What the kernels take: plain structs that host and device lay out alike.
+#pragma once
+
+#include "../api.h"
+
+namespace hypersphere {
+
+// Sides of what a block of threads computes of a product.
+constexpr unsigned kTileSide = 128;
+
+// out [rows, cols] = left·rightᵀ over the depth. The depth is cut into runs of `depth_of_part`, each with an output of its own, `part_stride`
+// apart. The grid has the tiles, row by row, and the parts.
+struct ProductArgs {
+  Rows left, right;
+  float* out;
+  size_t out_stride, part_stride;
+  uint32_t rows, cols, depth, depth_of_part;
+};
+
+// The product's epilogue makes distances.
+struct DistanceArgs {
+  ProductArgs product;
+  DistanceBlock block;
+  bool zero_diagonal;  // a row is itself, whatever it holds
+};
+
+}  // namespace hypersphere

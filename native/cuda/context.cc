@@ -1,0 +1,215 @@
+#include "context.h"
+
+#include "ptx.h"
+
+namespace hypersphere {
+namespace cuda {
+namespace {
+
+constexpr const char* kNames[] = {
+#define KERNEL(name) #name,
+#include "kernels.def"
+#undef KERNEL
+};
+
+constexpr int kMajor = 75, kMinor = 76;  // attributes: the compute capability
+constexpr int kLeastCapability = 75;
+constexpr size_t kGranule = size_t{1} << 16;  // sizes are rounded up, so that a kept block fits more calls
+
+struct State {
+  std::mutex lock;
+  bool looked = false;
+  Context* context = nullptr;
+  std::string reason, failure;
+};
+
+State& Shared() {
+  static State* const state = new State;  // outlives every thread that may still ask
+  return *state;
+}
+
+}  // namespace
+
+Context* Context::Get() {
+  State& state = Shared();
+  const std::lock_guard<std::mutex> guard(state.lock);
+  if (!state.looked) {
+    state.looked = true;
+    Context* const context = new Context;
+    if (context->Open(state.reason)) {
+      state.context = context;
+    } else {
+      delete context;
+    }
+  }
+  return state.context;
+}
+
+std::string Context::Reason() {
+  State& state = Shared();
+  const std::lock_guard<std::mutex> guard(state.lock);
+  return state.reason;
+}
+
+std::string Context::Failure() {
+  State& state = Shared();
+  const std::lock_guard<std::mutex> guard(state.lock);
+  return state.failure;
+}
+
+void Context::Fail(const std::string& failure) const {
+  State& state = Shared();
+  const std::lock_guard<std::mutex> guard(state.lock);
+  state.failure = failure;
+}
+
+bool Context::Succeeded(Result result, const char* what, std::string& reason) const {
+  if (result == kSuccess) return true;
+  const char* name = nullptr;
+  if (driver_.cuGetErrorName(result, &name) != kSuccess || name == nullptr) name = "an unknown error";
+  reason = std::string(what) + ": " + name;
+  return false;
+}
+
+bool Context::Open(std::string& reason) {
+  if (!LoadDriver(driver_, reason)) return false;
+  int count = 0, device = 0, major = 0, minor = 0;
+  char name[256] = {};
+  if (!Succeeded(driver_.cuInit(0), "cuInit", reason)) return false;
+  if (!Succeeded(driver_.cuDeviceGetCount(&count), "cuDeviceGetCount", reason)) return false;
+  if (count == 0) {
+    reason = "the driver finds no CUDA device";
+    return false;
+  }
+  if (!Succeeded(driver_.cuDeviceGet(&device, 0), "cuDeviceGet", reason)) return false;
+  if (!Succeeded(driver_.cuDeviceGetName(name, sizeof(name) - 1, device), "cuDeviceGetName", reason)) return false;
+  if (!Succeeded(driver_.cuDriverGetVersion(&version_), "cuDriverGetVersion", reason)) return false;
+  if (!Succeeded(driver_.cuDeviceGetAttribute(&major, kMajor, device), "cuDeviceGetAttribute", reason)) return false;
+  if (!Succeeded(driver_.cuDeviceGetAttribute(&minor, kMinor, device), "cuDeviceGetAttribute", reason)) return false;
+  name_ = name;
+  if (major * 10 + minor < kLeastCapability) {
+    reason = name_ + " has compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", and 7.5 is needed";
+    return false;
+  }
+  if (!Succeeded(driver_.cuDevicePrimaryCtxRetain(&context_, device), "cuDevicePrimaryCtxRetain", reason)) return false;
+  if (!Succeeded(driver_.cuCtxSetCurrent(context_), "cuCtxSetCurrent", reason)) return false;
+  if (!Succeeded(driver_.cuStreamCreate(&stream_, 0), "cuStreamCreate", reason)) return false;
+  if (!Succeeded(driver_.cuModuleLoadData(&module_, Ptx().c_str()), "cuModuleLoadData", reason)) return false;
+  for (size_t k = 0; k < static_cast<size_t>(Kernel::kCount); k++) {
+    if (!Succeeded(driver_.cuModuleGetFunction(&functions_[k], module_, kNames[k]), kNames[k], reason)) return false;
+  }
+  return true;
+}
+
+Result Context::Take(size_t bytes, Address* address) {
+  {
+    const std::lock_guard<std::mutex> guard(kept_lock_);
+    const auto found = kept_.find(bytes);
+    if (found != kept_.end()) {
+      *address = found->second;
+      kept_.erase(found);
+      return kSuccess;
+    }
+  }
+  Result result = driver_.cuMemAlloc_v2(address, bytes);
+  if (result != kErrorOutOfMemory) return result;
+  ReleaseKept();
+  return driver_.cuMemAlloc_v2(address, bytes);
+}
+
+void Context::GiveBack(Address address, size_t bytes) {
+  const std::lock_guard<std::mutex> guard(kept_lock_);
+  kept_.emplace(bytes, address);
+}
+
+void Context::ReleaseKept() {
+  const std::lock_guard<std::mutex> guard(kept_lock_);
+  for (const auto& block : kept_) driver_.cuMemFree_v2(block.second);
+  kept_.clear();
+}
+
+Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(cancel) {
+  if (context_ == nullptr) {
+    status_ = Status::kNoDevice;
+    return;
+  }
+  turn_ = std::unique_lock<std::mutex>(context_->turn_);
+  if (context_->lost_) {
+    status_ = Status::kNoDevice;
+    return;
+  }
+  Check(context_->driver_.cuCtxSetCurrent(context_->context_), "cuCtxSetCurrent");
+}
+
+Call::~Call() {
+  if (context_ == nullptr) return;
+  // What is under way still uses the memory.
+  if (!context_->lost_) context_->driver_.cuStreamSynchronize(context_->stream_);
+  for (const Block& block : blocks_) context_->GiveBack(block.address, block.bytes);
+}
+
+Address Call::Claim(size_t count, size_t size) {
+  if (Failed()) return 0;
+  if (count > (SIZE_MAX - kGranule) / size) {
+    OutOfMemory(SIZE_MAX);
+    return 0;
+  }
+  const size_t bytes = (count * size + kGranule - 1) / kGranule * kGranule;
+  Address address = 0;
+  const Result result = context_->Take(bytes == 0 ? kGranule : bytes, &address);
+  if (result == kErrorOutOfMemory) {
+    OutOfMemory(bytes);
+  } else {
+    Check(result, "cuMemAlloc");
+  }
+  if (!Failed()) blocks_.push_back({address, bytes == 0 ? kGranule : bytes});
+  return address;
+}
+
+void Call::OutOfMemory(size_t bytes) {
+  size_t free = 0, total = 0;
+  context_->driver_.cuMemGetInfo_v2(&free, &total);
+  context_->Fail(std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free");
+  status_ = Status::kDeviceOutOfMemory;
+}
+
+void Call::Check(Result result, const char* what) {
+  if (result == kSuccess || Failed()) return;
+  std::string failure;
+  context_->Succeeded(result, what, failure);
+  context_->Fail(failure);
+  context_->lost_ = true;
+  status_ = Status::kNoDevice;
+}
+
+void Call::ToDevice(void* to, const void* from, size_t bytes) {
+  if (Failed() || bytes == 0) return;
+  Check(context_->driver_.cuMemcpyHtoDAsync_v2(reinterpret_cast<Address>(to), from, bytes, context_->stream_), "cuMemcpyHtoD");
+}
+
+void Call::ToHost(void* to, const void* from, size_t bytes) {
+  if (Failed() || bytes == 0) return;
+  Check(context_->driver_.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<Address>(from), bytes, context_->stream_), "cuMemcpyDtoH");
+}
+
+void Call::Start(Kernel kernel, const Grid& grid, void** arguments) {
+  if (Failed()) return;
+  if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
+    status_ = Status::kAborted;
+    return;
+  }
+  const auto size = [](size_t n) { return static_cast<unsigned>(n); };
+  Check(context_->driver_.cuLaunchKernel(context_->functions_[static_cast<size_t>(kernel)], size(grid.x), size(grid.y), size(grid.z), kThreads, 1, 1, 0,
+                                         context_->stream_, arguments, nullptr),
+        kNames[static_cast<size_t>(kernel)]);
+}
+
+Status Call::Finish() {
+  if (context_ != nullptr && !context_->lost_ && status_ != Status::kNoDevice) {
+    Check(context_->driver_.cuStreamSynchronize(context_->stream_), "cuStreamSynchronize");
+  }
+  return status_;
+}
+
+}  // namespace cuda
+}  // namespace hypersphere

@@ -1,0 +1,127 @@
+// The device as the ops see it: one context a process, found at first use; memory that is kept for the next call; and a Call, which owns
+// what one op has on the device and remembers the first thing that went wrong.
+#pragma once
+
+#include <atomic>
+#include <map>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "../api.h"
+#include "driver.h"
+
+namespace hypersphere {
+namespace cuda {
+
+enum class Kernel {
+#define KERNEL(name) k_##name,
+#include "kernels.def"
+#undef KERNEL
+  kCount
+};
+
+class Context {
+ public:
+  // Null where there is no device: Reason() then says why.
+  static Context* Get();
+  static std::string Reason();
+  // What the last op that failed asked for, or what the device said.
+  static std::string Failure();
+
+  const std::string& Name() const { return name_; }
+  int DriverVersion() const { return version_; }
+  // Several calls may come at once, from threads of the pool and of the event loop: one at a time has the device.
+  std::mutex& Turn() { return turn_; }
+
+ private:
+  friend class Call;
+
+  Context() = default;
+  bool Open(std::string& reason);
+  bool Succeeded(Result result, const char* what, std::string& reason) const;
+  Result Take(size_t bytes, Address* address);
+  void GiveBack(Address address, size_t bytes);
+  void ReleaseKept();
+  void Fail(const std::string& failure) const;
+
+  Driver driver_;
+  std::string name_;
+  int version_ = 0;
+  void *context_ = nullptr, *module_ = nullptr, *stream_ = nullptr;
+  void* functions_[static_cast<size_t>(Kernel::kCount)] = {};
+  std::mutex turn_;
+  std::mutex kept_lock_;
+  std::multimap<size_t, Address> kept_;
+  std::atomic<bool> lost_{false};
+};
+
+struct Grid {
+  size_t x, y = 1, z = 1;
+};
+
+// Once something has failed, nothing more is done, and Finish says what it was.
+class Call {
+ public:
+  explicit Call(const std::atomic<bool>* cancel);
+  ~Call();
+
+  // For the length of the call. Over nothing: an address that must not be read.
+  template <class T>
+  T* Allocate(size_t count) {
+    return reinterpret_cast<T*>(Claim(count, sizeof(T)));
+  }
+  template <class T>
+  T* Upload(const T* from, size_t count) {
+    T* const to = Allocate<T>(count);
+    ToDevice(to, from, count * sizeof(T));
+    return to;
+  }
+  // Done when Finish returns.
+  template <class T>
+  void Download(T* to, const T* from, size_t count) {
+    ToHost(to, from, count * sizeof(T));
+  }
+
+  template <class... Args>
+  void Launch(Kernel kernel, Grid grid, Args... args) {
+    void* pointers[] = {&args...};
+    Start(kernel, grid, pointers);
+  }
+  // One group of 16 threads a row, or one thread a row.
+  template <class... Args>
+  void LaunchGroups(Kernel kernel, size_t rows, Args... args) {
+    if (rows > 0) Launch(kernel, {(rows + kGroups - 1) / kGroups}, args...);
+  }
+  template <class... Args>
+  void LaunchThreads(Kernel kernel, size_t rows, Args... args) {
+    if (rows > 0) Launch(kernel, {(rows + kThreads - 1) / kThreads}, args...);
+  }
+
+  bool Failed() const { return status_ != Status::kOk; }
+  // Waits until everything asked for is done.
+  Status Finish();
+
+ private:
+  static constexpr size_t kThreads = 256, kGroups = 16;
+  struct Block {
+    Address address;
+    size_t bytes;
+  };
+
+  Address Claim(size_t count, size_t size);
+  void ToDevice(void* to, const void* from, size_t bytes);
+  void ToHost(void* to, const void* from, size_t bytes);
+  void Start(Kernel kernel, const Grid& grid, void** arguments);
+  void Check(Result result, const char* what);
+  void OutOfMemory(size_t bytes);
+
+  Context* const context_;
+  std::unique_lock<std::mutex> turn_;
+  const std::atomic<bool>* const cancel_;
+  std::vector<Block> blocks_;
+  Status status_ = Status::kOk;
+};
+
+}  // namespace cuda
+}  // namespace hypersphere

@@ -1,0 +1,40 @@
+// What a kernel source includes: the few words of CUDA it is written in, without NVIDIA's headers. Clang compiles the sources to PTX
+// (scripts/build-ptx.mjs); a C++ compiler builds them for the stand-in, where simt/simt.h has the same words.
+//
+// A group of 16 threads is one vector of 16 lanes: with HYPERSPHERE_LEVEL_CUDA simd/vec.h takes its vector type from lanes.h, and the row
+// kernels of native/kernels are the GPU's too. What they compute is then equal to the CPU's to the bit because it is the same source.
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define HYPERSPHERE_LEVEL_CUDA
+
+#if defined(__CUDA__)
+
+#include <__clang_cuda_builtin_vars.h>
+
+#define HYPERSPHERE_KERNEL extern "C" __attribute__((global, launch_bounds(256)))
+#define HYPERSPHERE_DEVICE __attribute__((device)) inline
+#define SHARED_ARRAY(T, name, count) static __attribute__((shared)) T name[count]
+#define SyncThreads() __syncthreads()
+
+namespace hypersphere {
+// Of 32-bit values. The last argument of the builtins: no segments, lanes up to 31.
+HYPERSPHERE_DEVICE float ShuffleXor(uint32_t mask, float v, int x) { return __nvvm_shfl_sync_bfly_f32(mask, v, x, 0x1f); }
+HYPERSPHERE_DEVICE int ShuffleXor(uint32_t mask, int v, int x) { return __nvvm_shfl_sync_bfly_i32(mask, v, x, 0x1f); }
+HYPERSPHERE_DEVICE float Shuffle(uint32_t mask, float v, int lane) { return __nvvm_shfl_sync_idx_f32(mask, v, lane, 0x1f); }
+HYPERSPHERE_DEVICE uint32_t Ballot(uint32_t mask, bool predicate) { return __nvvm_vote_ballot_sync(mask, predicate); }
+}  // namespace hypersphere
+
+// Code that host and device share is written without a word about either.
+#define HYPERSPHERE_SHARED_CODE_BEGIN _Pragma("clang force_cuda_host_device begin")
+#define HYPERSPHERE_SHARED_CODE_END _Pragma("clang force_cuda_host_device end")
+
+#else
+
+#include "simt/simt.h"
+#define HYPERSPHERE_SHARED_CODE_BEGIN
+#define HYPERSPHERE_SHARED_CODE_END
+
+#endif

@@ -1,0 +1,2 @@
+// The PTX module: every kernel in one translation unit.
+#include "kernels.inc"

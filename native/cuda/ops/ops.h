@@ -1,0 +1,18 @@
+// The operations on the device, with the bits of native/ops on a CPU with fused multiply-add. Pointers are the host's, as there. Beside what
+// those return: kNoDevice, and kDeviceOutOfMemory before anything is written; context.h keeps the details.
+#pragma once
+
+#include <atomic>
+
+#include "../../api.h"
+
+namespace hypersphere {
+namespace cuda {
+
+Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcept;
+Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+
+}  // namespace cuda
+}  // namespace hypersphere

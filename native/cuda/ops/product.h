@@ -1,0 +1,21 @@
+// Launches of the engine (kernels/product.h) on what lies on the device already.
+#pragma once
+
+#include "../args.h"
+#include "../context.h"
+
+namespace hypersphere {
+namespace cuda {
+
+// With parts: as many as the depth has runs of `depth_of_part`.
+inline void LaunchProduct(Call& call, const ProductArgs& args) {
+  const size_t across = (args.cols + kTileSide - 1) / kTileSide, down = (args.rows + kTileSide - 1) / kTileSide;
+  const size_t parts = args.depth_of_part == 0 ? 1 : (args.depth + args.depth_of_part - 1) / args.depth_of_part;
+  if (across * down > 0) call.Launch(Kernel::k_multiply, {across * down, parts == 0 ? 1 : parts}, args);
+}
+
+// Distances of all rows of x [n, d] and y [m, d] to out [n, m].
+void LaunchDistances(Call& call, const DistancesOp& op, bool self);
+
+}  // namespace cuda
+}  // namespace hypersphere

@@ -1,0 +1,316 @@
+// Fibers and what they wait for. A thread runs until it comes to a barrier, to a rendezvous of its warp, or to its end; then the next one
+// that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of the threads around: what depends on it lacks a barrier.
+//
+// Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out,
+// names a lane that has ended, or that lanes disagree on; threads that wait for ever; more shared memory than a block may have.
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "simt.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+#define HYPERSPHERE_SIMT_ASAN
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define HYPERSPHERE_SIMT_ASAN
+#endif
+#endif
+#if defined(HYPERSPHERE_SIMT_ASAN)
+#include <sanitizer/common_interface_defs.h>
+#endif
+
+// Saves the registers that a call keeps, and the stack they are on; goes on where `to` was left.
+extern "C" void hypersphere_simt_switch(void** from, void* to);
+#if defined(__x86_64__)
+asm(R"(
+.text
+.globl hypersphere_simt_switch
+.hidden hypersphere_simt_switch
+hypersphere_simt_switch:
+  pushq %rbp
+  pushq %rbx
+  pushq %r12
+  pushq %r13
+  pushq %r14
+  pushq %r15
+  movq %rsp, (%rdi)
+  movq %rsi, %rsp
+  popq %r15
+  popq %r14
+  popq %r13
+  popq %r12
+  popq %rbx
+  popq %rbp
+  ret
+)");
+constexpr size_t kSavedWords = 8, kReturnWord = 6;  // the last one keeps the stack aligned as after a call
+#elif defined(__aarch64__)
+asm(R"(
+.text
+.globl hypersphere_simt_switch
+.hidden hypersphere_simt_switch
+hypersphere_simt_switch:
+  sub sp, sp, #160
+  stp x19, x20, [sp]
+  stp x21, x22, [sp, #16]
+  stp x23, x24, [sp, #32]
+  stp x25, x26, [sp, #48]
+  stp x27, x28, [sp, #64]
+  stp x29, x30, [sp, #80]
+  stp d8, d9, [sp, #96]
+  stp d10, d11, [sp, #112]
+  stp d12, d13, [sp, #128]
+  stp d14, d15, [sp, #144]
+  mov x2, sp
+  str x2, [x0]
+  mov sp, x1
+  ldp x19, x20, [sp]
+  ldp x21, x22, [sp, #16]
+  ldp x23, x24, [sp, #32]
+  ldp x25, x26, [sp, #48]
+  ldp x27, x28, [sp, #64]
+  ldp x29, x30, [sp, #80]
+  ldp d8, d9, [sp, #96]
+  ldp d10, d11, [sp, #112]
+  ldp d12, d13, [sp, #128]
+  ldp d14, d15, [sp, #144]
+  add sp, sp, #160
+  ret
+)");
+constexpr size_t kSavedWords = 20, kReturnWord = 11;
+#else
+#error "the stand-in has no context switch for this processor"
+#endif
+
+namespace hypersphere {
+namespace simt {
+namespace {
+
+constexpr size_t kMostThreads = 1024, kLanesOfWarp = 32, kStackBytes = size_t{256} << 10, kGuardBytes = 4096;
+constexpr size_t kMostShared = size_t{227} << 10;
+
+enum class State { kReady, kAtBarrier, kAtRendezvous, kEnded };
+
+struct Fiber {
+  char* stack = nullptr;
+  void* saved = nullptr;
+  void* fake_stack = nullptr;
+  State state = State::kReady;
+  Position position{};
+  unsigned index = 0;
+  uint32_t mask = 0;
+  uint64_t sent = 0, received[kLanesOfWarp] = {};
+};
+
+class Scheduler {
+ public:
+  Scheduler() {
+    const char* const order = getenv("HYPERSPHERE_SIMT_ORDER");
+    reverse_ = order != nullptr && strcmp(order, "reverse") == 0;
+  }
+
+  const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) {
+    count_ = static_cast<size_t>(block.x) * block.y * block.z;
+    if (count_ == 0 || count_ > kMostThreads || grid.y > 65535 || grid.z > 65535) return "a launch of a size that no device takes";
+    body_ = body;
+    arguments_ = arguments;
+    failure_.clear();
+    Prepare();
+    for (unsigned z = 0; z < grid.z && failure_.empty(); z++) {
+      for (unsigned y = 0; y < grid.y && failure_.empty(); y++) {
+        for (unsigned x = 0; x < grid.x && failure_.empty(); x++) RunBlock({x, y, z}, block);
+      }
+    }
+    if (failure_.empty()) return nullptr;
+    for (Fiber& fiber : fibers_) fiber.saved = nullptr;  // they were left in the middle
+    return failure_.c_str();
+  }
+
+  Fiber& Current() { return *current_; }
+
+  void* Shared(const void* place, size_t bytes) {
+    std::unique_ptr<char[]>& array = shared_[place];
+    if (array == nullptr) {
+      shared_bytes_ += bytes;
+      if (shared_bytes_ > kMostShared) Fail("more shared memory than a block may have");
+      array.reset(new char[bytes]);
+      memset(array.get(), 0xff, bytes);
+    }
+    return array.get();
+  }
+
+  void Barrier(int site) {
+    if (live_ != count_) Fail("a barrier after some threads have ended");
+    if (waiting_ == 0) site_ = site;
+    if (site != site_) Fail("threads of a block wait at different barriers");
+    current_->state = State::kAtBarrier;
+    waiting_++;
+    Leave();
+  }
+
+  const uint64_t* Meet(uint32_t mask, uint64_t value) {
+    Fiber& own = *current_;
+    const size_t warp = own.index / kLanesOfWarp * kLanesOfWarp;
+    const uint32_t bit = 1u << own.index % kLanesOfWarp;
+    if ((mask & bit) == 0) Fail("a lane that its own mask leaves out");
+    own.mask = mask;
+    own.sent = value;
+    own.state = State::kAtRendezvous;
+    bool all = true;
+    for (size_t lane = 0; lane < kLanesOfWarp; lane++) {
+      if ((mask >> lane & 1) == 0) continue;
+      if (warp + lane >= count_ || fibers_[warp + lane].state == State::kEnded) Fail("a mask that names a lane which has ended");
+      const Fiber& other = fibers_[warp + lane];
+      if (other.state == State::kAtRendezvous && other.mask != mask) Fail("lanes that disagree on their mask");
+      all = all && other.state == State::kAtRendezvous;
+    }
+    if (all) HandOver(warp, mask);
+    if (own.state != State::kReady) Leave();
+    return own.received;
+  }
+
+  // A finished thread waits for the next block; its stack is its own again.
+  void RunThreads() {
+    Arrived();
+    for (;;) {
+      body_(arguments_);
+      current_->state = State::kEnded;
+      live_--;
+      Leave();
+    }
+  }
+
+ private:
+  void Prepare() {
+    if (fibers_.size() < count_) fibers_.resize(kMostThreads);
+    for (size_t i = 0; i < count_; i++) {
+      Fiber& fiber = fibers_[i];
+      fiber.index = static_cast<unsigned>(i);
+      if (fiber.stack == nullptr) {
+        fiber.stack = static_cast<char*>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
+        mprotect(fiber.stack, kGuardBytes, PROT_NONE);
+      }
+      if (fiber.saved != nullptr) continue;
+      void** const frame = reinterpret_cast<void**>(fiber.stack + kStackBytes) - kSavedWords;
+      memset(frame, 0, kSavedWords * sizeof(void*));
+      frame[kReturnWord] = reinterpret_cast<void*>(&Entry);
+      fiber.saved = frame;
+      fiber.fake_stack = nullptr;
+    }
+  }
+
+  static void Entry();
+
+  void RunBlock(const Index& at, const Index& size) {
+    live_ = count_;
+    waiting_ = 0;
+    shared_bytes_ = 0;
+    shared_.clear();
+    for (size_t i = 0; i < count_; i++) {
+      const unsigned n = static_cast<unsigned>(i);
+      fibers_[i].state = State::kReady;
+      fibers_[i].position = {{n % size.x, n / size.x % size.y, n / size.x / size.y}, at, size};
+    }
+    while (live_ > 0 && failure_.empty()) {
+      bool any = false;
+      for (size_t i = 0; i < count_ && failure_.empty(); i++) {
+        Fiber& fiber = fibers_[reverse_ ? count_ - 1 - i : i];
+        if (fiber.state != State::kReady) continue;
+        any = true;
+        Resume(fiber);
+      }
+      if (waiting_ > 0 && waiting_ == live_) {
+        if (live_ != count_) failure_ = "a barrier after some threads have ended";
+        for (size_t i = 0; i < count_; i++) {
+          if (fibers_[i].state == State::kAtBarrier) fibers_[i].state = State::kReady;
+        }
+        waiting_ = 0;
+      } else if (!any && live_ > 0 && failure_.empty()) {
+        failure_ = "threads that wait for ever";
+      }
+    }
+  }
+
+  void HandOver(size_t warp, uint32_t mask) {
+    uint64_t sent[kLanesOfWarp] = {};
+    for (size_t lane = 0; lane < kLanesOfWarp; lane++) {
+      if ((mask >> lane & 1) != 0) sent[lane] = fibers_[warp + lane].sent;
+    }
+    for (size_t lane = 0; lane < kLanesOfWarp; lane++) {
+      if ((mask >> lane & 1) == 0) continue;
+      memcpy(fibers_[warp + lane].received, sent, sizeof(sent));
+      fibers_[warp + lane].state = State::kReady;
+    }
+  }
+
+  void Fail(const char* what) {
+    const Index &block = current_->position.block, &thread = current_->position.thread;
+    char text[256];
+    snprintf(text, sizeof(text), "%s: block %u,%u,%u thread %u,%u,%u", what, block.x, block.y, block.z, thread.x, thread.y, thread.z);
+    failure_ = text;
+    Leave();  // for good
+  }
+
+  void Resume(Fiber& fiber) {
+    current_ = &fiber;
+#if defined(HYPERSPHERE_SIMT_ASAN)
+    __sanitizer_start_switch_fiber(&own_fake_stack_, fiber.stack, kStackBytes);
+#endif
+    hypersphere_simt_switch(&own_saved_, fiber.saved);
+#if defined(HYPERSPHERE_SIMT_ASAN)
+    __sanitizer_finish_switch_fiber(own_fake_stack_, nullptr, nullptr);
+#endif
+  }
+
+  void Leave() {
+    Fiber& fiber = *current_;
+#if defined(HYPERSPHERE_SIMT_ASAN)
+    __sanitizer_start_switch_fiber(&fiber.fake_stack, own_stack_, own_stack_bytes_);
+#endif
+    hypersphere_simt_switch(&fiber.saved, own_saved_);
+    Arrived();
+  }
+
+  void Arrived() {
+#if defined(HYPERSPHERE_SIMT_ASAN)
+    __sanitizer_finish_switch_fiber(current_->fake_stack, &own_stack_, &own_stack_bytes_);
+#endif
+  }
+
+  std::vector<Fiber> fibers_;
+  Fiber* current_ = nullptr;
+  void *own_saved_ = nullptr, *own_fake_stack_ = nullptr;
+  const void* own_stack_ = nullptr;
+  size_t own_stack_bytes_ = 0;
+  void (*body_)(void*) = nullptr;
+  void* arguments_ = nullptr;
+  size_t count_ = 0, live_ = 0, waiting_ = 0, shared_bytes_ = 0;
+  int site_ = 0;
+  bool reverse_ = false;
+  std::map<const void*, std::unique_ptr<char[]>> shared_;
+  std::string failure_;
+};
+
+Scheduler& Own() {
+  static Scheduler* const scheduler = new Scheduler;
+  return *scheduler;
+}
+
+void Scheduler::Entry() { Own().RunThreads(); }
+
+}  // namespace
+
+const Position& Now() { return Own().Current().position; }
+void* SharedArray(const void* place, size_t bytes) { return Own().Shared(place, bytes); }
+void BlockBarrier(int site) { Own().Barrier(site); }
+const uint64_t* Exchange(uint32_t mask, uint64_t value) { return Own().Meet(mask, value); }
+const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) { return Own().Launch(grid, block, body, arguments); }
+
+}  // namespace simt
+}  // namespace hypersphere
