@@ -29,9 +29,12 @@ export type BatchTripletArguments = [
   gradX: Float32Array | undefined,
 ];
 
-/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard` and a memory are the reference's. */
-export function hasBatchTriplet({ swap, distance, mining, memory }: BatchTripletOp): boolean {
-  return !swap && !memory?.m && pairMetrics.includes(distance) && minings.includes(mining);
+/** A margin that the addon can compare float32 distances with. */
+export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
+
+/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard`, a memory and margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ swap, distance, mining, memory, margin }: BatchTripletOp): boolean {
+  return !swap && !memory?.m && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {

@@ -4,6 +4,7 @@ import { expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
 import {
   type BatchTripletLossOptions,
+  batchContrastiveLoss,
   batchTripletLoss,
   distances,
   type Matrix,
@@ -193,7 +194,7 @@ describeLevels('batch triplet loss', () => {
 });
 
 describeNative('what the addon leaves to the reference', () => {
-  it.each([{ swap: true }, { distance: 'snr' }, { mining: 'faceNetSemiHard' }] as const)('%o', (options) => {
+  it.each([{ swap: true }, { distance: 'snr' }, { mining: 'faceNetSemiHard' }, { margin: 1e39 }] as const)('%o', (options) => {
     resetServed();
     batchTripletLoss(
       normalMatrix(12, 4, 1),
@@ -201,6 +202,14 @@ describeNative('what the addon leaves to the reference', () => {
       options,
     );
     expect(servedBy()).toEqual(['ts']);
+  });
+
+  it('so that a margin beyond float32 counts in full', () => {
+    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+    const triplet = batchTripletLoss(normalMatrix(12, 4, 1), labels, { margin: 1e39, mining: 'all', reduction: 'mean' });
+    expect(triplet.loss / 1e39).toBeCloseTo(1, 12);
+    const pairs = batchContrastiveLoss(normalMatrix(12, 4, 1), labels, { posMargin: 0, negMargin: 1e39, reduction: 'mean' });
+    expect(pairs.loss / 1e39).toBeCloseTo(1, 12);
   });
 });
 
