@@ -31,8 +31,6 @@ class Context {
 
   const std::string& Name() const { return name_; }
   int DriverVersion() const { return version_; }
-  // Several calls may come at once, from threads of the pool and of the event loop: one at a time has the device.
-  std::mutex& Turn() { return turn_; }
 
  private:
   friend class Call;
@@ -50,7 +48,7 @@ class Context {
   int version_ = 0;
   void *context_ = nullptr, *module_ = nullptr, *stream_ = nullptr;
   void* functions_[static_cast<size_t>(Kernel::kCount)] = {};
-  std::mutex turn_;
+  std::mutex turn_;  // several calls may come at once, from tasks and from the event loop: one at a time has the device
   std::mutex kept_lock_;
   std::multimap<size_t, Address> kept_;
   std::atomic<bool> lost_{false};
