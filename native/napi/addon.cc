@@ -42,7 +42,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
-  exports.Set("abi", Napi::Number::New(env, 5));
+  exports.Set("abi", Napi::Number::New(env, 6));
   ExportMatmul(env, exports);
   ExportDistances(env, exports);
   ExportNormalize(env, exports);
