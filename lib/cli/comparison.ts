@@ -1,8 +1,8 @@
 // The main job: every loss asked for, in 2-D for the pictures and in more dimensions on digits held out, then the report.
 import { join } from 'node:path';
-import { SingleBar } from 'cli-progress';
 import { info } from '../index.js';
 import { runJobs } from './pool.js';
+import { withProgress } from './progress.js';
 import { writeReport } from './report.js';
 import { textTable } from './summary.js';
 import type { Job } from './train.js';
@@ -42,22 +42,7 @@ export async function runComparison({ loss, size, dim, steps = plans[size].steps
   );
   if (size === 'quick')
     console.log("'quick' is the subset for the TypeScript backend; '--comparison full' runs both splits and 1500 steps.");
-  const results = await withProgress(jobs.length * steps, (progress) => runJobs(jobs, workers, progress));
+  const results = await withProgress(jobs.length * steps, 'steps', (progress) => runJobs(jobs, workers, progress));
   const rows = writeReport(out, results, { backend, comparison: size, steps, seed, dim, workers });
   console.log(`\n${textTable(rows)}\n\nReport: ${join(out, 'report.html')}`);
-}
-
-async function withProgress<T>(total: number, work: (progress: (steps: number) => void) => Promise<T>): Promise<T> {
-  const options = {
-    format: '{bar} {percentage}% | {value}/{total} steps | {eta_formatted} left',
-    noTTYOutput: true,
-    notTTYSchedule: 20_000,
-  };
-  const bar = new SingleBar({ ...options, stream: process.stdout });
-  bar.start(total, 0);
-  try {
-    return await work((steps) => bar.increment(steps));
-  } finally {
-    bar.stop();
-  }
 }

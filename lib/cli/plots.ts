@@ -1,29 +1,17 @@
-// The charts as SVG text, drawn without a browser.
+// The charts of a comparison.
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import { objectives } from './objectives.js';
+import { type Chart, drawSvg } from './page.js';
 import type { RunResult } from './train.js';
 
-export interface Chart {
-  readonly name: string;
-  readonly caption: string;
-  readonly svg: string;
-}
-
 const titleOf = (run: RunResult): string => objectives[run.job.loss]?.title ?? run.job.loss;
-
-function render(options: Plot.PlotOptions): string {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const svg = Plot.plot({ ...options, document, figure: false } as Plot.PlotOptions).outerHTML;
-  return svg.includes('xmlns=') ? svg : svg.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"');
-}
 
 const digitColors = { type: 'categorical', scheme: 'Tableau10', domain: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } as const;
 
 /** The 2-D test embeddings of one loss, from the origin, as the papers draw them. */
 function scatter(run: RunResult): Chart {
   const reach = 1.05 * run.points.reduce((max, p) => Math.max(max, Math.abs(p.x), Math.abs(p.y)), 1e-6);
-  const svg = render({
+  const svg = drawSvg({
     width: 320,
     height: 320,
     margin: 28,
@@ -73,7 +61,7 @@ interface Line {
 
 function lineChart(lines: readonly Line[], x: Plot.ScaleOptions, y: Plot.ScaleOptions, curve: 'linear' | 'step-after'): string {
   const names = [...new Set(lines.map((l) => l.loss))];
-  return render({
+  return drawSvg({
     ...wide,
     x,
     y,
