@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { info } from '../index.js';
+import type { CheckFlags } from './check.js';
 import type { Comparison } from './comparison.js';
 import type { EvalFlags } from './eval.js';
 import { reported } from './inputs.js';
@@ -63,7 +64,15 @@ async function train({ comparison, ...flags }: TrainFlags): Promise<void> {
   await runComparison({ ...flags, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
 }
 
-function doctor(): void {
+async function check(flags: CheckFlags): Promise<void> {
+  (await import('./check.js')).checkCommand(flags);
+}
+
+function doctor({ json }: { readonly json?: boolean }): void {
+  if (json) {
+    console.log(JSON.stringify({ ...info(), node: process.version, platform: process.platform, arch: process.arch }));
+    return;
+  }
   const { backend, isa, threads, reproducible, unavailable } = info();
   const level = isa ? `, ${isa} kernels, up to ${threads} threads` : '';
   console.log(`hypersphere runs on the ${backend} backend${level}; Node ${process.version}, ${process.platform}-${process.arch}.`);
@@ -121,6 +130,16 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--seed <n>', 'of the draws', whole(0, 2 ** 32 - 1), 0)
     .addHelpText('after', '\nExample:\n  hypersphere mine embeddings.npy --labels labels.npy --anchors 100000 --out triplets.npy')
     .action(mine);
-  program.command('doctor').description('Say which backend runs here, and why no faster one does.').action(doctor);
+  program
+    .command('doctor')
+    .description('Say which backend runs here, and why no faster one does.')
+    .option('--json', 'print the result as JSON')
+    .action(doctor);
+  program
+    .command('check')
+    .description('Compare what this machine computes, op by op and level by level, with the TypeScript reference.')
+    .option('--seed <n>', 'of the data', whole(0, 2 ** 32 - 1), 0)
+    .option('--json', 'print the result as JSON')
+    .action(check);
   await program.parseAsync(argv);
 }
