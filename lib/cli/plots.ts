@@ -22,11 +22,11 @@ function scatter(run: RunResult): Chart {
     marks: [
       Plot.ruleX([0], { stroke: '#ddd' }),
       Plot.ruleY([0], { stroke: '#ddd' }),
-      Plot.dot(run.points, { x: 'x', y: 'y', fill: 'digit', r: 1.4 }),
+      Plot.dot(run.points, { x: 'x', y: 'y', fill: 'label', r: 1.4 }),
       Plot.text(centroids(run), {
         x: 'x',
         y: 'y',
-        text: 'digit',
+        text: 'label',
         fontSize: 15,
         fontWeight: 'bold',
         stroke: 'white',
@@ -38,11 +38,11 @@ function scatter(run: RunResult): Chart {
   return { name: `scatter-${run.job.loss}`, caption: `${titleOf(run)}: accuracy ${(100 * run.accuracy).toFixed(1)} %`, svg };
 }
 
-function centroids(run: RunResult): { x: number; y: number; digit: number }[] {
-  return run.job.trainDigits.map((digit) => {
-    const own = run.points.filter((p) => p.digit === digit);
+function centroids(run: RunResult): { x: number; y: number; label: number }[] {
+  return run.job.trainClasses.map((label) => {
+    const own = run.points.filter((p) => p.label === label);
     const mean = (axis: 'x' | 'y'): number => own.reduce((sum, p) => sum + p[axis], 0) / Math.max(own.length, 1);
-    return { x: mean('x'), y: mean('y'), digit };
+    return { x: mean('x'), y: mean('y'), label };
   });
 }
 
@@ -89,8 +89,10 @@ function rocChart(runs: readonly RunResult[]): Chart[] {
   );
   const x = { type: 'log', domain: [1e-3, 1], ticks: [1e-3, 1e-2, 1e-1, 1], tickFormat: String, label: 'false accept rate (log)' } as const;
   const svg = lineChart(lines, x, { domain: [0, 1], label: 'true accept rate' }, 'step-after');
-  const digits = first.job.heldOut.join(' and ');
-  return [{ name: `roc-${first.job.heldOut.join('')}`, caption: `Verification on ${digits}, digits never trained on`, svg }];
+  const { heldOut } = first.job;
+  const few = heldOut.length <= 3;
+  const caption = `Verification on ${few ? heldOut.join(' and ') : `${heldOut.length} classes`}, never trained on`;
+  return [{ name: few ? `roc-${heldOut.join('')}` : 'roc', caption, svg }];
 }
 
 function curves(runs: readonly RunResult[]): Chart[] {

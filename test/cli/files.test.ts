@@ -6,9 +6,11 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readFileData } from '../../lib/cli/dataset.js';
 import { evaluate } from '../../lib/cli/evaluation.js';
 import { readEmbeddings, writeNpy } from '../../lib/files/index.js';
 import { type Matrix, matrix, mineTripletsOffline, retrieval } from '../../lib/index.js';
+import { SafetensorsFile } from '../../lib/safetensors.js';
 import { cyclicLabels, normals } from '../helpers/data.js';
 
 const bin = join(dirname(fileURLToPath(import.meta.url)), '../../dist/esm/cli/bin.js');
@@ -141,5 +143,63 @@ describe('mine', () => {
     child.kill('SIGINT');
     expect(await once(child, 'exit')).toEqual([130, null]);
     expect(existsSync(at('none.npy'))).toBe(false);
+  });
+});
+
+describe('train on a file', () => {
+  it('holds classes out, and leaves the network and the embeddings of all rows behind', async () => {
+    const { trainClasses, heldOut } = await readFileData(at('x.npy'), { labels: at('y.npy') }, 1);
+    expect([trainClasses.length, heldOut.length]).toEqual([8, 2]);
+    expect([...trainClasses, ...heldOut].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    const out = at('trained');
+    const args = ['train', '--data', at('x.npy'), '--labels', at('y.npy'), '--loss', 'arcFace', 'supCon', '--dim', '8', '--steps', '40'];
+    const { status, stdout, stderr } = run(...args, '--out', out, '--json');
+    expect(status, stderr).toBe(0);
+    const { summary } = JSON.parse(stdout);
+    expect(summary.map(({ loss }: { loss: string }) => loss)).toEqual(['arcFace', 'supCon']);
+    for (const { accuracy } of summary) expect(accuracy).toBeGreaterThan(0.5);
+    expect(readdirSync(out)).toEqual(
+      expect.arrayContaining(['arcFace.npy', 'arcFace.safetensors', 'report.html', `roc-${heldOut.join('')}.png`, 'supCon.npy']),
+    );
+    const embedded = await readEmbeddings(join(out, 'arcFace.npy'));
+    expect(embedded.shape).toEqual([300, 8]);
+    const file = await SafetensorsFile.open(join(out, 'arcFace.safetensors'));
+    expect(Object.fromEntries(Array.from(file.tensors, ([name, { shape }]) => [name, shape]))).toEqual({
+      '0.weight': [256, 16],
+      '0.bias': [256],
+      '0.slope': [256],
+      '1.weight': [128, 256],
+      '1.bias': [128],
+      '1.slope': [128],
+      '2.weight': [8, 128],
+      '2.bias': [8],
+    });
+    await file.close();
+    const same = retrieval(embedded, labels).precisionAt1;
+    expect(same).toBeGreaterThan(0.8);
+  });
+
+  it('is interrupted with what is finished in the report', async () => {
+    const out = at('interrupted');
+    const args = ['train', '--data', at('x.npy'), '--labels', at('y.npy'), '--loss', 'softmax', 'arcFace', '--workers', '1', '--out', out];
+    const child = spawn(process.execPath, [bin, ...args, '--steps', '1500']);
+    let [result, notes] = ['', ''];
+    child.stdout.on('data', (text) => (result += text));
+    child.stderr.on('data', (text) => (notes += text));
+    while (!existsSync(join(out, 'softmax.npy'))) await new Promise((resolve) => setTimeout(resolve, 20));
+    // The result follows the file on its way out of the thread.
+    await new Promise((resolve) => setTimeout(resolve, 200));
+    child.kill('SIGINT');
+    expect(await once(child, 'close')).toEqual([130, null]);
+    expect(notes).toContain('1 of 2 runs are finished');
+    expect(result).toContain('Report: ');
+    expect(JSON.parse(readFileSync(join(out, 'results.json'), 'utf8')).runs).toHaveLength(1);
+  });
+
+  it('refuses too few classes in a line', async () => {
+    await writeNpy(at('two.npy'), matrix(x.data.slice(0, 160), 16));
+    await writeNpy(at('two-y.npy'), cyclicLabels(10, 2));
+    const { status, stderr } = run('train', '--data', at('two.npy'), '--labels', at('two-y.npy'));
+    expect({ status, stderr }).toEqual({ status: 1, stderr: expect.stringMatching(/four classes of 5 rows .* has 2\n$/) });
   });
 });
