@@ -2,6 +2,7 @@
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { info } from '../index.js';
+import type { BenchFlags } from './bench.js';
 import type { CheckFlags } from './check.js';
 import type { Comparison } from './comparison.js';
 import type { EvalFlags } from './eval.js';
@@ -69,6 +70,11 @@ async function train({ comparison, data: name, ...flags }: TrainFlags): Promise<
     const data = isMnist ? ({ kind: 'mnist' } as const) : await readFileData(name, flags, flags.seed);
     await runComparison({ ...flags, data, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
   });
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  if (!havePeers(['cli-progress', 'tinybench'])) return;
+  await (await import('./bench.js')).benchCommand(flags);
 }
 
 async function check(flags: CheckFlags): Promise<void> {
@@ -151,5 +157,15 @@ export async function main(argv: readonly string[]): Promise<void> {
     .option('--seed <n>', 'of the data', whole(0, 2 ** 32 - 1), 0)
     .option('--json', 'print the result as JSON')
     .action(check);
+  program
+    .command('bench')
+    .description('Time every operation here: native beside TypeScript, and beside tfjs where @tensorflow/tfjs is installed.')
+    .option('--rows <n>', 'of the batch', whole(2), 256)
+    .option('--dim <n>', 'of a row', whole(2), 128)
+    .option('--classes <n>', 'of the labels and weights', whole(2), 64)
+    .option('--time <ms>', 'of each side of each row', whole(1), 300)
+    .option('--only <name...>', 'operations whose names begin so')
+    .option('--json', 'print the result as JSON')
+    .action(bench);
   await program.parseAsync(argv);
 }
