@@ -46,7 +46,10 @@ const forms = {
     numbers: [posMargin, negMargin],
   }),
   ncaLoss: ({ scale }) => ({ numbers: [scale] }),
-  liftedStructureLoss: ({ negMargin, posMargin, normalize }) => ({ normalize, numbers: [negMargin, posMargin] }),
+  liftedStructureLoss: ({ negMargin, posMargin, normalize, generalized }) => ({
+    normalize,
+    numbers: [negMargin, posMargin, generalized ? 1 : 0],
+  }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
 } satisfies Forms;
 
@@ -65,9 +68,9 @@ export function hasNca({ normalize }: NcaOp): boolean {
   return normalize;
 }
 
-/** Likewise; the form of single pairs is the reference's. */
-export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean {
-  return generalized;
+/** Likewise; a pair's excess is its coefficient, and margins beyond float32 are the reference's. */
+export function hasLiftedStructure({ generalized, negMargin, posMargin }: LiftedStructureOp): boolean {
+  return generalized || (isFloat32(negMargin) && isFloat32(posMargin));
 }
 
 function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array): BatchLossArguments {

@@ -80,6 +80,8 @@ class RowSweep {
 
   // Of all rows, in their order.
   double Sum(size_t which) const;
+  // Of the row at a column of the batch: from a sweep before, for that of another row.
+  double SumAt(size_t at, size_t which) const { return space_.At<double>(sums_place_)[rows_.Given(at) * form_.sums + which]; }
   // Whether a value between two rows was NaN: then all results are.
   bool Undefined() const { return undefined_; }
   // Writes loss, losses of rows (their first sums) and scale times the gradient.

@@ -48,6 +48,12 @@ const cases: readonly Case[] = [
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, normalize: false, ...o } as never) as Result,
   },
+  { name: 'liftedStructure', slope: 12, run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o } as never) as Result },
+  {
+    name: 'liftedStructure of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { normalize: false, ...o } as never) as Result,
+  },
   { name: 'intraPairVariance', slope: 8, run: (x, y, o) => hs.intraPairVarianceLoss(x, y, { ...o } as never) as Result },
   ...contrastive,
 ];
