@@ -61,6 +61,7 @@
         'native/losses/nca.cc',
         'native/losses/lifted_structure.cc',
         'native/losses/intra_pair_variance.cc',
+        'native/losses/pnp.cc',
         'native/ops/gallery.cc',
         'native/ops/nearest.cc',
         'native/ops/margins.cc',

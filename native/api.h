@@ -91,6 +91,7 @@ enum class BatchLossKind {
   kNca,
   kLiftedStructure,
   kIntraPairVariance,
+  kPnp,
 };
 constexpr size_t kMostLossNumbers = 4;
 

@@ -1,5 +1,5 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
-import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp, NcaOp } from '../ops/batch-losses.js';
+import { type BatchLossOps, type LabelledBatchOp, type LiftedStructureOp, type NcaOp, pnpVariants } from '../ops/batch-losses.js';
 import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
 import { isFloat32, pairMetrics, reductions } from './pairs.js';
 
@@ -51,6 +51,7 @@ const forms = {
     numbers: [negMargin, posMargin, generalized ? 1 : 0],
   }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
+  pnpLoss: ({ variant, anneal, b, alpha }) => ({ numbers: [pnpVariants.indexOf(variant), anneal, b, alpha] }),
 } satisfies Forms;
 
 type NativeLoss = keyof typeof forms;

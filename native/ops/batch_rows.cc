@@ -76,6 +76,15 @@ Status BatchRows::Block(size_t first, size_t count, float* out, const std::atomi
   return status;
 }
 
+double BatchRows::SquareOf(size_t row) const {
+  double sum = 0;
+  for (size_t k = 0; k < input_.d; k++) {
+    const double value = static_cast<double>(rows_[row * input_.d + k]);
+    sum += value * value;
+  }
+  return sum;
+}
+
 namespace {
 
 // A row with an infinity is at no finite distance: where the loss is finite its weights are 0, and so must be their products.

@@ -48,6 +48,7 @@ class BatchRows {
   Status Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const;
 
   const float* Rows() const { return rows_; }
+  double SquareOf(size_t row) const;  // of its length
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }
   const PairInput& Input() const { return input_; }

@@ -156,6 +156,26 @@ const std::vector<Loss>& Losses() {
          }
          return sum / fmax(pairs, 1);
        }},
+      {BatchLossKind::kPnp, "pnp", {1, 0.1, 2, 1}, 20, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, rows = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           double row = 0, members = 0;
+           for (size_t j = 0; j < batch.Columns(); j++) {
+             if (batch.Other(i, j)) continue;
+             members++;
+             double before = 0;
+             for (size_t k = 0; k < batch.Columns(); k++) {
+               if (batch.Other(i, k)) before += 1 / (1 + exp((Similarity(batch, x, i, j) - Similarity(batch, x, i, k)) / 0.1));
+             }
+             row += log1p(before);
+           }
+           if (members < 2) continue;
+           rows++;
+           sum += row / members;
+         }
+         return rows > 0 ? sum / rows : 0;
+       }},
   };
   return losses;
 }

@@ -55,6 +55,14 @@ const cases: readonly Case[] = [
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { normalize: false, ...o } as never) as Result,
   },
   { name: 'intraPairVariance', slope: 8, run: (x, y, o) => hs.intraPairVarianceLoss(x, y, { ...o } as never) as Result },
+  ...(['O', 'Ds', 'Dq', 'Iu', 'Ib'] as const).map(
+    (variant): Case => ({
+      name: `pnp, ${variant}`,
+      // Two similarities move a sigmoid by 1/T of itself each, and R·f′(R) is at most f(R) + 1, or twice that.
+      slope: 40 * (variant[0] === 'I' ? 2 : 1),
+      run: (x, y, o) => hs.pnpLoss(x, y, { variant, anneal: 0.05, ...o } as never) as Result,
+    }),
+  ),
   ...contrastive,
 ];
 
@@ -163,6 +171,7 @@ describeLevels('losses over pairs', () => {
       NaN: (x) => x.fill(Number.NaN, 0, 1),
       infinity: (x) => x.fill(Number.POSITIVE_INFINITY, 2 * d, 2 * d + 1),
       zero: (x) => x.fill(0, d, 2 * d),
+      'too short for a unit row': (x) => x.forEach((value, i) => i < d && (x[i] = value * 1e-13)),
       equal: (x) => x.copyWithin(4 * d, 0, d).copyWithin(8 * d, 0, d),
       near: (x) => {
         x.copyWithin(4 * d, 0, d).copyWithin(d, 0, d);
