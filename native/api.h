@@ -92,6 +92,7 @@ enum class BatchLossKind {
   kLiftedStructure,
   kIntraPairVariance,
   kPnp,
+  kAngular,
 };
 constexpr size_t kMostLossNumbers = 4;
 

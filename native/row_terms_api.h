@@ -76,7 +76,7 @@ struct RowTerms {
   void (*count_reached)(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached);
   // Σ of the sigmoids and of their slopes by z; these in `slopes`, 0 beyond the limit.
   TwoSums (*sigmoids)(const float* values, size_t count, const RowSigmoid& rule, float* slopes);
-  // to += factor·from
+  // to += factor·from, denormals as 0.
   void (*add)(const float* from, size_t count, float factor, float* to);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);

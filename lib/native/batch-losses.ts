@@ -52,6 +52,7 @@ const forms = {
   }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
   pnpLoss: ({ variant, anneal, b, alpha }) => ({ numbers: [pnpVariants.indexOf(variant), anneal, b, alpha] }),
+  angularLoss: ({ alpha }) => ({ numbers: [Math.tan(alpha) ** 2] }),
 } satisfies Forms;
 
 type NativeLoss = keyof typeof forms;

@@ -175,7 +175,7 @@ TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule,
 }
 
 void AddRow(const float* from, size_t count, float factor, float* to) {
-  AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n)), to + k, n); });
+  AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n))), to + k, n); });
 }
 
 double WeighRow(const PairWeights& row) {

@@ -1,6 +1,7 @@
 #include "row_sweep.h"
 
 #include "../scalar/math.h"
+#include "pair_sweep.h"
 
 namespace hypersphere {
 namespace {
@@ -43,12 +44,10 @@ bool RowSweep::Start() {
 }
 
 SweptRow RowSweep::RowAt(size_t at, float* values, int worker) const {
-  const size_t n = op_.n, columns = rows_.Columns(), row = rows_.Given(at);
-  const Span own = rows_.OwnRun(at), stored = rows_.MemoryRun(at);
-  const Side positives{{{own.first, at}, {at + 1, own.last}, stored}, own.Count() - 1 + stored.Count()};
-  const Side negatives{{{0, own.first}, {own.last, n}, {n, stored.first}, {stored.last, columns}}, columns - 1 - positives.count};
+  const size_t columns = rows_.Columns(), row = rows_.Given(at);
+  const Sides sides = rows_.SidesOf(at);
   float* const scratch = space_.At<float>(scratch_place_) + static_cast<size_t>(worker) * form_.scratch * columns;
-  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch};
+  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch};
 }
 
 double RowSweep::Sum(size_t which) const {
@@ -144,6 +143,7 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kLiftedStructure: return LiftedStructureLoss(op, cancel);
     case BatchLossKind::kIntraPairVariance: return IntraPairVarianceLoss(op, cancel);
     case BatchLossKind::kPnp: return PnpLoss(op, cancel);
+    case BatchLossKind::kAngular: return AngularLoss(op, cancel);
     default: return Status::kAborted;
   }
 }

@@ -13,16 +13,6 @@
 
 namespace hypersphere {
 
-constexpr size_t kMostRuns = 4;
-
-// Runs of columns; some may be empty.
-struct Side {
-  Span runs[kMostRuns] = {};
-  size_t count = 0;  // of columns
-  const Span* begin() const { return runs; }
-  const Span* end() const { return runs + kMostRuns; }
-};
-
 struct SweptRow {
   size_t at, row;  // its column; the caller's number
   float* values;   // [columns]: to every column, 0 to its own

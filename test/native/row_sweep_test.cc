@@ -176,6 +176,22 @@ const std::vector<Loss>& Losses() {
          }
          return rows > 0 ? sum / rows : 0;
        }},
+      {BatchLossKind::kAngular, "angular", {0.5}, 10, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, pairs = 0;
+         for (size_t a = 0; a < batch.n; a++) {
+           for (size_t p = 0; p < batch.Columns(); p++) {
+             if (!batch.Own(a, p)) continue;
+             pairs++;
+             double all = 0;
+             for (size_t k = 0; k < batch.Columns(); k++) {
+               if (batch.Other(a, k)) all += exp(2 * (Similarity(batch, x, a, k) + Similarity(batch, x, p, k)) - 3 * Similarity(batch, x, a, p));
+             }
+             sum += log1p(all);
+           }
+         }
+         return sum / fmax(pairs, 1);
+       }},
   };
   return losses;
 }

@@ -63,6 +63,8 @@ const cases: readonly Case[] = [
       run: (x, y, o) => hs.pnpLoss(x, y, { variant, anneal: 0.05, ...o } as never) as Result,
     }),
   ),
+  { name: 'angular', slope: 12, run: (x, y, o) => hs.angularLoss(x, y, { ...o } as never) as Result },
+  { name: 'angular, 60°', slope: 60, run: (x, y, o) => hs.angularLoss(x, y, { alpha: Math.PI / 3, ...o } as never) as Result },
   ...contrastive,
 ];
 
@@ -81,9 +83,10 @@ const shapes = [
   [255, 17],
 ].filter((shape): shape is [number, number] => (shape[0] as number) <= mostRows);
 
-function memoryOf(rows: number, d: number): hs.CrossBatchMemory {
+/** The first `large` rows are of class 0. */
+function memoryOf(rows: number, d: number, large = 0): hs.CrossBatchMemory {
   const memory = new hs.CrossBatchMemory({ capacity: rows, dim: d });
-  const labels = Int32Array.from({ length: rows }, (_, i) => (i * 5) % 11);
+  const labels = Int32Array.from({ length: rows }, (_, i) => (i < large ? 0 : (i * 5) % 11));
   memory.enqueue(normalMatrix(rows, d, 77), labels);
   return memory;
 }
@@ -196,6 +199,31 @@ describeLevels('losses over pairs', () => {
     const alone = hs.matrix(Float32Array.of(Number.NaN, 1, 2), 3);
     expect(run(alone, Int32Array.of(1))).toEqual(expectedOf(`${name}, alone`, () => run(alone, Int32Array.of(1))));
   });
+});
+
+describeNative('angular of a class that no block holds', () => {
+  afterAll(() => hs.setIsa(levels.at(-1) as hs.Isa));
+
+  // Blocks have 256 rows: of the batch, and of the memory's rows whose class is in it.
+  it('as the reference, and with the same bits', () => {
+    const [n, d, rows] = [Math.min(530, 2 * mostRows), 3, 300];
+    const x = normalMatrix(n, d, 4);
+    const labels = Int32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? 0 : i >> 2));
+    const options = { memory: memoryOf(rows, d, rows) };
+    const run = () => hs.angularLoss(x, labels, options) as Result;
+    const expected = expectedOf('large class', run);
+    const runs = levels.flatMap((isa) => {
+      hs.setIsa(isa);
+      return [1, 2, 3, 8].map((threads) => {
+        hs.setThreads(threads);
+        const got = run();
+        expectSame(got, expected, x, n + rows, 12, `${isa}, ${threads} threads`);
+        return { isa, loss: got.loss, bits: bitsText(got.gradEmbeddings.data) };
+      });
+    });
+    const fused = runs.filter(({ isa }) => isa !== 'baseline').map(({ loss, bits }) => ({ loss, bits }));
+    for (const other of fused) expect(other).toEqual(fused[0]);
+  }, 60_000);
 });
 
 /** Rows of four classes, `spread` about an axis each. */

@@ -14,6 +14,7 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   circleLoss: (x, y) => hs.circleLoss(x, y),
   liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
   pnpLoss: (x, y) => hs.pnpLoss(x, y),
+  angularLoss: (x, y) => hs.angularLoss(x, y),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
 };
 
