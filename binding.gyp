@@ -54,6 +54,7 @@
         'native/ops/coarse.cc',
         'native/ops/row_sweep.cc',
         'native/ops/pair_sweep.cc',
+        'native/ops/batch_triplet_swap.cc',
         'native/losses/supcon.cc',
         'native/losses/ntxent.cc',
         'native/losses/circle.cc',

@@ -16,6 +16,7 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   pnpLoss: (x, y) => hs.pnpLoss(x, y),
   angularLoss: (x, y) => hs.angularLoss(x, y),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+  'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
 
 describeNative(`scratch memory for ${n} rows`, () => {
