@@ -39,6 +39,11 @@ const cases: readonly Case[] = [
   },
   { name: 'nca', slope: 12, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 3, ...o } as never) as Result },
   {
+    name: 'nca of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.ncaLoss(x, y, { scale: 1 / x.shape[1], normalize: false, ...o } as never) as Result,
+  },
+  {
     name: 'liftedStructure, generalized',
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, ...o } as never) as Result,
@@ -272,6 +277,24 @@ describeLevels('losses over pairs at their limits', () => {
         expect(run()).toEqual(expectedOf(`alone ${mining} ${normalize}`, run as never));
       }
     }
+  });
+});
+
+describeNative('nca of raw rows', () => {
+  it.each([1e18, 1e19, Number.POSITIVE_INFINITY])('of a length of %d', (length) => {
+    const x = normalMatrix(12, 4, 3);
+    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+    x.data[5] = length;
+    const memory = memoryOf(3, 4);
+    const run = () => hs.ncaLoss(x, labels, { scale: 2, normalize: false, memory });
+    hs.setBackend('native');
+    resetServed();
+    const got = run();
+    // Components to 2⁶¹ leave the distances' squares, four components each, within 2¹²⁶.
+    expect(servedBy()).toEqual([length < 1e19 ? 'native' : 'ts']);
+    const expected = expectedOf(`long ${length}`, run);
+    if (Number.isFinite(expected.loss)) expect(got.loss / expected.loss).toBeCloseTo(1, 5);
+    else expect(got.loss).toBe(expected.loss);
   });
 });
 
