@@ -76,6 +76,7 @@ struct BatchTripletOp {
   size_t n, d;     // n < 2³²
   Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize, soft;
+  bool swap;  // a negative counts from the nearer of anchor and positive
   double margin;
   Mining mining;
   TermReduction reduction;
@@ -91,6 +92,8 @@ enum class BatchLossKind {
   kNca,
   kLiftedStructure,
   kIntraPairVariance,
+  kPnp,
+  kAngular,
 };
 constexpr size_t kMostLossNumbers = 4;
 

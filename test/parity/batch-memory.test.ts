@@ -12,7 +12,11 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
+  liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
+  pnpLoss: (x, y) => hs.pnpLoss(x, y),
+  angularLoss: (x, y) => hs.angularLoss(x, y),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+  'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
 
 describeNative(`scratch memory for ${n} rows`, () => {
