@@ -182,7 +182,8 @@ function applyIsa(addon: Addon, argument: string, value: unknown): void {
   throw failure('ERR_NO_DEVICE', argument, 'a level that this CPU has', `'${isa}'`);
 }
 
-function addonFor(argument: string): Addon {
+/** The addon, whoever serves; internal. @throws ERR_NO_DEVICE that names the argument which needs it */
+export function addonFor(argument: string): Addon {
   const found = native();
   if (typeof found === 'string') throw failure('ERR_NO_DEVICE', argument, 'the native backend', found);
   return found.addon;

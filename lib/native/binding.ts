@@ -147,6 +147,12 @@ export interface Addon {
   softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
+  /** Starts MPI, once in a process, by this library or by the first of the usual names. */
+  mpiStart(library: string): { readonly rank: number; readonly size: number; readonly library: string };
+  /** Blocks of `bytes` between all ranks: the one of `from` to everybody, or block r of `from` to rank r. `to` holds one of each rank. */
+  mpiAllGather(from: Uint8Array, to: Uint8Array, fromBlocks: number, toBlocks: number, bytes: number): void;
+  mpiAllToAll(from: Uint8Array, to: Uint8Array, fromBlocks: number, toBlocks: number, bytes: number): void;
+  mpiFinish(): void;
   /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
   workspacePeak(): number;
   nearest(...args: NearestArguments): void;

@@ -54,6 +54,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportNearest(env, exports);
   ExportMarginSoftmax(env, exports);
   ExportSoftmax(env, exports);
+  ExportMpi(env, exports);
   return exports;
 }
 

@@ -16,5 +16,6 @@ void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportNearest(Napi::Env env, Napi::Object exports);
 void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
 void ExportSoftmax(Napi::Env env, Napi::Object exports);
+void ExportMpi(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere
