@@ -65,7 +65,7 @@ bool Find(void* handle, std::string& reason) {
 }
 
 bool Open(const std::string& path, std::string& reason) {
-  constexpr const char* kUsual[] = {"libmpi.so.40", "libmpi.so.12", "libmpi.so", "libmpi.dylib"};
+  constexpr const char* kUsual[] = {"libmpi.so.40", "libmpi.so.12", "libmpich.so.12", "libmpi.so", "libmpi.dylib"};
   void* handle = nullptr;
   if (!path.empty()) {
     handle = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -75,7 +75,7 @@ bool Open(const std::string& path, std::string& reason) {
     }
   }
   if (handle == nullptr) {
-    reason = path.empty() ? "no MPI library: none of libmpi.so.40, libmpi.so.12, libmpi.so, libmpi.dylib loads" : std::string(dlerror());
+    reason = path.empty() ? "no MPI library: none of libmpi.so.40, libmpi.so.12, libmpich.so.12, libmpi.so, libmpi.dylib loads" : std::string(dlerror());
     return false;
   }
   return Find(handle, reason);
