@@ -16,11 +16,12 @@ import {
   type PackGalleryOp,
   type SearchOp,
 } from '../ops/distances.js';
-import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
+import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
+import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import {
   type CrossEntropyArguments,
@@ -161,6 +162,8 @@ export interface Addon {
   ): NativeGallery;
   batchLoss(...args: BatchLossArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  contrastiveLoss(...args: ContrastiveArguments): void;
+  tripletLoss(...args: TripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
@@ -174,7 +177,7 @@ type LongOps = Pick<DistanceOps, LongDistanceOps> &
 export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
-  Pick<PairOps, 'batchTripletLoss'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
   RankOps &
   NativeBatchLosses &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
@@ -286,6 +289,16 @@ export function nativeOps(addon: Addon): NativeOps {
       const result = new Float64Array(4);
       addon.marginSoftmax(...headArguments(op, result));
       return headResult(result);
+    }),
+    contrastiveLoss: translated((op: ContrastiveOp) => {
+      const loss = new Float64Array(1);
+      addon.contrastiveLoss(...contrastiveArguments(op, loss));
+      return loss[0] as number;
+    }),
+    tripletLoss: translated((op: TripletOp) => {
+      const loss = new Float64Array(1);
+      addon.tripletLoss(...tripletArguments(op, loss));
+      return loss[0] as number;
     }),
     batchTripletLoss: translated((op: BatchTripletOp) => {
       const result = new Float64Array(3);
