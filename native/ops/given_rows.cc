@@ -11,7 +11,9 @@
 namespace hypersphere {
 namespace {
 
-// `rows` of at most the block's size from row `first` on.
+constexpr size_t kStepsOfPower = 64;  // of one element, in multiplications
+
+// `count` rows from row `first` on.
 PairRows Part(PairRows rows, size_t first, size_t count) {
   const size_t at = first * rows.d;
   rows.x1 += at;
@@ -37,7 +39,7 @@ TripletRows Part(TripletRows rows, size_t first, size_t count) {
 }
 
 template <class Rows>
-Status SumOfRows(Rows rows, void (*kernel)(const Rows&), double* loss, const std::atomic<bool>* cancel) {
+Status SumOfRows(Rows rows, void (*kernel)(const Rows&), int threads, double* loss, const std::atomic<bool>* cancel) {
   Workspace space;
   const size_t values = space.Add<double>(rows.rows);
   if (!space.Allocate()) return Status::kOutOfMemory;
@@ -47,7 +49,7 @@ Status SumOfRows(Rows rows, void (*kernel)(const Rows&), double* loss, const std
     const size_t first = index * of_block;
     kernel(Part(rows, first, Least(of_block, rows.rows - first)));
   };
-  const Status status = ParallelFor(DivideUp(rows.rows, of_block), block, cancel, ThreadsForPass(rows.rows, rows.d));
+  const Status status = ParallelFor(DivideUp(rows.rows, of_block), block, cancel, threads);
   if (status != Status::kOk) return status;
   double total = 0;
   for (size_t i = 0; i < rows.rows; i++) total += rows.values[i];
@@ -58,13 +60,15 @@ Status SumOfRows(Rows rows, void (*kernel)(const Rows&), double* loss, const std
 }  // namespace
 
 Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noexcept {
-  return SumOfRows(op.rows, CurrentKernels().given_rows.pairs, op.loss, cancel);
+  return SumOfRows(op.rows, CurrentKernels().given_rows.pairs, ThreadsForPass(op.rows.rows, op.rows.d), op.loss, cancel);
 }
 
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept {
+  const size_t n = op.rows.rows, d = op.rows.d;
   const float eps = static_cast<float>(op.rows.eps);
   const bool plain = op.rows.p == 2 && (op.rows.eps == 0 || (eps > 0 && eps - eps == 0));
-  return SumOfRows(op.rows, plain ? CurrentKernels().given_rows.triplets : TripletPowerRows, op.loss, cancel);
+  if (plain) return SumOfRows(op.rows, CurrentKernels().given_rows.triplets, ThreadsForPass(n, d), op.loss, cancel);
+  return SumOfRows(op.rows, TripletPowerRows, ThreadsFor(n, kStepsOfPower, d), op.loss, cancel);
 }
 
 }  // namespace hypersphere

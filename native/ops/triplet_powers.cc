@@ -5,6 +5,9 @@
 namespace hypersphere {
 namespace {
 
+// Whole powers up to this one are products.
+constexpr double kMostMultiplied = 64;
+
 double SizeOf(double x) { return x < 0 ? -x : x; }
 
 class Norm {
@@ -36,9 +39,11 @@ class Norm {
 
  private:
   static double Power(double x, double t) {
-    if (t == 0) return 1;
     if (t == 0.5) return __builtin_sqrt(x);
-    return t == 1 ? x : t == 2 ? x * x : scalar::Pow(x, t);
+    if (!(t <= kMostMultiplied && t == static_cast<double>(static_cast<int>(t)))) return scalar::Pow(x, t);
+    double power = 1;
+    for (int left = static_cast<int>(t); left > 0; left /= 2, x *= x) power = left % 2 == 1 ? power * x : power;
+    return power;
   }
 
   size_t d_;
