@@ -113,6 +113,18 @@ struct BatchLossOp {
   float* grad_x;       // [n, d] or null
 };
 
+// Rows [n, d] against proxies [classes, d], compared at unit length. Labels lie in [0, classes): the caller has checked its own copy of them.
+struct ProxyAnchorOp {
+  const float* x;
+  const float* proxies;
+  const int32_t* labels;
+  double* loss;
+  float* grad_x;        // or null
+  float* grad_proxies;  // or null
+  size_t n, d, classes;
+  double margin, alpha;
+};
+
 // ranks: from 1 on, ascending, of rows[from_i … to_i) among the values [n, m] of query i; the least value first, NaN last, ties by row.
 struct RanksOp {
   float* values;  // overwritten

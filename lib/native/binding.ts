@@ -1,6 +1,7 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import { type ErrorCode, failure } from '../errors.js';
+import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
@@ -21,8 +22,10 @@ import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
+import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
+import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import {
   type CrossEntropyArguments,
   crossEntropyArguments,
@@ -161,6 +164,7 @@ export interface Addon {
     labelled: boolean,
   ): NativeGallery;
   batchLoss(...args: BatchLossArguments): void;
+  proxyAnchorLoss(...args: ProxyAnchorArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
@@ -177,6 +181,7 @@ type LongOps = Pick<DistanceOps, LongDistanceOps> &
 export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
+  Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
   RankOps &
   NativeBatchLosses &
@@ -304,6 +309,12 @@ export function nativeOps(addon: Addon): NativeOps {
       const result = new Float64Array(3);
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
+    }),
+    proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
+      const loss = new Float64Array(1);
+      addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));
+      deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
+      return loss[0] as number;
     }),
     ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),

@@ -1,6 +1,6 @@
-// Proxy-NCA on the addon. −s‖û − p̂‖² is 2s·û·p̂ − s‖p̂‖² and a number of the row's own, which no softmax sees: a linear layer with a bias, and
+// The losses on class proxies on the addon. Proxy-anchor has an op of its own. Of proxy-NCA −s‖û − p̂‖² is 2s·û·p̂ − s‖p̂‖² and a number of the row's own, which no softmax sees: a linear layer with a bias, and
 // so the op of the classification heads, which never holds rows × proxies.
-import type { ProxyNcaOp } from '../ops/batch-losses.js';
+import type { ProxyAnchorOp, ProxyNcaOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
 import type { SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
@@ -44,4 +44,30 @@ export function proxyNca(ops: Parts, op: ProxyNcaOp): number {
   }
   deliverNaN(loss, gradX, gradProxies);
   return loss;
+}
+
+export type ProxyAnchorArguments = [
+  x: Float32Array,
+  proxies: Float32Array,
+  labels: Int32Array,
+  n: number,
+  d: number,
+  classes: number,
+  margin: number,
+  alpha: number,
+  loss: Float64Array,
+  gradX: Float32Array | undefined,
+  gradProxies: Float32Array | undefined,
+];
+
+/** As `hasProxyNca`. */
+export function hasProxyAnchor({ margin, alpha }: ProxyAnchorOp): boolean {
+  return isMild(alpha) && margin <= 1e30;
+}
+
+export function proxyAnchorArguments(op: ProxyAnchorOp, loss: Float64Array): ProxyAnchorArguments {
+  const { labels, n, d, classes, margin, alpha } = op;
+  const [x, proxies] = [op.x, op.proxies] as Float32Array[];
+  const [gradX, gradProxies] = [op.gradX, op.gradProxies] as (Float32Array | undefined)[];
+  return [x as Float32Array, proxies as Float32Array, labels, n, d, classes, margin, alpha, loss, gradX, gradProxies];
 }

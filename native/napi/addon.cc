@@ -49,6 +49,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportRanks(env, exports);
   ExportCenters(env, exports);
   ExportGivenRows(env, exports);
+  ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);

@@ -24,6 +24,7 @@ Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 // Every loss of row_sweep.h.
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 Status RelevantRanks(const RanksOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
