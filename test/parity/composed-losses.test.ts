@@ -219,6 +219,44 @@ describeNative('losses composed of native ops', () => {
     }
   });
 
+  it('have the losses of raw rows that are infinite', () => {
+    for (const d of [1, 5]) {
+      for (const [side, place, value] of [
+        [0, 0, Infinity],
+        [0, 2 * d, -Infinity],
+        [1, d, Infinity],
+        [1, 0, -Infinity],
+      ] as const) {
+        const rows = [normalMatrix(6, d, 1), normalMatrix(6, d, 2)] as const;
+        rows[side].data[place] = value;
+        const [perExample, columns] = [new Float64Array(6), new Float64Array(6)];
+        const inputs = { x: wide(rows[0].data), y: wide(rows[1].data), n: 6, d, normalize: false, temperature: 1 };
+        const loss = reference.infoNceLoss({ ...inputs, symmetric: false, perExample });
+        const both = reference.infoNceLoss({ ...inputs, symmetric: true, perExample: columns });
+        resetServed();
+        const [one, symmetric] = [nPairsLoss(...rows), infoNceLoss(...rows, { normalize: false, temperature: 1, symmetric: true })];
+        expect(servedBy()).toEqual(['native']);
+        for (const [got, expected] of [
+          [
+            [one.loss, ...one.perExample],
+            [loss, ...perExample],
+          ],
+          [
+            [symmetric.loss, ...symmetric.perExample],
+            [both, ...columns],
+          ],
+        ] as const) {
+          expectWithin(
+            floats(got),
+            floats(expected),
+            (i) => 1e-5 * Math.max(1, Math.abs(at(expected, i))),
+            `${d}, ${side}, ${place}, ${value}`,
+          );
+        }
+      }
+    }
+  });
+
   it('have the same bits at every level with FMA and on any number of threads', () => {
     for (const [n, d] of [
       [33, 3],
