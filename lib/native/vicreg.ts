@@ -15,9 +15,9 @@ function isMild(most: number): boolean {
   return most === 0 || (most >= 2 ** -40 && most <= 2 ** 28);
 }
 
-/** Whether the addon's float32 products will do; the others are the reference's. */
-export function hasVicReg({ x, y, n, nu }: VicRegOp): boolean {
-  return nu <= 1e6 && n < 2 ** 24 && isMild(largestOf(x)) && isMild(largestOf(y));
+/** Whether there are products, and float32 will do for them; the others are the reference's. */
+export function hasVicReg({ x, y, n, d, nu }: VicRegOp): boolean {
+  return n > 1 && d > 0 && nu <= 1e6 && n < 2 ** 24 && isMild(largestOf(x)) && isMild(largestOf(y));
 }
 
 interface Centered {
@@ -74,8 +74,6 @@ function toCoefficients(products: Float32Array, { n, d, nu }: VicRegOp, first: n
 /** The variance and covariance terms of one view; adds their gradient to `gradient`, which holds that of the distance. */
 function spread({ matmul }: Parts, op: VicRegOp, view: Values, gradient: Values | undefined): number {
   const { n, d, nu } = op;
-  // One row has neither variance nor covariance.
-  if (n < 2 || d === 0) return 0;
   const { columns, variances } = centered(view, n, d);
   const most = Math.max(1, Math.min(d, Math.floor(blockValues / Math.max(n, d))));
   const [products, pulls] = [new Float32Array(most * d), new Float32Array(gradient ? n * most : 0)];
