@@ -48,6 +48,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportNormalize(env, exports);
   ExportRanks(env, exports);
   ExportCenters(env, exports);
+  ExportGivenRows(env, exports);
+  ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);

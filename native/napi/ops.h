@@ -10,6 +10,8 @@ void ExportDistances(Napi::Env env, Napi::Object exports);
 void ExportNormalize(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
+void ExportGivenRows(Napi::Env env, Napi::Object exports);
+void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
