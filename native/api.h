@@ -67,13 +67,16 @@ struct NormalizeGradientOp {
 enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating };
 enum class TermReduction { kMean, kSum, kMeanPositive };
 
-// Triplet loss over the triplets that a rule chooses in the batch. Any int32 is a label.
+// Triplet loss over the triplets that a rule chooses for the rows of the batch among all of them and those of a memory, which get no
+// gradient. Any int32 is a label.
 struct BatchTripletOp {
   const float* x;
   const int32_t* labels;
+  const float* memory;
+  const int32_t* memory_labels;
   float* grad_x;   // or null
   double* result;  // loss, triplets, active triplets
-  size_t n, d;     // n < 2³²
+  size_t n, m, d;  // n + m < 2³²
   Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize, soft;
   double margin;

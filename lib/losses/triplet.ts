@@ -128,7 +128,7 @@ export interface BatchTripletLossOptions {
   readonly soft?: boolean;
   /** Seeds `faceNetSemiHard`'s choice, default 0. */
   readonly seed?: number;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
   readonly memory?: CrossBatchMemory;
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };

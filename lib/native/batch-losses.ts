@@ -1,7 +1,7 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
 import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp, NcaOp } from '../ops/batch-losses.js';
 import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
-import { isFloat32, pairMetrics, reductions } from './pairs.js';
+import { isFloat32, noMemory, pairMetrics, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -73,7 +73,7 @@ export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean 
 function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array): BatchLossArguments {
   const { distance = 'cosineSimilarity', normalize = true, reduction = 'mean', numbers } = (forms[name] as (op: unknown) => Form)(op);
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
-  const { x: memory, labels, m } = op.memory ?? { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };
+  const { x: memory, labels, m } = op.memory ?? noMemory;
   const padded = Float64Array.from({ length: mostNumbers }, (_, i) => numbers[i] ?? 0);
   const codes = [pairMetrics.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
   return [

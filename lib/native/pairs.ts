@@ -1,4 +1,5 @@
 // How the losses on pairs and triplets of a batch cross to the addon.
+import type { MemoryRows } from '../ops/batch-losses.js';
 import {
   type BatchTripletOp,
   type BatchTripletResult,
@@ -19,6 +20,9 @@ export type BatchTripletArguments = [
   labels: Int32Array,
   n: number,
   d: number,
+  memory: Float32Array,
+  memoryLabels: Int32Array,
+  m: number,
   metric: number,
   normalize: boolean,
   mining: number,
@@ -29,18 +33,23 @@ export type BatchTripletArguments = [
   gradX: Float32Array | undefined,
 ];
 
+/** What crosses where there are no rows of earlier batches. */
+export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };
+
 /** A margin that the addon can compare float32 distances with. */
 export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
 
-/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard`, a memory and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ swap, distance, mining, memory, margin }: BatchTripletOp): boolean {
-  return !swap && !memory?.m && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
+/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard` and margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ swap, distance, mining, margin }: BatchTripletOp): boolean {
+  return !swap && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
   const [metric, mining, reduction] = [pairMetrics.indexOf(op.distance), minings.indexOf(op.mining), reductions.indexOf(op.reduction)];
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
-  return [x, op.labels, op.n, op.d, metric, op.normalize, mining, op.margin, op.soft, reduction, result, gradX];
+  const { x: memory, labels: memoryLabels, m } = op.memory ?? noMemory;
+  const rows = [x, op.labels, op.n, op.d, memory as Float32Array, memoryLabels, m] as const;
+  return [...rows, metric, op.normalize, mining, op.margin, op.soft, reduction, result, gradX];
 }
 
 export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {

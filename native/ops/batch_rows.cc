@@ -16,8 +16,9 @@ constexpr size_t kRowsOfTask = 512;  // of column sums: whole words of marks
 }  // namespace
 
 BatchRows::BatchRows(Workspace& space, const PairInput& input)
-    : space_(space), input_(input), buckets_(space, input.n), memory_buckets_(space, input.m), labels_place_(space.Add<int32_t>(input.n + input.m)),
-      class_place_(space.Add<size_t>(input.n)), rows_place_(space.Add<float>(Normalized() || input.by_class ? Columns() * input.d : 0)),
+    : space_(space), input_(input), buckets_(space, input.by_class ? input.n : Columns()), memory_buckets_(space, input.by_class ? input.m : 0),
+      labels_place_(space.Add<int32_t>(Columns())), class_place_(space.Add<size_t>(Columns())),
+      rows_place_(space.Add<float>(Normalized() || Gathered() ? Columns() * input.d : 0)),
       runs_place_(space.Add<Span>(input.by_class ? input.n : 0)) {}
 
 Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
@@ -33,12 +34,15 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
   }
   rows_ = input_.x;
   float* const rows = space_.At<float>(rows_place_);
-  if (Normalized() || input_.by_class) rows_ = rows;
+  if (Normalized() || Gathered()) rows_ = rows;
   const float* from = input_.x;
-  if (input_.by_class) {
-    const ClassRows memory = memory_buckets_.Sort(labels + n);
-    FindMemoryRuns(labels, memory);
-    const Status status = Gather(memory.rows, rows, cancel);
+  if (Gathered()) {
+    ClassRows memory{};
+    if (input_.by_class) {
+      memory = memory_buckets_.Sort(labels + n);
+      FindMemoryRuns(labels, memory);
+    }
+    const Status status = Gather(memory, rows, cancel);
     if (status != Status::kOk) return status;
     from = rows;
   }
@@ -59,11 +63,12 @@ void BatchRows::FindMemoryRuns(const int32_t* labels, const ClassRows& memory) {
   }
 }
 
-Status BatchRows::Gather(const size_t* memory, float* to, const std::atomic<bool>* cancel) const {
+Status BatchRows::Gather(const ClassRows& memory, float* to, const std::atomic<bool>* cancel) const {
   const size_t n = input_.n, d = input_.d, rows = RowsOfBlock(d);
   const auto block = [&](size_t index, int) {
     for (size_t i = index * rows; i < Least((index + 1) * rows, Columns()); i++) {
-      memcpy(to + i * d, i < n ? input_.x + classes_.rows[i] * d : input_.memory + memory[i - n] * d, d * sizeof(float));
+      const size_t own = i < n ? Given(i) : 0, stored = i < n ? 0 : input_.by_class ? memory.rows[i - n] : i - n;
+      memcpy(to + i * d, i < n ? input_.x + own * d : input_.memory + stored * d, d * sizeof(float));
     }
   };
   return ParallelFor(DivideUp(Columns(), rows), block, cancel, ThreadsForPass(Columns(), d));

@@ -26,9 +26,9 @@ struct PairInput {
   size_t n, d;
   Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize;
-  // The rows in the order of their labels, stable, so that a class is one run of them; only then there may be a memory, whose m rows
-  // follow those of the batch as further columns, ordered likewise.
+  // The rows in the order of their labels, stable, so that a class is one run of them.
   bool by_class = false;
+  // Rows of a memory follow those of the batch as further columns, by class where those are.
   const float* memory = nullptr;
   const int32_t* memory_labels = nullptr;
   size_t m = 0;
@@ -49,6 +49,7 @@ class BatchRows {
 
   const float* Rows() const { return rows_; }
   bool Normalized() const { return input_.normalize || Cosine(); }
+  bool Gathered() const { return input_.by_class || input_.m > 0; }
   bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }
   const PairInput& Input() const { return input_; }
   size_t Columns() const { return input_.n + input_.m; }
@@ -56,13 +57,13 @@ class BatchRows {
   size_t Given(size_t row) const { return input_.by_class ? classes_.rows[row] : row; }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
-  // In the caller's order: the rows of this row's class, itself among them, ascending.
+  // In the caller's order: the columns of this row's class, itself among them, ascending.
   const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
 
  private:
   void FindMemoryRuns(const int32_t* labels, const ClassRows& memory);
-  Status Gather(const size_t* memory, float* to, const std::atomic<bool>* cancel) const;
+  Status Gather(const ClassRows& memory, float* to, const std::atomic<bool>* cancel) const;
 
   Workspace& space_;
   const PairInput input_;

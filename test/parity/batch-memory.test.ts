@@ -15,6 +15,12 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
 };
 
+const memory = new hs.CrossBatchMemory({ capacity: 2048, dim: d });
+memory.enqueue(normalMatrix(2048, d, 2), cyclicLabels(2048, n / 4));
+for (const mining of ['all', 'batchHard'] as const) {
+  losses[`batchTripletLoss of ${mining} beside 2048 rows of a memory`] = (x, y) => hs.batchTripletLoss(x, y, { mining, memory });
+}
+
 describeNative(`scratch memory for ${n} rows`, () => {
   const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];
   beforeAll(() => hs.setBackend('native'));

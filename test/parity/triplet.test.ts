@@ -6,6 +6,7 @@ import {
   type BatchTripletLossOptions,
   batchContrastiveLoss,
   batchTripletLoss,
+  CrossBatchMemory,
   distances,
   type Matrix,
   matrix,
@@ -24,27 +25,44 @@ const minings = ['all', 'violating', 'semiHard', 'hard', 'easy', 'batchHard', 's
 const metrics = ['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as const;
 const reductions = ['mean', 'sum', 'meanPositive'] as const;
 
-/** Distances as the native op sees them, and its rows. */
-function seen(x: Matrix, options: Options): { apart: Float64Array; rows: Matrix } {
-  const n = x.shape[0];
+/** Rows of earlier batches with labels such as the batches here have. */
+interface Earlier {
+  readonly rows: Matrix;
+  readonly labels: Int32Array;
+}
+
+const memoryOf = (earlier: Earlier): CrossBatchMemory => {
+  const [capacity, dim] = earlier.rows.shape;
+  const memory = new CrossBatchMemory({ capacity, dim });
+  memory.enqueue(earlier.rows, earlier.labels);
+  return memory;
+};
+
+/** Distances of the batch's rows to all columns as the native op sees them, and those columns. */
+function seen(x: Matrix, earlier: Earlier | undefined, options: Options): { apart: Float64Array; rows: Matrix } {
+  const [n, d] = x.shape;
   const cosine = options.distance === 'cosineSimilarity';
-  const rows = cosine || options.normalize ? normalize(x) : x;
-  const between = distances(rows, { metric: cosine ? 'dot' : options.distance });
+  const given = earlier ? matrix(Float32Array.of(...x.data, ...earlier.rows.data), d) : x;
+  const rows = cosine || options.normalize ? normalize(given) : given;
+  const columns = rows.shape[0];
+  const between = distances(matrix(rows.data.subarray(0, n * d), d), rows, { metric: cosine ? 'dot' : options.distance });
   const apart = Float64Array.from(between.data, (value) => (cosine ? -value : value));
-  for (let i = 0; i < n; i++) apart[i * n + i] = 0;
+  for (let i = 0; i < n; i++) apart[i * columns + i] = 0;
   return { apart, rows };
 }
 
-function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: string): void {
+function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: string, earlier?: Earlier): void {
   const [n, d] = x.shape;
-  const { apart, rows } = seen(x, options);
+  const { apart, rows } = seen(x, earlier, options);
+  const columns = rows.shape[0];
+  const labels = Int32Array.of(...batchLabels, ...(earlier?.labels ?? []));
   let [sum, size, triplets, active] = [0, 0, 0, 0];
-  const coefficients = new Float64Array(n * n);
+  const coefficients = new Float64Array(n * columns);
   const add = (at: number, value: number) => {
     coefficients[at] = (coefficients[at] as number) + value;
   };
-  eachTriplet(options.mining, { first: 0, n, columns: n, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
-    const [near, far] = [apart[a * n + p] as number, apart[a * n + k] as number];
+  eachTriplet(options.mining, { first: 0, n, columns, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
+    const [near, far] = [apart[a * columns + p] as number, apart[a * columns + k] as number];
     const gap = near - far + options.margin;
     const value = options.soft ? Math.max(gap, 0) + Math.log1p(Math.exp(-Math.abs(gap))) : Math.max(gap, 0);
     sum += value;
@@ -52,25 +70,26 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
     triplets++;
     if (value > 0) active++;
     const slope = options.soft ? 1 / (1 + Math.exp(-gap)) : gap > 0 ? 1 : 0;
-    add(a * n + p, slope);
-    add(a * n + k, -slope);
+    add(a * columns + p, slope);
+    add(a * columns + k, -slope);
   });
   const scale = 1 / Math.max({ sum: 1, mean: triplets, meanPositive: active }[options.reduction], 1);
-  const got = batchTripletLoss(x, labels, options);
+  const all = earlier ? { ...options, memory: memoryOf(earlier) } : options;
+  const got = batchTripletLoss(x, batchLabels, all);
   expect([got.numTriplets, got.numActive], what).toEqual([triplets, active]);
   expect(Math.abs(got.loss - scale * sum), what).toBeLessThanOrEqual((triplets + 8) * 2 ** -53 * scale * size);
-  const without = batchTripletLoss(x, labels, { ...options, gradients: false });
+  const without = batchTripletLoss(x, batchLabels, { ...all, gradients: false });
   expect([without.loss, without.numTriplets, without.numActive], what).toEqual([got.loss, triplets, active]);
 
   // The gradient in float64 from the same coefficients, and what its terms add up to.
-  const [grad, sizes] = [new Float64Array(n * d), new Float64Array(n * d)];
+  const [grad, sizes] = [new Float64Array(columns * d), new Float64Array(columns * d)];
   const mean = new Float64Array(d);
   for (let i = 0; i < n * d; i++) mean[i % d] = (mean[i % d] as number) + (rows.data[i] as number) / n;
   for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) {
-      const c = coefficients[i * n + j] as number;
+    for (let j = 0; j < columns; j++) {
+      const c = coefficients[i * columns + j] as number;
       if (c === 0) continue;
-      const distance = apart[i * n + j] as number;
+      const distance = apart[i * columns + j] as number;
       const dots = options.distance === 'cosineSimilarity';
       const weight = scale * (dots ? -c : options.distance === 'squaredEuclidean' ? 2 * c : distance > 0 ? c / distance : 0);
       for (let k = 0; k < d; k++) {
@@ -84,16 +103,18 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
       }
     }
   }
-  const unitFirst = rows !== x;
+  const unitFirst = options.normalize || options.distance === 'cosineSimilarity';
   const limits = new Float64Array(n * d);
   const expected = new Float64Array(n * d);
-  if (unitFirst) reference.normalizeGradient({ x: Float64Array.from(x.data), n, d, eps: 1e-12, gradOutput: grad, gradX: expected });
-  else expected.set(grad);
+  if (unitFirst)
+    reference.normalizeGradient({ x: Float64Array.from(x.data), n, d, eps: 1e-12, gradOutput: grad.subarray(0, n * d), gradX: expected });
+  else expected.set(grad.subarray(0, n * d));
   for (let i = 0; i < n; i++) {
     const [row, from] = [x.data.subarray(i * d, (i + 1) * d), sizes.subarray(i * d, (i + 1) * d)];
     const norm = unitFirst ? Math.max(Math.hypot(...row), 1e-12) : 1;
     const most = Math.hypot(...from) / norm;
-    for (let k = 0; k < d; k++) limits[i * d + k] = (2 * n + 16) * roundoff * (unitFirst ? most * 2 : (from[k] as number)) + 2 ** -126;
+    for (let k = 0; k < d; k++)
+      limits[i * d + k] = (2 * columns + 16) * roundoff * (unitFirst ? most * 2 : (from[k] as number)) + 2 ** -126;
   }
   expectWithin(got.gradEmbeddings.data, expected, (at) => limits[at] as number, `${what}: gradient`);
 }
@@ -135,7 +156,38 @@ describeLevels('batch triplet loss', () => {
     },
     120_000,
   );
-  it('more blocks than one', () => {
+  it.each(minings)(
+    '%s beside a memory',
+    (mining) => {
+      resetServed();
+      let at = 0;
+      for (const [n, d, m] of [
+        [1, 3, 1],
+        [1, 3, 40],
+        [2, 1, 5],
+        [17, 3, 33],
+        [60, 17, 2],
+        [255, 17, 130],
+      ].filter(([rows]) => (rows as number) <= mostRows) as [number, number, number][]) {
+        for (const [name, labelsOf] of Object.entries(labelings)) {
+          for (const distance of metrics) {
+            setThreads([1, 2, 3, 8][at % 4] as number);
+            const reduction = reductions[at % 3] as Options['reduction'];
+            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft: at % 4 === 1 && n < 200 };
+            // Classes of the batch, and others.
+            const labels = Int32Array.from({ length: m }, (_, i) => (labelsOf(n)[(i * 5) % n] as number) + (i % 7 === 0 ? 1 : 0));
+            const what = `${name} of ${n}, ${d} and ${m}: ${JSON.stringify(options)}`;
+            expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, what, { rows: normalMatrix(m, d, 41), labels });
+            at++;
+          }
+        }
+      }
+      expect(servedBy()).toEqual(['native']);
+    },
+    120_000,
+  );
+  it('more blocks than one, alone and beside a memory', () => {
+    const labelsOf = (n: number) => Int32Array.from({ length: n }, (_, i) => i >> 2);
     for (const [mining, d] of [
       ['all', 17],
       ['batchHard', 128],
@@ -143,12 +195,9 @@ describeLevels('batch triplet loss', () => {
     ] as const) {
       setThreads(2);
       const options = { mining, distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'meanPositive', soft: false } as const;
-      expectLoss(
-        normalMatrix(700, d, 5),
-        Int32Array.from({ length: 700 }, (_, i) => i >> 2),
-        options,
-        mining,
-      );
+      expectLoss(normalMatrix(700, d, 5), labelsOf(700), options, mining);
+      const earlier = { rows: normalMatrix(150, d, 6), labels: labelsOf(150) };
+      expectLoss(normalMatrix(530, d, 5), labelsOf(530), options, `${mining} beside a memory`, earlier);
     }
   }, 120_000);
   it('duplicates, ties, offset data, clusters', () => {
@@ -170,20 +219,43 @@ describeLevels('batch triplet loss', () => {
             options,
             `${name}: ${mining} ${distance}`,
           );
+          // The rows themselves once more: ties of rows with those of the memory go to the batch's.
+          expectLoss(
+            matrix(values, 8),
+            Int32Array.from({ length: 64 }, (_, i) => i % 5),
+            options,
+            `${name}: ${mining} ${distance} beside a memory`,
+            { rows: matrix(values, 8), labels: Int32Array.from({ length: 64 }, (_, i) => i % 6) },
+          );
         }
       }
     }
   });
   it('NaN anywhere, and infinite distances, as the reference', () => {
     for (const odd of [Number.NaN, Infinity]) {
-      const x = normalMatrix(24, 4, 9);
-      x.data[37] = odd;
-      for (const mining of minings) {
-        const labels = Int32Array.from({ length: 24 }, (_, i) => i % 5);
-        const gradX = new Float64Array(96);
+      const all = normalMatrix(24, 4, 9);
+      all.data[37] = odd;
+      const labelled = Int32Array.from({ length: 24 }, (_, i) => i % 5);
+      // Row 9 is the batch's, or the memory's.
+      for (const [mining, n] of minings.flatMap((rule) => [24, 8].map((rows) => [rule, rows] as const))) {
+        const [x, labels] = [matrix(all.data.subarray(0, n * 4), 4), labelled.subarray(0, n)];
+        const gradX = new Float64Array(n * 4);
         const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false } as const;
-        const wanted = reference.batchTripletLoss({ ...op, x: x.data, labels, n: 24, d: 4, mining, swap: false, seed: 0, gradX });
-        const got = batchTripletLoss(x, labels, { ...op, mining });
+        const earlier = { x: all.data.subarray(n * 4), labels: labelled.slice(n), m: 24 - n };
+        const wanted = reference.batchTripletLoss({
+          ...op,
+          x: x.data,
+          labels,
+          n,
+          d: 4,
+          memory: earlier,
+          mining,
+          swap: false,
+          seed: 0,
+          gradX,
+        });
+        const memory = n < 24 ? memoryOf({ rows: matrix(earlier.x, 4), labels: earlier.labels }) : undefined;
+        const got = batchTripletLoss(x, labels, { ...op, mining, ...(memory && { memory }) });
         expect([got.numTriplets, got.numActive], `${odd} ${mining}`).toEqual([wanted.numTriplets, wanted.numActive]);
         if (Number.isFinite(wanted.loss)) expect(got.loss).toBeCloseTo(wanted.loss, 5);
         else expect(got.loss, `${odd} ${mining}`).toBe(wanted.loss);
@@ -215,24 +287,26 @@ describeNative('what the addon leaves to the reference', () => {
 
 describeNative('bits of the batch triplet loss', () => {
   it('are the same at every level with FMA and any number of threads', () => {
-    for (const [n, d] of [
-      [17, 3],
-      [40, 128],
-      [300, 17],
-      [600, 5],
+    for (const [n, d, m] of [
+      [17, 3, 0],
+      [40, 128, 61],
+      [300, 17, 0],
+      [600, 5, 40],
     ] as const) {
+      const labelsOf = (rows: number) => Int32Array.from({ length: rows }, (_, i) => i % Math.ceil(n / 4));
+      const memory = m ? memoryOf({ rows: normalMatrix(m, d, 12), labels: labelsOf(m) }) : new CrossBatchMemory({ capacity: 1, dim: d });
       const x = normalMatrix(n, d, 11);
       for (const mining of minings) {
         for (const distance of metrics) {
           const results = levels
             .filter((isa) => isa !== 'baseline')
             .flatMap((isa) =>
-              [1, 2, 3].map((threads) => {
+              [1, 2, 3, 8].map((threads) => {
                 setIsa(isa);
                 setThreads(threads);
                 const soft = n === 17;
-                const labels = Int32Array.from({ length: n }, (_, i) => i % Math.ceil(n / 4));
-                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labels, { mining, distance, soft, normalize: d === 3 });
+                const options = { mining, distance, soft, memory, normalize: d === 3 };
+                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labelsOf(n), options);
                 return { loss, numActive, bits: bitsText(gradEmbeddings.data) };
               }),
             );
