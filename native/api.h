@@ -63,8 +63,8 @@ struct NormalizeGradientOp {
   double eps;
 };
 
-// In the order of `minings` and `pairMetrics` in lib/native/pairs.ts.
-enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating };
+// In the order of `tripletStrategies` in lib/ops/pairs.ts.
+enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating, kFaceNetSemiHard };
 enum class TermReduction { kMean, kSum, kMeanPositive };
 
 // Triplet loss over the triplets that a rule chooses for the rows of the batch among all of them and those of a memory, which get no
@@ -80,6 +80,7 @@ struct BatchTripletOp {
   Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize, soft;
   double margin;
+  uint32_t seed;
   Mining mining;
   TermReduction reduction;
 };

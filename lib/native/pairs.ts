@@ -6,13 +6,11 @@ import {
   type PairDistance,
   pairDistances,
   type TermReduction,
-  type TripletStrategy,
   tripletStrategies,
 } from '../ops/pairs.js';
 
-// In the order of the addon's enumerations, which end where the reference serves.
+// In the order of the addon's enumerations, as `tripletStrategies` are.
 export const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
-const minings: readonly TripletStrategy[] = tripletStrategies.filter((strategy) => strategy !== 'faceNetSemiHard');
 export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
@@ -27,6 +25,7 @@ export type BatchTripletArguments = [
   normalize: boolean,
   mining: number,
   margin: number,
+  seed: number,
   soft: boolean,
   reduction: number,
   result: Float64Array,
@@ -39,17 +38,21 @@ export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32A
 /** A margin that the addon can compare float32 distances with. */
 export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
 
-/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard` and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ swap, distance, mining, margin }: BatchTripletOp): boolean {
-  return !swap && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
+/** Whether the addon has this form; `swap`, `snr` and margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ swap, distance, margin }: BatchTripletOp): boolean {
+  return !swap && pairMetrics.includes(distance) && isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
-  const [metric, mining, reduction] = [pairMetrics.indexOf(op.distance), minings.indexOf(op.mining), reductions.indexOf(op.reduction)];
+  const [metric, mining, reduction] = [
+    pairMetrics.indexOf(op.distance),
+    tripletStrategies.indexOf(op.mining),
+    reductions.indexOf(op.reduction),
+  ];
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
   const { x: memory, labels: memoryLabels, m } = op.memory ?? noMemory;
   const rows = [x, op.labels, op.n, op.d, memory as Float32Array, memoryLabels, m] as const;
-  return [...rows, metric, op.normalize, mining, op.margin, op.soft, reduction, result, gradX];
+  return [...rows, metric, op.normalize, mining, op.margin, op.seed, op.soft, reduction, result, gradX];
 }
 
 export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {

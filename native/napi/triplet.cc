@@ -8,7 +8,7 @@ namespace {
 
 // Loss and counts come back in a Float64Array of three elements.
 void BatchTripletSync(const Napi::CallbackInfo& info) {
-  const Args args(info, {"x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "mining", "margin", "soft", "reduction",
+  const Args args(info, {"x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "mining", "margin", "seed", "soft", "reduction",
                          "result", "gradX"});
   constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity};
   BatchTripletOp op{};
@@ -17,17 +17,18 @@ void BatchTripletSync(const Napi::CallbackInfo& info) {
   op.m = args.Size(6);
   op.metric = kMetrics[args.Int(7, 0, 2)];
   op.normalize = args.Flag(8);
-  op.mining = static_cast<Mining>(args.Int(9, 0, static_cast<int>(Mining::kHardestViolating)));
+  op.mining = static_cast<Mining>(args.Int(9, 0, static_cast<int>(Mining::kFaceNetSemiHard)));
   op.margin = args.Number(10);
-  op.soft = args.Flag(11);
-  op.reduction = static_cast<TermReduction>(args.Int(12, 0, 2));
+  op.seed = static_cast<uint32_t>(args.Size(11));
+  op.soft = args.Flag(12);
+  op.reduction = static_cast<TermReduction>(args.Int(13, 0, 2));
   op.x = args.Floats(0, op.n, op.d);
   op.labels = args.Ints(1, op.n, 1);
   op.memory = args.Floats(4, op.m, op.d);
   op.memory_labels = args.Ints(5, op.m, 1);
-  op.result = args.Doubles(13, 3);
-  op.grad_x = args.OptionalFloats(14, op.n, op.d);
-  args.CheckApart({13, 14});
+  op.result = args.Doubles(14, 3);
+  op.grad_x = args.OptionalFloats(15, op.n, op.d);
+  args.CheckApart({14, 15});
   const Status status = BatchTriplet(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }

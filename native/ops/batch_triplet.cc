@@ -14,6 +14,7 @@
 #include "blocks.h"
 #include "float_order.h"
 #include "ops.h"
+#include "semi_hard.h"
 
 namespace hypersphere {
 namespace {
@@ -89,6 +90,7 @@ class Anchor {
     switch (op_.mining) {
       case Mining::kSemiHardClosest: return SemiHardClosest();
       case Mining::kHardestViolating: return HardestViolating();
+      case Mining::kFaceNetSemiHard: return FaceNet();
       default: break;
     }
     if (op_.soft || !finite_) return Stream();
@@ -290,6 +292,16 @@ class Anchor {
       const Positive& positive = scratch_.positives[i];
       const double gap = static_cast<double>(positive.apart) - static_cast<double>(apart_[negative]) + op_.margin;
       if (positive.row > row_ && gap > 0) Add(positive, negative);
+    }
+  }
+
+  void FaceNet() {
+    const auto runs = [this](const auto& visit) { NegativeRuns(visit); };
+    for (size_t i = 0; i < count_; i++) {
+      const Positive& positive = scratch_.positives[i];
+      const Sfc32 stream(op_.seed, static_cast<uint32_t>(row_), positive.row);
+      const size_t negative = DrawSemiHard(apart_, SemiHardBand(positive.apart, op_.margin), stream, runs, columns_);
+      if (negative != columns_) Add(positive, negative);
     }
   }
 
