@@ -77,7 +77,7 @@ struct BatchTripletOp {
   float* grad_x;   // or null
   double* result;  // loss, triplets, active triplets
   size_t n, m, d;  // n + m < 2³²
-  Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
+  Metric metric;   // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize, soft;
   double margin;
   uint32_t seed;
@@ -107,7 +107,7 @@ struct BatchLossOp {
   const float* memory;
   const int32_t* memory_labels;
   size_t n, m, d;
-  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  Metric metric;  // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize;
   TermReduction reduction;
   double numbers[kMostLossNumbers];  // the loss's own options: its file says which

@@ -1,7 +1,7 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
 import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp, NcaOp } from '../ops/batch-losses.js';
-import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
-import { isFloat32, noMemory, pairMetrics, reductions } from './pairs.js';
+import { type BatchContrastiveOp, type PairDistance, type PairOps, pairDistances, type TermReduction } from '../ops/pairs.js';
+import { isFloat32, noMemory, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -55,9 +55,9 @@ export type NativeBatchLosses = { readonly [Name in NativeLoss]: (op: OpOf<Name>
 const names = Object.keys(forms) as NativeLoss[];
 const mostNumbers = 4;
 
-/** Whether the addon has this form; `snr` and margins beyond float32 are the reference's. */
-export function hasBatchContrastive({ distance, posMargin, negMargin }: BatchContrastiveOp): boolean {
-  return pairMetrics.includes(distance) && isFloat32(posMargin) && isFloat32(negMargin);
+/** Whether the addon has this form; margins beyond float32 are the reference's. */
+export function hasBatchContrastive({ posMargin, negMargin }: BatchContrastiveOp): boolean {
+  return isFloat32(posMargin) && isFloat32(negMargin);
 }
 
 /** Likewise; the squares of raw rows may be beyond float32, and are the reference's. */
@@ -75,7 +75,7 @@ function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array):
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
   const { x: memory, labels, m } = op.memory ?? noMemory;
   const padded = Float64Array.from({ length: mostNumbers }, (_, i) => numbers[i] ?? 0);
-  const codes = [pairMetrics.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
+  const codes = [pairDistances.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
   return [
     names.indexOf(name),
     x as Float32Array,

@@ -1,16 +1,8 @@
 // How the losses on pairs and triplets of a batch cross to the addon.
 import type { MemoryRows } from '../ops/batch-losses.js';
-import {
-  type BatchTripletOp,
-  type BatchTripletResult,
-  type PairDistance,
-  pairDistances,
-  type TermReduction,
-  tripletStrategies,
-} from '../ops/pairs.js';
+import { type BatchTripletOp, type BatchTripletResult, pairDistances, type TermReduction, tripletStrategies } from '../ops/pairs.js';
 
-// In the order of the addon's enumerations, as `tripletStrategies` are.
-export const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
+// In the order of the addon's enumerations, as `pairDistances` and `tripletStrategies` are.
 export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
@@ -38,14 +30,14 @@ export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32A
 /** A margin that the addon can compare float32 distances with. */
 export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
 
-/** Whether the addon has this form; `swap`, `snr` and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ swap, distance, margin }: BatchTripletOp): boolean {
-  return !swap && pairMetrics.includes(distance) && isFloat32(margin);
+/** Whether the addon has this form; `swap` and margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ swap, margin }: BatchTripletOp): boolean {
+  return !swap && isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
   const [metric, mining, reduction] = [
-    pairMetrics.indexOf(op.distance),
+    pairDistances.indexOf(op.distance),
     tripletStrategies.indexOf(op.mining),
     reductions.indexOf(op.reduction),
   ];

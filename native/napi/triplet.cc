@@ -10,12 +10,12 @@ namespace {
 void BatchTripletSync(const Napi::CallbackInfo& info) {
   const Args args(info, {"x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "mining", "margin", "seed", "soft", "reduction",
                          "result", "gradX"});
-  constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity};
+  constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr};
   BatchTripletOp op{};
   op.n = args.Size(2);
   op.d = args.Size(3);
   op.m = args.Size(6);
-  op.metric = kMetrics[args.Int(7, 0, 2)];
+  op.metric = kMetrics[args.Int(7, 0, 3)];
   op.normalize = args.Flag(8);
   op.mining = static_cast<Mining>(args.Int(9, 0, static_cast<int>(Mining::kFaceNetSemiHard)));
   op.margin = args.Number(10);

@@ -367,8 +367,8 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
           for (size_t j = 0; j < columns; j++) apart[j] = static_cast<float>(scratch.coefficients[j]);
           gradient.Weigh(first, at, scratch.distances, apart);
         } else if (anchor.Only().slope != 0) {
-          gradient.Mark(at, anchor.Only().positive, anchor.Only().slope, apart);
-          gradient.Mark(at, anchor.Only().negative, -anchor.Only().slope, apart);
+          gradient.Mark(first, at, anchor.Only().positive, anchor.Only().slope, apart);
+          gradient.Mark(first, at, anchor.Only().negative, -anchor.Only().slope, apart);
         }
       }
     };

@@ -12,6 +12,7 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
+  'batchContrastiveLoss by snr': (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'snr', posMargin: 0.1, negMargin: 0.9 }),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
 };
 
