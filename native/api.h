@@ -79,6 +79,7 @@ struct BatchTripletOp {
   size_t n, m, d;  // n + m < 2³²
   Metric metric;   // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize, soft;
+  bool swap;  // a negative counts from the nearer of anchor and positive
   double margin;
   uint32_t seed;
   Mining mining;
@@ -95,6 +96,8 @@ enum class BatchLossKind {
   kNca,
   kLiftedStructure,
   kIntraPairVariance,
+  kPnp,
+  kAngular,
 };
 constexpr size_t kMostLossNumbers = 4;
 

@@ -149,7 +149,7 @@ export interface BatchTripletLossResult {
  * Triplet loss over the triplets that an online rule selects in the batch. On the native backend every rule takes O(B² log P) time with P
  * positives an anchor and O(B·D) memory beyond a block of 256 anchors' distances (512 where that is all); `faceNetSemiHard` counts for each
  * positive anew, and `soft` streams the triplets of `all` and the bands: O(B² P).
- * `swap` is served by the TypeScript backend: it holds the B × B distances and streams the triplets.
+ * `swap` streams all triplets, O(B² P); beside a memory or with `faceNetSemiHard` it is served by the TypeScript backend, which holds all distances.
  * A batch without triplets has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only

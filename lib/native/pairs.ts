@@ -19,6 +19,7 @@ export type BatchTripletArguments = [
   margin: number,
   seed: number,
   soft: boolean,
+  swap: boolean,
   reduction: number,
   result: Float64Array,
   gradX: Float32Array | undefined,
@@ -30,9 +31,9 @@ export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32A
 /** A margin that the addon can compare float32 distances with. */
 export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
 
-/** Whether the addon has this form; `swap` and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ swap, margin }: BatchTripletOp): boolean {
-  return !swap && isFloat32(margin);
+/** Whether the addon has this form; `swap` beside a memory or with the random choice of `faceNetSemiHard`, and margins beyond float32, are the reference's. */
+export function hasBatchTriplet({ swap, mining, memory, margin }: BatchTripletOp): boolean {
+  return isFloat32(margin) && !(swap && (memory?.m || mining === 'faceNetSemiHard'));
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
@@ -44,7 +45,7 @@ export function batchTripletArguments(op: BatchTripletOp, result: Float64Array):
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
   const { x: memory, labels: memoryLabels, m } = op.memory ?? noMemory;
   const rows = [x, op.labels, op.n, op.d, memory as Float32Array, memoryLabels, m] as const;
-  return [...rows, metric, op.normalize, mining, op.margin, op.seed, op.soft, reduction, result, gradX];
+  return [...rows, metric, op.normalize, mining, op.margin, op.seed, op.soft, op.swap, reduction, result, gradX];
 }
 
 export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {

@@ -12,7 +12,7 @@ void BatchLossSync(const Napi::CallbackInfo& info) {
                          "loss", "perExample", "gradX"});
   constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr};
   BatchLossOp op{};
-  op.kind = static_cast<BatchLossKind>(args.Int(0, 0, static_cast<int>(BatchLossKind::kIntraPairVariance)));
+  op.kind = static_cast<BatchLossKind>(args.Int(0, 0, static_cast<int>(BatchLossKind::kAngular)));
   op.n = args.Size(3);
   op.d = args.Size(4);
   op.m = args.Size(7);

@@ -8,8 +8,8 @@ namespace {
 
 // Loss and counts come back in a Float64Array of three elements.
 void BatchTripletSync(const Napi::CallbackInfo& info) {
-  const Args args(info, {"x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "mining", "margin", "seed", "soft", "reduction",
-                         "result", "gradX"});
+  const Args args(info, {"x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "mining", "margin", "seed", "soft",
+                         "swap", "reduction", "result", "gradX"});
   constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr};
   BatchTripletOp op{};
   op.n = args.Size(2);
@@ -21,14 +21,15 @@ void BatchTripletSync(const Napi::CallbackInfo& info) {
   op.margin = args.Number(10);
   op.seed = static_cast<uint32_t>(args.Size(11));
   op.soft = args.Flag(12);
-  op.reduction = static_cast<TermReduction>(args.Int(13, 0, 2));
+  op.swap = args.Flag(13);
+  op.reduction = static_cast<TermReduction>(args.Int(14, 0, 2));
   op.x = args.Floats(0, op.n, op.d);
   op.labels = args.Ints(1, op.n, 1);
   op.memory = args.Floats(4, op.m, op.d);
   op.memory_labels = args.Ints(5, op.m, 1);
-  op.result = args.Doubles(14, 3);
-  op.grad_x = args.OptionalFloats(15, op.n, op.d);
-  args.CheckApart({14, 15});
+  op.result = args.Doubles(15, 3);
+  op.grad_x = args.OptionalFloats(16, op.n, op.d);
+  args.CheckApart({15, 16});
   const Status status = BatchTriplet(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }

@@ -13,7 +13,11 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
   'batchContrastiveLoss by snr': (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'snr', posMargin: 0.1, negMargin: 0.9 }),
+  liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
+  pnpLoss: (x, y) => hs.pnpLoss(x, y),
+  angularLoss: (x, y) => hs.angularLoss(x, y),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+  'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
 
 const memory = new hs.CrossBatchMemory({ capacity: 2048, dim: d });

@@ -22,7 +22,9 @@ import { describeLevels, describeNative, levels, mostRows } from '../helpers/nat
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
 type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft'>> &
-  Pick<BatchTripletLossOptions, 'seed'>;
+  Pick<BatchTripletLossOptions, 'swap' | 'seed'>;
+/** The forms with \`swap\` that the addon has. */
+const swaps = (mining: Options['mining']): boolean[] => (mining === 'faceNetSemiHard' ? [false] : [false, true]);
 const reductions = ['mean', 'sum', 'meanPositive'] as const;
 
 /** Rows of earlier batches with labels such as the batches here have. */
@@ -62,7 +64,10 @@ function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: 
     coefficients[at] = (coefficients[at] as number) + value;
   };
   eachTriplet(options.mining, { first: 0, n, columns, d, labels, apart, margin: options.margin, seed: options.seed ?? 0 }, (a, p, k) => {
-    const [near, far] = [apart[a * columns + p] as number, apart[a * columns + k] as number];
+    const near = apart[a * columns + p] as number;
+    const [direct, across] = [apart[a * columns + k] as number, apart[p * columns + k] as number];
+    const crossed = options.swap && across < direct;
+    const far = crossed ? across : direct;
     const gap = near - far + options.margin;
     const value = options.soft ? Math.max(gap, 0) + Math.log1p(Math.exp(-Math.abs(gap))) : Math.max(gap, 0);
     sum += value;
@@ -71,7 +76,7 @@ function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: 
     if (value > 0) active++;
     const slope = options.soft ? 1 / (1 + Math.exp(-gap)) : gap > 0 ? 1 : 0;
     add(a * columns + p, slope);
-    add(a * columns + k, -slope);
+    add((crossed ? p : a) * columns + k, -slope);
   });
   const scale = 1 / Math.max({ sum: 1, mean: triplets, meanPositive: active }[options.reduction], 1);
   const all = earlier ? { ...options, memory: memoryOf(earlier) } : options;
@@ -165,7 +170,8 @@ describeLevels('batch triplet loss', () => {
             setThreads((at % 3) + 1);
             const reduction = reductions[at % 3] as Options['reduction'];
             const soft = at % 4 === 1 && n < 200;
-            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, seed: at };
+            const swap = at % 5 === 2 && mining !== 'faceNetSemiHard';
+            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, swap, seed: at };
             expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, `${name} of ${n}, ${d}: ${JSON.stringify(options)}`);
             at++;
           }
@@ -205,22 +211,37 @@ describeLevels('batch triplet loss', () => {
     },
     120_000,
   );
-  it('more blocks than one, alone and beside a memory', () => {
-    const labelsOf = (n: number) => Int32Array.from({ length: n }, (_, i) => i >> 2);
-    for (const [mining, d] of [
-      ['all', 17],
-      ['batchHard', 128],
-      ['semiHardClosest', 3],
-      ['faceNetSemiHard', 5],
+  it('more blocks than one, alone, with swap and beside a memory', () => {
+    const fours = (n: number) => Int32Array.from({ length: n }, (_, i) => i >> 2);
+    // A block of the form with `swap` has 256 rows, fewer than the class 0.
+    const large = Int32Array.from({ length: 530 }, (_, i) => (i % 2 === 0 ? 0 : i >> 3));
+    for (const [mining, d, labels, swap] of [
+      ['all', 17, fours(700), false],
+      ['batchHard', 128, fours(700), false],
+      ['semiHardClosest', 3, fours(700), false],
+      ['faceNetSemiHard', 5, fours(700), false],
+      ['violating', 17, fours(700), true],
+      ['semiHard', 5, large, true],
+      ['batchHard', 5, large, true],
     ] as const) {
       setThreads(2);
-      // So that hundreds are inside it, of which a draw takes one.
-      const margin = mining === 'faceNetSemiHard' ? 2 : 0.2;
-      const seed = 2 ** 32 - 1;
-      const options = { mining, distance: 'euclidean', normalize: false, margin, reduction: 'meanPositive', soft: false, seed } as const;
-      expectLoss(normalMatrix(700, d, 5), labelsOf(700), options, mining);
-      const earlier = { rows: normalMatrix(150, d, 6), labels: labelsOf(150) };
-      expectLoss(normalMatrix(530, d, 5), labelsOf(530), options, `${mining} beside a memory`, earlier);
+      const options = {
+        mining,
+        distance: 'euclidean',
+        normalize: false,
+        // So that hundreds are inside it, of which a draw takes one.
+        margin: mining === 'faceNetSemiHard' ? 2 : 0.2,
+        reduction: 'meanPositive',
+        soft: false,
+        swap,
+        seed: 2 ** 32 - 1,
+      } as const;
+      const n = Math.min(labels.length, 4 * mostRows);
+      expectLoss(normalMatrix(n, d, 5), labels.subarray(0, n), options, `${mining} ${swap}`);
+      if (swap) continue;
+      const earlier = { rows: normalMatrix(150, d, 6), labels: fours(150) };
+      const rows = Math.min(530, n);
+      expectLoss(normalMatrix(rows, d, 5), labels.subarray(0, rows), options, `${mining} beside a memory`, earlier);
     }
   }, 120_000);
   it('duplicates, ties, offset data, clusters', () => {
@@ -235,35 +256,39 @@ describeLevels('batch triplet loss', () => {
     for (const [name, values] of Object.entries(data)) {
       for (const mining of minings) {
         for (const distance of metrics) {
-          const options = { mining, distance, normalize: false, margin: 0.5, reduction: 'mean', soft: false } as const;
-          expectLoss(
-            matrix(values, 8),
-            Int32Array.from({ length: 64 }, (_, i) => i % 5),
-            options,
-            `${name}: ${mining} ${distance}`,
-          );
-          // The rows themselves once more: ties of rows with those of the memory go to the batch's.
-          expectLoss(
-            matrix(values, 8),
-            Int32Array.from({ length: 64 }, (_, i) => i % 5),
-            options,
-            `${name}: ${mining} ${distance} beside a memory`,
-            { rows: matrix(values, 8), labels: Int32Array.from({ length: 64 }, (_, i) => i % 6) },
-          );
+          for (const swap of swaps(mining)) {
+            const options = { mining, distance, normalize: false, margin: 0.5, reduction: 'mean', soft: false, swap } as const;
+            expectLoss(
+              matrix(values, 8),
+              Int32Array.from({ length: 64 }, (_, i) => i % 5),
+              options,
+              `${name}: ${mining} ${distance} ${swap}`,
+            );
+            if (swap) continue;
+            // The rows themselves once more: ties of rows with those of the memory go to the batch's.
+            expectLoss(
+              matrix(values, 8),
+              Int32Array.from({ length: 64 }, (_, i) => i % 5),
+              options,
+              `${name}: ${mining} ${distance} beside a memory`,
+              { rows: matrix(values, 8), labels: Int32Array.from({ length: 64 }, (_, i) => i % 6) },
+            );
+          }
         }
       }
     }
   });
-  it('NaN anywhere, and infinite distances, as the reference', () => {
+  it.each([false, true])('NaN anywhere, and infinite distances, as the reference, with swap %s', (swap) => {
     for (const odd of [Number.NaN, Infinity]) {
       const all = normalMatrix(24, 4, 9);
       all.data[37] = odd;
       const labelled = Int32Array.from({ length: 24 }, (_, i) => i % 5);
       // Row 9 is the batch's, or the memory's.
-      for (const [mining, n] of minings.flatMap((rule) => [24, 8].map((rows) => [rule, rows] as const))) {
+      for (const [mining, n] of minings.flatMap((rule) => (swap ? [24] : [24, 8]).map((rows) => [rule, rows] as const))) {
+        if (!swaps(mining).includes(swap)) continue;
         const [x, labels] = [matrix(all.data.subarray(0, n * 4), 4), labelled.subarray(0, n)];
         const gradX = new Float64Array(n * 4);
-        const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false } as const;
+        const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false, swap } as const;
         const earlier = { x: all.data.subarray(n * 4), labels: labelled.slice(n), m: 24 - n };
         const wanted = reference.batchTripletLoss({
           ...op,
@@ -273,7 +298,6 @@ describeLevels('batch triplet loss', () => {
           d: 4,
           memory: earlier,
           mining,
-          swap: false,
           seed: 0,
           gradX,
         });
@@ -289,7 +313,7 @@ describeLevels('batch triplet loss', () => {
 });
 
 describeNative('what the addon leaves to the reference', () => {
-  it.each([{ swap: true }, { margin: 1e39 }] as const)('%o', (options) => {
+  it.each([{ mining: 'faceNetSemiHard', swap: true }, { margin: 1e39 }] as const)('%o', (options) => {
     resetServed();
     batchTripletLoss(
       normalMatrix(12, 4, 1),
@@ -319,7 +343,9 @@ describeNative('bits of the batch triplet loss', () => {
       const labelsOf = (rows: number) => Int32Array.from({ length: rows }, (_, i) => i % Math.ceil(n / 4));
       const memory = m ? memoryOf({ rows: normalMatrix(m, d, 12), labels: labelsOf(m) }) : new CrossBatchMemory({ capacity: 1, dim: d });
       const x = normalMatrix(n, d, 11);
-      for (const mining of minings) {
+      // The form with `swap` streams all triplets.
+      const forms = minings.flatMap((mining) => swaps(mining).map((swap) => ({ mining, swap })));
+      for (const { mining, swap } of forms) {
         for (const distance of metrics) {
           const results = levels
             .filter((isa) => isa !== 'baseline')
@@ -328,7 +354,7 @@ describeNative('bits of the batch triplet loss', () => {
                 setIsa(isa);
                 setThreads(threads);
                 const soft = n === 17;
-                const options = { mining, distance, soft, memory, normalize: d === 3 };
+                const options = { mining, distance, soft, swap, normalize: d === 3, ...(!swap && { memory }) };
                 const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labelsOf(n), options);
                 return { loss, numActive, bits: bitsText(gradEmbeddings.data) };
               }),
