@@ -92,6 +92,14 @@ Sides BatchRows::SidesOf(size_t row) const {
           {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
 }
 
+bool BatchRows::IsFinite(size_t row) const {
+  for (size_t k = 0; k < input_.d; k++) {
+    const float value = rows_[row * input_.d + k];
+    if (!(value - value == 0)) return false;
+  }
+  return true;
+}
+
 double BatchRows::SquareOf(size_t row) const {
   double sum = 0;
   for (size_t k = 0; k < input_.d; k++) {

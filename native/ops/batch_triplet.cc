@@ -56,6 +56,7 @@ class Anchor {
     for (size_t i = 0; i < own_count_; i++) {
       if (own_[i] != row) scratch_.positives[count_++] = {apart[own_[i]], static_cast<uint32_t>(own_[i])};
     }
+    if (odd) totals_.nan = totals_.nan || Lost(rows);
   }
 
   Totals Run() {
@@ -75,6 +76,17 @@ class Anchor {
   const Pair& Only() const { return only_; }  // of batchHard, slope 0 for none
 
  private:
+  // Distances beyond float32 to positives and to negatives cannot be compared: the rules would leave out what they select.
+  bool Lost(const BatchRows& rows) const {
+    if (!rows.IsFinite(row_)) return false;
+    bool near = false, far = false;
+    for (size_t i = 0; i < count_; i++) near = near || (Infinite(scratch_.positives[i].apart) && rows.IsFinite(scratch_.positives[i].row));
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; near && k < to; k++) far = far || (Infinite(apart_[k]) && rows.IsFinite(k));
+    });
+    return far;
+  }
+
   void Dense() {
     switch (op_.mining) {
       case Mining::kSemiHardClosest: return SemiHardClosest();
