@@ -25,6 +25,7 @@ class Pair {
       case Mining::kEasy: Band<Mining::kEasy>(); break;
       default: One(); break;
     }
+    if (Lost()) loss_ = __builtin_nan("");
     pair_.sums[kLoss] += loss_;
     pair_.sums[kTriplets] += triplets_;
     pair_.sums[kActive] += active_;
@@ -32,6 +33,17 @@ class Pair {
   }
 
  private:
+  // As in batch_triplet.cc.
+  bool Lost() const {
+    if (!Infinite(pair_.values[pair_.partner]) || !rows_.IsFinite(pair_.at) || !rows_.IsFinite(pair_.partner)) return false;
+    for (const Span& run : pair_.negatives) {
+      for (size_t k = run.first; k < run.last; k++) {
+        if (Infinite(pair_.values[k]) && rows_.IsFinite(k)) return true;
+      }
+    }
+    return false;
+  }
+
   bool Wanted() const { return pair_.derivatives != nullptr; }
   double Apart(const float* values, size_t k) const { return side_ * static_cast<double>(values[k]); }
 
