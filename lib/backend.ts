@@ -4,7 +4,15 @@ import { availableParallelism } from 'node:os';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
-import { hasBatchContrastive, hasLiftedStructure, hasNca } from './native/batch-losses.js';
+import {
+  hasBatchContrastive,
+  hasHistogram,
+  hasLiftedStructure,
+  hasMarginLoss,
+  hasNca,
+  hasRankedList,
+  hasTupletMargin,
+} from './native/batch-losses.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
 import { nativeBlocks } from './native/mining.js';
@@ -81,12 +89,28 @@ function findNative(): Native | string {
     (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
   const ncaLoss: Backend['ncaLoss'] = (op) => (hasNca(op) ? fast : state.ts).ncaLoss(op);
   const liftedStructureLoss: Backend['liftedStructureLoss'] = (op) => (hasLiftedStructure(op) ? fast : state.ts).liftedStructureLoss(op);
+  const tupletMarginLoss: Backend['tupletMarginLoss'] = (op) => (hasTupletMargin(op) ? fast : state.ts).tupletMarginLoss(op);
+  const rankedListLoss: Backend['rankedListLoss'] = (op) => (hasRankedList(op) ? fast : state.ts).rankedListLoss(op);
+  const marginLoss: Backend['marginLoss'] = (op) => (hasMarginLoss(op) ? fast : state.ts).marginLoss(op);
+  const histogramLoss: Backend['histogramLoss'] = (op) => (hasHistogram(op) ? fast : state.ts).histogramLoss(op);
   const blocks = nativeBlocks(fast);
   const mining: Pick<Backend, 'mineTriplets' | 'minePairs'> = {
     mineTriplets: (op) => mineTriplets(op, blocks),
     minePairs: (op) => minePairs(op, blocks),
   };
-  const ops = { ...state.ts, ...fast, ...mining, batchTripletLoss, batchContrastiveLoss, ncaLoss, liftedStructureLoss };
+  const ops = {
+    ...state.ts,
+    ...fast,
+    ...mining,
+    batchTripletLoss,
+    batchContrastiveLoss,
+    ncaLoss,
+    liftedStructureLoss,
+    tupletMarginLoss,
+    rankedListLoss,
+    marginLoss,
+    histogramLoss,
+  };
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 

@@ -41,12 +41,12 @@ bool RowSweep::Start() {
   return true;
 }
 
-SweptRow RowSweep::RowAt(size_t at, float* values) const {
+SweptRow RowSweep::RowAt(size_t at, float* values, size_t worker) const {
   const size_t n = op_.n, columns = rows_.Columns(), row = rows_.Given(at);
   const Span own = rows_.OwnRun(at), stored = rows_.MemoryRun(at);
   const Side positives{{{own.first, at}, {at + 1, own.last}, stored}, own.Count() - 1 + stored.Count()};
   const Side negatives{{{0, own.first}, {own.last, n}, {n, stored.first}, {stored.last, columns}}, columns - 1 - positives.count};
-  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums};
+  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums, worker};
 }
 
 double RowSweep::Sum(size_t which) const {
@@ -141,6 +141,12 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kNca: return NcaLoss(op, cancel);
     case BatchLossKind::kLiftedStructure: return LiftedStructureLoss(op, cancel);
     case BatchLossKind::kIntraPairVariance: return IntraPairVarianceLoss(op, cancel);
+    case BatchLossKind::kTupletMargin: return TupletMarginLoss(op, cancel);
+    case BatchLossKind::kTcm: return TcmLoss(op, cancel);
+    case BatchLossKind::kRankedList: return RankedListLoss(op, cancel);
+    case BatchLossKind::kFastAp: return FastApLoss(op, cancel);
+    case BatchLossKind::kMargin: return MarginLoss(op, cancel);
+    case BatchLossKind::kHistogram: return HistogramLoss(op, cancel);
     default: return Status::kAborted;
   }
 }

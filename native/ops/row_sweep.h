@@ -28,6 +28,7 @@ struct SweptRow {
   float* values;   // [columns]: to every column, 0 to its own
   Side positives, negatives;
   double* sums;  // of this row, to be set: [sums]
+  size_t worker;  // that has it: in [0, Workers())
   bool HasBoth() const { return positives.count > 0 && negatives.count > 0; }
   float* Run(const Span& run) const { return values + run.first; }
 };
@@ -78,8 +79,9 @@ class RowSweep {
     EachBlock(weigh, op_.grad_x != nullptr);
   }
 
-  // Of all rows, in their order.
+  // Of all rows, in their order, and of one.
   double Sum(size_t which) const;
+  double SumOf(size_t row, size_t which) const { return space_.At<double>(sums_place_)[row * form_.sums + which]; }
   // Whether a value between two rows was NaN: then all results are.
   bool Undefined() const { return undefined_; }
   // Writes loss, losses of rows (their first sums) and scale times the gradient.
@@ -88,7 +90,7 @@ class RowSweep {
  private:
   static constexpr size_t kAnchorsOfTask = 4;
 
-  SweptRow RowAt(size_t at, float* values) const;
+  SweptRow RowAt(size_t at, float* values, size_t worker) const;
 
   template <class Each>
   void EachBlock(const Each& each, bool gather) {
@@ -102,7 +104,7 @@ class RowSweep {
       const auto anchors = [&](size_t index, int worker) {
         float* const distances = copied_ ? space_.At<float>(copy_place_) + static_cast<size_t>(worker) * columns : nullptr;
         for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
-          SweptRow row = RowAt(first_ + at, block + at * columns);
+          SweptRow row = RowAt(first_ + at, block + at * columns, static_cast<size_t>(worker));
           nan[at] = terms_.extent(row.values, columns).nan;
           each(row, distances);
         }
@@ -167,5 +169,11 @@ Status BatchContrastiveLoss(const BatchLossOp& op, const std::atomic<bool>* canc
 Status NcaLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status LiftedStructureLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status IntraPairVarianceLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status TupletMarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status RankedListLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status FastApLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status MarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status HistogramLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace hypersphere
