@@ -76,6 +76,13 @@ describe('install', () => {
     expect(manifest.dependencies ?? {}).toEqual({});
   });
 
+  it('has no script that npm would run before another one of its own accord', () => {
+    const names = Object.keys(manifest.scripts);
+    expect(names).toContain('prebuild');
+    // `npm run build` would build every binary first.
+    expect(names.filter((name) => names.includes(name.replace(/^(pre|post)/, '')) && /^(pre|post)/.test(name))).toEqual([]);
+  });
+
   it('runs and builds nothing even where scripts are allowed', () => {
     // Beside a package that does run something, which shows that scripts were on and would have been seen.
     const control = join(inject('temp'), 'control');
