@@ -38,7 +38,8 @@ function build(target, folder) {
   const arch = target.split('-')[1];
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+  for (const item of ['package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+  copyFileSync('native/addon.gyp', join(folder, 'binding.gyp'));
   symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'junction');
   const flags = [];
   if (strip) flags.push('-static-libstdc++', '-static-libgcc', '-Wl,--gc-sections', '-Wl,--as-needed');

@@ -167,7 +167,7 @@ describe('the search', () => {
     return { ...JSON.parse(stdout), stderr } as { backend: string; stderr: string; unavailable: { native?: string } };
   };
   beforeAll(() => {
-    for (const item of ['dist', 'package.json', 'binding.gyp']) cpSync(join(root, item), join(folder, item), { recursive: true });
+    for (const item of ['dist', 'package.json', 'native/addon.gyp']) cpSync(join(root, item), join(folder, item), { recursive: true });
     for (const file of [build, prebuild]) mkdirSync(join(file, '..'), { recursive: true });
   });
   it('tries build/Release, then prebuilds, and keeps the reason of each miss', async () => {

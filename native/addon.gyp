@@ -1,5 +1,7 @@
 # The addon: one static library per ISA level, so that each gets its own flags and no code built for AVX can leak into
 # the rest, and the glue on top. `npm run build:native` builds it; -Dsanitize=address,undefined adds sanitizers.
+# Paths are from the package's root, where that command copies this file as binding.gyp. Under that name it is never published: Yarn runs
+# node-gyp at installation wherever it finds one.
 {
   'variables': {
     'sanitize%': '',
