@@ -23,6 +23,6 @@ export function fetchProgram({ package: spec, file }: Program): Fetched {
   const flags = ['--prefix', folder, '--ignore-scripts', '--force', '--no-save', '--no-audit', '--no-fund', '--fetch-retries=1'];
   const { status, stderr } = run('npm', ['install', ...flags, spec], folder);
   if (status === 0 && existsSync(path)) return { path };
-  const reason = stderr.split('\n').find((line) => /npm error/.test(line)) ?? stderr.trim().split('\n').at(-1);
+  const reason = stderr.split('\n').find((line) => /^npm error (?!code)/.test(line)) ?? stderr.trim().split('\n').at(-1);
   return { missing: `${spec} cannot be had from the registry (${reason || 'it does not hold the program'})` };
 }

@@ -179,6 +179,14 @@ describe('the search', () => {
     // The reason is dlopen's own.
     expect(broken.stderr).toMatch(/hypersphere\.node: .*(invalid ELF header|file too short|not a mach-o|not a valid)/i);
   });
+  it.runIf(process.platform === 'linux')('names the binary of musl where Node has no glibc', async () => {
+    const told = await runChild(`process.report.getReport = () => ({ header: {} });${useAndTell}`, {
+      folder,
+      env: { HYPERSPHERE_NATIVE_PATH: '' },
+    });
+    expect(JSON.parse(told.stdout).unavailable.native).toContain(`prebuilds/linux-${process.arch}/hypersphere.musl.node: not there`);
+    expect(told.stderr).toContain('hypersphere.musl.node: not there');
+  });
   describeNative('with an addon', () => {
     it('takes the prebuilt one where the build does not load', async () => {
       writeFileSync(build, 'not a library');
