@@ -60,6 +60,8 @@ function build(target, folder) {
   });
   const addon = join(folder, 'build/Release/hypersphere.node');
   if (process.platform !== 'win32') output('stripping it', strip ?? 'strip', [strip ? '--strip-all' : '-x', addon]);
+  // Stripping ends the signature without which macOS on arm64 loads nothing.
+  if (process.platform === 'darwin') output('signing it', 'codesign', ['--force', '--sign', '-', addon]);
   return addon;
 }
 
