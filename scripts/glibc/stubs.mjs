@@ -53,12 +53,18 @@ export function writeStubs(folder, { arch, compiler, ar }) {
     return version ? [{ ...symbol, version, moved: versions.includes('GLIBC_2.34') }] : [];
   });
   const inLibc = symbols.filter(({ moved }) => !moved);
-  const inThreads = symbols.filter(({ name, moved }) => moved && /^_*(pthread|sem)_/.test(name));
+  const movedFrom = (names) => symbols.filter(({ name, moved }) => moved && names.test(name));
+  const inThreads = movedFrom(/^_*(pthread|sem)_/);
+  const inLoader = movedFrom(/^dl(open|sym|addr|close|error)$/);
   writeStub(compiler, folder, 'libc.so.6', 'libc.so.6', inLibc);
-  // A compiler's -pthread asks for this name. On a machine with an older glibc, its own serves.
+  // Where glibc is older, the machine's own serve. -pthread asks for the first by name; nothing asks for the second.
   if (inThreads.length > 0) writeStub(compiler, folder, 'libpthread.so', 'libpthread.so.0', inThreads);
+  if (inLoader.length > 0) writeStub(compiler, folder, 'libdl.so.2', 'libdl.so.2', inLoader);
   const flags = ['-x', 'c', '-O2', '-fPIC', '-fvisibility=hidden', '-Wall', '-Wextra', '-Werror'];
   output('what that one lacks', compiler, [...flags, '-c', resolve('scripts/glibc/compat.c'), '-o', 'compat.o'], { cwd: folder });
   output('an archive of it', ar, ['rcD', 'libcompat.a', 'compat.o'], { cwd: folder });
-  writeFileSync(join(folder, 'libc.so'), `GROUP ( libc.so.6 libc_nonshared.a libcompat.a AS_NEEDED ( ${find(loaders[arch])} ) )\n`);
+  writeFileSync(
+    join(folder, 'libc.so'),
+    `GROUP ( libc.so.6 libc_nonshared.a libcompat.a AS_NEEDED ( libdl.so.2 ${find(loaders[arch])} ) )\n`,
+  );
 }

@@ -46,6 +46,11 @@ double Similarity(const Batch& batch, const Doubles& x, size_t i, size_t j) {
 // log(1 + e^u)
 double Softplus(double u) { return (u > 0 ? u : 0) + log1p(exp(-fabs(u))); }
 
+double Distance(const Batch& batch, const Doubles& x, size_t i, size_t j) {
+  const double square = 2 - 2 * Similarity(batch, x, i, j);
+  return square > 0 ? sqrt(square) : 0;
+}
+
 struct Loss {
   BatchLossKind kind;
   const char* name;
@@ -132,6 +137,60 @@ const std::vector<Loss>& Losses() {
            }
          }
          return own / fmax(owns, 1) + others / fmax(all, 1);
+       }},
+      {BatchLossKind::kLiftedStructure, "lifted structure", {1, 0, 0}, 12, true,
+       [](const Batch& batch, const Doubles& x) {
+         const auto negatives = [&](size_t i) {
+           double sum = 0;
+           for (size_t k = 0; k < batch.Columns(); k++) sum += batch.Other(i, k) && i < batch.n ? exp(1 - Distance(batch, x, i, k)) : 0;
+           return sum;
+         };
+         double sum = 0, pairs = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           for (size_t j = 0; j < batch.Columns(); j++) {
+             if (!batch.Own(i, j)) continue;
+             pairs++;
+             const double excess = fmax(0, log(negatives(i) + negatives(j)) + Distance(batch, x, i, j));
+             sum += excess * excess / 2;
+           }
+         }
+         return sum / fmax(pairs, 1);
+       }},
+      {BatchLossKind::kPnp, "pnp", {1, 0.1, 2, 1}, 20, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, rows = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           double row = 0, members = 0;
+           for (size_t j = 0; j < batch.Columns(); j++) {
+             if (batch.Other(i, j)) continue;
+             members++;
+             double before = 0;
+             for (size_t k = 0; k < batch.Columns(); k++) {
+               if (batch.Other(i, k)) before += 1 / (1 + exp((Similarity(batch, x, i, j) - Similarity(batch, x, i, k)) / 0.1));
+             }
+             row += log1p(before);
+           }
+           if (members < 2) continue;
+           rows++;
+           sum += row / members;
+         }
+         return rows > 0 ? sum / rows : 0;
+       }},
+      {BatchLossKind::kAngular, "angular", {0.5}, 10, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, pairs = 0;
+         for (size_t a = 0; a < batch.n; a++) {
+           for (size_t p = 0; p < batch.Columns(); p++) {
+             if (!batch.Own(a, p)) continue;
+             pairs++;
+             double all = 0;
+             for (size_t k = 0; k < batch.Columns(); k++) {
+               if (batch.Other(a, k)) all += exp(2 * (Similarity(batch, x, a, k) + Similarity(batch, x, p, k)) - 3 * Similarity(batch, x, a, p));
+             }
+             sum += log1p(all);
+           }
+         }
+         return sum / fmax(pairs, 1);
        }},
   };
   return losses;
