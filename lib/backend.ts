@@ -110,7 +110,8 @@ function warnOnce(reasons: string): void {
     code: 'HYPERSPHERE_NO_NATIVE',
     // node-gyp and the headers are no dependencies: who installs without a compiler should not pay for them.
     detail: [
-      "To build it: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
+      'Published versions hold it for Linux (glibc 2.28 or later, musl), macOS and Windows.',
+      "To build it here: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
       "(in a clone of the repository 'npm run build:native' alone). HYPERSPHERE_BACKEND=ts silences this warning.",
     ].join(' '),
   });

@@ -14,6 +14,7 @@ const suites = [
     needs: ['cmake', 'make', 'python3', 'aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
     run: ['scripts/test-arm64.mjs'],
   },
+  { name: 'prebuilt binaries', needs: ['make', 'python3', 'g++', 'readelf', 'strip'], run: ['scripts/test-prebuilt.mjs'] },
 ];
 
 const present = (program) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;
