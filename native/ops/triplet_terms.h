@@ -12,12 +12,14 @@ namespace hypersphere {
 inline bool Inside(Mining mining, double gap, double margin) {
   switch (mining) {
     case Mining::kViolating: return gap < margin;
-    case Mining::kSemiHard: return gap > 0 && gap <= margin;
+    case Mining::kSemiHard: return (gap > 0) & (gap <= margin);
     case Mining::kHard: return gap <= 0;
     case Mining::kEasy: return gap > margin;
     default: return true;
   }
 }
+
+inline bool Infinite(float apart) { return apart == __builtin_inff(); }
 
 struct TripletTerm {
   double value, slope;
