@@ -77,6 +77,29 @@ describe('the losses', () => {
     expect(gradient()).not.toEqual(before);
   });
 
+  it('train weights that the caller keeps and moves', () => {
+    const own = hs.matrix(weights.data.slice(), 3);
+    const direct = hs.marginSoftmax(x, own, labels, { margin });
+    const onResult = ({ gradWeights }: { gradWeights?: hs.Matrix }) => {
+      expect(gradWeights).toEqual(direct.gradWeights);
+      own.data.forEach((value, i) => (own.data[i] = value - 0.1 * (gradWeights?.data[i] as number)));
+    };
+    const { value } = tf.valueAndGrad((rows) => ops.marginSoftmax(rows, own, labels, { margin, onResult }))(m2(x));
+    expect(value.dataSync()[0]).toBe(Math.fround(direct.loss));
+    expect(hs.marginSoftmax(x, own, labels, { margin }).loss).toBeLessThan(direct.loss);
+  });
+
+  it('add up the gradients of a tensor given twice', () => {
+    const { gradX, gradY } = hs.infoNceLoss(x, x);
+    const grad = tf.grad((rows) => ops.infoNceLoss(rows, rows))(m2(x));
+    expect(grad.dataSync()).toEqual(gradX.data.map((g, i) => g + (gradY.data[i] as number)));
+  });
+
+  it('take a batch of nothing', () => {
+    const { value, grad } = tf.valueAndGrad((rows) => ops.supConLoss(rows, []))(tf.zeros([0, 3]));
+    expect([value.dataSync()[0], grad.shape]).toEqual([0, [0, 3]]);
+  });
+
   it('compute gradients only where tfjs records', () => {
     const seen: object[] = [];
     const onResult = (result: object) => seen.push(result);
@@ -182,7 +205,7 @@ describe('bad input', () => {
     ['no function', () => ops.supConLoss(rows(), labels, wrong({ onResult: 1 })), 'ERR_TYPE', 'options.onResult'],
     ['no options', () => ops.supConLoss(rows(), labels, wrong(1)), 'ERR_TYPE', 'options'],
     ['no head', () => ops.headLoss(wrong({}), rows(), labels), 'ERR_TYPE', 'head'],
-    ['a constant for a head', () => ops.headLoss(head, x, labels), 'ERR_TYPE', 'x'],
+    ['a constant for a head', () => ops.headLoss(head, wrong(x), labels), 'ERR_TYPE', 'x'],
     ['another width for a head', () => ops.headLoss(head, tf.zeros([8, 2]), labels), 'ERR_SHAPE', 'x'],
     ['an option that a head lacks', () => ops.headLoss(head, rows(), labels, wrong({ margin })), 'ERR_OPTION_RANGE', 'options.margin'],
     ['targets of float32', () => ops.fitLoss(ops.supConLoss)(tf.zeros([8, 3]), rows()), 'ERR_TYPE', 'targets'],

@@ -1,11 +1,11 @@
 // A head whose weights never become tensors: they lie in the head's own memory, its fused step moves them there, and only embeddings
 // and their gradient cross.
-import type { Scalar } from '@tensorflow/tfjs-core';
+import type { Scalar, Tensor } from '@tensorflow/tfjs-core';
 import { checkOptions } from '../../checks.js';
 import { describe, failure } from '../../errors.js';
 import type { ClassifierHead, ForwardBackwardResult, StepResult } from '../../index.js';
 import { recorded, recording, splitOptions } from './operation.js';
-import { isTensor, labelsOf, matrixOf, type Rows, type TensorLabels } from './tensors.js';
+import { isTensor, labelsOf, matrixOf, type TensorLabels } from './tensors.js';
 
 export interface HeadLossOptions {
   /** In place of the optimizer's, for schedules; > 0. */
@@ -20,7 +20,7 @@ export interface HeadLossOptions {
  * `model.evaluate`, nothing moves, at the cost of `head.forwardBackward`.
  * @throws what `ClassifierHead.step` throws; ERR_TYPE and ERR_SHAPE for a tensor of another type or rank, ERR_DETACHED for a disposed one
  */
-export function headLoss(head: ClassifierHead, x: Rows, labels: TensorLabels, options: HeadLossOptions = {}): Scalar {
+export function headLoss(head: ClassifierHead, x: Tensor, labels: TensorLabels, options: HeadLossOptions = {}): Scalar {
   if (typeof (head as Partial<ClassifierHead> | undefined)?.step !== 'function')
     throw failure('ERR_TYPE', 'head', 'a ClassifierHead', describe(head));
   const { onResult, rest } = splitOptions(options);
