@@ -99,8 +99,14 @@ enum class BatchLossKind {
   kIntraPairVariance,
   kPnp,
   kAngular,
+  kTupletMargin,
+  kTcm,
+  kRankedList,
+  kFastAp,
+  kMargin,
+  kHistogram,
 };
-constexpr size_t kMostLossNumbers = 4;
+constexpr size_t kMostLossNumbers = 8;
 
 // A loss over the pairs of a labelled batch [n, d] and, beside them, of its rows with those of a memory [m, d], which get no gradient. Any
 // int32 is a label.
@@ -118,6 +124,10 @@ struct BatchLossOp {
   double* loss;
   float* per_example;  // [n] or null
   float* grad_x;       // [n, d] or null
+  // The margin loss's boundaries, one for all rows or one a label, which then lies in [0, betas); finite. Their gradient, or null.
+  const float* beta;
+  size_t betas;
+  float* grad_beta;
 };
 
 // Rows [n, d] against proxies [classes, d], compared at unit length. Labels lie in [0, classes): the caller has checked its own copy of them.
