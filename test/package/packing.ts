@@ -1,6 +1,6 @@
 // Packs the working tree as npm would publish it, installs the tarball and runs programs beside it: a user's view.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const root = join(import.meta.dirname, '../..');
@@ -91,6 +91,14 @@ export function packWith(temp: string, name: string, files: Readonly<Record<stri
     writeFileSync(join(folder, path), content);
   }
   return pack(folder, join(temp, `${name}-packed`));
+}
+
+/** One of the repository's own packages beside those installed in `folder`: a peer that a user would have. */
+export function link(folder: string, peer: string): void {
+  const path = join(folder, 'node_modules', peer);
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(join(root, 'node_modules', peer), path, 'junction');
 }
 
 /** `npm pack` of `folder` as it is. */
