@@ -67,8 +67,14 @@
         'native/ops/margin_rows.cc',
         'native/ops/margin_softmax.cc',
         'native/ops/softmax.cc',
+        'native/cuda/driver.cc',
+        'native/cuda/context.cc',
+        'native/cuda/ptx.cc',
+        'native/cuda/ops/product.cc',
+        'native/cuda/ops/normalize.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
+        'native/napi/device.cc',
         'native/napi/matmul.cc',
         'native/napi/distances.cc',
         'native/napi/normalize.cc',
@@ -95,6 +101,8 @@
         '-Wl,--version-script=<(module_root_dir)/native/exports.map',
       ],
       'conditions': [
+        # dlopen, which older C libraries keep apart.
+        ['OS=="linux"', { 'libraries': ['-ldl'] }],
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['target_arch=="arm64"', { 'dependencies': ['kernels_neon'] }],
       ],

@@ -20,12 +20,18 @@ struct State {
   std::mutex lock;
   bool looked = false;
   Context* context = nullptr;
-  std::string reason, failure;
+  std::string reason;
 };
 
 State& Shared() {
   static State* const state = new State;  // outlives every thread that may still ask
   return *state;
+}
+
+// Calls of several threads fail at the same time, and each is asked about its own.
+std::string& OwnFailure() {
+  static thread_local std::string failure;
+  return failure;
 }
 
 }  // namespace
@@ -51,16 +57,13 @@ std::string Context::Reason() {
   return state.reason;
 }
 
-std::string Context::Failure() {
-  State& state = Shared();
-  const std::lock_guard<std::mutex> guard(state.lock);
-  return state.failure;
-}
+std::string Context::Failure() { return OwnFailure(); }
 
-void Context::Fail(const std::string& failure) const {
+void Context::Lose(const std::string& failure) {
   State& state = Shared();
   const std::lock_guard<std::mutex> guard(state.lock);
-  state.failure = failure;
+  state.reason = "the device was lost: " + failure;
+  lost_ = true;
 }
 
 bool Context::Succeeded(Result result, const char* what, std::string& reason) const {
@@ -130,12 +133,12 @@ void Context::ReleaseKept() {
 
 Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(cancel) {
   if (context_ == nullptr) {
-    status_ = Status::kNoDevice;
+    NoDevice();
     return;
   }
   turn_ = std::unique_lock<std::mutex>(context_->turn_);
   if (context_->lost_) {
-    status_ = Status::kNoDevice;
+    NoDevice();
     return;
   }
   Check(context_->driver_.cuCtxSetCurrent(context_->context_), "cuCtxSetCurrent");
@@ -146,6 +149,11 @@ Call::~Call() {
   // What is under way still uses the memory.
   if (!context_->lost_) context_->driver_.cuStreamSynchronize(context_->stream_);
   for (const Block& block : blocks_) context_->GiveBack(block.address, block.bytes);
+}
+
+void Call::NoDevice() {
+  OwnFailure() = Context::Reason();
+  status_ = Status::kNoDevice;
 }
 
 Address Call::Claim(size_t count, size_t size) {
@@ -169,7 +177,7 @@ Address Call::Claim(size_t count, size_t size) {
 void Call::OutOfMemory(size_t bytes) {
   size_t free = 0, total = 0;
   context_->driver_.cuMemGetInfo_v2(&free, &total);
-  context_->Fail(std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free");
+  OwnFailure() = std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free";
   status_ = Status::kDeviceOutOfMemory;
 }
 
@@ -177,9 +185,8 @@ void Call::Check(Result result, const char* what) {
   if (result == kSuccess || Failed()) return;
   std::string failure;
   context_->Succeeded(result, what, failure);
-  context_->Fail(failure);
-  context_->lost_ = true;
-  status_ = Status::kNoDevice;
+  context_->Lose(failure);
+  NoDevice();
 }
 
 void Call::ToDevice(void* to, const void* from, size_t bytes) {

@@ -23,10 +23,10 @@ enum class Kernel {
 
 class Context {
  public:
-  // Null where there is no device: Reason() then says why.
+  // Null where there is no device: Reason() then says why. A lost device has a reason, too: it serves nobody any more.
   static Context* Get();
   static std::string Reason();
-  // What the last op that failed asked for, or what the device said.
+  // What the last op of this thread that failed asked for, or what the device said.
   static std::string Failure();
 
   const std::string& Name() const { return name_; }
@@ -41,7 +41,7 @@ class Context {
   Result Take(size_t bytes, Address* address);
   void GiveBack(Address address, size_t bytes);
   void ReleaseKept();
-  void Fail(const std::string& failure) const;
+  void Lose(const std::string& failure);
 
   Driver driver_;
   std::string name_;
@@ -112,6 +112,7 @@ class Call {
   void ToHost(void* to, const void* from, size_t bytes);
   void Start(Kernel kernel, const Grid& grid, void** arguments);
   void Check(Result result, const char* what);
+  void NoDevice();
   void OutOfMemory(size_t bytes);
 
   Context* const context_;

@@ -5,9 +5,9 @@
 
 namespace hypersphere {
 
-void ExportMatmul(Napi::Env env, Napi::Object exports);
-void ExportDistances(Napi::Env env, Napi::Object exports);
-void ExportNormalize(Napi::Env env, Napi::Object exports);
+// matmul, distances, normalize and its gradient by the CPU; the same and more about the device under `cuda`.
+void ExportShared(Napi::Env env, Napi::Object exports);
+void ExportDistancesGradient(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
