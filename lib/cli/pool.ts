@@ -7,7 +7,7 @@ import type { Message } from './worker.js';
 
 export async function runJobs(jobs: readonly Job[], threads: number, progress: (steps: number) => void): Promise<RunResult[]> {
   // The runs share the cores already; a call that spread over them as well would only wait for the others.
-  if (info().backend === 'native') setThreads(Math.max(1, Math.floor(availableParallelism() / Math.min(threads, jobs.length))));
+  if (info().backend !== 'ts') setThreads(Math.max(1, Math.floor(availableParallelism() / Math.min(threads, jobs.length))));
   const results = new Array<RunResult>(jobs.length);
   let next = 0;
   const workers = Array.from({ length: Math.min(threads, jobs.length) }, () => new Worker(new URL('./worker.js', import.meta.url)));

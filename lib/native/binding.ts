@@ -1,16 +1,11 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
-import { type ErrorCode, failure } from '../errors.js';
 import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
   type DistancesGradientOp,
-  type DistancesOp,
-  type MatmulOp,
   metrics,
   type NearestOp,
-  type NormalizeGradientOp,
-  type NormalizeOp,
   nearestFilters,
   type PackedGallery,
   type PackGalleryOp,
@@ -19,9 +14,10 @@ import {
 import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
-import type { Values } from '../ops/types.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
+import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
+import { type DeviceAddon, type RowsArguments, rowsArguments, type SharedAddon, type SharedOps, sharedOps, sharedTasks } from './shared.js';
 import {
   type CrossEntropyArguments,
   crossEntropyArguments,
@@ -37,22 +33,8 @@ import {
 export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
 export type Isa = (typeof isas)[number];
 
-type MatmulArguments = [
-  a: Float32Array,
-  b: Float32Array,
-  transposeA: boolean,
-  transposeB: boolean,
-  rows: number,
-  inner: number,
-  cols: number,
-  out: Float32Array,
-];
-type RowsArguments = [x: Float32Array, y: Float32Array, n: number, m: number, d: number, metric: number];
-type DistancesArguments = [...RowsArguments, out: Float32Array];
 type GradientArguments = [...RowsArguments, gradOutput: Float32Array, gradX: Float32Array, gradY: Float32Array];
 
-type NormalizeArguments = [x: Float32Array, n: number, d: number, eps: number, out: Float32Array];
-type NormalizeGradientArguments = [x: Float32Array, n: number, d: number, eps: number, gradOutput: Float32Array, gradX: Float32Array];
 type CenterArguments = [x: Float32Array, labels: Int32Array, centers: Float32Array, n: number, d: number, classes: number];
 type CenterLossArguments = [
   ...CenterArguments,
@@ -112,14 +94,8 @@ interface NativeGallery {
   dispose(): void;
 }
 
-/** A queued op: `cancel` removes it from the queue or stops it at its next block, and `promise` then rejects with ERR_ABORTED. */
-export interface NativeTask<Result = void> {
-  readonly promise: Promise<Result>;
-  cancel(): void;
-}
-
 /** What native/napi exports. */
-export interface Addon {
+export interface Addon extends SharedAddon {
   /** This is the first environment of the process that loaded the addon. */
   readonly first: boolean;
   info(): { readonly isa: Isa; readonly threads: number };
@@ -127,16 +103,9 @@ export interface Addon {
   setThreads(threads: number): void;
   /** Cancels every asynchronous op of this thread. */
   cancelTasks(): void;
-  matmul(...args: MatmulArguments): void;
-  matmulAsync(...args: MatmulArguments): NativeTask;
-  distances(...args: DistancesArguments): void;
-  distancesAsync(...args: DistancesArguments): NativeTask;
+  readonly cuda: DeviceAddon;
   distancesGradient(...args: GradientArguments): void;
   distancesGradientAsync(...args: GradientArguments): NativeTask;
-  normalize(...args: NormalizeArguments): void;
-  normalizeAsync(...args: NormalizeArguments): NativeTask;
-  normalizeGradient(...args: NormalizeGradientArguments): void;
-  normalizeGradientAsync(...args: NormalizeGradientArguments): NativeTask;
   centerLoss(...args: CenterLossArguments): void;
   centerLossAsync(...args: CenterLossArguments): NativeTask;
   updateCenters(...args: [...CenterArguments, alpha: number]): void;
@@ -166,9 +135,9 @@ export interface Addon {
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
 }
 
-type LongDistanceOps = 'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest';
 /** What may be long enough to leave the event loop. */
-type LongOps = Pick<DistanceOps, LongDistanceOps> &
+type LongOps = SharedOps &
+  Pick<DistanceOps, 'distancesGradient' | 'nearest'> &
   Pick<CenterOps, 'centerLoss'> &
   Pick<SoftmaxOps, 'softmaxCrossEntropy' | 'marginSoftmax'>;
 export type NativeOps = LongOps &
@@ -179,31 +148,10 @@ export type NativeOps = LongOps &
   NativeBatchLosses &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
-export type NativeTasks = {
-  readonly [Name in keyof LongOps]: (op: Parameters<LongOps[Name]>[0]) => NativeTask<ReturnType<LongOps[Name]>>;
-};
-
-// The face passes Float32Arrays only; float64 is for the gradient checks, which call the reference backend directly.
-const floats = (values: Values): Float32Array => values as Float32Array;
-
-function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
-  return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
-}
-
-function rowsArguments({ x, y, n, m, d, metric }: Omit<DistancesOp, 'out'>): RowsArguments {
-  return [floats(x), floats(y), n, m, d, metrics.indexOf(metric)];
-}
+export type NativeTasks = TasksOf<LongOps>;
 
 function gradientArguments(op: DistancesGradientOp): GradientArguments {
   return [...rowsArguments(op), floats(op.gradOutput), floats(op.gradX), floats(op.gradY)];
-}
-
-function normalizeArguments({ x, n, d, eps, out }: NormalizeOp): NormalizeArguments {
-  return [floats(x), n, d, eps, floats(out)];
-}
-
-function normalizeGradientArguments({ x, n, d, eps, gradOutput, gradX }: NormalizeGradientOp): NormalizeGradientArguments {
-  return [floats(x), n, d, eps, floats(gradOutput), floats(gradX)];
 }
 
 function centerArguments({ x, labels, centers, n, d, classes }: Omit<UpdateCentersOp, 'alpha'>): CenterArguments {
@@ -246,29 +194,10 @@ function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGall
   };
 }
 
-/** An error of the addon as the library's own; anything else as it is. */
-export function fromNative(error: unknown): unknown {
-  const { code, argument, expected, received } = error as { code?: ErrorCode; argument?: string; expected?: string; received?: string };
-  return code && argument && expected && received ? failure(code, argument, expected, received) : error;
-}
-
-function translated<Op, Result>(run: (op: Op) => Result): (op: Op) => Result {
-  return (op) => {
-    try {
-      return run(op);
-    } catch (error) {
-      throw fromNative(error);
-    }
-  };
-}
-
 export function nativeOps(addon: Addon): NativeOps {
   return {
-    matmul: translated((op: MatmulOp) => addon.matmul(...matmulArguments(op))),
-    distances: translated((op: DistancesOp) => addon.distances(...rowsArguments(op), floats(op.out))),
+    ...sharedOps(addon),
     distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...gradientArguments(op))),
-    normalize: translated((op: NormalizeOp) => addon.normalize(...normalizeArguments(op))),
-    normalizeGradient: translated((op: NormalizeGradientOp) => addon.normalizeGradient(...normalizeGradientArguments(op))),
     centerLoss: translated((op: CenterLossOp) => {
       const loss = new Float64Array(1);
       addon.centerLoss(...centerLossArguments(op, loss));
@@ -305,11 +234,8 @@ export function nativeOps(addon: Addon): NativeOps {
 
 export function nativeTasks(addon: Addon): NativeTasks {
   return {
-    matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
-    distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
+    ...sharedTasks(addon),
     distancesGradient: (op) => addon.distancesGradientAsync(...gradientArguments(op)),
-    normalize: (op) => addon.normalizeAsync(...normalizeArguments(op)),
-    normalizeGradient: (op) => addon.normalizeGradientAsync(...normalizeGradientArguments(op)),
     centerLoss: (op) => {
       const loss = new Float64Array(1);
       const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
