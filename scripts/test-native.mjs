@@ -24,6 +24,7 @@ const tests = [
   'row_sweep_test',
   'simt_test',
   'cuda_test',
+  'cuda_failure_test',
 ];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
