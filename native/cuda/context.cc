@@ -14,6 +14,7 @@ constexpr const char* kNames[] = {
 
 constexpr int kMajor = 75, kMinor = 76;  // attributes: the compute capability
 constexpr int kLeastCapability = 75;
+constexpr size_t kMostSide = INT32_MAX;  // of a matrix, and of a grid
 constexpr size_t kGranule = size_t{1} << 16;  // sizes are rounded up, so that a kept block fits more calls
 
 struct State {
@@ -181,6 +182,14 @@ void Call::OutOfMemory(size_t bytes) {
   status_ = Status::kDeviceOutOfMemory;
 }
 
+void Call::ExpectSides(std::initializer_list<size_t> sides) {
+  for (const size_t side : sides) {
+    if (Failed() || side <= kMostSide) continue;
+    OwnFailure() = "a side of " + std::to_string(side) + ", more than " + std::to_string(kMostSide);
+    status_ = Status::kDeviceOutOfMemory;
+  }
+}
+
 void Call::Check(Result result, const char* what) {
   if (result == kSuccess || Failed()) return;
   std::string failure;
@@ -200,6 +209,7 @@ void Call::ToHost(void* to, const void* from, size_t bytes) {
 }
 
 void Call::Start(Kernel kernel, const Grid& grid, void** arguments) {
+  ExpectSides({grid.x});
   if (Failed()) return;
   if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
     status_ = Status::kAborted;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -96,6 +97,8 @@ class Call {
     if (rows > 0) Launch(kernel, {(rows + kThreads - 1) / kThreads}, args...);
   }
 
+  // Fails the call where a side is more than the kernels count: such a matrix is out of reach of a device's memory, or nearly.
+  void ExpectSides(std::initializer_list<size_t> sides);
   bool Failed() const { return status_ != Status::kOk; }
   // Waits until everything asked for is done.
   Status Finish();

@@ -34,6 +34,14 @@ void ExpectSuccess() {
   for (const float value : out) CHECK(value == 1, "%a", double(value));
 }
 
+void ExpectTooLong(size_t side) {
+  for (const MatmulOp& op : {MatmulOp{nullptr, nullptr, nullptr, false, false, side, 1, 1}, MatmulOp{nullptr, nullptr, nullptr, false, false, 1, 1, side}}) {
+    CHECK(cuda::Matmul(op, nullptr) == Status::kDeviceOutOfMemory, "side %zu", side);
+    CHECK(cuda::Context::Failure().find("a side of " + std::to_string(side)) == 0, "%s", cuda::Context::Failure().c_str());
+  }
+  CHECK(cuda::Distances({nullptr, nullptr, nullptr, 1, side, 1, Metric::kDot}, nullptr) == Status::kDeviceOutOfMemory, "side %zu", side);
+}
+
 }  // namespace
 
 int main() {
@@ -44,6 +52,8 @@ int main() {
   ExpectFailure(600, Status::kDeviceOutOfMemory, "1441792 bytes asked for");
   std::thread([] { ExpectFailure(700, Status::kDeviceOutOfMemory, "1966080 bytes asked for"); }).join();
   CHECK(cuda::Context::Failure().find("1441792") == 0, "another thread's: %s", cuda::Context::Failure().c_str());
+  ExpectTooLong(size_t{1} << 31);
+  ExpectTooLong(size_t{1} << 40);
   ExpectSuccess();
   CHECK(cuda::Context::Reason().empty(), "%s", cuda::Context::Reason().c_str());
   const char* const lost = "the device was lost: cuMemcpyDtoH: CUDA_ERROR_LAUNCH_FAILED";

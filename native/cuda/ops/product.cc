@@ -57,6 +57,7 @@ void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.rows == 0 || op.cols == 0) return Status::kOk;
   Call call(cancel);
+  call.ExpectSides({op.rows, op.inner, op.cols});
   const float* const a = call.Upload(op.a, op.rows * op.inner);
   const float* const b = call.Upload(op.b, op.inner * op.cols);
   float* const out = call.Allocate<float>(op.rows * op.cols);
@@ -71,6 +72,7 @@ Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.n == 0 || op.m == 0) return Status::kOk;
   Call call(cancel);
+  call.ExpectSides({op.n, op.m, op.d});
   const bool self = op.x == op.y && op.n == op.m;
   DistancesOp here = op;
   here.x = call.Upload(op.x, op.n * op.d);
