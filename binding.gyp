@@ -72,6 +72,7 @@
         'native/cuda/ptx.cc',
         'native/cuda/ops/product.cc',
         'native/cuda/ops/normalize.cc',
+        'native/cuda/ops/nearest.cc',
         'native/napi/args.cc',
         'native/napi/task.cc',
         'native/napi/device.cc',

@@ -24,6 +24,8 @@ export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, 
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+export type Device = 'cpu' | 'cuda';
+const devices: readonly Device[] = ['cpu', 'cuda'];
 /** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
@@ -160,6 +162,14 @@ export function backend(): Backend {
   return serving()?.ops ?? state.ts;
 }
 
+/** The backend for what names its device: the GPU though another backend serves, or the CPU though the GPU does. Internal. */
+export function backendOn(argument: string, device: Device | undefined): Backend {
+  if (device === undefined) return backend();
+  if (checkChoice(argument, device, devices) === 'cpu') return chosen() === 'cuda' ? (native() as Native).ops : backend();
+  available(argument, 'cuda');
+  return (state.cuda ??= withDevice(native() as Native)).ops;
+}
+
 /** Below this a result's first touch costs too little to ask. */
 const hugeBytes = 4 * 2 ** 20;
 
@@ -189,8 +199,8 @@ export function resetServed(): void {
 
 /**
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
- * `cuda` is the native backend with `matmul`, `distances`, `normalize` and `normalizeGradient` on an NVIDIA GPU, whose driver is opened
- * then, or on what HYPERSPHERE_CUDA_DRIVER names. Those ops throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
+ * `cuda` is the native backend with `matmul`, `distances`, `normalize`, `normalizeGradient`, `nearest` and `Gallery` on an NVIDIA GPU,
+ * whose driver is opened then, or on what HYPERSPHERE_CUDA_DRIVER names. Those ops throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
  * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */

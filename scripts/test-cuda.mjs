@@ -6,11 +6,11 @@ import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
 const folder = 'build-native/release';
-const standIn = buildStandIn({ folder, targets: ['simt_test', 'cuda_test', 'cuda_failure_test'] });
+const standIn = buildStandIn({ folder, targets: ['simt_test', 'cuda_test', 'cuda_nearest_test', 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 for (const order of ['forward', 'reverse']) {
   const env = { ...named, HYPERSPHERE_SIMT_ORDER: order };
-  for (const test of ['simt_test', 'cuda_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
+  for (const test of ['simt_test', 'cuda_test', 'cuda_nearest_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
 }
 run('a device that fails', join(folder, 'cuda_failure_test'));
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');

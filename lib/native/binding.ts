@@ -1,16 +1,7 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
-import {
-  type DistanceOps,
-  type DistancesGradientOp,
-  metrics,
-  type NearestOp,
-  nearestFilters,
-  type PackedGallery,
-  type PackGalleryOp,
-  type SearchOp,
-} from '../ops/distances.js';
+import type { DistanceOps, DistancesGradientOp } from '../ops/distances.js';
 import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
@@ -45,35 +36,6 @@ type CenterLossArguments = [
   gradCenters: Float32Array | undefined,
 ];
 
-type NearestArguments = [
-  x: Float32Array,
-  gallery: Float32Array | Uint16Array,
-  n: number,
-  m: number,
-  d: number,
-  metric: number,
-  k: number,
-  excludeSelf: boolean,
-  filter: number,
-  labels: Int32Array,
-  galleryLabels: Int32Array,
-  indices: Int32Array,
-  distances: Float32Array,
-  beyond: Float32Array | undefined,
-  within: Float32Array | undefined,
-];
-type SearchArguments = [
-  x: Float32Array,
-  n: number,
-  k: number,
-  filter: number,
-  labels: Int32Array,
-  indices: Int32Array,
-  distances: Float32Array,
-  beyond: Float32Array | undefined,
-  within: Float32Array | undefined,
-];
-
 type RanksArguments = [
   values: Float32Array,
   n: number,
@@ -86,13 +48,6 @@ type RanksArguments = [
   ranks: Int32Array,
   total: number,
 ];
-
-/** Packed rows that the addon keeps. */
-interface NativeGallery {
-  search(...args: SearchArguments): void;
-  searchAsync(...args: SearchArguments): NativeTask;
-  dispose(): void;
-}
 
 /** What native/napi exports. */
 export interface Addon extends SharedAddon {
@@ -118,16 +73,6 @@ export interface Addon extends SharedAddon {
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
   workspacePeak(): number;
-  nearest(...args: NearestArguments): void;
-  nearestAsync(...args: NearestArguments): NativeTask;
-  packGallery(
-    gallery: Float32Array | Uint16Array,
-    m: number,
-    d: number,
-    metric: number,
-    labels: Int32Array,
-    labelled: boolean,
-  ): NativeGallery;
   batchLoss(...args: BatchLossArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
@@ -136,12 +81,13 @@ export interface Addon extends SharedAddon {
 }
 
 /** What may be long enough to leave the event loop. */
-type LongOps = SharedOps &
-  Pick<DistanceOps, 'distancesGradient' | 'nearest'> &
+type LongOps = Omit<SharedOps, 'packGallery'> &
+  Pick<DistanceOps, 'distancesGradient'> &
   Pick<CenterOps, 'centerLoss'> &
   Pick<SoftmaxOps, 'softmaxCrossEntropy' | 'marginSoftmax'>;
 export type NativeOps = LongOps &
-  Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
+  Pick<SharedOps, 'packGallery'> &
+  Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
   Pick<PairOps, 'batchTripletLoss'> &
   RankOps &
@@ -165,33 +111,6 @@ function lossScale(reduction: CenterReduction, n: number): number {
 function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossArguments {
   const gradients = [op.gradX && floats(op.gradX), op.gradCenters && floats(op.gradCenters)] as const;
   return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...gradients];
-}
-
-const filterIndex = (filter: NearestOp['filter']): number => (filter === undefined ? 0 : nearestFilters.indexOf(filter) + 1);
-
-const bounds = ({ beyond, within }: SearchOp) => [beyond && floats(beyond), within && floats(within)] as const;
-
-function nearestArguments(op: NearestOp): NearestArguments {
-  const { n, m, d, k, excludeSelf, labels, galleryLabels, indices } = op;
-  const gallery = op.gallery as Float32Array | Uint16Array;
-  const [metric, filter] = [metrics.indexOf(op.metric), filterIndex(op.filter)];
-  const outputs = [indices, floats(op.distances)] as const;
-  return [floats(op.x), gallery, n, m, d, metric, k, excludeSelf, filter, labels, galleryLabels, ...outputs, ...bounds(op)];
-}
-
-function searchArguments(op: SearchOp): SearchArguments {
-  const { x, n, k, filter, labels, indices, distances } = op;
-  return [floats(x), n, k, filterIndex(filter), labels, indices, floats(distances), ...bounds(op)];
-}
-
-function packedGallery(addon: Addon, { gallery, m, d, metric, labels }: PackGalleryOp): PackedGallery {
-  const rows = gallery as Float32Array | Uint16Array;
-  const kept = addon.packGallery(rows, m, d, metrics.indexOf(metric), labels ?? new Int32Array(0), labels !== undefined);
-  return {
-    search: translated((op: SearchOp) => kept.search(...searchArguments(op))),
-    start: (op) => kept.searchAsync(...searchArguments(op)),
-    dispose: () => kept.dispose(),
-  };
 }
 
 export function nativeOps(addon: Addon): NativeOps {
@@ -222,8 +141,6 @@ export function nativeOps(addon: Addon): NativeOps {
       return batchTripletResult(result);
     }),
     ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
-    nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
-    packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
     relevantRanks: translated(({ values, n, m, descending, rows, from, to, own, ranks }: RanksOp) =>
       addon.relevantRanks(values, n, m, descending, rows, from, to, own, ranks, ranks.length),
     ),
@@ -251,6 +168,5 @@ export function nativeTasks(addon: Addon): NativeTasks {
       const { promise, cancel } = addon.marginSoftmaxAsync(...headArguments(op, result));
       return { promise: promise.then(() => headResult(result)), cancel };
     },
-    nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
   };
 }

@@ -4,10 +4,13 @@ import {
   type DistancesOp,
   type MatmulOp,
   metrics,
+  type NearestOp,
   type NormalizeGradientOp,
   type NormalizeOp,
+  type PackGalleryOp,
 } from '../ops/distances.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
+import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
 
 type MatmulArguments = [
   a: Float32Array,
@@ -24,7 +27,7 @@ type DistancesArguments = [...RowsArguments, out: Float32Array];
 type NormalizeArguments = [x: Float32Array, n: number, d: number, eps: number, out: Float32Array];
 type NormalizeGradientArguments = [x: Float32Array, n: number, d: number, eps: number, gradOutput: Float32Array, gradX: Float32Array];
 
-export interface SharedAddon {
+export interface SharedAddon extends SearchAddon {
   matmul(...args: MatmulArguments): void;
   matmulAsync(...args: MatmulArguments): NativeTask;
   distances(...args: DistancesArguments): void;
@@ -41,7 +44,7 @@ export interface DeviceAddon extends SharedAddon {
   info(): { readonly reason?: string; readonly name?: string; readonly driver?: number };
 }
 
-export type SharedOps = Pick<DistanceOps, 'matmul' | 'distances' | 'normalize' | 'normalizeGradient'>;
+export type SharedOps = Pick<DistanceOps, 'matmul' | 'distances' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'>;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -65,14 +68,17 @@ export function sharedOps(addon: SharedAddon): SharedOps {
     distances: translated((op: DistancesOp) => addon.distances(...rowsArguments(op), floats(op.out))),
     normalize: translated((op: NormalizeOp) => addon.normalize(...normalizeArguments(op))),
     normalizeGradient: translated((op: NormalizeGradientOp) => addon.normalizeGradient(...normalizeGradientArguments(op))),
+    nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
+    packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
   };
 }
 
-export function sharedTasks(addon: SharedAddon): TasksOf<SharedOps> {
+export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, 'packGallery'>> {
   return {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
     normalize: (op) => addon.normalizeAsync(...normalizeArguments(op)),
     normalizeGradient: (op) => addon.normalizeGradientAsync(...normalizeGradientArguments(op)),
+    nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
   };
 }

@@ -132,6 +132,16 @@ void Context::ReleaseKept() {
   kept_.clear();
 }
 
+Resident::~Resident() {
+  for (const Block& block : blocks_) Context::Get()->GiveBack(block.address, block.bytes);
+}
+
+size_t Resident::Bytes() const {
+  size_t bytes = 0;
+  for (const Block& block : blocks_) bytes += block.bytes;
+  return bytes;
+}
+
 Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(cancel) {
   if (context_ == nullptr) {
     NoDevice();

@@ -22,6 +22,11 @@ enum class Kernel {
   kCount
 };
 
+struct Block {
+  Address address;
+  size_t bytes;
+};
+
 class Context {
  public:
   // Null where there is no device: Reason() then says why. A lost device has a reason, too: it serves nobody any more.
@@ -35,6 +40,7 @@ class Context {
 
  private:
   friend class Call;
+  friend class Resident;
 
   Context() = default;
   bool Open(std::string& reason);
@@ -57,6 +63,20 @@ class Context {
 
 struct Grid {
   size_t x, y = 1, z = 1;
+};
+
+// Memory that outlives the call that took it. It goes back to the store of the context, from whichever thread.
+class Resident {
+ public:
+  Resident() = default;
+  Resident(const Resident&) = delete;
+  Resident& operator=(const Resident&) = delete;
+  ~Resident();
+  size_t Bytes() const;
+
+ private:
+  friend class Call;
+  std::vector<Block> blocks_;
 };
 
 // Once something has failed, nothing more is done, and Finish says what it was.
@@ -99,16 +119,14 @@ class Call {
 
   // Fails the call where a side is more than the kernels count: such a matrix is out of reach of a device's memory, or nearly.
   void ExpectSides(std::initializer_list<size_t> sides);
+  // What this call has allocated so far stays.
+  void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
   bool Failed() const { return status_ != Status::kOk; }
   // Waits until everything asked for is done.
   Status Finish();
 
  private:
   static constexpr size_t kThreads = 256, kGroups = 16;
-  struct Block {
-    Address address;
-    size_t bytes;
-  };
 
   Address Claim(size_t count, size_t size);
   void ToDevice(void* to, const void* from, size_t bytes);

@@ -50,7 +50,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);
-  ExportNearest(env, exports);
+  ExportBfloat16(env, exports);
   ExportMarginSoftmax(env, exports);
   ExportSoftmax(env, exports);
   return exports;

@@ -24,6 +24,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportMatmul(who, exports);
   ExportDistances(who, exports);
   ExportNormalize(who, exports);
+  ExportNearest(who, exports);
 }
 
 }  // namespace

@@ -17,10 +17,12 @@ struct Implementation {
   Run<DistancesOp> distances;
   Run<NormalizeOp> normalize;
   Run<NormalizeGradientOp> normalize_gradient;
+  Run<NearestOp> nearest;
+  bool on_device;
 };
 
-constexpr Implementation kCpu{Matmul, Distances, Normalize, NormalizeGradient};
-constexpr Implementation kDevice{cuda::Matmul, cuda::Distances, cuda::Normalize, cuda::NormalizeGradient};
+constexpr Implementation kCpu{Matmul, Distances, Normalize, NormalizeGradient, Nearest, false};
+constexpr Implementation kDevice{cuda::Matmul, cuda::Distances, cuda::Normalize, cuda::NormalizeGradient, cuda::Nearest, true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -32,5 +34,6 @@ void ExportFor(const Implementation& who, Napi::Object exports, const char* name
 void ExportMatmul(const Implementation& who, Napi::Object exports);
 void ExportDistances(const Implementation& who, Napi::Object exports);
 void ExportNormalize(const Implementation& who, Napi::Object exports);
+void ExportNearest(const Implementation& who, Napi::Object exports);
 
 }  // namespace hypersphere

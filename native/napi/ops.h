@@ -5,7 +5,7 @@
 
 namespace hypersphere {
 
-// matmul, distances, normalize and its gradient by the CPU; the same and more about the device under `cuda`.
+// matmul, distances, normalize and its gradient, nearest and galleries by the CPU; the same and more about the device under `cuda`.
 void ExportShared(Napi::Env env, Napi::Object exports);
 void ExportDistancesGradient(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
@@ -13,7 +13,7 @@ void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
-void ExportNearest(Napi::Env env, Napi::Object exports);
+void ExportBfloat16(Napi::Env env, Napi::Object exports);
 void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
 void ExportSoftmax(Napi::Env env, Napi::Object exports);
 

@@ -4,10 +4,25 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
-import { alloc, distances, info, type Matrix, matmul, matrix, normalize, normalizeGradient, setBackend, setIsa } from '../../lib/index.js';
+import {
+  alloc,
+  distances,
+  Gallery,
+  info,
+  type Matrix,
+  matmul,
+  matrix,
+  type Neighbours,
+  nearest,
+  normalize,
+  normalizeGradient,
+  setBackend,
+  setIsa,
+  toBfloat16,
+} from '../../lib/index.js';
 import { metrics } from '../../lib/ops/distances.js';
 import * as off from '../../lib/promises.js';
-import { normalMatrix } from '../helpers/data.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
 import { driver } from '../helpers/device.js';
 import { levels } from '../helpers/native.js';
 import { bitsText } from '../helpers/tolerance.js';
@@ -111,6 +126,68 @@ describe('normalize and its gradient', () => {
   });
 });
 
+describe.each(metrics)('nearest and Gallery, %s', (metric) => {
+  const [x, rows] = [nasty(12, 9, 1), nasty(70, 9, 2)];
+  const [labels, galleryLabels] = [cyclicLabels(12, 3), cyclicLabels(70, 4)];
+  const runs: [name: string, run: () => Neighbours][] = [
+    ['without the own row', () => nearest(rows, { metric, k: 5 })],
+    ['in a gallery', () => nearest(x, rows, { metric, k: 7 })],
+    ['all of it', () => nearest(x, rows, { metric, k: 70 })],
+    ['of the own class', () => nearest(x, rows, { metric, k: 20, filter: 'same', labels, galleryLabels })],
+    ['of another class', () => nearest(x, rows, { metric, k: 20, filter: 'different', labels, galleryLabels })],
+    ['in bfloat16', () => nearest(x, { data: toBfloat16(rows.data), shape: rows.shape }, { metric, k: 7 })],
+    ['in one that is kept', () => new Gallery(rows, { metric }).search(x, { k: 7 })],
+    [
+      'of a class in one that is kept',
+      () => new Gallery(rows, { metric, labels: galleryLabels }).search(x, { k: 9, filter: 'different', labels }),
+    ],
+  ];
+  it.each(runs)('%s', (_name, run) => {
+    setBackend('cuda');
+    const { indices, distances: found } = run();
+    setBackend('native');
+    for (const isa of fused) {
+      setIsa(isa);
+      const expected = run();
+      expect(indices.data, isa).toEqual(expected.indices.data);
+      expect(bitsText(found.data), isa).toBe(bitsText(expected.distances.data));
+    }
+  });
+});
+
+describe('a gallery', () => {
+  it('is where its option says, whoever serves', () => {
+    const [x, rows] = [normalMatrix(4, 6, 1), normalMatrix(30, 6, 2)];
+    const served = (run: () => unknown) => {
+      resetServed();
+      run();
+      return servedBy();
+    };
+    setBackend('native');
+    expect(served(() => new Gallery(rows, { device: 'cuda' }))).toEqual(['cuda']);
+    expect(served(() => new Gallery(rows))).toEqual(['native']);
+    const kept = new Gallery(rows, { device: 'cuda' });
+    const expected = nearest(x, rows, { k: 3 });
+    expect(kept.search(x, { k: 3 })).toEqual(expected);
+    setBackend('ts');
+    expect(kept.search(x, { k: 3 })).toEqual(expected);
+    setBackend('cuda');
+    expect(served(() => new Gallery(rows, { device: 'cpu' }))).toEqual(['native']);
+    expect(() => new Gallery(rows, { device: 'gpu' as never })).toThrow(expect.objectContaining({ argument: 'options.device' }));
+  });
+  it('serves searches off the event loop, also when it is disposed meanwhile', async () => {
+    setBackend('cuda');
+    const [x, rows] = [normalMatrix(20, 6, 1), normalMatrix(300, 6, 2)];
+    const kept = new Gallery(rows);
+    const expected = kept.search(x, { k: 4 });
+    const started = Promise.all(Array.from({ length: 4 }, () => off.search(kept, x, { k: 4 })));
+    kept.dispose();
+    for (const found of await started) expect(found).toEqual(expected);
+    expect(() => kept.search(x)).toThrow(expect.objectContaining({ code: 'ERR_DETACHED' }));
+    expect(await off.nearest(x, rows, { k: 4 })).toEqual(expected);
+  });
+});
+
 describe('off the event loop', () => {
   beforeAll(() => setBackend('native'));
   it('has the same bits, in ordinary and in shared memory', async () => {
@@ -171,6 +248,6 @@ describe('the reference vectors', () => {
     expect(text.match(/^FAILED .*served by .+, not by cuda alone$/gm)).toHaveLength(2);
   });
   it('take the device wherever it has a kernel', () => {
-    for (const op of ['l2_normalize', 'pairwise_distance']) expect(touched).toContain(op);
+    for (const op of ['l2_normalize', 'pairwise_distance', 'knn']) expect(touched).toContain(op);
   });
 });

@@ -58,6 +58,42 @@ describe('too little memory on the device', () => {
   });
 });
 
+describe('a gallery on the device', () => {
+  it('that does not fit is an error with sizes, and one that fits is searched; a full device leaves it whole', async () => {
+    const told = await onDevice(
+      `const failure = attempt(() => new hs.Gallery(rows(3000, 100)));
+      const [gallery, x, many] = [rows(2000, 8), rows(3, 8), rows(20000, 8)];
+      const kept = new hs.Gallery(gallery);
+      const full = attempt(() => kept.search(many, { k: 2000 }));
+      const found = kept.search(x, { k: 4 });
+      const expected = on('native', () => hs.nearest(x, gallery, { k: 4 }));
+      const right = same(found.distances, expected.distances) && same(found.indices, expected.indices);
+      tell({ failure, full, right });`,
+      { MEMORY: memory },
+    );
+    const received = expect.stringMatching(/^\d+ bytes asked for, \d+ of 1048576 free$/);
+    expect(told.failure).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', argument: 'device', received });
+    expect(told.full).toMatchObject({ code: 'ERR_OUT_OF_MEMORY', argument: 'device', received });
+    expect(told.right).toBe(true);
+  });
+
+  it('gives its memory back for what comes next', async () => {
+    const told = await onDevice(
+      `const wrong = [];
+      const x = rows(3, 60);
+      for (let m = 2000; m < 2030; m++) {
+        const gallery = rows(m, 60), kept = on('cuda', () => new hs.Gallery(gallery));
+        const found = kept.search(x), expected = on('native', () => hs.nearest(x, gallery));
+        if (!same(found.indices, expected.indices) || !same(found.distances, expected.distances)) wrong.push(m);
+        kept.dispose();
+      }
+      tell(wrong);`,
+      { MEMORY: 2 * memory },
+    );
+    expect(told).toEqual([]);
+  });
+});
+
 describe('a device that is lost', () => {
   const reason = 'the device was lost: cuMemcpyDtoH: CUDA_ERROR_LAUNCH_FAILED';
 

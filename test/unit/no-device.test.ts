@@ -21,7 +21,9 @@ describeNative('without a driver', () => {
     const told = await asked(`${attempt}
       const x = hs.matrix(Float32Array.of(3, 4, 0, 2), 2);
       const refused = attempt(() => hs.setBackend('cuda'));
-      console.log(JSON.stringify({ info: hs.info(), refused, distances: [...hs.distances(x).data] }));
+      const gallery = attempt(() => new hs.Gallery(x, { device: 'cuda' }));
+      const size = new hs.Gallery(x, { device: 'cpu' }).size;
+      console.log(JSON.stringify({ info: hs.info(), refused, gallery, size, distances: [...hs.distances(x).data] }));
     `);
     const { cuda, unavailable, backend } = told.info;
     expect(backend).toBe('native');
@@ -29,6 +31,8 @@ describeNative('without a driver', () => {
     expect(cuda.reason).toMatch(/^no NVIDIA driver: /);
     expect(unavailable).toEqual({ cuda: cuda.reason });
     expect(told.refused).toEqual({ code: 'ERR_NO_DEVICE', argument: 'name', received: `'cuda': ${cuda.reason}` });
+    expect(told.gallery).toEqual({ ...told.refused, argument: 'options.device' });
+    expect(told.size).toBe(2);
     expect(told.distances).toEqual([0, 13, 13, 0]);
   });
 
