@@ -35,9 +35,22 @@ describe('tarball', () => {
   it('stays small', () => {
     const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
     console.log(`tarball ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${paths.length} files`);
-    // Prebuilt binaries have a bound of their own.
-    const own = packed.files.filter(({ path }) => !path.startsWith('prebuilds/')).reduce((sum, { size }) => sum + size, 0);
+    // Prebuilt binaries have a bound of their own; the kernels of the GPU are generated text, which packs well.
+    const generated = 'native/cuda/ptx.cc';
+    expect(paths).toContain(generated);
+    const own = packed.files
+      .filter(({ path }) => !path.startsWith('prebuilds/') && path !== generated)
+      .reduce((sum, { size }) => sum + size, 0);
     expect(own).toBeLessThan(2 * 2 ** 20);
+    expect(packed.size).toBeLessThan(2 ** 20);
+  });
+
+  it('holds what the addon is built from, and not what only makes its PTX', () => {
+    const gyp = readFileSync(join(root, 'binding.gyp'), 'utf8');
+    const sources = Array.from(gyp.matchAll(/'(native\/[^']+\.cc)'/g), ([, path]) => path as string);
+    expect(sources.length).toBeGreaterThan(40);
+    for (const source of sources) expect(paths).toContain(source);
+    expect(paths.filter((path) => /^native\/cuda\/(simt|kernels)\/|\.cu$/.test(path))).toEqual([]);
   });
 
   it('is the same where a build, a report or a test run left its files', () => {

@@ -9,6 +9,9 @@ import { root, runChild } from '../helpers/child.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, levels, onBothBackends } from '../helpers/native.js';
 
+// What a machine with a GPU says would depend on the machine.
+process.env['HYPERSPHERE_CUDA_DRIVER'] = '/nonexistent/libcuda.so.1';
+
 const x = normalMatrix(3, 2, 1);
 const absent = { HYPERSPHERE_NATIVE_PATH: '/nonexistent/hypersphere.node' };
 const useAndTell = `
