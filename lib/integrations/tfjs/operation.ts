@@ -83,7 +83,7 @@ export function operation<Op extends (...args: never[]) => Scalar>(
     const wanted = given.filter(({ slot, value }) => slot.gradient !== undefined && isTensor(value));
     const [first] = slots as [Slot];
     if (wanted.length === 0) throw failure('ERR_TYPE', first.argument, 'at least one tensor with a gradient', 'constants alone');
-    for (const { slot } of wanted) if (slot.asked !== undefined) own[slot.asked] = own['gradients'];
+    for (const { slot } of wanted) if (slot.asked !== undefined) own[slot.asked] = true;
     const result = loss(...([...values, own] as never[]));
     onResult?.(result as never);
     const gradients = own['gradients'] ? wanted.map(({ slot }) => result[slot.gradient as keyof Result] as unknown as Matrix) : [];
