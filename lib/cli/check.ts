@@ -1,18 +1,9 @@
 // `hypersphere check`: what this machine computes natively, at every instruction-set level that it has, against the TypeScript reference.
 import { resetServed, servedBy } from '../backend.js';
-import {
-  type BackendName,
-  createRandom,
-  HypersphereError,
-  type Isa,
-  info,
-  type Matrix,
-  matrix,
-  type Random,
-  setBackend,
-  setIsa,
-} from '../index.js';
+import { createRandom, info, type Matrix, matrix, type Random, setBackend, setIsa } from '../index.js';
 import { floatsOf, type OpInputs, opCases, opInputs } from './op-cases.js';
+import { farthest, largest, unitOf } from './op-errors.js';
+import { type Serving, servingHere } from './serving.js';
 
 export interface CheckFlags {
   readonly seed: number;
@@ -37,7 +28,6 @@ const shapes: readonly (readonly [rows: number, dim: number, classes: number])[]
   [37, 19, 9],
   [5, 130, 3],
 ];
-const levels: readonly Isa[] = ['avx512', 'avx2', 'neon', 'baseline'];
 
 // What the arithmetic may cost is measured, not guessed: the reference with inputs moved by a few units in the last place shows how much the op
 // passes on of roundings, so an ill-conditioned output gets the room that it needs and no other one does.
@@ -52,20 +42,6 @@ function moved({ data, shape }: Matrix, random: Random): Matrix {
     data.map((value) => value * (1 + (random.integer(2) ? -nudge : nudge))),
     shape[1],
   );
-}
-
-const largest = (values: ArrayLike<number>): number => Array.from(values).reduce((most, value) => Math.max(most, Math.abs(value)), 0);
-
-function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
-  let most = 0;
-  for (let i = 0; i < a.length; i++) {
-    const [left, right] = [a[i] as number, b[i] as number];
-    if (Object.is(left, right) || left === right) continue;
-    const difference = Math.abs(left - right);
-    // A NaN or an infinity on one side alone is as far as can be.
-    most = Math.max(most, Number.isNaN(difference) ? Number.POSITIVE_INFINITY : difference);
-  }
-  return most;
 }
 
 interface Expected {
@@ -89,8 +65,6 @@ function expectedOf(run: (inputs: OpInputs) => Outputs, inputs: OpInputs, seed: 
   return { inputs, outputs, tolerances };
 }
 
-const unitOf = (value: number): number => 2 ** (Math.floor(Math.log2(Math.max(value, 2 ** -126))) - 23);
-
 function compare(op: string, level: string, cases: readonly Expected[], run: (inputs: OpInputs) => Outputs): Checked {
   let [ulp, ofTolerance] = [0, 0];
   resetServed();
@@ -105,45 +79,10 @@ function compare(op: string, level: string, cases: readonly Expected[], run: (in
   return { op, level, ulp, ofTolerance, passed: ofTolerance <= 1, own: !servedBy().includes('ts') };
 }
 
-/** Backends and levels that serve here, slowest last, each with what chooses it. */
-function machine(): { readonly serving: [level: string, choose: () => void][]; readonly missing: [name: string, reason: string][] } {
-  const serving: [string, () => void][] = [];
-  const missing: [string, string][] = [];
-  const can = (choose: () => void): string | undefined => {
-    try {
-      choose();
-      return undefined;
-    } catch (error) {
-      if (!(error instanceof HypersphereError)) throw error;
-      return error.received;
-    }
-  };
-  const offer = (name: string, choose: () => void): void => {
-    const reason = can(choose);
-    if (reason === undefined) serving.push([name, choose]);
-    else missing.push([name, reason]);
-  };
-  const use = (backend: BackendName): void => setBackend(backend);
-  offer('cuda', () => use('cuda'));
-  const noNative = can(() => use('native'));
-  if (noNative === undefined) {
-    const own = info().isa;
-    const first = levels.indexOf(own as Isa);
-    for (const isa of levels.slice(first)) {
-      offer(isa, () => {
-        use('native');
-        setIsa(isa);
-      });
-    }
-    if (own) setIsa(own);
-  } else missing.push(['native', noNative]);
-  return { serving, missing };
-}
-
 /** Every op at every level of this machine against the reference. */
-export function check(seed: number): { readonly checked: Checked[]; readonly missing: readonly [name: string, reason: string][] } {
+export function check(seed: number): { readonly checked: Checked[]; readonly missing: Serving['missing'] } {
   const before = info();
-  const { serving, missing } = machine();
+  const { serving, missing } = servingHere();
   const checked: Checked[] = [];
   try {
     for (const [op, form] of Object.entries(opCases)) {

@@ -61,13 +61,46 @@ class Pair {
   template <Mining kMining>
   void Band() {
     const double mirrored = Apart(pair_.partner_values, pair_.at), margin = op_.margin;
+    const bool both = anchor_ && positive_ == Wanted();
+    if (both && !op_.soft && mirrored == near_) return Wanted() ? Hinge<kMining, true>() : Hinge<kMining, false>();
     for (const Span& run : pair_.negatives) {
       for (size_t k = run.first; k < run.last; k++) {
         const double far = Apart(pair_.values, k), across = Apart(pair_.partner_values, k);
-        if (anchor_ && Inside(kMining, far - near_, margin)) AsAnchor(k, far, across);
-        if (positive_ && Inside(kMining, across - mirrored, margin)) AsPositive(k, far, across, mirrored);
+        const bool mine = anchor_ && Inside(kMining, far - near_, margin);
+        const double slope = mine ? AsAnchor(k, far, across) : 0;
+        if (!positive_ || !(far < across) || !Inside(kMining, across - mirrored, margin)) continue;
+        // The same excess has the same slope, which softplus makes dear.
+        Push(k, mine && mirrored == near_ ? slope : SlopeAsPositive(far, mirrored));
       }
     }
+  }
+
+  // The same of the hinge without a branch: which triplets are active is as good as random.
+  template <Mining kMining, bool kWanted>
+  void Hinge() {
+    const double near = near_, margin = op_.margin, side = side_;
+    double loss = 0;
+    size_t triplets = 0, active = 0;
+    for (const Span& run : pair_.negatives) {
+      for (size_t k = run.first; k < run.last; k++) {
+        const double far = side * static_cast<double>(pair_.values[k]), across = side * static_cast<double>(pair_.partner_values[k]);
+        const bool crossed = across < far, kept = far < across;
+        const double excess = near - (crossed ? across : far) + margin;
+        const size_t mine = Inside(kMining, far - near, margin), positive = excess > 0;
+        loss += (mine == 0) | (excess <= 0) ? 0 : excess;
+        triplets += mine;
+        active += mine & positive;
+        if constexpr (kWanted) {
+          const size_t theirs = Inside(kMining, across - near, margin);
+          const size_t pushes = positive * ((mine & static_cast<size_t>(!crossed)) + (theirs & static_cast<size_t>(kept)));
+          pair_.derivatives[k] -= static_cast<float>(side) * static_cast<float>(static_cast<int32_t>(pushes));
+        }
+      }
+    }
+    loss_ += loss;
+    triplets_ += static_cast<double>(triplets);
+    active_ += static_cast<double>(active);
+    slope_ += static_cast<double>(active);
   }
 
   // The rules that choose one negative, or none.
@@ -76,10 +109,11 @@ class Pair {
     if (mine != kNone) AsAnchor(mine, Apart(pair_.values, mine), Apart(pair_.partner_values, mine));
     const size_t theirs = positive_ ? Chosen(pair_.partner_values, pair_.partner, pair_.at) : kNone;
     if (theirs == kNone) return;
-    AsPositive(theirs, Apart(pair_.values, theirs), Apart(pair_.partner_values, theirs), Apart(pair_.partner_values, pair_.at));
+    const double far = Apart(pair_.values, theirs);
+    if (far < Apart(pair_.partner_values, theirs)) Push(theirs, SlopeAsPositive(far, Apart(pair_.partner_values, pair_.at)));
   }
 
-  void AsAnchor(size_t k, double far, double across) {
+  double AsAnchor(size_t k, double far, double across) {
     const bool crossed = across < far;
     const TripletTerm term = TermOf(near_ - (crossed ? across : far) + op_.margin, op_.soft);
     triplets_++;
@@ -87,12 +121,11 @@ class Pair {
     active_ += term.active ? 1 : 0;
     slope_ += term.slope;
     if (!crossed) Push(k, term.slope);
+    return term.slope;
   }
 
-  // The anchor is the partner: this row is crossed over to where the negative is nearer to it.
-  void AsPositive(size_t k, double far, double across, double near) {
-    if (far < across) Push(k, TermOf(near - far + op_.margin, op_.soft).slope);
-  }
+  // Of the triplet whose anchor is the partner, where the negative is nearer to this row.
+  double SlopeAsPositive(double far, double near) const { return TermOf(near - far + op_.margin, op_.soft).slope; }
 
   void Push(size_t k, double slope) {
     if (Wanted()) pair_.derivatives[k] -= static_cast<float>(side_ * slope);

@@ -15,7 +15,7 @@ PairSweep::PairSweep(const PairInput& input, size_t sums, float* grad_x, const s
       grad_x_(grad_x),
       cancel_(cancel),
       terms_(CurrentKernels().row_terms),
-      threads_(ThreadsForPass(input.n, input.n + input.m)),
+      most_threads_(Threads()),
       most_(AnchorsOfBlock(input.n, input.n + input.m)),
       rows_(space_, input),
       gradient_(space_, rows_, true, grad_x != nullptr) {
@@ -30,7 +30,7 @@ PairSweep::PairSweep(const PairInput& input, size_t sums, float* grad_x, const s
   stored_place_ = space_.Add<size_t>(input.m);
   members_place_ = space_.Add<size_t>(input.m);
   before_place_ = space_.Add<size_t>(input.n);
-  scratch_place_ = space_.Add<float>(static_cast<size_t>(threads_) * columns);
+  scratch_place_ = space_.Add<float>(static_cast<size_t>(most_threads_) * columns);
   sums_place_ = space_.Add<double>(input.n * sums);
   nan_place_ = space_.Add<bool>(most_);
 }
@@ -53,6 +53,9 @@ Status PairSweep::Start() {
       stored[stored_count_++] = column;
     }
   }
+  // A pair is a pass over the columns.
+  const int threads = ThreadsForPass(input_.n + static_cast<size_t>(positive_pairs_), rows_.Columns());
+  threads_ = threads < most_threads_ ? threads : most_threads_;
   return status;
 }
 

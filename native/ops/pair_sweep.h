@@ -69,7 +69,7 @@ class PairSweep {
   float* const grad_x_;
   const std::atomic<bool>* const cancel_;
   const RowTerms& terms_;
-  const int threads_;
+  const int most_threads_;
   const size_t most_;  // rows of a block
   Workspace space_;
   BatchRows rows_;
@@ -78,6 +78,7 @@ class PairSweep {
       scratch_place_, sums_place_, nan_place_;
   size_t stored_count_ = 0;  // rows of the memory whose class is in the batch
   double positive_pairs_ = 0;
+  int threads_ = 1;
   bool undefined_ = false;
 };
 

@@ -43,11 +43,11 @@ bool RowSweep::Start() {
   return true;
 }
 
-SweptRow RowSweep::RowAt(size_t at, float* values, int worker) const {
+SweptRow RowSweep::RowAt(size_t at, float* values, size_t worker) const {
   const size_t columns = rows_.Columns(), row = rows_.Given(at);
   const Sides sides = rows_.SidesOf(at);
-  float* const scratch = space_.At<float>(scratch_place_) + static_cast<size_t>(worker) * form_.scratch * columns;
-  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch};
+  float* const scratch = space_.At<float>(scratch_place_) + worker * form_.scratch * columns;
+  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch, worker};
 }
 
 double RowSweep::Sum(size_t which) const {
@@ -144,6 +144,12 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kIntraPairVariance: return IntraPairVarianceLoss(op, cancel);
     case BatchLossKind::kPnp: return PnpLoss(op, cancel);
     case BatchLossKind::kAngular: return AngularLoss(op, cancel);
+    case BatchLossKind::kTupletMargin: return TupletMarginLoss(op, cancel);
+    case BatchLossKind::kTcm: return TcmLoss(op, cancel);
+    case BatchLossKind::kRankedList: return RankedListLoss(op, cancel);
+    case BatchLossKind::kFastAp: return FastApLoss(op, cancel);
+    case BatchLossKind::kMargin: return MarginLoss(op, cancel);
+    case BatchLossKind::kHistogram: return HistogramLoss(op, cancel);
     default: return Status::kAborted;
   }
 }

@@ -12,7 +12,7 @@ namespace hypersphere {
 inline bool Inside(Mining mining, double gap, double margin) {
   switch (mining) {
     case Mining::kViolating: return gap < margin;
-    case Mining::kSemiHard: return gap > 0 && gap <= margin;
+    case Mining::kSemiHard: return (gap > 0) & (gap <= margin);
     case Mining::kHard: return gap <= 0;
     case Mining::kEasy: return gap > margin;
     default: return true;

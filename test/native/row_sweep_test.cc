@@ -83,6 +83,32 @@ double SumOf(const Doubles& values, const std::function<double(double)>& term) {
   return sum;
 }
 
+// Σ term(s) over the positives of row i, or over its negatives.
+template <class Term>
+double Over(const Batch& batch, const Doubles& x, size_t i, bool own, const Term& term) {
+  double sum = 0;
+  for (size_t j = 0; j < batch.Columns(); j++) {
+    if (own ? batch.Own(i, j) : batch.Other(i, j)) sum += term(Similarity(batch, x, i, j));
+  }
+  return sum;
+}
+
+// A value at `place`, in bins, shared between the nodes around it.
+void Share(Doubles& counts, double place) {
+  for (size_t r = 0; r < counts.size(); r++) counts[r] += fmax(0, 1 - fabs(fmax(0, fmin(double(counts.size() - 1), place)) - double(r)));
+}
+
+// Of the squared distances of row i.
+Doubles Histogram(const Batch& batch, const Doubles& x, size_t i, bool own, size_t bins) {
+  Doubles counts(bins + 1);
+  for (size_t j = 0; j < batch.Columns(); j++) {
+    if (own ? batch.Own(i, j) : batch.Other(i, j)) Share(counts, (2 - 2 * Similarity(batch, x, i, j)) / 4 * double(bins));
+  }
+  return counts;
+}
+
+constexpr float kBeta = 1.1f;
+
 const std::vector<Loss>& Losses() {
   static const std::vector<Loss> losses = {
       {BatchLossKind::kSupCon, "supcon", {0.2}, 10, true,
@@ -192,6 +218,92 @@ const std::vector<Loss>& Losses() {
          }
          return sum / fmax(pairs, 1);
        }},
+      {BatchLossKind::kTupletMargin, "tuplet margin", {0.5, 4}, 24, true,
+       [](const Batch& batch, const Doubles& x) {
+         double pairs = 0, sum = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           const double rest = log(Over(batch, x, i, false, [](double s) { return exp(4 * s); }));
+           pairs += Over(batch, x, i, true, [](double) { return 1; });
+           sum += Over(batch, x, i, true, [rest](double s) { return Softplus(rest - 4 * cos(acos(fmax(-1, fmin(1, s))) - 0.5)); });
+         }
+         return sum / fmax(pairs, 1);
+       }},
+      {BatchLossKind::kTcm, "tcm", {2, 0.5, 0.8, 0.1}, 8, true,
+       [](const Batch& batch, const Doubles& x) {
+         const auto mean = [&](bool own, double side, double margin) {
+           double sum = 0, count = 0;
+           for (size_t i = 0; i < batch.n; i++) {
+             sum += Over(batch, x, i, own, [=](double s) { return fmax(0, side * (margin - s)); });
+             count += Over(batch, x, i, own, [=](double s) { return side * (margin - s) >= 0 ? 1 : 0; });
+           }
+           return sum / fmax(count, 1);
+         };
+         return 2 * mean(true, 1, 0.8) + 0.5 * mean(false, -1, 0.1);
+       }},
+      {BatchLossKind::kRankedList, "ranked list", {0.4, 1.3, 0.3, 2, 3}, 32, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           const auto side = [&](bool own, double sign, double bound, double temperature) {
+             const auto violation = [=](double s) { return fmax(0, sign * (sqrt(fmax(0, 2 - 2 * s)) - bound)); };
+             const auto weight = [=](double s) { return violation(s) > 0 ? exp(temperature * violation(s)) : 0; };
+             const double guard = 1e-5 * double(batch.Columns());
+             return Over(batch, x, i, own, [=](double s) { return weight(s) * violation(s); }) / (guard + Over(batch, x, i, own, weight));
+           };
+           sum += 0.7 * side(true, 1, 0.9, 2) + 0.3 * side(false, -1, 1.3, 3);
+         }
+         return sum / double(batch.n);
+       }},
+      {BatchLossKind::kFastAp, "fast ap", {10}, 24, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, rows = 0;
+         for (size_t i = 0; i < batch.n; i++) {
+           const auto own = Histogram(batch, x, i, true, 10), others = Histogram(batch, x, i, false, 10);
+           const double positives = Over(batch, x, i, true, [](double) { return 1; });
+           double reached = 0, all = 0, precision = 0;
+           for (size_t l = 0; l <= 10; l++) {
+             reached += own[l];
+             all += own[l] + others[l];
+             precision += all > 0 ? own[l] * reached / all : 0;
+           }
+           rows += positives > 0 ? 1 : 0;
+           sum += positives > 0 ? 1 - precision / positives : 0;
+         }
+         return sum / fmax(rows, 1);
+       }},
+      {BatchLossKind::kMargin, "margin", {0.2, 0.3}, 16, true,
+       [](const Batch& batch, const Doubles& x) {
+         double sum = 0, active = 0, both = 0;
+         const auto one = [](double) { return 1.0; };
+         for (size_t i = 0; i < batch.n; i++) {
+           const double own = Over(batch, x, i, true, one), others = Over(batch, x, i, false, one);
+           both += own * others;
+           for (const bool positive : {true, false}) {
+             const auto term = [=](double s) { return fmax(0, (positive ? 1 : -1) * (sqrt(fmax(0, 2 - 2 * s)) - double(kBeta)) + 0.2); };
+             const double times = positive ? others : own;
+             sum += times * Over(batch, x, i, positive, term);
+             active += times * Over(batch, x, i, positive, [term](double s) { return term(s) > 0 ? 1 : 0; });
+           }
+         }
+         return both > 0 ? sum / fmax(active, 1) + 0.3 * double(kBeta) : 0;
+       }},
+      {BatchLossKind::kHistogram, "histogram", {8}, 24, true,
+       [](const Batch& batch, const Doubles& x) {
+         Doubles own(9), others(9);
+         double owns = 0, all = 0;
+         const auto positives = [&](size_t i) { return i < batch.n ? Over(batch, x, i, true, [](double) { return 1; }) : 0; };
+         for (size_t i = 0; i < batch.n; i++) {
+           for (size_t j = i + 1; j < batch.Columns(); j++) {
+             const bool same = batch.Own(i, j);
+             if (same ? positives(i) + 1 >= double(batch.Columns()) : positives(i) + positives(j) == 0) continue;
+             (same ? owns : all)++;
+             Share(same ? own : others, (Similarity(batch, x, i, j) + 1) * 4);
+           }
+         }
+         double below = 0, sum = 0;
+         for (size_t r = 0; r <= 8; r++) sum += others[r] * (below += own[r]);
+         return sum / fmax(owns * all, 1);
+       }},
   };
   return losses;
 }
@@ -200,10 +312,11 @@ struct Result {
   Status status;
   double loss;
   Floats rows, gradient;
+  float grad_beta = 0;
 };
 
 Result Run(const Loss& loss, const Batch& batch, const std::atomic<bool>* cancel = nullptr) {
-  Result result{Status::kOk, -7, Floats(batch.n, -7), Floats(batch.n * batch.d, -7)};
+  Result result{Status::kOk, -7, Floats(batch.n, -7), Floats(batch.n * batch.d, -7), 0};
   BatchLossOp op{};
   op.kind = loss.kind;
   op.x = batch.rows.data();
@@ -220,8 +333,16 @@ Result Run(const Loss& loss, const Batch& batch, const std::atomic<bool>* cancel
   op.loss = &result.loss;
   op.per_example = result.rows.data();
   op.grad_x = result.gradient.data();
+  op.beta = &kBeta;
+  op.betas = 1;
+  op.grad_beta = &result.grad_beta;
   result.status = BatchLoss(op, cancel);
   return result;
+}
+
+bool Same(const Result& a, const Result& b) {
+  return memcmp(&a.loss, &b.loss, sizeof(double)) == 0 && SameBits(a.rows, b.rows) && SameBits(a.gradient, b.gradient) &&
+         memcmp(&a.grad_beta, &b.grad_beta, sizeof(float)) == 0;
 }
 
 void Values(const Loss& loss, const Batch& batch) {
@@ -237,13 +358,11 @@ void Values(const Loss& loss, const Batch& batch) {
     for (const int threads : {2, 3, 8}) {
       SetThreads(threads);
       const Result other = Run(loss, batch);
-      CHECK(memcmp(&other.loss, &result.loss, sizeof(double)) == 0 && SameBits(other.rows, result.rows) && SameBits(other.gradient, result.gradient),
-            "%s %s with %d threads", LevelName(level), loss.name, threads);
+      CHECK(Same(other, result), "%s %s with %d threads", LevelName(level), loss.name, threads);
     }
     if (level == Level::kBaseline) continue;
     if (first.gradient.empty()) first = result;
-    CHECK(memcmp(&first.loss, &result.loss, sizeof(double)) == 0 && SameBits(first.rows, result.rows) && SameBits(first.gradient, result.gradient),
-          "%s %s", LevelName(level), loss.name);
+    CHECK(Same(first, result), "%s %s", LevelName(level), loss.name);
   }
 }
 

@@ -7,7 +7,7 @@ import { normalMatrix } from '../helpers/data.js';
 import { describeLevels, describeNative, levels, mostRows } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
-type Result = hs.BatchLossResult & { readonly perExample?: Float32Array };
+type Result = hs.BatchLossResult & { readonly perExample?: Float32Array; readonly gradBeta?: Float32Array };
 interface Case {
   readonly name: string;
   /** By how much a row's loss changes at most when all its similarities do. */
@@ -27,6 +27,8 @@ const contrastive = pairDistances.flatMap((distance) =>
     };
   }),
 );
+const boundaries = Float32Array.from({ length: 13 }, (_, t) => 1 + t / 8);
+const folded = (labels: Int32Array) => labels.map((label) => (label + 13 * 100) % 13);
 const cases: readonly Case[] = [
   { name: 'supCon', slope: 20, run: (x, y, o) => hs.supConLoss(x, y, { temperature: 0.1, ...o } as never) as Result },
   { name: 'supCon, warm', slope: 2, run: (x, y, o) => hs.supConLoss(x, y, { temperature: 1, ...o } as never) as Result },
@@ -71,6 +73,38 @@ const cases: readonly Case[] = [
   ),
   { name: 'angular', slope: 12, run: (x, y, o) => hs.angularLoss(x, y, { ...o } as never) as Result },
   { name: 'angular, 60°', slope: 60, run: (x, y, o) => hs.angularLoss(x, y, { alpha: Math.PI / 3, ...o } as never) as Result },
+  { name: 'tupletMargin', slope: 32, run: (x, y, o) => hs.tupletMarginLoss(x, y, { s: 8, ...o } as never) as Result },
+  {
+    name: 'tupletMargin of a wide margin',
+    slope: 32,
+    run: (x, y, o) => hs.tupletMarginLoss(x, y, { s: 4, margin: 1.2, ...o } as never) as Result,
+  },
+  {
+    name: 'tcm',
+    slope: 8,
+    run: (x, y, o) => hs.tcmLoss(x, y, { lambdaPlus: 2, lambdaMinus: 0.5, marginMinus: 0.2, ...o } as never) as Result,
+  },
+  { name: 'tcm at 0', slope: 4, run: (x, y, o) => hs.tcmLoss(x, y, { marginPlus: 0, marginMinus: 0, ...o } as never) as Result },
+  { name: 'rankedList', slope: 32, run: (x, y, o) => hs.rankedListLoss(x, y, { ...o } as never) as Result },
+  {
+    name: 'rankedList of weighed positives',
+    slope: 16,
+    run: (x, y, o) => hs.rankedListLoss(x, y, { tPos: 2, tNeg: 3, imbalance: 0.3, alpha: 1.5, ...o } as never) as Result,
+  },
+  { name: 'fastAp', slope: 20, run: (x, y, o) => hs.fastApLoss(x, y, { ...o } as never) as Result },
+  { name: 'fastAp of one bin', slope: 4, run: (x, y, o) => hs.fastApLoss(x, y, { numBins: 1, ...o } as never) as Result },
+  {
+    name: 'margin',
+    slope: 8,
+    run: (x, y, o) => hs.marginLoss(x, y, Float32Array.of(1.1), { nu: 0.1, ...o } as never) as Result,
+  },
+  {
+    name: 'margin of raw rows, one boundary a class',
+    slope: 8,
+    run: (x, y, o) => hs.marginLoss(x, folded(y), boundaries, { normalize: false, ...o } as never) as Result,
+  },
+  { name: 'histogram', slope: 20, run: (x, y, o) => hs.histogramLoss(x, y, { numBins: 10, ...o } as never) as Result },
+  { name: 'histogram of one bin', slope: 4, run: (x, y, o) => hs.histogramLoss(x, y, { numBins: 1, ...o } as never) as Result },
   ...contrastive,
 ];
 
@@ -134,6 +168,8 @@ function expectSame(got: Result, expected: Result, x: hs.Matrix, columns: number
   const limit = (at: number) =>
     (relative + 2 * columns * roundoff) * 2 * (most / Math.max(rows[Math.floor(at / d)] as number, 1e-12)) + 2 ** -126;
   expectWithin(got.gradEmbeddings.data, gradient, limit, `${what}: gradient`);
+  // A count of terms over their number.
+  if (expected.gradBeta) expectWithin(got.gradBeta as Float32Array, expected.gradBeta, () => 4 * roundoff, `${what}: boundaries`);
 }
 
 describeLevels('losses over pairs', () => {
@@ -198,7 +234,9 @@ describeLevels('losses over pairs', () => {
       } else {
         // Beside an infinite loss no gradient means anything; with an undefined one all of it is.
         expect(got.loss, kind).toBe(expected.loss);
-        if (Number.isNaN(got.loss)) expect(got.gradEmbeddings.data.every(Number.isNaN), kind).toBe(true);
+        if (!Number.isNaN(got.loss)) continue;
+        for (const all of [got.gradEmbeddings.data, got.perExample, got.gradBeta])
+          expect(all?.every(Number.isNaN) ?? true, kind).toBe(true);
       }
     }
     // One row takes part in nothing, whatever it holds.
@@ -316,8 +354,8 @@ describeNative('losses over pairs', () => {
           hs.setIsa(isa);
           return [1, 2, 3, 8].map((threads) => {
             hs.setThreads(threads);
-            const { loss, perExample, gradEmbeddings } = run(x, labels, options);
-            return [loss, perExample && bitsText(perExample), bitsText(gradEmbeddings.data)];
+            const { loss, perExample, gradEmbeddings, gradBeta } = run(x, labels, options);
+            return [loss, perExample && bitsText(perExample), bitsText(gradEmbeddings.data), gradBeta && bitsText(gradBeta)];
           });
         });
       for (const other of runs.slice(1)) expect(other).toEqual(runs[0]);

@@ -16,6 +16,12 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
   pnpLoss: (x, y) => hs.pnpLoss(x, y),
   angularLoss: (x, y) => hs.angularLoss(x, y),
+  tupletMarginLoss: (x, y) => hs.tupletMarginLoss(x, y),
+  tcmLoss: (x, y) => hs.tcmLoss(x, y),
+  rankedListLoss: (x, y) => hs.rankedListLoss(x, y),
+  marginLoss: (x, y) => hs.marginLoss(x, y, Float32Array.of(1.2)),
+  'fastApLoss of many bins': (x, y) => hs.fastApLoss(x, y, { numBins: 4096 }),
+  'histogramLoss of many bins': (x, y) => hs.histogramLoss(x, y, { numBins: 65536 }),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
   'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
