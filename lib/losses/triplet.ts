@@ -148,8 +148,8 @@ export interface BatchTripletLossResult {
 /**
  * Triplet loss over the triplets that an online rule selects in the batch. On the native backend every rule takes O(B² log P) time with P
  * positives an anchor and O(B·D) memory beyond a block of 256 anchors' distances (512 where that is all); `faceNetSemiHard` counts for each
- * positive anew, and `soft` streams the triplets of `all` and the bands: O(B² P). So does `swap`, by every rule, and it takes three blocks; beside a memory
- * or with `faceNetSemiHard` it is served by the TypeScript backend, which holds all distances.
+ * positive anew, and `soft` streams the triplets of `all` and the bands: O(B² P). So does `swap`, by every rule, and it takes three blocks. The
+ * TypeScript backend holds all distances and streams the triplets.
  * A batch without triplets has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only

@@ -31,9 +31,9 @@ export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32A
 /** A margin that the addon can compare float32 distances with, and of which it can add 512 in float32, as kernels/row_terms.h does. */
 export const isFloat32 = (margin: number): boolean => Math.abs(margin) <= 2 ** 118;
 
-/** Whether the addon has this form; `swap` beside a memory or with the random choice of `faceNetSemiHard`, and margins beyond float32, are the reference's. */
-export function hasBatchTriplet({ swap, mining, memory, margin }: BatchTripletOp): boolean {
-  return isFloat32(margin) && !(swap && (memory?.m || mining === 'faceNetSemiHard'));
+/** Whether the addon has this form; margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ margin }: BatchTripletOp): boolean {
+  return isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {

@@ -38,12 +38,11 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
   if (Normalized() || Gathered()) rows_ = rows;
   const float* from = input_.x;
   if (Gathered()) {
-    ClassRows memory{};
     if (input_.by_class) {
-      memory = memory_buckets_.Sort(labels + n);
-      FindMemoryRuns(labels, memory);
+      memory_ = memory_buckets_.Sort(labels + n);
+      FindMemoryRuns(labels);
     }
-    const Status status = Gather(memory, rows, cancel);
+    const Status status = Gather(rows, cancel);
     if (status != Status::kOk) return status;
     from = rows;
   }
@@ -51,25 +50,25 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
 }
 
 // Both sides are in the order of the labels as unsigned numbers.
-void BatchRows::FindMemoryRuns(const int32_t* labels, const ClassRows& memory) {
+void BatchRows::FindMemoryRuns(const int32_t* labels) {
   memory_runs_ = space_.At<Span>(runs_place_);
   const size_t n = input_.n;
   size_t t = 0;
   for (size_t own = 0; own < classes_.count; own++) {
     const auto label = static_cast<uint32_t>(labels[classes_.rows[classes_.starts[own]]]);
-    const auto found = [&] { return static_cast<uint32_t>(labels[n + memory.rows[memory.starts[t]]]); };
-    while (t < memory.count && found() < label) t++;
-    const size_t first = n + memory.starts[t], last = t < memory.count && found() == label ? n + memory.starts[t + 1] : first;
+    const auto found = [&] { return static_cast<uint32_t>(labels[n + memory_.rows[memory_.starts[t]]]); };
+    while (t < memory_.count && found() < label) t++;
+    const size_t first = n + memory_.starts[t], last = t < memory_.count && found() == label ? n + memory_.starts[t + 1] : first;
     memory_runs_[own] = {first, last};
   }
 }
 
-Status BatchRows::Gather(const ClassRows& memory, float* to, const std::atomic<bool>* cancel) const {
+Status BatchRows::Gather(float* to, const std::atomic<bool>* cancel) const {
   const size_t n = input_.n, d = input_.d, rows = RowsOfBlock(d);
   const auto block = [&](size_t index, int) {
     for (size_t i = index * rows; i < Least((index + 1) * rows, Columns()); i++) {
-      const size_t own = i < n ? Given(i) : 0, stored = i < n ? 0 : input_.by_class ? memory.rows[i - n] : i - n;
-      memcpy(to + i * d, i < n ? input_.x + own * d : input_.memory + stored * d, d * sizeof(float));
+      const size_t given = Given(i);
+      memcpy(to + i * d, given < n ? input_.x + given * d : input_.memory + (given - n) * d, d * sizeof(float));
     }
   };
   return ParallelFor(DivideUp(Columns(), rows), block, cancel, ThreadsForPass(Columns(), d));
@@ -244,84 +243,96 @@ void PairGradient::Mark(size_t first, size_t at, size_t row, double coefficient,
 
 void PairGradient::Weigh(size_t first, size_t at, float* distances, float* weights) {
   full_[at] = 1;
-  if (rows_.Cosine()) return;
-  uint64_t* const marks = marks_ + at * Words();
-  const bool root = rows_.Input().metric == Metric::kEuclidean;
-  const double own = rows_.Snr() ? ThroughSignal(first + at, distances, weights, rows_.Columns()) : 0;
-  row_sums_[first + at] = own + CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[first + at], root});
-  for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
+  if (!rows_.Cosine()) row_sums_[first + at] = WeighRow(first + at, at, distances, weights);
 }
 
-// The columns from `col` on, which the task owns, of both sides of every marked pair.
-void PairGradient::AddMarked(size_t first, size_t count, const float* weights, size_t col) {
+double PairGradient::WeighRow(size_t column, size_t at, float* distances, float* weights) {
+  uint64_t* const marks = marks_ + at * Words();
+  const bool root = rows_.Input().metric == Metric::kEuclidean;
+  const double own = rows_.Snr() ? ThroughSignal(column, distances, weights, rows_.Columns()) : 0;
+  const double sum = CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[column], root});
+  for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
+  return own + sum;
+}
+
+Status PairGradient::AddMarked(size_t first, const size_t* listed, size_t count, const float* weights, const std::atomic<bool>* cancel) {
+  const size_t d = rows_.Input().d;
+  bool any = false;
+  for (size_t at = 0; at < count; at++) any = any || marked_[at];
+  if (!any) return Status::kOk;
+  const auto columns = [&](size_t index, int) { AddMarkedColumns(first, listed, count, weights, index * kColumnsOfTask); };
+  return ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(count, d));
+}
+
+// The columns from `col` on, which the task owns, of both sides of every marked pair, as far as they are the batch's.
+void PairGradient::AddMarkedColumns(size_t first, const size_t* listed, size_t count, const float* weights, size_t col) {
   const size_t n = rows_.Input().n, d = rows_.Input().d, cols = Least(kColumnsOfTask, d - col), stride = rows_.Columns();
   const bool dots = rows_.Cosine();
   const float* const x = (rows_.Snr() ? centered_ : rows_.Rows()) + col;
   float* const sums = sums_ + col;
   for (size_t at = 0; at < count; at++) {
     if (!marked_[at]) continue;
-    const float* const a = x + (first + at) * d;
-    float* const to_a = sums + (first + at) * d;
+    const size_t anchor = listed != nullptr ? listed[at] : first + at;
+    const float* const a = x + anchor * d;
     for (size_t word = 0; word < Words(); word++) {
       for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) {
         const size_t row = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
         const float weight = weights[at * stride + row];
         const float* const b = x + row * d;
-        float* const to_b = sums + row * d;
-        if (row >= n) {
-          for (size_t k = 0; k < cols; k++) to_a[k] += weight * (dots ? b[k] : b[k] - a[k]);
-          continue;
-        }
-        for (size_t k = 0; k < cols; k++) {
-          const float from_a = dots ? a[k] : a[k] - b[k], from_b = dots ? b[k] : b[k] - a[k];
-          to_a[k] += weight * from_b;
-          to_b[k] += weight * from_a;
-        }
+        for (size_t k = 0; anchor < n && k < cols; k++) sums[anchor * d + k] += weight * (dots ? b[k] : b[k] - a[k]);
+        for (size_t k = 0; row < n && k < cols; k++) sums[row * d + k] += weight * (dots ? a[k] : a[k] - b[k]);
       }
     }
   }
 }
 
-Status PairGradient::Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel) {
-  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+// Takes the marked weights out, and adds up those of each row of the batch where the product needs it.
+Status PairGradient::LeaveUnmarked(size_t count, float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, stride = rows_.Columns();
   const bool differences = norms_ != nullptr;
-  bool any_marked = false, any_full = false;
-  for (size_t at = 0; at < count; at++) {
-    any_marked = any_marked || marked_[at];
-    any_full = any_full || full_[at];
-  }
-  if (any_marked) {
-    const auto columns = [&](size_t index, int) { AddMarked(first, count, weights, index * kColumnsOfTask); };
-    const Status status = ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(count, d));
-    if (status != Status::kOk) return status;
-  }
-  if (!any_full) return Status::kOk;
-  const auto add = [&](size_t index, int) {
+  const auto part = [&](size_t index, int) {
     const size_t from = index * kRowsOfTask, last = Least(from + kRowsOfTask, stride);
     for (size_t at = 0; at < count; at++) {
       float* const row = weights + at * stride;
-      if (marked_[at]) {
-        for (size_t word = from / 64; word < DivideUp(last, 64); word++) {
-          for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) row[word * 64 + static_cast<size_t>(__builtin_ctzll(bits))] = 0;
-        }
+      for (size_t word = from / 64; marked_[at] && word < DivideUp(last, 64); word++) {
+        for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) row[word * 64 + static_cast<size_t>(__builtin_ctzll(bits))] = 0;
       }
       if (!full_[at] || !differences) continue;
       for (size_t j = from; j < Least(last, n); j++) col_sums_[j] += static_cast<double>(row[j]);
     }
   };
-  if (any_marked || differences) {
-    const Status status = ParallelFor(DivideUp(stride, kRowsOfTask), add, cancel, ThreadsForPass(count, stride));
-    if (status != Status::kOk) return status;
-  }
+  return ParallelFor(DivideUp(stride, kRowsOfTask), part, cancel, ThreadsForPass(count, stride));
+}
+
+Status PairGradient::Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+  Status status = AddMarked(first, nullptr, count, weights, cancel);
+  bool any_full = false;
+  for (size_t at = 0; at < count; at++) any_full = any_full || full_[at];
+  if (status != Status::kOk || !any_full) return status;
+  status = LeaveUnmarked(count, weights, cancel);
+  if (status != Status::kOk) return status;
   const Rows all{centered_, 1, d}, own{centered_ + first * d, 1, d};
-  const Status status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
+  status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
   if (status != Status::kOk) return status;
   return Product({{weights, 1, stride}, own, n, d, count, sums_, nullptr, true}, cancel);
 }
 
-Status PairGradient::AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel) {
-  const size_t n = rows_.Input().n, d = rows_.Input().d;
-  return Product({{weights, 1, rows_.Columns()}, {others, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
+Status PairGradient::AddStored(const size_t* stored, size_t count, float* distances, float* weights, float* rows, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+  if (!rows_.Cosine()) {
+    const auto weigh = [&](size_t at, int) {
+      Clear(at);
+      full_[at] = 1;
+      WeighRow(stored[at], at, distances + at * stride, weights + at * stride);
+      memcpy(rows + at * d, centered_ + stored[at] * d, d * sizeof(float));
+    };
+    Status status = ParallelFor(count, weigh, cancel, ThreadsForPass(count, stride));
+    if (status == Status::kOk) status = AddMarked(0, stored, count, weights, cancel);
+    if (status == Status::kOk) status = LeaveUnmarked(count, weights, cancel);
+    if (status != Status::kOk) return status;
+  }
+  return Product({{weights, 1, stride}, {rows, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
 }
 
 Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* cancel) {

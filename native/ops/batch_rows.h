@@ -73,8 +73,11 @@ class BatchRows {
   bool Snr() const { return input_.metric == Metric::kSnr; }
   const PairInput& Input() const { return input_; }
   size_t Columns() const { return input_.n + input_.m; }
-  // By class: the caller's number of a row, the run of its class, itself in it, and that among the columns of the memory.
-  size_t Given(size_t row) const { return input_.by_class ? classes_.rows[row] : row; }
+  // By class: the caller's number of a column, the run of its class, itself in it, and that among the columns of the memory.
+  size_t Given(size_t column) const {
+    if (!input_.by_class) return column;
+    return column < input_.n ? classes_.rows[column] : input_.n + memory_.rows[column - input_.n];
+  }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
   Sides SidesOf(size_t row) const;
@@ -83,8 +86,8 @@ class BatchRows {
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
 
  private:
-  void FindMemoryRuns(const int32_t* labels, const ClassRows& memory);
-  Status Gather(const ClassRows& memory, float* to, const std::atomic<bool>* cancel) const;
+  void FindMemoryRuns(const int32_t* labels);
+  Status Gather(float* to, const std::atomic<bool>* cancel) const;
 
   Workspace& space_;
   const PairInput input_;
@@ -93,7 +96,7 @@ class BatchRows {
   const float* rows_ = nullptr;
   size_t* class_of_ = nullptr;
   Span* memory_runs_ = nullptr;
-  ClassRows classes_{};
+  ClassRows classes_{}, memory_{};
 };
 
 // Gathers Σ w_aj·∂½‖x_a − x_j‖² (or of −x_a·x_j) over blocks of weights. Most pairs go through two products a block,
@@ -114,8 +117,9 @@ class PairGradient {
   void Mark(size_t first, size_t at, size_t row, double coefficient, float* distances);
   void Clear(size_t at);
   Status Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel);
-  // The part of the batch in weights [count, columns] of similarities between it and other rows, which are constants.
-  Status AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel);
+  // Makes weights of coefficients [count, columns] of values between some of the memory's rows, these columns, and all, and adds the part of the
+  // batch. `rows` are these rows, and may be overwritten as the distances may.
+  Status AddStored(const size_t* stored, size_t count, float* distances, float* weights, float* rows, const std::atomic<bool>* cancel);
   // out = scale·∂, through the normalisation.
   Status Write(double scale, float* out, const std::atomic<bool>* cancel);
 
@@ -124,7 +128,11 @@ class PairGradient {
   Status CenterRows(float* centered, const std::atomic<bool>* cancel) const;
   float Weight(double coefficient, float distance) const;
   double ThroughSignal(size_t anchor, float* distances, float* coefficients, size_t count) const;
-  void AddMarked(size_t first, size_t count, const float* weights, size_t col);
+  double WeighRow(size_t column, size_t at, float* distances, float* weights);
+  // Anchors are the rows from `first` on, or those listed.
+  Status AddMarked(size_t first, const size_t* listed, size_t count, const float* weights, const std::atomic<bool>* cancel);
+  void AddMarkedColumns(size_t first, const size_t* listed, size_t count, const float* weights, size_t col);
+  Status LeaveUnmarked(size_t count, float* weights, const std::atomic<bool>* cancel);
   size_t Words() const;
 
   Workspace& space_;

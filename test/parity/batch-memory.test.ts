@@ -29,7 +29,10 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
 const memory = new hs.CrossBatchMemory({ capacity: 2048, dim: d });
 memory.enqueue(normalMatrix(2048, d, 2), cyclicLabels(2048, n / 4));
 for (const mining of ['all', 'batchHard'] as const) {
-  losses[`batchTripletLoss of ${mining} beside 2048 rows of a memory`] = (x, y) => hs.batchTripletLoss(x, y, { mining, memory });
+  for (const swap of [false, true]) {
+    const name = `batchTripletLoss of ${mining}${swap ? ' with swap' : ''} beside 2048 rows of a memory`;
+    losses[name] = (x, y) => hs.batchTripletLoss(x, y, { mining, swap, memory });
+  }
 }
 
 describeNative(`scratch memory for ${n} rows`, () => {

@@ -21,9 +21,7 @@ function beyondFloat32(): { x: Matrix; labels: Int32Array } {
 }
 
 describeLevels('distances beyond float32', () => {
-  const forms = minings.flatMap((mining) =>
-    (mining === 'faceNetSemiHard' ? [false] : [false, true]).flatMap((swap) => [false, true].map((soft) => ({ mining, swap, soft }))),
-  );
+  const forms = minings.flatMap((mining) => [false, true].flatMap((swap) => [false, true].map((soft) => ({ mining, swap, soft }))));
   it.each(forms)('make no finite loss that is wrong: %o', ({ mining, swap, soft }) => {
     const { x, labels } = beyondFloat32();
     const op = { mining, swap, soft, distance: 'squaredEuclidean', normalize: false, margin: 0.5, reduction: 'sum' } as const;
@@ -32,7 +30,7 @@ describeLevels('distances beyond float32', () => {
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11],
       [0, 1, 2, 3, 4, 5, 6, 7, 8, 11],
     ]) {
-      for (const m of swap ? [0] : [0, 2]) {
+      for (const m of [0, 2]) {
         const taken = matrix(Float32Array.from(rows.flatMap((i) => [...x.data.subarray(i * 4, i * 4 + 4)])), 4);
         const of = Int32Array.from(rows, (i) => labels[i] as number);
         const n = rows.length - m;
@@ -79,7 +77,7 @@ describeLevels('distances beyond float32', () => {
 });
 
 describeNative('what the addon leaves to the reference', () => {
-  it.each([{ mining: 'faceNetSemiHard', swap: true }, { margin: 1e39 }] as const)('%o', (options) => {
+  it.each([{ margin: 1e36 }, { margin: 1e39 }] as const)('%o', (options) => {
     resetServed();
     batchTripletLoss(
       normalMatrix(12, 4, 1),

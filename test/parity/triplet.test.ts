@@ -22,8 +22,6 @@ import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
 type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft'>> &
   Pick<BatchTripletLossOptions, 'swap' | 'seed'>;
-/** The forms with \`swap\` that the addon has. */
-const swaps = (mining: Options['mining']): boolean[] => (mining === 'faceNetSemiHard' ? [false] : [false, true]);
 const reductions = ['mean', 'sum', 'meanPositive'] as const;
 
 /** Rows of earlier batches with labels such as the batches here have. */
@@ -39,16 +37,16 @@ const memoryOf = (earlier: Earlier): CrossBatchMemory => {
   return memory;
 };
 
-/** Distances of the batch's rows to all columns as the native op sees them, and those columns. */
+/** Distances between all columns as the native op sees them, and those columns. */
 function seen(x: Matrix, earlier: Earlier | undefined, options: Options): { apart: Float64Array; rows: Matrix } {
-  const [n, d] = x.shape;
+  const d = x.shape[1];
   const cosine = options.distance === 'cosineSimilarity';
   const given = earlier ? matrix(Float32Array.of(...x.data, ...earlier.rows.data), d) : x;
   const rows = cosine || options.normalize ? normalize(given) : given;
   const columns = rows.shape[0];
-  const between = distances(matrix(rows.data.subarray(0, n * d), d), rows, { metric: cosine ? 'dot' : options.distance });
+  const between = distances(rows, { metric: cosine ? 'dot' : options.distance });
   const apart = Float64Array.from(between.data, (value) => (cosine ? -value : value));
-  for (let i = 0; i < n; i++) apart[i * columns + i] = 0;
+  for (let i = 0; i < columns; i++) apart[i * columns + i] = 0;
   return { apart, rows };
 }
 
@@ -58,7 +56,7 @@ function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: 
   const columns = rows.shape[0];
   const labels = Int32Array.of(...batchLabels, ...(earlier?.labels ?? []));
   let [sum, size, triplets, active] = [0, 0, 0, 0];
-  const coefficients = new Float64Array(n * columns);
+  const coefficients = new Float64Array(columns * columns);
   const add = (at: number, value: number) => {
     coefficients[at] = (coefficients[at] as number) + value;
   };
@@ -100,7 +98,7 @@ function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: 
   }
   const mean = new Float64Array(d);
   if (!snr) for (let i = 0; i < n * d; i++) mean[i % d] = (mean[i % d] as number) + (values[i] as number) / n;
-  for (let i = 0; i < n; i++) {
+  for (let i = 0; i < columns; i++) {
     for (let j = 0; j < columns; j++) {
       const c = coefficients[i * columns + j] as number;
       if (c === 0) continue;
@@ -169,7 +167,7 @@ describeLevels('batch triplet loss', () => {
             setThreads((at % 3) + 1);
             const reduction = reductions[at % 3] as Options['reduction'];
             const soft = at % 4 === 1 && n < 200;
-            const swap = at % 5 === 2 && mining !== 'faceNetSemiHard';
+            const swap = at % 5 === 2;
             const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, swap, seed: at };
             expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, `${name} of ${n}, ${d}: ${JSON.stringify(options)}`);
             at++;
@@ -197,7 +195,16 @@ describeLevels('batch triplet loss', () => {
           for (const distance of metrics) {
             setThreads([1, 2, 3, 8][at % 4] as number);
             const reduction = reductions[at % 3] as Options['reduction'];
-            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft: at % 4 === 1 && n < 200, seed: at };
+            const options = {
+              mining,
+              distance,
+              normalize: at % 2 === 0,
+              margin: 0.2,
+              reduction,
+              soft: at % 4 === 1 && n < 200,
+              swap: at % 5 < 2,
+              seed: at,
+            };
             // Classes of the batch, and others.
             const labels = Int32Array.from({ length: m }, (_, i) => (labelsOf(n)[(i * 5) % n] as number) + (i % 7 === 0 ? 1 : 0));
             const what = `${name} of ${n}, ${d} and ${m}: ${JSON.stringify(options)}`;
@@ -219,6 +226,7 @@ describeLevels('batch triplet loss', () => {
       ['batchHard', 128, fours(700), false],
       ['semiHardClosest', 3, fours(700), false],
       ['faceNetSemiHard', 5, fours(700), false],
+      ['faceNetSemiHard', 5, large, true],
       ['violating', 17, fours(700), true],
       ['semiHard', 5, large, true],
       ['batchHard', 5, large, true],
@@ -237,10 +245,9 @@ describeLevels('batch triplet loss', () => {
       } as const;
       const n = Math.min(labels.length, 4 * mostRows);
       expectLoss(normalMatrix(n, d, 5), labels.subarray(0, n), options, `${mining} ${swap}`);
-      if (swap) continue;
       const earlier = { rows: normalMatrix(150, d, 6), labels: fours(150) };
       const rows = Math.min(530, n);
-      expectLoss(normalMatrix(rows, d, 5), labels.subarray(0, rows), options, `${mining} beside a memory`, earlier);
+      expectLoss(normalMatrix(rows, d, 5), labels.subarray(0, rows), options, `${mining} ${swap} beside a memory`, earlier);
     }
   }, 120_000);
   it('duplicates, ties, offset data, clusters', () => {
@@ -255,7 +262,7 @@ describeLevels('batch triplet loss', () => {
     for (const [name, values] of Object.entries(data)) {
       for (const mining of minings) {
         for (const distance of metrics) {
-          for (const swap of swaps(mining)) {
+          for (const swap of [false, true]) {
             const options = { mining, distance, normalize: false, margin: 0.5, reduction: 'mean', soft: false, swap } as const;
             expectLoss(
               matrix(values, 8),
@@ -263,13 +270,12 @@ describeLevels('batch triplet loss', () => {
               options,
               `${name}: ${mining} ${distance} ${swap}`,
             );
-            if (swap) continue;
             // The rows themselves once more: ties of rows with those of the memory go to the batch's.
             expectLoss(
               matrix(values, 8),
               Int32Array.from({ length: 64 }, (_, i) => i % 5),
               options,
-              `${name}: ${mining} ${distance} beside a memory`,
+              `${name}: ${mining} ${distance} ${swap} beside a memory`,
               { rows: matrix(values, 8), labels: Int32Array.from({ length: 64 }, (_, i) => i % 6) },
             );
           }
@@ -283,8 +289,7 @@ describeLevels('batch triplet loss', () => {
       all.data[37] = odd;
       const labelled = Int32Array.from({ length: 24 }, (_, i) => i % 5);
       // Row 9 is the batch's, or the memory's.
-      for (const [mining, n] of minings.flatMap((rule) => (swap ? [24] : [24, 8]).map((rows) => [rule, rows] as const))) {
-        if (!swaps(mining).includes(swap)) continue;
+      for (const [mining, n] of minings.flatMap((rule) => [24, 8].map((rows) => [rule, rows] as const))) {
         const [x, labels] = [matrix(all.data.subarray(0, n * 4), 4), labelled.subarray(0, n)];
         const gradX = new Float64Array(n * 4);
         const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false, swap } as const;
@@ -323,7 +328,7 @@ describeNative('bits of the batch triplet loss', () => {
       const memory = m ? memoryOf({ rows: normalMatrix(m, d, 12), labels: labelsOf(m) }) : new CrossBatchMemory({ capacity: 1, dim: d });
       const x = normalMatrix(n, d, 11);
       // The form with `swap` streams all triplets.
-      const forms = minings.flatMap((mining) => swaps(mining).map((swap) => ({ mining, swap })));
+      const forms = minings.flatMap((mining) => [false, true].map((swap) => ({ mining, swap })));
       for (const { mining, swap } of forms) {
         for (const distance of metrics) {
           const results = levels
@@ -333,7 +338,7 @@ describeNative('bits of the batch triplet loss', () => {
                 setIsa(isa);
                 setThreads(threads);
                 const soft = n === 17;
-                const options = { mining, distance, soft, swap, normalize: d === 3, ...(!swap && { memory }) };
+                const options = { mining, distance, soft, swap, memory, normalize: d === 3 };
                 const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labelsOf(n), options);
                 return { loss, numActive, bits: bitsText(gradEmbeddings.data) };
               }),
