@@ -3,11 +3,12 @@
 import { join } from 'node:path';
 import { run } from './run.mjs';
 
+const tests = ['simt_test', 'cuda_kernels_test', 'cuda_centers_test'];
 const folder = 'build-native/release';
 const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
 run(`configuring ${folder}`, 'cmake', ['-S', '.', '-B', folder, '-DHYPERSPHERE_SANITIZE='], quiet);
-run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', 'simt_test', 'cuda_test'], quiet);
+run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...tests], quiet);
 for (const order of ['forward', 'reverse']) {
   const env = { ...process.env, HYPERSPHERE_SIMT_ORDER: order };
-  for (const test of ['simt_test', 'cuda_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
+  for (const test of tests) run(`${test}, threads ${order}`, join(folder, test), [], { env });
 }

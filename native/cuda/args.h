@@ -24,4 +24,18 @@ struct DistanceArgs {
   bool zero_diagonal;  // a row is itself, whatever it holds
 };
 
+// The sum of each touched class's differences to its center, by groups that have kColumnsOfSum columns of it: factor·s, or where the
+// centers move, center − factor/(1 + rows)·s.
+constexpr size_t kColumnsOfSum = 128;
+struct CenterSums {
+  const float* x;
+  const size_t* rows;    // class by class, in their order
+  const size_t* starts;  // class t has rows[starts[t] … starts[t + 1])
+  const float* centers;  // of the touched classes
+  float* out;            // like them
+  size_t classes, d;
+  double factor;
+  bool moves;
+};
+
 }  // namespace hypersphere

@@ -18,6 +18,7 @@
 #define HYPERSPHERE_DEVICE __attribute__((device)) inline
 #define SHARED_ARRAY(T, name, count) static __attribute__((shared)) T name[count]
 #define SyncThreads() __syncthreads()
+#define SyncWarp(mask) __nvvm_bar_warp_sync(mask)
 
 namespace hypersphere {
 // Of 32-bit values. The last argument of the builtins: no segments, lanes up to 31.

@@ -40,6 +40,15 @@ constexpr const char* kPieces[] = {
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 ;
+.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
+(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4
+)
+;
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf
 (
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_0,
@@ -205,7 +214,8 @@ constexpr const char* kPieces[] = {
 	@%p2 bra 	$L__BB0_4;
 	bra.uni 	$L__BB0_1;
 $L__BB0_4:
-	cvt.u64.u32 	%rd136, %r1;
+)ptx",
+    R"ptx(	cvt.u64.u32 	%rd136, %r1;
 	and.b32  	%r5, %r2, 127;
 	cvt.u64.u32 	%rd137, %r5;
 	or.b64  	%rd9, %rd4, %rd137;
@@ -220,8 +230,7 @@ $L__BB0_4:
 	mul.wide.u32 	%rd139, %r67, 4;
 	mov.u64 	%rd140, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
 	add.s64 	%rd12, %rd140, %rd139;
-)ptx",
-    R"ptx(	or.b32  	%r7, %r1, %r5;
+	or.b32  	%r7, %r1, %r5;
 	cvt.u64.u32 	%rd141, %r7;
 	add.s64 	%rd13, %rd136, %rd138;
 	mov.u64 	%rd142, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
@@ -548,7 +557,8 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f668, %f651, %f654, %f588;
 	fma.rn.f32 	%f669, %f651, %f656, %f589;
 	fma.rn.f32 	%f670, %f651, %f658, %f590;
-	fma.rn.f32 	%f671, %f651, %f660, %f591;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f671, %f651, %f660, %f591;
 	fma.rn.f32 	%f672, %f651, %f662, %f592;
 	fma.rn.f32 	%f673, %f651, %f664, %f593;
 	fma.rn.f32 	%f674, %f651, %f666, %f594;
@@ -560,8 +570,7 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f680, %f653, %f662, %f600;
 	fma.rn.f32 	%f681, %f653, %f664, %f601;
 	fma.rn.f32 	%f682, %f653, %f666, %f602;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f683, %f655, %f652, %f603;
+	fma.rn.f32 	%f683, %f655, %f652, %f603;
 	fma.rn.f32 	%f684, %f655, %f654, %f604;
 	fma.rn.f32 	%f685, %f655, %f656, %f605;
 	fma.rn.f32 	%f686, %f655, %f658, %f606;
@@ -848,7 +857,8 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f967, %f905, %f900, %f887;
 	fma.rn.f32 	%f968, %f905, %f902, %f888;
 	fma.rn.f32 	%f969, %f905, %f904, %f889;
-	fma.rn.f32 	%f970, %f905, %f906, %f890;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f970, %f905, %f906, %f890;
 	ld.shared.f32 	%f971, [%rd28];
 	ld.shared.f32 	%f972, [%rd29];
 	ld.shared.f32 	%f973, [%rd28+4];
@@ -863,8 +873,7 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f982, [%rd29+260];
 	ld.shared.f32 	%f983, [%rd28+264];
 	ld.shared.f32 	%f984, [%rd29+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f985, [%rd28+268];
+	ld.shared.f32 	%f985, [%rd28+268];
 	ld.shared.f32 	%f986, [%rd29+268];
 	fma.rn.f32 	%f987, %f971, %f972, %f907;
 	fma.rn.f32 	%f988, %f971, %f974, %f908;
@@ -1133,7 +1142,8 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1251, %f1217, %f1212, %f1171;
 	fma.rn.f32 	%f1252, %f1217, %f1214, %f1172;
 	fma.rn.f32 	%f1253, %f1217, %f1216, %f1173;
-	fma.rn.f32 	%f1254, %f1217, %f1218, %f1174;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1254, %f1217, %f1218, %f1174;
 	fma.rn.f32 	%f1255, %f1217, %f1220, %f1175;
 	fma.rn.f32 	%f1256, %f1217, %f1222, %f1176;
 	fma.rn.f32 	%f1257, %f1217, %f1224, %f1177;
@@ -1145,8 +1155,7 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1263, %f1219, %f1220, %f1183;
 	fma.rn.f32 	%f1264, %f1219, %f1222, %f1184;
 	fma.rn.f32 	%f1265, %f1219, %f1224, %f1185;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1266, %f1219, %f1226, %f1186;
+	fma.rn.f32 	%f1266, %f1219, %f1226, %f1186;
 	fma.rn.f32 	%f1267, %f1221, %f1212, %f1187;
 	fma.rn.f32 	%f1268, %f1221, %f1214, %f1188;
 	fma.rn.f32 	%f1269, %f1221, %f1216, %f1189;
@@ -1410,7 +1419,8 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1527, %f1465, %f1460, %f1447;
 	fma.rn.f32 	%f1528, %f1465, %f1462, %f1448;
 	fma.rn.f32 	%f1529, %f1465, %f1464, %f1449;
-	fma.rn.f32 	%f1530, %f1465, %f1466, %f1450;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1530, %f1465, %f1466, %f1450;
 	ld.shared.f32 	%f1531, [%rd42];
 	ld.shared.f32 	%f1532, [%rd43];
 	ld.shared.f32 	%f1533, [%rd42+4];
@@ -1425,8 +1435,7 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f1542, [%rd43+260];
 	ld.shared.f32 	%f1543, [%rd42+264];
 	ld.shared.f32 	%f1544, [%rd43+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1545, [%rd42+268];
+	ld.shared.f32 	%f1545, [%rd42+268];
 	ld.shared.f32 	%f1546, [%rd43+268];
 	fma.rn.f32 	%f1547, %f1531, %f1532, %f1467;
 	fma.rn.f32 	%f1548, %f1531, %f1534, %f1468;
@@ -1689,7 +1698,8 @@ $L__BB0_8:                              //   in Loop: Header=BB0_5 Depth=1
 $L__BB0_9:                              //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1838, [%rd65+4];
 $L__BB0_10:                             //   in Loop: Header=BB0_5 Depth=1
-	st.shared.f32 	[%rd12+528], %f1838;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd12+528], %f1838;
 	add.s64 	%rd197, %rd66, 2;
 	setp.lt.u64 	%p24, %rd197, %rd7;
 	and.pred  	%p25, %p17, %p24;
@@ -1704,8 +1714,7 @@ $L__BB0_12:                             //   in Loop: Header=BB0_5 Depth=1
 	setp.lt.u64 	%p27, %rd198, %rd7;
 	and.pred  	%p28, %p17, %p27;
 	mov.f32 	%f1840, %f1844;
-)ptx",
-    R"ptx(	@!%p28 bra 	$L__BB0_14;
+	@!%p28 bra 	$L__BB0_14;
 	bra.uni 	$L__BB0_13;
 $L__BB0_13:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1840, [%rd65+12];
@@ -1998,7 +2007,8 @@ $L__BB0_67:                             //   in Loop: Header=BB0_64 Depth=2
 	@%p45 bra 	$L__BB0_64;
 	bra.uni 	$L__BB0_68;
 $L__BB0_64:                             //   Parent Loop BB0_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	setp.ge.u32 	%p43, %r7, %r99;
 	mov.f32 	%f1858, 0f00000000;
@@ -2012,8 +2022,7 @@ $L__BB0_64:                             //   Parent Loop BB0_5 Depth=1
 	mul.lo.s64 	%rd207, %rd50, %rd205;
 	shl.b64 	%rd208, %rd207, 2;
 	add.s64 	%rd101, %rd98, %rd208;
-)ptx",
-    R"ptx(	ld.global.f32 	%f1858, [%rd101];
+	ld.global.f32 	%f1858, [%rd101];
 	bra.uni 	$L__BB0_67;
 $L__BB0_29:                             //   in Loop: Header=BB0_5 Depth=1
 	cvt.u32.u64 	%r105, %rd277;
@@ -2348,7 +2357,8 @@ $L__BB0_2:
 	ld.param.u64 	%rd247, [%rd1+48];
 	cvta.to.global.u64 	%rd248, %rd247;
 	ld.param.u64 	%rd249, [%rd1+64];
-	mul.lo.s64 	%rd250, %rd249, %rd5;
+)ptx",
+    R"ptx(	mul.lo.s64 	%rd250, %rd249, %rd5;
 	ld.param.u64 	%rd62, [%rd1+56];
 	shl.b64 	%rd251, %rd250, 2;
 	add.s64 	%rd63, %rd248, %rd251;
@@ -2365,8 +2375,7 @@ $L__BB0_88:                             //   in Loop: Header=BB0_3 Depth=1
 	bra.uni 	$L__BB0_89;
 $L__BB0_3:                              // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
-)ptx",
-    R"ptx(	bfe.u32 	%r91, %r115, 3, 2;
+	bfe.u32 	%r91, %r115, 3, 2;
 	cvt.u64.u32 	%rd253, %r91;
 	add.s64 	%rd254, %rd60, %rd253;
 	and.b32  	%r92, %r113, 64;
@@ -2701,7 +2710,8 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f546, %f509, %f510, %f1971;
 	fma.rn.f32 	%f547, %f509, %f512, %f1972;
 	fma.rn.f32 	%f548, %f509, %f514, %f1973;
-	fma.rn.f32 	%f549, %f509, %f516, %f1974;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f549, %f509, %f516, %f1974;
 	fma.rn.f32 	%f550, %f509, %f518, %f1975;
 	fma.rn.f32 	%f551, %f511, %f504, %f1976;
 	fma.rn.f32 	%f552, %f511, %f506, %f1977;
@@ -2714,8 +2724,7 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f559, %f513, %f504, %f1984;
 	fma.rn.f32 	%f560, %f513, %f506, %f1985;
 	fma.rn.f32 	%f561, %f513, %f508, %f1986;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f562, %f513, %f510, %f1987;
+	fma.rn.f32 	%f562, %f513, %f510, %f1987;
 	fma.rn.f32 	%f563, %f513, %f512, %f1988;
 	fma.rn.f32 	%f564, %f513, %f514, %f1989;
 	fma.rn.f32 	%f565, %f513, %f516, %f1990;
@@ -3003,7 +3012,8 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f847, %f825, %f824, %f767;
 	fma.rn.f32 	%f848, %f825, %f826, %f768;
 	fma.rn.f32 	%f849, %f825, %f828, %f769;
-	fma.rn.f32 	%f850, %f825, %f830, %f770;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f850, %f825, %f830, %f770;
 	fma.rn.f32 	%f851, %f825, %f832, %f771;
 	fma.rn.f32 	%f852, %f825, %f834, %f772;
 	fma.rn.f32 	%f853, %f825, %f836, %f773;
@@ -3016,8 +3026,7 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f860, %f827, %f834, %f780;
 	fma.rn.f32 	%f861, %f827, %f836, %f781;
 	fma.rn.f32 	%f862, %f827, %f838, %f782;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f863, %f829, %f824, %f783;
+	fma.rn.f32 	%f863, %f829, %f824, %f783;
 	fma.rn.f32 	%f864, %f829, %f826, %f784;
 	fma.rn.f32 	%f865, %f829, %f828, %f785;
 	fma.rn.f32 	%f866, %f829, %f830, %f786;
@@ -3295,7 +3304,8 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1138, %f1077, %f1070, %f1058;
 	fma.rn.f32 	%f1139, %f1077, %f1072, %f1059;
 	fma.rn.f32 	%f1140, %f1077, %f1074, %f1060;
-	fma.rn.f32 	%f1141, %f1077, %f1076, %f1061;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1141, %f1077, %f1076, %f1061;
 	fma.rn.f32 	%f1142, %f1077, %f1078, %f1062;
 	ld.shared.f32 	%f1143, [%rd31];
 	ld.shared.f32 	%f1144, [%rd32];
@@ -3310,8 +3320,7 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1153, [%rd31+260];
 	ld.shared.f32 	%f1154, [%rd32+260];
 	ld.shared.f32 	%f1155, [%rd31+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1156, [%rd32+264];
+	ld.shared.f32 	%f1156, [%rd32+264];
 	ld.shared.f32 	%f1157, [%rd31+268];
 	ld.shared.f32 	%f1158, [%rd32+268];
 	fma.rn.f32 	%f1159, %f1143, %f1144, %f1079;
@@ -3575,7 +3584,8 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1417, %f1387, %f1388, %f1337;
 	fma.rn.f32 	%f1418, %f1387, %f1390, %f1338;
 	fma.rn.f32 	%f1419, %f1387, %f1392, %f1339;
-	fma.rn.f32 	%f1420, %f1387, %f1394, %f1340;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1420, %f1387, %f1394, %f1340;
 	fma.rn.f32 	%f1421, %f1387, %f1396, %f1341;
 	fma.rn.f32 	%f1422, %f1387, %f1398, %f1342;
 	fma.rn.f32 	%f1423, %f1389, %f1384, %f1343;
@@ -3587,8 +3597,7 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1429, %f1389, %f1396, %f1349;
 	fma.rn.f32 	%f1430, %f1389, %f1398, %f1350;
 	fma.rn.f32 	%f1431, %f1391, %f1384, %f1351;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1432, %f1391, %f1386, %f1352;
+	fma.rn.f32 	%f1432, %f1391, %f1386, %f1352;
 	fma.rn.f32 	%f1433, %f1391, %f1388, %f1353;
 	fma.rn.f32 	%f1434, %f1391, %f1390, %f1354;
 	fma.rn.f32 	%f1435, %f1391, %f1392, %f1355;
@@ -3852,7 +3861,8 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1693, %f1635, %f1636, %f1613;
 	fma.rn.f32 	%f1694, %f1635, %f1638, %f1614;
 	fma.rn.f32 	%f1695, %f1637, %f1624, %f1615;
-	fma.rn.f32 	%f1696, %f1637, %f1626, %f1616;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1696, %f1637, %f1626, %f1616;
 	fma.rn.f32 	%f1697, %f1637, %f1628, %f1617;
 	fma.rn.f32 	%f1698, %f1637, %f1630, %f1618;
 	fma.rn.f32 	%f1699, %f1637, %f1632, %f1619;
@@ -3866,8 +3876,7 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1707, [%rd45+8];
 	ld.shared.f32 	%f1708, [%rd46+8];
 	ld.shared.f32 	%f1709, [%rd45+12];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1710, [%rd46+12];
+	ld.shared.f32 	%f1710, [%rd46+12];
 	ld.shared.f32 	%f1711, [%rd45+256];
 	ld.shared.f32 	%f1712, [%rd46+256];
 	ld.shared.f32 	%f1713, [%rd45+260];
@@ -4146,7 +4155,8 @@ $L__BB1_85:                             //   Parent Loop BB1_5 Depth=1
 	ld.shared.f32 	%f496, [%rd266+256];
 	ld.shared.f32 	%f497, [%rd265+260];
 	ld.shared.f32 	%f498, [%rd266+260];
-	ld.shared.f32 	%f499, [%rd265+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f499, [%rd265+264];
 	ld.shared.f32 	%f500, [%rd266+264];
 	ld.shared.f32 	%f501, [%rd265+268];
 	ld.shared.f32 	%f502, [%rd266+268];
@@ -4160,8 +4170,7 @@ $L__BB1_85:                             //   Parent Loop BB1_5 Depth=1
 	fma.rn.f32 	%f1951, %f487, %f502, %f1951;
 	fma.rn.f32 	%f1952, %f489, %f488, %f1952;
 	fma.rn.f32 	%f1953, %f489, %f490, %f1953;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1954, %f489, %f492, %f1954;
+	fma.rn.f32 	%f1954, %f489, %f492, %f1954;
 	fma.rn.f32 	%f1955, %f489, %f494, %f1955;
 	fma.rn.f32 	%f1956, %f489, %f496, %f1956;
 	fma.rn.f32 	%f1957, %f489, %f498, %f1957;
@@ -4465,7 +4474,8 @@ $L__BB1_73:                             //   in Loop: Header=BB1_70 Depth=2
 	mul.lo.s64 	%rd242, %rd49, %rd239;
 	shl.b64 	%rd243, %rd242, 2;
 	add.s64 	%rd120, %rd100, %rd243;
-	ld.global.f32 	%f1877, [%rd120];
+)ptx",
+    R"ptx(	ld.global.f32 	%f1877, [%rd120];
 $L__BB1_76:                             //   in Loop: Header=BB1_70 Depth=2
 	st.shared.f32 	[%rd310], %f1877;
 	mov.f32 	%f1878, %f1879;
@@ -4480,8 +4490,7 @@ $L__BB1_76:                             //   in Loop: Header=BB1_70 Depth=2
 	cvt.u64.u32 	%rd244, %r39;
 	mul.lo.s64 	%rd247, %rd49, %rd244;
 	shl.b64 	%rd248, %rd247, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd121, %rd100, %rd248;
+	add.s64 	%rd121, %rd100, %rd248;
 	ld.global.f32 	%f1878, [%rd121];
 $L__BB1_79:                             //   in Loop: Header=BB1_70 Depth=2
 	st.shared.f32 	[%rd309], %f1878;
@@ -4824,7 +4833,8 @@ $L__BB1_95:
 	mul.wide.u32 	%rd4, %r61, 128;
 	mul.lo.s32 	%r62, %r61, %r58;
 	sub.s32 	%r63, %r59, %r62;
-	shl.b32 	%r2, %r63, 7;
+)ptx",
+    R"ptx(	shl.b32 	%r2, %r63, 7;
 	mov.u32 	%r64, %ctaid.y;
 	cvt.u64.u32 	%rd153, %r54;
 	mul.wide.u32 	%rd294, %r54, %r64;
@@ -4846,8 +4856,7 @@ $L__BB2_4:
 	cvt.u64.u32 	%rd157, %r2;
 	and.b32  	%r6, %r3, 127;
 	cvt.u64.u32 	%rd158, %r6;
-)ptx",
-    R"ptx(	or.b64  	%rd8, %rd4, %rd158;
+	or.b64  	%rd8, %rd4, %rd158;
 	shr.u32 	%r7, %r3, 7;
 	shr.u32 	%r67, %r3, 1;
 	shl.b32 	%r68, %r3, 3;
@@ -5169,7 +5178,8 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f662, %f597, %f598, %f582;
 	ld.shared.f32 	%f663, [%rd19];
 	ld.shared.f32 	%f664, [%rd20];
-	ld.shared.f32 	%f665, [%rd19+4];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f665, [%rd19+4];
 	ld.shared.f32 	%f666, [%rd20+4];
 	ld.shared.f32 	%f667, [%rd19+8];
 	ld.shared.f32 	%f668, [%rd20+8];
@@ -5186,8 +5196,7 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f679, %f663, %f664, %f599;
 	fma.rn.f32 	%f680, %f663, %f666, %f600;
 	fma.rn.f32 	%f681, %f663, %f668, %f601;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f682, %f663, %f670, %f602;
+	fma.rn.f32 	%f682, %f663, %f670, %f602;
 	fma.rn.f32 	%f683, %f663, %f672, %f603;
 	fma.rn.f32 	%f684, %f663, %f674, %f604;
 	fma.rn.f32 	%f685, %f663, %f676, %f605;
@@ -5471,7 +5480,8 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f963, %f913, %f912, %f883;
 	fma.rn.f32 	%f964, %f913, %f914, %f884;
 	fma.rn.f32 	%f965, %f913, %f916, %f885;
-	fma.rn.f32 	%f966, %f913, %f918, %f886;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f966, %f913, %f918, %f886;
 	fma.rn.f32 	%f967, %f915, %f904, %f887;
 	fma.rn.f32 	%f968, %f915, %f906, %f888;
 	fma.rn.f32 	%f969, %f915, %f908, %f889;
@@ -5486,8 +5496,7 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f978, %f917, %f910, %f898;
 	fma.rn.f32 	%f979, %f917, %f912, %f899;
 	fma.rn.f32 	%f980, %f917, %f914, %f900;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f981, %f917, %f916, %f901;
+	fma.rn.f32 	%f981, %f917, %f916, %f901;
 	fma.rn.f32 	%f982, %f917, %f918, %f902;
 	ld.shared.f32 	%f983, [%rd27];
 	ld.shared.f32 	%f984, [%rd28];
@@ -5757,7 +5766,8 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1248, %f1225, %f1226, %f1168;
 	fma.rn.f32 	%f1249, %f1225, %f1228, %f1169;
 	fma.rn.f32 	%f1250, %f1225, %f1230, %f1170;
-	fma.rn.f32 	%f1251, %f1225, %f1232, %f1171;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1251, %f1225, %f1232, %f1171;
 	fma.rn.f32 	%f1252, %f1225, %f1234, %f1172;
 	fma.rn.f32 	%f1253, %f1225, %f1236, %f1173;
 	fma.rn.f32 	%f1254, %f1225, %f1238, %f1174;
@@ -5771,8 +5781,7 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1262, %f1227, %f1238, %f1182;
 	fma.rn.f32 	%f1263, %f1229, %f1224, %f1183;
 	fma.rn.f32 	%f1264, %f1229, %f1226, %f1184;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1265, %f1229, %f1228, %f1185;
+	fma.rn.f32 	%f1265, %f1229, %f1228, %f1185;
 	fma.rn.f32 	%f1266, %f1229, %f1230, %f1186;
 	fma.rn.f32 	%f1267, %f1229, %f1232, %f1187;
 	fma.rn.f32 	%f1268, %f1229, %f1234, %f1188;
@@ -6034,7 +6043,8 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1524, %f1473, %f1474, %f1444;
 	fma.rn.f32 	%f1525, %f1473, %f1476, %f1445;
 	fma.rn.f32 	%f1526, %f1473, %f1478, %f1446;
-	fma.rn.f32 	%f1527, %f1475, %f1464, %f1447;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1527, %f1475, %f1464, %f1447;
 	fma.rn.f32 	%f1528, %f1475, %f1466, %f1448;
 	fma.rn.f32 	%f1529, %f1475, %f1468, %f1449;
 	fma.rn.f32 	%f1530, %f1475, %f1470, %f1450;
@@ -6048,8 +6058,7 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1538, %f1477, %f1470, %f1458;
 	fma.rn.f32 	%f1539, %f1477, %f1472, %f1459;
 	fma.rn.f32 	%f1540, %f1477, %f1474, %f1460;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1541, %f1477, %f1476, %f1461;
+	fma.rn.f32 	%f1541, %f1477, %f1476, %f1461;
 	fma.rn.f32 	%f1542, %f1477, %f1478, %f1462;
 	ld.shared.f32 	%f1543, [%rd41];
 	ld.shared.f32 	%f1544, [%rd42];
@@ -6311,7 +6320,8 @@ $L__BB2_5:                              // =>This Loop Header: Depth=1
 	add.s64 	%rd68, %rd294, %rd10;
 	setp.lt.u64 	%p20, %rd68, %rd6;
 	and.pred  	%p21, %p19, %p20;
-	mov.f32 	%f1862, 0f00000000;
+)ptx",
+    R"ptx(	mov.f32 	%f1862, 0f00000000;
 	mov.f32 	%f1855, %f1862;
 	@!%p21 bra 	$L__BB2_8;
 	bra.uni 	$L__BB2_7;
@@ -6327,8 +6337,7 @@ $L__BB2_8:                              //   in Loop: Header=BB2_5 Depth=1
 	bra.uni 	$L__BB2_9;
 $L__BB2_9:                              //   in Loop: Header=BB2_5 Depth=1
 	ld.global.f32 	%f1856, [%rd67+4];
-)ptx",
-    R"ptx($L__BB2_10:                             //   in Loop: Header=BB2_5 Depth=1
+$L__BB2_10:                             //   in Loop: Header=BB2_5 Depth=1
 	st.shared.f32 	[%rd11+528], %f1856;
 	add.s64 	%rd218, %rd68, 2;
 	setp.lt.u64 	%p26, %rd218, %rd6;
@@ -6617,7 +6626,8 @@ $L__BB2_62:                             //   in Loop: Header=BB2_5 Depth=1
 	shl.b64 	%rd225, %rd224, 2;
 	add.s64 	%rd100, %rd52, %rd225;
 	setp.ge.u32 	%p93, %r8, %r1;
-	mov.u64 	%rd306, %rd56;
+)ptx",
+    R"ptx(	mov.u64 	%rd306, %rd56;
 	mov.u32 	%r113, %r10;
 	mov.u32 	%r115, %r7;
 	@%p92 bra 	$L__BB2_69;
@@ -6636,8 +6646,7 @@ $L__BB2_67:                             //   in Loop: Header=BB2_64 Depth=2
 	setp.ne.s32 	%p47, %r111, 0;
 	@%p47 bra 	$L__BB2_64;
 	bra.uni 	$L__BB2_68;
-)ptx",
-    R"ptx($L__BB2_64:                             //   Parent Loop BB2_5 Depth=1
+$L__BB2_64:                             //   Parent Loop BB2_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1876, 0f00000000;
@@ -6968,7 +6977,8 @@ $L__BB2_2:
 	st.local.f32 	[%rd2+188], %f1992;
 	st.local.f32 	[%rd2+192], %f1993;
 	st.local.f32 	[%rd2+196], %f1994;
-	st.local.f32 	[%rd2+200], %f1995;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+200], %f1995;
 	st.local.f32 	[%rd2+204], %f1996;
 	st.local.f32 	[%rd2+208], %f1997;
 	st.local.f32 	[%rd2+212], %f1998;
@@ -6985,8 +6995,7 @@ $L__BB2_2:
 	add.s64 	%rd60, %rd293, %rd4;
 	ld.local.u32 	%rd61, [%rd1+72];
 	and.b32  	%r14, %r3, 16;
-)ptx",
-    R"ptx(	mov.b32 	%r88, 65535;
+	mov.b32 	%r88, 65535;
 	shl.b32 	%r15, %r88, %r14;
 	ld.local.u64 	%rd268, [%rd1+104];
 	cvta.to.global.u64 	%rd62, %rd268;
@@ -7337,7 +7346,8 @@ $L__BB3_6:
 	mov.f32 	%f1976, %f1932;
 	mov.f32 	%f1977, %f1932;
 	mov.f32 	%f1978, %f1932;
-	mov.f32 	%f1979, %f1932;
+)ptx",
+    R"ptx(	mov.f32 	%f1979, %f1932;
 	mov.f32 	%f1980, %f1932;
 	mov.f32 	%f1981, %f1932;
 	mov.f32 	%f1982, %f1932;
@@ -7357,8 +7367,7 @@ $L__BB3_6:
 	bra.uni 	$L__BB3_7;
 $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	ld.shared.f32 	%f495, [%rd15];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f496, [%rd16];
+	ld.shared.f32 	%f496, [%rd16];
 	ld.shared.f32 	%f497, [%rd15+4];
 	ld.shared.f32 	%f498, [%rd16+4];
 	ld.shared.f32 	%f499, [%rd15+8];
@@ -7644,7 +7653,8 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f779, %f741, %f744, %f699;
 	fma.rn.f32 	%f780, %f741, %f746, %f700;
 	fma.rn.f32 	%f781, %f741, %f748, %f701;
-	fma.rn.f32 	%f782, %f741, %f750, %f702;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f782, %f741, %f750, %f702;
 	fma.rn.f32 	%f783, %f743, %f736, %f703;
 	fma.rn.f32 	%f784, %f743, %f738, %f704;
 	fma.rn.f32 	%f785, %f743, %f740, %f705;
@@ -7658,8 +7668,7 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f793, %f745, %f740, %f713;
 	fma.rn.f32 	%f794, %f745, %f742, %f714;
 	fma.rn.f32 	%f795, %f745, %f744, %f715;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f796, %f745, %f746, %f716;
+	fma.rn.f32 	%f796, %f745, %f746, %f716;
 	fma.rn.f32 	%f797, %f745, %f748, %f717;
 	fma.rn.f32 	%f798, %f745, %f750, %f718;
 	fma.rn.f32 	%f799, %f747, %f736, %f719;
@@ -7944,7 +7953,8 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1078, %f1055, %f1070, %f998;
 	fma.rn.f32 	%f1079, %f1057, %f1056, %f999;
 	fma.rn.f32 	%f1080, %f1057, %f1058, %f1000;
-	fma.rn.f32 	%f1081, %f1057, %f1060, %f1001;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1081, %f1057, %f1060, %f1001;
 	fma.rn.f32 	%f1082, %f1057, %f1062, %f1002;
 	fma.rn.f32 	%f1083, %f1057, %f1064, %f1003;
 	fma.rn.f32 	%f1084, %f1057, %f1066, %f1004;
@@ -7957,8 +7967,7 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1091, %f1059, %f1064, %f1011;
 	fma.rn.f32 	%f1092, %f1059, %f1066, %f1012;
 	fma.rn.f32 	%f1093, %f1059, %f1068, %f1013;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1094, %f1059, %f1070, %f1014;
+	fma.rn.f32 	%f1094, %f1059, %f1070, %f1014;
 	fma.rn.f32 	%f1095, %f1061, %f1056, %f1015;
 	fma.rn.f32 	%f1096, %f1061, %f1058, %f1016;
 	fma.rn.f32 	%f1097, %f1061, %f1060, %f1017;
@@ -8221,7 +8230,8 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1354, %f1305, %f1302, %f1274;
 	fma.rn.f32 	%f1355, %f1305, %f1304, %f1275;
 	fma.rn.f32 	%f1356, %f1305, %f1306, %f1276;
-	fma.rn.f32 	%f1357, %f1305, %f1308, %f1277;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1357, %f1305, %f1308, %f1277;
 	fma.rn.f32 	%f1358, %f1305, %f1310, %f1278;
 	fma.rn.f32 	%f1359, %f1307, %f1296, %f1279;
 	fma.rn.f32 	%f1360, %f1307, %f1298, %f1280;
@@ -8234,8 +8244,7 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1367, %f1309, %f1296, %f1287;
 	fma.rn.f32 	%f1368, %f1309, %f1298, %f1288;
 	fma.rn.f32 	%f1369, %f1309, %f1300, %f1289;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1370, %f1309, %f1302, %f1290;
+	fma.rn.f32 	%f1370, %f1309, %f1302, %f1290;
 	fma.rn.f32 	%f1371, %f1309, %f1304, %f1291;
 	fma.rn.f32 	%f1372, %f1309, %f1306, %f1292;
 	fma.rn.f32 	%f1373, %f1309, %f1308, %f1293;
@@ -8501,7 +8510,8 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1633, %f1615, %f1620, %f1553;
 	fma.rn.f32 	%f1634, %f1615, %f1622, %f1554;
 	fma.rn.f32 	%f1635, %f1615, %f1624, %f1555;
-	fma.rn.f32 	%f1636, %f1615, %f1626, %f1556;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1636, %f1615, %f1626, %f1556;
 	fma.rn.f32 	%f1637, %f1615, %f1628, %f1557;
 	fma.rn.f32 	%f1638, %f1615, %f1630, %f1558;
 	fma.rn.f32 	%f1639, %f1617, %f1616, %f1559;
@@ -8514,8 +8524,7 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1646, %f1617, %f1630, %f1566;
 	fma.rn.f32 	%f1647, %f1619, %f1616, %f1567;
 	fma.rn.f32 	%f1648, %f1619, %f1618, %f1568;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1649, %f1619, %f1620, %f1569;
+	fma.rn.f32 	%f1649, %f1619, %f1620, %f1569;
 	fma.rn.f32 	%f1650, %f1619, %f1622, %f1570;
 	fma.rn.f32 	%f1651, %f1619, %f1624, %f1571;
 	fma.rn.f32 	%f1652, %f1619, %f1626, %f1572;
@@ -8789,7 +8798,8 @@ $L__BB3_55:                             //   in Loop: Header=BB3_7 Depth=1
 	mov.f32 	%f1859, %f1862;
 	@!%p71 bra 	$L__BB3_57;
 	bra.uni 	$L__BB3_56;
-$L__BB3_56:                             //   in Loop: Header=BB3_7 Depth=1
+)ptx",
+    R"ptx($L__BB3_56:                             //   in Loop: Header=BB3_7 Depth=1
 	ld.global.f32 	%f1859, [%rd96+16];
 $L__BB3_57:                             //   in Loop: Header=BB3_7 Depth=1
 	st.shared.f32 	[%rd13+2112], %f1859;
@@ -8802,8 +8812,7 @@ $L__BB3_57:                             //   in Loop: Header=BB3_7 Depth=1
 $L__BB3_58:                             //   in Loop: Header=BB3_7 Depth=1
 	ld.global.f32 	%f1860, [%rd96+20];
 $L__BB3_59:                             //   in Loop: Header=BB3_7 Depth=1
-)ptx",
-    R"ptx(	st.shared.f32 	[%rd13+2640], %f1860;
+	st.shared.f32 	[%rd13+2640], %f1860;
 	add.s64 	%rd257, %rd97, 6;
 	setp.lt.u64 	%p76, %rd257, %rd6;
 	and.pred  	%p77, %p57, %p76;
@@ -9101,7 +9110,8 @@ $L__BB3_42:                             //   in Loop: Header=BB3_33 Depth=2
 	ld.global.f32 	%f1854, [%rd89];
 	bra.uni 	$L__BB3_45;
 $L__BB3_70:                             //   in Loop: Header=BB3_7 Depth=1
-	cvt.u32.u64 	%r115, %rd296;
+)ptx",
+    R"ptx(	cvt.u32.u64 	%r115, %rd296;
 	mul.lo.s32 	%r113, %r115, 132;
 	add.s32 	%r80, %r6, %r113;
 	mul.wide.u32 	%rd297, %r80, 4;
@@ -9119,8 +9129,7 @@ $L__BB3_71:                             //   in Loop: Header=BB3_7 Depth=1
 	add.s64 	%rd298, %rd158, %rd297;
 	mov.u64 	%rd303, -8;
 	mov.u64 	%rd302, %rd285;
-)ptx",
-    R"ptx(	bra.uni 	$L__BB3_72;
+	bra.uni 	$L__BB3_72;
 $L__BB3_84:                             //   in Loop: Header=BB3_72 Depth=2
 	st.shared.f32 	[%rd299], %f1867;
 	add.s32 	%r115, %r115, 8;
@@ -9461,7 +9470,8 @@ $L__BB3_91:
 	ld.param.u32 	%r54, [cosine_similarity_tile_param_0+84];
 	ld.param.u32 	%r55, [cosine_similarity_tile_param_0+80];
 	ld.param.u32 	%r1, [cosine_similarity_tile_param_0+76];
-	ld.param.u32 	%r56, [cosine_similarity_tile_param_0+72];
+)ptx",
+    R"ptx(	ld.param.u32 	%r56, [cosine_similarity_tile_param_0+72];
 	ld.param.u64 	%rd142, [cosine_similarity_tile_param_0+64];
 	ld.param.u64 	%rd143, [cosine_similarity_tile_param_0+56];
 	ld.param.u64 	%rd144, [cosine_similarity_tile_param_0+48];
@@ -9471,8 +9481,7 @@ $L__BB3_91:
 	ld.param.u64 	%rd148, [cosine_similarity_tile_param_0+16];
 	ld.param.u64 	%rd149, [cosine_similarity_tile_param_0+8];
 	ld.param.u64 	%rd150, [cosine_similarity_tile_param_0];
-)ptx",
-    R"ptx(	st.local.u64 	[%rd1], %rd150;
+	st.local.u64 	[%rd1], %rd150;
 	st.local.u64 	[%rd1+8], %rd149;
 	st.local.u64 	[%rd1+16], %rd148;
 	st.local.u64 	[%rd1+24], %rd147;
@@ -9807,7 +9816,8 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f624, %f586, %f589, %f544;
 	fma.rn.f32 	%f625, %f586, %f591, %f545;
 	fma.rn.f32 	%f626, %f586, %f593, %f546;
-	fma.rn.f32 	%f627, %f586, %f595, %f547;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f627, %f586, %f595, %f547;
 	fma.rn.f32 	%f628, %f588, %f581, %f548;
 	fma.rn.f32 	%f629, %f588, %f583, %f549;
 	fma.rn.f32 	%f630, %f588, %f585, %f550;
@@ -9821,8 +9831,7 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f638, %f590, %f585, %f558;
 	fma.rn.f32 	%f639, %f590, %f587, %f559;
 	fma.rn.f32 	%f640, %f590, %f589, %f560;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f641, %f590, %f591, %f561;
+	fma.rn.f32 	%f641, %f590, %f591, %f561;
 	fma.rn.f32 	%f642, %f590, %f593, %f562;
 	fma.rn.f32 	%f643, %f590, %f595, %f563;
 	fma.rn.f32 	%f644, %f592, %f581, %f564;
@@ -10110,7 +10119,8 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f926, %f902, %f905, %f846;
 	fma.rn.f32 	%f927, %f902, %f907, %f847;
 	fma.rn.f32 	%f928, %f902, %f909, %f848;
-	fma.rn.f32 	%f929, %f902, %f911, %f849;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f929, %f902, %f911, %f849;
 	fma.rn.f32 	%f930, %f902, %f913, %f850;
 	fma.rn.f32 	%f931, %f902, %f915, %f851;
 	fma.rn.f32 	%f932, %f904, %f901, %f852;
@@ -10124,8 +10134,7 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f940, %f906, %f901, %f860;
 	fma.rn.f32 	%f941, %f906, %f903, %f861;
 	fma.rn.f32 	%f942, %f906, %f905, %f862;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f943, %f906, %f907, %f863;
+	fma.rn.f32 	%f943, %f906, %f907, %f863;
 	fma.rn.f32 	%f944, %f906, %f909, %f864;
 	fma.rn.f32 	%f945, %f906, %f911, %f865;
 	fma.rn.f32 	%f946, %f906, %f913, %f866;
@@ -10396,7 +10405,8 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1211, %f1152, %f1155, %f1131;
 	fma.rn.f32 	%f1212, %f1154, %f1141, %f1132;
 	fma.rn.f32 	%f1213, %f1154, %f1143, %f1133;
-	fma.rn.f32 	%f1214, %f1154, %f1145, %f1134;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1214, %f1154, %f1145, %f1134;
 	fma.rn.f32 	%f1215, %f1154, %f1147, %f1135;
 	fma.rn.f32 	%f1216, %f1154, %f1149, %f1136;
 	fma.rn.f32 	%f1217, %f1154, %f1151, %f1137;
@@ -10411,8 +10421,7 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	ld.shared.f32 	%f1226, [%rd33+12];
 	ld.shared.f32 	%f1227, [%rd34+12];
 	ld.shared.f32 	%f1228, [%rd33+256];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1229, [%rd34+256];
+	ld.shared.f32 	%f1229, [%rd34+256];
 	ld.shared.f32 	%f1230, [%rd33+260];
 	ld.shared.f32 	%f1231, [%rd34+260];
 	ld.shared.f32 	%f1232, [%rd33+264];
@@ -10676,7 +10685,8 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
 	fma.rn.f32 	%f1491, %f1462, %f1475, %f1411;
 	fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
-	fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
 	fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
 	fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
 	fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
@@ -10689,8 +10699,7 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1503, %f1466, %f1467, %f1423;
 	fma.rn.f32 	%f1504, %f1466, %f1469, %f1424;
 	fma.rn.f32 	%f1505, %f1466, %f1471, %f1425;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
+	fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
 	fma.rn.f32 	%f1507, %f1466, %f1475, %f1427;
 	fma.rn.f32 	%f1508, %f1468, %f1461, %f1428;
 	fma.rn.f32 	%f1509, %f1468, %f1463, %f1429;
@@ -10953,7 +10962,8 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1990, %f1712, %f1705, %f1686;
 	fma.rn.f32 	%f1991, %f1712, %f1707, %f1687;
 	fma.rn.f32 	%f1992, %f1712, %f1709, %f1688;
-	fma.rn.f32 	%f1993, %f1712, %f1711, %f1689;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1993, %f1712, %f1711, %f1689;
 	fma.rn.f32 	%f1994, %f1712, %f1713, %f1690;
 	fma.rn.f32 	%f1995, %f1712, %f1715, %f1691;
 	fma.rn.f32 	%f1996, %f1714, %f1701, %f1692;
@@ -10966,8 +10976,7 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f2003, %f1714, %f1715, %f1699;
 $L__BB4_86:                             //   in Loop: Header=BB4_5 Depth=1
 	bar.sync 	0;
-)ptx",
-    R"ptx(	add.s64 	%rd293, %rd293, 16;
+	add.s64 	%rd293, %rd293, 16;
 	setp.lt.u64 	%p83, %rd293, %rd6;
 	@%p83 bra 	$L__BB4_5;
 	bra.uni 	$L__BB4_2;
@@ -11251,7 +11260,8 @@ $L__BB4_23:                             //   in Loop: Header=BB4_5 Depth=1
 	add.s64 	%rd69, %rd50, %rd184;
 	setp.ge.u64 	%p90, %rd8, %rd47;
 	mov.u64 	%rd296, %rd56;
-	mov.u32 	%r106, %r10;
+)ptx",
+    R"ptx(	mov.u32 	%r106, %r10;
 	mov.u32 	%r108, %r7;
 	@%p91 bra 	$L__BB4_30;
 // %bb.24:                              //   in Loop: Header=BB4_5 Depth=1
@@ -11269,8 +11279,7 @@ $L__BB4_28:                             //   in Loop: Header=BB4_25 Depth=2
 	setp.ne.s32 	%p9, %r104, 0;
 	@%p9 bra 	$L__BB4_25;
 	bra.uni 	$L__BB4_29;
-)ptx",
-    R"ptx($L__BB4_25:                             //   Parent Loop BB4_5 Depth=1
+$L__BB4_25:                             //   Parent Loop BB4_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1858, 0f00000000;
@@ -11600,7 +11609,8 @@ $L__BB4_2:
 	st.local.f32 	[%rd2+28], %f1947;
 	st.local.f32 	[%rd2+32], %f1948;
 	st.local.f32 	[%rd2+36], %f1949;
-	st.local.f32 	[%rd2+40], %f1950;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+40], %f1950;
 	st.local.f32 	[%rd2+44], %f1951;
 	st.local.f32 	[%rd2+48], %f1952;
 	st.local.f32 	[%rd2+52], %f1953;
@@ -11616,8 +11626,7 @@ $L__BB4_2:
 	st.local.f32 	[%rd2+92], %f1963;
 	st.local.f32 	[%rd2+96], %f1964;
 	st.local.f32 	[%rd2+100], %f1965;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+104], %f1966;
+	st.local.f32 	[%rd2+104], %f1966;
 	st.local.f32 	[%rd2+108], %f1967;
 	st.local.f32 	[%rd2+112], %f1968;
 	st.local.f32 	[%rd2+116], %f1969;
@@ -11948,7 +11957,8 @@ $L__BB5_4:
 	and.b32  	%r9, %r73, 3;
 	cvt.u64.u32 	%rd183, %r3;
 	shr.u64 	%rd55, %rd183, 7;
-	mul.lo.s32 	%r10, %r7, 132;
+)ptx",
+    R"ptx(	mul.lo.s32 	%r10, %r7, 132;
 	add.s32 	%r74, %r10, %r6;
 	mul.wide.u32 	%rd56, %r74, 4;
 	add.s64 	%rd57, %rd161, %rd56;
@@ -11968,8 +11978,7 @@ $L__BB5_4:
 	mov.f32 	%f1950, %f1945;
 	mov.f32 	%f1951, %f1945;
 	mov.f32 	%f1952, %f1945;
-)ptx",
-    R"ptx(	mov.f32 	%f1953, %f1945;
+	mov.f32 	%f1953, %f1945;
 	mov.f32 	%f1954, %f1945;
 	mov.f32 	%f1955, %f1945;
 	mov.f32 	%f1956, %f1945;
@@ -12275,7 +12284,8 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f748, [%rd22+8];
 	ld.shared.f32 	%f749, [%rd21+12];
 	ld.shared.f32 	%f750, [%rd22+12];
-	ld.shared.f32 	%f751, [%rd21+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f751, [%rd21+256];
 	ld.shared.f32 	%f752, [%rd22+256];
 	ld.shared.f32 	%f753, [%rd21+260];
 	ld.shared.f32 	%f754, [%rd22+260];
@@ -12289,8 +12299,7 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f762, %f743, %f750, %f682;
 	fma.rn.f32 	%f763, %f743, %f752, %f683;
 	fma.rn.f32 	%f764, %f743, %f754, %f684;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f765, %f743, %f756, %f685;
+	fma.rn.f32 	%f765, %f743, %f756, %f685;
 	fma.rn.f32 	%f766, %f743, %f758, %f686;
 	fma.rn.f32 	%f767, %f745, %f744, %f687;
 	fma.rn.f32 	%f768, %f745, %f746, %f688;
@@ -12575,7 +12584,8 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1047, %f995, %f984, %f967;
 	fma.rn.f32 	%f1048, %f995, %f986, %f968;
 	fma.rn.f32 	%f1049, %f995, %f988, %f969;
-	fma.rn.f32 	%f1050, %f995, %f990, %f970;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1050, %f995, %f990, %f970;
 	fma.rn.f32 	%f1051, %f995, %f992, %f971;
 	fma.rn.f32 	%f1052, %f995, %f994, %f972;
 	fma.rn.f32 	%f1053, %f995, %f996, %f973;
@@ -12588,8 +12598,7 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1060, %f997, %f994, %f980;
 	fma.rn.f32 	%f1061, %f997, %f996, %f981;
 	fma.rn.f32 	%f1062, %f997, %f998, %f982;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1063, [%rd29];
+	ld.shared.f32 	%f1063, [%rd29];
 	ld.shared.f32 	%f1064, [%rd30];
 	ld.shared.f32 	%f1065, [%rd29+4];
 	ld.shared.f32 	%f1066, [%rd30+4];
@@ -12856,7 +12865,8 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1327, %f1305, %f1304, %f1247;
 	fma.rn.f32 	%f1328, %f1305, %f1306, %f1248;
 	fma.rn.f32 	%f1329, %f1305, %f1308, %f1249;
-	fma.rn.f32 	%f1330, %f1305, %f1310, %f1250;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1330, %f1305, %f1310, %f1250;
 	fma.rn.f32 	%f1331, %f1305, %f1312, %f1251;
 	fma.rn.f32 	%f1332, %f1305, %f1314, %f1252;
 	fma.rn.f32 	%f1333, %f1305, %f1316, %f1253;
@@ -12868,8 +12878,7 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1339, %f1307, %f1312, %f1259;
 	fma.rn.f32 	%f1340, %f1307, %f1314, %f1260;
 	fma.rn.f32 	%f1341, %f1307, %f1316, %f1261;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1342, %f1307, %f1318, %f1262;
+	fma.rn.f32 	%f1342, %f1307, %f1318, %f1262;
 	fma.rn.f32 	%f1343, %f1309, %f1304, %f1263;
 	fma.rn.f32 	%f1344, %f1309, %f1306, %f1264;
 	fma.rn.f32 	%f1345, %f1309, %f1308, %f1265;
@@ -13133,7 +13142,8 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1603, %f1553, %f1552, %f1523;
 	fma.rn.f32 	%f1604, %f1553, %f1554, %f1524;
 	fma.rn.f32 	%f1605, %f1553, %f1556, %f1525;
-	fma.rn.f32 	%f1606, %f1553, %f1558, %f1526;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1606, %f1553, %f1558, %f1526;
 	fma.rn.f32 	%f1607, %f1555, %f1544, %f1527;
 	fma.rn.f32 	%f1608, %f1555, %f1546, %f1528;
 	fma.rn.f32 	%f1609, %f1555, %f1548, %f1529;
@@ -13145,8 +13155,7 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1615, %f1557, %f1544, %f1535;
 	fma.rn.f32 	%f1616, %f1557, %f1546, %f1536;
 	fma.rn.f32 	%f1617, %f1557, %f1548, %f1537;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1618, %f1557, %f1550, %f1538;
+	fma.rn.f32 	%f1618, %f1557, %f1550, %f1538;
 	fma.rn.f32 	%f1619, %f1557, %f1552, %f1539;
 	fma.rn.f32 	%f1620, %f1557, %f1554, %f1540;
 	fma.rn.f32 	%f1621, %f1557, %f1556, %f1541;
@@ -13418,7 +13427,8 @@ $L__BB5_44:                             //   in Loop: Header=BB5_5 Depth=1
 	mov.f32 	%f1875, 0f00000000;
 	mov.f32 	%f1868, %f1875;
 	@!%p59 bra 	$L__BB5_47;
-	bra.uni 	$L__BB5_46;
+)ptx",
+    R"ptx(	bra.uni 	$L__BB5_46;
 $L__BB5_46:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1868, [%rd98];
 $L__BB5_47:                             //   in Loop: Header=BB5_5 Depth=1
@@ -13431,8 +13441,7 @@ $L__BB5_47:                             //   in Loop: Header=BB5_5 Depth=1
 	bra.uni 	$L__BB5_48;
 $L__BB5_48:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1869, [%rd98+4];
-)ptx",
-    R"ptx($L__BB5_49:                             //   in Loop: Header=BB5_5 Depth=1
+$L__BB5_49:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd13+528], %f1869;
 	add.s64 	%rd258, %rd99, 2;
 	setp.lt.u64 	%p64, %rd258, %rd6;
@@ -13731,7 +13740,8 @@ $L__BB5_34:                             //   in Loop: Header=BB5_31 Depth=2
 	add.s64 	%rd201, %rd287, 2;
 	setp.ge.u64 	%p13, %rd201, %rd6;
 	mov.f32 	%f1865, %f1867;
-	@%p13 bra 	$L__BB5_37;
+)ptx",
+    R"ptx(	@%p13 bra 	$L__BB5_37;
 // %bb.36:                              //   in Loop: Header=BB5_31 Depth=2
 	add.s32 	%r25, %r108, 2;
 	cvt.u64.u32 	%rd199, %r25;
@@ -13743,8 +13753,7 @@ $L__BB5_37:                             //   in Loop: Header=BB5_31 Depth=2
 	st.shared.f32 	[%rd301], %f1865;
 	mov.f32 	%f1866, %f1867;
 	@%p90 bra 	$L__BB5_40;
-)ptx",
-    R"ptx(// %bb.38:                              //   in Loop: Header=BB5_31 Depth=2
+// %bb.38:                              //   in Loop: Header=BB5_31 Depth=2
 	add.s64 	%rd206, %rd287, 4;
 	setp.ge.u64 	%p15, %rd206, %rd6;
 	mov.f32 	%f1866, %f1867;
@@ -14090,7 +14099,8 @@ $L__BB5_90:                             //   in Loop: Header=BB5_3 Depth=1
 	.param .b32 param3;
 	st.param.b32 	[param3+0], %r49;
 	.param .b32 param4;
-	st.param.f32 	[param4+0], %f2011;
+)ptx",
+    R"ptx(	st.param.f32 	[param4+0], %f2011;
 	.param .b32 retval0;
 	call.uni (retval0), 
 	_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf, 
@@ -14106,8 +14116,7 @@ $L__BB5_90:                             //   in Loop: Header=BB5_3 Depth=1
 $L__BB5_92:                             //   in Loop: Header=BB5_3 Depth=1
 	@!%p2 bra 	$L__BB5_94;
 	bra.uni 	$L__BB5_93;
-)ptx",
-    R"ptx($L__BB5_93:                             //   in Loop: Header=BB5_3 Depth=1
+$L__BB5_93:                             //   in Loop: Header=BB5_3 Depth=1
 	mul.lo.s64 	%rd280, %rd131, %rd65;
 	shl.b64 	%rd281, %rd280, 2;
 	add.s64 	%rd282, %rd64, %rd281;
@@ -14497,7 +14506,8 @@ $L__BB7_17:
 	add.rn.f64 	%fd201, %fd344, %fd345;
 	add.rn.f64 	%fd202, %fd342, %fd343;
 	add.rn.f64 	%fd203, %fd340, %fd341;
-	add.rn.f64 	%fd204, %fd338, %fd339;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd204, %fd338, %fd339;
 	add.rn.f64 	%fd205, %fd201, %fd197;
 	add.rn.f64 	%fd206, %fd202, %fd198;
 	add.rn.f64 	%fd207, %fd203, %fd199;
@@ -14508,8 +14518,7 @@ $L__BB7_17:
 	cvt.rn.f64.u64 	%fd212, %rd63;
 	div.rn.f64 	%fd351, %fd211, %fd212;
 $L__BB7_18:
-)ptx",
-    R"ptx(	add.s64 	%rd6, %rd1, %rd71;
+	add.s64 	%rd6, %rd1, %rd71;
 	mov.u64 	%rd134, 0;
 $L__BB7_19:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd97, %rd3, %rd134;
@@ -14889,7 +14898,8 @@ $L__BB8_11:
 	@%p19 bra 	$L__BB8_13;
 // %bb.12:
 	add.s64 	%rd82, %rd10, %rd78;
-	shl.b64 	%rd83, %rd20, 2;
+)ptx",
+    R"ptx(	shl.b64 	%rd83, %rd20, 2;
 	add.s64 	%rd22, %rd82, %rd83;
 	ld.global.f32 	%f66, [%rd22];
 $L__BB8_13:
@@ -14903,8 +14913,7 @@ $L__BB8_14:
 	mov.b32 	%r16, 65535;
 	shl.b32 	%r17, %r16, %r15;
 	shfl.sync.bfly.b32	%f54, %f64, 8, 31, %r17;
-)ptx",
-    R"ptx(	add.rn.f32 	%f55, %f64, %f54;
+	add.rn.f32 	%f55, %f64, %f54;
 	shfl.sync.bfly.b32	%f56, %f55, 4, 31, %r17;
 	add.rn.f32 	%f57, %f55, %f56;
 	shfl.sync.bfly.b32	%f58, %f57, 2, 31, %r17;
@@ -15324,7 +15333,8 @@ $L__BB10_10:
 	add.rn.f32 	%f49, %f47, %f48;
 	shfl.sync.bfly.b32	%f50, %f49, 2, 31, %r2;
 	add.rn.f32 	%f51, %f49, %f50;
-	shfl.sync.bfly.b32	%f52, %f51, 1, 31, %r2;
+)ptx",
+    R"ptx(	shfl.sync.bfly.b32	%f52, %f51, 1, 31, %r2;
 	shfl.sync.bfly.b32	%f53, %f70, 8, 31, %r2;
 	add.rn.f32 	%f54, %f70, %f53;
 	shfl.sync.bfly.b32	%f55, %f54, 4, 31, %r2;
@@ -15334,8 +15344,7 @@ $L__BB10_10:
 	shfl.sync.bfly.b32	%f23, %f22, 1, 31, %r2;
 	setp.leu.f32 	%p8, %f20, 0f12800000;
 	setp.equ.f32 	%p9, %f20, 0f7F800000;
-)ptx",
-    R"ptx(	or.pred  	%p10, %p8, %p9;
+	or.pred  	%p10, %p8, %p9;
 	@%p10 bra 	$L__BB10_22;
 // %bb.11:
 	sqrt.rn.f32 	%f24, %f20;
@@ -15436,6 +15445,754 @@ $L__BB10_23:
 	ret;
                                         // -- End function
 }
+	// .globl	center_rows             // -- Begin function center_rows
+.visible .entry center_rows(
+	.param .align 8 .b8 center_rows_param_0[72]
+)
+.maxntid 256, 1, 1                      // @center_rows
+{
+	.reg .pred 	%p<19>;
+	.reg .b32 	%r<9>;
+	.reg .f32 	%f<67>;
+	.reg .b64 	%rd<101>;
+	.reg .f64 	%fd<7>;
+
+// %bb.0:
+	mov.u32 	%r3, %ctaid.x;
+	mul.wide.u32 	%rd42, %r3, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r4, %r1, 4;
+	cvt.u64.u32 	%rd43, %r4;
+	add.s64 	%rd2, %rd42, %rd43;
+	ld.param.u64 	%rd44, [center_rows_param_0+48];
+	setp.ge.u64 	%p1, %rd2, %rd44;
+	@%p1 bra 	$L__BB11_28;
+// %bb.1:
+	mov.b64 	%rd41, center_rows_param_0;
+	mov.u64 	%rd1, %rd41;
+	ld.param.u64 	%rd3, [%rd1+56];
+	mul.lo.s64 	%rd45, %rd3, %rd2;
+	ld.param.u64 	%rd46, [%rd1];
+	cvta.to.global.u64 	%rd47, %rd46;
+	shl.b64 	%rd48, %rd45, 2;
+	add.s64 	%rd4, %rd47, %rd48;
+	ld.param.u64 	%rd49, [%rd1+8];
+	cvta.to.global.u64 	%rd50, %rd49;
+	shl.b64 	%rd51, %rd2, 2;
+	add.s64 	%rd52, %rd50, %rd51;
+	ld.param.u64 	%rd53, [%rd1+16];
+	cvta.to.global.u64 	%rd54, %rd53;
+	ld.param.u64 	%rd60, [%rd1+40];
+	cvta.to.global.u64 	%rd61, %rd60;
+	mov.u64 	%rd100, 0;
+	cvta.to.global.u64 	%rd63, %rd100;
+	setp.eq.s64 	%p2, %rd61, %rd63;
+	add.s64 	%rd64, %rd61, %rd48;
+	selp.b64 	%rd8, %rd63, %rd64, %p2;
+	ld.param.f64 	%fd1, [%rd1+64];
+	and.b32  	%r5, %r1, 15;
+	cvt.u64.u32 	%rd10, %r5;
+	and.b32  	%r6, %r1, 16;
+	mov.b32 	%r7, 65535;
+	shl.b32 	%r2, %r7, %r6;
+	ld.global.s32 	%rd65, [%rd52];
+	mul.lo.s64 	%rd66, %rd3, %rd65;
+	shl.b64 	%rd67, %rd66, 2;
+	add.s64 	%rd11, %rd54, %rd67;
+	setp.eq.s64 	%p3, %rd8, %rd63;
+	@%p3 bra 	$L__BB11_13;
+// %bb.2:
+	cvt.rn.f32.f64 	%f1, %fd1;
+	setp.lt.u64 	%p4, %rd3, 16;
+	mov.f32 	%f62, 0f00000000;
+	shl.b64 	%rd91, %rd10, 2;
+	@%p4 bra 	$L__BB11_5;
+// %bb.3:
+	add.s64 	%rd98, %rd4, %rd91;
+	add.s64 	%rd97, %rd11, %rd91;
+	add.s64 	%rd96, %rd8, %rd91;
+	mov.f32 	%f62, 0f00000000;
+	mov.u64 	%rd99, 0;
+$L__BB11_4:                             // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f27, [%rd98];
+	ld.global.f32 	%f28, [%rd97];
+	sub.rn.f32 	%f29, %f27, %f28;
+	fma.rn.f32 	%f62, %f29, %f29, %f62;
+	mul.rn.f32 	%f30, %f29, %f1;
+	st.global.f32 	[%rd96], %f30;
+	add.s64 	%rd100, %rd99, 16;
+	add.s64 	%rd98, %rd98, 64;
+	add.s64 	%rd97, %rd97, 64;
+	add.s64 	%rd96, %rd96, 64;
+	add.s64 	%rd71, %rd99, 32;
+	setp.le.u64 	%p5, %rd71, %rd3;
+	mov.u64 	%rd99, %rd100;
+	@%p5 bra 	$L__BB11_4;
+$L__BB11_5:
+	setp.le.u64 	%p6, %rd3, %rd100;
+	@%p6 bra 	$L__BB11_12;
+// %bb.6:
+	sub.s64 	%rd37, %rd3, %rd100;
+	setp.le.u64 	%p7, %rd37, %rd10;
+	shl.b64 	%rd72, %rd100, 2;
+	mov.f32 	%f64, 0f00000000;
+	mov.f32 	%f63, %f64;
+	@%p7 bra 	$L__BB11_8;
+// %bb.7:
+	add.s64 	%rd73, %rd4, %rd72;
+	add.s64 	%rd38, %rd73, %rd91;
+	ld.global.f32 	%f63, [%rd38];
+$L__BB11_8:
+	@%p7 bra 	$L__BB11_10;
+// %bb.9:
+	add.s64 	%rd76, %rd11, %rd72;
+	add.s64 	%rd39, %rd76, %rd91;
+	ld.global.f32 	%f64, [%rd39];
+$L__BB11_10:
+	sub.rn.f32 	%f33, %f63, %f64;
+	fma.rn.f32 	%f62, %f33, %f33, %f62;
+	@%p7 bra 	$L__BB11_12;
+// %bb.11:
+	mul.rn.f32 	%f20, %f33, %f1;
+	add.s64 	%rd79, %rd8, %rd72;
+	add.s64 	%rd40, %rd79, %rd91;
+	st.global.f32 	[%rd40], %f20;
+$L__BB11_12:
+	shfl.sync.bfly.b32	%f34, %f62, 8, 31, %r2;
+	add.rn.f32 	%f35, %f62, %f34;
+	shfl.sync.bfly.b32	%f36, %f35, 4, 31, %r2;
+	add.rn.f32 	%f37, %f35, %f36;
+	shfl.sync.bfly.b32	%f38, %f37, 2, 31, %r2;
+	add.rn.f32 	%f39, %f37, %f38;
+	shfl.sync.bfly.b32	%f40, %f39, 1, 31, %r2;
+	add.rn.f32 	%f66, %f39, %f40;
+	bra.uni 	$L__BB11_23;
+$L__BB11_13:
+	setp.lt.u64 	%p10, %rd3, 16;
+	mov.u64 	%rd95, 0;
+	mov.f32 	%f57, 0f00000000;
+	@%p10 bra 	$L__BB11_16;
+// %bb.14:
+	shl.b64 	%rd83, %rd10, 2;
+	add.s64 	%rd93, %rd4, %rd83;
+	add.s64 	%rd92, %rd11, %rd83;
+	mov.f32 	%f57, 0f00000000;
+	mov.u64 	%rd94, 0;
+$L__BB11_15:                            // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f43, [%rd93];
+	ld.global.f32 	%f44, [%rd92];
+	sub.rn.f32 	%f45, %f43, %f44;
+	fma.rn.f32 	%f57, %f45, %f45, %f57;
+	add.s64 	%rd95, %rd94, 16;
+	add.s64 	%rd93, %rd93, 64;
+	add.s64 	%rd92, %rd92, 64;
+	add.s64 	%rd84, %rd94, 32;
+	setp.le.u64 	%p11, %rd84, %rd3;
+	mov.u64 	%rd94, %rd95;
+	@%p11 bra 	$L__BB11_15;
+$L__BB11_16:
+	setp.le.u64 	%p12, %rd3, %rd95;
+	@%p12 bra 	$L__BB11_22;
+// %bb.17:
+	sub.s64 	%rd25, %rd3, %rd95;
+	setp.le.u64 	%p13, %rd25, %rd10;
+	shl.b64 	%rd85, %rd95, 2;
+	shl.b64 	%rd87, %rd10, 2;
+	mov.f32 	%f59, 0f00000000;
+	mov.f32 	%f58, %f59;
+	@%p13 bra 	$L__BB11_19;
+// %bb.18:
+	add.s64 	%rd86, %rd4, %rd85;
+	add.s64 	%rd26, %rd86, %rd87;
+	ld.global.f32 	%f58, [%rd26];
+$L__BB11_19:
+	@%p13 bra 	$L__BB11_21;
+// %bb.20:
+	add.s64 	%rd89, %rd11, %rd85;
+	add.s64 	%rd27, %rd89, %rd87;
+	ld.global.f32 	%f59, [%rd27];
+$L__BB11_21:
+	sub.rn.f32 	%f48, %f58, %f59;
+	fma.rn.f32 	%f57, %f48, %f48, %f57;
+$L__BB11_22:
+	shfl.sync.bfly.b32	%f49, %f57, 8, 31, %r2;
+	add.rn.f32 	%f50, %f57, %f49;
+	shfl.sync.bfly.b32	%f51, %f50, 4, 31, %r2;
+	add.rn.f32 	%f52, %f50, %f51;
+	shfl.sync.bfly.b32	%f53, %f52, 2, 31, %r2;
+	add.rn.f32 	%f54, %f52, %f53;
+	shfl.sync.bfly.b32	%f55, %f54, 1, 31, %r2;
+	add.rn.f32 	%f66, %f54, %f55;
+$L__BB11_23:
+	setp.leu.f32 	%p15, %f66, 0f12800000;
+	setp.equ.f32 	%p16, %f66, 0f7F800000;
+	or.pred  	%p17, %p15, %p16;
+	@%p17 bra 	$L__BB11_25;
+// %bb.24:
+	cvt.f64.f32 	%fd6, %f66;
+	bra.uni 	$L__BB11_26;
+$L__BB11_25:
+	cvta.global.u64 	%rd5, %rd4;
+	cvta.global.u64 	%rd9, %rd8;
+	cvta.global.u64 	%rd12, %rd11;
+	{ // callseq 8, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd5;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd12;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd3;
+	.param .b64 param3;
+	st.param.f64 	[param3+0], %fd1;
+	.param .b64 param4;
+	st.param.b64 	[param4+0], %rd9;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3, 
+	param4
+	);
+	ld.param.f64 	%fd6, [retval0+0];
+	} // callseq 8
+$L__BB11_26:
+	cvt.u32.u64 	%r8, %rd10;
+	setp.ne.s32 	%p18, %r8, 0;
+	@%p18 bra 	$L__BB11_28;
+// %bb.27:
+	ld.param.u64 	%rd55, [%rd1+24];
+	ld.param.u64 	%rd58, [%rd1+32];
+	cvta.to.global.u64 	%rd56, %rd55;
+	shl.b64 	%rd57, %rd2, 3;
+	cvta.to.global.u64 	%rd59, %rd58;
+	add.s64 	%rd6, %rd56, %rd57;
+	add.s64 	%rd7, %rd59, %rd51;
+	cvt.rn.f32.f64 	%f24, %fd6;
+	st.global.f64 	[%rd6], %fd6;
+	st.global.f32 	[%rd7], %f24;
+$L__BB11_28:
+	ret;
+                                        // -- End function
+}
+	// .globl	center_sums             // -- Begin function center_sums
+.visible .entry center_sums(
+	.param .align 8 .b8 center_sums_param_0[72]
+)
+.maxntid 256, 1, 1                      // @center_sums
+{
+	.reg .pred 	%p<26>;
+	.reg .b16 	%rs<3>;
+	.reg .b32 	%r<12>;
+	.reg .f32 	%f<263>;
+	.reg .b64 	%rd<212>;
+	.reg .f64 	%fd<7>;
+
+// %bb.0:
+	mov.b64 	%rd73, center_sums_param_0;
+	mov.u64 	%rd1, %rd73;
+	ld.param.u64 	%rd2, [center_sums_param_0+48];
+	add.s64 	%rd74, %rd2, 127;
+	shr.u64 	%rd75, %rd74, 7;
+	mov.u32 	%r2, %ctaid.x;
+	mul.wide.u32 	%rd76, %r2, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r3, %r1, 4;
+	cvt.u64.u32 	%rd77, %r3;
+	add.s64 	%rd3, %rd76, %rd77;
+	or.b64  	%rd78, %rd3, %rd75;
+	and.b64  	%rd79, %rd78, -4294967296;
+	setp.ne.s64 	%p3, %rd79, 0;
+	@%p3 bra 	$L__BB12_2;
+	bra.uni 	$L__BB12_1;
+$L__BB12_2:
+	div.u64 	%rd194, %rd3, %rd75;
+	bra.uni 	$L__BB12_3;
+$L__BB12_1:
+	cvt.u32.u64 	%r4, %rd75;
+	cvt.u32.u64 	%r5, %rd3;
+	div.u32 	%r6, %r5, %r4;
+	cvt.u64.u32 	%rd194, %r6;
+$L__BB12_3:
+	ld.param.u64 	%rd80, [%rd1+40];
+	setp.ge.u64 	%p4, %rd194, %rd80;
+	@%p4 bra 	$L__BB12_48;
+// %bb.4:
+	mul.lo.s64 	%rd81, %rd194, %rd75;
+	sub.s64 	%rd82, %rd3, %rd81;
+	shl.b64 	%rd8, %rd82, 7;
+	mul.lo.s64 	%rd83, %rd194, %rd2;
+	add.s64 	%rd9, %rd8, %rd83;
+	ld.param.u64 	%rd84, [%rd1+16];
+	cvta.to.global.u64 	%rd85, %rd84;
+	shl.b64 	%rd86, %rd194, 3;
+	add.s64 	%rd87, %rd85, %rd86;
+	ld.global.u64 	%rd10, [%rd87];
+	ld.global.u64 	%rd11, [%rd87+8];
+	sub.s64 	%rd12, %rd11, %rd10;
+	ld.param.u8 	%rs1, [%rd1+64];
+	and.b16  	%rs2, %rs1, 1;
+	setp.eq.b16 	%p1, %rs2, 1;
+	ld.param.f64 	%fd6, [%rd1+56];
+	@!%p1 bra 	$L__BB12_6;
+	bra.uni 	$L__BB12_5;
+$L__BB12_5:
+	cvt.rn.f64.u64 	%fd4, %rd12;
+	add.rn.f64 	%fd5, %fd4, 0d3FF0000000000000;
+	div.rn.f64 	%fd6, %fd6, %fd5;
+$L__BB12_6:
+	ld.param.u64 	%rd89, [%rd1];
+	cvta.to.global.u64 	%rd90, %rd89;
+	shl.b64 	%rd91, %rd8, 2;
+	add.s64 	%rd13, %rd90, %rd91;
+	ld.param.u64 	%rd92, [%rd1+8];
+	cvta.to.global.u64 	%rd14, %rd92;
+	shl.b64 	%rd93, %rd10, 3;
+	add.s64 	%rd15, %rd14, %rd93;
+	sub.s64 	%rd94, %rd2, %rd8;
+	min.u64 	%rd16, %rd94, 128;
+	ld.param.u64 	%rd95, [%rd1+24];
+	cvta.to.global.u64 	%rd96, %rd95;
+	shl.b64 	%rd97, %rd9, 2;
+	add.s64 	%rd17, %rd96, %rd97;
+	ld.param.u64 	%rd98, [%rd1+32];
+	cvta.to.global.u64 	%rd99, %rd98;
+	add.s64 	%rd18, %rd99, %rd97;
+	cvt.rn.f32.f64 	%f1, %fd6;
+	setp.lt.u64 	%p5, %rd94, 128;
+	mov.u64 	%rd206, 0;
+	and.b32  	%r11, %r1, 15;
+	neg.f32 	%f213, %f1;
+	setp.eq.s64 	%p25, %rd10, %rd11;
+	@%p5 bra 	$L__BB12_14;
+// %bb.7:
+	mov.f32 	%f239, 0f00000000;
+	mul.wide.u32 	%rd100, %r11, 4;
+	add.s64 	%rd101, %rd17, %rd100;
+	add.s64 	%rd20, %rd18, %rd100;
+	ld.global.f32 	%f3, [%rd101];
+	ld.global.f32 	%f4, [%rd101+64];
+	ld.global.f32 	%f5, [%rd101+128];
+)ptx",
+    R"ptx(	ld.global.f32 	%f6, [%rd101+192];
+	ld.global.f32 	%f7, [%rd101+256];
+	ld.global.f32 	%f8, [%rd101+320];
+	ld.global.f32 	%f9, [%rd101+384];
+	ld.global.f32 	%f10, [%rd101+448];
+	mov.f32 	%f240, %f239;
+	mov.f32 	%f241, %f239;
+	mov.f32 	%f242, %f239;
+	mov.f32 	%f243, %f239;
+	mov.f32 	%f244, %f239;
+	mov.f32 	%f245, %f239;
+	mov.f32 	%f246, %f239;
+	@%p25 bra 	$L__BB12_13;
+// %bb.8:
+	add.s64 	%rd19, %rd13, %rd100;
+	add.s64 	%rd103, %rd10, 1;
+	and.b64  	%rd21, %rd12, 1;
+	setp.eq.s64 	%p7, %rd11, %rd103;
+	mov.u64 	%rd196, 0;
+	mov.f32 	%f239, 0f00000000;
+	mov.f32 	%f240, %f239;
+	mov.f32 	%f241, %f239;
+	mov.f32 	%f242, %f239;
+	mov.f32 	%f243, %f239;
+	mov.f32 	%f244, %f239;
+	mov.f32 	%f245, %f239;
+	mov.f32 	%f246, %f239;
+	@%p7 bra 	$L__BB12_11;
+// %bb.9:
+	and.b64  	%rd196, %rd12, -2;
+	add.s64 	%rd106, %rd93, %rd14;
+	add.s64 	%rd197, %rd106, 8;
+	mov.u64 	%rd198, 0;
+	mov.f32 	%f239, 0f00000000;
+	mov.f32 	%f240, %f239;
+	mov.f32 	%f241, %f239;
+	mov.f32 	%f242, %f239;
+	mov.f32 	%f243, %f239;
+	mov.f32 	%f244, %f239;
+	mov.f32 	%f245, %f239;
+	mov.f32 	%f246, %f239;
+$L__BB12_10:                            // =>This Inner Loop Header: Depth=1
+	ld.global.u64 	%rd107, [%rd197+-8];
+	mul.lo.s64 	%rd108, %rd107, %rd2;
+	shl.b64 	%rd109, %rd108, 2;
+	add.s64 	%rd110, %rd19, %rd109;
+	ld.global.f32 	%f95, [%rd110];
+	sub.rn.f32 	%f96, %f3, %f95;
+	add.rn.f32 	%f97, %f246, %f96;
+	ld.global.f32 	%f98, [%rd110+64];
+	sub.rn.f32 	%f99, %f4, %f98;
+	add.rn.f32 	%f100, %f245, %f99;
+	ld.global.f32 	%f101, [%rd110+128];
+	sub.rn.f32 	%f102, %f5, %f101;
+	add.rn.f32 	%f103, %f244, %f102;
+	ld.global.f32 	%f104, [%rd110+192];
+	sub.rn.f32 	%f105, %f6, %f104;
+	add.rn.f32 	%f106, %f243, %f105;
+	ld.global.f32 	%f107, [%rd110+256];
+	sub.rn.f32 	%f108, %f7, %f107;
+	add.rn.f32 	%f109, %f242, %f108;
+	ld.global.f32 	%f110, [%rd110+320];
+	sub.rn.f32 	%f111, %f8, %f110;
+	add.rn.f32 	%f112, %f241, %f111;
+	ld.global.f32 	%f113, [%rd110+384];
+	sub.rn.f32 	%f114, %f9, %f113;
+	add.rn.f32 	%f115, %f240, %f114;
+	ld.global.f32 	%f116, [%rd110+448];
+	sub.rn.f32 	%f117, %f10, %f116;
+	add.rn.f32 	%f118, %f239, %f117;
+	ld.global.u64 	%rd111, [%rd197];
+	mul.lo.s64 	%rd112, %rd111, %rd2;
+	shl.b64 	%rd113, %rd112, 2;
+	add.s64 	%rd114, %rd19, %rd113;
+	ld.global.f32 	%f119, [%rd114];
+	sub.rn.f32 	%f120, %f3, %f119;
+	add.rn.f32 	%f246, %f97, %f120;
+	ld.global.f32 	%f121, [%rd114+64];
+	sub.rn.f32 	%f122, %f4, %f121;
+	add.rn.f32 	%f245, %f100, %f122;
+	ld.global.f32 	%f123, [%rd114+128];
+	sub.rn.f32 	%f124, %f5, %f123;
+	add.rn.f32 	%f244, %f103, %f124;
+	ld.global.f32 	%f125, [%rd114+192];
+	sub.rn.f32 	%f126, %f6, %f125;
+	add.rn.f32 	%f243, %f106, %f126;
+	ld.global.f32 	%f127, [%rd114+256];
+	sub.rn.f32 	%f128, %f7, %f127;
+	add.rn.f32 	%f242, %f109, %f128;
+	ld.global.f32 	%f129, [%rd114+320];
+	sub.rn.f32 	%f130, %f8, %f129;
+	add.rn.f32 	%f241, %f112, %f130;
+	ld.global.f32 	%f131, [%rd114+384];
+	sub.rn.f32 	%f132, %f9, %f131;
+	add.rn.f32 	%f240, %f115, %f132;
+	ld.global.f32 	%f133, [%rd114+448];
+	sub.rn.f32 	%f134, %f10, %f133;
+	add.rn.f32 	%f239, %f118, %f134;
+	add.s64 	%rd198, %rd198, 2;
+	add.s64 	%rd197, %rd197, 16;
+	setp.eq.s64 	%p8, %rd196, %rd198;
+	@%p8 bra 	$L__BB12_11;
+	bra.uni 	$L__BB12_10;
+$L__BB12_11:
+	setp.eq.s64 	%p9, %rd21, 0;
+	@%p9 bra 	$L__BB12_13;
+// %bb.12:
+	shl.b64 	%rd115, %rd196, 3;
+	add.s64 	%rd116, %rd15, %rd115;
+	ld.global.u64 	%rd117, [%rd116];
+	mul.lo.s64 	%rd118, %rd117, %rd2;
+	shl.b64 	%rd119, %rd118, 2;
+	add.s64 	%rd120, %rd19, %rd119;
+	ld.global.f32 	%f135, [%rd120];
+	sub.rn.f32 	%f136, %f3, %f135;
+	add.rn.f32 	%f246, %f246, %f136;
+	ld.global.f32 	%f137, [%rd120+64];
+	sub.rn.f32 	%f138, %f4, %f137;
+	add.rn.f32 	%f245, %f245, %f138;
+	ld.global.f32 	%f139, [%rd120+128];
+	sub.rn.f32 	%f140, %f5, %f139;
+	add.rn.f32 	%f244, %f244, %f140;
+	ld.global.f32 	%f141, [%rd120+192];
+	sub.rn.f32 	%f142, %f6, %f141;
+	add.rn.f32 	%f243, %f243, %f142;
+	ld.global.f32 	%f143, [%rd120+256];
+	sub.rn.f32 	%f144, %f7, %f143;
+	add.rn.f32 	%f242, %f242, %f144;
+	ld.global.f32 	%f145, [%rd120+320];
+	sub.rn.f32 	%f146, %f8, %f145;
+	add.rn.f32 	%f241, %f241, %f146;
+	ld.global.f32 	%f147, [%rd120+384];
+	sub.rn.f32 	%f148, %f9, %f147;
+	add.rn.f32 	%f240, %f240, %f148;
+	ld.global.f32 	%f149, [%rd120+448];
+	sub.rn.f32 	%f150, %f10, %f149;
+	add.rn.f32 	%f239, %f239, %f150;
+$L__BB12_13:
+	fma.rn.f32 	%f151, %f213, %f246, %f3;
+	mul.rn.f32 	%f152, %f246, %f1;
+	selp.f32 	%f153, %f151, %f152, %p1;
+	st.global.f32 	[%rd20], %f153;
+	fma.rn.f32 	%f154, %f213, %f245, %f4;
+	mul.rn.f32 	%f155, %f245, %f1;
+	selp.f32 	%f156, %f154, %f155, %p1;
+	st.global.f32 	[%rd20+64], %f156;
+	fma.rn.f32 	%f157, %f213, %f244, %f5;
+	mul.rn.f32 	%f158, %f244, %f1;
+	selp.f32 	%f159, %f157, %f158, %p1;
+	st.global.f32 	[%rd20+128], %f159;
+	fma.rn.f32 	%f160, %f213, %f243, %f6;
+	mul.rn.f32 	%f161, %f243, %f1;
+	selp.f32 	%f162, %f160, %f161, %p1;
+	st.global.f32 	[%rd20+192], %f162;
+	fma.rn.f32 	%f163, %f213, %f242, %f7;
+	mul.rn.f32 	%f164, %f242, %f1;
+	selp.f32 	%f165, %f163, %f164, %p1;
+	st.global.f32 	[%rd20+256], %f165;
+	fma.rn.f32 	%f166, %f213, %f241, %f8;
+	mul.rn.f32 	%f167, %f241, %f1;
+	selp.f32 	%f168, %f166, %f167, %p1;
+	st.global.f32 	[%rd20+320], %f168;
+	fma.rn.f32 	%f169, %f213, %f240, %f9;
+	mul.rn.f32 	%f170, %f240, %f1;
+	selp.f32 	%f171, %f169, %f170, %p1;
+	st.global.f32 	[%rd20+384], %f171;
+	fma.rn.f32 	%f172, %f213, %f239, %f10;
+	mul.rn.f32 	%f173, %f239, %f1;
+	selp.f32 	%f174, %f172, %f173, %p1;
+	st.global.f32 	[%rd20+448], %f174;
+	mov.u64 	%rd206, 128;
+$L__BB12_14:
+	or.b64  	%rd199, %rd206, 16;
+	setp.gt.u64 	%p10, %rd199, %rd16;
+	@%p10 bra 	$L__BB12_25;
+	bra.uni 	$L__BB12_15;
+$L__BB12_25:
+	setp.le.u64 	%p17, %rd16, %rd206;
+	@%p17 bra 	$L__BB12_48;
+// %bb.26:
+	sub.s64 	%rd154, %rd16, %rd206;
+	setp.eq.s64 	%p18, %rd154, 16;
+	cvt.u64.u32 	%rd55, %r11;
+	setp.gt.u64 	%p19, %rd154, %rd55;
+	or.pred  	%p2, %p18, %p19;
+	shl.b64 	%rd155, %rd206, 2;
+	mov.f32 	%f262, 0f00000000;
+	mov.f32 	%f252, %f262;
+	@!%p2 bra 	$L__BB12_28;
+	bra.uni 	$L__BB12_27;
+$L__BB12_27:
+	add.s64 	%rd156, %rd17, %rd155;
+	mul.wide.u32 	%rd157, %r11, 4;
+	add.s64 	%rd56, %rd156, %rd157;
+	ld.global.f32 	%f252, [%rd56];
+$L__BB12_28:
+	shl.b64 	%rd193, %rd55, 2;
+	@%p25 bra 	$L__BB12_46;
+// %bb.29:
+	add.s64 	%rd160, %rd13, %rd155;
+	add.s64 	%rd57, %rd160, %rd193;
+	and.b64  	%rd210, %rd12, 3;
+	sub.s64 	%rd162, %rd10, %rd11;
+	setp.gt.u64 	%p21, %rd162, -4;
+	mov.f32 	%f262, 0f00000000;
+	mov.u64 	%rd209, 0;
+	@%p21 bra 	$L__BB12_41;
+// %bb.30:
+	and.b64  	%rd164, %rd12, -4;
+	neg.s64 	%rd59, %rd164;
+	add.s64 	%rd166, %rd93, %rd14;
+	add.s64 	%rd207, %rd166, 16;
+	mov.f32 	%f199, 0f00000000;
+	mov.u64 	%rd208, 0;
+	mov.f32 	%f262, %f199;
+	bra.uni 	$L__BB12_31;
+$L__BB12_39:                            //   in Loop: Header=BB12_31 Depth=1
+	sub.rn.f32 	%f207, %f252, %f257;
+	add.rn.f32 	%f262, %f79, %f207;
+	add.s64 	%rd208, %rd208, -4;
+	add.s64 	%rd207, %rd207, 32;
+	setp.ne.s64 	%p22, %rd59, %rd208;
+	@%p22 bra 	$L__BB12_31;
+	bra.uni 	$L__BB12_40;
+$L__BB12_31:                            // =>This Inner Loop Header: Depth=1
+	mov.f32 	%f254, %f199;
+	@!%p2 bra 	$L__BB12_33;
+	bra.uni 	$L__BB12_32;
+$L__BB12_32:                            //   in Loop: Header=BB12_31 Depth=1
+	ld.global.u64 	%rd167, [%rd207+-16];
+	mul.lo.s64 	%rd168, %rd167, %rd2;
+	shl.b64 	%rd169, %rd168, 2;
+	add.s64 	%rd170, %rd57, %rd169;
+	ld.global.f32 	%f254, [%rd170];
+$L__BB12_33:                            //   in Loop: Header=BB12_31 Depth=1
+	sub.rn.f32 	%f202, %f252, %f254;
+	add.rn.f32 	%f73, %f262, %f202;
+	mov.f32 	%f255, %f199;
+	@!%p2 bra 	$L__BB12_35;
+	bra.uni 	$L__BB12_34;
+$L__BB12_34:                            //   in Loop: Header=BB12_31 Depth=1
+	ld.global.u64 	%rd171, [%rd207+-8];
+	mul.lo.s64 	%rd172, %rd171, %rd2;
+	shl.b64 	%rd173, %rd172, 2;
+	add.s64 	%rd174, %rd57, %rd173;
+	ld.global.f32 	%f255, [%rd174];
+$L__BB12_35:                            //   in Loop: Header=BB12_31 Depth=1
+	sub.rn.f32 	%f204, %f252, %f255;
+	add.rn.f32 	%f76, %f73, %f204;
+	mov.f32 	%f256, %f199;
+	@!%p2 bra 	$L__BB12_37;
+	bra.uni 	$L__BB12_36;
+$L__BB12_36:                            //   in Loop: Header=BB12_31 Depth=1
+	ld.global.u64 	%rd175, [%rd207];
+	mul.lo.s64 	%rd176, %rd175, %rd2;
+	shl.b64 	%rd177, %rd176, 2;
+	add.s64 	%rd178, %rd57, %rd177;
+	ld.global.f32 	%f256, [%rd178];
+$L__BB12_37:                            //   in Loop: Header=BB12_31 Depth=1
+	sub.rn.f32 	%f206, %f252, %f256;
+	add.rn.f32 	%f79, %f76, %f206;
+	mov.f32 	%f257, %f199;
+	@!%p2 bra 	$L__BB12_39;
+	bra.uni 	$L__BB12_38;
+$L__BB12_38:                            //   in Loop: Header=BB12_31 Depth=1
+	ld.global.u64 	%rd179, [%rd207+8];
+	mul.lo.s64 	%rd180, %rd179, %rd2;
+	shl.b64 	%rd181, %rd180, 2;
+	add.s64 	%rd182, %rd57, %rd181;
+	ld.global.f32 	%f257, [%rd182];
+	bra.uni 	$L__BB12_39;
+$L__BB12_15:
+	mul.wide.u32 	%rd122, %r11, 4;
+	add.s64 	%rd26, %rd17, %rd122;
+	add.s64 	%rd27, %rd13, %rd122;
+	add.s64 	%rd28, %rd18, %rd122;
+	and.b64  	%rd29, %rd12, 3;
+	sub.s64 	%rd30, %rd10, %rd11;
+	and.b64  	%rd123, %rd12, -4;
+	neg.s64 	%rd31, %rd123;
+	add.s64 	%rd32, %rd15, 16;
+	mov.f32 	%f175, 0f00000000;
+	setp.gt.u64 	%p12, %rd30, -4;
+	setp.eq.s64 	%p14, %rd29, 0;
+	bra.uni 	$L__BB12_16;
+$L__BB12_24:                            //   in Loop: Header=BB12_16 Depth=1
+	fma.rn.f32 	%f192, %f213, %f251, %f60;
+	mul.rn.f32 	%f193, %f251, %f1;
+	selp.f32 	%f194, %f192, %f193, %p1;
+	add.s64 	%rd152, %rd28, %rd125;
+	st.global.f32 	[%rd152], %f194;
+	add.s64 	%rd199, %rd206, 16;
+	setp.le.u64 	%p16, %rd199, %rd16;
+	@%p16 bra 	$L__BB12_16;
+	bra.uni 	$L__BB12_25;
+$L__BB12_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB12_19 Depth 2
+                                        //     Child Loop BB12_23 Depth 2
+	mov.u64 	%rd40, %rd206;
+	mov.u64 	%rd206, %rd199;
+	shl.b64 	%rd125, %rd40, 2;
+	add.s64 	%rd126, %rd26, %rd125;
+	ld.global.f32 	%f60, [%rd126];
+	mov.f32 	%f251, %f175;
+	@%p25 bra 	$L__BB12_24;
+// %bb.17:                              //   in Loop: Header=BB12_16 Depth=1
+	add.s64 	%rd41, %rd27, %rd125;
+	mov.f32 	%f251, 0f00000000;
+	mov.u64 	%rd203, 0;
+	@%p12 bra 	$L__BB12_21;
+// %bb.18:                              //   in Loop: Header=BB12_16 Depth=1
+	mov.f32 	%f251, 0f00000000;
+	mov.u64 	%rd202, 0;
+	mov.u64 	%rd201, %rd32;
+$L__BB12_19:                            //   Parent Loop BB12_16 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.u64 	%rd130, [%rd201+-16];
+	mul.lo.s64 	%rd131, %rd130, %rd2;
+	shl.b64 	%rd132, %rd131, 2;
+	add.s64 	%rd133, %rd41, %rd132;
+	ld.global.f32 	%f179, [%rd133];
+	sub.rn.f32 	%f180, %f60, %f179;
+	add.rn.f32 	%f181, %f251, %f180;
+	ld.global.u64 	%rd134, [%rd201+-8];
+	mul.lo.s64 	%rd135, %rd134, %rd2;
+	shl.b64 	%rd136, %rd135, 2;
+	add.s64 	%rd137, %rd41, %rd136;
+	ld.global.f32 	%f182, [%rd137];
+	sub.rn.f32 	%f183, %f60, %f182;
+	add.rn.f32 	%f184, %f181, %f183;
+	ld.global.u64 	%rd138, [%rd201];
+	mul.lo.s64 	%rd139, %rd138, %rd2;
+	shl.b64 	%rd140, %rd139, 2;
+	add.s64 	%rd141, %rd41, %rd140;
+	ld.global.f32 	%f185, [%rd141];
+	sub.rn.f32 	%f186, %f60, %f185;
+	add.rn.f32 	%f187, %f184, %f186;
+	ld.global.u64 	%rd142, [%rd201+8];
+	mul.lo.s64 	%rd143, %rd142, %rd2;
+	shl.b64 	%rd144, %rd143, 2;
+	add.s64 	%rd145, %rd41, %rd144;
+	ld.global.f32 	%f188, [%rd145];
+	sub.rn.f32 	%f189, %f60, %f188;
+	add.rn.f32 	%f251, %f187, %f189;
+	add.s64 	%rd202, %rd202, -4;
+	add.s64 	%rd201, %rd201, 32;
+	setp.ne.s64 	%p13, %rd31, %rd202;
+	@%p13 bra 	$L__BB12_19;
+// %bb.20:                              //   in Loop: Header=BB12_16 Depth=1
+	neg.s64 	%rd203, %rd31;
+$L__BB12_21:                            //   in Loop: Header=BB12_16 Depth=1
+	@%p14 bra 	$L__BB12_24;
+// %bb.22:                              //   in Loop: Header=BB12_16 Depth=1
+	shl.b64 	%rd146, %rd203, 3;
+	add.s64 	%rd205, %rd15, %rd146;
+	mov.u64 	%rd204, %rd29;
+$L__BB12_23:                            //   Parent Loop BB12_16 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	ld.global.u64 	%rd147, [%rd205];
+)ptx",
+    R"ptx(	mul.lo.s64 	%rd148, %rd147, %rd2;
+	shl.b64 	%rd149, %rd148, 2;
+	add.s64 	%rd150, %rd41, %rd149;
+	ld.global.f32 	%f190, [%rd150];
+	sub.rn.f32 	%f191, %f60, %f190;
+	add.rn.f32 	%f251, %f251, %f191;
+	add.s64 	%rd205, %rd205, 8;
+	add.s64 	%rd204, %rd204, -1;
+	setp.ne.s64 	%p15, %rd204, 0;
+	@%p15 bra 	$L__BB12_23;
+	bra.uni 	$L__BB12_24;
+$L__BB12_40:
+	neg.s64 	%rd209, %rd59;
+$L__BB12_41:
+	setp.eq.s64 	%p23, %rd210, 0;
+	@%p23 bra 	$L__BB12_46;
+// %bb.42:
+	shl.b64 	%rd183, %rd209, 3;
+	add.s64 	%rd185, %rd183, %rd93;
+	add.s64 	%rd211, %rd14, %rd185;
+	mov.f32 	%f208, 0f00000000;
+	bra.uni 	$L__BB12_43;
+$L__BB12_45:                            //   in Loop: Header=BB12_43 Depth=1
+	sub.rn.f32 	%f209, %f252, %f261;
+	add.rn.f32 	%f262, %f262, %f209;
+	add.s64 	%rd211, %rd211, 8;
+	add.s64 	%rd210, %rd210, -1;
+	setp.ne.s64 	%p24, %rd210, 0;
+	@%p24 bra 	$L__BB12_43;
+	bra.uni 	$L__BB12_46;
+$L__BB12_43:                            // =>This Inner Loop Header: Depth=1
+	.pragma "nounroll";
+	mov.f32 	%f261, %f208;
+	@!%p2 bra 	$L__BB12_45;
+	bra.uni 	$L__BB12_44;
+$L__BB12_44:                            //   in Loop: Header=BB12_43 Depth=1
+	ld.global.u64 	%rd186, [%rd211];
+	mul.lo.s64 	%rd187, %rd186, %rd2;
+	shl.b64 	%rd188, %rd187, 2;
+	add.s64 	%rd189, %rd57, %rd188;
+	ld.global.f32 	%f261, [%rd189];
+	bra.uni 	$L__BB12_45;
+$L__BB12_46:
+	@!%p2 bra 	$L__BB12_48;
+	bra.uni 	$L__BB12_47;
+$L__BB12_47:
+	add.s64 	%rd191, %rd18, %rd155;
+	add.s64 	%rd72, %rd191, %rd193;
+	fma.rn.f32 	%f211, %f213, %f262, %f252;
+	mul.rn.f32 	%f212, %f262, %f1;
+	selp.f32 	%f90, %f211, %f212, %p1;
+	st.global.f32 	[%rd72], %f90;
+$L__BB12_48:
+	ret;
+                                        // -- End function
+}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1,
@@ -15444,7 +16201,7 @@ $L__BB10_23:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot11[128];
+	.local .align 8 .b8 	__local_depot13[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -15454,7 +16211,7 @@ $L__BB10_23:
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot11;
+	mov.u64 	%SPL, __local_depot13;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -15462,12 +16219,12 @@ $L__BB10_23:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB11_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB11_1;
+	@%p1 bra 	$L__BB13_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -15478,7 +16235,7 @@ $L__BB11_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB11_6;
+	@%p2 bra 	$L__BB13_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
@@ -15499,7 +16256,7 @@ $L__BB11_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB11_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -15634,7 +16391,7 @@ $L__BB11_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB11_4;
+	@%p3 bra 	$L__BB13_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -15652,15 +16409,15 @@ $L__BB11_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB11_6:
+$L__BB13_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB11_14;
+	@%p4 bra 	$L__BB13_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB11_11;
+	@%p5 bra 	$L__BB13_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -15670,7 +16427,7 @@ $L__BB11_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB11_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -15696,13 +16453,13 @@ $L__BB11_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB11_10;
-	bra.uni 	$L__BB11_9;
-$L__BB11_10:
+	@%p6 bra 	$L__BB13_10;
+	bra.uni 	$L__BB13_9;
+$L__BB13_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB11_11:
+$L__BB13_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB11_13;
+	@%p7 bra 	$L__BB13_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -15720,7 +16477,7 @@ $L__BB11_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB11_13:
+$L__BB13_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -15728,9 +16485,8 @@ $L__BB11_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB11_14:
-)ptx",
-    R"ptx(	ld.local.f64 	%fd173, [%rd1+64];
+$L__BB13_14:
+	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
 	ld.local.f64 	%fd176, [%rd1+8];
@@ -15756,7 +16512,8 @@ $L__BB11_14:
 	add.rn.f64 	%fd196, %fd195, %fd194;
 	st.param.f64 	[func_retval0+0], %fd196;
 	ret;
-                                        // -- End function
+)ptx",
+    R"ptx(                                        // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_0,
@@ -15766,7 +16523,7 @@ $L__BB11_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot12[128];
+	.local .align 8 .b8 	__local_depot14[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -15777,7 +16534,7 @@ $L__BB11_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot12;
+	mov.u64 	%SPL, __local_depot14;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -15785,12 +16542,12 @@ $L__BB11_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB12_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB12_1;
+	@%p1 bra 	$L__BB14_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
@@ -15806,7 +16563,7 @@ $L__BB12_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB12_6;
+	@%p2 bra 	$L__BB14_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -15826,7 +16583,7 @@ $L__BB12_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB12_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -15896,7 +16653,7 @@ $L__BB12_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB12_4;
+	@%p3 bra 	$L__BB14_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
@@ -15914,16 +16671,16 @@ $L__BB12_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB12_6:
+$L__BB14_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB12_15;
+	@%p4 bra 	$L__BB14_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB12_11;
+	@%p5 bra 	$L__BB14_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -15931,7 +16688,7 @@ $L__BB12_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB12_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -15960,20 +16717,20 @@ $L__BB12_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB12_10;
-	bra.uni 	$L__BB12_9;
-$L__BB12_10:
+	@%p6 bra 	$L__BB14_10;
+	bra.uni 	$L__BB14_9;
+$L__BB14_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB12_11:
+$L__BB14_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB12_14;
+	@%p7 bra 	$L__BB14_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB12_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB14_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -15985,8 +16742,8 @@ $L__BB12_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB12_13;
-$L__BB12_14:
+	@%p8 bra 	$L__BB14_13;
+$L__BB14_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -15999,9 +16756,9 @@ $L__BB12_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB12_15:
+$L__BB14_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB12_32;
+	@%p10 bra 	$L__BB14_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -16031,98 +16788,98 @@ $L__BB12_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB12_27;
-	bra.uni 	$L__BB12_17;
-$L__BB12_27:
+	@%p11 bra 	$L__BB14_27;
+	bra.uni 	$L__BB14_17;
+$L__BB14_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB12_32;
+	@%p17 bra 	$L__BB14_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB12_29;
-$L__BB12_31:                            //   in Loop: Header=BB12_29 Depth=1
+	bra.uni 	$L__BB14_29;
+$L__BB14_31:                            //   in Loop: Header=BB14_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB12_29;
-	bra.uni 	$L__BB12_32;
-$L__BB12_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB14_29;
+	bra.uni 	$L__BB14_32;
+$L__BB14_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB12_31;
-// %bb.30:                              //   in Loop: Header=BB12_29 Depth=1
+	@%p18 bra 	$L__BB14_31;
+// %bb.30:                              //   in Loop: Header=BB14_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB12_31;
-$L__BB12_32:
+	bra.uni 	$L__BB14_31;
+$L__BB14_32:
 	ret;
-$L__BB12_17:
+$L__BB14_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB12_18;
-$L__BB12_26:                            //   in Loop: Header=BB12_18 Depth=1
+	bra.uni 	$L__BB14_18;
+$L__BB14_26:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB12_27;
-$L__BB12_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB14_27;
+$L__BB14_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB12_20;
-// %bb.19:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p12 bra 	$L__BB14_20;
+// %bb.19:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB12_20:                            //   in Loop: Header=BB12_18 Depth=1
+$L__BB14_20:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB12_22;
-// %bb.21:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p13 bra 	$L__BB14_22;
+// %bb.21:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB12_22:                            //   in Loop: Header=BB12_18 Depth=1
-)ptx",
-    R"ptx(	add.s64 	%rd76, %rd102, 2;
+$L__BB14_22:                            //   in Loop: Header=BB14_18 Depth=1
+	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB12_24;
-// %bb.23:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p14 bra 	$L__BB14_24;
+// %bb.23:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
+$L__BB14_24:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB12_26;
-// %bb.25:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p15 bra 	$L__BB14_26;
+// %bb.25:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB12_26;
+	bra.uni 	$L__BB14_26;
                                         // -- End function
 }
-.func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
+)ptx",
+    R"ptx(.func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2,
@@ -16131,7 +16888,7 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot13[128];
+	.local .align 8 .b8 	__local_depot15[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -16142,7 +16899,7 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot13;
+	mov.u64 	%SPL, __local_depot15;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -16151,12 +16908,12 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-$L__BB13_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB13_1;
+	@%p1 bra 	$L__BB15_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -16172,7 +16929,7 @@ $L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB13_6;
+	@%p2 bra 	$L__BB15_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -16192,7 +16949,7 @@ $L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB13_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -16262,7 +17019,7 @@ $L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB13_4;
+	@%p3 bra 	$L__BB15_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -16280,16 +17037,16 @@ $L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB13_6:
+$L__BB15_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB13_15;
+	@%p4 bra 	$L__BB15_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB13_11;
+	@%p5 bra 	$L__BB15_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -16297,7 +17054,7 @@ $L__BB13_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB13_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -16326,20 +17083,20 @@ $L__BB13_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB13_10;
-	bra.uni 	$L__BB13_9;
-$L__BB13_10:
+	@%p6 bra 	$L__BB15_10;
+	bra.uni 	$L__BB15_9;
+$L__BB15_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB13_11:
+$L__BB15_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB13_14;
+	@%p7 bra 	$L__BB15_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB13_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -16351,8 +17108,8 @@ $L__BB13_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB13_13;
-$L__BB13_14:
+	@%p8 bra 	$L__BB15_13;
+$L__BB15_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -16365,7 +17122,7 @@ $L__BB13_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB13_15:
+$L__BB15_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -16388,16 +17145,16 @@ $L__BB13_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB13_16;
-	bra.uni 	$L__BB13_32;
-$L__BB13_16:
+	@%p9 bra 	$L__BB15_16;
+	bra.uni 	$L__BB15_32;
+$L__BB15_16:
 	mov.u64 	%rd143, 0;
-$L__BB13_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB13_17;
+	@%p10 bra 	$L__BB15_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -16408,7 +17165,7 @@ $L__BB13_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB13_22;
+	@%p2 bra 	$L__BB15_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -16429,7 +17186,7 @@ $L__BB13_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB13_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -16456,8 +17213,7 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd397, %fd397, %fd242;
 	ld.f32 	%f36, [%rd144+-16];
 	cvt.f64.f32 	%fd243, %f36;
-)ptx",
-    R"ptx(	ld.f32 	%f37, [%rd145+-16];
+	ld.f32 	%f37, [%rd145+-16];
 	cvt.f64.f32 	%fd244, %f37;
 	mul.rn.f64 	%fd245, %fd243, %fd244;
 	add.rn.f64 	%fd396, %fd396, %fd245;
@@ -16484,7 +17240,8 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f45, [%rd145];
 	cvt.f64.f32 	%fd256, %f45;
 	mul.rn.f64 	%fd257, %fd255, %fd256;
-	add.rn.f64 	%fd416, %fd416, %fd257;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd416, %fd416, %fd257;
 	ld.f32 	%f46, [%rd144+4];
 	cvt.f64.f32 	%fd258, %f46;
 	ld.f32 	%f47, [%rd145+4];
@@ -16533,7 +17290,7 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB13_20;
+	@%p12 bra 	$L__BB15_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
 	st.local.f64 	[%rd1+8], %fd399;
@@ -16551,15 +17308,15 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB13_22:
+$L__BB15_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB13_31;
+	@%p13 bra 	$L__BB15_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB13_27;
+	@%p14 bra 	$L__BB15_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -16569,7 +17326,7 @@ $L__BB13_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB13_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -16607,13 +17364,13 @@ $L__BB13_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB13_26;
-	bra.uni 	$L__BB13_25;
-$L__BB13_26:
+	@%p15 bra 	$L__BB15_26;
+	bra.uni 	$L__BB15_25;
+$L__BB15_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB13_27:
+$L__BB15_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB13_30;
+	@%p16 bra 	$L__BB15_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -16621,7 +17378,7 @@ $L__BB13_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB13_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -16636,8 +17393,8 @@ $L__BB13_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB13_29;
-$L__BB13_30:
+	@%p17 bra 	$L__BB15_29;
+$L__BB15_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
@@ -16646,7 +17403,7 @@ $L__BB13_30:
 	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB13_31:
+$L__BB15_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -16671,9 +17428,9 @@ $L__BB13_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB13_32:
+$L__BB15_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB13_46;
+	@%p19 bra 	$L__BB15_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -16684,19 +17441,19 @@ $L__BB13_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB13_48;
-	bra.uni 	$L__BB13_34;
-$L__BB13_48:
+	@%p20 bra 	$L__BB15_48;
+	bra.uni 	$L__BB15_34;
+$L__BB15_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB13_46;
-	bra.uni 	$L__BB13_43;
-$L__BB13_43:
+	@!%p28 bra 	$L__BB15_46;
+	bra.uni 	$L__BB15_43;
+$L__BB15_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB13_45;
+	@%p30 bra 	$L__BB15_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -16709,36 +17466,36 @@ $L__BB13_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB13_45:
+$L__BB15_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB13_46:
+$L__BB15_46:
 	ret;
-$L__BB13_34:
+$L__BB15_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB13_35;
-$L__BB13_42:                            //   in Loop: Header=BB13_35 Depth=1
+	bra.uni 	$L__BB15_35;
+$L__BB15_42:                            //   in Loop: Header=BB15_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB13_47:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_47:                            //   in Loop: Header=BB15_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB13_48;
-$L__BB13_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB15_48;
+$L__BB15_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB13_39;
-// %bb.36:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p21 bra 	$L__BB15_39;
+// %bb.36:                              //   in Loop: Header=BB15_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB13_38;
-// %bb.37:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p30 bra 	$L__BB15_38;
+// %bb.37:                              //   in Loop: Header=BB15_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -16748,17 +17505,17 @@ $L__BB13_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB13_38:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_38:                            //   in Loop: Header=BB15_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_39:                            //   in Loop: Header=BB15_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB13_47;
-// %bb.40:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p23 bra 	$L__BB15_47;
+// %bb.40:                              //   in Loop: Header=BB15_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB13_42;
-// %bb.41:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p30 bra 	$L__BB15_42;
+// %bb.41:                              //   in Loop: Header=BB15_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -16768,19 +17525,94 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB13_42;
+	bra.uni 	$L__BB15_42;
+                                        // -- End function
+}
+.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
+                                        // @_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
+{
+	.reg .pred 	%p<5>;
+	.reg .b32 	%r<4>;
+	.reg .f32 	%f<4>;
+	.reg .b64 	%rd<23>;
+	.reg .f64 	%fd<8>;
+
+// %bb.0:
+	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4];
+	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1];
+	ld.param.u64 	%rd13, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0];
+	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2];
+	mov.u32 	%r1, %tid.x;
+	and.b32  	%r3, %r1, 15;
+	cvt.u64.u32 	%rd22, %r3;
+	setp.ne.s64 	%p1, %rd16, 0;
+	setp.lt.u64 	%p2, %rd22, %rd15;
+	and.pred  	%p3, %p1, %p2;
+	@!%p3 bra 	$L__BB16_3;
+	bra.uni 	$L__BB16_1;
+$L__BB16_1:
+	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
+	shl.b64 	%rd18, %rd22, 2;
+	add.s64 	%rd21, %rd16, %rd18;
+	add.s64 	%rd20, %rd14, %rd18;
+	add.s64 	%rd19, %rd13, %rd18;
+$L__BB16_2:                             // =>This Inner Loop Header: Depth=1
+	ld.f32 	%f1, [%rd19];
+	cvt.f64.f32 	%fd2, %f1;
+	ld.f32 	%f2, [%rd20];
+	cvt.f64.f32 	%fd3, %f2;
+	sub.rn.f64 	%fd4, %fd2, %fd3;
+	mul.rn.f64 	%fd5, %fd4, %fd1;
+	cvt.rn.f32.f64 	%f3, %fd5;
+	st.f32 	[%rd21], %f3;
+	add.s64 	%rd22, %rd22, 16;
+	add.s64 	%rd21, %rd21, 64;
+	add.s64 	%rd20, %rd20, 64;
+	add.s64 	%rd19, %rd19, 64;
+	setp.lt.u64 	%p4, %rd22, %rd15;
+	@%p4 bra 	$L__BB16_2;
+$L__BB16_3:
+	{ // callseq 9, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd13;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd14;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd15;
+	.param .b64 param3;
+	st.param.f64 	[param3+0], 0d0000000000000000;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3
+	);
+	ld.param.f64 	%fd6, [retval0+0];
+	} // callseq 9
+	st.param.f64 	[func_retval0+0], %fd6;
+	ret;
                                         // -- End function
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_1,
+)ptx",
+    R"ptx(	.param .b64 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_2,
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_3,
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_4
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot14[4];
+	.local .align 4 .b8 	__local_depot17[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -16789,12 +17621,12 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot14;
+	mov.u64 	%SPL, __local_depot17;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB14_3;
+	@%p1 bra 	$L__BB17_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -16808,16 +17640,15 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB14_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
-)ptx",
-    R"ptx(	add.s32 	%r11, %r15, -1;
+	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
 	popc.b32 	%r13, %r12;
 	add.s32 	%r14, %r13, %r1;
 	shfl.sync.idx.b32	%f6, %f1, %r14, 31, %r2;
 	cvt.rzi.u64.f32 	%rd6, %f6;
-	{ // callseq 8, 0
+	{ // callseq 10, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -16834,14 +17665,14 @@ $L__BB14_2:                             // =>This Inner Loop Header: Depth=1
 	param2, 
 	param3
 	);
-	} // callseq 8
+	} // callseq 10
 	setp.eq.s32 	%p2, %r3, %r13;
 	ld.local.f32 	%f7, [%rd1];
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB14_2;
-$L__BB14_3:
+	@%p3 bra 	$L__BB17_2;
+$L__BB17_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -16882,13 +17713,13 @@ $L__BB14_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB15_3;
+	@%p1 bra 	$L__BB18_3;
 // %bb.1:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB15_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB18_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f15, [%rd33];
 	ld.f32 	%f16, [%rd34];
 	sub.rn.f32 	%f17, %f15, %f16;
@@ -16899,11 +17730,11 @@ $L__BB15_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB15_2;
-$L__BB15_3:
+	@%p2 bra 	$L__BB18_2;
+$L__BB18_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB15_9;
+	@%p3 bra 	$L__BB18_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -16911,21 +17742,21 @@ $L__BB15_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f33, 0f00000000;
 	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB15_6;
+	@%p4 bra 	$L__BB18_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f32, [%rd15];
-$L__BB15_6:
-	@%p4 bra 	$L__BB15_8;
+$L__BB18_6:
+	@%p4 bra 	$L__BB18_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f33, [%rd16];
-$L__BB15_8:
+$L__BB18_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f20, %f32, %f33;
 	fma.rn.f32 	%f21, %f20, %f20, %f31;
 	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB15_9:
+$L__BB18_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 	add.rn.f32 	%f23, %f31, %f22;
@@ -16938,11 +17769,11 @@ $L__BB15_9:
 	setp.gt.f32 	%p7, %f35, 0f12800000;
 	setp.ne.f32 	%p8, %f35, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB15_11;
+	@%p9 bra 	$L__BB18_11;
 // %bb.10:
 	setp.geu.f32 	%p10, %f35, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
-	{ // callseq 9, 0
+	{ // callseq 11, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -16964,8 +17795,8 @@ $L__BB15_9:
 	param4
 	);
 	ld.param.f32 	%f35, [retval0+0];
-	} // callseq 9
-$L__BB15_11:
+	} // callseq 11
+$L__BB18_11:
 	st.f32 	[%rd17], %f35;
 	ret;
                                         // -- End function
@@ -16999,7 +17830,7 @@ $L__BB15_11:
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB16_3;
+	@%p3 bra 	$L__BB19_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -17007,7 +17838,7 @@ $L__BB15_11:
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB16_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB19_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -17019,13 +17850,13 @@ $L__BB16_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB16_2;
-$L__BB16_3:
+	@%p4 bra 	$L__BB19_2;
+$L__BB19_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB16_4;
-	bra.uni 	$L__BB16_9;
-$L__BB16_4:
+	@%p5 bra 	$L__BB19_4;
+	bra.uni 	$L__BB19_9;
+$L__BB19_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -17034,26 +17865,26 @@ $L__BB16_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB16_6;
+	@%p6 bra 	$L__BB19_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB16_6:
-	@%p6 bra 	$L__BB16_8;
+$L__BB19_6:
+	@%p6 bra 	$L__BB19_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB16_8:
+$L__BB19_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB16_9:
+$L__BB19_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -17083,7 +17914,7 @@ $L__BB16_9:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot17[4];
+	.local .align 4 .b8 	__local_depot20[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17092,15 +17923,16 @@ $L__BB16_9:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot17;
+	mov.u64 	%SPL, __local_depot20;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB17_3;
+	@%p1 bra 	$L__BB20_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_2];
-	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_1];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_1];
 	ld.param.u64 	%rd2, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_0];
 	add.u64 	%rd5, %SP, 0;
 	add.u64 	%rd1, %SPL, 0;
@@ -17111,7 +17943,7 @@ $L__BB16_9:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB17_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB20_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17119,7 +17951,7 @@ $L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	add.s32 	%r14, %r13, %r1;
 	shfl.sync.idx.b32	%f6, %f1, %r14, 31, %r2;
 	cvt.rzi.u64.f32 	%rd6, %f6;
-	{ // callseq 10, 0
+	{ // callseq 12, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -17136,14 +17968,14 @@ $L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	param2, 
 	param3
 	);
-	} // callseq 10
+	} // callseq 12
 	setp.eq.s32 	%p2, %r3, %r13;
 	ld.local.f32 	%f7, [%rd1];
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB17_2;
-$L__BB17_3:
+	@%p3 bra 	$L__BB20_2;
+$L__BB20_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17153,8 +17985,7 @@ $L__BB17_3:
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)ptx",
-    R"ptx()                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
 {
 	.reg .pred 	%p<11>;
@@ -17185,13 +18016,13 @@ $L__BB17_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB18_3;
+	@%p1 bra 	$L__BB21_3;
 // %bb.1:
 	mov.f32 	%f32, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB18_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f16, [%rd33];
 	ld.f32 	%f17, [%rd34];
 	sub.rn.f32 	%f18, %f16, %f17;
@@ -17202,11 +18033,11 @@ $L__BB18_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB18_2;
-$L__BB18_3:
+	@%p2 bra 	$L__BB21_2;
+$L__BB21_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB18_9;
+	@%p3 bra 	$L__BB21_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -17214,21 +18045,21 @@ $L__BB18_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f34, 0f00000000;
 	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB18_6;
+	@%p4 bra 	$L__BB21_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f33, [%rd15];
-$L__BB18_6:
-	@%p4 bra 	$L__BB18_8;
+$L__BB21_6:
+	@%p4 bra 	$L__BB21_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f34, [%rd16];
-$L__BB18_8:
+$L__BB21_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f21, %f33, %f34;
 	fma.rn.f32 	%f22, %f21, %f21, %f32;
 	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB18_9:
+$L__BB21_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 	add.rn.f32 	%f24, %f32, %f23;
@@ -17241,15 +18072,15 @@ $L__BB18_9:
 	setp.gt.f32 	%p7, %f10, 0f12800000;
 	setp.ne.f32 	%p8, %f10, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB18_11;
-	bra.uni 	$L__BB18_10;
-$L__BB18_11:
+	@%p9 bra 	$L__BB21_11;
+	bra.uni 	$L__BB21_10;
+$L__BB21_11:
 	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB18_12;
-$L__BB18_10:
+	bra.uni 	$L__BB21_12;
+$L__BB21_10:
 	setp.geu.f32 	%p10, %f10, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
-	{ // callseq 11, 0
+	{ // callseq 13, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -17271,8 +18102,8 @@ $L__BB18_10:
 	param4
 	);
 	ld.param.f32 	%f36, [retval0+0];
-	} // callseq 11
-$L__BB18_12:
+	} // callseq 13
+$L__BB21_12:
 	st.f32 	[%rd17], %f36;
 	ret;
                                         // -- End function
@@ -17286,7 +18117,7 @@ $L__BB18_12:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot19[4];
+	.local .align 4 .b8 	__local_depot22[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17295,12 +18126,12 @@ $L__BB18_12:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot19;
+	mov.u64 	%SPL, __local_depot22;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB19_3;
+	@%p1 bra 	$L__BB22_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -17314,7 +18145,7 @@ $L__BB18_12:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB19_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17322,7 +18153,7 @@ $L__BB19_2:                             // =>This Inner Loop Header: Depth=1
 	add.s32 	%r14, %r13, %r1;
 	shfl.sync.idx.b32	%f6, %f1, %r14, 31, %r2;
 	cvt.rzi.u64.f32 	%rd6, %f6;
-	{ // callseq 12, 0
+	{ // callseq 14, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -17339,14 +18170,14 @@ $L__BB19_2:                             // =>This Inner Loop Header: Depth=1
 	param2, 
 	param3
 	);
-	} // callseq 12
+	} // callseq 14
 	setp.eq.s32 	%p2, %r3, %r13;
 	ld.local.f32 	%f7, [%rd1];
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB19_2;
-$L__BB19_3:
+	@%p3 bra 	$L__BB22_2;
+$L__BB22_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17359,7 +18190,7 @@ $L__BB19_3:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot20[128];
+	.local .align 8 .b8 	__local_depot23[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -17369,7 +18200,7 @@ $L__BB19_3:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot20;
+	mov.u64 	%SPL, __local_depot23;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -17380,12 +18211,12 @@ $L__BB19_3:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB20_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB20_1;
+	@%p1 bra 	$L__BB23_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -17397,7 +18228,7 @@ $L__BB20_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB20_6;
+	@%p2 bra 	$L__BB23_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -17424,7 +18255,7 @@ $L__BB20_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB20_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -17441,7 +18272,8 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	cvt.f64.f32 	%fd80, %f5;
 	ld.f32 	%f6, [%rd83+-24];
 	cvt.f64.f32 	%fd81, %f6;
-	mul.rn.f64 	%fd82, %fd80, %fd81;
+)ptx",
+    R"ptx(	mul.rn.f64 	%fd82, %fd80, %fd81;
 	add.rn.f64 	%fd191, %fd191, %fd82;
 	ld.f32 	%f7, [%rd82+-20];
 	cvt.f64.f32 	%fd83, %f7;
@@ -17505,8 +18337,7 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd197, %fd197, %fd112;
 	ld.f32 	%f27, [%rd82+20];
 	cvt.f64.f32 	%fd113, %f27;
-)ptx",
-    R"ptx(	ld.f32 	%f28, [%rd83+20];
+	ld.f32 	%f28, [%rd83+20];
 	cvt.f64.f32 	%fd114, %f28;
 	mul.rn.f64 	%fd115, %fd113, %fd114;
 	add.rn.f64 	%fd196, %fd196, %fd115;
@@ -17528,9 +18359,9 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB20_5;
-	bra.uni 	$L__BB20_4;
-$L__BB20_5:
+	@%p3 bra 	$L__BB23_5;
+	bra.uni 	$L__BB23_4;
+$L__BB23_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
 	st.local.f64 	[%rd1+16], %fd191;
@@ -17547,15 +18378,15 @@ $L__BB20_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB20_6:
+$L__BB23_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB20_15;
+	@%p4 bra 	$L__BB23_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB20_11;
+	@%p5 bra 	$L__BB23_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -17572,7 +18403,7 @@ $L__BB20_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB20_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -17610,13 +18441,13 @@ $L__BB20_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB20_10;
-	bra.uni 	$L__BB20_9;
-$L__BB20_10:
+	@%p6 bra 	$L__BB23_10;
+	bra.uni 	$L__BB23_9;
+$L__BB23_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB20_11:
+$L__BB23_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB20_14;
+	@%p7 bra 	$L__BB23_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -17630,7 +18461,7 @@ $L__BB20_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB20_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -17645,8 +18476,8 @@ $L__BB20_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-	@%p8 bra 	$L__BB20_13;
-$L__BB20_14:
+	@%p8 bra 	$L__BB23_13;
+$L__BB23_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -17655,7 +18486,7 @@ $L__BB20_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB20_15:
+$L__BB23_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];
@@ -17693,7 +18524,7 @@ $L__BB20_15:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot21[4];
+	.local .align 4 .b8 	__local_depot24[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17702,12 +18533,12 @@ $L__BB20_15:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot21;
+	mov.u64 	%SPL, __local_depot24;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB21_3;
+	@%p1 bra 	$L__BB24_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -17721,7 +18552,7 @@ $L__BB20_15:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB21_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB24_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17729,7 +18560,7 @@ $L__BB21_2:                             // =>This Inner Loop Header: Depth=1
 	add.s32 	%r14, %r13, %r1;
 	shfl.sync.idx.b32	%f6, %f1, %r14, 31, %r2;
 	cvt.rzi.u64.f32 	%rd6, %f6;
-	{ // callseq 13, 0
+	{ // callseq 15, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -17746,14 +18577,14 @@ $L__BB21_2:                             // =>This Inner Loop Header: Depth=1
 	param2, 
 	param3
 	);
-	} // callseq 13
+	} // callseq 15
 	setp.eq.s32 	%p2, %r3, %r13;
 	ld.local.f32 	%f7, [%rd1];
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB21_2;
-$L__BB21_3:
+	@%p3 bra 	$L__BB24_2;
+$L__BB24_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17784,14 +18615,15 @@ $L__BB21_3:
 	mul.lo.s64 	%rd11, %rd3, %rd4;
 	shl.b64 	%rd12, %rd11, 2;
 	add.s64 	%rd13, %rd10, %rd12;
-	{ // callseq 14, 0
+	{ // callseq 16, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd9;
 	.param .b64 param1;
 	st.param.b64 	[param1+0], %rd13;
 	.param .b64 param2;
 	st.param.b64 	[param2+0], %rd3;
-	.param .b64 retval0;
+)ptx",
+    R"ptx(	.param .b64 retval0;
 	call.uni (retval0), 
 	_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
 	(
@@ -17800,7 +18632,7 @@ $L__BB21_3:
 	param2
 	);
 	ld.param.f64 	%fd1, [retval0+0];
-	} // callseq 14
+	} // callseq 16
 	cvt.rn.f32.f64 	%f1, %fd1;
 	st.f32 	[%rd6], %f1;
 	ret;
@@ -17813,7 +18645,7 @@ $L__BB21_3:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot23[128];
+	.local .align 8 .b8 	__local_depot26[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -17823,19 +18655,19 @@ $L__BB21_3:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot23;
+	mov.u64 	%SPL, __local_depot26;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB23_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB26_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB23_1;
+	@%p1 bra 	$L__BB26_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -17847,11 +18679,10 @@ $L__BB23_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB23_6;
+	@%p2 bra 	$L__BB26_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
-)ptx",
-    R"ptx(	add.s64 	%rd155, %rd98, 32;
+	add.s64 	%rd155, %rd98, 32;
 	ld.local.f64 	%fd493, [%rd1];
 	ld.local.f64 	%fd492, [%rd1+8];
 	ld.local.f64 	%fd491, [%rd1+16];
@@ -17869,7 +18700,7 @@ $L__BB23_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB26_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -17972,7 +18803,7 @@ $L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB23_4;
+	@%p3 bra 	$L__BB26_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -17990,15 +18821,15 @@ $L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB23_6:
+$L__BB26_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB23_15;
+	@%p4 bra 	$L__BB26_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB23_11;
+	@%p5 bra 	$L__BB26_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -18008,7 +18839,7 @@ $L__BB23_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB26_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -18046,13 +18877,13 @@ $L__BB23_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB23_10;
-	bra.uni 	$L__BB23_9;
-$L__BB23_10:
+	@%p6 bra 	$L__BB26_10;
+	bra.uni 	$L__BB26_9;
+$L__BB26_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB23_11:
+$L__BB26_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB23_14;
+	@%p7 bra 	$L__BB26_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -18060,7 +18891,7 @@ $L__BB23_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB23_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -18075,8 +18906,8 @@ $L__BB23_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB23_13;
-$L__BB23_14:
+	@%p8 bra 	$L__BB26_13;
+$L__BB26_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -18085,7 +18916,7 @@ $L__BB23_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB23_15:
+$L__BB26_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -18096,12 +18927,12 @@ $L__BB23_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB23_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB23_16;
+	@%p9 bra 	$L__BB26_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -18116,7 +18947,7 @@ $L__BB23_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB23_21;
+	@%p2 bra 	$L__BB26_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -18136,7 +18967,7 @@ $L__BB23_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB23_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -18175,7 +19006,8 @@ $L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd549, %fd549, %fd334;
 	ld.f32 	%f52, [%rd168+4];
 	cvt.f64.f32 	%fd335, %f52;
-	mul.rn.f64 	%fd336, %fd335, %fd335;
+)ptx",
+    R"ptx(	mul.rn.f64 	%fd336, %fd335, %fd335;
 	add.rn.f64 	%fd548, %fd548, %fd336;
 	ld.f32 	%f53, [%rd168+8];
 	cvt.f64.f32 	%fd337, %f53;
@@ -18206,7 +19038,7 @@ $L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB23_19;
+	@%p11 bra 	$L__BB26_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
@@ -18224,25 +19056,24 @@ $L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB23_21:
+$L__BB26_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB23_30;
+	@%p12 bra 	$L__BB26_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB23_26;
+	@%p13 bra 	$L__BB26_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
 	add.s64 	%rd127, %rd151, %rd97;
-)ptx",
-    R"ptx(	add.s64 	%rd177, %rd127, 8;
+	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB23_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -18271,20 +19102,20 @@ $L__BB23_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB23_25;
-	bra.uni 	$L__BB23_24;
-$L__BB23_25:
+	@%p14 bra 	$L__BB26_25;
+	bra.uni 	$L__BB26_24;
+$L__BB26_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB23_26:
+$L__BB26_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB23_29;
+	@%p15 bra 	$L__BB26_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB23_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
@@ -18296,8 +19127,8 @@ $L__BB23_28:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB23_28;
-$L__BB23_29:
+	@%p16 bra 	$L__BB26_28;
+$L__BB26_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -18310,18 +19141,18 @@ $L__BB23_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB23_30:
+$L__BB26_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB23_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB23_31;
+	@%p17 bra 	$L__BB26_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -18336,7 +19167,7 @@ $L__BB23_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB23_36;
+	@%p2 bra 	$L__BB26_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -18356,7 +19187,7 @@ $L__BB23_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB23_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -18426,7 +19257,7 @@ $L__BB23_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB23_34;
+	@%p19 bra 	$L__BB26_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -18444,15 +19275,15 @@ $L__BB23_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB23_36:
+$L__BB26_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB23_45;
+	@%p20 bra 	$L__BB26_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB23_41;
+	@%p21 bra 	$L__BB26_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -18460,7 +19291,7 @@ $L__BB23_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB23_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -18489,20 +19320,20 @@ $L__BB23_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB23_40;
-	bra.uni 	$L__BB23_39;
-$L__BB23_40:
+	@%p22 bra 	$L__BB26_40;
+	bra.uni 	$L__BB26_39;
+$L__BB26_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB23_41:
+$L__BB26_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB23_44;
+	@%p23 bra 	$L__BB26_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB23_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
@@ -18514,8 +19345,8 @@ $L__BB23_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB23_43;
-$L__BB23_44:
+	@%p24 bra 	$L__BB26_43;
+$L__BB26_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -18528,7 +19359,7 @@ $L__BB23_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB23_45:
+$L__BB26_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -18555,7 +19386,8 @@ $L__BB23_45:
 	add.rn.f64 	%fd446, %fd507, %fd75;
 	add.rn.f64 	%fd447, %fd445, %fd446;
 	add.rn.f64 	%fd448, %fd505, %fd77;
-	add.rn.f64 	%fd449, %fd509, %fd73;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd449, %fd509, %fd73;
 	add.rn.f64 	%fd450, %fd448, %fd449;
 	add.rn.f64 	%fd451, %fd447, %fd450;
 	add.rn.f64 	%fd452, %fd444, %fd451;
@@ -18595,10 +19427,9 @@ $L__BB23_45:
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_3,
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_4
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
-)ptx",
-    R"ptx(                                        // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
+                                        // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot24[4];
+	.local .align 4 .b8 	__local_depot27[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -18607,12 +19438,12 @@ $L__BB23_45:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot24;
+	mov.u64 	%SPL, __local_depot27;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB24_3;
+	@%p1 bra 	$L__BB27_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -18626,7 +19457,7 @@ $L__BB23_45:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB24_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB27_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -18634,7 +19465,7 @@ $L__BB24_2:                             // =>This Inner Loop Header: Depth=1
 	add.s32 	%r14, %r13, %r1;
 	shfl.sync.idx.b32	%f6, %f1, %r14, 31, %r2;
 	cvt.rzi.u64.f32 	%rd6, %f6;
-	{ // callseq 15, 0
+	{ // callseq 17, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -18651,14 +19482,14 @@ $L__BB24_2:                             // =>This Inner Loop Header: Depth=1
 	param2, 
 	param3
 	);
-	} // callseq 15
+	} // callseq 17
 	setp.eq.s32 	%p2, %r3, %r13;
 	ld.local.f32 	%f7, [%rd1];
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB24_2;
-$L__BB24_3:
+	@%p3 bra 	$L__BB27_2;
+$L__BB27_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -18712,13 +19543,13 @@ $L__BB24_3:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB25_3;
+	@%p1 bra 	$L__BB28_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB25_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB28_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
@@ -18732,11 +19563,11 @@ $L__BB25_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB25_2;
-$L__BB25_3:
+	@%p2 bra 	$L__BB28_2;
+$L__BB28_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB25_9;
+	@%p3 bra 	$L__BB28_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -18744,16 +19575,16 @@ $L__BB25_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB25_6;
+	@%p4 bra 	$L__BB28_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB25_6:
-	@%p4 bra 	$L__BB25_8;
+$L__BB28_6:
+	@%p4 bra 	$L__BB28_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB25_8:
+$L__BB28_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -18761,7 +19592,7 @@ $L__BB25_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB25_9:
+$L__BB28_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -18772,7 +19603,7 @@ $L__BB25_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB25_12;
+	@%p7 bra 	$L__BB28_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -18780,13 +19611,13 @@ $L__BB25_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB25_12;
+	@%p12 bra 	$L__BB28_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB25_13;
-$L__BB25_12:
-	{ // callseq 16, 0
+	bra.uni 	$L__BB28_13;
+$L__BB28_12:
+	{ // callseq 18, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -18802,13 +19633,13 @@ $L__BB25_12:
 	param2
 	);
 	ld.param.f64 	%fd1, [retval0+0];
-	} // callseq 16
+	} // callseq 18
 	mov.f64 	%fd3, 0d3FF0000000000000;
 	sub.rn.f64 	%fd4, %fd3, %fd1;
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB25_13:
+$L__BB28_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function

@@ -13,6 +13,8 @@ Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcept;
 Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace cuda
 }  // namespace hypersphere
