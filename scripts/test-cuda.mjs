@@ -3,7 +3,7 @@
 import { join } from 'node:path';
 import { run } from './run.mjs';
 
-const tests = ['simt_test', 'cuda_kernels_test', 'cuda_centers_test'];
+const tests = ['simt_test', 'cuda_kernels_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
 const folder = 'build-native/release';
 const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
 run(`configuring ${folder}`, 'cmake', ['-S', '.', '-B', folder, '-DHYPERSPHERE_SANITIZE='], quiet);

@@ -23,7 +23,7 @@ const tests = [
   'margin_softmax_test',
   'row_sweep_test',
 ];
-const devices = ['simt_test', 'cuda_kernels_test', 'cuda_centers_test'];
+const devices = ['simt_test', 'cuda_kernels_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
 build('build-native/asan', 'address,undefined', [...tests, ...devices]);
 for (const test of [...tests, ...devices]) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
 // What a kernel computes must not depend on the order in which the stand-in runs its threads.

@@ -24,6 +24,21 @@ struct DistanceArgs {
   bool zero_diagonal;  // a row is itself, whatever it holds
 };
 
+// The product's epilogue makes logits: times the column's scale, plus its bias; either may be null.
+struct LogitsArgs {
+  ProductArgs product;
+  const float* col_scales;
+  const float* bias;
+};
+
+// The softmax of a run of whole blocks of classes: `all` has the rows of the batch, the columns of the run and, beside the columns, one row of
+// bias_sums for each row, [rows, classes].
+struct SoftmaxRun {
+  SoftmaxBlock all;
+  size_t chunk_classes;  // over which a state advances at a time
+  size_t block_chunks;   // that share a state
+};
+
 // The sum of each touched class's differences to its center, by groups that have kColumnsOfSum columns of it: factor·s, or where the
 // centers move, center − factor/(1 + rows)·s.
 constexpr size_t kColumnsOfSum = 128;

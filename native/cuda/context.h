@@ -72,8 +72,13 @@ class Call {
   template <class T>
   T* Upload(const T* from, size_t count) {
     T* const to = Allocate<T>(count);
-    ToDevice(to, from, count * sizeof(T));
+    Upload(to, from, count);
     return to;
+  }
+  // To what was allocated before. `from` may change as soon as this returns.
+  template <class T>
+  void Upload(T* to, const T* from, size_t count) {
+    ToDevice(to, from, count * sizeof(T));
   }
   // Done when Finish returns.
   template <class T>
@@ -96,6 +101,8 @@ class Call {
     if (rows > 0) Launch(kernel, {(rows + kThreads - 1) / kThreads}, args...);
   }
 
+  // From here on the call goes on to its end.
+  void IgnoreCancel() { cancel_ = nullptr; }
   bool Failed() const { return status_ != Status::kOk; }
   // Waits until everything asked for is done.
   Status Finish();
@@ -116,7 +123,7 @@ class Call {
 
   Context* const context_;
   std::unique_lock<std::mutex> turn_;
-  const std::atomic<bool>* const cancel_;
+  const std::atomic<bool>* cancel_;
   std::vector<Block> blocks_;
   Status status_ = Status::kOk;
 };

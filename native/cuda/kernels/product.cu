@@ -54,6 +54,15 @@ HYPERSPHERE_KERNEL void multiply(const ProductArgs args) {
   });
 }
 
+HYPERSPHERE_KERNEL void multiply_to_logits(const LogitsArgs args) {
+  MultiplyTile(args.product, [&](size_t, size_t row, size_t col, float value) {
+    if (row >= args.product.rows || col >= args.product.cols) return;
+    if (args.col_scales != nullptr) value *= args.col_scales[col];
+    if (args.bias != nullptr) value += args.bias[col];
+    args.product.out[row * args.product.out_stride + col] = value;
+  });
+}
+
 HYPERSPHERE_KERNEL void squared_euclidean_tile(const DistanceArgs args) { DistanceTile<Metric::kSquaredEuclidean>(args); }
 HYPERSPHERE_KERNEL void euclidean_tile(const DistanceArgs args) { DistanceTile<Metric::kEuclidean>(args); }
 HYPERSPHERE_KERNEL void dot_tile(const DistanceArgs args) { DistanceTile<Metric::kDot>(args); }

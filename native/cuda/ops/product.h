@@ -14,6 +14,11 @@ inline void LaunchProduct(Call& call, const ProductArgs& args) {
   if (across * down > 0) call.Launch(Kernel::k_multiply, {across * down, parts == 0 ? 1 : parts}, args);
 }
 
+inline void LaunchLogits(Call& call, const LogitsArgs& args) {
+  const size_t across = (args.product.cols + kTileSide - 1) / kTileSide, down = (args.product.rows + kTileSide - 1) / kTileSide;
+  if (across * down > 0) call.Launch(Kernel::k_multiply_to_logits, {across * down}, args);
+}
+
 // Distances of all rows of x [n, d] and y [m, d] to out [n, m].
 void LaunchDistances(Call& call, const DistancesOp& op, bool self);
 
