@@ -5,8 +5,8 @@
 
 namespace hypersphere {
 
-// Sides of what a block of threads computes of a product.
-constexpr unsigned kTileSide = 128;
+// Sides of what a block of threads computes of a product, and the threads.
+constexpr unsigned kTileSide = 128, kTileThreads = 256;
 
 // out [rows, cols] = left·rightᵀ over the depth. The depth is cut into runs of `depth_of_part`, each with an output of its own, `part_stride`
 // apart. The grid has the tiles, row by row, and the parts.
@@ -22,6 +22,7 @@ struct DistanceArgs {
   ProductArgs product;
   DistanceBlock block;
   bool zero_diagonal;  // a row is itself, whatever it holds
+  uint64_t* marks;     // of the outputs that are to be computed again: one number a thread of the grid
 };
 
 // The product's epilogue makes logits: times the column's scale, plus its bias; either may be null.

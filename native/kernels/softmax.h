@@ -166,7 +166,7 @@ HYPERSPHERE_INLINE void Advance(SoftmaxState& state, float max, float sum, float
   state.weight += weight;
 }
 
-__attribute__((noinline)) void BinaryForwardRow(const SoftmaxBlock& block, float* row, size_t target, size_t classes, SoftmaxState& state) {
+HYPERSPHERE_APART void BinaryForwardRow(const SoftmaxBlock& block, float* row, size_t target, size_t classes, SoftmaxState& state) {
   // softplus z = max(z, 0) + log1p e^−|z|; padding and the target, at −∞, add nothing to it.
   const bool squared = block.rule.columns == Columns::kSquared;
   const float nothing = squared ? 0 : -kInf;

@@ -20,7 +20,10 @@
 
 #if defined(HYPERSPHERE_LEVEL_CUDA)
 #include "../cuda/lanes.h"
+// What a loop calls seldom: apart from its code, but for a GPU, where a call costs the caller its registers.
+#define HYPERSPHERE_APART HYPERSPHERE_INLINE
 #else
+#define HYPERSPHERE_APART __attribute__((noinline))
 
 namespace hypersphere {
 namespace {

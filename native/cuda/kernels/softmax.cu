@@ -48,7 +48,7 @@ HYPERSPHERE_DEVICE size_t ChunksOf(const SoftmaxRun& run) { return (ClassesOf(ru
 using namespace hypersphere;
 
 // states: [blocks, rows].
-HYPERSPHERE_KERNEL void softmax_forward(const SoftmaxRun run) {
+HYPERSPHERE_KERNEL_BLOCKS(2) void softmax_forward(const SoftmaxRun run) {
   const size_t index = GroupRow(), row = index % run.all.rows, first = index / run.all.rows * run.block_chunks, chunks = ChunksOf(run);
   if (first >= chunks) return;
   SoftmaxState state{-kInf, 0, 0, 0};

@@ -51,7 +51,10 @@ void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
   args.block = {op.x, op.y, x_norms, y_norms, d, op.metric};
   args.zero_diagonal = zero_diagonal;
   const size_t tiles = ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide);
-  if (tiles > 0) call.Launch(TileOf(op.metric), {tiles}, args);
+  if (tiles == 0) return;
+  args.marks = call.Allocate<uint64_t>(tiles * kTileThreads);
+  call.Launch(TileOf(op.metric), {tiles}, args);
+  call.Launch(Kernel::k_refine_distances, {tiles}, args);
 }
 
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
