@@ -53,6 +53,7 @@ class Head {
       rows_.Export(states_, cut_.blocks);
       return status;
     }
+    if (call.Failed()) return call.Finish();  // before losses are written
     status = rows_.Finish(states_, cut_.blocks, cancel_);
     return status == Status::kOk && backward_ ? Backward(call) : status;
   }
