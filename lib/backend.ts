@@ -4,11 +4,9 @@ import { availableParallelism } from 'node:os';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
-import { hasBatchContrastive, hasLiftedStructure, hasNca } from './native/batch-losses.js';
+import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
-import { nativeBlocks } from './native/mining.js';
-import { hasBatchTriplet } from './native/pairs.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
@@ -16,7 +14,6 @@ import type { PairOps } from './ops/pairs.js';
 import type { RankOps } from './ops/ranks.js';
 import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
-import { minePairs, mineTriplets } from './reference/mining.js';
 
 /** Everything a backend computes. Arguments come checked and resolved; outputs come allocated. */
 export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, RankOps, SoftmaxOps {}
@@ -74,19 +71,8 @@ function findNative(): Native | string {
   }
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
-  // Ops that the addon does not have yet are the reference's, and so are the forms of an op that it leaves out.
   const fast = recorded(nativeOps(addon), 'native', state.served);
-  const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
-  const batchContrastiveLoss: Backend['batchContrastiveLoss'] = (op) =>
-    (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
-  const ncaLoss: Backend['ncaLoss'] = (op) => (hasNca(op) ? fast : state.ts).ncaLoss(op);
-  const liftedStructureLoss: Backend['liftedStructureLoss'] = (op) => (hasLiftedStructure(op) ? fast : state.ts).liftedStructureLoss(op);
-  const blocks = nativeBlocks(fast);
-  const mining: Pick<Backend, 'mineTriplets' | 'minePairs'> = {
-    mineTriplets: (op) => mineTriplets(op, blocks),
-    minePairs: (op) => minePairs(op, blocks),
-  };
-  const ops = { ...state.ts, ...fast, ...mining, batchTripletLoss, batchContrastiveLoss, ncaLoss, liftedStructureLoss };
+  const ops = nativeBackend(fast, state.ts);
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 
@@ -124,7 +110,8 @@ function warnOnce(reasons: string): void {
     code: 'HYPERSPHERE_NO_NATIVE',
     // node-gyp and the headers are no dependencies: who installs without a compiler should not pay for them.
     detail: [
-      "To build it: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
+      'Published versions hold it for Linux (glibc 2.28 or later, musl), macOS and Windows.',
+      "To build it here: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
       "(in a clone of the repository 'npm run build:native' alone). HYPERSPHERE_BACKEND=ts silences this warning.",
     ].join(' '),
   });
@@ -182,7 +169,8 @@ function applyIsa(addon: Addon, argument: string, value: unknown): void {
   throw failure('ERR_NO_DEVICE', argument, 'a level that this CPU has', `'${isa}'`);
 }
 
-function addonFor(argument: string): Addon {
+/** The addon, whoever serves; internal. @throws ERR_NO_DEVICE that names the argument which needs it */
+export function addonFor(argument: string): Addon {
   const found = native();
   if (typeof found === 'string') throw failure('ERR_NO_DEVICE', argument, 'the native backend', found);
   return found.addon;

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "given_rows_api.h"
 #include "row_terms_api.h"
 #include "softmax_api.h"
 
@@ -63,20 +64,25 @@ struct NormalizeGradientOp {
   double eps;
 };
 
-// In the order of `minings` and `pairMetrics` in lib/native/pairs.ts.
-enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating };
+// In the order of `tripletStrategies` in lib/ops/pairs.ts.
+enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating, kFaceNetSemiHard };
 enum class TermReduction { kMean, kSum, kMeanPositive };
 
-// Triplet loss over the triplets that a rule chooses in the batch. Any int32 is a label.
+// Triplet loss over the triplets that a rule chooses for the rows of the batch among all of them and those of a memory, which get no
+// gradient. Any int32 is a label.
 struct BatchTripletOp {
   const float* x;
   const int32_t* labels;
+  const float* memory;
+  const int32_t* memory_labels;
   float* grad_x;   // or null
   double* result;  // loss, triplets, active triplets
-  size_t n, d;     // n < 2³²
-  Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
+  size_t n, m, d;  // n + m < 2³²
+  Metric metric;   // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize, soft;
+  bool swap;  // a negative counts from the nearer of anchor and positive
   double margin;
+  uint32_t seed;
   Mining mining;
   TermReduction reduction;
 };
@@ -91,8 +97,16 @@ enum class BatchLossKind {
   kNca,
   kLiftedStructure,
   kIntraPairVariance,
+  kPnp,
+  kAngular,
+  kTupletMargin,
+  kTcm,
+  kRankedList,
+  kFastAp,
+  kMargin,
+  kHistogram,
 };
-constexpr size_t kMostLossNumbers = 4;
+constexpr size_t kMostLossNumbers = 8;
 
 // A loss over the pairs of a labelled batch [n, d] and, beside them, of its rows with those of a memory [m, d], which get no gradient. Any
 // int32 is a label.
@@ -103,35 +117,29 @@ struct BatchLossOp {
   const float* memory;
   const int32_t* memory_labels;
   size_t n, m, d;
-  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  Metric metric;  // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize;
   TermReduction reduction;
   double numbers[kMostLossNumbers];  // the loss's own options: its file says which
   double* loss;
   float* per_example;  // [n] or null
   float* grad_x;       // [n, d] or null
+  // The margin loss's boundaries, one for all rows or one a label, which then lies in [0, betas); finite. Their gradient, or null.
+  const float* beta;
+  size_t betas;
+  float* grad_beta;
 };
 
-// loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
-struct CenterLossOp {
+// Rows [n, d] against proxies [classes, d], compared at unit length. Labels lie in [0, classes): the caller has checked its own copy of them.
+struct ProxyAnchorOp {
   const float* x;
+  const float* proxies;
   const int32_t* labels;
-  const float* centers;
-  float* per_example;    // [n], unscaled
-  float* grad_x;         // [n, d] or null
-  float* grad_centers;   // [classes, d] or null
   double* loss;
+  float* grad_x;        // or null
+  float* grad_proxies;  // or null
   size_t n, d, classes;
-  double scale;
-};
-
-// c_j ← c_j − α·Σ_{y_i = j}(c_j − x_i) / (1 + n_j), in place, from the centers as they were.
-struct UpdateCentersOp {
-  const float* x;
-  const int32_t* labels;
-  float* centers;
-  size_t n, d, classes;
-  double alpha;
+  double margin, alpha;
 };
 
 // ranks: from 1 on, ascending, of rows[from_i … to_i) among the values [n, m] of query i; the least value first, NaN last, ties by row.
@@ -316,30 +324,6 @@ struct GradientBlock {
   Metric metric;
 };
 
-// Rows of the batch against their centers.
-struct CenterRows {
-  const float* x;
-  const int32_t* labels;
-  const float* centers;
-  double* squares;
-  float* per_example;
-  float* grad_x;  // or null
-  size_t rows, d;
-  double factor;  // grad_x = factor·(x − c)
-};
-
-// s = Σ(center − x_i) over the listed rows, in their order, for `cols` columns; out = factor·s, or center − factor·s.
-struct CenterSum {
-  const float* x;
-  const size_t* rows;
-  size_t count;
-  size_t stride, cols;
-  const float* center;
-  float* out;  // may be the center itself
-  float factor;
-  bool from_center;
-};
-
 // x̂ = x / max(‖x‖, kShortest): as `shortest` in lib/ops/types.ts.
 constexpr double kShortest = 1e-12;
 
@@ -366,8 +350,6 @@ struct KernelTable {
 
   void (*normalize_rows)(const NormalizeOp& op);
   void (*normalize_gradient_rows)(const NormalizeGradientOp& op);
-  void (*center_rows)(const CenterRows& block);
-  void (*center_sum)(const CenterSum& sum);
   void (*multiply_to_nearest)(const PanelProduct& product, const DistanceBlock& block, const Selection& to);
   // Dots [x_rows, count], `stride` apart, of few rows with `count` others, and the squares of these; then the selection from one row's dots,
   // readable up to a whole tile.
@@ -394,6 +376,7 @@ struct KernelTable {
   void (*store_transposed)(const BlockStore& store);
   const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
   RowTerms row_terms;
+  GivenRows given_rows;
 };
 
 }  // namespace hypersphere

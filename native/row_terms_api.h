@@ -19,14 +19,26 @@ struct RowExponential {
   float slope, reference, low, high;
 };
 
-// side·(v − bound), where greater than 0.
+// side·(v − bound), where greater than 0, or where no less.
 struct RowHinge {
   float side, bound;
+  bool at_bound = false;
+};
+
+// e^{T·(g − most)} of the violations g = side·(v − bound) greater than 0. The reference is the value whose violation is `most`: differences
+// from it keep their digits however far the bound is.
+struct RowViolation {
+  float temperature, side, bound, reference;
 };
 
 // Circle's logits slope·[side·(v − optimum)]₊·(v − margin), less `reference`.
 struct RowCircle {
   float slope, side, optimum, margin, reference;
+};
+
+// 1/(1 + e^{−z}) with z = slope·(v − reference), no further from 0 than `limit`.
+struct RowSigmoid {
+  float slope, reference, limit;
 };
 
 struct TwoSums {
@@ -62,6 +74,10 @@ struct RowTerms {
   TwoSums (*hinge)(float* values, size_t count, const RowHinge& rule);
   // Σ of the terms and of their squares; the terms in place.
   TwoSums (*hinge_squares)(float* values, size_t count, const RowHinge& rule);
+  // Σ of the weights and of weight·(g − most); the values stay.
+  TwoSums (*violations)(const float* values, size_t count, const RowViolation& rule);
+  // factor·weight·(1 + T·(g − most − mean)) in place, 0 where nothing is violated.
+  void (*violation_slopes)(float* values, size_t count, const RowViolation& rule, float mean, float factor);
   // Σ log(1 + e^u) and Σ of its slopes with u = slope·(v − reference); the slopes in place.
   TwoSums (*softplus)(float* values, size_t count, float slope, float reference);
   float (*circle_most)(const float* values, size_t count, const RowCircle& rule);
@@ -69,6 +85,10 @@ struct RowTerms {
   double (*circle)(float* values, size_t count, const RowCircle& rule);
   // reached[k]: how many of the ascending bounds are not greater than values[k].
   void (*count_reached)(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached);
+  // Σ of the sigmoids and of their slopes by z; these in `slopes`, 0 beyond the limit.
+  TwoSums (*sigmoids)(const float* values, size_t count, const RowSigmoid& rule, float* slopes);
+  // to += factor·from, denormals as 0.
+  void (*add)(const float* from, size_t count, float factor, float* to);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);
 };

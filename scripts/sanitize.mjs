@@ -1,7 +1,7 @@
 // npm run test:sanitize: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer in a folder of its own, and runs the
 // safety and parity tests and the vectors at every level on it, inside Node. A finding ends the process it is found in, so a
 // test or a vectors run fails, and this exits non-zero.
-import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { output, run } from './run.mjs';
@@ -15,7 +15,8 @@ const node = (what, args, options) => run(`sanitize: ${what}`, process.execPath,
 // node-gyp always builds into ./build, so the sources go where that disturbs nothing.
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder);
-for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+for (const item of ['package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+copyFileSync('native/addon.gyp', join(folder, 'binding.gyp'));
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
 node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--', '-Dsanitize=address,undefined'], { cwd: folder });
 node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);

@@ -6,13 +6,15 @@ import { dirname, join } from 'node:path';
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 const suites = [
-  { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system'] },
+  { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system', 'report'] },
+  { name: 'MPI', needs: ['mpirun'], run: [vitest, 'run', '--project', 'system', 'mpi'] },
   { name: 'the native core in C++', needs: ['cmake', 'g++', 'nm', 'objdump'], run: ['scripts/test-native.mjs'] },
   {
     name: 'arm64 under qemu',
     needs: ['cmake', 'make', 'python3', 'aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
     run: ['scripts/test-arm64.mjs'],
   },
+  { name: 'prebuilt binaries', needs: ['make', 'python3', 'g++', 'readelf', 'strip'], run: ['scripts/test-prebuilt.mjs'] },
 ];
 
 const present = (program) => spawnSync('sh', ['-c', `command -v ${program}`], { stdio: 'ignore' }).status === 0;

@@ -1,7 +1,18 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
-import type { BatchLossOps, LabelledBatchOp, LiftedStructureOp, NcaOp } from '../ops/batch-losses.js';
-import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
-import { isFloat32, pairMetrics, reductions } from './pairs.js';
+import {
+  type BatchLossOps,
+  type HistogramOp,
+  type LabelledBatchOp,
+  type LiftedStructureOp,
+  type MarginLossOp,
+  type NcaOp,
+  pnpVariants,
+  type RankedListOp,
+  type TupletMarginOp,
+} from '../ops/batch-losses.js';
+import { type BatchContrastiveOp, type PairDistance, type PairOps, pairDistances, type TermReduction } from '../ops/pairs.js';
+import type { Values } from '../ops/types.js';
+import { isFloat32, noMemory, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -19,6 +30,9 @@ export type BatchLossArguments = [
   loss: Float64Array,
   perExample: Float32Array | undefined,
   gradX: Float32Array | undefined,
+  beta: Float32Array | undefined,
+  betas: number,
+  gradBeta: Float32Array | undefined,
 ];
 
 /** What an op becomes: the distance that its rows are compared by, and its options in the order of native/losses. */
@@ -27,6 +41,8 @@ interface Form {
   readonly normalize?: boolean;
   readonly reduction?: TermReduction;
   readonly numbers: readonly number[];
+  readonly beta?: Values;
+  readonly gradBeta?: Values | undefined;
 }
 
 type LossName = keyof BatchLossOps | 'batchContrastiveLoss';
@@ -45,37 +61,76 @@ const forms = {
     reduction,
     numbers: [posMargin, negMargin],
   }),
-  ncaLoss: ({ scale }) => ({ numbers: [scale] }),
-  liftedStructureLoss: ({ negMargin, posMargin, normalize }) => ({ normalize, numbers: [negMargin, posMargin] }),
+  ncaLoss: ({ scale, normalize }) => ({ distance: 'squaredEuclidean', normalize, numbers: [scale] }),
+  liftedStructureLoss: ({ negMargin, posMargin, normalize, generalized }) => ({
+    normalize,
+    numbers: [negMargin, posMargin, generalized ? 1 : 0],
+  }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
+  pnpLoss: ({ variant, anneal, b, alpha }) => ({ numbers: [pnpVariants.indexOf(variant), anneal, b, alpha] }),
+  angularLoss: ({ alpha }) => ({ numbers: [Math.tan(alpha) ** 2] }),
+  tupletMarginLoss: ({ margin, s }) => ({ numbers: [margin, s] }),
+  tcmLoss: ({ lambdaPlus, lambdaMinus, marginPlus, marginMinus }) => ({ numbers: [lambdaPlus, lambdaMinus, marginPlus, marginMinus] }),
+  rankedListLoss: ({ margin, alpha, imbalance, tPos, tNeg }) => ({ numbers: [margin, alpha, imbalance, tPos, tNeg] }),
+  fastApLoss: ({ numBins }) => ({ numbers: [numBins] }),
+  marginLoss: ({ margin, nu, normalize, beta, gradBeta }) => ({ normalize, numbers: [margin, nu], beta, gradBeta }),
+  histogramLoss: ({ numBins }) => ({ numbers: [numBins] }),
 } satisfies Forms;
 
 type NativeLoss = keyof typeof forms;
 export type NativeBatchLosses = { readonly [Name in NativeLoss]: (op: OpOf<Name>) => number };
 const names = Object.keys(forms) as NativeLoss[];
-const mostNumbers = 4;
+const mostNumbers = 8;
 
-/** Whether the addon has this form; `snr` and margins beyond float32 are the reference's. */
-export function hasBatchContrastive({ distance, posMargin, negMargin }: BatchContrastiveOp): boolean {
-  return pairMetrics.includes(distance) && isFloat32(posMargin) && isFloat32(negMargin);
+/** Whether the addon has this form; margins beyond float32 are the reference's. */
+export function hasBatchContrastive({ posMargin, negMargin }: BatchContrastiveOp): boolean {
+  return isFloat32(posMargin) && isFloat32(negMargin);
 }
 
-/** Likewise; the squares of raw rows may be beyond float32, and are the reference's. */
-export function hasNca({ normalize }: NcaOp): boolean {
-  return normalize;
+/** Likewise; raw rows so long that the square of a distance may be beyond float32, or no numbers, are the reference's. */
+export function hasNca({ normalize, x, n, d, memory }: NcaOp): boolean {
+  if (normalize) return true;
+  const most = Math.sqrt(2 ** 124 / Math.max(d, 1));
+  const within = (rows: Values, count: number): boolean => {
+    for (let i = 0; i < count; i++) if (!(Math.abs(rows[i] as number) <= most)) return false;
+    return true;
+  };
+  return within(x, n * d) && (memory === undefined || within(memory.x, memory.m * d));
 }
 
-/** Likewise; the form of single pairs is the reference's. */
-export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean {
-  return generalized;
+/** Likewise; a pair's excess is its coefficient, and margins beyond float32 are the reference's. */
+export function hasLiftedStructure({ generalized, negMargin, posMargin }: LiftedStructureOp): boolean {
+  return generalized || (isFloat32(negMargin) && isFloat32(posMargin));
+}
+
+/** Likewise; a scale beyond what the addon multiplies float32 cosines with is the reference's. */
+export function hasTupletMargin({ s }: TupletMarginOp): boolean {
+  return s >= 2 ** -126 && s <= 2 ** 126;
+}
+
+/** Likewise: products of these stay in float32. */
+export function hasRankedList({ margin, alpha, tPos, tNeg }: RankedListOp): boolean {
+  return Math.max(margin, alpha, tPos, tNeg) <= 2 ** 60;
+}
+
+/** Likewise; boundaries that are no float32 numbers, with the margin, are the reference's. */
+export function hasMarginLoss({ beta, margin }: MarginLossOp): boolean {
+  return beta.every((boundary) => isFloat32(Math.abs(boundary) + margin));
+}
+
+/** Likewise: the addon counts whole numbers of 2⁻²⁸ in 64 bits. */
+export function hasHistogram({ n, memory }: HistogramOp): boolean {
+  return n * (n + (memory?.m ?? 0)) < 2 ** 36;
 }
 
 function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array): BatchLossArguments {
-  const { distance = 'cosineSimilarity', normalize = true, reduction = 'mean', numbers } = (forms[name] as (op: unknown) => Form)(op);
+  const form = (forms[name] as (op: unknown) => Form)(op);
+  const { distance = 'cosineSimilarity', normalize = true, reduction = 'mean', numbers } = form;
+  const [beta, gradBeta] = [form.beta, form.gradBeta] as (Float32Array | undefined)[];
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
-  const { x: memory, labels, m } = op.memory ?? { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };
+  const { x: memory, labels, m } = op.memory ?? noMemory;
   const padded = Float64Array.from({ length: mostNumbers }, (_, i) => numbers[i] ?? 0);
-  const codes = [pairMetrics.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
+  const codes = [pairDistances.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
   return [
     names.indexOf(name),
     x as Float32Array,
@@ -90,6 +145,9 @@ function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array):
     loss,
     perExample,
     gradX,
+    beta,
+    beta?.length ?? 0,
+    gradBeta,
   ];
 }
 

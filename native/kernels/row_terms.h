@@ -69,9 +69,9 @@ void ScaleRow(float* values, size_t count, float factor, float addend) {
 TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
   const V side = Set(rule.side), bound = Set(rule.bound);
   double sums[2];
-  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+  SumPieces(count, [&](size_t k, size_t n, V(&lanes)[2]) {
     const V term = side * (LoadUpTo(values + k, n) - bound);
-    const VI counts = term > Zero();
+    const VI counts = rule.at_bound ? term >= Zero() : term > Zero();
     StoreUpTo(Choose(counts, side, Zero()), values + k, n);
     lanes[0] += FirstN(n, Choose(counts, term, Zero()), Zero());
     lanes[1] += FirstN(n, Choose(counts, Set(1), Zero()), Zero());
@@ -89,6 +89,34 @@ TwoSums HingeSquaresOfRow(float* values, size_t count, const RowHinge& rule) {
     lanes[1] = Fma(excess, excess, lanes[1]);
   }, sums);
   return {sums[0], sums[1]};
+}
+
+// A violation's weight and how far it is from the greatest.
+struct Violation {
+  V weight, short_of;
+};
+HYPERSPHERE_INLINE Violation ViolationOf(const RowViolation& rule, V v) {
+  const V side = Set(rule.side), short_of = side * (v - Set(rule.reference));
+  return {Choose(side * (v - Set(rule.bound)) > Zero(), ExpOfNegative(Set(rule.temperature) * short_of), Zero()), short_of};
+}
+
+TwoSums ViolationsOfRow(const float* values, size_t count, const RowViolation& rule) {
+  double sums[2];
+  SumPieces(count, [&](size_t k, size_t n, V(&lanes)[2]) {
+    const Violation violation = ViolationOf(rule, LoadUpTo(values + k, n));
+    const V weight = FirstN(n, violation.weight, Zero());
+    lanes[0] += weight;
+    lanes[1] = Fma(weight, violation.short_of, lanes[1]);
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+void ViolationSlopesOfRow(float* values, size_t count, const RowViolation& rule, float mean, float factor) {
+  AlongRow(count, [&](size_t k, size_t n) {
+    const Violation violation = ViolationOf(rule, LoadUpTo(values + k, n));
+    const V through_weights = Fma(Set(rule.temperature), violation.short_of - Set(mean), Set(1));
+    StoreUpTo(Flushed(Set(factor) * violation.weight * through_weights), values + k, n);
+  });
 }
 
 TwoSums SoftplusOfRow(float* values, size_t count, float slope, float reference) {
@@ -158,6 +186,26 @@ void CountReached(const float* values, size_t count, const float* bounds, size_t
   }
 }
 
+TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule, float* slopes) {
+  const V one = Set(1), by = Set(rule.slope), from = Set(rule.reference), limit = Set(rule.limit);
+  double sums[2];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+    const V z = by * (LoadUpTo(values + k, n) - from), size = Abs(z);
+    const VI beyond = size > limit;
+    const V power = ExpOfNegative(-Choose(beyond, limit, size)), all = one + power;
+    // Of either sign the slope is that of the smaller of the sigmoid and its rest: nothing cancels near 1.
+    const V slope = Choose(beyond, Zero(), power / (all * all));
+    StoreUpTo(slope, slopes + k, n);
+    lanes[0] += FirstN(n, Choose(z < Zero(), power, one) / all, Zero());
+    lanes[1] += FirstN(n, slope, Zero());
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+void AddRow(const float* from, size_t count, float factor, float* to) {
+  AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n))), to + k, n); });
+}
+
 double WeighRow(const PairWeights& row) {
   const V most = Set(kMostWeight);
   double sum[1];
@@ -187,8 +235,9 @@ double WeighRow(const PairWeights& row) {
   return sum[0];
 }
 
-constexpr RowTerms kRowTerms = {ExtentOfRow,   SumOfRow,      ExponentialsOfRow, ScaleRow,    HingeOfRow,
-                                HingeSquaresOfRow, SoftplusOfRow, CircleMostOfRow,   CircleOfRow, CountReached, WeighRow};
+constexpr RowTerms kRowTerms = {ExtentOfRow,     SumOfRow,             ExponentialsOfRow, ScaleRow,        HingeOfRow,  HingeSquaresOfRow,
+                                ViolationsOfRow, ViolationSlopesOfRow, SoftplusOfRow,     CircleMostOfRow, CircleOfRow, CountReached,
+                                SigmoidsOfRow,   AddRow,               WeighRow};
 
 }  // namespace
 }  // namespace hypersphere

@@ -4,6 +4,7 @@
 
 #include "../cpu.h"
 #include "blocks.h"
+#include "moments.h"
 #include "ops.h"
 #include "product.h"
 
@@ -16,8 +17,9 @@ constexpr size_t kRowsOfTask = 512;  // of column sums: whole words of marks
 }  // namespace
 
 BatchRows::BatchRows(Workspace& space, const PairInput& input)
-    : space_(space), input_(input), buckets_(space, input.n), memory_buckets_(space, input.m), labels_place_(space.Add<int32_t>(input.n + input.m)),
-      class_place_(space.Add<size_t>(input.n)), rows_place_(space.Add<float>(Normalized() || input.by_class ? Columns() * input.d : 0)),
+    : space_(space), input_(input), buckets_(space, input.by_class ? input.n : Columns()), memory_buckets_(space, input.by_class ? input.m : 0),
+      labels_place_(space.Add<int32_t>(Columns())), class_place_(space.Add<size_t>(Columns())),
+      rows_place_(space.Add<float>(Normalized() || Gathered() ? Columns() * input.d : 0)),
       runs_place_(space.Add<Span>(input.by_class ? input.n : 0)) {}
 
 Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
@@ -33,12 +35,15 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
   }
   rows_ = input_.x;
   float* const rows = space_.At<float>(rows_place_);
-  if (Normalized() || input_.by_class) rows_ = rows;
+  if (Normalized() || Gathered()) rows_ = rows;
   const float* from = input_.x;
-  if (input_.by_class) {
-    const ClassRows memory = memory_buckets_.Sort(labels + n);
-    FindMemoryRuns(labels, memory);
-    const Status status = Gather(memory.rows, rows, cancel);
+  if (Gathered()) {
+    ClassRows memory{};
+    if (input_.by_class) {
+      memory = memory_buckets_.Sort(labels + n);
+      FindMemoryRuns(labels, memory);
+    }
+    const Status status = Gather(memory, rows, cancel);
     if (status != Status::kOk) return status;
     from = rows;
   }
@@ -59,21 +64,49 @@ void BatchRows::FindMemoryRuns(const int32_t* labels, const ClassRows& memory) {
   }
 }
 
-Status BatchRows::Gather(const size_t* memory, float* to, const std::atomic<bool>* cancel) const {
+Status BatchRows::Gather(const ClassRows& memory, float* to, const std::atomic<bool>* cancel) const {
   const size_t n = input_.n, d = input_.d, rows = RowsOfBlock(d);
   const auto block = [&](size_t index, int) {
     for (size_t i = index * rows; i < Least((index + 1) * rows, Columns()); i++) {
-      memcpy(to + i * d, i < n ? input_.x + classes_.rows[i] * d : input_.memory + memory[i - n] * d, d * sizeof(float));
+      const size_t own = i < n ? Given(i) : 0, stored = i < n ? 0 : input_.by_class ? memory.rows[i - n] : i - n;
+      memcpy(to + i * d, i < n ? input_.x + own * d : input_.memory + stored * d, d * sizeof(float));
     }
   };
   return ParallelFor(DivideUp(Columns(), rows), block, cancel, ThreadsForPass(Columns(), d));
 }
 
 Status BatchRows::Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const {
-  const size_t columns = Columns(), d = input_.d;
-  const Status status = Distances({rows_ + first * d, rows_, out, count, columns, d, Cosine() ? Metric::kDot : input_.metric}, cancel);
-  for (size_t i = 0; i < count; i++) out[i * columns + first + i] = 0;
+  const Status status = Compare(rows_ + first * input_.d, count, out, cancel);
+  for (size_t i = 0; i < count; i++) out[i * Columns() + first + i] = 0;
   return status;
+}
+
+Status BatchRows::Compare(const float* rows, size_t count, float* out, const std::atomic<bool>* cancel) const {
+  return Distances({rows, rows_, out, count, Columns(), input_.d, Cosine() ? Metric::kDot : input_.metric}, cancel);
+}
+
+Sides BatchRows::SidesOf(size_t row) const {
+  const Span own = OwnRun(row), stored = MemoryRun(row);
+  const size_t count = own.Count() - 1 + stored.Count();
+  return {{{{own.first, row}, {row + 1, own.last}, stored}, count},
+          {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
+}
+
+bool BatchRows::IsFinite(size_t row) const {
+  for (size_t k = 0; k < input_.d; k++) {
+    const float value = rows_[row * input_.d + k];
+    if (!(value - value == 0)) return false;
+  }
+  return true;
+}
+
+double BatchRows::SquareOf(size_t row) const {
+  double sum = 0;
+  for (size_t k = 0; k < input_.d; k++) {
+    const double value = static_cast<double>(rows_[row * input_.d + k]);
+    sum += value * value;
+  }
+  return sum;
 }
 
 namespace {
@@ -86,10 +119,11 @@ float Finite(float value) { return value - value == 0 ? value : 0; }
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());
-  const size_t centered = wanted && dense && !rows.Cosine() ? rows.Columns() : 0;
+  const size_t centered = wanted && !rows.Cosine() && (dense || rows.Snr()) ? rows.Columns() : 0;
   sums_place_ = space.Add<float>(n * d);
   centered_place_ = space.Add<float>(centered * d);
   norms_place_ = space.Add<float>(centered);
+  moments_place_ = space.Add<Moments>(rows.Snr() ? centered : 0);
   row_place_ = space.Add<double>(n);
   col_place_ = space.Add<double>(n);
   marks_place_ = space.Add<uint64_t>(block * Words());
@@ -111,25 +145,13 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
   memset(sums_, 0, n * d * sizeof(float));
   for (size_t i = 0; i < n; i++) row_sums_[i] = col_sums_[i] = 0;
   centered_ = rows_.Rows();
-  if (!dense_ || rows_.Cosine()) return Status::kOk;
+  if (rows_.Cosine() || !(dense_ || rows_.Snr())) return Status::kOk;
   float* const centered = space_.At<float>(centered_place_);
   norms_ = space_.At<float>(norms_place_);
+  if (rows_.Snr()) moments_ = space_.At<Moments>(moments_place_);
   centered_ = centered;
-  const float* const x = rows_.Rows();
   const size_t all = rows_.Columns();
-  const auto columns = [=](size_t index, int) {
-    const size_t col = index * kColumnsOfTask, cols = Least(kColumnsOfTask, d - col);
-    double mean[kColumnsOfTask] = {};  // of the batch; a memory's rows lie about it
-    for (size_t i = 0; i < n; i++) {
-      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(Finite(x[i * d + col + k]));
-    }
-    float center[kColumnsOfTask];
-    for (size_t k = 0; k < cols; k++) center[k] = static_cast<float>(mean[k] / static_cast<double>(n));
-    for (size_t i = 0; i < all; i++) {
-      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = Finite(x[i * d + col + k] - center[k]);
-    }
-  };
-  const Status status = ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(all, d));
+  const Status status = rows_.Snr() ? CenterRows(centered, cancel) : CenterColumns(centered, cancel);
   if (status != Status::kOk) return status;
   const auto squares = [=](size_t index, int) {
     const size_t first = index * kRowsOfTask, last = Least(first + kRowsOfTask, all);
@@ -148,10 +170,42 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
   return ParallelFor(DivideUp(all, kRowsOfTask), squares, cancel, ThreadsForPass(all, d));
 }
 
+Status PairGradient::CenterColumns(float* centered, const std::atomic<bool>* cancel) const {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, all = rows_.Columns();
+  const float* const x = rows_.Rows();
+  const auto columns = [=](size_t index, int) {
+    const size_t col = index * kColumnsOfTask, cols = Least(kColumnsOfTask, d - col);
+    double mean[kColumnsOfTask] = {};  // of the batch; a memory's rows lie about it
+    for (size_t i = 0; i < n; i++) {
+      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(Finite(x[i * d + col + k]));
+    }
+    float center[kColumnsOfTask];
+    for (size_t k = 0; k < cols; k++) center[k] = static_cast<float>(mean[k] / static_cast<double>(n));
+    for (size_t i = 0; i < all; i++) {
+      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = Finite(x[i * d + col + k] - center[k]);
+    }
+  };
+  return ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(all, d));
+}
+
+Status PairGradient::CenterRows(float* centered, const std::atomic<bool>* cancel) const {
+  const size_t d = rows_.Input().d, all = rows_.Columns(), rows = RowsOfBlock(d);
+  const int threads = ThreadsForPass(all, d);
+  const float* const x = rows_.Rows();
+  const Status status = AllMoments(CurrentKernels(), {x, all, d, true}, moments_, cancel, threads);
+  if (status != Status::kOk) return status;
+  const auto block = [&](size_t index, int) {
+    for (size_t i = index * rows; i < Least((index + 1) * rows, all); i++) {
+      for (size_t k = 0; k < d; k++) centered[i * d + k] = Finite(static_cast<float>(static_cast<double>(x[i * d + k]) - moments_[i].mean));
+    }
+  };
+  return ParallelFor(DivideUp(all, rows), block, cancel, threads);
+}
+
 // Of half the squared distance, or of the negated dot; a Euclidean distance of 0 has gradient 0.
 float PairGradient::Weight(double coefficient, float distance) const {
   if (rows_.Cosine()) return static_cast<float>(coefficient);
-  if (rows_.Input().metric == Metric::kSquaredEuclidean) return static_cast<float>(2 * coefficient);
+  if (rows_.Input().metric != Metric::kEuclidean) return static_cast<float>(2 * coefficient);
   if (!(distance > 0)) return 0;
   const float weight = static_cast<float>(coefficient) / distance;
   return weight > kMostWeight ? kMostWeight : weight < -kMostWeight ? -kMostWeight : weight;
@@ -162,18 +216,39 @@ void PairGradient::Clear(size_t at) {
   marked_[at] = full_[at] = 0;
 }
 
-void PairGradient::Mark(size_t at, size_t row, double coefficient, float* distances) {
+// Of one anchor, in place: coefficients of its snr become those of the squared distances of centred rows, and distances become these. Returns
+// what the anchor's own row gets for its signal, as a sum of weights.
+double PairGradient::ThroughSignal(size_t anchor, float* distances, float* coefficients, size_t count) const {
+  constexpr double kMost = static_cast<double>(kMostWeight) / 2;
+  const double signal = moments_[anchor].spread;
+  double own = 0;
+  for (size_t j = 0; j < count; j++) {
+    const double snr = static_cast<double>(distances[j]), g = static_cast<double>(coefficients[j]), part = signal == 0 ? 0 : g / signal;
+    if (part != 0) own -= 2 * part * snr;
+    distances[j] = static_cast<float>(snr * signal);
+    coefficients[j] = static_cast<float>(part > kMost ? kMost : part < -kMost ? -kMost : part);
+  }
+  return own;
+}
+
+void PairGradient::Mark(size_t first, size_t at, size_t row, double coefficient, float* distances) {
+  if (rows_.Snr()) {
+    float given = static_cast<float>(coefficient);
+    row_sums_[first + at] += ThroughSignal(first + at, distances + row, &given, 1);
+    coefficient = static_cast<double>(given);
+  }
   distances[row] = Weight(coefficient, distances[row]);
   marks_[at * Words() + row / 64] |= uint64_t{1} << (row % 64);
   marked_[at] = 1;
 }
 
-void PairGradient::Weigh(size_t first, size_t at, const float* distances, float* weights) {
+void PairGradient::Weigh(size_t first, size_t at, float* distances, float* weights) {
   full_[at] = 1;
   if (rows_.Cosine()) return;
   uint64_t* const marks = marks_ + at * Words();
   const bool root = rows_.Input().metric == Metric::kEuclidean;
-  row_sums_[first + at] = CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[first + at], root});
+  const double own = rows_.Snr() ? ThroughSignal(first + at, distances, weights, rows_.Columns()) : 0;
+  row_sums_[first + at] = own + CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[first + at], root});
   for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
 }
 
@@ -181,7 +256,7 @@ void PairGradient::Weigh(size_t first, size_t at, const float* distances, float*
 void PairGradient::AddMarked(size_t first, size_t count, const float* weights, size_t col) {
   const size_t n = rows_.Input().n, d = rows_.Input().d, cols = Least(kColumnsOfTask, d - col), stride = rows_.Columns();
   const bool dots = rows_.Cosine();
-  const float* const x = rows_.Rows() + col;
+  const float* const x = (rows_.Snr() ? centered_ : rows_.Rows()) + col;
   float* const sums = sums_ + col;
   for (size_t at = 0; at < count; at++) {
     if (!marked_[at]) continue;
@@ -242,6 +317,11 @@ Status PairGradient::Add(size_t first, size_t count, float* weights, const std::
   const Status status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
   if (status != Status::kOk) return status;
   return Product({{weights, 1, stride}, own, n, d, count, sums_, nullptr, true}, cancel);
+}
+
+Status PairGradient::AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d;
+  return Product({{weights, 1, rows_.Columns()}, {others, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
 }
 
 Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* cancel) {

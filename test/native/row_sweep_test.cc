@@ -1,150 +1,28 @@
-// The losses over the pairs of a batch (native/losses) against float64 oracles written over all pairs, with and without a memory, at every
+// The losses over the pairs of a batch (native/losses) against the oracles of row_sweep_losses.h, with and without a memory, at every
 // level; their bits at every level with FMA and any number of threads; a call that is cancelled.
 #include <math.h>
 
 #include <atomic>
-#include <functional>
 
 #include "../../native/ops/ops.h"
 #include "../../native/threads/pool.h"
 #include "check.h"
+#include "row_sweep_losses.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
 
 namespace {
 
-using Floats = std::vector<float>;
-using Doubles = std::vector<double>;
-
-struct Batch {
-  size_t n, d, m;
-  Floats rows;  // of the batch, then of the memory
-  std::vector<int32_t> labels;
-  size_t Columns() const { return n + m; }
-  bool Own(size_t i, size_t j) const { return i != j && labels[i] == labels[j]; }
-  bool Other(size_t i, size_t j) const { return labels[i] != labels[j]; }
-};
-
-Batch Make(size_t n, size_t d, size_t m, size_t classes, uint32_t seed) {
-  Batch batch{n, d, m, Normals((n + m) * d, seed), {}};
-  for (size_t i = 0; i < n + m; i++) batch.labels.push_back(static_cast<int32_t>((i * 7) % classes) - 2);
-  return batch;
-}
-
-double Similarity(const Batch& batch, const Doubles& x, size_t i, size_t j) {
-  double dot = 0, a = 0, b = 0;
-  for (size_t k = 0; k < batch.d; k++) {
-    const double u = x[i * batch.d + k], v = x[j * batch.d + k];
-    dot += u * v;
-    a += u * u;
-    b += v * v;
-  }
-  return dot / sqrt(a * b);
-}
-
-// log(1 + e^u)
-double Softplus(double u) { return (u > 0 ? u : 0) + log1p(exp(-fabs(u))); }
-
-struct Loss {
-  BatchLossKind kind;
-  const char* name;
-  double numbers[kMostLossNumbers];
-  double slope;  // most that a row's loss moves for its similarities
-  bool smooth;   // the loss is what its gradient is of; circle takes its weights as constants
-  std::function<double(const Batch&, const Doubles&)> value;
-};
-
-// The mean of row(s, own, others) over the rows that have both; s[j] are similarities.
-template <class Row>
-double OverRows(const Batch& batch, const Doubles& x, const Row& row) {
-  double sum = 0, rows = 0;
-  for (size_t i = 0; i < batch.n; i++) {
-    Doubles own, others;
-    for (size_t j = 0; j < batch.Columns(); j++) {
-      if (batch.Own(i, j)) own.push_back(Similarity(batch, x, i, j));
-      if (batch.Other(i, j)) others.push_back(Similarity(batch, x, i, j));
-    }
-    if (own.empty() || others.empty()) continue;
-    rows++;
-    sum += row(own, others);
-  }
-  return rows > 0 ? sum / rows : 0;
-}
-
-double SumOf(const Doubles& values, const std::function<double(double)>& term) {
-  double sum = 0;
-  for (const double value : values) sum += term(value);
-  return sum;
-}
-
-const std::vector<Loss>& Losses() {
-  static const std::vector<Loss> losses = {
-      {BatchLossKind::kSupCon, "supcon", {0.2}, 10, true,
-       [](const Batch& batch, const Doubles& x) {
-         return OverRows(batch, x, [](const Doubles& own, const Doubles& others) {
-           const auto power = [](double s) { return exp(s / 0.2); };
-           const double mean = SumOf(own, [](double s) { return s / 0.2; }) / double(own.size());
-           return log(SumOf(own, power) + SumOf(others, power)) - mean;
-         });
-       }},
-      {BatchLossKind::kNtXent, "ntxent", {0.2}, 10, true,
-       [](const Batch& batch, const Doubles& x) {
-         double pairs = 0;
-         for (size_t i = 0; i < batch.n; i++) for (size_t j = 0; j < batch.Columns(); j++) pairs += batch.Own(i, j) ? 1 : 0;
-         double rows = 0;
-         const double mean = OverRows(batch, x, [&](const Doubles& own, const Doubles& others) {
-           rows++;
-           const double all = log(SumOf(others, [](double s) { return exp(s / 0.2); }));
-           return SumOf(own, [all](double s) { return Softplus(all - s / 0.2); });
-         });
-         return pairs > 0 ? mean * rows / pairs : 0;
-       }},
-      {BatchLossKind::kCircle, "circle", {0.25, 4}, 32, false,
-       [](const Batch& batch, const Doubles& x) {
-         return OverRows(batch, x, [](const Doubles& own, const Doubles& others) {
-           const double pull = SumOf(own, [](double s) { return exp(-4 * fmax(0, 1.25 - s) * (s - 0.75)); });
-           const double push = SumOf(others, [](double s) { return exp(4 * fmax(0, s + 0.25) * (s - 0.25)); });
-           return Softplus(log(pull) + log(push));
-         });
-       }},
-      {BatchLossKind::kMultiSimilarity, "multi-similarity", {2, 8, 0.5, static_cast<double>(__builtin_nanf(""))}, 8, true,
-       [](const Batch& batch, const Doubles& x) {
-         double sum = 0;
-         for (size_t i = 0; i < batch.n; i++) {
-           double own = 0, others = 0;
-           for (size_t j = 0; j < batch.Columns(); j++) {
-             const double s = Similarity(batch, x, i, j) - 0.5;
-             if (batch.Own(i, j)) own += exp(-2 * s);
-             if (batch.Other(i, j)) others += exp(8 * s);
-           }
-           sum += log1p(own) / 2 + log1p(others) / 8;
-         }
-         return sum / double(batch.n);
-       }},
-      {BatchLossKind::kContrastive, "contrastive", {0.9, 0.1}, 2, true,
-       [](const Batch& batch, const Doubles& x) {
-         double own = 0, others = 0, owns = 0, all = 0;
-         for (size_t i = 0; i < batch.n; i++) {
-           for (size_t j = 0; j < batch.Columns(); j++) {
-             if (batch.Own(i, j)) owns++, own += fmax(0, 0.9 - Similarity(batch, x, i, j));
-             if (batch.Other(i, j)) all++, others += fmax(0, Similarity(batch, x, i, j) - 0.1);
-           }
-         }
-         return own / fmax(owns, 1) + others / fmax(all, 1);
-       }},
-  };
-  return losses;
-}
-
 struct Result {
   Status status;
   double loss;
   Floats rows, gradient;
+  float grad_beta = 0;
 };
 
 Result Run(const Loss& loss, const Batch& batch, const std::atomic<bool>* cancel = nullptr) {
-  Result result{Status::kOk, -7, Floats(batch.n, -7), Floats(batch.n * batch.d, -7)};
+  Result result{Status::kOk, -7, Floats(batch.n, -7), Floats(batch.n * batch.d, -7), 0};
   BatchLossOp op{};
   op.kind = loss.kind;
   op.x = batch.rows.data();
@@ -161,8 +39,16 @@ Result Run(const Loss& loss, const Batch& batch, const std::atomic<bool>* cancel
   op.loss = &result.loss;
   op.per_example = result.rows.data();
   op.grad_x = result.gradient.data();
+  op.beta = &kBeta;
+  op.betas = 1;
+  op.grad_beta = &result.grad_beta;
   result.status = BatchLoss(op, cancel);
   return result;
+}
+
+bool Same(const Result& a, const Result& b) {
+  return memcmp(&a.loss, &b.loss, sizeof(double)) == 0 && SameBits(a.rows, b.rows) && SameBits(a.gradient, b.gradient) &&
+         memcmp(&a.grad_beta, &b.grad_beta, sizeof(float)) == 0;
 }
 
 void Values(const Loss& loss, const Batch& batch) {
@@ -178,13 +64,11 @@ void Values(const Loss& loss, const Batch& batch) {
     for (const int threads : {2, 3, 8}) {
       SetThreads(threads);
       const Result other = Run(loss, batch);
-      CHECK(memcmp(&other.loss, &result.loss, sizeof(double)) == 0 && SameBits(other.rows, result.rows) && SameBits(other.gradient, result.gradient),
-            "%s %s with %d threads", LevelName(level), loss.name, threads);
+      CHECK(Same(other, result), "%s %s with %d threads", LevelName(level), loss.name, threads);
     }
     if (level == Level::kBaseline) continue;
     if (first.gradient.empty()) first = result;
-    CHECK(memcmp(&first.loss, &result.loss, sizeof(double)) == 0 && SameBits(first.rows, result.rows) && SameBits(first.gradient, result.gradient),
-          "%s %s", LevelName(level), loss.name);
+    CHECK(Same(first, result), "%s %s", LevelName(level), loss.name);
   }
 }
 

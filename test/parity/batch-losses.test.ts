@@ -2,11 +2,12 @@
 import { afterAll, expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
 import * as hs from '../../lib/index.js';
+import { pairDistances } from '../../lib/ops/pairs.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeLevels, describeNative, levels, mostRows } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
-type Result = hs.BatchLossResult & { readonly perExample?: Float32Array };
+type Result = hs.BatchLossResult & { readonly perExample?: Float32Array; readonly gradBeta?: Float32Array };
 interface Case {
   readonly name: string;
   /** By how much a row's loss changes at most when all its similarities do. */
@@ -15,7 +16,7 @@ interface Case {
   readonly run: (x: hs.Matrix, labels: Int32Array, options?: { memory?: hs.CrossBatchMemory; gradients?: false }) => Result;
 }
 
-const contrastive = (['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as const).flatMap((distance) =>
+const contrastive = pairDistances.flatMap((distance) =>
   (['mean', 'sum', 'meanPositive'] as const).map((reduction, i): Case => {
     const margins = distance === 'cosineSimilarity' ? { posMargin: 0.9, negMargin: 0.1 } : { posMargin: 0.1, negMargin: 0.9 };
     const options = { distance, reduction, normalize: i !== 1, ...margins };
@@ -26,6 +27,8 @@ const contrastive = (['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as co
     };
   }),
 );
+const boundaries = Float32Array.from({ length: 13 }, (_, t) => 1 + t / 8);
+const folded = (labels: Int32Array) => labels.map((label) => (label + 13 * 100) % 13);
 const cases: readonly Case[] = [
   { name: 'supCon', slope: 20, run: (x, y, o) => hs.supConLoss(x, y, { temperature: 0.1, ...o } as never) as Result },
   { name: 'supCon, warm', slope: 2, run: (x, y, o) => hs.supConLoss(x, y, { temperature: 1, ...o } as never) as Result },
@@ -39,6 +42,11 @@ const cases: readonly Case[] = [
   },
   { name: 'nca', slope: 12, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 3, ...o } as never) as Result },
   {
+    name: 'nca of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.ncaLoss(x, y, { scale: 1 / x.shape[1], normalize: false, ...o } as never) as Result,
+  },
+  {
     name: 'liftedStructure, generalized',
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, ...o } as never) as Result,
@@ -48,7 +56,55 @@ const cases: readonly Case[] = [
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, normalize: false, ...o } as never) as Result,
   },
+  { name: 'liftedStructure', slope: 12, run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o } as never) as Result },
+  {
+    name: 'liftedStructure of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { normalize: false, ...o } as never) as Result,
+  },
   { name: 'intraPairVariance', slope: 8, run: (x, y, o) => hs.intraPairVarianceLoss(x, y, { ...o } as never) as Result },
+  ...(['O', 'Ds', 'Dq', 'Iu', 'Ib'] as const).map(
+    (variant): Case => ({
+      name: `pnp, ${variant}`,
+      // Two similarities move a sigmoid by 1/T of itself each, and R·f′(R) is at most f(R) + 1, or twice that.
+      slope: 40 * (variant[0] === 'I' ? 2 : 1),
+      run: (x, y, o) => hs.pnpLoss(x, y, { variant, anneal: 0.05, ...o } as never) as Result,
+    }),
+  ),
+  { name: 'angular', slope: 12, run: (x, y, o) => hs.angularLoss(x, y, { ...o } as never) as Result },
+  { name: 'angular, 60°', slope: 60, run: (x, y, o) => hs.angularLoss(x, y, { alpha: Math.PI / 3, ...o } as never) as Result },
+  { name: 'tupletMargin', slope: 32, run: (x, y, o) => hs.tupletMarginLoss(x, y, { s: 8, ...o } as never) as Result },
+  {
+    name: 'tupletMargin of a wide margin',
+    slope: 32,
+    run: (x, y, o) => hs.tupletMarginLoss(x, y, { s: 4, margin: 1.2, ...o } as never) as Result,
+  },
+  {
+    name: 'tcm',
+    slope: 8,
+    run: (x, y, o) => hs.tcmLoss(x, y, { lambdaPlus: 2, lambdaMinus: 0.5, marginMinus: 0.2, ...o } as never) as Result,
+  },
+  { name: 'tcm at 0', slope: 4, run: (x, y, o) => hs.tcmLoss(x, y, { marginPlus: 0, marginMinus: 0, ...o } as never) as Result },
+  { name: 'rankedList', slope: 32, run: (x, y, o) => hs.rankedListLoss(x, y, { ...o } as never) as Result },
+  {
+    name: 'rankedList of weighed positives',
+    slope: 16,
+    run: (x, y, o) => hs.rankedListLoss(x, y, { tPos: 2, tNeg: 3, imbalance: 0.3, alpha: 1.5, ...o } as never) as Result,
+  },
+  { name: 'fastAp', slope: 20, run: (x, y, o) => hs.fastApLoss(x, y, { ...o } as never) as Result },
+  { name: 'fastAp of one bin', slope: 4, run: (x, y, o) => hs.fastApLoss(x, y, { numBins: 1, ...o } as never) as Result },
+  {
+    name: 'margin',
+    slope: 8,
+    run: (x, y, o) => hs.marginLoss(x, y, Float32Array.of(1.1), { nu: 0.1, ...o } as never) as Result,
+  },
+  {
+    name: 'margin of raw rows, one boundary a class',
+    slope: 8,
+    run: (x, y, o) => hs.marginLoss(x, folded(y), boundaries, { normalize: false, ...o } as never) as Result,
+  },
+  { name: 'histogram', slope: 20, run: (x, y, o) => hs.histogramLoss(x, y, { numBins: 10, ...o } as never) as Result },
+  { name: 'histogram of one bin', slope: 4, run: (x, y, o) => hs.histogramLoss(x, y, { numBins: 1, ...o } as never) as Result },
   ...contrastive,
 ];
 
@@ -67,9 +123,10 @@ const shapes = [
   [255, 17],
 ].filter((shape): shape is [number, number] => (shape[0] as number) <= mostRows);
 
-function memoryOf(rows: number, d: number): hs.CrossBatchMemory {
+/** The first `large` rows are of class 0. */
+function memoryOf(rows: number, d: number, large = 0): hs.CrossBatchMemory {
   const memory = new hs.CrossBatchMemory({ capacity: rows, dim: d });
-  const labels = Int32Array.from({ length: rows }, (_, i) => (i * 5) % 11);
+  const labels = Int32Array.from({ length: rows }, (_, i) => (i < large ? 0 : (i * 5) % 11));
   memory.enqueue(normalMatrix(rows, d, 77), labels);
   return memory;
 }
@@ -111,6 +168,8 @@ function expectSame(got: Result, expected: Result, x: hs.Matrix, columns: number
   const limit = (at: number) =>
     (relative + 2 * columns * roundoff) * 2 * (most / Math.max(rows[Math.floor(at / d)] as number, 1e-12)) + 2 ** -126;
   expectWithin(got.gradEmbeddings.data, gradient, limit, `${what}: gradient`);
+  // A count of terms over their number.
+  if (expected.gradBeta) expectWithin(got.gradBeta as Float32Array, expected.gradBeta, () => 4 * roundoff, `${what}: boundaries`);
 }
 
 describeLevels('losses over pairs', () => {
@@ -157,6 +216,7 @@ describeLevels('losses over pairs', () => {
       NaN: (x) => x.fill(Number.NaN, 0, 1),
       infinity: (x) => x.fill(Number.POSITIVE_INFINITY, 2 * d, 2 * d + 1),
       zero: (x) => x.fill(0, d, 2 * d),
+      'too short for a unit row': (x) => x.forEach((value, i) => i < d && (x[i] = value * 1e-13)),
       equal: (x) => x.copyWithin(4 * d, 0, d).copyWithin(8 * d, 0, d),
       near: (x) => {
         x.copyWithin(4 * d, 0, d).copyWithin(d, 0, d);
@@ -174,13 +234,40 @@ describeLevels('losses over pairs', () => {
       } else {
         // Beside an infinite loss no gradient means anything; with an undefined one all of it is.
         expect(got.loss, kind).toBe(expected.loss);
-        if (Number.isNaN(got.loss)) expect(got.gradEmbeddings.data.every(Number.isNaN), kind).toBe(true);
+        if (!Number.isNaN(got.loss)) continue;
+        for (const all of [got.gradEmbeddings.data, got.perExample, got.gradBeta])
+          expect(all?.every(Number.isNaN) ?? true, kind).toBe(true);
       }
     }
     // One row takes part in nothing, whatever it holds.
     const alone = hs.matrix(Float32Array.of(Number.NaN, 1, 2), 3);
     expect(run(alone, Int32Array.of(1))).toEqual(expectedOf(`${name}, alone`, () => run(alone, Int32Array.of(1))));
   });
+});
+
+describeNative('angular of a class that no block holds', () => {
+  afterAll(() => hs.setIsa(levels.at(-1) as hs.Isa));
+
+  // Blocks have 256 rows: of the batch, and of the memory's rows whose class is in it.
+  it('as the reference, and with the same bits', () => {
+    const [n, d, rows] = [Math.min(530, 2 * mostRows), 3, 300];
+    const x = normalMatrix(n, d, 4);
+    const labels = Int32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? 0 : i >> 2));
+    const options = { memory: memoryOf(rows, d, rows) };
+    const run = () => hs.angularLoss(x, labels, options) as Result;
+    const expected = expectedOf('large class', run);
+    const runs = levels.flatMap((isa) => {
+      hs.setIsa(isa);
+      return [1, 2, 3, 8].map((threads) => {
+        hs.setThreads(threads);
+        const got = run();
+        expectSame(got, expected, x, n + rows, 12, `${isa}, ${threads} threads`);
+        return { isa, loss: got.loss, bits: bitsText(got.gradEmbeddings.data) };
+      });
+    });
+    const fused = runs.filter(({ isa }) => isa !== 'baseline').map(({ loss, bits }) => ({ loss, bits }));
+    for (const other of fused) expect(other).toEqual(fused[0]);
+  }, 60_000);
 });
 
 /** Rows of four classes, `spread` about an axis each. */
@@ -232,6 +319,24 @@ describeLevels('losses over pairs at their limits', () => {
   });
 });
 
+describeNative('nca of raw rows', () => {
+  it.each([1e18, 1e19, Number.POSITIVE_INFINITY])('of a length of %d', (length) => {
+    const x = normalMatrix(12, 4, 3);
+    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+    x.data[5] = length;
+    const memory = memoryOf(3, 4);
+    const run = () => hs.ncaLoss(x, labels, { scale: 2, normalize: false, memory });
+    hs.setBackend('native');
+    resetServed();
+    const got = run();
+    // Components to 2⁶¹ leave the distances' squares, four components each, within 2¹²⁶.
+    expect(servedBy()).toEqual([length < 1e19 ? 'native' : 'ts']);
+    const expected = expectedOf(`long ${length}`, run);
+    if (Number.isFinite(expected.loss)) expect(got.loss / expected.loss).toBeCloseTo(1, 5);
+    else expect(got.loss).toBe(expected.loss);
+  });
+});
+
 describeNative('losses over pairs', () => {
   afterAll(() => hs.setIsa(levels.at(-1) as hs.Isa));
 
@@ -249,8 +354,8 @@ describeNative('losses over pairs', () => {
           hs.setIsa(isa);
           return [1, 2, 3, 8].map((threads) => {
             hs.setThreads(threads);
-            const { loss, perExample, gradEmbeddings } = run(x, labels, options);
-            return [loss, perExample && bitsText(perExample), bitsText(gradEmbeddings.data)];
+            const { loss, perExample, gradEmbeddings, gradBeta } = run(x, labels, options);
+            return [loss, perExample && bitsText(perExample), bitsText(gradEmbeddings.data), gradBeta && bitsText(gradBeta)];
           });
         });
       for (const other of runs.slice(1)) expect(other).toEqual(runs[0]);

@@ -12,8 +12,25 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
+  'batchContrastiveLoss by snr': (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'snr', posMargin: 0.1, negMargin: 0.9 }),
+  liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
+  pnpLoss: (x, y) => hs.pnpLoss(x, y),
+  angularLoss: (x, y) => hs.angularLoss(x, y),
+  tupletMarginLoss: (x, y) => hs.tupletMarginLoss(x, y),
+  tcmLoss: (x, y) => hs.tcmLoss(x, y),
+  rankedListLoss: (x, y) => hs.rankedListLoss(x, y),
+  marginLoss: (x, y) => hs.marginLoss(x, y, Float32Array.of(1.2)),
+  'fastApLoss of many bins': (x, y) => hs.fastApLoss(x, y, { numBins: 4096 }),
+  'histogramLoss of many bins': (x, y) => hs.histogramLoss(x, y, { numBins: 65536 }),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+  'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
+
+const memory = new hs.CrossBatchMemory({ capacity: 2048, dim: d });
+memory.enqueue(normalMatrix(2048, d, 2), cyclicLabels(2048, n / 4));
+for (const mining of ['all', 'batchHard'] as const) {
+  losses[`batchTripletLoss of ${mining} beside 2048 rows of a memory`] = (x, y) => hs.batchTripletLoss(x, y, { mining, memory });
+}
 
 describeNative(`scratch memory for ${n} rows`, () => {
   const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];

@@ -63,6 +63,9 @@ describeNative('labels that changed after they were checked', () => {
     expect(() => ops.centerLoss({ ...inputs, reduction: 'mean', ...outputs })).toThrow(expected);
     expect(() => ops.updateCenters({ ...inputs, alpha: 0.5 })).toThrow(expected);
     expect(centers.data).toEqual(before);
+    const margins = { ...inputs, beta: Float32Array.of(1, 1), margin: 0.2, nu: 0, normalize: true };
+    const gradBeta = new Float32Array(2).fill(7);
+    expect(() => ops.marginLoss({ ...margins, gradX: outputs.gradX, gradBeta })).toThrow(expected);
     const resolved = { labelSmoothing: 0, ignoreIndex: -100, reduction: 'mean' as const };
     const gradLogits = new Float32Array(8).fill(7);
     const loss = { ...resolved, labels, n: 4, classes: 2, perExample: outputs.perExample };
@@ -72,7 +75,26 @@ describeNative('labels that changed after they were checked', () => {
     const rule = { kind: 'sgd', learningRate: 1, momentum: 0, weightDecay: 0 } as const;
     expect(() => ops.marginSoftmax({ ...head, update: { rule } })).toThrow(expected);
     expect(centers.data).toEqual(before);
-    for (const data of [...Object.values(outputs), gradLogits]) expect(data.every((value) => value === 7)).toBe(true);
+    for (const data of [...Object.values(outputs), gradLogits, gradBeta]) expect(data.every((value) => value === 7)).toBe(true);
+  });
+
+  it('boundaries that overlap their gradient or are missing, and numbers of bins that are none', () => {
+    setBackend('native');
+    const ops = nativeOps(loadAddon(process.env['HYPERSPHERE_NATIVE_PATH']).addon as Addon);
+    const x = normalMatrix(4, 3, 1).data;
+    const base = { x, labels: Int32Array.of(0, 0, 1, 1), n: 4, d: 3, margin: 0.2, nu: 0, normalize: true };
+    const beta = Float32Array.of(1, 1);
+    const refused = (code: string, argument: string) => expect.objectContaining({ code, argument });
+    expect(() => ops.marginLoss({ ...base, beta, gradBeta: beta })).toThrow(refused('ERR_ALIAS', 'gradBeta'));
+    expect(() => ops.marginLoss({ ...base, beta, gradBeta: new Float32Array(3) })).toThrow(refused('ERR_SHAPE', 'gradBeta'));
+    expect(() => ops.marginLoss({ ...base, beta: new Float32Array(0) })).toThrow(refused('ERR_OPTION_RANGE', 'betas'));
+    expect(beta).toEqual(Float32Array.of(1, 1));
+    for (const numBins of [0, -1, 1e300, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, Number.NaN]) {
+      const [perExample, gradX] = [new Float32Array(4), new Float32Array(12)];
+      expect(ops.fastApLoss({ ...base, numBins, perExample, gradX })).toBeGreaterThanOrEqual(0);
+      expect(ops.histogramLoss({ ...base, numBins, gradX })).toBeGreaterThanOrEqual(0);
+      expect(gradX.every(Number.isFinite)).toBe(true);
+    }
   });
 
   it('rows beyond the weights, and memory that overlaps', () => {

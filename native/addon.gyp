@@ -1,5 +1,7 @@
 # The addon: one static library per ISA level, so that each gets its own flags and no code built for AVX can leak into
 # the rest, and the glue on top. `npm run build:native` builds it; -Dsanitize=address,undefined adds sanitizers.
+# Paths are from the package's root, where that command copies this file as binding.gyp. Under that name it is never published: Yarn runs
+# node-gyp at installation wherever it finds one.
 {
   'variables': {
     'sanitize%': '',
@@ -8,7 +10,8 @@
     'unwanted_flags': ['-std=gnu++17', '-std=gnu++20', '-fno-omit-frame-pointer'],
     'kernel_flags': ['-fno-exceptions', '-fno-rtti', '-fno-math-errno'],
     'avx2_flags': ['-mavx2', '-mfma', '-mf16c'],
-    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd', '-mprefer-vector-width=512'],
+    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd'],
+    'wide_flag': '-mprefer-vector-width=512',
   },
   'target_defaults': {
     'cflags_cc!': ['<@(unwanted_flags)'],
@@ -19,9 +22,26 @@
       'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
       'GCC_OPTIMIZATION_LEVEL': '3',
       'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
-      'MACOSX_DEPLOYMENT_TARGET': '11.0',
       'OTHER_CPLUSPLUSFLAGS': ['<@(common_flags)'],
     },
+    # And Windows these. clang-cl takes -m as it is; what it would not know goes through /clang:.
+    'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['/clang:-O3', '/clang:-ffp-contract=off'] } },
+    # Later than the conditions of Node's own settings and of node-addon-api's, which would win over plain ones.
+    'target_conditions': [
+      ['OS=="mac"', { 'xcode_settings': { 'MACOSX_DEPLOYMENT_TARGET': '11.0' } }],
+      ['OS=="win"', {
+        # MSVC has no vector extensions.
+        'msbuild_toolset': 'ClangCL',
+        'msvs_settings': {
+          'VCCLCompilerTool': {
+            # Optimised together, the levels could share their code.
+            'WholeProgramOptimization': 'false',
+          },
+          'VCLibrarianTool': { 'AdditionalOptions!': ['/LTCG:INCREMENTAL'] },
+          'VCLinkerTool': { 'AdditionalOptions!': ['/LTCG:INCREMENTAL'] },
+        },
+      }],
+    ],
     'conditions': [
       ['sanitize!=""', {
         'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1', '-O1'],
@@ -32,6 +52,7 @@
   'targets': [
     {
       'target_name': 'kernels_baseline',
+      'win_delay_load_hook': 'false',
       'type': 'static_library',
       'sources': ['native/isa/baseline.cc'],
       'cflags_cc': ['<@(kernel_flags)'],
@@ -39,9 +60,12 @@
     },
     {
       'target_name': 'hypersphere',
+      # Node's setting; the one of node-addon-api is 1.
+      'defines!': ['_HAS_EXCEPTIONS=0'],
       'sources': [
         'native/cpu.cc',
         'native/threads/pool.cc',
+        'native/threads/keep_loaded.cc',
         'native/ops/product.cc',
         'native/ops/matmul.cc',
         'native/ops/distances.cc',
@@ -49,10 +73,14 @@
         'native/ops/normalize.cc',
         'native/ops/ranks.cc',
         'native/ops/centers.cc',
+        'native/ops/given_rows.cc',
+        'native/ops/triplet_powers.cc',
         'native/ops/batch_rows.cc',
         'native/ops/batch_triplet.cc',
         'native/ops/coarse.cc',
         'native/ops/row_sweep.cc',
+        'native/ops/pair_sweep.cc',
+        'native/ops/batch_triplet_swap.cc',
         'native/losses/supcon.cc',
         'native/losses/ntxent.cc',
         'native/losses/circle.cc',
@@ -61,21 +89,34 @@
         'native/losses/nca.cc',
         'native/losses/lifted_structure.cc',
         'native/losses/intra_pair_variance.cc',
+        'native/losses/pnp.cc',
+        'native/losses/angular.cc',
+        'native/losses/proxy_anchor.cc',
+        'native/losses/tuplet_margin.cc',
+        'native/losses/tcm.cc',
+        'native/losses/ranked_list.cc',
+        'native/losses/fast_ap.cc',
+        'native/losses/margin.cc',
+        'native/losses/histogram.cc',
         'native/ops/gallery.cc',
         'native/ops/nearest.cc',
         'native/ops/margins.cc',
         'native/ops/margin_rows.cc',
         'native/ops/margin_softmax.cc',
         'native/ops/softmax.cc',
+        'native/mpi/library.cc',
         'native/napi/args.cc',
+        'native/napi/mpi.cc',
         'native/napi/task.cc',
         'native/napi/matmul.cc',
         'native/napi/distances.cc',
         'native/napi/normalize.cc',
         'native/napi/ranks.cc',
         'native/napi/centers.cc',
+        'native/napi/given_rows.cc',
         'native/napi/triplet.cc',
         'native/napi/batch_losses.cc',
+        'native/napi/proxy_anchor.cc',
         'native/napi/memory.cc',
         'native/napi/nearest.cc',
         'native/napi/margin_softmax.cc',
@@ -105,17 +146,21 @@
       'targets': [
         {
           'target_name': 'kernels_avx2',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/avx2.cc'],
           'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)'],
           'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)'] },
+          'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['<@(avx2_flags)'] } },
         },
         {
           'target_name': 'kernels_avx512',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/avx512.cc'],
-          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'],
-          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'] },
+          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)', '<(wide_flag)'],
+          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)', '<(wide_flag)'] },
+          'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['<@(avx2_flags)', '<@(avx512_flags)', '/clang:<(wide_flag)'] } },
         },
       ],
     }],
@@ -123,6 +168,7 @@
       'targets': [
         {
           'target_name': 'kernels_neon',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/neon.cc'],
           'cflags_cc': ['<@(kernel_flags)'],

@@ -1,0 +1,141 @@
+// What single losses over the pairs of a batch promise of their native forms: where float32 has no room the reference serves; values on a node, bins
+// without number, positives nearly parallel, a boundary for each class.
+import { expect, it } from 'vitest';
+import { resetServed, servedBy } from '../../lib/backend.js';
+import * as hs from '../../lib/index.js';
+import { cyclicLabels, normalMatrix } from '../helpers/data.js';
+import { describeLevels, mostRows } from '../helpers/native.js';
+import { expectWithin, roundoff } from '../helpers/tolerance.js';
+
+type Result = hs.BatchLossResult & { readonly gradBeta?: Float32Array };
+
+function onReference<Value>(run: () => Value): Value {
+  hs.setBackend('ts');
+  try {
+    return run();
+  } finally {
+    hs.setBackend('native');
+  }
+}
+
+/** By the lengths of its rows, which may be a sum of terms that cancel. */
+function expectGradient(got: hs.Matrix, expected: hs.Matrix, relative: number): void {
+  const most = Math.max(...expected.data.map(Math.abs));
+  expectWithin(got.data, expected.data, () => relative * most, 'gradient');
+}
+
+describeLevels('forms of losses over pairs', () => {
+  const x = normalMatrix(24, 6, 31);
+  const labels = cyclicLabels(24, 6);
+  const beta = (...values: number[]) => Float32Array.from(values);
+
+  it.each<[string, () => Result]>([
+    ['a scale beyond float32', () => hs.tupletMarginLoss(x, labels, { s: 1e200 })],
+    ['a scale near its end', () => hs.tupletMarginLoss(x, labels, { s: 2 ** 127 })],
+    ['a scale below it', () => hs.tupletMarginLoss(x, labels, { s: 1e-200 })],
+    ['temperatures whose products are beyond it', () => hs.rankedListLoss(x, labels, { tNeg: 1e30 })],
+    ['an alpha beyond it', () => hs.rankedListLoss(x, labels, { alpha: 1e60 })],
+    ['a margin beyond it', () => hs.marginLoss(x, labels, beta(1), { margin: 1e60 })],
+    ['a boundary at infinity', () => hs.marginLoss(x, labels, beta(Number.POSITIVE_INFINITY))],
+    ['a boundary that is no number', () => hs.marginLoss(x, labels, beta(1, 1, Number.NaN, 1, 1, 1))],
+  ])("%s is the reference's", (_name, run) => {
+    const expected = onReference(run);
+    resetServed();
+    expect(run()).toEqual(expected);
+    expect(servedBy()).toEqual(['ts']);
+  });
+
+  it.each<[string, () => Result]>([
+    ['tupletMarginLoss', () => hs.tupletMarginLoss(x, labels, { s: 1e30 })],
+    ['tcmLoss', () => hs.tcmLoss(x, labels, { lambdaPlus: 1e60, lambdaMinus: 1e-60 })],
+    ['rankedListLoss', () => hs.rankedListLoss(x, labels, { tPos: 1e6, tNeg: 1e12 })],
+    ['rankedListLoss far from its boundary', () => hs.rankedListLoss(x, labels, { alpha: 1e6, margin: 1, tNeg: 20 })],
+  ])('%s with great numbers', (_name, run) => {
+    const expected = onReference(run);
+    resetServed();
+    const got = run();
+    expect(servedBy()).toEqual(['native']);
+    expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(1e-5 * Math.abs(expected.loss));
+    if (Number.isFinite(Math.max(...expected.gradEmbeddings.data.map(Math.abs)))) {
+      expectGradient(got.gradEmbeddings, expected.gradEmbeddings, 1e-4);
+    }
+  });
+
+  it('soft histograms of values on their nodes', () => {
+    // Cosines 1, 0 and −1, squared distances 0, 2 and 4: nodes of an even number of bins.
+    const axes = hs.matrix(Float32Array.of(1, 0, 0, 2, 3, 0, -4, 0, 0, 0, 0, -1), 2);
+    const classes = [4, 4, 5, 6, 6, 5];
+    for (const numBins of [2, 4, 10, 50, 98, 100, 65536]) {
+      for (const run of [() => hs.histogramLoss(axes, classes, { numBins }), () => hs.fastApLoss(axes, classes, { numBins })]) {
+        const [got, expected] = [run(), onReference(run)];
+        expect(Math.abs(got.loss - expected.loss), `${numBins} bins`).toBeLessThanOrEqual(16 * roundoff);
+        expectGradient(got.gradEmbeddings, expected.gradEmbeddings, 64 * roundoff);
+      }
+    }
+  });
+
+  it('soft histograms of many bins', () => {
+    // The slopes are those of single pairs; here only the losses are comparable.
+    for (const numBins of [1000, 65536]) {
+      for (const run of [() => hs.histogramLoss(x, labels, { numBins }), () => hs.fastApLoss(x, labels, { numBins })]) {
+        resetServed();
+        const got = run();
+        expect(servedBy()).toEqual(['native']);
+        // A value is wrong by some 14 roundings, in bins of 2/numBins.
+        expect(Math.abs(got.loss - onReference(run).loss), `${numBins} bins`).toBeLessThanOrEqual(14 * roundoff * numBins);
+      }
+    }
+  });
+
+  it('a negative pair counts in a histogram where either of its rows has a positive', () => {
+    const rows = Math.min(90, mostRows);
+    const batch = normalMatrix(rows, 4, 33);
+    const memory = new hs.CrossBatchMemory({ capacity: 7, dim: 4 });
+    memory.enqueue(normalMatrix(7, 4, 34), Int32Array.of(3, 104, 110, -1, -1, 1000, 1001));
+    // Pairs, rows alone, rows whose positives are all in the memory.
+    const mixed = Int32Array.from({ length: rows }, (_, i) => (i % 3 === 0 ? i >> 3 : 100 + i));
+    for (const options of [{ numBins: 6 }, { numBins: 6, memory }]) {
+      const run = () => hs.histogramLoss(batch, mixed, options);
+      const [got, expected] = [run(), onReference(run)];
+      expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(128 * roundoff);
+      expectGradient(got.gradEmbeddings, expected.gradEmbeddings, 1e-4);
+    }
+  });
+
+  it.each([0.1, 1, 3])('tuplet margins of %s about positives that are nearly parallel, or opposite', (margin) => {
+    for (const apart of [2 ** -4, 2 ** -7, 2 ** -10]) {
+      const near = normalMatrix(12, 8, 35);
+      for (let i = 0; i < 12; i += 2) {
+        for (let k = 0; k < 8; k++) {
+          const value = near.data[i * 8 + k] as number;
+          near.data[(i + 1) * 8 + k] = (i % 4 === 0 ? 1 : -1) * value + apart * (near.data[((i + 4) % 12) * 8 + k] as number);
+        }
+      }
+      const run = () =>
+        hs.tupletMarginLoss(
+          near,
+          cyclicLabels(12, 12).map((i) => i >> 1),
+          { margin, s: 8 },
+        );
+      const [got, expected] = [run(), onReference(run)];
+      expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(512 * roundoff * Math.max(1, expected.loss));
+      // The direction between such rows has as many digits as they are apart.
+      expectGradient(got.gradEmbeddings, expected.gradEmbeddings, (64 * roundoff) / apart);
+    }
+  });
+
+  it('boundaries of classes that anchor nothing keep still, and those of a memory have none', () => {
+    const memory = new hs.CrossBatchMemory({ capacity: 3, dim: 6 });
+    memory.enqueue(normalMatrix(3, 6, 36), Int32Array.of(900, 2, -4));
+    const boundaries = Float32Array.from({ length: 8 }, (_, t) => 0.9 + t / 16);
+    const some = labels.map((label) => (label === 5 ? 7 : label));
+    for (const options of [{}, { memory }]) {
+      const run = () => hs.marginLoss(x, some, boundaries, options);
+      const [got, expected] = [run(), onReference(run)];
+      expectWithin(got.gradBeta, expected.gradBeta, () => 4 * roundoff, 'boundaries');
+      expect([got.gradBeta[5], got.gradBeta[6]]).toEqual([0, 0]);
+      expect(hs.marginLoss(x, some, boundaries, { ...options, gradients: false })).toEqual({ loss: got.loss });
+    }
+    expect(() => hs.marginLoss(x, labels, beta(1, 1))).toThrow(hs.HypersphereError);
+  });
+});
