@@ -2,7 +2,7 @@
 //   npm run build:ptx            writes it
 //   npm run build:ptx -- --check fails where the committed file is another
 // Refuses instructions that would not have the CPU's bits; where ptxas is at hand it also refuses kernels that spill registers.
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -49,17 +49,14 @@ function lint(ptx) {
     .flatMap((line, i) => forbidden.filter(([form]) => form.test(line)).map(([, why]) => `${i + 1}: ${line.trim()} ${why}`));
 }
 
-/** Spills of every kernel, by ptxas for each architecture. */
+/** Spills of every kernel and function, by ptxas for each architecture. Its report goes to standard error. */
 function spills(path) {
   return architectures.flatMap((arch) => {
-    const report = execFileSync('ptxas', [`-arch=${arch}`, '-v', path, '-o', '/dev/null'], {
-      encoding: 'utf8',
-      stdio: ['ignore', 'pipe', 'pipe'],
-    });
-    return report
-      .split('\n')
-      .filter((line) => /[1-9]\d* bytes spill/.test(line))
-      .map((line) => `${arch}: ${line.trim()}`);
+    const { status, stderr } = spawnSync('ptxas', [`-arch=${arch}`, '-v', path, '-o', '/dev/null'], { encoding: 'utf8' });
+    const report = stderr.split('\n');
+    if (status !== 0 || !report.some((line) => /bytes spill/.test(line))) fail(`ptxas does not report for ${arch}:`, report);
+    // A line that names a kernel or function comes before its figures.
+    return report.flatMap((line, at) => (/[1-9]\d* bytes spill/.test(line) ? [`${arch}: ${report[at - 1].trim()} ${line.trim()}`] : []));
   });
 }
 

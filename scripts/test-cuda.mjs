@@ -5,12 +5,13 @@ import { dirname, join } from 'node:path';
 import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
+const tests = ['simt_test', 'cuda_kernels_test', 'cuda_nearest_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
 const folder = 'build-native/release';
-const standIn = buildStandIn({ folder, targets: ['simt_test', 'cuda_test', 'cuda_nearest_test', 'cuda_failure_test'] });
+const standIn = buildStandIn({ folder, targets: [...tests, 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 for (const order of ['forward', 'reverse']) {
   const env = { ...named, HYPERSPHERE_SIMT_ORDER: order };
-  for (const test of ['simt_test', 'cuda_test', 'cuda_nearest_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
+  for (const test of tests) run(`${test}, threads ${order}`, join(folder, test), [], { env });
 }
 run('a device that fails', join(folder, 'cuda_failure_test'));
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');

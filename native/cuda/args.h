@@ -5,8 +5,8 @@
 
 namespace hypersphere {
 
-// Sides of what a block of threads computes of a product.
-constexpr unsigned kTileSide = 128;
+// Sides of what a block of threads computes of a product, and the threads.
+constexpr unsigned kTileSide = 128, kTileThreads = 256;
 
 // out [rows, cols] = left·rightᵀ over the depth. The depth is cut into runs of `depth_of_part`, each with an output of its own, `part_stride`
 // apart. The grid has the tiles, row by row, and the parts.
@@ -22,6 +22,36 @@ struct DistanceArgs {
   ProductArgs product;
   DistanceBlock block;
   bool zero_diagonal;  // a row is itself, whatever it holds
+  uint64_t* marks;     // of the outputs that are to be computed again: one number a thread of the grid
+};
+
+// The product's epilogue makes logits: times the column's scale, plus its bias; either may be null.
+struct LogitsArgs {
+  ProductArgs product;
+  const float* col_scales;
+  const float* bias;
+};
+
+// The softmax of a run of whole blocks of classes: `all` has the rows of the batch, the columns of the run and, beside the columns, one row of
+// bias_sums for each row, [rows, classes].
+struct SoftmaxRun {
+  SoftmaxBlock all;
+  size_t chunk_classes;  // over which a state advances at a time
+  size_t block_chunks;   // that share a state
+};
+
+// The sum of each touched class's differences to its center, by groups that have kColumnsOfSum columns of it: factor·s, or where the
+// centers move, center − factor/(1 + rows)·s.
+constexpr size_t kColumnsOfSum = 128;
+struct CenterSums {
+  const float* x;
+  const size_t* rows;    // class by class, in their order
+  const size_t* starts;  // class t has rows[starts[t] … starts[t + 1])
+  const float* centers;  // of the touched classes
+  float* out;            // like them
+  size_t classes, d;
+  double factor;
+  bool moves;
 };
 
 // The k least ranks of every row (kernels/rank.h), after a block of distances [rows, cols] of which pointers are to the first row and column.

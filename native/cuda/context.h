@@ -93,8 +93,13 @@ class Call {
   template <class T>
   T* Upload(const T* from, size_t count) {
     T* const to = Allocate<T>(count);
-    ToDevice(to, from, count * sizeof(T));
+    Upload(to, from, count);
     return to;
+  }
+  // To what was allocated before. `from` may change as soon as this returns.
+  template <class T>
+  void Upload(T* to, const T* from, size_t count) {
+    ToDevice(to, from, count * sizeof(T));
   }
   // Done when Finish returns.
   template <class T>
@@ -121,6 +126,8 @@ class Call {
   void ExpectSides(std::initializer_list<size_t> sides);
   // What this call has allocated so far stays.
   void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
+  // From here on the call goes on to its end.
+  void IgnoreCancel() { cancel_ = nullptr; }
   bool Failed() const { return status_ != Status::kOk; }
   // Waits until everything asked for is done.
   Status Finish();
@@ -138,7 +145,7 @@ class Call {
 
   Context* const context_;
   std::unique_lock<std::mutex> turn_;
-  const std::atomic<bool>* const cancel_;
+  const std::atomic<bool>* cancel_;
   std::vector<Block> blocks_;
   Status status_ = Status::kOk;
 };

@@ -15,9 +15,12 @@
 #include <__clang_cuda_builtin_vars.h>
 
 #define HYPERSPHERE_KERNEL extern "C" __attribute__((global, launch_bounds(256)))
+// With room for so many blocks on a processor: ptxas spills registers to fit one more otherwise.
+#define HYPERSPHERE_KERNEL_BLOCKS(blocks) extern "C" __attribute__((global, launch_bounds(256, blocks)))
 #define HYPERSPHERE_DEVICE __attribute__((device)) inline
 #define SHARED_ARRAY(T, name, count) static __attribute__((shared)) T name[count]
 #define SyncThreads() __syncthreads()
+#define SyncWarp(mask) __nvvm_bar_warp_sync(mask)
 
 namespace hypersphere {
 // Of 32-bit values. The last argument of the builtins: no segments, lanes up to 31.

@@ -25,6 +25,16 @@ HYPERSPHERE_DEVICE void StoreN(V v, float* p, size_t n) {
   if (Lane() < n) p[Lane()] = v;
 }
 HYPERSPHERE_DEVICE bool OwnLane(size_t k) { return k % kLanes == Lane(); }
+HYPERSPHERE_DEVICE size_t OwnFirst() { return Lane(); }
+constexpr size_t kOwnStep = kLanes;
+HYPERSPHERE_DEVICE void GroupFence() { SyncWarp(GroupMask()); }
+// In shared memory, where the lanes of a group lie side by side: an array of a thread would be 16 times as long for the same elements.
+#define HYPERSPHERE_ROW_BUFFER(name, count)              \
+  SHARED_ARRAY(float, name##_of_all, (count) * kGroupsOfBlock); \
+  float* const name = name##_of_all + threadIdx.x / kLanes * (count)
+// The row of this thread's group, or of this thread, counted over the grid.
+HYPERSPHERE_DEVICE size_t GroupRow() { return static_cast<size_t>(blockIdx.x) * kGroupsOfBlock + threadIdx.x / kLanes; }
+HYPERSPHERE_DEVICE size_t ThreadRow() { return static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
 HYPERSPHERE_DEVICE V Zero() { return 0; }
 HYPERSPHERE_DEVICE V Set(float x) { return x; }
 HYPERSPHERE_DEVICE V Fma(V a, V b, V c) { return __builtin_fmaf(a, b, c); }
@@ -51,6 +61,16 @@ HYPERSPHERE_DEVICE float FoldLanes(V v) {
   v += ShuffleXor(mask, v, 4);
   v += ShuffleXor(mask, v, 2);
   return v + ShuffleXor(mask, v, 1);
+}
+HYPERSPHERE_DEVICE float FirstOf(V v) { return v; }
+// From the first lane to all: of zeros with either sign each thread would else keep its own.
+HYPERSPHERE_DEVICE float MaxOfLanes(V v) {
+  const uint32_t mask = GroupMask();
+  for (int by = 8; by > 0; by /= 2) {
+    const V other = ShuffleXor(mask, v, by);
+    v = other > v ? other : v;
+  }
+  return Shuffle(mask, v, static_cast<int>(threadIdx.x & 16));
 }
 
 }  // namespace

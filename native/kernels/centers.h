@@ -11,7 +11,7 @@ namespace {
 
 // A row whose squared distance left float32's safe range, once more in float64.
 __attribute__((noinline)) double WideCenterRow(const float* x, const float* center, size_t d, double factor, float* grad) {
-  for (size_t k = 0; grad != nullptr && k < d; k++) {
+  for (size_t k = OwnFirst(); grad != nullptr && k < d; k += kOwnStep) {
     grad[k] = static_cast<float>(factor * (static_cast<double>(x[k]) - static_cast<double>(center[k])));
   }
   return WideNoise(x, center, d, 0);
@@ -36,8 +36,10 @@ void SquareCenterRows(const CenterRows& block) {
     const float* center = block.centers + static_cast<size_t>(block.labels[i]) * d;
     float* grad = block.grad_x == nullptr ? nullptr : block.grad_x + i * d;
     const float square = grad == nullptr ? CenterRow<false>(x, center, d, factor, grad) : CenterRow<true>(x, center, d, factor, grad);
-    block.squares[i] = SafeSquare(square) ? static_cast<double>(square) : WideCenterRow(x, center, d, block.factor, grad);
-    block.per_example[i] = static_cast<float>(block.squares[i]);
+    const double exact = SafeSquare(square) ? static_cast<double>(square) : WideCenterRow(x, center, d, block.factor, grad);
+    if (!OwnLane(0)) continue;
+    block.squares[i] = exact;
+    block.per_example[i] = static_cast<float>(exact);
   }
 }
 

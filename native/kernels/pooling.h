@@ -1,37 +1,11 @@
-// How the k columns of a class become one: the best of them, or SoftTriple's choice by their own softmax. The columns of a row
-// are first laid out as k planes, the r-th column of every class side by side, so that a vector holds as many classes and k
-// runs through registers; all of it lies in the first level of cache.
+// How the k columns of a class become one: the best of them, or SoftTriple's choice by their own softmax. A vector holds as many classes
+// (planes.h) and k runs through registers; all of a row lies in the first level of cache.
 #pragma once
 
-#include "../simd/math.h"
-#include "rows.h"
+#include "planes.h"
 
 namespace hypersphere {
 namespace {
-
-HYPERSPHERE_INLINE size_t WholeLanes(size_t count) { return (count + kVirtualLanes - 1) / kVirtualLanes * kVirtualLanes; }
-
-struct Planes {
-  alignas(64) float values[kSoftmaxCols * kVirtualLanes];  // the most there are, with k = kSoftmaxCols
-  size_t k, classes, stride;
-
-  Planes(const float* columns, size_t k_, size_t classes_) : k(k_), classes(classes_), stride(WholeLanes(classes_)) {
-    for (size_t r = 0; r < k; r++) {
-      float* plane = values + r * stride;
-      for (size_t c = 0; c < classes; c++) plane[c] = columns[c * k + r];
-      for (size_t c = classes; c < stride; c++) plane[c] = 0;
-    }
-  }
-
-  V At(size_t r, size_t c) const { return Load(values + r * stride + c); }
-
-  void Interleave(float* columns) const {
-    for (size_t r = 0; r < k; r++) {
-      const float* plane = values + r * stride;
-      for (size_t c = 0; c < classes; c++) columns[c * k + r] = plane[c];
-    }
-  }
-};
 
 // The first of the greatest; a NaN only where all are.
 HYPERSPHERE_INLINE V BestOf(const Planes& planes, size_t c, VI& best) {
@@ -83,7 +57,7 @@ HYPERSPHERE_INLINE void ShareAmongColumns(const ColumnRule& rule, const float* c
       const V z = planes.At(r, c);
       const V share = soft ? ExpOfNegative((z - most) * inverse_gamma) * Fma(z - chosen, inverse_gamma, Set(1)) * scaled
                            : Choose(best == static_cast<int32_t>(r), scaled, Zero());
-      Store(share, planes.values + r * planes.stride + c);
+      planes.Put(share, r, c, shares);
     }
   }
   planes.Interleave(shares);

@@ -14,7 +14,7 @@ namespace {
 
 constexpr float kInf = __builtin_inff();
 
-HYPERSPHERE_INLINE float ScalarExp(float x) { return ExpOfNegative(Set(x))[0]; }
+HYPERSPHERE_INLINE float ScalarExp(float x) { return FirstOf(ExpOfNegative(Set(x))); }
 // A denormal number is slow in every product it enters.
 HYPERSPHERE_INLINE V Flushed(V x) { return Choose(Abs(x) < Set(0x1p-126f), Zero(), x); }
 
@@ -29,6 +29,13 @@ void ScaleLogits(float* logits, size_t rows, size_t cols, const float* col_scale
       if (bias != nullptr) z += LoadUpTo(bias + k, n);
       StoreUpTo(z, logits + k, n);
     });
+  }
+}
+
+// From the end of the row to that of its last vector.
+HYPERSPHERE_INLINE void FillLanes(float* row, size_t classes, float value) {
+  for (size_t c = classes; c < WholeLanes(classes); c++) {
+    if (OwnLane(c)) row[c] = value;
   }
 }
 
@@ -101,7 +108,7 @@ HYPERSPHERE_INLINE void RowOfClasses(const SoftmaxBlock& block, size_t i, float*
     const float threshold = block.thresholds == nullptr ? 0 : block.thresholds[i];
     AlongRow(classes, [&](size_t k, size_t n) { StoreUpTo(ColumnOf(rule, LoadUpTo(from + k, n), threshold).value, row + k, n); });
   }
-  for (size_t c = classes; c < WholeLanes(classes); c++) row[c] = -kInf;
+  FillLanes(row, classes, -kInf);
 }
 
 // The place of the row's target in the block, or none.
@@ -126,19 +133,17 @@ HYPERSPHERE_INLINE V SumOfLanes(size_t count, const Term& term) {
 
 HYPERSPHERE_INLINE float MaxOf(const float* row, size_t count) {
   V most = Set(-kInf);
-  for (size_t k = 0; k < count; k += kLanes) {
-    const V z = Load(row + k);
+  AlongRow(count, [&](size_t k, size_t n) {
+    const V z = FirstN(n, LoadUpTo(row + k, n), Set(-kInf));
     most = Choose(z > most, z, most);
-  }
-  float max = most[0];
-  for (size_t l = 1; l < kLanes; l++) max = most[l] > max ? most[l] : max;
-  return max;
+  });
+  return MaxOfLanes(most);
 }
 
 // Σ v(max − z) and Σ v over the block's classes but the target. A class of weight 0 is not there, even where it is infinite.
 HYPERSPHERE_INLINE void Spread(const SoftmaxBlock& block, const float* row, size_t classes, size_t target, float max, float& spread, float& weight) {
-  float weights[kSoftmaxCols];
-  for (size_t c = 0; c < WholeLanes(classes); c++) {
+  HYPERSPHERE_ROW_BUFFER(weights, kSoftmaxCols);
+  for (size_t c = OwnFirst(); c < WholeLanes(classes); c += kOwnStep) {
     weights[c] = c >= classes || c == target ? 0 : block.class_weights == nullptr ? 1 : block.class_weights[c];
   }
   spread = FoldLanes(SumOfLanes(WholeLanes(classes), [&](size_t k) {
@@ -161,12 +166,12 @@ HYPERSPHERE_INLINE void Advance(SoftmaxState& state, float max, float sum, float
   state.weight += weight;
 }
 
-__attribute__((noinline)) void BinaryForwardRow(const SoftmaxBlock& block, float* row, size_t target, size_t classes, SoftmaxState& state) {
+HYPERSPHERE_APART void BinaryForwardRow(const SoftmaxBlock& block, float* row, size_t target, size_t classes, SoftmaxState& state) {
   // softplus z = max(z, 0) + log1p e^−|z|; padding and the target, at −∞, add nothing to it.
   const bool squared = block.rule.columns == Columns::kSquared;
   const float nothing = squared ? 0 : -kInf;
-  if (target < classes) row[target] = nothing;
-  for (size_t c = classes; c < WholeLanes(classes); c++) row[c] = nothing;
+  if (target < classes && OwnLane(target)) row[target] = nothing;
+  FillLanes(row, classes, nothing);
   const V share = Set(squared ? 1 : block.rule.numbers[4]);
   state.sum += FoldLanes(SumOfLanes(WholeLanes(classes), [&](size_t k) {
     const V z = Load(row + k);
@@ -176,19 +181,19 @@ __attribute__((noinline)) void BinaryForwardRow(const SoftmaxBlock& block, float
 }
 
 void SoftmaxForward(const SoftmaxBlock& block) {
-  alignas(64) float row[kSoftmaxCols];
+  HYPERSPHERE_ROW_BUFFER(row, kSoftmaxCols);
   const size_t classes = block.cols / block.rule.k, count = WholeLanes(classes);
   const bool binary = block.rule.columns == Columns::kBinary || block.rule.columns == Columns::kSquared;
   for (size_t i = 0; i < block.rows; i++) {
     RowOfClasses(block, i, row);
-    if (block.out != nullptr) __builtin_memcpy(block.out + i * block.out_stride, row, classes * sizeof(float));
+    if (block.out != nullptr) AlongRow(classes, [&](size_t k, size_t n) { StoreUpTo(LoadUpTo(row + k, n), block.out + i * block.out_stride + k, n); });
     if (block.labels[i] == kIgnored) continue;
     const size_t target = TargetIn(block, i);
     if (binary) {
       BinaryForwardRow(block, row, target, classes, block.states[i]);
       continue;
     }
-    if (target < classes) row[target] = -kInf;
+    if (target < classes && OwnLane(target)) row[target] = -kInf;
     const float max = MaxOf(row, count);
     const V most = Set(max);
     float sum;
@@ -234,7 +239,7 @@ HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, flo
   const bool pools = rule.pooling != Pooling::kOne;
   float* const to = pools ? row : gradients;
   if (Bends(rule)) {
-    alignas(64) float pooled[kSoftmaxCols];
+    HYPERSPHERE_ROW_BUFFER(pooled, kSoftmaxCols);
     if (pools) PoolRow(rule, logits, classes, pooled);
     const float* from = pools ? pooled : logits;
     const float threshold = block.thresholds == nullptr ? 0 : block.thresholds[i];
@@ -248,24 +253,25 @@ HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, flo
 }
 
 void SoftmaxBackward(const SoftmaxBlock& block) {
-  alignas(64) float row[kSoftmaxCols];
+  HYPERSPHERE_ROW_BUFFER(row, kSoftmaxCols);
   const size_t k = block.rule.k, classes = block.cols / k;
   for (size_t i = 0; i < block.rows; i++) {
     float* gradients = block.gradients + i * block.stride;
     if (block.factors[i] == 0 && block.shares[i] == 0) {
-      for (size_t c = 0; c < block.cols; c++) gradients[c] = 0;
+      for (size_t c = OwnFirst(); c < block.cols; c += kOwnStep) gradients[c] = 0;
       continue;
     }
     RowOfClasses(block, i, row);
     ClassGradients(block, i, classes, row);
     const size_t target = TargetIn(block, i);
-    if (target < classes) row[target] = block.target_gradients[i];
+    if (target < classes && OwnLane(target)) row[target] = block.target_gradients[i];
     if (block.bias_sums != nullptr) {
       AlongRow(classes, [&](size_t c, size_t n) { StoreUpTo(LoadUpTo(block.bias_sums + c, n) + LoadUpTo(row + c, n), block.bias_sums + c, n); });
     }
     ColumnGradients(block, i, row, gradients);
-    if (target < classes) {
-      for (size_t r = 0; r < k; r++) gradients[target * k + r] = block.target_columns[i * k + r];
+    GroupFence();  // a class's columns may have been written by another thread than the one that goes on with them
+    for (size_t r = 0; target < classes && r < k; r++) {
+      if (OwnLane(target * k + r)) gradients[target * k + r] = block.target_columns[i * k + r];
     }
     if (block.col_scales != nullptr) {
       AlongRow(block.cols, [=](size_t c, size_t n) { StoreUpTo(LoadUpTo(gradients + c, n) * LoadUpTo(block.col_scales + c, n), gradients + c, n); });
@@ -294,9 +300,7 @@ void SoftmaxRows(const SoftmaxOp& op) {
   for (size_t i = 0; i < op.n; i++) {
     const float* z = op.logits + i * op.classes;
     float* out = op.out + i * op.classes;
-    float max = -kInf;
-    for (size_t c = 0; c < op.classes; c++) max = z[c] > max ? z[c] : max;
-    const V most = Set(max);
+    const V most = Set(MaxOf(z, op.classes));
     const double sum = SumByBlocks(op.classes, [&](size_t k, size_t n) {
       const V power = ExpOfNegative(Below(LoadUpTo(z + k, n), most) * inverse);
       StoreUpTo(power, out + k, n);

@@ -16,7 +16,7 @@ void UnitScales(const float* rows, size_t count, size_t d, float* scales) {
       sum[0] = Fma(a, a, sum[0]);
     }, square);
     const double norm = SafeSquare(square[0]) ? __builtin_sqrt(static_cast<double>(square[0])) : __builtin_sqrt(WideDot(rows, rows, d));
-    scales[i] = static_cast<float>(1 / (norm < kShortest ? kShortest : norm));
+    if (OwnLane(0)) scales[i] = static_cast<float>(1 / (norm < kShortest ? kShortest : norm));
   }
 }
 

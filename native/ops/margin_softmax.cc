@@ -3,15 +3,16 @@
 // level of cache, and forgotten, or kept as far as the workspace goes; the backward pass turns a chunk's logits, kept or made
 // again, into coefficients and those into two products: dX += G·W, and dW = Gᵀ·X, which belongs to the chunk alone.
 //
-// A task is a block of chunks. At most kMostBlocks blocks, cut by the number of classes alone, have sums of their own over the
-// classes; these are combined in order of the classes, so neither threads nor kept memory leave a trace in the bits. A block's dX
-// is added to the total when its turn comes; blocks start in order, so the one whose turn it is never waits.
+// A task is a block of chunks (class_blocks.h), which has sums of its own over its classes; these are combined in order of the
+// classes, so neither threads nor kept memory leave a trace in the bits. A block's dX is added to the total when its turn comes;
+// blocks start in order, so the one whose turn it is never waits.
 #include <string.h>
 
 #include <thread>
 
 #include "../cpu.h"
 #include "blocks.h"
+#include "class_blocks.h"
 #include "margin_rows.h"
 #include "ops.h"
 #include "workspace.h"
@@ -19,7 +20,6 @@
 namespace hypersphere {
 namespace {
 
-constexpr size_t kMostBlocks = 64;
 constexpr size_t kMostRowBlock = 512;    // logits of a chunk: 512 KiB
 constexpr size_t kMostSideCols = 256;    // columns of dX and dW at a time: their packed side stays in the second level
 
@@ -31,10 +31,7 @@ class Run {
         kernels_(CurrentKernels()),
         threads_(ThreadsFor(Most(op.n, 1), op.classes * op.margin.k, op.d)),
         k_(op.margin.k),
-        chunk_classes_(kSoftmaxCols / k_),
-        chunks_(DivideUp(op.classes, chunk_classes_)),
-        block_chunks_(DivideUp(chunks_, kMostBlocks)),
-        blocks_(DivideUp(chunks_, Most(block_chunks_, 1))),
+        cut_(op.classes, k_),
         row_block_(Least(op.n, kMostRowBlock)),
         row_blocks_(DivideUp(op.n, Most(row_block_, 1))),
         weights_(op, kernels_),
@@ -51,17 +48,15 @@ class Run {
     if (op_.phase != Phase::kBackward) status = Forward();
     if (status != Status::kOk) return status;
     if (op_.phase == Phase::kForward) {
-      rows_.Export(states_, blocks_);
+      rows_.Export(states_, cut_.blocks);
       return status;
     }
-    status = rows_.Finish(states_, blocks_, cancel_);
+    status = rows_.Finish(states_, cut_.blocks, cancel_);
     return status == Status::kOk && backward_ ? Backward() : status;
   }
 
  private:
-  struct Chunk {
-    size_t first, classes, cols;
-  };
+  using Chunk = ClassBlocks::Chunk;
 
   // What a worker has for itself.
   static constexpr size_t kOwnArrays = 10;
@@ -71,14 +66,14 @@ class Run {
 
   bool Allocate() {
     const size_t d = op_.d, padded = RoundUp(d, kernels_.tile_cols), cols = kSoftmaxCols + kernels_.tile_cols;
-    const size_t workers = Most(Least(static_cast<size_t>(threads_), blocks_), 1);
+    const size_t workers = Most(Least(static_cast<size_t>(threads_), cut_.blocks), 1);
     panels_ = DivideUp(row_block_, kernels_.tile_rows);
     left_floats_ = panels_ * kernels_.left_width * d;
     right_floats_ = padded * row_block_;
     const size_t left = space_.Add<float>(left_floats_ * row_blocks_);
     const size_t right = space_.Add<float>(backward_ && wants_w_ ? right_floats_ * row_blocks_ : 0);
-    const size_t states = space_.Add<SoftmaxState>(op_.phase == Phase::kBackward ? 0 : blocks_ * op_.n);
-    const size_t bias = space_.Add<double>(BinaryBias() ? blocks_ : 0);
+    const size_t states = space_.Add<SoftmaxState>(op_.phase == Phase::kBackward ? 0 : cut_.blocks * op_.n);
+    const size_t bias = space_.Add<double>(BinaryBias() ? cut_.blocks : 0);
     const size_t chunk_rows = kSoftmaxCols * d;
     const size_t buffer = weights_.InPlace() ? 0 : chunk_rows, scratch = op_.update != nullptr ? chunk_rows : 0;
     const size_t packed_left = Most(panels_ * kernels_.left_width * kSoftmaxCols, DivideUp(kSoftmaxCols, kernels_.tile_rows) * kernels_.left_width * row_block_);
@@ -99,7 +94,7 @@ class Run {
     }
     const size_t own = space_.Add<float>(own_floats_ * workers);
     const size_t budget = op_.workspace_bytes / sizeof(float) / Most(op_.n * kSoftmaxCols, 1);
-    kept_chunks_ = backward_ && op_.phase == Phase::kBoth ? Least(budget, chunks_) : 0;
+    kept_chunks_ = backward_ && op_.phase == Phase::kBoth ? Least(budget, cut_.chunks) : 0;
     const size_t kept = space_.Add<float>(kept_chunks_ * op_.n * kSoftmaxCols);
     if (!space_.Allocate()) return false;
     left_ = space_.At<float>(left);
@@ -117,11 +112,6 @@ class Run {
     float* const at = own_ + static_cast<size_t>(worker) * own_floats_;
     const auto place = [&](size_t s) { return at + own_places_[s]; };
     return {place(0), place(1), place(2), place(3), place(4), place(5), place(6), place(7), place(8), place(9)};
-  }
-
-  Chunk ChunkAt(size_t index) const {
-    const size_t first = index * chunk_classes_, classes = Least(chunk_classes_, op_.classes - first);
-    return {first, classes, classes * k_};
   }
 
   size_t RowsOf(size_t row_block) const { return Least(row_block_, op_.n - row_block * row_block_); }
@@ -213,16 +203,16 @@ class Run {
     const auto block = [&](size_t index, int worker) {
       const Own own = OwnOf(worker);
       for (size_t i = 0; i < op_.n; i++) states_[index * op_.n + i] = {-__builtin_inff(), 0, 0, 0};
-      for (size_t c = index * block_chunks_; c < Least((index + 1) * block_chunks_, chunks_); c++) ForwardChunk(c, index, own);
+      for (size_t c = cut_.Start(index); c < cut_.Start(index + 1); c++) ForwardChunk(c, index, own);
     };
-    const Status status = ParallelFor(blocks_, block, cancel_, threads_);
+    const Status status = ParallelFor(cut_.blocks, block, cancel_, threads_);
     if (status == Status::kOk && op_.logits != nullptr) rows_.PlaceTargets(op_.logits);
     return status;
   }
 
   void ForwardChunk(size_t index, size_t block_index, const Own& own) {
     if (op_.n == 0) return;
-    const Chunk chunk = ChunkAt(index);
+    const Chunk chunk = cut_.ChunkAt(index);
     const float* weights = weights_.Load(chunk.first, chunk.classes, own.weights);
     if (UnitWeights()) kernels_.unit_scales(weights, chunk.cols, op_.d, own.scales);
     PackWeights(weights, chunk, own);
@@ -245,21 +235,19 @@ class Run {
     const auto block = [&](size_t index, int worker) {
       const Own own = OwnOf(worker);
       double bias = 0;
-      for (size_t c = index * block_chunks_; c < Least((index + 1) * block_chunks_, chunks_); c++) {
-        BackwardChunk(c, c == index * block_chunks_, own, bias);
-      }
+      for (size_t c = cut_.Start(index); c < cut_.Start(index + 1); c++) BackwardChunk(c, c == cut_.Start(index), own, bias);
       if (BinaryBias()) bias_[index] = bias;
       if (wants_x_) AddInTurn(own.sums, index, turn, cancel);
     };
-    Status status = ParallelFor(blocks_, block, cancel, threads_);
+    Status status = ParallelFor(cut_.blocks, block, cancel, threads_);
     if (status != Status::kOk) return status;
     if (BinaryBias()) {
       double bias = 0;
-      for (size_t b = 0; b < blocks_; b++) bias += bias_[b];
+      for (size_t b = 0; b < cut_.blocks; b++) bias += bias_[b];
       op_.grad_bias[0] = static_cast<float>(bias);
     }
     if (!wants_x_) return status;
-    if (blocks_ == 0) memset(op_.grad_x, 0, op_.n * op_.d * sizeof(float));
+    if (cut_.blocks == 0) memset(op_.grad_x, 0, op_.n * op_.d * sizeof(float));
     return rows_.FinishGradients(op_.grad_x, cancel);
   }
 
@@ -278,7 +266,7 @@ class Run {
   }
 
   void BackwardChunk(size_t index, bool first_of_block, const Own& own, double& bias) const {
-    const Chunk chunk = ChunkAt(index);
+    const Chunk chunk = cut_.ChunkAt(index);
     const bool kept = index < kept_chunks_;
     const size_t d = op_.d;
     const float* weights = weights_.Load(chunk.first, chunk.classes, own.weights);
@@ -370,7 +358,9 @@ class Run {
   const std::atomic<bool>* cancel_;
   const KernelTable& kernels_;
   int threads_;
-  size_t k_, chunk_classes_, chunks_, block_chunks_, blocks_, row_block_, row_blocks_;
+  size_t k_;
+  ClassBlocks cut_;
+  size_t row_block_, row_blocks_;
   Workspace space_;
   WeightRows weights_;
   MarginRows rows_;

@@ -2,8 +2,8 @@
 // them in the second level of cache; a row's classes advance by the blocks of kernels/softmax.h.
 #include "../cpu.h"
 #include "blocks.h"
+#include "cross_entropy_rows.h"
 #include "ops.h"
-#include "softmax_loss.h"
 #include "workspace.h"
 
 namespace hypersphere {
@@ -26,15 +26,7 @@ Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) n
   if (!space.Allocate()) return Status::kOutOfMemory;
   double* const losses = space.At<double>(losses_place);
 
-  double all = 0, counted = 0;
-  const auto weight_of = [&](size_t c) { return op.class_weights == nullptr ? 1 : static_cast<double>(op.class_weights[c]); };
-  for (size_t c = 0; c < op.classes; c++) all += weight_of(c);
-  for (size_t i = 0; i < op.n; i++) {
-    if (op.labels[i] != kIgnored) counted += weight_of(static_cast<size_t>(op.labels[i]));
-  }
-  const double common = op.reduction == Reduction::kMean ? (counted > 0 ? 1 / counted : 0) : 1;
-  const auto scale_of = [&](size_t i) { return common * (op.grad_output == nullptr ? 1 : static_cast<double>(op.grad_output[i])); };
-
+  const CrossEntropyRows of(op);
   const auto row = [&](size_t i) {
     const float* logits = op.logits + i * op.classes;
     SoftmaxBlock block{};
@@ -56,13 +48,8 @@ Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) n
         run(block);
       }
     };
-    RowLoss loss{};
-    if (op.labels[i] != kIgnored) {
-      each_chunk(kernels.softmax_forward);
-      const size_t y = static_cast<size_t>(op.labels[i]);
-      loss = SoftmaxLoss(Combined(&state, 1, 1), static_cast<double>(logits[y]),
-                         {op.label_smoothing / static_cast<double>(op.classes), weight_of(y), all, scale_of(i), op.label_smoothing});
-    }
+    if (op.labels[i] != kIgnored) each_chunk(kernels.softmax_forward);
+    const RowLoss loss = of.Loss(i, state);
     losses[i] = loss.loss;
     op.per_example[i] = static_cast<float>(loss.loss);
     if (op.grad_logits == nullptr) return;
@@ -80,11 +67,7 @@ Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) n
   };
   const Status status = ParallelFor(DivideUp(op.n, rows), rows_of_task, cancel, ThreadsForPass(op.n, op.classes));
   if (status != Status::kOk) return status;
-  double loss = 0;
-  for (size_t i = 0; i < op.n; i++) {
-    if (op.labels[i] != kIgnored) loss += Weighted(scale_of(i), losses[i]);
-  }
-  *op.loss = loss;
+  *op.loss = of.Total(losses);
   return status;
 }
 

@@ -23,23 +23,37 @@ class WeightRows {
     return InPlace() ? op_.weights + Place(first) : Gather(op_.weights, op_.half_weights, first, count, buffer);
   }
 
+  // The optimiser's state of the same rows, perhaps in `buffer`; null where it keeps none.
+  float* LoadState(size_t first, size_t count, float* buffer) const {
+    const WeightUpdate& update = *op_.update;
+    if (update.state == nullptr && update.half_state == nullptr) return nullptr;
+    return StateInPlace() ? update.state + Place(first) : Gather(update.state, update.half_state, first, count, buffer);
+  }
+
+  // Takes back what Load and LoadState returned, moved.
+  void Store(size_t first, size_t count, const float* weights, const float* state) const {
+    if (!InPlace()) Scatter(weights, first, count, op_.weights, op_.half_weights, false);
+    if (state != nullptr && !StateInPlace()) Scatter(state, first, count, op_.update->state, op_.update->half_state, true);
+  }
+
+  // Of rows that lie as `count` elements side by side.
+  UpdateBlock UpdateOf(float* weights, float* state, const float* gradients, size_t count) const {
+    const WeightUpdate& update = *op_.update;
+    return {weights, state, gradients, count, update.rule, static_cast<float>(update.learning_rate), static_cast<float>(update.momentum),
+            static_cast<float>(update.weight_decay), static_cast<float>(update.eps)};
+  }
+
   // Moves the rows, which Load returned as `weights`, by their gradients. `state_buffer` has room for as many.
   void Update(size_t first, size_t count, const float* weights, const float* gradients, float* state_buffer) const {
-    const WeightUpdate& update = *op_.update;
-    const size_t elements = count * k_ * op_.d;
-    const bool stateful = update.state != nullptr || update.half_state != nullptr;
-    const bool state_in_place = op_.rows == nullptr && update.state != nullptr;
-    float* state = nullptr;
-    if (stateful) state = state_in_place ? update.state + Place(first) : Gather(update.state, update.half_state, first, count, state_buffer);
+    float* const state = LoadState(first, count, state_buffer);
     // Load returned memory that is writable: the weights themselves or the caller's buffer.
-    float* moved = const_cast<float*>(weights);
-    kernels_.update_weights({moved, state, gradients, elements, update.rule, static_cast<float>(update.learning_rate),
-                             static_cast<float>(update.momentum), static_cast<float>(update.weight_decay), static_cast<float>(update.eps)});
-    if (!InPlace()) Scatter(moved, first, count, op_.weights, op_.half_weights, false);
-    if (stateful && !state_in_place) Scatter(state, first, count, update.state, update.half_state, true);
+    kernels_.update_weights(UpdateOf(const_cast<float*>(weights), state, gradients, count * k_ * op_.d));
+    Store(first, count, weights, state);
   }
 
  private:
+  bool StateInPlace() const { return op_.rows == nullptr && op_.update->state != nullptr; }
+
   // Consecutive classes that are consecutive among all weights, too: one of them unless no rows are chosen.
   size_t RunOf(size_t count) const { return op_.rows == nullptr ? count : 1; }
 

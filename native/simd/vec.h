@@ -20,7 +20,10 @@
 
 #if defined(HYPERSPHERE_LEVEL_CUDA)
 #include "../cuda/lanes.h"
+// What a loop calls seldom: apart from its code, but for a GPU, where a call costs the caller its registers.
+#define HYPERSPHERE_APART HYPERSPHERE_INLINE
 #else
+#define HYPERSPHERE_APART __attribute__((noinline))
 
 namespace hypersphere {
 namespace {
@@ -166,8 +169,22 @@ HYPERSPHERE_INLINE void Transpose(V (&rows)[kLanes]) {
   if constexpr (kBy * 2 < kLanes) Transpose<kBy * 2>(rows);
 }
 
-// Where a row belongs to several threads, as on a GPU, one of them writes its element k. Here there is but one.
+HYPERSPHERE_INLINE float FirstOf(V v) { return v[0]; }
+// NaN never wins.
+HYPERSPHERE_INLINE float MaxOfLanes(V v) {
+  float max = v[0];
+  for (size_t l = 1; l < kLanes; l++) max = v[l] > max ? v[l] : max;
+  return max;
+}
+
+// Where a row belongs to several threads, as on a GPU, one of them writes its element k: the elements from OwnFirst() on, kOwnStep apart, are a
+// thread's own, and GroupFence() shows it what the others have written. Here there is but one thread.
 HYPERSPHERE_INLINE bool OwnLane(size_t) { return true; }
+HYPERSPHERE_INLINE size_t OwnFirst() { return 0; }
+constexpr size_t kOwnStep = 1;
+HYPERSPHERE_INLINE void GroupFence() {}
+// Part of a row, of which a thread touches its own elements alone.
+#define HYPERSPHERE_ROW_BUFFER(name, count) alignas(64) float name[count]
 
 }  // namespace
 }  // namespace hypersphere

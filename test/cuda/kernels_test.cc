@@ -1,42 +1,11 @@
 // The CUDA kernels through the ops that launch them, on the driver that HYPERSPHERE_CUDA_DRIVER names or, without it, on the stand-in: the same
 // bits as the CPU at every level with fused multiply-add, on plain data and on data that needs every way round.
-#include <math.h>
-#include <stdlib.h>
-
-#include "../../native/cuda/context.h"
-#include "../../native/cuda/ops/ops.h"
-#include "../../native/ops/ops.h"
-#include "../native/check.h"
+#include "compare.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
 
 namespace {
-
-std::vector<Level> FusedLevels() {
-  std::vector<Level> levels;
-  for (const Level level : Levels()) {
-    if (level != Level::kBaseline) levels.push_back(level);
-  }
-  return levels;
-}
-
-// compute(on the device?) at each level against the device's result.
-template <class Compute>
-void TestBits(const char* name, const Compute& compute) {
-  const std::vector<float> device = compute(true);
-  for (const Level level : FusedLevels()) {
-    SetLevel(level);
-    const std::vector<float> cpu = compute(false);
-    for (size_t i = 0; i < cpu.size(); i++) {
-      const bool same = SameBits(std::vector<float>{cpu[i]}, std::vector<float>{device[i]});
-      CHECK(same, "%s at %s: element %zu is %a on the CPU and %a on the device", name, LevelName(level), i, double(cpu[i]), double(device[i]));
-    }
-  }
-  SetLevel(DetectedLevel());
-}
-
-void Succeed(Status status) { CHECK(status == Status::kOk, "status %d: %s", static_cast<int>(status), cuda::Context::Failure().c_str()); }
 
 void TestMatmul(size_t rows, size_t inner, size_t cols) {
   const std::vector<float> a = Normals(rows * inner, 1), b = Normals(inner * cols, 2);
@@ -69,16 +38,6 @@ void TestDistances(const char* name, const std::vector<float>& x, const std::vec
   }
 }
 
-// Rows of which some are zero, equal to another one, far out, tiny, infinite or no numbers.
-std::vector<float> Nasty(size_t n, size_t d, uint32_t seed) {
-  std::vector<float> rows = Normals(n * d, seed);
-  const float scales[] = {1, 0, 1e-30f, 1e25f, INFINITY, NAN, 1e-20f};
-  for (size_t i = 0; i < n; i++) {
-    for (size_t k = 0; k < d; k++) rows[i * d + k] = i % 8 == 7 ? rows[k] : rows[i * d + k] * scales[i % 8 % 7];
-  }
-  return rows;
-}
-
 void TestNormalize(const std::vector<float>& x, size_t d) {
   const size_t n = x.size() / d;
   const std::vector<float> g = Normals(x.size(), 7);
@@ -99,12 +58,7 @@ void TestNormalize(const std::vector<float>& x, size_t d) {
 }  // namespace
 
 int main() {
-#if defined(HYPERSPHERE_SIMT)
-  setenv("HYPERSPHERE_CUDA_DRIVER", HYPERSPHERE_SIMT, 0);
-#endif
-  cuda::Context* const context = cuda::Context::Get();
-  CHECK(context != nullptr, "%s", cuda::Context::Reason().c_str());
-  CHECK(!FusedLevels().empty(), "this CPU has no fused multiply-add to compare with");
+  const cuda::Context& device = Device();
   TestMatmul(1, 1, 1);
   TestMatmul(3, 17, 130);
   TestMatmul(129, 40, 65);
@@ -114,6 +68,6 @@ int main() {
     TestDistances("nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
     TestNormalize(Nasty(33, d, 8), d);
   }
-  printf("%s (driver %d): products, distances and normalisation have the CPU's bits\n", context->Name().c_str(), context->DriverVersion());
+  printf("%s (driver %d): products, distances and normalisation have the CPU's bits\n", device.Name().c_str(), device.DriverVersion());
   return 0;
 }

@@ -9,7 +9,7 @@
 namespace hypersphere {
 namespace {
 
-constexpr unsigned kTileSteps = 16, kTileThreads = 256;
+constexpr unsigned kTileSteps = 16;
 constexpr unsigned kSideStride = kTileSide + 4;  // keeps the transposing stores off one bank
 constexpr unsigned kOwnSide = 8;
 
@@ -48,13 +48,23 @@ HYPERSPHERE_DEVICE void Step(const float* left, const float* right, unsigned own
   }
 }
 
+// Where output e of a thread lies.
+HYPERSPHERE_DEVICE size_t TilesAcross(const ProductArgs& args) { return (static_cast<size_t>(args.cols) + kTileSide - 1) / kTileSide; }
+HYPERSPHERE_DEVICE size_t OutputRow(const ProductArgs& args, unsigned thread, unsigned e) {
+  const unsigned i = e / kOwnSide;
+  return blockIdx.x / TilesAcross(args) * kTileSide + thread / 16 * 4 + i % 4 + i / 4 * (kTileSide / 2);
+}
+HYPERSPHERE_DEVICE size_t OutputCol(const ProductArgs& args, unsigned thread, unsigned e) {
+  const unsigned j = e % kOwnSide;
+  return blockIdx.x % TilesAcross(args) * kTileSide + thread % 16 * 4 + j % 4 + j / 4 * (kTileSide / 2);
+}
+
 // finish(part, row, col, value) for every output of the block, by all threads of a group together; rows and columns may lie beyond the ends.
 template <class Finish>
 HYPERSPHERE_DEVICE void MultiplyTile(const ProductArgs& args, const Finish& finish) {
   SHARED_ARRAY(float, left, kTileSteps * kSideStride);
   SHARED_ARRAY(float, right, kTileSteps * kSideStride);
-  const size_t across = (args.cols + kTileSide - 1) / kTileSide;
-  const size_t row = blockIdx.x / across * kTileSide, col = blockIdx.x % across * kTileSide;
+  const size_t across = TilesAcross(args), row = blockIdx.x / across * kTileSide, col = blockIdx.x % across * kTileSide;
   const size_t part = blockIdx.y, from = part * args.depth_of_part;
   const size_t to = args.depth - from < args.depth_of_part ? args.depth : from + args.depth_of_part;
   const unsigned own_row = threadIdx.x / 16 * 4, own_col = threadIdx.x % 16 * 4;
@@ -80,8 +90,7 @@ HYPERSPHERE_DEVICE void MultiplyTile(const ProductArgs& args, const Finish& fini
   }
 #pragma clang loop unroll(disable)
   for (unsigned e = 0; e < kOwnSide * kOwnSide; e++) {
-    const unsigned i = e / kOwnSide, j = e % kOwnSide;
-    finish(part, row + own_row + i % 4 + i / 4 * (kTileSide / 2), col + own_col + j % 4 + j / 4 * (kTileSide / 2), finished[i][j]);
+    finish(part, OutputRow(args, threadIdx.x, e), OutputCol(args, threadIdx.x, e), finished[e / kOwnSide][e % kOwnSide]);
   }
 }
 

@@ -8,16 +8,6 @@ HYPERSPHERE_SHARED_CODE_BEGIN
 #include "../../kernels/normalize.h"
 HYPERSPHERE_SHARED_CODE_END
 
-namespace hypersphere {
-namespace {
-
-// The row of this thread's group, counted over the grid.
-HYPERSPHERE_DEVICE size_t GroupRow() { return static_cast<size_t>(blockIdx.x) * kGroupsOfBlock + threadIdx.x / kLanes; }
-HYPERSPHERE_DEVICE size_t ThreadRow() { return static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }
-
-}  // namespace
-}  // namespace hypersphere
-
 using namespace hypersphere;
 
 HYPERSPHERE_KERNEL void square_norms(const float* x, size_t n, size_t d, bool inverse, float* norms) {

@@ -43,6 +43,7 @@ class Search {
     y_ = {gallery.rows, op_.m, op_.d, gallery.norms, gallery.moments};
     if (halves) y_ = AllocateSide(call, wide_, col_block_, op_.d, op_.metric);
     values_ = call.Allocate<float>(row_block_ * col_block_);
+    marks_ = AllocateMarks(call, row_block_, col_block_, op_.metric);
     pools_ = call.Allocate<uint64_t>(row_block_ * capacity_);
     counts_ = call.Allocate<unsigned>(row_block_);
     bounds_ = call.Allocate<uint64_t>(row_block_);
@@ -80,7 +81,7 @@ class Search {
 
   void SearchBlock(size_t row, size_t rows, size_t col, size_t cols) {
     const auto from = [](auto* all, size_t first) { return all == nullptr ? nullptr : all + first; };
-    LaunchDistances(call_, Part(x_, row, rows), Columns(col, cols), op_.metric, values_, false);
+    LaunchDistances(call_, Part(x_, row, rows), Columns(col, cols), op_.metric, values_, false, marks_);
     SelectArgs args{};
     args.values = values_;
     args.pools = pools_;
@@ -108,6 +109,7 @@ class Search {
   const GalleryRows& gallery_;
   size_t col_block_, capacity_, row_block_;
   float *wide_, *values_;
+  uint64_t* marks_;
   Side x_, y_;
   uint64_t *pools_, *bounds_, *ranks_;
   unsigned* counts_;

@@ -15,6 +15,11 @@ Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcep
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcept;
 Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
+Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 
 }  // namespace cuda
 }  // namespace hypersphere

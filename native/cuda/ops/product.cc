@@ -19,7 +19,13 @@ Kernel TileOf(Metric metric) {
   }
 }
 
+size_t TilesOf(size_t n, size_t m) { return ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide); }
+
 }  // namespace
+
+uint64_t* AllocateMarks(Call& call, size_t n, size_t m, Metric metric) {
+  return OfProduct(metric) ? call.Allocate<uint64_t>(TilesOf(n, m) * kTileThreads) : nullptr;
+}
 
 Side AllocateSide(Call& call, const float* rows, size_t count, size_t d, Metric metric) {
   Side side{rows, count, d, nullptr, nullptr};
@@ -33,7 +39,7 @@ void LaunchNorms(Call& call, const Side& side, Metric metric) {
   if (metric == Metric::kSnr) call.LaunchThreads(Kernel::k_moments, side.count, side.rows, side.count, side.d, true, side.moments);
 }
 
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal) {
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks) {
   const size_t n = x.count, m = y.count, d = x.d;
   if (!OfProduct(metric)) {
     const DifferenceBlock block{x.rows, y.rows, x.moments, y.moments, out, m, n, m, d, metric};
@@ -44,8 +50,11 @@ void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, fl
   args.product = {{x.rows, d, 1}, {y.rows, d, 1}, out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
   args.block = {x.rows, y.rows, x.norms, y.norms, d, metric};
   args.zero_diagonal = zero_diagonal;
-  const size_t tiles = ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide);
-  if (tiles > 0) call.Launch(TileOf(metric), {tiles}, args);
+  const size_t tiles = TilesOf(n, m);
+  if (tiles == 0) return;
+  args.marks = marks;
+  call.Launch(TileOf(metric), {tiles}, args);
+  call.Launch(Kernel::k_refine_distances, {tiles}, args);
 }
 
 void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
@@ -53,7 +62,8 @@ void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
   LaunchNorms(call, x, op.metric);
   Side y = x;
   if (!self) LaunchNorms(call, y = AllocateSide(call, op.y, op.m, op.d, op.metric), op.metric);
-  LaunchDistances(call, x, y, op.metric, op.out, self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr));
+  uint64_t* const marks = AllocateMarks(call, op.n, op.m, op.metric);
+  LaunchDistances(call, x, y, op.metric, op.out, self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr), marks);
 }
 
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {

@@ -23,8 +23,15 @@ struct Side {
 };
 Side AllocateSide(Call& call, const float* rows, size_t count, size_t d, Metric metric);
 void LaunchNorms(Call& call, const Side& side, Metric metric);
+// Where the tiles of n rows against m mark the pairs that a kernel of their own computes again.
+uint64_t* AllocateMarks(Call& call, size_t n, size_t m, Metric metric);
 // To out [x.count, y.count].
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal);
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks);
+
+inline void LaunchLogits(Call& call, const LogitsArgs& args) {
+  const size_t across = (args.product.cols + kTileSide - 1) / kTileSide, down = (args.product.rows + kTileSide - 1) / kTileSide;
+  if (across * down > 0) call.Launch(Kernel::k_multiply_to_logits, {across * down}, args);
+}
 
 // Distances of all rows of x [n, d] and y [m, d] to out [n, m].
 void LaunchDistances(Call& call, const DistancesOp& op, bool self);

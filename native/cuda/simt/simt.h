@@ -7,6 +7,7 @@
 #include <string.h>
 
 #define HYPERSPHERE_KERNEL extern "C"
+#define HYPERSPHERE_KERNEL_BLOCKS(blocks) extern "C"
 #define HYPERSPHERE_DEVICE inline
 // One array a block for each place in the source, as on the device, and NaN at first.
 #define SHARED_ARRAY(T, name, count) \

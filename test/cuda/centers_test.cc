@@ -1,0 +1,62 @@
+// Center loss, its gradients and the centers' update on the device: the bits of the CPU.
+#include "compare.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+// Every third row has label 0; most classes are touched by few rows or none.
+std::vector<int32_t> LabelsOf(size_t n, size_t classes) {
+  std::vector<int32_t> labels(n);
+  for (size_t i = 0; i < n; i++) labels[i] = i % 3 == 0 ? 0 : static_cast<int32_t>(i * 7919 % classes);
+  return labels;
+}
+
+void TestCenters(const char* name, const std::vector<float>& x, const std::vector<float>& centers, size_t d) {
+  const size_t n = x.size() / d, classes = centers.size() / d;
+  const std::vector<int32_t> labels = LabelsOf(n, classes);
+  for (const bool gradients : {true, false}) {
+    TestBits(name, [&](bool device) {
+      std::vector<float> per_example(n, -7), grad_x(x.size(), -7), grad_centers(centers.size(), -7);
+      double loss = -7;
+      const CenterLossOp op{x.data(), labels.data(), centers.data(), per_example.data(), gradients ? grad_x.data() : nullptr,
+                            gradients ? grad_centers.data() : nullptr, &loss, n, d, classes, 0.37};
+      Succeed(device ? cuda::CenterLoss(op, nullptr) : CenterLoss(op, nullptr));
+      std::vector<double> all{loss};
+      for (const auto* part : {&per_example, &grad_x, &grad_centers}) Append(all, *part);
+      return all;
+    });
+  }
+  TestBits(name, [&](bool device) {
+    std::vector<float> moved = centers;
+    const UpdateCentersOp op{x.data(), labels.data(), moved.data(), n, d, classes, 0.5};
+    Succeed(device ? cuda::UpdateCenters(op, nullptr) : UpdateCenters(op, nullptr));
+    return moved;
+  });
+}
+
+void TestAbort() {
+  const std::vector<float> x = Normals(40, 1), centers = Normals(24, 2);
+  const std::vector<int32_t> labels(5, 1);
+  std::vector<float> moved = centers;
+  const std::atomic<bool> cancel{true};
+  const UpdateCentersOp op{x.data(), labels.data(), moved.data(), 5, 8, 3, 0.5};
+  CHECK(cuda::UpdateCenters(op, &cancel) == Status::kAborted && SameBits(moved, centers), "centers moved all the same");
+}
+
+}  // namespace
+
+int main() {
+  const cuda::Context& device = Device();
+  for (const size_t d : {1, 15, 40, 300}) {
+    TestCenters("plain", Normals(50 * d, 3), Normals(40 * d, 4), d);
+    TestCenters("offset", Normals(21 * d, 3, 1, 100), Normals(9 * d, 4, 1, 100), d);
+    TestCenters("nasty", Nasty(33, d, 5), Nasty(17, d, 6), d);
+    TestCenters("one class", Normals(70 * d, 7), Normals(d, 8), d);
+    TestCenters("no rows", {}, Normals(3 * d, 8), d);
+  }
+  TestAbort();
+  printf("%s: center loss and the centers' update have the CPU's bits\n", device.Name().c_str());
+  return 0;
+}
