@@ -1,4 +1,5 @@
 // The ops that the addon has twice, for the CPU and for the device, with the same arguments (native/napi/implementation.h).
+import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
   type DistancesOp,
@@ -9,8 +10,19 @@ import {
   type NormalizeOp,
   type PackGalleryOp,
 } from '../ops/distances.js';
+import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
+import {
+  type CrossEntropyArguments,
+  crossEntropyArguments,
+  type HeadArguments,
+  headArguments,
+  headResult,
+  type SoftmaxArguments,
+  softmaxArguments,
+  softmaxGradientArguments,
+} from './softmax.js';
 
 type MatmulArguments = [
   a: Float32Array,
@@ -27,6 +39,16 @@ type DistancesArguments = [...RowsArguments, out: Float32Array];
 type NormalizeArguments = [x: Float32Array, n: number, d: number, eps: number, out: Float32Array];
 type NormalizeGradientArguments = [x: Float32Array, n: number, d: number, eps: number, gradOutput: Float32Array, gradX: Float32Array];
 
+type CenterArguments = [x: Float32Array, labels: Int32Array, centers: Float32Array, n: number, d: number, classes: number];
+type CenterLossArguments = [
+  ...CenterArguments,
+  scale: number,
+  loss: Float64Array,
+  perExample: Float32Array,
+  gradX: Float32Array | undefined,
+  gradCenters: Float32Array | undefined,
+];
+
 export interface SharedAddon extends SearchAddon {
   matmul(...args: MatmulArguments): void;
   matmulAsync(...args: MatmulArguments): NativeTask;
@@ -36,6 +58,14 @@ export interface SharedAddon extends SearchAddon {
   normalizeAsync(...args: NormalizeArguments): NativeTask;
   normalizeGradient(...args: NormalizeGradientArguments): void;
   normalizeGradientAsync(...args: NormalizeGradientArguments): NativeTask;
+  centerLoss(...args: CenterLossArguments): void;
+  centerLossAsync(...args: CenterLossArguments): NativeTask;
+  updateCenters(...args: [...CenterArguments, alpha: number]): void;
+  softmax(...args: SoftmaxArguments): void;
+  softmaxCrossEntropy(...args: CrossEntropyArguments): void;
+  softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
+  marginSoftmax(...args: HeadArguments): void;
+  marginSoftmaxAsync(...args: HeadArguments): NativeTask;
 }
 
 /** What the addon has of the device. */
@@ -44,7 +74,11 @@ export interface DeviceAddon extends SharedAddon {
   info(): { readonly reason?: string; readonly name?: string; readonly driver?: number };
 }
 
-export type SharedOps = Pick<DistanceOps, 'matmul' | 'distances' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'>;
+export type SharedOps = Pick<DistanceOps, 'matmul' | 'distances' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'> &
+  Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
+  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
+/** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
+export const shortOps = ['packGallery', 'updateCenters', 'softmax', 'softmaxGradient'] as const;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -62,6 +96,19 @@ function normalizeGradientArguments({ x, n, d, eps, gradOutput, gradX }: Normali
   return [floats(x), n, d, eps, floats(gradOutput), floats(gradX)];
 }
 
+function centerArguments({ x, labels, centers, n, d, classes }: Omit<UpdateCentersOp, 'alpha'>): CenterArguments {
+  return [floats(x), labels, floats(centers), n, d, classes];
+}
+
+function lossScale(reduction: CenterReduction, n: number): number {
+  return (reduction === 'mean' ? 1 : 0.5) / (reduction === 'halfSum' ? 1 : Math.max(n, 1));
+}
+
+function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossArguments {
+  const gradients = [op.gradX && floats(op.gradX), op.gradCenters && floats(op.gradCenters)] as const;
+  return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...gradients];
+}
+
 export function sharedOps(addon: SharedAddon): SharedOps {
   return {
     matmul: translated((op: MatmulOp) => addon.matmul(...matmulArguments(op))),
@@ -70,15 +117,48 @@ export function sharedOps(addon: SharedAddon): SharedOps {
     normalizeGradient: translated((op: NormalizeGradientOp) => addon.normalizeGradient(...normalizeGradientArguments(op))),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
     packGallery: translated((op: PackGalleryOp) => packedGallery(addon, op)),
+    centerLoss: translated((op: CenterLossOp) => {
+      const loss = new Float64Array(1);
+      addon.centerLoss(...centerLossArguments(op, loss));
+      return loss[0] as number;
+    }),
+    updateCenters: translated((op: UpdateCentersOp) => addon.updateCenters(...centerArguments(op), op.alpha)),
+    softmax: translated((op: SoftmaxOp) => addon.softmax(...softmaxArguments(op))),
+    softmaxGradient: translated((op: SoftmaxGradientOp) => addon.softmax(...softmaxGradientArguments(op))),
+    softmaxCrossEntropy: translated((op: SoftmaxCrossEntropyOp) => {
+      const loss = new Float64Array(1);
+      addon.softmaxCrossEntropy(...crossEntropyArguments(op, loss));
+      return loss[0] as number;
+    }),
+    marginSoftmax: translated((op: MarginSoftmaxOp) => {
+      const result = new Float64Array(4);
+      addon.marginSoftmax(...headArguments(op, result));
+      return headResult(result);
+    }),
   };
 }
 
-export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, 'packGallery'>> {
+export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, (typeof shortOps)[number]>> {
   return {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
     normalize: (op) => addon.normalizeAsync(...normalizeArguments(op)),
     normalizeGradient: (op) => addon.normalizeGradientAsync(...normalizeGradientArguments(op)),
     nearest: (op) => addon.nearestAsync(...nearestArguments(op)),
+    centerLoss: (op) => {
+      const loss = new Float64Array(1);
+      const { promise, cancel } = addon.centerLossAsync(...centerLossArguments(op, loss));
+      return { promise: promise.then(() => loss[0] as number), cancel };
+    },
+    softmaxCrossEntropy: (op) => {
+      const loss = new Float64Array(1);
+      const { promise, cancel } = addon.softmaxCrossEntropyAsync(...crossEntropyArguments(op, loss));
+      return { promise: promise.then(() => loss[0] as number), cancel };
+    },
+    marginSoftmax: (op) => {
+      const result = new Float64Array(4);
+      const { promise, cancel } = addon.marginSoftmaxAsync(...headArguments(op, result));
+      return { promise: promise.then(() => headResult(result)), cancel };
+    },
   };
 }

@@ -46,15 +46,12 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportShared(env, exports);
   ExportDistancesGradient(env, exports);
   ExportRanks(env, exports);
-  ExportCenters(env, exports);
   ExportGivenRows(env, exports);
   ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);
-  ExportMarginSoftmax(env, exports);
-  ExportSoftmax(env, exports);
   ExportMpi(env, exports);
   return exports;
 }

@@ -1,9 +1,8 @@
 #include <memory>
 #include <utility>
 
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -38,7 +37,7 @@ CenterLossOp ReadLoss(const Args& args, Labels& labels) {
 
 void LossSync(const Napi::CallbackInfo& info) {
   Labels labels;
-  const Status status = CenterLoss(ReadLoss(LossArgs(info), labels), nullptr);
+  const Status status = ImplementationOf(info).center_loss(ReadLoss(LossArgs(info), labels), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
@@ -46,7 +45,8 @@ Napi::Value LossAsync(const Napi::CallbackInfo& info) {
   const Args args = LossArgs(info);
   const auto labels = std::make_shared<Labels>();
   const CenterLossOp op = ReadLoss(args, *labels);
-  return StartTask(args, "hypersphere.centerLoss", [op, labels](const std::atomic<bool>* cancel) { return CenterLoss(op, cancel); });
+  const auto run = ImplementationOf(info).center_loss;
+  return StartTask(args, "hypersphere.centerLoss", [run, op, labels](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 void UpdateSync(const Napi::CallbackInfo& info) {
@@ -61,16 +61,16 @@ void UpdateSync(const Napi::CallbackInfo& info) {
   args.CheckApart({2});
   const Labels labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
-  const Status status = UpdateCenters(op, nullptr);
+  const Status status = ImplementationOf(info).update_centers(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 }  // namespace
 
-void ExportCenters(Napi::Env env, Napi::Object exports) {
-  exports.Set("centerLoss", Napi::Function::New(env, LossSync, "centerLoss"));
-  exports.Set("centerLossAsync", Napi::Function::New(env, LossAsync, "centerLossAsync"));
-  exports.Set("updateCenters", Napi::Function::New(env, UpdateSync, "updateCenters"));
+void ExportCenters(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "centerLoss", LossSync);
+  ExportFor(who, exports, "centerLossAsync", LossAsync);
+  ExportFor(who, exports, "updateCenters", UpdateSync);
 }
 
 }  // namespace hypersphere

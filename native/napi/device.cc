@@ -25,6 +25,9 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportDistances(who, exports);
   ExportNormalize(who, exports);
   ExportNearest(who, exports);
+  ExportCenters(who, exports);
+  ExportSoftmax(who, exports);
+  ExportMarginSoftmax(who, exports);
 }
 
 }  // namespace

@@ -18,11 +18,18 @@ struct Implementation {
   Run<NormalizeOp> normalize;
   Run<NormalizeGradientOp> normalize_gradient;
   Run<NearestOp> nearest;
+  Run<CenterLossOp> center_loss;
+  Run<UpdateCentersOp> update_centers;
+  Run<SoftmaxOp> softmax;
+  Run<CrossEntropyOp> cross_entropy;
+  Run<MarginSoftmaxOp> margin_softmax;
   bool on_device;
 };
 
-constexpr Implementation kCpu{Matmul, Distances, Normalize, NormalizeGradient, Nearest, false};
-constexpr Implementation kDevice{cuda::Matmul, cuda::Distances, cuda::Normalize, cuda::NormalizeGradient, cuda::Nearest, true};
+constexpr Implementation kCpu{Matmul,        Distances, Normalize,    NormalizeGradient, Nearest, CenterLoss,
+                              UpdateCenters, Softmax,   CrossEntropy, MarginSoftmax,     false};
+constexpr Implementation kDevice{cuda::Matmul,        cuda::Distances, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest, cuda::CenterLoss,
+                                 cuda::UpdateCenters, cuda::Softmax,   cuda::CrossEntropy, cuda::MarginSoftmax,     true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -35,5 +42,8 @@ void ExportMatmul(const Implementation& who, Napi::Object exports);
 void ExportDistances(const Implementation& who, Napi::Object exports);
 void ExportNormalize(const Implementation& who, Napi::Object exports);
 void ExportNearest(const Implementation& who, Napi::Object exports);
+void ExportCenters(const Implementation& who, Napi::Object exports);
+void ExportSoftmax(const Implementation& who, Napi::Object exports);
+void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
 
 }  // namespace hypersphere

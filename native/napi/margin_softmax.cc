@@ -3,9 +3,8 @@
 #include <utility>
 #include <vector>
 
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -152,21 +151,22 @@ std::shared_ptr<Head> ReadHead(const Args& args) {
 
 void HeadSync(const Napi::CallbackInfo& info) {
   const std::shared_ptr<Head> head = ReadHead(HeadArgs(info));
-  const Status status = MarginSoftmax(head->op, nullptr);
+  const Status status = ImplementationOf(info).margin_softmax(head->op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value HeadAsync(const Napi::CallbackInfo& info) {
   const Args args = HeadArgs(info);
   const std::shared_ptr<Head> head = ReadHead(args);
-  return StartTask(args, "hypersphere.marginSoftmax", [head](const std::atomic<bool>* cancel) { return MarginSoftmax(head->op, cancel); });
+  const auto run = ImplementationOf(info).margin_softmax;
+  return StartTask(args, "hypersphere.marginSoftmax", [run, head](const std::atomic<bool>* cancel) { return run(head->op, cancel); });
 }
 
 }  // namespace
 
-void ExportMarginSoftmax(Napi::Env env, Napi::Object exports) {
-  exports.Set("marginSoftmax", Napi::Function::New(env, HeadSync, "marginSoftmax"));
-  exports.Set("marginSoftmaxAsync", Napi::Function::New(env, HeadAsync, "marginSoftmaxAsync"));
+void ExportMarginSoftmax(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "marginSoftmax", HeadSync);
+  ExportFor(who, exports, "marginSoftmaxAsync", HeadAsync);
 }
 
 }  // namespace hypersphere

@@ -2,9 +2,8 @@
 #include <utility>
 #include <vector>
 
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -28,7 +27,7 @@ SoftmaxOp ReadSoftmax(const Args& args) {
 }
 
 void SoftmaxSync(const Napi::CallbackInfo& info) {
-  const Status status = Softmax(ReadSoftmax(SoftmaxArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).softmax(ReadSoftmax(SoftmaxArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
@@ -61,7 +60,7 @@ CrossEntropyOp ReadLoss(const Args& args, Labels& labels) {
 
 void LossSync(const Napi::CallbackInfo& info) {
   Labels labels;
-  const Status status = CrossEntropy(ReadLoss(LossArgs(info), labels), nullptr);
+  const Status status = ImplementationOf(info).cross_entropy(ReadLoss(LossArgs(info), labels), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
@@ -69,15 +68,16 @@ Napi::Value LossAsync(const Napi::CallbackInfo& info) {
   const Args args = LossArgs(info);
   const auto labels = std::make_shared<Labels>();
   const CrossEntropyOp op = ReadLoss(args, *labels);
-  return StartTask(args, "hypersphere.softmaxCrossEntropy", [op, labels](const std::atomic<bool>* cancel) { return CrossEntropy(op, cancel); });
+  const auto run = ImplementationOf(info).cross_entropy;
+  return StartTask(args, "hypersphere.softmaxCrossEntropy", [run, op, labels](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 }  // namespace
 
-void ExportSoftmax(Napi::Env env, Napi::Object exports) {
-  exports.Set("softmax", Napi::Function::New(env, SoftmaxSync, "softmax"));
-  exports.Set("softmaxCrossEntropy", Napi::Function::New(env, LossSync, "softmaxCrossEntropy"));
-  exports.Set("softmaxCrossEntropyAsync", Napi::Function::New(env, LossAsync, "softmaxCrossEntropyAsync"));
+void ExportSoftmax(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "softmax", SoftmaxSync);
+  ExportFor(who, exports, "softmaxCrossEntropy", LossSync);
+  ExportFor(who, exports, "softmaxCrossEntropyAsync", LossAsync);
 }
 
 }  // namespace hypersphere
