@@ -15,8 +15,11 @@ import {
 } from './native/batch-losses.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
+import { hasInfoNce, hasNPairs, matchedLosses } from './native/matched-rows.js';
 import { nativeBlocks } from './native/mining.js';
 import { hasBatchTriplet } from './native/pairs.js';
+import { hasProxyAnchor, hasProxyNca, proxyNca } from './native/proxies.js';
+import { hasVicReg, vicReg } from './native/vicreg.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
@@ -98,10 +101,19 @@ function findNative(): Native | string {
     mineTriplets: (op) => mineTriplets(op, blocks),
     minePairs: (op) => minePairs(op, blocks),
   };
+  const matched = matchedLosses(fast);
+  const composed: Pick<Backend, 'infoNceLoss' | 'nPairsLoss' | 'proxyNcaLoss' | 'proxyAnchorLoss' | 'vicRegLoss'> = {
+    infoNceLoss: (op) => (hasInfoNce(op) ? matched : state.ts).infoNceLoss(op),
+    nPairsLoss: (op) => (hasNPairs(op) ? matched : state.ts).nPairsLoss(op),
+    proxyAnchorLoss: (op) => (hasProxyAnchor(op) ? fast : state.ts).proxyAnchorLoss(op),
+    vicRegLoss: (op) => (hasVicReg(op) ? vicReg(fast, op) : state.ts.vicRegLoss(op)),
+    proxyNcaLoss: (op) => (hasProxyNca(op) ? proxyNca(fast, op) : state.ts.proxyNcaLoss(op)),
+  };
   const ops = {
     ...state.ts,
     ...fast,
     ...mining,
+    ...composed,
     batchTripletLoss,
     batchContrastiveLoss,
     ncaLoss,
@@ -206,7 +218,8 @@ function applyIsa(addon: Addon, argument: string, value: unknown): void {
   throw failure('ERR_NO_DEVICE', argument, 'a level that this CPU has', `'${isa}'`);
 }
 
-function addonFor(argument: string): Addon {
+/** The addon, whoever serves; internal. @throws ERR_NO_DEVICE that names the argument which needs it */
+export function addonFor(argument: string): Addon {
   const found = native();
   if (typeof found === 'string') throw failure('ERR_NO_DEVICE', argument, 'the native backend', found);
   return found.addon;

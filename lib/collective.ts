@@ -77,7 +77,8 @@ export function attachCollective(handle: CollectiveHandle): Collective {
   return new ThreadCollective(handle);
 }
 
-const types = [Float32Array, Float64Array, Int32Array] as const;
+/** What may be sent; a call tells its place. Internal. */
+export const types = [Float32Array, Float64Array, Int32Array] as const;
 
 class ThreadCollective implements Collective {
   readonly rank: number;
@@ -174,13 +175,14 @@ class ThreadCollective implements Collective {
   }
 }
 
-function like<T extends Gatherable>(data: T, length: number): T {
+/** Internal. */
+export function like<T extends Gatherable>(data: T, length: number): T {
   const type = data.constructor as new (length: number) => T;
   return allocated('data', `${length} values of all ranks`, () => new type(length));
 }
 
-/** In float64 and in the order of ranks. NaN of any rank stays NaN. */
-function folded(slots: readonly Reducible[], i: number, op: 'sum' | 'max'): number {
+/** In float64 and in the order of ranks. NaN of any rank stays NaN. Internal. */
+export function folded(slots: readonly Reducible[], i: number, op: 'sum' | 'max'): number {
   let value = slots[0]?.[i] as number;
   for (let rank = 1; rank < slots.length; rank++) {
     const next = slots[rank]?.[i] as number;

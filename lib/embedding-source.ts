@@ -1,8 +1,8 @@
 // Embeddings that need not be in memory at once: a matrix, chunks, or a .npy file, read again from the start for every pass.
 import { checkMatrix, checkMemory, looksLikeMatrix } from './checks.js';
 import { describe, failure } from './errors.js';
+import { NpyFile } from './files/npy-file.js';
 import type { Matrix } from './matrix.js';
-import { NpyFile } from './npy.js';
 
 export type MatrixChunks = Iterable<Matrix> | AsyncIterable<Matrix>;
 

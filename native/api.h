@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "given_rows_api.h"
 #include "row_terms_api.h"
 #include "softmax_api.h"
 
@@ -76,6 +77,7 @@ struct BatchTripletOp {
   size_t n, d;     // n < 2³²
   Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
   bool normalize, soft;
+  bool swap;  // a negative counts from the nearer of anchor and positive
   double margin;
   Mining mining;
   TermReduction reduction;
@@ -91,6 +93,8 @@ enum class BatchLossKind {
   kNca,
   kLiftedStructure,
   kIntraPairVariance,
+  kPnp,
+  kAngular,
   kTupletMargin,
   kTcm,
   kRankedList,
@@ -122,26 +126,16 @@ struct BatchLossOp {
   float* grad_beta;
 };
 
-// loss = scale·Σ‖x_i − c_{y_i}‖². Labels lie in [0, classes): the caller has checked its own copy of them.
-struct CenterLossOp {
+// Rows [n, d] against proxies [classes, d], compared at unit length. Labels lie in [0, classes): the caller has checked its own copy of them.
+struct ProxyAnchorOp {
   const float* x;
+  const float* proxies;
   const int32_t* labels;
-  const float* centers;
-  float* per_example;    // [n], unscaled
-  float* grad_x;         // [n, d] or null
-  float* grad_centers;   // [classes, d] or null
   double* loss;
+  float* grad_x;        // or null
+  float* grad_proxies;  // or null
   size_t n, d, classes;
-  double scale;
-};
-
-// c_j ← c_j − α·Σ_{y_i = j}(c_j − x_i) / (1 + n_j), in place, from the centers as they were.
-struct UpdateCentersOp {
-  const float* x;
-  const int32_t* labels;
-  float* centers;
-  size_t n, d, classes;
-  double alpha;
+  double margin, alpha;
 };
 
 // ranks: from 1 on, ascending, of rows[from_i … to_i) among the values [n, m] of query i; the least value first, NaN last, ties by row.
@@ -326,30 +320,6 @@ struct GradientBlock {
   Metric metric;
 };
 
-// Rows of the batch against their centers.
-struct CenterRows {
-  const float* x;
-  const int32_t* labels;
-  const float* centers;
-  double* squares;
-  float* per_example;
-  float* grad_x;  // or null
-  size_t rows, d;
-  double factor;  // grad_x = factor·(x − c)
-};
-
-// s = Σ(center − x_i) over the listed rows, in their order, for `cols` columns; out = factor·s, or center − factor·s.
-struct CenterSum {
-  const float* x;
-  const size_t* rows;
-  size_t count;
-  size_t stride, cols;
-  const float* center;
-  float* out;  // may be the center itself
-  float factor;
-  bool from_center;
-};
-
 // x̂ = x / max(‖x‖, kShortest): as `shortest` in lib/ops/types.ts.
 constexpr double kShortest = 1e-12;
 
@@ -376,8 +346,6 @@ struct KernelTable {
 
   void (*normalize_rows)(const NormalizeOp& op);
   void (*normalize_gradient_rows)(const NormalizeGradientOp& op);
-  void (*center_rows)(const CenterRows& block);
-  void (*center_sum)(const CenterSum& sum);
   void (*multiply_to_nearest)(const PanelProduct& product, const DistanceBlock& block, const Selection& to);
   // Dots [x_rows, count], `stride` apart, of few rows with `count` others, and the squares of these; then the selection from one row's dots,
   // readable up to a whole tile.
@@ -404,6 +372,7 @@ struct KernelTable {
   void (*store_transposed)(const BlockStore& store);
   const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
   RowTerms row_terms;
+  GivenRows given_rows;
 };
 
 }  // namespace hypersphere

@@ -36,6 +36,11 @@ struct RowCircle {
   float slope, side, optimum, margin, reference;
 };
 
+// 1/(1 + e^{−z}) with z = slope·(v − reference), no further from 0 than `limit`.
+struct RowSigmoid {
+  float slope, reference, limit;
+};
+
 struct TwoSums {
   double first, second;
 };
@@ -80,6 +85,10 @@ struct RowTerms {
   double (*circle)(float* values, size_t count, const RowCircle& rule);
   // reached[k]: how many of the ascending bounds are not greater than values[k].
   void (*count_reached)(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached);
+  // Σ of the sigmoids and of their slopes by z; these in `slopes`, 0 beyond the limit.
+  TwoSums (*sigmoids)(const float* values, size_t count, const RowSigmoid& rule, float* slopes);
+  // to += factor·from, denormals as 0.
+  void (*add)(const float* from, size_t count, float factor, float* to);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);
 };

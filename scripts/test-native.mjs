@@ -19,6 +19,7 @@ const tests = [
   'nearest_test',
   'pool_test',
   'centers_test',
+  'given_rows_test',
   'math_test',
   'margin_softmax_test',
   'row_sweep_test',
@@ -30,7 +31,7 @@ for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native
 // What a kernel computes must not depend on the order in which the stand-in runs its threads.
 const reversed = { env: { ...process.env, HYPERSPHERE_SIMT_ORDER: 'reverse' } };
 for (const test of ['simt_test', 'cuda_test']) run(`${test} with its threads in reverse`, join('build-native/asan', test), [], reversed);
-const threaded = ['pool_test', 'margin_softmax_test', 'row_sweep_test'];
+const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
 build('build-native/release', '', ['core']);

@@ -6,7 +6,8 @@ import { dirname, join } from 'node:path';
 
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 const suites = [
-  { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system'] },
+  { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system', 'report'] },
+  { name: 'MPI', needs: ['mpirun'], run: [vitest, 'run', '--project', 'system', 'mpi'] },
   { name: 'the native core in C++', needs: ['cmake', 'g++', 'nm', 'objdump'], run: ['scripts/test-native.mjs'] },
   {
     name: 'arm64 under qemu',

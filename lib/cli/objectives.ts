@@ -1,9 +1,8 @@
-// Every loss of the comparison with the settings of its paper, behind one shape: which rows come next, and what they cost.
+// The losses of the main job with the settings of their papers, and every other one.
 import {
   annealedLambda,
   arcFace,
   aSoftmax,
-  balancedBatches,
   batchTripletLoss,
   Centers,
   contrastiveLoss,
@@ -12,70 +11,29 @@ import {
   type IndexMatrix,
   linearCrossEntropy,
   lSoftmax,
-  type Margin,
   type Matrix,
-  marginSoftmax,
   matmul,
   matrix,
   minePairs,
   normalize,
   normalizeGradient,
   OfflineMiner,
-  type Random,
   samplePairs,
   takeRows,
   tripletLoss,
 } from '../index.js';
+import { furtherObjectives } from './further-objectives.js';
+import {
+  balanced,
+  type Cost,
+  classWeights,
+  type Objective,
+  type ObjectiveKind,
+  rowsPerStep,
+  type Setting,
+  withMargin,
+} from './objective.js';
 import { addToRows, sumOfRows } from './rows.js';
-
-export interface Setting {
-  /** Class of every training row, 0 to classes − 1. */
-  readonly labels: Int32Array;
-  readonly classes: number;
-  readonly dim: number;
-  readonly steps: number;
-  readonly seed: number;
-  readonly random: Random;
-  /** Embeddings of training rows by the network as it is now. */
-  readonly embed: (rows: Int32Array) => Matrix;
-}
-
-export interface Cost {
-  readonly loss: number;
-  readonly gradEmbeddings: Matrix;
-  /** In the order of `parameters`. */
-  readonly gradients: readonly Float32Array[];
-}
-
-export interface Objective {
-  /** Class weights and the like, trained with the network. */
-  readonly parameters: readonly Float32Array[];
-  batch(step: number): Int32Array | Promise<Int32Array>;
-  cost(x: Matrix, labels: Int32Array, step: number): Cost;
-}
-
-export interface ObjectiveKind {
-  readonly title: string;
-  readonly settings: string;
-  /** How its embeddings are meant to be compared. */
-  readonly score: 'cosine' | 'euclidean';
-  readonly create: (setting: Setting) => Objective;
-}
-
-const perClass = 8;
-const imagesPerStep = 64;
-
-function balanced({ labels, classes, seed }: Setting): () => Int32Array {
-  const batches = balancedBatches(labels, { classes: Math.min(classes, 8), perClass, seed });
-  return () => batches.next().value;
-}
-
-function classWeights({ classes, dim, random }: Setting): Matrix {
-  return matrix(
-    Float32Array.from({ length: classes * dim }, () => random.normal() / Math.sqrt(dim)),
-    dim,
-  );
-}
 
 function overLinear(setting: Setting, cost: (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array) => Cost): Objective {
   const weights = classWeights(setting);
@@ -95,20 +53,6 @@ const hingeCost = (x: Matrix, w: Matrix, bias: Float32Array, labels: Int32Array)
   const { loss, gradLogits: grad } = hardmaxHingeLoss(logits, labels, { margin: 1 });
   return { loss, gradEmbeddings: matmul(grad, w), gradients: [matmul(grad, x, { transposeA: true }).data, sumOfRows(grad)] };
 };
-
-const withMargin =
-  (margin: (step: number, steps: number) => Margin) =>
-  (setting: Setting): Objective => {
-    const weights = classWeights(setting);
-    return {
-      parameters: [weights.data],
-      batch: balanced(setting),
-      cost: (x, labels, step) => {
-        const { loss, gradEmbeddings, gradWeights } = marginSoftmax(x, weights, labels, { margin: margin(step, setting.steps) });
-        return { loss, gradEmbeddings, gradients: [gradWeights.data] };
-      },
-    };
-  };
 
 /** The Caffe examples anneal over some 20,000 iterations; a shorter run walks the same schedule in larger steps. */
 const iterationOf = (step: number, steps: number): number => Math.round((step * 20_000) / steps);
@@ -131,7 +75,7 @@ function addRows(target: Matrix, rows: Int32Array, source: Matrix): void {
 }
 
 function contrastiveRandom({ labels, seed, steps }: Setting): Objective {
-  const count = imagesPerStep / 2;
+  const count = rowsPerStep / 2;
   // All steps' pairs at once: a draw walks the labels of the whole data set.
   const { pairs, same } = samplePairs(labels, { count: count * steps, seed });
   const ofStep: IndexMatrix = { data: Int32Array.from({ length: 2 * count }, (_, i) => i), shape: [count, 2] };
@@ -169,7 +113,7 @@ function tripletBatchHard(setting: Setting): Objective {
 }
 
 function tripletOffline({ labels, steps, seed, random, embed }: Setting): Objective {
-  const perStep = Math.floor(imagesPerStep / 3);
+  const perStep = Math.floor(rowsPerStep / 3);
   const every = Math.max(1, Math.round(steps / 8));
   const miner = new OfflineMiner({
     labels,
@@ -224,7 +168,8 @@ function softmaxCenter(setting: Setting): Objective {
   });
 }
 
-export const objectives: Readonly<Record<string, ObjectiveKind>> = {
+/** Those of `npm start`. */
+const compared: Readonly<Record<string, ObjectiveKind>> = {
   softmax: { title: 'Softmax', settings: 'linear layer with bias', score: 'euclidean', create: (s) => overLinear(s, softmaxCost) },
   hardmaxHinge: { title: 'Hardmax (hinge)', settings: 'margin 1', score: 'euclidean', create: (s) => overLinear(s, hingeCost) },
   contrastiveRandom: {
@@ -275,3 +220,7 @@ export const objectives: Readonly<Record<string, ObjectiveKind>> = {
     create: withMargin(() => arcFace({ s: 30, m: 0.5 })),
   },
 };
+
+/** Every loss that can be trained, by the name of its function or of its form. */
+export const objectives: Readonly<Record<string, ObjectiveKind>> = { ...compared, ...furtherObjectives };
+export const usualLosses = Object.keys(compared);

@@ -1,29 +1,17 @@
-// The charts as SVG text, drawn without a browser.
+// The charts of a comparison.
 import * as Plot from '@observablehq/plot';
-import { parseHTML } from 'linkedom';
 import { objectives } from './objectives.js';
+import { type Chart, drawSvg } from './page.js';
 import type { RunResult } from './train.js';
 
-export interface Chart {
-  readonly name: string;
-  readonly caption: string;
-  readonly svg: string;
-}
-
 const titleOf = (run: RunResult): string => objectives[run.job.loss]?.title ?? run.job.loss;
-
-function render(options: Plot.PlotOptions): string {
-  const { document } = parseHTML('<!doctype html><html><body></body></html>');
-  const svg = Plot.plot({ ...options, document, figure: false } as Plot.PlotOptions).outerHTML;
-  return svg.includes('xmlns=') ? svg : svg.replace('<svg', '<svg xmlns="http://www.w3.org/2000/svg"');
-}
 
 const digitColors = { type: 'categorical', scheme: 'Tableau10', domain: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] } as const;
 
 /** The 2-D test embeddings of one loss, from the origin, as the papers draw them. */
 function scatter(run: RunResult): Chart {
   const reach = 1.05 * run.points.reduce((max, p) => Math.max(max, Math.abs(p.x), Math.abs(p.y)), 1e-6);
-  const svg = render({
+  const svg = drawSvg({
     width: 320,
     height: 320,
     margin: 28,
@@ -34,11 +22,11 @@ function scatter(run: RunResult): Chart {
     marks: [
       Plot.ruleX([0], { stroke: '#ddd' }),
       Plot.ruleY([0], { stroke: '#ddd' }),
-      Plot.dot(run.points, { x: 'x', y: 'y', fill: 'digit', r: 1.4 }),
+      Plot.dot(run.points, { x: 'x', y: 'y', fill: 'label', r: 1.4 }),
       Plot.text(centroids(run), {
         x: 'x',
         y: 'y',
-        text: 'digit',
+        text: 'label',
         fontSize: 15,
         fontWeight: 'bold',
         stroke: 'white',
@@ -50,11 +38,11 @@ function scatter(run: RunResult): Chart {
   return { name: `scatter-${run.job.loss}`, caption: `${titleOf(run)}: accuracy ${(100 * run.accuracy).toFixed(1)} %`, svg };
 }
 
-function centroids(run: RunResult): { x: number; y: number; digit: number }[] {
-  return run.job.trainDigits.map((digit) => {
-    const own = run.points.filter((p) => p.digit === digit);
+function centroids(run: RunResult): { x: number; y: number; label: number }[] {
+  return run.job.trainClasses.map((label) => {
+    const own = run.points.filter((p) => p.label === label);
     const mean = (axis: 'x' | 'y'): number => own.reduce((sum, p) => sum + p[axis], 0) / Math.max(own.length, 1);
-    return { x: mean('x'), y: mean('y'), digit };
+    return { x: mean('x'), y: mean('y'), label };
   });
 }
 
@@ -73,7 +61,7 @@ interface Line {
 
 function lineChart(lines: readonly Line[], x: Plot.ScaleOptions, y: Plot.ScaleOptions, curve: 'linear' | 'step-after'): string {
   const names = [...new Set(lines.map((l) => l.loss))];
-  return render({
+  return drawSvg({
     ...wide,
     x,
     y,
@@ -101,8 +89,10 @@ function rocChart(runs: readonly RunResult[]): Chart[] {
   );
   const x = { type: 'log', domain: [1e-3, 1], ticks: [1e-3, 1e-2, 1e-1, 1], tickFormat: String, label: 'false accept rate (log)' } as const;
   const svg = lineChart(lines, x, { domain: [0, 1], label: 'true accept rate' }, 'step-after');
-  const digits = first.job.heldOut.join(' and ');
-  return [{ name: `roc-${first.job.heldOut.join('')}`, caption: `Verification on ${digits}, digits never trained on`, svg }];
+  const { heldOut } = first.job;
+  const few = heldOut.length <= 3;
+  const caption = `Verification on ${few ? heldOut.join(' and ') : `${heldOut.length} classes`}, never trained on`;
+  return [{ name: few ? `roc-${heldOut.join('')}` : 'roc', caption, svg }];
 }
 
 function curves(runs: readonly RunResult[]): Chart[] {

@@ -1,14 +1,15 @@
 // report.html (one self-contained file), the charts as PNG, and the figures as JSON.
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
-import { dirname, join } from 'node:path';
-import { Resvg } from '@resvg/resvg-js';
+import { join } from 'node:path';
 import { objectives } from './objectives.js';
-import { type Chart, drawCharts } from './plots.js';
+import { type Chart, escapeHtml, figure, page, table, writePngs } from './page.js';
+import { drawCharts } from './plots.js';
 import { columns, type SummaryRow, summarize } from './summary.js';
 import type { RunResult } from './train.js';
 
 export interface ReportFacts {
+  /** `MNIST`, or the file. */
+  readonly data: string;
   readonly backend: string;
   readonly comparison: string;
   readonly steps: number;
@@ -18,59 +19,46 @@ export interface ReportFacts {
   readonly workers: number;
 }
 
-const escapeHtml = (text: string): string => text.replace(/[&<>"]/g, (c) => `&#${c.charCodeAt(0)};`);
-
 export function writeReport(folder: string, results: readonly RunResult[], facts: ReportFacts): SummaryRow[] {
   mkdirSync(folder, { recursive: true });
   const rows = summarize(results);
   const charts = drawCharts(results);
-  // A font of its own: a bare machine has none, and the text would be missing without a word.
-  const fontFile = join(dirname(createRequire(import.meta.url).resolve('dejavu-fonts-ttf/package.json')), 'ttf/DejaVuSans.ttf');
-  const font = { loadSystemFonts: false, fontFiles: [fontFile], sansSerifFamily: 'DejaVu Sans', defaultFontFamily: 'DejaVu Sans' };
-  for (const chart of charts) {
-    const png = new Resvg(chart.svg, { background: 'white', fitTo: { mode: 'zoom', value: 2 }, font }).render().asPng();
-    writeFileSync(join(folder, `${chart.name}.png`), png);
-  }
+  writePngs(folder, charts);
   writeFileSync(join(folder, 'results.json'), `${JSON.stringify({ facts, summary: rows, runs: results }, undefined, 1)}\n`);
-  writeFileSync(join(folder, 'report.html'), page(rows, charts, facts));
+  writeFileSync(join(folder, 'report.html'), reportPage(rows, charts, facts));
   return rows;
 }
 
-function page(rows: readonly SummaryRow[], charts: readonly Chart[], facts: ReportFacts): string {
-  const figures = charts.map(
-    ({ name, caption, svg }) => `<figure data-chart="${name}">${svg}<figcaption>${escapeHtml(caption)}</figcaption></figure>`,
+function reportPage(rows: readonly SummaryRow[], charts: readonly Chart[], facts: ReportFacts): string {
+  const figures = charts.map(figure);
+  const figuresTable = table(
+    columns.map((c) => c.head),
+    rows.map((row) => columns.map((c) => c.cell(row))),
   );
-  const table = `<table><thead><tr>${columns.map((c) => `<th>${c.head}</th>`).join('')}</tr></thead><tbody>${rows
-    .map((row) => `<tr>${columns.map((c) => `<td>${escapeHtml(c.cell(row))}</td>`).join('')}</tr>`)
-    .join('')}</tbody></table>`;
-  const settings = Object.values(objectives).map(
-    ({ title, settings, score }) => `<li><b>${escapeHtml(title)}</b>: ${escapeHtml(settings)}; compared by ${score} distance</li>`,
+  const scatters = figures.filter((f) => f.includes('data-chart="scatter'));
+  const trained = Object.entries(objectives).filter(([name]) => rows.some(({ loss }) => loss === name));
+  const settings = trained.map(
+    ([, { title, settings, score }]) => `<li><b>${escapeHtml(title)}</b>: ${escapeHtml(settings)}; compared by ${score} distance</li>`,
   );
-  return `<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><title>hypersphere: losses on MNIST</title>
-<style>
-body { font: 15px/1.5 sans-serif; max-width: 1060px; margin: 2em auto; padding: 0 1em; color: #222 }
-figure { display: inline-block; margin: 0.5em; vertical-align: top }
-figcaption { text-align: center; font-size: 13px }
-table { border-collapse: collapse; font-size: 14px } th, td { padding: 3px 9px; text-align: right; border-bottom: 1px solid #ddd }
-th:first-child, td:first-child { text-align: left }
-</style></head><body>
-<h1>Losses of metric learning on MNIST</h1>
-<p>Backend ${facts.backend}, comparison “${facts.comparison}”: ${facts.steps} steps of up to 64 images for every loss, ${facts.dim} dimensions for the
-table, 2 for the pictures, seed ${facts.seed}, ${facts.workers} at a time. Backbone 784-256-128-d with PReLU, Adam at 0.001.</p>
-<h2>2-D embeddings of test digits</h2>${figures.filter((f) => f.includes('data-chart="scatter')).join('')}
-<h2>Figures</h2>${table}
-<p>Accuracy: test images of trained digits, by the nearest class mean. AUC, EER, TAR, P@1 and MAP@R: test images of digits that were never trained on
-(means over the splits run). Intra and inter: mean angle between embeddings of one trained digit and of two.
+  return page(
+    `hypersphere: losses on ${facts.data}`,
+    `<h1>Losses of metric learning on ${escapeHtml(facts.data)}</h1>
+<p>Backend ${facts.backend}, comparison “${facts.comparison}”: ${facts.steps} steps of up to 64 rows for every loss, ${facts.dim} dimensions for the
+table, seed ${facts.seed}, ${facts.workers} at a time. Fully connected layers inputs-256-128-d with PReLU, Adam at 0.001.</p>
+${scatters.length > 0 ? `<h2>2-D embeddings of test rows</h2>${scatters.join('')}` : ''}
+<h2>Figures</h2>${figuresTable}
+<p>Accuracy: test rows of trained classes, by the nearest class mean. AUC, EER, TAR, P@1 and MAP@R: rows of classes that were never trained on
+(means over the splits run). Intra and inter: mean angle between embeddings of one trained class and of two.
 Seconds per step are those of this machine with ${facts.workers} runs sharing it, so compare only large differences.</p>
-${figures.filter((f) => !f.includes('data-chart="scatter')).join('')}
+${figures.filter((f) => !scatters.includes(f)).join('')}
 <h2>Settings</h2><ul>${settings.join('')}</ul>
-<p>These are the papers' values or common ones, the annealing of λ scaled to the number of steps. One was changed after a look at this data:
+${facts.data === 'MNIST' ? aboutMnist : ''}`,
+  );
+}
+
+const aboutMnist = `<p>These are the papers' values or common ones, the annealing of λ scaled to the number of steps. One was changed after a look at this data:
 batch-hard has its paper's soft margin since the hinge on unit rows collapsed to a point. None was tuned for its figures.</p>
 <h2>What this can and cannot show</h2>
 <p>It shows the shapes the papers draw: softmax spreads its classes in rays, center loss gathers each around a point, angular margins narrow the rays.
 It shows that every loss trains, and what a step costs here. It does not rank the losses: two unseen digits are a tiny open set whose figures move by
-several points with the seed, MNIST is nearly solved by any of them, the backbone is small, the runs are short, and margins were made for thousands of classes.</p>
-</body></html>
-`;
-}
+several points with the seed, MNIST is nearly solved by any of them, the backbone is small, the runs are short, and margins were made for thousands of classes.</p>`;

@@ -148,7 +148,7 @@ export interface BatchTripletLossResult {
 /**
  * Triplet loss over the triplets that an online rule selects in the batch. On the native backend every rule takes O(B² log P) time with P
  * positives an anchor and O(B·D) memory beyond a block of 256 anchors' distances (512 where that is all); `soft` streams the triplets of `all` and the bands, O(B² P).
- * `swap`, `snr` and `faceNetSemiHard` are served by the TypeScript backend: it holds the B × B distances and streams the triplets.
+ * So does `swap`, by every rule, and it takes three blocks. `snr` and `faceNetSemiHard` are served by the TypeScript backend: it holds the B × B distances and streams the triplets.
  * A batch without triplets has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only

@@ -1,13 +1,14 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
-import type {
-  BatchLossOps,
-  HistogramOp,
-  LabelledBatchOp,
-  LiftedStructureOp,
-  MarginLossOp,
-  NcaOp,
-  RankedListOp,
-  TupletMarginOp,
+import {
+  type BatchLossOps,
+  type HistogramOp,
+  type LabelledBatchOp,
+  type LiftedStructureOp,
+  type MarginLossOp,
+  type NcaOp,
+  pnpVariants,
+  type RankedListOp,
+  type TupletMarginOp,
 } from '../ops/batch-losses.js';
 import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
@@ -60,9 +61,14 @@ const forms = {
     reduction,
     numbers: [posMargin, negMargin],
   }),
-  ncaLoss: ({ scale }) => ({ numbers: [scale] }),
-  liftedStructureLoss: ({ negMargin, posMargin, normalize }) => ({ normalize, numbers: [negMargin, posMargin] }),
+  ncaLoss: ({ scale, normalize }) => ({ distance: 'squaredEuclidean', normalize, numbers: [scale] }),
+  liftedStructureLoss: ({ negMargin, posMargin, normalize, generalized }) => ({
+    normalize,
+    numbers: [negMargin, posMargin, generalized ? 1 : 0],
+  }),
   intraPairVarianceLoss: ({ posEps, negEps }) => ({ numbers: [posEps, negEps] }),
+  pnpLoss: ({ variant, anneal, b, alpha }) => ({ numbers: [pnpVariants.indexOf(variant), anneal, b, alpha] }),
+  angularLoss: ({ alpha }) => ({ numbers: [Math.tan(alpha) ** 2] }),
   tupletMarginLoss: ({ margin, s }) => ({ numbers: [margin, s] }),
   tcmLoss: ({ lambdaPlus, lambdaMinus, marginPlus, marginMinus }) => ({ numbers: [lambdaPlus, lambdaMinus, marginPlus, marginMinus] }),
   rankedListLoss: ({ margin, alpha, imbalance, tPos, tNeg }) => ({ numbers: [margin, alpha, imbalance, tPos, tNeg] }),
@@ -81,14 +87,20 @@ export function hasBatchContrastive({ distance, posMargin, negMargin }: BatchCon
   return pairMetrics.includes(distance) && isFloat32(posMargin) && isFloat32(negMargin);
 }
 
-/** Likewise; the squares of raw rows may be beyond float32, and are the reference's. */
-export function hasNca({ normalize }: NcaOp): boolean {
-  return normalize;
+/** Likewise; raw rows so long that the square of a distance may be beyond float32, or no numbers, are the reference's. */
+export function hasNca({ normalize, x, n, d, memory }: NcaOp): boolean {
+  if (normalize) return true;
+  const most = Math.sqrt(2 ** 124 / Math.max(d, 1));
+  const within = (rows: Values, count: number): boolean => {
+    for (let i = 0; i < count; i++) if (!(Math.abs(rows[i] as number) <= most)) return false;
+    return true;
+  };
+  return within(x, n * d) && (memory === undefined || within(memory.x, memory.m * d));
 }
 
-/** Likewise; the form of single pairs is the reference's. */
-export function hasLiftedStructure({ generalized }: LiftedStructureOp): boolean {
-  return generalized;
+/** Likewise; a pair's excess is its coefficient, and margins beyond float32 are the reference's. */
+export function hasLiftedStructure({ generalized, negMargin, posMargin }: LiftedStructureOp): boolean {
+  return generalized || (isFloat32(negMargin) && isFloat32(posMargin));
 }
 
 /** Likewise; a scale beyond what the addon multiplies float32 cosines with is the reference's. */

@@ -1,6 +1,7 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import { type ErrorCode, failure } from '../errors.js';
+import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
@@ -16,12 +17,15 @@ import {
   type PackGalleryOp,
   type SearchOp,
 } from '../ops/distances.js';
-import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
+import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import type { Values } from '../ops/types.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
+import { deliverNaN } from './compared-rows.js';
+import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
+import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import {
   type CrossEntropyArguments,
   crossEntropyArguments,
@@ -147,6 +151,12 @@ export interface Addon {
   softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
+  /** Starts MPI, once in a process, by this library or by the first of the usual names. */
+  mpiStart(library: string): { readonly rank: number; readonly size: number; readonly library: string };
+  /** Blocks of `bytes` between all ranks: the one of `from` to everybody, or block r of `from` to rank r. `to` holds one of each rank. */
+  mpiAllGather(from: Uint8Array, to: Uint8Array, fromBlocks: number, toBlocks: number, bytes: number): void;
+  mpiAllToAll(from: Uint8Array, to: Uint8Array, fromBlocks: number, toBlocks: number, bytes: number): void;
+  mpiFinish(): void;
   /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
   workspacePeak(): number;
   nearest(...args: NearestArguments): void;
@@ -160,7 +170,10 @@ export interface Addon {
     labelled: boolean,
   ): NativeGallery;
   batchLoss(...args: BatchLossArguments): void;
+  proxyAnchorLoss(...args: ProxyAnchorArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  contrastiveLoss(...args: ContrastiveArguments): void;
+  tripletLoss(...args: TripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
@@ -174,7 +187,8 @@ type LongOps = Pick<DistanceOps, LongDistanceOps> &
 export type NativeOps = LongOps &
   Pick<DistanceOps, 'packGallery' | 'toBfloat16' | 'fromBfloat16'> &
   Pick<CenterOps, 'updateCenters'> &
-  Pick<PairOps, 'batchTripletLoss'> &
+  Pick<BatchLossOps, 'proxyAnchorLoss'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
   RankOps &
   NativeBatchLosses &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient'>;
@@ -287,10 +301,26 @@ export function nativeOps(addon: Addon): NativeOps {
       addon.marginSoftmax(...headArguments(op, result));
       return headResult(result);
     }),
+    contrastiveLoss: translated((op: ContrastiveOp) => {
+      const loss = new Float64Array(1);
+      addon.contrastiveLoss(...contrastiveArguments(op, loss));
+      return loss[0] as number;
+    }),
+    tripletLoss: translated((op: TripletOp) => {
+      const loss = new Float64Array(1);
+      addon.tripletLoss(...tripletArguments(op, loss));
+      return loss[0] as number;
+    }),
     batchTripletLoss: translated((op: BatchTripletOp) => {
       const result = new Float64Array(3);
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
+    }),
+    proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
+      const loss = new Float64Array(1);
+      addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));
+      deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
+      return loss[0] as number;
     }),
     ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),

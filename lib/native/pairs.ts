@@ -24,6 +24,7 @@ export type BatchTripletArguments = [
   mining: number,
   margin: number,
   soft: boolean,
+  swap: boolean,
   reduction: number,
   result: Float64Array,
   gradX: Float32Array | undefined,
@@ -32,15 +33,15 @@ export type BatchTripletArguments = [
 /** A margin that the addon can compare float32 distances with. */
 export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
 
-/** Whether the addon has this form; `swap`, `snr`, the random choice of `faceNetSemiHard`, a memory and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ swap, distance, mining, memory, margin }: BatchTripletOp): boolean {
-  return !swap && !memory?.m && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
+/** Whether the addon has this form; `snr`, the random choice of `faceNetSemiHard`, a memory and margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ distance, mining, memory, margin }: BatchTripletOp): boolean {
+  return !memory?.m && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
   const [metric, mining, reduction] = [pairMetrics.indexOf(op.distance), minings.indexOf(op.mining), reductions.indexOf(op.reduction)];
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
-  return [x, op.labels, op.n, op.d, metric, op.normalize, mining, op.margin, op.soft, reduction, result, gradX];
+  return [x, op.labels, op.n, op.d, metric, op.normalize, mining, op.margin, op.soft, op.swap, reduction, result, gradX];
 }
 
 export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {

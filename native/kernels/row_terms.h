@@ -186,6 +186,26 @@ void CountReached(const float* values, size_t count, const float* bounds, size_t
   }
 }
 
+TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule, float* slopes) {
+  const V one = Set(1), by = Set(rule.slope), from = Set(rule.reference), limit = Set(rule.limit);
+  double sums[2];
+  SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
+    const V z = by * (LoadUpTo(values + k, n) - from), size = Abs(z);
+    const VI beyond = size > limit;
+    const V power = ExpOfNegative(-Choose(beyond, limit, size)), all = one + power;
+    // Of either sign the slope is that of the smaller of the sigmoid and its rest: nothing cancels near 1.
+    const V slope = Choose(beyond, Zero(), power / (all * all));
+    StoreUpTo(slope, slopes + k, n);
+    lanes[0] += FirstN(n, Choose(z < Zero(), power, one) / all, Zero());
+    lanes[1] += FirstN(n, slope, Zero());
+  }, sums);
+  return {sums[0], sums[1]};
+}
+
+void AddRow(const float* from, size_t count, float factor, float* to) {
+  AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n))), to + k, n); });
+}
+
 double WeighRow(const PairWeights& row) {
   const V most = Set(kMostWeight);
   double sum[1];
@@ -217,7 +237,7 @@ double WeighRow(const PairWeights& row) {
 
 constexpr RowTerms kRowTerms = {ExtentOfRow,     SumOfRow,             ExponentialsOfRow, ScaleRow,        HingeOfRow,  HingeSquaresOfRow,
                                 ViolationsOfRow, ViolationSlopesOfRow, SoftplusOfRow,     CircleMostOfRow, CircleOfRow, CountReached,
-                                WeighRow};
+                                SigmoidsOfRow,   AddRow,               WeighRow};
 
 }  // namespace
 }  // namespace hypersphere

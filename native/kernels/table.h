@@ -1,10 +1,10 @@
 // All kernels of one level behind the one symbol that leaves its translation unit, HYPERSPHERE_KERNELS.
 #pragma once
 
-#include "centers.h"
 #include "coarse.h"
 #include "distances.h"
 #include "distances_gradient.h"
+#include "given_rows.h"
 #include "normalize.h"
 #include "nearest.h"
 #include "ranks.h"
@@ -32,12 +32,12 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::PanelStart,
     hypersphere::Multiply,    hypersphere::MultiplyToDistances, hypersphere::RowMoments,  hypersphere::Differences,
     hypersphere::GradientRows,
-    hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows, hypersphere::SquareCenterRows, hypersphere::SumToCenter,
+    hypersphere::NormalizeRows, hypersphere::NormalizeGradientRows,
     hypersphere::MultiplyToNearest,   hypersphere::RowProducts, hypersphere::DotsToNearest,
     hypersphere::ValuesToNearest,   hypersphere::BoundLists,          hypersphere::DecodeRanks,         hypersphere::CountBefore, hypersphere::Widen,       hypersphere::Narrow,
     hypersphere::ScaleLogits, hypersphere::SoftmaxForward, hypersphere::SoftmaxBackward, hypersphere::SoftmaxRows,
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
     hypersphere::StoreBlock,  hypersphere::StoreTransposed, hypersphere::kCoarse,
-    hypersphere::kRowTerms,
+    hypersphere::kRowTerms, hypersphere::kGivenRows,
 };

@@ -13,7 +13,7 @@ void WriteGradientOfBeta(const BatchLossOp& op, const RowSweep& sweep, double sc
   double sum = op.betas > 1 ? 0 : of_first;
   for (size_t at = 0; at < op.n && !undefined; at++) {
     const size_t row = sweep.Rows().Given(at);
-    sum += scale * sweep.SumOf(row, 2);
+    sum += scale * sweep.SumAt(at, 2);
     if (op.betas > 1) {
       op.grad_beta[op.labels[row]] = static_cast<float>(sum);
       if (at + 1 < op.n && op.labels[sweep.Rows().Given(at + 1)] != op.labels[row]) sum = 0;

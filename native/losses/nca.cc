@@ -5,10 +5,10 @@
 
 namespace hypersphere {
 
-// numbers: the scale. Of unit rows: squares of others may be beyond float32.
+// numbers: the scale. The caller has seen to it that no square is beyond float32.
 Status NcaLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
   const float scale = Slope(op.numbers[0]);
-  RowSweep sweep(op, {Metric::kSquaredEuclidean, true, 1}, cancel);
+  RowSweep sweep(op, {Metric::kSquaredEuclidean, op.normalize, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
   const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(sweep.Count().with_positives);

@@ -48,12 +48,15 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportNormalize(env, exports);
   ExportRanks(env, exports);
   ExportCenters(env, exports);
+  ExportGivenRows(env, exports);
+  ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);
   ExportNearest(env, exports);
   ExportMarginSoftmax(env, exports);
   ExportSoftmax(env, exports);
+  ExportMpi(env, exports);
   return exports;
 }
 

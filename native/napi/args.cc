@@ -154,6 +154,10 @@ uint16_t* Args::Halves(size_t index, size_t rows, size_t cols) const {
   return static_cast<uint16_t*>(Elements(index, napi_uint16_array, "a Uint16Array", rows, cols));
 }
 
+uint8_t* Args::Bytes(size_t index, size_t rows, size_t cols) const {
+  return static_cast<uint8_t*>(Elements(index, napi_uint8_array, "a Uint8Array", rows, cols));
+}
+
 bool Args::IsHalves(size_t index) const {
   const Napi::Value value = info_[index];
   return value.IsTypedArray() && value.As<Napi::TypedArray>().TypedArrayType() == napi_uint16_array;

@@ -44,9 +44,10 @@ class Args {
   std::vector<int32_t> Labels(size_t index, size_t rows, size_t classes) const;
   // The same where a label may be `ignore`, which becomes kIgnored, or kElsewhere if that is allowed.
   std::vector<int32_t> LabelsOrNone(size_t index, size_t rows, size_t classes, double ignore, bool elsewhere) const;
-  // The same of an Int32Array and of a Uint16Array.
+  // The same of an Int32Array, of a Uint16Array and of a Uint8Array.
   int32_t* Ints(size_t index, size_t rows, size_t cols) const;
   uint16_t* Halves(size_t index, size_t rows, size_t cols) const;
+  uint8_t* Bytes(size_t index, size_t rows, size_t cols) const;
   bool IsHalves(size_t index) const;
   bool IsPresent(size_t index) const { return !info_[index].IsUndefined(); }
 

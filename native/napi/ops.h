@@ -10,11 +10,14 @@ void ExportDistances(Napi::Env env, Napi::Object exports);
 void ExportNormalize(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
+void ExportGivenRows(Napi::Env env, Napi::Object exports);
+void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportNearest(Napi::Env env, Napi::Object exports);
 void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
 void ExportSoftmax(Napi::Env env, Napi::Object exports);
+void ExportMpi(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

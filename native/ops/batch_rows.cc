@@ -70,10 +70,29 @@ Status BatchRows::Gather(const size_t* memory, float* to, const std::atomic<bool
 }
 
 Status BatchRows::Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const {
-  const size_t columns = Columns(), d = input_.d;
-  const Status status = Distances({rows_ + first * d, rows_, out, count, columns, d, Cosine() ? Metric::kDot : input_.metric}, cancel);
-  for (size_t i = 0; i < count; i++) out[i * columns + first + i] = 0;
+  const Status status = Compare(rows_ + first * input_.d, count, out, cancel);
+  for (size_t i = 0; i < count; i++) out[i * Columns() + first + i] = 0;
   return status;
+}
+
+Status BatchRows::Compare(const float* rows, size_t count, float* out, const std::atomic<bool>* cancel) const {
+  return Distances({rows, rows_, out, count, Columns(), input_.d, Cosine() ? Metric::kDot : input_.metric}, cancel);
+}
+
+Sides BatchRows::SidesOf(size_t row) const {
+  const Span own = OwnRun(row), stored = MemoryRun(row);
+  const size_t count = own.Count() - 1 + stored.Count();
+  return {{{{own.first, row}, {row + 1, own.last}, stored}, count},
+          {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
+}
+
+double BatchRows::SquareOf(size_t row) const {
+  double sum = 0;
+  for (size_t k = 0; k < input_.d; k++) {
+    const double value = static_cast<double>(rows_[row * input_.d + k]);
+    sum += value * value;
+  }
+  return sum;
 }
 
 namespace {
@@ -242,6 +261,11 @@ Status PairGradient::Add(size_t first, size_t count, float* weights, const std::
   const Status status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
   if (status != Status::kOk) return status;
   return Product({{weights, 1, stride}, own, n, d, count, sums_, nullptr, true}, cancel);
+}
+
+Status PairGradient::AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d;
+  return Product({{weights, 1, rows_.Columns()}, {others, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
 }
 
 Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* cancel) {

@@ -39,6 +39,21 @@ struct Span {
   size_t Count() const { return last - first; }
 };
 
+constexpr size_t kMostRuns = 4;
+
+// Runs of columns; some may be empty.
+struct Side {
+  Span runs[kMostRuns] = {};
+  size_t count = 0;  // of columns
+  const Span* begin() const { return runs; }
+  const Span* end() const { return runs + kMostRuns; }
+};
+
+// The columns of a row's class, itself left out, and those of the others.
+struct Sides {
+  Side positives, negatives;
+};
+
 class BatchRows {
  public:
   BatchRows(Workspace& space, const PairInput& input);
@@ -46,8 +61,11 @@ class BatchRows {
   Status Prepare(const std::atomic<bool>* cancel);
   // Distances [count, columns] of some anchors to all rows, 0 to themselves. For cosines these are dots of unit rows, not yet negated.
   Status Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const;
+  // The same of any rows that are as these are, normalised where these are.
+  Status Compare(const float* rows, size_t count, float* out, const std::atomic<bool>* cancel) const;
 
   const float* Rows() const { return rows_; }
+  double SquareOf(size_t row) const;  // of its length
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }
   const PairInput& Input() const { return input_; }
@@ -56,6 +74,7 @@ class BatchRows {
   size_t Given(size_t row) const { return input_.by_class ? classes_.rows[row] : row; }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
+  Sides SidesOf(size_t row) const;
   // In the caller's order: the rows of this row's class, itself among them, ascending.
   const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
@@ -89,6 +108,8 @@ class PairGradient {
   void Mark(size_t at, size_t row, double coefficient, float* distances);
   void Clear(size_t at);
   Status Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel);
+  // The part of the batch in weights [count, columns] of similarities between it and other rows, which are constants.
+  Status AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel);
   // out = scale·∂, through the normalisation.
   Status Write(double scale, float* out, const std::atomic<bool>* cancel);
 

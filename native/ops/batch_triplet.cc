@@ -9,18 +9,17 @@
 #include <algorithm>
 
 #include "../cpu.h"
-#include "../scalar/math.h"
 #include "batch_rows.h"
 #include "blocks.h"
 #include "float_order.h"
 #include "ops.h"
+#include "triplet_terms.h"
 
 namespace hypersphere {
 namespace {
 
 constexpr size_t kAnchorsOfTask = 4;
 constexpr size_t kLanes = 16;
-constexpr double kLeastExponent = -745.1332191019412;  // of an exponential that is not 0 in float64
 
 struct Positive {
   float apart;
@@ -40,16 +39,6 @@ struct Scratch {
   double* shares;         // [n + 1]
   double* coefficients;   // [n] of the anchor's pairs
 };
-
-bool Inside(Mining mining, double gap, double margin) {
-  switch (mining) {
-    case Mining::kViolating: return gap < margin;
-    case Mining::kSemiHard: return gap > 0 && gap <= margin;
-    case Mining::kHard: return gap <= 0;
-    case Mining::kEasy: return gap > margin;
-    default: return true;
-  }
-}
 
 class Anchor {
  public:
@@ -114,21 +103,13 @@ class Anchor {
     if (first < op_.n) visit(first, op_.n);
   }
 
-  double Slope(double gap) const { return op_.soft ? 1 / (1 + scalar::Exp(-gap)) : gap > 0 ? 1 : 0; }
-
-  // Counts one triplet; returns ∂loss/∂gap.
+  // Counts one triplet; returns ∂loss/∂excess.
   double Count(float near, float far) {
-    const double gap = static_cast<double>(near) - static_cast<double>(far) + op_.margin;
+    const TripletTerm term = TermOf(static_cast<double>(near) - static_cast<double>(far) + op_.margin, op_.soft);
     totals_.triplets++;
-    if (op_.soft) {
-      const double tail = scalar::Log1p(scalar::Exp(gap > 0 ? -gap : gap));
-      totals_.loss += gap > 0 ? gap + tail : tail;
-      if (gap > kLeastExponent) totals_.active++;
-    } else {
-      totals_.loss += gap <= 0 ? 0 : gap;
-      if (gap > 0) totals_.active++;
-    }
-    return Slope(gap);
+    totals_.loss += term.value;
+    if (term.active) totals_.active++;
+    return term.slope;
   }
 
   void Add(const Positive& positive, size_t negative) {
@@ -318,6 +299,7 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
     if (op.grad_x != nullptr) Fill(op.grad_x, n * op.d, 0);
     return Status::kOk;
   }
+  if (op.swap) return SwappedBatchTriplet(op, cancel);
   const int threads = ThreadsForPass(n, n);
   const bool hard = op.mining == Mining::kBatchHard, wanted = op.grad_x != nullptr;
   Workspace space;
@@ -373,8 +355,7 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
     triplets += totals[i].triplets;
     active += totals[i].active;
   }
-  const double terms = op.reduction == TermReduction::kSum ? 1 : op.reduction == TermReduction::kMean ? triplets : active;
-  const double scale = 1 / (terms > 1 ? terms : 1);
+  const double scale = TripletScale(op.reduction, triplets, active);
   op.result[0] = nan ? __builtin_nan("") : scale * loss;
   op.result[1] = triplets;
   op.result[2] = active;

@@ -61,7 +61,7 @@ Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexc
 
   const auto block = [&](size_t index, int) {
     const size_t first = index * rows;
-    kernels.center_rows({op.x + first * d, op.labels + first, op.centers, squares + first, op.per_example + first,
+    kernels.given_rows.centers({op.x + first * d, op.labels + first, op.centers, squares + first, op.per_example + first,
                          op.grad_x == nullptr ? nullptr : op.grad_x + first * d, Least(rows, op.n - first), d, factor});
   };
   Status status = ParallelFor(DivideUp(op.n, rows), block, cancel, ThreadsForPass(op.n, d));
@@ -77,7 +77,7 @@ Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexc
   const auto sum = [&](size_t t, size_t col, size_t cols) {
     const size_t* const listed = classes.rows + classes.starts[t];
     const size_t at = static_cast<size_t>(op.labels[listed[0]]) * d + col;
-    kernels.center_sum({op.x + col, listed, classes.starts[t + 1] - classes.starts[t], d, cols, op.centers + at, op.grad_centers + at,
+    kernels.given_rows.center_sum({op.x + col, listed, classes.starts[t + 1] - classes.starts[t], d, cols, op.centers + at, op.grad_centers + at,
                         static_cast<float>(factor), false});
   };
   return ForClasses(classes, op.labels, op.centers, op.n, d, sum, cancel);
@@ -94,7 +94,7 @@ Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel)
     const size_t* const listed = classes.rows + classes.starts[t];
     const size_t count = classes.starts[t + 1] - classes.starts[t];
     float* const center = op.centers + static_cast<size_t>(op.labels[listed[0]]) * op.d + col;
-    kernels.center_sum({op.x + col, listed, count, op.d, cols, center, center, static_cast<float>(op.alpha / (1 + static_cast<double>(count))), true});
+    kernels.given_rows.center_sum({op.x + col, listed, count, op.d, cols, center, center, static_cast<float>(op.alpha / (1 + static_cast<double>(count))), true});
   };
   return ForClasses(classes, op.labels, op.centers, op.n, op.d, move, nullptr);
 }

@@ -16,12 +16,15 @@ Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>*
 Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
 // Honours `cancel` before its first write only: centers are never left half moved.
 Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
 // With an update, like UpdateCenters; until then also kAborted leaves the weights as they were.
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 // Every loss of row_sweep.h.
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 Status RelevantRanks(const RanksOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;

@@ -1,6 +1,7 @@
 #include "row_sweep.h"
 
 #include "../scalar/math.h"
+#include "pair_sweep.h"
 
 namespace hypersphere {
 namespace {
@@ -23,6 +24,7 @@ RowSweep::RowSweep(const BatchLossOp& op, const Form& form, const std::atomic<bo
       gradient_(space_, rows_, true, op.grad_x != nullptr),
       block_place_(space_.Add<float>(most_ * (op.n + op.m))),
       copy_place_(space_.Add<float>(copied_ ? Workers() * (op.n + op.m) : 0)),
+      scratch_place_(space_.Add<float>(Workers() * form.scratch * (op.n + op.m))),
       sums_place_(space_.Add<double>(op.n * form.sums)),
       nan_place_(space_.Add<bool>(most_)) {}
 
@@ -41,12 +43,11 @@ bool RowSweep::Start() {
   return true;
 }
 
-SweptRow RowSweep::RowAt(size_t at, float* values, size_t worker) const {
-  const size_t n = op_.n, columns = rows_.Columns(), row = rows_.Given(at);
-  const Span own = rows_.OwnRun(at), stored = rows_.MemoryRun(at);
-  const Side positives{{{own.first, at}, {at + 1, own.last}, stored}, own.Count() - 1 + stored.Count()};
-  const Side negatives{{{0, own.first}, {own.last, n}, {n, stored.first}, {stored.last, columns}}, columns - 1 - positives.count};
-  return {at, row, values, positives, negatives, space_.At<double>(sums_place_) + row * form_.sums, worker};
+SweptRow RowSweep::RowAt(size_t at, float* values, int worker) const {
+  const size_t columns = rows_.Columns(), row = rows_.Given(at);
+  const Sides sides = rows_.SidesOf(at);
+  float* const scratch = space_.At<float>(scratch_place_) + static_cast<size_t>(worker) * form_.scratch * columns;
+  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch, static_cast<size_t>(worker)};
 }
 
 double RowSweep::Sum(size_t which) const {
@@ -141,6 +142,8 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kNca: return NcaLoss(op, cancel);
     case BatchLossKind::kLiftedStructure: return LiftedStructureLoss(op, cancel);
     case BatchLossKind::kIntraPairVariance: return IntraPairVarianceLoss(op, cancel);
+    case BatchLossKind::kPnp: return PnpLoss(op, cancel);
+    case BatchLossKind::kAngular: return AngularLoss(op, cancel);
     case BatchLossKind::kTupletMargin: return TupletMarginLoss(op, cancel);
     case BatchLossKind::kTcm: return TcmLoss(op, cancel);
     case BatchLossKind::kRankedList: return RankedListLoss(op, cancel);

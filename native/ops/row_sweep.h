@@ -13,22 +13,14 @@
 
 namespace hypersphere {
 
-constexpr size_t kMostRuns = 4;
-
-// Runs of columns; some may be empty.
-struct Side {
-  Span runs[kMostRuns] = {};
-  size_t count = 0;  // of columns
-  const Span* begin() const { return runs; }
-  const Span* end() const { return runs + kMostRuns; }
-};
-
 struct SweptRow {
   size_t at, row;  // its column; the caller's number
   float* values;   // [columns]: to every column, 0 to its own
   Side positives, negatives;
-  double* sums;  // of this row, to be set: [sums]
-  size_t worker;  // that has it: in [0, Workers())
+  double* sums;    // of this row, to be set: [sums]
+  float* scratch;  // of the worker: [scratch, columns]
+  size_t worker;   // that has it: in [0, Workers())
+  float own = 0;   // ∂loss/∂ of the value to itself, to be set where that is not constant
   bool HasBoth() const { return positives.count > 0 && negatives.count > 0; }
   float* Run(const Span& run) const { return values + run.first; }
 };
@@ -38,7 +30,8 @@ class RowSweep {
   struct Form {
     Metric metric;
     bool normalize;
-    size_t sums;  // a row; the first one is its loss
+    size_t sums;         // a row; the first one is its loss
+    size_t scratch = 0;  // rows of a worker
   };
   RowSweep(const BatchLossOp& op, const Form& form, const std::atomic<bool>* cancel);
 
@@ -69,7 +62,7 @@ class RowSweep {
       if (op_.grad_x == nullptr) return;
       const size_t at = row.at - first_;
       gradient_.Clear(at);
-      row.values[row.at] = 0;
+      row.values[row.at] = row.own;
       if (any) {
         gradient_.Weigh(first_, at, distances, row.values);
       } else {
@@ -79,9 +72,10 @@ class RowSweep {
     EachBlock(weigh, op_.grad_x != nullptr);
   }
 
-  // Of all rows, in their order, and of one.
+  // Of all rows, in their order.
   double Sum(size_t which) const;
-  double SumOf(size_t row, size_t which) const { return space_.At<double>(sums_place_)[row * form_.sums + which]; }
+  // Of the row at a column of the batch: from a sweep before, for that of another row.
+  double SumAt(size_t at, size_t which) const { return space_.At<double>(sums_place_)[rows_.Given(at) * form_.sums + which]; }
   // Whether a value between two rows was NaN: then all results are.
   bool Undefined() const { return undefined_; }
   // Writes loss, losses of rows (their first sums) and scale times the gradient.
@@ -90,7 +84,7 @@ class RowSweep {
  private:
   static constexpr size_t kAnchorsOfTask = 4;
 
-  SweptRow RowAt(size_t at, float* values, size_t worker) const;
+  SweptRow RowAt(size_t at, float* values, int worker) const;
 
   template <class Each>
   void EachBlock(const Each& each, bool gather) {
@@ -104,7 +98,7 @@ class RowSweep {
       const auto anchors = [&](size_t index, int worker) {
         float* const distances = copied_ ? space_.At<float>(copy_place_) + static_cast<size_t>(worker) * columns : nullptr;
         for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
-          SweptRow row = RowAt(first_ + at, block + at * columns, static_cast<size_t>(worker));
+          SweptRow row = RowAt(first_ + at, block + at * columns, worker);
           nan[at] = terms_.extent(row.values, columns).nan;
           each(row, distances);
         }
@@ -126,7 +120,7 @@ class RowSweep {
   BatchRows rows_;
   const bool copied_;  // the distances, which weights are made with
   PairGradient gradient_;
-  size_t block_place_, copy_place_, sums_place_, nan_place_;
+  size_t block_place_, copy_place_, scratch_place_, sums_place_, nan_place_;
   Counts counts_{};
   size_t first_ = 0;
   bool undefined_ = false;
@@ -169,6 +163,7 @@ Status BatchContrastiveLoss(const BatchLossOp& op, const std::atomic<bool>* canc
 Status NcaLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status LiftedStructureLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status IntraPairVarianceLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
+Status PnpLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status TupletMarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status RankedListLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;

@@ -25,7 +25,7 @@ it('pairs: dots and squared distances', () => {
 
 it('the table: means over the splits, each figure in its own column', () => {
   const run = (dim: number, accuracy: number, auc?: number): RunResult => ({
-    job: { loss: 'arcFace', dim, trainDigits: [0], heldOut: auc ? [8, 9] : [], steps: 1, seed: 1 },
+    job: { loss: 'arcFace', dim, trainClasses: [0], heldOut: auc ? [8, 9] : [], steps: 1, seed: 1 },
     accuracy,
     intraAngle: 20,
     interAngle: 80,

@@ -1,7 +1,7 @@
 // A tensor of more than 4 GiB there and back: beyond what one buffer or one write can do. Takes that much of the disk for a moment.
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
-import { NpyFile } from '../../lib/npy.js';
+import { NpyFile } from '../../lib/files/npy-file.js';
 import { SafetensorsFile, writeSafetensors } from '../../lib/safetensors.js';
 import { npyHeader } from '../helpers/npy.js';
 

@@ -2,8 +2,8 @@
 // the memory that the docstring states.
 import { open, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
+import { NpyFile } from '../../lib/files/npy-file.js';
 import { createRandom, info, type Matrix, matrix, mineTripletsOffline, nearest, takeRows } from '../../lib/index.js';
-import { NpyFile } from '../../lib/npy.js';
 import { npyHeader } from '../helpers/npy.js';
 
 export interface OfflineOptions {

@@ -1,4 +1,4 @@
-// What the README and examples/ show, compiled strictly and run against the installed tarball.
+// What the README, the guide and examples/ show, compiled strictly and run against the installed tarball.
 import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
@@ -11,8 +11,21 @@ mkdirSync(folder, { recursive: true });
 if (existsSync(examples)) cpSync(examples, folder, { recursive: true });
 writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
 
-const readme = /^## Twenty lines\n[\s\S]*?^```ts\n([\s\S]*?)^```/m.exec(readFileSync(join(root, 'README.md'), 'utf8'))?.[1];
-writeFileSync(join(folder, 'readme.ts'), readme ?? '');
+/**
+ * Every block of TypeScript of a page is a program of its own. What it takes for granted stands before it in a comment that readers do not see:
+ * `<!-- before … -->`.
+ */
+function programs(page: string): string[] {
+  const blocks = /(?:<!-- before\n([\s\S]*?)-->\s*)?^```ts\n([\s\S]*?)^```/gm;
+  return [...readFileSync(join(root, page), 'utf8').matchAll(blocks)].map(([, before = '', block = '']) => `${before}${block}`);
+}
+
+const guide = readdirSync(join(root, 'docs/guide')).map((page) => `docs/guide/${page}`);
+const pages = ['README.md', ...guide].map((page) => ({ page, blocks: programs(page) }));
+for (const { page, blocks } of pages) {
+  const name = page.replace(/.*\//, '').replace('.md', '');
+  blocks.forEach((block, i) => writeFileSync(join(folder, `${name}-${i + 1}.ts`), block));
+}
 
 /** Compiled together: the files share the libraries, which take most of the time. */
 const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
@@ -20,8 +33,13 @@ const files = readdirSync(folder).filter((file) => file.endsWith('.ts'));
 const node = ['--typeRoots', join(root, 'node_modules/@types'), '--types', 'node', '--skipLibCheck', 'true'];
 
 describe('examples', () => {
-  it('README.md has the block that stands for all', () => {
-    expect(readme?.split('\n').length).toBeGreaterThan(10);
+  it('are on the pages', () => {
+    expect(pages.find(({ page }) => page === 'README.md')?.blocks.length).toBeGreaterThan(0);
+    expect(pages.flatMap(({ blocks }) => blocks).length).toBeGreaterThan(10);
+    for (const page of ['README.md', ...guide]) {
+      const shown = readFileSync(join(root, page), 'utf8').match(/^```ts$/gm)?.length ?? 0;
+      expect(programs(page), page).toHaveLength(shown);
+    }
   });
 
   it('compile', () => {

@@ -41,6 +41,11 @@ const cases: readonly Case[] = [
   },
   { name: 'nca', slope: 12, run: (x, y, o) => hs.ncaLoss(x, y, { scale: 3, ...o } as never) as Result },
   {
+    name: 'nca of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.ncaLoss(x, y, { scale: 1 / x.shape[1], normalize: false, ...o } as never) as Result,
+  },
+  {
     name: 'liftedStructure, generalized',
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, ...o } as never) as Result,
@@ -50,7 +55,23 @@ const cases: readonly Case[] = [
     slope: 4,
     run: (x, y, o) => hs.liftedStructureLoss(x, y, { generalized: true, normalize: false, ...o } as never) as Result,
   },
+  { name: 'liftedStructure', slope: 12, run: (x, y, o) => hs.liftedStructureLoss(x, y, { ...o } as never) as Result },
+  {
+    name: 'liftedStructure of raw rows',
+    slope: 12,
+    run: (x, y, o) => hs.liftedStructureLoss(x, y, { normalize: false, ...o } as never) as Result,
+  },
   { name: 'intraPairVariance', slope: 8, run: (x, y, o) => hs.intraPairVarianceLoss(x, y, { ...o } as never) as Result },
+  ...(['O', 'Ds', 'Dq', 'Iu', 'Ib'] as const).map(
+    (variant): Case => ({
+      name: `pnp, ${variant}`,
+      // Two similarities move a sigmoid by 1/T of itself each, and R·f′(R) is at most f(R) + 1, or twice that.
+      slope: 40 * (variant[0] === 'I' ? 2 : 1),
+      run: (x, y, o) => hs.pnpLoss(x, y, { variant, anneal: 0.05, ...o } as never) as Result,
+    }),
+  ),
+  { name: 'angular', slope: 12, run: (x, y, o) => hs.angularLoss(x, y, { ...o } as never) as Result },
+  { name: 'angular, 60°', slope: 60, run: (x, y, o) => hs.angularLoss(x, y, { alpha: Math.PI / 3, ...o } as never) as Result },
   { name: 'tupletMargin', slope: 32, run: (x, y, o) => hs.tupletMarginLoss(x, y, { s: 8, ...o } as never) as Result },
   {
     name: 'tupletMargin of a wide margin',
@@ -101,9 +122,10 @@ const shapes = [
   [255, 17],
 ].filter((shape): shape is [number, number] => (shape[0] as number) <= mostRows);
 
-function memoryOf(rows: number, d: number): hs.CrossBatchMemory {
+/** The first `large` rows are of class 0. */
+function memoryOf(rows: number, d: number, large = 0): hs.CrossBatchMemory {
   const memory = new hs.CrossBatchMemory({ capacity: rows, dim: d });
-  const labels = Int32Array.from({ length: rows }, (_, i) => (i * 5) % 11);
+  const labels = Int32Array.from({ length: rows }, (_, i) => (i < large ? 0 : (i * 5) % 11));
   memory.enqueue(normalMatrix(rows, d, 77), labels);
   return memory;
 }
@@ -193,6 +215,7 @@ describeLevels('losses over pairs', () => {
       NaN: (x) => x.fill(Number.NaN, 0, 1),
       infinity: (x) => x.fill(Number.POSITIVE_INFINITY, 2 * d, 2 * d + 1),
       zero: (x) => x.fill(0, d, 2 * d),
+      'too short for a unit row': (x) => x.forEach((value, i) => i < d && (x[i] = value * 1e-13)),
       equal: (x) => x.copyWithin(4 * d, 0, d).copyWithin(8 * d, 0, d),
       near: (x) => {
         x.copyWithin(4 * d, 0, d).copyWithin(d, 0, d);
@@ -219,6 +242,31 @@ describeLevels('losses over pairs', () => {
     const alone = hs.matrix(Float32Array.of(Number.NaN, 1, 2), 3);
     expect(run(alone, Int32Array.of(1))).toEqual(expectedOf(`${name}, alone`, () => run(alone, Int32Array.of(1))));
   });
+});
+
+describeNative('angular of a class that no block holds', () => {
+  afterAll(() => hs.setIsa(levels.at(-1) as hs.Isa));
+
+  // Blocks have 256 rows: of the batch, and of the memory's rows whose class is in it.
+  it('as the reference, and with the same bits', () => {
+    const [n, d, rows] = [Math.min(530, 2 * mostRows), 3, 300];
+    const x = normalMatrix(n, d, 4);
+    const labels = Int32Array.from({ length: n }, (_, i) => (i % 2 === 0 ? 0 : i >> 2));
+    const options = { memory: memoryOf(rows, d, rows) };
+    const run = () => hs.angularLoss(x, labels, options) as Result;
+    const expected = expectedOf('large class', run);
+    const runs = levels.flatMap((isa) => {
+      hs.setIsa(isa);
+      return [1, 2, 3, 8].map((threads) => {
+        hs.setThreads(threads);
+        const got = run();
+        expectSame(got, expected, x, n + rows, 12, `${isa}, ${threads} threads`);
+        return { isa, loss: got.loss, bits: bitsText(got.gradEmbeddings.data) };
+      });
+    });
+    const fused = runs.filter(({ isa }) => isa !== 'baseline').map(({ loss, bits }) => ({ loss, bits }));
+    for (const other of fused) expect(other).toEqual(fused[0]);
+  }, 60_000);
 });
 
 /** Rows of four classes, `spread` about an axis each. */
@@ -267,6 +315,24 @@ describeLevels('losses over pairs at their limits', () => {
         expect(run()).toEqual(expectedOf(`alone ${mining} ${normalize}`, run as never));
       }
     }
+  });
+});
+
+describeNative('nca of raw rows', () => {
+  it.each([1e18, 1e19, Number.POSITIVE_INFINITY])('of a length of %d', (length) => {
+    const x = normalMatrix(12, 4, 3);
+    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
+    x.data[5] = length;
+    const memory = memoryOf(3, 4);
+    const run = () => hs.ncaLoss(x, labels, { scale: 2, normalize: false, memory });
+    hs.setBackend('native');
+    resetServed();
+    const got = run();
+    // Components to 2⁶¹ leave the distances' squares, four components each, within 2¹²⁶.
+    expect(servedBy()).toEqual([length < 1e19 ? 'native' : 'ts']);
+    const expected = expectedOf(`long ${length}`, run);
+    if (Number.isFinite(expected.loss)) expect(got.loss / expected.loss).toBeCloseTo(1, 5);
+    else expect(got.loss).toBe(expected.loss);
   });
 });
 

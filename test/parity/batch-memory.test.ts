@@ -12,6 +12,9 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
+  liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
+  pnpLoss: (x, y) => hs.pnpLoss(x, y),
+  angularLoss: (x, y) => hs.angularLoss(x, y),
   tupletMarginLoss: (x, y) => hs.tupletMarginLoss(x, y),
   tcmLoss: (x, y) => hs.tcmLoss(x, y),
   rankedListLoss: (x, y) => hs.rankedListLoss(x, y),
@@ -19,6 +22,7 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   'fastApLoss of many bins': (x, y) => hs.fastApLoss(x, y, { numBins: 4096 }),
   'histogramLoss of many bins': (x, y) => hs.histogramLoss(x, y, { numBins: 65536 }),
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
+  'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
 
 describeNative(`scratch memory for ${n} rows`, () => {

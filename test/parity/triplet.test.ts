@@ -19,7 +19,7 @@ import { normalMatrix } from '../helpers/data.js';
 import { describeLevels, describeNative, levels, mostRows } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
-type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft'>>;
+type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft' | 'swap'>>;
 const minings = ['all', 'violating', 'semiHard', 'hard', 'easy', 'batchHard', 'semiHardClosest', 'hardestViolating'] as const;
 const metrics = ['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as const;
 const reductions = ['mean', 'sum', 'meanPositive'] as const;
@@ -44,7 +44,9 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
     coefficients[at] = (coefficients[at] as number) + value;
   };
   eachTriplet(options.mining, { first: 0, n, columns: n, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
-    const [near, far] = [apart[a * n + p] as number, apart[a * n + k] as number];
+    const [near, direct, across] = [apart[a * n + p] as number, apart[a * n + k] as number, apart[p * n + k] as number];
+    const crossed = options.swap && across < direct;
+    const far = crossed ? across : direct;
     const gap = near - far + options.margin;
     const value = options.soft ? Math.max(gap, 0) + Math.log1p(Math.exp(-Math.abs(gap))) : Math.max(gap, 0);
     sum += value;
@@ -53,7 +55,7 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
     if (value > 0) active++;
     const slope = options.soft ? 1 / (1 + Math.exp(-gap)) : gap > 0 ? 1 : 0;
     add(a * n + p, slope);
-    add(a * n + k, -slope);
+    add((crossed ? p : a) * n + k, -slope);
   });
   const scale = 1 / Math.max({ sum: 1, mean: triplets, meanPositive: active }[options.reduction], 1);
   const got = batchTripletLoss(x, labels, options);
@@ -125,7 +127,7 @@ describeLevels('batch triplet loss', () => {
             setThreads((at % 3) + 1);
             const reduction = reductions[at % 3] as Options['reduction'];
             const soft = at % 4 === 1 && n < 200;
-            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft };
+            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, swap: at % 5 === 2 };
             expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, `${name} of ${n}, ${d}: ${JSON.stringify(options)}`);
             at++;
           }
@@ -136,19 +138,29 @@ describeLevels('batch triplet loss', () => {
     120_000,
   );
   it('more blocks than one', () => {
-    for (const [mining, d] of [
-      ['all', 17],
-      ['batchHard', 128],
-      ['semiHardClosest', 3],
+    const four = Int32Array.from({ length: 700 }, (_, i) => i >> 2);
+    // A block of the form with `swap` has 256 rows, fewer than the class 0.
+    const large = Int32Array.from({ length: 530 }, (_, i) => (i % 2 === 0 ? 0 : i >> 3));
+    for (const [mining, d, labels, swap] of [
+      ['all', 17, four, false],
+      ['batchHard', 128, four, false],
+      ['semiHardClosest', 3, four, false],
+      ['violating', 17, four, true],
+      ['semiHard', 5, large, true],
+      ['batchHard', 5, large, true],
     ] as const) {
       setThreads(2);
-      const options = { mining, distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'meanPositive', soft: false } as const;
-      expectLoss(
-        normalMatrix(700, d, 5),
-        Int32Array.from({ length: 700 }, (_, i) => i >> 2),
-        options,
+      const options = {
         mining,
-      );
+        distance: 'euclidean',
+        normalize: false,
+        margin: 0.2,
+        reduction: 'meanPositive',
+        soft: false,
+        swap,
+      } as const;
+      const n = Math.min(labels.length, 4 * mostRows);
+      expectLoss(normalMatrix(n, d, 5), labels.subarray(0, n), options, `${mining} ${swap}`);
     }
   }, 120_000);
   it('duplicates, ties, offset data, clusters', () => {
@@ -163,26 +175,28 @@ describeLevels('batch triplet loss', () => {
     for (const [name, values] of Object.entries(data)) {
       for (const mining of minings) {
         for (const distance of metrics) {
-          const options = { mining, distance, normalize: false, margin: 0.5, reduction: 'mean', soft: false } as const;
-          expectLoss(
-            matrix(values, 8),
-            Int32Array.from({ length: 64 }, (_, i) => i % 5),
-            options,
-            `${name}: ${mining} ${distance}`,
-          );
+          for (const swap of [false, true]) {
+            const options = { mining, distance, normalize: false, margin: 0.5, reduction: 'mean', soft: false, swap } as const;
+            expectLoss(
+              matrix(values, 8),
+              Int32Array.from({ length: 64 }, (_, i) => i % 5),
+              options,
+              `${name}: ${mining} ${distance} ${swap}`,
+            );
+          }
         }
       }
     }
   });
-  it('NaN anywhere, and infinite distances, as the reference', () => {
+  it.each([false, true])('NaN anywhere, and infinite distances, as the reference, with swap %s', (swap) => {
     for (const odd of [Number.NaN, Infinity]) {
       const x = normalMatrix(24, 4, 9);
       x.data[37] = odd;
       for (const mining of minings) {
         const labels = Int32Array.from({ length: 24 }, (_, i) => i % 5);
         const gradX = new Float64Array(96);
-        const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false } as const;
-        const wanted = reference.batchTripletLoss({ ...op, x: x.data, labels, n: 24, d: 4, mining, swap: false, seed: 0, gradX });
+        const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false, swap } as const;
+        const wanted = reference.batchTripletLoss({ ...op, x: x.data, labels, n: 24, d: 4, mining, seed: 0, gradX });
         const got = batchTripletLoss(x, labels, { ...op, mining });
         expect([got.numTriplets, got.numActive], `${odd} ${mining}`).toEqual([wanted.numTriplets, wanted.numActive]);
         if (Number.isFinite(wanted.loss)) expect(got.loss).toBeCloseTo(wanted.loss, 5);
@@ -194,7 +208,7 @@ describeLevels('batch triplet loss', () => {
 });
 
 describeNative('what the addon leaves to the reference', () => {
-  it.each([{ swap: true }, { distance: 'snr' }, { mining: 'faceNetSemiHard' }, { margin: 1e39 }] as const)('%o', (options) => {
+  it.each([{ distance: 'snr' }, { mining: 'faceNetSemiHard' }, { margin: 1e39 }] as const)('%o', (options) => {
     resetServed();
     batchTripletLoss(
       normalMatrix(12, 4, 1),
@@ -222,7 +236,9 @@ describeNative('bits of the batch triplet loss', () => {
       [600, 5],
     ] as const) {
       const x = normalMatrix(n, d, 11);
-      for (const mining of minings) {
+      // The form with `swap` streams all triplets.
+      const forms = minings.flatMap((mining) => [false, true].map((swap) => ({ mining, swap })));
+      for (const { mining, swap } of forms) {
         for (const distance of metrics) {
           const results = levels
             .filter((isa) => isa !== 'baseline')
@@ -232,7 +248,13 @@ describeNative('bits of the batch triplet loss', () => {
                 setThreads(threads);
                 const soft = n === 17;
                 const labels = Int32Array.from({ length: n }, (_, i) => i % Math.ceil(n / 4));
-                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labels, { mining, distance, soft, normalize: d === 3 });
+                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labels, {
+                  mining,
+                  distance,
+                  soft,
+                  swap,
+                  normalize: d === 3,
+                });
                 return { loss, numActive, bits: bitsText(gradEmbeddings.data) };
               }),
             );

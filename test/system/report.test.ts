@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { chromium } from 'playwright-core';
 import { expect, it } from 'vitest';
-import { loadMnist } from '../../lib/cli/mnist.js';
+import { mnistDataset } from '../../lib/cli/mnist.js';
 import { objectives } from '../../lib/cli/objectives.js';
 import { writeReport } from '../../lib/cli/report.js';
 import { train } from '../../lib/cli/train.js';
@@ -14,14 +14,14 @@ import { train } from '../../lib/cli/train.js';
 it('shows every chart with its marks, every loss in the table, and no error on the console', async () => {
   const folder = mkdtempSync(join(tmpdir(), 'hypersphere-report-'));
   const names = Object.keys(objectives);
-  const mnist = loadMnist();
+  const mnist = mnistDataset();
   const results = [];
   for (const loss of names) {
     const shared = { loss, steps: 4, seed: 1 };
-    results.push(await train(mnist, { ...shared, dim: 2, trainDigits: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], heldOut: [] }));
-    results.push(await train(mnist, { ...shared, dim: 4, trainDigits: [0, 1, 2, 3, 4, 5, 6, 7], heldOut: [8, 9] }));
+    results.push(await train(mnist, { ...shared, dim: 2, trainClasses: [0, 1, 2, 3, 4, 5, 6, 7, 8, 9], heldOut: [] }));
+    results.push(await train(mnist, { ...shared, dim: 4, trainClasses: [0, 1, 2, 3, 4, 5, 6, 7], heldOut: [8, 9] }));
   }
-  writeReport(folder, results, { backend: 'ts', comparison: 'quick', steps: 4, seed: 1, dim: 4, workers: 1 });
+  writeReport(folder, results, { data: 'MNIST', backend: 'ts', comparison: 'quick', steps: 4, seed: 1, dim: 4, workers: 1 });
 
   const executablePath = execFileSync('sh', ['-c', 'command -v chromium'], { encoding: 'utf8' }).trim();
   const browser = await chromium.launch({ executablePath, args: ['--no-sandbox', '--disable-background-networking'] });

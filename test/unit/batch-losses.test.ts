@@ -64,15 +64,16 @@ describe('values worked out by hand', () => {
     expect(hs.histogramLoss(plane(1, 0, 0, 2, 3, 0, -1, 0), [4, 4, 5, 6], { numBins: 2 }).loss).toBe(0.75);
   });
   it('pnpLoss', () => {
+    const digits = hs.info().backend === 'native' ? 6 : 14;
     const r = 1 / (1 + Math.E);
     const of = { O: r, Ds: Math.log(1 + r), Dq: 1 - (1 + r) ** -3, Iu: (1 + r) * Math.log(1 + r), Ib: (4 * r - Math.log(1 + 4 * r)) / 16 };
     for (const [variant, value] of Object.entries(of)) {
       const options = { variant: variant as hs.PnpVariant, anneal: 1, alpha: 3, b: 4 };
-      expect(hs.pnpLoss(apart, labels, options).loss, variant).toBeCloseTo(value, 14);
+      expect(hs.pnpLoss(apart, labels, options).loss, variant).toBeCloseTo(value, digits);
     }
     // Beyond ±50 the count stands still.
     const { loss, gradEmbeddings } = hs.pnpLoss(apart, labels, { anneal: 0.01 });
-    expect(loss).toBe(1 / (1 + Math.exp(50)));
+    expect(loss * (1 + Math.exp(50))).toBeCloseTo(1, digits);
     expect(gradEmbeddings.data).toEqual(zeros(6));
   });
   it('rankedListLoss', () => {

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, expect, it } from 'vitest';
-import { NpyFile } from '../../lib/npy.js';
+import { NpyFile } from '../../lib/files/npy-file.js';
 import { npyBytes, npyHeader } from '../helpers/npy.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-npy-'));

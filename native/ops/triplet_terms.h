@@ -1,0 +1,44 @@
+// What the two forms of the batch triplet loss share: the bands of the rules that take all triplets of one, and a triplet's term.
+#pragma once
+
+#include <atomic>
+
+#include "../api.h"
+#include "../scalar/math.h"
+
+namespace hypersphere {
+
+// gap = d_an − d_ap
+inline bool Inside(Mining mining, double gap, double margin) {
+  switch (mining) {
+    case Mining::kViolating: return gap < margin;
+    case Mining::kSemiHard: return (gap > 0) & (gap <= margin);
+    case Mining::kHard: return gap <= 0;
+    case Mining::kEasy: return gap > margin;
+    default: return true;
+  }
+}
+
+struct TripletTerm {
+  double value, slope;
+  bool active;
+};
+
+// Of excess = d_ap − d_an + margin: the hinge, or softplus.
+inline TripletTerm TermOf(double excess, bool soft) {
+  constexpr double kLeastExponent = -745.1332191019412;  // of an exponential that is not 0 in float64
+  const bool positive = excess > 0;
+  if (!soft) return {excess <= 0 ? 0 : excess, positive ? 1.0 : 0.0, positive};
+  const double power = scalar::Exp(positive ? -excess : excess), tail = scalar::Log1p(power);
+  return {positive ? excess + tail : tail, (positive ? 1 : power) / (1 + power), excess > kLeastExponent};
+}
+
+// The form with `swap` (BatchTriplet has seen to batches of fewer than two rows).
+Status SwappedBatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+
+inline double TripletScale(TermReduction reduction, double triplets, double active) {
+  const double terms = reduction == TermReduction::kSum ? 1 : reduction == TermReduction::kMean ? triplets : active;
+  return 1 / (terms > 1 ? terms : 1);
+}
+
+}  // namespace hypersphere
