@@ -36,8 +36,8 @@ Status MarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
     if (!row.HasBoth()) return false;
     const double beta = static_cast<double>(op.beta[op.betas > 1 ? op.labels[row.row] : 0]);
     const double positives = static_cast<double>(row.positives.count), negatives = static_cast<double>(row.negatives.count);
-    const TwoSums own = Hinge(row, row.positives, {1, static_cast<float>(beta - margin)}, terms);
-    const TwoSums others = Hinge(row, row.negatives, {-1, static_cast<float>(beta + margin)}, terms);
+    const TwoSums own = Hinge(row, row.positives, 1, beta - margin, false, terms);
+    const TwoSums others = Hinge(row, row.negatives, -1, beta + margin, false, terms);
     row.sums[0] = negatives * own.first + positives * others.first;
     row.sums[1] = negatives * own.second + positives * others.second;
     row.sums[2] = positives * others.second - negatives * own.second;
