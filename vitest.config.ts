@@ -12,7 +12,15 @@ export default defineConfig({
     maxWorkers: '100%',
     reporters: ['default', './scripts/summary-reporter.mjs'],
     projects: [
-      { oxc, test: { ...shared, name: 'default', include: ['test/**/*.test.ts'], exclude: ['test/system/**', 'test/package/**'] } },
+      {
+        oxc,
+        test: {
+          ...shared,
+          name: 'default',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/system/**', 'test/package/**', 'test/cuda/**'],
+        },
+      },
       {
         oxc,
         test: {
@@ -23,6 +31,7 @@ export default defineConfig({
           testTimeout: 60_000,
         },
       },
+      { oxc, test: { ...shared, name: 'cuda', include: ['test/cuda/**/*.test.ts'] } },
       { oxc, test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 } },
     ],
   },

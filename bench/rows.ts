@@ -4,6 +4,7 @@ import { batchRows } from './batch-rows.js';
 import { headRows } from './head-rows.js';
 import { offlineRows } from './offline-rows.js';
 import { type Bar, type Row, uniforms } from './row.js';
+import { tfjsRows } from './tfjs-rows.js';
 
 function normals(rows: number, cols: number, seed: number, offset = 0): Matrix {
   const random = createRandom(seed);
@@ -127,4 +128,5 @@ export const rows: readonly Row[] = [
   ...headRows,
   ...offlineRows,
   ...batchRows,
+  ...tfjsRows,
 ];

@@ -1,25 +1,13 @@
 // The one seam between the face and the arithmetic: every op goes through `backend()`, so a backend can be swapped, forced
-// and asked who served. The native addon serves where it loads; the TypeScript reference is always there.
+// and asked who served. The native addon serves where it loads; the TypeScript reference is always there; a GPU serves who asks for it.
 import { availableParallelism } from 'node:os';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
-import {
-  hasBatchContrastive,
-  hasHistogram,
-  hasLiftedStructure,
-  hasMarginLoss,
-  hasNca,
-  hasRankedList,
-  hasTupletMargin,
-} from './native/batch-losses.js';
+import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
-import { hasInfoNce, hasNPairs, matchedLosses } from './native/matched-rows.js';
-import { nativeBlocks } from './native/mining.js';
-import { hasBatchTriplet } from './native/pairs.js';
-import { hasProxyAnchor, hasProxyNca, proxyNca } from './native/proxies.js';
-import { hasVicReg, vicReg } from './native/vicreg.js';
+import { sharedOps, sharedTasks } from './native/shared.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
@@ -27,13 +15,14 @@ import type { PairOps } from './ops/pairs.js';
 import type { RankOps } from './ops/ranks.js';
 import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
-import { minePairs, mineTriplets } from './reference/mining.js';
 
 /** Everything a backend computes. Arguments come checked and resolved; outputs come allocated. */
 export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, RankOps, SoftmaxOps {}
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+export type Device = 'cpu' | 'cuda';
+const devices: readonly Device[] = ['cpu', 'cuda'];
 /** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
@@ -48,6 +37,8 @@ interface State {
   chosen: BackendName | undefined;
   /** The addon, or why there is none; undefined until it was looked for. */
   native: Native | string | undefined;
+  /** The same addon with the device's ops; undefined until somebody chose them. */
+  cuda: Native | undefined;
   readonly ts: Backend;
   readonly served: Set<BackendName>;
 }
@@ -55,7 +46,7 @@ interface State {
 const key = Symbol.for('hypersphere.backend');
 const shared = globalThis as { [key]?: State };
 const served = new Set<BackendName>();
-shared[key] ??= { chosen: undefined, native: undefined, ts: recorded(reference, 'ts', served), served };
+shared[key] ??= { chosen: undefined, native: undefined, cuda: undefined, ts: recorded(reference, 'ts', served), served };
 const state = shared[key];
 
 /** The same ops, each noting who serves it. */
@@ -85,54 +76,32 @@ function findNative(): Native | string {
   }
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
-  // Ops that the addon does not have yet are the reference's, and so are the forms of an op that it leaves out.
   const fast = recorded(nativeOps(addon), 'native', state.served);
-  const batchTripletLoss: Backend['batchTripletLoss'] = (op) => (hasBatchTriplet(op) ? fast : state.ts).batchTripletLoss(op);
-  const batchContrastiveLoss: Backend['batchContrastiveLoss'] = (op) =>
-    (hasBatchContrastive(op) ? fast : state.ts).batchContrastiveLoss(op);
-  const ncaLoss: Backend['ncaLoss'] = (op) => (hasNca(op) ? fast : state.ts).ncaLoss(op);
-  const liftedStructureLoss: Backend['liftedStructureLoss'] = (op) => (hasLiftedStructure(op) ? fast : state.ts).liftedStructureLoss(op);
-  const tupletMarginLoss: Backend['tupletMarginLoss'] = (op) => (hasTupletMargin(op) ? fast : state.ts).tupletMarginLoss(op);
-  const rankedListLoss: Backend['rankedListLoss'] = (op) => (hasRankedList(op) ? fast : state.ts).rankedListLoss(op);
-  const marginLoss: Backend['marginLoss'] = (op) => (hasMarginLoss(op) ? fast : state.ts).marginLoss(op);
-  const histogramLoss: Backend['histogramLoss'] = (op) => (hasHistogram(op) ? fast : state.ts).histogramLoss(op);
-  const blocks = nativeBlocks(fast);
-  const mining: Pick<Backend, 'mineTriplets' | 'minePairs'> = {
-    mineTriplets: (op) => mineTriplets(op, blocks),
-    minePairs: (op) => minePairs(op, blocks),
-  };
-  const matched = matchedLosses(fast);
-  const composed: Pick<Backend, 'infoNceLoss' | 'nPairsLoss' | 'proxyNcaLoss' | 'proxyAnchorLoss' | 'vicRegLoss'> = {
-    infoNceLoss: (op) => (hasInfoNce(op) ? matched : state.ts).infoNceLoss(op),
-    nPairsLoss: (op) => (hasNPairs(op) ? matched : state.ts).nPairsLoss(op),
-    proxyAnchorLoss: (op) => (hasProxyAnchor(op) ? fast : state.ts).proxyAnchorLoss(op),
-    vicRegLoss: (op) => (hasVicReg(op) ? vicReg(fast, op) : state.ts.vicRegLoss(op)),
-    proxyNcaLoss: (op) => (hasProxyNca(op) ? proxyNca(fast, op) : state.ts.proxyNcaLoss(op)),
-  };
-  const ops = {
-    ...state.ts,
-    ...fast,
-    ...mining,
-    ...composed,
-    batchTripletLoss,
-    batchContrastiveLoss,
-    ncaLoss,
-    liftedStructureLoss,
-    tupletMarginLoss,
-    rankedListLoss,
-    marginLoss,
-    histogramLoss,
-  };
+  const ops = nativeBackend(fast, state.ts);
   return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 
-const unavailable: Record<Exclude<BackendName, 'ts' | 'native'>, string> = { cuda: 'this version has no CUDA backend' };
+/** The device's name, or why there is none, or none any more. The first call of the process opens the driver. */
+function device(): { readonly reason?: string; readonly name?: string } {
+  const found = native();
+  return typeof found === 'string' ? { reason: `the addon does not load: ${found}` } : found.addon.cuda.info();
+}
+
+/** The native backend, on the device where the device has the op. */
+function withDevice({ addon, ops, tasks }: Native): Native {
+  const { cuda } = addon;
+  return {
+    addon,
+    ops: { ...ops, ...recorded(sharedOps(cuda), 'cuda', state.served) },
+    tasks: { ...tasks, ...recorded(sharedTasks(cuda), 'cuda', state.served) },
+  };
+}
 
 /** The name, if that backend can serve here. */
 function available(argument: string, name: unknown): BackendName {
   const choice = checkChoice(argument, name, backendNames);
   if (choice === 'ts') return choice;
-  const reason = choice === 'native' ? native() : unavailable[choice];
+  const reason = choice === 'native' ? native() : device().reason;
   if (typeof reason === 'string') throw failure('ERR_NO_DEVICE', argument, 'an available backend', `'${choice}': ${reason}`);
   return choice;
 }
@@ -160,21 +129,32 @@ function warnOnce(reasons: string): void {
     code: 'HYPERSPHERE_NO_NATIVE',
     // node-gyp and the headers are no dependencies: who installs without a compiler should not pay for them.
     detail: [
-      "To build it: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
+      'Published versions hold it for Linux (glibc 2.28 or later, musl), macOS and Windows.',
+      "To build it here: 'npm install --no-save node-gyp@12 node-addon-api@8', then 'npm explore hypersphere -- npm run build:native'",
       "(in a clone of the repository 'npm run build:native' alone). HYPERSPHERE_BACKEND=ts silences this warning.",
     ].join(' '),
   });
 }
 
-/** The native backend, if it is the one that serves. */
+/** The addon, if it is the one that serves, on the device or not. */
 function serving(): Native | undefined {
-  const found = chosen() === 'native' ? native() : undefined;
-  return typeof found === 'string' ? undefined : found;
+  const name = chosen();
+  const found = name === 'ts' ? undefined : native();
+  if (found === undefined || typeof found === 'string') return undefined;
+  return name === 'cuda' ? (state.cuda ??= withDevice(found)) : found;
 }
 
 /** The backend that serves; internal to the package. */
 export function backend(): Backend {
   return serving()?.ops ?? state.ts;
+}
+
+/** The backend for what names its device: the GPU though another backend serves, or the CPU though the GPU does. Internal. */
+export function backendOn(argument: string, device: Device | undefined): Backend {
+  if (device === undefined) return backend();
+  if (checkChoice(argument, device, devices) === 'cpu') return chosen() === 'cuda' ? (native() as Native).ops : backend();
+  available(argument, 'cuda');
+  return (state.cuda ??= withDevice(native() as Native)).ops;
 }
 
 /** Below this a result's first touch costs too little to ask. */
@@ -206,6 +186,9 @@ export function resetServed(): void {
 
 /**
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
+ * `cuda` is the native backend with `matmul`, `distances`, `normalize`, `normalizeGradient`, `nearest` and `Gallery` on an NVIDIA GPU,
+ * whose driver is opened then, or on what HYPERSPHERE_CUDA_DRIVER names. Those ops throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
+ * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {
@@ -245,9 +228,17 @@ export function setThreads(threads: number): void {
   addonFor('threads').setThreads(checked);
 }
 
+export interface CudaInfo {
+  readonly available: boolean;
+  /** Of the device, where it is available. */
+  readonly name?: string;
+  /** Why it is not. */
+  readonly reason?: string;
+}
+
 export interface Info {
   readonly backend: BackendName;
-  /** Instruction set of the native kernels; absent on the TypeScript backend. */
+  /** Instruction set of the native kernels on the CPU; absent on the TypeScript backend. */
   readonly isa?: Isa;
   /** Threads a call may use; 1 on the TypeScript backend. */
   readonly threads: number;
@@ -256,17 +247,39 @@ export interface Info {
    * within tolerance only; the TypeScript backend agrees with itself. The two backends agree within tolerance.
    */
   readonly reproducible: boolean;
-  /** Backends that cannot serve here, and why. */
+  /** The GPU. The driver is opened when this is read for the first time in the process, or `unavailable`. */
+  readonly cuda: CudaInfo;
+  /** Backends that cannot serve here, and why; empty where HYPERSPHERE_BACKEND=ts kept anybody from looking. */
   readonly unavailable: Readonly<Partial<Record<BackendName, string>>>;
+}
+
+function cudaInfo(): CudaInfo {
+  const { reason, name } = device();
+  return { available: reason === undefined, ...(reason !== undefined && { reason }), ...(name !== undefined && { name }) };
+}
+
+function unavailable(): Info['unavailable'] {
+  if (state.native === undefined) return {};
+  const { reason: cuda } = device();
+  return { ...(typeof state.native === 'string' && { native: state.native }), ...(cuda !== undefined && { cuda }) };
 }
 
 /** What computes here, and why nothing faster does. */
 export function info(): Info {
   const backend = chosen();
   const addon = serving()?.addon;
-  // Not looked for where HYPERSPHERE_BACKEND=ts asked for nothing else: then there is no reason to tell, either.
-  const reasons = typeof state.native === 'string' ? { native: state.native, ...unavailable } : unavailable;
-  if (!addon) return { backend, threads: 1, reproducible: true, unavailable: reasons };
-  const { isa, threads } = addon.info();
-  return { backend, isa, threads, reproducible: isa !== 'baseline', unavailable: reasons };
+  const { isa, threads } = addon?.info() ?? { isa: undefined, threads: 1 };
+  return {
+    backend,
+    ...(isa !== undefined && { isa }),
+    threads,
+    reproducible: isa !== 'baseline',
+    // Asked only when read: a driver takes its time, and memory on the device.
+    get cuda() {
+      return cudaInfo();
+    },
+    get unavailable() {
+      return unavailable();
+    },
+  };
 }

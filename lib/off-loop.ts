@@ -3,7 +3,8 @@ import { backend, tasks } from './backend.js';
 import { checkMemory, checkOptions } from './checks.js';
 import { allocated, describe, failure } from './errors.js';
 import type { IndexMatrix, Matrix } from './matrix.js';
-import { fromNative, type NativeTask, type NativeTasks } from './native/binding.js';
+import type { NativeTasks } from './native/binding.js';
+import { fromNative, type NativeTask } from './native/calls.js';
 import type { Values } from './ops/types.js';
 
 export interface Abortable {

@@ -22,7 +22,7 @@ import { describe, failure } from './errors.js';
 import { type Gallery, prepareSearch } from './heads/gallery.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
 import type { Bfloat16Matrix, Matrix } from './matrix.js';
-import type { NativeTask } from './native/binding.js';
+import type { NativeTask } from './native/calls.js';
 import {
   type NearestOptions,
   type Neighbours,

@@ -64,21 +64,25 @@ struct NormalizeGradientOp {
   double eps;
 };
 
-// In the order of `minings` and `pairMetrics` in lib/native/pairs.ts.
-enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating };
+// In the order of `tripletStrategies` in lib/ops/pairs.ts.
+enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating, kFaceNetSemiHard };
 enum class TermReduction { kMean, kSum, kMeanPositive };
 
-// Triplet loss over the triplets that a rule chooses in the batch. Any int32 is a label.
+// Triplet loss over the triplets that a rule chooses for the rows of the batch among all of them and those of a memory, which get no
+// gradient. Any int32 is a label.
 struct BatchTripletOp {
   const float* x;
   const int32_t* labels;
+  const float* memory;
+  const int32_t* memory_labels;
   float* grad_x;   // or null
   double* result;  // loss, triplets, active triplets
-  size_t n, d;     // n < 2³²
-  Metric metric;   // euclidean, squaredEuclidean or cosineSimilarity
+  size_t n, m, d;  // n + m < 2³²
+  Metric metric;   // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize, soft;
   bool swap;  // a negative counts from the nearer of anchor and positive
   double margin;
+  uint32_t seed;
   Mining mining;
   TermReduction reduction;
 };
@@ -113,7 +117,7 @@ struct BatchLossOp {
   const float* memory;
   const int32_t* memory_labels;
   size_t n, m, d;
-  Metric metric;  // euclidean, squaredEuclidean or cosineSimilarity
+  Metric metric;  // euclidean, squaredEuclidean, cosineSimilarity or snr
   bool normalize;
   TermReduction reduction;
   double numbers[kMostLossNumbers];  // the loss's own options: its file says which

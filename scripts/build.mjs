@@ -1,7 +1,7 @@
 // node scripts/build.mjs [esm] [--if-possible]: the two tsc passes; `esm` runs only the first. `--if-possible` (npm's
 // prepare) also builds the addon, and ends well where typescript or a compiler is absent (npm ci --omit=dev, no g++).
 import { spawnSync } from 'node:child_process';
-import { accessSync, chmodSync, constants, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
+import { accessSync, chmodSync, constants, copyFileSync, existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { delimiter, join } from 'node:path';
 
@@ -59,6 +59,7 @@ function buildAddon() {
   } catch {
     return 'node-gyp is not installed';
   }
+  copyFileSync('native/addon.gyp', 'binding.gyp');
   const { status, stdout, stderr } = spawnSync(process.execPath, [gyp, 'rebuild', '--jobs=max'], { encoding: 'utf8' });
   if (status === 0) return;
   const output = `${stdout}${stderr}`.trim().split('\n');

@@ -14,6 +14,7 @@ export function run(what, command, args = [], options = {}) {
 export function output(what, command, args = [], options = {}) {
   const { status, signal, error, stdout } = spawnSync(command, args, {
     encoding: 'utf8',
+    maxBuffer: 2 ** 26,
     stdio: ['ignore', 'pipe', 'inherit'],
     ...options,
   });

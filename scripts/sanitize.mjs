@@ -1,10 +1,11 @@
 // npm run test:sanitize: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer in a folder of its own, and runs the
-// safety and parity tests and the vectors at every level on it, inside Node. A finding ends the process it is found in, so a
+// safety and parity tests, those of the device on a stand-in built the same way, and the vectors at every level on it, inside Node. A finding ends the process it is found in, so a
 // test or a vectors run fails, and this exits non-zero.
-import { cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { output, run } from './run.mjs';
+import { buildStandIn } from './stand-in.mjs';
 
 const folder = resolve('build-sanitize');
 const { resolve: find } = createRequire(import.meta.url);
@@ -15,9 +16,11 @@ const node = (what, args, options) => run(`sanitize: ${what}`, process.execPath,
 // node-gyp always builds into ./build, so the sources go where that disturbs nothing.
 rmSync(folder, { recursive: true, force: true });
 mkdirSync(folder);
-for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+for (const item of ['package.json', 'native']) cpSync(item, join(folder, item), { recursive: true });
+copyFileSync('native/addon.gyp', join(folder, 'binding.gyp'));
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
 node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--', '-Dsanitize=address,undefined'], { cwd: folder });
+const standIn = buildStandIn({ folder: 'build-native/asan', sanitizers: 'address,undefined' });
 node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 
 const env = {
@@ -37,6 +40,9 @@ const tests = [
   'test/unit/promises.test.ts',
 ];
 node('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
+const device = { ...env, HYPERSPHERE_CUDA_DRIVER: standIn, HYPERSPHERE_STAND_IN: standIn };
+node('tests on the device', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'cuda'], { env: device });
+node('vectors on the device', ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'cuda'], { env: device });
 const levels = output('finding the levels', process.execPath, ['scripts/levels.mjs'], { env }).trim().split('\n');
 for (const isa of levels)
   node(`vectors, ${isa}`, ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', isa], { env });

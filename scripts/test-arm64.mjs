@@ -1,6 +1,6 @@
-// arm64 under qemu: the core's bits against this machine's, then the cross-built addon inside npm's arm64 Node, by the reference vectors.
+// arm64 under qemu: the core's bits against this machine's, then the prebuilt addon inside npm's arm64 Node, by the reference vectors.
 
-import { cpSync, existsSync, mkdirSync, readdirSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
 import { output, run } from './run.mjs';
@@ -44,18 +44,10 @@ if (!existsSync(join(node, 'bin/node'))) {
   const tarball = readdirSync(folder).find((file) => file.endsWith('.tgz'));
   run('unpacking it', 'tar', ['-xzf', tarball], { cwd: folder });
 }
-const addon = join(folder, 'addon');
-rmSync(addon, { recursive: true, force: true });
-mkdirSync(addon);
-for (const item of ['binding.gyp', 'package.json', 'native']) cpSync(item, join(addon, item), { recursive: true });
-symlinkSync(resolve('node_modules'), join(addon, 'node_modules'), 'dir');
-const tools = { CC: 'aarch64-linux-gnu-gcc', CXX: compiler, AR: 'aarch64-linux-gnu-ar', LINK: compiler };
-// That Node's package has its headers too.
-const gyp = [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--arch=arm64', `--nodedir=${node}`, '--loglevel=error'];
-run('cross-building the addon', process.execPath, gyp, { cwd: addon, env: { ...process.env, ...tools }, ...quiet });
+run('cross-building the addon', process.execPath, ['scripts/prebuild.mjs', 'linux-arm64']);
 
 run('compiling the tests', process.execPath, [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
-const env = { ...process.env, HYPERSPHERE_NATIVE_PATH: join(addon, 'build/Release/hypersphere.node') };
+const env = { ...process.env, HYPERSPHERE_NATIVE_PATH: resolve('prebuilds/linux-arm64/hypersphere.glibc.node') };
 const vectors = ['.build/test/vectors/run.js', 'test/vectors/data', '--backend', 'native', '--isa', 'neon'];
 const [qemu, ...args] = [...emulator, join(node, 'bin/node'), ...vectors];
 run('vectors on neon', qemu, args, { env });

@@ -1,13 +1,19 @@
-// npm run test:cuda: the CUDA kernels without Node, against the CPU's bits. On the stand-in, or on the driver that HYPERSPHERE_CUDA_DRIVER
-// names (libcuda.so.1 for a real one). scripts/test-native.mjs runs the same under sanitizers.
-import { join } from 'node:path';
+// npm run test:cuda: the CUDA kernels without Node and then in the addon, against the CPU's bits. On the stand-in, or on the driver that
+// HYPERSPHERE_CUDA_DRIVER names (libcuda.so.1 for a real one). scripts/test-native.mjs and scripts/sanitize.mjs run the same under sanitizers.
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
 import { run } from './run.mjs';
+import { buildStandIn } from './stand-in.mjs';
 
 const folder = 'build-native/release';
-const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
-run(`configuring ${folder}`, 'cmake', ['-S', '.', '-B', folder, '-DHYPERSPHERE_SANITIZE='], quiet);
-run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', 'simt_test', 'cuda_test'], quiet);
+const standIn = buildStandIn({ folder, targets: ['simt_test', 'cuda_test', 'cuda_nearest_test', 'cuda_failure_test'] });
+const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 for (const order of ['forward', 'reverse']) {
-  const env = { ...process.env, HYPERSPHERE_SIMT_ORDER: order };
-  for (const test of ['simt_test', 'cuda_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
+  const env = { ...named, HYPERSPHERE_SIMT_ORDER: order };
+  for (const test of ['simt_test', 'cuda_test', 'cuda_nearest_test']) run(`${test}, threads ${order}`, join(folder, test), [], { env });
 }
+run('a device that fails', join(folder, 'cuda_failure_test'));
+const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
+run('the addon in Node', process.execPath, [vitest, 'run', '--project', 'cuda'], { env: named });
+const vectors = ['scripts/run-ts.mjs', 'test/vectors/run.js', 'test/vectors/data', '--backend', 'cuda'];
+run('the vectors', process.execPath, vectors, { env: named });

@@ -25,12 +25,15 @@ const tests = [
   'row_sweep_test',
   'simt_test',
   'cuda_test',
+  'cuda_nearest_test',
+  'cuda_failure_test',
 ];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
 // What a kernel computes must not depend on the order in which the stand-in runs its threads.
 const reversed = { env: { ...process.env, HYPERSPHERE_SIMT_ORDER: 'reverse' } };
-for (const test of ['simt_test', 'cuda_test']) run(`${test} with its threads in reverse`, join('build-native/asan', test), [], reversed);
+for (const test of ['simt_test', 'cuda_test', 'cuda_nearest_test'])
+  run(`${test} with its threads in reverse`, join('build-native/asan', test), [], reversed);
 const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));

@@ -86,12 +86,13 @@ function doctor({ json }: { readonly json?: boolean }): void {
     console.log(JSON.stringify({ ...info(), node: process.version, platform: process.platform, arch: process.arch }));
     return;
   }
-  const { backend, isa, threads, reproducible, unavailable } = info();
+  const { backend, isa, threads, reproducible, cuda, unavailable } = info();
   const level = isa ? `, ${isa} kernels, up to ${threads} threads` : '';
   console.log(`hypersphere runs on the ${backend} backend${level}; Node ${process.version}, ${process.platform}-${process.arch}.`);
   console.log(
     `  results: ${reproducible ? 'the same bits on every machine of this backend' : 'within tolerance of other machines, not bit-equal'}`,
   );
+  if (cuda.available) console.log(`  cuda: ${cuda.name}, for those who choose it`);
   for (const [name, reason] of Object.entries(unavailable)) console.log(`  ${name}: not available, ${reason}`);
 }
 

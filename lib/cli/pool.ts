@@ -14,7 +14,7 @@ export async function runJobs(
   signal: AbortSignal,
 ): Promise<RunResult[]> {
   // The runs share the cores already; a call that spread over them as well would only wait for the others.
-  if (info().backend === 'native') setThreads(Math.max(1, Math.floor(availableParallelism() / Math.min(threads, jobs.length))));
+  if (info().backend !== 'ts') setThreads(Math.max(1, Math.floor(availableParallelism() / Math.min(threads, jobs.length))));
   const results = new Array<RunResult>(jobs.length);
   let next = 0;
   const workers = Array.from(

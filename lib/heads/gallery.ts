@@ -1,6 +1,6 @@
 // The declarations name Symbol.dispose, which the default library of many consumers lacks.
 /// <reference lib="esnext.disposable" preserve="true" />
-import { backend } from '../backend.js';
+import { backendOn, type Device } from '../backend.js';
 import { checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, checkRows, type Labels } from '../checks.js';
 import { failure } from '../errors.js';
 import type { Bfloat16Matrix, Matrix } from '../matrix.js';
@@ -12,6 +12,8 @@ export interface GalleryOptions {
   readonly metric?: Metric;
   /** Classes of the rows, [M], any int32; a search with a filter needs them. */
   readonly labels?: Labels;
+  /** Where the rows stay and are searched; default the backend's own: the GPU's memory on `cuda`, else the CPU's. */
+  readonly device?: Device;
 }
 
 /** What `search` of `hypersphere/promises` asks of a gallery; by this name so that the ESM and the CommonJS copy agree. Internal. */
@@ -20,7 +22,7 @@ export const prepareSearch: unique symbol = Symbol.for('hypersphere.prepareSearc
 /**
  * Rows that are searched many times. They are copied, natively in the form the search reads, outside the JavaScript heap: 4 bytes an
  * element, 2 for bfloat16 rows, and one more for 8-bit copies where the CPU's search uses them. Results have the bits of `nearest`. A gallery stays with the backend and the ISA
- * level it was made on. `dispose()` (or `using`) gives the memory back at once, or when the searches that `hypersphere/promises` has
+ * level it was made on; on a GPU it stays in the device's memory, so that a search sends its own rows and fetches neighbours, and no more. `dispose()` (or `using`) gives the memory back at once, or when the searches that `hypersphere/promises` has
  * under way have ended; else it goes with the object.
  */
 export class Gallery {
@@ -34,11 +36,11 @@ export class Gallery {
 
   /**
    * @param rows [M, D], at least one row, float32 or bfloat16
-   * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY
+   * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY, ERR_NO_DEVICE
    */
   constructor(rows: Matrix | Bfloat16Matrix, options: GalleryOptions = {}) {
     rows = checkRows('rows', rows);
-    options = checkOptions(options, ['metric', 'labels']);
+    options = checkOptions(options, ['metric', 'labels', 'device']);
     const [m, d] = rows.shape;
     if (m < 1 || m > mostRows) throw failure('ERR_SHAPE', 'rows', `1 to ${mostRows} rows`, `${m}`);
     this.metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
@@ -47,7 +49,7 @@ export class Gallery {
     this.size = m;
     this.dim = d;
     this.#labelled = labels !== undefined;
-    this.#packed = backend().packGallery({ gallery: rows.data, m, d, metric: this.metric, labels });
+    this.#packed = backendOn('options.device', options.device).packGallery({ gallery: rows.data, m, d, metric: this.metric, labels });
   }
 
   /**

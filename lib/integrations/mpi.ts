@@ -8,7 +8,8 @@ import { addonFor } from '../backend.js';
 import { checkOptions } from '../checks.js';
 import { type Collective, folded, type Gatherable, like, type Reducible, types } from '../collective.js';
 import { describe, failure } from '../errors.js';
-import { type Addon, fromNative } from '../native/binding.js';
+import type { Addon } from '../native/binding.js';
+import { fromNative } from '../native/calls.js';
 
 export type { Collective } from '../collective.js';
 

@@ -128,7 +128,7 @@ export interface BatchTripletLossOptions {
   readonly soft?: boolean;
   /** Seeds `faceNetSemiHard`'s choice, default 0. */
   readonly seed?: number;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. Runs on the TypeScript backend. */
+  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
   readonly memory?: CrossBatchMemory;
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };
@@ -147,8 +147,9 @@ export interface BatchTripletLossResult {
 
 /**
  * Triplet loss over the triplets that an online rule selects in the batch. On the native backend every rule takes O(B² log P) time with P
- * positives an anchor and O(B·D) memory beyond a block of 256 anchors' distances (512 where that is all); `soft` streams the triplets of `all` and the bands, O(B² P).
- * So does `swap`, by every rule, and it takes three blocks. `snr` and `faceNetSemiHard` are served by the TypeScript backend: it holds the B × B distances and streams the triplets.
+ * positives an anchor and O(B·D) memory beyond a block of 256 anchors' distances (512 where that is all); `faceNetSemiHard` counts for each
+ * positive anew, and `soft` streams the triplets of `all` and the bands: O(B² P). So does `swap`, by every rule, and it takes three blocks. The
+ * TypeScript backend holds all distances and streams the triplets.
  * A batch without triplets has loss 0.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only

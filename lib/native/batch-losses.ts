@@ -10,9 +10,9 @@ import {
   type RankedListOp,
   type TupletMarginOp,
 } from '../ops/batch-losses.js';
-import type { BatchContrastiveOp, PairDistance, PairOps, TermReduction } from '../ops/pairs.js';
+import { type BatchContrastiveOp, type PairDistance, type PairOps, pairDistances, type TermReduction } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
-import { isFloat32, pairMetrics, reductions } from './pairs.js';
+import { isFloat32, noMemory, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -82,9 +82,9 @@ export type NativeBatchLosses = { readonly [Name in NativeLoss]: (op: OpOf<Name>
 const names = Object.keys(forms) as NativeLoss[];
 const mostNumbers = 8;
 
-/** Whether the addon has this form; `snr` and margins beyond float32 are the reference's. */
-export function hasBatchContrastive({ distance, posMargin, negMargin }: BatchContrastiveOp): boolean {
-  return pairMetrics.includes(distance) && isFloat32(posMargin) && isFloat32(negMargin);
+/** Whether the addon has this form; margins beyond float32 are the reference's. */
+export function hasBatchContrastive({ posMargin, negMargin }: BatchContrastiveOp): boolean {
+  return isFloat32(posMargin) && isFloat32(negMargin);
 }
 
 /** Likewise; raw rows so long that the square of a distance may be beyond float32, or no numbers, are the reference's. */
@@ -128,9 +128,9 @@ function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array):
   const { distance = 'cosineSimilarity', normalize = true, reduction = 'mean', numbers } = form;
   const [beta, gradBeta] = [form.beta, form.gradBeta] as (Float32Array | undefined)[];
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
-  const { x: memory, labels, m } = op.memory ?? { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };
+  const { x: memory, labels, m } = op.memory ?? noMemory;
   const padded = Float64Array.from({ length: mostNumbers }, (_, i) => numbers[i] ?? 0);
-  const codes = [pairMetrics.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
+  const codes = [pairDistances.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
   return [
     names.indexOf(name),
     x as Float32Array,

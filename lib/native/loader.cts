@@ -16,7 +16,7 @@ const abi = 6;
 function packageRoot(): string {
   for (let folder = __dirname; dirname(folder) !== folder; folder = dirname(folder)) {
     // dist/cjs has a package.json too, but only the package has this beside it.
-    if (existsSync(join(folder, 'binding.gyp'))) return folder;
+    if (existsSync(join(folder, 'native', 'addon.gyp'))) return folder;
   }
   return join(__dirname, '../../..');
 }

@@ -1,17 +1,8 @@
 // How the losses on pairs and triplets of a batch cross to the addon.
-import {
-  type BatchTripletOp,
-  type BatchTripletResult,
-  type PairDistance,
-  pairDistances,
-  type TermReduction,
-  type TripletStrategy,
-  tripletStrategies,
-} from '../ops/pairs.js';
+import type { MemoryRows } from '../ops/batch-losses.js';
+import { type BatchTripletOp, type BatchTripletResult, pairDistances, type TermReduction, tripletStrategies } from '../ops/pairs.js';
 
-// In the order of the addon's enumerations, which end where the reference serves.
-export const pairMetrics: readonly PairDistance[] = pairDistances.filter((distance) => distance !== 'snr');
-const minings: readonly TripletStrategy[] = tripletStrategies.filter((strategy) => strategy !== 'faceNetSemiHard');
+// In the order of the addon's enumerations, as `pairDistances` and `tripletStrategies` are.
 export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
@@ -19,10 +10,14 @@ export type BatchTripletArguments = [
   labels: Int32Array,
   n: number,
   d: number,
+  memory: Float32Array,
+  memoryLabels: Int32Array,
+  m: number,
   metric: number,
   normalize: boolean,
   mining: number,
   margin: number,
+  seed: number,
   soft: boolean,
   swap: boolean,
   reduction: number,
@@ -30,18 +25,27 @@ export type BatchTripletArguments = [
   gradX: Float32Array | undefined,
 ];
 
-/** A margin that the addon can compare float32 distances with. */
-export const isFloat32 = (margin: number): boolean => Number.isFinite(Math.fround(margin));
+/** What crosses where there are no rows of earlier batches. */
+export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32Array(0), m: 0 };
 
-/** Whether the addon has this form; `snr`, the random choice of `faceNetSemiHard`, a memory and margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ distance, mining, memory, margin }: BatchTripletOp): boolean {
-  return !memory?.m && pairMetrics.includes(distance) && minings.includes(mining) && isFloat32(margin);
+/** A margin that the addon can compare float32 distances with, and of which it can add 512 in float32, as kernels/row_terms.h does. */
+export const isFloat32 = (margin: number): boolean => Math.abs(margin) <= 2 ** 118;
+
+/** Whether the addon has this form; margins beyond float32 are the reference's. */
+export function hasBatchTriplet({ margin }: BatchTripletOp): boolean {
+  return isFloat32(margin);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
-  const [metric, mining, reduction] = [pairMetrics.indexOf(op.distance), minings.indexOf(op.mining), reductions.indexOf(op.reduction)];
+  const [metric, mining, reduction] = [
+    pairDistances.indexOf(op.distance),
+    tripletStrategies.indexOf(op.mining),
+    reductions.indexOf(op.reduction),
+  ];
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
-  return [x, op.labels, op.n, op.d, metric, op.normalize, mining, op.margin, op.soft, op.swap, reduction, result, gradX];
+  const { x: memory, labels: memoryLabels, m } = op.memory ?? noMemory;
+  const rows = [x, op.labels, op.n, op.d, memory as Float32Array, memoryLabels, m] as const;
+  return [...rows, metric, op.normalize, mining, op.margin, op.seed, op.soft, op.swap, reduction, result, gradX];
 }
 
 export function batchTripletResult([loss, numTriplets, numActive]: Float64Array): BatchTripletResult {

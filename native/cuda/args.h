@@ -24,4 +24,21 @@ struct DistanceArgs {
   bool zero_diagonal;  // a row is itself, whatever it holds
 };
 
+// The k least ranks of every row (kernels/rank.h), after a block of distances [rows, cols] of which pointers are to the first row and column.
+struct SelectArgs {
+  const float* values;
+  uint64_t* pools;  // [rows, capacity], capacity ≥ k + cols
+  unsigned* counts;  // what the pools and bounds are is kept from block to block; the first has first_col 0
+  uint64_t* bounds;
+  uint64_t* ranks;  // [rows, k], in no order, written where the block `ends` the gallery
+  const int32_t* labels;
+  const int32_t* gallery_labels;
+  const float* beyond;
+  const float* within;
+  size_t capacity, first_row, first_col, cols;
+  uint32_t k;
+  Filter filter;
+  bool exclude_self, grows, ends;
+};
+
 }  // namespace hypersphere

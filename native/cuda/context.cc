@@ -14,18 +14,25 @@ constexpr const char* kNames[] = {
 
 constexpr int kMajor = 75, kMinor = 76;  // attributes: the compute capability
 constexpr int kLeastCapability = 75;
+constexpr size_t kMostSide = INT32_MAX;  // of a matrix, and of a grid
 constexpr size_t kGranule = size_t{1} << 16;  // sizes are rounded up, so that a kept block fits more calls
 
 struct State {
   std::mutex lock;
   bool looked = false;
   Context* context = nullptr;
-  std::string reason, failure;
+  std::string reason;
 };
 
 State& Shared() {
   static State* const state = new State;  // outlives every thread that may still ask
   return *state;
+}
+
+// Calls of several threads fail at the same time, and each is asked about its own.
+std::string& OwnFailure() {
+  static thread_local std::string failure;
+  return failure;
 }
 
 }  // namespace
@@ -51,16 +58,13 @@ std::string Context::Reason() {
   return state.reason;
 }
 
-std::string Context::Failure() {
-  State& state = Shared();
-  const std::lock_guard<std::mutex> guard(state.lock);
-  return state.failure;
-}
+std::string Context::Failure() { return OwnFailure(); }
 
-void Context::Fail(const std::string& failure) const {
+void Context::Lose(const std::string& failure) {
   State& state = Shared();
   const std::lock_guard<std::mutex> guard(state.lock);
-  state.failure = failure;
+  state.reason = "the device was lost: " + failure;
+  lost_ = true;
 }
 
 bool Context::Succeeded(Result result, const char* what, std::string& reason) const {
@@ -128,14 +132,24 @@ void Context::ReleaseKept() {
   kept_.clear();
 }
 
+Resident::~Resident() {
+  for (const Block& block : blocks_) Context::Get()->GiveBack(block.address, block.bytes);
+}
+
+size_t Resident::Bytes() const {
+  size_t bytes = 0;
+  for (const Block& block : blocks_) bytes += block.bytes;
+  return bytes;
+}
+
 Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(cancel) {
   if (context_ == nullptr) {
-    status_ = Status::kNoDevice;
+    NoDevice();
     return;
   }
   turn_ = std::unique_lock<std::mutex>(context_->turn_);
   if (context_->lost_) {
-    status_ = Status::kNoDevice;
+    NoDevice();
     return;
   }
   Check(context_->driver_.cuCtxSetCurrent(context_->context_), "cuCtxSetCurrent");
@@ -146,6 +160,11 @@ Call::~Call() {
   // What is under way still uses the memory.
   if (!context_->lost_) context_->driver_.cuStreamSynchronize(context_->stream_);
   for (const Block& block : blocks_) context_->GiveBack(block.address, block.bytes);
+}
+
+void Call::NoDevice() {
+  OwnFailure() = Context::Reason();
+  status_ = Status::kNoDevice;
 }
 
 Address Call::Claim(size_t count, size_t size) {
@@ -169,17 +188,24 @@ Address Call::Claim(size_t count, size_t size) {
 void Call::OutOfMemory(size_t bytes) {
   size_t free = 0, total = 0;
   context_->driver_.cuMemGetInfo_v2(&free, &total);
-  context_->Fail(std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free");
+  OwnFailure() = std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free";
   status_ = Status::kDeviceOutOfMemory;
+}
+
+void Call::ExpectSides(std::initializer_list<size_t> sides) {
+  for (const size_t side : sides) {
+    if (Failed() || side <= kMostSide) continue;
+    OwnFailure() = "a side of " + std::to_string(side) + ", more than " + std::to_string(kMostSide);
+    status_ = Status::kDeviceOutOfMemory;
+  }
 }
 
 void Call::Check(Result result, const char* what) {
   if (result == kSuccess || Failed()) return;
   std::string failure;
   context_->Succeeded(result, what, failure);
-  context_->Fail(failure);
-  context_->lost_ = true;
-  status_ = Status::kNoDevice;
+  context_->Lose(failure);
+  NoDevice();
 }
 
 void Call::ToDevice(void* to, const void* from, size_t bytes) {
@@ -193,6 +219,7 @@ void Call::ToHost(void* to, const void* from, size_t bytes) {
 }
 
 void Call::Start(Kernel kernel, const Grid& grid, void** arguments) {
+  ExpectSides({grid.x});
   if (Failed()) return;
   if (cancel_ != nullptr && cancel_->load(std::memory_order_relaxed)) {
     status_ = Status::kAborted;

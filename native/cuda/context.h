@@ -3,6 +3,7 @@
 #pragma once
 
 #include <atomic>
+#include <initializer_list>
 #include <map>
 #include <mutex>
 #include <string>
@@ -21,12 +22,17 @@ enum class Kernel {
   kCount
 };
 
+struct Block {
+  Address address;
+  size_t bytes;
+};
+
 class Context {
  public:
-  // Null where there is no device: Reason() then says why.
+  // Null where there is no device: Reason() then says why. A lost device has a reason, too: it serves nobody any more.
   static Context* Get();
   static std::string Reason();
-  // What the last op that failed asked for, or what the device said.
+  // What the last op of this thread that failed asked for, or what the device said.
   static std::string Failure();
 
   const std::string& Name() const { return name_; }
@@ -34,6 +40,7 @@ class Context {
 
  private:
   friend class Call;
+  friend class Resident;
 
   Context() = default;
   bool Open(std::string& reason);
@@ -41,7 +48,7 @@ class Context {
   Result Take(size_t bytes, Address* address);
   void GiveBack(Address address, size_t bytes);
   void ReleaseKept();
-  void Fail(const std::string& failure) const;
+  void Lose(const std::string& failure);
 
   Driver driver_;
   std::string name_;
@@ -56,6 +63,20 @@ class Context {
 
 struct Grid {
   size_t x, y = 1, z = 1;
+};
+
+// Memory that outlives the call that took it. It goes back to the store of the context, from whichever thread.
+class Resident {
+ public:
+  Resident() = default;
+  Resident(const Resident&) = delete;
+  Resident& operator=(const Resident&) = delete;
+  ~Resident();
+  size_t Bytes() const;
+
+ private:
+  friend class Call;
+  std::vector<Block> blocks_;
 };
 
 // Once something has failed, nothing more is done, and Finish says what it was.
@@ -96,22 +117,23 @@ class Call {
     if (rows > 0) Launch(kernel, {(rows + kThreads - 1) / kThreads}, args...);
   }
 
+  // Fails the call where a side is more than the kernels count: such a matrix is out of reach of a device's memory, or nearly.
+  void ExpectSides(std::initializer_list<size_t> sides);
+  // What this call has allocated so far stays.
+  void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
   bool Failed() const { return status_ != Status::kOk; }
   // Waits until everything asked for is done.
   Status Finish();
 
  private:
   static constexpr size_t kThreads = 256, kGroups = 16;
-  struct Block {
-    Address address;
-    size_t bytes;
-  };
 
   Address Claim(size_t count, size_t size);
   void ToDevice(void* to, const void* from, size_t bytes);
   void ToHost(void* to, const void* from, size_t bytes);
   void Start(Kernel kernel, const Grid& grid, void** arguments);
   void Check(Result result, const char* what);
+  void NoDevice();
   void OutOfMemory(size_t bytes);
 
   Context* const context_;

@@ -141,6 +141,8 @@ constexpr const char* kPieces[] = {
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 ;
+// _ZZ12select_ranksE6counts has been demoted
+// _ZZ12select_ranksE4size has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE0EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
@@ -218,10 +220,10 @@ $L__BB0_4:
 	cvt.u64.u32 	%rd11, %r66;
 	mad.lo.s32 	%r67, %r66, 132, %r64;
 	mul.wide.u32 	%rd139, %r67, 4;
-	mov.u64 	%rd140, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
-	add.s64 	%rd12, %rd140, %rd139;
 )ptx",
-    R"ptx(	or.b32  	%r7, %r1, %r5;
+    R"ptx(	mov.u64 	%rd140, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+	add.s64 	%rd12, %rd140, %rd139;
+	or.b32  	%r7, %r1, %r5;
 	cvt.u64.u32 	%rd141, %r7;
 	add.s64 	%rd13, %rd136, %rd138;
 	mov.u64 	%rd142, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ8multiplyEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
@@ -557,11 +559,11 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f677, %f653, %f656, %f597;
 	fma.rn.f32 	%f678, %f653, %f658, %f598;
 	fma.rn.f32 	%f679, %f653, %f660, %f599;
-	fma.rn.f32 	%f680, %f653, %f662, %f600;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f680, %f653, %f662, %f600;
 	fma.rn.f32 	%f681, %f653, %f664, %f601;
 	fma.rn.f32 	%f682, %f653, %f666, %f602;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f683, %f655, %f652, %f603;
+	fma.rn.f32 	%f683, %f655, %f652, %f603;
 	fma.rn.f32 	%f684, %f655, %f654, %f604;
 	fma.rn.f32 	%f685, %f655, %f656, %f605;
 	fma.rn.f32 	%f686, %f655, %f658, %f606;
@@ -859,12 +861,12 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f978, [%rd29+12];
 	ld.shared.f32 	%f979, [%rd28+256];
 	ld.shared.f32 	%f980, [%rd29+256];
-	ld.shared.f32 	%f981, [%rd28+260];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f981, [%rd28+260];
 	ld.shared.f32 	%f982, [%rd29+260];
 	ld.shared.f32 	%f983, [%rd28+264];
 	ld.shared.f32 	%f984, [%rd29+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f985, [%rd28+268];
+	ld.shared.f32 	%f985, [%rd28+268];
 	ld.shared.f32 	%f986, [%rd29+268];
 	fma.rn.f32 	%f987, %f971, %f972, %f907;
 	fma.rn.f32 	%f988, %f971, %f974, %f908;
@@ -1142,11 +1144,11 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1260, %f1219, %f1214, %f1180;
 	fma.rn.f32 	%f1261, %f1219, %f1216, %f1181;
 	fma.rn.f32 	%f1262, %f1219, %f1218, %f1182;
-	fma.rn.f32 	%f1263, %f1219, %f1220, %f1183;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1263, %f1219, %f1220, %f1183;
 	fma.rn.f32 	%f1264, %f1219, %f1222, %f1184;
 	fma.rn.f32 	%f1265, %f1219, %f1224, %f1185;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1266, %f1219, %f1226, %f1186;
+	fma.rn.f32 	%f1266, %f1219, %f1226, %f1186;
 	fma.rn.f32 	%f1267, %f1221, %f1212, %f1187;
 	fma.rn.f32 	%f1268, %f1221, %f1214, %f1188;
 	fma.rn.f32 	%f1269, %f1221, %f1216, %f1189;
@@ -1421,12 +1423,12 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f1538, [%rd43+12];
 	ld.shared.f32 	%f1539, [%rd42+256];
 	ld.shared.f32 	%f1540, [%rd43+256];
-	ld.shared.f32 	%f1541, [%rd42+260];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1541, [%rd42+260];
 	ld.shared.f32 	%f1542, [%rd43+260];
 	ld.shared.f32 	%f1543, [%rd42+264];
 	ld.shared.f32 	%f1544, [%rd43+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1545, [%rd42+268];
+	ld.shared.f32 	%f1545, [%rd42+268];
 	ld.shared.f32 	%f1546, [%rd43+268];
 	fma.rn.f32 	%f1547, %f1531, %f1532, %f1467;
 	fma.rn.f32 	%f1548, %f1531, %f1534, %f1468;
@@ -1699,13 +1701,13 @@ $L__BB0_10:                             //   in Loop: Header=BB0_5 Depth=1
 $L__BB0_11:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1839, [%rd65+8];
 $L__BB0_12:                             //   in Loop: Header=BB0_5 Depth=1
-	st.shared.f32 	[%rd12+1056], %f1839;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd12+1056], %f1839;
 	add.s64 	%rd198, %rd66, 3;
 	setp.lt.u64 	%p27, %rd198, %rd7;
 	and.pred  	%p28, %p17, %p27;
 	mov.f32 	%f1840, %f1844;
-)ptx",
-    R"ptx(	@!%p28 bra 	$L__BB0_14;
+	@!%p28 bra 	$L__BB0_14;
 	bra.uni 	$L__BB0_13;
 $L__BB0_13:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1840, [%rd65+12];
@@ -2007,13 +2009,13 @@ $L__BB0_64:                             //   Parent Loop BB0_5 Depth=1
 	add.s64 	%rd206, %rd275, %rd286;
 	setp.ge.u64 	%p44, %rd206, %rd7;
 	@%p44 bra 	$L__BB0_67;
-// %bb.66:                              //   in Loop: Header=BB0_64 Depth=2
+)ptx",
+    R"ptx(// %bb.66:                              //   in Loop: Header=BB0_64 Depth=2
 	cvt.u64.u32 	%rd205, %r107;
 	mul.lo.s64 	%rd207, %rd50, %rd205;
 	shl.b64 	%rd208, %rd207, 2;
 	add.s64 	%rd101, %rd98, %rd208;
-)ptx",
-    R"ptx(	ld.global.f32 	%f1858, [%rd101];
+	ld.global.f32 	%f1858, [%rd101];
 	bra.uni 	$L__BB0_67;
 $L__BB0_29:                             //   in Loop: Header=BB0_5 Depth=1
 	cvt.u32.u64 	%r105, %rd277;
@@ -2359,14 +2361,14 @@ $L__BB0_2:
 $L__BB0_88:                             //   in Loop: Header=BB0_3 Depth=1
 	add.s32 	%r115, %r115, 1;
 	add.s32 	%r114, %r114, 16;
-	add.s32 	%r113, %r113, 2;
+)ptx",
+    R"ptx(	add.s32 	%r113, %r113, 2;
 	setp.ne.s32 	%p85, %r115, 64;
 	@%p85 bra 	$L__BB0_3;
 	bra.uni 	$L__BB0_89;
 $L__BB0_3:                              // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
-)ptx",
-    R"ptx(	bfe.u32 	%r91, %r115, 3, 2;
+	bfe.u32 	%r91, %r115, 3, 2;
 	cvt.u64.u32 	%rd253, %r91;
 	add.s64 	%rd254, %rd60, %rd253;
 	and.b32  	%r92, %r113, 64;
@@ -2710,12 +2712,12 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f555, %f511, %f512, %f1980;
 	fma.rn.f32 	%f556, %f511, %f514, %f1981;
 	fma.rn.f32 	%f557, %f511, %f516, %f1982;
-	fma.rn.f32 	%f558, %f511, %f518, %f1983;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f558, %f511, %f518, %f1983;
 	fma.rn.f32 	%f559, %f513, %f504, %f1984;
 	fma.rn.f32 	%f560, %f513, %f506, %f1985;
 	fma.rn.f32 	%f561, %f513, %f508, %f1986;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f562, %f513, %f510, %f1987;
+	fma.rn.f32 	%f562, %f513, %f510, %f1987;
 	fma.rn.f32 	%f563, %f513, %f512, %f1988;
 	fma.rn.f32 	%f564, %f513, %f514, %f1989;
 	fma.rn.f32 	%f565, %f513, %f516, %f1990;
@@ -3012,12 +3014,12 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f856, %f827, %f826, %f776;
 	fma.rn.f32 	%f857, %f827, %f828, %f777;
 	fma.rn.f32 	%f858, %f827, %f830, %f778;
-	fma.rn.f32 	%f859, %f827, %f832, %f779;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f859, %f827, %f832, %f779;
 	fma.rn.f32 	%f860, %f827, %f834, %f780;
 	fma.rn.f32 	%f861, %f827, %f836, %f781;
 	fma.rn.f32 	%f862, %f827, %f838, %f782;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f863, %f829, %f824, %f783;
+	fma.rn.f32 	%f863, %f829, %f824, %f783;
 	fma.rn.f32 	%f864, %f829, %f826, %f784;
 	fma.rn.f32 	%f865, %f829, %f828, %f785;
 	fma.rn.f32 	%f866, %f829, %f830, %f786;
@@ -3306,12 +3308,12 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1149, [%rd31+12];
 	ld.shared.f32 	%f1150, [%rd32+12];
 	ld.shared.f32 	%f1151, [%rd31+256];
-	ld.shared.f32 	%f1152, [%rd32+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1152, [%rd32+256];
 	ld.shared.f32 	%f1153, [%rd31+260];
 	ld.shared.f32 	%f1154, [%rd32+260];
 	ld.shared.f32 	%f1155, [%rd31+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1156, [%rd32+264];
+	ld.shared.f32 	%f1156, [%rd32+264];
 	ld.shared.f32 	%f1157, [%rd31+268];
 	ld.shared.f32 	%f1158, [%rd32+268];
 	fma.rn.f32 	%f1159, %f1143, %f1144, %f1079;
@@ -3584,11 +3586,11 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1426, %f1389, %f1390, %f1346;
 	fma.rn.f32 	%f1427, %f1389, %f1392, %f1347;
 	fma.rn.f32 	%f1428, %f1389, %f1394, %f1348;
-	fma.rn.f32 	%f1429, %f1389, %f1396, %f1349;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1429, %f1389, %f1396, %f1349;
 	fma.rn.f32 	%f1430, %f1389, %f1398, %f1350;
 	fma.rn.f32 	%f1431, %f1391, %f1384, %f1351;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1432, %f1391, %f1386, %f1352;
+	fma.rn.f32 	%f1432, %f1391, %f1386, %f1352;
 	fma.rn.f32 	%f1433, %f1391, %f1388, %f1353;
 	fma.rn.f32 	%f1434, %f1391, %f1390, %f1354;
 	fma.rn.f32 	%f1435, %f1391, %f1392, %f1355;
@@ -3862,12 +3864,12 @@ $L__BB1_96:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1703, [%rd45];
 	ld.shared.f32 	%f1704, [%rd46];
 	ld.shared.f32 	%f1705, [%rd45+4];
-	ld.shared.f32 	%f1706, [%rd46+4];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1706, [%rd46+4];
 	ld.shared.f32 	%f1707, [%rd45+8];
 	ld.shared.f32 	%f1708, [%rd46+8];
 	ld.shared.f32 	%f1709, [%rd45+12];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1710, [%rd46+12];
+	ld.shared.f32 	%f1710, [%rd46+12];
 	ld.shared.f32 	%f1711, [%rd45+256];
 	ld.shared.f32 	%f1712, [%rd46+256];
 	ld.shared.f32 	%f1713, [%rd45+260];
@@ -4156,12 +4158,12 @@ $L__BB1_85:                             //   Parent Loop BB1_5 Depth=1
 	fma.rn.f32 	%f1947, %f487, %f494, %f1947;
 	fma.rn.f32 	%f1948, %f487, %f496, %f1948;
 	fma.rn.f32 	%f1949, %f487, %f498, %f1949;
-	fma.rn.f32 	%f1950, %f487, %f500, %f1950;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1950, %f487, %f500, %f1950;
 	fma.rn.f32 	%f1951, %f487, %f502, %f1951;
 	fma.rn.f32 	%f1952, %f489, %f488, %f1952;
 	fma.rn.f32 	%f1953, %f489, %f490, %f1953;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1954, %f489, %f492, %f1954;
+	fma.rn.f32 	%f1954, %f489, %f492, %f1954;
 	fma.rn.f32 	%f1955, %f489, %f494, %f1955;
 	fma.rn.f32 	%f1956, %f489, %f496, %f1956;
 	fma.rn.f32 	%f1957, %f489, %f498, %f1957;
@@ -4475,13 +4477,13 @@ $L__BB1_76:                             //   in Loop: Header=BB1_70 Depth=2
 	setp.ge.u64 	%p53, %rd246, %rd6;
 	mov.f32 	%f1878, %f1879;
 	@%p53 bra 	$L__BB1_79;
-// %bb.78:                              //   in Loop: Header=BB1_70 Depth=2
+)ptx",
+    R"ptx(// %bb.78:                              //   in Loop: Header=BB1_70 Depth=2
 	add.s32 	%r39, %r115, 4;
 	cvt.u64.u32 	%rd244, %r39;
 	mul.lo.s64 	%rd247, %rd49, %rd244;
 	shl.b64 	%rd248, %rd247, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd121, %rd100, %rd248;
+	add.s64 	%rd121, %rd100, %rd248;
 	ld.global.f32 	%f1878, [%rd121];
 $L__BB1_79:                             //   in Loop: Header=BB1_70 Depth=2
 	st.shared.f32 	[%rd309], %f1878;
@@ -4837,7 +4839,8 @@ $L__BB1_95:
 	shr.u32 	%r65, %r3, 2;
 	and.b32  	%r4, %r65, 252;
 	shl.b32 	%r66, %r3, 2;
-	and.b32  	%r5, %r66, 60;
+)ptx",
+    R"ptx(	and.b32  	%r5, %r66, 60;
 	setp.lt.u64 	%p4, %rd294, %rd6;
 	cvt.u64.u32 	%rd293, %r4;
 	@%p4 bra 	$L__BB2_4;
@@ -4846,8 +4849,7 @@ $L__BB2_4:
 	cvt.u64.u32 	%rd157, %r2;
 	and.b32  	%r6, %r3, 127;
 	cvt.u64.u32 	%rd158, %r6;
-)ptx",
-    R"ptx(	or.b64  	%rd8, %rd4, %rd158;
+	or.b64  	%rd8, %rd4, %rd158;
 	shr.u32 	%r7, %r3, 7;
 	shr.u32 	%r67, %r3, 1;
 	shl.b32 	%r68, %r3, 3;
@@ -5180,14 +5182,14 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	ld.shared.f32 	%f673, [%rd19+260];
 	ld.shared.f32 	%f674, [%rd20+260];
 	ld.shared.f32 	%f675, [%rd19+264];
-	ld.shared.f32 	%f676, [%rd20+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f676, [%rd20+264];
 	ld.shared.f32 	%f677, [%rd19+268];
 	ld.shared.f32 	%f678, [%rd20+268];
 	fma.rn.f32 	%f679, %f663, %f664, %f599;
 	fma.rn.f32 	%f680, %f663, %f666, %f600;
 	fma.rn.f32 	%f681, %f663, %f668, %f601;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f682, %f663, %f670, %f602;
+	fma.rn.f32 	%f682, %f663, %f670, %f602;
 	fma.rn.f32 	%f683, %f663, %f672, %f603;
 	fma.rn.f32 	%f684, %f663, %f674, %f604;
 	fma.rn.f32 	%f685, %f663, %f676, %f605;
@@ -5481,13 +5483,13 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f973, %f915, %f916, %f893;
 	fma.rn.f32 	%f974, %f915, %f918, %f894;
 	fma.rn.f32 	%f975, %f917, %f904, %f895;
-	fma.rn.f32 	%f976, %f917, %f906, %f896;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f976, %f917, %f906, %f896;
 	fma.rn.f32 	%f977, %f917, %f908, %f897;
 	fma.rn.f32 	%f978, %f917, %f910, %f898;
 	fma.rn.f32 	%f979, %f917, %f912, %f899;
 	fma.rn.f32 	%f980, %f917, %f914, %f900;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f981, %f917, %f916, %f901;
+	fma.rn.f32 	%f981, %f917, %f916, %f901;
 	fma.rn.f32 	%f982, %f917, %f918, %f902;
 	ld.shared.f32 	%f983, [%rd27];
 	ld.shared.f32 	%f984, [%rd28];
@@ -5766,13 +5768,13 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1257, %f1227, %f1228, %f1177;
 	fma.rn.f32 	%f1258, %f1227, %f1230, %f1178;
 	fma.rn.f32 	%f1259, %f1227, %f1232, %f1179;
-	fma.rn.f32 	%f1260, %f1227, %f1234, %f1180;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1260, %f1227, %f1234, %f1180;
 	fma.rn.f32 	%f1261, %f1227, %f1236, %f1181;
 	fma.rn.f32 	%f1262, %f1227, %f1238, %f1182;
 	fma.rn.f32 	%f1263, %f1229, %f1224, %f1183;
 	fma.rn.f32 	%f1264, %f1229, %f1226, %f1184;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1265, %f1229, %f1228, %f1185;
+	fma.rn.f32 	%f1265, %f1229, %f1228, %f1185;
 	fma.rn.f32 	%f1266, %f1229, %f1230, %f1186;
 	fma.rn.f32 	%f1267, %f1229, %f1232, %f1187;
 	fma.rn.f32 	%f1268, %f1229, %f1234, %f1188;
@@ -6043,13 +6045,13 @@ $L__BB2_96:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1533, %f1475, %f1476, %f1453;
 	fma.rn.f32 	%f1534, %f1475, %f1478, %f1454;
 	fma.rn.f32 	%f1535, %f1477, %f1464, %f1455;
-	fma.rn.f32 	%f1536, %f1477, %f1466, %f1456;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1536, %f1477, %f1466, %f1456;
 	fma.rn.f32 	%f1537, %f1477, %f1468, %f1457;
 	fma.rn.f32 	%f1538, %f1477, %f1470, %f1458;
 	fma.rn.f32 	%f1539, %f1477, %f1472, %f1459;
 	fma.rn.f32 	%f1540, %f1477, %f1474, %f1460;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1541, %f1477, %f1476, %f1461;
+	fma.rn.f32 	%f1541, %f1477, %f1476, %f1461;
 	fma.rn.f32 	%f1542, %f1477, %f1478, %f1462;
 	ld.shared.f32 	%f1543, [%rd41];
 	ld.shared.f32 	%f1544, [%rd42];
@@ -6322,13 +6324,13 @@ $L__BB2_8:                              //   in Loop: Header=BB2_5 Depth=1
 	add.s64 	%rd217, %rd68, 1;
 	setp.lt.u64 	%p23, %rd217, %rd6;
 	and.pred  	%p24, %p19, %p23;
-	mov.f32 	%f1856, %f1862;
+)ptx",
+    R"ptx(	mov.f32 	%f1856, %f1862;
 	@!%p24 bra 	$L__BB2_10;
 	bra.uni 	$L__BB2_9;
 $L__BB2_9:                              //   in Loop: Header=BB2_5 Depth=1
 	ld.global.f32 	%f1856, [%rd67+4];
-)ptx",
-    R"ptx($L__BB2_10:                             //   in Loop: Header=BB2_5 Depth=1
+$L__BB2_10:                             //   in Loop: Header=BB2_5 Depth=1
 	st.shared.f32 	[%rd11+528], %f1856;
 	add.s64 	%rd218, %rd68, 2;
 	setp.lt.u64 	%p26, %rd218, %rd6;
@@ -6629,15 +6631,15 @@ $L__BB2_62:                             //   in Loop: Header=BB2_5 Depth=1
 	bra.uni 	$L__BB2_64;
 $L__BB2_67:                             //   in Loop: Header=BB2_64 Depth=2
 	st.shared.f32 	[%rd304], %f1876;
-	add.s32 	%r112, %r112, 2;
+)ptx",
+    R"ptx(	add.s32 	%r112, %r112, 2;
 	add.s64 	%rd305, %rd305, 2;
 	add.s64 	%rd304, %rd304, 1056;
 	add.s32 	%r111, %r111, -1;
 	setp.ne.s32 	%p47, %r111, 0;
 	@%p47 bra 	$L__BB2_64;
 	bra.uni 	$L__BB2_68;
-)ptx",
-    R"ptx($L__BB2_64:                             //   Parent Loop BB2_5 Depth=1
+$L__BB2_64:                             //   Parent Loop BB2_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1876, 0f00000000;
@@ -6979,14 +6981,14 @@ $L__BB2_2:
 	st.local.f32 	[%rd2+232], %f2003;
 	st.local.f32 	[%rd2+236], %f2004;
 	st.local.f32 	[%rd2+240], %f2005;
-	st.local.f32 	[%rd2+244], %f2006;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+244], %f2006;
 	st.local.f32 	[%rd2+248], %f2007;
 	st.local.f32 	[%rd2+252], %f2008;
 	add.s64 	%rd60, %rd293, %rd4;
 	ld.local.u32 	%rd61, [%rd1+72];
 	and.b32  	%r14, %r3, 16;
-)ptx",
-    R"ptx(	mov.b32 	%r88, 65535;
+	mov.b32 	%r88, 65535;
 	shl.b32 	%r15, %r88, %r14;
 	ld.local.u64 	%rd268, [%rd1+104];
 	cvta.to.global.u64 	%rd62, %rd268;
@@ -7352,13 +7354,13 @@ $L__BB3_6:
 	mov.f32 	%f1991, %f1932;
 	mov.f32 	%f1992, %f1932;
 	mov.f32 	%f1993, %f1932;
-	mov.f32 	%f1994, %f1932;
+)ptx",
+    R"ptx(	mov.f32 	%f1994, %f1932;
 	mov.f32 	%f1995, %f1932;
 	bra.uni 	$L__BB3_7;
 $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	ld.shared.f32 	%f495, [%rd15];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f496, [%rd16];
+	ld.shared.f32 	%f496, [%rd16];
 	ld.shared.f32 	%f497, [%rd15+4];
 	ld.shared.f32 	%f498, [%rd16+4];
 	ld.shared.f32 	%f499, [%rd15+8];
@@ -7654,12 +7656,12 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f789, %f743, %f748, %f709;
 	fma.rn.f32 	%f790, %f743, %f750, %f710;
 	fma.rn.f32 	%f791, %f745, %f736, %f711;
-	fma.rn.f32 	%f792, %f745, %f738, %f712;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f792, %f745, %f738, %f712;
 	fma.rn.f32 	%f793, %f745, %f740, %f713;
 	fma.rn.f32 	%f794, %f745, %f742, %f714;
 	fma.rn.f32 	%f795, %f745, %f744, %f715;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f796, %f745, %f746, %f716;
+	fma.rn.f32 	%f796, %f745, %f746, %f716;
 	fma.rn.f32 	%f797, %f745, %f748, %f717;
 	fma.rn.f32 	%f798, %f745, %f750, %f718;
 	fma.rn.f32 	%f799, %f747, %f736, %f719;
@@ -7953,12 +7955,12 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1087, %f1059, %f1056, %f1007;
 	fma.rn.f32 	%f1088, %f1059, %f1058, %f1008;
 	fma.rn.f32 	%f1089, %f1059, %f1060, %f1009;
-	fma.rn.f32 	%f1090, %f1059, %f1062, %f1010;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1090, %f1059, %f1062, %f1010;
 	fma.rn.f32 	%f1091, %f1059, %f1064, %f1011;
 	fma.rn.f32 	%f1092, %f1059, %f1066, %f1012;
 	fma.rn.f32 	%f1093, %f1059, %f1068, %f1013;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1094, %f1059, %f1070, %f1014;
+	fma.rn.f32 	%f1094, %f1059, %f1070, %f1014;
 	fma.rn.f32 	%f1095, %f1061, %f1056, %f1015;
 	fma.rn.f32 	%f1096, %f1061, %f1058, %f1016;
 	fma.rn.f32 	%f1097, %f1061, %f1060, %f1017;
@@ -8230,12 +8232,12 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1363, %f1307, %f1304, %f1283;
 	fma.rn.f32 	%f1364, %f1307, %f1306, %f1284;
 	fma.rn.f32 	%f1365, %f1307, %f1308, %f1285;
-	fma.rn.f32 	%f1366, %f1307, %f1310, %f1286;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1366, %f1307, %f1310, %f1286;
 	fma.rn.f32 	%f1367, %f1309, %f1296, %f1287;
 	fma.rn.f32 	%f1368, %f1309, %f1298, %f1288;
 	fma.rn.f32 	%f1369, %f1309, %f1300, %f1289;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1370, %f1309, %f1302, %f1290;
+	fma.rn.f32 	%f1370, %f1309, %f1302, %f1290;
 	fma.rn.f32 	%f1371, %f1309, %f1304, %f1291;
 	fma.rn.f32 	%f1372, %f1309, %f1306, %f1292;
 	fma.rn.f32 	%f1373, %f1309, %f1308, %f1293;
@@ -8510,12 +8512,12 @@ $L__BB3_92:                             //   in Loop: Header=BB3_7 Depth=1
 	fma.rn.f32 	%f1642, %f1617, %f1622, %f1562;
 	fma.rn.f32 	%f1643, %f1617, %f1624, %f1563;
 	fma.rn.f32 	%f1644, %f1617, %f1626, %f1564;
-	fma.rn.f32 	%f1645, %f1617, %f1628, %f1565;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1645, %f1617, %f1628, %f1565;
 	fma.rn.f32 	%f1646, %f1617, %f1630, %f1566;
 	fma.rn.f32 	%f1647, %f1619, %f1616, %f1567;
 	fma.rn.f32 	%f1648, %f1619, %f1618, %f1568;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1649, %f1619, %f1620, %f1569;
+	fma.rn.f32 	%f1649, %f1619, %f1620, %f1569;
 	fma.rn.f32 	%f1650, %f1619, %f1622, %f1570;
 	fma.rn.f32 	%f1651, %f1619, %f1624, %f1571;
 	fma.rn.f32 	%f1652, %f1619, %f1626, %f1572;
@@ -8799,11 +8801,11 @@ $L__BB3_57:                             //   in Loop: Header=BB3_7 Depth=1
 	mov.f32 	%f1860, %f1862;
 	@!%p74 bra 	$L__BB3_59;
 	bra.uni 	$L__BB3_58;
-$L__BB3_58:                             //   in Loop: Header=BB3_7 Depth=1
+)ptx",
+    R"ptx($L__BB3_58:                             //   in Loop: Header=BB3_7 Depth=1
 	ld.global.f32 	%f1860, [%rd96+20];
 $L__BB3_59:                             //   in Loop: Header=BB3_7 Depth=1
-)ptx",
-    R"ptx(	st.shared.f32 	[%rd13+2640], %f1860;
+	st.shared.f32 	[%rd13+2640], %f1860;
 	add.s64 	%rd257, %rd97, 6;
 	setp.lt.u64 	%p76, %rd257, %rd6;
 	and.pred  	%p77, %p57, %p76;
@@ -9112,15 +9114,15 @@ $L__BB3_71:                             //   in Loop: Header=BB3_7 Depth=1
 	add.s64 	%rd301, %rd158, %rd226;
 	add.s32 	%r82, %r12, %r113;
 	mul.wide.u32 	%rd228, %r82, 4;
-	add.s64 	%rd300, %rd158, %rd228;
+)ptx",
+    R"ptx(	add.s64 	%rd300, %rd158, %rd228;
 	add.s32 	%r83, %r13, %r113;
 	mul.wide.u32 	%rd229, %r83, 4;
 	add.s64 	%rd299, %rd158, %rd229;
 	add.s64 	%rd298, %rd158, %rd297;
 	mov.u64 	%rd303, -8;
 	mov.u64 	%rd302, %rd285;
-)ptx",
-    R"ptx(	bra.uni 	$L__BB3_72;
+	bra.uni 	$L__BB3_72;
 $L__BB3_84:                             //   in Loop: Header=BB3_72 Depth=2
 	st.shared.f32 	[%rd299], %f1867;
 	add.s32 	%r115, %r115, 8;
@@ -9467,12 +9469,12 @@ $L__BB3_91:
 	ld.param.u64 	%rd144, [cosine_similarity_tile_param_0+48];
 	ld.param.u64 	%rd145, [cosine_similarity_tile_param_0+40];
 	ld.param.u64 	%rd146, [cosine_similarity_tile_param_0+32];
-	ld.param.u64 	%rd147, [cosine_similarity_tile_param_0+24];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd147, [cosine_similarity_tile_param_0+24];
 	ld.param.u64 	%rd148, [cosine_similarity_tile_param_0+16];
 	ld.param.u64 	%rd149, [cosine_similarity_tile_param_0+8];
 	ld.param.u64 	%rd150, [cosine_similarity_tile_param_0];
-)ptx",
-    R"ptx(	st.local.u64 	[%rd1], %rd150;
+	st.local.u64 	[%rd1], %rd150;
 	st.local.u64 	[%rd1+8], %rd149;
 	st.local.u64 	[%rd1+16], %rd148;
 	st.local.u64 	[%rd1+24], %rd147;
@@ -9815,14 +9817,14 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f632, %f588, %f589, %f552;
 	fma.rn.f32 	%f633, %f588, %f591, %f553;
 	fma.rn.f32 	%f634, %f588, %f593, %f554;
-	fma.rn.f32 	%f635, %f588, %f595, %f555;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f635, %f588, %f595, %f555;
 	fma.rn.f32 	%f636, %f590, %f581, %f556;
 	fma.rn.f32 	%f637, %f590, %f583, %f557;
 	fma.rn.f32 	%f638, %f590, %f585, %f558;
 	fma.rn.f32 	%f639, %f590, %f587, %f559;
 	fma.rn.f32 	%f640, %f590, %f589, %f560;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f641, %f590, %f591, %f561;
+	fma.rn.f32 	%f641, %f590, %f591, %f561;
 	fma.rn.f32 	%f642, %f590, %f593, %f562;
 	fma.rn.f32 	%f643, %f590, %f595, %f563;
 	fma.rn.f32 	%f644, %f592, %f581, %f564;
@@ -10118,14 +10120,14 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f934, %f904, %f905, %f854;
 	fma.rn.f32 	%f935, %f904, %f907, %f855;
 	fma.rn.f32 	%f936, %f904, %f909, %f856;
-	fma.rn.f32 	%f937, %f904, %f911, %f857;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f937, %f904, %f911, %f857;
 	fma.rn.f32 	%f938, %f904, %f913, %f858;
 	fma.rn.f32 	%f939, %f904, %f915, %f859;
 	fma.rn.f32 	%f940, %f906, %f901, %f860;
 	fma.rn.f32 	%f941, %f906, %f903, %f861;
 	fma.rn.f32 	%f942, %f906, %f905, %f862;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f943, %f906, %f907, %f863;
+	fma.rn.f32 	%f943, %f906, %f907, %f863;
 	fma.rn.f32 	%f944, %f906, %f909, %f864;
 	fma.rn.f32 	%f945, %f906, %f911, %f865;
 	fma.rn.f32 	%f946, %f906, %f913, %f866;
@@ -10404,15 +10406,15 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1219, %f1154, %f1155, %f1139;
 	ld.shared.f32 	%f1220, [%rd33];
 	ld.shared.f32 	%f1221, [%rd34];
-	ld.shared.f32 	%f1222, [%rd33+4];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1222, [%rd33+4];
 	ld.shared.f32 	%f1223, [%rd34+4];
 	ld.shared.f32 	%f1224, [%rd33+8];
 	ld.shared.f32 	%f1225, [%rd34+8];
 	ld.shared.f32 	%f1226, [%rd33+12];
 	ld.shared.f32 	%f1227, [%rd34+12];
 	ld.shared.f32 	%f1228, [%rd33+256];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1229, [%rd34+256];
+	ld.shared.f32 	%f1229, [%rd34+256];
 	ld.shared.f32 	%f1230, [%rd33+260];
 	ld.shared.f32 	%f1231, [%rd34+260];
 	ld.shared.f32 	%f1232, [%rd33+264];
@@ -10684,13 +10686,13 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1498, %f1464, %f1473, %f1418;
 	fma.rn.f32 	%f1499, %f1464, %f1475, %f1419;
 	fma.rn.f32 	%f1500, %f1466, %f1461, %f1420;
-	fma.rn.f32 	%f1501, %f1466, %f1463, %f1421;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1501, %f1466, %f1463, %f1421;
 	fma.rn.f32 	%f1502, %f1466, %f1465, %f1422;
 	fma.rn.f32 	%f1503, %f1466, %f1467, %f1423;
 	fma.rn.f32 	%f1504, %f1466, %f1469, %f1424;
 	fma.rn.f32 	%f1505, %f1466, %f1471, %f1425;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
+	fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
 	fma.rn.f32 	%f1507, %f1466, %f1475, %f1427;
 	fma.rn.f32 	%f1508, %f1468, %f1461, %f1428;
 	fma.rn.f32 	%f1509, %f1468, %f1463, %f1429;
@@ -10961,13 +10963,13 @@ $L__BB4_96:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1998, %f1714, %f1705, %f1694;
 	fma.rn.f32 	%f1999, %f1714, %f1707, %f1695;
 	fma.rn.f32 	%f2000, %f1714, %f1709, %f1696;
-	fma.rn.f32 	%f2001, %f1714, %f1711, %f1697;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f2001, %f1714, %f1711, %f1697;
 	fma.rn.f32 	%f2002, %f1714, %f1713, %f1698;
 	fma.rn.f32 	%f2003, %f1714, %f1715, %f1699;
 $L__BB4_86:                             //   in Loop: Header=BB4_5 Depth=1
 	bar.sync 	0;
-)ptx",
-    R"ptx(	add.s64 	%rd293, %rd293, 16;
+	add.s64 	%rd293, %rd293, 16;
 	setp.lt.u64 	%p83, %rd293, %rd6;
 	@%p83 bra 	$L__BB4_5;
 	bra.uni 	$L__BB4_2;
@@ -11261,7 +11263,8 @@ $L__BB4_23:                             //   in Loop: Header=BB4_5 Depth=1
 	mov.u32 	%r105, %r7;
 	bra.uni 	$L__BB4_25;
 $L__BB4_28:                             //   in Loop: Header=BB4_25 Depth=2
-	st.shared.f32 	[%rd294], %f1858;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd294], %f1858;
 	add.s32 	%r105, %r105, 2;
 	add.s64 	%rd295, %rd295, 2;
 	add.s64 	%rd294, %rd294, 1056;
@@ -11269,8 +11272,7 @@ $L__BB4_28:                             //   in Loop: Header=BB4_25 Depth=2
 	setp.ne.s32 	%p9, %r104, 0;
 	@%p9 bra 	$L__BB4_25;
 	bra.uni 	$L__BB4_29;
-)ptx",
-    R"ptx($L__BB4_25:                             //   Parent Loop BB4_5 Depth=1
+$L__BB4_25:                             //   Parent Loop BB4_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1858, 0f00000000;
@@ -11610,14 +11612,14 @@ $L__BB4_2:
 	st.local.f32 	[%rd2+68], %f1957;
 	st.local.f32 	[%rd2+72], %f1958;
 	st.local.f32 	[%rd2+76], %f1959;
-	st.local.f32 	[%rd2+80], %f1960;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+80], %f1960;
 	st.local.f32 	[%rd2+84], %f1961;
 	st.local.f32 	[%rd2+88], %f1962;
 	st.local.f32 	[%rd2+92], %f1963;
 	st.local.f32 	[%rd2+96], %f1964;
 	st.local.f32 	[%rd2+100], %f1965;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+104], %f1966;
+	st.local.f32 	[%rd2+104], %f1966;
 	st.local.f32 	[%rd2+108], %f1967;
 	st.local.f32 	[%rd2+112], %f1968;
 	st.local.f32 	[%rd2+116], %f1969;
@@ -11960,7 +11962,8 @@ $L__BB5_4:
 	setp.ne.s64 	%p5, %rd48, 1;
 	setp.lt.u64 	%p19, %rd9, %rd47;
 	setp.ne.s64 	%p43, %rd49, 1;
-	setp.lt.u64 	%p57, %rd12, %rd53;
+)ptx",
+    R"ptx(	setp.lt.u64 	%p57, %rd12, %rd53;
 	mov.f32 	%f1946, %f1945;
 	mov.f32 	%f1947, %f1945;
 	mov.f32 	%f1948, %f1945;
@@ -11968,8 +11971,7 @@ $L__BB5_4:
 	mov.f32 	%f1950, %f1945;
 	mov.f32 	%f1951, %f1945;
 	mov.f32 	%f1952, %f1945;
-)ptx",
-    R"ptx(	mov.f32 	%f1953, %f1945;
+	mov.f32 	%f1953, %f1945;
 	mov.f32 	%f1954, %f1945;
 	mov.f32 	%f1955, %f1945;
 	mov.f32 	%f1956, %f1945;
@@ -12284,13 +12286,13 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f757, [%rd21+268];
 	ld.shared.f32 	%f758, [%rd22+268];
 	fma.rn.f32 	%f759, %f743, %f744, %f679;
-	fma.rn.f32 	%f760, %f743, %f746, %f680;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f760, %f743, %f746, %f680;
 	fma.rn.f32 	%f761, %f743, %f748, %f681;
 	fma.rn.f32 	%f762, %f743, %f750, %f682;
 	fma.rn.f32 	%f763, %f743, %f752, %f683;
 	fma.rn.f32 	%f764, %f743, %f754, %f684;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f765, %f743, %f756, %f685;
+	fma.rn.f32 	%f765, %f743, %f756, %f685;
 	fma.rn.f32 	%f766, %f743, %f758, %f686;
 	fma.rn.f32 	%f767, %f745, %f744, %f687;
 	fma.rn.f32 	%f768, %f745, %f746, %f688;
@@ -12583,13 +12585,13 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1055, %f997, %f984, %f975;
 	fma.rn.f32 	%f1056, %f997, %f986, %f976;
 	fma.rn.f32 	%f1057, %f997, %f988, %f977;
-	fma.rn.f32 	%f1058, %f997, %f990, %f978;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1058, %f997, %f990, %f978;
 	fma.rn.f32 	%f1059, %f997, %f992, %f979;
 	fma.rn.f32 	%f1060, %f997, %f994, %f980;
 	fma.rn.f32 	%f1061, %f997, %f996, %f981;
 	fma.rn.f32 	%f1062, %f997, %f998, %f982;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1063, [%rd29];
+	ld.shared.f32 	%f1063, [%rd29];
 	ld.shared.f32 	%f1064, [%rd30];
 	ld.shared.f32 	%f1065, [%rd29+4];
 	ld.shared.f32 	%f1066, [%rd30+4];
@@ -12864,12 +12866,12 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1335, %f1307, %f1304, %f1255;
 	fma.rn.f32 	%f1336, %f1307, %f1306, %f1256;
 	fma.rn.f32 	%f1337, %f1307, %f1308, %f1257;
-	fma.rn.f32 	%f1338, %f1307, %f1310, %f1258;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1338, %f1307, %f1310, %f1258;
 	fma.rn.f32 	%f1339, %f1307, %f1312, %f1259;
 	fma.rn.f32 	%f1340, %f1307, %f1314, %f1260;
 	fma.rn.f32 	%f1341, %f1307, %f1316, %f1261;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1342, %f1307, %f1318, %f1262;
+	fma.rn.f32 	%f1342, %f1307, %f1318, %f1262;
 	fma.rn.f32 	%f1343, %f1309, %f1304, %f1263;
 	fma.rn.f32 	%f1344, %f1309, %f1306, %f1264;
 	fma.rn.f32 	%f1345, %f1309, %f1308, %f1265;
@@ -13141,12 +13143,12 @@ $L__BB5_96:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1611, %f1555, %f1552, %f1531;
 	fma.rn.f32 	%f1612, %f1555, %f1554, %f1532;
 	fma.rn.f32 	%f1613, %f1555, %f1556, %f1533;
-	fma.rn.f32 	%f1614, %f1555, %f1558, %f1534;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1614, %f1555, %f1558, %f1534;
 	fma.rn.f32 	%f1615, %f1557, %f1544, %f1535;
 	fma.rn.f32 	%f1616, %f1557, %f1546, %f1536;
 	fma.rn.f32 	%f1617, %f1557, %f1548, %f1537;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1618, %f1557, %f1550, %f1538;
+	fma.rn.f32 	%f1618, %f1557, %f1550, %f1538;
 	fma.rn.f32 	%f1619, %f1557, %f1552, %f1539;
 	fma.rn.f32 	%f1620, %f1557, %f1554, %f1540;
 	fma.rn.f32 	%f1621, %f1557, %f1556, %f1541;
@@ -13428,11 +13430,11 @@ $L__BB5_47:                             //   in Loop: Header=BB5_5 Depth=1
 	and.pred  	%p62, %p57, %p61;
 	mov.f32 	%f1869, %f1875;
 	@!%p62 bra 	$L__BB5_49;
-	bra.uni 	$L__BB5_48;
+)ptx",
+    R"ptx(	bra.uni 	$L__BB5_48;
 $L__BB5_48:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1869, [%rd98+4];
-)ptx",
-    R"ptx($L__BB5_49:                             //   in Loop: Header=BB5_5 Depth=1
+$L__BB5_49:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd13+528], %f1869;
 	add.s64 	%rd258, %rd99, 2;
 	setp.lt.u64 	%p64, %rd258, %rd6;
@@ -13740,11 +13742,11 @@ $L__BB5_34:                             //   in Loop: Header=BB5_31 Depth=2
 	add.s64 	%rd89, %rd69, %rd203;
 	ld.global.f32 	%f1865, [%rd89];
 $L__BB5_37:                             //   in Loop: Header=BB5_31 Depth=2
-	st.shared.f32 	[%rd301], %f1865;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd301], %f1865;
 	mov.f32 	%f1866, %f1867;
 	@%p90 bra 	$L__BB5_40;
-)ptx",
-    R"ptx(// %bb.38:                              //   in Loop: Header=BB5_31 Depth=2
+// %bb.38:                              //   in Loop: Header=BB5_31 Depth=2
 	add.s64 	%rd206, %rd287, 4;
 	setp.ge.u64 	%p15, %rd206, %rd6;
 	mov.f32 	%f1866, %f1867;
@@ -14104,10 +14106,10 @@ $L__BB5_90:                             //   in Loop: Header=BB5_3 Depth=1
 	ld.param.f32 	%f2011, [retval0+0];
 	} // callseq 4
 $L__BB5_92:                             //   in Loop: Header=BB5_3 Depth=1
-	@!%p2 bra 	$L__BB5_94;
-	bra.uni 	$L__BB5_93;
 )ptx",
-    R"ptx($L__BB5_93:                             //   in Loop: Header=BB5_3 Depth=1
+    R"ptx(	@!%p2 bra 	$L__BB5_94;
+	bra.uni 	$L__BB5_93;
+$L__BB5_93:                             //   in Loop: Header=BB5_3 Depth=1
 	mul.lo.s64 	%rd280, %rd131, %rd65;
 	shl.b64 	%rd281, %rd280, 2;
 	add.s64 	%rd282, %rd64, %rd281;
@@ -14506,10 +14508,10 @@ $L__BB7_17:
 	add.rn.f64 	%fd210, %fd208, %fd206;
 	add.rn.f64 	%fd211, %fd210, %fd209;
 	cvt.rn.f64.u64 	%fd212, %rd63;
-	div.rn.f64 	%fd351, %fd211, %fd212;
-$L__BB7_18:
 )ptx",
-    R"ptx(	add.s64 	%rd6, %rd1, %rd71;
+    R"ptx(	div.rn.f64 	%fd351, %fd211, %fd212;
+$L__BB7_18:
+	add.s64 	%rd6, %rd1, %rd71;
 	mov.u64 	%rd134, 0;
 $L__BB7_19:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd97, %rd3, %rd134;
@@ -14901,10 +14903,10 @@ $L__BB8_13:
 $L__BB8_14:
 	and.b32  	%r15, %r1, 16;
 	mov.b32 	%r16, 65535;
-	shl.b32 	%r17, %r16, %r15;
-	shfl.sync.bfly.b32	%f54, %f64, 8, 31, %r17;
 )ptx",
-    R"ptx(	add.rn.f32 	%f55, %f64, %f54;
+    R"ptx(	shl.b32 	%r17, %r16, %r15;
+	shfl.sync.bfly.b32	%f54, %f64, 8, 31, %r17;
+	add.rn.f32 	%f55, %f64, %f54;
 	shfl.sync.bfly.b32	%f56, %f55, 4, 31, %r17;
 	add.rn.f32 	%f57, %f55, %f56;
 	shfl.sync.bfly.b32	%f58, %f57, 2, 31, %r17;
@@ -15332,10 +15334,10 @@ $L__BB10_10:
 	shfl.sync.bfly.b32	%f57, %f56, 2, 31, %r2;
 	add.rn.f32 	%f22, %f56, %f57;
 	shfl.sync.bfly.b32	%f23, %f22, 1, 31, %r2;
-	setp.leu.f32 	%p8, %f20, 0f12800000;
-	setp.equ.f32 	%p9, %f20, 0f7F800000;
 )ptx",
-    R"ptx(	or.pred  	%p10, %p8, %p9;
+    R"ptx(	setp.leu.f32 	%p8, %f20, 0f12800000;
+	setp.equ.f32 	%p9, %f20, 0f7F800000;
+	or.pred  	%p10, %p8, %p9;
 	@%p10 bra 	$L__BB10_22;
 // %bb.11:
 	sqrt.rn.f32 	%f24, %f20;
@@ -15436,6 +15438,417 @@ $L__BB10_23:
 	ret;
                                         // -- End function
 }
+	// .globl	select_ranks            // -- Begin function select_ranks
+.visible .entry select_ranks(
+	.param .align 8 .b8 select_ranks_param_0[120]
+)
+.maxntid 256, 1, 1                      // @select_ranks
+{
+	.reg .pred 	%p<50>;
+	.reg .b16 	%rs<9>;
+	.reg .b32 	%r<69>;
+	.reg .f32 	%f<13>;
+	.reg .b64 	%rd<156>;
+	// demoted variable
+	.shared .align 4 .b8 _ZZ12select_ranksE6counts[1024];
+	// demoted variable
+	.shared .align 4 .b8 _ZZ12select_ranksE4size[4];
+// %bb.0:
+	mov.b64 	%rd50, select_ranks_param_0;
+	mov.u64 	%rd1, %rd50;
+	mov.u32 	%r26, %ctaid.x;
+	cvt.u64.u32 	%rd2, %r26;
+	ld.param.u64 	%rd3, [select_ranks_param_0+88];
+	setp.eq.s64 	%p3, %rd3, 0;
+	ld.param.u64 	%rd51, [select_ranks_param_0+8];
+	ld.param.u64 	%rd53, [select_ranks_param_0+72];
+	mul.lo.s64 	%rd54, %rd53, %rd2;
+	shl.b64 	%rd136, %rd2, 3;
+	@%p3 bra 	$L__BB11_2;
+// %bb.1:
+	ld.param.u64 	%rd56, [%rd1+24];
+	cvta.to.global.u64 	%rd57, %rd56;
+	add.s64 	%rd59, %rd57, %rd136;
+	ld.global.u64 	%rd144, [%rd59];
+	bra.uni 	$L__BB11_5;
+$L__BB11_2:
+	ld.param.u64 	%rd61, [%rd1+64];
+	cvta.to.global.u64 	%rd6, %rd61;
+	mov.u64 	%rd62, 0;
+	cvta.to.global.u64 	%rd63, %rd62;
+	setp.eq.s64 	%p4, %rd6, %rd63;
+	mov.u64 	%rd144, -1;
+	@%p4 bra 	$L__BB11_5;
+// %bb.3:
+	shl.b64 	%rd65, %rd2, 2;
+	add.s64 	%rd66, %rd6, %rd65;
+	ld.global.f32 	%f1, [%rd66];
+	setp.nan.f32 	%p5, %f1, %f1;
+	mov.u64 	%rd144, -8589934592;
+	@%p5 bra 	$L__BB11_5;
+// %bb.4:
+	ld.param.u8 	%rs1, [%rd1+113];
+	and.b16  	%rs2, %rs1, 1;
+	setp.eq.b16 	%p6, %rs2, 1;
+	neg.f32 	%f4, %f1;
+	selp.f32 	%f5, %f4, %f1, %p6;
+	add.rn.f32 	%f6, %f5, 0f00000000;
+	mov.b32 	%r27, %f6;
+	not.b32 	%r28, %r27;
+	or.b32  	%r29, %r27, -2147483648;
+	setp.lt.s32 	%p7, %r27, 0;
+	selp.b32 	%r30, %r28, %r29, %p7;
+	cvt.u64.u32 	%rd67, %r30;
+	shl.b64 	%rd144, %rd67, 32;
+$L__BB11_5:
+	cvta.to.global.u64 	%rd52, %rd51;
+	shl.b64 	%rd55, %rd54, 3;
+	mov.u32 	%r68, %tid.x;
+	setp.ne.s32 	%p8, %r68, 0;
+	@%p8 bra 	$L__BB11_9;
+// %bb.6:
+	mov.b32 	%r58, 0;
+	@%p3 bra 	$L__BB11_8;
+// %bb.7:
+	ld.param.u64 	%rd68, [%rd1+16];
+	cvta.to.global.u64 	%rd69, %rd68;
+	shl.b64 	%rd70, %rd2, 2;
+	add.s64 	%rd71, %rd69, %rd70;
+	ld.global.u32 	%r58, [%rd71];
+$L__BB11_8:
+	st.shared.u32 	[_ZZ12select_ranksE4size], %r58;
+$L__BB11_9:
+	add.s64 	%rd4, %rd52, %rd55;
+	bar.sync 	0;
+	cvt.u64.u32 	%rd148, %r68;
+	ld.param.u64 	%rd10, [%rd1+96];
+	setp.le.u64 	%p10, %rd10, %rd148;
+	shl.b64 	%rd138, %rd148, 2;
+	mov.u64 	%rd140, _ZZ12select_ranksE4size;
+	@%p10 bra 	$L__BB11_23;
+// %bb.10:
+	mov.u64 	%rd143, -8589934592;
+	ld.param.u64 	%rd72, [%rd1];
+	cvta.to.global.u64 	%rd73, %rd72;
+	ld.param.v2.u8 	{%rs3, %rs4}, [%rd1+112];
+	and.b16  	%rs5, %rs4, 1;
+	setp.eq.b16 	%p1, %rs5, 1;
+	ld.param.u64 	%rd74, [%rd1+56];
+	cvta.to.global.u64 	%rd11, %rd74;
+	shl.b64 	%rd75, %rd2, 2;
+	add.s64 	%rd12, %rd11, %rd75;
+	and.b16  	%rs6, %rs3, 1;
+	setp.eq.b16 	%p2, %rs6, 1;
+	ld.param.u64 	%rd76, [%rd1+80];
+	ld.param.u32 	%r4, [%rd1+108];
+	ld.param.u64 	%rd77, [%rd1+48];
+	cvta.to.global.u64 	%rd78, %rd77;
+	ld.param.u64 	%rd79, [%rd1+40];
+	cvta.to.global.u64 	%rd80, %rd79;
+	add.s64 	%rd13, %rd80, %rd75;
+	mul.lo.s64 	%rd81, %rd10, %rd2;
+	shl.b64 	%rd82, %rd81, 2;
+	add.s64 	%rd84, %rd82, %rd138;
+	add.s64 	%rd147, %rd73, %rd84;
+	add.s64 	%rd146, %rd78, %rd138;
+	add.s64 	%rd85, %rd76, %rd2;
+	sub.s64 	%rd16, %rd85, %rd3;
+	add.s64 	%rd86, %rd3, %rd148;
+	shl.b64 	%rd145, %rd86, 1;
+	setp.eq.s32 	%p24, %r4, 0;
+	setp.ne.s32 	%p25, %r4, 1;
+	bra.uni 	$L__BB11_11;
+$L__BB11_21:                            //   in Loop: Header=BB11_11 Depth=1
+	atom.shared.add.u32 	%r43, [%rd140], 1;
+	mul.wide.u32 	%rd96, %r43, 8;
+	add.s64 	%rd97, %rd4, %rd96;
+	st.global.u64 	[%rd97], %rd25;
+$L__BB11_22:                            //   in Loop: Header=BB11_11 Depth=1
+	add.s64 	%rd148, %rd148, 256;
+	add.s64 	%rd147, %rd147, 1024;
+	add.s64 	%rd146, %rd146, 1024;
+	add.s64 	%rd145, %rd145, 512;
+	setp.lt.u64 	%p29, %rd148, %rd10;
+	@%p29 bra 	$L__BB11_11;
+	bra.uni 	$L__BB11_23;
+$L__BB11_11:                            // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f2, [%rd147];
+	setp.nan.f32 	%p11, %f2, %f2;
+	mov.u64 	%rd149, %rd143;
+	@%p11 bra 	$L__BB11_13;
+// %bb.12:                              //   in Loop: Header=BB11_11 Depth=1
+	neg.f32 	%f7, %f2;
+	selp.f32 	%f8, %f7, %f2, %p1;
+	add.rn.f32 	%f9, %f8, 0f00000000;
+	mov.b32 	%r32, %f9;
+	not.b32 	%r33, %r32;
+	or.b32  	%r34, %r32, -2147483648;
+	setp.lt.s32 	%p12, %r32, 0;
+	selp.b32 	%r35, %r33, %r34, %p12;
+	cvt.u64.u32 	%rd88, %r35;
+	shl.b64 	%rd149, %rd88, 32;
+$L__BB11_13:                            //   in Loop: Header=BB11_11 Depth=1
+	mov.b32 	%r36, %f2;
+	setp.eq.s32 	%p13, %r36, -2147483648;
+	and.b64  	%rd89, %rd145, 4294967294;
+	selp.u64 	%rd90, 1, 0, %p13;
+	or.b64  	%rd91, %rd89, %rd90;
+	or.b64  	%rd25, %rd91, %rd149;
+	setp.ge.u64 	%p14, %rd25, %rd144;
+	@%p14 bra 	$L__BB11_22;
+// %bb.14:                              //   in Loop: Header=BB11_11 Depth=1
+	mov.u64 	%rd92, 0;
+	cvta.to.global.u64 	%rd93, %rd92;
+	setp.eq.s64 	%p15, %rd11, %rd93;
+	setp.eq.s64 	%p49, %rd16, %rd148;
+	@%p15 bra 	$L__BB11_18;
+// %bb.15:                              //   in Loop: Header=BB11_11 Depth=1
+	ld.global.f32 	%f3, [%rd12];
+	setp.nan.f32 	%p16, %f3, %f3;
+	mov.u64 	%rd150, 4294967294;
+	@%p16 bra 	$L__BB11_17;
+// %bb.16:                              //   in Loop: Header=BB11_11 Depth=1
+	neg.f32 	%f10, %f3;
+	selp.f32 	%f11, %f10, %f3, %p1;
+	add.rn.f32 	%f12, %f11, 0f00000000;
+	mov.b32 	%r37, %f12;
+	not.b32 	%r38, %r37;
+	or.b32  	%r39, %r37, -2147483648;
+	setp.lt.s32 	%p17, %r37, 0;
+	selp.b32 	%r40, %r38, %r39, %p17;
+	cvt.u64.u32 	%rd150, %r40;
+$L__BB11_17:                            //   in Loop: Header=BB11_11 Depth=1
+	shr.u64 	%rd26, %rd149, 32;
+	setp.le.u64 	%p18, %rd26, %rd150;
+	and.pred  	%p20, %p2, %p49;
+	or.pred  	%p21, %p18, %p20;
+	@%p21 bra 	$L__BB11_22;
+	bra.uni 	$L__BB11_19;
+$L__BB11_18:                            //   in Loop: Header=BB11_11 Depth=1
+	and.pred  	%p23, %p2, %p49;
+	@%p23 bra 	$L__BB11_22;
+$L__BB11_19:                            //   in Loop: Header=BB11_11 Depth=1
+	@%p24 bra 	$L__BB11_21;
+// %bb.20:                              //   in Loop: Header=BB11_11 Depth=1
+	ld.global.u32 	%r41, [%rd146];
+	ld.global.u32 	%r42, [%rd13];
+	setp.eq.s32 	%p26, %r41, %r42;
+	xor.pred  	%p27, %p25, %p26;
+	not.pred 	%p28, %p27;
+	@%p28 bra 	$L__BB11_22;
+	bra.uni 	$L__BB11_21;
+$L__BB11_23:
+	bar.sync 	0;
+	ld.shared.u32 	%r67, [_ZZ12select_ranksE4size];
+	ld.param.u32 	%r6, [%rd1+104];
+	setp.gt.u32 	%p30, %r67, %r6;
+	@%p30 bra 	$L__BB11_24;
+	bra.uni 	$L__BB11_44;
+$L__BB11_24:
+	mov.u64 	%rd144, 0;
+	mov.u64 	%rd100, _ZZ12select_ranksE6counts;
+	add.s64 	%rd33, %rd100, %rd138;
+	mov.b32 	%r44, 0;
+	setp.ge.u32 	%p31, %r68, %r67;
+	mov.b32 	%r45, 56;
+	mov.u32 	%r65, %r6;
+	mov.u32 	%r60, %r44;
+	bra.uni 	$L__BB11_25;
+$L__BB11_34:                            //   in Loop: Header=BB11_25 Depth=1
+	shl.b64 	%rd114, %rd152, %r9;
+	or.b64  	%rd144, %rd114, %rd144;
+	bar.sync 	0;
+	add.s32 	%r20, %r60, 8;
+	setp.lt.u32 	%p37, %r60, 56;
+	mov.u32 	%r60, %r20;
+	@%p37 bra 	$L__BB11_25;
+	bra.uni 	$L__BB11_35;
+$L__BB11_25:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB11_27 Depth 2
+                                        //     Child Loop BB11_33 Depth 2
+	sub.s32 	%r9, %r45, %r60;
+	st.shared.u32 	[%rd33], %r44;
+	bar.sync 	0;
+	@%p31 bra 	$L__BB11_31;
+// %bb.26:                              //   in Loop: Header=BB11_25 Depth=1
+	mov.b32 	%r47, 64;
+	sub.s32 	%r48, %r47, %r60;
+	cvt.u64.u32 	%rd35, %r48;
+	cvt.u64.u32 	%rd36, %r9;
+	setp.eq.s32 	%p32, %r60, 0;
+	mov.u32 	%r61, %r68;
+	bra.uni 	$L__BB11_27;
+$L__BB11_29:                            //   in Loop: Header=BB11_27 Depth=2
+	cvt.u32.u64 	%r50, %rd36;
+	shr.u64 	%rd105, %rd37, %r50;
+	and.b64  	%rd106, %rd105, 255;
+	shl.b64 	%rd107, %rd106, 2;
+	add.s64 	%rd109, %rd100, %rd107;
+	atom.shared.add.u32 	%r51, [%rd109], 1;
+$L__BB11_30:                            //   in Loop: Header=BB11_27 Depth=2
+	add.s32 	%r61, %r61, 256;
+	setp.lt.u32 	%p34, %r61, %r67;
+	@%p34 bra 	$L__BB11_27;
+	bra.uni 	$L__BB11_31;
+$L__BB11_27:                            //   Parent Loop BB11_25 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	mul.wide.u32 	%rd101, %r61, 8;
+	add.s64 	%rd102, %rd4, %rd101;
+	ld.global.u64 	%rd37, [%rd102];
+	@%p32 bra 	$L__BB11_29;
+// %bb.28:                              //   in Loop: Header=BB11_27 Depth=2
+	xor.b64  	%rd103, %rd37, %rd144;
+	cvt.u32.u64 	%r49, %rd35;
+	shr.u64 	%rd104, %rd103, %r49;
+	setp.ne.s64 	%p33, %rd104, 0;
+	@%p33 bra 	$L__BB11_30;
+	bra.uni 	$L__BB11_29;
+$L__BB11_31:                            //   in Loop: Header=BB11_25 Depth=1
+	bar.sync 	0;
+	ld.shared.u32 	%r63, [_ZZ12select_ranksE6counts];
+	setp.ge.u32 	%p35, %r63, %r65;
+	mov.u64 	%rd152, 0;
+	@%p35 bra 	$L__BB11_34;
+// %bb.32:                              //   in Loop: Header=BB11_25 Depth=1
+	mov.b32 	%r62, 1;
+$L__BB11_33:                            //   Parent Loop BB11_25 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	sub.s32 	%r65, %r65, %r63;
+	cvt.u64.u32 	%rd152, %r62;
+	mul.wide.u32 	%rd111, %r62, 4;
+	add.s64 	%rd113, %rd100, %rd111;
+	ld.shared.u32 	%r63, [%rd113];
+	setp.lt.u32 	%p36, %r63, %r65;
+	add.s32 	%r62, %r62, 1;
+	@%p36 bra 	$L__BB11_33;
+	bra.uni 	$L__BB11_34;
+$L__BB11_35:
+	@%p8 bra 	$L__BB11_37;
+// %bb.36:
+)ptx",
+    R"ptx(	mov.b32 	%r53, 0;
+	st.shared.u32 	[_ZZ12select_ranksE4size], %r53;
+$L__BB11_37:
+	mov.b32 	%r66, 0;
+	mov.u64 	%rd115, -1;
+	bra.uni 	$L__BB11_38;
+$L__BB11_42:                            //   in Loop: Header=BB11_38 Depth=1
+	add.s32 	%r66, %r66, 256;
+	setp.lt.u32 	%p41, %r66, %r67;
+	@%p41 bra 	$L__BB11_38;
+	bra.uni 	$L__BB11_43;
+$L__BB11_38:                            // =>This Inner Loop Header: Depth=1
+	add.s32 	%r55, %r68, %r66;
+	setp.ge.u32 	%p39, %r55, %r67;
+	mov.u64 	%rd153, %rd115;
+	@%p39 bra 	$L__BB11_40;
+// %bb.39:                              //   in Loop: Header=BB11_38 Depth=1
+	mul.wide.u32 	%rd116, %r55, 8;
+	add.s64 	%rd41, %rd4, %rd116;
+	ld.global.u64 	%rd153, [%rd41];
+$L__BB11_40:                            //   in Loop: Header=BB11_38 Depth=1
+	bar.sync 	0;
+	setp.gt.u64 	%p40, %rd153, %rd144;
+	@%p40 bra 	$L__BB11_42;
+// %bb.41:                              //   in Loop: Header=BB11_38 Depth=1
+	atom.shared.add.u32 	%r56, [%rd140], 1;
+	mul.wide.u32 	%rd118, %r56, 8;
+	add.s64 	%rd119, %rd4, %rd118;
+	st.global.u64 	[%rd119], %rd153;
+	bra.uni 	$L__BB11_42;
+$L__BB11_43:
+	bar.sync 	0;
+	mov.u32 	%r67, %r6;
+$L__BB11_44:
+	@%p8 bra 	$L__BB11_46;
+// %bb.45:
+	ld.param.u64 	%rd120, [%rd1+16];
+	cvta.to.global.u64 	%rd121, %rd120;
+	shl.b64 	%rd122, %rd2, 2;
+	add.s64 	%rd123, %rd121, %rd122;
+	st.global.u32 	[%rd123], %r67;
+	ld.param.u64 	%rd124, [%rd1+24];
+	cvta.to.global.u64 	%rd125, %rd124;
+	add.s64 	%rd127, %rd125, %rd136;
+	st.global.u64 	[%rd127], %rd144;
+$L__BB11_46:
+	ld.param.u8 	%rs7, [%rd1+114];
+	and.b16  	%rs8, %rs7, 1;
+	setp.eq.b16 	%p43, %rs8, 1;
+	not.pred 	%p44, %p43;
+	setp.ge.u32 	%p45, %r68, %r6;
+	or.pred  	%p46, %p45, %p44;
+	@%p46 bra 	$L__BB11_51;
+// %bb.47:
+	mov.u64 	%rd142, -1;
+	cvt.u64.u32 	%rd18, %r6;
+	ld.param.u64 	%rd128, [%rd1+32];
+	cvta.to.global.u64 	%rd129, %rd128;
+	mul.lo.s64 	%rd130, %rd18, %rd2;
+	shl.b64 	%rd131, %rd130, 3;
+	add.s64 	%rd45, %rd129, %rd131;
+	bra.uni 	$L__BB11_48;
+$L__BB11_50:                            //   in Loop: Header=BB11_48 Depth=1
+	cvt.u64.u32 	%rd46, %r68;
+	cvt.u32.u64 	%r57, %rd46;
+	shl.b64 	%rd134, %rd46, 3;
+	add.s64 	%rd135, %rd45, %rd134;
+	st.global.u64 	[%rd135], %rd155;
+	add.s32 	%r68, %r57, 256;
+	setp.lt.u32 	%p48, %r68, %r6;
+	@%p48 bra 	$L__BB11_48;
+	bra.uni 	$L__BB11_51;
+$L__BB11_48:                            // =>This Inner Loop Header: Depth=1
+	setp.ge.u32 	%p47, %r68, %r67;
+	mov.u64 	%rd155, %rd142;
+	@%p47 bra 	$L__BB11_50;
+// %bb.49:                              //   in Loop: Header=BB11_48 Depth=1
+	mul.wide.u32 	%rd133, %r68, 8;
+	add.s64 	%rd47, %rd4, %rd133;
+	ld.global.u64 	%rd155, [%rd47];
+	bra.uni 	$L__BB11_50;
+$L__BB11_51:
+	ret;
+                                        // -- End function
+}
+	// .globl	widen                   // -- Begin function widen
+.visible .entry widen(
+	.param .u64 widen_param_0,
+	.param .u64 widen_param_1,
+	.param .u64 widen_param_2
+)
+.maxntid 256, 1, 1                      // @widen
+{
+	.reg .pred 	%p<2>;
+	.reg .b32 	%r<6>;
+	.reg .b64 	%rd<13>;
+
+// %bb.0:
+	ld.param.u64 	%rd6, [widen_param_1];
+	mov.u32 	%r1, %ctaid.x;
+	mov.u32 	%r2, %ntid.x;
+	mul.wide.u32 	%rd8, %r1, %r2;
+	mov.u32 	%r3, %tid.x;
+	cvt.u64.u32 	%rd9, %r3;
+	add.s64 	%rd10, %rd8, %rd9;
+	setp.ge.u64 	%p1, %rd10, %rd6;
+	@%p1 bra 	$L__BB12_2;
+// %bb.1:
+	ld.param.u64 	%rd3, [widen_param_0];
+	ld.param.u64 	%rd4, [widen_param_2];
+	cvta.to.global.u64 	%rd5, %rd4;
+	cvta.to.global.u64 	%rd7, %rd3;
+	shl.b64 	%rd11, %rd10, 1;
+	add.s64 	%rd1, %rd7, %rd11;
+	shl.b64 	%rd12, %rd10, 2;
+	add.s64 	%rd2, %rd5, %rd12;
+	ld.global.u16 	%r4, [%rd1];
+	shl.b32 	%r5, %r4, 16;
+	st.global.u32 	[%rd2], %r5;
+$L__BB12_2:
+	ret;
+                                        // -- End function
+}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1,
@@ -15444,7 +15857,7 @@ $L__BB10_23:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot11[128];
+	.local .align 8 .b8 	__local_depot13[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -15454,7 +15867,7 @@ $L__BB10_23:
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot11;
+	mov.u64 	%SPL, __local_depot13;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -15462,12 +15875,12 @@ $L__BB10_23:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB11_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB11_1;
+	@%p1 bra 	$L__BB13_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -15478,7 +15891,7 @@ $L__BB11_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB11_6;
+	@%p2 bra 	$L__BB13_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
@@ -15499,7 +15912,7 @@ $L__BB11_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB11_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -15634,7 +16047,7 @@ $L__BB11_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB11_4;
+	@%p3 bra 	$L__BB13_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -15652,15 +16065,15 @@ $L__BB11_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB11_6:
+$L__BB13_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB11_14;
+	@%p4 bra 	$L__BB13_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB11_11;
+	@%p5 bra 	$L__BB13_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -15670,7 +16083,7 @@ $L__BB11_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB11_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -15690,19 +16103,20 @@ $L__BB11_9:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd163, %fd162, %fd162;
 	ld.local.f64 	%fd164, [%rd57];
 	add.rn.f64 	%fd165, %fd164, %fd163;
-	st.local.f64 	[%rd57], %fd165;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd57], %fd165;
 	add.s64 	%rd58, %rd58, -2;
 	add.s64 	%rd57, %rd57, 16;
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB11_10;
-	bra.uni 	$L__BB11_9;
-$L__BB11_10:
+	@%p6 bra 	$L__BB13_10;
+	bra.uni 	$L__BB13_9;
+$L__BB13_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB11_11:
+$L__BB13_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB11_13;
+	@%p7 bra 	$L__BB13_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -15720,7 +16134,7 @@ $L__BB11_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB11_13:
+$L__BB13_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -15728,9 +16142,8 @@ $L__BB11_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB11_14:
-)ptx",
-    R"ptx(	ld.local.f64 	%fd173, [%rd1+64];
+$L__BB13_14:
+	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
 	ld.local.f64 	%fd176, [%rd1+8];
@@ -15766,7 +16179,7 @@ $L__BB11_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot12[128];
+	.local .align 8 .b8 	__local_depot14[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -15777,7 +16190,7 @@ $L__BB11_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot12;
+	mov.u64 	%SPL, __local_depot14;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -15785,12 +16198,12 @@ $L__BB11_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB12_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB12_1;
+	@%p1 bra 	$L__BB14_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
@@ -15806,7 +16219,7 @@ $L__BB12_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB12_6;
+	@%p2 bra 	$L__BB14_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -15826,7 +16239,7 @@ $L__BB12_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB12_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -15896,7 +16309,7 @@ $L__BB12_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB12_4;
+	@%p3 bra 	$L__BB14_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
@@ -15914,16 +16327,16 @@ $L__BB12_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB12_6:
+$L__BB14_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB12_15;
+	@%p4 bra 	$L__BB14_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB12_11;
+	@%p5 bra 	$L__BB14_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -15931,7 +16344,7 @@ $L__BB12_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB12_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -15960,20 +16373,20 @@ $L__BB12_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB12_10;
-	bra.uni 	$L__BB12_9;
-$L__BB12_10:
+	@%p6 bra 	$L__BB14_10;
+	bra.uni 	$L__BB14_9;
+$L__BB14_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB12_11:
+$L__BB14_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB12_14;
+	@%p7 bra 	$L__BB14_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB12_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB14_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -15985,8 +16398,8 @@ $L__BB12_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB12_13;
-$L__BB12_14:
+	@%p8 bra 	$L__BB14_13;
+$L__BB14_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -15999,9 +16412,9 @@ $L__BB12_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB12_15:
+$L__BB14_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB12_32;
+	@%p10 bra 	$L__BB14_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -16031,95 +16444,95 @@ $L__BB12_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB12_27;
-	bra.uni 	$L__BB12_17;
-$L__BB12_27:
+	@%p11 bra 	$L__BB14_27;
+	bra.uni 	$L__BB14_17;
+$L__BB14_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB12_32;
+	@%p17 bra 	$L__BB14_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB12_29;
-$L__BB12_31:                            //   in Loop: Header=BB12_29 Depth=1
+	bra.uni 	$L__BB14_29;
+$L__BB14_31:                            //   in Loop: Header=BB14_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB12_29;
-	bra.uni 	$L__BB12_32;
-$L__BB12_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB14_29;
+	bra.uni 	$L__BB14_32;
+$L__BB14_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB12_31;
-// %bb.30:                              //   in Loop: Header=BB12_29 Depth=1
+	@%p18 bra 	$L__BB14_31;
+// %bb.30:                              //   in Loop: Header=BB14_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB12_31;
-$L__BB12_32:
+	bra.uni 	$L__BB14_31;
+$L__BB14_32:
 	ret;
-$L__BB12_17:
+$L__BB14_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB12_18;
-$L__BB12_26:                            //   in Loop: Header=BB12_18 Depth=1
+	bra.uni 	$L__BB14_18;
+)ptx",
+    R"ptx($L__BB14_26:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB12_27;
-$L__BB12_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB14_27;
+$L__BB14_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB12_20;
-// %bb.19:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p12 bra 	$L__BB14_20;
+// %bb.19:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB12_20:                            //   in Loop: Header=BB12_18 Depth=1
+$L__BB14_20:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB12_22;
-// %bb.21:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p13 bra 	$L__BB14_22;
+// %bb.21:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB12_22:                            //   in Loop: Header=BB12_18 Depth=1
-)ptx",
-    R"ptx(	add.s64 	%rd76, %rd102, 2;
+$L__BB14_22:                            //   in Loop: Header=BB14_18 Depth=1
+	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB12_24;
-// %bb.23:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p14 bra 	$L__BB14_24;
+// %bb.23:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
+$L__BB14_24:                            //   in Loop: Header=BB14_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB12_26;
-// %bb.25:                              //   in Loop: Header=BB12_18 Depth=1
+	@%p15 bra 	$L__BB14_26;
+// %bb.25:                              //   in Loop: Header=BB14_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB12_26;
+	bra.uni 	$L__BB14_26;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
@@ -16131,7 +16544,7 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot13[128];
+	.local .align 8 .b8 	__local_depot15[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -16142,7 +16555,7 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot13;
+	mov.u64 	%SPL, __local_depot15;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -16151,12 +16564,12 @@ $L__BB12_24:                            //   in Loop: Header=BB12_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-$L__BB13_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB13_1;
+	@%p1 bra 	$L__BB15_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -16172,7 +16585,7 @@ $L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB13_6;
+	@%p2 bra 	$L__BB15_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -16192,7 +16605,7 @@ $L__BB13_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB13_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -16262,7 +16675,7 @@ $L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB13_4;
+	@%p3 bra 	$L__BB15_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -16280,16 +16693,16 @@ $L__BB13_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB13_6:
+$L__BB15_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB13_15;
+	@%p4 bra 	$L__BB15_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB13_11;
+	@%p5 bra 	$L__BB15_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -16297,7 +16710,7 @@ $L__BB13_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB13_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB15_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -16326,20 +16739,20 @@ $L__BB13_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB13_10;
-	bra.uni 	$L__BB13_9;
-$L__BB13_10:
+	@%p6 bra 	$L__BB15_10;
+	bra.uni 	$L__BB15_9;
+$L__BB15_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB13_11:
+$L__BB15_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB13_14;
+	@%p7 bra 	$L__BB15_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB13_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -16351,8 +16764,8 @@ $L__BB13_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB13_13;
-$L__BB13_14:
+	@%p8 bra 	$L__BB15_13;
+$L__BB15_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -16365,7 +16778,7 @@ $L__BB13_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB13_15:
+$L__BB15_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -16388,16 +16801,16 @@ $L__BB13_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB13_16;
-	bra.uni 	$L__BB13_32;
-$L__BB13_16:
+	@%p9 bra 	$L__BB15_16;
+	bra.uni 	$L__BB15_32;
+$L__BB15_16:
 	mov.u64 	%rd143, 0;
-$L__BB13_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB13_17;
+	@%p10 bra 	$L__BB15_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -16408,7 +16821,7 @@ $L__BB13_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB13_22;
+	@%p2 bra 	$L__BB15_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -16421,7 +16834,8 @@ $L__BB13_17:                            // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
-	ld.local.f64 	%fd413, [%rd1+88];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd413, [%rd1+88];
 	ld.local.f64 	%fd412, [%rd1+96];
 	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
@@ -16429,7 +16843,7 @@ $L__BB13_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB13_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -16456,8 +16870,7 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd397, %fd397, %fd242;
 	ld.f32 	%f36, [%rd144+-16];
 	cvt.f64.f32 	%fd243, %f36;
-)ptx",
-    R"ptx(	ld.f32 	%f37, [%rd145+-16];
+	ld.f32 	%f37, [%rd145+-16];
 	cvt.f64.f32 	%fd244, %f37;
 	mul.rn.f64 	%fd245, %fd243, %fd244;
 	add.rn.f64 	%fd396, %fd396, %fd245;
@@ -16533,7 +16946,7 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB13_20;
+	@%p12 bra 	$L__BB15_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
 	st.local.f64 	[%rd1+8], %fd399;
@@ -16551,15 +16964,15 @@ $L__BB13_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB13_22:
+$L__BB15_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB13_31;
+	@%p13 bra 	$L__BB15_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB13_27;
+	@%p14 bra 	$L__BB15_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -16569,7 +16982,7 @@ $L__BB13_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB13_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -16607,13 +17020,13 @@ $L__BB13_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB13_26;
-	bra.uni 	$L__BB13_25;
-$L__BB13_26:
+	@%p15 bra 	$L__BB15_26;
+	bra.uni 	$L__BB15_25;
+$L__BB15_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB13_27:
+$L__BB15_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB13_30;
+	@%p16 bra 	$L__BB15_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -16621,7 +17034,7 @@ $L__BB13_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB13_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB15_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -16636,8 +17049,8 @@ $L__BB13_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB13_29;
-$L__BB13_30:
+	@%p17 bra 	$L__BB15_29;
+$L__BB15_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
@@ -16646,7 +17059,7 @@ $L__BB13_30:
 	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB13_31:
+$L__BB15_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -16671,9 +17084,9 @@ $L__BB13_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB13_32:
+$L__BB15_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB13_46;
+	@%p19 bra 	$L__BB15_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -16684,19 +17097,19 @@ $L__BB13_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB13_48;
-	bra.uni 	$L__BB13_34;
-$L__BB13_48:
+	@%p20 bra 	$L__BB15_48;
+	bra.uni 	$L__BB15_34;
+$L__BB15_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB13_46;
-	bra.uni 	$L__BB13_43;
-$L__BB13_43:
+	@!%p28 bra 	$L__BB15_46;
+	bra.uni 	$L__BB15_43;
+$L__BB15_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB13_45;
+	@%p30 bra 	$L__BB15_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -16709,36 +17122,36 @@ $L__BB13_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB13_45:
+$L__BB15_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB13_46:
+$L__BB15_46:
 	ret;
-$L__BB13_34:
+$L__BB15_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB13_35;
-$L__BB13_42:                            //   in Loop: Header=BB13_35 Depth=1
+	bra.uni 	$L__BB15_35;
+$L__BB15_42:                            //   in Loop: Header=BB15_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB13_47:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_47:                            //   in Loop: Header=BB15_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB13_48;
-$L__BB13_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB15_48;
+$L__BB15_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB13_39;
-// %bb.36:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p21 bra 	$L__BB15_39;
+// %bb.36:                              //   in Loop: Header=BB15_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB13_38;
-// %bb.37:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p30 bra 	$L__BB15_38;
+// %bb.37:                              //   in Loop: Header=BB15_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -16748,17 +17161,17 @@ $L__BB13_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB13_38:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_38:                            //   in Loop: Header=BB15_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
+$L__BB15_39:                            //   in Loop: Header=BB15_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB13_47;
-// %bb.40:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p23 bra 	$L__BB15_47;
+// %bb.40:                              //   in Loop: Header=BB15_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB13_42;
-// %bb.41:                              //   in Loop: Header=BB13_35 Depth=1
+	@%p30 bra 	$L__BB15_42;
+// %bb.41:                              //   in Loop: Header=BB15_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -16768,7 +17181,7 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB13_42;
+	bra.uni 	$L__BB15_42;
                                         // -- End function
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf(
@@ -16780,8 +17193,9 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot14[4];
-	.reg .b64 	%SP;
+	.local .align 4 .b8 	__local_depot16[4];
+)ptx",
+    R"ptx(	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
 	.reg .b32 	%r<16>;
@@ -16789,12 +17203,12 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot14;
+	mov.u64 	%SPL, __local_depot16;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB14_3;
+	@%p1 bra 	$L__BB16_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE0EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -16808,10 +17222,9 @@ $L__BB13_39:                            //   in Loop: Header=BB13_35 Depth=1
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB14_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB16_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
-)ptx",
-    R"ptx(	add.s32 	%r11, %r15, -1;
+	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
 	popc.b32 	%r13, %r12;
 	add.s32 	%r14, %r13, %r1;
@@ -16840,8 +17253,8 @@ $L__BB14_2:                             // =>This Inner Loop Header: Depth=1
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB14_2;
-$L__BB14_3:
+	@%p3 bra 	$L__BB16_2;
+$L__BB16_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -16882,13 +17295,13 @@ $L__BB14_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB15_3;
+	@%p1 bra 	$L__BB17_3;
 // %bb.1:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB15_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f15, [%rd33];
 	ld.f32 	%f16, [%rd34];
 	sub.rn.f32 	%f17, %f15, %f16;
@@ -16899,11 +17312,11 @@ $L__BB15_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB15_2;
-$L__BB15_3:
+	@%p2 bra 	$L__BB17_2;
+$L__BB17_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB15_9;
+	@%p3 bra 	$L__BB17_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -16911,21 +17324,21 @@ $L__BB15_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f33, 0f00000000;
 	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB15_6;
+	@%p4 bra 	$L__BB17_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f32, [%rd15];
-$L__BB15_6:
-	@%p4 bra 	$L__BB15_8;
+$L__BB17_6:
+	@%p4 bra 	$L__BB17_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f33, [%rd16];
-$L__BB15_8:
+$L__BB17_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f20, %f32, %f33;
 	fma.rn.f32 	%f21, %f20, %f20, %f31;
 	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB15_9:
+$L__BB17_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 	add.rn.f32 	%f23, %f31, %f22;
@@ -16938,7 +17351,7 @@ $L__BB15_9:
 	setp.gt.f32 	%p7, %f35, 0f12800000;
 	setp.ne.f32 	%p8, %f35, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB15_11;
+	@%p9 bra 	$L__BB17_11;
 // %bb.10:
 	setp.geu.f32 	%p10, %f35, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
@@ -16965,7 +17378,7 @@ $L__BB15_9:
 	);
 	ld.param.f32 	%f35, [retval0+0];
 	} // callseq 9
-$L__BB15_11:
+$L__BB17_11:
 	st.f32 	[%rd17], %f35;
 	ret;
                                         // -- End function
@@ -16999,7 +17412,7 @@ $L__BB15_11:
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB16_3;
+	@%p3 bra 	$L__BB18_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -17007,7 +17420,7 @@ $L__BB15_11:
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB16_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB18_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -17019,13 +17432,13 @@ $L__BB16_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB16_2;
-$L__BB16_3:
+	@%p4 bra 	$L__BB18_2;
+$L__BB18_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB16_4;
-	bra.uni 	$L__BB16_9;
-$L__BB16_4:
+	@%p5 bra 	$L__BB18_4;
+	bra.uni 	$L__BB18_9;
+$L__BB18_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -17034,26 +17447,26 @@ $L__BB16_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB16_6;
+	@%p6 bra 	$L__BB18_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB16_6:
-	@%p6 bra 	$L__BB16_8;
+$L__BB18_6:
+	@%p6 bra 	$L__BB18_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB16_8:
+$L__BB18_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB16_9:
+$L__BB18_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -17083,7 +17496,7 @@ $L__BB16_9:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot17[4];
+	.local .align 4 .b8 	__local_depot19[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17092,12 +17505,12 @@ $L__BB16_9:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot17;
+	mov.u64 	%SPL, __local_depot19;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB17_3;
+	@%p1 bra 	$L__BB19_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE1EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -17111,7 +17524,7 @@ $L__BB16_9:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB17_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB19_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17122,7 +17535,8 @@ $L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	{ // callseq 10, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
-	.param .b64 param1;
+)ptx",
+    R"ptx(	.param .b64 param1;
 	st.param.b64 	[param1+0], %rd3;
 	.param .b64 param2;
 	st.param.b64 	[param2+0], %rd6;
@@ -17142,8 +17556,8 @@ $L__BB17_2:                             // =>This Inner Loop Header: Depth=1
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB17_2;
-$L__BB17_3:
+	@%p3 bra 	$L__BB19_2;
+$L__BB19_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17153,8 +17567,7 @@ $L__BB17_3:
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)ptx",
-    R"ptx()                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
 {
 	.reg .pred 	%p<11>;
@@ -17185,13 +17598,13 @@ $L__BB17_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB18_3;
+	@%p1 bra 	$L__BB20_3;
 // %bb.1:
 	mov.f32 	%f32, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB18_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB20_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f16, [%rd33];
 	ld.f32 	%f17, [%rd34];
 	sub.rn.f32 	%f18, %f16, %f17;
@@ -17202,11 +17615,11 @@ $L__BB18_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB18_2;
-$L__BB18_3:
+	@%p2 bra 	$L__BB20_2;
+$L__BB20_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB18_9;
+	@%p3 bra 	$L__BB20_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -17214,21 +17627,21 @@ $L__BB18_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f34, 0f00000000;
 	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB18_6;
+	@%p4 bra 	$L__BB20_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f33, [%rd15];
-$L__BB18_6:
-	@%p4 bra 	$L__BB18_8;
+$L__BB20_6:
+	@%p4 bra 	$L__BB20_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f34, [%rd16];
-$L__BB18_8:
+$L__BB20_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f21, %f33, %f34;
 	fma.rn.f32 	%f22, %f21, %f21, %f32;
 	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB18_9:
+$L__BB20_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 	add.rn.f32 	%f24, %f32, %f23;
@@ -17241,12 +17654,12 @@ $L__BB18_9:
 	setp.gt.f32 	%p7, %f10, 0f12800000;
 	setp.ne.f32 	%p8, %f10, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB18_11;
-	bra.uni 	$L__BB18_10;
-$L__BB18_11:
+	@%p9 bra 	$L__BB20_11;
+	bra.uni 	$L__BB20_10;
+$L__BB20_11:
 	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB18_12;
-$L__BB18_10:
+	bra.uni 	$L__BB20_12;
+$L__BB20_10:
 	setp.geu.f32 	%p10, %f10, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
 	{ // callseq 11, 0
@@ -17272,7 +17685,7 @@ $L__BB18_10:
 	);
 	ld.param.f32 	%f36, [retval0+0];
 	} // callseq 11
-$L__BB18_12:
+$L__BB20_12:
 	st.f32 	[%rd17], %f36;
 	ret;
                                         // -- End function
@@ -17286,7 +17699,7 @@ $L__BB18_12:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot19[4];
+	.local .align 4 .b8 	__local_depot21[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17295,12 +17708,12 @@ $L__BB18_12:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot19;
+	mov.u64 	%SPL, __local_depot21;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB19_3;
+	@%p1 bra 	$L__BB21_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE3EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -17314,7 +17727,7 @@ $L__BB18_12:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB19_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17345,8 +17758,8 @@ $L__BB19_2:                             // =>This Inner Loop Header: Depth=1
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB19_2;
-$L__BB19_3:
+	@%p3 bra 	$L__BB21_2;
+$L__BB21_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17359,7 +17772,7 @@ $L__BB19_3:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot20[128];
+	.local .align 8 .b8 	__local_depot22[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -17369,7 +17782,7 @@ $L__BB19_3:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot20;
+	mov.u64 	%SPL, __local_depot22;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -17380,12 +17793,12 @@ $L__BB19_3:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB20_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB20_1;
+	@%p1 bra 	$L__BB22_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -17397,7 +17810,7 @@ $L__BB20_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB20_6;
+	@%p2 bra 	$L__BB22_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -17424,7 +17837,7 @@ $L__BB20_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB20_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -17468,7 +17881,8 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd94, %fd92, %fd93;
 	add.rn.f64 	%fd187, %fd187, %fd94;
 	ld.f32 	%f15, [%rd82+-4];
-	cvt.f64.f32 	%fd95, %f15;
+)ptx",
+    R"ptx(	cvt.f64.f32 	%fd95, %f15;
 	ld.f32 	%f16, [%rd83+-4];
 	cvt.f64.f32 	%fd96, %f16;
 	mul.rn.f64 	%fd97, %fd95, %fd96;
@@ -17505,8 +17919,7 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd197, %fd197, %fd112;
 	ld.f32 	%f27, [%rd82+20];
 	cvt.f64.f32 	%fd113, %f27;
-)ptx",
-    R"ptx(	ld.f32 	%f28, [%rd83+20];
+	ld.f32 	%f28, [%rd83+20];
 	cvt.f64.f32 	%fd114, %f28;
 	mul.rn.f64 	%fd115, %fd113, %fd114;
 	add.rn.f64 	%fd196, %fd196, %fd115;
@@ -17528,9 +17941,9 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB20_5;
-	bra.uni 	$L__BB20_4;
-$L__BB20_5:
+	@%p3 bra 	$L__BB22_5;
+	bra.uni 	$L__BB22_4;
+$L__BB22_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
 	st.local.f64 	[%rd1+16], %fd191;
@@ -17547,15 +17960,15 @@ $L__BB20_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB20_6:
+$L__BB22_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB20_15;
+	@%p4 bra 	$L__BB22_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB20_11;
+	@%p5 bra 	$L__BB22_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -17572,7 +17985,7 @@ $L__BB20_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB20_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -17610,13 +18023,13 @@ $L__BB20_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB20_10;
-	bra.uni 	$L__BB20_9;
-$L__BB20_10:
+	@%p6 bra 	$L__BB22_10;
+	bra.uni 	$L__BB22_9;
+$L__BB22_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB20_11:
+$L__BB22_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB20_14;
+	@%p7 bra 	$L__BB22_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -17630,7 +18043,7 @@ $L__BB20_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB20_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -17645,8 +18058,8 @@ $L__BB20_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-	@%p8 bra 	$L__BB20_13;
-$L__BB20_14:
+	@%p8 bra 	$L__BB22_13;
+$L__BB22_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -17655,7 +18068,7 @@ $L__BB20_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB20_15:
+$L__BB22_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];
@@ -17693,7 +18106,7 @@ $L__BB20_15:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf
                                         // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot21[4];
+	.local .align 4 .b8 	__local_depot23[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -17702,12 +18115,12 @@ $L__BB20_15:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot21;
+	mov.u64 	%SPL, __local_depot23;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB21_3;
+	@%p1 bra 	$L__BB23_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE4EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -17721,7 +18134,7 @@ $L__BB20_15:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB21_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -17752,8 +18165,8 @@ $L__BB21_2:                             // =>This Inner Loop Header: Depth=1
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB21_2;
-$L__BB21_3:
+	@%p3 bra 	$L__BB23_2;
+$L__BB23_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -17813,7 +18226,8 @@ $L__BB21_3:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot23[128];
+)ptx",
+    R"ptx(	.local .align 8 .b8 	__local_depot25[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -17823,19 +18237,19 @@ $L__BB21_3:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot23;
+	mov.u64 	%SPL, __local_depot25;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB23_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB25_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB23_1;
+	@%p1 bra 	$L__BB25_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -17847,11 +18261,10 @@ $L__BB23_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB23_6;
+	@%p2 bra 	$L__BB25_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
-)ptx",
-    R"ptx(	add.s64 	%rd155, %rd98, 32;
+	add.s64 	%rd155, %rd98, 32;
 	ld.local.f64 	%fd493, [%rd1];
 	ld.local.f64 	%fd492, [%rd1+8];
 	ld.local.f64 	%fd491, [%rd1+16];
@@ -17869,7 +18282,7 @@ $L__BB23_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB25_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -17972,7 +18385,7 @@ $L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB23_4;
+	@%p3 bra 	$L__BB25_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -17990,15 +18403,15 @@ $L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB23_6:
+$L__BB25_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB23_15;
+	@%p4 bra 	$L__BB25_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB23_11;
+	@%p5 bra 	$L__BB25_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -18008,7 +18421,7 @@ $L__BB23_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB25_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -18046,13 +18459,13 @@ $L__BB23_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB23_10;
-	bra.uni 	$L__BB23_9;
-$L__BB23_10:
+	@%p6 bra 	$L__BB25_10;
+	bra.uni 	$L__BB25_9;
+$L__BB25_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB23_11:
+$L__BB25_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB23_14;
+	@%p7 bra 	$L__BB25_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -18060,7 +18473,7 @@ $L__BB23_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB23_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -18075,8 +18488,8 @@ $L__BB23_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB23_13;
-$L__BB23_14:
+	@%p8 bra 	$L__BB25_13;
+$L__BB25_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -18085,7 +18498,7 @@ $L__BB23_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB23_15:
+$L__BB25_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -18096,12 +18509,12 @@ $L__BB23_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB23_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB23_16;
+	@%p9 bra 	$L__BB25_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -18116,7 +18529,7 @@ $L__BB23_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB23_21;
+	@%p2 bra 	$L__BB25_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -18136,7 +18549,7 @@ $L__BB23_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB23_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -18200,13 +18613,14 @@ $L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f58, [%rd168+28];
 	cvt.f64.f32 	%fd347, %f58;
 	mul.rn.f64 	%fd348, %fd347, %fd347;
-	add.rn.f64 	%fd539, %fd539, %fd348;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd539, %fd539, %fd348;
 	add.s64 	%rd170, %rd169, 16;
 	add.s64 	%rd121, %rd169, 32;
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB23_19;
+	@%p11 bra 	$L__BB25_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
@@ -18224,25 +18638,24 @@ $L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB23_21:
+$L__BB25_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB23_30;
+	@%p12 bra 	$L__BB25_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB23_26;
+	@%p13 bra 	$L__BB25_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
 	add.s64 	%rd127, %rd151, %rd97;
-)ptx",
-    R"ptx(	add.s64 	%rd177, %rd127, 8;
+	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB23_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -18271,20 +18684,20 @@ $L__BB23_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB23_25;
-	bra.uni 	$L__BB23_24;
-$L__BB23_25:
+	@%p14 bra 	$L__BB25_25;
+	bra.uni 	$L__BB25_24;
+$L__BB25_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB23_26:
+$L__BB25_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB23_29;
+	@%p15 bra 	$L__BB25_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB23_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
@@ -18296,8 +18709,8 @@ $L__BB23_28:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB23_28;
-$L__BB23_29:
+	@%p16 bra 	$L__BB25_28;
+$L__BB25_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -18310,18 +18723,18 @@ $L__BB23_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB23_30:
+$L__BB25_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB23_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB23_31;
+	@%p17 bra 	$L__BB25_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -18336,7 +18749,7 @@ $L__BB23_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB23_36;
+	@%p2 bra 	$L__BB25_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -18356,7 +18769,7 @@ $L__BB23_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB23_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -18426,7 +18839,7 @@ $L__BB23_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB23_34;
+	@%p19 bra 	$L__BB25_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -18444,15 +18857,15 @@ $L__BB23_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB23_36:
+$L__BB25_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB23_45;
+	@%p20 bra 	$L__BB25_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB23_41;
+	@%p21 bra 	$L__BB25_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -18460,7 +18873,7 @@ $L__BB23_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB23_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -18489,20 +18902,20 @@ $L__BB23_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB23_40;
-	bra.uni 	$L__BB23_39;
-$L__BB23_40:
+	@%p22 bra 	$L__BB25_40;
+	bra.uni 	$L__BB25_39;
+$L__BB25_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB23_41:
+$L__BB25_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB23_44;
+	@%p23 bra 	$L__BB25_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB23_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
@@ -18514,8 +18927,8 @@ $L__BB23_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB23_43;
-$L__BB23_44:
+	@%p24 bra 	$L__BB25_43;
+$L__BB25_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -18528,7 +18941,7 @@ $L__BB23_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB23_45:
+$L__BB25_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -18577,7 +18990,8 @@ $L__BB23_45:
 	add.rn.f64 	%fd468, %fd464, %fd460;
 	add.rn.f64 	%fd469, %fd467, %fd465;
 	add.rn.f64 	%fd470, %fd468, %fd466;
-	add.rn.f64 	%fd471, %fd470, %fd469;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd471, %fd470, %fd469;
 	sqrt.rn.f64 	%fd472, %fd437;
 	max.f64 	%fd473, %fd472, 0d3D719799812DEA11;
 	sqrt.rn.f64 	%fd474, %fd471;
@@ -18595,10 +19009,9 @@ $L__BB23_45:
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_3,
 	.param .b32 _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_4
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
-)ptx",
-    R"ptx(                                        // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
+                                        // @_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf
 {
-	.local .align 4 .b8 	__local_depot24[4];
+	.local .align 4 .b8 	__local_depot26[4];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<4>;
@@ -18607,12 +19020,12 @@ $L__BB23_45:
 	.reg .b64 	%rd<8>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot24;
+	mov.u64 	%SPL, __local_depot26;
 	cvta.local.u64 	%SP, %SPL;
 	ld.param.f32 	%f9, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_4];
 	ld.param.u32 	%r15, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_3];
 	setp.eq.s32 	%p1, %r15, 0;
-	@%p1 bra 	$L__BB24_3;
+	@%p1 bra 	$L__BB26_3;
 // %bb.1:
 	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_2];
 	ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_17RefinedILNS_6MetricE5EEEfRKNS_13DistanceBlockEmmjf_param_1];
@@ -18626,7 +19039,7 @@ $L__BB23_45:
 	cvt.u32.u64 	%r9, %rd4;
 	cvt.rn.f32.s32 	%f1, %r9;
 	and.b32  	%r3, %r7, 15;
-$L__BB24_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB26_2:                             // =>This Inner Loop Header: Depth=1
 	not.b32 	%r10, %r15;
 	add.s32 	%r11, %r15, -1;
 	and.b32  	%r12, %r10, %r11;
@@ -18657,8 +19070,8 @@ $L__BB24_2:                             // =>This Inner Loop Header: Depth=1
 	selp.f32 	%f9, %f7, %f9, %p2;
 	and.b32  	%r15, %r11, %r15;
 	setp.ne.s32 	%p3, %r15, 0;
-	@%p3 bra 	$L__BB24_2;
-$L__BB24_3:
+	@%p3 bra 	$L__BB26_2;
+$L__BB26_3:
 	st.param.f32 	[func_retval0+0], %f9;
 	ret;
                                         // -- End function
@@ -18712,13 +19125,13 @@ $L__BB24_3:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB25_3;
+	@%p1 bra 	$L__BB27_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB25_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB27_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
@@ -18732,11 +19145,11 @@ $L__BB25_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB25_2;
-$L__BB25_3:
+	@%p2 bra 	$L__BB27_2;
+$L__BB27_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB25_9;
+	@%p3 bra 	$L__BB27_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -18744,16 +19157,16 @@ $L__BB25_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB25_6;
+	@%p4 bra 	$L__BB27_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB25_6:
-	@%p4 bra 	$L__BB25_8;
+$L__BB27_6:
+	@%p4 bra 	$L__BB27_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB25_8:
+$L__BB27_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -18761,7 +19174,7 @@ $L__BB25_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB25_9:
+$L__BB27_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -18772,7 +19185,7 @@ $L__BB25_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB25_12;
+	@%p7 bra 	$L__BB27_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -18780,12 +19193,12 @@ $L__BB25_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB25_12;
+	@%p12 bra 	$L__BB27_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB25_13;
-$L__BB25_12:
+	bra.uni 	$L__BB27_13;
+$L__BB27_12:
 	{ // callseq 16, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
@@ -18808,7 +19221,7 @@ $L__BB25_12:
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB25_13:
+$L__BB27_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function

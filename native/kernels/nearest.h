@@ -4,42 +4,20 @@
 // bound: after the first columns hardly anything passes, and the selection costs a handful of instructions beside the d
 // multiplications of each lane. euclidean compares squares and takes roots of what passes.
 //
-// A candidate is one 64-bit rank: its key (the distance, or the similarity negated) as an integer that orders like the number,
-// −0 as 0, NaN after infinity, and below it the column's index. Ranks are all different, so the k least of them are the
-// same set in whatever order, tile or part of the gallery they come up. The lowest bit tells a −0 from a 0.
+// What is kept are ranks (rank.h), all of them different, so the k least are the same set in whatever order, tile or part of the gallery
+// they come up.
 //
 // Near duplicates are computed again from differences (see distances.h) before they are compared, unless even the largest
 // error of the expansion, (2d + 3)·u·(‖a‖² + ‖b‖²), leaves them beyond the bound.
 #pragma once
 
 #include "distances.h"
+#include "rank.h"
 
 namespace hypersphere {
 namespace {
 
-constexpr uint32_t kNanKey = 0xfffffffeu;
-constexpr uint32_t kZeroKey = 0x80000000u;
 constexpr float kRounding = 0x1p-24f;
-
-constexpr bool GrowsWithLikeness(Metric metric) { return metric == Metric::kDot || metric == Metric::kCosineSimilarity; }
-
-HYPERSPHERE_INLINE float FloatOf(uint32_t bits) {
-  float value;
-  __builtin_memcpy(&value, &bits, sizeof(value));
-  return value;
-}
-
-HYPERSPHERE_INLINE uint64_t RankOf(float value, bool grows, size_t index) {
-  uint32_t key = kNanKey;
-  if (value == value) {
-    const uint32_t bits = BitsOf((grows ? -value : value) + 0.0f);
-    key = bits & kZeroKey ? ~bits : bits | kZeroKey;
-  }
-  const uint32_t negative_zero = BitsOf(value) == kZeroKey;
-  return static_cast<uint64_t>(key) << 32 | static_cast<uint32_t>(index << 1) | negative_zero;
-}
-
-HYPERSPHERE_INLINE float KeyOf(uint32_t key) { return FloatOf(key & kZeroKey ? key & ~kZeroKey : ~key); }
 
 void DecodeRanks(const uint64_t* ranks, size_t count, Metric metric, int32_t* indices, float* values) {
   for (size_t i = 0; i < count; i++) {
@@ -73,9 +51,6 @@ HYPERSPHERE_INLINE float LeastBeyond(float beyond, bool grows, bool squared) {
   if (grows) return -beyond;
   return squared && beyond >= 0 ? beyond * beyond * (1 - 0x1p-20f) - 0x1p-100f : beyond;
 }
-
-// Exactly: keys are compared, so what ties with the bound is not beyond it.
-HYPERSPHERE_INLINE bool RanksBeyond(uint64_t rank, float beyond, bool grows) { return rank >> 32 > RankOf(beyond, grows, 0) >> 32; }
 
 HYPERSPHERE_INLINE void PushOne(const Selection& to, size_t row, size_t index, float value, bool grows, bool squared) {
   uint64_t* list = to.lists + row * (kListHead + to.capacity);

@@ -43,9 +43,8 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
   exports.Set("abi", Napi::Number::New(env, 6));
-  ExportMatmul(env, exports);
-  ExportDistances(env, exports);
-  ExportNormalize(env, exports);
+  ExportShared(env, exports);
+  ExportDistancesGradient(env, exports);
   ExportRanks(env, exports);
   ExportCenters(env, exports);
   ExportGivenRows(env, exports);
@@ -53,7 +52,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
   ExportMemory(env, exports);
-  ExportNearest(env, exports);
+  ExportBfloat16(env, exports);
   ExportMarginSoftmax(env, exports);
   ExportSoftmax(env, exports);
   ExportMpi(env, exports);

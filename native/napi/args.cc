@@ -3,6 +3,8 @@
 #include <cmath>
 #include <new>
 
+#include "../cuda/context.h"
+
 namespace hypersphere {
 
 namespace {
@@ -28,10 +30,14 @@ Napi::Error Failure(Napi::Env env, const char* code, const std::string& argument
   return error;
 }
 
-Napi::Error StatusFailure(Napi::Env env, Status status) {
+Napi::Error StatusFailure(Napi::Env env, Status status, const std::string& device) {
   if (status == Status::kAborted) return Failure(env, "ERR_ABORTED", "options.signal", "to run to the end", "an abort");
+  if (status == Status::kNoDevice) return Failure(env, "ERR_NO_DEVICE", "device", "a CUDA device", device);
+  if (status == Status::kDeviceOutOfMemory) return Failure(env, "ERR_OUT_OF_MEMORY", "device", "memory on the device", device);
   return Failure(env, "ERR_OUT_OF_MEMORY", "workspace", "memory for intermediate results", "a failed allocation");
 }
+
+Napi::Error StatusFailure(Napi::Env env, Status status) { return StatusFailure(env, status, cuda::Context::Failure()); }
 
 Args::Args(const Napi::CallbackInfo& info, std::initializer_list<const char*> names) : info_(info), names_(names) {
   if (info.Length() == names_.size()) return;

@@ -18,8 +18,9 @@ namespace hypersphere {
 Napi::Error Failure(Napi::Env env, const char* code, const std::string& argument, const std::string& expected,
                     const std::string& received);
 
-// What a status other than kOk becomes.
-Napi::Error StatusFailure(Napi::Env env, Status status);
+// What a status other than kOk becomes. `device`: what the device said in the thread that ran the op (cuda/context.h).
+Napi::Error StatusFailure(Napi::Env env, Status status, const std::string& device);
+Napi::Error StatusFailure(Napi::Env env, Status status);  // which was this one
 
 class Args {
  public:

@@ -13,13 +13,13 @@ namespace {
 void BatchLossSync(const Napi::CallbackInfo& info) {
   const Args args(info, {"kind", "x", "labels", "n", "d", "memory", "memoryLabels", "m", "metric", "normalize", "reduction", "numbers",
                          "loss", "perExample", "gradX", "beta", "betas", "gradBeta"});
-  constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity};
+  constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr};
   BatchLossOp op{};
   op.kind = static_cast<BatchLossKind>(args.Int(0, 0, static_cast<int>(BatchLossKind::kHistogram)));
   op.n = args.Size(3);
   op.d = args.Size(4);
   op.m = args.Size(7);
-  op.metric = kMetrics[args.Int(8, 0, 2)];
+  op.metric = kMetrics[args.Int(8, 0, 3)];
   op.normalize = args.Flag(9);
   op.reduction = static_cast<TermReduction>(args.Int(10, 0, 2));
   const double* const numbers = args.Doubles(11, kMostLossNumbers);

@@ -1,5 +1,5 @@
-#include "../ops/ops.h"
 #include "args.h"
+#include "implementation.h"
 #include "ops.h"
 #include "task.h"
 
@@ -26,14 +26,15 @@ DistancesOp ReadDistances(const Args& args) {
 }
 
 void DistancesSync(const Napi::CallbackInfo& info) {
-  const Status status = Distances(ReadDistances(DistancesArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).distances(ReadDistances(DistancesArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value DistancesAsync(const Napi::CallbackInfo& info) {
   const Args args = DistancesArgs(info);
   const DistancesOp op = ReadDistances(args);
-  return StartTask(args, "hypersphere.distances", [op](const std::atomic<bool>* cancel) { return Distances(op, cancel); });
+  const auto run = ImplementationOf(info).distances;
+  return StartTask(args, "hypersphere.distances", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 Args GradientArgs(const Napi::CallbackInfo& info) {
@@ -69,9 +70,12 @@ Napi::Value GradientAsync(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void ExportDistances(Napi::Env env, Napi::Object exports) {
-  exports.Set("distances", Napi::Function::New(env, DistancesSync, "distances"));
-  exports.Set("distancesAsync", Napi::Function::New(env, DistancesAsync, "distancesAsync"));
+void ExportDistances(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "distances", DistancesSync);
+  ExportFor(who, exports, "distancesAsync", DistancesAsync);
+}
+
+void ExportDistancesGradient(Napi::Env env, Napi::Object exports) {
   exports.Set("distancesGradient", Napi::Function::New(env, GradientSync, "distancesGradient"));
   exports.Set("distancesGradientAsync", Napi::Function::New(env, GradientAsync, "distancesGradientAsync"));
 }

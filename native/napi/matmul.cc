@@ -1,6 +1,5 @@
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -26,21 +25,22 @@ Args MatmulArgs(const Napi::CallbackInfo& info) {
 }
 
 void MatmulSync(const Napi::CallbackInfo& info) {
-  const Status status = Matmul(ReadMatmul(MatmulArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).matmul(ReadMatmul(MatmulArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value MatmulAsync(const Napi::CallbackInfo& info) {
   const Args args = MatmulArgs(info);
   const MatmulOp op = ReadMatmul(args);
-  return StartTask(args, "hypersphere.matmul", [op](const std::atomic<bool>* cancel) { return Matmul(op, cancel); });
+  const auto run = ImplementationOf(info).matmul;
+  return StartTask(args, "hypersphere.matmul", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 }  // namespace
 
-void ExportMatmul(Napi::Env env, Napi::Object exports) {
-  exports.Set("matmul", Napi::Function::New(env, MatmulSync, "matmul"));
-  exports.Set("matmulAsync", Napi::Function::New(env, MatmulAsync, "matmulAsync"));
+void ExportMatmul(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "matmul", MatmulSync);
+  ExportFor(who, exports, "matmulAsync", MatmulAsync);
 }
 
 }  // namespace hypersphere

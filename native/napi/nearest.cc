@@ -4,9 +4,10 @@
 #include <utility>
 
 #include "../cpu.h"
+#include "../cuda/ops/gallery.h"
 #include "../ops/gallery.h"
-#include "../ops/ops.h"
 #include "args.h"
+#include "implementation.h"
 #include "ops.h"
 #include "task.h"
 
@@ -58,27 +59,39 @@ NearestOp ReadNearest(const Args& args) {
 }
 
 void NearestSync(const Napi::CallbackInfo& info) {
-  const Status status = Nearest(ReadNearest(NearestArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).nearest(ReadNearest(NearestArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value NearestAsync(const Napi::CallbackInfo& info) {
   const Args args = NearestArgs(info);
   const NearestOp op = ReadNearest(args);
-  return StartTask(args, "hypersphere.nearest", [op](const std::atomic<bool>* cancel) { return Nearest(op, cancel); });
+  const auto run = ImplementationOf(info).nearest;
+  return StartTask(args, "hypersphere.nearest", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
+
+Status SearchIn(const PackedGallery& gallery, NearestOp op, const std::atomic<bool>* cancel) {
+  op.packed = &gallery;
+  return Nearest(op, cancel);
+}
+Status SearchIn(const cuda::Gallery& gallery, const NearestOp& op, const std::atomic<bool>* cancel) { return gallery.Search(op, cancel); }
+
+// Memory of the host: the collector need not hurry for what lies on the device.
+int64_t Weight(const PackedGallery& gallery) { return static_cast<int64_t>(gallery.bytes()); }
+int64_t Weight(const cuda::Gallery&) { return 0; }
 
 // Owned by the functions that JavaScript gets. What the packed rows weigh is accounted to the environment as long as they are there
 // for new searches: until `dispose`, or until all the functions are collected. A search under way has its own share in them.
+template <class Gallery>
 class Kept {
  public:
-  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_shared<PackedGallery>(m, d, metric)) {}
+  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_shared<Gallery>(m, d, metric)) {}
   Kept(const Kept&) = delete;
   Kept& operator=(const Kept&) = delete;
   ~Kept() { Dispose(); }
 
-  const std::shared_ptr<PackedGallery>& Get() const { return gallery_; }
-  void Account() { Adjust(accounted_ = static_cast<int64_t>(gallery_->bytes())); }
+  const std::shared_ptr<Gallery>& Get() const { return gallery_; }
+  void Account() { Adjust(accounted_ = Weight(*gallery_)); }
   void Dispose() {
     gallery_.reset();
     if (accounted_ != 0) Adjust(-std::exchange(accounted_, 0));
@@ -91,16 +104,16 @@ class Kept {
   }
 
   napi_env env_;
-  std::shared_ptr<PackedGallery> gallery_;
+  std::shared_ptr<Gallery> gallery_;
   int64_t accounted_ = 0;
 };
 
 Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances", "beyond", "within"}); }
 
-NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
+template <class Gallery>
+NearestOp ReadSearch(const Args& args, const Gallery* packed) {
   if (packed == nullptr) throw Failure(args.Env(), "ERR_DETACHED", "gallery", "a gallery that is not disposed", "a disposed one");
   NearestOp op{};
-  op.packed = packed;
   op.m = packed->m;
   op.d = packed->d;
   op.metric = packed->metric;
@@ -119,19 +132,23 @@ NearestOp ReadSearch(const Args& args, const PackedGallery* packed) {
   return op;
 }
 
-void SearchSync(const Napi::CallbackInfo& info, const Kept& kept) {
-  const Status status = Nearest(ReadSearch(SearchArgs(info), kept.Get().get()), nullptr);
+template <class Gallery>
+void SearchSync(const Napi::CallbackInfo& info, const Kept<Gallery>& kept) {
+  const NearestOp op = ReadSearch(SearchArgs(info), kept.Get().get());
+  const Status status = SearchIn(*kept.Get(), op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
-Napi::Value SearchAsync(const Napi::CallbackInfo& info, const Kept& kept) {
+template <class Gallery>
+Napi::Value SearchAsync(const Napi::CallbackInfo& info, const Kept<Gallery>& kept) {
   const Args args = SearchArgs(info);
-  const std::shared_ptr<const PackedGallery> packed = kept.Get();
+  const std::shared_ptr<const Gallery> packed = kept.Get();
   const NearestOp op = ReadSearch(args, packed.get());
-  return StartTask(args, "hypersphere.search", [op, packed](const std::atomic<bool>* cancel) { return Nearest(op, cancel); });
+  return StartTask(args, "hypersphere.search", [op, packed](const std::atomic<bool>* cancel) { return SearchIn(*packed, op, cancel); });
 }
 
 // { search, searchAsync, dispose }. An empty Int32Array stands for no labels.
+template <class Gallery>
 Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Args args(info, {"gallery", "m", "d", "metric", "labels", "labelled"});
@@ -140,7 +157,7 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const int32_t* labels = args.Flag(5) ? args.Ints(4, m, 1) : nullptr;
   const bool halves = args.IsHalves(0);
   const float* data = halves ? nullptr : args.Floats(0, m, d);
-  const auto kept = std::make_shared<Kept>(env, m, d, metric);
+  const auto kept = std::make_shared<Kept<Gallery>>(env, m, d, metric);
   const Status status = kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels);
   if (status != Status::kOk) throw StatusFailure(env, status);
   kept->Account();
@@ -172,10 +189,13 @@ void FromBfloat16(const Napi::CallbackInfo& info) {
 
 }  // namespace
 
-void ExportNearest(Napi::Env env, Napi::Object exports) {
-  exports.Set("nearest", Napi::Function::New(env, NearestSync, "nearest"));
-  exports.Set("nearestAsync", Napi::Function::New(env, NearestAsync, "nearestAsync"));
-  exports.Set("packGallery", Napi::Function::New(env, PackGallery, "packGallery"));
+void ExportNearest(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "nearest", NearestSync);
+  ExportFor(who, exports, "nearestAsync", NearestAsync);
+  ExportFor(who, exports, "packGallery", who.on_device ? PackGallery<cuda::Gallery> : PackGallery<PackedGallery>);
+}
+
+void ExportBfloat16(Napi::Env env, Napi::Object exports) {
   exports.Set("toBfloat16", Napi::Function::New(env, ToBfloat16, "toBfloat16"));
   exports.Set("fromBfloat16", Napi::Function::New(env, FromBfloat16, "fromBfloat16"));
 }

@@ -1,6 +1,5 @@
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -21,14 +20,15 @@ NormalizeOp ReadNormalize(const Args& args) {
 }
 
 void NormalizeSync(const Napi::CallbackInfo& info) {
-  const Status status = Normalize(ReadNormalize(NormalizeArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).normalize(ReadNormalize(NormalizeArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value NormalizeAsync(const Napi::CallbackInfo& info) {
   const Args args = NormalizeArgs(info);
   const NormalizeOp op = ReadNormalize(args);
-  return StartTask(args, "hypersphere.normalize", [op](const std::atomic<bool>* cancel) { return Normalize(op, cancel); });
+  const auto run = ImplementationOf(info).normalize;
+  return StartTask(args, "hypersphere.normalize", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 Args GradientArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "d", "eps", "gradOutput", "gradX"}); }
@@ -46,24 +46,24 @@ NormalizeGradientOp ReadGradient(const Args& args) {
 }
 
 void GradientSync(const Napi::CallbackInfo& info) {
-  const Status status = NormalizeGradient(ReadGradient(GradientArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).normalize_gradient(ReadGradient(GradientArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value GradientAsync(const Napi::CallbackInfo& info) {
   const Args args = GradientArgs(info);
   const NormalizeGradientOp op = ReadGradient(args);
-  return StartTask(args, "hypersphere.normalizeGradient",
-                   [op](const std::atomic<bool>* cancel) { return NormalizeGradient(op, cancel); });
+  const auto run = ImplementationOf(info).normalize_gradient;
+  return StartTask(args, "hypersphere.normalizeGradient", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 }  // namespace
 
-void ExportNormalize(Napi::Env env, Napi::Object exports) {
-  exports.Set("normalize", Napi::Function::New(env, NormalizeSync, "normalize"));
-  exports.Set("normalizeAsync", Napi::Function::New(env, NormalizeAsync, "normalizeAsync"));
-  exports.Set("normalizeGradient", Napi::Function::New(env, GradientSync, "normalizeGradient"));
-  exports.Set("normalizeGradientAsync", Napi::Function::New(env, GradientAsync, "normalizeGradientAsync"));
+void ExportNormalize(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "normalize", NormalizeSync);
+  ExportFor(who, exports, "normalizeAsync", NormalizeAsync);
+  ExportFor(who, exports, "normalizeGradient", GradientSync);
+  ExportFor(who, exports, "normalizeGradientAsync", GradientAsync);
 }
 
 }  // namespace hypersphere

@@ -5,9 +5,9 @@
 
 namespace hypersphere {
 
-void ExportMatmul(Napi::Env env, Napi::Object exports);
-void ExportDistances(Napi::Env env, Napi::Object exports);
-void ExportNormalize(Napi::Env env, Napi::Object exports);
+// matmul, distances, normalize and its gradient, nearest and galleries by the CPU; the same and more about the device under `cuda`.
+void ExportShared(Napi::Env env, Napi::Object exports);
+void ExportDistancesGradient(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportCenters(Napi::Env env, Napi::Object exports);
 void ExportGivenRows(Napi::Env env, Napi::Object exports);
@@ -15,7 +15,7 @@ void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
-void ExportNearest(Napi::Env env, Napi::Object exports);
+void ExportBfloat16(Napi::Env env, Napi::Object exports);
 void ExportMarginSoftmax(Napi::Env env, Napi::Object exports);
 void ExportSoftmax(Napi::Env env, Napi::Object exports);
 void ExportMpi(Napi::Env env, Napi::Object exports);

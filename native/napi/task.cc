@@ -4,6 +4,8 @@
 #include <set>
 #include <utility>
 
+#include "../cuda/context.h"
+
 namespace hypersphere {
 
 namespace {
@@ -31,17 +33,20 @@ struct Task {
   std::vector<Napi::Reference<Napi::Value>> arrays;
   napi_deferred deferred = nullptr;
   Status status = Status::kOk;
+  std::string failure;
 };
 
 void Execute(napi_env, void* data) {
   Task* task = static_cast<Task*>(data);
   task->status = task->run(&task->control->cancelled);
+  // Each thread has its own; the JavaScript thread would read another.
+  if (task->status != Status::kOk) task->failure = cuda::Context::Failure();
 }
 
 // False when the environment is on its way out and runs no JavaScript any more.
-bool Settle(Napi::Env env, napi_deferred deferred, Status status) {
+bool Settle(Napi::Env env, napi_deferred deferred, Status status, const std::string& failure) {
   if (status == Status::kOk) return napi_resolve_deferred(env, deferred, env.Undefined()) == napi_ok;
-  return napi_reject_deferred(env, deferred, StatusFailure(env, status).Value()) == napi_ok;
+  return napi_reject_deferred(env, deferred, StatusFailure(env, status, failure).Value()) == napi_ok;
 }
 
 // Called from C, so nothing may be thrown past it.
@@ -52,7 +57,7 @@ void Complete(napi_env raw_env, napi_status outcome, void* data) {
   env.GetInstanceData<Tasks>()->live.erase(task->control);
   bool settled = false;
   try {
-    settled = Settle(env, task->deferred, outcome == napi_cancelled ? Status::kAborted : task->status);
+    settled = Settle(env, task->deferred, outcome == napi_cancelled ? Status::kAborted : task->status, task->failure);
   } catch (const std::exception&) {
   }
   // A worker that was terminated is not gone before its last task is.

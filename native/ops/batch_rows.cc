@@ -4,6 +4,7 @@
 
 #include "../cpu.h"
 #include "blocks.h"
+#include "moments.h"
 #include "ops.h"
 #include "product.h"
 
@@ -16,8 +17,9 @@ constexpr size_t kRowsOfTask = 512;  // of column sums: whole words of marks
 }  // namespace
 
 BatchRows::BatchRows(Workspace& space, const PairInput& input)
-    : space_(space), input_(input), buckets_(space, input.n), memory_buckets_(space, input.m), labels_place_(space.Add<int32_t>(input.n + input.m)),
-      class_place_(space.Add<size_t>(input.n)), rows_place_(space.Add<float>(Normalized() || input.by_class ? Columns() * input.d : 0)),
+    : space_(space), input_(input), buckets_(space, input.by_class ? input.n : Columns()), memory_buckets_(space, input.by_class ? input.m : 0),
+      labels_place_(space.Add<int32_t>(Columns())), class_place_(space.Add<size_t>(Columns())),
+      rows_place_(space.Add<float>(Normalized() || Gathered() ? Columns() * input.d : 0)),
       runs_place_(space.Add<Span>(input.by_class ? input.n : 0)) {}
 
 Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
@@ -33,12 +35,14 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
   }
   rows_ = input_.x;
   float* const rows = space_.At<float>(rows_place_);
-  if (Normalized() || input_.by_class) rows_ = rows;
+  if (Normalized() || Gathered()) rows_ = rows;
   const float* from = input_.x;
-  if (input_.by_class) {
-    const ClassRows memory = memory_buckets_.Sort(labels + n);
-    FindMemoryRuns(labels, memory);
-    const Status status = Gather(memory.rows, rows, cancel);
+  if (Gathered()) {
+    if (input_.by_class) {
+      memory_ = memory_buckets_.Sort(labels + n);
+      FindMemoryRuns(labels);
+    }
+    const Status status = Gather(rows, cancel);
     if (status != Status::kOk) return status;
     from = rows;
   }
@@ -46,24 +50,25 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
 }
 
 // Both sides are in the order of the labels as unsigned numbers.
-void BatchRows::FindMemoryRuns(const int32_t* labels, const ClassRows& memory) {
+void BatchRows::FindMemoryRuns(const int32_t* labels) {
   memory_runs_ = space_.At<Span>(runs_place_);
   const size_t n = input_.n;
   size_t t = 0;
   for (size_t own = 0; own < classes_.count; own++) {
     const auto label = static_cast<uint32_t>(labels[classes_.rows[classes_.starts[own]]]);
-    const auto found = [&] { return static_cast<uint32_t>(labels[n + memory.rows[memory.starts[t]]]); };
-    while (t < memory.count && found() < label) t++;
-    const size_t first = n + memory.starts[t], last = t < memory.count && found() == label ? n + memory.starts[t + 1] : first;
+    const auto found = [&] { return static_cast<uint32_t>(labels[n + memory_.rows[memory_.starts[t]]]); };
+    while (t < memory_.count && found() < label) t++;
+    const size_t first = n + memory_.starts[t], last = t < memory_.count && found() == label ? n + memory_.starts[t + 1] : first;
     memory_runs_[own] = {first, last};
   }
 }
 
-Status BatchRows::Gather(const size_t* memory, float* to, const std::atomic<bool>* cancel) const {
+Status BatchRows::Gather(float* to, const std::atomic<bool>* cancel) const {
   const size_t n = input_.n, d = input_.d, rows = RowsOfBlock(d);
   const auto block = [&](size_t index, int) {
     for (size_t i = index * rows; i < Least((index + 1) * rows, Columns()); i++) {
-      memcpy(to + i * d, i < n ? input_.x + classes_.rows[i] * d : input_.memory + memory[i - n] * d, d * sizeof(float));
+      const size_t given = Given(i);
+      memcpy(to + i * d, given < n ? input_.x + given * d : input_.memory + (given - n) * d, d * sizeof(float));
     }
   };
   return ParallelFor(DivideUp(Columns(), rows), block, cancel, ThreadsForPass(Columns(), d));
@@ -86,6 +91,14 @@ Sides BatchRows::SidesOf(size_t row) const {
           {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
 }
 
+bool BatchRows::IsFinite(size_t row) const {
+  for (size_t k = 0; k < input_.d; k++) {
+    const float value = rows_[row * input_.d + k];
+    if (!(value - value == 0)) return false;
+  }
+  return true;
+}
+
 double BatchRows::SquareOf(size_t row) const {
   double sum = 0;
   for (size_t k = 0; k < input_.d; k++) {
@@ -105,10 +118,11 @@ float Finite(float value) { return value - value == 0 ? value : 0; }
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());
-  const size_t centered = wanted && dense && !rows.Cosine() ? rows.Columns() : 0;
+  const size_t centered = wanted && !rows.Cosine() && (dense || rows.Snr()) ? rows.Columns() : 0;
   sums_place_ = space.Add<float>(n * d);
   centered_place_ = space.Add<float>(centered * d);
   norms_place_ = space.Add<float>(centered);
+  moments_place_ = space.Add<Moments>(rows.Snr() ? centered : 0);
   row_place_ = space.Add<double>(n);
   col_place_ = space.Add<double>(n);
   marks_place_ = space.Add<uint64_t>(block * Words());
@@ -130,25 +144,13 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
   memset(sums_, 0, n * d * sizeof(float));
   for (size_t i = 0; i < n; i++) row_sums_[i] = col_sums_[i] = 0;
   centered_ = rows_.Rows();
-  if (!dense_ || rows_.Cosine()) return Status::kOk;
+  if (rows_.Cosine() || !(dense_ || rows_.Snr())) return Status::kOk;
   float* const centered = space_.At<float>(centered_place_);
   norms_ = space_.At<float>(norms_place_);
+  if (rows_.Snr()) moments_ = space_.At<Moments>(moments_place_);
   centered_ = centered;
-  const float* const x = rows_.Rows();
   const size_t all = rows_.Columns();
-  const auto columns = [=](size_t index, int) {
-    const size_t col = index * kColumnsOfTask, cols = Least(kColumnsOfTask, d - col);
-    double mean[kColumnsOfTask] = {};  // of the batch; a memory's rows lie about it
-    for (size_t i = 0; i < n; i++) {
-      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(Finite(x[i * d + col + k]));
-    }
-    float center[kColumnsOfTask];
-    for (size_t k = 0; k < cols; k++) center[k] = static_cast<float>(mean[k] / static_cast<double>(n));
-    for (size_t i = 0; i < all; i++) {
-      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = Finite(x[i * d + col + k] - center[k]);
-    }
-  };
-  const Status status = ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(all, d));
+  const Status status = rows_.Snr() ? CenterRows(centered, cancel) : CenterColumns(centered, cancel);
   if (status != Status::kOk) return status;
   const auto squares = [=](size_t index, int) {
     const size_t first = index * kRowsOfTask, last = Least(first + kRowsOfTask, all);
@@ -167,10 +169,42 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
   return ParallelFor(DivideUp(all, kRowsOfTask), squares, cancel, ThreadsForPass(all, d));
 }
 
+Status PairGradient::CenterColumns(float* centered, const std::atomic<bool>* cancel) const {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, all = rows_.Columns();
+  const float* const x = rows_.Rows();
+  const auto columns = [=](size_t index, int) {
+    const size_t col = index * kColumnsOfTask, cols = Least(kColumnsOfTask, d - col);
+    double mean[kColumnsOfTask] = {};  // of the batch; a memory's rows lie about it
+    for (size_t i = 0; i < n; i++) {
+      for (size_t k = 0; k < cols; k++) mean[k] += static_cast<double>(Finite(x[i * d + col + k]));
+    }
+    float center[kColumnsOfTask];
+    for (size_t k = 0; k < cols; k++) center[k] = static_cast<float>(mean[k] / static_cast<double>(n));
+    for (size_t i = 0; i < all; i++) {
+      for (size_t k = 0; k < cols; k++) centered[i * d + col + k] = Finite(x[i * d + col + k] - center[k]);
+    }
+  };
+  return ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(all, d));
+}
+
+Status PairGradient::CenterRows(float* centered, const std::atomic<bool>* cancel) const {
+  const size_t d = rows_.Input().d, all = rows_.Columns(), rows = RowsOfBlock(d);
+  const int threads = ThreadsForPass(all, d);
+  const float* const x = rows_.Rows();
+  const Status status = AllMoments(CurrentKernels(), {x, all, d, true}, moments_, cancel, threads);
+  if (status != Status::kOk) return status;
+  const auto block = [&](size_t index, int) {
+    for (size_t i = index * rows; i < Least((index + 1) * rows, all); i++) {
+      for (size_t k = 0; k < d; k++) centered[i * d + k] = Finite(static_cast<float>(static_cast<double>(x[i * d + k]) - moments_[i].mean));
+    }
+  };
+  return ParallelFor(DivideUp(all, rows), block, cancel, threads);
+}
+
 // Of half the squared distance, or of the negated dot; a Euclidean distance of 0 has gradient 0.
 float PairGradient::Weight(double coefficient, float distance) const {
   if (rows_.Cosine()) return static_cast<float>(coefficient);
-  if (rows_.Input().metric == Metric::kSquaredEuclidean) return static_cast<float>(2 * coefficient);
+  if (rows_.Input().metric != Metric::kEuclidean) return static_cast<float>(2 * coefficient);
   if (!(distance > 0)) return 0;
   const float weight = static_cast<float>(coefficient) / distance;
   return weight > kMostWeight ? kMostWeight : weight < -kMostWeight ? -kMostWeight : weight;
@@ -181,91 +215,124 @@ void PairGradient::Clear(size_t at) {
   marked_[at] = full_[at] = 0;
 }
 
-void PairGradient::Mark(size_t at, size_t row, double coefficient, float* distances) {
+// Of one anchor, in place: coefficients of its snr become those of the squared distances of centred rows, and distances become these. Returns
+// what the anchor's own row gets for its signal, as a sum of weights.
+double PairGradient::ThroughSignal(size_t anchor, float* distances, float* coefficients, size_t count) const {
+  constexpr double kMost = static_cast<double>(kMostWeight) / 2;
+  const double signal = moments_[anchor].spread;
+  double own = 0;
+  for (size_t j = 0; j < count; j++) {
+    const double snr = static_cast<double>(distances[j]), g = static_cast<double>(coefficients[j]), part = signal == 0 ? 0 : g / signal;
+    if (part != 0) own -= 2 * part * snr;
+    distances[j] = static_cast<float>(snr * signal);
+    coefficients[j] = static_cast<float>(part > kMost ? kMost : part < -kMost ? -kMost : part);
+  }
+  return own;
+}
+
+void PairGradient::Mark(size_t first, size_t at, size_t row, double coefficient, float* distances) {
+  if (rows_.Snr()) {
+    float given = static_cast<float>(coefficient);
+    row_sums_[first + at] += ThroughSignal(first + at, distances + row, &given, 1);
+    coefficient = static_cast<double>(given);
+  }
   distances[row] = Weight(coefficient, distances[row]);
   marks_[at * Words() + row / 64] |= uint64_t{1} << (row % 64);
   marked_[at] = 1;
 }
 
-void PairGradient::Weigh(size_t first, size_t at, const float* distances, float* weights) {
+void PairGradient::Weigh(size_t first, size_t at, float* distances, float* weights) {
   full_[at] = 1;
-  if (rows_.Cosine()) return;
-  uint64_t* const marks = marks_ + at * Words();
-  const bool root = rows_.Input().metric == Metric::kEuclidean;
-  row_sums_[first + at] = CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[first + at], root});
-  for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
+  if (!rows_.Cosine()) row_sums_[first + at] = WeighRow(first + at, at, distances, weights);
 }
 
-// The columns from `col` on, which the task owns, of both sides of every marked pair.
-void PairGradient::AddMarked(size_t first, size_t count, const float* weights, size_t col) {
+double PairGradient::WeighRow(size_t column, size_t at, float* distances, float* weights) {
+  uint64_t* const marks = marks_ + at * Words();
+  const bool root = rows_.Input().metric == Metric::kEuclidean;
+  const double own = rows_.Snr() ? ThroughSignal(column, distances, weights, rows_.Columns()) : 0;
+  const double sum = CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[column], root});
+  for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
+  return own + sum;
+}
+
+Status PairGradient::AddMarked(size_t first, const size_t* listed, size_t count, const float* weights, const std::atomic<bool>* cancel) {
+  const size_t d = rows_.Input().d;
+  bool any = false;
+  for (size_t at = 0; at < count; at++) any = any || marked_[at];
+  if (!any) return Status::kOk;
+  const auto columns = [&](size_t index, int) { AddMarkedColumns(first, listed, count, weights, index * kColumnsOfTask); };
+  return ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(count, d));
+}
+
+// The columns from `col` on, which the task owns, of both sides of every marked pair, as far as they are the batch's.
+void PairGradient::AddMarkedColumns(size_t first, const size_t* listed, size_t count, const float* weights, size_t col) {
   const size_t n = rows_.Input().n, d = rows_.Input().d, cols = Least(kColumnsOfTask, d - col), stride = rows_.Columns();
   const bool dots = rows_.Cosine();
-  const float* const x = rows_.Rows() + col;
+  const float* const x = (rows_.Snr() ? centered_ : rows_.Rows()) + col;
   float* const sums = sums_ + col;
   for (size_t at = 0; at < count; at++) {
     if (!marked_[at]) continue;
-    const float* const a = x + (first + at) * d;
-    float* const to_a = sums + (first + at) * d;
+    const size_t anchor = listed != nullptr ? listed[at] : first + at;
+    const float* const a = x + anchor * d;
     for (size_t word = 0; word < Words(); word++) {
       for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) {
         const size_t row = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
         const float weight = weights[at * stride + row];
         const float* const b = x + row * d;
-        float* const to_b = sums + row * d;
-        if (row >= n) {
-          for (size_t k = 0; k < cols; k++) to_a[k] += weight * (dots ? b[k] : b[k] - a[k]);
-          continue;
-        }
-        for (size_t k = 0; k < cols; k++) {
-          const float from_a = dots ? a[k] : a[k] - b[k], from_b = dots ? b[k] : b[k] - a[k];
-          to_a[k] += weight * from_b;
-          to_b[k] += weight * from_a;
-        }
+        for (size_t k = 0; anchor < n && k < cols; k++) sums[anchor * d + k] += weight * (dots ? b[k] : b[k] - a[k]);
+        for (size_t k = 0; row < n && k < cols; k++) sums[row * d + k] += weight * (dots ? a[k] : a[k] - b[k]);
       }
     }
   }
 }
 
-Status PairGradient::Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel) {
-  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+// Takes the marked weights out, and adds up those of each row of the batch where the product needs it.
+Status PairGradient::LeaveUnmarked(size_t count, float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, stride = rows_.Columns();
   const bool differences = norms_ != nullptr;
-  bool any_marked = false, any_full = false;
-  for (size_t at = 0; at < count; at++) {
-    any_marked = any_marked || marked_[at];
-    any_full = any_full || full_[at];
-  }
-  if (any_marked) {
-    const auto columns = [&](size_t index, int) { AddMarked(first, count, weights, index * kColumnsOfTask); };
-    const Status status = ParallelFor(DivideUp(d, kColumnsOfTask), columns, cancel, ThreadsForPass(count, d));
-    if (status != Status::kOk) return status;
-  }
-  if (!any_full) return Status::kOk;
-  const auto add = [&](size_t index, int) {
+  const auto part = [&](size_t index, int) {
     const size_t from = index * kRowsOfTask, last = Least(from + kRowsOfTask, stride);
     for (size_t at = 0; at < count; at++) {
       float* const row = weights + at * stride;
-      if (marked_[at]) {
-        for (size_t word = from / 64; word < DivideUp(last, 64); word++) {
-          for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) row[word * 64 + static_cast<size_t>(__builtin_ctzll(bits))] = 0;
-        }
+      for (size_t word = from / 64; marked_[at] && word < DivideUp(last, 64); word++) {
+        for (uint64_t bits = marks_[at * Words() + word]; bits != 0; bits &= bits - 1) row[word * 64 + static_cast<size_t>(__builtin_ctzll(bits))] = 0;
       }
       if (!full_[at] || !differences) continue;
       for (size_t j = from; j < Least(last, n); j++) col_sums_[j] += static_cast<double>(row[j]);
     }
   };
-  if (any_marked || differences) {
-    const Status status = ParallelFor(DivideUp(stride, kRowsOfTask), add, cancel, ThreadsForPass(count, stride));
-    if (status != Status::kOk) return status;
-  }
+  return ParallelFor(DivideUp(stride, kRowsOfTask), part, cancel, ThreadsForPass(count, stride));
+}
+
+Status PairGradient::Add(size_t first, size_t count, float* weights, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+  Status status = AddMarked(first, nullptr, count, weights, cancel);
+  bool any_full = false;
+  for (size_t at = 0; at < count; at++) any_full = any_full || full_[at];
+  if (status != Status::kOk || !any_full) return status;
+  status = LeaveUnmarked(count, weights, cancel);
+  if (status != Status::kOk) return status;
   const Rows all{centered_, 1, d}, own{centered_ + first * d, 1, d};
-  const Status status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
+  status = Product({{weights, stride, 1}, all, count, d, stride, sums_ + first * d, nullptr, true}, cancel);
   if (status != Status::kOk) return status;
   return Product({{weights, 1, stride}, own, n, d, count, sums_, nullptr, true}, cancel);
 }
 
-Status PairGradient::AddOthers(const float* others, size_t count, const float* weights, const std::atomic<bool>* cancel) {
-  const size_t n = rows_.Input().n, d = rows_.Input().d;
-  return Product({{weights, 1, rows_.Columns()}, {others, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
+Status PairGradient::AddStored(const size_t* stored, size_t count, float* distances, float* weights, float* rows, const std::atomic<bool>* cancel) {
+  const size_t n = rows_.Input().n, d = rows_.Input().d, stride = rows_.Columns();
+  if (!rows_.Cosine()) {
+    const auto weigh = [&](size_t at, int) {
+      Clear(at);
+      full_[at] = 1;
+      WeighRow(stored[at], at, distances + at * stride, weights + at * stride);
+      memcpy(rows + at * d, centered_ + stored[at] * d, d * sizeof(float));
+    };
+    Status status = ParallelFor(count, weigh, cancel, ThreadsForPass(count, stride));
+    if (status == Status::kOk) status = AddMarked(0, stored, count, weights, cancel);
+    if (status == Status::kOk) status = LeaveUnmarked(count, weights, cancel);
+    if (status != Status::kOk) return status;
+  }
+  return Product({{weights, 1, stride}, {rows, 1, d}, n, d, count, sums_, nullptr, true}, cancel);
 }
 
 Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* cancel) {

@@ -1,5 +1,5 @@
 // Triplet loss over the triplets of a batch without N² distances or N³ triplets. Blocks of anchors get their distances to all
-// rows; then each anchor is worked on alone. With the hinge its few positives are sorted, and a vector of negatives finds how many of them
+// columns, the batch's rows and those of a memory; then each anchor is worked on alone. With the hinge its few positives are sorted, and a vector of negatives finds how many of them
 // make a triplet of the rule and how many an active one, since every rule compares d_an − d_ap with a bound: a positive becomes the least
 // float32 that the rule holds no more for. Counts in buckets and their running sums give the loss, the counts and every pair's
 // coefficient: O(N log P) an anchor, exact. Softplus is no function of one pair and streams the triplets. All sums are float64, over an anchor's negatives in order and then over the anchors.
@@ -13,6 +13,7 @@
 #include "blocks.h"
 #include "float_order.h"
 #include "ops.h"
+#include "semi_hard.h"
 #include "triplet_terms.h"
 
 namespace hypersphere {
@@ -32,37 +33,38 @@ struct Totals {
 };
 
 struct Scratch {
-  Positive* positives;    // [n]
-  float* distances;       // [n], first the positives' bounds
-  uint32_t* reached;      // [n] each of the rules' two bounds and the hinge's
-  double* sums;           // [n + 1] of the sorted positives' distances
-  double* shares;         // [n + 1]
-  double* coefficients;   // [n] of the anchor's pairs
+  Positive* positives;    // [columns]
+  float* distances;       // [columns], first the positives' bounds
+  uint32_t* reached;      // [columns] each of the rules' two bounds and the hinge's
+  double* sums;           // [columns + 1] of the sorted positives' distances
+  double* shares;         // [columns + 1]
+  double* coefficients;   // [columns] of the anchor's pairs
 };
 
 class Anchor {
  public:
   Anchor(const BatchTripletOp& op, const BatchRows& rows, const Scratch& scratch, size_t row, float* apart)
-      : op_(op), scratch_(scratch), row_(row), apart_(apart), own_(rows.Own(row)), own_count_(rows.OwnCount(row)) {
+      : op_(op), scratch_(scratch), row_(row), columns_(rows.Columns()), apart_(apart), own_(rows.Own(row)), own_count_(rows.OwnCount(row)) {
     bool odd = false;
     if (rows.Cosine()) {
-      for (size_t j = 0; j < op.n; j++) apart[j] = -apart[j];
+      for (size_t j = 0; j < columns_; j++) apart[j] = -apart[j];
       apart[row] = 0;
     }
-    for (size_t j = 0; j < op.n; j++) odd |= !(apart[j] - apart[j] == 0);
+    for (size_t j = 0; j < columns_; j++) odd |= !(apart[j] - apart[j] == 0);
     finite_ = !odd;
-    for (size_t j = 0; odd && j < op.n; j++) totals_.nan = totals_.nan || apart[j] != apart[j];
+    for (size_t j = 0; odd && j < columns_; j++) totals_.nan = totals_.nan || apart[j] != apart[j];
     for (size_t i = 0; i < own_count_; i++) {
       if (own_[i] != row) scratch_.positives[count_++] = {apart[own_[i]], static_cast<uint32_t>(own_[i])};
     }
+    if (odd) totals_.nan = totals_.nan || Lost(rows);
   }
 
   Totals Run() {
     if (op_.mining == Mining::kBatchHard) {
       BatchHard();
     } else {
-      memset(scratch_.coefficients, 0, op_.n * sizeof(double));
-      if (count_ != 0 && own_count_ != op_.n) Dense();
+      memset(scratch_.coefficients, 0, columns_ * sizeof(double));
+      if (count_ != 0 && own_count_ != columns_) Dense();
     }
     return totals_;
   }
@@ -74,10 +76,22 @@ class Anchor {
   const Pair& Only() const { return only_; }  // of batchHard, slope 0 for none
 
  private:
+  // Distances beyond float32 to positives and to negatives cannot be compared: the rules would leave out what they select.
+  bool Lost(const BatchRows& rows) const {
+    if (!rows.IsFinite(row_)) return false;
+    bool near = false, far = false;
+    for (size_t i = 0; i < count_; i++) near = near || (Infinite(scratch_.positives[i].apart) && rows.IsFinite(scratch_.positives[i].row));
+    NegativeRuns([&](size_t from, size_t to) {
+      for (size_t k = from; near && k < to; k++) far = far || (Infinite(apart_[k]) && rows.IsFinite(k));
+    });
+    return far;
+  }
+
   void Dense() {
     switch (op_.mining) {
       case Mining::kSemiHardClosest: return SemiHardClosest();
       case Mining::kHardestViolating: return HardestViolating();
+      case Mining::kFaceNetSemiHard: return FaceNet();
       default: break;
     }
     if (op_.soft || !finite_) return Stream();
@@ -100,7 +114,7 @@ class Anchor {
       if (own_[i] > first) visit(first, own_[i]);
       first = own_[i] + 1;
     }
-    if (first < op_.n) visit(first, op_.n);
+    if (first < columns_) visit(first, columns_);
   }
 
   // Counts one triplet; returns ∂loss/∂excess.
@@ -126,8 +140,8 @@ class Anchor {
       const double near = static_cast<double>(scratch_.positives[i].apart);
       bounds[i] = EndOf(static_cast<float>(near + margin), [&](float far) { return holds(near, static_cast<double>(far)); });
     }
-    uint32_t* const reached = scratch_.reached + which * op_.n;
-    CurrentKernels().row_terms.count_reached(apart_, op_.n, bounds, count_, reached);
+    uint32_t* const reached = scratch_.reached + which * columns_;
+    CurrentKernels().row_terms.count_reached(apart_, columns_, bounds, count_, reached);
     return reached;
   }
 
@@ -198,9 +212,9 @@ class Anchor {
     });
     float least = lanes[0];
     for (const float lane : lanes) least = lane < least ? lane : least;
-    size_t found = op_.n;
+    size_t found = columns_;
     NegativeRuns([&](size_t from, size_t to) {
-      for (size_t k = from; found == op_.n && k < to; k++) {
+      for (size_t k = from; found == columns_ && k < to; k++) {
         if (apart_[k] == least) found = k;
       }
     });
@@ -208,7 +222,7 @@ class Anchor {
   }
 
   void BatchHard() {
-    only_ = {op_.n, op_.n, 0};
+    only_ = {columns_, columns_, 0};
     const Positive* farthest = nullptr;
     for (size_t i = 0; i < count_; i++) {
       const Positive& candidate = scratch_.positives[i];
@@ -216,7 +230,7 @@ class Anchor {
     }
     if (farthest == nullptr) return;
     const size_t negative = NearestNegative();
-    if (negative == op_.n) return;
+    if (negative == columns_) return;
     only_ = {farthest->row, negative, Count(farthest->apart, apart_[negative])};
   }
 
@@ -224,17 +238,17 @@ class Anchor {
     if (finite_) return SortedClosest();
     for (size_t i = 0; i < count_; i++) {
       const Positive& positive = scratch_.positives[i];
-      size_t closest = op_.n, farthest = op_.n;
+      size_t closest = columns_, farthest = columns_;
       NegativeRuns([&](size_t from, size_t to) {
         for (size_t k = from; k < to; k++) {
           const float value = apart_[k];
           if (value != value) continue;
-          if (farthest == op_.n || value > apart_[farthest]) farthest = k;
-          if (value > positive.apart && (closest == op_.n || value < apart_[closest])) closest = k;
+          if (farthest == columns_ || value > apart_[farthest]) farthest = k;
+          if (value > positive.apart && (closest == columns_ || value < apart_[closest])) closest = k;
         }
       });
-      const size_t negative = closest != op_.n ? closest : farthest;
-      if (negative != op_.n) Add(positive, negative);
+      const size_t negative = closest != columns_ ? closest : farthest;
+      if (negative != columns_) Add(positive, negative);
     }
   }
 
@@ -244,29 +258,29 @@ class Anchor {
               [](const Positive& a, const Positive& b) { return a.apart < b.apart || (a.apart == b.apart && a.row < b.row); });
     const uint32_t* const beyond_of = FirstOf(0, 0, [](double near, double far) { return !(near < far); });
     double* const waiting = scratch_.shares;  // rows, exact in float64
-    const double none = static_cast<double>(op_.n);
+    const double none = static_cast<double>(columns_);
     for (size_t i = 0; i < count_; i++) waiting[i] = none;
-    size_t farthest = op_.n;
+    size_t farthest = columns_;
     NegativeRuns([&](size_t from, size_t to) {
       for (size_t k = from; k < to; k++) {
-        if (farthest == op_.n || apart_[k] > apart_[farthest]) farthest = k;
+        if (farthest == columns_ || apart_[k] > apart_[farthest]) farthest = k;
         const size_t beyond = beyond_of[k];
         if (beyond == 0) continue;
         double& best = waiting[beyond - 1];
         if (best == none || apart_[k] < apart_[static_cast<size_t>(best)]) best = static_cast<double>(k);
       }
     });
-    size_t closest = op_.n;
+    size_t closest = columns_;
     for (size_t i = count_; i-- > 0;) {
       // What waits further on lies beyond more positives, so it is farther.
       if (waiting[i] != none) closest = static_cast<size_t>(waiting[i]);
-      Add(scratch_.positives[i], closest != op_.n ? closest : farthest);
+      Add(scratch_.positives[i], closest != columns_ ? closest : farthest);
     }
   }
 
   void HardestViolating() {
     const size_t negative = NearestNegative();
-    if (negative == op_.n) return;
+    if (negative == columns_) return;
     for (size_t i = 0; i < count_; i++) {
       const Positive& positive = scratch_.positives[i];
       const double gap = static_cast<double>(positive.apart) - static_cast<double>(apart_[negative]) + op_.margin;
@@ -274,9 +288,19 @@ class Anchor {
     }
   }
 
+  void FaceNet() {
+    const auto runs = [this](const auto& visit) { NegativeRuns(visit); };
+    for (size_t i = 0; i < count_; i++) {
+      const Positive& positive = scratch_.positives[i];
+      const Sfc32 stream(op_.seed, static_cast<uint32_t>(row_), positive.row);
+      const size_t negative = DrawSemiHard(apart_, SemiHardBand(positive.apart, op_.margin), stream, runs, columns_);
+      if (negative != columns_) Add(positive, negative);
+    }
+  }
+
   const BatchTripletOp& op_;
   const Scratch& scratch_;
-  const size_t row_;
+  const size_t row_, columns_;
   float* const apart_;
   const size_t* const own_;
   const size_t own_count_;
@@ -293,23 +317,23 @@ void Fill(float* values, size_t count, float value) {
 }  // namespace
 
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
-  const size_t n = op.n, most = AnchorsOfBlock(n);
-  if (n < 2) {  // a row takes part in nothing, whatever it holds
+  const size_t n = op.n, columns = n + op.m, most = AnchorsOfBlock(n, columns);
+  if (n == 0 || columns < 2) {  // a row alone takes part in nothing, whatever it holds
     for (size_t i = 0; i < 3; i++) op.result[i] = 0;
     if (op.grad_x != nullptr) Fill(op.grad_x, n * op.d, 0);
     return Status::kOk;
   }
   if (op.swap) return SwappedBatchTriplet(op, cancel);
-  const int threads = ThreadsForPass(n, n);
+  const int threads = ThreadsForPass(n, columns);
   const bool hard = op.mining == Mining::kBatchHard, wanted = op.grad_x != nullptr;
   Workspace space;
-  BatchRows rows(space, {op.x, op.labels, n, op.d, op.metric, op.normalize});
+  BatchRows rows(space, {op.x, op.labels, n, op.d, op.metric, op.normalize, false, op.memory, op.memory_labels, op.m});
   PairGradient gradient(space, rows, !hard, wanted);
-  const size_t block_place = space.Add<float>(most * n), totals_place = space.Add<Totals>(n);
-  const size_t workers = static_cast<size_t>(threads), dense = hard ? 0 : n;
-  const size_t positives_place = space.Add<Positive>(n * workers), coefficients_place = space.Add<double>(dense * workers);
+  const size_t block_place = space.Add<float>(most * columns), totals_place = space.Add<Totals>(n);
+  const size_t workers = static_cast<size_t>(threads), dense = hard ? 0 : columns;
+  const size_t positives_place = space.Add<Positive>(columns * workers), coefficients_place = space.Add<double>(dense * workers);
   const size_t distances_place = space.Add<float>(dense * workers), reached_place = space.Add<uint32_t>(3 * dense * workers);
-  const size_t sums_place = space.Add<double>((n + 1) * workers), shares_place = space.Add<double>((n + 1) * workers);
+  const size_t sums_place = space.Add<double>((columns + 1) * workers), shares_place = space.Add<double>((columns + 1) * workers);
   if (!space.Allocate()) return Status::kOutOfMemory;
   float* const block = space.At<float>(block_place);
   Totals* const totals = space.At<Totals>(totals_place);
@@ -323,22 +347,22 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
     if (status != Status::kOk) break;
     const auto anchors = [&](size_t index, int worker) {
       const size_t w = static_cast<size_t>(worker);
-      const Scratch scratch{space.At<Positive>(positives_place) + w * n, space.At<float>(distances_place) + w * dense,
-                            space.At<uint32_t>(reached_place) + 3 * w * dense, space.At<double>(sums_place) + w * (n + 1),
-                            space.At<double>(shares_place) + w * (n + 1), space.At<double>(coefficients_place) + w * dense};
+      const Scratch scratch{space.At<Positive>(positives_place) + w * columns, space.At<float>(distances_place) + w * dense,
+                            space.At<uint32_t>(reached_place) + 3 * w * dense, space.At<double>(sums_place) + w * (columns + 1),
+                            space.At<double>(shares_place) + w * (columns + 1), space.At<double>(coefficients_place) + w * dense};
       for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
-        float* const apart = block + at * n;
+        float* const apart = block + at * columns;
         Anchor anchor(op, rows, scratch, first + at, apart);
         totals[first + at] = anchor.Run();
         if (!wanted) continue;
         gradient.Clear(at);
         if (!hard) {
-          memcpy(scratch.distances, apart, n * sizeof(float));
-          for (size_t j = 0; j < n; j++) apart[j] = static_cast<float>(scratch.coefficients[j]);
+          memcpy(scratch.distances, apart, columns * sizeof(float));
+          for (size_t j = 0; j < columns; j++) apart[j] = static_cast<float>(scratch.coefficients[j]);
           gradient.Weigh(first, at, scratch.distances, apart);
         } else if (anchor.Only().slope != 0) {
-          gradient.Mark(at, anchor.Only().positive, anchor.Only().slope, apart);
-          gradient.Mark(at, anchor.Only().negative, -anchor.Only().slope, apart);
+          gradient.Mark(first, at, anchor.Only().positive, anchor.Only().slope, apart);
+          gradient.Mark(first, at, anchor.Only().negative, -anchor.Only().slope, apart);
         }
       }
     };

@@ -1,8 +1,12 @@
 // Triplet loss of a batch where a negative counts from the nearer of anchor and positive: [d_ap − min(d_an, d_pn) + margin]₊. It compares two rows of a
 // class with all columns, so it streams the triplets over a sweep of pairs. A triplet moves either its anchor's distance to the
 // negative or its positive's; a row therefore looks at each of its pairs both as anchor and as positive, and adds what falls to it. Sums are float64,
-// over a row's pairs in order and then over the rows.
+// over a row's pairs in order and then over the rows. Rows of a memory are positives and negatives but no anchors: as
+// positives they say what their distances want of the batch.
+#include <algorithm>
+
 #include "pair_sweep.h"
+#include "semi_hard.h"
 #include "triplet_terms.h"
 
 namespace hypersphere {
@@ -14,7 +18,13 @@ constexpr size_t kLoss = 0, kTriplets = 1, kActive = 2, kSums = 3;
 class Pair {
  public:
   Pair(const BatchTripletOp& op, const BatchRows& rows, const PairedRow& pair)
-      : op_(op), rows_(rows), pair_(pair), side_(rows.Cosine() ? -1 : 1), near_(Apart(pair.values, pair.partner)) {}
+      : op_(op),
+        rows_(rows),
+        pair_(pair),
+        anchor_(pair.at < op.n),
+        positive_(pair.derivatives != nullptr && pair.partner < op.n),
+        side_(rows.Cosine() ? -1 : 1),
+        near_(Apart(pair.values, pair.partner)) {}
 
   void Run() {
     switch (op_.mining) {
@@ -25,6 +35,8 @@ class Pair {
       case Mining::kEasy: Band<Mining::kEasy>(); break;
       default: One(); break;
     }
+    if (!anchor_) return;
+    if (Lost()) loss_ = __builtin_nan("");
     pair_.sums[kLoss] += loss_;
     pair_.sums[kTriplets] += triplets_;
     pair_.sums[kActive] += active_;
@@ -32,19 +44,31 @@ class Pair {
   }
 
  private:
+  // As in batch_triplet.cc.
+  bool Lost() const {
+    if (!Infinite(pair_.values[pair_.partner]) || !rows_.IsFinite(pair_.at) || !rows_.IsFinite(pair_.partner)) return false;
+    for (const Span& run : pair_.negatives) {
+      for (size_t k = run.first; k < run.last; k++) {
+        if (Infinite(pair_.values[k]) && rows_.IsFinite(k)) return true;
+      }
+    }
+    return false;
+  }
+
   bool Wanted() const { return pair_.derivatives != nullptr; }
   double Apart(const float* values, size_t k) const { return side_ * static_cast<double>(values[k]); }
 
   template <Mining kMining>
   void Band() {
     const double mirrored = Apart(pair_.partner_values, pair_.at), margin = op_.margin;
-    if (!op_.soft && mirrored == near_) return Wanted() ? Hinge<kMining, true>() : Hinge<kMining, false>();
+    const bool both = anchor_ && positive_ == Wanted();
+    if (both && !op_.soft && mirrored == near_) return Wanted() ? Hinge<kMining, true>() : Hinge<kMining, false>();
     for (const Span& run : pair_.negatives) {
       for (size_t k = run.first; k < run.last; k++) {
         const double far = Apart(pair_.values, k), across = Apart(pair_.partner_values, k);
-        const bool mine = Inside(kMining, far - near_, margin);
+        const bool mine = anchor_ && Inside(kMining, far - near_, margin);
         const double slope = mine ? AsAnchor(k, far, across) : 0;
-        if (!Wanted() || !(far < across) || !Inside(kMining, across - mirrored, margin)) continue;
+        if (!positive_ || !(far < across) || !Inside(kMining, across - mirrored, margin)) continue;
         // The same excess has the same slope, which softplus makes dear.
         Push(k, mine && mirrored == near_ ? slope : SlopeAsPositive(far, mirrored));
       }
@@ -81,10 +105,9 @@ class Pair {
 
   // The rules that choose one negative, or none.
   void One() {
-    const size_t mine = Chosen(pair_.values, pair_.at, pair_.partner);
+    const size_t mine = anchor_ ? Chosen(pair_.values, pair_.at, pair_.partner) : kNone;
     if (mine != kNone) AsAnchor(mine, Apart(pair_.values, mine), Apart(pair_.partner_values, mine));
-    if (!Wanted()) return;
-    const size_t theirs = Chosen(pair_.partner_values, pair_.partner, pair_.at);
+    const size_t theirs = positive_ ? Chosen(pair_.partner_values, pair_.partner, pair_.at) : kNone;
     if (theirs == kNone) return;
     const double far = Apart(pair_.values, theirs);
     if (far < Apart(pair_.partner_values, theirs)) Push(theirs, SlopeAsPositive(far, Apart(pair_.partner_values, pair_.at)));
@@ -119,9 +142,27 @@ class Pair {
       const size_t beyond = Extreme(values, sides.negatives, false, near);
       return beyond != kNone ? beyond : Extreme(values, sides.negatives, true);
     }
+    if (op_.mining == Mining::kFaceNetSemiHard) return Drawn(values, sides.negatives, anchor, positive);
     if (rows_.Given(anchor) > rows_.Given(positive)) return kNone;
     const size_t nearest = Extreme(values, sides.negatives, false);
     return nearest != kNone && near - Apart(values, nearest) + op_.margin > 0 ? nearest : kNone;
+  }
+
+  // Of the negatives inside FaceNet's band the one whose rank in the caller's order the pair's stream draws.
+  size_t Drawn(const float* values, const Side& negatives, size_t anchor, size_t positive) const {
+    const SemiHardBand band(static_cast<float>(Apart(values, positive)), op_.margin);
+    auto* const inside = reinterpret_cast<uint32_t*>(pair_.scratch);
+    size_t count = 0;
+    for (const Span& run : negatives) {
+      for (size_t k = run.first; k < run.last; k++) {
+        if (band.Holds(static_cast<float>(Apart(values, k)))) inside[count++] = static_cast<uint32_t>(k);
+      }
+    }
+    if (count == 0) return kNone;
+    Sfc32 stream(op_.seed, static_cast<uint32_t>(rows_.Given(anchor)), static_cast<uint32_t>(rows_.Given(positive)));
+    uint32_t* const drawn = inside + stream.Integer(static_cast<uint32_t>(count));
+    std::nth_element(inside, drawn, inside + count, [this](uint32_t a, uint32_t b) { return rows_.Given(a) < rows_.Given(b); });
+    return *drawn;
   }
 
   // Of the columns beyond a distance, ties to the caller's lowest; NaN never wins.
@@ -144,6 +185,7 @@ class Pair {
   const BatchTripletOp& op_;
   const BatchRows& rows_;
   const PairedRow& pair_;
+  const bool anchor_, positive_;  // what the row is to its partner; as a positive it only has a gradient
   const double side_, near_;
   double loss_ = 0, triplets_ = 0, active_ = 0, slope_ = 0;
 };
@@ -151,7 +193,7 @@ class Pair {
 }  // namespace
 
 Status SwappedBatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
-  PairSweep sweep({op.x, op.labels, op.n, op.d, op.metric, op.normalize, true}, kSums, op.grad_x, cancel);
+  PairSweep sweep({op.x, op.labels, op.n, op.d, op.metric, op.normalize, true, op.memory, op.memory_labels, op.m}, kSums, op.grad_x, cancel);
   Status status = sweep.Start();
   if (status == Status::kOk) status = sweep.Sweep([&](const PairedRow& pair) { Pair(op, sweep.Rows(), pair).Run(); });
   if (status != Status::kOk) return status;

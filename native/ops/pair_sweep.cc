@@ -111,7 +111,7 @@ Status PairSweep::OfStored(size_t first, size_t count, const Visitor& visitor) {
   memset(derivatives, 0, count * rows_.Columns() * sizeof(float));
   const Span batch{rows_.OwnRun(members[first]).first, rows_.OwnRun(members[first + count - 1]).last};
   status = WithOthers(block, &batch, 1, visitor);
-  return status == Status::kOk ? gradient_.AddOthers(gathered, count, derivatives, cancel_) : status;
+  return status == Status::kOk ? gradient_.AddStored(block.columns, count, block.values, derivatives, gathered, cancel_) : status;
 }
 
 Status PairSweep::WithOthers(const Block& anchors, const Span* spans, size_t count, const Visitor& visitor) {

@@ -43,11 +43,11 @@ bool RowSweep::Start() {
   return true;
 }
 
-SweptRow RowSweep::RowAt(size_t at, float* values, int worker) const {
+SweptRow RowSweep::RowAt(size_t at, float* values, size_t worker) const {
   const size_t columns = rows_.Columns(), row = rows_.Given(at);
   const Sides sides = rows_.SidesOf(at);
-  float* const scratch = space_.At<float>(scratch_place_) + static_cast<size_t>(worker) * form_.scratch * columns;
-  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch, static_cast<size_t>(worker)};
+  float* const scratch = space_.At<float>(scratch_place_) + worker * form_.scratch * columns;
+  return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch, worker};
 }
 
 double RowSweep::Sum(size_t which) const {

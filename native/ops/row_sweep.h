@@ -75,7 +75,8 @@ class RowSweep {
   // Of all rows, in their order.
   double Sum(size_t which) const;
   // Of the row at a column of the batch: from a sweep before, for that of another row.
-  double SumAt(size_t at, size_t which) const { return space_.At<double>(sums_place_)[rows_.Given(at) * form_.sums + which]; }
+  double SumAt(size_t at, size_t which) const { return SumOf(rows_.Given(at), which); }
+  double SumOf(size_t row, size_t which) const { return space_.At<double>(sums_place_)[row * form_.sums + which]; }
   // Whether a value between two rows was NaN: then all results are.
   bool Undefined() const { return undefined_; }
   // Writes loss, losses of rows (their first sums) and scale times the gradient.
@@ -84,7 +85,7 @@ class RowSweep {
  private:
   static constexpr size_t kAnchorsOfTask = 4;
 
-  SweptRow RowAt(size_t at, float* values, int worker) const;
+  SweptRow RowAt(size_t at, float* values, size_t worker) const;
 
   template <class Each>
   void EachBlock(const Each& each, bool gather) {
@@ -98,7 +99,7 @@ class RowSweep {
       const auto anchors = [&](size_t index, int worker) {
         float* const distances = copied_ ? space_.At<float>(copy_place_) + static_cast<size_t>(worker) * columns : nullptr;
         for (size_t at = index * kAnchorsOfTask; at < Least((index + 1) * kAnchorsOfTask, count); at++) {
-          SweptRow row = RowAt(first_ + at, block + at * columns, worker);
+          SweptRow row = RowAt(first_ + at, block + at * columns, static_cast<size_t>(worker));
           nan[at] = terms_.extent(row.values, columns).nan;
           each(row, distances);
         }

@@ -19,6 +19,8 @@ inline bool Inside(Mining mining, double gap, double margin) {
   }
 }
 
+inline bool Infinite(float apart) { return apart == __builtin_inff(); }
+
 struct TripletTerm {
   double value, slope;
   bool active;

@@ -6,6 +6,8 @@
 #include <new>
 #include <thread>
 
+#include "keep_loaded.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #endif
@@ -77,6 +79,7 @@ class Pool {
  private:
   // Threads that cannot be started are done without.
   void Start(int helpers) {
+    if (started_ == 0) KeepLoaded();
     while (started_ < helpers) {
       try {
         std::thread([this] { Work(); }).detach();

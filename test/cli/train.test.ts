@@ -79,7 +79,7 @@ it('writes a report that needs no other file, and every chart as PNG', async () 
 describe('the command', () => {
   const bin = join(dirname(fileURLToPath(import.meta.url)), '../../dist/esm/cli/bin.js');
   const run = (...args: string[]) => spawnSync(process.execPath, [bin, ...args], { encoding: 'utf8' });
-  it('is built', () => expect(existsSync(bin), 'npm run build').toBe(true));
+  it('is built', () => expect(existsSync(bin), 'npm run build:dist').toBe(true));
   it('explains itself', () => {
     const { status, stdout } = run('train', '--help');
     expect(status).toBe(0);

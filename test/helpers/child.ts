@@ -23,7 +23,7 @@ export interface ChildOptions {
 
 /** Runs an ES module given as text, in which 'hypersphere' is the built package. */
 export async function runChild(code: string, { env = {}, folder = root, deadline = 25_000 }: ChildOptions = {}): Promise<Ended> {
-  if (!existsSync(join(folder, 'dist/esm/index.js'))) throw new Error('these tests use the built package: npm run build');
+  if (!existsSync(join(folder, 'dist/esm/index.js'))) throw new Error('these tests use the built package: npm run build:dist');
   const patience = Number(process.env['HYPERSPHERE_TEST_PATIENCE'] ?? 1);
   const inherited = Object.entries(process.env).filter(([name]) => !name.startsWith('HYPERSPHERE_') || name === 'HYPERSPHERE_NATIVE_PATH');
   const child = spawn(process.execPath, ['--input-type=module', '-e', code], {

@@ -37,7 +37,7 @@ export interface Killed {
  * package of the current folder.
  */
 export async function killSaves(rounds: number, folder: string, seed: number): Promise<Killed> {
-  if (!existsSync('dist/esm/index.js')) throw new Error('this uses the built package: npm run build');
+  if (!existsSync('dist/esm/index.js')) throw new Error('this uses the built package: npm run build:dist');
   const random = createRandom(seed);
   const path = join(folder, 'head.safetensors');
   let saves = 0;

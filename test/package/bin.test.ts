@@ -1,8 +1,8 @@
 // The command's libraries are optional peers: without them it says what to install, with them it runs.
-import { cpSync, mkdirSync, symlinkSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
-import { manifest, type Outcome, root, run } from './packing.js';
+import { link, manifest, type Outcome, run } from './packing.js';
 
 const peers = Object.keys(manifest.peerDependencies);
 const bin = join('node_modules/.bin', process.platform === 'win32' ? 'hypersphere.cmd' : 'hypersphere');
@@ -18,11 +18,7 @@ describe('bin', () => {
   it('helps and diagnoses with that one alone; to train it names whatever else is missing', () => {
     const folder = join(inject('temp'), 'with-peers');
     cpSync(inject('consumer'), folder, { recursive: true, verbatimSymlinks: true });
-    const add = (peer: string): void => {
-      const link = join(folder, 'node_modules', peer);
-      mkdirSync(dirname(link), { recursive: true });
-      symlinkSync(join(root, 'node_modules', peer), link, 'junction');
-    };
+    const add = (peer: string): void => link(folder, peer);
     add('commander');
     expect(hypersphere(folder, '--help')).toMatchObject({ status: 0, stderr: '' });
     expect(hypersphere(folder, 'doctor')).toMatchObject({ status: 0, stdout: expect.stringContaining('ts backend') });

@@ -1,5 +1,5 @@
 // Every subpath of the exports map as ESM, as CommonJS and as both in one process.
-import { existsSync } from 'node:fs';
+import { cpSync, existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { manifest, runBeside, specifiers } from './packing.js';
@@ -37,6 +37,48 @@ console.log(JSON.stringify({ imported: names(await import('${specifier}')), requ
       expect(Object.keys(entry ?? {}), `${condition}: types come first, or TypeScript does not see them`).toEqual(['types', 'default']);
       expect(existsSync(join(consumer, 'node_modules', manifest.name, entry?.['types'] ?? '')), condition).toBe(true);
     }
+  });
+
+  it.each(['import', 'require'])('hypersphere/tfjs trains by %s', (by) => {
+    const load = by === 'import' ? ['', 'await import'] : ["'use strict';", 'require'];
+    const source = `${load[0]}
+(async () => {
+const [tf, hs, { headLoss, marginSoftmax }] = [${['@tensorflow/tfjs-core', manifest.name, `${manifest.name}/tfjs`]
+      .map((name) => `${load[1]}('${name}')`)
+      .join(', ')}];
+${load[1]}('@tensorflow/tfjs-backend-cpu');
+${load[1]}('@tensorflow/tfjs-layers');
+const margin = hs.arcFace({ s: 4, m: 0.1 });
+const head = new hs.ClassifierHead({ classes: 2, dim: 2, margin });
+const x = tf.variable(tf.tensor2d([3, 4, 0, 2], [2, 2]));
+const w = tf.variable(tf.tensor2d([1, 0, 0, 1], [2, 2]));
+const optimizer = tf.train.sgd(0.5);
+const before = tf.memory().numTensors;
+const losses = [0, 1, 2].map(() => {
+  const loss = optimizer.minimize(() => tf.add(headLoss(head, x, [0, 1]), marginSoftmax(x, w, [0, 1], { margin })), true);
+  const [value] = loss.dataSync();
+  loss.dispose();
+  return value;
+});
+let code;
+try { marginSoftmax(tf.zeros([2, 2], 'int32'), w, [0, 1], { margin }); } catch (error) { code = error instanceof hs.HypersphereError && error.code; }
+console.log(JSON.stringify({ falling: losses[0] > losses[1] && losses[1] > losses[2], steps: head.steps, code, kept: tf.memory().numTensors - before }));
+})();`;
+    // The int32 tensor of the misuse is the program's own, and so is the one more.
+    const expected = { falling: true, steps: 3, code: 'ERR_TYPE', kept: 1 };
+    expect(JSON.parse(runBeside(consumer, `tfjs/main.${by === 'import' ? 'mjs' : 'cjs'}`, source))).toEqual(expected);
+  });
+
+  it('needs no peer, save hypersphere/tfjs its own', () => {
+    const bare = join(inject('temp'), 'bare');
+    cpSync(join(consumer, 'node_modules', manifest.name), join(bare, 'node_modules', manifest.name), { recursive: true });
+    const source = `const outcomes = {};
+for (const specifier of ${JSON.stringify(specifiers.map(([specifier]) => specifier))})
+  outcomes[specifier] = await import(specifier).then(() => 'loaded', (error) => [error.code, /@[\\w/-]+/.exec(error.message)?.[0]]);
+console.log(JSON.stringify(outcomes));`;
+    const outcomes = JSON.parse(runBeside(bare, 'main.mjs', source));
+    const loaded = Object.fromEntries(specifiers.map(([specifier]) => [specifier, 'loaded']));
+    expect(outcomes).toEqual({ ...loaded, [`${manifest.name}/tfjs`]: ['ERR_MODULE_NOT_FOUND', '@tensorflow/tfjs-core'] });
   });
 
   it('hides what is not public, and shows package.json', () => {

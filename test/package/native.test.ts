@@ -1,5 +1,5 @@
 // The installed package with the addon: built in place by the commands the warning names, and shipped as a prebuilt binary.
-import { cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
+import { copyFileSync, cpSync, mkdirSync, readFileSync, symlinkSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { expect, inject, it } from 'vitest';
 import { describeNative } from '../helpers/native.js';
@@ -27,6 +27,7 @@ describeNative('the package with its addon', () => {
       mkdirSync(dirname(link), { recursive: true });
       symlinkSync(join(root, 'node_modules', tool), link, 'junction');
     }
+    copyFileSync(join(installed, 'native/addon.gyp'), join(installed, 'binding.gyp'));
     // As `npm run build:native` does; npm itself would hand over the folder of Node's headers where the machine names one.
     const headers = process.env['npm_config_nodedir'];
     const gyp = join(built, 'node_modules/node-gyp/bin/node-gyp.js');

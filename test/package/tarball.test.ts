@@ -23,7 +23,7 @@ describe('tarball', () => {
   });
 
   it('holds nothing but what is published on purpose', () => {
-    const published = /^(dist|prebuilds|native)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|binding\.gyp|CMakeLists\.txt)$/;
+    const published = /^(dist|prebuilds|native)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/;
     expect(paths.filter((path) => !published.test(path))).toEqual([]);
     expect(
       paths.filter((path) =>
@@ -35,14 +35,28 @@ describe('tarball', () => {
   it('stays small', () => {
     const kib = (bytes: number): string => `${(bytes / 1024).toFixed(0)} KiB`;
     console.log(`tarball ${kib(packed.size)}, unpacked ${kib(packed.unpackedSize)}, ${paths.length} files`);
-    // Prebuilt binaries have a bound of their own.
-    const own = packed.files.filter(({ path }) => !path.startsWith('prebuilds/')).reduce((sum, { size }) => sum + size, 0);
-    expect(own).toBeLessThan(2 * 2 ** 20);
+    // Prebuilt binaries have a bound of their own; the kernels of the GPU are generated text, which packs well.
+    const generated = 'native/cuda/ptx.cc';
+    expect(paths).toContain(generated);
+    const own = packed.files
+      .filter(({ path }) => !path.startsWith('prebuilds/') && path !== generated)
+      .reduce((sum, { size }) => sum + size, 0);
+    expect(own).toBeLessThan(2.5 * 2 ** 20);
+    expect(packed.size).toBeLessThan(2 ** 20);
+  });
+
+  it('holds what the addon is built from, and not what only makes its PTX', () => {
+    const gyp = readFileSync(join(root, 'native/addon.gyp'), 'utf8');
+    const sources = Array.from(gyp.matchAll(/'(native\/[^']+\.cc)'/g), ([, path]) => path as string);
+    expect(sources.length).toBeGreaterThan(40);
+    for (const source of sources) expect(paths).toContain(source);
+    expect(paths.filter((path) => /^native\/cuda\/(simt|kernels)\/|\.cu$/.test(path))).toEqual([]);
   });
 
   it('is the same where a build, a report or a test run left its files', () => {
     const leftovers = {
       'build/Release/hypersphere.node': 'x',
+      'binding.gyp': '{}',
       '.build/lib/index.js': 'x',
       'report/report.html': 'x',
       'old-0.0.1.tgz': 'x',
@@ -69,11 +83,19 @@ describe('install', () => {
       .map((entry) => join(entry.parentPath, entry.name).slice(folder.length + 1))
       .sort();
 
-  it('has no install script, and npm would invent none', () => {
+  it('has no install script, and no package manager would invent one', () => {
     expect(Object.keys(manifest.scripts).filter((name) => ['preinstall', 'install', 'postinstall'].includes(name))).toEqual([]);
-    // npm runs `node-gyp rebuild` by itself for any package with a binding.gyp that does not say no.
-    if (paths.includes('binding.gyp')) expect(manifest.gypfile).toBe(false);
+    // npm and Yarn run `node-gyp rebuild` by themselves where they find this; Yarn even where the manifest says no.
+    expect(paths).not.toContain('binding.gyp');
+    expect(manifest.gypfile).toBe(false);
     expect(manifest.dependencies ?? {}).toEqual({});
+  });
+
+  it('has no script that npm would run before another one of its own accord', () => {
+    const names = Object.keys(manifest.scripts);
+    expect(names).toContain('prebuild');
+    // `npm run build` would build every binary first.
+    expect(names.filter((name) => names.includes(name.replace(/^(pre|post)/, '')) && /^(pre|post)/.test(name))).toEqual([]);
   });
 
   it('runs and builds nothing even where scripts are allowed', () => {

@@ -2,6 +2,7 @@
 import { afterAll, expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
 import * as hs from '../../lib/index.js';
+import { pairDistances } from '../../lib/ops/pairs.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeLevels, describeNative, levels, mostRows } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
@@ -15,7 +16,7 @@ interface Case {
   readonly run: (x: hs.Matrix, labels: Int32Array, options?: { memory?: hs.CrossBatchMemory; gradients?: false }) => Result;
 }
 
-const contrastive = (['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as const).flatMap((distance) =>
+const contrastive = pairDistances.flatMap((distance) =>
   (['mean', 'sum', 'meanPositive'] as const).map((reduction, i): Case => {
     const margins = distance === 'cosineSimilarity' ? { posMargin: 0.9, negMargin: 0.1 } : { posMargin: 0.1, negMargin: 0.9 };
     const options = { distance, reduction, normalize: i !== 1, ...margins };

@@ -12,6 +12,7 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   batchContrastiveLoss: (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'euclidean', reduction: 'meanPositive' }),
   multiSimilarityLoss: (x, y) => hs.multiSimilarityLoss(x, y, { epsilon: 0.1 }),
   circleLoss: (x, y) => hs.circleLoss(x, y),
+  'batchContrastiveLoss by snr': (x, y) => hs.batchContrastiveLoss(x, y, { distance: 'snr', posMargin: 0.1, negMargin: 0.9 }),
   liftedStructureLoss: (x, y) => hs.liftedStructureLoss(x, y),
   pnpLoss: (x, y) => hs.pnpLoss(x, y),
   angularLoss: (x, y) => hs.angularLoss(x, y),
@@ -24,6 +25,15 @@ const losses: Record<string, (x: hs.Matrix, labels: Int32Array) => { readonly lo
   'batchTripletLoss of all triplets': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all' }),
   'batchTripletLoss with swap': (x, y) => hs.batchTripletLoss(x, y, { mining: 'all', swap: true }),
 };
+
+const memory = new hs.CrossBatchMemory({ capacity: 2048, dim: d });
+memory.enqueue(normalMatrix(2048, d, 2), cyclicLabels(2048, n / 4));
+for (const mining of ['all', 'batchHard'] as const) {
+  for (const swap of [false, true]) {
+    const name = `batchTripletLoss of ${mining}${swap ? ' with swap' : ''} beside 2048 rows of a memory`;
+    losses[name] = (x, y) => hs.batchTripletLoss(x, y, { mining, swap, memory });
+  }
+}
 
 describeNative(`scratch memory for ${n} rows`, () => {
   const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];

@@ -4,8 +4,8 @@ import { expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
 import {
   type BatchTripletLossOptions,
-  batchContrastiveLoss,
   batchTripletLoss,
+  CrossBatchMemory,
   distances,
   type Matrix,
   matrix,
@@ -13,38 +13,56 @@ import {
   setIsa,
   setThreads,
 } from '../../lib/index.js';
+import { pairDistances as metrics, tripletStrategies as minings } from '../../lib/ops/pairs.js';
 import { reference } from '../../lib/reference/index.js';
 import { eachTriplet } from '../../lib/reference/mining.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeLevels, describeNative, levels, mostRows } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
-type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft' | 'swap'>>;
-const minings = ['all', 'violating', 'semiHard', 'hard', 'easy', 'batchHard', 'semiHardClosest', 'hardestViolating'] as const;
-const metrics = ['euclidean', 'squaredEuclidean', 'cosineSimilarity'] as const;
+type Options = Required<Pick<BatchTripletLossOptions, 'mining' | 'distance' | 'normalize' | 'margin' | 'reduction' | 'soft'>> &
+  Pick<BatchTripletLossOptions, 'swap' | 'seed'>;
 const reductions = ['mean', 'sum', 'meanPositive'] as const;
 
-/** Distances as the native op sees them, and its rows. */
-function seen(x: Matrix, options: Options): { apart: Float64Array; rows: Matrix } {
-  const n = x.shape[0];
+/** Rows of earlier batches with labels such as the batches here have. */
+interface Earlier {
+  readonly rows: Matrix;
+  readonly labels: Int32Array;
+}
+
+const memoryOf = (earlier: Earlier): CrossBatchMemory => {
+  const [capacity, dim] = earlier.rows.shape;
+  const memory = new CrossBatchMemory({ capacity, dim });
+  memory.enqueue(earlier.rows, earlier.labels);
+  return memory;
+};
+
+/** Distances between all columns as the native op sees them, and those columns. */
+function seen(x: Matrix, earlier: Earlier | undefined, options: Options): { apart: Float64Array; rows: Matrix } {
+  const d = x.shape[1];
   const cosine = options.distance === 'cosineSimilarity';
-  const rows = cosine || options.normalize ? normalize(x) : x;
+  const given = earlier ? matrix(Float32Array.of(...x.data, ...earlier.rows.data), d) : x;
+  const rows = cosine || options.normalize ? normalize(given) : given;
+  const columns = rows.shape[0];
   const between = distances(rows, { metric: cosine ? 'dot' : options.distance });
   const apart = Float64Array.from(between.data, (value) => (cosine ? -value : value));
-  for (let i = 0; i < n; i++) apart[i * n + i] = 0;
+  for (let i = 0; i < columns; i++) apart[i * columns + i] = 0;
   return { apart, rows };
 }
 
-function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: string): void {
+function expectLoss(x: Matrix, batchLabels: Int32Array, options: Options, what: string, earlier?: Earlier): void {
   const [n, d] = x.shape;
-  const { apart, rows } = seen(x, options);
+  const { apart, rows } = seen(x, earlier, options);
+  const columns = rows.shape[0];
+  const labels = Int32Array.of(...batchLabels, ...(earlier?.labels ?? []));
   let [sum, size, triplets, active] = [0, 0, 0, 0];
-  const coefficients = new Float64Array(n * n);
+  const coefficients = new Float64Array(columns * columns);
   const add = (at: number, value: number) => {
     coefficients[at] = (coefficients[at] as number) + value;
   };
-  eachTriplet(options.mining, { first: 0, n, columns: n, d, labels, apart, margin: options.margin, seed: 0 }, (a, p, k) => {
-    const [near, direct, across] = [apart[a * n + p] as number, apart[a * n + k] as number, apart[p * n + k] as number];
+  eachTriplet(options.mining, { first: 0, n, columns, d, labels, apart, margin: options.margin, seed: options.seed ?? 0 }, (a, p, k) => {
+    const near = apart[a * columns + p] as number;
+    const [direct, across] = [apart[a * columns + k] as number, apart[p * columns + k] as number];
     const crossed = options.swap && across < direct;
     const far = crossed ? across : direct;
     const gap = near - far + options.margin;
@@ -54,48 +72,70 @@ function expectLoss(x: Matrix, labels: Int32Array, options: Options, what: strin
     triplets++;
     if (value > 0) active++;
     const slope = options.soft ? 1 / (1 + Math.exp(-gap)) : gap > 0 ? 1 : 0;
-    add(a * n + p, slope);
-    add((crossed ? p : a) * n + k, -slope);
+    add(a * columns + p, slope);
+    add((crossed ? p : a) * columns + k, -slope);
   });
   const scale = 1 / Math.max({ sum: 1, mean: triplets, meanPositive: active }[options.reduction], 1);
-  const got = batchTripletLoss(x, labels, options);
+  const all = earlier ? { ...options, memory: memoryOf(earlier) } : options;
+  const got = batchTripletLoss(x, batchLabels, all);
   expect([got.numTriplets, got.numActive], what).toEqual([triplets, active]);
   expect(Math.abs(got.loss - scale * sum), what).toBeLessThanOrEqual((triplets + 8) * 2 ** -53 * scale * size);
-  const without = batchTripletLoss(x, labels, { ...options, gradients: false });
+  const without = batchTripletLoss(x, batchLabels, { ...all, gradients: false });
   expect([without.loss, without.numTriplets, without.numActive], what).toEqual([got.loss, triplets, active]);
 
   // The gradient in float64 from the same coefficients, and what its terms add up to.
-  const [grad, sizes] = [new Float64Array(n * d), new Float64Array(n * d)];
+  const [grad, sizes] = [new Float64Array(columns * d), new Float64Array(columns * d)];
+  const snr = options.distance === 'snr';
+  const signals = new Float64Array(columns);
+  const values = Float64Array.from(rows.data);
+  if (snr) {
+    for (let i = 0; i < columns; i++) {
+      const row = values.subarray(i * d, (i + 1) * d);
+      const own = row.reduce((sum, value) => sum + value / d, 0);
+      for (let k = 0; k < d; k++) row[k] = (row[k] as number) - own;
+      signals[i] = row.reduce((sum, value) => sum + value ** 2, 0);
+    }
+  }
   const mean = new Float64Array(d);
-  for (let i = 0; i < n * d; i++) mean[i % d] = (mean[i % d] as number) + (rows.data[i] as number) / n;
-  for (let i = 0; i < n; i++) {
-    for (let j = 0; j < n; j++) {
-      const c = coefficients[i * n + j] as number;
+  if (!snr) for (let i = 0; i < n * d; i++) mean[i % d] = (mean[i % d] as number) + (values[i] as number) / n;
+  for (let i = 0; i < columns; i++) {
+    for (let j = 0; j < columns; j++) {
+      const c = coefficients[i * columns + j] as number;
       if (c === 0) continue;
-      const distance = apart[i * n + j] as number;
+      const distance = apart[i * columns + j] as number;
       const dots = options.distance === 'cosineSimilarity';
-      const weight = scale * (dots ? -c : options.distance === 'squaredEuclidean' ? 2 * c : distance > 0 ? c / distance : 0);
+      const signal = signals[i] as number;
+      const weights = {
+        cosineSimilarity: -c,
+        squaredEuclidean: 2 * c,
+        euclidean: distance > 0 ? c / distance : 0,
+        snr: signal > 0 ? (2 * c) / signal : 0,
+      };
+      const weight = scale * weights[options.distance];
       for (let k = 0; k < d; k++) {
-        const [u, v, m] = [rows.data[i * d + k] as number, rows.data[j * d + k] as number, mean[k] as number];
-        const [toI, toJ] = dots ? [v, u] : [u - v, v - u];
+        const [u, v, m] = [values[i * d + k] as number, values[j * d + k] as number, mean[k] as number];
+        const through = snr ? distance * u : 0;
+        const [toI, toJ] = dots ? [v, u] : [u - v - through, v - u];
         grad[i * d + k] = (grad[i * d + k] as number) + weight * toI;
         grad[j * d + k] = (grad[j * d + k] as number) + weight * toJ;
         const terms = Math.abs(weight) * (dots ? Math.abs(u) + Math.abs(v) : Math.abs(u - m) + Math.abs(v - m));
-        sizes[i * d + k] = (sizes[i * d + k] as number) + terms;
+        sizes[i * d + k] = (sizes[i * d + k] as number) + terms + Math.abs(weight * through);
         sizes[j * d + k] = (sizes[j * d + k] as number) + terms;
       }
     }
   }
-  const unitFirst = rows !== x;
+  const unitFirst = options.normalize || options.distance === 'cosineSimilarity';
   const limits = new Float64Array(n * d);
   const expected = new Float64Array(n * d);
-  if (unitFirst) reference.normalizeGradient({ x: Float64Array.from(x.data), n, d, eps: 1e-12, gradOutput: grad, gradX: expected });
-  else expected.set(grad);
+  if (unitFirst)
+    reference.normalizeGradient({ x: Float64Array.from(x.data), n, d, eps: 1e-12, gradOutput: grad.subarray(0, n * d), gradX: expected });
+  else expected.set(grad.subarray(0, n * d));
   for (let i = 0; i < n; i++) {
     const [row, from] = [x.data.subarray(i * d, (i + 1) * d), sizes.subarray(i * d, (i + 1) * d)];
     const norm = unitFirst ? Math.max(Math.hypot(...row), 1e-12) : 1;
     const most = Math.hypot(...from) / norm;
-    for (let k = 0; k < d; k++) limits[i * d + k] = (2 * n + 16) * roundoff * (unitFirst ? most * 2 : (from[k] as number)) + 2 ** -126;
+    for (let k = 0; k < d; k++)
+      limits[i * d + k] = (2 * columns + 16) * roundoff * (unitFirst ? most * 2 : (from[k] as number)) + 2 ** -126;
   }
   expectWithin(got.gradEmbeddings.data, expected, (at) => limits[at] as number, `${what}: gradient`);
 }
@@ -127,7 +167,8 @@ describeLevels('batch triplet loss', () => {
             setThreads((at % 3) + 1);
             const reduction = reductions[at % 3] as Options['reduction'];
             const soft = at % 4 === 1 && n < 200;
-            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, swap: at % 5 === 2 };
+            const swap = at % 5 === 2;
+            const options = { mining, distance, normalize: at % 2 === 0, margin: 0.2, reduction, soft, swap, seed: at };
             expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, `${name} of ${n}, ${d}: ${JSON.stringify(options)}`);
             at++;
           }
@@ -137,15 +178,56 @@ describeLevels('batch triplet loss', () => {
     },
     120_000,
   );
-  it('more blocks than one', () => {
-    const four = Int32Array.from({ length: 700 }, (_, i) => i >> 2);
+  it.each(minings)(
+    '%s beside a memory',
+    (mining) => {
+      resetServed();
+      let at = 0;
+      for (const [n, d, m] of [
+        [1, 3, 1],
+        [1, 3, 40],
+        [2, 1, 5],
+        [17, 3, 33],
+        [60, 17, 2],
+        [255, 17, 130],
+      ].filter(([rows]) => (rows as number) <= mostRows) as [number, number, number][]) {
+        for (const [name, labelsOf] of Object.entries(labelings)) {
+          for (const distance of metrics) {
+            setThreads([1, 2, 3, 8][at % 4] as number);
+            const reduction = reductions[at % 3] as Options['reduction'];
+            const options = {
+              mining,
+              distance,
+              normalize: at % 2 === 0,
+              margin: 0.2,
+              reduction,
+              soft: at % 4 === 1 && n < 200,
+              swap: at % 5 < 2,
+              seed: at,
+            };
+            // Classes of the batch, and others.
+            const labels = Int32Array.from({ length: m }, (_, i) => (labelsOf(n)[(i * 5) % n] as number) + (i % 7 === 0 ? 1 : 0));
+            const what = `${name} of ${n}, ${d} and ${m}: ${JSON.stringify(options)}`;
+            expectLoss(normalMatrix(n, d, 1 + (at % 5)), labelsOf(n), options, what, { rows: normalMatrix(m, d, 41), labels });
+            at++;
+          }
+        }
+      }
+      expect(servedBy()).toEqual(['native']);
+    },
+    120_000,
+  );
+  it('more blocks than one, alone, with swap and beside a memory', () => {
+    const fours = (n: number) => Int32Array.from({ length: n }, (_, i) => i >> 2);
     // A block of the form with `swap` has 256 rows, fewer than the class 0.
     const large = Int32Array.from({ length: 530 }, (_, i) => (i % 2 === 0 ? 0 : i >> 3));
     for (const [mining, d, labels, swap] of [
-      ['all', 17, four, false],
-      ['batchHard', 128, four, false],
-      ['semiHardClosest', 3, four, false],
-      ['violating', 17, four, true],
+      ['all', 17, fours(700), false],
+      ['batchHard', 128, fours(700), false],
+      ['semiHardClosest', 3, fours(700), false],
+      ['faceNetSemiHard', 5, fours(700), false],
+      ['faceNetSemiHard', 5, large, true],
+      ['violating', 17, fours(700), true],
       ['semiHard', 5, large, true],
       ['batchHard', 5, large, true],
     ] as const) {
@@ -154,13 +236,18 @@ describeLevels('batch triplet loss', () => {
         mining,
         distance: 'euclidean',
         normalize: false,
-        margin: 0.2,
+        // So that hundreds are inside it, of which a draw takes one.
+        margin: mining === 'faceNetSemiHard' ? 2 : 0.2,
         reduction: 'meanPositive',
         soft: false,
         swap,
+        seed: 2 ** 32 - 1,
       } as const;
       const n = Math.min(labels.length, 4 * mostRows);
       expectLoss(normalMatrix(n, d, 5), labels.subarray(0, n), options, `${mining} ${swap}`);
+      const earlier = { rows: normalMatrix(150, d, 6), labels: fours(150) };
+      const rows = Math.min(530, n);
+      expectLoss(normalMatrix(rows, d, 5), labels.subarray(0, rows), options, `${mining} ${swap} beside a memory`, earlier);
     }
   }, 120_000);
   it('duplicates, ties, offset data, clusters', () => {
@@ -183,6 +270,14 @@ describeLevels('batch triplet loss', () => {
               options,
               `${name}: ${mining} ${distance} ${swap}`,
             );
+            // The rows themselves once more: ties of rows with those of the memory go to the batch's.
+            expectLoss(
+              matrix(values, 8),
+              Int32Array.from({ length: 64 }, (_, i) => i % 5),
+              options,
+              `${name}: ${mining} ${distance} ${swap} beside a memory`,
+              { rows: matrix(values, 8), labels: Int32Array.from({ length: 64 }, (_, i) => i % 6) },
+            );
           }
         }
       }
@@ -190,14 +285,28 @@ describeLevels('batch triplet loss', () => {
   });
   it.each([false, true])('NaN anywhere, and infinite distances, as the reference, with swap %s', (swap) => {
     for (const odd of [Number.NaN, Infinity]) {
-      const x = normalMatrix(24, 4, 9);
-      x.data[37] = odd;
-      for (const mining of minings) {
-        const labels = Int32Array.from({ length: 24 }, (_, i) => i % 5);
-        const gradX = new Float64Array(96);
+      const all = normalMatrix(24, 4, 9);
+      all.data[37] = odd;
+      const labelled = Int32Array.from({ length: 24 }, (_, i) => i % 5);
+      // Row 9 is the batch's, or the memory's.
+      for (const [mining, n] of minings.flatMap((rule) => [24, 8].map((rows) => [rule, rows] as const))) {
+        const [x, labels] = [matrix(all.data.subarray(0, n * 4), 4), labelled.subarray(0, n)];
+        const gradX = new Float64Array(n * 4);
         const op = { distance: 'euclidean', normalize: false, margin: 0.2, reduction: 'mean', soft: false, swap } as const;
-        const wanted = reference.batchTripletLoss({ ...op, x: x.data, labels, n: 24, d: 4, mining, seed: 0, gradX });
-        const got = batchTripletLoss(x, labels, { ...op, mining });
+        const earlier = { x: all.data.subarray(n * 4), labels: labelled.slice(n), m: 24 - n };
+        const wanted = reference.batchTripletLoss({
+          ...op,
+          x: x.data,
+          labels,
+          n,
+          d: 4,
+          memory: earlier,
+          mining,
+          seed: 0,
+          gradX,
+        });
+        const memory = n < 24 ? memoryOf({ rows: matrix(earlier.x, 4), labels: earlier.labels }) : undefined;
+        const got = batchTripletLoss(x, labels, { ...op, mining, ...(memory && { memory }) });
         expect([got.numTriplets, got.numActive], `${odd} ${mining}`).toEqual([wanted.numTriplets, wanted.numActive]);
         if (Number.isFinite(wanted.loss)) expect(got.loss).toBeCloseTo(wanted.loss, 5);
         else expect(got.loss, `${odd} ${mining}`).toBe(wanted.loss);
@@ -207,34 +316,16 @@ describeLevels('batch triplet loss', () => {
   });
 });
 
-describeNative('what the addon leaves to the reference', () => {
-  it.each([{ distance: 'snr' }, { mining: 'faceNetSemiHard' }, { margin: 1e39 }] as const)('%o', (options) => {
-    resetServed();
-    batchTripletLoss(
-      normalMatrix(12, 4, 1),
-      Int32Array.from({ length: 12 }, (_, i) => i % 3),
-      options,
-    );
-    expect(servedBy()).toEqual(['ts']);
-  });
-
-  it('so that a margin beyond float32 counts in full', () => {
-    const labels = Int32Array.from({ length: 12 }, (_, i) => i % 3);
-    const triplet = batchTripletLoss(normalMatrix(12, 4, 1), labels, { margin: 1e39, mining: 'all', reduction: 'mean' });
-    expect(triplet.loss / 1e39).toBeCloseTo(1, 12);
-    const pairs = batchContrastiveLoss(normalMatrix(12, 4, 1), labels, { posMargin: 0, negMargin: 1e39, reduction: 'mean' });
-    expect(pairs.loss / 1e39).toBeCloseTo(1, 12);
-  });
-});
-
 describeNative('bits of the batch triplet loss', () => {
   it('are the same at every level with FMA and any number of threads', () => {
-    for (const [n, d] of [
-      [17, 3],
-      [40, 128],
-      [300, 17],
-      [600, 5],
+    for (const [n, d, m] of [
+      [17, 3, 0],
+      [40, 128, 61],
+      [300, 17, 0],
+      [600, 5, 40],
     ] as const) {
+      const labelsOf = (rows: number) => Int32Array.from({ length: rows }, (_, i) => i % Math.ceil(n / 4));
+      const memory = m ? memoryOf({ rows: normalMatrix(m, d, 12), labels: labelsOf(m) }) : new CrossBatchMemory({ capacity: 1, dim: d });
       const x = normalMatrix(n, d, 11);
       // The form with `swap` streams all triplets.
       const forms = minings.flatMap((mining) => [false, true].map((swap) => ({ mining, swap })));
@@ -243,18 +334,12 @@ describeNative('bits of the batch triplet loss', () => {
           const results = levels
             .filter((isa) => isa !== 'baseline')
             .flatMap((isa) =>
-              [1, 2, 3].map((threads) => {
+              [1, 2, 3, 8].map((threads) => {
                 setIsa(isa);
                 setThreads(threads);
                 const soft = n === 17;
-                const labels = Int32Array.from({ length: n }, (_, i) => i % Math.ceil(n / 4));
-                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labels, {
-                  mining,
-                  distance,
-                  soft,
-                  swap,
-                  normalize: d === 3,
-                });
+                const options = { mining, distance, soft, swap, memory, normalize: d === 3 };
+                const { loss, numActive, gradEmbeddings } = batchTripletLoss(x, labelsOf(n), options);
                 return { loss, numActive, bits: bitsText(gradEmbeddings.data) };
               }),
             );

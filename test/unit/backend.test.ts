@@ -9,6 +9,9 @@ import { root, runChild } from '../helpers/child.js';
 import { normalMatrix } from '../helpers/data.js';
 import { describeNative, levels, onBothBackends } from '../helpers/native.js';
 
+// What a machine with a GPU says would depend on the machine.
+process.env['HYPERSPHERE_CUDA_DRIVER'] = '/nonexistent/libcuda.so.1';
+
 const x = normalMatrix(3, 2, 1);
 const absent = { HYPERSPHERE_NATIVE_PATH: '/nonexistent/hypersphere.node' };
 const useAndTell = `
@@ -167,7 +170,7 @@ describe('the search', () => {
     return { ...JSON.parse(stdout), stderr } as { backend: string; stderr: string; unavailable: { native?: string } };
   };
   beforeAll(() => {
-    for (const item of ['dist', 'package.json', 'binding.gyp']) cpSync(join(root, item), join(folder, item), { recursive: true });
+    for (const item of ['dist', 'package.json', 'native/addon.gyp']) cpSync(join(root, item), join(folder, item), { recursive: true });
     for (const file of [build, prebuild]) mkdirSync(join(file, '..'), { recursive: true });
   });
   it('tries build/Release, then prebuilds, and keeps the reason of each miss', async () => {
@@ -178,6 +181,14 @@ describe('the search', () => {
     expect(broken).toMatchObject({ backend: 'ts' });
     // The reason is dlopen's own.
     expect(broken.stderr).toMatch(/hypersphere\.node: .*(invalid ELF header|file too short|not a mach-o|not a valid)/i);
+  });
+  it.runIf(process.platform === 'linux')('names the binary of musl where Node has no glibc', async () => {
+    const told = await runChild(`process.report.getReport = () => ({ header: {} });${useAndTell}`, {
+      folder,
+      env: { HYPERSPHERE_NATIVE_PATH: '' },
+    });
+    expect(JSON.parse(told.stdout).unavailable.native).toContain(`prebuilds/linux-${process.arch}/hypersphere.musl.node: not there`);
+    expect(told.stderr).toContain('hypersphere.musl.node: not there');
   });
   describeNative('with an addon', () => {
     it('takes the prebuilt one where the build does not load', async () => {

@@ -1,8 +1,9 @@
 // npm run vectors -- DIR: any folder of cases in the vectors' format against the public functions.
 import { Command, Option } from 'commander';
 import { resetServed, servedBy } from '../../lib/backend.js';
-import { type BackendName, HypersphereError, type Isa, setBackend, setIsa, setThreads } from '../../lib/index.js';
+import { type BackendName, HypersphereError, type Isa, info, setBackend, setIsa, setThreads } from '../../lib/index.js';
 import { compare, readCases, type VectorCase } from './case.js';
+import { nameStandIn } from './device.js';
 import { ops } from './ops.js';
 
 interface Tally {
@@ -23,6 +24,7 @@ interface Flags {
 export function runVectors(cases: readonly VectorCase[], flags: Flags, print: (line: string) => void): number {
   const tallies = new Map<string, Tally>();
   const faults: string[] = [];
+  const onDevice = { wholly: 0, partly: 0, not: 0 };
   for (const test of cases) {
     let tally = tallies.get(test.op);
     if (!tally) tallies.set(test.op, (tally = { passed: 0, failed: 0, unsupported: 0, worst: 0 }));
@@ -32,6 +34,7 @@ export function runVectors(cases: readonly VectorCase[], flags: Flags, print: (l
       continue;
     }
     const found = judge(test, run, flags);
+    onDevice[!found.served.includes('cuda') ? 'not' : found.served.length === 1 ? 'wholly' : 'partly']++;
     tally.worst = Math.max(tally.worst, found.worst);
     tally[found.faults.length === 0 ? 'passed' : 'failed']++;
     if (found.faults.length > 0) faults.push(`${test.id}: ${found.faults.slice(0, 3).join('; ')}`);
@@ -48,6 +51,10 @@ export function runVectors(cases: readonly VectorCase[], flags: Flags, print: (l
   }
   for (const fault of faults) print(`FAILED ${fault}`);
   print(`${total.passed} passed, ${total.failed} failed, ${total.unsupported} unsupported on ${flags.backend}`);
+  if (flags.backend === 'cuda') {
+    const { wholly, partly, not } = onDevice;
+    print(`${wholly} cases on the device (${info().cuda.name}) alone, ${partly} with ops of the CPU, ${not} on the CPU alone`);
+  }
   if (total.passed + total.failed === 0) print('no case ran');
   const bad = total.failed > 0 || total.passed === 0 || (flags.strict === true && total.unsupported > 0);
   return bad ? 1 : 0;
@@ -61,19 +68,24 @@ function judge(test: VectorCase, run: NonNullable<(typeof ops)[string]>, { backe
   try {
     const found = compare(test, run(test));
     // Every op that the case called counts, and no call at all is no proof.
-    const served = servedBy().join(' and ') || 'none';
-    const wrong = strict && !backendless.has(test.op) && served !== backend;
-    return wrong ? { ...found, faults: [...found.faults, `served by ${served}, not by ${backend} alone`] } : found;
+    const served = servedBy();
+    const by = served.join(' and ') || 'none';
+    const wrong = strict && !backendless.has(test.op) && by !== backend;
+    return { ...found, served, ...(wrong && { faults: [...found.faults, `served by ${by}, not by ${backend} alone`] }) };
   } catch (error) {
-    return { worst: 0, faults: [`threw ${error}`] };
+    return { worst: 0, faults: [`threw ${error}`], served: servedBy() };
   }
 }
 
 function main(directory: string, flags: Flags): number {
+  if (flags.backend === 'cuda' && !nameStandIn()) {
+    console.error('there is no GPU here, and the stand-in for one was not built');
+    return 1;
+  }
   try {
     setBackend(flags.backend);
     if (flags.backend === 'ts' && (flags.isa !== undefined || flags.threads !== undefined)) {
-      console.error("--isa and --threads belong to the native backend; 'ts' has neither");
+      console.error("--isa and --threads belong to the native backend and 'cuda'; 'ts' has neither");
       return 1;
     }
     if (flags.isa !== undefined) setIsa(flags.isa);
@@ -91,8 +103,8 @@ if (process.argv[1]?.endsWith('run.js')) {
     .description('Runs a folder of reference vectors (its index.json lists them) and prints passed, failed and unsupported per op.')
     .argument('<directory>', 'folder of cases')
     .addOption(new Option('--backend <name>', 'who computes').choices(['ts', 'native', 'cuda']).default('ts'))
-    .option('--isa <level>', 'native: force an ISA level')
-    .option('--threads <n>', 'native: number of threads', Number)
+    .option('--isa <level>', 'native and cuda: force an ISA level of the CPU')
+    .option('--threads <n>', 'native and cuda: number of threads', Number)
     .option('--strict', 'an unsupported op fails, and so does a case served by another backend')
     .action((directory: string, flags: Flags) => {
       process.exitCode = main(directory, flags);

@@ -19,44 +19,47 @@ Kernel TileOf(Metric metric) {
   }
 }
 
-float* Norms(Call& call, const float* rows, size_t count, size_t d, bool inverse) {
-  float* const norms = call.Allocate<float>(count);
-  call.LaunchThreads(Kernel::k_square_norms, count, rows, count, d, inverse, norms);
-  return norms;
-}
-
-const Moments* MomentsOf(Call& call, const float* rows, size_t count, size_t d) {
-  Moments* const moments = call.Allocate<Moments>(count);
-  call.LaunchThreads(Kernel::k_moments, count, rows, count, d, true, moments);
-  return moments;
-}
-
 }  // namespace
 
-void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
-  const size_t n = op.n, m = op.m, d = op.d;
-  const bool zero_diagonal = self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr);
-  if (!OfProduct(op.metric)) {
-    const bool snr = op.metric == Metric::kSnr;
-    const Moments* const of_x = snr ? MomentsOf(call, op.x, n, d) : nullptr;
-    const Moments* const of_y = !snr ? nullptr : self ? of_x : MomentsOf(call, op.y, m, d);
-    const DifferenceBlock block{op.x, op.y, of_x, of_y, op.out, m, n, m, d, op.metric};
+Side AllocateSide(Call& call, const float* rows, size_t count, size_t d, Metric metric) {
+  Side side{rows, count, d, nullptr, nullptr};
+  if (OfProduct(metric)) side.norms = call.Allocate<float>(count);
+  if (metric == Metric::kSnr) side.moments = call.Allocate<Moments>(count);
+  return side;
+}
+
+void LaunchNorms(Call& call, const Side& side, Metric metric) {
+  if (OfProduct(metric)) call.LaunchThreads(Kernel::k_square_norms, side.count, side.rows, side.count, side.d, Cosine(metric), side.norms);
+  if (metric == Metric::kSnr) call.LaunchThreads(Kernel::k_moments, side.count, side.rows, side.count, side.d, true, side.moments);
+}
+
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal) {
+  const size_t n = x.count, m = y.count, d = x.d;
+  if (!OfProduct(metric)) {
+    const DifferenceBlock block{x.rows, y.rows, x.moments, y.moments, out, m, n, m, d, metric};
     call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal);
     return;
   }
-  const float* const x_norms = Norms(call, op.x, n, d, Cosine(op.metric));
-  const float* const y_norms = self ? x_norms : Norms(call, op.y, m, d, Cosine(op.metric));
   DistanceArgs args{};
-  args.product = {{op.x, d, 1}, {op.y, d, 1}, op.out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
-  args.block = {op.x, op.y, x_norms, y_norms, d, op.metric};
+  args.product = {{x.rows, d, 1}, {y.rows, d, 1}, out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
+  args.block = {x.rows, y.rows, x.norms, y.norms, d, metric};
   args.zero_diagonal = zero_diagonal;
   const size_t tiles = ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide);
-  if (tiles > 0) call.Launch(TileOf(op.metric), {tiles}, args);
+  if (tiles > 0) call.Launch(TileOf(metric), {tiles}, args);
+}
+
+void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
+  const Side x = AllocateSide(call, op.x, op.n, op.d, op.metric);
+  LaunchNorms(call, x, op.metric);
+  Side y = x;
+  if (!self) LaunchNorms(call, y = AllocateSide(call, op.y, op.m, op.d, op.metric), op.metric);
+  LaunchDistances(call, x, y, op.metric, op.out, self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr));
 }
 
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.rows == 0 || op.cols == 0) return Status::kOk;
   Call call(cancel);
+  call.ExpectSides({op.rows, op.inner, op.cols});
   const float* const a = call.Upload(op.a, op.rows * op.inner);
   const float* const b = call.Upload(op.b, op.inner * op.cols);
   float* const out = call.Allocate<float>(op.rows * op.cols);
@@ -71,6 +74,7 @@ Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept {
   if (op.n == 0 || op.m == 0) return Status::kOk;
   Call call(cancel);
+  call.ExpectSides({op.n, op.m, op.d});
   const bool self = op.x == op.y && op.n == op.m;
   DistancesOp here = op;
   here.x = call.Upload(op.x, op.n * op.d);

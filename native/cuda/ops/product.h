@@ -14,6 +14,18 @@ inline void LaunchProduct(Call& call, const ProductArgs& args) {
   if (across * down > 0) call.Launch(Kernel::k_multiply, {across * down, parts == 0 ? 1 : parts}, args);
 }
 
+// Rows on the device and, as far as the metric wants them, their norms or moments.
+struct Side {
+  const float* rows;
+  size_t count, d;
+  float* norms;
+  Moments* moments;
+};
+Side AllocateSide(Call& call, const float* rows, size_t count, size_t d, Metric metric);
+void LaunchNorms(Call& call, const Side& side, Metric metric);
+// To out [x.count, y.count].
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal);
+
 // Distances of all rows of x [n, d] and y [m, d] to out [n, m].
 void LaunchDistances(Call& call, const DistancesOp& op, bool self);
 

@@ -1,8 +1,10 @@
 // The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory and the scheduler, with the
-// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. Memory starts as NaN.
+// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. Memory starts as NaN. HYPERSPHERE_SIMT_MEMORY is how
+// many bytes there are, and HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do.
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <map>
 #include <tuple>
 #include <utility>
 
@@ -15,7 +17,7 @@ using hypersphere::simt::Index;
 
 namespace {
 
-constexpr Result kInvalidDevice = 101, kNotFound = 500, kLaunchFailed = 719;
+constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNotFound = 500, kLaunchFailed = 719;
 
 struct Function {
   const char* name;
@@ -51,6 +53,22 @@ Function functions[] = {
 
 // As on a device, where a kernel that failed leaves a context that does nothing more.
 Result lost = 0;
+
+size_t Setting(const char* name, size_t otherwise) {
+  const char* const text = getenv(name);
+  return text == nullptr || *text == '\0' ? otherwise : static_cast<size_t>(strtoull(text, nullptr, 10));
+}
+
+// The addon calls with one thread at a time.
+struct Memory {
+  const size_t total = Setting("HYPERSPHERE_SIMT_MEMORY", size_t{1} << 34);
+  size_t used = 0;
+  std::map<Address, size_t> blocks;
+};
+Memory& TheMemory() {
+  static Memory* const memory = new Memory;
+  return *memory;
+}
 
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
@@ -90,18 +108,29 @@ EXPORT cuStreamCreate(void** stream, unsigned) {
 }
 EXPORT cuStreamSynchronize(void*) { return lost; }
 EXPORT cuMemAlloc_v2(Address* address, size_t bytes) {
-  void* const memory = malloc(bytes);
+  if (lost != 0) return lost;
+  Memory& of = TheMemory();
+  void* const memory = bytes > of.total - of.used ? nullptr : malloc(bytes);
   if (memory == nullptr) return hypersphere::cuda::kErrorOutOfMemory;
   memset(memory, 0xff, bytes);
   *address = reinterpret_cast<Address>(memory);
-  return lost;
+  of.blocks.emplace(*address, bytes);
+  of.used += bytes;
+  return 0;
 }
 EXPORT cuMemFree_v2(Address address) {
+  Memory& of = TheMemory();
+  const auto block = of.blocks.find(address);
+  if (block == of.blocks.end()) return kInvalidValue;
+  of.used -= block->second;
+  of.blocks.erase(block);
   free(Pointer(address));
   return 0;
 }
 EXPORT cuMemGetInfo_v2(size_t* free, size_t* total) {
-  *free = *total = size_t{1} << 34;
+  const Memory& of = TheMemory();
+  *free = of.total - of.used;
+  *total = of.total;
   return 0;
 }
 EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void*) {
@@ -127,6 +156,12 @@ EXPORT cuModuleGetFunction(void** function, void*, const char* name) {
 EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned,
                       void*, void** arguments, void**) {
   if (lost != 0) return lost;
+  static const size_t failing = Setting("HYPERSPHERE_SIMT_FAIL", 0);
+  static size_t launches = 0;
+  if (++launches == failing) {
+    lost = kLaunchFailed;
+    return 0;  // a device says so with what comes next
+  }
   const char* const failure = static_cast<Function*>(function)->run({grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, arguments);
   if (failure == nullptr) return 0;
   fprintf(stderr, "%s: %s\n", static_cast<Function*>(function)->name, failure);

@@ -67,6 +67,11 @@ inline uint32_t Ballot(uint32_t mask, bool predicate) {
   for (unsigned lane = 0; lane < 32; lane++) bits |= (mask >> lane & 1) != 0 && votes[lane] != 0 ? 1u << lane : 0;
   return bits;
 }
+inline unsigned AtomicAdd(unsigned* at, unsigned by) {
+  const unsigned before = *at;
+  *at = before + by;
+  return before;
+}
 inline void SyncWarp(uint32_t mask) { simt::Exchange(mask, 0); }
 
 }  // namespace hypersphere

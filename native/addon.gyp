@@ -1,5 +1,7 @@
 # The addon: one static library per ISA level, so that each gets its own flags and no code built for AVX can leak into
 # the rest, and the glue on top. `npm run build:native` builds it; -Dsanitize=address,undefined adds sanitizers.
+# Paths are from the package's root, where that command copies this file as binding.gyp. Under that name it is never published: Yarn runs
+# node-gyp at installation wherever it finds one.
 {
   'variables': {
     'sanitize%': '',
@@ -8,7 +10,8 @@
     'unwanted_flags': ['-std=gnu++17', '-std=gnu++20', '-fno-omit-frame-pointer'],
     'kernel_flags': ['-fno-exceptions', '-fno-rtti', '-fno-math-errno'],
     'avx2_flags': ['-mavx2', '-mfma', '-mf16c'],
-    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd', '-mprefer-vector-width=512'],
+    'avx512_flags': ['-mavx512f', '-mavx512bw', '-mavx512dq', '-mavx512vl', '-mavx512cd'],
+    'wide_flag': '-mprefer-vector-width=512',
   },
   'target_defaults': {
     'cflags_cc!': ['<@(unwanted_flags)'],
@@ -19,9 +22,26 @@
       'CLANG_CXX_LANGUAGE_STANDARD': 'c++17',
       'GCC_OPTIMIZATION_LEVEL': '3',
       'GCC_SYMBOLS_PRIVATE_EXTERN': 'YES',
-      'MACOSX_DEPLOYMENT_TARGET': '11.0',
       'OTHER_CPLUSPLUSFLAGS': ['<@(common_flags)'],
     },
+    # And Windows these. clang-cl takes -m as it is; what it would not know goes through /clang:.
+    'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['/clang:-O3', '/clang:-ffp-contract=off'] } },
+    # Later than the conditions of Node's own settings and of node-addon-api's, which would win over plain ones.
+    'target_conditions': [
+      ['OS=="mac"', { 'xcode_settings': { 'MACOSX_DEPLOYMENT_TARGET': '11.0' } }],
+      ['OS=="win"', {
+        # MSVC has no vector extensions.
+        'msbuild_toolset': 'ClangCL',
+        'msvs_settings': {
+          'VCCLCompilerTool': {
+            # Optimised together, the levels could share their code.
+            'WholeProgramOptimization': 'false',
+          },
+          'VCLibrarianTool': { 'AdditionalOptions!': ['/LTCG:INCREMENTAL'] },
+          'VCLinkerTool': { 'AdditionalOptions!': ['/LTCG:INCREMENTAL'] },
+        },
+      }],
+    ],
     'conditions': [
       ['sanitize!=""', {
         'cflags_cc': ['-fsanitize=<(sanitize)', '-fno-sanitize-recover=all', '-fno-omit-frame-pointer', '-g1', '-O1'],
@@ -32,6 +52,7 @@
   'targets': [
     {
       'target_name': 'kernels_baseline',
+      'win_delay_load_hook': 'false',
       'type': 'static_library',
       'sources': ['native/isa/baseline.cc'],
       'cflags_cc': ['<@(kernel_flags)'],
@@ -39,9 +60,12 @@
     },
     {
       'target_name': 'hypersphere',
+      # Node's setting; the one of node-addon-api is 1.
+      'defines!': ['_HAS_EXCEPTIONS=0'],
       'sources': [
         'native/cpu.cc',
         'native/threads/pool.cc',
+        'native/threads/keep_loaded.cc',
         'native/ops/product.cc',
         'native/ops/matmul.cc',
         'native/ops/distances.cc',
@@ -81,9 +105,16 @@
         'native/ops/margin_softmax.cc',
         'native/ops/softmax.cc',
         'native/mpi/library.cc',
+        'native/cuda/driver.cc',
+        'native/cuda/context.cc',
+        'native/cuda/ptx.cc',
+        'native/cuda/ops/product.cc',
+        'native/cuda/ops/normalize.cc',
+        'native/cuda/ops/nearest.cc',
         'native/napi/args.cc',
         'native/napi/mpi.cc',
         'native/napi/task.cc',
+        'native/napi/device.cc',
         'native/napi/matmul.cc',
         'native/napi/distances.cc',
         'native/napi/normalize.cc',
@@ -112,6 +143,8 @@
         '-Wl,--version-script=<(module_root_dir)/native/exports.map',
       ],
       'conditions': [
+        # dlopen, which older C libraries keep apart.
+        ['OS=="linux"', { 'libraries': ['-ldl'] }],
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['target_arch=="arm64"', { 'dependencies': ['kernels_neon'] }],
       ],
@@ -122,17 +155,21 @@
       'targets': [
         {
           'target_name': 'kernels_avx2',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/avx2.cc'],
           'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)'],
           'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)'] },
+          'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['<@(avx2_flags)'] } },
         },
         {
           'target_name': 'kernels_avx512',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/avx512.cc'],
-          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'],
-          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)'] },
+          'cflags_cc': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)', '<(wide_flag)'],
+          'xcode_settings': { 'OTHER_CPLUSPLUSFLAGS': ['<@(kernel_flags)', '<@(avx2_flags)', '<@(avx512_flags)', '<(wide_flag)'] },
+          'msvs_settings': { 'VCCLCompilerTool': { 'AdditionalOptions': ['<@(avx2_flags)', '<@(avx512_flags)', '/clang:<(wide_flag)'] } },
         },
       ],
     }],
@@ -140,6 +177,7 @@
       'targets': [
         {
           'target_name': 'kernels_neon',
+          'win_delay_load_hook': 'false',
           'type': 'static_library',
           'sources': ['native/isa/neon.cc'],
           'cflags_cc': ['<@(kernel_flags)'],

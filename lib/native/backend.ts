@@ -1,0 +1,59 @@
+// Who computes which call of the native backend: the addon, several of its ops put together, or the reference, where a form of an op lies beyond
+// what the addon's float32 holds.
+import type { Backend } from '../backend.js';
+import { minePairs, mineTriplets } from '../reference/mining.js';
+import {
+  hasBatchContrastive,
+  hasHistogram,
+  hasLiftedStructure,
+  hasMarginLoss,
+  hasNca,
+  hasRankedList,
+  hasTupletMargin,
+} from './batch-losses.js';
+import type { NativeOps } from './binding.js';
+import { hasInfoNce, hasNPairs, matchedLosses } from './matched-rows.js';
+import { nativeBlocks } from './mining.js';
+import { hasBatchTriplet } from './pairs.js';
+import { hasProxyAnchor, hasProxyNca, proxyNca } from './proxies.js';
+import { hasVicReg, vicReg } from './vicreg.js';
+
+type Forms = { readonly [Name in keyof Backend]?: (op: Parameters<Backend[Name]>[0]) => boolean };
+
+/** Whether the addon has this form of the op; what is not named here it has in every form. */
+const forms: Forms = {
+  batchTripletLoss: hasBatchTriplet,
+  batchContrastiveLoss: hasBatchContrastive,
+  ncaLoss: hasNca,
+  liftedStructureLoss: hasLiftedStructure,
+  tupletMarginLoss: hasTupletMargin,
+  rankedListLoss: hasRankedList,
+  marginLoss: hasMarginLoss,
+  histogramLoss: hasHistogram,
+  infoNceLoss: hasInfoNce,
+  nPairsLoss: hasNPairs,
+  proxyAnchorLoss: hasProxyAnchor,
+  proxyNcaLoss: hasProxyNca,
+  vicRegLoss: hasVicReg,
+};
+
+type Run = (op: unknown) => unknown;
+
+/** The addon's ops over those of the reference, which has what the addon does not. */
+export function nativeBackend(addon: NativeOps, reference: Backend): Backend {
+  const blocks = nativeBlocks(addon);
+  const composed: Partial<Backend> = {
+    ...matchedLosses(addon),
+    proxyNcaLoss: (op) => proxyNca(addon, op),
+    vicRegLoss: (op) => vicReg(addon, op),
+    mineTriplets: (op) => mineTriplets(op, blocks),
+    minePairs: (op) => minePairs(op, blocks),
+  };
+  const all: Record<string, Run> = { ...reference, ...addon, ...composed } as never;
+  const whole = reference as unknown as Record<string, Run>;
+  const chosen = Object.entries(forms).map(([name, has]): [string, Run] => [
+    name,
+    (op) => ((has as (op: unknown) => boolean)(op) ? all[name] : whole[name])?.(op),
+  ]);
+  return { ...all, ...Object.fromEntries(chosen) } as never;
+}

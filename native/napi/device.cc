@@ -1,0 +1,40 @@
+#include "../cuda/context.h"
+#include "implementation.h"
+#include "ops.h"
+
+namespace hypersphere {
+
+namespace {
+
+// The first call opens the driver, for the whole process. { name, driver } of the device, or { reason } why there is none.
+Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
+  Napi::Object result = Napi::Object::New(info.Env());
+  const cuda::Context* const context = cuda::Context::Get();
+  const std::string reason = cuda::Context::Reason();
+  if (reason.empty()) {
+    result.Set("name", context->Name());
+    result.Set("driver", context->DriverVersion());
+  } else {
+    result.Set("reason", reason);
+  }
+  return result;
+}
+
+void ExportOps(const Implementation& who, Napi::Object exports) {
+  ExportMatmul(who, exports);
+  ExportDistances(who, exports);
+  ExportNormalize(who, exports);
+  ExportNearest(who, exports);
+}
+
+}  // namespace
+
+void ExportShared(Napi::Env env, Napi::Object exports) {
+  ExportOps(kCpu, exports);
+  Napi::Object device = Napi::Object::New(env);
+  device.Set("info", Napi::Function::New(env, DeviceInfo, "info"));
+  ExportOps(kDevice, device);
+  exports.Set("cuda", device);
+}
+
+}  // namespace hypersphere

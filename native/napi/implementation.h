@@ -1,0 +1,39 @@
+// Who computes what both the CPU and the device can: one set of functions reads the arguments for both, and its callback data says whose
+// op it calls.
+#pragma once
+
+#include "../api.h"
+#include "../cuda/ops/ops.h"
+#include "../ops/ops.h"
+#include "setup.h"
+
+namespace hypersphere {
+
+template <class Op>
+using Run = Status (*)(const Op& op, const std::atomic<bool>* cancel);
+
+struct Implementation {
+  Run<MatmulOp> matmul;
+  Run<DistancesOp> distances;
+  Run<NormalizeOp> normalize;
+  Run<NormalizeGradientOp> normalize_gradient;
+  Run<NearestOp> nearest;
+  bool on_device;
+};
+
+constexpr Implementation kCpu{Matmul, Distances, Normalize, NormalizeGradient, Nearest, false};
+constexpr Implementation kDevice{cuda::Matmul, cuda::Distances, cuda::Normalize, cuda::NormalizeGradient, cuda::Nearest, true};
+
+inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
+
+template <class Callback>
+void ExportFor(const Implementation& who, Napi::Object exports, const char* name, Callback callback) {
+  exports.Set(name, Napi::Function::New(exports.Env(), callback, name, const_cast<Implementation*>(&who)));
+}
+
+void ExportMatmul(const Implementation& who, Napi::Object exports);
+void ExportDistances(const Implementation& who, Napi::Object exports);
+void ExportNormalize(const Implementation& who, Napi::Object exports);
+void ExportNearest(const Implementation& who, Napi::Object exports);
+
+}  // namespace hypersphere
