@@ -13,7 +13,7 @@ void WriteGradientOfBeta(const BatchLossOp& op, const RowSweep& sweep, double sc
   double sum = op.betas > 1 ? 0 : of_first;
   for (size_t at = 0; at < op.n && !undefined; at++) {
     const size_t row = sweep.Rows().Given(at);
-    sum += scale * sweep.SumOf(row, 2);
+    sum += scale * sweep.SumAt(at, 2);
     if (op.betas > 1) {
       op.grad_beta[op.labels[row]] = static_cast<float>(sum);
       if (at + 1 < op.n && op.labels[sweep.Rows().Given(at + 1)] != op.labels[row]) sum = 0;
@@ -36,8 +36,8 @@ Status MarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
     if (!row.HasBoth()) return false;
     const double beta = static_cast<double>(op.beta[op.betas > 1 ? op.labels[row.row] : 0]);
     const double positives = static_cast<double>(row.positives.count), negatives = static_cast<double>(row.negatives.count);
-    const TwoSums own = Hinge(row, row.positives, {1, static_cast<float>(beta - margin)}, terms);
-    const TwoSums others = Hinge(row, row.negatives, {-1, static_cast<float>(beta + margin)}, terms);
+    const TwoSums own = Hinge(row, row.positives, 1, beta - margin, false, terms);
+    const TwoSums others = Hinge(row, row.negatives, -1, beta + margin, false, terms);
     row.sums[0] = negatives * own.first + positives * others.first;
     row.sums[1] = negatives * own.second + positives * others.second;
     row.sums[2] = positives * others.second - negatives * own.second;

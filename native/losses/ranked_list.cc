@@ -10,20 +10,20 @@ namespace {
 constexpr double kGuard = 1e-5;
 
 struct ListSide {
-  double weight;
-  float temperature, side, bound;
+  double weight, bound;
+  float temperature, side;
 };
 
 // The side's weighed mean; its derivatives take the values' place.
 double Violations(const SweptRow& row, const Side& side, const ListSide& list, double guard, const RowTerms& terms) {
   const RowExtent extent = Extent(row, side, terms);
   const float reference = list.side > 0 ? extent.most : extent.least;
-  const double most = static_cast<double>(list.side) * (static_cast<double>(reference) - static_cast<double>(list.bound));
+  const double most = static_cast<double>(list.side) * (static_cast<double>(reference) - list.bound);
   if (!(most > 0)) {
     Scale(row, side, 0, terms);
     return 0;
   }
-  const RowViolation rule{list.temperature, list.side, list.bound, reference};
+  const RowViolation rule{list.temperature, list.side, static_cast<float>(list.bound), reference};
   TwoSums all{};
   for (const Span& run : side) {
     const TwoSums sums = terms.violations(row.Run(run), run.Count(), rule);
@@ -43,8 +43,8 @@ double Violations(const SweptRow& row, const Side& side, const ListSide& list, d
 // numbers: the margin, α, the negatives' weight, the temperatures of positives and of negatives.
 Status RankedListLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
   const double margin = op.numbers[0], alpha = op.numbers[1], imbalance = op.numbers[2];
-  const ListSide own{1 - imbalance, static_cast<float>(op.numbers[3]), 1, static_cast<float>(alpha - margin)};
-  const ListSide others{imbalance, static_cast<float>(op.numbers[4]), -1, static_cast<float>(alpha)};
+  const ListSide own{1 - imbalance, alpha - margin, static_cast<float>(op.numbers[3]), 1};
+  const ListSide others{imbalance, alpha, static_cast<float>(op.numbers[4]), -1};
   RowSweep sweep(op, {Metric::kEuclidean, true, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
   const RowTerms& terms = sweep.Terms();

@@ -6,12 +6,12 @@ namespace hypersphere {
 
 // numbers: the weight of positives, that of negatives, their margins.
 Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
-  const RowHinge of_positives{-1, static_cast<float>(op.numbers[2]), true}, of_negatives{1, static_cast<float>(op.numbers[3]), true};
   RowSweep sweep(op, {Metric::kCosineSimilarity, true, 4}, cancel);
   if (!sweep.Start()) return sweep.Result();
   const RowTerms& terms = sweep.Terms();
   const auto hinge = [&](SweptRow& row) {
-    const TwoSums own = Hinge(row, row.positives, of_positives, terms), others = Hinge(row, row.negatives, of_negatives, terms);
+    const TwoSums own = Hinge(row, row.positives, -1, op.numbers[2], true, terms);
+    const TwoSums others = Hinge(row, row.negatives, 1, op.numbers[3], true, terms);
     row.sums[0] = own.first;
     row.sums[1] = own.second;
     row.sums[2] = others.first;

@@ -113,6 +113,12 @@ TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const
   return all;
 }
 
+TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms) {
+  const RowHinge rule{sign, static_cast<float>(bound), at_bound};
+  const TwoSums sums = Hinge(row, side, rule, terms);
+  return {sums.first + sums.second * static_cast<double>(sign) * (static_cast<double>(rule.bound) - bound), sums.second};
+}
+
 double LogOf(const LogSum& of) { return of.most + scalar::Log(of.sum); }
 
 double Softplus(double u) { return (u > 0 ? u : 0) + scalar::Log1p(scalar::Exp(u > 0 ? -u : u)); }

@@ -72,7 +72,7 @@ class RowSweep {
     EachBlock(weigh, op_.grad_x != nullptr);
   }
 
-  // Of all rows, in their order, and of one.
+  // Of all rows, in their order.
   double Sum(size_t which) const;
   // Of the row at a column of the batch: from a sweep before, for that of another row.
   double SumAt(size_t at, size_t which) const { return SumOf(rows_.Given(at), which); }
@@ -142,6 +142,8 @@ LogSum ExponentialsOf(const SweptRow& row, const Side& side, float slope, const 
 RowExtent Extent(const SweptRow& row, const Side& side, const RowTerms& terms);
 void Scale(const SweptRow& row, const Side& side, double factor, const RowTerms& terms, double addend = 0);
 TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const RowTerms& terms);
+// The same of a bound in float64: what its rounding adds to every term alike, and so to their mean, is taken off the sum.
+TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms);
 
 double LogOf(const LogSum& of);
 double Softplus(double u);
