@@ -234,7 +234,7 @@ describe('the reference vectors', () => {
   });
   it('are counted by who served them, and strict runs name what the device did not', () => {
     setBackend('cuda');
-    const chosen = ['l2_normalize', 'pairwise_distance', 'cross_entropy'].map((op) => cases.find((test) => test.op === op)!);
+    const chosen = ['l2_normalize', 'pairwise_distance', 'circle'].map((op) => cases.find((test) => test.op === op)!);
     const run = (strict: boolean) => {
       const lines: string[] = [];
       return { code: runVectors(chosen, { backend: 'cuda', strict }, (line) => lines.push(line)), text: lines.join('\n') };
@@ -248,6 +248,6 @@ describe('the reference vectors', () => {
     expect(text.match(/^FAILED .*served by .+, not by cuda alone$/gm)).toHaveLength(2);
   });
   it('take the device wherever it has a kernel', () => {
-    for (const op of ['l2_normalize', 'pairwise_distance', 'knn']) expect(touched).toContain(op);
+    for (const op of ['l2_normalize', 'pairwise_distance', 'knn', 'cross_entropy', 'arcface', 'center_loss']) expect(touched).toContain(op);
   });
 });

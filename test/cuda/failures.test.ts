@@ -58,6 +58,31 @@ describe('too little memory on the device', () => {
   });
 });
 
+describe('a head on a full device', () => {
+  it('fails with sizes, moves no weight, and goes on where there is room', async () => {
+    const told = await onDevice(
+      `const make = () => new hs.ClassifierHead({ classes: 4000, dim: 60, margin: hs.arcFace({ s: 16, m: 0.3 }), optimizer: hs.sgd({ learningRate: 0.1 }), seed: 3 });
+      const [x, labels] = [rows(6, 60), Int32Array.of(0, 5, 3999, 7, 5, 12)];
+      const head = on('cuda', make);
+      const before = head.weights.data.slice();
+      const failure = attempt(() => head.step(x, labels));
+      const untouched = head.weights.data.every((value, i) => value === before[i]);
+      const fresh = on('native', make);
+      const [here, there] = [on('native', () => head.step(x, labels)), on('native', () => fresh.step(x, labels))];
+      const right = here.loss === there.loss && head.weights.data.every((value, i) => value === fresh.weights.data[i]);
+      const small = rows(16, 4);
+      tell({ failure, untouched, right, after: same(hs.normalize(small), on('native', () => hs.normalize(small))) });`,
+      { MEMORY: memory / 2 },
+    );
+    expect(told.failure).toMatchObject({
+      code: 'ERR_OUT_OF_MEMORY',
+      argument: 'device',
+      received: expect.stringMatching(/bytes asked for/),
+    });
+    expect(told).toMatchObject({ untouched: true, right: true, after: true });
+  });
+});
+
 describe('a gallery on the device', () => {
   it('that does not fit is an error with sizes, and one that fits is searched; a full device leaves it whole', async () => {
     const told = await onDevice(
@@ -104,7 +129,7 @@ describe('a device that is lost', () => {
       const failures = [1, 2].map(() => attempt(() => hs.normalize(x)));
       const { cuda, unavailable } = hs.info();
       const refused = attempt(() => hs.setBackend('cuda'));
-      const rest = attempt(() => [...hs.softmax(x).data].length);
+      const rest = attempt(() => [...hs.hardmax(x).data].length);
       tell({ failures, cuda, unavailable, refused, rest, right: same(first, on('native', () => hs.normalize(x))) });`,
       { FAIL: 2 },
     );
