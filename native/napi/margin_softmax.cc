@@ -122,6 +122,7 @@ std::shared_ptr<Head> ReadHead(const Args& args) {
     op.weights = args.Floats(kWeights, weight_classes * k, op.d);
   }
   op.bias = args.OptionalFloats(kBias, op.margin.kind == MarginKind::kSoftmax ? op.classes : 1, 1);
+  if (op.bias != nullptr && k != 1) throw Failure(args.Env(), "ERR_OPTION_RANGE", "bias", "none beside several centers a class", "a bias");
   op.class_weights = args.OptionalFloats(kClassWeights, op.classes, 1);
   if (op.class_weights != nullptr && op.phase != Phase::kBoth) {
     throw Failure(args.Env(), "ERR_OPTION_RANGE", "classWeights", "none beside shards", "class weights");
