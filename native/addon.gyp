@@ -104,6 +104,7 @@
         'native/ops/margin_rows.cc',
         'native/ops/margin_softmax.cc',
         'native/ops/softmax.cc',
+        'native/ops/hardmax.cc',
         'native/mpi/library.cc',
         'native/cuda/driver.cc',
         'native/cuda/context.cc',

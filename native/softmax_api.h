@@ -57,6 +57,27 @@ struct SoftmaxOp {
   double temperature;
 };
 
+// out [n, classes]: 1 at the largest logit of each row, else 0.
+struct HardmaxOp {
+  const float* logits;
+  float* out;
+  size_t n, classes;
+};
+
+// Of each row the largest logit less the label's, or with a margin [the largest other one less the label's + margin]₊. Labels lie in [0, classes):
+// the caller has checked its own copy of them.
+struct HardmaxLossOp {
+  const float* logits;
+  const int32_t* labels;
+  float* per_example;
+  float* grad_logits;  // or null
+  double* loss;
+  size_t n, classes;
+  bool hinge;
+  double margin;
+  Reduction reduction;
+};
+
 // Cross-entropy on logits [n, classes]; labels as below.
 struct CrossEntropyOp {
   const float* logits;

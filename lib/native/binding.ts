@@ -4,6 +4,7 @@ import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps, DistancesGradientOp } from '../ops/distances.js';
 import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
+import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
@@ -20,6 +21,7 @@ import {
   sharedTasks,
   type shortOps,
 } from './shared.js';
+import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
 export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
@@ -54,6 +56,8 @@ export interface Addon extends SharedAddon {
   distancesGradientAsync(...args: GradientArguments): NativeTask;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
+  hardmax(...args: HardmaxArguments): void;
+  hardmaxLoss(...args: HardmaxLossArguments): void;
   /** Starts MPI, once in a process, by this library or by the first of the usual names. */
   mpiStart(library: string): { readonly rank: number; readonly size: number; readonly library: string };
   /** Blocks of `bytes` between all ranks: the one of `from` to everybody, or block r of `from` to rank r. `to` holds one of each rank. */
@@ -79,6 +83,7 @@ export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
+  Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps &
   NativeBatchLosses;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
@@ -92,6 +97,12 @@ export function nativeOps(addon: Addon): NativeOps {
   return {
     ...sharedOps(addon),
     distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...gradientArguments(op))),
+    hardmax: translated(({ logits, n, classes, out }: HardmaxOp) => addon.hardmax(floats(logits), n, classes, floats(out))),
+    hardmaxLoss: translated((op: HardmaxLossOp) => {
+      const loss = new Float64Array(1);
+      addon.hardmaxLoss(...hardmaxLossArguments(op, loss));
+      return loss[0] as number;
+    }),
     contrastiveLoss: translated((op: ContrastiveOp) => {
       const loss = new Float64Array(1);
       addon.contrastiveLoss(...contrastiveArguments(op, loss));

@@ -3,6 +3,7 @@
 import { centersOf, columnMargin } from '../margins/columns.js';
 import type { ColumnMargin, Margin } from '../margins/types.js';
 import {
+  type HardmaxLossOp,
   type MarginSoftmaxOp,
   type MarginSoftmaxResult,
   type SoftmaxCrossEntropyOp,
@@ -188,6 +189,41 @@ export function headArguments(op: MarginSoftmaxOp, result: Float64Array): HeadAr
 export function headResult(result: Float64Array): MarginSoftmaxResult {
   const [loss, regularizer, first, second] = result as unknown as [number, number, number, number];
   return { loss, regularizer, state: [first, second] };
+}
+
+export type HardmaxArguments = [logits: Float32Array, n: number, classes: number, out: Float32Array];
+export type HardmaxLossArguments = [
+  logits: Float32Array,
+  labels: Int32Array,
+  n: number,
+  classes: number,
+  hinge: boolean,
+  margin: number,
+  reduction: number,
+  loss: Float64Array,
+  perExample: Float32Array,
+  gradLogits: Float32Array | undefined,
+];
+
+export function hardmaxLossArguments(op: HardmaxLossOp, loss: Float64Array): HardmaxLossArguments {
+  const { labels, n, classes, margin } = op;
+  const [logits, perExample, gradLogits] = [op.logits, op.perExample, op.gradLogits] as [
+    Float32Array,
+    Float32Array,
+    Float32Array | undefined,
+  ];
+  return [
+    logits,
+    labels,
+    n,
+    classes,
+    margin !== undefined,
+    margin ?? 0,
+    softmaxReductions.indexOf(op.reduction),
+    loss,
+    perExample,
+    gradLogits,
+  ];
 }
 
 export function softmaxArguments({ logits, n, classes, temperature, out }: SoftmaxOp): SoftmaxArguments {

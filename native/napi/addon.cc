@@ -52,6 +52,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportTriplet(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);
+  ExportHardmax(env, exports);
   ExportMpi(env, exports);
   return exports;
 }

@@ -15,6 +15,7 @@ void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);
+void ExportHardmax(Napi::Env env, Napi::Object exports);
 void ExportMpi(Napi::Env env, Napi::Object exports);
 
 }  // namespace hypersphere

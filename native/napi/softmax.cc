@@ -4,6 +4,7 @@
 
 #include "args.h"
 #include "implementation.h"
+#include "ops.h"
 #include "task.h"
 
 namespace hypersphere {
@@ -72,7 +73,43 @@ Napi::Value LossAsync(const Napi::CallbackInfo& info) {
   return StartTask(args, "hypersphere.softmaxCrossEntropy", [run, op, labels](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
+void HardmaxSync(const Napi::CallbackInfo& info) {
+  const Args args(info, {"logits", "n", "classes", "out"});
+  HardmaxOp op{};
+  op.n = args.Size(1);
+  op.classes = args.Size(2);
+  op.logits = args.Floats(0, op.n, op.classes);
+  op.out = args.Floats(3, op.n, op.classes);
+  args.CheckApart({3});
+  const Status status = Hardmax(op, nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
+void HardmaxLossSync(const Napi::CallbackInfo& info) {
+  const Args args(info, {"logits", "labels", "n", "classes", "hinge", "margin", "reduction", "loss", "perExample", "gradLogits"});
+  HardmaxLossOp op{};
+  op.n = args.Size(2);
+  op.classes = args.Size(3);
+  op.hinge = args.Flag(4);
+  op.margin = args.Number(5);
+  op.reduction = static_cast<Reduction>(args.Int(6, 0, 2));
+  op.logits = args.Floats(0, op.n, op.classes);
+  op.loss = args.Doubles(7, 1);
+  op.per_example = args.Floats(8, op.n, 1);
+  op.grad_logits = args.OptionalFloats(9, op.n, op.classes);
+  args.CheckApart({7, 8, 9});
+  const Labels labels = args.Labels(1, op.n, op.classes);
+  op.labels = labels.data();
+  const Status status = HardmaxLoss(op, nullptr);
+  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+}
+
 }  // namespace
+
+void ExportHardmax(Napi::Env env, Napi::Object exports) {
+  exports.Set("hardmax", Napi::Function::New(env, HardmaxSync, "hardmax"));
+  exports.Set("hardmaxLoss", Napi::Function::New(env, HardmaxLossSync, "hardmaxLoss"));
+}
 
 void ExportSoftmax(const Implementation& who, Napi::Object exports) {
   ExportFor(who, exports, "softmax", SoftmaxSync);

@@ -20,6 +20,8 @@ Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noe
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
 // With an update, like UpdateCenters; until then also kAborted leaves the weights as they were.
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Hardmax(const HardmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+Status HardmaxLoss(const HardmaxLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 // Every loss of row_sweep.h.
