@@ -15,10 +15,9 @@ export function tableOf(runs: readonly Run[]): string {
   return lines.map((line) => `| ${line.join(' | ')} |`).join('\n');
 }
 
-const [start, end] = ['<!-- table -->', '<!-- /table -->'];
-
-/** The page with `text` between its two marks. */
-export function placed(page: string, text: string): string {
+/** The page with `text` between the two marks of that name. */
+export function placed(page: string, name: string, text: string): string {
+  const [start, end] = [`<!-- ${name} -->`, `<!-- /${name} -->`];
   const [from, to] = [page.indexOf(start), page.indexOf(end)];
   if (from < 0 || to < from) throw new Error(`the page has no ${start} … ${end}`);
   return `${page.slice(0, from + start.length)}\n${text}\n${page.slice(to)}`;

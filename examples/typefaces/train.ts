@@ -1,6 +1,7 @@
-// Trains every loss on the rendered characters and puts the table into docs/typefaces.md; `-- --loss arcFace,circle` prints those instead.
-// A run that has finished is kept in data/runs.json, so that an interrupted comparison goes on where it was.
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+// Trains every loss on the rendered characters, or those of `--loss arcFace,circle`, and prints the table; `--table equal` puts it into
+// docs/typefaces.md between the marks of that name. A run that has finished is kept in data/runs, so that an interrupted comparison
+// goes on where it was; a change of the training or of the set is a reason to remove that folder.
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { parseArgs } from 'node:util';
 import { objectives } from '../../lib/cli/objectives.js';
 import { info, setThreads } from '../../lib/index.js';
@@ -14,6 +15,7 @@ const { values } = parseArgs({
     dim: { type: 'string', default: '64' },
     seed: { type: 'string', default: '1' },
     loss: { type: 'string' },
+    table: { type: 'string' },
   },
 });
 const here = 'examples/typefaces';
@@ -37,20 +39,22 @@ console.log(
   `${parts.train.length} pictures to train on; ${parts.unseen.length} to verify on, ${parts.unseenFonts.length} in new typefaces`,
 );
 
-const cache = `${here}/data/runs.json`;
-const finished: Record<string, Run> = existsSync(cache) ? JSON.parse(readFileSync(cache, 'utf8')) : {};
-const runs = baselines(glyphs, parts, plan);
-for (const name of names) {
-  const key = JSON.stringify([name, plan]);
+// A file for each, so that two comparisons may run beside one another.
+const cache = `${here}/data/runs`;
+mkdirSync(cache, { recursive: true });
+async function kept(name: string): Promise<Run> {
+  const file = `${cache}/${name}-${plan.steps}-${plan.dim}-${plan.seed}.json`;
+  if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
   const start = performance.now();
-  finished[key] ??= await run(glyphs, parts, plan, name);
-  writeFileSync(cache, JSON.stringify(finished));
-  const { unseen, loss } = finished[key];
-  console.log(
-    `${name}: AUC ${unseen.auc.toFixed(4)}, loss ${loss?.map((value) => value.toPrecision(3)).join(' → ')}, ${((performance.now() - start) / 1000).toFixed(1)} s`,
-  );
-  runs.push(finished[key]);
+  const result = await run(glyphs, parts, plan, name);
+  writeFileSync(file, JSON.stringify(result));
+  const losses = result.loss?.map((value) => value.toPrecision(3)).join(' → ');
+  console.log(`${name}: AUC ${result.unseen.auc.toFixed(4)}, loss ${losses}, ${((performance.now() - start) / 1000).toFixed(1)} s`);
+  return result;
 }
+
+const runs = baselines(glyphs, parts, plan);
+for (const name of names) runs.push(await kept(name));
 const table = tableOf(runs);
-if (values.loss) console.log(table);
-else writeFileSync(page, placed(readFileSync(page, 'utf8'), table));
+if (values.table) writeFileSync(page, placed(readFileSync(page, 'utf8'), values.table, table));
+else console.log(table);

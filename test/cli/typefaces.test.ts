@@ -148,8 +148,10 @@ describe('runs', () => {
     const table = tableOf([pixels, untrained].filter((row) => row !== undefined));
     expect(table.split('\n')).toHaveLength(4);
     expect(table).toMatch(/^\| pixel correlation \| 0\.\d{4} \| \d+\.\d % \|/m);
-    expect(placed('a\n<!-- table -->\nold\n<!-- /table -->\nb', table)).toBe(`a\n<!-- table -->\n${table}\n<!-- /table -->\nb`);
-    expect(() => placed('a page', table)).toThrow('no <!-- table -->');
+    expect(placed('a\n<!-- longer -->\nold\n<!-- /longer -->\nb', 'longer', table)).toBe(
+      `a\n<!-- longer -->\n${table}\n<!-- /longer -->\nb`,
+    );
+    expect(() => placed('a page', 'equal', table)).toThrow('no <!-- equal -->');
   });
 });
 
