@@ -8,6 +8,8 @@ export interface Setting {
   readonly dim: number;
   readonly steps: number;
   readonly seed: number;
+  /** Default 8 classes, 8 rows of each. */
+  readonly batch?: { readonly classes: number; readonly perClass: number };
   readonly random: Random;
   /** Embeddings of training rows by the network as it is now. */
   readonly embed: (rows: Int32Array) => Matrix;
@@ -35,11 +37,13 @@ export interface ObjectiveKind {
   readonly create: (setting: Setting) => Objective;
 }
 
-const perClass = 8;
-export const rowsPerStep = 64;
+const usualBatch = { classes: 8, perClass: 8 };
 
-export function balanced({ labels, classes, seed }: Setting): () => Int32Array {
-  const batches = balancedBatches(labels, { classes: Math.min(classes, 8), perClass, seed });
+/** What losses on pairs or triplets of their own choice divide among those. */
+export const rowsPerStep = ({ batch = usualBatch }: Setting): number => batch.classes * batch.perClass;
+
+export function balanced({ labels, classes, seed, batch = usualBatch }: Setting): () => Int32Array {
+  const batches = balancedBatches(labels, { classes: Math.min(classes, batch.classes), perClass: batch.perClass, seed });
   return () => batches.next().value;
 }
 

@@ -74,8 +74,9 @@ function addRows(target: Matrix, rows: Int32Array, source: Matrix): void {
   });
 }
 
-function contrastiveRandom({ labels, seed, steps }: Setting): Objective {
-  const count = rowsPerStep / 2;
+function contrastiveRandom(setting: Setting): Objective {
+  const { labels, seed, steps } = setting;
+  const count = Math.floor(rowsPerStep(setting) / 2);
   // All steps' pairs at once: a draw walks the labels of the whole data set.
   const { pairs, same } = samplePairs(labels, { count: count * steps, seed });
   const ofStep: IndexMatrix = { data: Int32Array.from({ length: 2 * count }, (_, i) => i), shape: [count, 2] };
@@ -112,13 +113,15 @@ function tripletBatchHard(setting: Setting): Objective {
   };
 }
 
-function tripletOffline({ labels, steps, seed, random, embed }: Setting): Objective {
-  const perStep = Math.floor(rowsPerStep / 3);
+function tripletOffline(setting: Setting): Objective {
+  const { labels, classes, steps, seed, random, embed } = setting;
+  const perStep = Math.floor(rowsPerStep(setting) / 3);
   const every = Math.max(1, Math.round(steps / 8));
   const miner = new OfflineMiner({
     labels,
     every,
-    subset: 240,
+    // Of many classes a selection has to show more than a few; its triplets are then as many as are handed out.
+    subset: Math.max(240, Math.min(2000, classes)),
     margin: 0.2,
     distance: 'squaredEuclidean',
     normalize: true,

@@ -1,10 +1,10 @@
 // One run of the comparison: train one loss on some classes, measure it on test rows. Everything but the timing follows from the seed.
 import { createRandom, type Matrix, matrix, nearest, normalize, type Random, retrieval, roc, samplePairs } from '../index.js';
-import { Adam } from './adam.js';
 import type { Dataset, Rows } from './dataset.js';
 import { Mlp } from './mlp.js';
 import { objectives } from './objectives.js';
 import { pairDots, pairSquaredDistances } from './rows.js';
+import { trainNetwork } from './training.js';
 
 export interface Job {
   readonly loss: string;
@@ -70,21 +70,8 @@ export async function train(
   const classes = job.trainClasses.length;
   const start = performance.now();
   const objective = kind.create({ labels, classes, dim: job.dim, steps: job.steps, seed: job.seed, random, embed: embedTrain });
-  const optimizer = new Adam([...network.parameters, ...objective.parameters]);
-  const losses: number[] = [];
-  for (let step = 0; step < job.steps; step++) {
-    const batch = await objective.batch(step);
-    const x = network.forward(data.train.rows(batch.map((i) => rows[i] as number)));
-    const { loss, gradEmbeddings, gradients } = objective.cost(
-      x,
-      batch.map((i) => labels[i] as number),
-      step,
-    );
-    optimizer.step([...network.backward(gradEmbeddings), ...gradients]);
-    losses.push(loss);
-    if (step % 10 === 9) progress(10);
-  }
-  progress(job.steps % 10);
+  const inputs = (batch: Int32Array): Matrix => data.train.rows(batch.map((i) => rows[i] as number));
+  const losses = await trainNetwork(network, objective, { inputs, labels, steps: job.steps }, progress);
   const secondsPerStep = (performance.now() - start) / 1000 / job.steps;
   await finished(network);
   return { ...measure(data, job, network, embedTrain, labels, kind.score), job, curve: curveOf(losses), secondsPerStep };

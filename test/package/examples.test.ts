@@ -1,5 +1,5 @@
 // What the README, the guide and examples/ show, compiled strictly and run against the installed tarball.
-import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { compile } from './compiling.js';
@@ -8,7 +8,9 @@ import { mustRun, root } from './packing.js';
 const folder = join(inject('consumer'), 'examples');
 const examples = join(root, 'examples');
 mkdirSync(folder, { recursive: true });
-if (existsSync(examples)) cpSync(examples, folder, { recursive: true });
+// A folder in there has a package.json of its own and is tested where it belongs (typefaces: test/cli).
+const isOwn = (path: string): boolean => path === examples || statSync(path).isFile();
+if (existsSync(examples)) cpSync(examples, folder, { recursive: true, filter: isOwn });
 writeFileSync(join(folder, 'package.json'), '{"type":"module"}');
 
 /**
