@@ -155,13 +155,16 @@ const shapes = [
   [300, 17],
 ].filter((shape): shape is [number, number] => (shape[0] as number) <= mostRows);
 
+/** The rule that draws walks every pair's negatives again in TypeScript: its large batches are those of more than one block, below. */
+const mostRowsOf = (mining: (typeof minings)[number]): number => (mining === 'faceNetSemiHard' ? 64 : mostRows);
+
 describeLevels('batch triplet loss', () => {
   it.each(minings)(
     '%s',
     (mining) => {
       resetServed();
       let at = 0;
-      for (const [n, d] of shapes) {
+      for (const [n, d] of shapes.filter(([rows]) => rows <= mostRowsOf(mining))) {
         for (const [name, labelsOf] of Object.entries(labelings)) {
           for (const distance of metrics) {
             setThreads((at % 3) + 1);
@@ -190,7 +193,7 @@ describeLevels('batch triplet loss', () => {
         [17, 3, 33],
         [60, 17, 2],
         [255, 17, 130],
-      ].filter(([rows]) => (rows as number) <= mostRows) as [number, number, number][]) {
+      ].filter(([rows]) => (rows as number) <= mostRowsOf(mining)) as [number, number, number][]) {
         for (const [name, labelsOf] of Object.entries(labelings)) {
           for (const distance of metrics) {
             setThreads([1, 2, 3, 8][at % 4] as number);
