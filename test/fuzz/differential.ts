@@ -75,7 +75,8 @@ function beyond(got: Outputs, expected: Outputs, near: readonly Outputs[]): stri
   if (triplets !== others && Math.abs(triplets - others) <= 2) return undefined;
   for (const [name, values] of expected) {
     const changes = near.map((other) => (typeof other === 'string' ? 0 : farthest(other.get(name) ?? [], values)));
-    const allowed = 8 * Math.max(...changes) + 2 ** -20 * largest(values) + 2 ** -100;
+    // Inside of a loss float32 also loses what a difference of like numbers costs, which moved inputs do not show.
+    const allowed = 8 * Math.max(...changes) + 2 ** -16 * largest(values) + 2 ** -100;
     const error = farthest(got.get(name) ?? [], values);
     if (!(error <= allowed)) return `${name} is ${error} off, ${allowed} allowed`;
   }
