@@ -87,6 +87,13 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
+  it.each([1.01e-12, 0.999e-12, 0.8e-12, 0.5e-12])('pnp of a row of length %d, about the one that rows are divided by', (length) => {
+    const rows = hs.normalize(x);
+    for (let k = 0; k < 6; k++) rows.data[k] = (rows.data[k] as number) * length;
+    const run = () => hs.pnpLoss(rows, labels, { anneal: 0.5 });
+    expectGradient(run().gradEmbeddings, onReference(run).gradEmbeddings, 64 * roundoff);
+  });
+
   it('soft histograms of values on their nodes', () => {
     // Cosines 1, 0 and −1, squared distances 0, 2 and 4: nodes of an even number of bins.
     const axes = hs.matrix(Float32Array.of(1, 0, 0, 2, 3, 0, -4, 0, 0, 0, 0, -1), 2);
