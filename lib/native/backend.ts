@@ -4,11 +4,15 @@ import type { Backend } from '../backend.js';
 import { minePairs, mineTriplets } from '../reference/mining.js';
 import {
   hasBatchContrastive,
+  hasCircle,
   hasHistogram,
   hasLiftedStructure,
   hasMarginLoss,
+  hasMultiSimilarity,
   hasNca,
+  hasPnp,
   hasRankedList,
+  hasTemperature,
   hasTupletMargin,
 } from './batch-losses.js';
 import type { NativeOps } from './binding.js';
@@ -24,6 +28,11 @@ type Forms = { readonly [Name in keyof Backend]?: (op: Parameters<Backend[Name]>
 const forms: Forms = {
   batchTripletLoss: hasBatchTriplet,
   batchContrastiveLoss: hasBatchContrastive,
+  supConLoss: hasTemperature,
+  ntXentLoss: hasTemperature,
+  circleLoss: hasCircle,
+  multiSimilarityLoss: hasMultiSimilarity,
+  pnpLoss: hasPnp,
   ncaLoss: hasNca,
   liftedStructureLoss: hasLiftedStructure,
   tupletMarginLoss: hasTupletMargin,

@@ -1,18 +1,22 @@
 // How the losses over the pairs of a labelled batch cross to the addon: one function for all of them, each with its own numbers.
 import {
   type BatchLossOps,
+  type CircleOp,
   type HistogramOp,
   type LabelledBatchOp,
   type LiftedStructureOp,
   type MarginLossOp,
+  type MultiSimilarityOp,
   type NcaOp,
+  type PnpOp,
   pnpVariants,
   type RankedListOp,
   type TupletMarginOp,
 } from '../ops/batch-losses.js';
 import { type BatchContrastiveOp, type PairDistance, type PairOps, pairDistances, type TermReduction } from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
-import { isFloat32, noMemory, reductions } from './pairs.js';
+import { isMild } from './compared-rows.js';
+import { hasSnrGradient, isFloat32, noMemory, reductions } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -82,13 +86,34 @@ export type NativeBatchLosses = { readonly [Name in NativeLoss]: (op: OpOf<Name>
 const names = Object.keys(forms) as NativeLoss[];
 const mostNumbers = 8;
 
-/** Whether the addon has this form; margins beyond float32 are the reference's. */
-export function hasBatchContrastive({ posMargin, negMargin }: BatchContrastiveOp): boolean {
-  return isFloat32(posMargin) && isFloat32(negMargin);
+/** Whether the addon has this form; factors that take a similarity beyond float32 are the reference's. */
+export function hasTemperature({ temperature }: { readonly temperature: number }): boolean {
+  return isMild(temperature);
+}
+
+/** Likewise. */
+export function hasCircle({ m, gamma }: CircleOp): boolean {
+  return isMild(gamma) && isMild(gamma * (1 + m));
+}
+
+/** Likewise. */
+export function hasMultiSimilarity({ alpha, beta }: MultiSimilarityOp): boolean {
+  return isMild(alpha) && isMild(beta);
+}
+
+/** Likewise. */
+export function hasPnp({ anneal }: PnpOp): boolean {
+  return isMild(anneal);
+}
+
+/** Likewise; margins beyond float32 are the reference's, and gradients of snr that are. */
+export function hasBatchContrastive(op: BatchContrastiveOp): boolean {
+  return isFloat32(op.posMargin) && isFloat32(op.negMargin) && hasSnrGradient(op);
 }
 
 /** Likewise; raw rows so long that the square of a distance may be beyond float32, or no numbers, are the reference's. */
-export function hasNca({ normalize, x, n, d, memory }: NcaOp): boolean {
+export function hasNca({ scale, normalize, x, n, d, memory }: NcaOp): boolean {
+  if (!isMild(scale)) return false;
   if (normalize) return true;
   const most = Math.sqrt(2 ** 124 / Math.max(d, 1));
   const within = (rows: Values, count: number): boolean => {

@@ -1,6 +1,14 @@
 // How the losses on pairs and triplets of a batch cross to the addon.
 import type { MemoryRows } from '../ops/batch-losses.js';
-import { type BatchTripletOp, type BatchTripletResult, pairDistances, type TermReduction, tripletStrategies } from '../ops/pairs.js';
+import {
+  type BatchContrastiveOp,
+  type BatchTripletOp,
+  type BatchTripletResult,
+  pairDistances,
+  type TermReduction,
+  tripletStrategies,
+} from '../ops/pairs.js';
+import type { Values } from '../ops/types.js';
 
 // In the order of the addon's enumerations, as `pairDistances` and `tripletStrategies` are.
 export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
@@ -31,9 +39,30 @@ export const noMemory: MemoryRows = { x: new Float32Array(0), labels: new Int32A
 /** A margin that the addon can compare float32 distances with, and of which it can add 512 in float32, as kernels/row_terms.h does. */
 export const isFloat32 = (margin: number): boolean => Math.abs(margin) <= 2 ** 118;
 
-/** Whether the addon has this form; margins beyond float32 are the reference's. */
-export function hasBatchTriplet({ margin }: BatchTripletOp): boolean {
-  return isFloat32(margin);
+/** Whether every row has a component between these sizes and none beyond, or is zero. */
+function areWithin(rows: Values, count: number, d: number, least: number, greatest: number): boolean {
+  for (let i = 0; i < count; i++) {
+    let most = 0;
+    for (let k = i * d; k < (i + 1) * d; k++) {
+      const size = Math.abs(rows[k] as number);
+      if (!(size <= greatest)) return false;
+      if (size > most) most = size;
+    }
+    if (most > 0 && most < least) return false;
+  }
+  return true;
+}
+
+/** Whether the weights of the gradient of snr, which raw rows' own spread divides, stay in float32's range. */
+export function hasSnrGradient({ distance, normalize, gradX, x, n, d, memory }: BatchTripletOp | BatchContrastiveOp): boolean {
+  if (distance !== 'snr' || normalize || gradX === undefined) return true;
+  const [least, greatest] = [2 ** -30, 2 ** 40];
+  return areWithin(x, n, d, least, greatest) && (memory === undefined || areWithin(memory.x, memory.m, d, least, greatest));
+}
+
+/** Whether the addon has this form; margins beyond float32 are the reference's, and gradients of snr that are. */
+export function hasBatchTriplet(op: BatchTripletOp): boolean {
+  return isFloat32(op.margin) && hasSnrGradient(op);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {

@@ -52,13 +52,14 @@ export const distanceOf = ({ apart, columns, first }: Mined, a: number, k: numbe
 export function extreme(mined: Mined, a: number, ownClass: boolean, farthest: boolean, beyond = -Infinity): number {
   const { columns, labels, apart } = mined;
   const row = (a - mined.first) * columns;
-  let best = -1;
+  const label = labels[a];
+  let [best, record] = [-1, 0];
   for (let k = 0; k < columns; k++) {
-    if (k === a || (labels[k] === labels[a]) !== ownClass) continue;
+    if (k === a || (labels[k] === label) !== ownClass) continue;
     const value = apart[row + k] as number;
     if (!(value > beyond)) continue;
-    const record = apart[row + best] as number;
-    if (best < 0 || (farthest ? value > record : value < record)) best = k;
+    if (best >= 0 && !(farthest ? value > record : value < record)) continue;
+    [best, record] = [k, value];
   }
   return best;
 }

@@ -166,24 +166,38 @@ export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceB
 
 type Take = (own: boolean, i: number, j: number) => void;
 
-function boundedPairs(mined: Mined, op: MinePairsOp, strategy: Exclude<PairStrategy, 'easyHard'>, take: Take): void {
-  const { distance, epsilon } = op;
+/** A row's farthest positive and closest negative: their indices, −1 without any, and distances, then NaN, which keeps nothing. */
+interface Ends {
+  readonly farPositive: number;
+  readonly nearNegative: number;
+  readonly far: number;
+  readonly near: number;
+}
+type Keep = (own: boolean, j: number, value: number, ends: Ends) => boolean;
+
+function keepOf({ distance, epsilon, posMargin, negMargin }: MinePairsOp, strategy: Exclude<PairStrategy, 'easyHard'>): Keep {
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
-  for (let i = mined.first; i < mined.first + mined.n; i++) {
+  switch (strategy) {
+    case 'multiSimilarity': // s_ij + ε > min s_i⁺ and s_ij − ε < max s_i⁻, in distances
+      return (own, _, value, { far, near }) => (own ? value + epsilon > near : value - epsilon < far);
+    case 'pairMargin':
+      return (own, _, value) => (own ? value > sign * posMargin : value < sign * negMargin);
+    case 'batchHard':
+      return (own, j, _, { farPositive, nearNegative }) => j === (own ? farPositive : nearNegative);
+  }
+}
+
+function boundedPairs(mined: Mined, op: MinePairsOp, strategy: Exclude<PairStrategy, 'easyHard'>, take: Take): void {
+  const { first, n, columns, labels } = mined;
+  const keep = keepOf(op, strategy);
+  for (let i = first; i < first + n; i++) {
     const farPositive = extreme(mined, i, true, true);
     const nearNegative = extreme(mined, i, false, false);
     const at = (j: number): number => (j < 0 ? Number.NaN : distanceOf(mined, i, j));
-    for (let j = 0; j < mined.columns; j++) {
-      if (i === j) continue;
-      const value = at(j);
-      const own = mined.labels[i] === mined.labels[j];
-      const keep = {
-        // s_ij + ε > min s_i⁺ and s_ij − ε < max s_i⁻, in distances; a missing side compares as NaN and keeps nothing.
-        multiSimilarity: own ? value + epsilon > at(nearNegative) : value - epsilon < at(farPositive),
-        pairMargin: own ? value > sign * op.posMargin : value < sign * op.negMargin,
-        batchHard: j === (own ? farPositive : nearNegative),
-      }[strategy];
-      if (keep) take(own, i, j);
+    const ends = { farPositive, nearNegative, far: at(farPositive), near: at(nearNegative) };
+    for (let j = 0; j < columns; j++) {
+      const own = labels[i] === labels[j];
+      if (i !== j && keep(own, j, distanceOf(mined, i, j), ends)) take(own, i, j);
     }
   }
 }

@@ -9,6 +9,7 @@ namespace hypersphere {
 namespace {
 
 constexpr float kLimit = 50;  // beyond it a sigmoid is a constant
+constexpr double kUnit = 1 - 0x1p-16;  // no square of a unit row, whose components are rounded, is as short
 
 // In the order of `pnpVariants` in lib/ops/batch-losses.ts.
 enum class Variant { kO, kDs, kDq, kIu, kIb };
@@ -68,7 +69,7 @@ Status PnpLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept 
     };
     const double length = sweep.Rows().SquareOf(row.at);
     const float own = derivative(static_cast<float>(length));
-    if (length < 0.5) row.own = own;  // too short to be a unit row: its similarity to itself is no constant
+    if (length < kUnit) row.own = own;  // too short to be a unit row: its similarity to itself is no constant
     for (const Span& run : row.positives) {
       for (size_t j = run.first; j < run.last; j++) row.values[j] = derivative(row.values[j]);
     }

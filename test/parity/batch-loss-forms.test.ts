@@ -36,6 +36,14 @@ describeLevels('forms of losses over pairs', () => {
     ['temperatures whose products are beyond it', () => hs.rankedListLoss(x, labels, { tNeg: 1e30 })],
     ['an alpha beyond it', () => hs.rankedListLoss(x, labels, { alpha: 1e60 })],
     ['a margin beyond it', () => hs.marginLoss(x, labels, beta(1), { margin: 1e60 })],
+    ['a temperature below it (supConLoss)', () => hs.supConLoss(x, labels, { temperature: 1e-40 })],
+    ['a temperature below it (ntXentLoss)', () => hs.ntXentLoss(x, labels, { temperature: 1e-40 })],
+    ['a temperature below it (pnpLoss)', () => hs.pnpLoss(x, labels, { anneal: 1e-40 })],
+    ['a gamma beyond it', () => hs.circleLoss(x, labels, { gamma: 1e60 })],
+    ['an m beyond it', () => hs.circleLoss(x, labels, { m: 1e38 })],
+    ['an alpha beyond it (multiSimilarityLoss)', () => hs.multiSimilarityLoss(x, labels, { alpha: 1e60 })],
+    ['a beta beyond it', () => hs.multiSimilarityLoss(x, labels, { beta: 1e60 })],
+    ['a scale beyond it (ncaLoss)', () => hs.ncaLoss(x, labels, { scale: 1e60 })],
     ['a boundary at infinity', () => hs.marginLoss(x, labels, beta(Number.POSITIVE_INFINITY))],
     ['a boundary that is no number', () => hs.marginLoss(x, labels, beta(1, 1, Number.NaN, 1, 1, 1))],
   ])("%s is the reference's", (_name, run) => {
@@ -59,6 +67,31 @@ describeLevels('forms of losses over pairs', () => {
     if (Number.isFinite(Math.max(...expected.gradEmbeddings.data.map(Math.abs)))) {
       expectGradient(got.gradEmbeddings, expected.gradEmbeddings, 1e-4);
     }
+  });
+
+  it.each([2 ** -60, 2 ** -35, 2 ** -10, 2 ** 30, 2 ** 55, 2 ** 100])('gradients of snr of raw rows of size %d', (size) => {
+    const rows = hs.matrix(
+      x.data.map((value) => value * size),
+      6,
+    );
+    const losses = [
+      () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', normalize: false, negMargin: 3 }),
+      () => hs.batchTripletLoss(rows, labels, { distance: 'snr', normalize: false, mining: 'all', margin: 1 }),
+      () => hs.batchTripletLoss(rows, labels, { distance: 'snr', normalize: false, mining: 'all', margin: 1, swap: true }),
+    ];
+    for (const run of losses) {
+      const expected = onReference(run);
+      resetServed();
+      expectGradient(run().gradEmbeddings, expected.gradEmbeddings, 1e-5);
+      expect(servedBy()).toEqual([size >= 2 ** -10 && size <= 2 ** 30 ? 'native' : 'ts']);
+    }
+  });
+
+  it.each([1.01e-12, 0.999e-12, 0.8e-12, 0.5e-12])('pnp of a row of length %d, about the one that rows are divided by', (length) => {
+    const rows = hs.normalize(x);
+    for (let k = 0; k < 6; k++) rows.data[k] = (rows.data[k] as number) * length;
+    const run = () => hs.pnpLoss(rows, labels, { anneal: 0.5 });
+    expectGradient(run().gradEmbeddings, onReference(run).gradEmbeddings, 64 * roundoff);
   });
 
   it('soft histograms of values on their nodes', () => {

@@ -66,12 +66,14 @@ describeLevels('distances beyond float32', () => {
     x.data[4] = -1e-30;
     const labels = Int32Array.of(0, 1, 0, 1, 2, 2, 3, 3);
     for (const { mining, swap } of forms) {
-      const loss = batchTripletLoss(x, labels, { mining, swap, distance: 'snr', normalize: false, margin: 0.5, reduction: 'sum' }).loss;
+      const rule = { mining, swap, margin: 0.5, reduction: 'sum' } as const;
+      const loss = batchTripletLoss(x, labels, { ...rule, distance: 'snr', normalize: false, gradients: false }).loss;
       const op = { x: x.data, labels, n: 8, d: 4, mining, swap, soft: false, margin: 0.5, seed: 0, reduction: 'sum' } as const;
       const wanted = reference.batchTripletLoss({ ...op, distance: 'snr', normalize: false }).loss;
       if (Number.isFinite(loss)) expect(loss, `${mining} ${swap}`).toBeCloseTo(wanted, 3);
     }
-    const pairs = batchContrastiveLoss(x, labels, { distance: 'snr', normalize: false, posMargin: 0, negMargin: 1, reduction: 'sum' });
+    const bounds = { posMargin: 0, negMargin: 1, reduction: 'sum' } as const;
+    const pairs = batchContrastiveLoss(x, labels, { ...bounds, distance: 'snr', normalize: false, gradients: false });
     expect(pairs.loss).toBe(Infinity);
   });
 });
