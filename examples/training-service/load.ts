@@ -1,0 +1,113 @@
+// Steps per second of the service beside a loop over head and centers without one, in turns in one run, and how long a health check takes meanwhile.
+// Ratios are what to read: a machine that others use moves both alike.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { parseArgs } from 'node:util';
+import autocannon from 'autocannon';
+import { arcFace, Centers, ClassifierHead, createRandom, info, matrix, sgd } from 'hypersphere';
+import { encodeBatch } from './protocol.js';
+
+const { values } = parseArgs({
+  options: {
+    classes: { type: 'string', default: '10000' },
+    dim: { type: 'string', default: '512' },
+    batch: { type: 'string', default: '128' },
+    connections: { type: 'string', default: '2' },
+    rounds: { type: 'string', default: '5' },
+    seconds: { type: 'string', default: '3' },
+    // By default none while it is measured, as the bare loop has none.
+    every: { type: 'string', default: '1000000' },
+  },
+});
+const [classes, dim, size, connections, rounds, seconds] = (
+  [values.classes, values.dim, values.batch, values.connections, values.rounds, values.seconds] as const
+).map(Number) as [number, number, number, number, number, number];
+
+const random = createRandom(1);
+const x = matrix(
+  Float32Array.from({ length: size * dim }, () => random.normal()),
+  dim,
+);
+const labels = Int32Array.from({ length: size }, () => random.integer(classes));
+const token = Buffer.from(Float64Array.from({ length: 4 }, Math.random).buffer).toString('hex');
+const folder = mkdtempSync(join(tmpdir(), 'training-load-'));
+
+async function startService(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+  const server = join(import.meta.dirname, 'server.js');
+  const args = [server, '--classes', `${classes}`, '--dim', `${dim}`, '--folder', folder, '--port', '0', '--every', values.every];
+  const child = spawn(process.execPath, args, { env: { ...process.env, TRAINING_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] });
+  const [text] = await once(child.stdout, 'data');
+  const url = /http:\S+/.exec(String(text))?.[0];
+  if (url === undefined) throw new Error(`the service said: ${text}`);
+  return { child, url };
+}
+
+const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 5e-4 });
+const head = new ClassifierHead({ classes, dim, margin: arcFace(), optimizer });
+const centers = new Centers({ classes, dim });
+
+function bareStep(): void {
+  const { gradEmbeddings } = head.step(x, labels);
+  const center = centers.loss(x, labels);
+  centers.update(x, labels);
+  const [sum, term] = [gradEmbeddings.data, center.gradEmbeddings.data];
+  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + 0.003 * (term[i] as number);
+}
+
+function bareRate(): number {
+  const start = performance.now();
+  let steps = 0;
+  while (performance.now() - start < 1000 * seconds) {
+    bareStep();
+    steps++;
+  }
+  return (1000 * steps) / (performance.now() - start);
+}
+
+/** Both at once; the checks from a thread of their own, so that they do not measure this one's work. (Buffers do not reach autocannon's workers.) */
+async function serviceRate(url: string): Promise<{ readonly rate: number; readonly p99: number; readonly checks: number }> {
+  const [steps, checks] = await Promise.all([
+    autocannon({
+      url: `${url}/step`,
+      method: 'POST',
+      connections,
+      duration: seconds,
+      headers: { authorization: `Bearer ${token}` },
+      body: Buffer.from(encodeBatch({ x, labels })),
+    }),
+    autocannon({ url: `${url}/health`, connections: 1, overallRate: 100, duration: seconds, workers: 1 }),
+  ]);
+  // What was on its way at the end is still computed: not beside the bare loop.
+  await sleep(500);
+  for (const { non2xx, errors } of [steps, checks])
+    if (non2xx + errors > 0) throw new Error(`${non2xx} requests were refused, ${errors} failed`);
+  return { rate: steps['2xx'] / steps.duration, p99: checks.latency.p99, checks: checks['2xx'] };
+}
+
+const median = (of: readonly number[]): number => [...of].sort((a, b) => a - b)[of.length >> 1] as number;
+
+const { child, url } = await startService();
+try {
+  console.log(`${size} × ${dim} rows, ${classes} classes, backend ${info().backend}, ${connections} connections`);
+  for (let warm = 0; warm < 5; warm++) bareStep();
+  const ratios: number[] = [];
+  const slowest: number[] = [];
+  for (let round = 1; round <= rounds; round++) {
+    const bare = bareRate();
+    const { rate, p99, checks } = await serviceRate(url);
+    ratios.push(rate / bare);
+    slowest.push(p99);
+    console.log(
+      `round ${round}: bare ${bare.toFixed(1)} steps/s, service ${rate.toFixed(1)} (${(rate / bare).toFixed(3)}), p99 of ${checks} health checks ${p99} ms`,
+    );
+  }
+  console.log(`median ratio ${median(ratios).toFixed(3)}, median p99 ${median(slowest)} ms`);
+} finally {
+  child.kill('SIGTERM');
+  await once(child, 'close');
+  rmSync(folder, { recursive: true });
+}
