@@ -1,8 +1,10 @@
 // Steps per second of the service beside a loop over head and centers without one, in turns in one run, and how long a health check takes meanwhile.
-// Ratios are what to read: a machine that others use moves both alike.
+// Ratios are what to read: a machine that others use moves both alike. The client computes on the same cores, and autocannon reads every answer as text, which
+// costs more than twice what a client of node:http takes (`--client http`): a service whose client is elsewhere has all cores to itself.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { Agent, type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -19,6 +21,8 @@ const { values } = parseArgs({
     connections: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
+    // `http`: requests of node:http, which leave the answers' bytes alone.
+    client: { type: 'string', default: 'autocannon' },
     // By default none while it is measured, as the bare loop has none.
     every: { type: 'string', default: '1000000' },
   },
@@ -90,34 +94,61 @@ async function stepsOf(url: string): Promise<number> {
   return health.steps;
 }
 
+const headers = { authorization: `Bearer ${token}` };
+const body = Buffer.from(encodeBatch({ x, labels }));
+
+function checkAll({ non2xx, errors }: autocannon.Result): void {
+  if (non2xx + errors > 0) throw new Error(`${non2xx} requests were refused, ${errors} failed`);
+}
+
+async function autocannonLoad(url: string): Promise<number> {
+  const result = await autocannon({ url, method: 'POST', connections, duration: seconds, headers, body });
+  checkAll(result);
+  return result['2xx'] / result.duration;
+}
+
+async function plainLoad(url: string): Promise<number> {
+  const start = performance.now();
+  let steps = 0;
+  const connection = async (): Promise<void> => {
+    const agent = new Agent({ keepAlive: true });
+    while (performance.now() - start < 1000 * seconds) {
+      const asked = request(url, { method: 'POST', agent, headers: { ...headers, 'content-length': body.length } });
+      asked.end(body);
+      const [response] = (await once(asked, 'response')) as [IncomingMessage];
+      if (response.statusCode !== 200) throw new Error(`a step was answered ${response.statusCode}`);
+      response.resume();
+      await once(response, 'end');
+      steps++;
+    }
+    agent.destroy();
+  };
+  await Promise.all(Array.from({ length: connections }, connection));
+  return (1000 * steps) / (performance.now() - start);
+}
+
 /** Both at once; the checks from a thread of their own, so that they do not measure this one's work. (Buffers do not reach autocannon's workers.) */
 async function serviceRate(pid: number, url: string): Promise<Rate & { readonly p99: number; readonly checks: number }> {
   const before = [cpuOf(pid), await stepsOf(url)] as const;
-  const [steps, checks] = await Promise.all([
-    autocannon({
-      url: `${url}/step`,
-      method: 'POST',
-      connections,
-      duration: seconds,
-      headers: { authorization: `Bearer ${token}` },
-      body: Buffer.from(encodeBatch({ x, labels })),
-    }),
+  const [rate, checks] = await Promise.all([
+    values.client === 'http' ? plainLoad(`${url}/step`) : autocannonLoad(`${url}/step`),
     autocannon({ url: `${url}/health`, connections: 1, overallRate: 100, duration: seconds, workers: 1 }),
   ]);
+  checkAll(checks);
   // What was on its way at the end is still computed: not beside the bare loop.
   await sleep(500);
-  for (const { non2xx, errors } of [steps, checks])
-    if (non2xx + errors > 0) throw new Error(`${non2xx} requests were refused, ${errors} failed`);
   const cpu = (cpuOf(pid) - before[0]) / ((await stepsOf(url)) - before[1]);
-  return { rate: steps['2xx'] / steps.duration, cpu, p99: checks.latency.p99, checks: checks['2xx'] };
+  return { rate, cpu, p99: checks.latency.p99, checks: checks['2xx'] };
 }
 
 const median = (of: readonly number[]): number => [...of].sort((a, b) => a - b)[of.length >> 1] as number;
 
 const { child, url } = await startService();
 try {
-  console.log(`${size} × ${dim} rows, ${classes} classes, backend ${info().backend}, ${connections} connections`);
-  for (let warm = 0; warm < 5; warm++) bareStep();
+  console.log(`${size} × ${dim} rows, ${classes} classes, backend ${info().backend}, ${connections} connections of ${values.client}`);
+  // Both warmed: memory touched, functions compiled.
+  bareRate();
+  await serviceRate(child.pid as number, url);
   const ratios: number[] = [];
   const cpuRatios: number[] = [];
   const slowest: number[] = [];
