@@ -8,7 +8,7 @@ import {
   type TermReduction,
   tripletStrategies,
 } from '../ops/pairs.js';
-import type { Values } from '../ops/types.js';
+import { shortest, type Values } from '../ops/types.js';
 
 // In the order of the addon's enumerations, as `pairDistances` and `tripletStrategies` are.
 export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
@@ -45,7 +45,7 @@ function areWithin(rows: Values, count: number, d: number, least: number, greate
     let most = 0;
     for (let k = i * d; k < (i + 1) * d; k++) {
       const size = Math.abs(rows[k] as number);
-      if (!(size <= greatest)) return false;
+      if (size > greatest) return false;
       if (size > most) most = size;
     }
     if (most > 0 && most < least) return false;
@@ -53,10 +53,11 @@ function areWithin(rows: Values, count: number, d: number, least: number, greate
   return true;
 }
 
-/** Whether the weights of the gradient of snr, which raw rows' own spread divides, stay in float32's range. */
+/** Whether the weights of the gradient of snr, which the rows' own spread divides, stay in float32's range. */
 export function hasSnrGradient({ distance, normalize, gradX, x, n, d, memory }: BatchTripletOp | BatchContrastiveOp): boolean {
-  if (distance !== 'snr' || normalize || gradX === undefined) return true;
-  const [least, greatest] = [2 ** -30, 2 ** 40];
+  if (distance !== 'snr' || gradX === undefined) return true;
+  // Rows shorter than `shortest` are divided by that.
+  const [least, greatest] = normalize ? [2 ** -30 * shortest, Infinity] : [2 ** -30, 2 ** 40];
   return areWithin(x, n, d, least, greatest) && (memory === undefined || areWithin(memory.x, memory.m, d, least, greatest));
 }
 

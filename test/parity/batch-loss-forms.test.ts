@@ -87,6 +87,16 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
+  it('gradients of snr of unit rows that are too short to be', () => {
+    const rows = hs.matrix(
+      x.data.map((value) => value * 1e-30),
+      6,
+    );
+    const run = () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', negMargin: 3 });
+    const expected = onReference(run);
+    expectGradient(run().gradEmbeddings, expected.gradEmbeddings, 1e-5);
+  });
+
   it.each([1.01e-12, 0.999e-12, 0.8e-12, 0.5e-12])('pnp of a row of length %d, about the one that rows are divided by', (length) => {
     const rows = hs.normalize(x);
     for (let k = 0; k < 6; k++) rows.data[k] = (rows.data[k] as number) * length;
