@@ -114,7 +114,27 @@ export interface MinePairsOptions {
    * or `all`. `semiHard` depends on the single pair of the other side, which is therefore `easy` or `hard`.
    */
   readonly negatives?: EasyHardChoice;
+  /** Of `subsample`; default 0. */
+  readonly seed?: number;
+  /** Where the rule selects more positive, or more negative pairs than this, a uniform sample of exactly so many of them, at least 0; default: all. */
+  readonly subsample?: number;
+  /** More positive or more negative pairs than this, after `subsample`, is an error before either result is allocated; default 2²⁶. */
+  readonly maxPairs?: number;
 }
+
+const pairOptions = [
+  'strategy',
+  'distance',
+  'normalize',
+  'epsilon',
+  'posMargin',
+  'negMargin',
+  'positives',
+  'negatives',
+  'seed',
+  'subsample',
+  'maxPairs',
+] as const;
 
 /** `easyHard`'s two choices: a semi-hard one is relative to one pair of the other side. */
 function checkEasyHard(options: MinePairsOptions, strategy: PairStrategy) {
@@ -145,11 +165,11 @@ export interface MinedPairs {
  * Selects the hard pairs of a batch: contrastive training on them converges faster than on random ones.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the number of pairs where there is no room for them
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxPairs
  */
 export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions = {}): MinedPairs {
   x = checkMatrix('x', x);
-  options = checkOptions(options, ['strategy', 'distance', 'normalize', 'epsilon', 'posMargin', 'negMargin', 'positives', 'negatives']);
+  options = checkOptions(options, [...pairOptions]);
   const [n, d] = x.shape;
   const strategy = checkChoice('options.strategy', options.strategy ?? 'multiSimilarity', pairStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'cosineSimilarity', pairDistances);
@@ -159,10 +179,13 @@ export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions =
   const epsilon = checkNumber('options.epsilon', options.epsilon ?? 0.1, { min: 0 });
   const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 0.8 : 0.2));
   const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0.2 : 0.8));
+  const seed = checkSeed('options.seed', options.seed ?? 0);
+  const maxPairs = checkInteger('options.maxPairs', options.maxPairs ?? 2 ** 26, 0);
+  const subsample = options.subsample === undefined ? undefined : checkInteger('options.subsample', options.subsample, 0);
   const checked = checkLabels('labels', labels, n);
   checkMemory({}, { x, labels: checked });
   const rule = { strategy, distance, normalize, epsilon, posMargin, negMargin, ...choices };
-  const mined = backend().minePairs({ x: x.data, labels: checked, n, d, ...rule });
+  const mined = backend().minePairs({ x: x.data, labels: checked, n, d, ...rule, seed, subsample, maxPairs });
   const shaped = (data: Int32Array): IndexMatrix => ({ data, shape: [data.length / 2, 2] });
   return { positivePairs: shaped(mined.positivePairs), negativePairs: shaped(mined.negativePairs) };
 }

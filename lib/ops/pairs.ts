@@ -119,6 +119,11 @@ export interface MinePairsOp {
   /** easyHard's. */
   readonly positives: EasyHardChoice;
   readonly negatives: EasyHardChoice;
+  /** Seeds the samples: that of negatives has the stream of the words seed, 0, that of positives of seed, 1. */
+  readonly seed: number;
+  /** Of either kind, as those of `MineTripletsOp`. */
+  readonly subsample?: number | undefined;
+  readonly maxPairs: number;
 }
 
 export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets' | 'subsample'> {

@@ -211,16 +211,26 @@ export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks)
       else boundedPairs(mined, op, op.strategy, take);
     }
   };
-  const counts = { positive: 0, negative: 0 };
-  each((own) => counts[own ? 'positive' : 'negative']++);
-  const room = (pairs: number): Int32Array => allocated('x', `${pairs} pairs`, () => new Int32Array(2 * pairs));
-  const [positivePairs, negativePairs] = [room(counts.positive), room(counts.negative)];
-  let [positive, negative] = [0, 0];
+  const selected = { positive: 0, negative: 0 };
+  each((own) => selected[own ? 'positive' : 'negative']++);
+  const wanted = (pairs: number): number => Math.min(pairs, op.subsample ?? pairs);
+  for (const [kind, pairs] of Object.entries(selected)) {
+    const count = wanted(pairs);
+    if (count <= op.maxPairs) continue;
+    const room = `room for all ${count} ${kind} pairs (${count * 8} bytes)`;
+    throw failure('ERR_OUT_OF_MEMORY', 'options.maxPairs', room, String(op.maxPairs));
+  }
+  const kindOf = (pairs: number, stream: number) => {
+    const count = wanted(pairs);
+    const data = allocated('options.maxPairs', `${count} pairs`, () => new Int32Array(2 * count));
+    return { data, keep: selectionSampler(pairs, count, new Sfc32(op.seed, stream)), at: 0 };
+  };
+  const [negative, positive] = [kindOf(selected.negative, 0), kindOf(selected.positive, 1)];
   each((own, i, j) => {
-    const pairs = own ? positivePairs : negativePairs;
-    const at = 2 * (own ? positive++ : negative++);
-    pairs[at] = i;
-    pairs[at + 1] = j;
+    const pairs = own ? positive : negative;
+    if (!pairs.keep()) return;
+    pairs.data[pairs.at++] = i;
+    pairs.data[pairs.at++] = j;
   });
-  return { positivePairs, negativePairs };
+  return { positivePairs: positive.data, negativePairs: negative.data };
 }

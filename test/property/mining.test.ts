@@ -2,8 +2,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type Matrix, matrix, minePairs, mineTriplets, setBackend } from '../../lib/index.js';
-import { easyHardChoices, miningStrategies } from '../../lib/ops/pairs.js';
+import { easyHardChoices, miningStrategies, pairStrategies } from '../../lib/ops/pairs.js';
 import { Sfc32 } from '../../lib/random.js';
+import { normalMatrix } from '../helpers/data.js';
 
 setBackend('ts');
 
@@ -28,6 +29,42 @@ const tuples = (data: Int32Array, size: number): number[][] =>
   Array.from({ length: data.length / size }, (_, t) => [...data.subarray(t * size, (t + 1) * size)]);
 
 describe('subsample', () => {
+  it('of pairs is a sorted, reproducible part of either kind, of exactly that size, drawn evenly', () => {
+    fc.assert(
+      fc.property(
+        batches,
+        fc.constantFrom(...pairStrategies),
+        fc.integer({ min: 0, max: 40 }),
+        ({ x, labels, seed }, strategy, subsample) => {
+          const whole = minePairs(x, labels, { strategy });
+          const part = minePairs(x, labels, { strategy, seed, subsample });
+          expect(minePairs(x, labels, { strategy, seed, subsample })).toEqual(part);
+          for (const kind of ['positivePairs', 'negativePairs'] as const) {
+            const all = tuples(whole[kind].data, 2).map(String);
+            const places = tuples(part[kind].data, 2).map((pair) => all.indexOf(String(pair)));
+            expect(places).toHaveLength(Math.min(all.length, subsample));
+            places.forEach((place, t) => expect(place).toBeGreaterThan(t === 0 ? -1 : (places[t - 1] as number)));
+          }
+        },
+      ),
+      { seed: 1, numRuns: 100 },
+    );
+    const x = normalMatrix(8, 3, 1);
+    const labels = Int32Array.of(0, 0, 0, 0, 1, 1, 1, 1);
+    const taken = new Map<string, number>();
+    const options = { strategy: 'easyHard', positives: 'all', negatives: 'all', subsample: 4 } as const;
+    for (let seed = 0; seed < 600; seed++) {
+      const { positivePairs, negativePairs } = minePairs(x, labels, { ...options, seed });
+      for (const pair of [...tuples(positivePairs.data, 2), ...tuples(negativePairs.data, 2)])
+        taken.set(String(pair), (taken.get(String(pair)) ?? 0) + 1);
+    }
+    // 24 positive and 32 negative pairs, of which four are drawn 600 times: 100 and 75 each, within five deviations.
+    expect(taken.size).toBe(24 + 32);
+    for (const count of taken.values()) {
+      expect(count).toBeGreaterThan(75 - 5 * Math.sqrt(75));
+      expect(count).toBeLessThan(100 + 5 * Math.sqrt(100));
+    }
+  });
   it('is a sorted, reproducible part of the whole selection, of exactly that size', () => {
     fc.assert(
       fc.property(

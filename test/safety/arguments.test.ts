@@ -138,6 +138,12 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
     () => mineTriplets(x, labels, { strategy: 'all', subsample: 4, maxTriplets: 3 }),
   ],
   [
+    'pairs that would not fit',
+    'ERR_OUT_OF_MEMORY',
+    'options.maxPairs',
+    () => minePairs(x, labels, { strategy: 'easyHard', positives: 'all', negatives: 'all', maxPairs: 1 }),
+  ],
+  [
     'distance weights without Euclidean distances',
     'ERR_OPTION_RANGE',
     'options.distance',
