@@ -61,9 +61,16 @@ export function hasSnrGradient({ distance, normalize, gradX, x, n, d, memory }: 
   return areWithin(x, n, d, least, greatest) && (memory === undefined || areWithin(memory.x, memory.m, d, least, greatest));
 }
 
-/** Whether the addon has this form; margins beyond float32 are the reference's, and gradients of snr that are. */
+/** Whether squares of raw rows keep float32's digits: below it they would all be 0, and a rule would take unequal distances for equal. */
+function hasSquares({ distance, normalize, x, n, d, memory }: BatchTripletOp): boolean {
+  if (distance !== 'squaredEuclidean' || normalize) return true;
+  const least = 2 ** -58;
+  return areWithin(x, n, d, least, Infinity) && (memory === undefined || areWithin(memory.x, memory.m, d, least, Infinity));
+}
+
+/** Whether the addon has this form; margins beyond float32 are the reference's, gradients of snr that are, and squares too small for it. */
 export function hasBatchTriplet(op: BatchTripletOp): boolean {
-  return isFloat32(op.margin) && hasSnrGradient(op);
+  return isFloat32(op.margin) && hasSnrGradient(op) && hasSquares(op);
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {

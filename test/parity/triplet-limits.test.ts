@@ -98,3 +98,21 @@ describeNative('what the addon leaves to the reference', () => {
     expect(pairs.loss / margin).toBeCloseTo(1, 6);
   });
 });
+
+describeNative('squares that float32 does not hold', () => {
+  it("are the reference's: no triplet is lost", () => {
+    const x = normalMatrix(24, 6, 4);
+    const tiny = matrix(
+      x.data.map((value) => value * 1e-21),
+      6,
+    );
+    const labels = Int32Array.from({ length: 24 }, (_, i) => i % 4);
+    for (const mining of ['semiHard', 'easy', 'batchHard'] as const) {
+      const options = { mining, distance: 'squaredEuclidean', normalize: false, margin: 0, reduction: 'sum' } as const;
+      resetServed();
+      const { numTriplets } = batchTripletLoss(tiny, labels, options);
+      expect(servedBy()).toEqual(['ts']);
+      expect(numTriplets).toBe(batchTripletLoss(x, labels, options).numTriplets);
+    }
+  });
+});
