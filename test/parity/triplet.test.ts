@@ -151,8 +151,7 @@ const shapes = [
   [2, 1],
   [17, 3],
   [17, 128],
-  [255, 17],
-  [300, 17],
+  [130, 17],
 ].filter((shape): shape is [number, number] => (shape[0] as number) <= mostRows);
 
 /** The rule that draws walks every pair's negatives again in TypeScript: its large batches are those of more than one block, below. */
@@ -192,7 +191,7 @@ describeLevels('batch triplet loss', () => {
         [2, 1, 5],
         [17, 3, 33],
         [60, 17, 2],
-        [255, 17, 130],
+        [130, 17, 70],
       ].filter(([rows]) => (rows as number) <= mostRowsOf(mining)) as [number, number, number][]) {
         for (const [name, labelsOf] of Object.entries(labelings)) {
           for (const distance of metrics) {
