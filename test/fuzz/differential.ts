@@ -58,6 +58,8 @@ function outcome(op: string, inputs: OpInputs): Outputs {
 }
 
 const nudge = 2 ** -21;
+/** What is left where terms of plain data, of size 1, cancel. */
+const least = 2 ** -40;
 
 function moved({ data, shape }: Matrix, random: Random): Matrix {
   return matrix(
@@ -76,7 +78,7 @@ function beyond(got: Outputs, expected: Outputs, near: readonly Outputs[]): stri
   for (const [name, values] of expected) {
     const changes = near.map((other) => (typeof other === 'string' ? 0 : farthest(other.get(name) ?? [], values)));
     // Inside of a loss float32 also loses what a difference of like numbers costs, which moved inputs do not show.
-    const allowed = 8 * Math.max(...changes) + 2 ** -16 * largest(values) + 2 ** -100;
+    const allowed = 8 * Math.max(...changes) + 2 ** -16 * largest(values) + least;
     const error = farthest(got.get(name) ?? [], values);
     if (!(error <= allowed)) return `${name} is ${error} off, ${allowed} allowed`;
   }
