@@ -9,7 +9,7 @@ const suites = [
   { name: 'the report in a browser', needs: ['chromium'], run: [vitest, 'run', '--project', 'system', 'report'] },
   { name: 'MPI', needs: ['mpirun'], run: [vitest, 'run', '--project', 'system', 'mpi'] },
   { name: 'the native core in C++', needs: ['cmake', 'g++', 'nm', 'objdump'], run: ['scripts/test-native.mjs'] },
-  { name: 'the device on its stand-in', needs: ['cmake', 'g++'], run: ['scripts/test-cuda.mjs'] },
+  { name: 'the device on its stand-in', needs: ['cmake', 'g++'], run: ['scripts/test-cuda.mjs', 'kernels'] },
   { name: 'the committed PTX', needs: ['clang++-19'], optional: true, run: ['scripts/build-ptx.mjs', '--check'] },
   {
     name: 'arm64 under qemu',
