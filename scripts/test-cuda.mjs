@@ -1,5 +1,5 @@
 // npm run test:cuda: the CUDA kernels without Node and then in the addon, against the CPU's bits. On the stand-in, or on the driver that
-// HYPERSPHERE_CUDA_DRIVER names (libcuda.so.1 for a real one). scripts/test-native.mjs and scripts/sanitize.mjs run the same under sanitizers.
+// HYPERSPHERE_CUDA_DRIVER names (libcuda.so.1 for a real one). scripts/sanitize.mjs runs what is in Node under sanitizers.
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { run } from './run.mjs';
