@@ -57,3 +57,16 @@ export function onBothBackends(name: string, body: (backend: 'ts' | 'native') =>
     body('native');
   });
 }
+
+/** What `run` gives at every level with FMA on 1, 2, 3 and 8 threads: all of it should be one result. */
+export function atEveryFmaLevel<T>(run: () => T): T[] {
+  return levels
+    .filter((isa) => isa !== 'baseline')
+    .flatMap((isa) => {
+      setIsa(isa);
+      return [1, 2, 3, 8].map((threads) => {
+        setThreads(threads);
+        return run();
+      });
+    });
+}

@@ -15,7 +15,7 @@ import {
 } from '../../lib/index.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeLevels, describeNative, levels } from '../helpers/native.js';
+import { atEveryFmaLevel, describeLevels, describeNative, levels } from '../helpers/native.js';
 import { boundsOfGiven, softmaxBounds, wideRows } from '../helpers/softmax-bounds.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
@@ -264,19 +264,13 @@ describeNative('losses composed of native ops', () => {
       [700, 128],
     ] as const) {
       const [x, y] = [normalMatrix(n, d, 1), normalMatrix(n, d, 2)];
-      const runs = levels
-        .filter((isa) => isa !== 'baseline')
-        .flatMap((isa) => {
-          setIsa(isa);
-          return [1, 2, 3, 8].map((count) => {
-            setThreads(count);
-            const a = infoNceLoss(x, y, { symmetric: true });
-            const b = nPairsLoss(x, y, { l2Reg: 0.01 });
-            const c = proxyNcaLoss(x, y, labelsOf(n, n), { scale: 4 });
-            const all = [a.perExample, a.gradX.data, a.gradY.data, b.perExample, b.gradAnchors.data, b.gradPositives.data];
-            return [a.loss, b.loss, c.loss, ...[...all, c.perExample, c.gradEmbeddings.data, c.gradProxies.data].map(bitsText)];
-          });
-        });
+      const runs = atEveryFmaLevel(() => {
+        const a = infoNceLoss(x, y, { symmetric: true });
+        const b = nPairsLoss(x, y, { l2Reg: 0.01 });
+        const c = proxyNcaLoss(x, y, labelsOf(n, n), { scale: 4 });
+        const all = [a.perExample, a.gradX.data, a.gradY.data, b.perExample, b.gradAnchors.data, b.gradPositives.data];
+        return [a.loss, b.loss, c.loss, ...[...all, c.perExample, c.gradEmbeddings.data, c.gradProxies.data].map(bitsText)];
+      });
       for (const other of runs.slice(1)) expect(other).toEqual(runs[0]);
     }
   });

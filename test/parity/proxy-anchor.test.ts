@@ -4,7 +4,7 @@ import { resetServed, servedBy, workspacePeak } from '../../lib/backend.js';
 import { type Matrix, type ProxyAnchorLossOptions, proxyAnchorLoss, setBackend, setIsa, setThreads } from '../../lib/index.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeLevels, describeNative, levels } from '../helpers/native.js';
+import { atEveryFmaLevel, describeLevels, describeNative, levels } from '../helpers/native.js';
 import { boundsOfGiven, wideRows } from '../helpers/softmax-bounds.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
@@ -145,16 +145,10 @@ describeNative('proxyAnchorLoss', () => {
       [300, 128, 5000],
     ] as const) {
       const [x, proxies] = [normalMatrix(n, d, 1), normalMatrix(classes, d, 2)];
-      const runs = levels
-        .filter((isa) => isa !== 'baseline')
-        .flatMap((isa) => {
-          setIsa(isa);
-          return [1, 2, 3, 8].map((count) => {
-            setThreads(count);
-            const { loss, gradEmbeddings, gradProxies } = proxyAnchorLoss(x, proxies, labelsOf(n, classes));
-            return [loss, bitsText(gradEmbeddings.data), bitsText(gradProxies.data)];
-          });
-        });
+      const runs = atEveryFmaLevel(() => {
+        const { loss, gradEmbeddings, gradProxies } = proxyAnchorLoss(x, proxies, labelsOf(n, classes));
+        return [loss, bitsText(gradEmbeddings.data), bitsText(gradProxies.data)];
+      });
       for (const other of runs.slice(1)) expect(other).toEqual(runs[0]);
     }
   });

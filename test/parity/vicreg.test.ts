@@ -4,7 +4,7 @@ import { resetServed, servedBy } from '../../lib/backend.js';
 import { type Matrix, matrix, setBackend, setIsa, setThreads, type VicRegLossOptions, vicRegLoss } from '../../lib/index.js';
 import { reference } from '../../lib/reference/index.js';
 import { normalMatrix } from '../helpers/data.js';
-import { describeLevels, describeNative, levels } from '../helpers/native.js';
+import { atEveryFmaLevel, describeLevels, describeNative, levels } from '../helpers/native.js';
 import { bitsText, expectWithin, roundoff } from '../helpers/tolerance.js';
 
 const at = (values: ArrayLike<number>, i: number) => values[i] as number;
@@ -140,16 +140,10 @@ describeNative('vicRegLoss', () => {
       [3, 1600],
     ] as const) {
       const [x, y] = [normalMatrix(n, d, 1), normalMatrix(n, d, 2)];
-      const runs = levels
-        .filter((isa) => isa !== 'baseline')
-        .flatMap((isa) => {
-          setIsa(isa);
-          return [1, 2, 3, 8].map((count) => {
-            setThreads(count);
-            const { loss, gradX, gradY } = vicRegLoss(x, y);
-            return [loss, bitsText(gradX.data), bitsText(gradY.data)];
-          });
-        });
+      const runs = atEveryFmaLevel(() => {
+        const { loss, gradX, gradY } = vicRegLoss(x, y);
+        return [loss, bitsText(gradX.data), bitsText(gradY.data)];
+      });
       for (const other of runs.slice(1)) expect(other).toEqual(runs[0]);
     }
   });
