@@ -1,6 +1,6 @@
 // What the comparison trains on: inputs of a network by row, with a class each, in two parts.
 import { alloc, createRandom, type Matrix, takeRows } from '../index.js';
-import { type InputFlags, readInputs, UsageError } from './inputs.js';
+import { type InputFlags, mustBeFinite, readInputs, UsageError } from './inputs.js';
 
 export interface Rows {
   readonly labels: ArrayLike<number>;
@@ -50,8 +50,7 @@ function split(labels: Int32Array, seed: number): Pick<FileData, 'trainClasses' 
 export async function readFileData(path: string, flags: InputFlags, seed: number): Promise<FileData> {
   const read = await readInputs(path, flags);
   const [rows, cols] = read.x.shape;
-  const bad = read.x.data.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0) throw new UsageError(`the embeddings hold ${read.x.data[bad]} in row ${Math.floor(bad / cols)}: they must be finite`);
+  mustBeFinite(read.x);
   const x = alloc(rows, cols);
   x.data.set(read.x.data);
   return { kind: 'file', name: path, x, labels: read.labels, ...split(read.labels, seed) };

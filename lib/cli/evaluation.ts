@@ -1,6 +1,6 @@
 // What embeddings with labels are worth: verification of pairs, retrieval, and which classes are taken for which.
 import { createRandom, type Matrix, nearest, normalize, retrieval, roc, samplePairs, takeRows, verification } from '../index.js';
-import { UsageError } from './inputs.js';
+import { mustBeFinite, UsageError } from './inputs.js';
 import { pairDots, pairSquaredDistances } from './rows.js';
 
 export interface EvaluationOptions {
@@ -124,9 +124,7 @@ function ofPairs(x: Matrix, labels: Int32Array, { metric, pairs: count, seed }: 
 }
 
 export function evaluate(given: Matrix, labels: Int32Array, options: EvaluationOptions): Evaluation {
-  const bad = given.data.findIndex((value) => !Number.isFinite(value));
-  if (bad >= 0)
-    throw new UsageError(`the embeddings hold ${given.data[bad]} in row ${Math.floor(bad / given.shape[1])}: they must be finite`);
+  mustBeFinite(given);
   const classes = new Set(labels).size;
   if (classes < 2 || classes === labels.length)
     throw new UsageError(`two classes and a class with two rows are needed; ${labels.length} rows have ${classes} classes`);

@@ -47,6 +47,11 @@ export async function readInputs(path: string, flags: InputFlags): Promise<Label
   return { ...read, x };
 }
 
+export function mustBeFinite({ data, shape: [, cols] }: Matrix): void {
+  const bad = data.findIndex((value) => !Number.isFinite(value));
+  if (bad >= 0) throw new UsageError(`the embeddings hold ${data[bad]} in row ${Math.floor(bad / cols)}: they must be finite`);
+}
+
 /** Runs a command; what a user can put right is told in a line, and the exit code says that it went wrong. */
 export async function reported(work: () => Promise<void>): Promise<void> {
   try {
