@@ -143,8 +143,10 @@ async function runRow(row: Row, settings: readonly Setting[], machine: Machine) 
   return timings;
 }
 
-async function main({ only, json }: { only?: string; json: string }): Promise<void> {
+async function main({ only, json }: { only?: string; json?: string }): Promise<void> {
   const names = only?.split(',');
+  // A run of some rows does not replace the table of all.
+  const file = json ?? (names ? undefined : 'bench/results.json');
   const settings = settingsHere();
   const measured = limits(settings);
   const machine: Machine = {
@@ -158,13 +160,13 @@ async function main({ only, json }: { only?: string; json: string }): Promise<vo
   for (const row of rows.filter(({ op }) => !names || names.includes(op))) {
     timings.push(...(await runRow(row, settings, machine)));
     // After every row: a run that is cut keeps what it has.
-    writeFileSync(json, `[\n${timings.map((timing) => JSON.stringify(timing)).join(',\n')}\n]\n`);
+    if (file) writeFileSync(file, `[\n${timings.map((timing) => JSON.stringify(timing)).join(',\n')}\n]\n`);
   }
 }
 
 new Command('bench')
   .description('Times the ops of the library, beside what a user would pick instead where that is installed (bench/peers/index.ts).')
   .option('--only <ops>', 'these ops, separated by commas')
-  .option('--json <file>', 'where the rows go', 'bench/results.json')
+  .option('--json <file>', 'where the rows go; bench/results.json if nothing is said and all are run')
   .action(main)
   .parse();
