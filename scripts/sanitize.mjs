@@ -1,6 +1,7 @@
 // npm run test:sanitize: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer in a folder of its own, and runs the
-// safety and parity tests, those of the device on a stand-in built the same way, and the vectors at every level on it, inside Node. A finding ends the process it is found in, so a
-// test or a vectors run fails, and this exits non-zero.
+// safety and parity tests, those of the device on a stand-in built the same way, and the vectors at every level on it, inside Node. A
+// finding ends the process it is found in, so a test or a vectors run fails, and this exits non-zero. `-- --all` takes every parity
+// suite, which is too long for every change.
 import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -34,11 +35,8 @@ const env = {
   ASAN_OPTIONS: 'detect_leaks=0:abort_on_error=1:allocator_may_return_null=1',
   UBSAN_OPTIONS: 'print_stacktrace=1:halt_on_error=1',
 };
-const tests = [
-  'test/safety',
-  ...['matmul', 'distances', 'triplet', 'batch-losses'].map((name) => `test/parity/${name}.test.ts`),
-  'test/unit/promises.test.ts',
-];
+const parity = ['matmul', 'distances', 'triplet', 'batch-losses'].map((name) => `test/parity/${name}.test.ts`);
+const tests = ['test/safety', ...(process.argv.includes('--all') ? ['test/parity'] : parity), 'test/unit/promises.test.ts'];
 node('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
 const device = { ...env, HYPERSPHERE_CUDA_DRIVER: standIn, HYPERSPHERE_STAND_IN: standIn };
 node('tests on the device', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'cuda'], { env: device });
