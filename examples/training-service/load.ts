@@ -1,6 +1,7 @@
-// Steps per second of the service beside a loop over head and centers without one, in turns in one run, and how long a health check takes meanwhile.
-// Ratios are what to read: a machine that others use moves both alike. The client computes on the same cores, and autocannon reads every answer as text, which
-// costs more than twice what a client of node:http takes (`--client http`): a service whose client is elsewhere has all cores to itself.
+// Steps per second of the service beside a loop over head and centers without one, in turns in one run, and how long a health check takes while steps run:
+// a line of a table for each number of classes and rows. Ratios are what to read: a machine that others use moves both alike. The client computes on the
+// same cores, and autocannon reads every answer as text, which costs more than twice what a client of node:http takes (`--client http`): a service whose client
+// is elsewhere has all cores to itself. The health checks too have a client that computes, so the steps are counted without them, and then once more with them.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
@@ -11,13 +12,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 import autocannon from 'autocannon';
 import { arcFace, Centers, ClassifierHead, createRandom, info, matrix, sgd } from 'hypersphere';
-import { encodeBatch } from './protocol.js';
+import { type Batch, encodeBatch } from './protocol.js';
 
 const { values } = parseArgs({
   options: {
+    // Both may be lists: 10000,100000.
     classes: { type: 'string', default: '10000' },
-    dim: { type: 'string', default: '512' },
     batch: { type: 'string', default: '128' },
+    dim: { type: 'string', default: '512' },
     connections: { type: 'string', default: '2' },
     rounds: { type: 'string', default: '5' },
     seconds: { type: 'string', default: '3' },
@@ -27,58 +29,76 @@ const { values } = parseArgs({
     every: { type: 'string', default: '1000000' },
   },
 });
-const [classes, dim, size, connections, rounds, seconds] = (
-  [values.classes, values.dim, values.batch, values.connections, values.rounds, values.seconds] as const
-).map(Number) as [number, number, number, number, number, number];
-
-const random = createRandom(1);
-const x = matrix(
-  Float32Array.from({ length: size * dim }, () => random.normal()),
-  dim,
-);
-const labels = Int32Array.from({ length: size }, () => random.integer(classes));
+const [dim, connections, rounds, seconds] = ([values.dim, values.connections, values.rounds, values.seconds] as const).map(Number) as [
+  number,
+  number,
+  number,
+  number,
+];
 const token = Buffer.from(Float64Array.from({ length: 4 }, Math.random).buffer).toString('hex');
-const folder = mkdtempSync(join(tmpdir(), 'training-load-'));
+const headers = { authorization: `Bearer ${token}` };
 
-async function startService(): Promise<{ readonly child: ChildProcess; readonly url: string }> {
+interface Service {
+  readonly child: ChildProcess;
+  readonly pid: number;
+  readonly url: string;
+}
+
+async function startService(classes: number, folder: string): Promise<Service> {
   const server = join(import.meta.dirname, 'server.js');
   const args = [server, '--classes', `${classes}`, '--dim', `${dim}`, '--folder', folder, '--port', '0', '--every', values.every];
   const child = spawn(process.execPath, args, { env: { ...process.env, TRAINING_TOKEN: token }, stdio: ['ignore', 'pipe', 'inherit'] });
   const [text] = await once(child.stdout, 'data');
   const url = /http:\S+/.exec(String(text))?.[0];
   if (url === undefined) throw new Error(`the service said: ${text}`);
-  return { child, url };
+  return { child, pid: child.pid as number, url };
 }
 
-const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 5e-4 });
-const head = new ClassifierHead({ classes, dim, margin: arcFace(), optimizer });
-const centers = new Centers({ classes, dim });
+function drawBatch(rows: number, classes: number): Batch {
+  const random = createRandom(1);
+  const x = matrix(
+    Float32Array.from({ length: rows * dim }, () => random.normal()),
+    dim,
+  );
+  return { x, labels: Int32Array.from({ length: rows }, () => random.integer(classes)) };
+}
 
-function bareStep(): void {
-  const { gradEmbeddings } = head.step(x, labels);
-  const center = centers.loss(x, labels);
-  centers.update(x, labels);
-  const [sum, term] = [gradEmbeddings.data, center.gradEmbeddings.data];
-  for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + 0.003 * (term[i] as number);
+/** The trainer's step without a service around it. */
+function bareLoop(classes: number, { x, labels }: Batch): () => void {
+  const optimizer = sgd({ learningRate: 0.1, momentum: 0.9, weightDecay: 5e-4 });
+  const head = new ClassifierHead({ classes, dim, margin: arcFace(), optimizer });
+  const centers = new Centers({ classes, dim });
+  return () => {
+    const { gradEmbeddings } = head.step(x, labels);
+    const center = centers.loss(x, labels);
+    centers.update(x, labels);
+    const [sum, term] = [gradEmbeddings.data, center.gradEmbeddings.data];
+    for (let i = 0; i < sum.length; i++) sum[i] = (sum[i] as number) + 0.003 * (term[i] as number);
+  };
+}
+
+/** Milliseconds of this process's CPU time. */
+function ownCpu(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
 }
 
 interface Rate {
   /** Steps per second. */
   readonly rate: number;
-  /** Milliseconds of the process's CPU time a step, which other programs on the machine disturb less. NaN where the system does not tell. */
+  /** Milliseconds of the training process's CPU time a step, which other programs on the machine disturb less. NaN where the system does not tell. */
   readonly cpu: number;
 }
 
-function bareRate(): Rate {
-  const before = process.cpuUsage();
+function bareRate(step: () => void): Rate {
+  const before = ownCpu();
   const start = performance.now();
   let steps = 0;
   while (performance.now() - start < 1000 * seconds) {
-    bareStep();
+    step();
     steps++;
   }
-  const { user, system } = process.cpuUsage(before);
-  return { rate: (1000 * steps) / (performance.now() - start), cpu: (user + system) / 1000 / steps };
+  return { rate: (1000 * steps) / (performance.now() - start), cpu: (ownCpu() - before) / steps };
 }
 
 /** Milliseconds that another process has used, all its threads together: Linux counts them in hundredths of a second. */
@@ -94,20 +114,17 @@ async function stepsOf(url: string): Promise<number> {
   return health.steps;
 }
 
-const headers = { authorization: `Bearer ${token}` };
-const body = Buffer.from(encodeBatch({ x, labels }));
-
 function checkAll({ non2xx, errors }: autocannon.Result): void {
   if (non2xx + errors > 0) throw new Error(`${non2xx} requests were refused, ${errors} failed`);
 }
 
-async function autocannonLoad(url: string): Promise<number> {
+async function autocannonLoad(url: string, body: Buffer): Promise<number> {
   const result = await autocannon({ url, method: 'POST', connections, duration: seconds, headers, body });
   checkAll(result);
   return result['2xx'] / result.duration;
 }
 
-async function plainLoad(url: string): Promise<number> {
+async function plainLoad(url: string, body: Buffer): Promise<number> {
   const start = performance.now();
   let steps = 0;
   const connection = async (): Promise<void> => {
@@ -127,44 +144,72 @@ async function plainLoad(url: string): Promise<number> {
   return (1000 * steps) / (performance.now() - start);
 }
 
-/** Both at once; the checks from a thread of their own, so that they do not measure this one's work. (Buffers do not reach autocannon's workers.) */
-async function serviceRate(pid: number, url: string): Promise<Rate & { readonly p99: number; readonly checks: number }> {
-  const before = [cpuOf(pid), await stepsOf(url)] as const;
-  const [rate, checks] = await Promise.all([
-    values.client === 'http' ? plainLoad(`${url}/step`) : autocannonLoad(`${url}/step`),
-    autocannon({ url: `${url}/health`, connections: 1, overallRate: 100, duration: seconds, workers: 1 }),
-  ]);
-  checkAll(checks);
+interface ServiceRate extends Rate {
+  /** Milliseconds of this process's CPU time a step: the client's. */
+  readonly clientCpu: number;
+}
+
+async function serviceRate({ pid, url }: Service, body: Buffer): Promise<ServiceRate> {
+  const [cpu, steps, own] = [cpuOf(pid), await stepsOf(url), ownCpu()];
+  const rate = await (values.client === 'http' ? plainLoad : autocannonLoad)(`${url}/step`, body);
   // What was on its way at the end is still computed: not beside the bare loop.
   await sleep(500);
-  const cpu = (cpuOf(pid) - before[0]) / ((await stepsOf(url)) - before[1]);
-  return { rate, cpu, p99: checks.latency.p99, checks: checks['2xx'] };
+  const made = (await stepsOf(url)) - steps;
+  return { rate, cpu: (cpuOf(pid) - cpu) / made, clientCpu: (ownCpu() - own) / made };
+}
+
+/** From a thread of their own, so that they do not measure this one's work. (Buffers do not reach autocannon's workers, so that the steps stay here.) */
+async function healthChecks({ url }: Service): Promise<autocannon.Result> {
+  const checks = await autocannon({ url: `${url}/health`, connections: 1, overallRate: 100, duration: seconds, workers: 1 });
+  checkAll(checks);
+  return checks;
 }
 
 const median = (of: readonly number[]): number => [...of].sort((a, b) => a - b)[of.length >> 1] as number;
+const columns = [
+  'rows',
+  'classes',
+  'bare steps/s',
+  'ratio',
+  'by CPU, service',
+  'by CPU, service and client',
+  'ratio with checks',
+  'p99 of checks, ms',
+];
 
-const { child, url } = await startService();
-try {
-  console.log(`${size} × ${dim} rows, ${classes} classes, backend ${info().backend}, ${connections} connections of ${values.client}`);
-  // Both warmed: memory touched, functions compiled.
-  bareRate();
-  await serviceRate(child.pid as number, url);
-  const ratios: number[] = [];
-  const cpuRatios: number[] = [];
-  const slowest: number[] = [];
-  for (let round = 1; round <= rounds; round++) {
-    const bare = bareRate();
-    const service = await serviceRate(child.pid as number, url);
-    ratios.push(service.rate / bare.rate);
-    cpuRatios.push(bare.cpu / service.cpu);
-    slowest.push(service.p99);
-    const rates = `bare ${bare.rate.toFixed(1)} steps/s, service ${service.rate.toFixed(1)}: ${(service.rate / bare.rate).toFixed(3)}`;
-    const byCpu = `by CPU time ${(bare.cpu / service.cpu).toFixed(3)}`;
-    console.log(`round ${round}: ${rates}, ${byCpu}; p99 of ${service.checks} health checks ${service.p99} ms`);
+async function measure(classes: number, rows: number): Promise<void> {
+  const batch = drawBatch(rows, classes);
+  const body = Buffer.from(encodeBatch(batch));
+  const step = bareLoop(classes, batch);
+  const folder = mkdtempSync(join(tmpdir(), 'training-load-'));
+  const service = await startService(classes, folder);
+  try {
+    // Both warmed: memory touched, functions compiled.
+    bareRate(step);
+    await Promise.all([serviceRate(service, body), healthChecks(service)]);
+    const found: number[][] = [];
+    for (let round = 0; round < rounds; round++) {
+      const bare = bareRate(step);
+      const alone = await serviceRate(service, body);
+      const [checked, checks] = await Promise.all([serviceRate(service, body), healthChecks(service)]);
+      const byCpu = [bare.cpu / alone.cpu, bare.cpu / (alone.cpu + alone.clientCpu)];
+      found.push([bare.rate, alone.rate / bare.rate, ...byCpu, checked.rate / bare.rate, checks.latency.p99]);
+    }
+    const of = (i: number): number[] => found.map((row) => row[i] as number);
+    const ratio = (i: number): string => median(of(i)).toFixed(2);
+    const range = `${Math.min(...of(1)).toFixed(2)} to ${Math.max(...of(1)).toFixed(2)}`;
+    const cells = [rows, classes, median(of(0)).toFixed(1), `${ratio(1)} (${range})`, ratio(2), ratio(3), ratio(4), median(of(5))];
+    console.log(`| ${cells.join(' | ')} |`);
+  } finally {
+    service.child.kill('SIGTERM');
+    await once(service.child, 'close');
+    rmSync(folder, { recursive: true });
   }
-  console.log(`medians: ratio ${median(ratios).toFixed(3)}, by CPU time ${median(cpuRatios).toFixed(3)}, p99 ${median(slowest)} ms`);
-} finally {
-  child.kill('SIGTERM');
-  await once(child, 'close');
-  rmSync(folder, { recursive: true });
 }
+
+const list = (text: string): number[] => text.split(',').map(Number);
+console.log(
+  `medians of ${rounds} rounds of ${seconds} s; ${dim} numbers a row, backend ${info().backend}, ${connections} connections of ${values.client}`,
+);
+console.log(`| ${columns.join(' | ')} |\n|${columns.map(() => '---|').join('')}`);
+for (const classes of list(values.classes)) for (const rows of list(values.batch)) await measure(classes, rows);

@@ -1,4 +1,5 @@
-// Descriptors of a real face model (test/data/faces) through files, distances, search, mining, centers and verification: 40 rows, five genuine pairs.
+// Descriptors of two real face models (test/data/faces) through files, distances, search, mining, centers and verification: 40 rows of photographs, few of
+// them of one person, and 44 of faces and their mirror images.
 import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { readEmbeddings, readLabels } from '../../lib/files/index.js';
@@ -18,44 +19,68 @@ import {
 import { describeNative } from '../helpers/native.js';
 
 const at = (name: string): string => fileURLToPath(new URL(`../data/faces/${name}`, import.meta.url));
-const stored = await readEmbeddings(at('descriptors.npy'));
-const x: Matrix = matrix(
-  stored.data.map((value) => value / 1e4),
-  1024,
-);
-const { labels } = await readLabels(at('labels.npy'));
-const n = labels.length;
-const rows = Array.from({ length: n }, (_, i) => i);
 
-/** The truth in float64, row by row. */
-const apart = rows.map((i) =>
-  rows.map((j) => {
-    let sum = 0;
-    for (let k = 0; k < 1024; k++) sum += ((x.data[1024 * i + k] as number) - (x.data[1024 * j + k] as number)) ** 2;
-    return Math.sqrt(sum);
-  }),
-);
-const between = (i: number, j: number): number => (apart[i] as number[])[j] as number;
-const genuine = (i: number, j: number): boolean => i !== j && labels[i] === labels[j];
-const strangers = (i: number): number[] => rows.filter((j) => labels[i] !== labels[j]);
-const byDistance = (i: number, candidates: readonly number[]): number[] => [...candidates].sort((a, b) => between(i, a) - between(i, b));
+interface Descriptors {
+  readonly model: string;
+  readonly x: Matrix;
+  readonly labels: Int32Array;
+  /** Values that these files are known to have. */
+  readonly persons: number;
+  readonly pairs: number;
+  readonly ofSeveral: number;
+}
+
+async function read(folder: string, scale: number): Promise<Pick<Descriptors, 'x' | 'labels'>> {
+  const { data, shape } = await readEmbeddings(at(`${folder}descriptors.npy`));
+  const { labels } = await readLabels(at(`${folder}labels.npy`));
+  return {
+    x: matrix(
+      data.map((value) => value / scale),
+      shape[1],
+    ),
+    labels,
+  };
+}
+
+const models: readonly Descriptors[] = [
+  // Three photographs of one person, two each of two others.
+  { model: 'human', ...(await read('', 1e4)), persons: 36, pairs: 5, ofSeveral: 7 },
+  { model: 'face-api', ...(await read('face-api/', 1)), persons: 22, pairs: 22, ofSeveral: 44 },
+];
+
 const inPairs = (data: Int32Array, width: number): number[][] =>
   Array.from({ length: data.length / width }, (_, i) => Array.from(data.subarray(width * i, width * i + width)));
 
-it('are 40 of 1,024 numbers, of 36 persons', () => {
-  expect(x.shape).toEqual([40, 1024]);
-  expect(new Set(labels).size).toBe(36);
-  expect(x.data.every((value) => value >= 0 && value < 3)).toBe(true);
-  expect(rows.flatMap((i) => rows.filter((j) => j < i && genuine(i, j)))).toHaveLength(5);
-});
+function suite(backend: BackendName, { x, labels, persons, pairs: genuinePairs, ofSeveral }: Descriptors): void {
+  const dim = x.shape[1];
+  const n = labels.length;
+  const rows = Array.from({ length: n }, (_, i) => i);
 
-function suite(backend: BackendName): void {
+  /** The truth in float64, row by row. */
+  const apart = rows.map((i) =>
+    rows.map((j) => {
+      let sum = 0;
+      for (let k = 0; k < dim; k++) sum += ((x.data[dim * i + k] as number) - (x.data[dim * j + k] as number)) ** 2;
+      return Math.sqrt(sum);
+    }),
+  );
+  const between = (i: number, j: number): number => (apart[i] as number[])[j] as number;
+  const genuine = (i: number, j: number): boolean => i !== j && labels[i] === labels[j];
+  const strangers = (i: number): number[] => rows.filter((j) => labels[i] !== labels[j]);
+  const byDistance = (i: number, candidates: readonly number[]): number[] => [...candidates].sort((a, b) => between(i, a) - between(i, b));
+
+  it('are of the persons and pairs that README.md says', () => {
+    expect(new Set(labels).size).toBe(persons);
+    expect(x.data.every((value) => Math.abs(value) < 3)).toBe(true);
+    expect(rows.flatMap((i) => rows.filter((j) => j < i && genuine(i, j)))).toHaveLength(genuinePairs);
+  });
+
   beforeAll(() => setBackend(backend));
 
   it('have the distances of float64', () => {
     const { data } = distances(x, x, { metric: 'euclidean' });
-    // 1,024 terms in float32, in any order.
-    const tolerance = 1024 * 2 ** -24;
+    // Terms in float32, in any order.
+    const tolerance = dim * 2 ** -24;
     for (const i of rows) {
       for (const j of rows) expect(Math.abs((data[n * i + j] as number) - between(i, j))).toBeLessThanOrEqual(tolerance * between(i, j));
       expect(data[n * i + i]).toBe(0);
@@ -73,8 +98,7 @@ function suite(backend: BackendName): void {
 
   it('mine to the farthest of the person and the nearest stranger', () => {
     const anchors = rows.filter((i) => rows.some((j) => genuine(i, j)));
-    // Three photographs of one person, two each of two others.
-    expect(anchors).toHaveLength(7);
+    expect(anchors).toHaveLength(ofSeveral);
     const farthest = (i: number): number =>
       byDistance(
         i,
@@ -89,15 +113,15 @@ function suite(backend: BackendName): void {
   });
 
   it('move centers by their own rows alone', () => {
-    const centers = new Centers({ classes: 37, dim: 1024, alpha: 0.5 });
+    const centers = new Centers({ classes: persons + 1, dim, alpha: 0.5 });
     const before = centers.loss(x, labels).loss;
     centers.update(x, labels);
-    for (let c = 0; c < 37; c++) {
+    for (let c = 0; c <= persons; c++) {
       const own = rows.filter((i) => labels[i] === c);
       // Wen et al.: c += α·Σ(x − c) / (1 + n), from c = 0.
-      for (let k = 0; k < 1024; k++) {
-        const expected = (0.5 * own.reduce((sum, i) => sum + (x.data[1024 * i + k] as number), 0)) / (1 + own.length);
-        expect(Math.abs((centers.matrix.data[1024 * c + k] as number) - expected)).toBeLessThanOrEqual(2 ** -21);
+      for (let k = 0; k < dim; k++) {
+        const expected = (0.5 * own.reduce((sum, i) => sum + (x.data[dim * i + k] as number), 0)) / (1 + own.length);
+        expect(Math.abs((centers.matrix.data[dim * c + k] as number) - expected)).toBeLessThanOrEqual(2 ** -21);
       }
     }
     expect(centers.loss(x, labels).loss).toBeLessThan(before);
@@ -115,7 +139,7 @@ function suite(backend: BackendName): void {
     const beaten = pairs
       .filter(([i, j]) => genuine(i, j))
       .map(([i, j]) => impostors.filter(([a, b]) => between(a, b) > between(i, j)).length);
-    expect(auc).toBeCloseTo(beaten.reduce((a, b) => a + b) / (5 * impostors.length), 12);
+    expect(auc).toBeCloseTo(beaten.reduce((a, b) => a + b) / (genuinePairs * impostors.length), 12);
     const first = rows
       .filter((i) => rows.some((j) => genuine(i, j)))
       .map((i) =>
@@ -131,5 +155,7 @@ function suite(backend: BackendName): void {
   });
 }
 
-describe('on the ts backend', () => suite('ts'));
-describeNative('on the native backend', () => suite('native'));
+for (const descriptors of models) {
+  describe(`of ${descriptors.model}, on the ts backend`, () => suite('ts', descriptors));
+  describeNative(`of ${descriptors.model}, on the native backend`, () => suite('native', descriptors));
+}
