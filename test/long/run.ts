@@ -7,6 +7,7 @@ import { killSaves } from './kill-saves.js';
 import { largeFile, largeNpy } from './large-file.js';
 import { type MillionOptions, million, trainMillion } from './million.js';
 import { mineMillion, type OfflineOptions, offline } from './offline.js';
+import { longSoak, type SoakOptions, soakAll } from './soak.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-long-'));
 const print = (line: string): void => console.log(line);
@@ -30,6 +31,7 @@ const program = new Command('verify:long').action(async () => {
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
+  await soakAll(longSoak, print);
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 200).action(kills);
 program.command('large').action(large);
@@ -38,6 +40,8 @@ for (const name of ['classes', 'dim', 'batch', 'steps', 'identities'] as const)
   train.option(`--${name} <n>`, `default ${million[name]}`, Number);
 const mine = program.command('offline').action((flags: OfflineOptions) => mineMillion({ ...offline, ...flags }, folder, print));
 for (const name of ['rows', 'dim', 'classes', 'anchors'] as const) mine.option(`--${name} <n>`, `default ${offline[name]}`, Number);
+const soak = program.command('soak').action((flags: SoakOptions) => soakAll({ ...longSoak, ...flags }, print));
+for (const name of ['calls', 'objects'] as const) soak.option(`--${name} <n>`, `default ${longSoak[name]}`, Number);
 train.option('--sample-rate <r>', 'default 1', Number);
 train.addOption(new Option('--precision <p>').choices(['float32', 'bfloat16']));
 
