@@ -170,6 +170,14 @@ export function workspacePeak(): number | undefined {
   return serving()?.addon.workspacePeak();
 }
 
+/**
+ * Bytes outside the heap that are accounted to this thread: those of `process.memoryUsage().external`, and the rows of native galleries, of which
+ * Node's figure does not know. Internal, for the soak.
+ */
+export function externalMemory(): number {
+  return serving()?.addon.externalMemory() ?? process.memoryUsage().external;
+}
+
 /** The ops that leave the event loop, or undefined where the TypeScript backend serves. Internal. */
 export function tasks(): NativeTasks | undefined {
   return serving()?.tasks;

@@ -66,6 +66,8 @@ export interface Addon extends SharedAddon {
   mpiFinish(): void;
   /** Bytes of scratch memory that ops held, the most at one time since this was last asked. */
   workspacePeak(): number;
+  /** Bytes outside the heap that are accounted to this environment. */
+  externalMemory(): number;
   batchLoss(...args: BatchLossArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
   batchTripletLoss(...args: BatchTripletArguments): void;

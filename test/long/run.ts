@@ -3,10 +3,14 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { inFlight } from './in-flight.js';
 import { killSaves } from './kill-saves.js';
 import { largeFile, largeNpy } from './large-file.js';
+import { loopDelay } from './loop-delay.js';
 import { type MillionOptions, million, trainMillion } from './million.js';
 import { mineMillion, type OfflineOptions, offline } from './offline.js';
+import { longSoak, type SoakOptions, soakAll } from './soak.js';
+import { terminations } from './terminations.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'hypersphere-long-'));
 const print = (line: string): void => console.log(line);
@@ -25,19 +29,41 @@ async function large(): Promise<void> {
   print('rows of a .npy file of more than 4 GiB came back');
 }
 
+async function flights(calls: number): Promise<void> {
+  const { fulfilled, aborted, most } = await inFlight(calls, seed);
+  print(`${calls} calls (seed ${seed}), at most ${most} under way: ${fulfilled} fulfilled with the synchronous bits, ${aborted} aborted`);
+}
+
+async function terminate(rounds: number): Promise<void> {
+  const { ready, early, threads, grown } = await terminations(rounds, seed);
+  const mib = (grown / 2 ** 20).toFixed(1);
+  print(
+    `${rounds} workers terminated (seed ${seed}), ${ready} as they computed, ${early} as they loaded: ${threads} threads and ${mib} MiB more`,
+  );
+}
+
 const program = new Command('verify:long').action(async () => {
-  await kills(200);
+  await kills(500);
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
+  await flights(10_000);
+  await terminate(1000);
+  await loopDelay(print);
+  await soakAll(longSoak, print);
 });
-program.command('kills').argument('[rounds]', 'how many', Number, 200).action(kills);
+program.command('kills').argument('[rounds]', 'how many', Number, 500).action(kills);
 program.command('large').action(large);
+program.command('in-flight').argument('[calls]', 'how many', Number, 10_000).action(flights);
+program.command('terminations').argument('[workers]', 'how many', Number, 1000).action(terminate);
+program.command('loop-delay').action(() => loopDelay(print));
 const train = program.command('million').action((flags: MillionOptions) => trainMillion({ ...million, ...flags }, print));
 for (const name of ['classes', 'dim', 'batch', 'steps', 'identities'] as const)
   train.option(`--${name} <n>`, `default ${million[name]}`, Number);
 const mine = program.command('offline').action((flags: OfflineOptions) => mineMillion({ ...offline, ...flags }, folder, print));
 for (const name of ['rows', 'dim', 'classes', 'anchors'] as const) mine.option(`--${name} <n>`, `default ${offline[name]}`, Number);
+const soak = program.command('soak').action((flags: SoakOptions) => soakAll({ ...longSoak, ...flags }, print));
+for (const name of ['calls', 'objects'] as const) soak.option(`--${name} <n>`, `default ${longSoak[name]}`, Number);
 train.option('--sample-rate <r>', 'default 1', Number);
 train.addOption(new Option('--precision <p>').choices(['float32', 'bfloat16']));
 
