@@ -23,6 +23,7 @@ const tests = [
   'math_test',
   'margin_softmax_test',
   'row_sweep_test',
+  'allocation_test',
   // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
   'simt_test',
 ];

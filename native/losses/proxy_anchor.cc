@@ -4,6 +4,8 @@
 // cosines are gathered and their places left empty, so that both sums are passes without masks.
 #include <string.h>
 
+#include <initializer_list>
+
 #include "../cpu.h"
 #include "../ops/blocks.h"
 #include "../ops/ops.h"
@@ -28,6 +30,7 @@ class Run {
       : op_(op),
         cancel_(cancel),
         kernels_(CurrentKernels()),
+        threads_(Threads()),
         block_(Least(op.classes, Most(kBlockFloats / Most(Most(op.n, op.d), 1), kFewestProxies))),
         backward_(op.grad_x != nullptr || op.grad_proxies != nullptr) {}
 
@@ -53,6 +56,7 @@ class Run {
     const size_t proxy_sums = space_.Add<float>(op_.grad_proxies != nullptr ? of_block : 0);
     const size_t own = space_.Add<float>(op_.n), losses = space_.Add<double>(op_.classes);
     const size_t starts = space_.Add<size_t>(op_.classes + 1), order = space_.Add<size_t>(op_.n);
+    scratch_ = space_.Add<char>(MostScratch());
     if (!space_.Allocate()) return false;
     x_ = space_.At<float>(x);
     proxies_ = space_.At<float>(proxies);
@@ -65,6 +69,21 @@ class Run {
     order_ = space_.At<size_t>(order);
     return true;
   }
+
+  // The products of a block of so many proxies.
+  ProductOp Cosines(size_t count) const { return {{proxies_, op_.d, 1}, {x_, op_.d, 1}, count, op_.n, op_.d, cosines_, nullptr}; }
+  ProductOp Sums(size_t count, bool more) const { return {{cosines_, 1, op_.n}, {proxies_, 1, op_.d}, op_.n, op_.d, count, sums_, nullptr, more}; }
+  ProductOp ProxySums(size_t count) const { return {{cosines_, op_.n, 1}, {x_, 1, op_.d}, count, op_.d, op_.n, proxy_sums_, nullptr}; }
+
+  // Later blocks follow results of earlier ones, so that memory for all of their products is there from the start.
+  size_t MostScratch() const {
+    size_t most = 0;
+    for (const size_t count : {block_, block_ == 0 ? 0 : op_.classes % block_}) {
+      for (const ProductOp& product : {Cosines(count), Sums(count, false), ProxySums(count)}) most = Most(most, ProductBytes(product, {threads_, kernels_}));
+    }
+    return most;
+  }
+  Status Multiply(const ProductOp& product) const { return Product(product, {threads_, kernels_}, space_.At<char>(scratch_), cancel_); }
 
   // The rows of class c are order_[starts_[c] … starts_[c + 1]).
   void SortRows() {
@@ -84,14 +103,14 @@ class Run {
     const size_t n = op_.n, d = op_.d;
     const float* const given = op_.proxies + first * d;
     Status status = Normalize({given, proxies_, count, d, kShortest}, cancel_);
-    if (status == Status::kOk) status = Product({{proxies_, d, 1}, {x_, d, 1}, count, n, d, cosines_, nullptr}, cancel_);
+    if (status == Status::kOk) status = Multiply(Cosines(count));
     if (status != Status::kOk) return status;
     const auto terms = [&](size_t proxy, int) { losses_[first + proxy] = Terms(first + proxy, cosines_ + proxy * n); };
     status = ParallelFor(count, terms, cancel_, ThreadsFor(count, n, kStepsOfTerm));
     if (status != Status::kOk) return status;
-    if (op_.grad_x != nullptr) status = Product({{cosines_, 1, n}, {proxies_, 1, d}, n, d, count, sums_, nullptr, first > 0}, cancel_);
+    if (op_.grad_x != nullptr) status = Multiply(Sums(count, first > 0));
     if (status != Status::kOk || op_.grad_proxies == nullptr) return status;
-    status = Product({{cosines_, n, 1}, {x_, 1, d}, count, d, n, proxy_sums_, nullptr}, cancel_);
+    status = Multiply(ProxySums(count));
     return status == Status::kOk ? NormalizeGradient({given, proxy_sums_, op_.grad_proxies + first * d, count, d, kShortest}, cancel_) : status;
   }
 
@@ -127,7 +146,8 @@ class Run {
   const ProxyAnchorOp& op_;
   const std::atomic<bool>* cancel_;
   const KernelTable& kernels_;
-  size_t block_;
+  const int threads_;
+  size_t block_, scratch_ = 0;
   bool backward_;
   double of_positives_ = 0, of_negatives_ = 0;
   Workspace space_;

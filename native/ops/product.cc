@@ -34,8 +34,8 @@ struct Span {
 
 class Run {
  public:
-  Run(const ProductOp& op, const std::atomic<bool>* cancel) : op_(op), cancel_(cancel), kernels_(CurrentKernels()) {
-    threads_ = ThreadsFor(op.rows, op.cols, op.depth);
+  Run(const ProductOp& op, const ProductSetting& setting, const std::atomic<bool>* cancel) : op_(op), cancel_(cancel), kernels_(setting.kernels) {
+    threads_ = ThreadsFor(op.rows, op.cols, op.depth, setting.threads);
     depth_block_ = BlockOf(op.depth, kMostDepth, 1);
     col_block_ = BlockOf(op.cols, Least(kMostRightFloats / depth_block_, kMostRightCols), kernels_.tile_cols);
     col_blocks_ = DivideUp(op.cols, col_block_);
@@ -48,10 +48,14 @@ class Run {
     row_block_ = BlockOf(op.rows, Most(kMostLeftFloats / depth_block_, row_unit), row_unit);
     streamed_ = symmetric_ && op.rows * op.cols >= kFewestStreamed;
     row_runs_ = Most(Least(DivideUp(kWantedTasks, col_blocks_), Least(op.rows, row_block_) / kFewestRows), 1);
+    Plan();
   }
 
-  Status operator()() {
-    if (!Allocate()) return Status::kOutOfMemory;
+  size_t Bytes() const { return layout_.bytes(); }
+
+  // In memory of so many bytes.
+  Status operator()(char* memory) {
+    Place(memory);
     for (rows_.start = 0; rows_.start < op_.rows; rows_.start += row_block_) {
       rows_.count = Least(row_block_, op_.rows - rows_.start);
       depth_.start = 0;
@@ -66,23 +70,20 @@ class Run {
   }
 
  private:
-  bool Allocate() {
+  void Plan() {
     const size_t right_floats = col_block_ * depth_block_, padded = RoundUp(op_.cols, kernels_.tile_cols);
     const size_t workers = Least(static_cast<size_t>(threads_), col_blocks_ * row_runs_);
-    const size_t left = space_.Add<float>(DivideUp(Least(row_block_, op_.rows), kernels_.tile_rows) * kernels_.left_width * depth_block_);
-    const size_t right = space_.Add<float>(right_floats * workers);
-    const size_t left_norms = space_.Add<float>(op_.distances ? row_block_ : 0);
-    const size_t right_norms = space_.Add<float>(op_.distances ? padded : 0);
-    const size_t own_norms = space_.Add<float>(op_.distances ? col_block_ * workers : 0);
-    const size_t block = space_.Add<float>(symmetric_ ? kBlockRows * BlockStride() * workers : 0);
-    if (!space_.Allocate()) return false;
-    left_ = space_.At<float>(left);
-    right_ = space_.At<float>(right);
-    left_norms_ = space_.At<float>(left_norms);
-    right_norms_ = space_.At<float>(right_norms);
-    own_norms_ = space_.At<float>(own_norms);
-    block_ = space_.At<float>(block);
-    return true;
+    places_[0] = layout_.Add<float>(DivideUp(Least(row_block_, op_.rows), kernels_.tile_rows) * kernels_.left_width * depth_block_);
+    places_[1] = layout_.Add<float>(right_floats * workers);
+    places_[2] = layout_.Add<float>(op_.distances ? row_block_ : 0);
+    places_[3] = layout_.Add<float>(op_.distances ? padded : 0);
+    places_[4] = layout_.Add<float>(op_.distances ? col_block_ * workers : 0);
+    places_[5] = layout_.Add<float>(symmetric_ ? kBlockRows * BlockStride() * workers : 0);
+  }
+
+  void Place(char* memory) {
+    float** const arrays[] = {&left_, &right_, &left_norms_, &right_norms_, &own_norms_, &block_};
+    for (size_t a = 0; a < kArrays; a++) *arrays[a] = reinterpret_cast<float*>(memory + places_[a]);
   }
 
   // A line more than the columns: rows a power of two apart would share few places of the cache.
@@ -190,17 +191,17 @@ class Run {
   int threads_;
   bool symmetric_, streamed_;
   size_t depth_block_, row_block_, col_block_, col_blocks_, row_runs_;
-  Workspace space_;
+  static constexpr size_t kArrays = 6;
+  Layout layout_;
+  size_t places_[kArrays] = {};
   float *left_ = nullptr, *right_ = nullptr, *left_norms_ = nullptr, *right_norms_ = nullptr, *own_norms_ = nullptr, *block_ = nullptr;
   Span rows_{}, depth_{};
 };
 
-}  // namespace
-
-Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept {
-  if (op.rows == 0 || op.cols == 0) return Status::kOk;
-  if (op.cols > 1 || op.rows == 1) return Run(op, cancel)();
-  // One column is one row of the transpose: a tile is far wider than high.
+// One column is one row of the transpose: a tile is far wider than high.
+template <class Function>
+auto InForm(ProductOp op, const Function& function) {
+  if (op.cols > 1 || op.rows == 1) return function(op);
   DistancesOp turned;
   if (op.distances != nullptr) {
     turned = *op.distances;
@@ -213,7 +214,29 @@ Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept {
   op.right = left;
   op.cols = op.rows;
   op.rows = 1;
-  return Run(op, cancel)();
+  return function(op);
+}
+
+}  // namespace
+
+Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept {
+  if (op.rows == 0 || op.cols == 0) return Status::kOk;
+  return InForm(op, [cancel](const ProductOp& formed) {
+    Run run(formed, {Threads(), CurrentKernels()}, cancel);
+    Workspace space;
+    const size_t place = space.Add<char>(run.Bytes());
+    return space.Allocate() ? run(space.At<char>(place)) : Status::kOutOfMemory;
+  });
+}
+
+size_t ProductBytes(const ProductOp& op, const ProductSetting& setting) {
+  if (op.rows == 0 || op.cols == 0) return 0;
+  return InForm(op, [&](const ProductOp& formed) { return Run(formed, setting, nullptr).Bytes(); });
+}
+
+Status Product(const ProductOp& op, const ProductSetting& setting, char* scratch, const std::atomic<bool>* cancel) noexcept {
+  if (op.rows == 0 || op.cols == 0) return Status::kOk;
+  return InForm(op, [&](const ProductOp& formed) { return Run(formed, setting, cancel)(scratch); });
 }
 
 }  // namespace hypersphere

@@ -19,4 +19,13 @@ struct ProductOp {
 
 Status Product(ProductOp op, const std::atomic<bool>* cancel) noexcept;
 
+// The same in memory of the caller's, who has already written results and may not fail for want of it: an array of ProductBytes bytes. The
+// number of threads and the level may change meanwhile, so the caller says which.
+struct ProductSetting {
+  int threads;
+  const KernelTable& kernels;
+};
+size_t ProductBytes(const ProductOp& op, const ProductSetting& setting);
+Status Product(const ProductOp& op, const ProductSetting& setting, char* scratch, const std::atomic<bool>* cancel) noexcept;
+
 }  // namespace hypersphere

@@ -23,6 +23,7 @@ inline OtherClasses Combined(const SoftmaxState* states, size_t blocks, size_t s
     const double max = static_cast<double>(states[b * stride].max);
     if (max > all.max) all.max = max;
   }
+  all.max += 0.0;  // of two zeros either may come out, as the lanes fall
   for (size_t b = 0; b < blocks; b++) {
     const SoftmaxState& state = states[b * stride];
     const double below = Below(all.max, static_cast<double>(state.max)), sum = static_cast<double>(state.sum), weight = static_cast<double>(state.weight);

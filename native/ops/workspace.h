@@ -25,6 +25,7 @@ class Layout {
     }
     return at;
   }
+  size_t bytes() const { return overflow_ ? SIZE_MAX : bytes_; }
 
  protected:
   template <class T>
@@ -48,7 +49,6 @@ class Storage : public Layout {
   T* At(size_t place) const {
     return Place<T>(memory_, place);
   }
-  size_t bytes() const { return bytes_; }
 
   Storage() = default;
   Storage(const Storage&) = delete;
@@ -91,13 +91,29 @@ class Workspace : public Layout {
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
     Held().fetch_sub(counted_, std::memory_order_relaxed);
-    if (block_ != nullptr && block_->bytes <= kMostKept) block_ = Kept().exchange(block_, std::memory_order_acq_rel);
+    if (block_ != nullptr && block_->bytes <= MostKept()) block_ = Kept().exchange(block_, std::memory_order_acq_rel);
     free(block_);
   }
+
+#ifdef HYPERSPHERE_TEST
+  // With 0 nothing is kept: what a call finds is chance, since others may take it at any time.
+  static void Keep(size_t most) {
+    MostKept() = most;
+    free(Kept().exchange(nullptr));
+  }
+#endif
 
  private:
   // A head's call with its default of kept logits fits in.
   static constexpr size_t kMostKept = size_t{128} << 20;
+#ifdef HYPERSPHERE_TEST
+  static std::atomic<size_t>& MostKept() {
+    static std::atomic<size_t> most{kMostKept};
+    return most;
+  }
+#else
+  static constexpr size_t MostKept() { return kMostKept; }
+#endif
   static constexpr size_t kHuge = size_t{4} << 20;
   struct Block {
     size_t bytes;
