@@ -7,12 +7,13 @@ import { buildStandIn } from './stand-in.mjs';
 
 const tests = ['simt_test', 'cuda_kernels_test', 'cuda_nearest_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
 const folder = 'build-native/release';
-const standIn = buildStandIn({ folder, targets: [...tests, 'cuda_failure_test'] });
+const standIn = buildStandIn({ folder, targets: [...tests, 'simt_bugs_test', 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 for (const order of ['forward', 'reverse']) {
   const env = { ...named, HYPERSPHERE_SIMT_ORDER: order };
   for (const test of tests) run(`${test}, threads ${order}`, join(folder, test), [], { env });
 }
+run('mistakes that the stand-in finds', join(folder, 'simt_bugs_test'));
 run('a device that fails', join(folder, 'cuda_failure_test'));
 // CI runs the rest in a sanitized build: scripts/sanitize.mjs.
 if (process.argv.includes('kernels')) process.exit(0);

@@ -181,7 +181,9 @@ Address Call::Claim(size_t count, size_t size) {
   } else {
     Check(result, "cuMemAlloc");
   }
-  if (!Failed()) blocks_.push_back({address, bytes == 0 ? kGranule : bytes});
+  if (Failed()) return 0;
+  blocks_.push_back({address, bytes == 0 ? kGranule : bytes});
+  if (context_->driver_.hypersphere_simt_use != nullptr) Check(context_->driver_.hypersphere_simt_use(address, count * size), "hypersphere_simt_use");
   return address;
 }
 

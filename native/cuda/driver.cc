@@ -45,6 +45,7 @@ bool LoadDriver(Driver& driver, std::string& reason) {
   }
   HYPERSPHERE_DRIVER_FUNCTIONS(DRIVER)
 #undef DRIVER
+  driver.hypersphere_simt_use = reinterpret_cast<decltype(driver.hypersphere_simt_use)>(Find(library, "hypersphere_simt_use"));
   return true;
 }
 

@@ -41,6 +41,8 @@ struct Driver {
 #define DRIVER(name, arguments) Result(*name) arguments = nullptr;
   HYPERSPHERE_DRIVER_FUNCTIONS(DRIVER)
 #undef DRIVER
+  // The stand-in's own, and null of a driver: so many bytes of an allocation are asked for, and not all that were allocated.
+  Result (*hypersphere_simt_use)(Address address, size_t bytes) = nullptr;
 };
 
 // False with a reason where there is no driver, or one that lacks a function. HYPERSPHERE_CUDA_DRIVER names another library to open.

@@ -1,19 +1,21 @@
 // The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory and the scheduler, with the
-// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. Memory starts as NaN. HYPERSPHERE_SIMT_MEMORY is how
-// many bytes there are, and HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do.
+// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how many bytes of memory
+// there are, and HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do.
 #include <stdio.h>
 #include <stdlib.h>
 
-#include <map>
 #include <tuple>
 #include <utility>
 
 #include "../driver.h"
 #include "../kernels.inc"
+#include "memory.h"
+#include "setting.h"
 
 using hypersphere::cuda::Address;
 using hypersphere::cuda::Result;
 using hypersphere::simt::Index;
+using hypersphere::simt::Setting;
 
 namespace {
 
@@ -54,22 +56,6 @@ Function functions[] = {
 // As on a device, where a kernel that failed leaves a context that does nothing more.
 Result lost = 0;
 
-size_t Setting(const char* name, size_t otherwise) {
-  const char* const text = getenv(name);
-  return text == nullptr || *text == '\0' ? otherwise : static_cast<size_t>(strtoull(text, nullptr, 10));
-}
-
-// The addon calls with one thread at a time.
-struct Memory {
-  const size_t total = Setting("HYPERSPHERE_SIMT_MEMORY", size_t{1} << 34);
-  size_t used = 0;
-  std::map<Address, size_t> blocks;
-};
-Memory& TheMemory() {
-  static Memory* const memory = new Memory;
-  return *memory;
-}
-
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
@@ -109,28 +95,15 @@ EXPORT cuStreamCreate(void** stream, unsigned) {
 EXPORT cuStreamSynchronize(void*) { return lost; }
 EXPORT cuMemAlloc_v2(Address* address, size_t bytes) {
   if (lost != 0) return lost;
-  Memory& of = TheMemory();
-  void* const memory = bytes > of.total - of.used ? nullptr : malloc(bytes);
-  if (memory == nullptr) return hypersphere::cuda::kErrorOutOfMemory;
-  memset(memory, 0xff, bytes);
+  void* const memory = hypersphere::simt::Allocate(bytes);
   *address = reinterpret_cast<Address>(memory);
-  of.blocks.emplace(*address, bytes);
-  of.used += bytes;
-  return 0;
+  return memory == nullptr ? hypersphere::cuda::kErrorOutOfMemory : 0;
 }
-EXPORT cuMemFree_v2(Address address) {
-  Memory& of = TheMemory();
-  const auto block = of.blocks.find(address);
-  if (block == of.blocks.end()) return kInvalidValue;
-  of.used -= block->second;
-  of.blocks.erase(block);
-  free(Pointer(address));
-  return 0;
-}
+EXPORT hypersphere_simt_use(Address address, size_t bytes) { return hypersphere::simt::Use(Pointer(address), bytes) ? 0 : kInvalidValue; }
+EXPORT cuMemFree_v2(Address address) { return hypersphere::simt::Release(Pointer(address)) ? 0 : kInvalidValue; }
 EXPORT cuMemGetInfo_v2(size_t* free, size_t* total) {
-  const Memory& of = TheMemory();
-  *free = of.total - of.used;
-  *total = of.total;
+  *free = hypersphere::simt::FreeBytes();
+  *total = hypersphere::simt::TotalBytes();
   return 0;
 }
 EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void*) {
@@ -153,9 +126,10 @@ EXPORT cuModuleGetFunction(void** function, void*, const char* name) {
   }
   return kNotFound;
 }
-EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z, unsigned,
-                      void*, void** arguments, void**) {
+EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
+                      unsigned shared_bytes, void*, void** arguments, void**) {
   if (lost != 0) return lost;
+  if (shared_bytes != 0) return kInvalidValue;  // kernels say themselves what they share
   static const size_t failing = Setting("HYPERSPHERE_SIMT_FAIL", 0);
   static size_t launches = 0;
   if (++launches == failing) {

@@ -1,8 +1,10 @@
 // Fibers and what they wait for. A thread runs until it comes to a barrier, to a rendezvous of its warp, or to its end; then the next one
-// that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of the threads around: what depends on it lacks a barrier.
+// that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of threads and blocks around: what depends on it lacks a barrier,
+// or takes blocks for ordered.
 //
-// Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out,
-// names a lane that has ended, or that lanes disagree on; threads that wait for ever; more shared memory than a block may have.
+// Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out, or
+// the lane that is read, names a lane that has ended, or that lanes disagree on; lanes that meet in different words; threads that wait for ever;
+// more shared memory than a block may have.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -12,18 +14,8 @@
 #include <string>
 #include <vector>
 
+#include "sanitizers.h"
 #include "simt.h"
-
-#if defined(__SANITIZE_ADDRESS__)
-#define HYPERSPHERE_SIMT_ASAN
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define HYPERSPHERE_SIMT_ASAN
-#endif
-#endif
-#if defined(HYPERSPHERE_SIMT_ASAN)
-#include <sanitizer/common_interface_defs.h>
-#endif
 
 // Saves the registers that a call keeps, and the stack they are on; goes on where `to` was left.
 extern "C" void hypersphere_simt_switch(void** from, void* to);
@@ -105,6 +97,7 @@ struct Fiber {
   Position position{};
   unsigned index = 0;
   uint32_t mask = 0;
+  Word word = Word::kSync;
   uint64_t sent = 0, received[kLanesOfWarp] = {};
 };
 
@@ -121,12 +114,12 @@ class Scheduler {
     body_ = body;
     arguments_ = arguments;
     failure_.clear();
-    Prepare();
-    for (unsigned z = 0; z < grid.z && failure_.empty(); z++) {
-      for (unsigned y = 0; y < grid.y && failure_.empty(); y++) {
-        for (unsigned x = 0; x < grid.x && failure_.empty(); x++) RunBlock({x, y, z}, block);
-      }
+    const size_t plane = static_cast<size_t>(grid.x) * grid.y, blocks = plane * grid.z;
+    for (size_t b = 0; b < blocks && failure_.empty(); b++) {
+      const size_t at = reverse_ ? blocks - 1 - b : b;
+      RunBlock({static_cast<unsigned>(at % grid.x), static_cast<unsigned>(at / grid.x % grid.y), static_cast<unsigned>(at / plane)}, block);
     }
+    races_.EndLaunch();
     if (failure_.empty()) return nullptr;
     for (Fiber& fiber : fibers_) fiber.saved = nullptr;  // they were left in the middle
     return failure_.c_str();
@@ -135,14 +128,20 @@ class Scheduler {
   Fiber& Current() { return *current_; }
 
   void* Shared(const void* place, size_t bytes) {
-    std::unique_ptr<char[]>& array = shared_[place];
-    if (array == nullptr) {
-      shared_bytes_ += bytes;
-      if (shared_bytes_ > kMostShared) Fail("more shared memory than a block may have");
-      array.reset(new char[bytes]);
-      memset(array.get(), 0xff, bytes);
+    const bool first = shared_.count(place) == 0;
+    if (first) shared_bytes_ += bytes;
+    if (shared_bytes_ > kMostShared) Fail("more shared memory than a block may have");
+    if (first) {
+      races_.Own([&] {
+        std::unique_ptr<char[]>& array = shared_[place];
+        array.reset(new char[bytes]);
+        memset(array.get(), 0xff, bytes);
+        return array.get();
+      });
     }
-    return array.get();
+    char* const array = shared_.find(place)->second.get();
+    races_.Acquire(array);
+    return array;
   }
 
   void Barrier(int site) {
@@ -154,12 +153,14 @@ class Scheduler {
     Leave();
   }
 
-  const uint64_t* Meet(uint32_t mask, uint64_t value) {
+  const uint64_t* Meet(Word word, uint32_t mask, uint64_t value, unsigned source) {
     Fiber& own = *current_;
     const size_t warp = own.index / kLanesOfWarp * kLanesOfWarp;
     const uint32_t bit = 1u << own.index % kLanesOfWarp;
     if ((mask & bit) == 0) Fail("a lane that its own mask leaves out");
+    if ((mask >> source & 1) == 0) Fail("a mask that leaves out the lane that is read");
     own.mask = mask;
+    own.word = word;
     own.sent = value;
     own.state = State::kAtRendezvous;
     bool all = true;
@@ -168,6 +169,7 @@ class Scheduler {
       if (warp + lane >= count_ || fibers_[warp + lane].state == State::kEnded) Fail("a mask that names a lane which has ended");
       const Fiber& other = fibers_[warp + lane];
       if (other.state == State::kAtRendezvous && other.mask != mask) Fail("lanes that disagree on their mask");
+      if (other.state == State::kAtRendezvous && other.word != word) Fail("lanes that meet in different words");
       all = all && other.state == State::kAtRendezvous;
     }
     if (all) HandOver(warp, mask);
@@ -191,12 +193,14 @@ class Scheduler {
     if (fibers_.size() < count_) fibers_.resize(kMostThreads);
     for (size_t i = 0; i < count_; i++) {
       Fiber& fiber = fibers_[i];
+      if (kNewThreadsEveryBlock) fiber.saved = nullptr;
       fiber.index = static_cast<unsigned>(i);
       if (fiber.stack == nullptr) {
         fiber.stack = static_cast<char*>(mmap(nullptr, kStackBytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0));
         mprotect(fiber.stack, kGuardBytes, PROT_NONE);
       }
       if (fiber.saved != nullptr) continue;
+      RenewStack(fiber.stack + kStackBytes);
       void** const frame = reinterpret_cast<void**>(fiber.stack + kStackBytes) - kSavedWords;
       memset(frame, 0, kSavedWords * sizeof(void*));
       frame[kReturnWord] = reinterpret_cast<void*>(&Entry);
@@ -211,7 +215,8 @@ class Scheduler {
     live_ = count_;
     waiting_ = 0;
     shared_bytes_ = 0;
-    shared_.clear();
+    Prepare();
+    races_.BeginBlock(count_);
     for (size_t i = 0; i < count_; i++) {
       const unsigned n = static_cast<unsigned>(i);
       fibers_[i].state = State::kReady;
@@ -227,6 +232,7 @@ class Scheduler {
       }
       if (waiting_ > 0 && waiting_ == live_) {
         if (live_ != count_) failure_ = "a barrier after some threads have ended";
+        races_.Meet([](size_t) { return true; });
         for (size_t i = 0; i < count_; i++) {
           if (fibers_[i].state == State::kAtBarrier) fibers_[i].state = State::kReady;
         }
@@ -235,18 +241,18 @@ class Scheduler {
         failure_ = "threads that wait for ever";
       }
     }
+    races_.EndBlock([this] { shared_.clear(); });
   }
 
   void HandOver(size_t warp, uint32_t mask) {
-    uint64_t sent[kLanesOfWarp] = {};
+    const auto named = [&](size_t lane) { return (mask >> lane & 1) != 0; };
     for (size_t lane = 0; lane < kLanesOfWarp; lane++) {
-      if ((mask >> lane & 1) != 0) sent[lane] = fibers_[warp + lane].sent;
+      if (!named(lane)) continue;
+      Fiber& fiber = fibers_[warp + lane];
+      for (size_t from = 0; from < kLanesOfWarp; from++) fiber.received[from] = named(from) ? fibers_[warp + from].sent : 0;
+      fiber.state = State::kReady;
     }
-    for (size_t lane = 0; lane < kLanesOfWarp; lane++) {
-      if ((mask >> lane & 1) == 0) continue;
-      memcpy(fibers_[warp + lane].received, sent, sizeof(sent));
-      fibers_[warp + lane].state = State::kReady;
-    }
+    if (current_->word == Word::kSync) races_.Meet([&](size_t i) { return i / kLanesOfWarp == warp / kLanesOfWarp && named(i % kLanesOfWarp); });
   }
 
   void Fail(const char* what) {
@@ -259,6 +265,7 @@ class Scheduler {
 
   void Resume(Fiber& fiber) {
     current_ = &fiber;
+    races_.Enter(fiber.index);
 #if defined(HYPERSPHERE_SIMT_ASAN)
     __sanitizer_start_switch_fiber(&own_fake_stack_, fiber.stack, kStackBytes);
 #endif
@@ -266,6 +273,7 @@ class Scheduler {
 #if defined(HYPERSPHERE_SIMT_ASAN)
     __sanitizer_finish_switch_fiber(own_fake_stack_, nullptr, nullptr);
 #endif
+    races_.Leave();
   }
 
   void Leave() {
@@ -283,6 +291,7 @@ class Scheduler {
 #endif
   }
 
+  Races races_;
   std::vector<Fiber> fibers_;
   Fiber* current_ = nullptr;
   void *own_saved_ = nullptr, *own_fake_stack_ = nullptr;
@@ -309,7 +318,7 @@ void Scheduler::Entry() { Own().RunThreads(); }
 const Position& Now() { return Own().Current().position; }
 void* SharedArray(const void* place, size_t bytes) { return Own().Shared(place, bytes); }
 void BlockBarrier(int site) { Own().Barrier(site); }
-const uint64_t* Exchange(uint32_t mask, uint64_t value) { return Own().Meet(mask, value); }
+const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source) { return Own().Meet(word, mask, value, source); }
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) { return Own().Launch(grid, block, body, arguments); }
 
 }  // namespace simt

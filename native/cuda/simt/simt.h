@@ -32,8 +32,9 @@ struct Position {
 const Position& Now();
 void* SharedArray(const void* place, size_t bytes);
 void BlockBarrier(int site);
-// Waits for the lanes of the mask and hands over what each of them brought: [32].
-const uint64_t* Exchange(uint32_t mask, uint64_t value);
+enum class Word { kShuffleXor, kShuffle, kBallot, kSync };
+// Waits for the lanes of the mask and hands over what each of them brought: [32], of which the caller reads `source`.
+const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source);
 
 // Runs body(arguments) for every thread of the grid. Null, or what was wrong.
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments);
@@ -53,26 +54,25 @@ uint64_t Sent(T value) {
 
 }  // namespace simt
 
+// Lanes of a block in one dimension, as all of ours are.
 template <class T>
 T ShuffleXor(uint32_t mask, T v, int x) {
-  const unsigned lane = threadIdx.x % 32;
-  return simt::Received<T>(simt::Exchange(mask, simt::Sent(v)), lane ^ static_cast<unsigned>(x));
+  const unsigned source = threadIdx.x % 32 ^ static_cast<unsigned>(x);
+  return simt::Received<T>(simt::Exchange(simt::Word::kShuffleXor, mask, simt::Sent(v), source), source);
 }
 template <class T>
 T Shuffle(uint32_t mask, T v, int lane) {
-  return simt::Received<T>(simt::Exchange(mask, simt::Sent(v)), static_cast<unsigned>(lane) % 32);
+  const unsigned source = static_cast<unsigned>(lane) % 32;
+  return simt::Received<T>(simt::Exchange(simt::Word::kShuffle, mask, simt::Sent(v), source), source);
 }
 inline uint32_t Ballot(uint32_t mask, bool predicate) {
-  const uint64_t* const votes = simt::Exchange(mask, predicate ? 1 : 0);
+  const uint64_t* const votes = simt::Exchange(simt::Word::kBallot, mask, predicate ? 1 : 0, threadIdx.x % 32);
   uint32_t bits = 0;
   for (unsigned lane = 0; lane < 32; lane++) bits |= (mask >> lane & 1) != 0 && votes[lane] != 0 ? 1u << lane : 0;
   return bits;
 }
-inline unsigned AtomicAdd(unsigned* at, unsigned by) {
-  const unsigned before = *at;
-  *at = before + by;
-  return before;
-}
-inline void SyncWarp(uint32_t mask) { simt::Exchange(mask, 0); }
+// Blocks do not run at the same time here, but a plain addition would be a race in ThreadSanitizer's eyes.
+inline unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
+inline void SyncWarp(uint32_t mask) { simt::Exchange(simt::Word::kSync, mask, 0, threadIdx.x % 32); }
 
 }  // namespace hypersphere
