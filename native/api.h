@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "given_rows_api.h"
+#include "row_bands_api.h"
 #include "row_terms_api.h"
 #include "softmax_api.h"
 
@@ -64,8 +65,19 @@ struct NormalizeGradientOp {
   double eps;
 };
 
-// In the order of `tripletStrategies` in lib/ops/pairs.ts.
-enum class Mining { kAll, kViolating, kSemiHard, kHard, kEasy, kBatchHard, kSemiHardClosest, kHardestViolating, kFaceNetSemiHard };
+// In the order of `miningStrategies` in lib/ops/pairs.ts; the triplet loss has all but the last.
+enum class Mining {
+  kAll,
+  kViolating,
+  kSemiHard,
+  kHard,
+  kEasy,
+  kBatchHard,
+  kSemiHardClosest,
+  kHardestViolating,
+  kFaceNetSemiHard,
+  kDistanceWeighted,
+};
 enum class TermReduction { kMean, kSum, kMeanPositive };
 
 // Triplet loss over the triplets that a rule chooses for the rows of the batch among all of them and those of a memory, which get no
@@ -377,6 +389,7 @@ struct KernelTable {
   const CoarseKernels* coarse;  // null at most levels; elsewhere the CPU may lack the instruction: HasCoarse() of cpu.h
   RowTerms row_terms;
   GivenRows given_rows;
+  RowBands row_bands;
 };
 
 }  // namespace hypersphere

@@ -1,7 +1,6 @@
 // Who computes which call of the native backend: the addon, several of its ops put together, or the reference, where a form of an op lies beyond
 // what the addon's float32 holds.
 import type { Backend } from '../backend.js';
-import { minePairs, mineTriplets } from '../reference/mining.js';
 import {
   hasBatchContrastive,
   hasCircle,
@@ -17,7 +16,6 @@ import {
 } from './batch-losses.js';
 import type { NativeOps } from './binding.js';
 import { hasInfoNce, hasNPairs, matchedLosses } from './matched-rows.js';
-import { nativeBlocks } from './mining.js';
 import { hasBatchTriplet } from './pairs.js';
 import { hasProxyAnchor, hasProxyNca, proxyNca } from './proxies.js';
 import { hasVicReg, vicReg } from './vicreg.js';
@@ -50,13 +48,10 @@ type Run = (op: unknown) => unknown;
 
 /** The addon's ops over those of the reference, which has what the addon does not. */
 export function nativeBackend(addon: NativeOps, reference: Backend): Backend {
-  const blocks = nativeBlocks(addon);
   const composed: Partial<Backend> = {
     ...matchedLosses(addon),
     proxyNcaLoss: (op) => proxyNca(addon, op),
     vicRegLoss: (op) => vicReg(addon, op),
-    mineTriplets: (op) => mineTriplets(op, blocks),
-    minePairs: (op) => minePairs(op, blocks),
   };
   const all: Record<string, Run> = { ...reference, ...addon, ...composed } as never;
   const whole = reference as unknown as Record<string, Run>;

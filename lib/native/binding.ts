@@ -9,6 +9,7 @@ import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } fr
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
+import { type MiningAddon, nativeMiners } from './mining.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import {
@@ -43,7 +44,7 @@ type RanksArguments = [
 ];
 
 /** What native/napi exports. */
-export interface Addon extends SharedAddon {
+export interface Addon extends SharedAddon, MiningAddon {
   /** This is the first environment of the process that loaded the addon. */
   readonly first: boolean;
   info(): { readonly isa: Isa; readonly threads: number };
@@ -84,7 +85,7 @@ export type NativeOps = SharedOps &
   LongOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
-  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss' | 'mineTriplets' | 'minePairs'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps &
   NativeBatchLosses;
@@ -120,6 +121,7 @@ export function nativeOps(addon: Addon): NativeOps {
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
     }),
+    ...nativeMiners(addon),
     proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
       const loss = new Float64Array(1);
       addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));

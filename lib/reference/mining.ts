@@ -135,14 +135,8 @@ function firstAbove(sums: Float64Array, count: number, value: number): number {
   return low;
 }
 
-/** Counts first, so that the result has its exact size; with more blocks than one, distances are computed twice for it. */
-export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceBlocks): Int32Array {
-  const blocks = repeatable(op, blocksOf);
-  const each = (visit: Visit): void => {
-    for (const block of blocks()) eachTriplet(op.strategy, { ...op, ...block, columns: op.n }, visit);
-  };
-  let selected = 0;
-  each(() => selected++);
+/** Room for what is kept of so many triplets. */
+export function tripletRoom(op: Pick<MineTripletsOp, 'subsample' | 'maxTriplets'>, selected: number): Int32Array {
   const count = Math.min(selected, op.subsample ?? selected);
   if (count > op.maxTriplets) {
     throw failure(
@@ -152,8 +146,19 @@ export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceB
       String(op.maxTriplets),
     );
   }
-  const out = allocated('options.maxTriplets', `${count} triplets`, () => new Int32Array(3 * count));
-  const keep = selectionSampler(selected, count, new Sfc32(op.seed));
+  return allocated('options.maxTriplets', `${count} triplets`, () => new Int32Array(3 * count));
+}
+
+/** Counts first, so that the result has its exact size; with more blocks than one, distances are computed twice for it. */
+export function mineTriplets(op: MineTripletsOp, blocksOf: BlocksOf = referenceBlocks): Int32Array {
+  const blocks = repeatable(op, blocksOf);
+  const each = (visit: Visit): void => {
+    for (const block of blocks()) eachTriplet(op.strategy, { ...op, ...block, columns: op.n }, visit);
+  };
+  let selected = 0;
+  each(() => selected++);
+  const out = tripletRoom(op, selected);
+  const keep = selectionSampler(selected, out.length / 3, new Sfc32(op.seed));
   let at = 0;
   each((a, p, k) => {
     if (!keep()) return;
@@ -202,6 +207,23 @@ function boundedPairs(mined: Mined, op: MinePairsOp, strategy: Exclude<PairStrat
   }
 }
 
+/** Room for what is kept of one kind, if there is enough for both. */
+export function pairRoom(
+  op: Pick<MinePairsOp, 'subsample' | 'maxPairs'>,
+  selected: { readonly positive: number; readonly negative: number },
+  kind: 'positive' | 'negative',
+): Int32Array {
+  const wanted = (pairs: number): number => Math.min(pairs, op.subsample ?? pairs);
+  for (const [each, pairs] of Object.entries(selected)) {
+    const count = wanted(pairs);
+    if (count <= op.maxPairs) continue;
+    const room = `room for all ${count} ${each} pairs (${count * 8} bytes)`;
+    throw failure('ERR_OUT_OF_MEMORY', 'options.maxPairs', room, String(op.maxPairs));
+  }
+  const count = wanted(selected[kind]);
+  return allocated('options.maxPairs', `${count} pairs`, () => new Int32Array(2 * count));
+}
+
 export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks): { positivePairs: Int32Array; negativePairs: Int32Array } {
   const blocks = repeatable(op, blocksOf);
   const each = (take: Take): void => {
@@ -213,19 +235,11 @@ export function minePairs(op: MinePairsOp, blocksOf: BlocksOf = referenceBlocks)
   };
   const selected = { positive: 0, negative: 0 };
   each((own) => selected[own ? 'positive' : 'negative']++);
-  const wanted = (pairs: number): number => Math.min(pairs, op.subsample ?? pairs);
-  for (const [kind, pairs] of Object.entries(selected)) {
-    const count = wanted(pairs);
-    if (count <= op.maxPairs) continue;
-    const room = `room for all ${count} ${kind} pairs (${count * 8} bytes)`;
-    throw failure('ERR_OUT_OF_MEMORY', 'options.maxPairs', room, String(op.maxPairs));
-  }
-  const kindOf = (pairs: number, stream: number) => {
-    const count = wanted(pairs);
-    const data = allocated('options.maxPairs', `${count} pairs`, () => new Int32Array(2 * count));
-    return { data, keep: selectionSampler(pairs, count, new Sfc32(op.seed, stream)), at: 0 };
+  const kindOf = (kind: 'positive' | 'negative', stream: number) => {
+    const data = pairRoom(op, selected, kind);
+    return { data, keep: selectionSampler(selected[kind], data.length / 2, new Sfc32(op.seed, stream)), at: 0 };
   };
-  const [negative, positive] = [kindOf(selected.negative, 0), kindOf(selected.positive, 1)];
+  const [negative, positive] = [kindOf('negative', 0), kindOf('positive', 1)];
   each((own, i, j) => {
     const pairs = own ? positive : negative;
     if (!pairs.keep()) return;

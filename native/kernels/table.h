@@ -8,6 +8,7 @@
 #include "normalize.h"
 #include "nearest.h"
 #include "ranks.h"
+#include "row_bands.h"
 #include "row_terms.h"
 #include "softmax.h"
 #include "weights.h"
@@ -39,5 +40,5 @@ const hypersphere::KernelTable HYPERSPHERE_KERNELS = {
     hypersphere::UnitScales,
     hypersphere::ThroughUnitRows, hypersphere::UpdateWeights, hypersphere::NarrowStochastic,
     hypersphere::StoreBlock,  hypersphere::StoreTransposed, hypersphere::kCoarse,
-    hypersphere::kRowTerms, hypersphere::kGivenRows,
+    hypersphere::kRowTerms, hypersphere::kGivenRows,  hypersphere::kRowBands,
 };

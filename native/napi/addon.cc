@@ -50,6 +50,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
   ExportTriplet(env, exports);
+  ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);
   ExportHardmax(env, exports);

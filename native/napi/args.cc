@@ -85,6 +85,12 @@ std::string Args::Text(size_t index) const {
   return value.As<Napi::String>();
 }
 
+Napi::Function Args::Function(size_t index) const {
+  const Napi::Value value = info_[index];
+  if (!value.IsFunction()) Fail("ERR_TYPE", index, "a function", "another type");
+  return value.As<Napi::Function>();
+}
+
 void* Args::Elements(size_t index, napi_typedarray_type wanted, const char* type_name, size_t rows, size_t cols) const {
   const napi_env env = info_.Env();
   napi_typedarray_type type;

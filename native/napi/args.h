@@ -34,6 +34,7 @@ class Args {
   double Number(size_t index) const;
   bool Flag(size_t index) const;
   std::string Text(size_t index) const;
+  Napi::Function Function(size_t index) const;
   // The elements of a Float32Array of exactly rows * cols elements, its byte offset included. Valid until JavaScript runs
   // again, or for as long as the caller keeps private or shared memory alive.
   float* Floats(size_t index, size_t rows, size_t cols) const;

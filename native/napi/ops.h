@@ -13,6 +13,7 @@ void ExportGivenRows(Napi::Env env, Napi::Object exports);
 void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportTriplet(Napi::Env env, Napi::Object exports);
+void ExportMining(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);
 void ExportHardmax(Napi::Env env, Napi::Object exports);

@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include <initializer_list>
+
 namespace hypersphere {
 
 // The order of float32 numbers as one of integers, and back.
@@ -34,6 +36,14 @@ float EndOf(float guess, const Rule& holds) {
     (holds(OfKey(static_cast<int32_t>(middle))) ? held : ended) = middle;
   }
   return OfKey(static_cast<int32_t>(ended));
+}
+
+// The greatest for which it still holds; −∞ without any.
+template <class Rule>
+float LastOf(double guess, const Rule& holds) {
+  constexpr double kMost = static_cast<double>(__FLT_MAX__);
+  const float near = static_cast<float>(guess > kMost ? kMost : guess < -kMost ? -kMost : guess);
+  return OfKey(KeyOf(EndOf(near, holds)) - 1);
 }
 
 }  // namespace hypersphere

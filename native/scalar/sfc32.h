@@ -7,11 +7,11 @@ namespace hypersphere {
 
 class Sfc32 {
  public:
-  // The stream of three words.
-  Sfc32(uint32_t first, uint32_t second, uint32_t third) {
+  // The stream of these words.
+  template <class... Words>
+  explicit Sfc32(uint32_t first, Words... more) {
     uint32_t state = first;
-    state = Mix(state) ^ second;
-    state = Mix(state) ^ third;
+    ((state = Mix(state) ^ static_cast<uint32_t>(more)), ...);
     a_ = Mix(state);
     b_ = Mix(state);
     c_ = Mix(state);

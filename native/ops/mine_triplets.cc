@@ -1,0 +1,214 @@
+// The triplets that a rule selects. Every rule compares d_an − d_ap with a bound, in float64 as the reference does, and for one positive such a
+// bound is a float32 (float_order.h): so a rule becomes a band of the anchor's negatives, which the level's passes count and find a vector at a
+// time, or the nearest of them beyond one. What is drawn has the stream of its pair.
+#include <algorithm>
+
+#include "../scalar/math.h"
+#include "float_order.h"
+#include "mining.h"
+
+namespace hypersphere {
+namespace {
+
+constexpr RowBand kNothing = {kInfinite, -kInfinite};
+
+// Wu et al. 2017: distances below the first count as it, so that no weight explodes; beyond the second a margin loss has no gradient.
+constexpr double kWeightCutoff = 0.5, kWeightEnd = 1.4;
+
+}  // namespace
+
+class TripletRule {
+ public:
+  TripletRule(const TripletMiner& miner, size_t worker)
+      : op_(miner.op_), rows_(miner.rows_), bands_(CurrentKernels().row_bands), n_(miner.op_.n),
+        found_(miner.space_.At<int32_t>(miner.found_place_) + worker * n_), order_(miner.space_.At<uint32_t>(miner.order_place_) + worker * n_),
+        sums_(miner.space_.At<double>(miner.sums_place_) + worker * n_) {}
+
+  uint64_t Count(const MinedAnchor& anchor) const {
+    if (anchor.count == 0 || anchor.negatives == 0) return 0;
+    const auto all_if = [&](bool any) { return any ? uint64_t{anchor.count} : 0; };
+    switch (op_.strategy) {
+      case Mining::kAll: return uint64_t{anchor.count} * anchor.negatives;
+      case Mining::kBatchHard: return FarthestPositive(anchor) != nullptr && NearestBeyond(anchor, n_) != n_ ? 1 : 0;
+      case Mining::kSemiHardClosest: return all_if(NearestBeyond(anchor, n_) != n_);
+      case Mining::kDistanceWeighted: return all_if(bands_.first(anchor.apart, n_, Weighted()) != n_);
+      case Mining::kHardestViolating: {
+        uint64_t count = 0;
+        EachViolating(anchor, [&](uint32_t, size_t) { count++; });
+        return count;
+      }
+      case Mining::kFaceNetSemiHard: return Sum(anchor, [&](RowBand band) { return bands_.first(anchor.apart, n_, band) != n_ ? 1 : 0; });
+      default: return Sum(anchor, [&](RowBand band) { return bands_.count(anchor.apart, n_, band); });
+    }
+  }
+
+  // visit(positive, negatives, count) for the positives in order; negatives may be 0 of them.
+  template <class Visit>
+  void Each(const MinedAnchor& anchor, const Visit& visit) const {
+    const auto one = [&](uint32_t positive, size_t negative) {
+      const int32_t only = static_cast<int32_t>(negative);
+      if (negative != n_) visit(positive, &only, size_t{1});
+    };
+    switch (op_.strategy) {
+      case Mining::kAll:
+        rows_.ListNegatives(anchor.row, found_);
+        for (size_t i = 0; i < anchor.count; i++) visit(anchor.positives[i].row, found_, anchor.negatives);
+        return;
+      case Mining::kBatchHard:
+        if (const MinedPositive* const farthest = FarthestPositive(anchor)) one(farthest->row, NearestBeyond(anchor, n_));
+        return;
+      case Mining::kSemiHardClosest: return EachClosest(anchor, one);
+      case Mining::kHardestViolating: return EachViolating(anchor, one);
+      case Mining::kFaceNetSemiHard:
+        for (size_t i = 0; i < anchor.count; i++) one(anchor.positives[i].row, SemiHard(anchor, anchor.positives[i]));
+        return;
+      case Mining::kDistanceWeighted: return EachWeighted(anchor, one);
+      default:
+        for (size_t i = 0; i < anchor.count; i++) {
+          visit(anchor.positives[i].row, found_, bands_.find(anchor.apart, n_, BandOf(anchor.positives[i].apart), found_));
+        }
+    }
+  }
+
+ private:
+  // Distances are never −∞, so that may be a band's open end. From an infinite one nothing is farther, and no gap is defined to another.
+  RowBand BandOf(float near) const {
+    if (near != near) return kNothing;
+    const double from = static_cast<double>(near), margin = op_.margin;
+    const auto last = [=](const auto& holds) { return LastOf(from + margin, [=](float far) { return holds(static_cast<double>(far) - from); }); };
+    const auto violates = [=](double gap) { return gap < margin; };
+    const auto within = [=](double gap) { return gap <= margin; };
+    switch (op_.strategy) {
+      case Mining::kViolating: return {-kInfinite, last(violates)};
+      case Mining::kSemiHard: return {near, last(within)};
+      case Mining::kHard: return {-kInfinite, LastOf(from, [=](float far) { return static_cast<double>(far) - from <= 0; })};
+      case Mining::kEasy: return near < kInfinite ? RowBand{last(within), kInfinite} : kNothing;
+      case Mining::kFaceNetSemiHard: return {near, last(violates)};
+      default: return kNothing;
+    }
+  }
+
+  static RowBand Weighted() {
+    return {-kInfinite, LastOf(kWeightEnd, [](float value) { return static_cast<double>(value) < kWeightEnd; })};
+  }
+
+  template <class CountIn>
+  uint64_t Sum(const MinedAnchor& anchor, const CountIn& count_in) const {
+    uint64_t count = 0;
+    for (size_t i = 0; i < anchor.count; i++) count += static_cast<uint64_t>(count_in(BandOf(anchor.positives[i].apart)));
+    return count;
+  }
+
+  template <class One>
+  void EachViolating(const MinedAnchor& anchor, const One& one) const {
+    const size_t negative = NearestBeyond(anchor, n_);
+    if (negative == n_) return;
+    const double far = static_cast<double>(anchor.apart[negative]);
+    for (size_t i = 0; i < anchor.count; i++) {
+      const MinedPositive& positive = anchor.positives[i];
+      if (positive.row > anchor.row && static_cast<double>(positive.apart) - far + op_.margin > 0) one(positive.row, negative);
+    }
+  }
+
+  // The nearest beyond a positive stays the nearest beyond all farther ones that it still lies beyond: by distance, a search is needed only
+  // where it does not.
+  template <class One>
+  void EachClosest(const MinedAnchor& anchor, const One& one) const {
+    const MinedPositive* const positives = anchor.positives;
+    const size_t farthest = FarthestNegative(anchor, n_);
+    size_t ordered = 0;
+    for (size_t i = 0; i < anchor.count; i++) {
+      found_[i] = static_cast<int32_t>(farthest);
+      if (positives[i].apart == positives[i].apart) order_[ordered++] = static_cast<uint32_t>(i);
+    }
+    std::sort(order_, order_ + ordered, [=](uint32_t a, uint32_t b) { return positives[a].apart < positives[b].apart; });
+    size_t closest = n_;
+    for (size_t t = 0; t < ordered; t++) {
+      const float near = positives[order_[t]].apart;
+      if (closest == n_ || !(anchor.apart[closest] > near)) closest = NearestBeyond(anchor, n_, near);
+      if (closest == n_) break;  // nor is there one beyond those that follow
+      found_[order_[t]] = static_cast<int32_t>(closest);
+    }
+    for (size_t i = 0; i < anchor.count; i++) one(positives[i].row, static_cast<size_t>(found_[i]));
+  }
+
+  // Schroff et al. 2015: one of those inside d_ap < d_an < d_ap + margin, found by its rank, piece by piece.
+  size_t SemiHard(const MinedAnchor& anchor, const MinedPositive& positive) const {
+    constexpr size_t kPiece = 256;
+    const RowBand band = BandOf(positive.apart);
+    const size_t inside = bands_.count(anchor.apart, n_, band);
+    if (inside == 0) return n_;
+    Sfc32 stream(op_.seed, static_cast<uint32_t>(anchor.row), positive.row);
+    size_t left = stream.Integer(static_cast<uint32_t>(inside));
+    for (size_t piece = 0; piece < n_; piece += kPiece) {
+      const size_t count = bands_.find(anchor.apart + piece, Least(kPiece, n_ - piece), band, found_);
+      if (left < count) return piece + static_cast<size_t>(found_[left]);
+      left -= count;
+    }
+    return n_;
+  }
+
+  // Wu et al. 2017, section 4: one drawn with weight 1/q(d), where q(d) ∝ dᴰ⁻²·(1 − d²/4)^((D−3)/2) is how distances between uniform points of
+  // the unit sphere are distributed. Relative to the largest: the weights themselves overflow at some hundred components.
+  template <class One>
+  void EachWeighted(const MinedAnchor& anchor, const One& one) const {
+    const size_t count = bands_.find(anchor.apart, n_, Weighted(), found_);
+    if (count == 0) return;
+    const double d = static_cast<double>(op_.d);
+    double top = -scalar::kInfinity;
+    for (size_t c = 0; c < count; c++) {
+      const double distance = static_cast<double>(anchor.apart[found_[c]]), counted = distance > kWeightCutoff ? distance : kWeightCutoff;
+      sums_[c] = (2 - d) * scalar::Log(counted) - (d - 3) / 2 * scalar::Log(1 - counted * counted / 4);
+      top = sums_[c] > top ? sums_[c] : top;
+    }
+    double sum = 0;
+    for (size_t c = 0; c < count; c++) sums_[c] = sum += scalar::Exp(sums_[c] - top);
+    for (size_t i = 0; i < anchor.count; i++) {
+      Sfc32 stream(op_.seed, static_cast<uint32_t>(anchor.row), anchor.positives[i].row);
+      const double drawn = static_cast<double>(stream.Bits()) / 0x1p32 * sum;
+      one(anchor.positives[i].row, static_cast<size_t>(found_[std::upper_bound(sums_, sums_ + count - 1, drawn) - sums_]));
+    }
+  }
+
+  const MineTripletsOp& op_;
+  const MinedRows& rows_;
+  const RowBands& bands_;
+  const size_t n_;
+  int32_t* const found_;
+  uint32_t* const order_;
+  double* const sums_;
+};
+
+TripletMiner::TripletMiner(const MineTripletsOp& op)
+    : op_(op), rows_(space_, {op.x, op.labels, op.n, op.d, op.metric, op.normalize}, op.strategy != Mining::kAll), chosen_(space_, op.n),
+      found_place_(space_.Add<int32_t>(op.n * rows_.Workers())),
+      order_place_(space_.Add<uint32_t>(op.strategy == Mining::kSemiHardClosest ? op.n * rows_.Workers() : 0)),
+      sums_place_(space_.Add<double>(op.strategy == Mining::kDistanceWeighted ? op.n * rows_.Workers() : 0)) {}
+
+Status TripletMiner::Count(const std::atomic<bool>* cancel) noexcept {
+  if (!space_.Allocate()) return Status::kOutOfMemory;
+  const Status status = rows_.Prepare(cancel);
+  if (status != Status::kOk) return status;
+  return rows_.Sweep([&](const MinedAnchor& anchor, size_t worker) { chosen_.Count(anchor.row) = TripletRule(*this, worker).Count(anchor); }, cancel);
+}
+
+Status TripletMiner::Fill(int32_t* out, uint64_t wanted, const std::atomic<bool>* cancel) noexcept {
+  if (wanted == 0) return Status::kOk;
+  chosen_.Place(out, wanted, Sfc32(op_.seed));
+  const auto fill = [&](const MinedAnchor& anchor, size_t worker) {
+    Chosen<3>::Slots slots = chosen_.SlotsOf(anchor.row);
+    if (slots.AreFull()) return;
+    const int32_t a = static_cast<int32_t>(anchor.row);
+    TripletRule(*this, worker).Each(anchor, [&](uint32_t p, const int32_t* negatives, size_t count) {
+      slots.Next(count, [=](int32_t* to, size_t i) {
+        to[0] = a;
+        to[1] = static_cast<int32_t>(p);
+        to[2] = negatives[i];
+      });
+    });
+    slots.Finish();
+  };
+  return rows_.Sweep(fill, cancel);
+}
+
+}  // namespace hypersphere
