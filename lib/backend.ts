@@ -5,7 +5,7 @@ import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
 import { nativeBackend } from './native/backend.js';
-import { type Addon, type Isa, isas, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
+import { type Addon, type Isa, isas, type NativeOps, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
 import { sharedOps, sharedTasks } from './native/shared.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
@@ -28,6 +28,8 @@ const maxThreads = 256;
 
 interface Native {
   readonly addon: Addon;
+  /** What the addon itself has of `ops`. */
+  readonly own: NativeOps;
   readonly ops: Backend;
   readonly tasks: NativeTasks;
 }
@@ -76,9 +78,8 @@ function findNative(): Native | string {
   }
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
-  const fast = recorded(nativeOps(addon), 'native', state.served);
-  const ops = nativeBackend(fast, state.ts);
-  return { addon, ops, tasks: recorded(nativeTasks(addon), 'native', state.served) };
+  const own = recorded(nativeOps(addon), 'native', state.served);
+  return { addon, own, ops: nativeBackend(own, state.ts), tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 
 /** The device's name, or why there is none, or none any more. The first call of the process opens the driver. */
@@ -87,12 +88,14 @@ function device(): { readonly reason?: string; readonly name?: string } {
   return typeof found === 'string' ? { reason: `the addon does not load: ${found}` } : found.addon.cuda.info();
 }
 
-/** The native backend, on the device where the device has the op. */
-function withDevice({ addon, ops, tasks }: Native): Native {
+/** The native backend, on the device where the device has the op; what is put together of ops takes those, too. */
+function withDevice({ addon, own: onCpu, tasks }: Native): Native {
   const { cuda } = addon;
+  const own = { ...onCpu, ...recorded(sharedOps(cuda), 'cuda', state.served) };
   return {
     addon,
-    ops: { ...ops, ...recorded(sharedOps(cuda), 'cuda', state.served) },
+    own,
+    ops: nativeBackend(own, state.ts),
     tasks: { ...tasks, ...recorded(sharedTasks(cuda), 'cuda', state.served) },
   };
 }
@@ -194,7 +197,7 @@ export function resetServed(): void {
 
 /**
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
- * `cuda` is the native backend with `matmul`, `distances`, `normalize`, `normalizeGradient`, `nearest` and `Gallery` on an NVIDIA GPU,
+ * `cuda` is the native backend with `matmul`, `distances`, `distancesGradient`, `normalize`, `normalizeGradient`, `nearest` and `Gallery` on an NVIDIA GPU,
  * whose driver is opened then, or on what HYPERSPHERE_CUDA_DRIVER names. Those ops throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
  * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here

@@ -114,6 +114,7 @@
         'native/cuda/ptx.cc',
         'native/cuda/ops/product.cc',
         'native/cuda/ops/normalize.cc',
+        'native/cuda/ops/distances_gradient.cc',
         'native/cuda/ops/nearest.cc',
         'native/cuda/ops/centers.cc',
         'native/cuda/ops/softmax.cc',

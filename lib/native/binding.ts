@@ -1,34 +1,23 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
-import type { DistanceOps, DistancesGradientOp } from '../ops/distances.js';
+import type { DistanceOps } from '../ops/distances.js';
 import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
-import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
+import { floats, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type MiningAddon, nativeMiners } from './mining.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
-import {
-  type DeviceAddon,
-  type RowsArguments,
-  rowsArguments,
-  type SharedAddon,
-  type SharedOps,
-  sharedOps,
-  sharedTasks,
-  type shortOps,
-} from './shared.js';
+import { type DeviceAddon, type SharedAddon, type SharedOps, sharedOps, sharedTasks, type shortOps } from './shared.js';
 import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
 export const isas = ['baseline', 'avx2', 'avx512', 'neon'] as const;
 export type Isa = (typeof isas)[number];
-
-type GradientArguments = [...RowsArguments, gradOutput: Float32Array, gradX: Float32Array, gradY: Float32Array];
 
 type RanksArguments = [
   values: Float32Array,
@@ -53,8 +42,6 @@ export interface Addon extends SharedAddon, MiningAddon {
   /** Cancels every asynchronous op of this thread. */
   cancelTasks(): void;
   readonly cuda: DeviceAddon;
-  distancesGradient(...args: GradientArguments): void;
-  distancesGradientAsync(...args: GradientArguments): NativeTask;
   /** Asks for huge pages under memory that nothing has written yet. */
   adviseHuge(data: Float32Array, length: number): void;
   hardmax(...args: HardmaxArguments): void;
@@ -80,9 +67,8 @@ export interface Addon extends SharedAddon, MiningAddon {
 }
 
 /** What may be long enough to leave the event loop. */
-type LongOps = Omit<SharedOps, (typeof shortOps)[number]> & Pick<DistanceOps, 'distancesGradient'>;
+type LongOps = Omit<SharedOps, (typeof shortOps)[number]>;
 export type NativeOps = SharedOps &
-  LongOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss' | 'mineTriplets' | 'minePairs'> &
@@ -92,14 +78,9 @@ export type NativeOps = SharedOps &
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = TasksOf<LongOps>;
 
-function gradientArguments(op: DistancesGradientOp): GradientArguments {
-  return [...rowsArguments(op), floats(op.gradOutput), floats(op.gradX), floats(op.gradY)];
-}
-
 export function nativeOps(addon: Addon): NativeOps {
   return {
     ...sharedOps(addon),
-    distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...gradientArguments(op))),
     hardmax: translated(({ logits, n, classes, out }: HardmaxOp) => addon.hardmax(floats(logits), n, classes, floats(out))),
     hardmaxLoss: translated((op: HardmaxLossOp) => {
       const loss = new Float64Array(1);
@@ -138,8 +119,5 @@ export function nativeOps(addon: Addon): NativeOps {
 }
 
 export function nativeTasks(addon: Addon): NativeTasks {
-  return {
-    ...sharedTasks(addon),
-    distancesGradient: (op) => addon.distancesGradientAsync(...gradientArguments(op)),
-  };
+  return sharedTasks(addon);
 }

@@ -2,6 +2,7 @@
 import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
+  type DistancesGradientOp,
   type DistancesOp,
   type MatmulOp,
   metrics,
@@ -34,8 +35,9 @@ type MatmulArguments = [
   cols: number,
   out: Float32Array,
 ];
-export type RowsArguments = [x: Float32Array, y: Float32Array, n: number, m: number, d: number, metric: number];
+type RowsArguments = [x: Float32Array, y: Float32Array, n: number, m: number, d: number, metric: number];
 type DistancesArguments = [...RowsArguments, out: Float32Array];
+type DistancesGradientArguments = [...RowsArguments, gradOutput: Float32Array, gradX: Float32Array, gradY: Float32Array];
 type NormalizeArguments = [x: Float32Array, n: number, d: number, eps: number, out: Float32Array];
 type NormalizeGradientArguments = [x: Float32Array, n: number, d: number, eps: number, gradOutput: Float32Array, gradX: Float32Array];
 
@@ -54,6 +56,8 @@ export interface SharedAddon extends SearchAddon {
   matmulAsync(...args: MatmulArguments): NativeTask;
   distances(...args: DistancesArguments): void;
   distancesAsync(...args: DistancesArguments): NativeTask;
+  distancesGradient(...args: DistancesGradientArguments): void;
+  distancesGradientAsync(...args: DistancesGradientArguments): NativeTask;
   normalize(...args: NormalizeArguments): void;
   normalizeAsync(...args: NormalizeArguments): NativeTask;
   normalizeGradient(...args: NormalizeGradientArguments): void;
@@ -74,7 +78,10 @@ export interface DeviceAddon extends SharedAddon {
   info(): { readonly reason?: string; readonly name?: string; readonly driver?: number };
 }
 
-export type SharedOps = Pick<DistanceOps, 'matmul' | 'distances' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'> &
+export type SharedOps = Pick<
+  DistanceOps,
+  'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'
+> &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
@@ -84,8 +91,12 @@ function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out 
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
 }
 
-export function rowsArguments({ x, y, n, m, d, metric }: Omit<DistancesOp, 'out'>): RowsArguments {
+function rowsArguments({ x, y, n, m, d, metric }: Omit<DistancesOp, 'out'>): RowsArguments {
   return [floats(x), floats(y), n, m, d, metrics.indexOf(metric)];
+}
+
+function distancesGradientArguments(op: DistancesGradientOp): DistancesGradientArguments {
+  return [...rowsArguments(op), floats(op.gradOutput), floats(op.gradX), floats(op.gradY)];
 }
 
 function normalizeArguments({ x, n, d, eps, out }: NormalizeOp): NormalizeArguments {
@@ -113,6 +124,7 @@ export function sharedOps(addon: SharedAddon): SharedOps {
   return {
     matmul: translated((op: MatmulOp) => addon.matmul(...matmulArguments(op))),
     distances: translated((op: DistancesOp) => addon.distances(...rowsArguments(op), floats(op.out))),
+    distancesGradient: translated((op: DistancesGradientOp) => addon.distancesGradient(...distancesGradientArguments(op))),
     normalize: translated((op: NormalizeOp) => addon.normalize(...normalizeArguments(op))),
     normalizeGradient: translated((op: NormalizeGradientOp) => addon.normalizeGradient(...normalizeGradientArguments(op))),
     nearest: translated((op: NearestOp) => addon.nearest(...nearestArguments(op))),
@@ -142,6 +154,7 @@ export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, (typeof
   return {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),
+    distancesGradient: (op) => addon.distancesGradientAsync(...distancesGradientArguments(op)),
     normalize: (op) => addon.normalizeAsync(...normalizeArguments(op)),
     normalizeGradient: (op) => addon.normalizeGradientAsync(...normalizeGradientArguments(op)),
     nearest: (op) => addon.nearestAsync(...nearestArguments(op)),

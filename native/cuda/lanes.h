@@ -32,6 +32,9 @@ HYPERSPHERE_DEVICE void GroupFence() { SyncWarp(GroupMask()); }
 #define HYPERSPHERE_ROW_BUFFER(name, count)              \
   SHARED_ARRAY(float, name##_of_all, (count) * kGroupsOfBlock); \
   float* const name = name##_of_all + threadIdx.x / kLanes * (count)
+#define HYPERSPHERE_GROUP_BUFFER(T, name, count)             \
+  SHARED_ARRAY(T, name##_of_all, (count) * kGroupsOfBlock); \
+  T* const name = name##_of_all + threadIdx.x / kLanes * (count)
 // The row of this thread's group, or of this thread, counted over the grid.
 HYPERSPHERE_DEVICE size_t GroupRow() { return static_cast<size_t>(blockIdx.x) * kGroupsOfBlock + threadIdx.x / kLanes; }
 HYPERSPHERE_DEVICE size_t ThreadRow() { return static_cast<size_t>(blockIdx.x) * blockDim.x + threadIdx.x; }

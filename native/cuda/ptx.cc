@@ -40,6 +40,22 @@ constexpr const char* kPieces[] = {
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 ;
+.func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb
+(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2,
+	.param .b32 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_3,
+	.param .b32 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_4
+)
+;
+.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
+(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
+)
+;
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
 (
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
@@ -57,15 +73,6 @@ constexpr const char* kPieces[] = {
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 ;
-.func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb
-(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2,
-	.param .b32 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_3,
-	.param .b32 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_4
-)
-;
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
 (
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0,
@@ -80,13 +87,6 @@ constexpr const char* kPieces[] = {
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)
-;
-.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
-(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 ;
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf
@@ -107,6 +107,7 @@ constexpr const char* kPieces[] = {
 ;
 // _ZZ12select_ranksE6counts has been demoted
 // _ZZ12select_ranksE4size has been demoted
+// _ZZN11hypersphere12_GLOBAL__N_112GradientRowsERKNS_13GradientBlockEE11list_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_114SoftmaxForwardERKNS_12SoftmaxBlockEE10row_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_16SpreadERKNS_12SoftmaxBlockEPKfmmfRfS6_E14weights_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_115SoftmaxBackwardERKNS_12SoftmaxBlockEE10row_of_all has been demoted
@@ -247,11 +248,11 @@ $L__BB0_4:
 	add.s64 	%rd161, %rd152, %rd160;
 	mul.wide.u32 	%rd162, %r62, 4;
 	add.s64 	%rd52, %rd161, %rd162;
-	mul.lo.s64 	%rd163, %rd156, %rd12;
+)ptx",
+    R"ptx(	mul.lo.s64 	%rd163, %rd156, %rd12;
 	shl.b64 	%rd164, %rd163, 2;
 	add.s64 	%rd53, %rd155, %rd164;
-)ptx",
-    R"ptx(	mul.lo.s64 	%rd165, %rd156, %rd13;
+	mul.lo.s64 	%rd165, %rd156, %rd13;
 	shl.b64 	%rd166, %rd165, 2;
 	add.s64 	%rd167, %rd155, %rd166;
 	add.s64 	%rd54, %rd167, %rd162;
@@ -576,10 +577,10 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f725, %f665, %f656, %f645;
 	fma.rn.f32 	%f726, %f665, %f658, %f646;
 	fma.rn.f32 	%f727, %f665, %f660, %f647;
-	fma.rn.f32 	%f728, %f665, %f662, %f648;
-	fma.rn.f32 	%f729, %f665, %f664, %f649;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f730, %f665, %f666, %f650;
+    R"ptx(	fma.rn.f32 	%f728, %f665, %f662, %f648;
+	fma.rn.f32 	%f729, %f665, %f664, %f649;
+	fma.rn.f32 	%f730, %f665, %f666, %f650;
 	ld.shared.f32 	%f731, [%rd22];
 	ld.shared.f32 	%f732, [%rd23];
 	ld.shared.f32 	%f733, [%rd22+4];
@@ -878,10 +879,10 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1026, %f979, %f986, %f946;
 	fma.rn.f32 	%f1027, %f981, %f972, %f947;
 	fma.rn.f32 	%f1028, %f981, %f974, %f948;
-	fma.rn.f32 	%f1029, %f981, %f976, %f949;
-	fma.rn.f32 	%f1030, %f981, %f978, %f950;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1031, %f981, %f980, %f951;
+    R"ptx(	fma.rn.f32 	%f1029, %f981, %f976, %f949;
+	fma.rn.f32 	%f1030, %f981, %f978, %f950;
+	fma.rn.f32 	%f1031, %f981, %f980, %f951;
 	fma.rn.f32 	%f1032, %f981, %f982, %f952;
 	fma.rn.f32 	%f1033, %f981, %f984, %f953;
 	fma.rn.f32 	%f1034, %f981, %f986, %f954;
@@ -1160,10 +1161,10 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1307, %f1291, %f1292, %f1227;
 	fma.rn.f32 	%f1308, %f1291, %f1294, %f1228;
 	fma.rn.f32 	%f1309, %f1291, %f1296, %f1229;
-	fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
-	fma.rn.f32 	%f1311, %f1291, %f1300, %f1231;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
+    R"ptx(	fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
+	fma.rn.f32 	%f1311, %f1291, %f1300, %f1231;
+	fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
 	fma.rn.f32 	%f1313, %f1291, %f1304, %f1233;
 	fma.rn.f32 	%f1314, %f1291, %f1306, %f1234;
 	fma.rn.f32 	%f1315, %f1293, %f1292, %f1235;
@@ -1437,10 +1438,10 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1583, %f1539, %f1540, %f1503;
 	fma.rn.f32 	%f1584, %f1539, %f1542, %f1504;
 	fma.rn.f32 	%f1585, %f1539, %f1544, %f1505;
-	fma.rn.f32 	%f1586, %f1539, %f1546, %f1506;
-	fma.rn.f32 	%f1587, %f1541, %f1532, %f1507;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1588, %f1541, %f1534, %f1508;
+    R"ptx(	fma.rn.f32 	%f1586, %f1539, %f1546, %f1506;
+	fma.rn.f32 	%f1587, %f1541, %f1532, %f1507;
+	fma.rn.f32 	%f1588, %f1541, %f1534, %f1508;
 	fma.rn.f32 	%f1589, %f1541, %f1536, %f1509;
 	fma.rn.f32 	%f1590, %f1541, %f1538, %f1510;
 	fma.rn.f32 	%f1591, %f1541, %f1540, %f1511;
@@ -1720,10 +1721,10 @@ $L__BB0_21:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1844, [%rd67+28];
 $L__BB0_22:                             //   in Loop: Header=BB0_5 Depth=1
 	st.shared.f32 	[%rd11+3696], %f1844;
-$L__BB0_44:                             //   in Loop: Header=BB0_5 Depth=1
-	@%p41 bra 	$L__BB0_62;
 )ptx",
-    R"ptx(// %bb.45:                              //   in Loop: Header=BB0_5 Depth=1
+    R"ptx($L__BB0_44:                             //   in Loop: Header=BB0_5 Depth=1
+	@%p41 bra 	$L__BB0_62;
+// %bb.45:                              //   in Loop: Header=BB0_5 Depth=1
 	add.s64 	%rd98, %rd54, %rd285;
 	add.s64 	%rd99, %rd287, %rd10;
 	setp.lt.u64 	%p56, %rd99, %rd5;
@@ -2034,9 +2035,9 @@ $L__BB0_31:                             //   Parent Loop BB0_5 Depth=1
 	mul.lo.s64 	%rd182, %rd49, %rd180;
 	shl.b64 	%rd183, %rd182, 2;
 	add.s64 	%rd88, %rd69, %rd183;
-	ld.global.f32 	%f1846, [%rd88];
 )ptx",
-    R"ptx($L__BB0_34:                             //   in Loop: Header=BB0_31 Depth=2
+    R"ptx(	ld.global.f32 	%f1846, [%rd88];
+$L__BB0_34:                             //   in Loop: Header=BB0_31 Depth=2
 	st.shared.f32 	[%rd291], %f1846;
 	mov.f32 	%f1847, %f1849;
 	@%p86 bra 	$L__BB0_37;
@@ -2393,9 +2394,9 @@ $L__BB0_89:
 	.reg .f32 	%f<1999>;
 	.reg .b64 	%rd<313>;
 	// demoted variable
-	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
 )ptx",
-    R"ptx(	// demoted variable
+    R"ptx(	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
+	// demoted variable
 	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
 // %bb.0:
 	mov.u64 	%SPL, __local_depot1;
@@ -2738,11 +2739,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f639, %f586, %f591, %f559;
 	fma.rn.f32 	%f640, %f588, %f577, %f560;
 	fma.rn.f32 	%f641, %f588, %f579, %f561;
-	fma.rn.f32 	%f642, %f588, %f581, %f562;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f642, %f588, %f581, %f562;
 	fma.rn.f32 	%f643, %f588, %f583, %f563;
 	fma.rn.f32 	%f644, %f588, %f585, %f564;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f645, %f588, %f587, %f565;
+	fma.rn.f32 	%f645, %f588, %f587, %f565;
 	fma.rn.f32 	%f646, %f588, %f589, %f566;
 	fma.rn.f32 	%f647, %f588, %f591, %f567;
 	fma.rn.f32 	%f648, %f590, %f577, %f568;
@@ -3041,11 +3042,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f941, %f902, %f907, %f861;
 	fma.rn.f32 	%f942, %f902, %f909, %f862;
 	fma.rn.f32 	%f943, %f902, %f911, %f863;
-	fma.rn.f32 	%f944, %f904, %f897, %f864;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f944, %f904, %f897, %f864;
 	fma.rn.f32 	%f945, %f904, %f899, %f865;
 	fma.rn.f32 	%f946, %f904, %f901, %f866;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f947, %f904, %f903, %f867;
+	fma.rn.f32 	%f947, %f904, %f903, %f867;
 	fma.rn.f32 	%f948, %f904, %f905, %f868;
 	fma.rn.f32 	%f949, %f904, %f907, %f869;
 	fma.rn.f32 	%f950, %f904, %f909, %f870;
@@ -3329,11 +3330,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1228, [%rd33+264];
 	ld.shared.f32 	%f1229, [%rd34+264];
 	ld.shared.f32 	%f1230, [%rd33+268];
-	ld.shared.f32 	%f1231, [%rd34+268];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1231, [%rd34+268];
 	fma.rn.f32 	%f1232, %f1216, %f1217, %f1152;
 	fma.rn.f32 	%f1233, %f1216, %f1219, %f1153;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
+	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
 	fma.rn.f32 	%f1235, %f1216, %f1223, %f1155;
 	fma.rn.f32 	%f1236, %f1216, %f1225, %f1156;
 	fma.rn.f32 	%f1237, %f1216, %f1227, %f1157;
@@ -3606,11 +3607,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1504, %f1464, %f1457, %f1424;
 	fma.rn.f32 	%f1505, %f1464, %f1459, %f1425;
 	fma.rn.f32 	%f1506, %f1464, %f1461, %f1426;
-	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
 	fma.rn.f32 	%f1508, %f1464, %f1465, %f1428;
 	fma.rn.f32 	%f1509, %f1464, %f1467, %f1429;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
+	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
 	fma.rn.f32 	%f1511, %f1464, %f1471, %f1431;
 	fma.rn.f32 	%f1512, %f1466, %f1457, %f1432;
 	fma.rn.f32 	%f1513, %f1466, %f1459, %f1433;
@@ -3883,10 +3884,10 @@ $L__BB1_86:                             //   in Loop: Header=BB1_5 Depth=1
 	@%p81 bra 	$L__BB1_5;
 	bra.uni 	$L__BB1_2;
 $L__BB1_5:                              // =>This Loop Header: Depth=1
-                                        //     Child Loop BB1_25 Depth 2
-                                        //     Child Loop BB1_31 Depth 2
 )ptx",
-    R"ptx(                                        //     Child Loop BB1_64 Depth 2
+    R"ptx(                                        //     Child Loop BB1_25 Depth 2
+                                        //     Child Loop BB1_31 Depth 2
+                                        //     Child Loop BB1_64 Depth 2
                                         //     Child Loop BB1_70 Depth 2
                                         //     Child Loop BB1_85 Depth 2
 	setp.eq.s32 	%p89, %r7, 0;
@@ -4185,11 +4186,11 @@ $L__BB1_25:                             //   Parent Loop BB1_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1851, 0f00000000;
-	@%p88 bra 	$L__BB1_28;
+)ptx",
+    R"ptx(	@%p88 bra 	$L__BB1_28;
 // %bb.26:                              //   in Loop: Header=BB1_25 Depth=2
 	add.s64 	%rd175, %rd294, %rd296;
-)ptx",
-    R"ptx(	setp.ge.u64 	%p6, %rd175, %rd4;
+	setp.ge.u64 	%p6, %rd175, %rd4;
 	@%p6 bra 	$L__BB1_28;
 // %bb.27:                              //   in Loop: Header=BB1_25 Depth=2
 	cvt.u64.u32 	%rd174, %r96;
@@ -4534,12 +4535,12 @@ $L__BB1_2:
 	st.local.f32 	[%rd2+120], %f1963;
 	st.local.f32 	[%rd2+124], %f1964;
 	st.local.f32 	[%rd2+128], %f1965;
-	st.local.f32 	[%rd2+132], %f1966;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+132], %f1966;
 	st.local.f32 	[%rd2+136], %f1967;
 	st.local.f32 	[%rd2+140], %f1968;
 	st.local.f32 	[%rd2+144], %f1969;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+148], %f1970;
+	st.local.f32 	[%rd2+148], %f1970;
 	st.local.f32 	[%rd2+152], %f1971;
 	st.local.f32 	[%rd2+156], %f1972;
 	st.local.f32 	[%rd2+160], %f1973;
@@ -4898,11 +4899,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f529, %f502, %f511, %f1953;
 	fma.rn.f32 	%f530, %f502, %f513, %f1954;
 	fma.rn.f32 	%f531, %f502, %f515, %f1955;
-	fma.rn.f32 	%f532, %f504, %f501, %f1956;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f532, %f504, %f501, %f1956;
 	fma.rn.f32 	%f533, %f504, %f503, %f1957;
 	fma.rn.f32 	%f534, %f504, %f505, %f1958;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f535, %f504, %f507, %f1959;
+	fma.rn.f32 	%f535, %f504, %f507, %f1959;
 	fma.rn.f32 	%f536, %f504, %f509, %f1960;
 	fma.rn.f32 	%f537, %f504, %f511, %f1961;
 	fma.rn.f32 	%f538, %f504, %f513, %f1962;
@@ -5199,12 +5200,12 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	ld.shared.f32 	%f829, [%rd24+256];
 	ld.shared.f32 	%f830, [%rd23+260];
 	ld.shared.f32 	%f831, [%rd24+260];
-	ld.shared.f32 	%f832, [%rd23+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f832, [%rd23+264];
 	ld.shared.f32 	%f833, [%rd24+264];
 	ld.shared.f32 	%f834, [%rd23+268];
 	ld.shared.f32 	%f835, [%rd24+268];
-)ptx",
-    R"ptx(	fma.rn.f32 	%f836, %f820, %f821, %f756;
+	fma.rn.f32 	%f836, %f820, %f821, %f756;
 	fma.rn.f32 	%f837, %f820, %f823, %f757;
 	fma.rn.f32 	%f838, %f820, %f825, %f758;
 	fma.rn.f32 	%f839, %f820, %f827, %f759;
@@ -5493,11 +5494,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
 	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
 	fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
-	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 	fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
 	fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
+	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
 	fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
 	fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
 	fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
@@ -5773,11 +5774,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
 	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
 	fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
-	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
 	fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 	fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
+	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
 	fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
 	fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
 	fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
@@ -6050,11 +6051,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
 	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
 	fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
-	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
 	fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
 	fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
+	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
 	fma.rn.f32 	%f1684, %f1632, %f1621, %f1604;
 	fma.rn.f32 	%f1685, %f1632, %f1623, %f1605;
 	fma.rn.f32 	%f1686, %f1632, %f1625, %f1606;
@@ -6341,11 +6342,11 @@ $L__BB2_83:                             //   in Loop: Header=BB2_5 Depth=1
 	mov.b32 	%r118, 1;
 	mov.b32 	%r117, 0;
 $L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd260, %r117, 4;
 	add.s64 	%rd261, %rd15, %rd260;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f484, [%rd261];
+	ld.shared.f32 	%f484, [%rd261];
 	add.s64 	%rd262, %rd16, %rd260;
 	ld.shared.f32 	%f485, [%rd262];
 	ld.shared.f32 	%f486, [%rd261+4];
@@ -6660,12 +6661,12 @@ $L__BB2_70:                             //   Parent Loop BB2_5 Depth=1
 	mul.lo.s64 	%rd233, %rd49, %rd231;
 	shl.b64 	%rd234, %rd233, 2;
 	add.s64 	%rd120, %rd101, %rd234;
-	ld.global.f32 	%f1872, [%rd120];
+)ptx",
+    R"ptx(	ld.global.f32 	%f1872, [%rd120];
 $L__BB2_73:                             //   in Loop: Header=BB2_70 Depth=2
 	st.shared.f32 	[%rd320], %f1872;
 	mov.f32 	%f1873, %f1875;
-)ptx",
-    R"ptx(	@%p93 bra 	$L__BB2_76;
+	@%p93 bra 	$L__BB2_76;
 // %bb.74:                              //   in Loop: Header=BB2_70 Depth=2
 	add.s64 	%rd237, %rd304, 2;
 	setp.ge.u64 	%p51, %rd237, %rd4;
@@ -7029,9 +7030,9 @@ $L__BB3_4:
 	cvt.u64.u32 	%rd9, %r64;
 	mad.lo.s32 	%r65, %r64, 132, %r62;
 	mul.wide.u32 	%rd157, %r65, 4;
-	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
 )ptx",
-    R"ptx(	add.s64 	%rd10, %rd158, %rd157;
+    R"ptx(	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+	add.s64 	%rd10, %rd158, %rd157;
 	or.b64  	%rd11, %rd153, %rd155;
 	add.s64 	%rd12, %rd153, %rd156;
 	mov.u64 	%rd159, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
@@ -7365,12 +7366,12 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f684, %f662, %f661, %f604;
 	fma.rn.f32 	%f685, %f662, %f663, %f605;
 	fma.rn.f32 	%f686, %f662, %f665, %f606;
-	fma.rn.f32 	%f687, %f662, %f667, %f607;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f687, %f662, %f667, %f607;
 	fma.rn.f32 	%f688, %f662, %f669, %f608;
 	fma.rn.f32 	%f689, %f662, %f671, %f609;
 	fma.rn.f32 	%f690, %f662, %f673, %f610;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f691, %f662, %f675, %f611;
+	fma.rn.f32 	%f691, %f662, %f675, %f611;
 	fma.rn.f32 	%f692, %f664, %f661, %f612;
 	fma.rn.f32 	%f693, %f664, %f663, %f613;
 	fma.rn.f32 	%f694, %f664, %f665, %f614;
@@ -7667,12 +7668,12 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f985, [%rd28+8];
 	ld.shared.f32 	%f986, [%rd27+12];
 	ld.shared.f32 	%f987, [%rd28+12];
-	ld.shared.f32 	%f988, [%rd27+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f988, [%rd27+256];
 	ld.shared.f32 	%f989, [%rd28+256];
 	ld.shared.f32 	%f990, [%rd27+260];
 	ld.shared.f32 	%f991, [%rd28+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f992, [%rd27+264];
+	ld.shared.f32 	%f992, [%rd27+264];
 	ld.shared.f32 	%f993, [%rd28+264];
 	ld.shared.f32 	%f994, [%rd27+268];
 	ld.shared.f32 	%f995, [%rd28+268];
@@ -7950,11 +7951,11 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
 	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
 	fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
-	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
 	fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
 	fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
+	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
 	fma.rn.f32 	%f1274, %f1228, %f1233, %f1194;
 	fma.rn.f32 	%f1275, %f1228, %f1235, %f1195;
 	fma.rn.f32 	%f1276, %f1230, %f1221, %f1196;
@@ -8229,11 +8230,11 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f1545, [%rd42+8];
 	ld.shared.f32 	%f1546, [%rd41+12];
 	ld.shared.f32 	%f1547, [%rd42+12];
-	ld.shared.f32 	%f1548, [%rd41+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1548, [%rd41+256];
 	ld.shared.f32 	%f1549, [%rd42+256];
 	ld.shared.f32 	%f1550, [%rd41+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1551, [%rd42+260];
+	ld.shared.f32 	%f1551, [%rd42+260];
 	ld.shared.f32 	%f1552, [%rd41+264];
 	ld.shared.f32 	%f1553, [%rd42+264];
 	ld.shared.f32 	%f1554, [%rd41+268];
@@ -8508,10 +8509,10 @@ $L__BB3_10:                             //   in Loop: Header=BB3_5 Depth=1
 	bra.uni 	$L__BB3_11;
 $L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+8];
-$L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
-	st.shared.f32 	[%rd10+1056], %f1853;
 )ptx",
-    R"ptx(	add.s64 	%rd215, %rd69, 3;
+    R"ptx($L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
+	st.shared.f32 	[%rd10+1056], %f1853;
+	add.s64 	%rd215, %rd69, 3;
 	setp.lt.u64 	%p29, %rd215, %rd4;
 	and.pred  	%p30, %p19, %p29;
 	mov.f32 	%f1854, %f1858;
@@ -8815,10 +8816,10 @@ $L__BB3_64:                             //   Parent Loop BB3_5 Depth=1
 // %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
 	add.s64 	%rd223, %rd307, %rd318;
 	setp.ge.u64 	%p46, %rd223, %rd4;
-	@%p46 bra 	$L__BB3_67;
-// %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
 )ptx",
-    R"ptx(	cvt.u64.u32 	%rd222, %r113;
+    R"ptx(	@%p46 bra 	$L__BB3_67;
+// %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
+	cvt.u64.u32 	%rd222, %r113;
 	mul.lo.s64 	%rd224, %rd49, %rd222;
 	shl.b64 	%rd225, %rd224, 2;
 	add.s64 	%rd104, %rd101, %rd225;
@@ -9168,11 +9169,11 @@ $L__BB3_2:
 	mul.wide.u32 	%rd268, %r89, 128;
 	or.b64  	%rd61, %rd268, %rd306;
 	cvt.u64.u32 	%rd62, %r84;
-	ld.param.u64 	%rd269, [%rd1+104];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd269, [%rd1+104];
 	cvta.to.global.u64 	%rd63, %rd269;
 	ld.param.u64 	%rd270, [%rd1+112];
-)ptx",
-    R"ptx(	cvta.to.global.u64 	%rd64, %rd270;
+	cvta.to.global.u64 	%rd64, %rd270;
 	ld.param.u8 	%rs1, [%rd1+136];
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
@@ -9533,11 +9534,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f536, %f498, %f501, %f1956;
 	fma.rn.f32 	%f537, %f498, %f503, %f1957;
 	fma.rn.f32 	%f538, %f498, %f505, %f1958;
-	fma.rn.f32 	%f539, %f498, %f507, %f1959;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f539, %f498, %f507, %f1959;
 	fma.rn.f32 	%f540, %f500, %f493, %f1960;
 	fma.rn.f32 	%f541, %f500, %f495, %f1961;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f542, %f500, %f497, %f1962;
+	fma.rn.f32 	%f542, %f500, %f497, %f1962;
 	fma.rn.f32 	%f543, %f500, %f499, %f1963;
 	fma.rn.f32 	%f544, %f500, %f501, %f1964;
 	fma.rn.f32 	%f545, %f500, %f503, %f1965;
@@ -9835,11 +9836,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f837, %f814, %f815, %f757;
 	fma.rn.f32 	%f838, %f814, %f817, %f758;
 	fma.rn.f32 	%f839, %f814, %f819, %f759;
-	fma.rn.f32 	%f840, %f814, %f821, %f760;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f840, %f814, %f821, %f760;
 	fma.rn.f32 	%f841, %f814, %f823, %f761;
 	fma.rn.f32 	%f842, %f814, %f825, %f762;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f843, %f814, %f827, %f763;
+	fma.rn.f32 	%f843, %f814, %f827, %f763;
 	fma.rn.f32 	%f844, %f816, %f813, %f764;
 	fma.rn.f32 	%f845, %f816, %f815, %f765;
 	fma.rn.f32 	%f846, %f816, %f817, %f766;
@@ -10128,11 +10129,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
 	fma.rn.f32 	%f1130, %f1066, %f1065, %f1050;
 	fma.rn.f32 	%f1131, %f1066, %f1067, %f1051;
-	ld.shared.f32 	%f1132, [%rd31];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1132, [%rd31];
 	ld.shared.f32 	%f1133, [%rd32];
 	ld.shared.f32 	%f1134, [%rd31+4];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1135, [%rd32+4];
+	ld.shared.f32 	%f1135, [%rd32+4];
 	ld.shared.f32 	%f1136, [%rd31+8];
 	ld.shared.f32 	%f1137, [%rd32+8];
 	ld.shared.f32 	%f1138, [%rd31+12];
@@ -10408,10 +10409,10 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
 	fma.rn.f32 	%f1409, %f1376, %f1383, %f1329;
 	fma.rn.f32 	%f1410, %f1376, %f1385, %f1330;
-	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
-	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
+    R"ptx(	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
+	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
+	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
 	fma.rn.f32 	%f1414, %f1378, %f1377, %f1334;
 	fma.rn.f32 	%f1415, %f1378, %f1379, %f1335;
 	fma.rn.f32 	%f1416, %f1378, %f1381, %f1336;
@@ -10685,10 +10686,10 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
 	fma.rn.f32 	%f1685, %f1626, %f1615, %f1605;
 	fma.rn.f32 	%f1686, %f1626, %f1617, %f1606;
-	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
-	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
+    R"ptx(	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
+	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
+	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
 	fma.rn.f32 	%f1690, %f1626, %f1625, %f1610;
 	fma.rn.f32 	%f1691, %f1626, %f1627, %f1611;
 	ld.shared.f32 	%f1692, [%rd45];
@@ -10980,10 +10981,10 @@ $L__BB4_85:                             //   Parent Loop BB4_5 Depth=1
 	ld.shared.f32 	%f488, [%rd255+264];
 	ld.shared.f32 	%f489, [%rd256+264];
 	ld.shared.f32 	%f490, [%rd255+268];
-	ld.shared.f32 	%f491, [%rd256+268];
-	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
+    R"ptx(	ld.shared.f32 	%f491, [%rd256+268];
+	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
+	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
 	fma.rn.f32 	%f1930, %f476, %f481, %f1930;
 	fma.rn.f32 	%f1931, %f476, %f483, %f1931;
 	fma.rn.f32 	%f1932, %f476, %f485, %f1932;
@@ -11298,11 +11299,11 @@ $L__BB4_73:                             //   in Loop: Header=BB4_70 Depth=2
 	add.s64 	%rd119, %rd99, %rd233;
 	ld.global.f32 	%f1861, [%rd119];
 $L__BB4_76:                             //   in Loop: Header=BB4_70 Depth=2
-	st.shared.f32 	[%rd313], %f1861;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd313], %f1861;
 	mov.f32 	%f1862, %f1863;
 	@%p92 bra 	$L__BB4_79;
-)ptx",
-    R"ptx(// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
+// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
 	add.s64 	%rd236, %rd294, 4;
 	setp.ge.u64 	%p52, %rd236, %rd4;
 	mov.f32 	%f1862, %f1863;
@@ -11669,11 +11670,11 @@ $L__BB5_4:
 	ld.param.u64 	%rd49, [%rd1+40];
 	ld.param.u64 	%rd163, [%rd1+24];
 	cvta.to.global.u64 	%rd164, %rd163;
-	ld.param.u64 	%rd165, [%rd1+32];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd165, [%rd1+32];
 	mul.lo.s64 	%rd166, %rd162, %rd7;
 	shl.b64 	%rd167, %rd166, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd50, %rd161, %rd167;
+	add.s64 	%rd50, %rd161, %rd167;
 	mul.lo.s64 	%rd168, %rd162, %rd8;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd161, %rd169;
@@ -12000,10 +12001,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f724, %f669, %f664, %f644;
 	fma.rn.f32 	%f725, %f669, %f666, %f645;
 	fma.rn.f32 	%f726, %f669, %f668, %f646;
-	fma.rn.f32 	%f727, %f669, %f670, %f647;
-	fma.rn.f32 	%f728, %f669, %f672, %f648;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f729, %f671, %f658, %f649;
+    R"ptx(	fma.rn.f32 	%f727, %f669, %f670, %f647;
+	fma.rn.f32 	%f728, %f669, %f672, %f648;
+	fma.rn.f32 	%f729, %f671, %f658, %f649;
 	fma.rn.f32 	%f730, %f671, %f660, %f650;
 	fma.rn.f32 	%f731, %f671, %f662, %f651;
 	fma.rn.f32 	%f732, %f671, %f664, %f652;
@@ -12302,10 +12303,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1025, %f985, %f978, %f945;
 	fma.rn.f32 	%f1026, %f985, %f980, %f946;
 	fma.rn.f32 	%f1027, %f985, %f982, %f947;
-	fma.rn.f32 	%f1028, %f985, %f984, %f948;
-	fma.rn.f32 	%f1029, %f985, %f986, %f949;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1030, %f985, %f988, %f950;
+    R"ptx(	fma.rn.f32 	%f1028, %f985, %f984, %f948;
+	fma.rn.f32 	%f1029, %f985, %f986, %f949;
+	fma.rn.f32 	%f1030, %f985, %f988, %f950;
 	fma.rn.f32 	%f1031, %f985, %f990, %f951;
 	fma.rn.f32 	%f1032, %f985, %f992, %f952;
 	fma.rn.f32 	%f1033, %f987, %f978, %f953;
@@ -12584,10 +12585,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f1306, [%rd36+256];
 	ld.shared.f32 	%f1307, [%rd35+260];
 	ld.shared.f32 	%f1308, [%rd36+260];
-	ld.shared.f32 	%f1309, [%rd35+264];
-	ld.shared.f32 	%f1310, [%rd36+264];
 )ptx",
-    R"ptx(	ld.shared.f32 	%f1311, [%rd35+268];
+    R"ptx(	ld.shared.f32 	%f1309, [%rd35+264];
+	ld.shared.f32 	%f1310, [%rd36+264];
+	ld.shared.f32 	%f1311, [%rd35+268];
 	ld.shared.f32 	%f1312, [%rd36+268];
 	fma.rn.f32 	%f1313, %f1297, %f1298, %f1233;
 	fma.rn.f32 	%f1314, %f1297, %f1300, %f1234;
@@ -12862,9 +12863,9 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1583, %f1543, %f1550, %f1503;
 	fma.rn.f32 	%f1584, %f1543, %f1552, %f1504;
 	fma.rn.f32 	%f1585, %f1545, %f1538, %f1505;
-	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
+    R"ptx(	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
+	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
 	fma.rn.f32 	%f1588, %f1545, %f1544, %f1508;
 	fma.rn.f32 	%f1589, %f1545, %f1546, %f1509;
 	fma.rn.f32 	%f1590, %f1545, %f1548, %f1510;
@@ -13146,9 +13147,9 @@ $L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
 	setp.lt.u64 	%p41, %rd217, %rd4;
 	and.pred  	%p42, %p19, %p41;
 	@!%p42 bra 	$L__BB5_22;
-	bra.uni 	$L__BB5_21;
 )ptx",
-    R"ptx($L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
+    R"ptx(	bra.uni 	$L__BB5_21;
+$L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+28];
 $L__BB5_22:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd10+3696], %f1853;
@@ -17985,6 +17986,4560 @@ $L__BB12_23:
 	ret;
                                         // -- End function
 }
+	// .globl	gradient_rows           // -- Begin function gradient_rows
+.visible .entry gradient_rows(
+	.param .align 8 .b8 gradient_rows_param_0[96]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1                         // @gradient_rows
+{
+	.reg .pred 	%p<423>;
+	.reg .b16 	%rs<3>;
+	.reg .b32 	%r<49>;
+	.reg .f32 	%f<1897>;
+	.reg .b64 	%rd<1970>;
+	.reg .f64 	%fd<115>;
+	// demoted variable
+	.shared .align 8 .b8 _ZZN11hypersphere12_GLOBAL__N_112GradientRowsERKNS_13GradientBlockEE11list_of_all[24576];
+// %bb.0:
+	mov.u32 	%r17, %ctaid.x;
+	mul.wide.u32 	%rd847, %r17, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r2, %r1, 4;
+	cvt.u64.u32 	%rd848, %r2;
+	add.s64 	%rd2, %rd847, %rd848;
+	ld.param.u64 	%rd849, [gradient_rows_param_0+64];
+	setp.ge.u64 	%p2, %rd2, %rd849;
+	@%p2 bra 	$L__BB13_659;
+// %bb.1:
+	mov.b64 	%rd846, gradient_rows_param_0;
+	mov.u64 	%rd1, %rd846;
+	ld.param.u64 	%rd850, [%rd1];
+	cvta.to.global.u64 	%rd3, %rd850;
+	ld.param.u64 	%rd4, [%rd1+8];
+	ld.param.u64 	%rd854, [%rd1+32];
+	cvta.to.global.u64 	%rd855, %rd854;
+	ld.param.u64 	%rd856, [%rd1+40];
+	ld.param.u64 	%rd6, [%rd1+48];
+	ld.param.u64 	%rd857, [%rd1+56];
+	cvta.to.global.u64 	%rd7, %rd857;
+	ld.param.u64 	%rd8, [%rd1+72];
+	ld.param.u64 	%rd9, [%rd1+80];
+	ld.param.u32 	%r18, [%rd1+92];
+	mul.lo.s64 	%rd10, %rd9, %rd2;
+	shl.b64 	%rd858, %rd10, 2;
+	add.s64 	%rd11, %rd3, %rd858;
+	cvta.global.u64 	%rd12, %rd11;
+	mul.lo.s64 	%rd860, %rd856, %rd2;
+	shl.b64 	%rd861, %rd860, 2;
+	add.s64 	%rd14, %rd855, %rd861;
+	add.s64 	%rd15, %rd7, %rd858;
+	mul.lo.s32 	%r19, %r2, 1536;
+	cvt.u64.u32 	%rd16, %r19;
+	mov.u64 	%rd862, _ZZN11hypersphere12_GLOBAL__N_112GradientRowsERKNS_13GradientBlockEE11list_of_all;
+	add.s64 	%rd17, %rd862, %rd16;
+	setp.gt.s32 	%p3, %r18, 2;
+	setp.lt.u64 	%p418, %rd9, 16;
+	@%p3 bra 	$L__BB13_56;
+	bra.uni 	$L__BB13_2;
+$L__BB13_56:
+	ld.param.u64 	%rd851, [%rd1+16];
+	cvta.to.global.u64 	%rd852, %rd851;
+	ld.param.u64 	%rd853, [%rd1+24];
+	cvta.to.global.u64 	%rd5, %rd853;
+	shl.b64 	%rd859, %rd2, 4;
+	add.s64 	%rd13, %rd852, %rd859;
+	setp.gt.s32 	%p4, %r18, 4;
+	@%p4 bra 	$L__BB13_75;
+// %bb.57:
+	setp.eq.s32 	%p7, %r18, 3;
+	@%p7 bra 	$L__BB13_338;
+// %bb.58:
+	setp.eq.s32 	%p8, %r18, 4;
+	@%p8 bra 	$L__BB13_59;
+	bra.uni 	$L__BB13_659;
+$L__BB13_59:
+	and.b32  	%r28, %r1, 15;
+	cvt.u64.u32 	%rd1872, %r28;
+	setp.le.u64 	%p130, %rd9, %rd1872;
+	shl.b64 	%rd1661, %rd1872, 2;
+	@%p130 bra 	$L__BB13_62;
+// %bb.60:
+	add.s64 	%rd1107, %rd858, %rd1661;
+	add.s64 	%rd1824, %rd7, %rd1107;
+	mov.b32 	%r29, 0;
+	mov.u64 	%rd1825, %rd1872;
+$L__BB13_61:                            // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1824], %r29;
+	add.s64 	%rd1825, %rd1825, 16;
+	add.s64 	%rd1824, %rd1824, 64;
+	setp.lt.u64 	%p131, %rd1825, %rd9;
+	@%p131 bra 	$L__BB13_61;
+$L__BB13_62:
+	setp.eq.s64 	%p132, %rd8, 0;
+	mov.f64 	%fd102, 0d0000000000000000;
+	@%p132 bra 	$L__BB13_481;
+// %bb.63:
+	cvt.u32.u64 	%r11, %rd1872;
+	and.b32  	%r30, %r1, 16;
+	mov.b32 	%r31, 65535;
+	shl.b32 	%r12, %r31, %r30;
+	add.s64 	%rd452, %rd11, %rd1661;
+	add.s64 	%rd453, %rd15, %rd1661;
+	shl.b64 	%rd454, %rd9, 2;
+	shl.b64 	%rd455, %rd9, 8;
+	shl.b64 	%rd456, %rd9, 3;
+	shl.b64 	%rd457, %rd6, 2;
+	shl.b64 	%rd458, %rd6, 8;
+	shl.b64 	%rd459, %rd6, 3;
+	add.s64 	%rd1113, %rd16, %rd862;
+	add.s64 	%rd460, %rd1113, 24;
+	add.s64 	%rd461, %rd1113, 48;
+	add.s64 	%rd462, %rd1113, 16;
+	mov.f64 	%fd102, 0d0000000000000000;
+	mov.u64 	%rd1110, 0;
+	mov.u64 	%rd1828, 1;
+	mov.u64 	%rd1826, 64;
+	setp.ne.s32 	%p142, %r11, 0;
+	mov.f32 	%f1026, 0f00000000;
+	setp.lt.u64 	%p154, %rd9, 128;
+	mov.u64 	%rd1827, %rd14;
+	mov.u64 	%rd1829, %rd4;
+	mov.u64 	%rd1830, %rd1110;
+	mov.u64 	%rd1834, %rd1110;
+	bra.uni 	$L__BB13_64;
+$L__BB13_474:                           //   in Loop: Header=BB13_64 Depth=1
+	bar.warp.sync 	%r12;
+	add.s64 	%rd1830, %rd1830, 1;
+	add.s64 	%rd1829, %rd1829, %rd455;
+	add.s64 	%rd1828, %rd1828, 64;
+	add.s64 	%rd1827, %rd1827, %rd458;
+	add.s64 	%rd1826, %rd1826, 64;
+	setp.lt.u64 	%p181, %rd474, %rd8;
+	mov.u64 	%rd1834, %rd474;
+	@%p181 bra 	$L__BB13_64;
+	bra.uni 	$L__BB13_481;
+$L__BB13_64:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_67 Depth 2
+                                        //     Child Loop BB13_417 Depth 2
+                                        //       Child Loop BB13_419 Depth 3
+                                        //     Child Loop BB13_436 Depth 2
+                                        //       Child Loop BB13_444 Depth 3
+                                        //     Child Loop BB13_441 Depth 2
+                                        //       Child Loop BB13_475 Depth 3
+                                        //       Child Loop BB13_479 Depth 3
+                                        //     Child Loop BB13_451 Depth 2
+                                        //       Child Loop BB13_456 Depth 3
+                                        //       Child Loop BB13_468 Depth 3
+	add.s64 	%rd474, %rd1834, 64;
+	min.u64 	%rd475, %rd8, %rd474;
+	setp.ge.u64 	%p133, %rd1834, %rd475;
+	mov.u64 	%rd1835, %rd1110;
+	@%p133 bra 	$L__BB13_415;
+// %bb.65:                              //   in Loop: Header=BB13_64 Depth=1
+	shl.b64 	%rd1117, %rd1830, 6;
+	neg.s64 	%rd476, %rd1117;
+	and.b64  	%rd477, %rd475, 1;
+	mov.u64 	%rd1120, 1;
+	sub.s64 	%rd1121, %rd1120, %rd476;
+	setp.eq.s64 	%p134, %rd475, %rd1121;
+	mov.u64 	%rd1835, 0;
+	@%p134 bra 	$L__BB13_410;
+// %bb.66:                              //   in Loop: Header=BB13_64 Depth=1
+	min.u64 	%rd1115, %rd8, %rd1826;
+	and.b64  	%rd1116, %rd1115, -2;
+	neg.s64 	%rd473, %rd1116;
+	mov.u64 	%rd1835, 0;
+	mov.u64 	%rd1836, %rd1827;
+	mov.u64 	%rd1837, %rd1828;
+	mov.u64 	%rd1838, %rd1829;
+	bra.uni 	$L__BB13_67;
+$L__BB13_74:                            //   in Loop: Header=BB13_67 Depth=2
+	add.s64 	%rd1835, %rd1835, 1;
+$L__BB13_408:                           //   in Loop: Header=BB13_67 Depth=2
+	add.s64 	%rd1838, %rd1838, %rd456;
+	add.s64 	%rd1837, %rd1837, 2;
+	add.s64 	%rd1836, %rd1836, %rd459;
+	add.s64 	%rd1126, %rd473, %rd1837;
+	setp.eq.s64 	%p139, %rd1126, 1;
+	@%p139 bra 	$L__BB13_409;
+$L__BB13_67:                            //   Parent Loop BB13_64 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f475, [%rd1836];
+	setp.eq.f32 	%p135, %f475, 0f00000000;
+	@%p135 bra 	$L__BB13_71;
+// %bb.68:                              //   in Loop: Header=BB13_67 Depth=2
+	@%p142 bra 	$L__BB13_70;
+// %bb.69:                              //   in Loop: Header=BB13_67 Depth=2
+	add.s64 	%rd490, %rd1837, -1;
+	mul.lo.s64 	%rd1123, %rd1835, 24;
+	add.s64 	%rd491, %rd17, %rd1123;
+	st.shared.u64 	[%rd491], %rd1838;
+	st.shared.u64 	[%rd491+8], %rd490;
+	st.shared.v2.f32 	[%rd491+16], {%f475, %f1026};
+$L__BB13_70:                            //   in Loop: Header=BB13_67 Depth=2
+	add.s64 	%rd1835, %rd1835, 1;
+$L__BB13_71:                            //   in Loop: Header=BB13_67 Depth=2
+	add.s64 	%rd1124, %rd1836, %rd457;
+	ld.global.f32 	%f476, [%rd1124];
+	setp.eq.f32 	%p137, %f476, 0f00000000;
+	@%p137 bra 	$L__BB13_408;
+// %bb.72:                              //   in Loop: Header=BB13_67 Depth=2
+	@%p142 bra 	$L__BB13_74;
+// %bb.73:                              //   in Loop: Header=BB13_67 Depth=2
+	mul.lo.s64 	%rd1125, %rd1835, 24;
+	add.s64 	%rd494, %rd17, %rd1125;
+	add.s64 	%rd495, %rd1838, %rd454;
+	st.shared.u64 	[%rd494], %rd495;
+	st.shared.u64 	[%rd494+8], %rd1837;
+	st.shared.v2.f32 	[%rd494+16], {%f476, %f1026};
+	bra.uni 	$L__BB13_74;
+$L__BB13_409:                           //   in Loop: Header=BB13_64 Depth=1
+	add.s64 	%rd1834, %rd1837, -1;
+$L__BB13_410:                           //   in Loop: Header=BB13_64 Depth=1
+	setp.eq.s64 	%p140, %rd477, 0;
+	@%p140 bra 	$L__BB13_415;
+// %bb.411:                             //   in Loop: Header=BB13_64 Depth=1
+	mul.lo.s64 	%rd1127, %rd1834, %rd6;
+	shl.b64 	%rd1128, %rd1127, 2;
+	add.s64 	%rd1129, %rd14, %rd1128;
+	ld.global.f32 	%f474, [%rd1129];
+	setp.eq.f32 	%p141, %f474, 0f00000000;
+	@%p141 bra 	$L__BB13_415;
+// %bb.412:                             //   in Loop: Header=BB13_64 Depth=1
+	@%p142 bra 	$L__BB13_414;
+// %bb.413:                             //   in Loop: Header=BB13_64 Depth=1
+	mul.lo.s64 	%rd1130, %rd1835, 24;
+	add.s64 	%rd482, %rd17, %rd1130;
+	mul.lo.s64 	%rd1131, %rd1834, %rd9;
+	shl.b64 	%rd1132, %rd1131, 2;
+	add.s64 	%rd483, %rd4, %rd1132;
+	st.shared.u64 	[%rd482], %rd483;
+	st.shared.u64 	[%rd482+8], %rd1834;
+	st.shared.v2.f32 	[%rd482+16], {%f474, %f1026};
+$L__BB13_414:                           //   in Loop: Header=BB13_64 Depth=1
+	add.s64 	%rd1835, %rd1835, 1;
+$L__BB13_415:                           //   in Loop: Header=BB13_64 Depth=1
+	bar.warp.sync 	%r12;
+	setp.eq.s64 	%p143, %rd1835, 0;
+	mov.u64 	%rd1848, %rd1110;
+	@%p143 bra 	$L__BB13_434;
+// %bb.416:                             //   in Loop: Header=BB13_64 Depth=1
+	mov.u64 	%rd1134, 0;
+	mov.u64 	%rd1842, %rd1134;
+	mov.u64 	%rd1848, %rd1134;
+	bra.uni 	$L__BB13_417;
+$L__BB13_432:                           //   in Loop: Header=BB13_417 Depth=2
+	add.s64 	%rd1848, %rd1848, 1;
+$L__BB13_433:                           //   in Loop: Header=BB13_417 Depth=2
+	mul.rn.f64 	%fd89, %fd101, %fd87;
+	add.rn.f64 	%fd102, %fd102, %fd89;
+	add.s64 	%rd1842, %rd1842, 1;
+	setp.ne.s64 	%p153, %rd1842, %rd1835;
+	@%p153 bra 	$L__BB13_417;
+	bra.uni 	$L__BB13_434;
+$L__BB13_417:                           //   Parent Loop BB13_64 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_419 Depth 3
+	mul.lo.s64 	%rd1136, %rd1842, 24;
+	add.s64 	%rd1137, %rd17, %rd1136;
+	ld.shared.u64 	%rd503, [%rd1137];
+	mov.f32 	%f1734, 0f00000000;
+	mov.u64 	%rd1847, %rd1134;
+	@%p418 bra 	$L__BB13_420;
+// %bb.418:                             //   in Loop: Header=BB13_417 Depth=2
+	add.s64 	%rd1844, %rd503, %rd1661;
+	mov.f32 	%f1734, 0f00000000;
+	mov.u64 	%rd1846, 0;
+	mov.u64 	%rd1845, %rd452;
+$L__BB13_419:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_417 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.global.f32 	%f1029, [%rd1845];
+	ld.f32 	%f1030, [%rd1844];
+	fma.rn.f32 	%f1734, %f1029, %f1030, %f1734;
+	add.s64 	%rd1847, %rd1846, 16;
+	add.s64 	%rd1845, %rd1845, 64;
+	add.s64 	%rd1844, %rd1844, 64;
+	add.s64 	%rd1140, %rd1846, 32;
+	setp.le.u64 	%p145, %rd1140, %rd9;
+	mov.u64 	%rd1846, %rd1847;
+	@%p145 bra 	$L__BB13_419;
+$L__BB13_420:                           //   in Loop: Header=BB13_417 Depth=2
+	setp.le.u64 	%p146, %rd9, %rd1847;
+	@%p146 bra 	$L__BB13_426;
+// %bb.421:                             //   in Loop: Header=BB13_417 Depth=2
+	sub.s64 	%rd513, %rd9, %rd1847;
+	setp.le.u64 	%p147, %rd513, %rd1872;
+	shl.b64 	%rd1141, %rd1847, 2;
+	mov.f32 	%f1736, 0f00000000;
+)ptx",
+    R"ptx(	mov.f32 	%f1735, %f1736;
+	@%p147 bra 	$L__BB13_423;
+// %bb.422:                             //   in Loop: Header=BB13_417 Depth=2
+	add.s64 	%rd514, %rd452, %rd1141;
+	ld.global.f32 	%f1735, [%rd514];
+$L__BB13_423:                           //   in Loop: Header=BB13_417 Depth=2
+	@%p147 bra 	$L__BB13_425;
+// %bb.424:                             //   in Loop: Header=BB13_417 Depth=2
+	add.s64 	%rd1143, %rd503, %rd1141;
+	add.s64 	%rd515, %rd1143, %rd1661;
+	ld.f32 	%f1736, [%rd515];
+$L__BB13_425:                           //   in Loop: Header=BB13_417 Depth=2
+	setp.gt.u64 	%p149, %rd513, %rd1872;
+	fma.rn.f32 	%f1033, %f1735, %f1736, %f1734;
+	selp.f32 	%f1734, %f1033, %f1734, %p149;
+$L__BB13_426:                           //   in Loop: Header=BB13_417 Depth=2
+	ld.shared.u64 	%rd504, [%rd1137+8];
+	ld.shared.v2.f32 	{%f477, %f478}, [%rd1137+16];
+	ld.global.f64 	%fd80, [%rd13+8];
+	shfl.sync.bfly.b32	%f1034, %f1734, 8, 31, %r12;
+	add.rn.f32 	%f1035, %f1734, %f1034;
+	shfl.sync.bfly.b32	%f1036, %f1035, 4, 31, %r12;
+	add.rn.f32 	%f1037, %f1035, %f1036;
+	shfl.sync.bfly.b32	%f1038, %f1037, 2, 31, %r12;
+	add.rn.f32 	%f1039, %f1037, %f1038;
+	shfl.sync.bfly.b32	%f1040, %f1039, 1, 31, %r12;
+	add.rn.f32 	%f488, %f1039, %f1040;
+	shl.b64 	%rd1145, %rd504, 4;
+	add.s64 	%rd1146, %rd5, %rd1145;
+	ld.global.f64 	%fd82, [%rd1146+8];
+	sqrt.rn.f64 	%fd83, %fd82;
+	max.f64 	%fd8, %fd83, 0d3D719799812DEA11;
+	sub.rn.f32 	%f1041, %f488, %f488;
+	setp.neu.f32 	%p150, %f1041, 0f00000000;
+	@%p150 bra 	$L__BB13_428;
+// %bb.427:                             //   in Loop: Header=BB13_417 Depth=2
+	sqrt.rn.f64 	%fd81, %fd80;
+	max.f64 	%fd7, %fd81, 0d3D719799812DEA11;
+	cvt.f64.f32 	%fd85, %f488;
+	mul.rn.f64 	%fd86, %fd7, %fd8;
+	div.rn.f64 	%fd101, %fd85, %fd86;
+	bra.uni 	$L__BB13_429;
+$L__BB13_428:                           //   in Loop: Header=BB13_417 Depth=2
+	{ // callseq 10, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd12;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd503;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd9;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
+	(
+	param0, 
+	param1, 
+	param2
+	);
+	ld.param.f64 	%fd101, [retval0+0];
+	} // callseq 10
+$L__BB13_429:                           //   in Loop: Header=BB13_417 Depth=2
+	cvt.f64.f32 	%fd87, %f477;
+	div.rn.f64 	%fd88, %fd87, %fd8;
+	cvt.rn.f32.f64 	%f489, %fd88;
+	bar.warp.sync 	%r12;
+	setp.eq.f32 	%p151, %f489, 0f00000000;
+	@%p151 bra 	$L__BB13_433;
+// %bb.430:                             //   in Loop: Header=BB13_417 Depth=2
+	@%p142 bra 	$L__BB13_432;
+// %bb.431:                             //   in Loop: Header=BB13_417 Depth=2
+	mul.lo.s64 	%rd1147, %rd1848, 24;
+	add.s64 	%rd516, %rd17, %rd1147;
+	st.shared.u64 	[%rd516], %rd503;
+	st.shared.u64 	[%rd516+8], %rd504;
+	st.shared.v2.f32 	[%rd516+16], {%f489, %f478};
+	bra.uni 	$L__BB13_432;
+$L__BB13_434:                           //   in Loop: Header=BB13_64 Depth=1
+	bar.warp.sync 	%r12;
+	setp.eq.s64 	%p412, %rd1848, 0;
+	mov.u64 	%rd1858, %rd1110;
+	@%p154 bra 	$L__BB13_439;
+	bra.uni 	$L__BB13_435;
+$L__BB13_439:                           //   in Loop: Header=BB13_64 Depth=1
+	or.b64  	%rd1857, %rd1858, 32;
+	setp.gt.u64 	%p160, %rd1857, %rd9;
+	setp.lt.u64 	%p413, %rd1848, 4;
+	@%p160 bra 	$L__BB13_449;
+	bra.uni 	$L__BB13_440;
+$L__BB13_449:                           //   in Loop: Header=BB13_64 Depth=1
+	setp.ge.u64 	%p167, %rd1858, %rd9;
+	@%p167 bra 	$L__BB13_474;
+// %bb.450:                             //   in Loop: Header=BB13_64 Depth=1
+	and.b64  	%rd538, %rd1848, 3;
+	and.b64  	%rd1194, %rd1848, -4;
+	neg.s64 	%rd539, %rd1194;
+	bra.uni 	$L__BB13_451;
+$L__BB13_473:                           //   in Loop: Header=BB13_451 Depth=2
+	add.s64 	%rd1858, %rd1858, 16;
+	setp.lt.u64 	%p180, %rd1858, %rd9;
+	@%p180 bra 	$L__BB13_451;
+	bra.uni 	$L__BB13_474;
+$L__BB13_451:                           //   Parent Loop BB13_64 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_456 Depth 3
+                                        //       Child Loop BB13_468 Depth 3
+	sub.s64 	%rd556, %rd9, %rd1858;
+	shl.b64 	%rd1195, %rd1858, 2;
+	add.s64 	%rd1196, %rd15, %rd1195;
+	setp.le.u64 	%p168, %rd556, %rd1872;
+	add.s64 	%rd557, %rd1196, %rd1661;
+	mov.f32 	%f1785, %f1026;
+	@%p168 bra 	$L__BB13_453;
+// %bb.452:                             //   in Loop: Header=BB13_451 Depth=2
+	ld.global.f32 	%f1785, [%rd557];
+$L__BB13_453:                           //   in Loop: Header=BB13_451 Depth=2
+	@%p412 bra 	$L__BB13_471;
+// %bb.454:                             //   in Loop: Header=BB13_451 Depth=2
+	mov.u64 	%rd1865, 0;
+	@%p413 bra 	$L__BB13_466;
+// %bb.455:                             //   in Loop: Header=BB13_451 Depth=2
+	mov.u64 	%rd1868, 0;
+	mov.u64 	%rd1869, %rd461;
+	bra.uni 	$L__BB13_456;
+$L__BB13_464:                           //   in Loop: Header=BB13_456 Depth=3
+	ld.shared.f32 	%f1104, [%rd1869+-32];
+	fma.rn.f32 	%f574, %f1104, %f1787, %f1785;
+	ld.shared.f32 	%f1106, [%rd1869+-8];
+	fma.rn.f32 	%f577, %f1106, %f1788, %f574;
+	ld.shared.f32 	%f1108, [%rd1869+16];
+	fma.rn.f32 	%f580, %f1108, %f1789, %f577;
+	ld.shared.f32 	%f1109, [%rd1869+40];
+	fma.rn.f32 	%f1785, %f1109, %f1790, %f580;
+	add.s64 	%rd1869, %rd1869, 96;
+	add.s64 	%rd1868, %rd1868, -4;
+	setp.eq.s64 	%p175, %rd539, %rd1868;
+	@%p175 bra 	$L__BB13_465;
+$L__BB13_456:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_451 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1790, 0f00000000;
+	mov.f32 	%f1787, %f1790;
+	@%p168 bra 	$L__BB13_458;
+// %bb.457:                             //   in Loop: Header=BB13_456 Depth=3
+	ld.shared.u64 	%rd1200, [%rd1869+-48];
+	add.s64 	%rd1202, %rd1200, %rd1195;
+	add.s64 	%rd1204, %rd1202, %rd1661;
+	ld.f32 	%f1787, [%rd1204];
+$L__BB13_458:                           //   in Loop: Header=BB13_456 Depth=3
+	mov.f32 	%f1788, %f1790;
+	@%p168 bra 	$L__BB13_460;
+// %bb.459:                             //   in Loop: Header=BB13_456 Depth=3
+	ld.shared.u64 	%rd1205, [%rd1869+-24];
+	add.s64 	%rd1207, %rd1205, %rd1195;
+	add.s64 	%rd1209, %rd1207, %rd1661;
+	ld.f32 	%f1788, [%rd1209];
+$L__BB13_460:                           //   in Loop: Header=BB13_456 Depth=3
+	mov.f32 	%f1789, %f1790;
+	@%p168 bra 	$L__BB13_462;
+// %bb.461:                             //   in Loop: Header=BB13_456 Depth=3
+	ld.shared.u64 	%rd1210, [%rd1869];
+	add.s64 	%rd1212, %rd1210, %rd1195;
+	add.s64 	%rd1214, %rd1212, %rd1661;
+	ld.f32 	%f1789, [%rd1214];
+$L__BB13_462:                           //   in Loop: Header=BB13_456 Depth=3
+	@%p168 bra 	$L__BB13_464;
+// %bb.463:                             //   in Loop: Header=BB13_456 Depth=3
+	ld.shared.u64 	%rd1215, [%rd1869+24];
+	add.s64 	%rd1217, %rd1215, %rd1195;
+	add.s64 	%rd1219, %rd1217, %rd1661;
+	ld.f32 	%f1790, [%rd1219];
+	bra.uni 	$L__BB13_464;
+$L__BB13_465:                           //   in Loop: Header=BB13_451 Depth=2
+	neg.s64 	%rd1865, %rd539;
+$L__BB13_466:                           //   in Loop: Header=BB13_451 Depth=2
+	setp.eq.s64 	%p176, %rd538, 0;
+	@%p176 bra 	$L__BB13_471;
+// %bb.467:                             //   in Loop: Header=BB13_451 Depth=2
+	mul.lo.s64 	%rd1220, %rd1865, 24;
+	add.s64 	%rd1867, %rd462, %rd1220;
+	mov.u64 	%rd1866, %rd538;
+	bra.uni 	$L__BB13_468;
+$L__BB13_470:                           //   in Loop: Header=BB13_468 Depth=3
+	ld.shared.f32 	%f1111, [%rd1867];
+	fma.rn.f32 	%f1785, %f1111, %f1784, %f1785;
+	add.s64 	%rd1867, %rd1867, 24;
+	add.s64 	%rd1866, %rd1866, -1;
+	setp.ne.s64 	%p178, %rd1866, 0;
+	@%p178 bra 	$L__BB13_468;
+	bra.uni 	$L__BB13_471;
+$L__BB13_468:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_451 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1784, 0f00000000;
+	@%p168 bra 	$L__BB13_470;
+// %bb.469:                             //   in Loop: Header=BB13_468 Depth=3
+	ld.shared.u64 	%rd1221, [%rd1867+-16];
+	add.s64 	%rd1223, %rd1221, %rd1195;
+	add.s64 	%rd1225, %rd1223, %rd1661;
+	ld.f32 	%f1784, [%rd1225];
+	bra.uni 	$L__BB13_470;
+$L__BB13_471:                           //   in Loop: Header=BB13_451 Depth=2
+	@%p168 bra 	$L__BB13_473;
+// %bb.472:                             //   in Loop: Header=BB13_451 Depth=2
+	st.global.f32 	[%rd557], %f1785;
+	bra.uni 	$L__BB13_473;
+$L__BB13_435:                           //   in Loop: Header=BB13_64 Depth=1
+	and.b64  	%rd521, %rd1848, 1;
+	and.b64  	%rd1151, %rd1848, -2;
+	neg.s64 	%rd522, %rd1151;
+	mov.u64 	%rd1150, 0;
+	mov.u64 	%rd1851, 128;
+	mov.u64 	%rd1858, %rd1150;
+	bra.uni 	$L__BB13_436;
+$L__BB13_448:                           //   in Loop: Header=BB13_436 Depth=2
+	st.global.f32 	[%rd529], %f1761;
+	st.global.f32 	[%rd529+64], %f1760;
+	st.global.f32 	[%rd529+128], %f1759;
+	st.global.f32 	[%rd529+192], %f1758;
+	st.global.f32 	[%rd529+256], %f1757;
+	st.global.f32 	[%rd529+320], %f1756;
+	st.global.f32 	[%rd529+384], %f1755;
+	st.global.f32 	[%rd529+448], %f1754;
+	add.s64 	%rd1851, %rd1858, 128;
+	setp.gt.u64 	%p159, %rd1851, %rd9;
+	@%p159 bra 	$L__BB13_439;
+$L__BB13_436:                           //   Parent Loop BB13_64 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_444 Depth 3
+	mov.u64 	%rd528, %rd1858;
+	mov.u64 	%rd1858, %rd1851;
+	shl.b64 	%rd1153, %rd528, 2;
+	add.s64 	%rd529, %rd453, %rd1153;
+	ld.global.f32 	%f1761, [%rd529];
+	ld.global.f32 	%f1760, [%rd529+64];
+	ld.global.f32 	%f1759, [%rd529+128];
+	ld.global.f32 	%f1758, [%rd529+192];
+	ld.global.f32 	%f1757, [%rd529+256];
+	ld.global.f32 	%f1756, [%rd529+320];
+	ld.global.f32 	%f1755, [%rd529+384];
+	ld.global.f32 	%f1754, [%rd529+448];
+	@%p412 bra 	$L__BB13_448;
+// %bb.437:                             //   in Loop: Header=BB13_436 Depth=2
+	setp.eq.s64 	%p156, %rd1848, 1;
+	mov.u64 	%rd1853, %rd1150;
+	@%p156 bra 	$L__BB13_446;
+// %bb.438:                             //   in Loop: Header=BB13_436 Depth=2
+	mov.u64 	%rd1854, 0;
+	mov.u64 	%rd1855, %rd460;
+$L__BB13_444:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_436 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1155, [%rd1855+-24];
+	add.s64 	%rd1157, %rd1155, %rd1153;
+	add.s64 	%rd1159, %rd1157, %rd1661;
+	ld.shared.f32 	%f1043, [%rd1855+-8];
+	ld.f32 	%f1044, [%rd1159];
+	fma.rn.f32 	%f1045, %f1043, %f1044, %f1761;
+	ld.f32 	%f1046, [%rd1159+64];
+	fma.rn.f32 	%f1047, %f1043, %f1046, %f1760;
+	ld.f32 	%f1048, [%rd1159+128];
+	fma.rn.f32 	%f1049, %f1043, %f1048, %f1759;
+	ld.f32 	%f1050, [%rd1159+192];
+	fma.rn.f32 	%f1051, %f1043, %f1050, %f1758;
+	ld.f32 	%f1052, [%rd1159+256];
+	fma.rn.f32 	%f1053, %f1043, %f1052, %f1757;
+	ld.f32 	%f1054, [%rd1159+320];
+	fma.rn.f32 	%f1055, %f1043, %f1054, %f1756;
+	ld.f32 	%f1056, [%rd1159+384];
+	fma.rn.f32 	%f1057, %f1043, %f1056, %f1755;
+	ld.f32 	%f1058, [%rd1159+448];
+	fma.rn.f32 	%f1059, %f1043, %f1058, %f1754;
+	ld.shared.u64 	%rd1160, [%rd1855];
+	add.s64 	%rd1161, %rd1160, %rd1153;
+	add.s64 	%rd1162, %rd1161, %rd1661;
+	ld.shared.f32 	%f1060, [%rd1855+16];
+	ld.f32 	%f1061, [%rd1162];
+	fma.rn.f32 	%f1761, %f1060, %f1061, %f1045;
+	ld.f32 	%f1062, [%rd1162+64];
+	fma.rn.f32 	%f1760, %f1060, %f1062, %f1047;
+	ld.f32 	%f1063, [%rd1162+128];
+	fma.rn.f32 	%f1759, %f1060, %f1063, %f1049;
+	ld.f32 	%f1064, [%rd1162+192];
+	fma.rn.f32 	%f1758, %f1060, %f1064, %f1051;
+	ld.f32 	%f1065, [%rd1162+256];
+	fma.rn.f32 	%f1757, %f1060, %f1065, %f1053;
+	ld.f32 	%f1066, [%rd1162+320];
+	fma.rn.f32 	%f1756, %f1060, %f1066, %f1055;
+	ld.f32 	%f1067, [%rd1162+384];
+	fma.rn.f32 	%f1755, %f1060, %f1067, %f1057;
+	ld.f32 	%f1068, [%rd1162+448];
+	fma.rn.f32 	%f1754, %f1060, %f1068, %f1059;
+	add.s64 	%rd1855, %rd1855, 48;
+)ptx",
+    R"ptx(	add.s64 	%rd1854, %rd1854, -2;
+	setp.eq.s64 	%p157, %rd522, %rd1854;
+	@%p157 bra 	$L__BB13_445;
+	bra.uni 	$L__BB13_444;
+$L__BB13_445:                           //   in Loop: Header=BB13_436 Depth=2
+	neg.s64 	%rd1853, %rd522;
+$L__BB13_446:                           //   in Loop: Header=BB13_436 Depth=2
+	setp.eq.s64 	%p158, %rd521, 0;
+	@%p158 bra 	$L__BB13_448;
+// %bb.447:                             //   in Loop: Header=BB13_436 Depth=2
+	mul.lo.s64 	%rd1163, %rd1853, 24;
+	add.s64 	%rd1164, %rd17, %rd1163;
+	ld.shared.u64 	%rd1165, [%rd1164];
+	add.s64 	%rd1167, %rd1165, %rd1153;
+	add.s64 	%rd1169, %rd1167, %rd1661;
+	ld.shared.f32 	%f1069, [%rd1164+16];
+	ld.f32 	%f1070, [%rd1169];
+	fma.rn.f32 	%f1761, %f1069, %f1070, %f1761;
+	ld.f32 	%f1071, [%rd1169+64];
+	fma.rn.f32 	%f1760, %f1069, %f1071, %f1760;
+	ld.f32 	%f1072, [%rd1169+128];
+	fma.rn.f32 	%f1759, %f1069, %f1072, %f1759;
+	ld.f32 	%f1073, [%rd1169+192];
+	fma.rn.f32 	%f1758, %f1069, %f1073, %f1758;
+	ld.f32 	%f1074, [%rd1169+256];
+	fma.rn.f32 	%f1757, %f1069, %f1074, %f1757;
+	ld.f32 	%f1075, [%rd1169+320];
+	fma.rn.f32 	%f1756, %f1069, %f1075, %f1756;
+	ld.f32 	%f1076, [%rd1169+384];
+	fma.rn.f32 	%f1755, %f1069, %f1076, %f1755;
+	ld.f32 	%f1077, [%rd1169+448];
+	fma.rn.f32 	%f1754, %f1069, %f1077, %f1754;
+	bra.uni 	$L__BB13_448;
+$L__BB13_440:                           //   in Loop: Header=BB13_64 Depth=1
+	and.b64  	%rd525, %rd1848, 3;
+	and.b64  	%rd1170, %rd1848, -4;
+	neg.s64 	%rd526, %rd1170;
+	bra.uni 	$L__BB13_441;
+$L__BB13_480:                           //   in Loop: Header=BB13_441 Depth=2
+	st.global.f32 	[%rd542], %f1777;
+	st.global.f32 	[%rd542+64], %f1776;
+	add.s64 	%rd1857, %rd1858, 32;
+	setp.gt.u64 	%p166, %rd1857, %rd9;
+	@%p166 bra 	$L__BB13_449;
+$L__BB13_441:                           //   Parent Loop BB13_64 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_475 Depth 3
+                                        //       Child Loop BB13_479 Depth 3
+	mov.u64 	%rd541, %rd1858;
+	mov.u64 	%rd1858, %rd1857;
+	shl.b64 	%rd1171, %rd541, 2;
+	add.s64 	%rd542, %rd453, %rd1171;
+	ld.global.f32 	%f1777, [%rd542];
+	ld.global.f32 	%f1776, [%rd542+64];
+	@%p412 bra 	$L__BB13_480;
+// %bb.442:                             //   in Loop: Header=BB13_441 Depth=2
+	mov.u64 	%rd1859, 0;
+	@%p413 bra 	$L__BB13_477;
+// %bb.443:                             //   in Loop: Header=BB13_441 Depth=2
+	mov.u64 	%rd1862, 0;
+	mov.u64 	%rd1863, %rd461;
+$L__BB13_475:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_441 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1174, [%rd1863+-48];
+	add.s64 	%rd1176, %rd1174, %rd1171;
+	add.s64 	%rd1178, %rd1176, %rd1661;
+	ld.shared.f32 	%f1079, [%rd1863+-32];
+	ld.f32 	%f1080, [%rd1178];
+	fma.rn.f32 	%f1081, %f1079, %f1080, %f1777;
+	ld.f32 	%f1082, [%rd1178+64];
+	fma.rn.f32 	%f1083, %f1079, %f1082, %f1776;
+	ld.shared.u64 	%rd1179, [%rd1863+-24];
+	add.s64 	%rd1180, %rd1179, %rd1171;
+	add.s64 	%rd1181, %rd1180, %rd1661;
+	ld.shared.f32 	%f1084, [%rd1863+-8];
+	ld.f32 	%f1085, [%rd1181];
+	fma.rn.f32 	%f1086, %f1084, %f1085, %f1081;
+	ld.f32 	%f1087, [%rd1181+64];
+	fma.rn.f32 	%f1088, %f1084, %f1087, %f1083;
+	ld.shared.u64 	%rd1182, [%rd1863];
+	add.s64 	%rd1183, %rd1182, %rd1171;
+	add.s64 	%rd1184, %rd1183, %rd1661;
+	ld.shared.f32 	%f1089, [%rd1863+16];
+	ld.f32 	%f1090, [%rd1184];
+	fma.rn.f32 	%f1091, %f1089, %f1090, %f1086;
+	ld.f32 	%f1092, [%rd1184+64];
+	fma.rn.f32 	%f1093, %f1089, %f1092, %f1088;
+	ld.shared.u64 	%rd1185, [%rd1863+24];
+	add.s64 	%rd1186, %rd1185, %rd1171;
+	add.s64 	%rd1187, %rd1186, %rd1661;
+	ld.shared.f32 	%f1094, [%rd1863+40];
+	ld.f32 	%f1095, [%rd1187];
+	fma.rn.f32 	%f1777, %f1094, %f1095, %f1091;
+	ld.f32 	%f1096, [%rd1187+64];
+	fma.rn.f32 	%f1776, %f1094, %f1096, %f1093;
+	add.s64 	%rd1863, %rd1863, 96;
+	add.s64 	%rd1862, %rd1862, -4;
+	setp.eq.s64 	%p163, %rd526, %rd1862;
+	@%p163 bra 	$L__BB13_476;
+	bra.uni 	$L__BB13_475;
+$L__BB13_476:                           //   in Loop: Header=BB13_441 Depth=2
+	neg.s64 	%rd1859, %rd526;
+$L__BB13_477:                           //   in Loop: Header=BB13_441 Depth=2
+	setp.eq.s64 	%p164, %rd525, 0;
+	@%p164 bra 	$L__BB13_480;
+// %bb.478:                             //   in Loop: Header=BB13_441 Depth=2
+	mul.lo.s64 	%rd1188, %rd1859, 24;
+	add.s64 	%rd1861, %rd462, %rd1188;
+	mov.u64 	%rd1860, %rd525;
+$L__BB13_479:                           //   Parent Loop BB13_64 Depth=1
+                                        //     Parent Loop BB13_441 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd1189, [%rd1861+-16];
+	add.s64 	%rd1191, %rd1189, %rd1171;
+	add.s64 	%rd1193, %rd1191, %rd1661;
+	ld.shared.f32 	%f1097, [%rd1861];
+	ld.f32 	%f1098, [%rd1193];
+	fma.rn.f32 	%f1777, %f1097, %f1098, %f1777;
+	ld.f32 	%f1099, [%rd1193+64];
+	fma.rn.f32 	%f1776, %f1097, %f1099, %f1776;
+	add.s64 	%rd1861, %rd1861, 24;
+	add.s64 	%rd1860, %rd1860, -1;
+	setp.ne.s64 	%p165, %rd1860, 0;
+	@%p165 bra 	$L__BB13_479;
+	bra.uni 	$L__BB13_480;
+$L__BB13_2:
+	setp.eq.s32 	%p9, %r18, 0;
+	@%p9 bra 	$L__BB13_93;
+// %bb.3:
+	setp.eq.s32 	%p10, %r18, 1;
+	@%p10 bra 	$L__BB13_173;
+// %bb.4:
+	setp.eq.s32 	%p11, %r18, 2;
+	@%p11 bra 	$L__BB13_5;
+	bra.uni 	$L__BB13_659;
+$L__BB13_5:
+	and.b32  	%r36, %r1, 15;
+	cvt.u64.u32 	%rd250, %r36;
+	setp.le.u64 	%p227, %rd9, %rd250;
+	shl.b64 	%rd1666, %rd250, 2;
+	@%p227 bra 	$L__BB13_8;
+// %bb.6:
+	add.s64 	%rd1337, %rd858, %rd1666;
+	add.s64 	%rd1753, %rd7, %rd1337;
+	mov.b32 	%r37, 0;
+	mov.u64 	%rd1754, %rd250;
+$L__BB13_7:                             // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1753], %r37;
+	add.s64 	%rd1754, %rd1754, 16;
+	add.s64 	%rd1753, %rd1753, 64;
+	setp.lt.u64 	%p228, %rd1754, %rd9;
+	@%p228 bra 	$L__BB13_7;
+$L__BB13_8:
+	setp.eq.s64 	%p229, %rd8, 0;
+	@%p229 bra 	$L__BB13_659;
+// %bb.9:
+	cvt.u32.u64 	%r7, %rd250;
+	and.b32  	%r38, %r1, 16;
+	mov.b32 	%r39, 65535;
+	shl.b32 	%r8, %r39, %r38;
+	add.s64 	%rd252, %rd15, %rd1666;
+	add.s64 	%rd253, %rd11, %rd1666;
+	shl.b64 	%rd254, %rd9, 2;
+	shl.b64 	%rd255, %rd9, 8;
+	shl.b64 	%rd256, %rd9, 3;
+	shl.b64 	%rd257, %rd6, 2;
+	shl.b64 	%rd258, %rd6, 8;
+	shl.b64 	%rd259, %rd6, 3;
+	add.s64 	%rd1343, %rd16, %rd862;
+	add.s64 	%rd260, %rd1343, 16;
+	add.s64 	%rd261, %rd1343, 24;
+	mov.u64 	%rd1340, 0;
+	mov.u64 	%rd1757, 1;
+	mov.u64 	%rd1755, 64;
+	setp.ne.s32 	%p239, %r7, 0;
+	mov.f32 	%f1191, 0f00000000;
+	setp.lt.u64 	%p240, %rd9, 128;
+	mov.u64 	%rd1756, %rd14;
+	mov.u64 	%rd1758, %rd4;
+	mov.u64 	%rd1759, %rd1340;
+	mov.u64 	%rd1769, %rd1340;
+	bra.uni 	$L__BB13_10;
+$L__BB13_337:                           //   in Loop: Header=BB13_10 Depth=1
+	bar.warp.sync 	%r8;
+	add.s64 	%rd1759, %rd1759, 1;
+	add.s64 	%rd1758, %rd1758, %rd255;
+	add.s64 	%rd1757, %rd1757, 64;
+	add.s64 	%rd1756, %rd1756, %rd258;
+	add.s64 	%rd1755, %rd1755, 64;
+	setp.lt.u64 	%p298, %rd273, %rd8;
+	mov.u64 	%rd1769, %rd273;
+	@%p298 bra 	$L__BB13_10;
+	bra.uni 	$L__BB13_659;
+$L__BB13_10:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_13 Depth 2
+                                        //     Child Loop BB13_30 Depth 2
+                                        //       Child Loop BB13_32 Depth 3
+                                        //     Child Loop BB13_274 Depth 2
+                                        //       Child Loop BB13_277 Depth 3
+                                        //     Child Loop BB13_302 Depth 2
+                                        //       Child Loop BB13_307 Depth 3
+	add.s64 	%rd273, %rd1769, 64;
+	min.u64 	%rd274, %rd8, %rd273;
+	setp.ge.u64 	%p230, %rd1769, %rd274;
+	mov.u64 	%rd1770, %rd1340;
+	@%p230 bra 	$L__BB13_28;
+// %bb.11:                              //   in Loop: Header=BB13_10 Depth=1
+	shl.b64 	%rd1347, %rd1759, 6;
+	neg.s64 	%rd275, %rd1347;
+	and.b64  	%rd276, %rd274, 1;
+	mov.u64 	%rd1350, 1;
+	sub.s64 	%rd1351, %rd1350, %rd275;
+	setp.eq.s64 	%p231, %rd274, %rd1351;
+	mov.u64 	%rd1770, 0;
+	@%p231 bra 	$L__BB13_23;
+// %bb.12:                              //   in Loop: Header=BB13_10 Depth=1
+	min.u64 	%rd1345, %rd8, %rd1755;
+	and.b64  	%rd1346, %rd1345, -2;
+	neg.s64 	%rd272, %rd1346;
+	mov.u64 	%rd1770, 0;
+	mov.u64 	%rd1761, %rd1756;
+	mov.u64 	%rd1762, %rd1757;
+	mov.u64 	%rd1763, %rd1758;
+	bra.uni 	$L__BB13_13;
+$L__BB13_20:                            //   in Loop: Header=BB13_13 Depth=2
+	add.s64 	%rd1770, %rd1770, 1;
+$L__BB13_21:                            //   in Loop: Header=BB13_13 Depth=2
+	add.s64 	%rd1763, %rd1763, %rd256;
+	add.s64 	%rd1762, %rd1762, 2;
+	add.s64 	%rd1761, %rd1761, %rd259;
+	add.s64 	%rd1356, %rd272, %rd1762;
+	setp.ne.s64 	%p236, %rd1356, 1;
+	@%p236 bra 	$L__BB13_13;
+	bra.uni 	$L__BB13_22;
+$L__BB13_13:                            //   Parent Loop BB13_10 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f254, [%rd1761];
+	setp.eq.f32 	%p232, %f254, 0f00000000;
+	@%p232 bra 	$L__BB13_17;
+// %bb.14:                              //   in Loop: Header=BB13_13 Depth=2
+	@%p239 bra 	$L__BB13_16;
+// %bb.15:                              //   in Loop: Header=BB13_13 Depth=2
+	add.s64 	%rd281, %rd1762, -1;
+	mul.lo.s64 	%rd1353, %rd1770, 24;
+	add.s64 	%rd282, %rd17, %rd1353;
+	st.shared.u64 	[%rd282], %rd1763;
+	st.shared.u64 	[%rd282+8], %rd281;
+	st.shared.v2.f32 	[%rd282+16], {%f254, %f1191};
+$L__BB13_16:                            //   in Loop: Header=BB13_13 Depth=2
+	add.s64 	%rd1770, %rd1770, 1;
+$L__BB13_17:                            //   in Loop: Header=BB13_13 Depth=2
+	add.s64 	%rd1354, %rd1761, %rd257;
+	ld.global.f32 	%f255, [%rd1354];
+	setp.eq.f32 	%p234, %f255, 0f00000000;
+	@%p234 bra 	$L__BB13_21;
+// %bb.18:                              //   in Loop: Header=BB13_13 Depth=2
+	@%p239 bra 	$L__BB13_20;
+// %bb.19:                              //   in Loop: Header=BB13_13 Depth=2
+	mul.lo.s64 	%rd1355, %rd1770, 24;
+	add.s64 	%rd285, %rd17, %rd1355;
+	add.s64 	%rd286, %rd1763, %rd254;
+	st.shared.u64 	[%rd285], %rd286;
+	st.shared.u64 	[%rd285+8], %rd1762;
+	st.shared.v2.f32 	[%rd285+16], {%f255, %f1191};
+	bra.uni 	$L__BB13_20;
+$L__BB13_22:                            //   in Loop: Header=BB13_10 Depth=1
+	add.s64 	%rd1769, %rd1762, -1;
+$L__BB13_23:                            //   in Loop: Header=BB13_10 Depth=1
+	setp.eq.s64 	%p237, %rd276, 0;
+	@%p237 bra 	$L__BB13_28;
+// %bb.24:                              //   in Loop: Header=BB13_10 Depth=1
+	mul.lo.s64 	%rd1357, %rd1769, %rd6;
+	shl.b64 	%rd1358, %rd1357, 2;
+	add.s64 	%rd1359, %rd14, %rd1358;
+	ld.global.f32 	%f256, [%rd1359];
+	setp.eq.f32 	%p238, %f256, 0f00000000;
+	@%p238 bra 	$L__BB13_28;
+// %bb.25:                              //   in Loop: Header=BB13_10 Depth=1
+	@%p239 bra 	$L__BB13_27;
+// %bb.26:                              //   in Loop: Header=BB13_10 Depth=1
+	mul.lo.s64 	%rd1360, %rd1770, 24;
+	add.s64 	%rd296, %rd17, %rd1360;
+	mul.lo.s64 	%rd1361, %rd1769, %rd9;
+	shl.b64 	%rd1362, %rd1361, 2;
+	add.s64 	%rd297, %rd4, %rd1362;
+	st.shared.u64 	[%rd296], %rd297;
+	st.shared.u64 	[%rd296+8], %rd1769;
+	st.shared.v2.f32 	[%rd296+16], {%f256, %f1191};
+$L__BB13_27:                            //   in Loop: Header=BB13_10 Depth=1
+	add.s64 	%rd1770, %rd1770, 1;
+$L__BB13_28:                            //   in Loop: Header=BB13_10 Depth=1
+	bar.warp.sync 	%r8;
+	setp.eq.s64 	%p416, %rd1770, 0;
+	mov.u64 	%rd1778, %rd1340;
+	@%p240 bra 	$L__BB13_272;
+	bra.uni 	$L__BB13_29;
+$L__BB13_272:                           //   in Loop: Header=BB13_10 Depth=1
+	or.b64  	%rd1777, %rd1778, 32;
+	setp.gt.u64 	%p260, %rd1777, %rd9;
+	setp.eq.s64 	%p417, %rd1770, 1;
+	@%p260 bra 	$L__BB13_300;
+	bra.uni 	$L__BB13_273;
+$L__BB13_300:                           //   in Loop: Header=BB13_10 Depth=1
+	setp.ge.u64 	%p278, %rd1778, %rd9;
+	@%p278 bra 	$L__BB13_337;
+)ptx",
+    R"ptx(// %bb.301:                             //   in Loop: Header=BB13_10 Depth=1
+	and.b64  	%rd314, %rd1770, 1;
+	and.b64  	%rd1393, %rd1770, -2;
+	neg.s64 	%rd315, %rd1393;
+	bra.uni 	$L__BB13_302;
+$L__BB13_336:                           //   in Loop: Header=BB13_302 Depth=2
+	add.s64 	%rd1778, %rd1778, 16;
+	setp.lt.u64 	%p297, %rd1778, %rd9;
+	@%p297 bra 	$L__BB13_302;
+	bra.uni 	$L__BB13_337;
+$L__BB13_302:                           //   Parent Loop BB13_10 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_307 Depth 3
+	sub.s64 	%rd330, %rd9, %rd1778;
+	shl.b64 	%rd1394, %rd1778, 2;
+	add.s64 	%rd1395, %rd15, %rd1394;
+	setp.le.u64 	%p279, %rd330, %rd250;
+	add.s64 	%rd331, %rd1395, %rd1666;
+	mov.f32 	%f1672, %f1191;
+	@%p279 bra 	$L__BB13_304;
+// %bb.303:                             //   in Loop: Header=BB13_302 Depth=2
+	ld.global.f32 	%f1672, [%rd331];
+$L__BB13_304:                           //   in Loop: Header=BB13_302 Depth=2
+	@%p416 bra 	$L__BB13_334;
+// %bb.305:                             //   in Loop: Header=BB13_302 Depth=2
+	add.s64 	%rd332, %rd253, %rd1394;
+	mov.u64 	%rd1783, 0;
+	@%p417 bra 	$L__BB13_325;
+// %bb.306:                             //   in Loop: Header=BB13_302 Depth=2
+	mov.u64 	%rd1784, 0;
+	mov.u64 	%rd1785, %rd261;
+	bra.uni 	$L__BB13_307;
+$L__BB13_323:                           //   in Loop: Header=BB13_307 Depth=3
+	ld.shared.f32 	%f373, [%rd1785+16];
+	fma.rn.f32 	%f1672, %f373, %f1679, %f368;
+	add.s64 	%rd1785, %rd1785, 48;
+	add.s64 	%rd1784, %rd1784, -2;
+	setp.eq.s64 	%p290, %rd315, %rd1784;
+	@%p290 bra 	$L__BB13_324;
+$L__BB13_307:                           //   Parent Loop BB13_10 Depth=1
+                                        //     Parent Loop BB13_302 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1675, 0f00000000;
+	mov.f32 	%f1674, %f1675;
+	@%p279 bra 	$L__BB13_309;
+// %bb.308:                             //   in Loop: Header=BB13_307 Depth=3
+	ld.global.f32 	%f1674, [%rd332];
+$L__BB13_309:                           //   in Loop: Header=BB13_307 Depth=3
+	@%p279 bra 	$L__BB13_311;
+// %bb.310:                             //   in Loop: Header=BB13_307 Depth=3
+	ld.shared.u64 	%rd1400, [%rd1785+-24];
+	add.s64 	%rd1402, %rd1400, %rd1394;
+	add.s64 	%rd1404, %rd1402, %rd1666;
+	ld.f32 	%f1675, [%rd1404];
+$L__BB13_311:                           //   in Loop: Header=BB13_307 Depth=3
+	sub.rn.f32 	%f366, %f1674, %f1675;
+	setp.gt.f32 	%p284, %f366, 0f00000000;
+	mov.f32 	%f1676, 0f3F800000;
+	@%p284 bra 	$L__BB13_314;
+// %bb.312:                             //   in Loop: Header=BB13_307 Depth=3
+	setp.geu.f32 	%p285, %f366, 0f00000000;
+	mov.f32 	%f1676, %f366;
+	@%p285 bra 	$L__BB13_314;
+// %bb.313:                             //   in Loop: Header=BB13_307 Depth=3
+	mov.f32 	%f1676, 0fBF800000;
+$L__BB13_314:                           //   in Loop: Header=BB13_307 Depth=3
+	mov.f32 	%f1678, 0f00000000;
+	mov.f32 	%f1677, %f1678;
+	@%p279 bra 	$L__BB13_316;
+// %bb.315:                             //   in Loop: Header=BB13_307 Depth=3
+	ld.global.f32 	%f1677, [%rd332];
+$L__BB13_316:                           //   in Loop: Header=BB13_307 Depth=3
+	@%p279 bra 	$L__BB13_318;
+// %bb.317:                             //   in Loop: Header=BB13_307 Depth=3
+	ld.shared.u64 	%rd1405, [%rd1785];
+	add.s64 	%rd1407, %rd1405, %rd1394;
+	add.s64 	%rd1409, %rd1407, %rd1666;
+	ld.f32 	%f1678, [%rd1409];
+$L__BB13_318:                           //   in Loop: Header=BB13_307 Depth=3
+	ld.shared.f32 	%f365, [%rd1785+-8];
+	fma.rn.f32 	%f368, %f365, %f1676, %f1672;
+	sub.rn.f32 	%f374, %f1677, %f1678;
+	setp.gt.f32 	%p288, %f374, 0f00000000;
+	mov.f32 	%f1679, 0f3F800000;
+	@%p288 bra 	$L__BB13_323;
+// %bb.319:                             //   in Loop: Header=BB13_307 Depth=3
+	setp.geu.f32 	%p289, %f374, 0f00000000;
+	mov.f32 	%f1679, %f374;
+	@%p289 bra 	$L__BB13_323;
+// %bb.320:                             //   in Loop: Header=BB13_307 Depth=3
+	mov.f32 	%f1679, 0fBF800000;
+	bra.uni 	$L__BB13_323;
+$L__BB13_324:                           //   in Loop: Header=BB13_302 Depth=2
+	neg.s64 	%rd1783, %rd315;
+$L__BB13_325:                           //   in Loop: Header=BB13_302 Depth=2
+	setp.eq.s64 	%p291, %rd314, 0;
+	@%p291 bra 	$L__BB13_334;
+// %bb.326:                             //   in Loop: Header=BB13_302 Depth=2
+	mov.f32 	%f1670, 0f00000000;
+	mov.f32 	%f1669, %f1670;
+	@%p279 bra 	$L__BB13_328;
+// %bb.327:                             //   in Loop: Header=BB13_302 Depth=2
+	ld.global.f32 	%f1669, [%rd332];
+$L__BB13_328:                           //   in Loop: Header=BB13_302 Depth=2
+	mul.lo.s64 	%rd1410, %rd1783, 24;
+	add.s64 	%rd335, %rd17, %rd1410;
+	@%p279 bra 	$L__BB13_330;
+// %bb.329:                             //   in Loop: Header=BB13_302 Depth=2
+	ld.shared.u64 	%rd1411, [%rd335];
+	add.s64 	%rd1413, %rd1411, %rd1394;
+	add.s64 	%rd1415, %rd1413, %rd1666;
+	ld.f32 	%f1670, [%rd1415];
+$L__BB13_330:                           //   in Loop: Header=BB13_302 Depth=2
+	sub.rn.f32 	%f356, %f1669, %f1670;
+	setp.gt.f32 	%p294, %f356, 0f00000000;
+	mov.f32 	%f1671, 0f3F800000;
+	@%p294 bra 	$L__BB13_333;
+// %bb.331:                             //   in Loop: Header=BB13_302 Depth=2
+	setp.geu.f32 	%p295, %f356, 0f00000000;
+	mov.f32 	%f1671, %f356;
+	@%p295 bra 	$L__BB13_333;
+// %bb.332:                             //   in Loop: Header=BB13_302 Depth=2
+	mov.f32 	%f1671, 0fBF800000;
+$L__BB13_333:                           //   in Loop: Header=BB13_302 Depth=2
+	ld.shared.f32 	%f355, [%rd335+16];
+	fma.rn.f32 	%f1672, %f355, %f1671, %f1672;
+$L__BB13_334:                           //   in Loop: Header=BB13_302 Depth=2
+	@%p279 bra 	$L__BB13_336;
+// %bb.335:                             //   in Loop: Header=BB13_302 Depth=2
+	st.global.f32 	[%rd331], %f1672;
+	bra.uni 	$L__BB13_336;
+$L__BB13_29:                            //   in Loop: Header=BB13_10 Depth=1
+	mov.f32 	%f1503, 0f3F800000;
+	mov.f32 	%f1504, 0fBF800000;
+	mov.u64 	%rd1773, 0;
+	mov.u64 	%rd1772, 128;
+	bra.uni 	$L__BB13_30;
+$L__BB13_322:                           //   in Loop: Header=BB13_30 Depth=2
+	st.global.f32 	[%rd306], %f1643;
+	st.global.f32 	[%rd306+64], %f1642;
+	st.global.f32 	[%rd306+128], %f1641;
+	st.global.f32 	[%rd306+192], %f1640;
+	st.global.f32 	[%rd306+256], %f1639;
+	st.global.f32 	[%rd306+320], %f1638;
+	st.global.f32 	[%rd306+384], %f1637;
+	st.global.f32 	[%rd306+448], %f1636;
+	add.s64 	%rd1772, %rd1778, 128;
+	setp.gt.u64 	%p259, %rd1772, %rd9;
+	mov.u64 	%rd1773, %rd1778;
+	@%p259 bra 	$L__BB13_272;
+$L__BB13_30:                            //   Parent Loop BB13_10 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_32 Depth 3
+	mov.u64 	%rd1778, %rd1772;
+	shl.b64 	%rd1366, %rd1773, 2;
+	add.s64 	%rd306, %rd252, %rd1366;
+	ld.global.f32 	%f1643, [%rd306];
+	ld.global.f32 	%f1642, [%rd306+64];
+	ld.global.f32 	%f1641, [%rd306+128];
+	ld.global.f32 	%f1640, [%rd306+192];
+	ld.global.f32 	%f1639, [%rd306+256];
+	ld.global.f32 	%f1638, [%rd306+320];
+	ld.global.f32 	%f1637, [%rd306+384];
+	ld.global.f32 	%f1636, [%rd306+448];
+	@%p416 bra 	$L__BB13_322;
+// %bb.31:                              //   in Loop: Header=BB13_30 Depth=2
+	add.s64 	%rd1368, %rd253, %rd1366;
+	ld.global.f32 	%f265, [%rd1368];
+	ld.global.f32 	%f266, [%rd1368+64];
+	ld.global.f32 	%f267, [%rd1368+128];
+	ld.global.f32 	%f268, [%rd1368+192];
+	ld.global.f32 	%f269, [%rd1368+256];
+	ld.global.f32 	%f270, [%rd1368+320];
+	ld.global.f32 	%f271, [%rd1368+384];
+	ld.global.f32 	%f272, [%rd1368+448];
+	mov.u64 	%rd1774, %rd1770;
+	mov.u64 	%rd1775, %rd260;
+	bra.uni 	$L__BB13_32;
+$L__BB13_321:                           //   in Loop: Header=BB13_32 Depth=3
+	fma.rn.f32 	%f1643, %f289, %f1644, %f1643;
+	fma.rn.f32 	%f1642, %f289, %f1645, %f1642;
+	fma.rn.f32 	%f1641, %f289, %f1646, %f1641;
+	fma.rn.f32 	%f1640, %f289, %f1647, %f1640;
+	fma.rn.f32 	%f1639, %f289, %f1648, %f1639;
+	fma.rn.f32 	%f1638, %f289, %f1649, %f1638;
+	fma.rn.f32 	%f1637, %f289, %f1650, %f1637;
+	fma.rn.f32 	%f1636, %f289, %f1651, %f1636;
+	add.s64 	%rd1775, %rd1775, 24;
+	add.s64 	%rd1774, %rd1774, -1;
+	setp.eq.s64 	%p258, %rd1774, 0;
+	@%p258 bra 	$L__BB13_322;
+$L__BB13_32:                            //   Parent Loop BB13_10 Depth=1
+                                        //     Parent Loop BB13_30 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1369, [%rd1775+-16];
+	add.s64 	%rd1371, %rd1369, %rd1366;
+	add.s64 	%rd310, %rd1371, %rd1666;
+	ld.f32 	%f1193, [%rd310];
+	sub.rn.f32 	%f290, %f265, %f1193;
+	setp.gt.f32 	%p242, %f290, 0f00000000;
+	mov.f32 	%f1644, %f1503;
+	@%p242 bra 	$L__BB13_35;
+// %bb.33:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p243, %f290, 0f00000000;
+	mov.f32 	%f1644, %f290;
+	@%p243 bra 	$L__BB13_35;
+// %bb.34:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1644, %f1504;
+$L__BB13_35:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1196, [%rd310+64];
+	sub.rn.f32 	%f293, %f266, %f1196;
+	setp.gt.f32 	%p244, %f293, 0f00000000;
+	mov.f32 	%f1645, %f1503;
+	@%p244 bra 	$L__BB13_38;
+// %bb.36:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p245, %f293, 0f00000000;
+	mov.f32 	%f1645, %f293;
+	@%p245 bra 	$L__BB13_38;
+// %bb.37:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1645, 0fBF800000;
+$L__BB13_38:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1199, [%rd310+128];
+	sub.rn.f32 	%f296, %f267, %f1199;
+	setp.gt.f32 	%p246, %f296, 0f00000000;
+	mov.f32 	%f1646, %f1503;
+	@%p246 bra 	$L__BB13_41;
+// %bb.39:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p247, %f296, 0f00000000;
+	mov.f32 	%f1646, %f296;
+	@%p247 bra 	$L__BB13_41;
+// %bb.40:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1646, 0fBF800000;
+$L__BB13_41:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1202, [%rd310+192];
+	sub.rn.f32 	%f299, %f268, %f1202;
+	setp.gt.f32 	%p248, %f299, 0f00000000;
+	mov.f32 	%f1647, %f1503;
+	@%p248 bra 	$L__BB13_44;
+// %bb.42:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p249, %f299, 0f00000000;
+	mov.f32 	%f1647, %f299;
+	@%p249 bra 	$L__BB13_44;
+// %bb.43:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1647, 0fBF800000;
+$L__BB13_44:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1205, [%rd310+256];
+	sub.rn.f32 	%f302, %f269, %f1205;
+	setp.gt.f32 	%p250, %f302, 0f00000000;
+	mov.f32 	%f1648, %f1503;
+	@%p250 bra 	$L__BB13_47;
+// %bb.45:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p251, %f302, 0f00000000;
+	mov.f32 	%f1648, %f302;
+	@%p251 bra 	$L__BB13_47;
+// %bb.46:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1648, 0fBF800000;
+$L__BB13_47:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1208, [%rd310+320];
+	sub.rn.f32 	%f305, %f270, %f1208;
+	setp.gt.f32 	%p252, %f305, 0f00000000;
+	mov.f32 	%f1649, %f1503;
+	@%p252 bra 	$L__BB13_50;
+// %bb.48:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p253, %f305, 0f00000000;
+	mov.f32 	%f1649, %f305;
+	@%p253 bra 	$L__BB13_50;
+// %bb.49:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1649, 0fBF800000;
+$L__BB13_50:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.shared.f32 	%f289, [%rd1775];
+	ld.f32 	%f1211, [%rd310+384];
+	sub.rn.f32 	%f308, %f271, %f1211;
+	setp.gt.f32 	%p254, %f308, 0f00000000;
+	mov.f32 	%f1650, %f1503;
+	@%p254 bra 	$L__BB13_53;
+// %bb.51:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p255, %f308, 0f00000000;
+	mov.f32 	%f1650, %f308;
+)ptx",
+    R"ptx(	@%p255 bra 	$L__BB13_53;
+// %bb.52:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1650, 0fBF800000;
+$L__BB13_53:                            //   in Loop: Header=BB13_32 Depth=3
+	ld.f32 	%f1214, [%rd310+448];
+	sub.rn.f32 	%f311, %f272, %f1214;
+	setp.gt.f32 	%p256, %f311, 0f00000000;
+	mov.f32 	%f1651, %f1503;
+	@%p256 bra 	$L__BB13_321;
+// %bb.54:                              //   in Loop: Header=BB13_32 Depth=3
+	setp.geu.f32 	%p257, %f311, 0f00000000;
+	mov.f32 	%f1651, %f311;
+	@%p257 bra 	$L__BB13_321;
+// %bb.55:                              //   in Loop: Header=BB13_32 Depth=3
+	mov.f32 	%f1651, 0fBF800000;
+	bra.uni 	$L__BB13_321;
+$L__BB13_273:                           //   in Loop: Header=BB13_10 Depth=1
+	and.b64  	%rd302, %rd1770, 1;
+	and.b64  	%rd1373, %rd1770, -2;
+	neg.s64 	%rd303, %rd1373;
+	bra.uni 	$L__BB13_274;
+$L__BB13_298:                           //   in Loop: Header=BB13_274 Depth=2
+	ld.shared.f32 	%f322, [%rd1388+16];
+	fma.rn.f32 	%f1659, %f322, %f1656, %f1659;
+	fma.rn.f32 	%f1658, %f322, %f1657, %f1658;
+$L__BB13_299:                           //   in Loop: Header=BB13_274 Depth=2
+	st.global.f32 	[%rd318], %f1659;
+	st.global.f32 	[%rd318+64], %f1658;
+	add.s64 	%rd1777, %rd1778, 32;
+	setp.gt.u64 	%p277, %rd1777, %rd9;
+	@%p277 bra 	$L__BB13_300;
+$L__BB13_274:                           //   Parent Loop BB13_10 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_277 Depth 3
+	mov.u64 	%rd317, %rd1778;
+	mov.u64 	%rd1778, %rd1777;
+	shl.b64 	%rd1374, %rd317, 2;
+	add.s64 	%rd318, %rd252, %rd1374;
+	ld.global.f32 	%f1659, [%rd318];
+	ld.global.f32 	%f1658, [%rd318+64];
+	@%p416 bra 	$L__BB13_299;
+// %bb.275:                             //   in Loop: Header=BB13_274 Depth=2
+	add.s64 	%rd1377, %rd253, %rd1374;
+	ld.global.f32 	%f316, [%rd1377];
+	ld.global.f32 	%f317, [%rd1377+64];
+	mov.u64 	%rd1779, 0;
+	@%p417 bra 	$L__BB13_291;
+// %bb.276:                             //   in Loop: Header=BB13_274 Depth=2
+	mov.u64 	%rd1780, 0;
+	mov.u64 	%rd1781, %rd261;
+	bra.uni 	$L__BB13_277;
+$L__BB13_289:                           //   in Loop: Header=BB13_277 Depth=3
+	ld.shared.f32 	%f340, [%rd1781+16];
+	fma.rn.f32 	%f1659, %f340, %f1664, %f336;
+	fma.rn.f32 	%f1658, %f340, %f1665, %f339;
+	add.s64 	%rd1781, %rd1781, 48;
+	add.s64 	%rd1780, %rd1780, -2;
+	setp.eq.s64 	%p271, %rd303, %rd1780;
+	@%p271 bra 	$L__BB13_290;
+$L__BB13_277:                           //   Parent Loop BB13_10 Depth=1
+                                        //     Parent Loop BB13_274 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1379, [%rd1781+-24];
+	add.s64 	%rd1381, %rd1379, %rd1374;
+	add.s64 	%rd325, %rd1381, %rd1666;
+	ld.f32 	%f1218, [%rd325];
+	sub.rn.f32 	%f334, %f316, %f1218;
+	setp.gt.f32 	%p263, %f334, 0f00000000;
+	mov.f32 	%f1665, 0f3F800000;
+	mov.f32 	%f1662, %f1665;
+	@%p263 bra 	$L__BB13_280;
+// %bb.278:                             //   in Loop: Header=BB13_277 Depth=3
+	setp.geu.f32 	%p264, %f334, 0f00000000;
+	mov.f32 	%f1662, %f334;
+	@%p264 bra 	$L__BB13_280;
+// %bb.279:                             //   in Loop: Header=BB13_277 Depth=3
+	mov.f32 	%f1662, 0fBF800000;
+$L__BB13_280:                           //   in Loop: Header=BB13_277 Depth=3
+	ld.f32 	%f1221, [%rd325+64];
+	sub.rn.f32 	%f337, %f317, %f1221;
+	setp.gt.f32 	%p265, %f337, 0f00000000;
+	mov.f32 	%f1663, %f1665;
+	@%p265 bra 	$L__BB13_283;
+// %bb.281:                             //   in Loop: Header=BB13_277 Depth=3
+	setp.geu.f32 	%p266, %f337, 0f00000000;
+	mov.f32 	%f1663, %f337;
+	@%p266 bra 	$L__BB13_283;
+// %bb.282:                             //   in Loop: Header=BB13_277 Depth=3
+	mov.f32 	%f1663, 0fBF800000;
+$L__BB13_283:                           //   in Loop: Header=BB13_277 Depth=3
+	ld.shared.u64 	%rd1383, [%rd1781];
+	add.s64 	%rd1385, %rd1383, %rd1374;
+	add.s64 	%rd326, %rd1385, %rd1666;
+	ld.f32 	%f1224, [%rd326];
+	sub.rn.f32 	%f341, %f316, %f1224;
+	setp.gt.f32 	%p267, %f341, 0f00000000;
+	mov.f32 	%f1664, %f1665;
+	@%p267 bra 	$L__BB13_286;
+// %bb.284:                             //   in Loop: Header=BB13_277 Depth=3
+	setp.geu.f32 	%p268, %f341, 0f00000000;
+	mov.f32 	%f1664, %f341;
+	@%p268 bra 	$L__BB13_286;
+// %bb.285:                             //   in Loop: Header=BB13_277 Depth=3
+	mov.f32 	%f1664, 0fBF800000;
+$L__BB13_286:                           //   in Loop: Header=BB13_277 Depth=3
+	ld.shared.f32 	%f333, [%rd1781+-8];
+	fma.rn.f32 	%f336, %f333, %f1662, %f1659;
+	fma.rn.f32 	%f339, %f333, %f1663, %f1658;
+	ld.f32 	%f1227, [%rd326+64];
+	sub.rn.f32 	%f344, %f317, %f1227;
+	setp.gt.f32 	%p269, %f344, 0f00000000;
+	@%p269 bra 	$L__BB13_289;
+// %bb.287:                             //   in Loop: Header=BB13_277 Depth=3
+	setp.geu.f32 	%p270, %f344, 0f00000000;
+	mov.f32 	%f1665, %f344;
+	@%p270 bra 	$L__BB13_289;
+// %bb.288:                             //   in Loop: Header=BB13_277 Depth=3
+	mov.f32 	%f1665, 0fBF800000;
+	bra.uni 	$L__BB13_289;
+$L__BB13_290:                           //   in Loop: Header=BB13_274 Depth=2
+	neg.s64 	%rd1779, %rd303;
+$L__BB13_291:                           //   in Loop: Header=BB13_274 Depth=2
+	setp.eq.s64 	%p272, %rd302, 0;
+	@%p272 bra 	$L__BB13_299;
+// %bb.292:                             //   in Loop: Header=BB13_274 Depth=2
+	mul.lo.s64 	%rd1387, %rd1779, 24;
+	add.s64 	%rd1388, %rd17, %rd1387;
+	ld.shared.u64 	%rd1389, [%rd1388];
+	add.s64 	%rd1391, %rd1389, %rd1374;
+	add.s64 	%rd321, %rd1391, %rd1666;
+	ld.f32 	%f1230, [%rd321];
+	sub.rn.f32 	%f323, %f316, %f1230;
+	setp.gt.f32 	%p273, %f323, 0f00000000;
+	mov.f32 	%f1657, 0f3F800000;
+	mov.f32 	%f1656, %f1657;
+	@%p273 bra 	$L__BB13_295;
+// %bb.293:                             //   in Loop: Header=BB13_274 Depth=2
+	setp.geu.f32 	%p274, %f323, 0f00000000;
+	mov.f32 	%f1656, %f323;
+	@%p274 bra 	$L__BB13_295;
+// %bb.294:                             //   in Loop: Header=BB13_274 Depth=2
+	mov.f32 	%f1656, 0fBF800000;
+$L__BB13_295:                           //   in Loop: Header=BB13_274 Depth=2
+	ld.f32 	%f1233, [%rd321+64];
+	sub.rn.f32 	%f326, %f317, %f1233;
+	setp.gt.f32 	%p275, %f326, 0f00000000;
+	@%p275 bra 	$L__BB13_298;
+// %bb.296:                             //   in Loop: Header=BB13_274 Depth=2
+	setp.geu.f32 	%p276, %f326, 0f00000000;
+	mov.f32 	%f1657, %f326;
+	@%p276 bra 	$L__BB13_298;
+// %bb.297:                             //   in Loop: Header=BB13_274 Depth=2
+	mov.f32 	%f1657, 0fBF800000;
+	bra.uni 	$L__BB13_298;
+$L__BB13_75:
+	setp.eq.s32 	%p5, %r18, 5;
+	@%p5 bra 	$L__BB13_484;
+// %bb.76:
+	setp.eq.s32 	%p6, %r18, 6;
+	@%p6 bra 	$L__BB13_77;
+	bra.uni 	$L__BB13_659;
+$L__BB13_77:
+	and.b32  	%r20, %r1, 15;
+	cvt.u64.u32 	%rd1969, %r20;
+	setp.le.u64 	%p12, %rd9, %rd1969;
+	shl.b64 	%rd1651, %rd1969, 2;
+	@%p12 bra 	$L__BB13_80;
+// %bb.78:
+	add.s64 	%rd865, %rd858, %rd1651;
+	add.s64 	%rd1922, %rd7, %rd865;
+	mov.b32 	%r21, 0;
+	mov.u64 	%rd1923, %rd1969;
+$L__BB13_79:                            // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1922], %r21;
+	add.s64 	%rd1923, %rd1923, 16;
+	add.s64 	%rd1922, %rd1922, 64;
+	setp.lt.u64 	%p13, %rd1923, %rd9;
+	@%p13 bra 	$L__BB13_79;
+$L__BB13_80:
+	setp.eq.s64 	%p14, %rd8, 0;
+	mov.f64 	%fd113, 0d0000000000000000;
+	@%p14 bra 	$L__BB13_655;
+// %bb.81:
+	ld.param.u8 	%rs1, [%rd1+88];
+	mov.u64 	%rd1663, 0;
+	mov.u64 	%rd1664, 128;
+	mov.f32 	%f1505, 0f00000000;
+	mov.u64 	%rd1926, 1;
+	cvt.u32.u64 	%r15, %rd1969;
+	and.b32  	%r22, %r1, 16;
+	mov.b32 	%r23, 65535;
+	shl.b32 	%r16, %r23, %r22;
+	and.b16  	%rs2, %rs1, 1;
+	setp.eq.b16 	%p1, %rs2, 1;
+	add.s64 	%rd718, %rd11, %rd1651;
+	add.s64 	%rd719, %rd15, %rd1651;
+	shl.b64 	%rd720, %rd9, 2;
+	shl.b64 	%rd721, %rd9, 8;
+	shl.b64 	%rd722, %rd9, 3;
+	shl.b64 	%rd723, %rd6, 2;
+	shl.b64 	%rd724, %rd6, 8;
+	shl.b64 	%rd725, %rd6, 3;
+	add.s64 	%rd871, %rd16, %rd862;
+	add.s64 	%rd726, %rd871, 20;
+	add.s64 	%rd727, %rd871, 48;
+	mov.f64 	%fd113, 0d0000000000000000;
+	mov.u64 	%rd1924, 64;
+	setp.ne.s32 	%p24, %r15, 0;
+	setp.lt.u64 	%p40, %rd9, 128;
+	mov.u64 	%rd1925, %rd14;
+	mov.u64 	%rd1927, %rd4;
+	mov.u64 	%rd1928, %rd1663;
+	mov.u64 	%rd1932, %rd1663;
+	bra.uni 	$L__BB13_82;
+$L__BB13_654:                           //   in Loop: Header=BB13_82 Depth=1
+	bar.warp.sync 	%r16;
+	add.s64 	%rd1928, %rd1928, 1;
+	add.s64 	%rd1927, %rd1927, %rd721;
+	add.s64 	%rd1926, %rd1926, 64;
+	add.s64 	%rd1925, %rd1925, %rd724;
+	add.s64 	%rd1924, %rd1924, 64;
+	setp.lt.u64 	%p70, %rd739, %rd8;
+	mov.u64 	%rd1932, %rd739;
+	@%p70 bra 	$L__BB13_82;
+	bra.uni 	$L__BB13_655;
+$L__BB13_82:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_85 Depth 2
+                                        //     Child Loop BB13_585 Depth 2
+                                        //       Child Loop BB13_588 Depth 3
+                                        //     Child Loop BB13_610 Depth 2
+                                        //       Child Loop BB13_617 Depth 3
+                                        //     Child Loop BB13_614 Depth 2
+                                        //       Child Loop BB13_660 Depth 3
+                                        //       Child Loop BB13_664 Depth 3
+                                        //     Child Loop BB13_621 Depth 2
+                                        //       Child Loop BB13_626 Depth 3
+                                        //       Child Loop BB13_646 Depth 3
+	add.s64 	%rd739, %rd1932, 64;
+	min.u64 	%rd740, %rd8, %rd739;
+	setp.ge.u64 	%p15, %rd1932, %rd740;
+	mov.u64 	%rd1933, %rd1663;
+	@%p15 bra 	$L__BB13_583;
+// %bb.83:                              //   in Loop: Header=BB13_82 Depth=1
+	shl.b64 	%rd875, %rd1928, 6;
+	neg.s64 	%rd741, %rd875;
+	and.b64  	%rd742, %rd740, 1;
+	mov.u64 	%rd878, 1;
+	sub.s64 	%rd879, %rd878, %rd741;
+	setp.eq.s64 	%p16, %rd740, %rd879;
+	mov.u64 	%rd1933, 0;
+	@%p16 bra 	$L__BB13_578;
+// %bb.84:                              //   in Loop: Header=BB13_82 Depth=1
+	min.u64 	%rd873, %rd8, %rd1924;
+	and.b64  	%rd874, %rd873, -2;
+	neg.s64 	%rd738, %rd874;
+	mov.u64 	%rd1933, 0;
+	mov.u64 	%rd1934, %rd1925;
+	mov.u64 	%rd1935, %rd1926;
+	mov.u64 	%rd1936, %rd1927;
+	bra.uni 	$L__BB13_85;
+$L__BB13_92:                            //   in Loop: Header=BB13_85 Depth=2
+	add.s64 	%rd1933, %rd1933, 1;
+$L__BB13_576:                           //   in Loop: Header=BB13_85 Depth=2
+	add.s64 	%rd1936, %rd1936, %rd722;
+	add.s64 	%rd1935, %rd1935, 2;
+	add.s64 	%rd1934, %rd1934, %rd725;
+	add.s64 	%rd884, %rd738, %rd1935;
+	setp.eq.s64 	%p21, %rd884, 1;
+	@%p21 bra 	$L__BB13_577;
+$L__BB13_85:                            //   Parent Loop BB13_82 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f695, [%rd1934];
+	setp.eq.f32 	%p17, %f695, 0f00000000;
+	@%p17 bra 	$L__BB13_89;
+// %bb.86:                              //   in Loop: Header=BB13_85 Depth=2
+	@%p24 bra 	$L__BB13_88;
+// %bb.87:                              //   in Loop: Header=BB13_85 Depth=2
+	add.s64 	%rd755, %rd1935, -1;
+	mul.lo.s64 	%rd881, %rd1933, 24;
+	add.s64 	%rd756, %rd17, %rd881;
+	st.shared.u64 	[%rd756], %rd1936;
+	st.shared.u64 	[%rd756+8], %rd755;
+	st.shared.v2.f32 	[%rd756+16], {%f695, %f1505};
+$L__BB13_88:                            //   in Loop: Header=BB13_85 Depth=2
+	add.s64 	%rd1933, %rd1933, 1;
+$L__BB13_89:                            //   in Loop: Header=BB13_85 Depth=2
+	add.s64 	%rd882, %rd1934, %rd723;
+	ld.global.f32 	%f696, [%rd882];
+	setp.eq.f32 	%p19, %f696, 0f00000000;
+	@%p19 bra 	$L__BB13_576;
+// %bb.90:                              //   in Loop: Header=BB13_85 Depth=2
+	@%p24 bra 	$L__BB13_92;
+// %bb.91:                              //   in Loop: Header=BB13_85 Depth=2
+	mul.lo.s64 	%rd883, %rd1933, 24;
+	add.s64 	%rd759, %rd17, %rd883;
+	add.s64 	%rd760, %rd1936, %rd720;
+	st.shared.u64 	[%rd759], %rd760;
+	st.shared.u64 	[%rd759+8], %rd1935;
+	st.shared.v2.f32 	[%rd759+16], {%f696, %f1505};
+	bra.uni 	$L__BB13_92;
+)ptx",
+    R"ptx($L__BB13_577:                           //   in Loop: Header=BB13_82 Depth=1
+	add.s64 	%rd1932, %rd1935, -1;
+$L__BB13_578:                           //   in Loop: Header=BB13_82 Depth=1
+	setp.eq.s64 	%p22, %rd742, 0;
+	@%p22 bra 	$L__BB13_583;
+// %bb.579:                             //   in Loop: Header=BB13_82 Depth=1
+	mul.lo.s64 	%rd885, %rd1932, %rd6;
+	shl.b64 	%rd886, %rd885, 2;
+	add.s64 	%rd887, %rd14, %rd886;
+	ld.global.f32 	%f694, [%rd887];
+	setp.eq.f32 	%p23, %f694, 0f00000000;
+	@%p23 bra 	$L__BB13_583;
+// %bb.580:                             //   in Loop: Header=BB13_82 Depth=1
+	@%p24 bra 	$L__BB13_582;
+// %bb.581:                             //   in Loop: Header=BB13_82 Depth=1
+	mul.lo.s64 	%rd888, %rd1933, 24;
+	add.s64 	%rd747, %rd17, %rd888;
+	mul.lo.s64 	%rd889, %rd1932, %rd9;
+	shl.b64 	%rd890, %rd889, 2;
+	add.s64 	%rd748, %rd4, %rd890;
+	st.shared.u64 	[%rd747], %rd748;
+	st.shared.u64 	[%rd747+8], %rd1932;
+	st.shared.v2.f32 	[%rd747+16], {%f694, %f1505};
+$L__BB13_582:                           //   in Loop: Header=BB13_82 Depth=1
+	add.s64 	%rd1933, %rd1933, 1;
+$L__BB13_583:                           //   in Loop: Header=BB13_82 Depth=1
+	bar.warp.sync 	%r16;
+	setp.eq.s64 	%p25, %rd1933, 0;
+	mov.u64 	%rd1946, %rd1663;
+	@%p25 bra 	$L__BB13_608;
+// %bb.584:                             //   in Loop: Header=BB13_82 Depth=1
+	mov.u64 	%rd1940, 0;
+	mov.u64 	%rd1946, %rd1940;
+	bra.uni 	$L__BB13_585;
+$L__BB13_606:                           //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd1946, %rd1946, 1;
+$L__BB13_607:                           //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd1940, %rd1940, 1;
+	setp.ne.s64 	%p39, %rd1940, %rd1933;
+	@%p39 bra 	$L__BB13_585;
+	bra.uni 	$L__BB13_608;
+$L__BB13_585:                           //   Parent Loop BB13_82 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_588 Depth 3
+	mul.lo.s64 	%rd893, %rd1940, 24;
+	add.s64 	%rd894, %rd17, %rd893;
+	ld.shared.u64 	%rd768, [%rd894];
+	ld.shared.u64 	%rd769, [%rd894+8];
+	ld.shared.f32 	%f697, [%rd894+16];
+	ld.global.f64 	%fd44, [%rd13];
+	ld.global.f64 	%fd111, [%rd13+8];
+	shl.b64 	%rd895, %rd769, 4;
+	add.s64 	%rd896, %rd5, %rd895;
+	ld.global.f64 	%fd45, [%rd896];
+	sub.rn.f64 	%fd31, %fd44, %fd45;
+	cvt.rn.f32.f64 	%f698, %fd31;
+	mov.f32 	%f1854, 0f00000000;
+	@!%p1 bra 	$L__BB13_596;
+	bra.uni 	$L__BB13_586;
+$L__BB13_586:                           //   in Loop: Header=BB13_585 Depth=2
+	mov.u64 	%rd1945, 0;
+	mov.f32 	%f1850, 0f00000000;
+	@%p418 bra 	$L__BB13_589;
+// %bb.587:                             //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd1942, %rd768, %rd1651;
+	mov.f32 	%f1850, 0f00000000;
+	mov.u64 	%rd1944, 0;
+	mov.u64 	%rd1943, %rd718;
+$L__BB13_588:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_585 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.global.f32 	%f807, [%rd1943];
+	ld.f32 	%f808, [%rd1942];
+	sub.rn.f32 	%f809, %f807, %f808;
+	sub.rn.f32 	%f810, %f809, %f698;
+	fma.rn.f32 	%f1850, %f810, %f810, %f1850;
+	add.s64 	%rd1945, %rd1944, 16;
+	add.s64 	%rd1943, %rd1943, 64;
+	add.s64 	%rd1942, %rd1942, 64;
+	add.s64 	%rd900, %rd1944, 32;
+	setp.le.u64 	%p27, %rd900, %rd9;
+	mov.u64 	%rd1944, %rd1945;
+	@%p27 bra 	$L__BB13_588;
+$L__BB13_589:                           //   in Loop: Header=BB13_585 Depth=2
+	setp.le.u64 	%p28, %rd9, %rd1945;
+	@%p28 bra 	$L__BB13_595;
+// %bb.590:                             //   in Loop: Header=BB13_585 Depth=2
+	sub.s64 	%rd778, %rd9, %rd1945;
+	setp.le.u64 	%p29, %rd778, %rd1969;
+	shl.b64 	%rd901, %rd1945, 2;
+	mov.f32 	%f1852, 0f00000000;
+	mov.f32 	%f1851, %f1852;
+	@%p29 bra 	$L__BB13_592;
+// %bb.591:                             //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd779, %rd718, %rd901;
+	ld.global.f32 	%f1851, [%rd779];
+$L__BB13_592:                           //   in Loop: Header=BB13_585 Depth=2
+	@%p29 bra 	$L__BB13_594;
+// %bb.593:                             //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd903, %rd768, %rd901;
+	add.s64 	%rd780, %rd903, %rd1651;
+	ld.f32 	%f1852, [%rd780];
+$L__BB13_594:                           //   in Loop: Header=BB13_585 Depth=2
+	setp.gt.u64 	%p31, %rd778, %rd1969;
+	sub.rn.f32 	%f813, %f1851, %f1852;
+	sub.rn.f32 	%f814, %f813, %f698;
+	fma.rn.f32 	%f815, %f814, %f814, %f1850;
+	selp.f32 	%f1850, %f815, %f1850, %p31;
+$L__BB13_595:                           //   in Loop: Header=BB13_585 Depth=2
+	shfl.sync.bfly.b32	%f816, %f1850, 8, 31, %r16;
+	add.rn.f32 	%f817, %f1850, %f816;
+	shfl.sync.bfly.b32	%f818, %f817, 4, 31, %r16;
+	add.rn.f32 	%f819, %f817, %f818;
+	shfl.sync.bfly.b32	%f820, %f819, 2, 31, %r16;
+	add.rn.f32 	%f821, %f819, %f820;
+	shfl.sync.bfly.b32	%f822, %f821, 1, 31, %r16;
+	add.rn.f32 	%f1854, %f821, %f822;
+$L__BB13_596:                           //   in Loop: Header=BB13_585 Depth=2
+	@%p1 bra 	$L__BB13_598;
+// %bb.597:                             //   in Loop: Header=BB13_585 Depth=2
+	add.s64 	%rd781, %rd896, 8;
+	ld.global.f64 	%fd111, [%rd781];
+$L__BB13_598:                           //   in Loop: Header=BB13_585 Depth=2
+	cvt.f64.f32 	%fd46, %f697;
+	add.rn.f64 	%fd34, %fd46, %fd46;
+	setp.neu.f64 	%p32, %fd111, 0d0000000000000000;
+	and.pred  	%p33, %p32, %p1;
+	@!%p33 bra 	$L__BB13_603;
+	bra.uni 	$L__BB13_599;
+$L__BB13_599:                           //   in Loop: Header=BB13_585 Depth=2
+	setp.leu.f32 	%p34, %f1854, 0f12800000;
+	setp.equ.f32 	%p35, %f1854, 0f7F800000;
+	or.pred  	%p36, %p34, %p35;
+	@%p36 bra 	$L__BB13_601;
+// %bb.600:                             //   in Loop: Header=BB13_585 Depth=2
+	cvt.f64.f32 	%fd112, %f1854;
+	bra.uni 	$L__BB13_602;
+$L__BB13_601:                           //   in Loop: Header=BB13_585 Depth=2
+	{ // callseq 8, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd12;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd768;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd9;
+	.param .b64 param3;
+	st.param.f64 	[param3+0], %fd31;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3
+	);
+	ld.param.f64 	%fd112, [retval0+0];
+	} // callseq 8
+$L__BB13_602:                           //   in Loop: Header=BB13_585 Depth=2
+	mul.rn.f64 	%fd49, %fd34, %fd112;
+	mul.rn.f64 	%fd50, %fd111, %fd111;
+	div.rn.f64 	%fd51, %fd49, %fd50;
+	add.rn.f64 	%fd113, %fd113, %fd51;
+$L__BB13_603:                           //   in Loop: Header=BB13_585 Depth=2
+	div.rn.f64 	%fd47, %fd34, %fd111;
+	cvt.rn.f32.f64 	%f823, %fd47;
+	selp.f32 	%f710, %f823, 0f00000000, %p32;
+	bar.warp.sync 	%r16;
+	setp.eq.f32 	%p37, %f710, 0f00000000;
+	@%p37 bra 	$L__BB13_607;
+// %bb.604:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p24 bra 	$L__BB13_606;
+// %bb.605:                             //   in Loop: Header=BB13_585 Depth=2
+	mul.lo.s64 	%rd907, %rd1946, 24;
+	add.s64 	%rd782, %rd17, %rd907;
+	st.shared.u64 	[%rd782], %rd768;
+	st.shared.u64 	[%rd782+8], %rd769;
+	st.shared.v2.f32 	[%rd782+16], {%f710, %f698};
+	bra.uni 	$L__BB13_606;
+$L__BB13_608:                           //   in Loop: Header=BB13_82 Depth=1
+	bar.warp.sync 	%r16;
+	setp.eq.s64 	%p406, %rd1946, 0;
+	mov.u64 	%rd1955, %rd1663;
+	@%p40 bra 	$L__BB13_612;
+	bra.uni 	$L__BB13_609;
+$L__BB13_612:                           //   in Loop: Header=BB13_82 Depth=1
+	or.b64  	%rd1954, %rd1955, 32;
+	setp.gt.u64 	%p44, %rd1954, %rd9;
+	setp.lt.u64 	%p407, %rd1946, 4;
+	@%p44 bra 	$L__BB13_619;
+	bra.uni 	$L__BB13_613;
+$L__BB13_619:                           //   in Loop: Header=BB13_82 Depth=1
+	setp.ge.u64 	%p51, %rd1955, %rd9;
+	@%p51 bra 	$L__BB13_654;
+// %bb.620:                             //   in Loop: Header=BB13_82 Depth=1
+	and.b64  	%rd800, %rd1946, 3;
+	and.b64  	%rd945, %rd1946, -4;
+	neg.s64 	%rd801, %rd945;
+	bra.uni 	$L__BB13_621;
+$L__BB13_653:                           //   in Loop: Header=BB13_621 Depth=2
+	add.s64 	%rd1955, %rd1955, 16;
+	setp.lt.u64 	%p69, %rd1955, %rd9;
+	@%p69 bra 	$L__BB13_621;
+	bra.uni 	$L__BB13_654;
+$L__BB13_621:                           //   Parent Loop BB13_82 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_626 Depth 3
+                                        //       Child Loop BB13_646 Depth 3
+	sub.s64 	%rd818, %rd9, %rd1955;
+	shl.b64 	%rd946, %rd1955, 2;
+	add.s64 	%rd947, %rd15, %rd946;
+	setp.le.u64 	%p52, %rd818, %rd1969;
+	add.s64 	%rd819, %rd947, %rd1651;
+	mov.f32 	%f1887, %f1505;
+	@%p52 bra 	$L__BB13_623;
+// %bb.622:                             //   in Loop: Header=BB13_621 Depth=2
+	ld.global.f32 	%f1887, [%rd819];
+$L__BB13_623:                           //   in Loop: Header=BB13_621 Depth=2
+	@%p406 bra 	$L__BB13_651;
+// %bb.624:                             //   in Loop: Header=BB13_621 Depth=2
+	add.s64 	%rd820, %rd718, %rd946;
+	mov.u64 	%rd1962, 0;
+	@%p407 bra 	$L__BB13_644;
+// %bb.625:                             //   in Loop: Header=BB13_621 Depth=2
+	mov.u64 	%rd1965, 0;
+	mov.u64 	%rd1966, %rd727;
+	bra.uni 	$L__BB13_626;
+$L__BB13_642:                           //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.v2.f32 	{%f919, %f920}, [%rd1966+40];
+	sub.rn.f32 	%f921, %f1895, %f1896;
+	sub.rn.f32 	%f922, %f921, %f920;
+	fma.rn.f32 	%f1887, %f919, %f922, %f795;
+	add.s64 	%rd1966, %rd1966, 96;
+	add.s64 	%rd1965, %rd1965, -4;
+	setp.eq.s64 	%p63, %rd801, %rd1965;
+	@%p63 bra 	$L__BB13_643;
+$L__BB13_626:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_621 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1896, 0f00000000;
+	mov.f32 	%f1889, %f1896;
+	@%p52 bra 	$L__BB13_628;
+// %bb.627:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.global.f32 	%f1889, [%rd820];
+$L__BB13_628:                           //   in Loop: Header=BB13_626 Depth=3
+	mov.f32 	%f1890, %f1896;
+	@%p52 bra 	$L__BB13_630;
+// %bb.629:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.u64 	%rd952, [%rd1966+-48];
+	add.s64 	%rd954, %rd952, %rd946;
+	add.s64 	%rd956, %rd954, %rd1651;
+	ld.f32 	%f1890, [%rd956];
+$L__BB13_630:                           //   in Loop: Header=BB13_626 Depth=3
+	mov.f32 	%f1891, %f1896;
+	@%p52 bra 	$L__BB13_632;
+// %bb.631:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.global.f32 	%f1891, [%rd820];
+$L__BB13_632:                           //   in Loop: Header=BB13_626 Depth=3
+	sub.rn.f32 	%f904, %f1889, %f1890;
+	mov.f32 	%f1892, %f1896;
+	@%p52 bra 	$L__BB13_634;
+// %bb.633:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.u64 	%rd957, [%rd1966+-24];
+	add.s64 	%rd959, %rd957, %rd946;
+	add.s64 	%rd961, %rd959, %rd1651;
+	ld.f32 	%f1892, [%rd961];
+$L__BB13_634:                           //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.v2.f32 	{%f902, %f903}, [%rd1966+-32];
+	sub.rn.f32 	%f905, %f904, %f903;
+	sub.rn.f32 	%f910, %f1891, %f1892;
+	mov.f32 	%f1893, %f1896;
+	@%p52 bra 	$L__BB13_636;
+// %bb.635:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.global.f32 	%f1893, [%rd820];
+$L__BB13_636:                           //   in Loop: Header=BB13_626 Depth=3
+	fma.rn.f32 	%f785, %f902, %f905, %f1887;
+	ld.shared.v2.f32 	{%f908, %f909}, [%rd1966+-8];
+	sub.rn.f32 	%f911, %f910, %f909;
+	mov.f32 	%f1894, %f1896;
+	@%p52 bra 	$L__BB13_638;
+// %bb.637:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.u64 	%rd962, [%rd1966];
+	add.s64 	%rd964, %rd962, %rd946;
+	add.s64 	%rd966, %rd964, %rd1651;
+	ld.f32 	%f1894, [%rd966];
+$L__BB13_638:                           //   in Loop: Header=BB13_626 Depth=3
+	fma.rn.f32 	%f790, %f908, %f911, %f785;
+	ld.shared.v2.f32 	{%f914, %f915}, [%rd1966+16];
+	sub.rn.f32 	%f916, %f1893, %f1894;
+	sub.rn.f32 	%f917, %f916, %f915;
+)ptx",
+    R"ptx(	mov.f32 	%f1895, %f1896;
+	@%p52 bra 	$L__BB13_640;
+// %bb.639:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.global.f32 	%f1895, [%rd820];
+$L__BB13_640:                           //   in Loop: Header=BB13_626 Depth=3
+	fma.rn.f32 	%f795, %f914, %f917, %f790;
+	@%p52 bra 	$L__BB13_642;
+// %bb.641:                             //   in Loop: Header=BB13_626 Depth=3
+	ld.shared.u64 	%rd967, [%rd1966+24];
+	add.s64 	%rd969, %rd967, %rd946;
+	add.s64 	%rd971, %rd969, %rd1651;
+	ld.f32 	%f1896, [%rd971];
+	bra.uni 	$L__BB13_642;
+$L__BB13_643:                           //   in Loop: Header=BB13_621 Depth=2
+	neg.s64 	%rd1962, %rd801;
+$L__BB13_644:                           //   in Loop: Header=BB13_621 Depth=2
+	setp.eq.s64 	%p64, %rd800, 0;
+	@%p64 bra 	$L__BB13_651;
+// %bb.645:                             //   in Loop: Header=BB13_621 Depth=2
+	mul.lo.s64 	%rd972, %rd1962, 24;
+	add.s64 	%rd1964, %rd726, %rd972;
+	mov.u64 	%rd1963, %rd800;
+	bra.uni 	$L__BB13_646;
+$L__BB13_650:                           //   in Loop: Header=BB13_646 Depth=3
+	ld.shared.v2.f32 	{%f925, %f926}, [%rd1964+-4];
+	sub.rn.f32 	%f927, %f1885, %f1886;
+	sub.rn.f32 	%f928, %f927, %f926;
+	fma.rn.f32 	%f1887, %f925, %f928, %f1887;
+	add.s64 	%rd1964, %rd1964, 24;
+	add.s64 	%rd1963, %rd1963, -1;
+	setp.ne.s64 	%p67, %rd1963, 0;
+	@%p67 bra 	$L__BB13_646;
+	bra.uni 	$L__BB13_651;
+$L__BB13_646:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_621 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1886, 0f00000000;
+	mov.f32 	%f1885, %f1886;
+	@%p52 bra 	$L__BB13_648;
+// %bb.647:                             //   in Loop: Header=BB13_646 Depth=3
+	ld.global.f32 	%f1885, [%rd820];
+$L__BB13_648:                           //   in Loop: Header=BB13_646 Depth=3
+	@%p52 bra 	$L__BB13_650;
+// %bb.649:                             //   in Loop: Header=BB13_646 Depth=3
+	ld.shared.u64 	%rd973, [%rd1964+-20];
+	add.s64 	%rd975, %rd973, %rd946;
+	add.s64 	%rd977, %rd975, %rd1651;
+	ld.f32 	%f1886, [%rd977];
+	bra.uni 	$L__BB13_650;
+$L__BB13_651:                           //   in Loop: Header=BB13_621 Depth=2
+	@%p52 bra 	$L__BB13_653;
+// %bb.652:                             //   in Loop: Header=BB13_621 Depth=2
+	st.global.f32 	[%rd819], %f1887;
+	bra.uni 	$L__BB13_653;
+$L__BB13_609:                           //   in Loop: Header=BB13_82 Depth=1
+	mov.u64 	%rd1950, 0;
+	mov.u64 	%rd1949, %rd1664;
+	bra.uni 	$L__BB13_610;
+$L__BB13_618:                           //   in Loop: Header=BB13_610 Depth=2
+	st.global.f32 	[%rd793], %f1863;
+	st.global.f32 	[%rd793+64], %f1864;
+	st.global.f32 	[%rd793+128], %f1865;
+	st.global.f32 	[%rd793+192], %f1866;
+	st.global.f32 	[%rd793+256], %f1867;
+	st.global.f32 	[%rd793+320], %f1868;
+	st.global.f32 	[%rd793+384], %f1869;
+	st.global.f32 	[%rd793+448], %f1870;
+	add.s64 	%rd1949, %rd1955, 128;
+	setp.gt.u64 	%p43, %rd1949, %rd9;
+	mov.u64 	%rd1950, %rd1955;
+	@%p43 bra 	$L__BB13_612;
+$L__BB13_610:                           //   Parent Loop BB13_82 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_617 Depth 3
+	mov.u64 	%rd1955, %rd1949;
+	shl.b64 	%rd911, %rd1950, 2;
+	add.s64 	%rd793, %rd719, %rd911;
+	ld.global.f32 	%f1863, [%rd793];
+	ld.global.f32 	%f1864, [%rd793+64];
+	ld.global.f32 	%f1865, [%rd793+128];
+	ld.global.f32 	%f1866, [%rd793+192];
+	ld.global.f32 	%f1867, [%rd793+256];
+	ld.global.f32 	%f1868, [%rd793+320];
+	ld.global.f32 	%f1869, [%rd793+384];
+	ld.global.f32 	%f1870, [%rd793+448];
+	@%p406 bra 	$L__BB13_618;
+// %bb.611:                             //   in Loop: Header=BB13_610 Depth=2
+	add.s64 	%rd913, %rd718, %rd911;
+	ld.global.f32 	%f719, [%rd913];
+	ld.global.f32 	%f720, [%rd913+64];
+	ld.global.f32 	%f721, [%rd913+128];
+	ld.global.f32 	%f722, [%rd913+192];
+	ld.global.f32 	%f723, [%rd913+256];
+	ld.global.f32 	%f724, [%rd913+320];
+	ld.global.f32 	%f725, [%rd913+384];
+	ld.global.f32 	%f726, [%rd913+448];
+	mov.u64 	%rd1951, %rd1946;
+	mov.u64 	%rd1952, %rd726;
+$L__BB13_617:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_610 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd914, [%rd1952+-20];
+	add.s64 	%rd916, %rd914, %rd911;
+	add.s64 	%rd918, %rd916, %rd1651;
+	ld.shared.v2.f32 	{%f824, %f825}, [%rd1952+-4];
+	ld.f32 	%f826, [%rd918];
+	sub.rn.f32 	%f827, %f719, %f826;
+	sub.rn.f32 	%f828, %f827, %f825;
+	fma.rn.f32 	%f1863, %f824, %f828, %f1863;
+	ld.f32 	%f829, [%rd918+64];
+	sub.rn.f32 	%f830, %f720, %f829;
+	sub.rn.f32 	%f831, %f830, %f825;
+	fma.rn.f32 	%f1864, %f824, %f831, %f1864;
+	ld.f32 	%f832, [%rd918+128];
+	sub.rn.f32 	%f833, %f721, %f832;
+	sub.rn.f32 	%f834, %f833, %f825;
+	fma.rn.f32 	%f1865, %f824, %f834, %f1865;
+	ld.f32 	%f835, [%rd918+192];
+	sub.rn.f32 	%f836, %f722, %f835;
+	sub.rn.f32 	%f837, %f836, %f825;
+	fma.rn.f32 	%f1866, %f824, %f837, %f1866;
+	ld.f32 	%f838, [%rd918+256];
+	sub.rn.f32 	%f839, %f723, %f838;
+	sub.rn.f32 	%f840, %f839, %f825;
+	fma.rn.f32 	%f1867, %f824, %f840, %f1867;
+	ld.f32 	%f841, [%rd918+320];
+	sub.rn.f32 	%f842, %f724, %f841;
+	sub.rn.f32 	%f843, %f842, %f825;
+	fma.rn.f32 	%f1868, %f824, %f843, %f1868;
+	ld.f32 	%f844, [%rd918+384];
+	sub.rn.f32 	%f845, %f725, %f844;
+	sub.rn.f32 	%f846, %f845, %f825;
+	fma.rn.f32 	%f1869, %f824, %f846, %f1869;
+	ld.f32 	%f847, [%rd918+448];
+	sub.rn.f32 	%f848, %f726, %f847;
+	sub.rn.f32 	%f849, %f848, %f825;
+	fma.rn.f32 	%f1870, %f824, %f849, %f1870;
+	add.s64 	%rd1952, %rd1952, 24;
+	add.s64 	%rd1951, %rd1951, -1;
+	setp.eq.s64 	%p42, %rd1951, 0;
+	@%p42 bra 	$L__BB13_618;
+	bra.uni 	$L__BB13_617;
+$L__BB13_613:                           //   in Loop: Header=BB13_82 Depth=1
+	and.b64  	%rd789, %rd1946, 3;
+	and.b64  	%rd919, %rd1946, -4;
+	neg.s64 	%rd790, %rd919;
+	bra.uni 	$L__BB13_614;
+$L__BB13_665:                           //   in Loop: Header=BB13_614 Depth=2
+	st.global.f32 	[%rd804], %f1877;
+	st.global.f32 	[%rd804+64], %f1878;
+	add.s64 	%rd1954, %rd1955, 32;
+	setp.gt.u64 	%p50, %rd1954, %rd9;
+	@%p50 bra 	$L__BB13_619;
+$L__BB13_614:                           //   Parent Loop BB13_82 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_660 Depth 3
+                                        //       Child Loop BB13_664 Depth 3
+	mov.u64 	%rd803, %rd1955;
+	mov.u64 	%rd1955, %rd1954;
+	shl.b64 	%rd920, %rd803, 2;
+	add.s64 	%rd804, %rd719, %rd920;
+	ld.global.f32 	%f1877, [%rd804];
+	ld.global.f32 	%f1878, [%rd804+64];
+	@%p406 bra 	$L__BB13_665;
+// %bb.615:                             //   in Loop: Header=BB13_614 Depth=2
+	add.s64 	%rd923, %rd718, %rd920;
+	ld.global.f32 	%f753, [%rd923];
+	ld.global.f32 	%f754, [%rd923+64];
+	mov.u64 	%rd1956, 0;
+	@%p407 bra 	$L__BB13_662;
+// %bb.616:                             //   in Loop: Header=BB13_614 Depth=2
+	mov.u64 	%rd1959, 0;
+	mov.u64 	%rd1960, %rd727;
+$L__BB13_660:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_614 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd925, [%rd1960+-48];
+	add.s64 	%rd927, %rd925, %rd920;
+	add.s64 	%rd929, %rd927, %rd1651;
+	ld.shared.v2.f32 	{%f851, %f852}, [%rd1960+-32];
+	ld.f32 	%f853, [%rd929];
+	sub.rn.f32 	%f854, %f753, %f853;
+	sub.rn.f32 	%f855, %f854, %f852;
+	fma.rn.f32 	%f856, %f851, %f855, %f1877;
+	ld.f32 	%f857, [%rd929+64];
+	sub.rn.f32 	%f858, %f754, %f857;
+	sub.rn.f32 	%f859, %f858, %f852;
+	fma.rn.f32 	%f860, %f851, %f859, %f1878;
+	ld.shared.u64 	%rd930, [%rd1960+-24];
+	add.s64 	%rd931, %rd930, %rd920;
+	add.s64 	%rd932, %rd931, %rd1651;
+	ld.shared.v2.f32 	{%f861, %f862}, [%rd1960+-8];
+	ld.f32 	%f863, [%rd932];
+	sub.rn.f32 	%f864, %f753, %f863;
+	sub.rn.f32 	%f865, %f864, %f862;
+	fma.rn.f32 	%f866, %f861, %f865, %f856;
+	ld.f32 	%f867, [%rd932+64];
+	sub.rn.f32 	%f868, %f754, %f867;
+	sub.rn.f32 	%f869, %f868, %f862;
+	fma.rn.f32 	%f870, %f861, %f869, %f860;
+	ld.shared.u64 	%rd933, [%rd1960];
+	add.s64 	%rd934, %rd933, %rd920;
+	add.s64 	%rd935, %rd934, %rd1651;
+	ld.shared.v2.f32 	{%f871, %f872}, [%rd1960+16];
+	ld.f32 	%f873, [%rd935];
+	sub.rn.f32 	%f874, %f753, %f873;
+	sub.rn.f32 	%f875, %f874, %f872;
+	fma.rn.f32 	%f876, %f871, %f875, %f866;
+	ld.f32 	%f877, [%rd935+64];
+	sub.rn.f32 	%f878, %f754, %f877;
+	sub.rn.f32 	%f879, %f878, %f872;
+	fma.rn.f32 	%f880, %f871, %f879, %f870;
+	ld.shared.u64 	%rd936, [%rd1960+24];
+	add.s64 	%rd937, %rd936, %rd920;
+	add.s64 	%rd938, %rd937, %rd1651;
+	ld.shared.v2.f32 	{%f881, %f882}, [%rd1960+40];
+	ld.f32 	%f883, [%rd938];
+	sub.rn.f32 	%f884, %f753, %f883;
+	sub.rn.f32 	%f885, %f884, %f882;
+	fma.rn.f32 	%f1877, %f881, %f885, %f876;
+	ld.f32 	%f886, [%rd938+64];
+	sub.rn.f32 	%f887, %f754, %f886;
+	sub.rn.f32 	%f888, %f887, %f882;
+	fma.rn.f32 	%f1878, %f881, %f888, %f880;
+	add.s64 	%rd1960, %rd1960, 96;
+	add.s64 	%rd1959, %rd1959, -4;
+	setp.eq.s64 	%p47, %rd790, %rd1959;
+	@%p47 bra 	$L__BB13_661;
+	bra.uni 	$L__BB13_660;
+$L__BB13_661:                           //   in Loop: Header=BB13_614 Depth=2
+	neg.s64 	%rd1956, %rd790;
+$L__BB13_662:                           //   in Loop: Header=BB13_614 Depth=2
+	setp.eq.s64 	%p48, %rd789, 0;
+	@%p48 bra 	$L__BB13_665;
+// %bb.663:                             //   in Loop: Header=BB13_614 Depth=2
+	mul.lo.s64 	%rd939, %rd1956, 24;
+	add.s64 	%rd1958, %rd726, %rd939;
+	mov.u64 	%rd1957, %rd789;
+$L__BB13_664:                           //   Parent Loop BB13_82 Depth=1
+                                        //     Parent Loop BB13_614 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd940, [%rd1958+-20];
+	add.s64 	%rd942, %rd940, %rd920;
+	add.s64 	%rd944, %rd942, %rd1651;
+	ld.shared.v2.f32 	{%f889, %f890}, [%rd1958+-4];
+	ld.f32 	%f891, [%rd944];
+	sub.rn.f32 	%f892, %f753, %f891;
+	sub.rn.f32 	%f893, %f892, %f890;
+	fma.rn.f32 	%f1877, %f889, %f893, %f1877;
+	ld.f32 	%f894, [%rd944+64];
+	sub.rn.f32 	%f895, %f754, %f894;
+	sub.rn.f32 	%f896, %f895, %f890;
+	fma.rn.f32 	%f1878, %f889, %f896, %f1878;
+	add.s64 	%rd1958, %rd1958, 24;
+	add.s64 	%rd1957, %rd1957, -1;
+	setp.ne.s64 	%p49, %rd1957, 0;
+	@%p49 bra 	$L__BB13_664;
+	bra.uni 	$L__BB13_665;
+$L__BB13_93:
+	and.b32  	%r45, %r1, 15;
+	cvt.u64.u32 	%rd18, %r45;
+	setp.le.u64 	%p360, %rd9, %rd18;
+	shl.b64 	%rd1668, %rd18, 2;
+	@%p360 bra 	$L__BB13_96;
+// %bb.94:
+	add.s64 	%rd1542, %rd858, %rd1668;
+	add.s64 	%rd1669, %rd7, %rd1542;
+	mov.b32 	%r46, 0;
+	mov.u64 	%rd1670, %rd18;
+$L__BB13_95:                            // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1669], %r46;
+	add.s64 	%rd1670, %rd1670, 16;
+	add.s64 	%rd1669, %rd1669, 64;
+	setp.lt.u64 	%p361, %rd1670, %rd9;
+	@%p361 bra 	$L__BB13_95;
+$L__BB13_96:
+	setp.eq.s64 	%p362, %rd8, 0;
+	@%p362 bra 	$L__BB13_659;
+// %bb.97:
+	cvt.u32.u64 	%r3, %rd18;
+	and.b32  	%r47, %r1, 16;
+	mov.b32 	%r48, 65535;
+	shl.b32 	%r4, %r48, %r47;
+	add.s64 	%rd20, %rd15, %rd1668;
+	add.s64 	%rd21, %rd11, %rd1668;
+	shl.b64 	%rd22, %rd9, 2;
+	shl.b64 	%rd23, %rd9, 8;
+	shl.b64 	%rd24, %rd9, 3;
+	shl.b64 	%rd25, %rd6, 2;
+	shl.b64 	%rd26, %rd6, 8;
+	shl.b64 	%rd27, %rd6, 3;
+	add.s64 	%rd1548, %rd16, %rd862;
+	add.s64 	%rd28, %rd1548, 24;
+	add.s64 	%rd29, %rd1548, 48;
+	add.s64 	%rd30, %rd1548, 16;
+	mov.u64 	%rd1545, 0;
+	mov.u64 	%rd1673, 1;
+	mov.u64 	%rd1671, 64;
+	setp.ne.s32 	%p372, %r3, 0;
+	mov.f32 	%f1386, 0f00000000;
+	setp.lt.u64 	%p373, %rd9, 128;
+	mov.u64 	%rd1672, %rd14;
+	mov.u64 	%rd1674, %rd4;
+	mov.u64 	%rd1675, %rd1545;
+	mov.u64 	%rd1685, %rd1545;
+	bra.uni 	$L__BB13_98;
+$L__BB13_166:                           //   in Loop: Header=BB13_98 Depth=1
+	bar.warp.sync 	%r4;
+	add.s64 	%rd1675, %rd1675, 1;
+	add.s64 	%rd1674, %rd1674, %rd23;
+	add.s64 	%rd1673, %rd1673, 64;
+)ptx",
+    R"ptx(	add.s64 	%rd1672, %rd1672, %rd26;
+	add.s64 	%rd1671, %rd1671, 64;
+	setp.lt.u64 	%p405, %rd42, %rd8;
+	mov.u64 	%rd1685, %rd42;
+	@%p405 bra 	$L__BB13_98;
+	bra.uni 	$L__BB13_659;
+$L__BB13_98:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_101 Depth 2
+                                        //     Child Loop BB13_118 Depth 2
+                                        //       Child Loop BB13_126 Depth 3
+                                        //     Child Loop BB13_123 Depth 2
+                                        //       Child Loop BB13_167 Depth 3
+                                        //       Child Loop BB13_171 Depth 3
+                                        //     Child Loop BB13_133 Depth 2
+                                        //       Child Loop BB13_138 Depth 3
+                                        //       Child Loop BB13_158 Depth 3
+	add.s64 	%rd42, %rd1685, 64;
+	min.u64 	%rd43, %rd8, %rd42;
+	setp.ge.u64 	%p363, %rd1685, %rd43;
+	mov.u64 	%rd1686, %rd1545;
+	@%p363 bra 	$L__BB13_116;
+// %bb.99:                              //   in Loop: Header=BB13_98 Depth=1
+	shl.b64 	%rd1552, %rd1675, 6;
+	neg.s64 	%rd44, %rd1552;
+	and.b64  	%rd45, %rd43, 1;
+	mov.u64 	%rd1555, 1;
+	sub.s64 	%rd1556, %rd1555, %rd44;
+	setp.eq.s64 	%p364, %rd43, %rd1556;
+	mov.u64 	%rd1686, 0;
+	@%p364 bra 	$L__BB13_111;
+// %bb.100:                             //   in Loop: Header=BB13_98 Depth=1
+	min.u64 	%rd1550, %rd8, %rd1671;
+	and.b64  	%rd1551, %rd1550, -2;
+	neg.s64 	%rd41, %rd1551;
+	mov.u64 	%rd1686, 0;
+	mov.u64 	%rd1677, %rd1672;
+	mov.u64 	%rd1678, %rd1673;
+	mov.u64 	%rd1679, %rd1674;
+	bra.uni 	$L__BB13_101;
+$L__BB13_108:                           //   in Loop: Header=BB13_101 Depth=2
+	add.s64 	%rd1686, %rd1686, 1;
+$L__BB13_109:                           //   in Loop: Header=BB13_101 Depth=2
+	add.s64 	%rd1679, %rd1679, %rd24;
+	add.s64 	%rd1678, %rd1678, 2;
+	add.s64 	%rd1677, %rd1677, %rd27;
+	add.s64 	%rd1561, %rd41, %rd1678;
+	setp.ne.s64 	%p369, %rd1561, 1;
+	@%p369 bra 	$L__BB13_101;
+	bra.uni 	$L__BB13_110;
+$L__BB13_101:                           //   Parent Loop BB13_98 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f1, [%rd1677];
+	setp.eq.f32 	%p365, %f1, 0f00000000;
+	@%p365 bra 	$L__BB13_105;
+// %bb.102:                             //   in Loop: Header=BB13_101 Depth=2
+	@%p372 bra 	$L__BB13_104;
+// %bb.103:                             //   in Loop: Header=BB13_101 Depth=2
+	add.s64 	%rd50, %rd1678, -1;
+	mul.lo.s64 	%rd1558, %rd1686, 24;
+	add.s64 	%rd51, %rd17, %rd1558;
+	add.rn.f32 	%f2, %f1, %f1;
+	st.shared.u64 	[%rd51], %rd1679;
+	st.shared.u64 	[%rd51+8], %rd50;
+	mov.f32 	%f1384, 0f00000000;
+	st.shared.v2.f32 	[%rd51+16], {%f2, %f1384};
+$L__BB13_104:                           //   in Loop: Header=BB13_101 Depth=2
+	add.s64 	%rd1686, %rd1686, 1;
+$L__BB13_105:                           //   in Loop: Header=BB13_101 Depth=2
+	add.s64 	%rd1559, %rd1677, %rd25;
+	ld.global.f32 	%f3, [%rd1559];
+	setp.eq.f32 	%p367, %f3, 0f00000000;
+	@%p367 bra 	$L__BB13_109;
+// %bb.106:                             //   in Loop: Header=BB13_101 Depth=2
+	@%p372 bra 	$L__BB13_108;
+// %bb.107:                             //   in Loop: Header=BB13_101 Depth=2
+	mul.lo.s64 	%rd1560, %rd1686, 24;
+	add.s64 	%rd54, %rd17, %rd1560;
+	add.rn.f32 	%f4, %f3, %f3;
+	add.s64 	%rd55, %rd1679, %rd22;
+	st.shared.u64 	[%rd54], %rd55;
+	st.shared.u64 	[%rd54+8], %rd1678;
+	mov.f32 	%f1385, 0f00000000;
+	st.shared.v2.f32 	[%rd54+16], {%f4, %f1385};
+	bra.uni 	$L__BB13_108;
+$L__BB13_110:                           //   in Loop: Header=BB13_98 Depth=1
+	add.s64 	%rd1685, %rd1678, -1;
+$L__BB13_111:                           //   in Loop: Header=BB13_98 Depth=1
+	setp.eq.s64 	%p370, %rd45, 0;
+	@%p370 bra 	$L__BB13_116;
+// %bb.112:                             //   in Loop: Header=BB13_98 Depth=1
+	mul.lo.s64 	%rd1562, %rd1685, %rd6;
+	shl.b64 	%rd1563, %rd1562, 2;
+	add.s64 	%rd1564, %rd14, %rd1563;
+	ld.global.f32 	%f5, [%rd1564];
+	setp.eq.f32 	%p371, %f5, 0f00000000;
+	@%p371 bra 	$L__BB13_116;
+// %bb.113:                             //   in Loop: Header=BB13_98 Depth=1
+	@%p372 bra 	$L__BB13_115;
+// %bb.114:                             //   in Loop: Header=BB13_98 Depth=1
+	mul.lo.s64 	%rd1565, %rd1686, 24;
+	add.s64 	%rd65, %rd17, %rd1565;
+	add.rn.f32 	%f6, %f5, %f5;
+	mul.lo.s64 	%rd1566, %rd1685, %rd9;
+	shl.b64 	%rd1567, %rd1566, 2;
+	add.s64 	%rd66, %rd4, %rd1567;
+	st.shared.u64 	[%rd65], %rd66;
+	st.shared.u64 	[%rd65+8], %rd1685;
+	st.shared.v2.f32 	[%rd65+16], {%f6, %f1386};
+$L__BB13_115:                           //   in Loop: Header=BB13_98 Depth=1
+	add.s64 	%rd1686, %rd1686, 1;
+$L__BB13_116:                           //   in Loop: Header=BB13_98 Depth=1
+	bar.warp.sync 	%r4;
+	setp.eq.s64 	%p421, %rd1686, 0;
+	mov.u64 	%rd1695, %rd1545;
+	@%p373 bra 	$L__BB13_121;
+	bra.uni 	$L__BB13_117;
+$L__BB13_121:                           //   in Loop: Header=BB13_98 Depth=1
+	or.b64  	%rd1694, %rd1695, 32;
+	setp.gt.u64 	%p379, %rd1694, %rd9;
+	setp.lt.u64 	%p422, %rd1686, 4;
+	@%p379 bra 	$L__BB13_131;
+	bra.uni 	$L__BB13_122;
+$L__BB13_131:                           //   in Loop: Header=BB13_98 Depth=1
+	setp.ge.u64 	%p386, %rd1695, %rd9;
+	@%p386 bra 	$L__BB13_166;
+// %bb.132:                             //   in Loop: Header=BB13_98 Depth=1
+	and.b64  	%rd86, %rd1686, 3;
+	and.b64  	%rd1618, %rd1686, -4;
+	neg.s64 	%rd87, %rd1618;
+	bra.uni 	$L__BB13_133;
+$L__BB13_165:                           //   in Loop: Header=BB13_133 Depth=2
+	add.s64 	%rd1695, %rd1695, 16;
+	setp.lt.u64 	%p404, %rd1695, %rd9;
+	@%p404 bra 	$L__BB13_133;
+	bra.uni 	$L__BB13_166;
+$L__BB13_133:                           //   Parent Loop BB13_98 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_138 Depth 3
+                                        //       Child Loop BB13_158 Depth 3
+	sub.s64 	%rd104, %rd9, %rd1695;
+	shl.b64 	%rd1619, %rd1695, 2;
+	add.s64 	%rd1620, %rd15, %rd1619;
+	setp.le.u64 	%p387, %rd104, %rd18;
+	add.s64 	%rd105, %rd1620, %rd1668;
+	mov.f32 	%f1554, %f1386;
+	@%p387 bra 	$L__BB13_135;
+// %bb.134:                             //   in Loop: Header=BB13_133 Depth=2
+	ld.global.f32 	%f1554, [%rd105];
+$L__BB13_135:                           //   in Loop: Header=BB13_133 Depth=2
+	@%p421 bra 	$L__BB13_163;
+// %bb.136:                             //   in Loop: Header=BB13_133 Depth=2
+	add.s64 	%rd106, %rd21, %rd1619;
+	mov.u64 	%rd1702, 0;
+	@%p422 bra 	$L__BB13_156;
+// %bb.137:                             //   in Loop: Header=BB13_133 Depth=2
+	mov.u64 	%rd1705, 0;
+	mov.u64 	%rd1706, %rd29;
+	bra.uni 	$L__BB13_138;
+$L__BB13_154:                           //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.f32 	%f1495, [%rd1706+40];
+	sub.rn.f32 	%f1496, %f1562, %f1563;
+	fma.rn.f32 	%f1554, %f1495, %f1496, %f115;
+	add.s64 	%rd1706, %rd1706, 96;
+	add.s64 	%rd1705, %rd1705, -4;
+	setp.eq.s64 	%p398, %rd87, %rd1705;
+	@%p398 bra 	$L__BB13_155;
+$L__BB13_138:                           //   Parent Loop BB13_98 Depth=1
+                                        //     Parent Loop BB13_133 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1563, 0f00000000;
+	mov.f32 	%f1556, %f1563;
+	@%p387 bra 	$L__BB13_140;
+// %bb.139:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.global.f32 	%f1556, [%rd106];
+$L__BB13_140:                           //   in Loop: Header=BB13_138 Depth=3
+	mov.f32 	%f1557, %f1563;
+	@%p387 bra 	$L__BB13_142;
+// %bb.141:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.u64 	%rd1625, [%rd1706+-48];
+	add.s64 	%rd1627, %rd1625, %rd1619;
+	add.s64 	%rd1629, %rd1627, %rd1668;
+	ld.f32 	%f1557, [%rd1629];
+$L__BB13_142:                           //   in Loop: Header=BB13_138 Depth=3
+	mov.f32 	%f1558, %f1563;
+	@%p387 bra 	$L__BB13_144;
+// %bb.143:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.global.f32 	%f1558, [%rd106];
+$L__BB13_144:                           //   in Loop: Header=BB13_138 Depth=3
+	mov.f32 	%f1559, %f1563;
+	@%p387 bra 	$L__BB13_146;
+// %bb.145:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.u64 	%rd1630, [%rd1706+-24];
+	add.s64 	%rd1632, %rd1630, %rd1619;
+	add.s64 	%rd1634, %rd1632, %rd1668;
+	ld.f32 	%f1559, [%rd1634];
+$L__BB13_146:                           //   in Loop: Header=BB13_138 Depth=3
+	sub.rn.f32 	%f1485, %f1556, %f1557;
+	mov.f32 	%f1560, %f1563;
+	@%p387 bra 	$L__BB13_148;
+// %bb.147:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.global.f32 	%f1560, [%rd106];
+$L__BB13_148:                           //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.f32 	%f1484, [%rd1706+-32];
+	fma.rn.f32 	%f105, %f1484, %f1485, %f1554;
+	sub.rn.f32 	%f1489, %f1558, %f1559;
+	mov.f32 	%f1561, %f1563;
+	@%p387 bra 	$L__BB13_150;
+// %bb.149:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.u64 	%rd1635, [%rd1706];
+	add.s64 	%rd1637, %rd1635, %rd1619;
+	add.s64 	%rd1639, %rd1637, %rd1668;
+	ld.f32 	%f1561, [%rd1639];
+$L__BB13_150:                           //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.f32 	%f1488, [%rd1706+-8];
+	fma.rn.f32 	%f110, %f1488, %f1489, %f105;
+	sub.rn.f32 	%f1493, %f1560, %f1561;
+	mov.f32 	%f1562, %f1563;
+	@%p387 bra 	$L__BB13_152;
+// %bb.151:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.global.f32 	%f1562, [%rd106];
+$L__BB13_152:                           //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.f32 	%f1492, [%rd1706+16];
+	fma.rn.f32 	%f115, %f1492, %f1493, %f110;
+	@%p387 bra 	$L__BB13_154;
+// %bb.153:                             //   in Loop: Header=BB13_138 Depth=3
+	ld.shared.u64 	%rd1640, [%rd1706+24];
+	add.s64 	%rd1642, %rd1640, %rd1619;
+	add.s64 	%rd1644, %rd1642, %rd1668;
+	ld.f32 	%f1563, [%rd1644];
+	bra.uni 	$L__BB13_154;
+$L__BB13_155:                           //   in Loop: Header=BB13_133 Depth=2
+	neg.s64 	%rd1702, %rd87;
+$L__BB13_156:                           //   in Loop: Header=BB13_133 Depth=2
+	setp.eq.s64 	%p399, %rd86, 0;
+	@%p399 bra 	$L__BB13_163;
+// %bb.157:                             //   in Loop: Header=BB13_133 Depth=2
+	mul.lo.s64 	%rd1645, %rd1702, 24;
+	add.s64 	%rd1704, %rd30, %rd1645;
+	mov.u64 	%rd1703, %rd86;
+	bra.uni 	$L__BB13_158;
+$L__BB13_162:                           //   in Loop: Header=BB13_158 Depth=3
+	ld.shared.f32 	%f1499, [%rd1704];
+	sub.rn.f32 	%f1500, %f1552, %f1553;
+	fma.rn.f32 	%f1554, %f1499, %f1500, %f1554;
+	add.s64 	%rd1704, %rd1704, 24;
+	add.s64 	%rd1703, %rd1703, -1;
+	setp.ne.s64 	%p402, %rd1703, 0;
+	@%p402 bra 	$L__BB13_158;
+	bra.uni 	$L__BB13_163;
+$L__BB13_158:                           //   Parent Loop BB13_98 Depth=1
+                                        //     Parent Loop BB13_133 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1553, 0f00000000;
+	mov.f32 	%f1552, %f1553;
+	@%p387 bra 	$L__BB13_160;
+// %bb.159:                             //   in Loop: Header=BB13_158 Depth=3
+	ld.global.f32 	%f1552, [%rd106];
+$L__BB13_160:                           //   in Loop: Header=BB13_158 Depth=3
+	@%p387 bra 	$L__BB13_162;
+// %bb.161:                             //   in Loop: Header=BB13_158 Depth=3
+	ld.shared.u64 	%rd1646, [%rd1704+-16];
+	add.s64 	%rd1648, %rd1646, %rd1619;
+	add.s64 	%rd1650, %rd1648, %rd1668;
+	ld.f32 	%f1553, [%rd1650];
+	bra.uni 	$L__BB13_162;
+$L__BB13_163:                           //   in Loop: Header=BB13_133 Depth=2
+	@%p387 bra 	$L__BB13_165;
+// %bb.164:                             //   in Loop: Header=BB13_133 Depth=2
+	st.global.f32 	[%rd105], %f1554;
+	bra.uni 	$L__BB13_165;
+$L__BB13_117:                           //   in Loop: Header=BB13_98 Depth=1
+	and.b64  	%rd69, %rd1686, 1;
+	and.b64  	%rd1571, %rd1686, -2;
+	neg.s64 	%rd70, %rd1571;
+	mov.u64 	%rd1695, 0;
+	mov.u64 	%rd1688, 128;
+)ptx",
+    R"ptx(	bra.uni 	$L__BB13_118;
+$L__BB13_130:                           //   in Loop: Header=BB13_118 Depth=2
+	st.global.f32 	[%rd77], %f1529;
+	st.global.f32 	[%rd77+64], %f1528;
+	st.global.f32 	[%rd77+128], %f1527;
+	st.global.f32 	[%rd77+192], %f1526;
+	st.global.f32 	[%rd77+256], %f1525;
+	st.global.f32 	[%rd77+320], %f1524;
+	st.global.f32 	[%rd77+384], %f1523;
+	st.global.f32 	[%rd77+448], %f1522;
+	add.s64 	%rd1688, %rd1695, 128;
+	setp.gt.u64 	%p378, %rd1688, %rd9;
+	@%p378 bra 	$L__BB13_121;
+$L__BB13_118:                           //   Parent Loop BB13_98 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_126 Depth 3
+	mov.u64 	%rd76, %rd1695;
+	mov.u64 	%rd1695, %rd1688;
+	shl.b64 	%rd1572, %rd76, 2;
+	add.s64 	%rd77, %rd20, %rd1572;
+	ld.global.f32 	%f1529, [%rd77];
+	ld.global.f32 	%f1528, [%rd77+64];
+	ld.global.f32 	%f1527, [%rd77+128];
+	ld.global.f32 	%f1526, [%rd77+192];
+	ld.global.f32 	%f1525, [%rd77+256];
+	ld.global.f32 	%f1524, [%rd77+320];
+	ld.global.f32 	%f1523, [%rd77+384];
+	ld.global.f32 	%f1522, [%rd77+448];
+	@%p421 bra 	$L__BB13_130;
+// %bb.119:                             //   in Loop: Header=BB13_118 Depth=2
+	setp.eq.s64 	%p375, %rd1686, 1;
+	add.s64 	%rd1575, %rd21, %rd1572;
+	ld.global.f32 	%f15, [%rd1575];
+	ld.global.f32 	%f16, [%rd1575+64];
+	ld.global.f32 	%f17, [%rd1575+128];
+	ld.global.f32 	%f18, [%rd1575+192];
+	ld.global.f32 	%f19, [%rd1575+256];
+	ld.global.f32 	%f20, [%rd1575+320];
+	ld.global.f32 	%f21, [%rd1575+384];
+	ld.global.f32 	%f22, [%rd1575+448];
+	mov.u64 	%rd1690, 0;
+	@%p375 bra 	$L__BB13_128;
+// %bb.120:                             //   in Loop: Header=BB13_118 Depth=2
+	mov.u64 	%rd1691, 0;
+	mov.u64 	%rd1692, %rd28;
+$L__BB13_126:                           //   Parent Loop BB13_98 Depth=1
+                                        //     Parent Loop BB13_118 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1577, [%rd1692+-24];
+	add.s64 	%rd1579, %rd1577, %rd1572;
+	add.s64 	%rd1581, %rd1579, %rd1668;
+	ld.shared.f32 	%f1388, [%rd1692+-8];
+	ld.f32 	%f1389, [%rd1581];
+	sub.rn.f32 	%f1390, %f15, %f1389;
+	fma.rn.f32 	%f1391, %f1388, %f1390, %f1529;
+	ld.f32 	%f1392, [%rd1581+64];
+	sub.rn.f32 	%f1393, %f16, %f1392;
+	fma.rn.f32 	%f1394, %f1388, %f1393, %f1528;
+	ld.f32 	%f1395, [%rd1581+128];
+	sub.rn.f32 	%f1396, %f17, %f1395;
+	fma.rn.f32 	%f1397, %f1388, %f1396, %f1527;
+	ld.f32 	%f1398, [%rd1581+192];
+	sub.rn.f32 	%f1399, %f18, %f1398;
+	fma.rn.f32 	%f1400, %f1388, %f1399, %f1526;
+	ld.f32 	%f1401, [%rd1581+256];
+	sub.rn.f32 	%f1402, %f19, %f1401;
+	fma.rn.f32 	%f1403, %f1388, %f1402, %f1525;
+	ld.f32 	%f1404, [%rd1581+320];
+	sub.rn.f32 	%f1405, %f20, %f1404;
+	fma.rn.f32 	%f1406, %f1388, %f1405, %f1524;
+	ld.f32 	%f1407, [%rd1581+384];
+	sub.rn.f32 	%f1408, %f21, %f1407;
+	fma.rn.f32 	%f1409, %f1388, %f1408, %f1523;
+	ld.f32 	%f1410, [%rd1581+448];
+	sub.rn.f32 	%f1411, %f22, %f1410;
+	fma.rn.f32 	%f1412, %f1388, %f1411, %f1522;
+	ld.shared.u64 	%rd1582, [%rd1692];
+	add.s64 	%rd1583, %rd1582, %rd1572;
+	add.s64 	%rd1584, %rd1583, %rd1668;
+	ld.shared.f32 	%f1413, [%rd1692+16];
+	ld.f32 	%f1414, [%rd1584];
+	sub.rn.f32 	%f1415, %f15, %f1414;
+	fma.rn.f32 	%f1529, %f1413, %f1415, %f1391;
+	ld.f32 	%f1416, [%rd1584+64];
+	sub.rn.f32 	%f1417, %f16, %f1416;
+	fma.rn.f32 	%f1528, %f1413, %f1417, %f1394;
+	ld.f32 	%f1418, [%rd1584+128];
+	sub.rn.f32 	%f1419, %f17, %f1418;
+	fma.rn.f32 	%f1527, %f1413, %f1419, %f1397;
+	ld.f32 	%f1420, [%rd1584+192];
+	sub.rn.f32 	%f1421, %f18, %f1420;
+	fma.rn.f32 	%f1526, %f1413, %f1421, %f1400;
+	ld.f32 	%f1422, [%rd1584+256];
+	sub.rn.f32 	%f1423, %f19, %f1422;
+	fma.rn.f32 	%f1525, %f1413, %f1423, %f1403;
+	ld.f32 	%f1424, [%rd1584+320];
+	sub.rn.f32 	%f1425, %f20, %f1424;
+	fma.rn.f32 	%f1524, %f1413, %f1425, %f1406;
+	ld.f32 	%f1426, [%rd1584+384];
+	sub.rn.f32 	%f1427, %f21, %f1426;
+	fma.rn.f32 	%f1523, %f1413, %f1427, %f1409;
+	ld.f32 	%f1428, [%rd1584+448];
+	sub.rn.f32 	%f1429, %f22, %f1428;
+	fma.rn.f32 	%f1522, %f1413, %f1429, %f1412;
+	add.s64 	%rd1692, %rd1692, 48;
+	add.s64 	%rd1691, %rd1691, -2;
+	setp.eq.s64 	%p376, %rd70, %rd1691;
+	@%p376 bra 	$L__BB13_127;
+	bra.uni 	$L__BB13_126;
+$L__BB13_127:                           //   in Loop: Header=BB13_118 Depth=2
+	neg.s64 	%rd1690, %rd70;
+$L__BB13_128:                           //   in Loop: Header=BB13_118 Depth=2
+	setp.eq.s64 	%p377, %rd69, 0;
+	@%p377 bra 	$L__BB13_130;
+// %bb.129:                             //   in Loop: Header=BB13_118 Depth=2
+	mul.lo.s64 	%rd1585, %rd1690, 24;
+	add.s64 	%rd1586, %rd17, %rd1585;
+	ld.shared.u64 	%rd1587, [%rd1586];
+	add.s64 	%rd1589, %rd1587, %rd1572;
+	add.s64 	%rd1591, %rd1589, %rd1668;
+	ld.shared.f32 	%f1430, [%rd1586+16];
+	ld.f32 	%f1431, [%rd1591];
+	sub.rn.f32 	%f1432, %f15, %f1431;
+	fma.rn.f32 	%f1529, %f1430, %f1432, %f1529;
+	ld.f32 	%f1433, [%rd1591+64];
+	sub.rn.f32 	%f1434, %f16, %f1433;
+	fma.rn.f32 	%f1528, %f1430, %f1434, %f1528;
+	ld.f32 	%f1435, [%rd1591+128];
+	sub.rn.f32 	%f1436, %f17, %f1435;
+	fma.rn.f32 	%f1527, %f1430, %f1436, %f1527;
+	ld.f32 	%f1437, [%rd1591+192];
+	sub.rn.f32 	%f1438, %f18, %f1437;
+	fma.rn.f32 	%f1526, %f1430, %f1438, %f1526;
+	ld.f32 	%f1439, [%rd1591+256];
+	sub.rn.f32 	%f1440, %f19, %f1439;
+	fma.rn.f32 	%f1525, %f1430, %f1440, %f1525;
+	ld.f32 	%f1441, [%rd1591+320];
+	sub.rn.f32 	%f1442, %f20, %f1441;
+	fma.rn.f32 	%f1524, %f1430, %f1442, %f1524;
+	ld.f32 	%f1443, [%rd1591+384];
+	sub.rn.f32 	%f1444, %f21, %f1443;
+	fma.rn.f32 	%f1523, %f1430, %f1444, %f1523;
+	ld.f32 	%f1445, [%rd1591+448];
+	sub.rn.f32 	%f1446, %f22, %f1445;
+	fma.rn.f32 	%f1522, %f1430, %f1446, %f1522;
+	bra.uni 	$L__BB13_130;
+$L__BB13_122:                           //   in Loop: Header=BB13_98 Depth=1
+	and.b64  	%rd73, %rd1686, 3;
+	and.b64  	%rd1592, %rd1686, -4;
+	neg.s64 	%rd74, %rd1592;
+	bra.uni 	$L__BB13_123;
+$L__BB13_172:                           //   in Loop: Header=BB13_123 Depth=2
+	st.global.f32 	[%rd90], %f1545;
+	st.global.f32 	[%rd90+64], %f1544;
+	add.s64 	%rd1694, %rd1695, 32;
+	setp.gt.u64 	%p385, %rd1694, %rd9;
+	@%p385 bra 	$L__BB13_131;
+$L__BB13_123:                           //   Parent Loop BB13_98 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_167 Depth 3
+                                        //       Child Loop BB13_171 Depth 3
+	mov.u64 	%rd89, %rd1695;
+	mov.u64 	%rd1695, %rd1694;
+	shl.b64 	%rd1593, %rd89, 2;
+	add.s64 	%rd90, %rd20, %rd1593;
+	ld.global.f32 	%f1545, [%rd90];
+	ld.global.f32 	%f1544, [%rd90+64];
+	@%p421 bra 	$L__BB13_172;
+// %bb.124:                             //   in Loop: Header=BB13_123 Depth=2
+	add.s64 	%rd1596, %rd21, %rd1593;
+	ld.global.f32 	%f73, [%rd1596];
+	ld.global.f32 	%f74, [%rd1596+64];
+	mov.u64 	%rd1696, 0;
+	@%p422 bra 	$L__BB13_169;
+// %bb.125:                             //   in Loop: Header=BB13_123 Depth=2
+	mov.u64 	%rd1699, 0;
+	mov.u64 	%rd1700, %rd29;
+$L__BB13_167:                           //   Parent Loop BB13_98 Depth=1
+                                        //     Parent Loop BB13_123 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1598, [%rd1700+-48];
+	add.s64 	%rd1600, %rd1598, %rd1593;
+	add.s64 	%rd1602, %rd1600, %rd1668;
+	ld.shared.f32 	%f1448, [%rd1700+-32];
+	ld.f32 	%f1449, [%rd1602];
+	sub.rn.f32 	%f1450, %f73, %f1449;
+	fma.rn.f32 	%f1451, %f1448, %f1450, %f1545;
+	ld.f32 	%f1452, [%rd1602+64];
+	sub.rn.f32 	%f1453, %f74, %f1452;
+	fma.rn.f32 	%f1454, %f1448, %f1453, %f1544;
+	ld.shared.u64 	%rd1603, [%rd1700+-24];
+	add.s64 	%rd1604, %rd1603, %rd1593;
+	add.s64 	%rd1605, %rd1604, %rd1668;
+	ld.shared.f32 	%f1455, [%rd1700+-8];
+	ld.f32 	%f1456, [%rd1605];
+	sub.rn.f32 	%f1457, %f73, %f1456;
+	fma.rn.f32 	%f1458, %f1455, %f1457, %f1451;
+	ld.f32 	%f1459, [%rd1605+64];
+	sub.rn.f32 	%f1460, %f74, %f1459;
+	fma.rn.f32 	%f1461, %f1455, %f1460, %f1454;
+	ld.shared.u64 	%rd1606, [%rd1700];
+	add.s64 	%rd1607, %rd1606, %rd1593;
+	add.s64 	%rd1608, %rd1607, %rd1668;
+	ld.shared.f32 	%f1462, [%rd1700+16];
+	ld.f32 	%f1463, [%rd1608];
+	sub.rn.f32 	%f1464, %f73, %f1463;
+	fma.rn.f32 	%f1465, %f1462, %f1464, %f1458;
+	ld.f32 	%f1466, [%rd1608+64];
+	sub.rn.f32 	%f1467, %f74, %f1466;
+	fma.rn.f32 	%f1468, %f1462, %f1467, %f1461;
+	ld.shared.u64 	%rd1609, [%rd1700+24];
+	add.s64 	%rd1610, %rd1609, %rd1593;
+	add.s64 	%rd1611, %rd1610, %rd1668;
+	ld.shared.f32 	%f1469, [%rd1700+40];
+	ld.f32 	%f1470, [%rd1611];
+	sub.rn.f32 	%f1471, %f73, %f1470;
+	fma.rn.f32 	%f1545, %f1469, %f1471, %f1465;
+	ld.f32 	%f1472, [%rd1611+64];
+	sub.rn.f32 	%f1473, %f74, %f1472;
+	fma.rn.f32 	%f1544, %f1469, %f1473, %f1468;
+	add.s64 	%rd1700, %rd1700, 96;
+	add.s64 	%rd1699, %rd1699, -4;
+	setp.eq.s64 	%p382, %rd74, %rd1699;
+	@%p382 bra 	$L__BB13_168;
+	bra.uni 	$L__BB13_167;
+$L__BB13_168:                           //   in Loop: Header=BB13_123 Depth=2
+	neg.s64 	%rd1696, %rd74;
+$L__BB13_169:                           //   in Loop: Header=BB13_123 Depth=2
+	setp.eq.s64 	%p383, %rd73, 0;
+	@%p383 bra 	$L__BB13_172;
+// %bb.170:                             //   in Loop: Header=BB13_123 Depth=2
+	mul.lo.s64 	%rd1612, %rd1696, 24;
+	add.s64 	%rd1698, %rd30, %rd1612;
+	mov.u64 	%rd1697, %rd73;
+$L__BB13_171:                           //   Parent Loop BB13_98 Depth=1
+                                        //     Parent Loop BB13_123 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd1613, [%rd1698+-16];
+	add.s64 	%rd1615, %rd1613, %rd1593;
+	add.s64 	%rd1617, %rd1615, %rd1668;
+	ld.shared.f32 	%f1474, [%rd1698];
+	ld.f32 	%f1475, [%rd1617];
+	sub.rn.f32 	%f1476, %f73, %f1475;
+	fma.rn.f32 	%f1545, %f1474, %f1476, %f1545;
+	ld.f32 	%f1477, [%rd1617+64];
+	sub.rn.f32 	%f1478, %f74, %f1477;
+	fma.rn.f32 	%f1544, %f1474, %f1478, %f1544;
+	add.s64 	%rd1698, %rd1698, 24;
+	add.s64 	%rd1697, %rd1697, -1;
+	setp.ne.s64 	%p384, %rd1697, 0;
+	@%p384 bra 	$L__BB13_171;
+	bra.uni 	$L__BB13_172;
+$L__BB13_338:
+	and.b32  	%r32, %r1, 15;
+	cvt.u64.u32 	%rd346, %r32;
+	setp.le.u64 	%p186, %rd9, %rd346;
+	shl.b64 	%rd1662, %rd346, 2;
+	@%p186 bra 	$L__BB13_341;
+// %bb.339:
+	add.s64 	%rd1231, %rd858, %rd1662;
+	add.s64 	%rd1786, %rd7, %rd1231;
+	mov.b32 	%r33, 0;
+	mov.u64 	%rd1787, %rd346;
+$L__BB13_340:                           // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1786], %r33;
+	add.s64 	%rd1787, %rd1787, 16;
+	add.s64 	%rd1786, %rd1786, 64;
+	setp.lt.u64 	%p187, %rd1787, %rd9;
+	@%p187 bra 	$L__BB13_340;
+$L__BB13_341:
+	setp.eq.s64 	%p188, %rd8, 0;
+	@%p188 bra 	$L__BB13_659;
+// %bb.342:
+	cvt.u32.u64 	%r9, %rd346;
+	and.b32  	%r34, %r1, 16;
+	mov.b32 	%r35, 65535;
+	shl.b32 	%r10, %r35, %r34;
+	add.s64 	%rd348, %rd15, %rd1662;
+	shl.b64 	%rd349, %rd9, 2;
+	shl.b64 	%rd350, %rd9, 8;
+	shl.b64 	%rd351, %rd9, 3;
+	shl.b64 	%rd352, %rd6, 2;
+	shl.b64 	%rd353, %rd6, 8;
+	shl.b64 	%rd354, %rd6, 3;
+	add.s64 	%rd1237, %rd16, %rd862;
+	add.s64 	%rd355, %rd1237, 24;
+	add.s64 	%rd356, %rd1237, 48;
+	add.s64 	%rd357, %rd1237, 16;
+	mov.u64 	%rd1234, 0;
+	mov.u64 	%rd1790, 1;
+	mov.u64 	%rd1788, 64;
+	setp.ne.s32 	%p198, %r9, 0;
+	mov.f32 	%f1118, 0f00000000;
+	setp.lt.u64 	%p199, %rd9, 128;
+	mov.u64 	%rd1789, %rd14;
+	mov.u64 	%rd1791, %rd4;
+	mov.u64 	%rd1792, %rd1234;
+	mov.u64 	%rd1802, %rd1234;
+	bra.uni 	$L__BB13_343;
+$L__BB13_401:                           //   in Loop: Header=BB13_343 Depth=1
+	bar.warp.sync 	%r10;
+	add.s64 	%rd1792, %rd1792, 1;
+	add.s64 	%rd1791, %rd1791, %rd350;
+	add.s64 	%rd1790, %rd1790, 64;
+	add.s64 	%rd1789, %rd1789, %rd353;
+	add.s64 	%rd1788, %rd1788, 64;
+	setp.lt.u64 	%p226, %rd369, %rd8;
+	mov.u64 	%rd1802, %rd369;
+	@%p226 bra 	$L__BB13_343;
+	bra.uni 	$L__BB13_659;
+$L__BB13_343:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_346 Depth 2
+                                        //     Child Loop BB13_363 Depth 2
+)ptx",
+    R"ptx(                                        //       Child Loop BB13_371 Depth 3
+                                        //     Child Loop BB13_368 Depth 2
+                                        //       Child Loop BB13_402 Depth 3
+                                        //       Child Loop BB13_406 Depth 3
+                                        //     Child Loop BB13_378 Depth 2
+                                        //       Child Loop BB13_383 Depth 3
+                                        //       Child Loop BB13_395 Depth 3
+	add.s64 	%rd369, %rd1802, 64;
+	min.u64 	%rd370, %rd8, %rd369;
+	setp.ge.u64 	%p189, %rd1802, %rd370;
+	mov.u64 	%rd1803, %rd1234;
+	@%p189 bra 	$L__BB13_361;
+// %bb.344:                             //   in Loop: Header=BB13_343 Depth=1
+	shl.b64 	%rd1241, %rd1792, 6;
+	neg.s64 	%rd371, %rd1241;
+	and.b64  	%rd372, %rd370, 1;
+	mov.u64 	%rd1244, 1;
+	sub.s64 	%rd1245, %rd1244, %rd371;
+	setp.eq.s64 	%p190, %rd370, %rd1245;
+	mov.u64 	%rd1803, 0;
+	@%p190 bra 	$L__BB13_356;
+// %bb.345:                             //   in Loop: Header=BB13_343 Depth=1
+	min.u64 	%rd1239, %rd8, %rd1788;
+	and.b64  	%rd1240, %rd1239, -2;
+	neg.s64 	%rd368, %rd1240;
+	mov.u64 	%rd1803, 0;
+	mov.u64 	%rd1794, %rd1789;
+	mov.u64 	%rd1795, %rd1790;
+	mov.u64 	%rd1796, %rd1791;
+	bra.uni 	$L__BB13_346;
+$L__BB13_353:                           //   in Loop: Header=BB13_346 Depth=2
+	add.s64 	%rd1803, %rd1803, 1;
+$L__BB13_354:                           //   in Loop: Header=BB13_346 Depth=2
+	add.s64 	%rd1796, %rd1796, %rd351;
+	add.s64 	%rd1795, %rd1795, 2;
+	add.s64 	%rd1794, %rd1794, %rd354;
+	add.s64 	%rd1250, %rd368, %rd1795;
+	setp.ne.s64 	%p195, %rd1250, 1;
+	@%p195 bra 	$L__BB13_346;
+	bra.uni 	$L__BB13_355;
+$L__BB13_346:                           //   Parent Loop BB13_343 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f377, [%rd1794];
+	setp.eq.f32 	%p191, %f377, 0f00000000;
+	@%p191 bra 	$L__BB13_350;
+// %bb.347:                             //   in Loop: Header=BB13_346 Depth=2
+	@%p198 bra 	$L__BB13_349;
+// %bb.348:                             //   in Loop: Header=BB13_346 Depth=2
+	add.s64 	%rd377, %rd1795, -1;
+	mul.lo.s64 	%rd1247, %rd1803, 24;
+	add.s64 	%rd378, %rd17, %rd1247;
+	st.shared.u64 	[%rd378], %rd1796;
+	st.shared.u64 	[%rd378+8], %rd377;
+	st.shared.v2.f32 	[%rd378+16], {%f377, %f1118};
+$L__BB13_349:                           //   in Loop: Header=BB13_346 Depth=2
+	add.s64 	%rd1803, %rd1803, 1;
+$L__BB13_350:                           //   in Loop: Header=BB13_346 Depth=2
+	add.s64 	%rd1248, %rd1794, %rd352;
+	ld.global.f32 	%f378, [%rd1248];
+	setp.eq.f32 	%p193, %f378, 0f00000000;
+	@%p193 bra 	$L__BB13_354;
+// %bb.351:                             //   in Loop: Header=BB13_346 Depth=2
+	@%p198 bra 	$L__BB13_353;
+// %bb.352:                             //   in Loop: Header=BB13_346 Depth=2
+	mul.lo.s64 	%rd1249, %rd1803, 24;
+	add.s64 	%rd381, %rd17, %rd1249;
+	add.s64 	%rd382, %rd1796, %rd349;
+	st.shared.u64 	[%rd381], %rd382;
+	st.shared.u64 	[%rd381+8], %rd1795;
+	st.shared.v2.f32 	[%rd381+16], {%f378, %f1118};
+	bra.uni 	$L__BB13_353;
+$L__BB13_355:                           //   in Loop: Header=BB13_343 Depth=1
+	add.s64 	%rd1802, %rd1795, -1;
+$L__BB13_356:                           //   in Loop: Header=BB13_343 Depth=1
+	setp.eq.s64 	%p196, %rd372, 0;
+	@%p196 bra 	$L__BB13_361;
+// %bb.357:                             //   in Loop: Header=BB13_343 Depth=1
+	mul.lo.s64 	%rd1251, %rd1802, %rd6;
+	shl.b64 	%rd1252, %rd1251, 2;
+	add.s64 	%rd1253, %rd14, %rd1252;
+	ld.global.f32 	%f379, [%rd1253];
+	setp.eq.f32 	%p197, %f379, 0f00000000;
+	@%p197 bra 	$L__BB13_361;
+// %bb.358:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p198 bra 	$L__BB13_360;
+// %bb.359:                             //   in Loop: Header=BB13_343 Depth=1
+	mul.lo.s64 	%rd1254, %rd1803, 24;
+	add.s64 	%rd392, %rd17, %rd1254;
+	mul.lo.s64 	%rd1255, %rd1802, %rd9;
+	shl.b64 	%rd1256, %rd1255, 2;
+	add.s64 	%rd393, %rd4, %rd1256;
+	st.shared.u64 	[%rd392], %rd393;
+	st.shared.u64 	[%rd392+8], %rd1802;
+	st.shared.v2.f32 	[%rd392+16], {%f379, %f1118};
+$L__BB13_360:                           //   in Loop: Header=BB13_343 Depth=1
+	add.s64 	%rd1803, %rd1803, 1;
+$L__BB13_361:                           //   in Loop: Header=BB13_343 Depth=1
+	bar.warp.sync 	%r10;
+	setp.eq.s64 	%p414, %rd1803, 0;
+	mov.u64 	%rd1812, %rd1234;
+	@%p199 bra 	$L__BB13_366;
+	bra.uni 	$L__BB13_362;
+$L__BB13_366:                           //   in Loop: Header=BB13_343 Depth=1
+	or.b64  	%rd1811, %rd1812, 32;
+	setp.gt.u64 	%p205, %rd1811, %rd9;
+	setp.lt.u64 	%p415, %rd1803, 4;
+	@%p205 bra 	$L__BB13_376;
+	bra.uni 	$L__BB13_367;
+$L__BB13_376:                           //   in Loop: Header=BB13_343 Depth=1
+	setp.ge.u64 	%p212, %rd1812, %rd9;
+	@%p212 bra 	$L__BB13_401;
+// %bb.377:                             //   in Loop: Header=BB13_343 Depth=1
+	and.b64  	%rd413, %rd1803, 3;
+	and.b64  	%rd1303, %rd1803, -4;
+	neg.s64 	%rd414, %rd1303;
+	bra.uni 	$L__BB13_378;
+$L__BB13_400:                           //   in Loop: Header=BB13_378 Depth=2
+	add.s64 	%rd1812, %rd1812, 16;
+	setp.lt.u64 	%p225, %rd1812, %rd9;
+	@%p225 bra 	$L__BB13_378;
+	bra.uni 	$L__BB13_401;
+$L__BB13_378:                           //   Parent Loop BB13_343 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_383 Depth 3
+                                        //       Child Loop BB13_395 Depth 3
+	sub.s64 	%rd431, %rd9, %rd1812;
+	shl.b64 	%rd1304, %rd1812, 2;
+	add.s64 	%rd1305, %rd15, %rd1304;
+	setp.le.u64 	%p213, %rd431, %rd346;
+	add.s64 	%rd432, %rd1305, %rd1662;
+	mov.f32 	%f1727, %f1118;
+	@%p213 bra 	$L__BB13_380;
+// %bb.379:                             //   in Loop: Header=BB13_378 Depth=2
+	ld.global.f32 	%f1727, [%rd432];
+$L__BB13_380:                           //   in Loop: Header=BB13_378 Depth=2
+	@%p414 bra 	$L__BB13_398;
+// %bb.381:                             //   in Loop: Header=BB13_378 Depth=2
+	mov.u64 	%rd1819, 0;
+	@%p415 bra 	$L__BB13_393;
+// %bb.382:                             //   in Loop: Header=BB13_378 Depth=2
+	mov.u64 	%rd1822, 0;
+	mov.u64 	%rd1823, %rd356;
+	bra.uni 	$L__BB13_383;
+$L__BB13_391:                           //   in Loop: Header=BB13_383 Depth=3
+	ld.shared.f32 	%f1181, [%rd1823+-32];
+	fma.rn.f32 	%f464, %f1181, %f1729, %f1727;
+	ld.shared.f32 	%f1183, [%rd1823+-8];
+	fma.rn.f32 	%f467, %f1183, %f1730, %f464;
+	ld.shared.f32 	%f1185, [%rd1823+16];
+	fma.rn.f32 	%f470, %f1185, %f1731, %f467;
+	ld.shared.f32 	%f1186, [%rd1823+40];
+	fma.rn.f32 	%f1727, %f1186, %f1732, %f470;
+	add.s64 	%rd1823, %rd1823, 96;
+	add.s64 	%rd1822, %rd1822, -4;
+	setp.eq.s64 	%p220, %rd414, %rd1822;
+	@%p220 bra 	$L__BB13_392;
+$L__BB13_383:                           //   Parent Loop BB13_343 Depth=1
+                                        //     Parent Loop BB13_378 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1732, 0f00000000;
+	mov.f32 	%f1729, %f1732;
+	@%p213 bra 	$L__BB13_385;
+// %bb.384:                             //   in Loop: Header=BB13_383 Depth=3
+	ld.shared.u64 	%rd1309, [%rd1823+-48];
+	add.s64 	%rd1311, %rd1309, %rd1304;
+	add.s64 	%rd1313, %rd1311, %rd1662;
+	ld.f32 	%f1729, [%rd1313];
+$L__BB13_385:                           //   in Loop: Header=BB13_383 Depth=3
+	mov.f32 	%f1730, %f1732;
+	@%p213 bra 	$L__BB13_387;
+// %bb.386:                             //   in Loop: Header=BB13_383 Depth=3
+	ld.shared.u64 	%rd1314, [%rd1823+-24];
+	add.s64 	%rd1316, %rd1314, %rd1304;
+	add.s64 	%rd1318, %rd1316, %rd1662;
+	ld.f32 	%f1730, [%rd1318];
+$L__BB13_387:                           //   in Loop: Header=BB13_383 Depth=3
+	mov.f32 	%f1731, %f1732;
+	@%p213 bra 	$L__BB13_389;
+// %bb.388:                             //   in Loop: Header=BB13_383 Depth=3
+	ld.shared.u64 	%rd1319, [%rd1823];
+	add.s64 	%rd1321, %rd1319, %rd1304;
+	add.s64 	%rd1323, %rd1321, %rd1662;
+	ld.f32 	%f1731, [%rd1323];
+$L__BB13_389:                           //   in Loop: Header=BB13_383 Depth=3
+	@%p213 bra 	$L__BB13_391;
+// %bb.390:                             //   in Loop: Header=BB13_383 Depth=3
+	ld.shared.u64 	%rd1324, [%rd1823+24];
+	add.s64 	%rd1326, %rd1324, %rd1304;
+	add.s64 	%rd1328, %rd1326, %rd1662;
+	ld.f32 	%f1732, [%rd1328];
+	bra.uni 	$L__BB13_391;
+$L__BB13_392:                           //   in Loop: Header=BB13_378 Depth=2
+	neg.s64 	%rd1819, %rd414;
+$L__BB13_393:                           //   in Loop: Header=BB13_378 Depth=2
+	setp.eq.s64 	%p221, %rd413, 0;
+	@%p221 bra 	$L__BB13_398;
+// %bb.394:                             //   in Loop: Header=BB13_378 Depth=2
+	mul.lo.s64 	%rd1329, %rd1819, 24;
+	add.s64 	%rd1821, %rd357, %rd1329;
+	mov.u64 	%rd1820, %rd413;
+	bra.uni 	$L__BB13_395;
+$L__BB13_397:                           //   in Loop: Header=BB13_395 Depth=3
+	ld.shared.f32 	%f1188, [%rd1821];
+	fma.rn.f32 	%f1727, %f1188, %f1726, %f1727;
+	add.s64 	%rd1821, %rd1821, 24;
+	add.s64 	%rd1820, %rd1820, -1;
+	setp.ne.s64 	%p223, %rd1820, 0;
+	@%p223 bra 	$L__BB13_395;
+	bra.uni 	$L__BB13_398;
+$L__BB13_395:                           //   Parent Loop BB13_343 Depth=1
+                                        //     Parent Loop BB13_378 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1726, 0f00000000;
+	@%p213 bra 	$L__BB13_397;
+// %bb.396:                             //   in Loop: Header=BB13_395 Depth=3
+	ld.shared.u64 	%rd1330, [%rd1821+-16];
+	add.s64 	%rd1332, %rd1330, %rd1304;
+	add.s64 	%rd1334, %rd1332, %rd1662;
+	ld.f32 	%f1726, [%rd1334];
+	bra.uni 	$L__BB13_397;
+$L__BB13_398:                           //   in Loop: Header=BB13_378 Depth=2
+	@%p213 bra 	$L__BB13_400;
+// %bb.399:                             //   in Loop: Header=BB13_378 Depth=2
+	st.global.f32 	[%rd432], %f1727;
+	bra.uni 	$L__BB13_400;
+$L__BB13_362:                           //   in Loop: Header=BB13_343 Depth=1
+	and.b64  	%rd396, %rd1803, 1;
+	and.b64  	%rd1260, %rd1803, -2;
+	neg.s64 	%rd397, %rd1260;
+	mov.u64 	%rd1259, 0;
+	mov.u64 	%rd1805, 128;
+	mov.u64 	%rd1812, %rd1259;
+	bra.uni 	$L__BB13_363;
+$L__BB13_375:                           //   in Loop: Header=BB13_363 Depth=2
+	st.global.f32 	[%rd404], %f1703;
+	st.global.f32 	[%rd404+64], %f1702;
+	st.global.f32 	[%rd404+128], %f1701;
+	st.global.f32 	[%rd404+192], %f1700;
+	st.global.f32 	[%rd404+256], %f1699;
+	st.global.f32 	[%rd404+320], %f1698;
+	st.global.f32 	[%rd404+384], %f1697;
+	st.global.f32 	[%rd404+448], %f1696;
+	add.s64 	%rd1805, %rd1812, 128;
+	setp.gt.u64 	%p204, %rd1805, %rd9;
+	@%p204 bra 	$L__BB13_366;
+$L__BB13_363:                           //   Parent Loop BB13_343 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_371 Depth 3
+	mov.u64 	%rd403, %rd1812;
+	mov.u64 	%rd1812, %rd1805;
+	shl.b64 	%rd1262, %rd403, 2;
+	add.s64 	%rd404, %rd348, %rd1262;
+	ld.global.f32 	%f1703, [%rd404];
+	ld.global.f32 	%f1702, [%rd404+64];
+	ld.global.f32 	%f1701, [%rd404+128];
+	ld.global.f32 	%f1700, [%rd404+192];
+	ld.global.f32 	%f1699, [%rd404+256];
+	ld.global.f32 	%f1698, [%rd404+320];
+	ld.global.f32 	%f1697, [%rd404+384];
+	ld.global.f32 	%f1696, [%rd404+448];
+	@%p414 bra 	$L__BB13_375;
+// %bb.364:                             //   in Loop: Header=BB13_363 Depth=2
+	setp.eq.s64 	%p201, %rd1803, 1;
+	mov.u64 	%rd1807, %rd1259;
+	@%p201 bra 	$L__BB13_373;
+// %bb.365:                             //   in Loop: Header=BB13_363 Depth=2
+	mov.u64 	%rd1808, 0;
+	mov.u64 	%rd1809, %rd355;
+$L__BB13_371:                           //   Parent Loop BB13_343 Depth=1
+                                        //     Parent Loop BB13_363 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1264, [%rd1809+-24];
+	add.s64 	%rd1266, %rd1264, %rd1262;
+	add.s64 	%rd1268, %rd1266, %rd1662;
+	ld.shared.f32 	%f1120, [%rd1809+-8];
+	ld.f32 	%f1121, [%rd1268];
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1122, %f1120, %f1121, %f1703;
+	ld.f32 	%f1123, [%rd1268+64];
+	fma.rn.f32 	%f1124, %f1120, %f1123, %f1702;
+	ld.f32 	%f1125, [%rd1268+128];
+	fma.rn.f32 	%f1126, %f1120, %f1125, %f1701;
+	ld.f32 	%f1127, [%rd1268+192];
+	fma.rn.f32 	%f1128, %f1120, %f1127, %f1700;
+	ld.f32 	%f1129, [%rd1268+256];
+	fma.rn.f32 	%f1130, %f1120, %f1129, %f1699;
+	ld.f32 	%f1131, [%rd1268+320];
+	fma.rn.f32 	%f1132, %f1120, %f1131, %f1698;
+	ld.f32 	%f1133, [%rd1268+384];
+	fma.rn.f32 	%f1134, %f1120, %f1133, %f1697;
+	ld.f32 	%f1135, [%rd1268+448];
+	fma.rn.f32 	%f1136, %f1120, %f1135, %f1696;
+	ld.shared.u64 	%rd1269, [%rd1809];
+	add.s64 	%rd1270, %rd1269, %rd1262;
+	add.s64 	%rd1271, %rd1270, %rd1662;
+	ld.shared.f32 	%f1137, [%rd1809+16];
+	ld.f32 	%f1138, [%rd1271];
+	fma.rn.f32 	%f1703, %f1137, %f1138, %f1122;
+	ld.f32 	%f1139, [%rd1271+64];
+	fma.rn.f32 	%f1702, %f1137, %f1139, %f1124;
+	ld.f32 	%f1140, [%rd1271+128];
+	fma.rn.f32 	%f1701, %f1137, %f1140, %f1126;
+	ld.f32 	%f1141, [%rd1271+192];
+	fma.rn.f32 	%f1700, %f1137, %f1141, %f1128;
+	ld.f32 	%f1142, [%rd1271+256];
+	fma.rn.f32 	%f1699, %f1137, %f1142, %f1130;
+	ld.f32 	%f1143, [%rd1271+320];
+	fma.rn.f32 	%f1698, %f1137, %f1143, %f1132;
+	ld.f32 	%f1144, [%rd1271+384];
+	fma.rn.f32 	%f1697, %f1137, %f1144, %f1134;
+	ld.f32 	%f1145, [%rd1271+448];
+	fma.rn.f32 	%f1696, %f1137, %f1145, %f1136;
+	add.s64 	%rd1809, %rd1809, 48;
+	add.s64 	%rd1808, %rd1808, -2;
+	setp.eq.s64 	%p202, %rd397, %rd1808;
+	@%p202 bra 	$L__BB13_372;
+	bra.uni 	$L__BB13_371;
+$L__BB13_372:                           //   in Loop: Header=BB13_363 Depth=2
+	neg.s64 	%rd1807, %rd397;
+$L__BB13_373:                           //   in Loop: Header=BB13_363 Depth=2
+	setp.eq.s64 	%p203, %rd396, 0;
+	@%p203 bra 	$L__BB13_375;
+// %bb.374:                             //   in Loop: Header=BB13_363 Depth=2
+	mul.lo.s64 	%rd1272, %rd1807, 24;
+	add.s64 	%rd1273, %rd17, %rd1272;
+	ld.shared.u64 	%rd1274, [%rd1273];
+	add.s64 	%rd1276, %rd1274, %rd1262;
+	add.s64 	%rd1278, %rd1276, %rd1662;
+	ld.shared.f32 	%f1146, [%rd1273+16];
+	ld.f32 	%f1147, [%rd1278];
+	fma.rn.f32 	%f1703, %f1146, %f1147, %f1703;
+	ld.f32 	%f1148, [%rd1278+64];
+	fma.rn.f32 	%f1702, %f1146, %f1148, %f1702;
+	ld.f32 	%f1149, [%rd1278+128];
+	fma.rn.f32 	%f1701, %f1146, %f1149, %f1701;
+	ld.f32 	%f1150, [%rd1278+192];
+	fma.rn.f32 	%f1700, %f1146, %f1150, %f1700;
+	ld.f32 	%f1151, [%rd1278+256];
+	fma.rn.f32 	%f1699, %f1146, %f1151, %f1699;
+	ld.f32 	%f1152, [%rd1278+320];
+	fma.rn.f32 	%f1698, %f1146, %f1152, %f1698;
+	ld.f32 	%f1153, [%rd1278+384];
+	fma.rn.f32 	%f1697, %f1146, %f1153, %f1697;
+	ld.f32 	%f1154, [%rd1278+448];
+	fma.rn.f32 	%f1696, %f1146, %f1154, %f1696;
+	bra.uni 	$L__BB13_375;
+$L__BB13_367:                           //   in Loop: Header=BB13_343 Depth=1
+	and.b64  	%rd400, %rd1803, 3;
+	and.b64  	%rd1279, %rd1803, -4;
+	neg.s64 	%rd401, %rd1279;
+	bra.uni 	$L__BB13_368;
+$L__BB13_407:                           //   in Loop: Header=BB13_368 Depth=2
+	st.global.f32 	[%rd417], %f1719;
+	st.global.f32 	[%rd417+64], %f1718;
+	add.s64 	%rd1811, %rd1812, 32;
+	setp.gt.u64 	%p211, %rd1811, %rd9;
+	@%p211 bra 	$L__BB13_376;
+$L__BB13_368:                           //   Parent Loop BB13_343 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_402 Depth 3
+                                        //       Child Loop BB13_406 Depth 3
+	mov.u64 	%rd416, %rd1812;
+	mov.u64 	%rd1812, %rd1811;
+	shl.b64 	%rd1280, %rd416, 2;
+	add.s64 	%rd417, %rd348, %rd1280;
+	ld.global.f32 	%f1719, [%rd417];
+	ld.global.f32 	%f1718, [%rd417+64];
+	@%p414 bra 	$L__BB13_407;
+// %bb.369:                             //   in Loop: Header=BB13_368 Depth=2
+	mov.u64 	%rd1813, 0;
+	@%p415 bra 	$L__BB13_404;
+// %bb.370:                             //   in Loop: Header=BB13_368 Depth=2
+	mov.u64 	%rd1816, 0;
+	mov.u64 	%rd1817, %rd356;
+$L__BB13_402:                           //   Parent Loop BB13_343 Depth=1
+                                        //     Parent Loop BB13_368 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1283, [%rd1817+-48];
+	add.s64 	%rd1285, %rd1283, %rd1280;
+	add.s64 	%rd1287, %rd1285, %rd1662;
+	ld.shared.f32 	%f1156, [%rd1817+-32];
+	ld.f32 	%f1157, [%rd1287];
+	fma.rn.f32 	%f1158, %f1156, %f1157, %f1719;
+	ld.f32 	%f1159, [%rd1287+64];
+	fma.rn.f32 	%f1160, %f1156, %f1159, %f1718;
+	ld.shared.u64 	%rd1288, [%rd1817+-24];
+	add.s64 	%rd1289, %rd1288, %rd1280;
+	add.s64 	%rd1290, %rd1289, %rd1662;
+	ld.shared.f32 	%f1161, [%rd1817+-8];
+	ld.f32 	%f1162, [%rd1290];
+	fma.rn.f32 	%f1163, %f1161, %f1162, %f1158;
+	ld.f32 	%f1164, [%rd1290+64];
+	fma.rn.f32 	%f1165, %f1161, %f1164, %f1160;
+	ld.shared.u64 	%rd1291, [%rd1817];
+	add.s64 	%rd1292, %rd1291, %rd1280;
+	add.s64 	%rd1293, %rd1292, %rd1662;
+	ld.shared.f32 	%f1166, [%rd1817+16];
+	ld.f32 	%f1167, [%rd1293];
+	fma.rn.f32 	%f1168, %f1166, %f1167, %f1163;
+	ld.f32 	%f1169, [%rd1293+64];
+	fma.rn.f32 	%f1170, %f1166, %f1169, %f1165;
+	ld.shared.u64 	%rd1294, [%rd1817+24];
+	add.s64 	%rd1295, %rd1294, %rd1280;
+	add.s64 	%rd1296, %rd1295, %rd1662;
+	ld.shared.f32 	%f1171, [%rd1817+40];
+	ld.f32 	%f1172, [%rd1296];
+	fma.rn.f32 	%f1719, %f1171, %f1172, %f1168;
+	ld.f32 	%f1173, [%rd1296+64];
+	fma.rn.f32 	%f1718, %f1171, %f1173, %f1170;
+	add.s64 	%rd1817, %rd1817, 96;
+	add.s64 	%rd1816, %rd1816, -4;
+	setp.eq.s64 	%p208, %rd401, %rd1816;
+	@%p208 bra 	$L__BB13_403;
+	bra.uni 	$L__BB13_402;
+$L__BB13_403:                           //   in Loop: Header=BB13_368 Depth=2
+	neg.s64 	%rd1813, %rd401;
+$L__BB13_404:                           //   in Loop: Header=BB13_368 Depth=2
+	setp.eq.s64 	%p209, %rd400, 0;
+	@%p209 bra 	$L__BB13_407;
+// %bb.405:                             //   in Loop: Header=BB13_368 Depth=2
+	mul.lo.s64 	%rd1297, %rd1813, 24;
+	add.s64 	%rd1815, %rd357, %rd1297;
+	mov.u64 	%rd1814, %rd400;
+$L__BB13_406:                           //   Parent Loop BB13_343 Depth=1
+                                        //     Parent Loop BB13_368 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd1298, [%rd1815+-16];
+	add.s64 	%rd1300, %rd1298, %rd1280;
+	add.s64 	%rd1302, %rd1300, %rd1662;
+	ld.shared.f32 	%f1174, [%rd1815];
+	ld.f32 	%f1175, [%rd1302];
+	fma.rn.f32 	%f1719, %f1174, %f1175, %f1719;
+	ld.f32 	%f1176, [%rd1302+64];
+	fma.rn.f32 	%f1718, %f1174, %f1176, %f1718;
+	add.s64 	%rd1815, %rd1815, 24;
+	add.s64 	%rd1814, %rd1814, -1;
+	setp.ne.s64 	%p210, %rd1814, 0;
+	@%p210 bra 	$L__BB13_406;
+	bra.uni 	$L__BB13_407;
+$L__BB13_484:
+	and.b32  	%r24, %r1, 15;
+	cvt.u64.u32 	%rd1921, %r24;
+	setp.le.u64 	%p74, %rd9, %rd1921;
+	shl.b64 	%rd1656, %rd1921, 2;
+	@%p74 bra 	$L__BB13_487;
+// %bb.485:
+	add.s64 	%rd983, %rd858, %rd1656;
+	add.s64 	%rd1873, %rd7, %rd983;
+	mov.b32 	%r25, 0;
+	mov.u64 	%rd1874, %rd1921;
+$L__BB13_486:                           // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1873], %r25;
+	add.s64 	%rd1874, %rd1874, 16;
+	add.s64 	%rd1873, %rd1873, 64;
+	setp.lt.u64 	%p75, %rd1874, %rd9;
+	@%p75 bra 	$L__BB13_486;
+$L__BB13_487:
+	setp.eq.s64 	%p76, %rd8, 0;
+	mov.f64 	%fd107, 0d0000000000000000;
+	@%p76 bra 	$L__BB13_573;
+// %bb.488:
+	cvt.u32.u64 	%r13, %rd1921;
+	and.b32  	%r26, %r1, 16;
+	mov.b32 	%r27, 65535;
+	shl.b32 	%r14, %r27, %r26;
+	add.s64 	%rd585, %rd11, %rd1656;
+	add.s64 	%rd586, %rd15, %rd1656;
+	shl.b64 	%rd587, %rd9, 2;
+	shl.b64 	%rd588, %rd9, 8;
+	shl.b64 	%rd589, %rd9, 3;
+	shl.b64 	%rd590, %rd6, 2;
+	shl.b64 	%rd591, %rd6, 8;
+	shl.b64 	%rd592, %rd6, 3;
+	add.s64 	%rd989, %rd16, %rd862;
+	add.s64 	%rd593, %rd989, 24;
+	add.s64 	%rd594, %rd989, 48;
+	add.s64 	%rd595, %rd989, 16;
+	mov.f64 	%fd107, 0d0000000000000000;
+	mov.u64 	%rd986, 0;
+	mov.u64 	%rd1877, 1;
+	mov.u64 	%rd1875, 64;
+	setp.ne.s32 	%p86, %r13, 0;
+	mov.f32 	%f934, 0f00000000;
+	setp.lt.u64 	%p98, %rd9, 128;
+	mov.u64 	%rd1876, %rd14;
+	mov.u64 	%rd1878, %rd4;
+	mov.u64 	%rd1879, %rd986;
+	mov.u64 	%rd1883, %rd986;
+	bra.uni 	$L__BB13_489;
+$L__BB13_566:                           //   in Loop: Header=BB13_489 Depth=1
+	bar.warp.sync 	%r14;
+	add.s64 	%rd1879, %rd1879, 1;
+	add.s64 	%rd1878, %rd1878, %rd588;
+	add.s64 	%rd1877, %rd1877, 64;
+	add.s64 	%rd1876, %rd1876, %rd591;
+	add.s64 	%rd1875, %rd1875, 64;
+	setp.lt.u64 	%p125, %rd607, %rd8;
+	mov.u64 	%rd1883, %rd607;
+	@%p125 bra 	$L__BB13_489;
+	bra.uni 	$L__BB13_573;
+$L__BB13_489:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_492 Depth 2
+                                        //     Child Loop BB13_509 Depth 2
+                                        //       Child Loop BB13_511 Depth 3
+                                        //     Child Loop BB13_528 Depth 2
+                                        //       Child Loop BB13_536 Depth 3
+                                        //     Child Loop BB13_533 Depth 2
+                                        //       Child Loop BB13_567 Depth 3
+                                        //       Child Loop BB13_571 Depth 3
+                                        //     Child Loop BB13_543 Depth 2
+                                        //       Child Loop BB13_548 Depth 3
+                                        //       Child Loop BB13_560 Depth 3
+	add.s64 	%rd607, %rd1883, 64;
+	min.u64 	%rd608, %rd8, %rd607;
+	setp.ge.u64 	%p77, %rd1883, %rd608;
+	mov.u64 	%rd1884, %rd986;
+	@%p77 bra 	$L__BB13_507;
+// %bb.490:                             //   in Loop: Header=BB13_489 Depth=1
+	shl.b64 	%rd993, %rd1879, 6;
+	neg.s64 	%rd609, %rd993;
+	and.b64  	%rd610, %rd608, 1;
+	mov.u64 	%rd996, 1;
+	sub.s64 	%rd997, %rd996, %rd609;
+	setp.eq.s64 	%p78, %rd608, %rd997;
+	mov.u64 	%rd1884, 0;
+	@%p78 bra 	$L__BB13_502;
+// %bb.491:                             //   in Loop: Header=BB13_489 Depth=1
+	min.u64 	%rd991, %rd8, %rd1875;
+	and.b64  	%rd992, %rd991, -2;
+	neg.s64 	%rd606, %rd992;
+	mov.u64 	%rd1884, 0;
+	mov.u64 	%rd1885, %rd1876;
+	mov.u64 	%rd1886, %rd1877;
+	mov.u64 	%rd1887, %rd1878;
+	bra.uni 	$L__BB13_492;
+$L__BB13_499:                           //   in Loop: Header=BB13_492 Depth=2
+	add.s64 	%rd1884, %rd1884, 1;
+$L__BB13_500:                           //   in Loop: Header=BB13_492 Depth=2
+	add.s64 	%rd1887, %rd1887, %rd589;
+	add.s64 	%rd1886, %rd1886, 2;
+	add.s64 	%rd1885, %rd1885, %rd592;
+	add.s64 	%rd1002, %rd606, %rd1886;
+	setp.eq.s64 	%p83, %rd1002, 1;
+	@%p83 bra 	$L__BB13_501;
+$L__BB13_492:                           //   Parent Loop BB13_489 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f585, [%rd1885];
+	setp.eq.f32 	%p79, %f585, 0f00000000;
+	@%p79 bra 	$L__BB13_496;
+// %bb.493:                             //   in Loop: Header=BB13_492 Depth=2
+	@%p86 bra 	$L__BB13_495;
+// %bb.494:                             //   in Loop: Header=BB13_492 Depth=2
+	add.s64 	%rd623, %rd1886, -1;
+	mul.lo.s64 	%rd999, %rd1884, 24;
+	add.s64 	%rd624, %rd17, %rd999;
+	st.shared.u64 	[%rd624], %rd1887;
+	st.shared.u64 	[%rd624+8], %rd623;
+	st.shared.v2.f32 	[%rd624+16], {%f585, %f934};
+$L__BB13_495:                           //   in Loop: Header=BB13_492 Depth=2
+	add.s64 	%rd1884, %rd1884, 1;
+$L__BB13_496:                           //   in Loop: Header=BB13_492 Depth=2
+	add.s64 	%rd1000, %rd1885, %rd590;
+	ld.global.f32 	%f586, [%rd1000];
+	setp.eq.f32 	%p81, %f586, 0f00000000;
+	@%p81 bra 	$L__BB13_500;
+// %bb.497:                             //   in Loop: Header=BB13_492 Depth=2
+	@%p86 bra 	$L__BB13_499;
+// %bb.498:                             //   in Loop: Header=BB13_492 Depth=2
+	mul.lo.s64 	%rd1001, %rd1884, 24;
+	add.s64 	%rd627, %rd17, %rd1001;
+	add.s64 	%rd628, %rd1887, %rd587;
+	st.shared.u64 	[%rd627], %rd628;
+	st.shared.u64 	[%rd627+8], %rd1886;
+	st.shared.v2.f32 	[%rd627+16], {%f586, %f934};
+	bra.uni 	$L__BB13_499;
+$L__BB13_501:                           //   in Loop: Header=BB13_489 Depth=1
+	add.s64 	%rd1883, %rd1886, -1;
+)ptx",
+    R"ptx($L__BB13_502:                           //   in Loop: Header=BB13_489 Depth=1
+	setp.eq.s64 	%p84, %rd610, 0;
+	@%p84 bra 	$L__BB13_507;
+// %bb.503:                             //   in Loop: Header=BB13_489 Depth=1
+	mul.lo.s64 	%rd1003, %rd1883, %rd6;
+	shl.b64 	%rd1004, %rd1003, 2;
+	add.s64 	%rd1005, %rd14, %rd1004;
+	ld.global.f32 	%f584, [%rd1005];
+	setp.eq.f32 	%p85, %f584, 0f00000000;
+	@%p85 bra 	$L__BB13_507;
+// %bb.504:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p86 bra 	$L__BB13_506;
+// %bb.505:                             //   in Loop: Header=BB13_489 Depth=1
+	mul.lo.s64 	%rd1006, %rd1884, 24;
+	add.s64 	%rd615, %rd17, %rd1006;
+	mul.lo.s64 	%rd1007, %rd1883, %rd9;
+	shl.b64 	%rd1008, %rd1007, 2;
+	add.s64 	%rd616, %rd4, %rd1008;
+	st.shared.u64 	[%rd615], %rd616;
+	st.shared.u64 	[%rd615+8], %rd1883;
+	st.shared.v2.f32 	[%rd615+16], {%f584, %f934};
+$L__BB13_506:                           //   in Loop: Header=BB13_489 Depth=1
+	add.s64 	%rd1884, %rd1884, 1;
+$L__BB13_507:                           //   in Loop: Header=BB13_489 Depth=1
+	bar.warp.sync 	%r14;
+	setp.eq.s64 	%p87, %rd1884, 0;
+	mov.u64 	%rd1897, %rd986;
+	@%p87 bra 	$L__BB13_526;
+// %bb.508:                             //   in Loop: Header=BB13_489 Depth=1
+	mov.u64 	%rd1010, 0;
+	mov.u64 	%rd1891, %rd1010;
+	mov.u64 	%rd1897, %rd1010;
+	bra.uni 	$L__BB13_509;
+$L__BB13_524:                           //   in Loop: Header=BB13_509 Depth=2
+	add.s64 	%rd1897, %rd1897, 1;
+$L__BB13_525:                           //   in Loop: Header=BB13_509 Depth=2
+	mul.rn.f64 	%fd69, %fd106, %fd66;
+	sub.rn.f64 	%fd107, %fd107, %fd69;
+	add.s64 	%rd1891, %rd1891, 1;
+	setp.ne.s64 	%p97, %rd1891, %rd1884;
+	@%p97 bra 	$L__BB13_509;
+	bra.uni 	$L__BB13_526;
+$L__BB13_509:                           //   Parent Loop BB13_489 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_511 Depth 3
+	mul.lo.s64 	%rd1012, %rd1891, 24;
+	add.s64 	%rd1013, %rd17, %rd1012;
+	ld.shared.u64 	%rd636, [%rd1013];
+	mov.f32 	%f1792, 0f00000000;
+	mov.u64 	%rd1896, %rd1010;
+	@%p418 bra 	$L__BB13_512;
+// %bb.510:                             //   in Loop: Header=BB13_509 Depth=2
+	add.s64 	%rd1893, %rd636, %rd1656;
+	mov.f32 	%f1792, 0f00000000;
+	mov.u64 	%rd1895, 0;
+	mov.u64 	%rd1894, %rd585;
+$L__BB13_511:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_509 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.global.f32 	%f937, [%rd1894];
+	ld.f32 	%f938, [%rd1893];
+	fma.rn.f32 	%f1792, %f937, %f938, %f1792;
+	add.s64 	%rd1896, %rd1895, 16;
+	add.s64 	%rd1894, %rd1894, 64;
+	add.s64 	%rd1893, %rd1893, 64;
+	add.s64 	%rd1016, %rd1895, 32;
+	setp.le.u64 	%p89, %rd1016, %rd9;
+	mov.u64 	%rd1895, %rd1896;
+	@%p89 bra 	$L__BB13_511;
+$L__BB13_512:                           //   in Loop: Header=BB13_509 Depth=2
+	setp.le.u64 	%p90, %rd9, %rd1896;
+	@%p90 bra 	$L__BB13_518;
+// %bb.513:                             //   in Loop: Header=BB13_509 Depth=2
+	sub.s64 	%rd646, %rd9, %rd1896;
+	setp.le.u64 	%p91, %rd646, %rd1921;
+	shl.b64 	%rd1017, %rd1896, 2;
+	mov.f32 	%f1794, 0f00000000;
+	mov.f32 	%f1793, %f1794;
+	@%p91 bra 	$L__BB13_515;
+// %bb.514:                             //   in Loop: Header=BB13_509 Depth=2
+	add.s64 	%rd647, %rd585, %rd1017;
+	ld.global.f32 	%f1793, [%rd647];
+$L__BB13_515:                           //   in Loop: Header=BB13_509 Depth=2
+	@%p91 bra 	$L__BB13_517;
+// %bb.516:                             //   in Loop: Header=BB13_509 Depth=2
+	add.s64 	%rd1019, %rd636, %rd1017;
+	add.s64 	%rd648, %rd1019, %rd1656;
+	ld.f32 	%f1794, [%rd648];
+$L__BB13_517:                           //   in Loop: Header=BB13_509 Depth=2
+	setp.gt.u64 	%p93, %rd646, %rd1921;
+	fma.rn.f32 	%f941, %f1793, %f1794, %f1792;
+	selp.f32 	%f1792, %f941, %f1792, %p93;
+$L__BB13_518:                           //   in Loop: Header=BB13_509 Depth=2
+	ld.shared.u64 	%rd637, [%rd1013+8];
+	ld.shared.v2.f32 	{%f587, %f588}, [%rd1013+16];
+	ld.global.f64 	%fd59, [%rd13+8];
+	shfl.sync.bfly.b32	%f942, %f1792, 8, 31, %r14;
+	add.rn.f32 	%f943, %f1792, %f942;
+	shfl.sync.bfly.b32	%f944, %f943, 4, 31, %r14;
+	add.rn.f32 	%f945, %f943, %f944;
+	shfl.sync.bfly.b32	%f946, %f945, 2, 31, %r14;
+	add.rn.f32 	%f947, %f945, %f946;
+	shfl.sync.bfly.b32	%f948, %f947, 1, 31, %r14;
+	add.rn.f32 	%f598, %f947, %f948;
+	shl.b64 	%rd1021, %rd637, 4;
+	add.s64 	%rd1022, %rd5, %rd1021;
+	ld.global.f64 	%fd61, [%rd1022+8];
+	sqrt.rn.f64 	%fd62, %fd61;
+	max.f64 	%fd21, %fd62, 0d3D719799812DEA11;
+	sub.rn.f32 	%f949, %f598, %f598;
+	setp.neu.f32 	%p94, %f949, 0f00000000;
+	@%p94 bra 	$L__BB13_520;
+// %bb.519:                             //   in Loop: Header=BB13_509 Depth=2
+	sqrt.rn.f64 	%fd60, %fd59;
+	max.f64 	%fd20, %fd60, 0d3D719799812DEA11;
+	cvt.f64.f32 	%fd64, %f598;
+	mul.rn.f64 	%fd65, %fd20, %fd21;
+	div.rn.f64 	%fd106, %fd64, %fd65;
+	bra.uni 	$L__BB13_521;
+$L__BB13_520:                           //   in Loop: Header=BB13_509 Depth=2
+	{ // callseq 9, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd12;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd636;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd9;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
+	(
+	param0, 
+	param1, 
+	param2
+	);
+	ld.param.f64 	%fd106, [retval0+0];
+	} // callseq 9
+$L__BB13_521:                           //   in Loop: Header=BB13_509 Depth=2
+	cvt.f64.f32 	%fd66, %f587;
+	neg.f64 	%fd67, %fd66;
+	div.rn.f64 	%fd68, %fd67, %fd21;
+	cvt.rn.f32.f64 	%f599, %fd68;
+	bar.warp.sync 	%r14;
+	setp.eq.f32 	%p95, %f599, 0f00000000;
+	@%p95 bra 	$L__BB13_525;
+// %bb.522:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p86 bra 	$L__BB13_524;
+// %bb.523:                             //   in Loop: Header=BB13_509 Depth=2
+	mul.lo.s64 	%rd1023, %rd1897, 24;
+	add.s64 	%rd649, %rd17, %rd1023;
+	st.shared.u64 	[%rd649], %rd636;
+	st.shared.u64 	[%rd649+8], %rd637;
+	st.shared.v2.f32 	[%rd649+16], {%f599, %f588};
+	bra.uni 	$L__BB13_524;
+$L__BB13_526:                           //   in Loop: Header=BB13_489 Depth=1
+	bar.warp.sync 	%r14;
+	setp.eq.s64 	%p409, %rd1897, 0;
+	mov.u64 	%rd1907, %rd986;
+	@%p98 bra 	$L__BB13_531;
+	bra.uni 	$L__BB13_527;
+$L__BB13_531:                           //   in Loop: Header=BB13_489 Depth=1
+	or.b64  	%rd1906, %rd1907, 32;
+	setp.gt.u64 	%p104, %rd1906, %rd9;
+	setp.lt.u64 	%p410, %rd1897, 4;
+	@%p104 bra 	$L__BB13_541;
+	bra.uni 	$L__BB13_532;
+$L__BB13_541:                           //   in Loop: Header=BB13_489 Depth=1
+	setp.ge.u64 	%p111, %rd1907, %rd9;
+	@%p111 bra 	$L__BB13_566;
+// %bb.542:                             //   in Loop: Header=BB13_489 Depth=1
+	and.b64  	%rd671, %rd1897, 3;
+	and.b64  	%rd1070, %rd1897, -4;
+	neg.s64 	%rd672, %rd1070;
+	bra.uni 	$L__BB13_543;
+$L__BB13_565:                           //   in Loop: Header=BB13_543 Depth=2
+	add.s64 	%rd1907, %rd1907, 16;
+	setp.lt.u64 	%p124, %rd1907, %rd9;
+	@%p124 bra 	$L__BB13_543;
+	bra.uni 	$L__BB13_566;
+$L__BB13_543:                           //   Parent Loop BB13_489 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_548 Depth 3
+                                        //       Child Loop BB13_560 Depth 3
+	sub.s64 	%rd689, %rd9, %rd1907;
+	shl.b64 	%rd1071, %rd1907, 2;
+	add.s64 	%rd1072, %rd15, %rd1071;
+	setp.le.u64 	%p112, %rd689, %rd1921;
+	add.s64 	%rd690, %rd1072, %rd1656;
+	mov.f32 	%f1843, %f934;
+	@%p112 bra 	$L__BB13_545;
+// %bb.544:                             //   in Loop: Header=BB13_543 Depth=2
+	ld.global.f32 	%f1843, [%rd690];
+$L__BB13_545:                           //   in Loop: Header=BB13_543 Depth=2
+	@%p409 bra 	$L__BB13_563;
+// %bb.546:                             //   in Loop: Header=BB13_543 Depth=2
+	mov.u64 	%rd1914, 0;
+	@%p410 bra 	$L__BB13_558;
+// %bb.547:                             //   in Loop: Header=BB13_543 Depth=2
+	mov.u64 	%rd1917, 0;
+	mov.u64 	%rd1918, %rd594;
+	bra.uni 	$L__BB13_548;
+$L__BB13_556:                           //   in Loop: Header=BB13_548 Depth=3
+	ld.shared.f32 	%f1012, [%rd1918+-32];
+	fma.rn.f32 	%f684, %f1012, %f1845, %f1843;
+	ld.shared.f32 	%f1014, [%rd1918+-8];
+	fma.rn.f32 	%f687, %f1014, %f1846, %f684;
+	ld.shared.f32 	%f1016, [%rd1918+16];
+	fma.rn.f32 	%f690, %f1016, %f1847, %f687;
+	ld.shared.f32 	%f1017, [%rd1918+40];
+	fma.rn.f32 	%f1843, %f1017, %f1848, %f690;
+	add.s64 	%rd1918, %rd1918, 96;
+	add.s64 	%rd1917, %rd1917, -4;
+	setp.eq.s64 	%p119, %rd672, %rd1917;
+	@%p119 bra 	$L__BB13_557;
+$L__BB13_548:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_543 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1848, 0f00000000;
+	mov.f32 	%f1845, %f1848;
+	@%p112 bra 	$L__BB13_550;
+// %bb.549:                             //   in Loop: Header=BB13_548 Depth=3
+	ld.shared.u64 	%rd1076, [%rd1918+-48];
+	add.s64 	%rd1078, %rd1076, %rd1071;
+	add.s64 	%rd1080, %rd1078, %rd1656;
+	ld.f32 	%f1845, [%rd1080];
+$L__BB13_550:                           //   in Loop: Header=BB13_548 Depth=3
+	mov.f32 	%f1846, %f1848;
+	@%p112 bra 	$L__BB13_552;
+// %bb.551:                             //   in Loop: Header=BB13_548 Depth=3
+	ld.shared.u64 	%rd1081, [%rd1918+-24];
+	add.s64 	%rd1083, %rd1081, %rd1071;
+	add.s64 	%rd1085, %rd1083, %rd1656;
+	ld.f32 	%f1846, [%rd1085];
+$L__BB13_552:                           //   in Loop: Header=BB13_548 Depth=3
+	mov.f32 	%f1847, %f1848;
+	@%p112 bra 	$L__BB13_554;
+// %bb.553:                             //   in Loop: Header=BB13_548 Depth=3
+	ld.shared.u64 	%rd1086, [%rd1918];
+	add.s64 	%rd1088, %rd1086, %rd1071;
+	add.s64 	%rd1090, %rd1088, %rd1656;
+	ld.f32 	%f1847, [%rd1090];
+$L__BB13_554:                           //   in Loop: Header=BB13_548 Depth=3
+	@%p112 bra 	$L__BB13_556;
+// %bb.555:                             //   in Loop: Header=BB13_548 Depth=3
+	ld.shared.u64 	%rd1091, [%rd1918+24];
+	add.s64 	%rd1093, %rd1091, %rd1071;
+	add.s64 	%rd1095, %rd1093, %rd1656;
+	ld.f32 	%f1848, [%rd1095];
+	bra.uni 	$L__BB13_556;
+$L__BB13_557:                           //   in Loop: Header=BB13_543 Depth=2
+	neg.s64 	%rd1914, %rd672;
+$L__BB13_558:                           //   in Loop: Header=BB13_543 Depth=2
+	setp.eq.s64 	%p120, %rd671, 0;
+	@%p120 bra 	$L__BB13_563;
+// %bb.559:                             //   in Loop: Header=BB13_543 Depth=2
+	mul.lo.s64 	%rd1096, %rd1914, 24;
+	add.s64 	%rd1916, %rd595, %rd1096;
+	mov.u64 	%rd1915, %rd671;
+	bra.uni 	$L__BB13_560;
+$L__BB13_562:                           //   in Loop: Header=BB13_560 Depth=3
+	ld.shared.f32 	%f1019, [%rd1916];
+	fma.rn.f32 	%f1843, %f1019, %f1842, %f1843;
+	add.s64 	%rd1916, %rd1916, 24;
+	add.s64 	%rd1915, %rd1915, -1;
+	setp.ne.s64 	%p122, %rd1915, 0;
+	@%p122 bra 	$L__BB13_560;
+	bra.uni 	$L__BB13_563;
+$L__BB13_560:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_543 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1842, 0f00000000;
+	@%p112 bra 	$L__BB13_562;
+// %bb.561:                             //   in Loop: Header=BB13_560 Depth=3
+	ld.shared.u64 	%rd1097, [%rd1916+-16];
+	add.s64 	%rd1099, %rd1097, %rd1071;
+	add.s64 	%rd1101, %rd1099, %rd1656;
+	ld.f32 	%f1842, [%rd1101];
+	bra.uni 	$L__BB13_562;
+$L__BB13_563:                           //   in Loop: Header=BB13_543 Depth=2
+	@%p112 bra 	$L__BB13_565;
+// %bb.564:                             //   in Loop: Header=BB13_543 Depth=2
+	st.global.f32 	[%rd690], %f1843;
+	bra.uni 	$L__BB13_565;
+$L__BB13_527:                           //   in Loop: Header=BB13_489 Depth=1
+	and.b64  	%rd654, %rd1897, 1;
+	and.b64  	%rd1027, %rd1897, -2;
+	neg.s64 	%rd655, %rd1027;
+	mov.u64 	%rd1026, 0;
+	mov.u64 	%rd1900, 128;
+)ptx",
+    R"ptx(	mov.u64 	%rd1907, %rd1026;
+	bra.uni 	$L__BB13_528;
+$L__BB13_540:                           //   in Loop: Header=BB13_528 Depth=2
+	st.global.f32 	[%rd662], %f1819;
+	st.global.f32 	[%rd662+64], %f1818;
+	st.global.f32 	[%rd662+128], %f1817;
+	st.global.f32 	[%rd662+192], %f1816;
+	st.global.f32 	[%rd662+256], %f1815;
+	st.global.f32 	[%rd662+320], %f1814;
+	st.global.f32 	[%rd662+384], %f1813;
+	st.global.f32 	[%rd662+448], %f1812;
+	add.s64 	%rd1900, %rd1907, 128;
+	setp.gt.u64 	%p103, %rd1900, %rd9;
+	@%p103 bra 	$L__BB13_531;
+$L__BB13_528:                           //   Parent Loop BB13_489 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_536 Depth 3
+	mov.u64 	%rd661, %rd1907;
+	mov.u64 	%rd1907, %rd1900;
+	shl.b64 	%rd1029, %rd661, 2;
+	add.s64 	%rd662, %rd586, %rd1029;
+	ld.global.f32 	%f1819, [%rd662];
+	ld.global.f32 	%f1818, [%rd662+64];
+	ld.global.f32 	%f1817, [%rd662+128];
+	ld.global.f32 	%f1816, [%rd662+192];
+	ld.global.f32 	%f1815, [%rd662+256];
+	ld.global.f32 	%f1814, [%rd662+320];
+	ld.global.f32 	%f1813, [%rd662+384];
+	ld.global.f32 	%f1812, [%rd662+448];
+	@%p409 bra 	$L__BB13_540;
+// %bb.529:                             //   in Loop: Header=BB13_528 Depth=2
+	setp.eq.s64 	%p100, %rd1897, 1;
+	mov.u64 	%rd1902, %rd1026;
+	@%p100 bra 	$L__BB13_538;
+// %bb.530:                             //   in Loop: Header=BB13_528 Depth=2
+	mov.u64 	%rd1903, 0;
+	mov.u64 	%rd1904, %rd593;
+$L__BB13_536:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_528 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1031, [%rd1904+-24];
+	add.s64 	%rd1033, %rd1031, %rd1029;
+	add.s64 	%rd1035, %rd1033, %rd1656;
+	ld.shared.f32 	%f951, [%rd1904+-8];
+	ld.f32 	%f952, [%rd1035];
+	fma.rn.f32 	%f953, %f951, %f952, %f1819;
+	ld.f32 	%f954, [%rd1035+64];
+	fma.rn.f32 	%f955, %f951, %f954, %f1818;
+	ld.f32 	%f956, [%rd1035+128];
+	fma.rn.f32 	%f957, %f951, %f956, %f1817;
+	ld.f32 	%f958, [%rd1035+192];
+	fma.rn.f32 	%f959, %f951, %f958, %f1816;
+	ld.f32 	%f960, [%rd1035+256];
+	fma.rn.f32 	%f961, %f951, %f960, %f1815;
+	ld.f32 	%f962, [%rd1035+320];
+	fma.rn.f32 	%f963, %f951, %f962, %f1814;
+	ld.f32 	%f964, [%rd1035+384];
+	fma.rn.f32 	%f965, %f951, %f964, %f1813;
+	ld.f32 	%f966, [%rd1035+448];
+	fma.rn.f32 	%f967, %f951, %f966, %f1812;
+	ld.shared.u64 	%rd1036, [%rd1904];
+	add.s64 	%rd1037, %rd1036, %rd1029;
+	add.s64 	%rd1038, %rd1037, %rd1656;
+	ld.shared.f32 	%f968, [%rd1904+16];
+	ld.f32 	%f969, [%rd1038];
+	fma.rn.f32 	%f1819, %f968, %f969, %f953;
+	ld.f32 	%f970, [%rd1038+64];
+	fma.rn.f32 	%f1818, %f968, %f970, %f955;
+	ld.f32 	%f971, [%rd1038+128];
+	fma.rn.f32 	%f1817, %f968, %f971, %f957;
+	ld.f32 	%f972, [%rd1038+192];
+	fma.rn.f32 	%f1816, %f968, %f972, %f959;
+	ld.f32 	%f973, [%rd1038+256];
+	fma.rn.f32 	%f1815, %f968, %f973, %f961;
+	ld.f32 	%f974, [%rd1038+320];
+	fma.rn.f32 	%f1814, %f968, %f974, %f963;
+	ld.f32 	%f975, [%rd1038+384];
+	fma.rn.f32 	%f1813, %f968, %f975, %f965;
+	ld.f32 	%f976, [%rd1038+448];
+	fma.rn.f32 	%f1812, %f968, %f976, %f967;
+	add.s64 	%rd1904, %rd1904, 48;
+	add.s64 	%rd1903, %rd1903, -2;
+	setp.eq.s64 	%p101, %rd655, %rd1903;
+	@%p101 bra 	$L__BB13_537;
+	bra.uni 	$L__BB13_536;
+$L__BB13_537:                           //   in Loop: Header=BB13_528 Depth=2
+	neg.s64 	%rd1902, %rd655;
+$L__BB13_538:                           //   in Loop: Header=BB13_528 Depth=2
+	setp.eq.s64 	%p102, %rd654, 0;
+	@%p102 bra 	$L__BB13_540;
+// %bb.539:                             //   in Loop: Header=BB13_528 Depth=2
+	mul.lo.s64 	%rd1039, %rd1902, 24;
+	add.s64 	%rd1040, %rd17, %rd1039;
+	ld.shared.u64 	%rd1041, [%rd1040];
+	add.s64 	%rd1043, %rd1041, %rd1029;
+	add.s64 	%rd1045, %rd1043, %rd1656;
+	ld.shared.f32 	%f977, [%rd1040+16];
+	ld.f32 	%f978, [%rd1045];
+	fma.rn.f32 	%f1819, %f977, %f978, %f1819;
+	ld.f32 	%f979, [%rd1045+64];
+	fma.rn.f32 	%f1818, %f977, %f979, %f1818;
+	ld.f32 	%f980, [%rd1045+128];
+	fma.rn.f32 	%f1817, %f977, %f980, %f1817;
+	ld.f32 	%f981, [%rd1045+192];
+	fma.rn.f32 	%f1816, %f977, %f981, %f1816;
+	ld.f32 	%f982, [%rd1045+256];
+	fma.rn.f32 	%f1815, %f977, %f982, %f1815;
+	ld.f32 	%f983, [%rd1045+320];
+	fma.rn.f32 	%f1814, %f977, %f983, %f1814;
+	ld.f32 	%f984, [%rd1045+384];
+	fma.rn.f32 	%f1813, %f977, %f984, %f1813;
+	ld.f32 	%f985, [%rd1045+448];
+	fma.rn.f32 	%f1812, %f977, %f985, %f1812;
+	bra.uni 	$L__BB13_540;
+$L__BB13_532:                           //   in Loop: Header=BB13_489 Depth=1
+	and.b64  	%rd658, %rd1897, 3;
+	and.b64  	%rd1046, %rd1897, -4;
+	neg.s64 	%rd659, %rd1046;
+	bra.uni 	$L__BB13_533;
+$L__BB13_572:                           //   in Loop: Header=BB13_533 Depth=2
+	st.global.f32 	[%rd675], %f1835;
+	st.global.f32 	[%rd675+64], %f1834;
+	add.s64 	%rd1906, %rd1907, 32;
+	setp.gt.u64 	%p110, %rd1906, %rd9;
+	@%p110 bra 	$L__BB13_541;
+$L__BB13_533:                           //   Parent Loop BB13_489 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_567 Depth 3
+                                        //       Child Loop BB13_571 Depth 3
+	mov.u64 	%rd674, %rd1907;
+	mov.u64 	%rd1907, %rd1906;
+	shl.b64 	%rd1047, %rd674, 2;
+	add.s64 	%rd675, %rd586, %rd1047;
+	ld.global.f32 	%f1835, [%rd675];
+	ld.global.f32 	%f1834, [%rd675+64];
+	@%p409 bra 	$L__BB13_572;
+// %bb.534:                             //   in Loop: Header=BB13_533 Depth=2
+	mov.u64 	%rd1908, 0;
+	@%p410 bra 	$L__BB13_569;
+// %bb.535:                             //   in Loop: Header=BB13_533 Depth=2
+	mov.u64 	%rd1911, 0;
+	mov.u64 	%rd1912, %rd594;
+$L__BB13_567:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_533 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1050, [%rd1912+-48];
+	add.s64 	%rd1052, %rd1050, %rd1047;
+	add.s64 	%rd1054, %rd1052, %rd1656;
+	ld.shared.f32 	%f987, [%rd1912+-32];
+	ld.f32 	%f988, [%rd1054];
+	fma.rn.f32 	%f989, %f987, %f988, %f1835;
+	ld.f32 	%f990, [%rd1054+64];
+	fma.rn.f32 	%f991, %f987, %f990, %f1834;
+	ld.shared.u64 	%rd1055, [%rd1912+-24];
+	add.s64 	%rd1056, %rd1055, %rd1047;
+	add.s64 	%rd1057, %rd1056, %rd1656;
+	ld.shared.f32 	%f992, [%rd1912+-8];
+	ld.f32 	%f993, [%rd1057];
+	fma.rn.f32 	%f994, %f992, %f993, %f989;
+	ld.f32 	%f995, [%rd1057+64];
+	fma.rn.f32 	%f996, %f992, %f995, %f991;
+	ld.shared.u64 	%rd1058, [%rd1912];
+	add.s64 	%rd1059, %rd1058, %rd1047;
+	add.s64 	%rd1060, %rd1059, %rd1656;
+	ld.shared.f32 	%f997, [%rd1912+16];
+	ld.f32 	%f998, [%rd1060];
+	fma.rn.f32 	%f999, %f997, %f998, %f994;
+	ld.f32 	%f1000, [%rd1060+64];
+	fma.rn.f32 	%f1001, %f997, %f1000, %f996;
+	ld.shared.u64 	%rd1061, [%rd1912+24];
+	add.s64 	%rd1062, %rd1061, %rd1047;
+	add.s64 	%rd1063, %rd1062, %rd1656;
+	ld.shared.f32 	%f1002, [%rd1912+40];
+	ld.f32 	%f1003, [%rd1063];
+	fma.rn.f32 	%f1835, %f1002, %f1003, %f999;
+	ld.f32 	%f1004, [%rd1063+64];
+	fma.rn.f32 	%f1834, %f1002, %f1004, %f1001;
+	add.s64 	%rd1912, %rd1912, 96;
+	add.s64 	%rd1911, %rd1911, -4;
+	setp.eq.s64 	%p107, %rd659, %rd1911;
+	@%p107 bra 	$L__BB13_568;
+	bra.uni 	$L__BB13_567;
+$L__BB13_568:                           //   in Loop: Header=BB13_533 Depth=2
+	neg.s64 	%rd1908, %rd659;
+$L__BB13_569:                           //   in Loop: Header=BB13_533 Depth=2
+	setp.eq.s64 	%p108, %rd658, 0;
+	@%p108 bra 	$L__BB13_572;
+// %bb.570:                             //   in Loop: Header=BB13_533 Depth=2
+	mul.lo.s64 	%rd1064, %rd1908, 24;
+	add.s64 	%rd1910, %rd595, %rd1064;
+	mov.u64 	%rd1909, %rd658;
+$L__BB13_571:                           //   Parent Loop BB13_489 Depth=1
+                                        //     Parent Loop BB13_533 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd1065, [%rd1910+-16];
+	add.s64 	%rd1067, %rd1065, %rd1047;
+	add.s64 	%rd1069, %rd1067, %rd1656;
+	ld.shared.f32 	%f1005, [%rd1910];
+	ld.f32 	%f1006, [%rd1069];
+	fma.rn.f32 	%f1835, %f1005, %f1006, %f1835;
+	ld.f32 	%f1007, [%rd1069+64];
+	fma.rn.f32 	%f1834, %f1005, %f1007, %f1834;
+	add.s64 	%rd1910, %rd1910, 24;
+	add.s64 	%rd1909, %rd1909, -1;
+	setp.ne.s64 	%p109, %rd1909, 0;
+	@%p109 bra 	$L__BB13_571;
+	bra.uni 	$L__BB13_572;
+$L__BB13_573:
+	setp.gt.u64 	%p126, %rd9, %rd1921;
+	@%p126 bra 	$L__BB13_574;
+	bra.uni 	$L__BB13_659;
+$L__BB13_574:
+	ld.global.f64 	%fd15, [%rd13+8];
+	sqrt.rn.f64 	%fd70, %fd15;
+	max.f64 	%fd71, %fd70, 0d3D719799812DEA11;
+	rcp.rn.f64 	%fd16, %fd71;
+	setp.eq.f64 	%p127, %fd71, 0d3D719799812DEA11;
+	selp.f64 	%fd17, 0d0000000000000000, %fd107, %p127;
+	add.s64 	%rd1104, %rd858, %rd1656;
+	add.s64 	%rd1920, %rd7, %rd1104;
+	add.s64 	%rd1919, %rd3, %rd1104;
+	setp.eq.f64 	%p128, %fd15, 0d0000000000000000;
+$L__BB13_575:                           // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f1020, [%rd1920];
+	cvt.f64.f32 	%fd72, %f1020;
+	ld.global.f32 	%f1021, [%rd1919];
+	cvt.f64.f32 	%fd73, %f1021;
+	mul.rn.f64 	%fd74, %fd16, %fd73;
+	mul.rn.f64 	%fd75, %fd17, %fd74;
+	sub.rn.f64 	%fd76, %fd72, %fd75;
+	mul.rn.f64 	%fd77, %fd16, %fd76;
+	cvt.rn.f32.f64 	%f1022, %fd77;
+	selp.f32 	%f1023, 0f00000000, %f1022, %p128;
+	st.global.f32 	[%rd1920], %f1023;
+	add.s64 	%rd1921, %rd1921, 16;
+	add.s64 	%rd1920, %rd1920, 64;
+	add.s64 	%rd1919, %rd1919, 64;
+	setp.lt.u64 	%p129, %rd1921, %rd9;
+	@%p129 bra 	$L__BB13_575;
+	bra.uni 	$L__BB13_659;
+$L__BB13_481:
+	setp.gt.u64 	%p182, %rd9, %rd1872;
+	@%p182 bra 	$L__BB13_482;
+	bra.uni 	$L__BB13_659;
+$L__BB13_482:
+	ld.global.f64 	%fd2, [%rd13+8];
+	sqrt.rn.f64 	%fd90, %fd2;
+	max.f64 	%fd91, %fd90, 0d3D719799812DEA11;
+	rcp.rn.f64 	%fd3, %fd91;
+	setp.eq.f64 	%p183, %fd91, 0d3D719799812DEA11;
+	selp.f64 	%fd4, 0d0000000000000000, %fd102, %p183;
+	add.s64 	%rd1228, %rd858, %rd1661;
+	add.s64 	%rd1871, %rd7, %rd1228;
+	add.s64 	%rd1870, %rd3, %rd1228;
+	setp.eq.f64 	%p184, %fd2, 0d0000000000000000;
+$L__BB13_483:                           // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f1112, [%rd1871];
+	cvt.f64.f32 	%fd92, %f1112;
+	ld.global.f32 	%f1113, [%rd1870];
+	cvt.f64.f32 	%fd93, %f1113;
+	mul.rn.f64 	%fd94, %fd3, %fd93;
+	mul.rn.f64 	%fd95, %fd4, %fd94;
+	sub.rn.f64 	%fd96, %fd92, %fd95;
+	mul.rn.f64 	%fd97, %fd3, %fd96;
+	cvt.rn.f32.f64 	%f1114, %fd97;
+	selp.f32 	%f1115, 0f00000000, %f1114, %p184;
+	st.global.f32 	[%rd1871], %f1115;
+	add.s64 	%rd1872, %rd1872, 16;
+	add.s64 	%rd1871, %rd1871, 64;
+	add.s64 	%rd1870, %rd1870, 64;
+	setp.lt.u64 	%p185, %rd1872, %rd9;
+	@%p185 bra 	$L__BB13_483;
+	bra.uni 	$L__BB13_659;
+$L__BB13_655:
+	setp.eq.f64 	%p71, %fd113, 0d0000000000000000;
+	@%p71 bra 	$L__BB13_659;
+// %bb.656:
+	@%p12 bra 	$L__BB13_659;
+// %bb.657:
+	ld.global.f64 	%fd41, [%rd13];
+	add.s64 	%rd980, %rd858, %rd1651;
+	add.s64 	%rd1968, %rd7, %rd980;
+	add.s64 	%rd1967, %rd3, %rd980;
+$L__BB13_658:                           // =>This Inner Loop Header: Depth=1
+	ld.global.f32 	%f929, [%rd1968];
+	cvt.f64.f32 	%fd52, %f929;
+	ld.global.f32 	%f930, [%rd1967];
+	cvt.f64.f32 	%fd53, %f930;
+	sub.rn.f64 	%fd54, %fd53, %fd41;
+	mul.rn.f64 	%fd55, %fd113, %fd54;
+	sub.rn.f64 	%fd56, %fd52, %fd55;
+	cvt.rn.f32.f64 	%f931, %fd56;
+	st.global.f32 	[%rd1968], %f931;
+	add.s64 	%rd1969, %rd1969, 16;
+	add.s64 	%rd1968, %rd1968, 64;
+	add.s64 	%rd1967, %rd1967, 64;
+	setp.lt.u64 	%p73, %rd1969, %rd9;
+	@%p73 bra 	$L__BB13_658;
+	bra.uni 	$L__BB13_659;
+$L__BB13_173:
+	and.b32  	%r40, %r1, 15;
+	cvt.u64.u32 	%rd124, %r40;
+	setp.le.u64 	%p299, %rd9, %rd124;
+	shl.b64 	%rd1667, %rd124, 2;
+	@%p299 bra 	$L__BB13_176;
+// %bb.174:
+	add.s64 	%rd1418, %rd858, %rd1667;
+	add.s64 	%rd1707, %rd7, %rd1418;
+	mov.b32 	%r41, 0;
+	mov.u64 	%rd1708, %rd124;
+$L__BB13_175:                           // =>This Inner Loop Header: Depth=1
+	st.global.u32 	[%rd1707], %r41;
+	add.s64 	%rd1708, %rd1708, 16;
+	add.s64 	%rd1707, %rd1707, 64;
+	setp.lt.u64 	%p300, %rd1708, %rd9;
+	@%p300 bra 	$L__BB13_175;
+$L__BB13_176:
+)ptx",
+    R"ptx(	setp.eq.s64 	%p301, %rd8, 0;
+	@%p301 bra 	$L__BB13_659;
+// %bb.177:
+	cvt.u32.u64 	%r5, %rd124;
+	and.b32  	%r42, %r1, 16;
+	mov.b32 	%r43, 65535;
+	shl.b32 	%r6, %r43, %r42;
+	add.s64 	%rd126, %rd11, %rd1667;
+	add.s64 	%rd127, %rd15, %rd1667;
+	shl.b64 	%rd128, %rd9, 2;
+	shl.b64 	%rd129, %rd9, 8;
+	shl.b64 	%rd130, %rd9, 3;
+	shl.b64 	%rd131, %rd6, 2;
+	shl.b64 	%rd132, %rd6, 8;
+	shl.b64 	%rd133, %rd6, 3;
+	add.s64 	%rd1424, %rd16, %rd862;
+	add.s64 	%rd134, %rd1424, 24;
+	add.s64 	%rd135, %rd1424, 48;
+	add.s64 	%rd136, %rd1424, 16;
+	mov.u64 	%rd1421, 0;
+	mov.u64 	%rd1711, 1;
+	mov.u64 	%rd1709, 64;
+	setp.ne.s32 	%p311, %r5, 0;
+	mov.f32 	%f1251, 0f00000000;
+	setp.lt.u64 	%p327, %rd9, 128;
+	mov.u64 	%rd1710, %rd14;
+	mov.u64 	%rd1712, %rd4;
+	mov.u64 	%rd1713, %rd1421;
+	mov.u64 	%rd1717, %rd1421;
+	bra.uni 	$L__BB13_178;
+$L__BB13_265:                           //   in Loop: Header=BB13_178 Depth=1
+	bar.warp.sync 	%r6;
+	add.s64 	%rd1713, %rd1713, 1;
+	add.s64 	%rd1712, %rd1712, %rd129;
+	add.s64 	%rd1711, %rd1711, 64;
+	add.s64 	%rd1710, %rd1710, %rd132;
+	add.s64 	%rd1709, %rd1709, 64;
+	setp.lt.u64 	%p359, %rd148, %rd8;
+	mov.u64 	%rd1717, %rd148;
+	@%p359 bra 	$L__BB13_178;
+	bra.uni 	$L__BB13_659;
+$L__BB13_178:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB13_181 Depth 2
+                                        //     Child Loop BB13_198 Depth 2
+                                        //       Child Loop BB13_200 Depth 3
+                                        //     Child Loop BB13_217 Depth 2
+                                        //       Child Loop BB13_225 Depth 3
+                                        //     Child Loop BB13_222 Depth 2
+                                        //       Child Loop BB13_266 Depth 3
+                                        //       Child Loop BB13_270 Depth 3
+                                        //     Child Loop BB13_232 Depth 2
+                                        //       Child Loop BB13_237 Depth 3
+                                        //       Child Loop BB13_257 Depth 3
+	add.s64 	%rd148, %rd1717, 64;
+	min.u64 	%rd149, %rd8, %rd148;
+	setp.ge.u64 	%p302, %rd1717, %rd149;
+	mov.u64 	%rd1718, %rd1421;
+	@%p302 bra 	$L__BB13_196;
+// %bb.179:                             //   in Loop: Header=BB13_178 Depth=1
+	shl.b64 	%rd1428, %rd1713, 6;
+	neg.s64 	%rd150, %rd1428;
+	and.b64  	%rd151, %rd149, 1;
+	mov.u64 	%rd1431, 1;
+	sub.s64 	%rd1432, %rd1431, %rd150;
+	setp.eq.s64 	%p303, %rd149, %rd1432;
+	mov.u64 	%rd1718, 0;
+	@%p303 bra 	$L__BB13_191;
+// %bb.180:                             //   in Loop: Header=BB13_178 Depth=1
+	min.u64 	%rd1426, %rd8, %rd1709;
+	and.b64  	%rd1427, %rd1426, -2;
+	neg.s64 	%rd147, %rd1427;
+	mov.u64 	%rd1718, 0;
+	mov.u64 	%rd1719, %rd1710;
+	mov.u64 	%rd1720, %rd1711;
+	mov.u64 	%rd1721, %rd1712;
+	bra.uni 	$L__BB13_181;
+$L__BB13_188:                           //   in Loop: Header=BB13_181 Depth=2
+	add.s64 	%rd1718, %rd1718, 1;
+$L__BB13_189:                           //   in Loop: Header=BB13_181 Depth=2
+	add.s64 	%rd1721, %rd1721, %rd130;
+	add.s64 	%rd1720, %rd1720, 2;
+	add.s64 	%rd1719, %rd1719, %rd133;
+	add.s64 	%rd1437, %rd147, %rd1720;
+	setp.eq.s64 	%p308, %rd1437, 1;
+	@%p308 bra 	$L__BB13_190;
+$L__BB13_181:                           //   Parent Loop BB13_178 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	ld.global.f32 	%f122, [%rd1719];
+	setp.eq.f32 	%p304, %f122, 0f00000000;
+	@%p304 bra 	$L__BB13_185;
+// %bb.182:                             //   in Loop: Header=BB13_181 Depth=2
+	@%p311 bra 	$L__BB13_184;
+// %bb.183:                             //   in Loop: Header=BB13_181 Depth=2
+	add.s64 	%rd164, %rd1720, -1;
+	mul.lo.s64 	%rd1434, %rd1718, 24;
+	add.s64 	%rd165, %rd17, %rd1434;
+	st.shared.u64 	[%rd165], %rd1721;
+	st.shared.u64 	[%rd165+8], %rd164;
+	st.shared.v2.f32 	[%rd165+16], {%f122, %f1251};
+$L__BB13_184:                           //   in Loop: Header=BB13_181 Depth=2
+	add.s64 	%rd1718, %rd1718, 1;
+$L__BB13_185:                           //   in Loop: Header=BB13_181 Depth=2
+	add.s64 	%rd1435, %rd1719, %rd131;
+	ld.global.f32 	%f123, [%rd1435];
+	setp.eq.f32 	%p306, %f123, 0f00000000;
+	@%p306 bra 	$L__BB13_189;
+// %bb.186:                             //   in Loop: Header=BB13_181 Depth=2
+	@%p311 bra 	$L__BB13_188;
+// %bb.187:                             //   in Loop: Header=BB13_181 Depth=2
+	mul.lo.s64 	%rd1436, %rd1718, 24;
+	add.s64 	%rd168, %rd17, %rd1436;
+	add.s64 	%rd169, %rd1721, %rd128;
+	st.shared.u64 	[%rd168], %rd169;
+	st.shared.u64 	[%rd168+8], %rd1720;
+	st.shared.v2.f32 	[%rd168+16], {%f123, %f1251};
+	bra.uni 	$L__BB13_188;
+$L__BB13_190:                           //   in Loop: Header=BB13_178 Depth=1
+	add.s64 	%rd1717, %rd1720, -1;
+$L__BB13_191:                           //   in Loop: Header=BB13_178 Depth=1
+	setp.eq.s64 	%p309, %rd151, 0;
+	@%p309 bra 	$L__BB13_196;
+// %bb.192:                             //   in Loop: Header=BB13_178 Depth=1
+	mul.lo.s64 	%rd1438, %rd1717, %rd6;
+	shl.b64 	%rd1439, %rd1438, 2;
+	add.s64 	%rd1440, %rd14, %rd1439;
+	ld.global.f32 	%f121, [%rd1440];
+	setp.eq.f32 	%p310, %f121, 0f00000000;
+	@%p310 bra 	$L__BB13_196;
+// %bb.193:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p311 bra 	$L__BB13_195;
+// %bb.194:                             //   in Loop: Header=BB13_178 Depth=1
+	mul.lo.s64 	%rd1441, %rd1718, 24;
+	add.s64 	%rd156, %rd17, %rd1441;
+	mul.lo.s64 	%rd1442, %rd1717, %rd9;
+	shl.b64 	%rd1443, %rd1442, 2;
+	add.s64 	%rd157, %rd4, %rd1443;
+	st.shared.u64 	[%rd156], %rd157;
+	st.shared.u64 	[%rd156+8], %rd1717;
+	st.shared.v2.f32 	[%rd156+16], {%f121, %f1251};
+$L__BB13_195:                           //   in Loop: Header=BB13_178 Depth=1
+	add.s64 	%rd1718, %rd1718, 1;
+$L__BB13_196:                           //   in Loop: Header=BB13_178 Depth=1
+	bar.warp.sync 	%r6;
+	setp.eq.s64 	%p312, %rd1718, 0;
+	mov.u64 	%rd1731, %rd1421;
+	@%p312 bra 	$L__BB13_215;
+// %bb.197:                             //   in Loop: Header=BB13_178 Depth=1
+	mov.u64 	%rd1445, 0;
+	mov.u64 	%rd1725, %rd1445;
+	mov.u64 	%rd1731, %rd1445;
+	bra.uni 	$L__BB13_198;
+$L__BB13_213:                           //   in Loop: Header=BB13_198 Depth=2
+	add.s64 	%rd1731, %rd1731, 1;
+$L__BB13_214:                           //   in Loop: Header=BB13_198 Depth=2
+	add.s64 	%rd1725, %rd1725, 1;
+	setp.ne.s64 	%p326, %rd1725, %rd1718;
+	@%p326 bra 	$L__BB13_198;
+	bra.uni 	$L__BB13_215;
+$L__BB13_198:                           //   Parent Loop BB13_178 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_200 Depth 3
+	mul.lo.s64 	%rd1447, %rd1725, 24;
+	add.s64 	%rd1448, %rd17, %rd1447;
+	ld.shared.u64 	%rd177, [%rd1448];
+	mov.f32 	%f1565, 0f00000000;
+	mov.u64 	%rd1730, %rd1445;
+	@%p418 bra 	$L__BB13_201;
+// %bb.199:                             //   in Loop: Header=BB13_198 Depth=2
+	add.s64 	%rd1727, %rd177, %rd1667;
+	mov.f32 	%f1565, 0f00000000;
+	mov.u64 	%rd1729, 0;
+	mov.u64 	%rd1728, %rd126;
+$L__BB13_200:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_198 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.global.f32 	%f1254, [%rd1728];
+	ld.f32 	%f1255, [%rd1727];
+	sub.rn.f32 	%f1256, %f1254, %f1255;
+	fma.rn.f32 	%f1565, %f1256, %f1256, %f1565;
+	add.s64 	%rd1730, %rd1729, 16;
+	add.s64 	%rd1728, %rd1728, 64;
+	add.s64 	%rd1727, %rd1727, 64;
+	add.s64 	%rd1451, %rd1729, 32;
+	setp.le.u64 	%p314, %rd1451, %rd9;
+	mov.u64 	%rd1729, %rd1730;
+	@%p314 bra 	$L__BB13_200;
+$L__BB13_201:                           //   in Loop: Header=BB13_198 Depth=2
+	setp.le.u64 	%p315, %rd9, %rd1730;
+	@%p315 bra 	$L__BB13_207;
+// %bb.202:                             //   in Loop: Header=BB13_198 Depth=2
+	sub.s64 	%rd187, %rd9, %rd1730;
+	setp.le.u64 	%p316, %rd187, %rd124;
+	shl.b64 	%rd1452, %rd1730, 2;
+	mov.f32 	%f1567, 0f00000000;
+	mov.f32 	%f1566, %f1567;
+	@%p316 bra 	$L__BB13_204;
+// %bb.203:                             //   in Loop: Header=BB13_198 Depth=2
+	add.s64 	%rd188, %rd126, %rd1452;
+	ld.global.f32 	%f1566, [%rd188];
+$L__BB13_204:                           //   in Loop: Header=BB13_198 Depth=2
+	@%p316 bra 	$L__BB13_206;
+// %bb.205:                             //   in Loop: Header=BB13_198 Depth=2
+	add.s64 	%rd1454, %rd177, %rd1452;
+	add.s64 	%rd189, %rd1454, %rd1667;
+	ld.f32 	%f1567, [%rd189];
+$L__BB13_206:                           //   in Loop: Header=BB13_198 Depth=2
+	setp.gt.u64 	%p318, %rd187, %rd124;
+	sub.rn.f32 	%f1259, %f1566, %f1567;
+	fma.rn.f32 	%f1260, %f1259, %f1259, %f1565;
+	selp.f32 	%f1565, %f1260, %f1565, %p318;
+$L__BB13_207:                           //   in Loop: Header=BB13_198 Depth=2
+	ld.shared.u64 	%rd178, [%rd1448+8];
+	ld.shared.v2.f32 	{%f124, %f125}, [%rd1448+16];
+	shfl.sync.bfly.b32	%f1261, %f1565, 8, 31, %r6;
+	add.rn.f32 	%f1262, %f1565, %f1261;
+	shfl.sync.bfly.b32	%f1263, %f1262, 4, 31, %r6;
+	add.rn.f32 	%f1264, %f1262, %f1263;
+	shfl.sync.bfly.b32	%f1265, %f1264, 2, 31, %r6;
+	add.rn.f32 	%f1266, %f1264, %f1265;
+	shfl.sync.bfly.b32	%f1267, %f1266, 1, 31, %r6;
+	add.rn.f32 	%f135, %f1266, %f1267;
+	setp.leu.f32 	%p319, %f135, 0f12800000;
+	setp.equ.f32 	%p320, %f135, 0f7F800000;
+	or.pred  	%p321, %p319, %p320;
+	@%p321 bra 	$L__BB13_209;
+// %bb.208:                             //   in Loop: Header=BB13_198 Depth=2
+	sqrt.rn.f32 	%f1569, %f135;
+	bra.uni 	$L__BB13_210;
+$L__BB13_209:                           //   in Loop: Header=BB13_198 Depth=2
+	setp.geu.f32 	%p322, %f135, 0f3F800000;
+	selp.u32 	%r44, 1, 0, %p322;
+	{ // callseq 11, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd12;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd177;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd9;
+	.param .b32 param3;
+	st.param.b32 	[param3+0], %r44;
+	.param .b32 param4;
+	st.param.b32 	[param4+0], 1;
+	.param .b32 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3, 
+	param4
+	);
+	ld.param.f32 	%f1569, [retval0+0];
+	} // callseq 11
+$L__BB13_210:                           //   in Loop: Header=BB13_198 Depth=2
+	setp.gt.f32 	%p323, %f1569, 0f00000000;
+	div.rn.f32 	%f1269, %f124, %f1569;
+	selp.f32 	%f139, %f1269, 0f00000000, %p323;
+	bar.warp.sync 	%r6;
+	setp.eq.f32 	%p324, %f139, 0f00000000;
+	@%p324 bra 	$L__BB13_214;
+// %bb.211:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p311 bra 	$L__BB13_213;
+// %bb.212:                             //   in Loop: Header=BB13_198 Depth=2
+	mul.lo.s64 	%rd1456, %rd1731, 24;
+	add.s64 	%rd190, %rd17, %rd1456;
+	st.shared.u64 	[%rd190], %rd177;
+	st.shared.u64 	[%rd190+8], %rd178;
+	st.shared.v2.f32 	[%rd190+16], {%f139, %f125};
+	bra.uni 	$L__BB13_213;
+$L__BB13_215:                           //   in Loop: Header=BB13_178 Depth=1
+	bar.warp.sync 	%r6;
+	setp.eq.s64 	%p419, %rd1731, 0;
+	mov.u64 	%rd1741, %rd1421;
+	@%p327 bra 	$L__BB13_220;
+	bra.uni 	$L__BB13_216;
+$L__BB13_220:                           //   in Loop: Header=BB13_178 Depth=1
+	or.b64  	%rd1740, %rd1741, 32;
+	setp.gt.u64 	%p333, %rd1740, %rd9;
+	setp.lt.u64 	%p420, %rd1731, 4;
+	@%p333 bra 	$L__BB13_230;
+	bra.uni 	$L__BB13_221;
+$L__BB13_230:                           //   in Loop: Header=BB13_178 Depth=1
+	setp.ge.u64 	%p340, %rd1741, %rd9;
+	@%p340 bra 	$L__BB13_265;
+// %bb.231:                             //   in Loop: Header=BB13_178 Depth=1
+	and.b64  	%rd212, %rd1731, 3;
+	and.b64  	%rd1507, %rd1731, -4;
+	neg.s64 	%rd213, %rd1507;
+	bra.uni 	$L__BB13_232;
+$L__BB13_264:                           //   in Loop: Header=BB13_232 Depth=2
+	add.s64 	%rd1741, %rd1741, 16;
+	setp.lt.u64 	%p358, %rd1741, %rd9;
+	@%p358 bra 	$L__BB13_232;
+	bra.uni 	$L__BB13_265;
+$L__BB13_232:                           //   Parent Loop BB13_178 Depth=1
+                                        // =>  This Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        //       Child Loop BB13_237 Depth 3
+                                        //       Child Loop BB13_257 Depth 3
+	sub.s64 	%rd230, %rd9, %rd1741;
+	shl.b64 	%rd1508, %rd1741, 2;
+	add.s64 	%rd1509, %rd15, %rd1508;
+	setp.le.u64 	%p341, %rd230, %rd124;
+	add.s64 	%rd231, %rd1509, %rd1667;
+	mov.f32 	%f1618, %f1251;
+	@%p341 bra 	$L__BB13_234;
+// %bb.233:                             //   in Loop: Header=BB13_232 Depth=2
+	ld.global.f32 	%f1618, [%rd231];
+$L__BB13_234:                           //   in Loop: Header=BB13_232 Depth=2
+	@%p419 bra 	$L__BB13_262;
+// %bb.235:                             //   in Loop: Header=BB13_232 Depth=2
+	add.s64 	%rd232, %rd126, %rd1508;
+	mov.u64 	%rd1748, 0;
+	@%p420 bra 	$L__BB13_255;
+// %bb.236:                             //   in Loop: Header=BB13_232 Depth=2
+	mov.u64 	%rd1751, 0;
+	mov.u64 	%rd1752, %rd135;
+	bra.uni 	$L__BB13_237;
+$L__BB13_253:                           //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.f32 	%f1378, [%rd1752+40];
+	sub.rn.f32 	%f1379, %f1626, %f1627;
+	fma.rn.f32 	%f1618, %f1378, %f1379, %f248;
+	add.s64 	%rd1752, %rd1752, 96;
+	add.s64 	%rd1751, %rd1751, -4;
+	setp.eq.s64 	%p352, %rd213, %rd1751;
+	@%p352 bra 	$L__BB13_254;
+$L__BB13_237:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_232 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	mov.f32 	%f1627, 0f00000000;
+	mov.f32 	%f1620, %f1627;
+	@%p341 bra 	$L__BB13_239;
+// %bb.238:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.global.f32 	%f1620, [%rd232];
+$L__BB13_239:                           //   in Loop: Header=BB13_237 Depth=3
+	mov.f32 	%f1621, %f1627;
+	@%p341 bra 	$L__BB13_241;
+// %bb.240:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.u64 	%rd1514, [%rd1752+-48];
+	add.s64 	%rd1516, %rd1514, %rd1508;
+	add.s64 	%rd1518, %rd1516, %rd1667;
+	ld.f32 	%f1621, [%rd1518];
+$L__BB13_241:                           //   in Loop: Header=BB13_237 Depth=3
+	mov.f32 	%f1622, %f1627;
+	@%p341 bra 	$L__BB13_243;
+// %bb.242:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.global.f32 	%f1622, [%rd232];
+$L__BB13_243:                           //   in Loop: Header=BB13_237 Depth=3
+	mov.f32 	%f1623, %f1627;
+	@%p341 bra 	$L__BB13_245;
+// %bb.244:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.u64 	%rd1519, [%rd1752+-24];
+	add.s64 	%rd1521, %rd1519, %rd1508;
+	add.s64 	%rd1523, %rd1521, %rd1667;
+	ld.f32 	%f1623, [%rd1523];
+$L__BB13_245:                           //   in Loop: Header=BB13_237 Depth=3
+	sub.rn.f32 	%f1368, %f1620, %f1621;
+	mov.f32 	%f1624, %f1627;
+	@%p341 bra 	$L__BB13_247;
+// %bb.246:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.global.f32 	%f1624, [%rd232];
+$L__BB13_247:                           //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.f32 	%f1367, [%rd1752+-32];
+	fma.rn.f32 	%f238, %f1367, %f1368, %f1618;
+	sub.rn.f32 	%f1372, %f1622, %f1623;
+	mov.f32 	%f1625, %f1627;
+	@%p341 bra 	$L__BB13_249;
+// %bb.248:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.u64 	%rd1524, [%rd1752];
+	add.s64 	%rd1526, %rd1524, %rd1508;
+	add.s64 	%rd1528, %rd1526, %rd1667;
+	ld.f32 	%f1625, [%rd1528];
+$L__BB13_249:                           //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.f32 	%f1371, [%rd1752+-8];
+	fma.rn.f32 	%f243, %f1371, %f1372, %f238;
+	sub.rn.f32 	%f1376, %f1624, %f1625;
+	mov.f32 	%f1626, %f1627;
+	@%p341 bra 	$L__BB13_251;
+// %bb.250:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.global.f32 	%f1626, [%rd232];
+$L__BB13_251:                           //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.f32 	%f1375, [%rd1752+16];
+	fma.rn.f32 	%f248, %f1375, %f1376, %f243;
+	@%p341 bra 	$L__BB13_253;
+// %bb.252:                             //   in Loop: Header=BB13_237 Depth=3
+	ld.shared.u64 	%rd1529, [%rd1752+24];
+	add.s64 	%rd1531, %rd1529, %rd1508;
+	add.s64 	%rd1533, %rd1531, %rd1667;
+	ld.f32 	%f1627, [%rd1533];
+	bra.uni 	$L__BB13_253;
+$L__BB13_254:                           //   in Loop: Header=BB13_232 Depth=2
+	neg.s64 	%rd1748, %rd213;
+$L__BB13_255:                           //   in Loop: Header=BB13_232 Depth=2
+	setp.eq.s64 	%p353, %rd212, 0;
+	@%p353 bra 	$L__BB13_262;
+// %bb.256:                             //   in Loop: Header=BB13_232 Depth=2
+	mul.lo.s64 	%rd1534, %rd1748, 24;
+	add.s64 	%rd1750, %rd136, %rd1534;
+	mov.u64 	%rd1749, %rd212;
+	bra.uni 	$L__BB13_257;
+$L__BB13_261:                           //   in Loop: Header=BB13_257 Depth=3
+	ld.shared.f32 	%f1382, [%rd1750];
+	sub.rn.f32 	%f1383, %f1616, %f1617;
+	fma.rn.f32 	%f1618, %f1382, %f1383, %f1618;
+	add.s64 	%rd1750, %rd1750, 24;
+	add.s64 	%rd1749, %rd1749, -1;
+	setp.ne.s64 	%p356, %rd1749, 0;
+	@%p356 bra 	$L__BB13_257;
+	bra.uni 	$L__BB13_262;
+$L__BB13_257:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_232 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	mov.f32 	%f1617, 0f00000000;
+	mov.f32 	%f1616, %f1617;
+	@%p341 bra 	$L__BB13_259;
+// %bb.258:                             //   in Loop: Header=BB13_257 Depth=3
+	ld.global.f32 	%f1616, [%rd232];
+$L__BB13_259:                           //   in Loop: Header=BB13_257 Depth=3
+	@%p341 bra 	$L__BB13_261;
+// %bb.260:                             //   in Loop: Header=BB13_257 Depth=3
+	ld.shared.u64 	%rd1535, [%rd1750+-16];
+	add.s64 	%rd1537, %rd1535, %rd1508;
+	add.s64 	%rd1539, %rd1537, %rd1667;
+	ld.f32 	%f1617, [%rd1539];
+	bra.uni 	$L__BB13_261;
+$L__BB13_262:                           //   in Loop: Header=BB13_232 Depth=2
+	@%p341 bra 	$L__BB13_264;
+// %bb.263:                             //   in Loop: Header=BB13_232 Depth=2
+	st.global.f32 	[%rd231], %f1618;
+	bra.uni 	$L__BB13_264;
+$L__BB13_216:                           //   in Loop: Header=BB13_178 Depth=1
+	and.b64  	%rd195, %rd1731, 1;
+	and.b64  	%rd1460, %rd1731, -2;
+	neg.s64 	%rd196, %rd1460;
+	mov.u64 	%rd1741, 0;
+	mov.u64 	%rd1734, 128;
+	bra.uni 	$L__BB13_217;
+$L__BB13_229:                           //   in Loop: Header=BB13_217 Depth=2
+	st.global.f32 	[%rd203], %f1593;
+	st.global.f32 	[%rd203+64], %f1592;
+	st.global.f32 	[%rd203+128], %f1591;
+	st.global.f32 	[%rd203+192], %f1590;
+	st.global.f32 	[%rd203+256], %f1589;
+	st.global.f32 	[%rd203+320], %f1588;
+	st.global.f32 	[%rd203+384], %f1587;
+	st.global.f32 	[%rd203+448], %f1586;
+	add.s64 	%rd1734, %rd1741, 128;
+	setp.gt.u64 	%p332, %rd1734, %rd9;
+	@%p332 bra 	$L__BB13_220;
+$L__BB13_217:                           //   Parent Loop BB13_178 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_225 Depth 3
+	mov.u64 	%rd202, %rd1741;
+	mov.u64 	%rd1741, %rd1734;
+	shl.b64 	%rd1461, %rd202, 2;
+	add.s64 	%rd203, %rd127, %rd1461;
+	ld.global.f32 	%f1593, [%rd203];
+	ld.global.f32 	%f1592, [%rd203+64];
+	ld.global.f32 	%f1591, [%rd203+128];
+	ld.global.f32 	%f1590, [%rd203+192];
+	ld.global.f32 	%f1589, [%rd203+256];
+	ld.global.f32 	%f1588, [%rd203+320];
+	ld.global.f32 	%f1587, [%rd203+384];
+	ld.global.f32 	%f1586, [%rd203+448];
+	@%p419 bra 	$L__BB13_229;
+// %bb.218:                             //   in Loop: Header=BB13_217 Depth=2
+	setp.eq.s64 	%p329, %rd1731, 1;
+	add.s64 	%rd1464, %rd126, %rd1461;
+	ld.global.f32 	%f148, [%rd1464];
+	ld.global.f32 	%f149, [%rd1464+64];
+	ld.global.f32 	%f150, [%rd1464+128];
+	ld.global.f32 	%f151, [%rd1464+192];
+	ld.global.f32 	%f152, [%rd1464+256];
+	ld.global.f32 	%f153, [%rd1464+320];
+	ld.global.f32 	%f154, [%rd1464+384];
+	ld.global.f32 	%f155, [%rd1464+448];
+	mov.u64 	%rd1736, 0;
+	@%p329 bra 	$L__BB13_227;
+// %bb.219:                             //   in Loop: Header=BB13_217 Depth=2
+	mov.u64 	%rd1737, 0;
+	mov.u64 	%rd1738, %rd134;
+$L__BB13_225:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_217 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1466, [%rd1738+-24];
+	add.s64 	%rd1468, %rd1466, %rd1461;
+	add.s64 	%rd1470, %rd1468, %rd1667;
+	ld.shared.f32 	%f1271, [%rd1738+-8];
+	ld.f32 	%f1272, [%rd1470];
+	sub.rn.f32 	%f1273, %f148, %f1272;
+	fma.rn.f32 	%f1274, %f1271, %f1273, %f1593;
+	ld.f32 	%f1275, [%rd1470+64];
+	sub.rn.f32 	%f1276, %f149, %f1275;
+	fma.rn.f32 	%f1277, %f1271, %f1276, %f1592;
+	ld.f32 	%f1278, [%rd1470+128];
+	sub.rn.f32 	%f1279, %f150, %f1278;
+	fma.rn.f32 	%f1280, %f1271, %f1279, %f1591;
+	ld.f32 	%f1281, [%rd1470+192];
+	sub.rn.f32 	%f1282, %f151, %f1281;
+	fma.rn.f32 	%f1283, %f1271, %f1282, %f1590;
+	ld.f32 	%f1284, [%rd1470+256];
+	sub.rn.f32 	%f1285, %f152, %f1284;
+	fma.rn.f32 	%f1286, %f1271, %f1285, %f1589;
+	ld.f32 	%f1287, [%rd1470+320];
+	sub.rn.f32 	%f1288, %f153, %f1287;
+	fma.rn.f32 	%f1289, %f1271, %f1288, %f1588;
+	ld.f32 	%f1290, [%rd1470+384];
+	sub.rn.f32 	%f1291, %f154, %f1290;
+	fma.rn.f32 	%f1292, %f1271, %f1291, %f1587;
+	ld.f32 	%f1293, [%rd1470+448];
+	sub.rn.f32 	%f1294, %f155, %f1293;
+	fma.rn.f32 	%f1295, %f1271, %f1294, %f1586;
+	ld.shared.u64 	%rd1471, [%rd1738];
+	add.s64 	%rd1472, %rd1471, %rd1461;
+	add.s64 	%rd1473, %rd1472, %rd1667;
+	ld.shared.f32 	%f1296, [%rd1738+16];
+	ld.f32 	%f1297, [%rd1473];
+	sub.rn.f32 	%f1298, %f148, %f1297;
+	fma.rn.f32 	%f1593, %f1296, %f1298, %f1274;
+	ld.f32 	%f1299, [%rd1473+64];
+	sub.rn.f32 	%f1300, %f149, %f1299;
+	fma.rn.f32 	%f1592, %f1296, %f1300, %f1277;
+	ld.f32 	%f1301, [%rd1473+128];
+	sub.rn.f32 	%f1302, %f150, %f1301;
+	fma.rn.f32 	%f1591, %f1296, %f1302, %f1280;
+	ld.f32 	%f1303, [%rd1473+192];
+	sub.rn.f32 	%f1304, %f151, %f1303;
+	fma.rn.f32 	%f1590, %f1296, %f1304, %f1283;
+	ld.f32 	%f1305, [%rd1473+256];
+	sub.rn.f32 	%f1306, %f152, %f1305;
+	fma.rn.f32 	%f1589, %f1296, %f1306, %f1286;
+	ld.f32 	%f1307, [%rd1473+320];
+	sub.rn.f32 	%f1308, %f153, %f1307;
+	fma.rn.f32 	%f1588, %f1296, %f1308, %f1289;
+	ld.f32 	%f1309, [%rd1473+384];
+	sub.rn.f32 	%f1310, %f154, %f1309;
+	fma.rn.f32 	%f1587, %f1296, %f1310, %f1292;
+	ld.f32 	%f1311, [%rd1473+448];
+	sub.rn.f32 	%f1312, %f155, %f1311;
+	fma.rn.f32 	%f1586, %f1296, %f1312, %f1295;
+	add.s64 	%rd1738, %rd1738, 48;
+	add.s64 	%rd1737, %rd1737, -2;
+	setp.eq.s64 	%p330, %rd196, %rd1737;
+	@%p330 bra 	$L__BB13_226;
+	bra.uni 	$L__BB13_225;
+$L__BB13_226:                           //   in Loop: Header=BB13_217 Depth=2
+	neg.s64 	%rd1736, %rd196;
+$L__BB13_227:                           //   in Loop: Header=BB13_217 Depth=2
+	setp.eq.s64 	%p331, %rd195, 0;
+	@%p331 bra 	$L__BB13_229;
+// %bb.228:                             //   in Loop: Header=BB13_217 Depth=2
+	mul.lo.s64 	%rd1474, %rd1736, 24;
+	add.s64 	%rd1475, %rd17, %rd1474;
+	ld.shared.u64 	%rd1476, [%rd1475];
+	add.s64 	%rd1478, %rd1476, %rd1461;
+	add.s64 	%rd1480, %rd1478, %rd1667;
+	ld.shared.f32 	%f1313, [%rd1475+16];
+	ld.f32 	%f1314, [%rd1480];
+	sub.rn.f32 	%f1315, %f148, %f1314;
+	fma.rn.f32 	%f1593, %f1313, %f1315, %f1593;
+	ld.f32 	%f1316, [%rd1480+64];
+	sub.rn.f32 	%f1317, %f149, %f1316;
+	fma.rn.f32 	%f1592, %f1313, %f1317, %f1592;
+	ld.f32 	%f1318, [%rd1480+128];
+	sub.rn.f32 	%f1319, %f150, %f1318;
+	fma.rn.f32 	%f1591, %f1313, %f1319, %f1591;
+	ld.f32 	%f1320, [%rd1480+192];
+	sub.rn.f32 	%f1321, %f151, %f1320;
+	fma.rn.f32 	%f1590, %f1313, %f1321, %f1590;
+	ld.f32 	%f1322, [%rd1480+256];
+	sub.rn.f32 	%f1323, %f152, %f1322;
+	fma.rn.f32 	%f1589, %f1313, %f1323, %f1589;
+	ld.f32 	%f1324, [%rd1480+320];
+	sub.rn.f32 	%f1325, %f153, %f1324;
+	fma.rn.f32 	%f1588, %f1313, %f1325, %f1588;
+	ld.f32 	%f1326, [%rd1480+384];
+	sub.rn.f32 	%f1327, %f154, %f1326;
+	fma.rn.f32 	%f1587, %f1313, %f1327, %f1587;
+	ld.f32 	%f1328, [%rd1480+448];
+	sub.rn.f32 	%f1329, %f155, %f1328;
+	fma.rn.f32 	%f1586, %f1313, %f1329, %f1586;
+	bra.uni 	$L__BB13_229;
+$L__BB13_221:                           //   in Loop: Header=BB13_178 Depth=1
+)ptx",
+    R"ptx(	and.b64  	%rd199, %rd1731, 3;
+	and.b64  	%rd1481, %rd1731, -4;
+	neg.s64 	%rd200, %rd1481;
+	bra.uni 	$L__BB13_222;
+$L__BB13_271:                           //   in Loop: Header=BB13_222 Depth=2
+	st.global.f32 	[%rd216], %f1609;
+	st.global.f32 	[%rd216+64], %f1608;
+	add.s64 	%rd1740, %rd1741, 32;
+	setp.gt.u64 	%p339, %rd1740, %rd9;
+	@%p339 bra 	$L__BB13_230;
+$L__BB13_222:                           //   Parent Loop BB13_178 Depth=1
+                                        // =>  This Loop Header: Depth=2
+                                        //       Child Loop BB13_266 Depth 3
+                                        //       Child Loop BB13_270 Depth 3
+	mov.u64 	%rd215, %rd1741;
+	mov.u64 	%rd1741, %rd1740;
+	shl.b64 	%rd1482, %rd215, 2;
+	add.s64 	%rd216, %rd127, %rd1482;
+	ld.global.f32 	%f1609, [%rd216];
+	ld.global.f32 	%f1608, [%rd216+64];
+	@%p419 bra 	$L__BB13_271;
+// %bb.223:                             //   in Loop: Header=BB13_222 Depth=2
+	add.s64 	%rd1485, %rd126, %rd1482;
+	ld.global.f32 	%f206, [%rd1485];
+	ld.global.f32 	%f207, [%rd1485+64];
+	mov.u64 	%rd1742, 0;
+	@%p420 bra 	$L__BB13_268;
+// %bb.224:                             //   in Loop: Header=BB13_222 Depth=2
+	mov.u64 	%rd1745, 0;
+	mov.u64 	%rd1746, %rd135;
+$L__BB13_266:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_222 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	ld.shared.u64 	%rd1487, [%rd1746+-48];
+	add.s64 	%rd1489, %rd1487, %rd1482;
+	add.s64 	%rd1491, %rd1489, %rd1667;
+	ld.shared.f32 	%f1331, [%rd1746+-32];
+	ld.f32 	%f1332, [%rd1491];
+	sub.rn.f32 	%f1333, %f206, %f1332;
+	fma.rn.f32 	%f1334, %f1331, %f1333, %f1609;
+	ld.f32 	%f1335, [%rd1491+64];
+	sub.rn.f32 	%f1336, %f207, %f1335;
+	fma.rn.f32 	%f1337, %f1331, %f1336, %f1608;
+	ld.shared.u64 	%rd1492, [%rd1746+-24];
+	add.s64 	%rd1493, %rd1492, %rd1482;
+	add.s64 	%rd1494, %rd1493, %rd1667;
+	ld.shared.f32 	%f1338, [%rd1746+-8];
+	ld.f32 	%f1339, [%rd1494];
+	sub.rn.f32 	%f1340, %f206, %f1339;
+	fma.rn.f32 	%f1341, %f1338, %f1340, %f1334;
+	ld.f32 	%f1342, [%rd1494+64];
+	sub.rn.f32 	%f1343, %f207, %f1342;
+	fma.rn.f32 	%f1344, %f1338, %f1343, %f1337;
+	ld.shared.u64 	%rd1495, [%rd1746];
+	add.s64 	%rd1496, %rd1495, %rd1482;
+	add.s64 	%rd1497, %rd1496, %rd1667;
+	ld.shared.f32 	%f1345, [%rd1746+16];
+	ld.f32 	%f1346, [%rd1497];
+	sub.rn.f32 	%f1347, %f206, %f1346;
+	fma.rn.f32 	%f1348, %f1345, %f1347, %f1341;
+	ld.f32 	%f1349, [%rd1497+64];
+	sub.rn.f32 	%f1350, %f207, %f1349;
+	fma.rn.f32 	%f1351, %f1345, %f1350, %f1344;
+	ld.shared.u64 	%rd1498, [%rd1746+24];
+	add.s64 	%rd1499, %rd1498, %rd1482;
+	add.s64 	%rd1500, %rd1499, %rd1667;
+	ld.shared.f32 	%f1352, [%rd1746+40];
+	ld.f32 	%f1353, [%rd1500];
+	sub.rn.f32 	%f1354, %f206, %f1353;
+	fma.rn.f32 	%f1609, %f1352, %f1354, %f1348;
+	ld.f32 	%f1355, [%rd1500+64];
+	sub.rn.f32 	%f1356, %f207, %f1355;
+	fma.rn.f32 	%f1608, %f1352, %f1356, %f1351;
+	add.s64 	%rd1746, %rd1746, 96;
+	add.s64 	%rd1745, %rd1745, -4;
+	setp.eq.s64 	%p336, %rd200, %rd1745;
+	@%p336 bra 	$L__BB13_267;
+	bra.uni 	$L__BB13_266;
+$L__BB13_267:                           //   in Loop: Header=BB13_222 Depth=2
+	neg.s64 	%rd1742, %rd200;
+$L__BB13_268:                           //   in Loop: Header=BB13_222 Depth=2
+	setp.eq.s64 	%p337, %rd199, 0;
+	@%p337 bra 	$L__BB13_271;
+// %bb.269:                             //   in Loop: Header=BB13_222 Depth=2
+	mul.lo.s64 	%rd1501, %rd1742, 24;
+	add.s64 	%rd1744, %rd136, %rd1501;
+	mov.u64 	%rd1743, %rd199;
+$L__BB13_270:                           //   Parent Loop BB13_178 Depth=1
+                                        //     Parent Loop BB13_222 Depth=2
+                                        // =>    This Inner Loop Header: Depth=3
+	.pragma "nounroll";
+	ld.shared.u64 	%rd1502, [%rd1744+-16];
+	add.s64 	%rd1504, %rd1502, %rd1482;
+	add.s64 	%rd1506, %rd1504, %rd1667;
+	ld.shared.f32 	%f1357, [%rd1744];
+	ld.f32 	%f1358, [%rd1506];
+	sub.rn.f32 	%f1359, %f206, %f1358;
+	fma.rn.f32 	%f1609, %f1357, %f1359, %f1609;
+	ld.f32 	%f1360, [%rd1506+64];
+	sub.rn.f32 	%f1361, %f207, %f1360;
+	fma.rn.f32 	%f1608, %f1357, %f1361, %f1608;
+	add.s64 	%rd1744, %rd1744, 24;
+	add.s64 	%rd1743, %rd1743, -1;
+	setp.ne.s64 	%p338, %rd1743, 0;
+	@%p338 bra 	$L__BB13_270;
+	bra.uni 	$L__BB13_271;
+$L__BB13_659:
+	ret;
+                                        // -- End function
+}
 	// .globl	select_ranks            // -- Begin function select_ranks
 .visible .entry select_ranks(
 	.param .align 8 .b8 select_ranks_param_0[120]
@@ -18011,28 +22566,28 @@ $L__BB12_23:
 	ld.param.u64 	%rd53, [select_ranks_param_0+72];
 	mul.lo.s64 	%rd54, %rd53, %rd2;
 	shl.b64 	%rd136, %rd2, 3;
-	@%p3 bra 	$L__BB13_2;
+	@%p3 bra 	$L__BB14_2;
 // %bb.1:
 	ld.param.u64 	%rd56, [%rd1+24];
 	cvta.to.global.u64 	%rd57, %rd56;
 	add.s64 	%rd59, %rd57, %rd136;
 	ld.global.u64 	%rd144, [%rd59];
-	bra.uni 	$L__BB13_5;
-$L__BB13_2:
+	bra.uni 	$L__BB14_5;
+$L__BB14_2:
 	ld.param.u64 	%rd61, [%rd1+64];
 	cvta.to.global.u64 	%rd6, %rd61;
 	mov.u64 	%rd62, 0;
 	cvta.to.global.u64 	%rd63, %rd62;
 	setp.eq.s64 	%p4, %rd6, %rd63;
 	mov.u64 	%rd144, -1;
-	@%p4 bra 	$L__BB13_5;
+	@%p4 bra 	$L__BB14_5;
 // %bb.3:
 	shl.b64 	%rd65, %rd2, 2;
 	add.s64 	%rd66, %rd6, %rd65;
 	ld.global.f32 	%f1, [%rd66];
 	setp.nan.f32 	%p5, %f1, %f1;
 	mov.u64 	%rd144, -8589934592;
-	@%p5 bra 	$L__BB13_5;
+	@%p5 bra 	$L__BB14_5;
 // %bb.4:
 	ld.param.u8 	%rs1, [%rd1+113];
 	and.b16  	%rs2, %rs1, 1;
@@ -18047,24 +22602,24 @@ $L__BB13_2:
 	selp.b32 	%r30, %r28, %r29, %p7;
 	cvt.u64.u32 	%rd67, %r30;
 	shl.b64 	%rd144, %rd67, 32;
-$L__BB13_5:
+$L__BB14_5:
 	cvta.to.global.u64 	%rd52, %rd51;
 	shl.b64 	%rd55, %rd54, 3;
 	mov.u32 	%r68, %tid.x;
 	setp.ne.s32 	%p8, %r68, 0;
-	@%p8 bra 	$L__BB13_9;
+	@%p8 bra 	$L__BB14_9;
 // %bb.6:
 	mov.b32 	%r58, 0;
-	@%p3 bra 	$L__BB13_8;
+	@%p3 bra 	$L__BB14_8;
 // %bb.7:
 	ld.param.u64 	%rd68, [%rd1+16];
 	cvta.to.global.u64 	%rd69, %rd68;
 	shl.b64 	%rd70, %rd2, 2;
 	add.s64 	%rd71, %rd69, %rd70;
 	ld.global.u32 	%r58, [%rd71];
-$L__BB13_8:
+$L__BB14_8:
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r58;
-$L__BB13_9:
+$L__BB14_9:
 	add.s64 	%rd4, %rd52, %rd55;
 	bar.sync 	0;
 	cvt.u64.u32 	%rd148, %r68;
@@ -18072,7 +22627,7 @@ $L__BB13_9:
 	setp.le.u64 	%p10, %rd10, %rd148;
 	shl.b64 	%rd138, %rd148, 2;
 	mov.u64 	%rd140, _ZZ12select_ranksE4size;
-	@%p10 bra 	$L__BB13_23;
+	@%p10 bra 	$L__BB14_23;
 // %bb.10:
 	mov.u64 	%rd143, -8589934592;
 	ld.param.u64 	%rd72, [%rd1];
@@ -18104,26 +22659,26 @@ $L__BB13_9:
 	shl.b64 	%rd145, %rd86, 1;
 	setp.eq.s32 	%p24, %r4, 0;
 	setp.ne.s32 	%p25, %r4, 1;
-	bra.uni 	$L__BB13_11;
-$L__BB13_21:                            //   in Loop: Header=BB13_11 Depth=1
+	bra.uni 	$L__BB14_11;
+$L__BB14_21:                            //   in Loop: Header=BB14_11 Depth=1
 	atom.shared.add.u32 	%r43, [%rd140], 1;
 	mul.wide.u32 	%rd96, %r43, 8;
 	add.s64 	%rd97, %rd4, %rd96;
 	st.global.u64 	[%rd97], %rd25;
-$L__BB13_22:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_22:                            //   in Loop: Header=BB14_11 Depth=1
 	add.s64 	%rd148, %rd148, 256;
 	add.s64 	%rd147, %rd147, 1024;
 	add.s64 	%rd146, %rd146, 1024;
 	add.s64 	%rd145, %rd145, 512;
 	setp.lt.u64 	%p29, %rd148, %rd10;
-	@%p29 bra 	$L__BB13_11;
-	bra.uni 	$L__BB13_23;
-$L__BB13_11:                            // =>This Inner Loop Header: Depth=1
+	@%p29 bra 	$L__BB14_11;
+	bra.uni 	$L__BB14_23;
+$L__BB14_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f2, [%rd147];
 	setp.nan.f32 	%p11, %f2, %f2;
 	mov.u64 	%rd149, %rd143;
-	@%p11 bra 	$L__BB13_13;
-// %bb.12:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p11 bra 	$L__BB14_13;
+// %bb.12:                              //   in Loop: Header=BB14_11 Depth=1
 	neg.f32 	%f7, %f2;
 	selp.f32 	%f8, %f7, %f2, %p1;
 	add.rn.f32 	%f9, %f8, 0f00000000;
@@ -18134,7 +22689,7 @@ $L__BB13_11:                            // =>This Inner Loop Header: Depth=1
 	selp.b32 	%r35, %r33, %r34, %p12;
 	cvt.u64.u32 	%rd88, %r35;
 	shl.b64 	%rd149, %rd88, 32;
-$L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_13:                            //   in Loop: Header=BB14_11 Depth=1
 	mov.b32 	%r36, %f2;
 	setp.eq.s32 	%p13, %r36, -2147483648;
 	and.b64  	%rd89, %rd145, 4294967294;
@@ -18142,19 +22697,19 @@ $L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
 	or.b64  	%rd91, %rd89, %rd90;
 	or.b64  	%rd25, %rd91, %rd149;
 	setp.ge.u64 	%p14, %rd25, %rd144;
-	@%p14 bra 	$L__BB13_22;
-// %bb.14:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p14 bra 	$L__BB14_22;
+// %bb.14:                              //   in Loop: Header=BB14_11 Depth=1
 	mov.u64 	%rd92, 0;
 	cvta.to.global.u64 	%rd93, %rd92;
 	setp.eq.s64 	%p15, %rd11, %rd93;
 	setp.eq.s64 	%p49, %rd16, %rd148;
-	@%p15 bra 	$L__BB13_18;
-// %bb.15:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p15 bra 	$L__BB14_18;
+// %bb.15:                              //   in Loop: Header=BB14_11 Depth=1
 	ld.global.f32 	%f3, [%rd12];
 	setp.nan.f32 	%p16, %f3, %f3;
 	mov.u64 	%rd150, 4294967294;
-	@%p16 bra 	$L__BB13_17;
-// %bb.16:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p16 bra 	$L__BB14_17;
+// %bb.16:                              //   in Loop: Header=BB14_11 Depth=1
 	neg.f32 	%f10, %f3;
 	selp.f32 	%f11, %f10, %f3, %p1;
 	add.rn.f32 	%f12, %f11, 0f00000000;
@@ -18164,34 +22719,34 @@ $L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
 	setp.lt.s32 	%p17, %r37, 0;
 	selp.b32 	%r40, %r38, %r39, %p17;
 	cvt.u64.u32 	%rd150, %r40;
-$L__BB13_17:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_17:                            //   in Loop: Header=BB14_11 Depth=1
 	shr.u64 	%rd26, %rd149, 32;
 	setp.le.u64 	%p18, %rd26, %rd150;
 	and.pred  	%p20, %p2, %p49;
 	or.pred  	%p21, %p18, %p20;
-	@%p21 bra 	$L__BB13_22;
-	bra.uni 	$L__BB13_19;
-$L__BB13_18:                            //   in Loop: Header=BB13_11 Depth=1
+	@%p21 bra 	$L__BB14_22;
+	bra.uni 	$L__BB14_19;
+$L__BB14_18:                            //   in Loop: Header=BB14_11 Depth=1
 	and.pred  	%p23, %p2, %p49;
-	@%p23 bra 	$L__BB13_22;
-$L__BB13_19:                            //   in Loop: Header=BB13_11 Depth=1
-	@%p24 bra 	$L__BB13_21;
-// %bb.20:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p23 bra 	$L__BB14_22;
+$L__BB14_19:                            //   in Loop: Header=BB14_11 Depth=1
+	@%p24 bra 	$L__BB14_21;
+// %bb.20:                              //   in Loop: Header=BB14_11 Depth=1
 	ld.global.u32 	%r41, [%rd146];
 	ld.global.u32 	%r42, [%rd13];
 	setp.eq.s32 	%p26, %r41, %r42;
 	xor.pred  	%p27, %p25, %p26;
 	not.pred 	%p28, %p27;
-	@%p28 bra 	$L__BB13_22;
-	bra.uni 	$L__BB13_21;
-$L__BB13_23:
+	@%p28 bra 	$L__BB14_22;
+	bra.uni 	$L__BB14_21;
+$L__BB14_23:
 	bar.sync 	0;
 	ld.shared.u32 	%r67, [_ZZ12select_ranksE4size];
 	ld.param.u32 	%r6, [%rd1+104];
 	setp.gt.u32 	%p30, %r67, %r6;
-	@%p30 bra 	$L__BB13_24;
-	bra.uni 	$L__BB13_44;
-$L__BB13_24:
+	@%p30 bra 	$L__BB14_24;
+	bra.uni 	$L__BB14_44;
+$L__BB14_24:
 	mov.u64 	%rd144, 0;
 	mov.u64 	%rd100, _ZZ12select_ranksE6counts;
 	add.s64 	%rd33, %rd100, %rd138;
@@ -18200,65 +22755,66 @@ $L__BB13_24:
 	mov.b32 	%r45, 56;
 	mov.u32 	%r65, %r6;
 	mov.u32 	%r60, %r44;
-	bra.uni 	$L__BB13_25;
-$L__BB13_34:                            //   in Loop: Header=BB13_25 Depth=1
+	bra.uni 	$L__BB14_25;
+$L__BB14_34:                            //   in Loop: Header=BB14_25 Depth=1
 	shl.b64 	%rd114, %rd152, %r9;
 	or.b64  	%rd144, %rd114, %rd144;
 	bar.sync 	0;
 	add.s32 	%r20, %r60, 8;
 	setp.lt.u32 	%p37, %r60, 56;
 	mov.u32 	%r60, %r20;
-	@%p37 bra 	$L__BB13_25;
-	bra.uni 	$L__BB13_35;
-$L__BB13_25:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_27 Depth 2
-                                        //     Child Loop BB13_33 Depth 2
+	@%p37 bra 	$L__BB14_25;
+	bra.uni 	$L__BB14_35;
+$L__BB14_25:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_27 Depth 2
+                                        //     Child Loop BB14_33 Depth 2
 	sub.s32 	%r9, %r45, %r60;
 	st.shared.u32 	[%rd33], %r44;
 	bar.sync 	0;
-	@%p31 bra 	$L__BB13_31;
-// %bb.26:                              //   in Loop: Header=BB13_25 Depth=1
+	@%p31 bra 	$L__BB14_31;
+// %bb.26:                              //   in Loop: Header=BB14_25 Depth=1
 	mov.b32 	%r47, 64;
 	sub.s32 	%r48, %r47, %r60;
 	cvt.u64.u32 	%rd35, %r48;
 	cvt.u64.u32 	%rd36, %r9;
 	setp.eq.s32 	%p32, %r60, 0;
 	mov.u32 	%r61, %r68;
-	bra.uni 	$L__BB13_27;
-$L__BB13_29:                            //   in Loop: Header=BB13_27 Depth=2
+	bra.uni 	$L__BB14_27;
+)ptx",
+    R"ptx($L__BB14_29:                            //   in Loop: Header=BB14_27 Depth=2
 	cvt.u32.u64 	%r50, %rd36;
 	shr.u64 	%rd105, %rd37, %r50;
 	and.b64  	%rd106, %rd105, 255;
 	shl.b64 	%rd107, %rd106, 2;
 	add.s64 	%rd109, %rd100, %rd107;
 	atom.shared.add.u32 	%r51, [%rd109], 1;
-$L__BB13_30:                            //   in Loop: Header=BB13_27 Depth=2
+$L__BB14_30:                            //   in Loop: Header=BB14_27 Depth=2
 	add.s32 	%r61, %r61, 256;
 	setp.lt.u32 	%p34, %r61, %r67;
-	@%p34 bra 	$L__BB13_27;
-	bra.uni 	$L__BB13_31;
-$L__BB13_27:                            //   Parent Loop BB13_25 Depth=1
+	@%p34 bra 	$L__BB14_27;
+	bra.uni 	$L__BB14_31;
+$L__BB14_27:                            //   Parent Loop BB14_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd101, %r61, 8;
 	add.s64 	%rd102, %rd4, %rd101;
 	ld.global.u64 	%rd37, [%rd102];
-	@%p32 bra 	$L__BB13_29;
-// %bb.28:                              //   in Loop: Header=BB13_27 Depth=2
+	@%p32 bra 	$L__BB14_29;
+// %bb.28:                              //   in Loop: Header=BB14_27 Depth=2
 	xor.b64  	%rd103, %rd37, %rd144;
 	cvt.u32.u64 	%r49, %rd35;
 	shr.u64 	%rd104, %rd103, %r49;
 	setp.ne.s64 	%p33, %rd104, 0;
-	@%p33 bra 	$L__BB13_30;
-	bra.uni 	$L__BB13_29;
-$L__BB13_31:                            //   in Loop: Header=BB13_25 Depth=1
+	@%p33 bra 	$L__BB14_30;
+	bra.uni 	$L__BB14_29;
+$L__BB14_31:                            //   in Loop: Header=BB14_25 Depth=1
 	bar.sync 	0;
 	ld.shared.u32 	%r63, [_ZZ12select_ranksE6counts];
 	setp.ge.u32 	%p35, %r63, %r65;
 	mov.u64 	%rd152, 0;
-	@%p35 bra 	$L__BB13_34;
-// %bb.32:                              //   in Loop: Header=BB13_25 Depth=1
+	@%p35 bra 	$L__BB14_34;
+// %bb.32:                              //   in Loop: Header=BB14_25 Depth=1
 	mov.b32 	%r62, 1;
-$L__BB13_33:                            //   Parent Loop BB13_25 Depth=1
+$L__BB14_33:                            //   Parent Loop BB14_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	sub.s32 	%r65, %r65, %r63;
 	cvt.u64.u32 	%rd152, %r62;
@@ -18267,46 +22823,46 @@ $L__BB13_33:                            //   Parent Loop BB13_25 Depth=1
 	ld.shared.u32 	%r63, [%rd113];
 	setp.lt.u32 	%p36, %r63, %r65;
 	add.s32 	%r62, %r62, 1;
-	@%p36 bra 	$L__BB13_33;
-	bra.uni 	$L__BB13_34;
-$L__BB13_35:
-	@%p8 bra 	$L__BB13_37;
+	@%p36 bra 	$L__BB14_33;
+	bra.uni 	$L__BB14_34;
+$L__BB14_35:
+	@%p8 bra 	$L__BB14_37;
 // %bb.36:
 	mov.b32 	%r53, 0;
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r53;
-$L__BB13_37:
+$L__BB14_37:
 	mov.b32 	%r66, 0;
 	mov.u64 	%rd115, -1;
-	bra.uni 	$L__BB13_38;
-$L__BB13_42:                            //   in Loop: Header=BB13_38 Depth=1
+	bra.uni 	$L__BB14_38;
+$L__BB14_42:                            //   in Loop: Header=BB14_38 Depth=1
 	add.s32 	%r66, %r66, 256;
 	setp.lt.u32 	%p41, %r66, %r67;
-	@%p41 bra 	$L__BB13_38;
-	bra.uni 	$L__BB13_43;
-$L__BB13_38:                            // =>This Inner Loop Header: Depth=1
+	@%p41 bra 	$L__BB14_38;
+	bra.uni 	$L__BB14_43;
+$L__BB14_38:                            // =>This Inner Loop Header: Depth=1
 	add.s32 	%r55, %r68, %r66;
 	setp.ge.u32 	%p39, %r55, %r67;
 	mov.u64 	%rd153, %rd115;
-	@%p39 bra 	$L__BB13_40;
-// %bb.39:                              //   in Loop: Header=BB13_38 Depth=1
+	@%p39 bra 	$L__BB14_40;
+// %bb.39:                              //   in Loop: Header=BB14_38 Depth=1
 	mul.wide.u32 	%rd116, %r55, 8;
 	add.s64 	%rd41, %rd4, %rd116;
 	ld.global.u64 	%rd153, [%rd41];
-$L__BB13_40:                            //   in Loop: Header=BB13_38 Depth=1
+$L__BB14_40:                            //   in Loop: Header=BB14_38 Depth=1
 	bar.sync 	0;
 	setp.gt.u64 	%p40, %rd153, %rd144;
-	@%p40 bra 	$L__BB13_42;
-// %bb.41:                              //   in Loop: Header=BB13_38 Depth=1
+	@%p40 bra 	$L__BB14_42;
+// %bb.41:                              //   in Loop: Header=BB14_38 Depth=1
 	atom.shared.add.u32 	%r56, [%rd140], 1;
 	mul.wide.u32 	%rd118, %r56, 8;
 	add.s64 	%rd119, %rd4, %rd118;
 	st.global.u64 	[%rd119], %rd153;
-	bra.uni 	$L__BB13_42;
-$L__BB13_43:
+	bra.uni 	$L__BB14_42;
+$L__BB14_43:
 	bar.sync 	0;
 	mov.u32 	%r67, %r6;
-$L__BB13_44:
-	@%p8 bra 	$L__BB13_46;
+$L__BB14_44:
+	@%p8 bra 	$L__BB14_46;
 // %bb.45:
 	ld.param.u64 	%rd120, [%rd1+16];
 	cvta.to.global.u64 	%rd121, %rd120;
@@ -18317,15 +22873,14 @@ $L__BB13_44:
 	cvta.to.global.u64 	%rd125, %rd124;
 	add.s64 	%rd127, %rd125, %rd136;
 	st.global.u64 	[%rd127], %rd144;
-$L__BB13_46:
-)ptx",
-    R"ptx(	ld.param.u8 	%rs7, [%rd1+114];
+$L__BB14_46:
+	ld.param.u8 	%rs7, [%rd1+114];
 	and.b16  	%rs8, %rs7, 1;
 	setp.eq.b16 	%p43, %rs8, 1;
 	not.pred 	%p44, %p43;
 	setp.ge.u32 	%p45, %r68, %r6;
 	or.pred  	%p46, %p45, %p44;
-	@%p46 bra 	$L__BB13_51;
+	@%p46 bra 	$L__BB14_51;
 // %bb.47:
 	mov.u64 	%rd142, -1;
 	cvt.u64.u32 	%rd18, %r6;
@@ -18334,8 +22889,8 @@ $L__BB13_46:
 	mul.lo.s64 	%rd130, %rd18, %rd2;
 	shl.b64 	%rd131, %rd130, 3;
 	add.s64 	%rd45, %rd129, %rd131;
-	bra.uni 	$L__BB13_48;
-$L__BB13_50:                            //   in Loop: Header=BB13_48 Depth=1
+	bra.uni 	$L__BB14_48;
+$L__BB14_50:                            //   in Loop: Header=BB14_48 Depth=1
 	cvt.u64.u32 	%rd46, %r68;
 	cvt.u32.u64 	%r57, %rd46;
 	shl.b64 	%rd134, %rd46, 3;
@@ -18343,18 +22898,18 @@ $L__BB13_50:                            //   in Loop: Header=BB13_48 Depth=1
 	st.global.u64 	[%rd135], %rd155;
 	add.s32 	%r68, %r57, 256;
 	setp.lt.u32 	%p48, %r68, %r6;
-	@%p48 bra 	$L__BB13_48;
-	bra.uni 	$L__BB13_51;
-$L__BB13_48:                            // =>This Inner Loop Header: Depth=1
+	@%p48 bra 	$L__BB14_48;
+	bra.uni 	$L__BB14_51;
+$L__BB14_48:                            // =>This Inner Loop Header: Depth=1
 	setp.ge.u32 	%p47, %r68, %r67;
 	mov.u64 	%rd155, %rd142;
-	@%p47 bra 	$L__BB13_50;
-// %bb.49:                              //   in Loop: Header=BB13_48 Depth=1
+	@%p47 bra 	$L__BB14_50;
+// %bb.49:                              //   in Loop: Header=BB14_48 Depth=1
 	mul.wide.u32 	%rd133, %r68, 8;
 	add.s64 	%rd47, %rd4, %rd133;
 	ld.global.u64 	%rd155, [%rd47];
-	bra.uni 	$L__BB13_50;
-$L__BB13_51:
+	bra.uni 	$L__BB14_50;
+$L__BB14_51:
 	ret;
                                         // -- End function
 }
@@ -18379,7 +22934,7 @@ $L__BB13_51:
 	cvt.u64.u32 	%rd9, %r3;
 	add.s64 	%rd10, %rd8, %rd9;
 	setp.ge.u64 	%p1, %rd10, %rd6;
-	@%p1 bra 	$L__BB14_2;
+	@%p1 bra 	$L__BB15_2;
 // %bb.1:
 	ld.param.u64 	%rd3, [widen_param_0];
 	ld.param.u64 	%rd4, [widen_param_2];
@@ -18392,7 +22947,7 @@ $L__BB13_51:
 	ld.global.u16 	%r4, [%rd1];
 	shl.b32 	%r5, %r4, 16;
 	st.global.u32 	[%rd2], %r5;
-$L__BB14_2:
+$L__BB15_2:
 	ret;
                                         // -- End function
 }
@@ -18417,7 +22972,7 @@ $L__BB14_2:
 	add.s64 	%rd2, %rd42, %rd43;
 	ld.param.u64 	%rd44, [center_rows_param_0+48];
 	setp.ge.u64 	%p1, %rd2, %rd44;
-	@%p1 bra 	$L__BB15_28;
+	@%p1 bra 	$L__BB16_28;
 // %bb.1:
 	mov.b64 	%rd41, center_rows_param_0;
 	mov.u64 	%rd1, %rd41;
@@ -18451,20 +23006,20 @@ $L__BB14_2:
 	shl.b64 	%rd67, %rd66, 2;
 	add.s64 	%rd11, %rd54, %rd67;
 	setp.eq.s64 	%p3, %rd8, %rd63;
-	@%p3 bra 	$L__BB15_13;
+	@%p3 bra 	$L__BB16_13;
 // %bb.2:
 	cvt.rn.f32.f64 	%f1, %fd1;
 	setp.lt.u64 	%p4, %rd3, 16;
 	mov.f32 	%f62, 0f00000000;
 	shl.b64 	%rd91, %rd10, 2;
-	@%p4 bra 	$L__BB15_5;
+	@%p4 bra 	$L__BB16_5;
 // %bb.3:
 	add.s64 	%rd98, %rd4, %rd91;
 	add.s64 	%rd97, %rd11, %rd91;
 	add.s64 	%rd96, %rd8, %rd91;
 	mov.f32 	%f62, 0f00000000;
 	mov.u64 	%rd99, 0;
-$L__BB15_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB16_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f27, [%rd98];
 	ld.global.f32 	%f28, [%rd97];
 	sub.rn.f32 	%f29, %f27, %f28;
@@ -18478,37 +23033,37 @@ $L__BB15_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd71, %rd99, 32;
 	setp.le.u64 	%p5, %rd71, %rd3;
 	mov.u64 	%rd99, %rd100;
-	@%p5 bra 	$L__BB15_4;
-$L__BB15_5:
+	@%p5 bra 	$L__BB16_4;
+$L__BB16_5:
 	setp.le.u64 	%p6, %rd3, %rd100;
-	@%p6 bra 	$L__BB15_12;
+	@%p6 bra 	$L__BB16_12;
 // %bb.6:
 	sub.s64 	%rd37, %rd3, %rd100;
 	setp.le.u64 	%p7, %rd37, %rd10;
 	shl.b64 	%rd72, %rd100, 2;
 	mov.f32 	%f64, 0f00000000;
 	mov.f32 	%f63, %f64;
-	@%p7 bra 	$L__BB15_8;
+	@%p7 bra 	$L__BB16_8;
 // %bb.7:
 	add.s64 	%rd73, %rd4, %rd72;
 	add.s64 	%rd38, %rd73, %rd91;
 	ld.global.f32 	%f63, [%rd38];
-$L__BB15_8:
-	@%p7 bra 	$L__BB15_10;
+$L__BB16_8:
+	@%p7 bra 	$L__BB16_10;
 // %bb.9:
 	add.s64 	%rd76, %rd11, %rd72;
 	add.s64 	%rd39, %rd76, %rd91;
 	ld.global.f32 	%f64, [%rd39];
-$L__BB15_10:
+$L__BB16_10:
 	sub.rn.f32 	%f33, %f63, %f64;
 	fma.rn.f32 	%f62, %f33, %f33, %f62;
-	@%p7 bra 	$L__BB15_12;
+	@%p7 bra 	$L__BB16_12;
 // %bb.11:
 	mul.rn.f32 	%f20, %f33, %f1;
 	add.s64 	%rd79, %rd8, %rd72;
 	add.s64 	%rd40, %rd79, %rd91;
 	st.global.f32 	[%rd40], %f20;
-$L__BB15_12:
+$L__BB16_12:
 	shfl.sync.bfly.b32	%f34, %f62, 8, 31, %r2;
 	add.rn.f32 	%f35, %f62, %f34;
 	shfl.sync.bfly.b32	%f36, %f35, 4, 31, %r2;
@@ -18517,19 +23072,19 @@ $L__BB15_12:
 	add.rn.f32 	%f39, %f37, %f38;
 	shfl.sync.bfly.b32	%f40, %f39, 1, 31, %r2;
 	add.rn.f32 	%f66, %f39, %f40;
-	bra.uni 	$L__BB15_23;
-$L__BB15_13:
+	bra.uni 	$L__BB16_23;
+$L__BB16_13:
 	setp.lt.u64 	%p10, %rd3, 16;
 	mov.u64 	%rd95, 0;
 	mov.f32 	%f57, 0f00000000;
-	@%p10 bra 	$L__BB15_16;
+	@%p10 bra 	$L__BB16_16;
 // %bb.14:
 	shl.b64 	%rd83, %rd10, 2;
 	add.s64 	%rd93, %rd4, %rd83;
 	add.s64 	%rd92, %rd11, %rd83;
 	mov.f32 	%f57, 0f00000000;
 	mov.u64 	%rd94, 0;
-$L__BB15_15:                            // =>This Inner Loop Header: Depth=1
+$L__BB16_15:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f43, [%rd93];
 	ld.global.f32 	%f44, [%rd92];
 	sub.rn.f32 	%f45, %f43, %f44;
@@ -18540,10 +23095,10 @@ $L__BB15_15:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd84, %rd94, 32;
 	setp.le.u64 	%p11, %rd84, %rd3;
 	mov.u64 	%rd94, %rd95;
-	@%p11 bra 	$L__BB15_15;
-$L__BB15_16:
+	@%p11 bra 	$L__BB16_15;
+$L__BB16_16:
 	setp.le.u64 	%p12, %rd3, %rd95;
-	@%p12 bra 	$L__BB15_22;
+	@%p12 bra 	$L__BB16_22;
 // %bb.17:
 	sub.s64 	%rd25, %rd3, %rd95;
 	setp.le.u64 	%p13, %rd25, %rd10;
@@ -18551,21 +23106,21 @@ $L__BB15_16:
 	shl.b64 	%rd87, %rd10, 2;
 	mov.f32 	%f59, 0f00000000;
 	mov.f32 	%f58, %f59;
-	@%p13 bra 	$L__BB15_19;
+	@%p13 bra 	$L__BB16_19;
 // %bb.18:
 	add.s64 	%rd86, %rd4, %rd85;
 	add.s64 	%rd26, %rd86, %rd87;
 	ld.global.f32 	%f58, [%rd26];
-$L__BB15_19:
-	@%p13 bra 	$L__BB15_21;
+$L__BB16_19:
+	@%p13 bra 	$L__BB16_21;
 // %bb.20:
 	add.s64 	%rd89, %rd11, %rd85;
 	add.s64 	%rd27, %rd89, %rd87;
 	ld.global.f32 	%f59, [%rd27];
-$L__BB15_21:
+$L__BB16_21:
 	sub.rn.f32 	%f48, %f58, %f59;
 	fma.rn.f32 	%f57, %f48, %f48, %f57;
-$L__BB15_22:
+$L__BB16_22:
 	shfl.sync.bfly.b32	%f49, %f57, 8, 31, %r2;
 	add.rn.f32 	%f50, %f57, %f49;
 	shfl.sync.bfly.b32	%f51, %f50, 4, 31, %r2;
@@ -18574,19 +23129,19 @@ $L__BB15_22:
 	add.rn.f32 	%f54, %f52, %f53;
 	shfl.sync.bfly.b32	%f55, %f54, 1, 31, %r2;
 	add.rn.f32 	%f66, %f54, %f55;
-$L__BB15_23:
+$L__BB16_23:
 	setp.leu.f32 	%p15, %f66, 0f12800000;
 	setp.equ.f32 	%p16, %f66, 0f7F800000;
 	or.pred  	%p17, %p15, %p16;
-	@%p17 bra 	$L__BB15_25;
+	@%p17 bra 	$L__BB16_25;
 // %bb.24:
 	cvt.f64.f32 	%fd6, %f66;
-	bra.uni 	$L__BB15_26;
-$L__BB15_25:
+	bra.uni 	$L__BB16_26;
+$L__BB16_25:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd9, %rd8;
 	cvta.global.u64 	%rd12, %rd11;
-	{ // callseq 8, 0
+	{ // callseq 12, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd5;
 	.param .b64 param1;
@@ -18608,11 +23163,11 @@ $L__BB15_25:
 	param4
 	);
 	ld.param.f64 	%fd6, [retval0+0];
-	} // callseq 8
-$L__BB15_26:
+	} // callseq 12
+$L__BB16_26:
 	cvt.u32.u64 	%r8, %rd10;
 	setp.ne.s32 	%p18, %r8, 0;
-	@%p18 bra 	$L__BB15_28;
+	@%p18 bra 	$L__BB16_28;
 // %bb.27:
 	ld.param.u64 	%rd55, [%rd1+24];
 	ld.param.u64 	%rd58, [%rd1+32];
@@ -18624,7 +23179,7 @@ $L__BB15_26:
 	cvt.rn.f32.f64 	%f24, %fd6;
 	st.global.f64 	[%rd6], %fd6;
 	st.global.f32 	[%rd7], %f24;
-$L__BB15_28:
+$L__BB16_28:
 	ret;
                                         // -- End function
 }
@@ -18637,7 +23192,8 @@ $L__BB15_28:
 	.reg .pred 	%p<26>;
 	.reg .b16 	%rs<3>;
 	.reg .b32 	%r<12>;
-	.reg .f32 	%f<263>;
+)ptx",
+    R"ptx(	.reg .f32 	%f<263>;
 	.reg .b64 	%rd<212>;
 	.reg .f64 	%fd<7>;
 
@@ -18656,20 +23212,20 @@ $L__BB15_28:
 	or.b64  	%rd78, %rd3, %rd75;
 	and.b64  	%rd79, %rd78, -4294967296;
 	setp.ne.s64 	%p3, %rd79, 0;
-	@%p3 bra 	$L__BB16_2;
-	bra.uni 	$L__BB16_1;
-$L__BB16_2:
+	@%p3 bra 	$L__BB17_2;
+	bra.uni 	$L__BB17_1;
+$L__BB17_2:
 	div.u64 	%rd194, %rd3, %rd75;
-	bra.uni 	$L__BB16_3;
-$L__BB16_1:
+	bra.uni 	$L__BB17_3;
+$L__BB17_1:
 	cvt.u32.u64 	%r4, %rd75;
 	cvt.u32.u64 	%r5, %rd3;
 	div.u32 	%r6, %r5, %r4;
 	cvt.u64.u32 	%rd194, %r6;
-$L__BB16_3:
+$L__BB17_3:
 	ld.param.u64 	%rd80, [%rd1+40];
 	setp.ge.u64 	%p4, %rd194, %rd80;
-	@%p4 bra 	$L__BB16_48;
+	@%p4 bra 	$L__BB17_48;
 // %bb.4:
 	mul.lo.s64 	%rd81, %rd194, %rd75;
 	sub.s64 	%rd82, %rd3, %rd81;
@@ -18687,13 +23243,13 @@ $L__BB16_3:
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
 	ld.param.f64 	%fd6, [%rd1+56];
-	@!%p1 bra 	$L__BB16_6;
-	bra.uni 	$L__BB16_5;
-$L__BB16_5:
+	@!%p1 bra 	$L__BB17_6;
+	bra.uni 	$L__BB17_5;
+$L__BB17_5:
 	cvt.rn.f64.u64 	%fd4, %rd12;
 	add.rn.f64 	%fd5, %fd4, 0d3FF0000000000000;
 	div.rn.f64 	%fd6, %fd6, %fd5;
-$L__BB16_6:
+$L__BB17_6:
 	ld.param.u64 	%rd89, [%rd1];
 	cvta.to.global.u64 	%rd90, %rd89;
 	shl.b64 	%rd91, %rd8, 2;
@@ -18717,7 +23273,7 @@ $L__BB16_6:
 	and.b32  	%r11, %r1, 15;
 	neg.f32 	%f213, %f1;
 	setp.eq.s64 	%p25, %rd10, %rd11;
-	@%p5 bra 	$L__BB16_14;
+	@%p5 bra 	$L__BB17_14;
 // %bb.7:
 	mov.f32 	%f239, 0f00000000;
 	mul.wide.u32 	%rd100, %r11, 4;
@@ -18738,7 +23294,7 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p25 bra 	$L__BB16_13;
+	@%p25 bra 	$L__BB17_13;
 // %bb.8:
 	add.s64 	%rd19, %rd13, %rd100;
 	add.s64 	%rd103, %rd10, 1;
@@ -18753,11 +23309,10 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p7 bra 	$L__BB16_11;
+	@%p7 bra 	$L__BB17_11;
 // %bb.9:
 	and.b64  	%rd196, %rd12, -2;
-)ptx",
-    R"ptx(	add.s64 	%rd106, %rd93, %rd14;
+	add.s64 	%rd106, %rd93, %rd14;
 	add.s64 	%rd197, %rd106, 8;
 	mov.u64 	%rd198, 0;
 	mov.f32 	%f239, 0f00000000;
@@ -18768,7 +23323,7 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-$L__BB16_10:                            // =>This Inner Loop Header: Depth=1
+$L__BB17_10:                            // =>This Inner Loop Header: Depth=1
 	ld.global.u64 	%rd107, [%rd197+-8];
 	mul.lo.s64 	%rd108, %rd107, %rd2;
 	shl.b64 	%rd109, %rd108, 2;
@@ -18828,11 +23383,11 @@ $L__BB16_10:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd198, %rd198, 2;
 	add.s64 	%rd197, %rd197, 16;
 	setp.eq.s64 	%p8, %rd196, %rd198;
-	@%p8 bra 	$L__BB16_11;
-	bra.uni 	$L__BB16_10;
-$L__BB16_11:
+	@%p8 bra 	$L__BB17_11;
+	bra.uni 	$L__BB17_10;
+$L__BB17_11:
 	setp.eq.s64 	%p9, %rd21, 0;
-	@%p9 bra 	$L__BB16_13;
+	@%p9 bra 	$L__BB17_13;
 // %bb.12:
 	shl.b64 	%rd115, %rd196, 3;
 	add.s64 	%rd116, %rd15, %rd115;
@@ -18864,7 +23419,7 @@ $L__BB16_11:
 	ld.global.f32 	%f149, [%rd120+448];
 	sub.rn.f32 	%f150, %f10, %f149;
 	add.rn.f32 	%f239, %f239, %f150;
-$L__BB16_13:
+$L__BB17_13:
 	fma.rn.f32 	%f151, %f213, %f246, %f3;
 	mul.rn.f32 	%f152, %f246, %f1;
 	selp.f32 	%f153, %f151, %f152, %p1;
@@ -18898,14 +23453,14 @@ $L__BB16_13:
 	selp.f32 	%f174, %f172, %f173, %p1;
 	st.global.f32 	[%rd20+448], %f174;
 	mov.u64 	%rd206, 128;
-$L__BB16_14:
+$L__BB17_14:
 	or.b64  	%rd199, %rd206, 16;
 	setp.gt.u64 	%p10, %rd199, %rd16;
-	@%p10 bra 	$L__BB16_25;
-	bra.uni 	$L__BB16_15;
-$L__BB16_25:
+	@%p10 bra 	$L__BB17_25;
+	bra.uni 	$L__BB17_15;
+$L__BB17_25:
 	setp.le.u64 	%p17, %rd16, %rd206;
-	@%p17 bra 	$L__BB16_48;
+	@%p17 bra 	$L__BB17_48;
 // %bb.26:
 	sub.s64 	%rd154, %rd16, %rd206;
 	setp.eq.s64 	%p18, %rd154, 16;
@@ -18915,16 +23470,16 @@ $L__BB16_25:
 	shl.b64 	%rd155, %rd206, 2;
 	mov.f32 	%f262, 0f00000000;
 	mov.f32 	%f252, %f262;
-	@!%p2 bra 	$L__BB16_28;
-	bra.uni 	$L__BB16_27;
-$L__BB16_27:
+	@!%p2 bra 	$L__BB17_28;
+	bra.uni 	$L__BB17_27;
+$L__BB17_27:
 	add.s64 	%rd156, %rd17, %rd155;
 	mul.wide.u32 	%rd157, %r11, 4;
 	add.s64 	%rd56, %rd156, %rd157;
 	ld.global.f32 	%f252, [%rd56];
-$L__BB16_28:
+$L__BB17_28:
 	shl.b64 	%rd193, %rd55, 2;
-	@%p25 bra 	$L__BB16_46;
+	@%p25 bra 	$L__BB17_46;
 // %bb.29:
 	add.s64 	%rd160, %rd13, %rd155;
 	add.s64 	%rd57, %rd160, %rd193;
@@ -18933,7 +23488,7 @@ $L__BB16_28:
 	setp.gt.u64 	%p21, %rd162, -4;
 	mov.f32 	%f262, 0f00000000;
 	mov.u64 	%rd209, 0;
-	@%p21 bra 	$L__BB16_41;
+	@%p21 bra 	$L__BB17_41;
 // %bb.30:
 	and.b64  	%rd164, %rd12, -4;
 	neg.s64 	%rd59, %rd164;
@@ -18942,63 +23497,63 @@ $L__BB16_28:
 	mov.f32 	%f199, 0f00000000;
 	mov.u64 	%rd208, 0;
 	mov.f32 	%f262, %f199;
-	bra.uni 	$L__BB16_31;
-$L__BB16_39:                            //   in Loop: Header=BB16_31 Depth=1
+	bra.uni 	$L__BB17_31;
+$L__BB17_39:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f207, %f252, %f257;
 	add.rn.f32 	%f262, %f79, %f207;
 	add.s64 	%rd208, %rd208, -4;
 	add.s64 	%rd207, %rd207, 32;
 	setp.ne.s64 	%p22, %rd59, %rd208;
-	@%p22 bra 	$L__BB16_31;
-	bra.uni 	$L__BB16_40;
-$L__BB16_31:                            // =>This Inner Loop Header: Depth=1
+	@%p22 bra 	$L__BB17_31;
+	bra.uni 	$L__BB17_40;
+$L__BB17_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f32 	%f254, %f199;
-	@!%p2 bra 	$L__BB16_33;
-	bra.uni 	$L__BB16_32;
-$L__BB16_32:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_33;
+	bra.uni 	$L__BB17_32;
+$L__BB17_32:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd167, [%rd207+-16];
 	mul.lo.s64 	%rd168, %rd167, %rd2;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd57, %rd169;
 	ld.global.f32 	%f254, [%rd170];
-$L__BB16_33:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_33:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f202, %f252, %f254;
 	add.rn.f32 	%f73, %f262, %f202;
 	mov.f32 	%f255, %f199;
-	@!%p2 bra 	$L__BB16_35;
-	bra.uni 	$L__BB16_34;
-$L__BB16_34:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_35;
+	bra.uni 	$L__BB17_34;
+$L__BB17_34:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd171, [%rd207+-8];
 	mul.lo.s64 	%rd172, %rd171, %rd2;
 	shl.b64 	%rd173, %rd172, 2;
 	add.s64 	%rd174, %rd57, %rd173;
 	ld.global.f32 	%f255, [%rd174];
-$L__BB16_35:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_35:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f204, %f252, %f255;
 	add.rn.f32 	%f76, %f73, %f204;
 	mov.f32 	%f256, %f199;
-	@!%p2 bra 	$L__BB16_37;
-	bra.uni 	$L__BB16_36;
-$L__BB16_36:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_37;
+	bra.uni 	$L__BB17_36;
+$L__BB17_36:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd175, [%rd207];
 	mul.lo.s64 	%rd176, %rd175, %rd2;
 	shl.b64 	%rd177, %rd176, 2;
 	add.s64 	%rd178, %rd57, %rd177;
 	ld.global.f32 	%f256, [%rd178];
-$L__BB16_37:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_37:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f206, %f252, %f256;
 	add.rn.f32 	%f79, %f76, %f206;
 	mov.f32 	%f257, %f199;
-	@!%p2 bra 	$L__BB16_39;
-	bra.uni 	$L__BB16_38;
-$L__BB16_38:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_39;
+	bra.uni 	$L__BB17_38;
+$L__BB17_38:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd179, [%rd207+8];
 	mul.lo.s64 	%rd180, %rd179, %rd2;
 	shl.b64 	%rd181, %rd180, 2;
 	add.s64 	%rd182, %rd57, %rd181;
 	ld.global.f32 	%f257, [%rd182];
-	bra.uni 	$L__BB16_39;
-$L__BB16_15:
+	bra.uni 	$L__BB17_39;
+$L__BB17_15:
 	mul.wide.u32 	%rd122, %r11, 4;
 	add.s64 	%rd26, %rd17, %rd122;
 	add.s64 	%rd27, %rd13, %rd122;
@@ -19011,8 +23566,8 @@ $L__BB16_15:
 	mov.f32 	%f175, 0f00000000;
 	setp.gt.u64 	%p12, %rd30, -4;
 	setp.eq.s64 	%p14, %rd29, 0;
-	bra.uni 	$L__BB16_16;
-$L__BB16_24:                            //   in Loop: Header=BB16_16 Depth=1
+	bra.uni 	$L__BB17_16;
+$L__BB17_24:                            //   in Loop: Header=BB17_16 Depth=1
 	fma.rn.f32 	%f192, %f213, %f251, %f60;
 	mul.rn.f32 	%f193, %f251, %f1;
 	selp.f32 	%f194, %f192, %f193, %p1;
@@ -19020,28 +23575,29 @@ $L__BB16_24:                            //   in Loop: Header=BB16_16 Depth=1
 	st.global.f32 	[%rd152], %f194;
 	add.s64 	%rd199, %rd206, 16;
 	setp.le.u64 	%p16, %rd199, %rd16;
-	@%p16 bra 	$L__BB16_16;
-	bra.uni 	$L__BB16_25;
-$L__BB16_16:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB16_19 Depth 2
-                                        //     Child Loop BB16_23 Depth 2
+	@%p16 bra 	$L__BB17_16;
+	bra.uni 	$L__BB17_25;
+$L__BB17_16:                            // =>This Loop Header: Depth=1
+)ptx",
+    R"ptx(                                        //     Child Loop BB17_19 Depth 2
+                                        //     Child Loop BB17_23 Depth 2
 	mov.u64 	%rd40, %rd206;
 	mov.u64 	%rd206, %rd199;
 	shl.b64 	%rd125, %rd40, 2;
 	add.s64 	%rd126, %rd26, %rd125;
 	ld.global.f32 	%f60, [%rd126];
 	mov.f32 	%f251, %f175;
-	@%p25 bra 	$L__BB16_24;
-// %bb.17:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p25 bra 	$L__BB17_24;
+// %bb.17:                              //   in Loop: Header=BB17_16 Depth=1
 	add.s64 	%rd41, %rd27, %rd125;
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd203, 0;
-	@%p12 bra 	$L__BB16_21;
-// %bb.18:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p12 bra 	$L__BB17_21;
+// %bb.18:                              //   in Loop: Header=BB17_16 Depth=1
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd202, 0;
 	mov.u64 	%rd201, %rd32;
-$L__BB16_19:                            //   Parent Loop BB16_16 Depth=1
+$L__BB17_19:                            //   Parent Loop BB17_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.u64 	%rd130, [%rd201+-16];
 	mul.lo.s64 	%rd131, %rd130, %rd2;
@@ -19074,16 +23630,16 @@ $L__BB16_19:                            //   Parent Loop BB16_16 Depth=1
 	add.s64 	%rd202, %rd202, -4;
 	add.s64 	%rd201, %rd201, 32;
 	setp.ne.s64 	%p13, %rd31, %rd202;
-	@%p13 bra 	$L__BB16_19;
-// %bb.20:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p13 bra 	$L__BB17_19;
+// %bb.20:                              //   in Loop: Header=BB17_16 Depth=1
 	neg.s64 	%rd203, %rd31;
-$L__BB16_21:                            //   in Loop: Header=BB16_16 Depth=1
-	@%p14 bra 	$L__BB16_24;
-// %bb.22:                              //   in Loop: Header=BB16_16 Depth=1
+$L__BB17_21:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p14 bra 	$L__BB17_24;
+// %bb.22:                              //   in Loop: Header=BB17_16 Depth=1
 	shl.b64 	%rd146, %rd203, 3;
 	add.s64 	%rd205, %rd15, %rd146;
 	mov.u64 	%rd204, %rd29;
-$L__BB16_23:                            //   Parent Loop BB16_16 Depth=1
+$L__BB17_23:                            //   Parent Loop BB17_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	ld.global.u64 	%rd147, [%rd205];
@@ -19096,51 +23652,50 @@ $L__BB16_23:                            //   Parent Loop BB16_16 Depth=1
 	add.s64 	%rd205, %rd205, 8;
 	add.s64 	%rd204, %rd204, -1;
 	setp.ne.s64 	%p15, %rd204, 0;
-	@%p15 bra 	$L__BB16_23;
-	bra.uni 	$L__BB16_24;
-$L__BB16_40:
+	@%p15 bra 	$L__BB17_23;
+	bra.uni 	$L__BB17_24;
+$L__BB17_40:
 	neg.s64 	%rd209, %rd59;
-$L__BB16_41:
+$L__BB17_41:
 	setp.eq.s64 	%p23, %rd210, 0;
-	@%p23 bra 	$L__BB16_46;
+	@%p23 bra 	$L__BB17_46;
 // %bb.42:
 	shl.b64 	%rd183, %rd209, 3;
 	add.s64 	%rd185, %rd183, %rd93;
 	add.s64 	%rd211, %rd14, %rd185;
 	mov.f32 	%f208, 0f00000000;
-	bra.uni 	$L__BB16_43;
-$L__BB16_45:                            //   in Loop: Header=BB16_43 Depth=1
+	bra.uni 	$L__BB17_43;
+$L__BB17_45:                            //   in Loop: Header=BB17_43 Depth=1
 	sub.rn.f32 	%f209, %f252, %f261;
 	add.rn.f32 	%f262, %f262, %f209;
 	add.s64 	%rd211, %rd211, 8;
-)ptx",
-    R"ptx(	add.s64 	%rd210, %rd210, -1;
+	add.s64 	%rd210, %rd210, -1;
 	setp.ne.s64 	%p24, %rd210, 0;
-	@%p24 bra 	$L__BB16_43;
-	bra.uni 	$L__BB16_46;
-$L__BB16_43:                            // =>This Inner Loop Header: Depth=1
+	@%p24 bra 	$L__BB17_43;
+	bra.uni 	$L__BB17_46;
+$L__BB17_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	mov.f32 	%f261, %f208;
-	@!%p2 bra 	$L__BB16_45;
-	bra.uni 	$L__BB16_44;
-$L__BB16_44:                            //   in Loop: Header=BB16_43 Depth=1
+	@!%p2 bra 	$L__BB17_45;
+	bra.uni 	$L__BB17_44;
+$L__BB17_44:                            //   in Loop: Header=BB17_43 Depth=1
 	ld.global.u64 	%rd186, [%rd211];
 	mul.lo.s64 	%rd187, %rd186, %rd2;
 	shl.b64 	%rd188, %rd187, 2;
 	add.s64 	%rd189, %rd57, %rd188;
 	ld.global.f32 	%f261, [%rd189];
-	bra.uni 	$L__BB16_45;
-$L__BB16_46:
-	@!%p2 bra 	$L__BB16_48;
-	bra.uni 	$L__BB16_47;
-$L__BB16_47:
+	bra.uni 	$L__BB17_45;
+$L__BB17_46:
+	@!%p2 bra 	$L__BB17_48;
+	bra.uni 	$L__BB17_47;
+$L__BB17_47:
 	add.s64 	%rd191, %rd18, %rd155;
 	add.s64 	%rd72, %rd191, %rd193;
 	fma.rn.f32 	%f211, %f213, %f262, %f252;
 	mul.rn.f32 	%f212, %f262, %f1;
 	selp.f32 	%f90, %f211, %f212, %p1;
 	st.global.f32 	[%rd72], %f90;
-$L__BB16_48:
+$L__BB17_48:
 	ret;
                                         // -- End function
 }
@@ -19173,17 +23728,17 @@ $L__BB16_48:
 	or.b64  	%rd161, %rd2, %rd160;
 	and.b64  	%rd162, %rd161, -4294967296;
 	setp.ne.s64 	%p5, %rd162, 0;
-	@%p5 bra 	$L__BB17_2;
-	bra.uni 	$L__BB17_1;
-$L__BB17_2:
+	@%p5 bra 	$L__BB18_2;
+	bra.uni 	$L__BB18_1;
+$L__BB18_2:
 	div.u64 	%rd306, %rd2, %rd160;
-	bra.uni 	$L__BB17_3;
-$L__BB17_1:
+	bra.uni 	$L__BB18_3;
+$L__BB18_1:
 	cvt.u32.u64 	%r15, %rd160;
 	cvt.u32.u64 	%r16, %rd2;
 	div.u32 	%r17, %r16, %r15;
 	cvt.u64.u32 	%rd306, %r17;
-$L__BB17_3:
+$L__BB18_3:
 	ld.param.u64 	%rd8, [%rd1+216];
 	ld.param.u64 	%rd10, [%rd1+32];
 	ld.param.u64 	%rd11, [%rd1+48];
@@ -19191,16 +23746,16 @@ $L__BB17_3:
 	and.b64  	%rd165, %rd164, -4294967296;
 	setp.ne.s64 	%p6, %rd165, 0;
 	cvt.u32.u64 	%r115, %rd11;
-	@%p6 bra 	$L__BB17_5;
-	bra.uni 	$L__BB17_4;
-$L__BB17_5:
+	@%p6 bra 	$L__BB18_5;
+	bra.uni 	$L__BB18_4;
+$L__BB18_5:
 	div.u64 	%rd14, %rd10, %rd11;
-	bra.uni 	$L__BB17_6;
-$L__BB17_4:
+	bra.uni 	$L__BB18_6;
+$L__BB18_4:
 	cvt.u32.u64 	%r19, %rd10;
 	div.u32 	%r20, %r19, %r115;
 	cvt.u64.u32 	%rd14, %r20;
-$L__BB17_6:
+$L__BB18_6:
 	mul.lo.s64 	%rd309, %rd8, %rd306;
 	ld.param.u64 	%rd15, [%rd1+208];
 	add.s64 	%rd166, %rd14, %rd15;
@@ -19208,25 +23763,25 @@ $L__BB17_6:
 	or.b64  	%rd167, %rd16, %rd15;
 	and.b64  	%rd168, %rd167, -4294967296;
 	setp.ne.s64 	%p7, %rd168, 0;
-	@%p7 bra 	$L__BB17_8;
-	bra.uni 	$L__BB17_7;
-$L__BB17_8:
+	@%p7 bra 	$L__BB18_8;
+	bra.uni 	$L__BB18_7;
+$L__BB18_8:
 	div.u64 	%rd308, %rd16, %rd15;
-	bra.uni 	$L__BB17_9;
-$L__BB17_7:
+	bra.uni 	$L__BB18_9;
+$L__BB18_7:
 	cvt.u32.u64 	%r21, %rd15;
 	cvt.u32.u64 	%r22, %rd16;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd308, %r23;
-$L__BB17_9:
+$L__BB18_9:
 	setp.ge.u64 	%p8, %rd309, %rd308;
-	@%p8 bra 	$L__BB17_14;
+	@%p8 bra 	$L__BB18_14;
 // %bb.10:
 	add.s64 	%rd169, %rd309, %rd8;
 	setp.gt.u64 	%p9, %rd169, %rd309;
-	@%p9 bra 	$L__BB17_15;
-	bra.uni 	$L__BB17_11;
-$L__BB17_15:
+	@%p9 bra 	$L__BB18_15;
+	bra.uni 	$L__BB18_11;
+$L__BB18_15:
 	mul.lo.s64 	%rd163, %rd306, %rd160;
 	sub.s64 	%rd7, %rd2, %rd163;
 	min.u64 	%rd20, %rd169, %rd308;
@@ -19300,8 +23855,8 @@ $L__BB17_15:
 	setp.eq.s32 	%p85, %r4, 1;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-	bra.uni 	$L__BB17_16;
-$L__BB17_155:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_16;
+$L__BB18_155:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f523, %f573, 8, 31, %r9;
 	add.rn.f32 	%f524, %f573, %f523;
 	shfl.sync.bfly.b32	%f525, %f524, 4, 31, %r9;
@@ -19311,29 +23866,29 @@ $L__BB17_155:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f529, %f528, 1, 31, %r9;
 	add.rn.f32 	%f530, %f528, %f529;
 	add.rn.f32 	%f596, %f596, %f530;
-$L__BB17_194:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_194:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd309, %rd309, 1;
 	setp.lt.u64 	%p191, %rd309, %rd20;
-	@%p191 bra 	$L__BB17_16;
-	bra.uni 	$L__BB17_12;
-$L__BB17_16:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB17_22 Depth 2
-                                        //       Child Loop BB17_27 Depth 3
-                                        //       Child Loop BB17_39 Depth 3
-                                        //       Child Loop BB17_45 Depth 3
-                                        //     Child Loop BB17_62 Depth 2
-                                        //     Child Loop BB17_89 Depth 2
-                                        //     Child Loop BB17_94 Depth 2
-                                        //     Child Loop BB17_114 Depth 2
-                                        //     Child Loop BB17_160 Depth 2
-                                        //     Child Loop BB17_168 Depth 2
-                                        //     Child Loop BB17_173 Depth 2
-                                        //     Child Loop BB17_178 Depth 2
-                                        //     Child Loop BB17_183 Depth 2
-                                        //     Child Loop BB17_186 Depth 2
-                                        //     Child Loop BB17_127 Depth 2
-                                        //     Child Loop BB17_132 Depth 2
-                                        //     Child Loop BB17_151 Depth 2
+	@%p191 bra 	$L__BB18_16;
+	bra.uni 	$L__BB18_12;
+$L__BB18_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB18_22 Depth 2
+                                        //       Child Loop BB18_27 Depth 3
+                                        //       Child Loop BB18_39 Depth 3
+                                        //       Child Loop BB18_45 Depth 3
+                                        //     Child Loop BB18_62 Depth 2
+                                        //     Child Loop BB18_89 Depth 2
+                                        //     Child Loop BB18_94 Depth 2
+                                        //     Child Loop BB18_114 Depth 2
+                                        //     Child Loop BB18_160 Depth 2
+                                        //     Child Loop BB18_168 Depth 2
+                                        //     Child Loop BB18_173 Depth 2
+                                        //     Child Loop BB18_178 Depth 2
+                                        //     Child Loop BB18_183 Depth 2
+                                        //     Child Loop BB18_186 Depth 2
+                                        //     Child Loop BB18_127 Depth 2
+                                        //     Child Loop BB18_132 Depth 2
+                                        //     Child Loop BB18_151 Depth 2
 	mul.lo.s64 	%rd195, %rd309, %rd15;
 	sub.s64 	%rd197, %rd14, %rd195;
 	min.u64 	%rd198, %rd15, %rd197;
@@ -19341,16 +23896,16 @@ $L__BB17_16:                            // =>This Loop Header: Depth=1
 	or.b64  	%rd203, %rd40, %rd11;
 	and.b64  	%rd204, %rd203, -4294967296;
 	setp.ne.s64 	%p14, %rd204, 0;
-	@%p14 bra 	$L__BB17_18;
-	bra.uni 	$L__BB17_17;
-$L__BB17_18:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p14 bra 	$L__BB18_18;
+	bra.uni 	$L__BB18_17;
+$L__BB18_18:                            //   in Loop: Header=BB18_16 Depth=1
 	div.u64 	%rd47, %rd40, %rd11;
-	bra.uni 	$L__BB17_19;
-$L__BB17_17:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_19;
+$L__BB18_17:                            //   in Loop: Header=BB18_16 Depth=1
 	cvt.u32.u64 	%r29, %rd40;
 	div.u32 	%r30, %r29, %r115;
 	cvt.u64.u32 	%rd47, %r30;
-$L__BB17_19:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_19:                            //   in Loop: Header=BB18_16 Depth=1
 	mul.lo.s64 	%rd196, %rd195, %rd11;
 	shl.b64 	%rd199, %rd196, 2;
 	add.s64 	%rd41, %rd23, %rd199;
@@ -19359,14 +23914,15 @@ $L__BB17_19:                            //   in Loop: Header=BB17_16 Depth=1
 	and.b64  	%rd49, %rd48, -16;
 	shl.b64 	%rd205, %rd28, 2;
 	setp.lt.u64 	%p193, %rd47, 16;
-	@%p15 bra 	$L__BB17_58;
-// %bb.20:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p15 bra 	$L__BB18_58;
+// %bb.20:                              //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p16, %rd49, 0;
-	@%p16 bra 	$L__BB17_56;
-// %bb.21:                              //   in Loop: Header=BB17_16 Depth=1
+)ptx",
+    R"ptx(	@%p16 bra 	$L__BB18_56;
+// %bb.21:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd311, %rd184;
-	bra.uni 	$L__BB17_22;
-$L__BB17_53:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_22;
+$L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=2
 	sub.rn.f32 	%f190, %f562, %f553;
 	mul.rn.f32 	%f191, %f2, %f190;
 	fma.rn.f32 	%f192, %f191, 0f3FB8AA3B, 0f4B400000;
@@ -19390,43 +23946,43 @@ $L__BB17_53:                            //   in Loop: Header=BB17_22 Depth=2
 	selp.f32 	%f204, %f203, %f202, %p54;
 	add.rn.f32 	%f558, %f558, %f204;
 	fma.rn.f32 	%f559, %f204, %f562, %f559;
-$L__BB17_54:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_54:                            //   in Loop: Header=BB18_22 Depth=2
 	div.rn.f32 	%f205, %f559, %f558;
 	mul.rn.f32 	%f553, %f1, %f205;
-$L__BB17_55:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_55:                            //   in Loop: Header=BB18_22 Depth=2
 	shl.b64 	%rd218, %rd311, 2;
 	add.s64 	%rd219, %rd29, %rd218;
 	st.shared.f32 	[%rd219], %f553;
 	add.s64 	%rd311, %rd311, 16;
 	setp.lt.u64 	%p56, %rd311, %rd49;
-	@%p56 bra 	$L__BB17_22;
-	bra.uni 	$L__BB17_56;
-$L__BB17_22:                            //   Parent Loop BB17_16 Depth=1
+	@%p56 bra 	$L__BB18_22;
+	bra.uni 	$L__BB18_56;
+$L__BB18_22:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB17_27 Depth 3
-                                        //       Child Loop BB17_39 Depth 3
-                                        //       Child Loop BB17_45 Depth 3
+                                        //       Child Loop BB18_27 Depth 3
+                                        //       Child Loop BB18_39 Depth 3
+                                        //       Child Loop BB18_45 Depth 3
 	or.b64  	%rd53, %rd311, %rd28;
 	setp.ge.u64 	%p17, %rd53, %rd47;
 	mul.lo.s64 	%rd207, %rd53, %rd11;
 	shl.b64 	%rd208, %rd207, 2;
 	add.s64 	%rd54, %rd41, %rd208;
 	mov.f32 	%f553, 0f00000000;
-	@%p17 bra 	$L__BB17_24;
-// %bb.23:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p17 bra 	$L__BB18_24;
+// %bb.23:                              //   in Loop: Header=BB18_22 Depth=2
 	ld.global.f32 	%f553, [%rd54];
-$L__BB17_24:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_24:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.lt.u64 	%p18, %rd11, 2;
-	@%p18 bra 	$L__BB17_42;
-// %bb.25:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p18 bra 	$L__BB18_42;
+// %bb.25:                              //   in Loop: Header=BB18_22 Depth=2
 	setp.lt.u64 	%p19, %rd31, 3;
 	mov.u64 	%rd316, 1;
-	@%p19 bra 	$L__BB17_37;
-// %bb.26:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p19 bra 	$L__BB18_37;
+// %bb.26:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd313, 0;
 	mov.u64 	%rd312, 1;
-	bra.uni 	$L__BB17_27;
-$L__BB17_35:                            //   in Loop: Header=BB17_27 Depth=3
+	bra.uni 	$L__BB18_27;
+$L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p30, %f547, %f27;
 	setp.num.f32 	%p31, %f27, %f27;
 	setp.nan.f32 	%p32, %f547, %f547;
@@ -19441,21 +23997,20 @@ $L__BB17_35:                            //   in Loop: Header=BB17_27 Depth=3
 	selp.f32 	%f553, %f150, %f548, %p33;
 	add.s64 	%rd312, %rd312, 4;
 	add.s64 	%rd313, %rd313, 4;
-)ptx",
-    R"ptx(	setp.ne.s64 	%p36, %rd33, %rd313;
-	@%p36 bra 	$L__BB17_27;
-	bra.uni 	$L__BB17_36;
-$L__BB17_27:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	setp.ne.s64 	%p36, %rd33, %rd313;
+	@%p36 bra 	$L__BB18_27;
+	bra.uni 	$L__BB18_36;
+$L__BB18_27:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd212, %rd312, 2;
 	add.s64 	%rd57, %rd54, %rd212;
 	mov.f32 	%f548, 0f00000000;
 	mov.f32 	%f545, %f548;
-	@%p17 bra 	$L__BB17_29;
-// %bb.28:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_29;
+// %bb.28:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f545, [%rd57];
-$L__BB17_29:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p22, %f545, %f553;
 	setp.num.f32 	%p23, %f553, %f553;
 	setp.nan.f32 	%p24, %f545, %f545;
@@ -19463,34 +24018,34 @@ $L__BB17_29:                            //   in Loop: Header=BB17_27 Depth=3
 	selp.f32 	%f142, %f553, %f141, %p23;
 	selp.f32 	%f24, %f142, %f545, %p22;
 	mov.f32 	%f546, %f548;
-	@%p17 bra 	$L__BB17_31;
-// %bb.30:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_31;
+// %bb.30:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f546, [%rd57+4];
-$L__BB17_31:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_31:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p26, %f546, %f24;
 	setp.num.f32 	%p27, %f24, %f24;
 	setp.nan.f32 	%p28, %f546, %f546;
 	selp.f32 	%f144, %f24, %f546, %p28;
 	selp.f32 	%f145, %f24, %f144, %p27;
 	mov.f32 	%f547, %f548;
-	@%p17 bra 	$L__BB17_33;
-// %bb.32:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_33;
+// %bb.32:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f547, [%rd57+8];
-$L__BB17_33:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_33:                            //   in Loop: Header=BB18_27 Depth=3
 	selp.f32 	%f27, %f145, %f546, %p26;
-	@%p17 bra 	$L__BB17_35;
-// %bb.34:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_35;
+// %bb.34:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f548, [%rd57+12];
-	bra.uni 	$L__BB17_35;
-$L__BB17_36:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_35;
+$L__BB18_36:                            //   in Loop: Header=BB18_22 Depth=2
 	add.s64 	%rd316, %rd33, 1;
-$L__BB17_37:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_37:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p37, %rd32, 0;
-	@%p37 bra 	$L__BB17_42;
-// %bb.38:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p37 bra 	$L__BB18_42;
+// %bb.38:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd315, %rd32;
-	bra.uni 	$L__BB17_39;
-$L__BB17_41:                            //   in Loop: Header=BB17_39 Depth=3
+	bra.uni 	$L__BB18_39;
+$L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=3
 	setp.leu.f32 	%p39, %f552, %f553;
 	setp.num.f32 	%p40, %f553, %f553;
 	setp.nan.f32 	%p41, %f552, %f552;
@@ -19500,35 +24055,35 @@ $L__BB17_41:                            //   in Loop: Header=BB17_39 Depth=3
 	add.s64 	%rd316, %rd316, 1;
 	add.s64 	%rd315, %rd315, -1;
 	setp.ne.s64 	%p42, %rd315, 0;
-	@%p42 bra 	$L__BB17_39;
-	bra.uni 	$L__BB17_42;
-$L__BB17_39:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	@%p42 bra 	$L__BB18_39;
+	bra.uni 	$L__BB18_42;
+$L__BB18_39:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f552, 0f00000000;
-	@%p17 bra 	$L__BB17_41;
-// %bb.40:                              //   in Loop: Header=BB17_39 Depth=3
+	@%p17 bra 	$L__BB18_41;
+// %bb.40:                              //   in Loop: Header=BB18_39 Depth=3
 	shl.b64 	%rd213, %rd316, 2;
 	add.s64 	%rd64, %rd54, %rd213;
 	ld.global.f32 	%f552, [%rd64];
-	bra.uni 	$L__BB17_41;
-$L__BB17_42:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_41;
+$L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s32 	%p43, %r3, 1;
-	@%p43 bra 	$L__BB17_55;
-// %bb.43:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p43 bra 	$L__BB18_55;
+// %bb.43:                              //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p44, %rd30, 0;
 	mov.u64 	%rd318, 0;
 	mov.f32 	%f559, 0f00000000;
 	mov.f32 	%f558, %f559;
-	@%p44 bra 	$L__BB17_50;
-// %bb.44:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p44 bra 	$L__BB18_50;
+// %bb.44:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd317, 0;
 	mov.f32 	%f156, 0f00000000;
 	mov.f32 	%f559, %f156;
 	mov.f32 	%f558, %f156;
-	bra.uni 	$L__BB17_45;
-$L__BB17_49:                            //   in Loop: Header=BB17_45 Depth=3
+	bra.uni 	$L__BB18_45;
+$L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=3
 	sub.rn.f32 	%f174, %f557, %f553;
 	mul.rn.f32 	%f175, %f2, %f174;
 	fma.rn.f32 	%f176, %f175, 0f3FB8AA3B, 0f4B400000;
@@ -19555,18 +24110,18 @@ $L__BB17_49:                            //   in Loop: Header=BB17_45 Depth=3
 	add.s64 	%rd317, %rd317, 2;
 	setp.ne.s64 	%p51, %rd35, %rd317;
 	mov.u64 	%rd318, %rd35;
-	@%p51 bra 	$L__BB17_45;
-	bra.uni 	$L__BB17_50;
-$L__BB17_45:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	@%p51 bra 	$L__BB18_45;
+	bra.uni 	$L__BB18_50;
+$L__BB18_45:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd216, %rd317, 2;
 	add.s64 	%rd68, %rd54, %rd216;
 	mov.f32 	%f556, %f156;
-	@%p17 bra 	$L__BB17_47;
-// %bb.46:                              //   in Loop: Header=BB17_45 Depth=3
+	@%p17 bra 	$L__BB18_47;
+// %bb.46:                              //   in Loop: Header=BB18_45 Depth=3
 	ld.global.f32 	%f556, [%rd68];
-$L__BB17_47:                            //   in Loop: Header=BB17_45 Depth=3
+$L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=3
 	sub.rn.f32 	%f159, %f556, %f553;
 	mul.rn.f32 	%f160, %f2, %f159;
 	fma.rn.f32 	%f161, %f160, 0f3FB8AA3B, 0f4B400000;
@@ -19591,78 +24146,79 @@ $L__BB17_47:                            //   in Loop: Header=BB17_45 Depth=3
 	add.rn.f32 	%f45, %f558, %f173;
 	fma.rn.f32 	%f46, %f173, %f556, %f559;
 	mov.f32 	%f557, %f156;
-	@%p17 bra 	$L__BB17_49;
-// %bb.48:                              //   in Loop: Header=BB17_45 Depth=3
+	@%p17 bra 	$L__BB18_49;
+// %bb.48:                              //   in Loop: Header=BB18_45 Depth=3
 	ld.global.f32 	%f557, [%rd68+4];
-	bra.uni 	$L__BB17_49;
-$L__BB17_50:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_49;
+$L__BB18_50:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p52, %rd34, 0;
-	@%p52 bra 	$L__BB17_54;
-// %bb.51:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p52 bra 	$L__BB18_54;
+// %bb.51:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.f32 	%f562, 0f00000000;
-	@%p17 bra 	$L__BB17_53;
-// %bb.52:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p17 bra 	$L__BB18_53;
+// %bb.52:                              //   in Loop: Header=BB18_22 Depth=2
 	shl.b64 	%rd217, %rd318, 2;
 	add.s64 	%rd71, %rd54, %rd217;
 	ld.global.f32 	%f562, [%rd71];
-	bra.uni 	$L__BB17_53;
-$L__BB17_56:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_53;
+$L__BB18_56:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p57, %r4, 0;
-	@%p57 bra 	$L__BB17_86;
-// %bb.57:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p57 bra 	$L__BB18_86;
+// %bb.57:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd319, %rd27;
-	@%p11 bra 	$L__BB17_86;
-$L__BB17_58:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p11 bra 	$L__BB18_86;
+$L__BB18_58:                            //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd323, 0;
 	cvta.to.global.u64 	%rd221, %rd323;
 	setp.eq.s64 	%p59, %rd24, %rd221;
 	mov.f32 	%f566, 0f00000000;
-	@%p59 bra 	$L__BB17_60;
-// %bb.59:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p59 bra 	$L__BB18_60;
+// %bb.59:                              //   in Loop: Header=BB18_16 Depth=1
 	ld.global.f32 	%f566, [%rd24];
-$L__BB17_60:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_60:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p194, %r4, 3;
 	setp.eq.s32 	%p195, %r4, 4;
 	mov.f32 	%f534, 0f40490FDB;
 	setp.eq.s32 	%p196, %r4, 2;
-	@%p193 bra 	$L__BB17_72;
-	bra.uni 	$L__BB17_61;
-$L__BB17_72:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p193 bra 	$L__BB18_72;
+	bra.uni 	$L__BB18_61;
+$L__BB18_72:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p79, %rd47, %rd323;
-	@%p79 bra 	$L__BB17_86;
-// %bb.73:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p79 bra 	$L__BB18_86;
+// %bb.73:                              //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd226, %rd47, %rd323;
 	setp.eq.s64 	%p80, %rd226, 16;
 	setp.gt.u64 	%p81, %rd226, %rd28;
 	or.pred  	%p2, %p80, %p81;
 	shl.b64 	%rd228, %rd323, 2;
 	mov.f32 	%f569, 0f00000000;
-	@!%p2 bra 	$L__BB17_75;
-	bra.uni 	$L__BB17_74;
-$L__BB17_74:                            //   in Loop: Header=BB17_16 Depth=1
+	@!%p2 bra 	$L__BB18_75;
+	bra.uni 	$L__BB18_74;
+$L__BB18_74:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd229, %rd319, %rd228;
 	add.s64 	%rd82, %rd229, %rd205;
 	ld.f32 	%f569, [%rd82];
-$L__BB17_75:                            //   in Loop: Header=BB17_16 Depth=1
-	@%p82 bra 	$L__BB17_79;
-// %bb.76:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p85 bra 	$L__BB17_82;
-// %bb.77:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p196 bra 	$L__BB17_78;
-	bra.uni 	$L__BB17_84;
-$L__BB17_78:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_75:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p82 bra 	$L__BB18_79;
+// %bb.76:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p85 bra 	$L__BB18_82;
+// %bb.77:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p196 bra 	$L__BB18_78;
+	bra.uni 	$L__BB18_84;
+$L__BB18_78:                            //   in Loop: Header=BB18_16 Depth=1
 	mul.rn.f32 	%f350, %f3, %f569;
 	setp.geu.f32 	%p96, %f566, %f569;
 	add.rn.f32 	%f351, %f4, %f350;
 	mul.rn.f32 	%f352, %f569, %f351;
 	selp.f32 	%f569, %f569, %f352, %p96;
-	bra.uni 	$L__BB17_84;
-$L__BB17_61:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+)ptx",
+    R"ptx($L__BB18_61:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd320, %rd319, %rd205;
 	mov.u64 	%rd323, 0;
 	mov.u64 	%rd321, %rd29;
-	bra.uni 	$L__BB17_62;
-$L__BB17_70:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_62;
+$L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=2
 	div.rn.f32 	%f240, %f567, %f3;
 	setp.lt.f32 	%p71, %f240, 0fBF800000;
 	selp.f32 	%f241, 0fBF800000, %f240, %p71;
@@ -19710,39 +24266,38 @@ $L__BB17_70:                            //   in Loop: Header=BB17_62 Depth=2
 	xor.b32  	%r58, %r55, %r57;
 	mov.b32 	%f275, %r58;
 	mul.rn.f32 	%f567, %f3, %f275;
-$L__BB17_71:                            //   in Loop: Header=BB17_62 Depth=2
+$L__BB18_71:                            //   in Loop: Header=BB18_62 Depth=2
 	st.shared.f32 	[%rd321], %f567;
 	add.s64 	%rd323, %rd77, 16;
 	add.s64 	%rd321, %rd321, 64;
 	add.s64 	%rd320, %rd320, 64;
 	add.s64 	%rd225, %rd77, 32;
 	setp.le.u64 	%p78, %rd225, %rd47;
-	@%p78 bra 	$L__BB17_62;
-	bra.uni 	$L__BB17_72;
-$L__BB17_62:                            //   Parent Loop BB17_16 Depth=1
+	@%p78 bra 	$L__BB18_62;
+	bra.uni 	$L__BB18_72;
+$L__BB18_62:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd77, %rd323;
 	ld.f32 	%f567, [%rd320];
-	@%p82 bra 	$L__BB17_66;
-// %bb.63:                              //   in Loop: Header=BB17_62 Depth=2
-	@%p85 bra 	$L__BB17_69;
-// %bb.64:                              //   in Loop: Header=BB17_62 Depth=2
-	@%p196 bra 	$L__BB17_65;
-	bra.uni 	$L__BB17_71;
-$L__BB17_65:                            //   in Loop: Header=BB17_62 Depth=2
+	@%p82 bra 	$L__BB18_66;
+// %bb.63:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p85 bra 	$L__BB18_69;
+// %bb.64:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p196 bra 	$L__BB18_65;
+	bra.uni 	$L__BB18_71;
+$L__BB18_65:                            //   in Loop: Header=BB18_62 Depth=2
 	mul.rn.f32 	%f276, %f3, %f567;
 	setp.geu.f32 	%p75, %f566, %f567;
 	add.rn.f32 	%f277, %f4, %f276;
 	mul.rn.f32 	%f278, %f567, %f277;
 	selp.f32 	%f567, %f567, %f278, %p75;
-	bra.uni 	$L__BB17_71;
-$L__BB17_66:                            //   in Loop: Header=BB17_62 Depth=2
-	@%p194 bra 	$L__BB17_70;
-// %bb.67:                              //   in Loop: Header=BB17_62 Depth=2
-)ptx",
-    R"ptx(	@%p195 bra 	$L__BB17_68;
-	bra.uni 	$L__BB17_71;
-$L__BB17_68:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_71;
+$L__BB18_66:                            //   in Loop: Header=BB18_62 Depth=2
+	@%p194 bra 	$L__BB18_70;
+// %bb.67:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p195 bra 	$L__BB18_68;
+	bra.uni 	$L__BB18_71;
+$L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=2
 	fma.rn.f32 	%f207, %f567, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p66, %f207, 0f00000000;
 	selp.f32 	%f208, 0f00000000, %f207, %p66;
@@ -19791,19 +24346,19 @@ $L__BB17_68:                            //   in Loop: Header=BB17_62 Depth=2
 	selp.f32 	%f238, %f209, %f237, %p68;
 	fma.rn.f32 	%f239, %f238, 0f40000000, %f9;
 	fma.rn.f32 	%f567, %f3, %f239, %f6;
-	bra.uni 	$L__BB17_71;
-$L__BB17_69:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_71;
+$L__BB18_69:                            //   in Loop: Header=BB18_62 Depth=2
 	setp.lt.f32 	%p76, %f567, %f10;
 	selp.f32 	%f279, %f10, %f567, %p76;
 	setp.gt.f32 	%p77, %f279, %f3;
 	selp.f32 	%f567, %f3, %f279, %p77;
-	bra.uni 	$L__BB17_71;
-$L__BB17_79:                            //   in Loop: Header=BB17_16 Depth=1
-	@%p194 bra 	$L__BB17_83;
-// %bb.80:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p195 bra 	$L__BB17_81;
-	bra.uni 	$L__BB17_84;
-$L__BB17_81:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_71;
+$L__BB18_79:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p194 bra 	$L__BB18_83;
+// %bb.80:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p195 bra 	$L__BB18_81;
+	bra.uni 	$L__BB18_84;
+$L__BB18_81:                            //   in Loop: Header=BB18_16 Depth=1
 	fma.rn.f32 	%f281, %f569, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p87, %f281, 0f00000000;
 	selp.f32 	%f282, 0f00000000, %f281, %p87;
@@ -19852,14 +24407,14 @@ $L__BB17_81:                            //   in Loop: Header=BB17_16 Depth=1
 	selp.f32 	%f312, %f283, %f311, %p89;
 	fma.rn.f32 	%f313, %f312, 0f40000000, %f9;
 	fma.rn.f32 	%f569, %f3, %f313, %f6;
-	bra.uni 	$L__BB17_84;
-$L__BB17_82:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+$L__BB18_82:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.lt.f32 	%p97, %f569, %f10;
 	selp.f32 	%f353, %f10, %f569, %p97;
 	setp.gt.f32 	%p98, %f353, %f3;
 	selp.f32 	%f569, %f3, %f353, %p98;
-	bra.uni 	$L__BB17_84;
-$L__BB17_83:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+$L__BB18_83:                            //   in Loop: Header=BB18_16 Depth=1
 	div.rn.f32 	%f314, %f569, %f3;
 	setp.lt.f32 	%p92, %f314, 0fBF800000;
 	selp.f32 	%f315, 0fBF800000, %f314, %p92;
@@ -19907,48 +24462,48 @@ $L__BB17_83:                            //   in Loop: Header=BB17_16 Depth=1
 	xor.b32  	%r74, %r71, %r73;
 	mov.b32 	%f349, %r74;
 	mul.rn.f32 	%f569, %f3, %f349;
-$L__BB17_84:                            //   in Loop: Header=BB17_16 Depth=1
-	@!%p2 bra 	$L__BB17_86;
-	bra.uni 	$L__BB17_85;
-$L__BB17_85:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_84:                            //   in Loop: Header=BB18_16 Depth=1
+	@!%p2 bra 	$L__BB18_86;
+	bra.uni 	$L__BB18_85;
+$L__BB18_85:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd83, %rd29, %rd228;
 	st.shared.f32 	[%rd83], %f569;
-$L__BB17_86:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_86:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.ge.u64 	%p99, %rd47, %rd49;
 	mov.b32 	%r114, -8388608;
-	@%p99 bra 	$L__BB17_111;
-// %bb.87:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p99 bra 	$L__BB18_111;
+// %bb.87:                              //   in Loop: Header=BB18_16 Depth=1
 	neg.s64 	%rd232, %rd47;
 	and.b64  	%rd324, %rd232, 7;
 	setp.eq.s64 	%p100, %rd324, 0;
 	mov.u64 	%rd326, %rd47;
-	@%p100 bra 	$L__BB17_92;
-// %bb.88:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p100 bra 	$L__BB18_92;
+// %bb.88:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd326, %rd47;
-	bra.uni 	$L__BB17_89;
-$L__BB17_91:                            //   in Loop: Header=BB17_89 Depth=2
+	bra.uni 	$L__BB18_89;
+$L__BB18_91:                            //   in Loop: Header=BB18_89 Depth=2
 	add.s64 	%rd326, %rd326, 1;
 	add.s64 	%rd324, %rd324, -1;
 	setp.ne.s64 	%p102, %rd324, 0;
-	@%p102 bra 	$L__BB17_89;
-	bra.uni 	$L__BB17_92;
-$L__BB17_89:                            //   Parent Loop BB17_16 Depth=1
+	@%p102 bra 	$L__BB18_89;
+	bra.uni 	$L__BB18_92;
+$L__BB18_89:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd233, %rd326, 15;
 	setp.ne.s64 	%p101, %rd233, %rd28;
-	@%p101 bra 	$L__BB17_91;
-// %bb.90:                              //   in Loop: Header=BB17_89 Depth=2
+	@%p101 bra 	$L__BB18_91;
+// %bb.90:                              //   in Loop: Header=BB18_89 Depth=2
 	shl.b64 	%rd234, %rd326, 2;
 	add.s64 	%rd87, %rd26, %rd234;
 	st.shared.u32 	[%rd87], %r114;
-	bra.uni 	$L__BB17_91;
-$L__BB17_92:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_91;
+$L__BB18_92:                            //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd235, %rd47, %rd49;
 	setp.gt.u64 	%p103, %rd235, -8;
-	@%p103 bra 	$L__BB17_111;
-	bra.uni 	$L__BB17_93;
-$L__BB17_111:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p103 bra 	$L__BB18_111;
+	bra.uni 	$L__BB18_93;
+$L__BB18_111:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p12, %rd22, %rd185;
 	shl.b64 	%rd200, %rd195, 2;
 	add.s64 	%rd202, %rd25, %rd200;
@@ -19956,14 +24511,15 @@ $L__BB17_111:                           //   in Loop: Header=BB17_16 Depth=1
 	mov.u64 	%rd332, 0;
 	cvta.to.global.u64 	%rd253, %rd332;
 	setp.eq.s64 	%p113, %rd44, %rd253;
-	@%p113 bra 	$L__BB17_120;
-// %bb.112:                             //   in Loop: Header=BB17_16 Depth=1
-	@%p193 bra 	$L__BB17_115;
-// %bb.113:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p113 bra 	$L__BB18_120;
+// %bb.112:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p193 bra 	$L__BB18_115;
+// %bb.113:                             //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd329, %rd44, %rd205;
 	mov.u64 	%rd331, 0;
-	mov.u64 	%rd330, %rd29;
-$L__BB17_114:                           //   Parent Loop BB17_16 Depth=1
+)ptx",
+    R"ptx(	mov.u64 	%rd330, %rd29;
+$L__BB18_114:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f354, [%rd330];
 	st.global.f32 	[%rd329], %f354;
@@ -19973,33 +24529,33 @@ $L__BB17_114:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd256, %rd331, 32;
 	setp.le.u64 	%p115, %rd256, %rd47;
 	mov.u64 	%rd331, %rd332;
-	@%p115 bra 	$L__BB17_114;
-$L__BB17_115:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p115 bra 	$L__BB18_114;
+$L__BB18_115:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p116, %rd47, %rd332;
-	@%p116 bra 	$L__BB17_120;
-// %bb.116:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p116 bra 	$L__BB18_120;
+// %bb.116:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd257, %rd47, %rd332;
 	setp.eq.s64 	%p117, %rd257, 16;
 	setp.gt.u64 	%p118, %rd257, %rd28;
 	or.pred  	%p3, %p117, %p118;
 	shl.b64 	%rd259, %rd332, 2;
 	mov.f32 	%f570, 0f00000000;
-	@!%p3 bra 	$L__BB17_118;
-	bra.uni 	$L__BB17_117;
-$L__BB17_117:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p3 bra 	$L__BB18_118;
+	bra.uni 	$L__BB18_117;
+$L__BB18_117:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd103, %rd29, %rd259;
 	ld.shared.f32 	%f570, [%rd103];
-$L__BB17_118:                           //   in Loop: Header=BB17_16 Depth=1
-	@!%p3 bra 	$L__BB17_120;
-	bra.uni 	$L__BB17_119;
-$L__BB17_119:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_118:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p3 bra 	$L__BB18_120;
+	bra.uni 	$L__BB18_119;
+$L__BB18_119:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd261, %rd44, %rd259;
 	add.s64 	%rd104, %rd261, %rd205;
 	st.global.f32 	[%rd104], %f570;
-$L__BB17_120:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_120:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p119, %r10, -2;
-	@%p119 bra 	$L__BB17_194;
-// %bb.121:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p119 bra 	$L__BB18_194;
+// %bb.121:                             //   in Loop: Header=BB18_16 Depth=1
 	cvt.u32.u64 	%r27, %rd195;
 	add.s32 	%r12, %r5, %r27;
 	setp.ne.s32 	%p120, %r7, 4;
@@ -20011,127 +24567,126 @@ $L__BB17_120:                           //   in Loop: Header=BB17_16 Depth=1
 	and.b64  	%rd263, %rd105, 15;
 	setp.eq.s64 	%p123, %rd263, %rd28;
 	and.pred  	%p4, %p122, %p123;
-	@%p120 bra 	$L__BB17_156;
-// %bb.122:                             //   in Loop: Header=BB17_16 Depth=1
-	@!%p4 bra 	$L__BB17_124;
-	bra.uni 	$L__BB17_123;
-$L__BB17_123:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p120 bra 	$L__BB18_156;
+// %bb.122:                             //   in Loop: Header=BB18_16 Depth=1
+	@!%p4 bra 	$L__BB18_124;
+	bra.uni 	$L__BB18_123;
+$L__BB18_123:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd280, %rd105, 2;
 	add.s64 	%rd106, %rd26, %rd280;
 	st.shared.f32 	[%rd106], %f8;
-$L__BB17_124:                           //   in Loop: Header=BB17_16 Depth=1
-	@%p99 bra 	$L__BB17_149;
-// %bb.125:                             //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_124:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p99 bra 	$L__BB18_149;
+// %bb.125:                             //   in Loop: Header=BB18_16 Depth=1
 	neg.s64 	%rd281, %rd47;
 	and.b64  	%rd333, %rd281, 7;
 	setp.eq.s64 	%p172, %rd333, 0;
 	mov.u64 	%rd335, %rd47;
-	@%p172 bra 	$L__BB17_130;
-// %bb.126:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p172 bra 	$L__BB18_130;
+// %bb.126:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd335, %rd47;
-	bra.uni 	$L__BB17_127;
-$L__BB17_129:                           //   in Loop: Header=BB17_127 Depth=2
+	bra.uni 	$L__BB18_127;
+$L__BB18_129:                           //   in Loop: Header=BB18_127 Depth=2
 	add.s64 	%rd335, %rd335, 1;
 	add.s64 	%rd333, %rd333, -1;
 	setp.ne.s64 	%p174, %rd333, 0;
-	@%p174 bra 	$L__BB17_127;
-	bra.uni 	$L__BB17_130;
-$L__BB17_127:                           //   Parent Loop BB17_16 Depth=1
+	@%p174 bra 	$L__BB18_127;
+	bra.uni 	$L__BB18_130;
+$L__BB18_127:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd282, %rd335, 15;
 	setp.ne.s64 	%p173, %rd282, %rd28;
-	@%p173 bra 	$L__BB17_129;
-// %bb.128:                             //   in Loop: Header=BB17_127 Depth=2
+	@%p173 bra 	$L__BB18_129;
+// %bb.128:                             //   in Loop: Header=BB18_127 Depth=2
 	shl.b64 	%rd283, %rd335, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd110, %rd26, %rd283;
+	add.s64 	%rd110, %rd26, %rd283;
 	st.shared.f32 	[%rd110], %f8;
-	bra.uni 	$L__BB17_129;
-$L__BB17_93:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_129;
+$L__BB18_93:                            //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd236, %rd326, 2;
 	add.s64 	%rd327, %rd36, %rd236;
-	bra.uni 	$L__BB17_94;
-$L__BB17_110:                           //   in Loop: Header=BB17_94 Depth=2
+	bra.uni 	$L__BB18_94;
+$L__BB18_110:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd326, %rd326, 8;
 	add.s64 	%rd327, %rd327, 32;
 	setp.lt.u64 	%p112, %rd326, %rd49;
-	@%p112 bra 	$L__BB17_94;
-	bra.uni 	$L__BB17_111;
-$L__BB17_94:                            //   Parent Loop BB17_16 Depth=1
+	@%p112 bra 	$L__BB18_94;
+	bra.uni 	$L__BB18_111;
+$L__BB18_94:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd237, %rd326, 15;
 	setp.ne.s64 	%p104, %rd237, %rd28;
-	@%p104 bra 	$L__BB17_96;
-// %bb.95:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p104 bra 	$L__BB18_96;
+// %bb.95:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-16], %r114;
-$L__BB17_96:                            //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_96:                            //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd238, %rd326, 1;
 	and.b64  	%rd239, %rd238, 15;
 	setp.ne.s64 	%p105, %rd239, %rd28;
-	@%p105 bra 	$L__BB17_98;
-// %bb.97:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p105 bra 	$L__BB18_98;
+// %bb.97:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-12], %r114;
-$L__BB17_98:                            //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_98:                            //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd240, %rd326, 2;
 	and.b64  	%rd241, %rd240, 15;
 	setp.ne.s64 	%p106, %rd241, %rd28;
-	@%p106 bra 	$L__BB17_100;
-// %bb.99:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p106 bra 	$L__BB18_100;
+// %bb.99:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-8], %r114;
-$L__BB17_100:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_100:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd242, %rd326, 3;
 	and.b64  	%rd243, %rd242, 15;
 	setp.ne.s64 	%p107, %rd243, %rd28;
-	@%p107 bra 	$L__BB17_102;
-// %bb.101:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p107 bra 	$L__BB18_102;
+// %bb.101:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-4], %r114;
-$L__BB17_102:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_102:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd244, %rd326, 4;
 	and.b64  	%rd245, %rd244, 15;
 	setp.ne.s64 	%p108, %rd245, %rd28;
-	@%p108 bra 	$L__BB17_104;
-// %bb.103:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p108 bra 	$L__BB18_104;
+// %bb.103:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327], %r114;
-$L__BB17_104:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_104:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd246, %rd326, 5;
 	and.b64  	%rd247, %rd246, 15;
 	setp.ne.s64 	%p109, %rd247, %rd28;
-	@%p109 bra 	$L__BB17_106;
-// %bb.105:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p109 bra 	$L__BB18_106;
+// %bb.105:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+4], %r114;
-$L__BB17_106:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_106:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd248, %rd326, 6;
 	and.b64  	%rd249, %rd248, 15;
 	setp.ne.s64 	%p110, %rd249, %rd28;
-	@%p110 bra 	$L__BB17_108;
-// %bb.107:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p110 bra 	$L__BB18_108;
+// %bb.107:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+8], %r114;
-$L__BB17_108:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_108:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd250, %rd326, 7;
 	and.b64  	%rd251, %rd250, 15;
 	setp.ne.s64 	%p111, %rd251, %rd28;
-	@%p111 bra 	$L__BB17_110;
-// %bb.109:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p111 bra 	$L__BB18_110;
+// %bb.109:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+12], %r114;
-	bra.uni 	$L__BB17_110;
-$L__BB17_156:                           //   in Loop: Header=BB17_16 Depth=1
-	@!%p4 bra 	$L__BB17_158;
-	bra.uni 	$L__BB17_157;
-$L__BB17_157:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_110;
+$L__BB18_156:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p4 bra 	$L__BB18_158;
+	bra.uni 	$L__BB18_157;
+$L__BB18_157:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd265, %rd105, 2;
 	add.s64 	%rd123, %rd26, %rd265;
 	st.shared.u32 	[%rd123], %r114;
-$L__BB17_158:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_158:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.lt.u64 	%p124, %rd48, 16;
 	mov.u64 	%rd342, 0;
 	mov.f32 	%f575, 0fFF800000;
-	@%p124 bra 	$L__BB17_161;
-// %bb.159:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p124 bra 	$L__BB18_161;
+// %bb.159:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f575, 0fFF800000;
 	mov.u64 	%rd341, 0;
 	mov.u64 	%rd340, %rd29;
-$L__BB17_160:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_160:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f358, [%rd340];
 	setp.gt.f32 	%p125, %f358, %f575;
@@ -20141,27 +24696,27 @@ $L__BB17_160:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd268, %rd341, 32;
 	setp.le.u64 	%p126, %rd268, %rd49;
 	mov.u64 	%rd341, %rd342;
-	@%p126 bra 	$L__BB17_160;
-$L__BB17_161:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p126 bra 	$L__BB18_160;
+$L__BB18_161:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p127, %rd49, %rd342;
-	@%p127 bra 	$L__BB17_165;
-// %bb.162:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p127 bra 	$L__BB18_165;
+// %bb.162:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd129, %rd49, %rd342;
 	setp.eq.s64 	%p128, %rd129, 16;
 	setp.gt.u64 	%p129, %rd129, %rd28;
 	or.pred  	%p130, %p128, %p129;
 	mov.f32 	%f576, 0f00000000;
-	@!%p130 bra 	$L__BB17_164;
-	bra.uni 	$L__BB17_163;
-$L__BB17_163:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p130 bra 	$L__BB18_164;
+	bra.uni 	$L__BB18_163;
+$L__BB18_163:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd270, %rd342, 2;
 	add.s64 	%rd130, %rd29, %rd270;
 	ld.shared.f32 	%f576, [%rd130];
-$L__BB17_164:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_164:                           //   in Loop: Header=BB18_16 Depth=1
 	selp.f32 	%f360, %f576, 0fFF800000, %p129;
 	setp.gt.f32 	%p132, %f360, %f575;
 	selp.f32 	%f575, %f360, %f575, %p132;
-$L__BB17_165:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_165:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f361, %f575, 8, 31, %r9;
 	setp.gt.f32 	%p133, %f361, %f575;
 	selp.f32 	%f362, %f361, %f575, %p133;
@@ -20177,17 +24732,17 @@ $L__BB17_165:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.idx.b32	%f95, %f368, %r8, 31, %r9;
 	sub.rn.f32 	%f369, %f95, %f95;
 	setp.eq.f32 	%p137, %f369, 0f00000000;
-	@%p137 bra 	$L__BB17_171;
-	bra.uni 	$L__BB17_166;
-$L__BB17_171:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p137 bra 	$L__BB18_171;
+	bra.uni 	$L__BB18_166;
+$L__BB18_171:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p145, %rd49, 0;
 	mov.f32 	%f579, 0f00000000;
-	@%p145 bra 	$L__BB17_174;
-// %bb.172:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p145 bra 	$L__BB18_174;
+// %bb.172:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f579, 0f00000000;
 	mov.u64 	%rd344, 0;
 	mov.u64 	%rd343, %rd29;
-$L__BB17_173:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_173:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f398, [%rd343];
 	sub.rn.f32 	%f399, %f398, %f95;
@@ -20214,8 +24769,8 @@ $L__BB17_173:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd344, %rd344, 16;
 	add.s64 	%rd343, %rd343, 64;
 	setp.lt.u64 	%p148, %rd344, %rd49;
-	@%p148 bra 	$L__BB17_173;
-$L__BB17_174:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p148 bra 	$L__BB18_173;
+$L__BB18_174:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f413, %f579, 8, 31, %r9;
 	add.rn.f32 	%f414, %f579, %f413;
 	shfl.sync.bfly.b32	%f415, %f414, 4, 31, %r9;
@@ -20224,22 +24779,22 @@ $L__BB17_174:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f418, %f416, %f417;
 	shfl.sync.bfly.b32	%f419, %f418, 1, 31, %r9;
 	add.rn.f32 	%f582, %f418, %f419;
-	bra.uni 	$L__BB17_175;
-$L__BB17_130:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_175;
+$L__BB18_130:                           //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd284, %rd47, %rd49;
 	setp.gt.u64 	%p175, %rd284, -8;
-	@%p175 bra 	$L__BB17_149;
-	bra.uni 	$L__BB17_131;
-$L__BB17_149:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p175 bra 	$L__BB18_149;
+	bra.uni 	$L__BB18_131;
+$L__BB18_149:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p185, %rd49, 0;
 	mov.f32 	%f573, 0f00000000;
-	@%p185 bra 	$L__BB17_155;
-// %bb.150:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p185 bra 	$L__BB18_155;
+// %bb.150:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f573, 0f00000000;
 	mov.u64 	%rd339, 0;
 	mov.u64 	%rd338, %rd29;
-	bra.uni 	$L__BB17_151;
-$L__BB17_153:                           //   in Loop: Header=BB17_151 Depth=2
+	bra.uni 	$L__BB18_151;
+$L__BB18_153:                           //   in Loop: Header=BB18_151 Depth=2
 	setp.lt.f32 	%p187, %f81, 0f00000000;
 	selp.f32 	%f487, 0f00000000, %f81, %p187;
 	abs.f32 	%f488, %f81;
@@ -20254,7 +24809,8 @@ $L__BB17_153:                           //   in Loop: Header=BB17_151 Depth=2
 	fma.rn.f32 	%f497, %f496, %f493, 0f3F000000;
 	fma.rn.f32 	%f498, %f497, %f493, 0f3F800000;
 	fma.rn.f32 	%f499, %f498, %f493, 0f3F800000;
-	mov.b32 	%r104, %f499;
+)ptx",
+    R"ptx(	mov.b32 	%r104, %f499;
 	mov.b32 	%r105, %f490;
 	shl.b32 	%r106, %r105, 23;
 	add.s32 	%r107, %r106, %r104;
@@ -20289,30 +24845,30 @@ $L__BB17_153:                           //   in Loop: Header=BB17_151 Depth=2
 	add.rn.f32 	%f521, %f520, %f517;
 	add.rn.f32 	%f522, %f487, %f521;
 	mul.rn.f32 	%f572, %f7, %f522;
-$L__BB17_154:                           //   in Loop: Header=BB17_151 Depth=2
+$L__BB18_154:                           //   in Loop: Header=BB18_151 Depth=2
 	add.rn.f32 	%f573, %f573, %f572;
 	add.s64 	%rd339, %rd339, 16;
 	add.s64 	%rd338, %rd338, 64;
 	setp.lt.u64 	%p190, %rd339, %rd49;
-	@%p190 bra 	$L__BB17_151;
-	bra.uni 	$L__BB17_155;
-$L__BB17_151:                           //   Parent Loop BB17_16 Depth=1
+	@%p190 bra 	$L__BB18_151;
+	bra.uni 	$L__BB18_155;
+$L__BB18_151:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	setp.ne.s32 	%p186, %r4, 5;
 	ld.shared.f32 	%f81, [%rd338];
-	@%p186 bra 	$L__BB17_153;
-// %bb.152:                             //   in Loop: Header=BB17_151 Depth=2
+	@%p186 bra 	$L__BB18_153;
+// %bb.152:                             //   in Loop: Header=BB18_151 Depth=2
 	mul.rn.f32 	%f572, %f81, %f81;
-	bra.uni 	$L__BB17_154;
-$L__BB17_166:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_154;
+$L__BB18_166:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p138, %rd49, 0;
 	mov.f32 	%f581, 0f00000000;
-	@%p138 bra 	$L__BB17_169;
-// %bb.167:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p138 bra 	$L__BB18_169;
+// %bb.167:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f581, 0f00000000;
 	mov.u64 	%rd346, 0;
 	mov.u64 	%rd345, %rd29;
-$L__BB17_168:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_168:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f372, [%rd345];
 	setp.neu.f32 	%p139, %f372, %f95;
@@ -20338,12 +24894,11 @@ $L__BB17_168:                           //   Parent Loop BB17_16 Depth=1
 	selp.f32 	%f386, %f374, 0f00000000, %p141;
 	selp.f32 	%f387, %f386, %f385, %p140;
 	add.rn.f32 	%f581, %f581, %f387;
-)ptx",
-    R"ptx(	add.s64 	%rd346, %rd346, 16;
+	add.s64 	%rd346, %rd346, 16;
 	add.s64 	%rd345, %rd345, 64;
 	setp.lt.u64 	%p142, %rd346, %rd49;
-	@%p142 bra 	$L__BB17_168;
-$L__BB17_169:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p142 bra 	$L__BB18_168;
+$L__BB18_169:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f388, %f581, 8, 31, %r9;
 	add.rn.f32 	%f389, %f581, %f388;
 	shfl.sync.bfly.b32	%f390, %f389, 4, 31, %r9;
@@ -20353,38 +24908,38 @@ $L__BB17_169:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f394, %f393, 1, 31, %r9;
 	add.rn.f32 	%f582, %f393, %f394;
 	setp.geu.f32 	%p144, %f95, 0f00000000;
-	@%p144 bra 	$L__BB17_175;
-// %bb.170:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p144 bra 	$L__BB18_175;
+// %bb.170:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd51, %rd49, %rd47;
 	selp.u64 	%rd272, 1, 0, %p122;
 	add.s64 	%rd273, %rd51, %rd272;
 	cvt.rn.f32.u64 	%f395, %rd273;
 	sub.rn.f32 	%f582, %f582, %f395;
-$L__BB17_175:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_175:                           //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f588, 0f00000000;
 	mov.f32 	%f589, %f588;
-	@!%p1 bra 	$L__BB17_188;
-	bra.uni 	$L__BB17_176;
-$L__BB17_176:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p1 bra 	$L__BB18_188;
+	bra.uni 	$L__BB18_176;
+$L__BB18_176:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p149, %rd49, %rd28;
-	@%p149 bra 	$L__BB17_181;
-// %bb.177:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p149 bra 	$L__BB18_181;
+// %bb.177:                             //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd201, %rd21, %rd200;
 	setp.eq.s64 	%p13, %rd21, %rd185;
 	selp.b64 	%rd43, %rd185, %rd201, %p13;
 	add.s64 	%rd348, %rd43, %rd37;
 	mov.u64 	%rd347, %rd38;
 	mov.u64 	%rd349, %rd28;
-	bra.uni 	$L__BB17_178;
-$L__BB17_180:                           //   in Loop: Header=BB17_178 Depth=2
+	bra.uni 	$L__BB18_178;
+$L__BB18_180:                           //   in Loop: Header=BB18_178 Depth=2
 	st.shared.f32 	[%rd347], %f583;
 	add.s64 	%rd349, %rd349, 16;
 	add.s64 	%rd348, %rd348, 64;
 	add.s64 	%rd347, %rd347, 64;
 	setp.lt.u64 	%p155, %rd349, %rd49;
-	@%p155 bra 	$L__BB17_178;
-	bra.uni 	$L__BB17_181;
-$L__BB17_178:                           //   Parent Loop BB17_16 Depth=1
+	@%p155 bra 	$L__BB18_178;
+	bra.uni 	$L__BB18_181;
+$L__BB18_178:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd275, 0;
 	cvta.to.global.u64 	%rd276, %rd275;
@@ -20394,21 +24949,21 @@ $L__BB17_178:                           //   Parent Loop BB17_16 Depth=1
 	or.pred  	%p153, %p151, %p152;
 	or.pred  	%p154, %p153, %p150;
 	selp.f32 	%f583, 0f00000000, 0f3F800000, %p153;
-	@%p154 bra 	$L__BB17_180;
-// %bb.179:                             //   in Loop: Header=BB17_178 Depth=2
+	@%p154 bra 	$L__BB18_180;
+// %bb.179:                             //   in Loop: Header=BB18_178 Depth=2
 	ld.global.f32 	%f583, [%rd348];
-	bra.uni 	$L__BB17_180;
-$L__BB17_181:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_180;
+$L__BB18_181:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p156, %rd49, 0;
 	mov.f32 	%f587, 0f00000000;
 	mov.f32 	%f585, %f587;
-	@%p156 bra 	$L__BB17_184;
-// %bb.182:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p156 bra 	$L__BB18_184;
+// %bb.182:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f585, 0f00000000;
 	mov.u64 	%rd352, 0;
 	mov.u64 	%rd350, %rd29;
 	mov.u64 	%rd351, %rd38;
-$L__BB17_183:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_183:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f423, [%rd351];
 	setp.leu.f32 	%p157, %f423, 0f00000000;
@@ -20423,8 +24978,8 @@ $L__BB17_183:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd351, %rd351, 64;
 	add.s64 	%rd350, %rd350, 64;
 	setp.lt.u64 	%p159, %rd352, %rd49;
-	@%p159 bra 	$L__BB17_183;
-$L__BB17_184:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p159 bra 	$L__BB18_183;
+$L__BB18_184:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f430, %f585, 8, 31, %r9;
 	add.rn.f32 	%f431, %f585, %f430;
 	shfl.sync.bfly.b32	%f432, %f431, 4, 31, %r9;
@@ -20432,20 +24987,20 @@ $L__BB17_184:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f434, %f433, 2, 31, %r9;
 	add.rn.f32 	%f435, %f433, %f434;
 	shfl.sync.bfly.b32	%f436, %f435, 1, 31, %r9;
-	@%p156 bra 	$L__BB17_187;
-// %bb.185:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p156 bra 	$L__BB18_187;
+// %bb.185:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f587, 0f00000000;
 	mov.u64 	%rd354, 0;
 	mov.u64 	%rd353, %rd38;
-$L__BB17_186:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_186:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f438, [%rd353];
 	add.rn.f32 	%f587, %f587, %f438;
 	add.s64 	%rd354, %rd354, 16;
 	add.s64 	%rd353, %rd353, 64;
 	setp.lt.u64 	%p161, %rd354, %rd49;
-	@%p161 bra 	$L__BB17_186;
-$L__BB17_187:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p161 bra 	$L__BB18_186;
+$L__BB18_187:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f588, %f435, %f436;
 	shfl.sync.bfly.b32	%f439, %f587, 8, 31, %r9;
 	add.rn.f32 	%f440, %f587, %f439;
@@ -20455,10 +25010,10 @@ $L__BB17_187:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f444, %f442, %f443;
 	shfl.sync.bfly.b32	%f445, %f444, 1, 31, %r9;
 	add.rn.f32 	%f589, %f444, %f445;
-$L__BB17_188:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_188:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.geu.f32 	%p162, %f597, %f95;
-	@%p162 bra 	$L__BB17_190;
-// %bb.189:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p162 bra 	$L__BB18_190;
+// %bb.189:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.rn.f32 	%f466, %f597, %f95;
 	fma.rn.f32 	%f467, %f466, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f468, %f467, 0fCB400000;
@@ -20488,12 +25043,12 @@ $L__BB17_188:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f484, %f588, %f483;
 	add.rn.f32 	%f595, %f595, %f484;
 	mov.f32 	%f597, %f95;
-	bra.uni 	$L__BB17_193;
-$L__BB17_190:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_193;
+$L__BB18_190:                           //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f590, 0f3F800000;
 	setp.eq.f32 	%p163, %f597, %f95;
-	@%p163 bra 	$L__BB17_192;
-// %bb.191:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p163 bra 	$L__BB18_192;
+// %bb.191:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.rn.f32 	%f447, %f95, %f597;
 	fma.rn.f32 	%f448, %f447, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f449, %f448, 0fCB400000;
@@ -20514,7 +25069,7 @@ $L__BB17_190:                           //   in Loop: Header=BB17_16 Depth=1
 	setp.geu.f32 	%p165, %f447, 0fC28AA123;
 	selp.f32 	%f459, %f447, 0f00000000, %p165;
 	selp.f32 	%f590, %f459, %f458, %p164;
-$L__BB17_192:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_192:                           //   in Loop: Header=BB18_16 Depth=1
 	mul.rn.f32 	%f460, %f582, %f590;
 	add.rn.f32 	%f596, %f596, %f460;
 	setp.eq.f32 	%p167, %f589, 0f00000000;
@@ -20524,87 +25079,88 @@ $L__BB17_192:                           //   in Loop: Header=BB17_16 Depth=1
 	selp.f32 	%f464, 0f00000000, %f463, %p167;
 	add.rn.f32 	%f465, %f588, %f464;
 	add.rn.f32 	%f595, %f465, %f595;
-$L__BB17_193:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_193:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f535, %f589, %f535;
-	bra.uni 	$L__BB17_194;
-$L__BB17_131:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_194;
+$L__BB18_131:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd285, %rd335, 2;
 	add.s64 	%rd336, %rd36, %rd285;
-	bra.uni 	$L__BB17_132;
-$L__BB17_148:                           //   in Loop: Header=BB17_132 Depth=2
+	bra.uni 	$L__BB18_132;
+$L__BB18_148:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd335, %rd335, 8;
 	add.s64 	%rd336, %rd336, 32;
 	setp.lt.u64 	%p184, %rd335, %rd49;
-	@%p184 bra 	$L__BB17_132;
-	bra.uni 	$L__BB17_149;
-$L__BB17_132:                           //   Parent Loop BB17_16 Depth=1
+	@%p184 bra 	$L__BB18_132;
+	bra.uni 	$L__BB18_149;
+$L__BB18_132:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd286, %rd335, 15;
 	setp.ne.s64 	%p176, %rd286, %rd28;
-	@%p176 bra 	$L__BB17_134;
-// %bb.133:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p176 bra 	$L__BB18_134;
+// %bb.133:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-16], %f8;
-$L__BB17_134:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_134:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd287, %rd335, 1;
 	and.b64  	%rd288, %rd287, 15;
 	setp.ne.s64 	%p177, %rd288, %rd28;
-	@%p177 bra 	$L__BB17_136;
-// %bb.135:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p177 bra 	$L__BB18_136;
+// %bb.135:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-12], %f8;
-$L__BB17_136:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_136:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd289, %rd335, 2;
-	and.b64  	%rd290, %rd289, 15;
+)ptx",
+    R"ptx(	and.b64  	%rd290, %rd289, 15;
 	setp.ne.s64 	%p178, %rd290, %rd28;
-	@%p178 bra 	$L__BB17_138;
-// %bb.137:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p178 bra 	$L__BB18_138;
+// %bb.137:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-8], %f8;
-$L__BB17_138:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_138:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd291, %rd335, 3;
 	and.b64  	%rd292, %rd291, 15;
 	setp.ne.s64 	%p179, %rd292, %rd28;
-	@%p179 bra 	$L__BB17_140;
-// %bb.139:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p179 bra 	$L__BB18_140;
+// %bb.139:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-4], %f8;
-$L__BB17_140:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_140:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd293, %rd335, 4;
 	and.b64  	%rd294, %rd293, 15;
 	setp.ne.s64 	%p180, %rd294, %rd28;
-	@%p180 bra 	$L__BB17_142;
-// %bb.141:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p180 bra 	$L__BB18_142;
+// %bb.141:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336], %f8;
-$L__BB17_142:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_142:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd295, %rd335, 5;
 	and.b64  	%rd296, %rd295, 15;
 	setp.ne.s64 	%p181, %rd296, %rd28;
-	@%p181 bra 	$L__BB17_144;
-// %bb.143:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p181 bra 	$L__BB18_144;
+// %bb.143:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+4], %f8;
-$L__BB17_144:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_144:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd297, %rd335, 6;
 	and.b64  	%rd298, %rd297, 15;
 	setp.ne.s64 	%p182, %rd298, %rd28;
-	@%p182 bra 	$L__BB17_146;
-// %bb.145:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p182 bra 	$L__BB18_146;
+// %bb.145:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+8], %f8;
-$L__BB17_146:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_146:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd299, %rd335, 7;
 	and.b64  	%rd300, %rd299, 15;
 	setp.ne.s64 	%p183, %rd300, %rd28;
-	@%p183 bra 	$L__BB17_148;
-// %bb.147:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p183 bra 	$L__BB18_148;
+// %bb.147:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+12], %f8;
-	bra.uni 	$L__BB17_148;
-$L__BB17_11:
+	bra.uni 	$L__BB18_148;
+$L__BB18_11:
 	and.b32  	%r116, %r1, 15;
 	mov.f32 	%f597, 0fFF800000;
 	mov.f32 	%f535, 0f00000000;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-$L__BB17_12:
+$L__BB18_12:
 	setp.eq.s32 	%p192, %r116, 0;
-	@%p192 bra 	$L__BB17_13;
-	bra.uni 	$L__BB17_14;
-$L__BB17_13:
+	@%p192 bra 	$L__BB18_13;
+	bra.uni 	$L__BB18_14;
+$L__BB18_13:
 	ld.param.u64 	%rd302, [%rd1+144];
 	cvta.to.global.u64 	%rd303, %rd302;
 	shl.b64 	%rd304, %rd2, 4;
@@ -20613,7 +25169,7 @@ $L__BB17_13:
 	st.global.f32 	[%rd305+4], %f596;
 	st.global.f32 	[%rd305+8], %f595;
 	st.global.f32 	[%rd305+12], %f535;
-$L__BB17_14:
+$L__BB18_14:
 	ret;
                                         // -- End function
 }
@@ -20641,57 +25197,56 @@ $L__BB17_14:
 	shr.u32 	%r20, %r1, 4;
 	cvt.u64.u32 	%rd253, %r20;
 	add.s64 	%rd2, %rd252, %rd253;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd254, [softmax_backward_param_0+24];
+	ld.param.u64 	%rd254, [softmax_backward_param_0+24];
 	or.b64  	%rd255, %rd2, %rd254;
 	and.b64  	%rd256, %rd255, -4294967296;
 	setp.ne.s64 	%p8, %rd256, 0;
-	@%p8 bra 	$L__BB18_2;
-	bra.uni 	$L__BB18_1;
-$L__BB18_2:
+	@%p8 bra 	$L__BB19_2;
+	bra.uni 	$L__BB19_1;
+$L__BB19_2:
 	div.u64 	%rd482, %rd2, %rd254;
-	bra.uni 	$L__BB18_3;
-$L__BB18_1:
+	bra.uni 	$L__BB19_3;
+$L__BB19_1:
 	cvt.u32.u64 	%r21, %rd254;
 	cvt.u32.u64 	%r22, %rd2;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd482, %r23;
-$L__BB18_3:
+$L__BB19_3:
 	ld.param.u64 	%rd7, [%rd1+32];
 	ld.param.u64 	%rd8, [%rd1+48];
 	or.b64  	%rd257, %rd7, %rd8;
 	and.b64  	%rd258, %rd257, -4294967296;
 	setp.ne.s64 	%p9, %rd258, 0;
-	@%p9 bra 	$L__BB18_5;
-	bra.uni 	$L__BB18_4;
-$L__BB18_5:
+	@%p9 bra 	$L__BB19_5;
+	bra.uni 	$L__BB19_4;
+$L__BB19_5:
 	div.u64 	%rd483, %rd7, %rd8;
-	bra.uni 	$L__BB18_6;
-$L__BB18_4:
+	bra.uni 	$L__BB19_6;
+$L__BB19_4:
 	cvt.u32.u64 	%r24, %rd8;
 	cvt.u32.u64 	%r25, %rd7;
 	div.u32 	%r26, %r25, %r24;
 	cvt.u64.u32 	%rd483, %r26;
-$L__BB18_6:
+$L__BB19_6:
 	ld.param.u64 	%rd12, [%rd1+208];
 	add.s64 	%rd259, %rd483, %rd12;
 	add.s64 	%rd13, %rd259, -1;
 	or.b64  	%rd260, %rd13, %rd12;
 	and.b64  	%rd261, %rd260, -4294967296;
 	setp.ne.s64 	%p10, %rd261, 0;
-	@%p10 bra 	$L__BB18_8;
-	bra.uni 	$L__BB18_7;
-$L__BB18_8:
+	@%p10 bra 	$L__BB19_8;
+	bra.uni 	$L__BB19_7;
+$L__BB19_8:
 	div.u64 	%rd484, %rd13, %rd12;
-	bra.uni 	$L__BB18_9;
-$L__BB18_7:
+	bra.uni 	$L__BB19_9;
+$L__BB19_7:
 	cvt.u32.u64 	%r27, %rd12;
 	cvt.u32.u64 	%r28, %rd13;
 	div.u32 	%r29, %r28, %r27;
 	cvt.u64.u32 	%rd484, %r29;
-$L__BB18_9:
+$L__BB19_9:
 	setp.ge.u64 	%p11, %rd482, %rd484;
-	@%p11 bra 	$L__BB18_289;
+	@%p11 bra 	$L__BB19_289;
 // %bb.10:
 	mul.lo.s64 	%rd262, %rd482, %rd254;
 	sub.s64 	%rd263, %rd2, %rd262;
@@ -20729,17 +25284,17 @@ $L__BB18_9:
 	or.b64  	%rd314, %rd17, %rd8;
 	and.b64  	%rd315, %rd314, -4294967296;
 	setp.ne.s64 	%p20, %rd315, 0;
-	@%p20 bra 	$L__BB18_12;
-	bra.uni 	$L__BB18_11;
-$L__BB18_12:
+	@%p20 bra 	$L__BB19_12;
+	bra.uni 	$L__BB19_11;
+$L__BB19_12:
 	div.u64 	%rd35, %rd17, %rd8;
-	bra.uni 	$L__BB18_13;
-$L__BB18_11:
+	bra.uni 	$L__BB19_13;
+$L__BB19_11:
 	cvt.u32.u64 	%r33, %rd8;
 	cvt.u32.u64 	%r34, %rd17;
 	div.u32 	%r35, %r34, %r33;
 	cvt.u64.u32 	%rd35, %r35;
-$L__BB18_13:
+$L__BB19_13:
 	setp.eq.s64 	%p12, %rd267, %rd297;
 	add.s64 	%rd298, %rd267, %rd295;
 	setp.eq.s64 	%p16, %rd280, %rd297;
@@ -20749,42 +25304,42 @@ $L__BB18_13:
 	setp.gt.u64 	%p22, %rd35, %rd487;
 	and.pred  	%p23, %p21, %p22;
 	shl.b64 	%rd481, %rd487, 2;
-	@!%p23 bra 	$L__BB18_14;
-	bra.uni 	$L__BB18_286;
-$L__BB18_286:
+	@!%p23 bra 	$L__BB19_14;
+	bra.uni 	$L__BB19_286;
+$L__BB19_286:
 	add.s64 	%rd555, %rd31, %rd481;
 	mov.b32 	%r36, 0;
 	mov.u64 	%rd556, %rd487;
-$L__BB18_287:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_287:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd555], %r36;
 	add.s64 	%rd556, %rd556, 16;
 	add.s64 	%rd555, %rd555, 64;
 	setp.lt.u64 	%p24, %rd556, %rd35;
-	@%p24 bra 	$L__BB18_287;
-$L__BB18_14:
+	@%p24 bra 	$L__BB19_287;
+$L__BB19_14:
 	selp.b64 	%rd20, %rd297, %rd298, %p12;
 	selp.b64 	%rd27, %rd297, %rd304, %p16;
 	ld.global.f32 	%f8, [%rd26];
 	setp.neu.f32 	%p25, %f8, 0f00000000;
-	@%p25 bra 	$L__BB18_19;
+	@%p25 bra 	$L__BB19_19;
 // %bb.15:
 	ld.global.f32 	%f215, [%rd27];
 	setp.neu.f32 	%p26, %f215, 0f00000000;
-	@%p26 bra 	$L__BB18_19;
+	@%p26 bra 	$L__BB19_19;
 // %bb.16:
 	setp.le.u64 	%p326, %rd17, %rd487;
-	@%p326 bra 	$L__BB18_289;
+	@%p326 bra 	$L__BB19_289;
 // %bb.17:
 	add.s64 	%rd486, %rd20, %rd481;
 	mov.b32 	%r172, 0;
-$L__BB18_18:                            // =>This Inner Loop Header: Depth=1
+$L__BB19_18:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd486], %r172;
 	add.s64 	%rd487, %rd487, 16;
 	add.s64 	%rd486, %rd486, 64;
 	setp.lt.u64 	%p327, %rd487, %rd17;
-	@%p327 bra 	$L__BB18_18;
-	bra.uni 	$L__BB18_289;
-$L__BB18_19:
+	@%p327 bra 	$L__BB19_18;
+	bra.uni 	$L__BB19_289;
+$L__BB19_19:
 	ld.param.u64 	%rd264, [%rd1];
 	ld.param.u64 	%rd271, [%rd1+104];
 	cvta.to.global.u64 	%rd265, %rd264;
@@ -20817,9 +25372,9 @@ $L__BB18_19:
 	setp.eq.s32 	%p334, %r3, 4;
 	mov.f32 	%f828, 0f40490FDB;
 	mov.u64 	%rd496, %rd19;
-	@%p27 bra 	$L__BB18_58;
+	@%p27 bra 	$L__BB19_58;
 // %bb.20:
-	@%p328 bra 	$L__BB18_56;
+	@%p328 bra 	$L__BB19_56;
 // %bb.21:
 	mov.f32 	%f824, 0f00000000;
 	mov.u64 	%rd480, 1;
@@ -20832,8 +25387,8 @@ $L__BB18_19:
 	setp.lt.u64 	%p30, %rd8, 2;
 	setp.lt.u64 	%p31, %rd50, 3;
 	setp.eq.s64 	%p49, %rd51, 0;
-	bra.uni 	$L__BB18_22;
-$L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_22;
+$L__BB19_53:                            //   in Loop: Header=BB19_22 Depth=1
 	sub.rn.f32 	%f269, %f848, %f839;
 	mul.rn.f32 	%f270, %f2, %f269;
 	fma.rn.f32 	%f271, %f270, 0f3FB8AA3B, 0f4B400000;
@@ -20857,40 +25412,40 @@ $L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=1
 	selp.f32 	%f283, %f282, %f281, %p66;
 	add.rn.f32 	%f844, %f844, %f283;
 	fma.rn.f32 	%f845, %f283, %f848, %f845;
-$L__BB18_54:                            //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_54:                            //   in Loop: Header=BB19_22 Depth=1
 	div.rn.f32 	%f284, %f845, %f844;
 	mul.rn.f32 	%f839, %f1, %f284;
-$L__BB18_55:                            //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_55:                            //   in Loop: Header=BB19_22 Depth=1
 	shl.b64 	%rd337, %rd488, 2;
 	add.s64 	%rd338, %rd40, %rd337;
 	st.shared.f32 	[%rd338], %f839;
 	add.s64 	%rd488, %rd488, 16;
 	setp.lt.u64 	%p68, %rd488, %rd41;
-	@%p68 bra 	$L__BB18_22;
-	bra.uni 	$L__BB18_56;
-$L__BB18_22:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_27 Depth 2
-                                        //     Child Loop BB18_39 Depth 2
-                                        //     Child Loop BB18_45 Depth 2
+	@%p68 bra 	$L__BB19_22;
+	bra.uni 	$L__BB19_56;
+$L__BB19_22:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_27 Depth 2
+                                        //     Child Loop BB19_39 Depth 2
+                                        //     Child Loop BB19_45 Depth 2
 	or.b64  	%rd56, %rd488, %rd487;
 	setp.ge.u64 	%p29, %rd56, %rd35;
 	mul.lo.s64 	%rd326, %rd56, %rd8;
 	shl.b64 	%rd327, %rd326, 2;
 	add.s64 	%rd57, %rd18, %rd327;
 	mov.f32 	%f839, %f824;
-	@%p29 bra 	$L__BB18_24;
-// %bb.23:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p29 bra 	$L__BB19_24;
+// %bb.23:                              //   in Loop: Header=BB19_22 Depth=1
 	ld.global.f32 	%f839, [%rd57];
-$L__BB18_24:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p30 bra 	$L__BB18_42;
-// %bb.25:                              //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_24:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p30 bra 	$L__BB19_42;
+// %bb.25:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd493, %rd480;
-	@%p31 bra 	$L__BB18_37;
-// %bb.26:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p31 bra 	$L__BB19_37;
+// %bb.26:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd490, 0;
 	mov.u64 	%rd489, 1;
-	bra.uni 	$L__BB18_27;
-$L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=2
+	bra.uni 	$L__BB19_27;
+$L__BB19_35:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p42, %f833, %f17;
 	setp.num.f32 	%p43, %f17, %f17;
 	setp.nan.f32 	%p44, %f833, %f833;
@@ -20906,18 +25461,19 @@ $L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=2
 	add.s64 	%rd489, %rd489, 4;
 	add.s64 	%rd490, %rd490, 4;
 	setp.ne.s64 	%p48, %rd52, %rd490;
-	@%p48 bra 	$L__BB18_27;
-	bra.uni 	$L__BB18_36;
-$L__BB18_27:                            //   Parent Loop BB18_22 Depth=1
+	@%p48 bra 	$L__BB19_27;
+	bra.uni 	$L__BB19_36;
+)ptx",
+    R"ptx($L__BB19_27:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd331, %rd489, 2;
 	add.s64 	%rd60, %rd57, %rd331;
 	mov.f32 	%f834, 0f00000000;
 	mov.f32 	%f831, %f834;
-	@%p29 bra 	$L__BB18_29;
-// %bb.28:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_29;
+// %bb.28:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f831, [%rd60];
-$L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_29:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p34, %f831, %f839;
 	setp.num.f32 	%p35, %f839, %f839;
 	setp.nan.f32 	%p36, %f831, %f831;
@@ -20925,33 +25481,33 @@ $L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=2
 	selp.f32 	%f221, %f839, %f220, %p35;
 	selp.f32 	%f14, %f221, %f831, %p34;
 	mov.f32 	%f832, %f834;
-	@%p29 bra 	$L__BB18_31;
-// %bb.30:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_31;
+// %bb.30:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f832, [%rd60+4];
-$L__BB18_31:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_31:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p38, %f832, %f14;
 	setp.num.f32 	%p39, %f14, %f14;
 	setp.nan.f32 	%p40, %f832, %f832;
 	selp.f32 	%f223, %f14, %f832, %p40;
 	selp.f32 	%f224, %f14, %f223, %p39;
 	mov.f32 	%f833, %f834;
-	@%p29 bra 	$L__BB18_33;
-// %bb.32:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_33;
+// %bb.32:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f833, [%rd60+8];
-$L__BB18_33:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_33:                            //   in Loop: Header=BB19_27 Depth=2
 	selp.f32 	%f17, %f224, %f832, %p38;
-	@%p29 bra 	$L__BB18_35;
-// %bb.34:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_35;
+// %bb.34:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f834, [%rd60+12];
-	bra.uni 	$L__BB18_35;
-$L__BB18_36:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_35;
+$L__BB19_36:                            //   in Loop: Header=BB19_22 Depth=1
 	add.s64 	%rd493, %rd52, 1;
-$L__BB18_37:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p49 bra 	$L__BB18_42;
-// %bb.38:                              //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_37:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p49 bra 	$L__BB19_42;
+// %bb.38:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd492, %rd51;
-	bra.uni 	$L__BB18_39;
-$L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=2
+	bra.uni 	$L__BB19_39;
+$L__BB19_41:                            //   in Loop: Header=BB19_39 Depth=2
 	setp.leu.f32 	%p51, %f838, %f839;
 	setp.num.f32 	%p52, %f839, %f839;
 	setp.nan.f32 	%p53, %f838, %f838;
@@ -20961,34 +25517,33 @@ $L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=2
 	add.s64 	%rd493, %rd493, 1;
 	add.s64 	%rd492, %rd492, -1;
 	setp.ne.s64 	%p54, %rd492, 0;
-	@%p54 bra 	$L__BB18_39;
-	bra.uni 	$L__BB18_42;
-$L__BB18_39:                            //   Parent Loop BB18_22 Depth=1
+	@%p54 bra 	$L__BB19_39;
+	bra.uni 	$L__BB19_42;
+$L__BB19_39:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f838, 0f00000000;
-	@%p29 bra 	$L__BB18_41;
-// %bb.40:                              //   in Loop: Header=BB18_39 Depth=2
+	@%p29 bra 	$L__BB19_41;
+// %bb.40:                              //   in Loop: Header=BB19_39 Depth=2
 	shl.b64 	%rd332, %rd493, 2;
 	add.s64 	%rd67, %rd57, %rd332;
 	ld.global.f32 	%f838, [%rd67];
-	bra.uni 	$L__BB18_41;
-$L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p331 bra 	$L__BB18_55;
-// %bb.43:                              //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_41;
+$L__BB19_42:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p331 bra 	$L__BB19_55;
+// %bb.43:                              //   in Loop: Header=BB19_22 Depth=1
 	setp.eq.s64 	%p56, %rd49, 0;
 	mov.u64 	%rd495, 0;
 	mov.f32 	%f845, 0f00000000;
 	mov.f32 	%f844, %f845;
-	@%p56 bra 	$L__BB18_50;
-// %bb.44:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p56 bra 	$L__BB19_50;
+// %bb.44:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd494, 0;
 	mov.f32 	%f235, 0f00000000;
 	mov.f32 	%f845, %f235;
 	mov.f32 	%f844, %f235;
-	bra.uni 	$L__BB18_45;
-)ptx",
-    R"ptx($L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=2
+	bra.uni 	$L__BB19_45;
+$L__BB19_49:                            //   in Loop: Header=BB19_45 Depth=2
 	sub.rn.f32 	%f253, %f843, %f839;
 	mul.rn.f32 	%f254, %f2, %f253;
 	fma.rn.f32 	%f255, %f254, 0f3FB8AA3B, 0f4B400000;
@@ -21015,17 +25570,17 @@ $L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=1
 	add.s64 	%rd494, %rd494, 2;
 	setp.ne.s64 	%p63, %rd54, %rd494;
 	mov.u64 	%rd495, %rd54;
-	@%p63 bra 	$L__BB18_45;
-	bra.uni 	$L__BB18_50;
-$L__BB18_45:                            //   Parent Loop BB18_22 Depth=1
+	@%p63 bra 	$L__BB19_45;
+	bra.uni 	$L__BB19_50;
+$L__BB19_45:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd335, %rd494, 2;
 	add.s64 	%rd71, %rd57, %rd335;
 	mov.f32 	%f842, %f235;
-	@%p29 bra 	$L__BB18_47;
-// %bb.46:                              //   in Loop: Header=BB18_45 Depth=2
+	@%p29 bra 	$L__BB19_47;
+// %bb.46:                              //   in Loop: Header=BB19_45 Depth=2
 	ld.global.f32 	%f842, [%rd71];
-$L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=2
+$L__BB19_47:                            //   in Loop: Header=BB19_45 Depth=2
 	sub.rn.f32 	%f238, %f842, %f839;
 	mul.rn.f32 	%f239, %f2, %f238;
 	fma.rn.f32 	%f240, %f239, 0f3FB8AA3B, 0f4B400000;
@@ -21050,41 +25605,41 @@ $L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=2
 	add.rn.f32 	%f35, %f844, %f252;
 	fma.rn.f32 	%f36, %f252, %f842, %f845;
 	mov.f32 	%f843, %f235;
-	@%p29 bra 	$L__BB18_49;
-// %bb.48:                              //   in Loop: Header=BB18_45 Depth=2
+	@%p29 bra 	$L__BB19_49;
+// %bb.48:                              //   in Loop: Header=BB19_45 Depth=2
 	ld.global.f32 	%f843, [%rd71+4];
-	bra.uni 	$L__BB18_49;
-$L__BB18_50:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_49;
+$L__BB19_50:                            //   in Loop: Header=BB19_22 Depth=1
 	setp.eq.s64 	%p64, %rd53, 0;
-	@%p64 bra 	$L__BB18_54;
-// %bb.51:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p64 bra 	$L__BB19_54;
+// %bb.51:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.f32 	%f848, 0f00000000;
-	@%p29 bra 	$L__BB18_53;
-// %bb.52:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p29 bra 	$L__BB19_53;
+// %bb.52:                              //   in Loop: Header=BB19_22 Depth=1
 	shl.b64 	%rd336, %rd495, 2;
 	add.s64 	%rd74, %rd57, %rd336;
 	ld.global.f32 	%f848, [%rd74];
-	bra.uni 	$L__BB18_53;
-$L__BB18_56:
-	@%p329 bra 	$L__BB18_86;
+	bra.uni 	$L__BB19_53;
+$L__BB19_56:
+	@%p329 bra 	$L__BB19_86;
 // %bb.57:
 	mov.u64 	%rd496, %rd39;
-	@%p330 bra 	$L__BB18_86;
-$L__BB18_58:
+	@%p330 bra 	$L__BB19_86;
+$L__BB19_58:
 	mov.u64 	%rd500, 0;
 	cvta.to.global.u64 	%rd340, %rd500;
 	setp.eq.s64 	%p71, %rd23, %rd340;
 	mov.f32 	%f852, 0f00000000;
-	@%p71 bra 	$L__BB18_60;
+	@%p71 bra 	$L__BB19_60;
 // %bb.59:
 	ld.global.f32 	%f852, [%rd23];
-$L__BB18_60:
+$L__BB19_60:
 	setp.lt.u64 	%p72, %rd35, 16;
-	@%p72 bra 	$L__BB18_72;
-	bra.uni 	$L__BB18_61;
-$L__BB18_72:
+	@%p72 bra 	$L__BB19_72;
+	bra.uni 	$L__BB19_61;
+$L__BB19_72:
 	setp.le.u64 	%p91, %rd35, %rd500;
-	@%p91 bra 	$L__BB18_86;
+	@%p91 bra 	$L__BB19_86;
 // %bb.73:
 	sub.s64 	%rd345, %rd35, %rd500;
 	setp.eq.s64 	%p92, %rd345, 16;
@@ -21092,30 +25647,30 @@ $L__BB18_72:
 	or.pred  	%p1, %p92, %p93;
 	shl.b64 	%rd347, %rd500, 2;
 	mov.f32 	%f855, 0f00000000;
-	@!%p1 bra 	$L__BB18_75;
-	bra.uni 	$L__BB18_74;
-$L__BB18_74:
+	@!%p1 bra 	$L__BB19_75;
+	bra.uni 	$L__BB19_74;
+$L__BB19_74:
 	add.s64 	%rd348, %rd496, %rd347;
 	add.s64 	%rd85, %rd348, %rd481;
 	ld.f32 	%f855, [%rd85];
-$L__BB18_75:
+$L__BB19_75:
 	setp.gt.s32 	%p94, %r3, 2;
-	@%p94 bra 	$L__BB18_79;
+	@%p94 bra 	$L__BB19_79;
 // %bb.76:
 	setp.eq.s32 	%p97, %r3, 1;
-	@%p97 bra 	$L__BB18_82;
+	@%p97 bra 	$L__BB19_82;
 // %bb.77:
 	setp.eq.s32 	%p98, %r3, 2;
-	@%p98 bra 	$L__BB18_78;
-	bra.uni 	$L__BB18_84;
-$L__BB18_78:
+	@%p98 bra 	$L__BB19_78;
+	bra.uni 	$L__BB19_84;
+$L__BB19_78:
 	mul.rn.f32 	%f430, %f3, %f855;
 	setp.geu.f32 	%p108, %f852, %f855;
 	add.rn.f32 	%f431, %f4, %f430;
 	mul.rn.f32 	%f432, %f855, %f431;
 	selp.f32 	%f855, %f855, %f432, %p108;
-	bra.uni 	$L__BB18_84;
-$L__BB18_61:
+	bra.uni 	$L__BB19_84;
+$L__BB19_61:
 	add.s64 	%rd497, %rd496, %rd481;
 	add.rn.f32 	%f55, %f4, 0fBF800000;
 	neg.f32 	%f56, %f3;
@@ -21125,8 +25680,8 @@ $L__BB18_61:
 	setp.eq.s32 	%p77, %r3, 2;
 	setp.eq.s32 	%p74, %r3, 3;
 	mov.u64 	%rd498, %rd40;
-	bra.uni 	$L__BB18_62;
-$L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_62;
+$L__BB19_70:                            //   in Loop: Header=BB19_62 Depth=1
 	div.rn.f32 	%f319, %f853, %f3;
 	setp.lt.f32 	%p83, %f319, 0fBF800000;
 	selp.f32 	%f320, 0fBF800000, %f319, %p83;
@@ -21174,37 +25729,37 @@ $L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=1
 	xor.b32  	%r68, %r65, %r67;
 	mov.b32 	%f354, %r68;
 	mul.rn.f32 	%f853, %f3, %f354;
-$L__BB18_71:                            //   in Loop: Header=BB18_62 Depth=1
+$L__BB19_71:                            //   in Loop: Header=BB19_62 Depth=1
 	st.shared.f32 	[%rd498], %f853;
 	add.s64 	%rd500, %rd80, 16;
 	add.s64 	%rd498, %rd498, 64;
 	add.s64 	%rd497, %rd497, 64;
 	add.s64 	%rd344, %rd80, 32;
 	setp.le.u64 	%p90, %rd344, %rd35;
-	@%p90 bra 	$L__BB18_62;
-	bra.uni 	$L__BB18_72;
-$L__BB18_62:                            // =>This Inner Loop Header: Depth=1
+	@%p90 bra 	$L__BB19_62;
+	bra.uni 	$L__BB19_72;
+$L__BB19_62:                            // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd80, %rd500;
 	ld.f32 	%f853, [%rd497];
-	@%p73 bra 	$L__BB18_66;
-// %bb.63:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p76 bra 	$L__BB18_69;
-// %bb.64:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p77 bra 	$L__BB18_65;
-	bra.uni 	$L__BB18_71;
-$L__BB18_65:                            //   in Loop: Header=BB18_62 Depth=1
+	@%p73 bra 	$L__BB19_66;
+// %bb.63:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p76 bra 	$L__BB19_69;
+// %bb.64:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p77 bra 	$L__BB19_65;
+	bra.uni 	$L__BB19_71;
+$L__BB19_65:                            //   in Loop: Header=BB19_62 Depth=1
 	mul.rn.f32 	%f355, %f3, %f853;
 	setp.geu.f32 	%p87, %f852, %f853;
 	add.rn.f32 	%f356, %f4, %f355;
 	mul.rn.f32 	%f357, %f853, %f356;
 	selp.f32 	%f853, %f853, %f357, %p87;
-	bra.uni 	$L__BB18_71;
-$L__BB18_66:                            //   in Loop: Header=BB18_62 Depth=1
-	@%p74 bra 	$L__BB18_70;
-// %bb.67:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p334 bra 	$L__BB18_68;
-	bra.uni 	$L__BB18_71;
-$L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_71;
+$L__BB19_66:                            //   in Loop: Header=BB19_62 Depth=1
+	@%p74 bra 	$L__BB19_70;
+// %bb.67:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p334 bra 	$L__BB19_68;
+	bra.uni 	$L__BB19_71;
+$L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=1
 	fma.rn.f32 	%f286, %f853, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p78, %f286, 0f00000000;
 	selp.f32 	%f287, 0f00000000, %f286, %p78;
@@ -21231,7 +25786,8 @@ $L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=1
 	fma.rn.f32 	%f301, %f298, %f293, %f300;
 	fma.rn.f32 	%f302, %f290, 0f3F318000, %f301;
 	mul.rn.f32 	%f303, %f5, %f302;
-	fma.rn.f32 	%f304, %f303, 0f3FB8AA3B, 0f4B400000;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f304, %f303, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f305, %f304, 0fCB400000;
 	fma.rn.f32 	%f306, %f305, 0fBF318000, %f303;
 	fma.rn.f32 	%f307, %f305, 0f395E8083, %f306;
@@ -21253,20 +25809,20 @@ $L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=1
 	selp.f32 	%f317, %f288, %f316, %p80;
 	fma.rn.f32 	%f318, %f317, 0f40000000, %f55;
 	fma.rn.f32 	%f853, %f3, %f318, %f6;
-	bra.uni 	$L__BB18_71;
-$L__BB18_69:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_71;
+$L__BB19_69:                            //   in Loop: Header=BB19_62 Depth=1
 	setp.lt.f32 	%p88, %f853, %f56;
 	selp.f32 	%f358, %f56, %f853, %p88;
 	setp.gt.f32 	%p89, %f358, %f3;
 	selp.f32 	%f853, %f3, %f358, %p89;
-	bra.uni 	$L__BB18_71;
-$L__BB18_79:
+	bra.uni 	$L__BB19_71;
+$L__BB19_79:
 	setp.eq.s32 	%p95, %r3, 3;
-	@%p95 bra 	$L__BB18_83;
+	@%p95 bra 	$L__BB19_83;
 // %bb.80:
-	@%p334 bra 	$L__BB18_81;
-	bra.uni 	$L__BB18_84;
-$L__BB18_81:
+	@%p334 bra 	$L__BB19_81;
+	bra.uni 	$L__BB19_84;
+$L__BB19_81:
 	fma.rn.f32 	%f360, %f855, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p99, %f360, 0f00000000;
 	selp.f32 	%f361, 0f00000000, %f360, %p99;
@@ -21316,16 +25872,15 @@ $L__BB18_81:
 	add.rn.f32 	%f392, %f4, 0fBF800000;
 	fma.rn.f32 	%f393, %f391, 0f40000000, %f392;
 	fma.rn.f32 	%f855, %f3, %f393, %f6;
-	bra.uni 	$L__BB18_84;
-$L__BB18_82:
+	bra.uni 	$L__BB19_84;
+$L__BB19_82:
 	neg.f32 	%f433, %f3;
 	setp.lt.f32 	%p109, %f855, %f433;
-)ptx",
-    R"ptx(	selp.f32 	%f434, %f433, %f855, %p109;
+	selp.f32 	%f434, %f433, %f855, %p109;
 	setp.gt.f32 	%p110, %f434, %f3;
 	selp.f32 	%f855, %f3, %f434, %p110;
-	bra.uni 	$L__BB18_84;
-$L__BB18_83:
+	bra.uni 	$L__BB19_84;
+$L__BB19_83:
 	div.rn.f32 	%f394, %f855, %f3;
 	setp.lt.f32 	%p104, %f394, 0fBF800000;
 	selp.f32 	%f395, 0fBF800000, %f394, %p104;
@@ -21373,53 +25928,53 @@ $L__BB18_83:
 	xor.b32  	%r84, %r81, %r83;
 	mov.b32 	%f429, %r84;
 	mul.rn.f32 	%f855, %f3, %f429;
-$L__BB18_84:
-	@!%p1 bra 	$L__BB18_86;
-	bra.uni 	$L__BB18_85;
-$L__BB18_85:
+$L__BB19_84:
+	@!%p1 bra 	$L__BB19_86;
+	bra.uni 	$L__BB19_85;
+$L__BB19_85:
 	add.s64 	%rd86, %rd40, %rd347;
 	st.shared.f32 	[%rd86], %f855;
-$L__BB18_86:
+$L__BB19_86:
 	cvta.to.global.u64 	%rd270, %rd269;
 	ld.param.u32 	%r30, [%rd1+96];
 	cvt.u32.u64 	%r31, %rd289;
 	setp.ge.u64 	%p111, %rd35, %rd41;
-	@%p111 bra 	$L__BB18_111;
+	@%p111 bra 	$L__BB19_111;
 // %bb.87:
 	neg.s64 	%rd351, %rd35;
 	and.b64  	%rd501, %rd351, 7;
 	setp.eq.s64 	%p112, %rd501, 0;
 	mov.b32 	%r173, -8388608;
 	mov.u64 	%rd503, %rd35;
-	@%p112 bra 	$L__BB18_92;
+	@%p112 bra 	$L__BB19_92;
 // %bb.88:
 	mov.u64 	%rd503, %rd35;
-	bra.uni 	$L__BB18_89;
-$L__BB18_91:                            //   in Loop: Header=BB18_89 Depth=1
+	bra.uni 	$L__BB19_89;
+$L__BB19_91:                            //   in Loop: Header=BB19_89 Depth=1
 	add.s64 	%rd503, %rd503, 1;
 	add.s64 	%rd501, %rd501, -1;
 	setp.ne.s64 	%p114, %rd501, 0;
-	@%p114 bra 	$L__BB18_89;
-	bra.uni 	$L__BB18_92;
-$L__BB18_89:                            // =>This Inner Loop Header: Depth=1
+	@%p114 bra 	$L__BB19_89;
+	bra.uni 	$L__BB19_92;
+$L__BB19_89:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd352, %rd503, 15;
 	setp.ne.s64 	%p113, %rd352, %rd487;
-	@%p113 bra 	$L__BB18_91;
-// %bb.90:                              //   in Loop: Header=BB18_89 Depth=1
+	@%p113 bra 	$L__BB19_91;
+// %bb.90:                              //   in Loop: Header=BB19_89 Depth=1
 	shl.b64 	%rd353, %rd503, 2;
 	add.s64 	%rd90, %rd38, %rd353;
 	st.shared.u32 	[%rd90], %r173;
-	bra.uni 	$L__BB18_91;
-$L__BB18_92:
+	bra.uni 	$L__BB19_91;
+$L__BB19_92:
 	sub.s64 	%rd354, %rd35, %rd41;
 	setp.gt.u64 	%p115, %rd354, -8;
-	@%p115 bra 	$L__BB18_111;
-	bra.uni 	$L__BB18_93;
-$L__BB18_111:
+	@%p115 bra 	$L__BB19_111;
+	bra.uni 	$L__BB19_93;
+$L__BB19_111:
 	add.s64 	%rd22, %rd270, %rd299;
 	add.s32 	%r4, %r30, %r31;
-	@%p328 bra 	$L__BB18_123;
+	@%p328 bra 	$L__BB19_123;
 // %bb.112:
 	ld.param.u64 	%rd273, [%rd1+112];
 	ld.param.u64 	%rd275, [%rd1+152];
@@ -21443,28 +25998,28 @@ $L__BB18_111:
 	setp.ne.s32 	%p127, %r3, 5;
 	setp.eq.f32 	%p131, %f72, 0f00000000;
 	mov.u64 	%rd507, %rd40;
-	bra.uni 	$L__BB18_113;
-$L__BB18_121:                           //   in Loop: Header=BB18_113 Depth=1
+	bra.uni 	$L__BB19_113;
+$L__BB19_121:                           //   in Loop: Header=BB19_113 Depth=1
 	fma.rn.f32 	%f858, %f71, %f857, %f858;
-$L__BB18_122:                           //   in Loop: Header=BB18_113 Depth=1
+$L__BB19_122:                           //   in Loop: Header=BB19_113 Depth=1
 	st.shared.f32 	[%rd507], %f858;
 	add.s64 	%rd508, %rd508, 16;
 	add.s64 	%rd507, %rd507, 64;
 	add.s64 	%rd506, %rd506, 64;
 	setp.lt.u64 	%p138, %rd508, %rd41;
-	@%p138 bra 	$L__BB18_113;
-	bra.uni 	$L__BB18_123;
-$L__BB18_113:                           // =>This Inner Loop Header: Depth=1
+	@%p138 bra 	$L__BB19_113;
+	bra.uni 	$L__BB19_123;
+$L__BB19_113:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f74, [%rd507];
-	@%p334 bra 	$L__BB18_116;
-// %bb.114:                             //   in Loop: Header=BB18_113 Depth=1
-	@%p127 bra 	$L__BB18_117;
-// %bb.115:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p334 bra 	$L__BB19_116;
+// %bb.114:                             //   in Loop: Header=BB19_113 Depth=1
+	@%p127 bra 	$L__BB19_117;
+// %bb.115:                             //   in Loop: Header=BB19_113 Depth=1
 	add.rn.f32 	%f456, %f74, %f74;
 	mul.rn.f32 	%f858, %f8, %f456;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_116:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_116:                           //   in Loop: Header=BB19_113 Depth=1
 	abs.f32 	%f436, %f74;
 	neg.f32 	%f437, %f436;
 	fma.rn.f32 	%f438, %f436, 0fBFB8AA3B, 0f4B400000;
@@ -21493,9 +26048,9 @@ $L__BB18_116:                           //   in Loop: Header=BB18_113 Depth=1
 	sub.rn.f32 	%f454, %f453, %f452;
 	selp.f32 	%f455, %f454, %f452, %p130;
 	mul.rn.f32 	%f858, %f73, %f455;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_117:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_117:                           //   in Loop: Header=BB19_113 Depth=1
 	sub.rn.f32 	%f457, %f74, %f70;
 	setp.neu.f32 	%p132, %f74, %f70;
 	selp.f32 	%f458, %f457, 0f00000000, %p132;
@@ -21523,24 +26078,24 @@ $L__BB18_117:                           //   in Loop: Header=BB18_113 Depth=1
 	abs.f32 	%f474, %f473;
 	setp.geu.f32 	%p135, %f474, 0f00800000;
 	selp.f32 	%f858, %f473, 0f00000000, %p135;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_118:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_118:                           //   in Loop: Header=BB19_113 Depth=1
 	mov.u64 	%rd376, 0;
 	cvta.to.global.u64 	%rd377, %rd376;
 	setp.eq.s64 	%p136, %rd24, %rd377;
 	mov.f32 	%f857, %f827;
-	@%p136 bra 	$L__BB18_121;
-// %bb.119:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p136 bra 	$L__BB19_121;
+// %bb.119:                             //   in Loop: Header=BB19_113 Depth=1
 	max.u64 	%rd378, %rd35, %rd508;
 	sub.s64 	%rd379, %rd378, %rd508;
 	setp.le.u64 	%p137, %rd379, %rd487;
 	mov.f32 	%f857, 0f00000000;
-	@%p137 bra 	$L__BB18_121;
-// %bb.120:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p137 bra 	$L__BB19_121;
+// %bb.120:                             //   in Loop: Header=BB19_113 Depth=1
 	ld.global.f32 	%f857, [%rd506];
-	bra.uni 	$L__BB18_121;
-$L__BB18_123:
+	bra.uni 	$L__BB19_121;
+$L__BB19_123:
 	ld.param.u64 	%rd285, [%rd1+192];
 	ld.global.u32 	%r102, [%rd22];
 	setp.lt.s32 	%p139, %r102, %r4;
@@ -21551,9 +26106,9 @@ $L__BB18_123:
 	and.b64  	%rd380, %rd106, 15;
 	setp.eq.s64 	%p141, %rd380, %rd487;
 	and.pred  	%p142, %p140, %p141;
-	@!%p142 bra 	$L__BB18_125;
-	bra.uni 	$L__BB18_124;
-$L__BB18_124:
+	@!%p142 bra 	$L__BB19_125;
+	bra.uni 	$L__BB19_124;
+$L__BB19_124:
 	ld.param.u64 	%rd281, [%rd1+176];
 	cvta.to.global.u64 	%rd282, %rd281;
 	add.s64 	%rd28, %rd282, %rd299;
@@ -21561,7 +26116,7 @@ $L__BB18_124:
 	add.s64 	%rd107, %rd38, %rd382;
 	ld.global.f32 	%f477, [%rd28];
 	st.shared.f32 	[%rd107], %f477;
-$L__BB18_125:
+$L__BB19_125:
 	cvta.to.global.u64 	%rd286, %rd285;
 	shl.b64 	%rd308, %rd291, 2;
 	and.b32  	%r39, %r1, 16;
@@ -21569,16 +26124,17 @@ $L__BB18_125:
 	mov.u64 	%rd513, 0;
 	cvta.to.global.u64 	%rd384, %rd513;
 	setp.eq.s64 	%p143, %rd31, %rd384;
-	@%p143 bra 	$L__BB18_136;
+	@%p143 bra 	$L__BB19_136;
 // %bb.126:
-	setp.lt.u64 	%p144, %rd35, 16;
+)ptx",
+    R"ptx(	setp.lt.u64 	%p144, %rd35, 16;
 	mov.u64 	%rd512, 0;
-	@%p144 bra 	$L__BB18_129;
+	@%p144 bra 	$L__BB19_129;
 // %bb.127:
 	add.s64 	%rd510, %rd31, %rd481;
 	mov.u64 	%rd511, 0;
 	mov.u64 	%rd509, %rd40;
-$L__BB18_128:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_128:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f478, [%rd510];
 	ld.shared.f32 	%f479, [%rd509];
 	add.rn.f32 	%f480, %f478, %f479;
@@ -21589,10 +26145,10 @@ $L__BB18_128:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd388, %rd511, 32;
 	setp.le.u64 	%p145, %rd388, %rd35;
 	mov.u64 	%rd511, %rd512;
-	@%p145 bra 	$L__BB18_128;
-$L__BB18_129:
+	@%p145 bra 	$L__BB19_128;
+$L__BB19_129:
 	setp.le.u64 	%p146, %rd35, %rd512;
-	@%p146 bra 	$L__BB18_136;
+	@%p146 bra 	$L__BB19_136;
 // %bb.130:
 	sub.s64 	%rd389, %rd35, %rd512;
 	shl.b64 	%rd390, %rd512, 2;
@@ -21603,64 +26159,64 @@ $L__BB18_129:
 	add.s64 	%rd116, %rd391, %rd481;
 	mov.f32 	%f860, 0f00000000;
 	mov.f32 	%f859, %f860;
-	@!%p3 bra 	$L__BB18_132;
-	bra.uni 	$L__BB18_131;
-$L__BB18_131:
+	@!%p3 bra 	$L__BB19_132;
+	bra.uni 	$L__BB19_131;
+$L__BB19_131:
 	ld.global.f32 	%f859, [%rd116];
-$L__BB18_132:
-	@!%p3 bra 	$L__BB18_134;
-	bra.uni 	$L__BB18_133;
-$L__BB18_133:
+$L__BB19_132:
+	@!%p3 bra 	$L__BB19_134;
+	bra.uni 	$L__BB19_133;
+$L__BB19_133:
 	add.s64 	%rd117, %rd40, %rd390;
 	ld.shared.f32 	%f860, [%rd117];
-$L__BB18_134:
-	@!%p3 bra 	$L__BB18_136;
-	bra.uni 	$L__BB18_135;
-$L__BB18_135:
+$L__BB19_134:
+	@!%p3 bra 	$L__BB19_136;
+	bra.uni 	$L__BB19_135;
+$L__BB19_135:
 	add.rn.f32 	%f87, %f859, %f860;
 	st.global.f32 	[%rd116], %f87;
-$L__BB18_136:
+$L__BB19_136:
 	setp.eq.s64 	%p18, %rd286, %rd297;
 	add.s64 	%rd309, %rd286, %rd308;
 	shl.b32 	%r5, %r40, %r39;
-	@%p329 bra 	$L__BB18_204;
+	@%p329 bra 	$L__BB19_204;
 // %bb.137:
-	@%p330 bra 	$L__BB18_204;
-	bra.uni 	$L__BB18_138;
-$L__BB18_204:
+	@%p330 bra 	$L__BB19_204;
+	bra.uni 	$L__BB19_138;
+$L__BB19_204:
 	setp.ne.s32 	%p152, %r2, 0;
-	@%p152 bra 	$L__BB18_215;
-	bra.uni 	$L__BB18_205;
-$L__BB18_215:
-	@%p328 bra 	$L__BB18_259;
-	bra.uni 	$L__BB18_216;
-$L__BB18_138:
+	@%p152 bra 	$L__BB19_215;
+	bra.uni 	$L__BB19_205;
+$L__BB19_215:
+	@%p328 bra 	$L__BB19_259;
+	bra.uni 	$L__BB19_216;
+$L__BB19_138:
 	mov.u64 	%rd323, _ZZN11hypersphere12_GLOBAL__N_115ColumnGradientsERKNS_12SoftmaxBlockEmPfS4_E13pooled_of_all;
 	add.s64 	%rd324, %rd323, %rd37;
 	cvta.shared.u64 	%rd42, %rd324;
 	or.pred  	%p161, %p27, %p328;
 	selp.b64 	%rd521, %rd19, %rd42, %p27;
-	@%p161 bra 	$L__BB18_174;
-	bra.uni 	$L__BB18_139;
-$L__BB18_174:
+	@%p161 bra 	$L__BB19_174;
+	bra.uni 	$L__BB19_139;
+$L__BB19_174:
 	cvta.global.u64 	%rd21, %rd20;
 	mov.u64 	%rd526, 0;
 	cvta.to.global.u64 	%rd419, %rd526;
 	setp.eq.s64 	%p202, %rd23, %rd419;
 	mov.f32 	%f884, 0f00000000;
-	@%p202 bra 	$L__BB18_176;
+	@%p202 bra 	$L__BB19_176;
 // %bb.175:
 	ld.global.f32 	%f884, [%rd23];
-$L__BB18_176:
+$L__BB19_176:
 	ld.param.u8 	%rs1, [%rd1+56];
 	selp.b64 	%rd118, %rd21, %rd39, %p27;
 	setp.lt.u64 	%p203, %rd35, 16;
 	setp.eq.s32 	%p333, %r3, 3;
-	@%p203 bra 	$L__BB18_188;
-	bra.uni 	$L__BB18_177;
-$L__BB18_188:
+	@%p203 bra 	$L__BB19_188;
+	bra.uni 	$L__BB19_177;
+$L__BB19_188:
 	setp.le.u64 	%p225, %rd35, %rd526;
-	@%p225 bra 	$L__BB18_214;
+	@%p225 bra 	$L__BB19_214;
 // %bb.189:
 	sub.s64 	%rd424, %rd35, %rd526;
 	setp.eq.s64 	%p226, %rd424, 16;
@@ -21669,45 +26225,44 @@ $L__BB18_188:
 	shl.b64 	%rd426, %rd526, 2;
 	mov.f32 	%f147, 0f00000000;
 	mov.f32 	%f886, %f147;
-	@!%p5 bra 	$L__BB18_191;
-	bra.uni 	$L__BB18_190;
-$L__BB18_190:
+	@!%p5 bra 	$L__BB19_191;
+	bra.uni 	$L__BB19_190;
+$L__BB19_190:
 	add.s64 	%rd159, %rd40, %rd426;
 	ld.shared.f32 	%f886, [%rd159];
-$L__BB18_191:
-	@!%p5 bra 	$L__BB18_193;
-	bra.uni 	$L__BB18_192;
-$L__BB18_192:
+$L__BB19_191:
+	@!%p5 bra 	$L__BB19_193;
+	bra.uni 	$L__BB19_192;
+$L__BB19_192:
 	add.s64 	%rd428, %rd521, %rd426;
 	add.s64 	%rd160, %rd428, %rd481;
 	ld.f32 	%f147, [%rd160];
-$L__BB18_193:
+$L__BB19_193:
 	mov.f32 	%f888, 0f3F800000;
 	setp.gt.s32 	%p228, %r3, 2;
-	@%p228 bra 	$L__BB18_197;
+	@%p228 bra 	$L__BB19_197;
 // %bb.194:
 	setp.eq.s32 	%p231, %r3, 1;
-	@%p231 bra 	$L__BB18_200;
+	@%p231 bra 	$L__BB19_200;
 // %bb.195:
-)ptx",
-    R"ptx(	setp.eq.s32 	%p232, %r3, 2;
-	@%p232 bra 	$L__BB18_196;
-	bra.uni 	$L__BB18_202;
-$L__BB18_196:
+	setp.eq.s32 	%p232, %r3, 2;
+	@%p232 bra 	$L__BB19_196;
+	bra.uni 	$L__BB19_202;
+$L__BB19_196:
 	mul.rn.f32 	%f726, %f3, %f147;
 	setp.geu.f32 	%p246, %f884, %f147;
 	fma.rn.f32 	%f727, %f726, 0f40000000, %f4;
 	selp.f32 	%f888, 0f3F800000, %f727, %p246;
-	bra.uni 	$L__BB18_202;
-$L__BB18_205:
+	bra.uni 	$L__BB19_202;
+$L__BB19_205:
 	setp.lt.u64 	%p154, %rd35, 16;
 	mov.u64 	%rd530, 0;
-	@%p154 bra 	$L__BB18_208;
+	@%p154 bra 	$L__BB19_208;
 // %bb.206:
 	add.s64 	%rd527, %rd20, %rd481;
 	mov.u64 	%rd529, 0;
 	mov.u64 	%rd528, %rd40;
-$L__BB18_207:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_207:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f483, [%rd528];
 	st.global.f32 	[%rd527], %f483;
 	add.s64 	%rd530, %rd529, 16;
@@ -21716,10 +26271,10 @@ $L__BB18_207:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd398, %rd529, 32;
 	setp.le.u64 	%p155, %rd398, %rd35;
 	mov.u64 	%rd529, %rd530;
-	@%p155 bra 	$L__BB18_207;
-$L__BB18_208:
+	@%p155 bra 	$L__BB19_207;
+$L__BB19_208:
 	setp.le.u64 	%p156, %rd35, %rd530;
-	@%p156 bra 	$L__BB18_214;
+	@%p156 bra 	$L__BB19_214;
 // %bb.209:
 	sub.s64 	%rd399, %rd35, %rd530;
 	setp.eq.s64 	%p157, %rd399, 16;
@@ -21727,87 +26282,87 @@ $L__BB18_208:
 	or.pred  	%p6, %p157, %p158;
 	shl.b64 	%rd401, %rd530, 2;
 	mov.f32 	%f890, 0f00000000;
-	@!%p6 bra 	$L__BB18_211;
-	bra.uni 	$L__BB18_210;
-$L__BB18_210:
+	@!%p6 bra 	$L__BB19_211;
+	bra.uni 	$L__BB19_210;
+$L__BB19_210:
 	add.s64 	%rd170, %rd40, %rd401;
 	ld.shared.f32 	%f890, [%rd170];
-$L__BB18_211:
-	@!%p6 bra 	$L__BB18_214;
-	bra.uni 	$L__BB18_212;
-$L__BB18_212:
+$L__BB19_211:
+	@!%p6 bra 	$L__BB19_214;
+	bra.uni 	$L__BB19_212;
+$L__BB19_212:
 	add.s64 	%rd403, %rd20, %rd401;
 	cvta.global.u64 	%rd531, %rd403;
-	bra.uni 	$L__BB18_213;
-$L__BB18_93:
+	bra.uni 	$L__BB19_213;
+$L__BB19_93:
 	shl.b64 	%rd355, %rd503, 2;
 	add.s64 	%rd356, %rd37, %rd355;
 	add.s64 	%rd358, %rd356, %rd320;
 	add.s64 	%rd504, %rd358, 16;
-	bra.uni 	$L__BB18_94;
-$L__BB18_110:                           //   in Loop: Header=BB18_94 Depth=1
+	bra.uni 	$L__BB19_94;
+$L__BB19_110:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd503, %rd503, 8;
 	add.s64 	%rd504, %rd504, 32;
 	setp.lt.u64 	%p124, %rd503, %rd41;
-	@%p124 bra 	$L__BB18_94;
-	bra.uni 	$L__BB18_111;
-$L__BB18_94:                            // =>This Inner Loop Header: Depth=1
+	@%p124 bra 	$L__BB19_94;
+	bra.uni 	$L__BB19_111;
+$L__BB19_94:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd359, %rd503, 15;
 	setp.ne.s64 	%p116, %rd359, %rd487;
-	@%p116 bra 	$L__BB18_96;
-// %bb.95:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p116 bra 	$L__BB19_96;
+// %bb.95:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-16], %r173;
-$L__BB18_96:                            //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_96:                            //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd360, %rd503, 1;
 	and.b64  	%rd361, %rd360, 15;
 	setp.ne.s64 	%p117, %rd361, %rd487;
-	@%p117 bra 	$L__BB18_98;
-// %bb.97:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p117 bra 	$L__BB19_98;
+// %bb.97:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-12], %r173;
-$L__BB18_98:                            //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_98:                            //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd362, %rd503, 2;
 	and.b64  	%rd363, %rd362, 15;
 	setp.ne.s64 	%p118, %rd363, %rd487;
-	@%p118 bra 	$L__BB18_100;
-// %bb.99:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p118 bra 	$L__BB19_100;
+// %bb.99:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-8], %r173;
-$L__BB18_100:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_100:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd364, %rd503, 3;
 	and.b64  	%rd365, %rd364, 15;
 	setp.ne.s64 	%p119, %rd365, %rd487;
-	@%p119 bra 	$L__BB18_102;
-// %bb.101:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p119 bra 	$L__BB19_102;
+// %bb.101:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-4], %r173;
-$L__BB18_102:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_102:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd366, %rd503, 4;
 	and.b64  	%rd367, %rd366, 15;
 	setp.ne.s64 	%p120, %rd367, %rd487;
-	@%p120 bra 	$L__BB18_104;
-// %bb.103:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p120 bra 	$L__BB19_104;
+// %bb.103:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504], %r173;
-$L__BB18_104:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_104:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd368, %rd503, 5;
 	and.b64  	%rd369, %rd368, 15;
 	setp.ne.s64 	%p121, %rd369, %rd487;
-	@%p121 bra 	$L__BB18_106;
-// %bb.105:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p121 bra 	$L__BB19_106;
+// %bb.105:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+4], %r173;
-$L__BB18_106:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_106:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd370, %rd503, 6;
 	and.b64  	%rd371, %rd370, 15;
 	setp.ne.s64 	%p122, %rd371, %rd487;
-	@%p122 bra 	$L__BB18_108;
-// %bb.107:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p122 bra 	$L__BB19_108;
+// %bb.107:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+8], %r173;
-$L__BB18_108:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_108:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd372, %rd503, 7;
 	and.b64  	%rd373, %rd372, 15;
 	setp.ne.s64 	%p123, %rd373, %rd487;
-	@%p123 bra 	$L__BB18_110;
-// %bb.109:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p123 bra 	$L__BB19_110;
+// %bb.109:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+12], %r173;
-	bra.uni 	$L__BB18_110;
-$L__BB18_139:
+	bra.uni 	$L__BB19_110;
+$L__BB19_139:
 	add.s64 	%rd43, %rd324, %rd481;
 	add.s64 	%rd120, %rd8, -1;
 	add.s64 	%rd121, %rd8, -2;
@@ -21819,8 +26374,8 @@ $L__BB18_139:
 	setp.lt.u64 	%p163, %rd8, 2;
 	setp.lt.u64 	%p164, %rd121, 3;
 	setp.eq.s64 	%p182, %rd122, 0;
-	bra.uni 	$L__BB18_140;
-$L__BB18_171:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_140;
+$L__BB19_171:                           //   in Loop: Header=BB19_140 Depth=1
 	sub.rn.f32 	%f538, %f880, %f871;
 	mul.rn.f32 	%f539, %f2, %f538;
 	fma.rn.f32 	%f540, %f539, 0f3FB8AA3B, 0f4B400000;
@@ -21844,41 +26399,41 @@ $L__BB18_171:                           //   in Loop: Header=BB18_140 Depth=1
 	selp.f32 	%f552, %f551, %f550, %p199;
 	add.rn.f32 	%f876, %f876, %f552;
 	fma.rn.f32 	%f877, %f552, %f880, %f877;
-$L__BB18_172:                           //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_172:                           //   in Loop: Header=BB19_140 Depth=1
 	div.rn.f32 	%f553, %f877, %f876;
 	mul.rn.f32 	%f871, %f1, %f553;
-$L__BB18_173:                           //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_173:                           //   in Loop: Header=BB19_140 Depth=1
 	shl.b64 	%rd416, %rd513, 2;
 	add.s64 	%rd417, %rd43, %rd416;
 	st.shared.f32 	[%rd417], %f871;
 	add.s64 	%rd513, %rd513, 16;
 	setp.lt.u64 	%p201, %rd513, %rd41;
 	mov.u64 	%rd521, %rd42;
-	@%p201 bra 	$L__BB18_140;
-	bra.uni 	$L__BB18_174;
-$L__BB18_140:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_145 Depth 2
-                                        //     Child Loop BB18_157 Depth 2
-                                        //     Child Loop BB18_163 Depth 2
+	@%p201 bra 	$L__BB19_140;
+	bra.uni 	$L__BB19_174;
+$L__BB19_140:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_145 Depth 2
+                                        //     Child Loop BB19_157 Depth 2
+                                        //     Child Loop BB19_163 Depth 2
 	or.b64  	%rd127, %rd513, %rd487;
 	setp.ge.u64 	%p162, %rd127, %rd35;
 	mul.lo.s64 	%rd405, %rd127, %rd8;
 	shl.b64 	%rd406, %rd405, 2;
 	add.s64 	%rd128, %rd18, %rd406;
 	mov.f32 	%f871, %f485;
-	@%p162 bra 	$L__BB18_142;
-// %bb.141:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p162 bra 	$L__BB19_142;
+// %bb.141:                             //   in Loop: Header=BB19_140 Depth=1
 	ld.global.f32 	%f871, [%rd128];
-$L__BB18_142:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p163 bra 	$L__BB18_160;
-// %bb.143:                             //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_142:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p163 bra 	$L__BB19_160;
+// %bb.143:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd518, 1;
-	@%p164 bra 	$L__BB18_155;
-// %bb.144:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p164 bra 	$L__BB19_155;
+// %bb.144:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd515, 0;
 	mov.u64 	%rd514, 1;
-	bra.uni 	$L__BB18_145;
-$L__BB18_153:                           //   in Loop: Header=BB18_145 Depth=2
+	bra.uni 	$L__BB19_145;
+$L__BB19_153:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p175, %f865, %f96;
 	setp.num.f32 	%p176, %f96, %f96;
 	setp.nan.f32 	%p177, %f865, %f865;
@@ -21894,18 +26449,18 @@ $L__BB18_153:                           //   in Loop: Header=BB18_145 Depth=2
 	add.s64 	%rd514, %rd514, 4;
 	add.s64 	%rd515, %rd515, 4;
 	setp.ne.s64 	%p181, %rd123, %rd515;
-	@%p181 bra 	$L__BB18_145;
-	bra.uni 	$L__BB18_154;
-$L__BB18_145:                           //   Parent Loop BB18_140 Depth=1
+	@%p181 bra 	$L__BB19_145;
+	bra.uni 	$L__BB19_154;
+$L__BB19_145:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd410, %rd514, 2;
 	add.s64 	%rd131, %rd128, %rd410;
 	mov.f32 	%f866, 0f00000000;
 	mov.f32 	%f863, %f866;
-	@%p162 bra 	$L__BB18_147;
-// %bb.146:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_147;
+// %bb.146:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f863, [%rd131];
-$L__BB18_147:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_147:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p167, %f863, %f871;
 	setp.num.f32 	%p168, %f871, %f871;
 	setp.nan.f32 	%p169, %f863, %f863;
@@ -21913,33 +26468,34 @@ $L__BB18_147:                           //   in Loop: Header=BB18_145 Depth=2
 	selp.f32 	%f490, %f871, %f489, %p168;
 	selp.f32 	%f93, %f490, %f863, %p167;
 	mov.f32 	%f864, %f866;
-	@%p162 bra 	$L__BB18_149;
-// %bb.148:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_149;
+// %bb.148:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f864, [%rd131+4];
-$L__BB18_149:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_149:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p171, %f864, %f93;
-	setp.num.f32 	%p172, %f93, %f93;
+)ptx",
+    R"ptx(	setp.num.f32 	%p172, %f93, %f93;
 	setp.nan.f32 	%p173, %f864, %f864;
 	selp.f32 	%f492, %f93, %f864, %p173;
 	selp.f32 	%f493, %f93, %f492, %p172;
 	mov.f32 	%f865, %f866;
-	@%p162 bra 	$L__BB18_151;
-// %bb.150:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_151;
+// %bb.150:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f865, [%rd131+8];
-$L__BB18_151:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_151:                           //   in Loop: Header=BB19_145 Depth=2
 	selp.f32 	%f96, %f493, %f864, %p171;
-	@%p162 bra 	$L__BB18_153;
-// %bb.152:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_153;
+// %bb.152:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f866, [%rd131+12];
-	bra.uni 	$L__BB18_153;
-$L__BB18_154:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_153;
+$L__BB19_154:                           //   in Loop: Header=BB19_140 Depth=1
 	add.s64 	%rd518, %rd123, 1;
-$L__BB18_155:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p182 bra 	$L__BB18_160;
-// %bb.156:                             //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_155:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p182 bra 	$L__BB19_160;
+// %bb.156:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd517, %rd122;
-	bra.uni 	$L__BB18_157;
-$L__BB18_159:                           //   in Loop: Header=BB18_157 Depth=2
+	bra.uni 	$L__BB19_157;
+$L__BB19_159:                           //   in Loop: Header=BB19_157 Depth=2
 	setp.leu.f32 	%p184, %f870, %f871;
 	setp.num.f32 	%p185, %f871, %f871;
 	setp.nan.f32 	%p186, %f870, %f870;
@@ -21949,33 +26505,33 @@ $L__BB18_159:                           //   in Loop: Header=BB18_157 Depth=2
 	add.s64 	%rd518, %rd518, 1;
 	add.s64 	%rd517, %rd517, -1;
 	setp.ne.s64 	%p187, %rd517, 0;
-	@%p187 bra 	$L__BB18_157;
-	bra.uni 	$L__BB18_160;
-$L__BB18_157:                           //   Parent Loop BB18_140 Depth=1
+	@%p187 bra 	$L__BB19_157;
+	bra.uni 	$L__BB19_160;
+$L__BB19_157:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f870, 0f00000000;
-	@%p162 bra 	$L__BB18_159;
-// %bb.158:                             //   in Loop: Header=BB18_157 Depth=2
+	@%p162 bra 	$L__BB19_159;
+// %bb.158:                             //   in Loop: Header=BB19_157 Depth=2
 	shl.b64 	%rd411, %rd518, 2;
 	add.s64 	%rd138, %rd128, %rd411;
 	ld.global.f32 	%f870, [%rd138];
-	bra.uni 	$L__BB18_159;
-$L__BB18_160:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p331 bra 	$L__BB18_173;
-// %bb.161:                             //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_159;
+$L__BB19_160:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p331 bra 	$L__BB19_173;
+// %bb.161:                             //   in Loop: Header=BB19_140 Depth=1
 	setp.eq.s64 	%p189, %rd120, 0;
 	mov.u64 	%rd520, 0;
 	mov.f32 	%f877, 0f00000000;
 	mov.f32 	%f876, %f877;
-	@%p189 bra 	$L__BB18_168;
-// %bb.162:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p189 bra 	$L__BB19_168;
+// %bb.162:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd519, 0;
 	mov.f32 	%f504, 0f00000000;
 	mov.f32 	%f877, %f504;
 	mov.f32 	%f876, %f504;
-	bra.uni 	$L__BB18_163;
-$L__BB18_167:                           //   in Loop: Header=BB18_163 Depth=2
+	bra.uni 	$L__BB19_163;
+$L__BB19_167:                           //   in Loop: Header=BB19_163 Depth=2
 	sub.rn.f32 	%f522, %f875, %f871;
 	mul.rn.f32 	%f523, %f2, %f522;
 	fma.rn.f32 	%f524, %f523, 0f3FB8AA3B, 0f4B400000;
@@ -21998,22 +26554,21 @@ $L__BB18_167:                           //   in Loop: Header=BB18_163 Depth=2
 	selp.f32 	%f535, %f523, 0f00000000, %p195;
 	selp.f32 	%f536, %f535, %f534, %p194;
 	add.rn.f32 	%f876, %f114, %f536;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f877, %f536, %f875, %f115;
+	fma.rn.f32 	%f877, %f536, %f875, %f115;
 	add.s64 	%rd519, %rd519, 2;
 	setp.ne.s64 	%p196, %rd125, %rd519;
 	mov.u64 	%rd520, %rd125;
-	@%p196 bra 	$L__BB18_163;
-	bra.uni 	$L__BB18_168;
-$L__BB18_163:                           //   Parent Loop BB18_140 Depth=1
+	@%p196 bra 	$L__BB19_163;
+	bra.uni 	$L__BB19_168;
+$L__BB19_163:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd414, %rd519, 2;
 	add.s64 	%rd142, %rd128, %rd414;
 	mov.f32 	%f874, %f504;
-	@%p162 bra 	$L__BB18_165;
-// %bb.164:                             //   in Loop: Header=BB18_163 Depth=2
+	@%p162 bra 	$L__BB19_165;
+// %bb.164:                             //   in Loop: Header=BB19_163 Depth=2
 	ld.global.f32 	%f874, [%rd142];
-$L__BB18_165:                           //   in Loop: Header=BB18_163 Depth=2
+$L__BB19_165:                           //   in Loop: Header=BB19_163 Depth=2
 	sub.rn.f32 	%f507, %f874, %f871;
 	mul.rn.f32 	%f508, %f2, %f507;
 	fma.rn.f32 	%f509, %f508, 0f3FB8AA3B, 0f4B400000;
@@ -22038,22 +26593,22 @@ $L__BB18_165:                           //   in Loop: Header=BB18_163 Depth=2
 	add.rn.f32 	%f114, %f876, %f521;
 	fma.rn.f32 	%f115, %f521, %f874, %f877;
 	mov.f32 	%f875, %f504;
-	@%p162 bra 	$L__BB18_167;
-// %bb.166:                             //   in Loop: Header=BB18_163 Depth=2
+	@%p162 bra 	$L__BB19_167;
+// %bb.166:                             //   in Loop: Header=BB19_163 Depth=2
 	ld.global.f32 	%f875, [%rd142+4];
-	bra.uni 	$L__BB18_167;
-$L__BB18_168:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_167;
+$L__BB19_168:                           //   in Loop: Header=BB19_140 Depth=1
 	setp.eq.s64 	%p197, %rd124, 0;
-	@%p197 bra 	$L__BB18_172;
-// %bb.169:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p197 bra 	$L__BB19_172;
+// %bb.169:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.f32 	%f880, 0f00000000;
-	@%p162 bra 	$L__BB18_171;
-// %bb.170:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p162 bra 	$L__BB19_171;
+// %bb.170:                             //   in Loop: Header=BB19_140 Depth=1
 	shl.b64 	%rd415, %rd520, 2;
 	add.s64 	%rd145, %rd128, %rd415;
 	ld.global.f32 	%f880, [%rd145];
-	bra.uni 	$L__BB18_171;
-$L__BB18_177:
+	bra.uni 	$L__BB19_171;
+$L__BB19_177:
 	add.s64 	%rd522, %rd521, %rd481;
 	and.b16  	%rs4, %rs1, 1;
 	setp.eq.b16 	%p4, %rs4, 1;
@@ -22068,8 +26623,8 @@ $L__BB18_177:
 	setp.eq.s32 	%p208, %r3, 1;
 	setp.eq.s32 	%p209, %r3, 2;
 	mov.u64 	%rd524, %rd40;
-	bra.uni 	$L__BB18_178;
-$L__BB18_186:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_178;
+$L__BB19_186:                           //   in Loop: Header=BB19_178 Depth=1
 	div.rn.f32 	%f593, %f138, %f3;
 	setp.lt.f32 	%p215, %f593, 0fBF800000;
 	selp.f32 	%f594, 0fBF800000, %f593, %p215;
@@ -22124,7 +26679,7 @@ $L__BB18_186:                           //   in Loop: Header=BB18_178 Depth=1
 	div.rn.f32 	%f634, %f628, %f633;
 	selp.f32 	%f635, %f634, %f135, %p219;
 	selp.f32 	%f885, 0f3F800000, %f635, %p4;
-$L__BB18_187:                           //   in Loop: Header=BB18_178 Depth=1
+$L__BB19_187:                           //   in Loop: Header=BB19_178 Depth=1
 	ld.shared.f32 	%f137, [%rd524];
 	mul.rn.f32 	%f640, %f137, %f885;
 	st.f32 	[%rd523], %f640;
@@ -22134,30 +26689,30 @@ $L__BB18_187:                           //   in Loop: Header=BB18_178 Depth=1
 	add.s64 	%rd522, %rd522, 64;
 	add.s64 	%rd423, %rd153, 32;
 	setp.le.u64 	%p224, %rd423, %rd35;
-	@%p224 bra 	$L__BB18_178;
-	bra.uni 	$L__BB18_188;
-$L__BB18_178:                           // =>This Inner Loop Header: Depth=1
+	@%p224 bra 	$L__BB19_178;
+	bra.uni 	$L__BB19_188;
+$L__BB19_178:                           // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd153, %rd526;
 	ld.f32 	%f138, [%rd522];
 	mov.f32 	%f885, 0f3F800000;
-	@%p205 bra 	$L__BB18_182;
-// %bb.179:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p208 bra 	$L__BB18_185;
-// %bb.180:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p209 bra 	$L__BB18_181;
-	bra.uni 	$L__BB18_187;
-$L__BB18_181:                           //   in Loop: Header=BB18_178 Depth=1
+	@%p205 bra 	$L__BB19_182;
+// %bb.179:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p208 bra 	$L__BB19_185;
+// %bb.180:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p209 bra 	$L__BB19_181;
+	bra.uni 	$L__BB19_187;
+$L__BB19_181:                           //   in Loop: Header=BB19_178 Depth=1
 	mul.rn.f32 	%f636, %f3, %f138;
 	setp.geu.f32 	%p220, %f884, %f138;
 	fma.rn.f32 	%f637, %f636, 0f40000000, %f4;
 	selp.f32 	%f885, 0f3F800000, %f637, %p220;
-	bra.uni 	$L__BB18_187;
-$L__BB18_182:                           //   in Loop: Header=BB18_178 Depth=1
-	@%p333 bra 	$L__BB18_186;
-// %bb.183:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p334 bra 	$L__BB18_184;
-	bra.uni 	$L__BB18_187;
-$L__BB18_184:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_187;
+$L__BB19_182:                           //   in Loop: Header=BB19_178 Depth=1
+	@%p333 bra 	$L__BB19_186;
+// %bb.183:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p334 bra 	$L__BB19_184;
+	bra.uni 	$L__BB19_187;
+$L__BB19_184:                           //   in Loop: Header=BB19_178 Depth=1
 	fma.rn.f32 	%f557, %f138, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p210, %f557, 0f00000000;
 	selp.f32 	%f558, 0f00000000, %f557, %p210;
@@ -22209,24 +26764,25 @@ $L__BB18_184:                           //   in Loop: Header=BB18_178 Depth=1
 	selp.f32 	%f591, %f134, %f590, %p212;
 	mul.rn.f32 	%f592, %f3, %f591;
 	selp.f32 	%f885, %f3, %f592, %p4;
-	bra.uni 	$L__BB18_187;
-$L__BB18_185:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_187;
+$L__BB19_185:                           //   in Loop: Header=BB19_178 Depth=1
 	setp.lt.f32 	%p221, %f138, %f136;
 	selp.f32 	%f638, %f136, %f138, %p221;
 	setp.gt.f32 	%p222, %f638, %f3;
 	selp.f32 	%f639, %f3, %f638, %p222;
 	setp.neu.f32 	%p223, %f639, %f138;
 	selp.f32 	%f885, 0f00000000, 0f3F800000, %p223;
-	bra.uni 	$L__BB18_187;
-$L__BB18_197:
-	@%p333 bra 	$L__BB18_201;
+	bra.uni 	$L__BB19_187;
+$L__BB19_197:
+	@%p333 bra 	$L__BB19_201;
 // %bb.198:
-	@%p334 bra 	$L__BB18_199;
-	bra.uni 	$L__BB18_202;
-$L__BB18_199:
+	@%p334 bra 	$L__BB19_199;
+	bra.uni 	$L__BB19_202;
+$L__BB19_199:
 	fma.rn.f32 	%f644, %f147, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p233, %f644, 0f00000000;
-	selp.f32 	%f645, 0f00000000, %f644, %p233;
+)ptx",
+    R"ptx(	selp.f32 	%f645, 0f00000000, %f644, %p233;
 	setp.gt.f32 	%p234, %f645, 0f3F800000;
 	selp.f32 	%f646, 0f3F800000, %f645, %p234;
 	setp.leu.f32 	%p235, %f646, 0f00000000;
@@ -22279,8 +26835,8 @@ $L__BB18_199:
 	setp.eq.b16 	%p239, %rs5, 1;
 	mul.rn.f32 	%f680, %f3, %f679;
 	selp.f32 	%f888, %f3, %f680, %p239;
-	bra.uni 	$L__BB18_202;
-$L__BB18_200:
+	bra.uni 	$L__BB19_202;
+$L__BB19_200:
 	neg.f32 	%f728, %f3;
 	setp.lt.f32 	%p247, %f147, %f728;
 	selp.f32 	%f729, %f728, %f147, %p247;
@@ -22288,8 +26844,8 @@ $L__BB18_200:
 	selp.f32 	%f730, %f3, %f729, %p248;
 	setp.neu.f32 	%p249, %f730, %f147;
 	selp.f32 	%f888, 0f00000000, 0f3F800000, %p249;
-	bra.uni 	$L__BB18_202;
-$L__BB18_201:
+	bra.uni 	$L__BB19_202;
+$L__BB19_201:
 	div.rn.f32 	%f681, %f147, %f3;
 	setp.lt.f32 	%p240, %f681, 0fBF800000;
 	selp.f32 	%f682, 0fBF800000, %f681, %p240;
@@ -22313,8 +26869,7 @@ $L__BB18_201:
 	sub.rn.f32 	%f699, %f828, %f697;
 	selp.f32 	%f700, %f697, %f699, %p242;
 	div.rn.f32 	%f701, %f700, %f4;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f702, %f701, 0f3F22F983, 0f4B400000;
+	fma.rn.f32 	%f702, %f701, 0f3F22F983, 0f4B400000;
 	add.rn.f32 	%f703, %f702, 0fCB400000;
 	fma.rn.f32 	%f704, %f703, 0fBFC90FDB, %f701;
 	fma.rn.f32 	%f705, %f703, 0f333BBD2E, %f704;
@@ -22349,24 +26904,24 @@ $L__BB18_201:
 	and.b16  	%rs6, %rs1, 1;
 	setp.eq.b16 	%p245, %rs6, 1;
 	selp.f32 	%f888, 0f3F800000, %f725, %p245;
-$L__BB18_202:
-	@!%p5 bra 	$L__BB18_214;
-	bra.uni 	$L__BB18_203;
-$L__BB18_203:
+$L__BB19_202:
+	@!%p5 bra 	$L__BB19_214;
+	bra.uni 	$L__BB19_203;
+$L__BB19_203:
 	mul.rn.f32 	%f890, %f886, %f888;
 	add.s64 	%rd531, %rd118, %rd426;
-$L__BB18_213:
+$L__BB19_213:
 	add.s64 	%rd432, %rd531, %rd481;
 	st.f32 	[%rd432], %f890;
-$L__BB18_214:
+$L__BB19_214:
 	or.pred  	%p252, %p27, %p328;
-	@%p252 bra 	$L__BB18_259;
-	bra.uni 	$L__BB18_216;
-$L__BB18_259:
+	@%p252 bra 	$L__BB19_259;
+	bra.uni 	$L__BB19_216;
+$L__BB19_259:
 	selp.b64 	%rd30, %rd297, %rd309, %p18;
 	setp.le.u64 	%p310, %rd35, %rd106;
 	bar.warp.sync 	%r5;
-	@%p310 bra 	$L__BB18_276;
+	@%p310 bra 	$L__BB19_276;
 // %bb.260:
 	ld.param.u64 	%rd283, [%rd1+184];
 	mul.lo.s64 	%rd305, %rd263, %rd8;
@@ -22380,48 +26935,48 @@ $L__BB18_259:
 	and.b64  	%rd544, %rd212, 3;
 	setp.lt.u64 	%p311, %rd8, 4;
 	mov.u64 	%rd543, 0;
-	@%p311 bra 	$L__BB18_271;
-	bra.uni 	$L__BB18_261;
-$L__BB18_271:
+	@%p311 bra 	$L__BB19_271;
+	bra.uni 	$L__BB19_261;
+$L__BB19_271:
 	setp.eq.s64 	%p317, %rd544, 0;
-	@%p317 bra 	$L__BB18_276;
+	@%p317 bra 	$L__BB19_276;
 // %bb.272:
 	shl.b64 	%rd462, %rd543, 2;
 	add.s64 	%rd547, %rd29, %rd462;
 	add.s64 	%rd545, %rd543, %rd211;
 	shl.b64 	%rd463, %rd545, 2;
 	add.s64 	%rd546, %rd20, %rd463;
-	bra.uni 	$L__BB18_273;
-$L__BB18_275:                           //   in Loop: Header=BB18_273 Depth=1
+	bra.uni 	$L__BB19_273;
+$L__BB19_275:                           //   in Loop: Header=BB19_273 Depth=1
 	add.s64 	%rd547, %rd547, 4;
 	add.s64 	%rd546, %rd546, 4;
 	add.s64 	%rd545, %rd545, 1;
 	add.s64 	%rd544, %rd544, -1;
 	setp.ne.s64 	%p319, %rd544, 0;
-	@%p319 bra 	$L__BB18_273;
-	bra.uni 	$L__BB18_276;
-$L__BB18_273:                           // =>This Inner Loop Header: Depth=1
+	@%p319 bra 	$L__BB19_273;
+	bra.uni 	$L__BB19_276;
+$L__BB19_273:                           // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd464, %rd545, 15;
 	setp.ne.s64 	%p318, %rd464, %rd487;
-	@%p318 bra 	$L__BB18_275;
-// %bb.274:                             //   in Loop: Header=BB18_273 Depth=1
+	@%p318 bra 	$L__BB19_275;
+// %bb.274:                             //   in Loop: Header=BB19_273 Depth=1
 	ld.global.f32 	%f814, [%rd547];
 	st.global.f32 	[%rd546], %f814;
-	bra.uni 	$L__BB18_275;
-$L__BB18_276:
+	bra.uni 	$L__BB19_275;
+$L__BB19_276:
 	mov.u64 	%rd554, 0;
 	cvta.to.global.u64 	%rd466, %rd554;
 	setp.eq.s64 	%p320, %rd30, %rd466;
-	@%p320 bra 	$L__BB18_289;
+	@%p320 bra 	$L__BB19_289;
 // %bb.277:
 	setp.lt.u64 	%p321, %rd17, 16;
-	@%p321 bra 	$L__BB18_280;
+	@%p321 bra 	$L__BB19_280;
 // %bb.278:
 	add.s64 	%rd552, %rd20, %rd481;
 	add.s64 	%rd551, %rd30, %rd481;
 	mov.u64 	%rd553, 0;
-$L__BB18_279:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_279:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f815, [%rd552];
 	ld.global.f32 	%f816, [%rd551];
 	mul.rn.f32 	%f817, %f815, %f816;
@@ -22432,10 +26987,10 @@ $L__BB18_279:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd470, %rd553, 32;
 	setp.le.u64 	%p322, %rd470, %rd17;
 	mov.u64 	%rd553, %rd554;
-	@%p322 bra 	$L__BB18_279;
-$L__BB18_280:
+	@%p322 bra 	$L__BB19_279;
+$L__BB19_280:
 	setp.le.u64 	%p323, %rd17, %rd554;
-	@%p323 bra 	$L__BB18_289;
+	@%p323 bra 	$L__BB19_289;
 // %bb.281:
 	sub.s64 	%rd471, %rd17, %rd554;
 	shl.b64 	%rd472, %rd554, 2;
@@ -22446,26 +27001,26 @@ $L__BB18_280:
 	add.s64 	%rd245, %rd473, %rd481;
 	mov.f32 	%f919, 0f00000000;
 	mov.f32 	%f918, %f919;
-	@!%p7 bra 	$L__BB18_283;
-	bra.uni 	$L__BB18_282;
-$L__BB18_282:
+	@!%p7 bra 	$L__BB19_283;
+	bra.uni 	$L__BB19_282;
+$L__BB19_282:
 	ld.global.f32 	%f918, [%rd245];
-$L__BB18_283:
-	@!%p7 bra 	$L__BB18_285;
-	bra.uni 	$L__BB18_284;
-$L__BB18_284:
+$L__BB19_283:
+	@!%p7 bra 	$L__BB19_285;
+	bra.uni 	$L__BB19_284;
+$L__BB19_284:
 	add.s64 	%rd477, %rd30, %rd472;
 	add.s64 	%rd246, %rd477, %rd481;
 	ld.global.f32 	%f919, [%rd246];
-$L__BB18_285:
-	@!%p7 bra 	$L__BB18_289;
-	bra.uni 	$L__BB18_288;
-$L__BB18_288:
+$L__BB19_285:
+	@!%p7 bra 	$L__BB19_289;
+	bra.uni 	$L__BB19_288;
+$L__BB19_288:
 	mul.rn.f32 	%f214, %f918, %f919;
 	st.global.f32 	[%rd245], %f214;
-$L__BB18_289:
+$L__BB19_289:
 	ret;
-$L__BB18_216:
+$L__BB19_216:
 	add.s64 	%rd173, %rd8, -1;
 	add.s64 	%rd174, %rd8, -2;
 	and.b64  	%rd175, %rd173, 3;
@@ -22483,41 +27038,41 @@ $L__BB18_216:
 	setp.lt.u64 	%p255, %rd174, 3;
 	setp.eq.s64 	%p281, %rd175, 0;
                                         // implicit-def: %f907
-	bra.uni 	$L__BB18_217;
-$L__BB18_258:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_217;
+$L__BB19_258:                           //   in Loop: Header=BB19_217 Depth=1
 	add.s64 	%rd533, %rd533, 16;
 	add.s64 	%rd532, %rd532, %rd180;
 	setp.lt.u64 	%p309, %rd533, %rd41;
-	@%p309 bra 	$L__BB18_217;
-	bra.uni 	$L__BB18_259;
-$L__BB18_217:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_222 Depth 2
-                                        //     Child Loop BB18_233 Depth 2
-                                        //     Child Loop BB18_239 Depth 2
-                                        //     Child Loop BB18_250 Depth 2
+	@%p309 bra 	$L__BB19_217;
+	bra.uni 	$L__BB19_259;
+$L__BB19_217:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_222 Depth 2
+                                        //     Child Loop BB19_233 Depth 2
+                                        //     Child Loop BB19_239 Depth 2
+                                        //     Child Loop BB19_250 Depth 2
 	or.b64  	%rd183, %rd533, %rd487;
 	setp.ge.u64 	%p253, %rd183, %rd35;
 	mul.lo.s64 	%rd438, %rd183, %rd8;
 	shl.b64 	%rd439, %rd438, 2;
 	add.s64 	%rd184, %rd18, %rd439;
 	mov.f32 	%f902, %f732;
-	@%p253 bra 	$L__BB18_219;
-// %bb.218:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p253 bra 	$L__BB19_219;
+// %bb.218:                             //   in Loop: Header=BB19_217 Depth=1
 	ld.global.f32 	%f902, [%rd184];
-$L__BB18_219:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_219:                           //   in Loop: Header=BB19_217 Depth=1
 	mov.u32 	%r178, %r148;
-	@%p254 bra 	$L__BB18_236;
-// %bb.220:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p254 bra 	$L__BB19_236;
+// %bb.220:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd537, 1;
 	mov.u32 	%r178, %r148;
-	@%p255 bra 	$L__BB18_231;
-	bra.uni 	$L__BB18_221;
-$L__BB18_231:                           //   in Loop: Header=BB18_217 Depth=1
-	@%p281 bra 	$L__BB18_236;
-// %bb.232:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p255 bra 	$L__BB19_231;
+	bra.uni 	$L__BB19_221;
+$L__BB19_231:                           //   in Loop: Header=BB19_217 Depth=1
+	@%p281 bra 	$L__BB19_236;
+// %bb.232:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd536, %rd175;
-	bra.uni 	$L__BB18_233;
-$L__BB18_235:                           //   in Loop: Header=BB18_233 Depth=2
+	bra.uni 	$L__BB19_233;
+$L__BB19_235:                           //   in Loop: Header=BB19_233 Depth=2
 	cvt.u32.u64 	%r14, %rd537;
 	setp.leu.f32 	%p283, %f901, %f902;
 	setp.num.f32 	%p284, %f902, %f902;
@@ -22529,38 +27084,38 @@ $L__BB18_235:                           //   in Loop: Header=BB18_233 Depth=2
 	add.s64 	%rd537, %rd537, 1;
 	add.s64 	%rd536, %rd536, -1;
 	setp.ne.s64 	%p288, %rd536, 0;
-	@%p288 bra 	$L__BB18_233;
-	bra.uni 	$L__BB18_236;
-$L__BB18_233:                           //   Parent Loop BB18_217 Depth=1
+	@%p288 bra 	$L__BB19_233;
+	bra.uni 	$L__BB19_236;
+$L__BB19_233:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f901, 0f00000000;
-	@%p253 bra 	$L__BB18_235;
-// %bb.234:                             //   in Loop: Header=BB18_233 Depth=2
+	@%p253 bra 	$L__BB19_235;
+// %bb.234:                             //   in Loop: Header=BB19_233 Depth=2
 	shl.b64 	%rd444, %rd537, 2;
 	add.s64 	%rd194, %rd184, %rd444;
 	ld.global.f32 	%f901, [%rd194];
-	bra.uni 	$L__BB18_235;
-$L__BB18_236:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_235;
+$L__BB19_236:                           //   in Loop: Header=BB19_217 Depth=1
 	shl.b64 	%rd436, %rd533, 2;
 	add.s64 	%rd437, %rd40, %rd436;
 	ld.shared.f32 	%f158, [%rd437];
 	setp.ne.s32 	%p289, %r2, 2;
 	mov.f32 	%f915, %f902;
-	@%p289 bra 	$L__BB18_249;
-// %bb.237:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p289 bra 	$L__BB19_249;
+// %bb.237:                             //   in Loop: Header=BB19_217 Depth=1
 	setp.eq.s64 	%p290, %rd173, 0;
 	mov.u64 	%rd539, 0;
 	mov.f32 	%f908, 0f00000000;
 	mov.f32 	%f907, %f908;
-	@%p290 bra 	$L__BB18_244;
-// %bb.238:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p290 bra 	$L__BB19_244;
+// %bb.238:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd538, 0;
 	mov.f32 	%f741, 0f00000000;
 	mov.f32 	%f908, %f741;
 	mov.f32 	%f907, %f741;
-	bra.uni 	$L__BB18_239;
-$L__BB18_243:                           //   in Loop: Header=BB18_239 Depth=2
+	bra.uni 	$L__BB19_239;
+$L__BB19_243:                           //   in Loop: Header=BB19_239 Depth=2
 	sub.rn.f32 	%f759, %f906, %f902;
 	mul.rn.f32 	%f760, %f2, %f759;
 	fma.rn.f32 	%f761, %f760, 0f3FB8AA3B, 0f4B400000;
@@ -22570,7 +27125,8 @@ $L__BB18_243:                           //   in Loop: Header=BB18_239 Depth=2
 	fma.rn.f32 	%f765, %f764, 0f3AB6DA65, 0f3C091DE8;
 	fma.rn.f32 	%f766, %f765, %f764, 0f3D2AAA2F;
 	fma.rn.f32 	%f767, %f766, %f764, 0f3E2AAA47;
-	fma.rn.f32 	%f768, %f767, %f764, 0f3F000000;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f768, %f767, %f764, 0f3F000000;
 	fma.rn.f32 	%f769, %f768, %f764, 0f3F800000;
 	fma.rn.f32 	%f770, %f769, %f764, 0f3F800000;
 	mov.b32 	%r160, %f770;
@@ -22587,17 +27143,17 @@ $L__BB18_243:                           //   in Loop: Header=BB18_239 Depth=2
 	add.s64 	%rd538, %rd538, 2;
 	setp.ne.s64 	%p297, %rd178, %rd538;
 	mov.u64 	%rd539, %rd178;
-	@%p297 bra 	$L__BB18_239;
-	bra.uni 	$L__BB18_244;
-$L__BB18_239:                           //   Parent Loop BB18_217 Depth=1
+	@%p297 bra 	$L__BB19_239;
+	bra.uni 	$L__BB19_244;
+$L__BB19_239:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd447, %rd538, 2;
 	add.s64 	%rd198, %rd184, %rd447;
 	mov.f32 	%f905, %f741;
-	@%p253 bra 	$L__BB18_241;
-// %bb.240:                             //   in Loop: Header=BB18_239 Depth=2
+	@%p253 bra 	$L__BB19_241;
+// %bb.240:                             //   in Loop: Header=BB19_239 Depth=2
 	ld.global.f32 	%f905, [%rd198];
-$L__BB18_241:                           //   in Loop: Header=BB18_239 Depth=2
+$L__BB19_241:                           //   in Loop: Header=BB19_239 Depth=2
 	sub.rn.f32 	%f744, %f905, %f902;
 	mul.rn.f32 	%f745, %f2, %f744;
 	fma.rn.f32 	%f746, %f745, 0f3FB8AA3B, 0f4B400000;
@@ -22622,21 +27178,21 @@ $L__BB18_241:                           //   in Loop: Header=BB18_239 Depth=2
 	add.rn.f32 	%f185, %f907, %f758;
 	fma.rn.f32 	%f186, %f758, %f905, %f908;
 	mov.f32 	%f906, %f741;
-	@%p253 bra 	$L__BB18_243;
-// %bb.242:                             //   in Loop: Header=BB18_239 Depth=2
+	@%p253 bra 	$L__BB19_243;
+// %bb.242:                             //   in Loop: Header=BB19_239 Depth=2
 	ld.global.f32 	%f906, [%rd198+4];
-	bra.uni 	$L__BB18_243;
-$L__BB18_244:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_243;
+$L__BB19_244:                           //   in Loop: Header=BB19_217 Depth=1
 	setp.eq.s64 	%p298, %rd177, 0;
-	@%p298 bra 	$L__BB18_248;
-// %bb.245:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p298 bra 	$L__BB19_248;
+// %bb.245:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.f32 	%f911, 0f00000000;
-	@%p253 bra 	$L__BB18_247;
-// %bb.246:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p253 bra 	$L__BB19_247;
+// %bb.246:                             //   in Loop: Header=BB19_217 Depth=1
 	shl.b64 	%rd448, %rd539, 2;
 	add.s64 	%rd201, %rd184, %rd448;
 	ld.global.f32 	%f911, [%rd201];
-$L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_247:                           //   in Loop: Header=BB19_217 Depth=1
 	sub.rn.f32 	%f775, %f911, %f902;
 	mul.rn.f32 	%f776, %f2, %f775;
 	fma.rn.f32 	%f777, %f776, 0f3FB8AA3B, 0f4B400000;
@@ -22650,8 +27206,7 @@ $L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
 	fma.rn.f32 	%f785, %f784, %f780, 0f3F800000;
 	fma.rn.f32 	%f786, %f785, %f780, 0f3F800000;
 	mov.b32 	%r164, %f786;
-)ptx",
-    R"ptx(	mov.b32 	%r165, %f777;
+	mov.b32 	%r165, %f777;
 	shl.b32 	%r166, %r165, 23;
 	add.s32 	%r167, %r166, %r164;
 	mov.b32 	%f787, %r167;
@@ -22661,33 +27216,33 @@ $L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
 	selp.f32 	%f789, %f788, %f787, %p300;
 	add.rn.f32 	%f907, %f907, %f789;
 	fma.rn.f32 	%f908, %f789, %f911, %f908;
-$L__BB18_248:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_248:                           //   in Loop: Header=BB19_217 Depth=1
 	div.rn.f32 	%f915, %f908, %f907;
-$L__BB18_249:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_249:                           //   in Loop: Header=BB19_217 Depth=1
 	mul.rn.f32 	%f790, %f1, %f158;
 	div.rn.f32 	%f204, %f790, %f907;
 	mov.u64 	%rd542, 0;
 	mov.u64 	%rd540, %rd8;
 	mov.u64 	%rd541, %rd532;
-	bra.uni 	$L__BB18_250;
-$L__BB18_257:                           //   in Loop: Header=BB18_250 Depth=2
+	bra.uni 	$L__BB19_250;
+$L__BB19_257:                           //   in Loop: Header=BB19_250 Depth=2
 	add.s64 	%rd542, %rd542, 1;
 	add.s64 	%rd541, %rd541, 4;
 	add.s64 	%rd540, %rd540, -1;
 	add.s32 	%r178, %r178, -1;
 	setp.eq.s64 	%p308, %rd540, 0;
-	@%p308 bra 	$L__BB18_258;
-$L__BB18_250:                           //   Parent Loop BB18_217 Depth=1
+	@%p308 bra 	$L__BB19_258;
+$L__BB19_250:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.f32 	%f916, 0f00000000;
-	@%p253 bra 	$L__BB18_252;
-// %bb.251:                             //   in Loop: Header=BB18_250 Depth=2
+	@%p253 bra 	$L__BB19_252;
+// %bb.251:                             //   in Loop: Header=BB19_250 Depth=2
 	shl.b64 	%rd450, %rd542, 2;
 	add.s64 	%rd207, %rd184, %rd450;
 	ld.global.f32 	%f916, [%rd207];
-$L__BB18_252:                           //   in Loop: Header=BB18_250 Depth=2
-	@%p289 bra 	$L__BB18_254;
-// %bb.253:                             //   in Loop: Header=BB18_250 Depth=2
+$L__BB19_252:                           //   in Loop: Header=BB19_250 Depth=2
+	@%p289 bra 	$L__BB19_254;
+// %bb.253:                             //   in Loop: Header=BB19_250 Depth=2
 	sub.rn.f32 	%f792, %f916, %f902;
 	mul.rn.f32 	%f793, %f2, %f792;
 	fma.rn.f32 	%f794, %f793, 0f3FB8AA3B, 0f4B400000;
@@ -22713,20 +27268,20 @@ $L__BB18_252:                           //   in Loop: Header=BB18_250 Depth=2
 	fma.rn.f32 	%f808, %f807, %f2, 0f3F800000;
 	mul.rn.f32 	%f809, %f808, %f806;
 	mul.rn.f32 	%f917, %f204, %f809;
-	bra.uni 	$L__BB18_255;
-$L__BB18_254:                           //   in Loop: Header=BB18_250 Depth=2
+	bra.uni 	$L__BB19_255;
+$L__BB19_254:                           //   in Loop: Header=BB19_250 Depth=2
 	setp.eq.s32 	%p304, %r178, 0;
 	selp.f32 	%f917, %f158, 0f00000000, %p304;
-$L__BB18_255:                           //   in Loop: Header=BB18_250 Depth=2
-	@%p253 bra 	$L__BB18_257;
-// %bb.256:                             //   in Loop: Header=BB18_250 Depth=2
+$L__BB19_255:                           //   in Loop: Header=BB19_250 Depth=2
+	@%p253 bra 	$L__BB19_257;
+// %bb.256:                             //   in Loop: Header=BB19_250 Depth=2
 	st.global.f32 	[%rd541], %f917;
-	bra.uni 	$L__BB18_257;
-$L__BB18_221:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_257;
+$L__BB19_221:                           //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd534, 1;
 	mov.u32 	%r178, %r148;
-	bra.uni 	$L__BB18_222;
-$L__BB18_230:                           //   in Loop: Header=BB18_222 Depth=2
+	bra.uni 	$L__BB19_222;
+$L__BB19_230:                           //   in Loop: Header=BB19_222 Depth=2
 	cvt.u32.u64 	%r152, %rd534;
 	selp.b32 	%r7, %r178, %r152, %p262;
 	add.s64 	%rd187, %rd534, 1;
@@ -22753,91 +27308,91 @@ $L__BB18_230:                           //   in Loop: Header=BB18_222 Depth=2
 	add.s64 	%rd537, %rd534, 4;
 	setp.ne.s64 	%p280, %rd443, %rd176;
 	add.s64 	%rd534, %rd188, 2;
-	@%p280 bra 	$L__BB18_222;
-	bra.uni 	$L__BB18_231;
-$L__BB18_222:                           //   Parent Loop BB18_217 Depth=1
+	@%p280 bra 	$L__BB19_222;
+	bra.uni 	$L__BB19_231;
+$L__BB19_222:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd442, %rd534, 2;
 	add.s64 	%rd186, %rd184, %rd442;
 	mov.f32 	%f897, 0f00000000;
 	mov.f32 	%f894, %f897;
-	@%p253 bra 	$L__BB18_224;
-// %bb.223:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_224;
+// %bb.223:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f894, [%rd186];
-$L__BB18_224:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_224:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.leu.f32 	%p258, %f894, %f902;
 	setp.nan.f32 	%p260, %f894, %f894;
 	mov.f32 	%f895, %f897;
-	@%p253 bra 	$L__BB18_226;
-// %bb.225:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_226;
+// %bb.225:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f895, [%rd186+4];
-$L__BB18_226:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_226:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.num.f32 	%p259, %f902, %f902;
 	or.pred  	%p261, %p259, %p260;
 	and.pred  	%p262, %p258, %p261;
 	selp.f32 	%f164, %f902, %f894, %p262;
 	mov.f32 	%f896, %f897;
-	@%p253 bra 	$L__BB18_228;
-// %bb.227:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_228;
+// %bb.227:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f896, [%rd186+8];
-$L__BB18_228:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_228:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.leu.f32 	%p264, %f895, %f164;
 	setp.num.f32 	%p265, %f164, %f164;
 	setp.nan.f32 	%p266, %f895, %f895;
 	or.pred  	%p267, %p265, %p266;
 	and.pred  	%p268, %p264, %p267;
 	selp.f32 	%f167, %f164, %f895, %p268;
-	@%p253 bra 	$L__BB18_230;
-// %bb.229:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_230;
+// %bb.229:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f897, [%rd186+12];
-	bra.uni 	$L__BB18_230;
-$L__BB18_261:
+	bra.uni 	$L__BB19_230;
+$L__BB19_261:
 	and.b64  	%rd543, %rd212, -4;
 	shl.b64 	%rd453, %rd211, 2;
 	add.s64 	%rd454, %rd453, %rd20;
 	add.s64 	%rd549, %rd454, 8;
 	add.s64 	%rd548, %rd29, 8;
 	mov.u64 	%rd550, 0;
-	bra.uni 	$L__BB18_262;
-$L__BB18_270:                           //   in Loop: Header=BB18_262 Depth=1
+	bra.uni 	$L__BB19_262;
+$L__BB19_270:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd550, %rd550, 4;
 	add.s64 	%rd549, %rd549, 16;
 	add.s64 	%rd548, %rd548, 16;
 	setp.eq.s64 	%p316, %rd543, %rd550;
-	@%p316 bra 	$L__BB18_271;
-$L__BB18_262:                           // =>This Inner Loop Header: Depth=1
+	@%p316 bra 	$L__BB19_271;
+$L__BB19_262:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd232, %rd211, %rd550;
 	and.b64  	%rd455, %rd232, 15;
 	setp.ne.s64 	%p312, %rd455, %rd487;
-	@%p312 bra 	$L__BB18_264;
-// %bb.263:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p312 bra 	$L__BB19_264;
+// %bb.263:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f810, [%rd548+-8];
 	st.global.f32 	[%rd549+-8], %f810;
-$L__BB18_264:                           //   in Loop: Header=BB18_262 Depth=1
+$L__BB19_264:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd456, %rd232, 1;
 	and.b64  	%rd457, %rd456, 15;
 	setp.ne.s64 	%p313, %rd457, %rd487;
-	@%p313 bra 	$L__BB18_266;
-// %bb.265:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p313 bra 	$L__BB19_266;
+// %bb.265:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f811, [%rd548+-4];
 	st.global.f32 	[%rd549+-4], %f811;
-$L__BB18_266:                           //   in Loop: Header=BB18_262 Depth=1
+$L__BB19_266:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd458, %rd232, 2;
 	and.b64  	%rd459, %rd458, 15;
 	setp.ne.s64 	%p314, %rd459, %rd487;
-	@%p314 bra 	$L__BB18_268;
-// %bb.267:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p314 bra 	$L__BB19_268;
+// %bb.267:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f812, [%rd548];
 	st.global.f32 	[%rd549], %f812;
-$L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
+$L__BB19_268:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd460, %rd232, 3;
 	and.b64  	%rd461, %rd460, 15;
 	setp.ne.s64 	%p315, %rd461, %rd487;
-	@%p315 bra 	$L__BB18_270;
-// %bb.269:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p315 bra 	$L__BB19_270;
+// %bb.269:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f813, [%rd548+4];
 	st.global.f32 	[%rd549+4], %f813;
-	bra.uni 	$L__BB18_270;
+	bra.uni 	$L__BB19_270;
                                         // -- End function
 }
 	// .globl	softmax_rows            // -- Begin function softmax_rows
@@ -22861,7 +27416,7 @@ $L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
 	add.s64 	%rd2, %rd76, %rd77;
 	ld.param.u64 	%rd78, [softmax_rows_param_0+24];
 	setp.ge.u64 	%p5, %rd2, %rd78;
-	@%p5 bra 	$L__BB19_52;
+	@%p5 bra 	$L__BB20_52;
 // %bb.1:
 	mov.b64 	%rd75, softmax_rows_param_0;
 	mov.u64 	%rd1, %rd75;
@@ -22881,19 +27436,20 @@ $L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
 	setp.lt.f64 	%p7, %fd8, 0d36A0000000000000;
 	setp.gt.f64 	%p8, %fd8, 0d47E0000000000000;
 	selp.f64 	%fd9, 0d47E0000000000000, %fd8, %p8;
-	setp.lt.u64 	%p9, %rd3, 16;
+)ptx",
+    R"ptx(	setp.lt.u64 	%p9, %rd3, 16;
 	and.b32  	%r6, %r1, 15;
 	cvt.u64.u32 	%rd7, %r6;
 	and.b32  	%r2, %r1, 16;
 	mov.b32 	%r7, 65535;
 	mov.f32 	%f129, 0fFF800000;
 	shl.b64 	%rd146, %rd7, 2;
-	@%p9 bra 	$L__BB19_4;
+	@%p9 bra 	$L__BB20_4;
 // %bb.2:
 	add.s64 	%rd147, %rd4, %rd146;
 	mov.f32 	%f129, 0fFF800000;
 	mov.u64 	%rd148, 0;
-$L__BB19_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB20_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f41, [%rd147];
 	setp.gt.f32 	%p10, %f41, %f129;
 	selp.f32 	%f129, %f41, %f129, %p10;
@@ -22902,33 +27458,33 @@ $L__BB19_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd92, %rd148, 32;
 	setp.le.u64 	%p11, %rd92, %rd3;
 	mov.u64 	%rd148, %rd149;
-	@%p11 bra 	$L__BB19_3;
-$L__BB19_4:
+	@%p11 bra 	$L__BB20_3;
+$L__BB20_4:
 	setp.eq.s64 	%p6, %rd85, %rd86;
 	add.s64 	%rd87, %rd85, %rd83;
 	cvta.to.global.u64 	%rd89, %rd88;
 	selp.f64 	%fd10, 0d36A0000000000000, %fd9, %p7;
 	shl.b32 	%r3, %r7, %r2;
 	setp.le.u64 	%p12, %rd3, %rd149;
-	@%p12 bra 	$L__BB19_8;
+	@%p12 bra 	$L__BB20_8;
 // %bb.5:
 	sub.s64 	%rd14, %rd3, %rd149;
 	setp.eq.s64 	%p13, %rd14, 16;
 	setp.gt.u64 	%p14, %rd14, %rd7;
 	or.pred  	%p15, %p13, %p14;
 	mov.f32 	%f130, 0f00000000;
-	@!%p15 bra 	$L__BB19_7;
-	bra.uni 	$L__BB19_6;
-$L__BB19_6:
+	@!%p15 bra 	$L__BB20_7;
+	bra.uni 	$L__BB20_6;
+$L__BB20_6:
 	shl.b64 	%rd94, %rd149, 2;
 	add.s64 	%rd95, %rd4, %rd94;
 	add.s64 	%rd15, %rd95, %rd146;
 	ld.global.f32 	%f130, [%rd15];
-$L__BB19_7:
+$L__BB20_7:
 	selp.f32 	%f43, %f130, 0fFF800000, %p14;
 	setp.gt.f32 	%p17, %f43, %f129;
 	selp.f32 	%f129, %f43, %f129, %p17;
-$L__BB19_8:
+$L__BB20_8:
 	selp.b64 	%rd5, %rd86, %rd87, %p6;
 	add.s64 	%rd6, %rd89, %rd83;
 	cvt.rn.f32.f64 	%f1, %fd10;
@@ -22947,7 +27503,7 @@ $L__BB19_8:
 	selp.f32 	%f51, %f50, %f49, %p22;
 	shfl.sync.idx.b32	%f9, %f51, %r2, 31, %r3;
 	mov.f64 	%fd20, 0d0000000000000000;
-	@%p18 bra 	$L__BB19_20;
+	@%p18 bra 	$L__BB20_20;
 // %bb.9:
 	mov.f32 	%f127, 0f00000000;
 	add.s64 	%rd16, %rd4, %rd146;
@@ -22957,12 +27513,12 @@ $L__BB19_8:
 	mov.u64 	%rd150, %rd17;
 	mov.u64 	%rd151, %rd16;
 	mov.u64 	%rd152, %rd97;
-	bra.uni 	$L__BB19_10;
-$L__BB19_18:                            //   in Loop: Header=BB19_10 Depth=1
+	bra.uni 	$L__BB20_10;
+$L__BB20_18:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.gt.u64 	%p33, %rd29, %rd7;
 	selp.f32 	%f87, %f15, 0f00000000, %p33;
 	add.rn.f32 	%f133, %f133, %f87;
-$L__BB19_19:                            //   in Loop: Header=BB19_10 Depth=1
+$L__BB20_19:                            //   in Loop: Header=BB20_10 Depth=1
 	shfl.sync.bfly.b32	%f88, %f133, 8, 31, %r3;
 	add.rn.f32 	%f89, %f133, %f88;
 	shfl.sync.bfly.b32	%f90, %f89, 4, 31, %r3;
@@ -22977,23 +27533,22 @@ $L__BB19_19:                            //   in Loop: Header=BB19_10 Depth=1
 	add.s64 	%rd151, %rd151, 1024;
 	add.s64 	%rd150, %rd150, 1024;
 	setp.lt.u64 	%p34, %rd152, %rd3;
-	@%p34 bra 	$L__BB19_10;
-	bra.uni 	$L__BB19_20;
-$L__BB19_10:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_12 Depth 2
-)ptx",
-    R"ptx(	sub.s64 	%rd100, %rd3, %rd152;
+	@%p34 bra 	$L__BB20_10;
+	bra.uni 	$L__BB20_20;
+$L__BB20_10:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_12 Depth 2
+	sub.s64 	%rd100, %rd3, %rd152;
 	min.u64 	%rd21, %rd100, 256;
 	setp.lt.u64 	%p23, %rd100, 16;
 	mov.f32 	%f133, %f127;
 	mov.u64 	%rd156, %rd97;
-	@%p23 bra 	$L__BB19_13;
-// %bb.11:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p23 bra 	$L__BB20_13;
+// %bb.11:                              //   in Loop: Header=BB20_10 Depth=1
 	mov.f32 	%f133, 0f00000000;
 	mov.u64 	%rd155, 0;
 	mov.u64 	%rd153, %rd150;
 	mov.u64 	%rd154, %rd151;
-$L__BB19_12:                            //   Parent Loop BB19_10 Depth=1
+$L__BB20_12:                            //   Parent Loop BB20_10 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f54, [%rd154];
 	setp.neu.f32 	%p24, %f54, %f9;
@@ -23027,22 +27582,22 @@ $L__BB19_12:                            //   Parent Loop BB19_10 Depth=1
 	add.s64 	%rd102, %rd155, 32;
 	setp.le.u64 	%p27, %rd102, %rd21;
 	mov.u64 	%rd155, %rd156;
-	@%p27 bra 	$L__BB19_12;
-$L__BB19_13:                            //   in Loop: Header=BB19_10 Depth=1
+	@%p27 bra 	$L__BB20_12;
+$L__BB20_13:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.le.u64 	%p28, %rd21, %rd156;
-	@%p28 bra 	$L__BB19_19;
-// %bb.14:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p28 bra 	$L__BB20_19;
+// %bb.14:                              //   in Loop: Header=BB20_10 Depth=1
 	sub.s64 	%rd29, %rd21, %rd156;
 	add.s64 	%rd30, %rd156, %rd152;
 	min.u64 	%rd105, %rd7, 15;
 	shl.b64 	%rd106, %rd30, 2;
 	mov.f32 	%f134, 0f00000000;
 	setp.ge.u64 	%p29, %rd105, %rd29;
-	@%p29 bra 	$L__BB19_16;
-// %bb.15:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p29 bra 	$L__BB20_16;
+// %bb.15:                              //   in Loop: Header=BB20_10 Depth=1
 	add.s64 	%rd31, %rd16, %rd106;
 	ld.global.f32 	%f134, [%rd31];
-$L__BB19_16:                            //   in Loop: Header=BB19_10 Depth=1
+$L__BB20_16:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.lt.u64 	%p1, %rd105, %rd29;
 	setp.neu.f32 	%p30, %f134, %f9;
 	sub.rn.f32 	%f72, %f134, %f9;
@@ -23067,23 +27622,23 @@ $L__BB19_16:                            //   in Loop: Header=BB19_10 Depth=1
 	setp.geu.f32 	%p32, %f74, 0fC28AA123;
 	selp.f32 	%f86, %f74, 0f00000000, %p32;
 	selp.f32 	%f15, %f86, %f85, %p31;
-	@!%p1 bra 	$L__BB19_18;
-	bra.uni 	$L__BB19_17;
-$L__BB19_17:                            //   in Loop: Header=BB19_10 Depth=1
+	@!%p1 bra 	$L__BB20_18;
+	bra.uni 	$L__BB20_17;
+$L__BB20_17:                            //   in Loop: Header=BB20_10 Depth=1
 	add.s64 	%rd32, %rd17, %rd106;
 	st.global.f32 	[%rd32], %f15;
-	bra.uni 	$L__BB19_18;
-$L__BB19_20:
+	bra.uni 	$L__BB20_18;
+$L__BB20_20:
 	mov.u64 	%rd108, 0;
 	cvta.to.global.u64 	%rd109, %rd108;
 	setp.ne.s64 	%p35, %rd5, %rd109;
 	rcp.rn.f64 	%fd14, %fd20;
 	cvt.rn.f32.f64 	%f18, %fd14;
-	@%p35 bra 	$L__BB19_29;
-	bra.uni 	$L__BB19_21;
-$L__BB19_29:
+	@%p35 bra 	$L__BB20_29;
+	bra.uni 	$L__BB20_21;
+$L__BB20_29:
 	mov.f64 	%fd22, 0d0000000000000000;
-	@%p18 bra 	$L__BB19_41;
+	@%p18 bra 	$L__BB20_41;
 // %bb.30:
 	add.s64 	%rd43, %rd6, %rd146;
 	add.s64 	%rd44, %rd5, %rd146;
@@ -23092,13 +27647,13 @@ $L__BB19_29:
 	mov.u64 	%rd160, %rd44;
 	mov.u64 	%rd161, %rd43;
 	mov.u64 	%rd162, %rd108;
-	bra.uni 	$L__BB19_31;
-$L__BB19_39:                            //   in Loop: Header=BB19_31 Depth=1
+	bra.uni 	$L__BB20_31;
+$L__BB20_39:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.gt.u64 	%p41, %rd56, %rd7;
 	mul.rn.f32 	%f103, %f139, %f140;
 	selp.f32 	%f104, %f103, 0f00000000, %p41;
 	add.rn.f32 	%f138, %f138, %f104;
-$L__BB19_40:                            //   in Loop: Header=BB19_31 Depth=1
+$L__BB20_40:                            //   in Loop: Header=BB20_31 Depth=1
 	shfl.sync.bfly.b32	%f105, %f138, 8, 31, %r3;
 	add.rn.f32 	%f106, %f138, %f105;
 	shfl.sync.bfly.b32	%f107, %f106, 4, 31, %r3;
@@ -23113,22 +27668,22 @@ $L__BB19_40:                            //   in Loop: Header=BB19_31 Depth=1
 	add.s64 	%rd161, %rd161, 1024;
 	add.s64 	%rd160, %rd160, 1024;
 	setp.lt.u64 	%p42, %rd162, %rd3;
-	@%p42 bra 	$L__BB19_31;
-	bra.uni 	$L__BB19_41;
-$L__BB19_31:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_33 Depth 2
+	@%p42 bra 	$L__BB20_31;
+	bra.uni 	$L__BB20_41;
+$L__BB20_31:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_33 Depth 2
 	sub.s64 	%rd113, %rd3, %rd162;
 	min.u64 	%rd48, %rd113, 256;
 	setp.lt.u64 	%p37, %rd113, 16;
 	mov.f32 	%f138, %f96;
 	mov.u64 	%rd166, %rd108;
-	@%p37 bra 	$L__BB19_34;
-// %bb.32:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p37 bra 	$L__BB20_34;
+// %bb.32:                              //   in Loop: Header=BB20_31 Depth=1
 	mov.f32 	%f138, 0f00000000;
 	mov.u64 	%rd165, 0;
 	mov.u64 	%rd163, %rd160;
 	mov.u64 	%rd164, %rd161;
-$L__BB19_33:                            //   Parent Loop BB19_31 Depth=1
+$L__BB20_33:                            //   Parent Loop BB20_31 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f98, [%rd164];
 	ld.global.f32 	%f99, [%rd163];
@@ -23140,40 +27695,40 @@ $L__BB19_33:                            //   Parent Loop BB19_31 Depth=1
 	add.s64 	%rd115, %rd165, 32;
 	setp.le.u64 	%p38, %rd115, %rd48;
 	mov.u64 	%rd165, %rd166;
-	@%p38 bra 	$L__BB19_33;
-$L__BB19_34:                            //   in Loop: Header=BB19_31 Depth=1
+	@%p38 bra 	$L__BB20_33;
+$L__BB20_34:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.le.u64 	%p39, %rd48, %rd166;
-	@%p39 bra 	$L__BB19_40;
-// %bb.35:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p39 bra 	$L__BB20_40;
+// %bb.35:                              //   in Loop: Header=BB20_31 Depth=1
 	sub.s64 	%rd56, %rd48, %rd166;
 	add.s64 	%rd57, %rd166, %rd162;
 	min.u64 	%rd118, %rd7, 15;
 	shl.b64 	%rd119, %rd57, 2;
 	setp.ge.u64 	%p40, %rd118, %rd56;
 	mov.f32 	%f139, %f96;
-	@%p40 bra 	$L__BB19_37;
-// %bb.36:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p40 bra 	$L__BB20_37;
+// %bb.36:                              //   in Loop: Header=BB20_31 Depth=1
 	add.s64 	%rd58, %rd43, %rd119;
 	ld.global.f32 	%f139, [%rd58];
-$L__BB19_37:                            //   in Loop: Header=BB19_31 Depth=1
+$L__BB20_37:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.lt.u64 	%p3, %rd118, %rd56;
 	mov.f32 	%f140, %f96;
-	@!%p3 bra 	$L__BB19_39;
-	bra.uni 	$L__BB19_38;
-$L__BB19_38:                            //   in Loop: Header=BB19_31 Depth=1
+	@!%p3 bra 	$L__BB20_39;
+	bra.uni 	$L__BB20_38;
+$L__BB20_38:                            //   in Loop: Header=BB20_31 Depth=1
 	add.s64 	%rd59, %rd44, %rd119;
 	ld.global.f32 	%f140, [%rd59];
-	bra.uni 	$L__BB19_39;
-$L__BB19_41:
+	bra.uni 	$L__BB20_39;
+$L__BB20_41:
 	div.rn.f64 	%fd18, %fd22, %fd20;
 	cvt.rn.f32.f64 	%f31, %fd18;
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB19_44;
+	@%p9 bra 	$L__BB20_44;
 // %bb.42:
 	add.s64 	%rd168, %rd6, %rd146;
 	add.s64 	%rd167, %rd5, %rd146;
 	mov.u64 	%rd169, 0;
-$L__BB19_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB20_43:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f113, [%rd168];
 	mul.rn.f32 	%f114, %f113, %f18;
 	ld.global.f32 	%f115, [%rd167];
@@ -23187,10 +27742,10 @@ $L__BB19_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd124, %rd169, 32;
 	setp.le.u64 	%p44, %rd124, %rd3;
 	mov.u64 	%rd169, %rd171;
-	@%p44 bra 	$L__BB19_43;
-$L__BB19_44:
+	@%p44 bra 	$L__BB20_43;
+$L__BB20_44:
 	setp.le.u64 	%p45, %rd3, %rd171;
-	@%p45 bra 	$L__BB19_52;
+	@%p45 bra 	$L__BB20_52;
 // %bb.45:
 	sub.s64 	%rd125, %rd3, %rd171;
 	setp.eq.s64 	%p46, %rd125, 16;
@@ -23199,35 +27754,35 @@ $L__BB19_44:
 	shl.b64 	%rd127, %rd171, 2;
 	mov.f32 	%f143, 0f00000000;
 	mov.f32 	%f142, %f143;
-	@!%p4 bra 	$L__BB19_47;
-	bra.uni 	$L__BB19_46;
-$L__BB19_46:
+	@!%p4 bra 	$L__BB20_47;
+	bra.uni 	$L__BB20_46;
+$L__BB20_46:
 	add.s64 	%rd128, %rd6, %rd127;
 	add.s64 	%rd72, %rd128, %rd146;
 	ld.global.f32 	%f142, [%rd72];
-$L__BB19_47:
-	@!%p4 bra 	$L__BB19_49;
-	bra.uni 	$L__BB19_48;
-$L__BB19_48:
+$L__BB20_47:
+	@!%p4 bra 	$L__BB20_49;
+	bra.uni 	$L__BB20_48;
+$L__BB20_48:
 	add.s64 	%rd131, %rd5, %rd127;
 	add.s64 	%rd73, %rd131, %rd146;
 	ld.global.f32 	%f143, [%rd73];
-$L__BB19_49:
-	@!%p4 bra 	$L__BB19_52;
-	bra.uni 	$L__BB19_50;
-$L__BB19_50:
+$L__BB20_49:
+	@!%p4 bra 	$L__BB20_52;
+	bra.uni 	$L__BB20_50;
+$L__BB20_50:
 	mul.rn.f32 	%f34, %f142, %f18;
 	sub.rn.f32 	%f121, %f143, %f31;
 	mul.rn.f32 	%f122, %f121, %f1;
 	mul.rn.f32 	%f144, %f34, %f122;
-	bra.uni 	$L__BB19_51;
-$L__BB19_21:
+	bra.uni 	$L__BB20_51;
+$L__BB20_21:
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB19_24;
+	@%p9 bra 	$L__BB20_24;
 // %bb.22:
 	add.s64 	%rd157, %rd6, %rd146;
 	mov.u64 	%rd158, 0;
-$L__BB19_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB20_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f123, [%rd157];
 	mul.rn.f32 	%f124, %f123, %f18;
 	st.global.f32 	[%rd157], %f124;
@@ -23236,34 +27791,35 @@ $L__BB19_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd136, %rd158, 32;
 	setp.le.u64 	%p49, %rd136, %rd3;
 	mov.u64 	%rd158, %rd171;
-	@%p49 bra 	$L__BB19_23;
-$L__BB19_24:
+	@%p49 bra 	$L__BB20_23;
+$L__BB20_24:
 	setp.le.u64 	%p50, %rd3, %rd171;
-	@%p50 bra 	$L__BB19_52;
+)ptx",
+    R"ptx(	@%p50 bra 	$L__BB20_52;
 // %bb.25:
 	sub.s64 	%rd137, %rd3, %rd171;
 	setp.eq.s64 	%p51, %rd137, 16;
 	setp.gt.u64 	%p52, %rd137, %rd7;
 	or.pred  	%p2, %p51, %p52;
 	mov.f32 	%f136, 0f00000000;
-	@!%p2 bra 	$L__BB19_27;
-	bra.uni 	$L__BB19_26;
-$L__BB19_26:
+	@!%p2 bra 	$L__BB20_27;
+	bra.uni 	$L__BB20_26;
+$L__BB20_26:
 	shl.b64 	%rd139, %rd171, 2;
 	add.s64 	%rd140, %rd6, %rd139;
 	add.s64 	%rd42, %rd140, %rd146;
 	ld.global.f32 	%f136, [%rd42];
-$L__BB19_27:
-	@!%p2 bra 	$L__BB19_52;
-	bra.uni 	$L__BB19_28;
-$L__BB19_28:
+$L__BB20_27:
+	@!%p2 bra 	$L__BB20_52;
+	bra.uni 	$L__BB20_28;
+$L__BB20_28:
 	mul.rn.f32 	%f144, %f136, %f18;
-$L__BB19_51:
+$L__BB20_51:
 	shl.b64 	%rd142, %rd171, 2;
 	add.s64 	%rd143, %rd6, %rd142;
 	add.s64 	%rd145, %rd143, %rd146;
 	st.global.f32 	[%rd145], %f144;
-$L__BB19_52:
+$L__BB20_52:
 	ret;
                                         // -- End function
 }
@@ -23290,7 +27846,7 @@ $L__BB19_52:
 	cvt.u64.u32 	%rd25, %r3;
 	add.s64 	%rd3, %rd24, %rd25;
 	setp.ge.u64 	%p1, %rd3, %rd21;
-	@%p1 bra 	$L__BB20_9;
+	@%p1 bra 	$L__BB21_9;
 // %bb.1:
 	ld.param.u64 	%rd20, [class_sums_param_1];
 	ld.param.u64 	%rd23, [class_sums_param_3];
@@ -23298,7 +27854,7 @@ $L__BB19_52:
 	shl.b64 	%rd26, %rd3, 2;
 	setp.eq.s64 	%p2, %rd20, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p2 bra 	$L__BB20_8;
+	@%p2 bra 	$L__BB21_8;
 // %bb.2:
 	ld.param.u64 	%rd22, [class_sums_param_0];
 	cvta.to.global.u64 	%rd2, %rd22;
@@ -23307,14 +27863,14 @@ $L__BB19_52:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd43, 0;
 	shl.b64 	%rd42, %rd21, 2;
-	@%p3 bra 	$L__BB20_5;
+	@%p3 bra 	$L__BB21_5;
 // %bb.3:
 	add.s64 	%rd46, %rd2, %rd26;
 	and.b64  	%rd43, %rd20, -8;
 	shl.b64 	%rd7, %rd21, 5;
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd47, 0;
-$L__BB20_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f12, [%rd46];
 	add.rn.f32 	%f13, %f31, %f12;
 	add.s64 	%rd29, %rd46, %rd42;
@@ -23341,29 +27897,28 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd47, %rd47, 8;
 	add.s64 	%rd46, %rd46, %rd7;
 	setp.eq.s64 	%p4, %rd43, %rd47;
-	@%p4 bra 	$L__BB20_5;
-	bra.uni 	$L__BB20_4;
-$L__BB20_5:
+	@%p4 bra 	$L__BB21_5;
+	bra.uni 	$L__BB21_4;
+$L__BB21_5:
 	setp.eq.s64 	%p5, %rd44, 0;
-	@%p5 bra 	$L__BB20_8;
+	@%p5 bra 	$L__BB21_8;
 // %bb.6:
 	mul.lo.s64 	%rd36, %rd43, %rd21;
 	shl.b64 	%rd37, %rd36, 2;
 	add.s64 	%rd39, %rd37, %rd26;
 	add.s64 	%rd45, %rd2, %rd39;
-$L__BB20_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_7:                             // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f27, [%rd45];
 	add.rn.f32 	%f31, %f31, %f27;
-)ptx",
-    R"ptx(	add.s64 	%rd45, %rd45, %rd42;
+	add.s64 	%rd45, %rd45, %rd42;
 	add.s64 	%rd44, %rd44, -1;
 	setp.ne.s64 	%p6, %rd44, 0;
-	@%p6 bra 	$L__BB20_7;
-$L__BB20_8:
+	@%p6 bra 	$L__BB21_7;
+$L__BB21_8:
 	add.s64 	%rd41, %rd1, %rd26;
 	st.global.f32 	[%rd41], %f31;
-$L__BB20_9:
+$L__BB21_9:
 	ret;
                                         // -- End function
 }
@@ -23376,7 +27931,7 @@ $L__BB20_9:
 )
 .maxntid 256, 1, 1                      // @unit_scales
 {
-	.local .align 8 .b8 	__local_depot21[128];
+	.local .align 8 .b8 	__local_depot22[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<19>;
@@ -23387,7 +27942,7 @@ $L__BB20_9:
 	.reg .f64 	%fd<204>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot21;
+	mov.u64 	%SPL, __local_depot22;
 	ld.param.u64 	%rd47, [unit_scales_param_1];
 	mov.u32 	%r3, %ctaid.x;
 	mul.wide.u32 	%rd49, %r3, 16;
@@ -23396,7 +27951,7 @@ $L__BB20_9:
 	cvt.u64.u32 	%rd50, %r4;
 	add.s64 	%rd4, %rd49, %rd50;
 	setp.ge.u64 	%p1, %rd4, %rd47;
-	@%p1 bra 	$L__BB21_28;
+	@%p1 bra 	$L__BB22_28;
 // %bb.1:
 	ld.param.u64 	%rd44, [unit_scales_param_2];
 	ld.param.u64 	%rd45, [unit_scales_param_0];
@@ -23412,12 +27967,12 @@ $L__BB20_9:
 	mov.u64 	%rd86, 0;
 	mov.f32 	%f43, 0f00000000;
 	shl.b64 	%rd83, %rd8, 2;
-	@%p2 bra 	$L__BB21_4;
+	@%p2 bra 	$L__BB22_4;
 // %bb.2:
 	add.s64 	%rd84, %rd6, %rd83;
 	mov.f32 	%f43, 0f00000000;
 	mov.u64 	%rd85, 0;
-$L__BB21_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f11, [%rd84];
 	fma.rn.f32 	%f43, %f11, %f11, %f43;
 	add.s64 	%rd86, %rd85, 16;
@@ -23425,24 +27980,24 @@ $L__BB21_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd85, 32;
 	setp.le.u64 	%p3, %rd56, %rd44;
 	mov.u64 	%rd85, %rd86;
-	@%p3 bra 	$L__BB21_3;
-$L__BB21_4:
+	@%p3 bra 	$L__BB22_3;
+$L__BB22_4:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p4, %rd44, %rd86;
-	@%p4 bra 	$L__BB21_8;
+	@%p4 bra 	$L__BB22_8;
 // %bb.5:
 	sub.s64 	%rd57, %rd44, %rd86;
 	setp.le.u64 	%p5, %rd57, %rd8;
 	mov.f32 	%f44, 0f00000000;
-	@%p5 bra 	$L__BB21_7;
+	@%p5 bra 	$L__BB22_7;
 // %bb.6:
 	shl.b64 	%rd58, %rd86, 2;
 	add.s64 	%rd59, %rd6, %rd58;
 	add.s64 	%rd15, %rd59, %rd83;
 	ld.global.f32 	%f44, [%rd15];
-$L__BB21_7:
+$L__BB22_7:
 	fma.rn.f32 	%f43, %f44, %f44, %f43;
-$L__BB21_8:
+$L__BB22_8:
 	shfl.sync.bfly.b32	%f13, %f43, 8, 31, %r2;
 	add.rn.f32 	%f14, %f43, %f13;
 	shfl.sync.bfly.b32	%f15, %f14, 4, 31, %r2;
@@ -23454,20 +28009,20 @@ $L__BB21_8:
 	setp.leu.f32 	%p6, %f8, 0f12800000;
 	setp.equ.f32 	%p7, %f8, 0f7F800000;
 	or.pred  	%p8, %p6, %p7;
-	@%p8 bra 	$L__BB21_10;
+	@%p8 bra 	$L__BB22_10;
 // %bb.9:
 	cvt.f64.f32 	%fd203, %f8;
-	bra.uni 	$L__BB21_26;
-$L__BB21_10:
+	bra.uni 	$L__BB22_26;
+$L__BB22_10:
 	add.u64 	%rd3, %SPL, 0;
 	mov.u64 	%rd87, 0;
 	mov.u16 	%rs1, 0;
-$L__BB21_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_11:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd62, %rd3, %rd87;
 	st.local.u8 	[%rd62], %rs1;
 	add.s64 	%rd87, %rd87, 1;
 	setp.lt.u64 	%p9, %rd87, 128;
-	@%p9 bra 	$L__BB21_11;
+	@%p9 bra 	$L__BB22_11;
 // %bb.12:
 	mov.u64 	%rd88, 0;
 	mov.f64 	%fd187, 0d0000000000000000;
@@ -23486,7 +28041,7 @@ $L__BB21_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd200, %fd187;
 	mov.f64 	%fd201, %fd187;
 	mov.f64 	%fd202, %fd187;
-	@%p2 bra 	$L__BB21_16;
+	@%p2 bra 	$L__BB22_16;
 // %bb.13:
 	add.s64 	%rd66, %rd52, %rd2;
 	add.s64 	%rd89, %rd66, 32;
@@ -23507,7 +28062,7 @@ $L__BB21_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd191, %fd192;
 	mov.f64 	%fd193, %fd192;
 	mov.f64 	%fd195, %fd192;
-$L__BB21_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f20, [%rd89+-32];
 	cvt.f64.f32 	%fd86, %f20;
 	mul.rn.f64 	%fd87, %fd86, %fd86;
@@ -23577,9 +28132,9 @@ $L__BB21_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd89, %rd89, 64;
 	setp.gt.u64 	%p11, %rd67, %rd44;
 	mov.u64 	%rd90, %rd88;
-	@%p11 bra 	$L__BB21_15;
-	bra.uni 	$L__BB21_14;
-$L__BB21_15:
+	@%p11 bra 	$L__BB22_15;
+	bra.uni 	$L__BB22_14;
+$L__BB22_15:
 	st.local.f64 	[%rd3], %fd190;
 	st.local.f64 	[%rd3+8], %fd189;
 	st.local.f64 	[%rd3+16], %fd188;
@@ -23596,16 +28151,16 @@ $L__BB21_15:
 	st.local.f64 	[%rd3+104], %fd196;
 	st.local.f64 	[%rd3+112], %fd194;
 	st.local.f64 	[%rd3+120], %fd192;
-$L__BB21_16:
+$L__BB22_16:
 	setp.ge.u64 	%p12, %rd88, %rd44;
-	@%p12 bra 	$L__BB21_25;
+	@%p12 bra 	$L__BB22_25;
 // %bb.17:
 	and.b64  	%rd92, %rd44, 3;
 	sub.s64 	%rd69, %rd88, %rd44;
 	setp.gt.u64 	%p13, %rd69, -4;
 	mov.u64 	%rd91, 0;
 	shl.b64 	%rd82, %rd88, 2;
-	@%p13 bra 	$L__BB21_21;
+	@%p13 bra 	$L__BB22_21;
 // %bb.18:
 	and.b64  	%rd71, %rd44, -4;
 	sub.s64 	%rd21, %rd88, %rd71;
@@ -23614,7 +28169,7 @@ $L__BB21_16:
 	add.s64 	%rd75, %rd74, %rd2;
 	add.s64 	%rd95, %rd75, 8;
 	mov.u64 	%rd97, 0;
-$L__BB21_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_19:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f36, [%rd95+-8];
 	cvt.f64.f32 	%fd118, %f36;
 	mul.rn.f64 	%fd119, %fd118, %fd118;
@@ -23643,21 +28198,22 @@ $L__BB21_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd96, %rd96, 32;
 	add.s64 	%rd95, %rd95, 16;
 	setp.eq.s64 	%p14, %rd21, %rd97;
-	@%p14 bra 	$L__BB21_20;
-	bra.uni 	$L__BB21_19;
-$L__BB21_20:
+	@%p14 bra 	$L__BB22_20;
+	bra.uni 	$L__BB22_19;
+$L__BB22_20:
 	neg.s64 	%rd91, %rd21;
-$L__BB21_21:
+$L__BB22_21:
 	setp.eq.s64 	%p15, %rd92, 0;
-	@%p15 bra 	$L__BB21_24;
+	@%p15 bra 	$L__BB22_24;
 // %bb.22:
 	add.s64 	%rd78, %rd52, %rd82;
 	shl.b64 	%rd79, %rd91, 2;
-	add.s64 	%rd80, %rd78, %rd79;
+)ptx",
+    R"ptx(	add.s64 	%rd80, %rd78, %rd79;
 	add.s64 	%rd94, %rd2, %rd80;
 	shl.b64 	%rd81, %rd91, 3;
 	add.s64 	%rd93, %rd3, %rd81;
-$L__BB21_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_23:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f40, [%rd94];
 	cvt.f64.f32 	%fd134, %f40;
@@ -23669,8 +28225,8 @@ $L__BB21_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 8;
 	add.s64 	%rd92, %rd92, -1;
 	setp.ne.s64 	%p16, %rd92, 0;
-	@%p16 bra 	$L__BB21_23;
-$L__BB21_24:
+	@%p16 bra 	$L__BB22_23;
+$L__BB22_24:
 	ld.local.f64 	%fd202, [%rd3+64];
 	ld.local.f64 	%fd201, [%rd3+72];
 	ld.local.f64 	%fd200, [%rd3+80];
@@ -23687,7 +28243,7 @@ $L__BB21_24:
 	ld.local.f64 	%fd189, [%rd3+8];
 	ld.local.f64 	%fd188, [%rd3+16];
 	ld.local.f64 	%fd187, [%rd3+24];
-$L__BB21_25:
+$L__BB22_25:
 	add.rn.f64 	%fd138, %fd202, %fd190;
 	add.rn.f64 	%fd139, %fd201, %fd189;
 	add.rn.f64 	%fd140, %fd200, %fd188;
@@ -23703,10 +28259,10 @@ $L__BB21_25:
 	add.rn.f64 	%fd150, %fd146, %fd148;
 	add.rn.f64 	%fd151, %fd147, %fd149;
 	add.rn.f64 	%fd203, %fd150, %fd151;
-$L__BB21_26:
+$L__BB22_26:
 	cvt.u32.u64 	%r8, %rd8;
 	setp.ne.s32 	%p17, %r8, 0;
-	@%p17 bra 	$L__BB21_28;
+	@%p17 bra 	$L__BB22_28;
 // %bb.27:
 	ld.param.u64 	%rd46, [unit_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd46;
@@ -23718,7 +28274,7 @@ $L__BB21_26:
 	rcp.rn.f64 	%fd154, %fd153;
 	cvt.rn.f32.f64 	%f41, %fd154;
 	st.global.f32 	[%rd7], %f41;
-$L__BB21_28:
+$L__BB22_28:
 	ret;
                                         // -- End function
 }
@@ -23742,7 +28298,7 @@ $L__BB21_28:
 	add.s64 	%rd2, %rd43, %rd44;
 	ld.param.u64 	%rd45, [through_unit_rows_param_0+24];
 	setp.ge.u64 	%p2, %rd2, %rd45;
-	@%p2 bra 	$L__BB22_32;
+	@%p2 bra 	$L__BB23_32;
 // %bb.1:
 	mov.b64 	%rd42, through_unit_rows_param_0;
 	mov.u64 	%rd1, %rd42;
@@ -23758,28 +28314,27 @@ $L__BB21_28:
 	add.s64 	%rd53, %rd51, %rd52;
 	ld.param.u64 	%rd54, [%rd1+16];
 	cvta.to.global.u64 	%rd55, %rd54;
-)ptx",
-    R"ptx(	add.s64 	%rd5, %rd55, %rd49;
+	add.s64 	%rd5, %rd55, %rd49;
 	and.b32  	%r5, %r1, 15;
 	cvt.u64.u32 	%rd6, %r5;
 	ld.global.f32 	%f1, [%rd53];
 	setp.ltu.f32 	%p3, %f1, 0f5368D4A5;
-	@%p3 bra 	$L__BB22_12;
-	bra.uni 	$L__BB22_2;
-$L__BB22_12:
+	@%p3 bra 	$L__BB23_12;
+	bra.uni 	$L__BB23_2;
+$L__BB23_12:
 	and.b32  	%r6, %r1, 16;
 	mov.b32 	%r7, 65535;
 	setp.lt.u64 	%p14, %rd3, 16;
 	mov.u64 	%rd99, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p14 bra 	$L__BB22_15;
+	@%p14 bra 	$L__BB23_15;
 // %bb.13:
 	shl.b64 	%rd66, %rd6, 2;
 	add.s64 	%rd97, %rd90, %rd66;
 	add.s64 	%rd96, %rd5, %rd66;
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd98, 0;
-$L__BB22_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f25, [%rd97];
 	ld.global.f32 	%f26, [%rd96];
 	mul.rn.f32 	%f27, %f1, %f25;
@@ -23790,11 +28345,11 @@ $L__BB22_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd67, %rd98, 32;
 	setp.le.u64 	%p15, %rd67, %rd3;
 	mov.u64 	%rd98, %rd99;
-	@%p15 bra 	$L__BB22_14;
-$L__BB22_15:
+	@%p15 bra 	$L__BB23_14;
+$L__BB23_15:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p16, %rd3, %rd99;
-	@%p16 bra 	$L__BB22_21;
+	@%p16 bra 	$L__BB23_21;
 // %bb.16:
 	sub.s64 	%rd27, %rd3, %rd99;
 	setp.le.u64 	%p17, %rd27, %rd6;
@@ -23802,21 +28357,21 @@ $L__BB22_15:
 	shl.b64 	%rd70, %rd6, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p17 bra 	$L__BB22_18;
+	@%p17 bra 	$L__BB23_18;
 // %bb.17:
 	add.s64 	%rd69, %rd90, %rd68;
 	add.s64 	%rd28, %rd69, %rd70;
 	ld.global.f32 	%f47, [%rd28];
-$L__BB22_18:
-	@%p17 bra 	$L__BB22_20;
+$L__BB23_18:
+	@%p17 bra 	$L__BB23_20;
 // %bb.19:
 	add.s64 	%rd72, %rd5, %rd68;
 	add.s64 	%rd29, %rd72, %rd70;
 	ld.global.f32 	%f48, [%rd29];
-$L__BB22_20:
+$L__BB23_20:
 	mul.rn.f32 	%f30, %f1, %f47;
 	fma.rn.f32 	%f46, %f30, %f48, %f46;
-$L__BB22_21:
+$L__BB23_21:
 	shfl.sync.bfly.b32	%f31, %f46, 8, 31, %r2;
 	add.rn.f32 	%f32, %f46, %f31;
 	shfl.sync.bfly.b32	%f33, %f32, 4, 31, %r2;
@@ -23827,13 +28382,13 @@ $L__BB22_21:
 	add.rn.f32 	%f11, %f36, %f37;
 	mov.u64 	%rd104, 0;
 	neg.f32 	%f44, %f11;
-	@%p14 bra 	$L__BB22_24;
+	@%p14 bra 	$L__BB23_24;
 // %bb.22:
 	shl.b64 	%rd76, %rd6, 2;
 	add.s64 	%rd101, %rd90, %rd76;
 	add.s64 	%rd100, %rd5, %rd76;
 	mov.u64 	%rd102, 0;
-$L__BB22_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f38, [%rd101];
 	mul.rn.f32 	%f39, %f1, %f38;
 	ld.global.f32 	%f40, [%rd100];
@@ -23845,10 +28400,10 @@ $L__BB22_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd77, %rd102, 32;
 	setp.le.u64 	%p20, %rd77, %rd3;
 	mov.u64 	%rd102, %rd104;
-	@%p20 bra 	$L__BB22_23;
-$L__BB22_24:
+	@%p20 bra 	$L__BB23_23;
+$L__BB23_24:
 	setp.le.u64 	%p21, %rd3, %rd104;
-	@%p21 bra 	$L__BB22_32;
+	@%p21 bra 	$L__BB23_32;
 // %bb.25:
 	sub.s64 	%rd78, %rd3, %rd104;
 	setp.eq.s64 	%p22, %rd78, 16;
@@ -23858,81 +28413,81 @@ $L__BB22_24:
 	shl.b64 	%rd82, %rd6, 2;
 	mov.f32 	%f51, 0f00000000;
 	mov.f32 	%f50, %f51;
-	@!%p1 bra 	$L__BB22_27;
-	bra.uni 	$L__BB22_26;
-$L__BB22_26:
+	@!%p1 bra 	$L__BB23_27;
+	bra.uni 	$L__BB23_26;
+$L__BB23_26:
 	add.s64 	%rd81, %rd90, %rd80;
 	add.s64 	%rd39, %rd81, %rd82;
 	ld.global.f32 	%f50, [%rd39];
-$L__BB22_27:
-	@!%p1 bra 	$L__BB22_29;
-	bra.uni 	$L__BB22_28;
-$L__BB22_28:
+$L__BB23_27:
+	@!%p1 bra 	$L__BB23_29;
+	bra.uni 	$L__BB23_28;
+$L__BB23_28:
 	add.s64 	%rd84, %rd5, %rd80;
 	add.s64 	%rd40, %rd84, %rd82;
 	ld.global.f32 	%f51, [%rd40];
-$L__BB22_29:
-	@!%p1 bra 	$L__BB22_32;
-	bra.uni 	$L__BB22_30;
-$L__BB22_30:
+$L__BB23_29:
+	@!%p1 bra 	$L__BB23_32;
+	bra.uni 	$L__BB23_30;
+$L__BB23_30:
 	mul.rn.f32 	%f16, %f1, %f50;
 	fma.rn.f32 	%f52, %f44, %f16, %f51;
-	bra.uni 	$L__BB22_31;
-$L__BB22_2:
+	bra.uni 	$L__BB23_31;
+$L__BB23_2:
 	setp.eq.s64 	%p4, %rd3, 0;
 	mov.u64 	%rd92, 0;
-	@%p4 bra 	$L__BB22_6;
+	@%p4 bra 	$L__BB23_6;
 // %bb.3:
 	mov.u64 	%rd91, 0;
-$L__BB22_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f21, [%rd90];
 	setp.neu.f32 	%p5, %f21, 0f00000000;
 	mov.u64 	%rd92, %rd91;
-	@%p5 bra 	$L__BB22_6;
-// %bb.5:                               //   in Loop: Header=BB22_4 Depth=1
+	@%p5 bra 	$L__BB23_6;
+// %bb.5:                               //   in Loop: Header=BB23_4 Depth=1
 	add.s64 	%rd91, %rd91, 1;
 	add.s64 	%rd90, %rd90, 4;
 	setp.ne.s64 	%p6, %rd3, %rd91;
 	mov.u64 	%rd92, %rd3;
-	@%p6 bra 	$L__BB22_4;
-$L__BB22_6:
+	@%p6 bra 	$L__BB23_4;
+$L__BB23_6:
 	setp.ne.s64 	%p7, %rd92, %rd3;
-	@%p7 bra 	$L__BB22_32;
+	@%p7 bra 	$L__BB23_32;
 // %bb.7:
 	setp.lt.u64 	%p8, %rd3, 16;
 	mov.u64 	%rd104, 0;
-	@%p8 bra 	$L__BB22_10;
+	@%p8 bra 	$L__BB23_10;
 // %bb.8:
 	shl.b64 	%rd60, %rd6, 2;
 	add.s64 	%rd93, %rd5, %rd60;
 	mov.u64 	%rd94, 0;
 	mov.b32 	%r8, 0;
-$L__BB22_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd93], %r8;
 	add.s64 	%rd104, %rd94, 16;
 	add.s64 	%rd93, %rd93, 64;
 	add.s64 	%rd61, %rd94, 32;
 	setp.le.u64 	%p9, %rd61, %rd3;
 	mov.u64 	%rd94, %rd104;
-	@%p9 bra 	$L__BB22_9;
-$L__BB22_10:
+	@%p9 bra 	$L__BB23_9;
+$L__BB23_10:
 	setp.le.u64 	%p10, %rd3, %rd104;
-	@%p10 bra 	$L__BB22_32;
+	@%p10 bra 	$L__BB23_32;
 // %bb.11:
 	sub.s64 	%rd62, %rd3, %rd104;
 	setp.eq.s64 	%p11, %rd62, 16;
 	setp.gt.u64 	%p12, %rd62, %rd6;
 	or.pred  	%p13, %p11, %p12;
 	mov.f32 	%f52, 0f00000000;
-	@%p13 bra 	$L__BB22_31;
-	bra.uni 	$L__BB22_32;
-$L__BB22_31:
+	@%p13 bra 	$L__BB23_31;
+	bra.uni 	$L__BB23_32;
+$L__BB23_31:
 	shl.b64 	%rd86, %rd104, 2;
 	add.s64 	%rd87, %rd5, %rd86;
 	shl.b64 	%rd88, %rd6, 2;
 	add.s64 	%rd89, %rd87, %rd88;
 	st.global.f32 	[%rd89], %f52;
-$L__BB22_32:
+$L__BB23_32:
 	ret;
                                         // -- End function
 }
@@ -23959,7 +28514,7 @@ $L__BB22_32:
 	mul.lo.s64 	%rd2, %rd30, %rd26;
 	ld.param.u64 	%rd3, [update_weights_param_0+24];
 	setp.le.u64 	%p2, %rd3, %rd2;
-	@%p2 bra 	$L__BB23_28;
+	@%p2 bra 	$L__BB24_28;
 // %bb.1:
 	mov.b64 	%rd27, update_weights_param_0;
 	mov.u64 	%rd1, %rd27;
@@ -23986,11 +28541,11 @@ $L__BB22_32:
 	min.u64 	%rd7, %rd26, %rd41;
 	setp.lt.u64 	%p4, %rd7, 16;
 	setp.ne.s32 	%p15, %r2, 1;
-	@%p4 bra 	$L__BB23_8;
-	bra.uni 	$L__BB23_2;
-$L__BB23_8:
+	@%p4 bra 	$L__BB24_8;
+	bra.uni 	$L__BB24_2;
+$L__BB24_8:
 	setp.le.u64 	%p8, %rd7, %rd65;
-	@%p8 bra 	$L__BB23_28;
+	@%p8 bra 	$L__BB24_28;
 // %bb.9:
 	sub.s64 	%rd20, %rd7, %rd65;
 	shl.b64 	%rd47, %rd65, 2;
@@ -24004,56 +28559,56 @@ $L__BB23_8:
 	add.s64 	%rd22, %rd48, %rd49;
 	mov.f32 	%f39, 0f00000000;
 	mov.f32 	%f38, %f39;
-	@!%p1 bra 	$L__BB23_11;
-	bra.uni 	$L__BB23_10;
-$L__BB23_10:
+	@!%p1 bra 	$L__BB24_11;
+	bra.uni 	$L__BB24_10;
+$L__BB24_10:
 	ld.global.f32 	%f38, [%rd22];
-$L__BB23_11:
+$L__BB24_11:
 	shl.b64 	%rd52, %rd21, 2;
-	@!%p1 bra 	$L__BB23_13;
-	bra.uni 	$L__BB23_12;
-$L__BB23_12:
+	@!%p1 bra 	$L__BB24_13;
+	bra.uni 	$L__BB24_12;
+$L__BB24_12:
 	add.s64 	%rd51, %rd6, %rd47;
 	add.s64 	%rd23, %rd51, %rd52;
 	ld.global.f32 	%f39, [%rd23];
-$L__BB23_13:
+$L__BB24_13:
 	fma.rn.f32 	%f42, %f2, %f38, %f39;
-	@%p15 bra 	$L__BB23_19;
+	@%p15 bra 	$L__BB24_19;
 // %bb.14:
 	add.s64 	%rd59, %rd5, %rd47;
 	add.s64 	%rd24, %rd59, %rd52;
 	mov.f32 	%f40, 0f00000000;
-	@!%p1 bra 	$L__BB23_16;
-	bra.uni 	$L__BB23_15;
-$L__BB23_15:
+	@!%p1 bra 	$L__BB24_16;
+	bra.uni 	$L__BB24_15;
+$L__BB24_15:
 	ld.global.f32 	%f40, [%rd24];
-$L__BB23_16:
+$L__BB24_16:
 	fma.rn.f32 	%f17, %f42, %f42, %f40;
-	@!%p1 bra 	$L__BB23_18;
-	bra.uni 	$L__BB23_17;
-$L__BB23_17:
+	@!%p1 bra 	$L__BB24_18;
+	bra.uni 	$L__BB24_17;
+$L__BB24_17:
 	st.global.f32 	[%rd24], %f17;
-$L__BB23_18:
+$L__BB24_18:
 	sqrt.rn.f32 	%f35, %f17;
 	add.rn.f32 	%f36, %f3, %f35;
 	div.rn.f32 	%f42, %f42, %f36;
-	bra.uni 	$L__BB23_26;
-$L__BB23_2:
+	bra.uni 	$L__BB24_26;
+$L__BB24_2:
 	and.b32  	%r7, %r1, 15;
 	mul.wide.u32 	%rd43, %r7, 4;
 	add.s64 	%rd63, %rd4, %rd43;
 	add.s64 	%rd62, %rd6, %rd43;
 	add.s64 	%rd61, %rd5, %rd43;
 	mov.u64 	%rd65, 0;
-	bra.uni 	$L__BB23_3;
-$L__BB23_4:                             //   in Loop: Header=BB23_3 Depth=1
+	bra.uni 	$L__BB24_3;
+$L__BB24_4:                             //   in Loop: Header=BB24_3 Depth=1
 	ld.global.f32 	%f26, [%rd61];
 	fma.rn.f32 	%f27, %f37, %f37, %f26;
 	st.global.f32 	[%rd61], %f27;
 	sqrt.rn.f32 	%f28, %f27;
 	add.rn.f32 	%f29, %f3, %f28;
 	div.rn.f32 	%f37, %f37, %f29;
-$L__BB23_7:                             //   in Loop: Header=BB23_3 Depth=1
+$L__BB24_7:                             //   in Loop: Header=BB24_3 Depth=1
 	fma.rn.f32 	%f30, %f4, %f37, %f5;
 	st.global.f32 	[%rd63], %f30;
 	add.s64 	%rd65, %rd14, 16;
@@ -24062,57 +28617,58 @@ $L__BB23_7:                             //   in Loop: Header=BB23_3 Depth=1
 	add.s64 	%rd61, %rd61, 64;
 	add.s64 	%rd46, %rd14, 32;
 	setp.le.u64 	%p7, %rd46, %rd7;
-	@%p7 bra 	$L__BB23_3;
-	bra.uni 	$L__BB23_8;
-$L__BB23_3:                             // =>This Inner Loop Header: Depth=1
+	@%p7 bra 	$L__BB24_3;
+	bra.uni 	$L__BB24_8;
+$L__BB24_3:                             // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd14, %rd65;
 	ld.global.f32 	%f5, [%rd63];
 	ld.global.f32 	%f24, [%rd62];
 	fma.rn.f32 	%f37, %f2, %f5, %f24;
-	@%p15 bra 	$L__BB23_5;
-	bra.uni 	$L__BB23_4;
-$L__BB23_5:                             //   in Loop: Header=BB23_3 Depth=1
-	mov.u64 	%rd44, 0;
+	@%p15 bra 	$L__BB24_5;
+	bra.uni 	$L__BB24_4;
+$L__BB24_5:                             //   in Loop: Header=BB24_3 Depth=1
+)ptx",
+    R"ptx(	mov.u64 	%rd44, 0;
 	cvta.to.global.u64 	%rd45, %rd44;
 	setp.eq.s64 	%p6, %rd5, %rd45;
-	@%p6 bra 	$L__BB23_7;
-// %bb.6:                               //   in Loop: Header=BB23_3 Depth=1
+	@%p6 bra 	$L__BB24_7;
+// %bb.6:                               //   in Loop: Header=BB24_3 Depth=1
 	ld.global.f32 	%f25, [%rd61];
 	fma.rn.f32 	%f37, %f1, %f25, %f37;
 	st.global.f32 	[%rd61], %f37;
-	bra.uni 	$L__BB23_7;
-$L__BB23_19:
+	bra.uni 	$L__BB24_7;
+$L__BB24_19:
 	mov.u64 	%rd53, 0;
 	cvta.to.global.u64 	%rd54, %rd53;
 	setp.eq.s64 	%p12, %rd5, %rd54;
-	@%p12 bra 	$L__BB23_26;
+	@%p12 bra 	$L__BB24_26;
 // %bb.20:
 	add.s64 	%rd56, %rd5, %rd47;
 	add.s64 	%rd25, %rd56, %rd52;
 	mov.f32 	%f41, 0f00000000;
-	@!%p1 bra 	$L__BB23_22;
-	bra.uni 	$L__BB23_21;
-$L__BB23_21:
+	@!%p1 bra 	$L__BB24_22;
+	bra.uni 	$L__BB24_21;
+$L__BB24_21:
 	ld.global.f32 	%f41, [%rd25];
-$L__BB23_22:
+$L__BB24_22:
 	setp.ne.s64 	%p13, %rd20, 16;
 	fma.rn.f32 	%f42, %f1, %f41, %f42;
-	@%p13 bra 	$L__BB23_24;
+	@%p13 bra 	$L__BB24_24;
 // %bb.23:
 	st.global.f32 	[%rd25], %f42;
-	bra.uni 	$L__BB23_26;
-$L__BB23_24:
+	bra.uni 	$L__BB24_26;
+$L__BB24_24:
 	setp.le.u64 	%p14, %rd20, %rd21;
-	@%p14 bra 	$L__BB23_26;
+	@%p14 bra 	$L__BB24_26;
 // %bb.25:
 	st.global.f32 	[%rd25], %f42;
-$L__BB23_26:
-	@!%p1 bra 	$L__BB23_28;
-	bra.uni 	$L__BB23_27;
-$L__BB23_27:
+$L__BB24_26:
+	@!%p1 bra 	$L__BB24_28;
+	bra.uni 	$L__BB24_27;
+$L__BB24_27:
 	fma.rn.f32 	%f23, %f4, %f42, %f38;
 	st.global.f32 	[%rd22], %f23;
-$L__BB23_28:
+$L__BB24_28:
 	ret;
                                         // -- End function
 }
@@ -24141,7 +28697,7 @@ $L__BB23_28:
 	cvt.u64.u32 	%rd27, %r3;
 	add.s64 	%rd3, %rd26, %rd27;
 	setp.ge.u64 	%p2, %rd3, %rd22;
-	@%p2 bra 	$L__BB24_13;
+	@%p2 bra 	$L__BB25_13;
 // %bb.1:
 	ld.param.u8 	%rs1, [add_parts_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -24152,21 +28708,21 @@ $L__BB23_28:
 	cvta.to.global.u64 	%rd1, %rd25;
 	cvta.to.global.u64 	%rd2, %rd24;
 	shl.b64 	%rd51, %rd3, 2;
-	@!%p1 bra 	$L__BB24_3;
-	bra.uni 	$L__BB24_2;
-$L__BB24_2:
+	@!%p1 bra 	$L__BB25_3;
+	bra.uni 	$L__BB25_2;
+$L__BB25_2:
 	add.s64 	%rd32, %rd2, %rd51;
 	ld.global.f32 	%f34, [%rd32];
-	bra.uni 	$L__BB24_4;
-$L__BB24_3:
+	bra.uni 	$L__BB25_4;
+$L__BB25_3:
 	add.s64 	%rd29, %rd1, %rd51;
 	ld.global.f32 	%f11, [%rd29];
 	add.s64 	%rd30, %rd2, %rd51;
 	ld.global.f32 	%f12, [%rd30];
 	add.rn.f32 	%f34, %f11, %f12;
-$L__BB24_4:
+$L__BB25_4:
 	setp.lt.u64 	%p3, %rd23, 2;
-	@%p3 bra 	$L__BB24_12;
+	@%p3 bra 	$L__BB25_12;
 // %bb.5:
 	add.s64 	%rd4, %rd23, -1;
 	add.s64 	%rd34, %rd23, -2;
@@ -24174,14 +28730,14 @@ $L__BB24_4:
 	setp.lt.u64 	%p4, %rd34, 7;
 	mov.u64 	%rd53, 1;
 	shl.b64 	%rd52, %rd22, 2;
-	@%p4 bra 	$L__BB24_9;
+	@%p4 bra 	$L__BB25_9;
 // %bb.6:
 	and.b64  	%rd6, %rd4, -8;
 	add.s64 	%rd37, %rd52, %rd51;
 	add.s64 	%rd56, %rd2, %rd37;
 	shl.b64 	%rd9, %rd22, 5;
 	mov.u64 	%rd57, 0;
-$L__BB24_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB25_7:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f14, [%rd56];
 	add.rn.f32 	%f15, %f34, %f14;
 	add.s64 	%rd38, %rd56, %rd52;
@@ -24193,8 +28749,7 @@ $L__BB24_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd40, %rd39, %rd52;
 	ld.global.f32 	%f20, [%rd40];
 	add.rn.f32 	%f21, %f19, %f20;
-)ptx",
-    R"ptx(	add.s64 	%rd41, %rd40, %rd52;
+	add.s64 	%rd41, %rd40, %rd52;
 	ld.global.f32 	%f22, [%rd41];
 	add.rn.f32 	%f23, %f21, %f22;
 	add.s64 	%rd42, %rd41, %rd52;
@@ -24209,30 +28764,30 @@ $L__BB24_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd57, 8;
 	add.s64 	%rd56, %rd56, %rd9;
 	setp.eq.s64 	%p5, %rd6, %rd57;
-	@%p5 bra 	$L__BB24_8;
-	bra.uni 	$L__BB24_7;
-$L__BB24_8:
+	@%p5 bra 	$L__BB25_8;
+	bra.uni 	$L__BB25_7;
+$L__BB25_8:
 	add.s64 	%rd53, %rd6, 1;
-$L__BB24_9:
+$L__BB25_9:
 	setp.eq.s64 	%p6, %rd54, 0;
-	@%p6 bra 	$L__BB24_12;
+	@%p6 bra 	$L__BB25_12;
 // %bb.10:
 	mul.lo.s64 	%rd45, %rd53, %rd22;
 	shl.b64 	%rd46, %rd45, 2;
 	add.s64 	%rd48, %rd46, %rd51;
 	add.s64 	%rd55, %rd2, %rd48;
-$L__BB24_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_11:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f29, [%rd55];
 	add.rn.f32 	%f34, %f34, %f29;
 	add.s64 	%rd55, %rd55, %rd52;
 	add.s64 	%rd54, %rd54, -1;
 	setp.ne.s64 	%p7, %rd54, 0;
-	@%p7 bra 	$L__BB24_11;
-$L__BB24_12:
+	@%p7 bra 	$L__BB25_11;
+$L__BB25_12:
 	add.s64 	%rd50, %rd1, %rd51;
 	st.global.f32 	[%rd50], %f34;
-$L__BB24_13:
+$L__BB25_13:
 	ret;
                                         // -- End function
 }
@@ -24262,7 +28817,7 @@ $L__BB24_13:
 	cvt.u64.u32 	%rd16, %r5;
 	add.s64 	%rd5, %rd15, %rd16;
 	setp.ge.u64 	%p1, %rd5, %rd14;
-	@%p1 bra 	$L__BB25_4;
+	@%p1 bra 	$L__BB26_4;
 // %bb.1:
 	ld.param.u32 	%r2, [place_caffe_targets_param_4];
 	ld.param.u64 	%rd10, [place_caffe_targets_param_0];
@@ -24271,13 +28826,13 @@ $L__BB24_13:
 	add.s64 	%rd18, %rd4, %rd17;
 	ld.global.u32 	%r1, [%rd18];
 	setp.lt.s32 	%p2, %r1, %r2;
-	@%p2 bra 	$L__BB25_4;
+	@%p2 bra 	$L__BB26_4;
 // %bb.2:
 	ld.param.u64 	%rd9, [place_caffe_targets_param_5];
 	sub.s32 	%r6, %r1, %r2;
 	cvt.s64.s32 	%rd19, %r6;
 	setp.ge.u64 	%p3, %rd19, %rd9;
-	@%p3 bra 	$L__BB25_4;
+	@%p3 bra 	$L__BB26_4;
 // %bb.3:
 	ld.param.u64 	%rd11, [place_caffe_targets_param_6];
 	cvta.to.global.u64 	%rd1, %rd11;
@@ -24296,7 +28851,7 @@ $L__BB24_13:
 	ld.global.f32 	%f2, [%rd7];
 	mul.rn.f32 	%f3, %f1, %f2;
 	st.global.f32 	[%rd6], %f3;
-$L__BB25_4:
+$L__BB26_4:
 	ret;
                                         // -- End function
 }
@@ -24328,9 +28883,9 @@ $L__BB25_4:
 	setp.lt.u64 	%p1, %rd3, %rd15;
 	setp.lt.u64 	%p2, %rd24, %rd12;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB26_3;
-	bra.uni 	$L__BB26_1;
-$L__BB26_1:
+	@!%p3 bra 	$L__BB27_3;
+	bra.uni 	$L__BB27_1;
+$L__BB27_1:
 	ld.param.u64 	%rd13, [drop_scales_param_0];
 	ld.param.u64 	%rd14, [drop_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd14;
@@ -24342,7 +28897,7 @@ $L__BB26_1:
 	shl.b64 	%rd21, %rd24, 2;
 	add.s64 	%rd22, %rd20, %rd21;
 	add.s64 	%rd23, %rd1, %rd22;
-$L__BB26_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB27_2:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1, [%rd5];
 	ld.global.f32 	%f2, [%rd23];
 	div.rn.f32 	%f3, %f2, %f1;
@@ -24350,8 +28905,8 @@ $L__BB26_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd24, %rd24, 16;
 	add.s64 	%rd23, %rd23, 64;
 	setp.lt.u64 	%p4, %rd24, %rd12;
-	@%p4 bra 	$L__BB26_2;
-$L__BB26_3:
+	@%p4 bra 	$L__BB27_2;
+$L__BB27_3:
 	ret;
                                         // -- End function
 }
@@ -24385,7 +28940,7 @@ $L__BB26_3:
 	setp.ge.u64 	%p1, %rd5, %rd21;
 	setp.eq.s64 	%p2, %rd20, 0;
 	or.pred  	%p3, %p1, %p2;
-	@%p3 bra 	$L__BB27_7;
+	@%p3 bra 	$L__BB28_7;
 // %bb.1:
 	ld.param.u64 	%rd22, [add_along_weights_param_6];
 	ld.param.u32 	%r1, [add_along_weights_param_5];
@@ -24400,11 +28955,11 @@ $L__BB26_3:
 	and.b64  	%rd6, %rd20, 1;
 	setp.eq.s64 	%p4, %rd20, 1;
 	mov.u64 	%rd50, 0;
-	@%p4 bra 	$L__BB27_4;
-	bra.uni 	$L__BB27_2;
-$L__BB27_4:
+	@%p4 bra 	$L__BB28_4;
+	bra.uni 	$L__BB28_2;
+$L__BB28_4:
 	setp.eq.s64 	%p12, %rd6, 0;
-	@%p12 bra 	$L__BB27_7;
+	@%p12 bra 	$L__BB28_7;
 // %bb.5:
 	shl.b64 	%rd41, %rd50, 2;
 	add.s64 	%rd42, %rd3, %rd41;
@@ -24414,9 +28969,9 @@ $L__BB27_4:
 	setp.ge.s32 	%p13, %r11, %r1;
 	setp.lt.u64 	%p14, %rd11, %rd22;
 	and.pred  	%p15, %p13, %p14;
-	@!%p15 bra 	$L__BB27_7;
-	bra.uni 	$L__BB27_6;
-$L__BB27_6:
+	@!%p15 bra 	$L__BB28_7;
+	bra.uni 	$L__BB28_6;
+$L__BB28_6:
 	add.s64 	%rd44, %rd2, %rd41;
 	ld.global.f32 	%f11, [%rd44];
 	mul.lo.s64 	%rd45, %rd11, %rd21;
@@ -24429,30 +28984,30 @@ $L__BB27_6:
 	ld.global.f32 	%f14, [%rd49];
 	add.rn.f32 	%f15, %f14, %f13;
 	st.global.f32 	[%rd49], %f15;
-$L__BB27_7:
+$L__BB28_7:
 	ret;
-$L__BB27_2:
+$L__BB28_2:
 	and.b64  	%rd50, %rd20, -2;
 	add.s64 	%rd52, %rd2, 4;
 	add.s64 	%rd51, %rd3, 4;
 	mov.u64 	%rd53, 0;
-	bra.uni 	$L__BB27_3;
-$L__BB27_11:                            //   in Loop: Header=BB27_3 Depth=1
+	bra.uni 	$L__BB28_3;
+$L__BB28_11:                            //   in Loop: Header=BB28_3 Depth=1
 	add.s64 	%rd53, %rd53, 2;
 	add.s64 	%rd52, %rd52, 8;
 	add.s64 	%rd51, %rd51, 8;
 	setp.eq.s64 	%p11, %rd50, %rd53;
-	@%p11 bra 	$L__BB27_4;
-$L__BB27_3:                             // =>This Inner Loop Header: Depth=1
+	@%p11 bra 	$L__BB28_4;
+$L__BB28_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.u32 	%r5, [%rd51+-4];
 	sub.s32 	%r7, %r5, %r1;
 	cvt.s64.s32 	%rd15, %r7;
 	setp.ge.s32 	%p5, %r5, %r1;
 	setp.lt.u64 	%p6, %rd15, %rd22;
 	and.pred  	%p7, %p5, %p6;
-	@!%p7 bra 	$L__BB27_9;
-	bra.uni 	$L__BB27_8;
-$L__BB27_8:                             //   in Loop: Header=BB27_3 Depth=1
+	@!%p7 bra 	$L__BB28_9;
+	bra.uni 	$L__BB28_8;
+$L__BB28_8:                             //   in Loop: Header=BB28_3 Depth=1
 	ld.global.f32 	%f1, [%rd52+-4];
 	mul.lo.s64 	%rd31, %rd15, %rd21;
 	add.s64 	%rd32, %rd31, %rd5;
@@ -24464,16 +29019,16 @@ $L__BB27_8:                             //   in Loop: Header=BB27_3 Depth=1
 	ld.global.f32 	%f4, [%rd35];
 	add.rn.f32 	%f5, %f4, %f3;
 	st.global.f32 	[%rd35], %f5;
-$L__BB27_9:                             //   in Loop: Header=BB27_3 Depth=1
+$L__BB28_9:                             //   in Loop: Header=BB28_3 Depth=1
 	ld.global.u32 	%r8, [%rd51];
 	sub.s32 	%r10, %r8, %r1;
 	cvt.s64.s32 	%rd16, %r10;
 	setp.ge.s32 	%p8, %r8, %r1;
 	setp.lt.u64 	%p9, %rd16, %rd22;
 	and.pred  	%p10, %p8, %p9;
-	@!%p10 bra 	$L__BB27_11;
-	bra.uni 	$L__BB27_10;
-$L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
+	@!%p10 bra 	$L__BB28_11;
+	bra.uni 	$L__BB28_10;
+$L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 	ld.global.f32 	%f6, [%rd52];
 	mul.lo.s64 	%rd36, %rd16, %rd21;
 	add.s64 	%rd37, %rd36, %rd5;
@@ -24484,8 +29039,9 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	add.s64 	%rd40, %rd1, %rd38;
 	ld.global.f32 	%f9, [%rd40];
 	add.rn.f32 	%f10, %f9, %f8;
-	st.global.f32 	[%rd40], %f10;
-	bra.uni 	$L__BB27_11;
+)ptx",
+    R"ptx(	st.global.f32 	[%rd40], %f10;
+	bra.uni 	$L__BB28_11;
                                         // -- End function
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
@@ -24496,7 +29052,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot28[128];
+	.local .align 8 .b8 	__local_depot29[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -24506,7 +29062,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot28;
+	mov.u64 	%SPL, __local_depot29;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -24514,12 +29070,12 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB28_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB28_1;
+	@%p1 bra 	$L__BB29_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -24530,7 +29086,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB28_6;
+	@%p2 bra 	$L__BB29_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
@@ -24551,7 +29107,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB28_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -24577,8 +29133,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd86, %fd85, %fd85;
 	add.rn.f64 	%fd210, %fd210, %fd86;
 	ld.f32 	%f7, [%rd50+-20];
-)ptx",
-    R"ptx(	cvt.f64.f32 	%fd87, %f7;
+	cvt.f64.f32 	%fd87, %f7;
 	ld.f32 	%f8, [%rd51+-20];
 	cvt.f64.f32 	%fd88, %f8;
 	sub.rn.f64 	%fd89, %fd87, %fd88;
@@ -24687,7 +29242,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB28_4;
+	@%p3 bra 	$L__BB29_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -24705,15 +29260,15 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB28_6:
+$L__BB29_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB28_14;
+	@%p4 bra 	$L__BB29_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB28_11;
+	@%p5 bra 	$L__BB29_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -24723,7 +29278,7 @@ $L__BB28_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB28_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -24749,13 +29304,13 @@ $L__BB28_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB28_10;
-	bra.uni 	$L__BB28_9;
-$L__BB28_10:
+	@%p6 bra 	$L__BB29_10;
+	bra.uni 	$L__BB29_9;
+$L__BB29_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB28_11:
+$L__BB29_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB28_13;
+	@%p7 bra 	$L__BB29_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -24773,7 +29328,7 @@ $L__BB28_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB28_13:
+$L__BB29_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -24781,7 +29336,7 @@ $L__BB28_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB28_14:
+$L__BB29_14:
 	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
@@ -24818,7 +29373,7 @@ $L__BB28_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot29[128];
+	.local .align 8 .b8 	__local_depot30[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -24829,7 +29384,7 @@ $L__BB28_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot29;
+	mov.u64 	%SPL, __local_depot30;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -24837,14 +29392,15 @@ $L__BB28_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB29_1;
+	@%p1 bra 	$L__BB30_1;
 // %bb.2:
-	setp.lt.u64 	%p2, %rd53, 16;
+)ptx",
+    R"ptx(	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
 	mov.f64 	%fd193, 0d0000000000000000;
 	mov.f64 	%fd194, %fd193;
@@ -24858,7 +29414,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB29_6;
+	@%p2 bra 	$L__BB30_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -24878,7 +29434,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -24948,12 +29504,11 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB29_4;
+	@%p3 bra 	$L__BB30_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+16], %fd172;
+	st.local.f64 	[%rd1+16], %fd172;
 	st.local.f64 	[%rd1+24], %fd171;
 	st.local.f64 	[%rd1+32], %fd199;
 	st.local.f64 	[%rd1+40], %fd197;
@@ -24967,16 +29522,16 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB29_6:
+$L__BB30_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB29_15;
+	@%p4 bra 	$L__BB30_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB29_11;
+	@%p5 bra 	$L__BB30_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -24984,7 +29539,7 @@ $L__BB29_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -25013,20 +29568,20 @@ $L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB29_10;
-	bra.uni 	$L__BB29_9;
-$L__BB29_10:
+	@%p6 bra 	$L__BB30_10;
+	bra.uni 	$L__BB30_9;
+$L__BB30_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB29_11:
+$L__BB30_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB29_14;
+	@%p7 bra 	$L__BB30_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB29_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -25038,8 +29593,8 @@ $L__BB29_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB29_13;
-$L__BB29_14:
+	@%p8 bra 	$L__BB30_13;
+$L__BB30_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -25052,9 +29607,9 @@ $L__BB29_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB29_15:
+$L__BB30_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB29_32;
+	@%p10 bra 	$L__BB30_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -25084,94 +29639,94 @@ $L__BB29_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB29_27;
-	bra.uni 	$L__BB29_17;
-$L__BB29_27:
+	@%p11 bra 	$L__BB30_27;
+	bra.uni 	$L__BB30_17;
+$L__BB30_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB29_32;
+	@%p17 bra 	$L__BB30_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB29_29;
-$L__BB29_31:                            //   in Loop: Header=BB29_29 Depth=1
+	bra.uni 	$L__BB30_29;
+$L__BB30_31:                            //   in Loop: Header=BB30_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB29_29;
-	bra.uni 	$L__BB29_32;
-$L__BB29_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB30_29;
+	bra.uni 	$L__BB30_32;
+$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB29_31;
-// %bb.30:                              //   in Loop: Header=BB29_29 Depth=1
+	@%p18 bra 	$L__BB30_31;
+// %bb.30:                              //   in Loop: Header=BB30_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB29_31;
-$L__BB29_32:
+	bra.uni 	$L__BB30_31;
+$L__BB30_32:
 	ret;
-$L__BB29_17:
+$L__BB30_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB29_18;
-$L__BB29_26:                            //   in Loop: Header=BB29_18 Depth=1
+	bra.uni 	$L__BB30_18;
+$L__BB30_26:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB29_27;
-$L__BB29_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB30_27;
+$L__BB30_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB29_20;
-// %bb.19:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p12 bra 	$L__BB30_20;
+// %bb.19:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB29_20:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_20:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB29_22;
-// %bb.21:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p13 bra 	$L__BB30_22;
+// %bb.21:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB29_22:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_22:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB29_24;
-// %bb.23:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p14 bra 	$L__BB30_24;
+// %bb.23:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB29_26;
-// %bb.25:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p15 bra 	$L__BB30_26;
+// %bb.25:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB29_26;
+	bra.uni 	$L__BB30_26;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
@@ -25183,7 +29738,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot30[128];
+	.local .align 8 .b8 	__local_depot31[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -25194,7 +29749,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot30;
+	mov.u64 	%SPL, __local_depot31;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -25203,12 +29758,13 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
+)ptx",
+    R"ptx($L__BB31_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB30_1;
+	@%p1 bra 	$L__BB31_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -25224,7 +29780,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB30_6;
+	@%p2 bra 	$L__BB31_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -25244,7 +29800,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB31_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -25308,14 +29864,13 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd133+28];
 	cvt.f64.f32 	%fd188, %f22;
 	mul.rn.f64 	%fd189, %fd188, %fd188;
-)ptx",
-    R"ptx(	add.rn.f64 	%fd374, %fd374, %fd189;
+	add.rn.f64 	%fd374, %fd374, %fd189;
 	add.s64 	%rd135, %rd134, 16;
 	add.s64 	%rd93, %rd134, 32;
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB30_4;
+	@%p3 bra 	$L__BB31_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -25333,16 +29888,16 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB30_6:
+$L__BB31_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB30_15;
+	@%p4 bra 	$L__BB31_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB30_11;
+	@%p5 bra 	$L__BB31_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -25350,7 +29905,7 @@ $L__BB30_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB31_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -25379,20 +29934,20 @@ $L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB30_10;
-	bra.uni 	$L__BB30_9;
-$L__BB30_10:
+	@%p6 bra 	$L__BB31_10;
+	bra.uni 	$L__BB31_9;
+$L__BB31_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB30_11:
+$L__BB31_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB30_14;
+	@%p7 bra 	$L__BB31_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -25404,8 +29959,8 @@ $L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB30_13;
-$L__BB30_14:
+	@%p8 bra 	$L__BB31_13;
+$L__BB31_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -25418,7 +29973,7 @@ $L__BB30_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB30_15:
+$L__BB31_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -25441,16 +29996,16 @@ $L__BB30_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB30_16;
-	bra.uni 	$L__BB30_32;
-$L__BB30_16:
+	@%p9 bra 	$L__BB31_16;
+	bra.uni 	$L__BB31_32;
+$L__BB31_16:
 	mov.u64 	%rd143, 0;
-$L__BB30_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB30_17;
+	@%p10 bra 	$L__BB31_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -25461,7 +30016,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB30_22;
+	@%p2 bra 	$L__BB31_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -25482,7 +30037,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB30_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -25585,10 +30140,11 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB30_20;
+	@%p12 bra 	$L__BB31_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
-	st.local.f64 	[%rd1+8], %fd399;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd1+8], %fd399;
 	st.local.f64 	[%rd1+16], %fd398;
 	st.local.f64 	[%rd1+24], %fd397;
 	st.local.f64 	[%rd1+32], %fd396;
@@ -25603,15 +30159,15 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB30_22:
+$L__BB31_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB30_31;
+	@%p13 bra 	$L__BB31_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB30_27;
+	@%p14 bra 	$L__BB31_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -25621,7 +30177,7 @@ $L__BB30_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB30_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -25659,13 +30215,13 @@ $L__BB30_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB30_26;
-	bra.uni 	$L__BB30_25;
-$L__BB30_26:
+	@%p15 bra 	$L__BB31_26;
+	bra.uni 	$L__BB31_25;
+$L__BB31_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB30_27:
+$L__BB31_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB30_30;
+	@%p16 bra 	$L__BB31_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -25673,7 +30229,7 @@ $L__BB30_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -25688,18 +30244,17 @@ $L__BB30_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB30_29;
-$L__BB30_30:
+	@%p17 bra 	$L__BB31_29;
+$L__BB31_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
 	ld.local.f64 	%fd413, [%rd1+88];
 	ld.local.f64 	%fd412, [%rd1+96];
-)ptx",
-    R"ptx(	ld.local.f64 	%fd411, [%rd1+104];
+	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB30_31:
+$L__BB31_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -25724,9 +30279,9 @@ $L__BB30_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB30_32:
+$L__BB31_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB30_46;
+	@%p19 bra 	$L__BB31_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -25737,19 +30292,19 @@ $L__BB30_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB30_48;
-	bra.uni 	$L__BB30_34;
-$L__BB30_48:
+	@%p20 bra 	$L__BB31_48;
+	bra.uni 	$L__BB31_34;
+$L__BB31_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB30_46;
-	bra.uni 	$L__BB30_43;
-$L__BB30_43:
+	@!%p28 bra 	$L__BB31_46;
+	bra.uni 	$L__BB31_43;
+$L__BB31_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB30_45;
+	@%p30 bra 	$L__BB31_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -25762,36 +30317,36 @@ $L__BB30_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB30_45:
+$L__BB31_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB30_46:
+$L__BB31_46:
 	ret;
-$L__BB30_34:
+$L__BB31_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB30_35;
-$L__BB30_42:                            //   in Loop: Header=BB30_35 Depth=1
+	bra.uni 	$L__BB31_35;
+$L__BB31_42:                            //   in Loop: Header=BB31_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB30_47:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_47:                            //   in Loop: Header=BB31_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB30_48;
-$L__BB30_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB31_48;
+$L__BB31_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB30_39;
-// %bb.36:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p21 bra 	$L__BB31_39;
+// %bb.36:                              //   in Loop: Header=BB31_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB30_38;
-// %bb.37:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB31_38;
+// %bb.37:                              //   in Loop: Header=BB31_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -25801,17 +30356,17 @@ $L__BB30_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB30_38:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_38:                            //   in Loop: Header=BB31_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB30_47;
-// %bb.40:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p23 bra 	$L__BB31_47;
+// %bb.40:                              //   in Loop: Header=BB31_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB30_42;
-// %bb.41:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB31_42;
+// %bb.41:                              //   in Loop: Header=BB31_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -25821,205 +30376,7 @@ $L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB30_42;
-                                        // -- End function
-}
-.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4
-)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
-                                        // @_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
-{
-	.reg .pred 	%p<5>;
-	.reg .b32 	%r<4>;
-	.reg .f32 	%f<4>;
-	.reg .b64 	%rd<23>;
-	.reg .f64 	%fd<8>;
-
-// %bb.0:
-	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4];
-	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1];
-	ld.param.u64 	%rd13, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0];
-	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2];
-	mov.u32 	%r1, %tid.x;
-	and.b32  	%r3, %r1, 15;
-	cvt.u64.u32 	%rd22, %r3;
-	setp.ne.s64 	%p1, %rd16, 0;
-	setp.lt.u64 	%p2, %rd22, %rd15;
-	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB31_3;
-	bra.uni 	$L__BB31_1;
-$L__BB31_1:
-	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
-	shl.b64 	%rd18, %rd22, 2;
-	add.s64 	%rd21, %rd16, %rd18;
-	add.s64 	%rd20, %rd14, %rd18;
-	add.s64 	%rd19, %rd13, %rd18;
-$L__BB31_2:                             // =>This Inner Loop Header: Depth=1
-	ld.f32 	%f1, [%rd19];
-	cvt.f64.f32 	%fd2, %f1;
-	ld.f32 	%f2, [%rd20];
-	cvt.f64.f32 	%fd3, %f2;
-	sub.rn.f64 	%fd4, %fd2, %fd3;
-	mul.rn.f64 	%fd5, %fd4, %fd1;
-	cvt.rn.f32.f64 	%f3, %fd5;
-	st.f32 	[%rd21], %f3;
-	add.s64 	%rd22, %rd22, 16;
-	add.s64 	%rd21, %rd21, 64;
-	add.s64 	%rd20, %rd20, 64;
-	add.s64 	%rd19, %rd19, 64;
-	setp.lt.u64 	%p4, %rd22, %rd15;
-	@%p4 bra 	$L__BB31_2;
-$L__BB31_3:
-	{ // callseq 9, 0
-	.param .b64 param0;
-	st.param.b64 	[param0+0], %rd13;
-	.param .b64 param1;
-	st.param.b64 	[param1+0], %rd14;
-	.param .b64 param2;
-	st.param.b64 	[param2+0], %rd15;
-	.param .b64 param3;
-	st.param.f64 	[param3+0], 0d0000000000000000;
-	.param .b64 retval0;
-	call.uni (retval0), 
-	_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
-	(
-	param0, 
-	param1, 
-	param2, 
-	param3
-	);
-	ld.param.f64 	%fd6, [retval0+0];
-	} // callseq 9
-	st.param.f64 	[func_retval0+0], %fd6;
-	ret;
-                                        // -- End function
-}
-.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf
-                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf
-{
-	.reg .pred 	%p<11>;
-	.reg .b32 	%r<7>;
-	.reg .f32 	%f<36>;
-	.reg .b64 	%rd<37>;
-
-// %bb.0:
-	ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0];
-	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_1];
-	ld.u64 	%rd1, [%rd19+32];
-	ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2];
-	ld.u64 	%rd22, [%rd19];
-	mul.lo.s64 	%rd23, %rd1, %rd20;
-	shl.b64 	%rd24, %rd23, 2;
-	add.s64 	%rd2, %rd22, %rd24;
-	ld.u64 	%rd25, [%rd19+8];
-	mul.lo.s64 	%rd26, %rd1, %rd21;
-	shl.b64 	%rd27, %rd26, 2;
-	add.s64 	%rd3, %rd25, %rd27;
-	setp.lt.u64 	%p1, %rd1, 16;
-	mov.u32 	%r2, %tid.x;
-	and.b32  	%r3, %r2, 16;
-	mov.b32 	%r4, 65535;
-	and.b32  	%r5, %r2, 15;
-	mul.wide.u32 	%rd28, %r5, 4;
-	add.s64 	%rd5, %rd2, %rd28;
-	add.s64 	%rd6, %rd3, %rd28;
-	mov.u64 	%rd36, 0;
-	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB32_3;
-// %bb.1:
-	mov.f32 	%f31, 0f00000000;
-	mov.u64 	%rd35, 0;
-	mov.u64 	%rd33, %rd5;
-	mov.u64 	%rd34, %rd6;
-$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
-	ld.f32 	%f15, [%rd33];
-	ld.f32 	%f16, [%rd34];
-	sub.rn.f32 	%f17, %f15, %f16;
-	fma.rn.f32 	%f31, %f17, %f17, %f31;
-	add.s64 	%rd36, %rd35, 16;
-	add.s64 	%rd34, %rd34, 64;
-	add.s64 	%rd33, %rd33, 64;
-	add.s64 	%rd30, %rd35, 32;
-	setp.le.u64 	%p2, %rd30, %rd1;
-	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB32_2;
-$L__BB32_3:
-	shl.b32 	%r1, %r4, %r3;
-	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB32_9;
-// %bb.4:
-	cvt.u64.u32 	%rd4, %r5;
-	sub.s64 	%rd14, %rd1, %rd36;
-	setp.le.u64 	%p4, %rd14, %rd4;
-	shl.b64 	%rd31, %rd36, 2;
-	mov.f32 	%f33, 0f00000000;
-	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB32_6;
-// %bb.5:
-	add.s64 	%rd15, %rd5, %rd31;
-	ld.f32 	%f32, [%rd15];
-$L__BB32_6:
-	@%p4 bra 	$L__BB32_8;
-// %bb.7:
-	add.s64 	%rd16, %rd6, %rd31;
-	ld.f32 	%f33, [%rd16];
-$L__BB32_8:
-	setp.gt.u64 	%p6, %rd14, %rd4;
-	sub.rn.f32 	%f20, %f32, %f33;
-	fma.rn.f32 	%f21, %f20, %f20, %f31;
-	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB32_9:
-	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
-	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
-	add.rn.f32 	%f23, %f31, %f22;
-	shfl.sync.bfly.b32	%f24, %f23, 4, 31, %r1;
-	add.rn.f32 	%f25, %f23, %f24;
-	shfl.sync.bfly.b32	%f26, %f25, 2, 31, %r1;
-	add.rn.f32 	%f27, %f25, %f26;
-	shfl.sync.bfly.b32	%f28, %f27, 1, 31, %r1;
-	add.rn.f32 	%f35, %f27, %f28;
-	setp.gt.f32 	%p7, %f35, 0f12800000;
-	setp.ne.f32 	%p8, %f35, 0f7F800000;
-	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB32_11;
-// %bb.10:
-	setp.geu.f32 	%p10, %f35, 0f3F800000;
-	selp.u32 	%r6, 1, 0, %p10;
-	{ // callseq 10, 0
-	.param .b64 param0;
-	st.param.b64 	[param0+0], %rd2;
-	.param .b64 param1;
-	st.param.b64 	[param1+0], %rd3;
-	.param .b64 param2;
-	st.param.b64 	[param2+0], %rd1;
-	.param .b32 param3;
-	st.param.b32 	[param3+0], %r6;
-	.param .b32 param4;
-	st.param.b32 	[param4+0], 0;
-	.param .b32 retval0;
-	call.uni (retval0), 
-	_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
-	(
-	param0, 
-	param1, 
-	param2, 
-	param3, 
-	param4
-	);
-	ld.param.f32 	%f35, [retval0+0];
-	} // callseq 10
-$L__BB32_11:
-	st.f32 	[%rd17], %f35;
-	ret;
+	bra.uni 	$L__BB31_42;
                                         // -- End function
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
@@ -26043,8 +30400,7 @@ $L__BB32_11:
 	ld.param.u8 	%rs3, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_3];
 	and.b16  	%rs4, %rs3, 1;
 	setp.eq.b16 	%p1, %rs4, 1;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
+	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
 	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_1];
 	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0];
 	selp.f32 	%f1, 0f0D800000, 0f71800000, %p1;
@@ -26052,7 +30408,7 @@ $L__BB32_11:
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB33_3;
+	@%p3 bra 	$L__BB32_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -26060,7 +30416,7 @@ $L__BB32_11:
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB33_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -26072,13 +30428,13 @@ $L__BB33_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB33_2;
-$L__BB33_3:
+	@%p4 bra 	$L__BB32_2;
+$L__BB32_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB33_4;
-	bra.uni 	$L__BB33_9;
-$L__BB33_4:
+	@%p5 bra 	$L__BB32_4;
+	bra.uni 	$L__BB32_9;
+$L__BB32_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -26087,26 +30443,26 @@ $L__BB33_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB33_6;
+	@%p6 bra 	$L__BB32_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB33_6:
-	@%p6 bra 	$L__BB33_8;
+$L__BB32_6:
+	@%p6 bra 	$L__BB32_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB33_8:
+$L__BB32_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB33_9:
+$L__BB32_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -26127,182 +30483,6 @@ $L__BB33_9:
 	ret;
                                         // -- End function
 }
-.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
-                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
-{
-	.reg .pred 	%p<11>;
-	.reg .b32 	%r<7>;
-	.reg .f32 	%f<37>;
-	.reg .b64 	%rd<37>;
-
-// %bb.0:
-	ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0];
-	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1];
-	ld.u64 	%rd1, [%rd19+32];
-	ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2];
-	ld.u64 	%rd22, [%rd19];
-	mul.lo.s64 	%rd23, %rd1, %rd20;
-	shl.b64 	%rd24, %rd23, 2;
-	add.s64 	%rd2, %rd22, %rd24;
-	ld.u64 	%rd25, [%rd19+8];
-	mul.lo.s64 	%rd26, %rd1, %rd21;
-	shl.b64 	%rd27, %rd26, 2;
-	add.s64 	%rd3, %rd25, %rd27;
-	setp.lt.u64 	%p1, %rd1, 16;
-	mov.u32 	%r2, %tid.x;
-	and.b32  	%r3, %r2, 16;
-	mov.b32 	%r4, 65535;
-	and.b32  	%r5, %r2, 15;
-	mul.wide.u32 	%rd28, %r5, 4;
-	add.s64 	%rd5, %rd2, %rd28;
-	add.s64 	%rd6, %rd3, %rd28;
-	mov.u64 	%rd36, 0;
-	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB34_3;
-// %bb.1:
-	mov.f32 	%f32, 0f00000000;
-	mov.u64 	%rd35, 0;
-	mov.u64 	%rd33, %rd5;
-	mov.u64 	%rd34, %rd6;
-$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
-	ld.f32 	%f16, [%rd33];
-	ld.f32 	%f17, [%rd34];
-	sub.rn.f32 	%f18, %f16, %f17;
-	fma.rn.f32 	%f32, %f18, %f18, %f32;
-	add.s64 	%rd36, %rd35, 16;
-	add.s64 	%rd34, %rd34, 64;
-	add.s64 	%rd33, %rd33, 64;
-	add.s64 	%rd30, %rd35, 32;
-	setp.le.u64 	%p2, %rd30, %rd1;
-	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB34_2;
-$L__BB34_3:
-	shl.b32 	%r1, %r4, %r3;
-	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB34_9;
-// %bb.4:
-	cvt.u64.u32 	%rd4, %r5;
-	sub.s64 	%rd14, %rd1, %rd36;
-	setp.le.u64 	%p4, %rd14, %rd4;
-	shl.b64 	%rd31, %rd36, 2;
-	mov.f32 	%f34, 0f00000000;
-	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB34_6;
-// %bb.5:
-	add.s64 	%rd15, %rd5, %rd31;
-	ld.f32 	%f33, [%rd15];
-$L__BB34_6:
-	@%p4 bra 	$L__BB34_8;
-// %bb.7:
-	add.s64 	%rd16, %rd6, %rd31;
-	ld.f32 	%f34, [%rd16];
-$L__BB34_8:
-	setp.gt.u64 	%p6, %rd14, %rd4;
-	sub.rn.f32 	%f21, %f33, %f34;
-	fma.rn.f32 	%f22, %f21, %f21, %f32;
-	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB34_9:
-	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
-	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
-	add.rn.f32 	%f24, %f32, %f23;
-	shfl.sync.bfly.b32	%f25, %f24, 4, 31, %r1;
-	add.rn.f32 	%f26, %f24, %f25;
-	shfl.sync.bfly.b32	%f27, %f26, 2, 31, %r1;
-	add.rn.f32 	%f28, %f26, %f27;
-	shfl.sync.bfly.b32	%f29, %f28, 1, 31, %r1;
-	add.rn.f32 	%f10, %f28, %f29;
-	setp.gt.f32 	%p7, %f10, 0f12800000;
-	setp.ne.f32 	%p8, %f10, 0f7F800000;
-	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB34_11;
-	bra.uni 	$L__BB34_10;
-$L__BB34_11:
-	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB34_12;
-$L__BB34_10:
-	setp.geu.f32 	%p10, %f10, 0f3F800000;
-	selp.u32 	%r6, 1, 0, %p10;
-	{ // callseq 11, 0
-	.param .b64 param0;
-	st.param.b64 	[param0+0], %rd2;
-	.param .b64 param1;
-	st.param.b64 	[param1+0], %rd3;
-	.param .b64 param2;
-	st.param.b64 	[param2+0], %rd1;
-	.param .b32 param3;
-	st.param.b32 	[param3+0], %r6;
-	.param .b32 param4;
-	st.param.b32 	[param4+0], 1;
-	.param .b32 retval0;
-	call.uni (retval0), 
-	_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
-	(
-	param0, 
-	param1, 
-	param2, 
-	param3, 
-	param4
-	);
-	ld.param.f32 	%f36, [retval0+0];
-	} // callseq 11
-$L__BB34_12:
-	st.f32 	[%rd17], %f36;
-	ret;
-                                        // -- End function
-}
-.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
-)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf
-                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf
-{
-	.reg .f32 	%f<2>;
-	.reg .b64 	%rd<14>;
-	.reg .f64 	%fd<3>;
-
-// %bb.0:
-	ld.param.u64 	%rd1, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0];
-	ld.param.u64 	%rd2, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1];
-	ld.u64 	%rd3, [%rd1+32];
-	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2];
-	ld.u64 	%rd5, [%rd1];
-	ld.param.u64 	%rd6, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3];
-	mul.lo.s64 	%rd7, %rd3, %rd2;
-	shl.b64 	%rd8, %rd7, 2;
-	add.s64 	%rd9, %rd5, %rd8;
-	ld.u64 	%rd10, [%rd1+8];
-	mul.lo.s64 	%rd11, %rd3, %rd4;
-	shl.b64 	%rd12, %rd11, 2;
-	add.s64 	%rd13, %rd10, %rd12;
-	{ // callseq 12, 0
-	.param .b64 param0;
-	st.param.b64 	[param0+0], %rd9;
-	.param .b64 param1;
-	st.param.b64 	[param1+0], %rd13;
-	.param .b64 param2;
-	st.param.b64 	[param2+0], %rd3;
-	.param .b64 retval0;
-	call.uni (retval0), 
-	_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
-	(
-	param0, 
-	param1, 
-	param2
-	);
-	ld.param.f64 	%fd1, [retval0+0];
-	} // callseq 12
-	cvt.rn.f32.f64 	%f1, %fd1;
-	st.f32 	[%rd6], %f1;
-	ret;
-                                        // -- End function
-}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1,
@@ -26310,7 +30490,7 @@ $L__BB34_12:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot36[128];
+	.local .align 8 .b8 	__local_depot33[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -26320,19 +30500,20 @@ $L__BB34_12:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot36;
+	mov.u64 	%SPL, __local_depot33;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
-	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB36_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB36_1;
+	@%p1 bra 	$L__BB33_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -26344,7 +30525,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB36_6;
+	@%p2 bra 	$L__BB33_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
 	add.s64 	%rd155, %rd98, 32;
@@ -26365,7 +30546,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB36_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -26398,8 +30579,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd489, %fd489, %fd256;
 	ld.f32 	%f11, [%rd154+-12];
 	cvt.f64.f32 	%fd257, %f11;
-)ptx",
-    R"ptx(	ld.f32 	%f12, [%rd155+-12];
+	ld.f32 	%f12, [%rd155+-12];
 	cvt.f64.f32 	%fd258, %f12;
 	mul.rn.f64 	%fd259, %fd257, %fd258;
 	add.rn.f64 	%fd488, %fd488, %fd259;
@@ -26469,7 +30649,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB36_4;
+	@%p3 bra 	$L__BB33_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -26487,15 +30667,15 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB36_6:
+$L__BB33_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB36_15;
+	@%p4 bra 	$L__BB33_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB36_11;
+	@%p5 bra 	$L__BB33_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -26505,7 +30685,7 @@ $L__BB36_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB36_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -26543,13 +30723,13 @@ $L__BB36_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB36_10;
-	bra.uni 	$L__BB36_9;
-$L__BB36_10:
+	@%p6 bra 	$L__BB33_10;
+	bra.uni 	$L__BB33_9;
+$L__BB33_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB36_11:
+$L__BB33_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB36_14;
+	@%p7 bra 	$L__BB33_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -26557,7 +30737,7 @@ $L__BB36_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB36_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -26572,8 +30752,8 @@ $L__BB36_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB36_13;
-$L__BB36_14:
+	@%p8 bra 	$L__BB33_13;
+$L__BB33_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -26582,7 +30762,7 @@ $L__BB36_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB36_15:
+$L__BB33_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -26593,12 +30773,12 @@ $L__BB36_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB36_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB36_16;
+	@%p9 bra 	$L__BB33_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -26613,7 +30793,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB36_21;
+	@%p2 bra 	$L__BB33_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -26633,7 +30813,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB36_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -26703,14 +30883,15 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB36_19;
+	@%p11 bra 	$L__BB33_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
 	st.local.f64 	[%rd1+16], %fd517;
 	st.local.f64 	[%rd1+24], %fd516;
 	st.local.f64 	[%rd1+32], %fd544;
-	st.local.f64 	[%rd1+40], %fd542;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd1+40], %fd542;
 	st.local.f64 	[%rd1+48], %fd540;
 	st.local.f64 	[%rd1+56], %fd538;
 	st.local.f64 	[%rd1+64], %fd549;
@@ -26721,16 +30902,16 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB36_21:
+$L__BB33_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB36_30;
+	@%p12 bra 	$L__BB33_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB36_26;
+	@%p13 bra 	$L__BB33_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
@@ -26738,7 +30919,7 @@ $L__BB36_21:
 	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB36_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -26767,34 +30948,33 @@ $L__BB36_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB36_25;
-	bra.uni 	$L__BB36_24;
-$L__BB36_25:
+	@%p14 bra 	$L__BB33_25;
+	bra.uni 	$L__BB33_24;
+$L__BB33_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB36_26:
+$L__BB33_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB36_29;
+	@%p15 bra 	$L__BB33_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB36_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
 	mul.rn.f64 	%fd366, %fd365, %fd365;
 	ld.local.f64 	%fd367, [%rd174];
-)ptx",
-    R"ptx(	add.rn.f64 	%fd368, %fd367, %fd366;
+	add.rn.f64 	%fd368, %fd367, %fd366;
 	st.local.f64 	[%rd174], %fd368;
 	add.s64 	%rd174, %rd174, 8;
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB36_28;
-$L__BB36_29:
+	@%p16 bra 	$L__BB33_28;
+$L__BB33_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -26807,18 +30987,18 @@ $L__BB36_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB36_30:
+$L__BB33_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB36_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB36_31;
+	@%p17 bra 	$L__BB33_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -26833,7 +31013,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB36_36;
+	@%p2 bra 	$L__BB33_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -26853,7 +31033,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB36_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -26923,7 +31103,7 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB36_34;
+	@%p19 bra 	$L__BB33_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -26941,15 +31121,15 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB36_36:
+$L__BB33_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB36_45;
+	@%p20 bra 	$L__BB33_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB36_41;
+	@%p21 bra 	$L__BB33_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -26957,7 +31137,7 @@ $L__BB36_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB36_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -26986,20 +31166,20 @@ $L__BB36_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB36_40;
-	bra.uni 	$L__BB36_39;
-$L__BB36_40:
+	@%p22 bra 	$L__BB33_40;
+	bra.uni 	$L__BB33_39;
+$L__BB33_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB36_41:
+$L__BB33_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB36_44;
+	@%p23 bra 	$L__BB33_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB36_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
@@ -27011,8 +31191,8 @@ $L__BB36_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB36_43;
-$L__BB36_44:
+	@%p24 bra 	$L__BB33_43;
+$L__BB33_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -27025,7 +31205,7 @@ $L__BB36_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB36_45:
+$L__BB33_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -27085,6 +31265,382 @@ $L__BB36_45:
 	ret;
                                         // -- End function
 }
+)ptx",
+    R"ptx(.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
+                                        // @_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf
+{
+	.reg .pred 	%p<5>;
+	.reg .b32 	%r<4>;
+	.reg .f32 	%f<4>;
+	.reg .b64 	%rd<23>;
+	.reg .f64 	%fd<8>;
+
+// %bb.0:
+	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4];
+	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1];
+	ld.param.u64 	%rd13, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0];
+	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2];
+	mov.u32 	%r1, %tid.x;
+	and.b32  	%r3, %r1, 15;
+	cvt.u64.u32 	%rd22, %r3;
+	setp.ne.s64 	%p1, %rd16, 0;
+	setp.lt.u64 	%p2, %rd22, %rd15;
+	and.pred  	%p3, %p1, %p2;
+	@!%p3 bra 	$L__BB34_3;
+	bra.uni 	$L__BB34_1;
+$L__BB34_1:
+	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
+	shl.b64 	%rd18, %rd22, 2;
+	add.s64 	%rd21, %rd16, %rd18;
+	add.s64 	%rd20, %rd14, %rd18;
+	add.s64 	%rd19, %rd13, %rd18;
+$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
+	ld.f32 	%f1, [%rd19];
+	cvt.f64.f32 	%fd2, %f1;
+	ld.f32 	%f2, [%rd20];
+	cvt.f64.f32 	%fd3, %f2;
+	sub.rn.f64 	%fd4, %fd2, %fd3;
+	mul.rn.f64 	%fd5, %fd4, %fd1;
+	cvt.rn.f32.f64 	%f3, %fd5;
+	st.f32 	[%rd21], %f3;
+	add.s64 	%rd22, %rd22, 16;
+	add.s64 	%rd21, %rd21, 64;
+	add.s64 	%rd20, %rd20, 64;
+	add.s64 	%rd19, %rd19, 64;
+	setp.lt.u64 	%p4, %rd22, %rd15;
+	@%p4 bra 	$L__BB34_2;
+$L__BB34_3:
+	{ // callseq 13, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd13;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd14;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd15;
+	.param .b64 param3;
+	st.param.f64 	[param3+0], 0d0000000000000000;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3
+	);
+	ld.param.f64 	%fd6, [retval0+0];
+	} // callseq 13
+	st.param.f64 	[func_retval0+0], %fd6;
+	ret;
+                                        // -- End function
+}
+.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf
+                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf
+{
+	.reg .pred 	%p<11>;
+	.reg .b32 	%r<7>;
+	.reg .f32 	%f<36>;
+	.reg .b64 	%rd<37>;
+
+// %bb.0:
+	ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0];
+	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_1];
+	ld.u64 	%rd1, [%rd19+32];
+	ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2];
+	ld.u64 	%rd22, [%rd19];
+	mul.lo.s64 	%rd23, %rd1, %rd20;
+	shl.b64 	%rd24, %rd23, 2;
+	add.s64 	%rd2, %rd22, %rd24;
+	ld.u64 	%rd25, [%rd19+8];
+	mul.lo.s64 	%rd26, %rd1, %rd21;
+	shl.b64 	%rd27, %rd26, 2;
+	add.s64 	%rd3, %rd25, %rd27;
+	setp.lt.u64 	%p1, %rd1, 16;
+	mov.u32 	%r2, %tid.x;
+	and.b32  	%r3, %r2, 16;
+	mov.b32 	%r4, 65535;
+	and.b32  	%r5, %r2, 15;
+	mul.wide.u32 	%rd28, %r5, 4;
+	add.s64 	%rd5, %rd2, %rd28;
+	add.s64 	%rd6, %rd3, %rd28;
+	mov.u64 	%rd36, 0;
+	mov.f32 	%f31, 0f00000000;
+	@%p1 bra 	$L__BB35_3;
+// %bb.1:
+	mov.f32 	%f31, 0f00000000;
+	mov.u64 	%rd35, 0;
+	mov.u64 	%rd33, %rd5;
+	mov.u64 	%rd34, %rd6;
+$L__BB35_2:                             // =>This Inner Loop Header: Depth=1
+	ld.f32 	%f15, [%rd33];
+	ld.f32 	%f16, [%rd34];
+	sub.rn.f32 	%f17, %f15, %f16;
+	fma.rn.f32 	%f31, %f17, %f17, %f31;
+	add.s64 	%rd36, %rd35, 16;
+	add.s64 	%rd34, %rd34, 64;
+	add.s64 	%rd33, %rd33, 64;
+	add.s64 	%rd30, %rd35, 32;
+	setp.le.u64 	%p2, %rd30, %rd1;
+	mov.u64 	%rd35, %rd36;
+	@%p2 bra 	$L__BB35_2;
+$L__BB35_3:
+	shl.b32 	%r1, %r4, %r3;
+	setp.le.u64 	%p3, %rd1, %rd36;
+	@%p3 bra 	$L__BB35_9;
+// %bb.4:
+	cvt.u64.u32 	%rd4, %r5;
+	sub.s64 	%rd14, %rd1, %rd36;
+	setp.le.u64 	%p4, %rd14, %rd4;
+	shl.b64 	%rd31, %rd36, 2;
+	mov.f32 	%f33, 0f00000000;
+	mov.f32 	%f32, %f33;
+	@%p4 bra 	$L__BB35_6;
+// %bb.5:
+	add.s64 	%rd15, %rd5, %rd31;
+	ld.f32 	%f32, [%rd15];
+$L__BB35_6:
+	@%p4 bra 	$L__BB35_8;
+// %bb.7:
+	add.s64 	%rd16, %rd6, %rd31;
+	ld.f32 	%f33, [%rd16];
+$L__BB35_8:
+	setp.gt.u64 	%p6, %rd14, %rd4;
+	sub.rn.f32 	%f20, %f32, %f33;
+	fma.rn.f32 	%f21, %f20, %f20, %f31;
+	selp.f32 	%f31, %f21, %f31, %p6;
+$L__BB35_9:
+	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
+	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
+	add.rn.f32 	%f23, %f31, %f22;
+	shfl.sync.bfly.b32	%f24, %f23, 4, 31, %r1;
+	add.rn.f32 	%f25, %f23, %f24;
+	shfl.sync.bfly.b32	%f26, %f25, 2, 31, %r1;
+	add.rn.f32 	%f27, %f25, %f26;
+	shfl.sync.bfly.b32	%f28, %f27, 1, 31, %r1;
+	add.rn.f32 	%f35, %f27, %f28;
+	setp.gt.f32 	%p7, %f35, 0f12800000;
+	setp.ne.f32 	%p8, %f35, 0f7F800000;
+	and.pred  	%p9, %p7, %p8;
+	@%p9 bra 	$L__BB35_11;
+// %bb.10:
+	setp.geu.f32 	%p10, %f35, 0f3F800000;
+	selp.u32 	%r6, 1, 0, %p10;
+	{ // callseq 14, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd2;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd3;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd1;
+	.param .b32 param3;
+	st.param.b32 	[param3+0], %r6;
+	.param .b32 param4;
+	st.param.b32 	[param4+0], 0;
+	.param .b32 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3, 
+	param4
+	);
+	ld.param.f32 	%f35, [retval0+0];
+	} // callseq 14
+$L__BB35_11:
+	st.f32 	[%rd17], %f35;
+	ret;
+                                        // -- End function
+}
+.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
+                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf
+{
+	.reg .pred 	%p<11>;
+	.reg .b32 	%r<7>;
+	.reg .f32 	%f<37>;
+	.reg .b64 	%rd<37>;
+
+// %bb.0:
+	ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0];
+	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1];
+	ld.u64 	%rd1, [%rd19+32];
+	ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2];
+	ld.u64 	%rd22, [%rd19];
+	mul.lo.s64 	%rd23, %rd1, %rd20;
+	shl.b64 	%rd24, %rd23, 2;
+	add.s64 	%rd2, %rd22, %rd24;
+	ld.u64 	%rd25, [%rd19+8];
+	mul.lo.s64 	%rd26, %rd1, %rd21;
+	shl.b64 	%rd27, %rd26, 2;
+	add.s64 	%rd3, %rd25, %rd27;
+	setp.lt.u64 	%p1, %rd1, 16;
+	mov.u32 	%r2, %tid.x;
+	and.b32  	%r3, %r2, 16;
+	mov.b32 	%r4, 65535;
+	and.b32  	%r5, %r2, 15;
+	mul.wide.u32 	%rd28, %r5, 4;
+	add.s64 	%rd5, %rd2, %rd28;
+	add.s64 	%rd6, %rd3, %rd28;
+	mov.u64 	%rd36, 0;
+	mov.f32 	%f32, 0f00000000;
+	@%p1 bra 	$L__BB36_3;
+// %bb.1:
+	mov.f32 	%f32, 0f00000000;
+	mov.u64 	%rd35, 0;
+	mov.u64 	%rd33, %rd5;
+	mov.u64 	%rd34, %rd6;
+$L__BB36_2:                             // =>This Inner Loop Header: Depth=1
+	ld.f32 	%f16, [%rd33];
+	ld.f32 	%f17, [%rd34];
+	sub.rn.f32 	%f18, %f16, %f17;
+	fma.rn.f32 	%f32, %f18, %f18, %f32;
+	add.s64 	%rd36, %rd35, 16;
+	add.s64 	%rd34, %rd34, 64;
+	add.s64 	%rd33, %rd33, 64;
+	add.s64 	%rd30, %rd35, 32;
+	setp.le.u64 	%p2, %rd30, %rd1;
+	mov.u64 	%rd35, %rd36;
+	@%p2 bra 	$L__BB36_2;
+$L__BB36_3:
+	shl.b32 	%r1, %r4, %r3;
+	setp.le.u64 	%p3, %rd1, %rd36;
+	@%p3 bra 	$L__BB36_9;
+// %bb.4:
+	cvt.u64.u32 	%rd4, %r5;
+	sub.s64 	%rd14, %rd1, %rd36;
+	setp.le.u64 	%p4, %rd14, %rd4;
+	shl.b64 	%rd31, %rd36, 2;
+	mov.f32 	%f34, 0f00000000;
+	mov.f32 	%f33, %f34;
+	@%p4 bra 	$L__BB36_6;
+// %bb.5:
+	add.s64 	%rd15, %rd5, %rd31;
+	ld.f32 	%f33, [%rd15];
+$L__BB36_6:
+	@%p4 bra 	$L__BB36_8;
+// %bb.7:
+	add.s64 	%rd16, %rd6, %rd31;
+	ld.f32 	%f34, [%rd16];
+$L__BB36_8:
+	setp.gt.u64 	%p6, %rd14, %rd4;
+	sub.rn.f32 	%f21, %f33, %f34;
+	fma.rn.f32 	%f22, %f21, %f21, %f32;
+	selp.f32 	%f32, %f22, %f32, %p6;
+$L__BB36_9:
+	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
+	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
+	add.rn.f32 	%f24, %f32, %f23;
+	shfl.sync.bfly.b32	%f25, %f24, 4, 31, %r1;
+	add.rn.f32 	%f26, %f24, %f25;
+	shfl.sync.bfly.b32	%f27, %f26, 2, 31, %r1;
+	add.rn.f32 	%f28, %f26, %f27;
+	shfl.sync.bfly.b32	%f29, %f28, 1, 31, %r1;
+	add.rn.f32 	%f10, %f28, %f29;
+	setp.gt.f32 	%p7, %f10, 0f12800000;
+	setp.ne.f32 	%p8, %f10, 0f7F800000;
+	and.pred  	%p9, %p7, %p8;
+	@%p9 bra 	$L__BB36_11;
+	bra.uni 	$L__BB36_10;
+$L__BB36_11:
+	sqrt.rn.f32 	%f36, %f10;
+	bra.uni 	$L__BB36_12;
+$L__BB36_10:
+	setp.geu.f32 	%p10, %f10, 0f3F800000;
+	selp.u32 	%r6, 1, 0, %p10;
+	{ // callseq 15, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd2;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd3;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd1;
+	.param .b32 param3;
+	st.param.b32 	[param3+0], %r6;
+	.param .b32 param4;
+	st.param.b32 	[param4+0], 1;
+	.param .b32 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
+	(
+	param0, 
+	param1, 
+	param2, 
+	param3, 
+	param4
+	);
+	ld.param.f32 	%f36, [retval0+0];
+	} // callseq 15
+$L__BB36_12:
+	st.f32 	[%rd17], %f36;
+	ret;
+                                        // -- End function
+}
+.func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf(
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
+	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
+)                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf
+                                        // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf
+{
+	.reg .f32 	%f<2>;
+	.reg .b64 	%rd<14>;
+	.reg .f64 	%fd<3>;
+
+// %bb.0:
+	ld.param.u64 	%rd1, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0];
+	ld.param.u64 	%rd2, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1];
+	ld.u64 	%rd3, [%rd1+32];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2];
+	ld.u64 	%rd5, [%rd1];
+	ld.param.u64 	%rd6, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3];
+	mul.lo.s64 	%rd7, %rd3, %rd2;
+	shl.b64 	%rd8, %rd7, 2;
+	add.s64 	%rd9, %rd5, %rd8;
+	ld.u64 	%rd10, [%rd1+8];
+	mul.lo.s64 	%rd11, %rd3, %rd4;
+	shl.b64 	%rd12, %rd11, 2;
+	add.s64 	%rd13, %rd10, %rd12;
+	{ // callseq 16, 0
+	.param .b64 param0;
+	st.param.b64 	[param0+0], %rd9;
+	.param .b64 param1;
+	st.param.b64 	[param1+0], %rd13;
+	.param .b64 param2;
+	st.param.b64 	[param2+0], %rd3;
+	.param .b64 retval0;
+	call.uni (retval0), 
+	_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
+	(
+	param0, 
+	param1, 
+	param2
+	);
+	ld.param.f64 	%fd1, [retval0+0];
+	} // callseq 16
+	cvt.rn.f32.f64 	%f1, %fd1;
+	st.f32 	[%rd6], %f1;
+	ret;
+                                        // -- End function
+}
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_1,
@@ -27134,18 +31690,17 @@ $L__BB36_45:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB37_3;
+	@%p1 bra 	$L__BB38_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB37_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
-)ptx",
-    R"ptx(	add.rn.f32 	%f25, %f22, %f23;
+	add.rn.f32 	%f25, %f22, %f23;
 	mul.rn.f32 	%f26, %f4, %f25;
 	fma.rn.f32 	%f27, %f24, %f3, %f26;
 	fma.rn.f32 	%f46, %f27, %f27, %f46;
@@ -27155,11 +31710,11 @@ $L__BB37_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB37_2;
-$L__BB37_3:
+	@%p2 bra 	$L__BB38_2;
+$L__BB38_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB37_9;
+	@%p3 bra 	$L__BB38_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -27167,16 +31722,16 @@ $L__BB37_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB37_6;
+	@%p4 bra 	$L__BB38_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB37_6:
-	@%p4 bra 	$L__BB37_8;
+$L__BB38_6:
+	@%p4 bra 	$L__BB38_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB37_8:
+$L__BB38_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -27184,7 +31739,7 @@ $L__BB37_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB37_9:
+$L__BB38_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -27195,7 +31750,7 @@ $L__BB37_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB37_12;
+	@%p7 bra 	$L__BB38_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -27203,13 +31758,13 @@ $L__BB37_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB37_12;
+	@%p12 bra 	$L__BB38_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB37_13;
-$L__BB37_12:
-	{ // callseq 13, 0
+	bra.uni 	$L__BB38_13;
+$L__BB38_12:
+	{ // callseq 17, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
 	.param .b64 param1;
@@ -27225,13 +31780,13 @@ $L__BB37_12:
 	param2
 	);
 	ld.param.f64 	%fd1, [retval0+0];
-	} // callseq 13
+	} // callseq 17
 	mov.f64 	%fd3, 0d3FF0000000000000;
 	sub.rn.f64 	%fd4, %fd3, %fd1;
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB37_13:
+$L__BB38_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function
@@ -27244,7 +31799,7 @@ $L__BB37_13:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot38[128];
+	.local .align 8 .b8 	__local_depot39[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -27254,7 +31809,7 @@ $L__BB37_13:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot38;
+	mov.u64 	%SPL, __local_depot39;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -27265,12 +31820,12 @@ $L__BB37_13:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB38_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB38_1;
+	@%p1 bra 	$L__BB39_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -27282,7 +31837,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB38_6;
+	@%p2 bra 	$L__BB39_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -27309,7 +31864,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB38_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -27412,12 +31967,13 @@ $L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB38_5;
-	bra.uni 	$L__BB38_4;
-$L__BB38_5:
+	@%p3 bra 	$L__BB39_5;
+	bra.uni 	$L__BB39_4;
+$L__BB39_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
-	st.local.f64 	[%rd1+16], %fd191;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd1+16], %fd191;
 	st.local.f64 	[%rd1+24], %fd190;
 	st.local.f64 	[%rd1+32], %fd189;
 	st.local.f64 	[%rd1+40], %fd188;
@@ -27431,15 +31987,15 @@ $L__BB38_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB38_6:
+$L__BB39_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB38_15;
+	@%p4 bra 	$L__BB39_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB38_11;
+	@%p5 bra 	$L__BB39_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -27456,7 +32012,7 @@ $L__BB38_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB38_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -27494,13 +32050,13 @@ $L__BB38_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB38_10;
-	bra.uni 	$L__BB38_9;
-$L__BB38_10:
+	@%p6 bra 	$L__BB39_10;
+	bra.uni 	$L__BB39_9;
+$L__BB39_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB38_11:
+$L__BB39_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB38_14;
+	@%p7 bra 	$L__BB39_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -27514,7 +32070,7 @@ $L__BB38_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB38_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB39_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -27529,9 +32085,8 @@ $L__BB38_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-)ptx",
-    R"ptx(	@%p8 bra 	$L__BB38_13;
-$L__BB38_14:
+	@%p8 bra 	$L__BB39_13;
+$L__BB39_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -27540,7 +32095,7 @@ $L__BB38_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB38_15:
+$L__BB39_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];

@@ -2,7 +2,8 @@
 // in groups that stay in cache: first their weights, one number a pair, then a single fused multiply-add per element with up
 // to eight vectors of the row's gradient in registers. Each element is one accumulator in order of the other rows, so vector
 // width leaves no trace. What all pairs of a row have in common (the radial part of a cosine, the signal's part of snr) is
-// summed as one float64 number and taken off at the end. No matrix of pairs is ever stored.
+// summed as one float64 number and taken off at the end. No matrix of pairs is ever stored. On a GPU a row belongs to sixteen threads, which
+// share the list of a group's weights: the first of them writes it.
 #pragma once
 
 #include "pairs.h"
@@ -11,6 +12,11 @@ namespace hypersphere {
 namespace {
 
 constexpr size_t kGroup = 64;
+#if defined(HYPERSPHERE_LEVEL_CUDA)
+constexpr size_t kRowsAtOnce = 1;
+#else
+constexpr size_t kRowsAtOnce = kGradientRows;
+#endif
 
 struct Weighted {
   const float* row;
@@ -76,13 +82,16 @@ HYPERSPHERE_INLINE void WeighPairs(const GradientBlock& block, size_t own, Weigh
 
 // The pairs of one own row with others [first, last) whose weight is not 0; returns their number.
 template <Metric kMetric>
-__attribute__((noinline)) size_t Weigh(const GradientBlock& block, size_t own, size_t first, size_t last, Weighted* list, double& radial) {
+HYPERSPHERE_APART size_t Weigh(const GradientBlock& block, size_t own, size_t first, size_t last, Weighted* list, double& radial) {
   const float* g = block.grad + own * block.grad_own_stride;
   size_t count = 0;
   for (size_t t = first; t < last; t++) {
     const float weight = g[t * block.grad_other_stride];
-    if (weight != 0) list[count++] = {block.others + t * block.d, t, kMetric == Metric::kSquaredEuclidean ? 2 * weight : weight, 0};
+    if (weight == 0) continue;
+    if (OwnLane(0)) list[count] = {block.others + t * block.d, t, kMetric == Metric::kSquaredEuclidean ? 2 * weight : weight, 0};
+    count++;
   }
+  GroupFence();
   if constexpr (kMetric == Metric::kEuclidean || kMetric == Metric::kSnr || IsCosine(kMetric)) {
     size_t kept = 0;
     for (size_t at = 0; at < count; at += kPairs) {
@@ -93,10 +102,14 @@ __attribute__((noinline)) size_t Weigh(const GradientBlock& block, size_t own, s
         if (p >= present) pairs[p].weight = 0;  // a repeat adds nothing
       }
       WeighPairs<kMetric>(block, own, pairs, radial);
+      GroupFence();  // all threads have read what is now written over
       for (size_t p = 0; p < present; p++) {
-        if (pairs[p].weight != 0) list[kept++] = pairs[p];
+        if (pairs[p].weight == 0) continue;
+        if (OwnLane(0)) list[kept] = pairs[p];
+        kept++;
       }
     }
+    GroupFence();
     return kept;
   }
   return count;
@@ -132,7 +145,7 @@ HYPERSPHERE_INLINE void PullVectors(const float* u, const Weighted* list, size_t
 }
 
 template <Metric kMetric>
-__attribute__((noinline)) void Pull(const float* u, const Weighted* list, size_t count, size_t d, float* out) {
+HYPERSPHERE_APART void Pull(const float* u, const Weighted* list, size_t count, size_t d, float* out) {
   size_t k = 0;
   for (; k + 8 * kLanes <= d; k += 8 * kLanes) PullVectors<kMetric, 8>(u, list, count, k, out);
   for (; k + 2 * kLanes <= d; k += 2 * kLanes) PullVectors<kMetric, 2>(u, list, count, k, out);
@@ -152,42 +165,45 @@ HYPERSPHERE_INLINE void FinishRow(const GradientBlock& block, size_t own, double
     const Moments moments = block.own_moments[own];
     const double length = LengthOf(moments), inverse = 1 / length;
     if (length == kShortest) radial = 0;
-    for (size_t k = 0; k < block.d; k++) {
+    for (size_t k = OwnFirst(); k < block.d; k += kOwnStep) {
       const double tangent = static_cast<double>(out[k]) - radial * (static_cast<double>(u[k]) * inverse);
       out[k] = moments.spread == 0 ? 0 : static_cast<float>(tangent * inverse);
     }
   } else if constexpr (kMetric == Metric::kSnr) {
     if (radial == 0) return;
     const double mean = block.own_moments[own].mean;
-    for (size_t k = 0; k < block.d; k++) out[k] = static_cast<float>(static_cast<double>(out[k]) - radial * (static_cast<double>(u[k]) - mean));
+    for (size_t k = OwnFirst(); k < block.d; k += kOwnStep) out[k] = static_cast<float>(static_cast<double>(out[k]) - radial * (static_cast<double>(u[k]) - mean));
   }
 }
 
 template <Metric kMetric>
-__attribute__((noinline)) void GradientRowsOf(const GradientBlock& block) {
-  Weighted list[kGroup];
-  double radial[kGradientRows] = {};
+HYPERSPHERE_APART void GradientRowsOf(const GradientBlock& block, Weighted* list) {
+  double radial[kRowsAtOnce] = {};
   const size_t d = block.d;
-  __builtin_memset(block.out, 0, block.own_rows * d * sizeof(float));
+  for (size_t i = 0; i < block.own_rows; i++) {
+    for (size_t k = OwnFirst(); k < d; k += kOwnStep) block.out[i * d + k] = 0;
+  }
   for (size_t first = 0; first < block.other_rows; first += kGroup) {
     const size_t last = Least(first + kGroup, block.other_rows);
     for (size_t i = 0; i < block.own_rows; i++) {
       const size_t count = Weigh<kMetric>(block, i, first, last, list, radial[i]);
       Pull<kMetric>(block.own + i * d, list, count, d, block.out + i * d);
+      GroupFence();  // before the list is written again
     }
   }
   for (size_t i = 0; i < block.own_rows; i++) FinishRow<kMetric>(block, i, radial[i], block.out + i * d);
 }
 
 void GradientRows(const GradientBlock& block) {
+  HYPERSPHERE_GROUP_BUFFER(Weighted, list, kGroup);
   switch (block.metric) {
-    case Metric::kSquaredEuclidean: return GradientRowsOf<Metric::kSquaredEuclidean>(block);
-    case Metric::kEuclidean: return GradientRowsOf<Metric::kEuclidean>(block);
-    case Metric::kManhattan: return GradientRowsOf<Metric::kManhattan>(block);
-    case Metric::kDot: return GradientRowsOf<Metric::kDot>(block);
-    case Metric::kCosineSimilarity: return GradientRowsOf<Metric::kCosineSimilarity>(block);
-    case Metric::kCosineDistance: return GradientRowsOf<Metric::kCosineDistance>(block);
-    case Metric::kSnr: return GradientRowsOf<Metric::kSnr>(block);
+    case Metric::kSquaredEuclidean: return GradientRowsOf<Metric::kSquaredEuclidean>(block, list);
+    case Metric::kEuclidean: return GradientRowsOf<Metric::kEuclidean>(block, list);
+    case Metric::kManhattan: return GradientRowsOf<Metric::kManhattan>(block, list);
+    case Metric::kDot: return GradientRowsOf<Metric::kDot>(block, list);
+    case Metric::kCosineSimilarity: return GradientRowsOf<Metric::kCosineSimilarity>(block, list);
+    case Metric::kCosineDistance: return GradientRowsOf<Metric::kCosineDistance>(block, list);
+    case Metric::kSnr: return GradientRowsOf<Metric::kSnr>(block, list);
   }
 }
 

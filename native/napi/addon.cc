@@ -44,7 +44,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
   exports.Set("abi", Napi::Number::New(env, 6));
   ExportShared(env, exports);
-  ExportDistancesGradient(env, exports);
   ExportRanks(env, exports);
   ExportGivenRows(env, exports);
   ExportProxyAnchor(env, exports);

@@ -57,15 +57,15 @@ DistancesGradientOp ReadGradient(const Args& args) {
 }
 
 void GradientSync(const Napi::CallbackInfo& info) {
-  const Status status = DistancesGradient(ReadGradient(GradientArgs(info)), nullptr);
+  const Status status = ImplementationOf(info).distances_gradient(ReadGradient(GradientArgs(info)), nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 Napi::Value GradientAsync(const Napi::CallbackInfo& info) {
   const Args args = GradientArgs(info);
   const DistancesGradientOp op = ReadGradient(args);
-  return StartTask(args, "hypersphere.distancesGradient",
-                   [op](const std::atomic<bool>* cancel) { return DistancesGradient(op, cancel); });
+  const auto run = ImplementationOf(info).distances_gradient;
+  return StartTask(args, "hypersphere.distancesGradient", [op, run](const std::atomic<bool>* cancel) { return run(op, cancel); });
 }
 
 }  // namespace
@@ -73,11 +73,8 @@ Napi::Value GradientAsync(const Napi::CallbackInfo& info) {
 void ExportDistances(const Implementation& who, Napi::Object exports) {
   ExportFor(who, exports, "distances", DistancesSync);
   ExportFor(who, exports, "distancesAsync", DistancesAsync);
-}
-
-void ExportDistancesGradient(Napi::Env env, Napi::Object exports) {
-  exports.Set("distancesGradient", Napi::Function::New(env, GradientSync, "distancesGradient"));
-  exports.Set("distancesGradientAsync", Napi::Function::New(env, GradientAsync, "distancesGradientAsync"));
+  ExportFor(who, exports, "distancesGradient", GradientSync);
+  ExportFor(who, exports, "distancesGradientAsync", GradientAsync);
 }
 
 }  // namespace hypersphere

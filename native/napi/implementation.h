@@ -15,6 +15,7 @@ using Run = Status (*)(const Op& op, const std::atomic<bool>* cancel);
 struct Implementation {
   Run<MatmulOp> matmul;
   Run<DistancesOp> distances;
+  Run<DistancesGradientOp> distances_gradient;
   Run<NormalizeOp> normalize;
   Run<NormalizeGradientOp> normalize_gradient;
   Run<NearestOp> nearest;
@@ -26,10 +27,10 @@ struct Implementation {
   bool on_device;
 };
 
-constexpr Implementation kCpu{Matmul,        Distances, Normalize,    NormalizeGradient, Nearest, CenterLoss,
-                              UpdateCenters, Softmax,   CrossEntropy, MarginSoftmax,     false};
-constexpr Implementation kDevice{cuda::Matmul,        cuda::Distances, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest, cuda::CenterLoss,
-                                 cuda::UpdateCenters, cuda::Softmax,   cuda::CrossEntropy, cuda::MarginSoftmax,     true};
+constexpr Implementation kCpu{Matmul,         Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
+                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, false};
+constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
+                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 

@@ -185,6 +185,8 @@ constexpr size_t kOwnStep = 1;
 HYPERSPHERE_INLINE void GroupFence() {}
 // Part of a row, of which a thread touches its own elements alone.
 #define HYPERSPHERE_ROW_BUFFER(name, count) alignas(64) float name[count]
+// What the threads of a row share.
+#define HYPERSPHERE_GROUP_BUFFER(T, name, count) T name[count]
 
 }  // namespace
 }  // namespace hypersphere

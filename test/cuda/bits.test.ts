@@ -7,6 +7,7 @@ import { resetServed, servedBy } from '../../lib/backend.js';
 import {
   alloc,
   distances,
+  distancesGradient,
   Gallery,
   info,
   type Matrix,
@@ -114,6 +115,11 @@ describe.each(metrics)('distances, %s', (metric) => {
   it.each(data)('%s', (_name, x, y) => {
     expectBits(() => distances(x, y, { metric }));
     expectBits(() => distances(y, { metric }));
+  });
+  it.each(data)('gradient, %s', (_name, x, y) => {
+    const g = normalMatrix(x.shape[0], y.shape[0], 7);
+    const sides = ['gradX', 'gradY'] as const;
+    for (const side of sides) expectBits(() => distancesGradient(x, y, g, { metric })[side] as Matrix);
   });
 });
 
@@ -234,7 +240,7 @@ describe('the reference vectors', () => {
   });
   it('are counted by who served them, and strict runs name what the device did not', () => {
     setBackend('cuda');
-    const chosen = ['l2_normalize', 'pairwise_distance', 'circle'].map((op) => cases.find((test) => test.op === op)!);
+    const chosen = ['l2_normalize', 'retrieval_metrics', 'angular'].map((op) => cases.find((test) => test.op === op)!);
     const run = (strict: boolean) => {
       const lines: string[] = [];
       return { code: runVectors(chosen, { backend: 'cuda', strict }, (line) => lines.push(line)), text: lines.join('\n') };

@@ -38,6 +38,22 @@ void TestDistances(const char* name, const std::vector<float>& x, const std::vec
   }
 }
 
+// Some weights are 0: such a pair is left out, whatever its rows hold.
+void TestDistancesGradient(const char* name, const std::vector<float>& x, const std::vector<float>& y, size_t d) {
+  const size_t n = x.size() / d, m = y.size() / d;
+  std::vector<float> g = Normals(n * m, 11);
+  for (size_t t = 0; t < g.size(); t += 3) g[t] = 0;
+  for (const Metric metric : kMetrics) {
+    TestBits(name, [&](bool device) {
+      std::vector<float> of_x(n * d, NAN), of_y(m * d, NAN);
+      const DistancesGradientOp op{x.data(), y.data(), g.data(), of_x.data(), of_y.data(), n, m, d, metric};
+      Succeed(device ? cuda::DistancesGradient(op, nullptr) : DistancesGradient(op, nullptr));
+      of_x.insert(of_x.end(), of_y.begin(), of_y.end());
+      return of_x;
+    });
+  }
+}
+
 void TestNormalize(const std::vector<float>& x, size_t d) {
   const size_t n = x.size() / d;
   const std::vector<float> g = Normals(x.size(), 7);
@@ -66,8 +82,10 @@ int main() {
     TestDistances("plain", Normals(19 * d, 3), Normals(131 * d, 4), d);
     TestDistances("offset", Normals(9 * d, 3, 1, 100), Normals(21 * d, 4, 1, 100), d);
     TestDistances("nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
+    TestDistancesGradient("gradient, plain", Normals(35 * d, 3), Normals(131 * d, 4), d);
+    TestDistancesGradient("gradient, nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
     TestNormalize(Nasty(33, d, 8), d);
   }
-  printf("%s (driver %d): products, distances and normalisation have the CPU's bits\n", device.Name().c_str(), device.DriverVersion());
+  printf("%s (driver %d): products, distances, their gradients and normalisation have the CPU's bits\n", device.Name().c_str(), device.DriverVersion());
   return 0;
 }

@@ -11,6 +11,7 @@ namespace cuda {
 
 Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
+Status DistancesGradient(const DistancesGradientOp& op, const std::atomic<bool>* cancel) noexcept;
 // `packed` and `quantized` are the CPU's and null.
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcept;
