@@ -107,6 +107,7 @@ constexpr const char* kPieces[] = {
 ;
 // _ZZ12select_ranksE6counts has been demoted
 // _ZZ12select_ranksE4size has been demoted
+// _ZZ15target_productsE5lanes has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_114SoftmaxForwardERKNS_12SoftmaxBlockEE10row_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_16SpreadERKNS_12SoftmaxBlockEPKfmmfRfS6_E14weights_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_115SoftmaxBackwardERKNS_12SoftmaxBlockEE10row_of_all has been demoted
@@ -249,9 +250,9 @@ $L__BB0_4:
 	add.s64 	%rd52, %rd161, %rd162;
 	mul.lo.s64 	%rd163, %rd156, %rd12;
 	shl.b64 	%rd164, %rd163, 2;
-	add.s64 	%rd53, %rd155, %rd164;
 )ptx",
-    R"ptx(	mul.lo.s64 	%rd165, %rd156, %rd13;
+    R"ptx(	add.s64 	%rd53, %rd155, %rd164;
+	mul.lo.s64 	%rd165, %rd156, %rd13;
 	shl.b64 	%rd166, %rd165, 2;
 	add.s64 	%rd167, %rd155, %rd166;
 	add.s64 	%rd54, %rd167, %rd162;
@@ -24488,6 +24489,577 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	bra.uni 	$L__BB27_11;
                                         // -- End function
 }
+	// .globl	take_rows               // -- Begin function take_rows
+.visible .entry take_rows(
+	.param .align 8 .b8 take_rows_param_0[56],
+	.param .u64 take_rows_param_1
+)
+.maxntid 256, 1, 1                      // @take_rows
+{
+	.reg .pred 	%p<7>;
+	.reg .b32 	%r<13>;
+	.reg .b64 	%rd<63>;
+
+// %bb.0:
+	mov.u32 	%r5, %ctaid.x;
+	mul.wide.u32 	%rd30, %r5, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r6, %r1, 4;
+	cvt.u64.u32 	%rd31, %r6;
+	add.s64 	%rd3, %rd30, %rd31;
+	ld.param.u64 	%rd32, [take_rows_param_0+32];
+	setp.ge.u64 	%p1, %rd3, %rd32;
+	@%p1 bra 	$L__BB28_13;
+// %bb.1:
+	mov.b64 	%rd28, take_rows_param_0;
+	mov.u64 	%rd2, %rd28;
+	ld.param.u64 	%rd33, [%rd2+16];
+	cvta.to.global.u64 	%rd4, %rd33;
+	mov.u64 	%rd34, 0;
+	cvta.to.global.u64 	%rd35, %rd34;
+	setp.ne.s64 	%p2, %rd4, %rd35;
+	@%p2 bra 	$L__BB28_3;
+	bra.uni 	$L__BB28_2;
+$L__BB28_3:
+	ld.param.u64 	%rd6, [%rd2+40];
+	or.b64  	%rd36, %rd3, %rd6;
+	and.b64  	%rd37, %rd36, -4294967296;
+	setp.ne.s64 	%p3, %rd37, 0;
+	@%p3 bra 	$L__BB28_5;
+	bra.uni 	$L__BB28_4;
+$L__BB28_5:
+	div.u64 	%rd57, %rd3, %rd6;
+	bra.uni 	$L__BB28_6;
+$L__BB28_2:
+	ld.param.u64 	%rd44, [%rd2+24];
+	add.s64 	%rd58, %rd44, %rd3;
+	bra.uni 	$L__BB28_7;
+$L__BB28_4:
+	cvt.u32.u64 	%r7, %rd6;
+	cvt.u32.u64 	%r8, %rd3;
+	div.u32 	%r9, %r8, %r7;
+	cvt.u64.u32 	%rd57, %r9;
+$L__BB28_6:
+	shl.b64 	%rd38, %rd57, 2;
+	add.s64 	%rd39, %rd4, %rd38;
+	ld.global.s32 	%rd40, [%rd39];
+	mul.lo.s64 	%rd41, %rd6, %rd40;
+	mul.lo.s64 	%rd42, %rd57, %rd6;
+	sub.s64 	%rd43, %rd3, %rd42;
+	add.s64 	%rd58, %rd41, %rd43;
+$L__BB28_7:
+	ld.param.u64 	%rd13, [%rd2+48];
+	and.b32  	%r10, %r1, 15;
+	cvt.u64.u32 	%rd62, %r10;
+	setp.le.u64 	%p4, %rd13, %rd62;
+	@%p4 bra 	$L__BB28_13;
+// %bb.8:
+	ld.param.u64 	%rd29, [take_rows_param_1];
+	cvta.to.global.u64 	%rd1, %rd29;
+	mul.lo.s64 	%rd14, %rd13, %rd58;
+	ld.param.u64 	%rd45, [%rd2+8];
+	cvta.to.global.u64 	%rd16, %rd45;
+	ld.param.u64 	%rd46, [%rd2];
+	cvta.to.global.u64 	%rd47, %rd46;
+	mul.lo.s64 	%rd48, %rd13, %rd3;
+	shl.b64 	%rd49, %rd48, 2;
+	shl.b64 	%rd50, %rd62, 2;
+	add.s64 	%rd51, %rd49, %rd50;
+	add.s64 	%rd61, %rd1, %rd51;
+	add.s64 	%rd52, %rd14, %rd62;
+	shl.b64 	%rd53, %rd52, 2;
+	add.s64 	%rd60, %rd47, %rd53;
+	shl.b64 	%rd54, %rd52, 1;
+	add.s64 	%rd59, %rd16, %rd54;
+	bra.uni 	$L__BB28_9;
+$L__BB28_11:                            //   in Loop: Header=BB28_9 Depth=1
+	ld.global.u16 	%r11, [%rd59];
+	shl.b32 	%r12, %r11, 16;
+$L__BB28_12:                            //   in Loop: Header=BB28_9 Depth=1
+	st.global.u32 	[%rd61], %r12;
+	add.s64 	%rd62, %rd62, 16;
+	add.s64 	%rd61, %rd61, 64;
+	add.s64 	%rd60, %rd60, 64;
+	add.s64 	%rd59, %rd59, 32;
+	setp.lt.u64 	%p6, %rd62, %rd13;
+	@%p6 bra 	$L__BB28_9;
+	bra.uni 	$L__BB28_13;
+$L__BB28_9:                             // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p5, %rd16, %rd35;
+	@%p5 bra 	$L__BB28_11;
+// %bb.10:                              //   in Loop: Header=BB28_9 Depth=1
+	ld.global.u32 	%r12, [%rd60];
+	bra.uni 	$L__BB28_12;
+$L__BB28_13:
+	ret;
+                                        // -- End function
+}
+	// .globl	put_rows                // -- Begin function put_rows
+.visible .entry put_rows(
+	.param .u64 put_rows_param_0,
+)ptx",
+    R"ptx(	.param .align 8 .b8 put_rows_param_1[56],
+	.param .align 4 .b8 put_rows_param_2[8]
+)
+.maxntid 256, 1, 1                      // @put_rows
+{
+	.reg .pred 	%p<12>;
+	.reg .b16 	%rs<5>;
+	.reg .b32 	%r<53>;
+	.reg .f32 	%f<3>;
+	.reg .b64 	%rd<69>;
+
+// %bb.0:
+	mov.u32 	%r11, %ctaid.x;
+	mul.wide.u32 	%rd33, %r11, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r12, %r1, 4;
+	cvt.u64.u32 	%rd34, %r12;
+	add.s64 	%rd4, %rd33, %rd34;
+	ld.param.u64 	%rd35, [put_rows_param_1+32];
+	setp.ge.u64 	%p2, %rd4, %rd35;
+	@%p2 bra 	$L__BB29_20;
+// %bb.1:
+	mov.b64 	%rd32, put_rows_param_1;
+	mov.u64 	%rd2, %rd32;
+	ld.param.u64 	%rd36, [%rd2+16];
+	cvta.to.global.u64 	%rd5, %rd36;
+	mov.u64 	%rd37, 0;
+	cvta.to.global.u64 	%rd38, %rd37;
+	setp.ne.s64 	%p3, %rd5, %rd38;
+	@%p3 bra 	$L__BB29_3;
+	bra.uni 	$L__BB29_2;
+$L__BB29_3:
+	ld.param.u64 	%rd7, [%rd2+40];
+	or.b64  	%rd39, %rd4, %rd7;
+	and.b64  	%rd40, %rd39, -4294967296;
+	setp.ne.s64 	%p4, %rd40, 0;
+	@%p4 bra 	$L__BB29_5;
+	bra.uni 	$L__BB29_4;
+$L__BB29_5:
+	div.u64 	%rd63, %rd4, %rd7;
+	bra.uni 	$L__BB29_6;
+$L__BB29_2:
+	ld.param.u64 	%rd47, [%rd2+24];
+	add.s64 	%rd64, %rd47, %rd4;
+	bra.uni 	$L__BB29_7;
+$L__BB29_4:
+	cvt.u32.u64 	%r13, %rd7;
+	cvt.u32.u64 	%r14, %rd4;
+	div.u32 	%r15, %r14, %r13;
+	cvt.u64.u32 	%rd63, %r15;
+$L__BB29_6:
+	shl.b64 	%rd41, %rd63, 2;
+	add.s64 	%rd42, %rd5, %rd41;
+	ld.global.s32 	%rd43, [%rd42];
+	mul.lo.s64 	%rd44, %rd7, %rd43;
+	mul.lo.s64 	%rd45, %rd63, %rd7;
+	sub.s64 	%rd46, %rd4, %rd45;
+	add.s64 	%rd64, %rd44, %rd46;
+$L__BB29_7:
+	ld.param.u64 	%rd14, [%rd2+48];
+	and.b32  	%r16, %r1, 15;
+	cvt.u64.u32 	%rd68, %r16;
+	setp.le.u64 	%p5, %rd14, %rd68;
+	@%p5 bra 	$L__BB29_20;
+// %bb.8:
+	ld.param.u64 	%rd30, [put_rows_param_0];
+	mov.b64 	%rd31, put_rows_param_2;
+	mov.u64 	%rd1, %rd31;
+	cvta.to.global.u64 	%rd3, %rd30;
+	mul.lo.s64 	%rd15, %rd14, %rd64;
+	ld.param.u64 	%rd48, [%rd2+8];
+	cvta.to.global.u64 	%rd17, %rd48;
+	ld.param.v2.u8 	{%rs1, %rs2}, [%rd1];
+	and.b16  	%rs3, %rs1, 1;
+	setp.eq.b16 	%p1, %rs3, 1;
+	ld.param.u32 	%r17, [%rd1+4];
+	shr.u32 	%r18, %r17, 16;
+	xor.b32  	%r19, %r18, %r17;
+	mul.lo.s32 	%r20, %r19, -2048144789;
+	shr.u32 	%r21, %r20, 13;
+	xor.b32  	%r22, %r21, %r20;
+	mul.lo.s32 	%r23, %r22, -1028477387;
+	shr.u32 	%r24, %r23, 16;
+	xor.b32  	%r25, %r24, %r23;
+	and.b16  	%rs4, %rs2, 1;
+	setp.eq.b16 	%p6, %rs4, 1;
+	selp.b32 	%r2, 16, 0, %p6;
+	ld.param.u64 	%rd49, [%rd2];
+	cvta.to.global.u64 	%rd50, %rd49;
+	mul.lo.s64 	%rd51, %rd14, %rd4;
+	shl.b64 	%rd52, %rd51, 2;
+	shl.b64 	%rd53, %rd68, 2;
+	add.s64 	%rd54, %rd52, %rd53;
+	add.s64 	%rd67, %rd3, %rd54;
+	shl.b64 	%rd55, %rd15, 2;
+	add.s64 	%rd56, %rd55, %rd53;
+	add.s64 	%rd66, %rd50, %rd56;
+	shl.b64 	%rd57, %rd15, 1;
+	shl.b64 	%rd58, %rd68, 1;
+	add.s64 	%rd59, %rd57, %rd58;
+	add.s64 	%rd65, %rd17, %rd59;
+	cvt.u32.u64 	%r26, %rd15;
+	add.s32 	%r27, %r25, %r26;
+	cvt.u64.u32 	%rd21, %r27;
+	bra.uni 	$L__BB29_9;
+$L__BB29_10:                            //   in Loop: Header=BB29_9 Depth=1
+	ld.global.f32 	%f2, [%rd67];
+	st.global.f32 	[%rd66], %f2;
+$L__BB29_19:                            //   in Loop: Header=BB29_9 Depth=1
+	add.s64 	%rd68, %rd68, 16;
+	add.s64 	%rd67, %rd67, 64;
+	add.s64 	%rd66, %rd66, 64;
+	add.s64 	%rd65, %rd65, 32;
+	setp.lt.u64 	%p11, %rd68, %rd14;
+	@%p11 bra 	$L__BB29_9;
+	bra.uni 	$L__BB29_20;
+$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p7, %rd17, %rd38;
+	@%p7 bra 	$L__BB29_11;
+	bra.uni 	$L__BB29_10;
+$L__BB29_11:                            //   in Loop: Header=BB29_9 Depth=1
+	ld.global.f32 	%f1, [%rd67];
+	mov.b32 	%r3, %f1;
+	@!%p1 bra 	$L__BB29_15;
+	bra.uni 	$L__BB29_12;
+$L__BB29_12:                            //   in Loop: Header=BB29_9 Depth=1
+	and.b32  	%r33, %r3, 2139095040;
+	setp.eq.s32 	%p9, %r33, 2139095040;
+	@%p9 bra 	$L__BB29_14;
+	bra.uni 	$L__BB29_13;
+$L__BB29_14:                            //   in Loop: Header=BB29_9 Depth=1
+	and.b32  	%r47, %r3, 2147483647;
+	setp.gt.u32 	%p10, %r47, 2139095040;
+	shr.u32 	%r48, %r3, 16;
+	or.b32  	%r49, %r48, 64;
+	selp.b32 	%r5, %r49, %r48, %p10;
+	st.global.u16 	[%rd65], %r5;
+	bra.uni 	$L__BB29_19;
+$L__BB29_15:                            //   in Loop: Header=BB29_9 Depth=1
+	shr.u32 	%r7, %r3, 16;
+	and.b32  	%r29, %r3, 2147483647;
+	setp.lt.u32 	%p8, %r29, 2139095041;
+	@%p8 bra 	$L__BB29_17;
+// %bb.16:                              //   in Loop: Header=BB29_9 Depth=1
+	or.b32  	%r52, %r7, 64;
+	bra.uni 	$L__BB29_18;
+$L__BB29_13:                            //   in Loop: Header=BB29_9 Depth=1
+	add.s64 	%rd62, %rd21, %rd68;
+	cvt.u32.u64 	%r34, %rd62;
+	shr.u32 	%r35, %r34, 16;
+	xor.b32  	%r36, %r35, %r34;
+	mul.lo.s32 	%r37, %r36, -2048144789;
+	shr.u32 	%r38, %r37, 13;
+	xor.b32  	%r39, %r38, %r37;
+	mul.lo.s32 	%r40, %r39, -1028477387;
+	shr.u32 	%r41, %r40, 16;
+	xor.b32  	%r42, %r41, %r40;
+	shr.u32 	%r43, %r42, %r2;
+	and.b32  	%r44, %r43, 65535;
+	add.s32 	%r45, %r44, %r3;
+	shr.u32 	%r4, %r45, 16;
+	st.global.u16 	[%rd65], %r4;
+	bra.uni 	$L__BB29_19;
+$L__BB29_17:                            //   in Loop: Header=BB29_9 Depth=1
+	and.b32  	%r30, %r7, 1;
+	add.s32 	%r31, %r3, %r30;
+	add.s32 	%r32, %r31, 32767;
+	shr.u32 	%r52, %r32, 16;
+$L__BB29_18:                            //   in Loop: Header=BB29_9 Depth=1
+	st.global.u16 	[%rd65], %r52;
+	bra.uni 	$L__BB29_19;
+$L__BB29_20:
+	ret;
+                                        // -- End function
+}
+	// .globl	batch_rows              // -- Begin function batch_rows
+.visible .entry batch_rows(
+	.param .align 8 .b8 batch_rows_param_0[64]
+)
+.maxntid 256, 1, 1                      // @batch_rows
+{
+	.reg .pred 	%p<9>;
+	.reg .b16 	%rs<3>;
+	.reg .b32 	%r<6>;
+	.reg .f32 	%f<7>;
+	.reg .b64 	%rd<48>;
+	.reg .f64 	%fd<4>;
+
+// %bb.0:
+	mov.u32 	%r3, %ctaid.x;
+	mul.wide.u32 	%rd21, %r3, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r4, %r1, 4;
+	cvt.u64.u32 	%rd22, %r4;
+	add.s64 	%rd2, %rd21, %rd22;
+	ld.param.u64 	%rd23, [batch_rows_param_0+48];
+	setp.ge.u64 	%p2, %rd2, %rd23;
+	@%p2 bra 	$L__BB30_10;
+// %bb.1:
+	mov.b64 	%rd20, batch_rows_param_0;
+	mov.u64 	%rd1, %rd20;
+	and.b32  	%r5, %r1, 15;
+	cvt.u64.u32 	%rd47, %r5;
+	ld.param.u64 	%rd4, [%rd1+56];
+	setp.le.u64 	%p3, %rd4, %rd47;
+	@%p3 bra 	$L__BB30_10;
+// %bb.2:
+	ld.param.u64 	%rd24, [%rd1+16];
+	cvta.to.global.u64 	%rd25, %rd24;
+	shl.b64 	%rd26, %rd2, 2;
+	add.s64 	%rd27, %rd25, %rd26;
+	ld.global.u32 	%r2, [%rd27];
+	ld.param.u64 	%rd28, [%rd1];
+	cvta.to.global.u64 	%rd29, %rd28;
+	ld.param.u64 	%rd30, [%rd1+8];
+	cvta.to.global.u64 	%rd5, %rd30;
+	shl.b64 	%rd31, %rd2, 3;
+	add.s64 	%rd6, %rd5, %rd31;
+	ld.param.u64 	%rd32, [%rd1+24];
+	cvta.to.global.u64 	%rd7, %rd32;
+	ld.param.u64 	%rd33, [%rd1+32];
+	cvta.to.global.u64 	%rd8, %rd33;
+	ld.param.u8 	%rs1, [%rd1+40];
+	and.b16  	%rs2, %rs1, 1;
+	setp.eq.b16 	%p1, %rs2, 1;
+	mul.lo.s64 	%rd34, %rd4, %rd2;
+	shl.b64 	%rd35, %rd34, 2;
+	shl.b64 	%rd36, %rd47, 2;
+	add.s64 	%rd37, %rd35, %rd36;
+	add.s64 	%rd46, %rd29, %rd37;
+	add.s64 	%rd45, %rd7, %rd37;
+	add.s64 	%rd44, %rd8, %rd37;
+	setp.eq.s32 	%p7, %r2, -2;
+	bra.uni 	$L__BB30_3;
+$L__BB30_9:                             //   in Loop: Header=BB30_3 Depth=1
+	add.s64 	%rd47, %rd47, 16;
+	add.s64 	%rd46, %rd46, 64;
+	add.s64 	%rd45, %rd45, 64;
+	add.s64 	%rd44, %rd44, 64;
+	setp.lt.u64 	%p8, %rd47, %rd4;
+	@%p8 bra 	$L__BB30_3;
+	bra.uni 	$L__BB30_10;
+$L__BB30_3:                             // =>This Inner Loop Header: Depth=1
+	mov.u64 	%rd38, 0;
+	cvta.to.global.u64 	%rd39, %rd38;
+	setp.eq.s64 	%p4, %rd5, %rd39;
+	ld.global.f32 	%f1, [%rd46];
+	mov.f32 	%f6, %f1;
+	@%p4 bra 	$L__BB30_5;
+// %bb.4:                               //   in Loop: Header=BB30_3 Depth=1
+	cvt.f64.f32 	%fd1, %f1;
+	ld.global.f64 	%fd2, [%rd6];
+	mul.rn.f64 	%fd3, %fd2, %fd1;
+	cvt.rn.f32.f64 	%f6, %fd3;
+$L__BB30_5:                             //   in Loop: Header=BB30_3 Depth=1
+	setp.eq.s64 	%p5, %rd7, %rd39;
+	@%p5 bra 	$L__BB30_7;
+// %bb.6:                               //   in Loop: Header=BB30_3 Depth=1
+	st.global.f32 	[%rd45], %f6;
+$L__BB30_7:                             //   in Loop: Header=BB30_3 Depth=1
+	setp.eq.s64 	%p6, %rd8, %rd39;
+	@%p6 bra 	$L__BB30_9;
+// %bb.8:                               //   in Loop: Header=BB30_3 Depth=1
+	selp.f32 	%f5, %f1, %f6, %p1;
+	selp.f32 	%f4, 0f00000000, %f5, %p7;
+	st.global.f32 	[%rd44], %f4;
+	bra.uni 	$L__BB30_9;
+$L__BB30_10:
+	ret;
+                                        // -- End function
+}
+	// .globl	target_products         // -- Begin function target_products
+.visible .entry target_products(
+	.param .u64 target_products_param_0,
+	.param .u64 target_products_param_1,
+	.param .u64 target_products_param_2,
+	.param .align 8 .b8 target_products_param_3[56],
+	.param .u64 target_products_param_4
+)
+.maxntid 256, 1, 1                      // @target_products
+{
+	.reg .pred 	%p<16>;
+	.reg .b32 	%r<16>;
+	.reg .f32 	%f<6>;
+	.reg .b64 	%rd<85>;
+	.reg .f64 	%fd<29>;
+	// demoted variable
+	.shared .align 8 .b8 _ZZ15target_productsE5lanes[2048];
+// %bb.0:
+	ld.param.u64 	%rd36, [target_products_param_2];
+	ld.param.u64 	%rd39, [target_products_param_1];
+	cvta.to.global.u64 	%rd3, %rd39;
+	mov.u32 	%r3, %ctaid.x;
+	mul.wide.u32 	%rd41, %r3, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r4, %r1, 4;
+	cvt.u64.u32 	%rd42, %r4;
+	add.s64 	%rd5, %rd41, %rd42;
+	ld.param.u64 	%rd6, [target_products_param_3+40];
+	or.b64  	%rd43, %rd5, %rd6;
+	and.b64  	%rd44, %rd43, -4294967296;
+	setp.ne.s64 	%p3, %rd44, 0;
+	@%p3 bra 	$L__BB31_2;
+	bra.uni 	$L__BB31_1;
+$L__BB31_2:
+	div.u64 	%rd79, %rd5, %rd6;
+	bra.uni 	$L__BB31_3;
+$L__BB31_1:
+	cvt.u32.u64 	%r5, %rd6;
+	cvt.u32.u64 	%r6, %rd5;
+	div.u32 	%r7, %r6, %r5;
+	cvt.u64.u32 	%rd79, %r7;
+$L__BB31_3:
+	and.b32  	%r8, %r1, 7;
+	setp.ge.u64 	%p5, %rd79, %rd36;
+	shl.b64 	%rd45, %rd79, 2;
+	add.s64 	%rd12, %rd3, %rd45;
+	mov.pred 	%p15, 0;
+	@%p5 bra 	$L__BB31_5;
+// %bb.4:
+	ld.global.u32 	%r9, [%rd12];
+	setp.gt.s32 	%p15, %r9, -1;
+$L__BB31_5:
+	cvt.u64.u32 	%rd11, %r8;
+	and.b32  	%r2, %r1, 8;
+	mov.f64 	%fd28, 0d0000000000000000;
+	@!%p15 bra 	$L__BB31_20;
+	bra.uni 	$L__BB31_6;
+$L__BB31_6:
+	mov.b64 	%rd40, target_products_param_3;
+	mov.u64 	%rd2, %rd40;
+	ld.global.s32 	%rd46, [%rd12];
+	mul.lo.s64 	%rd47, %rd6, %rd46;
+	mul.lo.s64 	%rd48, %rd79, %rd6;
+	sub.s64 	%rd49, %rd5, %rd48;
+	add.s64 	%rd13, %rd47, %rd49;
+	ld.param.u64 	%rd50, [%rd2+16];
+	cvta.to.global.u64 	%rd14, %rd50;
+	mov.u64 	%rd51, 0;
+	cvta.to.global.u64 	%rd52, %rd51;
+	setp.ne.s64 	%p6, %rd14, %rd52;
+	@%p6 bra 	$L__BB31_8;
+	bra.uni 	$L__BB31_7;
+$L__BB31_8:
+	or.b64  	%rd53, %rd13, %rd6;
+	and.b64  	%rd54, %rd53, -4294967296;
+	setp.ne.s64 	%p7, %rd54, 0;
+	@%p7 bra 	$L__BB31_10;
+	bra.uni 	$L__BB31_9;
+$L__BB31_10:
+	div.u64 	%rd80, %rd13, %rd6;
+	bra.uni 	$L__BB31_11;
+$L__BB31_7:
+	ld.param.u64 	%rd61, [%rd2+24];
+	add.s64 	%rd81, %rd61, %rd13;
+	bra.uni 	$L__BB31_12;
+$L__BB31_9:
+	cvt.u32.u64 	%r10, %rd6;
+	cvt.u32.u64 	%r11, %rd13;
+	div.u32 	%r12, %r11, %r10;
+	cvt.u64.u32 	%rd80, %r12;
+$L__BB31_11:
+	shl.b64 	%rd55, %rd80, 2;
+	add.s64 	%rd56, %rd14, %rd55;
+	ld.global.s32 	%rd57, [%rd56];
+	mul.lo.s64 	%rd58, %rd6, %rd57;
+	mul.lo.s64 	%rd59, %rd80, %rd6;
+	sub.s64 	%rd60, %rd13, %rd59;
+	add.s64 	%rd81, %rd58, %rd60;
+$L__BB31_12:
+	ld.param.u64 	%rd22, [%rd2+48];
+	setp.le.u64 	%p8, %rd22, %rd11;
+	@%p8 bra 	$L__BB31_20;
+// %bb.13:
+	ld.param.u64 	%rd37, [target_products_param_0];
+	cvta.to.global.u64 	%rd4, %rd37;
+	mul.lo.s64 	%rd23, %rd22, %rd81;
+	ld.param.u64 	%rd62, [%rd2+8];
+	cvta.to.global.u64 	%rd24, %rd62;
+	ld.param.u64 	%rd63, [%rd2];
+	cvta.to.global.u64 	%rd64, %rd63;
+	mul.lo.s64 	%rd65, %rd22, %rd79;
+	shl.b64 	%rd66, %rd65, 2;
+	add.s64 	%rd25, %rd4, %rd66;
+	add.s64 	%rd67, %rd23, %rd11;
+	shl.b64 	%rd68, %rd67, 2;
+	add.s64 	%rd83, %rd64, %rd68;
+	shl.b64 	%rd69, %rd67, 1;
+	add.s64 	%rd82, %rd24, %rd69;
+	mov.f64 	%fd28, 0d0000000000000000;
+	setp.ne.s32 	%p10, %r2, 0;
+	mov.u64 	%rd84, %rd11;
+	bra.uni 	$L__BB31_14;
+$L__BB31_19:                            //   in Loop: Header=BB31_14 Depth=1
+	mul.rn.f64 	%fd10, %fd27, %fd2;
+	add.rn.f64 	%fd28, %fd28, %fd10;
+	add.s64 	%rd84, %rd84, 8;
+	add.s64 	%rd83, %rd83, 32;
+	add.s64 	%rd82, %rd82, 16;
+	setp.lt.u64 	%p11, %rd84, %rd22;
+	@%p11 bra 	$L__BB31_14;
+)ptx",
+    R"ptx(	bra.uni 	$L__BB31_20;
+$L__BB31_14:                            // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p9, %rd24, %rd52;
+	@%p9 bra 	$L__BB31_16;
+	bra.uni 	$L__BB31_15;
+$L__BB31_16:                            //   in Loop: Header=BB31_14 Depth=1
+	ld.global.u16 	%r13, [%rd82];
+	shl.b32 	%r14, %r13, 16;
+	mov.b32 	%f5, %r14;
+	bra.uni 	$L__BB31_17;
+$L__BB31_15:                            //   in Loop: Header=BB31_14 Depth=1
+	ld.global.f32 	%f5, [%rd83];
+$L__BB31_17:                            //   in Loop: Header=BB31_14 Depth=1
+	cvt.f64.f32 	%fd2, %f5;
+	mov.f64 	%fd27, %fd2;
+	@%p10 bra 	$L__BB31_19;
+// %bb.18:                              //   in Loop: Header=BB31_14 Depth=1
+	shl.b64 	%rd72, %rd84, 2;
+	add.s64 	%rd31, %rd25, %rd72;
+	ld.global.f32 	%f4, [%rd31];
+	cvt.f64.f32 	%fd27, %f4;
+	bra.uni 	$L__BB31_19;
+$L__BB31_20:
+	cvt.u32.u64 	%r15, %rd11;
+	mul.wide.u32 	%rd73, %r1, 8;
+	mov.u64 	%rd74, _ZZ15target_productsE5lanes;
+	add.s64 	%rd35, %rd74, %rd73;
+	st.shared.f64 	[%rd35], %fd28;
+	bar.sync 	0;
+	setp.ne.s32 	%p12, %r15, 0;
+	not.pred 	%p13, %p15;
+	or.pred  	%p14, %p12, %p13;
+	@%p14 bra 	$L__BB31_22;
+// %bb.21:
+	ld.param.u64 	%rd38, [target_products_param_4];
+	cvta.to.global.u64 	%rd1, %rd38;
+	ld.shared.f64 	%fd11, [%rd35];
+	ld.shared.f64 	%fd12, [%rd35+32];
+	add.rn.f64 	%fd13, %fd11, %fd12;
+	ld.shared.f64 	%fd14, [%rd35+16];
+	ld.shared.f64 	%fd15, [%rd35+48];
+	add.rn.f64 	%fd16, %fd14, %fd15;
+	add.rn.f64 	%fd17, %fd13, %fd16;
+	ld.shared.f64 	%fd18, [%rd35+8];
+	ld.shared.f64 	%fd19, [%rd35+40];
+	add.rn.f64 	%fd20, %fd18, %fd19;
+	ld.shared.f64 	%fd21, [%rd35+24];
+	ld.shared.f64 	%fd22, [%rd35+56];
+	add.rn.f64 	%fd23, %fd21, %fd22;
+	add.rn.f64 	%fd24, %fd20, %fd23;
+	add.rn.f64 	%fd25, %fd17, %fd24;
+	cvt.u64.u32 	%rd75, %r2;
+	shl.b64 	%rd76, %rd5, 4;
+	or.b64  	%rd77, %rd76, %rd75;
+	add.s64 	%rd78, %rd1, %rd77;
+	st.global.f64 	[%rd78], %fd25;
+$L__BB31_22:
+	ret;
+                                        // -- End function
+}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1,
@@ -24496,7 +25068,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot28[128];
+	.local .align 8 .b8 	__local_depot32[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -24506,7 +25078,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot28;
+	mov.u64 	%SPL, __local_depot32;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -24514,12 +25086,12 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB28_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB32_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB28_1;
+	@%p1 bra 	$L__BB32_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -24530,7 +25102,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB28_6;
+	@%p2 bra 	$L__BB32_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
@@ -24551,7 +25123,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB28_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB32_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -24577,8 +25149,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd86, %fd85, %fd85;
 	add.rn.f64 	%fd210, %fd210, %fd86;
 	ld.f32 	%f7, [%rd50+-20];
-)ptx",
-    R"ptx(	cvt.f64.f32 	%fd87, %f7;
+	cvt.f64.f32 	%fd87, %f7;
 	ld.f32 	%f8, [%rd51+-20];
 	cvt.f64.f32 	%fd88, %f8;
 	sub.rn.f64 	%fd89, %fd87, %fd88;
@@ -24687,7 +25258,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB28_4;
+	@%p3 bra 	$L__BB32_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -24705,15 +25276,15 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB28_6:
+$L__BB32_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB28_14;
+	@%p4 bra 	$L__BB32_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB28_11;
+	@%p5 bra 	$L__BB32_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -24723,7 +25294,7 @@ $L__BB28_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB28_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB32_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -24749,13 +25320,13 @@ $L__BB28_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB28_10;
-	bra.uni 	$L__BB28_9;
-$L__BB28_10:
+	@%p6 bra 	$L__BB32_10;
+	bra.uni 	$L__BB32_9;
+$L__BB32_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB28_11:
+$L__BB32_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB28_13;
+	@%p7 bra 	$L__BB32_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -24773,7 +25344,7 @@ $L__BB28_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB28_13:
+$L__BB32_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -24781,7 +25352,7 @@ $L__BB28_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB28_14:
+$L__BB32_14:
 	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
@@ -24799,7 +25370,8 @@ $L__BB28_14:
 	add.rn.f64 	%fd187, %fd221, %fd186;
 	ld.local.f64 	%fd188, [%rd1+56];
 	add.rn.f64 	%fd189, %fd220, %fd188;
-	add.rn.f64 	%fd190, %fd183, %fd175;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd190, %fd183, %fd175;
 	add.rn.f64 	%fd191, %fd185, %fd177;
 	add.rn.f64 	%fd192, %fd187, %fd179;
 	add.rn.f64 	%fd193, %fd189, %fd181;
@@ -24818,7 +25390,7 @@ $L__BB28_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot29[128];
+	.local .align 8 .b8 	__local_depot33[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -24829,7 +25401,7 @@ $L__BB28_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot29;
+	mov.u64 	%SPL, __local_depot33;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -24837,12 +25409,12 @@ $L__BB28_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB29_1;
+	@%p1 bra 	$L__BB33_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
@@ -24858,7 +25430,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB29_6;
+	@%p2 bra 	$L__BB33_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -24878,7 +25450,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -24948,12 +25520,11 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB29_4;
+	@%p3 bra 	$L__BB33_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+16], %fd172;
+	st.local.f64 	[%rd1+16], %fd172;
 	st.local.f64 	[%rd1+24], %fd171;
 	st.local.f64 	[%rd1+32], %fd199;
 	st.local.f64 	[%rd1+40], %fd197;
@@ -24967,16 +25538,16 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB29_6:
+$L__BB33_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB29_15;
+	@%p4 bra 	$L__BB33_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB29_11;
+	@%p5 bra 	$L__BB33_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -24984,7 +25555,7 @@ $L__BB29_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -25013,20 +25584,20 @@ $L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB29_10;
-	bra.uni 	$L__BB29_9;
-$L__BB29_10:
+	@%p6 bra 	$L__BB33_10;
+	bra.uni 	$L__BB33_9;
+$L__BB33_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB29_11:
+$L__BB33_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB29_14;
+	@%p7 bra 	$L__BB33_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB29_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB33_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -25038,8 +25609,8 @@ $L__BB29_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB29_13;
-$L__BB29_14:
+	@%p8 bra 	$L__BB33_13;
+$L__BB33_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -25052,9 +25623,9 @@ $L__BB29_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB29_15:
+$L__BB33_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB29_32;
+	@%p10 bra 	$L__BB33_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -25084,94 +25655,95 @@ $L__BB29_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB29_27;
-	bra.uni 	$L__BB29_17;
-$L__BB29_27:
+	@%p11 bra 	$L__BB33_27;
+	bra.uni 	$L__BB33_17;
+$L__BB33_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB29_32;
+	@%p17 bra 	$L__BB33_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB29_29;
-$L__BB29_31:                            //   in Loop: Header=BB29_29 Depth=1
+	bra.uni 	$L__BB33_29;
+$L__BB33_31:                            //   in Loop: Header=BB33_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB29_29;
-	bra.uni 	$L__BB29_32;
-$L__BB29_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB33_29;
+	bra.uni 	$L__BB33_32;
+$L__BB33_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB29_31;
-// %bb.30:                              //   in Loop: Header=BB29_29 Depth=1
+	@%p18 bra 	$L__BB33_31;
+// %bb.30:                              //   in Loop: Header=BB33_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB29_31;
-$L__BB29_32:
+	bra.uni 	$L__BB33_31;
+$L__BB33_32:
 	ret;
-$L__BB29_17:
+$L__BB33_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB29_18;
-$L__BB29_26:                            //   in Loop: Header=BB29_18 Depth=1
+	bra.uni 	$L__BB33_18;
+$L__BB33_26:                            //   in Loop: Header=BB33_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB29_27;
-$L__BB29_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB33_27;
+$L__BB33_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB29_20;
-// %bb.19:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p12 bra 	$L__BB33_20;
+// %bb.19:                              //   in Loop: Header=BB33_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB29_20:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB33_20:                            //   in Loop: Header=BB33_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB29_22;
-// %bb.21:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p13 bra 	$L__BB33_22;
+// %bb.21:                              //   in Loop: Header=BB33_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB29_22:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB33_22:                            //   in Loop: Header=BB33_18 Depth=1
 	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB29_24;
-// %bb.23:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p14 bra 	$L__BB33_24;
+// %bb.23:                              //   in Loop: Header=BB33_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB33_24:                            //   in Loop: Header=BB33_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB29_26;
-// %bb.25:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p15 bra 	$L__BB33_26;
+)ptx",
+    R"ptx(// %bb.25:                              //   in Loop: Header=BB33_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB29_26;
+	bra.uni 	$L__BB33_26;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
@@ -25183,7 +25755,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot30[128];
+	.local .align 8 .b8 	__local_depot34[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -25194,7 +25766,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot30;
+	mov.u64 	%SPL, __local_depot34;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -25203,12 +25775,12 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB30_1;
+	@%p1 bra 	$L__BB34_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -25224,7 +25796,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB30_6;
+	@%p2 bra 	$L__BB34_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -25244,7 +25816,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -25308,14 +25880,13 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd133+28];
 	cvt.f64.f32 	%fd188, %f22;
 	mul.rn.f64 	%fd189, %fd188, %fd188;
-)ptx",
-    R"ptx(	add.rn.f64 	%fd374, %fd374, %fd189;
+	add.rn.f64 	%fd374, %fd374, %fd189;
 	add.s64 	%rd135, %rd134, 16;
 	add.s64 	%rd93, %rd134, 32;
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB30_4;
+	@%p3 bra 	$L__BB34_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -25333,16 +25904,16 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB30_6:
+$L__BB34_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB30_15;
+	@%p4 bra 	$L__BB34_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB30_11;
+	@%p5 bra 	$L__BB34_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -25350,7 +25921,7 @@ $L__BB30_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -25379,20 +25950,20 @@ $L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB30_10;
-	bra.uni 	$L__BB30_9;
-$L__BB30_10:
+	@%p6 bra 	$L__BB34_10;
+	bra.uni 	$L__BB34_9;
+$L__BB34_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB30_11:
+$L__BB34_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB30_14;
+	@%p7 bra 	$L__BB34_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB34_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -25404,8 +25975,8 @@ $L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB30_13;
-$L__BB30_14:
+	@%p8 bra 	$L__BB34_13;
+$L__BB34_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -25418,7 +25989,7 @@ $L__BB30_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB30_15:
+$L__BB34_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -25441,16 +26012,16 @@ $L__BB30_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB30_16;
-	bra.uni 	$L__BB30_32;
-$L__BB30_16:
+	@%p9 bra 	$L__BB34_16;
+	bra.uni 	$L__BB34_32;
+$L__BB34_16:
 	mov.u64 	%rd143, 0;
-$L__BB30_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB34_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB30_17;
+	@%p10 bra 	$L__BB34_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -25461,7 +26032,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB30_22;
+	@%p2 bra 	$L__BB34_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -25482,7 +26053,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB30_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB34_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -25525,7 +26096,8 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	cvt.f64.f32 	%fd250, %f41;
 	mul.rn.f64 	%fd251, %fd249, %fd250;
 	add.rn.f64 	%fd394, %fd394, %fd251;
-	ld.f32 	%f42, [%rd144+-4];
+)ptx",
+    R"ptx(	ld.f32 	%f42, [%rd144+-4];
 	cvt.f64.f32 	%fd252, %f42;
 	ld.f32 	%f43, [%rd145+-4];
 	cvt.f64.f32 	%fd253, %f43;
@@ -25585,7 +26157,7 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB30_20;
+	@%p12 bra 	$L__BB34_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
 	st.local.f64 	[%rd1+8], %fd399;
@@ -25603,15 +26175,15 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB30_22:
+$L__BB34_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB30_31;
+	@%p13 bra 	$L__BB34_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB30_27;
+	@%p14 bra 	$L__BB34_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -25621,7 +26193,7 @@ $L__BB30_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB30_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB34_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -25659,13 +26231,13 @@ $L__BB30_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB30_26;
-	bra.uni 	$L__BB30_25;
-$L__BB30_26:
+	@%p15 bra 	$L__BB34_26;
+	bra.uni 	$L__BB34_25;
+$L__BB34_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB30_27:
+$L__BB34_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB30_30;
+	@%p16 bra 	$L__BB34_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -25673,7 +26245,7 @@ $L__BB30_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB34_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -25688,18 +26260,17 @@ $L__BB30_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB30_29;
-$L__BB30_30:
+	@%p17 bra 	$L__BB34_29;
+$L__BB34_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
 	ld.local.f64 	%fd413, [%rd1+88];
 	ld.local.f64 	%fd412, [%rd1+96];
-)ptx",
-    R"ptx(	ld.local.f64 	%fd411, [%rd1+104];
+	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB30_31:
+$L__BB34_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -25724,9 +26295,9 @@ $L__BB30_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB30_32:
+$L__BB34_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB30_46;
+	@%p19 bra 	$L__BB34_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -25737,19 +26308,19 @@ $L__BB30_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB30_48;
-	bra.uni 	$L__BB30_34;
-$L__BB30_48:
+	@%p20 bra 	$L__BB34_48;
+	bra.uni 	$L__BB34_34;
+$L__BB34_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB30_46;
-	bra.uni 	$L__BB30_43;
-$L__BB30_43:
+	@!%p28 bra 	$L__BB34_46;
+	bra.uni 	$L__BB34_43;
+$L__BB34_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB30_45;
+	@%p30 bra 	$L__BB34_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -25762,36 +26333,36 @@ $L__BB30_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB30_45:
+$L__BB34_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB30_46:
+$L__BB34_46:
 	ret;
-$L__BB30_34:
+$L__BB34_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB30_35;
-$L__BB30_42:                            //   in Loop: Header=BB30_35 Depth=1
+	bra.uni 	$L__BB34_35;
+$L__BB34_42:                            //   in Loop: Header=BB34_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB30_47:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB34_47:                            //   in Loop: Header=BB34_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB30_48;
-$L__BB30_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB34_48;
+$L__BB34_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB30_39;
-// %bb.36:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p21 bra 	$L__BB34_39;
+// %bb.36:                              //   in Loop: Header=BB34_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB30_38;
-// %bb.37:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB34_38;
+// %bb.37:                              //   in Loop: Header=BB34_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -25801,17 +26372,17 @@ $L__BB30_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB30_38:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB34_38:                            //   in Loop: Header=BB34_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB34_39:                            //   in Loop: Header=BB34_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB30_47;
-// %bb.40:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p23 bra 	$L__BB34_47;
+// %bb.40:                              //   in Loop: Header=BB34_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB30_42;
-// %bb.41:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB34_42;
+// %bb.41:                              //   in Loop: Header=BB34_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -25821,7 +26392,7 @@ $L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB30_42;
+	bra.uni 	$L__BB34_42;
                                         // -- End function
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
@@ -25850,15 +26421,15 @@ $L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
 	setp.ne.s64 	%p1, %rd16, 0;
 	setp.lt.u64 	%p2, %rd22, %rd15;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB31_3;
-	bra.uni 	$L__BB31_1;
-$L__BB31_1:
+	@!%p3 bra 	$L__BB35_3;
+	bra.uni 	$L__BB35_1;
+$L__BB35_1:
 	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 	shl.b64 	%rd18, %rd22, 2;
 	add.s64 	%rd21, %rd16, %rd18;
 	add.s64 	%rd20, %rd14, %rd18;
 	add.s64 	%rd19, %rd13, %rd18;
-$L__BB31_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB35_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd19];
 	cvt.f64.f32 	%fd2, %f1;
 	ld.f32 	%f2, [%rd20];
@@ -25872,8 +26443,8 @@ $L__BB31_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd20, %rd20, 64;
 	add.s64 	%rd19, %rd19, 64;
 	setp.lt.u64 	%p4, %rd22, %rd15;
-	@%p4 bra 	$L__BB31_2;
-$L__BB31_3:
+	@%p4 bra 	$L__BB35_2;
+$L__BB35_3:
 	{ // callseq 9, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd13;
@@ -25896,7 +26467,8 @@ $L__BB31_3:
 	} // callseq 9
 	st.param.f64 	[func_retval0+0], %fd6;
 	ret;
-                                        // -- End function
+)ptx",
+    R"ptx(                                        // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
@@ -25934,13 +26506,13 @@ $L__BB31_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB32_3;
+	@%p1 bra 	$L__BB36_3;
 // %bb.1:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB36_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f15, [%rd33];
 	ld.f32 	%f16, [%rd34];
 	sub.rn.f32 	%f17, %f15, %f16;
@@ -25951,11 +26523,11 @@ $L__BB32_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB32_2;
-$L__BB32_3:
+	@%p2 bra 	$L__BB36_2;
+$L__BB36_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB32_9;
+	@%p3 bra 	$L__BB36_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -25963,21 +26535,21 @@ $L__BB32_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f33, 0f00000000;
 	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB32_6;
+	@%p4 bra 	$L__BB36_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f32, [%rd15];
-$L__BB32_6:
-	@%p4 bra 	$L__BB32_8;
+$L__BB36_6:
+	@%p4 bra 	$L__BB36_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f33, [%rd16];
-$L__BB32_8:
+$L__BB36_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f20, %f32, %f33;
 	fma.rn.f32 	%f21, %f20, %f20, %f31;
 	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB32_9:
+$L__BB36_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 	add.rn.f32 	%f23, %f31, %f22;
@@ -25990,7 +26562,7 @@ $L__BB32_9:
 	setp.gt.f32 	%p7, %f35, 0f12800000;
 	setp.ne.f32 	%p8, %f35, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB32_11;
+	@%p9 bra 	$L__BB36_11;
 // %bb.10:
 	setp.geu.f32 	%p10, %f35, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
@@ -26017,7 +26589,7 @@ $L__BB32_9:
 	);
 	ld.param.f32 	%f35, [retval0+0];
 	} // callseq 10
-$L__BB32_11:
+$L__BB36_11:
 	st.f32 	[%rd17], %f35;
 	ret;
                                         // -- End function
@@ -26043,8 +26615,7 @@ $L__BB32_11:
 	ld.param.u8 	%rs3, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_3];
 	and.b16  	%rs4, %rs3, 1;
 	setp.eq.b16 	%p1, %rs4, 1;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
+	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
 	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_1];
 	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0];
 	selp.f32 	%f1, 0f0D800000, 0f71800000, %p1;
@@ -26052,7 +26623,7 @@ $L__BB32_11:
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB33_3;
+	@%p3 bra 	$L__BB37_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -26060,7 +26631,7 @@ $L__BB32_11:
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB33_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB37_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -26072,13 +26643,13 @@ $L__BB33_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB33_2;
-$L__BB33_3:
+	@%p4 bra 	$L__BB37_2;
+$L__BB37_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB33_4;
-	bra.uni 	$L__BB33_9;
-$L__BB33_4:
+	@%p5 bra 	$L__BB37_4;
+	bra.uni 	$L__BB37_9;
+$L__BB37_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -26087,26 +26658,26 @@ $L__BB33_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB33_6;
+	@%p6 bra 	$L__BB37_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB33_6:
-	@%p6 bra 	$L__BB33_8;
+$L__BB37_6:
+	@%p6 bra 	$L__BB37_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB33_8:
+$L__BB37_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB33_9:
+$L__BB37_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -26163,13 +26734,13 @@ $L__BB33_9:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB34_3;
+	@%p1 bra 	$L__BB38_3;
 // %bb.1:
 	mov.f32 	%f32, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f16, [%rd33];
 	ld.f32 	%f17, [%rd34];
 	sub.rn.f32 	%f18, %f16, %f17;
@@ -26180,11 +26751,11 @@ $L__BB34_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB34_2;
-$L__BB34_3:
+	@%p2 bra 	$L__BB38_2;
+$L__BB38_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB34_9;
+	@%p3 bra 	$L__BB38_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -26192,21 +26763,21 @@ $L__BB34_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f34, 0f00000000;
 	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB34_6;
+	@%p4 bra 	$L__BB38_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f33, [%rd15];
-$L__BB34_6:
-	@%p4 bra 	$L__BB34_8;
+$L__BB38_6:
+	@%p4 bra 	$L__BB38_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f34, [%rd16];
-$L__BB34_8:
+$L__BB38_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f21, %f33, %f34;
 	fma.rn.f32 	%f22, %f21, %f21, %f32;
 	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB34_9:
+$L__BB38_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 	add.rn.f32 	%f24, %f32, %f23;
@@ -26219,12 +26790,12 @@ $L__BB34_9:
 	setp.gt.f32 	%p7, %f10, 0f12800000;
 	setp.ne.f32 	%p8, %f10, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB34_11;
-	bra.uni 	$L__BB34_10;
-$L__BB34_11:
+	@%p9 bra 	$L__BB38_11;
+	bra.uni 	$L__BB38_10;
+$L__BB38_11:
 	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB34_12;
-$L__BB34_10:
+	bra.uni 	$L__BB38_12;
+$L__BB38_10:
 	setp.geu.f32 	%p10, %f10, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
 	{ // callseq 11, 0
@@ -26250,13 +26821,14 @@ $L__BB34_10:
 	);
 	ld.param.f32 	%f36, [retval0+0];
 	} // callseq 11
-$L__BB34_12:
+$L__BB38_12:
 	st.f32 	[%rd17], %f36;
 	ret;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
+)ptx",
+    R"ptx(	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
@@ -26310,7 +26882,7 @@ $L__BB34_12:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot36[128];
+	.local .align 8 .b8 	__local_depot40[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -26320,19 +26892,19 @@ $L__BB34_12:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot36;
+	mov.u64 	%SPL, __local_depot40;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB36_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB40_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB36_1;
+	@%p1 bra 	$L__BB40_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -26344,7 +26916,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB36_6;
+	@%p2 bra 	$L__BB40_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
 	add.s64 	%rd155, %rd98, 32;
@@ -26365,7 +26937,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB36_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB40_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -26398,8 +26970,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd489, %fd489, %fd256;
 	ld.f32 	%f11, [%rd154+-12];
 	cvt.f64.f32 	%fd257, %f11;
-)ptx",
-    R"ptx(	ld.f32 	%f12, [%rd155+-12];
+	ld.f32 	%f12, [%rd155+-12];
 	cvt.f64.f32 	%fd258, %f12;
 	mul.rn.f64 	%fd259, %fd257, %fd258;
 	add.rn.f64 	%fd488, %fd488, %fd259;
@@ -26469,7 +27040,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB36_4;
+	@%p3 bra 	$L__BB40_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -26487,15 +27058,15 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB36_6:
+$L__BB40_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB36_15;
+	@%p4 bra 	$L__BB40_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB36_11;
+	@%p5 bra 	$L__BB40_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -26505,7 +27076,7 @@ $L__BB36_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB36_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB40_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -26543,13 +27114,13 @@ $L__BB36_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB36_10;
-	bra.uni 	$L__BB36_9;
-$L__BB36_10:
+	@%p6 bra 	$L__BB40_10;
+	bra.uni 	$L__BB40_9;
+$L__BB40_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB36_11:
+$L__BB40_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB36_14;
+	@%p7 bra 	$L__BB40_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -26557,7 +27128,7 @@ $L__BB36_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB36_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -26572,8 +27143,8 @@ $L__BB36_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB36_13;
-$L__BB36_14:
+	@%p8 bra 	$L__BB40_13;
+$L__BB40_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -26582,7 +27153,7 @@ $L__BB36_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB36_15:
+$L__BB40_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -26593,12 +27164,12 @@ $L__BB36_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB36_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB36_16;
+	@%p9 bra 	$L__BB40_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -26613,7 +27184,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB36_21;
+	@%p2 bra 	$L__BB40_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -26622,7 +27193,8 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd544, [%rd1+32];
 	ld.local.f64 	%fd546, [%rd1+88];
 	ld.local.f64 	%fd545, [%rd1+96];
-	ld.local.f64 	%fd543, [%rd1+104];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd543, [%rd1+104];
 	ld.local.f64 	%fd541, [%rd1+112];
 	ld.local.f64 	%fd539, [%rd1+120];
 	add.s64 	%rd168, %rd97, 32;
@@ -26633,7 +27205,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB36_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -26703,7 +27275,7 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB36_19;
+	@%p11 bra 	$L__BB40_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
@@ -26721,16 +27293,16 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB36_21:
+$L__BB40_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB36_30;
+	@%p12 bra 	$L__BB40_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB36_26;
+	@%p13 bra 	$L__BB40_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
@@ -26738,7 +27310,7 @@ $L__BB36_21:
 	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB36_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -26767,34 +27339,33 @@ $L__BB36_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB36_25;
-	bra.uni 	$L__BB36_24;
-$L__BB36_25:
+	@%p14 bra 	$L__BB40_25;
+	bra.uni 	$L__BB40_24;
+$L__BB40_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB36_26:
+$L__BB40_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB36_29;
+	@%p15 bra 	$L__BB40_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB36_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
 	mul.rn.f64 	%fd366, %fd365, %fd365;
 	ld.local.f64 	%fd367, [%rd174];
-)ptx",
-    R"ptx(	add.rn.f64 	%fd368, %fd367, %fd366;
+	add.rn.f64 	%fd368, %fd367, %fd366;
 	st.local.f64 	[%rd174], %fd368;
 	add.s64 	%rd174, %rd174, 8;
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB36_28;
-$L__BB36_29:
+	@%p16 bra 	$L__BB40_28;
+$L__BB40_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -26807,18 +27378,18 @@ $L__BB36_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB36_30:
+$L__BB40_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB36_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB36_31;
+	@%p17 bra 	$L__BB40_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -26833,7 +27404,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB36_36;
+	@%p2 bra 	$L__BB40_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -26853,7 +27424,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB36_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -26923,7 +27494,7 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB36_34;
+	@%p19 bra 	$L__BB40_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -26941,15 +27512,15 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB36_36:
+$L__BB40_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB36_45;
+	@%p20 bra 	$L__BB40_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB36_41;
+	@%p21 bra 	$L__BB40_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -26957,7 +27528,7 @@ $L__BB36_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB36_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -26986,33 +27557,34 @@ $L__BB36_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB36_40;
-	bra.uni 	$L__BB36_39;
-$L__BB36_40:
+	@%p22 bra 	$L__BB40_40;
+	bra.uni 	$L__BB40_39;
+$L__BB40_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB36_41:
+$L__BB40_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB36_44;
+	@%p23 bra 	$L__BB40_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB36_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB40_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
 	mul.rn.f64 	%fd420, %fd419, %fd419;
-	ld.local.f64 	%fd421, [%rd185];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd421, [%rd185];
 	add.rn.f64 	%fd422, %fd421, %fd420;
 	st.local.f64 	[%rd185], %fd422;
 	add.s64 	%rd185, %rd185, 8;
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB36_43;
-$L__BB36_44:
+	@%p24 bra 	$L__BB40_43;
+$L__BB40_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -27025,7 +27597,7 @@ $L__BB36_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB36_45:
+$L__BB40_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -27134,18 +27706,17 @@ $L__BB36_45:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB37_3;
+	@%p1 bra 	$L__BB41_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB37_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB41_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
-)ptx",
-    R"ptx(	add.rn.f32 	%f25, %f22, %f23;
+	add.rn.f32 	%f25, %f22, %f23;
 	mul.rn.f32 	%f26, %f4, %f25;
 	fma.rn.f32 	%f27, %f24, %f3, %f26;
 	fma.rn.f32 	%f46, %f27, %f27, %f46;
@@ -27155,11 +27726,11 @@ $L__BB37_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB37_2;
-$L__BB37_3:
+	@%p2 bra 	$L__BB41_2;
+$L__BB41_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB37_9;
+	@%p3 bra 	$L__BB41_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -27167,16 +27738,16 @@ $L__BB37_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB37_6;
+	@%p4 bra 	$L__BB41_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB37_6:
-	@%p4 bra 	$L__BB37_8;
+$L__BB41_6:
+	@%p4 bra 	$L__BB41_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB37_8:
+$L__BB41_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -27184,7 +27755,7 @@ $L__BB37_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB37_9:
+$L__BB41_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -27195,7 +27766,7 @@ $L__BB37_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB37_12;
+	@%p7 bra 	$L__BB41_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -27203,12 +27774,12 @@ $L__BB37_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB37_12;
+	@%p12 bra 	$L__BB41_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB37_13;
-$L__BB37_12:
+	bra.uni 	$L__BB41_13;
+$L__BB41_12:
 	{ // callseq 13, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
@@ -27231,7 +27802,7 @@ $L__BB37_12:
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB37_13:
+$L__BB41_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function
@@ -27244,7 +27815,7 @@ $L__BB37_13:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot38[128];
+	.local .align 8 .b8 	__local_depot42[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -27254,7 +27825,7 @@ $L__BB37_13:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot38;
+	mov.u64 	%SPL, __local_depot42;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -27265,12 +27836,12 @@ $L__BB37_13:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB38_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB42_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB38_1;
+	@%p1 bra 	$L__BB42_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -27282,7 +27853,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB38_6;
+	@%p2 bra 	$L__BB42_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -27309,7 +27880,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB38_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB42_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -27354,7 +27925,8 @@ $L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd187, %fd187, %fd94;
 	ld.f32 	%f15, [%rd82+-4];
 	cvt.f64.f32 	%fd95, %f15;
-	ld.f32 	%f16, [%rd83+-4];
+)ptx",
+    R"ptx(	ld.f32 	%f16, [%rd83+-4];
 	cvt.f64.f32 	%fd96, %f16;
 	mul.rn.f64 	%fd97, %fd95, %fd96;
 	add.rn.f64 	%fd186, %fd186, %fd97;
@@ -27412,9 +27984,9 @@ $L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB38_5;
-	bra.uni 	$L__BB38_4;
-$L__BB38_5:
+	@%p3 bra 	$L__BB42_5;
+	bra.uni 	$L__BB42_4;
+$L__BB42_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
 	st.local.f64 	[%rd1+16], %fd191;
@@ -27431,15 +28003,15 @@ $L__BB38_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB38_6:
+$L__BB42_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB38_15;
+	@%p4 bra 	$L__BB42_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB38_11;
+	@%p5 bra 	$L__BB42_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -27456,7 +28028,7 @@ $L__BB38_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB38_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB42_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -27494,13 +28066,13 @@ $L__BB38_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB38_10;
-	bra.uni 	$L__BB38_9;
-$L__BB38_10:
+	@%p6 bra 	$L__BB42_10;
+	bra.uni 	$L__BB42_9;
+$L__BB42_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB38_11:
+$L__BB42_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB38_14;
+	@%p7 bra 	$L__BB42_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -27514,7 +28086,7 @@ $L__BB38_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB38_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB42_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -27529,9 +28101,8 @@ $L__BB38_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-)ptx",
-    R"ptx(	@%p8 bra 	$L__BB38_13;
-$L__BB38_14:
+	@%p8 bra 	$L__BB42_13;
+$L__BB42_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -27540,7 +28111,7 @@ $L__BB38_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB38_15:
+$L__BB42_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];
