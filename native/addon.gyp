@@ -133,6 +133,7 @@
         'native/napi/memory.cc',
         'native/napi/nearest.cc',
         'native/napi/margin_softmax.cc',
+        'native/napi/head_args.cc',
         'native/napi/resident.cc',
         'native/napi/softmax.cc',
         'native/napi/addon.cc',
