@@ -7,12 +7,14 @@ import { failure } from './errors.js';
 import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeOps, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
+import { keptRows } from './native/resident.js';
 import { sharedOps, sharedTasks } from './native/shared.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
 import type { PairOps } from './ops/pairs.js';
 import type { RankOps } from './ops/ranks.js';
+import type { KeepRowsOp, ResidentRows } from './ops/resident.js';
 import type { SoftmaxOps } from './ops/softmax.js';
 import { reference } from './reference/index.js';
 
@@ -22,7 +24,7 @@ export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
 export type Device = 'cpu' | 'cuda';
-const devices: readonly Device[] = ['cpu', 'cuda'];
+export const devices: readonly Device[] = ['cpu', 'cuda'];
 /** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
@@ -158,6 +160,12 @@ export function backendOn(argument: string, device: Device | undefined): Backend
   if (checkChoice(argument, device, devices) === 'cpu') return chosen() === 'cuda' ? (native() as Native).ops : backend();
   available(argument, 'cuda');
   return (state.cuda ??= withDevice(native() as Native)).ops;
+}
+
+/** Rows that stay on the GPU, whoever serves. Internal. @throws ERR_NO_DEVICE, ERR_OUT_OF_MEMORY */
+export function keepOnDevice(argument: string, op: KeepRowsOp): ResidentRows {
+  available(argument, 'cuda');
+  return recorded(keptRows((native() as Native).addon.cuda)(op), 'cuda', state.served);
 }
 
 /** Below this a result's first touch costs too little to ask. */

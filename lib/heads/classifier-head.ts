@@ -15,7 +15,6 @@ import { failure } from '../errors.js';
 import { outputOf, zeros } from '../fresh.js';
 import type { Margin } from '../margins/types.js';
 import type { Bfloat16Matrix, IndexMatrix, Matrix } from '../matrix.js';
-import { widened } from './class-weights.js';
 import { type LoadOptions, loadState, saveState } from './head-file.js';
 import { bestOf, fillLogits, mergeBest } from './head-scores.js';
 import { type ClassifierHeadOptions, checkGroup, createState, HeadState, mostClasses, type Shard } from './head-state.js';
@@ -86,13 +85,18 @@ export interface Predictions {
  * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves. Gradients are those of the mean over all
  * ranks' rows; insightface multiplies the embeddings' by the number of ranks, for a data-parallel network that averages.
  *
+ * With `device: 'cuda'` weights and optimizer state stay in the GPU's memory: a step sends the batch, and fetches losses and the embeddings' gradient.
+ * `weights` brings them to the host, `save` brings both, `grow` brings both and sends them back. `dispose()` (or `using`) gives the memory back at once, else
+ * it goes with the object. A GPU without room is ERR_OUT_OF_MEMORY, and the head is as it was before the call. Once the GPU is lost, every call that
+ * needs it is ERR_NO_DEVICE: what the head had there is gone, and a new one starts from its last `save`.
+ *
  * The Partial FC paper: An et al., CVPR 2022 (arXiv 2203.15565).
  */
 export class ClassifierHead {
   #state: HeadState | undefined;
   #saves = 0;
 
-  /** @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY; with a collective also ERR_ABORTED */
+  /** @throws ERR_TYPE, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY; with a device ERR_NO_DEVICE, with a collective ERR_ABORTED */
   constructor(options: ClassifierHeadOptions);
   constructor(options: ClassifierHeadOptions | HeadState) {
     this.#state = options instanceof HeadState ? options : createState(options);
@@ -123,11 +127,15 @@ export class ClassifierHead {
     return this.#live().nextMargin();
   }
 
-  /** The rows that this head owns, [(to − from)·K, D], in the head's own memory until it grows. */
+  /**
+   * The rows that this head owns, [(to − from)·K, D], in the head's own memory until it grows: what you write there, the next call uses. With
+   * `device: 'cuda'` they are read back when asked for, once between two calls of the head, into an array that is the head's until the next
+   * of `step`, `forwardBackward`, `logits`, `predict` or `grow`, which takes what you have written back to the device; then it is yours, a copy of what was.
+   */
   get weights(): Matrix | Bfloat16Matrix {
     const state = this.#live();
-    const { dim } = state.settings;
-    return { data: state.weights, shape: [state.weights.length / dim, dim] } as Matrix | Bfloat16Matrix;
+    const data = state.rows.lend();
+    return { data, shape: [state.rows.count, state.settings.dim] } as Matrix | Bfloat16Matrix;
   }
 
   /** SphereFace2's, [1]; undefined for all other margins. */
@@ -162,7 +170,7 @@ export class ClassifierHead {
     const gradBias = state.bias && new Float32Array(1);
     const { loss, perExample } = runPass(state, prepare, () => ({
       margin: state.nextMargin(),
-      weights: widened(state.weights),
+      run: state.rows.pass(false),
       sample: false,
       gradWeights: (gradWeights as Matrix).data,
       gradBias,
@@ -196,7 +204,7 @@ export class ClassifierHead {
     const gradBias = state.bias && new Float32Array(1);
     const passed = runPass(state, prepare, () => ({
       margin: state.nextMargin(),
-      weights: state.weights,
+      run: state.rows.pass(true),
       sample: true,
       gradBias,
       update: updateOf(state, learningRate),
@@ -300,7 +308,7 @@ export class ClassifierHead {
    */
   static async load(path: string, options: LoadOptions = {}): Promise<ClassifierHead> {
     checkPath(path);
-    const known = checkSignal(checkOptions(options, ['shard', 'collective', 'workspaceBytes', 'signal']));
+    const known = checkSignal(checkOptions(options, ['shard', 'collective', 'workspaceBytes', 'device', 'signal']));
     return new ClassifierHead((await loadState(path, known)) as never);
   }
 
@@ -308,6 +316,7 @@ export class ClassifierHead {
   dispose(): void {
     if (this.#state === undefined) return;
     this.#checkIdle();
+    this.#state.rows.dispose();
     this.#state = undefined;
   }
 

@@ -1,4 +1,5 @@
 // A head on disk: a safetensors file of its rows and the optimizer's, with all else in the metadata. The file of a shard holds its classes.
+import type { Device } from '../backend.js';
 import { checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { failure, HypersphereError } from '../errors.js';
@@ -6,14 +7,15 @@ import { centersOf } from '../margins/columns.js';
 import type { Margin } from '../margins/types.js';
 import { SafetensorsFile, type Target, type Tensor, writeSafetensors } from '../safetensors.js';
 import { newRows, type Rows } from './class-weights.js';
+import { headRows, type RowsAndMoments } from './head-rows.js';
 import {
   type ClassifierHeadOptions,
+  checkDevice,
   checkGroup,
   checkSettings,
   checkShard,
   HeadState,
   hasMoments,
-  type Settings,
   type Shard,
 } from './head-state.js';
 import type { Optimizer } from './optimizers.js';
@@ -25,7 +27,8 @@ const version = '1';
 const momentsName = (optimizer: Optimizer): string => (optimizer.kind === 'sgd' ? 'momentum' : 'accumulator');
 
 export async function saveState(state: HeadState, path: string, signal: AbortSignal | undefined): Promise<void> {
-  const { settings, shard, classes, margin, steps, weights, moments, bias, biasMoments } = state;
+  const { settings, shard, classes, margin, steps, bias, biasMoments } = state;
+  const { weights, moments } = state.rows.current();
   const shape = [(shard.to - shard.from) * state.centers, settings.dim];
   const tensors: Record<string, Tensor> = { weights: { data: weights, shape } };
   const name = momentsName(settings.optimizer);
@@ -61,6 +64,8 @@ export interface LoadOptions {
   readonly collective?: Collective;
   /** As for the constructor: it belongs to the machine, not to the file. */
   readonly workspaceBytes?: number;
+  /** As for the constructor. */
+  readonly device?: Device;
   /** Stops the reading; the promise rejects with `signal.reason`. */
   readonly signal?: AbortSignal;
 }
@@ -88,6 +93,7 @@ async function readState(path: string, options: LoadOptions): Promise<HeadState>
     const { settings, saved, steps } = described(file);
     const { classes, margin, ...rest } = settings;
     const workspaceBytes = checkWorkspace(options.workspaceBytes);
+    const device = checkDevice(options.device);
     // Without shards to come from other ranks the file has to hold all.
     const wanted = options.shard ?? (options.collective === undefined ? saved : undefined);
     const { shard, collective } = checkShard(wanted, options.collective, classes, margin);
@@ -100,9 +106,10 @@ async function readState(path: string, options: LoadOptions): Promise<HeadState>
       );
     // Before anything is allocated by what the metadata claims.
     checkTensors(file, settings, saved);
-    const state = emptyState(settings, rest, workspaceBytes, collective, shard, steps);
-    await file.read(targets(state, saved), options.signal);
-    return state;
+    const empty = emptyHead(settings, shard);
+    await file.read(targets(settings, empty, shard, saved), options.signal);
+    const rows = headRows(device, empty, settings.dim);
+    return new HeadState(rest, workspaceBytes, collective, classes, shard, margin, steps, rows, empty.bias, empty.biasMoments);
   } finally {
     await file.close();
   }
@@ -110,20 +117,18 @@ async function readState(path: string, options: LoadOptions): Promise<HeadState>
 
 type Checked = ReturnType<typeof checkSettings>;
 
-function emptyState(
-  { classes, margin, dim, precision, optimizer }: Checked,
-  settings: Settings,
-  workspaceBytes: number,
-  collective: Collective | undefined,
-  shard: Shard,
-  steps: number,
-): HeadState {
+interface HeadTensors extends RowsAndMoments {
+  readonly bias: Float32Array | undefined;
+  readonly biasMoments: Float32Array | undefined;
+}
+
+function emptyHead({ margin, dim, precision, optimizer }: Checked, shard: Shard): HeadTensors {
   const rows = (): Rows => newRows(precision, (shard.to - shard.from) * centersOf(margin), dim);
-  const moments = hasMoments(optimizer);
+  const hasState = hasMoments(optimizer);
   const bias = margin.kind === 'sphereFace2' ? new Float32Array(1) : undefined;
-  const biasMoments = bias && moments ? new Float32Array(1) : undefined;
-  const momentRows = moments ? rows() : undefined;
-  return new HeadState(settings, workspaceBytes, collective, classes, shard, margin, steps, rows(), momentRows, bias, biasMoments);
+  const biasMoments = bias && hasState ? new Float32Array(1) : undefined;
+  const moments = hasState ? rows() : undefined;
+  return { weights: rows(), moments, bias, biasMoments };
 }
 
 /** The file has the tensors of such a head and no others, in shapes that fit. */
@@ -145,9 +150,10 @@ function checkTensors({ tensors }: SafetensorsFile, { margin, dim, optimizer }: 
     throw malformed(`the tensors ${[...wanted.keys()].join(', ')}`, [...tensors.keys()].join(', ').slice(0, 200));
 }
 
-function targets({ settings, shard, centers, weights, moments, bias, biasMoments }: HeadState, saved: Shard): Target[] {
-  const name = momentsName(settings.optimizer);
-  const from = (shard.from - saved.from) * centers * settings.dim;
+function targets({ dim, margin, optimizer }: Checked, into: HeadTensors, shard: Shard, saved: Shard): Target[] {
+  const { weights, moments, bias, biasMoments } = into;
+  const name = momentsName(optimizer);
+  const from = (shard.from - saved.from) * centersOf(margin) * dim;
   const all: Target[] = [{ name: 'weights', into: weights, from }];
   if (moments) all.push({ name, into: moments, from });
   if (bias) all.push({ name: 'bias', into: bias });

@@ -1,8 +1,6 @@
 // What a trained head says of an embedding: its logits without a margin, and the classes that fit best.
-import { backend } from '../backend.js';
 import type { Collective } from '../collective.js';
 import type { Margin, SoftTripleMargin } from '../margins/types.js';
-import { widened } from './class-weights.js';
 import type { HeadState } from './head-state.js';
 
 /** Similarities computed at once: what a chunk of a score matrix may take. */
@@ -14,7 +12,7 @@ const metricOf = (margin: Margin): 'dot' | 'cosineSimilarity' =>
 
 /** Scores of x [n, D] against the shard's classes, a run of classes after another: `use(scores, first, count)` gets [n, count]. */
 function eachChunk(state: HeadState, x: Float32Array, n: number, use: (scores: Float32Array, first: number, count: number) => void): void {
-  const { margin, centers, weights, shard } = state;
+  const { margin, centers, rows, shard } = state;
   const d = state.settings.dim;
   const owned = shard.to - shard.from;
   const perChunk = Math.max(1, Math.min(owned, Math.floor(chunkBytes / (4 * centers * Math.max(1, n, d)))));
@@ -22,9 +20,8 @@ function eachChunk(state: HeadState, x: Float32Array, n: number, use: (scores: F
   const similarities = new Float32Array(n * perChunk * centers);
   for (let first = 0; first < owned; first += perChunk) {
     const count = Math.min(perChunk, owned - first);
-    const rows = widened(weights.subarray(first * centers * d, (first + count) * centers * d));
     const out = similarities.subarray(0, n * count * centers);
-    backend().distances({ x, y: rows, n, m: count * centers, d, metric: metricOf(margin), out });
+    rows.similarities({ x, n, first: first * centers, m: count * centers, d, metric: metricOf(margin), out });
     if (centers > 1) pool(margin, out, centers);
     if (lengths) for (let i = 0; i < out.length; i++) out[i] = (out[i] as number) * (lengths[Math.floor(i / count)] as number);
     use(out.subarray(0, n * count), first, count);
@@ -94,10 +91,7 @@ export function bestOf(state: HeadState, x: Float32Array, n: number, k: number):
   const near = owned * centers;
   const indices = new Int32Array(n * near);
   const distances = new Float32Array(n * near);
-  const labels = new Int32Array(0);
-  const m = (shard.to - shard.from) * centers;
-  const op = { x, gallery: state.weights, n, m, d: state.settings.dim, metric: metricOf(margin), k: near };
-  backend().nearest({ ...op, excludeSelf: false, filter: undefined, labels, galleryLabels: labels, indices, distances });
+  state.rows.nearest({ x, n, metric: metricOf(margin), k: near, indices, distances });
   const lengths = margin.kind === 'aSoftmax' ? norms(x, n, state.settings.dim) : undefined;
   for (let i = 0; i < n; i++) {
     const seen = new Set<number>();

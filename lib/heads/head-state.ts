@@ -1,5 +1,6 @@
 // What a head is made of, as data: the settings it keeps, and what a step moves.
 import { crc32 } from 'node:zlib';
+import { type Device, devices } from '../backend.js';
 import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed, checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { describe, failure } from '../errors.js';
@@ -9,6 +10,7 @@ import { annealedLambda, type LambdaScheduleOptions } from '../margins/schedule.
 import type { Margin } from '../margins/types.js';
 import { Sfc32 } from '../random.js';
 import { initialBias, initialise, newRows, type Precision, precisions, type Rows } from './class-weights.js';
+import { type HeadRows, headRows } from './head-rows.js';
 import { type Optimizer, remakeOptimizer, sgd } from './optimizers.js';
 import { together } from './sharding.js';
 
@@ -47,6 +49,12 @@ export interface ClassifierHeadOptions {
   readonly shard?: Shard;
   /** Through which the shards of one head talk. */
   readonly collective?: Collective;
+  /**
+   * `cuda`: weights and optimizer state stay in the GPU's memory, whichever backend serves. `cpu`: the CPU computes, whichever serves. Default: they are
+   * in the head's own memory and the backend of each call computes; on `cuda` they then cross at every call, which also takes heads that the GPU
+   * has no room for.
+   */
+  readonly device?: Device;
 }
 
 const optionNames = [
@@ -62,6 +70,7 @@ const optionNames = [
   'workspaceBytes',
   'shard',
   'collective',
+  'device',
 ] as const;
 
 /** What does not change. */
@@ -75,7 +84,7 @@ export interface Settings {
   readonly lambdaSchedule: LambdaScheduleOptions | undefined;
 }
 
-/** What steps and growth change. The rows are [(to − from)·centers, D]; `moments` are the optimizer's. */
+/** What steps and growth change. The rows are [(to − from)·centers, D], the optimizer's beside them. */
 export class HeadState {
   constructor(
     readonly settings: Settings,
@@ -85,8 +94,7 @@ export class HeadState {
     public shard: Shard,
     public margin: Margin,
     public steps: number,
-    public weights: Rows,
-    public moments: Rows | undefined,
+    public rows: HeadRows,
     /** SphereFace2's, and its optimizer state. */
     readonly bias: Float32Array | undefined,
     readonly biasMoments: Float32Array | undefined,
@@ -97,8 +105,8 @@ export class HeadState {
   }
 
   /** What callers can reach, and so could have transferred. */
-  get memory(): { readonly 'head.weights': Rows; readonly 'head.bias': Float32Array | undefined } {
-    return { 'head.weights': this.weights, 'head.bias': this.bias };
+  get memory(): { readonly 'head.weights': Rows | undefined; readonly 'head.bias': Float32Array | undefined } {
+    return { 'head.weights': this.rows.lent, 'head.bias': this.bias };
   }
 
   /** The margin of the next step. */
@@ -125,26 +133,32 @@ export class HeadState {
   grown(classes: number): () => void {
     const { from, to } = this.shard;
     const last = to === this.classes;
-    let { weights, moments, shard } = this;
+    let { rows, shard } = this;
     if (last && classes > to) {
       const { dim, precision, seed } = this.settings;
       const enlarged = (old: Rows): Rows => {
-        const rows = newRows(precision, (classes - from) * this.centers, dim);
-        rows.set(old);
-        return rows;
+        const more = newRows(precision, (classes - from) * this.centers, dim);
+        more.set(old);
+        return more;
       };
-      moments = this.moments && enlarged(this.moments);
-      weights = enlarged(this.weights);
-      initialise(weights.subarray(this.weights.length), dim, this.centers, to, this.margin, seed);
+      const old = rows.current();
+      const [moments, weights] = [old.moments && enlarged(old.moments), enlarged(old.weights)];
+      initialise(weights.subarray(old.weights.length), dim, this.centers, to, this.margin, seed);
+      rows = rows.replaced({ weights, moments });
       shard = { from, to: classes };
     }
     return () => {
-      Object.assign(this, { weights, moments, shard, classes });
+      if (rows !== this.rows) this.rows.dispose();
+      Object.assign(this, { rows, shard, classes });
     };
   }
 }
 
 export const mostClasses = 2 ** 31 - 1;
+
+export function checkDevice(device: unknown): Device | undefined {
+  return device === undefined ? undefined : checkChoice('options.device', device, devices);
+}
 
 export function checkSettings(options: ClassifierHeadOptions): Settings & { readonly classes: number; readonly margin: Margin } {
   const classes = checkInteger('options.classes', options.classes, 1, mostClasses);
@@ -260,7 +274,8 @@ function freshState(options: ClassifierHeadOptions, group: Collective | undefine
   const moments = hasMoments(optimizer) ? newRows(precision, rows, dim) : undefined;
   const bias = margin.kind === 'sphereFace2' ? Float32Array.of(initialBias(margin, classes)) : undefined;
   const biasMoments = bias && hasMoments(optimizer) ? new Float32Array(1) : undefined;
-  return new HeadState(settings, workspaceBytes, collective, classes, shard, margin, 0, weights, moments, bias, biasMoments);
+  const placed = headRows(checkDevice(options.device), { weights, moments }, dim);
+  return new HeadState(settings, workspaceBytes, collective, classes, shard, margin, 0, placed, bias, biasMoments);
 }
 
 /** Whether the optimizer keeps a number for every weight. */

@@ -1,10 +1,11 @@
 // One pass of a head over a batch: which classes take part, the backend's op, and, in shards, what goes between its two phases.
-import { backend } from '../backend.js';
 import { checkLabels, checkMatrix, type Labels } from '../checks.js';
 import type { Margin } from '../margins/types.js';
 import type { Matrix } from '../matrix.js';
-import type { Exchange, MarginSoftmaxOp, MarginSoftmaxResult, WeightUpdate } from '../ops/softmax.js';
+import type { ResidentHeadOp } from '../ops/resident.js';
+import type { Exchange, MarginSoftmaxResult } from '../ops/softmax.js';
 import { ignored, localLabels, type Participants, participantsOf } from './head-labels.js';
+import type { HeadPass } from './head-rows.js';
 import type { HeadState } from './head-state.js';
 import type { Optimizer } from './optimizers.js';
 import { sampleClasses } from './sampled-classes.js';
@@ -21,11 +22,11 @@ export function checkBatch(state: HeadState, x: Matrix, labels: Labels): LocalBa
 /** What the pass leaves behind besides the result. */
 export interface Pass {
   readonly margin: Margin;
-  readonly weights: Float32Array | Uint16Array;
+  readonly run: HeadPass;
   readonly sample: boolean;
   readonly gradWeights?: Float32Array;
   readonly gradBias?: Float32Array | undefined;
-  readonly update?: WeightUpdate;
+  readonly update?: NonNullable<ResidentHeadOp['update']>;
 }
 
 export interface Passed extends MarginSoftmaxResult {
@@ -60,13 +61,12 @@ function participants(state: HeadState, labels: Int32Array, sample: boolean): Pa
   return participantsOf(chosen?.length === classes ? undefined : chosen, shard, classes);
 }
 
-function opOf(state: HeadState, batch: LocalBatch, who: Participants, pass: Pass, perExample: Float32Array): MarginSoftmaxOp {
+function opOf(state: HeadState, batch: LocalBatch, who: Participants, pass: Pass, perExample: Float32Array): ResidentHeadOp {
   const { shard, bias, workspaceBytes, settings } = state;
-  const { margin, weights } = pass;
+  const { margin } = pass;
   const whole = who.rows === undefined && state.collective === undefined;
   return {
     x: batch.x,
-    weights,
     rows: who.rows,
     bias,
     labels: whole ? batch.labels : localLabels(batch.labels, shard, who.rows),
@@ -86,7 +86,7 @@ function runWhole(state: HeadState, batch: LocalBatch, gradX: Float32Array, pass
   const who = participants(state, batch.labels, pass.sample);
   const perExample = new Float32Array(batch.n);
   const { gradWeights, gradBias, update } = pass;
-  const result = backend().marginSoftmax({ ...opOf(state, batch, who, pass, perExample), gradX, gradWeights, gradBias, update });
+  const result = pass.run({ ...opOf(state, batch, who, pass, perExample), gradX, gradWeights, gradBias, update });
   return { ...result, perExample, classes: who.allClasses };
 }
 
@@ -101,23 +101,23 @@ function runSharded(state: HeadState, batch: GatheredBatch, own: Float32Array, p
     const op = opOf(state, batch, who, pass, perExample);
     const exchange: Exchange = { phase: 'forward', statistics: new Float64Array(4 * batch.n), allClasses: who.allClasses };
     // The update is named, as bfloat16 weights ask for one; this phase writes statistics alone.
-    backend().marginSoftmax({ ...op, update: pass.update, exchange });
+    pass.run({ ...op, update: pass.update, exchange });
     return { pass, who, perExample, op, exchange, gradX: new Float32Array(batch.n * dim) };
   });
   const { pass, who, perExample, op, exchange, gradX } = prepared;
   const { gradWeights, update } = pass;
   foldStatistics(collective, exchange.statistics);
-  const result = backend().marginSoftmax({ ...op, gradX, gradWeights, update, exchange: { ...exchange, phase: 'backward' } });
+  const result = pass.run({ ...op, gradX, gradWeights, update, exchange: { ...exchange, phase: 'backward' } });
   own.set(scatterGradient(collective, gradX, batch.counts, dim));
   const end = batch.first + (batch.counts[collective.rank] as number);
   return { ...result, perExample: perExample.slice(batch.first, end), classes: who.allClasses };
 }
 
 /** The optimizer as the backend applies it. */
-export function updateOf(state: HeadState, learningRate: number | undefined): WeightUpdate {
+export function updateOf(state: HeadState, learningRate: number | undefined): NonNullable<ResidentHeadOp['update']> {
   const { optimizer } = state.settings;
   const rule = { ...optimizer, learningRate: learningRate ?? optimizer.learningRate };
-  return { rule, state: state.moments, seed: state.roundingSeed() };
+  return { rule, seed: state.roundingSeed() };
 }
 
 /** The one bias moves here: the same rules on one number. */

@@ -1,5 +1,5 @@
 // The ops that the addon has twice, for the CPU and for the device, with the same arguments (native/napi/implementation.h).
-import type { CenterLossOp, CenterOps, CenterReduction, UpdateCentersOp } from '../ops/centers.js';
+import type { CenterLossOp, CenterOps, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
   type DistancesGradientOp,
@@ -13,6 +13,8 @@ import {
 } from '../ops/distances.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
+import { centerGradients, lossScale } from './centers.js';
+import type { ResidentAddon } from './resident.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
 import {
   type CrossEntropyArguments,
@@ -73,7 +75,7 @@ export interface SharedAddon extends SearchAddon {
 }
 
 /** What the addon has of the device. */
-export interface DeviceAddon extends SharedAddon {
+export interface DeviceAddon extends SharedAddon, ResidentAddon {
   /** Opens the driver, at the first call of the process. The reason why there is no device, or none any more; else its name. */
   info(): { readonly reason?: string; readonly name?: string; readonly driver?: number };
 }
@@ -111,13 +113,8 @@ function centerArguments({ x, labels, centers, n, d, classes }: Omit<UpdateCente
   return [floats(x), labels, floats(centers), n, d, classes];
 }
 
-function lossScale(reduction: CenterReduction, n: number): number {
-  return (reduction === 'mean' ? 1 : 0.5) / (reduction === 'halfSum' ? 1 : Math.max(n, 1));
-}
-
 function centerLossArguments(op: CenterLossOp, loss: Float64Array): CenterLossArguments {
-  const gradients = [op.gradX && floats(op.gradX), op.gradCenters && floats(op.gradCenters)] as const;
-  return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...gradients];
+  return [...centerArguments(op), lossScale(op.reduction, op.n), loss, floats(op.perExample), ...centerGradients(op)];
 }
 
 export function sharedOps(addon: SharedAddon): SharedOps {

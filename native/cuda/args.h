@@ -40,6 +40,33 @@ struct SoftmaxRun {
   size_t block_chunks;   // that share a state
 };
 
+// Rows that stay on the device, float32 or bfloat16, of which `count` take part: from `first` on or, where classes are chosen, those of each
+// in turn, k side by side.
+struct KeptRows {
+  float* rows;  // one of the two, the other null
+  uint16_t* half_rows;
+  const int32_t* classes;  // or null
+  size_t first, count, k, d;
+};
+
+// How bfloat16 rows take float32: to the nearest, or as RoundingNoise says.
+struct HalfRounding {
+  bool stochastic, high_half;
+  uint32_t seed;
+};
+
+// A batch as the products take it: `scaled` is x by the rows' factors, `counted` that or x itself without the rows that count nowhere, which
+// may hold a NaN that even a coefficient of 0 would spread. What is not wanted is null.
+struct BatchRows {
+  const float* x;
+  const double* factors;
+  const int32_t* labels;
+  float* scaled;
+  float* counted;
+  bool counts_x;
+  size_t n, d;
+};
+
 // The sum of each touched class's differences to its center, by groups that have kColumnsOfSum columns of it: factor·s, or where the
 // centers move, center − factor/(1 + rows)·s.
 constexpr size_t kColumnsOfSum = 128;

@@ -314,13 +314,5 @@ void Widen(const uint16_t* halves, size_t count, float* out) {
   for (; i < count; i++) out[i] = FloatOf(static_cast<uint32_t>(halves[i]) << 16);
 }
 
-// To the nearest, ties to even; a NaN keeps its upper half and becomes quiet.
-void Narrow(const float* x, size_t count, uint16_t* out) {
-  for (size_t i = 0; i < count; i++) {
-    const uint32_t bits = BitsOf(x[i]), rounded = bits + 0x7fffu + (bits >> 16 & 1);
-    out[i] = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded >> 16);
-  }
-}
-
 }  // namespace
 }  // namespace hypersphere

@@ -62,6 +62,14 @@ void UpdateWeights(const UpdateBlock& of) {
   });
 }
 
+// To the nearest, ties to even; a NaN keeps its upper half and becomes quiet.
+void Narrow(const float* x, size_t count, uint16_t* out) {
+  for (size_t i = 0; i < count; i++) {
+    const uint32_t bits = BitsOf(x[i]), rounded = bits + 0x7fffu + (bits >> 16 & 1);
+    out[i] = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded >> 16);
+  }
+}
+
 HYPERSPHERE_INLINE uint32_t Mixed(uint32_t h) {
   h ^= h >> 16;
   h *= 0x85ebca6bu;

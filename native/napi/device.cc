@@ -37,6 +37,7 @@ void ExportShared(Napi::Env env, Napi::Object exports) {
   Napi::Object device = Napi::Object::New(env);
   device.Set("info", Napi::Function::New(env, DeviceInfo, "info"));
   ExportOps(kDevice, device);
+  ExportResident(device);
   exports.Set("cuda", device);
 }
 

@@ -1,13 +1,13 @@
 // Nearest neighbours, galleries that are kept, bfloat16.
 #include <climits>
 #include <memory>
-#include <utility>
 
 #include "../cpu.h"
 #include "../cuda/ops/gallery.h"
 #include "../ops/gallery.h"
 #include "args.h"
 #include "implementation.h"
+#include "kept.h"
 #include "ops.h"
 #include "task.h"
 
@@ -76,38 +76,6 @@ Status SearchIn(const PackedGallery& gallery, NearestOp op, const std::atomic<bo
 }
 Status SearchIn(const cuda::Gallery& gallery, const NearestOp& op, const std::atomic<bool>* cancel) { return gallery.Search(op, cancel); }
 
-// Memory of the host: the collector need not hurry for what lies on the device.
-int64_t Weight(const PackedGallery& gallery) { return static_cast<int64_t>(gallery.bytes()); }
-int64_t Weight(const cuda::Gallery&) { return 0; }
-
-// Owned by the functions that JavaScript gets. What the packed rows weigh is accounted to the environment as long as they are there
-// for new searches: until `dispose`, or until all the functions are collected. A search under way has its own share in them.
-template <class Gallery>
-class Kept {
- public:
-  Kept(Napi::Env env, size_t m, size_t d, Metric metric) : env_(env), gallery_(std::make_shared<Gallery>(m, d, metric)) {}
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
-  ~Kept() { Dispose(); }
-
-  const std::shared_ptr<Gallery>& Get() const { return gallery_; }
-  void Account() { Adjust(accounted_ = Weight(*gallery_)); }
-  void Dispose() {
-    gallery_.reset();
-    if (accounted_ != 0) Adjust(-std::exchange(accounted_, 0));
-  }
-
- private:
-  void Adjust(int64_t bytes) {
-    int64_t total = 0;
-    napi_adjust_external_memory(env_, bytes, &total);
-  }
-
-  napi_env env_;
-  std::shared_ptr<Gallery> gallery_;
-  int64_t accounted_ = 0;
-};
-
 Args SearchArgs(const Napi::CallbackInfo& info) { return Args(info, {"x", "n", "k", "filter", "labels", "indices", "distances", "beyond", "within"}); }
 
 template <class Gallery>
@@ -157,7 +125,7 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const int32_t* labels = args.Flag(5) ? args.Ints(4, m, 1) : nullptr;
   const bool halves = args.IsHalves(0);
   const float* data = halves ? nullptr : args.Floats(0, m, d);
-  const auto kept = std::make_shared<Kept<Gallery>>(env, m, d, metric);
+  const auto kept = std::make_shared<Kept<Gallery>>(env, std::make_shared<Gallery>(m, d, metric));
   const Status status = kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels);
   if (status != Status::kOk) throw StatusFailure(env, status);
   kept->Account();

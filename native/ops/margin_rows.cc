@@ -44,8 +44,7 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
       threads_(threads < 2 ? 1 : ThreadsForPass(op.n, Most(op.d, kStepsOfRow))),
       k_(op.margin.k),
       binary_(Binary(op.margin)) {
-  const bool copies = space_of_logits.unit_x || space_of_logits.scale != 1;
-  scaled_place_ = copies ? space.Add<float>(op.n * op.d) : SIZE_MAX;
+  scaled_place_ = Scales() ? space.Add<float>(op.n * op.d) : SIZE_MAX;
   norms_place_ = space.Add<double>(op.n);
   dots_place_ = space.Add<double>(op.n * k_);
   cosines_place_ = space.Add<double>(op.n * k_);
@@ -57,7 +56,7 @@ MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, co
   buffers_place_ = space.Add<float>(static_cast<size_t>(threads_) * k_ * op.d);
 }
 
-Status MarginRows::Prepare(const std::atomic<bool>* cancel) {
+Status MarginRows::Prepare(const std::atomic<bool>* cancel, const double* products) {
   const size_t n = op_.n;
   norms_ = workspace_.At<double>(norms_place_);
   dots_ = workspace_.At<double>(dots_place_);
@@ -78,7 +77,7 @@ Status MarginRows::Prepare(const std::atomic<bool>* cancel) {
 
   const auto gather = [&](size_t task, int worker) {
     float* buffer = workspace_.At<float>(buffers_place_) + static_cast<size_t>(worker) * k_ * op_.d;
-    for (size_t i = task * kRowsOfTask; i < Least(n, (task + 1) * kRowsOfTask); i++) Gather(i, buffer);
+    for (size_t i = task * kRowsOfTask; i < Least(n, (task + 1) * kRowsOfTask); i++) Gather(i, products, buffer);
   };
   const Status status = ParallelFor(DivideUp(n, kRowsOfTask), gather, cancel, threads_);
   if (status != Status::kOk) return status;
@@ -92,21 +91,25 @@ Status MarginRows::Prepare(const std::atomic<bool>* cancel) {
   return ParallelFor(DivideUp(n, kRowsOfTask), target, cancel, threads_);
 }
 
-void MarginRows::Gather(size_t i, float* buffer) {
+double MarginRows::Factor(size_t i) const { return space_of_logits.scale / (space_of_logits.unit_x ? AtLeastShortest(norms_[i]) : 1); }
+
+void MarginRows::Gather(size_t i, const double* products, float* buffer) {
   const size_t d = op_.d;
   const float* x = op_.x + i * d;
   const double norm = __builtin_sqrt(Dot(x, x, d));
   norms_[i] = norm;
   if (scaled_ != op_.x) {
-    const double factor = space_of_logits.scale / (space_of_logits.unit_x ? AtLeastShortest(norm) : 1);
+    const double factor = Factor(i);
     float* scaled = workspace_.At<float>(scaled_place_) + i * d;
     for (size_t j = 0; j < d; j++) scaled[j] = static_cast<float>(static_cast<double>(x[j]) * factor);
   }
   for (size_t r = 0; r < k_; r++) cosines_[i * k_ + r] = 0;
   if (!Here(i)) return;
-  const float* w = weights_.Load(static_cast<size_t>(op_.labels[i]), 1, buffer);
-  for (size_t r = 0; r < k_; r++, w += d) {
-    const double dot = Dot(x, w, d), norm_w = __builtin_sqrt(Dot(w, w, d));
+  const float* const rows = products == nullptr ? weights_.Load(static_cast<size_t>(op_.labels[i]), 1, buffer) : nullptr;
+  for (size_t r = 0; r < k_; r++) {
+    const double* const given = products == nullptr ? nullptr : products + (i * k_ + r) * 2;
+    const float* const w = given == nullptr ? rows + r * d : nullptr;
+    const double dot = given == nullptr ? Dot(x, w, d) : given[0], norm_w = __builtin_sqrt(given == nullptr ? Dot(w, w, d) : given[1]);
     const double cosine = dot / (AtLeastShortest(norm) * AtLeastShortest(norm_w));
     if (r == 0) norms_w_[i] = norm_w;
     cosines_[i * k_ + r] = cosine < -1 ? -1 : cosine > 1 ? 1 : cosine;

@@ -16,8 +16,9 @@ class MarginRows {
   // Adds its arrays to `space`; nothing else may be called before that is allocated.
   MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, const WeightRows& weights, Workspace& space, int threads);
 
-  // Lengths, unit rows and targets.
-  Status Prepare(const std::atomic<bool>* cancel);
+  // Lengths, unit rows and targets. `products` are x·w and w·w of each row and each row w of its target, [n, k, 2], where somebody else has
+  // computed them; the weights are not looked at then.
+  Status Prepare(const std::atomic<bool>* cancel, const double* products = nullptr);
   // From the sums over the other classes, states [blocks, n] in the order of the classes or the statistics of all shards: the
   // losses and the coefficients of the gradients.
   Status Finish(const SoftmaxState* states, size_t blocks, const std::atomic<bool>* cancel);
@@ -30,6 +31,9 @@ class MarginRows {
 
   // s·x̂ where the margin wants unit rows, else x.
   const float* Scaled() const { return scaled_; }
+  // By which row i becomes that; 1 for all where it is x.
+  bool Scales() const { return space_of_logits.unit_x || space_of_logits.scale != 1; }
+  double Factor(size_t i) const;
   bool Counts(size_t i) const { return op_.labels[i] != kIgnored; }
   bool Here(size_t i) const { return op_.labels[i] >= 0; }
 
@@ -42,7 +46,7 @@ class MarginRows {
   bool caffe, moves_along_weights;
 
  private:
-  void Gather(size_t i, float* buffer);
+  void Gather(size_t i, const double* products, float* buffer);
   void SetTarget(size_t i);
   double SoftmaxLossOf(size_t i, const OtherClasses& others);
   double BinaryLoss(size_t i, const OtherClasses& others);

@@ -1,7 +1,9 @@
-// The heads on the device: margins, sub-centers, shards, steps of the optimiser and sampled classes, all with the bits of the CPU.
+// The heads on the device: margins, sub-centers, shards, steps of the optimiser and sampled classes, with weights of the host and with weights
+// that stay there, all with the bits of the CPU.
 #include <algorithm>
 #include <initializer_list>
 
+#include "../../native/cuda/ops/resident.h"
 #include "compare.h"
 
 using namespace hypersphere;
@@ -156,6 +158,18 @@ class Case {
 
 Status Run(bool device, const MarginSoftmaxOp& op) { return device ? cuda::MarginSoftmax(op, nullptr) : MarginSoftmax(op, nullptr); }
 
+// The same, on the device with weights that stay there.
+Status RunKept(bool device, const MarginSoftmaxOp& op) {
+  if (!device) return MarginSoftmax(op, nullptr);
+  cuda::ResidentRows rows(op.classes * op.margin.k, op.d, false, false);
+  Succeed(rows.Keep(op.weights, nullptr));
+  MarginSoftmaxOp here = op;
+  here.weights = nullptr;
+  return rows.MarginSoftmax(here);
+}
+
+using Runs = Status (*)(bool device, const MarginSoftmaxOp& op);
+
 std::vector<double> Joined(const Outputs& out) {
   std::vector<double> all;
   for (const Floats* part : {&out.per_example, &out.logits, &out.grad_x, &out.grad_weights, &out.grad_bias}) Append(all, *part);
@@ -165,10 +179,11 @@ std::vector<double> Joined(const Outputs& out) {
 
 void TestHead(const Head& head) {
   Case of(head);
-  for (const size_t workspace : {size_t{0}, size_t{64} << 20}) {
-    TestBits(head.name, [&](bool device) {
+  // Kept weights in waves: those of the host pass through the same once more.
+  for (const auto& [run, workspace] : {std::pair<Runs, size_t>{Run, 0}, {Run, size_t{64} << 20}, {RunKept, 0}}) {
+    TestBits(head.name, [&, run = run, workspace = workspace](bool device) {
       Outputs out;
-      Succeed(Run(device, of.OpOf(out, workspace)));
+      Succeed(run(device, of.OpOf(out, workspace)));
       return Joined(out);
     });
   }
@@ -188,13 +203,13 @@ void TestHead(const Head& head) {
 }
 
 // Some of a shard's rows have their class elsewhere; between the passes the statistics come from outside.
-void TestShard(const Head& head) {
+void TestShard(const Head& head, Runs run) {
   Case of(head, true);
   TestBits(head.name, [&](bool device) {
     Outputs out;
     MarginSoftmaxOp op = of.OpOf(out, 0);
     op.phase = Phase::kForward;
-    Succeed(Run(device, op));
+    Succeed(run(device, op));
     std::vector<double> all = Joined(out);
     for (size_t i = 0; i < head.n; i++) {
       double* const row = out.statistics.data() + i * kStatistics;
@@ -206,7 +221,7 @@ void TestShard(const Head& head) {
     out.statistics = statistics;
     op.statistics = out.statistics.data();
     op.phase = Phase::kBackward;
-    Succeed(Run(device, op));
+    Succeed(run(device, op));
     Append(all, Joined(out));
     return all;
   });
@@ -215,12 +230,13 @@ void TestShard(const Head& head) {
 struct Step {
   Rule rule;
   bool stateful, half, stochastic, sampled;
+  bool kept = false;  // on the device, for two steps
 };
 
 // Weights and state of twice the head's classes, of which every other one takes part where classes are sampled.
 void TestStep(const Head& head, const Step& step) {
   Case of(head);
-  const size_t all_rows = head.weights.size() * 2;
+  const size_t all_rows = head.weights.size() * 2, steps = step.kept ? 2 : 1;
   std::vector<int32_t> rows(head.classes);
   for (size_t c = 0; c < rows.size(); c++) rows[c] = static_cast<int32_t>(c * 2 + 1);
   const Floats weights = Normals(all_rows, 4);
@@ -233,15 +249,15 @@ void TestStep(const Head& head, const Step& step) {
     TestBits(head.name, [&](bool device) {
       Floats moved = weights, moved_state = state;
       std::vector<uint16_t> half_moved = half_weights, half_moved_state = half_state;
-      const WeightUpdate update{step.rule,
-                                step.stateful && !step.half ? moved_state.data() : nullptr,
-                                step.stateful && step.half ? half_moved_state.data() : nullptr,
-                                step.stochastic,
-                                12345,
-                                0.5,
-                                0.9,
-                                1e-4,
-                                1e-10};
+      WeightUpdate update{step.rule,
+                          step.stateful && !step.half ? moved_state.data() : nullptr,
+                          step.stateful && step.half ? half_moved_state.data() : nullptr,
+                          step.stochastic,
+                          12345,
+                          0.5,
+                          0.9,
+                          1e-4,
+                          1e-10};
       Outputs out;
       MarginSoftmaxOp op = of.OpOf(out, workspace);
       op.weights = step.half ? nullptr : moved.data();
@@ -249,8 +265,24 @@ void TestStep(const Head& head, const Step& step) {
       op.rows = step.sampled ? rows.data() : nullptr;
       op.grad_weights = nullptr;
       op.update = &update;
-      Succeed(Run(device, op));
-      std::vector<double> all = Joined(out);
+      std::vector<double> all;
+      const auto take = [&](Status status) {
+        Succeed(status);
+        Append(all, Joined(out));
+      };
+      if (device && step.kept) {
+        const auto either = [&](Floats& floats, std::vector<uint16_t>& halves) { return step.half ? static_cast<void*>(halves.data()) : floats.data(); };
+        cuda::ResidentRows rows(all_rows / head.d, head.d, step.half, step.stateful);
+        Succeed(rows.Keep(either(moved, half_moved), either(moved_state, half_moved_state)));
+        op.weights = nullptr;
+        op.half_weights = nullptr;
+        update.state = nullptr;
+        update.half_state = nullptr;
+        for (size_t s = 0; s < steps; s++) take(rows.MarginSoftmax(op));
+        Succeed(rows.Read(either(moved, half_moved), either(moved_state, half_moved_state)));
+      } else {
+        for (size_t s = 0; s < steps; s++) take(Run(device, op));
+      }
       Append(all, moved);
       Append(all, moved_state);
       Append(all, half_moved);
@@ -275,13 +307,17 @@ int main() {
   const cuda::Context& device = Device();
   const std::vector<Head> heads = Heads();
   for (const Head& head : heads) TestHead(head);
-  for (size_t h = 0; h < 24; h++) TestShard(heads[h]);
+  for (size_t h = 0; h < 24; h++) {
+    for (const Runs run : {Run, RunKept}) TestShard(heads[h], run);
+  }
   for (const size_t h : {0, 3, 8}) {
     for (const bool half : {false, true}) {
       for (const bool sampled : {false, true}) {
-        TestStep(heads[h], {Rule::kSgd, true, half, half, sampled});
-        TestStep(heads[h], {Rule::kSgd, false, half, false, sampled});
-        TestStep(heads[h], {Rule::kAdaGrad, true, half, false, sampled});
+        for (const bool kept : {false, true}) {
+          TestStep(heads[h], {Rule::kSgd, true, half, half, sampled, kept});
+          TestStep(heads[h], {Rule::kSgd, false, half, false, sampled, kept});
+          TestStep(heads[h], {Rule::kAdaGrad, true, half, false, sampled, kept});
+        }
       }
     }
   }

@@ -1,6 +1,6 @@
-// A linear layer, a margin and softmax cross-entropy. What is done once a row, in double, is the CPU's own code on the host (margin_rows.h): unit
-// rows, targets with their margins, losses and coefficients. The device has what is done once a row and class, cut as on the CPU
-// (class_blocks.h) and summed in the same order.
+// A linear layer, a margin and softmax cross-entropy. What is done once a row, in double, is the CPU's own code on the host (margin_rows.h):
+// targets with their margins, losses and coefficients. The device has what is done once a row and class, cut as on the CPU (class_blocks.h) and
+// summed in the same order, and, where the weights stay there, the products of the rows with their targets, so that no weight crosses.
 //
 // The classes pass in waves of whole blocks, as many as fit the workspace: a wave's weights and logits are on the device at one time, and where all
 // classes are one wave the backward pass finds them there. All memory is taken before anything is written.
@@ -9,6 +9,7 @@
 #include "../../cpu.h"
 #include "../../ops/class_blocks.h"
 #include "../../ops/margin_rows.h"
+#include "head_weights.h"
 #include "ops.h"
 #include "product.h"
 
@@ -18,29 +19,29 @@ namespace {
 
 class Head {
  public:
-  Head(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel)
+  // `kept`: rows that stay on the device, in place of the op's.
+  Head(const MarginSoftmaxOp& op, const ResidentRows* kept, const std::atomic<bool>* cancel)
       : op_(op),
+        kept_(kept),
         cancel_(cancel),
         k_(op.margin.k),
         cut_(op.classes, k_),
         block_cols_(cut_.block_chunks * cut_.chunk_classes * k_),
-        weights_(op, CurrentKernels()),
-        rows_(op, CurrentKernels(), weights_, space_, ThreadsForPass(op.n, op.d)),
+        wave_blocks_(BlocksOfWave()),
+        most_cols_(Least(wave_blocks_ * block_cols_, op.classes * k_)),
+        weight_rows_(op, CurrentKernels()),
+        rows_(op, CurrentKernels(), weight_rows_, space_, ThreadsForPass(op.n, op.d)),
+        weights_(op, weight_rows_, kept, most_cols_, space_),
         wants_x_(op.grad_x != nullptr),
         wants_w_(op.grad_weights != nullptr || op.update != nullptr),
-        backward_((wants_x_ || wants_w_ || op.grad_bias != nullptr) && op.phase != Phase::kForward),
-        stateful_(op.update != nullptr && (op.update->state != nullptr || op.update->half_state != nullptr)) {
-    const size_t floats_of_block = Most(Most(op.n, op.d), 1) * Most(block_cols_, 1);
-    wave_blocks_ = Most(Least(op.workspace_bytes / sizeof(float) / floats_of_block, cut_.blocks), 1);
-    most_cols_ = Least(wave_blocks_ * block_cols_, op.classes * k_);
-  }
+        backward_((wants_x_ || wants_w_ || op.grad_bias != nullptr) && op.phase != Phase::kForward) {}
 
   Status operator()() {
     if (!AllocateHost()) return Status::kOutOfMemory;
-    Status status = rows_.Prepare(cancel_);
-    if (status != Status::kOk) return status;
     Call call(cancel_);
     AllocateDevice(call);
+    Status status = Prepare(call);
+    if (status != Status::kOk) return status;
     if (op_.phase != Phase::kBackward) {
       for (size_t w = 0; w < Waves(); w++) Forward(call, WaveAt(w));
       call.Download(states_, run_.all.states, cut_.blocks * op_.n);
@@ -64,6 +65,11 @@ class Head {
     size_t block, blocks, first, classes, cols;
   };
 
+  size_t BlocksOfWave() const {
+    const size_t floats_of_block = Most(Most(op_.n, op_.d), 1) * Most(block_cols_, 1);
+    return Most(Least(op_.workspace_bytes / sizeof(float) / floats_of_block, cut_.blocks), 1);
+  }
+
   size_t Waves() const { return DivideUp(cut_.blocks, wave_blocks_); }
 
   Wave WaveAt(size_t index) const {
@@ -77,35 +83,38 @@ class Head {
 
   bool AllocateHost() {
     const size_t states = space_.Add<SoftmaxState>(op_.phase == Phase::kBackward ? 0 : cut_.blocks * op_.n);
-    const size_t weights = space_.Add<float>(weights_.InPlace() ? 0 : most_cols_ * op_.d);
-    const size_t state = space_.Add<float>(stateful_ ? most_cols_ * op_.d : 0);
-    const size_t counted = space_.Add<float>(backward_ && wants_w_ ? op_.n * op_.d : 0);
     const size_t sums = space_.Add<float>(op_.grad_bias == nullptr ? 0 : op_.classes);
+    const size_t products = space_.Add<double>(Products()), factors = space_.Add<double>(rows_.Scales() ? op_.n : 0);
     if (!space_.Allocate()) return false;
     states_ = space_.At<SoftmaxState>(states);
-    weight_buffer_ = space_.At<float>(weights);
-    state_buffer_ = space_.At<float>(state);
-    counted_rows_ = space_.At<float>(counted);
     class_sums_ = space_.At<float>(sums);
+    host_products_ = space_.At<double>(products);
+    host_factors_ = space_.At<double>(factors);
     return true;
   }
 
+  size_t Products() const { return kept_ == nullptr ? 0 : 2 * op_.n * k_; }
+
   void AllocateDevice(Call& call) {
     const size_t n = op_.n, d = op_.d;
-    scaled_ = call.Upload(rows_.Scaled(), n * d);
+    x_ = call.Upload(op_.x, n * d);
+    weights_.Allocate(call, backward_);
+    if (rows_.Scales()) {
+      scaled_ = call.Allocate<float>(n * d);
+      factors_ = call.Allocate<double>(n);
+    }
+    if (kept_ != nullptr) products_ = call.Allocate<double>(Products());
     run_.chunk_classes = cut_.chunk_classes;
     run_.block_chunks = cut_.block_chunks;
     run_.all.rows = n;
-    run_.all.rule = rows_.rule;
     run_.all.labels = call.Upload(op_.labels, n);
     run_.all.smoothing = op_.label_smoothing > 0;
     run_.all.states = call.Allocate<SoftmaxState>(cut_.blocks * n);
     run_.all.out_stride = op_.classes;
-    if (rows_.rule.columns == Columns::kHardened) run_.all.thresholds = call.Upload(rows_.thresholds, n);
+    if (rows_.rule.columns == Columns::kHardened) thresholds_ = call.Allocate<float>(n);
     if (op_.class_weights != nullptr) class_weights_ = call.Upload(op_.class_weights, op_.classes);
     if (op_.bias != nullptr && rows_.rule.columns == Columns::kPlain) bias_ = call.Upload(op_.bias, op_.classes);
     if (op_.logits != nullptr) out_ = call.Allocate<float>(n * op_.classes);
-    on_device_ = call.Allocate<float>(most_cols_ * d);
     logits_ = call.Allocate<float>(n * most_cols_);
     if (UnitWeights()) scales_ = call.Allocate<float>(most_cols_);
     if (!backward_) return;
@@ -120,14 +129,36 @@ class Head {
     }
     if (!wants_w_) return;
     gradients_ = call.Allocate<float>(most_cols_ * d);
-    if (stateful_) state_ = call.Allocate<float>(most_cols_ * d);
-    // A row that counts nowhere may hold a NaN, which even a coefficient of 0 would spread.
-    memcpy(counted_rows_, rows_.caffe ? op_.x : rows_.Scaled(), n * d * sizeof(float));
-    for (size_t i = 0; i < n; i++) {
-      if (!rows_.Counts(i)) memset(counted_rows_ + i * d, 0, d * sizeof(float));
-    }
-    counted_ = call.Upload(counted_rows_, n * d);
+    counted_ = call.Allocate<float>(n * d);
   }
+
+  // What the rows and their targets are, on the host and then on the device.
+  Status Prepare(Call& call) {
+    if (kept_ != nullptr) {
+      weights_.LaunchProducts(call, x_, run_.all.labels, products_);
+      call.Download(host_products_, products_, Products());
+      const Status status = call.Finish();
+      if (status != Status::kOk) return status;
+    }
+    if (call.Failed()) return call.Finish();
+    const Status status = rows_.Prepare(cancel_, kept_ == nullptr ? nullptr : host_products_);
+    if (status != Status::kOk) return status;
+    run_.all.rule = rows_.rule;
+    if (thresholds_ != nullptr) {
+      call.Upload(thresholds_, rows_.thresholds, op_.n);
+      run_.all.thresholds = thresholds_;
+    }
+    if (rows_.Scales()) {
+      for (size_t i = 0; i < op_.n; i++) host_factors_[i] = rows_.Factor(i);
+      call.Upload(factors_, host_factors_, op_.n);
+    }
+    if (scaled_ != nullptr || counted_ != nullptr) {
+      call.LaunchGroups(Kernel::k_batch_rows, op_.n, BatchRows{x_, factors_, run_.all.labels, scaled_, counted_, rows_.caffe, op_.n, op_.d});
+    }
+    return Status::kOk;
+  }
+
+  const float* Scaled() const { return rows_.Scales() ? scaled_ : x_; }
 
   static uint32_t Size(size_t n) { return static_cast<uint32_t>(n); }
 
@@ -136,11 +167,10 @@ class Head {
     if (loaded_ == wave.block) return;
     loaded_ = wave.block;
     const size_t d = op_.d;
-    host_weights_ = weights_.Load(wave.first, wave.classes, weight_buffer_);
-    call.Upload(on_device_, host_weights_, wave.cols * d);
-    if (UnitWeights()) call.LaunchGroups(Kernel::k_unit_scales, wave.cols, static_cast<const float*>(on_device_), wave.cols, d, scales_);
+    on_device_ = weights_.Load(call, wave.first, wave.classes);
+    if (UnitWeights()) call.LaunchGroups(Kernel::k_unit_scales, wave.cols, on_device_, wave.cols, d, scales_);
     LogitsArgs args{};
-    args.product = {{scaled_, d, 1}, {on_device_, d, 1}, logits_, wave.cols, 0, Size(op_.n), Size(wave.cols), Size(d), Size(d)};
+    args.product = {{Scaled(), d, 1}, {on_device_, d, 1}, logits_, wave.cols, 0, Size(op_.n), Size(wave.cols), Size(d), Size(d)};
     args.col_scales = UnitWeights() ? scales_ : nullptr;
     args.bias = bias_ == nullptr ? nullptr : bias_ + wave.first;
     LaunchLogits(call, args);
@@ -236,20 +266,8 @@ class Head {
     if (op_.update == nullptr) {
       call.Download(op_.grad_weights + wave.first * k_ * d, gradients_, wave.cols * d);
     } else {
-      Update(call, wave);
+      weights_.Update(call, gradients_);
     }
-  }
-
-  // Moves the wave's rows. The host takes them back, rounded and put in their places where they are not float32 side by side.
-  void Update(Call& call, const Wave& wave) {
-    const size_t count = wave.cols * op_.d;
-    float* const state = weights_.LoadState(wave.first, wave.classes, state_buffer_);
-    if (state != nullptr) call.Upload(state_, state, count);
-    call.LaunchGroups(Kernel::k_update_weights, wave.cols, weights_.UpdateOf(on_device_, state_, gradients_, count), op_.d);
-    // Load returned memory that is writable: the weights themselves or this op's buffer.
-    call.Download(const_cast<float*>(host_weights_), on_device_, count);
-    if (state != nullptr) call.Download(state, state_, count);
-    if (call.Finish() == Status::kOk) weights_.Store(wave.first, wave.classes, host_weights_, state);
   }
 
   // Block by block, as the CPU adds up what it has of each.
@@ -266,28 +284,34 @@ class Head {
   }
 
   const MarginSoftmaxOp& op_;
+  const ResidentRows* const kept_;
   const std::atomic<bool>* const cancel_;
   size_t k_;
   ClassBlocks cut_;
-  size_t block_cols_, wave_blocks_ = 1, most_cols_ = 0, loaded_ = SIZE_MAX;
+  size_t block_cols_, wave_blocks_, most_cols_, loaded_ = SIZE_MAX;
   Workspace space_;
-  WeightRows weights_;
+  WeightRows weight_rows_;
   MarginRows rows_;
-  bool wants_x_, wants_w_, backward_, stateful_;
+  HeadWeights weights_;
+  bool wants_x_, wants_w_, backward_;
   // The host's.
   SoftmaxState* states_ = nullptr;
-  float *weight_buffer_ = nullptr, *state_buffer_ = nullptr, *counted_rows_ = nullptr, *class_sums_ = nullptr;
-  const float* host_weights_ = nullptr;
+  float* class_sums_ = nullptr;
+  double *host_products_ = nullptr, *host_factors_ = nullptr;
   // The device's.
   SoftmaxRun run_{};
-  const float *scaled_ = nullptr, *counted_ = nullptr, *class_weights_ = nullptr, *bias_ = nullptr, *along_ = nullptr, *caffe_columns_ = nullptr;
-  float *out_ = nullptr, *on_device_ = nullptr, *logits_ = nullptr, *scales_ = nullptr, *coefficients_ = nullptr, *parts_ = nullptr, *total_ = nullptr;
-  float *class_gradients_ = nullptr, *sums_ = nullptr, *gradients_ = nullptr, *state_ = nullptr;
+  const float *x_ = nullptr, *on_device_ = nullptr, *class_weights_ = nullptr, *bias_ = nullptr, *along_ = nullptr, *caffe_columns_ = nullptr;
+  float *scaled_ = nullptr, *counted_ = nullptr, *thresholds_ = nullptr, *out_ = nullptr, *logits_ = nullptr, *scales_ = nullptr;
+  float *coefficients_ = nullptr, *parts_ = nullptr, *total_ = nullptr;
+  float *class_gradients_ = nullptr, *sums_ = nullptr, *gradients_ = nullptr;
+  double *products_ = nullptr, *factors_ = nullptr;
 };
 
 }  // namespace
 
-Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, cancel)(); }
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, nullptr, cancel)(); }
+
+Status ResidentRows::MarginSoftmax(const MarginSoftmaxOp& op) noexcept { return Head(op, this, nullptr)(); }
 
 }  // namespace cuda
 }  // namespace hypersphere

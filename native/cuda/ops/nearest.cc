@@ -9,6 +9,7 @@
 #include "gallery.h"
 #include "ops.h"
 #include "product.h"
+#include "resident.h"
 
 namespace hypersphere {
 namespace cuda {
@@ -139,6 +140,14 @@ Status RunSearch(Call& call, const NearestOp& here, const NearestOp& op, const G
   return ParallelFor((op.n + kRows - 1) / kRows, [&](size_t block, int) { results.Read(block * kRows, std::min(kRows, op.n - block * kRows)); }, cancel);
 }
 
+// What a search wants of float32 rows beside them.
+void AddNorms(Call& call, Metric metric, GalleryRows& gallery) {
+  const Side side = AllocateSide(call, gallery.rows, gallery.m, gallery.d, metric);
+  LaunchNorms(call, side, metric);
+  gallery.norms = side.norms;
+  gallery.moments = side.moments;
+}
+
 // Rows of the host and what a search wants of them, on the device.
 GalleryRows UploadedRows(Call& call, const float* rows, const uint16_t* halves, const int32_t* labels, size_t m, size_t d, Metric metric) {
   GalleryRows gallery{};
@@ -147,13 +156,10 @@ GalleryRows UploadedRows(Call& call, const float* rows, const uint16_t* halves, 
   gallery.labels = labels == nullptr ? nullptr : call.Upload(labels, m);
   if (halves != nullptr) {
     gallery.half_rows = call.Upload(halves, m * d);
-    return gallery;
+  } else {
+    gallery.rows = call.Upload(rows, m * d);
+    AddNorms(call, metric, gallery);
   }
-  gallery.rows = call.Upload(rows, m * d);
-  const Side side = AllocateSide(call, gallery.rows, m, d, metric);
-  LaunchNorms(call, side, metric);
-  gallery.norms = side.norms;
-  gallery.moments = side.moments;
   return gallery;
 }
 
@@ -182,6 +188,18 @@ Status Gallery::Search(const NearestOp& op, const std::atomic<bool>* cancel) con
   Call call(cancel);
   call.ExpectSides({op.n});
   return RunSearch(call, Uploaded(call, op, nullptr), op, rows_, cancel);
+}
+
+Status ResidentRows::Nearest(const NearestOp& op) const noexcept {
+  Call call(nullptr);
+  call.ExpectSides({op.n, count, d});
+  GalleryRows gallery{};
+  gallery.m = count;
+  gallery.d = d;
+  gallery.rows = rows_;
+  gallery.half_rows = half_rows_;
+  if (!half) AddNorms(call, op.metric, gallery);
+  return RunSearch(call, Uploaded(call, op, nullptr), op, gallery, nullptr);
 }
 
 }  // namespace cuda

@@ -1,6 +1,7 @@
 #include "product.h"
 
 #include "ops.h"
+#include "resident.h"
 
 namespace hypersphere {
 namespace cuda {
@@ -91,6 +92,24 @@ Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcep
   here.y = self ? here.x : call.Upload(op.y, op.m * op.d);
   here.out = call.Allocate<float>(op.n * op.m);
   LaunchDistances(call, here, self);
+  call.Download(op.out, here.out, op.n * op.m);
+  return call.Finish();
+}
+
+Status ResidentRows::Distances(const DistancesOp& op, size_t first) const noexcept {
+  if (op.n == 0 || op.m == 0) return Status::kOk;
+  Call call(nullptr);
+  call.ExpectSides({op.n, op.m, op.d});
+  DistancesOp here = op;
+  here.x = call.Upload(op.x, op.n * d);
+  here.y = half ? nullptr : rows_ + first * d;
+  if (half) {
+    float* const wide = call.Allocate<float>(op.m * d);
+    call.LaunchThreads(Kernel::k_widen, op.m * d, static_cast<const uint16_t*>(half_rows_ + first * d), op.m * d, wide);
+    here.y = wide;
+  }
+  here.out = call.Allocate<float>(op.n * op.m);
+  LaunchDistances(call, here, false);
   call.Download(op.out, here.out, op.n * op.m);
   return call.Finish();
 }
