@@ -125,6 +125,8 @@ constexpr const char* kPieces[] = {
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE4EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE5EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE5EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
+// _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
+// _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
                                         // @multiply
 .visible .entry multiply(
 	.param .align 8 .b8 multiply_param_0[88]
@@ -242,7 +244,8 @@ $L__BB0_4:
 	mul.lo.s64 	%rd157, %rd153, %rd8;
 	shl.b64 	%rd158, %rd157, 2;
 	add.s64 	%rd51, %rd152, %rd158;
-	mul.lo.s64 	%rd159, %rd153, %rd9;
+)ptx",
+    R"ptx(	mul.lo.s64 	%rd159, %rd153, %rd9;
 	shl.b64 	%rd160, %rd159, 2;
 	add.s64 	%rd161, %rd152, %rd160;
 	mul.wide.u32 	%rd162, %r62, 4;
@@ -250,8 +253,7 @@ $L__BB0_4:
 	mul.lo.s64 	%rd163, %rd156, %rd12;
 	shl.b64 	%rd164, %rd163, 2;
 	add.s64 	%rd53, %rd155, %rd164;
-)ptx",
-    R"ptx(	mul.lo.s64 	%rd165, %rd156, %rd13;
+	mul.lo.s64 	%rd165, %rd156, %rd13;
 	shl.b64 	%rd166, %rd165, 2;
 	add.s64 	%rd167, %rd155, %rd166;
 	add.s64 	%rd54, %rd167, %rd162;
@@ -572,14 +574,14 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f721, %f663, %f664, %f641;
 	fma.rn.f32 	%f722, %f663, %f666, %f642;
 	fma.rn.f32 	%f723, %f665, %f652, %f643;
-	fma.rn.f32 	%f724, %f665, %f654, %f644;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f724, %f665, %f654, %f644;
 	fma.rn.f32 	%f725, %f665, %f656, %f645;
 	fma.rn.f32 	%f726, %f665, %f658, %f646;
 	fma.rn.f32 	%f727, %f665, %f660, %f647;
 	fma.rn.f32 	%f728, %f665, %f662, %f648;
 	fma.rn.f32 	%f729, %f665, %f664, %f649;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f730, %f665, %f666, %f650;
+	fma.rn.f32 	%f730, %f665, %f666, %f650;
 	ld.shared.f32 	%f731, [%rd22];
 	ld.shared.f32 	%f732, [%rd23];
 	ld.shared.f32 	%f733, [%rd22+4];
@@ -874,14 +876,14 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1022, %f979, %f978, %f942;
 	fma.rn.f32 	%f1023, %f979, %f980, %f943;
 	fma.rn.f32 	%f1024, %f979, %f982, %f944;
-	fma.rn.f32 	%f1025, %f979, %f984, %f945;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1025, %f979, %f984, %f945;
 	fma.rn.f32 	%f1026, %f979, %f986, %f946;
 	fma.rn.f32 	%f1027, %f981, %f972, %f947;
 	fma.rn.f32 	%f1028, %f981, %f974, %f948;
 	fma.rn.f32 	%f1029, %f981, %f976, %f949;
 	fma.rn.f32 	%f1030, %f981, %f978, %f950;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1031, %f981, %f980, %f951;
+	fma.rn.f32 	%f1031, %f981, %f980, %f951;
 	fma.rn.f32 	%f1032, %f981, %f982, %f952;
 	fma.rn.f32 	%f1033, %f981, %f984, %f953;
 	fma.rn.f32 	%f1034, %f981, %f986, %f954;
@@ -1156,14 +1158,14 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f1303, [%rd36+264];
 	ld.shared.f32 	%f1304, [%rd37+264];
 	ld.shared.f32 	%f1305, [%rd36+268];
-	ld.shared.f32 	%f1306, [%rd37+268];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1306, [%rd37+268];
 	fma.rn.f32 	%f1307, %f1291, %f1292, %f1227;
 	fma.rn.f32 	%f1308, %f1291, %f1294, %f1228;
 	fma.rn.f32 	%f1309, %f1291, %f1296, %f1229;
 	fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
 	fma.rn.f32 	%f1311, %f1291, %f1300, %f1231;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
+	fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
 	fma.rn.f32 	%f1313, %f1291, %f1304, %f1233;
 	fma.rn.f32 	%f1314, %f1291, %f1306, %f1234;
 	fma.rn.f32 	%f1315, %f1293, %f1292, %f1235;
@@ -1433,14 +1435,14 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1579, %f1539, %f1532, %f1499;
 	fma.rn.f32 	%f1580, %f1539, %f1534, %f1500;
 	fma.rn.f32 	%f1581, %f1539, %f1536, %f1501;
-	fma.rn.f32 	%f1582, %f1539, %f1538, %f1502;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1582, %f1539, %f1538, %f1502;
 	fma.rn.f32 	%f1583, %f1539, %f1540, %f1503;
 	fma.rn.f32 	%f1584, %f1539, %f1542, %f1504;
 	fma.rn.f32 	%f1585, %f1539, %f1544, %f1505;
 	fma.rn.f32 	%f1586, %f1539, %f1546, %f1506;
 	fma.rn.f32 	%f1587, %f1541, %f1532, %f1507;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1588, %f1541, %f1534, %f1508;
+	fma.rn.f32 	%f1588, %f1541, %f1534, %f1508;
 	fma.rn.f32 	%f1589, %f1541, %f1536, %f1509;
 	fma.rn.f32 	%f1590, %f1541, %f1538, %f1510;
 	fma.rn.f32 	%f1591, %f1541, %f1540, %f1511;
@@ -1717,13 +1719,13 @@ $L__BB0_20:                             //   in Loop: Header=BB0_5 Depth=1
 	@!%p40 bra 	$L__BB0_22;
 	bra.uni 	$L__BB0_21;
 $L__BB0_21:                             //   in Loop: Header=BB0_5 Depth=1
-	ld.global.f32 	%f1844, [%rd67+28];
+)ptx",
+    R"ptx(	ld.global.f32 	%f1844, [%rd67+28];
 $L__BB0_22:                             //   in Loop: Header=BB0_5 Depth=1
 	st.shared.f32 	[%rd11+3696], %f1844;
 $L__BB0_44:                             //   in Loop: Header=BB0_5 Depth=1
 	@%p41 bra 	$L__BB0_62;
-)ptx",
-    R"ptx(// %bb.45:                              //   in Loop: Header=BB0_5 Depth=1
+// %bb.45:                              //   in Loop: Header=BB0_5 Depth=1
 	add.s64 	%rd98, %rd54, %rd285;
 	add.s64 	%rd99, %rd287, %rd10;
 	setp.lt.u64 	%p56, %rd99, %rd5;
@@ -2029,14 +2031,14 @@ $L__BB0_31:                             //   Parent Loop BB0_5 Depth=1
 	setp.ge.u64 	%p9, %rd280, %rd5;
 	mov.f32 	%f1846, %f1849;
 	@%p9 bra 	$L__BB0_34;
-// %bb.33:                              //   in Loop: Header=BB0_31 Depth=2
+)ptx",
+    R"ptx(// %bb.33:                              //   in Loop: Header=BB0_31 Depth=2
 	cvt.u64.u32 	%rd180, %r99;
 	mul.lo.s64 	%rd182, %rd49, %rd180;
 	shl.b64 	%rd183, %rd182, 2;
 	add.s64 	%rd88, %rd69, %rd183;
 	ld.global.f32 	%f1846, [%rd88];
-)ptx",
-    R"ptx($L__BB0_34:                             //   in Loop: Header=BB0_31 Depth=2
+$L__BB0_34:                             //   in Loop: Header=BB0_31 Depth=2
 	st.shared.f32 	[%rd291], %f1846;
 	mov.f32 	%f1847, %f1849;
 	@%p86 bra 	$L__BB0_37;
@@ -2388,14 +2390,14 @@ $L__BB0_89:
 	.local .align 4 .b8 	__local_depot1[256];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
-	.reg .pred 	%p<91>;
+)ptx",
+    R"ptx(	.reg .pred 	%p<91>;
 	.reg .b32 	%r<110>;
 	.reg .f32 	%f<1999>;
 	.reg .b64 	%rd<313>;
 	// demoted variable
 	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
-)ptx",
-    R"ptx(	// demoted variable
+	// demoted variable
 	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
 // %bb.0:
 	mov.u64 	%SPL, __local_depot1;
@@ -2735,14 +2737,14 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f636, %f586, %f585, %f556;
 	fma.rn.f32 	%f637, %f586, %f587, %f557;
 	fma.rn.f32 	%f638, %f586, %f589, %f558;
-	fma.rn.f32 	%f639, %f586, %f591, %f559;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f639, %f586, %f591, %f559;
 	fma.rn.f32 	%f640, %f588, %f577, %f560;
 	fma.rn.f32 	%f641, %f588, %f579, %f561;
 	fma.rn.f32 	%f642, %f588, %f581, %f562;
 	fma.rn.f32 	%f643, %f588, %f583, %f563;
 	fma.rn.f32 	%f644, %f588, %f585, %f564;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f645, %f588, %f587, %f565;
+	fma.rn.f32 	%f645, %f588, %f587, %f565;
 	fma.rn.f32 	%f646, %f588, %f589, %f566;
 	fma.rn.f32 	%f647, %f588, %f591, %f567;
 	fma.rn.f32 	%f648, %f590, %f577, %f568;
@@ -3038,14 +3040,14 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f938, %f902, %f901, %f858;
 	fma.rn.f32 	%f939, %f902, %f903, %f859;
 	fma.rn.f32 	%f940, %f902, %f905, %f860;
-	fma.rn.f32 	%f941, %f902, %f907, %f861;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f941, %f902, %f907, %f861;
 	fma.rn.f32 	%f942, %f902, %f909, %f862;
 	fma.rn.f32 	%f943, %f902, %f911, %f863;
 	fma.rn.f32 	%f944, %f904, %f897, %f864;
 	fma.rn.f32 	%f945, %f904, %f899, %f865;
 	fma.rn.f32 	%f946, %f904, %f901, %f866;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f947, %f904, %f903, %f867;
+	fma.rn.f32 	%f947, %f904, %f903, %f867;
 	fma.rn.f32 	%f948, %f904, %f905, %f868;
 	fma.rn.f32 	%f949, %f904, %f907, %f869;
 	fma.rn.f32 	%f950, %f904, %f909, %f870;
@@ -3326,14 +3328,14 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1225, [%rd34+256];
 	ld.shared.f32 	%f1226, [%rd33+260];
 	ld.shared.f32 	%f1227, [%rd34+260];
-	ld.shared.f32 	%f1228, [%rd33+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1228, [%rd33+264];
 	ld.shared.f32 	%f1229, [%rd34+264];
 	ld.shared.f32 	%f1230, [%rd33+268];
 	ld.shared.f32 	%f1231, [%rd34+268];
 	fma.rn.f32 	%f1232, %f1216, %f1217, %f1152;
 	fma.rn.f32 	%f1233, %f1216, %f1219, %f1153;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
+	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
 	fma.rn.f32 	%f1235, %f1216, %f1223, %f1155;
 	fma.rn.f32 	%f1236, %f1216, %f1225, %f1156;
 	fma.rn.f32 	%f1237, %f1216, %f1227, %f1157;
@@ -3604,13 +3606,13 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1502, %f1462, %f1469, %f1422;
 	fma.rn.f32 	%f1503, %f1462, %f1471, %f1423;
 	fma.rn.f32 	%f1504, %f1464, %f1457, %f1424;
-	fma.rn.f32 	%f1505, %f1464, %f1459, %f1425;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1505, %f1464, %f1459, %f1425;
 	fma.rn.f32 	%f1506, %f1464, %f1461, %f1426;
 	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
 	fma.rn.f32 	%f1508, %f1464, %f1465, %f1428;
 	fma.rn.f32 	%f1509, %f1464, %f1467, %f1429;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
+	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
 	fma.rn.f32 	%f1511, %f1464, %f1471, %f1431;
 	fma.rn.f32 	%f1512, %f1466, %f1457, %f1432;
 	fma.rn.f32 	%f1513, %f1466, %f1459, %f1433;
@@ -3882,11 +3884,11 @@ $L__BB1_86:                             //   in Loop: Header=BB1_5 Depth=1
 	setp.lt.u64 	%p81, %rd294, %rd4;
 	@%p81 bra 	$L__BB1_5;
 	bra.uni 	$L__BB1_2;
-$L__BB1_5:                              // =>This Loop Header: Depth=1
+)ptx",
+    R"ptx($L__BB1_5:                              // =>This Loop Header: Depth=1
                                         //     Child Loop BB1_25 Depth 2
                                         //     Child Loop BB1_31 Depth 2
-)ptx",
-    R"ptx(                                        //     Child Loop BB1_64 Depth 2
+                                        //     Child Loop BB1_64 Depth 2
                                         //     Child Loop BB1_70 Depth 2
                                         //     Child Loop BB1_85 Depth 2
 	setp.eq.s32 	%p89, %r7, 0;
@@ -4182,14 +4184,14 @@ $L__BB1_28:                             //   in Loop: Header=BB1_25 Depth=2
 	@%p7 bra 	$L__BB1_25;
 	bra.uni 	$L__BB1_29;
 $L__BB1_25:                             //   Parent Loop BB1_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1851, 0f00000000;
 	@%p88 bra 	$L__BB1_28;
 // %bb.26:                              //   in Loop: Header=BB1_25 Depth=2
 	add.s64 	%rd175, %rd294, %rd296;
-)ptx",
-    R"ptx(	setp.ge.u64 	%p6, %rd175, %rd4;
+	setp.ge.u64 	%p6, %rd175, %rd4;
 	@%p6 bra 	$L__BB1_28;
 // %bb.27:                              //   in Loop: Header=BB1_25 Depth=2
 	cvt.u64.u32 	%rd174, %r96;
@@ -4531,15 +4533,15 @@ $L__BB1_2:
 	st.local.f32 	[%rd2+108], %f1960;
 	st.local.f32 	[%rd2+112], %f1961;
 	st.local.f32 	[%rd2+116], %f1962;
-	st.local.f32 	[%rd2+120], %f1963;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+120], %f1963;
 	st.local.f32 	[%rd2+124], %f1964;
 	st.local.f32 	[%rd2+128], %f1965;
 	st.local.f32 	[%rd2+132], %f1966;
 	st.local.f32 	[%rd2+136], %f1967;
 	st.local.f32 	[%rd2+140], %f1968;
 	st.local.f32 	[%rd2+144], %f1969;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+148], %f1970;
+	st.local.f32 	[%rd2+148], %f1970;
 	st.local.f32 	[%rd2+152], %f1971;
 	st.local.f32 	[%rd2+156], %f1972;
 	st.local.f32 	[%rd2+160], %f1973;
@@ -4895,14 +4897,14 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f526, %f502, %f505, %f1950;
 	fma.rn.f32 	%f527, %f502, %f507, %f1951;
 	fma.rn.f32 	%f528, %f502, %f509, %f1952;
-	fma.rn.f32 	%f529, %f502, %f511, %f1953;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f529, %f502, %f511, %f1953;
 	fma.rn.f32 	%f530, %f502, %f513, %f1954;
 	fma.rn.f32 	%f531, %f502, %f515, %f1955;
 	fma.rn.f32 	%f532, %f504, %f501, %f1956;
 	fma.rn.f32 	%f533, %f504, %f503, %f1957;
 	fma.rn.f32 	%f534, %f504, %f505, %f1958;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f535, %f504, %f507, %f1959;
+	fma.rn.f32 	%f535, %f504, %f507, %f1959;
 	fma.rn.f32 	%f536, %f504, %f509, %f1960;
 	fma.rn.f32 	%f537, %f504, %f511, %f1961;
 	fma.rn.f32 	%f538, %f504, %f513, %f1962;
@@ -5196,15 +5198,15 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	ld.shared.f32 	%f826, [%rd23+12];
 	ld.shared.f32 	%f827, [%rd24+12];
 	ld.shared.f32 	%f828, [%rd23+256];
-	ld.shared.f32 	%f829, [%rd24+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f829, [%rd24+256];
 	ld.shared.f32 	%f830, [%rd23+260];
 	ld.shared.f32 	%f831, [%rd24+260];
 	ld.shared.f32 	%f832, [%rd23+264];
 	ld.shared.f32 	%f833, [%rd24+264];
 	ld.shared.f32 	%f834, [%rd23+268];
 	ld.shared.f32 	%f835, [%rd24+268];
-)ptx",
-    R"ptx(	fma.rn.f32 	%f836, %f820, %f821, %f756;
+	fma.rn.f32 	%f836, %f820, %f821, %f756;
 	fma.rn.f32 	%f837, %f820, %f823, %f757;
 	fma.rn.f32 	%f838, %f820, %f825, %f758;
 	fma.rn.f32 	%f839, %f820, %f827, %f759;
@@ -5491,13 +5493,13 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
 	fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
 	fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
-	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
 	fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
 	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 	fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
 	fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
+	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
 	fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
 	fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
 	fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
@@ -5771,13 +5773,13 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1399, %f1380, %f1387, %f1319;
 	fma.rn.f32 	%f1400, %f1380, %f1389, %f1320;
 	fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
-	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
 	fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
 	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
 	fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 	fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
+	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
 	fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
 	fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
 	fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
@@ -6048,13 +6050,13 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1675, %f1628, %f1635, %f1595;
 	fma.rn.f32 	%f1676, %f1630, %f1621, %f1596;
 	fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
-	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
 	fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
 	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
 	fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
 	fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
+	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
 	fma.rn.f32 	%f1684, %f1632, %f1621, %f1604;
 	fma.rn.f32 	%f1685, %f1632, %f1623, %f1605;
 	fma.rn.f32 	%f1686, %f1632, %f1625, %f1606;
@@ -6340,12 +6342,12 @@ $L__BB2_83:                             //   in Loop: Header=BB2_5 Depth=1
 // %bb.84:                              //   in Loop: Header=BB2_5 Depth=1
 	mov.b32 	%r118, 1;
 	mov.b32 	%r117, 0;
-$L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
+)ptx",
+    R"ptx($L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd260, %r117, 4;
 	add.s64 	%rd261, %rd15, %rd260;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f484, [%rd261];
+	ld.shared.f32 	%f484, [%rd261];
 	add.s64 	%rd262, %rd16, %rd260;
 	ld.shared.f32 	%f485, [%rd262];
 	ld.shared.f32 	%f486, [%rd261+4];
@@ -6658,14 +6660,14 @@ $L__BB2_70:                             //   Parent Loop BB2_5 Depth=1
 // %bb.72:                              //   in Loop: Header=BB2_70 Depth=2
 	cvt.u64.u32 	%rd231, %r116;
 	mul.lo.s64 	%rd233, %rd49, %rd231;
-	shl.b64 	%rd234, %rd233, 2;
+)ptx",
+    R"ptx(	shl.b64 	%rd234, %rd233, 2;
 	add.s64 	%rd120, %rd101, %rd234;
 	ld.global.f32 	%f1872, [%rd120];
 $L__BB2_73:                             //   in Loop: Header=BB2_70 Depth=2
 	st.shared.f32 	[%rd320], %f1872;
 	mov.f32 	%f1873, %f1875;
-)ptx",
-    R"ptx(	@%p93 bra 	$L__BB2_76;
+	@%p93 bra 	$L__BB2_76;
 // %bb.74:                              //   in Loop: Header=BB2_70 Depth=2
 	add.s64 	%rd237, %rd304, 2;
 	setp.ge.u64 	%p51, %rd237, %rd4;
@@ -7027,11 +7029,11 @@ $L__BB3_4:
 	cvt.u64.u32 	%rd156, %r62;
 	add.s64 	%rd8, %rd154, %rd156;
 	cvt.u64.u32 	%rd9, %r64;
-	mad.lo.s32 	%r65, %r64, 132, %r62;
+)ptx",
+    R"ptx(	mad.lo.s32 	%r65, %r64, 132, %r62;
 	mul.wide.u32 	%rd157, %r65, 4;
 	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
-)ptx",
-    R"ptx(	add.s64 	%rd10, %rd158, %rd157;
+	add.s64 	%rd10, %rd158, %rd157;
 	or.b64  	%rd11, %rd153, %rd155;
 	add.s64 	%rd12, %rd153, %rd156;
 	mov.u64 	%rd159, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
@@ -7363,14 +7365,14 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f682, %f660, %f673, %f602;
 	fma.rn.f32 	%f683, %f660, %f675, %f603;
 	fma.rn.f32 	%f684, %f662, %f661, %f604;
-	fma.rn.f32 	%f685, %f662, %f663, %f605;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f685, %f662, %f663, %f605;
 	fma.rn.f32 	%f686, %f662, %f665, %f606;
 	fma.rn.f32 	%f687, %f662, %f667, %f607;
 	fma.rn.f32 	%f688, %f662, %f669, %f608;
 	fma.rn.f32 	%f689, %f662, %f671, %f609;
 	fma.rn.f32 	%f690, %f662, %f673, %f610;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f691, %f662, %f675, %f611;
+	fma.rn.f32 	%f691, %f662, %f675, %f611;
 	fma.rn.f32 	%f692, %f664, %f661, %f612;
 	fma.rn.f32 	%f693, %f664, %f663, %f613;
 	fma.rn.f32 	%f694, %f664, %f665, %f614;
@@ -7665,14 +7667,14 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f983, [%rd28+4];
 	ld.shared.f32 	%f984, [%rd27+8];
 	ld.shared.f32 	%f985, [%rd28+8];
-	ld.shared.f32 	%f986, [%rd27+12];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f986, [%rd27+12];
 	ld.shared.f32 	%f987, [%rd28+12];
 	ld.shared.f32 	%f988, [%rd27+256];
 	ld.shared.f32 	%f989, [%rd28+256];
 	ld.shared.f32 	%f990, [%rd27+260];
 	ld.shared.f32 	%f991, [%rd28+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f992, [%rd27+264];
+	ld.shared.f32 	%f992, [%rd27+264];
 	ld.shared.f32 	%f993, [%rd28+264];
 	ld.shared.f32 	%f994, [%rd27+268];
 	ld.shared.f32 	%f995, [%rd28+268];
@@ -7948,13 +7950,13 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f1265, %f1226, %f1231, %f1185;
 	fma.rn.f32 	%f1266, %f1226, %f1233, %f1186;
 	fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
-	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
 	fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
 	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
 	fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
 	fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
+	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
 	fma.rn.f32 	%f1274, %f1228, %f1233, %f1194;
 	fma.rn.f32 	%f1275, %f1228, %f1235, %f1195;
 	fma.rn.f32 	%f1276, %f1230, %f1221, %f1196;
@@ -8226,14 +8228,14 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f1542, [%rd41+4];
 	ld.shared.f32 	%f1543, [%rd42+4];
 	ld.shared.f32 	%f1544, [%rd41+8];
-	ld.shared.f32 	%f1545, [%rd42+8];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1545, [%rd42+8];
 	ld.shared.f32 	%f1546, [%rd41+12];
 	ld.shared.f32 	%f1547, [%rd42+12];
 	ld.shared.f32 	%f1548, [%rd41+256];
 	ld.shared.f32 	%f1549, [%rd42+256];
 	ld.shared.f32 	%f1550, [%rd41+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1551, [%rd42+260];
+	ld.shared.f32 	%f1551, [%rd42+260];
 	ld.shared.f32 	%f1552, [%rd41+264];
 	ld.shared.f32 	%f1553, [%rd42+264];
 	ld.shared.f32 	%f1554, [%rd41+268];
@@ -8506,12 +8508,12 @@ $L__BB3_10:                             //   in Loop: Header=BB3_5 Depth=1
 	mov.f32 	%f1853, %f1858;
 	@!%p27 bra 	$L__BB3_12;
 	bra.uni 	$L__BB3_11;
-$L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
+)ptx",
+    R"ptx($L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+8];
 $L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
 	st.shared.f32 	[%rd10+1056], %f1853;
-)ptx",
-    R"ptx(	add.s64 	%rd215, %rd69, 3;
+	add.s64 	%rd215, %rd69, 3;
 	setp.lt.u64 	%p29, %rd215, %rd4;
 	and.pred  	%p30, %p19, %p29;
 	mov.f32 	%f1854, %f1858;
@@ -8812,13 +8814,13 @@ $L__BB3_64:                             //   Parent Loop BB3_5 Depth=1
 	.pragma "nounroll";
 	mov.f32 	%f1872, 0f00000000;
 	@%p93 bra 	$L__BB3_67;
-// %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
+)ptx",
+    R"ptx(// %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
 	add.s64 	%rd223, %rd307, %rd318;
 	setp.ge.u64 	%p46, %rd223, %rd4;
 	@%p46 bra 	$L__BB3_67;
 // %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
-)ptx",
-    R"ptx(	cvt.u64.u32 	%rd222, %r113;
+	cvt.u64.u32 	%rd222, %r113;
 	mul.lo.s64 	%rd224, %rd49, %rd222;
 	shl.b64 	%rd225, %rd224, 2;
 	add.s64 	%rd104, %rd101, %rd225;
@@ -9164,15 +9166,15 @@ $L__BB3_2:
 	div.u32 	%r87, %r1, %r86;
 	mul.wide.u32 	%rd60, %r87, 128;
 	mul.lo.s32 	%r88, %r87, %r86;
-	sub.s32 	%r89, %r1, %r88;
+)ptx",
+    R"ptx(	sub.s32 	%r89, %r1, %r88;
 	mul.wide.u32 	%rd268, %r89, 128;
 	or.b64  	%rd61, %rd268, %rd306;
 	cvt.u64.u32 	%rd62, %r84;
 	ld.param.u64 	%rd269, [%rd1+104];
 	cvta.to.global.u64 	%rd63, %rd269;
 	ld.param.u64 	%rd270, [%rd1+112];
-)ptx",
-    R"ptx(	cvta.to.global.u64 	%rd64, %rd270;
+	cvta.to.global.u64 	%rd64, %rd270;
 	ld.param.u8 	%rs1, [%rd1+136];
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
@@ -9530,14 +9532,14 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f533, %f498, %f495, %f1953;
 	fma.rn.f32 	%f534, %f498, %f497, %f1954;
 	fma.rn.f32 	%f535, %f498, %f499, %f1955;
-	fma.rn.f32 	%f536, %f498, %f501, %f1956;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f536, %f498, %f501, %f1956;
 	fma.rn.f32 	%f537, %f498, %f503, %f1957;
 	fma.rn.f32 	%f538, %f498, %f505, %f1958;
 	fma.rn.f32 	%f539, %f498, %f507, %f1959;
 	fma.rn.f32 	%f540, %f500, %f493, %f1960;
 	fma.rn.f32 	%f541, %f500, %f495, %f1961;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f542, %f500, %f497, %f1962;
+	fma.rn.f32 	%f542, %f500, %f497, %f1962;
 	fma.rn.f32 	%f543, %f500, %f499, %f1963;
 	fma.rn.f32 	%f544, %f500, %f501, %f1964;
 	fma.rn.f32 	%f545, %f500, %f503, %f1965;
@@ -9832,14 +9834,14 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f834, %f812, %f825, %f754;
 	fma.rn.f32 	%f835, %f812, %f827, %f755;
 	fma.rn.f32 	%f836, %f814, %f813, %f756;
-	fma.rn.f32 	%f837, %f814, %f815, %f757;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f837, %f814, %f815, %f757;
 	fma.rn.f32 	%f838, %f814, %f817, %f758;
 	fma.rn.f32 	%f839, %f814, %f819, %f759;
 	fma.rn.f32 	%f840, %f814, %f821, %f760;
 	fma.rn.f32 	%f841, %f814, %f823, %f761;
 	fma.rn.f32 	%f842, %f814, %f825, %f762;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f843, %f814, %f827, %f763;
+	fma.rn.f32 	%f843, %f814, %f827, %f763;
 	fma.rn.f32 	%f844, %f816, %f813, %f764;
 	fma.rn.f32 	%f845, %f816, %f815, %f765;
 	fma.rn.f32 	%f846, %f816, %f817, %f766;
@@ -10125,14 +10127,14 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1126, %f1066, %f1057, %f1046;
 	fma.rn.f32 	%f1127, %f1066, %f1059, %f1047;
 	fma.rn.f32 	%f1128, %f1066, %f1061, %f1048;
-	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
 	fma.rn.f32 	%f1130, %f1066, %f1065, %f1050;
 	fma.rn.f32 	%f1131, %f1066, %f1067, %f1051;
 	ld.shared.f32 	%f1132, [%rd31];
 	ld.shared.f32 	%f1133, [%rd32];
 	ld.shared.f32 	%f1134, [%rd31+4];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1135, [%rd32+4];
+	ld.shared.f32 	%f1135, [%rd32+4];
 	ld.shared.f32 	%f1136, [%rd31+8];
 	ld.shared.f32 	%f1137, [%rd32+8];
 	ld.shared.f32 	%f1138, [%rd31+12];
@@ -10405,13 +10407,13 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1405, %f1376, %f1375, %f1325;
 	fma.rn.f32 	%f1406, %f1376, %f1377, %f1326;
 	fma.rn.f32 	%f1407, %f1376, %f1379, %f1327;
-	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
 	fma.rn.f32 	%f1409, %f1376, %f1383, %f1329;
 	fma.rn.f32 	%f1410, %f1376, %f1385, %f1330;
 	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
 	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
+	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
 	fma.rn.f32 	%f1414, %f1378, %f1377, %f1334;
 	fma.rn.f32 	%f1415, %f1378, %f1379, %f1335;
 	fma.rn.f32 	%f1416, %f1378, %f1381, %f1336;
@@ -10682,13 +10684,13 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1681, %f1624, %f1623, %f1601;
 	fma.rn.f32 	%f1682, %f1624, %f1625, %f1602;
 	fma.rn.f32 	%f1683, %f1624, %f1627, %f1603;
-	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
 	fma.rn.f32 	%f1685, %f1626, %f1615, %f1605;
 	fma.rn.f32 	%f1686, %f1626, %f1617, %f1606;
 	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
 	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
+	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
 	fma.rn.f32 	%f1690, %f1626, %f1625, %f1610;
 	fma.rn.f32 	%f1691, %f1626, %f1627, %f1611;
 	ld.shared.f32 	%f1692, [%rd45];
@@ -10976,14 +10978,14 @@ $L__BB4_85:                             //   Parent Loop BB4_5 Depth=1
 	ld.shared.f32 	%f484, [%rd255+256];
 	ld.shared.f32 	%f485, [%rd256+256];
 	ld.shared.f32 	%f486, [%rd255+260];
-	ld.shared.f32 	%f487, [%rd256+260];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f487, [%rd256+260];
 	ld.shared.f32 	%f488, [%rd255+264];
 	ld.shared.f32 	%f489, [%rd256+264];
 	ld.shared.f32 	%f490, [%rd255+268];
 	ld.shared.f32 	%f491, [%rd256+268];
 	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
+	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
 	fma.rn.f32 	%f1930, %f476, %f481, %f1930;
 	fma.rn.f32 	%f1931, %f476, %f483, %f1931;
 	fma.rn.f32 	%f1932, %f476, %f485, %f1932;
@@ -11295,14 +11297,14 @@ $L__BB4_73:                             //   in Loop: Header=BB4_70 Depth=2
 	cvt.u64.u32 	%rd229, %r37;
 	mul.lo.s64 	%rd232, %rd49, %rd229;
 	shl.b64 	%rd233, %rd232, 2;
-	add.s64 	%rd119, %rd99, %rd233;
+)ptx",
+    R"ptx(	add.s64 	%rd119, %rd99, %rd233;
 	ld.global.f32 	%f1861, [%rd119];
 $L__BB4_76:                             //   in Loop: Header=BB4_70 Depth=2
 	st.shared.f32 	[%rd313], %f1861;
 	mov.f32 	%f1862, %f1863;
 	@%p92 bra 	$L__BB4_79;
-)ptx",
-    R"ptx(// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
+// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
 	add.s64 	%rd236, %rd294, 4;
 	setp.ge.u64 	%p52, %rd236, %rd4;
 	mov.f32 	%f1862, %f1863;
@@ -11665,15 +11667,15 @@ $L__BB5_4:
 	ld.param.u64 	%rd48, [%rd1+16];
 	ld.param.u64 	%rd160, [%rd1];
 	cvta.to.global.u64 	%rd161, %rd160;
-	ld.param.u64 	%rd162, [%rd1+8];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd162, [%rd1+8];
 	ld.param.u64 	%rd49, [%rd1+40];
 	ld.param.u64 	%rd163, [%rd1+24];
 	cvta.to.global.u64 	%rd164, %rd163;
 	ld.param.u64 	%rd165, [%rd1+32];
 	mul.lo.s64 	%rd166, %rd162, %rd7;
 	shl.b64 	%rd167, %rd166, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd50, %rd161, %rd167;
+	add.s64 	%rd50, %rd161, %rd167;
 	mul.lo.s64 	%rd168, %rd162, %rd8;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd161, %rd169;
@@ -11996,14 +11998,14 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f720, %f667, %f672, %f640;
 	fma.rn.f32 	%f721, %f669, %f658, %f641;
 	fma.rn.f32 	%f722, %f669, %f660, %f642;
-	fma.rn.f32 	%f723, %f669, %f662, %f643;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f723, %f669, %f662, %f643;
 	fma.rn.f32 	%f724, %f669, %f664, %f644;
 	fma.rn.f32 	%f725, %f669, %f666, %f645;
 	fma.rn.f32 	%f726, %f669, %f668, %f646;
 	fma.rn.f32 	%f727, %f669, %f670, %f647;
 	fma.rn.f32 	%f728, %f669, %f672, %f648;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f729, %f671, %f658, %f649;
+	fma.rn.f32 	%f729, %f671, %f658, %f649;
 	fma.rn.f32 	%f730, %f671, %f660, %f650;
 	fma.rn.f32 	%f731, %f671, %f662, %f651;
 	fma.rn.f32 	%f732, %f671, %f664, %f652;
@@ -12298,14 +12300,14 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1021, %f983, %f986, %f941;
 	fma.rn.f32 	%f1022, %f983, %f988, %f942;
 	fma.rn.f32 	%f1023, %f983, %f990, %f943;
-	fma.rn.f32 	%f1024, %f983, %f992, %f944;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1024, %f983, %f992, %f944;
 	fma.rn.f32 	%f1025, %f985, %f978, %f945;
 	fma.rn.f32 	%f1026, %f985, %f980, %f946;
 	fma.rn.f32 	%f1027, %f985, %f982, %f947;
 	fma.rn.f32 	%f1028, %f985, %f984, %f948;
 	fma.rn.f32 	%f1029, %f985, %f986, %f949;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1030, %f985, %f988, %f950;
+	fma.rn.f32 	%f1030, %f985, %f988, %f950;
 	fma.rn.f32 	%f1031, %f985, %f990, %f951;
 	fma.rn.f32 	%f1032, %f985, %f992, %f952;
 	fma.rn.f32 	%f1033, %f987, %f978, %f953;
@@ -12579,15 +12581,15 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f1301, [%rd35+8];
 	ld.shared.f32 	%f1302, [%rd36+8];
 	ld.shared.f32 	%f1303, [%rd35+12];
-	ld.shared.f32 	%f1304, [%rd36+12];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1304, [%rd36+12];
 	ld.shared.f32 	%f1305, [%rd35+256];
 	ld.shared.f32 	%f1306, [%rd36+256];
 	ld.shared.f32 	%f1307, [%rd35+260];
 	ld.shared.f32 	%f1308, [%rd36+260];
 	ld.shared.f32 	%f1309, [%rd35+264];
 	ld.shared.f32 	%f1310, [%rd36+264];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1311, [%rd35+268];
+	ld.shared.f32 	%f1311, [%rd35+268];
 	ld.shared.f32 	%f1312, [%rd36+268];
 	fma.rn.f32 	%f1313, %f1297, %f1298, %f1233;
 	fma.rn.f32 	%f1314, %f1297, %f1300, %f1234;
@@ -12858,13 +12860,13 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1579, %f1543, %f1542, %f1499;
 	fma.rn.f32 	%f1580, %f1543, %f1544, %f1500;
 	fma.rn.f32 	%f1581, %f1543, %f1546, %f1501;
-	fma.rn.f32 	%f1582, %f1543, %f1548, %f1502;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1582, %f1543, %f1548, %f1502;
 	fma.rn.f32 	%f1583, %f1543, %f1550, %f1503;
 	fma.rn.f32 	%f1584, %f1543, %f1552, %f1504;
 	fma.rn.f32 	%f1585, %f1545, %f1538, %f1505;
 	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
+	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
 	fma.rn.f32 	%f1588, %f1545, %f1544, %f1508;
 	fma.rn.f32 	%f1589, %f1545, %f1546, %f1509;
 	fma.rn.f32 	%f1590, %f1545, %f1548, %f1510;
@@ -13140,15 +13142,15 @@ $L__BB5_18:                             //   in Loop: Header=BB5_5 Depth=1
 	bra.uni 	$L__BB5_19;
 $L__BB5_19:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1852, [%rd68+24];
-$L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
+)ptx",
+    R"ptx($L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd10+3168], %f1852;
 	add.s64 	%rd217, %rd69, 7;
 	setp.lt.u64 	%p41, %rd217, %rd4;
 	and.pred  	%p42, %p19, %p41;
 	@!%p42 bra 	$L__BB5_22;
 	bra.uni 	$L__BB5_21;
-)ptx",
-    R"ptx($L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
+$L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+28];
 $L__BB5_22:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd10+3696], %f1853;
@@ -13450,15 +13452,15 @@ $L__BB5_43:                             //   in Loop: Header=BB5_31 Depth=2
 	@%p18 bra 	$L__BB5_31;
 	bra.uni 	$L__BB5_44;
 $L__BB5_31:                             //   Parent Loop BB5_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1858, 0f00000000;
 	add.s64 	%rd298, %rd78, %rd313;
 	mov.f32 	%f1855, %f1858;
 	@%p90 bra 	$L__BB5_34;
 // %bb.32:                              //   in Loop: Header=BB5_31 Depth=2
-)ptx",
-    R"ptx(	setp.ge.u64 	%p11, %rd298, %rd4;
+	setp.ge.u64 	%p11, %rd298, %rd4;
 	mov.f32 	%f1855, %f1858;
 	@%p11 bra 	$L__BB5_34;
 // %bb.33:                              //   in Loop: Header=BB5_31 Depth=2
@@ -13807,15 +13809,15 @@ $L__BB5_3:                              // =>This Inner Loop Header: Depth=1
 $L__BB5_87:                             //   in Loop: Header=BB5_3 Depth=1
 	shl.b64 	%rd280, %rd134, 2;
 	add.s64 	%rd136, %rd63, %rd280;
-	ld.global.f32 	%f2000, [%rd136];
+)ptx",
+    R"ptx(	ld.global.f32 	%f2000, [%rd136];
 $L__BB5_88:                             //   in Loop: Header=BB5_3 Depth=1
 	shl.b64 	%rd281, %rd274, 2;
 	mov.f32 	%f2001, %f1713;
 	@!%p2 bra 	$L__BB5_90;
 	bra.uni 	$L__BB5_89;
 $L__BB5_89:                             //   in Loop: Header=BB5_3 Depth=1
-)ptx",
-    R"ptx(	add.s64 	%rd137, %rd64, %rd281;
+	add.s64 	%rd137, %rd64, %rd281;
 	ld.global.f32 	%f2001, [%rd137];
 $L__BB5_90:                             //   in Loop: Header=BB5_3 Depth=1
 	shr.u32 	%r90, %r89, 3;
@@ -14160,7 +14162,8 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	ld.shared.f32 	%f581, [%rd18];
 	ld.shared.f32 	%f582, [%rd17+4];
 	ld.shared.f32 	%f583, [%rd18+4];
-	ld.shared.f32 	%f584, [%rd17+8];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f584, [%rd17+8];
 	ld.shared.f32 	%f585, [%rd18+8];
 	ld.shared.f32 	%f586, [%rd17+12];
 	ld.shared.f32 	%f587, [%rd18+12];
@@ -14168,8 +14171,7 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	ld.shared.f32 	%f589, [%rd18+256];
 	ld.shared.f32 	%f590, [%rd17+260];
 	ld.shared.f32 	%f591, [%rd18+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f592, [%rd17+264];
+	ld.shared.f32 	%f592, [%rd17+264];
 	ld.shared.f32 	%f593, [%rd18+264];
 	ld.shared.f32 	%f594, [%rd17+268];
 	ld.shared.f32 	%f595, [%rd18+268];
@@ -14462,15 +14464,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f882, %f830, %f833, %f802;
 	fma.rn.f32 	%f883, %f830, %f835, %f803;
 	fma.rn.f32 	%f884, %f832, %f821, %f804;
-	fma.rn.f32 	%f885, %f832, %f823, %f805;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f885, %f832, %f823, %f805;
 	fma.rn.f32 	%f886, %f832, %f825, %f806;
 	fma.rn.f32 	%f887, %f832, %f827, %f807;
 	fma.rn.f32 	%f888, %f832, %f829, %f808;
 	fma.rn.f32 	%f889, %f832, %f831, %f809;
 	fma.rn.f32 	%f890, %f832, %f833, %f810;
 	fma.rn.f32 	%f891, %f832, %f835, %f811;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f892, %f834, %f821, %f812;
+	fma.rn.f32 	%f892, %f834, %f821, %f812;
 	fma.rn.f32 	%f893, %f834, %f823, %f813;
 	fma.rn.f32 	%f894, %f834, %f825, %f814;
 	fma.rn.f32 	%f895, %f834, %f827, %f815;
@@ -14754,15 +14756,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
 	fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
 	fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
-	fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
 	fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
 	fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
 	fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
 	fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
 	fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
 	fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
+	fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
 	fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
 	fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
 	fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
@@ -15031,15 +15033,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1449, %f1392, %f1391, %f1369;
 	fma.rn.f32 	%f1450, %f1392, %f1393, %f1370;
 	fma.rn.f32 	%f1451, %f1392, %f1395, %f1371;
-	fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
 	fma.rn.f32 	%f1453, %f1394, %f1383, %f1373;
 	fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
 	fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
 	fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
 	fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
 	fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
+	fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
 	ld.shared.f32 	%f1460, [%rd39];
 	ld.shared.f32 	%f1461, [%rd40];
 	ld.shared.f32 	%f1462, [%rd39+4];
@@ -15311,15 +15313,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1953, %f1702, %f1709, %f1648;
 	fma.rn.f32 	%f1954, %f1702, %f1711, %f1649;
 	fma.rn.f32 	%f1955, %f1702, %f1713, %f1650;
-	fma.rn.f32 	%f1956, %f1702, %f1715, %f1651;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1956, %f1702, %f1715, %f1651;
 	fma.rn.f32 	%f1957, %f1704, %f1701, %f1652;
 	fma.rn.f32 	%f1958, %f1704, %f1703, %f1653;
 	fma.rn.f32 	%f1959, %f1704, %f1705, %f1654;
 	fma.rn.f32 	%f1960, %f1704, %f1707, %f1655;
 	fma.rn.f32 	%f1961, %f1704, %f1709, %f1656;
 	fma.rn.f32 	%f1962, %f1704, %f1711, %f1657;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1963, %f1704, %f1713, %f1658;
+	fma.rn.f32 	%f1963, %f1704, %f1713, %f1658;
 	fma.rn.f32 	%f1964, %f1704, %f1715, %f1659;
 	fma.rn.f32 	%f1965, %f1706, %f1701, %f1660;
 	fma.rn.f32 	%f1966, %f1706, %f1703, %f1661;
@@ -15604,15 +15606,15 @@ $L__BB6_85:                             //   Parent Loop BB6_5 Depth=1
 	fma.rn.f32 	%f1971, %f490, %f497, %f1971;
 	fma.rn.f32 	%f1972, %f490, %f499, %f1972;
 	fma.rn.f32 	%f1973, %f492, %f485, %f1973;
-	fma.rn.f32 	%f1974, %f492, %f487, %f1974;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1974, %f492, %f487, %f1974;
 	fma.rn.f32 	%f1975, %f492, %f489, %f1975;
 	fma.rn.f32 	%f1976, %f492, %f491, %f1976;
 	fma.rn.f32 	%f1977, %f492, %f493, %f1977;
 	fma.rn.f32 	%f1978, %f492, %f495, %f1978;
 	fma.rn.f32 	%f1979, %f492, %f497, %f1979;
 	fma.rn.f32 	%f1980, %f492, %f499, %f1980;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1981, %f494, %f485, %f1981;
+	fma.rn.f32 	%f1981, %f494, %f485, %f1981;
 	fma.rn.f32 	%f1982, %f494, %f487, %f1982;
 	fma.rn.f32 	%f1983, %f494, %f489, %f1983;
 	fma.rn.f32 	%f1984, %f494, %f491, %f1984;
@@ -15932,7 +15934,8 @@ $L__BB6_1:
 	mov.f32 	%f1951, %f1941;
 	mov.f32 	%f1952, %f1941;
 	mov.f32 	%f1953, %f1941;
-	mov.f32 	%f1954, %f1941;
+)ptx",
+    R"ptx(	mov.f32 	%f1954, %f1941;
 	mov.f32 	%f1955, %f1941;
 	mov.f32 	%f1956, %f1941;
 	mov.f32 	%f1957, %f1941;
@@ -15943,8 +15946,7 @@ $L__BB6_1:
 	mov.f32 	%f1962, %f1941;
 	mov.f32 	%f1963, %f1941;
 	mov.f32 	%f1964, %f1941;
-)ptx",
-    R"ptx(	mov.f32 	%f1965, %f1941;
+	mov.f32 	%f1965, %f1941;
 	mov.f32 	%f1966, %f1941;
 	mov.f32 	%f1967, %f1941;
 	mov.f32 	%f1968, %f1941;
@@ -16302,7 +16304,8 @@ $L__BB7_22:                             //   in Loop: Header=BB7_6 Depth=2
 	setp.eq.s32 	%p19, %r144, 0;
 	@%p19 bra 	$L__BB7_23;
 $L__BB7_6:                              //   Parent Loop BB7_4 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	add.s32 	%r93, %r144, -1;
 	not.b32 	%r94, %r144;
 	and.b32  	%r95, %r94, %r93;
@@ -16311,8 +16314,7 @@ $L__BB7_6:                              //   Parent Loop BB7_4 Depth=1
 	and.b32  	%r98, %r97, 60;
 	cvt.u64.u32 	%rd99, %r98;
 	or.b64  	%rd100, %rd17, %rd99;
-)ptx",
-    R"ptx(	or.b64  	%rd101, %rd100, %rd18;
+	or.b64  	%rd101, %rd100, %rd18;
 	or.b64  	%rd102, %rd101, %rd19;
 	{ // callseq 2, 0
 	.param .b64 param0;
@@ -16669,6 +16671,2603 @@ $L__BB7_40:
 	ret;
                                         // -- End function
 }
+	// .globl	settle_candidates       // -- Begin function settle_candidates
+.visible .entry settle_candidates(
+	.param .align 8 .b8 settle_candidates_param_0[176]
+)
+.maxntid 256, 1, 1                      // @settle_candidates
+{
+	.local .align 4 .b8 	__local_depot8[256];
+	.reg .b64 	%SP;
+	.reg .b64 	%SPL;
+	.reg .pred 	%p<126>;
+	.reg .b32 	%r<184>;
+	.reg .f32 	%f<2082>;
+	.reg .b64 	%rd<411>;
+	// demoted variable
+	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
+	// demoted variable
+	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
+// %bb.0:
+	mov.u64 	%SPL, __local_depot8;
+)ptx",
+    R"ptx(	mov.b64 	%rd176, settle_candidates_param_0;
+	mov.u64 	%rd1, %rd176;
+	ld.param.u64 	%rd3, [settle_candidates_param_0+120];
+	add.s64 	%rd178, %rd3, 2;
+	cvt.rn.f32.u64 	%f464, %rd178;
+	sqrt.rn.f32 	%f465, %f464;
+	mul.rn.f32 	%f1, %f465, 0f3B000000;
+	ld.param.u64 	%rd179, [settle_candidates_param_0+144];
+	cvta.to.global.u64 	%rd180, %rd179;
+	mov.u32 	%r1, %ctaid.x;
+	mul.wide.u32 	%rd181, %r1, 2048;
+	add.s64 	%rd182, %rd180, %rd181;
+	mov.u32 	%r69, %tid.x;
+	cvt.u64.u32 	%rd4, %r69;
+	mul.wide.u32 	%rd183, %r69, 8;
+	add.s64 	%rd5, %rd182, %rd183;
+	ld.param.u64 	%rd184, [settle_candidates_param_0+160];
+	cvta.to.global.u64 	%rd185, %rd184;
+	mul.wide.u32 	%rd186, %r1, 4;
+	add.s64 	%rd187, %rd185, %rd186;
+	ld.global.u32 	%r70, [%rd187];
+	setp.lt.u32 	%p2, %r70, 1025;
+	cvt.u32.u64 	%r165, %rd4;
+	@%p2 bra 	$L__BB8_104;
+// %bb.1:
+	add.u64 	%rd2, %SPL, 0;
+	mov.u32 	%r103, %ctaid.y;
+	ld.param.v2.u32 	{%r104, %r105}, [%rd1+80];
+	cvt.u64.u32 	%rd227, %r105;
+	mul.wide.u32 	%rd381, %r105, %r103;
+	cvt.u64.u32 	%rd228, %r104;
+	sub.s64 	%rd229, %rd228, %rd381;
+	setp.lt.u64 	%p27, %rd229, %rd227;
+	add.s64 	%rd230, %rd381, %rd227;
+	selp.b64 	%rd7, %rd228, %rd230, %p27;
+	shr.u32 	%r106, %r165, 2;
+	and.b32  	%r2, %r106, 252;
+	shl.b32 	%r107, %r165, 2;
+	and.b32  	%r3, %r107, 60;
+	setp.lt.u64 	%p28, %rd381, %rd7;
+	cvt.u64.u32 	%rd380, %r3;
+	@%p28 bra 	$L__BB8_5;
+	bra.uni 	$L__BB8_2;
+$L__BB8_5:
+	ld.param.v2.u32 	{%r109, %r110}, [%rd1+72];
+	cvt.u64.u32 	%rd9, %r110;
+	add.s64 	%rd231, %rd9, 127;
+	shr.u64 	%rd232, %rd231, 7;
+	cvt.u32.u64 	%r111, %rd232;
+	div.u32 	%r112, %r1, %r111;
+	mul.lo.s32 	%r113, %r112, %r111;
+	sub.s32 	%r114, %r1, %r113;
+	mul.wide.u32 	%rd234, %r114, 128;
+	mul.wide.u32 	%rd235, %r112, 128;
+	and.b32  	%r4, %r165, 127;
+	and.b64  	%rd236, %rd4, 127;
+	or.b64  	%rd10, %rd235, %rd236;
+	shr.u32 	%r5, %r165, 7;
+	shr.u32 	%r115, %r165, 1;
+	shl.b32 	%r116, %r165, 3;
+	and.b32  	%r117, %r116, 8;
+	cvt.u64.u32 	%rd237, %r115;
+	add.s64 	%rd11, %rd235, %rd237;
+	cvt.u64.u32 	%rd12, %r117;
+	mad.lo.s32 	%r118, %r117, 132, %r115;
+	mul.wide.u32 	%rd238, %r118, 4;
+	mov.u64 	%rd239, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+	add.s64 	%rd13, %rd239, %rd238;
+	or.b64  	%rd14, %rd234, %rd236;
+	add.s64 	%rd15, %rd234, %rd237;
+	mov.u64 	%rd240, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
+	add.s64 	%rd16, %rd240, %rd238;
+	mul.wide.u32 	%rd241, %r2, 4;
+	add.s64 	%rd18, %rd239, %rd241;
+	mul.wide.u32 	%rd242, %r3, 4;
+	add.s64 	%rd19, %rd240, %rd242;
+	add.s64 	%rd20, %rd18, 528;
+	add.s64 	%rd21, %rd19, 528;
+	add.s64 	%rd22, %rd18, 1056;
+	add.s64 	%rd23, %rd19, 1056;
+	add.s64 	%rd24, %rd18, 1584;
+	add.s64 	%rd25, %rd19, 1584;
+	add.s64 	%rd26, %rd18, 2112;
+	add.s64 	%rd27, %rd19, 2112;
+	add.s64 	%rd28, %rd18, 2640;
+	add.s64 	%rd29, %rd19, 2640;
+	add.s64 	%rd30, %rd18, 3168;
+	add.s64 	%rd31, %rd19, 3168;
+	add.s64 	%rd32, %rd18, 3696;
+	add.s64 	%rd33, %rd19, 3696;
+	add.s64 	%rd34, %rd18, 4224;
+	add.s64 	%rd35, %rd19, 4224;
+	add.s64 	%rd36, %rd18, 4752;
+	add.s64 	%rd37, %rd19, 4752;
+	add.s64 	%rd38, %rd18, 5280;
+	add.s64 	%rd39, %rd19, 5280;
+	add.s64 	%rd40, %rd18, 5808;
+	add.s64 	%rd41, %rd19, 5808;
+	add.s64 	%rd42, %rd18, 6336;
+	add.s64 	%rd43, %rd19, 6336;
+	add.s64 	%rd44, %rd18, 6864;
+	add.s64 	%rd45, %rd19, 6864;
+	add.s64 	%rd46, %rd18, 7392;
+	add.s64 	%rd47, %rd19, 7392;
+	add.s64 	%rd48, %rd18, 7920;
+	add.s64 	%rd49, %rd19, 7920;
+	cvt.u64.u32 	%rd50, %r109;
+	ld.param.u64 	%rd51, [%rd1+16];
+	ld.param.u64 	%rd243, [%rd1];
+	cvta.to.global.u64 	%rd244, %rd243;
+	ld.param.u64 	%rd245, [%rd1+8];
+	ld.param.u64 	%rd52, [%rd1+40];
+	ld.param.u64 	%rd246, [%rd1+24];
+	cvta.to.global.u64 	%rd247, %rd246;
+	ld.param.u64 	%rd248, [%rd1+32];
+	mul.lo.s64 	%rd249, %rd245, %rd10;
+	shl.b64 	%rd250, %rd249, 2;
+	add.s64 	%rd53, %rd244, %rd250;
+	mul.lo.s64 	%rd251, %rd245, %rd11;
+	shl.b64 	%rd252, %rd251, 2;
+	add.s64 	%rd253, %rd244, %rd252;
+	mul.wide.u32 	%rd254, %r117, 4;
+	add.s64 	%rd54, %rd253, %rd254;
+	mul.lo.s64 	%rd255, %rd248, %rd14;
+	shl.b64 	%rd256, %rd255, 2;
+	add.s64 	%rd55, %rd247, %rd256;
+	mul.lo.s64 	%rd257, %rd248, %rd15;
+	shl.b64 	%rd258, %rd257, 2;
+	add.s64 	%rd259, %rd247, %rd258;
+	add.s64 	%rd56, %rd259, %rd254;
+	shr.u32 	%r119, %r165, 8;
+	mov.b32 	%r120, 8;
+	sub.s32 	%r121, %r120, %r119;
+	and.b32  	%r6, %r121, 3;
+	shr.u64 	%rd57, %rd4, 7;
+	mul.lo.s32 	%r7, %r5, 132;
+	add.s32 	%r122, %r7, %r4;
+	mul.wide.u32 	%rd58, %r122, 4;
+	add.s64 	%rd59, %rd239, %rd58;
+	add.s32 	%r8, %r4, 264;
+	add.s32 	%r9, %r4, 528;
+	add.s32 	%r10, %r4, 792;
+	add.s64 	%rd60, %rd240, %rd58;
+	mov.f32 	%f2007, 0f00000000;
+	setp.ne.s64 	%p29, %rd51, 1;
+	setp.lt.u64 	%p43, %rd11, %rd50;
+	setp.ne.s64 	%p67, %rd52, 1;
+	setp.lt.u64 	%p81, %rd15, %rd9;
+	mov.f32 	%f2008, %f2007;
+	mov.f32 	%f2009, %f2007;
+	mov.f32 	%f2010, %f2007;
+	mov.f32 	%f2011, %f2007;
+	mov.f32 	%f2012, %f2007;
+	mov.f32 	%f2013, %f2007;
+	mov.f32 	%f2014, %f2007;
+	mov.f32 	%f2015, %f2007;
+	mov.f32 	%f2016, %f2007;
+	mov.f32 	%f2017, %f2007;
+	mov.f32 	%f2018, %f2007;
+	mov.f32 	%f2019, %f2007;
+	mov.f32 	%f2020, %f2007;
+	mov.f32 	%f2021, %f2007;
+	mov.f32 	%f2022, %f2007;
+	mov.f32 	%f2023, %f2007;
+	mov.f32 	%f2024, %f2007;
+	mov.f32 	%f2025, %f2007;
+	mov.f32 	%f2026, %f2007;
+	mov.f32 	%f2027, %f2007;
+	mov.f32 	%f2028, %f2007;
+	mov.f32 	%f2029, %f2007;
+	mov.f32 	%f2030, %f2007;
+	mov.f32 	%f2031, %f2007;
+	mov.f32 	%f2032, %f2007;
+	mov.f32 	%f2033, %f2007;
+	mov.f32 	%f2034, %f2007;
+	mov.f32 	%f2035, %f2007;
+	mov.f32 	%f2036, %f2007;
+	mov.f32 	%f2037, %f2007;
+	mov.f32 	%f2038, %f2007;
+	mov.f32 	%f2039, %f2007;
+	mov.f32 	%f2040, %f2007;
+	mov.f32 	%f2041, %f2007;
+	mov.f32 	%f2042, %f2007;
+	mov.f32 	%f2043, %f2007;
+	mov.f32 	%f2044, %f2007;
+	mov.f32 	%f2045, %f2007;
+	mov.f32 	%f2046, %f2007;
+	mov.f32 	%f2047, %f2007;
+	mov.f32 	%f2048, %f2007;
+	mov.f32 	%f2049, %f2007;
+	mov.f32 	%f2050, %f2007;
+	mov.f32 	%f2051, %f2007;
+	mov.f32 	%f2052, %f2007;
+	mov.f32 	%f2053, %f2007;
+	mov.f32 	%f2054, %f2007;
+	mov.f32 	%f2055, %f2007;
+	mov.f32 	%f2056, %f2007;
+	mov.f32 	%f2057, %f2007;
+	mov.f32 	%f2058, %f2007;
+	mov.f32 	%f2059, %f2007;
+	mov.f32 	%f2060, %f2007;
+	mov.f32 	%f2061, %f2007;
+	mov.f32 	%f2062, %f2007;
+	mov.f32 	%f2063, %f2007;
+	mov.f32 	%f2064, %f2007;
+	mov.f32 	%f2065, %f2007;
+	mov.f32 	%f2066, %f2007;
+	mov.f32 	%f2067, %f2007;
+	mov.f32 	%f2068, %f2007;
+	mov.f32 	%f2069, %f2007;
+	mov.f32 	%f2070, %f2007;
+	bra.uni 	$L__BB8_6;
+$L__BB8_133:                            //   in Loop: Header=BB8_6 Depth=1
+	ld.shared.f32 	%f561, [%rd18];
+	ld.shared.f32 	%f562, [%rd19];
+	ld.shared.f32 	%f563, [%rd18+4];
+	ld.shared.f32 	%f564, [%rd19+4];
+	ld.shared.f32 	%f565, [%rd18+8];
+	ld.shared.f32 	%f566, [%rd19+8];
+	ld.shared.f32 	%f567, [%rd18+12];
+	ld.shared.f32 	%f568, [%rd19+12];
+	ld.shared.f32 	%f569, [%rd18+256];
+	ld.shared.f32 	%f570, [%rd19+256];
+	ld.shared.f32 	%f571, [%rd18+260];
+	ld.shared.f32 	%f572, [%rd19+260];
+	ld.shared.f32 	%f573, [%rd18+264];
+	ld.shared.f32 	%f574, [%rd19+264];
+	ld.shared.f32 	%f575, [%rd18+268];
+	ld.shared.f32 	%f576, [%rd19+268];
+	fma.rn.f32 	%f577, %f561, %f562, %f2007;
+	fma.rn.f32 	%f578, %f561, %f564, %f2008;
+	fma.rn.f32 	%f579, %f561, %f566, %f2009;
+	fma.rn.f32 	%f580, %f561, %f568, %f2010;
+	fma.rn.f32 	%f581, %f561, %f570, %f2011;
+	fma.rn.f32 	%f582, %f561, %f572, %f2012;
+	fma.rn.f32 	%f583, %f561, %f574, %f2013;
+	fma.rn.f32 	%f584, %f561, %f576, %f2014;
+	fma.rn.f32 	%f585, %f563, %f562, %f2015;
+	fma.rn.f32 	%f586, %f563, %f564, %f2016;
+	fma.rn.f32 	%f587, %f563, %f566, %f2017;
+	fma.rn.f32 	%f588, %f563, %f568, %f2018;
+	fma.rn.f32 	%f589, %f563, %f570, %f2019;
+	fma.rn.f32 	%f590, %f563, %f572, %f2020;
+	fma.rn.f32 	%f591, %f563, %f574, %f2021;
+	fma.rn.f32 	%f592, %f563, %f576, %f2022;
+	fma.rn.f32 	%f593, %f565, %f562, %f2023;
+	fma.rn.f32 	%f594, %f565, %f564, %f2024;
+	fma.rn.f32 	%f595, %f565, %f566, %f2025;
+	fma.rn.f32 	%f596, %f565, %f568, %f2026;
+	fma.rn.f32 	%f597, %f565, %f570, %f2027;
+	fma.rn.f32 	%f598, %f565, %f572, %f2028;
+	fma.rn.f32 	%f599, %f565, %f574, %f2029;
+	fma.rn.f32 	%f600, %f565, %f576, %f2030;
+	fma.rn.f32 	%f601, %f567, %f562, %f2031;
+	fma.rn.f32 	%f602, %f567, %f564, %f2032;
+	fma.rn.f32 	%f603, %f567, %f566, %f2033;
+	fma.rn.f32 	%f604, %f567, %f568, %f2034;
+	fma.rn.f32 	%f605, %f567, %f570, %f2035;
+	fma.rn.f32 	%f606, %f567, %f572, %f2036;
+	fma.rn.f32 	%f607, %f567, %f574, %f2037;
+	fma.rn.f32 	%f608, %f567, %f576, %f2038;
+	fma.rn.f32 	%f609, %f569, %f562, %f2039;
+	fma.rn.f32 	%f610, %f569, %f564, %f2040;
+	fma.rn.f32 	%f611, %f569, %f566, %f2041;
+	fma.rn.f32 	%f612, %f569, %f568, %f2042;
+	fma.rn.f32 	%f613, %f569, %f570, %f2043;
+	fma.rn.f32 	%f614, %f569, %f572, %f2044;
+	fma.rn.f32 	%f615, %f569, %f574, %f2045;
+	fma.rn.f32 	%f616, %f569, %f576, %f2046;
+	fma.rn.f32 	%f617, %f571, %f562, %f2047;
+	fma.rn.f32 	%f618, %f571, %f564, %f2048;
+	fma.rn.f32 	%f619, %f571, %f566, %f2049;
+	fma.rn.f32 	%f620, %f571, %f568, %f2050;
+	fma.rn.f32 	%f621, %f571, %f570, %f2051;
+	fma.rn.f32 	%f622, %f571, %f572, %f2052;
+	fma.rn.f32 	%f623, %f571, %f574, %f2053;
+	fma.rn.f32 	%f624, %f571, %f576, %f2054;
+	fma.rn.f32 	%f625, %f573, %f562, %f2055;
+	fma.rn.f32 	%f626, %f573, %f564, %f2056;
+	fma.rn.f32 	%f627, %f573, %f566, %f2057;
+	fma.rn.f32 	%f628, %f573, %f568, %f2058;
+	fma.rn.f32 	%f629, %f573, %f570, %f2059;
+	fma.rn.f32 	%f630, %f573, %f572, %f2060;
+	fma.rn.f32 	%f631, %f573, %f574, %f2061;
+	fma.rn.f32 	%f632, %f573, %f576, %f2062;
+	fma.rn.f32 	%f633, %f575, %f562, %f2063;
+	fma.rn.f32 	%f634, %f575, %f564, %f2064;
+	fma.rn.f32 	%f635, %f575, %f566, %f2065;
+	fma.rn.f32 	%f636, %f575, %f568, %f2066;
+	fma.rn.f32 	%f637, %f575, %f570, %f2067;
+	fma.rn.f32 	%f638, %f575, %f572, %f2068;
+	fma.rn.f32 	%f639, %f575, %f574, %f2069;
+	fma.rn.f32 	%f640, %f575, %f576, %f2070;
+	ld.shared.f32 	%f641, [%rd20];
+	ld.shared.f32 	%f642, [%rd21];
+	ld.shared.f32 	%f643, [%rd20+4];
+	ld.shared.f32 	%f644, [%rd21+4];
+	ld.shared.f32 	%f645, [%rd20+8];
+	ld.shared.f32 	%f646, [%rd21+8];
+	ld.shared.f32 	%f647, [%rd20+12];
+	ld.shared.f32 	%f648, [%rd21+12];
+	ld.shared.f32 	%f649, [%rd20+256];
+	ld.shared.f32 	%f650, [%rd21+256];
+	ld.shared.f32 	%f651, [%rd20+260];
+	ld.shared.f32 	%f652, [%rd21+260];
+	ld.shared.f32 	%f653, [%rd20+264];
+	ld.shared.f32 	%f654, [%rd21+264];
+	ld.shared.f32 	%f655, [%rd20+268];
+	ld.shared.f32 	%f656, [%rd21+268];
+	fma.rn.f32 	%f657, %f641, %f642, %f577;
+	fma.rn.f32 	%f658, %f641, %f644, %f578;
+	fma.rn.f32 	%f659, %f641, %f646, %f579;
+	fma.rn.f32 	%f660, %f641, %f648, %f580;
+	fma.rn.f32 	%f661, %f641, %f650, %f581;
+	fma.rn.f32 	%f662, %f641, %f652, %f582;
+	fma.rn.f32 	%f663, %f641, %f654, %f583;
+	fma.rn.f32 	%f664, %f641, %f656, %f584;
+	fma.rn.f32 	%f665, %f643, %f642, %f585;
+	fma.rn.f32 	%f666, %f643, %f644, %f586;
+	fma.rn.f32 	%f667, %f643, %f646, %f587;
+	fma.rn.f32 	%f668, %f643, %f648, %f588;
+	fma.rn.f32 	%f669, %f643, %f650, %f589;
+	fma.rn.f32 	%f670, %f643, %f652, %f590;
+	fma.rn.f32 	%f671, %f643, %f654, %f591;
+	fma.rn.f32 	%f672, %f643, %f656, %f592;
+	fma.rn.f32 	%f673, %f645, %f642, %f593;
+	fma.rn.f32 	%f674, %f645, %f644, %f594;
+	fma.rn.f32 	%f675, %f645, %f646, %f595;
+	fma.rn.f32 	%f676, %f645, %f648, %f596;
+	fma.rn.f32 	%f677, %f645, %f650, %f597;
+	fma.rn.f32 	%f678, %f645, %f652, %f598;
+	fma.rn.f32 	%f679, %f645, %f654, %f599;
+	fma.rn.f32 	%f680, %f645, %f656, %f600;
+	fma.rn.f32 	%f681, %f647, %f642, %f601;
+	fma.rn.f32 	%f682, %f647, %f644, %f602;
+	fma.rn.f32 	%f683, %f647, %f646, %f603;
+	fma.rn.f32 	%f684, %f647, %f648, %f604;
+	fma.rn.f32 	%f685, %f647, %f650, %f605;
+	fma.rn.f32 	%f686, %f647, %f652, %f606;
+	fma.rn.f32 	%f687, %f647, %f654, %f607;
+	fma.rn.f32 	%f688, %f647, %f656, %f608;
+	fma.rn.f32 	%f689, %f649, %f642, %f609;
+	fma.rn.f32 	%f690, %f649, %f644, %f610;
+	fma.rn.f32 	%f691, %f649, %f646, %f611;
+	fma.rn.f32 	%f692, %f649, %f648, %f612;
+	fma.rn.f32 	%f693, %f649, %f650, %f613;
+	fma.rn.f32 	%f694, %f649, %f652, %f614;
+	fma.rn.f32 	%f695, %f649, %f654, %f615;
+	fma.rn.f32 	%f696, %f649, %f656, %f616;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f697, %f651, %f642, %f617;
+	fma.rn.f32 	%f698, %f651, %f644, %f618;
+	fma.rn.f32 	%f699, %f651, %f646, %f619;
+	fma.rn.f32 	%f700, %f651, %f648, %f620;
+	fma.rn.f32 	%f701, %f651, %f650, %f621;
+	fma.rn.f32 	%f702, %f651, %f652, %f622;
+	fma.rn.f32 	%f703, %f651, %f654, %f623;
+	fma.rn.f32 	%f704, %f651, %f656, %f624;
+	fma.rn.f32 	%f705, %f653, %f642, %f625;
+	fma.rn.f32 	%f706, %f653, %f644, %f626;
+	fma.rn.f32 	%f707, %f653, %f646, %f627;
+	fma.rn.f32 	%f708, %f653, %f648, %f628;
+	fma.rn.f32 	%f709, %f653, %f650, %f629;
+	fma.rn.f32 	%f710, %f653, %f652, %f630;
+	fma.rn.f32 	%f711, %f653, %f654, %f631;
+	fma.rn.f32 	%f712, %f653, %f656, %f632;
+	fma.rn.f32 	%f713, %f655, %f642, %f633;
+	fma.rn.f32 	%f714, %f655, %f644, %f634;
+	fma.rn.f32 	%f715, %f655, %f646, %f635;
+	fma.rn.f32 	%f716, %f655, %f648, %f636;
+	fma.rn.f32 	%f717, %f655, %f650, %f637;
+	fma.rn.f32 	%f718, %f655, %f652, %f638;
+	fma.rn.f32 	%f719, %f655, %f654, %f639;
+	fma.rn.f32 	%f720, %f655, %f656, %f640;
+	ld.shared.f32 	%f721, [%rd22];
+	ld.shared.f32 	%f722, [%rd23];
+	ld.shared.f32 	%f723, [%rd22+4];
+	ld.shared.f32 	%f724, [%rd23+4];
+	ld.shared.f32 	%f725, [%rd22+8];
+	ld.shared.f32 	%f726, [%rd23+8];
+	ld.shared.f32 	%f727, [%rd22+12];
+	ld.shared.f32 	%f728, [%rd23+12];
+	ld.shared.f32 	%f729, [%rd22+256];
+	ld.shared.f32 	%f730, [%rd23+256];
+	ld.shared.f32 	%f731, [%rd22+260];
+	ld.shared.f32 	%f732, [%rd23+260];
+	ld.shared.f32 	%f733, [%rd22+264];
+	ld.shared.f32 	%f734, [%rd23+264];
+	ld.shared.f32 	%f735, [%rd22+268];
+	ld.shared.f32 	%f736, [%rd23+268];
+	fma.rn.f32 	%f737, %f721, %f722, %f657;
+	fma.rn.f32 	%f738, %f721, %f724, %f658;
+	fma.rn.f32 	%f739, %f721, %f726, %f659;
+	fma.rn.f32 	%f740, %f721, %f728, %f660;
+	fma.rn.f32 	%f741, %f721, %f730, %f661;
+	fma.rn.f32 	%f742, %f721, %f732, %f662;
+	fma.rn.f32 	%f743, %f721, %f734, %f663;
+	fma.rn.f32 	%f744, %f721, %f736, %f664;
+	fma.rn.f32 	%f745, %f723, %f722, %f665;
+	fma.rn.f32 	%f746, %f723, %f724, %f666;
+	fma.rn.f32 	%f747, %f723, %f726, %f667;
+	fma.rn.f32 	%f748, %f723, %f728, %f668;
+	fma.rn.f32 	%f749, %f723, %f730, %f669;
+	fma.rn.f32 	%f750, %f723, %f732, %f670;
+	fma.rn.f32 	%f751, %f723, %f734, %f671;
+	fma.rn.f32 	%f752, %f723, %f736, %f672;
+	fma.rn.f32 	%f753, %f725, %f722, %f673;
+	fma.rn.f32 	%f754, %f725, %f724, %f674;
+	fma.rn.f32 	%f755, %f725, %f726, %f675;
+	fma.rn.f32 	%f756, %f725, %f728, %f676;
+	fma.rn.f32 	%f757, %f725, %f730, %f677;
+	fma.rn.f32 	%f758, %f725, %f732, %f678;
+	fma.rn.f32 	%f759, %f725, %f734, %f679;
+	fma.rn.f32 	%f760, %f725, %f736, %f680;
+	fma.rn.f32 	%f761, %f727, %f722, %f681;
+	fma.rn.f32 	%f762, %f727, %f724, %f682;
+	fma.rn.f32 	%f763, %f727, %f726, %f683;
+	fma.rn.f32 	%f764, %f727, %f728, %f684;
+	fma.rn.f32 	%f765, %f727, %f730, %f685;
+	fma.rn.f32 	%f766, %f727, %f732, %f686;
+	fma.rn.f32 	%f767, %f727, %f734, %f687;
+	fma.rn.f32 	%f768, %f727, %f736, %f688;
+	fma.rn.f32 	%f769, %f729, %f722, %f689;
+	fma.rn.f32 	%f770, %f729, %f724, %f690;
+	fma.rn.f32 	%f771, %f729, %f726, %f691;
+	fma.rn.f32 	%f772, %f729, %f728, %f692;
+	fma.rn.f32 	%f773, %f729, %f730, %f693;
+	fma.rn.f32 	%f774, %f729, %f732, %f694;
+	fma.rn.f32 	%f775, %f729, %f734, %f695;
+	fma.rn.f32 	%f776, %f729, %f736, %f696;
+	fma.rn.f32 	%f777, %f731, %f722, %f697;
+	fma.rn.f32 	%f778, %f731, %f724, %f698;
+	fma.rn.f32 	%f779, %f731, %f726, %f699;
+	fma.rn.f32 	%f780, %f731, %f728, %f700;
+	fma.rn.f32 	%f781, %f731, %f730, %f701;
+	fma.rn.f32 	%f782, %f731, %f732, %f702;
+	fma.rn.f32 	%f783, %f731, %f734, %f703;
+	fma.rn.f32 	%f784, %f731, %f736, %f704;
+	fma.rn.f32 	%f785, %f733, %f722, %f705;
+	fma.rn.f32 	%f786, %f733, %f724, %f706;
+	fma.rn.f32 	%f787, %f733, %f726, %f707;
+	fma.rn.f32 	%f788, %f733, %f728, %f708;
+	fma.rn.f32 	%f789, %f733, %f730, %f709;
+	fma.rn.f32 	%f790, %f733, %f732, %f710;
+	fma.rn.f32 	%f791, %f733, %f734, %f711;
+	fma.rn.f32 	%f792, %f733, %f736, %f712;
+	fma.rn.f32 	%f793, %f735, %f722, %f713;
+	fma.rn.f32 	%f794, %f735, %f724, %f714;
+	fma.rn.f32 	%f795, %f735, %f726, %f715;
+	fma.rn.f32 	%f796, %f735, %f728, %f716;
+	fma.rn.f32 	%f797, %f735, %f730, %f717;
+	fma.rn.f32 	%f798, %f735, %f732, %f718;
+	fma.rn.f32 	%f799, %f735, %f734, %f719;
+	fma.rn.f32 	%f800, %f735, %f736, %f720;
+	ld.shared.f32 	%f801, [%rd24];
+	ld.shared.f32 	%f802, [%rd25];
+	ld.shared.f32 	%f803, [%rd24+4];
+	ld.shared.f32 	%f804, [%rd25+4];
+	ld.shared.f32 	%f805, [%rd24+8];
+	ld.shared.f32 	%f806, [%rd25+8];
+	ld.shared.f32 	%f807, [%rd24+12];
+	ld.shared.f32 	%f808, [%rd25+12];
+	ld.shared.f32 	%f809, [%rd24+256];
+	ld.shared.f32 	%f810, [%rd25+256];
+	ld.shared.f32 	%f811, [%rd24+260];
+	ld.shared.f32 	%f812, [%rd25+260];
+	ld.shared.f32 	%f813, [%rd24+264];
+	ld.shared.f32 	%f814, [%rd25+264];
+	ld.shared.f32 	%f815, [%rd24+268];
+	ld.shared.f32 	%f816, [%rd25+268];
+	fma.rn.f32 	%f817, %f801, %f802, %f737;
+	fma.rn.f32 	%f818, %f801, %f804, %f738;
+	fma.rn.f32 	%f819, %f801, %f806, %f739;
+	fma.rn.f32 	%f820, %f801, %f808, %f740;
+	fma.rn.f32 	%f821, %f801, %f810, %f741;
+	fma.rn.f32 	%f822, %f801, %f812, %f742;
+	fma.rn.f32 	%f823, %f801, %f814, %f743;
+	fma.rn.f32 	%f824, %f801, %f816, %f744;
+	fma.rn.f32 	%f825, %f803, %f802, %f745;
+	fma.rn.f32 	%f826, %f803, %f804, %f746;
+	fma.rn.f32 	%f827, %f803, %f806, %f747;
+	fma.rn.f32 	%f828, %f803, %f808, %f748;
+	fma.rn.f32 	%f829, %f803, %f810, %f749;
+	fma.rn.f32 	%f830, %f803, %f812, %f750;
+	fma.rn.f32 	%f831, %f803, %f814, %f751;
+	fma.rn.f32 	%f832, %f803, %f816, %f752;
+	fma.rn.f32 	%f833, %f805, %f802, %f753;
+	fma.rn.f32 	%f834, %f805, %f804, %f754;
+	fma.rn.f32 	%f835, %f805, %f806, %f755;
+	fma.rn.f32 	%f836, %f805, %f808, %f756;
+	fma.rn.f32 	%f837, %f805, %f810, %f757;
+	fma.rn.f32 	%f838, %f805, %f812, %f758;
+	fma.rn.f32 	%f839, %f805, %f814, %f759;
+	fma.rn.f32 	%f840, %f805, %f816, %f760;
+	fma.rn.f32 	%f841, %f807, %f802, %f761;
+	fma.rn.f32 	%f842, %f807, %f804, %f762;
+	fma.rn.f32 	%f843, %f807, %f806, %f763;
+	fma.rn.f32 	%f844, %f807, %f808, %f764;
+	fma.rn.f32 	%f845, %f807, %f810, %f765;
+	fma.rn.f32 	%f846, %f807, %f812, %f766;
+	fma.rn.f32 	%f847, %f807, %f814, %f767;
+	fma.rn.f32 	%f848, %f807, %f816, %f768;
+	fma.rn.f32 	%f849, %f809, %f802, %f769;
+	fma.rn.f32 	%f850, %f809, %f804, %f770;
+	fma.rn.f32 	%f851, %f809, %f806, %f771;
+	fma.rn.f32 	%f852, %f809, %f808, %f772;
+	fma.rn.f32 	%f853, %f809, %f810, %f773;
+	fma.rn.f32 	%f854, %f809, %f812, %f774;
+	fma.rn.f32 	%f855, %f809, %f814, %f775;
+	fma.rn.f32 	%f856, %f809, %f816, %f776;
+	fma.rn.f32 	%f857, %f811, %f802, %f777;
+	fma.rn.f32 	%f858, %f811, %f804, %f778;
+	fma.rn.f32 	%f859, %f811, %f806, %f779;
+	fma.rn.f32 	%f860, %f811, %f808, %f780;
+	fma.rn.f32 	%f861, %f811, %f810, %f781;
+	fma.rn.f32 	%f862, %f811, %f812, %f782;
+	fma.rn.f32 	%f863, %f811, %f814, %f783;
+	fma.rn.f32 	%f864, %f811, %f816, %f784;
+	fma.rn.f32 	%f865, %f813, %f802, %f785;
+	fma.rn.f32 	%f866, %f813, %f804, %f786;
+	fma.rn.f32 	%f867, %f813, %f806, %f787;
+	fma.rn.f32 	%f868, %f813, %f808, %f788;
+	fma.rn.f32 	%f869, %f813, %f810, %f789;
+	fma.rn.f32 	%f870, %f813, %f812, %f790;
+	fma.rn.f32 	%f871, %f813, %f814, %f791;
+	fma.rn.f32 	%f872, %f813, %f816, %f792;
+	fma.rn.f32 	%f873, %f815, %f802, %f793;
+	fma.rn.f32 	%f874, %f815, %f804, %f794;
+	fma.rn.f32 	%f875, %f815, %f806, %f795;
+	fma.rn.f32 	%f876, %f815, %f808, %f796;
+	fma.rn.f32 	%f877, %f815, %f810, %f797;
+	fma.rn.f32 	%f878, %f815, %f812, %f798;
+	fma.rn.f32 	%f879, %f815, %f814, %f799;
+	fma.rn.f32 	%f880, %f815, %f816, %f800;
+	ld.shared.f32 	%f881, [%rd26];
+	ld.shared.f32 	%f882, [%rd27];
+	ld.shared.f32 	%f883, [%rd26+4];
+	ld.shared.f32 	%f884, [%rd27+4];
+	ld.shared.f32 	%f885, [%rd26+8];
+	ld.shared.f32 	%f886, [%rd27+8];
+	ld.shared.f32 	%f887, [%rd26+12];
+	ld.shared.f32 	%f888, [%rd27+12];
+	ld.shared.f32 	%f889, [%rd26+256];
+	ld.shared.f32 	%f890, [%rd27+256];
+	ld.shared.f32 	%f891, [%rd26+260];
+	ld.shared.f32 	%f892, [%rd27+260];
+	ld.shared.f32 	%f893, [%rd26+264];
+	ld.shared.f32 	%f894, [%rd27+264];
+	ld.shared.f32 	%f895, [%rd26+268];
+	ld.shared.f32 	%f896, [%rd27+268];
+	fma.rn.f32 	%f897, %f881, %f882, %f817;
+	fma.rn.f32 	%f898, %f881, %f884, %f818;
+	fma.rn.f32 	%f899, %f881, %f886, %f819;
+	fma.rn.f32 	%f900, %f881, %f888, %f820;
+	fma.rn.f32 	%f901, %f881, %f890, %f821;
+	fma.rn.f32 	%f902, %f881, %f892, %f822;
+	fma.rn.f32 	%f903, %f881, %f894, %f823;
+	fma.rn.f32 	%f904, %f881, %f896, %f824;
+	fma.rn.f32 	%f905, %f883, %f882, %f825;
+	fma.rn.f32 	%f906, %f883, %f884, %f826;
+	fma.rn.f32 	%f907, %f883, %f886, %f827;
+	fma.rn.f32 	%f908, %f883, %f888, %f828;
+	fma.rn.f32 	%f909, %f883, %f890, %f829;
+	fma.rn.f32 	%f910, %f883, %f892, %f830;
+	fma.rn.f32 	%f911, %f883, %f894, %f831;
+	fma.rn.f32 	%f912, %f883, %f896, %f832;
+	fma.rn.f32 	%f913, %f885, %f882, %f833;
+	fma.rn.f32 	%f914, %f885, %f884, %f834;
+	fma.rn.f32 	%f915, %f885, %f886, %f835;
+	fma.rn.f32 	%f916, %f885, %f888, %f836;
+	fma.rn.f32 	%f917, %f885, %f890, %f837;
+	fma.rn.f32 	%f918, %f885, %f892, %f838;
+	fma.rn.f32 	%f919, %f885, %f894, %f839;
+	fma.rn.f32 	%f920, %f885, %f896, %f840;
+	fma.rn.f32 	%f921, %f887, %f882, %f841;
+	fma.rn.f32 	%f922, %f887, %f884, %f842;
+	fma.rn.f32 	%f923, %f887, %f886, %f843;
+	fma.rn.f32 	%f924, %f887, %f888, %f844;
+	fma.rn.f32 	%f925, %f887, %f890, %f845;
+	fma.rn.f32 	%f926, %f887, %f892, %f846;
+	fma.rn.f32 	%f927, %f887, %f894, %f847;
+	fma.rn.f32 	%f928, %f887, %f896, %f848;
+	fma.rn.f32 	%f929, %f889, %f882, %f849;
+	fma.rn.f32 	%f930, %f889, %f884, %f850;
+	fma.rn.f32 	%f931, %f889, %f886, %f851;
+	fma.rn.f32 	%f932, %f889, %f888, %f852;
+	fma.rn.f32 	%f933, %f889, %f890, %f853;
+	fma.rn.f32 	%f934, %f889, %f892, %f854;
+	fma.rn.f32 	%f935, %f889, %f894, %f855;
+	fma.rn.f32 	%f936, %f889, %f896, %f856;
+	fma.rn.f32 	%f937, %f891, %f882, %f857;
+	fma.rn.f32 	%f938, %f891, %f884, %f858;
+	fma.rn.f32 	%f939, %f891, %f886, %f859;
+	fma.rn.f32 	%f940, %f891, %f888, %f860;
+	fma.rn.f32 	%f941, %f891, %f890, %f861;
+	fma.rn.f32 	%f942, %f891, %f892, %f862;
+	fma.rn.f32 	%f943, %f891, %f894, %f863;
+	fma.rn.f32 	%f944, %f891, %f896, %f864;
+	fma.rn.f32 	%f945, %f893, %f882, %f865;
+	fma.rn.f32 	%f946, %f893, %f884, %f866;
+	fma.rn.f32 	%f947, %f893, %f886, %f867;
+	fma.rn.f32 	%f948, %f893, %f888, %f868;
+	fma.rn.f32 	%f949, %f893, %f890, %f869;
+	fma.rn.f32 	%f950, %f893, %f892, %f870;
+	fma.rn.f32 	%f951, %f893, %f894, %f871;
+	fma.rn.f32 	%f952, %f893, %f896, %f872;
+	fma.rn.f32 	%f953, %f895, %f882, %f873;
+	fma.rn.f32 	%f954, %f895, %f884, %f874;
+	fma.rn.f32 	%f955, %f895, %f886, %f875;
+	fma.rn.f32 	%f956, %f895, %f888, %f876;
+	fma.rn.f32 	%f957, %f895, %f890, %f877;
+	fma.rn.f32 	%f958, %f895, %f892, %f878;
+	fma.rn.f32 	%f959, %f895, %f894, %f879;
+	fma.rn.f32 	%f960, %f895, %f896, %f880;
+	ld.shared.f32 	%f961, [%rd28];
+	ld.shared.f32 	%f962, [%rd29];
+	ld.shared.f32 	%f963, [%rd28+4];
+	ld.shared.f32 	%f964, [%rd29+4];
+	ld.shared.f32 	%f965, [%rd28+8];
+	ld.shared.f32 	%f966, [%rd29+8];
+	ld.shared.f32 	%f967, [%rd28+12];
+	ld.shared.f32 	%f968, [%rd29+12];
+	ld.shared.f32 	%f969, [%rd28+256];
+	ld.shared.f32 	%f970, [%rd29+256];
+	ld.shared.f32 	%f971, [%rd28+260];
+	ld.shared.f32 	%f972, [%rd29+260];
+	ld.shared.f32 	%f973, [%rd28+264];
+	ld.shared.f32 	%f974, [%rd29+264];
+	ld.shared.f32 	%f975, [%rd28+268];
+	ld.shared.f32 	%f976, [%rd29+268];
+	fma.rn.f32 	%f977, %f961, %f962, %f897;
+	fma.rn.f32 	%f978, %f961, %f964, %f898;
+	fma.rn.f32 	%f979, %f961, %f966, %f899;
+	fma.rn.f32 	%f980, %f961, %f968, %f900;
+	fma.rn.f32 	%f981, %f961, %f970, %f901;
+	fma.rn.f32 	%f982, %f961, %f972, %f902;
+	fma.rn.f32 	%f983, %f961, %f974, %f903;
+	fma.rn.f32 	%f984, %f961, %f976, %f904;
+	fma.rn.f32 	%f985, %f963, %f962, %f905;
+	fma.rn.f32 	%f986, %f963, %f964, %f906;
+	fma.rn.f32 	%f987, %f963, %f966, %f907;
+	fma.rn.f32 	%f988, %f963, %f968, %f908;
+	fma.rn.f32 	%f989, %f963, %f970, %f909;
+	fma.rn.f32 	%f990, %f963, %f972, %f910;
+	fma.rn.f32 	%f991, %f963, %f974, %f911;
+	fma.rn.f32 	%f992, %f963, %f976, %f912;
+	fma.rn.f32 	%f993, %f965, %f962, %f913;
+	fma.rn.f32 	%f994, %f965, %f964, %f914;
+	fma.rn.f32 	%f995, %f965, %f966, %f915;
+	fma.rn.f32 	%f996, %f965, %f968, %f916;
+	fma.rn.f32 	%f997, %f965, %f970, %f917;
+	fma.rn.f32 	%f998, %f965, %f972, %f918;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f999, %f965, %f974, %f919;
+	fma.rn.f32 	%f1000, %f965, %f976, %f920;
+	fma.rn.f32 	%f1001, %f967, %f962, %f921;
+	fma.rn.f32 	%f1002, %f967, %f964, %f922;
+	fma.rn.f32 	%f1003, %f967, %f966, %f923;
+	fma.rn.f32 	%f1004, %f967, %f968, %f924;
+	fma.rn.f32 	%f1005, %f967, %f970, %f925;
+	fma.rn.f32 	%f1006, %f967, %f972, %f926;
+	fma.rn.f32 	%f1007, %f967, %f974, %f927;
+	fma.rn.f32 	%f1008, %f967, %f976, %f928;
+	fma.rn.f32 	%f1009, %f969, %f962, %f929;
+	fma.rn.f32 	%f1010, %f969, %f964, %f930;
+	fma.rn.f32 	%f1011, %f969, %f966, %f931;
+	fma.rn.f32 	%f1012, %f969, %f968, %f932;
+	fma.rn.f32 	%f1013, %f969, %f970, %f933;
+	fma.rn.f32 	%f1014, %f969, %f972, %f934;
+	fma.rn.f32 	%f1015, %f969, %f974, %f935;
+	fma.rn.f32 	%f1016, %f969, %f976, %f936;
+	fma.rn.f32 	%f1017, %f971, %f962, %f937;
+	fma.rn.f32 	%f1018, %f971, %f964, %f938;
+	fma.rn.f32 	%f1019, %f971, %f966, %f939;
+	fma.rn.f32 	%f1020, %f971, %f968, %f940;
+	fma.rn.f32 	%f1021, %f971, %f970, %f941;
+	fma.rn.f32 	%f1022, %f971, %f972, %f942;
+	fma.rn.f32 	%f1023, %f971, %f974, %f943;
+	fma.rn.f32 	%f1024, %f971, %f976, %f944;
+	fma.rn.f32 	%f1025, %f973, %f962, %f945;
+	fma.rn.f32 	%f1026, %f973, %f964, %f946;
+	fma.rn.f32 	%f1027, %f973, %f966, %f947;
+	fma.rn.f32 	%f1028, %f973, %f968, %f948;
+	fma.rn.f32 	%f1029, %f973, %f970, %f949;
+	fma.rn.f32 	%f1030, %f973, %f972, %f950;
+	fma.rn.f32 	%f1031, %f973, %f974, %f951;
+	fma.rn.f32 	%f1032, %f973, %f976, %f952;
+	fma.rn.f32 	%f1033, %f975, %f962, %f953;
+	fma.rn.f32 	%f1034, %f975, %f964, %f954;
+	fma.rn.f32 	%f1035, %f975, %f966, %f955;
+	fma.rn.f32 	%f1036, %f975, %f968, %f956;
+	fma.rn.f32 	%f1037, %f975, %f970, %f957;
+	fma.rn.f32 	%f1038, %f975, %f972, %f958;
+	fma.rn.f32 	%f1039, %f975, %f974, %f959;
+	fma.rn.f32 	%f1040, %f975, %f976, %f960;
+	ld.shared.f32 	%f1041, [%rd30];
+	ld.shared.f32 	%f1042, [%rd31];
+	ld.shared.f32 	%f1043, [%rd30+4];
+	ld.shared.f32 	%f1044, [%rd31+4];
+	ld.shared.f32 	%f1045, [%rd30+8];
+	ld.shared.f32 	%f1046, [%rd31+8];
+	ld.shared.f32 	%f1047, [%rd30+12];
+	ld.shared.f32 	%f1048, [%rd31+12];
+	ld.shared.f32 	%f1049, [%rd30+256];
+	ld.shared.f32 	%f1050, [%rd31+256];
+	ld.shared.f32 	%f1051, [%rd30+260];
+	ld.shared.f32 	%f1052, [%rd31+260];
+	ld.shared.f32 	%f1053, [%rd30+264];
+	ld.shared.f32 	%f1054, [%rd31+264];
+	ld.shared.f32 	%f1055, [%rd30+268];
+	ld.shared.f32 	%f1056, [%rd31+268];
+	fma.rn.f32 	%f1057, %f1041, %f1042, %f977;
+	fma.rn.f32 	%f1058, %f1041, %f1044, %f978;
+	fma.rn.f32 	%f1059, %f1041, %f1046, %f979;
+	fma.rn.f32 	%f1060, %f1041, %f1048, %f980;
+	fma.rn.f32 	%f1061, %f1041, %f1050, %f981;
+	fma.rn.f32 	%f1062, %f1041, %f1052, %f982;
+	fma.rn.f32 	%f1063, %f1041, %f1054, %f983;
+	fma.rn.f32 	%f1064, %f1041, %f1056, %f984;
+	fma.rn.f32 	%f1065, %f1043, %f1042, %f985;
+	fma.rn.f32 	%f1066, %f1043, %f1044, %f986;
+	fma.rn.f32 	%f1067, %f1043, %f1046, %f987;
+	fma.rn.f32 	%f1068, %f1043, %f1048, %f988;
+	fma.rn.f32 	%f1069, %f1043, %f1050, %f989;
+	fma.rn.f32 	%f1070, %f1043, %f1052, %f990;
+	fma.rn.f32 	%f1071, %f1043, %f1054, %f991;
+	fma.rn.f32 	%f1072, %f1043, %f1056, %f992;
+	fma.rn.f32 	%f1073, %f1045, %f1042, %f993;
+	fma.rn.f32 	%f1074, %f1045, %f1044, %f994;
+	fma.rn.f32 	%f1075, %f1045, %f1046, %f995;
+	fma.rn.f32 	%f1076, %f1045, %f1048, %f996;
+	fma.rn.f32 	%f1077, %f1045, %f1050, %f997;
+	fma.rn.f32 	%f1078, %f1045, %f1052, %f998;
+	fma.rn.f32 	%f1079, %f1045, %f1054, %f999;
+	fma.rn.f32 	%f1080, %f1045, %f1056, %f1000;
+	fma.rn.f32 	%f1081, %f1047, %f1042, %f1001;
+	fma.rn.f32 	%f1082, %f1047, %f1044, %f1002;
+	fma.rn.f32 	%f1083, %f1047, %f1046, %f1003;
+	fma.rn.f32 	%f1084, %f1047, %f1048, %f1004;
+	fma.rn.f32 	%f1085, %f1047, %f1050, %f1005;
+	fma.rn.f32 	%f1086, %f1047, %f1052, %f1006;
+	fma.rn.f32 	%f1087, %f1047, %f1054, %f1007;
+	fma.rn.f32 	%f1088, %f1047, %f1056, %f1008;
+	fma.rn.f32 	%f1089, %f1049, %f1042, %f1009;
+	fma.rn.f32 	%f1090, %f1049, %f1044, %f1010;
+	fma.rn.f32 	%f1091, %f1049, %f1046, %f1011;
+	fma.rn.f32 	%f1092, %f1049, %f1048, %f1012;
+	fma.rn.f32 	%f1093, %f1049, %f1050, %f1013;
+	fma.rn.f32 	%f1094, %f1049, %f1052, %f1014;
+	fma.rn.f32 	%f1095, %f1049, %f1054, %f1015;
+	fma.rn.f32 	%f1096, %f1049, %f1056, %f1016;
+	fma.rn.f32 	%f1097, %f1051, %f1042, %f1017;
+	fma.rn.f32 	%f1098, %f1051, %f1044, %f1018;
+	fma.rn.f32 	%f1099, %f1051, %f1046, %f1019;
+	fma.rn.f32 	%f1100, %f1051, %f1048, %f1020;
+	fma.rn.f32 	%f1101, %f1051, %f1050, %f1021;
+	fma.rn.f32 	%f1102, %f1051, %f1052, %f1022;
+	fma.rn.f32 	%f1103, %f1051, %f1054, %f1023;
+	fma.rn.f32 	%f1104, %f1051, %f1056, %f1024;
+	fma.rn.f32 	%f1105, %f1053, %f1042, %f1025;
+	fma.rn.f32 	%f1106, %f1053, %f1044, %f1026;
+	fma.rn.f32 	%f1107, %f1053, %f1046, %f1027;
+	fma.rn.f32 	%f1108, %f1053, %f1048, %f1028;
+	fma.rn.f32 	%f1109, %f1053, %f1050, %f1029;
+	fma.rn.f32 	%f1110, %f1053, %f1052, %f1030;
+	fma.rn.f32 	%f1111, %f1053, %f1054, %f1031;
+	fma.rn.f32 	%f1112, %f1053, %f1056, %f1032;
+	fma.rn.f32 	%f1113, %f1055, %f1042, %f1033;
+	fma.rn.f32 	%f1114, %f1055, %f1044, %f1034;
+	fma.rn.f32 	%f1115, %f1055, %f1046, %f1035;
+	fma.rn.f32 	%f1116, %f1055, %f1048, %f1036;
+	fma.rn.f32 	%f1117, %f1055, %f1050, %f1037;
+	fma.rn.f32 	%f1118, %f1055, %f1052, %f1038;
+	fma.rn.f32 	%f1119, %f1055, %f1054, %f1039;
+	fma.rn.f32 	%f1120, %f1055, %f1056, %f1040;
+	ld.shared.f32 	%f1121, [%rd32];
+	ld.shared.f32 	%f1122, [%rd33];
+	ld.shared.f32 	%f1123, [%rd32+4];
+	ld.shared.f32 	%f1124, [%rd33+4];
+	ld.shared.f32 	%f1125, [%rd32+8];
+	ld.shared.f32 	%f1126, [%rd33+8];
+	ld.shared.f32 	%f1127, [%rd32+12];
+	ld.shared.f32 	%f1128, [%rd33+12];
+	ld.shared.f32 	%f1129, [%rd32+256];
+	ld.shared.f32 	%f1130, [%rd33+256];
+	ld.shared.f32 	%f1131, [%rd32+260];
+	ld.shared.f32 	%f1132, [%rd33+260];
+	ld.shared.f32 	%f1133, [%rd32+264];
+	ld.shared.f32 	%f1134, [%rd33+264];
+	ld.shared.f32 	%f1135, [%rd32+268];
+	ld.shared.f32 	%f1136, [%rd33+268];
+	fma.rn.f32 	%f1137, %f1121, %f1122, %f1057;
+	fma.rn.f32 	%f1138, %f1121, %f1124, %f1058;
+	fma.rn.f32 	%f1139, %f1121, %f1126, %f1059;
+	fma.rn.f32 	%f1140, %f1121, %f1128, %f1060;
+	fma.rn.f32 	%f1141, %f1121, %f1130, %f1061;
+	fma.rn.f32 	%f1142, %f1121, %f1132, %f1062;
+	fma.rn.f32 	%f1143, %f1121, %f1134, %f1063;
+	fma.rn.f32 	%f1144, %f1121, %f1136, %f1064;
+	fma.rn.f32 	%f1145, %f1123, %f1122, %f1065;
+	fma.rn.f32 	%f1146, %f1123, %f1124, %f1066;
+	fma.rn.f32 	%f1147, %f1123, %f1126, %f1067;
+	fma.rn.f32 	%f1148, %f1123, %f1128, %f1068;
+	fma.rn.f32 	%f1149, %f1123, %f1130, %f1069;
+	fma.rn.f32 	%f1150, %f1123, %f1132, %f1070;
+	fma.rn.f32 	%f1151, %f1123, %f1134, %f1071;
+	fma.rn.f32 	%f1152, %f1123, %f1136, %f1072;
+	fma.rn.f32 	%f1153, %f1125, %f1122, %f1073;
+	fma.rn.f32 	%f1154, %f1125, %f1124, %f1074;
+	fma.rn.f32 	%f1155, %f1125, %f1126, %f1075;
+	fma.rn.f32 	%f1156, %f1125, %f1128, %f1076;
+	fma.rn.f32 	%f1157, %f1125, %f1130, %f1077;
+	fma.rn.f32 	%f1158, %f1125, %f1132, %f1078;
+	fma.rn.f32 	%f1159, %f1125, %f1134, %f1079;
+	fma.rn.f32 	%f1160, %f1125, %f1136, %f1080;
+	fma.rn.f32 	%f1161, %f1127, %f1122, %f1081;
+	fma.rn.f32 	%f1162, %f1127, %f1124, %f1082;
+	fma.rn.f32 	%f1163, %f1127, %f1126, %f1083;
+	fma.rn.f32 	%f1164, %f1127, %f1128, %f1084;
+	fma.rn.f32 	%f1165, %f1127, %f1130, %f1085;
+	fma.rn.f32 	%f1166, %f1127, %f1132, %f1086;
+	fma.rn.f32 	%f1167, %f1127, %f1134, %f1087;
+	fma.rn.f32 	%f1168, %f1127, %f1136, %f1088;
+	fma.rn.f32 	%f1169, %f1129, %f1122, %f1089;
+	fma.rn.f32 	%f1170, %f1129, %f1124, %f1090;
+	fma.rn.f32 	%f1171, %f1129, %f1126, %f1091;
+	fma.rn.f32 	%f1172, %f1129, %f1128, %f1092;
+	fma.rn.f32 	%f1173, %f1129, %f1130, %f1093;
+	fma.rn.f32 	%f1174, %f1129, %f1132, %f1094;
+	fma.rn.f32 	%f1175, %f1129, %f1134, %f1095;
+	fma.rn.f32 	%f1176, %f1129, %f1136, %f1096;
+	fma.rn.f32 	%f1177, %f1131, %f1122, %f1097;
+	fma.rn.f32 	%f1178, %f1131, %f1124, %f1098;
+	fma.rn.f32 	%f1179, %f1131, %f1126, %f1099;
+	fma.rn.f32 	%f1180, %f1131, %f1128, %f1100;
+	fma.rn.f32 	%f1181, %f1131, %f1130, %f1101;
+	fma.rn.f32 	%f1182, %f1131, %f1132, %f1102;
+	fma.rn.f32 	%f1183, %f1131, %f1134, %f1103;
+	fma.rn.f32 	%f1184, %f1131, %f1136, %f1104;
+	fma.rn.f32 	%f1185, %f1133, %f1122, %f1105;
+	fma.rn.f32 	%f1186, %f1133, %f1124, %f1106;
+	fma.rn.f32 	%f1187, %f1133, %f1126, %f1107;
+	fma.rn.f32 	%f1188, %f1133, %f1128, %f1108;
+	fma.rn.f32 	%f1189, %f1133, %f1130, %f1109;
+	fma.rn.f32 	%f1190, %f1133, %f1132, %f1110;
+	fma.rn.f32 	%f1191, %f1133, %f1134, %f1111;
+	fma.rn.f32 	%f1192, %f1133, %f1136, %f1112;
+	fma.rn.f32 	%f1193, %f1135, %f1122, %f1113;
+	fma.rn.f32 	%f1194, %f1135, %f1124, %f1114;
+	fma.rn.f32 	%f1195, %f1135, %f1126, %f1115;
+	fma.rn.f32 	%f1196, %f1135, %f1128, %f1116;
+	fma.rn.f32 	%f1197, %f1135, %f1130, %f1117;
+	fma.rn.f32 	%f1198, %f1135, %f1132, %f1118;
+	fma.rn.f32 	%f1199, %f1135, %f1134, %f1119;
+	fma.rn.f32 	%f1200, %f1135, %f1136, %f1120;
+	ld.shared.f32 	%f1201, [%rd34];
+	ld.shared.f32 	%f1202, [%rd35];
+	ld.shared.f32 	%f1203, [%rd34+4];
+	ld.shared.f32 	%f1204, [%rd35+4];
+	ld.shared.f32 	%f1205, [%rd34+8];
+	ld.shared.f32 	%f1206, [%rd35+8];
+	ld.shared.f32 	%f1207, [%rd34+12];
+	ld.shared.f32 	%f1208, [%rd35+12];
+	ld.shared.f32 	%f1209, [%rd34+256];
+	ld.shared.f32 	%f1210, [%rd35+256];
+	ld.shared.f32 	%f1211, [%rd34+260];
+	ld.shared.f32 	%f1212, [%rd35+260];
+	ld.shared.f32 	%f1213, [%rd34+264];
+	ld.shared.f32 	%f1214, [%rd35+264];
+	ld.shared.f32 	%f1215, [%rd34+268];
+	ld.shared.f32 	%f1216, [%rd35+268];
+	fma.rn.f32 	%f1217, %f1201, %f1202, %f1137;
+	fma.rn.f32 	%f1218, %f1201, %f1204, %f1138;
+	fma.rn.f32 	%f1219, %f1201, %f1206, %f1139;
+	fma.rn.f32 	%f1220, %f1201, %f1208, %f1140;
+	fma.rn.f32 	%f1221, %f1201, %f1210, %f1141;
+	fma.rn.f32 	%f1222, %f1201, %f1212, %f1142;
+	fma.rn.f32 	%f1223, %f1201, %f1214, %f1143;
+	fma.rn.f32 	%f1224, %f1201, %f1216, %f1144;
+	fma.rn.f32 	%f1225, %f1203, %f1202, %f1145;
+	fma.rn.f32 	%f1226, %f1203, %f1204, %f1146;
+	fma.rn.f32 	%f1227, %f1203, %f1206, %f1147;
+	fma.rn.f32 	%f1228, %f1203, %f1208, %f1148;
+	fma.rn.f32 	%f1229, %f1203, %f1210, %f1149;
+	fma.rn.f32 	%f1230, %f1203, %f1212, %f1150;
+	fma.rn.f32 	%f1231, %f1203, %f1214, %f1151;
+	fma.rn.f32 	%f1232, %f1203, %f1216, %f1152;
+	fma.rn.f32 	%f1233, %f1205, %f1202, %f1153;
+	fma.rn.f32 	%f1234, %f1205, %f1204, %f1154;
+	fma.rn.f32 	%f1235, %f1205, %f1206, %f1155;
+	fma.rn.f32 	%f1236, %f1205, %f1208, %f1156;
+	fma.rn.f32 	%f1237, %f1205, %f1210, %f1157;
+	fma.rn.f32 	%f1238, %f1205, %f1212, %f1158;
+	fma.rn.f32 	%f1239, %f1205, %f1214, %f1159;
+	fma.rn.f32 	%f1240, %f1205, %f1216, %f1160;
+	fma.rn.f32 	%f1241, %f1207, %f1202, %f1161;
+	fma.rn.f32 	%f1242, %f1207, %f1204, %f1162;
+	fma.rn.f32 	%f1243, %f1207, %f1206, %f1163;
+	fma.rn.f32 	%f1244, %f1207, %f1208, %f1164;
+	fma.rn.f32 	%f1245, %f1207, %f1210, %f1165;
+	fma.rn.f32 	%f1246, %f1207, %f1212, %f1166;
+	fma.rn.f32 	%f1247, %f1207, %f1214, %f1167;
+	fma.rn.f32 	%f1248, %f1207, %f1216, %f1168;
+	fma.rn.f32 	%f1249, %f1209, %f1202, %f1169;
+	fma.rn.f32 	%f1250, %f1209, %f1204, %f1170;
+	fma.rn.f32 	%f1251, %f1209, %f1206, %f1171;
+	fma.rn.f32 	%f1252, %f1209, %f1208, %f1172;
+	fma.rn.f32 	%f1253, %f1209, %f1210, %f1173;
+	fma.rn.f32 	%f1254, %f1209, %f1212, %f1174;
+	fma.rn.f32 	%f1255, %f1209, %f1214, %f1175;
+	fma.rn.f32 	%f1256, %f1209, %f1216, %f1176;
+	fma.rn.f32 	%f1257, %f1211, %f1202, %f1177;
+	fma.rn.f32 	%f1258, %f1211, %f1204, %f1178;
+	fma.rn.f32 	%f1259, %f1211, %f1206, %f1179;
+	fma.rn.f32 	%f1260, %f1211, %f1208, %f1180;
+	fma.rn.f32 	%f1261, %f1211, %f1210, %f1181;
+	fma.rn.f32 	%f1262, %f1211, %f1212, %f1182;
+	fma.rn.f32 	%f1263, %f1211, %f1214, %f1183;
+	fma.rn.f32 	%f1264, %f1211, %f1216, %f1184;
+	fma.rn.f32 	%f1265, %f1213, %f1202, %f1185;
+	fma.rn.f32 	%f1266, %f1213, %f1204, %f1186;
+	fma.rn.f32 	%f1267, %f1213, %f1206, %f1187;
+	fma.rn.f32 	%f1268, %f1213, %f1208, %f1188;
+	fma.rn.f32 	%f1269, %f1213, %f1210, %f1189;
+	fma.rn.f32 	%f1270, %f1213, %f1212, %f1190;
+	fma.rn.f32 	%f1271, %f1213, %f1214, %f1191;
+	fma.rn.f32 	%f1272, %f1213, %f1216, %f1192;
+	fma.rn.f32 	%f1273, %f1215, %f1202, %f1193;
+	fma.rn.f32 	%f1274, %f1215, %f1204, %f1194;
+	fma.rn.f32 	%f1275, %f1215, %f1206, %f1195;
+	fma.rn.f32 	%f1276, %f1215, %f1208, %f1196;
+	fma.rn.f32 	%f1277, %f1215, %f1210, %f1197;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1278, %f1215, %f1212, %f1198;
+	fma.rn.f32 	%f1279, %f1215, %f1214, %f1199;
+	fma.rn.f32 	%f1280, %f1215, %f1216, %f1200;
+	ld.shared.f32 	%f1281, [%rd36];
+	ld.shared.f32 	%f1282, [%rd37];
+	ld.shared.f32 	%f1283, [%rd36+4];
+	ld.shared.f32 	%f1284, [%rd37+4];
+	ld.shared.f32 	%f1285, [%rd36+8];
+	ld.shared.f32 	%f1286, [%rd37+8];
+	ld.shared.f32 	%f1287, [%rd36+12];
+	ld.shared.f32 	%f1288, [%rd37+12];
+	ld.shared.f32 	%f1289, [%rd36+256];
+	ld.shared.f32 	%f1290, [%rd37+256];
+	ld.shared.f32 	%f1291, [%rd36+260];
+	ld.shared.f32 	%f1292, [%rd37+260];
+	ld.shared.f32 	%f1293, [%rd36+264];
+	ld.shared.f32 	%f1294, [%rd37+264];
+	ld.shared.f32 	%f1295, [%rd36+268];
+	ld.shared.f32 	%f1296, [%rd37+268];
+	fma.rn.f32 	%f1297, %f1281, %f1282, %f1217;
+	fma.rn.f32 	%f1298, %f1281, %f1284, %f1218;
+	fma.rn.f32 	%f1299, %f1281, %f1286, %f1219;
+	fma.rn.f32 	%f1300, %f1281, %f1288, %f1220;
+	fma.rn.f32 	%f1301, %f1281, %f1290, %f1221;
+	fma.rn.f32 	%f1302, %f1281, %f1292, %f1222;
+	fma.rn.f32 	%f1303, %f1281, %f1294, %f1223;
+	fma.rn.f32 	%f1304, %f1281, %f1296, %f1224;
+	fma.rn.f32 	%f1305, %f1283, %f1282, %f1225;
+	fma.rn.f32 	%f1306, %f1283, %f1284, %f1226;
+	fma.rn.f32 	%f1307, %f1283, %f1286, %f1227;
+	fma.rn.f32 	%f1308, %f1283, %f1288, %f1228;
+	fma.rn.f32 	%f1309, %f1283, %f1290, %f1229;
+	fma.rn.f32 	%f1310, %f1283, %f1292, %f1230;
+	fma.rn.f32 	%f1311, %f1283, %f1294, %f1231;
+	fma.rn.f32 	%f1312, %f1283, %f1296, %f1232;
+	fma.rn.f32 	%f1313, %f1285, %f1282, %f1233;
+	fma.rn.f32 	%f1314, %f1285, %f1284, %f1234;
+	fma.rn.f32 	%f1315, %f1285, %f1286, %f1235;
+	fma.rn.f32 	%f1316, %f1285, %f1288, %f1236;
+	fma.rn.f32 	%f1317, %f1285, %f1290, %f1237;
+	fma.rn.f32 	%f1318, %f1285, %f1292, %f1238;
+	fma.rn.f32 	%f1319, %f1285, %f1294, %f1239;
+	fma.rn.f32 	%f1320, %f1285, %f1296, %f1240;
+	fma.rn.f32 	%f1321, %f1287, %f1282, %f1241;
+	fma.rn.f32 	%f1322, %f1287, %f1284, %f1242;
+	fma.rn.f32 	%f1323, %f1287, %f1286, %f1243;
+	fma.rn.f32 	%f1324, %f1287, %f1288, %f1244;
+	fma.rn.f32 	%f1325, %f1287, %f1290, %f1245;
+	fma.rn.f32 	%f1326, %f1287, %f1292, %f1246;
+	fma.rn.f32 	%f1327, %f1287, %f1294, %f1247;
+	fma.rn.f32 	%f1328, %f1287, %f1296, %f1248;
+	fma.rn.f32 	%f1329, %f1289, %f1282, %f1249;
+	fma.rn.f32 	%f1330, %f1289, %f1284, %f1250;
+	fma.rn.f32 	%f1331, %f1289, %f1286, %f1251;
+	fma.rn.f32 	%f1332, %f1289, %f1288, %f1252;
+	fma.rn.f32 	%f1333, %f1289, %f1290, %f1253;
+	fma.rn.f32 	%f1334, %f1289, %f1292, %f1254;
+	fma.rn.f32 	%f1335, %f1289, %f1294, %f1255;
+	fma.rn.f32 	%f1336, %f1289, %f1296, %f1256;
+	fma.rn.f32 	%f1337, %f1291, %f1282, %f1257;
+	fma.rn.f32 	%f1338, %f1291, %f1284, %f1258;
+	fma.rn.f32 	%f1339, %f1291, %f1286, %f1259;
+	fma.rn.f32 	%f1340, %f1291, %f1288, %f1260;
+	fma.rn.f32 	%f1341, %f1291, %f1290, %f1261;
+	fma.rn.f32 	%f1342, %f1291, %f1292, %f1262;
+	fma.rn.f32 	%f1343, %f1291, %f1294, %f1263;
+	fma.rn.f32 	%f1344, %f1291, %f1296, %f1264;
+	fma.rn.f32 	%f1345, %f1293, %f1282, %f1265;
+	fma.rn.f32 	%f1346, %f1293, %f1284, %f1266;
+	fma.rn.f32 	%f1347, %f1293, %f1286, %f1267;
+	fma.rn.f32 	%f1348, %f1293, %f1288, %f1268;
+	fma.rn.f32 	%f1349, %f1293, %f1290, %f1269;
+	fma.rn.f32 	%f1350, %f1293, %f1292, %f1270;
+	fma.rn.f32 	%f1351, %f1293, %f1294, %f1271;
+	fma.rn.f32 	%f1352, %f1293, %f1296, %f1272;
+	fma.rn.f32 	%f1353, %f1295, %f1282, %f1273;
+	fma.rn.f32 	%f1354, %f1295, %f1284, %f1274;
+	fma.rn.f32 	%f1355, %f1295, %f1286, %f1275;
+	fma.rn.f32 	%f1356, %f1295, %f1288, %f1276;
+	fma.rn.f32 	%f1357, %f1295, %f1290, %f1277;
+	fma.rn.f32 	%f1358, %f1295, %f1292, %f1278;
+	fma.rn.f32 	%f1359, %f1295, %f1294, %f1279;
+	fma.rn.f32 	%f1360, %f1295, %f1296, %f1280;
+	ld.shared.f32 	%f1361, [%rd38];
+	ld.shared.f32 	%f1362, [%rd39];
+	ld.shared.f32 	%f1363, [%rd38+4];
+	ld.shared.f32 	%f1364, [%rd39+4];
+	ld.shared.f32 	%f1365, [%rd38+8];
+	ld.shared.f32 	%f1366, [%rd39+8];
+	ld.shared.f32 	%f1367, [%rd38+12];
+	ld.shared.f32 	%f1368, [%rd39+12];
+	ld.shared.f32 	%f1369, [%rd38+256];
+	ld.shared.f32 	%f1370, [%rd39+256];
+	ld.shared.f32 	%f1371, [%rd38+260];
+	ld.shared.f32 	%f1372, [%rd39+260];
+	ld.shared.f32 	%f1373, [%rd38+264];
+	ld.shared.f32 	%f1374, [%rd39+264];
+	ld.shared.f32 	%f1375, [%rd38+268];
+	ld.shared.f32 	%f1376, [%rd39+268];
+	fma.rn.f32 	%f1377, %f1361, %f1362, %f1297;
+	fma.rn.f32 	%f1378, %f1361, %f1364, %f1298;
+	fma.rn.f32 	%f1379, %f1361, %f1366, %f1299;
+	fma.rn.f32 	%f1380, %f1361, %f1368, %f1300;
+	fma.rn.f32 	%f1381, %f1361, %f1370, %f1301;
+	fma.rn.f32 	%f1382, %f1361, %f1372, %f1302;
+	fma.rn.f32 	%f1383, %f1361, %f1374, %f1303;
+	fma.rn.f32 	%f1384, %f1361, %f1376, %f1304;
+	fma.rn.f32 	%f1385, %f1363, %f1362, %f1305;
+	fma.rn.f32 	%f1386, %f1363, %f1364, %f1306;
+	fma.rn.f32 	%f1387, %f1363, %f1366, %f1307;
+	fma.rn.f32 	%f1388, %f1363, %f1368, %f1308;
+	fma.rn.f32 	%f1389, %f1363, %f1370, %f1309;
+	fma.rn.f32 	%f1390, %f1363, %f1372, %f1310;
+	fma.rn.f32 	%f1391, %f1363, %f1374, %f1311;
+	fma.rn.f32 	%f1392, %f1363, %f1376, %f1312;
+	fma.rn.f32 	%f1393, %f1365, %f1362, %f1313;
+	fma.rn.f32 	%f1394, %f1365, %f1364, %f1314;
+	fma.rn.f32 	%f1395, %f1365, %f1366, %f1315;
+	fma.rn.f32 	%f1396, %f1365, %f1368, %f1316;
+	fma.rn.f32 	%f1397, %f1365, %f1370, %f1317;
+	fma.rn.f32 	%f1398, %f1365, %f1372, %f1318;
+	fma.rn.f32 	%f1399, %f1365, %f1374, %f1319;
+	fma.rn.f32 	%f1400, %f1365, %f1376, %f1320;
+	fma.rn.f32 	%f1401, %f1367, %f1362, %f1321;
+	fma.rn.f32 	%f1402, %f1367, %f1364, %f1322;
+	fma.rn.f32 	%f1403, %f1367, %f1366, %f1323;
+	fma.rn.f32 	%f1404, %f1367, %f1368, %f1324;
+	fma.rn.f32 	%f1405, %f1367, %f1370, %f1325;
+	fma.rn.f32 	%f1406, %f1367, %f1372, %f1326;
+	fma.rn.f32 	%f1407, %f1367, %f1374, %f1327;
+	fma.rn.f32 	%f1408, %f1367, %f1376, %f1328;
+	fma.rn.f32 	%f1409, %f1369, %f1362, %f1329;
+	fma.rn.f32 	%f1410, %f1369, %f1364, %f1330;
+	fma.rn.f32 	%f1411, %f1369, %f1366, %f1331;
+	fma.rn.f32 	%f1412, %f1369, %f1368, %f1332;
+	fma.rn.f32 	%f1413, %f1369, %f1370, %f1333;
+	fma.rn.f32 	%f1414, %f1369, %f1372, %f1334;
+	fma.rn.f32 	%f1415, %f1369, %f1374, %f1335;
+	fma.rn.f32 	%f1416, %f1369, %f1376, %f1336;
+	fma.rn.f32 	%f1417, %f1371, %f1362, %f1337;
+	fma.rn.f32 	%f1418, %f1371, %f1364, %f1338;
+	fma.rn.f32 	%f1419, %f1371, %f1366, %f1339;
+	fma.rn.f32 	%f1420, %f1371, %f1368, %f1340;
+	fma.rn.f32 	%f1421, %f1371, %f1370, %f1341;
+	fma.rn.f32 	%f1422, %f1371, %f1372, %f1342;
+	fma.rn.f32 	%f1423, %f1371, %f1374, %f1343;
+	fma.rn.f32 	%f1424, %f1371, %f1376, %f1344;
+	fma.rn.f32 	%f1425, %f1373, %f1362, %f1345;
+	fma.rn.f32 	%f1426, %f1373, %f1364, %f1346;
+	fma.rn.f32 	%f1427, %f1373, %f1366, %f1347;
+	fma.rn.f32 	%f1428, %f1373, %f1368, %f1348;
+	fma.rn.f32 	%f1429, %f1373, %f1370, %f1349;
+	fma.rn.f32 	%f1430, %f1373, %f1372, %f1350;
+	fma.rn.f32 	%f1431, %f1373, %f1374, %f1351;
+	fma.rn.f32 	%f1432, %f1373, %f1376, %f1352;
+	fma.rn.f32 	%f1433, %f1375, %f1362, %f1353;
+	fma.rn.f32 	%f1434, %f1375, %f1364, %f1354;
+	fma.rn.f32 	%f1435, %f1375, %f1366, %f1355;
+	fma.rn.f32 	%f1436, %f1375, %f1368, %f1356;
+	fma.rn.f32 	%f1437, %f1375, %f1370, %f1357;
+	fma.rn.f32 	%f1438, %f1375, %f1372, %f1358;
+	fma.rn.f32 	%f1439, %f1375, %f1374, %f1359;
+	fma.rn.f32 	%f1440, %f1375, %f1376, %f1360;
+	ld.shared.f32 	%f1441, [%rd40];
+	ld.shared.f32 	%f1442, [%rd41];
+	ld.shared.f32 	%f1443, [%rd40+4];
+	ld.shared.f32 	%f1444, [%rd41+4];
+	ld.shared.f32 	%f1445, [%rd40+8];
+	ld.shared.f32 	%f1446, [%rd41+8];
+	ld.shared.f32 	%f1447, [%rd40+12];
+	ld.shared.f32 	%f1448, [%rd41+12];
+	ld.shared.f32 	%f1449, [%rd40+256];
+	ld.shared.f32 	%f1450, [%rd41+256];
+	ld.shared.f32 	%f1451, [%rd40+260];
+	ld.shared.f32 	%f1452, [%rd41+260];
+	ld.shared.f32 	%f1453, [%rd40+264];
+	ld.shared.f32 	%f1454, [%rd41+264];
+	ld.shared.f32 	%f1455, [%rd40+268];
+	ld.shared.f32 	%f1456, [%rd41+268];
+	fma.rn.f32 	%f1457, %f1441, %f1442, %f1377;
+	fma.rn.f32 	%f1458, %f1441, %f1444, %f1378;
+	fma.rn.f32 	%f1459, %f1441, %f1446, %f1379;
+	fma.rn.f32 	%f1460, %f1441, %f1448, %f1380;
+	fma.rn.f32 	%f1461, %f1441, %f1450, %f1381;
+	fma.rn.f32 	%f1462, %f1441, %f1452, %f1382;
+	fma.rn.f32 	%f1463, %f1441, %f1454, %f1383;
+	fma.rn.f32 	%f1464, %f1441, %f1456, %f1384;
+	fma.rn.f32 	%f1465, %f1443, %f1442, %f1385;
+	fma.rn.f32 	%f1466, %f1443, %f1444, %f1386;
+	fma.rn.f32 	%f1467, %f1443, %f1446, %f1387;
+	fma.rn.f32 	%f1468, %f1443, %f1448, %f1388;
+	fma.rn.f32 	%f1469, %f1443, %f1450, %f1389;
+	fma.rn.f32 	%f1470, %f1443, %f1452, %f1390;
+	fma.rn.f32 	%f1471, %f1443, %f1454, %f1391;
+	fma.rn.f32 	%f1472, %f1443, %f1456, %f1392;
+	fma.rn.f32 	%f1473, %f1445, %f1442, %f1393;
+	fma.rn.f32 	%f1474, %f1445, %f1444, %f1394;
+	fma.rn.f32 	%f1475, %f1445, %f1446, %f1395;
+	fma.rn.f32 	%f1476, %f1445, %f1448, %f1396;
+	fma.rn.f32 	%f1477, %f1445, %f1450, %f1397;
+	fma.rn.f32 	%f1478, %f1445, %f1452, %f1398;
+	fma.rn.f32 	%f1479, %f1445, %f1454, %f1399;
+	fma.rn.f32 	%f1480, %f1445, %f1456, %f1400;
+	fma.rn.f32 	%f1481, %f1447, %f1442, %f1401;
+	fma.rn.f32 	%f1482, %f1447, %f1444, %f1402;
+	fma.rn.f32 	%f1483, %f1447, %f1446, %f1403;
+	fma.rn.f32 	%f1484, %f1447, %f1448, %f1404;
+	fma.rn.f32 	%f1485, %f1447, %f1450, %f1405;
+	fma.rn.f32 	%f1486, %f1447, %f1452, %f1406;
+	fma.rn.f32 	%f1487, %f1447, %f1454, %f1407;
+	fma.rn.f32 	%f1488, %f1447, %f1456, %f1408;
+	fma.rn.f32 	%f1489, %f1449, %f1442, %f1409;
+	fma.rn.f32 	%f1490, %f1449, %f1444, %f1410;
+	fma.rn.f32 	%f1491, %f1449, %f1446, %f1411;
+	fma.rn.f32 	%f1492, %f1449, %f1448, %f1412;
+	fma.rn.f32 	%f1493, %f1449, %f1450, %f1413;
+	fma.rn.f32 	%f1494, %f1449, %f1452, %f1414;
+	fma.rn.f32 	%f1495, %f1449, %f1454, %f1415;
+	fma.rn.f32 	%f1496, %f1449, %f1456, %f1416;
+	fma.rn.f32 	%f1497, %f1451, %f1442, %f1417;
+	fma.rn.f32 	%f1498, %f1451, %f1444, %f1418;
+	fma.rn.f32 	%f1499, %f1451, %f1446, %f1419;
+	fma.rn.f32 	%f1500, %f1451, %f1448, %f1420;
+	fma.rn.f32 	%f1501, %f1451, %f1450, %f1421;
+	fma.rn.f32 	%f1502, %f1451, %f1452, %f1422;
+	fma.rn.f32 	%f1503, %f1451, %f1454, %f1423;
+	fma.rn.f32 	%f1504, %f1451, %f1456, %f1424;
+	fma.rn.f32 	%f1505, %f1453, %f1442, %f1425;
+	fma.rn.f32 	%f1506, %f1453, %f1444, %f1426;
+	fma.rn.f32 	%f1507, %f1453, %f1446, %f1427;
+	fma.rn.f32 	%f1508, %f1453, %f1448, %f1428;
+	fma.rn.f32 	%f1509, %f1453, %f1450, %f1429;
+	fma.rn.f32 	%f1510, %f1453, %f1452, %f1430;
+	fma.rn.f32 	%f1511, %f1453, %f1454, %f1431;
+	fma.rn.f32 	%f1512, %f1453, %f1456, %f1432;
+	fma.rn.f32 	%f1513, %f1455, %f1442, %f1433;
+	fma.rn.f32 	%f1514, %f1455, %f1444, %f1434;
+	fma.rn.f32 	%f1515, %f1455, %f1446, %f1435;
+	fma.rn.f32 	%f1516, %f1455, %f1448, %f1436;
+	fma.rn.f32 	%f1517, %f1455, %f1450, %f1437;
+	fma.rn.f32 	%f1518, %f1455, %f1452, %f1438;
+	fma.rn.f32 	%f1519, %f1455, %f1454, %f1439;
+	fma.rn.f32 	%f1520, %f1455, %f1456, %f1440;
+	ld.shared.f32 	%f1521, [%rd42];
+	ld.shared.f32 	%f1522, [%rd43];
+	ld.shared.f32 	%f1523, [%rd42+4];
+	ld.shared.f32 	%f1524, [%rd43+4];
+	ld.shared.f32 	%f1525, [%rd42+8];
+	ld.shared.f32 	%f1526, [%rd43+8];
+	ld.shared.f32 	%f1527, [%rd42+12];
+	ld.shared.f32 	%f1528, [%rd43+12];
+	ld.shared.f32 	%f1529, [%rd42+256];
+	ld.shared.f32 	%f1530, [%rd43+256];
+	ld.shared.f32 	%f1531, [%rd42+260];
+	ld.shared.f32 	%f1532, [%rd43+260];
+	ld.shared.f32 	%f1533, [%rd42+264];
+	ld.shared.f32 	%f1534, [%rd43+264];
+	ld.shared.f32 	%f1535, [%rd42+268];
+	ld.shared.f32 	%f1536, [%rd43+268];
+	fma.rn.f32 	%f1537, %f1521, %f1522, %f1457;
+	fma.rn.f32 	%f1538, %f1521, %f1524, %f1458;
+	fma.rn.f32 	%f1539, %f1521, %f1526, %f1459;
+	fma.rn.f32 	%f1540, %f1521, %f1528, %f1460;
+	fma.rn.f32 	%f1541, %f1521, %f1530, %f1461;
+	fma.rn.f32 	%f1542, %f1521, %f1532, %f1462;
+	fma.rn.f32 	%f1543, %f1521, %f1534, %f1463;
+	fma.rn.f32 	%f1544, %f1521, %f1536, %f1464;
+	fma.rn.f32 	%f1545, %f1523, %f1522, %f1465;
+	fma.rn.f32 	%f1546, %f1523, %f1524, %f1466;
+	fma.rn.f32 	%f1547, %f1523, %f1526, %f1467;
+	fma.rn.f32 	%f1548, %f1523, %f1528, %f1468;
+	fma.rn.f32 	%f1549, %f1523, %f1530, %f1469;
+	fma.rn.f32 	%f1550, %f1523, %f1532, %f1470;
+	fma.rn.f32 	%f1551, %f1523, %f1534, %f1471;
+	fma.rn.f32 	%f1552, %f1523, %f1536, %f1472;
+	fma.rn.f32 	%f1553, %f1525, %f1522, %f1473;
+	fma.rn.f32 	%f1554, %f1525, %f1524, %f1474;
+	fma.rn.f32 	%f1555, %f1525, %f1526, %f1475;
+	fma.rn.f32 	%f1556, %f1525, %f1528, %f1476;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1557, %f1525, %f1530, %f1477;
+	fma.rn.f32 	%f1558, %f1525, %f1532, %f1478;
+	fma.rn.f32 	%f1559, %f1525, %f1534, %f1479;
+	fma.rn.f32 	%f1560, %f1525, %f1536, %f1480;
+	fma.rn.f32 	%f1561, %f1527, %f1522, %f1481;
+	fma.rn.f32 	%f1562, %f1527, %f1524, %f1482;
+	fma.rn.f32 	%f1563, %f1527, %f1526, %f1483;
+	fma.rn.f32 	%f1564, %f1527, %f1528, %f1484;
+	fma.rn.f32 	%f1565, %f1527, %f1530, %f1485;
+	fma.rn.f32 	%f1566, %f1527, %f1532, %f1486;
+	fma.rn.f32 	%f1567, %f1527, %f1534, %f1487;
+	fma.rn.f32 	%f1568, %f1527, %f1536, %f1488;
+	fma.rn.f32 	%f1569, %f1529, %f1522, %f1489;
+	fma.rn.f32 	%f1570, %f1529, %f1524, %f1490;
+	fma.rn.f32 	%f1571, %f1529, %f1526, %f1491;
+	fma.rn.f32 	%f1572, %f1529, %f1528, %f1492;
+	fma.rn.f32 	%f1573, %f1529, %f1530, %f1493;
+	fma.rn.f32 	%f1574, %f1529, %f1532, %f1494;
+	fma.rn.f32 	%f1575, %f1529, %f1534, %f1495;
+	fma.rn.f32 	%f1576, %f1529, %f1536, %f1496;
+	fma.rn.f32 	%f1577, %f1531, %f1522, %f1497;
+	fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
+	fma.rn.f32 	%f1579, %f1531, %f1526, %f1499;
+	fma.rn.f32 	%f1580, %f1531, %f1528, %f1500;
+	fma.rn.f32 	%f1581, %f1531, %f1530, %f1501;
+	fma.rn.f32 	%f1582, %f1531, %f1532, %f1502;
+	fma.rn.f32 	%f1583, %f1531, %f1534, %f1503;
+	fma.rn.f32 	%f1584, %f1531, %f1536, %f1504;
+	fma.rn.f32 	%f1585, %f1533, %f1522, %f1505;
+	fma.rn.f32 	%f1586, %f1533, %f1524, %f1506;
+	fma.rn.f32 	%f1587, %f1533, %f1526, %f1507;
+	fma.rn.f32 	%f1588, %f1533, %f1528, %f1508;
+	fma.rn.f32 	%f1589, %f1533, %f1530, %f1509;
+	fma.rn.f32 	%f1590, %f1533, %f1532, %f1510;
+	fma.rn.f32 	%f1591, %f1533, %f1534, %f1511;
+	fma.rn.f32 	%f1592, %f1533, %f1536, %f1512;
+	fma.rn.f32 	%f1593, %f1535, %f1522, %f1513;
+	fma.rn.f32 	%f1594, %f1535, %f1524, %f1514;
+	fma.rn.f32 	%f1595, %f1535, %f1526, %f1515;
+	fma.rn.f32 	%f1596, %f1535, %f1528, %f1516;
+	fma.rn.f32 	%f1597, %f1535, %f1530, %f1517;
+	fma.rn.f32 	%f1598, %f1535, %f1532, %f1518;
+	fma.rn.f32 	%f1599, %f1535, %f1534, %f1519;
+	fma.rn.f32 	%f1600, %f1535, %f1536, %f1520;
+	ld.shared.f32 	%f1601, [%rd44];
+	ld.shared.f32 	%f1602, [%rd45];
+	ld.shared.f32 	%f1603, [%rd44+4];
+	ld.shared.f32 	%f1604, [%rd45+4];
+	ld.shared.f32 	%f1605, [%rd44+8];
+	ld.shared.f32 	%f1606, [%rd45+8];
+	ld.shared.f32 	%f1607, [%rd44+12];
+	ld.shared.f32 	%f1608, [%rd45+12];
+	ld.shared.f32 	%f1609, [%rd44+256];
+	ld.shared.f32 	%f1610, [%rd45+256];
+	ld.shared.f32 	%f1611, [%rd44+260];
+	ld.shared.f32 	%f1612, [%rd45+260];
+	ld.shared.f32 	%f1613, [%rd44+264];
+	ld.shared.f32 	%f1614, [%rd45+264];
+	ld.shared.f32 	%f1615, [%rd44+268];
+	ld.shared.f32 	%f1616, [%rd45+268];
+	fma.rn.f32 	%f1617, %f1601, %f1602, %f1537;
+	fma.rn.f32 	%f1618, %f1601, %f1604, %f1538;
+	fma.rn.f32 	%f1619, %f1601, %f1606, %f1539;
+	fma.rn.f32 	%f1620, %f1601, %f1608, %f1540;
+	fma.rn.f32 	%f1621, %f1601, %f1610, %f1541;
+	fma.rn.f32 	%f1622, %f1601, %f1612, %f1542;
+	fma.rn.f32 	%f1623, %f1601, %f1614, %f1543;
+	fma.rn.f32 	%f1624, %f1601, %f1616, %f1544;
+	fma.rn.f32 	%f1625, %f1603, %f1602, %f1545;
+	fma.rn.f32 	%f1626, %f1603, %f1604, %f1546;
+	fma.rn.f32 	%f1627, %f1603, %f1606, %f1547;
+	fma.rn.f32 	%f1628, %f1603, %f1608, %f1548;
+	fma.rn.f32 	%f1629, %f1603, %f1610, %f1549;
+	fma.rn.f32 	%f1630, %f1603, %f1612, %f1550;
+	fma.rn.f32 	%f1631, %f1603, %f1614, %f1551;
+	fma.rn.f32 	%f1632, %f1603, %f1616, %f1552;
+	fma.rn.f32 	%f1633, %f1605, %f1602, %f1553;
+	fma.rn.f32 	%f1634, %f1605, %f1604, %f1554;
+	fma.rn.f32 	%f1635, %f1605, %f1606, %f1555;
+	fma.rn.f32 	%f1636, %f1605, %f1608, %f1556;
+	fma.rn.f32 	%f1637, %f1605, %f1610, %f1557;
+	fma.rn.f32 	%f1638, %f1605, %f1612, %f1558;
+	fma.rn.f32 	%f1639, %f1605, %f1614, %f1559;
+	fma.rn.f32 	%f1640, %f1605, %f1616, %f1560;
+	fma.rn.f32 	%f1641, %f1607, %f1602, %f1561;
+	fma.rn.f32 	%f1642, %f1607, %f1604, %f1562;
+	fma.rn.f32 	%f1643, %f1607, %f1606, %f1563;
+	fma.rn.f32 	%f1644, %f1607, %f1608, %f1564;
+	fma.rn.f32 	%f1645, %f1607, %f1610, %f1565;
+	fma.rn.f32 	%f1646, %f1607, %f1612, %f1566;
+	fma.rn.f32 	%f1647, %f1607, %f1614, %f1567;
+	fma.rn.f32 	%f1648, %f1607, %f1616, %f1568;
+	fma.rn.f32 	%f1649, %f1609, %f1602, %f1569;
+	fma.rn.f32 	%f1650, %f1609, %f1604, %f1570;
+	fma.rn.f32 	%f1651, %f1609, %f1606, %f1571;
+	fma.rn.f32 	%f1652, %f1609, %f1608, %f1572;
+	fma.rn.f32 	%f1653, %f1609, %f1610, %f1573;
+	fma.rn.f32 	%f1654, %f1609, %f1612, %f1574;
+	fma.rn.f32 	%f1655, %f1609, %f1614, %f1575;
+	fma.rn.f32 	%f1656, %f1609, %f1616, %f1576;
+	fma.rn.f32 	%f1657, %f1611, %f1602, %f1577;
+	fma.rn.f32 	%f1658, %f1611, %f1604, %f1578;
+	fma.rn.f32 	%f1659, %f1611, %f1606, %f1579;
+	fma.rn.f32 	%f1660, %f1611, %f1608, %f1580;
+	fma.rn.f32 	%f1661, %f1611, %f1610, %f1581;
+	fma.rn.f32 	%f1662, %f1611, %f1612, %f1582;
+	fma.rn.f32 	%f1663, %f1611, %f1614, %f1583;
+	fma.rn.f32 	%f1664, %f1611, %f1616, %f1584;
+	fma.rn.f32 	%f1665, %f1613, %f1602, %f1585;
+	fma.rn.f32 	%f1666, %f1613, %f1604, %f1586;
+	fma.rn.f32 	%f1667, %f1613, %f1606, %f1587;
+	fma.rn.f32 	%f1668, %f1613, %f1608, %f1588;
+	fma.rn.f32 	%f1669, %f1613, %f1610, %f1589;
+	fma.rn.f32 	%f1670, %f1613, %f1612, %f1590;
+	fma.rn.f32 	%f1671, %f1613, %f1614, %f1591;
+	fma.rn.f32 	%f1672, %f1613, %f1616, %f1592;
+	fma.rn.f32 	%f1673, %f1615, %f1602, %f1593;
+	fma.rn.f32 	%f1674, %f1615, %f1604, %f1594;
+	fma.rn.f32 	%f1675, %f1615, %f1606, %f1595;
+	fma.rn.f32 	%f1676, %f1615, %f1608, %f1596;
+	fma.rn.f32 	%f1677, %f1615, %f1610, %f1597;
+	fma.rn.f32 	%f1678, %f1615, %f1612, %f1598;
+	fma.rn.f32 	%f1679, %f1615, %f1614, %f1599;
+	fma.rn.f32 	%f1680, %f1615, %f1616, %f1600;
+	ld.shared.f32 	%f1681, [%rd46];
+	ld.shared.f32 	%f1682, [%rd47];
+	ld.shared.f32 	%f1683, [%rd46+4];
+	ld.shared.f32 	%f1684, [%rd47+4];
+	ld.shared.f32 	%f1685, [%rd46+8];
+	ld.shared.f32 	%f1686, [%rd47+8];
+	ld.shared.f32 	%f1687, [%rd46+12];
+	ld.shared.f32 	%f1688, [%rd47+12];
+	ld.shared.f32 	%f1689, [%rd46+256];
+	ld.shared.f32 	%f1690, [%rd47+256];
+	ld.shared.f32 	%f1691, [%rd46+260];
+	ld.shared.f32 	%f1692, [%rd47+260];
+	ld.shared.f32 	%f1693, [%rd46+264];
+	ld.shared.f32 	%f1694, [%rd47+264];
+	ld.shared.f32 	%f1695, [%rd46+268];
+	ld.shared.f32 	%f1696, [%rd47+268];
+	fma.rn.f32 	%f1697, %f1681, %f1682, %f1617;
+	fma.rn.f32 	%f1698, %f1681, %f1684, %f1618;
+	fma.rn.f32 	%f1699, %f1681, %f1686, %f1619;
+	fma.rn.f32 	%f1700, %f1681, %f1688, %f1620;
+	fma.rn.f32 	%f1701, %f1681, %f1690, %f1621;
+	fma.rn.f32 	%f1702, %f1681, %f1692, %f1622;
+	fma.rn.f32 	%f1703, %f1681, %f1694, %f1623;
+	fma.rn.f32 	%f1704, %f1681, %f1696, %f1624;
+	fma.rn.f32 	%f1705, %f1683, %f1682, %f1625;
+	fma.rn.f32 	%f1706, %f1683, %f1684, %f1626;
+	fma.rn.f32 	%f1707, %f1683, %f1686, %f1627;
+	fma.rn.f32 	%f1708, %f1683, %f1688, %f1628;
+	fma.rn.f32 	%f1709, %f1683, %f1690, %f1629;
+	fma.rn.f32 	%f1710, %f1683, %f1692, %f1630;
+	fma.rn.f32 	%f1711, %f1683, %f1694, %f1631;
+	fma.rn.f32 	%f1712, %f1683, %f1696, %f1632;
+	fma.rn.f32 	%f1713, %f1685, %f1682, %f1633;
+	fma.rn.f32 	%f1714, %f1685, %f1684, %f1634;
+	fma.rn.f32 	%f1715, %f1685, %f1686, %f1635;
+	fma.rn.f32 	%f1716, %f1685, %f1688, %f1636;
+	fma.rn.f32 	%f1717, %f1685, %f1690, %f1637;
+	fma.rn.f32 	%f1718, %f1685, %f1692, %f1638;
+	fma.rn.f32 	%f1719, %f1685, %f1694, %f1639;
+	fma.rn.f32 	%f1720, %f1685, %f1696, %f1640;
+	fma.rn.f32 	%f1721, %f1687, %f1682, %f1641;
+	fma.rn.f32 	%f1722, %f1687, %f1684, %f1642;
+	fma.rn.f32 	%f1723, %f1687, %f1686, %f1643;
+	fma.rn.f32 	%f1724, %f1687, %f1688, %f1644;
+	fma.rn.f32 	%f1725, %f1687, %f1690, %f1645;
+	fma.rn.f32 	%f1726, %f1687, %f1692, %f1646;
+	fma.rn.f32 	%f1727, %f1687, %f1694, %f1647;
+	fma.rn.f32 	%f1728, %f1687, %f1696, %f1648;
+	fma.rn.f32 	%f1729, %f1689, %f1682, %f1649;
+	fma.rn.f32 	%f1730, %f1689, %f1684, %f1650;
+	fma.rn.f32 	%f1731, %f1689, %f1686, %f1651;
+	fma.rn.f32 	%f1732, %f1689, %f1688, %f1652;
+	fma.rn.f32 	%f1733, %f1689, %f1690, %f1653;
+	fma.rn.f32 	%f1734, %f1689, %f1692, %f1654;
+	fma.rn.f32 	%f1735, %f1689, %f1694, %f1655;
+	fma.rn.f32 	%f1736, %f1689, %f1696, %f1656;
+	fma.rn.f32 	%f1737, %f1691, %f1682, %f1657;
+	fma.rn.f32 	%f1738, %f1691, %f1684, %f1658;
+	fma.rn.f32 	%f1739, %f1691, %f1686, %f1659;
+	fma.rn.f32 	%f1740, %f1691, %f1688, %f1660;
+	fma.rn.f32 	%f1741, %f1691, %f1690, %f1661;
+	fma.rn.f32 	%f1742, %f1691, %f1692, %f1662;
+	fma.rn.f32 	%f1743, %f1691, %f1694, %f1663;
+	fma.rn.f32 	%f1744, %f1691, %f1696, %f1664;
+	fma.rn.f32 	%f1745, %f1693, %f1682, %f1665;
+	fma.rn.f32 	%f1746, %f1693, %f1684, %f1666;
+	fma.rn.f32 	%f1747, %f1693, %f1686, %f1667;
+	fma.rn.f32 	%f1748, %f1693, %f1688, %f1668;
+	fma.rn.f32 	%f1749, %f1693, %f1690, %f1669;
+	fma.rn.f32 	%f1750, %f1693, %f1692, %f1670;
+	fma.rn.f32 	%f1751, %f1693, %f1694, %f1671;
+	fma.rn.f32 	%f1752, %f1693, %f1696, %f1672;
+	fma.rn.f32 	%f1753, %f1695, %f1682, %f1673;
+	fma.rn.f32 	%f1754, %f1695, %f1684, %f1674;
+	fma.rn.f32 	%f1755, %f1695, %f1686, %f1675;
+	fma.rn.f32 	%f1756, %f1695, %f1688, %f1676;
+	fma.rn.f32 	%f1757, %f1695, %f1690, %f1677;
+	fma.rn.f32 	%f1758, %f1695, %f1692, %f1678;
+	fma.rn.f32 	%f1759, %f1695, %f1694, %f1679;
+	fma.rn.f32 	%f1760, %f1695, %f1696, %f1680;
+	ld.shared.f32 	%f1761, [%rd48];
+	ld.shared.f32 	%f1762, [%rd49];
+	ld.shared.f32 	%f1763, [%rd48+4];
+	ld.shared.f32 	%f1764, [%rd49+4];
+	ld.shared.f32 	%f1765, [%rd48+8];
+	ld.shared.f32 	%f1766, [%rd49+8];
+	ld.shared.f32 	%f1767, [%rd48+12];
+	ld.shared.f32 	%f1768, [%rd49+12];
+	ld.shared.f32 	%f1769, [%rd48+256];
+	ld.shared.f32 	%f1770, [%rd49+256];
+	ld.shared.f32 	%f1771, [%rd48+260];
+	ld.shared.f32 	%f1772, [%rd49+260];
+	ld.shared.f32 	%f1773, [%rd48+264];
+	ld.shared.f32 	%f1774, [%rd49+264];
+	ld.shared.f32 	%f1775, [%rd48+268];
+	ld.shared.f32 	%f1776, [%rd49+268];
+	fma.rn.f32 	%f2007, %f1761, %f1762, %f1697;
+	fma.rn.f32 	%f2008, %f1761, %f1764, %f1698;
+	fma.rn.f32 	%f2009, %f1761, %f1766, %f1699;
+	fma.rn.f32 	%f2010, %f1761, %f1768, %f1700;
+	fma.rn.f32 	%f2011, %f1761, %f1770, %f1701;
+	fma.rn.f32 	%f2012, %f1761, %f1772, %f1702;
+	fma.rn.f32 	%f2013, %f1761, %f1774, %f1703;
+	fma.rn.f32 	%f2014, %f1761, %f1776, %f1704;
+	fma.rn.f32 	%f2015, %f1763, %f1762, %f1705;
+	fma.rn.f32 	%f2016, %f1763, %f1764, %f1706;
+	fma.rn.f32 	%f2017, %f1763, %f1766, %f1707;
+	fma.rn.f32 	%f2018, %f1763, %f1768, %f1708;
+	fma.rn.f32 	%f2019, %f1763, %f1770, %f1709;
+	fma.rn.f32 	%f2020, %f1763, %f1772, %f1710;
+	fma.rn.f32 	%f2021, %f1763, %f1774, %f1711;
+	fma.rn.f32 	%f2022, %f1763, %f1776, %f1712;
+	fma.rn.f32 	%f2023, %f1765, %f1762, %f1713;
+	fma.rn.f32 	%f2024, %f1765, %f1764, %f1714;
+	fma.rn.f32 	%f2025, %f1765, %f1766, %f1715;
+	fma.rn.f32 	%f2026, %f1765, %f1768, %f1716;
+	fma.rn.f32 	%f2027, %f1765, %f1770, %f1717;
+	fma.rn.f32 	%f2028, %f1765, %f1772, %f1718;
+	fma.rn.f32 	%f2029, %f1765, %f1774, %f1719;
+	fma.rn.f32 	%f2030, %f1765, %f1776, %f1720;
+	fma.rn.f32 	%f2031, %f1767, %f1762, %f1721;
+	fma.rn.f32 	%f2032, %f1767, %f1764, %f1722;
+	fma.rn.f32 	%f2033, %f1767, %f1766, %f1723;
+	fma.rn.f32 	%f2034, %f1767, %f1768, %f1724;
+	fma.rn.f32 	%f2035, %f1767, %f1770, %f1725;
+	fma.rn.f32 	%f2036, %f1767, %f1772, %f1726;
+	fma.rn.f32 	%f2037, %f1767, %f1774, %f1727;
+	fma.rn.f32 	%f2038, %f1767, %f1776, %f1728;
+	fma.rn.f32 	%f2039, %f1769, %f1762, %f1729;
+	fma.rn.f32 	%f2040, %f1769, %f1764, %f1730;
+	fma.rn.f32 	%f2041, %f1769, %f1766, %f1731;
+	fma.rn.f32 	%f2042, %f1769, %f1768, %f1732;
+	fma.rn.f32 	%f2043, %f1769, %f1770, %f1733;
+	fma.rn.f32 	%f2044, %f1769, %f1772, %f1734;
+	fma.rn.f32 	%f2045, %f1769, %f1774, %f1735;
+	fma.rn.f32 	%f2046, %f1769, %f1776, %f1736;
+	fma.rn.f32 	%f2047, %f1771, %f1762, %f1737;
+	fma.rn.f32 	%f2048, %f1771, %f1764, %f1738;
+	fma.rn.f32 	%f2049, %f1771, %f1766, %f1739;
+	fma.rn.f32 	%f2050, %f1771, %f1768, %f1740;
+	fma.rn.f32 	%f2051, %f1771, %f1770, %f1741;
+	fma.rn.f32 	%f2052, %f1771, %f1772, %f1742;
+	fma.rn.f32 	%f2053, %f1771, %f1774, %f1743;
+	fma.rn.f32 	%f2054, %f1771, %f1776, %f1744;
+	fma.rn.f32 	%f2055, %f1773, %f1762, %f1745;
+	fma.rn.f32 	%f2056, %f1773, %f1764, %f1746;
+	fma.rn.f32 	%f2057, %f1773, %f1766, %f1747;
+	fma.rn.f32 	%f2058, %f1773, %f1768, %f1748;
+	fma.rn.f32 	%f2059, %f1773, %f1770, %f1749;
+	fma.rn.f32 	%f2060, %f1773, %f1772, %f1750;
+	fma.rn.f32 	%f2061, %f1773, %f1774, %f1751;
+	fma.rn.f32 	%f2062, %f1773, %f1776, %f1752;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f2063, %f1775, %f1762, %f1753;
+	fma.rn.f32 	%f2064, %f1775, %f1764, %f1754;
+	fma.rn.f32 	%f2065, %f1775, %f1766, %f1755;
+	fma.rn.f32 	%f2066, %f1775, %f1768, %f1756;
+	fma.rn.f32 	%f2067, %f1775, %f1770, %f1757;
+	fma.rn.f32 	%f2068, %f1775, %f1772, %f1758;
+	fma.rn.f32 	%f2069, %f1775, %f1774, %f1759;
+	fma.rn.f32 	%f2070, %f1775, %f1776, %f1760;
+$L__BB8_87:                             //   in Loop: Header=BB8_6 Depth=1
+	bar.sync 	0;
+	add.s64 	%rd381, %rd381, 16;
+	setp.lt.u64 	%p107, %rd381, %rd7;
+	@%p107 bra 	$L__BB8_6;
+	bra.uni 	$L__BB8_3;
+$L__BB8_6:                              // =>This Loop Header: Depth=1
+                                        //     Child Loop BB8_26 Depth 2
+                                        //     Child Loop BB8_32 Depth 2
+                                        //     Child Loop BB8_65 Depth 2
+                                        //     Child Loop BB8_71 Depth 2
+                                        //     Child Loop BB8_86 Depth 2
+	setp.eq.s32 	%p124, %r6, 0;
+	shl.b64 	%rd379, %rd381, 2;
+	@%p29 bra 	$L__BB8_24;
+// %bb.7:                               //   in Loop: Header=BB8_6 Depth=1
+	add.s64 	%rd71, %rd54, %rd379;
+	add.s64 	%rd72, %rd381, %rd12;
+	setp.lt.u64 	%p44, %rd72, %rd7;
+	and.pred  	%p45, %p43, %p44;
+	mov.f32 	%f1924, 0f00000000;
+	mov.f32 	%f1917, %f1924;
+	@!%p45 bra 	$L__BB8_9;
+	bra.uni 	$L__BB8_8;
+$L__BB8_8:                              //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1917, [%rd71];
+$L__BB8_9:                              //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13], %f1917;
+	add.s64 	%rd293, %rd72, 1;
+	setp.lt.u64 	%p47, %rd293, %rd7;
+	and.pred  	%p48, %p43, %p47;
+	mov.f32 	%f1918, %f1924;
+	@!%p48 bra 	$L__BB8_11;
+	bra.uni 	$L__BB8_10;
+$L__BB8_10:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1918, [%rd71+4];
+$L__BB8_11:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+528], %f1918;
+	add.s64 	%rd294, %rd72, 2;
+	setp.lt.u64 	%p50, %rd294, %rd7;
+	and.pred  	%p51, %p43, %p50;
+	mov.f32 	%f1919, %f1924;
+	@!%p51 bra 	$L__BB8_13;
+	bra.uni 	$L__BB8_12;
+$L__BB8_12:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1919, [%rd71+8];
+$L__BB8_13:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+1056], %f1919;
+	add.s64 	%rd295, %rd72, 3;
+	setp.lt.u64 	%p53, %rd295, %rd7;
+	and.pred  	%p54, %p43, %p53;
+	mov.f32 	%f1920, %f1924;
+	@!%p54 bra 	$L__BB8_15;
+	bra.uni 	$L__BB8_14;
+$L__BB8_14:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1920, [%rd71+12];
+$L__BB8_15:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+1584], %f1920;
+	add.s64 	%rd296, %rd72, 4;
+	setp.lt.u64 	%p56, %rd296, %rd7;
+	and.pred  	%p57, %p43, %p56;
+	mov.f32 	%f1921, %f1924;
+	@!%p57 bra 	$L__BB8_17;
+	bra.uni 	$L__BB8_16;
+$L__BB8_16:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1921, [%rd71+16];
+$L__BB8_17:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+2112], %f1921;
+	add.s64 	%rd297, %rd72, 5;
+	setp.lt.u64 	%p59, %rd297, %rd7;
+	and.pred  	%p60, %p43, %p59;
+	mov.f32 	%f1922, %f1924;
+	@!%p60 bra 	$L__BB8_19;
+	bra.uni 	$L__BB8_18;
+$L__BB8_18:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1922, [%rd71+20];
+$L__BB8_19:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+2640], %f1922;
+	add.s64 	%rd298, %rd72, 6;
+	setp.lt.u64 	%p62, %rd298, %rd7;
+	and.pred  	%p63, %p43, %p62;
+	mov.f32 	%f1923, %f1924;
+	@!%p63 bra 	$L__BB8_21;
+	bra.uni 	$L__BB8_20;
+$L__BB8_20:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1923, [%rd71+24];
+$L__BB8_21:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+3168], %f1923;
+	add.s64 	%rd299, %rd72, 7;
+	setp.lt.u64 	%p65, %rd299, %rd7;
+	and.pred  	%p66, %p43, %p65;
+	@!%p66 bra 	$L__BB8_23;
+	bra.uni 	$L__BB8_22;
+$L__BB8_22:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1924, [%rd71+28];
+$L__BB8_23:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+3696], %f1924;
+$L__BB8_45:                             //   in Loop: Header=BB8_6 Depth=1
+	@%p67 bra 	$L__BB8_63;
+// %bb.46:                              //   in Loop: Header=BB8_6 Depth=1
+	add.s64 	%rd102, %rd56, %rd379;
+	add.s64 	%rd103, %rd381, %rd12;
+	setp.lt.u64 	%p82, %rd103, %rd7;
+	and.pred  	%p83, %p81, %p82;
+	mov.f32 	%f1937, 0f00000000;
+	mov.f32 	%f1930, %f1937;
+	@!%p83 bra 	$L__BB8_48;
+	bra.uni 	$L__BB8_47;
+$L__BB8_47:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1930, [%rd102];
+$L__BB8_48:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16], %f1930;
+	add.s64 	%rd333, %rd103, 1;
+	setp.lt.u64 	%p85, %rd333, %rd7;
+	and.pred  	%p86, %p81, %p85;
+	mov.f32 	%f1931, %f1937;
+	@!%p86 bra 	$L__BB8_50;
+	bra.uni 	$L__BB8_49;
+$L__BB8_49:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1931, [%rd102+4];
+$L__BB8_50:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+528], %f1931;
+	add.s64 	%rd334, %rd103, 2;
+	setp.lt.u64 	%p88, %rd334, %rd7;
+	and.pred  	%p89, %p81, %p88;
+	mov.f32 	%f1932, %f1937;
+	@!%p89 bra 	$L__BB8_52;
+	bra.uni 	$L__BB8_51;
+$L__BB8_51:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1932, [%rd102+8];
+$L__BB8_52:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+1056], %f1932;
+	add.s64 	%rd335, %rd103, 3;
+	setp.lt.u64 	%p91, %rd335, %rd7;
+	and.pred  	%p92, %p81, %p91;
+	mov.f32 	%f1933, %f1937;
+	@!%p92 bra 	$L__BB8_54;
+	bra.uni 	$L__BB8_53;
+$L__BB8_53:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1933, [%rd102+12];
+$L__BB8_54:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+1584], %f1933;
+	add.s64 	%rd336, %rd103, 4;
+	setp.lt.u64 	%p94, %rd336, %rd7;
+	and.pred  	%p95, %p81, %p94;
+	mov.f32 	%f1934, %f1937;
+	@!%p95 bra 	$L__BB8_56;
+	bra.uni 	$L__BB8_55;
+$L__BB8_55:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1934, [%rd102+16];
+$L__BB8_56:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+2112], %f1934;
+	add.s64 	%rd337, %rd103, 5;
+	setp.lt.u64 	%p97, %rd337, %rd7;
+	and.pred  	%p98, %p81, %p97;
+	mov.f32 	%f1935, %f1937;
+	@!%p98 bra 	$L__BB8_58;
+	bra.uni 	$L__BB8_57;
+$L__BB8_57:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1935, [%rd102+20];
+$L__BB8_58:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+2640], %f1935;
+	add.s64 	%rd338, %rd103, 6;
+	setp.lt.u64 	%p100, %rd338, %rd7;
+	and.pred  	%p101, %p81, %p100;
+	mov.f32 	%f1936, %f1937;
+	@!%p101 bra 	$L__BB8_60;
+	bra.uni 	$L__BB8_59;
+$L__BB8_59:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1936, [%rd102+24];
+$L__BB8_60:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+3168], %f1936;
+	add.s64 	%rd339, %rd103, 7;
+	setp.lt.u64 	%p103, %rd339, %rd7;
+	and.pred  	%p104, %p81, %p103;
+	@!%p104 bra 	$L__BB8_62;
+	bra.uni 	$L__BB8_61;
+$L__BB8_61:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1937, [%rd102+28];
+$L__BB8_62:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+3696], %f1937;
+$L__BB8_84:                             //   in Loop: Header=BB8_6 Depth=1
+	bar.sync 	0;
+	sub.s64 	%rd133, %rd7, %rd381;
+	setp.gt.u64 	%p105, %rd133, 15;
+	@%p105 bra 	$L__BB8_133;
+// %bb.85:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.b32 	%r178, 1;
+	mov.b32 	%r177, 0;
+$L__BB8_86:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	mul.wide.u32 	%rd340, %r177, 4;
+	add.s64 	%rd341, %rd18, %rd340;
+	ld.shared.f32 	%f545, [%rd341];
+	add.s64 	%rd342, %rd19, %rd340;
+	ld.shared.f32 	%f546, [%rd342];
+	ld.shared.f32 	%f547, [%rd341+4];
+	ld.shared.f32 	%f548, [%rd342+4];
+	ld.shared.f32 	%f549, [%rd341+8];
+	ld.shared.f32 	%f550, [%rd342+8];
+	ld.shared.f32 	%f551, [%rd341+12];
+	ld.shared.f32 	%f552, [%rd342+12];
+	ld.shared.f32 	%f553, [%rd341+256];
+	ld.shared.f32 	%f554, [%rd342+256];
+	ld.shared.f32 	%f555, [%rd341+260];
+	ld.shared.f32 	%f556, [%rd342+260];
+	ld.shared.f32 	%f557, [%rd341+264];
+	ld.shared.f32 	%f558, [%rd342+264];
+	ld.shared.f32 	%f559, [%rd341+268];
+	ld.shared.f32 	%f560, [%rd342+268];
+	fma.rn.f32 	%f2007, %f545, %f546, %f2007;
+	fma.rn.f32 	%f2008, %f545, %f548, %f2008;
+	fma.rn.f32 	%f2009, %f545, %f550, %f2009;
+	fma.rn.f32 	%f2010, %f545, %f552, %f2010;
+	fma.rn.f32 	%f2011, %f545, %f554, %f2011;
+	fma.rn.f32 	%f2012, %f545, %f556, %f2012;
+	fma.rn.f32 	%f2013, %f545, %f558, %f2013;
+	fma.rn.f32 	%f2014, %f545, %f560, %f2014;
+	fma.rn.f32 	%f2015, %f547, %f546, %f2015;
+	fma.rn.f32 	%f2016, %f547, %f548, %f2016;
+	fma.rn.f32 	%f2017, %f547, %f550, %f2017;
+	fma.rn.f32 	%f2018, %f547, %f552, %f2018;
+	fma.rn.f32 	%f2019, %f547, %f554, %f2019;
+	fma.rn.f32 	%f2020, %f547, %f556, %f2020;
+	fma.rn.f32 	%f2021, %f547, %f558, %f2021;
+	fma.rn.f32 	%f2022, %f547, %f560, %f2022;
+	fma.rn.f32 	%f2023, %f549, %f546, %f2023;
+	fma.rn.f32 	%f2024, %f549, %f548, %f2024;
+	fma.rn.f32 	%f2025, %f549, %f550, %f2025;
+	fma.rn.f32 	%f2026, %f549, %f552, %f2026;
+	fma.rn.f32 	%f2027, %f549, %f554, %f2027;
+	fma.rn.f32 	%f2028, %f549, %f556, %f2028;
+	fma.rn.f32 	%f2029, %f549, %f558, %f2029;
+	fma.rn.f32 	%f2030, %f549, %f560, %f2030;
+	fma.rn.f32 	%f2031, %f551, %f546, %f2031;
+	fma.rn.f32 	%f2032, %f551, %f548, %f2032;
+	fma.rn.f32 	%f2033, %f551, %f550, %f2033;
+	fma.rn.f32 	%f2034, %f551, %f552, %f2034;
+	fma.rn.f32 	%f2035, %f551, %f554, %f2035;
+	fma.rn.f32 	%f2036, %f551, %f556, %f2036;
+	fma.rn.f32 	%f2037, %f551, %f558, %f2037;
+	fma.rn.f32 	%f2038, %f551, %f560, %f2038;
+	fma.rn.f32 	%f2039, %f553, %f546, %f2039;
+	fma.rn.f32 	%f2040, %f553, %f548, %f2040;
+	fma.rn.f32 	%f2041, %f553, %f550, %f2041;
+	fma.rn.f32 	%f2042, %f553, %f552, %f2042;
+	fma.rn.f32 	%f2043, %f553, %f554, %f2043;
+	fma.rn.f32 	%f2044, %f553, %f556, %f2044;
+	fma.rn.f32 	%f2045, %f553, %f558, %f2045;
+	fma.rn.f32 	%f2046, %f553, %f560, %f2046;
+	fma.rn.f32 	%f2047, %f555, %f546, %f2047;
+	fma.rn.f32 	%f2048, %f555, %f548, %f2048;
+	fma.rn.f32 	%f2049, %f555, %f550, %f2049;
+	fma.rn.f32 	%f2050, %f555, %f552, %f2050;
+	fma.rn.f32 	%f2051, %f555, %f554, %f2051;
+	fma.rn.f32 	%f2052, %f555, %f556, %f2052;
+	fma.rn.f32 	%f2053, %f555, %f558, %f2053;
+	fma.rn.f32 	%f2054, %f555, %f560, %f2054;
+	fma.rn.f32 	%f2055, %f557, %f546, %f2055;
+	fma.rn.f32 	%f2056, %f557, %f548, %f2056;
+	fma.rn.f32 	%f2057, %f557, %f550, %f2057;
+	fma.rn.f32 	%f2058, %f557, %f552, %f2058;
+	fma.rn.f32 	%f2059, %f557, %f554, %f2059;
+	fma.rn.f32 	%f2060, %f557, %f556, %f2060;
+	fma.rn.f32 	%f2061, %f557, %f558, %f2061;
+	fma.rn.f32 	%f2062, %f557, %f560, %f2062;
+	fma.rn.f32 	%f2063, %f559, %f546, %f2063;
+	fma.rn.f32 	%f2064, %f559, %f548, %f2064;
+	fma.rn.f32 	%f2065, %f559, %f550, %f2065;
+	fma.rn.f32 	%f2066, %f559, %f552, %f2066;
+	fma.rn.f32 	%f2067, %f559, %f554, %f2067;
+	fma.rn.f32 	%f2068, %f559, %f556, %f2068;
+	fma.rn.f32 	%f2069, %f559, %f558, %f2069;
+	fma.rn.f32 	%f2070, %f559, %f560, %f2070;
+	cvt.u64.u32 	%rd343, %r178;
+	setp.gt.u64 	%p106, %rd133, %rd343;
+	add.s32 	%r178, %r178, 1;
+	add.s32 	%r177, %r177, 132;
+	@%p106 bra 	$L__BB8_86;
+	bra.uni 	$L__BB8_87;
+$L__BB8_24:                             //   in Loop: Header=BB8_6 Depth=1
+	mul.lo.s64 	%rd260, %rd51, %rd381;
+	shl.b64 	%rd261, %rd260, 2;
+	add.s64 	%rd73, %rd53, %rd261;
+	setp.ge.u64 	%p123, %rd10, %rd50;
+	mov.u64 	%rd384, %rd58;
+	mov.u32 	%r169, %r7;
+	mov.u32 	%r171, %r5;
+	@%p124 bra 	$L__BB8_31;
+)ptx",
+    R"ptx(// %bb.25:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.u32 	%r167, %r6;
+	mov.u64 	%rd382, %rd59;
+	mov.u64 	%rd383, %rd57;
+	mov.u32 	%r168, %r5;
+	bra.uni 	$L__BB8_26;
+$L__BB8_29:                             //   in Loop: Header=BB8_26 Depth=2
+	st.shared.f32 	[%rd382], %f1925;
+	add.s32 	%r168, %r168, 2;
+	add.s64 	%rd383, %rd383, 2;
+	add.s64 	%rd382, %rd382, 1056;
+	add.s32 	%r167, %r167, -1;
+	setp.ne.s32 	%p33, %r167, 0;
+	@%p33 bra 	$L__BB8_26;
+	bra.uni 	$L__BB8_30;
+$L__BB8_26:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1925, 0f00000000;
+	@%p123 bra 	$L__BB8_29;
+// %bb.27:                              //   in Loop: Header=BB8_26 Depth=2
+	add.s64 	%rd263, %rd381, %rd383;
+	setp.ge.u64 	%p32, %rd263, %rd7;
+	@%p32 bra 	$L__BB8_29;
+// %bb.28:                              //   in Loop: Header=BB8_26 Depth=2
+	cvt.u64.u32 	%rd262, %r168;
+	mul.lo.s64 	%rd264, %rd51, %rd262;
+	shl.b64 	%rd265, %rd264, 2;
+	add.s64 	%rd76, %rd73, %rd265;
+	ld.global.f32 	%f1925, [%rd76];
+	bra.uni 	$L__BB8_29;
+$L__BB8_63:                             //   in Loop: Header=BB8_6 Depth=1
+	mul.lo.s64 	%rd300, %rd52, %rd381;
+	shl.b64 	%rd301, %rd300, 2;
+	add.s64 	%rd104, %rd55, %rd301;
+	setp.ge.u64 	%p125, %rd14, %rd9;
+	mov.u64 	%rd393, %rd58;
+	mov.u32 	%r174, %r7;
+	mov.u32 	%r176, %r5;
+	@%p124 bra 	$L__BB8_70;
+// %bb.64:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.u32 	%r172, %r6;
+	mov.u64 	%rd391, %rd60;
+	mov.u64 	%rd392, %rd57;
+	mov.u32 	%r173, %r5;
+	bra.uni 	$L__BB8_65;
+$L__BB8_68:                             //   in Loop: Header=BB8_65 Depth=2
+	st.shared.f32 	[%rd391], %f1938;
+	add.s32 	%r173, %r173, 2;
+	add.s64 	%rd392, %rd392, 2;
+	add.s64 	%rd391, %rd391, 1056;
+	add.s32 	%r172, %r172, -1;
+	setp.ne.s32 	%p71, %r172, 0;
+	@%p71 bra 	$L__BB8_65;
+	bra.uni 	$L__BB8_69;
+$L__BB8_65:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1938, 0f00000000;
+	@%p125 bra 	$L__BB8_68;
+// %bb.66:                              //   in Loop: Header=BB8_65 Depth=2
+	add.s64 	%rd303, %rd381, %rd392;
+	setp.ge.u64 	%p70, %rd303, %rd7;
+	@%p70 bra 	$L__BB8_68;
+// %bb.67:                              //   in Loop: Header=BB8_65 Depth=2
+	cvt.u64.u32 	%rd302, %r173;
+	mul.lo.s64 	%rd304, %rd52, %rd302;
+	shl.b64 	%rd305, %rd304, 2;
+	add.s64 	%rd107, %rd104, %rd305;
+	ld.global.f32 	%f1938, [%rd107];
+	bra.uni 	$L__BB8_68;
+$L__BB8_30:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u32.u64 	%r171, %rd383;
+	mul.lo.s32 	%r169, %r171, 132;
+	add.s32 	%r123, %r4, %r169;
+	mul.wide.u32 	%rd384, %r123, 4;
+$L__BB8_31:                             //   in Loop: Header=BB8_6 Depth=1
+	mov.u64 	%rd390, -8;
+	cvt.u64.u32 	%rd81, %r171;
+	add.s32 	%r124, %r8, %r169;
+	mul.wide.u32 	%rd267, %r124, 4;
+	add.s64 	%rd388, %rd239, %rd267;
+	add.s32 	%r125, %r9, %r169;
+	mul.wide.u32 	%rd269, %r125, 4;
+	add.s64 	%rd387, %rd239, %rd269;
+	add.s32 	%r126, %r10, %r169;
+	mul.wide.u32 	%rd270, %r126, 4;
+	add.s64 	%rd386, %rd239, %rd270;
+	add.s64 	%rd385, %rd239, %rd384;
+	mov.u64 	%rd389, %rd381;
+	bra.uni 	$L__BB8_32;
+$L__BB8_44:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd386], %f1929;
+	add.s32 	%r171, %r171, 8;
+	add.s64 	%rd390, %rd390, 8;
+	add.s64 	%rd290, %rd81, %rd390;
+	cvt.u32.u64 	%r127, %rd290;
+	add.s64 	%rd389, %rd389, 8;
+	add.s64 	%rd388, %rd388, 4224;
+	add.s64 	%rd387, %rd387, 4224;
+	add.s64 	%rd386, %rd386, 4224;
+	add.s64 	%rd385, %rd385, 4224;
+	setp.lt.u32 	%p42, %r127, 8;
+	@%p42 bra 	$L__BB8_32;
+	bra.uni 	$L__BB8_45;
+$L__BB8_32:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1929, 0f00000000;
+	add.s64 	%rd374, %rd81, %rd389;
+	mov.f32 	%f1926, %f1929;
+	@%p123 bra 	$L__BB8_35;
+// %bb.33:                              //   in Loop: Header=BB8_32 Depth=2
+	setp.ge.u64 	%p35, %rd374, %rd7;
+	mov.f32 	%f1926, %f1929;
+	@%p35 bra 	$L__BB8_35;
+// %bb.34:                              //   in Loop: Header=BB8_32 Depth=2
+	cvt.u64.u32 	%rd271, %r171;
+	mul.lo.s64 	%rd273, %rd51, %rd271;
+	shl.b64 	%rd274, %rd273, 2;
+	add.s64 	%rd92, %rd73, %rd274;
+	ld.global.f32 	%f1926, [%rd92];
+$L__BB8_35:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd385], %f1926;
+	mov.f32 	%f1927, %f1929;
+	@%p123 bra 	$L__BB8_38;
+// %bb.36:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd277, %rd374, 2;
+	setp.ge.u64 	%p37, %rd277, %rd7;
+	mov.f32 	%f1927, %f1929;
+	@%p37 bra 	$L__BB8_38;
+// %bb.37:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r24, %r171, 2;
+	cvt.u64.u32 	%rd275, %r24;
+	mul.lo.s64 	%rd278, %rd51, %rd275;
+	shl.b64 	%rd279, %rd278, 2;
+	add.s64 	%rd93, %rd73, %rd279;
+	ld.global.f32 	%f1927, [%rd93];
+$L__BB8_38:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd388], %f1927;
+	mov.f32 	%f1928, %f1929;
+	@%p123 bra 	$L__BB8_41;
+// %bb.39:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd282, %rd374, 4;
+	setp.ge.u64 	%p39, %rd282, %rd7;
+	mov.f32 	%f1928, %f1929;
+	@%p39 bra 	$L__BB8_41;
+// %bb.40:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r25, %r171, 4;
+	cvt.u64.u32 	%rd280, %r25;
+	mul.lo.s64 	%rd283, %rd51, %rd280;
+	shl.b64 	%rd284, %rd283, 2;
+	add.s64 	%rd94, %rd73, %rd284;
+	ld.global.f32 	%f1928, [%rd94];
+$L__BB8_41:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd387], %f1928;
+	@%p123 bra 	$L__BB8_44;
+// %bb.42:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd287, %rd374, 6;
+	setp.ge.u64 	%p41, %rd287, %rd7;
+	@%p41 bra 	$L__BB8_44;
+// %bb.43:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r26, %r171, 6;
+	cvt.u64.u32 	%rd285, %r26;
+	mul.lo.s64 	%rd288, %rd51, %rd285;
+	shl.b64 	%rd289, %rd288, 2;
+	add.s64 	%rd95, %rd73, %rd289;
+	ld.global.f32 	%f1929, [%rd95];
+	bra.uni 	$L__BB8_44;
+$L__BB8_69:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u32.u64 	%r176, %rd392;
+	mul.lo.s32 	%r174, %r176, 132;
+	add.s32 	%r128, %r4, %r174;
+	mul.wide.u32 	%rd393, %r128, 4;
+$L__BB8_70:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u64.u32 	%rd112, %r176;
+	add.s32 	%r129, %r8, %r174;
+	mul.wide.u32 	%rd307, %r129, 4;
+	add.s64 	%rd397, %rd240, %rd307;
+	add.s32 	%r130, %r9, %r174;
+	mul.wide.u32 	%rd309, %r130, 4;
+	add.s64 	%rd396, %rd240, %rd309;
+	add.s32 	%r131, %r10, %r174;
+	mul.wide.u32 	%rd310, %r131, 4;
+	add.s64 	%rd395, %rd240, %rd310;
+	add.s64 	%rd394, %rd240, %rd393;
+	mov.u64 	%rd399, -8;
+	mov.u64 	%rd398, %rd381;
+	bra.uni 	$L__BB8_71;
+$L__BB8_83:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd395], %f1942;
+	add.s32 	%r176, %r176, 8;
+	add.s64 	%rd399, %rd399, 8;
+	add.s64 	%rd330, %rd112, %rd399;
+	cvt.u32.u64 	%r132, %rd330;
+	add.s64 	%rd398, %rd398, 8;
+	add.s64 	%rd397, %rd397, 4224;
+	add.s64 	%rd396, %rd396, 4224;
+	add.s64 	%rd395, %rd395, 4224;
+	add.s64 	%rd394, %rd394, 4224;
+	setp.lt.u32 	%p80, %r132, 8;
+	@%p80 bra 	$L__BB8_71;
+	bra.uni 	$L__BB8_84;
+$L__BB8_71:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1942, 0f00000000;
+	add.s64 	%rd378, %rd112, %rd398;
+	mov.f32 	%f1939, %f1942;
+	@%p125 bra 	$L__BB8_74;
+// %bb.72:                              //   in Loop: Header=BB8_71 Depth=2
+	setp.ge.u64 	%p73, %rd378, %rd7;
+	mov.f32 	%f1939, %f1942;
+	@%p73 bra 	$L__BB8_74;
+// %bb.73:                              //   in Loop: Header=BB8_71 Depth=2
+	cvt.u64.u32 	%rd311, %r176;
+	mul.lo.s64 	%rd313, %rd52, %rd311;
+	shl.b64 	%rd314, %rd313, 2;
+	add.s64 	%rd123, %rd104, %rd314;
+	ld.global.f32 	%f1939, [%rd123];
+$L__BB8_74:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd394], %f1939;
+	mov.f32 	%f1940, %f1942;
+	@%p125 bra 	$L__BB8_77;
+// %bb.75:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd317, %rd378, 2;
+	setp.ge.u64 	%p75, %rd317, %rd7;
+	mov.f32 	%f1940, %f1942;
+	@%p75 bra 	$L__BB8_77;
+// %bb.76:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r37, %r176, 2;
+	cvt.u64.u32 	%rd315, %r37;
+	mul.lo.s64 	%rd318, %rd52, %rd315;
+	shl.b64 	%rd319, %rd318, 2;
+	add.s64 	%rd124, %rd104, %rd319;
+	ld.global.f32 	%f1940, [%rd124];
+$L__BB8_77:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd397], %f1940;
+	mov.f32 	%f1941, %f1942;
+	@%p125 bra 	$L__BB8_80;
+// %bb.78:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd322, %rd378, 4;
+	setp.ge.u64 	%p77, %rd322, %rd7;
+	mov.f32 	%f1941, %f1942;
+	@%p77 bra 	$L__BB8_80;
+// %bb.79:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r38, %r176, 4;
+	cvt.u64.u32 	%rd320, %r38;
+	mul.lo.s64 	%rd323, %rd52, %rd320;
+	shl.b64 	%rd324, %rd323, 2;
+	add.s64 	%rd125, %rd104, %rd324;
+	ld.global.f32 	%f1941, [%rd125];
+$L__BB8_80:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd396], %f1941;
+	@%p125 bra 	$L__BB8_83;
+// %bb.81:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd327, %rd378, 6;
+	setp.ge.u64 	%p79, %rd327, %rd7;
+	@%p79 bra 	$L__BB8_83;
+// %bb.82:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r39, %r176, 6;
+	cvt.u64.u32 	%rd325, %r39;
+	mul.lo.s64 	%rd328, %rd52, %rd325;
+	shl.b64 	%rd329, %rd328, 2;
+	add.s64 	%rd126, %rd104, %rd329;
+	ld.global.f32 	%f1942, [%rd126];
+	bra.uni 	$L__BB8_83;
+$L__BB8_104:
+	mov.f32 	%f1788, 0f00000000;
+	mov.b32 	%r182, 0;
+	ld.global.u64 	%rd145, [%rd5];
+	and.b32  	%r55, %r165, 16;
+	mov.b32 	%r73, 65535;
+	shl.b32 	%r56, %r73, %r55;
+	ld.param.u32 	%rd189, [%rd1+76];
+	add.s64 	%rd190, %rd189, 127;
+	shr.u64 	%rd191, %rd190, 7;
+	cvt.u32.u64 	%r57, %rd191;
+	shr.u32 	%r74, %r165, 2;
+	and.b32  	%r58, %r74, 252;
+	shl.b32 	%r75, %r165, 2;
+	and.b32  	%r76, %r75, 60;
+	cvt.u64.u32 	%rd146, %r76;
+	ld.param.u64 	%rd192, [%rd1+88];
+	cvta.to.global.u64 	%rd147, %rd192;
+	ld.param.u64 	%rd193, [%rd1+96];
+	cvta.to.global.u64 	%rd148, %rd193;
+	ld.param.u32 	%r59, [%rd1+128];
+	ld.param.u64 	%rd194, [%rd1+104];
+	cvta.to.global.u64 	%rd149, %rd194;
+	ld.param.u64 	%rd195, [%rd1+112];
+	cvta.to.global.u64 	%rd150, %rd195;
+	ld.param.u64 	%rd196, [%rd1+48];
+	cvta.to.global.u64 	%rd151, %rd196;
+	ld.param.u64 	%rd152, [%rd1+56];
+	and.b32  	%r60, %r165, 15;
+	and.b64  	%rd153, %rd3, 7;
+	and.b64  	%rd154, %rd3, -8;
+	mov.u64 	%rd409, 0;
+	mov.f32 	%f466, 0f3F800000;
+	setp.eq.s64 	%p6, %rd3, 0;
+	setp.lt.u64 	%p7, %rd3, 8;
+	setp.eq.s64 	%p9, %rd153, 0;
+	setp.gt.s32 	%p13, %r59, 3;
+	bra.uni 	$L__BB8_105;
+$L__BB8_130:                            //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd226, %rd408, %r164;
+	or.b64  	%rd409, %rd226, %rd409;
+$L__BB8_131:                            //   in Loop: Header=BB8_105 Depth=1
+	add.s32 	%r182, %r164, 1;
+	setp.ne.s32 	%p26, %r182, 64;
+	@%p26 bra 	$L__BB8_105;
+	bra.uni 	$L__BB8_132;
+$L__BB8_105:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB8_110 Depth 2
+                                        //     Child Loop BB8_113 Depth 2
+	.pragma "nounroll";
+	cvt.u64.u32 	%rd156, %r182;
+	mov.u64 	%rd197, 1;
+	shl.b64 	%rd198, %rd197, %r182;
+	and.b64  	%rd157, %rd198, %rd145;
+	setp.ne.s64 	%p3, %rd157, 0;
+	vote.sync.ballot.b32 	%r77, %p3, %r56;
+	setp.eq.s32 	%p4, %r77, 0;
+	cvt.u32.u64 	%r164, %rd156;
+	@%p4 bra 	$L__BB8_131;
+// %bb.106:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s64 	%p5, %rd157, 0;
+	div.u32 	%r80, %r1, %r57;
+)ptx",
+    R"ptx(	mul.wide.u32 	%rd199, %r80, 128;
+	bfe.u32 	%r81, %r164, 3, 2;
+	shl.b32 	%r82, %r164, 1;
+	and.b32  	%r83, %r82, 64;
+	or.b32  	%r84, %r81, %r58;
+	add.s32 	%r85, %r84, %r83;
+	cvt.u64.u32 	%rd200, %r85;
+	add.s64 	%rd158, %rd199, %rd200;
+	mul.lo.s32 	%r86, %r80, %r57;
+	sub.s32 	%r87, %r1, %r86;
+	mul.wide.u32 	%rd201, %r87, 128;
+	or.b64  	%rd202, %rd201, %rd146;
+	and.b64  	%rd203, %rd156, 3;
+	or.b64  	%rd204, %rd202, %rd203;
+	shl.b32 	%r88, %r164, 4;
+	and.b32  	%r89, %r88, 64;
+	cvt.u64.u32 	%rd205, %r89;
+	or.b64  	%rd159, %rd204, %rd205;
+	mov.f32 	%f2078, %f466;
+	@%p5 bra 	$L__BB8_114;
+// %bb.107:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f2078, %f1788;
+	@%p6 bra 	$L__BB8_114;
+// %bb.108:                             //   in Loop: Header=BB8_105 Depth=1
+	mul.lo.s64 	%rd206, %rd158, %rd3;
+	shl.b64 	%rd207, %rd206, 2;
+	add.s64 	%rd160, %rd147, %rd207;
+	mul.lo.s64 	%rd208, %rd159, %rd3;
+	shl.b64 	%rd209, %rd208, 2;
+	add.s64 	%rd161, %rd148, %rd209;
+	mov.u64 	%rd407, 0;
+	mov.f32 	%f2078, %f1788;
+	@%p7 bra 	$L__BB8_111;
+// %bb.109:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f2078, 0f00000000;
+	mov.u64 	%rd404, 0;
+$L__BB8_110:                            //   Parent Loop BB8_105 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	shl.b64 	%rd212, %rd404, 2;
+	add.s64 	%rd213, %rd160, %rd212;
+	ld.global.f32 	%f471, [%rd213];
+	add.s64 	%rd214, %rd161, %rd212;
+	ld.global.f32 	%f472, [%rd214];
+	fma.rn.f32 	%f473, %f471, %f472, %f2078;
+	ld.global.f32 	%f474, [%rd213+4];
+	ld.global.f32 	%f475, [%rd214+4];
+	fma.rn.f32 	%f476, %f474, %f475, %f473;
+	ld.global.f32 	%f477, [%rd213+8];
+	ld.global.f32 	%f478, [%rd214+8];
+	fma.rn.f32 	%f479, %f477, %f478, %f476;
+	ld.global.f32 	%f480, [%rd213+12];
+	ld.global.f32 	%f481, [%rd214+12];
+	fma.rn.f32 	%f482, %f480, %f481, %f479;
+	ld.global.f32 	%f483, [%rd213+16];
+	ld.global.f32 	%f484, [%rd214+16];
+	fma.rn.f32 	%f485, %f483, %f484, %f482;
+	ld.global.f32 	%f486, [%rd213+20];
+	ld.global.f32 	%f487, [%rd214+20];
+	fma.rn.f32 	%f488, %f486, %f487, %f485;
+	ld.global.f32 	%f489, [%rd213+24];
+	ld.global.f32 	%f490, [%rd214+24];
+	fma.rn.f32 	%f491, %f489, %f490, %f488;
+	ld.global.f32 	%f492, [%rd213+28];
+	ld.global.f32 	%f493, [%rd214+28];
+	fma.rn.f32 	%f2078, %f492, %f493, %f491;
+	add.s64 	%rd404, %rd404, 8;
+	setp.ne.s64 	%p8, %rd154, %rd404;
+	mov.u64 	%rd407, %rd154;
+	@%p8 bra 	$L__BB8_110;
+$L__BB8_111:                            //   in Loop: Header=BB8_105 Depth=1
+	@%p9 bra 	$L__BB8_114;
+// %bb.112:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.u64 	%rd406, %rd153;
+$L__BB8_113:                            //   Parent Loop BB8_105 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	shl.b64 	%rd215, %rd407, 2;
+	add.s64 	%rd216, %rd160, %rd215;
+	ld.global.f32 	%f494, [%rd216];
+	add.s64 	%rd217, %rd161, %rd215;
+	ld.global.f32 	%f495, [%rd217];
+	fma.rn.f32 	%f2078, %f494, %f495, %f2078;
+	add.s64 	%rd407, %rd407, 1;
+	add.s64 	%rd406, %rd406, -1;
+	setp.ne.s64 	%p10, %rd406, 0;
+	@%p10 bra 	$L__BB8_113;
+$L__BB8_114:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f456, %f466;
+	@%p5 bra 	$L__BB8_116;
+// %bb.115:                             //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd218, %rd158, 2;
+	add.s64 	%rd169, %rd149, %rd218;
+	ld.global.f32 	%f456, [%rd169];
+$L__BB8_116:                            //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd219, %rd159, 2;
+	mov.f32 	%f458, %f466;
+	@%p5 bra 	$L__BB8_118;
+// %bb.117:                             //   in Loop: Header=BB8_105 Depth=1
+	add.s64 	%rd170, %rd150, %rd219;
+	ld.global.f32 	%f458, [%rd170];
+$L__BB8_118:                            //   in Loop: Header=BB8_105 Depth=1
+	@%p13 bra 	$L__BB8_122;
+// %bb.119:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p16, %r59, 0;
+	@%p16 bra 	$L__BB8_125;
+// %bb.120:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p17, %r59, 1;
+	@%p17 bra 	$L__BB8_121;
+	bra.uni 	$L__BB8_127;
+$L__BB8_121:                            //   in Loop: Header=BB8_105 Depth=1
+	add.rn.f32 	%f502, %f456, %f458;
+	fma.rn.f32 	%f503, %f2078, 0fC0000000, %f502;
+	fma.rn.f32 	%f504, %f502, %f1, 0f0D800000;
+	setp.leu.f32 	%p20, %f503, %f504;
+	vote.sync.ballot.b32 	%r90, %p20, %r56;
+	setp.equ.f32 	%p21, %f503, 0f7F800000;
+	vote.sync.ballot.b32 	%r91, %p21, %r56;
+	or.b32  	%r183, %r91, %r90;
+	sqrt.rn.f32 	%f2078, %f503;
+	bra.uni 	$L__BB8_128;
+$L__BB8_122:                            //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p14, %r59, 4;
+	@%p14 bra 	$L__BB8_126;
+// %bb.123:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p15, %r59, 5;
+	@%p15 bra 	$L__BB8_124;
+	bra.uni 	$L__BB8_127;
+$L__BB8_124:                            //   in Loop: Header=BB8_105 Depth=1
+	mul.rn.f32 	%f498, %f456, %f458;
+	mul.rn.f32 	%f499, %f2078, %f498;
+	mov.f32 	%f500, 0f3F800000;
+	sub.rn.f32 	%f2078, %f500, %f499;
+	setp.leu.f32 	%p18, %f2078, %f1;
+	vote.sync.ballot.b32 	%r183, %p18, %r56;
+	bra.uni 	$L__BB8_128;
+$L__BB8_127:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.b32 	%r94, %f2078;
+	and.b32  	%r95, %r94, 2147483647;
+	setp.gt.s32 	%p24, %r95, 2139095039;
+	vote.sync.ballot.b32 	%r183, %p24, %r56;
+	bra.uni 	$L__BB8_128;
+$L__BB8_125:                            //   in Loop: Header=BB8_105 Depth=1
+	add.rn.f32 	%f505, %f456, %f458;
+	fma.rn.f32 	%f2078, %f2078, 0fC0000000, %f505;
+	fma.rn.f32 	%f506, %f505, %f1, 0f0D800000;
+	setp.leu.f32 	%p22, %f2078, %f506;
+	vote.sync.ballot.b32 	%r92, %p22, %r56;
+	setp.equ.f32 	%p23, %f2078, 0f7F800000;
+	vote.sync.ballot.b32 	%r93, %p23, %r56;
+	or.b32  	%r183, %r93, %r92;
+	bra.uni 	$L__BB8_128;
+$L__BB8_126:                            //   in Loop: Header=BB8_105 Depth=1
+	mul.rn.f32 	%f501, %f456, %f458;
+	mul.rn.f32 	%f2078, %f2078, %f501;
+	setp.leu.f32 	%p19, %f2078, 0fC0000000;
+	vote.sync.ballot.b32 	%r183, %p19, %r56;
+$L__BB8_128:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.u64 	%rd408, 0;
+	@%p5 bra 	$L__BB8_130;
+// %bb.129:                             //   in Loop: Header=BB8_105 Depth=1
+	shr.u32 	%r96, %r183, %r55;
+	and.b32  	%r97, %r96, 65535;
+	mul.lo.s64 	%rd221, %rd152, %rd158;
+	shl.b64 	%rd222, %rd221, 2;
+	add.s64 	%rd223, %rd151, %rd222;
+	add.s64 	%rd225, %rd223, %rd219;
+	st.global.f32 	[%rd225], %f2078;
+	shr.u32 	%r98, %r97, %r60;
+	and.b32  	%r99, %r98, 1;
+	cvt.u64.u32 	%rd408, %r99;
+	bra.uni 	$L__BB8_130;
+$L__BB8_2:
+	mov.f32 	%f2007, 0f00000000;
+	mov.f32 	%f2008, %f2007;
+	mov.f32 	%f2009, %f2007;
+	mov.f32 	%f2010, %f2007;
+	mov.f32 	%f2011, %f2007;
+	mov.f32 	%f2012, %f2007;
+	mov.f32 	%f2013, %f2007;
+	mov.f32 	%f2014, %f2007;
+	mov.f32 	%f2015, %f2007;
+	mov.f32 	%f2016, %f2007;
+	mov.f32 	%f2017, %f2007;
+	mov.f32 	%f2018, %f2007;
+	mov.f32 	%f2019, %f2007;
+	mov.f32 	%f2020, %f2007;
+	mov.f32 	%f2021, %f2007;
+	mov.f32 	%f2022, %f2007;
+	mov.f32 	%f2023, %f2007;
+	mov.f32 	%f2024, %f2007;
+	mov.f32 	%f2025, %f2007;
+	mov.f32 	%f2026, %f2007;
+	mov.f32 	%f2027, %f2007;
+	mov.f32 	%f2028, %f2007;
+	mov.f32 	%f2029, %f2007;
+	mov.f32 	%f2030, %f2007;
+	mov.f32 	%f2031, %f2007;
+	mov.f32 	%f2032, %f2007;
+	mov.f32 	%f2033, %f2007;
+	mov.f32 	%f2034, %f2007;
+	mov.f32 	%f2035, %f2007;
+	mov.f32 	%f2036, %f2007;
+	mov.f32 	%f2037, %f2007;
+	mov.f32 	%f2038, %f2007;
+	mov.f32 	%f2039, %f2007;
+	mov.f32 	%f2040, %f2007;
+	mov.f32 	%f2041, %f2007;
+	mov.f32 	%f2042, %f2007;
+	mov.f32 	%f2043, %f2007;
+	mov.f32 	%f2044, %f2007;
+	mov.f32 	%f2045, %f2007;
+	mov.f32 	%f2046, %f2007;
+	mov.f32 	%f2047, %f2007;
+	mov.f32 	%f2048, %f2007;
+	mov.f32 	%f2049, %f2007;
+	mov.f32 	%f2050, %f2007;
+	mov.f32 	%f2051, %f2007;
+	mov.f32 	%f2052, %f2007;
+	mov.f32 	%f2053, %f2007;
+	mov.f32 	%f2054, %f2007;
+	mov.f32 	%f2055, %f2007;
+	mov.f32 	%f2056, %f2007;
+	mov.f32 	%f2057, %f2007;
+	mov.f32 	%f2058, %f2007;
+	mov.f32 	%f2059, %f2007;
+	mov.f32 	%f2060, %f2007;
+	mov.f32 	%f2061, %f2007;
+	mov.f32 	%f2062, %f2007;
+	mov.f32 	%f2063, %f2007;
+	mov.f32 	%f2064, %f2007;
+	mov.f32 	%f2065, %f2007;
+	mov.f32 	%f2066, %f2007;
+	mov.f32 	%f2067, %f2007;
+	mov.f32 	%f2068, %f2007;
+	mov.f32 	%f2069, %f2007;
+	mov.f32 	%f2070, %f2007;
+$L__BB8_3:
+	st.local.f32 	[%rd2], %f2007;
+	st.local.f32 	[%rd2+4], %f2008;
+	st.local.f32 	[%rd2+8], %f2009;
+	st.local.f32 	[%rd2+12], %f2010;
+	st.local.f32 	[%rd2+16], %f2011;
+	st.local.f32 	[%rd2+20], %f2012;
+	st.local.f32 	[%rd2+24], %f2013;
+	st.local.f32 	[%rd2+28], %f2014;
+	st.local.f32 	[%rd2+32], %f2015;
+	st.local.f32 	[%rd2+36], %f2016;
+	st.local.f32 	[%rd2+40], %f2017;
+	st.local.f32 	[%rd2+44], %f2018;
+	st.local.f32 	[%rd2+48], %f2019;
+	st.local.f32 	[%rd2+52], %f2020;
+	st.local.f32 	[%rd2+56], %f2021;
+	st.local.f32 	[%rd2+60], %f2022;
+	st.local.f32 	[%rd2+64], %f2023;
+	st.local.f32 	[%rd2+68], %f2024;
+	st.local.f32 	[%rd2+72], %f2025;
+	st.local.f32 	[%rd2+76], %f2026;
+	st.local.f32 	[%rd2+80], %f2027;
+	st.local.f32 	[%rd2+84], %f2028;
+	st.local.f32 	[%rd2+88], %f2029;
+	st.local.f32 	[%rd2+92], %f2030;
+	st.local.f32 	[%rd2+96], %f2031;
+	st.local.f32 	[%rd2+100], %f2032;
+	st.local.f32 	[%rd2+104], %f2033;
+	st.local.f32 	[%rd2+108], %f2034;
+	st.local.f32 	[%rd2+112], %f2035;
+	st.local.f32 	[%rd2+116], %f2036;
+	st.local.f32 	[%rd2+120], %f2037;
+	st.local.f32 	[%rd2+124], %f2038;
+	st.local.f32 	[%rd2+128], %f2039;
+	st.local.f32 	[%rd2+132], %f2040;
+	st.local.f32 	[%rd2+136], %f2041;
+	st.local.f32 	[%rd2+140], %f2042;
+	st.local.f32 	[%rd2+144], %f2043;
+	st.local.f32 	[%rd2+148], %f2044;
+	st.local.f32 	[%rd2+152], %f2045;
+	st.local.f32 	[%rd2+156], %f2046;
+	st.local.f32 	[%rd2+160], %f2047;
+	st.local.f32 	[%rd2+164], %f2048;
+	st.local.f32 	[%rd2+168], %f2049;
+	st.local.f32 	[%rd2+172], %f2050;
+	st.local.f32 	[%rd2+176], %f2051;
+	st.local.f32 	[%rd2+180], %f2052;
+	st.local.f32 	[%rd2+184], %f2053;
+	st.local.f32 	[%rd2+188], %f2054;
+	st.local.f32 	[%rd2+192], %f2055;
+	st.local.f32 	[%rd2+196], %f2056;
+	st.local.f32 	[%rd2+200], %f2057;
+	st.local.f32 	[%rd2+204], %f2058;
+	st.local.f32 	[%rd2+208], %f2059;
+	st.local.f32 	[%rd2+212], %f2060;
+	st.local.f32 	[%rd2+216], %f2061;
+	st.local.f32 	[%rd2+220], %f2062;
+	st.local.f32 	[%rd2+224], %f2063;
+	st.local.f32 	[%rd2+228], %f2064;
+	st.local.f32 	[%rd2+232], %f2065;
+	st.local.f32 	[%rd2+236], %f2066;
+	st.local.f32 	[%rd2+240], %f2067;
+	st.local.f32 	[%rd2+244], %f2068;
+	st.local.f32 	[%rd2+248], %f2069;
+	st.local.f32 	[%rd2+252], %f2070;
+	ld.param.u32 	%r11, [%rd1+128];
+	and.b32  	%r12, %r165, 16;
+	mov.b32 	%r137, 65535;
+	shl.b32 	%r13, %r137, %r12;
+	and.b32  	%r14, %r165, 15;
+	ld.param.v2.u32 	{%r138, %r139}, [%rd1+72];
+	cvt.u64.u32 	%rd62, %r139;
+	add.s64 	%rd345, %rd62, 127;
+	shr.u64 	%rd346, %rd345, 7;
+	cvt.u32.u64 	%r140, %rd346;
+	div.u32 	%r141, %r1, %r140;
+	mul.wide.u32 	%rd63, %r141, 128;
+	mul.lo.s32 	%r142, %r141, %r140;
+	sub.s32 	%r143, %r1, %r142;
+	mul.wide.u32 	%rd348, %r143, 128;
+	or.b64  	%rd64, %rd348, %rd380;
+	cvt.u64.u32 	%rd65, %r138;
+	ld.param.u64 	%rd349, [%rd1+104];
+	cvta.to.global.u64 	%rd66, %rd349;
+	ld.param.u64 	%rd350, [%rd1+112];
+	cvta.to.global.u64 	%rd67, %rd350;
+	ld.param.u64 	%rd351, [%rd1+48];
+	cvta.to.global.u64 	%rd68, %rd351;
+	ld.param.u64 	%rd69, [%rd1+56];
+	mov.u64 	%rd400, 0;
+	mov.b32 	%r179, 0;
+	mov.f32 	%f1777, 0f3F800000;
+	setp.gt.s32 	%p110, %r11, 3;
+	setp.eq.s32 	%p113, %r11, 0;
+	setp.eq.s32 	%p114, %r11, 1;
+	mov.u32 	%r180, %r179;
+	mov.u64 	%rd409, %rd400;
+	bra.uni 	$L__BB8_4;
+$L__BB8_103:                            //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd370, %rd402, %r144;
+	or.b64  	%rd409, %rd370, %rd409;
+	add.s64 	%rd400, %rd400, 1;
+	add.s32 	%r180, %r180, 2;
+	add.s32 	%r179, %r179, 16;
+	cvt.u32.u64 	%r163, %rd400;
+	setp.ne.s32 	%p122, %r163, 64;
+	@%p122 bra 	$L__BB8_4;
+	bra.uni 	$L__BB8_132;
+$L__BB8_4:                              // =>This Inner Loop Header: Depth=1
+	.pragma "nounroll";
+	cvt.u32.u64 	%r144, %rd400;
+	bfe.u32 	%r146, %r144, 3, 2;
+	and.b32  	%r147, %r180, 64;
+)ptx",
+    R"ptx(	or.b32  	%r148, %r146, %r2;
+	add.s32 	%r149, %r148, %r147;
+	cvt.u64.u32 	%rd352, %r149;
+	add.s64 	%rd137, %rd63, %rd352;
+	and.b64  	%rd353, %rd400, 3;
+	add.s64 	%rd354, %rd64, %rd353;
+	and.b32  	%r150, %r179, 64;
+	cvt.u64.u32 	%rd355, %r150;
+	add.s64 	%rd356, %rd354, %rd355;
+	setp.lt.u64 	%p108, %rd137, %rd65;
+	setp.lt.u64 	%p109, %rd356, %rd62;
+	and.pred  	%p1, %p108, %p109;
+	mov.f32 	%f440, %f1777;
+	@!%p1 bra 	$L__BB8_89;
+	bra.uni 	$L__BB8_88;
+$L__BB8_88:                             //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd362, %rd137, 2;
+	add.s64 	%rd139, %rd66, %rd362;
+	ld.global.f32 	%f440, [%rd139];
+$L__BB8_89:                             //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd363, %rd356, 2;
+	mov.f32 	%f442, %f1777;
+	@!%p1 bra 	$L__BB8_91;
+	bra.uni 	$L__BB8_90;
+$L__BB8_90:                             //   in Loop: Header=BB8_4 Depth=1
+	add.s64 	%rd140, %rd67, %rd363;
+	ld.global.f32 	%f442, [%rd140];
+$L__BB8_91:                             //   in Loop: Header=BB8_4 Depth=1
+	shr.u32 	%r145, %r144, 3;
+	and.b32  	%r151, %r144, 7;
+	mul.wide.u32 	%rd357, %r145, 32;
+	add.s64 	%rd358, %rd2, %rd357;
+	mul.wide.u32 	%rd359, %r151, 4;
+	add.s64 	%rd360, %rd358, %rd359;
+	ld.local.f32 	%f2073, [%rd360];
+	@%p110 bra 	$L__BB8_95;
+// %bb.92:                              //   in Loop: Header=BB8_4 Depth=1
+	@%p113 bra 	$L__BB8_98;
+// %bb.93:                              //   in Loop: Header=BB8_4 Depth=1
+	@%p114 bra 	$L__BB8_94;
+	bra.uni 	$L__BB8_100;
+$L__BB8_94:                             //   in Loop: Header=BB8_4 Depth=1
+	add.rn.f32 	%f1783, %f440, %f442;
+	fma.rn.f32 	%f1784, %f2073, 0fC0000000, %f1783;
+	fma.rn.f32 	%f1785, %f1783, %f1, 0f0D800000;
+	setp.leu.f32 	%p117, %f1784, %f1785;
+	vote.sync.ballot.b32 	%r152, %p117, %r13;
+	setp.equ.f32 	%p118, %f1784, 0f7F800000;
+	vote.sync.ballot.b32 	%r153, %p118, %r13;
+	or.b32  	%r181, %r153, %r152;
+	sqrt.rn.f32 	%f2073, %f1784;
+	bra.uni 	$L__BB8_101;
+$L__BB8_95:                             //   in Loop: Header=BB8_4 Depth=1
+	setp.eq.s32 	%p111, %r11, 4;
+	@%p111 bra 	$L__BB8_99;
+// %bb.96:                              //   in Loop: Header=BB8_4 Depth=1
+	setp.eq.s32 	%p112, %r11, 5;
+	@%p112 bra 	$L__BB8_97;
+	bra.uni 	$L__BB8_100;
+$L__BB8_97:                             //   in Loop: Header=BB8_4 Depth=1
+	mul.rn.f32 	%f1779, %f440, %f442;
+	mul.rn.f32 	%f1780, %f2073, %f1779;
+	mov.f32 	%f1781, 0f3F800000;
+	sub.rn.f32 	%f2073, %f1781, %f1780;
+	setp.leu.f32 	%p115, %f2073, %f1;
+	vote.sync.ballot.b32 	%r181, %p115, %r13;
+	bra.uni 	$L__BB8_101;
+$L__BB8_100:                            //   in Loop: Header=BB8_4 Depth=1
+	mov.b32 	%r156, %f2073;
+	and.b32  	%r157, %r156, 2147483647;
+	setp.gt.s32 	%p121, %r157, 2139095039;
+	vote.sync.ballot.b32 	%r181, %p121, %r13;
+	bra.uni 	$L__BB8_101;
+$L__BB8_98:                             //   in Loop: Header=BB8_4 Depth=1
+	add.rn.f32 	%f1786, %f440, %f442;
+	fma.rn.f32 	%f2073, %f2073, 0fC0000000, %f1786;
+	fma.rn.f32 	%f1787, %f1786, %f1, 0f0D800000;
+	setp.leu.f32 	%p119, %f2073, %f1787;
+	vote.sync.ballot.b32 	%r154, %p119, %r13;
+	setp.equ.f32 	%p120, %f2073, 0f7F800000;
+	vote.sync.ballot.b32 	%r155, %p120, %r13;
+	or.b32  	%r181, %r155, %r154;
+	bra.uni 	$L__BB8_101;
+$L__BB8_99:                             //   in Loop: Header=BB8_4 Depth=1
+	mul.rn.f32 	%f1782, %f440, %f442;
+	mul.rn.f32 	%f2073, %f2073, %f1782;
+	setp.leu.f32 	%p116, %f2073, 0fC0000000;
+	vote.sync.ballot.b32 	%r181, %p116, %r13;
+$L__BB8_101:                            //   in Loop: Header=BB8_4 Depth=1
+	mov.u64 	%rd402, 0;
+	@!%p1 bra 	$L__BB8_103;
+	bra.uni 	$L__BB8_102;
+$L__BB8_102:                            //   in Loop: Header=BB8_4 Depth=1
+	shr.u32 	%r158, %r181, %r12;
+	and.b32  	%r159, %r158, 65535;
+	mul.lo.s64 	%rd365, %rd69, %rd137;
+	shl.b64 	%rd366, %rd365, 2;
+	add.s64 	%rd367, %rd68, %rd366;
+	add.s64 	%rd369, %rd367, %rd363;
+	st.global.f32 	[%rd369], %f2073;
+	shr.u32 	%r160, %r159, %r14;
+	and.b32  	%r161, %r160, 1;
+	cvt.u64.u32 	%rd402, %r161;
+	bra.uni 	$L__BB8_103;
+$L__BB8_132:
+	st.global.u64 	[%rd5], %rd409;
+	ret;
+                                        // -- End function
+}
 	// .globl	square_norms            // -- Begin function square_norms
 .visible .entry square_norms(
 	.param .u64 square_norms_param_0,
@@ -16694,7 +19293,7 @@ $L__BB7_40:
 	cvt.u64.u32 	%rd24, %r3;
 	add.s64 	%rd3, %rd23, %rd24;
 	setp.ge.u64 	%p2, %rd3, %rd22;
-	@%p2 bra 	$L__BB8_11;
+	@%p2 bra 	$L__BB9_11;
 // %bb.1:
 	ld.param.u8 	%rs1, [square_norms_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -16704,17 +19303,16 @@ $L__BB7_40:
 	cvta.to.global.u64 	%rd1, %rd21;
 	setp.eq.s64 	%p3, %rd19, 0;
 	mov.f32 	%f35, 0f00000000;
-	@%p3 bra 	$L__BB8_9;
+	@%p3 bra 	$L__BB9_9;
 // %bb.2:
-)ptx",
-    R"ptx(	ld.param.u64 	%rd20, [square_norms_param_0];
+	ld.param.u64 	%rd20, [square_norms_param_0];
 	cvta.to.global.u64 	%rd2, %rd20;
 	and.b64  	%rd38, %rd19, 7;
 	setp.lt.u64 	%p4, %rd19, 8;
 	mov.f32 	%f35, 0f00000000;
 	mov.u64 	%rd37, 0;
 	mul.lo.s64 	%rd36, %rd19, %rd3;
-	@%p4 bra 	$L__BB8_6;
+	@%p4 bra 	$L__BB9_6;
 // %bb.3:
 	and.b64  	%rd27, %rd19, -8;
 	neg.s64 	%rd5, %rd27;
@@ -16723,7 +19321,7 @@ $L__BB7_40:
 	add.s64 	%rd40, %rd30, 16;
 	mov.f32 	%f35, 0f00000000;
 	mov.u64 	%rd41, 0;
-$L__BB8_4:                              // =>This Inner Loop Header: Depth=1
+$L__BB9_4:                              // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f12, [%rd40+-16];
 	fma.rn.f32 	%f13, %f12, %f12, %f35;
 	ld.global.f32 	%f14, [%rd40+-12];
@@ -16743,40 +19341,40 @@ $L__BB8_4:                              // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd41, %rd41, -8;
 	add.s64 	%rd40, %rd40, 32;
 	setp.eq.s64 	%p5, %rd5, %rd41;
-	@%p5 bra 	$L__BB8_5;
-	bra.uni 	$L__BB8_4;
-$L__BB8_5:
+	@%p5 bra 	$L__BB9_5;
+	bra.uni 	$L__BB9_4;
+$L__BB9_5:
 	neg.s64 	%rd37, %rd5;
-$L__BB8_6:
+$L__BB9_6:
 	setp.eq.s64 	%p6, %rd38, 0;
-	@%p6 bra 	$L__BB8_9;
+	@%p6 bra 	$L__BB9_9;
 // %bb.7:
 	shl.b64 	%rd32, %rd36, 2;
 	shl.b64 	%rd33, %rd37, 2;
 	add.s64 	%rd34, %rd32, %rd33;
 	add.s64 	%rd39, %rd2, %rd34;
-$L__BB8_8:                              // =>This Inner Loop Header: Depth=1
+$L__BB9_8:                              // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f27, [%rd39];
 	fma.rn.f32 	%f35, %f27, %f27, %f35;
 	add.s64 	%rd39, %rd39, 4;
 	add.s64 	%rd38, %rd38, -1;
 	setp.ne.s64 	%p7, %rd38, 0;
-	@%p7 bra 	$L__BB8_8;
-$L__BB8_9:
+	@%p7 bra 	$L__BB9_8;
+$L__BB9_9:
 	shl.b64 	%rd35, %rd3, 2;
 	add.s64 	%rd14, %rd1, %rd35;
 	st.global.f32 	[%rd14], %f35;
-	@%p1 bra 	$L__BB8_10;
-	bra.uni 	$L__BB8_11;
-$L__BB8_10:
+	@%p1 bra 	$L__BB9_10;
+	bra.uni 	$L__BB9_11;
+$L__BB9_10:
 	setp.gtu.f32 	%p8, %f35, 0f7B800000;
 	sqrt.rn.f32 	%f28, %f35;
 	max.f32 	%f29, %f28, 0f2B8CBCCC;
 	rcp.rn.f32 	%f30, %f29;
 	selp.f32 	%f31, 0f7FC00000, %f30, %p8;
 	st.global.f32 	[%rd14], %f31;
-$L__BB8_11:
+$L__BB9_11:
 	ret;
                                         // -- End function
 }
@@ -16790,7 +19388,7 @@ $L__BB8_11:
 )
 .maxntid 256, 1, 1                      // @moments
 {
-	.local .align 8 .b8 	__local_depot9[128];
+	.local .align 8 .b8 	__local_depot10[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -16801,7 +19399,7 @@ $L__BB8_11:
 	.reg .f64 	%fd<400>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot9;
+	mov.u64 	%SPL, __local_depot10;
 	ld.param.u64 	%rd66, [moments_param_1];
 	mov.u32 	%r1, %ctaid.x;
 	mov.u32 	%r2, %ntid.x;
@@ -16810,7 +19408,7 @@ $L__BB8_11:
 	cvt.u64.u32 	%rd70, %r3;
 	add.s64 	%rd5, %rd69, %rd70;
 	setp.ge.u64 	%p2, %rd5, %rd66;
-	@%p2 bra 	$L__BB9_34;
+	@%p2 bra 	$L__BB10_34;
 // %bb.1:
 	ld.param.u8 	%rs1, [moments_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -16825,16 +19423,16 @@ $L__BB8_11:
 	mov.f64 	%fd351, 0d0000000000000000;
 	mov.u16 	%rs5, 0;
 	setp.lt.u64 	%p19, %rd63, 16;
-	@!%p1 bra 	$L__BB9_18;
-	bra.uni 	$L__BB9_2;
-$L__BB9_2:
+	@!%p1 bra 	$L__BB10_18;
+	bra.uni 	$L__BB10_2;
+$L__BB10_2:
 	mov.u64 	%rd123, 0;
-$L__BB9_3:                              // =>This Inner Loop Header: Depth=1
+$L__BB10_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd73, %rd3, %rd123;
 	st.local.u8 	[%rd73], %rs5;
 	add.s64 	%rd123, %rd123, 1;
 	setp.lt.u64 	%p3, %rd123, 128;
-	@%p3 bra 	$L__BB9_3;
+	@%p3 bra 	$L__BB10_3;
 // %bb.4:
 	mov.u64 	%rd126, 0;
 	mov.f64 	%fd335, 0d0000000000000000;
@@ -16853,7 +19451,7 @@ $L__BB9_3:                              // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd348, %fd335;
 	mov.f64 	%fd349, %fd335;
 	mov.f64 	%fd350, %fd335;
-	@%p19 bra 	$L__BB9_8;
+	@%p19 bra 	$L__BB10_8;
 // %bb.5:
 	mul.lo.s64 	%rd76, %rd63, %rd5;
 	shl.b64 	%rd77, %rd76, 2;
@@ -16876,7 +19474,7 @@ $L__BB9_3:                              // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd340, %fd339;
 	mov.f64 	%fd342, %fd339;
 	mov.f64 	%fd344, %fd339;
-$L__BB9_6:                              // =>This Inner Loop Header: Depth=1
+$L__BB10_6:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1, [%rd124+-32];
 	cvt.f64.f32 	%fd166, %f1;
 	add.rn.f64 	%fd337, %fd337, %fd166;
@@ -16930,7 +19528,7 @@ $L__BB9_6:                              // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd124, %rd124, 64;
 	setp.le.u64 	%p5, %rd79, %rd63;
 	mov.u64 	%rd125, %rd126;
-	@%p5 bra 	$L__BB9_6;
+	@%p5 bra 	$L__BB10_6;
 // %bb.7:
 	st.local.f64 	[%rd3], %fd337;
 	st.local.f64 	[%rd3+8], %fd336;
@@ -16941,23 +19539,24 @@ $L__BB9_6:                              // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd3+48], %fd340;
 	st.local.f64 	[%rd3+56], %fd338;
 	st.local.f64 	[%rd3+64], %fd350;
-	st.local.f64 	[%rd3+72], %fd349;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd3+72], %fd349;
 	st.local.f64 	[%rd3+80], %fd348;
 	st.local.f64 	[%rd3+88], %fd347;
 	st.local.f64 	[%rd3+96], %fd345;
 	st.local.f64 	[%rd3+104], %fd343;
 	st.local.f64 	[%rd3+112], %fd341;
 	st.local.f64 	[%rd3+120], %fd339;
-$L__BB9_8:
+$L__BB10_8:
 	setp.ge.u64 	%p6, %rd126, %rd63;
-	@%p6 bra 	$L__BB9_17;
+	@%p6 bra 	$L__BB10_17;
 // %bb.9:
 	and.b64  	%rd128, %rd63, 3;
 	sub.s64 	%rd81, %rd126, %rd63;
 	setp.gt.u64 	%p7, %rd81, -4;
 	mov.u64 	%rd127, 0;
 	shl.b64 	%rd122, %rd126, 2;
-	@%p7 bra 	$L__BB9_13;
+	@%p7 bra 	$L__BB10_13;
 // %bb.10:
 	and.b64  	%rd83, %rd63, -4;
 	sub.s64 	%rd16, %rd126, %rd83;
@@ -16968,7 +19567,7 @@ $L__BB9_8:
 	add.s64 	%rd88, %rd87, %rd2;
 	add.s64 	%rd131, %rd88, 8;
 	mov.u64 	%rd133, 0;
-$L__BB9_11:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f17, [%rd131+-8];
 	cvt.f64.f32 	%fd182, %f17;
 	ld.local.f64 	%fd183, [%rd132+-16];
@@ -16993,13 +19592,13 @@ $L__BB9_11:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd132, %rd132, 32;
 	add.s64 	%rd131, %rd131, 16;
 	setp.eq.s64 	%p8, %rd16, %rd133;
-	@%p8 bra 	$L__BB9_12;
-	bra.uni 	$L__BB9_11;
-$L__BB9_12:
+	@%p8 bra 	$L__BB10_12;
+	bra.uni 	$L__BB10_11;
+$L__BB10_12:
 	neg.s64 	%rd127, %rd16;
-$L__BB9_13:
+$L__BB10_13:
 	setp.eq.s64 	%p9, %rd128, 0;
-	@%p9 bra 	$L__BB9_16;
+	@%p9 bra 	$L__BB10_16;
 // %bb.14:
 	mul.lo.s64 	%rd89, %rd63, %rd5;
 	shl.b64 	%rd90, %rd89, 2;
@@ -17009,7 +19608,7 @@ $L__BB9_13:
 	add.s64 	%rd130, %rd2, %rd94;
 	shl.b64 	%rd95, %rd127, 3;
 	add.s64 	%rd129, %rd3, %rd95;
-$L__BB9_15:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_15:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f21, [%rd130];
 	cvt.f64.f32 	%fd194, %f21;
@@ -17020,8 +19619,8 @@ $L__BB9_15:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd129, %rd129, 8;
 	add.s64 	%rd128, %rd128, -1;
 	setp.ne.s64 	%p10, %rd128, 0;
-	@%p10 bra 	$L__BB9_15;
-$L__BB9_16:
+	@%p10 bra 	$L__BB10_15;
+$L__BB10_16:
 	ld.local.f64 	%fd350, [%rd3+64];
 	ld.local.f64 	%fd349, [%rd3+72];
 	ld.local.f64 	%fd348, [%rd3+80];
@@ -17038,7 +19637,7 @@ $L__BB9_16:
 	ld.local.f64 	%fd337, [%rd3];
 	ld.local.f64 	%fd336, [%rd3+8];
 	ld.local.f64 	%fd335, [%rd3+16];
-$L__BB9_17:
+$L__BB10_17:
 	add.rn.f64 	%fd197, %fd350, %fd337;
 	add.rn.f64 	%fd198, %fd349, %fd336;
 	add.rn.f64 	%fd199, %fd348, %fd335;
@@ -17056,15 +19655,15 @@ $L__BB9_17:
 	add.rn.f64 	%fd211, %fd210, %fd209;
 	cvt.rn.f64.u64 	%fd212, %rd63;
 	div.rn.f64 	%fd351, %fd211, %fd212;
-$L__BB9_18:
+$L__BB10_18:
 	add.s64 	%rd6, %rd1, %rd71;
 	mov.u64 	%rd134, 0;
-$L__BB9_19:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd97, %rd3, %rd134;
 	st.local.u8 	[%rd97], %rs5;
 	add.s64 	%rd134, %rd134, 1;
 	setp.lt.u64 	%p11, %rd134, 128;
-	@%p11 bra 	$L__BB9_19;
+	@%p11 bra 	$L__BB10_19;
 // %bb.20:
 	mov.u64 	%rd137, 0;
 	mov.f64 	%fd384, 0d0000000000000000;
@@ -17083,7 +19682,7 @@ $L__BB9_19:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd397, %fd384;
 	mov.f64 	%fd398, %fd384;
 	mov.f64 	%fd399, %fd384;
-	@%p19 bra 	$L__BB9_24;
+	@%p19 bra 	$L__BB10_24;
 // %bb.21:
 	mul.lo.s64 	%rd100, %rd63, %rd5;
 	shl.b64 	%rd101, %rd100, 2;
@@ -17106,11 +19705,10 @@ $L__BB9_19:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd399, %fd391;
 	mov.f64 	%fd390, %fd391;
 	mov.f64 	%fd392, %fd391;
-$L__BB9_22:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_22:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f22, [%rd135+-32];
 	cvt.f64.f32 	%fd215, %f22;
-)ptx",
-    R"ptx(	sub.rn.f64 	%fd216, %fd215, %fd351;
+	sub.rn.f64 	%fd216, %fd215, %fd351;
 	mul.rn.f64 	%fd217, %fd216, %fd216;
 	add.rn.f64 	%fd389, %fd389, %fd217;
 	ld.global.f32 	%f23, [%rd135+-28];
@@ -17193,7 +19791,7 @@ $L__BB9_22:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd135, %rd135, 64;
 	setp.le.u64 	%p13, %rd103, %rd63;
 	mov.u64 	%rd136, %rd137;
-	@%p13 bra 	$L__BB9_22;
+	@%p13 bra 	$L__BB10_22;
 // %bb.23:
 	st.local.f64 	[%rd3], %fd389;
 	st.local.f64 	[%rd3+8], %fd388;
@@ -17211,16 +19809,16 @@ $L__BB9_22:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd3+104], %fd394;
 	st.local.f64 	[%rd3+112], %fd393;
 	st.local.f64 	[%rd3+120], %fd391;
-$L__BB9_24:
+$L__BB10_24:
 	setp.ge.u64 	%p14, %rd137, %rd63;
-	@%p14 bra 	$L__BB9_33;
+	@%p14 bra 	$L__BB10_33;
 // %bb.25:
 	and.b64  	%rd139, %rd63, 3;
 	sub.s64 	%rd105, %rd137, %rd63;
 	setp.gt.u64 	%p15, %rd105, -4;
 	mov.u64 	%rd138, 0;
 	shl.b64 	%rd120, %rd137, 2;
-	@%p15 bra 	$L__BB9_29;
+	@%p15 bra 	$L__BB10_29;
 // %bb.26:
 	and.b64  	%rd107, %rd63, -4;
 	sub.s64 	%rd44, %rd137, %rd107;
@@ -17231,7 +19829,7 @@ $L__BB9_24:
 	add.s64 	%rd112, %rd111, %rd2;
 	add.s64 	%rd142, %rd112, 8;
 	mov.u64 	%rd144, 0;
-$L__BB9_27:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_27:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f38, [%rd142+-8];
 	cvt.f64.f32 	%fd263, %f38;
 	sub.rn.f64 	%fd264, %fd263, %fd351;
@@ -17264,13 +19862,13 @@ $L__BB9_27:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd143, %rd143, 32;
 	add.s64 	%rd142, %rd142, 16;
 	setp.eq.s64 	%p16, %rd44, %rd144;
-	@%p16 bra 	$L__BB9_28;
-	bra.uni 	$L__BB9_27;
-$L__BB9_28:
+	@%p16 bra 	$L__BB10_28;
+	bra.uni 	$L__BB10_27;
+$L__BB10_28:
 	neg.s64 	%rd138, %rd44;
-$L__BB9_29:
+$L__BB10_29:
 	setp.eq.s64 	%p17, %rd139, 0;
-	@%p17 bra 	$L__BB9_32;
+	@%p17 bra 	$L__BB10_32;
 // %bb.30:
 	mul.lo.s64 	%rd113, %rd63, %rd5;
 	shl.b64 	%rd114, %rd113, 2;
@@ -17280,7 +19878,7 @@ $L__BB9_29:
 	add.s64 	%rd141, %rd2, %rd118;
 	shl.b64 	%rd119, %rd138, 3;
 	add.s64 	%rd140, %rd3, %rd119;
-$L__BB9_31:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_31:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f42, [%rd141];
 	cvt.f64.f32 	%fd283, %f42;
@@ -17293,8 +19891,8 @@ $L__BB9_31:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd140, %rd140, 8;
 	add.s64 	%rd139, %rd139, -1;
 	setp.ne.s64 	%p18, %rd139, 0;
-	@%p18 bra 	$L__BB9_31;
-$L__BB9_32:
+	@%p18 bra 	$L__BB10_31;
+$L__BB10_32:
 	ld.local.f64 	%fd399, [%rd3+64];
 	ld.local.f64 	%fd398, [%rd3+72];
 	ld.local.f64 	%fd397, [%rd3+80];
@@ -17311,14 +19909,15 @@ $L__BB9_32:
 	ld.local.f64 	%fd386, [%rd3+24];
 	ld.local.f64 	%fd385, [%rd3+32];
 	ld.local.f64 	%fd384, [%rd3+40];
-$L__BB9_33:
+$L__BB10_33:
 	add.rn.f64 	%fd288, %fd399, %fd389;
 	add.rn.f64 	%fd289, %fd398, %fd388;
 	add.rn.f64 	%fd290, %fd397, %fd387;
 	add.rn.f64 	%fd291, %fd396, %fd386;
 	add.rn.f64 	%fd292, %fd395, %fd385;
 	add.rn.f64 	%fd293, %fd394, %fd384;
-	add.rn.f64 	%fd294, %fd392, %fd393;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd294, %fd392, %fd393;
 	add.rn.f64 	%fd295, %fd390, %fd391;
 	add.rn.f64 	%fd296, %fd288, %fd292;
 	add.rn.f64 	%fd297, %fd289, %fd293;
@@ -17329,7 +19928,7 @@ $L__BB9_33:
 	add.rn.f64 	%fd302, %fd300, %fd301;
 	st.global.f64 	[%rd6], %fd351;
 	st.global.f64 	[%rd6+8], %fd302;
-$L__BB9_34:
+$L__BB10_34:
 	ret;
                                         // -- End function
 }
@@ -17358,24 +19957,24 @@ $L__BB9_34:
 	ld.param.u64 	%rd3, [differences_param_0+56];
 	mul.lo.s64 	%rd36, %rd3, %rd35;
 	setp.ge.u64 	%p2, %rd2, %rd36;
-	@%p2 bra 	$L__BB10_30;
+	@%p2 bra 	$L__BB11_30;
 // %bb.1:
 	mov.b64 	%rd32, differences_param_0;
 	mov.u64 	%rd1, %rd32;
 	or.b64  	%rd37, %rd2, %rd3;
 	and.b64  	%rd38, %rd37, -4294967296;
 	setp.ne.s64 	%p3, %rd38, 0;
-	@%p3 bra 	$L__BB10_3;
-	bra.uni 	$L__BB10_2;
-$L__BB10_3:
+	@%p3 bra 	$L__BB11_3;
+	bra.uni 	$L__BB11_2;
+$L__BB11_3:
 	div.u64 	%rd92, %rd2, %rd3;
-	bra.uni 	$L__BB10_4;
-$L__BB10_2:
+	bra.uni 	$L__BB11_4;
+$L__BB11_2:
 	cvt.u32.u64 	%r4, %rd3;
 	cvt.u32.u64 	%r5, %rd2;
 	div.u32 	%r6, %r5, %r4;
 	cvt.u64.u32 	%rd92, %r6;
-$L__BB10_4:
+$L__BB11_4:
 	mul.lo.s64 	%rd39, %rd92, %rd3;
 	sub.s64 	%rd8, %rd2, %rd39;
 	ld.param.u64 	%rd40, [%rd1+8];
@@ -17392,19 +19991,19 @@ $L__BB10_4:
 	shl.b64 	%rd47, %rd46, 2;
 	add.s64 	%rd12, %rd45, %rd47;
 	and.b32  	%r20, %r1, 15;
-	@%p4 bra 	$L__BB10_15;
+	@%p4 bra 	$L__BB11_15;
 // %bb.5:
 	setp.lt.u64 	%p16, %rd9, 16;
 	mov.u64 	%rd94, 0;
 	mov.f32 	%f64, 0f00000000;
-	@%p16 bra 	$L__BB10_8;
+	@%p16 bra 	$L__BB11_8;
 // %bb.6:
 	mul.wide.u32 	%rd73, %r20, 4;
 	add.s64 	%rd14, %rd12, %rd73;
 	add.s64 	%rd15, %rd10, %rd73;
 	mov.f32 	%f64, 0f00000000;
 	mov.u64 	%rd93, 0;
-$L__BB10_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB11_7:                             // =>This Inner Loop Header: Depth=1
 	shl.b64 	%rd74, %rd93, 2;
 	add.s64 	%rd75, %rd14, %rd74;
 	ld.global.f32 	%f45, [%rd75];
@@ -17417,10 +20016,10 @@ $L__BB10_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd77, %rd93, 32;
 	setp.le.u64 	%p17, %rd77, %rd9;
 	mov.u64 	%rd93, %rd94;
-	@%p17 bra 	$L__BB10_7;
-$L__BB10_8:
+	@%p17 bra 	$L__BB11_7;
+$L__BB11_8:
 	setp.le.u64 	%p18, %rd9, %rd94;
-	@%p18 bra 	$L__BB10_14;
+	@%p18 bra 	$L__BB11_14;
 // %bb.9:
 	sub.s64 	%rd19, %rd9, %rd94;
 	cvt.u64.u32 	%rd20, %r20;
@@ -17428,26 +20027,26 @@ $L__BB10_8:
 	shl.b64 	%rd78, %rd94, 2;
 	mov.f32 	%f66, 0f00000000;
 	mov.f32 	%f65, %f66;
-	@%p19 bra 	$L__BB10_11;
+	@%p19 bra 	$L__BB11_11;
 // %bb.10:
 	add.s64 	%rd79, %rd12, %rd78;
 	mul.wide.u32 	%rd80, %r20, 4;
 	add.s64 	%rd21, %rd79, %rd80;
 	ld.global.f32 	%f65, [%rd21];
-$L__BB10_11:
-	@%p19 bra 	$L__BB10_13;
+$L__BB11_11:
+	@%p19 bra 	$L__BB11_13;
 // %bb.12:
 	add.s64 	%rd82, %rd10, %rd78;
 	shl.b64 	%rd83, %rd20, 2;
 	add.s64 	%rd22, %rd82, %rd83;
 	ld.global.f32 	%f66, [%rd22];
-$L__BB10_13:
+$L__BB11_13:
 	setp.gt.u64 	%p21, %rd19, %rd20;
 	sub.rn.f32 	%f51, %f65, %f66;
 	abs.f32 	%f52, %f51;
 	add.rn.f32 	%f53, %f64, %f52;
 	selp.f32 	%f64, %f53, %f64, %p21;
-$L__BB10_14:
+$L__BB11_14:
 	and.b32  	%r15, %r1, 16;
 	mov.b32 	%r16, 65535;
 	shl.b32 	%r17, %r16, %r15;
@@ -17459,8 +20058,8 @@ $L__BB10_14:
 	add.rn.f32 	%f59, %f57, %f58;
 	shfl.sync.bfly.b32	%f60, %f59, 1, 31, %r17;
 	add.rn.f32 	%f73, %f59, %f60;
-	bra.uni 	$L__BB10_28;
-$L__BB10_15:
+	bra.uni 	$L__BB11_28;
+$L__BB11_15:
 	ld.param.u64 	%rd49, [%rd1+16];
 	cvta.to.global.u64 	%rd50, %rd49;
 	shl.b64 	%rd51, %rd92, 4;
@@ -17478,14 +20077,14 @@ $L__BB10_15:
 	setp.lt.u64 	%p5, %rd9, 16;
 	mov.u64 	%rd96, 0;
 	mov.f32 	%f69, 0f00000000;
-	@%p5 bra 	$L__BB10_18;
+	@%p5 bra 	$L__BB11_18;
 // %bb.16:
 	mul.wide.u32 	%rd60, %r20, 4;
 	add.s64 	%rd23, %rd12, %rd60;
 	add.s64 	%rd24, %rd10, %rd60;
 	mov.f32 	%f69, 0f00000000;
 	mov.u64 	%rd95, 0;
-$L__BB10_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB11_17:                            // =>This Inner Loop Header: Depth=1
 	shl.b64 	%rd61, %rd95, 2;
 	add.s64 	%rd62, %rd23, %rd61;
 	ld.global.f32 	%f26, [%rd62];
@@ -17498,11 +20097,10 @@ $L__BB10_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd64, %rd95, 32;
 	setp.le.u64 	%p6, %rd64, %rd9;
 	mov.u64 	%rd95, %rd96;
-	@%p6 bra 	$L__BB10_17;
-$L__BB10_18:
-)ptx",
-    R"ptx(	setp.le.u64 	%p7, %rd9, %rd96;
-	@%p7 bra 	$L__BB10_24;
+	@%p6 bra 	$L__BB11_17;
+$L__BB11_18:
+	setp.le.u64 	%p7, %rd9, %rd96;
+	@%p7 bra 	$L__BB11_24;
 // %bb.19:
 	sub.s64 	%rd28, %rd9, %rd96;
 	cvt.u64.u32 	%rd29, %r20;
@@ -17510,26 +20108,26 @@ $L__BB10_18:
 	shl.b64 	%rd65, %rd96, 2;
 	mov.f32 	%f71, 0f00000000;
 	mov.f32 	%f70, %f71;
-	@%p8 bra 	$L__BB10_21;
+	@%p8 bra 	$L__BB11_21;
 // %bb.20:
 	add.s64 	%rd66, %rd12, %rd65;
 	mul.wide.u32 	%rd67, %r20, 4;
 	add.s64 	%rd30, %rd66, %rd67;
 	ld.global.f32 	%f70, [%rd30];
-$L__BB10_21:
-	@%p8 bra 	$L__BB10_23;
+$L__BB11_21:
+	@%p8 bra 	$L__BB11_23;
 // %bb.22:
 	add.s64 	%rd69, %rd10, %rd65;
 	shl.b64 	%rd70, %rd29, 2;
 	add.s64 	%rd31, %rd69, %rd70;
 	ld.global.f32 	%f71, [%rd31];
-$L__BB10_23:
+$L__BB11_23:
 	setp.gt.u64 	%p10, %rd28, %rd29;
 	sub.rn.f32 	%f32, %f70, %f71;
 	sub.rn.f32 	%f33, %f32, %f11;
 	fma.rn.f32 	%f34, %f33, %f33, %f69;
 	selp.f32 	%f69, %f34, %f69, %p10;
-$L__BB10_24:
+$L__BB11_24:
 	ld.global.f64 	%fd1, [%rd52+8];
 	and.b32  	%r10, %r1, 16;
 	mov.b32 	%r11, 65535;
@@ -17545,7 +20143,7 @@ $L__BB10_24:
 	setp.leu.f32 	%p11, %f21, 0f12800000;
 	setp.equ.f32 	%p12, %f21, 0f7F800000;
 	or.pred  	%p13, %p11, %p12;
-	@%p13 bra 	$L__BB10_26;
+	@%p13 bra 	$L__BB11_26;
 // %bb.25:
 	cvt.f64.f32 	%fd14, %f21;
 	cvt.rn.f64.u64 	%fd8, %rd9;
@@ -17553,8 +20151,8 @@ $L__BB10_24:
 	mul.rn.f64 	%fd10, %fd2, %fd9;
 	mul.rn.f64 	%fd11, %fd10, 0d3EB0000000000000;
 	setp.lt.f64 	%p14, %fd11, %fd14;
-	@%p14 bra 	$L__BB10_27;
-$L__BB10_26:
+	@%p14 bra 	$L__BB11_27;
+$L__BB11_26:
 	cvta.global.u64 	%rd11, %rd10;
 	cvta.global.u64 	%rd13, %rd12;
 	{ // callseq 5, 0
@@ -17577,14 +20175,14 @@ $L__BB10_26:
 	);
 	ld.param.f64 	%fd14, [retval0+0];
 	} // callseq 5
-$L__BB10_27:
+$L__BB11_27:
 	setp.eq.f64 	%p15, %fd1, 0d0000000000000000;
 	div.rn.f64 	%fd13, %fd14, %fd1;
 	cvt.rn.f32.f64 	%f42, %fd13;
 	selp.f32 	%f73, 0f00000000, %f42, %p15;
-$L__BB10_28:
+$L__BB11_28:
 	setp.ne.s32 	%p22, %r20, 0;
-	@%p22 bra 	$L__BB10_30;
+	@%p22 bra 	$L__BB11_30;
 // %bb.29:
 	ld.param.u8 	%rs1, [differences_param_1];
 	and.b16  	%rs2, %rs1, 1;
@@ -17601,7 +20199,7 @@ $L__BB10_28:
 	shl.b64 	%rd90, %rd8, 2;
 	add.s64 	%rd91, %rd89, %rd90;
 	st.global.f32 	[%rd91], %f62;
-$L__BB10_30:
+$L__BB11_30:
 	ret;
                                         // -- End function
 }
@@ -17626,7 +20224,7 @@ $L__BB10_30:
 	add.s64 	%rd2, %rd28, %rd29;
 	ld.param.u64 	%rd30, [normalize_param_0+16];
 	setp.ge.u64 	%p2, %rd2, %rd30;
-	@%p2 bra 	$L__BB11_18;
+	@%p2 bra 	$L__BB12_18;
 // %bb.1:
 	mov.b64 	%rd27, normalize_param_0;
 	mov.u64 	%rd1, %rd27;
@@ -17645,12 +20243,12 @@ $L__BB10_30:
 	mov.u64 	%rd60, 0;
 	mov.f32 	%f28, 0f00000000;
 	shl.b64 	%rd57, %rd8, 2;
-	@%p3 bra 	$L__BB11_4;
+	@%p3 bra 	$L__BB12_4;
 // %bb.2:
 	add.s64 	%rd58, %rd4, %rd57;
 	mov.f32 	%f28, 0f00000000;
 	mov.u64 	%rd59, 0;
-$L__BB11_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB12_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f14, [%rd58];
 	fma.rn.f32 	%f28, %f14, %f14, %f28;
 	add.s64 	%rd60, %rd59, 16;
@@ -17658,26 +20256,26 @@ $L__BB11_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd40, %rd59, 32;
 	setp.le.u64 	%p4, %rd40, %rd3;
 	mov.u64 	%rd59, %rd60;
-	@%p4 bra 	$L__BB11_3;
-$L__BB11_4:
+	@%p4 bra 	$L__BB12_3;
+$L__BB12_4:
 	cvta.to.global.u64 	%rd37, %rd36;
 	ld.param.f64 	%fd1, [%rd1+32];
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p5, %rd3, %rd60;
-	@%p5 bra 	$L__BB11_8;
+	@%p5 bra 	$L__BB12_8;
 // %bb.5:
 	sub.s64 	%rd41, %rd3, %rd60;
 	setp.le.u64 	%p6, %rd41, %rd8;
 	mov.f32 	%f29, 0f00000000;
-	@%p6 bra 	$L__BB11_7;
+	@%p6 bra 	$L__BB12_7;
 // %bb.6:
 	shl.b64 	%rd42, %rd60, 2;
 	add.s64 	%rd43, %rd4, %rd42;
 	add.s64 	%rd15, %rd43, %rd57;
 	ld.global.f32 	%f29, [%rd15];
-$L__BB11_7:
+$L__BB12_7:
 	fma.rn.f32 	%f28, %f29, %f29, %f28;
-$L__BB11_8:
+$L__BB12_8:
 	add.s64 	%rd6, %rd37, %rd35;
 	shfl.sync.bfly.b32	%f16, %f28, 8, 31, %r2;
 	add.rn.f32 	%f17, %f28, %f16;
@@ -17694,16 +20292,16 @@ $L__BB11_8:
 	cvt.f64.f32 	%fd2, %f8;
 	setp.lt.f64 	%p10, %fd1, %fd2;
 	and.pred  	%p11, %p9, %p10;
-	@!%p11 bra 	$L__BB11_17;
-	bra.uni 	$L__BB11_9;
-$L__BB11_9:
+	@!%p11 bra 	$L__BB12_17;
+	bra.uni 	$L__BB12_9;
+$L__BB12_9:
 	mov.u64 	%rd64, 0;
-	@%p3 bra 	$L__BB11_12;
+	@%p3 bra 	$L__BB12_12;
 // %bb.10:
 	add.s64 	%rd62, %rd4, %rd57;
 	add.s64 	%rd61, %rd6, %rd57;
 	mov.u64 	%rd63, 0;
-$L__BB11_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB12_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f24, [%rd62];
 	div.rn.f32 	%f25, %f24, %f8;
 	st.global.f32 	[%rd61], %f25;
@@ -17713,10 +20311,10 @@ $L__BB11_11:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd63, 32;
 	setp.le.u64 	%p13, %rd48, %rd3;
 	mov.u64 	%rd63, %rd64;
-	@%p13 bra 	$L__BB11_11;
-$L__BB11_12:
+	@%p13 bra 	$L__BB12_11;
+$L__BB12_12:
 	setp.le.u64 	%p14, %rd3, %rd64;
-	@%p14 bra 	$L__BB11_18;
+	@%p14 bra 	$L__BB12_18;
 // %bb.13:
 	sub.s64 	%rd49, %rd3, %rd64;
 	setp.eq.s64 	%p15, %rd49, 16;
@@ -17724,22 +20322,22 @@ $L__BB11_12:
 	or.pred  	%p1, %p15, %p16;
 	shl.b64 	%rd51, %rd64, 2;
 	mov.f32 	%f31, 0f00000000;
-	@!%p1 bra 	$L__BB11_15;
-	bra.uni 	$L__BB11_14;
-$L__BB11_14:
+	@!%p1 bra 	$L__BB12_15;
+	bra.uni 	$L__BB12_14;
+$L__BB12_14:
 	add.s64 	%rd52, %rd4, %rd51;
 	add.s64 	%rd25, %rd52, %rd57;
 	ld.global.f32 	%f31, [%rd25];
-$L__BB11_15:
-	@!%p1 bra 	$L__BB11_18;
-	bra.uni 	$L__BB11_16;
-$L__BB11_16:
+$L__BB12_15:
+	@!%p1 bra 	$L__BB12_18;
+	bra.uni 	$L__BB12_16;
+$L__BB12_16:
 	div.rn.f32 	%f11, %f31, %f8;
 	add.s64 	%rd55, %rd6, %rd51;
 	add.s64 	%rd26, %rd55, %rd57;
 	st.global.f32 	[%rd26], %f11;
-	bra.uni 	$L__BB11_18;
-$L__BB11_17:
+	bra.uni 	$L__BB12_18;
+$L__BB12_17:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd7, %rd6;
 	{ // callseq 6, 0
@@ -17752,7 +20350,8 @@ $L__BB11_17:
 	.param .b64 param3;
 	st.param.b64 	[param3+0], %rd7;
 	call.uni 
-	_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf, 
+)ptx",
+    R"ptx(	_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf, 
 	(
 	param0, 
 	param1, 
@@ -17760,7 +20359,7 @@ $L__BB11_17:
 	param3
 	);
 	} // callseq 6
-$L__BB11_18:
+$L__BB12_18:
 	ret;
                                         // -- End function
 }
@@ -17785,7 +20384,7 @@ $L__BB11_18:
 	add.s64 	%rd2, %rd39, %rd40;
 	ld.param.u64 	%rd41, [normalize_gradient_param_0+24];
 	setp.ge.u64 	%p2, %rd2, %rd41;
-	@%p2 bra 	$L__BB12_23;
+	@%p2 bra 	$L__BB13_23;
 // %bb.1:
 	mov.b64 	%rd38, normalize_gradient_param_0;
 	mov.u64 	%rd1, %rd38;
@@ -17809,7 +20408,7 @@ $L__BB11_18:
 	shl.b64 	%rd75, %rd10, 2;
 	mov.f32 	%f71, %f70;
 	mov.f32 	%f72, %f70;
-	@%p3 bra 	$L__BB12_4;
+	@%p3 bra 	$L__BB13_4;
 // %bb.2:
 	add.s64 	%rd77, %rd4, %rd75;
 	add.s64 	%rd76, %rd6, %rd75;
@@ -17817,7 +20416,7 @@ $L__BB11_18:
 	mov.u64 	%rd78, 0;
 	mov.f32 	%f71, %f70;
 	mov.f32 	%f72, %f70;
-$L__BB12_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f35, [%rd77];
 	ld.global.f32 	%f36, [%rd76];
 	fma.rn.f32 	%f72, %f35, %f35, %f72;
@@ -17829,34 +20428,34 @@ $L__BB12_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd53, %rd78, 32;
 	setp.le.u64 	%p4, %rd53, %rd3;
 	mov.u64 	%rd78, %rd79;
-	@%p4 bra 	$L__BB12_3;
-$L__BB12_4:
+	@%p4 bra 	$L__BB13_3;
+$L__BB13_4:
 	cvta.to.global.u64 	%rd50, %rd49;
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p5, %rd3, %rd79;
-	@%p5 bra 	$L__BB12_10;
+	@%p5 bra 	$L__BB13_10;
 // %bb.5:
 	sub.s64 	%rd20, %rd3, %rd79;
 	setp.le.u64 	%p6, %rd20, %rd10;
 	shl.b64 	%rd54, %rd79, 2;
 	mov.f32 	%f74, 0f00000000;
 	mov.f32 	%f73, %f74;
-	@%p6 bra 	$L__BB12_7;
+	@%p6 bra 	$L__BB13_7;
 // %bb.6:
 	add.s64 	%rd55, %rd4, %rd54;
 	add.s64 	%rd21, %rd55, %rd75;
 	ld.global.f32 	%f73, [%rd21];
-$L__BB12_7:
-	@%p6 bra 	$L__BB12_9;
+$L__BB13_7:
+	@%p6 bra 	$L__BB13_9;
 // %bb.8:
 	add.s64 	%rd58, %rd6, %rd54;
 	add.s64 	%rd22, %rd58, %rd75;
 	ld.global.f32 	%f74, [%rd22];
-$L__BB12_9:
+$L__BB13_9:
 	fma.rn.f32 	%f72, %f73, %f73, %f72;
 	fma.rn.f32 	%f71, %f73, %f74, %f71;
 	fma.rn.f32 	%f70, %f74, %f74, %f70;
-$L__BB12_10:
+$L__BB13_10:
 	add.s64 	%rd8, %rd50, %rd46;
 	ld.param.f64 	%fd1, [%rd1+40];
 	shfl.sync.bfly.b32	%f39, %f72, 8, 31, %r2;
@@ -17884,7 +20483,7 @@ $L__BB12_10:
 	setp.leu.f32 	%p8, %f20, 0f12800000;
 	setp.equ.f32 	%p9, %f20, 0f7F800000;
 	or.pred  	%p10, %p8, %p9;
-	@%p10 bra 	$L__BB12_22;
+	@%p10 bra 	$L__BB13_22;
 // %bb.11:
 	sqrt.rn.f32 	%f24, %f20;
 	add.rn.f32 	%f58, %f22, %f23;
@@ -17894,20 +20493,20 @@ $L__BB12_10:
 	cvt.f64.f32 	%fd2, %f24;
 	setp.lt.f64 	%p14, %fd1, %fd2;
 	and.pred  	%p15, %p13, %p14;
-	@!%p15 bra 	$L__BB12_22;
-	bra.uni 	$L__BB12_12;
-$L__BB12_12:
+	@!%p15 bra 	$L__BB13_22;
+	bra.uni 	$L__BB13_12;
+$L__BB13_12:
 	add.rn.f32 	%f21, %f51, %f52;
 	div.rn.f32 	%f25, %f21, %f20;
 	mov.u64 	%rd84, 0;
 	neg.f32 	%f66, %f25;
-	@%p3 bra 	$L__BB12_15;
+	@%p3 bra 	$L__BB13_15;
 // %bb.13:
 	add.s64 	%rd82, %rd4, %rd75;
 	add.s64 	%rd81, %rd6, %rd75;
 	add.s64 	%rd80, %rd8, %rd75;
 	mov.u64 	%rd83, 0;
-$L__BB12_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB13_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f59, [%rd82];
 	ld.global.f32 	%f60, [%rd81];
 	fma.rn.f32 	%f61, %f66, %f59, %f60;
@@ -17920,10 +20519,10 @@ $L__BB12_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd63, %rd83, 32;
 	setp.le.u64 	%p17, %rd63, %rd3;
 	mov.u64 	%rd83, %rd84;
-	@%p17 bra 	$L__BB12_14;
-$L__BB12_15:
+	@%p17 bra 	$L__BB13_14;
+$L__BB13_15:
 	setp.le.u64 	%p18, %rd3, %rd84;
-	@%p18 bra 	$L__BB12_23;
+	@%p18 bra 	$L__BB13_23;
 // %bb.16:
 	sub.s64 	%rd64, %rd3, %rd84;
 	setp.eq.s64 	%p19, %rd64, 16;
@@ -17932,31 +20531,30 @@ $L__BB12_15:
 	shl.b64 	%rd66, %rd84, 2;
 	mov.f32 	%f79, 0f00000000;
 	mov.f32 	%f78, %f79;
-	@!%p1 bra 	$L__BB12_18;
-	bra.uni 	$L__BB12_17;
-)ptx",
-    R"ptx($L__BB12_17:
+	@!%p1 bra 	$L__BB13_18;
+	bra.uni 	$L__BB13_17;
+$L__BB13_17:
 	add.s64 	%rd67, %rd4, %rd66;
 	add.s64 	%rd35, %rd67, %rd75;
 	ld.global.f32 	%f78, [%rd35];
-$L__BB12_18:
-	@!%p1 bra 	$L__BB12_20;
-	bra.uni 	$L__BB12_19;
-$L__BB12_19:
+$L__BB13_18:
+	@!%p1 bra 	$L__BB13_20;
+	bra.uni 	$L__BB13_19;
+$L__BB13_19:
 	add.s64 	%rd70, %rd6, %rd66;
 	add.s64 	%rd36, %rd70, %rd75;
 	ld.global.f32 	%f79, [%rd36];
-$L__BB12_20:
-	@!%p1 bra 	$L__BB12_23;
-	bra.uni 	$L__BB12_21;
-$L__BB12_21:
+$L__BB13_20:
+	@!%p1 bra 	$L__BB13_23;
+	bra.uni 	$L__BB13_21;
+$L__BB13_21:
 	fma.rn.f32 	%f65, %f66, %f78, %f79;
 	div.rn.f32 	%f32, %f65, %f24;
 	add.s64 	%rd73, %rd8, %rd66;
 	add.s64 	%rd37, %rd73, %rd75;
 	st.global.f32 	[%rd37], %f32;
-	bra.uni 	$L__BB12_23;
-$L__BB12_22:
+	bra.uni 	$L__BB13_23;
+$L__BB13_22:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd7, %rd6;
 	cvta.global.u64 	%rd9, %rd8;
@@ -17981,7 +20579,7 @@ $L__BB12_22:
 	param4
 	);
 	} // callseq 7
-$L__BB12_23:
+$L__BB13_23:
 	ret;
                                         // -- End function
 }
@@ -18011,28 +20609,28 @@ $L__BB12_23:
 	ld.param.u64 	%rd53, [select_ranks_param_0+72];
 	mul.lo.s64 	%rd54, %rd53, %rd2;
 	shl.b64 	%rd136, %rd2, 3;
-	@%p3 bra 	$L__BB13_2;
+	@%p3 bra 	$L__BB14_2;
 // %bb.1:
 	ld.param.u64 	%rd56, [%rd1+24];
 	cvta.to.global.u64 	%rd57, %rd56;
 	add.s64 	%rd59, %rd57, %rd136;
 	ld.global.u64 	%rd144, [%rd59];
-	bra.uni 	$L__BB13_5;
-$L__BB13_2:
+	bra.uni 	$L__BB14_5;
+$L__BB14_2:
 	ld.param.u64 	%rd61, [%rd1+64];
 	cvta.to.global.u64 	%rd6, %rd61;
 	mov.u64 	%rd62, 0;
 	cvta.to.global.u64 	%rd63, %rd62;
 	setp.eq.s64 	%p4, %rd6, %rd63;
 	mov.u64 	%rd144, -1;
-	@%p4 bra 	$L__BB13_5;
+	@%p4 bra 	$L__BB14_5;
 // %bb.3:
 	shl.b64 	%rd65, %rd2, 2;
 	add.s64 	%rd66, %rd6, %rd65;
 	ld.global.f32 	%f1, [%rd66];
 	setp.nan.f32 	%p5, %f1, %f1;
 	mov.u64 	%rd144, -8589934592;
-	@%p5 bra 	$L__BB13_5;
+	@%p5 bra 	$L__BB14_5;
 // %bb.4:
 	ld.param.u8 	%rs1, [%rd1+113];
 	and.b16  	%rs2, %rs1, 1;
@@ -18047,24 +20645,24 @@ $L__BB13_2:
 	selp.b32 	%r30, %r28, %r29, %p7;
 	cvt.u64.u32 	%rd67, %r30;
 	shl.b64 	%rd144, %rd67, 32;
-$L__BB13_5:
+$L__BB14_5:
 	cvta.to.global.u64 	%rd52, %rd51;
 	shl.b64 	%rd55, %rd54, 3;
 	mov.u32 	%r68, %tid.x;
 	setp.ne.s32 	%p8, %r68, 0;
-	@%p8 bra 	$L__BB13_9;
+	@%p8 bra 	$L__BB14_9;
 // %bb.6:
 	mov.b32 	%r58, 0;
-	@%p3 bra 	$L__BB13_8;
+	@%p3 bra 	$L__BB14_8;
 // %bb.7:
 	ld.param.u64 	%rd68, [%rd1+16];
 	cvta.to.global.u64 	%rd69, %rd68;
 	shl.b64 	%rd70, %rd2, 2;
 	add.s64 	%rd71, %rd69, %rd70;
 	ld.global.u32 	%r58, [%rd71];
-$L__BB13_8:
+$L__BB14_8:
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r58;
-$L__BB13_9:
+$L__BB14_9:
 	add.s64 	%rd4, %rd52, %rd55;
 	bar.sync 	0;
 	cvt.u64.u32 	%rd148, %r68;
@@ -18072,7 +20670,7 @@ $L__BB13_9:
 	setp.le.u64 	%p10, %rd10, %rd148;
 	shl.b64 	%rd138, %rd148, 2;
 	mov.u64 	%rd140, _ZZ12select_ranksE4size;
-	@%p10 bra 	$L__BB13_23;
+	@%p10 bra 	$L__BB14_23;
 // %bb.10:
 	mov.u64 	%rd143, -8589934592;
 	ld.param.u64 	%rd72, [%rd1];
@@ -18104,26 +20702,26 @@ $L__BB13_9:
 	shl.b64 	%rd145, %rd86, 1;
 	setp.eq.s32 	%p24, %r4, 0;
 	setp.ne.s32 	%p25, %r4, 1;
-	bra.uni 	$L__BB13_11;
-$L__BB13_21:                            //   in Loop: Header=BB13_11 Depth=1
+	bra.uni 	$L__BB14_11;
+$L__BB14_21:                            //   in Loop: Header=BB14_11 Depth=1
 	atom.shared.add.u32 	%r43, [%rd140], 1;
 	mul.wide.u32 	%rd96, %r43, 8;
 	add.s64 	%rd97, %rd4, %rd96;
 	st.global.u64 	[%rd97], %rd25;
-$L__BB13_22:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_22:                            //   in Loop: Header=BB14_11 Depth=1
 	add.s64 	%rd148, %rd148, 256;
 	add.s64 	%rd147, %rd147, 1024;
 	add.s64 	%rd146, %rd146, 1024;
 	add.s64 	%rd145, %rd145, 512;
 	setp.lt.u64 	%p29, %rd148, %rd10;
-	@%p29 bra 	$L__BB13_11;
-	bra.uni 	$L__BB13_23;
-$L__BB13_11:                            // =>This Inner Loop Header: Depth=1
+	@%p29 bra 	$L__BB14_11;
+	bra.uni 	$L__BB14_23;
+$L__BB14_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f2, [%rd147];
 	setp.nan.f32 	%p11, %f2, %f2;
 	mov.u64 	%rd149, %rd143;
-	@%p11 bra 	$L__BB13_13;
-// %bb.12:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p11 bra 	$L__BB14_13;
+// %bb.12:                              //   in Loop: Header=BB14_11 Depth=1
 	neg.f32 	%f7, %f2;
 	selp.f32 	%f8, %f7, %f2, %p1;
 	add.rn.f32 	%f9, %f8, 0f00000000;
@@ -18134,7 +20732,7 @@ $L__BB13_11:                            // =>This Inner Loop Header: Depth=1
 	selp.b32 	%r35, %r33, %r34, %p12;
 	cvt.u64.u32 	%rd88, %r35;
 	shl.b64 	%rd149, %rd88, 32;
-$L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_13:                            //   in Loop: Header=BB14_11 Depth=1
 	mov.b32 	%r36, %f2;
 	setp.eq.s32 	%p13, %r36, -2147483648;
 	and.b64  	%rd89, %rd145, 4294967294;
@@ -18142,19 +20740,19 @@ $L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
 	or.b64  	%rd91, %rd89, %rd90;
 	or.b64  	%rd25, %rd91, %rd149;
 	setp.ge.u64 	%p14, %rd25, %rd144;
-	@%p14 bra 	$L__BB13_22;
-// %bb.14:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p14 bra 	$L__BB14_22;
+// %bb.14:                              //   in Loop: Header=BB14_11 Depth=1
 	mov.u64 	%rd92, 0;
 	cvta.to.global.u64 	%rd93, %rd92;
 	setp.eq.s64 	%p15, %rd11, %rd93;
 	setp.eq.s64 	%p49, %rd16, %rd148;
-	@%p15 bra 	$L__BB13_18;
-// %bb.15:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p15 bra 	$L__BB14_18;
+// %bb.15:                              //   in Loop: Header=BB14_11 Depth=1
 	ld.global.f32 	%f3, [%rd12];
 	setp.nan.f32 	%p16, %f3, %f3;
 	mov.u64 	%rd150, 4294967294;
-	@%p16 bra 	$L__BB13_17;
-// %bb.16:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p16 bra 	$L__BB14_17;
+// %bb.16:                              //   in Loop: Header=BB14_11 Depth=1
 	neg.f32 	%f10, %f3;
 	selp.f32 	%f11, %f10, %f3, %p1;
 	add.rn.f32 	%f12, %f11, 0f00000000;
@@ -18164,34 +20762,35 @@ $L__BB13_13:                            //   in Loop: Header=BB13_11 Depth=1
 	setp.lt.s32 	%p17, %r37, 0;
 	selp.b32 	%r40, %r38, %r39, %p17;
 	cvt.u64.u32 	%rd150, %r40;
-$L__BB13_17:                            //   in Loop: Header=BB13_11 Depth=1
+$L__BB14_17:                            //   in Loop: Header=BB14_11 Depth=1
 	shr.u64 	%rd26, %rd149, 32;
 	setp.le.u64 	%p18, %rd26, %rd150;
-	and.pred  	%p20, %p2, %p49;
+)ptx",
+    R"ptx(	and.pred  	%p20, %p2, %p49;
 	or.pred  	%p21, %p18, %p20;
-	@%p21 bra 	$L__BB13_22;
-	bra.uni 	$L__BB13_19;
-$L__BB13_18:                            //   in Loop: Header=BB13_11 Depth=1
+	@%p21 bra 	$L__BB14_22;
+	bra.uni 	$L__BB14_19;
+$L__BB14_18:                            //   in Loop: Header=BB14_11 Depth=1
 	and.pred  	%p23, %p2, %p49;
-	@%p23 bra 	$L__BB13_22;
-$L__BB13_19:                            //   in Loop: Header=BB13_11 Depth=1
-	@%p24 bra 	$L__BB13_21;
-// %bb.20:                              //   in Loop: Header=BB13_11 Depth=1
+	@%p23 bra 	$L__BB14_22;
+$L__BB14_19:                            //   in Loop: Header=BB14_11 Depth=1
+	@%p24 bra 	$L__BB14_21;
+// %bb.20:                              //   in Loop: Header=BB14_11 Depth=1
 	ld.global.u32 	%r41, [%rd146];
 	ld.global.u32 	%r42, [%rd13];
 	setp.eq.s32 	%p26, %r41, %r42;
 	xor.pred  	%p27, %p25, %p26;
 	not.pred 	%p28, %p27;
-	@%p28 bra 	$L__BB13_22;
-	bra.uni 	$L__BB13_21;
-$L__BB13_23:
+	@%p28 bra 	$L__BB14_22;
+	bra.uni 	$L__BB14_21;
+$L__BB14_23:
 	bar.sync 	0;
 	ld.shared.u32 	%r67, [_ZZ12select_ranksE4size];
 	ld.param.u32 	%r6, [%rd1+104];
 	setp.gt.u32 	%p30, %r67, %r6;
-	@%p30 bra 	$L__BB13_24;
-	bra.uni 	$L__BB13_44;
-$L__BB13_24:
+	@%p30 bra 	$L__BB14_24;
+	bra.uni 	$L__BB14_44;
+$L__BB14_24:
 	mov.u64 	%rd144, 0;
 	mov.u64 	%rd100, _ZZ12select_ranksE6counts;
 	add.s64 	%rd33, %rd100, %rd138;
@@ -18200,65 +20799,65 @@ $L__BB13_24:
 	mov.b32 	%r45, 56;
 	mov.u32 	%r65, %r6;
 	mov.u32 	%r60, %r44;
-	bra.uni 	$L__BB13_25;
-$L__BB13_34:                            //   in Loop: Header=BB13_25 Depth=1
+	bra.uni 	$L__BB14_25;
+$L__BB14_34:                            //   in Loop: Header=BB14_25 Depth=1
 	shl.b64 	%rd114, %rd152, %r9;
 	or.b64  	%rd144, %rd114, %rd144;
 	bar.sync 	0;
 	add.s32 	%r20, %r60, 8;
 	setp.lt.u32 	%p37, %r60, 56;
 	mov.u32 	%r60, %r20;
-	@%p37 bra 	$L__BB13_25;
-	bra.uni 	$L__BB13_35;
-$L__BB13_25:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_27 Depth 2
-                                        //     Child Loop BB13_33 Depth 2
+	@%p37 bra 	$L__BB14_25;
+	bra.uni 	$L__BB14_35;
+$L__BB14_25:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_27 Depth 2
+                                        //     Child Loop BB14_33 Depth 2
 	sub.s32 	%r9, %r45, %r60;
 	st.shared.u32 	[%rd33], %r44;
 	bar.sync 	0;
-	@%p31 bra 	$L__BB13_31;
-// %bb.26:                              //   in Loop: Header=BB13_25 Depth=1
+	@%p31 bra 	$L__BB14_31;
+// %bb.26:                              //   in Loop: Header=BB14_25 Depth=1
 	mov.b32 	%r47, 64;
 	sub.s32 	%r48, %r47, %r60;
 	cvt.u64.u32 	%rd35, %r48;
 	cvt.u64.u32 	%rd36, %r9;
 	setp.eq.s32 	%p32, %r60, 0;
 	mov.u32 	%r61, %r68;
-	bra.uni 	$L__BB13_27;
-$L__BB13_29:                            //   in Loop: Header=BB13_27 Depth=2
+	bra.uni 	$L__BB14_27;
+$L__BB14_29:                            //   in Loop: Header=BB14_27 Depth=2
 	cvt.u32.u64 	%r50, %rd36;
 	shr.u64 	%rd105, %rd37, %r50;
 	and.b64  	%rd106, %rd105, 255;
 	shl.b64 	%rd107, %rd106, 2;
 	add.s64 	%rd109, %rd100, %rd107;
 	atom.shared.add.u32 	%r51, [%rd109], 1;
-$L__BB13_30:                            //   in Loop: Header=BB13_27 Depth=2
+$L__BB14_30:                            //   in Loop: Header=BB14_27 Depth=2
 	add.s32 	%r61, %r61, 256;
 	setp.lt.u32 	%p34, %r61, %r67;
-	@%p34 bra 	$L__BB13_27;
-	bra.uni 	$L__BB13_31;
-$L__BB13_27:                            //   Parent Loop BB13_25 Depth=1
+	@%p34 bra 	$L__BB14_27;
+	bra.uni 	$L__BB14_31;
+$L__BB14_27:                            //   Parent Loop BB14_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd101, %r61, 8;
 	add.s64 	%rd102, %rd4, %rd101;
 	ld.global.u64 	%rd37, [%rd102];
-	@%p32 bra 	$L__BB13_29;
-// %bb.28:                              //   in Loop: Header=BB13_27 Depth=2
+	@%p32 bra 	$L__BB14_29;
+// %bb.28:                              //   in Loop: Header=BB14_27 Depth=2
 	xor.b64  	%rd103, %rd37, %rd144;
 	cvt.u32.u64 	%r49, %rd35;
 	shr.u64 	%rd104, %rd103, %r49;
 	setp.ne.s64 	%p33, %rd104, 0;
-	@%p33 bra 	$L__BB13_30;
-	bra.uni 	$L__BB13_29;
-$L__BB13_31:                            //   in Loop: Header=BB13_25 Depth=1
+	@%p33 bra 	$L__BB14_30;
+	bra.uni 	$L__BB14_29;
+$L__BB14_31:                            //   in Loop: Header=BB14_25 Depth=1
 	bar.sync 	0;
 	ld.shared.u32 	%r63, [_ZZ12select_ranksE6counts];
 	setp.ge.u32 	%p35, %r63, %r65;
 	mov.u64 	%rd152, 0;
-	@%p35 bra 	$L__BB13_34;
-// %bb.32:                              //   in Loop: Header=BB13_25 Depth=1
+	@%p35 bra 	$L__BB14_34;
+// %bb.32:                              //   in Loop: Header=BB14_25 Depth=1
 	mov.b32 	%r62, 1;
-$L__BB13_33:                            //   Parent Loop BB13_25 Depth=1
+$L__BB14_33:                            //   Parent Loop BB14_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	sub.s32 	%r65, %r65, %r63;
 	cvt.u64.u32 	%rd152, %r62;
@@ -18267,46 +20866,46 @@ $L__BB13_33:                            //   Parent Loop BB13_25 Depth=1
 	ld.shared.u32 	%r63, [%rd113];
 	setp.lt.u32 	%p36, %r63, %r65;
 	add.s32 	%r62, %r62, 1;
-	@%p36 bra 	$L__BB13_33;
-	bra.uni 	$L__BB13_34;
-$L__BB13_35:
-	@%p8 bra 	$L__BB13_37;
+	@%p36 bra 	$L__BB14_33;
+	bra.uni 	$L__BB14_34;
+$L__BB14_35:
+	@%p8 bra 	$L__BB14_37;
 // %bb.36:
 	mov.b32 	%r53, 0;
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r53;
-$L__BB13_37:
+$L__BB14_37:
 	mov.b32 	%r66, 0;
 	mov.u64 	%rd115, -1;
-	bra.uni 	$L__BB13_38;
-$L__BB13_42:                            //   in Loop: Header=BB13_38 Depth=1
+	bra.uni 	$L__BB14_38;
+$L__BB14_42:                            //   in Loop: Header=BB14_38 Depth=1
 	add.s32 	%r66, %r66, 256;
 	setp.lt.u32 	%p41, %r66, %r67;
-	@%p41 bra 	$L__BB13_38;
-	bra.uni 	$L__BB13_43;
-$L__BB13_38:                            // =>This Inner Loop Header: Depth=1
+	@%p41 bra 	$L__BB14_38;
+	bra.uni 	$L__BB14_43;
+$L__BB14_38:                            // =>This Inner Loop Header: Depth=1
 	add.s32 	%r55, %r68, %r66;
 	setp.ge.u32 	%p39, %r55, %r67;
 	mov.u64 	%rd153, %rd115;
-	@%p39 bra 	$L__BB13_40;
-// %bb.39:                              //   in Loop: Header=BB13_38 Depth=1
+	@%p39 bra 	$L__BB14_40;
+// %bb.39:                              //   in Loop: Header=BB14_38 Depth=1
 	mul.wide.u32 	%rd116, %r55, 8;
 	add.s64 	%rd41, %rd4, %rd116;
 	ld.global.u64 	%rd153, [%rd41];
-$L__BB13_40:                            //   in Loop: Header=BB13_38 Depth=1
+$L__BB14_40:                            //   in Loop: Header=BB14_38 Depth=1
 	bar.sync 	0;
 	setp.gt.u64 	%p40, %rd153, %rd144;
-	@%p40 bra 	$L__BB13_42;
-// %bb.41:                              //   in Loop: Header=BB13_38 Depth=1
+	@%p40 bra 	$L__BB14_42;
+// %bb.41:                              //   in Loop: Header=BB14_38 Depth=1
 	atom.shared.add.u32 	%r56, [%rd140], 1;
 	mul.wide.u32 	%rd118, %r56, 8;
 	add.s64 	%rd119, %rd4, %rd118;
 	st.global.u64 	[%rd119], %rd153;
-	bra.uni 	$L__BB13_42;
-$L__BB13_43:
+	bra.uni 	$L__BB14_42;
+$L__BB14_43:
 	bar.sync 	0;
 	mov.u32 	%r67, %r6;
-$L__BB13_44:
-	@%p8 bra 	$L__BB13_46;
+$L__BB14_44:
+	@%p8 bra 	$L__BB14_46;
 // %bb.45:
 	ld.param.u64 	%rd120, [%rd1+16];
 	cvta.to.global.u64 	%rd121, %rd120;
@@ -18317,15 +20916,14 @@ $L__BB13_44:
 	cvta.to.global.u64 	%rd125, %rd124;
 	add.s64 	%rd127, %rd125, %rd136;
 	st.global.u64 	[%rd127], %rd144;
-$L__BB13_46:
-)ptx",
-    R"ptx(	ld.param.u8 	%rs7, [%rd1+114];
+$L__BB14_46:
+	ld.param.u8 	%rs7, [%rd1+114];
 	and.b16  	%rs8, %rs7, 1;
 	setp.eq.b16 	%p43, %rs8, 1;
 	not.pred 	%p44, %p43;
 	setp.ge.u32 	%p45, %r68, %r6;
 	or.pred  	%p46, %p45, %p44;
-	@%p46 bra 	$L__BB13_51;
+	@%p46 bra 	$L__BB14_51;
 // %bb.47:
 	mov.u64 	%rd142, -1;
 	cvt.u64.u32 	%rd18, %r6;
@@ -18334,8 +20932,8 @@ $L__BB13_46:
 	mul.lo.s64 	%rd130, %rd18, %rd2;
 	shl.b64 	%rd131, %rd130, 3;
 	add.s64 	%rd45, %rd129, %rd131;
-	bra.uni 	$L__BB13_48;
-$L__BB13_50:                            //   in Loop: Header=BB13_48 Depth=1
+	bra.uni 	$L__BB14_48;
+$L__BB14_50:                            //   in Loop: Header=BB14_48 Depth=1
 	cvt.u64.u32 	%rd46, %r68;
 	cvt.u32.u64 	%r57, %rd46;
 	shl.b64 	%rd134, %rd46, 3;
@@ -18343,18 +20941,18 @@ $L__BB13_50:                            //   in Loop: Header=BB13_48 Depth=1
 	st.global.u64 	[%rd135], %rd155;
 	add.s32 	%r68, %r57, 256;
 	setp.lt.u32 	%p48, %r68, %r6;
-	@%p48 bra 	$L__BB13_48;
-	bra.uni 	$L__BB13_51;
-$L__BB13_48:                            // =>This Inner Loop Header: Depth=1
+	@%p48 bra 	$L__BB14_48;
+	bra.uni 	$L__BB14_51;
+$L__BB14_48:                            // =>This Inner Loop Header: Depth=1
 	setp.ge.u32 	%p47, %r68, %r67;
 	mov.u64 	%rd155, %rd142;
-	@%p47 bra 	$L__BB13_50;
-// %bb.49:                              //   in Loop: Header=BB13_48 Depth=1
+	@%p47 bra 	$L__BB14_50;
+// %bb.49:                              //   in Loop: Header=BB14_48 Depth=1
 	mul.wide.u32 	%rd133, %r68, 8;
 	add.s64 	%rd47, %rd4, %rd133;
 	ld.global.u64 	%rd155, [%rd47];
-	bra.uni 	$L__BB13_50;
-$L__BB13_51:
+	bra.uni 	$L__BB14_50;
+$L__BB14_51:
 	ret;
                                         // -- End function
 }
@@ -18379,7 +20977,7 @@ $L__BB13_51:
 	cvt.u64.u32 	%rd9, %r3;
 	add.s64 	%rd10, %rd8, %rd9;
 	setp.ge.u64 	%p1, %rd10, %rd6;
-	@%p1 bra 	$L__BB14_2;
+	@%p1 bra 	$L__BB15_2;
 // %bb.1:
 	ld.param.u64 	%rd3, [widen_param_0];
 	ld.param.u64 	%rd4, [widen_param_2];
@@ -18392,7 +20990,7 @@ $L__BB13_51:
 	ld.global.u16 	%r4, [%rd1];
 	shl.b32 	%r5, %r4, 16;
 	st.global.u32 	[%rd2], %r5;
-$L__BB14_2:
+$L__BB15_2:
 	ret;
                                         // -- End function
 }
@@ -18417,7 +21015,7 @@ $L__BB14_2:
 	add.s64 	%rd2, %rd42, %rd43;
 	ld.param.u64 	%rd44, [center_rows_param_0+48];
 	setp.ge.u64 	%p1, %rd2, %rd44;
-	@%p1 bra 	$L__BB15_28;
+	@%p1 bra 	$L__BB16_28;
 // %bb.1:
 	mov.b64 	%rd41, center_rows_param_0;
 	mov.u64 	%rd1, %rd41;
@@ -18451,20 +21049,20 @@ $L__BB14_2:
 	shl.b64 	%rd67, %rd66, 2;
 	add.s64 	%rd11, %rd54, %rd67;
 	setp.eq.s64 	%p3, %rd8, %rd63;
-	@%p3 bra 	$L__BB15_13;
+	@%p3 bra 	$L__BB16_13;
 // %bb.2:
 	cvt.rn.f32.f64 	%f1, %fd1;
 	setp.lt.u64 	%p4, %rd3, 16;
 	mov.f32 	%f62, 0f00000000;
 	shl.b64 	%rd91, %rd10, 2;
-	@%p4 bra 	$L__BB15_5;
+	@%p4 bra 	$L__BB16_5;
 // %bb.3:
 	add.s64 	%rd98, %rd4, %rd91;
 	add.s64 	%rd97, %rd11, %rd91;
 	add.s64 	%rd96, %rd8, %rd91;
 	mov.f32 	%f62, 0f00000000;
 	mov.u64 	%rd99, 0;
-$L__BB15_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB16_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f27, [%rd98];
 	ld.global.f32 	%f28, [%rd97];
 	sub.rn.f32 	%f29, %f27, %f28;
@@ -18478,37 +21076,37 @@ $L__BB15_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd71, %rd99, 32;
 	setp.le.u64 	%p5, %rd71, %rd3;
 	mov.u64 	%rd99, %rd100;
-	@%p5 bra 	$L__BB15_4;
-$L__BB15_5:
+	@%p5 bra 	$L__BB16_4;
+$L__BB16_5:
 	setp.le.u64 	%p6, %rd3, %rd100;
-	@%p6 bra 	$L__BB15_12;
+	@%p6 bra 	$L__BB16_12;
 // %bb.6:
 	sub.s64 	%rd37, %rd3, %rd100;
 	setp.le.u64 	%p7, %rd37, %rd10;
 	shl.b64 	%rd72, %rd100, 2;
 	mov.f32 	%f64, 0f00000000;
 	mov.f32 	%f63, %f64;
-	@%p7 bra 	$L__BB15_8;
+	@%p7 bra 	$L__BB16_8;
 // %bb.7:
 	add.s64 	%rd73, %rd4, %rd72;
 	add.s64 	%rd38, %rd73, %rd91;
 	ld.global.f32 	%f63, [%rd38];
-$L__BB15_8:
-	@%p7 bra 	$L__BB15_10;
+$L__BB16_8:
+	@%p7 bra 	$L__BB16_10;
 // %bb.9:
 	add.s64 	%rd76, %rd11, %rd72;
 	add.s64 	%rd39, %rd76, %rd91;
 	ld.global.f32 	%f64, [%rd39];
-$L__BB15_10:
+$L__BB16_10:
 	sub.rn.f32 	%f33, %f63, %f64;
 	fma.rn.f32 	%f62, %f33, %f33, %f62;
-	@%p7 bra 	$L__BB15_12;
+	@%p7 bra 	$L__BB16_12;
 // %bb.11:
 	mul.rn.f32 	%f20, %f33, %f1;
 	add.s64 	%rd79, %rd8, %rd72;
 	add.s64 	%rd40, %rd79, %rd91;
 	st.global.f32 	[%rd40], %f20;
-$L__BB15_12:
+$L__BB16_12:
 	shfl.sync.bfly.b32	%f34, %f62, 8, 31, %r2;
 	add.rn.f32 	%f35, %f62, %f34;
 	shfl.sync.bfly.b32	%f36, %f35, 4, 31, %r2;
@@ -18517,19 +21115,19 @@ $L__BB15_12:
 	add.rn.f32 	%f39, %f37, %f38;
 	shfl.sync.bfly.b32	%f40, %f39, 1, 31, %r2;
 	add.rn.f32 	%f66, %f39, %f40;
-	bra.uni 	$L__BB15_23;
-$L__BB15_13:
+	bra.uni 	$L__BB16_23;
+$L__BB16_13:
 	setp.lt.u64 	%p10, %rd3, 16;
 	mov.u64 	%rd95, 0;
 	mov.f32 	%f57, 0f00000000;
-	@%p10 bra 	$L__BB15_16;
+	@%p10 bra 	$L__BB16_16;
 // %bb.14:
 	shl.b64 	%rd83, %rd10, 2;
 	add.s64 	%rd93, %rd4, %rd83;
 	add.s64 	%rd92, %rd11, %rd83;
 	mov.f32 	%f57, 0f00000000;
 	mov.u64 	%rd94, 0;
-$L__BB15_15:                            // =>This Inner Loop Header: Depth=1
+$L__BB16_15:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f43, [%rd93];
 	ld.global.f32 	%f44, [%rd92];
 	sub.rn.f32 	%f45, %f43, %f44;
@@ -18540,10 +21138,10 @@ $L__BB15_15:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd84, %rd94, 32;
 	setp.le.u64 	%p11, %rd84, %rd3;
 	mov.u64 	%rd94, %rd95;
-	@%p11 bra 	$L__BB15_15;
-$L__BB15_16:
+	@%p11 bra 	$L__BB16_15;
+$L__BB16_16:
 	setp.le.u64 	%p12, %rd3, %rd95;
-	@%p12 bra 	$L__BB15_22;
+	@%p12 bra 	$L__BB16_22;
 // %bb.17:
 	sub.s64 	%rd25, %rd3, %rd95;
 	setp.le.u64 	%p13, %rd25, %rd10;
@@ -18551,21 +21149,22 @@ $L__BB15_16:
 	shl.b64 	%rd87, %rd10, 2;
 	mov.f32 	%f59, 0f00000000;
 	mov.f32 	%f58, %f59;
-	@%p13 bra 	$L__BB15_19;
+	@%p13 bra 	$L__BB16_19;
 // %bb.18:
 	add.s64 	%rd86, %rd4, %rd85;
 	add.s64 	%rd26, %rd86, %rd87;
 	ld.global.f32 	%f58, [%rd26];
-$L__BB15_19:
-	@%p13 bra 	$L__BB15_21;
+$L__BB16_19:
+	@%p13 bra 	$L__BB16_21;
 // %bb.20:
 	add.s64 	%rd89, %rd11, %rd85;
 	add.s64 	%rd27, %rd89, %rd87;
 	ld.global.f32 	%f59, [%rd27];
-$L__BB15_21:
+$L__BB16_21:
 	sub.rn.f32 	%f48, %f58, %f59;
-	fma.rn.f32 	%f57, %f48, %f48, %f57;
-$L__BB15_22:
+)ptx",
+    R"ptx(	fma.rn.f32 	%f57, %f48, %f48, %f57;
+$L__BB16_22:
 	shfl.sync.bfly.b32	%f49, %f57, 8, 31, %r2;
 	add.rn.f32 	%f50, %f57, %f49;
 	shfl.sync.bfly.b32	%f51, %f50, 4, 31, %r2;
@@ -18574,15 +21173,15 @@ $L__BB15_22:
 	add.rn.f32 	%f54, %f52, %f53;
 	shfl.sync.bfly.b32	%f55, %f54, 1, 31, %r2;
 	add.rn.f32 	%f66, %f54, %f55;
-$L__BB15_23:
+$L__BB16_23:
 	setp.leu.f32 	%p15, %f66, 0f12800000;
 	setp.equ.f32 	%p16, %f66, 0f7F800000;
 	or.pred  	%p17, %p15, %p16;
-	@%p17 bra 	$L__BB15_25;
+	@%p17 bra 	$L__BB16_25;
 // %bb.24:
 	cvt.f64.f32 	%fd6, %f66;
-	bra.uni 	$L__BB15_26;
-$L__BB15_25:
+	bra.uni 	$L__BB16_26;
+$L__BB16_25:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd9, %rd8;
 	cvta.global.u64 	%rd12, %rd11;
@@ -18609,10 +21208,10 @@ $L__BB15_25:
 	);
 	ld.param.f64 	%fd6, [retval0+0];
 	} // callseq 8
-$L__BB15_26:
+$L__BB16_26:
 	cvt.u32.u64 	%r8, %rd10;
 	setp.ne.s32 	%p18, %r8, 0;
-	@%p18 bra 	$L__BB15_28;
+	@%p18 bra 	$L__BB16_28;
 // %bb.27:
 	ld.param.u64 	%rd55, [%rd1+24];
 	ld.param.u64 	%rd58, [%rd1+32];
@@ -18624,7 +21223,7 @@ $L__BB15_26:
 	cvt.rn.f32.f64 	%f24, %fd6;
 	st.global.f64 	[%rd6], %fd6;
 	st.global.f32 	[%rd7], %f24;
-$L__BB15_28:
+$L__BB16_28:
 	ret;
                                         // -- End function
 }
@@ -18656,20 +21255,20 @@ $L__BB15_28:
 	or.b64  	%rd78, %rd3, %rd75;
 	and.b64  	%rd79, %rd78, -4294967296;
 	setp.ne.s64 	%p3, %rd79, 0;
-	@%p3 bra 	$L__BB16_2;
-	bra.uni 	$L__BB16_1;
-$L__BB16_2:
+	@%p3 bra 	$L__BB17_2;
+	bra.uni 	$L__BB17_1;
+$L__BB17_2:
 	div.u64 	%rd194, %rd3, %rd75;
-	bra.uni 	$L__BB16_3;
-$L__BB16_1:
+	bra.uni 	$L__BB17_3;
+$L__BB17_1:
 	cvt.u32.u64 	%r4, %rd75;
 	cvt.u32.u64 	%r5, %rd3;
 	div.u32 	%r6, %r5, %r4;
 	cvt.u64.u32 	%rd194, %r6;
-$L__BB16_3:
+$L__BB17_3:
 	ld.param.u64 	%rd80, [%rd1+40];
 	setp.ge.u64 	%p4, %rd194, %rd80;
-	@%p4 bra 	$L__BB16_48;
+	@%p4 bra 	$L__BB17_48;
 // %bb.4:
 	mul.lo.s64 	%rd81, %rd194, %rd75;
 	sub.s64 	%rd82, %rd3, %rd81;
@@ -18687,13 +21286,13 @@ $L__BB16_3:
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
 	ld.param.f64 	%fd6, [%rd1+56];
-	@!%p1 bra 	$L__BB16_6;
-	bra.uni 	$L__BB16_5;
-$L__BB16_5:
+	@!%p1 bra 	$L__BB17_6;
+	bra.uni 	$L__BB17_5;
+$L__BB17_5:
 	cvt.rn.f64.u64 	%fd4, %rd12;
 	add.rn.f64 	%fd5, %fd4, 0d3FF0000000000000;
 	div.rn.f64 	%fd6, %fd6, %fd5;
-$L__BB16_6:
+$L__BB17_6:
 	ld.param.u64 	%rd89, [%rd1];
 	cvta.to.global.u64 	%rd90, %rd89;
 	shl.b64 	%rd91, %rd8, 2;
@@ -18717,7 +21316,7 @@ $L__BB16_6:
 	and.b32  	%r11, %r1, 15;
 	neg.f32 	%f213, %f1;
 	setp.eq.s64 	%p25, %rd10, %rd11;
-	@%p5 bra 	$L__BB16_14;
+	@%p5 bra 	$L__BB17_14;
 // %bb.7:
 	mov.f32 	%f239, 0f00000000;
 	mul.wide.u32 	%rd100, %r11, 4;
@@ -18738,7 +21337,7 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p25 bra 	$L__BB16_13;
+	@%p25 bra 	$L__BB17_13;
 // %bb.8:
 	add.s64 	%rd19, %rd13, %rd100;
 	add.s64 	%rd103, %rd10, 1;
@@ -18753,11 +21352,10 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p7 bra 	$L__BB16_11;
+	@%p7 bra 	$L__BB17_11;
 // %bb.9:
 	and.b64  	%rd196, %rd12, -2;
-)ptx",
-    R"ptx(	add.s64 	%rd106, %rd93, %rd14;
+	add.s64 	%rd106, %rd93, %rd14;
 	add.s64 	%rd197, %rd106, 8;
 	mov.u64 	%rd198, 0;
 	mov.f32 	%f239, 0f00000000;
@@ -18768,7 +21366,7 @@ $L__BB16_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-$L__BB16_10:                            // =>This Inner Loop Header: Depth=1
+$L__BB17_10:                            // =>This Inner Loop Header: Depth=1
 	ld.global.u64 	%rd107, [%rd197+-8];
 	mul.lo.s64 	%rd108, %rd107, %rd2;
 	shl.b64 	%rd109, %rd108, 2;
@@ -18828,11 +21426,11 @@ $L__BB16_10:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd198, %rd198, 2;
 	add.s64 	%rd197, %rd197, 16;
 	setp.eq.s64 	%p8, %rd196, %rd198;
-	@%p8 bra 	$L__BB16_11;
-	bra.uni 	$L__BB16_10;
-$L__BB16_11:
+	@%p8 bra 	$L__BB17_11;
+	bra.uni 	$L__BB17_10;
+$L__BB17_11:
 	setp.eq.s64 	%p9, %rd21, 0;
-	@%p9 bra 	$L__BB16_13;
+	@%p9 bra 	$L__BB17_13;
 // %bb.12:
 	shl.b64 	%rd115, %rd196, 3;
 	add.s64 	%rd116, %rd15, %rd115;
@@ -18864,7 +21462,7 @@ $L__BB16_11:
 	ld.global.f32 	%f149, [%rd120+448];
 	sub.rn.f32 	%f150, %f10, %f149;
 	add.rn.f32 	%f239, %f239, %f150;
-$L__BB16_13:
+$L__BB17_13:
 	fma.rn.f32 	%f151, %f213, %f246, %f3;
 	mul.rn.f32 	%f152, %f246, %f1;
 	selp.f32 	%f153, %f151, %f152, %p1;
@@ -18898,14 +21496,14 @@ $L__BB16_13:
 	selp.f32 	%f174, %f172, %f173, %p1;
 	st.global.f32 	[%rd20+448], %f174;
 	mov.u64 	%rd206, 128;
-$L__BB16_14:
+$L__BB17_14:
 	or.b64  	%rd199, %rd206, 16;
 	setp.gt.u64 	%p10, %rd199, %rd16;
-	@%p10 bra 	$L__BB16_25;
-	bra.uni 	$L__BB16_15;
-$L__BB16_25:
+	@%p10 bra 	$L__BB17_25;
+	bra.uni 	$L__BB17_15;
+$L__BB17_25:
 	setp.le.u64 	%p17, %rd16, %rd206;
-	@%p17 bra 	$L__BB16_48;
+	@%p17 bra 	$L__BB17_48;
 // %bb.26:
 	sub.s64 	%rd154, %rd16, %rd206;
 	setp.eq.s64 	%p18, %rd154, 16;
@@ -18915,16 +21513,16 @@ $L__BB16_25:
 	shl.b64 	%rd155, %rd206, 2;
 	mov.f32 	%f262, 0f00000000;
 	mov.f32 	%f252, %f262;
-	@!%p2 bra 	$L__BB16_28;
-	bra.uni 	$L__BB16_27;
-$L__BB16_27:
+	@!%p2 bra 	$L__BB17_28;
+	bra.uni 	$L__BB17_27;
+$L__BB17_27:
 	add.s64 	%rd156, %rd17, %rd155;
 	mul.wide.u32 	%rd157, %r11, 4;
 	add.s64 	%rd56, %rd156, %rd157;
 	ld.global.f32 	%f252, [%rd56];
-$L__BB16_28:
+$L__BB17_28:
 	shl.b64 	%rd193, %rd55, 2;
-	@%p25 bra 	$L__BB16_46;
+	@%p25 bra 	$L__BB17_46;
 // %bb.29:
 	add.s64 	%rd160, %rd13, %rd155;
 	add.s64 	%rd57, %rd160, %rd193;
@@ -18933,7 +21531,7 @@ $L__BB16_28:
 	setp.gt.u64 	%p21, %rd162, -4;
 	mov.f32 	%f262, 0f00000000;
 	mov.u64 	%rd209, 0;
-	@%p21 bra 	$L__BB16_41;
+	@%p21 bra 	$L__BB17_41;
 // %bb.30:
 	and.b64  	%rd164, %rd12, -4;
 	neg.s64 	%rd59, %rd164;
@@ -18942,63 +21540,64 @@ $L__BB16_28:
 	mov.f32 	%f199, 0f00000000;
 	mov.u64 	%rd208, 0;
 	mov.f32 	%f262, %f199;
-	bra.uni 	$L__BB16_31;
-$L__BB16_39:                            //   in Loop: Header=BB16_31 Depth=1
+	bra.uni 	$L__BB17_31;
+$L__BB17_39:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f207, %f252, %f257;
 	add.rn.f32 	%f262, %f79, %f207;
 	add.s64 	%rd208, %rd208, -4;
 	add.s64 	%rd207, %rd207, 32;
 	setp.ne.s64 	%p22, %rd59, %rd208;
-	@%p22 bra 	$L__BB16_31;
-	bra.uni 	$L__BB16_40;
-$L__BB16_31:                            // =>This Inner Loop Header: Depth=1
+	@%p22 bra 	$L__BB17_31;
+	bra.uni 	$L__BB17_40;
+$L__BB17_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f32 	%f254, %f199;
-	@!%p2 bra 	$L__BB16_33;
-	bra.uni 	$L__BB16_32;
-$L__BB16_32:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_33;
+	bra.uni 	$L__BB17_32;
+$L__BB17_32:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd167, [%rd207+-16];
 	mul.lo.s64 	%rd168, %rd167, %rd2;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd57, %rd169;
 	ld.global.f32 	%f254, [%rd170];
-$L__BB16_33:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_33:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f202, %f252, %f254;
 	add.rn.f32 	%f73, %f262, %f202;
 	mov.f32 	%f255, %f199;
-	@!%p2 bra 	$L__BB16_35;
-	bra.uni 	$L__BB16_34;
-$L__BB16_34:                            //   in Loop: Header=BB16_31 Depth=1
-	ld.global.u64 	%rd171, [%rd207+-8];
+	@!%p2 bra 	$L__BB17_35;
+	bra.uni 	$L__BB17_34;
+$L__BB17_34:                            //   in Loop: Header=BB17_31 Depth=1
+)ptx",
+    R"ptx(	ld.global.u64 	%rd171, [%rd207+-8];
 	mul.lo.s64 	%rd172, %rd171, %rd2;
 	shl.b64 	%rd173, %rd172, 2;
 	add.s64 	%rd174, %rd57, %rd173;
 	ld.global.f32 	%f255, [%rd174];
-$L__BB16_35:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_35:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f204, %f252, %f255;
 	add.rn.f32 	%f76, %f73, %f204;
 	mov.f32 	%f256, %f199;
-	@!%p2 bra 	$L__BB16_37;
-	bra.uni 	$L__BB16_36;
-$L__BB16_36:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_37;
+	bra.uni 	$L__BB17_36;
+$L__BB17_36:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd175, [%rd207];
 	mul.lo.s64 	%rd176, %rd175, %rd2;
 	shl.b64 	%rd177, %rd176, 2;
 	add.s64 	%rd178, %rd57, %rd177;
 	ld.global.f32 	%f256, [%rd178];
-$L__BB16_37:                            //   in Loop: Header=BB16_31 Depth=1
+$L__BB17_37:                            //   in Loop: Header=BB17_31 Depth=1
 	sub.rn.f32 	%f206, %f252, %f256;
 	add.rn.f32 	%f79, %f76, %f206;
 	mov.f32 	%f257, %f199;
-	@!%p2 bra 	$L__BB16_39;
-	bra.uni 	$L__BB16_38;
-$L__BB16_38:                            //   in Loop: Header=BB16_31 Depth=1
+	@!%p2 bra 	$L__BB17_39;
+	bra.uni 	$L__BB17_38;
+$L__BB17_38:                            //   in Loop: Header=BB17_31 Depth=1
 	ld.global.u64 	%rd179, [%rd207+8];
 	mul.lo.s64 	%rd180, %rd179, %rd2;
 	shl.b64 	%rd181, %rd180, 2;
 	add.s64 	%rd182, %rd57, %rd181;
 	ld.global.f32 	%f257, [%rd182];
-	bra.uni 	$L__BB16_39;
-$L__BB16_15:
+	bra.uni 	$L__BB17_39;
+$L__BB17_15:
 	mul.wide.u32 	%rd122, %r11, 4;
 	add.s64 	%rd26, %rd17, %rd122;
 	add.s64 	%rd27, %rd13, %rd122;
@@ -19011,8 +21610,8 @@ $L__BB16_15:
 	mov.f32 	%f175, 0f00000000;
 	setp.gt.u64 	%p12, %rd30, -4;
 	setp.eq.s64 	%p14, %rd29, 0;
-	bra.uni 	$L__BB16_16;
-$L__BB16_24:                            //   in Loop: Header=BB16_16 Depth=1
+	bra.uni 	$L__BB17_16;
+$L__BB17_24:                            //   in Loop: Header=BB17_16 Depth=1
 	fma.rn.f32 	%f192, %f213, %f251, %f60;
 	mul.rn.f32 	%f193, %f251, %f1;
 	selp.f32 	%f194, %f192, %f193, %p1;
@@ -19020,28 +21619,28 @@ $L__BB16_24:                            //   in Loop: Header=BB16_16 Depth=1
 	st.global.f32 	[%rd152], %f194;
 	add.s64 	%rd199, %rd206, 16;
 	setp.le.u64 	%p16, %rd199, %rd16;
-	@%p16 bra 	$L__BB16_16;
-	bra.uni 	$L__BB16_25;
-$L__BB16_16:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB16_19 Depth 2
-                                        //     Child Loop BB16_23 Depth 2
+	@%p16 bra 	$L__BB17_16;
+	bra.uni 	$L__BB17_25;
+$L__BB17_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB17_19 Depth 2
+                                        //     Child Loop BB17_23 Depth 2
 	mov.u64 	%rd40, %rd206;
 	mov.u64 	%rd206, %rd199;
 	shl.b64 	%rd125, %rd40, 2;
 	add.s64 	%rd126, %rd26, %rd125;
 	ld.global.f32 	%f60, [%rd126];
 	mov.f32 	%f251, %f175;
-	@%p25 bra 	$L__BB16_24;
-// %bb.17:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p25 bra 	$L__BB17_24;
+// %bb.17:                              //   in Loop: Header=BB17_16 Depth=1
 	add.s64 	%rd41, %rd27, %rd125;
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd203, 0;
-	@%p12 bra 	$L__BB16_21;
-// %bb.18:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p12 bra 	$L__BB17_21;
+// %bb.18:                              //   in Loop: Header=BB17_16 Depth=1
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd202, 0;
 	mov.u64 	%rd201, %rd32;
-$L__BB16_19:                            //   Parent Loop BB16_16 Depth=1
+$L__BB17_19:                            //   Parent Loop BB17_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.u64 	%rd130, [%rd201+-16];
 	mul.lo.s64 	%rd131, %rd130, %rd2;
@@ -19074,16 +21673,16 @@ $L__BB16_19:                            //   Parent Loop BB16_16 Depth=1
 	add.s64 	%rd202, %rd202, -4;
 	add.s64 	%rd201, %rd201, 32;
 	setp.ne.s64 	%p13, %rd31, %rd202;
-	@%p13 bra 	$L__BB16_19;
-// %bb.20:                              //   in Loop: Header=BB16_16 Depth=1
+	@%p13 bra 	$L__BB17_19;
+// %bb.20:                              //   in Loop: Header=BB17_16 Depth=1
 	neg.s64 	%rd203, %rd31;
-$L__BB16_21:                            //   in Loop: Header=BB16_16 Depth=1
-	@%p14 bra 	$L__BB16_24;
-// %bb.22:                              //   in Loop: Header=BB16_16 Depth=1
+$L__BB17_21:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p14 bra 	$L__BB17_24;
+// %bb.22:                              //   in Loop: Header=BB17_16 Depth=1
 	shl.b64 	%rd146, %rd203, 3;
 	add.s64 	%rd205, %rd15, %rd146;
 	mov.u64 	%rd204, %rd29;
-$L__BB16_23:                            //   Parent Loop BB16_16 Depth=1
+$L__BB17_23:                            //   Parent Loop BB17_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	ld.global.u64 	%rd147, [%rd205];
@@ -19096,51 +21695,50 @@ $L__BB16_23:                            //   Parent Loop BB16_16 Depth=1
 	add.s64 	%rd205, %rd205, 8;
 	add.s64 	%rd204, %rd204, -1;
 	setp.ne.s64 	%p15, %rd204, 0;
-	@%p15 bra 	$L__BB16_23;
-	bra.uni 	$L__BB16_24;
-$L__BB16_40:
+	@%p15 bra 	$L__BB17_23;
+	bra.uni 	$L__BB17_24;
+$L__BB17_40:
 	neg.s64 	%rd209, %rd59;
-$L__BB16_41:
+$L__BB17_41:
 	setp.eq.s64 	%p23, %rd210, 0;
-	@%p23 bra 	$L__BB16_46;
+	@%p23 bra 	$L__BB17_46;
 // %bb.42:
 	shl.b64 	%rd183, %rd209, 3;
 	add.s64 	%rd185, %rd183, %rd93;
 	add.s64 	%rd211, %rd14, %rd185;
 	mov.f32 	%f208, 0f00000000;
-	bra.uni 	$L__BB16_43;
-$L__BB16_45:                            //   in Loop: Header=BB16_43 Depth=1
+	bra.uni 	$L__BB17_43;
+$L__BB17_45:                            //   in Loop: Header=BB17_43 Depth=1
 	sub.rn.f32 	%f209, %f252, %f261;
 	add.rn.f32 	%f262, %f262, %f209;
 	add.s64 	%rd211, %rd211, 8;
-)ptx",
-    R"ptx(	add.s64 	%rd210, %rd210, -1;
+	add.s64 	%rd210, %rd210, -1;
 	setp.ne.s64 	%p24, %rd210, 0;
-	@%p24 bra 	$L__BB16_43;
-	bra.uni 	$L__BB16_46;
-$L__BB16_43:                            // =>This Inner Loop Header: Depth=1
+	@%p24 bra 	$L__BB17_43;
+	bra.uni 	$L__BB17_46;
+$L__BB17_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	mov.f32 	%f261, %f208;
-	@!%p2 bra 	$L__BB16_45;
-	bra.uni 	$L__BB16_44;
-$L__BB16_44:                            //   in Loop: Header=BB16_43 Depth=1
+	@!%p2 bra 	$L__BB17_45;
+	bra.uni 	$L__BB17_44;
+$L__BB17_44:                            //   in Loop: Header=BB17_43 Depth=1
 	ld.global.u64 	%rd186, [%rd211];
 	mul.lo.s64 	%rd187, %rd186, %rd2;
 	shl.b64 	%rd188, %rd187, 2;
 	add.s64 	%rd189, %rd57, %rd188;
 	ld.global.f32 	%f261, [%rd189];
-	bra.uni 	$L__BB16_45;
-$L__BB16_46:
-	@!%p2 bra 	$L__BB16_48;
-	bra.uni 	$L__BB16_47;
-$L__BB16_47:
+	bra.uni 	$L__BB17_45;
+$L__BB17_46:
+	@!%p2 bra 	$L__BB17_48;
+	bra.uni 	$L__BB17_47;
+$L__BB17_47:
 	add.s64 	%rd191, %rd18, %rd155;
 	add.s64 	%rd72, %rd191, %rd193;
 	fma.rn.f32 	%f211, %f213, %f262, %f252;
 	mul.rn.f32 	%f212, %f262, %f1;
 	selp.f32 	%f90, %f211, %f212, %p1;
 	st.global.f32 	[%rd72], %f90;
-$L__BB16_48:
+$L__BB17_48:
 	ret;
                                         // -- End function
 }
@@ -19173,17 +21771,17 @@ $L__BB16_48:
 	or.b64  	%rd161, %rd2, %rd160;
 	and.b64  	%rd162, %rd161, -4294967296;
 	setp.ne.s64 	%p5, %rd162, 0;
-	@%p5 bra 	$L__BB17_2;
-	bra.uni 	$L__BB17_1;
-$L__BB17_2:
+	@%p5 bra 	$L__BB18_2;
+	bra.uni 	$L__BB18_1;
+$L__BB18_2:
 	div.u64 	%rd306, %rd2, %rd160;
-	bra.uni 	$L__BB17_3;
-$L__BB17_1:
+	bra.uni 	$L__BB18_3;
+$L__BB18_1:
 	cvt.u32.u64 	%r15, %rd160;
 	cvt.u32.u64 	%r16, %rd2;
 	div.u32 	%r17, %r16, %r15;
 	cvt.u64.u32 	%rd306, %r17;
-$L__BB17_3:
+$L__BB18_3:
 	ld.param.u64 	%rd8, [%rd1+216];
 	ld.param.u64 	%rd10, [%rd1+32];
 	ld.param.u64 	%rd11, [%rd1+48];
@@ -19191,16 +21789,16 @@ $L__BB17_3:
 	and.b64  	%rd165, %rd164, -4294967296;
 	setp.ne.s64 	%p6, %rd165, 0;
 	cvt.u32.u64 	%r115, %rd11;
-	@%p6 bra 	$L__BB17_5;
-	bra.uni 	$L__BB17_4;
-$L__BB17_5:
+	@%p6 bra 	$L__BB18_5;
+	bra.uni 	$L__BB18_4;
+$L__BB18_5:
 	div.u64 	%rd14, %rd10, %rd11;
-	bra.uni 	$L__BB17_6;
-$L__BB17_4:
+	bra.uni 	$L__BB18_6;
+$L__BB18_4:
 	cvt.u32.u64 	%r19, %rd10;
 	div.u32 	%r20, %r19, %r115;
 	cvt.u64.u32 	%rd14, %r20;
-$L__BB17_6:
+$L__BB18_6:
 	mul.lo.s64 	%rd309, %rd8, %rd306;
 	ld.param.u64 	%rd15, [%rd1+208];
 	add.s64 	%rd166, %rd14, %rd15;
@@ -19208,25 +21806,25 @@ $L__BB17_6:
 	or.b64  	%rd167, %rd16, %rd15;
 	and.b64  	%rd168, %rd167, -4294967296;
 	setp.ne.s64 	%p7, %rd168, 0;
-	@%p7 bra 	$L__BB17_8;
-	bra.uni 	$L__BB17_7;
-$L__BB17_8:
+	@%p7 bra 	$L__BB18_8;
+	bra.uni 	$L__BB18_7;
+$L__BB18_8:
 	div.u64 	%rd308, %rd16, %rd15;
-	bra.uni 	$L__BB17_9;
-$L__BB17_7:
+	bra.uni 	$L__BB18_9;
+$L__BB18_7:
 	cvt.u32.u64 	%r21, %rd15;
 	cvt.u32.u64 	%r22, %rd16;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd308, %r23;
-$L__BB17_9:
+$L__BB18_9:
 	setp.ge.u64 	%p8, %rd309, %rd308;
-	@%p8 bra 	$L__BB17_14;
+	@%p8 bra 	$L__BB18_14;
 // %bb.10:
 	add.s64 	%rd169, %rd309, %rd8;
 	setp.gt.u64 	%p9, %rd169, %rd309;
-	@%p9 bra 	$L__BB17_15;
-	bra.uni 	$L__BB17_11;
-$L__BB17_15:
+	@%p9 bra 	$L__BB18_15;
+	bra.uni 	$L__BB18_11;
+$L__BB18_15:
 	mul.lo.s64 	%rd163, %rd306, %rd160;
 	sub.s64 	%rd7, %rd2, %rd163;
 	min.u64 	%rd20, %rd169, %rd308;
@@ -19300,8 +21898,8 @@ $L__BB17_15:
 	setp.eq.s32 	%p85, %r4, 1;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-	bra.uni 	$L__BB17_16;
-$L__BB17_155:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_16;
+$L__BB18_155:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f523, %f573, 8, 31, %r9;
 	add.rn.f32 	%f524, %f573, %f523;
 	shfl.sync.bfly.b32	%f525, %f524, 4, 31, %r9;
@@ -19311,29 +21909,30 @@ $L__BB17_155:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f529, %f528, 1, 31, %r9;
 	add.rn.f32 	%f530, %f528, %f529;
 	add.rn.f32 	%f596, %f596, %f530;
-$L__BB17_194:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_194:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd309, %rd309, 1;
 	setp.lt.u64 	%p191, %rd309, %rd20;
-	@%p191 bra 	$L__BB17_16;
-	bra.uni 	$L__BB17_12;
-$L__BB17_16:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB17_22 Depth 2
-                                        //       Child Loop BB17_27 Depth 3
-                                        //       Child Loop BB17_39 Depth 3
-                                        //       Child Loop BB17_45 Depth 3
-                                        //     Child Loop BB17_62 Depth 2
-                                        //     Child Loop BB17_89 Depth 2
-                                        //     Child Loop BB17_94 Depth 2
-                                        //     Child Loop BB17_114 Depth 2
-                                        //     Child Loop BB17_160 Depth 2
-                                        //     Child Loop BB17_168 Depth 2
-                                        //     Child Loop BB17_173 Depth 2
-                                        //     Child Loop BB17_178 Depth 2
-                                        //     Child Loop BB17_183 Depth 2
-                                        //     Child Loop BB17_186 Depth 2
-                                        //     Child Loop BB17_127 Depth 2
-                                        //     Child Loop BB17_132 Depth 2
-                                        //     Child Loop BB17_151 Depth 2
+	@%p191 bra 	$L__BB18_16;
+	bra.uni 	$L__BB18_12;
+$L__BB18_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB18_22 Depth 2
+                                        //       Child Loop BB18_27 Depth 3
+                                        //       Child Loop BB18_39 Depth 3
+                                        //       Child Loop BB18_45 Depth 3
+                                        //     Child Loop BB18_62 Depth 2
+)ptx",
+    R"ptx(                                        //     Child Loop BB18_89 Depth 2
+                                        //     Child Loop BB18_94 Depth 2
+                                        //     Child Loop BB18_114 Depth 2
+                                        //     Child Loop BB18_160 Depth 2
+                                        //     Child Loop BB18_168 Depth 2
+                                        //     Child Loop BB18_173 Depth 2
+                                        //     Child Loop BB18_178 Depth 2
+                                        //     Child Loop BB18_183 Depth 2
+                                        //     Child Loop BB18_186 Depth 2
+                                        //     Child Loop BB18_127 Depth 2
+                                        //     Child Loop BB18_132 Depth 2
+                                        //     Child Loop BB18_151 Depth 2
 	mul.lo.s64 	%rd195, %rd309, %rd15;
 	sub.s64 	%rd197, %rd14, %rd195;
 	min.u64 	%rd198, %rd15, %rd197;
@@ -19341,16 +21940,16 @@ $L__BB17_16:                            // =>This Loop Header: Depth=1
 	or.b64  	%rd203, %rd40, %rd11;
 	and.b64  	%rd204, %rd203, -4294967296;
 	setp.ne.s64 	%p14, %rd204, 0;
-	@%p14 bra 	$L__BB17_18;
-	bra.uni 	$L__BB17_17;
-$L__BB17_18:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p14 bra 	$L__BB18_18;
+	bra.uni 	$L__BB18_17;
+$L__BB18_18:                            //   in Loop: Header=BB18_16 Depth=1
 	div.u64 	%rd47, %rd40, %rd11;
-	bra.uni 	$L__BB17_19;
-$L__BB17_17:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_19;
+$L__BB18_17:                            //   in Loop: Header=BB18_16 Depth=1
 	cvt.u32.u64 	%r29, %rd40;
 	div.u32 	%r30, %r29, %r115;
 	cvt.u64.u32 	%rd47, %r30;
-$L__BB17_19:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_19:                            //   in Loop: Header=BB18_16 Depth=1
 	mul.lo.s64 	%rd196, %rd195, %rd11;
 	shl.b64 	%rd199, %rd196, 2;
 	add.s64 	%rd41, %rd23, %rd199;
@@ -19359,14 +21958,14 @@ $L__BB17_19:                            //   in Loop: Header=BB17_16 Depth=1
 	and.b64  	%rd49, %rd48, -16;
 	shl.b64 	%rd205, %rd28, 2;
 	setp.lt.u64 	%p193, %rd47, 16;
-	@%p15 bra 	$L__BB17_58;
-// %bb.20:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p15 bra 	$L__BB18_58;
+// %bb.20:                              //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p16, %rd49, 0;
-	@%p16 bra 	$L__BB17_56;
-// %bb.21:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p16 bra 	$L__BB18_56;
+// %bb.21:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd311, %rd184;
-	bra.uni 	$L__BB17_22;
-$L__BB17_53:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_22;
+$L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=2
 	sub.rn.f32 	%f190, %f562, %f553;
 	mul.rn.f32 	%f191, %f2, %f190;
 	fma.rn.f32 	%f192, %f191, 0f3FB8AA3B, 0f4B400000;
@@ -19390,43 +21989,43 @@ $L__BB17_53:                            //   in Loop: Header=BB17_22 Depth=2
 	selp.f32 	%f204, %f203, %f202, %p54;
 	add.rn.f32 	%f558, %f558, %f204;
 	fma.rn.f32 	%f559, %f204, %f562, %f559;
-$L__BB17_54:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_54:                            //   in Loop: Header=BB18_22 Depth=2
 	div.rn.f32 	%f205, %f559, %f558;
 	mul.rn.f32 	%f553, %f1, %f205;
-$L__BB17_55:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_55:                            //   in Loop: Header=BB18_22 Depth=2
 	shl.b64 	%rd218, %rd311, 2;
 	add.s64 	%rd219, %rd29, %rd218;
 	st.shared.f32 	[%rd219], %f553;
 	add.s64 	%rd311, %rd311, 16;
 	setp.lt.u64 	%p56, %rd311, %rd49;
-	@%p56 bra 	$L__BB17_22;
-	bra.uni 	$L__BB17_56;
-$L__BB17_22:                            //   Parent Loop BB17_16 Depth=1
+	@%p56 bra 	$L__BB18_22;
+	bra.uni 	$L__BB18_56;
+$L__BB18_22:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB17_27 Depth 3
-                                        //       Child Loop BB17_39 Depth 3
-                                        //       Child Loop BB17_45 Depth 3
+                                        //       Child Loop BB18_27 Depth 3
+                                        //       Child Loop BB18_39 Depth 3
+                                        //       Child Loop BB18_45 Depth 3
 	or.b64  	%rd53, %rd311, %rd28;
 	setp.ge.u64 	%p17, %rd53, %rd47;
 	mul.lo.s64 	%rd207, %rd53, %rd11;
 	shl.b64 	%rd208, %rd207, 2;
 	add.s64 	%rd54, %rd41, %rd208;
 	mov.f32 	%f553, 0f00000000;
-	@%p17 bra 	$L__BB17_24;
-// %bb.23:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p17 bra 	$L__BB18_24;
+// %bb.23:                              //   in Loop: Header=BB18_22 Depth=2
 	ld.global.f32 	%f553, [%rd54];
-$L__BB17_24:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_24:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.lt.u64 	%p18, %rd11, 2;
-	@%p18 bra 	$L__BB17_42;
-// %bb.25:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p18 bra 	$L__BB18_42;
+// %bb.25:                              //   in Loop: Header=BB18_22 Depth=2
 	setp.lt.u64 	%p19, %rd31, 3;
 	mov.u64 	%rd316, 1;
-	@%p19 bra 	$L__BB17_37;
-// %bb.26:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p19 bra 	$L__BB18_37;
+// %bb.26:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd313, 0;
 	mov.u64 	%rd312, 1;
-	bra.uni 	$L__BB17_27;
-$L__BB17_35:                            //   in Loop: Header=BB17_27 Depth=3
+	bra.uni 	$L__BB18_27;
+$L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p30, %f547, %f27;
 	setp.num.f32 	%p31, %f27, %f27;
 	setp.nan.f32 	%p32, %f547, %f547;
@@ -19441,21 +22040,20 @@ $L__BB17_35:                            //   in Loop: Header=BB17_27 Depth=3
 	selp.f32 	%f553, %f150, %f548, %p33;
 	add.s64 	%rd312, %rd312, 4;
 	add.s64 	%rd313, %rd313, 4;
-)ptx",
-    R"ptx(	setp.ne.s64 	%p36, %rd33, %rd313;
-	@%p36 bra 	$L__BB17_27;
-	bra.uni 	$L__BB17_36;
-$L__BB17_27:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	setp.ne.s64 	%p36, %rd33, %rd313;
+	@%p36 bra 	$L__BB18_27;
+	bra.uni 	$L__BB18_36;
+$L__BB18_27:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd212, %rd312, 2;
 	add.s64 	%rd57, %rd54, %rd212;
 	mov.f32 	%f548, 0f00000000;
 	mov.f32 	%f545, %f548;
-	@%p17 bra 	$L__BB17_29;
-// %bb.28:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_29;
+// %bb.28:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f545, [%rd57];
-$L__BB17_29:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p22, %f545, %f553;
 	setp.num.f32 	%p23, %f553, %f553;
 	setp.nan.f32 	%p24, %f545, %f545;
@@ -19463,34 +22061,34 @@ $L__BB17_29:                            //   in Loop: Header=BB17_27 Depth=3
 	selp.f32 	%f142, %f553, %f141, %p23;
 	selp.f32 	%f24, %f142, %f545, %p22;
 	mov.f32 	%f546, %f548;
-	@%p17 bra 	$L__BB17_31;
-// %bb.30:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_31;
+// %bb.30:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f546, [%rd57+4];
-$L__BB17_31:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_31:                            //   in Loop: Header=BB18_27 Depth=3
 	setp.leu.f32 	%p26, %f546, %f24;
 	setp.num.f32 	%p27, %f24, %f24;
 	setp.nan.f32 	%p28, %f546, %f546;
 	selp.f32 	%f144, %f24, %f546, %p28;
 	selp.f32 	%f145, %f24, %f144, %p27;
 	mov.f32 	%f547, %f548;
-	@%p17 bra 	$L__BB17_33;
-// %bb.32:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_33;
+// %bb.32:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f547, [%rd57+8];
-$L__BB17_33:                            //   in Loop: Header=BB17_27 Depth=3
+$L__BB18_33:                            //   in Loop: Header=BB18_27 Depth=3
 	selp.f32 	%f27, %f145, %f546, %p26;
-	@%p17 bra 	$L__BB17_35;
-// %bb.34:                              //   in Loop: Header=BB17_27 Depth=3
+	@%p17 bra 	$L__BB18_35;
+// %bb.34:                              //   in Loop: Header=BB18_27 Depth=3
 	ld.global.f32 	%f548, [%rd57+12];
-	bra.uni 	$L__BB17_35;
-$L__BB17_36:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_35;
+$L__BB18_36:                            //   in Loop: Header=BB18_22 Depth=2
 	add.s64 	%rd316, %rd33, 1;
-$L__BB17_37:                            //   in Loop: Header=BB17_22 Depth=2
+$L__BB18_37:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p37, %rd32, 0;
-	@%p37 bra 	$L__BB17_42;
-// %bb.38:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p37 bra 	$L__BB18_42;
+// %bb.38:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd315, %rd32;
-	bra.uni 	$L__BB17_39;
-$L__BB17_41:                            //   in Loop: Header=BB17_39 Depth=3
+	bra.uni 	$L__BB18_39;
+$L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=3
 	setp.leu.f32 	%p39, %f552, %f553;
 	setp.num.f32 	%p40, %f553, %f553;
 	setp.nan.f32 	%p41, %f552, %f552;
@@ -19500,35 +22098,35 @@ $L__BB17_41:                            //   in Loop: Header=BB17_39 Depth=3
 	add.s64 	%rd316, %rd316, 1;
 	add.s64 	%rd315, %rd315, -1;
 	setp.ne.s64 	%p42, %rd315, 0;
-	@%p42 bra 	$L__BB17_39;
-	bra.uni 	$L__BB17_42;
-$L__BB17_39:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	@%p42 bra 	$L__BB18_39;
+	bra.uni 	$L__BB18_42;
+$L__BB18_39:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f552, 0f00000000;
-	@%p17 bra 	$L__BB17_41;
-// %bb.40:                              //   in Loop: Header=BB17_39 Depth=3
+	@%p17 bra 	$L__BB18_41;
+// %bb.40:                              //   in Loop: Header=BB18_39 Depth=3
 	shl.b64 	%rd213, %rd316, 2;
 	add.s64 	%rd64, %rd54, %rd213;
 	ld.global.f32 	%f552, [%rd64];
-	bra.uni 	$L__BB17_41;
-$L__BB17_42:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_41;
+$L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s32 	%p43, %r3, 1;
-	@%p43 bra 	$L__BB17_55;
-// %bb.43:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p43 bra 	$L__BB18_55;
+// %bb.43:                              //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p44, %rd30, 0;
 	mov.u64 	%rd318, 0;
 	mov.f32 	%f559, 0f00000000;
 	mov.f32 	%f558, %f559;
-	@%p44 bra 	$L__BB17_50;
-// %bb.44:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p44 bra 	$L__BB18_50;
+// %bb.44:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.u64 	%rd317, 0;
 	mov.f32 	%f156, 0f00000000;
 	mov.f32 	%f559, %f156;
 	mov.f32 	%f558, %f156;
-	bra.uni 	$L__BB17_45;
-$L__BB17_49:                            //   in Loop: Header=BB17_45 Depth=3
+	bra.uni 	$L__BB18_45;
+$L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=3
 	sub.rn.f32 	%f174, %f557, %f553;
 	mul.rn.f32 	%f175, %f2, %f174;
 	fma.rn.f32 	%f176, %f175, 0f3FB8AA3B, 0f4B400000;
@@ -19555,18 +22153,18 @@ $L__BB17_49:                            //   in Loop: Header=BB17_45 Depth=3
 	add.s64 	%rd317, %rd317, 2;
 	setp.ne.s64 	%p51, %rd35, %rd317;
 	mov.u64 	%rd318, %rd35;
-	@%p51 bra 	$L__BB17_45;
-	bra.uni 	$L__BB17_50;
-$L__BB17_45:                            //   Parent Loop BB17_16 Depth=1
-                                        //     Parent Loop BB17_22 Depth=2
+	@%p51 bra 	$L__BB18_45;
+	bra.uni 	$L__BB18_50;
+$L__BB18_45:                            //   Parent Loop BB18_16 Depth=1
+                                        //     Parent Loop BB18_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd216, %rd317, 2;
 	add.s64 	%rd68, %rd54, %rd216;
 	mov.f32 	%f556, %f156;
-	@%p17 bra 	$L__BB17_47;
-// %bb.46:                              //   in Loop: Header=BB17_45 Depth=3
+	@%p17 bra 	$L__BB18_47;
+// %bb.46:                              //   in Loop: Header=BB18_45 Depth=3
 	ld.global.f32 	%f556, [%rd68];
-$L__BB17_47:                            //   in Loop: Header=BB17_45 Depth=3
+$L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=3
 	sub.rn.f32 	%f159, %f556, %f553;
 	mul.rn.f32 	%f160, %f2, %f159;
 	fma.rn.f32 	%f161, %f160, 0f3FB8AA3B, 0f4B400000;
@@ -19591,78 +22189,79 @@ $L__BB17_47:                            //   in Loop: Header=BB17_45 Depth=3
 	add.rn.f32 	%f45, %f558, %f173;
 	fma.rn.f32 	%f46, %f173, %f556, %f559;
 	mov.f32 	%f557, %f156;
-	@%p17 bra 	$L__BB17_49;
-// %bb.48:                              //   in Loop: Header=BB17_45 Depth=3
+	@%p17 bra 	$L__BB18_49;
+// %bb.48:                              //   in Loop: Header=BB18_45 Depth=3
 	ld.global.f32 	%f557, [%rd68+4];
-	bra.uni 	$L__BB17_49;
-$L__BB17_50:                            //   in Loop: Header=BB17_22 Depth=2
+	bra.uni 	$L__BB18_49;
+$L__BB18_50:                            //   in Loop: Header=BB18_22 Depth=2
 	setp.eq.s64 	%p52, %rd34, 0;
-	@%p52 bra 	$L__BB17_54;
-// %bb.51:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p52 bra 	$L__BB18_54;
+// %bb.51:                              //   in Loop: Header=BB18_22 Depth=2
 	mov.f32 	%f562, 0f00000000;
-	@%p17 bra 	$L__BB17_53;
-// %bb.52:                              //   in Loop: Header=BB17_22 Depth=2
+	@%p17 bra 	$L__BB18_53;
+// %bb.52:                              //   in Loop: Header=BB18_22 Depth=2
 	shl.b64 	%rd217, %rd318, 2;
 	add.s64 	%rd71, %rd54, %rd217;
 	ld.global.f32 	%f562, [%rd71];
-	bra.uni 	$L__BB17_53;
-$L__BB17_56:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_53;
+$L__BB18_56:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p57, %r4, 0;
-	@%p57 bra 	$L__BB17_86;
-// %bb.57:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p57 bra 	$L__BB18_86;
+)ptx",
+    R"ptx(// %bb.57:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd319, %rd27;
-	@%p11 bra 	$L__BB17_86;
-$L__BB17_58:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p11 bra 	$L__BB18_86;
+$L__BB18_58:                            //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd323, 0;
 	cvta.to.global.u64 	%rd221, %rd323;
 	setp.eq.s64 	%p59, %rd24, %rd221;
 	mov.f32 	%f566, 0f00000000;
-	@%p59 bra 	$L__BB17_60;
-// %bb.59:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p59 bra 	$L__BB18_60;
+// %bb.59:                              //   in Loop: Header=BB18_16 Depth=1
 	ld.global.f32 	%f566, [%rd24];
-$L__BB17_60:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_60:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p194, %r4, 3;
 	setp.eq.s32 	%p195, %r4, 4;
 	mov.f32 	%f534, 0f40490FDB;
 	setp.eq.s32 	%p196, %r4, 2;
-	@%p193 bra 	$L__BB17_72;
-	bra.uni 	$L__BB17_61;
-$L__BB17_72:                            //   in Loop: Header=BB17_16 Depth=1
+	@%p193 bra 	$L__BB18_72;
+	bra.uni 	$L__BB18_61;
+$L__BB18_72:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p79, %rd47, %rd323;
-	@%p79 bra 	$L__BB17_86;
-// %bb.73:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p79 bra 	$L__BB18_86;
+// %bb.73:                              //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd226, %rd47, %rd323;
 	setp.eq.s64 	%p80, %rd226, 16;
 	setp.gt.u64 	%p81, %rd226, %rd28;
 	or.pred  	%p2, %p80, %p81;
 	shl.b64 	%rd228, %rd323, 2;
 	mov.f32 	%f569, 0f00000000;
-	@!%p2 bra 	$L__BB17_75;
-	bra.uni 	$L__BB17_74;
-$L__BB17_74:                            //   in Loop: Header=BB17_16 Depth=1
+	@!%p2 bra 	$L__BB18_75;
+	bra.uni 	$L__BB18_74;
+$L__BB18_74:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd229, %rd319, %rd228;
 	add.s64 	%rd82, %rd229, %rd205;
 	ld.f32 	%f569, [%rd82];
-$L__BB17_75:                            //   in Loop: Header=BB17_16 Depth=1
-	@%p82 bra 	$L__BB17_79;
-// %bb.76:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p85 bra 	$L__BB17_82;
-// %bb.77:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p196 bra 	$L__BB17_78;
-	bra.uni 	$L__BB17_84;
-$L__BB17_78:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_75:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p82 bra 	$L__BB18_79;
+// %bb.76:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p85 bra 	$L__BB18_82;
+// %bb.77:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p196 bra 	$L__BB18_78;
+	bra.uni 	$L__BB18_84;
+$L__BB18_78:                            //   in Loop: Header=BB18_16 Depth=1
 	mul.rn.f32 	%f350, %f3, %f569;
 	setp.geu.f32 	%p96, %f566, %f569;
 	add.rn.f32 	%f351, %f4, %f350;
 	mul.rn.f32 	%f352, %f569, %f351;
 	selp.f32 	%f569, %f569, %f352, %p96;
-	bra.uni 	$L__BB17_84;
-$L__BB17_61:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+$L__BB18_61:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd320, %rd319, %rd205;
 	mov.u64 	%rd323, 0;
 	mov.u64 	%rd321, %rd29;
-	bra.uni 	$L__BB17_62;
-$L__BB17_70:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_62;
+$L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=2
 	div.rn.f32 	%f240, %f567, %f3;
 	setp.lt.f32 	%p71, %f240, 0fBF800000;
 	selp.f32 	%f241, 0fBF800000, %f240, %p71;
@@ -19710,39 +22309,38 @@ $L__BB17_70:                            //   in Loop: Header=BB17_62 Depth=2
 	xor.b32  	%r58, %r55, %r57;
 	mov.b32 	%f275, %r58;
 	mul.rn.f32 	%f567, %f3, %f275;
-$L__BB17_71:                            //   in Loop: Header=BB17_62 Depth=2
+$L__BB18_71:                            //   in Loop: Header=BB18_62 Depth=2
 	st.shared.f32 	[%rd321], %f567;
 	add.s64 	%rd323, %rd77, 16;
 	add.s64 	%rd321, %rd321, 64;
 	add.s64 	%rd320, %rd320, 64;
 	add.s64 	%rd225, %rd77, 32;
 	setp.le.u64 	%p78, %rd225, %rd47;
-	@%p78 bra 	$L__BB17_62;
-	bra.uni 	$L__BB17_72;
-$L__BB17_62:                            //   Parent Loop BB17_16 Depth=1
+	@%p78 bra 	$L__BB18_62;
+	bra.uni 	$L__BB18_72;
+$L__BB18_62:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd77, %rd323;
 	ld.f32 	%f567, [%rd320];
-	@%p82 bra 	$L__BB17_66;
-// %bb.63:                              //   in Loop: Header=BB17_62 Depth=2
-	@%p85 bra 	$L__BB17_69;
-// %bb.64:                              //   in Loop: Header=BB17_62 Depth=2
-	@%p196 bra 	$L__BB17_65;
-	bra.uni 	$L__BB17_71;
-$L__BB17_65:                            //   in Loop: Header=BB17_62 Depth=2
+	@%p82 bra 	$L__BB18_66;
+// %bb.63:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p85 bra 	$L__BB18_69;
+// %bb.64:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p196 bra 	$L__BB18_65;
+	bra.uni 	$L__BB18_71;
+$L__BB18_65:                            //   in Loop: Header=BB18_62 Depth=2
 	mul.rn.f32 	%f276, %f3, %f567;
 	setp.geu.f32 	%p75, %f566, %f567;
 	add.rn.f32 	%f277, %f4, %f276;
 	mul.rn.f32 	%f278, %f567, %f277;
 	selp.f32 	%f567, %f567, %f278, %p75;
-	bra.uni 	$L__BB17_71;
-$L__BB17_66:                            //   in Loop: Header=BB17_62 Depth=2
-	@%p194 bra 	$L__BB17_70;
-// %bb.67:                              //   in Loop: Header=BB17_62 Depth=2
-)ptx",
-    R"ptx(	@%p195 bra 	$L__BB17_68;
-	bra.uni 	$L__BB17_71;
-$L__BB17_68:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_71;
+$L__BB18_66:                            //   in Loop: Header=BB18_62 Depth=2
+	@%p194 bra 	$L__BB18_70;
+// %bb.67:                              //   in Loop: Header=BB18_62 Depth=2
+	@%p195 bra 	$L__BB18_68;
+	bra.uni 	$L__BB18_71;
+$L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=2
 	fma.rn.f32 	%f207, %f567, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p66, %f207, 0f00000000;
 	selp.f32 	%f208, 0f00000000, %f207, %p66;
@@ -19791,19 +22389,19 @@ $L__BB17_68:                            //   in Loop: Header=BB17_62 Depth=2
 	selp.f32 	%f238, %f209, %f237, %p68;
 	fma.rn.f32 	%f239, %f238, 0f40000000, %f9;
 	fma.rn.f32 	%f567, %f3, %f239, %f6;
-	bra.uni 	$L__BB17_71;
-$L__BB17_69:                            //   in Loop: Header=BB17_62 Depth=2
+	bra.uni 	$L__BB18_71;
+$L__BB18_69:                            //   in Loop: Header=BB18_62 Depth=2
 	setp.lt.f32 	%p76, %f567, %f10;
 	selp.f32 	%f279, %f10, %f567, %p76;
 	setp.gt.f32 	%p77, %f279, %f3;
 	selp.f32 	%f567, %f3, %f279, %p77;
-	bra.uni 	$L__BB17_71;
-$L__BB17_79:                            //   in Loop: Header=BB17_16 Depth=1
-	@%p194 bra 	$L__BB17_83;
-// %bb.80:                              //   in Loop: Header=BB17_16 Depth=1
-	@%p195 bra 	$L__BB17_81;
-	bra.uni 	$L__BB17_84;
-$L__BB17_81:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_71;
+$L__BB18_79:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p194 bra 	$L__BB18_83;
+// %bb.80:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p195 bra 	$L__BB18_81;
+	bra.uni 	$L__BB18_84;
+$L__BB18_81:                            //   in Loop: Header=BB18_16 Depth=1
 	fma.rn.f32 	%f281, %f569, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p87, %f281, 0f00000000;
 	selp.f32 	%f282, 0f00000000, %f281, %p87;
@@ -19852,14 +22450,14 @@ $L__BB17_81:                            //   in Loop: Header=BB17_16 Depth=1
 	selp.f32 	%f312, %f283, %f311, %p89;
 	fma.rn.f32 	%f313, %f312, 0f40000000, %f9;
 	fma.rn.f32 	%f569, %f3, %f313, %f6;
-	bra.uni 	$L__BB17_84;
-$L__BB17_82:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+$L__BB18_82:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.lt.f32 	%p97, %f569, %f10;
 	selp.f32 	%f353, %f10, %f569, %p97;
 	setp.gt.f32 	%p98, %f353, %f3;
 	selp.f32 	%f569, %f3, %f353, %p98;
-	bra.uni 	$L__BB17_84;
-$L__BB17_83:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_84;
+$L__BB18_83:                            //   in Loop: Header=BB18_16 Depth=1
 	div.rn.f32 	%f314, %f569, %f3;
 	setp.lt.f32 	%p92, %f314, 0fBF800000;
 	selp.f32 	%f315, 0fBF800000, %f314, %p92;
@@ -19907,48 +22505,49 @@ $L__BB17_83:                            //   in Loop: Header=BB17_16 Depth=1
 	xor.b32  	%r74, %r71, %r73;
 	mov.b32 	%f349, %r74;
 	mul.rn.f32 	%f569, %f3, %f349;
-$L__BB17_84:                            //   in Loop: Header=BB17_16 Depth=1
-	@!%p2 bra 	$L__BB17_86;
-	bra.uni 	$L__BB17_85;
-$L__BB17_85:                            //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_84:                            //   in Loop: Header=BB18_16 Depth=1
+	@!%p2 bra 	$L__BB18_86;
+	bra.uni 	$L__BB18_85;
+$L__BB18_85:                            //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd83, %rd29, %rd228;
 	st.shared.f32 	[%rd83], %f569;
-$L__BB17_86:                            //   in Loop: Header=BB17_16 Depth=1
+)ptx",
+    R"ptx($L__BB18_86:                            //   in Loop: Header=BB18_16 Depth=1
 	setp.ge.u64 	%p99, %rd47, %rd49;
 	mov.b32 	%r114, -8388608;
-	@%p99 bra 	$L__BB17_111;
-// %bb.87:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p99 bra 	$L__BB18_111;
+// %bb.87:                              //   in Loop: Header=BB18_16 Depth=1
 	neg.s64 	%rd232, %rd47;
 	and.b64  	%rd324, %rd232, 7;
 	setp.eq.s64 	%p100, %rd324, 0;
 	mov.u64 	%rd326, %rd47;
-	@%p100 bra 	$L__BB17_92;
-// %bb.88:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p100 bra 	$L__BB18_92;
+// %bb.88:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd326, %rd47;
-	bra.uni 	$L__BB17_89;
-$L__BB17_91:                            //   in Loop: Header=BB17_89 Depth=2
+	bra.uni 	$L__BB18_89;
+$L__BB18_91:                            //   in Loop: Header=BB18_89 Depth=2
 	add.s64 	%rd326, %rd326, 1;
 	add.s64 	%rd324, %rd324, -1;
 	setp.ne.s64 	%p102, %rd324, 0;
-	@%p102 bra 	$L__BB17_89;
-	bra.uni 	$L__BB17_92;
-$L__BB17_89:                            //   Parent Loop BB17_16 Depth=1
+	@%p102 bra 	$L__BB18_89;
+	bra.uni 	$L__BB18_92;
+$L__BB18_89:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd233, %rd326, 15;
 	setp.ne.s64 	%p101, %rd233, %rd28;
-	@%p101 bra 	$L__BB17_91;
-// %bb.90:                              //   in Loop: Header=BB17_89 Depth=2
+	@%p101 bra 	$L__BB18_91;
+// %bb.90:                              //   in Loop: Header=BB18_89 Depth=2
 	shl.b64 	%rd234, %rd326, 2;
 	add.s64 	%rd87, %rd26, %rd234;
 	st.shared.u32 	[%rd87], %r114;
-	bra.uni 	$L__BB17_91;
-$L__BB17_92:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_91;
+$L__BB18_92:                            //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd235, %rd47, %rd49;
 	setp.gt.u64 	%p103, %rd235, -8;
-	@%p103 bra 	$L__BB17_111;
-	bra.uni 	$L__BB17_93;
-$L__BB17_111:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p103 bra 	$L__BB18_111;
+	bra.uni 	$L__BB18_93;
+$L__BB18_111:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p12, %rd22, %rd185;
 	shl.b64 	%rd200, %rd195, 2;
 	add.s64 	%rd202, %rd25, %rd200;
@@ -19956,14 +22555,14 @@ $L__BB17_111:                           //   in Loop: Header=BB17_16 Depth=1
 	mov.u64 	%rd332, 0;
 	cvta.to.global.u64 	%rd253, %rd332;
 	setp.eq.s64 	%p113, %rd44, %rd253;
-	@%p113 bra 	$L__BB17_120;
-// %bb.112:                             //   in Loop: Header=BB17_16 Depth=1
-	@%p193 bra 	$L__BB17_115;
-// %bb.113:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p113 bra 	$L__BB18_120;
+// %bb.112:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p193 bra 	$L__BB18_115;
+// %bb.113:                             //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd329, %rd44, %rd205;
 	mov.u64 	%rd331, 0;
 	mov.u64 	%rd330, %rd29;
-$L__BB17_114:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_114:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f354, [%rd330];
 	st.global.f32 	[%rd329], %f354;
@@ -19973,33 +22572,33 @@ $L__BB17_114:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd256, %rd331, 32;
 	setp.le.u64 	%p115, %rd256, %rd47;
 	mov.u64 	%rd331, %rd332;
-	@%p115 bra 	$L__BB17_114;
-$L__BB17_115:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p115 bra 	$L__BB18_114;
+$L__BB18_115:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p116, %rd47, %rd332;
-	@%p116 bra 	$L__BB17_120;
-// %bb.116:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p116 bra 	$L__BB18_120;
+// %bb.116:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd257, %rd47, %rd332;
 	setp.eq.s64 	%p117, %rd257, 16;
 	setp.gt.u64 	%p118, %rd257, %rd28;
 	or.pred  	%p3, %p117, %p118;
 	shl.b64 	%rd259, %rd332, 2;
 	mov.f32 	%f570, 0f00000000;
-	@!%p3 bra 	$L__BB17_118;
-	bra.uni 	$L__BB17_117;
-$L__BB17_117:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p3 bra 	$L__BB18_118;
+	bra.uni 	$L__BB18_117;
+$L__BB18_117:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd103, %rd29, %rd259;
 	ld.shared.f32 	%f570, [%rd103];
-$L__BB17_118:                           //   in Loop: Header=BB17_16 Depth=1
-	@!%p3 bra 	$L__BB17_120;
-	bra.uni 	$L__BB17_119;
-$L__BB17_119:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_118:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p3 bra 	$L__BB18_120;
+	bra.uni 	$L__BB18_119;
+$L__BB18_119:                           //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd261, %rd44, %rd259;
 	add.s64 	%rd104, %rd261, %rd205;
 	st.global.f32 	[%rd104], %f570;
-$L__BB17_120:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_120:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s32 	%p119, %r10, -2;
-	@%p119 bra 	$L__BB17_194;
-// %bb.121:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p119 bra 	$L__BB18_194;
+// %bb.121:                             //   in Loop: Header=BB18_16 Depth=1
 	cvt.u32.u64 	%r27, %rd195;
 	add.s32 	%r12, %r5, %r27;
 	setp.ne.s32 	%p120, %r7, 4;
@@ -20011,127 +22610,126 @@ $L__BB17_120:                           //   in Loop: Header=BB17_16 Depth=1
 	and.b64  	%rd263, %rd105, 15;
 	setp.eq.s64 	%p123, %rd263, %rd28;
 	and.pred  	%p4, %p122, %p123;
-	@%p120 bra 	$L__BB17_156;
-// %bb.122:                             //   in Loop: Header=BB17_16 Depth=1
-	@!%p4 bra 	$L__BB17_124;
-	bra.uni 	$L__BB17_123;
-$L__BB17_123:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p120 bra 	$L__BB18_156;
+// %bb.122:                             //   in Loop: Header=BB18_16 Depth=1
+	@!%p4 bra 	$L__BB18_124;
+	bra.uni 	$L__BB18_123;
+$L__BB18_123:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd280, %rd105, 2;
 	add.s64 	%rd106, %rd26, %rd280;
 	st.shared.f32 	[%rd106], %f8;
-$L__BB17_124:                           //   in Loop: Header=BB17_16 Depth=1
-	@%p99 bra 	$L__BB17_149;
-// %bb.125:                             //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_124:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p99 bra 	$L__BB18_149;
+// %bb.125:                             //   in Loop: Header=BB18_16 Depth=1
 	neg.s64 	%rd281, %rd47;
 	and.b64  	%rd333, %rd281, 7;
 	setp.eq.s64 	%p172, %rd333, 0;
 	mov.u64 	%rd335, %rd47;
-	@%p172 bra 	$L__BB17_130;
-// %bb.126:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p172 bra 	$L__BB18_130;
+// %bb.126:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd335, %rd47;
-	bra.uni 	$L__BB17_127;
-$L__BB17_129:                           //   in Loop: Header=BB17_127 Depth=2
+	bra.uni 	$L__BB18_127;
+$L__BB18_129:                           //   in Loop: Header=BB18_127 Depth=2
 	add.s64 	%rd335, %rd335, 1;
 	add.s64 	%rd333, %rd333, -1;
 	setp.ne.s64 	%p174, %rd333, 0;
-	@%p174 bra 	$L__BB17_127;
-	bra.uni 	$L__BB17_130;
-$L__BB17_127:                           //   Parent Loop BB17_16 Depth=1
+	@%p174 bra 	$L__BB18_127;
+	bra.uni 	$L__BB18_130;
+$L__BB18_127:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd282, %rd335, 15;
 	setp.ne.s64 	%p173, %rd282, %rd28;
-	@%p173 bra 	$L__BB17_129;
-// %bb.128:                             //   in Loop: Header=BB17_127 Depth=2
+	@%p173 bra 	$L__BB18_129;
+// %bb.128:                             //   in Loop: Header=BB18_127 Depth=2
 	shl.b64 	%rd283, %rd335, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd110, %rd26, %rd283;
+	add.s64 	%rd110, %rd26, %rd283;
 	st.shared.f32 	[%rd110], %f8;
-	bra.uni 	$L__BB17_129;
-$L__BB17_93:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_129;
+$L__BB18_93:                            //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd236, %rd326, 2;
 	add.s64 	%rd327, %rd36, %rd236;
-	bra.uni 	$L__BB17_94;
-$L__BB17_110:                           //   in Loop: Header=BB17_94 Depth=2
+	bra.uni 	$L__BB18_94;
+$L__BB18_110:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd326, %rd326, 8;
 	add.s64 	%rd327, %rd327, 32;
 	setp.lt.u64 	%p112, %rd326, %rd49;
-	@%p112 bra 	$L__BB17_94;
-	bra.uni 	$L__BB17_111;
-$L__BB17_94:                            //   Parent Loop BB17_16 Depth=1
+	@%p112 bra 	$L__BB18_94;
+	bra.uni 	$L__BB18_111;
+$L__BB18_94:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd237, %rd326, 15;
 	setp.ne.s64 	%p104, %rd237, %rd28;
-	@%p104 bra 	$L__BB17_96;
-// %bb.95:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p104 bra 	$L__BB18_96;
+// %bb.95:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-16], %r114;
-$L__BB17_96:                            //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_96:                            //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd238, %rd326, 1;
 	and.b64  	%rd239, %rd238, 15;
 	setp.ne.s64 	%p105, %rd239, %rd28;
-	@%p105 bra 	$L__BB17_98;
-// %bb.97:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p105 bra 	$L__BB18_98;
+// %bb.97:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-12], %r114;
-$L__BB17_98:                            //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_98:                            //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd240, %rd326, 2;
 	and.b64  	%rd241, %rd240, 15;
 	setp.ne.s64 	%p106, %rd241, %rd28;
-	@%p106 bra 	$L__BB17_100;
-// %bb.99:                              //   in Loop: Header=BB17_94 Depth=2
+	@%p106 bra 	$L__BB18_100;
+// %bb.99:                              //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-8], %r114;
-$L__BB17_100:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_100:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd242, %rd326, 3;
 	and.b64  	%rd243, %rd242, 15;
 	setp.ne.s64 	%p107, %rd243, %rd28;
-	@%p107 bra 	$L__BB17_102;
-// %bb.101:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p107 bra 	$L__BB18_102;
+// %bb.101:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+-4], %r114;
-$L__BB17_102:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_102:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd244, %rd326, 4;
 	and.b64  	%rd245, %rd244, 15;
 	setp.ne.s64 	%p108, %rd245, %rd28;
-	@%p108 bra 	$L__BB17_104;
-// %bb.103:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p108 bra 	$L__BB18_104;
+// %bb.103:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327], %r114;
-$L__BB17_104:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_104:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd246, %rd326, 5;
 	and.b64  	%rd247, %rd246, 15;
 	setp.ne.s64 	%p109, %rd247, %rd28;
-	@%p109 bra 	$L__BB17_106;
-// %bb.105:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p109 bra 	$L__BB18_106;
+// %bb.105:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+4], %r114;
-$L__BB17_106:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_106:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd248, %rd326, 6;
 	and.b64  	%rd249, %rd248, 15;
 	setp.ne.s64 	%p110, %rd249, %rd28;
-	@%p110 bra 	$L__BB17_108;
-// %bb.107:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p110 bra 	$L__BB18_108;
+// %bb.107:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+8], %r114;
-$L__BB17_108:                           //   in Loop: Header=BB17_94 Depth=2
+$L__BB18_108:                           //   in Loop: Header=BB18_94 Depth=2
 	add.s64 	%rd250, %rd326, 7;
 	and.b64  	%rd251, %rd250, 15;
 	setp.ne.s64 	%p111, %rd251, %rd28;
-	@%p111 bra 	$L__BB17_110;
-// %bb.109:                             //   in Loop: Header=BB17_94 Depth=2
+	@%p111 bra 	$L__BB18_110;
+// %bb.109:                             //   in Loop: Header=BB18_94 Depth=2
 	st.shared.u32 	[%rd327+12], %r114;
-	bra.uni 	$L__BB17_110;
-$L__BB17_156:                           //   in Loop: Header=BB17_16 Depth=1
-	@!%p4 bra 	$L__BB17_158;
-	bra.uni 	$L__BB17_157;
-$L__BB17_157:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_110;
+$L__BB18_156:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p4 bra 	$L__BB18_158;
+	bra.uni 	$L__BB18_157;
+$L__BB18_157:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd265, %rd105, 2;
 	add.s64 	%rd123, %rd26, %rd265;
 	st.shared.u32 	[%rd123], %r114;
-$L__BB17_158:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_158:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.lt.u64 	%p124, %rd48, 16;
 	mov.u64 	%rd342, 0;
 	mov.f32 	%f575, 0fFF800000;
-	@%p124 bra 	$L__BB17_161;
-// %bb.159:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p124 bra 	$L__BB18_161;
+// %bb.159:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f575, 0fFF800000;
 	mov.u64 	%rd341, 0;
 	mov.u64 	%rd340, %rd29;
-$L__BB17_160:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_160:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f358, [%rd340];
 	setp.gt.f32 	%p125, %f358, %f575;
@@ -20141,27 +22739,27 @@ $L__BB17_160:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd268, %rd341, 32;
 	setp.le.u64 	%p126, %rd268, %rd49;
 	mov.u64 	%rd341, %rd342;
-	@%p126 bra 	$L__BB17_160;
-$L__BB17_161:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p126 bra 	$L__BB18_160;
+$L__BB18_161:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p127, %rd49, %rd342;
-	@%p127 bra 	$L__BB17_165;
-// %bb.162:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p127 bra 	$L__BB18_165;
+// %bb.162:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd129, %rd49, %rd342;
 	setp.eq.s64 	%p128, %rd129, 16;
 	setp.gt.u64 	%p129, %rd129, %rd28;
 	or.pred  	%p130, %p128, %p129;
 	mov.f32 	%f576, 0f00000000;
-	@!%p130 bra 	$L__BB17_164;
-	bra.uni 	$L__BB17_163;
-$L__BB17_163:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p130 bra 	$L__BB18_164;
+	bra.uni 	$L__BB18_163;
+$L__BB18_163:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd270, %rd342, 2;
 	add.s64 	%rd130, %rd29, %rd270;
 	ld.shared.f32 	%f576, [%rd130];
-$L__BB17_164:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_164:                           //   in Loop: Header=BB18_16 Depth=1
 	selp.f32 	%f360, %f576, 0fFF800000, %p129;
 	setp.gt.f32 	%p132, %f360, %f575;
 	selp.f32 	%f575, %f360, %f575, %p132;
-$L__BB17_165:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_165:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f361, %f575, 8, 31, %r9;
 	setp.gt.f32 	%p133, %f361, %f575;
 	selp.f32 	%f362, %f361, %f575, %p133;
@@ -20177,17 +22775,17 @@ $L__BB17_165:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.idx.b32	%f95, %f368, %r8, 31, %r9;
 	sub.rn.f32 	%f369, %f95, %f95;
 	setp.eq.f32 	%p137, %f369, 0f00000000;
-	@%p137 bra 	$L__BB17_171;
-	bra.uni 	$L__BB17_166;
-$L__BB17_171:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p137 bra 	$L__BB18_171;
+	bra.uni 	$L__BB18_166;
+$L__BB18_171:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p145, %rd49, 0;
 	mov.f32 	%f579, 0f00000000;
-	@%p145 bra 	$L__BB17_174;
-// %bb.172:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p145 bra 	$L__BB18_174;
+// %bb.172:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f579, 0f00000000;
 	mov.u64 	%rd344, 0;
 	mov.u64 	%rd343, %rd29;
-$L__BB17_173:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_173:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f398, [%rd343];
 	sub.rn.f32 	%f399, %f398, %f95;
@@ -20206,7 +22804,8 @@ $L__BB17_173:                           //   Parent Loop BB17_16 Depth=1
 	shl.b32 	%r94, %r93, 23;
 	add.s32 	%r95, %r94, %r92;
 	mov.b32 	%f410, %r95;
-	setp.ltu.f32 	%p146, %f399, 0fC28AA123;
+)ptx",
+    R"ptx(	setp.ltu.f32 	%p146, %f399, 0fC28AA123;
 	setp.geu.f32 	%p147, %f399, 0fC28AA123;
 	selp.f32 	%f411, %f399, 0f00000000, %p147;
 	selp.f32 	%f412, %f411, %f410, %p146;
@@ -20214,8 +22813,8 @@ $L__BB17_173:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd344, %rd344, 16;
 	add.s64 	%rd343, %rd343, 64;
 	setp.lt.u64 	%p148, %rd344, %rd49;
-	@%p148 bra 	$L__BB17_173;
-$L__BB17_174:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p148 bra 	$L__BB18_173;
+$L__BB18_174:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f413, %f579, 8, 31, %r9;
 	add.rn.f32 	%f414, %f579, %f413;
 	shfl.sync.bfly.b32	%f415, %f414, 4, 31, %r9;
@@ -20224,22 +22823,22 @@ $L__BB17_174:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f418, %f416, %f417;
 	shfl.sync.bfly.b32	%f419, %f418, 1, 31, %r9;
 	add.rn.f32 	%f582, %f418, %f419;
-	bra.uni 	$L__BB17_175;
-$L__BB17_130:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_175;
+$L__BB18_130:                           //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd284, %rd47, %rd49;
 	setp.gt.u64 	%p175, %rd284, -8;
-	@%p175 bra 	$L__BB17_149;
-	bra.uni 	$L__BB17_131;
-$L__BB17_149:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p175 bra 	$L__BB18_149;
+	bra.uni 	$L__BB18_131;
+$L__BB18_149:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p185, %rd49, 0;
 	mov.f32 	%f573, 0f00000000;
-	@%p185 bra 	$L__BB17_155;
-// %bb.150:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p185 bra 	$L__BB18_155;
+// %bb.150:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f573, 0f00000000;
 	mov.u64 	%rd339, 0;
 	mov.u64 	%rd338, %rd29;
-	bra.uni 	$L__BB17_151;
-$L__BB17_153:                           //   in Loop: Header=BB17_151 Depth=2
+	bra.uni 	$L__BB18_151;
+$L__BB18_153:                           //   in Loop: Header=BB18_151 Depth=2
 	setp.lt.f32 	%p187, %f81, 0f00000000;
 	selp.f32 	%f487, 0f00000000, %f81, %p187;
 	abs.f32 	%f488, %f81;
@@ -20289,30 +22888,30 @@ $L__BB17_153:                           //   in Loop: Header=BB17_151 Depth=2
 	add.rn.f32 	%f521, %f520, %f517;
 	add.rn.f32 	%f522, %f487, %f521;
 	mul.rn.f32 	%f572, %f7, %f522;
-$L__BB17_154:                           //   in Loop: Header=BB17_151 Depth=2
+$L__BB18_154:                           //   in Loop: Header=BB18_151 Depth=2
 	add.rn.f32 	%f573, %f573, %f572;
 	add.s64 	%rd339, %rd339, 16;
 	add.s64 	%rd338, %rd338, 64;
 	setp.lt.u64 	%p190, %rd339, %rd49;
-	@%p190 bra 	$L__BB17_151;
-	bra.uni 	$L__BB17_155;
-$L__BB17_151:                           //   Parent Loop BB17_16 Depth=1
+	@%p190 bra 	$L__BB18_151;
+	bra.uni 	$L__BB18_155;
+$L__BB18_151:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	setp.ne.s32 	%p186, %r4, 5;
 	ld.shared.f32 	%f81, [%rd338];
-	@%p186 bra 	$L__BB17_153;
-// %bb.152:                             //   in Loop: Header=BB17_151 Depth=2
+	@%p186 bra 	$L__BB18_153;
+// %bb.152:                             //   in Loop: Header=BB18_151 Depth=2
 	mul.rn.f32 	%f572, %f81, %f81;
-	bra.uni 	$L__BB17_154;
-$L__BB17_166:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_154;
+$L__BB18_166:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p138, %rd49, 0;
 	mov.f32 	%f581, 0f00000000;
-	@%p138 bra 	$L__BB17_169;
-// %bb.167:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p138 bra 	$L__BB18_169;
+// %bb.167:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f581, 0f00000000;
 	mov.u64 	%rd346, 0;
 	mov.u64 	%rd345, %rd29;
-$L__BB17_168:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_168:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f372, [%rd345];
 	setp.neu.f32 	%p139, %f372, %f95;
@@ -20338,12 +22937,11 @@ $L__BB17_168:                           //   Parent Loop BB17_16 Depth=1
 	selp.f32 	%f386, %f374, 0f00000000, %p141;
 	selp.f32 	%f387, %f386, %f385, %p140;
 	add.rn.f32 	%f581, %f581, %f387;
-)ptx",
-    R"ptx(	add.s64 	%rd346, %rd346, 16;
+	add.s64 	%rd346, %rd346, 16;
 	add.s64 	%rd345, %rd345, 64;
 	setp.lt.u64 	%p142, %rd346, %rd49;
-	@%p142 bra 	$L__BB17_168;
-$L__BB17_169:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p142 bra 	$L__BB18_168;
+$L__BB18_169:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f388, %f581, 8, 31, %r9;
 	add.rn.f32 	%f389, %f581, %f388;
 	shfl.sync.bfly.b32	%f390, %f389, 4, 31, %r9;
@@ -20353,38 +22951,38 @@ $L__BB17_169:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f394, %f393, 1, 31, %r9;
 	add.rn.f32 	%f582, %f393, %f394;
 	setp.geu.f32 	%p144, %f95, 0f00000000;
-	@%p144 bra 	$L__BB17_175;
-// %bb.170:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p144 bra 	$L__BB18_175;
+// %bb.170:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.s64 	%rd51, %rd49, %rd47;
 	selp.u64 	%rd272, 1, 0, %p122;
 	add.s64 	%rd273, %rd51, %rd272;
 	cvt.rn.f32.u64 	%f395, %rd273;
 	sub.rn.f32 	%f582, %f582, %f395;
-$L__BB17_175:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_175:                           //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f588, 0f00000000;
 	mov.f32 	%f589, %f588;
-	@!%p1 bra 	$L__BB17_188;
-	bra.uni 	$L__BB17_176;
-$L__BB17_176:                           //   in Loop: Header=BB17_16 Depth=1
+	@!%p1 bra 	$L__BB18_188;
+	bra.uni 	$L__BB18_176;
+$L__BB18_176:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.le.u64 	%p149, %rd49, %rd28;
-	@%p149 bra 	$L__BB17_181;
-// %bb.177:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p149 bra 	$L__BB18_181;
+// %bb.177:                             //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd201, %rd21, %rd200;
 	setp.eq.s64 	%p13, %rd21, %rd185;
 	selp.b64 	%rd43, %rd185, %rd201, %p13;
 	add.s64 	%rd348, %rd43, %rd37;
 	mov.u64 	%rd347, %rd38;
 	mov.u64 	%rd349, %rd28;
-	bra.uni 	$L__BB17_178;
-$L__BB17_180:                           //   in Loop: Header=BB17_178 Depth=2
+	bra.uni 	$L__BB18_178;
+$L__BB18_180:                           //   in Loop: Header=BB18_178 Depth=2
 	st.shared.f32 	[%rd347], %f583;
 	add.s64 	%rd349, %rd349, 16;
 	add.s64 	%rd348, %rd348, 64;
 	add.s64 	%rd347, %rd347, 64;
 	setp.lt.u64 	%p155, %rd349, %rd49;
-	@%p155 bra 	$L__BB17_178;
-	bra.uni 	$L__BB17_181;
-$L__BB17_178:                           //   Parent Loop BB17_16 Depth=1
+	@%p155 bra 	$L__BB18_178;
+	bra.uni 	$L__BB18_181;
+$L__BB18_178:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd275, 0;
 	cvta.to.global.u64 	%rd276, %rd275;
@@ -20394,21 +22992,21 @@ $L__BB17_178:                           //   Parent Loop BB17_16 Depth=1
 	or.pred  	%p153, %p151, %p152;
 	or.pred  	%p154, %p153, %p150;
 	selp.f32 	%f583, 0f00000000, 0f3F800000, %p153;
-	@%p154 bra 	$L__BB17_180;
-// %bb.179:                             //   in Loop: Header=BB17_178 Depth=2
+	@%p154 bra 	$L__BB18_180;
+// %bb.179:                             //   in Loop: Header=BB18_178 Depth=2
 	ld.global.f32 	%f583, [%rd348];
-	bra.uni 	$L__BB17_180;
-$L__BB17_181:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_180;
+$L__BB18_181:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.eq.s64 	%p156, %rd49, 0;
 	mov.f32 	%f587, 0f00000000;
 	mov.f32 	%f585, %f587;
-	@%p156 bra 	$L__BB17_184;
-// %bb.182:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p156 bra 	$L__BB18_184;
+// %bb.182:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f585, 0f00000000;
 	mov.u64 	%rd352, 0;
 	mov.u64 	%rd350, %rd29;
 	mov.u64 	%rd351, %rd38;
-$L__BB17_183:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_183:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f423, [%rd351];
 	setp.leu.f32 	%p157, %f423, 0f00000000;
@@ -20423,8 +23021,8 @@ $L__BB17_183:                           //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd351, %rd351, 64;
 	add.s64 	%rd350, %rd350, 64;
 	setp.lt.u64 	%p159, %rd352, %rd49;
-	@%p159 bra 	$L__BB17_183;
-$L__BB17_184:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p159 bra 	$L__BB18_183;
+$L__BB18_184:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f430, %f585, 8, 31, %r9;
 	add.rn.f32 	%f431, %f585, %f430;
 	shfl.sync.bfly.b32	%f432, %f431, 4, 31, %r9;
@@ -20432,20 +23030,20 @@ $L__BB17_184:                           //   in Loop: Header=BB17_16 Depth=1
 	shfl.sync.bfly.b32	%f434, %f433, 2, 31, %r9;
 	add.rn.f32 	%f435, %f433, %f434;
 	shfl.sync.bfly.b32	%f436, %f435, 1, 31, %r9;
-	@%p156 bra 	$L__BB17_187;
-// %bb.185:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p156 bra 	$L__BB18_187;
+// %bb.185:                             //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f587, 0f00000000;
 	mov.u64 	%rd354, 0;
 	mov.u64 	%rd353, %rd38;
-$L__BB17_186:                           //   Parent Loop BB17_16 Depth=1
+$L__BB18_186:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f438, [%rd353];
 	add.rn.f32 	%f587, %f587, %f438;
 	add.s64 	%rd354, %rd354, 16;
 	add.s64 	%rd353, %rd353, 64;
 	setp.lt.u64 	%p161, %rd354, %rd49;
-	@%p161 bra 	$L__BB17_186;
-$L__BB17_187:                           //   in Loop: Header=BB17_16 Depth=1
+	@%p161 bra 	$L__BB18_186;
+$L__BB18_187:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f588, %f435, %f436;
 	shfl.sync.bfly.b32	%f439, %f587, 8, 31, %r9;
 	add.rn.f32 	%f440, %f587, %f439;
@@ -20455,10 +23053,10 @@ $L__BB17_187:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f444, %f442, %f443;
 	shfl.sync.bfly.b32	%f445, %f444, 1, 31, %r9;
 	add.rn.f32 	%f589, %f444, %f445;
-$L__BB17_188:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_188:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.geu.f32 	%p162, %f597, %f95;
-	@%p162 bra 	$L__BB17_190;
-// %bb.189:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p162 bra 	$L__BB18_190;
+// %bb.189:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.rn.f32 	%f466, %f597, %f95;
 	fma.rn.f32 	%f467, %f466, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f468, %f467, 0fCB400000;
@@ -20488,12 +23086,12 @@ $L__BB17_188:                           //   in Loop: Header=BB17_16 Depth=1
 	add.rn.f32 	%f484, %f588, %f483;
 	add.rn.f32 	%f595, %f595, %f484;
 	mov.f32 	%f597, %f95;
-	bra.uni 	$L__BB17_193;
-$L__BB17_190:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_193;
+$L__BB18_190:                           //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f590, 0f3F800000;
 	setp.eq.f32 	%p163, %f597, %f95;
-	@%p163 bra 	$L__BB17_192;
-// %bb.191:                             //   in Loop: Header=BB17_16 Depth=1
+	@%p163 bra 	$L__BB18_192;
+// %bb.191:                             //   in Loop: Header=BB18_16 Depth=1
 	sub.rn.f32 	%f447, %f95, %f597;
 	fma.rn.f32 	%f448, %f447, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f449, %f448, 0fCB400000;
@@ -20507,14 +23105,15 @@ $L__BB17_190:                           //   in Loop: Header=BB17_16 Depth=1
 	fma.rn.f32 	%f457, %f456, %f451, 0f3F800000;
 	mov.b32 	%r96, %f457;
 	mov.b32 	%r97, %f448;
-	shl.b32 	%r98, %r97, 23;
+)ptx",
+    R"ptx(	shl.b32 	%r98, %r97, 23;
 	add.s32 	%r99, %r98, %r96;
 	mov.b32 	%f458, %r99;
 	setp.ltu.f32 	%p164, %f447, 0fC28AA123;
 	setp.geu.f32 	%p165, %f447, 0fC28AA123;
 	selp.f32 	%f459, %f447, 0f00000000, %p165;
 	selp.f32 	%f590, %f459, %f458, %p164;
-$L__BB17_192:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_192:                           //   in Loop: Header=BB18_16 Depth=1
 	mul.rn.f32 	%f460, %f582, %f590;
 	add.rn.f32 	%f596, %f596, %f460;
 	setp.eq.f32 	%p167, %f589, 0f00000000;
@@ -20524,87 +23123,87 @@ $L__BB17_192:                           //   in Loop: Header=BB17_16 Depth=1
 	selp.f32 	%f464, 0f00000000, %f463, %p167;
 	add.rn.f32 	%f465, %f588, %f464;
 	add.rn.f32 	%f595, %f465, %f595;
-$L__BB17_193:                           //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_193:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f535, %f589, %f535;
-	bra.uni 	$L__BB17_194;
-$L__BB17_131:                           //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_194;
+$L__BB18_131:                           //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd285, %rd335, 2;
 	add.s64 	%rd336, %rd36, %rd285;
-	bra.uni 	$L__BB17_132;
-$L__BB17_148:                           //   in Loop: Header=BB17_132 Depth=2
+	bra.uni 	$L__BB18_132;
+$L__BB18_148:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd335, %rd335, 8;
 	add.s64 	%rd336, %rd336, 32;
 	setp.lt.u64 	%p184, %rd335, %rd49;
-	@%p184 bra 	$L__BB17_132;
-	bra.uni 	$L__BB17_149;
-$L__BB17_132:                           //   Parent Loop BB17_16 Depth=1
+	@%p184 bra 	$L__BB18_132;
+	bra.uni 	$L__BB18_149;
+$L__BB18_132:                           //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd286, %rd335, 15;
 	setp.ne.s64 	%p176, %rd286, %rd28;
-	@%p176 bra 	$L__BB17_134;
-// %bb.133:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p176 bra 	$L__BB18_134;
+// %bb.133:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-16], %f8;
-$L__BB17_134:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_134:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd287, %rd335, 1;
 	and.b64  	%rd288, %rd287, 15;
 	setp.ne.s64 	%p177, %rd288, %rd28;
-	@%p177 bra 	$L__BB17_136;
-// %bb.135:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p177 bra 	$L__BB18_136;
+// %bb.135:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-12], %f8;
-$L__BB17_136:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_136:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd289, %rd335, 2;
 	and.b64  	%rd290, %rd289, 15;
 	setp.ne.s64 	%p178, %rd290, %rd28;
-	@%p178 bra 	$L__BB17_138;
-// %bb.137:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p178 bra 	$L__BB18_138;
+// %bb.137:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-8], %f8;
-$L__BB17_138:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_138:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd291, %rd335, 3;
 	and.b64  	%rd292, %rd291, 15;
 	setp.ne.s64 	%p179, %rd292, %rd28;
-	@%p179 bra 	$L__BB17_140;
-// %bb.139:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p179 bra 	$L__BB18_140;
+// %bb.139:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+-4], %f8;
-$L__BB17_140:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_140:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd293, %rd335, 4;
 	and.b64  	%rd294, %rd293, 15;
 	setp.ne.s64 	%p180, %rd294, %rd28;
-	@%p180 bra 	$L__BB17_142;
-// %bb.141:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p180 bra 	$L__BB18_142;
+// %bb.141:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336], %f8;
-$L__BB17_142:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_142:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd295, %rd335, 5;
 	and.b64  	%rd296, %rd295, 15;
 	setp.ne.s64 	%p181, %rd296, %rd28;
-	@%p181 bra 	$L__BB17_144;
-// %bb.143:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p181 bra 	$L__BB18_144;
+// %bb.143:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+4], %f8;
-$L__BB17_144:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_144:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd297, %rd335, 6;
 	and.b64  	%rd298, %rd297, 15;
 	setp.ne.s64 	%p182, %rd298, %rd28;
-	@%p182 bra 	$L__BB17_146;
-// %bb.145:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p182 bra 	$L__BB18_146;
+// %bb.145:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+8], %f8;
-$L__BB17_146:                           //   in Loop: Header=BB17_132 Depth=2
+$L__BB18_146:                           //   in Loop: Header=BB18_132 Depth=2
 	add.s64 	%rd299, %rd335, 7;
 	and.b64  	%rd300, %rd299, 15;
 	setp.ne.s64 	%p183, %rd300, %rd28;
-	@%p183 bra 	$L__BB17_148;
-// %bb.147:                             //   in Loop: Header=BB17_132 Depth=2
+	@%p183 bra 	$L__BB18_148;
+// %bb.147:                             //   in Loop: Header=BB18_132 Depth=2
 	st.shared.f32 	[%rd336+12], %f8;
-	bra.uni 	$L__BB17_148;
-$L__BB17_11:
+	bra.uni 	$L__BB18_148;
+$L__BB18_11:
 	and.b32  	%r116, %r1, 15;
 	mov.f32 	%f597, 0fFF800000;
 	mov.f32 	%f535, 0f00000000;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-$L__BB17_12:
+$L__BB18_12:
 	setp.eq.s32 	%p192, %r116, 0;
-	@%p192 bra 	$L__BB17_13;
-	bra.uni 	$L__BB17_14;
-$L__BB17_13:
+	@%p192 bra 	$L__BB18_13;
+	bra.uni 	$L__BB18_14;
+$L__BB18_13:
 	ld.param.u64 	%rd302, [%rd1+144];
 	cvta.to.global.u64 	%rd303, %rd302;
 	shl.b64 	%rd304, %rd2, 4;
@@ -20613,7 +23212,7 @@ $L__BB17_13:
 	st.global.f32 	[%rd305+4], %f596;
 	st.global.f32 	[%rd305+8], %f595;
 	st.global.f32 	[%rd305+12], %f535;
-$L__BB17_14:
+$L__BB18_14:
 	ret;
                                         // -- End function
 }
@@ -20641,57 +23240,56 @@ $L__BB17_14:
 	shr.u32 	%r20, %r1, 4;
 	cvt.u64.u32 	%rd253, %r20;
 	add.s64 	%rd2, %rd252, %rd253;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd254, [softmax_backward_param_0+24];
+	ld.param.u64 	%rd254, [softmax_backward_param_0+24];
 	or.b64  	%rd255, %rd2, %rd254;
 	and.b64  	%rd256, %rd255, -4294967296;
 	setp.ne.s64 	%p8, %rd256, 0;
-	@%p8 bra 	$L__BB18_2;
-	bra.uni 	$L__BB18_1;
-$L__BB18_2:
+	@%p8 bra 	$L__BB19_2;
+	bra.uni 	$L__BB19_1;
+$L__BB19_2:
 	div.u64 	%rd482, %rd2, %rd254;
-	bra.uni 	$L__BB18_3;
-$L__BB18_1:
+	bra.uni 	$L__BB19_3;
+$L__BB19_1:
 	cvt.u32.u64 	%r21, %rd254;
 	cvt.u32.u64 	%r22, %rd2;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd482, %r23;
-$L__BB18_3:
+$L__BB19_3:
 	ld.param.u64 	%rd7, [%rd1+32];
 	ld.param.u64 	%rd8, [%rd1+48];
 	or.b64  	%rd257, %rd7, %rd8;
 	and.b64  	%rd258, %rd257, -4294967296;
 	setp.ne.s64 	%p9, %rd258, 0;
-	@%p9 bra 	$L__BB18_5;
-	bra.uni 	$L__BB18_4;
-$L__BB18_5:
+	@%p9 bra 	$L__BB19_5;
+	bra.uni 	$L__BB19_4;
+$L__BB19_5:
 	div.u64 	%rd483, %rd7, %rd8;
-	bra.uni 	$L__BB18_6;
-$L__BB18_4:
+	bra.uni 	$L__BB19_6;
+$L__BB19_4:
 	cvt.u32.u64 	%r24, %rd8;
 	cvt.u32.u64 	%r25, %rd7;
 	div.u32 	%r26, %r25, %r24;
 	cvt.u64.u32 	%rd483, %r26;
-$L__BB18_6:
+$L__BB19_6:
 	ld.param.u64 	%rd12, [%rd1+208];
 	add.s64 	%rd259, %rd483, %rd12;
 	add.s64 	%rd13, %rd259, -1;
 	or.b64  	%rd260, %rd13, %rd12;
 	and.b64  	%rd261, %rd260, -4294967296;
 	setp.ne.s64 	%p10, %rd261, 0;
-	@%p10 bra 	$L__BB18_8;
-	bra.uni 	$L__BB18_7;
-$L__BB18_8:
+	@%p10 bra 	$L__BB19_8;
+	bra.uni 	$L__BB19_7;
+$L__BB19_8:
 	div.u64 	%rd484, %rd13, %rd12;
-	bra.uni 	$L__BB18_9;
-$L__BB18_7:
+	bra.uni 	$L__BB19_9;
+$L__BB19_7:
 	cvt.u32.u64 	%r27, %rd12;
 	cvt.u32.u64 	%r28, %rd13;
 	div.u32 	%r29, %r28, %r27;
 	cvt.u64.u32 	%rd484, %r29;
-$L__BB18_9:
+$L__BB19_9:
 	setp.ge.u64 	%p11, %rd482, %rd484;
-	@%p11 bra 	$L__BB18_289;
+	@%p11 bra 	$L__BB19_289;
 // %bb.10:
 	mul.lo.s64 	%rd262, %rd482, %rd254;
 	sub.s64 	%rd263, %rd2, %rd262;
@@ -20729,17 +23327,17 @@ $L__BB18_9:
 	or.b64  	%rd314, %rd17, %rd8;
 	and.b64  	%rd315, %rd314, -4294967296;
 	setp.ne.s64 	%p20, %rd315, 0;
-	@%p20 bra 	$L__BB18_12;
-	bra.uni 	$L__BB18_11;
-$L__BB18_12:
+	@%p20 bra 	$L__BB19_12;
+	bra.uni 	$L__BB19_11;
+$L__BB19_12:
 	div.u64 	%rd35, %rd17, %rd8;
-	bra.uni 	$L__BB18_13;
-$L__BB18_11:
+	bra.uni 	$L__BB19_13;
+$L__BB19_11:
 	cvt.u32.u64 	%r33, %rd8;
 	cvt.u32.u64 	%r34, %rd17;
 	div.u32 	%r35, %r34, %r33;
 	cvt.u64.u32 	%rd35, %r35;
-$L__BB18_13:
+$L__BB19_13:
 	setp.eq.s64 	%p12, %rd267, %rd297;
 	add.s64 	%rd298, %rd267, %rd295;
 	setp.eq.s64 	%p16, %rd280, %rd297;
@@ -20749,42 +23347,42 @@ $L__BB18_13:
 	setp.gt.u64 	%p22, %rd35, %rd487;
 	and.pred  	%p23, %p21, %p22;
 	shl.b64 	%rd481, %rd487, 2;
-	@!%p23 bra 	$L__BB18_14;
-	bra.uni 	$L__BB18_286;
-$L__BB18_286:
+	@!%p23 bra 	$L__BB19_14;
+	bra.uni 	$L__BB19_286;
+$L__BB19_286:
 	add.s64 	%rd555, %rd31, %rd481;
 	mov.b32 	%r36, 0;
 	mov.u64 	%rd556, %rd487;
-$L__BB18_287:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_287:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd555], %r36;
 	add.s64 	%rd556, %rd556, 16;
 	add.s64 	%rd555, %rd555, 64;
 	setp.lt.u64 	%p24, %rd556, %rd35;
-	@%p24 bra 	$L__BB18_287;
-$L__BB18_14:
+	@%p24 bra 	$L__BB19_287;
+$L__BB19_14:
 	selp.b64 	%rd20, %rd297, %rd298, %p12;
 	selp.b64 	%rd27, %rd297, %rd304, %p16;
 	ld.global.f32 	%f8, [%rd26];
 	setp.neu.f32 	%p25, %f8, 0f00000000;
-	@%p25 bra 	$L__BB18_19;
+	@%p25 bra 	$L__BB19_19;
 // %bb.15:
 	ld.global.f32 	%f215, [%rd27];
 	setp.neu.f32 	%p26, %f215, 0f00000000;
-	@%p26 bra 	$L__BB18_19;
+	@%p26 bra 	$L__BB19_19;
 // %bb.16:
 	setp.le.u64 	%p326, %rd17, %rd487;
-	@%p326 bra 	$L__BB18_289;
+	@%p326 bra 	$L__BB19_289;
 // %bb.17:
 	add.s64 	%rd486, %rd20, %rd481;
 	mov.b32 	%r172, 0;
-$L__BB18_18:                            // =>This Inner Loop Header: Depth=1
+$L__BB19_18:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd486], %r172;
 	add.s64 	%rd487, %rd487, 16;
 	add.s64 	%rd486, %rd486, 64;
 	setp.lt.u64 	%p327, %rd487, %rd17;
-	@%p327 bra 	$L__BB18_18;
-	bra.uni 	$L__BB18_289;
-$L__BB18_19:
+	@%p327 bra 	$L__BB19_18;
+	bra.uni 	$L__BB19_289;
+$L__BB19_19:
 	ld.param.u64 	%rd264, [%rd1];
 	ld.param.u64 	%rd271, [%rd1+104];
 	cvta.to.global.u64 	%rd265, %rd264;
@@ -20817,9 +23415,9 @@ $L__BB18_19:
 	setp.eq.s32 	%p334, %r3, 4;
 	mov.f32 	%f828, 0f40490FDB;
 	mov.u64 	%rd496, %rd19;
-	@%p27 bra 	$L__BB18_58;
+	@%p27 bra 	$L__BB19_58;
 // %bb.20:
-	@%p328 bra 	$L__BB18_56;
+	@%p328 bra 	$L__BB19_56;
 // %bb.21:
 	mov.f32 	%f824, 0f00000000;
 	mov.u64 	%rd480, 1;
@@ -20832,8 +23430,8 @@ $L__BB18_19:
 	setp.lt.u64 	%p30, %rd8, 2;
 	setp.lt.u64 	%p31, %rd50, 3;
 	setp.eq.s64 	%p49, %rd51, 0;
-	bra.uni 	$L__BB18_22;
-$L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_22;
+$L__BB19_53:                            //   in Loop: Header=BB19_22 Depth=1
 	sub.rn.f32 	%f269, %f848, %f839;
 	mul.rn.f32 	%f270, %f2, %f269;
 	fma.rn.f32 	%f271, %f270, 0f3FB8AA3B, 0f4B400000;
@@ -20857,40 +23455,41 @@ $L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=1
 	selp.f32 	%f283, %f282, %f281, %p66;
 	add.rn.f32 	%f844, %f844, %f283;
 	fma.rn.f32 	%f845, %f283, %f848, %f845;
-$L__BB18_54:                            //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_54:                            //   in Loop: Header=BB19_22 Depth=1
 	div.rn.f32 	%f284, %f845, %f844;
 	mul.rn.f32 	%f839, %f1, %f284;
-$L__BB18_55:                            //   in Loop: Header=BB18_22 Depth=1
+)ptx",
+    R"ptx($L__BB19_55:                            //   in Loop: Header=BB19_22 Depth=1
 	shl.b64 	%rd337, %rd488, 2;
 	add.s64 	%rd338, %rd40, %rd337;
 	st.shared.f32 	[%rd338], %f839;
 	add.s64 	%rd488, %rd488, 16;
 	setp.lt.u64 	%p68, %rd488, %rd41;
-	@%p68 bra 	$L__BB18_22;
-	bra.uni 	$L__BB18_56;
-$L__BB18_22:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_27 Depth 2
-                                        //     Child Loop BB18_39 Depth 2
-                                        //     Child Loop BB18_45 Depth 2
+	@%p68 bra 	$L__BB19_22;
+	bra.uni 	$L__BB19_56;
+$L__BB19_22:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_27 Depth 2
+                                        //     Child Loop BB19_39 Depth 2
+                                        //     Child Loop BB19_45 Depth 2
 	or.b64  	%rd56, %rd488, %rd487;
 	setp.ge.u64 	%p29, %rd56, %rd35;
 	mul.lo.s64 	%rd326, %rd56, %rd8;
 	shl.b64 	%rd327, %rd326, 2;
 	add.s64 	%rd57, %rd18, %rd327;
 	mov.f32 	%f839, %f824;
-	@%p29 bra 	$L__BB18_24;
-// %bb.23:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p29 bra 	$L__BB19_24;
+// %bb.23:                              //   in Loop: Header=BB19_22 Depth=1
 	ld.global.f32 	%f839, [%rd57];
-$L__BB18_24:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p30 bra 	$L__BB18_42;
-// %bb.25:                              //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_24:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p30 bra 	$L__BB19_42;
+// %bb.25:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd493, %rd480;
-	@%p31 bra 	$L__BB18_37;
-// %bb.26:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p31 bra 	$L__BB19_37;
+// %bb.26:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd490, 0;
 	mov.u64 	%rd489, 1;
-	bra.uni 	$L__BB18_27;
-$L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=2
+	bra.uni 	$L__BB19_27;
+$L__BB19_35:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p42, %f833, %f17;
 	setp.num.f32 	%p43, %f17, %f17;
 	setp.nan.f32 	%p44, %f833, %f833;
@@ -20906,18 +23505,18 @@ $L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=2
 	add.s64 	%rd489, %rd489, 4;
 	add.s64 	%rd490, %rd490, 4;
 	setp.ne.s64 	%p48, %rd52, %rd490;
-	@%p48 bra 	$L__BB18_27;
-	bra.uni 	$L__BB18_36;
-$L__BB18_27:                            //   Parent Loop BB18_22 Depth=1
+	@%p48 bra 	$L__BB19_27;
+	bra.uni 	$L__BB19_36;
+$L__BB19_27:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd331, %rd489, 2;
 	add.s64 	%rd60, %rd57, %rd331;
 	mov.f32 	%f834, 0f00000000;
 	mov.f32 	%f831, %f834;
-	@%p29 bra 	$L__BB18_29;
-// %bb.28:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_29;
+// %bb.28:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f831, [%rd60];
-$L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_29:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p34, %f831, %f839;
 	setp.num.f32 	%p35, %f839, %f839;
 	setp.nan.f32 	%p36, %f831, %f831;
@@ -20925,33 +23524,33 @@ $L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=2
 	selp.f32 	%f221, %f839, %f220, %p35;
 	selp.f32 	%f14, %f221, %f831, %p34;
 	mov.f32 	%f832, %f834;
-	@%p29 bra 	$L__BB18_31;
-// %bb.30:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_31;
+// %bb.30:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f832, [%rd60+4];
-$L__BB18_31:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_31:                            //   in Loop: Header=BB19_27 Depth=2
 	setp.leu.f32 	%p38, %f832, %f14;
 	setp.num.f32 	%p39, %f14, %f14;
 	setp.nan.f32 	%p40, %f832, %f832;
 	selp.f32 	%f223, %f14, %f832, %p40;
 	selp.f32 	%f224, %f14, %f223, %p39;
 	mov.f32 	%f833, %f834;
-	@%p29 bra 	$L__BB18_33;
-// %bb.32:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_33;
+// %bb.32:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f833, [%rd60+8];
-$L__BB18_33:                            //   in Loop: Header=BB18_27 Depth=2
+$L__BB19_33:                            //   in Loop: Header=BB19_27 Depth=2
 	selp.f32 	%f17, %f224, %f832, %p38;
-	@%p29 bra 	$L__BB18_35;
-// %bb.34:                              //   in Loop: Header=BB18_27 Depth=2
+	@%p29 bra 	$L__BB19_35;
+// %bb.34:                              //   in Loop: Header=BB19_27 Depth=2
 	ld.global.f32 	%f834, [%rd60+12];
-	bra.uni 	$L__BB18_35;
-$L__BB18_36:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_35;
+$L__BB19_36:                            //   in Loop: Header=BB19_22 Depth=1
 	add.s64 	%rd493, %rd52, 1;
-$L__BB18_37:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p49 bra 	$L__BB18_42;
-// %bb.38:                              //   in Loop: Header=BB18_22 Depth=1
+$L__BB19_37:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p49 bra 	$L__BB19_42;
+// %bb.38:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd492, %rd51;
-	bra.uni 	$L__BB18_39;
-$L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=2
+	bra.uni 	$L__BB19_39;
+$L__BB19_41:                            //   in Loop: Header=BB19_39 Depth=2
 	setp.leu.f32 	%p51, %f838, %f839;
 	setp.num.f32 	%p52, %f839, %f839;
 	setp.nan.f32 	%p53, %f838, %f838;
@@ -20961,34 +23560,33 @@ $L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=2
 	add.s64 	%rd493, %rd493, 1;
 	add.s64 	%rd492, %rd492, -1;
 	setp.ne.s64 	%p54, %rd492, 0;
-	@%p54 bra 	$L__BB18_39;
-	bra.uni 	$L__BB18_42;
-$L__BB18_39:                            //   Parent Loop BB18_22 Depth=1
+	@%p54 bra 	$L__BB19_39;
+	bra.uni 	$L__BB19_42;
+$L__BB19_39:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f838, 0f00000000;
-	@%p29 bra 	$L__BB18_41;
-// %bb.40:                              //   in Loop: Header=BB18_39 Depth=2
+	@%p29 bra 	$L__BB19_41;
+// %bb.40:                              //   in Loop: Header=BB19_39 Depth=2
 	shl.b64 	%rd332, %rd493, 2;
 	add.s64 	%rd67, %rd57, %rd332;
 	ld.global.f32 	%f838, [%rd67];
-	bra.uni 	$L__BB18_41;
-$L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=1
-	@%p331 bra 	$L__BB18_55;
-// %bb.43:                              //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_41;
+$L__BB19_42:                            //   in Loop: Header=BB19_22 Depth=1
+	@%p331 bra 	$L__BB19_55;
+// %bb.43:                              //   in Loop: Header=BB19_22 Depth=1
 	setp.eq.s64 	%p56, %rd49, 0;
 	mov.u64 	%rd495, 0;
 	mov.f32 	%f845, 0f00000000;
 	mov.f32 	%f844, %f845;
-	@%p56 bra 	$L__BB18_50;
-// %bb.44:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p56 bra 	$L__BB19_50;
+// %bb.44:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.u64 	%rd494, 0;
 	mov.f32 	%f235, 0f00000000;
 	mov.f32 	%f845, %f235;
 	mov.f32 	%f844, %f235;
-	bra.uni 	$L__BB18_45;
-)ptx",
-    R"ptx($L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=2
+	bra.uni 	$L__BB19_45;
+$L__BB19_49:                            //   in Loop: Header=BB19_45 Depth=2
 	sub.rn.f32 	%f253, %f843, %f839;
 	mul.rn.f32 	%f254, %f2, %f253;
 	fma.rn.f32 	%f255, %f254, 0f3FB8AA3B, 0f4B400000;
@@ -21015,17 +23613,17 @@ $L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=1
 	add.s64 	%rd494, %rd494, 2;
 	setp.ne.s64 	%p63, %rd54, %rd494;
 	mov.u64 	%rd495, %rd54;
-	@%p63 bra 	$L__BB18_45;
-	bra.uni 	$L__BB18_50;
-$L__BB18_45:                            //   Parent Loop BB18_22 Depth=1
+	@%p63 bra 	$L__BB19_45;
+	bra.uni 	$L__BB19_50;
+$L__BB19_45:                            //   Parent Loop BB19_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd335, %rd494, 2;
 	add.s64 	%rd71, %rd57, %rd335;
 	mov.f32 	%f842, %f235;
-	@%p29 bra 	$L__BB18_47;
-// %bb.46:                              //   in Loop: Header=BB18_45 Depth=2
+	@%p29 bra 	$L__BB19_47;
+// %bb.46:                              //   in Loop: Header=BB19_45 Depth=2
 	ld.global.f32 	%f842, [%rd71];
-$L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=2
+$L__BB19_47:                            //   in Loop: Header=BB19_45 Depth=2
 	sub.rn.f32 	%f238, %f842, %f839;
 	mul.rn.f32 	%f239, %f2, %f238;
 	fma.rn.f32 	%f240, %f239, 0f3FB8AA3B, 0f4B400000;
@@ -21050,41 +23648,41 @@ $L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=2
 	add.rn.f32 	%f35, %f844, %f252;
 	fma.rn.f32 	%f36, %f252, %f842, %f845;
 	mov.f32 	%f843, %f235;
-	@%p29 bra 	$L__BB18_49;
-// %bb.48:                              //   in Loop: Header=BB18_45 Depth=2
+	@%p29 bra 	$L__BB19_49;
+// %bb.48:                              //   in Loop: Header=BB19_45 Depth=2
 	ld.global.f32 	%f843, [%rd71+4];
-	bra.uni 	$L__BB18_49;
-$L__BB18_50:                            //   in Loop: Header=BB18_22 Depth=1
+	bra.uni 	$L__BB19_49;
+$L__BB19_50:                            //   in Loop: Header=BB19_22 Depth=1
 	setp.eq.s64 	%p64, %rd53, 0;
-	@%p64 bra 	$L__BB18_54;
-// %bb.51:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p64 bra 	$L__BB19_54;
+// %bb.51:                              //   in Loop: Header=BB19_22 Depth=1
 	mov.f32 	%f848, 0f00000000;
-	@%p29 bra 	$L__BB18_53;
-// %bb.52:                              //   in Loop: Header=BB18_22 Depth=1
+	@%p29 bra 	$L__BB19_53;
+// %bb.52:                              //   in Loop: Header=BB19_22 Depth=1
 	shl.b64 	%rd336, %rd495, 2;
 	add.s64 	%rd74, %rd57, %rd336;
 	ld.global.f32 	%f848, [%rd74];
-	bra.uni 	$L__BB18_53;
-$L__BB18_56:
-	@%p329 bra 	$L__BB18_86;
+	bra.uni 	$L__BB19_53;
+$L__BB19_56:
+	@%p329 bra 	$L__BB19_86;
 // %bb.57:
 	mov.u64 	%rd496, %rd39;
-	@%p330 bra 	$L__BB18_86;
-$L__BB18_58:
+	@%p330 bra 	$L__BB19_86;
+$L__BB19_58:
 	mov.u64 	%rd500, 0;
 	cvta.to.global.u64 	%rd340, %rd500;
 	setp.eq.s64 	%p71, %rd23, %rd340;
 	mov.f32 	%f852, 0f00000000;
-	@%p71 bra 	$L__BB18_60;
+	@%p71 bra 	$L__BB19_60;
 // %bb.59:
 	ld.global.f32 	%f852, [%rd23];
-$L__BB18_60:
+$L__BB19_60:
 	setp.lt.u64 	%p72, %rd35, 16;
-	@%p72 bra 	$L__BB18_72;
-	bra.uni 	$L__BB18_61;
-$L__BB18_72:
+	@%p72 bra 	$L__BB19_72;
+	bra.uni 	$L__BB19_61;
+$L__BB19_72:
 	setp.le.u64 	%p91, %rd35, %rd500;
-	@%p91 bra 	$L__BB18_86;
+	@%p91 bra 	$L__BB19_86;
 // %bb.73:
 	sub.s64 	%rd345, %rd35, %rd500;
 	setp.eq.s64 	%p92, %rd345, 16;
@@ -21092,30 +23690,30 @@ $L__BB18_72:
 	or.pred  	%p1, %p92, %p93;
 	shl.b64 	%rd347, %rd500, 2;
 	mov.f32 	%f855, 0f00000000;
-	@!%p1 bra 	$L__BB18_75;
-	bra.uni 	$L__BB18_74;
-$L__BB18_74:
+	@!%p1 bra 	$L__BB19_75;
+	bra.uni 	$L__BB19_74;
+$L__BB19_74:
 	add.s64 	%rd348, %rd496, %rd347;
 	add.s64 	%rd85, %rd348, %rd481;
 	ld.f32 	%f855, [%rd85];
-$L__BB18_75:
+$L__BB19_75:
 	setp.gt.s32 	%p94, %r3, 2;
-	@%p94 bra 	$L__BB18_79;
+	@%p94 bra 	$L__BB19_79;
 // %bb.76:
 	setp.eq.s32 	%p97, %r3, 1;
-	@%p97 bra 	$L__BB18_82;
+	@%p97 bra 	$L__BB19_82;
 // %bb.77:
 	setp.eq.s32 	%p98, %r3, 2;
-	@%p98 bra 	$L__BB18_78;
-	bra.uni 	$L__BB18_84;
-$L__BB18_78:
+	@%p98 bra 	$L__BB19_78;
+	bra.uni 	$L__BB19_84;
+$L__BB19_78:
 	mul.rn.f32 	%f430, %f3, %f855;
 	setp.geu.f32 	%p108, %f852, %f855;
 	add.rn.f32 	%f431, %f4, %f430;
 	mul.rn.f32 	%f432, %f855, %f431;
 	selp.f32 	%f855, %f855, %f432, %p108;
-	bra.uni 	$L__BB18_84;
-$L__BB18_61:
+	bra.uni 	$L__BB19_84;
+$L__BB19_61:
 	add.s64 	%rd497, %rd496, %rd481;
 	add.rn.f32 	%f55, %f4, 0fBF800000;
 	neg.f32 	%f56, %f3;
@@ -21125,8 +23723,8 @@ $L__BB18_61:
 	setp.eq.s32 	%p77, %r3, 2;
 	setp.eq.s32 	%p74, %r3, 3;
 	mov.u64 	%rd498, %rd40;
-	bra.uni 	$L__BB18_62;
-$L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_62;
+$L__BB19_70:                            //   in Loop: Header=BB19_62 Depth=1
 	div.rn.f32 	%f319, %f853, %f3;
 	setp.lt.f32 	%p83, %f319, 0fBF800000;
 	selp.f32 	%f320, 0fBF800000, %f319, %p83;
@@ -21174,37 +23772,38 @@ $L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=1
 	xor.b32  	%r68, %r65, %r67;
 	mov.b32 	%f354, %r68;
 	mul.rn.f32 	%f853, %f3, %f354;
-$L__BB18_71:                            //   in Loop: Header=BB18_62 Depth=1
+$L__BB19_71:                            //   in Loop: Header=BB19_62 Depth=1
 	st.shared.f32 	[%rd498], %f853;
 	add.s64 	%rd500, %rd80, 16;
 	add.s64 	%rd498, %rd498, 64;
 	add.s64 	%rd497, %rd497, 64;
 	add.s64 	%rd344, %rd80, 32;
 	setp.le.u64 	%p90, %rd344, %rd35;
-	@%p90 bra 	$L__BB18_62;
-	bra.uni 	$L__BB18_72;
-$L__BB18_62:                            // =>This Inner Loop Header: Depth=1
+	@%p90 bra 	$L__BB19_62;
+	bra.uni 	$L__BB19_72;
+)ptx",
+    R"ptx($L__BB19_62:                            // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd80, %rd500;
 	ld.f32 	%f853, [%rd497];
-	@%p73 bra 	$L__BB18_66;
-// %bb.63:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p76 bra 	$L__BB18_69;
-// %bb.64:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p77 bra 	$L__BB18_65;
-	bra.uni 	$L__BB18_71;
-$L__BB18_65:                            //   in Loop: Header=BB18_62 Depth=1
+	@%p73 bra 	$L__BB19_66;
+// %bb.63:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p76 bra 	$L__BB19_69;
+// %bb.64:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p77 bra 	$L__BB19_65;
+	bra.uni 	$L__BB19_71;
+$L__BB19_65:                            //   in Loop: Header=BB19_62 Depth=1
 	mul.rn.f32 	%f355, %f3, %f853;
 	setp.geu.f32 	%p87, %f852, %f853;
 	add.rn.f32 	%f356, %f4, %f355;
 	mul.rn.f32 	%f357, %f853, %f356;
 	selp.f32 	%f853, %f853, %f357, %p87;
-	bra.uni 	$L__BB18_71;
-$L__BB18_66:                            //   in Loop: Header=BB18_62 Depth=1
-	@%p74 bra 	$L__BB18_70;
-// %bb.67:                              //   in Loop: Header=BB18_62 Depth=1
-	@%p334 bra 	$L__BB18_68;
-	bra.uni 	$L__BB18_71;
-$L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_71;
+$L__BB19_66:                            //   in Loop: Header=BB19_62 Depth=1
+	@%p74 bra 	$L__BB19_70;
+// %bb.67:                              //   in Loop: Header=BB19_62 Depth=1
+	@%p334 bra 	$L__BB19_68;
+	bra.uni 	$L__BB19_71;
+$L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=1
 	fma.rn.f32 	%f286, %f853, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p78, %f286, 0f00000000;
 	selp.f32 	%f287, 0f00000000, %f286, %p78;
@@ -21253,20 +23852,20 @@ $L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=1
 	selp.f32 	%f317, %f288, %f316, %p80;
 	fma.rn.f32 	%f318, %f317, 0f40000000, %f55;
 	fma.rn.f32 	%f853, %f3, %f318, %f6;
-	bra.uni 	$L__BB18_71;
-$L__BB18_69:                            //   in Loop: Header=BB18_62 Depth=1
+	bra.uni 	$L__BB19_71;
+$L__BB19_69:                            //   in Loop: Header=BB19_62 Depth=1
 	setp.lt.f32 	%p88, %f853, %f56;
 	selp.f32 	%f358, %f56, %f853, %p88;
 	setp.gt.f32 	%p89, %f358, %f3;
 	selp.f32 	%f853, %f3, %f358, %p89;
-	bra.uni 	$L__BB18_71;
-$L__BB18_79:
+	bra.uni 	$L__BB19_71;
+$L__BB19_79:
 	setp.eq.s32 	%p95, %r3, 3;
-	@%p95 bra 	$L__BB18_83;
+	@%p95 bra 	$L__BB19_83;
 // %bb.80:
-	@%p334 bra 	$L__BB18_81;
-	bra.uni 	$L__BB18_84;
-$L__BB18_81:
+	@%p334 bra 	$L__BB19_81;
+	bra.uni 	$L__BB19_84;
+$L__BB19_81:
 	fma.rn.f32 	%f360, %f855, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p99, %f360, 0f00000000;
 	selp.f32 	%f361, 0f00000000, %f360, %p99;
@@ -21316,16 +23915,15 @@ $L__BB18_81:
 	add.rn.f32 	%f392, %f4, 0fBF800000;
 	fma.rn.f32 	%f393, %f391, 0f40000000, %f392;
 	fma.rn.f32 	%f855, %f3, %f393, %f6;
-	bra.uni 	$L__BB18_84;
-$L__BB18_82:
+	bra.uni 	$L__BB19_84;
+$L__BB19_82:
 	neg.f32 	%f433, %f3;
 	setp.lt.f32 	%p109, %f855, %f433;
-)ptx",
-    R"ptx(	selp.f32 	%f434, %f433, %f855, %p109;
+	selp.f32 	%f434, %f433, %f855, %p109;
 	setp.gt.f32 	%p110, %f434, %f3;
 	selp.f32 	%f855, %f3, %f434, %p110;
-	bra.uni 	$L__BB18_84;
-$L__BB18_83:
+	bra.uni 	$L__BB19_84;
+$L__BB19_83:
 	div.rn.f32 	%f394, %f855, %f3;
 	setp.lt.f32 	%p104, %f394, 0fBF800000;
 	selp.f32 	%f395, 0fBF800000, %f394, %p104;
@@ -21373,53 +23971,53 @@ $L__BB18_83:
 	xor.b32  	%r84, %r81, %r83;
 	mov.b32 	%f429, %r84;
 	mul.rn.f32 	%f855, %f3, %f429;
-$L__BB18_84:
-	@!%p1 bra 	$L__BB18_86;
-	bra.uni 	$L__BB18_85;
-$L__BB18_85:
+$L__BB19_84:
+	@!%p1 bra 	$L__BB19_86;
+	bra.uni 	$L__BB19_85;
+$L__BB19_85:
 	add.s64 	%rd86, %rd40, %rd347;
 	st.shared.f32 	[%rd86], %f855;
-$L__BB18_86:
+$L__BB19_86:
 	cvta.to.global.u64 	%rd270, %rd269;
 	ld.param.u32 	%r30, [%rd1+96];
 	cvt.u32.u64 	%r31, %rd289;
 	setp.ge.u64 	%p111, %rd35, %rd41;
-	@%p111 bra 	$L__BB18_111;
+	@%p111 bra 	$L__BB19_111;
 // %bb.87:
 	neg.s64 	%rd351, %rd35;
 	and.b64  	%rd501, %rd351, 7;
 	setp.eq.s64 	%p112, %rd501, 0;
 	mov.b32 	%r173, -8388608;
 	mov.u64 	%rd503, %rd35;
-	@%p112 bra 	$L__BB18_92;
+	@%p112 bra 	$L__BB19_92;
 // %bb.88:
 	mov.u64 	%rd503, %rd35;
-	bra.uni 	$L__BB18_89;
-$L__BB18_91:                            //   in Loop: Header=BB18_89 Depth=1
+	bra.uni 	$L__BB19_89;
+$L__BB19_91:                            //   in Loop: Header=BB19_89 Depth=1
 	add.s64 	%rd503, %rd503, 1;
 	add.s64 	%rd501, %rd501, -1;
 	setp.ne.s64 	%p114, %rd501, 0;
-	@%p114 bra 	$L__BB18_89;
-	bra.uni 	$L__BB18_92;
-$L__BB18_89:                            // =>This Inner Loop Header: Depth=1
+	@%p114 bra 	$L__BB19_89;
+	bra.uni 	$L__BB19_92;
+$L__BB19_89:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd352, %rd503, 15;
 	setp.ne.s64 	%p113, %rd352, %rd487;
-	@%p113 bra 	$L__BB18_91;
-// %bb.90:                              //   in Loop: Header=BB18_89 Depth=1
+	@%p113 bra 	$L__BB19_91;
+// %bb.90:                              //   in Loop: Header=BB19_89 Depth=1
 	shl.b64 	%rd353, %rd503, 2;
 	add.s64 	%rd90, %rd38, %rd353;
 	st.shared.u32 	[%rd90], %r173;
-	bra.uni 	$L__BB18_91;
-$L__BB18_92:
+	bra.uni 	$L__BB19_91;
+$L__BB19_92:
 	sub.s64 	%rd354, %rd35, %rd41;
 	setp.gt.u64 	%p115, %rd354, -8;
-	@%p115 bra 	$L__BB18_111;
-	bra.uni 	$L__BB18_93;
-$L__BB18_111:
+	@%p115 bra 	$L__BB19_111;
+	bra.uni 	$L__BB19_93;
+$L__BB19_111:
 	add.s64 	%rd22, %rd270, %rd299;
 	add.s32 	%r4, %r30, %r31;
-	@%p328 bra 	$L__BB18_123;
+	@%p328 bra 	$L__BB19_123;
 // %bb.112:
 	ld.param.u64 	%rd273, [%rd1+112];
 	ld.param.u64 	%rd275, [%rd1+152];
@@ -21443,28 +24041,28 @@ $L__BB18_111:
 	setp.ne.s32 	%p127, %r3, 5;
 	setp.eq.f32 	%p131, %f72, 0f00000000;
 	mov.u64 	%rd507, %rd40;
-	bra.uni 	$L__BB18_113;
-$L__BB18_121:                           //   in Loop: Header=BB18_113 Depth=1
+	bra.uni 	$L__BB19_113;
+$L__BB19_121:                           //   in Loop: Header=BB19_113 Depth=1
 	fma.rn.f32 	%f858, %f71, %f857, %f858;
-$L__BB18_122:                           //   in Loop: Header=BB18_113 Depth=1
+$L__BB19_122:                           //   in Loop: Header=BB19_113 Depth=1
 	st.shared.f32 	[%rd507], %f858;
 	add.s64 	%rd508, %rd508, 16;
 	add.s64 	%rd507, %rd507, 64;
 	add.s64 	%rd506, %rd506, 64;
 	setp.lt.u64 	%p138, %rd508, %rd41;
-	@%p138 bra 	$L__BB18_113;
-	bra.uni 	$L__BB18_123;
-$L__BB18_113:                           // =>This Inner Loop Header: Depth=1
+	@%p138 bra 	$L__BB19_113;
+	bra.uni 	$L__BB19_123;
+$L__BB19_113:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f74, [%rd507];
-	@%p334 bra 	$L__BB18_116;
-// %bb.114:                             //   in Loop: Header=BB18_113 Depth=1
-	@%p127 bra 	$L__BB18_117;
-// %bb.115:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p334 bra 	$L__BB19_116;
+// %bb.114:                             //   in Loop: Header=BB19_113 Depth=1
+	@%p127 bra 	$L__BB19_117;
+// %bb.115:                             //   in Loop: Header=BB19_113 Depth=1
 	add.rn.f32 	%f456, %f74, %f74;
 	mul.rn.f32 	%f858, %f8, %f456;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_116:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_116:                           //   in Loop: Header=BB19_113 Depth=1
 	abs.f32 	%f436, %f74;
 	neg.f32 	%f437, %f436;
 	fma.rn.f32 	%f438, %f436, 0fBFB8AA3B, 0f4B400000;
@@ -21493,9 +24091,9 @@ $L__BB18_116:                           //   in Loop: Header=BB18_113 Depth=1
 	sub.rn.f32 	%f454, %f453, %f452;
 	selp.f32 	%f455, %f454, %f452, %p130;
 	mul.rn.f32 	%f858, %f73, %f455;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_117:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_117:                           //   in Loop: Header=BB19_113 Depth=1
 	sub.rn.f32 	%f457, %f74, %f70;
 	setp.neu.f32 	%p132, %f74, %f70;
 	selp.f32 	%f458, %f457, 0f00000000, %p132;
@@ -21512,7 +24110,8 @@ $L__BB18_117:                           //   in Loop: Header=BB18_113 Depth=1
 	fma.rn.f32 	%f469, %f468, %f463, 0f3F800000;
 	mov.b32 	%r98, %f469;
 	mov.b32 	%r99, %f460;
-	shl.b32 	%r100, %r99, 23;
+)ptx",
+    R"ptx(	shl.b32 	%r100, %r99, 23;
 	add.s32 	%r101, %r100, %r98;
 	mov.b32 	%f470, %r101;
 	setp.ltu.f32 	%p133, %f459, 0fC28AA123;
@@ -21523,24 +24122,24 @@ $L__BB18_117:                           //   in Loop: Header=BB18_113 Depth=1
 	abs.f32 	%f474, %f473;
 	setp.geu.f32 	%p135, %f474, 0f00800000;
 	selp.f32 	%f858, %f473, 0f00000000, %p135;
-	@!%p2 bra 	$L__BB18_122;
-	bra.uni 	$L__BB18_118;
-$L__BB18_118:                           //   in Loop: Header=BB18_113 Depth=1
+	@!%p2 bra 	$L__BB19_122;
+	bra.uni 	$L__BB19_118;
+$L__BB19_118:                           //   in Loop: Header=BB19_113 Depth=1
 	mov.u64 	%rd376, 0;
 	cvta.to.global.u64 	%rd377, %rd376;
 	setp.eq.s64 	%p136, %rd24, %rd377;
 	mov.f32 	%f857, %f827;
-	@%p136 bra 	$L__BB18_121;
-// %bb.119:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p136 bra 	$L__BB19_121;
+// %bb.119:                             //   in Loop: Header=BB19_113 Depth=1
 	max.u64 	%rd378, %rd35, %rd508;
 	sub.s64 	%rd379, %rd378, %rd508;
 	setp.le.u64 	%p137, %rd379, %rd487;
 	mov.f32 	%f857, 0f00000000;
-	@%p137 bra 	$L__BB18_121;
-// %bb.120:                             //   in Loop: Header=BB18_113 Depth=1
+	@%p137 bra 	$L__BB19_121;
+// %bb.120:                             //   in Loop: Header=BB19_113 Depth=1
 	ld.global.f32 	%f857, [%rd506];
-	bra.uni 	$L__BB18_121;
-$L__BB18_123:
+	bra.uni 	$L__BB19_121;
+$L__BB19_123:
 	ld.param.u64 	%rd285, [%rd1+192];
 	ld.global.u32 	%r102, [%rd22];
 	setp.lt.s32 	%p139, %r102, %r4;
@@ -21551,9 +24150,9 @@ $L__BB18_123:
 	and.b64  	%rd380, %rd106, 15;
 	setp.eq.s64 	%p141, %rd380, %rd487;
 	and.pred  	%p142, %p140, %p141;
-	@!%p142 bra 	$L__BB18_125;
-	bra.uni 	$L__BB18_124;
-$L__BB18_124:
+	@!%p142 bra 	$L__BB19_125;
+	bra.uni 	$L__BB19_124;
+$L__BB19_124:
 	ld.param.u64 	%rd281, [%rd1+176];
 	cvta.to.global.u64 	%rd282, %rd281;
 	add.s64 	%rd28, %rd282, %rd299;
@@ -21561,7 +24160,7 @@ $L__BB18_124:
 	add.s64 	%rd107, %rd38, %rd382;
 	ld.global.f32 	%f477, [%rd28];
 	st.shared.f32 	[%rd107], %f477;
-$L__BB18_125:
+$L__BB19_125:
 	cvta.to.global.u64 	%rd286, %rd285;
 	shl.b64 	%rd308, %rd291, 2;
 	and.b32  	%r39, %r1, 16;
@@ -21569,16 +24168,16 @@ $L__BB18_125:
 	mov.u64 	%rd513, 0;
 	cvta.to.global.u64 	%rd384, %rd513;
 	setp.eq.s64 	%p143, %rd31, %rd384;
-	@%p143 bra 	$L__BB18_136;
+	@%p143 bra 	$L__BB19_136;
 // %bb.126:
 	setp.lt.u64 	%p144, %rd35, 16;
 	mov.u64 	%rd512, 0;
-	@%p144 bra 	$L__BB18_129;
+	@%p144 bra 	$L__BB19_129;
 // %bb.127:
 	add.s64 	%rd510, %rd31, %rd481;
 	mov.u64 	%rd511, 0;
 	mov.u64 	%rd509, %rd40;
-$L__BB18_128:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_128:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f478, [%rd510];
 	ld.shared.f32 	%f479, [%rd509];
 	add.rn.f32 	%f480, %f478, %f479;
@@ -21589,10 +24188,10 @@ $L__BB18_128:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd388, %rd511, 32;
 	setp.le.u64 	%p145, %rd388, %rd35;
 	mov.u64 	%rd511, %rd512;
-	@%p145 bra 	$L__BB18_128;
-$L__BB18_129:
+	@%p145 bra 	$L__BB19_128;
+$L__BB19_129:
 	setp.le.u64 	%p146, %rd35, %rd512;
-	@%p146 bra 	$L__BB18_136;
+	@%p146 bra 	$L__BB19_136;
 // %bb.130:
 	sub.s64 	%rd389, %rd35, %rd512;
 	shl.b64 	%rd390, %rd512, 2;
@@ -21603,64 +24202,64 @@ $L__BB18_129:
 	add.s64 	%rd116, %rd391, %rd481;
 	mov.f32 	%f860, 0f00000000;
 	mov.f32 	%f859, %f860;
-	@!%p3 bra 	$L__BB18_132;
-	bra.uni 	$L__BB18_131;
-$L__BB18_131:
+	@!%p3 bra 	$L__BB19_132;
+	bra.uni 	$L__BB19_131;
+$L__BB19_131:
 	ld.global.f32 	%f859, [%rd116];
-$L__BB18_132:
-	@!%p3 bra 	$L__BB18_134;
-	bra.uni 	$L__BB18_133;
-$L__BB18_133:
+$L__BB19_132:
+	@!%p3 bra 	$L__BB19_134;
+	bra.uni 	$L__BB19_133;
+$L__BB19_133:
 	add.s64 	%rd117, %rd40, %rd390;
 	ld.shared.f32 	%f860, [%rd117];
-$L__BB18_134:
-	@!%p3 bra 	$L__BB18_136;
-	bra.uni 	$L__BB18_135;
-$L__BB18_135:
+$L__BB19_134:
+	@!%p3 bra 	$L__BB19_136;
+	bra.uni 	$L__BB19_135;
+$L__BB19_135:
 	add.rn.f32 	%f87, %f859, %f860;
 	st.global.f32 	[%rd116], %f87;
-$L__BB18_136:
+$L__BB19_136:
 	setp.eq.s64 	%p18, %rd286, %rd297;
 	add.s64 	%rd309, %rd286, %rd308;
 	shl.b32 	%r5, %r40, %r39;
-	@%p329 bra 	$L__BB18_204;
+	@%p329 bra 	$L__BB19_204;
 // %bb.137:
-	@%p330 bra 	$L__BB18_204;
-	bra.uni 	$L__BB18_138;
-$L__BB18_204:
+	@%p330 bra 	$L__BB19_204;
+	bra.uni 	$L__BB19_138;
+$L__BB19_204:
 	setp.ne.s32 	%p152, %r2, 0;
-	@%p152 bra 	$L__BB18_215;
-	bra.uni 	$L__BB18_205;
-$L__BB18_215:
-	@%p328 bra 	$L__BB18_259;
-	bra.uni 	$L__BB18_216;
-$L__BB18_138:
+	@%p152 bra 	$L__BB19_215;
+	bra.uni 	$L__BB19_205;
+$L__BB19_215:
+	@%p328 bra 	$L__BB19_259;
+	bra.uni 	$L__BB19_216;
+$L__BB19_138:
 	mov.u64 	%rd323, _ZZN11hypersphere12_GLOBAL__N_115ColumnGradientsERKNS_12SoftmaxBlockEmPfS4_E13pooled_of_all;
 	add.s64 	%rd324, %rd323, %rd37;
 	cvta.shared.u64 	%rd42, %rd324;
 	or.pred  	%p161, %p27, %p328;
 	selp.b64 	%rd521, %rd19, %rd42, %p27;
-	@%p161 bra 	$L__BB18_174;
-	bra.uni 	$L__BB18_139;
-$L__BB18_174:
+	@%p161 bra 	$L__BB19_174;
+	bra.uni 	$L__BB19_139;
+$L__BB19_174:
 	cvta.global.u64 	%rd21, %rd20;
 	mov.u64 	%rd526, 0;
 	cvta.to.global.u64 	%rd419, %rd526;
 	setp.eq.s64 	%p202, %rd23, %rd419;
 	mov.f32 	%f884, 0f00000000;
-	@%p202 bra 	$L__BB18_176;
+	@%p202 bra 	$L__BB19_176;
 // %bb.175:
 	ld.global.f32 	%f884, [%rd23];
-$L__BB18_176:
+$L__BB19_176:
 	ld.param.u8 	%rs1, [%rd1+56];
 	selp.b64 	%rd118, %rd21, %rd39, %p27;
 	setp.lt.u64 	%p203, %rd35, 16;
 	setp.eq.s32 	%p333, %r3, 3;
-	@%p203 bra 	$L__BB18_188;
-	bra.uni 	$L__BB18_177;
-$L__BB18_188:
+	@%p203 bra 	$L__BB19_188;
+	bra.uni 	$L__BB19_177;
+$L__BB19_188:
 	setp.le.u64 	%p225, %rd35, %rd526;
-	@%p225 bra 	$L__BB18_214;
+	@%p225 bra 	$L__BB19_214;
 // %bb.189:
 	sub.s64 	%rd424, %rd35, %rd526;
 	setp.eq.s64 	%p226, %rd424, 16;
@@ -21669,45 +24268,44 @@ $L__BB18_188:
 	shl.b64 	%rd426, %rd526, 2;
 	mov.f32 	%f147, 0f00000000;
 	mov.f32 	%f886, %f147;
-	@!%p5 bra 	$L__BB18_191;
-	bra.uni 	$L__BB18_190;
-$L__BB18_190:
+	@!%p5 bra 	$L__BB19_191;
+	bra.uni 	$L__BB19_190;
+$L__BB19_190:
 	add.s64 	%rd159, %rd40, %rd426;
 	ld.shared.f32 	%f886, [%rd159];
-$L__BB18_191:
-	@!%p5 bra 	$L__BB18_193;
-	bra.uni 	$L__BB18_192;
-$L__BB18_192:
+$L__BB19_191:
+	@!%p5 bra 	$L__BB19_193;
+	bra.uni 	$L__BB19_192;
+$L__BB19_192:
 	add.s64 	%rd428, %rd521, %rd426;
 	add.s64 	%rd160, %rd428, %rd481;
 	ld.f32 	%f147, [%rd160];
-$L__BB18_193:
+$L__BB19_193:
 	mov.f32 	%f888, 0f3F800000;
 	setp.gt.s32 	%p228, %r3, 2;
-	@%p228 bra 	$L__BB18_197;
+	@%p228 bra 	$L__BB19_197;
 // %bb.194:
 	setp.eq.s32 	%p231, %r3, 1;
-	@%p231 bra 	$L__BB18_200;
+	@%p231 bra 	$L__BB19_200;
 // %bb.195:
-)ptx",
-    R"ptx(	setp.eq.s32 	%p232, %r3, 2;
-	@%p232 bra 	$L__BB18_196;
-	bra.uni 	$L__BB18_202;
-$L__BB18_196:
+	setp.eq.s32 	%p232, %r3, 2;
+	@%p232 bra 	$L__BB19_196;
+	bra.uni 	$L__BB19_202;
+$L__BB19_196:
 	mul.rn.f32 	%f726, %f3, %f147;
 	setp.geu.f32 	%p246, %f884, %f147;
 	fma.rn.f32 	%f727, %f726, 0f40000000, %f4;
 	selp.f32 	%f888, 0f3F800000, %f727, %p246;
-	bra.uni 	$L__BB18_202;
-$L__BB18_205:
+	bra.uni 	$L__BB19_202;
+$L__BB19_205:
 	setp.lt.u64 	%p154, %rd35, 16;
 	mov.u64 	%rd530, 0;
-	@%p154 bra 	$L__BB18_208;
+	@%p154 bra 	$L__BB19_208;
 // %bb.206:
 	add.s64 	%rd527, %rd20, %rd481;
 	mov.u64 	%rd529, 0;
 	mov.u64 	%rd528, %rd40;
-$L__BB18_207:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_207:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f483, [%rd528];
 	st.global.f32 	[%rd527], %f483;
 	add.s64 	%rd530, %rd529, 16;
@@ -21716,10 +24314,10 @@ $L__BB18_207:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd398, %rd529, 32;
 	setp.le.u64 	%p155, %rd398, %rd35;
 	mov.u64 	%rd529, %rd530;
-	@%p155 bra 	$L__BB18_207;
-$L__BB18_208:
+	@%p155 bra 	$L__BB19_207;
+$L__BB19_208:
 	setp.le.u64 	%p156, %rd35, %rd530;
-	@%p156 bra 	$L__BB18_214;
+	@%p156 bra 	$L__BB19_214;
 // %bb.209:
 	sub.s64 	%rd399, %rd35, %rd530;
 	setp.eq.s64 	%p157, %rd399, 16;
@@ -21727,87 +24325,87 @@ $L__BB18_208:
 	or.pred  	%p6, %p157, %p158;
 	shl.b64 	%rd401, %rd530, 2;
 	mov.f32 	%f890, 0f00000000;
-	@!%p6 bra 	$L__BB18_211;
-	bra.uni 	$L__BB18_210;
-$L__BB18_210:
+	@!%p6 bra 	$L__BB19_211;
+	bra.uni 	$L__BB19_210;
+$L__BB19_210:
 	add.s64 	%rd170, %rd40, %rd401;
 	ld.shared.f32 	%f890, [%rd170];
-$L__BB18_211:
-	@!%p6 bra 	$L__BB18_214;
-	bra.uni 	$L__BB18_212;
-$L__BB18_212:
+$L__BB19_211:
+	@!%p6 bra 	$L__BB19_214;
+	bra.uni 	$L__BB19_212;
+$L__BB19_212:
 	add.s64 	%rd403, %rd20, %rd401;
 	cvta.global.u64 	%rd531, %rd403;
-	bra.uni 	$L__BB18_213;
-$L__BB18_93:
+	bra.uni 	$L__BB19_213;
+$L__BB19_93:
 	shl.b64 	%rd355, %rd503, 2;
 	add.s64 	%rd356, %rd37, %rd355;
 	add.s64 	%rd358, %rd356, %rd320;
 	add.s64 	%rd504, %rd358, 16;
-	bra.uni 	$L__BB18_94;
-$L__BB18_110:                           //   in Loop: Header=BB18_94 Depth=1
+	bra.uni 	$L__BB19_94;
+$L__BB19_110:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd503, %rd503, 8;
 	add.s64 	%rd504, %rd504, 32;
 	setp.lt.u64 	%p124, %rd503, %rd41;
-	@%p124 bra 	$L__BB18_94;
-	bra.uni 	$L__BB18_111;
-$L__BB18_94:                            // =>This Inner Loop Header: Depth=1
+	@%p124 bra 	$L__BB19_94;
+	bra.uni 	$L__BB19_111;
+$L__BB19_94:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd359, %rd503, 15;
 	setp.ne.s64 	%p116, %rd359, %rd487;
-	@%p116 bra 	$L__BB18_96;
-// %bb.95:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p116 bra 	$L__BB19_96;
+// %bb.95:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-16], %r173;
-$L__BB18_96:                            //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_96:                            //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd360, %rd503, 1;
 	and.b64  	%rd361, %rd360, 15;
 	setp.ne.s64 	%p117, %rd361, %rd487;
-	@%p117 bra 	$L__BB18_98;
-// %bb.97:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p117 bra 	$L__BB19_98;
+// %bb.97:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-12], %r173;
-$L__BB18_98:                            //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_98:                            //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd362, %rd503, 2;
 	and.b64  	%rd363, %rd362, 15;
 	setp.ne.s64 	%p118, %rd363, %rd487;
-	@%p118 bra 	$L__BB18_100;
-// %bb.99:                              //   in Loop: Header=BB18_94 Depth=1
+	@%p118 bra 	$L__BB19_100;
+// %bb.99:                              //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-8], %r173;
-$L__BB18_100:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_100:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd364, %rd503, 3;
 	and.b64  	%rd365, %rd364, 15;
 	setp.ne.s64 	%p119, %rd365, %rd487;
-	@%p119 bra 	$L__BB18_102;
-// %bb.101:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p119 bra 	$L__BB19_102;
+// %bb.101:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+-4], %r173;
-$L__BB18_102:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_102:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd366, %rd503, 4;
 	and.b64  	%rd367, %rd366, 15;
 	setp.ne.s64 	%p120, %rd367, %rd487;
-	@%p120 bra 	$L__BB18_104;
-// %bb.103:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p120 bra 	$L__BB19_104;
+// %bb.103:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504], %r173;
-$L__BB18_104:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_104:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd368, %rd503, 5;
 	and.b64  	%rd369, %rd368, 15;
 	setp.ne.s64 	%p121, %rd369, %rd487;
-	@%p121 bra 	$L__BB18_106;
-// %bb.105:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p121 bra 	$L__BB19_106;
+// %bb.105:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+4], %r173;
-$L__BB18_106:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_106:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd370, %rd503, 6;
 	and.b64  	%rd371, %rd370, 15;
 	setp.ne.s64 	%p122, %rd371, %rd487;
-	@%p122 bra 	$L__BB18_108;
-// %bb.107:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p122 bra 	$L__BB19_108;
+// %bb.107:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+8], %r173;
-$L__BB18_108:                           //   in Loop: Header=BB18_94 Depth=1
+$L__BB19_108:                           //   in Loop: Header=BB19_94 Depth=1
 	add.s64 	%rd372, %rd503, 7;
 	and.b64  	%rd373, %rd372, 15;
 	setp.ne.s64 	%p123, %rd373, %rd487;
-	@%p123 bra 	$L__BB18_110;
-// %bb.109:                             //   in Loop: Header=BB18_94 Depth=1
+	@%p123 bra 	$L__BB19_110;
+// %bb.109:                             //   in Loop: Header=BB19_94 Depth=1
 	st.shared.u32 	[%rd504+12], %r173;
-	bra.uni 	$L__BB18_110;
-$L__BB18_139:
+	bra.uni 	$L__BB19_110;
+$L__BB19_139:
 	add.s64 	%rd43, %rd324, %rd481;
 	add.s64 	%rd120, %rd8, -1;
 	add.s64 	%rd121, %rd8, -2;
@@ -21819,8 +24417,8 @@ $L__BB18_139:
 	setp.lt.u64 	%p163, %rd8, 2;
 	setp.lt.u64 	%p164, %rd121, 3;
 	setp.eq.s64 	%p182, %rd122, 0;
-	bra.uni 	$L__BB18_140;
-$L__BB18_171:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_140;
+$L__BB19_171:                           //   in Loop: Header=BB19_140 Depth=1
 	sub.rn.f32 	%f538, %f880, %f871;
 	mul.rn.f32 	%f539, %f2, %f538;
 	fma.rn.f32 	%f540, %f539, 0f3FB8AA3B, 0f4B400000;
@@ -21844,41 +24442,42 @@ $L__BB18_171:                           //   in Loop: Header=BB18_140 Depth=1
 	selp.f32 	%f552, %f551, %f550, %p199;
 	add.rn.f32 	%f876, %f876, %f552;
 	fma.rn.f32 	%f877, %f552, %f880, %f877;
-$L__BB18_172:                           //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_172:                           //   in Loop: Header=BB19_140 Depth=1
 	div.rn.f32 	%f553, %f877, %f876;
 	mul.rn.f32 	%f871, %f1, %f553;
-$L__BB18_173:                           //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_173:                           //   in Loop: Header=BB19_140 Depth=1
 	shl.b64 	%rd416, %rd513, 2;
 	add.s64 	%rd417, %rd43, %rd416;
 	st.shared.f32 	[%rd417], %f871;
 	add.s64 	%rd513, %rd513, 16;
 	setp.lt.u64 	%p201, %rd513, %rd41;
 	mov.u64 	%rd521, %rd42;
-	@%p201 bra 	$L__BB18_140;
-	bra.uni 	$L__BB18_174;
-$L__BB18_140:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_145 Depth 2
-                                        //     Child Loop BB18_157 Depth 2
-                                        //     Child Loop BB18_163 Depth 2
+	@%p201 bra 	$L__BB19_140;
+	bra.uni 	$L__BB19_174;
+$L__BB19_140:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_145 Depth 2
+                                        //     Child Loop BB19_157 Depth 2
+                                        //     Child Loop BB19_163 Depth 2
 	or.b64  	%rd127, %rd513, %rd487;
 	setp.ge.u64 	%p162, %rd127, %rd35;
 	mul.lo.s64 	%rd405, %rd127, %rd8;
 	shl.b64 	%rd406, %rd405, 2;
 	add.s64 	%rd128, %rd18, %rd406;
 	mov.f32 	%f871, %f485;
-	@%p162 bra 	$L__BB18_142;
-// %bb.141:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p162 bra 	$L__BB19_142;
+// %bb.141:                             //   in Loop: Header=BB19_140 Depth=1
 	ld.global.f32 	%f871, [%rd128];
-$L__BB18_142:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p163 bra 	$L__BB18_160;
-// %bb.143:                             //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_142:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p163 bra 	$L__BB19_160;
+)ptx",
+    R"ptx(// %bb.143:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd518, 1;
-	@%p164 bra 	$L__BB18_155;
-// %bb.144:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p164 bra 	$L__BB19_155;
+// %bb.144:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd515, 0;
 	mov.u64 	%rd514, 1;
-	bra.uni 	$L__BB18_145;
-$L__BB18_153:                           //   in Loop: Header=BB18_145 Depth=2
+	bra.uni 	$L__BB19_145;
+$L__BB19_153:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p175, %f865, %f96;
 	setp.num.f32 	%p176, %f96, %f96;
 	setp.nan.f32 	%p177, %f865, %f865;
@@ -21894,18 +24493,18 @@ $L__BB18_153:                           //   in Loop: Header=BB18_145 Depth=2
 	add.s64 	%rd514, %rd514, 4;
 	add.s64 	%rd515, %rd515, 4;
 	setp.ne.s64 	%p181, %rd123, %rd515;
-	@%p181 bra 	$L__BB18_145;
-	bra.uni 	$L__BB18_154;
-$L__BB18_145:                           //   Parent Loop BB18_140 Depth=1
+	@%p181 bra 	$L__BB19_145;
+	bra.uni 	$L__BB19_154;
+$L__BB19_145:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd410, %rd514, 2;
 	add.s64 	%rd131, %rd128, %rd410;
 	mov.f32 	%f866, 0f00000000;
 	mov.f32 	%f863, %f866;
-	@%p162 bra 	$L__BB18_147;
-// %bb.146:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_147;
+// %bb.146:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f863, [%rd131];
-$L__BB18_147:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_147:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p167, %f863, %f871;
 	setp.num.f32 	%p168, %f871, %f871;
 	setp.nan.f32 	%p169, %f863, %f863;
@@ -21913,33 +24512,33 @@ $L__BB18_147:                           //   in Loop: Header=BB18_145 Depth=2
 	selp.f32 	%f490, %f871, %f489, %p168;
 	selp.f32 	%f93, %f490, %f863, %p167;
 	mov.f32 	%f864, %f866;
-	@%p162 bra 	$L__BB18_149;
-// %bb.148:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_149;
+// %bb.148:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f864, [%rd131+4];
-$L__BB18_149:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_149:                           //   in Loop: Header=BB19_145 Depth=2
 	setp.leu.f32 	%p171, %f864, %f93;
 	setp.num.f32 	%p172, %f93, %f93;
 	setp.nan.f32 	%p173, %f864, %f864;
 	selp.f32 	%f492, %f93, %f864, %p173;
 	selp.f32 	%f493, %f93, %f492, %p172;
 	mov.f32 	%f865, %f866;
-	@%p162 bra 	$L__BB18_151;
-// %bb.150:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_151;
+// %bb.150:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f865, [%rd131+8];
-$L__BB18_151:                           //   in Loop: Header=BB18_145 Depth=2
+$L__BB19_151:                           //   in Loop: Header=BB19_145 Depth=2
 	selp.f32 	%f96, %f493, %f864, %p171;
-	@%p162 bra 	$L__BB18_153;
-// %bb.152:                             //   in Loop: Header=BB18_145 Depth=2
+	@%p162 bra 	$L__BB19_153;
+// %bb.152:                             //   in Loop: Header=BB19_145 Depth=2
 	ld.global.f32 	%f866, [%rd131+12];
-	bra.uni 	$L__BB18_153;
-$L__BB18_154:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_153;
+$L__BB19_154:                           //   in Loop: Header=BB19_140 Depth=1
 	add.s64 	%rd518, %rd123, 1;
-$L__BB18_155:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p182 bra 	$L__BB18_160;
-// %bb.156:                             //   in Loop: Header=BB18_140 Depth=1
+$L__BB19_155:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p182 bra 	$L__BB19_160;
+// %bb.156:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd517, %rd122;
-	bra.uni 	$L__BB18_157;
-$L__BB18_159:                           //   in Loop: Header=BB18_157 Depth=2
+	bra.uni 	$L__BB19_157;
+$L__BB19_159:                           //   in Loop: Header=BB19_157 Depth=2
 	setp.leu.f32 	%p184, %f870, %f871;
 	setp.num.f32 	%p185, %f871, %f871;
 	setp.nan.f32 	%p186, %f870, %f870;
@@ -21949,33 +24548,33 @@ $L__BB18_159:                           //   in Loop: Header=BB18_157 Depth=2
 	add.s64 	%rd518, %rd518, 1;
 	add.s64 	%rd517, %rd517, -1;
 	setp.ne.s64 	%p187, %rd517, 0;
-	@%p187 bra 	$L__BB18_157;
-	bra.uni 	$L__BB18_160;
-$L__BB18_157:                           //   Parent Loop BB18_140 Depth=1
+	@%p187 bra 	$L__BB19_157;
+	bra.uni 	$L__BB19_160;
+$L__BB19_157:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f870, 0f00000000;
-	@%p162 bra 	$L__BB18_159;
-// %bb.158:                             //   in Loop: Header=BB18_157 Depth=2
+	@%p162 bra 	$L__BB19_159;
+// %bb.158:                             //   in Loop: Header=BB19_157 Depth=2
 	shl.b64 	%rd411, %rd518, 2;
 	add.s64 	%rd138, %rd128, %rd411;
 	ld.global.f32 	%f870, [%rd138];
-	bra.uni 	$L__BB18_159;
-$L__BB18_160:                           //   in Loop: Header=BB18_140 Depth=1
-	@%p331 bra 	$L__BB18_173;
-// %bb.161:                             //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_159;
+$L__BB19_160:                           //   in Loop: Header=BB19_140 Depth=1
+	@%p331 bra 	$L__BB19_173;
+// %bb.161:                             //   in Loop: Header=BB19_140 Depth=1
 	setp.eq.s64 	%p189, %rd120, 0;
 	mov.u64 	%rd520, 0;
 	mov.f32 	%f877, 0f00000000;
 	mov.f32 	%f876, %f877;
-	@%p189 bra 	$L__BB18_168;
-// %bb.162:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p189 bra 	$L__BB19_168;
+// %bb.162:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.u64 	%rd519, 0;
 	mov.f32 	%f504, 0f00000000;
 	mov.f32 	%f877, %f504;
 	mov.f32 	%f876, %f504;
-	bra.uni 	$L__BB18_163;
-$L__BB18_167:                           //   in Loop: Header=BB18_163 Depth=2
+	bra.uni 	$L__BB19_163;
+$L__BB19_167:                           //   in Loop: Header=BB19_163 Depth=2
 	sub.rn.f32 	%f522, %f875, %f871;
 	mul.rn.f32 	%f523, %f2, %f522;
 	fma.rn.f32 	%f524, %f523, 0f3FB8AA3B, 0f4B400000;
@@ -21998,22 +24597,21 @@ $L__BB18_167:                           //   in Loop: Header=BB18_163 Depth=2
 	selp.f32 	%f535, %f523, 0f00000000, %p195;
 	selp.f32 	%f536, %f535, %f534, %p194;
 	add.rn.f32 	%f876, %f114, %f536;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f877, %f536, %f875, %f115;
+	fma.rn.f32 	%f877, %f536, %f875, %f115;
 	add.s64 	%rd519, %rd519, 2;
 	setp.ne.s64 	%p196, %rd125, %rd519;
 	mov.u64 	%rd520, %rd125;
-	@%p196 bra 	$L__BB18_163;
-	bra.uni 	$L__BB18_168;
-$L__BB18_163:                           //   Parent Loop BB18_140 Depth=1
+	@%p196 bra 	$L__BB19_163;
+	bra.uni 	$L__BB19_168;
+$L__BB19_163:                           //   Parent Loop BB19_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd414, %rd519, 2;
 	add.s64 	%rd142, %rd128, %rd414;
 	mov.f32 	%f874, %f504;
-	@%p162 bra 	$L__BB18_165;
-// %bb.164:                             //   in Loop: Header=BB18_163 Depth=2
+	@%p162 bra 	$L__BB19_165;
+// %bb.164:                             //   in Loop: Header=BB19_163 Depth=2
 	ld.global.f32 	%f874, [%rd142];
-$L__BB18_165:                           //   in Loop: Header=BB18_163 Depth=2
+$L__BB19_165:                           //   in Loop: Header=BB19_163 Depth=2
 	sub.rn.f32 	%f507, %f874, %f871;
 	mul.rn.f32 	%f508, %f2, %f507;
 	fma.rn.f32 	%f509, %f508, 0f3FB8AA3B, 0f4B400000;
@@ -22038,22 +24636,22 @@ $L__BB18_165:                           //   in Loop: Header=BB18_163 Depth=2
 	add.rn.f32 	%f114, %f876, %f521;
 	fma.rn.f32 	%f115, %f521, %f874, %f877;
 	mov.f32 	%f875, %f504;
-	@%p162 bra 	$L__BB18_167;
-// %bb.166:                             //   in Loop: Header=BB18_163 Depth=2
+	@%p162 bra 	$L__BB19_167;
+// %bb.166:                             //   in Loop: Header=BB19_163 Depth=2
 	ld.global.f32 	%f875, [%rd142+4];
-	bra.uni 	$L__BB18_167;
-$L__BB18_168:                           //   in Loop: Header=BB18_140 Depth=1
+	bra.uni 	$L__BB19_167;
+$L__BB19_168:                           //   in Loop: Header=BB19_140 Depth=1
 	setp.eq.s64 	%p197, %rd124, 0;
-	@%p197 bra 	$L__BB18_172;
-// %bb.169:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p197 bra 	$L__BB19_172;
+// %bb.169:                             //   in Loop: Header=BB19_140 Depth=1
 	mov.f32 	%f880, 0f00000000;
-	@%p162 bra 	$L__BB18_171;
-// %bb.170:                             //   in Loop: Header=BB18_140 Depth=1
+	@%p162 bra 	$L__BB19_171;
+// %bb.170:                             //   in Loop: Header=BB19_140 Depth=1
 	shl.b64 	%rd415, %rd520, 2;
 	add.s64 	%rd145, %rd128, %rd415;
 	ld.global.f32 	%f880, [%rd145];
-	bra.uni 	$L__BB18_171;
-$L__BB18_177:
+	bra.uni 	$L__BB19_171;
+$L__BB19_177:
 	add.s64 	%rd522, %rd521, %rd481;
 	and.b16  	%rs4, %rs1, 1;
 	setp.eq.b16 	%p4, %rs4, 1;
@@ -22068,8 +24666,8 @@ $L__BB18_177:
 	setp.eq.s32 	%p208, %r3, 1;
 	setp.eq.s32 	%p209, %r3, 2;
 	mov.u64 	%rd524, %rd40;
-	bra.uni 	$L__BB18_178;
-$L__BB18_186:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_178;
+$L__BB19_186:                           //   in Loop: Header=BB19_178 Depth=1
 	div.rn.f32 	%f593, %f138, %f3;
 	setp.lt.f32 	%p215, %f593, 0fBF800000;
 	selp.f32 	%f594, 0fBF800000, %f593, %p215;
@@ -22124,7 +24722,7 @@ $L__BB18_186:                           //   in Loop: Header=BB18_178 Depth=1
 	div.rn.f32 	%f634, %f628, %f633;
 	selp.f32 	%f635, %f634, %f135, %p219;
 	selp.f32 	%f885, 0f3F800000, %f635, %p4;
-$L__BB18_187:                           //   in Loop: Header=BB18_178 Depth=1
+$L__BB19_187:                           //   in Loop: Header=BB19_178 Depth=1
 	ld.shared.f32 	%f137, [%rd524];
 	mul.rn.f32 	%f640, %f137, %f885;
 	st.f32 	[%rd523], %f640;
@@ -22134,30 +24732,30 @@ $L__BB18_187:                           //   in Loop: Header=BB18_178 Depth=1
 	add.s64 	%rd522, %rd522, 64;
 	add.s64 	%rd423, %rd153, 32;
 	setp.le.u64 	%p224, %rd423, %rd35;
-	@%p224 bra 	$L__BB18_178;
-	bra.uni 	$L__BB18_188;
-$L__BB18_178:                           // =>This Inner Loop Header: Depth=1
+	@%p224 bra 	$L__BB19_178;
+	bra.uni 	$L__BB19_188;
+$L__BB19_178:                           // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd153, %rd526;
 	ld.f32 	%f138, [%rd522];
 	mov.f32 	%f885, 0f3F800000;
-	@%p205 bra 	$L__BB18_182;
-// %bb.179:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p208 bra 	$L__BB18_185;
-// %bb.180:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p209 bra 	$L__BB18_181;
-	bra.uni 	$L__BB18_187;
-$L__BB18_181:                           //   in Loop: Header=BB18_178 Depth=1
+	@%p205 bra 	$L__BB19_182;
+// %bb.179:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p208 bra 	$L__BB19_185;
+// %bb.180:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p209 bra 	$L__BB19_181;
+	bra.uni 	$L__BB19_187;
+$L__BB19_181:                           //   in Loop: Header=BB19_178 Depth=1
 	mul.rn.f32 	%f636, %f3, %f138;
 	setp.geu.f32 	%p220, %f884, %f138;
 	fma.rn.f32 	%f637, %f636, 0f40000000, %f4;
 	selp.f32 	%f885, 0f3F800000, %f637, %p220;
-	bra.uni 	$L__BB18_187;
-$L__BB18_182:                           //   in Loop: Header=BB18_178 Depth=1
-	@%p333 bra 	$L__BB18_186;
-// %bb.183:                             //   in Loop: Header=BB18_178 Depth=1
-	@%p334 bra 	$L__BB18_184;
-	bra.uni 	$L__BB18_187;
-$L__BB18_184:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_187;
+$L__BB19_182:                           //   in Loop: Header=BB19_178 Depth=1
+	@%p333 bra 	$L__BB19_186;
+// %bb.183:                             //   in Loop: Header=BB19_178 Depth=1
+	@%p334 bra 	$L__BB19_184;
+	bra.uni 	$L__BB19_187;
+$L__BB19_184:                           //   in Loop: Header=BB19_178 Depth=1
 	fma.rn.f32 	%f557, %f138, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p210, %f557, 0f00000000;
 	selp.f32 	%f558, 0f00000000, %f557, %p210;
@@ -22175,7 +24773,8 @@ $L__BB18_184:                           //   in Loop: Header=BB18_178 Depth=1
 	add.rn.f32 	%f563, %f560, 0f3F800000;
 	div.rn.f32 	%f564, %f562, %f563;
 	mul.rn.f32 	%f565, %f564, %f564;
-	fma.rn.f32 	%f566, %f565, 0f3E638E39, 0f3E924925;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f566, %f565, 0f3E638E39, 0f3E924925;
 	fma.rn.f32 	%f567, %f566, %f565, 0f3ECCCCCD;
 	fma.rn.f32 	%f568, %f567, %f565, 0f3F2AAAAB;
 	mul.rn.f32 	%f569, %f565, %f568;
@@ -22209,21 +24808,21 @@ $L__BB18_184:                           //   in Loop: Header=BB18_178 Depth=1
 	selp.f32 	%f591, %f134, %f590, %p212;
 	mul.rn.f32 	%f592, %f3, %f591;
 	selp.f32 	%f885, %f3, %f592, %p4;
-	bra.uni 	$L__BB18_187;
-$L__BB18_185:                           //   in Loop: Header=BB18_178 Depth=1
+	bra.uni 	$L__BB19_187;
+$L__BB19_185:                           //   in Loop: Header=BB19_178 Depth=1
 	setp.lt.f32 	%p221, %f138, %f136;
 	selp.f32 	%f638, %f136, %f138, %p221;
 	setp.gt.f32 	%p222, %f638, %f3;
 	selp.f32 	%f639, %f3, %f638, %p222;
 	setp.neu.f32 	%p223, %f639, %f138;
 	selp.f32 	%f885, 0f00000000, 0f3F800000, %p223;
-	bra.uni 	$L__BB18_187;
-$L__BB18_197:
-	@%p333 bra 	$L__BB18_201;
+	bra.uni 	$L__BB19_187;
+$L__BB19_197:
+	@%p333 bra 	$L__BB19_201;
 // %bb.198:
-	@%p334 bra 	$L__BB18_199;
-	bra.uni 	$L__BB18_202;
-$L__BB18_199:
+	@%p334 bra 	$L__BB19_199;
+	bra.uni 	$L__BB19_202;
+$L__BB19_199:
 	fma.rn.f32 	%f644, %f147, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p233, %f644, 0f00000000;
 	selp.f32 	%f645, 0f00000000, %f644, %p233;
@@ -22279,8 +24878,8 @@ $L__BB18_199:
 	setp.eq.b16 	%p239, %rs5, 1;
 	mul.rn.f32 	%f680, %f3, %f679;
 	selp.f32 	%f888, %f3, %f680, %p239;
-	bra.uni 	$L__BB18_202;
-$L__BB18_200:
+	bra.uni 	$L__BB19_202;
+$L__BB19_200:
 	neg.f32 	%f728, %f3;
 	setp.lt.f32 	%p247, %f147, %f728;
 	selp.f32 	%f729, %f728, %f147, %p247;
@@ -22288,8 +24887,8 @@ $L__BB18_200:
 	selp.f32 	%f730, %f3, %f729, %p248;
 	setp.neu.f32 	%p249, %f730, %f147;
 	selp.f32 	%f888, 0f00000000, 0f3F800000, %p249;
-	bra.uni 	$L__BB18_202;
-$L__BB18_201:
+	bra.uni 	$L__BB19_202;
+$L__BB19_201:
 	div.rn.f32 	%f681, %f147, %f3;
 	setp.lt.f32 	%p240, %f681, 0fBF800000;
 	selp.f32 	%f682, 0fBF800000, %f681, %p240;
@@ -22313,8 +24912,7 @@ $L__BB18_201:
 	sub.rn.f32 	%f699, %f828, %f697;
 	selp.f32 	%f700, %f697, %f699, %p242;
 	div.rn.f32 	%f701, %f700, %f4;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f702, %f701, 0f3F22F983, 0f4B400000;
+	fma.rn.f32 	%f702, %f701, 0f3F22F983, 0f4B400000;
 	add.rn.f32 	%f703, %f702, 0fCB400000;
 	fma.rn.f32 	%f704, %f703, 0fBFC90FDB, %f701;
 	fma.rn.f32 	%f705, %f703, 0f333BBD2E, %f704;
@@ -22349,24 +24947,24 @@ $L__BB18_201:
 	and.b16  	%rs6, %rs1, 1;
 	setp.eq.b16 	%p245, %rs6, 1;
 	selp.f32 	%f888, 0f3F800000, %f725, %p245;
-$L__BB18_202:
-	@!%p5 bra 	$L__BB18_214;
-	bra.uni 	$L__BB18_203;
-$L__BB18_203:
+$L__BB19_202:
+	@!%p5 bra 	$L__BB19_214;
+	bra.uni 	$L__BB19_203;
+$L__BB19_203:
 	mul.rn.f32 	%f890, %f886, %f888;
 	add.s64 	%rd531, %rd118, %rd426;
-$L__BB18_213:
+$L__BB19_213:
 	add.s64 	%rd432, %rd531, %rd481;
 	st.f32 	[%rd432], %f890;
-$L__BB18_214:
+$L__BB19_214:
 	or.pred  	%p252, %p27, %p328;
-	@%p252 bra 	$L__BB18_259;
-	bra.uni 	$L__BB18_216;
-$L__BB18_259:
+	@%p252 bra 	$L__BB19_259;
+	bra.uni 	$L__BB19_216;
+$L__BB19_259:
 	selp.b64 	%rd30, %rd297, %rd309, %p18;
 	setp.le.u64 	%p310, %rd35, %rd106;
 	bar.warp.sync 	%r5;
-	@%p310 bra 	$L__BB18_276;
+	@%p310 bra 	$L__BB19_276;
 // %bb.260:
 	ld.param.u64 	%rd283, [%rd1+184];
 	mul.lo.s64 	%rd305, %rd263, %rd8;
@@ -22380,48 +24978,48 @@ $L__BB18_259:
 	and.b64  	%rd544, %rd212, 3;
 	setp.lt.u64 	%p311, %rd8, 4;
 	mov.u64 	%rd543, 0;
-	@%p311 bra 	$L__BB18_271;
-	bra.uni 	$L__BB18_261;
-$L__BB18_271:
+	@%p311 bra 	$L__BB19_271;
+	bra.uni 	$L__BB19_261;
+$L__BB19_271:
 	setp.eq.s64 	%p317, %rd544, 0;
-	@%p317 bra 	$L__BB18_276;
+	@%p317 bra 	$L__BB19_276;
 // %bb.272:
 	shl.b64 	%rd462, %rd543, 2;
 	add.s64 	%rd547, %rd29, %rd462;
 	add.s64 	%rd545, %rd543, %rd211;
 	shl.b64 	%rd463, %rd545, 2;
 	add.s64 	%rd546, %rd20, %rd463;
-	bra.uni 	$L__BB18_273;
-$L__BB18_275:                           //   in Loop: Header=BB18_273 Depth=1
+	bra.uni 	$L__BB19_273;
+$L__BB19_275:                           //   in Loop: Header=BB19_273 Depth=1
 	add.s64 	%rd547, %rd547, 4;
 	add.s64 	%rd546, %rd546, 4;
 	add.s64 	%rd545, %rd545, 1;
 	add.s64 	%rd544, %rd544, -1;
 	setp.ne.s64 	%p319, %rd544, 0;
-	@%p319 bra 	$L__BB18_273;
-	bra.uni 	$L__BB18_276;
-$L__BB18_273:                           // =>This Inner Loop Header: Depth=1
+	@%p319 bra 	$L__BB19_273;
+	bra.uni 	$L__BB19_276;
+$L__BB19_273:                           // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd464, %rd545, 15;
 	setp.ne.s64 	%p318, %rd464, %rd487;
-	@%p318 bra 	$L__BB18_275;
-// %bb.274:                             //   in Loop: Header=BB18_273 Depth=1
+	@%p318 bra 	$L__BB19_275;
+// %bb.274:                             //   in Loop: Header=BB19_273 Depth=1
 	ld.global.f32 	%f814, [%rd547];
 	st.global.f32 	[%rd546], %f814;
-	bra.uni 	$L__BB18_275;
-$L__BB18_276:
+	bra.uni 	$L__BB19_275;
+$L__BB19_276:
 	mov.u64 	%rd554, 0;
 	cvta.to.global.u64 	%rd466, %rd554;
 	setp.eq.s64 	%p320, %rd30, %rd466;
-	@%p320 bra 	$L__BB18_289;
+	@%p320 bra 	$L__BB19_289;
 // %bb.277:
 	setp.lt.u64 	%p321, %rd17, 16;
-	@%p321 bra 	$L__BB18_280;
+	@%p321 bra 	$L__BB19_280;
 // %bb.278:
 	add.s64 	%rd552, %rd20, %rd481;
 	add.s64 	%rd551, %rd30, %rd481;
 	mov.u64 	%rd553, 0;
-$L__BB18_279:                           // =>This Inner Loop Header: Depth=1
+$L__BB19_279:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f815, [%rd552];
 	ld.global.f32 	%f816, [%rd551];
 	mul.rn.f32 	%f817, %f815, %f816;
@@ -22432,10 +25030,10 @@ $L__BB18_279:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd470, %rd553, 32;
 	setp.le.u64 	%p322, %rd470, %rd17;
 	mov.u64 	%rd553, %rd554;
-	@%p322 bra 	$L__BB18_279;
-$L__BB18_280:
+	@%p322 bra 	$L__BB19_279;
+$L__BB19_280:
 	setp.le.u64 	%p323, %rd17, %rd554;
-	@%p323 bra 	$L__BB18_289;
+	@%p323 bra 	$L__BB19_289;
 // %bb.281:
 	sub.s64 	%rd471, %rd17, %rd554;
 	shl.b64 	%rd472, %rd554, 2;
@@ -22446,26 +25044,26 @@ $L__BB18_280:
 	add.s64 	%rd245, %rd473, %rd481;
 	mov.f32 	%f919, 0f00000000;
 	mov.f32 	%f918, %f919;
-	@!%p7 bra 	$L__BB18_283;
-	bra.uni 	$L__BB18_282;
-$L__BB18_282:
+	@!%p7 bra 	$L__BB19_283;
+	bra.uni 	$L__BB19_282;
+$L__BB19_282:
 	ld.global.f32 	%f918, [%rd245];
-$L__BB18_283:
-	@!%p7 bra 	$L__BB18_285;
-	bra.uni 	$L__BB18_284;
-$L__BB18_284:
+$L__BB19_283:
+	@!%p7 bra 	$L__BB19_285;
+	bra.uni 	$L__BB19_284;
+$L__BB19_284:
 	add.s64 	%rd477, %rd30, %rd472;
 	add.s64 	%rd246, %rd477, %rd481;
 	ld.global.f32 	%f919, [%rd246];
-$L__BB18_285:
-	@!%p7 bra 	$L__BB18_289;
-	bra.uni 	$L__BB18_288;
-$L__BB18_288:
+$L__BB19_285:
+	@!%p7 bra 	$L__BB19_289;
+	bra.uni 	$L__BB19_288;
+$L__BB19_288:
 	mul.rn.f32 	%f214, %f918, %f919;
 	st.global.f32 	[%rd245], %f214;
-$L__BB18_289:
+$L__BB19_289:
 	ret;
-$L__BB18_216:
+$L__BB19_216:
 	add.s64 	%rd173, %rd8, -1;
 	add.s64 	%rd174, %rd8, -2;
 	and.b64  	%rd175, %rd173, 3;
@@ -22483,45 +25081,46 @@ $L__BB18_216:
 	setp.lt.u64 	%p255, %rd174, 3;
 	setp.eq.s64 	%p281, %rd175, 0;
                                         // implicit-def: %f907
-	bra.uni 	$L__BB18_217;
-$L__BB18_258:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_217;
+$L__BB19_258:                           //   in Loop: Header=BB19_217 Depth=1
 	add.s64 	%rd533, %rd533, 16;
 	add.s64 	%rd532, %rd532, %rd180;
 	setp.lt.u64 	%p309, %rd533, %rd41;
-	@%p309 bra 	$L__BB18_217;
-	bra.uni 	$L__BB18_259;
-$L__BB18_217:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_222 Depth 2
-                                        //     Child Loop BB18_233 Depth 2
-                                        //     Child Loop BB18_239 Depth 2
-                                        //     Child Loop BB18_250 Depth 2
+	@%p309 bra 	$L__BB19_217;
+	bra.uni 	$L__BB19_259;
+$L__BB19_217:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_222 Depth 2
+                                        //     Child Loop BB19_233 Depth 2
+                                        //     Child Loop BB19_239 Depth 2
+                                        //     Child Loop BB19_250 Depth 2
 	or.b64  	%rd183, %rd533, %rd487;
 	setp.ge.u64 	%p253, %rd183, %rd35;
 	mul.lo.s64 	%rd438, %rd183, %rd8;
 	shl.b64 	%rd439, %rd438, 2;
 	add.s64 	%rd184, %rd18, %rd439;
 	mov.f32 	%f902, %f732;
-	@%p253 bra 	$L__BB18_219;
-// %bb.218:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p253 bra 	$L__BB19_219;
+// %bb.218:                             //   in Loop: Header=BB19_217 Depth=1
 	ld.global.f32 	%f902, [%rd184];
-$L__BB18_219:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_219:                           //   in Loop: Header=BB19_217 Depth=1
 	mov.u32 	%r178, %r148;
-	@%p254 bra 	$L__BB18_236;
-// %bb.220:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p254 bra 	$L__BB19_236;
+// %bb.220:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd537, 1;
 	mov.u32 	%r178, %r148;
-	@%p255 bra 	$L__BB18_231;
-	bra.uni 	$L__BB18_221;
-$L__BB18_231:                           //   in Loop: Header=BB18_217 Depth=1
-	@%p281 bra 	$L__BB18_236;
-// %bb.232:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p255 bra 	$L__BB19_231;
+	bra.uni 	$L__BB19_221;
+$L__BB19_231:                           //   in Loop: Header=BB19_217 Depth=1
+	@%p281 bra 	$L__BB19_236;
+// %bb.232:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd536, %rd175;
-	bra.uni 	$L__BB18_233;
-$L__BB18_235:                           //   in Loop: Header=BB18_233 Depth=2
+	bra.uni 	$L__BB19_233;
+$L__BB19_235:                           //   in Loop: Header=BB19_233 Depth=2
 	cvt.u32.u64 	%r14, %rd537;
 	setp.leu.f32 	%p283, %f901, %f902;
 	setp.num.f32 	%p284, %f902, %f902;
-	setp.nan.f32 	%p285, %f901, %f901;
+)ptx",
+    R"ptx(	setp.nan.f32 	%p285, %f901, %f901;
 	or.pred  	%p286, %p284, %p285;
 	and.pred  	%p287, %p283, %p286;
 	selp.f32 	%f902, %f902, %f901, %p287;
@@ -22529,38 +25128,38 @@ $L__BB18_235:                           //   in Loop: Header=BB18_233 Depth=2
 	add.s64 	%rd537, %rd537, 1;
 	add.s64 	%rd536, %rd536, -1;
 	setp.ne.s64 	%p288, %rd536, 0;
-	@%p288 bra 	$L__BB18_233;
-	bra.uni 	$L__BB18_236;
-$L__BB18_233:                           //   Parent Loop BB18_217 Depth=1
+	@%p288 bra 	$L__BB19_233;
+	bra.uni 	$L__BB19_236;
+$L__BB19_233:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f901, 0f00000000;
-	@%p253 bra 	$L__BB18_235;
-// %bb.234:                             //   in Loop: Header=BB18_233 Depth=2
+	@%p253 bra 	$L__BB19_235;
+// %bb.234:                             //   in Loop: Header=BB19_233 Depth=2
 	shl.b64 	%rd444, %rd537, 2;
 	add.s64 	%rd194, %rd184, %rd444;
 	ld.global.f32 	%f901, [%rd194];
-	bra.uni 	$L__BB18_235;
-$L__BB18_236:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_235;
+$L__BB19_236:                           //   in Loop: Header=BB19_217 Depth=1
 	shl.b64 	%rd436, %rd533, 2;
 	add.s64 	%rd437, %rd40, %rd436;
 	ld.shared.f32 	%f158, [%rd437];
 	setp.ne.s32 	%p289, %r2, 2;
 	mov.f32 	%f915, %f902;
-	@%p289 bra 	$L__BB18_249;
-// %bb.237:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p289 bra 	$L__BB19_249;
+// %bb.237:                             //   in Loop: Header=BB19_217 Depth=1
 	setp.eq.s64 	%p290, %rd173, 0;
 	mov.u64 	%rd539, 0;
 	mov.f32 	%f908, 0f00000000;
 	mov.f32 	%f907, %f908;
-	@%p290 bra 	$L__BB18_244;
-// %bb.238:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p290 bra 	$L__BB19_244;
+// %bb.238:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd538, 0;
 	mov.f32 	%f741, 0f00000000;
 	mov.f32 	%f908, %f741;
 	mov.f32 	%f907, %f741;
-	bra.uni 	$L__BB18_239;
-$L__BB18_243:                           //   in Loop: Header=BB18_239 Depth=2
+	bra.uni 	$L__BB19_239;
+$L__BB19_243:                           //   in Loop: Header=BB19_239 Depth=2
 	sub.rn.f32 	%f759, %f906, %f902;
 	mul.rn.f32 	%f760, %f2, %f759;
 	fma.rn.f32 	%f761, %f760, 0f3FB8AA3B, 0f4B400000;
@@ -22587,17 +25186,17 @@ $L__BB18_243:                           //   in Loop: Header=BB18_239 Depth=2
 	add.s64 	%rd538, %rd538, 2;
 	setp.ne.s64 	%p297, %rd178, %rd538;
 	mov.u64 	%rd539, %rd178;
-	@%p297 bra 	$L__BB18_239;
-	bra.uni 	$L__BB18_244;
-$L__BB18_239:                           //   Parent Loop BB18_217 Depth=1
+	@%p297 bra 	$L__BB19_239;
+	bra.uni 	$L__BB19_244;
+$L__BB19_239:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd447, %rd538, 2;
 	add.s64 	%rd198, %rd184, %rd447;
 	mov.f32 	%f905, %f741;
-	@%p253 bra 	$L__BB18_241;
-// %bb.240:                             //   in Loop: Header=BB18_239 Depth=2
+	@%p253 bra 	$L__BB19_241;
+// %bb.240:                             //   in Loop: Header=BB19_239 Depth=2
 	ld.global.f32 	%f905, [%rd198];
-$L__BB18_241:                           //   in Loop: Header=BB18_239 Depth=2
+$L__BB19_241:                           //   in Loop: Header=BB19_239 Depth=2
 	sub.rn.f32 	%f744, %f905, %f902;
 	mul.rn.f32 	%f745, %f2, %f744;
 	fma.rn.f32 	%f746, %f745, 0f3FB8AA3B, 0f4B400000;
@@ -22622,21 +25221,21 @@ $L__BB18_241:                           //   in Loop: Header=BB18_239 Depth=2
 	add.rn.f32 	%f185, %f907, %f758;
 	fma.rn.f32 	%f186, %f758, %f905, %f908;
 	mov.f32 	%f906, %f741;
-	@%p253 bra 	$L__BB18_243;
-// %bb.242:                             //   in Loop: Header=BB18_239 Depth=2
+	@%p253 bra 	$L__BB19_243;
+// %bb.242:                             //   in Loop: Header=BB19_239 Depth=2
 	ld.global.f32 	%f906, [%rd198+4];
-	bra.uni 	$L__BB18_243;
-$L__BB18_244:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_243;
+$L__BB19_244:                           //   in Loop: Header=BB19_217 Depth=1
 	setp.eq.s64 	%p298, %rd177, 0;
-	@%p298 bra 	$L__BB18_248;
-// %bb.245:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p298 bra 	$L__BB19_248;
+// %bb.245:                             //   in Loop: Header=BB19_217 Depth=1
 	mov.f32 	%f911, 0f00000000;
-	@%p253 bra 	$L__BB18_247;
-// %bb.246:                             //   in Loop: Header=BB18_217 Depth=1
+	@%p253 bra 	$L__BB19_247;
+// %bb.246:                             //   in Loop: Header=BB19_217 Depth=1
 	shl.b64 	%rd448, %rd539, 2;
 	add.s64 	%rd201, %rd184, %rd448;
 	ld.global.f32 	%f911, [%rd201];
-$L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_247:                           //   in Loop: Header=BB19_217 Depth=1
 	sub.rn.f32 	%f775, %f911, %f902;
 	mul.rn.f32 	%f776, %f2, %f775;
 	fma.rn.f32 	%f777, %f776, 0f3FB8AA3B, 0f4B400000;
@@ -22650,8 +25249,7 @@ $L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
 	fma.rn.f32 	%f785, %f784, %f780, 0f3F800000;
 	fma.rn.f32 	%f786, %f785, %f780, 0f3F800000;
 	mov.b32 	%r164, %f786;
-)ptx",
-    R"ptx(	mov.b32 	%r165, %f777;
+	mov.b32 	%r165, %f777;
 	shl.b32 	%r166, %r165, 23;
 	add.s32 	%r167, %r166, %r164;
 	mov.b32 	%f787, %r167;
@@ -22661,33 +25259,33 @@ $L__BB18_247:                           //   in Loop: Header=BB18_217 Depth=1
 	selp.f32 	%f789, %f788, %f787, %p300;
 	add.rn.f32 	%f907, %f907, %f789;
 	fma.rn.f32 	%f908, %f789, %f911, %f908;
-$L__BB18_248:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_248:                           //   in Loop: Header=BB19_217 Depth=1
 	div.rn.f32 	%f915, %f908, %f907;
-$L__BB18_249:                           //   in Loop: Header=BB18_217 Depth=1
+$L__BB19_249:                           //   in Loop: Header=BB19_217 Depth=1
 	mul.rn.f32 	%f790, %f1, %f158;
 	div.rn.f32 	%f204, %f790, %f907;
 	mov.u64 	%rd542, 0;
 	mov.u64 	%rd540, %rd8;
 	mov.u64 	%rd541, %rd532;
-	bra.uni 	$L__BB18_250;
-$L__BB18_257:                           //   in Loop: Header=BB18_250 Depth=2
+	bra.uni 	$L__BB19_250;
+$L__BB19_257:                           //   in Loop: Header=BB19_250 Depth=2
 	add.s64 	%rd542, %rd542, 1;
 	add.s64 	%rd541, %rd541, 4;
 	add.s64 	%rd540, %rd540, -1;
 	add.s32 	%r178, %r178, -1;
 	setp.eq.s64 	%p308, %rd540, 0;
-	@%p308 bra 	$L__BB18_258;
-$L__BB18_250:                           //   Parent Loop BB18_217 Depth=1
+	@%p308 bra 	$L__BB19_258;
+$L__BB19_250:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.f32 	%f916, 0f00000000;
-	@%p253 bra 	$L__BB18_252;
-// %bb.251:                             //   in Loop: Header=BB18_250 Depth=2
+	@%p253 bra 	$L__BB19_252;
+// %bb.251:                             //   in Loop: Header=BB19_250 Depth=2
 	shl.b64 	%rd450, %rd542, 2;
 	add.s64 	%rd207, %rd184, %rd450;
 	ld.global.f32 	%f916, [%rd207];
-$L__BB18_252:                           //   in Loop: Header=BB18_250 Depth=2
-	@%p289 bra 	$L__BB18_254;
-// %bb.253:                             //   in Loop: Header=BB18_250 Depth=2
+$L__BB19_252:                           //   in Loop: Header=BB19_250 Depth=2
+	@%p289 bra 	$L__BB19_254;
+// %bb.253:                             //   in Loop: Header=BB19_250 Depth=2
 	sub.rn.f32 	%f792, %f916, %f902;
 	mul.rn.f32 	%f793, %f2, %f792;
 	fma.rn.f32 	%f794, %f793, 0f3FB8AA3B, 0f4B400000;
@@ -22713,20 +25311,20 @@ $L__BB18_252:                           //   in Loop: Header=BB18_250 Depth=2
 	fma.rn.f32 	%f808, %f807, %f2, 0f3F800000;
 	mul.rn.f32 	%f809, %f808, %f806;
 	mul.rn.f32 	%f917, %f204, %f809;
-	bra.uni 	$L__BB18_255;
-$L__BB18_254:                           //   in Loop: Header=BB18_250 Depth=2
+	bra.uni 	$L__BB19_255;
+$L__BB19_254:                           //   in Loop: Header=BB19_250 Depth=2
 	setp.eq.s32 	%p304, %r178, 0;
 	selp.f32 	%f917, %f158, 0f00000000, %p304;
-$L__BB18_255:                           //   in Loop: Header=BB18_250 Depth=2
-	@%p253 bra 	$L__BB18_257;
-// %bb.256:                             //   in Loop: Header=BB18_250 Depth=2
+$L__BB19_255:                           //   in Loop: Header=BB19_250 Depth=2
+	@%p253 bra 	$L__BB19_257;
+// %bb.256:                             //   in Loop: Header=BB19_250 Depth=2
 	st.global.f32 	[%rd541], %f917;
-	bra.uni 	$L__BB18_257;
-$L__BB18_221:                           //   in Loop: Header=BB18_217 Depth=1
+	bra.uni 	$L__BB19_257;
+$L__BB19_221:                           //   in Loop: Header=BB19_217 Depth=1
 	mov.u64 	%rd534, 1;
 	mov.u32 	%r178, %r148;
-	bra.uni 	$L__BB18_222;
-$L__BB18_230:                           //   in Loop: Header=BB18_222 Depth=2
+	bra.uni 	$L__BB19_222;
+$L__BB19_230:                           //   in Loop: Header=BB19_222 Depth=2
 	cvt.u32.u64 	%r152, %rd534;
 	selp.b32 	%r7, %r178, %r152, %p262;
 	add.s64 	%rd187, %rd534, 1;
@@ -22753,91 +25351,92 @@ $L__BB18_230:                           //   in Loop: Header=BB18_222 Depth=2
 	add.s64 	%rd537, %rd534, 4;
 	setp.ne.s64 	%p280, %rd443, %rd176;
 	add.s64 	%rd534, %rd188, 2;
-	@%p280 bra 	$L__BB18_222;
-	bra.uni 	$L__BB18_231;
-$L__BB18_222:                           //   Parent Loop BB18_217 Depth=1
+	@%p280 bra 	$L__BB19_222;
+	bra.uni 	$L__BB19_231;
+$L__BB19_222:                           //   Parent Loop BB19_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd442, %rd534, 2;
 	add.s64 	%rd186, %rd184, %rd442;
 	mov.f32 	%f897, 0f00000000;
 	mov.f32 	%f894, %f897;
-	@%p253 bra 	$L__BB18_224;
-// %bb.223:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_224;
+// %bb.223:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f894, [%rd186];
-$L__BB18_224:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_224:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.leu.f32 	%p258, %f894, %f902;
 	setp.nan.f32 	%p260, %f894, %f894;
 	mov.f32 	%f895, %f897;
-	@%p253 bra 	$L__BB18_226;
-// %bb.225:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_226;
+// %bb.225:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f895, [%rd186+4];
-$L__BB18_226:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_226:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.num.f32 	%p259, %f902, %f902;
 	or.pred  	%p261, %p259, %p260;
 	and.pred  	%p262, %p258, %p261;
 	selp.f32 	%f164, %f902, %f894, %p262;
 	mov.f32 	%f896, %f897;
-	@%p253 bra 	$L__BB18_228;
-// %bb.227:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_228;
+// %bb.227:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f896, [%rd186+8];
-$L__BB18_228:                           //   in Loop: Header=BB18_222 Depth=2
+$L__BB19_228:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.leu.f32 	%p264, %f895, %f164;
 	setp.num.f32 	%p265, %f164, %f164;
 	setp.nan.f32 	%p266, %f895, %f895;
 	or.pred  	%p267, %p265, %p266;
 	and.pred  	%p268, %p264, %p267;
 	selp.f32 	%f167, %f164, %f895, %p268;
-	@%p253 bra 	$L__BB18_230;
-// %bb.229:                             //   in Loop: Header=BB18_222 Depth=2
+	@%p253 bra 	$L__BB19_230;
+// %bb.229:                             //   in Loop: Header=BB19_222 Depth=2
 	ld.global.f32 	%f897, [%rd186+12];
-	bra.uni 	$L__BB18_230;
-$L__BB18_261:
+	bra.uni 	$L__BB19_230;
+$L__BB19_261:
 	and.b64  	%rd543, %rd212, -4;
 	shl.b64 	%rd453, %rd211, 2;
 	add.s64 	%rd454, %rd453, %rd20;
 	add.s64 	%rd549, %rd454, 8;
 	add.s64 	%rd548, %rd29, 8;
 	mov.u64 	%rd550, 0;
-	bra.uni 	$L__BB18_262;
-$L__BB18_270:                           //   in Loop: Header=BB18_262 Depth=1
+	bra.uni 	$L__BB19_262;
+$L__BB19_270:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd550, %rd550, 4;
 	add.s64 	%rd549, %rd549, 16;
 	add.s64 	%rd548, %rd548, 16;
 	setp.eq.s64 	%p316, %rd543, %rd550;
-	@%p316 bra 	$L__BB18_271;
-$L__BB18_262:                           // =>This Inner Loop Header: Depth=1
+	@%p316 bra 	$L__BB19_271;
+$L__BB19_262:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd232, %rd211, %rd550;
 	and.b64  	%rd455, %rd232, 15;
 	setp.ne.s64 	%p312, %rd455, %rd487;
-	@%p312 bra 	$L__BB18_264;
-// %bb.263:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p312 bra 	$L__BB19_264;
+// %bb.263:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f810, [%rd548+-8];
 	st.global.f32 	[%rd549+-8], %f810;
-$L__BB18_264:                           //   in Loop: Header=BB18_262 Depth=1
+$L__BB19_264:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd456, %rd232, 1;
 	and.b64  	%rd457, %rd456, 15;
 	setp.ne.s64 	%p313, %rd457, %rd487;
-	@%p313 bra 	$L__BB18_266;
-// %bb.265:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p313 bra 	$L__BB19_266;
+// %bb.265:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f811, [%rd548+-4];
 	st.global.f32 	[%rd549+-4], %f811;
-$L__BB18_266:                           //   in Loop: Header=BB18_262 Depth=1
-	add.s64 	%rd458, %rd232, 2;
+$L__BB19_266:                           //   in Loop: Header=BB19_262 Depth=1
+)ptx",
+    R"ptx(	add.s64 	%rd458, %rd232, 2;
 	and.b64  	%rd459, %rd458, 15;
 	setp.ne.s64 	%p314, %rd459, %rd487;
-	@%p314 bra 	$L__BB18_268;
-// %bb.267:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p314 bra 	$L__BB19_268;
+// %bb.267:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f812, [%rd548];
 	st.global.f32 	[%rd549], %f812;
-$L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
+$L__BB19_268:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd460, %rd232, 3;
 	and.b64  	%rd461, %rd460, 15;
 	setp.ne.s64 	%p315, %rd461, %rd487;
-	@%p315 bra 	$L__BB18_270;
-// %bb.269:                             //   in Loop: Header=BB18_262 Depth=1
+	@%p315 bra 	$L__BB19_270;
+// %bb.269:                             //   in Loop: Header=BB19_262 Depth=1
 	ld.global.f32 	%f813, [%rd548+4];
 	st.global.f32 	[%rd549+4], %f813;
-	bra.uni 	$L__BB18_270;
+	bra.uni 	$L__BB19_270;
                                         // -- End function
 }
 	// .globl	softmax_rows            // -- Begin function softmax_rows
@@ -22861,7 +25460,7 @@ $L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
 	add.s64 	%rd2, %rd76, %rd77;
 	ld.param.u64 	%rd78, [softmax_rows_param_0+24];
 	setp.ge.u64 	%p5, %rd2, %rd78;
-	@%p5 bra 	$L__BB19_52;
+	@%p5 bra 	$L__BB20_52;
 // %bb.1:
 	mov.b64 	%rd75, softmax_rows_param_0;
 	mov.u64 	%rd1, %rd75;
@@ -22888,12 +25487,12 @@ $L__BB18_268:                           //   in Loop: Header=BB18_262 Depth=1
 	mov.b32 	%r7, 65535;
 	mov.f32 	%f129, 0fFF800000;
 	shl.b64 	%rd146, %rd7, 2;
-	@%p9 bra 	$L__BB19_4;
+	@%p9 bra 	$L__BB20_4;
 // %bb.2:
 	add.s64 	%rd147, %rd4, %rd146;
 	mov.f32 	%f129, 0fFF800000;
 	mov.u64 	%rd148, 0;
-$L__BB19_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB20_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f41, [%rd147];
 	setp.gt.f32 	%p10, %f41, %f129;
 	selp.f32 	%f129, %f41, %f129, %p10;
@@ -22902,33 +25501,33 @@ $L__BB19_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd92, %rd148, 32;
 	setp.le.u64 	%p11, %rd92, %rd3;
 	mov.u64 	%rd148, %rd149;
-	@%p11 bra 	$L__BB19_3;
-$L__BB19_4:
+	@%p11 bra 	$L__BB20_3;
+$L__BB20_4:
 	setp.eq.s64 	%p6, %rd85, %rd86;
 	add.s64 	%rd87, %rd85, %rd83;
 	cvta.to.global.u64 	%rd89, %rd88;
 	selp.f64 	%fd10, 0d36A0000000000000, %fd9, %p7;
 	shl.b32 	%r3, %r7, %r2;
 	setp.le.u64 	%p12, %rd3, %rd149;
-	@%p12 bra 	$L__BB19_8;
+	@%p12 bra 	$L__BB20_8;
 // %bb.5:
 	sub.s64 	%rd14, %rd3, %rd149;
 	setp.eq.s64 	%p13, %rd14, 16;
 	setp.gt.u64 	%p14, %rd14, %rd7;
 	or.pred  	%p15, %p13, %p14;
 	mov.f32 	%f130, 0f00000000;
-	@!%p15 bra 	$L__BB19_7;
-	bra.uni 	$L__BB19_6;
-$L__BB19_6:
+	@!%p15 bra 	$L__BB20_7;
+	bra.uni 	$L__BB20_6;
+$L__BB20_6:
 	shl.b64 	%rd94, %rd149, 2;
 	add.s64 	%rd95, %rd4, %rd94;
 	add.s64 	%rd15, %rd95, %rd146;
 	ld.global.f32 	%f130, [%rd15];
-$L__BB19_7:
+$L__BB20_7:
 	selp.f32 	%f43, %f130, 0fFF800000, %p14;
 	setp.gt.f32 	%p17, %f43, %f129;
 	selp.f32 	%f129, %f43, %f129, %p17;
-$L__BB19_8:
+$L__BB20_8:
 	selp.b64 	%rd5, %rd86, %rd87, %p6;
 	add.s64 	%rd6, %rd89, %rd83;
 	cvt.rn.f32.f64 	%f1, %fd10;
@@ -22947,7 +25546,7 @@ $L__BB19_8:
 	selp.f32 	%f51, %f50, %f49, %p22;
 	shfl.sync.idx.b32	%f9, %f51, %r2, 31, %r3;
 	mov.f64 	%fd20, 0d0000000000000000;
-	@%p18 bra 	$L__BB19_20;
+	@%p18 bra 	$L__BB20_20;
 // %bb.9:
 	mov.f32 	%f127, 0f00000000;
 	add.s64 	%rd16, %rd4, %rd146;
@@ -22957,12 +25556,12 @@ $L__BB19_8:
 	mov.u64 	%rd150, %rd17;
 	mov.u64 	%rd151, %rd16;
 	mov.u64 	%rd152, %rd97;
-	bra.uni 	$L__BB19_10;
-$L__BB19_18:                            //   in Loop: Header=BB19_10 Depth=1
+	bra.uni 	$L__BB20_10;
+$L__BB20_18:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.gt.u64 	%p33, %rd29, %rd7;
 	selp.f32 	%f87, %f15, 0f00000000, %p33;
 	add.rn.f32 	%f133, %f133, %f87;
-$L__BB19_19:                            //   in Loop: Header=BB19_10 Depth=1
+$L__BB20_19:                            //   in Loop: Header=BB20_10 Depth=1
 	shfl.sync.bfly.b32	%f88, %f133, 8, 31, %r3;
 	add.rn.f32 	%f89, %f133, %f88;
 	shfl.sync.bfly.b32	%f90, %f89, 4, 31, %r3;
@@ -22977,23 +25576,22 @@ $L__BB19_19:                            //   in Loop: Header=BB19_10 Depth=1
 	add.s64 	%rd151, %rd151, 1024;
 	add.s64 	%rd150, %rd150, 1024;
 	setp.lt.u64 	%p34, %rd152, %rd3;
-	@%p34 bra 	$L__BB19_10;
-	bra.uni 	$L__BB19_20;
-$L__BB19_10:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_12 Depth 2
-)ptx",
-    R"ptx(	sub.s64 	%rd100, %rd3, %rd152;
+	@%p34 bra 	$L__BB20_10;
+	bra.uni 	$L__BB20_20;
+$L__BB20_10:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_12 Depth 2
+	sub.s64 	%rd100, %rd3, %rd152;
 	min.u64 	%rd21, %rd100, 256;
 	setp.lt.u64 	%p23, %rd100, 16;
 	mov.f32 	%f133, %f127;
 	mov.u64 	%rd156, %rd97;
-	@%p23 bra 	$L__BB19_13;
-// %bb.11:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p23 bra 	$L__BB20_13;
+// %bb.11:                              //   in Loop: Header=BB20_10 Depth=1
 	mov.f32 	%f133, 0f00000000;
 	mov.u64 	%rd155, 0;
 	mov.u64 	%rd153, %rd150;
 	mov.u64 	%rd154, %rd151;
-$L__BB19_12:                            //   Parent Loop BB19_10 Depth=1
+$L__BB20_12:                            //   Parent Loop BB20_10 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f54, [%rd154];
 	setp.neu.f32 	%p24, %f54, %f9;
@@ -23027,22 +25625,22 @@ $L__BB19_12:                            //   Parent Loop BB19_10 Depth=1
 	add.s64 	%rd102, %rd155, 32;
 	setp.le.u64 	%p27, %rd102, %rd21;
 	mov.u64 	%rd155, %rd156;
-	@%p27 bra 	$L__BB19_12;
-$L__BB19_13:                            //   in Loop: Header=BB19_10 Depth=1
+	@%p27 bra 	$L__BB20_12;
+$L__BB20_13:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.le.u64 	%p28, %rd21, %rd156;
-	@%p28 bra 	$L__BB19_19;
-// %bb.14:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p28 bra 	$L__BB20_19;
+// %bb.14:                              //   in Loop: Header=BB20_10 Depth=1
 	sub.s64 	%rd29, %rd21, %rd156;
 	add.s64 	%rd30, %rd156, %rd152;
 	min.u64 	%rd105, %rd7, 15;
 	shl.b64 	%rd106, %rd30, 2;
 	mov.f32 	%f134, 0f00000000;
 	setp.ge.u64 	%p29, %rd105, %rd29;
-	@%p29 bra 	$L__BB19_16;
-// %bb.15:                              //   in Loop: Header=BB19_10 Depth=1
+	@%p29 bra 	$L__BB20_16;
+// %bb.15:                              //   in Loop: Header=BB20_10 Depth=1
 	add.s64 	%rd31, %rd16, %rd106;
 	ld.global.f32 	%f134, [%rd31];
-$L__BB19_16:                            //   in Loop: Header=BB19_10 Depth=1
+$L__BB20_16:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.lt.u64 	%p1, %rd105, %rd29;
 	setp.neu.f32 	%p30, %f134, %f9;
 	sub.rn.f32 	%f72, %f134, %f9;
@@ -23067,23 +25665,23 @@ $L__BB19_16:                            //   in Loop: Header=BB19_10 Depth=1
 	setp.geu.f32 	%p32, %f74, 0fC28AA123;
 	selp.f32 	%f86, %f74, 0f00000000, %p32;
 	selp.f32 	%f15, %f86, %f85, %p31;
-	@!%p1 bra 	$L__BB19_18;
-	bra.uni 	$L__BB19_17;
-$L__BB19_17:                            //   in Loop: Header=BB19_10 Depth=1
+	@!%p1 bra 	$L__BB20_18;
+	bra.uni 	$L__BB20_17;
+$L__BB20_17:                            //   in Loop: Header=BB20_10 Depth=1
 	add.s64 	%rd32, %rd17, %rd106;
 	st.global.f32 	[%rd32], %f15;
-	bra.uni 	$L__BB19_18;
-$L__BB19_20:
+	bra.uni 	$L__BB20_18;
+$L__BB20_20:
 	mov.u64 	%rd108, 0;
 	cvta.to.global.u64 	%rd109, %rd108;
 	setp.ne.s64 	%p35, %rd5, %rd109;
 	rcp.rn.f64 	%fd14, %fd20;
 	cvt.rn.f32.f64 	%f18, %fd14;
-	@%p35 bra 	$L__BB19_29;
-	bra.uni 	$L__BB19_21;
-$L__BB19_29:
+	@%p35 bra 	$L__BB20_29;
+	bra.uni 	$L__BB20_21;
+$L__BB20_29:
 	mov.f64 	%fd22, 0d0000000000000000;
-	@%p18 bra 	$L__BB19_41;
+	@%p18 bra 	$L__BB20_41;
 // %bb.30:
 	add.s64 	%rd43, %rd6, %rd146;
 	add.s64 	%rd44, %rd5, %rd146;
@@ -23092,13 +25690,13 @@ $L__BB19_29:
 	mov.u64 	%rd160, %rd44;
 	mov.u64 	%rd161, %rd43;
 	mov.u64 	%rd162, %rd108;
-	bra.uni 	$L__BB19_31;
-$L__BB19_39:                            //   in Loop: Header=BB19_31 Depth=1
+	bra.uni 	$L__BB20_31;
+$L__BB20_39:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.gt.u64 	%p41, %rd56, %rd7;
 	mul.rn.f32 	%f103, %f139, %f140;
 	selp.f32 	%f104, %f103, 0f00000000, %p41;
 	add.rn.f32 	%f138, %f138, %f104;
-$L__BB19_40:                            //   in Loop: Header=BB19_31 Depth=1
+$L__BB20_40:                            //   in Loop: Header=BB20_31 Depth=1
 	shfl.sync.bfly.b32	%f105, %f138, 8, 31, %r3;
 	add.rn.f32 	%f106, %f138, %f105;
 	shfl.sync.bfly.b32	%f107, %f106, 4, 31, %r3;
@@ -23113,22 +25711,22 @@ $L__BB19_40:                            //   in Loop: Header=BB19_31 Depth=1
 	add.s64 	%rd161, %rd161, 1024;
 	add.s64 	%rd160, %rd160, 1024;
 	setp.lt.u64 	%p42, %rd162, %rd3;
-	@%p42 bra 	$L__BB19_31;
-	bra.uni 	$L__BB19_41;
-$L__BB19_31:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_33 Depth 2
+	@%p42 bra 	$L__BB20_31;
+	bra.uni 	$L__BB20_41;
+$L__BB20_31:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_33 Depth 2
 	sub.s64 	%rd113, %rd3, %rd162;
 	min.u64 	%rd48, %rd113, 256;
 	setp.lt.u64 	%p37, %rd113, 16;
 	mov.f32 	%f138, %f96;
 	mov.u64 	%rd166, %rd108;
-	@%p37 bra 	$L__BB19_34;
-// %bb.32:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p37 bra 	$L__BB20_34;
+// %bb.32:                              //   in Loop: Header=BB20_31 Depth=1
 	mov.f32 	%f138, 0f00000000;
 	mov.u64 	%rd165, 0;
 	mov.u64 	%rd163, %rd160;
 	mov.u64 	%rd164, %rd161;
-$L__BB19_33:                            //   Parent Loop BB19_31 Depth=1
+$L__BB20_33:                            //   Parent Loop BB20_31 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f98, [%rd164];
 	ld.global.f32 	%f99, [%rd163];
@@ -23140,40 +25738,41 @@ $L__BB19_33:                            //   Parent Loop BB19_31 Depth=1
 	add.s64 	%rd115, %rd165, 32;
 	setp.le.u64 	%p38, %rd115, %rd48;
 	mov.u64 	%rd165, %rd166;
-	@%p38 bra 	$L__BB19_33;
-$L__BB19_34:                            //   in Loop: Header=BB19_31 Depth=1
+	@%p38 bra 	$L__BB20_33;
+$L__BB20_34:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.le.u64 	%p39, %rd48, %rd166;
-	@%p39 bra 	$L__BB19_40;
-// %bb.35:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p39 bra 	$L__BB20_40;
+// %bb.35:                              //   in Loop: Header=BB20_31 Depth=1
 	sub.s64 	%rd56, %rd48, %rd166;
 	add.s64 	%rd57, %rd166, %rd162;
 	min.u64 	%rd118, %rd7, 15;
 	shl.b64 	%rd119, %rd57, 2;
 	setp.ge.u64 	%p40, %rd118, %rd56;
 	mov.f32 	%f139, %f96;
-	@%p40 bra 	$L__BB19_37;
-// %bb.36:                              //   in Loop: Header=BB19_31 Depth=1
+	@%p40 bra 	$L__BB20_37;
+// %bb.36:                              //   in Loop: Header=BB20_31 Depth=1
 	add.s64 	%rd58, %rd43, %rd119;
 	ld.global.f32 	%f139, [%rd58];
-$L__BB19_37:                            //   in Loop: Header=BB19_31 Depth=1
+$L__BB20_37:                            //   in Loop: Header=BB20_31 Depth=1
 	setp.lt.u64 	%p3, %rd118, %rd56;
 	mov.f32 	%f140, %f96;
-	@!%p3 bra 	$L__BB19_39;
-	bra.uni 	$L__BB19_38;
-$L__BB19_38:                            //   in Loop: Header=BB19_31 Depth=1
+	@!%p3 bra 	$L__BB20_39;
+	bra.uni 	$L__BB20_38;
+$L__BB20_38:                            //   in Loop: Header=BB20_31 Depth=1
 	add.s64 	%rd59, %rd44, %rd119;
 	ld.global.f32 	%f140, [%rd59];
-	bra.uni 	$L__BB19_39;
-$L__BB19_41:
+	bra.uni 	$L__BB20_39;
+$L__BB20_41:
 	div.rn.f64 	%fd18, %fd22, %fd20;
 	cvt.rn.f32.f64 	%f31, %fd18;
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB19_44;
+	@%p9 bra 	$L__BB20_44;
 // %bb.42:
 	add.s64 	%rd168, %rd6, %rd146;
 	add.s64 	%rd167, %rd5, %rd146;
-	mov.u64 	%rd169, 0;
-$L__BB19_43:                            // =>This Inner Loop Header: Depth=1
+)ptx",
+    R"ptx(	mov.u64 	%rd169, 0;
+$L__BB20_43:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f113, [%rd168];
 	mul.rn.f32 	%f114, %f113, %f18;
 	ld.global.f32 	%f115, [%rd167];
@@ -23187,10 +25786,10 @@ $L__BB19_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd124, %rd169, 32;
 	setp.le.u64 	%p44, %rd124, %rd3;
 	mov.u64 	%rd169, %rd171;
-	@%p44 bra 	$L__BB19_43;
-$L__BB19_44:
+	@%p44 bra 	$L__BB20_43;
+$L__BB20_44:
 	setp.le.u64 	%p45, %rd3, %rd171;
-	@%p45 bra 	$L__BB19_52;
+	@%p45 bra 	$L__BB20_52;
 // %bb.45:
 	sub.s64 	%rd125, %rd3, %rd171;
 	setp.eq.s64 	%p46, %rd125, 16;
@@ -23199,35 +25798,35 @@ $L__BB19_44:
 	shl.b64 	%rd127, %rd171, 2;
 	mov.f32 	%f143, 0f00000000;
 	mov.f32 	%f142, %f143;
-	@!%p4 bra 	$L__BB19_47;
-	bra.uni 	$L__BB19_46;
-$L__BB19_46:
+	@!%p4 bra 	$L__BB20_47;
+	bra.uni 	$L__BB20_46;
+$L__BB20_46:
 	add.s64 	%rd128, %rd6, %rd127;
 	add.s64 	%rd72, %rd128, %rd146;
 	ld.global.f32 	%f142, [%rd72];
-$L__BB19_47:
-	@!%p4 bra 	$L__BB19_49;
-	bra.uni 	$L__BB19_48;
-$L__BB19_48:
+$L__BB20_47:
+	@!%p4 bra 	$L__BB20_49;
+	bra.uni 	$L__BB20_48;
+$L__BB20_48:
 	add.s64 	%rd131, %rd5, %rd127;
 	add.s64 	%rd73, %rd131, %rd146;
 	ld.global.f32 	%f143, [%rd73];
-$L__BB19_49:
-	@!%p4 bra 	$L__BB19_52;
-	bra.uni 	$L__BB19_50;
-$L__BB19_50:
+$L__BB20_49:
+	@!%p4 bra 	$L__BB20_52;
+	bra.uni 	$L__BB20_50;
+$L__BB20_50:
 	mul.rn.f32 	%f34, %f142, %f18;
 	sub.rn.f32 	%f121, %f143, %f31;
 	mul.rn.f32 	%f122, %f121, %f1;
 	mul.rn.f32 	%f144, %f34, %f122;
-	bra.uni 	$L__BB19_51;
-$L__BB19_21:
+	bra.uni 	$L__BB20_51;
+$L__BB20_21:
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB19_24;
+	@%p9 bra 	$L__BB20_24;
 // %bb.22:
 	add.s64 	%rd157, %rd6, %rd146;
 	mov.u64 	%rd158, 0;
-$L__BB19_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB20_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f123, [%rd157];
 	mul.rn.f32 	%f124, %f123, %f18;
 	st.global.f32 	[%rd157], %f124;
@@ -23236,34 +25835,34 @@ $L__BB19_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd136, %rd158, 32;
 	setp.le.u64 	%p49, %rd136, %rd3;
 	mov.u64 	%rd158, %rd171;
-	@%p49 bra 	$L__BB19_23;
-$L__BB19_24:
+	@%p49 bra 	$L__BB20_23;
+$L__BB20_24:
 	setp.le.u64 	%p50, %rd3, %rd171;
-	@%p50 bra 	$L__BB19_52;
+	@%p50 bra 	$L__BB20_52;
 // %bb.25:
 	sub.s64 	%rd137, %rd3, %rd171;
 	setp.eq.s64 	%p51, %rd137, 16;
 	setp.gt.u64 	%p52, %rd137, %rd7;
 	or.pred  	%p2, %p51, %p52;
 	mov.f32 	%f136, 0f00000000;
-	@!%p2 bra 	$L__BB19_27;
-	bra.uni 	$L__BB19_26;
-$L__BB19_26:
+	@!%p2 bra 	$L__BB20_27;
+	bra.uni 	$L__BB20_26;
+$L__BB20_26:
 	shl.b64 	%rd139, %rd171, 2;
 	add.s64 	%rd140, %rd6, %rd139;
 	add.s64 	%rd42, %rd140, %rd146;
 	ld.global.f32 	%f136, [%rd42];
-$L__BB19_27:
-	@!%p2 bra 	$L__BB19_52;
-	bra.uni 	$L__BB19_28;
-$L__BB19_28:
+$L__BB20_27:
+	@!%p2 bra 	$L__BB20_52;
+	bra.uni 	$L__BB20_28;
+$L__BB20_28:
 	mul.rn.f32 	%f144, %f136, %f18;
-$L__BB19_51:
+$L__BB20_51:
 	shl.b64 	%rd142, %rd171, 2;
 	add.s64 	%rd143, %rd6, %rd142;
 	add.s64 	%rd145, %rd143, %rd146;
 	st.global.f32 	[%rd145], %f144;
-$L__BB19_52:
+$L__BB20_52:
 	ret;
                                         // -- End function
 }
@@ -23290,7 +25889,7 @@ $L__BB19_52:
 	cvt.u64.u32 	%rd25, %r3;
 	add.s64 	%rd3, %rd24, %rd25;
 	setp.ge.u64 	%p1, %rd3, %rd21;
-	@%p1 bra 	$L__BB20_9;
+	@%p1 bra 	$L__BB21_9;
 // %bb.1:
 	ld.param.u64 	%rd20, [class_sums_param_1];
 	ld.param.u64 	%rd23, [class_sums_param_3];
@@ -23298,7 +25897,7 @@ $L__BB19_52:
 	shl.b64 	%rd26, %rd3, 2;
 	setp.eq.s64 	%p2, %rd20, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p2 bra 	$L__BB20_8;
+	@%p2 bra 	$L__BB21_8;
 // %bb.2:
 	ld.param.u64 	%rd22, [class_sums_param_0];
 	cvta.to.global.u64 	%rd2, %rd22;
@@ -23307,14 +25906,14 @@ $L__BB19_52:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd43, 0;
 	shl.b64 	%rd42, %rd21, 2;
-	@%p3 bra 	$L__BB20_5;
+	@%p3 bra 	$L__BB21_5;
 // %bb.3:
 	add.s64 	%rd46, %rd2, %rd26;
 	and.b64  	%rd43, %rd20, -8;
 	shl.b64 	%rd7, %rd21, 5;
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd47, 0;
-$L__BB20_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f12, [%rd46];
 	add.rn.f32 	%f13, %f31, %f12;
 	add.s64 	%rd29, %rd46, %rd42;
@@ -23341,29 +25940,28 @@ $L__BB20_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd47, %rd47, 8;
 	add.s64 	%rd46, %rd46, %rd7;
 	setp.eq.s64 	%p4, %rd43, %rd47;
-	@%p4 bra 	$L__BB20_5;
-	bra.uni 	$L__BB20_4;
-$L__BB20_5:
+	@%p4 bra 	$L__BB21_5;
+	bra.uni 	$L__BB21_4;
+$L__BB21_5:
 	setp.eq.s64 	%p5, %rd44, 0;
-	@%p5 bra 	$L__BB20_8;
+	@%p5 bra 	$L__BB21_8;
 // %bb.6:
 	mul.lo.s64 	%rd36, %rd43, %rd21;
 	shl.b64 	%rd37, %rd36, 2;
 	add.s64 	%rd39, %rd37, %rd26;
 	add.s64 	%rd45, %rd2, %rd39;
-$L__BB20_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_7:                             // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f27, [%rd45];
 	add.rn.f32 	%f31, %f31, %f27;
-)ptx",
-    R"ptx(	add.s64 	%rd45, %rd45, %rd42;
+	add.s64 	%rd45, %rd45, %rd42;
 	add.s64 	%rd44, %rd44, -1;
 	setp.ne.s64 	%p6, %rd44, 0;
-	@%p6 bra 	$L__BB20_7;
-$L__BB20_8:
+	@%p6 bra 	$L__BB21_7;
+$L__BB21_8:
 	add.s64 	%rd41, %rd1, %rd26;
 	st.global.f32 	[%rd41], %f31;
-$L__BB20_9:
+$L__BB21_9:
 	ret;
                                         // -- End function
 }
@@ -23376,7 +25974,7 @@ $L__BB20_9:
 )
 .maxntid 256, 1, 1                      // @unit_scales
 {
-	.local .align 8 .b8 	__local_depot21[128];
+	.local .align 8 .b8 	__local_depot22[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<19>;
@@ -23387,7 +25985,7 @@ $L__BB20_9:
 	.reg .f64 	%fd<204>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot21;
+	mov.u64 	%SPL, __local_depot22;
 	ld.param.u64 	%rd47, [unit_scales_param_1];
 	mov.u32 	%r3, %ctaid.x;
 	mul.wide.u32 	%rd49, %r3, 16;
@@ -23396,7 +25994,7 @@ $L__BB20_9:
 	cvt.u64.u32 	%rd50, %r4;
 	add.s64 	%rd4, %rd49, %rd50;
 	setp.ge.u64 	%p1, %rd4, %rd47;
-	@%p1 bra 	$L__BB21_28;
+	@%p1 bra 	$L__BB22_28;
 // %bb.1:
 	ld.param.u64 	%rd44, [unit_scales_param_2];
 	ld.param.u64 	%rd45, [unit_scales_param_0];
@@ -23412,12 +26010,12 @@ $L__BB20_9:
 	mov.u64 	%rd86, 0;
 	mov.f32 	%f43, 0f00000000;
 	shl.b64 	%rd83, %rd8, 2;
-	@%p2 bra 	$L__BB21_4;
+	@%p2 bra 	$L__BB22_4;
 // %bb.2:
 	add.s64 	%rd84, %rd6, %rd83;
 	mov.f32 	%f43, 0f00000000;
 	mov.u64 	%rd85, 0;
-$L__BB21_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f11, [%rd84];
 	fma.rn.f32 	%f43, %f11, %f11, %f43;
 	add.s64 	%rd86, %rd85, 16;
@@ -23425,24 +26023,24 @@ $L__BB21_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd85, 32;
 	setp.le.u64 	%p3, %rd56, %rd44;
 	mov.u64 	%rd85, %rd86;
-	@%p3 bra 	$L__BB21_3;
-$L__BB21_4:
+	@%p3 bra 	$L__BB22_3;
+$L__BB22_4:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p4, %rd44, %rd86;
-	@%p4 bra 	$L__BB21_8;
+	@%p4 bra 	$L__BB22_8;
 // %bb.5:
 	sub.s64 	%rd57, %rd44, %rd86;
 	setp.le.u64 	%p5, %rd57, %rd8;
 	mov.f32 	%f44, 0f00000000;
-	@%p5 bra 	$L__BB21_7;
+	@%p5 bra 	$L__BB22_7;
 // %bb.6:
 	shl.b64 	%rd58, %rd86, 2;
 	add.s64 	%rd59, %rd6, %rd58;
 	add.s64 	%rd15, %rd59, %rd83;
 	ld.global.f32 	%f44, [%rd15];
-$L__BB21_7:
+$L__BB22_7:
 	fma.rn.f32 	%f43, %f44, %f44, %f43;
-$L__BB21_8:
+$L__BB22_8:
 	shfl.sync.bfly.b32	%f13, %f43, 8, 31, %r2;
 	add.rn.f32 	%f14, %f43, %f13;
 	shfl.sync.bfly.b32	%f15, %f14, 4, 31, %r2;
@@ -23454,20 +26052,20 @@ $L__BB21_8:
 	setp.leu.f32 	%p6, %f8, 0f12800000;
 	setp.equ.f32 	%p7, %f8, 0f7F800000;
 	or.pred  	%p8, %p6, %p7;
-	@%p8 bra 	$L__BB21_10;
+	@%p8 bra 	$L__BB22_10;
 // %bb.9:
 	cvt.f64.f32 	%fd203, %f8;
-	bra.uni 	$L__BB21_26;
-$L__BB21_10:
+	bra.uni 	$L__BB22_26;
+$L__BB22_10:
 	add.u64 	%rd3, %SPL, 0;
 	mov.u64 	%rd87, 0;
 	mov.u16 	%rs1, 0;
-$L__BB21_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_11:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd62, %rd3, %rd87;
 	st.local.u8 	[%rd62], %rs1;
 	add.s64 	%rd87, %rd87, 1;
 	setp.lt.u64 	%p9, %rd87, 128;
-	@%p9 bra 	$L__BB21_11;
+	@%p9 bra 	$L__BB22_11;
 // %bb.12:
 	mov.u64 	%rd88, 0;
 	mov.f64 	%fd187, 0d0000000000000000;
@@ -23486,7 +26084,7 @@ $L__BB21_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd200, %fd187;
 	mov.f64 	%fd201, %fd187;
 	mov.f64 	%fd202, %fd187;
-	@%p2 bra 	$L__BB21_16;
+	@%p2 bra 	$L__BB22_16;
 // %bb.13:
 	add.s64 	%rd66, %rd52, %rd2;
 	add.s64 	%rd89, %rd66, 32;
@@ -23507,7 +26105,7 @@ $L__BB21_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd191, %fd192;
 	mov.f64 	%fd193, %fd192;
 	mov.f64 	%fd195, %fd192;
-$L__BB21_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f20, [%rd89+-32];
 	cvt.f64.f32 	%fd86, %f20;
 	mul.rn.f64 	%fd87, %fd86, %fd86;
@@ -23577,9 +26175,9 @@ $L__BB21_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd89, %rd89, 64;
 	setp.gt.u64 	%p11, %rd67, %rd44;
 	mov.u64 	%rd90, %rd88;
-	@%p11 bra 	$L__BB21_15;
-	bra.uni 	$L__BB21_14;
-$L__BB21_15:
+	@%p11 bra 	$L__BB22_15;
+	bra.uni 	$L__BB22_14;
+$L__BB22_15:
 	st.local.f64 	[%rd3], %fd190;
 	st.local.f64 	[%rd3+8], %fd189;
 	st.local.f64 	[%rd3+16], %fd188;
@@ -23590,22 +26188,23 @@ $L__BB21_15:
 	st.local.f64 	[%rd3+56], %fd191;
 	st.local.f64 	[%rd3+64], %fd202;
 	st.local.f64 	[%rd3+72], %fd201;
-	st.local.f64 	[%rd3+80], %fd200;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd3+80], %fd200;
 	st.local.f64 	[%rd3+88], %fd199;
 	st.local.f64 	[%rd3+96], %fd198;
 	st.local.f64 	[%rd3+104], %fd196;
 	st.local.f64 	[%rd3+112], %fd194;
 	st.local.f64 	[%rd3+120], %fd192;
-$L__BB21_16:
+$L__BB22_16:
 	setp.ge.u64 	%p12, %rd88, %rd44;
-	@%p12 bra 	$L__BB21_25;
+	@%p12 bra 	$L__BB22_25;
 // %bb.17:
 	and.b64  	%rd92, %rd44, 3;
 	sub.s64 	%rd69, %rd88, %rd44;
 	setp.gt.u64 	%p13, %rd69, -4;
 	mov.u64 	%rd91, 0;
 	shl.b64 	%rd82, %rd88, 2;
-	@%p13 bra 	$L__BB21_21;
+	@%p13 bra 	$L__BB22_21;
 // %bb.18:
 	and.b64  	%rd71, %rd44, -4;
 	sub.s64 	%rd21, %rd88, %rd71;
@@ -23614,7 +26213,7 @@ $L__BB21_16:
 	add.s64 	%rd75, %rd74, %rd2;
 	add.s64 	%rd95, %rd75, 8;
 	mov.u64 	%rd97, 0;
-$L__BB21_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_19:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f36, [%rd95+-8];
 	cvt.f64.f32 	%fd118, %f36;
 	mul.rn.f64 	%fd119, %fd118, %fd118;
@@ -23643,13 +26242,13 @@ $L__BB21_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd96, %rd96, 32;
 	add.s64 	%rd95, %rd95, 16;
 	setp.eq.s64 	%p14, %rd21, %rd97;
-	@%p14 bra 	$L__BB21_20;
-	bra.uni 	$L__BB21_19;
-$L__BB21_20:
+	@%p14 bra 	$L__BB22_20;
+	bra.uni 	$L__BB22_19;
+$L__BB22_20:
 	neg.s64 	%rd91, %rd21;
-$L__BB21_21:
+$L__BB22_21:
 	setp.eq.s64 	%p15, %rd92, 0;
-	@%p15 bra 	$L__BB21_24;
+	@%p15 bra 	$L__BB22_24;
 // %bb.22:
 	add.s64 	%rd78, %rd52, %rd82;
 	shl.b64 	%rd79, %rd91, 2;
@@ -23657,7 +26256,7 @@ $L__BB21_21:
 	add.s64 	%rd94, %rd2, %rd80;
 	shl.b64 	%rd81, %rd91, 3;
 	add.s64 	%rd93, %rd3, %rd81;
-$L__BB21_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB22_23:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f40, [%rd94];
 	cvt.f64.f32 	%fd134, %f40;
@@ -23669,8 +26268,8 @@ $L__BB21_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 8;
 	add.s64 	%rd92, %rd92, -1;
 	setp.ne.s64 	%p16, %rd92, 0;
-	@%p16 bra 	$L__BB21_23;
-$L__BB21_24:
+	@%p16 bra 	$L__BB22_23;
+$L__BB22_24:
 	ld.local.f64 	%fd202, [%rd3+64];
 	ld.local.f64 	%fd201, [%rd3+72];
 	ld.local.f64 	%fd200, [%rd3+80];
@@ -23687,7 +26286,7 @@ $L__BB21_24:
 	ld.local.f64 	%fd189, [%rd3+8];
 	ld.local.f64 	%fd188, [%rd3+16];
 	ld.local.f64 	%fd187, [%rd3+24];
-$L__BB21_25:
+$L__BB22_25:
 	add.rn.f64 	%fd138, %fd202, %fd190;
 	add.rn.f64 	%fd139, %fd201, %fd189;
 	add.rn.f64 	%fd140, %fd200, %fd188;
@@ -23703,10 +26302,10 @@ $L__BB21_25:
 	add.rn.f64 	%fd150, %fd146, %fd148;
 	add.rn.f64 	%fd151, %fd147, %fd149;
 	add.rn.f64 	%fd203, %fd150, %fd151;
-$L__BB21_26:
+$L__BB22_26:
 	cvt.u32.u64 	%r8, %rd8;
 	setp.ne.s32 	%p17, %r8, 0;
-	@%p17 bra 	$L__BB21_28;
+	@%p17 bra 	$L__BB22_28;
 // %bb.27:
 	ld.param.u64 	%rd46, [unit_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd46;
@@ -23718,7 +26317,7 @@ $L__BB21_26:
 	rcp.rn.f64 	%fd154, %fd153;
 	cvt.rn.f32.f64 	%f41, %fd154;
 	st.global.f32 	[%rd7], %f41;
-$L__BB21_28:
+$L__BB22_28:
 	ret;
                                         // -- End function
 }
@@ -23742,7 +26341,7 @@ $L__BB21_28:
 	add.s64 	%rd2, %rd43, %rd44;
 	ld.param.u64 	%rd45, [through_unit_rows_param_0+24];
 	setp.ge.u64 	%p2, %rd2, %rd45;
-	@%p2 bra 	$L__BB22_32;
+	@%p2 bra 	$L__BB23_32;
 // %bb.1:
 	mov.b64 	%rd42, through_unit_rows_param_0;
 	mov.u64 	%rd1, %rd42;
@@ -23758,28 +26357,27 @@ $L__BB21_28:
 	add.s64 	%rd53, %rd51, %rd52;
 	ld.param.u64 	%rd54, [%rd1+16];
 	cvta.to.global.u64 	%rd55, %rd54;
-)ptx",
-    R"ptx(	add.s64 	%rd5, %rd55, %rd49;
+	add.s64 	%rd5, %rd55, %rd49;
 	and.b32  	%r5, %r1, 15;
 	cvt.u64.u32 	%rd6, %r5;
 	ld.global.f32 	%f1, [%rd53];
 	setp.ltu.f32 	%p3, %f1, 0f5368D4A5;
-	@%p3 bra 	$L__BB22_12;
-	bra.uni 	$L__BB22_2;
-$L__BB22_12:
+	@%p3 bra 	$L__BB23_12;
+	bra.uni 	$L__BB23_2;
+$L__BB23_12:
 	and.b32  	%r6, %r1, 16;
 	mov.b32 	%r7, 65535;
 	setp.lt.u64 	%p14, %rd3, 16;
 	mov.u64 	%rd99, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p14 bra 	$L__BB22_15;
+	@%p14 bra 	$L__BB23_15;
 // %bb.13:
 	shl.b64 	%rd66, %rd6, 2;
 	add.s64 	%rd97, %rd90, %rd66;
 	add.s64 	%rd96, %rd5, %rd66;
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd98, 0;
-$L__BB22_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f25, [%rd97];
 	ld.global.f32 	%f26, [%rd96];
 	mul.rn.f32 	%f27, %f1, %f25;
@@ -23790,11 +26388,11 @@ $L__BB22_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd67, %rd98, 32;
 	setp.le.u64 	%p15, %rd67, %rd3;
 	mov.u64 	%rd98, %rd99;
-	@%p15 bra 	$L__BB22_14;
-$L__BB22_15:
+	@%p15 bra 	$L__BB23_14;
+$L__BB23_15:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p16, %rd3, %rd99;
-	@%p16 bra 	$L__BB22_21;
+	@%p16 bra 	$L__BB23_21;
 // %bb.16:
 	sub.s64 	%rd27, %rd3, %rd99;
 	setp.le.u64 	%p17, %rd27, %rd6;
@@ -23802,21 +26400,21 @@ $L__BB22_15:
 	shl.b64 	%rd70, %rd6, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p17 bra 	$L__BB22_18;
+	@%p17 bra 	$L__BB23_18;
 // %bb.17:
 	add.s64 	%rd69, %rd90, %rd68;
 	add.s64 	%rd28, %rd69, %rd70;
 	ld.global.f32 	%f47, [%rd28];
-$L__BB22_18:
-	@%p17 bra 	$L__BB22_20;
+$L__BB23_18:
+	@%p17 bra 	$L__BB23_20;
 // %bb.19:
 	add.s64 	%rd72, %rd5, %rd68;
 	add.s64 	%rd29, %rd72, %rd70;
 	ld.global.f32 	%f48, [%rd29];
-$L__BB22_20:
+$L__BB23_20:
 	mul.rn.f32 	%f30, %f1, %f47;
 	fma.rn.f32 	%f46, %f30, %f48, %f46;
-$L__BB22_21:
+$L__BB23_21:
 	shfl.sync.bfly.b32	%f31, %f46, 8, 31, %r2;
 	add.rn.f32 	%f32, %f46, %f31;
 	shfl.sync.bfly.b32	%f33, %f32, 4, 31, %r2;
@@ -23827,13 +26425,13 @@ $L__BB22_21:
 	add.rn.f32 	%f11, %f36, %f37;
 	mov.u64 	%rd104, 0;
 	neg.f32 	%f44, %f11;
-	@%p14 bra 	$L__BB22_24;
+	@%p14 bra 	$L__BB23_24;
 // %bb.22:
 	shl.b64 	%rd76, %rd6, 2;
 	add.s64 	%rd101, %rd90, %rd76;
 	add.s64 	%rd100, %rd5, %rd76;
 	mov.u64 	%rd102, 0;
-$L__BB22_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f38, [%rd101];
 	mul.rn.f32 	%f39, %f1, %f38;
 	ld.global.f32 	%f40, [%rd100];
@@ -23845,10 +26443,10 @@ $L__BB22_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd77, %rd102, 32;
 	setp.le.u64 	%p20, %rd77, %rd3;
 	mov.u64 	%rd102, %rd104;
-	@%p20 bra 	$L__BB22_23;
-$L__BB22_24:
+	@%p20 bra 	$L__BB23_23;
+$L__BB23_24:
 	setp.le.u64 	%p21, %rd3, %rd104;
-	@%p21 bra 	$L__BB22_32;
+	@%p21 bra 	$L__BB23_32;
 // %bb.25:
 	sub.s64 	%rd78, %rd3, %rd104;
 	setp.eq.s64 	%p22, %rd78, 16;
@@ -23858,81 +26456,81 @@ $L__BB22_24:
 	shl.b64 	%rd82, %rd6, 2;
 	mov.f32 	%f51, 0f00000000;
 	mov.f32 	%f50, %f51;
-	@!%p1 bra 	$L__BB22_27;
-	bra.uni 	$L__BB22_26;
-$L__BB22_26:
+	@!%p1 bra 	$L__BB23_27;
+	bra.uni 	$L__BB23_26;
+$L__BB23_26:
 	add.s64 	%rd81, %rd90, %rd80;
 	add.s64 	%rd39, %rd81, %rd82;
 	ld.global.f32 	%f50, [%rd39];
-$L__BB22_27:
-	@!%p1 bra 	$L__BB22_29;
-	bra.uni 	$L__BB22_28;
-$L__BB22_28:
+$L__BB23_27:
+	@!%p1 bra 	$L__BB23_29;
+	bra.uni 	$L__BB23_28;
+$L__BB23_28:
 	add.s64 	%rd84, %rd5, %rd80;
 	add.s64 	%rd40, %rd84, %rd82;
 	ld.global.f32 	%f51, [%rd40];
-$L__BB22_29:
-	@!%p1 bra 	$L__BB22_32;
-	bra.uni 	$L__BB22_30;
-$L__BB22_30:
+$L__BB23_29:
+	@!%p1 bra 	$L__BB23_32;
+	bra.uni 	$L__BB23_30;
+$L__BB23_30:
 	mul.rn.f32 	%f16, %f1, %f50;
 	fma.rn.f32 	%f52, %f44, %f16, %f51;
-	bra.uni 	$L__BB22_31;
-$L__BB22_2:
+	bra.uni 	$L__BB23_31;
+$L__BB23_2:
 	setp.eq.s64 	%p4, %rd3, 0;
 	mov.u64 	%rd92, 0;
-	@%p4 bra 	$L__BB22_6;
+	@%p4 bra 	$L__BB23_6;
 // %bb.3:
 	mov.u64 	%rd91, 0;
-$L__BB22_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f21, [%rd90];
 	setp.neu.f32 	%p5, %f21, 0f00000000;
 	mov.u64 	%rd92, %rd91;
-	@%p5 bra 	$L__BB22_6;
-// %bb.5:                               //   in Loop: Header=BB22_4 Depth=1
+	@%p5 bra 	$L__BB23_6;
+// %bb.5:                               //   in Loop: Header=BB23_4 Depth=1
 	add.s64 	%rd91, %rd91, 1;
 	add.s64 	%rd90, %rd90, 4;
 	setp.ne.s64 	%p6, %rd3, %rd91;
 	mov.u64 	%rd92, %rd3;
-	@%p6 bra 	$L__BB22_4;
-$L__BB22_6:
+	@%p6 bra 	$L__BB23_4;
+$L__BB23_6:
 	setp.ne.s64 	%p7, %rd92, %rd3;
-	@%p7 bra 	$L__BB22_32;
+	@%p7 bra 	$L__BB23_32;
 // %bb.7:
 	setp.lt.u64 	%p8, %rd3, 16;
 	mov.u64 	%rd104, 0;
-	@%p8 bra 	$L__BB22_10;
+	@%p8 bra 	$L__BB23_10;
 // %bb.8:
 	shl.b64 	%rd60, %rd6, 2;
 	add.s64 	%rd93, %rd5, %rd60;
 	mov.u64 	%rd94, 0;
 	mov.b32 	%r8, 0;
-$L__BB22_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd93], %r8;
 	add.s64 	%rd104, %rd94, 16;
 	add.s64 	%rd93, %rd93, 64;
 	add.s64 	%rd61, %rd94, 32;
 	setp.le.u64 	%p9, %rd61, %rd3;
 	mov.u64 	%rd94, %rd104;
-	@%p9 bra 	$L__BB22_9;
-$L__BB22_10:
+	@%p9 bra 	$L__BB23_9;
+$L__BB23_10:
 	setp.le.u64 	%p10, %rd3, %rd104;
-	@%p10 bra 	$L__BB22_32;
+	@%p10 bra 	$L__BB23_32;
 // %bb.11:
 	sub.s64 	%rd62, %rd3, %rd104;
 	setp.eq.s64 	%p11, %rd62, 16;
 	setp.gt.u64 	%p12, %rd62, %rd6;
 	or.pred  	%p13, %p11, %p12;
 	mov.f32 	%f52, 0f00000000;
-	@%p13 bra 	$L__BB22_31;
-	bra.uni 	$L__BB22_32;
-$L__BB22_31:
+	@%p13 bra 	$L__BB23_31;
+	bra.uni 	$L__BB23_32;
+$L__BB23_31:
 	shl.b64 	%rd86, %rd104, 2;
 	add.s64 	%rd87, %rd5, %rd86;
 	shl.b64 	%rd88, %rd6, 2;
 	add.s64 	%rd89, %rd87, %rd88;
 	st.global.f32 	[%rd89], %f52;
-$L__BB22_32:
+$L__BB23_32:
 	ret;
                                         // -- End function
 }
@@ -23959,7 +26557,7 @@ $L__BB22_32:
 	mul.lo.s64 	%rd2, %rd30, %rd26;
 	ld.param.u64 	%rd3, [update_weights_param_0+24];
 	setp.le.u64 	%p2, %rd3, %rd2;
-	@%p2 bra 	$L__BB23_28;
+	@%p2 bra 	$L__BB24_28;
 // %bb.1:
 	mov.b64 	%rd27, update_weights_param_0;
 	mov.u64 	%rd1, %rd27;
@@ -23986,11 +26584,11 @@ $L__BB22_32:
 	min.u64 	%rd7, %rd26, %rd41;
 	setp.lt.u64 	%p4, %rd7, 16;
 	setp.ne.s32 	%p15, %r2, 1;
-	@%p4 bra 	$L__BB23_8;
-	bra.uni 	$L__BB23_2;
-$L__BB23_8:
+	@%p4 bra 	$L__BB24_8;
+	bra.uni 	$L__BB24_2;
+$L__BB24_8:
 	setp.le.u64 	%p8, %rd7, %rd65;
-	@%p8 bra 	$L__BB23_28;
+	@%p8 bra 	$L__BB24_28;
 // %bb.9:
 	sub.s64 	%rd20, %rd7, %rd65;
 	shl.b64 	%rd47, %rd65, 2;
@@ -24004,56 +26602,57 @@ $L__BB23_8:
 	add.s64 	%rd22, %rd48, %rd49;
 	mov.f32 	%f39, 0f00000000;
 	mov.f32 	%f38, %f39;
-	@!%p1 bra 	$L__BB23_11;
-	bra.uni 	$L__BB23_10;
-$L__BB23_10:
-	ld.global.f32 	%f38, [%rd22];
-$L__BB23_11:
+	@!%p1 bra 	$L__BB24_11;
+	bra.uni 	$L__BB24_10;
+$L__BB24_10:
+)ptx",
+    R"ptx(	ld.global.f32 	%f38, [%rd22];
+$L__BB24_11:
 	shl.b64 	%rd52, %rd21, 2;
-	@!%p1 bra 	$L__BB23_13;
-	bra.uni 	$L__BB23_12;
-$L__BB23_12:
+	@!%p1 bra 	$L__BB24_13;
+	bra.uni 	$L__BB24_12;
+$L__BB24_12:
 	add.s64 	%rd51, %rd6, %rd47;
 	add.s64 	%rd23, %rd51, %rd52;
 	ld.global.f32 	%f39, [%rd23];
-$L__BB23_13:
+$L__BB24_13:
 	fma.rn.f32 	%f42, %f2, %f38, %f39;
-	@%p15 bra 	$L__BB23_19;
+	@%p15 bra 	$L__BB24_19;
 // %bb.14:
 	add.s64 	%rd59, %rd5, %rd47;
 	add.s64 	%rd24, %rd59, %rd52;
 	mov.f32 	%f40, 0f00000000;
-	@!%p1 bra 	$L__BB23_16;
-	bra.uni 	$L__BB23_15;
-$L__BB23_15:
+	@!%p1 bra 	$L__BB24_16;
+	bra.uni 	$L__BB24_15;
+$L__BB24_15:
 	ld.global.f32 	%f40, [%rd24];
-$L__BB23_16:
+$L__BB24_16:
 	fma.rn.f32 	%f17, %f42, %f42, %f40;
-	@!%p1 bra 	$L__BB23_18;
-	bra.uni 	$L__BB23_17;
-$L__BB23_17:
+	@!%p1 bra 	$L__BB24_18;
+	bra.uni 	$L__BB24_17;
+$L__BB24_17:
 	st.global.f32 	[%rd24], %f17;
-$L__BB23_18:
+$L__BB24_18:
 	sqrt.rn.f32 	%f35, %f17;
 	add.rn.f32 	%f36, %f3, %f35;
 	div.rn.f32 	%f42, %f42, %f36;
-	bra.uni 	$L__BB23_26;
-$L__BB23_2:
+	bra.uni 	$L__BB24_26;
+$L__BB24_2:
 	and.b32  	%r7, %r1, 15;
 	mul.wide.u32 	%rd43, %r7, 4;
 	add.s64 	%rd63, %rd4, %rd43;
 	add.s64 	%rd62, %rd6, %rd43;
 	add.s64 	%rd61, %rd5, %rd43;
 	mov.u64 	%rd65, 0;
-	bra.uni 	$L__BB23_3;
-$L__BB23_4:                             //   in Loop: Header=BB23_3 Depth=1
+	bra.uni 	$L__BB24_3;
+$L__BB24_4:                             //   in Loop: Header=BB24_3 Depth=1
 	ld.global.f32 	%f26, [%rd61];
 	fma.rn.f32 	%f27, %f37, %f37, %f26;
 	st.global.f32 	[%rd61], %f27;
 	sqrt.rn.f32 	%f28, %f27;
 	add.rn.f32 	%f29, %f3, %f28;
 	div.rn.f32 	%f37, %f37, %f29;
-$L__BB23_7:                             //   in Loop: Header=BB23_3 Depth=1
+$L__BB24_7:                             //   in Loop: Header=BB24_3 Depth=1
 	fma.rn.f32 	%f30, %f4, %f37, %f5;
 	st.global.f32 	[%rd63], %f30;
 	add.s64 	%rd65, %rd14, 16;
@@ -24062,57 +26661,57 @@ $L__BB23_7:                             //   in Loop: Header=BB23_3 Depth=1
 	add.s64 	%rd61, %rd61, 64;
 	add.s64 	%rd46, %rd14, 32;
 	setp.le.u64 	%p7, %rd46, %rd7;
-	@%p7 bra 	$L__BB23_3;
-	bra.uni 	$L__BB23_8;
-$L__BB23_3:                             // =>This Inner Loop Header: Depth=1
+	@%p7 bra 	$L__BB24_3;
+	bra.uni 	$L__BB24_8;
+$L__BB24_3:                             // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd14, %rd65;
 	ld.global.f32 	%f5, [%rd63];
 	ld.global.f32 	%f24, [%rd62];
 	fma.rn.f32 	%f37, %f2, %f5, %f24;
-	@%p15 bra 	$L__BB23_5;
-	bra.uni 	$L__BB23_4;
-$L__BB23_5:                             //   in Loop: Header=BB23_3 Depth=1
+	@%p15 bra 	$L__BB24_5;
+	bra.uni 	$L__BB24_4;
+$L__BB24_5:                             //   in Loop: Header=BB24_3 Depth=1
 	mov.u64 	%rd44, 0;
 	cvta.to.global.u64 	%rd45, %rd44;
 	setp.eq.s64 	%p6, %rd5, %rd45;
-	@%p6 bra 	$L__BB23_7;
-// %bb.6:                               //   in Loop: Header=BB23_3 Depth=1
+	@%p6 bra 	$L__BB24_7;
+// %bb.6:                               //   in Loop: Header=BB24_3 Depth=1
 	ld.global.f32 	%f25, [%rd61];
 	fma.rn.f32 	%f37, %f1, %f25, %f37;
 	st.global.f32 	[%rd61], %f37;
-	bra.uni 	$L__BB23_7;
-$L__BB23_19:
+	bra.uni 	$L__BB24_7;
+$L__BB24_19:
 	mov.u64 	%rd53, 0;
 	cvta.to.global.u64 	%rd54, %rd53;
 	setp.eq.s64 	%p12, %rd5, %rd54;
-	@%p12 bra 	$L__BB23_26;
+	@%p12 bra 	$L__BB24_26;
 // %bb.20:
 	add.s64 	%rd56, %rd5, %rd47;
 	add.s64 	%rd25, %rd56, %rd52;
 	mov.f32 	%f41, 0f00000000;
-	@!%p1 bra 	$L__BB23_22;
-	bra.uni 	$L__BB23_21;
-$L__BB23_21:
+	@!%p1 bra 	$L__BB24_22;
+	bra.uni 	$L__BB24_21;
+$L__BB24_21:
 	ld.global.f32 	%f41, [%rd25];
-$L__BB23_22:
+$L__BB24_22:
 	setp.ne.s64 	%p13, %rd20, 16;
 	fma.rn.f32 	%f42, %f1, %f41, %f42;
-	@%p13 bra 	$L__BB23_24;
+	@%p13 bra 	$L__BB24_24;
 // %bb.23:
 	st.global.f32 	[%rd25], %f42;
-	bra.uni 	$L__BB23_26;
-$L__BB23_24:
+	bra.uni 	$L__BB24_26;
+$L__BB24_24:
 	setp.le.u64 	%p14, %rd20, %rd21;
-	@%p14 bra 	$L__BB23_26;
+	@%p14 bra 	$L__BB24_26;
 // %bb.25:
 	st.global.f32 	[%rd25], %f42;
-$L__BB23_26:
-	@!%p1 bra 	$L__BB23_28;
-	bra.uni 	$L__BB23_27;
-$L__BB23_27:
+$L__BB24_26:
+	@!%p1 bra 	$L__BB24_28;
+	bra.uni 	$L__BB24_27;
+$L__BB24_27:
 	fma.rn.f32 	%f23, %f4, %f42, %f38;
 	st.global.f32 	[%rd22], %f23;
-$L__BB23_28:
+$L__BB24_28:
 	ret;
                                         // -- End function
 }
@@ -24141,7 +26740,7 @@ $L__BB23_28:
 	cvt.u64.u32 	%rd27, %r3;
 	add.s64 	%rd3, %rd26, %rd27;
 	setp.ge.u64 	%p2, %rd3, %rd22;
-	@%p2 bra 	$L__BB24_13;
+	@%p2 bra 	$L__BB25_13;
 // %bb.1:
 	ld.param.u8 	%rs1, [add_parts_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -24152,21 +26751,21 @@ $L__BB23_28:
 	cvta.to.global.u64 	%rd1, %rd25;
 	cvta.to.global.u64 	%rd2, %rd24;
 	shl.b64 	%rd51, %rd3, 2;
-	@!%p1 bra 	$L__BB24_3;
-	bra.uni 	$L__BB24_2;
-$L__BB24_2:
+	@!%p1 bra 	$L__BB25_3;
+	bra.uni 	$L__BB25_2;
+$L__BB25_2:
 	add.s64 	%rd32, %rd2, %rd51;
 	ld.global.f32 	%f34, [%rd32];
-	bra.uni 	$L__BB24_4;
-$L__BB24_3:
+	bra.uni 	$L__BB25_4;
+$L__BB25_3:
 	add.s64 	%rd29, %rd1, %rd51;
 	ld.global.f32 	%f11, [%rd29];
 	add.s64 	%rd30, %rd2, %rd51;
 	ld.global.f32 	%f12, [%rd30];
 	add.rn.f32 	%f34, %f11, %f12;
-$L__BB24_4:
+$L__BB25_4:
 	setp.lt.u64 	%p3, %rd23, 2;
-	@%p3 bra 	$L__BB24_12;
+	@%p3 bra 	$L__BB25_12;
 // %bb.5:
 	add.s64 	%rd4, %rd23, -1;
 	add.s64 	%rd34, %rd23, -2;
@@ -24174,14 +26773,14 @@ $L__BB24_4:
 	setp.lt.u64 	%p4, %rd34, 7;
 	mov.u64 	%rd53, 1;
 	shl.b64 	%rd52, %rd22, 2;
-	@%p4 bra 	$L__BB24_9;
+	@%p4 bra 	$L__BB25_9;
 // %bb.6:
 	and.b64  	%rd6, %rd4, -8;
 	add.s64 	%rd37, %rd52, %rd51;
 	add.s64 	%rd56, %rd2, %rd37;
 	shl.b64 	%rd9, %rd22, 5;
 	mov.u64 	%rd57, 0;
-$L__BB24_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB25_7:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f14, [%rd56];
 	add.rn.f32 	%f15, %f34, %f14;
 	add.s64 	%rd38, %rd56, %rd52;
@@ -24193,8 +26792,7 @@ $L__BB24_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd40, %rd39, %rd52;
 	ld.global.f32 	%f20, [%rd40];
 	add.rn.f32 	%f21, %f19, %f20;
-)ptx",
-    R"ptx(	add.s64 	%rd41, %rd40, %rd52;
+	add.s64 	%rd41, %rd40, %rd52;
 	ld.global.f32 	%f22, [%rd41];
 	add.rn.f32 	%f23, %f21, %f22;
 	add.s64 	%rd42, %rd41, %rd52;
@@ -24209,30 +26807,30 @@ $L__BB24_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd57, 8;
 	add.s64 	%rd56, %rd56, %rd9;
 	setp.eq.s64 	%p5, %rd6, %rd57;
-	@%p5 bra 	$L__BB24_8;
-	bra.uni 	$L__BB24_7;
-$L__BB24_8:
+	@%p5 bra 	$L__BB25_8;
+	bra.uni 	$L__BB25_7;
+$L__BB25_8:
 	add.s64 	%rd53, %rd6, 1;
-$L__BB24_9:
+$L__BB25_9:
 	setp.eq.s64 	%p6, %rd54, 0;
-	@%p6 bra 	$L__BB24_12;
+	@%p6 bra 	$L__BB25_12;
 // %bb.10:
 	mul.lo.s64 	%rd45, %rd53, %rd22;
 	shl.b64 	%rd46, %rd45, 2;
 	add.s64 	%rd48, %rd46, %rd51;
 	add.s64 	%rd55, %rd2, %rd48;
-$L__BB24_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB25_11:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f29, [%rd55];
 	add.rn.f32 	%f34, %f34, %f29;
 	add.s64 	%rd55, %rd55, %rd52;
 	add.s64 	%rd54, %rd54, -1;
 	setp.ne.s64 	%p7, %rd54, 0;
-	@%p7 bra 	$L__BB24_11;
-$L__BB24_12:
+	@%p7 bra 	$L__BB25_11;
+$L__BB25_12:
 	add.s64 	%rd50, %rd1, %rd51;
 	st.global.f32 	[%rd50], %f34;
-$L__BB24_13:
+$L__BB25_13:
 	ret;
                                         // -- End function
 }
@@ -24262,7 +26860,7 @@ $L__BB24_13:
 	cvt.u64.u32 	%rd16, %r5;
 	add.s64 	%rd5, %rd15, %rd16;
 	setp.ge.u64 	%p1, %rd5, %rd14;
-	@%p1 bra 	$L__BB25_4;
+	@%p1 bra 	$L__BB26_4;
 // %bb.1:
 	ld.param.u32 	%r2, [place_caffe_targets_param_4];
 	ld.param.u64 	%rd10, [place_caffe_targets_param_0];
@@ -24271,13 +26869,13 @@ $L__BB24_13:
 	add.s64 	%rd18, %rd4, %rd17;
 	ld.global.u32 	%r1, [%rd18];
 	setp.lt.s32 	%p2, %r1, %r2;
-	@%p2 bra 	$L__BB25_4;
+	@%p2 bra 	$L__BB26_4;
 // %bb.2:
 	ld.param.u64 	%rd9, [place_caffe_targets_param_5];
 	sub.s32 	%r6, %r1, %r2;
 	cvt.s64.s32 	%rd19, %r6;
 	setp.ge.u64 	%p3, %rd19, %rd9;
-	@%p3 bra 	$L__BB25_4;
+	@%p3 bra 	$L__BB26_4;
 // %bb.3:
 	ld.param.u64 	%rd11, [place_caffe_targets_param_6];
 	cvta.to.global.u64 	%rd1, %rd11;
@@ -24296,7 +26894,7 @@ $L__BB24_13:
 	ld.global.f32 	%f2, [%rd7];
 	mul.rn.f32 	%f3, %f1, %f2;
 	st.global.f32 	[%rd6], %f3;
-$L__BB25_4:
+$L__BB26_4:
 	ret;
                                         // -- End function
 }
@@ -24328,9 +26926,9 @@ $L__BB25_4:
 	setp.lt.u64 	%p1, %rd3, %rd15;
 	setp.lt.u64 	%p2, %rd24, %rd12;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB26_3;
-	bra.uni 	$L__BB26_1;
-$L__BB26_1:
+	@!%p3 bra 	$L__BB27_3;
+	bra.uni 	$L__BB27_1;
+$L__BB27_1:
 	ld.param.u64 	%rd13, [drop_scales_param_0];
 	ld.param.u64 	%rd14, [drop_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd14;
@@ -24342,7 +26940,7 @@ $L__BB26_1:
 	shl.b64 	%rd21, %rd24, 2;
 	add.s64 	%rd22, %rd20, %rd21;
 	add.s64 	%rd23, %rd1, %rd22;
-$L__BB26_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB27_2:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1, [%rd5];
 	ld.global.f32 	%f2, [%rd23];
 	div.rn.f32 	%f3, %f2, %f1;
@@ -24350,8 +26948,8 @@ $L__BB26_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd24, %rd24, 16;
 	add.s64 	%rd23, %rd23, 64;
 	setp.lt.u64 	%p4, %rd24, %rd12;
-	@%p4 bra 	$L__BB26_2;
-$L__BB26_3:
+	@%p4 bra 	$L__BB27_2;
+$L__BB27_3:
 	ret;
                                         // -- End function
 }
@@ -24385,7 +26983,7 @@ $L__BB26_3:
 	setp.ge.u64 	%p1, %rd5, %rd21;
 	setp.eq.s64 	%p2, %rd20, 0;
 	or.pred  	%p3, %p1, %p2;
-	@%p3 bra 	$L__BB27_7;
+	@%p3 bra 	$L__BB28_7;
 // %bb.1:
 	ld.param.u64 	%rd22, [add_along_weights_param_6];
 	ld.param.u32 	%r1, [add_along_weights_param_5];
@@ -24400,11 +26998,11 @@ $L__BB26_3:
 	and.b64  	%rd6, %rd20, 1;
 	setp.eq.s64 	%p4, %rd20, 1;
 	mov.u64 	%rd50, 0;
-	@%p4 bra 	$L__BB27_4;
-	bra.uni 	$L__BB27_2;
-$L__BB27_4:
+	@%p4 bra 	$L__BB28_4;
+	bra.uni 	$L__BB28_2;
+$L__BB28_4:
 	setp.eq.s64 	%p12, %rd6, 0;
-	@%p12 bra 	$L__BB27_7;
+	@%p12 bra 	$L__BB28_7;
 // %bb.5:
 	shl.b64 	%rd41, %rd50, 2;
 	add.s64 	%rd42, %rd3, %rd41;
@@ -24414,9 +27012,9 @@ $L__BB27_4:
 	setp.ge.s32 	%p13, %r11, %r1;
 	setp.lt.u64 	%p14, %rd11, %rd22;
 	and.pred  	%p15, %p13, %p14;
-	@!%p15 bra 	$L__BB27_7;
-	bra.uni 	$L__BB27_6;
-$L__BB27_6:
+	@!%p15 bra 	$L__BB28_7;
+	bra.uni 	$L__BB28_6;
+$L__BB28_6:
 	add.s64 	%rd44, %rd2, %rd41;
 	ld.global.f32 	%f11, [%rd44];
 	mul.lo.s64 	%rd45, %rd11, %rd21;
@@ -24424,35 +27022,36 @@ $L__BB27_6:
 	shl.b64 	%rd47, %rd46, 2;
 	add.s64 	%rd48, %rd4, %rd47;
 	ld.global.f32 	%f12, [%rd48];
-	mul.rn.f32 	%f13, %f11, %f12;
+)ptx",
+    R"ptx(	mul.rn.f32 	%f13, %f11, %f12;
 	add.s64 	%rd49, %rd1, %rd47;
 	ld.global.f32 	%f14, [%rd49];
 	add.rn.f32 	%f15, %f14, %f13;
 	st.global.f32 	[%rd49], %f15;
-$L__BB27_7:
+$L__BB28_7:
 	ret;
-$L__BB27_2:
+$L__BB28_2:
 	and.b64  	%rd50, %rd20, -2;
 	add.s64 	%rd52, %rd2, 4;
 	add.s64 	%rd51, %rd3, 4;
 	mov.u64 	%rd53, 0;
-	bra.uni 	$L__BB27_3;
-$L__BB27_11:                            //   in Loop: Header=BB27_3 Depth=1
+	bra.uni 	$L__BB28_3;
+$L__BB28_11:                            //   in Loop: Header=BB28_3 Depth=1
 	add.s64 	%rd53, %rd53, 2;
 	add.s64 	%rd52, %rd52, 8;
 	add.s64 	%rd51, %rd51, 8;
 	setp.eq.s64 	%p11, %rd50, %rd53;
-	@%p11 bra 	$L__BB27_4;
-$L__BB27_3:                             // =>This Inner Loop Header: Depth=1
+	@%p11 bra 	$L__BB28_4;
+$L__BB28_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.u32 	%r5, [%rd51+-4];
 	sub.s32 	%r7, %r5, %r1;
 	cvt.s64.s32 	%rd15, %r7;
 	setp.ge.s32 	%p5, %r5, %r1;
 	setp.lt.u64 	%p6, %rd15, %rd22;
 	and.pred  	%p7, %p5, %p6;
-	@!%p7 bra 	$L__BB27_9;
-	bra.uni 	$L__BB27_8;
-$L__BB27_8:                             //   in Loop: Header=BB27_3 Depth=1
+	@!%p7 bra 	$L__BB28_9;
+	bra.uni 	$L__BB28_8;
+$L__BB28_8:                             //   in Loop: Header=BB28_3 Depth=1
 	ld.global.f32 	%f1, [%rd52+-4];
 	mul.lo.s64 	%rd31, %rd15, %rd21;
 	add.s64 	%rd32, %rd31, %rd5;
@@ -24464,16 +27063,16 @@ $L__BB27_8:                             //   in Loop: Header=BB27_3 Depth=1
 	ld.global.f32 	%f4, [%rd35];
 	add.rn.f32 	%f5, %f4, %f3;
 	st.global.f32 	[%rd35], %f5;
-$L__BB27_9:                             //   in Loop: Header=BB27_3 Depth=1
+$L__BB28_9:                             //   in Loop: Header=BB28_3 Depth=1
 	ld.global.u32 	%r8, [%rd51];
 	sub.s32 	%r10, %r8, %r1;
 	cvt.s64.s32 	%rd16, %r10;
 	setp.ge.s32 	%p8, %r8, %r1;
 	setp.lt.u64 	%p9, %rd16, %rd22;
 	and.pred  	%p10, %p8, %p9;
-	@!%p10 bra 	$L__BB27_11;
-	bra.uni 	$L__BB27_10;
-$L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
+	@!%p10 bra 	$L__BB28_11;
+	bra.uni 	$L__BB28_10;
+$L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 	ld.global.f32 	%f6, [%rd52];
 	mul.lo.s64 	%rd36, %rd16, %rd21;
 	add.s64 	%rd37, %rd36, %rd5;
@@ -24485,7 +27084,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	ld.global.f32 	%f9, [%rd40];
 	add.rn.f32 	%f10, %f9, %f8;
 	st.global.f32 	[%rd40], %f10;
-	bra.uni 	$L__BB27_11;
+	bra.uni 	$L__BB28_11;
                                         // -- End function
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
@@ -24496,7 +27095,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot28[128];
+	.local .align 8 .b8 	__local_depot29[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -24506,7 +27105,7 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot28;
+	mov.u64 	%SPL, __local_depot29;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -24514,12 +27113,12 @@ $L__BB27_10:                            //   in Loop: Header=BB27_3 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB28_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB28_1;
+	@%p1 bra 	$L__BB29_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -24530,7 +27129,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB28_6;
+	@%p2 bra 	$L__BB29_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
@@ -24551,7 +27150,7 @@ $L__BB28_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB28_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -24577,8 +27176,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd86, %fd85, %fd85;
 	add.rn.f64 	%fd210, %fd210, %fd86;
 	ld.f32 	%f7, [%rd50+-20];
-)ptx",
-    R"ptx(	cvt.f64.f32 	%fd87, %f7;
+	cvt.f64.f32 	%fd87, %f7;
 	ld.f32 	%f8, [%rd51+-20];
 	cvt.f64.f32 	%fd88, %f8;
 	sub.rn.f64 	%fd89, %fd87, %fd88;
@@ -24687,7 +27285,7 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB28_4;
+	@%p3 bra 	$L__BB29_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -24705,15 +27303,15 @@ $L__BB28_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB28_6:
+$L__BB29_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB28_14;
+	@%p4 bra 	$L__BB29_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB28_11;
+	@%p5 bra 	$L__BB29_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -24723,7 +27321,7 @@ $L__BB28_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB28_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -24749,13 +27347,13 @@ $L__BB28_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB28_10;
-	bra.uni 	$L__BB28_9;
-$L__BB28_10:
+	@%p6 bra 	$L__BB29_10;
+	bra.uni 	$L__BB29_9;
+$L__BB29_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB28_11:
+$L__BB29_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB28_13;
+	@%p7 bra 	$L__BB29_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -24773,7 +27371,7 @@ $L__BB28_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB28_13:
+$L__BB29_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -24781,7 +27379,7 @@ $L__BB28_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB28_14:
+$L__BB29_14:
 	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
@@ -24798,7 +27396,8 @@ $L__BB28_14:
 	ld.local.f64 	%fd186, [%rd1+48];
 	add.rn.f64 	%fd187, %fd221, %fd186;
 	ld.local.f64 	%fd188, [%rd1+56];
-	add.rn.f64 	%fd189, %fd220, %fd188;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd189, %fd220, %fd188;
 	add.rn.f64 	%fd190, %fd183, %fd175;
 	add.rn.f64 	%fd191, %fd185, %fd177;
 	add.rn.f64 	%fd192, %fd187, %fd179;
@@ -24818,7 +27417,7 @@ $L__BB28_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot29[128];
+	.local .align 8 .b8 	__local_depot30[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -24829,7 +27428,7 @@ $L__BB28_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot29;
+	mov.u64 	%SPL, __local_depot30;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -24837,12 +27436,12 @@ $L__BB28_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB29_1;
+	@%p1 bra 	$L__BB30_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
@@ -24858,7 +27457,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB29_6;
+	@%p2 bra 	$L__BB30_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -24878,7 +27477,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -24948,12 +27547,11 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB29_4;
+	@%p3 bra 	$L__BB30_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+16], %fd172;
+	st.local.f64 	[%rd1+16], %fd172;
 	st.local.f64 	[%rd1+24], %fd171;
 	st.local.f64 	[%rd1+32], %fd199;
 	st.local.f64 	[%rd1+40], %fd197;
@@ -24967,16 +27565,16 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB29_6:
+$L__BB30_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB29_15;
+	@%p4 bra 	$L__BB30_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB29_11;
+	@%p5 bra 	$L__BB30_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -24984,7 +27582,7 @@ $L__BB29_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -25013,20 +27611,20 @@ $L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB29_10;
-	bra.uni 	$L__BB29_9;
-$L__BB29_10:
+	@%p6 bra 	$L__BB30_10;
+	bra.uni 	$L__BB30_9;
+$L__BB30_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB29_11:
+$L__BB30_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB29_14;
+	@%p7 bra 	$L__BB30_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB29_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -25038,8 +27636,8 @@ $L__BB29_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB29_13;
-$L__BB29_14:
+	@%p8 bra 	$L__BB30_13;
+$L__BB30_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -25052,9 +27650,9 @@ $L__BB29_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB29_15:
+$L__BB30_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB29_32;
+	@%p10 bra 	$L__BB30_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -25084,94 +27682,95 @@ $L__BB29_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB29_27;
-	bra.uni 	$L__BB29_17;
-$L__BB29_27:
+	@%p11 bra 	$L__BB30_27;
+	bra.uni 	$L__BB30_17;
+$L__BB30_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB29_32;
+	@%p17 bra 	$L__BB30_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB29_29;
-$L__BB29_31:                            //   in Loop: Header=BB29_29 Depth=1
+	bra.uni 	$L__BB30_29;
+$L__BB30_31:                            //   in Loop: Header=BB30_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB29_29;
-	bra.uni 	$L__BB29_32;
-$L__BB29_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB30_29;
+	bra.uni 	$L__BB30_32;
+$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB29_31;
-// %bb.30:                              //   in Loop: Header=BB29_29 Depth=1
+	@%p18 bra 	$L__BB30_31;
+// %bb.30:                              //   in Loop: Header=BB30_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB29_31;
-$L__BB29_32:
+	bra.uni 	$L__BB30_31;
+$L__BB30_32:
 	ret;
-$L__BB29_17:
+$L__BB30_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB29_18;
-$L__BB29_26:                            //   in Loop: Header=BB29_18 Depth=1
+	bra.uni 	$L__BB30_18;
+$L__BB30_26:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB29_27;
-$L__BB29_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB30_27;
+$L__BB30_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB29_20;
-// %bb.19:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p12 bra 	$L__BB30_20;
+// %bb.19:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB29_20:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_20:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB29_22;
-// %bb.21:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p13 bra 	$L__BB30_22;
+// %bb.21:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB29_22:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_22:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB29_24;
-// %bb.23:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p14 bra 	$L__BB30_24;
+// %bb.23:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
+$L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB29_26;
-// %bb.25:                              //   in Loop: Header=BB29_18 Depth=1
+	@%p15 bra 	$L__BB30_26;
+)ptx",
+    R"ptx(// %bb.25:                              //   in Loop: Header=BB30_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB29_26;
+	bra.uni 	$L__BB30_26;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
@@ -25183,7 +27782,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot30[128];
+	.local .align 8 .b8 	__local_depot31[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -25194,7 +27793,7 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot30;
+	mov.u64 	%SPL, __local_depot31;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -25203,12 +27802,12 @@ $L__BB29_24:                            //   in Loop: Header=BB29_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB31_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB30_1;
+	@%p1 bra 	$L__BB31_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -25224,7 +27823,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB30_6;
+	@%p2 bra 	$L__BB31_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -25244,7 +27843,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB31_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -25308,14 +27907,13 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd133+28];
 	cvt.f64.f32 	%fd188, %f22;
 	mul.rn.f64 	%fd189, %fd188, %fd188;
-)ptx",
-    R"ptx(	add.rn.f64 	%fd374, %fd374, %fd189;
+	add.rn.f64 	%fd374, %fd374, %fd189;
 	add.s64 	%rd135, %rd134, 16;
 	add.s64 	%rd93, %rd134, 32;
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB30_4;
+	@%p3 bra 	$L__BB31_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -25333,16 +27931,16 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB30_6:
+$L__BB31_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB30_15;
+	@%p4 bra 	$L__BB31_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB30_11;
+	@%p5 bra 	$L__BB31_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -25350,7 +27948,7 @@ $L__BB30_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB31_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -25379,20 +27977,20 @@ $L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB30_10;
-	bra.uni 	$L__BB30_9;
-$L__BB30_10:
+	@%p6 bra 	$L__BB31_10;
+	bra.uni 	$L__BB31_9;
+$L__BB31_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB30_11:
+$L__BB31_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB30_14;
+	@%p7 bra 	$L__BB31_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -25404,8 +28002,8 @@ $L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB30_13;
-$L__BB30_14:
+	@%p8 bra 	$L__BB31_13;
+$L__BB31_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -25418,7 +28016,7 @@ $L__BB30_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB30_15:
+$L__BB31_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -25441,16 +28039,16 @@ $L__BB30_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB30_16;
-	bra.uni 	$L__BB30_32;
-$L__BB30_16:
+	@%p9 bra 	$L__BB31_16;
+	bra.uni 	$L__BB31_32;
+$L__BB31_16:
 	mov.u64 	%rd143, 0;
-$L__BB30_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB30_17;
+	@%p10 bra 	$L__BB31_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -25461,7 +28059,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB30_22;
+	@%p2 bra 	$L__BB31_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -25482,7 +28080,7 @@ $L__BB30_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB30_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -25525,7 +28123,8 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	cvt.f64.f32 	%fd250, %f41;
 	mul.rn.f64 	%fd251, %fd249, %fd250;
 	add.rn.f64 	%fd394, %fd394, %fd251;
-	ld.f32 	%f42, [%rd144+-4];
+)ptx",
+    R"ptx(	ld.f32 	%f42, [%rd144+-4];
 	cvt.f64.f32 	%fd252, %f42;
 	ld.f32 	%f43, [%rd145+-4];
 	cvt.f64.f32 	%fd253, %f43;
@@ -25585,7 +28184,7 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB30_20;
+	@%p12 bra 	$L__BB31_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
 	st.local.f64 	[%rd1+8], %fd399;
@@ -25603,15 +28202,15 @@ $L__BB30_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB30_22:
+$L__BB31_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB30_31;
+	@%p13 bra 	$L__BB31_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB30_27;
+	@%p14 bra 	$L__BB31_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -25621,7 +28220,7 @@ $L__BB30_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB30_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -25659,13 +28258,13 @@ $L__BB30_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB30_26;
-	bra.uni 	$L__BB30_25;
-$L__BB30_26:
+	@%p15 bra 	$L__BB31_26;
+	bra.uni 	$L__BB31_25;
+$L__BB31_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB30_27:
+$L__BB31_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB30_30;
+	@%p16 bra 	$L__BB31_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -25673,7 +28272,7 @@ $L__BB30_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB31_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -25688,18 +28287,17 @@ $L__BB30_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB30_29;
-$L__BB30_30:
+	@%p17 bra 	$L__BB31_29;
+$L__BB31_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
 	ld.local.f64 	%fd413, [%rd1+88];
 	ld.local.f64 	%fd412, [%rd1+96];
-)ptx",
-    R"ptx(	ld.local.f64 	%fd411, [%rd1+104];
+	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB30_31:
+$L__BB31_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -25724,9 +28322,9 @@ $L__BB30_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB30_32:
+$L__BB31_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB30_46;
+	@%p19 bra 	$L__BB31_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -25737,19 +28335,19 @@ $L__BB30_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB30_48;
-	bra.uni 	$L__BB30_34;
-$L__BB30_48:
+	@%p20 bra 	$L__BB31_48;
+	bra.uni 	$L__BB31_34;
+$L__BB31_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB30_46;
-	bra.uni 	$L__BB30_43;
-$L__BB30_43:
+	@!%p28 bra 	$L__BB31_46;
+	bra.uni 	$L__BB31_43;
+$L__BB31_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB30_45;
+	@%p30 bra 	$L__BB31_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -25762,36 +28360,36 @@ $L__BB30_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB30_45:
+$L__BB31_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB30_46:
+$L__BB31_46:
 	ret;
-$L__BB30_34:
+$L__BB31_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB30_35;
-$L__BB30_42:                            //   in Loop: Header=BB30_35 Depth=1
+	bra.uni 	$L__BB31_35;
+$L__BB31_42:                            //   in Loop: Header=BB31_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB30_47:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_47:                            //   in Loop: Header=BB31_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB30_48;
-$L__BB30_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB31_48;
+$L__BB31_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB30_39;
-// %bb.36:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p21 bra 	$L__BB31_39;
+// %bb.36:                              //   in Loop: Header=BB31_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB30_38;
-// %bb.37:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB31_38;
+// %bb.37:                              //   in Loop: Header=BB31_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -25801,17 +28399,17 @@ $L__BB30_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB30_38:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_38:                            //   in Loop: Header=BB31_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
+$L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB30_47;
-// %bb.40:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p23 bra 	$L__BB31_47;
+// %bb.40:                              //   in Loop: Header=BB31_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB30_42;
-// %bb.41:                              //   in Loop: Header=BB30_35 Depth=1
+	@%p30 bra 	$L__BB31_42;
+// %bb.41:                              //   in Loop: Header=BB31_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -25821,7 +28419,7 @@ $L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB30_42;
+	bra.uni 	$L__BB31_42;
                                         // -- End function
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
@@ -25850,15 +28448,15 @@ $L__BB30_39:                            //   in Loop: Header=BB30_35 Depth=1
 	setp.ne.s64 	%p1, %rd16, 0;
 	setp.lt.u64 	%p2, %rd22, %rd15;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB31_3;
-	bra.uni 	$L__BB31_1;
-$L__BB31_1:
+	@!%p3 bra 	$L__BB32_3;
+	bra.uni 	$L__BB32_1;
+$L__BB32_1:
 	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 	shl.b64 	%rd18, %rd22, 2;
 	add.s64 	%rd21, %rd16, %rd18;
 	add.s64 	%rd20, %rd14, %rd18;
 	add.s64 	%rd19, %rd13, %rd18;
-$L__BB31_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd19];
 	cvt.f64.f32 	%fd2, %f1;
 	ld.f32 	%f2, [%rd20];
@@ -25872,8 +28470,8 @@ $L__BB31_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd20, %rd20, 64;
 	add.s64 	%rd19, %rd19, 64;
 	setp.lt.u64 	%p4, %rd22, %rd15;
-	@%p4 bra 	$L__BB31_2;
-$L__BB31_3:
+	@%p4 bra 	$L__BB32_2;
+$L__BB32_3:
 	{ // callseq 9, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd13;
@@ -25896,7 +28494,8 @@ $L__BB31_3:
 	} // callseq 9
 	st.param.f64 	[func_retval0+0], %fd6;
 	ret;
-                                        // -- End function
+)ptx",
+    R"ptx(                                        // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
@@ -25934,13 +28533,13 @@ $L__BB31_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB32_3;
+	@%p1 bra 	$L__BB33_3;
 // %bb.1:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB33_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f15, [%rd33];
 	ld.f32 	%f16, [%rd34];
 	sub.rn.f32 	%f17, %f15, %f16;
@@ -25951,11 +28550,11 @@ $L__BB32_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB32_2;
-$L__BB32_3:
+	@%p2 bra 	$L__BB33_2;
+$L__BB33_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB32_9;
+	@%p3 bra 	$L__BB33_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -25963,21 +28562,21 @@ $L__BB32_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f33, 0f00000000;
 	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB32_6;
+	@%p4 bra 	$L__BB33_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f32, [%rd15];
-$L__BB32_6:
-	@%p4 bra 	$L__BB32_8;
+$L__BB33_6:
+	@%p4 bra 	$L__BB33_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f33, [%rd16];
-$L__BB32_8:
+$L__BB33_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f20, %f32, %f33;
 	fma.rn.f32 	%f21, %f20, %f20, %f31;
 	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB32_9:
+$L__BB33_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 	add.rn.f32 	%f23, %f31, %f22;
@@ -25990,7 +28589,7 @@ $L__BB32_9:
 	setp.gt.f32 	%p7, %f35, 0f12800000;
 	setp.ne.f32 	%p8, %f35, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB32_11;
+	@%p9 bra 	$L__BB33_11;
 // %bb.10:
 	setp.geu.f32 	%p10, %f35, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
@@ -26017,7 +28616,7 @@ $L__BB32_9:
 	);
 	ld.param.f32 	%f35, [retval0+0];
 	} // callseq 10
-$L__BB32_11:
+$L__BB33_11:
 	st.f32 	[%rd17], %f35;
 	ret;
                                         // -- End function
@@ -26043,8 +28642,7 @@ $L__BB32_11:
 	ld.param.u8 	%rs3, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_3];
 	and.b16  	%rs4, %rs3, 1;
 	setp.eq.b16 	%p1, %rs4, 1;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
+	ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_2];
 	ld.param.u64 	%rd15, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_1];
 	ld.param.u64 	%rd14, [_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0];
 	selp.f32 	%f1, 0f0D800000, 0f71800000, %p1;
@@ -26052,7 +28650,7 @@ $L__BB32_11:
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB33_3;
+	@%p3 bra 	$L__BB34_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -26060,7 +28658,7 @@ $L__BB32_11:
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB33_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -26072,13 +28670,13 @@ $L__BB33_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB33_2;
-$L__BB33_3:
+	@%p4 bra 	$L__BB34_2;
+$L__BB34_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB33_4;
-	bra.uni 	$L__BB33_9;
-$L__BB33_4:
+	@%p5 bra 	$L__BB34_4;
+	bra.uni 	$L__BB34_9;
+$L__BB34_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -26087,26 +28685,26 @@ $L__BB33_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB33_6;
+	@%p6 bra 	$L__BB34_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB33_6:
-	@%p6 bra 	$L__BB33_8;
+$L__BB34_6:
+	@%p6 bra 	$L__BB34_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB33_8:
+$L__BB34_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB33_9:
+$L__BB34_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -26163,13 +28761,13 @@ $L__BB33_9:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB34_3;
+	@%p1 bra 	$L__BB35_3;
 // %bb.1:
 	mov.f32 	%f32, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB35_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f16, [%rd33];
 	ld.f32 	%f17, [%rd34];
 	sub.rn.f32 	%f18, %f16, %f17;
@@ -26180,11 +28778,11 @@ $L__BB34_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB34_2;
-$L__BB34_3:
+	@%p2 bra 	$L__BB35_2;
+$L__BB35_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB34_9;
+	@%p3 bra 	$L__BB35_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -26192,21 +28790,21 @@ $L__BB34_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f34, 0f00000000;
 	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB34_6;
+	@%p4 bra 	$L__BB35_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f33, [%rd15];
-$L__BB34_6:
-	@%p4 bra 	$L__BB34_8;
+$L__BB35_6:
+	@%p4 bra 	$L__BB35_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f34, [%rd16];
-$L__BB34_8:
+$L__BB35_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f21, %f33, %f34;
 	fma.rn.f32 	%f22, %f21, %f21, %f32;
 	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB34_9:
+$L__BB35_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 	add.rn.f32 	%f24, %f32, %f23;
@@ -26219,12 +28817,12 @@ $L__BB34_9:
 	setp.gt.f32 	%p7, %f10, 0f12800000;
 	setp.ne.f32 	%p8, %f10, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB34_11;
-	bra.uni 	$L__BB34_10;
-$L__BB34_11:
+	@%p9 bra 	$L__BB35_11;
+	bra.uni 	$L__BB35_10;
+$L__BB35_11:
 	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB34_12;
-$L__BB34_10:
+	bra.uni 	$L__BB35_12;
+$L__BB35_10:
 	setp.geu.f32 	%p10, %f10, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
 	{ // callseq 11, 0
@@ -26250,13 +28848,14 @@ $L__BB34_10:
 	);
 	ld.param.f32 	%f36, [retval0+0];
 	} // callseq 11
-$L__BB34_12:
+$L__BB35_12:
 	st.f32 	[%rd17], %f36;
 	ret;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf(
-	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
+)ptx",
+    R"ptx(	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
@@ -26310,7 +28909,7 @@ $L__BB34_12:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot36[128];
+	.local .align 8 .b8 	__local_depot37[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -26320,19 +28919,19 @@ $L__BB34_12:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot36;
+	mov.u64 	%SPL, __local_depot37;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB36_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB37_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB36_1;
+	@%p1 bra 	$L__BB37_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -26344,7 +28943,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB36_6;
+	@%p2 bra 	$L__BB37_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
 	add.s64 	%rd155, %rd98, 32;
@@ -26365,7 +28964,7 @@ $L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB36_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB37_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -26398,8 +28997,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd489, %fd489, %fd256;
 	ld.f32 	%f11, [%rd154+-12];
 	cvt.f64.f32 	%fd257, %f11;
-)ptx",
-    R"ptx(	ld.f32 	%f12, [%rd155+-12];
+	ld.f32 	%f12, [%rd155+-12];
 	cvt.f64.f32 	%fd258, %f12;
 	mul.rn.f64 	%fd259, %fd257, %fd258;
 	add.rn.f64 	%fd488, %fd488, %fd259;
@@ -26469,7 +29067,7 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB36_4;
+	@%p3 bra 	$L__BB37_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -26487,15 +29085,15 @@ $L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB36_6:
+$L__BB37_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB36_15;
+	@%p4 bra 	$L__BB37_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB36_11;
+	@%p5 bra 	$L__BB37_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -26505,7 +29103,7 @@ $L__BB36_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB36_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB37_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -26543,13 +29141,13 @@ $L__BB36_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB36_10;
-	bra.uni 	$L__BB36_9;
-$L__BB36_10:
+	@%p6 bra 	$L__BB37_10;
+	bra.uni 	$L__BB37_9;
+$L__BB37_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB36_11:
+$L__BB37_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB36_14;
+	@%p7 bra 	$L__BB37_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -26557,7 +29155,7 @@ $L__BB36_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB36_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -26572,8 +29170,8 @@ $L__BB36_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB36_13;
-$L__BB36_14:
+	@%p8 bra 	$L__BB37_13;
+$L__BB37_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -26582,7 +29180,7 @@ $L__BB36_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB36_15:
+$L__BB37_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -26593,12 +29191,12 @@ $L__BB36_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB36_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB36_16;
+	@%p9 bra 	$L__BB37_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -26613,7 +29211,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB36_21;
+	@%p2 bra 	$L__BB37_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -26622,7 +29220,8 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd544, [%rd1+32];
 	ld.local.f64 	%fd546, [%rd1+88];
 	ld.local.f64 	%fd545, [%rd1+96];
-	ld.local.f64 	%fd543, [%rd1+104];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd543, [%rd1+104];
 	ld.local.f64 	%fd541, [%rd1+112];
 	ld.local.f64 	%fd539, [%rd1+120];
 	add.s64 	%rd168, %rd97, 32;
@@ -26633,7 +29232,7 @@ $L__BB36_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB36_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -26703,7 +29302,7 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB36_19;
+	@%p11 bra 	$L__BB37_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
@@ -26721,16 +29320,16 @@ $L__BB36_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB36_21:
+$L__BB37_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB36_30;
+	@%p12 bra 	$L__BB37_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB36_26;
+	@%p13 bra 	$L__BB37_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
@@ -26738,7 +29337,7 @@ $L__BB36_21:
 	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB36_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -26767,34 +29366,33 @@ $L__BB36_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB36_25;
-	bra.uni 	$L__BB36_24;
-$L__BB36_25:
+	@%p14 bra 	$L__BB37_25;
+	bra.uni 	$L__BB37_24;
+$L__BB37_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB36_26:
+$L__BB37_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB36_29;
+	@%p15 bra 	$L__BB37_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB36_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
 	mul.rn.f64 	%fd366, %fd365, %fd365;
 	ld.local.f64 	%fd367, [%rd174];
-)ptx",
-    R"ptx(	add.rn.f64 	%fd368, %fd367, %fd366;
+	add.rn.f64 	%fd368, %fd367, %fd366;
 	st.local.f64 	[%rd174], %fd368;
 	add.s64 	%rd174, %rd174, 8;
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB36_28;
-$L__BB36_29:
+	@%p16 bra 	$L__BB37_28;
+$L__BB37_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -26807,18 +29405,18 @@ $L__BB36_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB36_30:
+$L__BB37_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB36_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB36_31;
+	@%p17 bra 	$L__BB37_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -26833,7 +29431,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB36_36;
+	@%p2 bra 	$L__BB37_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -26853,7 +29451,7 @@ $L__BB36_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB36_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -26923,7 +29521,7 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB36_34;
+	@%p19 bra 	$L__BB37_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -26941,15 +29539,15 @@ $L__BB36_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB36_36:
+$L__BB37_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB36_45;
+	@%p20 bra 	$L__BB37_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB36_41;
+	@%p21 bra 	$L__BB37_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -26957,7 +29555,7 @@ $L__BB36_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB36_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -26986,33 +29584,34 @@ $L__BB36_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB36_40;
-	bra.uni 	$L__BB36_39;
-$L__BB36_40:
+	@%p22 bra 	$L__BB37_40;
+	bra.uni 	$L__BB37_39;
+$L__BB37_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB36_41:
+$L__BB37_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB36_44;
+	@%p23 bra 	$L__BB37_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB36_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB37_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
 	mul.rn.f64 	%fd420, %fd419, %fd419;
-	ld.local.f64 	%fd421, [%rd185];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd421, [%rd185];
 	add.rn.f64 	%fd422, %fd421, %fd420;
 	st.local.f64 	[%rd185], %fd422;
 	add.s64 	%rd185, %rd185, 8;
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB36_43;
-$L__BB36_44:
+	@%p24 bra 	$L__BB37_43;
+$L__BB37_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -27025,7 +29624,7 @@ $L__BB36_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB36_45:
+$L__BB37_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -27134,18 +29733,17 @@ $L__BB36_45:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB37_3;
+	@%p1 bra 	$L__BB38_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB37_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
-)ptx",
-    R"ptx(	add.rn.f32 	%f25, %f22, %f23;
+	add.rn.f32 	%f25, %f22, %f23;
 	mul.rn.f32 	%f26, %f4, %f25;
 	fma.rn.f32 	%f27, %f24, %f3, %f26;
 	fma.rn.f32 	%f46, %f27, %f27, %f46;
@@ -27155,11 +29753,11 @@ $L__BB37_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB37_2;
-$L__BB37_3:
+	@%p2 bra 	$L__BB38_2;
+$L__BB38_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB37_9;
+	@%p3 bra 	$L__BB38_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -27167,16 +29765,16 @@ $L__BB37_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB37_6;
+	@%p4 bra 	$L__BB38_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB37_6:
-	@%p4 bra 	$L__BB37_8;
+$L__BB38_6:
+	@%p4 bra 	$L__BB38_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB37_8:
+$L__BB38_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -27184,7 +29782,7 @@ $L__BB37_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB37_9:
+$L__BB38_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -27195,7 +29793,7 @@ $L__BB37_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB37_12;
+	@%p7 bra 	$L__BB38_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -27203,12 +29801,12 @@ $L__BB37_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB37_12;
+	@%p12 bra 	$L__BB38_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB37_13;
-$L__BB37_12:
+	bra.uni 	$L__BB38_13;
+$L__BB38_12:
 	{ // callseq 13, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
@@ -27231,7 +29829,7 @@ $L__BB37_12:
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB37_13:
+$L__BB38_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function
@@ -27244,7 +29842,7 @@ $L__BB37_13:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot38[128];
+	.local .align 8 .b8 	__local_depot39[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -27254,7 +29852,7 @@ $L__BB37_13:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot38;
+	mov.u64 	%SPL, __local_depot39;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -27265,12 +29863,12 @@ $L__BB37_13:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB38_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB38_1;
+	@%p1 bra 	$L__BB39_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -27282,7 +29880,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB38_6;
+	@%p2 bra 	$L__BB39_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -27309,7 +29907,7 @@ $L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB38_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -27354,7 +29952,8 @@ $L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	add.rn.f64 	%fd187, %fd187, %fd94;
 	ld.f32 	%f15, [%rd82+-4];
 	cvt.f64.f32 	%fd95, %f15;
-	ld.f32 	%f16, [%rd83+-4];
+)ptx",
+    R"ptx(	ld.f32 	%f16, [%rd83+-4];
 	cvt.f64.f32 	%fd96, %f16;
 	mul.rn.f64 	%fd97, %fd95, %fd96;
 	add.rn.f64 	%fd186, %fd186, %fd97;
@@ -27412,9 +30011,9 @@ $L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB38_5;
-	bra.uni 	$L__BB38_4;
-$L__BB38_5:
+	@%p3 bra 	$L__BB39_5;
+	bra.uni 	$L__BB39_4;
+$L__BB39_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
 	st.local.f64 	[%rd1+16], %fd191;
@@ -27431,15 +30030,15 @@ $L__BB38_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB38_6:
+$L__BB39_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB38_15;
+	@%p4 bra 	$L__BB39_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB38_11;
+	@%p5 bra 	$L__BB39_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -27456,7 +30055,7 @@ $L__BB38_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB38_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -27494,13 +30093,13 @@ $L__BB38_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB38_10;
-	bra.uni 	$L__BB38_9;
-$L__BB38_10:
+	@%p6 bra 	$L__BB39_10;
+	bra.uni 	$L__BB39_9;
+$L__BB39_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB38_11:
+$L__BB39_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB38_14;
+	@%p7 bra 	$L__BB39_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -27514,7 +30113,7 @@ $L__BB38_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB38_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB39_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -27529,9 +30128,8 @@ $L__BB38_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-)ptx",
-    R"ptx(	@%p8 bra 	$L__BB38_13;
-$L__BB38_14:
+	@%p8 bra 	$L__BB39_13;
+$L__BB39_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -27540,7 +30138,7 @@ $L__BB38_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB38_15:
+$L__BB39_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];

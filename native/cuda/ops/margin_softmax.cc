@@ -18,8 +18,9 @@ namespace {
 
 class Head {
  public:
-  Head(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel)
+  Head(const MarginSoftmaxOp& op, Precision precision, const std::atomic<bool>* cancel)
       : op_(op),
+        precision_(precision),
         cancel_(cancel),
         k_(op.margin.k),
         cut_(op.classes, k_),
@@ -39,7 +40,7 @@ class Head {
     if (!AllocateHost()) return Status::kOutOfMemory;
     Status status = rows_.Prepare(cancel_);
     if (status != Status::kOk) return status;
-    Call call(cancel_);
+    Call call(cancel_, precision_);
     AllocateDevice(call);
     if (op_.phase != Phase::kBackward) {
       for (size_t w = 0; w < Waves(); w++) Forward(call, WaveAt(w));
@@ -266,6 +267,7 @@ class Head {
   }
 
   const MarginSoftmaxOp& op_;
+  const Precision precision_;
   const std::atomic<bool>* const cancel_;
   size_t k_;
   ClassBlocks cut_;
@@ -287,7 +289,10 @@ class Head {
 
 }  // namespace
 
-Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, cancel)(); }
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, Precision::kReproducible, cancel)(); }
+namespace fast {
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, Precision::kFast, cancel)(); }
+}  // namespace fast
 
 }  // namespace cuda
 }  // namespace hypersphere

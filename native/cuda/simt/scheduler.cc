@@ -2,7 +2,8 @@
 // that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of the threads around: what depends on it lacks a barrier.
 //
 // Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out,
-// names a lane that has ended, or that lanes disagree on; threads that wait for ever; more shared memory than a block may have.
+// names a lane that has ended, or that lanes disagree on; lanes that meet at different instructions; threads that wait for ever; more shared
+// memory than a block may have.
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -105,6 +106,7 @@ struct Fiber {
   Position position{};
   unsigned index = 0;
   uint32_t mask = 0;
+  int site = 0;
   uint64_t sent = 0, received[kLanesOfWarp] = {};
 };
 
@@ -154,12 +156,13 @@ class Scheduler {
     Leave();
   }
 
-  const uint64_t* Meet(uint32_t mask, uint64_t value) {
+  const uint64_t* Meet(uint32_t mask, uint64_t value, int site) {
     Fiber& own = *current_;
     const size_t warp = own.index / kLanesOfWarp * kLanesOfWarp;
     const uint32_t bit = 1u << own.index % kLanesOfWarp;
     if ((mask & bit) == 0) Fail("a lane that its own mask leaves out");
     own.mask = mask;
+    own.site = site;
     own.sent = value;
     own.state = State::kAtRendezvous;
     bool all = true;
@@ -168,6 +171,7 @@ class Scheduler {
       if (warp + lane >= count_ || fibers_[warp + lane].state == State::kEnded) Fail("a mask that names a lane which has ended");
       const Fiber& other = fibers_[warp + lane];
       if (other.state == State::kAtRendezvous && other.mask != mask) Fail("lanes that disagree on their mask");
+      if (other.state == State::kAtRendezvous && other.site != site) Fail("lanes of a warp meet at different instructions");
       all = all && other.state == State::kAtRendezvous;
     }
     if (all) HandOver(warp, mask);
@@ -309,7 +313,7 @@ void Scheduler::Entry() { Own().RunThreads(); }
 const Position& Now() { return Own().Current().position; }
 void* SharedArray(const void* place, size_t bytes) { return Own().Shared(place, bytes); }
 void BlockBarrier(int site) { Own().Barrier(site); }
-const uint64_t* Exchange(uint32_t mask, uint64_t value) { return Own().Meet(mask, value); }
+const uint64_t* Exchange(uint32_t mask, uint64_t value, int site) { return Own().Meet(mask, value, site); }
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) { return Own().Launch(grid, block, body, arguments); }
 
 }  // namespace simt

@@ -32,8 +32,8 @@ struct Position {
 const Position& Now();
 void* SharedArray(const void* place, size_t bytes);
 void BlockBarrier(int site);
-// Waits for the lanes of the mask and hands over what each of them brought: [32].
-const uint64_t* Exchange(uint32_t mask, uint64_t value);
+// Waits for the lanes of the mask and hands over what each of them brought: [32]. All of them must come to the same site.
+const uint64_t* Exchange(uint32_t mask, uint64_t value, int site = 0);
 
 // Runs body(arguments) for every thread of the grid. Null, or what was wrong.
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments);
