@@ -8,7 +8,7 @@ import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeOps, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
 import { loadAddon } from './native/loader.cjs';
 import { keptRows } from './native/resident.js';
-import { sharedOps, sharedTasks } from './native/shared.js';
+import { type SharedAddon, sharedOps, sharedTasks } from './native/shared.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
 import type { CenterOps } from './ops/centers.js';
 import type { DistanceOps } from './ops/distances.js';
@@ -23,6 +23,8 @@ export interface Backend extends DistanceOps, PairOps, BatchLossOps, CenterOps, 
 export type BackendName = 'ts' | 'native' | 'cuda';
 
 const backendNames = ['ts', 'native', 'cuda'] as const;
+export type ProductPrecision = 'reproducible' | 'fast';
+const precisions: readonly ProductPrecision[] = ['reproducible', 'fast'];
 export type Device = 'cpu' | 'cuda';
 export const devices: readonly Device[] = ['cpu', 'cuda'];
 /** As native/threads/pool.h has it. */
@@ -41,8 +43,9 @@ interface State {
   chosen: BackendName | undefined;
   /** The addon, or why there is none; undefined until it was looked for. */
   native: Native | string | undefined;
-  /** The same addon with the device's ops; undefined until somebody chose them. */
-  cuda: Native | undefined;
+  /** The same addon with the device's ops, in each precision; undefined until somebody chose them. */
+  readonly cuda: Partial<Record<ProductPrecision, Native>>;
+  precision: ProductPrecision | undefined;
   readonly ts: Backend;
   readonly served: Set<BackendName>;
 }
@@ -50,7 +53,7 @@ interface State {
 const key = Symbol.for('hypersphere.backend');
 const shared = globalThis as { [key]?: State };
 const served = new Set<BackendName>();
-shared[key] ??= { chosen: undefined, native: undefined, cuda: undefined, ts: recorded(reference, 'ts', served), served };
+shared[key] ??= { chosen: undefined, native: undefined, cuda: {}, precision: undefined, ts: recorded(reference, 'ts', served), served };
 const state = shared[key];
 
 /** The same ops, each noting who serves it. */
@@ -85,14 +88,26 @@ function findNative(): Native | string {
 }
 
 /** The device's name, or why there is none, or none any more. The first call of the process opens the driver. */
-function device(): { readonly reason?: string; readonly name?: string } {
+function device(): { readonly reason?: string; readonly name?: string; readonly fast?: boolean } {
   const found = native();
   return typeof found === 'string' ? { reason: `the addon does not load: ${found}` } : found.addon.cuda.info();
 }
 
+function precision(): ProductPrecision {
+  return (state.precision ??= checkChoice(
+    'HYPERSPHERE_PRODUCT_PRECISION',
+    process.env['HYPERSPHERE_PRODUCT_PRECISION'] || 'reproducible',
+    precisions,
+  ));
+}
+
+function onDevice(found: Native): Native {
+  const wanted = precision();
+  return (state.cuda[wanted] ??= withDevice(found, wanted === 'fast' ? found.addon.cuda.fast : found.addon.cuda));
+}
+
 /** The native backend, on the device where the device has the op; what is put together of ops takes those, too. */
-function withDevice({ addon, own: onCpu, tasks }: Native): Native {
-  const { cuda } = addon;
+function withDevice({ addon, own: onCpu, tasks }: Native, cuda: SharedAddon): Native {
   const own = { ...onCpu, ...recorded(sharedOps(cuda), 'cuda', state.served) };
   return {
     addon,
@@ -146,7 +161,7 @@ function serving(): Native | undefined {
   const name = chosen();
   const found = name === 'ts' ? undefined : native();
   if (found === undefined || typeof found === 'string') return undefined;
-  return name === 'cuda' ? (state.cuda ??= withDevice(found)) : found;
+  return name === 'cuda' ? onDevice(found) : found;
 }
 
 /** The backend that serves; internal to the package. */
@@ -159,7 +174,7 @@ export function backendOn(argument: string, device: Device | undefined): Backend
   if (device === undefined) return backend();
   if (checkChoice(argument, device, devices) === 'cpu') return chosen() === 'cuda' ? (native() as Native).ops : backend();
   available(argument, 'cuda');
-  return (state.cuda ??= withDevice(native() as Native)).ops;
+  return onDevice(native() as Native).ops;
 }
 
 /** Rows that stay on the GPU, whoever serves. Internal. @throws ERR_NO_DEVICE, ERR_OUT_OF_MEMORY */
@@ -214,6 +229,25 @@ export function setBackend(name: BackendName): void {
   state.chosen = available('name', name);
 }
 
+/**
+ * Lets the GPU compute the products of `matmul`, `distances`, `marginSoftmax`, `linearCrossEntropy` and `ClassifierHead`, and of what is made of these, on its
+ * tensor cores, for all later calls of this thread: factors are rounded to bfloat16, sums are float32. `nearest` and `Gallery` sift their candidates that
+ * way and find the same neighbours and distances, to the bit; a gallery keeps the precision it was made in. Norms, softmax, margins and updates
+ * stay as they are. Default `'reproducible'`. Also HYPERSPHERE_PRODUCT_PRECISION.
+ *
+ * It is a permission: CPU backends, and GPUs of compute capability below 8.0, go on reproducibly, and `info().productPrecision` says what holds. In fast mode
+ * bits may differ between devices.
+ *
+ * With c = 2⁻⁷ + 2⁻¹⁶ + (D + 8)·2⁻²², a product of depth D ≤ 2²⁰ is off by at most c·Σ|a||b|, usually by a small part of that, where numbers are between
+ * 2⁻¹²⁶ and 2¹²⁷ and sums do not overflow; what is smaller may count as 0. With e = c + (10·D + 160)·2⁻²⁴, a squared distance is off by at most e·(‖x‖² + ‖y‖²), a
+ * cosine by e, a dot by c·Σ|x||y|. Squared distances below an eighth of ‖x‖² + ‖y‖² (less e of it), and cosine distances below an eighth (less e),
+ * are computed again in float32, from the rows' differences.
+ * @throws ERR_OPTION_RANGE for an unknown name
+ */
+export function setProductPrecision(precision: ProductPrecision): void {
+  state.precision = checkChoice('precision', precision, precisions);
+}
+
 function applyIsa(addon: Addon, argument: string, value: unknown): void {
   const isa = checkChoice(argument, value, isas);
   if (addon.setIsa(isa)) return;
@@ -251,6 +285,8 @@ export interface CudaInfo {
   readonly available: boolean;
   /** Of the device, where it is available. */
   readonly name?: string;
+  /** Whether it has tensor cores for bfloat16, which `setProductPrecision('fast')` is for. */
+  readonly fast?: boolean;
   /** Why it is not. */
   readonly reason?: string;
 }
@@ -263,9 +299,11 @@ export interface Info {
   readonly threads: number;
   /**
    * Whether other machines get the same bits: avx2, avx512 and neon agree with one another at any number of threads, `baseline` agrees
-   * within tolerance only; the TypeScript backend agrees with itself. The two backends agree within tolerance.
+   * within tolerance only; the TypeScript backend agrees with itself. The two backends agree within tolerance. Not so where `productPrecision` is `fast`.
    */
   readonly reproducible: boolean;
+  /** `fast` where `setProductPrecision` allows it, a GPU serves and has the means. */
+  readonly productPrecision: ProductPrecision;
   /** The GPU. The driver is opened when this is read for the first time in the process, or `unavailable`. */
   readonly cuda: CudaInfo;
   /** Backends that cannot serve here, and why; empty where HYPERSPHERE_BACKEND=ts kept anybody from looking. */
@@ -273,8 +311,9 @@ export interface Info {
 }
 
 function cudaInfo(): CudaInfo {
-  const { reason, name } = device();
-  return { available: reason === undefined, ...(reason !== undefined && { reason }), ...(name !== undefined && { name }) };
+  const { reason, name, fast } = device();
+  if (reason !== undefined) return { available: false, reason };
+  return { available: true, ...(name !== undefined && { name }), ...(fast !== undefined && { fast }) };
 }
 
 function unavailable(): Info['unavailable'] {
@@ -288,11 +327,13 @@ export function info(): Info {
   const backend = chosen();
   const addon = serving()?.addon;
   const { isa, threads } = addon?.info() ?? { isa: undefined, threads: 1 };
+  const fast = backend === 'cuda' && precision() === 'fast' && device().fast === true;
   return {
     backend,
     ...(isa !== undefined && { isa }),
     threads,
-    reproducible: isa !== 'baseline',
+    reproducible: isa !== 'baseline' && !fast,
+    productPrecision: fast ? 'fast' : 'reproducible',
     // Asked only when read: a driver takes its time, and memory on the device.
     get cuda() {
       return cudaInfo();

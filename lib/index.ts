@@ -1,5 +1,16 @@
 // Public exports only.
-export { type BackendName, type CudaInfo, type Device, type Info, info, setBackend, setIsa, setThreads } from './backend.js';
+export {
+  type BackendName,
+  type CudaInfo,
+  type Device,
+  type Info,
+  info,
+  type ProductPrecision,
+  setBackend,
+  setIsa,
+  setProductPrecision,
+  setThreads,
+} from './backend.js';
 export { type FromBfloat16Options, fromBfloat16, type ToBfloat16Options, toBfloat16 } from './bfloat16.js';
 export { type UpdateCentersOptions, updateCenters } from './centers.js';
 export type { Labels } from './checks.js';

@@ -1,17 +1,44 @@
-// Compiles native/cuda to PTX and writes native/cuda/ptx.cc, which is committed: the addon needs neither NVIDIA's toolkit nor clang to build.
-//   npm run build:ptx            writes it
-//   npm run build:ptx -- --check fails where the committed file is another
-// Refuses instructions that would not have the CPU's bits; where ptxas is at hand it also refuses kernels that spill registers.
+// Compiles native/cuda to PTX and writes native/cuda/ptx.cc and fast_ptx.cc, which are committed: the addon needs neither NVIDIA's toolkit nor
+// clang to build.
+//   npm run build:ptx            writes them
+//   npm run build:ptx -- --check fails where a committed file is another
+// Refuses instructions that would not have the CPU's bits, save for the fast module's own; where ptxas is at hand it also refuses kernels that
+// spill registers.
 import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const target = join(root, 'native/cuda/ptx.cc');
 const compiler = process.env['HYPERSPHERE_CLANG'] ?? 'clang++-19';
-const architectures = ['sm_75', 'sm_80', 'sm_90', 'sm_100', 'sm_120'];
+const inexact = [
+  [/\.ftz/, 'flushes denormal numbers'],
+  [/\.approx/, 'is approximate'],
+  [/\b(add|sub|mul)\.f(32|64)\b/, 'has no .rn, so that the driver may fuse it'],
+];
+const tensor = /\bmma\.sync\.|\bcvt\.rn\.bf16x2\.f32\b/;
+/** Each with what its lines must not have, and what every kernel must. */
+const modules = [
+  {
+    source: 'module.cu',
+    target: 'native/cuda/ptx.cc',
+    name: 'Ptx',
+    least: 'sm_75',
+    architectures: ['sm_75', 'sm_80', 'sm_90', 'sm_100', 'sm_120'],
+    forbidden: [...inexact, [tensor, 'sums in an order of its own']],
+  },
+  {
+    source: 'fast_module.cu',
+    target: 'native/cuda/fast_ptx.cc',
+    name: 'FastPtx',
+    least: 'sm_80',
+    architectures: ['sm_80', 'sm_90', 'sm_100', 'sm_120'],
+    // What comes before and after the product is as exact as in the other module.
+    forbidden: inexact,
+    needed: /\bmma\.sync\.aligned\.m16n8k16\.row\.col\.f32\.bf16\.bf16\.f32\b/,
+  },
+];
 
 /** What a missing program is called here; anything else is an error of its own. */
 function runs(program) {
@@ -23,34 +50,35 @@ function runs(program) {
   }
 }
 
-function compile(folder) {
-  const out = join(folder, 'hypersphere.ptx');
+function compile(folder, { source: file, least }) {
+  const out = join(folder, `${file}.ptx`);
   const flags = [
     // An empty folder: clang would else find a toolkit and take its version of PTX.
-    ...['-x', 'cuda', '-nocudainc', '-nocudalib', `--cuda-path=${folder}`, '--cuda-gpu-arch=sm_75'],
+    ...['-x', 'cuda', '-nocudainc', '-nocudalib', `--cuda-path=${folder}`, `--cuda-gpu-arch=${least}`],
     // PTX 7.0, which every driver from CUDA 11 on reads.
     ...['-Xclang', '-target-feature', '-Xclang', '+ptx70'],
     ...['-std=c++17', '-O3', '-ffp-contract=off', '-fno-exceptions'],
     ...['-Wall', '-Wextra', '-Wno-unused-function', '-Wno-unneeded-internal-declaration', '--cuda-device-only', '-S'],
   ];
-  execFileSync(compiler, [...flags, '-o', out, 'native/cuda/module.cu'], { cwd: root, stdio: 'inherit' });
+  execFileSync(compiler, [...flags, '-o', out, `native/cuda/${file}`], { cwd: root, stdio: 'inherit' });
   return out;
 }
 
-/** Lines that a reproducible kernel must not have. */
-function lint(ptx) {
-  const forbidden = [
-    [/\.ftz/, 'flushes denormal numbers'],
-    [/\.approx/, 'is approximate'],
-    [/\b(add|sub|mul)\.f(32|64)\b/, 'has no .rn, so that the driver may fuse it'],
-  ];
-  return ptx
+/** Lines that a kernel of the module must not have, and kernels that lack what all of them must have. */
+function lint(ptx, { forbidden, needed }) {
+  const found = ptx
     .split('\n')
     .flatMap((line, i) => forbidden.filter(([form]) => form.test(line)).map(([, why]) => `${i + 1}: ${line.trim()} ${why}`));
+  const kernels = ptx.split('.visible .entry ').slice(1);
+  if (kernels.length === 0) found.push('no kernels');
+  return [
+    ...found,
+    ...kernels.filter((text) => needed && !needed.test(text)).map((text) => `${text.slice(0, text.indexOf('('))} lacks ${needed}`),
+  ];
 }
 
 /** Spills of every kernel and function, by ptxas for each architecture. Its report goes to standard error. */
-function spills(path) {
+function spills(path, { architectures }) {
   return architectures.flatMap((arch) => {
     const { status, stderr } = spawnSync('ptxas', [`-arch=${arch}`, '-v', path, '-o', '/dev/null'], { encoding: 'utf8' });
     const report = stderr.split('\n');
@@ -61,7 +89,7 @@ function spills(path) {
 }
 
 /** As C++: literals of a length that every compiler takes. */
-function source(ptx) {
+function source(ptx, { name }) {
   const pieces = [];
   for (let at = 0; at < ptx.length; ) {
     const end = at + 12000 < ptx.length ? ptx.lastIndexOf('\n', at + 12000) + 1 : ptx.length;
@@ -82,7 +110,7 @@ function source(ptx) {
     '',
     '}  // namespace',
     '',
-    'std::string Ptx() {',
+    `std::string ${name}() {`,
     '  std::string all;',
     '  for (const char* piece : kPieces) all += piece;',
     '  return all;',
@@ -99,29 +127,35 @@ function fail(title, lines) {
   process.exit(1);
 }
 
-if (!runs(compiler)) fail(`${compiler} is not installed: the PTX can be neither built nor checked`, []);
-const folder = mkdtempSync(join(tmpdir(), 'hypersphere-ptx-'));
-try {
-  const path = compile(folder);
+/** Compiles one module, checks it, and writes its file or compares it. */
+function build(folder, module) {
+  const path = compile(folder, module);
   const ptx = readFileSync(path, 'utf8');
-  const found = lint(ptx);
-  if (found.length > 0) fail('the PTX has instructions whose bits may differ:', found);
+  const found = lint(ptx, module);
+  if (found.length > 0) fail(`the PTX of ${module.source} has what it must not have:`, found);
   if (runs('ptxas')) {
-    const spilled = spills(path);
+    const spilled = spills(path, module);
     if (spilled.length > 0) fail('kernels spill registers:', spilled);
-    console.log(`ptxas assembles it for ${architectures.join(', ')}, nothing spilled`);
+    console.log(`ptxas assembles ${module.source} for ${module.architectures.join(', ')}, nothing spilled`);
   } else {
     console.log('not run: ptxas is not installed, so registers were not looked at');
   }
-  const text = source(ptx);
+  const text = source(ptx, module);
+  const target = join(root, module.target);
   if (!process.argv.includes('--check')) {
     writeFileSync(target, text);
-    console.log(`${ptx.length} characters of PTX written`);
-  } else if (readFileSync(target, 'utf8') !== text) {
-    fail('native/cuda/ptx.cc is not what its sources make: run npm run build:ptx', []);
+    console.log(`${module.target}: ${ptx.length} characters of PTX written`);
+  } else if (!existsSync(target) || readFileSync(target, 'utf8') !== text) {
+    fail(`${module.target} is not what its sources make: run npm run build:ptx`, []);
   } else {
-    console.log('native/cuda/ptx.cc is up to date');
+    console.log(`${module.target} is up to date`);
   }
+}
+
+if (!runs(compiler)) fail(`${compiler} is not installed: the PTX can be neither built nor checked`, []);
+const folder = mkdtempSync(join(tmpdir(), 'hypersphere-ptx-'));
+try {
+  for (const module of modules) build(folder, module);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }

@@ -76,8 +76,10 @@ export interface SharedAddon extends SearchAddon {
 
 /** What the addon has of the device. */
 export interface DeviceAddon extends SharedAddon, ResidentAddon {
-  /** Opens the driver, at the first call of the process. The reason why there is no device, or none any more; else its name. */
-  info(): { readonly reason?: string; readonly name?: string; readonly driver?: number };
+  /** The same ops with products on tensor cores, where the device has them. */
+  readonly fast: SharedAddon;
+  /** Opens the driver, at the first call of the process. The reason why there is no device, or none any more; else its name, and whether it has those. */
+  info(): { readonly reason?: string; readonly name?: string; readonly driver?: number; readonly fast?: boolean };
 }
 
 export type SharedOps = Pick<

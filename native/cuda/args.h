@@ -25,6 +25,15 @@ struct DistanceArgs {
   uint64_t* marks;     // of the outputs that are to be computed again: one number a thread of the grid
 };
 
+// The fast product says which entries may rank before a row's bound (kernels/rank.h); those alone are then computed. By how much it may be wrong:
+// margin·(‖x‖² + ‖y‖²) where these are compared, margin·‖x‖‖y‖ for the dot, margin for the cosines.
+struct CandidateArgs {
+  DistanceArgs distances;  // the marks are the candidates', and then those of the entries to be computed again
+  const uint64_t* bounds;  // of the rows
+  uint32_t* counts;        // of the candidates, one a tile
+  float margin;
+};
+
 // The product's epilogue makes logits: times the column's scale, plus its bias; either may be null.
 struct LogitsArgs {
   ProductArgs product;

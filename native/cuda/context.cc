@@ -9,8 +9,10 @@ namespace {
 constexpr const char* kNames[] = {
 #define KERNEL(name) #name,
 #include "kernels.def"
+#include "fast_kernels.def"
 #undef KERNEL
 };
+constexpr size_t kKernels = static_cast<size_t>(Kernel::kCount);
 
 constexpr int kMajor = 75, kMinor = 76;  // attributes: the compute capability
 constexpr int kLeastCapability = 75;
@@ -91,18 +93,30 @@ bool Context::Open(std::string& reason) {
   if (!Succeeded(driver_.cuDeviceGetAttribute(&major, kMajor, device), "cuDeviceGetAttribute", reason)) return false;
   if (!Succeeded(driver_.cuDeviceGetAttribute(&minor, kMinor, device), "cuDeviceGetAttribute", reason)) return false;
   name_ = name;
-  if (major * 10 + minor < kLeastCapability) {
+  capability_ = major * 10 + minor;
+  if (capability_ < kLeastCapability) {
     reason = name_ + " has compute capability " + std::to_string(major) + "." + std::to_string(minor) + ", and 7.5 is needed";
     return false;
   }
   if (!Succeeded(driver_.cuDevicePrimaryCtxRetain(&context_, device), "cuDevicePrimaryCtxRetain", reason)) return false;
   if (!Succeeded(driver_.cuCtxSetCurrent(context_), "cuCtxSetCurrent", reason)) return false;
   if (!Succeeded(driver_.cuStreamCreate(&stream_, 0), "cuStreamCreate", reason)) return false;
-  if (!Succeeded(driver_.cuModuleLoadData(&module_, Ptx().c_str()), "cuModuleLoadData", reason)) return false;
-  for (size_t k = 0; k < static_cast<size_t>(Kernel::kCount); k++) {
-    if (!Succeeded(driver_.cuModuleGetFunction(&functions_[k], module_, kNames[k]), kNames[k], reason)) return false;
+  return Load(Ptx(), 0, kFirstFast, reason);
+}
+
+bool Context::Load(const std::string& ptx, size_t first, size_t last, std::string& reason) {
+  void* module = nullptr;
+  if (!Succeeded(driver_.cuModuleLoadData(&module, ptx.c_str()), "cuModuleLoadData", reason)) return false;
+  for (size_t k = first; k < last; k++) {
+    if (!Succeeded(driver_.cuModuleGetFunction(&functions_[k], module, kNames[k]), kNames[k], reason)) return false;
   }
   return true;
+}
+
+// At first use: the driver compiles a module when it is loaded.
+bool Context::LoadFast(std::string& reason) {
+  if (functions_[kKernels - 1] != nullptr) return true;
+  return Load(FastPtx(), kFirstFast, kKernels, reason);
 }
 
 Result Context::Take(size_t bytes, Address* address) {
@@ -142,7 +156,7 @@ size_t Resident::Bytes() const {
   return bytes;
 }
 
-Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(cancel) {
+Call::Call(const std::atomic<bool>* cancel, Precision precision) : context_(Context::Get()), cancel_(cancel) {
   if (context_ == nullptr) {
     NoDevice();
     return;
@@ -153,6 +167,13 @@ Call::Call(const std::atomic<bool>* cancel) : context_(Context::Get()), cancel_(
     return;
   }
   Check(context_->driver_.cuCtxSetCurrent(context_->context_), "cuCtxSetCurrent");
+  if (Failed() || precision != Precision::kFast || !context_->HasFast()) return;
+  fast_ = true;
+  std::string failure;
+  if (context_->LoadFast(failure)) return;
+  // The device is as it was: whoever asks for reproducible products still gets them.
+  OwnFailure() = "the fast kernels do not load: " + failure;
+  status_ = Status::kNoDevice;
 }
 
 Call::~Call() {

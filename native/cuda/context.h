@@ -18,9 +18,14 @@ namespace cuda {
 enum class Kernel {
 #define KERNEL(name) k_##name,
 #include "kernels.def"
+#include "fast_kernels.def"
 #undef KERNEL
   kCount
 };
+constexpr size_t kFirstFast = static_cast<size_t>(Kernel::k_fast_multiply);
+
+// What a call may do: kFast lets products lose digits (fast.h) where the device is faster that way.
+enum class Precision { kReproducible, kFast };
 
 struct Block {
   Address address;
@@ -37,13 +42,19 @@ class Context {
 
   const std::string& Name() const { return name_; }
   int DriverVersion() const { return version_; }
+  // Whether the device has tensor cores for bfloat16; without them kFast computes as kReproducible does.
+  bool HasFast() const { return capability_ >= kFastCapability; }
 
  private:
   friend class Call;
   friend class Resident;
 
+  static constexpr int kFastCapability = 80;
+
   Context() = default;
   bool Open(std::string& reason);
+  bool Load(const std::string& ptx, size_t first, size_t last, std::string& reason);
+  bool LoadFast(std::string& reason);
   bool Succeeded(Result result, const char* what, std::string& reason) const;
   Result Take(size_t bytes, Address* address);
   void GiveBack(Address address, size_t bytes);
@@ -52,8 +63,8 @@ class Context {
 
   Driver driver_;
   std::string name_;
-  int version_ = 0;
-  void *context_ = nullptr, *module_ = nullptr, *stream_ = nullptr;
+  int version_ = 0, capability_ = 0;
+  void *context_ = nullptr, *stream_ = nullptr;
   void* functions_[static_cast<size_t>(Kernel::kCount)] = {};
   std::mutex turn_;  // several calls may come at once, from tasks and from the event loop: one at a time has the device
   std::mutex kept_lock_;
@@ -82,7 +93,7 @@ class Resident {
 // Once something has failed, nothing more is done, and Finish says what it was.
 class Call {
  public:
-  explicit Call(const std::atomic<bool>* cancel);
+  explicit Call(const std::atomic<bool>* cancel, Precision precision = Precision::kReproducible);
   ~Call();
 
   // For the length of the call. Over nothing: an address that must not be read.
@@ -129,6 +140,8 @@ class Call {
   // From here on the call goes on to its end.
   void IgnoreCancel() { cancel_ = nullptr; }
   bool Failed() const { return status_ != Status::kOk; }
+  // Whether products go through the fast kernels.
+  bool Fast() const { return fast_; }
   // Waits until everything asked for is done.
   Status Finish();
 
@@ -148,6 +161,7 @@ class Call {
   const std::atomic<bool>* cancel_;
   std::vector<Block> blocks_;
   Status status_ = Status::kOk;
+  bool fast_ = false;
 };
 
 }  // namespace cuda

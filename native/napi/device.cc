@@ -6,7 +6,7 @@ namespace hypersphere {
 
 namespace {
 
-// The first call opens the driver, for the whole process. { name, driver } of the device, or { reason } why there is none.
+// The first call opens the driver, for the whole process. { name, driver, fast } of the device, or { reason } why there is none.
 Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   const cuda::Context* const context = cuda::Context::Get();
@@ -14,6 +14,7 @@ Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   if (reason.empty()) {
     result.Set("name", context->Name());
     result.Set("driver", context->DriverVersion());
+    result.Set("fast", context->HasFast());
   } else {
     result.Set("reason", reason);
   }
@@ -38,6 +39,9 @@ void ExportShared(Napi::Env env, Napi::Object exports) {
   device.Set("info", Napi::Function::New(env, DeviceInfo, "info"));
   ExportOps(kDevice, device);
   ExportResident(device);
+  Napi::Object fast = Napi::Object::New(env);
+  ExportOps(kFastDevice, fast);
+  device.Set("fast", fast);
   exports.Set("cuda", device);
 }
 

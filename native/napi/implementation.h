@@ -24,13 +24,15 @@ struct Implementation {
   Run<SoftmaxOp> softmax;
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
-  bool on_device;
+  bool on_device, fast;
 };
 
 constexpr Implementation kCpu{Matmul,         Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
-                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, false};
+                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, false,   false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
-                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     true};
+                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     true, false};
+constexpr Implementation kFastDevice{cuda::fast::Matmul,  cuda::fast::Distances, cuda::DistancesGradient, cuda::Normalize, cuda::NormalizeGradient, cuda::fast::Nearest,
+                                     cuda::CenterLoss,    cuda::UpdateCenters,   cuda::Softmax,           cuda::CrossEntropy, cuda::fast::MarginSoftmax, true, true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 

@@ -160,7 +160,8 @@ void FromBfloat16(const Napi::CallbackInfo& info) {
 void ExportNearest(const Implementation& who, Napi::Object exports) {
   ExportFor(who, exports, "nearest", NearestSync);
   ExportFor(who, exports, "nearestAsync", NearestAsync);
-  ExportFor(who, exports, "packGallery", who.on_device ? PackGallery<cuda::Gallery> : PackGallery<PackedGallery>);
+  const auto pack = who.fast ? PackGallery<cuda::FastGallery> : who.on_device ? PackGallery<cuda::Gallery> : PackGallery<PackedGallery>;
+  ExportFor(who, exports, "packGallery", pack);
 }
 
 void ExportBfloat16(Napi::Env env, Napi::Object exports) {

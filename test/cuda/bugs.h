@@ -2,7 +2,7 @@
 // warp and a half. Every thread writes its own `out`, unless that is the mistake.
 #pragma once
 
-#include "../../native/cuda/simt/simt.h"
+#include "../../native/cuda/simt/tensor.h"
 
 namespace hypersphere::test {
 
@@ -207,6 +207,30 @@ void MoreSharedThanThereIs(const Data& data) {
   SHARED_ARRAY(char, all, kBug ? 300000 : 200000);
   if (Thread() == 0) all[0] = 0;
   data.out[Number()] = 1;
+}
+
+// A warp's product that one of its lanes does not take part in.
+template <bool kBug>
+void LaneThatIsMissing(const Data& data) {
+  const uint32_t left[4] = {}, right[2] = {};
+  float c[4] = {};
+  if (threadIdx.x < (kBug ? 31 : 32)) MultiplyFragments(left, right, c);
+  SyncThreads();
+  data.out[Number()] = c[0];
+}
+
+template <bool kBug>
+void ProductsOfTwoBranches(const Data& data) {
+  const uint32_t left[4] = {}, right[2] = {};
+  float c[4] = {};
+  if (threadIdx.x < 32) {
+    if (kBug && threadIdx.x % 2 == 0) {
+      MultiplyFragments(left, right, c);
+    } else {
+      MultiplyFragments(left, right, c);
+    }
+  }
+  data.out[Number()] = c[0];
 }
 
 }  // namespace hypersphere::test

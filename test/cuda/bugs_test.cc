@@ -70,6 +70,8 @@ const Seeded kSeeded[] = {
     SCHEDULED(ShuffleFromOutsideOfTheMask, "a mask that leaves out the lane that is read"),
     SCHEDULED(ShuffleAndVoteMeet, "lanes that meet in different words"),
     SCHEDULED(LanesThatNobodyMeets, "threads that wait for ever"),
+    SCHEDULED(LaneThatIsMissing, "threads that wait for ever"),
+    SCHEDULED(ProductsOfTwoBranches, "lanes that meet at different products"),
     SEEDED(ReadsWhatNobodyWrote, kNan, kNan, kNan),
     SEEDED(ReadsSharedThatNobodyWrote, kNan, kNan, kNan),
     SCHEDULED(MoreSharedThanThereIs, "more shared memory than a block may have"),

@@ -20,9 +20,10 @@ struct GalleryRows {
 struct Gallery {
   const size_t m, d;
   const Metric metric;
+  const Precision precision;        // of searches; the neighbours are the same
   const int32_t* labels = nullptr;  // on the device; or null
 
-  Gallery(size_t rows, size_t dim, Metric of) : m(rows), d(dim), metric(of) {}
+  Gallery(size_t rows, size_t dim, Metric of, Precision with = Precision::kReproducible) : m(rows), d(dim), metric(of), precision(with) {}
 
   // From float32 rows or bfloat16 ones of the host, the other null. `given_labels` may be null.
   Status Pack(const float* data, const uint16_t* halves, const int32_t* given_labels) noexcept;
@@ -33,6 +34,10 @@ struct Gallery {
  private:
   Resident memory_;
   GalleryRows rows_{};
+};
+
+struct FastGallery : Gallery {
+  FastGallery(size_t rows, size_t dim, Metric of) : Gallery(rows, dim, of, Precision::kFast) {}
 };
 
 }  // namespace cuda

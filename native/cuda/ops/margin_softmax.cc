@@ -20,9 +20,10 @@ namespace {
 class Head {
  public:
   // `kept`: rows that stay on the device, in place of the op's.
-  Head(const MarginSoftmaxOp& op, const ResidentRows* kept, const std::atomic<bool>* cancel)
+  Head(const MarginSoftmaxOp& op, const ResidentRows* kept, Precision precision, const std::atomic<bool>* cancel)
       : op_(op),
         kept_(kept),
+        precision_(precision),
         cancel_(cancel),
         k_(op.margin.k),
         cut_(op.classes, k_),
@@ -38,7 +39,7 @@ class Head {
 
   Status operator()() {
     if (!AllocateHost()) return Status::kOutOfMemory;
-    Call call(cancel_);
+    Call call(cancel_, precision_);
     AllocateDevice(call);
     Status status = Prepare(call);
     if (status != Status::kOk) return status;
@@ -285,6 +286,7 @@ class Head {
 
   const MarginSoftmaxOp& op_;
   const ResidentRows* const kept_;
+  const Precision precision_;
   const std::atomic<bool>* const cancel_;
   size_t k_;
   ClassBlocks cut_;
@@ -309,9 +311,12 @@ class Head {
 
 }  // namespace
 
-Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, nullptr, cancel)(); }
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, nullptr, Precision::kReproducible, cancel)(); }
+namespace fast {
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, nullptr, Precision::kFast, cancel)(); }
+}  // namespace fast
 
-Status ResidentRows::MarginSoftmax(const MarginSoftmaxOp& op) noexcept { return Head(op, this, nullptr)(); }
+Status ResidentRows::MarginSoftmax(const MarginSoftmaxOp& op) noexcept { return Head(op, this, Precision::kReproducible, nullptr)(); }
 
 }  // namespace cuda
 }  // namespace hypersphere

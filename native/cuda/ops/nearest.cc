@@ -1,5 +1,6 @@
 // Exact nearest neighbours: distances of a block of rows to a block of the gallery after the other, by the kernels of `distances`, and from each
-// the k least ranks (kernels/select.cu). Ranks come to the host as they are and are sorted and read there, when all of it has worked. Blocks are
+// the k least ranks (kernels/select.cu). A fast call computes, once a first block has given rows their bounds, what the fast product cannot rule
+// out: its neighbours are the same. Ranks come to the host as they are and are sorted and read there, when all of it has worked. Blocks are
 // cut by shapes alone, and leave no trace.
 #include <algorithm>
 
@@ -45,6 +46,8 @@ class Search {
     if (halves) y_ = AllocateSide(call, wide_, col_block_, op_.d, op_.metric);
     values_ = call.Allocate<float>(row_block_ * col_block_);
     marks_ = AllocateMarks(call, row_block_, col_block_, op_.metric);
+    fast_ = call.Fast() && OfProduct(op_.metric);
+    candidates_ = fast_ ? call.Allocate<uint32_t>(TilesOf(row_block_, col_block_)) : nullptr;
     pools_ = call.Allocate<uint64_t>(row_block_ * capacity_);
     counts_ = call.Allocate<unsigned>(row_block_);
     bounds_ = call.Allocate<uint64_t>(row_block_);
@@ -82,7 +85,12 @@ class Search {
 
   void SearchBlock(size_t row, size_t rows, size_t col, size_t cols) {
     const auto from = [](auto* all, size_t first) { return all == nullptr ? nullptr : all + first; };
-    LaunchDistances(call_, Part(x_, row, rows), Columns(col, cols), op_.metric, values_, false, marks_);
+    const Side x = Part(x_, row, rows), y = Columns(col, cols);
+    if (fast_ && col > 0) {
+      LaunchCandidates(call_, x, y, op_.metric, bounds_, values_, marks_, candidates_);
+    } else {
+      LaunchDistances(call_, x, y, op_.metric, values_, false, marks_, false);
+    }
     SelectArgs args{};
     args.values = values_;
     args.pools = pools_;
@@ -111,6 +119,8 @@ class Search {
   size_t col_block_, capacity_, row_block_;
   float *wide_, *values_;
   uint64_t* marks_;
+  bool fast_;
+  uint32_t* candidates_;
   Side x_, y_;
   uint64_t *pools_, *bounds_, *ranks_;
   unsigned* counts_;
@@ -163,16 +173,21 @@ GalleryRows UploadedRows(Call& call, const float* rows, const uint16_t* halves, 
   return gallery;
 }
 
-}  // namespace
-
-Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept {
-  Call call(cancel);
+Status Run(const NearestOp& op, Precision precision, const std::atomic<bool>* cancel) {
+  Call call(cancel, precision);
   call.ExpectSides({op.n, op.m, op.d});
   const int32_t* const labels = op.filter == Filter::kNone ? nullptr : op.gallery_labels;
   const GalleryRows gallery = UploadedRows(call, op.gallery, op.half_gallery, labels, op.m, op.d, op.metric);
   const bool self = op.x == op.gallery && op.n == op.m;
   return RunSearch(call, Uploaded(call, op, self ? gallery.rows : nullptr), op, gallery, cancel);
 }
+
+}  // namespace
+
+Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kReproducible, cancel); }
+namespace fast {
+Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kFast, cancel); }
+}  // namespace fast
 
 Status Gallery::Pack(const float* data, const uint16_t* halves, const int32_t* given_labels) noexcept {
   Call call(nullptr);
@@ -185,7 +200,7 @@ Status Gallery::Pack(const float* data, const uint16_t* halves, const int32_t* g
 }
 
 Status Gallery::Search(const NearestOp& op, const std::atomic<bool>* cancel) const noexcept {
-  Call call(cancel);
+  Call call(cancel, precision);
   call.ExpectSides({op.n});
   return RunSearch(call, Uploaded(call, op, nullptr), op, rows_, cancel);
 }

@@ -22,5 +22,13 @@ Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 
+// With products on tensor cores where the device has them (fast.h has the error). Neighbours are the same in all bits.
+namespace fast {
+Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
+Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
+}  // namespace fast
+
 }  // namespace cuda
 }  // namespace hypersphere

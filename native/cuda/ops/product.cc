@@ -1,5 +1,6 @@
 #include "product.h"
 
+#include "../fast.h"
 #include "ops.h"
 #include "resident.h"
 
@@ -7,7 +8,6 @@ namespace hypersphere {
 namespace cuda {
 namespace {
 
-constexpr bool OfProduct(Metric metric) { return metric != Metric::kManhattan && metric != Metric::kSnr; }
 constexpr bool Cosine(Metric metric) { return metric == Metric::kCosineSimilarity || metric == Metric::kCosineDistance; }
 
 Kernel TileOf(Metric metric) {
@@ -20,9 +20,24 @@ Kernel TileOf(Metric metric) {
   }
 }
 
-size_t TilesOf(size_t n, size_t m) { return ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide); }
+DistanceArgs ArgsOf(const Side& x, const Side& y, Metric metric, float* out, uint64_t* marks) {
+  const size_t n = x.count, m = y.count, d = x.d;
+  DistanceArgs args{};
+  args.product = {{x.rows, d, 1}, {y.rows, d, 1}, out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
+  args.block = {x.rows, y.rows, x.norms, y.norms, d, metric};
+  args.marks = marks;
+  return args;
+}
+
+// How far the fast distance may be from the reproducible one: the product's error (as ‖x‖‖y‖ ≥ Σ|x||y|, and twice that is at most ‖x‖² + ‖y‖²)
+// and, as in ops/coarse.cc, what float32 makes of the rest: (10d + 160)·2⁻²⁴. The last factor is for this number's own rounding and the norms'.
+float MarginOf(size_t d) {
+  return static_cast<float>((FastError(d) + (10 * static_cast<double>(d) + 160) * 0x1p-24) * (1 + 0x1p-9));
+}
 
 }  // namespace
+
+size_t TilesOf(size_t n, size_t m) { return ((n + kTileSide - 1) / kTileSide) * ((m + kTileSide - 1) / kTileSide); }
 
 uint64_t* AllocateMarks(Call& call, size_t n, size_t m, Metric metric) {
   return OfProduct(metric) ? call.Allocate<uint64_t>(TilesOf(n, m) * kTileThreads) : nullptr;
@@ -40,22 +55,32 @@ void LaunchNorms(Call& call, const Side& side, Metric metric) {
   if (metric == Metric::kSnr) call.LaunchThreads(Kernel::k_moments, side.count, side.rows, side.count, side.d, true, side.moments);
 }
 
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks) {
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, bool fast) {
   const size_t n = x.count, m = y.count, d = x.d;
   if (!OfProduct(metric)) {
     const DifferenceBlock block{x.rows, y.rows, x.moments, y.moments, out, m, n, m, d, metric};
     call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal);
     return;
   }
-  DistanceArgs args{};
-  args.product = {{x.rows, d, 1}, {y.rows, d, 1}, out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
-  args.block = {x.rows, y.rows, x.norms, y.norms, d, metric};
+  DistanceArgs args = ArgsOf(x, y, metric, out, marks);
   args.zero_diagonal = zero_diagonal;
   const size_t tiles = TilesOf(n, m);
   if (tiles == 0) return;
-  args.marks = marks;
-  call.Launch(TileOf(metric), {tiles}, args);
+  call.Launch(fast ? Kernel::k_fast_distances : TileOf(metric), {tiles}, args);
   call.Launch(Kernel::k_refine_distances, {tiles}, args);
+}
+
+void LaunchCandidates(Call& call, const Side& x, const Side& y, Metric metric, const uint64_t* bounds, float* out, uint64_t* marks, uint32_t* counts) {
+  const size_t tiles = TilesOf(x.count, y.count);
+  if (tiles == 0) return;
+  CandidateArgs args{};
+  args.distances = ArgsOf(x, y, metric, out, marks);
+  args.bounds = bounds;
+  args.counts = counts;
+  args.margin = MarginOf(x.d);
+  call.Launch(Kernel::k_fast_candidates, {tiles}, args);
+  call.Launch(Kernel::k_settle_candidates, {tiles}, args);
+  call.Launch(Kernel::k_refine_distances, {tiles}, args.distances);
 }
 
 void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
@@ -64,12 +89,14 @@ void LaunchDistances(Call& call, const DistancesOp& op, bool self) {
   Side y = x;
   if (!self) LaunchNorms(call, y = AllocateSide(call, op.y, op.m, op.d, op.metric), op.metric);
   uint64_t* const marks = AllocateMarks(call, op.n, op.m, op.metric);
-  LaunchDistances(call, x, y, op.metric, op.out, self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr), marks);
+  LaunchDistances(call, x, y, op.metric, op.out, self && (op.metric == Metric::kCosineDistance || op.metric == Metric::kSnr), marks, call.Fast());
 }
 
-Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
+namespace {
+
+Status Run(const MatmulOp& op, Precision precision, const std::atomic<bool>* cancel) {
   if (op.rows == 0 || op.cols == 0) return Status::kOk;
-  Call call(cancel);
+  Call call(cancel, precision);
   call.ExpectSides({op.rows, op.inner, op.cols});
   const float* const a = call.Upload(op.a, op.rows * op.inner);
   const float* const b = call.Upload(op.b, op.inner * op.cols);
@@ -82,9 +109,9 @@ Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept {
   return call.Finish();
 }
 
-Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept {
+Status Run(const DistancesOp& op, Precision precision, const std::atomic<bool>* cancel) {
   if (op.n == 0 || op.m == 0) return Status::kOk;
-  Call call(cancel);
+  Call call(cancel, precision);
   call.ExpectSides({op.n, op.m, op.d});
   const bool self = op.x == op.y && op.n == op.m;
   DistancesOp here = op;
@@ -96,9 +123,18 @@ Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcep
   return call.Finish();
 }
 
+}  // namespace
+
+Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kReproducible, cancel); }
+Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kReproducible, cancel); }
+namespace fast {
+Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kFast, cancel); }
+Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kFast, cancel); }
+}  // namespace fast
+
 Status ResidentRows::Distances(const DistancesOp& op, size_t first) const noexcept {
   if (op.n == 0 || op.m == 0) return Status::kOk;
-  Call call(nullptr);
+  Call call(nullptr, Precision::kReproducible);
   call.ExpectSides({op.n, op.m, op.d});
   DistancesOp here = op;
   here.x = call.Upload(op.x, op.n * d);

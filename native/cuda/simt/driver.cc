@@ -1,6 +1,7 @@
 // The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory and the scheduler, with the
-// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how many bytes of memory
-// there are, and HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do.
+// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how
+// many bytes there are, HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do, and
+// HYPERSPHERE_SIMT_CAPABILITY the compute capability, 80 by default: modules for a later one do not load, nor those from HYPERSPHERE_SIMT_REFUSE on.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -9,6 +10,7 @@
 
 #include "../driver.h"
 #include "../kernels.inc"
+#include "../kernels/fast_product.cu"
 #include "memory.h"
 #include "setting.h"
 
@@ -19,7 +21,7 @@ using hypersphere::simt::Setting;
 
 namespace {
 
-constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNotFound = 500, kLaunchFailed = 719;
+constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNoBinary = 209, kInvalidPtx = 218, kNotFound = 500, kLaunchFailed = 719;
 
 struct Function {
   const char* name;
@@ -47,14 +49,26 @@ const char* Run(void (*kernel)(A...), const Index& grid, const Index& block, voi
   return Run(kernel, grid, block, arguments, std::index_sequence_for<A...>{});
 }
 
-Function functions[] = {
 #define KERNEL(name) {#name, [](const Index& grid, const Index& block, void** arguments) { return Run(name, grid, block, arguments); }},
+Function functions[] = {
 #include "../kernels.def"
-#undef KERNEL
 };
+Function fast_functions[] = {
+#include "../fast_kernels.def"
+};
+#undef KERNEL
+
+// A module has the functions of the PTX that was loaded: which that is its target tells.
+struct Module {
+  Function* functions;
+  size_t count;
+};
+Module modules[] = {{functions, sizeof(functions) / sizeof(Function)}, {fast_functions, sizeof(fast_functions) / sizeof(Function)}};
 
 // As on a device, where a kernel that failed leaves a context that does nothing more.
 Result lost = 0;
+
+int Capability() { return static_cast<int>(Setting("HYPERSPHERE_SIMT_CAPABILITY", 80)); }
 
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
@@ -80,7 +94,7 @@ EXPORT cuDeviceGetName(char* name, int length, int) {
   return 0;
 }
 EXPORT cuDeviceGetAttribute(int* value, int attribute, int) {
-  *value = attribute == 75 ? 8 : 0;  // compute capability 8.0
+  *value = attribute == 75 ? Capability() / 10 : Capability() % 10;
   return 0;
 }
 EXPORT cuDevicePrimaryCtxRetain(void** context, int) {
@@ -114,14 +128,20 @@ EXPORT cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void*) {
   if (lost == 0) memcpy(to, Pointer(from), bytes);
   return lost;
 }
-EXPORT cuModuleLoadData(void** module, const void*) {
-  *module = functions;
+EXPORT cuModuleLoadData(void** module, const void* image) {
+  constexpr char kTarget[] = ".target sm_";
+  const char* const target = strstr(static_cast<const char*>(image), kTarget);
+  if (target == nullptr) return kInvalidPtx;
+  const int needed = atoi(target + sizeof(kTarget) - 1);
+  if (needed > Capability() || static_cast<size_t>(needed) >= Setting("HYPERSPHERE_SIMT_REFUSE", SIZE_MAX)) return kNoBinary;
+  *module = modules + (needed >= 80 ? 1 : 0);
   return 0;
 }
-EXPORT cuModuleGetFunction(void** function, void*, const char* name) {
-  for (Function& each : functions) {
-    if (strcmp(each.name, name) != 0) continue;
-    *function = &each;
+EXPORT cuModuleGetFunction(void** function, void* module, const char* name) {
+  const Module& of = *static_cast<const Module*>(module);
+  for (size_t f = 0; f < of.count; f++) {
+    if (strcmp(of.functions[f].name, name) != 0) continue;
+    *function = of.functions + f;
     return 0;
   }
   return kNotFound;
@@ -142,6 +162,9 @@ EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
   return lost = kLaunchFailed;
 }
 EXPORT cuGetErrorName(Result error, const char** name) {
-  *name = error == 0 ? "CUDA_SUCCESS" : error == kLaunchFailed ? "CUDA_ERROR_LAUNCH_FAILED" : "CUDA_ERROR_OUT_OF_MEMORY";
+  *name = error == 0               ? "CUDA_SUCCESS"
+          : error == kLaunchFailed ? "CUDA_ERROR_LAUNCH_FAILED"
+          : error == kNoBinary     ? "CUDA_ERROR_NO_BINARY_FOR_GPU"
+                                   : "CUDA_ERROR_OUT_OF_MEMORY";
   return 0;
 }

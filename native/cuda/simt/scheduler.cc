@@ -3,7 +3,8 @@
 // or takes blocks for ordered.
 //
 // Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out, or
-// the lane that is read, names a lane that has ended, or that lanes disagree on; lanes that meet in different words; threads that wait for ever;
+// the lane that is read, names a lane that has ended, or that lanes disagree on; lanes that meet in different words, or at
+// different products; threads that wait for ever;
 // more shared memory than a block may have.
 #include <stdio.h>
 #include <stdlib.h>
@@ -98,6 +99,7 @@ struct Fiber {
   unsigned index = 0;
   uint32_t mask = 0;
   Word word = Word::kSync;
+  int site = 0;
   uint64_t sent = 0, received[kLanesOfWarp] = {};
 };
 
@@ -153,7 +155,7 @@ class Scheduler {
     Leave();
   }
 
-  const uint64_t* Meet(Word word, uint32_t mask, uint64_t value, unsigned source) {
+  const uint64_t* Meet(Word word, uint32_t mask, uint64_t value, unsigned source, int site) {
     Fiber& own = *current_;
     const size_t warp = own.index / kLanesOfWarp * kLanesOfWarp;
     const uint32_t bit = 1u << own.index % kLanesOfWarp;
@@ -161,6 +163,7 @@ class Scheduler {
     if ((mask >> source & 1) == 0) Fail("a mask that leaves out the lane that is read");
     own.mask = mask;
     own.word = word;
+    own.site = site;
     own.sent = value;
     own.state = State::kAtRendezvous;
     bool all = true;
@@ -170,6 +173,7 @@ class Scheduler {
       const Fiber& other = fibers_[warp + lane];
       if (other.state == State::kAtRendezvous && other.mask != mask) Fail("lanes that disagree on their mask");
       if (other.state == State::kAtRendezvous && other.word != word) Fail("lanes that meet in different words");
+      if (other.state == State::kAtRendezvous && other.site != site) Fail("lanes that meet at different products");
       all = all && other.state == State::kAtRendezvous;
     }
     if (all) HandOver(warp, mask);
@@ -318,7 +322,7 @@ void Scheduler::Entry() { Own().RunThreads(); }
 const Position& Now() { return Own().Current().position; }
 void* SharedArray(const void* place, size_t bytes) { return Own().Shared(place, bytes); }
 void BlockBarrier(int site) { Own().Barrier(site); }
-const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source) { return Own().Meet(word, mask, value, source); }
+const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source, int site) { return Own().Meet(word, mask, value, source, site); }
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) { return Own().Launch(grid, block, body, arguments); }
 
 }  // namespace simt

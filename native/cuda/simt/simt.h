@@ -32,9 +32,10 @@ struct Position {
 const Position& Now();
 void* SharedArray(const void* place, size_t bytes);
 void BlockBarrier(int site);
-enum class Word { kShuffleXor, kShuffle, kBallot, kSync };
-// Waits for the lanes of the mask and hands over what each of them brought: [32], of which the caller reads `source`.
-const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source);
+enum class Word { kShuffleXor, kShuffle, kBallot, kSync, kProduct };
+// Waits for the lanes of the mask and hands over what each of them brought: [32], of which the caller reads `source`. All come by the same word and,
+// where words are numbered, to the same one.
+const uint64_t* Exchange(Word word, uint32_t mask, uint64_t value, unsigned source, int site = 0);
 
 // Runs body(arguments) for every thread of the grid. Null, or what was wrong.
 const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments);

@@ -1,0 +1,272 @@
+// The fast kernels: every product within its bound of the truth (fast.h), and values for which the bound is nearly reached; distances likewise, and those of near
+// rows by their differences; of a search's candidates no neighbour lost, and few of the rest computed; neighbours as the CPU has them.
+#include <algorithm>
+
+#include "../../native/cuda/fast.h"
+#include "../../native/cuda/ops/gallery.h"
+#include "../../native/cuda/ops/product.h"
+#include "../../native/kernels/rank.h"
+#include "compare.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+constexpr Metric kOfProducts[] = {Metric::kSquaredEuclidean, Metric::kEuclidean, Metric::kDot, Metric::kCosineSimilarity, Metric::kCosineDistance};
+
+struct Product {
+  double sum = 0, magnitude = 0, all = 0;
+  void Add(double a, double b) {
+    sum += a * b;
+    magnitude += fabs(a * b);
+    all += fabs(a) + fabs(b);
+  }
+  double Bound(size_t depth) const { return cuda::FastError(depth) * magnitude + 0x1p-126 * (all + static_cast<double>(depth) + 8); }
+};
+
+// The greatest error as a share of its bound.
+double TestMatmul(const char* name, const std::vector<float>& a, const std::vector<float>& b, size_t rows, size_t inner, size_t cols) {
+  double most = 0;
+  for (const bool ta : {false, true}) {
+    for (const bool tb : {false, true}) {
+      std::vector<float> out(rows * cols, NAN), exact(rows * cols, NAN);
+      const MatmulOp op{a.data(), b.data(), out.data(), ta, tb, rows, inner, cols};
+      Succeed(cuda::fast::Matmul(op, nullptr));
+      for (size_t i = 0; i < rows; i++) {
+        for (size_t j = 0; j < cols; j++) {
+          Product of;
+          for (size_t k = 0; k < inner; k++) of.Add(a[ta ? k * rows + i : i * inner + k], b[tb ? j * inner + k : k * cols + j]);
+          const double error = fabs(out[i * cols + j] - of.sum), bound = of.Bound(inner);
+          CHECK(error <= bound, "%s [%zu, %zu, %zu], %d %d: %a is %a from the truth, more than %a", name, rows, inner, cols, ta, tb,
+                double(out[i * cols + j]), error, bound);
+          most = std::max(most, error / bound);
+        }
+      }
+    }
+  }
+  return most;
+}
+
+// Just above the middle of two bfloat16: all of them are rounded up, by all of 2⁻⁸.
+std::vector<float> Adverse(size_t count, uint32_t seed) {
+  Random random(seed);
+  std::vector<float> values(count);
+  for (float& value : values) value = (1 + 0x1.002p-8f) * (random.Next() % 2 == 0 ? 1.0f : 0x1p-3f);
+  return values;
+}
+
+void TestProducts() {
+  double usual = 0;
+  const size_t shapes[][3] = {{1, 1, 1}, {3, 17, 130}, {129, 40, 65}, {128, 64, 128}, {64, 33, 129}, {5, 0, 4}};
+  for (const auto& [rows, inner, cols] : shapes) {
+    usual = std::max(usual, TestMatmul("normal", Normals(rows * inner, 1), Normals(inner * cols, 2), rows, inner, cols));
+    TestMatmul("offset", Normals(rows * inner, 3, 1, 100), Normals(inner * cols, 4, 1, -100), rows, inner, cols);
+    TestMatmul("tiny", Normals(rows * inner, 5, 1e-38f), Normals(inner * cols, 6), rows, inner, cols);
+  }
+  const double adverse = TestMatmul("adverse", Adverse(20 * 48, 7), Adverse(48 * 30, 8), 20, 48, 30);
+  CHECK(adverse > 0.95, "the bound could be %g of what it is", adverse);
+  // Else these kernels have not run.
+  CHECK(usual > 0.02, "normal products are within %g of their bound", usual);
+  printf("products reach %.2f of their bound where they are normal, %.3f where all factors are rounded up\n", usual, adverse);
+}
+
+struct Rows2 {
+  std::vector<float> x, y;
+  size_t n, m, d;
+};
+// Every fifth row of y is near one of x.
+Rows2 SomeNear(size_t n, size_t m, size_t d, uint32_t seed, float offset = 0) {
+  Rows2 rows{Normals(n * d, seed, 1, offset), Normals(m * d, seed + 1, 1, offset), n, m, d};
+  const std::vector<float> noise = Normals(m * d, seed + 2, 1e-3f);
+  for (size_t j = 0; j < m; j += 5) {
+    for (size_t k = 0; k < d; k++) rows.y[j * d + k] = rows.x[j % n * d + k] + noise[j * d + k];
+  }
+  return rows;
+}
+
+using RunDistances = Status (*)(const DistancesOp&, const std::atomic<bool>*);
+std::vector<float> By(RunDistances run, const float* x, const float* y, size_t n, size_t m, size_t d, Metric metric) {
+  std::vector<float> out(n * m, NAN);
+  const DistancesOp op{x, y, out.data(), n, m, d, metric};
+  Succeed(run(op, nullptr));
+  return out;
+}
+
+// The square behind a Euclidean distance, as a product would have it: ‖x‖² + ‖y‖² − 2·xy and what its error is a share of.
+struct Exact {
+  double value, scale;
+};
+Exact ExactOf(const float* x, const float* y, size_t d, Metric metric) {
+  double dot = 0, xx = 0, yy = 0, difference = 0;
+  for (size_t k = 0; k < d; k++) {
+    const double a = x[k], b = y[k];
+    dot += a * b;
+    xx += a * a;
+    yy += b * b;
+    difference += (a - b) * (a - b);
+  }
+  switch (metric) {
+    case Metric::kSquaredEuclidean:
+    case Metric::kEuclidean: return {difference, xx + yy};
+    case Metric::kCosineSimilarity: return {dot / sqrt(xx * yy), 1};
+    case Metric::kCosineDistance: return {1 - dot / sqrt(xx * yy), 1};
+    default: return {dot, sqrt(xx * yy)};
+  }
+}
+
+void TestDistances(const char* name, const Rows2& rows, Metric metric) {
+  const auto& [x, y, n, m, d] = rows;
+  const std::vector<float> fast = By(cuda::fast::Distances, x.data(), y.data(), n, m, d, metric);
+  const std::vector<float> reproducible = By(cuda::Distances, x.data(), y.data(), n, m, d, metric);
+  const bool likeness = metric == Metric::kDot || metric == Metric::kCosineSimilarity;
+  const double share = cuda::FastError(d) + (10 * static_cast<double>(d) + 160) * 0x1p-24;
+  size_t near = 0, other = 0;
+  for (size_t i = 0; i < n; i++) {
+    for (size_t j = 0; j < m; j++) {
+      const float value = fast[i * m + j];
+      const Exact exact = ExactOf(x.data() + i * d, y.data() + j * d, d, metric);
+      const double found = metric == Metric::kEuclidean ? static_cast<double>(value) * value : value;
+      CHECK(fabs(found - exact.value) <= share * exact.scale, "%s, metric %d: %a is %a from the truth", name, static_cast<int>(metric), double(value),
+            fabs(found - exact.value));
+      // A cosine distance is half the square of unit rows.
+      if (!likeness && exact.value < (0.125 - share) * exact.scale) {
+        const double least = (16 * static_cast<double>(d) + 64) * 0x1p-24 * exact.value;
+        CHECK(fabs(found - exact.value) <= least, "%s, metric %d: near rows %zu and %zu are not computed again", name, static_cast<int>(metric), i, j);
+        near++;
+      }
+      other += !SameNumber(value, reproducible[i * m + j]);
+      if (metric == Metric::kCosineSimilarity) CHECK(value >= -1 && value <= 1, "a cosine of %a", double(value));
+    }
+  }
+  CHECK(likeness || near >= m / 5, "%s, metric %d: %zu pairs are near", name, static_cast<int>(metric), near);
+  CHECK(other > 0, "%s, metric %d: all distances have the reproducible bits", name, static_cast<int>(metric));
+}
+
+// What needs every way round ends where the reproducible kernels end, and what they have no product for is theirs to the bit.
+void TestRough(size_t d) {
+  const std::vector<float> x = Nasty(17, d, 5), y = Nasty(33, d, 6);
+  const std::vector<float> all = Normals(33 * d, 7);
+  for (const Metric metric : kOfProducts) {
+    const std::vector<float> fast = By(cuda::fast::Distances, x.data(), y.data(), 17, 33, d, metric);
+    const std::vector<float> exact = By(cuda::Distances, x.data(), y.data(), 17, 33, d, metric);
+    for (size_t i = 0; i < fast.size(); i++) {
+      CHECK(isnan(fast[i]) == isnan(exact[i]) && isinf(fast[i]) == isinf(exact[i]), "metric %d, d = %zu: %a for %a", static_cast<int>(metric), d,
+            double(fast[i]), double(exact[i]));
+    }
+    const std::vector<float> own = By(cuda::fast::Distances, all.data(), all.data(), 33, 33, d, metric);
+    for (size_t i = 0; i < 33; i++) {
+      const float self = own[i * 34];
+      if (metric == Metric::kSquaredEuclidean || metric == Metric::kEuclidean || metric == Metric::kCosineDistance) CHECK(self == 0, "%a", double(self));
+    }
+  }
+  for (const Metric metric : {Metric::kManhattan, Metric::kSnr}) {
+    CHECK(SameBits(By(cuda::fast::Distances, x.data(), y.data(), 17, 33, d, metric), By(cuda::Distances, x.data(), y.data(), 17, 33, d, metric)),
+          "metric %d", static_cast<int>(metric));
+  }
+}
+
+// Candidates before bounds of the k-th distance; without bounds all are.
+void TestCandidates(const Rows2& rows, Metric metric, size_t k, size_t most) {
+  const auto& [x, y, n, m, d] = rows;
+  const std::vector<float> exact = By(cuda::Distances, x.data(), y.data(), n, m, d, metric);
+  const bool grows = GrowsWithLikeness(metric);
+  std::vector<uint64_t> bounds(n, kNoRank);
+  for (size_t i = 0; i < n && k > 0; i++) {
+    std::vector<uint64_t> ranks(m);
+    for (size_t j = 0; j < m; j++) ranks[j] = RankOf(exact[i * m + j], grows, j);
+    std::nth_element(ranks.begin(), ranks.begin() + static_cast<ptrdiff_t>(k) - 1, ranks.end());
+    bounds[i] = ranks[k - 1];
+  }
+  cuda::Call call(nullptr, cuda::Precision::kFast);
+  const auto side = [&](const std::vector<float>& of, size_t count) {
+    const cuda::Side made = cuda::AllocateSide(call, call.Upload(of.data(), count * d), count, d, metric);
+    cuda::LaunchNorms(call, made, metric);
+    return made;
+  };
+  const cuda::Side left = side(x, n), right = side(y, m);
+  const size_t tiles = cuda::TilesOf(n, m);
+  float* const out = call.Allocate<float>(n * m);
+  uint32_t* const counts = call.Allocate<uint32_t>(tiles);
+  cuda::LaunchCandidates(call, left, right, metric, call.Upload(bounds.data(), n), out, cuda::AllocateMarks(call, n, m, metric), counts);
+  std::vector<float> found(n * m);
+  std::vector<uint32_t> of_tiles(tiles);
+  call.Download(found.data(), out, n * m);
+  call.Download(of_tiles.data(), counts, tiles);
+  Succeed(call.Finish());
+  size_t candidates = 0;
+  for (const uint32_t count : of_tiles) candidates += count;
+  for (size_t i = 0; i < n * m; i++) {
+    if (RankOf(exact[i], grows, i % m) <= bounds[i / m]) {
+      CHECK(SameNumber(found[i], exact[i]), "metric %d: a neighbour at %a is %a", static_cast<int>(metric), double(exact[i]), double(found[i]));
+    } else {
+      CHECK(isnan(found[i]) || SameNumber(found[i], exact[i]), "metric %d: %a for %a", static_cast<int>(metric), double(found[i]), double(exact[i]));
+    }
+  }
+  CHECK(candidates >= (k == 0 ? n * m : n * k) && candidates <= most, "metric %d: %zu candidates of %zu, %zu at most", static_cast<int>(metric), candidates,
+        n * m, most);
+}
+
+// Over several blocks of the gallery, of which all but the first are sifted.
+void TestNearest(Metric metric, bool halves) {
+  constexpr size_t n = 40, m = 8192 + 300, d = 12;
+  Rows2 rows = SomeNear(n, m, d, 11);
+  for (size_t k = 0; k < d; k++) {
+    rows.y[8200 * d + k] = rows.x[k];
+    rows.y[8300 * d + k] = 0;
+    rows.y[8301 * d + k] = NAN;
+    rows.y[8302 * d + k] = INFINITY;
+  }
+  std::vector<uint16_t> narrow(m * d);
+  CurrentKernels().narrow(rows.y.data(), m * d, narrow.data());
+  NearestOp op{};
+  op.x = rows.x.data();
+  op.gallery = halves ? nullptr : rows.y.data();
+  op.half_gallery = halves ? narrow.data() : nullptr;
+  op.n = n;
+  op.m = m;
+  op.d = d;
+  op.k = 7;
+  op.metric = metric;
+  const auto search = [&](const auto& run) {
+    std::vector<double> found;
+    std::vector<int32_t> indices(n * op.k, 77);
+    std::vector<float> distances(n * op.k, 77);
+    NearestOp here = op;
+    here.indices = indices.data();
+    here.distances = distances.data();
+    Succeed(run(here));
+    Append(found, indices);
+    Append(found, distances);
+    return found;
+  };
+  TestBits("fast nearest", [&](bool device) { return search([&](const NearestOp& of) { return device ? cuda::fast::Nearest(of, nullptr) : Nearest(of, nullptr); }); });
+  if (halves) return;
+  cuda::FastGallery gallery(m, d, metric);
+  Succeed(gallery.Pack(rows.y.data(), nullptr, nullptr));
+  const std::vector<double> kept = search([&](const NearestOp& of) { return gallery.Search(of, nullptr); });
+  CHECK(kept == search([&](const NearestOp& of) { return Nearest(of, nullptr); }), "a fast gallery has other neighbours");
+}
+
+}  // namespace
+
+int main() {
+  const cuda::Context& device = Device();
+  if (!device.HasFast()) {
+    printf("%s has no tensor cores for bfloat16: the fast kernels have not run\n", device.Name().c_str());
+    return 0;
+  }
+  TestProducts();
+  for (const Metric metric : kOfProducts) {
+    TestDistances("some near", SomeNear(40, 131, 40, 1), metric);
+    TestDistances("short", SomeNear(9, 20, 3, 2), metric);
+    // A fortieth of all.
+    TestCandidates(SomeNear(60, 700, 48, 3), metric, 5, 60 * 700 / 40);
+    TestCandidates(SomeNear(20, 130, 20, 4), metric, 0, 20 * 130);
+  }
+  TestNearest(Metric::kEuclidean, true);
+  TestNearest(Metric::kCosineSimilarity, false);
+  for (const size_t d : {1, 15, 40}) TestRough(d);
+  printf("%s (driver %d): fast products and distances are within their bounds, neighbours are the CPU's\n", device.Name().c_str(), device.DriverVersion());
+  return 0;
+}
