@@ -107,6 +107,7 @@ constexpr const char* kPieces[] = {
 ;
 // _ZZ12select_ranksE6counts has been demoted
 // _ZZ12select_ranksE4size has been demoted
+// _ZZ15target_productsE5lanes has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112GradientRowsERKNS_13GradientBlockEE11list_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_114SoftmaxForwardERKNS_12SoftmaxBlockEE10row_of_all has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_16SpreadERKNS_12SoftmaxBlockEPKfmmfRfS6_E14weights_of_all has been demoted
@@ -126,6 +127,8 @@ constexpr const char* kPieces[] = {
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE4EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE5EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
 // _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE5EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
+// _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left has been demoted
+// _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right has been demoted
                                         // @multiply
 .visible .entry multiply(
 	.param .align 8 .b8 multiply_param_0[88]
@@ -239,7 +242,8 @@ $L__BB0_4:
 	ld.param.u64 	%rd50, [%rd1+40];
 	ld.param.u64 	%rd154, [%rd1+24];
 	cvta.to.global.u64 	%rd155, %rd154;
-	ld.param.u64 	%rd156, [%rd1+32];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd156, [%rd1+32];
 	mul.lo.s64 	%rd157, %rd153, %rd8;
 	shl.b64 	%rd158, %rd157, 2;
 	add.s64 	%rd51, %rd152, %rd158;
@@ -248,8 +252,7 @@ $L__BB0_4:
 	add.s64 	%rd161, %rd152, %rd160;
 	mul.wide.u32 	%rd162, %r62, 4;
 	add.s64 	%rd52, %rd161, %rd162;
-)ptx",
-    R"ptx(	mul.lo.s64 	%rd163, %rd156, %rd12;
+	mul.lo.s64 	%rd163, %rd156, %rd12;
 	shl.b64 	%rd164, %rd163, 2;
 	add.s64 	%rd53, %rd155, %rd164;
 	mul.lo.s64 	%rd165, %rd156, %rd13;
@@ -570,15 +573,15 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f718, %f663, %f658, %f638;
 	fma.rn.f32 	%f719, %f663, %f660, %f639;
 	fma.rn.f32 	%f720, %f663, %f662, %f640;
-	fma.rn.f32 	%f721, %f663, %f664, %f641;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f721, %f663, %f664, %f641;
 	fma.rn.f32 	%f722, %f663, %f666, %f642;
 	fma.rn.f32 	%f723, %f665, %f652, %f643;
 	fma.rn.f32 	%f724, %f665, %f654, %f644;
 	fma.rn.f32 	%f725, %f665, %f656, %f645;
 	fma.rn.f32 	%f726, %f665, %f658, %f646;
 	fma.rn.f32 	%f727, %f665, %f660, %f647;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f728, %f665, %f662, %f648;
+	fma.rn.f32 	%f728, %f665, %f662, %f648;
 	fma.rn.f32 	%f729, %f665, %f664, %f649;
 	fma.rn.f32 	%f730, %f665, %f666, %f650;
 	ld.shared.f32 	%f731, [%rd22];
@@ -872,15 +875,15 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1019, %f979, %f972, %f939;
 	fma.rn.f32 	%f1020, %f979, %f974, %f940;
 	fma.rn.f32 	%f1021, %f979, %f976, %f941;
-	fma.rn.f32 	%f1022, %f979, %f978, %f942;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1022, %f979, %f978, %f942;
 	fma.rn.f32 	%f1023, %f979, %f980, %f943;
 	fma.rn.f32 	%f1024, %f979, %f982, %f944;
 	fma.rn.f32 	%f1025, %f979, %f984, %f945;
 	fma.rn.f32 	%f1026, %f979, %f986, %f946;
 	fma.rn.f32 	%f1027, %f981, %f972, %f947;
 	fma.rn.f32 	%f1028, %f981, %f974, %f948;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1029, %f981, %f976, %f949;
+	fma.rn.f32 	%f1029, %f981, %f976, %f949;
 	fma.rn.f32 	%f1030, %f981, %f978, %f950;
 	fma.rn.f32 	%f1031, %f981, %f980, %f951;
 	fma.rn.f32 	%f1032, %f981, %f982, %f952;
@@ -1154,15 +1157,15 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.shared.f32 	%f1300, [%rd37+256];
 	ld.shared.f32 	%f1301, [%rd36+260];
 	ld.shared.f32 	%f1302, [%rd37+260];
-	ld.shared.f32 	%f1303, [%rd36+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1303, [%rd36+264];
 	ld.shared.f32 	%f1304, [%rd37+264];
 	ld.shared.f32 	%f1305, [%rd36+268];
 	ld.shared.f32 	%f1306, [%rd37+268];
 	fma.rn.f32 	%f1307, %f1291, %f1292, %f1227;
 	fma.rn.f32 	%f1308, %f1291, %f1294, %f1228;
 	fma.rn.f32 	%f1309, %f1291, %f1296, %f1229;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
+	fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
 	fma.rn.f32 	%f1311, %f1291, %f1300, %f1231;
 	fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
 	fma.rn.f32 	%f1313, %f1291, %f1304, %f1233;
@@ -1432,14 +1435,14 @@ $L__BB0_90:                             //   in Loop: Header=BB0_5 Depth=1
 	fma.rn.f32 	%f1577, %f1537, %f1544, %f1497;
 	fma.rn.f32 	%f1578, %f1537, %f1546, %f1498;
 	fma.rn.f32 	%f1579, %f1539, %f1532, %f1499;
-	fma.rn.f32 	%f1580, %f1539, %f1534, %f1500;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1580, %f1539, %f1534, %f1500;
 	fma.rn.f32 	%f1581, %f1539, %f1536, %f1501;
 	fma.rn.f32 	%f1582, %f1539, %f1538, %f1502;
 	fma.rn.f32 	%f1583, %f1539, %f1540, %f1503;
 	fma.rn.f32 	%f1584, %f1539, %f1542, %f1504;
 	fma.rn.f32 	%f1585, %f1539, %f1544, %f1505;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1586, %f1539, %f1546, %f1506;
+	fma.rn.f32 	%f1586, %f1539, %f1546, %f1506;
 	fma.rn.f32 	%f1587, %f1541, %f1532, %f1507;
 	fma.rn.f32 	%f1588, %f1541, %f1534, %f1508;
 	fma.rn.f32 	%f1589, %f1541, %f1536, %f1509;
@@ -1716,13 +1719,13 @@ $L__BB0_20:                             //   in Loop: Header=BB0_5 Depth=1
 	setp.lt.u64 	%p39, %rd208, %rd5;
 	and.pred  	%p40, %p17, %p39;
 	@!%p40 bra 	$L__BB0_22;
-	bra.uni 	$L__BB0_21;
+)ptx",
+    R"ptx(	bra.uni 	$L__BB0_21;
 $L__BB0_21:                             //   in Loop: Header=BB0_5 Depth=1
 	ld.global.f32 	%f1844, [%rd67+28];
 $L__BB0_22:                             //   in Loop: Header=BB0_5 Depth=1
 	st.shared.f32 	[%rd11+3696], %f1844;
-)ptx",
-    R"ptx($L__BB0_44:                             //   in Loop: Header=BB0_5 Depth=1
+$L__BB0_44:                             //   in Loop: Header=BB0_5 Depth=1
 	@%p41 bra 	$L__BB0_62;
 // %bb.45:                              //   in Loop: Header=BB0_5 Depth=1
 	add.s64 	%rd98, %rd54, %rd285;
@@ -2028,15 +2031,15 @@ $L__BB0_31:                             //   Parent Loop BB0_5 Depth=1
 	@%p86 bra 	$L__BB0_34;
 // %bb.32:                              //   in Loop: Header=BB0_31 Depth=2
 	setp.ge.u64 	%p9, %rd280, %rd5;
-	mov.f32 	%f1846, %f1849;
+)ptx",
+    R"ptx(	mov.f32 	%f1846, %f1849;
 	@%p9 bra 	$L__BB0_34;
 // %bb.33:                              //   in Loop: Header=BB0_31 Depth=2
 	cvt.u64.u32 	%rd180, %r99;
 	mul.lo.s64 	%rd182, %rd49, %rd180;
 	shl.b64 	%rd183, %rd182, 2;
 	add.s64 	%rd88, %rd69, %rd183;
-)ptx",
-    R"ptx(	ld.global.f32 	%f1846, [%rd88];
+	ld.global.f32 	%f1846, [%rd88];
 $L__BB0_34:                             //   in Loop: Header=BB0_31 Depth=2
 	st.shared.f32 	[%rd291], %f1846;
 	mov.f32 	%f1847, %f1849;
@@ -2387,15 +2390,15 @@ $L__BB0_89:
 .maxntid 256, 1, 1                      // @multiply_to_logits
 {
 	.local .align 4 .b8 	__local_depot1[256];
-	.reg .b64 	%SP;
+)ptx",
+    R"ptx(	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<91>;
 	.reg .b32 	%r<110>;
 	.reg .f32 	%f<1999>;
 	.reg .b64 	%rd<313>;
 	// demoted variable
-)ptx",
-    R"ptx(	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
+	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
 	// demoted variable
 	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
 // %bb.0:
@@ -2735,12 +2738,12 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f635, %f586, %f583, %f555;
 	fma.rn.f32 	%f636, %f586, %f585, %f556;
 	fma.rn.f32 	%f637, %f586, %f587, %f557;
-	fma.rn.f32 	%f638, %f586, %f589, %f558;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f638, %f586, %f589, %f558;
 	fma.rn.f32 	%f639, %f586, %f591, %f559;
 	fma.rn.f32 	%f640, %f588, %f577, %f560;
 	fma.rn.f32 	%f641, %f588, %f579, %f561;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f642, %f588, %f581, %f562;
+	fma.rn.f32 	%f642, %f588, %f581, %f562;
 	fma.rn.f32 	%f643, %f588, %f583, %f563;
 	fma.rn.f32 	%f644, %f588, %f585, %f564;
 	fma.rn.f32 	%f645, %f588, %f587, %f565;
@@ -3038,12 +3041,12 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f937, %f902, %f899, %f857;
 	fma.rn.f32 	%f938, %f902, %f901, %f858;
 	fma.rn.f32 	%f939, %f902, %f903, %f859;
-	fma.rn.f32 	%f940, %f902, %f905, %f860;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f940, %f902, %f905, %f860;
 	fma.rn.f32 	%f941, %f902, %f907, %f861;
 	fma.rn.f32 	%f942, %f902, %f909, %f862;
 	fma.rn.f32 	%f943, %f902, %f911, %f863;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f944, %f904, %f897, %f864;
+	fma.rn.f32 	%f944, %f904, %f897, %f864;
 	fma.rn.f32 	%f945, %f904, %f899, %f865;
 	fma.rn.f32 	%f946, %f904, %f901, %f866;
 	fma.rn.f32 	%f947, %f904, %f903, %f867;
@@ -3325,13 +3328,13 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1223, [%rd34+12];
 	ld.shared.f32 	%f1224, [%rd33+256];
 	ld.shared.f32 	%f1225, [%rd34+256];
-	ld.shared.f32 	%f1226, [%rd33+260];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1226, [%rd33+260];
 	ld.shared.f32 	%f1227, [%rd34+260];
 	ld.shared.f32 	%f1228, [%rd33+264];
 	ld.shared.f32 	%f1229, [%rd34+264];
 	ld.shared.f32 	%f1230, [%rd33+268];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1231, [%rd34+268];
+	ld.shared.f32 	%f1231, [%rd34+268];
 	fma.rn.f32 	%f1232, %f1216, %f1217, %f1152;
 	fma.rn.f32 	%f1233, %f1216, %f1219, %f1153;
 	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
@@ -3603,12 +3606,12 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1500, %f1462, %f1465, %f1420;
 	fma.rn.f32 	%f1501, %f1462, %f1467, %f1421;
 	fma.rn.f32 	%f1502, %f1462, %f1469, %f1422;
-	fma.rn.f32 	%f1503, %f1462, %f1471, %f1423;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1503, %f1462, %f1471, %f1423;
 	fma.rn.f32 	%f1504, %f1464, %f1457, %f1424;
 	fma.rn.f32 	%f1505, %f1464, %f1459, %f1425;
 	fma.rn.f32 	%f1506, %f1464, %f1461, %f1426;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
+	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
 	fma.rn.f32 	%f1508, %f1464, %f1465, %f1428;
 	fma.rn.f32 	%f1509, %f1464, %f1467, %f1429;
 	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
@@ -3881,11 +3884,11 @@ $L__BB1_86:                             //   in Loop: Header=BB1_5 Depth=1
 	bar.sync 	0;
 	add.s64 	%rd294, %rd294, 16;
 	setp.lt.u64 	%p81, %rd294, %rd4;
-	@%p81 bra 	$L__BB1_5;
+)ptx",
+    R"ptx(	@%p81 bra 	$L__BB1_5;
 	bra.uni 	$L__BB1_2;
 $L__BB1_5:                              // =>This Loop Header: Depth=1
-)ptx",
-    R"ptx(                                        //     Child Loop BB1_25 Depth 2
+                                        //     Child Loop BB1_25 Depth 2
                                         //     Child Loop BB1_31 Depth 2
                                         //     Child Loop BB1_64 Depth 2
                                         //     Child Loop BB1_70 Depth 2
@@ -4183,11 +4186,11 @@ $L__BB1_28:                             //   in Loop: Header=BB1_25 Depth=2
 	@%p7 bra 	$L__BB1_25;
 	bra.uni 	$L__BB1_29;
 $L__BB1_25:                             //   Parent Loop BB1_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1851, 0f00000000;
-)ptx",
-    R"ptx(	@%p88 bra 	$L__BB1_28;
+	@%p88 bra 	$L__BB1_28;
 // %bb.26:                              //   in Loop: Header=BB1_25 Depth=2
 	add.s64 	%rd175, %rd294, %rd296;
 	setp.ge.u64 	%p6, %rd175, %rd4;
@@ -4532,11 +4535,11 @@ $L__BB1_2:
 	st.local.f32 	[%rd2+108], %f1960;
 	st.local.f32 	[%rd2+112], %f1961;
 	st.local.f32 	[%rd2+116], %f1962;
-	st.local.f32 	[%rd2+120], %f1963;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+120], %f1963;
 	st.local.f32 	[%rd2+124], %f1964;
 	st.local.f32 	[%rd2+128], %f1965;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+132], %f1966;
+	st.local.f32 	[%rd2+132], %f1966;
 	st.local.f32 	[%rd2+136], %f1967;
 	st.local.f32 	[%rd2+140], %f1968;
 	st.local.f32 	[%rd2+144], %f1969;
@@ -4896,11 +4899,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f526, %f502, %f505, %f1950;
 	fma.rn.f32 	%f527, %f502, %f507, %f1951;
 	fma.rn.f32 	%f528, %f502, %f509, %f1952;
-	fma.rn.f32 	%f529, %f502, %f511, %f1953;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f529, %f502, %f511, %f1953;
 	fma.rn.f32 	%f530, %f502, %f513, %f1954;
 	fma.rn.f32 	%f531, %f502, %f515, %f1955;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f532, %f504, %f501, %f1956;
+	fma.rn.f32 	%f532, %f504, %f501, %f1956;
 	fma.rn.f32 	%f533, %f504, %f503, %f1957;
 	fma.rn.f32 	%f534, %f504, %f505, %f1958;
 	fma.rn.f32 	%f535, %f504, %f507, %f1959;
@@ -5197,11 +5200,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	ld.shared.f32 	%f826, [%rd23+12];
 	ld.shared.f32 	%f827, [%rd24+12];
 	ld.shared.f32 	%f828, [%rd23+256];
-	ld.shared.f32 	%f829, [%rd24+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f829, [%rd24+256];
 	ld.shared.f32 	%f830, [%rd23+260];
 	ld.shared.f32 	%f831, [%rd24+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f832, [%rd23+264];
+	ld.shared.f32 	%f832, [%rd23+264];
 	ld.shared.f32 	%f833, [%rd24+264];
 	ld.shared.f32 	%f834, [%rd23+268];
 	ld.shared.f32 	%f835, [%rd24+268];
@@ -5492,10 +5495,10 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
 	fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
 	fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
-	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
-	fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
+    R"ptx(	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
+	fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
+	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 	fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
 	fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
 	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
@@ -5772,10 +5775,10 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1399, %f1380, %f1387, %f1319;
 	fma.rn.f32 	%f1400, %f1380, %f1389, %f1320;
 	fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
-	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
-	fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
+    R"ptx(	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
+	fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
+	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
 	fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 	fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
 	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
@@ -6049,10 +6052,10 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1675, %f1628, %f1635, %f1595;
 	fma.rn.f32 	%f1676, %f1630, %f1621, %f1596;
 	fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
-	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
-	fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
+    R"ptx(	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
+	fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
+	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
 	fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
 	fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
 	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
@@ -6341,9 +6344,9 @@ $L__BB2_83:                             //   in Loop: Header=BB2_5 Depth=1
 // %bb.84:                              //   in Loop: Header=BB2_5 Depth=1
 	mov.b32 	%r118, 1;
 	mov.b32 	%r117, 0;
-$L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
 )ptx",
-    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
+    R"ptx($L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd260, %r117, 4;
 	add.s64 	%rd261, %rd15, %rd260;
 	ld.shared.f32 	%f484, [%rd261];
@@ -6659,10 +6662,10 @@ $L__BB2_70:                             //   Parent Loop BB2_5 Depth=1
 // %bb.72:                              //   in Loop: Header=BB2_70 Depth=2
 	cvt.u64.u32 	%rd231, %r116;
 	mul.lo.s64 	%rd233, %rd49, %rd231;
-	shl.b64 	%rd234, %rd233, 2;
-	add.s64 	%rd120, %rd101, %rd234;
 )ptx",
-    R"ptx(	ld.global.f32 	%f1872, [%rd120];
+    R"ptx(	shl.b64 	%rd234, %rd233, 2;
+	add.s64 	%rd120, %rd101, %rd234;
+	ld.global.f32 	%f1872, [%rd120];
 $L__BB2_73:                             //   in Loop: Header=BB2_70 Depth=2
 	st.shared.f32 	[%rd320], %f1872;
 	mov.f32 	%f1873, %f1875;
@@ -7028,10 +7031,10 @@ $L__BB3_4:
 	cvt.u64.u32 	%rd156, %r62;
 	add.s64 	%rd8, %rd154, %rd156;
 	cvt.u64.u32 	%rd9, %r64;
-	mad.lo.s32 	%r65, %r64, 132, %r62;
-	mul.wide.u32 	%rd157, %r65, 4;
 )ptx",
-    R"ptx(	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+    R"ptx(	mad.lo.s32 	%r65, %r64, 132, %r62;
+	mul.wide.u32 	%rd157, %r65, 4;
+	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
 	add.s64 	%rd10, %rd158, %rd157;
 	or.b64  	%rd11, %rd153, %rd155;
 	add.s64 	%rd12, %rd153, %rd156;
@@ -7364,10 +7367,10 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f682, %f660, %f673, %f602;
 	fma.rn.f32 	%f683, %f660, %f675, %f603;
 	fma.rn.f32 	%f684, %f662, %f661, %f604;
-	fma.rn.f32 	%f685, %f662, %f663, %f605;
-	fma.rn.f32 	%f686, %f662, %f665, %f606;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f687, %f662, %f667, %f607;
+    R"ptx(	fma.rn.f32 	%f685, %f662, %f663, %f605;
+	fma.rn.f32 	%f686, %f662, %f665, %f606;
+	fma.rn.f32 	%f687, %f662, %f667, %f607;
 	fma.rn.f32 	%f688, %f662, %f669, %f608;
 	fma.rn.f32 	%f689, %f662, %f671, %f609;
 	fma.rn.f32 	%f690, %f662, %f673, %f610;
@@ -7666,10 +7669,10 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f983, [%rd28+4];
 	ld.shared.f32 	%f984, [%rd27+8];
 	ld.shared.f32 	%f985, [%rd28+8];
-	ld.shared.f32 	%f986, [%rd27+12];
-	ld.shared.f32 	%f987, [%rd28+12];
 )ptx",
-    R"ptx(	ld.shared.f32 	%f988, [%rd27+256];
+    R"ptx(	ld.shared.f32 	%f986, [%rd27+12];
+	ld.shared.f32 	%f987, [%rd28+12];
+	ld.shared.f32 	%f988, [%rd27+256];
 	ld.shared.f32 	%f989, [%rd28+256];
 	ld.shared.f32 	%f990, [%rd27+260];
 	ld.shared.f32 	%f991, [%rd28+260];
@@ -7949,10 +7952,10 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f1265, %f1226, %f1231, %f1185;
 	fma.rn.f32 	%f1266, %f1226, %f1233, %f1186;
 	fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
-	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
-	fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
+    R"ptx(	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
+	fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
+	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
 	fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
 	fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
 	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
@@ -8227,11 +8230,11 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f1542, [%rd41+4];
 	ld.shared.f32 	%f1543, [%rd42+4];
 	ld.shared.f32 	%f1544, [%rd41+8];
-	ld.shared.f32 	%f1545, [%rd42+8];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1545, [%rd42+8];
 	ld.shared.f32 	%f1546, [%rd41+12];
 	ld.shared.f32 	%f1547, [%rd42+12];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1548, [%rd41+256];
+	ld.shared.f32 	%f1548, [%rd41+256];
 	ld.shared.f32 	%f1549, [%rd42+256];
 	ld.shared.f32 	%f1550, [%rd41+260];
 	ld.shared.f32 	%f1551, [%rd42+260];
@@ -8507,10 +8510,10 @@ $L__BB3_10:                             //   in Loop: Header=BB3_5 Depth=1
 	mov.f32 	%f1853, %f1858;
 	@!%p27 bra 	$L__BB3_12;
 	bra.uni 	$L__BB3_11;
-$L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
-	ld.global.f32 	%f1853, [%rd68+8];
 )ptx",
-    R"ptx($L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
+    R"ptx($L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
+	ld.global.f32 	%f1853, [%rd68+8];
+$L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
 	st.shared.f32 	[%rd10+1056], %f1853;
 	add.s64 	%rd215, %rd69, 3;
 	setp.lt.u64 	%p29, %rd215, %rd4;
@@ -8813,11 +8816,11 @@ $L__BB3_64:                             //   Parent Loop BB3_5 Depth=1
 	.pragma "nounroll";
 	mov.f32 	%f1872, 0f00000000;
 	@%p93 bra 	$L__BB3_67;
-// %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
+)ptx",
+    R"ptx(// %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
 	add.s64 	%rd223, %rd307, %rd318;
 	setp.ge.u64 	%p46, %rd223, %rd4;
-)ptx",
-    R"ptx(	@%p46 bra 	$L__BB3_67;
+	@%p46 bra 	$L__BB3_67;
 // %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
 	cvt.u64.u32 	%rd222, %r113;
 	mul.lo.s64 	%rd224, %rd49, %rd222;
@@ -9165,12 +9168,12 @@ $L__BB3_2:
 	div.u32 	%r87, %r1, %r86;
 	mul.wide.u32 	%rd60, %r87, 128;
 	mul.lo.s32 	%r88, %r87, %r86;
-	sub.s32 	%r89, %r1, %r88;
+)ptx",
+    R"ptx(	sub.s32 	%r89, %r1, %r88;
 	mul.wide.u32 	%rd268, %r89, 128;
 	or.b64  	%rd61, %rd268, %rd306;
 	cvt.u64.u32 	%rd62, %r84;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd269, [%rd1+104];
+	ld.param.u64 	%rd269, [%rd1+104];
 	cvta.to.global.u64 	%rd63, %rd269;
 	ld.param.u64 	%rd270, [%rd1+112];
 	cvta.to.global.u64 	%rd64, %rd270;
@@ -9531,11 +9534,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f533, %f498, %f495, %f1953;
 	fma.rn.f32 	%f534, %f498, %f497, %f1954;
 	fma.rn.f32 	%f535, %f498, %f499, %f1955;
-	fma.rn.f32 	%f536, %f498, %f501, %f1956;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f536, %f498, %f501, %f1956;
 	fma.rn.f32 	%f537, %f498, %f503, %f1957;
 	fma.rn.f32 	%f538, %f498, %f505, %f1958;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f539, %f498, %f507, %f1959;
+	fma.rn.f32 	%f539, %f498, %f507, %f1959;
 	fma.rn.f32 	%f540, %f500, %f493, %f1960;
 	fma.rn.f32 	%f541, %f500, %f495, %f1961;
 	fma.rn.f32 	%f542, %f500, %f497, %f1962;
@@ -9833,11 +9836,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f834, %f812, %f825, %f754;
 	fma.rn.f32 	%f835, %f812, %f827, %f755;
 	fma.rn.f32 	%f836, %f814, %f813, %f756;
-	fma.rn.f32 	%f837, %f814, %f815, %f757;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f837, %f814, %f815, %f757;
 	fma.rn.f32 	%f838, %f814, %f817, %f758;
 	fma.rn.f32 	%f839, %f814, %f819, %f759;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f840, %f814, %f821, %f760;
+	fma.rn.f32 	%f840, %f814, %f821, %f760;
 	fma.rn.f32 	%f841, %f814, %f823, %f761;
 	fma.rn.f32 	%f842, %f814, %f825, %f762;
 	fma.rn.f32 	%f843, %f814, %f827, %f763;
@@ -10126,11 +10129,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1126, %f1066, %f1057, %f1046;
 	fma.rn.f32 	%f1127, %f1066, %f1059, %f1047;
 	fma.rn.f32 	%f1128, %f1066, %f1061, %f1048;
-	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
 	fma.rn.f32 	%f1130, %f1066, %f1065, %f1050;
 	fma.rn.f32 	%f1131, %f1066, %f1067, %f1051;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1132, [%rd31];
+	ld.shared.f32 	%f1132, [%rd31];
 	ld.shared.f32 	%f1133, [%rd32];
 	ld.shared.f32 	%f1134, [%rd31+4];
 	ld.shared.f32 	%f1135, [%rd32+4];
@@ -10406,11 +10409,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1405, %f1376, %f1375, %f1325;
 	fma.rn.f32 	%f1406, %f1376, %f1377, %f1326;
 	fma.rn.f32 	%f1407, %f1376, %f1379, %f1327;
-	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
 	fma.rn.f32 	%f1409, %f1376, %f1383, %f1329;
 	fma.rn.f32 	%f1410, %f1376, %f1385, %f1330;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
+	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
 	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
 	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
 	fma.rn.f32 	%f1414, %f1378, %f1377, %f1334;
@@ -10683,11 +10686,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1681, %f1624, %f1623, %f1601;
 	fma.rn.f32 	%f1682, %f1624, %f1625, %f1602;
 	fma.rn.f32 	%f1683, %f1624, %f1627, %f1603;
-	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
 	fma.rn.f32 	%f1685, %f1626, %f1615, %f1605;
 	fma.rn.f32 	%f1686, %f1626, %f1617, %f1606;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
+	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
 	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
 	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
 	fma.rn.f32 	%f1690, %f1626, %f1625, %f1610;
@@ -10977,12 +10980,12 @@ $L__BB4_85:                             //   Parent Loop BB4_5 Depth=1
 	ld.shared.f32 	%f484, [%rd255+256];
 	ld.shared.f32 	%f485, [%rd256+256];
 	ld.shared.f32 	%f486, [%rd255+260];
-	ld.shared.f32 	%f487, [%rd256+260];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f487, [%rd256+260];
 	ld.shared.f32 	%f488, [%rd255+264];
 	ld.shared.f32 	%f489, [%rd256+264];
 	ld.shared.f32 	%f490, [%rd255+268];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f491, [%rd256+268];
+	ld.shared.f32 	%f491, [%rd256+268];
 	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
 	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
 	fma.rn.f32 	%f1930, %f476, %f481, %f1930;
@@ -11296,11 +11299,11 @@ $L__BB4_73:                             //   in Loop: Header=BB4_70 Depth=2
 	cvt.u64.u32 	%rd229, %r37;
 	mul.lo.s64 	%rd232, %rd49, %rd229;
 	shl.b64 	%rd233, %rd232, 2;
-	add.s64 	%rd119, %rd99, %rd233;
+)ptx",
+    R"ptx(	add.s64 	%rd119, %rd99, %rd233;
 	ld.global.f32 	%f1861, [%rd119];
 $L__BB4_76:                             //   in Loop: Header=BB4_70 Depth=2
-)ptx",
-    R"ptx(	st.shared.f32 	[%rd313], %f1861;
+	st.shared.f32 	[%rd313], %f1861;
 	mov.f32 	%f1862, %f1863;
 	@%p92 bra 	$L__BB4_79;
 // %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
@@ -11666,12 +11669,12 @@ $L__BB5_4:
 	ld.param.u64 	%rd48, [%rd1+16];
 	ld.param.u64 	%rd160, [%rd1];
 	cvta.to.global.u64 	%rd161, %rd160;
-	ld.param.u64 	%rd162, [%rd1+8];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd162, [%rd1+8];
 	ld.param.u64 	%rd49, [%rd1+40];
 	ld.param.u64 	%rd163, [%rd1+24];
 	cvta.to.global.u64 	%rd164, %rd163;
-)ptx",
-    R"ptx(	ld.param.u64 	%rd165, [%rd1+32];
+	ld.param.u64 	%rd165, [%rd1+32];
 	mul.lo.s64 	%rd166, %rd162, %rd7;
 	shl.b64 	%rd167, %rd166, 2;
 	add.s64 	%rd50, %rd161, %rd167;
@@ -11997,12 +12000,12 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f720, %f667, %f672, %f640;
 	fma.rn.f32 	%f721, %f669, %f658, %f641;
 	fma.rn.f32 	%f722, %f669, %f660, %f642;
-	fma.rn.f32 	%f723, %f669, %f662, %f643;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f723, %f669, %f662, %f643;
 	fma.rn.f32 	%f724, %f669, %f664, %f644;
 	fma.rn.f32 	%f725, %f669, %f666, %f645;
 	fma.rn.f32 	%f726, %f669, %f668, %f646;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f727, %f669, %f670, %f647;
+	fma.rn.f32 	%f727, %f669, %f670, %f647;
 	fma.rn.f32 	%f728, %f669, %f672, %f648;
 	fma.rn.f32 	%f729, %f671, %f658, %f649;
 	fma.rn.f32 	%f730, %f671, %f660, %f650;
@@ -12299,12 +12302,12 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1021, %f983, %f986, %f941;
 	fma.rn.f32 	%f1022, %f983, %f988, %f942;
 	fma.rn.f32 	%f1023, %f983, %f990, %f943;
-	fma.rn.f32 	%f1024, %f983, %f992, %f944;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1024, %f983, %f992, %f944;
 	fma.rn.f32 	%f1025, %f985, %f978, %f945;
 	fma.rn.f32 	%f1026, %f985, %f980, %f946;
 	fma.rn.f32 	%f1027, %f985, %f982, %f947;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1028, %f985, %f984, %f948;
+	fma.rn.f32 	%f1028, %f985, %f984, %f948;
 	fma.rn.f32 	%f1029, %f985, %f986, %f949;
 	fma.rn.f32 	%f1030, %f985, %f988, %f950;
 	fma.rn.f32 	%f1031, %f985, %f990, %f951;
@@ -12580,13 +12583,13 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f1301, [%rd35+8];
 	ld.shared.f32 	%f1302, [%rd36+8];
 	ld.shared.f32 	%f1303, [%rd35+12];
-	ld.shared.f32 	%f1304, [%rd36+12];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1304, [%rd36+12];
 	ld.shared.f32 	%f1305, [%rd35+256];
 	ld.shared.f32 	%f1306, [%rd36+256];
 	ld.shared.f32 	%f1307, [%rd35+260];
 	ld.shared.f32 	%f1308, [%rd36+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1309, [%rd35+264];
+	ld.shared.f32 	%f1309, [%rd35+264];
 	ld.shared.f32 	%f1310, [%rd36+264];
 	ld.shared.f32 	%f1311, [%rd35+268];
 	ld.shared.f32 	%f1312, [%rd36+268];
@@ -12859,12 +12862,12 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1579, %f1543, %f1542, %f1499;
 	fma.rn.f32 	%f1580, %f1543, %f1544, %f1500;
 	fma.rn.f32 	%f1581, %f1543, %f1546, %f1501;
-	fma.rn.f32 	%f1582, %f1543, %f1548, %f1502;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1582, %f1543, %f1548, %f1502;
 	fma.rn.f32 	%f1583, %f1543, %f1550, %f1503;
 	fma.rn.f32 	%f1584, %f1543, %f1552, %f1504;
 	fma.rn.f32 	%f1585, %f1545, %f1538, %f1505;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
+	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
 	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
 	fma.rn.f32 	%f1588, %f1545, %f1544, %f1508;
 	fma.rn.f32 	%f1589, %f1545, %f1546, %f1509;
@@ -13141,14 +13144,14 @@ $L__BB5_18:                             //   in Loop: Header=BB5_5 Depth=1
 	bra.uni 	$L__BB5_19;
 $L__BB5_19:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1852, [%rd68+24];
-$L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
+)ptx",
+    R"ptx($L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd10+3168], %f1852;
 	add.s64 	%rd217, %rd69, 7;
 	setp.lt.u64 	%p41, %rd217, %rd4;
 	and.pred  	%p42, %p19, %p41;
 	@!%p42 bra 	$L__BB5_22;
-)ptx",
-    R"ptx(	bra.uni 	$L__BB5_21;
+	bra.uni 	$L__BB5_21;
 $L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+28];
 $L__BB5_22:                             //   in Loop: Header=BB5_5 Depth=1
@@ -13451,15 +13454,15 @@ $L__BB5_43:                             //   in Loop: Header=BB5_31 Depth=2
 	@%p18 bra 	$L__BB5_31;
 	bra.uni 	$L__BB5_44;
 $L__BB5_31:                             //   Parent Loop BB5_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1858, 0f00000000;
 	add.s64 	%rd298, %rd78, %rd313;
 	mov.f32 	%f1855, %f1858;
 	@%p90 bra 	$L__BB5_34;
 // %bb.32:                              //   in Loop: Header=BB5_31 Depth=2
-)ptx",
-    R"ptx(	setp.ge.u64 	%p11, %rd298, %rd4;
+	setp.ge.u64 	%p11, %rd298, %rd4;
 	mov.f32 	%f1855, %f1858;
 	@%p11 bra 	$L__BB5_34;
 // %bb.33:                              //   in Loop: Header=BB5_31 Depth=2
@@ -13808,15 +13811,15 @@ $L__BB5_3:                              // =>This Inner Loop Header: Depth=1
 $L__BB5_87:                             //   in Loop: Header=BB5_3 Depth=1
 	shl.b64 	%rd280, %rd134, 2;
 	add.s64 	%rd136, %rd63, %rd280;
-	ld.global.f32 	%f2000, [%rd136];
+)ptx",
+    R"ptx(	ld.global.f32 	%f2000, [%rd136];
 $L__BB5_88:                             //   in Loop: Header=BB5_3 Depth=1
 	shl.b64 	%rd281, %rd274, 2;
 	mov.f32 	%f2001, %f1713;
 	@!%p2 bra 	$L__BB5_90;
 	bra.uni 	$L__BB5_89;
 $L__BB5_89:                             //   in Loop: Header=BB5_3 Depth=1
-)ptx",
-    R"ptx(	add.s64 	%rd137, %rd64, %rd281;
+	add.s64 	%rd137, %rd64, %rd281;
 	ld.global.f32 	%f2001, [%rd137];
 $L__BB5_90:                             //   in Loop: Header=BB5_3 Depth=1
 	shr.u32 	%r90, %r89, 3;
@@ -14161,7 +14164,8 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	ld.shared.f32 	%f581, [%rd18];
 	ld.shared.f32 	%f582, [%rd17+4];
 	ld.shared.f32 	%f583, [%rd18+4];
-	ld.shared.f32 	%f584, [%rd17+8];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f584, [%rd17+8];
 	ld.shared.f32 	%f585, [%rd18+8];
 	ld.shared.f32 	%f586, [%rd17+12];
 	ld.shared.f32 	%f587, [%rd18+12];
@@ -14169,8 +14173,7 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	ld.shared.f32 	%f589, [%rd18+256];
 	ld.shared.f32 	%f590, [%rd17+260];
 	ld.shared.f32 	%f591, [%rd18+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f592, [%rd17+264];
+	ld.shared.f32 	%f592, [%rd17+264];
 	ld.shared.f32 	%f593, [%rd18+264];
 	ld.shared.f32 	%f594, [%rd17+268];
 	ld.shared.f32 	%f595, [%rd18+268];
@@ -14463,15 +14466,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f882, %f830, %f833, %f802;
 	fma.rn.f32 	%f883, %f830, %f835, %f803;
 	fma.rn.f32 	%f884, %f832, %f821, %f804;
-	fma.rn.f32 	%f885, %f832, %f823, %f805;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f885, %f832, %f823, %f805;
 	fma.rn.f32 	%f886, %f832, %f825, %f806;
 	fma.rn.f32 	%f887, %f832, %f827, %f807;
 	fma.rn.f32 	%f888, %f832, %f829, %f808;
 	fma.rn.f32 	%f889, %f832, %f831, %f809;
 	fma.rn.f32 	%f890, %f832, %f833, %f810;
 	fma.rn.f32 	%f891, %f832, %f835, %f811;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f892, %f834, %f821, %f812;
+	fma.rn.f32 	%f892, %f834, %f821, %f812;
 	fma.rn.f32 	%f893, %f834, %f823, %f813;
 	fma.rn.f32 	%f894, %f834, %f825, %f814;
 	fma.rn.f32 	%f895, %f834, %f827, %f815;
@@ -14755,15 +14758,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
 	fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
 	fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
-	fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
 	fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
 	fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
 	fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
 	fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
 	fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
 	fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
+	fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
 	fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
 	fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
 	fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
@@ -15032,15 +15035,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1449, %f1392, %f1391, %f1369;
 	fma.rn.f32 	%f1450, %f1392, %f1393, %f1370;
 	fma.rn.f32 	%f1451, %f1392, %f1395, %f1371;
-	fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
 	fma.rn.f32 	%f1453, %f1394, %f1383, %f1373;
 	fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
 	fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
 	fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
 	fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
 	fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
+	fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
 	ld.shared.f32 	%f1460, [%rd39];
 	ld.shared.f32 	%f1461, [%rd40];
 	ld.shared.f32 	%f1462, [%rd39+4];
@@ -15312,15 +15315,15 @@ $L__BB6_94:                             //   in Loop: Header=BB6_5 Depth=1
 	fma.rn.f32 	%f1953, %f1702, %f1709, %f1648;
 	fma.rn.f32 	%f1954, %f1702, %f1711, %f1649;
 	fma.rn.f32 	%f1955, %f1702, %f1713, %f1650;
-	fma.rn.f32 	%f1956, %f1702, %f1715, %f1651;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1956, %f1702, %f1715, %f1651;
 	fma.rn.f32 	%f1957, %f1704, %f1701, %f1652;
 	fma.rn.f32 	%f1958, %f1704, %f1703, %f1653;
 	fma.rn.f32 	%f1959, %f1704, %f1705, %f1654;
 	fma.rn.f32 	%f1960, %f1704, %f1707, %f1655;
 	fma.rn.f32 	%f1961, %f1704, %f1709, %f1656;
 	fma.rn.f32 	%f1962, %f1704, %f1711, %f1657;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1963, %f1704, %f1713, %f1658;
+	fma.rn.f32 	%f1963, %f1704, %f1713, %f1658;
 	fma.rn.f32 	%f1964, %f1704, %f1715, %f1659;
 	fma.rn.f32 	%f1965, %f1706, %f1701, %f1660;
 	fma.rn.f32 	%f1966, %f1706, %f1703, %f1661;
@@ -15605,15 +15608,15 @@ $L__BB6_85:                             //   Parent Loop BB6_5 Depth=1
 	fma.rn.f32 	%f1971, %f490, %f497, %f1971;
 	fma.rn.f32 	%f1972, %f490, %f499, %f1972;
 	fma.rn.f32 	%f1973, %f492, %f485, %f1973;
-	fma.rn.f32 	%f1974, %f492, %f487, %f1974;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1974, %f492, %f487, %f1974;
 	fma.rn.f32 	%f1975, %f492, %f489, %f1975;
 	fma.rn.f32 	%f1976, %f492, %f491, %f1976;
 	fma.rn.f32 	%f1977, %f492, %f493, %f1977;
 	fma.rn.f32 	%f1978, %f492, %f495, %f1978;
 	fma.rn.f32 	%f1979, %f492, %f497, %f1979;
 	fma.rn.f32 	%f1980, %f492, %f499, %f1980;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1981, %f494, %f485, %f1981;
+	fma.rn.f32 	%f1981, %f494, %f485, %f1981;
 	fma.rn.f32 	%f1982, %f494, %f487, %f1982;
 	fma.rn.f32 	%f1983, %f494, %f489, %f1983;
 	fma.rn.f32 	%f1984, %f494, %f491, %f1984;
@@ -15933,7 +15936,8 @@ $L__BB6_1:
 	mov.f32 	%f1951, %f1941;
 	mov.f32 	%f1952, %f1941;
 	mov.f32 	%f1953, %f1941;
-	mov.f32 	%f1954, %f1941;
+)ptx",
+    R"ptx(	mov.f32 	%f1954, %f1941;
 	mov.f32 	%f1955, %f1941;
 	mov.f32 	%f1956, %f1941;
 	mov.f32 	%f1957, %f1941;
@@ -15944,8 +15948,7 @@ $L__BB6_1:
 	mov.f32 	%f1962, %f1941;
 	mov.f32 	%f1963, %f1941;
 	mov.f32 	%f1964, %f1941;
-)ptx",
-    R"ptx(	mov.f32 	%f1965, %f1941;
+	mov.f32 	%f1965, %f1941;
 	mov.f32 	%f1966, %f1941;
 	mov.f32 	%f1967, %f1941;
 	mov.f32 	%f1968, %f1941;
@@ -16303,7 +16306,8 @@ $L__BB7_22:                             //   in Loop: Header=BB7_6 Depth=2
 	setp.eq.s32 	%p19, %r144, 0;
 	@%p19 bra 	$L__BB7_23;
 $L__BB7_6:                              //   Parent Loop BB7_4 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	add.s32 	%r93, %r144, -1;
 	not.b32 	%r94, %r144;
 	and.b32  	%r95, %r94, %r93;
@@ -16312,8 +16316,7 @@ $L__BB7_6:                              //   Parent Loop BB7_4 Depth=1
 	and.b32  	%r98, %r97, 60;
 	cvt.u64.u32 	%rd99, %r98;
 	or.b64  	%rd100, %rd17, %rd99;
-)ptx",
-    R"ptx(	or.b64  	%rd101, %rd100, %rd18;
+	or.b64  	%rd101, %rd100, %rd18;
 	or.b64  	%rd102, %rd101, %rd19;
 	{ // callseq 2, 0
 	.param .b64 param0;
@@ -16670,6 +16673,2603 @@ $L__BB7_40:
 	ret;
                                         // -- End function
 }
+	// .globl	settle_candidates       // -- Begin function settle_candidates
+.visible .entry settle_candidates(
+	.param .align 8 .b8 settle_candidates_param_0[176]
+)
+.maxntid 256, 1, 1                      // @settle_candidates
+{
+	.local .align 4 .b8 	__local_depot8[256];
+	.reg .b64 	%SP;
+	.reg .b64 	%SPL;
+	.reg .pred 	%p<126>;
+	.reg .b32 	%r<184>;
+	.reg .f32 	%f<2082>;
+	.reg .b64 	%rd<411>;
+	// demoted variable
+	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
+	// demoted variable
+	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
+// %bb.0:
+	mov.u64 	%SPL, __local_depot8;
+)ptx",
+    R"ptx(	mov.b64 	%rd176, settle_candidates_param_0;
+	mov.u64 	%rd1, %rd176;
+	ld.param.u64 	%rd3, [settle_candidates_param_0+120];
+	add.s64 	%rd178, %rd3, 2;
+	cvt.rn.f32.u64 	%f464, %rd178;
+	sqrt.rn.f32 	%f465, %f464;
+	mul.rn.f32 	%f1, %f465, 0f3B000000;
+	ld.param.u64 	%rd179, [settle_candidates_param_0+144];
+	cvta.to.global.u64 	%rd180, %rd179;
+	mov.u32 	%r1, %ctaid.x;
+	mul.wide.u32 	%rd181, %r1, 2048;
+	add.s64 	%rd182, %rd180, %rd181;
+	mov.u32 	%r69, %tid.x;
+	cvt.u64.u32 	%rd4, %r69;
+	mul.wide.u32 	%rd183, %r69, 8;
+	add.s64 	%rd5, %rd182, %rd183;
+	ld.param.u64 	%rd184, [settle_candidates_param_0+160];
+	cvta.to.global.u64 	%rd185, %rd184;
+	mul.wide.u32 	%rd186, %r1, 4;
+	add.s64 	%rd187, %rd185, %rd186;
+	ld.global.u32 	%r70, [%rd187];
+	setp.lt.u32 	%p2, %r70, 1025;
+	cvt.u32.u64 	%r165, %rd4;
+	@%p2 bra 	$L__BB8_104;
+// %bb.1:
+	add.u64 	%rd2, %SPL, 0;
+	mov.u32 	%r103, %ctaid.y;
+	ld.param.v2.u32 	{%r104, %r105}, [%rd1+80];
+	cvt.u64.u32 	%rd227, %r105;
+	mul.wide.u32 	%rd381, %r105, %r103;
+	cvt.u64.u32 	%rd228, %r104;
+	sub.s64 	%rd229, %rd228, %rd381;
+	setp.lt.u64 	%p27, %rd229, %rd227;
+	add.s64 	%rd230, %rd381, %rd227;
+	selp.b64 	%rd7, %rd228, %rd230, %p27;
+	shr.u32 	%r106, %r165, 2;
+	and.b32  	%r2, %r106, 252;
+	shl.b32 	%r107, %r165, 2;
+	and.b32  	%r3, %r107, 60;
+	setp.lt.u64 	%p28, %rd381, %rd7;
+	cvt.u64.u32 	%rd380, %r3;
+	@%p28 bra 	$L__BB8_5;
+	bra.uni 	$L__BB8_2;
+$L__BB8_5:
+	ld.param.v2.u32 	{%r109, %r110}, [%rd1+72];
+	cvt.u64.u32 	%rd9, %r110;
+	add.s64 	%rd231, %rd9, 127;
+	shr.u64 	%rd232, %rd231, 7;
+	cvt.u32.u64 	%r111, %rd232;
+	div.u32 	%r112, %r1, %r111;
+	mul.lo.s32 	%r113, %r112, %r111;
+	sub.s32 	%r114, %r1, %r113;
+	mul.wide.u32 	%rd234, %r114, 128;
+	mul.wide.u32 	%rd235, %r112, 128;
+	and.b32  	%r4, %r165, 127;
+	and.b64  	%rd236, %rd4, 127;
+	or.b64  	%rd10, %rd235, %rd236;
+	shr.u32 	%r5, %r165, 7;
+	shr.u32 	%r115, %r165, 1;
+	shl.b32 	%r116, %r165, 3;
+	and.b32  	%r117, %r116, 8;
+	cvt.u64.u32 	%rd237, %r115;
+	add.s64 	%rd11, %rd235, %rd237;
+	cvt.u64.u32 	%rd12, %r117;
+	mad.lo.s32 	%r118, %r117, 132, %r115;
+	mul.wide.u32 	%rd238, %r118, 4;
+	mov.u64 	%rd239, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+	add.s64 	%rd13, %rd239, %rd238;
+	or.b64  	%rd14, %rd234, %rd236;
+	add.s64 	%rd15, %rd234, %rd237;
+	mov.u64 	%rd240, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
+	add.s64 	%rd16, %rd240, %rd238;
+	mul.wide.u32 	%rd241, %r2, 4;
+	add.s64 	%rd18, %rd239, %rd241;
+	mul.wide.u32 	%rd242, %r3, 4;
+	add.s64 	%rd19, %rd240, %rd242;
+	add.s64 	%rd20, %rd18, 528;
+	add.s64 	%rd21, %rd19, 528;
+	add.s64 	%rd22, %rd18, 1056;
+	add.s64 	%rd23, %rd19, 1056;
+	add.s64 	%rd24, %rd18, 1584;
+	add.s64 	%rd25, %rd19, 1584;
+	add.s64 	%rd26, %rd18, 2112;
+	add.s64 	%rd27, %rd19, 2112;
+	add.s64 	%rd28, %rd18, 2640;
+	add.s64 	%rd29, %rd19, 2640;
+	add.s64 	%rd30, %rd18, 3168;
+	add.s64 	%rd31, %rd19, 3168;
+	add.s64 	%rd32, %rd18, 3696;
+	add.s64 	%rd33, %rd19, 3696;
+	add.s64 	%rd34, %rd18, 4224;
+	add.s64 	%rd35, %rd19, 4224;
+	add.s64 	%rd36, %rd18, 4752;
+	add.s64 	%rd37, %rd19, 4752;
+	add.s64 	%rd38, %rd18, 5280;
+	add.s64 	%rd39, %rd19, 5280;
+	add.s64 	%rd40, %rd18, 5808;
+	add.s64 	%rd41, %rd19, 5808;
+	add.s64 	%rd42, %rd18, 6336;
+	add.s64 	%rd43, %rd19, 6336;
+	add.s64 	%rd44, %rd18, 6864;
+	add.s64 	%rd45, %rd19, 6864;
+	add.s64 	%rd46, %rd18, 7392;
+	add.s64 	%rd47, %rd19, 7392;
+	add.s64 	%rd48, %rd18, 7920;
+	add.s64 	%rd49, %rd19, 7920;
+	cvt.u64.u32 	%rd50, %r109;
+	ld.param.u64 	%rd51, [%rd1+16];
+	ld.param.u64 	%rd243, [%rd1];
+	cvta.to.global.u64 	%rd244, %rd243;
+	ld.param.u64 	%rd245, [%rd1+8];
+	ld.param.u64 	%rd52, [%rd1+40];
+	ld.param.u64 	%rd246, [%rd1+24];
+	cvta.to.global.u64 	%rd247, %rd246;
+	ld.param.u64 	%rd248, [%rd1+32];
+	mul.lo.s64 	%rd249, %rd245, %rd10;
+	shl.b64 	%rd250, %rd249, 2;
+	add.s64 	%rd53, %rd244, %rd250;
+	mul.lo.s64 	%rd251, %rd245, %rd11;
+	shl.b64 	%rd252, %rd251, 2;
+	add.s64 	%rd253, %rd244, %rd252;
+	mul.wide.u32 	%rd254, %r117, 4;
+	add.s64 	%rd54, %rd253, %rd254;
+	mul.lo.s64 	%rd255, %rd248, %rd14;
+	shl.b64 	%rd256, %rd255, 2;
+	add.s64 	%rd55, %rd247, %rd256;
+	mul.lo.s64 	%rd257, %rd248, %rd15;
+	shl.b64 	%rd258, %rd257, 2;
+	add.s64 	%rd259, %rd247, %rd258;
+	add.s64 	%rd56, %rd259, %rd254;
+	shr.u32 	%r119, %r165, 8;
+	mov.b32 	%r120, 8;
+	sub.s32 	%r121, %r120, %r119;
+	and.b32  	%r6, %r121, 3;
+	shr.u64 	%rd57, %rd4, 7;
+	mul.lo.s32 	%r7, %r5, 132;
+	add.s32 	%r122, %r7, %r4;
+	mul.wide.u32 	%rd58, %r122, 4;
+	add.s64 	%rd59, %rd239, %rd58;
+	add.s32 	%r8, %r4, 264;
+	add.s32 	%r9, %r4, 528;
+	add.s32 	%r10, %r4, 792;
+	add.s64 	%rd60, %rd240, %rd58;
+	mov.f32 	%f2007, 0f00000000;
+	setp.ne.s64 	%p29, %rd51, 1;
+	setp.lt.u64 	%p43, %rd11, %rd50;
+	setp.ne.s64 	%p67, %rd52, 1;
+	setp.lt.u64 	%p81, %rd15, %rd9;
+	mov.f32 	%f2008, %f2007;
+	mov.f32 	%f2009, %f2007;
+	mov.f32 	%f2010, %f2007;
+	mov.f32 	%f2011, %f2007;
+	mov.f32 	%f2012, %f2007;
+	mov.f32 	%f2013, %f2007;
+	mov.f32 	%f2014, %f2007;
+	mov.f32 	%f2015, %f2007;
+	mov.f32 	%f2016, %f2007;
+	mov.f32 	%f2017, %f2007;
+	mov.f32 	%f2018, %f2007;
+	mov.f32 	%f2019, %f2007;
+	mov.f32 	%f2020, %f2007;
+	mov.f32 	%f2021, %f2007;
+	mov.f32 	%f2022, %f2007;
+	mov.f32 	%f2023, %f2007;
+	mov.f32 	%f2024, %f2007;
+	mov.f32 	%f2025, %f2007;
+	mov.f32 	%f2026, %f2007;
+	mov.f32 	%f2027, %f2007;
+	mov.f32 	%f2028, %f2007;
+	mov.f32 	%f2029, %f2007;
+	mov.f32 	%f2030, %f2007;
+	mov.f32 	%f2031, %f2007;
+	mov.f32 	%f2032, %f2007;
+	mov.f32 	%f2033, %f2007;
+	mov.f32 	%f2034, %f2007;
+	mov.f32 	%f2035, %f2007;
+	mov.f32 	%f2036, %f2007;
+	mov.f32 	%f2037, %f2007;
+	mov.f32 	%f2038, %f2007;
+	mov.f32 	%f2039, %f2007;
+	mov.f32 	%f2040, %f2007;
+	mov.f32 	%f2041, %f2007;
+	mov.f32 	%f2042, %f2007;
+	mov.f32 	%f2043, %f2007;
+	mov.f32 	%f2044, %f2007;
+	mov.f32 	%f2045, %f2007;
+	mov.f32 	%f2046, %f2007;
+	mov.f32 	%f2047, %f2007;
+	mov.f32 	%f2048, %f2007;
+	mov.f32 	%f2049, %f2007;
+	mov.f32 	%f2050, %f2007;
+	mov.f32 	%f2051, %f2007;
+	mov.f32 	%f2052, %f2007;
+	mov.f32 	%f2053, %f2007;
+	mov.f32 	%f2054, %f2007;
+	mov.f32 	%f2055, %f2007;
+	mov.f32 	%f2056, %f2007;
+	mov.f32 	%f2057, %f2007;
+	mov.f32 	%f2058, %f2007;
+	mov.f32 	%f2059, %f2007;
+	mov.f32 	%f2060, %f2007;
+	mov.f32 	%f2061, %f2007;
+	mov.f32 	%f2062, %f2007;
+	mov.f32 	%f2063, %f2007;
+	mov.f32 	%f2064, %f2007;
+	mov.f32 	%f2065, %f2007;
+	mov.f32 	%f2066, %f2007;
+	mov.f32 	%f2067, %f2007;
+	mov.f32 	%f2068, %f2007;
+	mov.f32 	%f2069, %f2007;
+	mov.f32 	%f2070, %f2007;
+	bra.uni 	$L__BB8_6;
+$L__BB8_133:                            //   in Loop: Header=BB8_6 Depth=1
+	ld.shared.f32 	%f561, [%rd18];
+	ld.shared.f32 	%f562, [%rd19];
+	ld.shared.f32 	%f563, [%rd18+4];
+	ld.shared.f32 	%f564, [%rd19+4];
+	ld.shared.f32 	%f565, [%rd18+8];
+	ld.shared.f32 	%f566, [%rd19+8];
+	ld.shared.f32 	%f567, [%rd18+12];
+	ld.shared.f32 	%f568, [%rd19+12];
+	ld.shared.f32 	%f569, [%rd18+256];
+	ld.shared.f32 	%f570, [%rd19+256];
+	ld.shared.f32 	%f571, [%rd18+260];
+	ld.shared.f32 	%f572, [%rd19+260];
+	ld.shared.f32 	%f573, [%rd18+264];
+	ld.shared.f32 	%f574, [%rd19+264];
+	ld.shared.f32 	%f575, [%rd18+268];
+	ld.shared.f32 	%f576, [%rd19+268];
+	fma.rn.f32 	%f577, %f561, %f562, %f2007;
+	fma.rn.f32 	%f578, %f561, %f564, %f2008;
+	fma.rn.f32 	%f579, %f561, %f566, %f2009;
+	fma.rn.f32 	%f580, %f561, %f568, %f2010;
+	fma.rn.f32 	%f581, %f561, %f570, %f2011;
+	fma.rn.f32 	%f582, %f561, %f572, %f2012;
+	fma.rn.f32 	%f583, %f561, %f574, %f2013;
+	fma.rn.f32 	%f584, %f561, %f576, %f2014;
+	fma.rn.f32 	%f585, %f563, %f562, %f2015;
+	fma.rn.f32 	%f586, %f563, %f564, %f2016;
+	fma.rn.f32 	%f587, %f563, %f566, %f2017;
+	fma.rn.f32 	%f588, %f563, %f568, %f2018;
+	fma.rn.f32 	%f589, %f563, %f570, %f2019;
+	fma.rn.f32 	%f590, %f563, %f572, %f2020;
+	fma.rn.f32 	%f591, %f563, %f574, %f2021;
+	fma.rn.f32 	%f592, %f563, %f576, %f2022;
+	fma.rn.f32 	%f593, %f565, %f562, %f2023;
+	fma.rn.f32 	%f594, %f565, %f564, %f2024;
+	fma.rn.f32 	%f595, %f565, %f566, %f2025;
+	fma.rn.f32 	%f596, %f565, %f568, %f2026;
+	fma.rn.f32 	%f597, %f565, %f570, %f2027;
+	fma.rn.f32 	%f598, %f565, %f572, %f2028;
+	fma.rn.f32 	%f599, %f565, %f574, %f2029;
+	fma.rn.f32 	%f600, %f565, %f576, %f2030;
+	fma.rn.f32 	%f601, %f567, %f562, %f2031;
+	fma.rn.f32 	%f602, %f567, %f564, %f2032;
+	fma.rn.f32 	%f603, %f567, %f566, %f2033;
+	fma.rn.f32 	%f604, %f567, %f568, %f2034;
+	fma.rn.f32 	%f605, %f567, %f570, %f2035;
+	fma.rn.f32 	%f606, %f567, %f572, %f2036;
+	fma.rn.f32 	%f607, %f567, %f574, %f2037;
+	fma.rn.f32 	%f608, %f567, %f576, %f2038;
+	fma.rn.f32 	%f609, %f569, %f562, %f2039;
+	fma.rn.f32 	%f610, %f569, %f564, %f2040;
+	fma.rn.f32 	%f611, %f569, %f566, %f2041;
+	fma.rn.f32 	%f612, %f569, %f568, %f2042;
+	fma.rn.f32 	%f613, %f569, %f570, %f2043;
+	fma.rn.f32 	%f614, %f569, %f572, %f2044;
+	fma.rn.f32 	%f615, %f569, %f574, %f2045;
+	fma.rn.f32 	%f616, %f569, %f576, %f2046;
+	fma.rn.f32 	%f617, %f571, %f562, %f2047;
+	fma.rn.f32 	%f618, %f571, %f564, %f2048;
+	fma.rn.f32 	%f619, %f571, %f566, %f2049;
+	fma.rn.f32 	%f620, %f571, %f568, %f2050;
+	fma.rn.f32 	%f621, %f571, %f570, %f2051;
+	fma.rn.f32 	%f622, %f571, %f572, %f2052;
+	fma.rn.f32 	%f623, %f571, %f574, %f2053;
+	fma.rn.f32 	%f624, %f571, %f576, %f2054;
+	fma.rn.f32 	%f625, %f573, %f562, %f2055;
+	fma.rn.f32 	%f626, %f573, %f564, %f2056;
+	fma.rn.f32 	%f627, %f573, %f566, %f2057;
+	fma.rn.f32 	%f628, %f573, %f568, %f2058;
+	fma.rn.f32 	%f629, %f573, %f570, %f2059;
+	fma.rn.f32 	%f630, %f573, %f572, %f2060;
+	fma.rn.f32 	%f631, %f573, %f574, %f2061;
+	fma.rn.f32 	%f632, %f573, %f576, %f2062;
+	fma.rn.f32 	%f633, %f575, %f562, %f2063;
+	fma.rn.f32 	%f634, %f575, %f564, %f2064;
+	fma.rn.f32 	%f635, %f575, %f566, %f2065;
+	fma.rn.f32 	%f636, %f575, %f568, %f2066;
+	fma.rn.f32 	%f637, %f575, %f570, %f2067;
+	fma.rn.f32 	%f638, %f575, %f572, %f2068;
+	fma.rn.f32 	%f639, %f575, %f574, %f2069;
+	fma.rn.f32 	%f640, %f575, %f576, %f2070;
+	ld.shared.f32 	%f641, [%rd20];
+	ld.shared.f32 	%f642, [%rd21];
+	ld.shared.f32 	%f643, [%rd20+4];
+	ld.shared.f32 	%f644, [%rd21+4];
+	ld.shared.f32 	%f645, [%rd20+8];
+	ld.shared.f32 	%f646, [%rd21+8];
+	ld.shared.f32 	%f647, [%rd20+12];
+	ld.shared.f32 	%f648, [%rd21+12];
+	ld.shared.f32 	%f649, [%rd20+256];
+	ld.shared.f32 	%f650, [%rd21+256];
+	ld.shared.f32 	%f651, [%rd20+260];
+	ld.shared.f32 	%f652, [%rd21+260];
+	ld.shared.f32 	%f653, [%rd20+264];
+	ld.shared.f32 	%f654, [%rd21+264];
+	ld.shared.f32 	%f655, [%rd20+268];
+	ld.shared.f32 	%f656, [%rd21+268];
+	fma.rn.f32 	%f657, %f641, %f642, %f577;
+	fma.rn.f32 	%f658, %f641, %f644, %f578;
+	fma.rn.f32 	%f659, %f641, %f646, %f579;
+	fma.rn.f32 	%f660, %f641, %f648, %f580;
+	fma.rn.f32 	%f661, %f641, %f650, %f581;
+	fma.rn.f32 	%f662, %f641, %f652, %f582;
+	fma.rn.f32 	%f663, %f641, %f654, %f583;
+	fma.rn.f32 	%f664, %f641, %f656, %f584;
+	fma.rn.f32 	%f665, %f643, %f642, %f585;
+	fma.rn.f32 	%f666, %f643, %f644, %f586;
+	fma.rn.f32 	%f667, %f643, %f646, %f587;
+	fma.rn.f32 	%f668, %f643, %f648, %f588;
+	fma.rn.f32 	%f669, %f643, %f650, %f589;
+	fma.rn.f32 	%f670, %f643, %f652, %f590;
+	fma.rn.f32 	%f671, %f643, %f654, %f591;
+	fma.rn.f32 	%f672, %f643, %f656, %f592;
+	fma.rn.f32 	%f673, %f645, %f642, %f593;
+	fma.rn.f32 	%f674, %f645, %f644, %f594;
+	fma.rn.f32 	%f675, %f645, %f646, %f595;
+	fma.rn.f32 	%f676, %f645, %f648, %f596;
+	fma.rn.f32 	%f677, %f645, %f650, %f597;
+	fma.rn.f32 	%f678, %f645, %f652, %f598;
+	fma.rn.f32 	%f679, %f645, %f654, %f599;
+	fma.rn.f32 	%f680, %f645, %f656, %f600;
+	fma.rn.f32 	%f681, %f647, %f642, %f601;
+	fma.rn.f32 	%f682, %f647, %f644, %f602;
+	fma.rn.f32 	%f683, %f647, %f646, %f603;
+	fma.rn.f32 	%f684, %f647, %f648, %f604;
+	fma.rn.f32 	%f685, %f647, %f650, %f605;
+	fma.rn.f32 	%f686, %f647, %f652, %f606;
+	fma.rn.f32 	%f687, %f647, %f654, %f607;
+	fma.rn.f32 	%f688, %f647, %f656, %f608;
+	fma.rn.f32 	%f689, %f649, %f642, %f609;
+	fma.rn.f32 	%f690, %f649, %f644, %f610;
+	fma.rn.f32 	%f691, %f649, %f646, %f611;
+	fma.rn.f32 	%f692, %f649, %f648, %f612;
+	fma.rn.f32 	%f693, %f649, %f650, %f613;
+	fma.rn.f32 	%f694, %f649, %f652, %f614;
+	fma.rn.f32 	%f695, %f649, %f654, %f615;
+	fma.rn.f32 	%f696, %f649, %f656, %f616;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f697, %f651, %f642, %f617;
+	fma.rn.f32 	%f698, %f651, %f644, %f618;
+	fma.rn.f32 	%f699, %f651, %f646, %f619;
+	fma.rn.f32 	%f700, %f651, %f648, %f620;
+	fma.rn.f32 	%f701, %f651, %f650, %f621;
+	fma.rn.f32 	%f702, %f651, %f652, %f622;
+	fma.rn.f32 	%f703, %f651, %f654, %f623;
+	fma.rn.f32 	%f704, %f651, %f656, %f624;
+	fma.rn.f32 	%f705, %f653, %f642, %f625;
+	fma.rn.f32 	%f706, %f653, %f644, %f626;
+	fma.rn.f32 	%f707, %f653, %f646, %f627;
+	fma.rn.f32 	%f708, %f653, %f648, %f628;
+	fma.rn.f32 	%f709, %f653, %f650, %f629;
+	fma.rn.f32 	%f710, %f653, %f652, %f630;
+	fma.rn.f32 	%f711, %f653, %f654, %f631;
+	fma.rn.f32 	%f712, %f653, %f656, %f632;
+	fma.rn.f32 	%f713, %f655, %f642, %f633;
+	fma.rn.f32 	%f714, %f655, %f644, %f634;
+	fma.rn.f32 	%f715, %f655, %f646, %f635;
+	fma.rn.f32 	%f716, %f655, %f648, %f636;
+	fma.rn.f32 	%f717, %f655, %f650, %f637;
+	fma.rn.f32 	%f718, %f655, %f652, %f638;
+	fma.rn.f32 	%f719, %f655, %f654, %f639;
+	fma.rn.f32 	%f720, %f655, %f656, %f640;
+	ld.shared.f32 	%f721, [%rd22];
+	ld.shared.f32 	%f722, [%rd23];
+	ld.shared.f32 	%f723, [%rd22+4];
+	ld.shared.f32 	%f724, [%rd23+4];
+	ld.shared.f32 	%f725, [%rd22+8];
+	ld.shared.f32 	%f726, [%rd23+8];
+	ld.shared.f32 	%f727, [%rd22+12];
+	ld.shared.f32 	%f728, [%rd23+12];
+	ld.shared.f32 	%f729, [%rd22+256];
+	ld.shared.f32 	%f730, [%rd23+256];
+	ld.shared.f32 	%f731, [%rd22+260];
+	ld.shared.f32 	%f732, [%rd23+260];
+	ld.shared.f32 	%f733, [%rd22+264];
+	ld.shared.f32 	%f734, [%rd23+264];
+	ld.shared.f32 	%f735, [%rd22+268];
+	ld.shared.f32 	%f736, [%rd23+268];
+	fma.rn.f32 	%f737, %f721, %f722, %f657;
+	fma.rn.f32 	%f738, %f721, %f724, %f658;
+	fma.rn.f32 	%f739, %f721, %f726, %f659;
+	fma.rn.f32 	%f740, %f721, %f728, %f660;
+	fma.rn.f32 	%f741, %f721, %f730, %f661;
+	fma.rn.f32 	%f742, %f721, %f732, %f662;
+	fma.rn.f32 	%f743, %f721, %f734, %f663;
+	fma.rn.f32 	%f744, %f721, %f736, %f664;
+	fma.rn.f32 	%f745, %f723, %f722, %f665;
+	fma.rn.f32 	%f746, %f723, %f724, %f666;
+	fma.rn.f32 	%f747, %f723, %f726, %f667;
+	fma.rn.f32 	%f748, %f723, %f728, %f668;
+	fma.rn.f32 	%f749, %f723, %f730, %f669;
+	fma.rn.f32 	%f750, %f723, %f732, %f670;
+	fma.rn.f32 	%f751, %f723, %f734, %f671;
+	fma.rn.f32 	%f752, %f723, %f736, %f672;
+	fma.rn.f32 	%f753, %f725, %f722, %f673;
+	fma.rn.f32 	%f754, %f725, %f724, %f674;
+	fma.rn.f32 	%f755, %f725, %f726, %f675;
+	fma.rn.f32 	%f756, %f725, %f728, %f676;
+	fma.rn.f32 	%f757, %f725, %f730, %f677;
+	fma.rn.f32 	%f758, %f725, %f732, %f678;
+	fma.rn.f32 	%f759, %f725, %f734, %f679;
+	fma.rn.f32 	%f760, %f725, %f736, %f680;
+	fma.rn.f32 	%f761, %f727, %f722, %f681;
+	fma.rn.f32 	%f762, %f727, %f724, %f682;
+	fma.rn.f32 	%f763, %f727, %f726, %f683;
+	fma.rn.f32 	%f764, %f727, %f728, %f684;
+	fma.rn.f32 	%f765, %f727, %f730, %f685;
+	fma.rn.f32 	%f766, %f727, %f732, %f686;
+	fma.rn.f32 	%f767, %f727, %f734, %f687;
+	fma.rn.f32 	%f768, %f727, %f736, %f688;
+	fma.rn.f32 	%f769, %f729, %f722, %f689;
+	fma.rn.f32 	%f770, %f729, %f724, %f690;
+	fma.rn.f32 	%f771, %f729, %f726, %f691;
+	fma.rn.f32 	%f772, %f729, %f728, %f692;
+	fma.rn.f32 	%f773, %f729, %f730, %f693;
+	fma.rn.f32 	%f774, %f729, %f732, %f694;
+	fma.rn.f32 	%f775, %f729, %f734, %f695;
+	fma.rn.f32 	%f776, %f729, %f736, %f696;
+	fma.rn.f32 	%f777, %f731, %f722, %f697;
+	fma.rn.f32 	%f778, %f731, %f724, %f698;
+	fma.rn.f32 	%f779, %f731, %f726, %f699;
+	fma.rn.f32 	%f780, %f731, %f728, %f700;
+	fma.rn.f32 	%f781, %f731, %f730, %f701;
+	fma.rn.f32 	%f782, %f731, %f732, %f702;
+	fma.rn.f32 	%f783, %f731, %f734, %f703;
+	fma.rn.f32 	%f784, %f731, %f736, %f704;
+	fma.rn.f32 	%f785, %f733, %f722, %f705;
+	fma.rn.f32 	%f786, %f733, %f724, %f706;
+	fma.rn.f32 	%f787, %f733, %f726, %f707;
+	fma.rn.f32 	%f788, %f733, %f728, %f708;
+	fma.rn.f32 	%f789, %f733, %f730, %f709;
+	fma.rn.f32 	%f790, %f733, %f732, %f710;
+	fma.rn.f32 	%f791, %f733, %f734, %f711;
+	fma.rn.f32 	%f792, %f733, %f736, %f712;
+	fma.rn.f32 	%f793, %f735, %f722, %f713;
+	fma.rn.f32 	%f794, %f735, %f724, %f714;
+	fma.rn.f32 	%f795, %f735, %f726, %f715;
+	fma.rn.f32 	%f796, %f735, %f728, %f716;
+	fma.rn.f32 	%f797, %f735, %f730, %f717;
+	fma.rn.f32 	%f798, %f735, %f732, %f718;
+	fma.rn.f32 	%f799, %f735, %f734, %f719;
+	fma.rn.f32 	%f800, %f735, %f736, %f720;
+	ld.shared.f32 	%f801, [%rd24];
+	ld.shared.f32 	%f802, [%rd25];
+	ld.shared.f32 	%f803, [%rd24+4];
+	ld.shared.f32 	%f804, [%rd25+4];
+	ld.shared.f32 	%f805, [%rd24+8];
+	ld.shared.f32 	%f806, [%rd25+8];
+	ld.shared.f32 	%f807, [%rd24+12];
+	ld.shared.f32 	%f808, [%rd25+12];
+	ld.shared.f32 	%f809, [%rd24+256];
+	ld.shared.f32 	%f810, [%rd25+256];
+	ld.shared.f32 	%f811, [%rd24+260];
+	ld.shared.f32 	%f812, [%rd25+260];
+	ld.shared.f32 	%f813, [%rd24+264];
+	ld.shared.f32 	%f814, [%rd25+264];
+	ld.shared.f32 	%f815, [%rd24+268];
+	ld.shared.f32 	%f816, [%rd25+268];
+	fma.rn.f32 	%f817, %f801, %f802, %f737;
+	fma.rn.f32 	%f818, %f801, %f804, %f738;
+	fma.rn.f32 	%f819, %f801, %f806, %f739;
+	fma.rn.f32 	%f820, %f801, %f808, %f740;
+	fma.rn.f32 	%f821, %f801, %f810, %f741;
+	fma.rn.f32 	%f822, %f801, %f812, %f742;
+	fma.rn.f32 	%f823, %f801, %f814, %f743;
+	fma.rn.f32 	%f824, %f801, %f816, %f744;
+	fma.rn.f32 	%f825, %f803, %f802, %f745;
+	fma.rn.f32 	%f826, %f803, %f804, %f746;
+	fma.rn.f32 	%f827, %f803, %f806, %f747;
+	fma.rn.f32 	%f828, %f803, %f808, %f748;
+	fma.rn.f32 	%f829, %f803, %f810, %f749;
+	fma.rn.f32 	%f830, %f803, %f812, %f750;
+	fma.rn.f32 	%f831, %f803, %f814, %f751;
+	fma.rn.f32 	%f832, %f803, %f816, %f752;
+	fma.rn.f32 	%f833, %f805, %f802, %f753;
+	fma.rn.f32 	%f834, %f805, %f804, %f754;
+	fma.rn.f32 	%f835, %f805, %f806, %f755;
+	fma.rn.f32 	%f836, %f805, %f808, %f756;
+	fma.rn.f32 	%f837, %f805, %f810, %f757;
+	fma.rn.f32 	%f838, %f805, %f812, %f758;
+	fma.rn.f32 	%f839, %f805, %f814, %f759;
+	fma.rn.f32 	%f840, %f805, %f816, %f760;
+	fma.rn.f32 	%f841, %f807, %f802, %f761;
+	fma.rn.f32 	%f842, %f807, %f804, %f762;
+	fma.rn.f32 	%f843, %f807, %f806, %f763;
+	fma.rn.f32 	%f844, %f807, %f808, %f764;
+	fma.rn.f32 	%f845, %f807, %f810, %f765;
+	fma.rn.f32 	%f846, %f807, %f812, %f766;
+	fma.rn.f32 	%f847, %f807, %f814, %f767;
+	fma.rn.f32 	%f848, %f807, %f816, %f768;
+	fma.rn.f32 	%f849, %f809, %f802, %f769;
+	fma.rn.f32 	%f850, %f809, %f804, %f770;
+	fma.rn.f32 	%f851, %f809, %f806, %f771;
+	fma.rn.f32 	%f852, %f809, %f808, %f772;
+	fma.rn.f32 	%f853, %f809, %f810, %f773;
+	fma.rn.f32 	%f854, %f809, %f812, %f774;
+	fma.rn.f32 	%f855, %f809, %f814, %f775;
+	fma.rn.f32 	%f856, %f809, %f816, %f776;
+	fma.rn.f32 	%f857, %f811, %f802, %f777;
+	fma.rn.f32 	%f858, %f811, %f804, %f778;
+	fma.rn.f32 	%f859, %f811, %f806, %f779;
+	fma.rn.f32 	%f860, %f811, %f808, %f780;
+	fma.rn.f32 	%f861, %f811, %f810, %f781;
+	fma.rn.f32 	%f862, %f811, %f812, %f782;
+	fma.rn.f32 	%f863, %f811, %f814, %f783;
+	fma.rn.f32 	%f864, %f811, %f816, %f784;
+	fma.rn.f32 	%f865, %f813, %f802, %f785;
+	fma.rn.f32 	%f866, %f813, %f804, %f786;
+	fma.rn.f32 	%f867, %f813, %f806, %f787;
+	fma.rn.f32 	%f868, %f813, %f808, %f788;
+	fma.rn.f32 	%f869, %f813, %f810, %f789;
+	fma.rn.f32 	%f870, %f813, %f812, %f790;
+	fma.rn.f32 	%f871, %f813, %f814, %f791;
+	fma.rn.f32 	%f872, %f813, %f816, %f792;
+	fma.rn.f32 	%f873, %f815, %f802, %f793;
+	fma.rn.f32 	%f874, %f815, %f804, %f794;
+	fma.rn.f32 	%f875, %f815, %f806, %f795;
+	fma.rn.f32 	%f876, %f815, %f808, %f796;
+	fma.rn.f32 	%f877, %f815, %f810, %f797;
+	fma.rn.f32 	%f878, %f815, %f812, %f798;
+	fma.rn.f32 	%f879, %f815, %f814, %f799;
+	fma.rn.f32 	%f880, %f815, %f816, %f800;
+	ld.shared.f32 	%f881, [%rd26];
+	ld.shared.f32 	%f882, [%rd27];
+	ld.shared.f32 	%f883, [%rd26+4];
+	ld.shared.f32 	%f884, [%rd27+4];
+	ld.shared.f32 	%f885, [%rd26+8];
+	ld.shared.f32 	%f886, [%rd27+8];
+	ld.shared.f32 	%f887, [%rd26+12];
+	ld.shared.f32 	%f888, [%rd27+12];
+	ld.shared.f32 	%f889, [%rd26+256];
+	ld.shared.f32 	%f890, [%rd27+256];
+	ld.shared.f32 	%f891, [%rd26+260];
+	ld.shared.f32 	%f892, [%rd27+260];
+	ld.shared.f32 	%f893, [%rd26+264];
+	ld.shared.f32 	%f894, [%rd27+264];
+	ld.shared.f32 	%f895, [%rd26+268];
+	ld.shared.f32 	%f896, [%rd27+268];
+	fma.rn.f32 	%f897, %f881, %f882, %f817;
+	fma.rn.f32 	%f898, %f881, %f884, %f818;
+	fma.rn.f32 	%f899, %f881, %f886, %f819;
+	fma.rn.f32 	%f900, %f881, %f888, %f820;
+	fma.rn.f32 	%f901, %f881, %f890, %f821;
+	fma.rn.f32 	%f902, %f881, %f892, %f822;
+	fma.rn.f32 	%f903, %f881, %f894, %f823;
+	fma.rn.f32 	%f904, %f881, %f896, %f824;
+	fma.rn.f32 	%f905, %f883, %f882, %f825;
+	fma.rn.f32 	%f906, %f883, %f884, %f826;
+	fma.rn.f32 	%f907, %f883, %f886, %f827;
+	fma.rn.f32 	%f908, %f883, %f888, %f828;
+	fma.rn.f32 	%f909, %f883, %f890, %f829;
+	fma.rn.f32 	%f910, %f883, %f892, %f830;
+	fma.rn.f32 	%f911, %f883, %f894, %f831;
+	fma.rn.f32 	%f912, %f883, %f896, %f832;
+	fma.rn.f32 	%f913, %f885, %f882, %f833;
+	fma.rn.f32 	%f914, %f885, %f884, %f834;
+	fma.rn.f32 	%f915, %f885, %f886, %f835;
+	fma.rn.f32 	%f916, %f885, %f888, %f836;
+	fma.rn.f32 	%f917, %f885, %f890, %f837;
+	fma.rn.f32 	%f918, %f885, %f892, %f838;
+	fma.rn.f32 	%f919, %f885, %f894, %f839;
+	fma.rn.f32 	%f920, %f885, %f896, %f840;
+	fma.rn.f32 	%f921, %f887, %f882, %f841;
+	fma.rn.f32 	%f922, %f887, %f884, %f842;
+	fma.rn.f32 	%f923, %f887, %f886, %f843;
+	fma.rn.f32 	%f924, %f887, %f888, %f844;
+	fma.rn.f32 	%f925, %f887, %f890, %f845;
+	fma.rn.f32 	%f926, %f887, %f892, %f846;
+	fma.rn.f32 	%f927, %f887, %f894, %f847;
+	fma.rn.f32 	%f928, %f887, %f896, %f848;
+	fma.rn.f32 	%f929, %f889, %f882, %f849;
+	fma.rn.f32 	%f930, %f889, %f884, %f850;
+	fma.rn.f32 	%f931, %f889, %f886, %f851;
+	fma.rn.f32 	%f932, %f889, %f888, %f852;
+	fma.rn.f32 	%f933, %f889, %f890, %f853;
+	fma.rn.f32 	%f934, %f889, %f892, %f854;
+	fma.rn.f32 	%f935, %f889, %f894, %f855;
+	fma.rn.f32 	%f936, %f889, %f896, %f856;
+	fma.rn.f32 	%f937, %f891, %f882, %f857;
+	fma.rn.f32 	%f938, %f891, %f884, %f858;
+	fma.rn.f32 	%f939, %f891, %f886, %f859;
+	fma.rn.f32 	%f940, %f891, %f888, %f860;
+	fma.rn.f32 	%f941, %f891, %f890, %f861;
+	fma.rn.f32 	%f942, %f891, %f892, %f862;
+	fma.rn.f32 	%f943, %f891, %f894, %f863;
+	fma.rn.f32 	%f944, %f891, %f896, %f864;
+	fma.rn.f32 	%f945, %f893, %f882, %f865;
+	fma.rn.f32 	%f946, %f893, %f884, %f866;
+	fma.rn.f32 	%f947, %f893, %f886, %f867;
+	fma.rn.f32 	%f948, %f893, %f888, %f868;
+	fma.rn.f32 	%f949, %f893, %f890, %f869;
+	fma.rn.f32 	%f950, %f893, %f892, %f870;
+	fma.rn.f32 	%f951, %f893, %f894, %f871;
+	fma.rn.f32 	%f952, %f893, %f896, %f872;
+	fma.rn.f32 	%f953, %f895, %f882, %f873;
+	fma.rn.f32 	%f954, %f895, %f884, %f874;
+	fma.rn.f32 	%f955, %f895, %f886, %f875;
+	fma.rn.f32 	%f956, %f895, %f888, %f876;
+	fma.rn.f32 	%f957, %f895, %f890, %f877;
+	fma.rn.f32 	%f958, %f895, %f892, %f878;
+	fma.rn.f32 	%f959, %f895, %f894, %f879;
+	fma.rn.f32 	%f960, %f895, %f896, %f880;
+	ld.shared.f32 	%f961, [%rd28];
+	ld.shared.f32 	%f962, [%rd29];
+	ld.shared.f32 	%f963, [%rd28+4];
+	ld.shared.f32 	%f964, [%rd29+4];
+	ld.shared.f32 	%f965, [%rd28+8];
+	ld.shared.f32 	%f966, [%rd29+8];
+	ld.shared.f32 	%f967, [%rd28+12];
+	ld.shared.f32 	%f968, [%rd29+12];
+	ld.shared.f32 	%f969, [%rd28+256];
+	ld.shared.f32 	%f970, [%rd29+256];
+	ld.shared.f32 	%f971, [%rd28+260];
+	ld.shared.f32 	%f972, [%rd29+260];
+	ld.shared.f32 	%f973, [%rd28+264];
+	ld.shared.f32 	%f974, [%rd29+264];
+	ld.shared.f32 	%f975, [%rd28+268];
+	ld.shared.f32 	%f976, [%rd29+268];
+	fma.rn.f32 	%f977, %f961, %f962, %f897;
+	fma.rn.f32 	%f978, %f961, %f964, %f898;
+	fma.rn.f32 	%f979, %f961, %f966, %f899;
+	fma.rn.f32 	%f980, %f961, %f968, %f900;
+	fma.rn.f32 	%f981, %f961, %f970, %f901;
+	fma.rn.f32 	%f982, %f961, %f972, %f902;
+	fma.rn.f32 	%f983, %f961, %f974, %f903;
+	fma.rn.f32 	%f984, %f961, %f976, %f904;
+	fma.rn.f32 	%f985, %f963, %f962, %f905;
+	fma.rn.f32 	%f986, %f963, %f964, %f906;
+	fma.rn.f32 	%f987, %f963, %f966, %f907;
+	fma.rn.f32 	%f988, %f963, %f968, %f908;
+	fma.rn.f32 	%f989, %f963, %f970, %f909;
+	fma.rn.f32 	%f990, %f963, %f972, %f910;
+	fma.rn.f32 	%f991, %f963, %f974, %f911;
+	fma.rn.f32 	%f992, %f963, %f976, %f912;
+	fma.rn.f32 	%f993, %f965, %f962, %f913;
+	fma.rn.f32 	%f994, %f965, %f964, %f914;
+	fma.rn.f32 	%f995, %f965, %f966, %f915;
+	fma.rn.f32 	%f996, %f965, %f968, %f916;
+	fma.rn.f32 	%f997, %f965, %f970, %f917;
+	fma.rn.f32 	%f998, %f965, %f972, %f918;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f999, %f965, %f974, %f919;
+	fma.rn.f32 	%f1000, %f965, %f976, %f920;
+	fma.rn.f32 	%f1001, %f967, %f962, %f921;
+	fma.rn.f32 	%f1002, %f967, %f964, %f922;
+	fma.rn.f32 	%f1003, %f967, %f966, %f923;
+	fma.rn.f32 	%f1004, %f967, %f968, %f924;
+	fma.rn.f32 	%f1005, %f967, %f970, %f925;
+	fma.rn.f32 	%f1006, %f967, %f972, %f926;
+	fma.rn.f32 	%f1007, %f967, %f974, %f927;
+	fma.rn.f32 	%f1008, %f967, %f976, %f928;
+	fma.rn.f32 	%f1009, %f969, %f962, %f929;
+	fma.rn.f32 	%f1010, %f969, %f964, %f930;
+	fma.rn.f32 	%f1011, %f969, %f966, %f931;
+	fma.rn.f32 	%f1012, %f969, %f968, %f932;
+	fma.rn.f32 	%f1013, %f969, %f970, %f933;
+	fma.rn.f32 	%f1014, %f969, %f972, %f934;
+	fma.rn.f32 	%f1015, %f969, %f974, %f935;
+	fma.rn.f32 	%f1016, %f969, %f976, %f936;
+	fma.rn.f32 	%f1017, %f971, %f962, %f937;
+	fma.rn.f32 	%f1018, %f971, %f964, %f938;
+	fma.rn.f32 	%f1019, %f971, %f966, %f939;
+	fma.rn.f32 	%f1020, %f971, %f968, %f940;
+	fma.rn.f32 	%f1021, %f971, %f970, %f941;
+	fma.rn.f32 	%f1022, %f971, %f972, %f942;
+	fma.rn.f32 	%f1023, %f971, %f974, %f943;
+	fma.rn.f32 	%f1024, %f971, %f976, %f944;
+	fma.rn.f32 	%f1025, %f973, %f962, %f945;
+	fma.rn.f32 	%f1026, %f973, %f964, %f946;
+	fma.rn.f32 	%f1027, %f973, %f966, %f947;
+	fma.rn.f32 	%f1028, %f973, %f968, %f948;
+	fma.rn.f32 	%f1029, %f973, %f970, %f949;
+	fma.rn.f32 	%f1030, %f973, %f972, %f950;
+	fma.rn.f32 	%f1031, %f973, %f974, %f951;
+	fma.rn.f32 	%f1032, %f973, %f976, %f952;
+	fma.rn.f32 	%f1033, %f975, %f962, %f953;
+	fma.rn.f32 	%f1034, %f975, %f964, %f954;
+	fma.rn.f32 	%f1035, %f975, %f966, %f955;
+	fma.rn.f32 	%f1036, %f975, %f968, %f956;
+	fma.rn.f32 	%f1037, %f975, %f970, %f957;
+	fma.rn.f32 	%f1038, %f975, %f972, %f958;
+	fma.rn.f32 	%f1039, %f975, %f974, %f959;
+	fma.rn.f32 	%f1040, %f975, %f976, %f960;
+	ld.shared.f32 	%f1041, [%rd30];
+	ld.shared.f32 	%f1042, [%rd31];
+	ld.shared.f32 	%f1043, [%rd30+4];
+	ld.shared.f32 	%f1044, [%rd31+4];
+	ld.shared.f32 	%f1045, [%rd30+8];
+	ld.shared.f32 	%f1046, [%rd31+8];
+	ld.shared.f32 	%f1047, [%rd30+12];
+	ld.shared.f32 	%f1048, [%rd31+12];
+	ld.shared.f32 	%f1049, [%rd30+256];
+	ld.shared.f32 	%f1050, [%rd31+256];
+	ld.shared.f32 	%f1051, [%rd30+260];
+	ld.shared.f32 	%f1052, [%rd31+260];
+	ld.shared.f32 	%f1053, [%rd30+264];
+	ld.shared.f32 	%f1054, [%rd31+264];
+	ld.shared.f32 	%f1055, [%rd30+268];
+	ld.shared.f32 	%f1056, [%rd31+268];
+	fma.rn.f32 	%f1057, %f1041, %f1042, %f977;
+	fma.rn.f32 	%f1058, %f1041, %f1044, %f978;
+	fma.rn.f32 	%f1059, %f1041, %f1046, %f979;
+	fma.rn.f32 	%f1060, %f1041, %f1048, %f980;
+	fma.rn.f32 	%f1061, %f1041, %f1050, %f981;
+	fma.rn.f32 	%f1062, %f1041, %f1052, %f982;
+	fma.rn.f32 	%f1063, %f1041, %f1054, %f983;
+	fma.rn.f32 	%f1064, %f1041, %f1056, %f984;
+	fma.rn.f32 	%f1065, %f1043, %f1042, %f985;
+	fma.rn.f32 	%f1066, %f1043, %f1044, %f986;
+	fma.rn.f32 	%f1067, %f1043, %f1046, %f987;
+	fma.rn.f32 	%f1068, %f1043, %f1048, %f988;
+	fma.rn.f32 	%f1069, %f1043, %f1050, %f989;
+	fma.rn.f32 	%f1070, %f1043, %f1052, %f990;
+	fma.rn.f32 	%f1071, %f1043, %f1054, %f991;
+	fma.rn.f32 	%f1072, %f1043, %f1056, %f992;
+	fma.rn.f32 	%f1073, %f1045, %f1042, %f993;
+	fma.rn.f32 	%f1074, %f1045, %f1044, %f994;
+	fma.rn.f32 	%f1075, %f1045, %f1046, %f995;
+	fma.rn.f32 	%f1076, %f1045, %f1048, %f996;
+	fma.rn.f32 	%f1077, %f1045, %f1050, %f997;
+	fma.rn.f32 	%f1078, %f1045, %f1052, %f998;
+	fma.rn.f32 	%f1079, %f1045, %f1054, %f999;
+	fma.rn.f32 	%f1080, %f1045, %f1056, %f1000;
+	fma.rn.f32 	%f1081, %f1047, %f1042, %f1001;
+	fma.rn.f32 	%f1082, %f1047, %f1044, %f1002;
+	fma.rn.f32 	%f1083, %f1047, %f1046, %f1003;
+	fma.rn.f32 	%f1084, %f1047, %f1048, %f1004;
+	fma.rn.f32 	%f1085, %f1047, %f1050, %f1005;
+	fma.rn.f32 	%f1086, %f1047, %f1052, %f1006;
+	fma.rn.f32 	%f1087, %f1047, %f1054, %f1007;
+	fma.rn.f32 	%f1088, %f1047, %f1056, %f1008;
+	fma.rn.f32 	%f1089, %f1049, %f1042, %f1009;
+	fma.rn.f32 	%f1090, %f1049, %f1044, %f1010;
+	fma.rn.f32 	%f1091, %f1049, %f1046, %f1011;
+	fma.rn.f32 	%f1092, %f1049, %f1048, %f1012;
+	fma.rn.f32 	%f1093, %f1049, %f1050, %f1013;
+	fma.rn.f32 	%f1094, %f1049, %f1052, %f1014;
+	fma.rn.f32 	%f1095, %f1049, %f1054, %f1015;
+	fma.rn.f32 	%f1096, %f1049, %f1056, %f1016;
+	fma.rn.f32 	%f1097, %f1051, %f1042, %f1017;
+	fma.rn.f32 	%f1098, %f1051, %f1044, %f1018;
+	fma.rn.f32 	%f1099, %f1051, %f1046, %f1019;
+	fma.rn.f32 	%f1100, %f1051, %f1048, %f1020;
+	fma.rn.f32 	%f1101, %f1051, %f1050, %f1021;
+	fma.rn.f32 	%f1102, %f1051, %f1052, %f1022;
+	fma.rn.f32 	%f1103, %f1051, %f1054, %f1023;
+	fma.rn.f32 	%f1104, %f1051, %f1056, %f1024;
+	fma.rn.f32 	%f1105, %f1053, %f1042, %f1025;
+	fma.rn.f32 	%f1106, %f1053, %f1044, %f1026;
+	fma.rn.f32 	%f1107, %f1053, %f1046, %f1027;
+	fma.rn.f32 	%f1108, %f1053, %f1048, %f1028;
+	fma.rn.f32 	%f1109, %f1053, %f1050, %f1029;
+	fma.rn.f32 	%f1110, %f1053, %f1052, %f1030;
+	fma.rn.f32 	%f1111, %f1053, %f1054, %f1031;
+	fma.rn.f32 	%f1112, %f1053, %f1056, %f1032;
+	fma.rn.f32 	%f1113, %f1055, %f1042, %f1033;
+	fma.rn.f32 	%f1114, %f1055, %f1044, %f1034;
+	fma.rn.f32 	%f1115, %f1055, %f1046, %f1035;
+	fma.rn.f32 	%f1116, %f1055, %f1048, %f1036;
+	fma.rn.f32 	%f1117, %f1055, %f1050, %f1037;
+	fma.rn.f32 	%f1118, %f1055, %f1052, %f1038;
+	fma.rn.f32 	%f1119, %f1055, %f1054, %f1039;
+	fma.rn.f32 	%f1120, %f1055, %f1056, %f1040;
+	ld.shared.f32 	%f1121, [%rd32];
+	ld.shared.f32 	%f1122, [%rd33];
+	ld.shared.f32 	%f1123, [%rd32+4];
+	ld.shared.f32 	%f1124, [%rd33+4];
+	ld.shared.f32 	%f1125, [%rd32+8];
+	ld.shared.f32 	%f1126, [%rd33+8];
+	ld.shared.f32 	%f1127, [%rd32+12];
+	ld.shared.f32 	%f1128, [%rd33+12];
+	ld.shared.f32 	%f1129, [%rd32+256];
+	ld.shared.f32 	%f1130, [%rd33+256];
+	ld.shared.f32 	%f1131, [%rd32+260];
+	ld.shared.f32 	%f1132, [%rd33+260];
+	ld.shared.f32 	%f1133, [%rd32+264];
+	ld.shared.f32 	%f1134, [%rd33+264];
+	ld.shared.f32 	%f1135, [%rd32+268];
+	ld.shared.f32 	%f1136, [%rd33+268];
+	fma.rn.f32 	%f1137, %f1121, %f1122, %f1057;
+	fma.rn.f32 	%f1138, %f1121, %f1124, %f1058;
+	fma.rn.f32 	%f1139, %f1121, %f1126, %f1059;
+	fma.rn.f32 	%f1140, %f1121, %f1128, %f1060;
+	fma.rn.f32 	%f1141, %f1121, %f1130, %f1061;
+	fma.rn.f32 	%f1142, %f1121, %f1132, %f1062;
+	fma.rn.f32 	%f1143, %f1121, %f1134, %f1063;
+	fma.rn.f32 	%f1144, %f1121, %f1136, %f1064;
+	fma.rn.f32 	%f1145, %f1123, %f1122, %f1065;
+	fma.rn.f32 	%f1146, %f1123, %f1124, %f1066;
+	fma.rn.f32 	%f1147, %f1123, %f1126, %f1067;
+	fma.rn.f32 	%f1148, %f1123, %f1128, %f1068;
+	fma.rn.f32 	%f1149, %f1123, %f1130, %f1069;
+	fma.rn.f32 	%f1150, %f1123, %f1132, %f1070;
+	fma.rn.f32 	%f1151, %f1123, %f1134, %f1071;
+	fma.rn.f32 	%f1152, %f1123, %f1136, %f1072;
+	fma.rn.f32 	%f1153, %f1125, %f1122, %f1073;
+	fma.rn.f32 	%f1154, %f1125, %f1124, %f1074;
+	fma.rn.f32 	%f1155, %f1125, %f1126, %f1075;
+	fma.rn.f32 	%f1156, %f1125, %f1128, %f1076;
+	fma.rn.f32 	%f1157, %f1125, %f1130, %f1077;
+	fma.rn.f32 	%f1158, %f1125, %f1132, %f1078;
+	fma.rn.f32 	%f1159, %f1125, %f1134, %f1079;
+	fma.rn.f32 	%f1160, %f1125, %f1136, %f1080;
+	fma.rn.f32 	%f1161, %f1127, %f1122, %f1081;
+	fma.rn.f32 	%f1162, %f1127, %f1124, %f1082;
+	fma.rn.f32 	%f1163, %f1127, %f1126, %f1083;
+	fma.rn.f32 	%f1164, %f1127, %f1128, %f1084;
+	fma.rn.f32 	%f1165, %f1127, %f1130, %f1085;
+	fma.rn.f32 	%f1166, %f1127, %f1132, %f1086;
+	fma.rn.f32 	%f1167, %f1127, %f1134, %f1087;
+	fma.rn.f32 	%f1168, %f1127, %f1136, %f1088;
+	fma.rn.f32 	%f1169, %f1129, %f1122, %f1089;
+	fma.rn.f32 	%f1170, %f1129, %f1124, %f1090;
+	fma.rn.f32 	%f1171, %f1129, %f1126, %f1091;
+	fma.rn.f32 	%f1172, %f1129, %f1128, %f1092;
+	fma.rn.f32 	%f1173, %f1129, %f1130, %f1093;
+	fma.rn.f32 	%f1174, %f1129, %f1132, %f1094;
+	fma.rn.f32 	%f1175, %f1129, %f1134, %f1095;
+	fma.rn.f32 	%f1176, %f1129, %f1136, %f1096;
+	fma.rn.f32 	%f1177, %f1131, %f1122, %f1097;
+	fma.rn.f32 	%f1178, %f1131, %f1124, %f1098;
+	fma.rn.f32 	%f1179, %f1131, %f1126, %f1099;
+	fma.rn.f32 	%f1180, %f1131, %f1128, %f1100;
+	fma.rn.f32 	%f1181, %f1131, %f1130, %f1101;
+	fma.rn.f32 	%f1182, %f1131, %f1132, %f1102;
+	fma.rn.f32 	%f1183, %f1131, %f1134, %f1103;
+	fma.rn.f32 	%f1184, %f1131, %f1136, %f1104;
+	fma.rn.f32 	%f1185, %f1133, %f1122, %f1105;
+	fma.rn.f32 	%f1186, %f1133, %f1124, %f1106;
+	fma.rn.f32 	%f1187, %f1133, %f1126, %f1107;
+	fma.rn.f32 	%f1188, %f1133, %f1128, %f1108;
+	fma.rn.f32 	%f1189, %f1133, %f1130, %f1109;
+	fma.rn.f32 	%f1190, %f1133, %f1132, %f1110;
+	fma.rn.f32 	%f1191, %f1133, %f1134, %f1111;
+	fma.rn.f32 	%f1192, %f1133, %f1136, %f1112;
+	fma.rn.f32 	%f1193, %f1135, %f1122, %f1113;
+	fma.rn.f32 	%f1194, %f1135, %f1124, %f1114;
+	fma.rn.f32 	%f1195, %f1135, %f1126, %f1115;
+	fma.rn.f32 	%f1196, %f1135, %f1128, %f1116;
+	fma.rn.f32 	%f1197, %f1135, %f1130, %f1117;
+	fma.rn.f32 	%f1198, %f1135, %f1132, %f1118;
+	fma.rn.f32 	%f1199, %f1135, %f1134, %f1119;
+	fma.rn.f32 	%f1200, %f1135, %f1136, %f1120;
+	ld.shared.f32 	%f1201, [%rd34];
+	ld.shared.f32 	%f1202, [%rd35];
+	ld.shared.f32 	%f1203, [%rd34+4];
+	ld.shared.f32 	%f1204, [%rd35+4];
+	ld.shared.f32 	%f1205, [%rd34+8];
+	ld.shared.f32 	%f1206, [%rd35+8];
+	ld.shared.f32 	%f1207, [%rd34+12];
+	ld.shared.f32 	%f1208, [%rd35+12];
+	ld.shared.f32 	%f1209, [%rd34+256];
+	ld.shared.f32 	%f1210, [%rd35+256];
+	ld.shared.f32 	%f1211, [%rd34+260];
+	ld.shared.f32 	%f1212, [%rd35+260];
+	ld.shared.f32 	%f1213, [%rd34+264];
+	ld.shared.f32 	%f1214, [%rd35+264];
+	ld.shared.f32 	%f1215, [%rd34+268];
+	ld.shared.f32 	%f1216, [%rd35+268];
+	fma.rn.f32 	%f1217, %f1201, %f1202, %f1137;
+	fma.rn.f32 	%f1218, %f1201, %f1204, %f1138;
+	fma.rn.f32 	%f1219, %f1201, %f1206, %f1139;
+	fma.rn.f32 	%f1220, %f1201, %f1208, %f1140;
+	fma.rn.f32 	%f1221, %f1201, %f1210, %f1141;
+	fma.rn.f32 	%f1222, %f1201, %f1212, %f1142;
+	fma.rn.f32 	%f1223, %f1201, %f1214, %f1143;
+	fma.rn.f32 	%f1224, %f1201, %f1216, %f1144;
+	fma.rn.f32 	%f1225, %f1203, %f1202, %f1145;
+	fma.rn.f32 	%f1226, %f1203, %f1204, %f1146;
+	fma.rn.f32 	%f1227, %f1203, %f1206, %f1147;
+	fma.rn.f32 	%f1228, %f1203, %f1208, %f1148;
+	fma.rn.f32 	%f1229, %f1203, %f1210, %f1149;
+	fma.rn.f32 	%f1230, %f1203, %f1212, %f1150;
+	fma.rn.f32 	%f1231, %f1203, %f1214, %f1151;
+	fma.rn.f32 	%f1232, %f1203, %f1216, %f1152;
+	fma.rn.f32 	%f1233, %f1205, %f1202, %f1153;
+	fma.rn.f32 	%f1234, %f1205, %f1204, %f1154;
+	fma.rn.f32 	%f1235, %f1205, %f1206, %f1155;
+	fma.rn.f32 	%f1236, %f1205, %f1208, %f1156;
+	fma.rn.f32 	%f1237, %f1205, %f1210, %f1157;
+	fma.rn.f32 	%f1238, %f1205, %f1212, %f1158;
+	fma.rn.f32 	%f1239, %f1205, %f1214, %f1159;
+	fma.rn.f32 	%f1240, %f1205, %f1216, %f1160;
+	fma.rn.f32 	%f1241, %f1207, %f1202, %f1161;
+	fma.rn.f32 	%f1242, %f1207, %f1204, %f1162;
+	fma.rn.f32 	%f1243, %f1207, %f1206, %f1163;
+	fma.rn.f32 	%f1244, %f1207, %f1208, %f1164;
+	fma.rn.f32 	%f1245, %f1207, %f1210, %f1165;
+	fma.rn.f32 	%f1246, %f1207, %f1212, %f1166;
+	fma.rn.f32 	%f1247, %f1207, %f1214, %f1167;
+	fma.rn.f32 	%f1248, %f1207, %f1216, %f1168;
+	fma.rn.f32 	%f1249, %f1209, %f1202, %f1169;
+	fma.rn.f32 	%f1250, %f1209, %f1204, %f1170;
+	fma.rn.f32 	%f1251, %f1209, %f1206, %f1171;
+	fma.rn.f32 	%f1252, %f1209, %f1208, %f1172;
+	fma.rn.f32 	%f1253, %f1209, %f1210, %f1173;
+	fma.rn.f32 	%f1254, %f1209, %f1212, %f1174;
+	fma.rn.f32 	%f1255, %f1209, %f1214, %f1175;
+	fma.rn.f32 	%f1256, %f1209, %f1216, %f1176;
+	fma.rn.f32 	%f1257, %f1211, %f1202, %f1177;
+	fma.rn.f32 	%f1258, %f1211, %f1204, %f1178;
+	fma.rn.f32 	%f1259, %f1211, %f1206, %f1179;
+	fma.rn.f32 	%f1260, %f1211, %f1208, %f1180;
+	fma.rn.f32 	%f1261, %f1211, %f1210, %f1181;
+	fma.rn.f32 	%f1262, %f1211, %f1212, %f1182;
+	fma.rn.f32 	%f1263, %f1211, %f1214, %f1183;
+	fma.rn.f32 	%f1264, %f1211, %f1216, %f1184;
+	fma.rn.f32 	%f1265, %f1213, %f1202, %f1185;
+	fma.rn.f32 	%f1266, %f1213, %f1204, %f1186;
+	fma.rn.f32 	%f1267, %f1213, %f1206, %f1187;
+	fma.rn.f32 	%f1268, %f1213, %f1208, %f1188;
+	fma.rn.f32 	%f1269, %f1213, %f1210, %f1189;
+	fma.rn.f32 	%f1270, %f1213, %f1212, %f1190;
+	fma.rn.f32 	%f1271, %f1213, %f1214, %f1191;
+	fma.rn.f32 	%f1272, %f1213, %f1216, %f1192;
+	fma.rn.f32 	%f1273, %f1215, %f1202, %f1193;
+	fma.rn.f32 	%f1274, %f1215, %f1204, %f1194;
+	fma.rn.f32 	%f1275, %f1215, %f1206, %f1195;
+	fma.rn.f32 	%f1276, %f1215, %f1208, %f1196;
+	fma.rn.f32 	%f1277, %f1215, %f1210, %f1197;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1278, %f1215, %f1212, %f1198;
+	fma.rn.f32 	%f1279, %f1215, %f1214, %f1199;
+	fma.rn.f32 	%f1280, %f1215, %f1216, %f1200;
+	ld.shared.f32 	%f1281, [%rd36];
+	ld.shared.f32 	%f1282, [%rd37];
+	ld.shared.f32 	%f1283, [%rd36+4];
+	ld.shared.f32 	%f1284, [%rd37+4];
+	ld.shared.f32 	%f1285, [%rd36+8];
+	ld.shared.f32 	%f1286, [%rd37+8];
+	ld.shared.f32 	%f1287, [%rd36+12];
+	ld.shared.f32 	%f1288, [%rd37+12];
+	ld.shared.f32 	%f1289, [%rd36+256];
+	ld.shared.f32 	%f1290, [%rd37+256];
+	ld.shared.f32 	%f1291, [%rd36+260];
+	ld.shared.f32 	%f1292, [%rd37+260];
+	ld.shared.f32 	%f1293, [%rd36+264];
+	ld.shared.f32 	%f1294, [%rd37+264];
+	ld.shared.f32 	%f1295, [%rd36+268];
+	ld.shared.f32 	%f1296, [%rd37+268];
+	fma.rn.f32 	%f1297, %f1281, %f1282, %f1217;
+	fma.rn.f32 	%f1298, %f1281, %f1284, %f1218;
+	fma.rn.f32 	%f1299, %f1281, %f1286, %f1219;
+	fma.rn.f32 	%f1300, %f1281, %f1288, %f1220;
+	fma.rn.f32 	%f1301, %f1281, %f1290, %f1221;
+	fma.rn.f32 	%f1302, %f1281, %f1292, %f1222;
+	fma.rn.f32 	%f1303, %f1281, %f1294, %f1223;
+	fma.rn.f32 	%f1304, %f1281, %f1296, %f1224;
+	fma.rn.f32 	%f1305, %f1283, %f1282, %f1225;
+	fma.rn.f32 	%f1306, %f1283, %f1284, %f1226;
+	fma.rn.f32 	%f1307, %f1283, %f1286, %f1227;
+	fma.rn.f32 	%f1308, %f1283, %f1288, %f1228;
+	fma.rn.f32 	%f1309, %f1283, %f1290, %f1229;
+	fma.rn.f32 	%f1310, %f1283, %f1292, %f1230;
+	fma.rn.f32 	%f1311, %f1283, %f1294, %f1231;
+	fma.rn.f32 	%f1312, %f1283, %f1296, %f1232;
+	fma.rn.f32 	%f1313, %f1285, %f1282, %f1233;
+	fma.rn.f32 	%f1314, %f1285, %f1284, %f1234;
+	fma.rn.f32 	%f1315, %f1285, %f1286, %f1235;
+	fma.rn.f32 	%f1316, %f1285, %f1288, %f1236;
+	fma.rn.f32 	%f1317, %f1285, %f1290, %f1237;
+	fma.rn.f32 	%f1318, %f1285, %f1292, %f1238;
+	fma.rn.f32 	%f1319, %f1285, %f1294, %f1239;
+	fma.rn.f32 	%f1320, %f1285, %f1296, %f1240;
+	fma.rn.f32 	%f1321, %f1287, %f1282, %f1241;
+	fma.rn.f32 	%f1322, %f1287, %f1284, %f1242;
+	fma.rn.f32 	%f1323, %f1287, %f1286, %f1243;
+	fma.rn.f32 	%f1324, %f1287, %f1288, %f1244;
+	fma.rn.f32 	%f1325, %f1287, %f1290, %f1245;
+	fma.rn.f32 	%f1326, %f1287, %f1292, %f1246;
+	fma.rn.f32 	%f1327, %f1287, %f1294, %f1247;
+	fma.rn.f32 	%f1328, %f1287, %f1296, %f1248;
+	fma.rn.f32 	%f1329, %f1289, %f1282, %f1249;
+	fma.rn.f32 	%f1330, %f1289, %f1284, %f1250;
+	fma.rn.f32 	%f1331, %f1289, %f1286, %f1251;
+	fma.rn.f32 	%f1332, %f1289, %f1288, %f1252;
+	fma.rn.f32 	%f1333, %f1289, %f1290, %f1253;
+	fma.rn.f32 	%f1334, %f1289, %f1292, %f1254;
+	fma.rn.f32 	%f1335, %f1289, %f1294, %f1255;
+	fma.rn.f32 	%f1336, %f1289, %f1296, %f1256;
+	fma.rn.f32 	%f1337, %f1291, %f1282, %f1257;
+	fma.rn.f32 	%f1338, %f1291, %f1284, %f1258;
+	fma.rn.f32 	%f1339, %f1291, %f1286, %f1259;
+	fma.rn.f32 	%f1340, %f1291, %f1288, %f1260;
+	fma.rn.f32 	%f1341, %f1291, %f1290, %f1261;
+	fma.rn.f32 	%f1342, %f1291, %f1292, %f1262;
+	fma.rn.f32 	%f1343, %f1291, %f1294, %f1263;
+	fma.rn.f32 	%f1344, %f1291, %f1296, %f1264;
+	fma.rn.f32 	%f1345, %f1293, %f1282, %f1265;
+	fma.rn.f32 	%f1346, %f1293, %f1284, %f1266;
+	fma.rn.f32 	%f1347, %f1293, %f1286, %f1267;
+	fma.rn.f32 	%f1348, %f1293, %f1288, %f1268;
+	fma.rn.f32 	%f1349, %f1293, %f1290, %f1269;
+	fma.rn.f32 	%f1350, %f1293, %f1292, %f1270;
+	fma.rn.f32 	%f1351, %f1293, %f1294, %f1271;
+	fma.rn.f32 	%f1352, %f1293, %f1296, %f1272;
+	fma.rn.f32 	%f1353, %f1295, %f1282, %f1273;
+	fma.rn.f32 	%f1354, %f1295, %f1284, %f1274;
+	fma.rn.f32 	%f1355, %f1295, %f1286, %f1275;
+	fma.rn.f32 	%f1356, %f1295, %f1288, %f1276;
+	fma.rn.f32 	%f1357, %f1295, %f1290, %f1277;
+	fma.rn.f32 	%f1358, %f1295, %f1292, %f1278;
+	fma.rn.f32 	%f1359, %f1295, %f1294, %f1279;
+	fma.rn.f32 	%f1360, %f1295, %f1296, %f1280;
+	ld.shared.f32 	%f1361, [%rd38];
+	ld.shared.f32 	%f1362, [%rd39];
+	ld.shared.f32 	%f1363, [%rd38+4];
+	ld.shared.f32 	%f1364, [%rd39+4];
+	ld.shared.f32 	%f1365, [%rd38+8];
+	ld.shared.f32 	%f1366, [%rd39+8];
+	ld.shared.f32 	%f1367, [%rd38+12];
+	ld.shared.f32 	%f1368, [%rd39+12];
+	ld.shared.f32 	%f1369, [%rd38+256];
+	ld.shared.f32 	%f1370, [%rd39+256];
+	ld.shared.f32 	%f1371, [%rd38+260];
+	ld.shared.f32 	%f1372, [%rd39+260];
+	ld.shared.f32 	%f1373, [%rd38+264];
+	ld.shared.f32 	%f1374, [%rd39+264];
+	ld.shared.f32 	%f1375, [%rd38+268];
+	ld.shared.f32 	%f1376, [%rd39+268];
+	fma.rn.f32 	%f1377, %f1361, %f1362, %f1297;
+	fma.rn.f32 	%f1378, %f1361, %f1364, %f1298;
+	fma.rn.f32 	%f1379, %f1361, %f1366, %f1299;
+	fma.rn.f32 	%f1380, %f1361, %f1368, %f1300;
+	fma.rn.f32 	%f1381, %f1361, %f1370, %f1301;
+	fma.rn.f32 	%f1382, %f1361, %f1372, %f1302;
+	fma.rn.f32 	%f1383, %f1361, %f1374, %f1303;
+	fma.rn.f32 	%f1384, %f1361, %f1376, %f1304;
+	fma.rn.f32 	%f1385, %f1363, %f1362, %f1305;
+	fma.rn.f32 	%f1386, %f1363, %f1364, %f1306;
+	fma.rn.f32 	%f1387, %f1363, %f1366, %f1307;
+	fma.rn.f32 	%f1388, %f1363, %f1368, %f1308;
+	fma.rn.f32 	%f1389, %f1363, %f1370, %f1309;
+	fma.rn.f32 	%f1390, %f1363, %f1372, %f1310;
+	fma.rn.f32 	%f1391, %f1363, %f1374, %f1311;
+	fma.rn.f32 	%f1392, %f1363, %f1376, %f1312;
+	fma.rn.f32 	%f1393, %f1365, %f1362, %f1313;
+	fma.rn.f32 	%f1394, %f1365, %f1364, %f1314;
+	fma.rn.f32 	%f1395, %f1365, %f1366, %f1315;
+	fma.rn.f32 	%f1396, %f1365, %f1368, %f1316;
+	fma.rn.f32 	%f1397, %f1365, %f1370, %f1317;
+	fma.rn.f32 	%f1398, %f1365, %f1372, %f1318;
+	fma.rn.f32 	%f1399, %f1365, %f1374, %f1319;
+	fma.rn.f32 	%f1400, %f1365, %f1376, %f1320;
+	fma.rn.f32 	%f1401, %f1367, %f1362, %f1321;
+	fma.rn.f32 	%f1402, %f1367, %f1364, %f1322;
+	fma.rn.f32 	%f1403, %f1367, %f1366, %f1323;
+	fma.rn.f32 	%f1404, %f1367, %f1368, %f1324;
+	fma.rn.f32 	%f1405, %f1367, %f1370, %f1325;
+	fma.rn.f32 	%f1406, %f1367, %f1372, %f1326;
+	fma.rn.f32 	%f1407, %f1367, %f1374, %f1327;
+	fma.rn.f32 	%f1408, %f1367, %f1376, %f1328;
+	fma.rn.f32 	%f1409, %f1369, %f1362, %f1329;
+	fma.rn.f32 	%f1410, %f1369, %f1364, %f1330;
+	fma.rn.f32 	%f1411, %f1369, %f1366, %f1331;
+	fma.rn.f32 	%f1412, %f1369, %f1368, %f1332;
+	fma.rn.f32 	%f1413, %f1369, %f1370, %f1333;
+	fma.rn.f32 	%f1414, %f1369, %f1372, %f1334;
+	fma.rn.f32 	%f1415, %f1369, %f1374, %f1335;
+	fma.rn.f32 	%f1416, %f1369, %f1376, %f1336;
+	fma.rn.f32 	%f1417, %f1371, %f1362, %f1337;
+	fma.rn.f32 	%f1418, %f1371, %f1364, %f1338;
+	fma.rn.f32 	%f1419, %f1371, %f1366, %f1339;
+	fma.rn.f32 	%f1420, %f1371, %f1368, %f1340;
+	fma.rn.f32 	%f1421, %f1371, %f1370, %f1341;
+	fma.rn.f32 	%f1422, %f1371, %f1372, %f1342;
+	fma.rn.f32 	%f1423, %f1371, %f1374, %f1343;
+	fma.rn.f32 	%f1424, %f1371, %f1376, %f1344;
+	fma.rn.f32 	%f1425, %f1373, %f1362, %f1345;
+	fma.rn.f32 	%f1426, %f1373, %f1364, %f1346;
+	fma.rn.f32 	%f1427, %f1373, %f1366, %f1347;
+	fma.rn.f32 	%f1428, %f1373, %f1368, %f1348;
+	fma.rn.f32 	%f1429, %f1373, %f1370, %f1349;
+	fma.rn.f32 	%f1430, %f1373, %f1372, %f1350;
+	fma.rn.f32 	%f1431, %f1373, %f1374, %f1351;
+	fma.rn.f32 	%f1432, %f1373, %f1376, %f1352;
+	fma.rn.f32 	%f1433, %f1375, %f1362, %f1353;
+	fma.rn.f32 	%f1434, %f1375, %f1364, %f1354;
+	fma.rn.f32 	%f1435, %f1375, %f1366, %f1355;
+	fma.rn.f32 	%f1436, %f1375, %f1368, %f1356;
+	fma.rn.f32 	%f1437, %f1375, %f1370, %f1357;
+	fma.rn.f32 	%f1438, %f1375, %f1372, %f1358;
+	fma.rn.f32 	%f1439, %f1375, %f1374, %f1359;
+	fma.rn.f32 	%f1440, %f1375, %f1376, %f1360;
+	ld.shared.f32 	%f1441, [%rd40];
+	ld.shared.f32 	%f1442, [%rd41];
+	ld.shared.f32 	%f1443, [%rd40+4];
+	ld.shared.f32 	%f1444, [%rd41+4];
+	ld.shared.f32 	%f1445, [%rd40+8];
+	ld.shared.f32 	%f1446, [%rd41+8];
+	ld.shared.f32 	%f1447, [%rd40+12];
+	ld.shared.f32 	%f1448, [%rd41+12];
+	ld.shared.f32 	%f1449, [%rd40+256];
+	ld.shared.f32 	%f1450, [%rd41+256];
+	ld.shared.f32 	%f1451, [%rd40+260];
+	ld.shared.f32 	%f1452, [%rd41+260];
+	ld.shared.f32 	%f1453, [%rd40+264];
+	ld.shared.f32 	%f1454, [%rd41+264];
+	ld.shared.f32 	%f1455, [%rd40+268];
+	ld.shared.f32 	%f1456, [%rd41+268];
+	fma.rn.f32 	%f1457, %f1441, %f1442, %f1377;
+	fma.rn.f32 	%f1458, %f1441, %f1444, %f1378;
+	fma.rn.f32 	%f1459, %f1441, %f1446, %f1379;
+	fma.rn.f32 	%f1460, %f1441, %f1448, %f1380;
+	fma.rn.f32 	%f1461, %f1441, %f1450, %f1381;
+	fma.rn.f32 	%f1462, %f1441, %f1452, %f1382;
+	fma.rn.f32 	%f1463, %f1441, %f1454, %f1383;
+	fma.rn.f32 	%f1464, %f1441, %f1456, %f1384;
+	fma.rn.f32 	%f1465, %f1443, %f1442, %f1385;
+	fma.rn.f32 	%f1466, %f1443, %f1444, %f1386;
+	fma.rn.f32 	%f1467, %f1443, %f1446, %f1387;
+	fma.rn.f32 	%f1468, %f1443, %f1448, %f1388;
+	fma.rn.f32 	%f1469, %f1443, %f1450, %f1389;
+	fma.rn.f32 	%f1470, %f1443, %f1452, %f1390;
+	fma.rn.f32 	%f1471, %f1443, %f1454, %f1391;
+	fma.rn.f32 	%f1472, %f1443, %f1456, %f1392;
+	fma.rn.f32 	%f1473, %f1445, %f1442, %f1393;
+	fma.rn.f32 	%f1474, %f1445, %f1444, %f1394;
+	fma.rn.f32 	%f1475, %f1445, %f1446, %f1395;
+	fma.rn.f32 	%f1476, %f1445, %f1448, %f1396;
+	fma.rn.f32 	%f1477, %f1445, %f1450, %f1397;
+	fma.rn.f32 	%f1478, %f1445, %f1452, %f1398;
+	fma.rn.f32 	%f1479, %f1445, %f1454, %f1399;
+	fma.rn.f32 	%f1480, %f1445, %f1456, %f1400;
+	fma.rn.f32 	%f1481, %f1447, %f1442, %f1401;
+	fma.rn.f32 	%f1482, %f1447, %f1444, %f1402;
+	fma.rn.f32 	%f1483, %f1447, %f1446, %f1403;
+	fma.rn.f32 	%f1484, %f1447, %f1448, %f1404;
+	fma.rn.f32 	%f1485, %f1447, %f1450, %f1405;
+	fma.rn.f32 	%f1486, %f1447, %f1452, %f1406;
+	fma.rn.f32 	%f1487, %f1447, %f1454, %f1407;
+	fma.rn.f32 	%f1488, %f1447, %f1456, %f1408;
+	fma.rn.f32 	%f1489, %f1449, %f1442, %f1409;
+	fma.rn.f32 	%f1490, %f1449, %f1444, %f1410;
+	fma.rn.f32 	%f1491, %f1449, %f1446, %f1411;
+	fma.rn.f32 	%f1492, %f1449, %f1448, %f1412;
+	fma.rn.f32 	%f1493, %f1449, %f1450, %f1413;
+	fma.rn.f32 	%f1494, %f1449, %f1452, %f1414;
+	fma.rn.f32 	%f1495, %f1449, %f1454, %f1415;
+	fma.rn.f32 	%f1496, %f1449, %f1456, %f1416;
+	fma.rn.f32 	%f1497, %f1451, %f1442, %f1417;
+	fma.rn.f32 	%f1498, %f1451, %f1444, %f1418;
+	fma.rn.f32 	%f1499, %f1451, %f1446, %f1419;
+	fma.rn.f32 	%f1500, %f1451, %f1448, %f1420;
+	fma.rn.f32 	%f1501, %f1451, %f1450, %f1421;
+	fma.rn.f32 	%f1502, %f1451, %f1452, %f1422;
+	fma.rn.f32 	%f1503, %f1451, %f1454, %f1423;
+	fma.rn.f32 	%f1504, %f1451, %f1456, %f1424;
+	fma.rn.f32 	%f1505, %f1453, %f1442, %f1425;
+	fma.rn.f32 	%f1506, %f1453, %f1444, %f1426;
+	fma.rn.f32 	%f1507, %f1453, %f1446, %f1427;
+	fma.rn.f32 	%f1508, %f1453, %f1448, %f1428;
+	fma.rn.f32 	%f1509, %f1453, %f1450, %f1429;
+	fma.rn.f32 	%f1510, %f1453, %f1452, %f1430;
+	fma.rn.f32 	%f1511, %f1453, %f1454, %f1431;
+	fma.rn.f32 	%f1512, %f1453, %f1456, %f1432;
+	fma.rn.f32 	%f1513, %f1455, %f1442, %f1433;
+	fma.rn.f32 	%f1514, %f1455, %f1444, %f1434;
+	fma.rn.f32 	%f1515, %f1455, %f1446, %f1435;
+	fma.rn.f32 	%f1516, %f1455, %f1448, %f1436;
+	fma.rn.f32 	%f1517, %f1455, %f1450, %f1437;
+	fma.rn.f32 	%f1518, %f1455, %f1452, %f1438;
+	fma.rn.f32 	%f1519, %f1455, %f1454, %f1439;
+	fma.rn.f32 	%f1520, %f1455, %f1456, %f1440;
+	ld.shared.f32 	%f1521, [%rd42];
+	ld.shared.f32 	%f1522, [%rd43];
+	ld.shared.f32 	%f1523, [%rd42+4];
+	ld.shared.f32 	%f1524, [%rd43+4];
+	ld.shared.f32 	%f1525, [%rd42+8];
+	ld.shared.f32 	%f1526, [%rd43+8];
+	ld.shared.f32 	%f1527, [%rd42+12];
+	ld.shared.f32 	%f1528, [%rd43+12];
+	ld.shared.f32 	%f1529, [%rd42+256];
+	ld.shared.f32 	%f1530, [%rd43+256];
+	ld.shared.f32 	%f1531, [%rd42+260];
+	ld.shared.f32 	%f1532, [%rd43+260];
+	ld.shared.f32 	%f1533, [%rd42+264];
+	ld.shared.f32 	%f1534, [%rd43+264];
+	ld.shared.f32 	%f1535, [%rd42+268];
+	ld.shared.f32 	%f1536, [%rd43+268];
+	fma.rn.f32 	%f1537, %f1521, %f1522, %f1457;
+	fma.rn.f32 	%f1538, %f1521, %f1524, %f1458;
+	fma.rn.f32 	%f1539, %f1521, %f1526, %f1459;
+	fma.rn.f32 	%f1540, %f1521, %f1528, %f1460;
+	fma.rn.f32 	%f1541, %f1521, %f1530, %f1461;
+	fma.rn.f32 	%f1542, %f1521, %f1532, %f1462;
+	fma.rn.f32 	%f1543, %f1521, %f1534, %f1463;
+	fma.rn.f32 	%f1544, %f1521, %f1536, %f1464;
+	fma.rn.f32 	%f1545, %f1523, %f1522, %f1465;
+	fma.rn.f32 	%f1546, %f1523, %f1524, %f1466;
+	fma.rn.f32 	%f1547, %f1523, %f1526, %f1467;
+	fma.rn.f32 	%f1548, %f1523, %f1528, %f1468;
+	fma.rn.f32 	%f1549, %f1523, %f1530, %f1469;
+	fma.rn.f32 	%f1550, %f1523, %f1532, %f1470;
+	fma.rn.f32 	%f1551, %f1523, %f1534, %f1471;
+	fma.rn.f32 	%f1552, %f1523, %f1536, %f1472;
+	fma.rn.f32 	%f1553, %f1525, %f1522, %f1473;
+	fma.rn.f32 	%f1554, %f1525, %f1524, %f1474;
+	fma.rn.f32 	%f1555, %f1525, %f1526, %f1475;
+	fma.rn.f32 	%f1556, %f1525, %f1528, %f1476;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1557, %f1525, %f1530, %f1477;
+	fma.rn.f32 	%f1558, %f1525, %f1532, %f1478;
+	fma.rn.f32 	%f1559, %f1525, %f1534, %f1479;
+	fma.rn.f32 	%f1560, %f1525, %f1536, %f1480;
+	fma.rn.f32 	%f1561, %f1527, %f1522, %f1481;
+	fma.rn.f32 	%f1562, %f1527, %f1524, %f1482;
+	fma.rn.f32 	%f1563, %f1527, %f1526, %f1483;
+	fma.rn.f32 	%f1564, %f1527, %f1528, %f1484;
+	fma.rn.f32 	%f1565, %f1527, %f1530, %f1485;
+	fma.rn.f32 	%f1566, %f1527, %f1532, %f1486;
+	fma.rn.f32 	%f1567, %f1527, %f1534, %f1487;
+	fma.rn.f32 	%f1568, %f1527, %f1536, %f1488;
+	fma.rn.f32 	%f1569, %f1529, %f1522, %f1489;
+	fma.rn.f32 	%f1570, %f1529, %f1524, %f1490;
+	fma.rn.f32 	%f1571, %f1529, %f1526, %f1491;
+	fma.rn.f32 	%f1572, %f1529, %f1528, %f1492;
+	fma.rn.f32 	%f1573, %f1529, %f1530, %f1493;
+	fma.rn.f32 	%f1574, %f1529, %f1532, %f1494;
+	fma.rn.f32 	%f1575, %f1529, %f1534, %f1495;
+	fma.rn.f32 	%f1576, %f1529, %f1536, %f1496;
+	fma.rn.f32 	%f1577, %f1531, %f1522, %f1497;
+	fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
+	fma.rn.f32 	%f1579, %f1531, %f1526, %f1499;
+	fma.rn.f32 	%f1580, %f1531, %f1528, %f1500;
+	fma.rn.f32 	%f1581, %f1531, %f1530, %f1501;
+	fma.rn.f32 	%f1582, %f1531, %f1532, %f1502;
+	fma.rn.f32 	%f1583, %f1531, %f1534, %f1503;
+	fma.rn.f32 	%f1584, %f1531, %f1536, %f1504;
+	fma.rn.f32 	%f1585, %f1533, %f1522, %f1505;
+	fma.rn.f32 	%f1586, %f1533, %f1524, %f1506;
+	fma.rn.f32 	%f1587, %f1533, %f1526, %f1507;
+	fma.rn.f32 	%f1588, %f1533, %f1528, %f1508;
+	fma.rn.f32 	%f1589, %f1533, %f1530, %f1509;
+	fma.rn.f32 	%f1590, %f1533, %f1532, %f1510;
+	fma.rn.f32 	%f1591, %f1533, %f1534, %f1511;
+	fma.rn.f32 	%f1592, %f1533, %f1536, %f1512;
+	fma.rn.f32 	%f1593, %f1535, %f1522, %f1513;
+	fma.rn.f32 	%f1594, %f1535, %f1524, %f1514;
+	fma.rn.f32 	%f1595, %f1535, %f1526, %f1515;
+	fma.rn.f32 	%f1596, %f1535, %f1528, %f1516;
+	fma.rn.f32 	%f1597, %f1535, %f1530, %f1517;
+	fma.rn.f32 	%f1598, %f1535, %f1532, %f1518;
+	fma.rn.f32 	%f1599, %f1535, %f1534, %f1519;
+	fma.rn.f32 	%f1600, %f1535, %f1536, %f1520;
+	ld.shared.f32 	%f1601, [%rd44];
+	ld.shared.f32 	%f1602, [%rd45];
+	ld.shared.f32 	%f1603, [%rd44+4];
+	ld.shared.f32 	%f1604, [%rd45+4];
+	ld.shared.f32 	%f1605, [%rd44+8];
+	ld.shared.f32 	%f1606, [%rd45+8];
+	ld.shared.f32 	%f1607, [%rd44+12];
+	ld.shared.f32 	%f1608, [%rd45+12];
+	ld.shared.f32 	%f1609, [%rd44+256];
+	ld.shared.f32 	%f1610, [%rd45+256];
+	ld.shared.f32 	%f1611, [%rd44+260];
+	ld.shared.f32 	%f1612, [%rd45+260];
+	ld.shared.f32 	%f1613, [%rd44+264];
+	ld.shared.f32 	%f1614, [%rd45+264];
+	ld.shared.f32 	%f1615, [%rd44+268];
+	ld.shared.f32 	%f1616, [%rd45+268];
+	fma.rn.f32 	%f1617, %f1601, %f1602, %f1537;
+	fma.rn.f32 	%f1618, %f1601, %f1604, %f1538;
+	fma.rn.f32 	%f1619, %f1601, %f1606, %f1539;
+	fma.rn.f32 	%f1620, %f1601, %f1608, %f1540;
+	fma.rn.f32 	%f1621, %f1601, %f1610, %f1541;
+	fma.rn.f32 	%f1622, %f1601, %f1612, %f1542;
+	fma.rn.f32 	%f1623, %f1601, %f1614, %f1543;
+	fma.rn.f32 	%f1624, %f1601, %f1616, %f1544;
+	fma.rn.f32 	%f1625, %f1603, %f1602, %f1545;
+	fma.rn.f32 	%f1626, %f1603, %f1604, %f1546;
+	fma.rn.f32 	%f1627, %f1603, %f1606, %f1547;
+	fma.rn.f32 	%f1628, %f1603, %f1608, %f1548;
+	fma.rn.f32 	%f1629, %f1603, %f1610, %f1549;
+	fma.rn.f32 	%f1630, %f1603, %f1612, %f1550;
+	fma.rn.f32 	%f1631, %f1603, %f1614, %f1551;
+	fma.rn.f32 	%f1632, %f1603, %f1616, %f1552;
+	fma.rn.f32 	%f1633, %f1605, %f1602, %f1553;
+	fma.rn.f32 	%f1634, %f1605, %f1604, %f1554;
+	fma.rn.f32 	%f1635, %f1605, %f1606, %f1555;
+	fma.rn.f32 	%f1636, %f1605, %f1608, %f1556;
+	fma.rn.f32 	%f1637, %f1605, %f1610, %f1557;
+	fma.rn.f32 	%f1638, %f1605, %f1612, %f1558;
+	fma.rn.f32 	%f1639, %f1605, %f1614, %f1559;
+	fma.rn.f32 	%f1640, %f1605, %f1616, %f1560;
+	fma.rn.f32 	%f1641, %f1607, %f1602, %f1561;
+	fma.rn.f32 	%f1642, %f1607, %f1604, %f1562;
+	fma.rn.f32 	%f1643, %f1607, %f1606, %f1563;
+	fma.rn.f32 	%f1644, %f1607, %f1608, %f1564;
+	fma.rn.f32 	%f1645, %f1607, %f1610, %f1565;
+	fma.rn.f32 	%f1646, %f1607, %f1612, %f1566;
+	fma.rn.f32 	%f1647, %f1607, %f1614, %f1567;
+	fma.rn.f32 	%f1648, %f1607, %f1616, %f1568;
+	fma.rn.f32 	%f1649, %f1609, %f1602, %f1569;
+	fma.rn.f32 	%f1650, %f1609, %f1604, %f1570;
+	fma.rn.f32 	%f1651, %f1609, %f1606, %f1571;
+	fma.rn.f32 	%f1652, %f1609, %f1608, %f1572;
+	fma.rn.f32 	%f1653, %f1609, %f1610, %f1573;
+	fma.rn.f32 	%f1654, %f1609, %f1612, %f1574;
+	fma.rn.f32 	%f1655, %f1609, %f1614, %f1575;
+	fma.rn.f32 	%f1656, %f1609, %f1616, %f1576;
+	fma.rn.f32 	%f1657, %f1611, %f1602, %f1577;
+	fma.rn.f32 	%f1658, %f1611, %f1604, %f1578;
+	fma.rn.f32 	%f1659, %f1611, %f1606, %f1579;
+	fma.rn.f32 	%f1660, %f1611, %f1608, %f1580;
+	fma.rn.f32 	%f1661, %f1611, %f1610, %f1581;
+	fma.rn.f32 	%f1662, %f1611, %f1612, %f1582;
+	fma.rn.f32 	%f1663, %f1611, %f1614, %f1583;
+	fma.rn.f32 	%f1664, %f1611, %f1616, %f1584;
+	fma.rn.f32 	%f1665, %f1613, %f1602, %f1585;
+	fma.rn.f32 	%f1666, %f1613, %f1604, %f1586;
+	fma.rn.f32 	%f1667, %f1613, %f1606, %f1587;
+	fma.rn.f32 	%f1668, %f1613, %f1608, %f1588;
+	fma.rn.f32 	%f1669, %f1613, %f1610, %f1589;
+	fma.rn.f32 	%f1670, %f1613, %f1612, %f1590;
+	fma.rn.f32 	%f1671, %f1613, %f1614, %f1591;
+	fma.rn.f32 	%f1672, %f1613, %f1616, %f1592;
+	fma.rn.f32 	%f1673, %f1615, %f1602, %f1593;
+	fma.rn.f32 	%f1674, %f1615, %f1604, %f1594;
+	fma.rn.f32 	%f1675, %f1615, %f1606, %f1595;
+	fma.rn.f32 	%f1676, %f1615, %f1608, %f1596;
+	fma.rn.f32 	%f1677, %f1615, %f1610, %f1597;
+	fma.rn.f32 	%f1678, %f1615, %f1612, %f1598;
+	fma.rn.f32 	%f1679, %f1615, %f1614, %f1599;
+	fma.rn.f32 	%f1680, %f1615, %f1616, %f1600;
+	ld.shared.f32 	%f1681, [%rd46];
+	ld.shared.f32 	%f1682, [%rd47];
+	ld.shared.f32 	%f1683, [%rd46+4];
+	ld.shared.f32 	%f1684, [%rd47+4];
+	ld.shared.f32 	%f1685, [%rd46+8];
+	ld.shared.f32 	%f1686, [%rd47+8];
+	ld.shared.f32 	%f1687, [%rd46+12];
+	ld.shared.f32 	%f1688, [%rd47+12];
+	ld.shared.f32 	%f1689, [%rd46+256];
+	ld.shared.f32 	%f1690, [%rd47+256];
+	ld.shared.f32 	%f1691, [%rd46+260];
+	ld.shared.f32 	%f1692, [%rd47+260];
+	ld.shared.f32 	%f1693, [%rd46+264];
+	ld.shared.f32 	%f1694, [%rd47+264];
+	ld.shared.f32 	%f1695, [%rd46+268];
+	ld.shared.f32 	%f1696, [%rd47+268];
+	fma.rn.f32 	%f1697, %f1681, %f1682, %f1617;
+	fma.rn.f32 	%f1698, %f1681, %f1684, %f1618;
+	fma.rn.f32 	%f1699, %f1681, %f1686, %f1619;
+	fma.rn.f32 	%f1700, %f1681, %f1688, %f1620;
+	fma.rn.f32 	%f1701, %f1681, %f1690, %f1621;
+	fma.rn.f32 	%f1702, %f1681, %f1692, %f1622;
+	fma.rn.f32 	%f1703, %f1681, %f1694, %f1623;
+	fma.rn.f32 	%f1704, %f1681, %f1696, %f1624;
+	fma.rn.f32 	%f1705, %f1683, %f1682, %f1625;
+	fma.rn.f32 	%f1706, %f1683, %f1684, %f1626;
+	fma.rn.f32 	%f1707, %f1683, %f1686, %f1627;
+	fma.rn.f32 	%f1708, %f1683, %f1688, %f1628;
+	fma.rn.f32 	%f1709, %f1683, %f1690, %f1629;
+	fma.rn.f32 	%f1710, %f1683, %f1692, %f1630;
+	fma.rn.f32 	%f1711, %f1683, %f1694, %f1631;
+	fma.rn.f32 	%f1712, %f1683, %f1696, %f1632;
+	fma.rn.f32 	%f1713, %f1685, %f1682, %f1633;
+	fma.rn.f32 	%f1714, %f1685, %f1684, %f1634;
+	fma.rn.f32 	%f1715, %f1685, %f1686, %f1635;
+	fma.rn.f32 	%f1716, %f1685, %f1688, %f1636;
+	fma.rn.f32 	%f1717, %f1685, %f1690, %f1637;
+	fma.rn.f32 	%f1718, %f1685, %f1692, %f1638;
+	fma.rn.f32 	%f1719, %f1685, %f1694, %f1639;
+	fma.rn.f32 	%f1720, %f1685, %f1696, %f1640;
+	fma.rn.f32 	%f1721, %f1687, %f1682, %f1641;
+	fma.rn.f32 	%f1722, %f1687, %f1684, %f1642;
+	fma.rn.f32 	%f1723, %f1687, %f1686, %f1643;
+	fma.rn.f32 	%f1724, %f1687, %f1688, %f1644;
+	fma.rn.f32 	%f1725, %f1687, %f1690, %f1645;
+	fma.rn.f32 	%f1726, %f1687, %f1692, %f1646;
+	fma.rn.f32 	%f1727, %f1687, %f1694, %f1647;
+	fma.rn.f32 	%f1728, %f1687, %f1696, %f1648;
+	fma.rn.f32 	%f1729, %f1689, %f1682, %f1649;
+	fma.rn.f32 	%f1730, %f1689, %f1684, %f1650;
+	fma.rn.f32 	%f1731, %f1689, %f1686, %f1651;
+	fma.rn.f32 	%f1732, %f1689, %f1688, %f1652;
+	fma.rn.f32 	%f1733, %f1689, %f1690, %f1653;
+	fma.rn.f32 	%f1734, %f1689, %f1692, %f1654;
+	fma.rn.f32 	%f1735, %f1689, %f1694, %f1655;
+	fma.rn.f32 	%f1736, %f1689, %f1696, %f1656;
+	fma.rn.f32 	%f1737, %f1691, %f1682, %f1657;
+	fma.rn.f32 	%f1738, %f1691, %f1684, %f1658;
+	fma.rn.f32 	%f1739, %f1691, %f1686, %f1659;
+	fma.rn.f32 	%f1740, %f1691, %f1688, %f1660;
+	fma.rn.f32 	%f1741, %f1691, %f1690, %f1661;
+	fma.rn.f32 	%f1742, %f1691, %f1692, %f1662;
+	fma.rn.f32 	%f1743, %f1691, %f1694, %f1663;
+	fma.rn.f32 	%f1744, %f1691, %f1696, %f1664;
+	fma.rn.f32 	%f1745, %f1693, %f1682, %f1665;
+	fma.rn.f32 	%f1746, %f1693, %f1684, %f1666;
+	fma.rn.f32 	%f1747, %f1693, %f1686, %f1667;
+	fma.rn.f32 	%f1748, %f1693, %f1688, %f1668;
+	fma.rn.f32 	%f1749, %f1693, %f1690, %f1669;
+	fma.rn.f32 	%f1750, %f1693, %f1692, %f1670;
+	fma.rn.f32 	%f1751, %f1693, %f1694, %f1671;
+	fma.rn.f32 	%f1752, %f1693, %f1696, %f1672;
+	fma.rn.f32 	%f1753, %f1695, %f1682, %f1673;
+	fma.rn.f32 	%f1754, %f1695, %f1684, %f1674;
+	fma.rn.f32 	%f1755, %f1695, %f1686, %f1675;
+	fma.rn.f32 	%f1756, %f1695, %f1688, %f1676;
+	fma.rn.f32 	%f1757, %f1695, %f1690, %f1677;
+	fma.rn.f32 	%f1758, %f1695, %f1692, %f1678;
+	fma.rn.f32 	%f1759, %f1695, %f1694, %f1679;
+	fma.rn.f32 	%f1760, %f1695, %f1696, %f1680;
+	ld.shared.f32 	%f1761, [%rd48];
+	ld.shared.f32 	%f1762, [%rd49];
+	ld.shared.f32 	%f1763, [%rd48+4];
+	ld.shared.f32 	%f1764, [%rd49+4];
+	ld.shared.f32 	%f1765, [%rd48+8];
+	ld.shared.f32 	%f1766, [%rd49+8];
+	ld.shared.f32 	%f1767, [%rd48+12];
+	ld.shared.f32 	%f1768, [%rd49+12];
+	ld.shared.f32 	%f1769, [%rd48+256];
+	ld.shared.f32 	%f1770, [%rd49+256];
+	ld.shared.f32 	%f1771, [%rd48+260];
+	ld.shared.f32 	%f1772, [%rd49+260];
+	ld.shared.f32 	%f1773, [%rd48+264];
+	ld.shared.f32 	%f1774, [%rd49+264];
+	ld.shared.f32 	%f1775, [%rd48+268];
+	ld.shared.f32 	%f1776, [%rd49+268];
+	fma.rn.f32 	%f2007, %f1761, %f1762, %f1697;
+	fma.rn.f32 	%f2008, %f1761, %f1764, %f1698;
+	fma.rn.f32 	%f2009, %f1761, %f1766, %f1699;
+	fma.rn.f32 	%f2010, %f1761, %f1768, %f1700;
+	fma.rn.f32 	%f2011, %f1761, %f1770, %f1701;
+	fma.rn.f32 	%f2012, %f1761, %f1772, %f1702;
+	fma.rn.f32 	%f2013, %f1761, %f1774, %f1703;
+	fma.rn.f32 	%f2014, %f1761, %f1776, %f1704;
+	fma.rn.f32 	%f2015, %f1763, %f1762, %f1705;
+	fma.rn.f32 	%f2016, %f1763, %f1764, %f1706;
+	fma.rn.f32 	%f2017, %f1763, %f1766, %f1707;
+	fma.rn.f32 	%f2018, %f1763, %f1768, %f1708;
+	fma.rn.f32 	%f2019, %f1763, %f1770, %f1709;
+	fma.rn.f32 	%f2020, %f1763, %f1772, %f1710;
+	fma.rn.f32 	%f2021, %f1763, %f1774, %f1711;
+	fma.rn.f32 	%f2022, %f1763, %f1776, %f1712;
+	fma.rn.f32 	%f2023, %f1765, %f1762, %f1713;
+	fma.rn.f32 	%f2024, %f1765, %f1764, %f1714;
+	fma.rn.f32 	%f2025, %f1765, %f1766, %f1715;
+	fma.rn.f32 	%f2026, %f1765, %f1768, %f1716;
+	fma.rn.f32 	%f2027, %f1765, %f1770, %f1717;
+	fma.rn.f32 	%f2028, %f1765, %f1772, %f1718;
+	fma.rn.f32 	%f2029, %f1765, %f1774, %f1719;
+	fma.rn.f32 	%f2030, %f1765, %f1776, %f1720;
+	fma.rn.f32 	%f2031, %f1767, %f1762, %f1721;
+	fma.rn.f32 	%f2032, %f1767, %f1764, %f1722;
+	fma.rn.f32 	%f2033, %f1767, %f1766, %f1723;
+	fma.rn.f32 	%f2034, %f1767, %f1768, %f1724;
+	fma.rn.f32 	%f2035, %f1767, %f1770, %f1725;
+	fma.rn.f32 	%f2036, %f1767, %f1772, %f1726;
+	fma.rn.f32 	%f2037, %f1767, %f1774, %f1727;
+	fma.rn.f32 	%f2038, %f1767, %f1776, %f1728;
+	fma.rn.f32 	%f2039, %f1769, %f1762, %f1729;
+	fma.rn.f32 	%f2040, %f1769, %f1764, %f1730;
+	fma.rn.f32 	%f2041, %f1769, %f1766, %f1731;
+	fma.rn.f32 	%f2042, %f1769, %f1768, %f1732;
+	fma.rn.f32 	%f2043, %f1769, %f1770, %f1733;
+	fma.rn.f32 	%f2044, %f1769, %f1772, %f1734;
+	fma.rn.f32 	%f2045, %f1769, %f1774, %f1735;
+	fma.rn.f32 	%f2046, %f1769, %f1776, %f1736;
+	fma.rn.f32 	%f2047, %f1771, %f1762, %f1737;
+	fma.rn.f32 	%f2048, %f1771, %f1764, %f1738;
+	fma.rn.f32 	%f2049, %f1771, %f1766, %f1739;
+	fma.rn.f32 	%f2050, %f1771, %f1768, %f1740;
+	fma.rn.f32 	%f2051, %f1771, %f1770, %f1741;
+	fma.rn.f32 	%f2052, %f1771, %f1772, %f1742;
+	fma.rn.f32 	%f2053, %f1771, %f1774, %f1743;
+	fma.rn.f32 	%f2054, %f1771, %f1776, %f1744;
+	fma.rn.f32 	%f2055, %f1773, %f1762, %f1745;
+	fma.rn.f32 	%f2056, %f1773, %f1764, %f1746;
+	fma.rn.f32 	%f2057, %f1773, %f1766, %f1747;
+	fma.rn.f32 	%f2058, %f1773, %f1768, %f1748;
+	fma.rn.f32 	%f2059, %f1773, %f1770, %f1749;
+	fma.rn.f32 	%f2060, %f1773, %f1772, %f1750;
+	fma.rn.f32 	%f2061, %f1773, %f1774, %f1751;
+	fma.rn.f32 	%f2062, %f1773, %f1776, %f1752;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f2063, %f1775, %f1762, %f1753;
+	fma.rn.f32 	%f2064, %f1775, %f1764, %f1754;
+	fma.rn.f32 	%f2065, %f1775, %f1766, %f1755;
+	fma.rn.f32 	%f2066, %f1775, %f1768, %f1756;
+	fma.rn.f32 	%f2067, %f1775, %f1770, %f1757;
+	fma.rn.f32 	%f2068, %f1775, %f1772, %f1758;
+	fma.rn.f32 	%f2069, %f1775, %f1774, %f1759;
+	fma.rn.f32 	%f2070, %f1775, %f1776, %f1760;
+$L__BB8_87:                             //   in Loop: Header=BB8_6 Depth=1
+	bar.sync 	0;
+	add.s64 	%rd381, %rd381, 16;
+	setp.lt.u64 	%p107, %rd381, %rd7;
+	@%p107 bra 	$L__BB8_6;
+	bra.uni 	$L__BB8_3;
+$L__BB8_6:                              // =>This Loop Header: Depth=1
+                                        //     Child Loop BB8_26 Depth 2
+                                        //     Child Loop BB8_32 Depth 2
+                                        //     Child Loop BB8_65 Depth 2
+                                        //     Child Loop BB8_71 Depth 2
+                                        //     Child Loop BB8_86 Depth 2
+	setp.eq.s32 	%p124, %r6, 0;
+	shl.b64 	%rd379, %rd381, 2;
+	@%p29 bra 	$L__BB8_24;
+// %bb.7:                               //   in Loop: Header=BB8_6 Depth=1
+	add.s64 	%rd71, %rd54, %rd379;
+	add.s64 	%rd72, %rd381, %rd12;
+	setp.lt.u64 	%p44, %rd72, %rd7;
+	and.pred  	%p45, %p43, %p44;
+	mov.f32 	%f1924, 0f00000000;
+	mov.f32 	%f1917, %f1924;
+	@!%p45 bra 	$L__BB8_9;
+	bra.uni 	$L__BB8_8;
+$L__BB8_8:                              //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1917, [%rd71];
+$L__BB8_9:                              //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13], %f1917;
+	add.s64 	%rd293, %rd72, 1;
+	setp.lt.u64 	%p47, %rd293, %rd7;
+	and.pred  	%p48, %p43, %p47;
+	mov.f32 	%f1918, %f1924;
+	@!%p48 bra 	$L__BB8_11;
+	bra.uni 	$L__BB8_10;
+$L__BB8_10:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1918, [%rd71+4];
+$L__BB8_11:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+528], %f1918;
+	add.s64 	%rd294, %rd72, 2;
+	setp.lt.u64 	%p50, %rd294, %rd7;
+	and.pred  	%p51, %p43, %p50;
+	mov.f32 	%f1919, %f1924;
+	@!%p51 bra 	$L__BB8_13;
+	bra.uni 	$L__BB8_12;
+$L__BB8_12:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1919, [%rd71+8];
+$L__BB8_13:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+1056], %f1919;
+	add.s64 	%rd295, %rd72, 3;
+	setp.lt.u64 	%p53, %rd295, %rd7;
+	and.pred  	%p54, %p43, %p53;
+	mov.f32 	%f1920, %f1924;
+	@!%p54 bra 	$L__BB8_15;
+	bra.uni 	$L__BB8_14;
+$L__BB8_14:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1920, [%rd71+12];
+$L__BB8_15:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+1584], %f1920;
+	add.s64 	%rd296, %rd72, 4;
+	setp.lt.u64 	%p56, %rd296, %rd7;
+	and.pred  	%p57, %p43, %p56;
+	mov.f32 	%f1921, %f1924;
+	@!%p57 bra 	$L__BB8_17;
+	bra.uni 	$L__BB8_16;
+$L__BB8_16:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1921, [%rd71+16];
+$L__BB8_17:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+2112], %f1921;
+	add.s64 	%rd297, %rd72, 5;
+	setp.lt.u64 	%p59, %rd297, %rd7;
+	and.pred  	%p60, %p43, %p59;
+	mov.f32 	%f1922, %f1924;
+	@!%p60 bra 	$L__BB8_19;
+	bra.uni 	$L__BB8_18;
+$L__BB8_18:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1922, [%rd71+20];
+$L__BB8_19:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+2640], %f1922;
+	add.s64 	%rd298, %rd72, 6;
+	setp.lt.u64 	%p62, %rd298, %rd7;
+	and.pred  	%p63, %p43, %p62;
+	mov.f32 	%f1923, %f1924;
+	@!%p63 bra 	$L__BB8_21;
+	bra.uni 	$L__BB8_20;
+$L__BB8_20:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1923, [%rd71+24];
+$L__BB8_21:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+3168], %f1923;
+	add.s64 	%rd299, %rd72, 7;
+	setp.lt.u64 	%p65, %rd299, %rd7;
+	and.pred  	%p66, %p43, %p65;
+	@!%p66 bra 	$L__BB8_23;
+	bra.uni 	$L__BB8_22;
+$L__BB8_22:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1924, [%rd71+28];
+$L__BB8_23:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd13+3696], %f1924;
+$L__BB8_45:                             //   in Loop: Header=BB8_6 Depth=1
+	@%p67 bra 	$L__BB8_63;
+// %bb.46:                              //   in Loop: Header=BB8_6 Depth=1
+	add.s64 	%rd102, %rd56, %rd379;
+	add.s64 	%rd103, %rd381, %rd12;
+	setp.lt.u64 	%p82, %rd103, %rd7;
+	and.pred  	%p83, %p81, %p82;
+	mov.f32 	%f1937, 0f00000000;
+	mov.f32 	%f1930, %f1937;
+	@!%p83 bra 	$L__BB8_48;
+	bra.uni 	$L__BB8_47;
+$L__BB8_47:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1930, [%rd102];
+$L__BB8_48:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16], %f1930;
+	add.s64 	%rd333, %rd103, 1;
+	setp.lt.u64 	%p85, %rd333, %rd7;
+	and.pred  	%p86, %p81, %p85;
+	mov.f32 	%f1931, %f1937;
+	@!%p86 bra 	$L__BB8_50;
+	bra.uni 	$L__BB8_49;
+$L__BB8_49:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1931, [%rd102+4];
+$L__BB8_50:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+528], %f1931;
+	add.s64 	%rd334, %rd103, 2;
+	setp.lt.u64 	%p88, %rd334, %rd7;
+	and.pred  	%p89, %p81, %p88;
+	mov.f32 	%f1932, %f1937;
+	@!%p89 bra 	$L__BB8_52;
+	bra.uni 	$L__BB8_51;
+$L__BB8_51:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1932, [%rd102+8];
+$L__BB8_52:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+1056], %f1932;
+	add.s64 	%rd335, %rd103, 3;
+	setp.lt.u64 	%p91, %rd335, %rd7;
+	and.pred  	%p92, %p81, %p91;
+	mov.f32 	%f1933, %f1937;
+	@!%p92 bra 	$L__BB8_54;
+	bra.uni 	$L__BB8_53;
+$L__BB8_53:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1933, [%rd102+12];
+$L__BB8_54:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+1584], %f1933;
+	add.s64 	%rd336, %rd103, 4;
+	setp.lt.u64 	%p94, %rd336, %rd7;
+	and.pred  	%p95, %p81, %p94;
+	mov.f32 	%f1934, %f1937;
+	@!%p95 bra 	$L__BB8_56;
+	bra.uni 	$L__BB8_55;
+$L__BB8_55:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1934, [%rd102+16];
+$L__BB8_56:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+2112], %f1934;
+	add.s64 	%rd337, %rd103, 5;
+	setp.lt.u64 	%p97, %rd337, %rd7;
+	and.pred  	%p98, %p81, %p97;
+	mov.f32 	%f1935, %f1937;
+	@!%p98 bra 	$L__BB8_58;
+	bra.uni 	$L__BB8_57;
+$L__BB8_57:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1935, [%rd102+20];
+$L__BB8_58:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+2640], %f1935;
+	add.s64 	%rd338, %rd103, 6;
+	setp.lt.u64 	%p100, %rd338, %rd7;
+	and.pred  	%p101, %p81, %p100;
+	mov.f32 	%f1936, %f1937;
+	@!%p101 bra 	$L__BB8_60;
+	bra.uni 	$L__BB8_59;
+$L__BB8_59:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1936, [%rd102+24];
+$L__BB8_60:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+3168], %f1936;
+	add.s64 	%rd339, %rd103, 7;
+	setp.lt.u64 	%p103, %rd339, %rd7;
+	and.pred  	%p104, %p81, %p103;
+	@!%p104 bra 	$L__BB8_62;
+	bra.uni 	$L__BB8_61;
+$L__BB8_61:                             //   in Loop: Header=BB8_6 Depth=1
+	ld.global.f32 	%f1937, [%rd102+28];
+$L__BB8_62:                             //   in Loop: Header=BB8_6 Depth=1
+	st.shared.f32 	[%rd16+3696], %f1937;
+$L__BB8_84:                             //   in Loop: Header=BB8_6 Depth=1
+	bar.sync 	0;
+	sub.s64 	%rd133, %rd7, %rd381;
+	setp.gt.u64 	%p105, %rd133, 15;
+	@%p105 bra 	$L__BB8_133;
+// %bb.85:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.b32 	%r178, 1;
+	mov.b32 	%r177, 0;
+$L__BB8_86:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	mul.wide.u32 	%rd340, %r177, 4;
+	add.s64 	%rd341, %rd18, %rd340;
+	ld.shared.f32 	%f545, [%rd341];
+	add.s64 	%rd342, %rd19, %rd340;
+	ld.shared.f32 	%f546, [%rd342];
+	ld.shared.f32 	%f547, [%rd341+4];
+	ld.shared.f32 	%f548, [%rd342+4];
+	ld.shared.f32 	%f549, [%rd341+8];
+	ld.shared.f32 	%f550, [%rd342+8];
+	ld.shared.f32 	%f551, [%rd341+12];
+	ld.shared.f32 	%f552, [%rd342+12];
+	ld.shared.f32 	%f553, [%rd341+256];
+	ld.shared.f32 	%f554, [%rd342+256];
+	ld.shared.f32 	%f555, [%rd341+260];
+	ld.shared.f32 	%f556, [%rd342+260];
+	ld.shared.f32 	%f557, [%rd341+264];
+	ld.shared.f32 	%f558, [%rd342+264];
+	ld.shared.f32 	%f559, [%rd341+268];
+	ld.shared.f32 	%f560, [%rd342+268];
+	fma.rn.f32 	%f2007, %f545, %f546, %f2007;
+	fma.rn.f32 	%f2008, %f545, %f548, %f2008;
+	fma.rn.f32 	%f2009, %f545, %f550, %f2009;
+	fma.rn.f32 	%f2010, %f545, %f552, %f2010;
+	fma.rn.f32 	%f2011, %f545, %f554, %f2011;
+	fma.rn.f32 	%f2012, %f545, %f556, %f2012;
+	fma.rn.f32 	%f2013, %f545, %f558, %f2013;
+	fma.rn.f32 	%f2014, %f545, %f560, %f2014;
+	fma.rn.f32 	%f2015, %f547, %f546, %f2015;
+	fma.rn.f32 	%f2016, %f547, %f548, %f2016;
+	fma.rn.f32 	%f2017, %f547, %f550, %f2017;
+	fma.rn.f32 	%f2018, %f547, %f552, %f2018;
+	fma.rn.f32 	%f2019, %f547, %f554, %f2019;
+	fma.rn.f32 	%f2020, %f547, %f556, %f2020;
+	fma.rn.f32 	%f2021, %f547, %f558, %f2021;
+	fma.rn.f32 	%f2022, %f547, %f560, %f2022;
+	fma.rn.f32 	%f2023, %f549, %f546, %f2023;
+	fma.rn.f32 	%f2024, %f549, %f548, %f2024;
+	fma.rn.f32 	%f2025, %f549, %f550, %f2025;
+	fma.rn.f32 	%f2026, %f549, %f552, %f2026;
+	fma.rn.f32 	%f2027, %f549, %f554, %f2027;
+	fma.rn.f32 	%f2028, %f549, %f556, %f2028;
+	fma.rn.f32 	%f2029, %f549, %f558, %f2029;
+	fma.rn.f32 	%f2030, %f549, %f560, %f2030;
+	fma.rn.f32 	%f2031, %f551, %f546, %f2031;
+	fma.rn.f32 	%f2032, %f551, %f548, %f2032;
+	fma.rn.f32 	%f2033, %f551, %f550, %f2033;
+	fma.rn.f32 	%f2034, %f551, %f552, %f2034;
+	fma.rn.f32 	%f2035, %f551, %f554, %f2035;
+	fma.rn.f32 	%f2036, %f551, %f556, %f2036;
+	fma.rn.f32 	%f2037, %f551, %f558, %f2037;
+	fma.rn.f32 	%f2038, %f551, %f560, %f2038;
+	fma.rn.f32 	%f2039, %f553, %f546, %f2039;
+	fma.rn.f32 	%f2040, %f553, %f548, %f2040;
+	fma.rn.f32 	%f2041, %f553, %f550, %f2041;
+	fma.rn.f32 	%f2042, %f553, %f552, %f2042;
+	fma.rn.f32 	%f2043, %f553, %f554, %f2043;
+	fma.rn.f32 	%f2044, %f553, %f556, %f2044;
+	fma.rn.f32 	%f2045, %f553, %f558, %f2045;
+	fma.rn.f32 	%f2046, %f553, %f560, %f2046;
+	fma.rn.f32 	%f2047, %f555, %f546, %f2047;
+	fma.rn.f32 	%f2048, %f555, %f548, %f2048;
+	fma.rn.f32 	%f2049, %f555, %f550, %f2049;
+	fma.rn.f32 	%f2050, %f555, %f552, %f2050;
+	fma.rn.f32 	%f2051, %f555, %f554, %f2051;
+	fma.rn.f32 	%f2052, %f555, %f556, %f2052;
+	fma.rn.f32 	%f2053, %f555, %f558, %f2053;
+	fma.rn.f32 	%f2054, %f555, %f560, %f2054;
+	fma.rn.f32 	%f2055, %f557, %f546, %f2055;
+	fma.rn.f32 	%f2056, %f557, %f548, %f2056;
+	fma.rn.f32 	%f2057, %f557, %f550, %f2057;
+	fma.rn.f32 	%f2058, %f557, %f552, %f2058;
+	fma.rn.f32 	%f2059, %f557, %f554, %f2059;
+	fma.rn.f32 	%f2060, %f557, %f556, %f2060;
+	fma.rn.f32 	%f2061, %f557, %f558, %f2061;
+	fma.rn.f32 	%f2062, %f557, %f560, %f2062;
+	fma.rn.f32 	%f2063, %f559, %f546, %f2063;
+	fma.rn.f32 	%f2064, %f559, %f548, %f2064;
+	fma.rn.f32 	%f2065, %f559, %f550, %f2065;
+	fma.rn.f32 	%f2066, %f559, %f552, %f2066;
+	fma.rn.f32 	%f2067, %f559, %f554, %f2067;
+	fma.rn.f32 	%f2068, %f559, %f556, %f2068;
+	fma.rn.f32 	%f2069, %f559, %f558, %f2069;
+	fma.rn.f32 	%f2070, %f559, %f560, %f2070;
+	cvt.u64.u32 	%rd343, %r178;
+	setp.gt.u64 	%p106, %rd133, %rd343;
+	add.s32 	%r178, %r178, 1;
+	add.s32 	%r177, %r177, 132;
+	@%p106 bra 	$L__BB8_86;
+	bra.uni 	$L__BB8_87;
+$L__BB8_24:                             //   in Loop: Header=BB8_6 Depth=1
+	mul.lo.s64 	%rd260, %rd51, %rd381;
+	shl.b64 	%rd261, %rd260, 2;
+	add.s64 	%rd73, %rd53, %rd261;
+	setp.ge.u64 	%p123, %rd10, %rd50;
+	mov.u64 	%rd384, %rd58;
+	mov.u32 	%r169, %r7;
+	mov.u32 	%r171, %r5;
+	@%p124 bra 	$L__BB8_31;
+)ptx",
+    R"ptx(// %bb.25:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.u32 	%r167, %r6;
+	mov.u64 	%rd382, %rd59;
+	mov.u64 	%rd383, %rd57;
+	mov.u32 	%r168, %r5;
+	bra.uni 	$L__BB8_26;
+$L__BB8_29:                             //   in Loop: Header=BB8_26 Depth=2
+	st.shared.f32 	[%rd382], %f1925;
+	add.s32 	%r168, %r168, 2;
+	add.s64 	%rd383, %rd383, 2;
+	add.s64 	%rd382, %rd382, 1056;
+	add.s32 	%r167, %r167, -1;
+	setp.ne.s32 	%p33, %r167, 0;
+	@%p33 bra 	$L__BB8_26;
+	bra.uni 	$L__BB8_30;
+$L__BB8_26:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1925, 0f00000000;
+	@%p123 bra 	$L__BB8_29;
+// %bb.27:                              //   in Loop: Header=BB8_26 Depth=2
+	add.s64 	%rd263, %rd381, %rd383;
+	setp.ge.u64 	%p32, %rd263, %rd7;
+	@%p32 bra 	$L__BB8_29;
+// %bb.28:                              //   in Loop: Header=BB8_26 Depth=2
+	cvt.u64.u32 	%rd262, %r168;
+	mul.lo.s64 	%rd264, %rd51, %rd262;
+	shl.b64 	%rd265, %rd264, 2;
+	add.s64 	%rd76, %rd73, %rd265;
+	ld.global.f32 	%f1925, [%rd76];
+	bra.uni 	$L__BB8_29;
+$L__BB8_63:                             //   in Loop: Header=BB8_6 Depth=1
+	mul.lo.s64 	%rd300, %rd52, %rd381;
+	shl.b64 	%rd301, %rd300, 2;
+	add.s64 	%rd104, %rd55, %rd301;
+	setp.ge.u64 	%p125, %rd14, %rd9;
+	mov.u64 	%rd393, %rd58;
+	mov.u32 	%r174, %r7;
+	mov.u32 	%r176, %r5;
+	@%p124 bra 	$L__BB8_70;
+// %bb.64:                              //   in Loop: Header=BB8_6 Depth=1
+	mov.u32 	%r172, %r6;
+	mov.u64 	%rd391, %rd60;
+	mov.u64 	%rd392, %rd57;
+	mov.u32 	%r173, %r5;
+	bra.uni 	$L__BB8_65;
+$L__BB8_68:                             //   in Loop: Header=BB8_65 Depth=2
+	st.shared.f32 	[%rd391], %f1938;
+	add.s32 	%r173, %r173, 2;
+	add.s64 	%rd392, %rd392, 2;
+	add.s64 	%rd391, %rd391, 1056;
+	add.s32 	%r172, %r172, -1;
+	setp.ne.s32 	%p71, %r172, 0;
+	@%p71 bra 	$L__BB8_65;
+	bra.uni 	$L__BB8_69;
+$L__BB8_65:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1938, 0f00000000;
+	@%p125 bra 	$L__BB8_68;
+// %bb.66:                              //   in Loop: Header=BB8_65 Depth=2
+	add.s64 	%rd303, %rd381, %rd392;
+	setp.ge.u64 	%p70, %rd303, %rd7;
+	@%p70 bra 	$L__BB8_68;
+// %bb.67:                              //   in Loop: Header=BB8_65 Depth=2
+	cvt.u64.u32 	%rd302, %r173;
+	mul.lo.s64 	%rd304, %rd52, %rd302;
+	shl.b64 	%rd305, %rd304, 2;
+	add.s64 	%rd107, %rd104, %rd305;
+	ld.global.f32 	%f1938, [%rd107];
+	bra.uni 	$L__BB8_68;
+$L__BB8_30:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u32.u64 	%r171, %rd383;
+	mul.lo.s32 	%r169, %r171, 132;
+	add.s32 	%r123, %r4, %r169;
+	mul.wide.u32 	%rd384, %r123, 4;
+$L__BB8_31:                             //   in Loop: Header=BB8_6 Depth=1
+	mov.u64 	%rd390, -8;
+	cvt.u64.u32 	%rd81, %r171;
+	add.s32 	%r124, %r8, %r169;
+	mul.wide.u32 	%rd267, %r124, 4;
+	add.s64 	%rd388, %rd239, %rd267;
+	add.s32 	%r125, %r9, %r169;
+	mul.wide.u32 	%rd269, %r125, 4;
+	add.s64 	%rd387, %rd239, %rd269;
+	add.s32 	%r126, %r10, %r169;
+	mul.wide.u32 	%rd270, %r126, 4;
+	add.s64 	%rd386, %rd239, %rd270;
+	add.s64 	%rd385, %rd239, %rd384;
+	mov.u64 	%rd389, %rd381;
+	bra.uni 	$L__BB8_32;
+$L__BB8_44:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd386], %f1929;
+	add.s32 	%r171, %r171, 8;
+	add.s64 	%rd390, %rd390, 8;
+	add.s64 	%rd290, %rd81, %rd390;
+	cvt.u32.u64 	%r127, %rd290;
+	add.s64 	%rd389, %rd389, 8;
+	add.s64 	%rd388, %rd388, 4224;
+	add.s64 	%rd387, %rd387, 4224;
+	add.s64 	%rd386, %rd386, 4224;
+	add.s64 	%rd385, %rd385, 4224;
+	setp.lt.u32 	%p42, %r127, 8;
+	@%p42 bra 	$L__BB8_32;
+	bra.uni 	$L__BB8_45;
+$L__BB8_32:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1929, 0f00000000;
+	add.s64 	%rd374, %rd81, %rd389;
+	mov.f32 	%f1926, %f1929;
+	@%p123 bra 	$L__BB8_35;
+// %bb.33:                              //   in Loop: Header=BB8_32 Depth=2
+	setp.ge.u64 	%p35, %rd374, %rd7;
+	mov.f32 	%f1926, %f1929;
+	@%p35 bra 	$L__BB8_35;
+// %bb.34:                              //   in Loop: Header=BB8_32 Depth=2
+	cvt.u64.u32 	%rd271, %r171;
+	mul.lo.s64 	%rd273, %rd51, %rd271;
+	shl.b64 	%rd274, %rd273, 2;
+	add.s64 	%rd92, %rd73, %rd274;
+	ld.global.f32 	%f1926, [%rd92];
+$L__BB8_35:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd385], %f1926;
+	mov.f32 	%f1927, %f1929;
+	@%p123 bra 	$L__BB8_38;
+// %bb.36:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd277, %rd374, 2;
+	setp.ge.u64 	%p37, %rd277, %rd7;
+	mov.f32 	%f1927, %f1929;
+	@%p37 bra 	$L__BB8_38;
+// %bb.37:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r24, %r171, 2;
+	cvt.u64.u32 	%rd275, %r24;
+	mul.lo.s64 	%rd278, %rd51, %rd275;
+	shl.b64 	%rd279, %rd278, 2;
+	add.s64 	%rd93, %rd73, %rd279;
+	ld.global.f32 	%f1927, [%rd93];
+$L__BB8_38:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd388], %f1927;
+	mov.f32 	%f1928, %f1929;
+	@%p123 bra 	$L__BB8_41;
+// %bb.39:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd282, %rd374, 4;
+	setp.ge.u64 	%p39, %rd282, %rd7;
+	mov.f32 	%f1928, %f1929;
+	@%p39 bra 	$L__BB8_41;
+// %bb.40:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r25, %r171, 4;
+	cvt.u64.u32 	%rd280, %r25;
+	mul.lo.s64 	%rd283, %rd51, %rd280;
+	shl.b64 	%rd284, %rd283, 2;
+	add.s64 	%rd94, %rd73, %rd284;
+	ld.global.f32 	%f1928, [%rd94];
+$L__BB8_41:                             //   in Loop: Header=BB8_32 Depth=2
+	st.shared.f32 	[%rd387], %f1928;
+	@%p123 bra 	$L__BB8_44;
+// %bb.42:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s64 	%rd287, %rd374, 6;
+	setp.ge.u64 	%p41, %rd287, %rd7;
+	@%p41 bra 	$L__BB8_44;
+// %bb.43:                              //   in Loop: Header=BB8_32 Depth=2
+	add.s32 	%r26, %r171, 6;
+	cvt.u64.u32 	%rd285, %r26;
+	mul.lo.s64 	%rd288, %rd51, %rd285;
+	shl.b64 	%rd289, %rd288, 2;
+	add.s64 	%rd95, %rd73, %rd289;
+	ld.global.f32 	%f1929, [%rd95];
+	bra.uni 	$L__BB8_44;
+$L__BB8_69:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u32.u64 	%r176, %rd392;
+	mul.lo.s32 	%r174, %r176, 132;
+	add.s32 	%r128, %r4, %r174;
+	mul.wide.u32 	%rd393, %r128, 4;
+$L__BB8_70:                             //   in Loop: Header=BB8_6 Depth=1
+	cvt.u64.u32 	%rd112, %r176;
+	add.s32 	%r129, %r8, %r174;
+	mul.wide.u32 	%rd307, %r129, 4;
+	add.s64 	%rd397, %rd240, %rd307;
+	add.s32 	%r130, %r9, %r174;
+	mul.wide.u32 	%rd309, %r130, 4;
+	add.s64 	%rd396, %rd240, %rd309;
+	add.s32 	%r131, %r10, %r174;
+	mul.wide.u32 	%rd310, %r131, 4;
+	add.s64 	%rd395, %rd240, %rd310;
+	add.s64 	%rd394, %rd240, %rd393;
+	mov.u64 	%rd399, -8;
+	mov.u64 	%rd398, %rd381;
+	bra.uni 	$L__BB8_71;
+$L__BB8_83:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd395], %f1942;
+	add.s32 	%r176, %r176, 8;
+	add.s64 	%rd399, %rd399, 8;
+	add.s64 	%rd330, %rd112, %rd399;
+	cvt.u32.u64 	%r132, %rd330;
+	add.s64 	%rd398, %rd398, 8;
+	add.s64 	%rd397, %rd397, 4224;
+	add.s64 	%rd396, %rd396, 4224;
+	add.s64 	%rd395, %rd395, 4224;
+	add.s64 	%rd394, %rd394, 4224;
+	setp.lt.u32 	%p80, %r132, 8;
+	@%p80 bra 	$L__BB8_71;
+	bra.uni 	$L__BB8_84;
+$L__BB8_71:                             //   Parent Loop BB8_6 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	mov.f32 	%f1942, 0f00000000;
+	add.s64 	%rd378, %rd112, %rd398;
+	mov.f32 	%f1939, %f1942;
+	@%p125 bra 	$L__BB8_74;
+// %bb.72:                              //   in Loop: Header=BB8_71 Depth=2
+	setp.ge.u64 	%p73, %rd378, %rd7;
+	mov.f32 	%f1939, %f1942;
+	@%p73 bra 	$L__BB8_74;
+// %bb.73:                              //   in Loop: Header=BB8_71 Depth=2
+	cvt.u64.u32 	%rd311, %r176;
+	mul.lo.s64 	%rd313, %rd52, %rd311;
+	shl.b64 	%rd314, %rd313, 2;
+	add.s64 	%rd123, %rd104, %rd314;
+	ld.global.f32 	%f1939, [%rd123];
+$L__BB8_74:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd394], %f1939;
+	mov.f32 	%f1940, %f1942;
+	@%p125 bra 	$L__BB8_77;
+// %bb.75:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd317, %rd378, 2;
+	setp.ge.u64 	%p75, %rd317, %rd7;
+	mov.f32 	%f1940, %f1942;
+	@%p75 bra 	$L__BB8_77;
+// %bb.76:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r37, %r176, 2;
+	cvt.u64.u32 	%rd315, %r37;
+	mul.lo.s64 	%rd318, %rd52, %rd315;
+	shl.b64 	%rd319, %rd318, 2;
+	add.s64 	%rd124, %rd104, %rd319;
+	ld.global.f32 	%f1940, [%rd124];
+$L__BB8_77:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd397], %f1940;
+	mov.f32 	%f1941, %f1942;
+	@%p125 bra 	$L__BB8_80;
+// %bb.78:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd322, %rd378, 4;
+	setp.ge.u64 	%p77, %rd322, %rd7;
+	mov.f32 	%f1941, %f1942;
+	@%p77 bra 	$L__BB8_80;
+// %bb.79:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r38, %r176, 4;
+	cvt.u64.u32 	%rd320, %r38;
+	mul.lo.s64 	%rd323, %rd52, %rd320;
+	shl.b64 	%rd324, %rd323, 2;
+	add.s64 	%rd125, %rd104, %rd324;
+	ld.global.f32 	%f1941, [%rd125];
+$L__BB8_80:                             //   in Loop: Header=BB8_71 Depth=2
+	st.shared.f32 	[%rd396], %f1941;
+	@%p125 bra 	$L__BB8_83;
+// %bb.81:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s64 	%rd327, %rd378, 6;
+	setp.ge.u64 	%p79, %rd327, %rd7;
+	@%p79 bra 	$L__BB8_83;
+// %bb.82:                              //   in Loop: Header=BB8_71 Depth=2
+	add.s32 	%r39, %r176, 6;
+	cvt.u64.u32 	%rd325, %r39;
+	mul.lo.s64 	%rd328, %rd52, %rd325;
+	shl.b64 	%rd329, %rd328, 2;
+	add.s64 	%rd126, %rd104, %rd329;
+	ld.global.f32 	%f1942, [%rd126];
+	bra.uni 	$L__BB8_83;
+$L__BB8_104:
+	mov.f32 	%f1788, 0f00000000;
+	mov.b32 	%r182, 0;
+	ld.global.u64 	%rd145, [%rd5];
+	and.b32  	%r55, %r165, 16;
+	mov.b32 	%r73, 65535;
+	shl.b32 	%r56, %r73, %r55;
+	ld.param.u32 	%rd189, [%rd1+76];
+	add.s64 	%rd190, %rd189, 127;
+	shr.u64 	%rd191, %rd190, 7;
+	cvt.u32.u64 	%r57, %rd191;
+	shr.u32 	%r74, %r165, 2;
+	and.b32  	%r58, %r74, 252;
+	shl.b32 	%r75, %r165, 2;
+	and.b32  	%r76, %r75, 60;
+	cvt.u64.u32 	%rd146, %r76;
+	ld.param.u64 	%rd192, [%rd1+88];
+	cvta.to.global.u64 	%rd147, %rd192;
+	ld.param.u64 	%rd193, [%rd1+96];
+	cvta.to.global.u64 	%rd148, %rd193;
+	ld.param.u32 	%r59, [%rd1+128];
+	ld.param.u64 	%rd194, [%rd1+104];
+	cvta.to.global.u64 	%rd149, %rd194;
+	ld.param.u64 	%rd195, [%rd1+112];
+	cvta.to.global.u64 	%rd150, %rd195;
+	ld.param.u64 	%rd196, [%rd1+48];
+	cvta.to.global.u64 	%rd151, %rd196;
+	ld.param.u64 	%rd152, [%rd1+56];
+	and.b32  	%r60, %r165, 15;
+	and.b64  	%rd153, %rd3, 7;
+	and.b64  	%rd154, %rd3, -8;
+	mov.u64 	%rd409, 0;
+	mov.f32 	%f466, 0f3F800000;
+	setp.eq.s64 	%p6, %rd3, 0;
+	setp.lt.u64 	%p7, %rd3, 8;
+	setp.eq.s64 	%p9, %rd153, 0;
+	setp.gt.s32 	%p13, %r59, 3;
+	bra.uni 	$L__BB8_105;
+$L__BB8_130:                            //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd226, %rd408, %r164;
+	or.b64  	%rd409, %rd226, %rd409;
+$L__BB8_131:                            //   in Loop: Header=BB8_105 Depth=1
+	add.s32 	%r182, %r164, 1;
+	setp.ne.s32 	%p26, %r182, 64;
+	@%p26 bra 	$L__BB8_105;
+	bra.uni 	$L__BB8_132;
+$L__BB8_105:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB8_110 Depth 2
+                                        //     Child Loop BB8_113 Depth 2
+	.pragma "nounroll";
+	cvt.u64.u32 	%rd156, %r182;
+	mov.u64 	%rd197, 1;
+	shl.b64 	%rd198, %rd197, %r182;
+	and.b64  	%rd157, %rd198, %rd145;
+	setp.ne.s64 	%p3, %rd157, 0;
+	vote.sync.ballot.b32 	%r77, %p3, %r56;
+	setp.eq.s32 	%p4, %r77, 0;
+	cvt.u32.u64 	%r164, %rd156;
+	@%p4 bra 	$L__BB8_131;
+// %bb.106:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s64 	%p5, %rd157, 0;
+	div.u32 	%r80, %r1, %r57;
+)ptx",
+    R"ptx(	mul.wide.u32 	%rd199, %r80, 128;
+	bfe.u32 	%r81, %r164, 3, 2;
+	shl.b32 	%r82, %r164, 1;
+	and.b32  	%r83, %r82, 64;
+	or.b32  	%r84, %r81, %r58;
+	add.s32 	%r85, %r84, %r83;
+	cvt.u64.u32 	%rd200, %r85;
+	add.s64 	%rd158, %rd199, %rd200;
+	mul.lo.s32 	%r86, %r80, %r57;
+	sub.s32 	%r87, %r1, %r86;
+	mul.wide.u32 	%rd201, %r87, 128;
+	or.b64  	%rd202, %rd201, %rd146;
+	and.b64  	%rd203, %rd156, 3;
+	or.b64  	%rd204, %rd202, %rd203;
+	shl.b32 	%r88, %r164, 4;
+	and.b32  	%r89, %r88, 64;
+	cvt.u64.u32 	%rd205, %r89;
+	or.b64  	%rd159, %rd204, %rd205;
+	mov.f32 	%f2078, %f466;
+	@%p5 bra 	$L__BB8_114;
+// %bb.107:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f2078, %f1788;
+	@%p6 bra 	$L__BB8_114;
+// %bb.108:                             //   in Loop: Header=BB8_105 Depth=1
+	mul.lo.s64 	%rd206, %rd158, %rd3;
+	shl.b64 	%rd207, %rd206, 2;
+	add.s64 	%rd160, %rd147, %rd207;
+	mul.lo.s64 	%rd208, %rd159, %rd3;
+	shl.b64 	%rd209, %rd208, 2;
+	add.s64 	%rd161, %rd148, %rd209;
+	mov.u64 	%rd407, 0;
+	mov.f32 	%f2078, %f1788;
+	@%p7 bra 	$L__BB8_111;
+// %bb.109:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f2078, 0f00000000;
+	mov.u64 	%rd404, 0;
+$L__BB8_110:                            //   Parent Loop BB8_105 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	shl.b64 	%rd212, %rd404, 2;
+	add.s64 	%rd213, %rd160, %rd212;
+	ld.global.f32 	%f471, [%rd213];
+	add.s64 	%rd214, %rd161, %rd212;
+	ld.global.f32 	%f472, [%rd214];
+	fma.rn.f32 	%f473, %f471, %f472, %f2078;
+	ld.global.f32 	%f474, [%rd213+4];
+	ld.global.f32 	%f475, [%rd214+4];
+	fma.rn.f32 	%f476, %f474, %f475, %f473;
+	ld.global.f32 	%f477, [%rd213+8];
+	ld.global.f32 	%f478, [%rd214+8];
+	fma.rn.f32 	%f479, %f477, %f478, %f476;
+	ld.global.f32 	%f480, [%rd213+12];
+	ld.global.f32 	%f481, [%rd214+12];
+	fma.rn.f32 	%f482, %f480, %f481, %f479;
+	ld.global.f32 	%f483, [%rd213+16];
+	ld.global.f32 	%f484, [%rd214+16];
+	fma.rn.f32 	%f485, %f483, %f484, %f482;
+	ld.global.f32 	%f486, [%rd213+20];
+	ld.global.f32 	%f487, [%rd214+20];
+	fma.rn.f32 	%f488, %f486, %f487, %f485;
+	ld.global.f32 	%f489, [%rd213+24];
+	ld.global.f32 	%f490, [%rd214+24];
+	fma.rn.f32 	%f491, %f489, %f490, %f488;
+	ld.global.f32 	%f492, [%rd213+28];
+	ld.global.f32 	%f493, [%rd214+28];
+	fma.rn.f32 	%f2078, %f492, %f493, %f491;
+	add.s64 	%rd404, %rd404, 8;
+	setp.ne.s64 	%p8, %rd154, %rd404;
+	mov.u64 	%rd407, %rd154;
+	@%p8 bra 	$L__BB8_110;
+$L__BB8_111:                            //   in Loop: Header=BB8_105 Depth=1
+	@%p9 bra 	$L__BB8_114;
+// %bb.112:                             //   in Loop: Header=BB8_105 Depth=1
+	mov.u64 	%rd406, %rd153;
+$L__BB8_113:                            //   Parent Loop BB8_105 Depth=1
+                                        // =>  This Inner Loop Header: Depth=2
+	.pragma "nounroll";
+	shl.b64 	%rd215, %rd407, 2;
+	add.s64 	%rd216, %rd160, %rd215;
+	ld.global.f32 	%f494, [%rd216];
+	add.s64 	%rd217, %rd161, %rd215;
+	ld.global.f32 	%f495, [%rd217];
+	fma.rn.f32 	%f2078, %f494, %f495, %f2078;
+	add.s64 	%rd407, %rd407, 1;
+	add.s64 	%rd406, %rd406, -1;
+	setp.ne.s64 	%p10, %rd406, 0;
+	@%p10 bra 	$L__BB8_113;
+$L__BB8_114:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.f32 	%f456, %f466;
+	@%p5 bra 	$L__BB8_116;
+// %bb.115:                             //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd218, %rd158, 2;
+	add.s64 	%rd169, %rd149, %rd218;
+	ld.global.f32 	%f456, [%rd169];
+$L__BB8_116:                            //   in Loop: Header=BB8_105 Depth=1
+	shl.b64 	%rd219, %rd159, 2;
+	mov.f32 	%f458, %f466;
+	@%p5 bra 	$L__BB8_118;
+// %bb.117:                             //   in Loop: Header=BB8_105 Depth=1
+	add.s64 	%rd170, %rd150, %rd219;
+	ld.global.f32 	%f458, [%rd170];
+$L__BB8_118:                            //   in Loop: Header=BB8_105 Depth=1
+	@%p13 bra 	$L__BB8_122;
+// %bb.119:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p16, %r59, 0;
+	@%p16 bra 	$L__BB8_125;
+// %bb.120:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p17, %r59, 1;
+	@%p17 bra 	$L__BB8_121;
+	bra.uni 	$L__BB8_127;
+$L__BB8_121:                            //   in Loop: Header=BB8_105 Depth=1
+	add.rn.f32 	%f502, %f456, %f458;
+	fma.rn.f32 	%f503, %f2078, 0fC0000000, %f502;
+	fma.rn.f32 	%f504, %f502, %f1, 0f0D800000;
+	setp.leu.f32 	%p20, %f503, %f504;
+	vote.sync.ballot.b32 	%r90, %p20, %r56;
+	setp.equ.f32 	%p21, %f503, 0f7F800000;
+	vote.sync.ballot.b32 	%r91, %p21, %r56;
+	or.b32  	%r183, %r91, %r90;
+	sqrt.rn.f32 	%f2078, %f503;
+	bra.uni 	$L__BB8_128;
+$L__BB8_122:                            //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p14, %r59, 4;
+	@%p14 bra 	$L__BB8_126;
+// %bb.123:                             //   in Loop: Header=BB8_105 Depth=1
+	setp.eq.s32 	%p15, %r59, 5;
+	@%p15 bra 	$L__BB8_124;
+	bra.uni 	$L__BB8_127;
+$L__BB8_124:                            //   in Loop: Header=BB8_105 Depth=1
+	mul.rn.f32 	%f498, %f456, %f458;
+	mul.rn.f32 	%f499, %f2078, %f498;
+	mov.f32 	%f500, 0f3F800000;
+	sub.rn.f32 	%f2078, %f500, %f499;
+	setp.leu.f32 	%p18, %f2078, %f1;
+	vote.sync.ballot.b32 	%r183, %p18, %r56;
+	bra.uni 	$L__BB8_128;
+$L__BB8_127:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.b32 	%r94, %f2078;
+	and.b32  	%r95, %r94, 2147483647;
+	setp.gt.s32 	%p24, %r95, 2139095039;
+	vote.sync.ballot.b32 	%r183, %p24, %r56;
+	bra.uni 	$L__BB8_128;
+$L__BB8_125:                            //   in Loop: Header=BB8_105 Depth=1
+	add.rn.f32 	%f505, %f456, %f458;
+	fma.rn.f32 	%f2078, %f2078, 0fC0000000, %f505;
+	fma.rn.f32 	%f506, %f505, %f1, 0f0D800000;
+	setp.leu.f32 	%p22, %f2078, %f506;
+	vote.sync.ballot.b32 	%r92, %p22, %r56;
+	setp.equ.f32 	%p23, %f2078, 0f7F800000;
+	vote.sync.ballot.b32 	%r93, %p23, %r56;
+	or.b32  	%r183, %r93, %r92;
+	bra.uni 	$L__BB8_128;
+$L__BB8_126:                            //   in Loop: Header=BB8_105 Depth=1
+	mul.rn.f32 	%f501, %f456, %f458;
+	mul.rn.f32 	%f2078, %f2078, %f501;
+	setp.leu.f32 	%p19, %f2078, 0fC0000000;
+	vote.sync.ballot.b32 	%r183, %p19, %r56;
+$L__BB8_128:                            //   in Loop: Header=BB8_105 Depth=1
+	mov.u64 	%rd408, 0;
+	@%p5 bra 	$L__BB8_130;
+// %bb.129:                             //   in Loop: Header=BB8_105 Depth=1
+	shr.u32 	%r96, %r183, %r55;
+	and.b32  	%r97, %r96, 65535;
+	mul.lo.s64 	%rd221, %rd152, %rd158;
+	shl.b64 	%rd222, %rd221, 2;
+	add.s64 	%rd223, %rd151, %rd222;
+	add.s64 	%rd225, %rd223, %rd219;
+	st.global.f32 	[%rd225], %f2078;
+	shr.u32 	%r98, %r97, %r60;
+	and.b32  	%r99, %r98, 1;
+	cvt.u64.u32 	%rd408, %r99;
+	bra.uni 	$L__BB8_130;
+$L__BB8_2:
+	mov.f32 	%f2007, 0f00000000;
+	mov.f32 	%f2008, %f2007;
+	mov.f32 	%f2009, %f2007;
+	mov.f32 	%f2010, %f2007;
+	mov.f32 	%f2011, %f2007;
+	mov.f32 	%f2012, %f2007;
+	mov.f32 	%f2013, %f2007;
+	mov.f32 	%f2014, %f2007;
+	mov.f32 	%f2015, %f2007;
+	mov.f32 	%f2016, %f2007;
+	mov.f32 	%f2017, %f2007;
+	mov.f32 	%f2018, %f2007;
+	mov.f32 	%f2019, %f2007;
+	mov.f32 	%f2020, %f2007;
+	mov.f32 	%f2021, %f2007;
+	mov.f32 	%f2022, %f2007;
+	mov.f32 	%f2023, %f2007;
+	mov.f32 	%f2024, %f2007;
+	mov.f32 	%f2025, %f2007;
+	mov.f32 	%f2026, %f2007;
+	mov.f32 	%f2027, %f2007;
+	mov.f32 	%f2028, %f2007;
+	mov.f32 	%f2029, %f2007;
+	mov.f32 	%f2030, %f2007;
+	mov.f32 	%f2031, %f2007;
+	mov.f32 	%f2032, %f2007;
+	mov.f32 	%f2033, %f2007;
+	mov.f32 	%f2034, %f2007;
+	mov.f32 	%f2035, %f2007;
+	mov.f32 	%f2036, %f2007;
+	mov.f32 	%f2037, %f2007;
+	mov.f32 	%f2038, %f2007;
+	mov.f32 	%f2039, %f2007;
+	mov.f32 	%f2040, %f2007;
+	mov.f32 	%f2041, %f2007;
+	mov.f32 	%f2042, %f2007;
+	mov.f32 	%f2043, %f2007;
+	mov.f32 	%f2044, %f2007;
+	mov.f32 	%f2045, %f2007;
+	mov.f32 	%f2046, %f2007;
+	mov.f32 	%f2047, %f2007;
+	mov.f32 	%f2048, %f2007;
+	mov.f32 	%f2049, %f2007;
+	mov.f32 	%f2050, %f2007;
+	mov.f32 	%f2051, %f2007;
+	mov.f32 	%f2052, %f2007;
+	mov.f32 	%f2053, %f2007;
+	mov.f32 	%f2054, %f2007;
+	mov.f32 	%f2055, %f2007;
+	mov.f32 	%f2056, %f2007;
+	mov.f32 	%f2057, %f2007;
+	mov.f32 	%f2058, %f2007;
+	mov.f32 	%f2059, %f2007;
+	mov.f32 	%f2060, %f2007;
+	mov.f32 	%f2061, %f2007;
+	mov.f32 	%f2062, %f2007;
+	mov.f32 	%f2063, %f2007;
+	mov.f32 	%f2064, %f2007;
+	mov.f32 	%f2065, %f2007;
+	mov.f32 	%f2066, %f2007;
+	mov.f32 	%f2067, %f2007;
+	mov.f32 	%f2068, %f2007;
+	mov.f32 	%f2069, %f2007;
+	mov.f32 	%f2070, %f2007;
+$L__BB8_3:
+	st.local.f32 	[%rd2], %f2007;
+	st.local.f32 	[%rd2+4], %f2008;
+	st.local.f32 	[%rd2+8], %f2009;
+	st.local.f32 	[%rd2+12], %f2010;
+	st.local.f32 	[%rd2+16], %f2011;
+	st.local.f32 	[%rd2+20], %f2012;
+	st.local.f32 	[%rd2+24], %f2013;
+	st.local.f32 	[%rd2+28], %f2014;
+	st.local.f32 	[%rd2+32], %f2015;
+	st.local.f32 	[%rd2+36], %f2016;
+	st.local.f32 	[%rd2+40], %f2017;
+	st.local.f32 	[%rd2+44], %f2018;
+	st.local.f32 	[%rd2+48], %f2019;
+	st.local.f32 	[%rd2+52], %f2020;
+	st.local.f32 	[%rd2+56], %f2021;
+	st.local.f32 	[%rd2+60], %f2022;
+	st.local.f32 	[%rd2+64], %f2023;
+	st.local.f32 	[%rd2+68], %f2024;
+	st.local.f32 	[%rd2+72], %f2025;
+	st.local.f32 	[%rd2+76], %f2026;
+	st.local.f32 	[%rd2+80], %f2027;
+	st.local.f32 	[%rd2+84], %f2028;
+	st.local.f32 	[%rd2+88], %f2029;
+	st.local.f32 	[%rd2+92], %f2030;
+	st.local.f32 	[%rd2+96], %f2031;
+	st.local.f32 	[%rd2+100], %f2032;
+	st.local.f32 	[%rd2+104], %f2033;
+	st.local.f32 	[%rd2+108], %f2034;
+	st.local.f32 	[%rd2+112], %f2035;
+	st.local.f32 	[%rd2+116], %f2036;
+	st.local.f32 	[%rd2+120], %f2037;
+	st.local.f32 	[%rd2+124], %f2038;
+	st.local.f32 	[%rd2+128], %f2039;
+	st.local.f32 	[%rd2+132], %f2040;
+	st.local.f32 	[%rd2+136], %f2041;
+	st.local.f32 	[%rd2+140], %f2042;
+	st.local.f32 	[%rd2+144], %f2043;
+	st.local.f32 	[%rd2+148], %f2044;
+	st.local.f32 	[%rd2+152], %f2045;
+	st.local.f32 	[%rd2+156], %f2046;
+	st.local.f32 	[%rd2+160], %f2047;
+	st.local.f32 	[%rd2+164], %f2048;
+	st.local.f32 	[%rd2+168], %f2049;
+	st.local.f32 	[%rd2+172], %f2050;
+	st.local.f32 	[%rd2+176], %f2051;
+	st.local.f32 	[%rd2+180], %f2052;
+	st.local.f32 	[%rd2+184], %f2053;
+	st.local.f32 	[%rd2+188], %f2054;
+	st.local.f32 	[%rd2+192], %f2055;
+	st.local.f32 	[%rd2+196], %f2056;
+	st.local.f32 	[%rd2+200], %f2057;
+	st.local.f32 	[%rd2+204], %f2058;
+	st.local.f32 	[%rd2+208], %f2059;
+	st.local.f32 	[%rd2+212], %f2060;
+	st.local.f32 	[%rd2+216], %f2061;
+	st.local.f32 	[%rd2+220], %f2062;
+	st.local.f32 	[%rd2+224], %f2063;
+	st.local.f32 	[%rd2+228], %f2064;
+	st.local.f32 	[%rd2+232], %f2065;
+	st.local.f32 	[%rd2+236], %f2066;
+	st.local.f32 	[%rd2+240], %f2067;
+	st.local.f32 	[%rd2+244], %f2068;
+	st.local.f32 	[%rd2+248], %f2069;
+	st.local.f32 	[%rd2+252], %f2070;
+	ld.param.u32 	%r11, [%rd1+128];
+	and.b32  	%r12, %r165, 16;
+	mov.b32 	%r137, 65535;
+	shl.b32 	%r13, %r137, %r12;
+	and.b32  	%r14, %r165, 15;
+	ld.param.v2.u32 	{%r138, %r139}, [%rd1+72];
+	cvt.u64.u32 	%rd62, %r139;
+	add.s64 	%rd345, %rd62, 127;
+	shr.u64 	%rd346, %rd345, 7;
+	cvt.u32.u64 	%r140, %rd346;
+	div.u32 	%r141, %r1, %r140;
+	mul.wide.u32 	%rd63, %r141, 128;
+	mul.lo.s32 	%r142, %r141, %r140;
+	sub.s32 	%r143, %r1, %r142;
+	mul.wide.u32 	%rd348, %r143, 128;
+	or.b64  	%rd64, %rd348, %rd380;
+	cvt.u64.u32 	%rd65, %r138;
+	ld.param.u64 	%rd349, [%rd1+104];
+	cvta.to.global.u64 	%rd66, %rd349;
+	ld.param.u64 	%rd350, [%rd1+112];
+	cvta.to.global.u64 	%rd67, %rd350;
+	ld.param.u64 	%rd351, [%rd1+48];
+	cvta.to.global.u64 	%rd68, %rd351;
+	ld.param.u64 	%rd69, [%rd1+56];
+	mov.u64 	%rd400, 0;
+	mov.b32 	%r179, 0;
+	mov.f32 	%f1777, 0f3F800000;
+	setp.gt.s32 	%p110, %r11, 3;
+	setp.eq.s32 	%p113, %r11, 0;
+	setp.eq.s32 	%p114, %r11, 1;
+	mov.u32 	%r180, %r179;
+	mov.u64 	%rd409, %rd400;
+	bra.uni 	$L__BB8_4;
+$L__BB8_103:                            //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd370, %rd402, %r144;
+	or.b64  	%rd409, %rd370, %rd409;
+	add.s64 	%rd400, %rd400, 1;
+	add.s32 	%r180, %r180, 2;
+	add.s32 	%r179, %r179, 16;
+	cvt.u32.u64 	%r163, %rd400;
+	setp.ne.s32 	%p122, %r163, 64;
+	@%p122 bra 	$L__BB8_4;
+	bra.uni 	$L__BB8_132;
+$L__BB8_4:                              // =>This Inner Loop Header: Depth=1
+	.pragma "nounroll";
+	cvt.u32.u64 	%r144, %rd400;
+	bfe.u32 	%r146, %r144, 3, 2;
+	and.b32  	%r147, %r180, 64;
+)ptx",
+    R"ptx(	or.b32  	%r148, %r146, %r2;
+	add.s32 	%r149, %r148, %r147;
+	cvt.u64.u32 	%rd352, %r149;
+	add.s64 	%rd137, %rd63, %rd352;
+	and.b64  	%rd353, %rd400, 3;
+	add.s64 	%rd354, %rd64, %rd353;
+	and.b32  	%r150, %r179, 64;
+	cvt.u64.u32 	%rd355, %r150;
+	add.s64 	%rd356, %rd354, %rd355;
+	setp.lt.u64 	%p108, %rd137, %rd65;
+	setp.lt.u64 	%p109, %rd356, %rd62;
+	and.pred  	%p1, %p108, %p109;
+	mov.f32 	%f440, %f1777;
+	@!%p1 bra 	$L__BB8_89;
+	bra.uni 	$L__BB8_88;
+$L__BB8_88:                             //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd362, %rd137, 2;
+	add.s64 	%rd139, %rd66, %rd362;
+	ld.global.f32 	%f440, [%rd139];
+$L__BB8_89:                             //   in Loop: Header=BB8_4 Depth=1
+	shl.b64 	%rd363, %rd356, 2;
+	mov.f32 	%f442, %f1777;
+	@!%p1 bra 	$L__BB8_91;
+	bra.uni 	$L__BB8_90;
+$L__BB8_90:                             //   in Loop: Header=BB8_4 Depth=1
+	add.s64 	%rd140, %rd67, %rd363;
+	ld.global.f32 	%f442, [%rd140];
+$L__BB8_91:                             //   in Loop: Header=BB8_4 Depth=1
+	shr.u32 	%r145, %r144, 3;
+	and.b32  	%r151, %r144, 7;
+	mul.wide.u32 	%rd357, %r145, 32;
+	add.s64 	%rd358, %rd2, %rd357;
+	mul.wide.u32 	%rd359, %r151, 4;
+	add.s64 	%rd360, %rd358, %rd359;
+	ld.local.f32 	%f2073, [%rd360];
+	@%p110 bra 	$L__BB8_95;
+// %bb.92:                              //   in Loop: Header=BB8_4 Depth=1
+	@%p113 bra 	$L__BB8_98;
+// %bb.93:                              //   in Loop: Header=BB8_4 Depth=1
+	@%p114 bra 	$L__BB8_94;
+	bra.uni 	$L__BB8_100;
+$L__BB8_94:                             //   in Loop: Header=BB8_4 Depth=1
+	add.rn.f32 	%f1783, %f440, %f442;
+	fma.rn.f32 	%f1784, %f2073, 0fC0000000, %f1783;
+	fma.rn.f32 	%f1785, %f1783, %f1, 0f0D800000;
+	setp.leu.f32 	%p117, %f1784, %f1785;
+	vote.sync.ballot.b32 	%r152, %p117, %r13;
+	setp.equ.f32 	%p118, %f1784, 0f7F800000;
+	vote.sync.ballot.b32 	%r153, %p118, %r13;
+	or.b32  	%r181, %r153, %r152;
+	sqrt.rn.f32 	%f2073, %f1784;
+	bra.uni 	$L__BB8_101;
+$L__BB8_95:                             //   in Loop: Header=BB8_4 Depth=1
+	setp.eq.s32 	%p111, %r11, 4;
+	@%p111 bra 	$L__BB8_99;
+// %bb.96:                              //   in Loop: Header=BB8_4 Depth=1
+	setp.eq.s32 	%p112, %r11, 5;
+	@%p112 bra 	$L__BB8_97;
+	bra.uni 	$L__BB8_100;
+$L__BB8_97:                             //   in Loop: Header=BB8_4 Depth=1
+	mul.rn.f32 	%f1779, %f440, %f442;
+	mul.rn.f32 	%f1780, %f2073, %f1779;
+	mov.f32 	%f1781, 0f3F800000;
+	sub.rn.f32 	%f2073, %f1781, %f1780;
+	setp.leu.f32 	%p115, %f2073, %f1;
+	vote.sync.ballot.b32 	%r181, %p115, %r13;
+	bra.uni 	$L__BB8_101;
+$L__BB8_100:                            //   in Loop: Header=BB8_4 Depth=1
+	mov.b32 	%r156, %f2073;
+	and.b32  	%r157, %r156, 2147483647;
+	setp.gt.s32 	%p121, %r157, 2139095039;
+	vote.sync.ballot.b32 	%r181, %p121, %r13;
+	bra.uni 	$L__BB8_101;
+$L__BB8_98:                             //   in Loop: Header=BB8_4 Depth=1
+	add.rn.f32 	%f1786, %f440, %f442;
+	fma.rn.f32 	%f2073, %f2073, 0fC0000000, %f1786;
+	fma.rn.f32 	%f1787, %f1786, %f1, 0f0D800000;
+	setp.leu.f32 	%p119, %f2073, %f1787;
+	vote.sync.ballot.b32 	%r154, %p119, %r13;
+	setp.equ.f32 	%p120, %f2073, 0f7F800000;
+	vote.sync.ballot.b32 	%r155, %p120, %r13;
+	or.b32  	%r181, %r155, %r154;
+	bra.uni 	$L__BB8_101;
+$L__BB8_99:                             //   in Loop: Header=BB8_4 Depth=1
+	mul.rn.f32 	%f1782, %f440, %f442;
+	mul.rn.f32 	%f2073, %f2073, %f1782;
+	setp.leu.f32 	%p116, %f2073, 0fC0000000;
+	vote.sync.ballot.b32 	%r181, %p116, %r13;
+$L__BB8_101:                            //   in Loop: Header=BB8_4 Depth=1
+	mov.u64 	%rd402, 0;
+	@!%p1 bra 	$L__BB8_103;
+	bra.uni 	$L__BB8_102;
+$L__BB8_102:                            //   in Loop: Header=BB8_4 Depth=1
+	shr.u32 	%r158, %r181, %r12;
+	and.b32  	%r159, %r158, 65535;
+	mul.lo.s64 	%rd365, %rd69, %rd137;
+	shl.b64 	%rd366, %rd365, 2;
+	add.s64 	%rd367, %rd68, %rd366;
+	add.s64 	%rd369, %rd367, %rd363;
+	st.global.f32 	[%rd369], %f2073;
+	shr.u32 	%r160, %r159, %r14;
+	and.b32  	%r161, %r160, 1;
+	cvt.u64.u32 	%rd402, %r161;
+	bra.uni 	$L__BB8_103;
+$L__BB8_132:
+	st.global.u64 	[%rd5], %rd409;
+	ret;
+                                        // -- End function
+}
 	// .globl	square_norms            // -- Begin function square_norms
 .visible .entry square_norms(
 	.param .u64 square_norms_param_0,
@@ -16695,7 +19295,7 @@ $L__BB7_40:
 	cvt.u64.u32 	%rd24, %r3;
 	add.s64 	%rd3, %rd23, %rd24;
 	setp.ge.u64 	%p2, %rd3, %rd22;
-	@%p2 bra 	$L__BB8_11;
+	@%p2 bra 	$L__BB9_11;
 // %bb.1:
 	ld.param.u8 	%rs1, [square_norms_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -16705,17 +19305,16 @@ $L__BB7_40:
 	cvta.to.global.u64 	%rd1, %rd21;
 	setp.eq.s64 	%p3, %rd19, 0;
 	mov.f32 	%f35, 0f00000000;
-	@%p3 bra 	$L__BB8_9;
+	@%p3 bra 	$L__BB9_9;
 // %bb.2:
-)ptx",
-    R"ptx(	ld.param.u64 	%rd20, [square_norms_param_0];
+	ld.param.u64 	%rd20, [square_norms_param_0];
 	cvta.to.global.u64 	%rd2, %rd20;
 	and.b64  	%rd38, %rd19, 7;
 	setp.lt.u64 	%p4, %rd19, 8;
 	mov.f32 	%f35, 0f00000000;
 	mov.u64 	%rd37, 0;
 	mul.lo.s64 	%rd36, %rd19, %rd3;
-	@%p4 bra 	$L__BB8_6;
+	@%p4 bra 	$L__BB9_6;
 // %bb.3:
 	and.b64  	%rd27, %rd19, -8;
 	neg.s64 	%rd5, %rd27;
@@ -16724,7 +19323,7 @@ $L__BB7_40:
 	add.s64 	%rd40, %rd30, 16;
 	mov.f32 	%f35, 0f00000000;
 	mov.u64 	%rd41, 0;
-$L__BB8_4:                              // =>This Inner Loop Header: Depth=1
+$L__BB9_4:                              // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f12, [%rd40+-16];
 	fma.rn.f32 	%f13, %f12, %f12, %f35;
 	ld.global.f32 	%f14, [%rd40+-12];
@@ -16744,40 +19343,40 @@ $L__BB8_4:                              // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd41, %rd41, -8;
 	add.s64 	%rd40, %rd40, 32;
 	setp.eq.s64 	%p5, %rd5, %rd41;
-	@%p5 bra 	$L__BB8_5;
-	bra.uni 	$L__BB8_4;
-$L__BB8_5:
+	@%p5 bra 	$L__BB9_5;
+	bra.uni 	$L__BB9_4;
+$L__BB9_5:
 	neg.s64 	%rd37, %rd5;
-$L__BB8_6:
+$L__BB9_6:
 	setp.eq.s64 	%p6, %rd38, 0;
-	@%p6 bra 	$L__BB8_9;
+	@%p6 bra 	$L__BB9_9;
 // %bb.7:
 	shl.b64 	%rd32, %rd36, 2;
 	shl.b64 	%rd33, %rd37, 2;
 	add.s64 	%rd34, %rd32, %rd33;
 	add.s64 	%rd39, %rd2, %rd34;
-$L__BB8_8:                              // =>This Inner Loop Header: Depth=1
+$L__BB9_8:                              // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f27, [%rd39];
 	fma.rn.f32 	%f35, %f27, %f27, %f35;
 	add.s64 	%rd39, %rd39, 4;
 	add.s64 	%rd38, %rd38, -1;
 	setp.ne.s64 	%p7, %rd38, 0;
-	@%p7 bra 	$L__BB8_8;
-$L__BB8_9:
+	@%p7 bra 	$L__BB9_8;
+$L__BB9_9:
 	shl.b64 	%rd35, %rd3, 2;
 	add.s64 	%rd14, %rd1, %rd35;
 	st.global.f32 	[%rd14], %f35;
-	@%p1 bra 	$L__BB8_10;
-	bra.uni 	$L__BB8_11;
-$L__BB8_10:
+	@%p1 bra 	$L__BB9_10;
+	bra.uni 	$L__BB9_11;
+$L__BB9_10:
 	setp.gtu.f32 	%p8, %f35, 0f7B800000;
 	sqrt.rn.f32 	%f28, %f35;
 	max.f32 	%f29, %f28, 0f2B8CBCCC;
 	rcp.rn.f32 	%f30, %f29;
 	selp.f32 	%f31, 0f7FC00000, %f30, %p8;
 	st.global.f32 	[%rd14], %f31;
-$L__BB8_11:
+$L__BB9_11:
 	ret;
                                         // -- End function
 }
@@ -16791,7 +19390,7 @@ $L__BB8_11:
 )
 .maxntid 256, 1, 1                      // @moments
 {
-	.local .align 8 .b8 	__local_depot9[128];
+	.local .align 8 .b8 	__local_depot10[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -16802,7 +19401,7 @@ $L__BB8_11:
 	.reg .f64 	%fd<400>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot9;
+	mov.u64 	%SPL, __local_depot10;
 	ld.param.u64 	%rd66, [moments_param_1];
 	mov.u32 	%r1, %ctaid.x;
 	mov.u32 	%r2, %ntid.x;
@@ -16811,7 +19410,7 @@ $L__BB8_11:
 	cvt.u64.u32 	%rd70, %r3;
 	add.s64 	%rd5, %rd69, %rd70;
 	setp.ge.u64 	%p2, %rd5, %rd66;
-	@%p2 bra 	$L__BB9_34;
+	@%p2 bra 	$L__BB10_34;
 // %bb.1:
 	ld.param.u8 	%rs1, [moments_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -16826,16 +19425,16 @@ $L__BB8_11:
 	mov.f64 	%fd351, 0d0000000000000000;
 	mov.u16 	%rs5, 0;
 	setp.lt.u64 	%p19, %rd63, 16;
-	@!%p1 bra 	$L__BB9_18;
-	bra.uni 	$L__BB9_2;
-$L__BB9_2:
+	@!%p1 bra 	$L__BB10_18;
+	bra.uni 	$L__BB10_2;
+$L__BB10_2:
 	mov.u64 	%rd123, 0;
-$L__BB9_3:                              // =>This Inner Loop Header: Depth=1
+$L__BB10_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd73, %rd3, %rd123;
 	st.local.u8 	[%rd73], %rs5;
 	add.s64 	%rd123, %rd123, 1;
 	setp.lt.u64 	%p3, %rd123, 128;
-	@%p3 bra 	$L__BB9_3;
+	@%p3 bra 	$L__BB10_3;
 // %bb.4:
 	mov.u64 	%rd126, 0;
 	mov.f64 	%fd335, 0d0000000000000000;
@@ -16854,7 +19453,7 @@ $L__BB9_3:                              // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd348, %fd335;
 	mov.f64 	%fd349, %fd335;
 	mov.f64 	%fd350, %fd335;
-	@%p19 bra 	$L__BB9_8;
+	@%p19 bra 	$L__BB10_8;
 // %bb.5:
 	mul.lo.s64 	%rd76, %rd63, %rd5;
 	shl.b64 	%rd77, %rd76, 2;
@@ -16877,7 +19476,7 @@ $L__BB9_3:                              // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd340, %fd339;
 	mov.f64 	%fd342, %fd339;
 	mov.f64 	%fd344, %fd339;
-$L__BB9_6:                              // =>This Inner Loop Header: Depth=1
+$L__BB10_6:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1, [%rd124+-32];
 	cvt.f64.f32 	%fd166, %f1;
 	add.rn.f64 	%fd337, %fd337, %fd166;
@@ -16931,7 +19530,7 @@ $L__BB9_6:                              // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd124, %rd124, 64;
 	setp.le.u64 	%p5, %rd79, %rd63;
 	mov.u64 	%rd125, %rd126;
-	@%p5 bra 	$L__BB9_6;
+	@%p5 bra 	$L__BB10_6;
 // %bb.7:
 	st.local.f64 	[%rd3], %fd337;
 	st.local.f64 	[%rd3+8], %fd336;
@@ -16942,23 +19541,24 @@ $L__BB9_6:                              // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd3+48], %fd340;
 	st.local.f64 	[%rd3+56], %fd338;
 	st.local.f64 	[%rd3+64], %fd350;
-	st.local.f64 	[%rd3+72], %fd349;
+)ptx",
+    R"ptx(	st.local.f64 	[%rd3+72], %fd349;
 	st.local.f64 	[%rd3+80], %fd348;
 	st.local.f64 	[%rd3+88], %fd347;
 	st.local.f64 	[%rd3+96], %fd345;
 	st.local.f64 	[%rd3+104], %fd343;
 	st.local.f64 	[%rd3+112], %fd341;
 	st.local.f64 	[%rd3+120], %fd339;
-$L__BB9_8:
+$L__BB10_8:
 	setp.ge.u64 	%p6, %rd126, %rd63;
-	@%p6 bra 	$L__BB9_17;
+	@%p6 bra 	$L__BB10_17;
 // %bb.9:
 	and.b64  	%rd128, %rd63, 3;
 	sub.s64 	%rd81, %rd126, %rd63;
 	setp.gt.u64 	%p7, %rd81, -4;
 	mov.u64 	%rd127, 0;
 	shl.b64 	%rd122, %rd126, 2;
-	@%p7 bra 	$L__BB9_13;
+	@%p7 bra 	$L__BB10_13;
 // %bb.10:
 	and.b64  	%rd83, %rd63, -4;
 	sub.s64 	%rd16, %rd126, %rd83;
@@ -16969,7 +19569,7 @@ $L__BB9_8:
 	add.s64 	%rd88, %rd87, %rd2;
 	add.s64 	%rd131, %rd88, 8;
 	mov.u64 	%rd133, 0;
-$L__BB9_11:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f17, [%rd131+-8];
 	cvt.f64.f32 	%fd182, %f17;
 	ld.local.f64 	%fd183, [%rd132+-16];
@@ -16994,13 +19594,13 @@ $L__BB9_11:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd132, %rd132, 32;
 	add.s64 	%rd131, %rd131, 16;
 	setp.eq.s64 	%p8, %rd16, %rd133;
-	@%p8 bra 	$L__BB9_12;
-	bra.uni 	$L__BB9_11;
-$L__BB9_12:
+	@%p8 bra 	$L__BB10_12;
+	bra.uni 	$L__BB10_11;
+$L__BB10_12:
 	neg.s64 	%rd127, %rd16;
-$L__BB9_13:
+$L__BB10_13:
 	setp.eq.s64 	%p9, %rd128, 0;
-	@%p9 bra 	$L__BB9_16;
+	@%p9 bra 	$L__BB10_16;
 // %bb.14:
 	mul.lo.s64 	%rd89, %rd63, %rd5;
 	shl.b64 	%rd90, %rd89, 2;
@@ -17010,7 +19610,7 @@ $L__BB9_13:
 	add.s64 	%rd130, %rd2, %rd94;
 	shl.b64 	%rd95, %rd127, 3;
 	add.s64 	%rd129, %rd3, %rd95;
-$L__BB9_15:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_15:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f21, [%rd130];
 	cvt.f64.f32 	%fd194, %f21;
@@ -17021,8 +19621,8 @@ $L__BB9_15:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd129, %rd129, 8;
 	add.s64 	%rd128, %rd128, -1;
 	setp.ne.s64 	%p10, %rd128, 0;
-	@%p10 bra 	$L__BB9_15;
-$L__BB9_16:
+	@%p10 bra 	$L__BB10_15;
+$L__BB10_16:
 	ld.local.f64 	%fd350, [%rd3+64];
 	ld.local.f64 	%fd349, [%rd3+72];
 	ld.local.f64 	%fd348, [%rd3+80];
@@ -17039,7 +19639,7 @@ $L__BB9_16:
 	ld.local.f64 	%fd337, [%rd3];
 	ld.local.f64 	%fd336, [%rd3+8];
 	ld.local.f64 	%fd335, [%rd3+16];
-$L__BB9_17:
+$L__BB10_17:
 	add.rn.f64 	%fd197, %fd350, %fd337;
 	add.rn.f64 	%fd198, %fd349, %fd336;
 	add.rn.f64 	%fd199, %fd348, %fd335;
@@ -17057,15 +19657,15 @@ $L__BB9_17:
 	add.rn.f64 	%fd211, %fd210, %fd209;
 	cvt.rn.f64.u64 	%fd212, %rd63;
 	div.rn.f64 	%fd351, %fd211, %fd212;
-$L__BB9_18:
+$L__BB10_18:
 	add.s64 	%rd6, %rd1, %rd71;
 	mov.u64 	%rd134, 0;
-$L__BB9_19:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd97, %rd3, %rd134;
 	st.local.u8 	[%rd97], %rs5;
 	add.s64 	%rd134, %rd134, 1;
 	setp.lt.u64 	%p11, %rd134, 128;
-	@%p11 bra 	$L__BB9_19;
+	@%p11 bra 	$L__BB10_19;
 // %bb.20:
 	mov.u64 	%rd137, 0;
 	mov.f64 	%fd384, 0d0000000000000000;
@@ -17084,7 +19684,7 @@ $L__BB9_19:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd397, %fd384;
 	mov.f64 	%fd398, %fd384;
 	mov.f64 	%fd399, %fd384;
-	@%p19 bra 	$L__BB9_24;
+	@%p19 bra 	$L__BB10_24;
 // %bb.21:
 	mul.lo.s64 	%rd100, %rd63, %rd5;
 	shl.b64 	%rd101, %rd100, 2;
@@ -17107,11 +19707,10 @@ $L__BB9_19:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd399, %fd391;
 	mov.f64 	%fd390, %fd391;
 	mov.f64 	%fd392, %fd391;
-$L__BB9_22:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_22:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f22, [%rd135+-32];
 	cvt.f64.f32 	%fd215, %f22;
-)ptx",
-    R"ptx(	sub.rn.f64 	%fd216, %fd215, %fd351;
+	sub.rn.f64 	%fd216, %fd215, %fd351;
 	mul.rn.f64 	%fd217, %fd216, %fd216;
 	add.rn.f64 	%fd389, %fd389, %fd217;
 	ld.global.f32 	%f23, [%rd135+-28];
@@ -17194,7 +19793,7 @@ $L__BB9_22:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd135, %rd135, 64;
 	setp.le.u64 	%p13, %rd103, %rd63;
 	mov.u64 	%rd136, %rd137;
-	@%p13 bra 	$L__BB9_22;
+	@%p13 bra 	$L__BB10_22;
 // %bb.23:
 	st.local.f64 	[%rd3], %fd389;
 	st.local.f64 	[%rd3+8], %fd388;
@@ -17212,16 +19811,16 @@ $L__BB9_22:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd3+104], %fd394;
 	st.local.f64 	[%rd3+112], %fd393;
 	st.local.f64 	[%rd3+120], %fd391;
-$L__BB9_24:
+$L__BB10_24:
 	setp.ge.u64 	%p14, %rd137, %rd63;
-	@%p14 bra 	$L__BB9_33;
+	@%p14 bra 	$L__BB10_33;
 // %bb.25:
 	and.b64  	%rd139, %rd63, 3;
 	sub.s64 	%rd105, %rd137, %rd63;
 	setp.gt.u64 	%p15, %rd105, -4;
 	mov.u64 	%rd138, 0;
 	shl.b64 	%rd120, %rd137, 2;
-	@%p15 bra 	$L__BB9_29;
+	@%p15 bra 	$L__BB10_29;
 // %bb.26:
 	and.b64  	%rd107, %rd63, -4;
 	sub.s64 	%rd44, %rd137, %rd107;
@@ -17232,7 +19831,7 @@ $L__BB9_24:
 	add.s64 	%rd112, %rd111, %rd2;
 	add.s64 	%rd142, %rd112, 8;
 	mov.u64 	%rd144, 0;
-$L__BB9_27:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_27:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f38, [%rd142+-8];
 	cvt.f64.f32 	%fd263, %f38;
 	sub.rn.f64 	%fd264, %fd263, %fd351;
@@ -17265,13 +19864,13 @@ $L__BB9_27:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd143, %rd143, 32;
 	add.s64 	%rd142, %rd142, 16;
 	setp.eq.s64 	%p16, %rd44, %rd144;
-	@%p16 bra 	$L__BB9_28;
-	bra.uni 	$L__BB9_27;
-$L__BB9_28:
+	@%p16 bra 	$L__BB10_28;
+	bra.uni 	$L__BB10_27;
+$L__BB10_28:
 	neg.s64 	%rd138, %rd44;
-$L__BB9_29:
+$L__BB10_29:
 	setp.eq.s64 	%p17, %rd139, 0;
-	@%p17 bra 	$L__BB9_32;
+	@%p17 bra 	$L__BB10_32;
 // %bb.30:
 	mul.lo.s64 	%rd113, %rd63, %rd5;
 	shl.b64 	%rd114, %rd113, 2;
@@ -17281,7 +19880,7 @@ $L__BB9_29:
 	add.s64 	%rd141, %rd2, %rd118;
 	shl.b64 	%rd119, %rd138, 3;
 	add.s64 	%rd140, %rd3, %rd119;
-$L__BB9_31:                             // =>This Inner Loop Header: Depth=1
+$L__BB10_31:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f42, [%rd141];
 	cvt.f64.f32 	%fd283, %f42;
@@ -17294,8 +19893,8 @@ $L__BB9_31:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd140, %rd140, 8;
 	add.s64 	%rd139, %rd139, -1;
 	setp.ne.s64 	%p18, %rd139, 0;
-	@%p18 bra 	$L__BB9_31;
-$L__BB9_32:
+	@%p18 bra 	$L__BB10_31;
+$L__BB10_32:
 	ld.local.f64 	%fd399, [%rd3+64];
 	ld.local.f64 	%fd398, [%rd3+72];
 	ld.local.f64 	%fd397, [%rd3+80];
@@ -17312,14 +19911,15 @@ $L__BB9_32:
 	ld.local.f64 	%fd386, [%rd3+24];
 	ld.local.f64 	%fd385, [%rd3+32];
 	ld.local.f64 	%fd384, [%rd3+40];
-$L__BB9_33:
+$L__BB10_33:
 	add.rn.f64 	%fd288, %fd399, %fd389;
 	add.rn.f64 	%fd289, %fd398, %fd388;
 	add.rn.f64 	%fd290, %fd397, %fd387;
 	add.rn.f64 	%fd291, %fd396, %fd386;
 	add.rn.f64 	%fd292, %fd395, %fd385;
 	add.rn.f64 	%fd293, %fd394, %fd384;
-	add.rn.f64 	%fd294, %fd392, %fd393;
+)ptx",
+    R"ptx(	add.rn.f64 	%fd294, %fd392, %fd393;
 	add.rn.f64 	%fd295, %fd390, %fd391;
 	add.rn.f64 	%fd296, %fd288, %fd292;
 	add.rn.f64 	%fd297, %fd289, %fd293;
@@ -17330,7 +19930,7 @@ $L__BB9_33:
 	add.rn.f64 	%fd302, %fd300, %fd301;
 	st.global.f64 	[%rd6], %fd351;
 	st.global.f64 	[%rd6+8], %fd302;
-$L__BB9_34:
+$L__BB10_34:
 	ret;
                                         // -- End function
 }
@@ -17359,24 +19959,24 @@ $L__BB9_34:
 	ld.param.u64 	%rd3, [differences_param_0+56];
 	mul.lo.s64 	%rd36, %rd3, %rd35;
 	setp.ge.u64 	%p2, %rd2, %rd36;
-	@%p2 bra 	$L__BB10_30;
+	@%p2 bra 	$L__BB11_30;
 // %bb.1:
 	mov.b64 	%rd32, differences_param_0;
 	mov.u64 	%rd1, %rd32;
 	or.b64  	%rd37, %rd2, %rd3;
 	and.b64  	%rd38, %rd37, -4294967296;
 	setp.ne.s64 	%p3, %rd38, 0;
-	@%p3 bra 	$L__BB10_3;
-	bra.uni 	$L__BB10_2;
-$L__BB10_3:
+	@%p3 bra 	$L__BB11_3;
+	bra.uni 	$L__BB11_2;
+$L__BB11_3:
 	div.u64 	%rd92, %rd2, %rd3;
-	bra.uni 	$L__BB10_4;
-$L__BB10_2:
+	bra.uni 	$L__BB11_4;
+$L__BB11_2:
 	cvt.u32.u64 	%r4, %rd3;
 	cvt.u32.u64 	%r5, %rd2;
 	div.u32 	%r6, %r5, %r4;
 	cvt.u64.u32 	%rd92, %r6;
-$L__BB10_4:
+$L__BB11_4:
 	mul.lo.s64 	%rd39, %rd92, %rd3;
 	sub.s64 	%rd8, %rd2, %rd39;
 	ld.param.u64 	%rd40, [%rd1+8];
@@ -17393,19 +19993,19 @@ $L__BB10_4:
 	shl.b64 	%rd47, %rd46, 2;
 	add.s64 	%rd12, %rd45, %rd47;
 	and.b32  	%r20, %r1, 15;
-	@%p4 bra 	$L__BB10_15;
+	@%p4 bra 	$L__BB11_15;
 // %bb.5:
 	setp.lt.u64 	%p16, %rd9, 16;
 	mov.u64 	%rd94, 0;
 	mov.f32 	%f64, 0f00000000;
-	@%p16 bra 	$L__BB10_8;
+	@%p16 bra 	$L__BB11_8;
 // %bb.6:
 	mul.wide.u32 	%rd73, %r20, 4;
 	add.s64 	%rd14, %rd12, %rd73;
 	add.s64 	%rd15, %rd10, %rd73;
 	mov.f32 	%f64, 0f00000000;
 	mov.u64 	%rd93, 0;
-$L__BB10_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB11_7:                             // =>This Inner Loop Header: Depth=1
 	shl.b64 	%rd74, %rd93, 2;
 	add.s64 	%rd75, %rd14, %rd74;
 	ld.global.f32 	%f45, [%rd75];
@@ -17418,10 +20018,10 @@ $L__BB10_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd77, %rd93, 32;
 	setp.le.u64 	%p17, %rd77, %rd9;
 	mov.u64 	%rd93, %rd94;
-	@%p17 bra 	$L__BB10_7;
-$L__BB10_8:
+	@%p17 bra 	$L__BB11_7;
+$L__BB11_8:
 	setp.le.u64 	%p18, %rd9, %rd94;
-	@%p18 bra 	$L__BB10_14;
+	@%p18 bra 	$L__BB11_14;
 // %bb.9:
 	sub.s64 	%rd19, %rd9, %rd94;
 	cvt.u64.u32 	%rd20, %r20;
@@ -17429,26 +20029,26 @@ $L__BB10_8:
 	shl.b64 	%rd78, %rd94, 2;
 	mov.f32 	%f66, 0f00000000;
 	mov.f32 	%f65, %f66;
-	@%p19 bra 	$L__BB10_11;
+	@%p19 bra 	$L__BB11_11;
 // %bb.10:
 	add.s64 	%rd79, %rd12, %rd78;
 	mul.wide.u32 	%rd80, %r20, 4;
 	add.s64 	%rd21, %rd79, %rd80;
 	ld.global.f32 	%f65, [%rd21];
-$L__BB10_11:
-	@%p19 bra 	$L__BB10_13;
+$L__BB11_11:
+	@%p19 bra 	$L__BB11_13;
 // %bb.12:
 	add.s64 	%rd82, %rd10, %rd78;
 	shl.b64 	%rd83, %rd20, 2;
 	add.s64 	%rd22, %rd82, %rd83;
 	ld.global.f32 	%f66, [%rd22];
-$L__BB10_13:
+$L__BB11_13:
 	setp.gt.u64 	%p21, %rd19, %rd20;
 	sub.rn.f32 	%f51, %f65, %f66;
 	abs.f32 	%f52, %f51;
 	add.rn.f32 	%f53, %f64, %f52;
 	selp.f32 	%f64, %f53, %f64, %p21;
-$L__BB10_14:
+$L__BB11_14:
 	and.b32  	%r15, %r1, 16;
 	mov.b32 	%r16, 65535;
 	shl.b32 	%r17, %r16, %r15;
@@ -17460,8 +20060,8 @@ $L__BB10_14:
 	add.rn.f32 	%f59, %f57, %f58;
 	shfl.sync.bfly.b32	%f60, %f59, 1, 31, %r17;
 	add.rn.f32 	%f73, %f59, %f60;
-	bra.uni 	$L__BB10_28;
-$L__BB10_15:
+	bra.uni 	$L__BB11_28;
+$L__BB11_15:
 	ld.param.u64 	%rd49, [%rd1+16];
 	cvta.to.global.u64 	%rd50, %rd49;
 	shl.b64 	%rd51, %rd92, 4;
@@ -17479,14 +20079,14 @@ $L__BB10_15:
 	setp.lt.u64 	%p5, %rd9, 16;
 	mov.u64 	%rd96, 0;
 	mov.f32 	%f69, 0f00000000;
-	@%p5 bra 	$L__BB10_18;
+	@%p5 bra 	$L__BB11_18;
 // %bb.16:
 	mul.wide.u32 	%rd60, %r20, 4;
 	add.s64 	%rd23, %rd12, %rd60;
 	add.s64 	%rd24, %rd10, %rd60;
 	mov.f32 	%f69, 0f00000000;
 	mov.u64 	%rd95, 0;
-$L__BB10_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB11_17:                            // =>This Inner Loop Header: Depth=1
 	shl.b64 	%rd61, %rd95, 2;
 	add.s64 	%rd62, %rd23, %rd61;
 	ld.global.f32 	%f26, [%rd62];
@@ -17499,11 +20099,10 @@ $L__BB10_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd64, %rd95, 32;
 	setp.le.u64 	%p6, %rd64, %rd9;
 	mov.u64 	%rd95, %rd96;
-	@%p6 bra 	$L__BB10_17;
-$L__BB10_18:
-)ptx",
-    R"ptx(	setp.le.u64 	%p7, %rd9, %rd96;
-	@%p7 bra 	$L__BB10_24;
+	@%p6 bra 	$L__BB11_17;
+$L__BB11_18:
+	setp.le.u64 	%p7, %rd9, %rd96;
+	@%p7 bra 	$L__BB11_24;
 // %bb.19:
 	sub.s64 	%rd28, %rd9, %rd96;
 	cvt.u64.u32 	%rd29, %r20;
@@ -17511,26 +20110,26 @@ $L__BB10_18:
 	shl.b64 	%rd65, %rd96, 2;
 	mov.f32 	%f71, 0f00000000;
 	mov.f32 	%f70, %f71;
-	@%p8 bra 	$L__BB10_21;
+	@%p8 bra 	$L__BB11_21;
 // %bb.20:
 	add.s64 	%rd66, %rd12, %rd65;
 	mul.wide.u32 	%rd67, %r20, 4;
 	add.s64 	%rd30, %rd66, %rd67;
 	ld.global.f32 	%f70, [%rd30];
-$L__BB10_21:
-	@%p8 bra 	$L__BB10_23;
+$L__BB11_21:
+	@%p8 bra 	$L__BB11_23;
 // %bb.22:
 	add.s64 	%rd69, %rd10, %rd65;
 	shl.b64 	%rd70, %rd29, 2;
 	add.s64 	%rd31, %rd69, %rd70;
 	ld.global.f32 	%f71, [%rd31];
-$L__BB10_23:
+$L__BB11_23:
 	setp.gt.u64 	%p10, %rd28, %rd29;
 	sub.rn.f32 	%f32, %f70, %f71;
 	sub.rn.f32 	%f33, %f32, %f11;
 	fma.rn.f32 	%f34, %f33, %f33, %f69;
 	selp.f32 	%f69, %f34, %f69, %p10;
-$L__BB10_24:
+$L__BB11_24:
 	ld.global.f64 	%fd1, [%rd52+8];
 	and.b32  	%r10, %r1, 16;
 	mov.b32 	%r11, 65535;
@@ -17546,7 +20145,7 @@ $L__BB10_24:
 	setp.leu.f32 	%p11, %f21, 0f12800000;
 	setp.equ.f32 	%p12, %f21, 0f7F800000;
 	or.pred  	%p13, %p11, %p12;
-	@%p13 bra 	$L__BB10_26;
+	@%p13 bra 	$L__BB11_26;
 // %bb.25:
 	cvt.f64.f32 	%fd14, %f21;
 	cvt.rn.f64.u64 	%fd8, %rd9;
@@ -17554,8 +20153,8 @@ $L__BB10_24:
 	mul.rn.f64 	%fd10, %fd2, %fd9;
 	mul.rn.f64 	%fd11, %fd10, 0d3EB0000000000000;
 	setp.lt.f64 	%p14, %fd11, %fd14;
-	@%p14 bra 	$L__BB10_27;
-$L__BB10_26:
+	@%p14 bra 	$L__BB11_27;
+$L__BB11_26:
 	cvta.global.u64 	%rd11, %rd10;
 	cvta.global.u64 	%rd13, %rd12;
 	{ // callseq 5, 0
@@ -17578,14 +20177,14 @@ $L__BB10_26:
 	);
 	ld.param.f64 	%fd14, [retval0+0];
 	} // callseq 5
-$L__BB10_27:
+$L__BB11_27:
 	setp.eq.f64 	%p15, %fd1, 0d0000000000000000;
 	div.rn.f64 	%fd13, %fd14, %fd1;
 	cvt.rn.f32.f64 	%f42, %fd13;
 	selp.f32 	%f73, 0f00000000, %f42, %p15;
-$L__BB10_28:
+$L__BB11_28:
 	setp.ne.s32 	%p22, %r20, 0;
-	@%p22 bra 	$L__BB10_30;
+	@%p22 bra 	$L__BB11_30;
 // %bb.29:
 	ld.param.u8 	%rs1, [differences_param_1];
 	and.b16  	%rs2, %rs1, 1;
@@ -17602,7 +20201,7 @@ $L__BB10_28:
 	shl.b64 	%rd90, %rd8, 2;
 	add.s64 	%rd91, %rd89, %rd90;
 	st.global.f32 	[%rd91], %f62;
-$L__BB10_30:
+$L__BB11_30:
 	ret;
                                         // -- End function
 }
@@ -17627,7 +20226,7 @@ $L__BB10_30:
 	add.s64 	%rd2, %rd28, %rd29;
 	ld.param.u64 	%rd30, [normalize_param_0+16];
 	setp.ge.u64 	%p2, %rd2, %rd30;
-	@%p2 bra 	$L__BB11_18;
+	@%p2 bra 	$L__BB12_18;
 // %bb.1:
 	mov.b64 	%rd27, normalize_param_0;
 	mov.u64 	%rd1, %rd27;
@@ -17646,12 +20245,12 @@ $L__BB10_30:
 	mov.u64 	%rd60, 0;
 	mov.f32 	%f28, 0f00000000;
 	shl.b64 	%rd57, %rd8, 2;
-	@%p3 bra 	$L__BB11_4;
+	@%p3 bra 	$L__BB12_4;
 // %bb.2:
 	add.s64 	%rd58, %rd4, %rd57;
 	mov.f32 	%f28, 0f00000000;
 	mov.u64 	%rd59, 0;
-$L__BB11_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB12_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f14, [%rd58];
 	fma.rn.f32 	%f28, %f14, %f14, %f28;
 	add.s64 	%rd60, %rd59, 16;
@@ -17659,26 +20258,26 @@ $L__BB11_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd40, %rd59, 32;
 	setp.le.u64 	%p4, %rd40, %rd3;
 	mov.u64 	%rd59, %rd60;
-	@%p4 bra 	$L__BB11_3;
-$L__BB11_4:
+	@%p4 bra 	$L__BB12_3;
+$L__BB12_4:
 	cvta.to.global.u64 	%rd37, %rd36;
 	ld.param.f64 	%fd1, [%rd1+32];
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p5, %rd3, %rd60;
-	@%p5 bra 	$L__BB11_8;
+	@%p5 bra 	$L__BB12_8;
 // %bb.5:
 	sub.s64 	%rd41, %rd3, %rd60;
 	setp.le.u64 	%p6, %rd41, %rd8;
 	mov.f32 	%f29, 0f00000000;
-	@%p6 bra 	$L__BB11_7;
+	@%p6 bra 	$L__BB12_7;
 // %bb.6:
 	shl.b64 	%rd42, %rd60, 2;
 	add.s64 	%rd43, %rd4, %rd42;
 	add.s64 	%rd15, %rd43, %rd57;
 	ld.global.f32 	%f29, [%rd15];
-$L__BB11_7:
+$L__BB12_7:
 	fma.rn.f32 	%f28, %f29, %f29, %f28;
-$L__BB11_8:
+$L__BB12_8:
 	add.s64 	%rd6, %rd37, %rd35;
 	shfl.sync.bfly.b32	%f16, %f28, 8, 31, %r2;
 	add.rn.f32 	%f17, %f28, %f16;
@@ -17695,16 +20294,16 @@ $L__BB11_8:
 	cvt.f64.f32 	%fd2, %f8;
 	setp.lt.f64 	%p10, %fd1, %fd2;
 	and.pred  	%p11, %p9, %p10;
-	@!%p11 bra 	$L__BB11_17;
-	bra.uni 	$L__BB11_9;
-$L__BB11_9:
+	@!%p11 bra 	$L__BB12_17;
+	bra.uni 	$L__BB12_9;
+$L__BB12_9:
 	mov.u64 	%rd64, 0;
-	@%p3 bra 	$L__BB11_12;
+	@%p3 bra 	$L__BB12_12;
 // %bb.10:
 	add.s64 	%rd62, %rd4, %rd57;
 	add.s64 	%rd61, %rd6, %rd57;
 	mov.u64 	%rd63, 0;
-$L__BB11_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB12_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f24, [%rd62];
 	div.rn.f32 	%f25, %f24, %f8;
 	st.global.f32 	[%rd61], %f25;
@@ -17714,10 +20313,10 @@ $L__BB11_11:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd63, 32;
 	setp.le.u64 	%p13, %rd48, %rd3;
 	mov.u64 	%rd63, %rd64;
-	@%p13 bra 	$L__BB11_11;
-$L__BB11_12:
+	@%p13 bra 	$L__BB12_11;
+$L__BB12_12:
 	setp.le.u64 	%p14, %rd3, %rd64;
-	@%p14 bra 	$L__BB11_18;
+	@%p14 bra 	$L__BB12_18;
 // %bb.13:
 	sub.s64 	%rd49, %rd3, %rd64;
 	setp.eq.s64 	%p15, %rd49, 16;
@@ -17725,22 +20324,22 @@ $L__BB11_12:
 	or.pred  	%p1, %p15, %p16;
 	shl.b64 	%rd51, %rd64, 2;
 	mov.f32 	%f31, 0f00000000;
-	@!%p1 bra 	$L__BB11_15;
-	bra.uni 	$L__BB11_14;
-$L__BB11_14:
+	@!%p1 bra 	$L__BB12_15;
+	bra.uni 	$L__BB12_14;
+$L__BB12_14:
 	add.s64 	%rd52, %rd4, %rd51;
 	add.s64 	%rd25, %rd52, %rd57;
 	ld.global.f32 	%f31, [%rd25];
-$L__BB11_15:
-	@!%p1 bra 	$L__BB11_18;
-	bra.uni 	$L__BB11_16;
-$L__BB11_16:
+$L__BB12_15:
+	@!%p1 bra 	$L__BB12_18;
+	bra.uni 	$L__BB12_16;
+$L__BB12_16:
 	div.rn.f32 	%f11, %f31, %f8;
 	add.s64 	%rd55, %rd6, %rd51;
 	add.s64 	%rd26, %rd55, %rd57;
 	st.global.f32 	[%rd26], %f11;
-	bra.uni 	$L__BB11_18;
-$L__BB11_17:
+	bra.uni 	$L__BB12_18;
+$L__BB12_17:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd7, %rd6;
 	{ // callseq 6, 0
@@ -17753,7 +20352,8 @@ $L__BB11_17:
 	.param .b64 param3;
 	st.param.b64 	[param3+0], %rd7;
 	call.uni 
-	_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf, 
+)ptx",
+    R"ptx(	_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf, 
 	(
 	param0, 
 	param1, 
@@ -17761,7 +20361,7 @@ $L__BB11_17:
 	param3
 	);
 	} // callseq 6
-$L__BB11_18:
+$L__BB12_18:
 	ret;
                                         // -- End function
 }
@@ -17786,7 +20386,7 @@ $L__BB11_18:
 	add.s64 	%rd2, %rd39, %rd40;
 	ld.param.u64 	%rd41, [normalize_gradient_param_0+24];
 	setp.ge.u64 	%p2, %rd2, %rd41;
-	@%p2 bra 	$L__BB12_23;
+	@%p2 bra 	$L__BB13_23;
 // %bb.1:
 	mov.b64 	%rd38, normalize_gradient_param_0;
 	mov.u64 	%rd1, %rd38;
@@ -17810,7 +20410,7 @@ $L__BB11_18:
 	shl.b64 	%rd75, %rd10, 2;
 	mov.f32 	%f71, %f70;
 	mov.f32 	%f72, %f70;
-	@%p3 bra 	$L__BB12_4;
+	@%p3 bra 	$L__BB13_4;
 // %bb.2:
 	add.s64 	%rd77, %rd4, %rd75;
 	add.s64 	%rd76, %rd6, %rd75;
@@ -17818,7 +20418,7 @@ $L__BB11_18:
 	mov.u64 	%rd78, 0;
 	mov.f32 	%f71, %f70;
 	mov.f32 	%f72, %f70;
-$L__BB12_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB13_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f35, [%rd77];
 	ld.global.f32 	%f36, [%rd76];
 	fma.rn.f32 	%f72, %f35, %f35, %f72;
@@ -17830,34 +20430,34 @@ $L__BB12_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd53, %rd78, 32;
 	setp.le.u64 	%p4, %rd53, %rd3;
 	mov.u64 	%rd78, %rd79;
-	@%p4 bra 	$L__BB12_3;
-$L__BB12_4:
+	@%p4 bra 	$L__BB13_3;
+$L__BB13_4:
 	cvta.to.global.u64 	%rd50, %rd49;
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p5, %rd3, %rd79;
-	@%p5 bra 	$L__BB12_10;
+	@%p5 bra 	$L__BB13_10;
 // %bb.5:
 	sub.s64 	%rd20, %rd3, %rd79;
 	setp.le.u64 	%p6, %rd20, %rd10;
 	shl.b64 	%rd54, %rd79, 2;
 	mov.f32 	%f74, 0f00000000;
 	mov.f32 	%f73, %f74;
-	@%p6 bra 	$L__BB12_7;
+	@%p6 bra 	$L__BB13_7;
 // %bb.6:
 	add.s64 	%rd55, %rd4, %rd54;
 	add.s64 	%rd21, %rd55, %rd75;
 	ld.global.f32 	%f73, [%rd21];
-$L__BB12_7:
-	@%p6 bra 	$L__BB12_9;
+$L__BB13_7:
+	@%p6 bra 	$L__BB13_9;
 // %bb.8:
 	add.s64 	%rd58, %rd6, %rd54;
 	add.s64 	%rd22, %rd58, %rd75;
 	ld.global.f32 	%f74, [%rd22];
-$L__BB12_9:
+$L__BB13_9:
 	fma.rn.f32 	%f72, %f73, %f73, %f72;
 	fma.rn.f32 	%f71, %f73, %f74, %f71;
 	fma.rn.f32 	%f70, %f74, %f74, %f70;
-$L__BB12_10:
+$L__BB13_10:
 	add.s64 	%rd8, %rd50, %rd46;
 	ld.param.f64 	%fd1, [%rd1+40];
 	shfl.sync.bfly.b32	%f39, %f72, 8, 31, %r2;
@@ -17885,7 +20485,7 @@ $L__BB12_10:
 	setp.leu.f32 	%p8, %f20, 0f12800000;
 	setp.equ.f32 	%p9, %f20, 0f7F800000;
 	or.pred  	%p10, %p8, %p9;
-	@%p10 bra 	$L__BB12_22;
+	@%p10 bra 	$L__BB13_22;
 // %bb.11:
 	sqrt.rn.f32 	%f24, %f20;
 	add.rn.f32 	%f58, %f22, %f23;
@@ -17895,20 +20495,20 @@ $L__BB12_10:
 	cvt.f64.f32 	%fd2, %f24;
 	setp.lt.f64 	%p14, %fd1, %fd2;
 	and.pred  	%p15, %p13, %p14;
-	@!%p15 bra 	$L__BB12_22;
-	bra.uni 	$L__BB12_12;
-$L__BB12_12:
+	@!%p15 bra 	$L__BB13_22;
+	bra.uni 	$L__BB13_12;
+$L__BB13_12:
 	add.rn.f32 	%f21, %f51, %f52;
 	div.rn.f32 	%f25, %f21, %f20;
 	mov.u64 	%rd84, 0;
 	neg.f32 	%f66, %f25;
-	@%p3 bra 	$L__BB12_15;
+	@%p3 bra 	$L__BB13_15;
 // %bb.13:
 	add.s64 	%rd82, %rd4, %rd75;
 	add.s64 	%rd81, %rd6, %rd75;
 	add.s64 	%rd80, %rd8, %rd75;
 	mov.u64 	%rd83, 0;
-$L__BB12_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB13_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f59, [%rd82];
 	ld.global.f32 	%f60, [%rd81];
 	fma.rn.f32 	%f61, %f66, %f59, %f60;
@@ -17921,10 +20521,10 @@ $L__BB12_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd63, %rd83, 32;
 	setp.le.u64 	%p17, %rd63, %rd3;
 	mov.u64 	%rd83, %rd84;
-	@%p17 bra 	$L__BB12_14;
-$L__BB12_15:
+	@%p17 bra 	$L__BB13_14;
+$L__BB13_15:
 	setp.le.u64 	%p18, %rd3, %rd84;
-	@%p18 bra 	$L__BB12_23;
+	@%p18 bra 	$L__BB13_23;
 // %bb.16:
 	sub.s64 	%rd64, %rd3, %rd84;
 	setp.eq.s64 	%p19, %rd64, 16;
@@ -17933,31 +20533,30 @@ $L__BB12_15:
 	shl.b64 	%rd66, %rd84, 2;
 	mov.f32 	%f79, 0f00000000;
 	mov.f32 	%f78, %f79;
-	@!%p1 bra 	$L__BB12_18;
-	bra.uni 	$L__BB12_17;
-)ptx",
-    R"ptx($L__BB12_17:
+	@!%p1 bra 	$L__BB13_18;
+	bra.uni 	$L__BB13_17;
+$L__BB13_17:
 	add.s64 	%rd67, %rd4, %rd66;
 	add.s64 	%rd35, %rd67, %rd75;
 	ld.global.f32 	%f78, [%rd35];
-$L__BB12_18:
-	@!%p1 bra 	$L__BB12_20;
-	bra.uni 	$L__BB12_19;
-$L__BB12_19:
+$L__BB13_18:
+	@!%p1 bra 	$L__BB13_20;
+	bra.uni 	$L__BB13_19;
+$L__BB13_19:
 	add.s64 	%rd70, %rd6, %rd66;
 	add.s64 	%rd36, %rd70, %rd75;
 	ld.global.f32 	%f79, [%rd36];
-$L__BB12_20:
-	@!%p1 bra 	$L__BB12_23;
-	bra.uni 	$L__BB12_21;
-$L__BB12_21:
+$L__BB13_20:
+	@!%p1 bra 	$L__BB13_23;
+	bra.uni 	$L__BB13_21;
+$L__BB13_21:
 	fma.rn.f32 	%f65, %f66, %f78, %f79;
 	div.rn.f32 	%f32, %f65, %f24;
 	add.s64 	%rd73, %rd8, %rd66;
 	add.s64 	%rd37, %rd73, %rd75;
 	st.global.f32 	[%rd37], %f32;
-	bra.uni 	$L__BB12_23;
-$L__BB12_22:
+	bra.uni 	$L__BB13_23;
+$L__BB13_22:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd7, %rd6;
 	cvta.global.u64 	%rd9, %rd8;
@@ -17982,7 +20581,7 @@ $L__BB12_22:
 	param4
 	);
 	} // callseq 7
-$L__BB12_23:
+$L__BB13_23:
 	ret;
                                         // -- End function
 }
@@ -18010,7 +20609,7 @@ $L__BB12_23:
 	add.s64 	%rd2, %rd847, %rd848;
 	ld.param.u64 	%rd849, [gradient_rows_param_0+64];
 	setp.ge.u64 	%p2, %rd2, %rd849;
-	@%p2 bra 	$L__BB13_659;
+	@%p2 bra 	$L__BB14_659;
 // %bb.1:
 	mov.b64 	%rd846, gradient_rows_param_0;
 	mov.u64 	%rd1, %rd846;
@@ -18040,9 +20639,9 @@ $L__BB12_23:
 	add.s64 	%rd17, %rd862, %rd16;
 	setp.gt.s32 	%p3, %r18, 2;
 	setp.lt.u64 	%p418, %rd9, 16;
-	@%p3 bra 	$L__BB13_56;
-	bra.uni 	$L__BB13_2;
-$L__BB13_56:
+	@%p3 bra 	$L__BB14_56;
+	bra.uni 	$L__BB14_2;
+$L__BB14_56:
 	ld.param.u64 	%rd851, [%rd1+16];
 	cvta.to.global.u64 	%rd852, %rd851;
 	ld.param.u64 	%rd853, [%rd1+24];
@@ -18050,35 +20649,35 @@ $L__BB13_56:
 	shl.b64 	%rd859, %rd2, 4;
 	add.s64 	%rd13, %rd852, %rd859;
 	setp.gt.s32 	%p4, %r18, 4;
-	@%p4 bra 	$L__BB13_75;
+	@%p4 bra 	$L__BB14_75;
 // %bb.57:
 	setp.eq.s32 	%p7, %r18, 3;
-	@%p7 bra 	$L__BB13_338;
+	@%p7 bra 	$L__BB14_338;
 // %bb.58:
 	setp.eq.s32 	%p8, %r18, 4;
-	@%p8 bra 	$L__BB13_59;
-	bra.uni 	$L__BB13_659;
-$L__BB13_59:
+	@%p8 bra 	$L__BB14_59;
+	bra.uni 	$L__BB14_659;
+$L__BB14_59:
 	and.b32  	%r28, %r1, 15;
 	cvt.u64.u32 	%rd1872, %r28;
 	setp.le.u64 	%p130, %rd9, %rd1872;
 	shl.b64 	%rd1661, %rd1872, 2;
-	@%p130 bra 	$L__BB13_62;
+	@%p130 bra 	$L__BB14_62;
 // %bb.60:
 	add.s64 	%rd1107, %rd858, %rd1661;
 	add.s64 	%rd1824, %rd7, %rd1107;
 	mov.b32 	%r29, 0;
 	mov.u64 	%rd1825, %rd1872;
-$L__BB13_61:                            // =>This Inner Loop Header: Depth=1
+$L__BB14_61:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1824], %r29;
 	add.s64 	%rd1825, %rd1825, 16;
 	add.s64 	%rd1824, %rd1824, 64;
 	setp.lt.u64 	%p131, %rd1825, %rd9;
-	@%p131 bra 	$L__BB13_61;
-$L__BB13_62:
+	@%p131 bra 	$L__BB14_61;
+$L__BB14_62:
 	setp.eq.s64 	%p132, %rd8, 0;
 	mov.f64 	%fd102, 0d0000000000000000;
-	@%p132 bra 	$L__BB13_481;
+	@%p132 bra 	$L__BB14_481;
 // %bb.63:
 	cvt.u32.u64 	%r11, %rd1872;
 	and.b32  	%r30, %r1, 16;
@@ -18107,8 +20706,8 @@ $L__BB13_62:
 	mov.u64 	%rd1829, %rd4;
 	mov.u64 	%rd1830, %rd1110;
 	mov.u64 	%rd1834, %rd1110;
-	bra.uni 	$L__BB13_64;
-$L__BB13_474:                           //   in Loop: Header=BB13_64 Depth=1
+	bra.uni 	$L__BB14_64;
+$L__BB14_474:                           //   in Loop: Header=BB14_64 Depth=1
 	bar.warp.sync 	%r12;
 	add.s64 	%rd1830, %rd1830, 1;
 	add.s64 	%rd1829, %rd1829, %rd455;
@@ -18117,26 +20716,26 @@ $L__BB13_474:                           //   in Loop: Header=BB13_64 Depth=1
 	add.s64 	%rd1826, %rd1826, 64;
 	setp.lt.u64 	%p181, %rd474, %rd8;
 	mov.u64 	%rd1834, %rd474;
-	@%p181 bra 	$L__BB13_64;
-	bra.uni 	$L__BB13_481;
-$L__BB13_64:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_67 Depth 2
-                                        //     Child Loop BB13_417 Depth 2
-                                        //       Child Loop BB13_419 Depth 3
-                                        //     Child Loop BB13_436 Depth 2
-                                        //       Child Loop BB13_444 Depth 3
-                                        //     Child Loop BB13_441 Depth 2
-                                        //       Child Loop BB13_475 Depth 3
-                                        //       Child Loop BB13_479 Depth 3
-                                        //     Child Loop BB13_451 Depth 2
-                                        //       Child Loop BB13_456 Depth 3
-                                        //       Child Loop BB13_468 Depth 3
+	@%p181 bra 	$L__BB14_64;
+	bra.uni 	$L__BB14_481;
+$L__BB14_64:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_67 Depth 2
+                                        //     Child Loop BB14_417 Depth 2
+                                        //       Child Loop BB14_419 Depth 3
+                                        //     Child Loop BB14_436 Depth 2
+                                        //       Child Loop BB14_444 Depth 3
+                                        //     Child Loop BB14_441 Depth 2
+                                        //       Child Loop BB14_475 Depth 3
+                                        //       Child Loop BB14_479 Depth 3
+                                        //     Child Loop BB14_451 Depth 2
+                                        //       Child Loop BB14_456 Depth 3
+                                        //       Child Loop BB14_468 Depth 3
 	add.s64 	%rd474, %rd1834, 64;
 	min.u64 	%rd475, %rd8, %rd474;
 	setp.ge.u64 	%p133, %rd1834, %rd475;
 	mov.u64 	%rd1835, %rd1110;
-	@%p133 bra 	$L__BB13_415;
-// %bb.65:                              //   in Loop: Header=BB13_64 Depth=1
+	@%p133 bra 	$L__BB14_415;
+// %bb.65:                              //   in Loop: Header=BB14_64 Depth=1
 	shl.b64 	%rd1117, %rd1830, 6;
 	neg.s64 	%rd476, %rd1117;
 	and.b64  	%rd477, %rd475, 1;
@@ -18144,8 +20743,8 @@ $L__BB13_64:                            // =>This Loop Header: Depth=1
 	sub.s64 	%rd1121, %rd1120, %rd476;
 	setp.eq.s64 	%p134, %rd475, %rd1121;
 	mov.u64 	%rd1835, 0;
-	@%p134 bra 	$L__BB13_410;
-// %bb.66:                              //   in Loop: Header=BB13_64 Depth=1
+	@%p134 bra 	$L__BB14_410;
+// %bb.66:                              //   in Loop: Header=BB14_64 Depth=1
 	min.u64 	%rd1115, %rd8, %rd1826;
 	and.b64  	%rd1116, %rd1115, -2;
 	neg.s64 	%rd473, %rd1116;
@@ -18153,62 +20752,63 @@ $L__BB13_64:                            // =>This Loop Header: Depth=1
 	mov.u64 	%rd1836, %rd1827;
 	mov.u64 	%rd1837, %rd1828;
 	mov.u64 	%rd1838, %rd1829;
-	bra.uni 	$L__BB13_67;
-$L__BB13_74:                            //   in Loop: Header=BB13_67 Depth=2
+	bra.uni 	$L__BB14_67;
+)ptx",
+    R"ptx($L__BB14_74:                            //   in Loop: Header=BB14_67 Depth=2
 	add.s64 	%rd1835, %rd1835, 1;
-$L__BB13_408:                           //   in Loop: Header=BB13_67 Depth=2
+$L__BB14_408:                           //   in Loop: Header=BB14_67 Depth=2
 	add.s64 	%rd1838, %rd1838, %rd456;
 	add.s64 	%rd1837, %rd1837, 2;
 	add.s64 	%rd1836, %rd1836, %rd459;
 	add.s64 	%rd1126, %rd473, %rd1837;
 	setp.eq.s64 	%p139, %rd1126, 1;
-	@%p139 bra 	$L__BB13_409;
-$L__BB13_67:                            //   Parent Loop BB13_64 Depth=1
+	@%p139 bra 	$L__BB14_409;
+$L__BB14_67:                            //   Parent Loop BB14_64 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f475, [%rd1836];
 	setp.eq.f32 	%p135, %f475, 0f00000000;
-	@%p135 bra 	$L__BB13_71;
-// %bb.68:                              //   in Loop: Header=BB13_67 Depth=2
-	@%p142 bra 	$L__BB13_70;
-// %bb.69:                              //   in Loop: Header=BB13_67 Depth=2
+	@%p135 bra 	$L__BB14_71;
+// %bb.68:                              //   in Loop: Header=BB14_67 Depth=2
+	@%p142 bra 	$L__BB14_70;
+// %bb.69:                              //   in Loop: Header=BB14_67 Depth=2
 	add.s64 	%rd490, %rd1837, -1;
 	mul.lo.s64 	%rd1123, %rd1835, 24;
 	add.s64 	%rd491, %rd17, %rd1123;
 	st.shared.u64 	[%rd491], %rd1838;
 	st.shared.u64 	[%rd491+8], %rd490;
 	st.shared.v2.f32 	[%rd491+16], {%f475, %f1026};
-$L__BB13_70:                            //   in Loop: Header=BB13_67 Depth=2
+$L__BB14_70:                            //   in Loop: Header=BB14_67 Depth=2
 	add.s64 	%rd1835, %rd1835, 1;
-$L__BB13_71:                            //   in Loop: Header=BB13_67 Depth=2
+$L__BB14_71:                            //   in Loop: Header=BB14_67 Depth=2
 	add.s64 	%rd1124, %rd1836, %rd457;
 	ld.global.f32 	%f476, [%rd1124];
 	setp.eq.f32 	%p137, %f476, 0f00000000;
-	@%p137 bra 	$L__BB13_408;
-// %bb.72:                              //   in Loop: Header=BB13_67 Depth=2
-	@%p142 bra 	$L__BB13_74;
-// %bb.73:                              //   in Loop: Header=BB13_67 Depth=2
+	@%p137 bra 	$L__BB14_408;
+// %bb.72:                              //   in Loop: Header=BB14_67 Depth=2
+	@%p142 bra 	$L__BB14_74;
+// %bb.73:                              //   in Loop: Header=BB14_67 Depth=2
 	mul.lo.s64 	%rd1125, %rd1835, 24;
 	add.s64 	%rd494, %rd17, %rd1125;
 	add.s64 	%rd495, %rd1838, %rd454;
 	st.shared.u64 	[%rd494], %rd495;
 	st.shared.u64 	[%rd494+8], %rd1837;
 	st.shared.v2.f32 	[%rd494+16], {%f476, %f1026};
-	bra.uni 	$L__BB13_74;
-$L__BB13_409:                           //   in Loop: Header=BB13_64 Depth=1
+	bra.uni 	$L__BB14_74;
+$L__BB14_409:                           //   in Loop: Header=BB14_64 Depth=1
 	add.s64 	%rd1834, %rd1837, -1;
-$L__BB13_410:                           //   in Loop: Header=BB13_64 Depth=1
+$L__BB14_410:                           //   in Loop: Header=BB14_64 Depth=1
 	setp.eq.s64 	%p140, %rd477, 0;
-	@%p140 bra 	$L__BB13_415;
-// %bb.411:                             //   in Loop: Header=BB13_64 Depth=1
+	@%p140 bra 	$L__BB14_415;
+// %bb.411:                             //   in Loop: Header=BB14_64 Depth=1
 	mul.lo.s64 	%rd1127, %rd1834, %rd6;
 	shl.b64 	%rd1128, %rd1127, 2;
 	add.s64 	%rd1129, %rd14, %rd1128;
 	ld.global.f32 	%f474, [%rd1129];
 	setp.eq.f32 	%p141, %f474, 0f00000000;
-	@%p141 bra 	$L__BB13_415;
-// %bb.412:                             //   in Loop: Header=BB13_64 Depth=1
-	@%p142 bra 	$L__BB13_414;
-// %bb.413:                             //   in Loop: Header=BB13_64 Depth=1
+	@%p141 bra 	$L__BB14_415;
+// %bb.412:                             //   in Loop: Header=BB14_64 Depth=1
+	@%p142 bra 	$L__BB14_414;
+// %bb.413:                             //   in Loop: Header=BB14_64 Depth=1
 	mul.lo.s64 	%rd1130, %rd1835, 24;
 	add.s64 	%rd482, %rd17, %rd1130;
 	mul.lo.s64 	%rd1131, %rd1834, %rd9;
@@ -18217,43 +20817,43 @@ $L__BB13_410:                           //   in Loop: Header=BB13_64 Depth=1
 	st.shared.u64 	[%rd482], %rd483;
 	st.shared.u64 	[%rd482+8], %rd1834;
 	st.shared.v2.f32 	[%rd482+16], {%f474, %f1026};
-$L__BB13_414:                           //   in Loop: Header=BB13_64 Depth=1
+$L__BB14_414:                           //   in Loop: Header=BB14_64 Depth=1
 	add.s64 	%rd1835, %rd1835, 1;
-$L__BB13_415:                           //   in Loop: Header=BB13_64 Depth=1
+$L__BB14_415:                           //   in Loop: Header=BB14_64 Depth=1
 	bar.warp.sync 	%r12;
 	setp.eq.s64 	%p143, %rd1835, 0;
 	mov.u64 	%rd1848, %rd1110;
-	@%p143 bra 	$L__BB13_434;
-// %bb.416:                             //   in Loop: Header=BB13_64 Depth=1
+	@%p143 bra 	$L__BB14_434;
+// %bb.416:                             //   in Loop: Header=BB14_64 Depth=1
 	mov.u64 	%rd1134, 0;
 	mov.u64 	%rd1842, %rd1134;
 	mov.u64 	%rd1848, %rd1134;
-	bra.uni 	$L__BB13_417;
-$L__BB13_432:                           //   in Loop: Header=BB13_417 Depth=2
+	bra.uni 	$L__BB14_417;
+$L__BB14_432:                           //   in Loop: Header=BB14_417 Depth=2
 	add.s64 	%rd1848, %rd1848, 1;
-$L__BB13_433:                           //   in Loop: Header=BB13_417 Depth=2
+$L__BB14_433:                           //   in Loop: Header=BB14_417 Depth=2
 	mul.rn.f64 	%fd89, %fd101, %fd87;
 	add.rn.f64 	%fd102, %fd102, %fd89;
 	add.s64 	%rd1842, %rd1842, 1;
 	setp.ne.s64 	%p153, %rd1842, %rd1835;
-	@%p153 bra 	$L__BB13_417;
-	bra.uni 	$L__BB13_434;
-$L__BB13_417:                           //   Parent Loop BB13_64 Depth=1
+	@%p153 bra 	$L__BB14_417;
+	bra.uni 	$L__BB14_434;
+$L__BB14_417:                           //   Parent Loop BB14_64 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_419 Depth 3
+                                        //       Child Loop BB14_419 Depth 3
 	mul.lo.s64 	%rd1136, %rd1842, 24;
 	add.s64 	%rd1137, %rd17, %rd1136;
 	ld.shared.u64 	%rd503, [%rd1137];
 	mov.f32 	%f1734, 0f00000000;
 	mov.u64 	%rd1847, %rd1134;
-	@%p418 bra 	$L__BB13_420;
-// %bb.418:                             //   in Loop: Header=BB13_417 Depth=2
+	@%p418 bra 	$L__BB14_420;
+// %bb.418:                             //   in Loop: Header=BB14_417 Depth=2
 	add.s64 	%rd1844, %rd503, %rd1661;
 	mov.f32 	%f1734, 0f00000000;
 	mov.u64 	%rd1846, 0;
 	mov.u64 	%rd1845, %rd452;
-$L__BB13_419:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_417 Depth=2
+$L__BB14_419:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_417 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.global.f32 	%f1029, [%rd1845];
 	ld.f32 	%f1030, [%rd1844];
@@ -18264,32 +20864,31 @@ $L__BB13_419:                           //   Parent Loop BB13_64 Depth=1
 	add.s64 	%rd1140, %rd1846, 32;
 	setp.le.u64 	%p145, %rd1140, %rd9;
 	mov.u64 	%rd1846, %rd1847;
-	@%p145 bra 	$L__BB13_419;
-$L__BB13_420:                           //   in Loop: Header=BB13_417 Depth=2
+	@%p145 bra 	$L__BB14_419;
+$L__BB14_420:                           //   in Loop: Header=BB14_417 Depth=2
 	setp.le.u64 	%p146, %rd9, %rd1847;
-	@%p146 bra 	$L__BB13_426;
-// %bb.421:                             //   in Loop: Header=BB13_417 Depth=2
+	@%p146 bra 	$L__BB14_426;
+// %bb.421:                             //   in Loop: Header=BB14_417 Depth=2
 	sub.s64 	%rd513, %rd9, %rd1847;
 	setp.le.u64 	%p147, %rd513, %rd1872;
 	shl.b64 	%rd1141, %rd1847, 2;
 	mov.f32 	%f1736, 0f00000000;
-)ptx",
-    R"ptx(	mov.f32 	%f1735, %f1736;
-	@%p147 bra 	$L__BB13_423;
-// %bb.422:                             //   in Loop: Header=BB13_417 Depth=2
+	mov.f32 	%f1735, %f1736;
+	@%p147 bra 	$L__BB14_423;
+// %bb.422:                             //   in Loop: Header=BB14_417 Depth=2
 	add.s64 	%rd514, %rd452, %rd1141;
 	ld.global.f32 	%f1735, [%rd514];
-$L__BB13_423:                           //   in Loop: Header=BB13_417 Depth=2
-	@%p147 bra 	$L__BB13_425;
-// %bb.424:                             //   in Loop: Header=BB13_417 Depth=2
+$L__BB14_423:                           //   in Loop: Header=BB14_417 Depth=2
+	@%p147 bra 	$L__BB14_425;
+// %bb.424:                             //   in Loop: Header=BB14_417 Depth=2
 	add.s64 	%rd1143, %rd503, %rd1141;
 	add.s64 	%rd515, %rd1143, %rd1661;
 	ld.f32 	%f1736, [%rd515];
-$L__BB13_425:                           //   in Loop: Header=BB13_417 Depth=2
+$L__BB14_425:                           //   in Loop: Header=BB14_417 Depth=2
 	setp.gt.u64 	%p149, %rd513, %rd1872;
 	fma.rn.f32 	%f1033, %f1735, %f1736, %f1734;
 	selp.f32 	%f1734, %f1033, %f1734, %p149;
-$L__BB13_426:                           //   in Loop: Header=BB13_417 Depth=2
+$L__BB14_426:                           //   in Loop: Header=BB14_417 Depth=2
 	ld.shared.u64 	%rd504, [%rd1137+8];
 	ld.shared.v2.f32 	{%f477, %f478}, [%rd1137+16];
 	ld.global.f64 	%fd80, [%rd13+8];
@@ -18308,15 +20907,15 @@ $L__BB13_426:                           //   in Loop: Header=BB13_417 Depth=2
 	max.f64 	%fd8, %fd83, 0d3D719799812DEA11;
 	sub.rn.f32 	%f1041, %f488, %f488;
 	setp.neu.f32 	%p150, %f1041, 0f00000000;
-	@%p150 bra 	$L__BB13_428;
-// %bb.427:                             //   in Loop: Header=BB13_417 Depth=2
+	@%p150 bra 	$L__BB14_428;
+// %bb.427:                             //   in Loop: Header=BB14_417 Depth=2
 	sqrt.rn.f64 	%fd81, %fd80;
 	max.f64 	%fd7, %fd81, 0d3D719799812DEA11;
 	cvt.f64.f32 	%fd85, %f488;
 	mul.rn.f64 	%fd86, %fd7, %fd8;
 	div.rn.f64 	%fd101, %fd85, %fd86;
-	bra.uni 	$L__BB13_429;
-$L__BB13_428:                           //   in Loop: Header=BB13_417 Depth=2
+	bra.uni 	$L__BB14_429;
+$L__BB14_428:                           //   in Loop: Header=BB14_417 Depth=2
 	{ // callseq 10, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd12;
@@ -18334,70 +20933,70 @@ $L__BB13_428:                           //   in Loop: Header=BB13_417 Depth=2
 	);
 	ld.param.f64 	%fd101, [retval0+0];
 	} // callseq 10
-$L__BB13_429:                           //   in Loop: Header=BB13_417 Depth=2
+$L__BB14_429:                           //   in Loop: Header=BB14_417 Depth=2
 	cvt.f64.f32 	%fd87, %f477;
 	div.rn.f64 	%fd88, %fd87, %fd8;
 	cvt.rn.f32.f64 	%f489, %fd88;
 	bar.warp.sync 	%r12;
 	setp.eq.f32 	%p151, %f489, 0f00000000;
-	@%p151 bra 	$L__BB13_433;
-// %bb.430:                             //   in Loop: Header=BB13_417 Depth=2
-	@%p142 bra 	$L__BB13_432;
-// %bb.431:                             //   in Loop: Header=BB13_417 Depth=2
+	@%p151 bra 	$L__BB14_433;
+// %bb.430:                             //   in Loop: Header=BB14_417 Depth=2
+	@%p142 bra 	$L__BB14_432;
+// %bb.431:                             //   in Loop: Header=BB14_417 Depth=2
 	mul.lo.s64 	%rd1147, %rd1848, 24;
 	add.s64 	%rd516, %rd17, %rd1147;
 	st.shared.u64 	[%rd516], %rd503;
 	st.shared.u64 	[%rd516+8], %rd504;
 	st.shared.v2.f32 	[%rd516+16], {%f489, %f478};
-	bra.uni 	$L__BB13_432;
-$L__BB13_434:                           //   in Loop: Header=BB13_64 Depth=1
+	bra.uni 	$L__BB14_432;
+$L__BB14_434:                           //   in Loop: Header=BB14_64 Depth=1
 	bar.warp.sync 	%r12;
 	setp.eq.s64 	%p412, %rd1848, 0;
 	mov.u64 	%rd1858, %rd1110;
-	@%p154 bra 	$L__BB13_439;
-	bra.uni 	$L__BB13_435;
-$L__BB13_439:                           //   in Loop: Header=BB13_64 Depth=1
+	@%p154 bra 	$L__BB14_439;
+	bra.uni 	$L__BB14_435;
+$L__BB14_439:                           //   in Loop: Header=BB14_64 Depth=1
 	or.b64  	%rd1857, %rd1858, 32;
 	setp.gt.u64 	%p160, %rd1857, %rd9;
 	setp.lt.u64 	%p413, %rd1848, 4;
-	@%p160 bra 	$L__BB13_449;
-	bra.uni 	$L__BB13_440;
-$L__BB13_449:                           //   in Loop: Header=BB13_64 Depth=1
+	@%p160 bra 	$L__BB14_449;
+	bra.uni 	$L__BB14_440;
+$L__BB14_449:                           //   in Loop: Header=BB14_64 Depth=1
 	setp.ge.u64 	%p167, %rd1858, %rd9;
-	@%p167 bra 	$L__BB13_474;
-// %bb.450:                             //   in Loop: Header=BB13_64 Depth=1
+	@%p167 bra 	$L__BB14_474;
+// %bb.450:                             //   in Loop: Header=BB14_64 Depth=1
 	and.b64  	%rd538, %rd1848, 3;
 	and.b64  	%rd1194, %rd1848, -4;
 	neg.s64 	%rd539, %rd1194;
-	bra.uni 	$L__BB13_451;
-$L__BB13_473:                           //   in Loop: Header=BB13_451 Depth=2
+	bra.uni 	$L__BB14_451;
+$L__BB14_473:                           //   in Loop: Header=BB14_451 Depth=2
 	add.s64 	%rd1858, %rd1858, 16;
 	setp.lt.u64 	%p180, %rd1858, %rd9;
-	@%p180 bra 	$L__BB13_451;
-	bra.uni 	$L__BB13_474;
-$L__BB13_451:                           //   Parent Loop BB13_64 Depth=1
+	@%p180 bra 	$L__BB14_451;
+	bra.uni 	$L__BB14_474;
+$L__BB14_451:                           //   Parent Loop BB14_64 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_456 Depth 3
-                                        //       Child Loop BB13_468 Depth 3
+                                        //       Child Loop BB14_456 Depth 3
+                                        //       Child Loop BB14_468 Depth 3
 	sub.s64 	%rd556, %rd9, %rd1858;
 	shl.b64 	%rd1195, %rd1858, 2;
 	add.s64 	%rd1196, %rd15, %rd1195;
 	setp.le.u64 	%p168, %rd556, %rd1872;
 	add.s64 	%rd557, %rd1196, %rd1661;
 	mov.f32 	%f1785, %f1026;
-	@%p168 bra 	$L__BB13_453;
-// %bb.452:                             //   in Loop: Header=BB13_451 Depth=2
+	@%p168 bra 	$L__BB14_453;
+// %bb.452:                             //   in Loop: Header=BB14_451 Depth=2
 	ld.global.f32 	%f1785, [%rd557];
-$L__BB13_453:                           //   in Loop: Header=BB13_451 Depth=2
-	@%p412 bra 	$L__BB13_471;
-// %bb.454:                             //   in Loop: Header=BB13_451 Depth=2
+$L__BB14_453:                           //   in Loop: Header=BB14_451 Depth=2
+	@%p412 bra 	$L__BB14_471;
+// %bb.454:                             //   in Loop: Header=BB14_451 Depth=2
 	mov.u64 	%rd1865, 0;
-	@%p413 bra 	$L__BB13_466;
-// %bb.455:                             //   in Loop: Header=BB13_451 Depth=2
+	@%p413 bra 	$L__BB14_466;
+// %bb.455:                             //   in Loop: Header=BB14_451 Depth=2
 	mov.u64 	%rd1868, 0;
 	mov.u64 	%rd1869, %rd461;
-	bra.uni 	$L__BB13_456;
-$L__BB13_464:                           //   in Loop: Header=BB13_456 Depth=3
+	bra.uni 	$L__BB14_456;
+$L__BB14_464:                           //   in Loop: Header=BB14_456 Depth=3
 	ld.shared.f32 	%f1104, [%rd1869+-32];
 	fma.rn.f32 	%f574, %f1104, %f1787, %f1785;
 	ld.shared.f32 	%f1106, [%rd1869+-8];
@@ -18409,86 +21008,87 @@ $L__BB13_464:                           //   in Loop: Header=BB13_456 Depth=3
 	add.s64 	%rd1869, %rd1869, 96;
 	add.s64 	%rd1868, %rd1868, -4;
 	setp.eq.s64 	%p175, %rd539, %rd1868;
-	@%p175 bra 	$L__BB13_465;
-$L__BB13_456:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_451 Depth=2
+	@%p175 bra 	$L__BB14_465;
+$L__BB14_456:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_451 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1790, 0f00000000;
 	mov.f32 	%f1787, %f1790;
-	@%p168 bra 	$L__BB13_458;
-// %bb.457:                             //   in Loop: Header=BB13_456 Depth=3
+	@%p168 bra 	$L__BB14_458;
+// %bb.457:                             //   in Loop: Header=BB14_456 Depth=3
 	ld.shared.u64 	%rd1200, [%rd1869+-48];
 	add.s64 	%rd1202, %rd1200, %rd1195;
 	add.s64 	%rd1204, %rd1202, %rd1661;
 	ld.f32 	%f1787, [%rd1204];
-$L__BB13_458:                           //   in Loop: Header=BB13_456 Depth=3
+$L__BB14_458:                           //   in Loop: Header=BB14_456 Depth=3
 	mov.f32 	%f1788, %f1790;
-	@%p168 bra 	$L__BB13_460;
-// %bb.459:                             //   in Loop: Header=BB13_456 Depth=3
+	@%p168 bra 	$L__BB14_460;
+// %bb.459:                             //   in Loop: Header=BB14_456 Depth=3
 	ld.shared.u64 	%rd1205, [%rd1869+-24];
 	add.s64 	%rd1207, %rd1205, %rd1195;
 	add.s64 	%rd1209, %rd1207, %rd1661;
 	ld.f32 	%f1788, [%rd1209];
-$L__BB13_460:                           //   in Loop: Header=BB13_456 Depth=3
+$L__BB14_460:                           //   in Loop: Header=BB14_456 Depth=3
 	mov.f32 	%f1789, %f1790;
-	@%p168 bra 	$L__BB13_462;
-// %bb.461:                             //   in Loop: Header=BB13_456 Depth=3
+	@%p168 bra 	$L__BB14_462;
+// %bb.461:                             //   in Loop: Header=BB14_456 Depth=3
 	ld.shared.u64 	%rd1210, [%rd1869];
 	add.s64 	%rd1212, %rd1210, %rd1195;
 	add.s64 	%rd1214, %rd1212, %rd1661;
 	ld.f32 	%f1789, [%rd1214];
-$L__BB13_462:                           //   in Loop: Header=BB13_456 Depth=3
-	@%p168 bra 	$L__BB13_464;
-// %bb.463:                             //   in Loop: Header=BB13_456 Depth=3
+$L__BB14_462:                           //   in Loop: Header=BB14_456 Depth=3
+	@%p168 bra 	$L__BB14_464;
+// %bb.463:                             //   in Loop: Header=BB14_456 Depth=3
 	ld.shared.u64 	%rd1215, [%rd1869+24];
-	add.s64 	%rd1217, %rd1215, %rd1195;
+)ptx",
+    R"ptx(	add.s64 	%rd1217, %rd1215, %rd1195;
 	add.s64 	%rd1219, %rd1217, %rd1661;
 	ld.f32 	%f1790, [%rd1219];
-	bra.uni 	$L__BB13_464;
-$L__BB13_465:                           //   in Loop: Header=BB13_451 Depth=2
+	bra.uni 	$L__BB14_464;
+$L__BB14_465:                           //   in Loop: Header=BB14_451 Depth=2
 	neg.s64 	%rd1865, %rd539;
-$L__BB13_466:                           //   in Loop: Header=BB13_451 Depth=2
+$L__BB14_466:                           //   in Loop: Header=BB14_451 Depth=2
 	setp.eq.s64 	%p176, %rd538, 0;
-	@%p176 bra 	$L__BB13_471;
-// %bb.467:                             //   in Loop: Header=BB13_451 Depth=2
+	@%p176 bra 	$L__BB14_471;
+// %bb.467:                             //   in Loop: Header=BB14_451 Depth=2
 	mul.lo.s64 	%rd1220, %rd1865, 24;
 	add.s64 	%rd1867, %rd462, %rd1220;
 	mov.u64 	%rd1866, %rd538;
-	bra.uni 	$L__BB13_468;
-$L__BB13_470:                           //   in Loop: Header=BB13_468 Depth=3
+	bra.uni 	$L__BB14_468;
+$L__BB14_470:                           //   in Loop: Header=BB14_468 Depth=3
 	ld.shared.f32 	%f1111, [%rd1867];
 	fma.rn.f32 	%f1785, %f1111, %f1784, %f1785;
 	add.s64 	%rd1867, %rd1867, 24;
 	add.s64 	%rd1866, %rd1866, -1;
 	setp.ne.s64 	%p178, %rd1866, 0;
-	@%p178 bra 	$L__BB13_468;
-	bra.uni 	$L__BB13_471;
-$L__BB13_468:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_451 Depth=2
+	@%p178 bra 	$L__BB14_468;
+	bra.uni 	$L__BB14_471;
+$L__BB14_468:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_451 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1784, 0f00000000;
-	@%p168 bra 	$L__BB13_470;
-// %bb.469:                             //   in Loop: Header=BB13_468 Depth=3
+	@%p168 bra 	$L__BB14_470;
+// %bb.469:                             //   in Loop: Header=BB14_468 Depth=3
 	ld.shared.u64 	%rd1221, [%rd1867+-16];
 	add.s64 	%rd1223, %rd1221, %rd1195;
 	add.s64 	%rd1225, %rd1223, %rd1661;
 	ld.f32 	%f1784, [%rd1225];
-	bra.uni 	$L__BB13_470;
-$L__BB13_471:                           //   in Loop: Header=BB13_451 Depth=2
-	@%p168 bra 	$L__BB13_473;
-// %bb.472:                             //   in Loop: Header=BB13_451 Depth=2
+	bra.uni 	$L__BB14_470;
+$L__BB14_471:                           //   in Loop: Header=BB14_451 Depth=2
+	@%p168 bra 	$L__BB14_473;
+// %bb.472:                             //   in Loop: Header=BB14_451 Depth=2
 	st.global.f32 	[%rd557], %f1785;
-	bra.uni 	$L__BB13_473;
-$L__BB13_435:                           //   in Loop: Header=BB13_64 Depth=1
+	bra.uni 	$L__BB14_473;
+$L__BB14_435:                           //   in Loop: Header=BB14_64 Depth=1
 	and.b64  	%rd521, %rd1848, 1;
 	and.b64  	%rd1151, %rd1848, -2;
 	neg.s64 	%rd522, %rd1151;
 	mov.u64 	%rd1150, 0;
 	mov.u64 	%rd1851, 128;
 	mov.u64 	%rd1858, %rd1150;
-	bra.uni 	$L__BB13_436;
-$L__BB13_448:                           //   in Loop: Header=BB13_436 Depth=2
+	bra.uni 	$L__BB14_436;
+$L__BB14_448:                           //   in Loop: Header=BB14_436 Depth=2
 	st.global.f32 	[%rd529], %f1761;
 	st.global.f32 	[%rd529+64], %f1760;
 	st.global.f32 	[%rd529+128], %f1759;
@@ -18499,10 +21099,10 @@ $L__BB13_448:                           //   in Loop: Header=BB13_436 Depth=2
 	st.global.f32 	[%rd529+448], %f1754;
 	add.s64 	%rd1851, %rd1858, 128;
 	setp.gt.u64 	%p159, %rd1851, %rd9;
-	@%p159 bra 	$L__BB13_439;
-$L__BB13_436:                           //   Parent Loop BB13_64 Depth=1
+	@%p159 bra 	$L__BB14_439;
+$L__BB14_436:                           //   Parent Loop BB14_64 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_444 Depth 3
+                                        //       Child Loop BB14_444 Depth 3
 	mov.u64 	%rd528, %rd1858;
 	mov.u64 	%rd1858, %rd1851;
 	shl.b64 	%rd1153, %rd528, 2;
@@ -18515,16 +21115,16 @@ $L__BB13_436:                           //   Parent Loop BB13_64 Depth=1
 	ld.global.f32 	%f1756, [%rd529+320];
 	ld.global.f32 	%f1755, [%rd529+384];
 	ld.global.f32 	%f1754, [%rd529+448];
-	@%p412 bra 	$L__BB13_448;
-// %bb.437:                             //   in Loop: Header=BB13_436 Depth=2
+	@%p412 bra 	$L__BB14_448;
+// %bb.437:                             //   in Loop: Header=BB14_436 Depth=2
 	setp.eq.s64 	%p156, %rd1848, 1;
 	mov.u64 	%rd1853, %rd1150;
-	@%p156 bra 	$L__BB13_446;
-// %bb.438:                             //   in Loop: Header=BB13_436 Depth=2
+	@%p156 bra 	$L__BB14_446;
+// %bb.438:                             //   in Loop: Header=BB14_436 Depth=2
 	mov.u64 	%rd1854, 0;
 	mov.u64 	%rd1855, %rd460;
-$L__BB13_444:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_436 Depth=2
+$L__BB14_444:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_436 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1155, [%rd1855+-24];
 	add.s64 	%rd1157, %rd1155, %rd1153;
@@ -18567,17 +21167,16 @@ $L__BB13_444:                           //   Parent Loop BB13_64 Depth=1
 	ld.f32 	%f1068, [%rd1162+448];
 	fma.rn.f32 	%f1754, %f1060, %f1068, %f1059;
 	add.s64 	%rd1855, %rd1855, 48;
-)ptx",
-    R"ptx(	add.s64 	%rd1854, %rd1854, -2;
+	add.s64 	%rd1854, %rd1854, -2;
 	setp.eq.s64 	%p157, %rd522, %rd1854;
-	@%p157 bra 	$L__BB13_445;
-	bra.uni 	$L__BB13_444;
-$L__BB13_445:                           //   in Loop: Header=BB13_436 Depth=2
+	@%p157 bra 	$L__BB14_445;
+	bra.uni 	$L__BB14_444;
+$L__BB14_445:                           //   in Loop: Header=BB14_436 Depth=2
 	neg.s64 	%rd1853, %rd522;
-$L__BB13_446:                           //   in Loop: Header=BB13_436 Depth=2
+$L__BB14_446:                           //   in Loop: Header=BB14_436 Depth=2
 	setp.eq.s64 	%p158, %rd521, 0;
-	@%p158 bra 	$L__BB13_448;
-// %bb.447:                             //   in Loop: Header=BB13_436 Depth=2
+	@%p158 bra 	$L__BB14_448;
+// %bb.447:                             //   in Loop: Header=BB14_436 Depth=2
 	mul.lo.s64 	%rd1163, %rd1853, 24;
 	add.s64 	%rd1164, %rd17, %rd1163;
 	ld.shared.u64 	%rd1165, [%rd1164];
@@ -18600,37 +21199,37 @@ $L__BB13_446:                           //   in Loop: Header=BB13_436 Depth=2
 	fma.rn.f32 	%f1755, %f1069, %f1076, %f1755;
 	ld.f32 	%f1077, [%rd1169+448];
 	fma.rn.f32 	%f1754, %f1069, %f1077, %f1754;
-	bra.uni 	$L__BB13_448;
-$L__BB13_440:                           //   in Loop: Header=BB13_64 Depth=1
+	bra.uni 	$L__BB14_448;
+$L__BB14_440:                           //   in Loop: Header=BB14_64 Depth=1
 	and.b64  	%rd525, %rd1848, 3;
 	and.b64  	%rd1170, %rd1848, -4;
 	neg.s64 	%rd526, %rd1170;
-	bra.uni 	$L__BB13_441;
-$L__BB13_480:                           //   in Loop: Header=BB13_441 Depth=2
+	bra.uni 	$L__BB14_441;
+$L__BB14_480:                           //   in Loop: Header=BB14_441 Depth=2
 	st.global.f32 	[%rd542], %f1777;
 	st.global.f32 	[%rd542+64], %f1776;
 	add.s64 	%rd1857, %rd1858, 32;
 	setp.gt.u64 	%p166, %rd1857, %rd9;
-	@%p166 bra 	$L__BB13_449;
-$L__BB13_441:                           //   Parent Loop BB13_64 Depth=1
+	@%p166 bra 	$L__BB14_449;
+$L__BB14_441:                           //   Parent Loop BB14_64 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_475 Depth 3
-                                        //       Child Loop BB13_479 Depth 3
+                                        //       Child Loop BB14_475 Depth 3
+                                        //       Child Loop BB14_479 Depth 3
 	mov.u64 	%rd541, %rd1858;
 	mov.u64 	%rd1858, %rd1857;
 	shl.b64 	%rd1171, %rd541, 2;
 	add.s64 	%rd542, %rd453, %rd1171;
 	ld.global.f32 	%f1777, [%rd542];
 	ld.global.f32 	%f1776, [%rd542+64];
-	@%p412 bra 	$L__BB13_480;
-// %bb.442:                             //   in Loop: Header=BB13_441 Depth=2
+	@%p412 bra 	$L__BB14_480;
+// %bb.442:                             //   in Loop: Header=BB14_441 Depth=2
 	mov.u64 	%rd1859, 0;
-	@%p413 bra 	$L__BB13_477;
-// %bb.443:                             //   in Loop: Header=BB13_441 Depth=2
+	@%p413 bra 	$L__BB14_477;
+// %bb.443:                             //   in Loop: Header=BB14_441 Depth=2
 	mov.u64 	%rd1862, 0;
 	mov.u64 	%rd1863, %rd461;
-$L__BB13_475:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_441 Depth=2
+$L__BB14_475:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_441 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1174, [%rd1863+-48];
 	add.s64 	%rd1176, %rd1174, %rd1171;
@@ -18667,19 +21266,19 @@ $L__BB13_475:                           //   Parent Loop BB13_64 Depth=1
 	add.s64 	%rd1863, %rd1863, 96;
 	add.s64 	%rd1862, %rd1862, -4;
 	setp.eq.s64 	%p163, %rd526, %rd1862;
-	@%p163 bra 	$L__BB13_476;
-	bra.uni 	$L__BB13_475;
-$L__BB13_476:                           //   in Loop: Header=BB13_441 Depth=2
+	@%p163 bra 	$L__BB14_476;
+	bra.uni 	$L__BB14_475;
+$L__BB14_476:                           //   in Loop: Header=BB14_441 Depth=2
 	neg.s64 	%rd1859, %rd526;
-$L__BB13_477:                           //   in Loop: Header=BB13_441 Depth=2
+$L__BB14_477:                           //   in Loop: Header=BB14_441 Depth=2
 	setp.eq.s64 	%p164, %rd525, 0;
-	@%p164 bra 	$L__BB13_480;
-// %bb.478:                             //   in Loop: Header=BB13_441 Depth=2
+	@%p164 bra 	$L__BB14_480;
+// %bb.478:                             //   in Loop: Header=BB14_441 Depth=2
 	mul.lo.s64 	%rd1188, %rd1859, 24;
 	add.s64 	%rd1861, %rd462, %rd1188;
 	mov.u64 	%rd1860, %rd525;
-$L__BB13_479:                           //   Parent Loop BB13_64 Depth=1
-                                        //     Parent Loop BB13_441 Depth=2
+$L__BB14_479:                           //   Parent Loop BB14_64 Depth=1
+                                        //     Parent Loop BB14_441 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd1189, [%rd1861+-16];
@@ -18693,38 +21292,38 @@ $L__BB13_479:                           //   Parent Loop BB13_64 Depth=1
 	add.s64 	%rd1861, %rd1861, 24;
 	add.s64 	%rd1860, %rd1860, -1;
 	setp.ne.s64 	%p165, %rd1860, 0;
-	@%p165 bra 	$L__BB13_479;
-	bra.uni 	$L__BB13_480;
-$L__BB13_2:
+	@%p165 bra 	$L__BB14_479;
+	bra.uni 	$L__BB14_480;
+$L__BB14_2:
 	setp.eq.s32 	%p9, %r18, 0;
-	@%p9 bra 	$L__BB13_93;
+	@%p9 bra 	$L__BB14_93;
 // %bb.3:
 	setp.eq.s32 	%p10, %r18, 1;
-	@%p10 bra 	$L__BB13_173;
+	@%p10 bra 	$L__BB14_173;
 // %bb.4:
 	setp.eq.s32 	%p11, %r18, 2;
-	@%p11 bra 	$L__BB13_5;
-	bra.uni 	$L__BB13_659;
-$L__BB13_5:
+	@%p11 bra 	$L__BB14_5;
+	bra.uni 	$L__BB14_659;
+$L__BB14_5:
 	and.b32  	%r36, %r1, 15;
 	cvt.u64.u32 	%rd250, %r36;
 	setp.le.u64 	%p227, %rd9, %rd250;
 	shl.b64 	%rd1666, %rd250, 2;
-	@%p227 bra 	$L__BB13_8;
+	@%p227 bra 	$L__BB14_8;
 // %bb.6:
 	add.s64 	%rd1337, %rd858, %rd1666;
 	add.s64 	%rd1753, %rd7, %rd1337;
 	mov.b32 	%r37, 0;
 	mov.u64 	%rd1754, %rd250;
-$L__BB13_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB14_7:                             // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1753], %r37;
 	add.s64 	%rd1754, %rd1754, 16;
 	add.s64 	%rd1753, %rd1753, 64;
 	setp.lt.u64 	%p228, %rd1754, %rd9;
-	@%p228 bra 	$L__BB13_7;
-$L__BB13_8:
+	@%p228 bra 	$L__BB14_7;
+$L__BB14_8:
 	setp.eq.s64 	%p229, %rd8, 0;
-	@%p229 bra 	$L__BB13_659;
+	@%p229 bra 	$L__BB14_659;
 // %bb.9:
 	cvt.u32.u64 	%r7, %rd250;
 	and.b32  	%r38, %r1, 16;
@@ -18751,32 +21350,33 @@ $L__BB13_8:
 	mov.u64 	%rd1758, %rd4;
 	mov.u64 	%rd1759, %rd1340;
 	mov.u64 	%rd1769, %rd1340;
-	bra.uni 	$L__BB13_10;
-$L__BB13_337:                           //   in Loop: Header=BB13_10 Depth=1
+	bra.uni 	$L__BB14_10;
+$L__BB14_337:                           //   in Loop: Header=BB14_10 Depth=1
 	bar.warp.sync 	%r8;
-	add.s64 	%rd1759, %rd1759, 1;
+)ptx",
+    R"ptx(	add.s64 	%rd1759, %rd1759, 1;
 	add.s64 	%rd1758, %rd1758, %rd255;
 	add.s64 	%rd1757, %rd1757, 64;
 	add.s64 	%rd1756, %rd1756, %rd258;
 	add.s64 	%rd1755, %rd1755, 64;
 	setp.lt.u64 	%p298, %rd273, %rd8;
 	mov.u64 	%rd1769, %rd273;
-	@%p298 bra 	$L__BB13_10;
-	bra.uni 	$L__BB13_659;
-$L__BB13_10:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_13 Depth 2
-                                        //     Child Loop BB13_30 Depth 2
-                                        //       Child Loop BB13_32 Depth 3
-                                        //     Child Loop BB13_274 Depth 2
-                                        //       Child Loop BB13_277 Depth 3
-                                        //     Child Loop BB13_302 Depth 2
-                                        //       Child Loop BB13_307 Depth 3
+	@%p298 bra 	$L__BB14_10;
+	bra.uni 	$L__BB14_659;
+$L__BB14_10:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_13 Depth 2
+                                        //     Child Loop BB14_30 Depth 2
+                                        //       Child Loop BB14_32 Depth 3
+                                        //     Child Loop BB14_274 Depth 2
+                                        //       Child Loop BB14_277 Depth 3
+                                        //     Child Loop BB14_302 Depth 2
+                                        //       Child Loop BB14_307 Depth 3
 	add.s64 	%rd273, %rd1769, 64;
 	min.u64 	%rd274, %rd8, %rd273;
 	setp.ge.u64 	%p230, %rd1769, %rd274;
 	mov.u64 	%rd1770, %rd1340;
-	@%p230 bra 	$L__BB13_28;
-// %bb.11:                              //   in Loop: Header=BB13_10 Depth=1
+	@%p230 bra 	$L__BB14_28;
+// %bb.11:                              //   in Loop: Header=BB14_10 Depth=1
 	shl.b64 	%rd1347, %rd1759, 6;
 	neg.s64 	%rd275, %rd1347;
 	and.b64  	%rd276, %rd274, 1;
@@ -18784,8 +21384,8 @@ $L__BB13_10:                            // =>This Loop Header: Depth=1
 	sub.s64 	%rd1351, %rd1350, %rd275;
 	setp.eq.s64 	%p231, %rd274, %rd1351;
 	mov.u64 	%rd1770, 0;
-	@%p231 bra 	$L__BB13_23;
-// %bb.12:                              //   in Loop: Header=BB13_10 Depth=1
+	@%p231 bra 	$L__BB14_23;
+// %bb.12:                              //   in Loop: Header=BB14_10 Depth=1
 	min.u64 	%rd1345, %rd8, %rd1755;
 	and.b64  	%rd1346, %rd1345, -2;
 	neg.s64 	%rd272, %rd1346;
@@ -18793,63 +21393,63 @@ $L__BB13_10:                            // =>This Loop Header: Depth=1
 	mov.u64 	%rd1761, %rd1756;
 	mov.u64 	%rd1762, %rd1757;
 	mov.u64 	%rd1763, %rd1758;
-	bra.uni 	$L__BB13_13;
-$L__BB13_20:                            //   in Loop: Header=BB13_13 Depth=2
+	bra.uni 	$L__BB14_13;
+$L__BB14_20:                            //   in Loop: Header=BB14_13 Depth=2
 	add.s64 	%rd1770, %rd1770, 1;
-$L__BB13_21:                            //   in Loop: Header=BB13_13 Depth=2
+$L__BB14_21:                            //   in Loop: Header=BB14_13 Depth=2
 	add.s64 	%rd1763, %rd1763, %rd256;
 	add.s64 	%rd1762, %rd1762, 2;
 	add.s64 	%rd1761, %rd1761, %rd259;
 	add.s64 	%rd1356, %rd272, %rd1762;
 	setp.ne.s64 	%p236, %rd1356, 1;
-	@%p236 bra 	$L__BB13_13;
-	bra.uni 	$L__BB13_22;
-$L__BB13_13:                            //   Parent Loop BB13_10 Depth=1
+	@%p236 bra 	$L__BB14_13;
+	bra.uni 	$L__BB14_22;
+$L__BB14_13:                            //   Parent Loop BB14_10 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f254, [%rd1761];
 	setp.eq.f32 	%p232, %f254, 0f00000000;
-	@%p232 bra 	$L__BB13_17;
-// %bb.14:                              //   in Loop: Header=BB13_13 Depth=2
-	@%p239 bra 	$L__BB13_16;
-// %bb.15:                              //   in Loop: Header=BB13_13 Depth=2
+	@%p232 bra 	$L__BB14_17;
+// %bb.14:                              //   in Loop: Header=BB14_13 Depth=2
+	@%p239 bra 	$L__BB14_16;
+// %bb.15:                              //   in Loop: Header=BB14_13 Depth=2
 	add.s64 	%rd281, %rd1762, -1;
 	mul.lo.s64 	%rd1353, %rd1770, 24;
 	add.s64 	%rd282, %rd17, %rd1353;
 	st.shared.u64 	[%rd282], %rd1763;
 	st.shared.u64 	[%rd282+8], %rd281;
 	st.shared.v2.f32 	[%rd282+16], {%f254, %f1191};
-$L__BB13_16:                            //   in Loop: Header=BB13_13 Depth=2
+$L__BB14_16:                            //   in Loop: Header=BB14_13 Depth=2
 	add.s64 	%rd1770, %rd1770, 1;
-$L__BB13_17:                            //   in Loop: Header=BB13_13 Depth=2
+$L__BB14_17:                            //   in Loop: Header=BB14_13 Depth=2
 	add.s64 	%rd1354, %rd1761, %rd257;
 	ld.global.f32 	%f255, [%rd1354];
 	setp.eq.f32 	%p234, %f255, 0f00000000;
-	@%p234 bra 	$L__BB13_21;
-// %bb.18:                              //   in Loop: Header=BB13_13 Depth=2
-	@%p239 bra 	$L__BB13_20;
-// %bb.19:                              //   in Loop: Header=BB13_13 Depth=2
+	@%p234 bra 	$L__BB14_21;
+// %bb.18:                              //   in Loop: Header=BB14_13 Depth=2
+	@%p239 bra 	$L__BB14_20;
+// %bb.19:                              //   in Loop: Header=BB14_13 Depth=2
 	mul.lo.s64 	%rd1355, %rd1770, 24;
 	add.s64 	%rd285, %rd17, %rd1355;
 	add.s64 	%rd286, %rd1763, %rd254;
 	st.shared.u64 	[%rd285], %rd286;
 	st.shared.u64 	[%rd285+8], %rd1762;
 	st.shared.v2.f32 	[%rd285+16], {%f255, %f1191};
-	bra.uni 	$L__BB13_20;
-$L__BB13_22:                            //   in Loop: Header=BB13_10 Depth=1
+	bra.uni 	$L__BB14_20;
+$L__BB14_22:                            //   in Loop: Header=BB14_10 Depth=1
 	add.s64 	%rd1769, %rd1762, -1;
-$L__BB13_23:                            //   in Loop: Header=BB13_10 Depth=1
+$L__BB14_23:                            //   in Loop: Header=BB14_10 Depth=1
 	setp.eq.s64 	%p237, %rd276, 0;
-	@%p237 bra 	$L__BB13_28;
-// %bb.24:                              //   in Loop: Header=BB13_10 Depth=1
+	@%p237 bra 	$L__BB14_28;
+// %bb.24:                              //   in Loop: Header=BB14_10 Depth=1
 	mul.lo.s64 	%rd1357, %rd1769, %rd6;
 	shl.b64 	%rd1358, %rd1357, 2;
 	add.s64 	%rd1359, %rd14, %rd1358;
 	ld.global.f32 	%f256, [%rd1359];
 	setp.eq.f32 	%p238, %f256, 0f00000000;
-	@%p238 bra 	$L__BB13_28;
-// %bb.25:                              //   in Loop: Header=BB13_10 Depth=1
-	@%p239 bra 	$L__BB13_27;
-// %bb.26:                              //   in Loop: Header=BB13_10 Depth=1
+	@%p238 bra 	$L__BB14_28;
+// %bb.25:                              //   in Loop: Header=BB14_10 Depth=1
+	@%p239 bra 	$L__BB14_27;
+// %bb.26:                              //   in Loop: Header=BB14_10 Depth=1
 	mul.lo.s64 	%rd1360, %rd1770, 24;
 	add.s64 	%rd296, %rd17, %rd1360;
 	mul.lo.s64 	%rd1361, %rd1769, %rd9;
@@ -18858,162 +21458,161 @@ $L__BB13_23:                            //   in Loop: Header=BB13_10 Depth=1
 	st.shared.u64 	[%rd296], %rd297;
 	st.shared.u64 	[%rd296+8], %rd1769;
 	st.shared.v2.f32 	[%rd296+16], {%f256, %f1191};
-$L__BB13_27:                            //   in Loop: Header=BB13_10 Depth=1
+$L__BB14_27:                            //   in Loop: Header=BB14_10 Depth=1
 	add.s64 	%rd1770, %rd1770, 1;
-$L__BB13_28:                            //   in Loop: Header=BB13_10 Depth=1
+$L__BB14_28:                            //   in Loop: Header=BB14_10 Depth=1
 	bar.warp.sync 	%r8;
 	setp.eq.s64 	%p416, %rd1770, 0;
 	mov.u64 	%rd1778, %rd1340;
-	@%p240 bra 	$L__BB13_272;
-	bra.uni 	$L__BB13_29;
-$L__BB13_272:                           //   in Loop: Header=BB13_10 Depth=1
+	@%p240 bra 	$L__BB14_272;
+	bra.uni 	$L__BB14_29;
+$L__BB14_272:                           //   in Loop: Header=BB14_10 Depth=1
 	or.b64  	%rd1777, %rd1778, 32;
 	setp.gt.u64 	%p260, %rd1777, %rd9;
 	setp.eq.s64 	%p417, %rd1770, 1;
-	@%p260 bra 	$L__BB13_300;
-	bra.uni 	$L__BB13_273;
-$L__BB13_300:                           //   in Loop: Header=BB13_10 Depth=1
+	@%p260 bra 	$L__BB14_300;
+	bra.uni 	$L__BB14_273;
+$L__BB14_300:                           //   in Loop: Header=BB14_10 Depth=1
 	setp.ge.u64 	%p278, %rd1778, %rd9;
-	@%p278 bra 	$L__BB13_337;
-)ptx",
-    R"ptx(// %bb.301:                             //   in Loop: Header=BB13_10 Depth=1
+	@%p278 bra 	$L__BB14_337;
+// %bb.301:                             //   in Loop: Header=BB14_10 Depth=1
 	and.b64  	%rd314, %rd1770, 1;
 	and.b64  	%rd1393, %rd1770, -2;
 	neg.s64 	%rd315, %rd1393;
-	bra.uni 	$L__BB13_302;
-$L__BB13_336:                           //   in Loop: Header=BB13_302 Depth=2
+	bra.uni 	$L__BB14_302;
+$L__BB14_336:                           //   in Loop: Header=BB14_302 Depth=2
 	add.s64 	%rd1778, %rd1778, 16;
 	setp.lt.u64 	%p297, %rd1778, %rd9;
-	@%p297 bra 	$L__BB13_302;
-	bra.uni 	$L__BB13_337;
-$L__BB13_302:                           //   Parent Loop BB13_10 Depth=1
+	@%p297 bra 	$L__BB14_302;
+	bra.uni 	$L__BB14_337;
+$L__BB14_302:                           //   Parent Loop BB14_10 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_307 Depth 3
+                                        //       Child Loop BB14_307 Depth 3
 	sub.s64 	%rd330, %rd9, %rd1778;
 	shl.b64 	%rd1394, %rd1778, 2;
 	add.s64 	%rd1395, %rd15, %rd1394;
 	setp.le.u64 	%p279, %rd330, %rd250;
 	add.s64 	%rd331, %rd1395, %rd1666;
 	mov.f32 	%f1672, %f1191;
-	@%p279 bra 	$L__BB13_304;
-// %bb.303:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p279 bra 	$L__BB14_304;
+// %bb.303:                             //   in Loop: Header=BB14_302 Depth=2
 	ld.global.f32 	%f1672, [%rd331];
-$L__BB13_304:                           //   in Loop: Header=BB13_302 Depth=2
-	@%p416 bra 	$L__BB13_334;
-// %bb.305:                             //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_304:                           //   in Loop: Header=BB14_302 Depth=2
+	@%p416 bra 	$L__BB14_334;
+// %bb.305:                             //   in Loop: Header=BB14_302 Depth=2
 	add.s64 	%rd332, %rd253, %rd1394;
 	mov.u64 	%rd1783, 0;
-	@%p417 bra 	$L__BB13_325;
-// %bb.306:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p417 bra 	$L__BB14_325;
+// %bb.306:                             //   in Loop: Header=BB14_302 Depth=2
 	mov.u64 	%rd1784, 0;
 	mov.u64 	%rd1785, %rd261;
-	bra.uni 	$L__BB13_307;
-$L__BB13_323:                           //   in Loop: Header=BB13_307 Depth=3
+	bra.uni 	$L__BB14_307;
+$L__BB14_323:                           //   in Loop: Header=BB14_307 Depth=3
 	ld.shared.f32 	%f373, [%rd1785+16];
 	fma.rn.f32 	%f1672, %f373, %f1679, %f368;
 	add.s64 	%rd1785, %rd1785, 48;
 	add.s64 	%rd1784, %rd1784, -2;
 	setp.eq.s64 	%p290, %rd315, %rd1784;
-	@%p290 bra 	$L__BB13_324;
-$L__BB13_307:                           //   Parent Loop BB13_10 Depth=1
-                                        //     Parent Loop BB13_302 Depth=2
+	@%p290 bra 	$L__BB14_324;
+$L__BB14_307:                           //   Parent Loop BB14_10 Depth=1
+                                        //     Parent Loop BB14_302 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1675, 0f00000000;
 	mov.f32 	%f1674, %f1675;
-	@%p279 bra 	$L__BB13_309;
-// %bb.308:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p279 bra 	$L__BB14_309;
+// %bb.308:                             //   in Loop: Header=BB14_307 Depth=3
 	ld.global.f32 	%f1674, [%rd332];
-$L__BB13_309:                           //   in Loop: Header=BB13_307 Depth=3
-	@%p279 bra 	$L__BB13_311;
-// %bb.310:                             //   in Loop: Header=BB13_307 Depth=3
+$L__BB14_309:                           //   in Loop: Header=BB14_307 Depth=3
+	@%p279 bra 	$L__BB14_311;
+// %bb.310:                             //   in Loop: Header=BB14_307 Depth=3
 	ld.shared.u64 	%rd1400, [%rd1785+-24];
 	add.s64 	%rd1402, %rd1400, %rd1394;
 	add.s64 	%rd1404, %rd1402, %rd1666;
 	ld.f32 	%f1675, [%rd1404];
-$L__BB13_311:                           //   in Loop: Header=BB13_307 Depth=3
+$L__BB14_311:                           //   in Loop: Header=BB14_307 Depth=3
 	sub.rn.f32 	%f366, %f1674, %f1675;
 	setp.gt.f32 	%p284, %f366, 0f00000000;
 	mov.f32 	%f1676, 0f3F800000;
-	@%p284 bra 	$L__BB13_314;
-// %bb.312:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p284 bra 	$L__BB14_314;
+// %bb.312:                             //   in Loop: Header=BB14_307 Depth=3
 	setp.geu.f32 	%p285, %f366, 0f00000000;
 	mov.f32 	%f1676, %f366;
-	@%p285 bra 	$L__BB13_314;
-// %bb.313:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p285 bra 	$L__BB14_314;
+// %bb.313:                             //   in Loop: Header=BB14_307 Depth=3
 	mov.f32 	%f1676, 0fBF800000;
-$L__BB13_314:                           //   in Loop: Header=BB13_307 Depth=3
+$L__BB14_314:                           //   in Loop: Header=BB14_307 Depth=3
 	mov.f32 	%f1678, 0f00000000;
 	mov.f32 	%f1677, %f1678;
-	@%p279 bra 	$L__BB13_316;
-// %bb.315:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p279 bra 	$L__BB14_316;
+// %bb.315:                             //   in Loop: Header=BB14_307 Depth=3
 	ld.global.f32 	%f1677, [%rd332];
-$L__BB13_316:                           //   in Loop: Header=BB13_307 Depth=3
-	@%p279 bra 	$L__BB13_318;
-// %bb.317:                             //   in Loop: Header=BB13_307 Depth=3
+$L__BB14_316:                           //   in Loop: Header=BB14_307 Depth=3
+	@%p279 bra 	$L__BB14_318;
+// %bb.317:                             //   in Loop: Header=BB14_307 Depth=3
 	ld.shared.u64 	%rd1405, [%rd1785];
 	add.s64 	%rd1407, %rd1405, %rd1394;
 	add.s64 	%rd1409, %rd1407, %rd1666;
 	ld.f32 	%f1678, [%rd1409];
-$L__BB13_318:                           //   in Loop: Header=BB13_307 Depth=3
+$L__BB14_318:                           //   in Loop: Header=BB14_307 Depth=3
 	ld.shared.f32 	%f365, [%rd1785+-8];
 	fma.rn.f32 	%f368, %f365, %f1676, %f1672;
 	sub.rn.f32 	%f374, %f1677, %f1678;
 	setp.gt.f32 	%p288, %f374, 0f00000000;
 	mov.f32 	%f1679, 0f3F800000;
-	@%p288 bra 	$L__BB13_323;
-// %bb.319:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p288 bra 	$L__BB14_323;
+// %bb.319:                             //   in Loop: Header=BB14_307 Depth=3
 	setp.geu.f32 	%p289, %f374, 0f00000000;
 	mov.f32 	%f1679, %f374;
-	@%p289 bra 	$L__BB13_323;
-// %bb.320:                             //   in Loop: Header=BB13_307 Depth=3
+	@%p289 bra 	$L__BB14_323;
+// %bb.320:                             //   in Loop: Header=BB14_307 Depth=3
 	mov.f32 	%f1679, 0fBF800000;
-	bra.uni 	$L__BB13_323;
-$L__BB13_324:                           //   in Loop: Header=BB13_302 Depth=2
+	bra.uni 	$L__BB14_323;
+$L__BB14_324:                           //   in Loop: Header=BB14_302 Depth=2
 	neg.s64 	%rd1783, %rd315;
-$L__BB13_325:                           //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_325:                           //   in Loop: Header=BB14_302 Depth=2
 	setp.eq.s64 	%p291, %rd314, 0;
-	@%p291 bra 	$L__BB13_334;
-// %bb.326:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p291 bra 	$L__BB14_334;
+// %bb.326:                             //   in Loop: Header=BB14_302 Depth=2
 	mov.f32 	%f1670, 0f00000000;
 	mov.f32 	%f1669, %f1670;
-	@%p279 bra 	$L__BB13_328;
-// %bb.327:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p279 bra 	$L__BB14_328;
+// %bb.327:                             //   in Loop: Header=BB14_302 Depth=2
 	ld.global.f32 	%f1669, [%rd332];
-$L__BB13_328:                           //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_328:                           //   in Loop: Header=BB14_302 Depth=2
 	mul.lo.s64 	%rd1410, %rd1783, 24;
 	add.s64 	%rd335, %rd17, %rd1410;
-	@%p279 bra 	$L__BB13_330;
-// %bb.329:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p279 bra 	$L__BB14_330;
+// %bb.329:                             //   in Loop: Header=BB14_302 Depth=2
 	ld.shared.u64 	%rd1411, [%rd335];
 	add.s64 	%rd1413, %rd1411, %rd1394;
 	add.s64 	%rd1415, %rd1413, %rd1666;
 	ld.f32 	%f1670, [%rd1415];
-$L__BB13_330:                           //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_330:                           //   in Loop: Header=BB14_302 Depth=2
 	sub.rn.f32 	%f356, %f1669, %f1670;
 	setp.gt.f32 	%p294, %f356, 0f00000000;
 	mov.f32 	%f1671, 0f3F800000;
-	@%p294 bra 	$L__BB13_333;
-// %bb.331:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p294 bra 	$L__BB14_333;
+// %bb.331:                             //   in Loop: Header=BB14_302 Depth=2
 	setp.geu.f32 	%p295, %f356, 0f00000000;
 	mov.f32 	%f1671, %f356;
-	@%p295 bra 	$L__BB13_333;
-// %bb.332:                             //   in Loop: Header=BB13_302 Depth=2
+	@%p295 bra 	$L__BB14_333;
+// %bb.332:                             //   in Loop: Header=BB14_302 Depth=2
 	mov.f32 	%f1671, 0fBF800000;
-$L__BB13_333:                           //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_333:                           //   in Loop: Header=BB14_302 Depth=2
 	ld.shared.f32 	%f355, [%rd335+16];
 	fma.rn.f32 	%f1672, %f355, %f1671, %f1672;
-$L__BB13_334:                           //   in Loop: Header=BB13_302 Depth=2
-	@%p279 bra 	$L__BB13_336;
-// %bb.335:                             //   in Loop: Header=BB13_302 Depth=2
+$L__BB14_334:                           //   in Loop: Header=BB14_302 Depth=2
+	@%p279 bra 	$L__BB14_336;
+// %bb.335:                             //   in Loop: Header=BB14_302 Depth=2
 	st.global.f32 	[%rd331], %f1672;
-	bra.uni 	$L__BB13_336;
-$L__BB13_29:                            //   in Loop: Header=BB13_10 Depth=1
+	bra.uni 	$L__BB14_336;
+$L__BB14_29:                            //   in Loop: Header=BB14_10 Depth=1
 	mov.f32 	%f1503, 0f3F800000;
 	mov.f32 	%f1504, 0fBF800000;
 	mov.u64 	%rd1773, 0;
 	mov.u64 	%rd1772, 128;
-	bra.uni 	$L__BB13_30;
-$L__BB13_322:                           //   in Loop: Header=BB13_30 Depth=2
+	bra.uni 	$L__BB14_30;
+$L__BB14_322:                           //   in Loop: Header=BB14_30 Depth=2
 	st.global.f32 	[%rd306], %f1643;
 	st.global.f32 	[%rd306+64], %f1642;
 	st.global.f32 	[%rd306+128], %f1641;
@@ -19025,13 +21624,14 @@ $L__BB13_322:                           //   in Loop: Header=BB13_30 Depth=2
 	add.s64 	%rd1772, %rd1778, 128;
 	setp.gt.u64 	%p259, %rd1772, %rd9;
 	mov.u64 	%rd1773, %rd1778;
-	@%p259 bra 	$L__BB13_272;
-$L__BB13_30:                            //   Parent Loop BB13_10 Depth=1
+	@%p259 bra 	$L__BB14_272;
+$L__BB14_30:                            //   Parent Loop BB14_10 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_32 Depth 3
+                                        //       Child Loop BB14_32 Depth 3
 	mov.u64 	%rd1778, %rd1772;
 	shl.b64 	%rd1366, %rd1773, 2;
-	add.s64 	%rd306, %rd252, %rd1366;
+)ptx",
+    R"ptx(	add.s64 	%rd306, %rd252, %rd1366;
 	ld.global.f32 	%f1643, [%rd306];
 	ld.global.f32 	%f1642, [%rd306+64];
 	ld.global.f32 	%f1641, [%rd306+128];
@@ -19040,8 +21640,8 @@ $L__BB13_30:                            //   Parent Loop BB13_10 Depth=1
 	ld.global.f32 	%f1638, [%rd306+320];
 	ld.global.f32 	%f1637, [%rd306+384];
 	ld.global.f32 	%f1636, [%rd306+448];
-	@%p416 bra 	$L__BB13_322;
-// %bb.31:                              //   in Loop: Header=BB13_30 Depth=2
+	@%p416 bra 	$L__BB14_322;
+// %bb.31:                              //   in Loop: Header=BB14_30 Depth=2
 	add.s64 	%rd1368, %rd253, %rd1366;
 	ld.global.f32 	%f265, [%rd1368];
 	ld.global.f32 	%f266, [%rd1368+64];
@@ -19053,8 +21653,8 @@ $L__BB13_30:                            //   Parent Loop BB13_10 Depth=1
 	ld.global.f32 	%f272, [%rd1368+448];
 	mov.u64 	%rd1774, %rd1770;
 	mov.u64 	%rd1775, %rd260;
-	bra.uni 	$L__BB13_32;
-$L__BB13_321:                           //   in Loop: Header=BB13_32 Depth=3
+	bra.uni 	$L__BB14_32;
+$L__BB14_321:                           //   in Loop: Header=BB14_32 Depth=3
 	fma.rn.f32 	%f1643, %f289, %f1644, %f1643;
 	fma.rn.f32 	%f1642, %f289, %f1645, %f1642;
 	fma.rn.f32 	%f1641, %f289, %f1646, %f1641;
@@ -19066,9 +21666,9 @@ $L__BB13_321:                           //   in Loop: Header=BB13_32 Depth=3
 	add.s64 	%rd1775, %rd1775, 24;
 	add.s64 	%rd1774, %rd1774, -1;
 	setp.eq.s64 	%p258, %rd1774, 0;
-	@%p258 bra 	$L__BB13_322;
-$L__BB13_32:                            //   Parent Loop BB13_10 Depth=1
-                                        //     Parent Loop BB13_30 Depth=2
+	@%p258 bra 	$L__BB14_322;
+$L__BB14_32:                            //   Parent Loop BB14_10 Depth=1
+                                        //     Parent Loop BB14_30 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1369, [%rd1775+-16];
 	add.s64 	%rd1371, %rd1369, %rd1366;
@@ -19077,145 +21677,144 @@ $L__BB13_32:                            //   Parent Loop BB13_10 Depth=1
 	sub.rn.f32 	%f290, %f265, %f1193;
 	setp.gt.f32 	%p242, %f290, 0f00000000;
 	mov.f32 	%f1644, %f1503;
-	@%p242 bra 	$L__BB13_35;
-// %bb.33:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p242 bra 	$L__BB14_35;
+// %bb.33:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p243, %f290, 0f00000000;
 	mov.f32 	%f1644, %f290;
-	@%p243 bra 	$L__BB13_35;
-// %bb.34:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p243 bra 	$L__BB14_35;
+// %bb.34:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1644, %f1504;
-$L__BB13_35:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_35:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1196, [%rd310+64];
 	sub.rn.f32 	%f293, %f266, %f1196;
 	setp.gt.f32 	%p244, %f293, 0f00000000;
 	mov.f32 	%f1645, %f1503;
-	@%p244 bra 	$L__BB13_38;
-// %bb.36:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p244 bra 	$L__BB14_38;
+// %bb.36:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p245, %f293, 0f00000000;
 	mov.f32 	%f1645, %f293;
-	@%p245 bra 	$L__BB13_38;
-// %bb.37:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p245 bra 	$L__BB14_38;
+// %bb.37:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1645, 0fBF800000;
-$L__BB13_38:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_38:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1199, [%rd310+128];
 	sub.rn.f32 	%f296, %f267, %f1199;
 	setp.gt.f32 	%p246, %f296, 0f00000000;
 	mov.f32 	%f1646, %f1503;
-	@%p246 bra 	$L__BB13_41;
-// %bb.39:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p246 bra 	$L__BB14_41;
+// %bb.39:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p247, %f296, 0f00000000;
 	mov.f32 	%f1646, %f296;
-	@%p247 bra 	$L__BB13_41;
-// %bb.40:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p247 bra 	$L__BB14_41;
+// %bb.40:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1646, 0fBF800000;
-$L__BB13_41:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_41:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1202, [%rd310+192];
 	sub.rn.f32 	%f299, %f268, %f1202;
 	setp.gt.f32 	%p248, %f299, 0f00000000;
 	mov.f32 	%f1647, %f1503;
-	@%p248 bra 	$L__BB13_44;
-// %bb.42:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p248 bra 	$L__BB14_44;
+// %bb.42:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p249, %f299, 0f00000000;
 	mov.f32 	%f1647, %f299;
-	@%p249 bra 	$L__BB13_44;
-// %bb.43:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p249 bra 	$L__BB14_44;
+// %bb.43:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1647, 0fBF800000;
-$L__BB13_44:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_44:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1205, [%rd310+256];
 	sub.rn.f32 	%f302, %f269, %f1205;
 	setp.gt.f32 	%p250, %f302, 0f00000000;
 	mov.f32 	%f1648, %f1503;
-	@%p250 bra 	$L__BB13_47;
-// %bb.45:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p250 bra 	$L__BB14_47;
+// %bb.45:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p251, %f302, 0f00000000;
 	mov.f32 	%f1648, %f302;
-	@%p251 bra 	$L__BB13_47;
-// %bb.46:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p251 bra 	$L__BB14_47;
+// %bb.46:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1648, 0fBF800000;
-$L__BB13_47:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_47:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1208, [%rd310+320];
 	sub.rn.f32 	%f305, %f270, %f1208;
 	setp.gt.f32 	%p252, %f305, 0f00000000;
 	mov.f32 	%f1649, %f1503;
-	@%p252 bra 	$L__BB13_50;
-// %bb.48:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p252 bra 	$L__BB14_50;
+// %bb.48:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p253, %f305, 0f00000000;
 	mov.f32 	%f1649, %f305;
-	@%p253 bra 	$L__BB13_50;
-// %bb.49:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p253 bra 	$L__BB14_50;
+// %bb.49:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1649, 0fBF800000;
-$L__BB13_50:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_50:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.shared.f32 	%f289, [%rd1775];
 	ld.f32 	%f1211, [%rd310+384];
 	sub.rn.f32 	%f308, %f271, %f1211;
 	setp.gt.f32 	%p254, %f308, 0f00000000;
 	mov.f32 	%f1650, %f1503;
-	@%p254 bra 	$L__BB13_53;
-// %bb.51:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p254 bra 	$L__BB14_53;
+// %bb.51:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p255, %f308, 0f00000000;
 	mov.f32 	%f1650, %f308;
-)ptx",
-    R"ptx(	@%p255 bra 	$L__BB13_53;
-// %bb.52:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p255 bra 	$L__BB14_53;
+// %bb.52:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1650, 0fBF800000;
-$L__BB13_53:                            //   in Loop: Header=BB13_32 Depth=3
+$L__BB14_53:                            //   in Loop: Header=BB14_32 Depth=3
 	ld.f32 	%f1214, [%rd310+448];
 	sub.rn.f32 	%f311, %f272, %f1214;
 	setp.gt.f32 	%p256, %f311, 0f00000000;
 	mov.f32 	%f1651, %f1503;
-	@%p256 bra 	$L__BB13_321;
-// %bb.54:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p256 bra 	$L__BB14_321;
+// %bb.54:                              //   in Loop: Header=BB14_32 Depth=3
 	setp.geu.f32 	%p257, %f311, 0f00000000;
 	mov.f32 	%f1651, %f311;
-	@%p257 bra 	$L__BB13_321;
-// %bb.55:                              //   in Loop: Header=BB13_32 Depth=3
+	@%p257 bra 	$L__BB14_321;
+// %bb.55:                              //   in Loop: Header=BB14_32 Depth=3
 	mov.f32 	%f1651, 0fBF800000;
-	bra.uni 	$L__BB13_321;
-$L__BB13_273:                           //   in Loop: Header=BB13_10 Depth=1
+	bra.uni 	$L__BB14_321;
+$L__BB14_273:                           //   in Loop: Header=BB14_10 Depth=1
 	and.b64  	%rd302, %rd1770, 1;
 	and.b64  	%rd1373, %rd1770, -2;
 	neg.s64 	%rd303, %rd1373;
-	bra.uni 	$L__BB13_274;
-$L__BB13_298:                           //   in Loop: Header=BB13_274 Depth=2
+	bra.uni 	$L__BB14_274;
+$L__BB14_298:                           //   in Loop: Header=BB14_274 Depth=2
 	ld.shared.f32 	%f322, [%rd1388+16];
 	fma.rn.f32 	%f1659, %f322, %f1656, %f1659;
 	fma.rn.f32 	%f1658, %f322, %f1657, %f1658;
-$L__BB13_299:                           //   in Loop: Header=BB13_274 Depth=2
+$L__BB14_299:                           //   in Loop: Header=BB14_274 Depth=2
 	st.global.f32 	[%rd318], %f1659;
 	st.global.f32 	[%rd318+64], %f1658;
 	add.s64 	%rd1777, %rd1778, 32;
 	setp.gt.u64 	%p277, %rd1777, %rd9;
-	@%p277 bra 	$L__BB13_300;
-$L__BB13_274:                           //   Parent Loop BB13_10 Depth=1
+	@%p277 bra 	$L__BB14_300;
+$L__BB14_274:                           //   Parent Loop BB14_10 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_277 Depth 3
+                                        //       Child Loop BB14_277 Depth 3
 	mov.u64 	%rd317, %rd1778;
 	mov.u64 	%rd1778, %rd1777;
 	shl.b64 	%rd1374, %rd317, 2;
 	add.s64 	%rd318, %rd252, %rd1374;
 	ld.global.f32 	%f1659, [%rd318];
 	ld.global.f32 	%f1658, [%rd318+64];
-	@%p416 bra 	$L__BB13_299;
-// %bb.275:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p416 bra 	$L__BB14_299;
+// %bb.275:                             //   in Loop: Header=BB14_274 Depth=2
 	add.s64 	%rd1377, %rd253, %rd1374;
 	ld.global.f32 	%f316, [%rd1377];
 	ld.global.f32 	%f317, [%rd1377+64];
 	mov.u64 	%rd1779, 0;
-	@%p417 bra 	$L__BB13_291;
-// %bb.276:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p417 bra 	$L__BB14_291;
+// %bb.276:                             //   in Loop: Header=BB14_274 Depth=2
 	mov.u64 	%rd1780, 0;
 	mov.u64 	%rd1781, %rd261;
-	bra.uni 	$L__BB13_277;
-$L__BB13_289:                           //   in Loop: Header=BB13_277 Depth=3
+	bra.uni 	$L__BB14_277;
+$L__BB14_289:                           //   in Loop: Header=BB14_277 Depth=3
 	ld.shared.f32 	%f340, [%rd1781+16];
 	fma.rn.f32 	%f1659, %f340, %f1664, %f336;
 	fma.rn.f32 	%f1658, %f340, %f1665, %f339;
 	add.s64 	%rd1781, %rd1781, 48;
 	add.s64 	%rd1780, %rd1780, -2;
 	setp.eq.s64 	%p271, %rd303, %rd1780;
-	@%p271 bra 	$L__BB13_290;
-$L__BB13_277:                           //   Parent Loop BB13_10 Depth=1
-                                        //     Parent Loop BB13_274 Depth=2
+	@%p271 bra 	$L__BB14_290;
+$L__BB14_277:                           //   Parent Loop BB14_10 Depth=1
+                                        //     Parent Loop BB14_274 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1379, [%rd1781+-24];
 	add.s64 	%rd1381, %rd1379, %rd1374;
@@ -19225,26 +21824,26 @@ $L__BB13_277:                           //   Parent Loop BB13_10 Depth=1
 	setp.gt.f32 	%p263, %f334, 0f00000000;
 	mov.f32 	%f1665, 0f3F800000;
 	mov.f32 	%f1662, %f1665;
-	@%p263 bra 	$L__BB13_280;
-// %bb.278:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p263 bra 	$L__BB14_280;
+// %bb.278:                             //   in Loop: Header=BB14_277 Depth=3
 	setp.geu.f32 	%p264, %f334, 0f00000000;
 	mov.f32 	%f1662, %f334;
-	@%p264 bra 	$L__BB13_280;
-// %bb.279:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p264 bra 	$L__BB14_280;
+// %bb.279:                             //   in Loop: Header=BB14_277 Depth=3
 	mov.f32 	%f1662, 0fBF800000;
-$L__BB13_280:                           //   in Loop: Header=BB13_277 Depth=3
+$L__BB14_280:                           //   in Loop: Header=BB14_277 Depth=3
 	ld.f32 	%f1221, [%rd325+64];
 	sub.rn.f32 	%f337, %f317, %f1221;
 	setp.gt.f32 	%p265, %f337, 0f00000000;
 	mov.f32 	%f1663, %f1665;
-	@%p265 bra 	$L__BB13_283;
-// %bb.281:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p265 bra 	$L__BB14_283;
+// %bb.281:                             //   in Loop: Header=BB14_277 Depth=3
 	setp.geu.f32 	%p266, %f337, 0f00000000;
 	mov.f32 	%f1663, %f337;
-	@%p266 bra 	$L__BB13_283;
-// %bb.282:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p266 bra 	$L__BB14_283;
+// %bb.282:                             //   in Loop: Header=BB14_277 Depth=3
 	mov.f32 	%f1663, 0fBF800000;
-$L__BB13_283:                           //   in Loop: Header=BB13_277 Depth=3
+$L__BB14_283:                           //   in Loop: Header=BB14_277 Depth=3
 	ld.shared.u64 	%rd1383, [%rd1781];
 	add.s64 	%rd1385, %rd1383, %rd1374;
 	add.s64 	%rd326, %rd1385, %rd1666;
@@ -19252,34 +21851,34 @@ $L__BB13_283:                           //   in Loop: Header=BB13_277 Depth=3
 	sub.rn.f32 	%f341, %f316, %f1224;
 	setp.gt.f32 	%p267, %f341, 0f00000000;
 	mov.f32 	%f1664, %f1665;
-	@%p267 bra 	$L__BB13_286;
-// %bb.284:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p267 bra 	$L__BB14_286;
+// %bb.284:                             //   in Loop: Header=BB14_277 Depth=3
 	setp.geu.f32 	%p268, %f341, 0f00000000;
 	mov.f32 	%f1664, %f341;
-	@%p268 bra 	$L__BB13_286;
-// %bb.285:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p268 bra 	$L__BB14_286;
+// %bb.285:                             //   in Loop: Header=BB14_277 Depth=3
 	mov.f32 	%f1664, 0fBF800000;
-$L__BB13_286:                           //   in Loop: Header=BB13_277 Depth=3
+$L__BB14_286:                           //   in Loop: Header=BB14_277 Depth=3
 	ld.shared.f32 	%f333, [%rd1781+-8];
 	fma.rn.f32 	%f336, %f333, %f1662, %f1659;
 	fma.rn.f32 	%f339, %f333, %f1663, %f1658;
 	ld.f32 	%f1227, [%rd326+64];
 	sub.rn.f32 	%f344, %f317, %f1227;
 	setp.gt.f32 	%p269, %f344, 0f00000000;
-	@%p269 bra 	$L__BB13_289;
-// %bb.287:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p269 bra 	$L__BB14_289;
+// %bb.287:                             //   in Loop: Header=BB14_277 Depth=3
 	setp.geu.f32 	%p270, %f344, 0f00000000;
 	mov.f32 	%f1665, %f344;
-	@%p270 bra 	$L__BB13_289;
-// %bb.288:                             //   in Loop: Header=BB13_277 Depth=3
+	@%p270 bra 	$L__BB14_289;
+// %bb.288:                             //   in Loop: Header=BB14_277 Depth=3
 	mov.f32 	%f1665, 0fBF800000;
-	bra.uni 	$L__BB13_289;
-$L__BB13_290:                           //   in Loop: Header=BB13_274 Depth=2
+	bra.uni 	$L__BB14_289;
+$L__BB14_290:                           //   in Loop: Header=BB14_274 Depth=2
 	neg.s64 	%rd1779, %rd303;
-$L__BB13_291:                           //   in Loop: Header=BB13_274 Depth=2
+$L__BB14_291:                           //   in Loop: Header=BB14_274 Depth=2
 	setp.eq.s64 	%p272, %rd302, 0;
-	@%p272 bra 	$L__BB13_299;
-// %bb.292:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p272 bra 	$L__BB14_299;
+// %bb.292:                             //   in Loop: Header=BB14_274 Depth=2
 	mul.lo.s64 	%rd1387, %rd1779, 24;
 	add.s64 	%rd1388, %rd17, %rd1387;
 	ld.shared.u64 	%rd1389, [%rd1388];
@@ -19290,53 +21889,54 @@ $L__BB13_291:                           //   in Loop: Header=BB13_274 Depth=2
 	setp.gt.f32 	%p273, %f323, 0f00000000;
 	mov.f32 	%f1657, 0f3F800000;
 	mov.f32 	%f1656, %f1657;
-	@%p273 bra 	$L__BB13_295;
-// %bb.293:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p273 bra 	$L__BB14_295;
+// %bb.293:                             //   in Loop: Header=BB14_274 Depth=2
 	setp.geu.f32 	%p274, %f323, 0f00000000;
 	mov.f32 	%f1656, %f323;
-	@%p274 bra 	$L__BB13_295;
-// %bb.294:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p274 bra 	$L__BB14_295;
+// %bb.294:                             //   in Loop: Header=BB14_274 Depth=2
 	mov.f32 	%f1656, 0fBF800000;
-$L__BB13_295:                           //   in Loop: Header=BB13_274 Depth=2
+$L__BB14_295:                           //   in Loop: Header=BB14_274 Depth=2
 	ld.f32 	%f1233, [%rd321+64];
 	sub.rn.f32 	%f326, %f317, %f1233;
 	setp.gt.f32 	%p275, %f326, 0f00000000;
-	@%p275 bra 	$L__BB13_298;
-// %bb.296:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p275 bra 	$L__BB14_298;
+// %bb.296:                             //   in Loop: Header=BB14_274 Depth=2
 	setp.geu.f32 	%p276, %f326, 0f00000000;
 	mov.f32 	%f1657, %f326;
-	@%p276 bra 	$L__BB13_298;
-// %bb.297:                             //   in Loop: Header=BB13_274 Depth=2
+	@%p276 bra 	$L__BB14_298;
+// %bb.297:                             //   in Loop: Header=BB14_274 Depth=2
 	mov.f32 	%f1657, 0fBF800000;
-	bra.uni 	$L__BB13_298;
-$L__BB13_75:
+	bra.uni 	$L__BB14_298;
+$L__BB14_75:
 	setp.eq.s32 	%p5, %r18, 5;
-	@%p5 bra 	$L__BB13_484;
+	@%p5 bra 	$L__BB14_484;
 // %bb.76:
 	setp.eq.s32 	%p6, %r18, 6;
-	@%p6 bra 	$L__BB13_77;
-	bra.uni 	$L__BB13_659;
-$L__BB13_77:
+	@%p6 bra 	$L__BB14_77;
+	bra.uni 	$L__BB14_659;
+$L__BB14_77:
 	and.b32  	%r20, %r1, 15;
 	cvt.u64.u32 	%rd1969, %r20;
 	setp.le.u64 	%p12, %rd9, %rd1969;
 	shl.b64 	%rd1651, %rd1969, 2;
-	@%p12 bra 	$L__BB13_80;
+	@%p12 bra 	$L__BB14_80;
 // %bb.78:
-	add.s64 	%rd865, %rd858, %rd1651;
+)ptx",
+    R"ptx(	add.s64 	%rd865, %rd858, %rd1651;
 	add.s64 	%rd1922, %rd7, %rd865;
 	mov.b32 	%r21, 0;
 	mov.u64 	%rd1923, %rd1969;
-$L__BB13_79:                            // =>This Inner Loop Header: Depth=1
+$L__BB14_79:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1922], %r21;
 	add.s64 	%rd1923, %rd1923, 16;
 	add.s64 	%rd1922, %rd1922, 64;
 	setp.lt.u64 	%p13, %rd1923, %rd9;
-	@%p13 bra 	$L__BB13_79;
-$L__BB13_80:
+	@%p13 bra 	$L__BB14_79;
+$L__BB14_80:
 	setp.eq.s64 	%p14, %rd8, 0;
 	mov.f64 	%fd113, 0d0000000000000000;
-	@%p14 bra 	$L__BB13_655;
+	@%p14 bra 	$L__BB14_655;
 // %bb.81:
 	ld.param.u8 	%rs1, [%rd1+88];
 	mov.u64 	%rd1663, 0;
@@ -19368,8 +21968,8 @@ $L__BB13_80:
 	mov.u64 	%rd1927, %rd4;
 	mov.u64 	%rd1928, %rd1663;
 	mov.u64 	%rd1932, %rd1663;
-	bra.uni 	$L__BB13_82;
-$L__BB13_654:                           //   in Loop: Header=BB13_82 Depth=1
+	bra.uni 	$L__BB14_82;
+$L__BB14_654:                           //   in Loop: Header=BB14_82 Depth=1
 	bar.warp.sync 	%r16;
 	add.s64 	%rd1928, %rd1928, 1;
 	add.s64 	%rd1927, %rd1927, %rd721;
@@ -19378,26 +21978,26 @@ $L__BB13_654:                           //   in Loop: Header=BB13_82 Depth=1
 	add.s64 	%rd1924, %rd1924, 64;
 	setp.lt.u64 	%p70, %rd739, %rd8;
 	mov.u64 	%rd1932, %rd739;
-	@%p70 bra 	$L__BB13_82;
-	bra.uni 	$L__BB13_655;
-$L__BB13_82:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_85 Depth 2
-                                        //     Child Loop BB13_585 Depth 2
-                                        //       Child Loop BB13_588 Depth 3
-                                        //     Child Loop BB13_610 Depth 2
-                                        //       Child Loop BB13_617 Depth 3
-                                        //     Child Loop BB13_614 Depth 2
-                                        //       Child Loop BB13_660 Depth 3
-                                        //       Child Loop BB13_664 Depth 3
-                                        //     Child Loop BB13_621 Depth 2
-                                        //       Child Loop BB13_626 Depth 3
-                                        //       Child Loop BB13_646 Depth 3
+	@%p70 bra 	$L__BB14_82;
+	bra.uni 	$L__BB14_655;
+$L__BB14_82:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_85 Depth 2
+                                        //     Child Loop BB14_585 Depth 2
+                                        //       Child Loop BB14_588 Depth 3
+                                        //     Child Loop BB14_610 Depth 2
+                                        //       Child Loop BB14_617 Depth 3
+                                        //     Child Loop BB14_614 Depth 2
+                                        //       Child Loop BB14_660 Depth 3
+                                        //       Child Loop BB14_664 Depth 3
+                                        //     Child Loop BB14_621 Depth 2
+                                        //       Child Loop BB14_626 Depth 3
+                                        //       Child Loop BB14_646 Depth 3
 	add.s64 	%rd739, %rd1932, 64;
 	min.u64 	%rd740, %rd8, %rd739;
 	setp.ge.u64 	%p15, %rd1932, %rd740;
 	mov.u64 	%rd1933, %rd1663;
-	@%p15 bra 	$L__BB13_583;
-// %bb.83:                              //   in Loop: Header=BB13_82 Depth=1
+	@%p15 bra 	$L__BB14_583;
+// %bb.83:                              //   in Loop: Header=BB14_82 Depth=1
 	shl.b64 	%rd875, %rd1928, 6;
 	neg.s64 	%rd741, %rd875;
 	and.b64  	%rd742, %rd740, 1;
@@ -19405,8 +22005,8 @@ $L__BB13_82:                            // =>This Loop Header: Depth=1
 	sub.s64 	%rd879, %rd878, %rd741;
 	setp.eq.s64 	%p16, %rd740, %rd879;
 	mov.u64 	%rd1933, 0;
-	@%p16 bra 	$L__BB13_578;
-// %bb.84:                              //   in Loop: Header=BB13_82 Depth=1
+	@%p16 bra 	$L__BB14_578;
+// %bb.84:                              //   in Loop: Header=BB14_82 Depth=1
 	min.u64 	%rd873, %rd8, %rd1924;
 	and.b64  	%rd874, %rd873, -2;
 	neg.s64 	%rd738, %rd874;
@@ -19414,63 +22014,62 @@ $L__BB13_82:                            // =>This Loop Header: Depth=1
 	mov.u64 	%rd1934, %rd1925;
 	mov.u64 	%rd1935, %rd1926;
 	mov.u64 	%rd1936, %rd1927;
-	bra.uni 	$L__BB13_85;
-$L__BB13_92:                            //   in Loop: Header=BB13_85 Depth=2
+	bra.uni 	$L__BB14_85;
+$L__BB14_92:                            //   in Loop: Header=BB14_85 Depth=2
 	add.s64 	%rd1933, %rd1933, 1;
-$L__BB13_576:                           //   in Loop: Header=BB13_85 Depth=2
+$L__BB14_576:                           //   in Loop: Header=BB14_85 Depth=2
 	add.s64 	%rd1936, %rd1936, %rd722;
 	add.s64 	%rd1935, %rd1935, 2;
 	add.s64 	%rd1934, %rd1934, %rd725;
 	add.s64 	%rd884, %rd738, %rd1935;
 	setp.eq.s64 	%p21, %rd884, 1;
-	@%p21 bra 	$L__BB13_577;
-$L__BB13_85:                            //   Parent Loop BB13_82 Depth=1
+	@%p21 bra 	$L__BB14_577;
+$L__BB14_85:                            //   Parent Loop BB14_82 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f695, [%rd1934];
 	setp.eq.f32 	%p17, %f695, 0f00000000;
-	@%p17 bra 	$L__BB13_89;
-// %bb.86:                              //   in Loop: Header=BB13_85 Depth=2
-	@%p24 bra 	$L__BB13_88;
-// %bb.87:                              //   in Loop: Header=BB13_85 Depth=2
+	@%p17 bra 	$L__BB14_89;
+// %bb.86:                              //   in Loop: Header=BB14_85 Depth=2
+	@%p24 bra 	$L__BB14_88;
+// %bb.87:                              //   in Loop: Header=BB14_85 Depth=2
 	add.s64 	%rd755, %rd1935, -1;
 	mul.lo.s64 	%rd881, %rd1933, 24;
 	add.s64 	%rd756, %rd17, %rd881;
 	st.shared.u64 	[%rd756], %rd1936;
 	st.shared.u64 	[%rd756+8], %rd755;
 	st.shared.v2.f32 	[%rd756+16], {%f695, %f1505};
-$L__BB13_88:                            //   in Loop: Header=BB13_85 Depth=2
+$L__BB14_88:                            //   in Loop: Header=BB14_85 Depth=2
 	add.s64 	%rd1933, %rd1933, 1;
-$L__BB13_89:                            //   in Loop: Header=BB13_85 Depth=2
+$L__BB14_89:                            //   in Loop: Header=BB14_85 Depth=2
 	add.s64 	%rd882, %rd1934, %rd723;
 	ld.global.f32 	%f696, [%rd882];
 	setp.eq.f32 	%p19, %f696, 0f00000000;
-	@%p19 bra 	$L__BB13_576;
-// %bb.90:                              //   in Loop: Header=BB13_85 Depth=2
-	@%p24 bra 	$L__BB13_92;
-// %bb.91:                              //   in Loop: Header=BB13_85 Depth=2
+	@%p19 bra 	$L__BB14_576;
+// %bb.90:                              //   in Loop: Header=BB14_85 Depth=2
+	@%p24 bra 	$L__BB14_92;
+// %bb.91:                              //   in Loop: Header=BB14_85 Depth=2
 	mul.lo.s64 	%rd883, %rd1933, 24;
 	add.s64 	%rd759, %rd17, %rd883;
 	add.s64 	%rd760, %rd1936, %rd720;
 	st.shared.u64 	[%rd759], %rd760;
 	st.shared.u64 	[%rd759+8], %rd1935;
 	st.shared.v2.f32 	[%rd759+16], {%f696, %f1505};
-	bra.uni 	$L__BB13_92;
-)ptx",
-    R"ptx($L__BB13_577:                           //   in Loop: Header=BB13_82 Depth=1
+	bra.uni 	$L__BB14_92;
+$L__BB14_577:                           //   in Loop: Header=BB14_82 Depth=1
 	add.s64 	%rd1932, %rd1935, -1;
-$L__BB13_578:                           //   in Loop: Header=BB13_82 Depth=1
+$L__BB14_578:                           //   in Loop: Header=BB14_82 Depth=1
 	setp.eq.s64 	%p22, %rd742, 0;
-	@%p22 bra 	$L__BB13_583;
-// %bb.579:                             //   in Loop: Header=BB13_82 Depth=1
+	@%p22 bra 	$L__BB14_583;
+// %bb.579:                             //   in Loop: Header=BB14_82 Depth=1
 	mul.lo.s64 	%rd885, %rd1932, %rd6;
 	shl.b64 	%rd886, %rd885, 2;
 	add.s64 	%rd887, %rd14, %rd886;
 	ld.global.f32 	%f694, [%rd887];
 	setp.eq.f32 	%p23, %f694, 0f00000000;
-	@%p23 bra 	$L__BB13_583;
-// %bb.580:                             //   in Loop: Header=BB13_82 Depth=1
-	@%p24 bra 	$L__BB13_582;
-// %bb.581:                             //   in Loop: Header=BB13_82 Depth=1
+	@%p23 bra 	$L__BB14_583;
+// %bb.580:                             //   in Loop: Header=BB14_82 Depth=1
+	@%p24 bra 	$L__BB14_582;
+// %bb.581:                             //   in Loop: Header=BB14_82 Depth=1
 	mul.lo.s64 	%rd888, %rd1933, 24;
 	add.s64 	%rd747, %rd17, %rd888;
 	mul.lo.s64 	%rd889, %rd1932, %rd9;
@@ -19479,27 +22078,27 @@ $L__BB13_578:                           //   in Loop: Header=BB13_82 Depth=1
 	st.shared.u64 	[%rd747], %rd748;
 	st.shared.u64 	[%rd747+8], %rd1932;
 	st.shared.v2.f32 	[%rd747+16], {%f694, %f1505};
-$L__BB13_582:                           //   in Loop: Header=BB13_82 Depth=1
+$L__BB14_582:                           //   in Loop: Header=BB14_82 Depth=1
 	add.s64 	%rd1933, %rd1933, 1;
-$L__BB13_583:                           //   in Loop: Header=BB13_82 Depth=1
+$L__BB14_583:                           //   in Loop: Header=BB14_82 Depth=1
 	bar.warp.sync 	%r16;
 	setp.eq.s64 	%p25, %rd1933, 0;
 	mov.u64 	%rd1946, %rd1663;
-	@%p25 bra 	$L__BB13_608;
-// %bb.584:                             //   in Loop: Header=BB13_82 Depth=1
+	@%p25 bra 	$L__BB14_608;
+// %bb.584:                             //   in Loop: Header=BB14_82 Depth=1
 	mov.u64 	%rd1940, 0;
 	mov.u64 	%rd1946, %rd1940;
-	bra.uni 	$L__BB13_585;
-$L__BB13_606:                           //   in Loop: Header=BB13_585 Depth=2
+	bra.uni 	$L__BB14_585;
+$L__BB14_606:                           //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd1946, %rd1946, 1;
-$L__BB13_607:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_607:                           //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd1940, %rd1940, 1;
 	setp.ne.s64 	%p39, %rd1940, %rd1933;
-	@%p39 bra 	$L__BB13_585;
-	bra.uni 	$L__BB13_608;
-$L__BB13_585:                           //   Parent Loop BB13_82 Depth=1
+	@%p39 bra 	$L__BB14_585;
+	bra.uni 	$L__BB14_608;
+$L__BB14_585:                           //   Parent Loop BB14_82 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_588 Depth 3
+                                        //       Child Loop BB14_588 Depth 3
 	mul.lo.s64 	%rd893, %rd1940, 24;
 	add.s64 	%rd894, %rd17, %rd893;
 	ld.shared.u64 	%rd768, [%rd894];
@@ -19513,19 +22112,19 @@ $L__BB13_585:                           //   Parent Loop BB13_82 Depth=1
 	sub.rn.f64 	%fd31, %fd44, %fd45;
 	cvt.rn.f32.f64 	%f698, %fd31;
 	mov.f32 	%f1854, 0f00000000;
-	@!%p1 bra 	$L__BB13_596;
-	bra.uni 	$L__BB13_586;
-$L__BB13_586:                           //   in Loop: Header=BB13_585 Depth=2
+	@!%p1 bra 	$L__BB14_596;
+	bra.uni 	$L__BB14_586;
+$L__BB14_586:                           //   in Loop: Header=BB14_585 Depth=2
 	mov.u64 	%rd1945, 0;
 	mov.f32 	%f1850, 0f00000000;
-	@%p418 bra 	$L__BB13_589;
-// %bb.587:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p418 bra 	$L__BB14_589;
+// %bb.587:                             //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd1942, %rd768, %rd1651;
 	mov.f32 	%f1850, 0f00000000;
 	mov.u64 	%rd1944, 0;
 	mov.u64 	%rd1943, %rd718;
-$L__BB13_588:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_585 Depth=2
+$L__BB14_588:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_585 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.global.f32 	%f807, [%rd1943];
 	ld.f32 	%f808, [%rd1942];
@@ -19538,33 +22137,33 @@ $L__BB13_588:                           //   Parent Loop BB13_82 Depth=1
 	add.s64 	%rd900, %rd1944, 32;
 	setp.le.u64 	%p27, %rd900, %rd9;
 	mov.u64 	%rd1944, %rd1945;
-	@%p27 bra 	$L__BB13_588;
-$L__BB13_589:                           //   in Loop: Header=BB13_585 Depth=2
+	@%p27 bra 	$L__BB14_588;
+$L__BB14_589:                           //   in Loop: Header=BB14_585 Depth=2
 	setp.le.u64 	%p28, %rd9, %rd1945;
-	@%p28 bra 	$L__BB13_595;
-// %bb.590:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p28 bra 	$L__BB14_595;
+// %bb.590:                             //   in Loop: Header=BB14_585 Depth=2
 	sub.s64 	%rd778, %rd9, %rd1945;
 	setp.le.u64 	%p29, %rd778, %rd1969;
 	shl.b64 	%rd901, %rd1945, 2;
 	mov.f32 	%f1852, 0f00000000;
 	mov.f32 	%f1851, %f1852;
-	@%p29 bra 	$L__BB13_592;
-// %bb.591:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p29 bra 	$L__BB14_592;
+// %bb.591:                             //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd779, %rd718, %rd901;
 	ld.global.f32 	%f1851, [%rd779];
-$L__BB13_592:                           //   in Loop: Header=BB13_585 Depth=2
-	@%p29 bra 	$L__BB13_594;
-// %bb.593:                             //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_592:                           //   in Loop: Header=BB14_585 Depth=2
+	@%p29 bra 	$L__BB14_594;
+// %bb.593:                             //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd903, %rd768, %rd901;
 	add.s64 	%rd780, %rd903, %rd1651;
 	ld.f32 	%f1852, [%rd780];
-$L__BB13_594:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_594:                           //   in Loop: Header=BB14_585 Depth=2
 	setp.gt.u64 	%p31, %rd778, %rd1969;
 	sub.rn.f32 	%f813, %f1851, %f1852;
 	sub.rn.f32 	%f814, %f813, %f698;
 	fma.rn.f32 	%f815, %f814, %f814, %f1850;
 	selp.f32 	%f1850, %f815, %f1850, %p31;
-$L__BB13_595:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_595:                           //   in Loop: Header=BB14_585 Depth=2
 	shfl.sync.bfly.b32	%f816, %f1850, 8, 31, %r16;
 	add.rn.f32 	%f817, %f1850, %f816;
 	shfl.sync.bfly.b32	%f818, %f817, 4, 31, %r16;
@@ -19573,27 +22172,27 @@ $L__BB13_595:                           //   in Loop: Header=BB13_585 Depth=2
 	add.rn.f32 	%f821, %f819, %f820;
 	shfl.sync.bfly.b32	%f822, %f821, 1, 31, %r16;
 	add.rn.f32 	%f1854, %f821, %f822;
-$L__BB13_596:                           //   in Loop: Header=BB13_585 Depth=2
-	@%p1 bra 	$L__BB13_598;
-// %bb.597:                             //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_596:                           //   in Loop: Header=BB14_585 Depth=2
+	@%p1 bra 	$L__BB14_598;
+// %bb.597:                             //   in Loop: Header=BB14_585 Depth=2
 	add.s64 	%rd781, %rd896, 8;
 	ld.global.f64 	%fd111, [%rd781];
-$L__BB13_598:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_598:                           //   in Loop: Header=BB14_585 Depth=2
 	cvt.f64.f32 	%fd46, %f697;
 	add.rn.f64 	%fd34, %fd46, %fd46;
 	setp.neu.f64 	%p32, %fd111, 0d0000000000000000;
 	and.pred  	%p33, %p32, %p1;
-	@!%p33 bra 	$L__BB13_603;
-	bra.uni 	$L__BB13_599;
-$L__BB13_599:                           //   in Loop: Header=BB13_585 Depth=2
+	@!%p33 bra 	$L__BB14_603;
+	bra.uni 	$L__BB14_599;
+$L__BB14_599:                           //   in Loop: Header=BB14_585 Depth=2
 	setp.leu.f32 	%p34, %f1854, 0f12800000;
 	setp.equ.f32 	%p35, %f1854, 0f7F800000;
 	or.pred  	%p36, %p34, %p35;
-	@%p36 bra 	$L__BB13_601;
-// %bb.600:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p36 bra 	$L__BB14_601;
+// %bb.600:                             //   in Loop: Header=BB14_585 Depth=2
 	cvt.f64.f32 	%fd112, %f1854;
-	bra.uni 	$L__BB13_602;
-$L__BB13_601:                           //   in Loop: Header=BB13_585 Depth=2
+	bra.uni 	$L__BB14_602;
+$L__BB14_601:                           //   in Loop: Header=BB14_585 Depth=2
 	{ // callseq 8, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd12;
@@ -19614,76 +22213,77 @@ $L__BB13_601:                           //   in Loop: Header=BB13_585 Depth=2
 	);
 	ld.param.f64 	%fd112, [retval0+0];
 	} // callseq 8
-$L__BB13_602:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_602:                           //   in Loop: Header=BB14_585 Depth=2
 	mul.rn.f64 	%fd49, %fd34, %fd112;
 	mul.rn.f64 	%fd50, %fd111, %fd111;
 	div.rn.f64 	%fd51, %fd49, %fd50;
 	add.rn.f64 	%fd113, %fd113, %fd51;
-$L__BB13_603:                           //   in Loop: Header=BB13_585 Depth=2
+$L__BB14_603:                           //   in Loop: Header=BB14_585 Depth=2
 	div.rn.f64 	%fd47, %fd34, %fd111;
 	cvt.rn.f32.f64 	%f823, %fd47;
 	selp.f32 	%f710, %f823, 0f00000000, %p32;
 	bar.warp.sync 	%r16;
 	setp.eq.f32 	%p37, %f710, 0f00000000;
-	@%p37 bra 	$L__BB13_607;
-// %bb.604:                             //   in Loop: Header=BB13_585 Depth=2
-	@%p24 bra 	$L__BB13_606;
-// %bb.605:                             //   in Loop: Header=BB13_585 Depth=2
+	@%p37 bra 	$L__BB14_607;
+// %bb.604:                             //   in Loop: Header=BB14_585 Depth=2
+	@%p24 bra 	$L__BB14_606;
+)ptx",
+    R"ptx(// %bb.605:                             //   in Loop: Header=BB14_585 Depth=2
 	mul.lo.s64 	%rd907, %rd1946, 24;
 	add.s64 	%rd782, %rd17, %rd907;
 	st.shared.u64 	[%rd782], %rd768;
 	st.shared.u64 	[%rd782+8], %rd769;
 	st.shared.v2.f32 	[%rd782+16], {%f710, %f698};
-	bra.uni 	$L__BB13_606;
-$L__BB13_608:                           //   in Loop: Header=BB13_82 Depth=1
+	bra.uni 	$L__BB14_606;
+$L__BB14_608:                           //   in Loop: Header=BB14_82 Depth=1
 	bar.warp.sync 	%r16;
 	setp.eq.s64 	%p406, %rd1946, 0;
 	mov.u64 	%rd1955, %rd1663;
-	@%p40 bra 	$L__BB13_612;
-	bra.uni 	$L__BB13_609;
-$L__BB13_612:                           //   in Loop: Header=BB13_82 Depth=1
+	@%p40 bra 	$L__BB14_612;
+	bra.uni 	$L__BB14_609;
+$L__BB14_612:                           //   in Loop: Header=BB14_82 Depth=1
 	or.b64  	%rd1954, %rd1955, 32;
 	setp.gt.u64 	%p44, %rd1954, %rd9;
 	setp.lt.u64 	%p407, %rd1946, 4;
-	@%p44 bra 	$L__BB13_619;
-	bra.uni 	$L__BB13_613;
-$L__BB13_619:                           //   in Loop: Header=BB13_82 Depth=1
+	@%p44 bra 	$L__BB14_619;
+	bra.uni 	$L__BB14_613;
+$L__BB14_619:                           //   in Loop: Header=BB14_82 Depth=1
 	setp.ge.u64 	%p51, %rd1955, %rd9;
-	@%p51 bra 	$L__BB13_654;
-// %bb.620:                             //   in Loop: Header=BB13_82 Depth=1
+	@%p51 bra 	$L__BB14_654;
+// %bb.620:                             //   in Loop: Header=BB14_82 Depth=1
 	and.b64  	%rd800, %rd1946, 3;
 	and.b64  	%rd945, %rd1946, -4;
 	neg.s64 	%rd801, %rd945;
-	bra.uni 	$L__BB13_621;
-$L__BB13_653:                           //   in Loop: Header=BB13_621 Depth=2
+	bra.uni 	$L__BB14_621;
+$L__BB14_653:                           //   in Loop: Header=BB14_621 Depth=2
 	add.s64 	%rd1955, %rd1955, 16;
 	setp.lt.u64 	%p69, %rd1955, %rd9;
-	@%p69 bra 	$L__BB13_621;
-	bra.uni 	$L__BB13_654;
-$L__BB13_621:                           //   Parent Loop BB13_82 Depth=1
+	@%p69 bra 	$L__BB14_621;
+	bra.uni 	$L__BB14_654;
+$L__BB14_621:                           //   Parent Loop BB14_82 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_626 Depth 3
-                                        //       Child Loop BB13_646 Depth 3
+                                        //       Child Loop BB14_626 Depth 3
+                                        //       Child Loop BB14_646 Depth 3
 	sub.s64 	%rd818, %rd9, %rd1955;
 	shl.b64 	%rd946, %rd1955, 2;
 	add.s64 	%rd947, %rd15, %rd946;
 	setp.le.u64 	%p52, %rd818, %rd1969;
 	add.s64 	%rd819, %rd947, %rd1651;
 	mov.f32 	%f1887, %f1505;
-	@%p52 bra 	$L__BB13_623;
-// %bb.622:                             //   in Loop: Header=BB13_621 Depth=2
+	@%p52 bra 	$L__BB14_623;
+// %bb.622:                             //   in Loop: Header=BB14_621 Depth=2
 	ld.global.f32 	%f1887, [%rd819];
-$L__BB13_623:                           //   in Loop: Header=BB13_621 Depth=2
-	@%p406 bra 	$L__BB13_651;
-// %bb.624:                             //   in Loop: Header=BB13_621 Depth=2
+$L__BB14_623:                           //   in Loop: Header=BB14_621 Depth=2
+	@%p406 bra 	$L__BB14_651;
+// %bb.624:                             //   in Loop: Header=BB14_621 Depth=2
 	add.s64 	%rd820, %rd718, %rd946;
 	mov.u64 	%rd1962, 0;
-	@%p407 bra 	$L__BB13_644;
-// %bb.625:                             //   in Loop: Header=BB13_621 Depth=2
+	@%p407 bra 	$L__BB14_644;
+// %bb.625:                             //   in Loop: Header=BB14_621 Depth=2
 	mov.u64 	%rd1965, 0;
 	mov.u64 	%rd1966, %rd727;
-	bra.uni 	$L__BB13_626;
-$L__BB13_642:                           //   in Loop: Header=BB13_626 Depth=3
+	bra.uni 	$L__BB14_626;
+$L__BB14_642:                           //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.v2.f32 	{%f919, %f920}, [%rd1966+40];
 	sub.rn.f32 	%f921, %f1895, %f1896;
 	sub.rn.f32 	%f922, %f921, %f920;
@@ -19691,86 +22291,85 @@ $L__BB13_642:                           //   in Loop: Header=BB13_626 Depth=3
 	add.s64 	%rd1966, %rd1966, 96;
 	add.s64 	%rd1965, %rd1965, -4;
 	setp.eq.s64 	%p63, %rd801, %rd1965;
-	@%p63 bra 	$L__BB13_643;
-$L__BB13_626:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_621 Depth=2
+	@%p63 bra 	$L__BB14_643;
+$L__BB14_626:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_621 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1896, 0f00000000;
 	mov.f32 	%f1889, %f1896;
-	@%p52 bra 	$L__BB13_628;
-// %bb.627:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_628;
+// %bb.627:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.global.f32 	%f1889, [%rd820];
-$L__BB13_628:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_628:                           //   in Loop: Header=BB14_626 Depth=3
 	mov.f32 	%f1890, %f1896;
-	@%p52 bra 	$L__BB13_630;
-// %bb.629:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_630;
+// %bb.629:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.u64 	%rd952, [%rd1966+-48];
 	add.s64 	%rd954, %rd952, %rd946;
 	add.s64 	%rd956, %rd954, %rd1651;
 	ld.f32 	%f1890, [%rd956];
-$L__BB13_630:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_630:                           //   in Loop: Header=BB14_626 Depth=3
 	mov.f32 	%f1891, %f1896;
-	@%p52 bra 	$L__BB13_632;
-// %bb.631:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_632;
+// %bb.631:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.global.f32 	%f1891, [%rd820];
-$L__BB13_632:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_632:                           //   in Loop: Header=BB14_626 Depth=3
 	sub.rn.f32 	%f904, %f1889, %f1890;
 	mov.f32 	%f1892, %f1896;
-	@%p52 bra 	$L__BB13_634;
-// %bb.633:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_634;
+// %bb.633:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.u64 	%rd957, [%rd1966+-24];
 	add.s64 	%rd959, %rd957, %rd946;
 	add.s64 	%rd961, %rd959, %rd1651;
 	ld.f32 	%f1892, [%rd961];
-$L__BB13_634:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_634:                           //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.v2.f32 	{%f902, %f903}, [%rd1966+-32];
 	sub.rn.f32 	%f905, %f904, %f903;
 	sub.rn.f32 	%f910, %f1891, %f1892;
 	mov.f32 	%f1893, %f1896;
-	@%p52 bra 	$L__BB13_636;
-// %bb.635:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_636;
+// %bb.635:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.global.f32 	%f1893, [%rd820];
-$L__BB13_636:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_636:                           //   in Loop: Header=BB14_626 Depth=3
 	fma.rn.f32 	%f785, %f902, %f905, %f1887;
 	ld.shared.v2.f32 	{%f908, %f909}, [%rd1966+-8];
 	sub.rn.f32 	%f911, %f910, %f909;
 	mov.f32 	%f1894, %f1896;
-	@%p52 bra 	$L__BB13_638;
-// %bb.637:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_638;
+// %bb.637:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.u64 	%rd962, [%rd1966];
 	add.s64 	%rd964, %rd962, %rd946;
 	add.s64 	%rd966, %rd964, %rd1651;
 	ld.f32 	%f1894, [%rd966];
-$L__BB13_638:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_638:                           //   in Loop: Header=BB14_626 Depth=3
 	fma.rn.f32 	%f790, %f908, %f911, %f785;
 	ld.shared.v2.f32 	{%f914, %f915}, [%rd1966+16];
 	sub.rn.f32 	%f916, %f1893, %f1894;
 	sub.rn.f32 	%f917, %f916, %f915;
-)ptx",
-    R"ptx(	mov.f32 	%f1895, %f1896;
-	@%p52 bra 	$L__BB13_640;
-// %bb.639:                             //   in Loop: Header=BB13_626 Depth=3
+	mov.f32 	%f1895, %f1896;
+	@%p52 bra 	$L__BB14_640;
+// %bb.639:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.global.f32 	%f1895, [%rd820];
-$L__BB13_640:                           //   in Loop: Header=BB13_626 Depth=3
+$L__BB14_640:                           //   in Loop: Header=BB14_626 Depth=3
 	fma.rn.f32 	%f795, %f914, %f917, %f790;
-	@%p52 bra 	$L__BB13_642;
-// %bb.641:                             //   in Loop: Header=BB13_626 Depth=3
+	@%p52 bra 	$L__BB14_642;
+// %bb.641:                             //   in Loop: Header=BB14_626 Depth=3
 	ld.shared.u64 	%rd967, [%rd1966+24];
 	add.s64 	%rd969, %rd967, %rd946;
 	add.s64 	%rd971, %rd969, %rd1651;
 	ld.f32 	%f1896, [%rd971];
-	bra.uni 	$L__BB13_642;
-$L__BB13_643:                           //   in Loop: Header=BB13_621 Depth=2
+	bra.uni 	$L__BB14_642;
+$L__BB14_643:                           //   in Loop: Header=BB14_621 Depth=2
 	neg.s64 	%rd1962, %rd801;
-$L__BB13_644:                           //   in Loop: Header=BB13_621 Depth=2
+$L__BB14_644:                           //   in Loop: Header=BB14_621 Depth=2
 	setp.eq.s64 	%p64, %rd800, 0;
-	@%p64 bra 	$L__BB13_651;
-// %bb.645:                             //   in Loop: Header=BB13_621 Depth=2
+	@%p64 bra 	$L__BB14_651;
+// %bb.645:                             //   in Loop: Header=BB14_621 Depth=2
 	mul.lo.s64 	%rd972, %rd1962, 24;
 	add.s64 	%rd1964, %rd726, %rd972;
 	mov.u64 	%rd1963, %rd800;
-	bra.uni 	$L__BB13_646;
-$L__BB13_650:                           //   in Loop: Header=BB13_646 Depth=3
+	bra.uni 	$L__BB14_646;
+$L__BB14_650:                           //   in Loop: Header=BB14_646 Depth=3
 	ld.shared.v2.f32 	{%f925, %f926}, [%rd1964+-4];
 	sub.rn.f32 	%f927, %f1885, %f1886;
 	sub.rn.f32 	%f928, %f927, %f926;
@@ -19778,35 +22377,35 @@ $L__BB13_650:                           //   in Loop: Header=BB13_646 Depth=3
 	add.s64 	%rd1964, %rd1964, 24;
 	add.s64 	%rd1963, %rd1963, -1;
 	setp.ne.s64 	%p67, %rd1963, 0;
-	@%p67 bra 	$L__BB13_646;
-	bra.uni 	$L__BB13_651;
-$L__BB13_646:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_621 Depth=2
+	@%p67 bra 	$L__BB14_646;
+	bra.uni 	$L__BB14_651;
+$L__BB14_646:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_621 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1886, 0f00000000;
 	mov.f32 	%f1885, %f1886;
-	@%p52 bra 	$L__BB13_648;
-// %bb.647:                             //   in Loop: Header=BB13_646 Depth=3
+	@%p52 bra 	$L__BB14_648;
+// %bb.647:                             //   in Loop: Header=BB14_646 Depth=3
 	ld.global.f32 	%f1885, [%rd820];
-$L__BB13_648:                           //   in Loop: Header=BB13_646 Depth=3
-	@%p52 bra 	$L__BB13_650;
-// %bb.649:                             //   in Loop: Header=BB13_646 Depth=3
+$L__BB14_648:                           //   in Loop: Header=BB14_646 Depth=3
+	@%p52 bra 	$L__BB14_650;
+// %bb.649:                             //   in Loop: Header=BB14_646 Depth=3
 	ld.shared.u64 	%rd973, [%rd1964+-20];
 	add.s64 	%rd975, %rd973, %rd946;
 	add.s64 	%rd977, %rd975, %rd1651;
 	ld.f32 	%f1886, [%rd977];
-	bra.uni 	$L__BB13_650;
-$L__BB13_651:                           //   in Loop: Header=BB13_621 Depth=2
-	@%p52 bra 	$L__BB13_653;
-// %bb.652:                             //   in Loop: Header=BB13_621 Depth=2
+	bra.uni 	$L__BB14_650;
+$L__BB14_651:                           //   in Loop: Header=BB14_621 Depth=2
+	@%p52 bra 	$L__BB14_653;
+// %bb.652:                             //   in Loop: Header=BB14_621 Depth=2
 	st.global.f32 	[%rd819], %f1887;
-	bra.uni 	$L__BB13_653;
-$L__BB13_609:                           //   in Loop: Header=BB13_82 Depth=1
+	bra.uni 	$L__BB14_653;
+$L__BB14_609:                           //   in Loop: Header=BB14_82 Depth=1
 	mov.u64 	%rd1950, 0;
 	mov.u64 	%rd1949, %rd1664;
-	bra.uni 	$L__BB13_610;
-$L__BB13_618:                           //   in Loop: Header=BB13_610 Depth=2
+	bra.uni 	$L__BB14_610;
+$L__BB14_618:                           //   in Loop: Header=BB14_610 Depth=2
 	st.global.f32 	[%rd793], %f1863;
 	st.global.f32 	[%rd793+64], %f1864;
 	st.global.f32 	[%rd793+128], %f1865;
@@ -19818,10 +22417,10 @@ $L__BB13_618:                           //   in Loop: Header=BB13_610 Depth=2
 	add.s64 	%rd1949, %rd1955, 128;
 	setp.gt.u64 	%p43, %rd1949, %rd9;
 	mov.u64 	%rd1950, %rd1955;
-	@%p43 bra 	$L__BB13_612;
-$L__BB13_610:                           //   Parent Loop BB13_82 Depth=1
+	@%p43 bra 	$L__BB14_612;
+$L__BB14_610:                           //   Parent Loop BB14_82 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_617 Depth 3
+                                        //       Child Loop BB14_617 Depth 3
 	mov.u64 	%rd1955, %rd1949;
 	shl.b64 	%rd911, %rd1950, 2;
 	add.s64 	%rd793, %rd719, %rd911;
@@ -19833,8 +22432,8 @@ $L__BB13_610:                           //   Parent Loop BB13_82 Depth=1
 	ld.global.f32 	%f1868, [%rd793+320];
 	ld.global.f32 	%f1869, [%rd793+384];
 	ld.global.f32 	%f1870, [%rd793+448];
-	@%p406 bra 	$L__BB13_618;
-// %bb.611:                             //   in Loop: Header=BB13_610 Depth=2
+	@%p406 bra 	$L__BB14_618;
+// %bb.611:                             //   in Loop: Header=BB14_610 Depth=2
 	add.s64 	%rd913, %rd718, %rd911;
 	ld.global.f32 	%f719, [%rd913];
 	ld.global.f32 	%f720, [%rd913+64];
@@ -19846,8 +22445,8 @@ $L__BB13_610:                           //   Parent Loop BB13_82 Depth=1
 	ld.global.f32 	%f726, [%rd913+448];
 	mov.u64 	%rd1951, %rd1946;
 	mov.u64 	%rd1952, %rd726;
-$L__BB13_617:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_610 Depth=2
+$L__BB14_617:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_610 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd914, [%rd1952+-20];
 	add.s64 	%rd916, %rd914, %rd911;
@@ -19888,41 +22487,42 @@ $L__BB13_617:                           //   Parent Loop BB13_82 Depth=1
 	add.s64 	%rd1952, %rd1952, 24;
 	add.s64 	%rd1951, %rd1951, -1;
 	setp.eq.s64 	%p42, %rd1951, 0;
-	@%p42 bra 	$L__BB13_618;
-	bra.uni 	$L__BB13_617;
-$L__BB13_613:                           //   in Loop: Header=BB13_82 Depth=1
+	@%p42 bra 	$L__BB14_618;
+	bra.uni 	$L__BB14_617;
+$L__BB14_613:                           //   in Loop: Header=BB14_82 Depth=1
 	and.b64  	%rd789, %rd1946, 3;
 	and.b64  	%rd919, %rd1946, -4;
 	neg.s64 	%rd790, %rd919;
-	bra.uni 	$L__BB13_614;
-$L__BB13_665:                           //   in Loop: Header=BB13_614 Depth=2
+	bra.uni 	$L__BB14_614;
+$L__BB14_665:                           //   in Loop: Header=BB14_614 Depth=2
 	st.global.f32 	[%rd804], %f1877;
 	st.global.f32 	[%rd804+64], %f1878;
 	add.s64 	%rd1954, %rd1955, 32;
 	setp.gt.u64 	%p50, %rd1954, %rd9;
-	@%p50 bra 	$L__BB13_619;
-$L__BB13_614:                           //   Parent Loop BB13_82 Depth=1
+	@%p50 bra 	$L__BB14_619;
+$L__BB14_614:                           //   Parent Loop BB14_82 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_660 Depth 3
-                                        //       Child Loop BB13_664 Depth 3
+                                        //       Child Loop BB14_660 Depth 3
+                                        //       Child Loop BB14_664 Depth 3
 	mov.u64 	%rd803, %rd1955;
 	mov.u64 	%rd1955, %rd1954;
 	shl.b64 	%rd920, %rd803, 2;
 	add.s64 	%rd804, %rd719, %rd920;
 	ld.global.f32 	%f1877, [%rd804];
 	ld.global.f32 	%f1878, [%rd804+64];
-	@%p406 bra 	$L__BB13_665;
-// %bb.615:                             //   in Loop: Header=BB13_614 Depth=2
+	@%p406 bra 	$L__BB14_665;
+// %bb.615:                             //   in Loop: Header=BB14_614 Depth=2
 	add.s64 	%rd923, %rd718, %rd920;
-	ld.global.f32 	%f753, [%rd923];
+)ptx",
+    R"ptx(	ld.global.f32 	%f753, [%rd923];
 	ld.global.f32 	%f754, [%rd923+64];
 	mov.u64 	%rd1956, 0;
-	@%p407 bra 	$L__BB13_662;
-// %bb.616:                             //   in Loop: Header=BB13_614 Depth=2
+	@%p407 bra 	$L__BB14_662;
+// %bb.616:                             //   in Loop: Header=BB14_614 Depth=2
 	mov.u64 	%rd1959, 0;
 	mov.u64 	%rd1960, %rd727;
-$L__BB13_660:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_614 Depth=2
+$L__BB14_660:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_614 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd925, [%rd1960+-48];
 	add.s64 	%rd927, %rd925, %rd920;
@@ -19975,19 +22575,19 @@ $L__BB13_660:                           //   Parent Loop BB13_82 Depth=1
 	add.s64 	%rd1960, %rd1960, 96;
 	add.s64 	%rd1959, %rd1959, -4;
 	setp.eq.s64 	%p47, %rd790, %rd1959;
-	@%p47 bra 	$L__BB13_661;
-	bra.uni 	$L__BB13_660;
-$L__BB13_661:                           //   in Loop: Header=BB13_614 Depth=2
+	@%p47 bra 	$L__BB14_661;
+	bra.uni 	$L__BB14_660;
+$L__BB14_661:                           //   in Loop: Header=BB14_614 Depth=2
 	neg.s64 	%rd1956, %rd790;
-$L__BB13_662:                           //   in Loop: Header=BB13_614 Depth=2
+$L__BB14_662:                           //   in Loop: Header=BB14_614 Depth=2
 	setp.eq.s64 	%p48, %rd789, 0;
-	@%p48 bra 	$L__BB13_665;
-// %bb.663:                             //   in Loop: Header=BB13_614 Depth=2
+	@%p48 bra 	$L__BB14_665;
+// %bb.663:                             //   in Loop: Header=BB14_614 Depth=2
 	mul.lo.s64 	%rd939, %rd1956, 24;
 	add.s64 	%rd1958, %rd726, %rd939;
 	mov.u64 	%rd1957, %rd789;
-$L__BB13_664:                           //   Parent Loop BB13_82 Depth=1
-                                        //     Parent Loop BB13_614 Depth=2
+$L__BB14_664:                           //   Parent Loop BB14_82 Depth=1
+                                        //     Parent Loop BB14_614 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd940, [%rd1958+-20];
@@ -20005,28 +22605,28 @@ $L__BB13_664:                           //   Parent Loop BB13_82 Depth=1
 	add.s64 	%rd1958, %rd1958, 24;
 	add.s64 	%rd1957, %rd1957, -1;
 	setp.ne.s64 	%p49, %rd1957, 0;
-	@%p49 bra 	$L__BB13_664;
-	bra.uni 	$L__BB13_665;
-$L__BB13_93:
+	@%p49 bra 	$L__BB14_664;
+	bra.uni 	$L__BB14_665;
+$L__BB14_93:
 	and.b32  	%r45, %r1, 15;
 	cvt.u64.u32 	%rd18, %r45;
 	setp.le.u64 	%p360, %rd9, %rd18;
 	shl.b64 	%rd1668, %rd18, 2;
-	@%p360 bra 	$L__BB13_96;
+	@%p360 bra 	$L__BB14_96;
 // %bb.94:
 	add.s64 	%rd1542, %rd858, %rd1668;
 	add.s64 	%rd1669, %rd7, %rd1542;
 	mov.b32 	%r46, 0;
 	mov.u64 	%rd1670, %rd18;
-$L__BB13_95:                            // =>This Inner Loop Header: Depth=1
+$L__BB14_95:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1669], %r46;
 	add.s64 	%rd1670, %rd1670, 16;
 	add.s64 	%rd1669, %rd1669, 64;
 	setp.lt.u64 	%p361, %rd1670, %rd9;
-	@%p361 bra 	$L__BB13_95;
-$L__BB13_96:
+	@%p361 bra 	$L__BB14_95;
+$L__BB14_96:
 	setp.eq.s64 	%p362, %rd8, 0;
-	@%p362 bra 	$L__BB13_659;
+	@%p362 bra 	$L__BB14_659;
 // %bb.97:
 	cvt.u32.u64 	%r3, %rd18;
 	and.b32  	%r47, %r1, 16;
@@ -20054,35 +22654,34 @@ $L__BB13_96:
 	mov.u64 	%rd1674, %rd4;
 	mov.u64 	%rd1675, %rd1545;
 	mov.u64 	%rd1685, %rd1545;
-	bra.uni 	$L__BB13_98;
-$L__BB13_166:                           //   in Loop: Header=BB13_98 Depth=1
+	bra.uni 	$L__BB14_98;
+$L__BB14_166:                           //   in Loop: Header=BB14_98 Depth=1
 	bar.warp.sync 	%r4;
 	add.s64 	%rd1675, %rd1675, 1;
 	add.s64 	%rd1674, %rd1674, %rd23;
 	add.s64 	%rd1673, %rd1673, 64;
-)ptx",
-    R"ptx(	add.s64 	%rd1672, %rd1672, %rd26;
+	add.s64 	%rd1672, %rd1672, %rd26;
 	add.s64 	%rd1671, %rd1671, 64;
 	setp.lt.u64 	%p405, %rd42, %rd8;
 	mov.u64 	%rd1685, %rd42;
-	@%p405 bra 	$L__BB13_98;
-	bra.uni 	$L__BB13_659;
-$L__BB13_98:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_101 Depth 2
-                                        //     Child Loop BB13_118 Depth 2
-                                        //       Child Loop BB13_126 Depth 3
-                                        //     Child Loop BB13_123 Depth 2
-                                        //       Child Loop BB13_167 Depth 3
-                                        //       Child Loop BB13_171 Depth 3
-                                        //     Child Loop BB13_133 Depth 2
-                                        //       Child Loop BB13_138 Depth 3
-                                        //       Child Loop BB13_158 Depth 3
+	@%p405 bra 	$L__BB14_98;
+	bra.uni 	$L__BB14_659;
+$L__BB14_98:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_101 Depth 2
+                                        //     Child Loop BB14_118 Depth 2
+                                        //       Child Loop BB14_126 Depth 3
+                                        //     Child Loop BB14_123 Depth 2
+                                        //       Child Loop BB14_167 Depth 3
+                                        //       Child Loop BB14_171 Depth 3
+                                        //     Child Loop BB14_133 Depth 2
+                                        //       Child Loop BB14_138 Depth 3
+                                        //       Child Loop BB14_158 Depth 3
 	add.s64 	%rd42, %rd1685, 64;
 	min.u64 	%rd43, %rd8, %rd42;
 	setp.ge.u64 	%p363, %rd1685, %rd43;
 	mov.u64 	%rd1686, %rd1545;
-	@%p363 bra 	$L__BB13_116;
-// %bb.99:                              //   in Loop: Header=BB13_98 Depth=1
+	@%p363 bra 	$L__BB14_116;
+// %bb.99:                              //   in Loop: Header=BB14_98 Depth=1
 	shl.b64 	%rd1552, %rd1675, 6;
 	neg.s64 	%rd44, %rd1552;
 	and.b64  	%rd45, %rd43, 1;
@@ -20090,8 +22689,8 @@ $L__BB13_98:                            // =>This Loop Header: Depth=1
 	sub.s64 	%rd1556, %rd1555, %rd44;
 	setp.eq.s64 	%p364, %rd43, %rd1556;
 	mov.u64 	%rd1686, 0;
-	@%p364 bra 	$L__BB13_111;
-// %bb.100:                             //   in Loop: Header=BB13_98 Depth=1
+	@%p364 bra 	$L__BB14_111;
+// %bb.100:                             //   in Loop: Header=BB14_98 Depth=1
 	min.u64 	%rd1550, %rd8, %rd1671;
 	and.b64  	%rd1551, %rd1550, -2;
 	neg.s64 	%rd41, %rd1551;
@@ -20099,25 +22698,25 @@ $L__BB13_98:                            // =>This Loop Header: Depth=1
 	mov.u64 	%rd1677, %rd1672;
 	mov.u64 	%rd1678, %rd1673;
 	mov.u64 	%rd1679, %rd1674;
-	bra.uni 	$L__BB13_101;
-$L__BB13_108:                           //   in Loop: Header=BB13_101 Depth=2
+	bra.uni 	$L__BB14_101;
+$L__BB14_108:                           //   in Loop: Header=BB14_101 Depth=2
 	add.s64 	%rd1686, %rd1686, 1;
-$L__BB13_109:                           //   in Loop: Header=BB13_101 Depth=2
+$L__BB14_109:                           //   in Loop: Header=BB14_101 Depth=2
 	add.s64 	%rd1679, %rd1679, %rd24;
 	add.s64 	%rd1678, %rd1678, 2;
 	add.s64 	%rd1677, %rd1677, %rd27;
 	add.s64 	%rd1561, %rd41, %rd1678;
 	setp.ne.s64 	%p369, %rd1561, 1;
-	@%p369 bra 	$L__BB13_101;
-	bra.uni 	$L__BB13_110;
-$L__BB13_101:                           //   Parent Loop BB13_98 Depth=1
+	@%p369 bra 	$L__BB14_101;
+	bra.uni 	$L__BB14_110;
+$L__BB14_101:                           //   Parent Loop BB14_98 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f1, [%rd1677];
 	setp.eq.f32 	%p365, %f1, 0f00000000;
-	@%p365 bra 	$L__BB13_105;
-// %bb.102:                             //   in Loop: Header=BB13_101 Depth=2
-	@%p372 bra 	$L__BB13_104;
-// %bb.103:                             //   in Loop: Header=BB13_101 Depth=2
+	@%p365 bra 	$L__BB14_105;
+// %bb.102:                             //   in Loop: Header=BB14_101 Depth=2
+	@%p372 bra 	$L__BB14_104;
+// %bb.103:                             //   in Loop: Header=BB14_101 Depth=2
 	add.s64 	%rd50, %rd1678, -1;
 	mul.lo.s64 	%rd1558, %rd1686, 24;
 	add.s64 	%rd51, %rd17, %rd1558;
@@ -20126,16 +22725,16 @@ $L__BB13_101:                           //   Parent Loop BB13_98 Depth=1
 	st.shared.u64 	[%rd51+8], %rd50;
 	mov.f32 	%f1384, 0f00000000;
 	st.shared.v2.f32 	[%rd51+16], {%f2, %f1384};
-$L__BB13_104:                           //   in Loop: Header=BB13_101 Depth=2
+$L__BB14_104:                           //   in Loop: Header=BB14_101 Depth=2
 	add.s64 	%rd1686, %rd1686, 1;
-$L__BB13_105:                           //   in Loop: Header=BB13_101 Depth=2
+$L__BB14_105:                           //   in Loop: Header=BB14_101 Depth=2
 	add.s64 	%rd1559, %rd1677, %rd25;
 	ld.global.f32 	%f3, [%rd1559];
 	setp.eq.f32 	%p367, %f3, 0f00000000;
-	@%p367 bra 	$L__BB13_109;
-// %bb.106:                             //   in Loop: Header=BB13_101 Depth=2
-	@%p372 bra 	$L__BB13_108;
-// %bb.107:                             //   in Loop: Header=BB13_101 Depth=2
+	@%p367 bra 	$L__BB14_109;
+// %bb.106:                             //   in Loop: Header=BB14_101 Depth=2
+	@%p372 bra 	$L__BB14_108;
+// %bb.107:                             //   in Loop: Header=BB14_101 Depth=2
 	mul.lo.s64 	%rd1560, %rd1686, 24;
 	add.s64 	%rd54, %rd17, %rd1560;
 	add.rn.f32 	%f4, %f3, %f3;
@@ -20144,22 +22743,22 @@ $L__BB13_105:                           //   in Loop: Header=BB13_101 Depth=2
 	st.shared.u64 	[%rd54+8], %rd1678;
 	mov.f32 	%f1385, 0f00000000;
 	st.shared.v2.f32 	[%rd54+16], {%f4, %f1385};
-	bra.uni 	$L__BB13_108;
-$L__BB13_110:                           //   in Loop: Header=BB13_98 Depth=1
+	bra.uni 	$L__BB14_108;
+$L__BB14_110:                           //   in Loop: Header=BB14_98 Depth=1
 	add.s64 	%rd1685, %rd1678, -1;
-$L__BB13_111:                           //   in Loop: Header=BB13_98 Depth=1
+$L__BB14_111:                           //   in Loop: Header=BB14_98 Depth=1
 	setp.eq.s64 	%p370, %rd45, 0;
-	@%p370 bra 	$L__BB13_116;
-// %bb.112:                             //   in Loop: Header=BB13_98 Depth=1
+	@%p370 bra 	$L__BB14_116;
+// %bb.112:                             //   in Loop: Header=BB14_98 Depth=1
 	mul.lo.s64 	%rd1562, %rd1685, %rd6;
 	shl.b64 	%rd1563, %rd1562, 2;
 	add.s64 	%rd1564, %rd14, %rd1563;
 	ld.global.f32 	%f5, [%rd1564];
 	setp.eq.f32 	%p371, %f5, 0f00000000;
-	@%p371 bra 	$L__BB13_116;
-// %bb.113:                             //   in Loop: Header=BB13_98 Depth=1
-	@%p372 bra 	$L__BB13_115;
-// %bb.114:                             //   in Loop: Header=BB13_98 Depth=1
+	@%p371 bra 	$L__BB14_116;
+// %bb.113:                             //   in Loop: Header=BB14_98 Depth=1
+	@%p372 bra 	$L__BB14_115;
+// %bb.114:                             //   in Loop: Header=BB14_98 Depth=1
 	mul.lo.s64 	%rd1565, %rd1686, 24;
 	add.s64 	%rd65, %rd17, %rd1565;
 	add.rn.f32 	%f6, %f5, %f5;
@@ -20169,178 +22768,178 @@ $L__BB13_111:                           //   in Loop: Header=BB13_98 Depth=1
 	st.shared.u64 	[%rd65], %rd66;
 	st.shared.u64 	[%rd65+8], %rd1685;
 	st.shared.v2.f32 	[%rd65+16], {%f6, %f1386};
-$L__BB13_115:                           //   in Loop: Header=BB13_98 Depth=1
+$L__BB14_115:                           //   in Loop: Header=BB14_98 Depth=1
 	add.s64 	%rd1686, %rd1686, 1;
-$L__BB13_116:                           //   in Loop: Header=BB13_98 Depth=1
+$L__BB14_116:                           //   in Loop: Header=BB14_98 Depth=1
 	bar.warp.sync 	%r4;
 	setp.eq.s64 	%p421, %rd1686, 0;
 	mov.u64 	%rd1695, %rd1545;
-	@%p373 bra 	$L__BB13_121;
-	bra.uni 	$L__BB13_117;
-$L__BB13_121:                           //   in Loop: Header=BB13_98 Depth=1
+	@%p373 bra 	$L__BB14_121;
+	bra.uni 	$L__BB14_117;
+$L__BB14_121:                           //   in Loop: Header=BB14_98 Depth=1
 	or.b64  	%rd1694, %rd1695, 32;
 	setp.gt.u64 	%p379, %rd1694, %rd9;
 	setp.lt.u64 	%p422, %rd1686, 4;
-	@%p379 bra 	$L__BB13_131;
-	bra.uni 	$L__BB13_122;
-$L__BB13_131:                           //   in Loop: Header=BB13_98 Depth=1
+	@%p379 bra 	$L__BB14_131;
+	bra.uni 	$L__BB14_122;
+$L__BB14_131:                           //   in Loop: Header=BB14_98 Depth=1
 	setp.ge.u64 	%p386, %rd1695, %rd9;
-	@%p386 bra 	$L__BB13_166;
-// %bb.132:                             //   in Loop: Header=BB13_98 Depth=1
+	@%p386 bra 	$L__BB14_166;
+// %bb.132:                             //   in Loop: Header=BB14_98 Depth=1
 	and.b64  	%rd86, %rd1686, 3;
 	and.b64  	%rd1618, %rd1686, -4;
 	neg.s64 	%rd87, %rd1618;
-	bra.uni 	$L__BB13_133;
-$L__BB13_165:                           //   in Loop: Header=BB13_133 Depth=2
+	bra.uni 	$L__BB14_133;
+$L__BB14_165:                           //   in Loop: Header=BB14_133 Depth=2
 	add.s64 	%rd1695, %rd1695, 16;
 	setp.lt.u64 	%p404, %rd1695, %rd9;
-	@%p404 bra 	$L__BB13_133;
-	bra.uni 	$L__BB13_166;
-$L__BB13_133:                           //   Parent Loop BB13_98 Depth=1
+	@%p404 bra 	$L__BB14_133;
+	bra.uni 	$L__BB14_166;
+$L__BB14_133:                           //   Parent Loop BB14_98 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_138 Depth 3
-                                        //       Child Loop BB13_158 Depth 3
+                                        //       Child Loop BB14_138 Depth 3
+                                        //       Child Loop BB14_158 Depth 3
 	sub.s64 	%rd104, %rd9, %rd1695;
 	shl.b64 	%rd1619, %rd1695, 2;
 	add.s64 	%rd1620, %rd15, %rd1619;
 	setp.le.u64 	%p387, %rd104, %rd18;
 	add.s64 	%rd105, %rd1620, %rd1668;
 	mov.f32 	%f1554, %f1386;
-	@%p387 bra 	$L__BB13_135;
-// %bb.134:                             //   in Loop: Header=BB13_133 Depth=2
+	@%p387 bra 	$L__BB14_135;
+// %bb.134:                             //   in Loop: Header=BB14_133 Depth=2
 	ld.global.f32 	%f1554, [%rd105];
-$L__BB13_135:                           //   in Loop: Header=BB13_133 Depth=2
-	@%p421 bra 	$L__BB13_163;
-// %bb.136:                             //   in Loop: Header=BB13_133 Depth=2
+$L__BB14_135:                           //   in Loop: Header=BB14_133 Depth=2
+	@%p421 bra 	$L__BB14_163;
+// %bb.136:                             //   in Loop: Header=BB14_133 Depth=2
 	add.s64 	%rd106, %rd21, %rd1619;
 	mov.u64 	%rd1702, 0;
-	@%p422 bra 	$L__BB13_156;
-// %bb.137:                             //   in Loop: Header=BB13_133 Depth=2
+	@%p422 bra 	$L__BB14_156;
+// %bb.137:                             //   in Loop: Header=BB14_133 Depth=2
 	mov.u64 	%rd1705, 0;
 	mov.u64 	%rd1706, %rd29;
-	bra.uni 	$L__BB13_138;
-$L__BB13_154:                           //   in Loop: Header=BB13_138 Depth=3
+	bra.uni 	$L__BB14_138;
+$L__BB14_154:                           //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.f32 	%f1495, [%rd1706+40];
-	sub.rn.f32 	%f1496, %f1562, %f1563;
+)ptx",
+    R"ptx(	sub.rn.f32 	%f1496, %f1562, %f1563;
 	fma.rn.f32 	%f1554, %f1495, %f1496, %f115;
 	add.s64 	%rd1706, %rd1706, 96;
 	add.s64 	%rd1705, %rd1705, -4;
 	setp.eq.s64 	%p398, %rd87, %rd1705;
-	@%p398 bra 	$L__BB13_155;
-$L__BB13_138:                           //   Parent Loop BB13_98 Depth=1
-                                        //     Parent Loop BB13_133 Depth=2
+	@%p398 bra 	$L__BB14_155;
+$L__BB14_138:                           //   Parent Loop BB14_98 Depth=1
+                                        //     Parent Loop BB14_133 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1563, 0f00000000;
 	mov.f32 	%f1556, %f1563;
-	@%p387 bra 	$L__BB13_140;
-// %bb.139:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_140;
+// %bb.139:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.global.f32 	%f1556, [%rd106];
-$L__BB13_140:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_140:                           //   in Loop: Header=BB14_138 Depth=3
 	mov.f32 	%f1557, %f1563;
-	@%p387 bra 	$L__BB13_142;
-// %bb.141:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_142;
+// %bb.141:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.u64 	%rd1625, [%rd1706+-48];
 	add.s64 	%rd1627, %rd1625, %rd1619;
 	add.s64 	%rd1629, %rd1627, %rd1668;
 	ld.f32 	%f1557, [%rd1629];
-$L__BB13_142:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_142:                           //   in Loop: Header=BB14_138 Depth=3
 	mov.f32 	%f1558, %f1563;
-	@%p387 bra 	$L__BB13_144;
-// %bb.143:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_144;
+// %bb.143:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.global.f32 	%f1558, [%rd106];
-$L__BB13_144:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_144:                           //   in Loop: Header=BB14_138 Depth=3
 	mov.f32 	%f1559, %f1563;
-	@%p387 bra 	$L__BB13_146;
-// %bb.145:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_146;
+// %bb.145:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.u64 	%rd1630, [%rd1706+-24];
 	add.s64 	%rd1632, %rd1630, %rd1619;
 	add.s64 	%rd1634, %rd1632, %rd1668;
 	ld.f32 	%f1559, [%rd1634];
-$L__BB13_146:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_146:                           //   in Loop: Header=BB14_138 Depth=3
 	sub.rn.f32 	%f1485, %f1556, %f1557;
 	mov.f32 	%f1560, %f1563;
-	@%p387 bra 	$L__BB13_148;
-// %bb.147:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_148;
+// %bb.147:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.global.f32 	%f1560, [%rd106];
-$L__BB13_148:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_148:                           //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.f32 	%f1484, [%rd1706+-32];
 	fma.rn.f32 	%f105, %f1484, %f1485, %f1554;
 	sub.rn.f32 	%f1489, %f1558, %f1559;
 	mov.f32 	%f1561, %f1563;
-	@%p387 bra 	$L__BB13_150;
-// %bb.149:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_150;
+// %bb.149:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.u64 	%rd1635, [%rd1706];
 	add.s64 	%rd1637, %rd1635, %rd1619;
 	add.s64 	%rd1639, %rd1637, %rd1668;
 	ld.f32 	%f1561, [%rd1639];
-$L__BB13_150:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_150:                           //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.f32 	%f1488, [%rd1706+-8];
 	fma.rn.f32 	%f110, %f1488, %f1489, %f105;
 	sub.rn.f32 	%f1493, %f1560, %f1561;
 	mov.f32 	%f1562, %f1563;
-	@%p387 bra 	$L__BB13_152;
-// %bb.151:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_152;
+// %bb.151:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.global.f32 	%f1562, [%rd106];
-$L__BB13_152:                           //   in Loop: Header=BB13_138 Depth=3
+$L__BB14_152:                           //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.f32 	%f1492, [%rd1706+16];
 	fma.rn.f32 	%f115, %f1492, %f1493, %f110;
-	@%p387 bra 	$L__BB13_154;
-// %bb.153:                             //   in Loop: Header=BB13_138 Depth=3
+	@%p387 bra 	$L__BB14_154;
+// %bb.153:                             //   in Loop: Header=BB14_138 Depth=3
 	ld.shared.u64 	%rd1640, [%rd1706+24];
 	add.s64 	%rd1642, %rd1640, %rd1619;
 	add.s64 	%rd1644, %rd1642, %rd1668;
 	ld.f32 	%f1563, [%rd1644];
-	bra.uni 	$L__BB13_154;
-$L__BB13_155:                           //   in Loop: Header=BB13_133 Depth=2
+	bra.uni 	$L__BB14_154;
+$L__BB14_155:                           //   in Loop: Header=BB14_133 Depth=2
 	neg.s64 	%rd1702, %rd87;
-$L__BB13_156:                           //   in Loop: Header=BB13_133 Depth=2
+$L__BB14_156:                           //   in Loop: Header=BB14_133 Depth=2
 	setp.eq.s64 	%p399, %rd86, 0;
-	@%p399 bra 	$L__BB13_163;
-// %bb.157:                             //   in Loop: Header=BB13_133 Depth=2
+	@%p399 bra 	$L__BB14_163;
+// %bb.157:                             //   in Loop: Header=BB14_133 Depth=2
 	mul.lo.s64 	%rd1645, %rd1702, 24;
 	add.s64 	%rd1704, %rd30, %rd1645;
 	mov.u64 	%rd1703, %rd86;
-	bra.uni 	$L__BB13_158;
-$L__BB13_162:                           //   in Loop: Header=BB13_158 Depth=3
+	bra.uni 	$L__BB14_158;
+$L__BB14_162:                           //   in Loop: Header=BB14_158 Depth=3
 	ld.shared.f32 	%f1499, [%rd1704];
 	sub.rn.f32 	%f1500, %f1552, %f1553;
 	fma.rn.f32 	%f1554, %f1499, %f1500, %f1554;
 	add.s64 	%rd1704, %rd1704, 24;
 	add.s64 	%rd1703, %rd1703, -1;
 	setp.ne.s64 	%p402, %rd1703, 0;
-	@%p402 bra 	$L__BB13_158;
-	bra.uni 	$L__BB13_163;
-$L__BB13_158:                           //   Parent Loop BB13_98 Depth=1
-                                        //     Parent Loop BB13_133 Depth=2
+	@%p402 bra 	$L__BB14_158;
+	bra.uni 	$L__BB14_163;
+$L__BB14_158:                           //   Parent Loop BB14_98 Depth=1
+                                        //     Parent Loop BB14_133 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1553, 0f00000000;
 	mov.f32 	%f1552, %f1553;
-	@%p387 bra 	$L__BB13_160;
-// %bb.159:                             //   in Loop: Header=BB13_158 Depth=3
+	@%p387 bra 	$L__BB14_160;
+// %bb.159:                             //   in Loop: Header=BB14_158 Depth=3
 	ld.global.f32 	%f1552, [%rd106];
-$L__BB13_160:                           //   in Loop: Header=BB13_158 Depth=3
-	@%p387 bra 	$L__BB13_162;
-// %bb.161:                             //   in Loop: Header=BB13_158 Depth=3
+$L__BB14_160:                           //   in Loop: Header=BB14_158 Depth=3
+	@%p387 bra 	$L__BB14_162;
+// %bb.161:                             //   in Loop: Header=BB14_158 Depth=3
 	ld.shared.u64 	%rd1646, [%rd1704+-16];
 	add.s64 	%rd1648, %rd1646, %rd1619;
 	add.s64 	%rd1650, %rd1648, %rd1668;
 	ld.f32 	%f1553, [%rd1650];
-	bra.uni 	$L__BB13_162;
-$L__BB13_163:                           //   in Loop: Header=BB13_133 Depth=2
-	@%p387 bra 	$L__BB13_165;
-// %bb.164:                             //   in Loop: Header=BB13_133 Depth=2
+	bra.uni 	$L__BB14_162;
+$L__BB14_163:                           //   in Loop: Header=BB14_133 Depth=2
+	@%p387 bra 	$L__BB14_165;
+// %bb.164:                             //   in Loop: Header=BB14_133 Depth=2
 	st.global.f32 	[%rd105], %f1554;
-	bra.uni 	$L__BB13_165;
-$L__BB13_117:                           //   in Loop: Header=BB13_98 Depth=1
+	bra.uni 	$L__BB14_165;
+$L__BB14_117:                           //   in Loop: Header=BB14_98 Depth=1
 	and.b64  	%rd69, %rd1686, 1;
 	and.b64  	%rd1571, %rd1686, -2;
 	neg.s64 	%rd70, %rd1571;
 	mov.u64 	%rd1695, 0;
 	mov.u64 	%rd1688, 128;
-)ptx",
-    R"ptx(	bra.uni 	$L__BB13_118;
-$L__BB13_130:                           //   in Loop: Header=BB13_118 Depth=2
+	bra.uni 	$L__BB14_118;
+$L__BB14_130:                           //   in Loop: Header=BB14_118 Depth=2
 	st.global.f32 	[%rd77], %f1529;
 	st.global.f32 	[%rd77+64], %f1528;
 	st.global.f32 	[%rd77+128], %f1527;
@@ -20351,10 +22950,10 @@ $L__BB13_130:                           //   in Loop: Header=BB13_118 Depth=2
 	st.global.f32 	[%rd77+448], %f1522;
 	add.s64 	%rd1688, %rd1695, 128;
 	setp.gt.u64 	%p378, %rd1688, %rd9;
-	@%p378 bra 	$L__BB13_121;
-$L__BB13_118:                           //   Parent Loop BB13_98 Depth=1
+	@%p378 bra 	$L__BB14_121;
+$L__BB14_118:                           //   Parent Loop BB14_98 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_126 Depth 3
+                                        //       Child Loop BB14_126 Depth 3
 	mov.u64 	%rd76, %rd1695;
 	mov.u64 	%rd1695, %rd1688;
 	shl.b64 	%rd1572, %rd76, 2;
@@ -20367,8 +22966,8 @@ $L__BB13_118:                           //   Parent Loop BB13_98 Depth=1
 	ld.global.f32 	%f1524, [%rd77+320];
 	ld.global.f32 	%f1523, [%rd77+384];
 	ld.global.f32 	%f1522, [%rd77+448];
-	@%p421 bra 	$L__BB13_130;
-// %bb.119:                             //   in Loop: Header=BB13_118 Depth=2
+	@%p421 bra 	$L__BB14_130;
+// %bb.119:                             //   in Loop: Header=BB14_118 Depth=2
 	setp.eq.s64 	%p375, %rd1686, 1;
 	add.s64 	%rd1575, %rd21, %rd1572;
 	ld.global.f32 	%f15, [%rd1575];
@@ -20380,12 +22979,12 @@ $L__BB13_118:                           //   Parent Loop BB13_98 Depth=1
 	ld.global.f32 	%f21, [%rd1575+384];
 	ld.global.f32 	%f22, [%rd1575+448];
 	mov.u64 	%rd1690, 0;
-	@%p375 bra 	$L__BB13_128;
-// %bb.120:                             //   in Loop: Header=BB13_118 Depth=2
+	@%p375 bra 	$L__BB14_128;
+// %bb.120:                             //   in Loop: Header=BB14_118 Depth=2
 	mov.u64 	%rd1691, 0;
 	mov.u64 	%rd1692, %rd28;
-$L__BB13_126:                           //   Parent Loop BB13_98 Depth=1
-                                        //     Parent Loop BB13_118 Depth=2
+$L__BB14_126:                           //   Parent Loop BB14_98 Depth=1
+                                        //     Parent Loop BB14_118 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1577, [%rd1692+-24];
 	add.s64 	%rd1579, %rd1577, %rd1572;
@@ -20446,14 +23045,14 @@ $L__BB13_126:                           //   Parent Loop BB13_98 Depth=1
 	add.s64 	%rd1692, %rd1692, 48;
 	add.s64 	%rd1691, %rd1691, -2;
 	setp.eq.s64 	%p376, %rd70, %rd1691;
-	@%p376 bra 	$L__BB13_127;
-	bra.uni 	$L__BB13_126;
-$L__BB13_127:                           //   in Loop: Header=BB13_118 Depth=2
+	@%p376 bra 	$L__BB14_127;
+	bra.uni 	$L__BB14_126;
+$L__BB14_127:                           //   in Loop: Header=BB14_118 Depth=2
 	neg.s64 	%rd1690, %rd70;
-$L__BB13_128:                           //   in Loop: Header=BB13_118 Depth=2
+$L__BB14_128:                           //   in Loop: Header=BB14_118 Depth=2
 	setp.eq.s64 	%p377, %rd69, 0;
-	@%p377 bra 	$L__BB13_130;
-// %bb.129:                             //   in Loop: Header=BB13_118 Depth=2
+	@%p377 bra 	$L__BB14_130;
+// %bb.129:                             //   in Loop: Header=BB14_118 Depth=2
 	mul.lo.s64 	%rd1585, %rd1690, 24;
 	add.s64 	%rd1586, %rd17, %rd1585;
 	ld.shared.u64 	%rd1587, [%rd1586];
@@ -20484,40 +23083,41 @@ $L__BB13_128:                           //   in Loop: Header=BB13_118 Depth=2
 	ld.f32 	%f1445, [%rd1591+448];
 	sub.rn.f32 	%f1446, %f22, %f1445;
 	fma.rn.f32 	%f1522, %f1430, %f1446, %f1522;
-	bra.uni 	$L__BB13_130;
-$L__BB13_122:                           //   in Loop: Header=BB13_98 Depth=1
+	bra.uni 	$L__BB14_130;
+$L__BB14_122:                           //   in Loop: Header=BB14_98 Depth=1
 	and.b64  	%rd73, %rd1686, 3;
 	and.b64  	%rd1592, %rd1686, -4;
 	neg.s64 	%rd74, %rd1592;
-	bra.uni 	$L__BB13_123;
-$L__BB13_172:                           //   in Loop: Header=BB13_123 Depth=2
+	bra.uni 	$L__BB14_123;
+$L__BB14_172:                           //   in Loop: Header=BB14_123 Depth=2
 	st.global.f32 	[%rd90], %f1545;
 	st.global.f32 	[%rd90+64], %f1544;
 	add.s64 	%rd1694, %rd1695, 32;
 	setp.gt.u64 	%p385, %rd1694, %rd9;
-	@%p385 bra 	$L__BB13_131;
-$L__BB13_123:                           //   Parent Loop BB13_98 Depth=1
+	@%p385 bra 	$L__BB14_131;
+$L__BB14_123:                           //   Parent Loop BB14_98 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_167 Depth 3
-                                        //       Child Loop BB13_171 Depth 3
+                                        //       Child Loop BB14_167 Depth 3
+                                        //       Child Loop BB14_171 Depth 3
 	mov.u64 	%rd89, %rd1695;
 	mov.u64 	%rd1695, %rd1694;
 	shl.b64 	%rd1593, %rd89, 2;
 	add.s64 	%rd90, %rd20, %rd1593;
 	ld.global.f32 	%f1545, [%rd90];
 	ld.global.f32 	%f1544, [%rd90+64];
-	@%p421 bra 	$L__BB13_172;
-// %bb.124:                             //   in Loop: Header=BB13_123 Depth=2
+	@%p421 bra 	$L__BB14_172;
+// %bb.124:                             //   in Loop: Header=BB14_123 Depth=2
 	add.s64 	%rd1596, %rd21, %rd1593;
 	ld.global.f32 	%f73, [%rd1596];
 	ld.global.f32 	%f74, [%rd1596+64];
 	mov.u64 	%rd1696, 0;
-	@%p422 bra 	$L__BB13_169;
-// %bb.125:                             //   in Loop: Header=BB13_123 Depth=2
+	@%p422 bra 	$L__BB14_169;
+)ptx",
+    R"ptx(// %bb.125:                             //   in Loop: Header=BB14_123 Depth=2
 	mov.u64 	%rd1699, 0;
 	mov.u64 	%rd1700, %rd29;
-$L__BB13_167:                           //   Parent Loop BB13_98 Depth=1
-                                        //     Parent Loop BB13_123 Depth=2
+$L__BB14_167:                           //   Parent Loop BB14_98 Depth=1
+                                        //     Parent Loop BB14_123 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1598, [%rd1700+-48];
 	add.s64 	%rd1600, %rd1598, %rd1593;
@@ -20562,19 +23162,19 @@ $L__BB13_167:                           //   Parent Loop BB13_98 Depth=1
 	add.s64 	%rd1700, %rd1700, 96;
 	add.s64 	%rd1699, %rd1699, -4;
 	setp.eq.s64 	%p382, %rd74, %rd1699;
-	@%p382 bra 	$L__BB13_168;
-	bra.uni 	$L__BB13_167;
-$L__BB13_168:                           //   in Loop: Header=BB13_123 Depth=2
+	@%p382 bra 	$L__BB14_168;
+	bra.uni 	$L__BB14_167;
+$L__BB14_168:                           //   in Loop: Header=BB14_123 Depth=2
 	neg.s64 	%rd1696, %rd74;
-$L__BB13_169:                           //   in Loop: Header=BB13_123 Depth=2
+$L__BB14_169:                           //   in Loop: Header=BB14_123 Depth=2
 	setp.eq.s64 	%p383, %rd73, 0;
-	@%p383 bra 	$L__BB13_172;
-// %bb.170:                             //   in Loop: Header=BB13_123 Depth=2
+	@%p383 bra 	$L__BB14_172;
+// %bb.170:                             //   in Loop: Header=BB14_123 Depth=2
 	mul.lo.s64 	%rd1612, %rd1696, 24;
 	add.s64 	%rd1698, %rd30, %rd1612;
 	mov.u64 	%rd1697, %rd73;
-$L__BB13_171:                           //   Parent Loop BB13_98 Depth=1
-                                        //     Parent Loop BB13_123 Depth=2
+$L__BB14_171:                           //   Parent Loop BB14_98 Depth=1
+                                        //     Parent Loop BB14_123 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd1613, [%rd1698+-16];
@@ -20590,28 +23190,28 @@ $L__BB13_171:                           //   Parent Loop BB13_98 Depth=1
 	add.s64 	%rd1698, %rd1698, 24;
 	add.s64 	%rd1697, %rd1697, -1;
 	setp.ne.s64 	%p384, %rd1697, 0;
-	@%p384 bra 	$L__BB13_171;
-	bra.uni 	$L__BB13_172;
-$L__BB13_338:
+	@%p384 bra 	$L__BB14_171;
+	bra.uni 	$L__BB14_172;
+$L__BB14_338:
 	and.b32  	%r32, %r1, 15;
 	cvt.u64.u32 	%rd346, %r32;
 	setp.le.u64 	%p186, %rd9, %rd346;
 	shl.b64 	%rd1662, %rd346, 2;
-	@%p186 bra 	$L__BB13_341;
+	@%p186 bra 	$L__BB14_341;
 // %bb.339:
 	add.s64 	%rd1231, %rd858, %rd1662;
 	add.s64 	%rd1786, %rd7, %rd1231;
 	mov.b32 	%r33, 0;
 	mov.u64 	%rd1787, %rd346;
-$L__BB13_340:                           // =>This Inner Loop Header: Depth=1
+$L__BB14_340:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1786], %r33;
 	add.s64 	%rd1787, %rd1787, 16;
 	add.s64 	%rd1786, %rd1786, 64;
 	setp.lt.u64 	%p187, %rd1787, %rd9;
-	@%p187 bra 	$L__BB13_340;
-$L__BB13_341:
+	@%p187 bra 	$L__BB14_340;
+$L__BB14_341:
 	setp.eq.s64 	%p188, %rd8, 0;
-	@%p188 bra 	$L__BB13_659;
+	@%p188 bra 	$L__BB14_659;
 // %bb.342:
 	cvt.u32.u64 	%r9, %rd346;
 	and.b32  	%r34, %r1, 16;
@@ -20638,8 +23238,8 @@ $L__BB13_341:
 	mov.u64 	%rd1791, %rd4;
 	mov.u64 	%rd1792, %rd1234;
 	mov.u64 	%rd1802, %rd1234;
-	bra.uni 	$L__BB13_343;
-$L__BB13_401:                           //   in Loop: Header=BB13_343 Depth=1
+	bra.uni 	$L__BB14_343;
+$L__BB14_401:                           //   in Loop: Header=BB14_343 Depth=1
 	bar.warp.sync 	%r10;
 	add.s64 	%rd1792, %rd1792, 1;
 	add.s64 	%rd1791, %rd1791, %rd350;
@@ -20648,25 +23248,24 @@ $L__BB13_401:                           //   in Loop: Header=BB13_343 Depth=1
 	add.s64 	%rd1788, %rd1788, 64;
 	setp.lt.u64 	%p226, %rd369, %rd8;
 	mov.u64 	%rd1802, %rd369;
-	@%p226 bra 	$L__BB13_343;
-	bra.uni 	$L__BB13_659;
-$L__BB13_343:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_346 Depth 2
-                                        //     Child Loop BB13_363 Depth 2
-)ptx",
-    R"ptx(                                        //       Child Loop BB13_371 Depth 3
-                                        //     Child Loop BB13_368 Depth 2
-                                        //       Child Loop BB13_402 Depth 3
-                                        //       Child Loop BB13_406 Depth 3
-                                        //     Child Loop BB13_378 Depth 2
-                                        //       Child Loop BB13_383 Depth 3
-                                        //       Child Loop BB13_395 Depth 3
+	@%p226 bra 	$L__BB14_343;
+	bra.uni 	$L__BB14_659;
+$L__BB14_343:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_346 Depth 2
+                                        //     Child Loop BB14_363 Depth 2
+                                        //       Child Loop BB14_371 Depth 3
+                                        //     Child Loop BB14_368 Depth 2
+                                        //       Child Loop BB14_402 Depth 3
+                                        //       Child Loop BB14_406 Depth 3
+                                        //     Child Loop BB14_378 Depth 2
+                                        //       Child Loop BB14_383 Depth 3
+                                        //       Child Loop BB14_395 Depth 3
 	add.s64 	%rd369, %rd1802, 64;
 	min.u64 	%rd370, %rd8, %rd369;
 	setp.ge.u64 	%p189, %rd1802, %rd370;
 	mov.u64 	%rd1803, %rd1234;
-	@%p189 bra 	$L__BB13_361;
-// %bb.344:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p189 bra 	$L__BB14_361;
+// %bb.344:                             //   in Loop: Header=BB14_343 Depth=1
 	shl.b64 	%rd1241, %rd1792, 6;
 	neg.s64 	%rd371, %rd1241;
 	and.b64  	%rd372, %rd370, 1;
@@ -20674,8 +23273,8 @@ $L__BB13_343:                           // =>This Loop Header: Depth=1
 	sub.s64 	%rd1245, %rd1244, %rd371;
 	setp.eq.s64 	%p190, %rd370, %rd1245;
 	mov.u64 	%rd1803, 0;
-	@%p190 bra 	$L__BB13_356;
-// %bb.345:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p190 bra 	$L__BB14_356;
+// %bb.345:                             //   in Loop: Header=BB14_343 Depth=1
 	min.u64 	%rd1239, %rd8, %rd1788;
 	and.b64  	%rd1240, %rd1239, -2;
 	neg.s64 	%rd368, %rd1240;
@@ -20683,63 +23282,63 @@ $L__BB13_343:                           // =>This Loop Header: Depth=1
 	mov.u64 	%rd1794, %rd1789;
 	mov.u64 	%rd1795, %rd1790;
 	mov.u64 	%rd1796, %rd1791;
-	bra.uni 	$L__BB13_346;
-$L__BB13_353:                           //   in Loop: Header=BB13_346 Depth=2
+	bra.uni 	$L__BB14_346;
+$L__BB14_353:                           //   in Loop: Header=BB14_346 Depth=2
 	add.s64 	%rd1803, %rd1803, 1;
-$L__BB13_354:                           //   in Loop: Header=BB13_346 Depth=2
+$L__BB14_354:                           //   in Loop: Header=BB14_346 Depth=2
 	add.s64 	%rd1796, %rd1796, %rd351;
 	add.s64 	%rd1795, %rd1795, 2;
 	add.s64 	%rd1794, %rd1794, %rd354;
 	add.s64 	%rd1250, %rd368, %rd1795;
 	setp.ne.s64 	%p195, %rd1250, 1;
-	@%p195 bra 	$L__BB13_346;
-	bra.uni 	$L__BB13_355;
-$L__BB13_346:                           //   Parent Loop BB13_343 Depth=1
+	@%p195 bra 	$L__BB14_346;
+	bra.uni 	$L__BB14_355;
+$L__BB14_346:                           //   Parent Loop BB14_343 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f377, [%rd1794];
 	setp.eq.f32 	%p191, %f377, 0f00000000;
-	@%p191 bra 	$L__BB13_350;
-// %bb.347:                             //   in Loop: Header=BB13_346 Depth=2
-	@%p198 bra 	$L__BB13_349;
-// %bb.348:                             //   in Loop: Header=BB13_346 Depth=2
+	@%p191 bra 	$L__BB14_350;
+// %bb.347:                             //   in Loop: Header=BB14_346 Depth=2
+	@%p198 bra 	$L__BB14_349;
+// %bb.348:                             //   in Loop: Header=BB14_346 Depth=2
 	add.s64 	%rd377, %rd1795, -1;
 	mul.lo.s64 	%rd1247, %rd1803, 24;
 	add.s64 	%rd378, %rd17, %rd1247;
 	st.shared.u64 	[%rd378], %rd1796;
 	st.shared.u64 	[%rd378+8], %rd377;
 	st.shared.v2.f32 	[%rd378+16], {%f377, %f1118};
-$L__BB13_349:                           //   in Loop: Header=BB13_346 Depth=2
+$L__BB14_349:                           //   in Loop: Header=BB14_346 Depth=2
 	add.s64 	%rd1803, %rd1803, 1;
-$L__BB13_350:                           //   in Loop: Header=BB13_346 Depth=2
+$L__BB14_350:                           //   in Loop: Header=BB14_346 Depth=2
 	add.s64 	%rd1248, %rd1794, %rd352;
 	ld.global.f32 	%f378, [%rd1248];
 	setp.eq.f32 	%p193, %f378, 0f00000000;
-	@%p193 bra 	$L__BB13_354;
-// %bb.351:                             //   in Loop: Header=BB13_346 Depth=2
-	@%p198 bra 	$L__BB13_353;
-// %bb.352:                             //   in Loop: Header=BB13_346 Depth=2
+	@%p193 bra 	$L__BB14_354;
+// %bb.351:                             //   in Loop: Header=BB14_346 Depth=2
+	@%p198 bra 	$L__BB14_353;
+// %bb.352:                             //   in Loop: Header=BB14_346 Depth=2
 	mul.lo.s64 	%rd1249, %rd1803, 24;
 	add.s64 	%rd381, %rd17, %rd1249;
 	add.s64 	%rd382, %rd1796, %rd349;
 	st.shared.u64 	[%rd381], %rd382;
 	st.shared.u64 	[%rd381+8], %rd1795;
 	st.shared.v2.f32 	[%rd381+16], {%f378, %f1118};
-	bra.uni 	$L__BB13_353;
-$L__BB13_355:                           //   in Loop: Header=BB13_343 Depth=1
+	bra.uni 	$L__BB14_353;
+$L__BB14_355:                           //   in Loop: Header=BB14_343 Depth=1
 	add.s64 	%rd1802, %rd1795, -1;
-$L__BB13_356:                           //   in Loop: Header=BB13_343 Depth=1
+$L__BB14_356:                           //   in Loop: Header=BB14_343 Depth=1
 	setp.eq.s64 	%p196, %rd372, 0;
-	@%p196 bra 	$L__BB13_361;
-// %bb.357:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p196 bra 	$L__BB14_361;
+// %bb.357:                             //   in Loop: Header=BB14_343 Depth=1
 	mul.lo.s64 	%rd1251, %rd1802, %rd6;
 	shl.b64 	%rd1252, %rd1251, 2;
 	add.s64 	%rd1253, %rd14, %rd1252;
 	ld.global.f32 	%f379, [%rd1253];
 	setp.eq.f32 	%p197, %f379, 0f00000000;
-	@%p197 bra 	$L__BB13_361;
-// %bb.358:                             //   in Loop: Header=BB13_343 Depth=1
-	@%p198 bra 	$L__BB13_360;
-// %bb.359:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p197 bra 	$L__BB14_361;
+// %bb.358:                             //   in Loop: Header=BB14_343 Depth=1
+	@%p198 bra 	$L__BB14_360;
+// %bb.359:                             //   in Loop: Header=BB14_343 Depth=1
 	mul.lo.s64 	%rd1254, %rd1803, 24;
 	add.s64 	%rd392, %rd17, %rd1254;
 	mul.lo.s64 	%rd1255, %rd1802, %rd9;
@@ -20748,56 +23347,56 @@ $L__BB13_356:                           //   in Loop: Header=BB13_343 Depth=1
 	st.shared.u64 	[%rd392], %rd393;
 	st.shared.u64 	[%rd392+8], %rd1802;
 	st.shared.v2.f32 	[%rd392+16], {%f379, %f1118};
-$L__BB13_360:                           //   in Loop: Header=BB13_343 Depth=1
+$L__BB14_360:                           //   in Loop: Header=BB14_343 Depth=1
 	add.s64 	%rd1803, %rd1803, 1;
-$L__BB13_361:                           //   in Loop: Header=BB13_343 Depth=1
+$L__BB14_361:                           //   in Loop: Header=BB14_343 Depth=1
 	bar.warp.sync 	%r10;
 	setp.eq.s64 	%p414, %rd1803, 0;
 	mov.u64 	%rd1812, %rd1234;
-	@%p199 bra 	$L__BB13_366;
-	bra.uni 	$L__BB13_362;
-$L__BB13_366:                           //   in Loop: Header=BB13_343 Depth=1
+	@%p199 bra 	$L__BB14_366;
+	bra.uni 	$L__BB14_362;
+$L__BB14_366:                           //   in Loop: Header=BB14_343 Depth=1
 	or.b64  	%rd1811, %rd1812, 32;
 	setp.gt.u64 	%p205, %rd1811, %rd9;
 	setp.lt.u64 	%p415, %rd1803, 4;
-	@%p205 bra 	$L__BB13_376;
-	bra.uni 	$L__BB13_367;
-$L__BB13_376:                           //   in Loop: Header=BB13_343 Depth=1
+	@%p205 bra 	$L__BB14_376;
+	bra.uni 	$L__BB14_367;
+$L__BB14_376:                           //   in Loop: Header=BB14_343 Depth=1
 	setp.ge.u64 	%p212, %rd1812, %rd9;
-	@%p212 bra 	$L__BB13_401;
-// %bb.377:                             //   in Loop: Header=BB13_343 Depth=1
+	@%p212 bra 	$L__BB14_401;
+// %bb.377:                             //   in Loop: Header=BB14_343 Depth=1
 	and.b64  	%rd413, %rd1803, 3;
 	and.b64  	%rd1303, %rd1803, -4;
 	neg.s64 	%rd414, %rd1303;
-	bra.uni 	$L__BB13_378;
-$L__BB13_400:                           //   in Loop: Header=BB13_378 Depth=2
+	bra.uni 	$L__BB14_378;
+$L__BB14_400:                           //   in Loop: Header=BB14_378 Depth=2
 	add.s64 	%rd1812, %rd1812, 16;
 	setp.lt.u64 	%p225, %rd1812, %rd9;
-	@%p225 bra 	$L__BB13_378;
-	bra.uni 	$L__BB13_401;
-$L__BB13_378:                           //   Parent Loop BB13_343 Depth=1
+	@%p225 bra 	$L__BB14_378;
+	bra.uni 	$L__BB14_401;
+$L__BB14_378:                           //   Parent Loop BB14_343 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_383 Depth 3
-                                        //       Child Loop BB13_395 Depth 3
+                                        //       Child Loop BB14_383 Depth 3
+                                        //       Child Loop BB14_395 Depth 3
 	sub.s64 	%rd431, %rd9, %rd1812;
 	shl.b64 	%rd1304, %rd1812, 2;
 	add.s64 	%rd1305, %rd15, %rd1304;
 	setp.le.u64 	%p213, %rd431, %rd346;
 	add.s64 	%rd432, %rd1305, %rd1662;
 	mov.f32 	%f1727, %f1118;
-	@%p213 bra 	$L__BB13_380;
-// %bb.379:                             //   in Loop: Header=BB13_378 Depth=2
+	@%p213 bra 	$L__BB14_380;
+// %bb.379:                             //   in Loop: Header=BB14_378 Depth=2
 	ld.global.f32 	%f1727, [%rd432];
-$L__BB13_380:                           //   in Loop: Header=BB13_378 Depth=2
-	@%p414 bra 	$L__BB13_398;
-// %bb.381:                             //   in Loop: Header=BB13_378 Depth=2
+$L__BB14_380:                           //   in Loop: Header=BB14_378 Depth=2
+	@%p414 bra 	$L__BB14_398;
+// %bb.381:                             //   in Loop: Header=BB14_378 Depth=2
 	mov.u64 	%rd1819, 0;
-	@%p415 bra 	$L__BB13_393;
-// %bb.382:                             //   in Loop: Header=BB13_378 Depth=2
+	@%p415 bra 	$L__BB14_393;
+// %bb.382:                             //   in Loop: Header=BB14_378 Depth=2
 	mov.u64 	%rd1822, 0;
 	mov.u64 	%rd1823, %rd356;
-	bra.uni 	$L__BB13_383;
-$L__BB13_391:                           //   in Loop: Header=BB13_383 Depth=3
+	bra.uni 	$L__BB14_383;
+$L__BB14_391:                           //   in Loop: Header=BB14_383 Depth=3
 	ld.shared.f32 	%f1181, [%rd1823+-32];
 	fma.rn.f32 	%f464, %f1181, %f1729, %f1727;
 	ld.shared.f32 	%f1183, [%rd1823+-8];
@@ -20809,86 +23408,87 @@ $L__BB13_391:                           //   in Loop: Header=BB13_383 Depth=3
 	add.s64 	%rd1823, %rd1823, 96;
 	add.s64 	%rd1822, %rd1822, -4;
 	setp.eq.s64 	%p220, %rd414, %rd1822;
-	@%p220 bra 	$L__BB13_392;
-$L__BB13_383:                           //   Parent Loop BB13_343 Depth=1
-                                        //     Parent Loop BB13_378 Depth=2
+	@%p220 bra 	$L__BB14_392;
+$L__BB14_383:                           //   Parent Loop BB14_343 Depth=1
+)ptx",
+    R"ptx(                                        //     Parent Loop BB14_378 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1732, 0f00000000;
 	mov.f32 	%f1729, %f1732;
-	@%p213 bra 	$L__BB13_385;
-// %bb.384:                             //   in Loop: Header=BB13_383 Depth=3
+	@%p213 bra 	$L__BB14_385;
+// %bb.384:                             //   in Loop: Header=BB14_383 Depth=3
 	ld.shared.u64 	%rd1309, [%rd1823+-48];
 	add.s64 	%rd1311, %rd1309, %rd1304;
 	add.s64 	%rd1313, %rd1311, %rd1662;
 	ld.f32 	%f1729, [%rd1313];
-$L__BB13_385:                           //   in Loop: Header=BB13_383 Depth=3
+$L__BB14_385:                           //   in Loop: Header=BB14_383 Depth=3
 	mov.f32 	%f1730, %f1732;
-	@%p213 bra 	$L__BB13_387;
-// %bb.386:                             //   in Loop: Header=BB13_383 Depth=3
+	@%p213 bra 	$L__BB14_387;
+// %bb.386:                             //   in Loop: Header=BB14_383 Depth=3
 	ld.shared.u64 	%rd1314, [%rd1823+-24];
 	add.s64 	%rd1316, %rd1314, %rd1304;
 	add.s64 	%rd1318, %rd1316, %rd1662;
 	ld.f32 	%f1730, [%rd1318];
-$L__BB13_387:                           //   in Loop: Header=BB13_383 Depth=3
+$L__BB14_387:                           //   in Loop: Header=BB14_383 Depth=3
 	mov.f32 	%f1731, %f1732;
-	@%p213 bra 	$L__BB13_389;
-// %bb.388:                             //   in Loop: Header=BB13_383 Depth=3
+	@%p213 bra 	$L__BB14_389;
+// %bb.388:                             //   in Loop: Header=BB14_383 Depth=3
 	ld.shared.u64 	%rd1319, [%rd1823];
 	add.s64 	%rd1321, %rd1319, %rd1304;
 	add.s64 	%rd1323, %rd1321, %rd1662;
 	ld.f32 	%f1731, [%rd1323];
-$L__BB13_389:                           //   in Loop: Header=BB13_383 Depth=3
-	@%p213 bra 	$L__BB13_391;
-// %bb.390:                             //   in Loop: Header=BB13_383 Depth=3
+$L__BB14_389:                           //   in Loop: Header=BB14_383 Depth=3
+	@%p213 bra 	$L__BB14_391;
+// %bb.390:                             //   in Loop: Header=BB14_383 Depth=3
 	ld.shared.u64 	%rd1324, [%rd1823+24];
 	add.s64 	%rd1326, %rd1324, %rd1304;
 	add.s64 	%rd1328, %rd1326, %rd1662;
 	ld.f32 	%f1732, [%rd1328];
-	bra.uni 	$L__BB13_391;
-$L__BB13_392:                           //   in Loop: Header=BB13_378 Depth=2
+	bra.uni 	$L__BB14_391;
+$L__BB14_392:                           //   in Loop: Header=BB14_378 Depth=2
 	neg.s64 	%rd1819, %rd414;
-$L__BB13_393:                           //   in Loop: Header=BB13_378 Depth=2
+$L__BB14_393:                           //   in Loop: Header=BB14_378 Depth=2
 	setp.eq.s64 	%p221, %rd413, 0;
-	@%p221 bra 	$L__BB13_398;
-// %bb.394:                             //   in Loop: Header=BB13_378 Depth=2
+	@%p221 bra 	$L__BB14_398;
+// %bb.394:                             //   in Loop: Header=BB14_378 Depth=2
 	mul.lo.s64 	%rd1329, %rd1819, 24;
 	add.s64 	%rd1821, %rd357, %rd1329;
 	mov.u64 	%rd1820, %rd413;
-	bra.uni 	$L__BB13_395;
-$L__BB13_397:                           //   in Loop: Header=BB13_395 Depth=3
+	bra.uni 	$L__BB14_395;
+$L__BB14_397:                           //   in Loop: Header=BB14_395 Depth=3
 	ld.shared.f32 	%f1188, [%rd1821];
 	fma.rn.f32 	%f1727, %f1188, %f1726, %f1727;
 	add.s64 	%rd1821, %rd1821, 24;
 	add.s64 	%rd1820, %rd1820, -1;
 	setp.ne.s64 	%p223, %rd1820, 0;
-	@%p223 bra 	$L__BB13_395;
-	bra.uni 	$L__BB13_398;
-$L__BB13_395:                           //   Parent Loop BB13_343 Depth=1
-                                        //     Parent Loop BB13_378 Depth=2
+	@%p223 bra 	$L__BB14_395;
+	bra.uni 	$L__BB14_398;
+$L__BB14_395:                           //   Parent Loop BB14_343 Depth=1
+                                        //     Parent Loop BB14_378 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1726, 0f00000000;
-	@%p213 bra 	$L__BB13_397;
-// %bb.396:                             //   in Loop: Header=BB13_395 Depth=3
+	@%p213 bra 	$L__BB14_397;
+// %bb.396:                             //   in Loop: Header=BB14_395 Depth=3
 	ld.shared.u64 	%rd1330, [%rd1821+-16];
 	add.s64 	%rd1332, %rd1330, %rd1304;
 	add.s64 	%rd1334, %rd1332, %rd1662;
 	ld.f32 	%f1726, [%rd1334];
-	bra.uni 	$L__BB13_397;
-$L__BB13_398:                           //   in Loop: Header=BB13_378 Depth=2
-	@%p213 bra 	$L__BB13_400;
-// %bb.399:                             //   in Loop: Header=BB13_378 Depth=2
+	bra.uni 	$L__BB14_397;
+$L__BB14_398:                           //   in Loop: Header=BB14_378 Depth=2
+	@%p213 bra 	$L__BB14_400;
+// %bb.399:                             //   in Loop: Header=BB14_378 Depth=2
 	st.global.f32 	[%rd432], %f1727;
-	bra.uni 	$L__BB13_400;
-$L__BB13_362:                           //   in Loop: Header=BB13_343 Depth=1
+	bra.uni 	$L__BB14_400;
+$L__BB14_362:                           //   in Loop: Header=BB14_343 Depth=1
 	and.b64  	%rd396, %rd1803, 1;
 	and.b64  	%rd1260, %rd1803, -2;
 	neg.s64 	%rd397, %rd1260;
 	mov.u64 	%rd1259, 0;
 	mov.u64 	%rd1805, 128;
 	mov.u64 	%rd1812, %rd1259;
-	bra.uni 	$L__BB13_363;
-$L__BB13_375:                           //   in Loop: Header=BB13_363 Depth=2
+	bra.uni 	$L__BB14_363;
+$L__BB14_375:                           //   in Loop: Header=BB14_363 Depth=2
 	st.global.f32 	[%rd404], %f1703;
 	st.global.f32 	[%rd404+64], %f1702;
 	st.global.f32 	[%rd404+128], %f1701;
@@ -20899,10 +23499,10 @@ $L__BB13_375:                           //   in Loop: Header=BB13_363 Depth=2
 	st.global.f32 	[%rd404+448], %f1696;
 	add.s64 	%rd1805, %rd1812, 128;
 	setp.gt.u64 	%p204, %rd1805, %rd9;
-	@%p204 bra 	$L__BB13_366;
-$L__BB13_363:                           //   Parent Loop BB13_343 Depth=1
+	@%p204 bra 	$L__BB14_366;
+$L__BB14_363:                           //   Parent Loop BB14_343 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_371 Depth 3
+                                        //       Child Loop BB14_371 Depth 3
 	mov.u64 	%rd403, %rd1812;
 	mov.u64 	%rd1812, %rd1805;
 	shl.b64 	%rd1262, %rd403, 2;
@@ -20915,24 +23515,23 @@ $L__BB13_363:                           //   Parent Loop BB13_343 Depth=1
 	ld.global.f32 	%f1698, [%rd404+320];
 	ld.global.f32 	%f1697, [%rd404+384];
 	ld.global.f32 	%f1696, [%rd404+448];
-	@%p414 bra 	$L__BB13_375;
-// %bb.364:                             //   in Loop: Header=BB13_363 Depth=2
+	@%p414 bra 	$L__BB14_375;
+// %bb.364:                             //   in Loop: Header=BB14_363 Depth=2
 	setp.eq.s64 	%p201, %rd1803, 1;
 	mov.u64 	%rd1807, %rd1259;
-	@%p201 bra 	$L__BB13_373;
-// %bb.365:                             //   in Loop: Header=BB13_363 Depth=2
+	@%p201 bra 	$L__BB14_373;
+// %bb.365:                             //   in Loop: Header=BB14_363 Depth=2
 	mov.u64 	%rd1808, 0;
 	mov.u64 	%rd1809, %rd355;
-$L__BB13_371:                           //   Parent Loop BB13_343 Depth=1
-                                        //     Parent Loop BB13_363 Depth=2
+$L__BB14_371:                           //   Parent Loop BB14_343 Depth=1
+                                        //     Parent Loop BB14_363 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1264, [%rd1809+-24];
 	add.s64 	%rd1266, %rd1264, %rd1262;
 	add.s64 	%rd1268, %rd1266, %rd1662;
 	ld.shared.f32 	%f1120, [%rd1809+-8];
 	ld.f32 	%f1121, [%rd1268];
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1122, %f1120, %f1121, %f1703;
+	fma.rn.f32 	%f1122, %f1120, %f1121, %f1703;
 	ld.f32 	%f1123, [%rd1268+64];
 	fma.rn.f32 	%f1124, %f1120, %f1123, %f1702;
 	ld.f32 	%f1125, [%rd1268+128];
@@ -20970,14 +23569,14 @@ $L__BB13_371:                           //   Parent Loop BB13_343 Depth=1
 	add.s64 	%rd1809, %rd1809, 48;
 	add.s64 	%rd1808, %rd1808, -2;
 	setp.eq.s64 	%p202, %rd397, %rd1808;
-	@%p202 bra 	$L__BB13_372;
-	bra.uni 	$L__BB13_371;
-$L__BB13_372:                           //   in Loop: Header=BB13_363 Depth=2
+	@%p202 bra 	$L__BB14_372;
+	bra.uni 	$L__BB14_371;
+$L__BB14_372:                           //   in Loop: Header=BB14_363 Depth=2
 	neg.s64 	%rd1807, %rd397;
-$L__BB13_373:                           //   in Loop: Header=BB13_363 Depth=2
+$L__BB14_373:                           //   in Loop: Header=BB14_363 Depth=2
 	setp.eq.s64 	%p203, %rd396, 0;
-	@%p203 bra 	$L__BB13_375;
-// %bb.374:                             //   in Loop: Header=BB13_363 Depth=2
+	@%p203 bra 	$L__BB14_375;
+// %bb.374:                             //   in Loop: Header=BB14_363 Depth=2
 	mul.lo.s64 	%rd1272, %rd1807, 24;
 	add.s64 	%rd1273, %rd17, %rd1272;
 	ld.shared.u64 	%rd1274, [%rd1273];
@@ -21000,37 +23599,37 @@ $L__BB13_373:                           //   in Loop: Header=BB13_363 Depth=2
 	fma.rn.f32 	%f1697, %f1146, %f1153, %f1697;
 	ld.f32 	%f1154, [%rd1278+448];
 	fma.rn.f32 	%f1696, %f1146, %f1154, %f1696;
-	bra.uni 	$L__BB13_375;
-$L__BB13_367:                           //   in Loop: Header=BB13_343 Depth=1
+	bra.uni 	$L__BB14_375;
+$L__BB14_367:                           //   in Loop: Header=BB14_343 Depth=1
 	and.b64  	%rd400, %rd1803, 3;
 	and.b64  	%rd1279, %rd1803, -4;
 	neg.s64 	%rd401, %rd1279;
-	bra.uni 	$L__BB13_368;
-$L__BB13_407:                           //   in Loop: Header=BB13_368 Depth=2
+	bra.uni 	$L__BB14_368;
+$L__BB14_407:                           //   in Loop: Header=BB14_368 Depth=2
 	st.global.f32 	[%rd417], %f1719;
 	st.global.f32 	[%rd417+64], %f1718;
 	add.s64 	%rd1811, %rd1812, 32;
 	setp.gt.u64 	%p211, %rd1811, %rd9;
-	@%p211 bra 	$L__BB13_376;
-$L__BB13_368:                           //   Parent Loop BB13_343 Depth=1
+	@%p211 bra 	$L__BB14_376;
+$L__BB14_368:                           //   Parent Loop BB14_343 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_402 Depth 3
-                                        //       Child Loop BB13_406 Depth 3
+                                        //       Child Loop BB14_402 Depth 3
+                                        //       Child Loop BB14_406 Depth 3
 	mov.u64 	%rd416, %rd1812;
 	mov.u64 	%rd1812, %rd1811;
 	shl.b64 	%rd1280, %rd416, 2;
 	add.s64 	%rd417, %rd348, %rd1280;
 	ld.global.f32 	%f1719, [%rd417];
 	ld.global.f32 	%f1718, [%rd417+64];
-	@%p414 bra 	$L__BB13_407;
-// %bb.369:                             //   in Loop: Header=BB13_368 Depth=2
+	@%p414 bra 	$L__BB14_407;
+// %bb.369:                             //   in Loop: Header=BB14_368 Depth=2
 	mov.u64 	%rd1813, 0;
-	@%p415 bra 	$L__BB13_404;
-// %bb.370:                             //   in Loop: Header=BB13_368 Depth=2
+	@%p415 bra 	$L__BB14_404;
+// %bb.370:                             //   in Loop: Header=BB14_368 Depth=2
 	mov.u64 	%rd1816, 0;
 	mov.u64 	%rd1817, %rd356;
-$L__BB13_402:                           //   Parent Loop BB13_343 Depth=1
-                                        //     Parent Loop BB13_368 Depth=2
+$L__BB14_402:                           //   Parent Loop BB14_343 Depth=1
+                                        //     Parent Loop BB14_368 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1283, [%rd1817+-48];
 	add.s64 	%rd1285, %rd1283, %rd1280;
@@ -21067,19 +23666,19 @@ $L__BB13_402:                           //   Parent Loop BB13_343 Depth=1
 	add.s64 	%rd1817, %rd1817, 96;
 	add.s64 	%rd1816, %rd1816, -4;
 	setp.eq.s64 	%p208, %rd401, %rd1816;
-	@%p208 bra 	$L__BB13_403;
-	bra.uni 	$L__BB13_402;
-$L__BB13_403:                           //   in Loop: Header=BB13_368 Depth=2
+	@%p208 bra 	$L__BB14_403;
+	bra.uni 	$L__BB14_402;
+$L__BB14_403:                           //   in Loop: Header=BB14_368 Depth=2
 	neg.s64 	%rd1813, %rd401;
-$L__BB13_404:                           //   in Loop: Header=BB13_368 Depth=2
+$L__BB14_404:                           //   in Loop: Header=BB14_368 Depth=2
 	setp.eq.s64 	%p209, %rd400, 0;
-	@%p209 bra 	$L__BB13_407;
-// %bb.405:                             //   in Loop: Header=BB13_368 Depth=2
+	@%p209 bra 	$L__BB14_407;
+// %bb.405:                             //   in Loop: Header=BB14_368 Depth=2
 	mul.lo.s64 	%rd1297, %rd1813, 24;
 	add.s64 	%rd1815, %rd357, %rd1297;
 	mov.u64 	%rd1814, %rd400;
-$L__BB13_406:                           //   Parent Loop BB13_343 Depth=1
-                                        //     Parent Loop BB13_368 Depth=2
+$L__BB14_406:                           //   Parent Loop BB14_343 Depth=1
+                                        //     Parent Loop BB14_368 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd1298, [%rd1815+-16];
@@ -21093,29 +23692,30 @@ $L__BB13_406:                           //   Parent Loop BB13_343 Depth=1
 	add.s64 	%rd1815, %rd1815, 24;
 	add.s64 	%rd1814, %rd1814, -1;
 	setp.ne.s64 	%p210, %rd1814, 0;
-	@%p210 bra 	$L__BB13_406;
-	bra.uni 	$L__BB13_407;
-$L__BB13_484:
+	@%p210 bra 	$L__BB14_406;
+	bra.uni 	$L__BB14_407;
+$L__BB14_484:
 	and.b32  	%r24, %r1, 15;
 	cvt.u64.u32 	%rd1921, %r24;
 	setp.le.u64 	%p74, %rd9, %rd1921;
 	shl.b64 	%rd1656, %rd1921, 2;
-	@%p74 bra 	$L__BB13_487;
+	@%p74 bra 	$L__BB14_487;
 // %bb.485:
 	add.s64 	%rd983, %rd858, %rd1656;
 	add.s64 	%rd1873, %rd7, %rd983;
 	mov.b32 	%r25, 0;
-	mov.u64 	%rd1874, %rd1921;
-$L__BB13_486:                           // =>This Inner Loop Header: Depth=1
+)ptx",
+    R"ptx(	mov.u64 	%rd1874, %rd1921;
+$L__BB14_486:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1873], %r25;
 	add.s64 	%rd1874, %rd1874, 16;
 	add.s64 	%rd1873, %rd1873, 64;
 	setp.lt.u64 	%p75, %rd1874, %rd9;
-	@%p75 bra 	$L__BB13_486;
-$L__BB13_487:
+	@%p75 bra 	$L__BB14_486;
+$L__BB14_487:
 	setp.eq.s64 	%p76, %rd8, 0;
 	mov.f64 	%fd107, 0d0000000000000000;
-	@%p76 bra 	$L__BB13_573;
+	@%p76 bra 	$L__BB14_573;
 // %bb.488:
 	cvt.u32.u64 	%r13, %rd1921;
 	and.b32  	%r26, %r1, 16;
@@ -21144,8 +23744,8 @@ $L__BB13_487:
 	mov.u64 	%rd1878, %rd4;
 	mov.u64 	%rd1879, %rd986;
 	mov.u64 	%rd1883, %rd986;
-	bra.uni 	$L__BB13_489;
-$L__BB13_566:                           //   in Loop: Header=BB13_489 Depth=1
+	bra.uni 	$L__BB14_489;
+$L__BB14_566:                           //   in Loop: Header=BB14_489 Depth=1
 	bar.warp.sync 	%r14;
 	add.s64 	%rd1879, %rd1879, 1;
 	add.s64 	%rd1878, %rd1878, %rd588;
@@ -21154,26 +23754,26 @@ $L__BB13_566:                           //   in Loop: Header=BB13_489 Depth=1
 	add.s64 	%rd1875, %rd1875, 64;
 	setp.lt.u64 	%p125, %rd607, %rd8;
 	mov.u64 	%rd1883, %rd607;
-	@%p125 bra 	$L__BB13_489;
-	bra.uni 	$L__BB13_573;
-$L__BB13_489:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_492 Depth 2
-                                        //     Child Loop BB13_509 Depth 2
-                                        //       Child Loop BB13_511 Depth 3
-                                        //     Child Loop BB13_528 Depth 2
-                                        //       Child Loop BB13_536 Depth 3
-                                        //     Child Loop BB13_533 Depth 2
-                                        //       Child Loop BB13_567 Depth 3
-                                        //       Child Loop BB13_571 Depth 3
-                                        //     Child Loop BB13_543 Depth 2
-                                        //       Child Loop BB13_548 Depth 3
-                                        //       Child Loop BB13_560 Depth 3
+	@%p125 bra 	$L__BB14_489;
+	bra.uni 	$L__BB14_573;
+$L__BB14_489:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_492 Depth 2
+                                        //     Child Loop BB14_509 Depth 2
+                                        //       Child Loop BB14_511 Depth 3
+                                        //     Child Loop BB14_528 Depth 2
+                                        //       Child Loop BB14_536 Depth 3
+                                        //     Child Loop BB14_533 Depth 2
+                                        //       Child Loop BB14_567 Depth 3
+                                        //       Child Loop BB14_571 Depth 3
+                                        //     Child Loop BB14_543 Depth 2
+                                        //       Child Loop BB14_548 Depth 3
+                                        //       Child Loop BB14_560 Depth 3
 	add.s64 	%rd607, %rd1883, 64;
 	min.u64 	%rd608, %rd8, %rd607;
 	setp.ge.u64 	%p77, %rd1883, %rd608;
 	mov.u64 	%rd1884, %rd986;
-	@%p77 bra 	$L__BB13_507;
-// %bb.490:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p77 bra 	$L__BB14_507;
+// %bb.490:                             //   in Loop: Header=BB14_489 Depth=1
 	shl.b64 	%rd993, %rd1879, 6;
 	neg.s64 	%rd609, %rd993;
 	and.b64  	%rd610, %rd608, 1;
@@ -21181,8 +23781,8 @@ $L__BB13_489:                           // =>This Loop Header: Depth=1
 	sub.s64 	%rd997, %rd996, %rd609;
 	setp.eq.s64 	%p78, %rd608, %rd997;
 	mov.u64 	%rd1884, 0;
-	@%p78 bra 	$L__BB13_502;
-// %bb.491:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p78 bra 	$L__BB14_502;
+// %bb.491:                             //   in Loop: Header=BB14_489 Depth=1
 	min.u64 	%rd991, %rd8, %rd1875;
 	and.b64  	%rd992, %rd991, -2;
 	neg.s64 	%rd606, %rd992;
@@ -21190,63 +23790,62 @@ $L__BB13_489:                           // =>This Loop Header: Depth=1
 	mov.u64 	%rd1885, %rd1876;
 	mov.u64 	%rd1886, %rd1877;
 	mov.u64 	%rd1887, %rd1878;
-	bra.uni 	$L__BB13_492;
-$L__BB13_499:                           //   in Loop: Header=BB13_492 Depth=2
+	bra.uni 	$L__BB14_492;
+$L__BB14_499:                           //   in Loop: Header=BB14_492 Depth=2
 	add.s64 	%rd1884, %rd1884, 1;
-$L__BB13_500:                           //   in Loop: Header=BB13_492 Depth=2
+$L__BB14_500:                           //   in Loop: Header=BB14_492 Depth=2
 	add.s64 	%rd1887, %rd1887, %rd589;
 	add.s64 	%rd1886, %rd1886, 2;
 	add.s64 	%rd1885, %rd1885, %rd592;
 	add.s64 	%rd1002, %rd606, %rd1886;
 	setp.eq.s64 	%p83, %rd1002, 1;
-	@%p83 bra 	$L__BB13_501;
-$L__BB13_492:                           //   Parent Loop BB13_489 Depth=1
+	@%p83 bra 	$L__BB14_501;
+$L__BB14_492:                           //   Parent Loop BB14_489 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f585, [%rd1885];
 	setp.eq.f32 	%p79, %f585, 0f00000000;
-	@%p79 bra 	$L__BB13_496;
-// %bb.493:                             //   in Loop: Header=BB13_492 Depth=2
-	@%p86 bra 	$L__BB13_495;
-// %bb.494:                             //   in Loop: Header=BB13_492 Depth=2
+	@%p79 bra 	$L__BB14_496;
+// %bb.493:                             //   in Loop: Header=BB14_492 Depth=2
+	@%p86 bra 	$L__BB14_495;
+// %bb.494:                             //   in Loop: Header=BB14_492 Depth=2
 	add.s64 	%rd623, %rd1886, -1;
 	mul.lo.s64 	%rd999, %rd1884, 24;
 	add.s64 	%rd624, %rd17, %rd999;
 	st.shared.u64 	[%rd624], %rd1887;
 	st.shared.u64 	[%rd624+8], %rd623;
 	st.shared.v2.f32 	[%rd624+16], {%f585, %f934};
-$L__BB13_495:                           //   in Loop: Header=BB13_492 Depth=2
+$L__BB14_495:                           //   in Loop: Header=BB14_492 Depth=2
 	add.s64 	%rd1884, %rd1884, 1;
-$L__BB13_496:                           //   in Loop: Header=BB13_492 Depth=2
+$L__BB14_496:                           //   in Loop: Header=BB14_492 Depth=2
 	add.s64 	%rd1000, %rd1885, %rd590;
 	ld.global.f32 	%f586, [%rd1000];
 	setp.eq.f32 	%p81, %f586, 0f00000000;
-	@%p81 bra 	$L__BB13_500;
-// %bb.497:                             //   in Loop: Header=BB13_492 Depth=2
-	@%p86 bra 	$L__BB13_499;
-// %bb.498:                             //   in Loop: Header=BB13_492 Depth=2
+	@%p81 bra 	$L__BB14_500;
+// %bb.497:                             //   in Loop: Header=BB14_492 Depth=2
+	@%p86 bra 	$L__BB14_499;
+// %bb.498:                             //   in Loop: Header=BB14_492 Depth=2
 	mul.lo.s64 	%rd1001, %rd1884, 24;
 	add.s64 	%rd627, %rd17, %rd1001;
 	add.s64 	%rd628, %rd1887, %rd587;
 	st.shared.u64 	[%rd627], %rd628;
 	st.shared.u64 	[%rd627+8], %rd1886;
 	st.shared.v2.f32 	[%rd627+16], {%f586, %f934};
-	bra.uni 	$L__BB13_499;
-$L__BB13_501:                           //   in Loop: Header=BB13_489 Depth=1
+	bra.uni 	$L__BB14_499;
+$L__BB14_501:                           //   in Loop: Header=BB14_489 Depth=1
 	add.s64 	%rd1883, %rd1886, -1;
-)ptx",
-    R"ptx($L__BB13_502:                           //   in Loop: Header=BB13_489 Depth=1
+$L__BB14_502:                           //   in Loop: Header=BB14_489 Depth=1
 	setp.eq.s64 	%p84, %rd610, 0;
-	@%p84 bra 	$L__BB13_507;
-// %bb.503:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p84 bra 	$L__BB14_507;
+// %bb.503:                             //   in Loop: Header=BB14_489 Depth=1
 	mul.lo.s64 	%rd1003, %rd1883, %rd6;
 	shl.b64 	%rd1004, %rd1003, 2;
 	add.s64 	%rd1005, %rd14, %rd1004;
 	ld.global.f32 	%f584, [%rd1005];
 	setp.eq.f32 	%p85, %f584, 0f00000000;
-	@%p85 bra 	$L__BB13_507;
-// %bb.504:                             //   in Loop: Header=BB13_489 Depth=1
-	@%p86 bra 	$L__BB13_506;
-// %bb.505:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p85 bra 	$L__BB14_507;
+// %bb.504:                             //   in Loop: Header=BB14_489 Depth=1
+	@%p86 bra 	$L__BB14_506;
+// %bb.505:                             //   in Loop: Header=BB14_489 Depth=1
 	mul.lo.s64 	%rd1006, %rd1884, 24;
 	add.s64 	%rd615, %rd17, %rd1006;
 	mul.lo.s64 	%rd1007, %rd1883, %rd9;
@@ -21255,43 +23854,43 @@ $L__BB13_501:                           //   in Loop: Header=BB13_489 Depth=1
 	st.shared.u64 	[%rd615], %rd616;
 	st.shared.u64 	[%rd615+8], %rd1883;
 	st.shared.v2.f32 	[%rd615+16], {%f584, %f934};
-$L__BB13_506:                           //   in Loop: Header=BB13_489 Depth=1
+$L__BB14_506:                           //   in Loop: Header=BB14_489 Depth=1
 	add.s64 	%rd1884, %rd1884, 1;
-$L__BB13_507:                           //   in Loop: Header=BB13_489 Depth=1
+$L__BB14_507:                           //   in Loop: Header=BB14_489 Depth=1
 	bar.warp.sync 	%r14;
 	setp.eq.s64 	%p87, %rd1884, 0;
 	mov.u64 	%rd1897, %rd986;
-	@%p87 bra 	$L__BB13_526;
-// %bb.508:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p87 bra 	$L__BB14_526;
+// %bb.508:                             //   in Loop: Header=BB14_489 Depth=1
 	mov.u64 	%rd1010, 0;
 	mov.u64 	%rd1891, %rd1010;
 	mov.u64 	%rd1897, %rd1010;
-	bra.uni 	$L__BB13_509;
-$L__BB13_524:                           //   in Loop: Header=BB13_509 Depth=2
+	bra.uni 	$L__BB14_509;
+$L__BB14_524:                           //   in Loop: Header=BB14_509 Depth=2
 	add.s64 	%rd1897, %rd1897, 1;
-$L__BB13_525:                           //   in Loop: Header=BB13_509 Depth=2
+$L__BB14_525:                           //   in Loop: Header=BB14_509 Depth=2
 	mul.rn.f64 	%fd69, %fd106, %fd66;
 	sub.rn.f64 	%fd107, %fd107, %fd69;
 	add.s64 	%rd1891, %rd1891, 1;
 	setp.ne.s64 	%p97, %rd1891, %rd1884;
-	@%p97 bra 	$L__BB13_509;
-	bra.uni 	$L__BB13_526;
-$L__BB13_509:                           //   Parent Loop BB13_489 Depth=1
+	@%p97 bra 	$L__BB14_509;
+	bra.uni 	$L__BB14_526;
+$L__BB14_509:                           //   Parent Loop BB14_489 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_511 Depth 3
+                                        //       Child Loop BB14_511 Depth 3
 	mul.lo.s64 	%rd1012, %rd1891, 24;
 	add.s64 	%rd1013, %rd17, %rd1012;
 	ld.shared.u64 	%rd636, [%rd1013];
 	mov.f32 	%f1792, 0f00000000;
 	mov.u64 	%rd1896, %rd1010;
-	@%p418 bra 	$L__BB13_512;
-// %bb.510:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p418 bra 	$L__BB14_512;
+// %bb.510:                             //   in Loop: Header=BB14_509 Depth=2
 	add.s64 	%rd1893, %rd636, %rd1656;
 	mov.f32 	%f1792, 0f00000000;
 	mov.u64 	%rd1895, 0;
 	mov.u64 	%rd1894, %rd585;
-$L__BB13_511:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_509 Depth=2
+$L__BB14_511:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_509 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.global.f32 	%f937, [%rd1894];
 	ld.f32 	%f938, [%rd1893];
@@ -21302,31 +23901,31 @@ $L__BB13_511:                           //   Parent Loop BB13_489 Depth=1
 	add.s64 	%rd1016, %rd1895, 32;
 	setp.le.u64 	%p89, %rd1016, %rd9;
 	mov.u64 	%rd1895, %rd1896;
-	@%p89 bra 	$L__BB13_511;
-$L__BB13_512:                           //   in Loop: Header=BB13_509 Depth=2
+	@%p89 bra 	$L__BB14_511;
+$L__BB14_512:                           //   in Loop: Header=BB14_509 Depth=2
 	setp.le.u64 	%p90, %rd9, %rd1896;
-	@%p90 bra 	$L__BB13_518;
-// %bb.513:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p90 bra 	$L__BB14_518;
+// %bb.513:                             //   in Loop: Header=BB14_509 Depth=2
 	sub.s64 	%rd646, %rd9, %rd1896;
 	setp.le.u64 	%p91, %rd646, %rd1921;
 	shl.b64 	%rd1017, %rd1896, 2;
 	mov.f32 	%f1794, 0f00000000;
 	mov.f32 	%f1793, %f1794;
-	@%p91 bra 	$L__BB13_515;
-// %bb.514:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p91 bra 	$L__BB14_515;
+// %bb.514:                             //   in Loop: Header=BB14_509 Depth=2
 	add.s64 	%rd647, %rd585, %rd1017;
 	ld.global.f32 	%f1793, [%rd647];
-$L__BB13_515:                           //   in Loop: Header=BB13_509 Depth=2
-	@%p91 bra 	$L__BB13_517;
-// %bb.516:                             //   in Loop: Header=BB13_509 Depth=2
+$L__BB14_515:                           //   in Loop: Header=BB14_509 Depth=2
+	@%p91 bra 	$L__BB14_517;
+// %bb.516:                             //   in Loop: Header=BB14_509 Depth=2
 	add.s64 	%rd1019, %rd636, %rd1017;
 	add.s64 	%rd648, %rd1019, %rd1656;
 	ld.f32 	%f1794, [%rd648];
-$L__BB13_517:                           //   in Loop: Header=BB13_509 Depth=2
+$L__BB14_517:                           //   in Loop: Header=BB14_509 Depth=2
 	setp.gt.u64 	%p93, %rd646, %rd1921;
 	fma.rn.f32 	%f941, %f1793, %f1794, %f1792;
 	selp.f32 	%f1792, %f941, %f1792, %p93;
-$L__BB13_518:                           //   in Loop: Header=BB13_509 Depth=2
+$L__BB14_518:                           //   in Loop: Header=BB14_509 Depth=2
 	ld.shared.u64 	%rd637, [%rd1013+8];
 	ld.shared.v2.f32 	{%f587, %f588}, [%rd1013+16];
 	ld.global.f64 	%fd59, [%rd13+8];
@@ -21345,15 +23944,15 @@ $L__BB13_518:                           //   in Loop: Header=BB13_509 Depth=2
 	max.f64 	%fd21, %fd62, 0d3D719799812DEA11;
 	sub.rn.f32 	%f949, %f598, %f598;
 	setp.neu.f32 	%p94, %f949, 0f00000000;
-	@%p94 bra 	$L__BB13_520;
-// %bb.519:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p94 bra 	$L__BB14_520;
+// %bb.519:                             //   in Loop: Header=BB14_509 Depth=2
 	sqrt.rn.f64 	%fd60, %fd59;
 	max.f64 	%fd20, %fd60, 0d3D719799812DEA11;
 	cvt.f64.f32 	%fd64, %f598;
 	mul.rn.f64 	%fd65, %fd20, %fd21;
 	div.rn.f64 	%fd106, %fd64, %fd65;
-	bra.uni 	$L__BB13_521;
-$L__BB13_520:                           //   in Loop: Header=BB13_509 Depth=2
+	bra.uni 	$L__BB14_521;
+$L__BB14_520:                           //   in Loop: Header=BB14_509 Depth=2
 	{ // callseq 9, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd12;
@@ -21371,71 +23970,72 @@ $L__BB13_520:                           //   in Loop: Header=BB13_509 Depth=2
 	);
 	ld.param.f64 	%fd106, [retval0+0];
 	} // callseq 9
-$L__BB13_521:                           //   in Loop: Header=BB13_509 Depth=2
+$L__BB14_521:                           //   in Loop: Header=BB14_509 Depth=2
 	cvt.f64.f32 	%fd66, %f587;
 	neg.f64 	%fd67, %fd66;
 	div.rn.f64 	%fd68, %fd67, %fd21;
 	cvt.rn.f32.f64 	%f599, %fd68;
 	bar.warp.sync 	%r14;
 	setp.eq.f32 	%p95, %f599, 0f00000000;
-	@%p95 bra 	$L__BB13_525;
-// %bb.522:                             //   in Loop: Header=BB13_509 Depth=2
-	@%p86 bra 	$L__BB13_524;
-// %bb.523:                             //   in Loop: Header=BB13_509 Depth=2
+	@%p95 bra 	$L__BB14_525;
+// %bb.522:                             //   in Loop: Header=BB14_509 Depth=2
+	@%p86 bra 	$L__BB14_524;
+// %bb.523:                             //   in Loop: Header=BB14_509 Depth=2
 	mul.lo.s64 	%rd1023, %rd1897, 24;
 	add.s64 	%rd649, %rd17, %rd1023;
 	st.shared.u64 	[%rd649], %rd636;
 	st.shared.u64 	[%rd649+8], %rd637;
 	st.shared.v2.f32 	[%rd649+16], {%f599, %f588};
-	bra.uni 	$L__BB13_524;
-$L__BB13_526:                           //   in Loop: Header=BB13_489 Depth=1
+	bra.uni 	$L__BB14_524;
+$L__BB14_526:                           //   in Loop: Header=BB14_489 Depth=1
 	bar.warp.sync 	%r14;
 	setp.eq.s64 	%p409, %rd1897, 0;
 	mov.u64 	%rd1907, %rd986;
-	@%p98 bra 	$L__BB13_531;
-	bra.uni 	$L__BB13_527;
-$L__BB13_531:                           //   in Loop: Header=BB13_489 Depth=1
+	@%p98 bra 	$L__BB14_531;
+	bra.uni 	$L__BB14_527;
+$L__BB14_531:                           //   in Loop: Header=BB14_489 Depth=1
 	or.b64  	%rd1906, %rd1907, 32;
 	setp.gt.u64 	%p104, %rd1906, %rd9;
 	setp.lt.u64 	%p410, %rd1897, 4;
-	@%p104 bra 	$L__BB13_541;
-	bra.uni 	$L__BB13_532;
-$L__BB13_541:                           //   in Loop: Header=BB13_489 Depth=1
+	@%p104 bra 	$L__BB14_541;
+	bra.uni 	$L__BB14_532;
+$L__BB14_541:                           //   in Loop: Header=BB14_489 Depth=1
 	setp.ge.u64 	%p111, %rd1907, %rd9;
-	@%p111 bra 	$L__BB13_566;
-// %bb.542:                             //   in Loop: Header=BB13_489 Depth=1
+	@%p111 bra 	$L__BB14_566;
+// %bb.542:                             //   in Loop: Header=BB14_489 Depth=1
 	and.b64  	%rd671, %rd1897, 3;
 	and.b64  	%rd1070, %rd1897, -4;
 	neg.s64 	%rd672, %rd1070;
-	bra.uni 	$L__BB13_543;
-$L__BB13_565:                           //   in Loop: Header=BB13_543 Depth=2
+	bra.uni 	$L__BB14_543;
+)ptx",
+    R"ptx($L__BB14_565:                           //   in Loop: Header=BB14_543 Depth=2
 	add.s64 	%rd1907, %rd1907, 16;
 	setp.lt.u64 	%p124, %rd1907, %rd9;
-	@%p124 bra 	$L__BB13_543;
-	bra.uni 	$L__BB13_566;
-$L__BB13_543:                           //   Parent Loop BB13_489 Depth=1
+	@%p124 bra 	$L__BB14_543;
+	bra.uni 	$L__BB14_566;
+$L__BB14_543:                           //   Parent Loop BB14_489 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_548 Depth 3
-                                        //       Child Loop BB13_560 Depth 3
+                                        //       Child Loop BB14_548 Depth 3
+                                        //       Child Loop BB14_560 Depth 3
 	sub.s64 	%rd689, %rd9, %rd1907;
 	shl.b64 	%rd1071, %rd1907, 2;
 	add.s64 	%rd1072, %rd15, %rd1071;
 	setp.le.u64 	%p112, %rd689, %rd1921;
 	add.s64 	%rd690, %rd1072, %rd1656;
 	mov.f32 	%f1843, %f934;
-	@%p112 bra 	$L__BB13_545;
-// %bb.544:                             //   in Loop: Header=BB13_543 Depth=2
+	@%p112 bra 	$L__BB14_545;
+// %bb.544:                             //   in Loop: Header=BB14_543 Depth=2
 	ld.global.f32 	%f1843, [%rd690];
-$L__BB13_545:                           //   in Loop: Header=BB13_543 Depth=2
-	@%p409 bra 	$L__BB13_563;
-// %bb.546:                             //   in Loop: Header=BB13_543 Depth=2
+$L__BB14_545:                           //   in Loop: Header=BB14_543 Depth=2
+	@%p409 bra 	$L__BB14_563;
+// %bb.546:                             //   in Loop: Header=BB14_543 Depth=2
 	mov.u64 	%rd1914, 0;
-	@%p410 bra 	$L__BB13_558;
-// %bb.547:                             //   in Loop: Header=BB13_543 Depth=2
+	@%p410 bra 	$L__BB14_558;
+// %bb.547:                             //   in Loop: Header=BB14_543 Depth=2
 	mov.u64 	%rd1917, 0;
 	mov.u64 	%rd1918, %rd594;
-	bra.uni 	$L__BB13_548;
-$L__BB13_556:                           //   in Loop: Header=BB13_548 Depth=3
+	bra.uni 	$L__BB14_548;
+$L__BB14_556:                           //   in Loop: Header=BB14_548 Depth=3
 	ld.shared.f32 	%f1012, [%rd1918+-32];
 	fma.rn.f32 	%f684, %f1012, %f1845, %f1843;
 	ld.shared.f32 	%f1014, [%rd1918+-8];
@@ -21447,87 +24047,86 @@ $L__BB13_556:                           //   in Loop: Header=BB13_548 Depth=3
 	add.s64 	%rd1918, %rd1918, 96;
 	add.s64 	%rd1917, %rd1917, -4;
 	setp.eq.s64 	%p119, %rd672, %rd1917;
-	@%p119 bra 	$L__BB13_557;
-$L__BB13_548:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_543 Depth=2
+	@%p119 bra 	$L__BB14_557;
+$L__BB14_548:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_543 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1848, 0f00000000;
 	mov.f32 	%f1845, %f1848;
-	@%p112 bra 	$L__BB13_550;
-// %bb.549:                             //   in Loop: Header=BB13_548 Depth=3
+	@%p112 bra 	$L__BB14_550;
+// %bb.549:                             //   in Loop: Header=BB14_548 Depth=3
 	ld.shared.u64 	%rd1076, [%rd1918+-48];
 	add.s64 	%rd1078, %rd1076, %rd1071;
 	add.s64 	%rd1080, %rd1078, %rd1656;
 	ld.f32 	%f1845, [%rd1080];
-$L__BB13_550:                           //   in Loop: Header=BB13_548 Depth=3
+$L__BB14_550:                           //   in Loop: Header=BB14_548 Depth=3
 	mov.f32 	%f1846, %f1848;
-	@%p112 bra 	$L__BB13_552;
-// %bb.551:                             //   in Loop: Header=BB13_548 Depth=3
+	@%p112 bra 	$L__BB14_552;
+// %bb.551:                             //   in Loop: Header=BB14_548 Depth=3
 	ld.shared.u64 	%rd1081, [%rd1918+-24];
 	add.s64 	%rd1083, %rd1081, %rd1071;
 	add.s64 	%rd1085, %rd1083, %rd1656;
 	ld.f32 	%f1846, [%rd1085];
-$L__BB13_552:                           //   in Loop: Header=BB13_548 Depth=3
+$L__BB14_552:                           //   in Loop: Header=BB14_548 Depth=3
 	mov.f32 	%f1847, %f1848;
-	@%p112 bra 	$L__BB13_554;
-// %bb.553:                             //   in Loop: Header=BB13_548 Depth=3
+	@%p112 bra 	$L__BB14_554;
+// %bb.553:                             //   in Loop: Header=BB14_548 Depth=3
 	ld.shared.u64 	%rd1086, [%rd1918];
 	add.s64 	%rd1088, %rd1086, %rd1071;
 	add.s64 	%rd1090, %rd1088, %rd1656;
 	ld.f32 	%f1847, [%rd1090];
-$L__BB13_554:                           //   in Loop: Header=BB13_548 Depth=3
-	@%p112 bra 	$L__BB13_556;
-// %bb.555:                             //   in Loop: Header=BB13_548 Depth=3
+$L__BB14_554:                           //   in Loop: Header=BB14_548 Depth=3
+	@%p112 bra 	$L__BB14_556;
+// %bb.555:                             //   in Loop: Header=BB14_548 Depth=3
 	ld.shared.u64 	%rd1091, [%rd1918+24];
 	add.s64 	%rd1093, %rd1091, %rd1071;
 	add.s64 	%rd1095, %rd1093, %rd1656;
 	ld.f32 	%f1848, [%rd1095];
-	bra.uni 	$L__BB13_556;
-$L__BB13_557:                           //   in Loop: Header=BB13_543 Depth=2
+	bra.uni 	$L__BB14_556;
+$L__BB14_557:                           //   in Loop: Header=BB14_543 Depth=2
 	neg.s64 	%rd1914, %rd672;
-$L__BB13_558:                           //   in Loop: Header=BB13_543 Depth=2
+$L__BB14_558:                           //   in Loop: Header=BB14_543 Depth=2
 	setp.eq.s64 	%p120, %rd671, 0;
-	@%p120 bra 	$L__BB13_563;
-// %bb.559:                             //   in Loop: Header=BB13_543 Depth=2
+	@%p120 bra 	$L__BB14_563;
+// %bb.559:                             //   in Loop: Header=BB14_543 Depth=2
 	mul.lo.s64 	%rd1096, %rd1914, 24;
 	add.s64 	%rd1916, %rd595, %rd1096;
 	mov.u64 	%rd1915, %rd671;
-	bra.uni 	$L__BB13_560;
-$L__BB13_562:                           //   in Loop: Header=BB13_560 Depth=3
+	bra.uni 	$L__BB14_560;
+$L__BB14_562:                           //   in Loop: Header=BB14_560 Depth=3
 	ld.shared.f32 	%f1019, [%rd1916];
 	fma.rn.f32 	%f1843, %f1019, %f1842, %f1843;
 	add.s64 	%rd1916, %rd1916, 24;
 	add.s64 	%rd1915, %rd1915, -1;
 	setp.ne.s64 	%p122, %rd1915, 0;
-	@%p122 bra 	$L__BB13_560;
-	bra.uni 	$L__BB13_563;
-$L__BB13_560:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_543 Depth=2
+	@%p122 bra 	$L__BB14_560;
+	bra.uni 	$L__BB14_563;
+$L__BB14_560:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_543 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1842, 0f00000000;
-	@%p112 bra 	$L__BB13_562;
-// %bb.561:                             //   in Loop: Header=BB13_560 Depth=3
+	@%p112 bra 	$L__BB14_562;
+// %bb.561:                             //   in Loop: Header=BB14_560 Depth=3
 	ld.shared.u64 	%rd1097, [%rd1916+-16];
 	add.s64 	%rd1099, %rd1097, %rd1071;
 	add.s64 	%rd1101, %rd1099, %rd1656;
 	ld.f32 	%f1842, [%rd1101];
-	bra.uni 	$L__BB13_562;
-$L__BB13_563:                           //   in Loop: Header=BB13_543 Depth=2
-	@%p112 bra 	$L__BB13_565;
-// %bb.564:                             //   in Loop: Header=BB13_543 Depth=2
+	bra.uni 	$L__BB14_562;
+$L__BB14_563:                           //   in Loop: Header=BB14_543 Depth=2
+	@%p112 bra 	$L__BB14_565;
+// %bb.564:                             //   in Loop: Header=BB14_543 Depth=2
 	st.global.f32 	[%rd690], %f1843;
-	bra.uni 	$L__BB13_565;
-$L__BB13_527:                           //   in Loop: Header=BB13_489 Depth=1
+	bra.uni 	$L__BB14_565;
+$L__BB14_527:                           //   in Loop: Header=BB14_489 Depth=1
 	and.b64  	%rd654, %rd1897, 1;
 	and.b64  	%rd1027, %rd1897, -2;
 	neg.s64 	%rd655, %rd1027;
 	mov.u64 	%rd1026, 0;
 	mov.u64 	%rd1900, 128;
-)ptx",
-    R"ptx(	mov.u64 	%rd1907, %rd1026;
-	bra.uni 	$L__BB13_528;
-$L__BB13_540:                           //   in Loop: Header=BB13_528 Depth=2
+	mov.u64 	%rd1907, %rd1026;
+	bra.uni 	$L__BB14_528;
+$L__BB14_540:                           //   in Loop: Header=BB14_528 Depth=2
 	st.global.f32 	[%rd662], %f1819;
 	st.global.f32 	[%rd662+64], %f1818;
 	st.global.f32 	[%rd662+128], %f1817;
@@ -21538,10 +24137,10 @@ $L__BB13_540:                           //   in Loop: Header=BB13_528 Depth=2
 	st.global.f32 	[%rd662+448], %f1812;
 	add.s64 	%rd1900, %rd1907, 128;
 	setp.gt.u64 	%p103, %rd1900, %rd9;
-	@%p103 bra 	$L__BB13_531;
-$L__BB13_528:                           //   Parent Loop BB13_489 Depth=1
+	@%p103 bra 	$L__BB14_531;
+$L__BB14_528:                           //   Parent Loop BB14_489 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_536 Depth 3
+                                        //       Child Loop BB14_536 Depth 3
 	mov.u64 	%rd661, %rd1907;
 	mov.u64 	%rd1907, %rd1900;
 	shl.b64 	%rd1029, %rd661, 2;
@@ -21554,16 +24153,16 @@ $L__BB13_528:                           //   Parent Loop BB13_489 Depth=1
 	ld.global.f32 	%f1814, [%rd662+320];
 	ld.global.f32 	%f1813, [%rd662+384];
 	ld.global.f32 	%f1812, [%rd662+448];
-	@%p409 bra 	$L__BB13_540;
-// %bb.529:                             //   in Loop: Header=BB13_528 Depth=2
+	@%p409 bra 	$L__BB14_540;
+// %bb.529:                             //   in Loop: Header=BB14_528 Depth=2
 	setp.eq.s64 	%p100, %rd1897, 1;
 	mov.u64 	%rd1902, %rd1026;
-	@%p100 bra 	$L__BB13_538;
-// %bb.530:                             //   in Loop: Header=BB13_528 Depth=2
+	@%p100 bra 	$L__BB14_538;
+// %bb.530:                             //   in Loop: Header=BB14_528 Depth=2
 	mov.u64 	%rd1903, 0;
 	mov.u64 	%rd1904, %rd593;
-$L__BB13_536:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_528 Depth=2
+$L__BB14_536:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_528 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1031, [%rd1904+-24];
 	add.s64 	%rd1033, %rd1031, %rd1029;
@@ -21608,14 +24207,14 @@ $L__BB13_536:                           //   Parent Loop BB13_489 Depth=1
 	add.s64 	%rd1904, %rd1904, 48;
 	add.s64 	%rd1903, %rd1903, -2;
 	setp.eq.s64 	%p101, %rd655, %rd1903;
-	@%p101 bra 	$L__BB13_537;
-	bra.uni 	$L__BB13_536;
-$L__BB13_537:                           //   in Loop: Header=BB13_528 Depth=2
+	@%p101 bra 	$L__BB14_537;
+	bra.uni 	$L__BB14_536;
+$L__BB14_537:                           //   in Loop: Header=BB14_528 Depth=2
 	neg.s64 	%rd1902, %rd655;
-$L__BB13_538:                           //   in Loop: Header=BB13_528 Depth=2
+$L__BB14_538:                           //   in Loop: Header=BB14_528 Depth=2
 	setp.eq.s64 	%p102, %rd654, 0;
-	@%p102 bra 	$L__BB13_540;
-// %bb.539:                             //   in Loop: Header=BB13_528 Depth=2
+	@%p102 bra 	$L__BB14_540;
+// %bb.539:                             //   in Loop: Header=BB14_528 Depth=2
 	mul.lo.s64 	%rd1039, %rd1902, 24;
 	add.s64 	%rd1040, %rd17, %rd1039;
 	ld.shared.u64 	%rd1041, [%rd1040];
@@ -21638,37 +24237,37 @@ $L__BB13_538:                           //   in Loop: Header=BB13_528 Depth=2
 	fma.rn.f32 	%f1813, %f977, %f984, %f1813;
 	ld.f32 	%f985, [%rd1045+448];
 	fma.rn.f32 	%f1812, %f977, %f985, %f1812;
-	bra.uni 	$L__BB13_540;
-$L__BB13_532:                           //   in Loop: Header=BB13_489 Depth=1
+	bra.uni 	$L__BB14_540;
+$L__BB14_532:                           //   in Loop: Header=BB14_489 Depth=1
 	and.b64  	%rd658, %rd1897, 3;
 	and.b64  	%rd1046, %rd1897, -4;
 	neg.s64 	%rd659, %rd1046;
-	bra.uni 	$L__BB13_533;
-$L__BB13_572:                           //   in Loop: Header=BB13_533 Depth=2
+	bra.uni 	$L__BB14_533;
+$L__BB14_572:                           //   in Loop: Header=BB14_533 Depth=2
 	st.global.f32 	[%rd675], %f1835;
 	st.global.f32 	[%rd675+64], %f1834;
 	add.s64 	%rd1906, %rd1907, 32;
 	setp.gt.u64 	%p110, %rd1906, %rd9;
-	@%p110 bra 	$L__BB13_541;
-$L__BB13_533:                           //   Parent Loop BB13_489 Depth=1
+	@%p110 bra 	$L__BB14_541;
+$L__BB14_533:                           //   Parent Loop BB14_489 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_567 Depth 3
-                                        //       Child Loop BB13_571 Depth 3
+                                        //       Child Loop BB14_567 Depth 3
+                                        //       Child Loop BB14_571 Depth 3
 	mov.u64 	%rd674, %rd1907;
 	mov.u64 	%rd1907, %rd1906;
 	shl.b64 	%rd1047, %rd674, 2;
 	add.s64 	%rd675, %rd586, %rd1047;
 	ld.global.f32 	%f1835, [%rd675];
 	ld.global.f32 	%f1834, [%rd675+64];
-	@%p409 bra 	$L__BB13_572;
-// %bb.534:                             //   in Loop: Header=BB13_533 Depth=2
+	@%p409 bra 	$L__BB14_572;
+// %bb.534:                             //   in Loop: Header=BB14_533 Depth=2
 	mov.u64 	%rd1908, 0;
-	@%p410 bra 	$L__BB13_569;
-// %bb.535:                             //   in Loop: Header=BB13_533 Depth=2
+	@%p410 bra 	$L__BB14_569;
+// %bb.535:                             //   in Loop: Header=BB14_533 Depth=2
 	mov.u64 	%rd1911, 0;
 	mov.u64 	%rd1912, %rd594;
-$L__BB13_567:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_533 Depth=2
+$L__BB14_567:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_533 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1050, [%rd1912+-48];
 	add.s64 	%rd1052, %rd1050, %rd1047;
@@ -21697,7 +24296,8 @@ $L__BB13_567:                           //   Parent Loop BB13_489 Depth=1
 	ld.shared.u64 	%rd1061, [%rd1912+24];
 	add.s64 	%rd1062, %rd1061, %rd1047;
 	add.s64 	%rd1063, %rd1062, %rd1656;
-	ld.shared.f32 	%f1002, [%rd1912+40];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1002, [%rd1912+40];
 	ld.f32 	%f1003, [%rd1063];
 	fma.rn.f32 	%f1835, %f1002, %f1003, %f999;
 	ld.f32 	%f1004, [%rd1063+64];
@@ -21705,19 +24305,19 @@ $L__BB13_567:                           //   Parent Loop BB13_489 Depth=1
 	add.s64 	%rd1912, %rd1912, 96;
 	add.s64 	%rd1911, %rd1911, -4;
 	setp.eq.s64 	%p107, %rd659, %rd1911;
-	@%p107 bra 	$L__BB13_568;
-	bra.uni 	$L__BB13_567;
-$L__BB13_568:                           //   in Loop: Header=BB13_533 Depth=2
+	@%p107 bra 	$L__BB14_568;
+	bra.uni 	$L__BB14_567;
+$L__BB14_568:                           //   in Loop: Header=BB14_533 Depth=2
 	neg.s64 	%rd1908, %rd659;
-$L__BB13_569:                           //   in Loop: Header=BB13_533 Depth=2
+$L__BB14_569:                           //   in Loop: Header=BB14_533 Depth=2
 	setp.eq.s64 	%p108, %rd658, 0;
-	@%p108 bra 	$L__BB13_572;
-// %bb.570:                             //   in Loop: Header=BB13_533 Depth=2
+	@%p108 bra 	$L__BB14_572;
+// %bb.570:                             //   in Loop: Header=BB14_533 Depth=2
 	mul.lo.s64 	%rd1064, %rd1908, 24;
 	add.s64 	%rd1910, %rd595, %rd1064;
 	mov.u64 	%rd1909, %rd658;
-$L__BB13_571:                           //   Parent Loop BB13_489 Depth=1
-                                        //     Parent Loop BB13_533 Depth=2
+$L__BB14_571:                           //   Parent Loop BB14_489 Depth=1
+                                        //     Parent Loop BB14_533 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd1065, [%rd1910+-16];
@@ -21731,13 +24331,13 @@ $L__BB13_571:                           //   Parent Loop BB13_489 Depth=1
 	add.s64 	%rd1910, %rd1910, 24;
 	add.s64 	%rd1909, %rd1909, -1;
 	setp.ne.s64 	%p109, %rd1909, 0;
-	@%p109 bra 	$L__BB13_571;
-	bra.uni 	$L__BB13_572;
-$L__BB13_573:
+	@%p109 bra 	$L__BB14_571;
+	bra.uni 	$L__BB14_572;
+$L__BB14_573:
 	setp.gt.u64 	%p126, %rd9, %rd1921;
-	@%p126 bra 	$L__BB13_574;
-	bra.uni 	$L__BB13_659;
-$L__BB13_574:
+	@%p126 bra 	$L__BB14_574;
+	bra.uni 	$L__BB14_659;
+$L__BB14_574:
 	ld.global.f64 	%fd15, [%rd13+8];
 	sqrt.rn.f64 	%fd70, %fd15;
 	max.f64 	%fd71, %fd70, 0d3D719799812DEA11;
@@ -21748,7 +24348,7 @@ $L__BB13_574:
 	add.s64 	%rd1920, %rd7, %rd1104;
 	add.s64 	%rd1919, %rd3, %rd1104;
 	setp.eq.f64 	%p128, %fd15, 0d0000000000000000;
-$L__BB13_575:                           // =>This Inner Loop Header: Depth=1
+$L__BB14_575:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1020, [%rd1920];
 	cvt.f64.f32 	%fd72, %f1020;
 	ld.global.f32 	%f1021, [%rd1919];
@@ -21764,13 +24364,13 @@ $L__BB13_575:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd1920, %rd1920, 64;
 	add.s64 	%rd1919, %rd1919, 64;
 	setp.lt.u64 	%p129, %rd1921, %rd9;
-	@%p129 bra 	$L__BB13_575;
-	bra.uni 	$L__BB13_659;
-$L__BB13_481:
+	@%p129 bra 	$L__BB14_575;
+	bra.uni 	$L__BB14_659;
+$L__BB14_481:
 	setp.gt.u64 	%p182, %rd9, %rd1872;
-	@%p182 bra 	$L__BB13_482;
-	bra.uni 	$L__BB13_659;
-$L__BB13_482:
+	@%p182 bra 	$L__BB14_482;
+	bra.uni 	$L__BB14_659;
+$L__BB14_482:
 	ld.global.f64 	%fd2, [%rd13+8];
 	sqrt.rn.f64 	%fd90, %fd2;
 	max.f64 	%fd91, %fd90, 0d3D719799812DEA11;
@@ -21781,7 +24381,7 @@ $L__BB13_482:
 	add.s64 	%rd1871, %rd7, %rd1228;
 	add.s64 	%rd1870, %rd3, %rd1228;
 	setp.eq.f64 	%p184, %fd2, 0d0000000000000000;
-$L__BB13_483:                           // =>This Inner Loop Header: Depth=1
+$L__BB14_483:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1112, [%rd1871];
 	cvt.f64.f32 	%fd92, %f1112;
 	ld.global.f32 	%f1113, [%rd1870];
@@ -21797,19 +24397,19 @@ $L__BB13_483:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd1871, %rd1871, 64;
 	add.s64 	%rd1870, %rd1870, 64;
 	setp.lt.u64 	%p185, %rd1872, %rd9;
-	@%p185 bra 	$L__BB13_483;
-	bra.uni 	$L__BB13_659;
-$L__BB13_655:
+	@%p185 bra 	$L__BB14_483;
+	bra.uni 	$L__BB14_659;
+$L__BB14_655:
 	setp.eq.f64 	%p71, %fd113, 0d0000000000000000;
-	@%p71 bra 	$L__BB13_659;
+	@%p71 bra 	$L__BB14_659;
 // %bb.656:
-	@%p12 bra 	$L__BB13_659;
+	@%p12 bra 	$L__BB14_659;
 // %bb.657:
 	ld.global.f64 	%fd41, [%rd13];
 	add.s64 	%rd980, %rd858, %rd1651;
 	add.s64 	%rd1968, %rd7, %rd980;
 	add.s64 	%rd1967, %rd3, %rd980;
-$L__BB13_658:                           // =>This Inner Loop Header: Depth=1
+$L__BB14_658:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f929, [%rd1968];
 	cvt.f64.f32 	%fd52, %f929;
 	ld.global.f32 	%f930, [%rd1967];
@@ -21823,29 +24423,28 @@ $L__BB13_658:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd1968, %rd1968, 64;
 	add.s64 	%rd1967, %rd1967, 64;
 	setp.lt.u64 	%p73, %rd1969, %rd9;
-	@%p73 bra 	$L__BB13_658;
-	bra.uni 	$L__BB13_659;
-$L__BB13_173:
+	@%p73 bra 	$L__BB14_658;
+	bra.uni 	$L__BB14_659;
+$L__BB14_173:
 	and.b32  	%r40, %r1, 15;
 	cvt.u64.u32 	%rd124, %r40;
 	setp.le.u64 	%p299, %rd9, %rd124;
 	shl.b64 	%rd1667, %rd124, 2;
-	@%p299 bra 	$L__BB13_176;
+	@%p299 bra 	$L__BB14_176;
 // %bb.174:
 	add.s64 	%rd1418, %rd858, %rd1667;
 	add.s64 	%rd1707, %rd7, %rd1418;
 	mov.b32 	%r41, 0;
 	mov.u64 	%rd1708, %rd124;
-$L__BB13_175:                           // =>This Inner Loop Header: Depth=1
+$L__BB14_175:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd1707], %r41;
 	add.s64 	%rd1708, %rd1708, 16;
 	add.s64 	%rd1707, %rd1707, 64;
 	setp.lt.u64 	%p300, %rd1708, %rd9;
-	@%p300 bra 	$L__BB13_175;
-$L__BB13_176:
-)ptx",
-    R"ptx(	setp.eq.s64 	%p301, %rd8, 0;
-	@%p301 bra 	$L__BB13_659;
+	@%p300 bra 	$L__BB14_175;
+$L__BB14_176:
+	setp.eq.s64 	%p301, %rd8, 0;
+	@%p301 bra 	$L__BB14_659;
 // %bb.177:
 	cvt.u32.u64 	%r5, %rd124;
 	and.b32  	%r42, %r1, 16;
@@ -21873,8 +24472,8 @@ $L__BB13_176:
 	mov.u64 	%rd1712, %rd4;
 	mov.u64 	%rd1713, %rd1421;
 	mov.u64 	%rd1717, %rd1421;
-	bra.uni 	$L__BB13_178;
-$L__BB13_265:                           //   in Loop: Header=BB13_178 Depth=1
+	bra.uni 	$L__BB14_178;
+$L__BB14_265:                           //   in Loop: Header=BB14_178 Depth=1
 	bar.warp.sync 	%r6;
 	add.s64 	%rd1713, %rd1713, 1;
 	add.s64 	%rd1712, %rd1712, %rd129;
@@ -21883,26 +24482,26 @@ $L__BB13_265:                           //   in Loop: Header=BB13_178 Depth=1
 	add.s64 	%rd1709, %rd1709, 64;
 	setp.lt.u64 	%p359, %rd148, %rd8;
 	mov.u64 	%rd1717, %rd148;
-	@%p359 bra 	$L__BB13_178;
-	bra.uni 	$L__BB13_659;
-$L__BB13_178:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB13_181 Depth 2
-                                        //     Child Loop BB13_198 Depth 2
-                                        //       Child Loop BB13_200 Depth 3
-                                        //     Child Loop BB13_217 Depth 2
-                                        //       Child Loop BB13_225 Depth 3
-                                        //     Child Loop BB13_222 Depth 2
-                                        //       Child Loop BB13_266 Depth 3
-                                        //       Child Loop BB13_270 Depth 3
-                                        //     Child Loop BB13_232 Depth 2
-                                        //       Child Loop BB13_237 Depth 3
-                                        //       Child Loop BB13_257 Depth 3
+	@%p359 bra 	$L__BB14_178;
+	bra.uni 	$L__BB14_659;
+$L__BB14_178:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB14_181 Depth 2
+                                        //     Child Loop BB14_198 Depth 2
+                                        //       Child Loop BB14_200 Depth 3
+                                        //     Child Loop BB14_217 Depth 2
+                                        //       Child Loop BB14_225 Depth 3
+                                        //     Child Loop BB14_222 Depth 2
+                                        //       Child Loop BB14_266 Depth 3
+                                        //       Child Loop BB14_270 Depth 3
+                                        //     Child Loop BB14_232 Depth 2
+                                        //       Child Loop BB14_237 Depth 3
+                                        //       Child Loop BB14_257 Depth 3
 	add.s64 	%rd148, %rd1717, 64;
 	min.u64 	%rd149, %rd8, %rd148;
 	setp.ge.u64 	%p302, %rd1717, %rd149;
 	mov.u64 	%rd1718, %rd1421;
-	@%p302 bra 	$L__BB13_196;
-// %bb.179:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p302 bra 	$L__BB14_196;
+// %bb.179:                             //   in Loop: Header=BB14_178 Depth=1
 	shl.b64 	%rd1428, %rd1713, 6;
 	neg.s64 	%rd150, %rd1428;
 	and.b64  	%rd151, %rd149, 1;
@@ -21910,8 +24509,8 @@ $L__BB13_178:                           // =>This Loop Header: Depth=1
 	sub.s64 	%rd1432, %rd1431, %rd150;
 	setp.eq.s64 	%p303, %rd149, %rd1432;
 	mov.u64 	%rd1718, 0;
-	@%p303 bra 	$L__BB13_191;
-// %bb.180:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p303 bra 	$L__BB14_191;
+// %bb.180:                             //   in Loop: Header=BB14_178 Depth=1
 	min.u64 	%rd1426, %rd8, %rd1709;
 	and.b64  	%rd1427, %rd1426, -2;
 	neg.s64 	%rd147, %rd1427;
@@ -21919,62 +24518,62 @@ $L__BB13_178:                           // =>This Loop Header: Depth=1
 	mov.u64 	%rd1719, %rd1710;
 	mov.u64 	%rd1720, %rd1711;
 	mov.u64 	%rd1721, %rd1712;
-	bra.uni 	$L__BB13_181;
-$L__BB13_188:                           //   in Loop: Header=BB13_181 Depth=2
+	bra.uni 	$L__BB14_181;
+$L__BB14_188:                           //   in Loop: Header=BB14_181 Depth=2
 	add.s64 	%rd1718, %rd1718, 1;
-$L__BB13_189:                           //   in Loop: Header=BB13_181 Depth=2
+$L__BB14_189:                           //   in Loop: Header=BB14_181 Depth=2
 	add.s64 	%rd1721, %rd1721, %rd130;
 	add.s64 	%rd1720, %rd1720, 2;
 	add.s64 	%rd1719, %rd1719, %rd133;
 	add.s64 	%rd1437, %rd147, %rd1720;
 	setp.eq.s64 	%p308, %rd1437, 1;
-	@%p308 bra 	$L__BB13_190;
-$L__BB13_181:                           //   Parent Loop BB13_178 Depth=1
+	@%p308 bra 	$L__BB14_190;
+$L__BB14_181:                           //   Parent Loop BB14_178 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f122, [%rd1719];
 	setp.eq.f32 	%p304, %f122, 0f00000000;
-	@%p304 bra 	$L__BB13_185;
-// %bb.182:                             //   in Loop: Header=BB13_181 Depth=2
-	@%p311 bra 	$L__BB13_184;
-// %bb.183:                             //   in Loop: Header=BB13_181 Depth=2
+	@%p304 bra 	$L__BB14_185;
+// %bb.182:                             //   in Loop: Header=BB14_181 Depth=2
+	@%p311 bra 	$L__BB14_184;
+// %bb.183:                             //   in Loop: Header=BB14_181 Depth=2
 	add.s64 	%rd164, %rd1720, -1;
 	mul.lo.s64 	%rd1434, %rd1718, 24;
 	add.s64 	%rd165, %rd17, %rd1434;
 	st.shared.u64 	[%rd165], %rd1721;
 	st.shared.u64 	[%rd165+8], %rd164;
 	st.shared.v2.f32 	[%rd165+16], {%f122, %f1251};
-$L__BB13_184:                           //   in Loop: Header=BB13_181 Depth=2
+$L__BB14_184:                           //   in Loop: Header=BB14_181 Depth=2
 	add.s64 	%rd1718, %rd1718, 1;
-$L__BB13_185:                           //   in Loop: Header=BB13_181 Depth=2
+$L__BB14_185:                           //   in Loop: Header=BB14_181 Depth=2
 	add.s64 	%rd1435, %rd1719, %rd131;
 	ld.global.f32 	%f123, [%rd1435];
 	setp.eq.f32 	%p306, %f123, 0f00000000;
-	@%p306 bra 	$L__BB13_189;
-// %bb.186:                             //   in Loop: Header=BB13_181 Depth=2
-	@%p311 bra 	$L__BB13_188;
-// %bb.187:                             //   in Loop: Header=BB13_181 Depth=2
+	@%p306 bra 	$L__BB14_189;
+// %bb.186:                             //   in Loop: Header=BB14_181 Depth=2
+	@%p311 bra 	$L__BB14_188;
+// %bb.187:                             //   in Loop: Header=BB14_181 Depth=2
 	mul.lo.s64 	%rd1436, %rd1718, 24;
 	add.s64 	%rd168, %rd17, %rd1436;
 	add.s64 	%rd169, %rd1721, %rd128;
 	st.shared.u64 	[%rd168], %rd169;
 	st.shared.u64 	[%rd168+8], %rd1720;
 	st.shared.v2.f32 	[%rd168+16], {%f123, %f1251};
-	bra.uni 	$L__BB13_188;
-$L__BB13_190:                           //   in Loop: Header=BB13_178 Depth=1
+	bra.uni 	$L__BB14_188;
+$L__BB14_190:                           //   in Loop: Header=BB14_178 Depth=1
 	add.s64 	%rd1717, %rd1720, -1;
-$L__BB13_191:                           //   in Loop: Header=BB13_178 Depth=1
+$L__BB14_191:                           //   in Loop: Header=BB14_178 Depth=1
 	setp.eq.s64 	%p309, %rd151, 0;
-	@%p309 bra 	$L__BB13_196;
-// %bb.192:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p309 bra 	$L__BB14_196;
+// %bb.192:                             //   in Loop: Header=BB14_178 Depth=1
 	mul.lo.s64 	%rd1438, %rd1717, %rd6;
 	shl.b64 	%rd1439, %rd1438, 2;
 	add.s64 	%rd1440, %rd14, %rd1439;
 	ld.global.f32 	%f121, [%rd1440];
 	setp.eq.f32 	%p310, %f121, 0f00000000;
-	@%p310 bra 	$L__BB13_196;
-// %bb.193:                             //   in Loop: Header=BB13_178 Depth=1
-	@%p311 bra 	$L__BB13_195;
-// %bb.194:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p310 bra 	$L__BB14_196;
+// %bb.193:                             //   in Loop: Header=BB14_178 Depth=1
+	@%p311 bra 	$L__BB14_195;
+// %bb.194:                             //   in Loop: Header=BB14_178 Depth=1
 	mul.lo.s64 	%rd1441, %rd1718, 24;
 	add.s64 	%rd156, %rd17, %rd1441;
 	mul.lo.s64 	%rd1442, %rd1717, %rd9;
@@ -21983,41 +24582,42 @@ $L__BB13_191:                           //   in Loop: Header=BB13_178 Depth=1
 	st.shared.u64 	[%rd156], %rd157;
 	st.shared.u64 	[%rd156+8], %rd1717;
 	st.shared.v2.f32 	[%rd156+16], {%f121, %f1251};
-$L__BB13_195:                           //   in Loop: Header=BB13_178 Depth=1
+$L__BB14_195:                           //   in Loop: Header=BB14_178 Depth=1
 	add.s64 	%rd1718, %rd1718, 1;
-$L__BB13_196:                           //   in Loop: Header=BB13_178 Depth=1
+$L__BB14_196:                           //   in Loop: Header=BB14_178 Depth=1
 	bar.warp.sync 	%r6;
 	setp.eq.s64 	%p312, %rd1718, 0;
 	mov.u64 	%rd1731, %rd1421;
-	@%p312 bra 	$L__BB13_215;
-// %bb.197:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p312 bra 	$L__BB14_215;
+// %bb.197:                             //   in Loop: Header=BB14_178 Depth=1
 	mov.u64 	%rd1445, 0;
 	mov.u64 	%rd1725, %rd1445;
 	mov.u64 	%rd1731, %rd1445;
-	bra.uni 	$L__BB13_198;
-$L__BB13_213:                           //   in Loop: Header=BB13_198 Depth=2
+	bra.uni 	$L__BB14_198;
+$L__BB14_213:                           //   in Loop: Header=BB14_198 Depth=2
 	add.s64 	%rd1731, %rd1731, 1;
-$L__BB13_214:                           //   in Loop: Header=BB13_198 Depth=2
+$L__BB14_214:                           //   in Loop: Header=BB14_198 Depth=2
 	add.s64 	%rd1725, %rd1725, 1;
 	setp.ne.s64 	%p326, %rd1725, %rd1718;
-	@%p326 bra 	$L__BB13_198;
-	bra.uni 	$L__BB13_215;
-$L__BB13_198:                           //   Parent Loop BB13_178 Depth=1
+	@%p326 bra 	$L__BB14_198;
+	bra.uni 	$L__BB14_215;
+$L__BB14_198:                           //   Parent Loop BB14_178 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_200 Depth 3
+                                        //       Child Loop BB14_200 Depth 3
 	mul.lo.s64 	%rd1447, %rd1725, 24;
 	add.s64 	%rd1448, %rd17, %rd1447;
 	ld.shared.u64 	%rd177, [%rd1448];
 	mov.f32 	%f1565, 0f00000000;
 	mov.u64 	%rd1730, %rd1445;
-	@%p418 bra 	$L__BB13_201;
-// %bb.199:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p418 bra 	$L__BB14_201;
+)ptx",
+    R"ptx(// %bb.199:                             //   in Loop: Header=BB14_198 Depth=2
 	add.s64 	%rd1727, %rd177, %rd1667;
 	mov.f32 	%f1565, 0f00000000;
 	mov.u64 	%rd1729, 0;
 	mov.u64 	%rd1728, %rd126;
-$L__BB13_200:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_198 Depth=2
+$L__BB14_200:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_198 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.global.f32 	%f1254, [%rd1728];
 	ld.f32 	%f1255, [%rd1727];
@@ -22029,32 +24629,32 @@ $L__BB13_200:                           //   Parent Loop BB13_178 Depth=1
 	add.s64 	%rd1451, %rd1729, 32;
 	setp.le.u64 	%p314, %rd1451, %rd9;
 	mov.u64 	%rd1729, %rd1730;
-	@%p314 bra 	$L__BB13_200;
-$L__BB13_201:                           //   in Loop: Header=BB13_198 Depth=2
+	@%p314 bra 	$L__BB14_200;
+$L__BB14_201:                           //   in Loop: Header=BB14_198 Depth=2
 	setp.le.u64 	%p315, %rd9, %rd1730;
-	@%p315 bra 	$L__BB13_207;
-// %bb.202:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p315 bra 	$L__BB14_207;
+// %bb.202:                             //   in Loop: Header=BB14_198 Depth=2
 	sub.s64 	%rd187, %rd9, %rd1730;
 	setp.le.u64 	%p316, %rd187, %rd124;
 	shl.b64 	%rd1452, %rd1730, 2;
 	mov.f32 	%f1567, 0f00000000;
 	mov.f32 	%f1566, %f1567;
-	@%p316 bra 	$L__BB13_204;
-// %bb.203:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p316 bra 	$L__BB14_204;
+// %bb.203:                             //   in Loop: Header=BB14_198 Depth=2
 	add.s64 	%rd188, %rd126, %rd1452;
 	ld.global.f32 	%f1566, [%rd188];
-$L__BB13_204:                           //   in Loop: Header=BB13_198 Depth=2
-	@%p316 bra 	$L__BB13_206;
-// %bb.205:                             //   in Loop: Header=BB13_198 Depth=2
+$L__BB14_204:                           //   in Loop: Header=BB14_198 Depth=2
+	@%p316 bra 	$L__BB14_206;
+// %bb.205:                             //   in Loop: Header=BB14_198 Depth=2
 	add.s64 	%rd1454, %rd177, %rd1452;
 	add.s64 	%rd189, %rd1454, %rd1667;
 	ld.f32 	%f1567, [%rd189];
-$L__BB13_206:                           //   in Loop: Header=BB13_198 Depth=2
+$L__BB14_206:                           //   in Loop: Header=BB14_198 Depth=2
 	setp.gt.u64 	%p318, %rd187, %rd124;
 	sub.rn.f32 	%f1259, %f1566, %f1567;
 	fma.rn.f32 	%f1260, %f1259, %f1259, %f1565;
 	selp.f32 	%f1565, %f1260, %f1565, %p318;
-$L__BB13_207:                           //   in Loop: Header=BB13_198 Depth=2
+$L__BB14_207:                           //   in Loop: Header=BB14_198 Depth=2
 	ld.shared.u64 	%rd178, [%rd1448+8];
 	ld.shared.v2.f32 	{%f124, %f125}, [%rd1448+16];
 	shfl.sync.bfly.b32	%f1261, %f1565, 8, 31, %r6;
@@ -22068,11 +24668,11 @@ $L__BB13_207:                           //   in Loop: Header=BB13_198 Depth=2
 	setp.leu.f32 	%p319, %f135, 0f12800000;
 	setp.equ.f32 	%p320, %f135, 0f7F800000;
 	or.pred  	%p321, %p319, %p320;
-	@%p321 bra 	$L__BB13_209;
-// %bb.208:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p321 bra 	$L__BB14_209;
+// %bb.208:                             //   in Loop: Header=BB14_198 Depth=2
 	sqrt.rn.f32 	%f1569, %f135;
-	bra.uni 	$L__BB13_210;
-$L__BB13_209:                           //   in Loop: Header=BB13_198 Depth=2
+	bra.uni 	$L__BB14_210;
+$L__BB14_209:                           //   in Loop: Header=BB14_198 Depth=2
 	setp.geu.f32 	%p322, %f135, 0f3F800000;
 	selp.u32 	%r44, 1, 0, %p322;
 	{ // callseq 11, 0
@@ -22098,192 +24698,191 @@ $L__BB13_209:                           //   in Loop: Header=BB13_198 Depth=2
 	);
 	ld.param.f32 	%f1569, [retval0+0];
 	} // callseq 11
-$L__BB13_210:                           //   in Loop: Header=BB13_198 Depth=2
+$L__BB14_210:                           //   in Loop: Header=BB14_198 Depth=2
 	setp.gt.f32 	%p323, %f1569, 0f00000000;
 	div.rn.f32 	%f1269, %f124, %f1569;
 	selp.f32 	%f139, %f1269, 0f00000000, %p323;
 	bar.warp.sync 	%r6;
 	setp.eq.f32 	%p324, %f139, 0f00000000;
-	@%p324 bra 	$L__BB13_214;
-// %bb.211:                             //   in Loop: Header=BB13_198 Depth=2
-	@%p311 bra 	$L__BB13_213;
-// %bb.212:                             //   in Loop: Header=BB13_198 Depth=2
+	@%p324 bra 	$L__BB14_214;
+// %bb.211:                             //   in Loop: Header=BB14_198 Depth=2
+	@%p311 bra 	$L__BB14_213;
+// %bb.212:                             //   in Loop: Header=BB14_198 Depth=2
 	mul.lo.s64 	%rd1456, %rd1731, 24;
 	add.s64 	%rd190, %rd17, %rd1456;
 	st.shared.u64 	[%rd190], %rd177;
 	st.shared.u64 	[%rd190+8], %rd178;
 	st.shared.v2.f32 	[%rd190+16], {%f139, %f125};
-	bra.uni 	$L__BB13_213;
-$L__BB13_215:                           //   in Loop: Header=BB13_178 Depth=1
+	bra.uni 	$L__BB14_213;
+$L__BB14_215:                           //   in Loop: Header=BB14_178 Depth=1
 	bar.warp.sync 	%r6;
 	setp.eq.s64 	%p419, %rd1731, 0;
 	mov.u64 	%rd1741, %rd1421;
-	@%p327 bra 	$L__BB13_220;
-	bra.uni 	$L__BB13_216;
-$L__BB13_220:                           //   in Loop: Header=BB13_178 Depth=1
+	@%p327 bra 	$L__BB14_220;
+	bra.uni 	$L__BB14_216;
+$L__BB14_220:                           //   in Loop: Header=BB14_178 Depth=1
 	or.b64  	%rd1740, %rd1741, 32;
 	setp.gt.u64 	%p333, %rd1740, %rd9;
 	setp.lt.u64 	%p420, %rd1731, 4;
-	@%p333 bra 	$L__BB13_230;
-	bra.uni 	$L__BB13_221;
-$L__BB13_230:                           //   in Loop: Header=BB13_178 Depth=1
+	@%p333 bra 	$L__BB14_230;
+	bra.uni 	$L__BB14_221;
+$L__BB14_230:                           //   in Loop: Header=BB14_178 Depth=1
 	setp.ge.u64 	%p340, %rd1741, %rd9;
-	@%p340 bra 	$L__BB13_265;
-// %bb.231:                             //   in Loop: Header=BB13_178 Depth=1
+	@%p340 bra 	$L__BB14_265;
+// %bb.231:                             //   in Loop: Header=BB14_178 Depth=1
 	and.b64  	%rd212, %rd1731, 3;
 	and.b64  	%rd1507, %rd1731, -4;
 	neg.s64 	%rd213, %rd1507;
-	bra.uni 	$L__BB13_232;
-$L__BB13_264:                           //   in Loop: Header=BB13_232 Depth=2
+	bra.uni 	$L__BB14_232;
+$L__BB14_264:                           //   in Loop: Header=BB14_232 Depth=2
 	add.s64 	%rd1741, %rd1741, 16;
 	setp.lt.u64 	%p358, %rd1741, %rd9;
-	@%p358 bra 	$L__BB13_232;
-	bra.uni 	$L__BB13_265;
-$L__BB13_232:                           //   Parent Loop BB13_178 Depth=1
+	@%p358 bra 	$L__BB14_232;
+	bra.uni 	$L__BB14_265;
+$L__BB14_232:                           //   Parent Loop BB14_178 Depth=1
                                         // =>  This Loop Header: Depth=2
-)ptx",
-    R"ptx(                                        //       Child Loop BB13_237 Depth 3
-                                        //       Child Loop BB13_257 Depth 3
+                                        //       Child Loop BB14_237 Depth 3
+                                        //       Child Loop BB14_257 Depth 3
 	sub.s64 	%rd230, %rd9, %rd1741;
 	shl.b64 	%rd1508, %rd1741, 2;
 	add.s64 	%rd1509, %rd15, %rd1508;
 	setp.le.u64 	%p341, %rd230, %rd124;
 	add.s64 	%rd231, %rd1509, %rd1667;
 	mov.f32 	%f1618, %f1251;
-	@%p341 bra 	$L__BB13_234;
-// %bb.233:                             //   in Loop: Header=BB13_232 Depth=2
+	@%p341 bra 	$L__BB14_234;
+// %bb.233:                             //   in Loop: Header=BB14_232 Depth=2
 	ld.global.f32 	%f1618, [%rd231];
-$L__BB13_234:                           //   in Loop: Header=BB13_232 Depth=2
-	@%p419 bra 	$L__BB13_262;
-// %bb.235:                             //   in Loop: Header=BB13_232 Depth=2
+$L__BB14_234:                           //   in Loop: Header=BB14_232 Depth=2
+	@%p419 bra 	$L__BB14_262;
+// %bb.235:                             //   in Loop: Header=BB14_232 Depth=2
 	add.s64 	%rd232, %rd126, %rd1508;
 	mov.u64 	%rd1748, 0;
-	@%p420 bra 	$L__BB13_255;
-// %bb.236:                             //   in Loop: Header=BB13_232 Depth=2
+	@%p420 bra 	$L__BB14_255;
+// %bb.236:                             //   in Loop: Header=BB14_232 Depth=2
 	mov.u64 	%rd1751, 0;
 	mov.u64 	%rd1752, %rd135;
-	bra.uni 	$L__BB13_237;
-$L__BB13_253:                           //   in Loop: Header=BB13_237 Depth=3
+	bra.uni 	$L__BB14_237;
+$L__BB14_253:                           //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.f32 	%f1378, [%rd1752+40];
 	sub.rn.f32 	%f1379, %f1626, %f1627;
 	fma.rn.f32 	%f1618, %f1378, %f1379, %f248;
 	add.s64 	%rd1752, %rd1752, 96;
 	add.s64 	%rd1751, %rd1751, -4;
 	setp.eq.s64 	%p352, %rd213, %rd1751;
-	@%p352 bra 	$L__BB13_254;
-$L__BB13_237:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_232 Depth=2
+	@%p352 bra 	$L__BB14_254;
+$L__BB14_237:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_232 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	mov.f32 	%f1627, 0f00000000;
 	mov.f32 	%f1620, %f1627;
-	@%p341 bra 	$L__BB13_239;
-// %bb.238:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_239;
+// %bb.238:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.global.f32 	%f1620, [%rd232];
-$L__BB13_239:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_239:                           //   in Loop: Header=BB14_237 Depth=3
 	mov.f32 	%f1621, %f1627;
-	@%p341 bra 	$L__BB13_241;
-// %bb.240:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_241;
+// %bb.240:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.u64 	%rd1514, [%rd1752+-48];
 	add.s64 	%rd1516, %rd1514, %rd1508;
 	add.s64 	%rd1518, %rd1516, %rd1667;
 	ld.f32 	%f1621, [%rd1518];
-$L__BB13_241:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_241:                           //   in Loop: Header=BB14_237 Depth=3
 	mov.f32 	%f1622, %f1627;
-	@%p341 bra 	$L__BB13_243;
-// %bb.242:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_243;
+// %bb.242:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.global.f32 	%f1622, [%rd232];
-$L__BB13_243:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_243:                           //   in Loop: Header=BB14_237 Depth=3
 	mov.f32 	%f1623, %f1627;
-	@%p341 bra 	$L__BB13_245;
-// %bb.244:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_245;
+// %bb.244:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.u64 	%rd1519, [%rd1752+-24];
 	add.s64 	%rd1521, %rd1519, %rd1508;
 	add.s64 	%rd1523, %rd1521, %rd1667;
 	ld.f32 	%f1623, [%rd1523];
-$L__BB13_245:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_245:                           //   in Loop: Header=BB14_237 Depth=3
 	sub.rn.f32 	%f1368, %f1620, %f1621;
 	mov.f32 	%f1624, %f1627;
-	@%p341 bra 	$L__BB13_247;
-// %bb.246:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_247;
+// %bb.246:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.global.f32 	%f1624, [%rd232];
-$L__BB13_247:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_247:                           //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.f32 	%f1367, [%rd1752+-32];
 	fma.rn.f32 	%f238, %f1367, %f1368, %f1618;
 	sub.rn.f32 	%f1372, %f1622, %f1623;
 	mov.f32 	%f1625, %f1627;
-	@%p341 bra 	$L__BB13_249;
-// %bb.248:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_249;
+// %bb.248:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.u64 	%rd1524, [%rd1752];
 	add.s64 	%rd1526, %rd1524, %rd1508;
 	add.s64 	%rd1528, %rd1526, %rd1667;
 	ld.f32 	%f1625, [%rd1528];
-$L__BB13_249:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_249:                           //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.f32 	%f1371, [%rd1752+-8];
 	fma.rn.f32 	%f243, %f1371, %f1372, %f238;
 	sub.rn.f32 	%f1376, %f1624, %f1625;
 	mov.f32 	%f1626, %f1627;
-	@%p341 bra 	$L__BB13_251;
-// %bb.250:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_251;
+// %bb.250:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.global.f32 	%f1626, [%rd232];
-$L__BB13_251:                           //   in Loop: Header=BB13_237 Depth=3
+$L__BB14_251:                           //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.f32 	%f1375, [%rd1752+16];
 	fma.rn.f32 	%f248, %f1375, %f1376, %f243;
-	@%p341 bra 	$L__BB13_253;
-// %bb.252:                             //   in Loop: Header=BB13_237 Depth=3
+	@%p341 bra 	$L__BB14_253;
+// %bb.252:                             //   in Loop: Header=BB14_237 Depth=3
 	ld.shared.u64 	%rd1529, [%rd1752+24];
 	add.s64 	%rd1531, %rd1529, %rd1508;
 	add.s64 	%rd1533, %rd1531, %rd1667;
 	ld.f32 	%f1627, [%rd1533];
-	bra.uni 	$L__BB13_253;
-$L__BB13_254:                           //   in Loop: Header=BB13_232 Depth=2
+	bra.uni 	$L__BB14_253;
+$L__BB14_254:                           //   in Loop: Header=BB14_232 Depth=2
 	neg.s64 	%rd1748, %rd213;
-$L__BB13_255:                           //   in Loop: Header=BB13_232 Depth=2
+$L__BB14_255:                           //   in Loop: Header=BB14_232 Depth=2
 	setp.eq.s64 	%p353, %rd212, 0;
-	@%p353 bra 	$L__BB13_262;
-// %bb.256:                             //   in Loop: Header=BB13_232 Depth=2
+	@%p353 bra 	$L__BB14_262;
+// %bb.256:                             //   in Loop: Header=BB14_232 Depth=2
 	mul.lo.s64 	%rd1534, %rd1748, 24;
 	add.s64 	%rd1750, %rd136, %rd1534;
 	mov.u64 	%rd1749, %rd212;
-	bra.uni 	$L__BB13_257;
-$L__BB13_261:                           //   in Loop: Header=BB13_257 Depth=3
+	bra.uni 	$L__BB14_257;
+$L__BB14_261:                           //   in Loop: Header=BB14_257 Depth=3
 	ld.shared.f32 	%f1382, [%rd1750];
 	sub.rn.f32 	%f1383, %f1616, %f1617;
 	fma.rn.f32 	%f1618, %f1382, %f1383, %f1618;
 	add.s64 	%rd1750, %rd1750, 24;
 	add.s64 	%rd1749, %rd1749, -1;
 	setp.ne.s64 	%p356, %rd1749, 0;
-	@%p356 bra 	$L__BB13_257;
-	bra.uni 	$L__BB13_262;
-$L__BB13_257:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_232 Depth=2
+	@%p356 bra 	$L__BB14_257;
+	bra.uni 	$L__BB14_262;
+$L__BB14_257:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_232 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f1617, 0f00000000;
 	mov.f32 	%f1616, %f1617;
-	@%p341 bra 	$L__BB13_259;
-// %bb.258:                             //   in Loop: Header=BB13_257 Depth=3
+	@%p341 bra 	$L__BB14_259;
+// %bb.258:                             //   in Loop: Header=BB14_257 Depth=3
 	ld.global.f32 	%f1616, [%rd232];
-$L__BB13_259:                           //   in Loop: Header=BB13_257 Depth=3
-	@%p341 bra 	$L__BB13_261;
-// %bb.260:                             //   in Loop: Header=BB13_257 Depth=3
+$L__BB14_259:                           //   in Loop: Header=BB14_257 Depth=3
+	@%p341 bra 	$L__BB14_261;
+// %bb.260:                             //   in Loop: Header=BB14_257 Depth=3
 	ld.shared.u64 	%rd1535, [%rd1750+-16];
 	add.s64 	%rd1537, %rd1535, %rd1508;
 	add.s64 	%rd1539, %rd1537, %rd1667;
 	ld.f32 	%f1617, [%rd1539];
-	bra.uni 	$L__BB13_261;
-$L__BB13_262:                           //   in Loop: Header=BB13_232 Depth=2
-	@%p341 bra 	$L__BB13_264;
-// %bb.263:                             //   in Loop: Header=BB13_232 Depth=2
+	bra.uni 	$L__BB14_261;
+$L__BB14_262:                           //   in Loop: Header=BB14_232 Depth=2
+	@%p341 bra 	$L__BB14_264;
+// %bb.263:                             //   in Loop: Header=BB14_232 Depth=2
 	st.global.f32 	[%rd231], %f1618;
-	bra.uni 	$L__BB13_264;
-$L__BB13_216:                           //   in Loop: Header=BB13_178 Depth=1
+	bra.uni 	$L__BB14_264;
+$L__BB14_216:                           //   in Loop: Header=BB14_178 Depth=1
 	and.b64  	%rd195, %rd1731, 1;
 	and.b64  	%rd1460, %rd1731, -2;
 	neg.s64 	%rd196, %rd1460;
 	mov.u64 	%rd1741, 0;
 	mov.u64 	%rd1734, 128;
-	bra.uni 	$L__BB13_217;
-$L__BB13_229:                           //   in Loop: Header=BB13_217 Depth=2
+	bra.uni 	$L__BB14_217;
+$L__BB14_229:                           //   in Loop: Header=BB14_217 Depth=2
 	st.global.f32 	[%rd203], %f1593;
 	st.global.f32 	[%rd203+64], %f1592;
 	st.global.f32 	[%rd203+128], %f1591;
@@ -22294,11 +24893,12 @@ $L__BB13_229:                           //   in Loop: Header=BB13_217 Depth=2
 	st.global.f32 	[%rd203+448], %f1586;
 	add.s64 	%rd1734, %rd1741, 128;
 	setp.gt.u64 	%p332, %rd1734, %rd9;
-	@%p332 bra 	$L__BB13_220;
-$L__BB13_217:                           //   Parent Loop BB13_178 Depth=1
+	@%p332 bra 	$L__BB14_220;
+$L__BB14_217:                           //   Parent Loop BB14_178 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_225 Depth 3
-	mov.u64 	%rd202, %rd1741;
+                                        //       Child Loop BB14_225 Depth 3
+)ptx",
+    R"ptx(	mov.u64 	%rd202, %rd1741;
 	mov.u64 	%rd1741, %rd1734;
 	shl.b64 	%rd1461, %rd202, 2;
 	add.s64 	%rd203, %rd127, %rd1461;
@@ -22310,8 +24910,8 @@ $L__BB13_217:                           //   Parent Loop BB13_178 Depth=1
 	ld.global.f32 	%f1588, [%rd203+320];
 	ld.global.f32 	%f1587, [%rd203+384];
 	ld.global.f32 	%f1586, [%rd203+448];
-	@%p419 bra 	$L__BB13_229;
-// %bb.218:                             //   in Loop: Header=BB13_217 Depth=2
+	@%p419 bra 	$L__BB14_229;
+// %bb.218:                             //   in Loop: Header=BB14_217 Depth=2
 	setp.eq.s64 	%p329, %rd1731, 1;
 	add.s64 	%rd1464, %rd126, %rd1461;
 	ld.global.f32 	%f148, [%rd1464];
@@ -22323,12 +24923,12 @@ $L__BB13_217:                           //   Parent Loop BB13_178 Depth=1
 	ld.global.f32 	%f154, [%rd1464+384];
 	ld.global.f32 	%f155, [%rd1464+448];
 	mov.u64 	%rd1736, 0;
-	@%p329 bra 	$L__BB13_227;
-// %bb.219:                             //   in Loop: Header=BB13_217 Depth=2
+	@%p329 bra 	$L__BB14_227;
+// %bb.219:                             //   in Loop: Header=BB14_217 Depth=2
 	mov.u64 	%rd1737, 0;
 	mov.u64 	%rd1738, %rd134;
-$L__BB13_225:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_217 Depth=2
+$L__BB14_225:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_217 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1466, [%rd1738+-24];
 	add.s64 	%rd1468, %rd1466, %rd1461;
@@ -22389,14 +24989,14 @@ $L__BB13_225:                           //   Parent Loop BB13_178 Depth=1
 	add.s64 	%rd1738, %rd1738, 48;
 	add.s64 	%rd1737, %rd1737, -2;
 	setp.eq.s64 	%p330, %rd196, %rd1737;
-	@%p330 bra 	$L__BB13_226;
-	bra.uni 	$L__BB13_225;
-$L__BB13_226:                           //   in Loop: Header=BB13_217 Depth=2
+	@%p330 bra 	$L__BB14_226;
+	bra.uni 	$L__BB14_225;
+$L__BB14_226:                           //   in Loop: Header=BB14_217 Depth=2
 	neg.s64 	%rd1736, %rd196;
-$L__BB13_227:                           //   in Loop: Header=BB13_217 Depth=2
+$L__BB14_227:                           //   in Loop: Header=BB14_217 Depth=2
 	setp.eq.s64 	%p331, %rd195, 0;
-	@%p331 bra 	$L__BB13_229;
-// %bb.228:                             //   in Loop: Header=BB13_217 Depth=2
+	@%p331 bra 	$L__BB14_229;
+// %bb.228:                             //   in Loop: Header=BB14_217 Depth=2
 	mul.lo.s64 	%rd1474, %rd1736, 24;
 	add.s64 	%rd1475, %rd17, %rd1474;
 	ld.shared.u64 	%rd1476, [%rd1475];
@@ -22427,41 +25027,40 @@ $L__BB13_227:                           //   in Loop: Header=BB13_217 Depth=2
 	ld.f32 	%f1328, [%rd1480+448];
 	sub.rn.f32 	%f1329, %f155, %f1328;
 	fma.rn.f32 	%f1586, %f1313, %f1329, %f1586;
-	bra.uni 	$L__BB13_229;
-$L__BB13_221:                           //   in Loop: Header=BB13_178 Depth=1
-)ptx",
-    R"ptx(	and.b64  	%rd199, %rd1731, 3;
+	bra.uni 	$L__BB14_229;
+$L__BB14_221:                           //   in Loop: Header=BB14_178 Depth=1
+	and.b64  	%rd199, %rd1731, 3;
 	and.b64  	%rd1481, %rd1731, -4;
 	neg.s64 	%rd200, %rd1481;
-	bra.uni 	$L__BB13_222;
-$L__BB13_271:                           //   in Loop: Header=BB13_222 Depth=2
+	bra.uni 	$L__BB14_222;
+$L__BB14_271:                           //   in Loop: Header=BB14_222 Depth=2
 	st.global.f32 	[%rd216], %f1609;
 	st.global.f32 	[%rd216+64], %f1608;
 	add.s64 	%rd1740, %rd1741, 32;
 	setp.gt.u64 	%p339, %rd1740, %rd9;
-	@%p339 bra 	$L__BB13_230;
-$L__BB13_222:                           //   Parent Loop BB13_178 Depth=1
+	@%p339 bra 	$L__BB14_230;
+$L__BB14_222:                           //   Parent Loop BB14_178 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB13_266 Depth 3
-                                        //       Child Loop BB13_270 Depth 3
+                                        //       Child Loop BB14_266 Depth 3
+                                        //       Child Loop BB14_270 Depth 3
 	mov.u64 	%rd215, %rd1741;
 	mov.u64 	%rd1741, %rd1740;
 	shl.b64 	%rd1482, %rd215, 2;
 	add.s64 	%rd216, %rd127, %rd1482;
 	ld.global.f32 	%f1609, [%rd216];
 	ld.global.f32 	%f1608, [%rd216+64];
-	@%p419 bra 	$L__BB13_271;
-// %bb.223:                             //   in Loop: Header=BB13_222 Depth=2
+	@%p419 bra 	$L__BB14_271;
+// %bb.223:                             //   in Loop: Header=BB14_222 Depth=2
 	add.s64 	%rd1485, %rd126, %rd1482;
 	ld.global.f32 	%f206, [%rd1485];
 	ld.global.f32 	%f207, [%rd1485+64];
 	mov.u64 	%rd1742, 0;
-	@%p420 bra 	$L__BB13_268;
-// %bb.224:                             //   in Loop: Header=BB13_222 Depth=2
+	@%p420 bra 	$L__BB14_268;
+// %bb.224:                             //   in Loop: Header=BB14_222 Depth=2
 	mov.u64 	%rd1745, 0;
 	mov.u64 	%rd1746, %rd135;
-$L__BB13_266:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_222 Depth=2
+$L__BB14_266:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_222 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	ld.shared.u64 	%rd1487, [%rd1746+-48];
 	add.s64 	%rd1489, %rd1487, %rd1482;
@@ -22506,19 +25105,19 @@ $L__BB13_266:                           //   Parent Loop BB13_178 Depth=1
 	add.s64 	%rd1746, %rd1746, 96;
 	add.s64 	%rd1745, %rd1745, -4;
 	setp.eq.s64 	%p336, %rd200, %rd1745;
-	@%p336 bra 	$L__BB13_267;
-	bra.uni 	$L__BB13_266;
-$L__BB13_267:                           //   in Loop: Header=BB13_222 Depth=2
+	@%p336 bra 	$L__BB14_267;
+	bra.uni 	$L__BB14_266;
+$L__BB14_267:                           //   in Loop: Header=BB14_222 Depth=2
 	neg.s64 	%rd1742, %rd200;
-$L__BB13_268:                           //   in Loop: Header=BB13_222 Depth=2
+$L__BB14_268:                           //   in Loop: Header=BB14_222 Depth=2
 	setp.eq.s64 	%p337, %rd199, 0;
-	@%p337 bra 	$L__BB13_271;
-// %bb.269:                             //   in Loop: Header=BB13_222 Depth=2
+	@%p337 bra 	$L__BB14_271;
+// %bb.269:                             //   in Loop: Header=BB14_222 Depth=2
 	mul.lo.s64 	%rd1501, %rd1742, 24;
 	add.s64 	%rd1744, %rd136, %rd1501;
 	mov.u64 	%rd1743, %rd199;
-$L__BB13_270:                           //   Parent Loop BB13_178 Depth=1
-                                        //     Parent Loop BB13_222 Depth=2
+$L__BB14_270:                           //   Parent Loop BB14_178 Depth=1
+                                        //     Parent Loop BB14_222 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	ld.shared.u64 	%rd1502, [%rd1744+-16];
@@ -22534,9 +25133,9 @@ $L__BB13_270:                           //   Parent Loop BB13_178 Depth=1
 	add.s64 	%rd1744, %rd1744, 24;
 	add.s64 	%rd1743, %rd1743, -1;
 	setp.ne.s64 	%p338, %rd1743, 0;
-	@%p338 bra 	$L__BB13_270;
-	bra.uni 	$L__BB13_271;
-$L__BB13_659:
+	@%p338 bra 	$L__BB14_270;
+	bra.uni 	$L__BB14_271;
+$L__BB14_659:
 	ret;
                                         // -- End function
 }
@@ -22566,28 +25165,28 @@ $L__BB13_659:
 	ld.param.u64 	%rd53, [select_ranks_param_0+72];
 	mul.lo.s64 	%rd54, %rd53, %rd2;
 	shl.b64 	%rd136, %rd2, 3;
-	@%p3 bra 	$L__BB14_2;
+	@%p3 bra 	$L__BB15_2;
 // %bb.1:
 	ld.param.u64 	%rd56, [%rd1+24];
 	cvta.to.global.u64 	%rd57, %rd56;
 	add.s64 	%rd59, %rd57, %rd136;
 	ld.global.u64 	%rd144, [%rd59];
-	bra.uni 	$L__BB14_5;
-$L__BB14_2:
+	bra.uni 	$L__BB15_5;
+$L__BB15_2:
 	ld.param.u64 	%rd61, [%rd1+64];
 	cvta.to.global.u64 	%rd6, %rd61;
 	mov.u64 	%rd62, 0;
 	cvta.to.global.u64 	%rd63, %rd62;
 	setp.eq.s64 	%p4, %rd6, %rd63;
 	mov.u64 	%rd144, -1;
-	@%p4 bra 	$L__BB14_5;
+	@%p4 bra 	$L__BB15_5;
 // %bb.3:
 	shl.b64 	%rd65, %rd2, 2;
 	add.s64 	%rd66, %rd6, %rd65;
 	ld.global.f32 	%f1, [%rd66];
 	setp.nan.f32 	%p5, %f1, %f1;
 	mov.u64 	%rd144, -8589934592;
-	@%p5 bra 	$L__BB14_5;
+	@%p5 bra 	$L__BB15_5;
 // %bb.4:
 	ld.param.u8 	%rs1, [%rd1+113];
 	and.b16  	%rs2, %rs1, 1;
@@ -22602,24 +25201,24 @@ $L__BB14_2:
 	selp.b32 	%r30, %r28, %r29, %p7;
 	cvt.u64.u32 	%rd67, %r30;
 	shl.b64 	%rd144, %rd67, 32;
-$L__BB14_5:
+$L__BB15_5:
 	cvta.to.global.u64 	%rd52, %rd51;
 	shl.b64 	%rd55, %rd54, 3;
 	mov.u32 	%r68, %tid.x;
 	setp.ne.s32 	%p8, %r68, 0;
-	@%p8 bra 	$L__BB14_9;
+	@%p8 bra 	$L__BB15_9;
 // %bb.6:
 	mov.b32 	%r58, 0;
-	@%p3 bra 	$L__BB14_8;
+	@%p3 bra 	$L__BB15_8;
 // %bb.7:
 	ld.param.u64 	%rd68, [%rd1+16];
 	cvta.to.global.u64 	%rd69, %rd68;
 	shl.b64 	%rd70, %rd2, 2;
 	add.s64 	%rd71, %rd69, %rd70;
 	ld.global.u32 	%r58, [%rd71];
-$L__BB14_8:
+$L__BB15_8:
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r58;
-$L__BB14_9:
+$L__BB15_9:
 	add.s64 	%rd4, %rd52, %rd55;
 	bar.sync 	0;
 	cvt.u64.u32 	%rd148, %r68;
@@ -22627,11 +25226,12 @@ $L__BB14_9:
 	setp.le.u64 	%p10, %rd10, %rd148;
 	shl.b64 	%rd138, %rd148, 2;
 	mov.u64 	%rd140, _ZZ12select_ranksE4size;
-	@%p10 bra 	$L__BB14_23;
+	@%p10 bra 	$L__BB15_23;
 // %bb.10:
 	mov.u64 	%rd143, -8589934592;
 	ld.param.u64 	%rd72, [%rd1];
-	cvta.to.global.u64 	%rd73, %rd72;
+)ptx",
+    R"ptx(	cvta.to.global.u64 	%rd73, %rd72;
 	ld.param.v2.u8 	{%rs3, %rs4}, [%rd1+112];
 	and.b16  	%rs5, %rs4, 1;
 	setp.eq.b16 	%p1, %rs5, 1;
@@ -22659,26 +25259,26 @@ $L__BB14_9:
 	shl.b64 	%rd145, %rd86, 1;
 	setp.eq.s32 	%p24, %r4, 0;
 	setp.ne.s32 	%p25, %r4, 1;
-	bra.uni 	$L__BB14_11;
-$L__BB14_21:                            //   in Loop: Header=BB14_11 Depth=1
+	bra.uni 	$L__BB15_11;
+$L__BB15_21:                            //   in Loop: Header=BB15_11 Depth=1
 	atom.shared.add.u32 	%r43, [%rd140], 1;
 	mul.wide.u32 	%rd96, %r43, 8;
 	add.s64 	%rd97, %rd4, %rd96;
 	st.global.u64 	[%rd97], %rd25;
-$L__BB14_22:                            //   in Loop: Header=BB14_11 Depth=1
+$L__BB15_22:                            //   in Loop: Header=BB15_11 Depth=1
 	add.s64 	%rd148, %rd148, 256;
 	add.s64 	%rd147, %rd147, 1024;
 	add.s64 	%rd146, %rd146, 1024;
 	add.s64 	%rd145, %rd145, 512;
 	setp.lt.u64 	%p29, %rd148, %rd10;
-	@%p29 bra 	$L__BB14_11;
-	bra.uni 	$L__BB14_23;
-$L__BB14_11:                            // =>This Inner Loop Header: Depth=1
+	@%p29 bra 	$L__BB15_11;
+	bra.uni 	$L__BB15_23;
+$L__BB15_11:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f2, [%rd147];
 	setp.nan.f32 	%p11, %f2, %f2;
 	mov.u64 	%rd149, %rd143;
-	@%p11 bra 	$L__BB14_13;
-// %bb.12:                              //   in Loop: Header=BB14_11 Depth=1
+	@%p11 bra 	$L__BB15_13;
+// %bb.12:                              //   in Loop: Header=BB15_11 Depth=1
 	neg.f32 	%f7, %f2;
 	selp.f32 	%f8, %f7, %f2, %p1;
 	add.rn.f32 	%f9, %f8, 0f00000000;
@@ -22689,7 +25289,7 @@ $L__BB14_11:                            // =>This Inner Loop Header: Depth=1
 	selp.b32 	%r35, %r33, %r34, %p12;
 	cvt.u64.u32 	%rd88, %r35;
 	shl.b64 	%rd149, %rd88, 32;
-$L__BB14_13:                            //   in Loop: Header=BB14_11 Depth=1
+$L__BB15_13:                            //   in Loop: Header=BB15_11 Depth=1
 	mov.b32 	%r36, %f2;
 	setp.eq.s32 	%p13, %r36, -2147483648;
 	and.b64  	%rd89, %rd145, 4294967294;
@@ -22697,19 +25297,19 @@ $L__BB14_13:                            //   in Loop: Header=BB14_11 Depth=1
 	or.b64  	%rd91, %rd89, %rd90;
 	or.b64  	%rd25, %rd91, %rd149;
 	setp.ge.u64 	%p14, %rd25, %rd144;
-	@%p14 bra 	$L__BB14_22;
-// %bb.14:                              //   in Loop: Header=BB14_11 Depth=1
+	@%p14 bra 	$L__BB15_22;
+// %bb.14:                              //   in Loop: Header=BB15_11 Depth=1
 	mov.u64 	%rd92, 0;
 	cvta.to.global.u64 	%rd93, %rd92;
 	setp.eq.s64 	%p15, %rd11, %rd93;
 	setp.eq.s64 	%p49, %rd16, %rd148;
-	@%p15 bra 	$L__BB14_18;
-// %bb.15:                              //   in Loop: Header=BB14_11 Depth=1
+	@%p15 bra 	$L__BB15_18;
+// %bb.15:                              //   in Loop: Header=BB15_11 Depth=1
 	ld.global.f32 	%f3, [%rd12];
 	setp.nan.f32 	%p16, %f3, %f3;
 	mov.u64 	%rd150, 4294967294;
-	@%p16 bra 	$L__BB14_17;
-// %bb.16:                              //   in Loop: Header=BB14_11 Depth=1
+	@%p16 bra 	$L__BB15_17;
+// %bb.16:                              //   in Loop: Header=BB15_11 Depth=1
 	neg.f32 	%f10, %f3;
 	selp.f32 	%f11, %f10, %f3, %p1;
 	add.rn.f32 	%f12, %f11, 0f00000000;
@@ -22719,34 +25319,34 @@ $L__BB14_13:                            //   in Loop: Header=BB14_11 Depth=1
 	setp.lt.s32 	%p17, %r37, 0;
 	selp.b32 	%r40, %r38, %r39, %p17;
 	cvt.u64.u32 	%rd150, %r40;
-$L__BB14_17:                            //   in Loop: Header=BB14_11 Depth=1
+$L__BB15_17:                            //   in Loop: Header=BB15_11 Depth=1
 	shr.u64 	%rd26, %rd149, 32;
 	setp.le.u64 	%p18, %rd26, %rd150;
 	and.pred  	%p20, %p2, %p49;
 	or.pred  	%p21, %p18, %p20;
-	@%p21 bra 	$L__BB14_22;
-	bra.uni 	$L__BB14_19;
-$L__BB14_18:                            //   in Loop: Header=BB14_11 Depth=1
+	@%p21 bra 	$L__BB15_22;
+	bra.uni 	$L__BB15_19;
+$L__BB15_18:                            //   in Loop: Header=BB15_11 Depth=1
 	and.pred  	%p23, %p2, %p49;
-	@%p23 bra 	$L__BB14_22;
-$L__BB14_19:                            //   in Loop: Header=BB14_11 Depth=1
-	@%p24 bra 	$L__BB14_21;
-// %bb.20:                              //   in Loop: Header=BB14_11 Depth=1
+	@%p23 bra 	$L__BB15_22;
+$L__BB15_19:                            //   in Loop: Header=BB15_11 Depth=1
+	@%p24 bra 	$L__BB15_21;
+// %bb.20:                              //   in Loop: Header=BB15_11 Depth=1
 	ld.global.u32 	%r41, [%rd146];
 	ld.global.u32 	%r42, [%rd13];
 	setp.eq.s32 	%p26, %r41, %r42;
 	xor.pred  	%p27, %p25, %p26;
 	not.pred 	%p28, %p27;
-	@%p28 bra 	$L__BB14_22;
-	bra.uni 	$L__BB14_21;
-$L__BB14_23:
+	@%p28 bra 	$L__BB15_22;
+	bra.uni 	$L__BB15_21;
+$L__BB15_23:
 	bar.sync 	0;
 	ld.shared.u32 	%r67, [_ZZ12select_ranksE4size];
 	ld.param.u32 	%r6, [%rd1+104];
 	setp.gt.u32 	%p30, %r67, %r6;
-	@%p30 bra 	$L__BB14_24;
-	bra.uni 	$L__BB14_44;
-$L__BB14_24:
+	@%p30 bra 	$L__BB15_24;
+	bra.uni 	$L__BB15_44;
+$L__BB15_24:
 	mov.u64 	%rd144, 0;
 	mov.u64 	%rd100, _ZZ12select_ranksE6counts;
 	add.s64 	%rd33, %rd100, %rd138;
@@ -22755,66 +25355,65 @@ $L__BB14_24:
 	mov.b32 	%r45, 56;
 	mov.u32 	%r65, %r6;
 	mov.u32 	%r60, %r44;
-	bra.uni 	$L__BB14_25;
-$L__BB14_34:                            //   in Loop: Header=BB14_25 Depth=1
+	bra.uni 	$L__BB15_25;
+$L__BB15_34:                            //   in Loop: Header=BB15_25 Depth=1
 	shl.b64 	%rd114, %rd152, %r9;
 	or.b64  	%rd144, %rd114, %rd144;
 	bar.sync 	0;
 	add.s32 	%r20, %r60, 8;
 	setp.lt.u32 	%p37, %r60, 56;
 	mov.u32 	%r60, %r20;
-	@%p37 bra 	$L__BB14_25;
-	bra.uni 	$L__BB14_35;
-$L__BB14_25:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB14_27 Depth 2
-                                        //     Child Loop BB14_33 Depth 2
+	@%p37 bra 	$L__BB15_25;
+	bra.uni 	$L__BB15_35;
+$L__BB15_25:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB15_27 Depth 2
+                                        //     Child Loop BB15_33 Depth 2
 	sub.s32 	%r9, %r45, %r60;
 	st.shared.u32 	[%rd33], %r44;
 	bar.sync 	0;
-	@%p31 bra 	$L__BB14_31;
-// %bb.26:                              //   in Loop: Header=BB14_25 Depth=1
+	@%p31 bra 	$L__BB15_31;
+// %bb.26:                              //   in Loop: Header=BB15_25 Depth=1
 	mov.b32 	%r47, 64;
 	sub.s32 	%r48, %r47, %r60;
 	cvt.u64.u32 	%rd35, %r48;
 	cvt.u64.u32 	%rd36, %r9;
 	setp.eq.s32 	%p32, %r60, 0;
 	mov.u32 	%r61, %r68;
-	bra.uni 	$L__BB14_27;
-)ptx",
-    R"ptx($L__BB14_29:                            //   in Loop: Header=BB14_27 Depth=2
+	bra.uni 	$L__BB15_27;
+$L__BB15_29:                            //   in Loop: Header=BB15_27 Depth=2
 	cvt.u32.u64 	%r50, %rd36;
 	shr.u64 	%rd105, %rd37, %r50;
 	and.b64  	%rd106, %rd105, 255;
 	shl.b64 	%rd107, %rd106, 2;
 	add.s64 	%rd109, %rd100, %rd107;
 	atom.shared.add.u32 	%r51, [%rd109], 1;
-$L__BB14_30:                            //   in Loop: Header=BB14_27 Depth=2
+$L__BB15_30:                            //   in Loop: Header=BB15_27 Depth=2
 	add.s32 	%r61, %r61, 256;
 	setp.lt.u32 	%p34, %r61, %r67;
-	@%p34 bra 	$L__BB14_27;
-	bra.uni 	$L__BB14_31;
-$L__BB14_27:                            //   Parent Loop BB14_25 Depth=1
+	@%p34 bra 	$L__BB15_27;
+	bra.uni 	$L__BB15_31;
+$L__BB15_27:                            //   Parent Loop BB15_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd101, %r61, 8;
 	add.s64 	%rd102, %rd4, %rd101;
 	ld.global.u64 	%rd37, [%rd102];
-	@%p32 bra 	$L__BB14_29;
-// %bb.28:                              //   in Loop: Header=BB14_27 Depth=2
+	@%p32 bra 	$L__BB15_29;
+// %bb.28:                              //   in Loop: Header=BB15_27 Depth=2
 	xor.b64  	%rd103, %rd37, %rd144;
 	cvt.u32.u64 	%r49, %rd35;
 	shr.u64 	%rd104, %rd103, %r49;
 	setp.ne.s64 	%p33, %rd104, 0;
-	@%p33 bra 	$L__BB14_30;
-	bra.uni 	$L__BB14_29;
-$L__BB14_31:                            //   in Loop: Header=BB14_25 Depth=1
+	@%p33 bra 	$L__BB15_30;
+	bra.uni 	$L__BB15_29;
+$L__BB15_31:                            //   in Loop: Header=BB15_25 Depth=1
 	bar.sync 	0;
 	ld.shared.u32 	%r63, [_ZZ12select_ranksE6counts];
 	setp.ge.u32 	%p35, %r63, %r65;
 	mov.u64 	%rd152, 0;
-	@%p35 bra 	$L__BB14_34;
-// %bb.32:                              //   in Loop: Header=BB14_25 Depth=1
+	@%p35 bra 	$L__BB15_34;
+// %bb.32:                              //   in Loop: Header=BB15_25 Depth=1
 	mov.b32 	%r62, 1;
-$L__BB14_33:                            //   Parent Loop BB14_25 Depth=1
+$L__BB15_33:                            //   Parent Loop BB15_25 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	sub.s32 	%r65, %r65, %r63;
 	cvt.u64.u32 	%rd152, %r62;
@@ -22823,46 +25422,46 @@ $L__BB14_33:                            //   Parent Loop BB14_25 Depth=1
 	ld.shared.u32 	%r63, [%rd113];
 	setp.lt.u32 	%p36, %r63, %r65;
 	add.s32 	%r62, %r62, 1;
-	@%p36 bra 	$L__BB14_33;
-	bra.uni 	$L__BB14_34;
-$L__BB14_35:
-	@%p8 bra 	$L__BB14_37;
+	@%p36 bra 	$L__BB15_33;
+	bra.uni 	$L__BB15_34;
+$L__BB15_35:
+	@%p8 bra 	$L__BB15_37;
 // %bb.36:
 	mov.b32 	%r53, 0;
 	st.shared.u32 	[_ZZ12select_ranksE4size], %r53;
-$L__BB14_37:
+$L__BB15_37:
 	mov.b32 	%r66, 0;
 	mov.u64 	%rd115, -1;
-	bra.uni 	$L__BB14_38;
-$L__BB14_42:                            //   in Loop: Header=BB14_38 Depth=1
+	bra.uni 	$L__BB15_38;
+$L__BB15_42:                            //   in Loop: Header=BB15_38 Depth=1
 	add.s32 	%r66, %r66, 256;
 	setp.lt.u32 	%p41, %r66, %r67;
-	@%p41 bra 	$L__BB14_38;
-	bra.uni 	$L__BB14_43;
-$L__BB14_38:                            // =>This Inner Loop Header: Depth=1
+	@%p41 bra 	$L__BB15_38;
+	bra.uni 	$L__BB15_43;
+$L__BB15_38:                            // =>This Inner Loop Header: Depth=1
 	add.s32 	%r55, %r68, %r66;
 	setp.ge.u32 	%p39, %r55, %r67;
 	mov.u64 	%rd153, %rd115;
-	@%p39 bra 	$L__BB14_40;
-// %bb.39:                              //   in Loop: Header=BB14_38 Depth=1
+	@%p39 bra 	$L__BB15_40;
+// %bb.39:                              //   in Loop: Header=BB15_38 Depth=1
 	mul.wide.u32 	%rd116, %r55, 8;
 	add.s64 	%rd41, %rd4, %rd116;
 	ld.global.u64 	%rd153, [%rd41];
-$L__BB14_40:                            //   in Loop: Header=BB14_38 Depth=1
+$L__BB15_40:                            //   in Loop: Header=BB15_38 Depth=1
 	bar.sync 	0;
 	setp.gt.u64 	%p40, %rd153, %rd144;
-	@%p40 bra 	$L__BB14_42;
-// %bb.41:                              //   in Loop: Header=BB14_38 Depth=1
+	@%p40 bra 	$L__BB15_42;
+// %bb.41:                              //   in Loop: Header=BB15_38 Depth=1
 	atom.shared.add.u32 	%r56, [%rd140], 1;
 	mul.wide.u32 	%rd118, %r56, 8;
 	add.s64 	%rd119, %rd4, %rd118;
 	st.global.u64 	[%rd119], %rd153;
-	bra.uni 	$L__BB14_42;
-$L__BB14_43:
+	bra.uni 	$L__BB15_42;
+$L__BB15_43:
 	bar.sync 	0;
 	mov.u32 	%r67, %r6;
-$L__BB14_44:
-	@%p8 bra 	$L__BB14_46;
+$L__BB15_44:
+	@%p8 bra 	$L__BB15_46;
 // %bb.45:
 	ld.param.u64 	%rd120, [%rd1+16];
 	cvta.to.global.u64 	%rd121, %rd120;
@@ -22873,14 +25472,14 @@ $L__BB14_44:
 	cvta.to.global.u64 	%rd125, %rd124;
 	add.s64 	%rd127, %rd125, %rd136;
 	st.global.u64 	[%rd127], %rd144;
-$L__BB14_46:
+$L__BB15_46:
 	ld.param.u8 	%rs7, [%rd1+114];
 	and.b16  	%rs8, %rs7, 1;
 	setp.eq.b16 	%p43, %rs8, 1;
 	not.pred 	%p44, %p43;
 	setp.ge.u32 	%p45, %r68, %r6;
 	or.pred  	%p46, %p45, %p44;
-	@%p46 bra 	$L__BB14_51;
+	@%p46 bra 	$L__BB15_51;
 // %bb.47:
 	mov.u64 	%rd142, -1;
 	cvt.u64.u32 	%rd18, %r6;
@@ -22889,8 +25488,8 @@ $L__BB14_46:
 	mul.lo.s64 	%rd130, %rd18, %rd2;
 	shl.b64 	%rd131, %rd130, 3;
 	add.s64 	%rd45, %rd129, %rd131;
-	bra.uni 	$L__BB14_48;
-$L__BB14_50:                            //   in Loop: Header=BB14_48 Depth=1
+	bra.uni 	$L__BB15_48;
+$L__BB15_50:                            //   in Loop: Header=BB15_48 Depth=1
 	cvt.u64.u32 	%rd46, %r68;
 	cvt.u32.u64 	%r57, %rd46;
 	shl.b64 	%rd134, %rd46, 3;
@@ -22898,18 +25497,18 @@ $L__BB14_50:                            //   in Loop: Header=BB14_48 Depth=1
 	st.global.u64 	[%rd135], %rd155;
 	add.s32 	%r68, %r57, 256;
 	setp.lt.u32 	%p48, %r68, %r6;
-	@%p48 bra 	$L__BB14_48;
-	bra.uni 	$L__BB14_51;
-$L__BB14_48:                            // =>This Inner Loop Header: Depth=1
+	@%p48 bra 	$L__BB15_48;
+	bra.uni 	$L__BB15_51;
+$L__BB15_48:                            // =>This Inner Loop Header: Depth=1
 	setp.ge.u32 	%p47, %r68, %r67;
 	mov.u64 	%rd155, %rd142;
-	@%p47 bra 	$L__BB14_50;
-// %bb.49:                              //   in Loop: Header=BB14_48 Depth=1
+	@%p47 bra 	$L__BB15_50;
+// %bb.49:                              //   in Loop: Header=BB15_48 Depth=1
 	mul.wide.u32 	%rd133, %r68, 8;
 	add.s64 	%rd47, %rd4, %rd133;
 	ld.global.u64 	%rd155, [%rd47];
-	bra.uni 	$L__BB14_50;
-$L__BB14_51:
+	bra.uni 	$L__BB15_50;
+$L__BB15_51:
 	ret;
                                         // -- End function
 }
@@ -22934,7 +25533,7 @@ $L__BB14_51:
 	cvt.u64.u32 	%rd9, %r3;
 	add.s64 	%rd10, %rd8, %rd9;
 	setp.ge.u64 	%p1, %rd10, %rd6;
-	@%p1 bra 	$L__BB15_2;
+	@%p1 bra 	$L__BB16_2;
 // %bb.1:
 	ld.param.u64 	%rd3, [widen_param_0];
 	ld.param.u64 	%rd4, [widen_param_2];
@@ -22947,7 +25546,7 @@ $L__BB14_51:
 	ld.global.u16 	%r4, [%rd1];
 	shl.b32 	%r5, %r4, 16;
 	st.global.u32 	[%rd2], %r5;
-$L__BB15_2:
+$L__BB16_2:
 	ret;
                                         // -- End function
 }
@@ -22972,7 +25571,7 @@ $L__BB15_2:
 	add.s64 	%rd2, %rd42, %rd43;
 	ld.param.u64 	%rd44, [center_rows_param_0+48];
 	setp.ge.u64 	%p1, %rd2, %rd44;
-	@%p1 bra 	$L__BB16_28;
+	@%p1 bra 	$L__BB17_28;
 // %bb.1:
 	mov.b64 	%rd41, center_rows_param_0;
 	mov.u64 	%rd1, %rd41;
@@ -23004,22 +25603,23 @@ $L__BB15_2:
 	ld.global.s32 	%rd65, [%rd52];
 	mul.lo.s64 	%rd66, %rd3, %rd65;
 	shl.b64 	%rd67, %rd66, 2;
-	add.s64 	%rd11, %rd54, %rd67;
+)ptx",
+    R"ptx(	add.s64 	%rd11, %rd54, %rd67;
 	setp.eq.s64 	%p3, %rd8, %rd63;
-	@%p3 bra 	$L__BB16_13;
+	@%p3 bra 	$L__BB17_13;
 // %bb.2:
 	cvt.rn.f32.f64 	%f1, %fd1;
 	setp.lt.u64 	%p4, %rd3, 16;
 	mov.f32 	%f62, 0f00000000;
 	shl.b64 	%rd91, %rd10, 2;
-	@%p4 bra 	$L__BB16_5;
+	@%p4 bra 	$L__BB17_5;
 // %bb.3:
 	add.s64 	%rd98, %rd4, %rd91;
 	add.s64 	%rd97, %rd11, %rd91;
 	add.s64 	%rd96, %rd8, %rd91;
 	mov.f32 	%f62, 0f00000000;
 	mov.u64 	%rd99, 0;
-$L__BB16_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB17_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f27, [%rd98];
 	ld.global.f32 	%f28, [%rd97];
 	sub.rn.f32 	%f29, %f27, %f28;
@@ -23033,37 +25633,37 @@ $L__BB16_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd71, %rd99, 32;
 	setp.le.u64 	%p5, %rd71, %rd3;
 	mov.u64 	%rd99, %rd100;
-	@%p5 bra 	$L__BB16_4;
-$L__BB16_5:
+	@%p5 bra 	$L__BB17_4;
+$L__BB17_5:
 	setp.le.u64 	%p6, %rd3, %rd100;
-	@%p6 bra 	$L__BB16_12;
+	@%p6 bra 	$L__BB17_12;
 // %bb.6:
 	sub.s64 	%rd37, %rd3, %rd100;
 	setp.le.u64 	%p7, %rd37, %rd10;
 	shl.b64 	%rd72, %rd100, 2;
 	mov.f32 	%f64, 0f00000000;
 	mov.f32 	%f63, %f64;
-	@%p7 bra 	$L__BB16_8;
+	@%p7 bra 	$L__BB17_8;
 // %bb.7:
 	add.s64 	%rd73, %rd4, %rd72;
 	add.s64 	%rd38, %rd73, %rd91;
 	ld.global.f32 	%f63, [%rd38];
-$L__BB16_8:
-	@%p7 bra 	$L__BB16_10;
+$L__BB17_8:
+	@%p7 bra 	$L__BB17_10;
 // %bb.9:
 	add.s64 	%rd76, %rd11, %rd72;
 	add.s64 	%rd39, %rd76, %rd91;
 	ld.global.f32 	%f64, [%rd39];
-$L__BB16_10:
+$L__BB17_10:
 	sub.rn.f32 	%f33, %f63, %f64;
 	fma.rn.f32 	%f62, %f33, %f33, %f62;
-	@%p7 bra 	$L__BB16_12;
+	@%p7 bra 	$L__BB17_12;
 // %bb.11:
 	mul.rn.f32 	%f20, %f33, %f1;
 	add.s64 	%rd79, %rd8, %rd72;
 	add.s64 	%rd40, %rd79, %rd91;
 	st.global.f32 	[%rd40], %f20;
-$L__BB16_12:
+$L__BB17_12:
 	shfl.sync.bfly.b32	%f34, %f62, 8, 31, %r2;
 	add.rn.f32 	%f35, %f62, %f34;
 	shfl.sync.bfly.b32	%f36, %f35, 4, 31, %r2;
@@ -23072,19 +25672,19 @@ $L__BB16_12:
 	add.rn.f32 	%f39, %f37, %f38;
 	shfl.sync.bfly.b32	%f40, %f39, 1, 31, %r2;
 	add.rn.f32 	%f66, %f39, %f40;
-	bra.uni 	$L__BB16_23;
-$L__BB16_13:
+	bra.uni 	$L__BB17_23;
+$L__BB17_13:
 	setp.lt.u64 	%p10, %rd3, 16;
 	mov.u64 	%rd95, 0;
 	mov.f32 	%f57, 0f00000000;
-	@%p10 bra 	$L__BB16_16;
+	@%p10 bra 	$L__BB17_16;
 // %bb.14:
 	shl.b64 	%rd83, %rd10, 2;
 	add.s64 	%rd93, %rd4, %rd83;
 	add.s64 	%rd92, %rd11, %rd83;
 	mov.f32 	%f57, 0f00000000;
 	mov.u64 	%rd94, 0;
-$L__BB16_15:                            // =>This Inner Loop Header: Depth=1
+$L__BB17_15:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f43, [%rd93];
 	ld.global.f32 	%f44, [%rd92];
 	sub.rn.f32 	%f45, %f43, %f44;
@@ -23095,10 +25695,10 @@ $L__BB16_15:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd84, %rd94, 32;
 	setp.le.u64 	%p11, %rd84, %rd3;
 	mov.u64 	%rd94, %rd95;
-	@%p11 bra 	$L__BB16_15;
-$L__BB16_16:
+	@%p11 bra 	$L__BB17_15;
+$L__BB17_16:
 	setp.le.u64 	%p12, %rd3, %rd95;
-	@%p12 bra 	$L__BB16_22;
+	@%p12 bra 	$L__BB17_22;
 // %bb.17:
 	sub.s64 	%rd25, %rd3, %rd95;
 	setp.le.u64 	%p13, %rd25, %rd10;
@@ -23106,21 +25706,21 @@ $L__BB16_16:
 	shl.b64 	%rd87, %rd10, 2;
 	mov.f32 	%f59, 0f00000000;
 	mov.f32 	%f58, %f59;
-	@%p13 bra 	$L__BB16_19;
+	@%p13 bra 	$L__BB17_19;
 // %bb.18:
 	add.s64 	%rd86, %rd4, %rd85;
 	add.s64 	%rd26, %rd86, %rd87;
 	ld.global.f32 	%f58, [%rd26];
-$L__BB16_19:
-	@%p13 bra 	$L__BB16_21;
+$L__BB17_19:
+	@%p13 bra 	$L__BB17_21;
 // %bb.20:
 	add.s64 	%rd89, %rd11, %rd85;
 	add.s64 	%rd27, %rd89, %rd87;
 	ld.global.f32 	%f59, [%rd27];
-$L__BB16_21:
+$L__BB17_21:
 	sub.rn.f32 	%f48, %f58, %f59;
 	fma.rn.f32 	%f57, %f48, %f48, %f57;
-$L__BB16_22:
+$L__BB17_22:
 	shfl.sync.bfly.b32	%f49, %f57, 8, 31, %r2;
 	add.rn.f32 	%f50, %f57, %f49;
 	shfl.sync.bfly.b32	%f51, %f50, 4, 31, %r2;
@@ -23129,15 +25729,15 @@ $L__BB16_22:
 	add.rn.f32 	%f54, %f52, %f53;
 	shfl.sync.bfly.b32	%f55, %f54, 1, 31, %r2;
 	add.rn.f32 	%f66, %f54, %f55;
-$L__BB16_23:
+$L__BB17_23:
 	setp.leu.f32 	%p15, %f66, 0f12800000;
 	setp.equ.f32 	%p16, %f66, 0f7F800000;
 	or.pred  	%p17, %p15, %p16;
-	@%p17 bra 	$L__BB16_25;
+	@%p17 bra 	$L__BB17_25;
 // %bb.24:
 	cvt.f64.f32 	%fd6, %f66;
-	bra.uni 	$L__BB16_26;
-$L__BB16_25:
+	bra.uni 	$L__BB17_26;
+$L__BB17_25:
 	cvta.global.u64 	%rd5, %rd4;
 	cvta.global.u64 	%rd9, %rd8;
 	cvta.global.u64 	%rd12, %rd11;
@@ -23164,10 +25764,10 @@ $L__BB16_25:
 	);
 	ld.param.f64 	%fd6, [retval0+0];
 	} // callseq 12
-$L__BB16_26:
+$L__BB17_26:
 	cvt.u32.u64 	%r8, %rd10;
 	setp.ne.s32 	%p18, %r8, 0;
-	@%p18 bra 	$L__BB16_28;
+	@%p18 bra 	$L__BB17_28;
 // %bb.27:
 	ld.param.u64 	%rd55, [%rd1+24];
 	ld.param.u64 	%rd58, [%rd1+32];
@@ -23179,7 +25779,7 @@ $L__BB16_26:
 	cvt.rn.f32.f64 	%f24, %fd6;
 	st.global.f64 	[%rd6], %fd6;
 	st.global.f32 	[%rd7], %f24;
-$L__BB16_28:
+$L__BB17_28:
 	ret;
                                         // -- End function
 }
@@ -23192,8 +25792,7 @@ $L__BB16_28:
 	.reg .pred 	%p<26>;
 	.reg .b16 	%rs<3>;
 	.reg .b32 	%r<12>;
-)ptx",
-    R"ptx(	.reg .f32 	%f<263>;
+	.reg .f32 	%f<263>;
 	.reg .b64 	%rd<212>;
 	.reg .f64 	%fd<7>;
 
@@ -23212,20 +25811,20 @@ $L__BB16_28:
 	or.b64  	%rd78, %rd3, %rd75;
 	and.b64  	%rd79, %rd78, -4294967296;
 	setp.ne.s64 	%p3, %rd79, 0;
-	@%p3 bra 	$L__BB17_2;
-	bra.uni 	$L__BB17_1;
-$L__BB17_2:
+	@%p3 bra 	$L__BB18_2;
+	bra.uni 	$L__BB18_1;
+$L__BB18_2:
 	div.u64 	%rd194, %rd3, %rd75;
-	bra.uni 	$L__BB17_3;
-$L__BB17_1:
+	bra.uni 	$L__BB18_3;
+$L__BB18_1:
 	cvt.u32.u64 	%r4, %rd75;
 	cvt.u32.u64 	%r5, %rd3;
 	div.u32 	%r6, %r5, %r4;
 	cvt.u64.u32 	%rd194, %r6;
-$L__BB17_3:
+$L__BB18_3:
 	ld.param.u64 	%rd80, [%rd1+40];
 	setp.ge.u64 	%p4, %rd194, %rd80;
-	@%p4 bra 	$L__BB17_48;
+	@%p4 bra 	$L__BB18_48;
 // %bb.4:
 	mul.lo.s64 	%rd81, %rd194, %rd75;
 	sub.s64 	%rd82, %rd3, %rd81;
@@ -23243,13 +25842,13 @@ $L__BB17_3:
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
 	ld.param.f64 	%fd6, [%rd1+56];
-	@!%p1 bra 	$L__BB17_6;
-	bra.uni 	$L__BB17_5;
-$L__BB17_5:
+	@!%p1 bra 	$L__BB18_6;
+	bra.uni 	$L__BB18_5;
+$L__BB18_5:
 	cvt.rn.f64.u64 	%fd4, %rd12;
 	add.rn.f64 	%fd5, %fd4, 0d3FF0000000000000;
 	div.rn.f64 	%fd6, %fd6, %fd5;
-$L__BB17_6:
+$L__BB18_6:
 	ld.param.u64 	%rd89, [%rd1];
 	cvta.to.global.u64 	%rd90, %rd89;
 	shl.b64 	%rd91, %rd8, 2;
@@ -23273,7 +25872,7 @@ $L__BB17_6:
 	and.b32  	%r11, %r1, 15;
 	neg.f32 	%f213, %f1;
 	setp.eq.s64 	%p25, %rd10, %rd11;
-	@%p5 bra 	$L__BB17_14;
+	@%p5 bra 	$L__BB18_14;
 // %bb.7:
 	mov.f32 	%f239, 0f00000000;
 	mul.wide.u32 	%rd100, %r11, 4;
@@ -23294,7 +25893,7 @@ $L__BB17_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p25 bra 	$L__BB17_13;
+	@%p25 bra 	$L__BB18_13;
 // %bb.8:
 	add.s64 	%rd19, %rd13, %rd100;
 	add.s64 	%rd103, %rd10, 1;
@@ -23309,7 +25908,7 @@ $L__BB17_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-	@%p7 bra 	$L__BB17_11;
+	@%p7 bra 	$L__BB18_11;
 // %bb.9:
 	and.b64  	%rd196, %rd12, -2;
 	add.s64 	%rd106, %rd93, %rd14;
@@ -23323,7 +25922,7 @@ $L__BB17_6:
 	mov.f32 	%f244, %f239;
 	mov.f32 	%f245, %f239;
 	mov.f32 	%f246, %f239;
-$L__BB17_10:                            // =>This Inner Loop Header: Depth=1
+$L__BB18_10:                            // =>This Inner Loop Header: Depth=1
 	ld.global.u64 	%rd107, [%rd197+-8];
 	mul.lo.s64 	%rd108, %rd107, %rd2;
 	shl.b64 	%rd109, %rd108, 2;
@@ -23383,11 +25982,11 @@ $L__BB17_10:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd198, %rd198, 2;
 	add.s64 	%rd197, %rd197, 16;
 	setp.eq.s64 	%p8, %rd196, %rd198;
-	@%p8 bra 	$L__BB17_11;
-	bra.uni 	$L__BB17_10;
-$L__BB17_11:
+	@%p8 bra 	$L__BB18_11;
+	bra.uni 	$L__BB18_10;
+$L__BB18_11:
 	setp.eq.s64 	%p9, %rd21, 0;
-	@%p9 bra 	$L__BB17_13;
+	@%p9 bra 	$L__BB18_13;
 // %bb.12:
 	shl.b64 	%rd115, %rd196, 3;
 	add.s64 	%rd116, %rd15, %rd115;
@@ -23419,13 +26018,14 @@ $L__BB17_11:
 	ld.global.f32 	%f149, [%rd120+448];
 	sub.rn.f32 	%f150, %f10, %f149;
 	add.rn.f32 	%f239, %f239, %f150;
-$L__BB17_13:
+$L__BB18_13:
 	fma.rn.f32 	%f151, %f213, %f246, %f3;
 	mul.rn.f32 	%f152, %f246, %f1;
 	selp.f32 	%f153, %f151, %f152, %p1;
 	st.global.f32 	[%rd20], %f153;
 	fma.rn.f32 	%f154, %f213, %f245, %f4;
-	mul.rn.f32 	%f155, %f245, %f1;
+)ptx",
+    R"ptx(	mul.rn.f32 	%f155, %f245, %f1;
 	selp.f32 	%f156, %f154, %f155, %p1;
 	st.global.f32 	[%rd20+64], %f156;
 	fma.rn.f32 	%f157, %f213, %f244, %f5;
@@ -23453,14 +26053,14 @@ $L__BB17_13:
 	selp.f32 	%f174, %f172, %f173, %p1;
 	st.global.f32 	[%rd20+448], %f174;
 	mov.u64 	%rd206, 128;
-$L__BB17_14:
+$L__BB18_14:
 	or.b64  	%rd199, %rd206, 16;
 	setp.gt.u64 	%p10, %rd199, %rd16;
-	@%p10 bra 	$L__BB17_25;
-	bra.uni 	$L__BB17_15;
-$L__BB17_25:
+	@%p10 bra 	$L__BB18_25;
+	bra.uni 	$L__BB18_15;
+$L__BB18_25:
 	setp.le.u64 	%p17, %rd16, %rd206;
-	@%p17 bra 	$L__BB17_48;
+	@%p17 bra 	$L__BB18_48;
 // %bb.26:
 	sub.s64 	%rd154, %rd16, %rd206;
 	setp.eq.s64 	%p18, %rd154, 16;
@@ -23470,16 +26070,16 @@ $L__BB17_25:
 	shl.b64 	%rd155, %rd206, 2;
 	mov.f32 	%f262, 0f00000000;
 	mov.f32 	%f252, %f262;
-	@!%p2 bra 	$L__BB17_28;
-	bra.uni 	$L__BB17_27;
-$L__BB17_27:
+	@!%p2 bra 	$L__BB18_28;
+	bra.uni 	$L__BB18_27;
+$L__BB18_27:
 	add.s64 	%rd156, %rd17, %rd155;
 	mul.wide.u32 	%rd157, %r11, 4;
 	add.s64 	%rd56, %rd156, %rd157;
 	ld.global.f32 	%f252, [%rd56];
-$L__BB17_28:
+$L__BB18_28:
 	shl.b64 	%rd193, %rd55, 2;
-	@%p25 bra 	$L__BB17_46;
+	@%p25 bra 	$L__BB18_46;
 // %bb.29:
 	add.s64 	%rd160, %rd13, %rd155;
 	add.s64 	%rd57, %rd160, %rd193;
@@ -23488,7 +26088,7 @@ $L__BB17_28:
 	setp.gt.u64 	%p21, %rd162, -4;
 	mov.f32 	%f262, 0f00000000;
 	mov.u64 	%rd209, 0;
-	@%p21 bra 	$L__BB17_41;
+	@%p21 bra 	$L__BB18_41;
 // %bb.30:
 	and.b64  	%rd164, %rd12, -4;
 	neg.s64 	%rd59, %rd164;
@@ -23497,63 +26097,63 @@ $L__BB17_28:
 	mov.f32 	%f199, 0f00000000;
 	mov.u64 	%rd208, 0;
 	mov.f32 	%f262, %f199;
-	bra.uni 	$L__BB17_31;
-$L__BB17_39:                            //   in Loop: Header=BB17_31 Depth=1
+	bra.uni 	$L__BB18_31;
+$L__BB18_39:                            //   in Loop: Header=BB18_31 Depth=1
 	sub.rn.f32 	%f207, %f252, %f257;
 	add.rn.f32 	%f262, %f79, %f207;
 	add.s64 	%rd208, %rd208, -4;
 	add.s64 	%rd207, %rd207, 32;
 	setp.ne.s64 	%p22, %rd59, %rd208;
-	@%p22 bra 	$L__BB17_31;
-	bra.uni 	$L__BB17_40;
-$L__BB17_31:                            // =>This Inner Loop Header: Depth=1
+	@%p22 bra 	$L__BB18_31;
+	bra.uni 	$L__BB18_40;
+$L__BB18_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f32 	%f254, %f199;
-	@!%p2 bra 	$L__BB17_33;
-	bra.uni 	$L__BB17_32;
-$L__BB17_32:                            //   in Loop: Header=BB17_31 Depth=1
+	@!%p2 bra 	$L__BB18_33;
+	bra.uni 	$L__BB18_32;
+$L__BB18_32:                            //   in Loop: Header=BB18_31 Depth=1
 	ld.global.u64 	%rd167, [%rd207+-16];
 	mul.lo.s64 	%rd168, %rd167, %rd2;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd57, %rd169;
 	ld.global.f32 	%f254, [%rd170];
-$L__BB17_33:                            //   in Loop: Header=BB17_31 Depth=1
+$L__BB18_33:                            //   in Loop: Header=BB18_31 Depth=1
 	sub.rn.f32 	%f202, %f252, %f254;
 	add.rn.f32 	%f73, %f262, %f202;
 	mov.f32 	%f255, %f199;
-	@!%p2 bra 	$L__BB17_35;
-	bra.uni 	$L__BB17_34;
-$L__BB17_34:                            //   in Loop: Header=BB17_31 Depth=1
+	@!%p2 bra 	$L__BB18_35;
+	bra.uni 	$L__BB18_34;
+$L__BB18_34:                            //   in Loop: Header=BB18_31 Depth=1
 	ld.global.u64 	%rd171, [%rd207+-8];
 	mul.lo.s64 	%rd172, %rd171, %rd2;
 	shl.b64 	%rd173, %rd172, 2;
 	add.s64 	%rd174, %rd57, %rd173;
 	ld.global.f32 	%f255, [%rd174];
-$L__BB17_35:                            //   in Loop: Header=BB17_31 Depth=1
+$L__BB18_35:                            //   in Loop: Header=BB18_31 Depth=1
 	sub.rn.f32 	%f204, %f252, %f255;
 	add.rn.f32 	%f76, %f73, %f204;
 	mov.f32 	%f256, %f199;
-	@!%p2 bra 	$L__BB17_37;
-	bra.uni 	$L__BB17_36;
-$L__BB17_36:                            //   in Loop: Header=BB17_31 Depth=1
+	@!%p2 bra 	$L__BB18_37;
+	bra.uni 	$L__BB18_36;
+$L__BB18_36:                            //   in Loop: Header=BB18_31 Depth=1
 	ld.global.u64 	%rd175, [%rd207];
 	mul.lo.s64 	%rd176, %rd175, %rd2;
 	shl.b64 	%rd177, %rd176, 2;
 	add.s64 	%rd178, %rd57, %rd177;
 	ld.global.f32 	%f256, [%rd178];
-$L__BB17_37:                            //   in Loop: Header=BB17_31 Depth=1
+$L__BB18_37:                            //   in Loop: Header=BB18_31 Depth=1
 	sub.rn.f32 	%f206, %f252, %f256;
 	add.rn.f32 	%f79, %f76, %f206;
 	mov.f32 	%f257, %f199;
-	@!%p2 bra 	$L__BB17_39;
-	bra.uni 	$L__BB17_38;
-$L__BB17_38:                            //   in Loop: Header=BB17_31 Depth=1
+	@!%p2 bra 	$L__BB18_39;
+	bra.uni 	$L__BB18_38;
+$L__BB18_38:                            //   in Loop: Header=BB18_31 Depth=1
 	ld.global.u64 	%rd179, [%rd207+8];
 	mul.lo.s64 	%rd180, %rd179, %rd2;
 	shl.b64 	%rd181, %rd180, 2;
 	add.s64 	%rd182, %rd57, %rd181;
 	ld.global.f32 	%f257, [%rd182];
-	bra.uni 	$L__BB17_39;
-$L__BB17_15:
+	bra.uni 	$L__BB18_39;
+$L__BB18_15:
 	mul.wide.u32 	%rd122, %r11, 4;
 	add.s64 	%rd26, %rd17, %rd122;
 	add.s64 	%rd27, %rd13, %rd122;
@@ -23566,8 +26166,8 @@ $L__BB17_15:
 	mov.f32 	%f175, 0f00000000;
 	setp.gt.u64 	%p12, %rd30, -4;
 	setp.eq.s64 	%p14, %rd29, 0;
-	bra.uni 	$L__BB17_16;
-$L__BB17_24:                            //   in Loop: Header=BB17_16 Depth=1
+	bra.uni 	$L__BB18_16;
+$L__BB18_24:                            //   in Loop: Header=BB18_16 Depth=1
 	fma.rn.f32 	%f192, %f213, %f251, %f60;
 	mul.rn.f32 	%f193, %f251, %f1;
 	selp.f32 	%f194, %f192, %f193, %p1;
@@ -23575,29 +26175,28 @@ $L__BB17_24:                            //   in Loop: Header=BB17_16 Depth=1
 	st.global.f32 	[%rd152], %f194;
 	add.s64 	%rd199, %rd206, 16;
 	setp.le.u64 	%p16, %rd199, %rd16;
-	@%p16 bra 	$L__BB17_16;
-	bra.uni 	$L__BB17_25;
-$L__BB17_16:                            // =>This Loop Header: Depth=1
-)ptx",
-    R"ptx(                                        //     Child Loop BB17_19 Depth 2
-                                        //     Child Loop BB17_23 Depth 2
+	@%p16 bra 	$L__BB18_16;
+	bra.uni 	$L__BB18_25;
+$L__BB18_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB18_19 Depth 2
+                                        //     Child Loop BB18_23 Depth 2
 	mov.u64 	%rd40, %rd206;
 	mov.u64 	%rd206, %rd199;
 	shl.b64 	%rd125, %rd40, 2;
 	add.s64 	%rd126, %rd26, %rd125;
 	ld.global.f32 	%f60, [%rd126];
 	mov.f32 	%f251, %f175;
-	@%p25 bra 	$L__BB17_24;
-// %bb.17:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p25 bra 	$L__BB18_24;
+// %bb.17:                              //   in Loop: Header=BB18_16 Depth=1
 	add.s64 	%rd41, %rd27, %rd125;
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd203, 0;
-	@%p12 bra 	$L__BB17_21;
-// %bb.18:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p12 bra 	$L__BB18_21;
+// %bb.18:                              //   in Loop: Header=BB18_16 Depth=1
 	mov.f32 	%f251, 0f00000000;
 	mov.u64 	%rd202, 0;
 	mov.u64 	%rd201, %rd32;
-$L__BB17_19:                            //   Parent Loop BB17_16 Depth=1
+$L__BB18_19:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.u64 	%rd130, [%rd201+-16];
 	mul.lo.s64 	%rd131, %rd130, %rd2;
@@ -23630,16 +26229,16 @@ $L__BB17_19:                            //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd202, %rd202, -4;
 	add.s64 	%rd201, %rd201, 32;
 	setp.ne.s64 	%p13, %rd31, %rd202;
-	@%p13 bra 	$L__BB17_19;
-// %bb.20:                              //   in Loop: Header=BB17_16 Depth=1
+	@%p13 bra 	$L__BB18_19;
+// %bb.20:                              //   in Loop: Header=BB18_16 Depth=1
 	neg.s64 	%rd203, %rd31;
-$L__BB17_21:                            //   in Loop: Header=BB17_16 Depth=1
-	@%p14 bra 	$L__BB17_24;
-// %bb.22:                              //   in Loop: Header=BB17_16 Depth=1
+$L__BB18_21:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p14 bra 	$L__BB18_24;
+// %bb.22:                              //   in Loop: Header=BB18_16 Depth=1
 	shl.b64 	%rd146, %rd203, 3;
 	add.s64 	%rd205, %rd15, %rd146;
 	mov.u64 	%rd204, %rd29;
-$L__BB17_23:                            //   Parent Loop BB17_16 Depth=1
+$L__BB18_23:                            //   Parent Loop BB18_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	ld.global.u64 	%rd147, [%rd205];
@@ -23652,50 +26251,50 @@ $L__BB17_23:                            //   Parent Loop BB17_16 Depth=1
 	add.s64 	%rd205, %rd205, 8;
 	add.s64 	%rd204, %rd204, -1;
 	setp.ne.s64 	%p15, %rd204, 0;
-	@%p15 bra 	$L__BB17_23;
-	bra.uni 	$L__BB17_24;
-$L__BB17_40:
+	@%p15 bra 	$L__BB18_23;
+	bra.uni 	$L__BB18_24;
+$L__BB18_40:
 	neg.s64 	%rd209, %rd59;
-$L__BB17_41:
+$L__BB18_41:
 	setp.eq.s64 	%p23, %rd210, 0;
-	@%p23 bra 	$L__BB17_46;
+	@%p23 bra 	$L__BB18_46;
 // %bb.42:
 	shl.b64 	%rd183, %rd209, 3;
 	add.s64 	%rd185, %rd183, %rd93;
 	add.s64 	%rd211, %rd14, %rd185;
 	mov.f32 	%f208, 0f00000000;
-	bra.uni 	$L__BB17_43;
-$L__BB17_45:                            //   in Loop: Header=BB17_43 Depth=1
+	bra.uni 	$L__BB18_43;
+$L__BB18_45:                            //   in Loop: Header=BB18_43 Depth=1
 	sub.rn.f32 	%f209, %f252, %f261;
 	add.rn.f32 	%f262, %f262, %f209;
 	add.s64 	%rd211, %rd211, 8;
 	add.s64 	%rd210, %rd210, -1;
 	setp.ne.s64 	%p24, %rd210, 0;
-	@%p24 bra 	$L__BB17_43;
-	bra.uni 	$L__BB17_46;
-$L__BB17_43:                            // =>This Inner Loop Header: Depth=1
+	@%p24 bra 	$L__BB18_43;
+	bra.uni 	$L__BB18_46;
+$L__BB18_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	mov.f32 	%f261, %f208;
-	@!%p2 bra 	$L__BB17_45;
-	bra.uni 	$L__BB17_44;
-$L__BB17_44:                            //   in Loop: Header=BB17_43 Depth=1
+	@!%p2 bra 	$L__BB18_45;
+	bra.uni 	$L__BB18_44;
+$L__BB18_44:                            //   in Loop: Header=BB18_43 Depth=1
 	ld.global.u64 	%rd186, [%rd211];
 	mul.lo.s64 	%rd187, %rd186, %rd2;
 	shl.b64 	%rd188, %rd187, 2;
 	add.s64 	%rd189, %rd57, %rd188;
 	ld.global.f32 	%f261, [%rd189];
-	bra.uni 	$L__BB17_45;
-$L__BB17_46:
-	@!%p2 bra 	$L__BB17_48;
-	bra.uni 	$L__BB17_47;
-$L__BB17_47:
+	bra.uni 	$L__BB18_45;
+$L__BB18_46:
+	@!%p2 bra 	$L__BB18_48;
+	bra.uni 	$L__BB18_47;
+$L__BB18_47:
 	add.s64 	%rd191, %rd18, %rd155;
 	add.s64 	%rd72, %rd191, %rd193;
 	fma.rn.f32 	%f211, %f213, %f262, %f252;
 	mul.rn.f32 	%f212, %f262, %f1;
 	selp.f32 	%f90, %f211, %f212, %p1;
 	st.global.f32 	[%rd72], %f90;
-$L__BB17_48:
+$L__BB18_48:
 	ret;
                                         // -- End function
 }
@@ -23728,17 +26327,17 @@ $L__BB17_48:
 	or.b64  	%rd161, %rd2, %rd160;
 	and.b64  	%rd162, %rd161, -4294967296;
 	setp.ne.s64 	%p5, %rd162, 0;
-	@%p5 bra 	$L__BB18_2;
-	bra.uni 	$L__BB18_1;
-$L__BB18_2:
+	@%p5 bra 	$L__BB19_2;
+	bra.uni 	$L__BB19_1;
+$L__BB19_2:
 	div.u64 	%rd306, %rd2, %rd160;
-	bra.uni 	$L__BB18_3;
-$L__BB18_1:
+	bra.uni 	$L__BB19_3;
+$L__BB19_1:
 	cvt.u32.u64 	%r15, %rd160;
 	cvt.u32.u64 	%r16, %rd2;
 	div.u32 	%r17, %r16, %r15;
 	cvt.u64.u32 	%rd306, %r17;
-$L__BB18_3:
+$L__BB19_3:
 	ld.param.u64 	%rd8, [%rd1+216];
 	ld.param.u64 	%rd10, [%rd1+32];
 	ld.param.u64 	%rd11, [%rd1+48];
@@ -23746,16 +26345,16 @@ $L__BB18_3:
 	and.b64  	%rd165, %rd164, -4294967296;
 	setp.ne.s64 	%p6, %rd165, 0;
 	cvt.u32.u64 	%r115, %rd11;
-	@%p6 bra 	$L__BB18_5;
-	bra.uni 	$L__BB18_4;
-$L__BB18_5:
+	@%p6 bra 	$L__BB19_5;
+	bra.uni 	$L__BB19_4;
+$L__BB19_5:
 	div.u64 	%rd14, %rd10, %rd11;
-	bra.uni 	$L__BB18_6;
-$L__BB18_4:
+	bra.uni 	$L__BB19_6;
+$L__BB19_4:
 	cvt.u32.u64 	%r19, %rd10;
 	div.u32 	%r20, %r19, %r115;
 	cvt.u64.u32 	%rd14, %r20;
-$L__BB18_6:
+$L__BB19_6:
 	mul.lo.s64 	%rd309, %rd8, %rd306;
 	ld.param.u64 	%rd15, [%rd1+208];
 	add.s64 	%rd166, %rd14, %rd15;
@@ -23763,25 +26362,25 @@ $L__BB18_6:
 	or.b64  	%rd167, %rd16, %rd15;
 	and.b64  	%rd168, %rd167, -4294967296;
 	setp.ne.s64 	%p7, %rd168, 0;
-	@%p7 bra 	$L__BB18_8;
-	bra.uni 	$L__BB18_7;
-$L__BB18_8:
+	@%p7 bra 	$L__BB19_8;
+	bra.uni 	$L__BB19_7;
+$L__BB19_8:
 	div.u64 	%rd308, %rd16, %rd15;
-	bra.uni 	$L__BB18_9;
-$L__BB18_7:
+	bra.uni 	$L__BB19_9;
+$L__BB19_7:
 	cvt.u32.u64 	%r21, %rd15;
 	cvt.u32.u64 	%r22, %rd16;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd308, %r23;
-$L__BB18_9:
+$L__BB19_9:
 	setp.ge.u64 	%p8, %rd309, %rd308;
-	@%p8 bra 	$L__BB18_14;
+	@%p8 bra 	$L__BB19_14;
 // %bb.10:
 	add.s64 	%rd169, %rd309, %rd8;
 	setp.gt.u64 	%p9, %rd169, %rd309;
-	@%p9 bra 	$L__BB18_15;
-	bra.uni 	$L__BB18_11;
-$L__BB18_15:
+	@%p9 bra 	$L__BB19_15;
+	bra.uni 	$L__BB19_11;
+$L__BB19_15:
 	mul.lo.s64 	%rd163, %rd306, %rd160;
 	sub.s64 	%rd7, %rd2, %rd163;
 	min.u64 	%rd20, %rd169, %rd308;
@@ -23793,7 +26392,8 @@ $L__BB18_15:
 	ld.param.v2.f32 	{%f2, %f3}, [%rd1+64];
 	ld.param.v2.f32 	{%f4, %f5}, [%rd1+72];
 	ld.param.v2.f32 	{%f6, %f7}, [%rd1+80];
-	ld.param.u64 	%rd173, [%rd1+88];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd173, [%rd1+88];
 	cvta.to.global.u64 	%rd174, %rd173;
 	ld.param.u32 	%r5, [%rd1+96];
 	ld.param.u64 	%rd175, [%rd1+104];
@@ -23855,8 +26455,8 @@ $L__BB18_15:
 	setp.eq.s32 	%p85, %r4, 1;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-	bra.uni 	$L__BB18_16;
-$L__BB18_155:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_16;
+$L__BB19_155:                           //   in Loop: Header=BB19_16 Depth=1
 	shfl.sync.bfly.b32	%f523, %f573, 8, 31, %r9;
 	add.rn.f32 	%f524, %f573, %f523;
 	shfl.sync.bfly.b32	%f525, %f524, 4, 31, %r9;
@@ -23866,29 +26466,29 @@ $L__BB18_155:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f529, %f528, 1, 31, %r9;
 	add.rn.f32 	%f530, %f528, %f529;
 	add.rn.f32 	%f596, %f596, %f530;
-$L__BB18_194:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_194:                           //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd309, %rd309, 1;
 	setp.lt.u64 	%p191, %rd309, %rd20;
-	@%p191 bra 	$L__BB18_16;
-	bra.uni 	$L__BB18_12;
-$L__BB18_16:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB18_22 Depth 2
-                                        //       Child Loop BB18_27 Depth 3
-                                        //       Child Loop BB18_39 Depth 3
-                                        //       Child Loop BB18_45 Depth 3
-                                        //     Child Loop BB18_62 Depth 2
-                                        //     Child Loop BB18_89 Depth 2
-                                        //     Child Loop BB18_94 Depth 2
-                                        //     Child Loop BB18_114 Depth 2
-                                        //     Child Loop BB18_160 Depth 2
-                                        //     Child Loop BB18_168 Depth 2
-                                        //     Child Loop BB18_173 Depth 2
-                                        //     Child Loop BB18_178 Depth 2
-                                        //     Child Loop BB18_183 Depth 2
-                                        //     Child Loop BB18_186 Depth 2
-                                        //     Child Loop BB18_127 Depth 2
-                                        //     Child Loop BB18_132 Depth 2
-                                        //     Child Loop BB18_151 Depth 2
+	@%p191 bra 	$L__BB19_16;
+	bra.uni 	$L__BB19_12;
+$L__BB19_16:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB19_22 Depth 2
+                                        //       Child Loop BB19_27 Depth 3
+                                        //       Child Loop BB19_39 Depth 3
+                                        //       Child Loop BB19_45 Depth 3
+                                        //     Child Loop BB19_62 Depth 2
+                                        //     Child Loop BB19_89 Depth 2
+                                        //     Child Loop BB19_94 Depth 2
+                                        //     Child Loop BB19_114 Depth 2
+                                        //     Child Loop BB19_160 Depth 2
+                                        //     Child Loop BB19_168 Depth 2
+                                        //     Child Loop BB19_173 Depth 2
+                                        //     Child Loop BB19_178 Depth 2
+                                        //     Child Loop BB19_183 Depth 2
+                                        //     Child Loop BB19_186 Depth 2
+                                        //     Child Loop BB19_127 Depth 2
+                                        //     Child Loop BB19_132 Depth 2
+                                        //     Child Loop BB19_151 Depth 2
 	mul.lo.s64 	%rd195, %rd309, %rd15;
 	sub.s64 	%rd197, %rd14, %rd195;
 	min.u64 	%rd198, %rd15, %rd197;
@@ -23896,16 +26496,16 @@ $L__BB18_16:                            // =>This Loop Header: Depth=1
 	or.b64  	%rd203, %rd40, %rd11;
 	and.b64  	%rd204, %rd203, -4294967296;
 	setp.ne.s64 	%p14, %rd204, 0;
-	@%p14 bra 	$L__BB18_18;
-	bra.uni 	$L__BB18_17;
-$L__BB18_18:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p14 bra 	$L__BB19_18;
+	bra.uni 	$L__BB19_17;
+$L__BB19_18:                            //   in Loop: Header=BB19_16 Depth=1
 	div.u64 	%rd47, %rd40, %rd11;
-	bra.uni 	$L__BB18_19;
-$L__BB18_17:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_19;
+$L__BB19_17:                            //   in Loop: Header=BB19_16 Depth=1
 	cvt.u32.u64 	%r29, %rd40;
 	div.u32 	%r30, %r29, %r115;
 	cvt.u64.u32 	%rd47, %r30;
-$L__BB18_19:                            //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_19:                            //   in Loop: Header=BB19_16 Depth=1
 	mul.lo.s64 	%rd196, %rd195, %rd11;
 	shl.b64 	%rd199, %rd196, 2;
 	add.s64 	%rd41, %rd23, %rd199;
@@ -23914,15 +26514,14 @@ $L__BB18_19:                            //   in Loop: Header=BB18_16 Depth=1
 	and.b64  	%rd49, %rd48, -16;
 	shl.b64 	%rd205, %rd28, 2;
 	setp.lt.u64 	%p193, %rd47, 16;
-	@%p15 bra 	$L__BB18_58;
-// %bb.20:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p15 bra 	$L__BB19_58;
+// %bb.20:                              //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p16, %rd49, 0;
-)ptx",
-    R"ptx(	@%p16 bra 	$L__BB18_56;
-// %bb.21:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p16 bra 	$L__BB19_56;
+// %bb.21:                              //   in Loop: Header=BB19_16 Depth=1
 	mov.u64 	%rd311, %rd184;
-	bra.uni 	$L__BB18_22;
-$L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=2
+	bra.uni 	$L__BB19_22;
+$L__BB19_53:                            //   in Loop: Header=BB19_22 Depth=2
 	sub.rn.f32 	%f190, %f562, %f553;
 	mul.rn.f32 	%f191, %f2, %f190;
 	fma.rn.f32 	%f192, %f191, 0f3FB8AA3B, 0f4B400000;
@@ -23946,43 +26545,43 @@ $L__BB18_53:                            //   in Loop: Header=BB18_22 Depth=2
 	selp.f32 	%f204, %f203, %f202, %p54;
 	add.rn.f32 	%f558, %f558, %f204;
 	fma.rn.f32 	%f559, %f204, %f562, %f559;
-$L__BB18_54:                            //   in Loop: Header=BB18_22 Depth=2
+$L__BB19_54:                            //   in Loop: Header=BB19_22 Depth=2
 	div.rn.f32 	%f205, %f559, %f558;
 	mul.rn.f32 	%f553, %f1, %f205;
-$L__BB18_55:                            //   in Loop: Header=BB18_22 Depth=2
+$L__BB19_55:                            //   in Loop: Header=BB19_22 Depth=2
 	shl.b64 	%rd218, %rd311, 2;
 	add.s64 	%rd219, %rd29, %rd218;
 	st.shared.f32 	[%rd219], %f553;
 	add.s64 	%rd311, %rd311, 16;
 	setp.lt.u64 	%p56, %rd311, %rd49;
-	@%p56 bra 	$L__BB18_22;
-	bra.uni 	$L__BB18_56;
-$L__BB18_22:                            //   Parent Loop BB18_16 Depth=1
+	@%p56 bra 	$L__BB19_22;
+	bra.uni 	$L__BB19_56;
+$L__BB19_22:                            //   Parent Loop BB19_16 Depth=1
                                         // =>  This Loop Header: Depth=2
-                                        //       Child Loop BB18_27 Depth 3
-                                        //       Child Loop BB18_39 Depth 3
-                                        //       Child Loop BB18_45 Depth 3
+                                        //       Child Loop BB19_27 Depth 3
+                                        //       Child Loop BB19_39 Depth 3
+                                        //       Child Loop BB19_45 Depth 3
 	or.b64  	%rd53, %rd311, %rd28;
 	setp.ge.u64 	%p17, %rd53, %rd47;
 	mul.lo.s64 	%rd207, %rd53, %rd11;
 	shl.b64 	%rd208, %rd207, 2;
 	add.s64 	%rd54, %rd41, %rd208;
 	mov.f32 	%f553, 0f00000000;
-	@%p17 bra 	$L__BB18_24;
-// %bb.23:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p17 bra 	$L__BB19_24;
+// %bb.23:                              //   in Loop: Header=BB19_22 Depth=2
 	ld.global.f32 	%f553, [%rd54];
-$L__BB18_24:                            //   in Loop: Header=BB18_22 Depth=2
+$L__BB19_24:                            //   in Loop: Header=BB19_22 Depth=2
 	setp.lt.u64 	%p18, %rd11, 2;
-	@%p18 bra 	$L__BB18_42;
-// %bb.25:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p18 bra 	$L__BB19_42;
+// %bb.25:                              //   in Loop: Header=BB19_22 Depth=2
 	setp.lt.u64 	%p19, %rd31, 3;
 	mov.u64 	%rd316, 1;
-	@%p19 bra 	$L__BB18_37;
-// %bb.26:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p19 bra 	$L__BB19_37;
+// %bb.26:                              //   in Loop: Header=BB19_22 Depth=2
 	mov.u64 	%rd313, 0;
 	mov.u64 	%rd312, 1;
-	bra.uni 	$L__BB18_27;
-$L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=3
+	bra.uni 	$L__BB19_27;
+$L__BB19_35:                            //   in Loop: Header=BB19_27 Depth=3
 	setp.leu.f32 	%p30, %f547, %f27;
 	setp.num.f32 	%p31, %f27, %f27;
 	setp.nan.f32 	%p32, %f547, %f547;
@@ -23998,19 +26597,19 @@ $L__BB18_35:                            //   in Loop: Header=BB18_27 Depth=3
 	add.s64 	%rd312, %rd312, 4;
 	add.s64 	%rd313, %rd313, 4;
 	setp.ne.s64 	%p36, %rd33, %rd313;
-	@%p36 bra 	$L__BB18_27;
-	bra.uni 	$L__BB18_36;
-$L__BB18_27:                            //   Parent Loop BB18_16 Depth=1
-                                        //     Parent Loop BB18_22 Depth=2
+	@%p36 bra 	$L__BB19_27;
+	bra.uni 	$L__BB19_36;
+$L__BB19_27:                            //   Parent Loop BB19_16 Depth=1
+                                        //     Parent Loop BB19_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd212, %rd312, 2;
 	add.s64 	%rd57, %rd54, %rd212;
 	mov.f32 	%f548, 0f00000000;
 	mov.f32 	%f545, %f548;
-	@%p17 bra 	$L__BB18_29;
-// %bb.28:                              //   in Loop: Header=BB18_27 Depth=3
+	@%p17 bra 	$L__BB19_29;
+// %bb.28:                              //   in Loop: Header=BB19_27 Depth=3
 	ld.global.f32 	%f545, [%rd57];
-$L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=3
+$L__BB19_29:                            //   in Loop: Header=BB19_27 Depth=3
 	setp.leu.f32 	%p22, %f545, %f553;
 	setp.num.f32 	%p23, %f553, %f553;
 	setp.nan.f32 	%p24, %f545, %f545;
@@ -24018,34 +26617,34 @@ $L__BB18_29:                            //   in Loop: Header=BB18_27 Depth=3
 	selp.f32 	%f142, %f553, %f141, %p23;
 	selp.f32 	%f24, %f142, %f545, %p22;
 	mov.f32 	%f546, %f548;
-	@%p17 bra 	$L__BB18_31;
-// %bb.30:                              //   in Loop: Header=BB18_27 Depth=3
+	@%p17 bra 	$L__BB19_31;
+// %bb.30:                              //   in Loop: Header=BB19_27 Depth=3
 	ld.global.f32 	%f546, [%rd57+4];
-$L__BB18_31:                            //   in Loop: Header=BB18_27 Depth=3
+$L__BB19_31:                            //   in Loop: Header=BB19_27 Depth=3
 	setp.leu.f32 	%p26, %f546, %f24;
 	setp.num.f32 	%p27, %f24, %f24;
 	setp.nan.f32 	%p28, %f546, %f546;
 	selp.f32 	%f144, %f24, %f546, %p28;
 	selp.f32 	%f145, %f24, %f144, %p27;
 	mov.f32 	%f547, %f548;
-	@%p17 bra 	$L__BB18_33;
-// %bb.32:                              //   in Loop: Header=BB18_27 Depth=3
+	@%p17 bra 	$L__BB19_33;
+// %bb.32:                              //   in Loop: Header=BB19_27 Depth=3
 	ld.global.f32 	%f547, [%rd57+8];
-$L__BB18_33:                            //   in Loop: Header=BB18_27 Depth=3
+$L__BB19_33:                            //   in Loop: Header=BB19_27 Depth=3
 	selp.f32 	%f27, %f145, %f546, %p26;
-	@%p17 bra 	$L__BB18_35;
-// %bb.34:                              //   in Loop: Header=BB18_27 Depth=3
+	@%p17 bra 	$L__BB19_35;
+// %bb.34:                              //   in Loop: Header=BB19_27 Depth=3
 	ld.global.f32 	%f548, [%rd57+12];
-	bra.uni 	$L__BB18_35;
-$L__BB18_36:                            //   in Loop: Header=BB18_22 Depth=2
+	bra.uni 	$L__BB19_35;
+$L__BB19_36:                            //   in Loop: Header=BB19_22 Depth=2
 	add.s64 	%rd316, %rd33, 1;
-$L__BB18_37:                            //   in Loop: Header=BB18_22 Depth=2
+$L__BB19_37:                            //   in Loop: Header=BB19_22 Depth=2
 	setp.eq.s64 	%p37, %rd32, 0;
-	@%p37 bra 	$L__BB18_42;
-// %bb.38:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p37 bra 	$L__BB19_42;
+// %bb.38:                              //   in Loop: Header=BB19_22 Depth=2
 	mov.u64 	%rd315, %rd32;
-	bra.uni 	$L__BB18_39;
-$L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=3
+	bra.uni 	$L__BB19_39;
+$L__BB19_41:                            //   in Loop: Header=BB19_39 Depth=3
 	setp.leu.f32 	%p39, %f552, %f553;
 	setp.num.f32 	%p40, %f553, %f553;
 	setp.nan.f32 	%p41, %f552, %f552;
@@ -24055,38 +26654,39 @@ $L__BB18_41:                            //   in Loop: Header=BB18_39 Depth=3
 	add.s64 	%rd316, %rd316, 1;
 	add.s64 	%rd315, %rd315, -1;
 	setp.ne.s64 	%p42, %rd315, 0;
-	@%p42 bra 	$L__BB18_39;
-	bra.uni 	$L__BB18_42;
-$L__BB18_39:                            //   Parent Loop BB18_16 Depth=1
-                                        //     Parent Loop BB18_22 Depth=2
+	@%p42 bra 	$L__BB19_39;
+	bra.uni 	$L__BB19_42;
+$L__BB19_39:                            //   Parent Loop BB19_16 Depth=1
+                                        //     Parent Loop BB19_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	.pragma "nounroll";
 	mov.f32 	%f552, 0f00000000;
-	@%p17 bra 	$L__BB18_41;
-// %bb.40:                              //   in Loop: Header=BB18_39 Depth=3
+	@%p17 bra 	$L__BB19_41;
+// %bb.40:                              //   in Loop: Header=BB19_39 Depth=3
 	shl.b64 	%rd213, %rd316, 2;
 	add.s64 	%rd64, %rd54, %rd213;
 	ld.global.f32 	%f552, [%rd64];
-	bra.uni 	$L__BB18_41;
-$L__BB18_42:                            //   in Loop: Header=BB18_22 Depth=2
+	bra.uni 	$L__BB19_41;
+$L__BB19_42:                            //   in Loop: Header=BB19_22 Depth=2
 	setp.eq.s32 	%p43, %r3, 1;
-	@%p43 bra 	$L__BB18_55;
-// %bb.43:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p43 bra 	$L__BB19_55;
+// %bb.43:                              //   in Loop: Header=BB19_22 Depth=2
 	setp.eq.s64 	%p44, %rd30, 0;
 	mov.u64 	%rd318, 0;
 	mov.f32 	%f559, 0f00000000;
 	mov.f32 	%f558, %f559;
-	@%p44 bra 	$L__BB18_50;
-// %bb.44:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p44 bra 	$L__BB19_50;
+// %bb.44:                              //   in Loop: Header=BB19_22 Depth=2
 	mov.u64 	%rd317, 0;
 	mov.f32 	%f156, 0f00000000;
 	mov.f32 	%f559, %f156;
 	mov.f32 	%f558, %f156;
-	bra.uni 	$L__BB18_45;
-$L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=3
+	bra.uni 	$L__BB19_45;
+$L__BB19_49:                            //   in Loop: Header=BB19_45 Depth=3
 	sub.rn.f32 	%f174, %f557, %f553;
 	mul.rn.f32 	%f175, %f2, %f174;
-	fma.rn.f32 	%f176, %f175, 0f3FB8AA3B, 0f4B400000;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f176, %f175, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f177, %f176, 0fCB400000;
 	fma.rn.f32 	%f178, %f177, 0fBF318000, %f175;
 	fma.rn.f32 	%f179, %f177, 0f395E8083, %f178;
@@ -24110,18 +26710,18 @@ $L__BB18_49:                            //   in Loop: Header=BB18_45 Depth=3
 	add.s64 	%rd317, %rd317, 2;
 	setp.ne.s64 	%p51, %rd35, %rd317;
 	mov.u64 	%rd318, %rd35;
-	@%p51 bra 	$L__BB18_45;
-	bra.uni 	$L__BB18_50;
-$L__BB18_45:                            //   Parent Loop BB18_16 Depth=1
-                                        //     Parent Loop BB18_22 Depth=2
+	@%p51 bra 	$L__BB19_45;
+	bra.uni 	$L__BB19_50;
+$L__BB19_45:                            //   Parent Loop BB19_16 Depth=1
+                                        //     Parent Loop BB19_22 Depth=2
                                         // =>    This Inner Loop Header: Depth=3
 	shl.b64 	%rd216, %rd317, 2;
 	add.s64 	%rd68, %rd54, %rd216;
 	mov.f32 	%f556, %f156;
-	@%p17 bra 	$L__BB18_47;
-// %bb.46:                              //   in Loop: Header=BB18_45 Depth=3
+	@%p17 bra 	$L__BB19_47;
+// %bb.46:                              //   in Loop: Header=BB19_45 Depth=3
 	ld.global.f32 	%f556, [%rd68];
-$L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=3
+$L__BB19_47:                            //   in Loop: Header=BB19_45 Depth=3
 	sub.rn.f32 	%f159, %f556, %f553;
 	mul.rn.f32 	%f160, %f2, %f159;
 	fma.rn.f32 	%f161, %f160, 0f3FB8AA3B, 0f4B400000;
@@ -24146,79 +26746,78 @@ $L__BB18_47:                            //   in Loop: Header=BB18_45 Depth=3
 	add.rn.f32 	%f45, %f558, %f173;
 	fma.rn.f32 	%f46, %f173, %f556, %f559;
 	mov.f32 	%f557, %f156;
-	@%p17 bra 	$L__BB18_49;
-// %bb.48:                              //   in Loop: Header=BB18_45 Depth=3
+	@%p17 bra 	$L__BB19_49;
+// %bb.48:                              //   in Loop: Header=BB19_45 Depth=3
 	ld.global.f32 	%f557, [%rd68+4];
-	bra.uni 	$L__BB18_49;
-$L__BB18_50:                            //   in Loop: Header=BB18_22 Depth=2
+	bra.uni 	$L__BB19_49;
+$L__BB19_50:                            //   in Loop: Header=BB19_22 Depth=2
 	setp.eq.s64 	%p52, %rd34, 0;
-	@%p52 bra 	$L__BB18_54;
-// %bb.51:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p52 bra 	$L__BB19_54;
+// %bb.51:                              //   in Loop: Header=BB19_22 Depth=2
 	mov.f32 	%f562, 0f00000000;
-	@%p17 bra 	$L__BB18_53;
-// %bb.52:                              //   in Loop: Header=BB18_22 Depth=2
+	@%p17 bra 	$L__BB19_53;
+// %bb.52:                              //   in Loop: Header=BB19_22 Depth=2
 	shl.b64 	%rd217, %rd318, 2;
 	add.s64 	%rd71, %rd54, %rd217;
 	ld.global.f32 	%f562, [%rd71];
-	bra.uni 	$L__BB18_53;
-$L__BB18_56:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_53;
+$L__BB19_56:                            //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s32 	%p57, %r4, 0;
-	@%p57 bra 	$L__BB18_86;
-// %bb.57:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p57 bra 	$L__BB19_86;
+// %bb.57:                              //   in Loop: Header=BB19_16 Depth=1
 	mov.u64 	%rd319, %rd27;
-	@%p11 bra 	$L__BB18_86;
-$L__BB18_58:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p11 bra 	$L__BB19_86;
+$L__BB19_58:                            //   in Loop: Header=BB19_16 Depth=1
 	mov.u64 	%rd323, 0;
 	cvta.to.global.u64 	%rd221, %rd323;
 	setp.eq.s64 	%p59, %rd24, %rd221;
 	mov.f32 	%f566, 0f00000000;
-	@%p59 bra 	$L__BB18_60;
-// %bb.59:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p59 bra 	$L__BB19_60;
+// %bb.59:                              //   in Loop: Header=BB19_16 Depth=1
 	ld.global.f32 	%f566, [%rd24];
-$L__BB18_60:                            //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_60:                            //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s32 	%p194, %r4, 3;
 	setp.eq.s32 	%p195, %r4, 4;
 	mov.f32 	%f534, 0f40490FDB;
 	setp.eq.s32 	%p196, %r4, 2;
-	@%p193 bra 	$L__BB18_72;
-	bra.uni 	$L__BB18_61;
-$L__BB18_72:                            //   in Loop: Header=BB18_16 Depth=1
+	@%p193 bra 	$L__BB19_72;
+	bra.uni 	$L__BB19_61;
+$L__BB19_72:                            //   in Loop: Header=BB19_16 Depth=1
 	setp.le.u64 	%p79, %rd47, %rd323;
-	@%p79 bra 	$L__BB18_86;
-// %bb.73:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p79 bra 	$L__BB19_86;
+// %bb.73:                              //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd226, %rd47, %rd323;
 	setp.eq.s64 	%p80, %rd226, 16;
 	setp.gt.u64 	%p81, %rd226, %rd28;
 	or.pred  	%p2, %p80, %p81;
 	shl.b64 	%rd228, %rd323, 2;
 	mov.f32 	%f569, 0f00000000;
-	@!%p2 bra 	$L__BB18_75;
-	bra.uni 	$L__BB18_74;
-$L__BB18_74:                            //   in Loop: Header=BB18_16 Depth=1
+	@!%p2 bra 	$L__BB19_75;
+	bra.uni 	$L__BB19_74;
+$L__BB19_74:                            //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd229, %rd319, %rd228;
 	add.s64 	%rd82, %rd229, %rd205;
 	ld.f32 	%f569, [%rd82];
-$L__BB18_75:                            //   in Loop: Header=BB18_16 Depth=1
-	@%p82 bra 	$L__BB18_79;
-// %bb.76:                              //   in Loop: Header=BB18_16 Depth=1
-	@%p85 bra 	$L__BB18_82;
-// %bb.77:                              //   in Loop: Header=BB18_16 Depth=1
-	@%p196 bra 	$L__BB18_78;
-	bra.uni 	$L__BB18_84;
-$L__BB18_78:                            //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_75:                            //   in Loop: Header=BB19_16 Depth=1
+	@%p82 bra 	$L__BB19_79;
+// %bb.76:                              //   in Loop: Header=BB19_16 Depth=1
+	@%p85 bra 	$L__BB19_82;
+// %bb.77:                              //   in Loop: Header=BB19_16 Depth=1
+	@%p196 bra 	$L__BB19_78;
+	bra.uni 	$L__BB19_84;
+$L__BB19_78:                            //   in Loop: Header=BB19_16 Depth=1
 	mul.rn.f32 	%f350, %f3, %f569;
 	setp.geu.f32 	%p96, %f566, %f569;
 	add.rn.f32 	%f351, %f4, %f350;
 	mul.rn.f32 	%f352, %f569, %f351;
 	selp.f32 	%f569, %f569, %f352, %p96;
-	bra.uni 	$L__BB18_84;
-)ptx",
-    R"ptx($L__BB18_61:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_84;
+$L__BB19_61:                            //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd320, %rd319, %rd205;
 	mov.u64 	%rd323, 0;
 	mov.u64 	%rd321, %rd29;
-	bra.uni 	$L__BB18_62;
-$L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=2
+	bra.uni 	$L__BB19_62;
+$L__BB19_70:                            //   in Loop: Header=BB19_62 Depth=2
 	div.rn.f32 	%f240, %f567, %f3;
 	setp.lt.f32 	%p71, %f240, 0fBF800000;
 	selp.f32 	%f241, 0fBF800000, %f240, %p71;
@@ -24266,38 +26865,38 @@ $L__BB18_70:                            //   in Loop: Header=BB18_62 Depth=2
 	xor.b32  	%r58, %r55, %r57;
 	mov.b32 	%f275, %r58;
 	mul.rn.f32 	%f567, %f3, %f275;
-$L__BB18_71:                            //   in Loop: Header=BB18_62 Depth=2
+$L__BB19_71:                            //   in Loop: Header=BB19_62 Depth=2
 	st.shared.f32 	[%rd321], %f567;
 	add.s64 	%rd323, %rd77, 16;
 	add.s64 	%rd321, %rd321, 64;
 	add.s64 	%rd320, %rd320, 64;
 	add.s64 	%rd225, %rd77, 32;
 	setp.le.u64 	%p78, %rd225, %rd47;
-	@%p78 bra 	$L__BB18_62;
-	bra.uni 	$L__BB18_72;
-$L__BB18_62:                            //   Parent Loop BB18_16 Depth=1
+	@%p78 bra 	$L__BB19_62;
+	bra.uni 	$L__BB19_72;
+$L__BB19_62:                            //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd77, %rd323;
 	ld.f32 	%f567, [%rd320];
-	@%p82 bra 	$L__BB18_66;
-// %bb.63:                              //   in Loop: Header=BB18_62 Depth=2
-	@%p85 bra 	$L__BB18_69;
-// %bb.64:                              //   in Loop: Header=BB18_62 Depth=2
-	@%p196 bra 	$L__BB18_65;
-	bra.uni 	$L__BB18_71;
-$L__BB18_65:                            //   in Loop: Header=BB18_62 Depth=2
+	@%p82 bra 	$L__BB19_66;
+// %bb.63:                              //   in Loop: Header=BB19_62 Depth=2
+	@%p85 bra 	$L__BB19_69;
+// %bb.64:                              //   in Loop: Header=BB19_62 Depth=2
+	@%p196 bra 	$L__BB19_65;
+	bra.uni 	$L__BB19_71;
+$L__BB19_65:                            //   in Loop: Header=BB19_62 Depth=2
 	mul.rn.f32 	%f276, %f3, %f567;
 	setp.geu.f32 	%p75, %f566, %f567;
 	add.rn.f32 	%f277, %f4, %f276;
 	mul.rn.f32 	%f278, %f567, %f277;
 	selp.f32 	%f567, %f567, %f278, %p75;
-	bra.uni 	$L__BB18_71;
-$L__BB18_66:                            //   in Loop: Header=BB18_62 Depth=2
-	@%p194 bra 	$L__BB18_70;
-// %bb.67:                              //   in Loop: Header=BB18_62 Depth=2
-	@%p195 bra 	$L__BB18_68;
-	bra.uni 	$L__BB18_71;
-$L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=2
+	bra.uni 	$L__BB19_71;
+$L__BB19_66:                            //   in Loop: Header=BB19_62 Depth=2
+	@%p194 bra 	$L__BB19_70;
+// %bb.67:                              //   in Loop: Header=BB19_62 Depth=2
+	@%p195 bra 	$L__BB19_68;
+	bra.uni 	$L__BB19_71;
+$L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=2
 	fma.rn.f32 	%f207, %f567, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p66, %f207, 0f00000000;
 	selp.f32 	%f208, 0f00000000, %f207, %p66;
@@ -24346,19 +26945,19 @@ $L__BB18_68:                            //   in Loop: Header=BB18_62 Depth=2
 	selp.f32 	%f238, %f209, %f237, %p68;
 	fma.rn.f32 	%f239, %f238, 0f40000000, %f9;
 	fma.rn.f32 	%f567, %f3, %f239, %f6;
-	bra.uni 	$L__BB18_71;
-$L__BB18_69:                            //   in Loop: Header=BB18_62 Depth=2
+	bra.uni 	$L__BB19_71;
+$L__BB19_69:                            //   in Loop: Header=BB19_62 Depth=2
 	setp.lt.f32 	%p76, %f567, %f10;
 	selp.f32 	%f279, %f10, %f567, %p76;
 	setp.gt.f32 	%p77, %f279, %f3;
 	selp.f32 	%f567, %f3, %f279, %p77;
-	bra.uni 	$L__BB18_71;
-$L__BB18_79:                            //   in Loop: Header=BB18_16 Depth=1
-	@%p194 bra 	$L__BB18_83;
-// %bb.80:                              //   in Loop: Header=BB18_16 Depth=1
-	@%p195 bra 	$L__BB18_81;
-	bra.uni 	$L__BB18_84;
-$L__BB18_81:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_71;
+$L__BB19_79:                            //   in Loop: Header=BB19_16 Depth=1
+	@%p194 bra 	$L__BB19_83;
+// %bb.80:                              //   in Loop: Header=BB19_16 Depth=1
+	@%p195 bra 	$L__BB19_81;
+	bra.uni 	$L__BB19_84;
+$L__BB19_81:                            //   in Loop: Header=BB19_16 Depth=1
 	fma.rn.f32 	%f281, %f569, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p87, %f281, 0f00000000;
 	selp.f32 	%f282, 0f00000000, %f281, %p87;
@@ -24388,7 +26987,8 @@ $L__BB18_81:                            //   in Loop: Header=BB18_16 Depth=1
 	fma.rn.f32 	%f299, %f298, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f300, %f299, 0fCB400000;
 	fma.rn.f32 	%f301, %f300, 0fBF318000, %f298;
-	fma.rn.f32 	%f302, %f300, 0f395E8083, %f301;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f302, %f300, 0f395E8083, %f301;
 	fma.rn.f32 	%f303, %f302, 0f3AB6DA65, 0f3C091DE8;
 	fma.rn.f32 	%f304, %f303, %f302, 0f3D2AAA2F;
 	fma.rn.f32 	%f305, %f304, %f302, 0f3E2AAA47;
@@ -24407,14 +27007,14 @@ $L__BB18_81:                            //   in Loop: Header=BB18_16 Depth=1
 	selp.f32 	%f312, %f283, %f311, %p89;
 	fma.rn.f32 	%f313, %f312, 0f40000000, %f9;
 	fma.rn.f32 	%f569, %f3, %f313, %f6;
-	bra.uni 	$L__BB18_84;
-$L__BB18_82:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_84;
+$L__BB19_82:                            //   in Loop: Header=BB19_16 Depth=1
 	setp.lt.f32 	%p97, %f569, %f10;
 	selp.f32 	%f353, %f10, %f569, %p97;
 	setp.gt.f32 	%p98, %f353, %f3;
 	selp.f32 	%f569, %f3, %f353, %p98;
-	bra.uni 	$L__BB18_84;
-$L__BB18_83:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_84;
+$L__BB19_83:                            //   in Loop: Header=BB19_16 Depth=1
 	div.rn.f32 	%f314, %f569, %f3;
 	setp.lt.f32 	%p92, %f314, 0fBF800000;
 	selp.f32 	%f315, 0fBF800000, %f314, %p92;
@@ -24462,48 +27062,48 @@ $L__BB18_83:                            //   in Loop: Header=BB18_16 Depth=1
 	xor.b32  	%r74, %r71, %r73;
 	mov.b32 	%f349, %r74;
 	mul.rn.f32 	%f569, %f3, %f349;
-$L__BB18_84:                            //   in Loop: Header=BB18_16 Depth=1
-	@!%p2 bra 	$L__BB18_86;
-	bra.uni 	$L__BB18_85;
-$L__BB18_85:                            //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_84:                            //   in Loop: Header=BB19_16 Depth=1
+	@!%p2 bra 	$L__BB19_86;
+	bra.uni 	$L__BB19_85;
+$L__BB19_85:                            //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd83, %rd29, %rd228;
 	st.shared.f32 	[%rd83], %f569;
-$L__BB18_86:                            //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_86:                            //   in Loop: Header=BB19_16 Depth=1
 	setp.ge.u64 	%p99, %rd47, %rd49;
 	mov.b32 	%r114, -8388608;
-	@%p99 bra 	$L__BB18_111;
-// %bb.87:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p99 bra 	$L__BB19_111;
+// %bb.87:                              //   in Loop: Header=BB19_16 Depth=1
 	neg.s64 	%rd232, %rd47;
 	and.b64  	%rd324, %rd232, 7;
 	setp.eq.s64 	%p100, %rd324, 0;
 	mov.u64 	%rd326, %rd47;
-	@%p100 bra 	$L__BB18_92;
-// %bb.88:                              //   in Loop: Header=BB18_16 Depth=1
+	@%p100 bra 	$L__BB19_92;
+// %bb.88:                              //   in Loop: Header=BB19_16 Depth=1
 	mov.u64 	%rd326, %rd47;
-	bra.uni 	$L__BB18_89;
-$L__BB18_91:                            //   in Loop: Header=BB18_89 Depth=2
+	bra.uni 	$L__BB19_89;
+$L__BB19_91:                            //   in Loop: Header=BB19_89 Depth=2
 	add.s64 	%rd326, %rd326, 1;
 	add.s64 	%rd324, %rd324, -1;
 	setp.ne.s64 	%p102, %rd324, 0;
-	@%p102 bra 	$L__BB18_89;
-	bra.uni 	$L__BB18_92;
-$L__BB18_89:                            //   Parent Loop BB18_16 Depth=1
+	@%p102 bra 	$L__BB19_89;
+	bra.uni 	$L__BB19_92;
+$L__BB19_89:                            //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd233, %rd326, 15;
 	setp.ne.s64 	%p101, %rd233, %rd28;
-	@%p101 bra 	$L__BB18_91;
-// %bb.90:                              //   in Loop: Header=BB18_89 Depth=2
+	@%p101 bra 	$L__BB19_91;
+// %bb.90:                              //   in Loop: Header=BB19_89 Depth=2
 	shl.b64 	%rd234, %rd326, 2;
 	add.s64 	%rd87, %rd26, %rd234;
 	st.shared.u32 	[%rd87], %r114;
-	bra.uni 	$L__BB18_91;
-$L__BB18_92:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_91;
+$L__BB19_92:                            //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd235, %rd47, %rd49;
 	setp.gt.u64 	%p103, %rd235, -8;
-	@%p103 bra 	$L__BB18_111;
-	bra.uni 	$L__BB18_93;
-$L__BB18_111:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p103 bra 	$L__BB19_111;
+	bra.uni 	$L__BB19_93;
+$L__BB19_111:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p12, %rd22, %rd185;
 	shl.b64 	%rd200, %rd195, 2;
 	add.s64 	%rd202, %rd25, %rd200;
@@ -24511,15 +27111,14 @@ $L__BB18_111:                           //   in Loop: Header=BB18_16 Depth=1
 	mov.u64 	%rd332, 0;
 	cvta.to.global.u64 	%rd253, %rd332;
 	setp.eq.s64 	%p113, %rd44, %rd253;
-	@%p113 bra 	$L__BB18_120;
-// %bb.112:                             //   in Loop: Header=BB18_16 Depth=1
-	@%p193 bra 	$L__BB18_115;
-// %bb.113:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p113 bra 	$L__BB19_120;
+// %bb.112:                             //   in Loop: Header=BB19_16 Depth=1
+	@%p193 bra 	$L__BB19_115;
+// %bb.113:                             //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd329, %rd44, %rd205;
 	mov.u64 	%rd331, 0;
-)ptx",
-    R"ptx(	mov.u64 	%rd330, %rd29;
-$L__BB18_114:                           //   Parent Loop BB18_16 Depth=1
+	mov.u64 	%rd330, %rd29;
+$L__BB19_114:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f354, [%rd330];
 	st.global.f32 	[%rd329], %f354;
@@ -24529,33 +27128,33 @@ $L__BB18_114:                           //   Parent Loop BB18_16 Depth=1
 	add.s64 	%rd256, %rd331, 32;
 	setp.le.u64 	%p115, %rd256, %rd47;
 	mov.u64 	%rd331, %rd332;
-	@%p115 bra 	$L__BB18_114;
-$L__BB18_115:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p115 bra 	$L__BB19_114;
+$L__BB19_115:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.le.u64 	%p116, %rd47, %rd332;
-	@%p116 bra 	$L__BB18_120;
-// %bb.116:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p116 bra 	$L__BB19_120;
+// %bb.116:                             //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd257, %rd47, %rd332;
 	setp.eq.s64 	%p117, %rd257, 16;
 	setp.gt.u64 	%p118, %rd257, %rd28;
 	or.pred  	%p3, %p117, %p118;
 	shl.b64 	%rd259, %rd332, 2;
 	mov.f32 	%f570, 0f00000000;
-	@!%p3 bra 	$L__BB18_118;
-	bra.uni 	$L__BB18_117;
-$L__BB18_117:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p3 bra 	$L__BB19_118;
+	bra.uni 	$L__BB19_117;
+$L__BB19_117:                           //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd103, %rd29, %rd259;
 	ld.shared.f32 	%f570, [%rd103];
-$L__BB18_118:                           //   in Loop: Header=BB18_16 Depth=1
-	@!%p3 bra 	$L__BB18_120;
-	bra.uni 	$L__BB18_119;
-$L__BB18_119:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_118:                           //   in Loop: Header=BB19_16 Depth=1
+	@!%p3 bra 	$L__BB19_120;
+	bra.uni 	$L__BB19_119;
+$L__BB19_119:                           //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd261, %rd44, %rd259;
 	add.s64 	%rd104, %rd261, %rd205;
 	st.global.f32 	[%rd104], %f570;
-$L__BB18_120:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_120:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s32 	%p119, %r10, -2;
-	@%p119 bra 	$L__BB18_194;
-// %bb.121:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p119 bra 	$L__BB19_194;
+// %bb.121:                             //   in Loop: Header=BB19_16 Depth=1
 	cvt.u32.u64 	%r27, %rd195;
 	add.s32 	%r12, %r5, %r27;
 	setp.ne.s32 	%p120, %r7, 4;
@@ -24567,126 +27166,127 @@ $L__BB18_120:                           //   in Loop: Header=BB18_16 Depth=1
 	and.b64  	%rd263, %rd105, 15;
 	setp.eq.s64 	%p123, %rd263, %rd28;
 	and.pred  	%p4, %p122, %p123;
-	@%p120 bra 	$L__BB18_156;
-// %bb.122:                             //   in Loop: Header=BB18_16 Depth=1
-	@!%p4 bra 	$L__BB18_124;
-	bra.uni 	$L__BB18_123;
-$L__BB18_123:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p120 bra 	$L__BB19_156;
+// %bb.122:                             //   in Loop: Header=BB19_16 Depth=1
+	@!%p4 bra 	$L__BB19_124;
+	bra.uni 	$L__BB19_123;
+$L__BB19_123:                           //   in Loop: Header=BB19_16 Depth=1
 	shl.b64 	%rd280, %rd105, 2;
 	add.s64 	%rd106, %rd26, %rd280;
 	st.shared.f32 	[%rd106], %f8;
-$L__BB18_124:                           //   in Loop: Header=BB18_16 Depth=1
-	@%p99 bra 	$L__BB18_149;
-// %bb.125:                             //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_124:                           //   in Loop: Header=BB19_16 Depth=1
+	@%p99 bra 	$L__BB19_149;
+// %bb.125:                             //   in Loop: Header=BB19_16 Depth=1
 	neg.s64 	%rd281, %rd47;
 	and.b64  	%rd333, %rd281, 7;
 	setp.eq.s64 	%p172, %rd333, 0;
 	mov.u64 	%rd335, %rd47;
-	@%p172 bra 	$L__BB18_130;
-// %bb.126:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p172 bra 	$L__BB19_130;
+// %bb.126:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.u64 	%rd335, %rd47;
-	bra.uni 	$L__BB18_127;
-$L__BB18_129:                           //   in Loop: Header=BB18_127 Depth=2
+	bra.uni 	$L__BB19_127;
+$L__BB19_129:                           //   in Loop: Header=BB19_127 Depth=2
 	add.s64 	%rd335, %rd335, 1;
 	add.s64 	%rd333, %rd333, -1;
 	setp.ne.s64 	%p174, %rd333, 0;
-	@%p174 bra 	$L__BB18_127;
-	bra.uni 	$L__BB18_130;
-$L__BB18_127:                           //   Parent Loop BB18_16 Depth=1
+	@%p174 bra 	$L__BB19_127;
+	bra.uni 	$L__BB19_130;
+$L__BB19_127:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	and.b64  	%rd282, %rd335, 15;
 	setp.ne.s64 	%p173, %rd282, %rd28;
-	@%p173 bra 	$L__BB18_129;
-// %bb.128:                             //   in Loop: Header=BB18_127 Depth=2
+	@%p173 bra 	$L__BB19_129;
+// %bb.128:                             //   in Loop: Header=BB19_127 Depth=2
 	shl.b64 	%rd283, %rd335, 2;
 	add.s64 	%rd110, %rd26, %rd283;
 	st.shared.f32 	[%rd110], %f8;
-	bra.uni 	$L__BB18_129;
-$L__BB18_93:                            //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_129;
+$L__BB19_93:                            //   in Loop: Header=BB19_16 Depth=1
 	shl.b64 	%rd236, %rd326, 2;
 	add.s64 	%rd327, %rd36, %rd236;
-	bra.uni 	$L__BB18_94;
-$L__BB18_110:                           //   in Loop: Header=BB18_94 Depth=2
+	bra.uni 	$L__BB19_94;
+$L__BB19_110:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd326, %rd326, 8;
 	add.s64 	%rd327, %rd327, 32;
 	setp.lt.u64 	%p112, %rd326, %rd49;
-	@%p112 bra 	$L__BB18_94;
-	bra.uni 	$L__BB18_111;
-$L__BB18_94:                            //   Parent Loop BB18_16 Depth=1
+	@%p112 bra 	$L__BB19_94;
+	bra.uni 	$L__BB19_111;
+$L__BB19_94:                            //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd237, %rd326, 15;
 	setp.ne.s64 	%p104, %rd237, %rd28;
-	@%p104 bra 	$L__BB18_96;
-// %bb.95:                              //   in Loop: Header=BB18_94 Depth=2
+	@%p104 bra 	$L__BB19_96;
+// %bb.95:                              //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+-16], %r114;
-$L__BB18_96:                            //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_96:                            //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd238, %rd326, 1;
 	and.b64  	%rd239, %rd238, 15;
 	setp.ne.s64 	%p105, %rd239, %rd28;
-	@%p105 bra 	$L__BB18_98;
-// %bb.97:                              //   in Loop: Header=BB18_94 Depth=2
+	@%p105 bra 	$L__BB19_98;
+// %bb.97:                              //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+-12], %r114;
-$L__BB18_98:                            //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_98:                            //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd240, %rd326, 2;
 	and.b64  	%rd241, %rd240, 15;
 	setp.ne.s64 	%p106, %rd241, %rd28;
-	@%p106 bra 	$L__BB18_100;
-// %bb.99:                              //   in Loop: Header=BB18_94 Depth=2
+	@%p106 bra 	$L__BB19_100;
+// %bb.99:                              //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+-8], %r114;
-$L__BB18_100:                           //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_100:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd242, %rd326, 3;
 	and.b64  	%rd243, %rd242, 15;
 	setp.ne.s64 	%p107, %rd243, %rd28;
-	@%p107 bra 	$L__BB18_102;
-// %bb.101:                             //   in Loop: Header=BB18_94 Depth=2
+	@%p107 bra 	$L__BB19_102;
+// %bb.101:                             //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+-4], %r114;
-$L__BB18_102:                           //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_102:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd244, %rd326, 4;
 	and.b64  	%rd245, %rd244, 15;
 	setp.ne.s64 	%p108, %rd245, %rd28;
-	@%p108 bra 	$L__BB18_104;
-// %bb.103:                             //   in Loop: Header=BB18_94 Depth=2
+	@%p108 bra 	$L__BB19_104;
+// %bb.103:                             //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327], %r114;
-$L__BB18_104:                           //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_104:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd246, %rd326, 5;
 	and.b64  	%rd247, %rd246, 15;
 	setp.ne.s64 	%p109, %rd247, %rd28;
-	@%p109 bra 	$L__BB18_106;
-// %bb.105:                             //   in Loop: Header=BB18_94 Depth=2
+	@%p109 bra 	$L__BB19_106;
+// %bb.105:                             //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+4], %r114;
-$L__BB18_106:                           //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_106:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd248, %rd326, 6;
 	and.b64  	%rd249, %rd248, 15;
 	setp.ne.s64 	%p110, %rd249, %rd28;
-	@%p110 bra 	$L__BB18_108;
-// %bb.107:                             //   in Loop: Header=BB18_94 Depth=2
+	@%p110 bra 	$L__BB19_108;
+// %bb.107:                             //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+8], %r114;
-$L__BB18_108:                           //   in Loop: Header=BB18_94 Depth=2
+$L__BB19_108:                           //   in Loop: Header=BB19_94 Depth=2
 	add.s64 	%rd250, %rd326, 7;
 	and.b64  	%rd251, %rd250, 15;
 	setp.ne.s64 	%p111, %rd251, %rd28;
-	@%p111 bra 	$L__BB18_110;
-// %bb.109:                             //   in Loop: Header=BB18_94 Depth=2
+	@%p111 bra 	$L__BB19_110;
+// %bb.109:                             //   in Loop: Header=BB19_94 Depth=2
 	st.shared.u32 	[%rd327+12], %r114;
-	bra.uni 	$L__BB18_110;
-$L__BB18_156:                           //   in Loop: Header=BB18_16 Depth=1
-	@!%p4 bra 	$L__BB18_158;
-	bra.uni 	$L__BB18_157;
-$L__BB18_157:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_110;
+$L__BB19_156:                           //   in Loop: Header=BB19_16 Depth=1
+	@!%p4 bra 	$L__BB19_158;
+	bra.uni 	$L__BB19_157;
+$L__BB19_157:                           //   in Loop: Header=BB19_16 Depth=1
 	shl.b64 	%rd265, %rd105, 2;
 	add.s64 	%rd123, %rd26, %rd265;
 	st.shared.u32 	[%rd123], %r114;
-$L__BB18_158:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_158:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.lt.u64 	%p124, %rd48, 16;
 	mov.u64 	%rd342, 0;
 	mov.f32 	%f575, 0fFF800000;
-	@%p124 bra 	$L__BB18_161;
-// %bb.159:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p124 bra 	$L__BB19_161;
+// %bb.159:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f575, 0fFF800000;
 	mov.u64 	%rd341, 0;
-	mov.u64 	%rd340, %rd29;
-$L__BB18_160:                           //   Parent Loop BB18_16 Depth=1
+)ptx",
+    R"ptx(	mov.u64 	%rd340, %rd29;
+$L__BB19_160:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f358, [%rd340];
 	setp.gt.f32 	%p125, %f358, %f575;
@@ -24696,27 +27296,27 @@ $L__BB18_160:                           //   Parent Loop BB18_16 Depth=1
 	add.s64 	%rd268, %rd341, 32;
 	setp.le.u64 	%p126, %rd268, %rd49;
 	mov.u64 	%rd341, %rd342;
-	@%p126 bra 	$L__BB18_160;
-$L__BB18_161:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p126 bra 	$L__BB19_160;
+$L__BB19_161:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.le.u64 	%p127, %rd49, %rd342;
-	@%p127 bra 	$L__BB18_165;
-// %bb.162:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p127 bra 	$L__BB19_165;
+// %bb.162:                             //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd129, %rd49, %rd342;
 	setp.eq.s64 	%p128, %rd129, 16;
 	setp.gt.u64 	%p129, %rd129, %rd28;
 	or.pred  	%p130, %p128, %p129;
 	mov.f32 	%f576, 0f00000000;
-	@!%p130 bra 	$L__BB18_164;
-	bra.uni 	$L__BB18_163;
-$L__BB18_163:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p130 bra 	$L__BB19_164;
+	bra.uni 	$L__BB19_163;
+$L__BB19_163:                           //   in Loop: Header=BB19_16 Depth=1
 	shl.b64 	%rd270, %rd342, 2;
 	add.s64 	%rd130, %rd29, %rd270;
 	ld.shared.f32 	%f576, [%rd130];
-$L__BB18_164:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_164:                           //   in Loop: Header=BB19_16 Depth=1
 	selp.f32 	%f360, %f576, 0fFF800000, %p129;
 	setp.gt.f32 	%p132, %f360, %f575;
 	selp.f32 	%f575, %f360, %f575, %p132;
-$L__BB18_165:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_165:                           //   in Loop: Header=BB19_16 Depth=1
 	shfl.sync.bfly.b32	%f361, %f575, 8, 31, %r9;
 	setp.gt.f32 	%p133, %f361, %f575;
 	selp.f32 	%f362, %f361, %f575, %p133;
@@ -24732,17 +27332,17 @@ $L__BB18_165:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.idx.b32	%f95, %f368, %r8, 31, %r9;
 	sub.rn.f32 	%f369, %f95, %f95;
 	setp.eq.f32 	%p137, %f369, 0f00000000;
-	@%p137 bra 	$L__BB18_171;
-	bra.uni 	$L__BB18_166;
-$L__BB18_171:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p137 bra 	$L__BB19_171;
+	bra.uni 	$L__BB19_166;
+$L__BB19_171:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p145, %rd49, 0;
 	mov.f32 	%f579, 0f00000000;
-	@%p145 bra 	$L__BB18_174;
-// %bb.172:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p145 bra 	$L__BB19_174;
+// %bb.172:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f579, 0f00000000;
 	mov.u64 	%rd344, 0;
 	mov.u64 	%rd343, %rd29;
-$L__BB18_173:                           //   Parent Loop BB18_16 Depth=1
+$L__BB19_173:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f398, [%rd343];
 	sub.rn.f32 	%f399, %f398, %f95;
@@ -24769,8 +27369,8 @@ $L__BB18_173:                           //   Parent Loop BB18_16 Depth=1
 	add.s64 	%rd344, %rd344, 16;
 	add.s64 	%rd343, %rd343, 64;
 	setp.lt.u64 	%p148, %rd344, %rd49;
-	@%p148 bra 	$L__BB18_173;
-$L__BB18_174:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p148 bra 	$L__BB19_173;
+$L__BB19_174:                           //   in Loop: Header=BB19_16 Depth=1
 	shfl.sync.bfly.b32	%f413, %f579, 8, 31, %r9;
 	add.rn.f32 	%f414, %f579, %f413;
 	shfl.sync.bfly.b32	%f415, %f414, 4, 31, %r9;
@@ -24779,22 +27379,22 @@ $L__BB18_174:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f418, %f416, %f417;
 	shfl.sync.bfly.b32	%f419, %f418, 1, 31, %r9;
 	add.rn.f32 	%f582, %f418, %f419;
-	bra.uni 	$L__BB18_175;
-$L__BB18_130:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_175;
+$L__BB19_130:                           //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd284, %rd47, %rd49;
 	setp.gt.u64 	%p175, %rd284, -8;
-	@%p175 bra 	$L__BB18_149;
-	bra.uni 	$L__BB18_131;
-$L__BB18_149:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p175 bra 	$L__BB19_149;
+	bra.uni 	$L__BB19_131;
+$L__BB19_149:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p185, %rd49, 0;
 	mov.f32 	%f573, 0f00000000;
-	@%p185 bra 	$L__BB18_155;
-// %bb.150:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p185 bra 	$L__BB19_155;
+// %bb.150:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f573, 0f00000000;
 	mov.u64 	%rd339, 0;
 	mov.u64 	%rd338, %rd29;
-	bra.uni 	$L__BB18_151;
-$L__BB18_153:                           //   in Loop: Header=BB18_151 Depth=2
+	bra.uni 	$L__BB19_151;
+$L__BB19_153:                           //   in Loop: Header=BB19_151 Depth=2
 	setp.lt.f32 	%p187, %f81, 0f00000000;
 	selp.f32 	%f487, 0f00000000, %f81, %p187;
 	abs.f32 	%f488, %f81;
@@ -24809,8 +27409,7 @@ $L__BB18_153:                           //   in Loop: Header=BB18_151 Depth=2
 	fma.rn.f32 	%f497, %f496, %f493, 0f3F000000;
 	fma.rn.f32 	%f498, %f497, %f493, 0f3F800000;
 	fma.rn.f32 	%f499, %f498, %f493, 0f3F800000;
-)ptx",
-    R"ptx(	mov.b32 	%r104, %f499;
+	mov.b32 	%r104, %f499;
 	mov.b32 	%r105, %f490;
 	shl.b32 	%r106, %r105, 23;
 	add.s32 	%r107, %r106, %r104;
@@ -24845,30 +27444,30 @@ $L__BB18_153:                           //   in Loop: Header=BB18_151 Depth=2
 	add.rn.f32 	%f521, %f520, %f517;
 	add.rn.f32 	%f522, %f487, %f521;
 	mul.rn.f32 	%f572, %f7, %f522;
-$L__BB18_154:                           //   in Loop: Header=BB18_151 Depth=2
+$L__BB19_154:                           //   in Loop: Header=BB19_151 Depth=2
 	add.rn.f32 	%f573, %f573, %f572;
 	add.s64 	%rd339, %rd339, 16;
 	add.s64 	%rd338, %rd338, 64;
 	setp.lt.u64 	%p190, %rd339, %rd49;
-	@%p190 bra 	$L__BB18_151;
-	bra.uni 	$L__BB18_155;
-$L__BB18_151:                           //   Parent Loop BB18_16 Depth=1
+	@%p190 bra 	$L__BB19_151;
+	bra.uni 	$L__BB19_155;
+$L__BB19_151:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	setp.ne.s32 	%p186, %r4, 5;
 	ld.shared.f32 	%f81, [%rd338];
-	@%p186 bra 	$L__BB18_153;
-// %bb.152:                             //   in Loop: Header=BB18_151 Depth=2
+	@%p186 bra 	$L__BB19_153;
+// %bb.152:                             //   in Loop: Header=BB19_151 Depth=2
 	mul.rn.f32 	%f572, %f81, %f81;
-	bra.uni 	$L__BB18_154;
-$L__BB18_166:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_154;
+$L__BB19_166:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p138, %rd49, 0;
 	mov.f32 	%f581, 0f00000000;
-	@%p138 bra 	$L__BB18_169;
-// %bb.167:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p138 bra 	$L__BB19_169;
+// %bb.167:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f581, 0f00000000;
 	mov.u64 	%rd346, 0;
 	mov.u64 	%rd345, %rd29;
-$L__BB18_168:                           //   Parent Loop BB18_16 Depth=1
+$L__BB19_168:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f372, [%rd345];
 	setp.neu.f32 	%p139, %f372, %f95;
@@ -24897,8 +27496,8 @@ $L__BB18_168:                           //   Parent Loop BB18_16 Depth=1
 	add.s64 	%rd346, %rd346, 16;
 	add.s64 	%rd345, %rd345, 64;
 	setp.lt.u64 	%p142, %rd346, %rd49;
-	@%p142 bra 	$L__BB18_168;
-$L__BB18_169:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p142 bra 	$L__BB19_168;
+$L__BB19_169:                           //   in Loop: Header=BB19_16 Depth=1
 	shfl.sync.bfly.b32	%f388, %f581, 8, 31, %r9;
 	add.rn.f32 	%f389, %f581, %f388;
 	shfl.sync.bfly.b32	%f390, %f389, 4, 31, %r9;
@@ -24908,38 +27507,38 @@ $L__BB18_169:                           //   in Loop: Header=BB18_16 Depth=1
 	shfl.sync.bfly.b32	%f394, %f393, 1, 31, %r9;
 	add.rn.f32 	%f582, %f393, %f394;
 	setp.geu.f32 	%p144, %f95, 0f00000000;
-	@%p144 bra 	$L__BB18_175;
-// %bb.170:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p144 bra 	$L__BB19_175;
+// %bb.170:                             //   in Loop: Header=BB19_16 Depth=1
 	sub.s64 	%rd51, %rd49, %rd47;
 	selp.u64 	%rd272, 1, 0, %p122;
 	add.s64 	%rd273, %rd51, %rd272;
 	cvt.rn.f32.u64 	%f395, %rd273;
 	sub.rn.f32 	%f582, %f582, %f395;
-$L__BB18_175:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_175:                           //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f588, 0f00000000;
 	mov.f32 	%f589, %f588;
-	@!%p1 bra 	$L__BB18_188;
-	bra.uni 	$L__BB18_176;
-$L__BB18_176:                           //   in Loop: Header=BB18_16 Depth=1
+	@!%p1 bra 	$L__BB19_188;
+	bra.uni 	$L__BB19_176;
+$L__BB19_176:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.le.u64 	%p149, %rd49, %rd28;
-	@%p149 bra 	$L__BB18_181;
-// %bb.177:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p149 bra 	$L__BB19_181;
+// %bb.177:                             //   in Loop: Header=BB19_16 Depth=1
 	add.s64 	%rd201, %rd21, %rd200;
 	setp.eq.s64 	%p13, %rd21, %rd185;
 	selp.b64 	%rd43, %rd185, %rd201, %p13;
 	add.s64 	%rd348, %rd43, %rd37;
 	mov.u64 	%rd347, %rd38;
 	mov.u64 	%rd349, %rd28;
-	bra.uni 	$L__BB18_178;
-$L__BB18_180:                           //   in Loop: Header=BB18_178 Depth=2
+	bra.uni 	$L__BB19_178;
+$L__BB19_180:                           //   in Loop: Header=BB19_178 Depth=2
 	st.shared.f32 	[%rd347], %f583;
 	add.s64 	%rd349, %rd349, 16;
 	add.s64 	%rd348, %rd348, 64;
 	add.s64 	%rd347, %rd347, 64;
 	setp.lt.u64 	%p155, %rd349, %rd49;
-	@%p155 bra 	$L__BB18_178;
-	bra.uni 	$L__BB18_181;
-$L__BB18_178:                           //   Parent Loop BB18_16 Depth=1
+	@%p155 bra 	$L__BB19_178;
+	bra.uni 	$L__BB19_181;
+$L__BB19_178:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.u64 	%rd275, 0;
 	cvta.to.global.u64 	%rd276, %rd275;
@@ -24949,21 +27548,21 @@ $L__BB18_178:                           //   Parent Loop BB18_16 Depth=1
 	or.pred  	%p153, %p151, %p152;
 	or.pred  	%p154, %p153, %p150;
 	selp.f32 	%f583, 0f00000000, 0f3F800000, %p153;
-	@%p154 bra 	$L__BB18_180;
-// %bb.179:                             //   in Loop: Header=BB18_178 Depth=2
+	@%p154 bra 	$L__BB19_180;
+// %bb.179:                             //   in Loop: Header=BB19_178 Depth=2
 	ld.global.f32 	%f583, [%rd348];
-	bra.uni 	$L__BB18_180;
-$L__BB18_181:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_180;
+$L__BB19_181:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.eq.s64 	%p156, %rd49, 0;
 	mov.f32 	%f587, 0f00000000;
 	mov.f32 	%f585, %f587;
-	@%p156 bra 	$L__BB18_184;
-// %bb.182:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p156 bra 	$L__BB19_184;
+// %bb.182:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f585, 0f00000000;
 	mov.u64 	%rd352, 0;
 	mov.u64 	%rd350, %rd29;
 	mov.u64 	%rd351, %rd38;
-$L__BB18_183:                           //   Parent Loop BB18_16 Depth=1
+$L__BB19_183:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f423, [%rd351];
 	setp.leu.f32 	%p157, %f423, 0f00000000;
@@ -24978,29 +27577,30 @@ $L__BB18_183:                           //   Parent Loop BB18_16 Depth=1
 	add.s64 	%rd351, %rd351, 64;
 	add.s64 	%rd350, %rd350, 64;
 	setp.lt.u64 	%p159, %rd352, %rd49;
-	@%p159 bra 	$L__BB18_183;
-$L__BB18_184:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p159 bra 	$L__BB19_183;
+$L__BB19_184:                           //   in Loop: Header=BB19_16 Depth=1
 	shfl.sync.bfly.b32	%f430, %f585, 8, 31, %r9;
 	add.rn.f32 	%f431, %f585, %f430;
 	shfl.sync.bfly.b32	%f432, %f431, 4, 31, %r9;
 	add.rn.f32 	%f433, %f431, %f432;
 	shfl.sync.bfly.b32	%f434, %f433, 2, 31, %r9;
 	add.rn.f32 	%f435, %f433, %f434;
-	shfl.sync.bfly.b32	%f436, %f435, 1, 31, %r9;
-	@%p156 bra 	$L__BB18_187;
-// %bb.185:                             //   in Loop: Header=BB18_16 Depth=1
+)ptx",
+    R"ptx(	shfl.sync.bfly.b32	%f436, %f435, 1, 31, %r9;
+	@%p156 bra 	$L__BB19_187;
+// %bb.185:                             //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f587, 0f00000000;
 	mov.u64 	%rd354, 0;
 	mov.u64 	%rd353, %rd38;
-$L__BB18_186:                           //   Parent Loop BB18_16 Depth=1
+$L__BB19_186:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.shared.f32 	%f438, [%rd353];
 	add.rn.f32 	%f587, %f587, %f438;
 	add.s64 	%rd354, %rd354, 16;
 	add.s64 	%rd353, %rd353, 64;
 	setp.lt.u64 	%p161, %rd354, %rd49;
-	@%p161 bra 	$L__BB18_186;
-$L__BB18_187:                           //   in Loop: Header=BB18_16 Depth=1
+	@%p161 bra 	$L__BB19_186;
+$L__BB19_187:                           //   in Loop: Header=BB19_16 Depth=1
 	add.rn.f32 	%f588, %f435, %f436;
 	shfl.sync.bfly.b32	%f439, %f587, 8, 31, %r9;
 	add.rn.f32 	%f440, %f587, %f439;
@@ -25010,10 +27610,10 @@ $L__BB18_187:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f444, %f442, %f443;
 	shfl.sync.bfly.b32	%f445, %f444, 1, 31, %r9;
 	add.rn.f32 	%f589, %f444, %f445;
-$L__BB18_188:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_188:                           //   in Loop: Header=BB19_16 Depth=1
 	setp.geu.f32 	%p162, %f597, %f95;
-	@%p162 bra 	$L__BB18_190;
-// %bb.189:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p162 bra 	$L__BB19_190;
+// %bb.189:                             //   in Loop: Header=BB19_16 Depth=1
 	sub.rn.f32 	%f466, %f597, %f95;
 	fma.rn.f32 	%f467, %f466, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f468, %f467, 0fCB400000;
@@ -25043,12 +27643,12 @@ $L__BB18_188:                           //   in Loop: Header=BB18_16 Depth=1
 	add.rn.f32 	%f484, %f588, %f483;
 	add.rn.f32 	%f595, %f595, %f484;
 	mov.f32 	%f597, %f95;
-	bra.uni 	$L__BB18_193;
-$L__BB18_190:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_193;
+$L__BB19_190:                           //   in Loop: Header=BB19_16 Depth=1
 	mov.f32 	%f590, 0f3F800000;
 	setp.eq.f32 	%p163, %f597, %f95;
-	@%p163 bra 	$L__BB18_192;
-// %bb.191:                             //   in Loop: Header=BB18_16 Depth=1
+	@%p163 bra 	$L__BB19_192;
+// %bb.191:                             //   in Loop: Header=BB19_16 Depth=1
 	sub.rn.f32 	%f447, %f95, %f597;
 	fma.rn.f32 	%f448, %f447, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f449, %f448, 0fCB400000;
@@ -25069,7 +27669,7 @@ $L__BB18_190:                           //   in Loop: Header=BB18_16 Depth=1
 	setp.geu.f32 	%p165, %f447, 0fC28AA123;
 	selp.f32 	%f459, %f447, 0f00000000, %p165;
 	selp.f32 	%f590, %f459, %f458, %p164;
-$L__BB18_192:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_192:                           //   in Loop: Header=BB19_16 Depth=1
 	mul.rn.f32 	%f460, %f582, %f590;
 	add.rn.f32 	%f596, %f596, %f460;
 	setp.eq.f32 	%p167, %f589, 0f00000000;
@@ -25079,88 +27679,87 @@ $L__BB18_192:                           //   in Loop: Header=BB18_16 Depth=1
 	selp.f32 	%f464, 0f00000000, %f463, %p167;
 	add.rn.f32 	%f465, %f588, %f464;
 	add.rn.f32 	%f595, %f465, %f595;
-$L__BB18_193:                           //   in Loop: Header=BB18_16 Depth=1
+$L__BB19_193:                           //   in Loop: Header=BB19_16 Depth=1
 	add.rn.f32 	%f535, %f589, %f535;
-	bra.uni 	$L__BB18_194;
-$L__BB18_131:                           //   in Loop: Header=BB18_16 Depth=1
+	bra.uni 	$L__BB19_194;
+$L__BB19_131:                           //   in Loop: Header=BB19_16 Depth=1
 	shl.b64 	%rd285, %rd335, 2;
 	add.s64 	%rd336, %rd36, %rd285;
-	bra.uni 	$L__BB18_132;
-$L__BB18_148:                           //   in Loop: Header=BB18_132 Depth=2
+	bra.uni 	$L__BB19_132;
+$L__BB19_148:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd335, %rd335, 8;
 	add.s64 	%rd336, %rd336, 32;
 	setp.lt.u64 	%p184, %rd335, %rd49;
-	@%p184 bra 	$L__BB18_132;
-	bra.uni 	$L__BB18_149;
-$L__BB18_132:                           //   Parent Loop BB18_16 Depth=1
+	@%p184 bra 	$L__BB19_132;
+	bra.uni 	$L__BB19_149;
+$L__BB19_132:                           //   Parent Loop BB19_16 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	and.b64  	%rd286, %rd335, 15;
 	setp.ne.s64 	%p176, %rd286, %rd28;
-	@%p176 bra 	$L__BB18_134;
-// %bb.133:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p176 bra 	$L__BB19_134;
+// %bb.133:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+-16], %f8;
-$L__BB18_134:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_134:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd287, %rd335, 1;
 	and.b64  	%rd288, %rd287, 15;
 	setp.ne.s64 	%p177, %rd288, %rd28;
-	@%p177 bra 	$L__BB18_136;
-// %bb.135:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p177 bra 	$L__BB19_136;
+// %bb.135:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+-12], %f8;
-$L__BB18_136:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_136:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd289, %rd335, 2;
-)ptx",
-    R"ptx(	and.b64  	%rd290, %rd289, 15;
+	and.b64  	%rd290, %rd289, 15;
 	setp.ne.s64 	%p178, %rd290, %rd28;
-	@%p178 bra 	$L__BB18_138;
-// %bb.137:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p178 bra 	$L__BB19_138;
+// %bb.137:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+-8], %f8;
-$L__BB18_138:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_138:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd291, %rd335, 3;
 	and.b64  	%rd292, %rd291, 15;
 	setp.ne.s64 	%p179, %rd292, %rd28;
-	@%p179 bra 	$L__BB18_140;
-// %bb.139:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p179 bra 	$L__BB19_140;
+// %bb.139:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+-4], %f8;
-$L__BB18_140:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_140:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd293, %rd335, 4;
 	and.b64  	%rd294, %rd293, 15;
 	setp.ne.s64 	%p180, %rd294, %rd28;
-	@%p180 bra 	$L__BB18_142;
-// %bb.141:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p180 bra 	$L__BB19_142;
+// %bb.141:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336], %f8;
-$L__BB18_142:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_142:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd295, %rd335, 5;
 	and.b64  	%rd296, %rd295, 15;
 	setp.ne.s64 	%p181, %rd296, %rd28;
-	@%p181 bra 	$L__BB18_144;
-// %bb.143:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p181 bra 	$L__BB19_144;
+// %bb.143:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+4], %f8;
-$L__BB18_144:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_144:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd297, %rd335, 6;
 	and.b64  	%rd298, %rd297, 15;
 	setp.ne.s64 	%p182, %rd298, %rd28;
-	@%p182 bra 	$L__BB18_146;
-// %bb.145:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p182 bra 	$L__BB19_146;
+// %bb.145:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+8], %f8;
-$L__BB18_146:                           //   in Loop: Header=BB18_132 Depth=2
+$L__BB19_146:                           //   in Loop: Header=BB19_132 Depth=2
 	add.s64 	%rd299, %rd335, 7;
 	and.b64  	%rd300, %rd299, 15;
 	setp.ne.s64 	%p183, %rd300, %rd28;
-	@%p183 bra 	$L__BB18_148;
-// %bb.147:                             //   in Loop: Header=BB18_132 Depth=2
+	@%p183 bra 	$L__BB19_148;
+// %bb.147:                             //   in Loop: Header=BB19_132 Depth=2
 	st.shared.f32 	[%rd336+12], %f8;
-	bra.uni 	$L__BB18_148;
-$L__BB18_11:
+	bra.uni 	$L__BB19_148;
+$L__BB19_11:
 	and.b32  	%r116, %r1, 15;
 	mov.f32 	%f597, 0fFF800000;
 	mov.f32 	%f535, 0f00000000;
 	mov.f32 	%f595, %f535;
 	mov.f32 	%f596, %f535;
-$L__BB18_12:
+$L__BB19_12:
 	setp.eq.s32 	%p192, %r116, 0;
-	@%p192 bra 	$L__BB18_13;
-	bra.uni 	$L__BB18_14;
-$L__BB18_13:
+	@%p192 bra 	$L__BB19_13;
+	bra.uni 	$L__BB19_14;
+$L__BB19_13:
 	ld.param.u64 	%rd302, [%rd1+144];
 	cvta.to.global.u64 	%rd303, %rd302;
 	shl.b64 	%rd304, %rd2, 4;
@@ -25169,7 +27768,7 @@ $L__BB18_13:
 	st.global.f32 	[%rd305+4], %f596;
 	st.global.f32 	[%rd305+8], %f595;
 	st.global.f32 	[%rd305+12], %f535;
-$L__BB18_14:
+$L__BB19_14:
 	ret;
                                         // -- End function
 }
@@ -25201,52 +27800,52 @@ $L__BB18_14:
 	or.b64  	%rd255, %rd2, %rd254;
 	and.b64  	%rd256, %rd255, -4294967296;
 	setp.ne.s64 	%p8, %rd256, 0;
-	@%p8 bra 	$L__BB19_2;
-	bra.uni 	$L__BB19_1;
-$L__BB19_2:
+	@%p8 bra 	$L__BB20_2;
+	bra.uni 	$L__BB20_1;
+$L__BB20_2:
 	div.u64 	%rd482, %rd2, %rd254;
-	bra.uni 	$L__BB19_3;
-$L__BB19_1:
+	bra.uni 	$L__BB20_3;
+$L__BB20_1:
 	cvt.u32.u64 	%r21, %rd254;
 	cvt.u32.u64 	%r22, %rd2;
 	div.u32 	%r23, %r22, %r21;
 	cvt.u64.u32 	%rd482, %r23;
-$L__BB19_3:
+$L__BB20_3:
 	ld.param.u64 	%rd7, [%rd1+32];
 	ld.param.u64 	%rd8, [%rd1+48];
 	or.b64  	%rd257, %rd7, %rd8;
 	and.b64  	%rd258, %rd257, -4294967296;
 	setp.ne.s64 	%p9, %rd258, 0;
-	@%p9 bra 	$L__BB19_5;
-	bra.uni 	$L__BB19_4;
-$L__BB19_5:
+	@%p9 bra 	$L__BB20_5;
+	bra.uni 	$L__BB20_4;
+$L__BB20_5:
 	div.u64 	%rd483, %rd7, %rd8;
-	bra.uni 	$L__BB19_6;
-$L__BB19_4:
+	bra.uni 	$L__BB20_6;
+$L__BB20_4:
 	cvt.u32.u64 	%r24, %rd8;
 	cvt.u32.u64 	%r25, %rd7;
 	div.u32 	%r26, %r25, %r24;
 	cvt.u64.u32 	%rd483, %r26;
-$L__BB19_6:
+$L__BB20_6:
 	ld.param.u64 	%rd12, [%rd1+208];
 	add.s64 	%rd259, %rd483, %rd12;
 	add.s64 	%rd13, %rd259, -1;
 	or.b64  	%rd260, %rd13, %rd12;
 	and.b64  	%rd261, %rd260, -4294967296;
 	setp.ne.s64 	%p10, %rd261, 0;
-	@%p10 bra 	$L__BB19_8;
-	bra.uni 	$L__BB19_7;
-$L__BB19_8:
+	@%p10 bra 	$L__BB20_8;
+	bra.uni 	$L__BB20_7;
+$L__BB20_8:
 	div.u64 	%rd484, %rd13, %rd12;
-	bra.uni 	$L__BB19_9;
-$L__BB19_7:
+	bra.uni 	$L__BB20_9;
+$L__BB20_7:
 	cvt.u32.u64 	%r27, %rd12;
 	cvt.u32.u64 	%r28, %rd13;
 	div.u32 	%r29, %r28, %r27;
 	cvt.u64.u32 	%rd484, %r29;
-$L__BB19_9:
+$L__BB20_9:
 	setp.ge.u64 	%p11, %rd482, %rd484;
-	@%p11 bra 	$L__BB19_289;
+	@%p11 bra 	$L__BB20_289;
 // %bb.10:
 	mul.lo.s64 	%rd262, %rd482, %rd254;
 	sub.s64 	%rd263, %rd2, %rd262;
@@ -25284,17 +27883,17 @@ $L__BB19_9:
 	or.b64  	%rd314, %rd17, %rd8;
 	and.b64  	%rd315, %rd314, -4294967296;
 	setp.ne.s64 	%p20, %rd315, 0;
-	@%p20 bra 	$L__BB19_12;
-	bra.uni 	$L__BB19_11;
-$L__BB19_12:
+	@%p20 bra 	$L__BB20_12;
+	bra.uni 	$L__BB20_11;
+$L__BB20_12:
 	div.u64 	%rd35, %rd17, %rd8;
-	bra.uni 	$L__BB19_13;
-$L__BB19_11:
+	bra.uni 	$L__BB20_13;
+$L__BB20_11:
 	cvt.u32.u64 	%r33, %rd8;
 	cvt.u32.u64 	%r34, %rd17;
 	div.u32 	%r35, %r34, %r33;
 	cvt.u64.u32 	%rd35, %r35;
-$L__BB19_13:
+$L__BB20_13:
 	setp.eq.s64 	%p12, %rd267, %rd297;
 	add.s64 	%rd298, %rd267, %rd295;
 	setp.eq.s64 	%p16, %rd280, %rd297;
@@ -25304,42 +27903,43 @@ $L__BB19_13:
 	setp.gt.u64 	%p22, %rd35, %rd487;
 	and.pred  	%p23, %p21, %p22;
 	shl.b64 	%rd481, %rd487, 2;
-	@!%p23 bra 	$L__BB19_14;
-	bra.uni 	$L__BB19_286;
-$L__BB19_286:
+	@!%p23 bra 	$L__BB20_14;
+	bra.uni 	$L__BB20_286;
+$L__BB20_286:
 	add.s64 	%rd555, %rd31, %rd481;
 	mov.b32 	%r36, 0;
 	mov.u64 	%rd556, %rd487;
-$L__BB19_287:                           // =>This Inner Loop Header: Depth=1
+$L__BB20_287:                           // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd555], %r36;
 	add.s64 	%rd556, %rd556, 16;
 	add.s64 	%rd555, %rd555, 64;
 	setp.lt.u64 	%p24, %rd556, %rd35;
-	@%p24 bra 	$L__BB19_287;
-$L__BB19_14:
+	@%p24 bra 	$L__BB20_287;
+$L__BB20_14:
 	selp.b64 	%rd20, %rd297, %rd298, %p12;
 	selp.b64 	%rd27, %rd297, %rd304, %p16;
 	ld.global.f32 	%f8, [%rd26];
 	setp.neu.f32 	%p25, %f8, 0f00000000;
-	@%p25 bra 	$L__BB19_19;
+	@%p25 bra 	$L__BB20_19;
 // %bb.15:
-	ld.global.f32 	%f215, [%rd27];
+)ptx",
+    R"ptx(	ld.global.f32 	%f215, [%rd27];
 	setp.neu.f32 	%p26, %f215, 0f00000000;
-	@%p26 bra 	$L__BB19_19;
+	@%p26 bra 	$L__BB20_19;
 // %bb.16:
 	setp.le.u64 	%p326, %rd17, %rd487;
-	@%p326 bra 	$L__BB19_289;
+	@%p326 bra 	$L__BB20_289;
 // %bb.17:
 	add.s64 	%rd486, %rd20, %rd481;
 	mov.b32 	%r172, 0;
-$L__BB19_18:                            // =>This Inner Loop Header: Depth=1
+$L__BB20_18:                            // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd486], %r172;
 	add.s64 	%rd487, %rd487, 16;
 	add.s64 	%rd486, %rd486, 64;
 	setp.lt.u64 	%p327, %rd487, %rd17;
-	@%p327 bra 	$L__BB19_18;
-	bra.uni 	$L__BB19_289;
-$L__BB19_19:
+	@%p327 bra 	$L__BB20_18;
+	bra.uni 	$L__BB20_289;
+$L__BB20_19:
 	ld.param.u64 	%rd264, [%rd1];
 	ld.param.u64 	%rd271, [%rd1+104];
 	cvta.to.global.u64 	%rd265, %rd264;
@@ -25372,9 +27972,9 @@ $L__BB19_19:
 	setp.eq.s32 	%p334, %r3, 4;
 	mov.f32 	%f828, 0f40490FDB;
 	mov.u64 	%rd496, %rd19;
-	@%p27 bra 	$L__BB19_58;
+	@%p27 bra 	$L__BB20_58;
 // %bb.20:
-	@%p328 bra 	$L__BB19_56;
+	@%p328 bra 	$L__BB20_56;
 // %bb.21:
 	mov.f32 	%f824, 0f00000000;
 	mov.u64 	%rd480, 1;
@@ -25387,8 +27987,8 @@ $L__BB19_19:
 	setp.lt.u64 	%p30, %rd8, 2;
 	setp.lt.u64 	%p31, %rd50, 3;
 	setp.eq.s64 	%p49, %rd51, 0;
-	bra.uni 	$L__BB19_22;
-$L__BB19_53:                            //   in Loop: Header=BB19_22 Depth=1
+	bra.uni 	$L__BB20_22;
+$L__BB20_53:                            //   in Loop: Header=BB20_22 Depth=1
 	sub.rn.f32 	%f269, %f848, %f839;
 	mul.rn.f32 	%f270, %f2, %f269;
 	fma.rn.f32 	%f271, %f270, 0f3FB8AA3B, 0f4B400000;
@@ -25412,40 +28012,40 @@ $L__BB19_53:                            //   in Loop: Header=BB19_22 Depth=1
 	selp.f32 	%f283, %f282, %f281, %p66;
 	add.rn.f32 	%f844, %f844, %f283;
 	fma.rn.f32 	%f845, %f283, %f848, %f845;
-$L__BB19_54:                            //   in Loop: Header=BB19_22 Depth=1
+$L__BB20_54:                            //   in Loop: Header=BB20_22 Depth=1
 	div.rn.f32 	%f284, %f845, %f844;
 	mul.rn.f32 	%f839, %f1, %f284;
-$L__BB19_55:                            //   in Loop: Header=BB19_22 Depth=1
+$L__BB20_55:                            //   in Loop: Header=BB20_22 Depth=1
 	shl.b64 	%rd337, %rd488, 2;
 	add.s64 	%rd338, %rd40, %rd337;
 	st.shared.f32 	[%rd338], %f839;
 	add.s64 	%rd488, %rd488, 16;
 	setp.lt.u64 	%p68, %rd488, %rd41;
-	@%p68 bra 	$L__BB19_22;
-	bra.uni 	$L__BB19_56;
-$L__BB19_22:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_27 Depth 2
-                                        //     Child Loop BB19_39 Depth 2
-                                        //     Child Loop BB19_45 Depth 2
+	@%p68 bra 	$L__BB20_22;
+	bra.uni 	$L__BB20_56;
+$L__BB20_22:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_27 Depth 2
+                                        //     Child Loop BB20_39 Depth 2
+                                        //     Child Loop BB20_45 Depth 2
 	or.b64  	%rd56, %rd488, %rd487;
 	setp.ge.u64 	%p29, %rd56, %rd35;
 	mul.lo.s64 	%rd326, %rd56, %rd8;
 	shl.b64 	%rd327, %rd326, 2;
 	add.s64 	%rd57, %rd18, %rd327;
 	mov.f32 	%f839, %f824;
-	@%p29 bra 	$L__BB19_24;
-// %bb.23:                              //   in Loop: Header=BB19_22 Depth=1
+	@%p29 bra 	$L__BB20_24;
+// %bb.23:                              //   in Loop: Header=BB20_22 Depth=1
 	ld.global.f32 	%f839, [%rd57];
-$L__BB19_24:                            //   in Loop: Header=BB19_22 Depth=1
-	@%p30 bra 	$L__BB19_42;
-// %bb.25:                              //   in Loop: Header=BB19_22 Depth=1
+$L__BB20_24:                            //   in Loop: Header=BB20_22 Depth=1
+	@%p30 bra 	$L__BB20_42;
+// %bb.25:                              //   in Loop: Header=BB20_22 Depth=1
 	mov.u64 	%rd493, %rd480;
-	@%p31 bra 	$L__BB19_37;
-// %bb.26:                              //   in Loop: Header=BB19_22 Depth=1
+	@%p31 bra 	$L__BB20_37;
+// %bb.26:                              //   in Loop: Header=BB20_22 Depth=1
 	mov.u64 	%rd490, 0;
 	mov.u64 	%rd489, 1;
-	bra.uni 	$L__BB19_27;
-$L__BB19_35:                            //   in Loop: Header=BB19_27 Depth=2
+	bra.uni 	$L__BB20_27;
+$L__BB20_35:                            //   in Loop: Header=BB20_27 Depth=2
 	setp.leu.f32 	%p42, %f833, %f17;
 	setp.num.f32 	%p43, %f17, %f17;
 	setp.nan.f32 	%p44, %f833, %f833;
@@ -25461,19 +28061,18 @@ $L__BB19_35:                            //   in Loop: Header=BB19_27 Depth=2
 	add.s64 	%rd489, %rd489, 4;
 	add.s64 	%rd490, %rd490, 4;
 	setp.ne.s64 	%p48, %rd52, %rd490;
-	@%p48 bra 	$L__BB19_27;
-	bra.uni 	$L__BB19_36;
-)ptx",
-    R"ptx($L__BB19_27:                            //   Parent Loop BB19_22 Depth=1
+	@%p48 bra 	$L__BB20_27;
+	bra.uni 	$L__BB20_36;
+$L__BB20_27:                            //   Parent Loop BB20_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd331, %rd489, 2;
 	add.s64 	%rd60, %rd57, %rd331;
 	mov.f32 	%f834, 0f00000000;
 	mov.f32 	%f831, %f834;
-	@%p29 bra 	$L__BB19_29;
-// %bb.28:                              //   in Loop: Header=BB19_27 Depth=2
+	@%p29 bra 	$L__BB20_29;
+// %bb.28:                              //   in Loop: Header=BB20_27 Depth=2
 	ld.global.f32 	%f831, [%rd60];
-$L__BB19_29:                            //   in Loop: Header=BB19_27 Depth=2
+$L__BB20_29:                            //   in Loop: Header=BB20_27 Depth=2
 	setp.leu.f32 	%p34, %f831, %f839;
 	setp.num.f32 	%p35, %f839, %f839;
 	setp.nan.f32 	%p36, %f831, %f831;
@@ -25481,33 +28080,33 @@ $L__BB19_29:                            //   in Loop: Header=BB19_27 Depth=2
 	selp.f32 	%f221, %f839, %f220, %p35;
 	selp.f32 	%f14, %f221, %f831, %p34;
 	mov.f32 	%f832, %f834;
-	@%p29 bra 	$L__BB19_31;
-// %bb.30:                              //   in Loop: Header=BB19_27 Depth=2
+	@%p29 bra 	$L__BB20_31;
+// %bb.30:                              //   in Loop: Header=BB20_27 Depth=2
 	ld.global.f32 	%f832, [%rd60+4];
-$L__BB19_31:                            //   in Loop: Header=BB19_27 Depth=2
+$L__BB20_31:                            //   in Loop: Header=BB20_27 Depth=2
 	setp.leu.f32 	%p38, %f832, %f14;
 	setp.num.f32 	%p39, %f14, %f14;
 	setp.nan.f32 	%p40, %f832, %f832;
 	selp.f32 	%f223, %f14, %f832, %p40;
 	selp.f32 	%f224, %f14, %f223, %p39;
 	mov.f32 	%f833, %f834;
-	@%p29 bra 	$L__BB19_33;
-// %bb.32:                              //   in Loop: Header=BB19_27 Depth=2
+	@%p29 bra 	$L__BB20_33;
+// %bb.32:                              //   in Loop: Header=BB20_27 Depth=2
 	ld.global.f32 	%f833, [%rd60+8];
-$L__BB19_33:                            //   in Loop: Header=BB19_27 Depth=2
+$L__BB20_33:                            //   in Loop: Header=BB20_27 Depth=2
 	selp.f32 	%f17, %f224, %f832, %p38;
-	@%p29 bra 	$L__BB19_35;
-// %bb.34:                              //   in Loop: Header=BB19_27 Depth=2
+	@%p29 bra 	$L__BB20_35;
+// %bb.34:                              //   in Loop: Header=BB20_27 Depth=2
 	ld.global.f32 	%f834, [%rd60+12];
-	bra.uni 	$L__BB19_35;
-$L__BB19_36:                            //   in Loop: Header=BB19_22 Depth=1
+	bra.uni 	$L__BB20_35;
+$L__BB20_36:                            //   in Loop: Header=BB20_22 Depth=1
 	add.s64 	%rd493, %rd52, 1;
-$L__BB19_37:                            //   in Loop: Header=BB19_22 Depth=1
-	@%p49 bra 	$L__BB19_42;
-// %bb.38:                              //   in Loop: Header=BB19_22 Depth=1
+$L__BB20_37:                            //   in Loop: Header=BB20_22 Depth=1
+	@%p49 bra 	$L__BB20_42;
+// %bb.38:                              //   in Loop: Header=BB20_22 Depth=1
 	mov.u64 	%rd492, %rd51;
-	bra.uni 	$L__BB19_39;
-$L__BB19_41:                            //   in Loop: Header=BB19_39 Depth=2
+	bra.uni 	$L__BB20_39;
+$L__BB20_41:                            //   in Loop: Header=BB20_39 Depth=2
 	setp.leu.f32 	%p51, %f838, %f839;
 	setp.num.f32 	%p52, %f839, %f839;
 	setp.nan.f32 	%p53, %f838, %f838;
@@ -25517,33 +28116,33 @@ $L__BB19_41:                            //   in Loop: Header=BB19_39 Depth=2
 	add.s64 	%rd493, %rd493, 1;
 	add.s64 	%rd492, %rd492, -1;
 	setp.ne.s64 	%p54, %rd492, 0;
-	@%p54 bra 	$L__BB19_39;
-	bra.uni 	$L__BB19_42;
-$L__BB19_39:                            //   Parent Loop BB19_22 Depth=1
+	@%p54 bra 	$L__BB20_39;
+	bra.uni 	$L__BB20_42;
+$L__BB20_39:                            //   Parent Loop BB20_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f838, 0f00000000;
-	@%p29 bra 	$L__BB19_41;
-// %bb.40:                              //   in Loop: Header=BB19_39 Depth=2
+	@%p29 bra 	$L__BB20_41;
+// %bb.40:                              //   in Loop: Header=BB20_39 Depth=2
 	shl.b64 	%rd332, %rd493, 2;
 	add.s64 	%rd67, %rd57, %rd332;
 	ld.global.f32 	%f838, [%rd67];
-	bra.uni 	$L__BB19_41;
-$L__BB19_42:                            //   in Loop: Header=BB19_22 Depth=1
-	@%p331 bra 	$L__BB19_55;
-// %bb.43:                              //   in Loop: Header=BB19_22 Depth=1
+	bra.uni 	$L__BB20_41;
+$L__BB20_42:                            //   in Loop: Header=BB20_22 Depth=1
+	@%p331 bra 	$L__BB20_55;
+// %bb.43:                              //   in Loop: Header=BB20_22 Depth=1
 	setp.eq.s64 	%p56, %rd49, 0;
 	mov.u64 	%rd495, 0;
 	mov.f32 	%f845, 0f00000000;
 	mov.f32 	%f844, %f845;
-	@%p56 bra 	$L__BB19_50;
-// %bb.44:                              //   in Loop: Header=BB19_22 Depth=1
+	@%p56 bra 	$L__BB20_50;
+// %bb.44:                              //   in Loop: Header=BB20_22 Depth=1
 	mov.u64 	%rd494, 0;
 	mov.f32 	%f235, 0f00000000;
 	mov.f32 	%f845, %f235;
 	mov.f32 	%f844, %f235;
-	bra.uni 	$L__BB19_45;
-$L__BB19_49:                            //   in Loop: Header=BB19_45 Depth=2
+	bra.uni 	$L__BB20_45;
+$L__BB20_49:                            //   in Loop: Header=BB20_45 Depth=2
 	sub.rn.f32 	%f253, %f843, %f839;
 	mul.rn.f32 	%f254, %f2, %f253;
 	fma.rn.f32 	%f255, %f254, 0f3FB8AA3B, 0f4B400000;
@@ -25570,17 +28169,17 @@ $L__BB19_49:                            //   in Loop: Header=BB19_45 Depth=2
 	add.s64 	%rd494, %rd494, 2;
 	setp.ne.s64 	%p63, %rd54, %rd494;
 	mov.u64 	%rd495, %rd54;
-	@%p63 bra 	$L__BB19_45;
-	bra.uni 	$L__BB19_50;
-$L__BB19_45:                            //   Parent Loop BB19_22 Depth=1
+	@%p63 bra 	$L__BB20_45;
+	bra.uni 	$L__BB20_50;
+$L__BB20_45:                            //   Parent Loop BB20_22 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd335, %rd494, 2;
 	add.s64 	%rd71, %rd57, %rd335;
 	mov.f32 	%f842, %f235;
-	@%p29 bra 	$L__BB19_47;
-// %bb.46:                              //   in Loop: Header=BB19_45 Depth=2
+	@%p29 bra 	$L__BB20_47;
+// %bb.46:                              //   in Loop: Header=BB20_45 Depth=2
 	ld.global.f32 	%f842, [%rd71];
-$L__BB19_47:                            //   in Loop: Header=BB19_45 Depth=2
+$L__BB20_47:                            //   in Loop: Header=BB20_45 Depth=2
 	sub.rn.f32 	%f238, %f842, %f839;
 	mul.rn.f32 	%f239, %f2, %f238;
 	fma.rn.f32 	%f240, %f239, 0f3FB8AA3B, 0f4B400000;
@@ -25605,72 +28204,73 @@ $L__BB19_47:                            //   in Loop: Header=BB19_45 Depth=2
 	add.rn.f32 	%f35, %f844, %f252;
 	fma.rn.f32 	%f36, %f252, %f842, %f845;
 	mov.f32 	%f843, %f235;
-	@%p29 bra 	$L__BB19_49;
-// %bb.48:                              //   in Loop: Header=BB19_45 Depth=2
+	@%p29 bra 	$L__BB20_49;
+// %bb.48:                              //   in Loop: Header=BB20_45 Depth=2
 	ld.global.f32 	%f843, [%rd71+4];
-	bra.uni 	$L__BB19_49;
-$L__BB19_50:                            //   in Loop: Header=BB19_22 Depth=1
+	bra.uni 	$L__BB20_49;
+$L__BB20_50:                            //   in Loop: Header=BB20_22 Depth=1
 	setp.eq.s64 	%p64, %rd53, 0;
-	@%p64 bra 	$L__BB19_54;
-// %bb.51:                              //   in Loop: Header=BB19_22 Depth=1
+	@%p64 bra 	$L__BB20_54;
+// %bb.51:                              //   in Loop: Header=BB20_22 Depth=1
 	mov.f32 	%f848, 0f00000000;
-	@%p29 bra 	$L__BB19_53;
-// %bb.52:                              //   in Loop: Header=BB19_22 Depth=1
+	@%p29 bra 	$L__BB20_53;
+// %bb.52:                              //   in Loop: Header=BB20_22 Depth=1
 	shl.b64 	%rd336, %rd495, 2;
 	add.s64 	%rd74, %rd57, %rd336;
 	ld.global.f32 	%f848, [%rd74];
-	bra.uni 	$L__BB19_53;
-$L__BB19_56:
-	@%p329 bra 	$L__BB19_86;
+	bra.uni 	$L__BB20_53;
+$L__BB20_56:
+	@%p329 bra 	$L__BB20_86;
 // %bb.57:
 	mov.u64 	%rd496, %rd39;
-	@%p330 bra 	$L__BB19_86;
-$L__BB19_58:
+	@%p330 bra 	$L__BB20_86;
+$L__BB20_58:
 	mov.u64 	%rd500, 0;
 	cvta.to.global.u64 	%rd340, %rd500;
 	setp.eq.s64 	%p71, %rd23, %rd340;
 	mov.f32 	%f852, 0f00000000;
-	@%p71 bra 	$L__BB19_60;
+	@%p71 bra 	$L__BB20_60;
 // %bb.59:
 	ld.global.f32 	%f852, [%rd23];
-$L__BB19_60:
+$L__BB20_60:
 	setp.lt.u64 	%p72, %rd35, 16;
-	@%p72 bra 	$L__BB19_72;
-	bra.uni 	$L__BB19_61;
-$L__BB19_72:
+	@%p72 bra 	$L__BB20_72;
+	bra.uni 	$L__BB20_61;
+$L__BB20_72:
 	setp.le.u64 	%p91, %rd35, %rd500;
-	@%p91 bra 	$L__BB19_86;
+	@%p91 bra 	$L__BB20_86;
 // %bb.73:
 	sub.s64 	%rd345, %rd35, %rd500;
 	setp.eq.s64 	%p92, %rd345, 16;
 	setp.gt.u64 	%p93, %rd345, %rd487;
 	or.pred  	%p1, %p92, %p93;
 	shl.b64 	%rd347, %rd500, 2;
-	mov.f32 	%f855, 0f00000000;
-	@!%p1 bra 	$L__BB19_75;
-	bra.uni 	$L__BB19_74;
-$L__BB19_74:
+)ptx",
+    R"ptx(	mov.f32 	%f855, 0f00000000;
+	@!%p1 bra 	$L__BB20_75;
+	bra.uni 	$L__BB20_74;
+$L__BB20_74:
 	add.s64 	%rd348, %rd496, %rd347;
 	add.s64 	%rd85, %rd348, %rd481;
 	ld.f32 	%f855, [%rd85];
-$L__BB19_75:
+$L__BB20_75:
 	setp.gt.s32 	%p94, %r3, 2;
-	@%p94 bra 	$L__BB19_79;
+	@%p94 bra 	$L__BB20_79;
 // %bb.76:
 	setp.eq.s32 	%p97, %r3, 1;
-	@%p97 bra 	$L__BB19_82;
+	@%p97 bra 	$L__BB20_82;
 // %bb.77:
 	setp.eq.s32 	%p98, %r3, 2;
-	@%p98 bra 	$L__BB19_78;
-	bra.uni 	$L__BB19_84;
-$L__BB19_78:
+	@%p98 bra 	$L__BB20_78;
+	bra.uni 	$L__BB20_84;
+$L__BB20_78:
 	mul.rn.f32 	%f430, %f3, %f855;
 	setp.geu.f32 	%p108, %f852, %f855;
 	add.rn.f32 	%f431, %f4, %f430;
 	mul.rn.f32 	%f432, %f855, %f431;
 	selp.f32 	%f855, %f855, %f432, %p108;
-	bra.uni 	$L__BB19_84;
-$L__BB19_61:
+	bra.uni 	$L__BB20_84;
+$L__BB20_61:
 	add.s64 	%rd497, %rd496, %rd481;
 	add.rn.f32 	%f55, %f4, 0fBF800000;
 	neg.f32 	%f56, %f3;
@@ -25680,8 +28280,8 @@ $L__BB19_61:
 	setp.eq.s32 	%p77, %r3, 2;
 	setp.eq.s32 	%p74, %r3, 3;
 	mov.u64 	%rd498, %rd40;
-	bra.uni 	$L__BB19_62;
-$L__BB19_70:                            //   in Loop: Header=BB19_62 Depth=1
+	bra.uni 	$L__BB20_62;
+$L__BB20_70:                            //   in Loop: Header=BB20_62 Depth=1
 	div.rn.f32 	%f319, %f853, %f3;
 	setp.lt.f32 	%p83, %f319, 0fBF800000;
 	selp.f32 	%f320, 0fBF800000, %f319, %p83;
@@ -25729,37 +28329,37 @@ $L__BB19_70:                            //   in Loop: Header=BB19_62 Depth=1
 	xor.b32  	%r68, %r65, %r67;
 	mov.b32 	%f354, %r68;
 	mul.rn.f32 	%f853, %f3, %f354;
-$L__BB19_71:                            //   in Loop: Header=BB19_62 Depth=1
+$L__BB20_71:                            //   in Loop: Header=BB20_62 Depth=1
 	st.shared.f32 	[%rd498], %f853;
 	add.s64 	%rd500, %rd80, 16;
 	add.s64 	%rd498, %rd498, 64;
 	add.s64 	%rd497, %rd497, 64;
 	add.s64 	%rd344, %rd80, 32;
 	setp.le.u64 	%p90, %rd344, %rd35;
-	@%p90 bra 	$L__BB19_62;
-	bra.uni 	$L__BB19_72;
-$L__BB19_62:                            // =>This Inner Loop Header: Depth=1
+	@%p90 bra 	$L__BB20_62;
+	bra.uni 	$L__BB20_72;
+$L__BB20_62:                            // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd80, %rd500;
 	ld.f32 	%f853, [%rd497];
-	@%p73 bra 	$L__BB19_66;
-// %bb.63:                              //   in Loop: Header=BB19_62 Depth=1
-	@%p76 bra 	$L__BB19_69;
-// %bb.64:                              //   in Loop: Header=BB19_62 Depth=1
-	@%p77 bra 	$L__BB19_65;
-	bra.uni 	$L__BB19_71;
-$L__BB19_65:                            //   in Loop: Header=BB19_62 Depth=1
+	@%p73 bra 	$L__BB20_66;
+// %bb.63:                              //   in Loop: Header=BB20_62 Depth=1
+	@%p76 bra 	$L__BB20_69;
+// %bb.64:                              //   in Loop: Header=BB20_62 Depth=1
+	@%p77 bra 	$L__BB20_65;
+	bra.uni 	$L__BB20_71;
+$L__BB20_65:                            //   in Loop: Header=BB20_62 Depth=1
 	mul.rn.f32 	%f355, %f3, %f853;
 	setp.geu.f32 	%p87, %f852, %f853;
 	add.rn.f32 	%f356, %f4, %f355;
 	mul.rn.f32 	%f357, %f853, %f356;
 	selp.f32 	%f853, %f853, %f357, %p87;
-	bra.uni 	$L__BB19_71;
-$L__BB19_66:                            //   in Loop: Header=BB19_62 Depth=1
-	@%p74 bra 	$L__BB19_70;
-// %bb.67:                              //   in Loop: Header=BB19_62 Depth=1
-	@%p334 bra 	$L__BB19_68;
-	bra.uni 	$L__BB19_71;
-$L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=1
+	bra.uni 	$L__BB20_71;
+$L__BB20_66:                            //   in Loop: Header=BB20_62 Depth=1
+	@%p74 bra 	$L__BB20_70;
+// %bb.67:                              //   in Loop: Header=BB20_62 Depth=1
+	@%p334 bra 	$L__BB20_68;
+	bra.uni 	$L__BB20_71;
+$L__BB20_68:                            //   in Loop: Header=BB20_62 Depth=1
 	fma.rn.f32 	%f286, %f853, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p78, %f286, 0f00000000;
 	selp.f32 	%f287, 0f00000000, %f286, %p78;
@@ -25786,8 +28386,7 @@ $L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=1
 	fma.rn.f32 	%f301, %f298, %f293, %f300;
 	fma.rn.f32 	%f302, %f290, 0f3F318000, %f301;
 	mul.rn.f32 	%f303, %f5, %f302;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f304, %f303, 0f3FB8AA3B, 0f4B400000;
+	fma.rn.f32 	%f304, %f303, 0f3FB8AA3B, 0f4B400000;
 	add.rn.f32 	%f305, %f304, 0fCB400000;
 	fma.rn.f32 	%f306, %f305, 0fBF318000, %f303;
 	fma.rn.f32 	%f307, %f305, 0f395E8083, %f306;
@@ -25809,20 +28408,20 @@ $L__BB19_68:                            //   in Loop: Header=BB19_62 Depth=1
 	selp.f32 	%f317, %f288, %f316, %p80;
 	fma.rn.f32 	%f318, %f317, 0f40000000, %f55;
 	fma.rn.f32 	%f853, %f3, %f318, %f6;
-	bra.uni 	$L__BB19_71;
-$L__BB19_69:                            //   in Loop: Header=BB19_62 Depth=1
+	bra.uni 	$L__BB20_71;
+$L__BB20_69:                            //   in Loop: Header=BB20_62 Depth=1
 	setp.lt.f32 	%p88, %f853, %f56;
 	selp.f32 	%f358, %f56, %f853, %p88;
 	setp.gt.f32 	%p89, %f358, %f3;
 	selp.f32 	%f853, %f3, %f358, %p89;
-	bra.uni 	$L__BB19_71;
-$L__BB19_79:
+	bra.uni 	$L__BB20_71;
+$L__BB20_79:
 	setp.eq.s32 	%p95, %r3, 3;
-	@%p95 bra 	$L__BB19_83;
+	@%p95 bra 	$L__BB20_83;
 // %bb.80:
-	@%p334 bra 	$L__BB19_81;
-	bra.uni 	$L__BB19_84;
-$L__BB19_81:
+	@%p334 bra 	$L__BB20_81;
+	bra.uni 	$L__BB20_84;
+$L__BB20_81:
 	fma.rn.f32 	%f360, %f855, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p99, %f360, 0f00000000;
 	selp.f32 	%f361, 0f00000000, %f360, %p99;
@@ -25872,15 +28471,15 @@ $L__BB19_81:
 	add.rn.f32 	%f392, %f4, 0fBF800000;
 	fma.rn.f32 	%f393, %f391, 0f40000000, %f392;
 	fma.rn.f32 	%f855, %f3, %f393, %f6;
-	bra.uni 	$L__BB19_84;
-$L__BB19_82:
+	bra.uni 	$L__BB20_84;
+$L__BB20_82:
 	neg.f32 	%f433, %f3;
 	setp.lt.f32 	%p109, %f855, %f433;
 	selp.f32 	%f434, %f433, %f855, %p109;
 	setp.gt.f32 	%p110, %f434, %f3;
 	selp.f32 	%f855, %f3, %f434, %p110;
-	bra.uni 	$L__BB19_84;
-$L__BB19_83:
+	bra.uni 	$L__BB20_84;
+$L__BB20_83:
 	div.rn.f32 	%f394, %f855, %f3;
 	setp.lt.f32 	%p104, %f394, 0fBF800000;
 	selp.f32 	%f395, 0fBF800000, %f394, %p104;
@@ -25928,53 +28527,53 @@ $L__BB19_83:
 	xor.b32  	%r84, %r81, %r83;
 	mov.b32 	%f429, %r84;
 	mul.rn.f32 	%f855, %f3, %f429;
-$L__BB19_84:
-	@!%p1 bra 	$L__BB19_86;
-	bra.uni 	$L__BB19_85;
-$L__BB19_85:
+$L__BB20_84:
+	@!%p1 bra 	$L__BB20_86;
+	bra.uni 	$L__BB20_85;
+$L__BB20_85:
 	add.s64 	%rd86, %rd40, %rd347;
 	st.shared.f32 	[%rd86], %f855;
-$L__BB19_86:
+$L__BB20_86:
 	cvta.to.global.u64 	%rd270, %rd269;
 	ld.param.u32 	%r30, [%rd1+96];
 	cvt.u32.u64 	%r31, %rd289;
 	setp.ge.u64 	%p111, %rd35, %rd41;
-	@%p111 bra 	$L__BB19_111;
+	@%p111 bra 	$L__BB20_111;
 // %bb.87:
 	neg.s64 	%rd351, %rd35;
 	and.b64  	%rd501, %rd351, 7;
 	setp.eq.s64 	%p112, %rd501, 0;
 	mov.b32 	%r173, -8388608;
 	mov.u64 	%rd503, %rd35;
-	@%p112 bra 	$L__BB19_92;
+	@%p112 bra 	$L__BB20_92;
 // %bb.88:
 	mov.u64 	%rd503, %rd35;
-	bra.uni 	$L__BB19_89;
-$L__BB19_91:                            //   in Loop: Header=BB19_89 Depth=1
+	bra.uni 	$L__BB20_89;
+$L__BB20_91:                            //   in Loop: Header=BB20_89 Depth=1
 	add.s64 	%rd503, %rd503, 1;
 	add.s64 	%rd501, %rd501, -1;
 	setp.ne.s64 	%p114, %rd501, 0;
-	@%p114 bra 	$L__BB19_89;
-	bra.uni 	$L__BB19_92;
-$L__BB19_89:                            // =>This Inner Loop Header: Depth=1
+	@%p114 bra 	$L__BB20_89;
+	bra.uni 	$L__BB20_92;
+$L__BB20_89:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd352, %rd503, 15;
 	setp.ne.s64 	%p113, %rd352, %rd487;
-	@%p113 bra 	$L__BB19_91;
-// %bb.90:                              //   in Loop: Header=BB19_89 Depth=1
+	@%p113 bra 	$L__BB20_91;
+// %bb.90:                              //   in Loop: Header=BB20_89 Depth=1
 	shl.b64 	%rd353, %rd503, 2;
 	add.s64 	%rd90, %rd38, %rd353;
 	st.shared.u32 	[%rd90], %r173;
-	bra.uni 	$L__BB19_91;
-$L__BB19_92:
+	bra.uni 	$L__BB20_91;
+$L__BB20_92:
 	sub.s64 	%rd354, %rd35, %rd41;
 	setp.gt.u64 	%p115, %rd354, -8;
-	@%p115 bra 	$L__BB19_111;
-	bra.uni 	$L__BB19_93;
-$L__BB19_111:
+	@%p115 bra 	$L__BB20_111;
+	bra.uni 	$L__BB20_93;
+$L__BB20_111:
 	add.s64 	%rd22, %rd270, %rd299;
 	add.s32 	%r4, %r30, %r31;
-	@%p328 bra 	$L__BB19_123;
+	@%p328 bra 	$L__BB20_123;
 // %bb.112:
 	ld.param.u64 	%rd273, [%rd1+112];
 	ld.param.u64 	%rd275, [%rd1+152];
@@ -25988,7 +28587,8 @@ $L__BB19_111:
 	mov.f32 	%f827, 0f3F800000;
 	ld.global.f32 	%f70, [%rd25];
 	ld.global.f32 	%f435, [%rd27];
-	neg.f32 	%f71, %f435;
+)ptx",
+    R"ptx(	neg.f32 	%f71, %f435;
 	sub.rn.f32 	%f72, %f70, %f70;
 	and.b16  	%rs3, %rs2, 1;
 	setp.eq.b16 	%p2, %rs3, 1;
@@ -25998,28 +28598,28 @@ $L__BB19_111:
 	setp.ne.s32 	%p127, %r3, 5;
 	setp.eq.f32 	%p131, %f72, 0f00000000;
 	mov.u64 	%rd507, %rd40;
-	bra.uni 	$L__BB19_113;
-$L__BB19_121:                           //   in Loop: Header=BB19_113 Depth=1
+	bra.uni 	$L__BB20_113;
+$L__BB20_121:                           //   in Loop: Header=BB20_113 Depth=1
 	fma.rn.f32 	%f858, %f71, %f857, %f858;
-$L__BB19_122:                           //   in Loop: Header=BB19_113 Depth=1
+$L__BB20_122:                           //   in Loop: Header=BB20_113 Depth=1
 	st.shared.f32 	[%rd507], %f858;
 	add.s64 	%rd508, %rd508, 16;
 	add.s64 	%rd507, %rd507, 64;
 	add.s64 	%rd506, %rd506, 64;
 	setp.lt.u64 	%p138, %rd508, %rd41;
-	@%p138 bra 	$L__BB19_113;
-	bra.uni 	$L__BB19_123;
-$L__BB19_113:                           // =>This Inner Loop Header: Depth=1
+	@%p138 bra 	$L__BB20_113;
+	bra.uni 	$L__BB20_123;
+$L__BB20_113:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f74, [%rd507];
-	@%p334 bra 	$L__BB19_116;
-// %bb.114:                             //   in Loop: Header=BB19_113 Depth=1
-	@%p127 bra 	$L__BB19_117;
-// %bb.115:                             //   in Loop: Header=BB19_113 Depth=1
+	@%p334 bra 	$L__BB20_116;
+// %bb.114:                             //   in Loop: Header=BB20_113 Depth=1
+	@%p127 bra 	$L__BB20_117;
+// %bb.115:                             //   in Loop: Header=BB20_113 Depth=1
 	add.rn.f32 	%f456, %f74, %f74;
 	mul.rn.f32 	%f858, %f8, %f456;
-	@!%p2 bra 	$L__BB19_122;
-	bra.uni 	$L__BB19_118;
-$L__BB19_116:                           //   in Loop: Header=BB19_113 Depth=1
+	@!%p2 bra 	$L__BB20_122;
+	bra.uni 	$L__BB20_118;
+$L__BB20_116:                           //   in Loop: Header=BB20_113 Depth=1
 	abs.f32 	%f436, %f74;
 	neg.f32 	%f437, %f436;
 	fma.rn.f32 	%f438, %f436, 0fBFB8AA3B, 0f4B400000;
@@ -26048,9 +28648,9 @@ $L__BB19_116:                           //   in Loop: Header=BB19_113 Depth=1
 	sub.rn.f32 	%f454, %f453, %f452;
 	selp.f32 	%f455, %f454, %f452, %p130;
 	mul.rn.f32 	%f858, %f73, %f455;
-	@!%p2 bra 	$L__BB19_122;
-	bra.uni 	$L__BB19_118;
-$L__BB19_117:                           //   in Loop: Header=BB19_113 Depth=1
+	@!%p2 bra 	$L__BB20_122;
+	bra.uni 	$L__BB20_118;
+$L__BB20_117:                           //   in Loop: Header=BB20_113 Depth=1
 	sub.rn.f32 	%f457, %f74, %f70;
 	setp.neu.f32 	%p132, %f74, %f70;
 	selp.f32 	%f458, %f457, 0f00000000, %p132;
@@ -26078,24 +28678,24 @@ $L__BB19_117:                           //   in Loop: Header=BB19_113 Depth=1
 	abs.f32 	%f474, %f473;
 	setp.geu.f32 	%p135, %f474, 0f00800000;
 	selp.f32 	%f858, %f473, 0f00000000, %p135;
-	@!%p2 bra 	$L__BB19_122;
-	bra.uni 	$L__BB19_118;
-$L__BB19_118:                           //   in Loop: Header=BB19_113 Depth=1
+	@!%p2 bra 	$L__BB20_122;
+	bra.uni 	$L__BB20_118;
+$L__BB20_118:                           //   in Loop: Header=BB20_113 Depth=1
 	mov.u64 	%rd376, 0;
 	cvta.to.global.u64 	%rd377, %rd376;
 	setp.eq.s64 	%p136, %rd24, %rd377;
 	mov.f32 	%f857, %f827;
-	@%p136 bra 	$L__BB19_121;
-// %bb.119:                             //   in Loop: Header=BB19_113 Depth=1
+	@%p136 bra 	$L__BB20_121;
+// %bb.119:                             //   in Loop: Header=BB20_113 Depth=1
 	max.u64 	%rd378, %rd35, %rd508;
 	sub.s64 	%rd379, %rd378, %rd508;
 	setp.le.u64 	%p137, %rd379, %rd487;
 	mov.f32 	%f857, 0f00000000;
-	@%p137 bra 	$L__BB19_121;
-// %bb.120:                             //   in Loop: Header=BB19_113 Depth=1
+	@%p137 bra 	$L__BB20_121;
+// %bb.120:                             //   in Loop: Header=BB20_113 Depth=1
 	ld.global.f32 	%f857, [%rd506];
-	bra.uni 	$L__BB19_121;
-$L__BB19_123:
+	bra.uni 	$L__BB20_121;
+$L__BB20_123:
 	ld.param.u64 	%rd285, [%rd1+192];
 	ld.global.u32 	%r102, [%rd22];
 	setp.lt.s32 	%p139, %r102, %r4;
@@ -26106,9 +28706,9 @@ $L__BB19_123:
 	and.b64  	%rd380, %rd106, 15;
 	setp.eq.s64 	%p141, %rd380, %rd487;
 	and.pred  	%p142, %p140, %p141;
-	@!%p142 bra 	$L__BB19_125;
-	bra.uni 	$L__BB19_124;
-$L__BB19_124:
+	@!%p142 bra 	$L__BB20_125;
+	bra.uni 	$L__BB20_124;
+$L__BB20_124:
 	ld.param.u64 	%rd281, [%rd1+176];
 	cvta.to.global.u64 	%rd282, %rd281;
 	add.s64 	%rd28, %rd282, %rd299;
@@ -26116,7 +28716,7 @@ $L__BB19_124:
 	add.s64 	%rd107, %rd38, %rd382;
 	ld.global.f32 	%f477, [%rd28];
 	st.shared.f32 	[%rd107], %f477;
-$L__BB19_125:
+$L__BB20_125:
 	cvta.to.global.u64 	%rd286, %rd285;
 	shl.b64 	%rd308, %rd291, 2;
 	and.b32  	%r39, %r1, 16;
@@ -26124,17 +28724,16 @@ $L__BB19_125:
 	mov.u64 	%rd513, 0;
 	cvta.to.global.u64 	%rd384, %rd513;
 	setp.eq.s64 	%p143, %rd31, %rd384;
-	@%p143 bra 	$L__BB19_136;
+	@%p143 bra 	$L__BB20_136;
 // %bb.126:
-)ptx",
-    R"ptx(	setp.lt.u64 	%p144, %rd35, 16;
+	setp.lt.u64 	%p144, %rd35, 16;
 	mov.u64 	%rd512, 0;
-	@%p144 bra 	$L__BB19_129;
+	@%p144 bra 	$L__BB20_129;
 // %bb.127:
 	add.s64 	%rd510, %rd31, %rd481;
 	mov.u64 	%rd511, 0;
 	mov.u64 	%rd509, %rd40;
-$L__BB19_128:                           // =>This Inner Loop Header: Depth=1
+$L__BB20_128:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f478, [%rd510];
 	ld.shared.f32 	%f479, [%rd509];
 	add.rn.f32 	%f480, %f478, %f479;
@@ -26145,10 +28744,10 @@ $L__BB19_128:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd388, %rd511, 32;
 	setp.le.u64 	%p145, %rd388, %rd35;
 	mov.u64 	%rd511, %rd512;
-	@%p145 bra 	$L__BB19_128;
-$L__BB19_129:
+	@%p145 bra 	$L__BB20_128;
+$L__BB20_129:
 	setp.le.u64 	%p146, %rd35, %rd512;
-	@%p146 bra 	$L__BB19_136;
+	@%p146 bra 	$L__BB20_136;
 // %bb.130:
 	sub.s64 	%rd389, %rd35, %rd512;
 	shl.b64 	%rd390, %rd512, 2;
@@ -26159,64 +28758,64 @@ $L__BB19_129:
 	add.s64 	%rd116, %rd391, %rd481;
 	mov.f32 	%f860, 0f00000000;
 	mov.f32 	%f859, %f860;
-	@!%p3 bra 	$L__BB19_132;
-	bra.uni 	$L__BB19_131;
-$L__BB19_131:
+	@!%p3 bra 	$L__BB20_132;
+	bra.uni 	$L__BB20_131;
+$L__BB20_131:
 	ld.global.f32 	%f859, [%rd116];
-$L__BB19_132:
-	@!%p3 bra 	$L__BB19_134;
-	bra.uni 	$L__BB19_133;
-$L__BB19_133:
+$L__BB20_132:
+	@!%p3 bra 	$L__BB20_134;
+	bra.uni 	$L__BB20_133;
+$L__BB20_133:
 	add.s64 	%rd117, %rd40, %rd390;
 	ld.shared.f32 	%f860, [%rd117];
-$L__BB19_134:
-	@!%p3 bra 	$L__BB19_136;
-	bra.uni 	$L__BB19_135;
-$L__BB19_135:
+$L__BB20_134:
+	@!%p3 bra 	$L__BB20_136;
+	bra.uni 	$L__BB20_135;
+$L__BB20_135:
 	add.rn.f32 	%f87, %f859, %f860;
 	st.global.f32 	[%rd116], %f87;
-$L__BB19_136:
+$L__BB20_136:
 	setp.eq.s64 	%p18, %rd286, %rd297;
 	add.s64 	%rd309, %rd286, %rd308;
 	shl.b32 	%r5, %r40, %r39;
-	@%p329 bra 	$L__BB19_204;
+	@%p329 bra 	$L__BB20_204;
 // %bb.137:
-	@%p330 bra 	$L__BB19_204;
-	bra.uni 	$L__BB19_138;
-$L__BB19_204:
+	@%p330 bra 	$L__BB20_204;
+	bra.uni 	$L__BB20_138;
+$L__BB20_204:
 	setp.ne.s32 	%p152, %r2, 0;
-	@%p152 bra 	$L__BB19_215;
-	bra.uni 	$L__BB19_205;
-$L__BB19_215:
-	@%p328 bra 	$L__BB19_259;
-	bra.uni 	$L__BB19_216;
-$L__BB19_138:
+	@%p152 bra 	$L__BB20_215;
+	bra.uni 	$L__BB20_205;
+$L__BB20_215:
+	@%p328 bra 	$L__BB20_259;
+	bra.uni 	$L__BB20_216;
+$L__BB20_138:
 	mov.u64 	%rd323, _ZZN11hypersphere12_GLOBAL__N_115ColumnGradientsERKNS_12SoftmaxBlockEmPfS4_E13pooled_of_all;
 	add.s64 	%rd324, %rd323, %rd37;
 	cvta.shared.u64 	%rd42, %rd324;
 	or.pred  	%p161, %p27, %p328;
 	selp.b64 	%rd521, %rd19, %rd42, %p27;
-	@%p161 bra 	$L__BB19_174;
-	bra.uni 	$L__BB19_139;
-$L__BB19_174:
+	@%p161 bra 	$L__BB20_174;
+	bra.uni 	$L__BB20_139;
+$L__BB20_174:
 	cvta.global.u64 	%rd21, %rd20;
 	mov.u64 	%rd526, 0;
 	cvta.to.global.u64 	%rd419, %rd526;
 	setp.eq.s64 	%p202, %rd23, %rd419;
 	mov.f32 	%f884, 0f00000000;
-	@%p202 bra 	$L__BB19_176;
+	@%p202 bra 	$L__BB20_176;
 // %bb.175:
 	ld.global.f32 	%f884, [%rd23];
-$L__BB19_176:
+$L__BB20_176:
 	ld.param.u8 	%rs1, [%rd1+56];
 	selp.b64 	%rd118, %rd21, %rd39, %p27;
 	setp.lt.u64 	%p203, %rd35, 16;
 	setp.eq.s32 	%p333, %r3, 3;
-	@%p203 bra 	$L__BB19_188;
-	bra.uni 	$L__BB19_177;
-$L__BB19_188:
+	@%p203 bra 	$L__BB20_188;
+	bra.uni 	$L__BB20_177;
+$L__BB20_188:
 	setp.le.u64 	%p225, %rd35, %rd526;
-	@%p225 bra 	$L__BB19_214;
+	@%p225 bra 	$L__BB20_214;
 // %bb.189:
 	sub.s64 	%rd424, %rd35, %rd526;
 	setp.eq.s64 	%p226, %rd424, 16;
@@ -26225,44 +28824,44 @@ $L__BB19_188:
 	shl.b64 	%rd426, %rd526, 2;
 	mov.f32 	%f147, 0f00000000;
 	mov.f32 	%f886, %f147;
-	@!%p5 bra 	$L__BB19_191;
-	bra.uni 	$L__BB19_190;
-$L__BB19_190:
+	@!%p5 bra 	$L__BB20_191;
+	bra.uni 	$L__BB20_190;
+$L__BB20_190:
 	add.s64 	%rd159, %rd40, %rd426;
 	ld.shared.f32 	%f886, [%rd159];
-$L__BB19_191:
-	@!%p5 bra 	$L__BB19_193;
-	bra.uni 	$L__BB19_192;
-$L__BB19_192:
+$L__BB20_191:
+	@!%p5 bra 	$L__BB20_193;
+	bra.uni 	$L__BB20_192;
+$L__BB20_192:
 	add.s64 	%rd428, %rd521, %rd426;
 	add.s64 	%rd160, %rd428, %rd481;
 	ld.f32 	%f147, [%rd160];
-$L__BB19_193:
+$L__BB20_193:
 	mov.f32 	%f888, 0f3F800000;
 	setp.gt.s32 	%p228, %r3, 2;
-	@%p228 bra 	$L__BB19_197;
+	@%p228 bra 	$L__BB20_197;
 // %bb.194:
 	setp.eq.s32 	%p231, %r3, 1;
-	@%p231 bra 	$L__BB19_200;
+	@%p231 bra 	$L__BB20_200;
 // %bb.195:
 	setp.eq.s32 	%p232, %r3, 2;
-	@%p232 bra 	$L__BB19_196;
-	bra.uni 	$L__BB19_202;
-$L__BB19_196:
+	@%p232 bra 	$L__BB20_196;
+	bra.uni 	$L__BB20_202;
+$L__BB20_196:
 	mul.rn.f32 	%f726, %f3, %f147;
 	setp.geu.f32 	%p246, %f884, %f147;
 	fma.rn.f32 	%f727, %f726, 0f40000000, %f4;
 	selp.f32 	%f888, 0f3F800000, %f727, %p246;
-	bra.uni 	$L__BB19_202;
-$L__BB19_205:
+	bra.uni 	$L__BB20_202;
+$L__BB20_205:
 	setp.lt.u64 	%p154, %rd35, 16;
 	mov.u64 	%rd530, 0;
-	@%p154 bra 	$L__BB19_208;
+	@%p154 bra 	$L__BB20_208;
 // %bb.206:
 	add.s64 	%rd527, %rd20, %rd481;
 	mov.u64 	%rd529, 0;
 	mov.u64 	%rd528, %rd40;
-$L__BB19_207:                           // =>This Inner Loop Header: Depth=1
+$L__BB20_207:                           // =>This Inner Loop Header: Depth=1
 	ld.shared.f32 	%f483, [%rd528];
 	st.global.f32 	[%rd527], %f483;
 	add.s64 	%rd530, %rd529, 16;
@@ -26271,10 +28870,10 @@ $L__BB19_207:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd398, %rd529, 32;
 	setp.le.u64 	%p155, %rd398, %rd35;
 	mov.u64 	%rd529, %rd530;
-	@%p155 bra 	$L__BB19_207;
-$L__BB19_208:
+	@%p155 bra 	$L__BB20_207;
+$L__BB20_208:
 	setp.le.u64 	%p156, %rd35, %rd530;
-	@%p156 bra 	$L__BB19_214;
+	@%p156 bra 	$L__BB20_214;
 // %bb.209:
 	sub.s64 	%rd399, %rd35, %rd530;
 	setp.eq.s64 	%p157, %rd399, 16;
@@ -26282,87 +28881,88 @@ $L__BB19_208:
 	or.pred  	%p6, %p157, %p158;
 	shl.b64 	%rd401, %rd530, 2;
 	mov.f32 	%f890, 0f00000000;
-	@!%p6 bra 	$L__BB19_211;
-	bra.uni 	$L__BB19_210;
-$L__BB19_210:
+	@!%p6 bra 	$L__BB20_211;
+	bra.uni 	$L__BB20_210;
+$L__BB20_210:
 	add.s64 	%rd170, %rd40, %rd401;
 	ld.shared.f32 	%f890, [%rd170];
-$L__BB19_211:
-	@!%p6 bra 	$L__BB19_214;
-	bra.uni 	$L__BB19_212;
-$L__BB19_212:
+$L__BB20_211:
+	@!%p6 bra 	$L__BB20_214;
+	bra.uni 	$L__BB20_212;
+$L__BB20_212:
 	add.s64 	%rd403, %rd20, %rd401;
 	cvta.global.u64 	%rd531, %rd403;
-	bra.uni 	$L__BB19_213;
-$L__BB19_93:
+	bra.uni 	$L__BB20_213;
+$L__BB20_93:
 	shl.b64 	%rd355, %rd503, 2;
 	add.s64 	%rd356, %rd37, %rd355;
 	add.s64 	%rd358, %rd356, %rd320;
 	add.s64 	%rd504, %rd358, 16;
-	bra.uni 	$L__BB19_94;
-$L__BB19_110:                           //   in Loop: Header=BB19_94 Depth=1
+	bra.uni 	$L__BB20_94;
+$L__BB20_110:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd503, %rd503, 8;
 	add.s64 	%rd504, %rd504, 32;
 	setp.lt.u64 	%p124, %rd503, %rd41;
-	@%p124 bra 	$L__BB19_94;
-	bra.uni 	$L__BB19_111;
-$L__BB19_94:                            // =>This Inner Loop Header: Depth=1
+	@%p124 bra 	$L__BB20_94;
+	bra.uni 	$L__BB20_111;
+$L__BB20_94:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd359, %rd503, 15;
 	setp.ne.s64 	%p116, %rd359, %rd487;
-	@%p116 bra 	$L__BB19_96;
-// %bb.95:                              //   in Loop: Header=BB19_94 Depth=1
+	@%p116 bra 	$L__BB20_96;
+// %bb.95:                              //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+-16], %r173;
-$L__BB19_96:                            //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_96:                            //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd360, %rd503, 1;
 	and.b64  	%rd361, %rd360, 15;
 	setp.ne.s64 	%p117, %rd361, %rd487;
-	@%p117 bra 	$L__BB19_98;
-// %bb.97:                              //   in Loop: Header=BB19_94 Depth=1
+	@%p117 bra 	$L__BB20_98;
+// %bb.97:                              //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+-12], %r173;
-$L__BB19_98:                            //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_98:                            //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd362, %rd503, 2;
 	and.b64  	%rd363, %rd362, 15;
 	setp.ne.s64 	%p118, %rd363, %rd487;
-	@%p118 bra 	$L__BB19_100;
-// %bb.99:                              //   in Loop: Header=BB19_94 Depth=1
+	@%p118 bra 	$L__BB20_100;
+// %bb.99:                              //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+-8], %r173;
-$L__BB19_100:                           //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_100:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd364, %rd503, 3;
 	and.b64  	%rd365, %rd364, 15;
 	setp.ne.s64 	%p119, %rd365, %rd487;
-	@%p119 bra 	$L__BB19_102;
-// %bb.101:                             //   in Loop: Header=BB19_94 Depth=1
+	@%p119 bra 	$L__BB20_102;
+// %bb.101:                             //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+-4], %r173;
-$L__BB19_102:                           //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_102:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd366, %rd503, 4;
 	and.b64  	%rd367, %rd366, 15;
 	setp.ne.s64 	%p120, %rd367, %rd487;
-	@%p120 bra 	$L__BB19_104;
-// %bb.103:                             //   in Loop: Header=BB19_94 Depth=1
+	@%p120 bra 	$L__BB20_104;
+// %bb.103:                             //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504], %r173;
-$L__BB19_104:                           //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_104:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd368, %rd503, 5;
 	and.b64  	%rd369, %rd368, 15;
 	setp.ne.s64 	%p121, %rd369, %rd487;
-	@%p121 bra 	$L__BB19_106;
-// %bb.105:                             //   in Loop: Header=BB19_94 Depth=1
+	@%p121 bra 	$L__BB20_106;
+// %bb.105:                             //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+4], %r173;
-$L__BB19_106:                           //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_106:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd370, %rd503, 6;
 	and.b64  	%rd371, %rd370, 15;
-	setp.ne.s64 	%p122, %rd371, %rd487;
-	@%p122 bra 	$L__BB19_108;
-// %bb.107:                             //   in Loop: Header=BB19_94 Depth=1
+)ptx",
+    R"ptx(	setp.ne.s64 	%p122, %rd371, %rd487;
+	@%p122 bra 	$L__BB20_108;
+// %bb.107:                             //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+8], %r173;
-$L__BB19_108:                           //   in Loop: Header=BB19_94 Depth=1
+$L__BB20_108:                           //   in Loop: Header=BB20_94 Depth=1
 	add.s64 	%rd372, %rd503, 7;
 	and.b64  	%rd373, %rd372, 15;
 	setp.ne.s64 	%p123, %rd373, %rd487;
-	@%p123 bra 	$L__BB19_110;
-// %bb.109:                             //   in Loop: Header=BB19_94 Depth=1
+	@%p123 bra 	$L__BB20_110;
+// %bb.109:                             //   in Loop: Header=BB20_94 Depth=1
 	st.shared.u32 	[%rd504+12], %r173;
-	bra.uni 	$L__BB19_110;
-$L__BB19_139:
+	bra.uni 	$L__BB20_110;
+$L__BB20_139:
 	add.s64 	%rd43, %rd324, %rd481;
 	add.s64 	%rd120, %rd8, -1;
 	add.s64 	%rd121, %rd8, -2;
@@ -26374,8 +28974,8 @@ $L__BB19_139:
 	setp.lt.u64 	%p163, %rd8, 2;
 	setp.lt.u64 	%p164, %rd121, 3;
 	setp.eq.s64 	%p182, %rd122, 0;
-	bra.uni 	$L__BB19_140;
-$L__BB19_171:                           //   in Loop: Header=BB19_140 Depth=1
+	bra.uni 	$L__BB20_140;
+$L__BB20_171:                           //   in Loop: Header=BB20_140 Depth=1
 	sub.rn.f32 	%f538, %f880, %f871;
 	mul.rn.f32 	%f539, %f2, %f538;
 	fma.rn.f32 	%f540, %f539, 0f3FB8AA3B, 0f4B400000;
@@ -26399,41 +28999,41 @@ $L__BB19_171:                           //   in Loop: Header=BB19_140 Depth=1
 	selp.f32 	%f552, %f551, %f550, %p199;
 	add.rn.f32 	%f876, %f876, %f552;
 	fma.rn.f32 	%f877, %f552, %f880, %f877;
-$L__BB19_172:                           //   in Loop: Header=BB19_140 Depth=1
+$L__BB20_172:                           //   in Loop: Header=BB20_140 Depth=1
 	div.rn.f32 	%f553, %f877, %f876;
 	mul.rn.f32 	%f871, %f1, %f553;
-$L__BB19_173:                           //   in Loop: Header=BB19_140 Depth=1
+$L__BB20_173:                           //   in Loop: Header=BB20_140 Depth=1
 	shl.b64 	%rd416, %rd513, 2;
 	add.s64 	%rd417, %rd43, %rd416;
 	st.shared.f32 	[%rd417], %f871;
 	add.s64 	%rd513, %rd513, 16;
 	setp.lt.u64 	%p201, %rd513, %rd41;
 	mov.u64 	%rd521, %rd42;
-	@%p201 bra 	$L__BB19_140;
-	bra.uni 	$L__BB19_174;
-$L__BB19_140:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_145 Depth 2
-                                        //     Child Loop BB19_157 Depth 2
-                                        //     Child Loop BB19_163 Depth 2
+	@%p201 bra 	$L__BB20_140;
+	bra.uni 	$L__BB20_174;
+$L__BB20_140:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_145 Depth 2
+                                        //     Child Loop BB20_157 Depth 2
+                                        //     Child Loop BB20_163 Depth 2
 	or.b64  	%rd127, %rd513, %rd487;
 	setp.ge.u64 	%p162, %rd127, %rd35;
 	mul.lo.s64 	%rd405, %rd127, %rd8;
 	shl.b64 	%rd406, %rd405, 2;
 	add.s64 	%rd128, %rd18, %rd406;
 	mov.f32 	%f871, %f485;
-	@%p162 bra 	$L__BB19_142;
-// %bb.141:                             //   in Loop: Header=BB19_140 Depth=1
+	@%p162 bra 	$L__BB20_142;
+// %bb.141:                             //   in Loop: Header=BB20_140 Depth=1
 	ld.global.f32 	%f871, [%rd128];
-$L__BB19_142:                           //   in Loop: Header=BB19_140 Depth=1
-	@%p163 bra 	$L__BB19_160;
-// %bb.143:                             //   in Loop: Header=BB19_140 Depth=1
+$L__BB20_142:                           //   in Loop: Header=BB20_140 Depth=1
+	@%p163 bra 	$L__BB20_160;
+// %bb.143:                             //   in Loop: Header=BB20_140 Depth=1
 	mov.u64 	%rd518, 1;
-	@%p164 bra 	$L__BB19_155;
-// %bb.144:                             //   in Loop: Header=BB19_140 Depth=1
+	@%p164 bra 	$L__BB20_155;
+// %bb.144:                             //   in Loop: Header=BB20_140 Depth=1
 	mov.u64 	%rd515, 0;
 	mov.u64 	%rd514, 1;
-	bra.uni 	$L__BB19_145;
-$L__BB19_153:                           //   in Loop: Header=BB19_145 Depth=2
+	bra.uni 	$L__BB20_145;
+$L__BB20_153:                           //   in Loop: Header=BB20_145 Depth=2
 	setp.leu.f32 	%p175, %f865, %f96;
 	setp.num.f32 	%p176, %f96, %f96;
 	setp.nan.f32 	%p177, %f865, %f865;
@@ -26449,18 +29049,18 @@ $L__BB19_153:                           //   in Loop: Header=BB19_145 Depth=2
 	add.s64 	%rd514, %rd514, 4;
 	add.s64 	%rd515, %rd515, 4;
 	setp.ne.s64 	%p181, %rd123, %rd515;
-	@%p181 bra 	$L__BB19_145;
-	bra.uni 	$L__BB19_154;
-$L__BB19_145:                           //   Parent Loop BB19_140 Depth=1
+	@%p181 bra 	$L__BB20_145;
+	bra.uni 	$L__BB20_154;
+$L__BB20_145:                           //   Parent Loop BB20_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd410, %rd514, 2;
 	add.s64 	%rd131, %rd128, %rd410;
 	mov.f32 	%f866, 0f00000000;
 	mov.f32 	%f863, %f866;
-	@%p162 bra 	$L__BB19_147;
-// %bb.146:                             //   in Loop: Header=BB19_145 Depth=2
+	@%p162 bra 	$L__BB20_147;
+// %bb.146:                             //   in Loop: Header=BB20_145 Depth=2
 	ld.global.f32 	%f863, [%rd131];
-$L__BB19_147:                           //   in Loop: Header=BB19_145 Depth=2
+$L__BB20_147:                           //   in Loop: Header=BB20_145 Depth=2
 	setp.leu.f32 	%p167, %f863, %f871;
 	setp.num.f32 	%p168, %f871, %f871;
 	setp.nan.f32 	%p169, %f863, %f863;
@@ -26468,34 +29068,33 @@ $L__BB19_147:                           //   in Loop: Header=BB19_145 Depth=2
 	selp.f32 	%f490, %f871, %f489, %p168;
 	selp.f32 	%f93, %f490, %f863, %p167;
 	mov.f32 	%f864, %f866;
-	@%p162 bra 	$L__BB19_149;
-// %bb.148:                             //   in Loop: Header=BB19_145 Depth=2
+	@%p162 bra 	$L__BB20_149;
+// %bb.148:                             //   in Loop: Header=BB20_145 Depth=2
 	ld.global.f32 	%f864, [%rd131+4];
-$L__BB19_149:                           //   in Loop: Header=BB19_145 Depth=2
+$L__BB20_149:                           //   in Loop: Header=BB20_145 Depth=2
 	setp.leu.f32 	%p171, %f864, %f93;
-)ptx",
-    R"ptx(	setp.num.f32 	%p172, %f93, %f93;
+	setp.num.f32 	%p172, %f93, %f93;
 	setp.nan.f32 	%p173, %f864, %f864;
 	selp.f32 	%f492, %f93, %f864, %p173;
 	selp.f32 	%f493, %f93, %f492, %p172;
 	mov.f32 	%f865, %f866;
-	@%p162 bra 	$L__BB19_151;
-// %bb.150:                             //   in Loop: Header=BB19_145 Depth=2
+	@%p162 bra 	$L__BB20_151;
+// %bb.150:                             //   in Loop: Header=BB20_145 Depth=2
 	ld.global.f32 	%f865, [%rd131+8];
-$L__BB19_151:                           //   in Loop: Header=BB19_145 Depth=2
+$L__BB20_151:                           //   in Loop: Header=BB20_145 Depth=2
 	selp.f32 	%f96, %f493, %f864, %p171;
-	@%p162 bra 	$L__BB19_153;
-// %bb.152:                             //   in Loop: Header=BB19_145 Depth=2
+	@%p162 bra 	$L__BB20_153;
+// %bb.152:                             //   in Loop: Header=BB20_145 Depth=2
 	ld.global.f32 	%f866, [%rd131+12];
-	bra.uni 	$L__BB19_153;
-$L__BB19_154:                           //   in Loop: Header=BB19_140 Depth=1
+	bra.uni 	$L__BB20_153;
+$L__BB20_154:                           //   in Loop: Header=BB20_140 Depth=1
 	add.s64 	%rd518, %rd123, 1;
-$L__BB19_155:                           //   in Loop: Header=BB19_140 Depth=1
-	@%p182 bra 	$L__BB19_160;
-// %bb.156:                             //   in Loop: Header=BB19_140 Depth=1
+$L__BB20_155:                           //   in Loop: Header=BB20_140 Depth=1
+	@%p182 bra 	$L__BB20_160;
+// %bb.156:                             //   in Loop: Header=BB20_140 Depth=1
 	mov.u64 	%rd517, %rd122;
-	bra.uni 	$L__BB19_157;
-$L__BB19_159:                           //   in Loop: Header=BB19_157 Depth=2
+	bra.uni 	$L__BB20_157;
+$L__BB20_159:                           //   in Loop: Header=BB20_157 Depth=2
 	setp.leu.f32 	%p184, %f870, %f871;
 	setp.num.f32 	%p185, %f871, %f871;
 	setp.nan.f32 	%p186, %f870, %f870;
@@ -26505,33 +29104,33 @@ $L__BB19_159:                           //   in Loop: Header=BB19_157 Depth=2
 	add.s64 	%rd518, %rd518, 1;
 	add.s64 	%rd517, %rd517, -1;
 	setp.ne.s64 	%p187, %rd517, 0;
-	@%p187 bra 	$L__BB19_157;
-	bra.uni 	$L__BB19_160;
-$L__BB19_157:                           //   Parent Loop BB19_140 Depth=1
+	@%p187 bra 	$L__BB20_157;
+	bra.uni 	$L__BB20_160;
+$L__BB20_157:                           //   Parent Loop BB20_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f870, 0f00000000;
-	@%p162 bra 	$L__BB19_159;
-// %bb.158:                             //   in Loop: Header=BB19_157 Depth=2
+	@%p162 bra 	$L__BB20_159;
+// %bb.158:                             //   in Loop: Header=BB20_157 Depth=2
 	shl.b64 	%rd411, %rd518, 2;
 	add.s64 	%rd138, %rd128, %rd411;
 	ld.global.f32 	%f870, [%rd138];
-	bra.uni 	$L__BB19_159;
-$L__BB19_160:                           //   in Loop: Header=BB19_140 Depth=1
-	@%p331 bra 	$L__BB19_173;
-// %bb.161:                             //   in Loop: Header=BB19_140 Depth=1
+	bra.uni 	$L__BB20_159;
+$L__BB20_160:                           //   in Loop: Header=BB20_140 Depth=1
+	@%p331 bra 	$L__BB20_173;
+// %bb.161:                             //   in Loop: Header=BB20_140 Depth=1
 	setp.eq.s64 	%p189, %rd120, 0;
 	mov.u64 	%rd520, 0;
 	mov.f32 	%f877, 0f00000000;
 	mov.f32 	%f876, %f877;
-	@%p189 bra 	$L__BB19_168;
-// %bb.162:                             //   in Loop: Header=BB19_140 Depth=1
+	@%p189 bra 	$L__BB20_168;
+// %bb.162:                             //   in Loop: Header=BB20_140 Depth=1
 	mov.u64 	%rd519, 0;
 	mov.f32 	%f504, 0f00000000;
 	mov.f32 	%f877, %f504;
 	mov.f32 	%f876, %f504;
-	bra.uni 	$L__BB19_163;
-$L__BB19_167:                           //   in Loop: Header=BB19_163 Depth=2
+	bra.uni 	$L__BB20_163;
+$L__BB20_167:                           //   in Loop: Header=BB20_163 Depth=2
 	sub.rn.f32 	%f522, %f875, %f871;
 	mul.rn.f32 	%f523, %f2, %f522;
 	fma.rn.f32 	%f524, %f523, 0f3FB8AA3B, 0f4B400000;
@@ -26558,17 +29157,17 @@ $L__BB19_167:                           //   in Loop: Header=BB19_163 Depth=2
 	add.s64 	%rd519, %rd519, 2;
 	setp.ne.s64 	%p196, %rd125, %rd519;
 	mov.u64 	%rd520, %rd125;
-	@%p196 bra 	$L__BB19_163;
-	bra.uni 	$L__BB19_168;
-$L__BB19_163:                           //   Parent Loop BB19_140 Depth=1
+	@%p196 bra 	$L__BB20_163;
+	bra.uni 	$L__BB20_168;
+$L__BB20_163:                           //   Parent Loop BB20_140 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd414, %rd519, 2;
 	add.s64 	%rd142, %rd128, %rd414;
 	mov.f32 	%f874, %f504;
-	@%p162 bra 	$L__BB19_165;
-// %bb.164:                             //   in Loop: Header=BB19_163 Depth=2
+	@%p162 bra 	$L__BB20_165;
+// %bb.164:                             //   in Loop: Header=BB20_163 Depth=2
 	ld.global.f32 	%f874, [%rd142];
-$L__BB19_165:                           //   in Loop: Header=BB19_163 Depth=2
+$L__BB20_165:                           //   in Loop: Header=BB20_163 Depth=2
 	sub.rn.f32 	%f507, %f874, %f871;
 	mul.rn.f32 	%f508, %f2, %f507;
 	fma.rn.f32 	%f509, %f508, 0f3FB8AA3B, 0f4B400000;
@@ -26593,22 +29192,22 @@ $L__BB19_165:                           //   in Loop: Header=BB19_163 Depth=2
 	add.rn.f32 	%f114, %f876, %f521;
 	fma.rn.f32 	%f115, %f521, %f874, %f877;
 	mov.f32 	%f875, %f504;
-	@%p162 bra 	$L__BB19_167;
-// %bb.166:                             //   in Loop: Header=BB19_163 Depth=2
+	@%p162 bra 	$L__BB20_167;
+// %bb.166:                             //   in Loop: Header=BB20_163 Depth=2
 	ld.global.f32 	%f875, [%rd142+4];
-	bra.uni 	$L__BB19_167;
-$L__BB19_168:                           //   in Loop: Header=BB19_140 Depth=1
+	bra.uni 	$L__BB20_167;
+$L__BB20_168:                           //   in Loop: Header=BB20_140 Depth=1
 	setp.eq.s64 	%p197, %rd124, 0;
-	@%p197 bra 	$L__BB19_172;
-// %bb.169:                             //   in Loop: Header=BB19_140 Depth=1
+	@%p197 bra 	$L__BB20_172;
+// %bb.169:                             //   in Loop: Header=BB20_140 Depth=1
 	mov.f32 	%f880, 0f00000000;
-	@%p162 bra 	$L__BB19_171;
-// %bb.170:                             //   in Loop: Header=BB19_140 Depth=1
+	@%p162 bra 	$L__BB20_171;
+// %bb.170:                             //   in Loop: Header=BB20_140 Depth=1
 	shl.b64 	%rd415, %rd520, 2;
 	add.s64 	%rd145, %rd128, %rd415;
 	ld.global.f32 	%f880, [%rd145];
-	bra.uni 	$L__BB19_171;
-$L__BB19_177:
+	bra.uni 	$L__BB20_171;
+$L__BB20_177:
 	add.s64 	%rd522, %rd521, %rd481;
 	and.b16  	%rs4, %rs1, 1;
 	setp.eq.b16 	%p4, %rs4, 1;
@@ -26623,8 +29222,8 @@ $L__BB19_177:
 	setp.eq.s32 	%p208, %r3, 1;
 	setp.eq.s32 	%p209, %r3, 2;
 	mov.u64 	%rd524, %rd40;
-	bra.uni 	$L__BB19_178;
-$L__BB19_186:                           //   in Loop: Header=BB19_178 Depth=1
+	bra.uni 	$L__BB20_178;
+$L__BB20_186:                           //   in Loop: Header=BB20_178 Depth=1
 	div.rn.f32 	%f593, %f138, %f3;
 	setp.lt.f32 	%p215, %f593, 0fBF800000;
 	selp.f32 	%f594, 0fBF800000, %f593, %p215;
@@ -26650,7 +29249,8 @@ $L__BB19_186:                           //   in Loop: Header=BB19_178 Depth=1
 	div.rn.f32 	%f613, %f612, %f4;
 	fma.rn.f32 	%f614, %f613, 0f3F22F983, 0f4B400000;
 	add.rn.f32 	%f615, %f614, 0fCB400000;
-	fma.rn.f32 	%f616, %f615, 0fBFC90FDB, %f613;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f616, %f615, 0fBFC90FDB, %f613;
 	fma.rn.f32 	%f617, %f615, 0f333BBD2E, %f616;
 	mul.rn.f32 	%f618, %f617, %f617;
 	fma.rn.f32 	%f619, %f618, 0fB94C7ABB, 0f3C0882FD;
@@ -26679,7 +29279,7 @@ $L__BB19_186:                           //   in Loop: Header=BB19_178 Depth=1
 	div.rn.f32 	%f634, %f628, %f633;
 	selp.f32 	%f635, %f634, %f135, %p219;
 	selp.f32 	%f885, 0f3F800000, %f635, %p4;
-$L__BB19_187:                           //   in Loop: Header=BB19_178 Depth=1
+$L__BB20_187:                           //   in Loop: Header=BB20_178 Depth=1
 	ld.shared.f32 	%f137, [%rd524];
 	mul.rn.f32 	%f640, %f137, %f885;
 	st.f32 	[%rd523], %f640;
@@ -26689,30 +29289,30 @@ $L__BB19_187:                           //   in Loop: Header=BB19_178 Depth=1
 	add.s64 	%rd522, %rd522, 64;
 	add.s64 	%rd423, %rd153, 32;
 	setp.le.u64 	%p224, %rd423, %rd35;
-	@%p224 bra 	$L__BB19_178;
-	bra.uni 	$L__BB19_188;
-$L__BB19_178:                           // =>This Inner Loop Header: Depth=1
+	@%p224 bra 	$L__BB20_178;
+	bra.uni 	$L__BB20_188;
+$L__BB20_178:                           // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd153, %rd526;
 	ld.f32 	%f138, [%rd522];
 	mov.f32 	%f885, 0f3F800000;
-	@%p205 bra 	$L__BB19_182;
-// %bb.179:                             //   in Loop: Header=BB19_178 Depth=1
-	@%p208 bra 	$L__BB19_185;
-// %bb.180:                             //   in Loop: Header=BB19_178 Depth=1
-	@%p209 bra 	$L__BB19_181;
-	bra.uni 	$L__BB19_187;
-$L__BB19_181:                           //   in Loop: Header=BB19_178 Depth=1
+	@%p205 bra 	$L__BB20_182;
+// %bb.179:                             //   in Loop: Header=BB20_178 Depth=1
+	@%p208 bra 	$L__BB20_185;
+// %bb.180:                             //   in Loop: Header=BB20_178 Depth=1
+	@%p209 bra 	$L__BB20_181;
+	bra.uni 	$L__BB20_187;
+$L__BB20_181:                           //   in Loop: Header=BB20_178 Depth=1
 	mul.rn.f32 	%f636, %f3, %f138;
 	setp.geu.f32 	%p220, %f884, %f138;
 	fma.rn.f32 	%f637, %f636, 0f40000000, %f4;
 	selp.f32 	%f885, 0f3F800000, %f637, %p220;
-	bra.uni 	$L__BB19_187;
-$L__BB19_182:                           //   in Loop: Header=BB19_178 Depth=1
-	@%p333 bra 	$L__BB19_186;
-// %bb.183:                             //   in Loop: Header=BB19_178 Depth=1
-	@%p334 bra 	$L__BB19_184;
-	bra.uni 	$L__BB19_187;
-$L__BB19_184:                           //   in Loop: Header=BB19_178 Depth=1
+	bra.uni 	$L__BB20_187;
+$L__BB20_182:                           //   in Loop: Header=BB20_178 Depth=1
+	@%p333 bra 	$L__BB20_186;
+// %bb.183:                             //   in Loop: Header=BB20_178 Depth=1
+	@%p334 bra 	$L__BB20_184;
+	bra.uni 	$L__BB20_187;
+$L__BB20_184:                           //   in Loop: Header=BB20_178 Depth=1
 	fma.rn.f32 	%f557, %f138, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p210, %f557, 0f00000000;
 	selp.f32 	%f558, 0f00000000, %f557, %p210;
@@ -26764,25 +29364,24 @@ $L__BB19_184:                           //   in Loop: Header=BB19_178 Depth=1
 	selp.f32 	%f591, %f134, %f590, %p212;
 	mul.rn.f32 	%f592, %f3, %f591;
 	selp.f32 	%f885, %f3, %f592, %p4;
-	bra.uni 	$L__BB19_187;
-$L__BB19_185:                           //   in Loop: Header=BB19_178 Depth=1
+	bra.uni 	$L__BB20_187;
+$L__BB20_185:                           //   in Loop: Header=BB20_178 Depth=1
 	setp.lt.f32 	%p221, %f138, %f136;
 	selp.f32 	%f638, %f136, %f138, %p221;
 	setp.gt.f32 	%p222, %f638, %f3;
 	selp.f32 	%f639, %f3, %f638, %p222;
 	setp.neu.f32 	%p223, %f639, %f138;
 	selp.f32 	%f885, 0f00000000, 0f3F800000, %p223;
-	bra.uni 	$L__BB19_187;
-$L__BB19_197:
-	@%p333 bra 	$L__BB19_201;
+	bra.uni 	$L__BB20_187;
+$L__BB20_197:
+	@%p333 bra 	$L__BB20_201;
 // %bb.198:
-	@%p334 bra 	$L__BB19_199;
-	bra.uni 	$L__BB19_202;
-$L__BB19_199:
+	@%p334 bra 	$L__BB20_199;
+	bra.uni 	$L__BB20_202;
+$L__BB20_199:
 	fma.rn.f32 	%f644, %f147, 0f3F000000, 0f3F000000;
 	setp.lt.f32 	%p233, %f644, 0f00000000;
-)ptx",
-    R"ptx(	selp.f32 	%f645, 0f00000000, %f644, %p233;
+	selp.f32 	%f645, 0f00000000, %f644, %p233;
 	setp.gt.f32 	%p234, %f645, 0f3F800000;
 	selp.f32 	%f646, 0f3F800000, %f645, %p234;
 	setp.leu.f32 	%p235, %f646, 0f00000000;
@@ -26835,8 +29434,8 @@ $L__BB19_199:
 	setp.eq.b16 	%p239, %rs5, 1;
 	mul.rn.f32 	%f680, %f3, %f679;
 	selp.f32 	%f888, %f3, %f680, %p239;
-	bra.uni 	$L__BB19_202;
-$L__BB19_200:
+	bra.uni 	$L__BB20_202;
+$L__BB20_200:
 	neg.f32 	%f728, %f3;
 	setp.lt.f32 	%p247, %f147, %f728;
 	selp.f32 	%f729, %f728, %f147, %p247;
@@ -26844,8 +29443,8 @@ $L__BB19_200:
 	selp.f32 	%f730, %f3, %f729, %p248;
 	setp.neu.f32 	%p249, %f730, %f147;
 	selp.f32 	%f888, 0f00000000, 0f3F800000, %p249;
-	bra.uni 	$L__BB19_202;
-$L__BB19_201:
+	bra.uni 	$L__BB20_202;
+$L__BB20_201:
 	div.rn.f32 	%f681, %f147, %f3;
 	setp.lt.f32 	%p240, %f681, 0fBF800000;
 	selp.f32 	%f682, 0fBF800000, %f681, %p240;
@@ -26904,24 +29503,24 @@ $L__BB19_201:
 	and.b16  	%rs6, %rs1, 1;
 	setp.eq.b16 	%p245, %rs6, 1;
 	selp.f32 	%f888, 0f3F800000, %f725, %p245;
-$L__BB19_202:
-	@!%p5 bra 	$L__BB19_214;
-	bra.uni 	$L__BB19_203;
-$L__BB19_203:
+$L__BB20_202:
+	@!%p5 bra 	$L__BB20_214;
+	bra.uni 	$L__BB20_203;
+$L__BB20_203:
 	mul.rn.f32 	%f890, %f886, %f888;
 	add.s64 	%rd531, %rd118, %rd426;
-$L__BB19_213:
+$L__BB20_213:
 	add.s64 	%rd432, %rd531, %rd481;
 	st.f32 	[%rd432], %f890;
-$L__BB19_214:
+$L__BB20_214:
 	or.pred  	%p252, %p27, %p328;
-	@%p252 bra 	$L__BB19_259;
-	bra.uni 	$L__BB19_216;
-$L__BB19_259:
+	@%p252 bra 	$L__BB20_259;
+	bra.uni 	$L__BB20_216;
+$L__BB20_259:
 	selp.b64 	%rd30, %rd297, %rd309, %p18;
 	setp.le.u64 	%p310, %rd35, %rd106;
 	bar.warp.sync 	%r5;
-	@%p310 bra 	$L__BB19_276;
+	@%p310 bra 	$L__BB20_276;
 // %bb.260:
 	ld.param.u64 	%rd283, [%rd1+184];
 	mul.lo.s64 	%rd305, %rd263, %rd8;
@@ -26935,48 +29534,48 @@ $L__BB19_259:
 	and.b64  	%rd544, %rd212, 3;
 	setp.lt.u64 	%p311, %rd8, 4;
 	mov.u64 	%rd543, 0;
-	@%p311 bra 	$L__BB19_271;
-	bra.uni 	$L__BB19_261;
-$L__BB19_271:
+	@%p311 bra 	$L__BB20_271;
+	bra.uni 	$L__BB20_261;
+$L__BB20_271:
 	setp.eq.s64 	%p317, %rd544, 0;
-	@%p317 bra 	$L__BB19_276;
+	@%p317 bra 	$L__BB20_276;
 // %bb.272:
 	shl.b64 	%rd462, %rd543, 2;
 	add.s64 	%rd547, %rd29, %rd462;
 	add.s64 	%rd545, %rd543, %rd211;
 	shl.b64 	%rd463, %rd545, 2;
 	add.s64 	%rd546, %rd20, %rd463;
-	bra.uni 	$L__BB19_273;
-$L__BB19_275:                           //   in Loop: Header=BB19_273 Depth=1
+	bra.uni 	$L__BB20_273;
+$L__BB20_275:                           //   in Loop: Header=BB20_273 Depth=1
 	add.s64 	%rd547, %rd547, 4;
 	add.s64 	%rd546, %rd546, 4;
 	add.s64 	%rd545, %rd545, 1;
 	add.s64 	%rd544, %rd544, -1;
 	setp.ne.s64 	%p319, %rd544, 0;
-	@%p319 bra 	$L__BB19_273;
-	bra.uni 	$L__BB19_276;
-$L__BB19_273:                           // =>This Inner Loop Header: Depth=1
+	@%p319 bra 	$L__BB20_273;
+	bra.uni 	$L__BB20_276;
+$L__BB20_273:                           // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd464, %rd545, 15;
 	setp.ne.s64 	%p318, %rd464, %rd487;
-	@%p318 bra 	$L__BB19_275;
-// %bb.274:                             //   in Loop: Header=BB19_273 Depth=1
+	@%p318 bra 	$L__BB20_275;
+// %bb.274:                             //   in Loop: Header=BB20_273 Depth=1
 	ld.global.f32 	%f814, [%rd547];
 	st.global.f32 	[%rd546], %f814;
-	bra.uni 	$L__BB19_275;
-$L__BB19_276:
+	bra.uni 	$L__BB20_275;
+$L__BB20_276:
 	mov.u64 	%rd554, 0;
 	cvta.to.global.u64 	%rd466, %rd554;
 	setp.eq.s64 	%p320, %rd30, %rd466;
-	@%p320 bra 	$L__BB19_289;
+	@%p320 bra 	$L__BB20_289;
 // %bb.277:
 	setp.lt.u64 	%p321, %rd17, 16;
-	@%p321 bra 	$L__BB19_280;
+	@%p321 bra 	$L__BB20_280;
 // %bb.278:
 	add.s64 	%rd552, %rd20, %rd481;
 	add.s64 	%rd551, %rd30, %rd481;
 	mov.u64 	%rd553, 0;
-$L__BB19_279:                           // =>This Inner Loop Header: Depth=1
+$L__BB20_279:                           // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f815, [%rd552];
 	ld.global.f32 	%f816, [%rd551];
 	mul.rn.f32 	%f817, %f815, %f816;
@@ -26985,12 +29584,13 @@ $L__BB19_279:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd552, %rd552, 64;
 	add.s64 	%rd551, %rd551, 64;
 	add.s64 	%rd470, %rd553, 32;
-	setp.le.u64 	%p322, %rd470, %rd17;
+)ptx",
+    R"ptx(	setp.le.u64 	%p322, %rd470, %rd17;
 	mov.u64 	%rd553, %rd554;
-	@%p322 bra 	$L__BB19_279;
-$L__BB19_280:
+	@%p322 bra 	$L__BB20_279;
+$L__BB20_280:
 	setp.le.u64 	%p323, %rd17, %rd554;
-	@%p323 bra 	$L__BB19_289;
+	@%p323 bra 	$L__BB20_289;
 // %bb.281:
 	sub.s64 	%rd471, %rd17, %rd554;
 	shl.b64 	%rd472, %rd554, 2;
@@ -27001,26 +29601,26 @@ $L__BB19_280:
 	add.s64 	%rd245, %rd473, %rd481;
 	mov.f32 	%f919, 0f00000000;
 	mov.f32 	%f918, %f919;
-	@!%p7 bra 	$L__BB19_283;
-	bra.uni 	$L__BB19_282;
-$L__BB19_282:
+	@!%p7 bra 	$L__BB20_283;
+	bra.uni 	$L__BB20_282;
+$L__BB20_282:
 	ld.global.f32 	%f918, [%rd245];
-$L__BB19_283:
-	@!%p7 bra 	$L__BB19_285;
-	bra.uni 	$L__BB19_284;
-$L__BB19_284:
+$L__BB20_283:
+	@!%p7 bra 	$L__BB20_285;
+	bra.uni 	$L__BB20_284;
+$L__BB20_284:
 	add.s64 	%rd477, %rd30, %rd472;
 	add.s64 	%rd246, %rd477, %rd481;
 	ld.global.f32 	%f919, [%rd246];
-$L__BB19_285:
-	@!%p7 bra 	$L__BB19_289;
-	bra.uni 	$L__BB19_288;
-$L__BB19_288:
+$L__BB20_285:
+	@!%p7 bra 	$L__BB20_289;
+	bra.uni 	$L__BB20_288;
+$L__BB20_288:
 	mul.rn.f32 	%f214, %f918, %f919;
 	st.global.f32 	[%rd245], %f214;
-$L__BB19_289:
+$L__BB20_289:
 	ret;
-$L__BB19_216:
+$L__BB20_216:
 	add.s64 	%rd173, %rd8, -1;
 	add.s64 	%rd174, %rd8, -2;
 	and.b64  	%rd175, %rd173, 3;
@@ -27038,41 +29638,41 @@ $L__BB19_216:
 	setp.lt.u64 	%p255, %rd174, 3;
 	setp.eq.s64 	%p281, %rd175, 0;
                                         // implicit-def: %f907
-	bra.uni 	$L__BB19_217;
-$L__BB19_258:                           //   in Loop: Header=BB19_217 Depth=1
+	bra.uni 	$L__BB20_217;
+$L__BB20_258:                           //   in Loop: Header=BB20_217 Depth=1
 	add.s64 	%rd533, %rd533, 16;
 	add.s64 	%rd532, %rd532, %rd180;
 	setp.lt.u64 	%p309, %rd533, %rd41;
-	@%p309 bra 	$L__BB19_217;
-	bra.uni 	$L__BB19_259;
-$L__BB19_217:                           // =>This Loop Header: Depth=1
-                                        //     Child Loop BB19_222 Depth 2
-                                        //     Child Loop BB19_233 Depth 2
-                                        //     Child Loop BB19_239 Depth 2
-                                        //     Child Loop BB19_250 Depth 2
+	@%p309 bra 	$L__BB20_217;
+	bra.uni 	$L__BB20_259;
+$L__BB20_217:                           // =>This Loop Header: Depth=1
+                                        //     Child Loop BB20_222 Depth 2
+                                        //     Child Loop BB20_233 Depth 2
+                                        //     Child Loop BB20_239 Depth 2
+                                        //     Child Loop BB20_250 Depth 2
 	or.b64  	%rd183, %rd533, %rd487;
 	setp.ge.u64 	%p253, %rd183, %rd35;
 	mul.lo.s64 	%rd438, %rd183, %rd8;
 	shl.b64 	%rd439, %rd438, 2;
 	add.s64 	%rd184, %rd18, %rd439;
 	mov.f32 	%f902, %f732;
-	@%p253 bra 	$L__BB19_219;
-// %bb.218:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p253 bra 	$L__BB20_219;
+// %bb.218:                             //   in Loop: Header=BB20_217 Depth=1
 	ld.global.f32 	%f902, [%rd184];
-$L__BB19_219:                           //   in Loop: Header=BB19_217 Depth=1
+$L__BB20_219:                           //   in Loop: Header=BB20_217 Depth=1
 	mov.u32 	%r178, %r148;
-	@%p254 bra 	$L__BB19_236;
-// %bb.220:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p254 bra 	$L__BB20_236;
+// %bb.220:                             //   in Loop: Header=BB20_217 Depth=1
 	mov.u64 	%rd537, 1;
 	mov.u32 	%r178, %r148;
-	@%p255 bra 	$L__BB19_231;
-	bra.uni 	$L__BB19_221;
-$L__BB19_231:                           //   in Loop: Header=BB19_217 Depth=1
-	@%p281 bra 	$L__BB19_236;
-// %bb.232:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p255 bra 	$L__BB20_231;
+	bra.uni 	$L__BB20_221;
+$L__BB20_231:                           //   in Loop: Header=BB20_217 Depth=1
+	@%p281 bra 	$L__BB20_236;
+// %bb.232:                             //   in Loop: Header=BB20_217 Depth=1
 	mov.u64 	%rd536, %rd175;
-	bra.uni 	$L__BB19_233;
-$L__BB19_235:                           //   in Loop: Header=BB19_233 Depth=2
+	bra.uni 	$L__BB20_233;
+$L__BB20_235:                           //   in Loop: Header=BB20_233 Depth=2
 	cvt.u32.u64 	%r14, %rd537;
 	setp.leu.f32 	%p283, %f901, %f902;
 	setp.num.f32 	%p284, %f902, %f902;
@@ -27084,38 +29684,38 @@ $L__BB19_235:                           //   in Loop: Header=BB19_233 Depth=2
 	add.s64 	%rd537, %rd537, 1;
 	add.s64 	%rd536, %rd536, -1;
 	setp.ne.s64 	%p288, %rd536, 0;
-	@%p288 bra 	$L__BB19_233;
-	bra.uni 	$L__BB19_236;
-$L__BB19_233:                           //   Parent Loop BB19_217 Depth=1
+	@%p288 bra 	$L__BB20_233;
+	bra.uni 	$L__BB20_236;
+$L__BB20_233:                           //   Parent Loop BB20_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f901, 0f00000000;
-	@%p253 bra 	$L__BB19_235;
-// %bb.234:                             //   in Loop: Header=BB19_233 Depth=2
+	@%p253 bra 	$L__BB20_235;
+// %bb.234:                             //   in Loop: Header=BB20_233 Depth=2
 	shl.b64 	%rd444, %rd537, 2;
 	add.s64 	%rd194, %rd184, %rd444;
 	ld.global.f32 	%f901, [%rd194];
-	bra.uni 	$L__BB19_235;
-$L__BB19_236:                           //   in Loop: Header=BB19_217 Depth=1
+	bra.uni 	$L__BB20_235;
+$L__BB20_236:                           //   in Loop: Header=BB20_217 Depth=1
 	shl.b64 	%rd436, %rd533, 2;
 	add.s64 	%rd437, %rd40, %rd436;
 	ld.shared.f32 	%f158, [%rd437];
 	setp.ne.s32 	%p289, %r2, 2;
 	mov.f32 	%f915, %f902;
-	@%p289 bra 	$L__BB19_249;
-// %bb.237:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p289 bra 	$L__BB20_249;
+// %bb.237:                             //   in Loop: Header=BB20_217 Depth=1
 	setp.eq.s64 	%p290, %rd173, 0;
 	mov.u64 	%rd539, 0;
 	mov.f32 	%f908, 0f00000000;
 	mov.f32 	%f907, %f908;
-	@%p290 bra 	$L__BB19_244;
-// %bb.238:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p290 bra 	$L__BB20_244;
+// %bb.238:                             //   in Loop: Header=BB20_217 Depth=1
 	mov.u64 	%rd538, 0;
 	mov.f32 	%f741, 0f00000000;
 	mov.f32 	%f908, %f741;
 	mov.f32 	%f907, %f741;
-	bra.uni 	$L__BB19_239;
-$L__BB19_243:                           //   in Loop: Header=BB19_239 Depth=2
+	bra.uni 	$L__BB20_239;
+$L__BB20_243:                           //   in Loop: Header=BB20_239 Depth=2
 	sub.rn.f32 	%f759, %f906, %f902;
 	mul.rn.f32 	%f760, %f2, %f759;
 	fma.rn.f32 	%f761, %f760, 0f3FB8AA3B, 0f4B400000;
@@ -27125,8 +29725,7 @@ $L__BB19_243:                           //   in Loop: Header=BB19_239 Depth=2
 	fma.rn.f32 	%f765, %f764, 0f3AB6DA65, 0f3C091DE8;
 	fma.rn.f32 	%f766, %f765, %f764, 0f3D2AAA2F;
 	fma.rn.f32 	%f767, %f766, %f764, 0f3E2AAA47;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f768, %f767, %f764, 0f3F000000;
+	fma.rn.f32 	%f768, %f767, %f764, 0f3F000000;
 	fma.rn.f32 	%f769, %f768, %f764, 0f3F800000;
 	fma.rn.f32 	%f770, %f769, %f764, 0f3F800000;
 	mov.b32 	%r160, %f770;
@@ -27143,17 +29742,17 @@ $L__BB19_243:                           //   in Loop: Header=BB19_239 Depth=2
 	add.s64 	%rd538, %rd538, 2;
 	setp.ne.s64 	%p297, %rd178, %rd538;
 	mov.u64 	%rd539, %rd178;
-	@%p297 bra 	$L__BB19_239;
-	bra.uni 	$L__BB19_244;
-$L__BB19_239:                           //   Parent Loop BB19_217 Depth=1
+	@%p297 bra 	$L__BB20_239;
+	bra.uni 	$L__BB20_244;
+$L__BB20_239:                           //   Parent Loop BB20_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd447, %rd538, 2;
 	add.s64 	%rd198, %rd184, %rd447;
 	mov.f32 	%f905, %f741;
-	@%p253 bra 	$L__BB19_241;
-// %bb.240:                             //   in Loop: Header=BB19_239 Depth=2
+	@%p253 bra 	$L__BB20_241;
+// %bb.240:                             //   in Loop: Header=BB20_239 Depth=2
 	ld.global.f32 	%f905, [%rd198];
-$L__BB19_241:                           //   in Loop: Header=BB19_239 Depth=2
+$L__BB20_241:                           //   in Loop: Header=BB20_239 Depth=2
 	sub.rn.f32 	%f744, %f905, %f902;
 	mul.rn.f32 	%f745, %f2, %f744;
 	fma.rn.f32 	%f746, %f745, 0f3FB8AA3B, 0f4B400000;
@@ -27178,21 +29777,21 @@ $L__BB19_241:                           //   in Loop: Header=BB19_239 Depth=2
 	add.rn.f32 	%f185, %f907, %f758;
 	fma.rn.f32 	%f186, %f758, %f905, %f908;
 	mov.f32 	%f906, %f741;
-	@%p253 bra 	$L__BB19_243;
-// %bb.242:                             //   in Loop: Header=BB19_239 Depth=2
+	@%p253 bra 	$L__BB20_243;
+// %bb.242:                             //   in Loop: Header=BB20_239 Depth=2
 	ld.global.f32 	%f906, [%rd198+4];
-	bra.uni 	$L__BB19_243;
-$L__BB19_244:                           //   in Loop: Header=BB19_217 Depth=1
+	bra.uni 	$L__BB20_243;
+$L__BB20_244:                           //   in Loop: Header=BB20_217 Depth=1
 	setp.eq.s64 	%p298, %rd177, 0;
-	@%p298 bra 	$L__BB19_248;
-// %bb.245:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p298 bra 	$L__BB20_248;
+// %bb.245:                             //   in Loop: Header=BB20_217 Depth=1
 	mov.f32 	%f911, 0f00000000;
-	@%p253 bra 	$L__BB19_247;
-// %bb.246:                             //   in Loop: Header=BB19_217 Depth=1
+	@%p253 bra 	$L__BB20_247;
+// %bb.246:                             //   in Loop: Header=BB20_217 Depth=1
 	shl.b64 	%rd448, %rd539, 2;
 	add.s64 	%rd201, %rd184, %rd448;
 	ld.global.f32 	%f911, [%rd201];
-$L__BB19_247:                           //   in Loop: Header=BB19_217 Depth=1
+$L__BB20_247:                           //   in Loop: Header=BB20_217 Depth=1
 	sub.rn.f32 	%f775, %f911, %f902;
 	mul.rn.f32 	%f776, %f2, %f775;
 	fma.rn.f32 	%f777, %f776, 0f3FB8AA3B, 0f4B400000;
@@ -27216,33 +29815,33 @@ $L__BB19_247:                           //   in Loop: Header=BB19_217 Depth=1
 	selp.f32 	%f789, %f788, %f787, %p300;
 	add.rn.f32 	%f907, %f907, %f789;
 	fma.rn.f32 	%f908, %f789, %f911, %f908;
-$L__BB19_248:                           //   in Loop: Header=BB19_217 Depth=1
+$L__BB20_248:                           //   in Loop: Header=BB20_217 Depth=1
 	div.rn.f32 	%f915, %f908, %f907;
-$L__BB19_249:                           //   in Loop: Header=BB19_217 Depth=1
+$L__BB20_249:                           //   in Loop: Header=BB20_217 Depth=1
 	mul.rn.f32 	%f790, %f1, %f158;
 	div.rn.f32 	%f204, %f790, %f907;
 	mov.u64 	%rd542, 0;
 	mov.u64 	%rd540, %rd8;
 	mov.u64 	%rd541, %rd532;
-	bra.uni 	$L__BB19_250;
-$L__BB19_257:                           //   in Loop: Header=BB19_250 Depth=2
+	bra.uni 	$L__BB20_250;
+$L__BB20_257:                           //   in Loop: Header=BB20_250 Depth=2
 	add.s64 	%rd542, %rd542, 1;
 	add.s64 	%rd541, %rd541, 4;
 	add.s64 	%rd540, %rd540, -1;
 	add.s32 	%r178, %r178, -1;
 	setp.eq.s64 	%p308, %rd540, 0;
-	@%p308 bra 	$L__BB19_258;
-$L__BB19_250:                           //   Parent Loop BB19_217 Depth=1
+	@%p308 bra 	$L__BB20_258;
+$L__BB20_250:                           //   Parent Loop BB20_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	mov.f32 	%f916, 0f00000000;
-	@%p253 bra 	$L__BB19_252;
-// %bb.251:                             //   in Loop: Header=BB19_250 Depth=2
+	@%p253 bra 	$L__BB20_252;
+// %bb.251:                             //   in Loop: Header=BB20_250 Depth=2
 	shl.b64 	%rd450, %rd542, 2;
 	add.s64 	%rd207, %rd184, %rd450;
 	ld.global.f32 	%f916, [%rd207];
-$L__BB19_252:                           //   in Loop: Header=BB19_250 Depth=2
-	@%p289 bra 	$L__BB19_254;
-// %bb.253:                             //   in Loop: Header=BB19_250 Depth=2
+$L__BB20_252:                           //   in Loop: Header=BB20_250 Depth=2
+	@%p289 bra 	$L__BB20_254;
+// %bb.253:                             //   in Loop: Header=BB20_250 Depth=2
 	sub.rn.f32 	%f792, %f916, %f902;
 	mul.rn.f32 	%f793, %f2, %f792;
 	fma.rn.f32 	%f794, %f793, 0f3FB8AA3B, 0f4B400000;
@@ -27268,20 +29867,20 @@ $L__BB19_252:                           //   in Loop: Header=BB19_250 Depth=2
 	fma.rn.f32 	%f808, %f807, %f2, 0f3F800000;
 	mul.rn.f32 	%f809, %f808, %f806;
 	mul.rn.f32 	%f917, %f204, %f809;
-	bra.uni 	$L__BB19_255;
-$L__BB19_254:                           //   in Loop: Header=BB19_250 Depth=2
+	bra.uni 	$L__BB20_255;
+$L__BB20_254:                           //   in Loop: Header=BB20_250 Depth=2
 	setp.eq.s32 	%p304, %r178, 0;
 	selp.f32 	%f917, %f158, 0f00000000, %p304;
-$L__BB19_255:                           //   in Loop: Header=BB19_250 Depth=2
-	@%p253 bra 	$L__BB19_257;
-// %bb.256:                             //   in Loop: Header=BB19_250 Depth=2
+$L__BB20_255:                           //   in Loop: Header=BB20_250 Depth=2
+	@%p253 bra 	$L__BB20_257;
+// %bb.256:                             //   in Loop: Header=BB20_250 Depth=2
 	st.global.f32 	[%rd541], %f917;
-	bra.uni 	$L__BB19_257;
-$L__BB19_221:                           //   in Loop: Header=BB19_217 Depth=1
+	bra.uni 	$L__BB20_257;
+$L__BB20_221:                           //   in Loop: Header=BB20_217 Depth=1
 	mov.u64 	%rd534, 1;
 	mov.u32 	%r178, %r148;
-	bra.uni 	$L__BB19_222;
-$L__BB19_230:                           //   in Loop: Header=BB19_222 Depth=2
+	bra.uni 	$L__BB20_222;
+$L__BB20_230:                           //   in Loop: Header=BB20_222 Depth=2
 	cvt.u32.u64 	%r152, %rd534;
 	selp.b32 	%r7, %r178, %r152, %p262;
 	add.s64 	%rd187, %rd534, 1;
@@ -27300,7 +29899,8 @@ $L__BB19_230:                           //   in Loop: Header=BB19_222 Depth=2
 	setp.num.f32 	%p276, %f170, %f170;
 	setp.nan.f32 	%p277, %f897, %f897;
 	or.pred  	%p278, %p276, %p277;
-	and.pred  	%p279, %p275, %p278;
+)ptx",
+    R"ptx(	and.pred  	%p279, %p275, %p278;
 	selp.f32 	%f902, %f170, %f897, %p279;
 	add.s64 	%rd443, %rd188, 1;
 	cvt.u32.u64 	%r155, %rd443;
@@ -27308,91 +29908,91 @@ $L__BB19_230:                           //   in Loop: Header=BB19_222 Depth=2
 	add.s64 	%rd537, %rd534, 4;
 	setp.ne.s64 	%p280, %rd443, %rd176;
 	add.s64 	%rd534, %rd188, 2;
-	@%p280 bra 	$L__BB19_222;
-	bra.uni 	$L__BB19_231;
-$L__BB19_222:                           //   Parent Loop BB19_217 Depth=1
+	@%p280 bra 	$L__BB20_222;
+	bra.uni 	$L__BB20_231;
+$L__BB20_222:                           //   Parent Loop BB20_217 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	shl.b64 	%rd442, %rd534, 2;
 	add.s64 	%rd186, %rd184, %rd442;
 	mov.f32 	%f897, 0f00000000;
 	mov.f32 	%f894, %f897;
-	@%p253 bra 	$L__BB19_224;
-// %bb.223:                             //   in Loop: Header=BB19_222 Depth=2
+	@%p253 bra 	$L__BB20_224;
+// %bb.223:                             //   in Loop: Header=BB20_222 Depth=2
 	ld.global.f32 	%f894, [%rd186];
-$L__BB19_224:                           //   in Loop: Header=BB19_222 Depth=2
+$L__BB20_224:                           //   in Loop: Header=BB20_222 Depth=2
 	setp.leu.f32 	%p258, %f894, %f902;
 	setp.nan.f32 	%p260, %f894, %f894;
 	mov.f32 	%f895, %f897;
-	@%p253 bra 	$L__BB19_226;
-// %bb.225:                             //   in Loop: Header=BB19_222 Depth=2
+	@%p253 bra 	$L__BB20_226;
+// %bb.225:                             //   in Loop: Header=BB20_222 Depth=2
 	ld.global.f32 	%f895, [%rd186+4];
-$L__BB19_226:                           //   in Loop: Header=BB19_222 Depth=2
+$L__BB20_226:                           //   in Loop: Header=BB20_222 Depth=2
 	setp.num.f32 	%p259, %f902, %f902;
 	or.pred  	%p261, %p259, %p260;
 	and.pred  	%p262, %p258, %p261;
 	selp.f32 	%f164, %f902, %f894, %p262;
 	mov.f32 	%f896, %f897;
-	@%p253 bra 	$L__BB19_228;
-// %bb.227:                             //   in Loop: Header=BB19_222 Depth=2
+	@%p253 bra 	$L__BB20_228;
+// %bb.227:                             //   in Loop: Header=BB20_222 Depth=2
 	ld.global.f32 	%f896, [%rd186+8];
-$L__BB19_228:                           //   in Loop: Header=BB19_222 Depth=2
+$L__BB20_228:                           //   in Loop: Header=BB20_222 Depth=2
 	setp.leu.f32 	%p264, %f895, %f164;
 	setp.num.f32 	%p265, %f164, %f164;
 	setp.nan.f32 	%p266, %f895, %f895;
 	or.pred  	%p267, %p265, %p266;
 	and.pred  	%p268, %p264, %p267;
 	selp.f32 	%f167, %f164, %f895, %p268;
-	@%p253 bra 	$L__BB19_230;
-// %bb.229:                             //   in Loop: Header=BB19_222 Depth=2
+	@%p253 bra 	$L__BB20_230;
+// %bb.229:                             //   in Loop: Header=BB20_222 Depth=2
 	ld.global.f32 	%f897, [%rd186+12];
-	bra.uni 	$L__BB19_230;
-$L__BB19_261:
+	bra.uni 	$L__BB20_230;
+$L__BB20_261:
 	and.b64  	%rd543, %rd212, -4;
 	shl.b64 	%rd453, %rd211, 2;
 	add.s64 	%rd454, %rd453, %rd20;
 	add.s64 	%rd549, %rd454, 8;
 	add.s64 	%rd548, %rd29, 8;
 	mov.u64 	%rd550, 0;
-	bra.uni 	$L__BB19_262;
-$L__BB19_270:                           //   in Loop: Header=BB19_262 Depth=1
+	bra.uni 	$L__BB20_262;
+$L__BB20_270:                           //   in Loop: Header=BB20_262 Depth=1
 	add.s64 	%rd550, %rd550, 4;
 	add.s64 	%rd549, %rd549, 16;
 	add.s64 	%rd548, %rd548, 16;
 	setp.eq.s64 	%p316, %rd543, %rd550;
-	@%p316 bra 	$L__BB19_271;
-$L__BB19_262:                           // =>This Inner Loop Header: Depth=1
+	@%p316 bra 	$L__BB20_271;
+$L__BB20_262:                           // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd232, %rd211, %rd550;
 	and.b64  	%rd455, %rd232, 15;
 	setp.ne.s64 	%p312, %rd455, %rd487;
-	@%p312 bra 	$L__BB19_264;
-// %bb.263:                             //   in Loop: Header=BB19_262 Depth=1
+	@%p312 bra 	$L__BB20_264;
+// %bb.263:                             //   in Loop: Header=BB20_262 Depth=1
 	ld.global.f32 	%f810, [%rd548+-8];
 	st.global.f32 	[%rd549+-8], %f810;
-$L__BB19_264:                           //   in Loop: Header=BB19_262 Depth=1
+$L__BB20_264:                           //   in Loop: Header=BB20_262 Depth=1
 	add.s64 	%rd456, %rd232, 1;
 	and.b64  	%rd457, %rd456, 15;
 	setp.ne.s64 	%p313, %rd457, %rd487;
-	@%p313 bra 	$L__BB19_266;
-// %bb.265:                             //   in Loop: Header=BB19_262 Depth=1
+	@%p313 bra 	$L__BB20_266;
+// %bb.265:                             //   in Loop: Header=BB20_262 Depth=1
 	ld.global.f32 	%f811, [%rd548+-4];
 	st.global.f32 	[%rd549+-4], %f811;
-$L__BB19_266:                           //   in Loop: Header=BB19_262 Depth=1
+$L__BB20_266:                           //   in Loop: Header=BB20_262 Depth=1
 	add.s64 	%rd458, %rd232, 2;
 	and.b64  	%rd459, %rd458, 15;
 	setp.ne.s64 	%p314, %rd459, %rd487;
-	@%p314 bra 	$L__BB19_268;
-// %bb.267:                             //   in Loop: Header=BB19_262 Depth=1
+	@%p314 bra 	$L__BB20_268;
+// %bb.267:                             //   in Loop: Header=BB20_262 Depth=1
 	ld.global.f32 	%f812, [%rd548];
 	st.global.f32 	[%rd549], %f812;
-$L__BB19_268:                           //   in Loop: Header=BB19_262 Depth=1
+$L__BB20_268:                           //   in Loop: Header=BB20_262 Depth=1
 	add.s64 	%rd460, %rd232, 3;
 	and.b64  	%rd461, %rd460, 15;
 	setp.ne.s64 	%p315, %rd461, %rd487;
-	@%p315 bra 	$L__BB19_270;
-// %bb.269:                             //   in Loop: Header=BB19_262 Depth=1
+	@%p315 bra 	$L__BB20_270;
+// %bb.269:                             //   in Loop: Header=BB20_262 Depth=1
 	ld.global.f32 	%f813, [%rd548+4];
 	st.global.f32 	[%rd549+4], %f813;
-	bra.uni 	$L__BB19_270;
+	bra.uni 	$L__BB20_270;
                                         // -- End function
 }
 	// .globl	softmax_rows            // -- Begin function softmax_rows
@@ -27416,7 +30016,7 @@ $L__BB19_268:                           //   in Loop: Header=BB19_262 Depth=1
 	add.s64 	%rd2, %rd76, %rd77;
 	ld.param.u64 	%rd78, [softmax_rows_param_0+24];
 	setp.ge.u64 	%p5, %rd2, %rd78;
-	@%p5 bra 	$L__BB20_52;
+	@%p5 bra 	$L__BB21_52;
 // %bb.1:
 	mov.b64 	%rd75, softmax_rows_param_0;
 	mov.u64 	%rd1, %rd75;
@@ -27436,20 +30036,19 @@ $L__BB19_268:                           //   in Loop: Header=BB19_262 Depth=1
 	setp.lt.f64 	%p7, %fd8, 0d36A0000000000000;
 	setp.gt.f64 	%p8, %fd8, 0d47E0000000000000;
 	selp.f64 	%fd9, 0d47E0000000000000, %fd8, %p8;
-)ptx",
-    R"ptx(	setp.lt.u64 	%p9, %rd3, 16;
+	setp.lt.u64 	%p9, %rd3, 16;
 	and.b32  	%r6, %r1, 15;
 	cvt.u64.u32 	%rd7, %r6;
 	and.b32  	%r2, %r1, 16;
 	mov.b32 	%r7, 65535;
 	mov.f32 	%f129, 0fFF800000;
 	shl.b64 	%rd146, %rd7, 2;
-	@%p9 bra 	$L__BB20_4;
+	@%p9 bra 	$L__BB21_4;
 // %bb.2:
 	add.s64 	%rd147, %rd4, %rd146;
 	mov.f32 	%f129, 0fFF800000;
 	mov.u64 	%rd148, 0;
-$L__BB20_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB21_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f41, [%rd147];
 	setp.gt.f32 	%p10, %f41, %f129;
 	selp.f32 	%f129, %f41, %f129, %p10;
@@ -27458,33 +30057,33 @@ $L__BB20_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd92, %rd148, 32;
 	setp.le.u64 	%p11, %rd92, %rd3;
 	mov.u64 	%rd148, %rd149;
-	@%p11 bra 	$L__BB20_3;
-$L__BB20_4:
+	@%p11 bra 	$L__BB21_3;
+$L__BB21_4:
 	setp.eq.s64 	%p6, %rd85, %rd86;
 	add.s64 	%rd87, %rd85, %rd83;
 	cvta.to.global.u64 	%rd89, %rd88;
 	selp.f64 	%fd10, 0d36A0000000000000, %fd9, %p7;
 	shl.b32 	%r3, %r7, %r2;
 	setp.le.u64 	%p12, %rd3, %rd149;
-	@%p12 bra 	$L__BB20_8;
+	@%p12 bra 	$L__BB21_8;
 // %bb.5:
 	sub.s64 	%rd14, %rd3, %rd149;
 	setp.eq.s64 	%p13, %rd14, 16;
 	setp.gt.u64 	%p14, %rd14, %rd7;
 	or.pred  	%p15, %p13, %p14;
 	mov.f32 	%f130, 0f00000000;
-	@!%p15 bra 	$L__BB20_7;
-	bra.uni 	$L__BB20_6;
-$L__BB20_6:
+	@!%p15 bra 	$L__BB21_7;
+	bra.uni 	$L__BB21_6;
+$L__BB21_6:
 	shl.b64 	%rd94, %rd149, 2;
 	add.s64 	%rd95, %rd4, %rd94;
 	add.s64 	%rd15, %rd95, %rd146;
 	ld.global.f32 	%f130, [%rd15];
-$L__BB20_7:
+$L__BB21_7:
 	selp.f32 	%f43, %f130, 0fFF800000, %p14;
 	setp.gt.f32 	%p17, %f43, %f129;
 	selp.f32 	%f129, %f43, %f129, %p17;
-$L__BB20_8:
+$L__BB21_8:
 	selp.b64 	%rd5, %rd86, %rd87, %p6;
 	add.s64 	%rd6, %rd89, %rd83;
 	cvt.rn.f32.f64 	%f1, %fd10;
@@ -27503,7 +30102,7 @@ $L__BB20_8:
 	selp.f32 	%f51, %f50, %f49, %p22;
 	shfl.sync.idx.b32	%f9, %f51, %r2, 31, %r3;
 	mov.f64 	%fd20, 0d0000000000000000;
-	@%p18 bra 	$L__BB20_20;
+	@%p18 bra 	$L__BB21_20;
 // %bb.9:
 	mov.f32 	%f127, 0f00000000;
 	add.s64 	%rd16, %rd4, %rd146;
@@ -27513,12 +30112,12 @@ $L__BB20_8:
 	mov.u64 	%rd150, %rd17;
 	mov.u64 	%rd151, %rd16;
 	mov.u64 	%rd152, %rd97;
-	bra.uni 	$L__BB20_10;
-$L__BB20_18:                            //   in Loop: Header=BB20_10 Depth=1
+	bra.uni 	$L__BB21_10;
+$L__BB21_18:                            //   in Loop: Header=BB21_10 Depth=1
 	setp.gt.u64 	%p33, %rd29, %rd7;
 	selp.f32 	%f87, %f15, 0f00000000, %p33;
 	add.rn.f32 	%f133, %f133, %f87;
-$L__BB20_19:                            //   in Loop: Header=BB20_10 Depth=1
+$L__BB21_19:                            //   in Loop: Header=BB21_10 Depth=1
 	shfl.sync.bfly.b32	%f88, %f133, 8, 31, %r3;
 	add.rn.f32 	%f89, %f133, %f88;
 	shfl.sync.bfly.b32	%f90, %f89, 4, 31, %r3;
@@ -27533,22 +30132,22 @@ $L__BB20_19:                            //   in Loop: Header=BB20_10 Depth=1
 	add.s64 	%rd151, %rd151, 1024;
 	add.s64 	%rd150, %rd150, 1024;
 	setp.lt.u64 	%p34, %rd152, %rd3;
-	@%p34 bra 	$L__BB20_10;
-	bra.uni 	$L__BB20_20;
-$L__BB20_10:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB20_12 Depth 2
+	@%p34 bra 	$L__BB21_10;
+	bra.uni 	$L__BB21_20;
+$L__BB21_10:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB21_12 Depth 2
 	sub.s64 	%rd100, %rd3, %rd152;
 	min.u64 	%rd21, %rd100, 256;
 	setp.lt.u64 	%p23, %rd100, 16;
 	mov.f32 	%f133, %f127;
 	mov.u64 	%rd156, %rd97;
-	@%p23 bra 	$L__BB20_13;
-// %bb.11:                              //   in Loop: Header=BB20_10 Depth=1
+	@%p23 bra 	$L__BB21_13;
+// %bb.11:                              //   in Loop: Header=BB21_10 Depth=1
 	mov.f32 	%f133, 0f00000000;
 	mov.u64 	%rd155, 0;
 	mov.u64 	%rd153, %rd150;
 	mov.u64 	%rd154, %rd151;
-$L__BB20_12:                            //   Parent Loop BB20_10 Depth=1
+$L__BB21_12:                            //   Parent Loop BB21_10 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f54, [%rd154];
 	setp.neu.f32 	%p24, %f54, %f9;
@@ -27582,22 +30181,22 @@ $L__BB20_12:                            //   Parent Loop BB20_10 Depth=1
 	add.s64 	%rd102, %rd155, 32;
 	setp.le.u64 	%p27, %rd102, %rd21;
 	mov.u64 	%rd155, %rd156;
-	@%p27 bra 	$L__BB20_12;
-$L__BB20_13:                            //   in Loop: Header=BB20_10 Depth=1
+	@%p27 bra 	$L__BB21_12;
+$L__BB21_13:                            //   in Loop: Header=BB21_10 Depth=1
 	setp.le.u64 	%p28, %rd21, %rd156;
-	@%p28 bra 	$L__BB20_19;
-// %bb.14:                              //   in Loop: Header=BB20_10 Depth=1
+	@%p28 bra 	$L__BB21_19;
+// %bb.14:                              //   in Loop: Header=BB21_10 Depth=1
 	sub.s64 	%rd29, %rd21, %rd156;
 	add.s64 	%rd30, %rd156, %rd152;
 	min.u64 	%rd105, %rd7, 15;
 	shl.b64 	%rd106, %rd30, 2;
 	mov.f32 	%f134, 0f00000000;
 	setp.ge.u64 	%p29, %rd105, %rd29;
-	@%p29 bra 	$L__BB20_16;
-// %bb.15:                              //   in Loop: Header=BB20_10 Depth=1
+	@%p29 bra 	$L__BB21_16;
+// %bb.15:                              //   in Loop: Header=BB21_10 Depth=1
 	add.s64 	%rd31, %rd16, %rd106;
 	ld.global.f32 	%f134, [%rd31];
-$L__BB20_16:                            //   in Loop: Header=BB20_10 Depth=1
+$L__BB21_16:                            //   in Loop: Header=BB21_10 Depth=1
 	setp.lt.u64 	%p1, %rd105, %rd29;
 	setp.neu.f32 	%p30, %f134, %f9;
 	sub.rn.f32 	%f72, %f134, %f9;
@@ -27622,38 +30221,39 @@ $L__BB20_16:                            //   in Loop: Header=BB20_10 Depth=1
 	setp.geu.f32 	%p32, %f74, 0fC28AA123;
 	selp.f32 	%f86, %f74, 0f00000000, %p32;
 	selp.f32 	%f15, %f86, %f85, %p31;
-	@!%p1 bra 	$L__BB20_18;
-	bra.uni 	$L__BB20_17;
-$L__BB20_17:                            //   in Loop: Header=BB20_10 Depth=1
+	@!%p1 bra 	$L__BB21_18;
+	bra.uni 	$L__BB21_17;
+$L__BB21_17:                            //   in Loop: Header=BB21_10 Depth=1
 	add.s64 	%rd32, %rd17, %rd106;
 	st.global.f32 	[%rd32], %f15;
-	bra.uni 	$L__BB20_18;
-$L__BB20_20:
+	bra.uni 	$L__BB21_18;
+$L__BB21_20:
 	mov.u64 	%rd108, 0;
 	cvta.to.global.u64 	%rd109, %rd108;
 	setp.ne.s64 	%p35, %rd5, %rd109;
 	rcp.rn.f64 	%fd14, %fd20;
 	cvt.rn.f32.f64 	%f18, %fd14;
-	@%p35 bra 	$L__BB20_29;
-	bra.uni 	$L__BB20_21;
-$L__BB20_29:
+	@%p35 bra 	$L__BB21_29;
+	bra.uni 	$L__BB21_21;
+$L__BB21_29:
 	mov.f64 	%fd22, 0d0000000000000000;
-	@%p18 bra 	$L__BB20_41;
+	@%p18 bra 	$L__BB21_41;
 // %bb.30:
 	add.s64 	%rd43, %rd6, %rd146;
 	add.s64 	%rd44, %rd5, %rd146;
-	mov.f64 	%fd22, 0d0000000000000000;
+)ptx",
+    R"ptx(	mov.f64 	%fd22, 0d0000000000000000;
 	mov.f32 	%f96, 0f00000000;
 	mov.u64 	%rd160, %rd44;
 	mov.u64 	%rd161, %rd43;
 	mov.u64 	%rd162, %rd108;
-	bra.uni 	$L__BB20_31;
-$L__BB20_39:                            //   in Loop: Header=BB20_31 Depth=1
+	bra.uni 	$L__BB21_31;
+$L__BB21_39:                            //   in Loop: Header=BB21_31 Depth=1
 	setp.gt.u64 	%p41, %rd56, %rd7;
 	mul.rn.f32 	%f103, %f139, %f140;
 	selp.f32 	%f104, %f103, 0f00000000, %p41;
 	add.rn.f32 	%f138, %f138, %f104;
-$L__BB20_40:                            //   in Loop: Header=BB20_31 Depth=1
+$L__BB21_40:                            //   in Loop: Header=BB21_31 Depth=1
 	shfl.sync.bfly.b32	%f105, %f138, 8, 31, %r3;
 	add.rn.f32 	%f106, %f138, %f105;
 	shfl.sync.bfly.b32	%f107, %f106, 4, 31, %r3;
@@ -27668,22 +30268,22 @@ $L__BB20_40:                            //   in Loop: Header=BB20_31 Depth=1
 	add.s64 	%rd161, %rd161, 1024;
 	add.s64 	%rd160, %rd160, 1024;
 	setp.lt.u64 	%p42, %rd162, %rd3;
-	@%p42 bra 	$L__BB20_31;
-	bra.uni 	$L__BB20_41;
-$L__BB20_31:                            // =>This Loop Header: Depth=1
-                                        //     Child Loop BB20_33 Depth 2
+	@%p42 bra 	$L__BB21_31;
+	bra.uni 	$L__BB21_41;
+$L__BB21_31:                            // =>This Loop Header: Depth=1
+                                        //     Child Loop BB21_33 Depth 2
 	sub.s64 	%rd113, %rd3, %rd162;
 	min.u64 	%rd48, %rd113, 256;
 	setp.lt.u64 	%p37, %rd113, 16;
 	mov.f32 	%f138, %f96;
 	mov.u64 	%rd166, %rd108;
-	@%p37 bra 	$L__BB20_34;
-// %bb.32:                              //   in Loop: Header=BB20_31 Depth=1
+	@%p37 bra 	$L__BB21_34;
+// %bb.32:                              //   in Loop: Header=BB21_31 Depth=1
 	mov.f32 	%f138, 0f00000000;
 	mov.u64 	%rd165, 0;
 	mov.u64 	%rd163, %rd160;
 	mov.u64 	%rd164, %rd161;
-$L__BB20_33:                            //   Parent Loop BB20_31 Depth=1
+$L__BB21_33:                            //   Parent Loop BB21_31 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	ld.global.f32 	%f98, [%rd164];
 	ld.global.f32 	%f99, [%rd163];
@@ -27695,40 +30295,40 @@ $L__BB20_33:                            //   Parent Loop BB20_31 Depth=1
 	add.s64 	%rd115, %rd165, 32;
 	setp.le.u64 	%p38, %rd115, %rd48;
 	mov.u64 	%rd165, %rd166;
-	@%p38 bra 	$L__BB20_33;
-$L__BB20_34:                            //   in Loop: Header=BB20_31 Depth=1
+	@%p38 bra 	$L__BB21_33;
+$L__BB21_34:                            //   in Loop: Header=BB21_31 Depth=1
 	setp.le.u64 	%p39, %rd48, %rd166;
-	@%p39 bra 	$L__BB20_40;
-// %bb.35:                              //   in Loop: Header=BB20_31 Depth=1
+	@%p39 bra 	$L__BB21_40;
+// %bb.35:                              //   in Loop: Header=BB21_31 Depth=1
 	sub.s64 	%rd56, %rd48, %rd166;
 	add.s64 	%rd57, %rd166, %rd162;
 	min.u64 	%rd118, %rd7, 15;
 	shl.b64 	%rd119, %rd57, 2;
 	setp.ge.u64 	%p40, %rd118, %rd56;
 	mov.f32 	%f139, %f96;
-	@%p40 bra 	$L__BB20_37;
-// %bb.36:                              //   in Loop: Header=BB20_31 Depth=1
+	@%p40 bra 	$L__BB21_37;
+// %bb.36:                              //   in Loop: Header=BB21_31 Depth=1
 	add.s64 	%rd58, %rd43, %rd119;
 	ld.global.f32 	%f139, [%rd58];
-$L__BB20_37:                            //   in Loop: Header=BB20_31 Depth=1
+$L__BB21_37:                            //   in Loop: Header=BB21_31 Depth=1
 	setp.lt.u64 	%p3, %rd118, %rd56;
 	mov.f32 	%f140, %f96;
-	@!%p3 bra 	$L__BB20_39;
-	bra.uni 	$L__BB20_38;
-$L__BB20_38:                            //   in Loop: Header=BB20_31 Depth=1
+	@!%p3 bra 	$L__BB21_39;
+	bra.uni 	$L__BB21_38;
+$L__BB21_38:                            //   in Loop: Header=BB21_31 Depth=1
 	add.s64 	%rd59, %rd44, %rd119;
 	ld.global.f32 	%f140, [%rd59];
-	bra.uni 	$L__BB20_39;
-$L__BB20_41:
+	bra.uni 	$L__BB21_39;
+$L__BB21_41:
 	div.rn.f64 	%fd18, %fd22, %fd20;
 	cvt.rn.f32.f64 	%f31, %fd18;
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB20_44;
+	@%p9 bra 	$L__BB21_44;
 // %bb.42:
 	add.s64 	%rd168, %rd6, %rd146;
 	add.s64 	%rd167, %rd5, %rd146;
 	mov.u64 	%rd169, 0;
-$L__BB20_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB21_43:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f113, [%rd168];
 	mul.rn.f32 	%f114, %f113, %f18;
 	ld.global.f32 	%f115, [%rd167];
@@ -27742,10 +30342,10 @@ $L__BB20_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd124, %rd169, 32;
 	setp.le.u64 	%p44, %rd124, %rd3;
 	mov.u64 	%rd169, %rd171;
-	@%p44 bra 	$L__BB20_43;
-$L__BB20_44:
+	@%p44 bra 	$L__BB21_43;
+$L__BB21_44:
 	setp.le.u64 	%p45, %rd3, %rd171;
-	@%p45 bra 	$L__BB20_52;
+	@%p45 bra 	$L__BB21_52;
 // %bb.45:
 	sub.s64 	%rd125, %rd3, %rd171;
 	setp.eq.s64 	%p46, %rd125, 16;
@@ -27754,35 +30354,35 @@ $L__BB20_44:
 	shl.b64 	%rd127, %rd171, 2;
 	mov.f32 	%f143, 0f00000000;
 	mov.f32 	%f142, %f143;
-	@!%p4 bra 	$L__BB20_47;
-	bra.uni 	$L__BB20_46;
-$L__BB20_46:
+	@!%p4 bra 	$L__BB21_47;
+	bra.uni 	$L__BB21_46;
+$L__BB21_46:
 	add.s64 	%rd128, %rd6, %rd127;
 	add.s64 	%rd72, %rd128, %rd146;
 	ld.global.f32 	%f142, [%rd72];
-$L__BB20_47:
-	@!%p4 bra 	$L__BB20_49;
-	bra.uni 	$L__BB20_48;
-$L__BB20_48:
+$L__BB21_47:
+	@!%p4 bra 	$L__BB21_49;
+	bra.uni 	$L__BB21_48;
+$L__BB21_48:
 	add.s64 	%rd131, %rd5, %rd127;
 	add.s64 	%rd73, %rd131, %rd146;
 	ld.global.f32 	%f143, [%rd73];
-$L__BB20_49:
-	@!%p4 bra 	$L__BB20_52;
-	bra.uni 	$L__BB20_50;
-$L__BB20_50:
+$L__BB21_49:
+	@!%p4 bra 	$L__BB21_52;
+	bra.uni 	$L__BB21_50;
+$L__BB21_50:
 	mul.rn.f32 	%f34, %f142, %f18;
 	sub.rn.f32 	%f121, %f143, %f31;
 	mul.rn.f32 	%f122, %f121, %f1;
 	mul.rn.f32 	%f144, %f34, %f122;
-	bra.uni 	$L__BB20_51;
-$L__BB20_21:
+	bra.uni 	$L__BB21_51;
+$L__BB21_21:
 	mov.u64 	%rd171, 0;
-	@%p9 bra 	$L__BB20_24;
+	@%p9 bra 	$L__BB21_24;
 // %bb.22:
 	add.s64 	%rd157, %rd6, %rd146;
 	mov.u64 	%rd158, 0;
-$L__BB20_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB21_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f123, [%rd157];
 	mul.rn.f32 	%f124, %f123, %f18;
 	st.global.f32 	[%rd157], %f124;
@@ -27791,35 +30391,34 @@ $L__BB20_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd136, %rd158, 32;
 	setp.le.u64 	%p49, %rd136, %rd3;
 	mov.u64 	%rd158, %rd171;
-	@%p49 bra 	$L__BB20_23;
-$L__BB20_24:
+	@%p49 bra 	$L__BB21_23;
+$L__BB21_24:
 	setp.le.u64 	%p50, %rd3, %rd171;
-)ptx",
-    R"ptx(	@%p50 bra 	$L__BB20_52;
+	@%p50 bra 	$L__BB21_52;
 // %bb.25:
 	sub.s64 	%rd137, %rd3, %rd171;
 	setp.eq.s64 	%p51, %rd137, 16;
 	setp.gt.u64 	%p52, %rd137, %rd7;
 	or.pred  	%p2, %p51, %p52;
 	mov.f32 	%f136, 0f00000000;
-	@!%p2 bra 	$L__BB20_27;
-	bra.uni 	$L__BB20_26;
-$L__BB20_26:
+	@!%p2 bra 	$L__BB21_27;
+	bra.uni 	$L__BB21_26;
+$L__BB21_26:
 	shl.b64 	%rd139, %rd171, 2;
 	add.s64 	%rd140, %rd6, %rd139;
 	add.s64 	%rd42, %rd140, %rd146;
 	ld.global.f32 	%f136, [%rd42];
-$L__BB20_27:
-	@!%p2 bra 	$L__BB20_52;
-	bra.uni 	$L__BB20_28;
-$L__BB20_28:
+$L__BB21_27:
+	@!%p2 bra 	$L__BB21_52;
+	bra.uni 	$L__BB21_28;
+$L__BB21_28:
 	mul.rn.f32 	%f144, %f136, %f18;
-$L__BB20_51:
+$L__BB21_51:
 	shl.b64 	%rd142, %rd171, 2;
 	add.s64 	%rd143, %rd6, %rd142;
 	add.s64 	%rd145, %rd143, %rd146;
 	st.global.f32 	[%rd145], %f144;
-$L__BB20_52:
+$L__BB21_52:
 	ret;
                                         // -- End function
 }
@@ -27846,7 +30445,7 @@ $L__BB20_52:
 	cvt.u64.u32 	%rd25, %r3;
 	add.s64 	%rd3, %rd24, %rd25;
 	setp.ge.u64 	%p1, %rd3, %rd21;
-	@%p1 bra 	$L__BB21_9;
+	@%p1 bra 	$L__BB22_9;
 // %bb.1:
 	ld.param.u64 	%rd20, [class_sums_param_1];
 	ld.param.u64 	%rd23, [class_sums_param_3];
@@ -27854,7 +30453,7 @@ $L__BB20_52:
 	shl.b64 	%rd26, %rd3, 2;
 	setp.eq.s64 	%p2, %rd20, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p2 bra 	$L__BB21_8;
+	@%p2 bra 	$L__BB22_8;
 // %bb.2:
 	ld.param.u64 	%rd22, [class_sums_param_0];
 	cvta.to.global.u64 	%rd2, %rd22;
@@ -27863,14 +30462,14 @@ $L__BB20_52:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd43, 0;
 	shl.b64 	%rd42, %rd21, 2;
-	@%p3 bra 	$L__BB21_5;
+	@%p3 bra 	$L__BB22_5;
 // %bb.3:
 	add.s64 	%rd46, %rd2, %rd26;
 	and.b64  	%rd43, %rd20, -8;
 	shl.b64 	%rd7, %rd21, 5;
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd47, 0;
-$L__BB21_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f12, [%rd46];
 	add.rn.f32 	%f13, %f31, %f12;
 	add.s64 	%rd29, %rd46, %rd42;
@@ -27897,28 +30496,28 @@ $L__BB21_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd47, %rd47, 8;
 	add.s64 	%rd46, %rd46, %rd7;
 	setp.eq.s64 	%p4, %rd43, %rd47;
-	@%p4 bra 	$L__BB21_5;
-	bra.uni 	$L__BB21_4;
-$L__BB21_5:
+	@%p4 bra 	$L__BB22_5;
+	bra.uni 	$L__BB22_4;
+$L__BB22_5:
 	setp.eq.s64 	%p5, %rd44, 0;
-	@%p5 bra 	$L__BB21_8;
+	@%p5 bra 	$L__BB22_8;
 // %bb.6:
 	mul.lo.s64 	%rd36, %rd43, %rd21;
 	shl.b64 	%rd37, %rd36, 2;
 	add.s64 	%rd39, %rd37, %rd26;
 	add.s64 	%rd45, %rd2, %rd39;
-$L__BB21_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB22_7:                             // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f27, [%rd45];
 	add.rn.f32 	%f31, %f31, %f27;
 	add.s64 	%rd45, %rd45, %rd42;
 	add.s64 	%rd44, %rd44, -1;
 	setp.ne.s64 	%p6, %rd44, 0;
-	@%p6 bra 	$L__BB21_7;
-$L__BB21_8:
+	@%p6 bra 	$L__BB22_7;
+$L__BB22_8:
 	add.s64 	%rd41, %rd1, %rd26;
 	st.global.f32 	[%rd41], %f31;
-$L__BB21_9:
+$L__BB22_9:
 	ret;
                                         // -- End function
 }
@@ -27931,7 +30530,7 @@ $L__BB21_9:
 )
 .maxntid 256, 1, 1                      // @unit_scales
 {
-	.local .align 8 .b8 	__local_depot22[128];
+	.local .align 8 .b8 	__local_depot23[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<19>;
@@ -27942,7 +30541,7 @@ $L__BB21_9:
 	.reg .f64 	%fd<204>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot22;
+	mov.u64 	%SPL, __local_depot23;
 	ld.param.u64 	%rd47, [unit_scales_param_1];
 	mov.u32 	%r3, %ctaid.x;
 	mul.wide.u32 	%rd49, %r3, 16;
@@ -27951,7 +30550,7 @@ $L__BB21_9:
 	cvt.u64.u32 	%rd50, %r4;
 	add.s64 	%rd4, %rd49, %rd50;
 	setp.ge.u64 	%p1, %rd4, %rd47;
-	@%p1 bra 	$L__BB22_28;
+	@%p1 bra 	$L__BB23_28;
 // %bb.1:
 	ld.param.u64 	%rd44, [unit_scales_param_2];
 	ld.param.u64 	%rd45, [unit_scales_param_0];
@@ -27967,12 +30566,12 @@ $L__BB21_9:
 	mov.u64 	%rd86, 0;
 	mov.f32 	%f43, 0f00000000;
 	shl.b64 	%rd83, %rd8, 2;
-	@%p2 bra 	$L__BB22_4;
+	@%p2 bra 	$L__BB23_4;
 // %bb.2:
 	add.s64 	%rd84, %rd6, %rd83;
 	mov.f32 	%f43, 0f00000000;
 	mov.u64 	%rd85, 0;
-$L__BB22_3:                             // =>This Inner Loop Header: Depth=1
+$L__BB23_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f11, [%rd84];
 	fma.rn.f32 	%f43, %f11, %f11, %f43;
 	add.s64 	%rd86, %rd85, 16;
@@ -27980,24 +30579,24 @@ $L__BB22_3:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd85, 32;
 	setp.le.u64 	%p3, %rd56, %rd44;
 	mov.u64 	%rd85, %rd86;
-	@%p3 bra 	$L__BB22_3;
-$L__BB22_4:
+	@%p3 bra 	$L__BB23_3;
+$L__BB23_4:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p4, %rd44, %rd86;
-	@%p4 bra 	$L__BB22_8;
+	@%p4 bra 	$L__BB23_8;
 // %bb.5:
 	sub.s64 	%rd57, %rd44, %rd86;
 	setp.le.u64 	%p5, %rd57, %rd8;
 	mov.f32 	%f44, 0f00000000;
-	@%p5 bra 	$L__BB22_7;
+	@%p5 bra 	$L__BB23_7;
 // %bb.6:
 	shl.b64 	%rd58, %rd86, 2;
 	add.s64 	%rd59, %rd6, %rd58;
 	add.s64 	%rd15, %rd59, %rd83;
 	ld.global.f32 	%f44, [%rd15];
-$L__BB22_7:
+$L__BB23_7:
 	fma.rn.f32 	%f43, %f44, %f44, %f43;
-$L__BB22_8:
+$L__BB23_8:
 	shfl.sync.bfly.b32	%f13, %f43, 8, 31, %r2;
 	add.rn.f32 	%f14, %f43, %f13;
 	shfl.sync.bfly.b32	%f15, %f14, 4, 31, %r2;
@@ -28009,20 +30608,20 @@ $L__BB22_8:
 	setp.leu.f32 	%p6, %f8, 0f12800000;
 	setp.equ.f32 	%p7, %f8, 0f7F800000;
 	or.pred  	%p8, %p6, %p7;
-	@%p8 bra 	$L__BB22_10;
+	@%p8 bra 	$L__BB23_10;
 // %bb.9:
 	cvt.f64.f32 	%fd203, %f8;
-	bra.uni 	$L__BB22_26;
-$L__BB22_10:
+	bra.uni 	$L__BB23_26;
+$L__BB23_10:
 	add.u64 	%rd3, %SPL, 0;
 	mov.u64 	%rd87, 0;
 	mov.u16 	%rs1, 0;
-$L__BB22_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_11:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd62, %rd3, %rd87;
 	st.local.u8 	[%rd62], %rs1;
 	add.s64 	%rd87, %rd87, 1;
 	setp.lt.u64 	%p9, %rd87, 128;
-	@%p9 bra 	$L__BB22_11;
+	@%p9 bra 	$L__BB23_11;
 // %bb.12:
 	mov.u64 	%rd88, 0;
 	mov.f64 	%fd187, 0d0000000000000000;
@@ -28041,7 +30640,7 @@ $L__BB22_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd200, %fd187;
 	mov.f64 	%fd201, %fd187;
 	mov.f64 	%fd202, %fd187;
-	@%p2 bra 	$L__BB22_16;
+	@%p2 bra 	$L__BB23_16;
 // %bb.13:
 	add.s64 	%rd66, %rd52, %rd2;
 	add.s64 	%rd89, %rd66, 32;
@@ -28049,7 +30648,8 @@ $L__BB22_11:                            // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd90, 0;
 	mov.f64 	%fd194, %fd192;
 	mov.f64 	%fd196, %fd192;
-	mov.f64 	%fd198, %fd192;
+)ptx",
+    R"ptx(	mov.f64 	%fd198, %fd192;
 	mov.f64 	%fd199, %fd192;
 	mov.f64 	%fd197, %fd192;
 	mov.f64 	%fd187, %fd192;
@@ -28062,7 +30662,7 @@ $L__BB22_11:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd191, %fd192;
 	mov.f64 	%fd193, %fd192;
 	mov.f64 	%fd195, %fd192;
-$L__BB22_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f20, [%rd89+-32];
 	cvt.f64.f32 	%fd86, %f20;
 	mul.rn.f64 	%fd87, %fd86, %fd86;
@@ -28132,9 +30732,9 @@ $L__BB22_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd89, %rd89, 64;
 	setp.gt.u64 	%p11, %rd67, %rd44;
 	mov.u64 	%rd90, %rd88;
-	@%p11 bra 	$L__BB22_15;
-	bra.uni 	$L__BB22_14;
-$L__BB22_15:
+	@%p11 bra 	$L__BB23_15;
+	bra.uni 	$L__BB23_14;
+$L__BB23_15:
 	st.local.f64 	[%rd3], %fd190;
 	st.local.f64 	[%rd3+8], %fd189;
 	st.local.f64 	[%rd3+16], %fd188;
@@ -28151,16 +30751,16 @@ $L__BB22_15:
 	st.local.f64 	[%rd3+104], %fd196;
 	st.local.f64 	[%rd3+112], %fd194;
 	st.local.f64 	[%rd3+120], %fd192;
-$L__BB22_16:
+$L__BB23_16:
 	setp.ge.u64 	%p12, %rd88, %rd44;
-	@%p12 bra 	$L__BB22_25;
+	@%p12 bra 	$L__BB23_25;
 // %bb.17:
 	and.b64  	%rd92, %rd44, 3;
 	sub.s64 	%rd69, %rd88, %rd44;
 	setp.gt.u64 	%p13, %rd69, -4;
 	mov.u64 	%rd91, 0;
 	shl.b64 	%rd82, %rd88, 2;
-	@%p13 bra 	$L__BB22_21;
+	@%p13 bra 	$L__BB23_21;
 // %bb.18:
 	and.b64  	%rd71, %rd44, -4;
 	sub.s64 	%rd21, %rd88, %rd71;
@@ -28169,7 +30769,7 @@ $L__BB22_16:
 	add.s64 	%rd75, %rd74, %rd2;
 	add.s64 	%rd95, %rd75, 8;
 	mov.u64 	%rd97, 0;
-$L__BB22_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_19:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f36, [%rd95+-8];
 	cvt.f64.f32 	%fd118, %f36;
 	mul.rn.f64 	%fd119, %fd118, %fd118;
@@ -28198,22 +30798,21 @@ $L__BB22_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd96, %rd96, 32;
 	add.s64 	%rd95, %rd95, 16;
 	setp.eq.s64 	%p14, %rd21, %rd97;
-	@%p14 bra 	$L__BB22_20;
-	bra.uni 	$L__BB22_19;
-$L__BB22_20:
+	@%p14 bra 	$L__BB23_20;
+	bra.uni 	$L__BB23_19;
+$L__BB23_20:
 	neg.s64 	%rd91, %rd21;
-$L__BB22_21:
+$L__BB23_21:
 	setp.eq.s64 	%p15, %rd92, 0;
-	@%p15 bra 	$L__BB22_24;
+	@%p15 bra 	$L__BB23_24;
 // %bb.22:
 	add.s64 	%rd78, %rd52, %rd82;
 	shl.b64 	%rd79, %rd91, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd80, %rd78, %rd79;
+	add.s64 	%rd80, %rd78, %rd79;
 	add.s64 	%rd94, %rd2, %rd80;
 	shl.b64 	%rd81, %rd91, 3;
 	add.s64 	%rd93, %rd3, %rd81;
-$L__BB22_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB23_23:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f40, [%rd94];
 	cvt.f64.f32 	%fd134, %f40;
@@ -28225,8 +30824,8 @@ $L__BB22_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 8;
 	add.s64 	%rd92, %rd92, -1;
 	setp.ne.s64 	%p16, %rd92, 0;
-	@%p16 bra 	$L__BB22_23;
-$L__BB22_24:
+	@%p16 bra 	$L__BB23_23;
+$L__BB23_24:
 	ld.local.f64 	%fd202, [%rd3+64];
 	ld.local.f64 	%fd201, [%rd3+72];
 	ld.local.f64 	%fd200, [%rd3+80];
@@ -28243,7 +30842,7 @@ $L__BB22_24:
 	ld.local.f64 	%fd189, [%rd3+8];
 	ld.local.f64 	%fd188, [%rd3+16];
 	ld.local.f64 	%fd187, [%rd3+24];
-$L__BB22_25:
+$L__BB23_25:
 	add.rn.f64 	%fd138, %fd202, %fd190;
 	add.rn.f64 	%fd139, %fd201, %fd189;
 	add.rn.f64 	%fd140, %fd200, %fd188;
@@ -28259,10 +30858,10 @@ $L__BB22_25:
 	add.rn.f64 	%fd150, %fd146, %fd148;
 	add.rn.f64 	%fd151, %fd147, %fd149;
 	add.rn.f64 	%fd203, %fd150, %fd151;
-$L__BB22_26:
+$L__BB23_26:
 	cvt.u32.u64 	%r8, %rd8;
 	setp.ne.s32 	%p17, %r8, 0;
-	@%p17 bra 	$L__BB22_28;
+	@%p17 bra 	$L__BB23_28;
 // %bb.27:
 	ld.param.u64 	%rd46, [unit_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd46;
@@ -28274,7 +30873,7 @@ $L__BB22_26:
 	rcp.rn.f64 	%fd154, %fd153;
 	cvt.rn.f32.f64 	%f41, %fd154;
 	st.global.f32 	[%rd7], %f41;
-$L__BB22_28:
+$L__BB23_28:
 	ret;
                                         // -- End function
 }
@@ -28298,7 +30897,7 @@ $L__BB22_28:
 	add.s64 	%rd2, %rd43, %rd44;
 	ld.param.u64 	%rd45, [through_unit_rows_param_0+24];
 	setp.ge.u64 	%p2, %rd2, %rd45;
-	@%p2 bra 	$L__BB23_32;
+	@%p2 bra 	$L__BB24_32;
 // %bb.1:
 	mov.b64 	%rd42, through_unit_rows_param_0;
 	mov.u64 	%rd1, %rd42;
@@ -28319,22 +30918,22 @@ $L__BB22_28:
 	cvt.u64.u32 	%rd6, %r5;
 	ld.global.f32 	%f1, [%rd53];
 	setp.ltu.f32 	%p3, %f1, 0f5368D4A5;
-	@%p3 bra 	$L__BB23_12;
-	bra.uni 	$L__BB23_2;
-$L__BB23_12:
+	@%p3 bra 	$L__BB24_12;
+	bra.uni 	$L__BB24_2;
+$L__BB24_12:
 	and.b32  	%r6, %r1, 16;
 	mov.b32 	%r7, 65535;
 	setp.lt.u64 	%p14, %rd3, 16;
 	mov.u64 	%rd99, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p14 bra 	$L__BB23_15;
+	@%p14 bra 	$L__BB24_15;
 // %bb.13:
 	shl.b64 	%rd66, %rd6, 2;
 	add.s64 	%rd97, %rd90, %rd66;
 	add.s64 	%rd96, %rd5, %rd66;
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd98, 0;
-$L__BB23_14:                            // =>This Inner Loop Header: Depth=1
+$L__BB24_14:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f25, [%rd97];
 	ld.global.f32 	%f26, [%rd96];
 	mul.rn.f32 	%f27, %f1, %f25;
@@ -28345,11 +30944,11 @@ $L__BB23_14:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd67, %rd98, 32;
 	setp.le.u64 	%p15, %rd67, %rd3;
 	mov.u64 	%rd98, %rd99;
-	@%p15 bra 	$L__BB23_14;
-$L__BB23_15:
+	@%p15 bra 	$L__BB24_14;
+$L__BB24_15:
 	shl.b32 	%r2, %r7, %r6;
 	setp.le.u64 	%p16, %rd3, %rd99;
-	@%p16 bra 	$L__BB23_21;
+	@%p16 bra 	$L__BB24_21;
 // %bb.16:
 	sub.s64 	%rd27, %rd3, %rd99;
 	setp.le.u64 	%p17, %rd27, %rd6;
@@ -28357,21 +30956,21 @@ $L__BB23_15:
 	shl.b64 	%rd70, %rd6, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p17 bra 	$L__BB23_18;
+	@%p17 bra 	$L__BB24_18;
 // %bb.17:
 	add.s64 	%rd69, %rd90, %rd68;
 	add.s64 	%rd28, %rd69, %rd70;
 	ld.global.f32 	%f47, [%rd28];
-$L__BB23_18:
-	@%p17 bra 	$L__BB23_20;
+$L__BB24_18:
+	@%p17 bra 	$L__BB24_20;
 // %bb.19:
 	add.s64 	%rd72, %rd5, %rd68;
 	add.s64 	%rd29, %rd72, %rd70;
 	ld.global.f32 	%f48, [%rd29];
-$L__BB23_20:
+$L__BB24_20:
 	mul.rn.f32 	%f30, %f1, %f47;
 	fma.rn.f32 	%f46, %f30, %f48, %f46;
-$L__BB23_21:
+$L__BB24_21:
 	shfl.sync.bfly.b32	%f31, %f46, 8, 31, %r2;
 	add.rn.f32 	%f32, %f46, %f31;
 	shfl.sync.bfly.b32	%f33, %f32, 4, 31, %r2;
@@ -28382,13 +30981,13 @@ $L__BB23_21:
 	add.rn.f32 	%f11, %f36, %f37;
 	mov.u64 	%rd104, 0;
 	neg.f32 	%f44, %f11;
-	@%p14 bra 	$L__BB23_24;
+	@%p14 bra 	$L__BB24_24;
 // %bb.22:
 	shl.b64 	%rd76, %rd6, 2;
 	add.s64 	%rd101, %rd90, %rd76;
 	add.s64 	%rd100, %rd5, %rd76;
 	mov.u64 	%rd102, 0;
-$L__BB23_23:                            // =>This Inner Loop Header: Depth=1
+$L__BB24_23:                            // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f38, [%rd101];
 	mul.rn.f32 	%f39, %f1, %f38;
 	ld.global.f32 	%f40, [%rd100];
@@ -28400,10 +30999,10 @@ $L__BB23_23:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd77, %rd102, 32;
 	setp.le.u64 	%p20, %rd77, %rd3;
 	mov.u64 	%rd102, %rd104;
-	@%p20 bra 	$L__BB23_23;
-$L__BB23_24:
+	@%p20 bra 	$L__BB24_23;
+$L__BB24_24:
 	setp.le.u64 	%p21, %rd3, %rd104;
-	@%p21 bra 	$L__BB23_32;
+	@%p21 bra 	$L__BB24_32;
 // %bb.25:
 	sub.s64 	%rd78, %rd3, %rd104;
 	setp.eq.s64 	%p22, %rd78, 16;
@@ -28413,81 +31012,82 @@ $L__BB23_24:
 	shl.b64 	%rd82, %rd6, 2;
 	mov.f32 	%f51, 0f00000000;
 	mov.f32 	%f50, %f51;
-	@!%p1 bra 	$L__BB23_27;
-	bra.uni 	$L__BB23_26;
-$L__BB23_26:
+	@!%p1 bra 	$L__BB24_27;
+	bra.uni 	$L__BB24_26;
+$L__BB24_26:
 	add.s64 	%rd81, %rd90, %rd80;
 	add.s64 	%rd39, %rd81, %rd82;
 	ld.global.f32 	%f50, [%rd39];
-$L__BB23_27:
-	@!%p1 bra 	$L__BB23_29;
-	bra.uni 	$L__BB23_28;
-$L__BB23_28:
+$L__BB24_27:
+	@!%p1 bra 	$L__BB24_29;
+	bra.uni 	$L__BB24_28;
+$L__BB24_28:
 	add.s64 	%rd84, %rd5, %rd80;
 	add.s64 	%rd40, %rd84, %rd82;
 	ld.global.f32 	%f51, [%rd40];
-$L__BB23_29:
-	@!%p1 bra 	$L__BB23_32;
-	bra.uni 	$L__BB23_30;
-$L__BB23_30:
+$L__BB24_29:
+	@!%p1 bra 	$L__BB24_32;
+	bra.uni 	$L__BB24_30;
+$L__BB24_30:
 	mul.rn.f32 	%f16, %f1, %f50;
 	fma.rn.f32 	%f52, %f44, %f16, %f51;
-	bra.uni 	$L__BB23_31;
-$L__BB23_2:
+	bra.uni 	$L__BB24_31;
+$L__BB24_2:
 	setp.eq.s64 	%p4, %rd3, 0;
 	mov.u64 	%rd92, 0;
-	@%p4 bra 	$L__BB23_6;
+	@%p4 bra 	$L__BB24_6;
 // %bb.3:
 	mov.u64 	%rd91, 0;
-$L__BB23_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB24_4:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f21, [%rd90];
 	setp.neu.f32 	%p5, %f21, 0f00000000;
 	mov.u64 	%rd92, %rd91;
-	@%p5 bra 	$L__BB23_6;
-// %bb.5:                               //   in Loop: Header=BB23_4 Depth=1
+	@%p5 bra 	$L__BB24_6;
+// %bb.5:                               //   in Loop: Header=BB24_4 Depth=1
 	add.s64 	%rd91, %rd91, 1;
 	add.s64 	%rd90, %rd90, 4;
 	setp.ne.s64 	%p6, %rd3, %rd91;
 	mov.u64 	%rd92, %rd3;
-	@%p6 bra 	$L__BB23_4;
-$L__BB23_6:
+)ptx",
+    R"ptx(	@%p6 bra 	$L__BB24_4;
+$L__BB24_6:
 	setp.ne.s64 	%p7, %rd92, %rd3;
-	@%p7 bra 	$L__BB23_32;
+	@%p7 bra 	$L__BB24_32;
 // %bb.7:
 	setp.lt.u64 	%p8, %rd3, 16;
 	mov.u64 	%rd104, 0;
-	@%p8 bra 	$L__BB23_10;
+	@%p8 bra 	$L__BB24_10;
 // %bb.8:
 	shl.b64 	%rd60, %rd6, 2;
 	add.s64 	%rd93, %rd5, %rd60;
 	mov.u64 	%rd94, 0;
 	mov.b32 	%r8, 0;
-$L__BB23_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB24_9:                             // =>This Inner Loop Header: Depth=1
 	st.global.u32 	[%rd93], %r8;
 	add.s64 	%rd104, %rd94, 16;
 	add.s64 	%rd93, %rd93, 64;
 	add.s64 	%rd61, %rd94, 32;
 	setp.le.u64 	%p9, %rd61, %rd3;
 	mov.u64 	%rd94, %rd104;
-	@%p9 bra 	$L__BB23_9;
-$L__BB23_10:
+	@%p9 bra 	$L__BB24_9;
+$L__BB24_10:
 	setp.le.u64 	%p10, %rd3, %rd104;
-	@%p10 bra 	$L__BB23_32;
+	@%p10 bra 	$L__BB24_32;
 // %bb.11:
 	sub.s64 	%rd62, %rd3, %rd104;
 	setp.eq.s64 	%p11, %rd62, 16;
 	setp.gt.u64 	%p12, %rd62, %rd6;
 	or.pred  	%p13, %p11, %p12;
 	mov.f32 	%f52, 0f00000000;
-	@%p13 bra 	$L__BB23_31;
-	bra.uni 	$L__BB23_32;
-$L__BB23_31:
+	@%p13 bra 	$L__BB24_31;
+	bra.uni 	$L__BB24_32;
+$L__BB24_31:
 	shl.b64 	%rd86, %rd104, 2;
 	add.s64 	%rd87, %rd5, %rd86;
 	shl.b64 	%rd88, %rd6, 2;
 	add.s64 	%rd89, %rd87, %rd88;
 	st.global.f32 	[%rd89], %f52;
-$L__BB23_32:
+$L__BB24_32:
 	ret;
                                         // -- End function
 }
@@ -28514,7 +31114,7 @@ $L__BB23_32:
 	mul.lo.s64 	%rd2, %rd30, %rd26;
 	ld.param.u64 	%rd3, [update_weights_param_0+24];
 	setp.le.u64 	%p2, %rd3, %rd2;
-	@%p2 bra 	$L__BB24_28;
+	@%p2 bra 	$L__BB25_28;
 // %bb.1:
 	mov.b64 	%rd27, update_weights_param_0;
 	mov.u64 	%rd1, %rd27;
@@ -28541,11 +31141,11 @@ $L__BB23_32:
 	min.u64 	%rd7, %rd26, %rd41;
 	setp.lt.u64 	%p4, %rd7, 16;
 	setp.ne.s32 	%p15, %r2, 1;
-	@%p4 bra 	$L__BB24_8;
-	bra.uni 	$L__BB24_2;
-$L__BB24_8:
+	@%p4 bra 	$L__BB25_8;
+	bra.uni 	$L__BB25_2;
+$L__BB25_8:
 	setp.le.u64 	%p8, %rd7, %rd65;
-	@%p8 bra 	$L__BB24_28;
+	@%p8 bra 	$L__BB25_28;
 // %bb.9:
 	sub.s64 	%rd20, %rd7, %rd65;
 	shl.b64 	%rd47, %rd65, 2;
@@ -28559,56 +31159,56 @@ $L__BB24_8:
 	add.s64 	%rd22, %rd48, %rd49;
 	mov.f32 	%f39, 0f00000000;
 	mov.f32 	%f38, %f39;
-	@!%p1 bra 	$L__BB24_11;
-	bra.uni 	$L__BB24_10;
-$L__BB24_10:
+	@!%p1 bra 	$L__BB25_11;
+	bra.uni 	$L__BB25_10;
+$L__BB25_10:
 	ld.global.f32 	%f38, [%rd22];
-$L__BB24_11:
+$L__BB25_11:
 	shl.b64 	%rd52, %rd21, 2;
-	@!%p1 bra 	$L__BB24_13;
-	bra.uni 	$L__BB24_12;
-$L__BB24_12:
+	@!%p1 bra 	$L__BB25_13;
+	bra.uni 	$L__BB25_12;
+$L__BB25_12:
 	add.s64 	%rd51, %rd6, %rd47;
 	add.s64 	%rd23, %rd51, %rd52;
 	ld.global.f32 	%f39, [%rd23];
-$L__BB24_13:
+$L__BB25_13:
 	fma.rn.f32 	%f42, %f2, %f38, %f39;
-	@%p15 bra 	$L__BB24_19;
+	@%p15 bra 	$L__BB25_19;
 // %bb.14:
 	add.s64 	%rd59, %rd5, %rd47;
 	add.s64 	%rd24, %rd59, %rd52;
 	mov.f32 	%f40, 0f00000000;
-	@!%p1 bra 	$L__BB24_16;
-	bra.uni 	$L__BB24_15;
-$L__BB24_15:
+	@!%p1 bra 	$L__BB25_16;
+	bra.uni 	$L__BB25_15;
+$L__BB25_15:
 	ld.global.f32 	%f40, [%rd24];
-$L__BB24_16:
+$L__BB25_16:
 	fma.rn.f32 	%f17, %f42, %f42, %f40;
-	@!%p1 bra 	$L__BB24_18;
-	bra.uni 	$L__BB24_17;
-$L__BB24_17:
+	@!%p1 bra 	$L__BB25_18;
+	bra.uni 	$L__BB25_17;
+$L__BB25_17:
 	st.global.f32 	[%rd24], %f17;
-$L__BB24_18:
+$L__BB25_18:
 	sqrt.rn.f32 	%f35, %f17;
 	add.rn.f32 	%f36, %f3, %f35;
 	div.rn.f32 	%f42, %f42, %f36;
-	bra.uni 	$L__BB24_26;
-$L__BB24_2:
+	bra.uni 	$L__BB25_26;
+$L__BB25_2:
 	and.b32  	%r7, %r1, 15;
 	mul.wide.u32 	%rd43, %r7, 4;
 	add.s64 	%rd63, %rd4, %rd43;
 	add.s64 	%rd62, %rd6, %rd43;
 	add.s64 	%rd61, %rd5, %rd43;
 	mov.u64 	%rd65, 0;
-	bra.uni 	$L__BB24_3;
-$L__BB24_4:                             //   in Loop: Header=BB24_3 Depth=1
+	bra.uni 	$L__BB25_3;
+$L__BB25_4:                             //   in Loop: Header=BB25_3 Depth=1
 	ld.global.f32 	%f26, [%rd61];
 	fma.rn.f32 	%f27, %f37, %f37, %f26;
 	st.global.f32 	[%rd61], %f27;
 	sqrt.rn.f32 	%f28, %f27;
 	add.rn.f32 	%f29, %f3, %f28;
 	div.rn.f32 	%f37, %f37, %f29;
-$L__BB24_7:                             //   in Loop: Header=BB24_3 Depth=1
+$L__BB25_7:                             //   in Loop: Header=BB25_3 Depth=1
 	fma.rn.f32 	%f30, %f4, %f37, %f5;
 	st.global.f32 	[%rd63], %f30;
 	add.s64 	%rd65, %rd14, 16;
@@ -28617,58 +31217,57 @@ $L__BB24_7:                             //   in Loop: Header=BB24_3 Depth=1
 	add.s64 	%rd61, %rd61, 64;
 	add.s64 	%rd46, %rd14, 32;
 	setp.le.u64 	%p7, %rd46, %rd7;
-	@%p7 bra 	$L__BB24_3;
-	bra.uni 	$L__BB24_8;
-$L__BB24_3:                             // =>This Inner Loop Header: Depth=1
+	@%p7 bra 	$L__BB25_3;
+	bra.uni 	$L__BB25_8;
+$L__BB25_3:                             // =>This Inner Loop Header: Depth=1
 	mov.u64 	%rd14, %rd65;
 	ld.global.f32 	%f5, [%rd63];
 	ld.global.f32 	%f24, [%rd62];
 	fma.rn.f32 	%f37, %f2, %f5, %f24;
-	@%p15 bra 	$L__BB24_5;
-	bra.uni 	$L__BB24_4;
-$L__BB24_5:                             //   in Loop: Header=BB24_3 Depth=1
-)ptx",
-    R"ptx(	mov.u64 	%rd44, 0;
+	@%p15 bra 	$L__BB25_5;
+	bra.uni 	$L__BB25_4;
+$L__BB25_5:                             //   in Loop: Header=BB25_3 Depth=1
+	mov.u64 	%rd44, 0;
 	cvta.to.global.u64 	%rd45, %rd44;
 	setp.eq.s64 	%p6, %rd5, %rd45;
-	@%p6 bra 	$L__BB24_7;
-// %bb.6:                               //   in Loop: Header=BB24_3 Depth=1
+	@%p6 bra 	$L__BB25_7;
+// %bb.6:                               //   in Loop: Header=BB25_3 Depth=1
 	ld.global.f32 	%f25, [%rd61];
 	fma.rn.f32 	%f37, %f1, %f25, %f37;
 	st.global.f32 	[%rd61], %f37;
-	bra.uni 	$L__BB24_7;
-$L__BB24_19:
+	bra.uni 	$L__BB25_7;
+$L__BB25_19:
 	mov.u64 	%rd53, 0;
 	cvta.to.global.u64 	%rd54, %rd53;
 	setp.eq.s64 	%p12, %rd5, %rd54;
-	@%p12 bra 	$L__BB24_26;
+	@%p12 bra 	$L__BB25_26;
 // %bb.20:
 	add.s64 	%rd56, %rd5, %rd47;
 	add.s64 	%rd25, %rd56, %rd52;
 	mov.f32 	%f41, 0f00000000;
-	@!%p1 bra 	$L__BB24_22;
-	bra.uni 	$L__BB24_21;
-$L__BB24_21:
+	@!%p1 bra 	$L__BB25_22;
+	bra.uni 	$L__BB25_21;
+$L__BB25_21:
 	ld.global.f32 	%f41, [%rd25];
-$L__BB24_22:
+$L__BB25_22:
 	setp.ne.s64 	%p13, %rd20, 16;
 	fma.rn.f32 	%f42, %f1, %f41, %f42;
-	@%p13 bra 	$L__BB24_24;
+	@%p13 bra 	$L__BB25_24;
 // %bb.23:
 	st.global.f32 	[%rd25], %f42;
-	bra.uni 	$L__BB24_26;
-$L__BB24_24:
+	bra.uni 	$L__BB25_26;
+$L__BB25_24:
 	setp.le.u64 	%p14, %rd20, %rd21;
-	@%p14 bra 	$L__BB24_26;
+	@%p14 bra 	$L__BB25_26;
 // %bb.25:
 	st.global.f32 	[%rd25], %f42;
-$L__BB24_26:
-	@!%p1 bra 	$L__BB24_28;
-	bra.uni 	$L__BB24_27;
-$L__BB24_27:
+$L__BB25_26:
+	@!%p1 bra 	$L__BB25_28;
+	bra.uni 	$L__BB25_27;
+$L__BB25_27:
 	fma.rn.f32 	%f23, %f4, %f42, %f38;
 	st.global.f32 	[%rd22], %f23;
-$L__BB24_28:
+$L__BB25_28:
 	ret;
                                         // -- End function
 }
@@ -28697,7 +31296,7 @@ $L__BB24_28:
 	cvt.u64.u32 	%rd27, %r3;
 	add.s64 	%rd3, %rd26, %rd27;
 	setp.ge.u64 	%p2, %rd3, %rd22;
-	@%p2 bra 	$L__BB25_13;
+	@%p2 bra 	$L__BB26_13;
 // %bb.1:
 	ld.param.u8 	%rs1, [add_parts_param_3];
 	and.b16  	%rs2, %rs1, 1;
@@ -28708,21 +31307,21 @@ $L__BB24_28:
 	cvta.to.global.u64 	%rd1, %rd25;
 	cvta.to.global.u64 	%rd2, %rd24;
 	shl.b64 	%rd51, %rd3, 2;
-	@!%p1 bra 	$L__BB25_3;
-	bra.uni 	$L__BB25_2;
-$L__BB25_2:
+	@!%p1 bra 	$L__BB26_3;
+	bra.uni 	$L__BB26_2;
+$L__BB26_2:
 	add.s64 	%rd32, %rd2, %rd51;
 	ld.global.f32 	%f34, [%rd32];
-	bra.uni 	$L__BB25_4;
-$L__BB25_3:
+	bra.uni 	$L__BB26_4;
+$L__BB26_3:
 	add.s64 	%rd29, %rd1, %rd51;
 	ld.global.f32 	%f11, [%rd29];
 	add.s64 	%rd30, %rd2, %rd51;
 	ld.global.f32 	%f12, [%rd30];
 	add.rn.f32 	%f34, %f11, %f12;
-$L__BB25_4:
+$L__BB26_4:
 	setp.lt.u64 	%p3, %rd23, 2;
-	@%p3 bra 	$L__BB25_12;
+	@%p3 bra 	$L__BB26_12;
 // %bb.5:
 	add.s64 	%rd4, %rd23, -1;
 	add.s64 	%rd34, %rd23, -2;
@@ -28730,14 +31329,14 @@ $L__BB25_4:
 	setp.lt.u64 	%p4, %rd34, 7;
 	mov.u64 	%rd53, 1;
 	shl.b64 	%rd52, %rd22, 2;
-	@%p4 bra 	$L__BB25_9;
+	@%p4 bra 	$L__BB26_9;
 // %bb.6:
 	and.b64  	%rd6, %rd4, -8;
 	add.s64 	%rd37, %rd52, %rd51;
 	add.s64 	%rd56, %rd2, %rd37;
 	shl.b64 	%rd9, %rd22, 5;
 	mov.u64 	%rd57, 0;
-$L__BB25_7:                             // =>This Inner Loop Header: Depth=1
+$L__BB26_7:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f14, [%rd56];
 	add.rn.f32 	%f15, %f34, %f14;
 	add.s64 	%rd38, %rd56, %rd52;
@@ -28764,30 +31363,30 @@ $L__BB25_7:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd57, 8;
 	add.s64 	%rd56, %rd56, %rd9;
 	setp.eq.s64 	%p5, %rd6, %rd57;
-	@%p5 bra 	$L__BB25_8;
-	bra.uni 	$L__BB25_7;
-$L__BB25_8:
+	@%p5 bra 	$L__BB26_8;
+	bra.uni 	$L__BB26_7;
+$L__BB26_8:
 	add.s64 	%rd53, %rd6, 1;
-$L__BB25_9:
+$L__BB26_9:
 	setp.eq.s64 	%p6, %rd54, 0;
-	@%p6 bra 	$L__BB25_12;
+	@%p6 bra 	$L__BB26_12;
 // %bb.10:
 	mul.lo.s64 	%rd45, %rd53, %rd22;
 	shl.b64 	%rd46, %rd45, 2;
 	add.s64 	%rd48, %rd46, %rd51;
 	add.s64 	%rd55, %rd2, %rd48;
-$L__BB25_11:                            // =>This Inner Loop Header: Depth=1
+$L__BB26_11:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.global.f32 	%f29, [%rd55];
 	add.rn.f32 	%f34, %f34, %f29;
 	add.s64 	%rd55, %rd55, %rd52;
 	add.s64 	%rd54, %rd54, -1;
 	setp.ne.s64 	%p7, %rd54, 0;
-	@%p7 bra 	$L__BB25_11;
-$L__BB25_12:
+	@%p7 bra 	$L__BB26_11;
+$L__BB26_12:
 	add.s64 	%rd50, %rd1, %rd51;
 	st.global.f32 	[%rd50], %f34;
-$L__BB25_13:
+$L__BB26_13:
 	ret;
                                         // -- End function
 }
@@ -28817,7 +31416,7 @@ $L__BB25_13:
 	cvt.u64.u32 	%rd16, %r5;
 	add.s64 	%rd5, %rd15, %rd16;
 	setp.ge.u64 	%p1, %rd5, %rd14;
-	@%p1 bra 	$L__BB26_4;
+	@%p1 bra 	$L__BB27_4;
 // %bb.1:
 	ld.param.u32 	%r2, [place_caffe_targets_param_4];
 	ld.param.u64 	%rd10, [place_caffe_targets_param_0];
@@ -28826,13 +31425,13 @@ $L__BB25_13:
 	add.s64 	%rd18, %rd4, %rd17;
 	ld.global.u32 	%r1, [%rd18];
 	setp.lt.s32 	%p2, %r1, %r2;
-	@%p2 bra 	$L__BB26_4;
+	@%p2 bra 	$L__BB27_4;
 // %bb.2:
 	ld.param.u64 	%rd9, [place_caffe_targets_param_5];
 	sub.s32 	%r6, %r1, %r2;
 	cvt.s64.s32 	%rd19, %r6;
 	setp.ge.u64 	%p3, %rd19, %rd9;
-	@%p3 bra 	$L__BB26_4;
+	@%p3 bra 	$L__BB27_4;
 // %bb.3:
 	ld.param.u64 	%rd11, [place_caffe_targets_param_6];
 	cvta.to.global.u64 	%rd1, %rd11;
@@ -28851,7 +31450,7 @@ $L__BB25_13:
 	ld.global.f32 	%f2, [%rd7];
 	mul.rn.f32 	%f3, %f1, %f2;
 	st.global.f32 	[%rd6], %f3;
-$L__BB26_4:
+$L__BB27_4:
 	ret;
                                         // -- End function
 }
@@ -28878,14 +31477,15 @@ $L__BB26_4:
 	shr.u32 	%r4, %r2, 4;
 	cvt.u64.u32 	%rd17, %r4;
 	add.s64 	%rd3, %rd16, %rd17;
-	and.b32  	%r5, %r2, 15;
+)ptx",
+    R"ptx(	and.b32  	%r5, %r2, 15;
 	cvt.u64.u32 	%rd24, %r5;
 	setp.lt.u64 	%p1, %rd3, %rd15;
 	setp.lt.u64 	%p2, %rd24, %rd12;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB27_3;
-	bra.uni 	$L__BB27_1;
-$L__BB27_1:
+	@!%p3 bra 	$L__BB28_3;
+	bra.uni 	$L__BB28_1;
+$L__BB28_1:
 	ld.param.u64 	%rd13, [drop_scales_param_0];
 	ld.param.u64 	%rd14, [drop_scales_param_3];
 	cvta.to.global.u64 	%rd1, %rd14;
@@ -28897,7 +31497,7 @@ $L__BB27_1:
 	shl.b64 	%rd21, %rd24, 2;
 	add.s64 	%rd22, %rd20, %rd21;
 	add.s64 	%rd23, %rd1, %rd22;
-$L__BB27_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB28_2:                             // =>This Inner Loop Header: Depth=1
 	ld.global.f32 	%f1, [%rd5];
 	ld.global.f32 	%f2, [%rd23];
 	div.rn.f32 	%f3, %f2, %f1;
@@ -28905,8 +31505,8 @@ $L__BB27_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd24, %rd24, 16;
 	add.s64 	%rd23, %rd23, 64;
 	setp.lt.u64 	%p4, %rd24, %rd12;
-	@%p4 bra 	$L__BB27_2;
-$L__BB27_3:
+	@%p4 bra 	$L__BB28_2;
+$L__BB28_3:
 	ret;
                                         // -- End function
 }
@@ -28940,7 +31540,7 @@ $L__BB27_3:
 	setp.ge.u64 	%p1, %rd5, %rd21;
 	setp.eq.s64 	%p2, %rd20, 0;
 	or.pred  	%p3, %p1, %p2;
-	@%p3 bra 	$L__BB28_7;
+	@%p3 bra 	$L__BB29_7;
 // %bb.1:
 	ld.param.u64 	%rd22, [add_along_weights_param_6];
 	ld.param.u32 	%r1, [add_along_weights_param_5];
@@ -28955,11 +31555,11 @@ $L__BB27_3:
 	and.b64  	%rd6, %rd20, 1;
 	setp.eq.s64 	%p4, %rd20, 1;
 	mov.u64 	%rd50, 0;
-	@%p4 bra 	$L__BB28_4;
-	bra.uni 	$L__BB28_2;
-$L__BB28_4:
+	@%p4 bra 	$L__BB29_4;
+	bra.uni 	$L__BB29_2;
+$L__BB29_4:
 	setp.eq.s64 	%p12, %rd6, 0;
-	@%p12 bra 	$L__BB28_7;
+	@%p12 bra 	$L__BB29_7;
 // %bb.5:
 	shl.b64 	%rd41, %rd50, 2;
 	add.s64 	%rd42, %rd3, %rd41;
@@ -28969,9 +31569,9 @@ $L__BB28_4:
 	setp.ge.s32 	%p13, %r11, %r1;
 	setp.lt.u64 	%p14, %rd11, %rd22;
 	and.pred  	%p15, %p13, %p14;
-	@!%p15 bra 	$L__BB28_7;
-	bra.uni 	$L__BB28_6;
-$L__BB28_6:
+	@!%p15 bra 	$L__BB29_7;
+	bra.uni 	$L__BB29_6;
+$L__BB29_6:
 	add.s64 	%rd44, %rd2, %rd41;
 	ld.global.f32 	%f11, [%rd44];
 	mul.lo.s64 	%rd45, %rd11, %rd21;
@@ -28984,30 +31584,30 @@ $L__BB28_6:
 	ld.global.f32 	%f14, [%rd49];
 	add.rn.f32 	%f15, %f14, %f13;
 	st.global.f32 	[%rd49], %f15;
-$L__BB28_7:
+$L__BB29_7:
 	ret;
-$L__BB28_2:
+$L__BB29_2:
 	and.b64  	%rd50, %rd20, -2;
 	add.s64 	%rd52, %rd2, 4;
 	add.s64 	%rd51, %rd3, 4;
 	mov.u64 	%rd53, 0;
-	bra.uni 	$L__BB28_3;
-$L__BB28_11:                            //   in Loop: Header=BB28_3 Depth=1
+	bra.uni 	$L__BB29_3;
+$L__BB29_11:                            //   in Loop: Header=BB29_3 Depth=1
 	add.s64 	%rd53, %rd53, 2;
 	add.s64 	%rd52, %rd52, 8;
 	add.s64 	%rd51, %rd51, 8;
 	setp.eq.s64 	%p11, %rd50, %rd53;
-	@%p11 bra 	$L__BB28_4;
-$L__BB28_3:                             // =>This Inner Loop Header: Depth=1
+	@%p11 bra 	$L__BB29_4;
+$L__BB29_3:                             // =>This Inner Loop Header: Depth=1
 	ld.global.u32 	%r5, [%rd51+-4];
 	sub.s32 	%r7, %r5, %r1;
 	cvt.s64.s32 	%rd15, %r7;
 	setp.ge.s32 	%p5, %r5, %r1;
 	setp.lt.u64 	%p6, %rd15, %rd22;
 	and.pred  	%p7, %p5, %p6;
-	@!%p7 bra 	$L__BB28_9;
-	bra.uni 	$L__BB28_8;
-$L__BB28_8:                             //   in Loop: Header=BB28_3 Depth=1
+	@!%p7 bra 	$L__BB29_9;
+	bra.uni 	$L__BB29_8;
+$L__BB29_8:                             //   in Loop: Header=BB29_3 Depth=1
 	ld.global.f32 	%f1, [%rd52+-4];
 	mul.lo.s64 	%rd31, %rd15, %rd21;
 	add.s64 	%rd32, %rd31, %rd5;
@@ -29019,16 +31619,16 @@ $L__BB28_8:                             //   in Loop: Header=BB28_3 Depth=1
 	ld.global.f32 	%f4, [%rd35];
 	add.rn.f32 	%f5, %f4, %f3;
 	st.global.f32 	[%rd35], %f5;
-$L__BB28_9:                             //   in Loop: Header=BB28_3 Depth=1
+$L__BB29_9:                             //   in Loop: Header=BB29_3 Depth=1
 	ld.global.u32 	%r8, [%rd51];
 	sub.s32 	%r10, %r8, %r1;
 	cvt.s64.s32 	%rd16, %r10;
 	setp.ge.s32 	%p8, %r8, %r1;
 	setp.lt.u64 	%p9, %rd16, %rd22;
 	and.pred  	%p10, %p8, %p9;
-	@!%p10 bra 	$L__BB28_11;
-	bra.uni 	$L__BB28_10;
-$L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
+	@!%p10 bra 	$L__BB29_11;
+	bra.uni 	$L__BB29_10;
+$L__BB29_10:                            //   in Loop: Header=BB29_3 Depth=1
 	ld.global.f32 	%f6, [%rd52];
 	mul.lo.s64 	%rd36, %rd16, %rd21;
 	add.s64 	%rd37, %rd36, %rd5;
@@ -29039,9 +31639,578 @@ $L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 	add.s64 	%rd40, %rd1, %rd38;
 	ld.global.f32 	%f9, [%rd40];
 	add.rn.f32 	%f10, %f9, %f8;
+	st.global.f32 	[%rd40], %f10;
+	bra.uni 	$L__BB29_11;
+                                        // -- End function
+}
+	// .globl	take_rows               // -- Begin function take_rows
+.visible .entry take_rows(
+	.param .align 8 .b8 take_rows_param_0[56],
+	.param .u64 take_rows_param_1
+)
+.maxntid 256, 1, 1                      // @take_rows
+{
+	.reg .pred 	%p<7>;
+	.reg .b32 	%r<13>;
+	.reg .b64 	%rd<63>;
+
+// %bb.0:
+	mov.u32 	%r5, %ctaid.x;
+	mul.wide.u32 	%rd30, %r5, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r6, %r1, 4;
+	cvt.u64.u32 	%rd31, %r6;
+	add.s64 	%rd3, %rd30, %rd31;
+	ld.param.u64 	%rd32, [take_rows_param_0+32];
+	setp.ge.u64 	%p1, %rd3, %rd32;
+	@%p1 bra 	$L__BB30_13;
+// %bb.1:
+	mov.b64 	%rd28, take_rows_param_0;
+	mov.u64 	%rd2, %rd28;
+	ld.param.u64 	%rd33, [%rd2+16];
+	cvta.to.global.u64 	%rd4, %rd33;
+	mov.u64 	%rd34, 0;
+	cvta.to.global.u64 	%rd35, %rd34;
+	setp.ne.s64 	%p2, %rd4, %rd35;
+	@%p2 bra 	$L__BB30_3;
+	bra.uni 	$L__BB30_2;
+$L__BB30_3:
+	ld.param.u64 	%rd6, [%rd2+40];
+	or.b64  	%rd36, %rd3, %rd6;
+	and.b64  	%rd37, %rd36, -4294967296;
+	setp.ne.s64 	%p3, %rd37, 0;
+	@%p3 bra 	$L__BB30_5;
+	bra.uni 	$L__BB30_4;
+$L__BB30_5:
+	div.u64 	%rd57, %rd3, %rd6;
+	bra.uni 	$L__BB30_6;
+$L__BB30_2:
+	ld.param.u64 	%rd44, [%rd2+24];
+	add.s64 	%rd58, %rd44, %rd3;
+	bra.uni 	$L__BB30_7;
+$L__BB30_4:
+	cvt.u32.u64 	%r7, %rd6;
+	cvt.u32.u64 	%r8, %rd3;
+	div.u32 	%r9, %r8, %r7;
+	cvt.u64.u32 	%rd57, %r9;
+$L__BB30_6:
+	shl.b64 	%rd38, %rd57, 2;
+	add.s64 	%rd39, %rd4, %rd38;
+	ld.global.s32 	%rd40, [%rd39];
+	mul.lo.s64 	%rd41, %rd6, %rd40;
+	mul.lo.s64 	%rd42, %rd57, %rd6;
+	sub.s64 	%rd43, %rd3, %rd42;
+	add.s64 	%rd58, %rd41, %rd43;
+$L__BB30_7:
+	ld.param.u64 	%rd13, [%rd2+48];
+	and.b32  	%r10, %r1, 15;
+	cvt.u64.u32 	%rd62, %r10;
+	setp.le.u64 	%p4, %rd13, %rd62;
+	@%p4 bra 	$L__BB30_13;
+// %bb.8:
+	ld.param.u64 	%rd29, [take_rows_param_1];
+	cvta.to.global.u64 	%rd1, %rd29;
+	mul.lo.s64 	%rd14, %rd13, %rd58;
+	ld.param.u64 	%rd45, [%rd2+8];
+	cvta.to.global.u64 	%rd16, %rd45;
+	ld.param.u64 	%rd46, [%rd2];
+	cvta.to.global.u64 	%rd47, %rd46;
+	mul.lo.s64 	%rd48, %rd13, %rd3;
+	shl.b64 	%rd49, %rd48, 2;
+	shl.b64 	%rd50, %rd62, 2;
+	add.s64 	%rd51, %rd49, %rd50;
+	add.s64 	%rd61, %rd1, %rd51;
+	add.s64 	%rd52, %rd14, %rd62;
+	shl.b64 	%rd53, %rd52, 2;
+	add.s64 	%rd60, %rd47, %rd53;
+	shl.b64 	%rd54, %rd52, 1;
+	add.s64 	%rd59, %rd16, %rd54;
+	bra.uni 	$L__BB30_9;
+$L__BB30_11:                            //   in Loop: Header=BB30_9 Depth=1
+	ld.global.u16 	%r11, [%rd59];
+	shl.b32 	%r12, %r11, 16;
+$L__BB30_12:                            //   in Loop: Header=BB30_9 Depth=1
+	st.global.u32 	[%rd61], %r12;
+	add.s64 	%rd62, %rd62, 16;
+	add.s64 	%rd61, %rd61, 64;
+	add.s64 	%rd60, %rd60, 64;
+	add.s64 	%rd59, %rd59, 32;
+	setp.lt.u64 	%p6, %rd62, %rd13;
+	@%p6 bra 	$L__BB30_9;
+	bra.uni 	$L__BB30_13;
+$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p5, %rd16, %rd35;
+	@%p5 bra 	$L__BB30_11;
+// %bb.10:                              //   in Loop: Header=BB30_9 Depth=1
+	ld.global.u32 	%r12, [%rd60];
+	bra.uni 	$L__BB30_12;
+$L__BB30_13:
+	ret;
+                                        // -- End function
+}
+	// .globl	put_rows                // -- Begin function put_rows
+.visible .entry put_rows(
+	.param .u64 put_rows_param_0,
+	.param .align 8 .b8 put_rows_param_1[56],
+	.param .align 4 .b8 put_rows_param_2[8]
+)
+.maxntid 256, 1, 1                      // @put_rows
+{
+	.reg .pred 	%p<12>;
+	.reg .b16 	%rs<5>;
+	.reg .b32 	%r<53>;
+	.reg .f32 	%f<3>;
+	.reg .b64 	%rd<69>;
+
+// %bb.0:
+	mov.u32 	%r11, %ctaid.x;
+	mul.wide.u32 	%rd33, %r11, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r12, %r1, 4;
+	cvt.u64.u32 	%rd34, %r12;
+	add.s64 	%rd4, %rd33, %rd34;
+	ld.param.u64 	%rd35, [put_rows_param_1+32];
+	setp.ge.u64 	%p2, %rd4, %rd35;
+	@%p2 bra 	$L__BB31_20;
+// %bb.1:
+	mov.b64 	%rd32, put_rows_param_1;
+	mov.u64 	%rd2, %rd32;
+	ld.param.u64 	%rd36, [%rd2+16];
+	cvta.to.global.u64 	%rd5, %rd36;
+	mov.u64 	%rd37, 0;
+	cvta.to.global.u64 	%rd38, %rd37;
+	setp.ne.s64 	%p3, %rd5, %rd38;
+	@%p3 bra 	$L__BB31_3;
+	bra.uni 	$L__BB31_2;
+$L__BB31_3:
+	ld.param.u64 	%rd7, [%rd2+40];
+	or.b64  	%rd39, %rd4, %rd7;
+	and.b64  	%rd40, %rd39, -4294967296;
+	setp.ne.s64 	%p4, %rd40, 0;
+	@%p4 bra 	$L__BB31_5;
+	bra.uni 	$L__BB31_4;
+$L__BB31_5:
+	div.u64 	%rd63, %rd4, %rd7;
+	bra.uni 	$L__BB31_6;
+$L__BB31_2:
+	ld.param.u64 	%rd47, [%rd2+24];
+	add.s64 	%rd64, %rd47, %rd4;
+	bra.uni 	$L__BB31_7;
+$L__BB31_4:
+	cvt.u32.u64 	%r13, %rd7;
+	cvt.u32.u64 	%r14, %rd4;
+	div.u32 	%r15, %r14, %r13;
+	cvt.u64.u32 	%rd63, %r15;
+$L__BB31_6:
+	shl.b64 	%rd41, %rd63, 2;
+	add.s64 	%rd42, %rd5, %rd41;
+	ld.global.s32 	%rd43, [%rd42];
+	mul.lo.s64 	%rd44, %rd7, %rd43;
+	mul.lo.s64 	%rd45, %rd63, %rd7;
+	sub.s64 	%rd46, %rd4, %rd45;
+	add.s64 	%rd64, %rd44, %rd46;
+$L__BB31_7:
+	ld.param.u64 	%rd14, [%rd2+48];
+	and.b32  	%r16, %r1, 15;
+	cvt.u64.u32 	%rd68, %r16;
+	setp.le.u64 	%p5, %rd14, %rd68;
+	@%p5 bra 	$L__BB31_20;
+// %bb.8:
+	ld.param.u64 	%rd30, [put_rows_param_0];
+	mov.b64 	%rd31, put_rows_param_2;
+	mov.u64 	%rd1, %rd31;
+	cvta.to.global.u64 	%rd3, %rd30;
+	mul.lo.s64 	%rd15, %rd14, %rd64;
+	ld.param.u64 	%rd48, [%rd2+8];
+	cvta.to.global.u64 	%rd17, %rd48;
+	ld.param.v2.u8 	{%rs1, %rs2}, [%rd1];
+	and.b16  	%rs3, %rs1, 1;
+	setp.eq.b16 	%p1, %rs3, 1;
+	ld.param.u32 	%r17, [%rd1+4];
+	shr.u32 	%r18, %r17, 16;
+	xor.b32  	%r19, %r18, %r17;
+	mul.lo.s32 	%r20, %r19, -2048144789;
+	shr.u32 	%r21, %r20, 13;
+	xor.b32  	%r22, %r21, %r20;
+	mul.lo.s32 	%r23, %r22, -1028477387;
+	shr.u32 	%r24, %r23, 16;
+	xor.b32  	%r25, %r24, %r23;
+	and.b16  	%rs4, %rs2, 1;
+	setp.eq.b16 	%p6, %rs4, 1;
+	selp.b32 	%r2, 16, 0, %p6;
+	ld.param.u64 	%rd49, [%rd2];
+	cvta.to.global.u64 	%rd50, %rd49;
+	mul.lo.s64 	%rd51, %rd14, %rd4;
+	shl.b64 	%rd52, %rd51, 2;
+	shl.b64 	%rd53, %rd68, 2;
+	add.s64 	%rd54, %rd52, %rd53;
+	add.s64 	%rd67, %rd3, %rd54;
+	shl.b64 	%rd55, %rd15, 2;
+	add.s64 	%rd56, %rd55, %rd53;
+	add.s64 	%rd66, %rd50, %rd56;
+	shl.b64 	%rd57, %rd15, 1;
+	shl.b64 	%rd58, %rd68, 1;
+	add.s64 	%rd59, %rd57, %rd58;
+	add.s64 	%rd65, %rd17, %rd59;
+	cvt.u32.u64 	%r26, %rd15;
+	add.s32 	%r27, %r25, %r26;
+	cvt.u64.u32 	%rd21, %r27;
+	bra.uni 	$L__BB31_9;
+$L__BB31_10:                            //   in Loop: Header=BB31_9 Depth=1
+	ld.global.f32 	%f2, [%rd67];
+	st.global.f32 	[%rd66], %f2;
+$L__BB31_19:                            //   in Loop: Header=BB31_9 Depth=1
+	add.s64 	%rd68, %rd68, 16;
+	add.s64 	%rd67, %rd67, 64;
+	add.s64 	%rd66, %rd66, 64;
+	add.s64 	%rd65, %rd65, 32;
+	setp.lt.u64 	%p11, %rd68, %rd14;
+	@%p11 bra 	$L__BB31_9;
+	bra.uni 	$L__BB31_20;
+$L__BB31_9:                             // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p7, %rd17, %rd38;
+	@%p7 bra 	$L__BB31_11;
+	bra.uni 	$L__BB31_10;
+$L__BB31_11:                            //   in Loop: Header=BB31_9 Depth=1
+	ld.global.f32 	%f1, [%rd67];
+	mov.b32 	%r3, %f1;
+	@!%p1 bra 	$L__BB31_15;
+	bra.uni 	$L__BB31_12;
+$L__BB31_12:                            //   in Loop: Header=BB31_9 Depth=1
+	and.b32  	%r33, %r3, 2139095040;
+	setp.eq.s32 	%p9, %r33, 2139095040;
+	@%p9 bra 	$L__BB31_14;
+	bra.uni 	$L__BB31_13;
 )ptx",
-    R"ptx(	st.global.f32 	[%rd40], %f10;
-	bra.uni 	$L__BB28_11;
+    R"ptx($L__BB31_14:                            //   in Loop: Header=BB31_9 Depth=1
+	and.b32  	%r47, %r3, 2147483647;
+	setp.gt.u32 	%p10, %r47, 2139095040;
+	shr.u32 	%r48, %r3, 16;
+	or.b32  	%r49, %r48, 64;
+	selp.b32 	%r5, %r49, %r48, %p10;
+	st.global.u16 	[%rd65], %r5;
+	bra.uni 	$L__BB31_19;
+$L__BB31_15:                            //   in Loop: Header=BB31_9 Depth=1
+	shr.u32 	%r7, %r3, 16;
+	and.b32  	%r29, %r3, 2147483647;
+	setp.lt.u32 	%p8, %r29, 2139095041;
+	@%p8 bra 	$L__BB31_17;
+// %bb.16:                              //   in Loop: Header=BB31_9 Depth=1
+	or.b32  	%r52, %r7, 64;
+	bra.uni 	$L__BB31_18;
+$L__BB31_13:                            //   in Loop: Header=BB31_9 Depth=1
+	add.s64 	%rd62, %rd21, %rd68;
+	cvt.u32.u64 	%r34, %rd62;
+	shr.u32 	%r35, %r34, 16;
+	xor.b32  	%r36, %r35, %r34;
+	mul.lo.s32 	%r37, %r36, -2048144789;
+	shr.u32 	%r38, %r37, 13;
+	xor.b32  	%r39, %r38, %r37;
+	mul.lo.s32 	%r40, %r39, -1028477387;
+	shr.u32 	%r41, %r40, 16;
+	xor.b32  	%r42, %r41, %r40;
+	shr.u32 	%r43, %r42, %r2;
+	and.b32  	%r44, %r43, 65535;
+	add.s32 	%r45, %r44, %r3;
+	shr.u32 	%r4, %r45, 16;
+	st.global.u16 	[%rd65], %r4;
+	bra.uni 	$L__BB31_19;
+$L__BB31_17:                            //   in Loop: Header=BB31_9 Depth=1
+	and.b32  	%r30, %r7, 1;
+	add.s32 	%r31, %r3, %r30;
+	add.s32 	%r32, %r31, 32767;
+	shr.u32 	%r52, %r32, 16;
+$L__BB31_18:                            //   in Loop: Header=BB31_9 Depth=1
+	st.global.u16 	[%rd65], %r52;
+	bra.uni 	$L__BB31_19;
+$L__BB31_20:
+	ret;
+                                        // -- End function
+}
+	// .globl	batch_rows              // -- Begin function batch_rows
+.visible .entry batch_rows(
+	.param .align 8 .b8 batch_rows_param_0[64]
+)
+.maxntid 256, 1, 1                      // @batch_rows
+{
+	.reg .pred 	%p<9>;
+	.reg .b16 	%rs<3>;
+	.reg .b32 	%r<6>;
+	.reg .f32 	%f<7>;
+	.reg .b64 	%rd<48>;
+	.reg .f64 	%fd<4>;
+
+// %bb.0:
+	mov.u32 	%r3, %ctaid.x;
+	mul.wide.u32 	%rd21, %r3, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r4, %r1, 4;
+	cvt.u64.u32 	%rd22, %r4;
+	add.s64 	%rd2, %rd21, %rd22;
+	ld.param.u64 	%rd23, [batch_rows_param_0+48];
+	setp.ge.u64 	%p2, %rd2, %rd23;
+	@%p2 bra 	$L__BB32_10;
+// %bb.1:
+	mov.b64 	%rd20, batch_rows_param_0;
+	mov.u64 	%rd1, %rd20;
+	and.b32  	%r5, %r1, 15;
+	cvt.u64.u32 	%rd47, %r5;
+	ld.param.u64 	%rd4, [%rd1+56];
+	setp.le.u64 	%p3, %rd4, %rd47;
+	@%p3 bra 	$L__BB32_10;
+// %bb.2:
+	ld.param.u64 	%rd24, [%rd1+16];
+	cvta.to.global.u64 	%rd25, %rd24;
+	shl.b64 	%rd26, %rd2, 2;
+	add.s64 	%rd27, %rd25, %rd26;
+	ld.global.u32 	%r2, [%rd27];
+	ld.param.u64 	%rd28, [%rd1];
+	cvta.to.global.u64 	%rd29, %rd28;
+	ld.param.u64 	%rd30, [%rd1+8];
+	cvta.to.global.u64 	%rd5, %rd30;
+	shl.b64 	%rd31, %rd2, 3;
+	add.s64 	%rd6, %rd5, %rd31;
+	ld.param.u64 	%rd32, [%rd1+24];
+	cvta.to.global.u64 	%rd7, %rd32;
+	ld.param.u64 	%rd33, [%rd1+32];
+	cvta.to.global.u64 	%rd8, %rd33;
+	ld.param.u8 	%rs1, [%rd1+40];
+	and.b16  	%rs2, %rs1, 1;
+	setp.eq.b16 	%p1, %rs2, 1;
+	mul.lo.s64 	%rd34, %rd4, %rd2;
+	shl.b64 	%rd35, %rd34, 2;
+	shl.b64 	%rd36, %rd47, 2;
+	add.s64 	%rd37, %rd35, %rd36;
+	add.s64 	%rd46, %rd29, %rd37;
+	add.s64 	%rd45, %rd7, %rd37;
+	add.s64 	%rd44, %rd8, %rd37;
+	setp.eq.s32 	%p7, %r2, -2;
+	bra.uni 	$L__BB32_3;
+$L__BB32_9:                             //   in Loop: Header=BB32_3 Depth=1
+	add.s64 	%rd47, %rd47, 16;
+	add.s64 	%rd46, %rd46, 64;
+	add.s64 	%rd45, %rd45, 64;
+	add.s64 	%rd44, %rd44, 64;
+	setp.lt.u64 	%p8, %rd47, %rd4;
+	@%p8 bra 	$L__BB32_3;
+	bra.uni 	$L__BB32_10;
+$L__BB32_3:                             // =>This Inner Loop Header: Depth=1
+	mov.u64 	%rd38, 0;
+	cvta.to.global.u64 	%rd39, %rd38;
+	setp.eq.s64 	%p4, %rd5, %rd39;
+	ld.global.f32 	%f1, [%rd46];
+	mov.f32 	%f6, %f1;
+	@%p4 bra 	$L__BB32_5;
+// %bb.4:                               //   in Loop: Header=BB32_3 Depth=1
+	cvt.f64.f32 	%fd1, %f1;
+	ld.global.f64 	%fd2, [%rd6];
+	mul.rn.f64 	%fd3, %fd2, %fd1;
+	cvt.rn.f32.f64 	%f6, %fd3;
+$L__BB32_5:                             //   in Loop: Header=BB32_3 Depth=1
+	setp.eq.s64 	%p5, %rd7, %rd39;
+	@%p5 bra 	$L__BB32_7;
+// %bb.6:                               //   in Loop: Header=BB32_3 Depth=1
+	st.global.f32 	[%rd45], %f6;
+$L__BB32_7:                             //   in Loop: Header=BB32_3 Depth=1
+	setp.eq.s64 	%p6, %rd8, %rd39;
+	@%p6 bra 	$L__BB32_9;
+// %bb.8:                               //   in Loop: Header=BB32_3 Depth=1
+	selp.f32 	%f5, %f1, %f6, %p1;
+	selp.f32 	%f4, 0f00000000, %f5, %p7;
+	st.global.f32 	[%rd44], %f4;
+	bra.uni 	$L__BB32_9;
+$L__BB32_10:
+	ret;
+                                        // -- End function
+}
+	// .globl	target_products         // -- Begin function target_products
+.visible .entry target_products(
+	.param .u64 target_products_param_0,
+	.param .u64 target_products_param_1,
+	.param .u64 target_products_param_2,
+	.param .align 8 .b8 target_products_param_3[56],
+	.param .u64 target_products_param_4
+)
+.maxntid 256, 1, 1                      // @target_products
+{
+	.reg .pred 	%p<16>;
+	.reg .b32 	%r<16>;
+	.reg .f32 	%f<6>;
+	.reg .b64 	%rd<85>;
+	.reg .f64 	%fd<29>;
+	// demoted variable
+	.shared .align 8 .b8 _ZZ15target_productsE5lanes[2048];
+// %bb.0:
+	ld.param.u64 	%rd36, [target_products_param_2];
+	ld.param.u64 	%rd39, [target_products_param_1];
+	cvta.to.global.u64 	%rd3, %rd39;
+	mov.u32 	%r3, %ctaid.x;
+	mul.wide.u32 	%rd41, %r3, 16;
+	mov.u32 	%r1, %tid.x;
+	shr.u32 	%r4, %r1, 4;
+	cvt.u64.u32 	%rd42, %r4;
+	add.s64 	%rd5, %rd41, %rd42;
+	ld.param.u64 	%rd6, [target_products_param_3+40];
+	or.b64  	%rd43, %rd5, %rd6;
+	and.b64  	%rd44, %rd43, -4294967296;
+	setp.ne.s64 	%p3, %rd44, 0;
+	@%p3 bra 	$L__BB33_2;
+	bra.uni 	$L__BB33_1;
+$L__BB33_2:
+	div.u64 	%rd79, %rd5, %rd6;
+	bra.uni 	$L__BB33_3;
+$L__BB33_1:
+	cvt.u32.u64 	%r5, %rd6;
+	cvt.u32.u64 	%r6, %rd5;
+	div.u32 	%r7, %r6, %r5;
+	cvt.u64.u32 	%rd79, %r7;
+$L__BB33_3:
+	and.b32  	%r8, %r1, 7;
+	setp.ge.u64 	%p5, %rd79, %rd36;
+	shl.b64 	%rd45, %rd79, 2;
+	add.s64 	%rd12, %rd3, %rd45;
+	mov.pred 	%p15, 0;
+	@%p5 bra 	$L__BB33_5;
+// %bb.4:
+	ld.global.u32 	%r9, [%rd12];
+	setp.gt.s32 	%p15, %r9, -1;
+$L__BB33_5:
+	cvt.u64.u32 	%rd11, %r8;
+	and.b32  	%r2, %r1, 8;
+	mov.f64 	%fd28, 0d0000000000000000;
+	@!%p15 bra 	$L__BB33_20;
+	bra.uni 	$L__BB33_6;
+$L__BB33_6:
+	mov.b64 	%rd40, target_products_param_3;
+	mov.u64 	%rd2, %rd40;
+	ld.global.s32 	%rd46, [%rd12];
+	mul.lo.s64 	%rd47, %rd6, %rd46;
+	mul.lo.s64 	%rd48, %rd79, %rd6;
+	sub.s64 	%rd49, %rd5, %rd48;
+	add.s64 	%rd13, %rd47, %rd49;
+	ld.param.u64 	%rd50, [%rd2+16];
+	cvta.to.global.u64 	%rd14, %rd50;
+	mov.u64 	%rd51, 0;
+	cvta.to.global.u64 	%rd52, %rd51;
+	setp.ne.s64 	%p6, %rd14, %rd52;
+	@%p6 bra 	$L__BB33_8;
+	bra.uni 	$L__BB33_7;
+$L__BB33_8:
+	or.b64  	%rd53, %rd13, %rd6;
+	and.b64  	%rd54, %rd53, -4294967296;
+	setp.ne.s64 	%p7, %rd54, 0;
+	@%p7 bra 	$L__BB33_10;
+	bra.uni 	$L__BB33_9;
+$L__BB33_10:
+	div.u64 	%rd80, %rd13, %rd6;
+	bra.uni 	$L__BB33_11;
+$L__BB33_7:
+	ld.param.u64 	%rd61, [%rd2+24];
+	add.s64 	%rd81, %rd61, %rd13;
+	bra.uni 	$L__BB33_12;
+$L__BB33_9:
+	cvt.u32.u64 	%r10, %rd6;
+	cvt.u32.u64 	%r11, %rd13;
+	div.u32 	%r12, %r11, %r10;
+	cvt.u64.u32 	%rd80, %r12;
+$L__BB33_11:
+	shl.b64 	%rd55, %rd80, 2;
+	add.s64 	%rd56, %rd14, %rd55;
+	ld.global.s32 	%rd57, [%rd56];
+	mul.lo.s64 	%rd58, %rd6, %rd57;
+	mul.lo.s64 	%rd59, %rd80, %rd6;
+	sub.s64 	%rd60, %rd13, %rd59;
+	add.s64 	%rd81, %rd58, %rd60;
+$L__BB33_12:
+	ld.param.u64 	%rd22, [%rd2+48];
+	setp.le.u64 	%p8, %rd22, %rd11;
+	@%p8 bra 	$L__BB33_20;
+// %bb.13:
+	ld.param.u64 	%rd37, [target_products_param_0];
+	cvta.to.global.u64 	%rd4, %rd37;
+	mul.lo.s64 	%rd23, %rd22, %rd81;
+	ld.param.u64 	%rd62, [%rd2+8];
+	cvta.to.global.u64 	%rd24, %rd62;
+	ld.param.u64 	%rd63, [%rd2];
+	cvta.to.global.u64 	%rd64, %rd63;
+	mul.lo.s64 	%rd65, %rd22, %rd79;
+	shl.b64 	%rd66, %rd65, 2;
+	add.s64 	%rd25, %rd4, %rd66;
+	add.s64 	%rd67, %rd23, %rd11;
+	shl.b64 	%rd68, %rd67, 2;
+	add.s64 	%rd83, %rd64, %rd68;
+	shl.b64 	%rd69, %rd67, 1;
+	add.s64 	%rd82, %rd24, %rd69;
+	mov.f64 	%fd28, 0d0000000000000000;
+	setp.ne.s32 	%p10, %r2, 0;
+	mov.u64 	%rd84, %rd11;
+	bra.uni 	$L__BB33_14;
+$L__BB33_19:                            //   in Loop: Header=BB33_14 Depth=1
+	mul.rn.f64 	%fd10, %fd27, %fd2;
+	add.rn.f64 	%fd28, %fd28, %fd10;
+	add.s64 	%rd84, %rd84, 8;
+	add.s64 	%rd83, %rd83, 32;
+	add.s64 	%rd82, %rd82, 16;
+	setp.lt.u64 	%p11, %rd84, %rd22;
+	@%p11 bra 	$L__BB33_14;
+	bra.uni 	$L__BB33_20;
+$L__BB33_14:                            // =>This Inner Loop Header: Depth=1
+	setp.ne.s64 	%p9, %rd24, %rd52;
+	@%p9 bra 	$L__BB33_16;
+	bra.uni 	$L__BB33_15;
+$L__BB33_16:                            //   in Loop: Header=BB33_14 Depth=1
+	ld.global.u16 	%r13, [%rd82];
+	shl.b32 	%r14, %r13, 16;
+	mov.b32 	%f5, %r14;
+	bra.uni 	$L__BB33_17;
+$L__BB33_15:                            //   in Loop: Header=BB33_14 Depth=1
+	ld.global.f32 	%f5, [%rd83];
+$L__BB33_17:                            //   in Loop: Header=BB33_14 Depth=1
+	cvt.f64.f32 	%fd2, %f5;
+	mov.f64 	%fd27, %fd2;
+	@%p10 bra 	$L__BB33_19;
+// %bb.18:                              //   in Loop: Header=BB33_14 Depth=1
+	shl.b64 	%rd72, %rd84, 2;
+	add.s64 	%rd31, %rd25, %rd72;
+	ld.global.f32 	%f4, [%rd31];
+	cvt.f64.f32 	%fd27, %f4;
+	bra.uni 	$L__BB33_19;
+$L__BB33_20:
+	cvt.u32.u64 	%r15, %rd11;
+	mul.wide.u32 	%rd73, %r1, 8;
+	mov.u64 	%rd74, _ZZ15target_productsE5lanes;
+	add.s64 	%rd35, %rd74, %rd73;
+	st.shared.f64 	[%rd35], %fd28;
+	bar.sync 	0;
+	setp.ne.s32 	%p12, %r15, 0;
+	not.pred 	%p13, %p15;
+	or.pred  	%p14, %p12, %p13;
+	@%p14 bra 	$L__BB33_22;
+// %bb.21:
+	ld.param.u64 	%rd38, [target_products_param_4];
+	cvta.to.global.u64 	%rd1, %rd38;
+	ld.shared.f64 	%fd11, [%rd35];
+	ld.shared.f64 	%fd12, [%rd35+32];
+	add.rn.f64 	%fd13, %fd11, %fd12;
+	ld.shared.f64 	%fd14, [%rd35+16];
+	ld.shared.f64 	%fd15, [%rd35+48];
+	add.rn.f64 	%fd16, %fd14, %fd15;
+	add.rn.f64 	%fd17, %fd13, %fd16;
+	ld.shared.f64 	%fd18, [%rd35+8];
+	ld.shared.f64 	%fd19, [%rd35+40];
+	add.rn.f64 	%fd20, %fd18, %fd19;
+	ld.shared.f64 	%fd21, [%rd35+24];
+	ld.shared.f64 	%fd22, [%rd35+56];
+	add.rn.f64 	%fd23, %fd21, %fd22;
+	add.rn.f64 	%fd24, %fd20, %fd23;
+	add.rn.f64 	%fd25, %fd17, %fd24;
+	cvt.u64.u32 	%rd75, %r2;
+	shl.b64 	%rd76, %rd5, 4;
+	or.b64  	%rd77, %rd76, %rd75;
+	add.s64 	%rd78, %rd1, %rd77;
+	st.global.f64 	[%rd78], %fd25;
+$L__BB33_22:
+	ret;
                                         // -- End function
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
@@ -29052,7 +32221,7 @@ $L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
                                         // @_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md
 {
-	.local .align 8 .b8 	__local_depot29[128];
+	.local .align 8 .b8 	__local_depot34[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<8>;
@@ -29062,7 +32231,7 @@ $L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 	.reg .f64 	%fd<227>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot29;
+	mov.u64 	%SPL, __local_depot34;
 	ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 	ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 	ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -29070,12 +32239,12 @@ $L__BB28_10:                            //   in Loop: Header=BB28_3 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd49, 0;
 	mov.u16 	%rs1, 0;
-$L__BB29_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd33, %rd1, %rd49;
 	st.local.u8 	[%rd33], %rs1;
 	add.s64 	%rd49, %rd49, 1;
 	setp.lt.u64 	%p1, %rd49, 128;
-	@%p1 bra 	$L__BB29_1;
+	@%p1 bra 	$L__BB34_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd30, 16;
 	mov.u64 	%rd53, 0;
@@ -29086,12 +32255,13 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd224, %fd220;
 	mov.f64 	%fd225, %fd220;
 	mov.f64 	%fd226, %fd220;
-	@%p2 bra 	$L__BB29_6;
+	@%p2 bra 	$L__BB34_6;
 // %bb.3:
 	ld.local.f64 	%fd212, [%rd1];
 	ld.local.f64 	%fd211, [%rd1+8];
 	ld.local.f64 	%fd210, [%rd1+16];
-	ld.local.f64 	%fd209, [%rd1+24];
+)ptx",
+    R"ptx(	ld.local.f64 	%fd209, [%rd1+24];
 	ld.local.f64 	%fd208, [%rd1+32];
 	ld.local.f64 	%fd207, [%rd1+40];
 	ld.local.f64 	%fd206, [%rd1+48];
@@ -29107,7 +32277,7 @@ $L__BB29_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd51, %rd29, 32;
 	add.s64 	%rd50, %rd28, 32;
 	mov.u64 	%rd52, 0;
-$L__BB29_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd50+-32];
 	cvt.f64.f32 	%fd72, %f1;
 	ld.f32 	%f2, [%rd51+-32];
@@ -29242,7 +32412,7 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd50, %rd50, 64;
 	setp.le.u64 	%p3, %rd36, %rd30;
 	mov.u64 	%rd52, %rd53;
-	@%p3 bra 	$L__BB29_4;
+	@%p3 bra 	$L__BB34_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd212;
 	st.local.f64 	[%rd1+8], %fd211;
@@ -29260,15 +32430,15 @@ $L__BB29_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd222;
 	st.local.f64 	[%rd1+112], %fd221;
 	st.local.f64 	[%rd1+120], %fd220;
-$L__BB29_6:
+$L__BB34_6:
 	setp.ge.u64 	%p4, %rd53, %rd30;
-	@%p4 bra 	$L__BB29_14;
+	@%p4 bra 	$L__BB34_14;
 // %bb.7:
 	and.b64  	%rd13, %rd30, 1;
 	add.s64 	%rd38, %rd30, -1;
 	setp.eq.s64 	%p5, %rd53, %rd38;
 	mov.u64 	%rd54, 0;
-	@%p5 bra 	$L__BB29_11;
+	@%p5 bra 	$L__BB34_11;
 // %bb.8:
 	and.b64  	%rd40, %rd30, -2;
 	sub.s64 	%rd14, %rd53, %rd40;
@@ -29278,7 +32448,7 @@ $L__BB29_6:
 	add.s64 	%rd56, %rd28, %rd42;
 	add.s64 	%rd55, %rd29, %rd42;
 	mov.u64 	%rd58, 0;
-$L__BB29_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB34_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd56+-4];
 	cvt.f64.f32 	%fd152, %f33;
 	ld.f32 	%f34, [%rd55+-4];
@@ -29304,13 +32474,13 @@ $L__BB29_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd56, 8;
 	add.s64 	%rd55, %rd55, 8;
 	setp.eq.s64 	%p6, %rd14, %rd58;
-	@%p6 bra 	$L__BB29_10;
-	bra.uni 	$L__BB29_9;
-$L__BB29_10:
+	@%p6 bra 	$L__BB34_10;
+	bra.uni 	$L__BB34_9;
+$L__BB34_10:
 	neg.s64 	%rd54, %rd14;
-$L__BB29_11:
+$L__BB34_11:
 	setp.eq.s64 	%p7, %rd13, 0;
-	@%p7 bra 	$L__BB29_13;
+	@%p7 bra 	$L__BB34_13;
 // %bb.12:
 	add.s64 	%rd43, %rd54, %rd53;
 	shl.b64 	%rd44, %rd43, 2;
@@ -29328,7 +32498,7 @@ $L__BB29_11:
 	ld.local.f64 	%fd171, [%rd48];
 	add.rn.f64 	%fd172, %fd171, %fd170;
 	st.local.f64 	[%rd48], %fd172;
-$L__BB29_13:
+$L__BB34_13:
 	ld.local.f64 	%fd226, [%rd1+72];
 	ld.local.f64 	%fd225, [%rd1+80];
 	ld.local.f64 	%fd224, [%rd1+88];
@@ -29336,7 +32506,7 @@ $L__BB29_13:
 	ld.local.f64 	%fd222, [%rd1+104];
 	ld.local.f64 	%fd221, [%rd1+112];
 	ld.local.f64 	%fd220, [%rd1+120];
-$L__BB29_14:
+$L__BB34_14:
 	ld.local.f64 	%fd173, [%rd1+64];
 	ld.local.f64 	%fd174, [%rd1];
 	add.rn.f64 	%fd175, %fd173, %fd174;
@@ -29373,7 +32543,7 @@ $L__BB29_14:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf
 {
-	.local .align 8 .b8 	__local_depot30[128];
+	.local .align 8 .b8 	__local_depot35[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<20>;
@@ -29384,7 +32554,7 @@ $L__BB29_14:
 	.reg .f64 	%fd<205>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot30;
+	mov.u64 	%SPL, __local_depot35;
 	ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 	ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 	ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -29392,15 +32562,14 @@ $L__BB29_14:
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd84, 0;
 	mov.u16 	%rs1, 0;
-$L__BB30_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB35_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd57, %rd1, %rd84;
 	st.local.u8 	[%rd57], %rs1;
 	add.s64 	%rd84, %rd84, 1;
 	setp.lt.u64 	%p1, %rd84, 128;
-	@%p1 bra 	$L__BB30_1;
+	@%p1 bra 	$L__BB35_1;
 // %bb.2:
-)ptx",
-    R"ptx(	setp.lt.u64 	%p2, %rd53, 16;
+	setp.lt.u64 	%p2, %rd53, 16;
 	mov.u64 	%rd87, 0;
 	mov.f64 	%fd193, 0d0000000000000000;
 	mov.f64 	%fd194, %fd193;
@@ -29414,7 +32583,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd202, %fd193;
 	mov.f64 	%fd203, %fd193;
 	mov.f64 	%fd204, %fd193;
-	@%p2 bra 	$L__BB30_6;
+	@%p2 bra 	$L__BB35_6;
 // %bb.3:
 	ld.local.f64 	%fd174, [%rd1];
 	ld.local.f64 	%fd173, [%rd1+8];
@@ -29434,7 +32603,7 @@ $L__BB30_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd193, %fd202;
 	mov.f64 	%fd195, %fd202;
 	mov.f64 	%fd197, %fd202;
-$L__BB30_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB35_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd85+-32];
 	cvt.f64.f32 	%fd83, %f1;
 	mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -29464,7 +32633,8 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd96, %fd95, %fd95;
 	add.rn.f64 	%fd195, %fd195, %fd96;
 	ld.f32 	%f8, [%rd85+-4];
-	cvt.f64.f32 	%fd97, %f8;
+)ptx",
+    R"ptx(	cvt.f64.f32 	%fd97, %f8;
 	mul.rn.f64 	%fd98, %fd97, %fd97;
 	add.rn.f64 	%fd193, %fd193, %fd98;
 	ld.f32 	%f9, [%rd85];
@@ -29504,7 +32674,7 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd85, %rd85, 64;
 	setp.le.u64 	%p3, %rd60, %rd53;
 	mov.u64 	%rd86, %rd87;
-	@%p3 bra 	$L__BB30_4;
+	@%p3 bra 	$L__BB35_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd174;
 	st.local.f64 	[%rd1+8], %fd173;
@@ -29522,16 +32692,16 @@ $L__BB30_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd198;
 	st.local.f64 	[%rd1+112], %fd196;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB30_6:
+$L__BB35_6:
 	setp.ge.u64 	%p4, %rd87, %rd53;
-	@%p4 bra 	$L__BB30_15;
+	@%p4 bra 	$L__BB35_15;
 // %bb.7:
 	and.b64  	%rd89, %rd53, 3;
 	sub.s64 	%rd62, %rd87, %rd53;
 	setp.gt.u64 	%p5, %rd62, -4;
 	mov.u64 	%rd88, 0;
 	shl.b64 	%rd83, %rd87, 2;
-	@%p5 bra 	$L__BB30_11;
+	@%p5 bra 	$L__BB35_11;
 // %bb.8:
 	and.b64  	%rd64, %rd53, -4;
 	sub.s64 	%rd11, %rd87, %rd64;
@@ -29539,7 +32709,7 @@ $L__BB30_6:
 	add.s64 	%rd93, %rd66, 8;
 	add.s64 	%rd92, %rd1, 16;
 	mov.u64 	%rd94, 0;
-$L__BB30_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB35_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f17, [%rd93+-8];
 	cvt.f64.f32 	%fd115, %f17;
 	mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -29568,20 +32738,20 @@ $L__BB30_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd93, %rd93, 16;
 	add.s64 	%rd92, %rd92, 32;
 	setp.eq.s64 	%p6, %rd11, %rd94;
-	@%p6 bra 	$L__BB30_10;
-	bra.uni 	$L__BB30_9;
-$L__BB30_10:
+	@%p6 bra 	$L__BB35_10;
+	bra.uni 	$L__BB35_9;
+$L__BB35_10:
 	neg.s64 	%rd88, %rd11;
-$L__BB30_11:
+$L__BB35_11:
 	setp.eq.s64 	%p7, %rd89, 0;
-	@%p7 bra 	$L__BB30_14;
+	@%p7 bra 	$L__BB35_14;
 // %bb.12:
 	shl.b64 	%rd67, %rd88, 3;
 	add.s64 	%rd91, %rd1, %rd67;
 	shl.b64 	%rd69, %rd88, 2;
 	add.s64 	%rd70, %rd83, %rd69;
 	add.s64 	%rd90, %rd52, %rd70;
-$L__BB30_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB35_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f21, [%rd90];
 	cvt.f64.f32 	%fd131, %f21;
@@ -29593,8 +32763,8 @@ $L__BB30_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd90, 4;
 	add.s64 	%rd89, %rd89, -1;
 	setp.ne.s64 	%p8, %rd89, 0;
-	@%p8 bra 	$L__BB30_13;
-$L__BB30_14:
+	@%p8 bra 	$L__BB35_13;
+$L__BB35_14:
 	ld.local.f64 	%fd204, [%rd1+64];
 	ld.local.f64 	%fd203, [%rd1+72];
 	ld.local.f64 	%fd202, [%rd1+80];
@@ -29607,9 +32777,9 @@ $L__BB30_14:
 	ld.local.f64 	%fd195, [%rd1+48];
 	ld.local.f64 	%fd194, [%rd1+120];
 	ld.local.f64 	%fd193, [%rd1+56];
-$L__BB30_15:
+$L__BB35_15:
 	setp.eq.s64 	%p10, %rd53, 0;
-	@%p10 bra 	$L__BB30_32;
+	@%p10 bra 	$L__BB35_32;
 // %bb.16:
 	and.b64  	%rd96, %rd53, 3;
 	ld.local.f64 	%fd135, [%rd1];
@@ -29639,94 +32809,94 @@ $L__BB30_15:
 	cvt.u64.u32 	%rd30, %r2;
 	setp.lt.u64 	%p11, %rd53, 4;
 	mov.u64 	%rd95, 0;
-	@%p11 bra 	$L__BB30_27;
-	bra.uni 	$L__BB30_17;
-$L__BB30_27:
+	@%p11 bra 	$L__BB35_27;
+	bra.uni 	$L__BB35_17;
+$L__BB35_27:
 	setp.eq.s64 	%p17, %rd96, 0;
-	@%p17 bra 	$L__BB30_32;
+	@%p17 bra 	$L__BB35_32;
 // %bb.28:
 	shl.b64 	%rd80, %rd95, 2;
 	add.s64 	%rd98, %rd54, %rd80;
 	add.s64 	%rd97, %rd52, %rd80;
-	bra.uni 	$L__BB30_29;
-$L__BB30_31:                            //   in Loop: Header=BB30_29 Depth=1
+	bra.uni 	$L__BB35_29;
+$L__BB35_31:                            //   in Loop: Header=BB35_29 Depth=1
 	add.s64 	%rd95, %rd95, 1;
 	add.s64 	%rd98, %rd98, 4;
 	add.s64 	%rd97, %rd97, 4;
 	add.s64 	%rd96, %rd96, -1;
 	setp.ne.s64 	%p19, %rd96, 0;
-	@%p19 bra 	$L__BB30_29;
-	bra.uni 	$L__BB30_32;
-$L__BB30_29:                            // =>This Inner Loop Header: Depth=1
+	@%p19 bra 	$L__BB35_29;
+	bra.uni 	$L__BB35_32;
+$L__BB35_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	and.b64  	%rd81, %rd95, 15;
 	setp.ne.s64 	%p18, %rd81, %rd30;
-	@%p18 bra 	$L__BB30_31;
-// %bb.30:                              //   in Loop: Header=BB30_29 Depth=1
+	@%p18 bra 	$L__BB35_31;
+// %bb.30:                              //   in Loop: Header=BB35_29 Depth=1
 	ld.f32 	%f30, [%rd97];
 	cvt.f64.f32 	%fd163, %f30;
 	div.rn.f64 	%fd164, %fd163, %fd79;
 	cvt.rn.f32.f64 	%f31, %fd164;
 	st.f32 	[%rd98], %f31;
-	bra.uni 	$L__BB30_31;
-$L__BB30_32:
+	bra.uni 	$L__BB35_31;
+$L__BB35_32:
 	ret;
-$L__BB30_17:
+$L__BB35_17:
 	and.b64  	%rd95, %rd53, -4;
 	add.s64 	%rd101, %rd54, 8;
 	add.s64 	%rd100, %rd52, 8;
 	mov.u64 	%rd102, 0;
-	bra.uni 	$L__BB30_18;
-$L__BB30_26:                            //   in Loop: Header=BB30_18 Depth=1
+	bra.uni 	$L__BB35_18;
+$L__BB35_26:                            //   in Loop: Header=BB35_18 Depth=1
 	add.s64 	%rd102, %rd102, 4;
 	add.s64 	%rd101, %rd101, 16;
 	add.s64 	%rd100, %rd100, 16;
 	setp.eq.s64 	%p16, %rd95, %rd102;
-	@%p16 bra 	$L__BB30_27;
-$L__BB30_18:                            // =>This Inner Loop Header: Depth=1
+	@%p16 bra 	$L__BB35_27;
+$L__BB35_18:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd73, %rd102, 12;
 	setp.ne.s64 	%p12, %rd73, %rd30;
-	@%p12 bra 	$L__BB30_20;
-// %bb.19:                              //   in Loop: Header=BB30_18 Depth=1
+	@%p12 bra 	$L__BB35_20;
+// %bb.19:                              //   in Loop: Header=BB35_18 Depth=1
 	ld.f32 	%f22, [%rd100+-8];
 	cvt.f64.f32 	%fd155, %f22;
 	div.rn.f64 	%fd156, %fd155, %fd79;
 	cvt.rn.f32.f64 	%f23, %fd156;
 	st.f32 	[%rd101+-8], %f23;
-$L__BB30_20:                            //   in Loop: Header=BB30_18 Depth=1
+$L__BB35_20:                            //   in Loop: Header=BB35_18 Depth=1
 	add.s64 	%rd74, %rd102, 1;
 	and.b64  	%rd75, %rd74, 13;
 	setp.ne.s64 	%p13, %rd75, %rd30;
-	@%p13 bra 	$L__BB30_22;
-// %bb.21:                              //   in Loop: Header=BB30_18 Depth=1
+	@%p13 bra 	$L__BB35_22;
+// %bb.21:                              //   in Loop: Header=BB35_18 Depth=1
 	ld.f32 	%f24, [%rd100+-4];
 	cvt.f64.f32 	%fd157, %f24;
 	div.rn.f64 	%fd158, %fd157, %fd79;
 	cvt.rn.f32.f64 	%f25, %fd158;
 	st.f32 	[%rd101+-4], %f25;
-$L__BB30_22:                            //   in Loop: Header=BB30_18 Depth=1
+$L__BB35_22:                            //   in Loop: Header=BB35_18 Depth=1
 	add.s64 	%rd76, %rd102, 2;
 	and.b64  	%rd77, %rd76, 14;
 	setp.ne.s64 	%p14, %rd77, %rd30;
-	@%p14 bra 	$L__BB30_24;
-// %bb.23:                              //   in Loop: Header=BB30_18 Depth=1
+	@%p14 bra 	$L__BB35_24;
+// %bb.23:                              //   in Loop: Header=BB35_18 Depth=1
 	ld.f32 	%f26, [%rd100];
 	cvt.f64.f32 	%fd159, %f26;
 	div.rn.f64 	%fd160, %fd159, %fd79;
 	cvt.rn.f32.f64 	%f27, %fd160;
 	st.f32 	[%rd101], %f27;
-$L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
+$L__BB35_24:                            //   in Loop: Header=BB35_18 Depth=1
 	add.s64 	%rd78, %rd102, 3;
 	and.b64  	%rd79, %rd78, 15;
 	setp.ne.s64 	%p15, %rd79, %rd30;
-	@%p15 bra 	$L__BB30_26;
-// %bb.25:                              //   in Loop: Header=BB30_18 Depth=1
+	@%p15 bra 	$L__BB35_26;
+// %bb.25:                              //   in Loop: Header=BB35_18 Depth=1
 	ld.f32 	%f28, [%rd100+4];
 	cvt.f64.f32 	%fd161, %f28;
 	div.rn.f64 	%fd162, %fd161, %fd79;
 	cvt.rn.f32.f64 	%f29, %fd162;
 	st.f32 	[%rd101+4], %f29;
-	bra.uni 	$L__BB30_26;
+	bra.uni 	$L__BB35_26;
                                         // -- End function
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
@@ -29738,7 +32908,7 @@ $L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
                                         // @_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf
 {
-	.local .align 8 .b8 	__local_depot31[128];
+	.local .align 8 .b8 	__local_depot36[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<31>;
@@ -29749,7 +32919,7 @@ $L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	.reg .f64 	%fd<418>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot31;
+	mov.u64 	%SPL, __local_depot36;
 	ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 	ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 	ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -29758,13 +32928,12 @@ $L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd132, 0;
 	mov.u16 	%rs1, 0;
-)ptx",
-    R"ptx($L__BB31_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB36_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd90, %rd1, %rd132;
 	st.local.u8 	[%rd90], %rs1;
 	add.s64 	%rd132, %rd132, 1;
 	setp.lt.u64 	%p1, %rd132, 128;
-	@%p1 bra 	$L__BB31_1;
+	@%p1 bra 	$L__BB36_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd85, 16;
 	mov.u64 	%rd135, 0;
@@ -29780,7 +32949,7 @@ $L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	mov.f64 	%fd382, %fd373;
 	mov.f64 	%fd383, %fd373;
 	mov.f64 	%fd384, %fd373;
-	@%p2 bra 	$L__BB31_6;
+	@%p2 bra 	$L__BB36_6;
 // %bb.3:
 	ld.local.f64 	%fd354, [%rd1];
 	ld.local.f64 	%fd353, [%rd1+8];
@@ -29800,7 +32969,7 @@ $L__BB30_24:                            //   in Loop: Header=BB30_18 Depth=1
 	mov.f64 	%fd373, %fd382;
 	mov.f64 	%fd375, %fd382;
 	mov.f64 	%fd377, %fd382;
-$L__BB31_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB36_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f7, [%rd133+-32];
 	cvt.f64.f32 	%fd158, %f7;
 	mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -29822,7 +32991,8 @@ $L__BB31_4:                             // =>This Inner Loop Header: Depth=1
 	mul.rn.f64 	%fd167, %fd166, %fd166;
 	add.rn.f64 	%fd379, %fd379, %fd167;
 	ld.f32 	%f12, [%rd133+-12];
-	cvt.f64.f32 	%fd168, %f12;
+)ptx",
+    R"ptx(	cvt.f64.f32 	%fd168, %f12;
 	mul.rn.f64 	%fd169, %fd168, %fd168;
 	add.rn.f64 	%fd377, %fd377, %fd169;
 	ld.f32 	%f13, [%rd133+-8];
@@ -29870,7 +33040,7 @@ $L__BB31_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd133, 64;
 	setp.le.u64 	%p3, %rd93, %rd85;
 	mov.u64 	%rd134, %rd135;
-	@%p3 bra 	$L__BB31_4;
+	@%p3 bra 	$L__BB36_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd354;
 	st.local.f64 	[%rd1+8], %fd353;
@@ -29888,16 +33058,16 @@ $L__BB31_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd378;
 	st.local.f64 	[%rd1+112], %fd376;
 	st.local.f64 	[%rd1+120], %fd374;
-$L__BB31_6:
+$L__BB36_6:
 	setp.ge.u64 	%p4, %rd135, %rd85;
-	@%p4 bra 	$L__BB31_15;
+	@%p4 bra 	$L__BB36_15;
 // %bb.7:
 	and.b64  	%rd137, %rd85, 3;
 	sub.s64 	%rd95, %rd135, %rd85;
 	setp.gt.u64 	%p5, %rd95, -4;
 	mov.u64 	%rd136, 0;
 	shl.b64 	%rd131, %rd135, 2;
-	@%p5 bra 	$L__BB31_11;
+	@%p5 bra 	$L__BB36_11;
 // %bb.8:
 	and.b64  	%rd97, %rd85, -4;
 	sub.s64 	%rd12, %rd135, %rd97;
@@ -29905,7 +33075,7 @@ $L__BB31_6:
 	add.s64 	%rd141, %rd99, 8;
 	add.s64 	%rd140, %rd1, 16;
 	mov.u64 	%rd142, 0;
-$L__BB31_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB36_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f23, [%rd141+-8];
 	cvt.f64.f32 	%fd190, %f23;
 	mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -29934,20 +33104,20 @@ $L__BB31_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd141, %rd141, 16;
 	add.s64 	%rd140, %rd140, 32;
 	setp.eq.s64 	%p6, %rd12, %rd142;
-	@%p6 bra 	$L__BB31_10;
-	bra.uni 	$L__BB31_9;
-$L__BB31_10:
+	@%p6 bra 	$L__BB36_10;
+	bra.uni 	$L__BB36_9;
+$L__BB36_10:
 	neg.s64 	%rd136, %rd12;
-$L__BB31_11:
+$L__BB36_11:
 	setp.eq.s64 	%p7, %rd137, 0;
-	@%p7 bra 	$L__BB31_14;
+	@%p7 bra 	$L__BB36_14;
 // %bb.12:
 	shl.b64 	%rd100, %rd136, 3;
 	add.s64 	%rd139, %rd1, %rd100;
 	shl.b64 	%rd102, %rd136, 2;
 	add.s64 	%rd103, %rd131, %rd102;
 	add.s64 	%rd138, %rd83, %rd103;
-$L__BB31_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB36_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f27, [%rd138];
 	cvt.f64.f32 	%fd206, %f27;
@@ -29959,8 +33129,8 @@ $L__BB31_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd138, %rd138, 4;
 	add.s64 	%rd137, %rd137, -1;
 	setp.ne.s64 	%p8, %rd137, 0;
-	@%p8 bra 	$L__BB31_13;
-$L__BB31_14:
+	@%p8 bra 	$L__BB36_13;
+$L__BB36_14:
 	ld.local.f64 	%fd384, [%rd1+64];
 	ld.local.f64 	%fd383, [%rd1+72];
 	ld.local.f64 	%fd382, [%rd1+80];
@@ -29973,7 +33143,7 @@ $L__BB31_14:
 	ld.local.f64 	%fd375, [%rd1+48];
 	ld.local.f64 	%fd374, [%rd1+120];
 	ld.local.f64 	%fd373, [%rd1+56];
-$L__BB31_15:
+$L__BB36_15:
 	ld.local.f64 	%fd211, [%rd1];
 	add.rn.f64 	%fd212, %fd384, %fd211;
 	ld.local.f64 	%fd213, [%rd1+8];
@@ -29996,16 +33166,16 @@ $L__BB31_15:
 	sqrt.rn.f64 	%fd79, %fd229;
 	setp.gt.f64 	%p9, %fd79, %fd155;
 	mov.f64 	%fd417, 0d0000000000000000;
-	@%p9 bra 	$L__BB31_16;
-	bra.uni 	$L__BB31_32;
-$L__BB31_16:
+	@%p9 bra 	$L__BB36_16;
+	bra.uni 	$L__BB36_32;
+$L__BB36_16:
 	mov.u64 	%rd143, 0;
-$L__BB31_17:                            // =>This Inner Loop Header: Depth=1
+$L__BB36_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd105, %rd1, %rd143;
 	st.local.u8 	[%rd105], %rs1;
 	add.s64 	%rd143, %rd143, 1;
 	setp.lt.u64 	%p10, %rd143, 128;
-	@%p10 bra 	$L__BB31_17;
+	@%p10 bra 	$L__BB36_17;
 // %bb.18:
 	mov.u64 	%rd147, 0;
 	mov.f64 	%fd409, 0d0000000000000000;
@@ -30016,7 +33186,7 @@ $L__BB31_17:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd414, %fd409;
 	mov.f64 	%fd415, %fd409;
 	mov.f64 	%fd416, %fd409;
-	@%p2 bra 	$L__BB31_22;
+	@%p2 bra 	$L__BB36_22;
 // %bb.19:
 	ld.local.f64 	%fd400, [%rd1];
 	ld.local.f64 	%fd399, [%rd1+8];
@@ -30037,7 +33207,7 @@ $L__BB31_17:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd145, %rd84, 32;
 	add.s64 	%rd144, %rd83, 32;
 	mov.u64 	%rd146, 0;
-$L__BB31_20:                            // =>This Inner Loop Header: Depth=1
+$L__BB36_20:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f28, [%rd144+-32];
 	cvt.f64.f32 	%fd231, %f28;
 	ld.f32 	%f29, [%rd145+-32];
@@ -30140,11 +33310,10 @@ $L__BB31_20:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd144, %rd144, 64;
 	setp.le.u64 	%p12, %rd108, %rd85;
 	mov.u64 	%rd146, %rd147;
-	@%p12 bra 	$L__BB31_20;
+	@%p12 bra 	$L__BB36_20;
 // %bb.21:
 	st.local.f64 	[%rd1], %fd400;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+8], %fd399;
+	st.local.f64 	[%rd1+8], %fd399;
 	st.local.f64 	[%rd1+16], %fd398;
 	st.local.f64 	[%rd1+24], %fd397;
 	st.local.f64 	[%rd1+32], %fd396;
@@ -30159,15 +33328,15 @@ $L__BB31_20:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd411;
 	st.local.f64 	[%rd1+112], %fd410;
 	st.local.f64 	[%rd1+120], %fd409;
-$L__BB31_22:
+$L__BB36_22:
 	setp.ge.u64 	%p13, %rd147, %rd85;
-	@%p13 bra 	$L__BB31_31;
+	@%p13 bra 	$L__BB36_31;
 // %bb.23:
 	and.b64  	%rd149, %rd85, 3;
 	sub.s64 	%rd110, %rd147, %rd85;
 	setp.gt.u64 	%p14, %rd110, -4;
 	mov.u64 	%rd148, 0;
-	@%p14 bra 	$L__BB31_27;
+	@%p14 bra 	$L__BB36_27;
 // %bb.24:
 	and.b64  	%rd112, %rd85, -4;
 	sub.s64 	%rd43, %rd147, %rd112;
@@ -30177,7 +33346,7 @@ $L__BB31_22:
 	add.s64 	%rd154, %rd84, %rd114;
 	add.s64 	%rd153, %rd1, 16;
 	mov.u64 	%rd156, 0;
-$L__BB31_25:                            // =>This Inner Loop Header: Depth=1
+$L__BB36_25:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f60, [%rd155+-8];
 	cvt.f64.f32 	%fd279, %f60;
 	ld.f32 	%f61, [%rd154+-8];
@@ -30206,7 +33375,8 @@ $L__BB31_25:                            // =>This Inner Loop Header: Depth=1
 	cvt.f64.f32 	%fd294, %f66;
 	ld.f32 	%f67, [%rd154+4];
 	cvt.f64.f32 	%fd295, %f67;
-	mul.rn.f64 	%fd296, %fd294, %fd295;
+)ptx",
+    R"ptx(	mul.rn.f64 	%fd296, %fd294, %fd295;
 	ld.local.f64 	%fd297, [%rd153+8];
 	add.rn.f64 	%fd298, %fd297, %fd296;
 	st.local.f64 	[%rd153+8], %fd298;
@@ -30215,13 +33385,13 @@ $L__BB31_25:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 16;
 	add.s64 	%rd153, %rd153, 32;
 	setp.eq.s64 	%p15, %rd43, %rd156;
-	@%p15 bra 	$L__BB31_26;
-	bra.uni 	$L__BB31_25;
-$L__BB31_26:
+	@%p15 bra 	$L__BB36_26;
+	bra.uni 	$L__BB36_25;
+$L__BB36_26:
 	neg.s64 	%rd148, %rd43;
-$L__BB31_27:
+$L__BB36_27:
 	setp.eq.s64 	%p16, %rd149, 0;
-	@%p16 bra 	$L__BB31_30;
+	@%p16 bra 	$L__BB36_30;
 // %bb.28:
 	shl.b64 	%rd115, %rd148, 3;
 	add.s64 	%rd152, %rd1, %rd115;
@@ -30229,7 +33399,7 @@ $L__BB31_27:
 	shl.b64 	%rd117, %rd116, 2;
 	add.s64 	%rd151, %rd84, %rd117;
 	add.s64 	%rd150, %rd83, %rd117;
-$L__BB31_29:                            // =>This Inner Loop Header: Depth=1
+$L__BB36_29:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f68, [%rd150];
 	cvt.f64.f32 	%fd299, %f68;
@@ -30244,8 +33414,8 @@ $L__BB31_29:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd150, %rd150, 4;
 	add.s64 	%rd149, %rd149, -1;
 	setp.ne.s64 	%p17, %rd149, 0;
-	@%p17 bra 	$L__BB31_29;
-$L__BB31_30:
+	@%p17 bra 	$L__BB36_29;
+$L__BB36_30:
 	ld.local.f64 	%fd416, [%rd1+64];
 	ld.local.f64 	%fd415, [%rd1+72];
 	ld.local.f64 	%fd414, [%rd1+80];
@@ -30254,7 +33424,7 @@ $L__BB31_30:
 	ld.local.f64 	%fd411, [%rd1+104];
 	ld.local.f64 	%fd410, [%rd1+112];
 	ld.local.f64 	%fd409, [%rd1+120];
-$L__BB31_31:
+$L__BB36_31:
 	ld.local.f64 	%fd304, [%rd1];
 	add.rn.f64 	%fd305, %fd416, %fd304;
 	ld.local.f64 	%fd306, [%rd1+8];
@@ -30279,9 +33449,9 @@ $L__BB31_31:
 	add.rn.f64 	%fd325, %fd323, %fd321;
 	add.rn.f64 	%fd326, %fd325, %fd324;
 	div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB31_32:
+$L__BB36_32:
 	setp.eq.s64 	%p19, %rd85, 0;
-	@%p19 bra 	$L__BB31_46;
+	@%p19 bra 	$L__BB36_46;
 // %bb.33:
 	setp.lt.f64 	%p18, %fd79, %fd155;
 	selp.f64 	%fd154, %fd155, %fd79, %p18;
@@ -30292,19 +33462,19 @@ $L__BB31_32:
 	setp.eq.s64 	%p20, %rd85, 1;
 	mov.u64 	%rd157, 0;
 	setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-	@%p20 bra 	$L__BB31_48;
-	bra.uni 	$L__BB31_34;
-$L__BB31_48:
+	@%p20 bra 	$L__BB36_48;
+	bra.uni 	$L__BB36_34;
+$L__BB36_48:
 	setp.ne.s64 	%p26, %rd69, 0;
 	and.b64  	%rd123, %rd157, 15;
 	setp.eq.s64 	%p27, %rd123, %rd68;
 	and.pred  	%p28, %p26, %p27;
-	@!%p28 bra 	$L__BB31_46;
-	bra.uni 	$L__BB31_43;
-$L__BB31_43:
+	@!%p28 bra 	$L__BB36_46;
+	bra.uni 	$L__BB36_43;
+$L__BB36_43:
 	mov.f32 	%f80, 0f00000000;
 	shl.b64 	%rd130, %rd157, 2;
-	@%p30 bra 	$L__BB31_45;
+	@%p30 bra 	$L__BB36_45;
 // %bb.44:
 	add.s64 	%rd126, %rd84, %rd130;
 	ld.f32 	%f77, [%rd126];
@@ -30317,36 +33487,36 @@ $L__BB31_43:
 	sub.rn.f64 	%fd343, %fd339, %fd342;
 	div.rn.f64 	%fd344, %fd343, %fd154;
 	cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB31_45:
+$L__BB36_45:
 	add.s64 	%rd129, %rd86, %rd130;
 	st.f32 	[%rd129], %f80;
-$L__BB31_46:
+$L__BB36_46:
 	ret;
-$L__BB31_34:
+$L__BB36_34:
 	mov.f32 	%f79, 0f00000000;
 	and.b64  	%rd157, %rd85, -2;
 	add.s64 	%rd160, %rd86, 4;
 	add.s64 	%rd159, %rd83, 4;
 	add.s64 	%rd158, %rd84, 4;
 	mov.u64 	%rd161, 0;
-	bra.uni 	$L__BB31_35;
-$L__BB31_42:                            //   in Loop: Header=BB31_35 Depth=1
+	bra.uni 	$L__BB36_35;
+$L__BB36_42:                            //   in Loop: Header=BB36_35 Depth=1
 	st.f32 	[%rd160], %f82;
-$L__BB31_47:                            //   in Loop: Header=BB31_35 Depth=1
+$L__BB36_47:                            //   in Loop: Header=BB36_35 Depth=1
 	add.s64 	%rd161, %rd161, 2;
 	add.s64 	%rd160, %rd160, 8;
 	add.s64 	%rd159, %rd159, 8;
 	add.s64 	%rd158, %rd158, 8;
 	setp.eq.s64 	%p25, %rd157, %rd161;
-	@%p25 bra 	$L__BB31_48;
-$L__BB31_35:                            // =>This Inner Loop Header: Depth=1
+	@%p25 bra 	$L__BB36_48;
+$L__BB36_35:                            // =>This Inner Loop Header: Depth=1
 	and.b64  	%rd120, %rd161, 14;
 	setp.ne.s64 	%p21, %rd120, %rd68;
-	@%p21 bra 	$L__BB31_39;
-// %bb.36:                              //   in Loop: Header=BB31_35 Depth=1
+	@%p21 bra 	$L__BB36_39;
+// %bb.36:                              //   in Loop: Header=BB36_35 Depth=1
 	mov.f32 	%f81, %f79;
-	@%p30 bra 	$L__BB31_38;
-// %bb.37:                              //   in Loop: Header=BB31_35 Depth=1
+	@%p30 bra 	$L__BB36_38;
+// %bb.37:                              //   in Loop: Header=BB36_35 Depth=1
 	ld.f32 	%f71, [%rd158+-4];
 	cvt.f64.f32 	%fd327, %f71;
 	ld.f32 	%f72, [%rd159+-4];
@@ -30356,17 +33526,17 @@ $L__BB31_35:                            // =>This Inner Loop Header: Depth=1
 	sub.rn.f64 	%fd331, %fd327, %fd330;
 	div.rn.f64 	%fd332, %fd331, %fd154;
 	cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB31_38:                            //   in Loop: Header=BB31_35 Depth=1
+$L__BB36_38:                            //   in Loop: Header=BB36_35 Depth=1
 	st.f32 	[%rd160+-4], %f81;
-$L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
+$L__BB36_39:                            //   in Loop: Header=BB36_35 Depth=1
 	add.s64 	%rd121, %rd161, 1;
 	and.b64  	%rd122, %rd121, 15;
 	setp.ne.s64 	%p23, %rd122, %rd68;
-	@%p23 bra 	$L__BB31_47;
-// %bb.40:                              //   in Loop: Header=BB31_35 Depth=1
+	@%p23 bra 	$L__BB36_47;
+// %bb.40:                              //   in Loop: Header=BB36_35 Depth=1
 	mov.f32 	%f82, %f79;
-	@%p30 bra 	$L__BB31_42;
-// %bb.41:                              //   in Loop: Header=BB31_35 Depth=1
+	@%p30 bra 	$L__BB36_42;
+// %bb.41:                              //   in Loop: Header=BB36_35 Depth=1
 	ld.f32 	%f74, [%rd158];
 	cvt.f64.f32 	%fd333, %f74;
 	ld.f32 	%f75, [%rd159];
@@ -30376,7 +33546,7 @@ $L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
 	sub.rn.f64 	%fd337, %fd333, %fd336;
 	div.rn.f64 	%fd338, %fd337, %fd154;
 	cvt.rn.f32.f64 	%f82, %fd338;
-	bra.uni 	$L__BB31_42;
+	bra.uni 	$L__BB36_42;
                                         // -- End function
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
@@ -30408,7 +33578,7 @@ $L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
 	mov.u64 	%rd30, 0;
 	mov.f32 	%f36, 0f00000000;
 	mov.u32 	%r11, %tid.x;
-	@%p3 bra 	$L__BB32_3;
+	@%p3 bra 	$L__BB37_3;
 // %bb.1:
 	and.b32  	%r5, %r11, 15;
 	mul.wide.u32 	%rd19, %r5, 4;
@@ -30416,7 +33586,7 @@ $L__BB31_39:                            //   in Loop: Header=BB31_35 Depth=1
 	add.s64 	%rd28, %rd15, %rd19;
 	mov.f32 	%f36, 0f00000000;
 	mov.u64 	%rd29, 0;
-$L__BB32_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB37_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f13, [%rd27];
 	ld.f32 	%f14, [%rd28];
 	sub.rn.f32 	%f15, %f13, %f14;
@@ -30428,13 +33598,13 @@ $L__BB32_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd27, %rd27, 64;
 	setp.le.u64 	%p4, %rd20, %rd16;
 	mov.u64 	%rd29, %rd30;
-	@%p4 bra 	$L__BB32_2;
-$L__BB32_3:
+	@%p4 bra 	$L__BB37_2;
+$L__BB37_3:
 	setp.eq.b16 	%p2, %rs2, 1;
 	setp.gt.u64 	%p5, %rd16, %rd30;
-	@%p5 bra 	$L__BB32_4;
-	bra.uni 	$L__BB32_9;
-$L__BB32_4:
+	@%p5 bra 	$L__BB37_4;
+	bra.uni 	$L__BB37_9;
+$L__BB37_4:
 	sub.s64 	%rd10, %rd16, %rd30;
 	mov.u32 	%r11, %tid.x;
 	and.b32  	%r6, %r11, 15;
@@ -30443,26 +33613,26 @@ $L__BB32_4:
 	shl.b64 	%rd21, %rd30, 2;
 	mov.f32 	%f38, 0f00000000;
 	mov.f32 	%f37, %f38;
-	@%p6 bra 	$L__BB32_6;
+	@%p6 bra 	$L__BB37_6;
 // %bb.5:
 	add.s64 	%rd22, %rd14, %rd21;
 	mul.wide.u32 	%rd23, %r6, 4;
 	add.s64 	%rd12, %rd22, %rd23;
 	ld.f32 	%f37, [%rd12];
-$L__BB32_6:
-	@%p6 bra 	$L__BB32_8;
+$L__BB37_6:
+	@%p6 bra 	$L__BB37_8;
 // %bb.7:
 	add.s64 	%rd25, %rd15, %rd21;
 	shl.b64 	%rd26, %rd11, 2;
 	add.s64 	%rd13, %rd25, %rd26;
 	ld.f32 	%f38, [%rd13];
-$L__BB32_8:
+$L__BB37_8:
 	setp.gt.u64 	%p8, %rd10, %rd11;
 	sub.rn.f32 	%f19, %f37, %f38;
 	mul.rn.f32 	%f20, %f1, %f19;
 	fma.rn.f32 	%f21, %f20, %f20, %f36;
 	selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB32_9:
+$L__BB37_9:
 	selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 	and.b32  	%r7, %r11, 16;
 	mov.b32 	%r8, 65535;
@@ -30490,7 +33660,7 @@ $L__BB32_9:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
                                         // @_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m
 {
-	.local .align 8 .b8 	__local_depot33[128];
+	.local .align 8 .b8 	__local_depot38[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<25>;
@@ -30500,20 +33670,19 @@ $L__BB32_9:
 	.reg .f64 	%fd<590>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot33;
+	mov.u64 	%SPL, __local_depot38;
 	ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 	ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
-)ptx",
-    R"ptx(	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
+	ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 	add.u64 	%rd1, %SPL, 0;
 	mov.u64 	%rd153, 0;
 	mov.u16 	%rs1, 0;
-$L__BB33_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd104, %rd1, %rd153;
 	st.local.u8 	[%rd104], %rs1;
 	add.s64 	%rd153, %rd153, 1;
 	setp.lt.u64 	%p1, %rd153, 128;
-	@%p1 bra 	$L__BB33_1;
+	@%p1 bra 	$L__BB38_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd99, 16;
 	mov.u64 	%rd157, 0;
@@ -30525,7 +33694,7 @@ $L__BB33_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd507, %fd502;
 	mov.f64 	%fd508, %fd502;
 	mov.f64 	%fd509, %fd502;
-	@%p2 bra 	$L__BB33_6;
+	@%p2 bra 	$L__BB38_6;
 // %bb.3:
 	add.s64 	%rd154, %rd97, 32;
 	add.s64 	%rd155, %rd98, 32;
@@ -30546,7 +33715,7 @@ $L__BB33_1:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
 	mov.u64 	%rd156, 0;
-$L__BB33_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd154+-32];
 	cvt.f64.f32 	%fd242, %f1;
 	ld.f32 	%f2, [%rd155+-32];
@@ -30565,7 +33734,8 @@ $L__BB33_4:                             // =>This Inner Loop Header: Depth=1
 	cvt.f64.f32 	%fd249, %f6;
 	mul.rn.f64 	%fd250, %fd248, %fd249;
 	add.rn.f64 	%fd491, %fd491, %fd250;
-	ld.f32 	%f7, [%rd154+-20];
+)ptx",
+    R"ptx(	ld.f32 	%f7, [%rd154+-20];
 	cvt.f64.f32 	%fd251, %f7;
 	ld.f32 	%f8, [%rd155+-20];
 	cvt.f64.f32 	%fd252, %f8;
@@ -30649,7 +33819,7 @@ $L__BB33_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd154, %rd154, 64;
 	setp.le.u64 	%p3, %rd107, %rd99;
 	mov.u64 	%rd156, %rd157;
-	@%p3 bra 	$L__BB33_4;
+	@%p3 bra 	$L__BB38_4;
 // %bb.5:
 	st.local.f64 	[%rd1], %fd493;
 	st.local.f64 	[%rd1+8], %fd492;
@@ -30667,15 +33837,15 @@ $L__BB33_4:                             // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd504;
 	st.local.f64 	[%rd1+112], %fd503;
 	st.local.f64 	[%rd1+120], %fd502;
-$L__BB33_6:
+$L__BB38_6:
 	setp.ge.u64 	%p4, %rd157, %rd99;
-	@%p4 bra 	$L__BB33_15;
+	@%p4 bra 	$L__BB38_15;
 // %bb.7:
 	and.b64  	%rd159, %rd99, 3;
 	sub.s64 	%rd109, %rd157, %rd99;
 	setp.gt.u64 	%p5, %rd109, -4;
 	mov.u64 	%rd158, 0;
-	@%p5 bra 	$L__BB33_11;
+	@%p5 bra 	$L__BB38_11;
 // %bb.8:
 	and.b64  	%rd111, %rd99, -4;
 	sub.s64 	%rd16, %rd157, %rd111;
@@ -30685,7 +33855,7 @@ $L__BB33_6:
 	add.s64 	%rd165, %rd98, %rd113;
 	add.s64 	%rd164, %rd1, 16;
 	mov.u64 	%rd167, 0;
-$L__BB33_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB38_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd166+-8];
 	cvt.f64.f32 	%fd290, %f33;
 	ld.f32 	%f34, [%rd165+-8];
@@ -30723,13 +33893,13 @@ $L__BB33_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd165, %rd165, 16;
 	add.s64 	%rd164, %rd164, 32;
 	setp.eq.s64 	%p6, %rd16, %rd167;
-	@%p6 bra 	$L__BB33_10;
-	bra.uni 	$L__BB33_9;
-$L__BB33_10:
+	@%p6 bra 	$L__BB38_10;
+	bra.uni 	$L__BB38_9;
+$L__BB38_10:
 	neg.s64 	%rd158, %rd16;
-$L__BB33_11:
+$L__BB38_11:
 	setp.eq.s64 	%p7, %rd159, 0;
-	@%p7 bra 	$L__BB33_14;
+	@%p7 bra 	$L__BB38_14;
 // %bb.12:
 	shl.b64 	%rd114, %rd158, 3;
 	add.s64 	%rd162, %rd1, %rd114;
@@ -30737,7 +33907,7 @@ $L__BB33_11:
 	shl.b64 	%rd116, %rd115, 2;
 	add.s64 	%rd161, %rd98, %rd116;
 	add.s64 	%rd160, %rd97, %rd116;
-$L__BB33_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd160];
 	cvt.f64.f32 	%fd310, %f41;
@@ -30752,8 +33922,8 @@ $L__BB33_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd160, %rd160, 4;
 	add.s64 	%rd159, %rd159, -1;
 	setp.ne.s64 	%p8, %rd159, 0;
-	@%p8 bra 	$L__BB33_13;
-$L__BB33_14:
+	@%p8 bra 	$L__BB38_13;
+$L__BB38_14:
 	ld.local.f64 	%fd509, [%rd1+64];
 	ld.local.f64 	%fd508, [%rd1+72];
 	ld.local.f64 	%fd507, [%rd1+80];
@@ -30762,7 +33932,7 @@ $L__BB33_14:
 	ld.local.f64 	%fd504, [%rd1+104];
 	ld.local.f64 	%fd503, [%rd1+112];
 	ld.local.f64 	%fd502, [%rd1+120];
-$L__BB33_15:
+$L__BB38_15:
 	and.b64  	%rd183, %rd99, 3;
 	ld.local.f64 	%fd73, [%rd1];
 	ld.local.f64 	%fd74, [%rd1+8];
@@ -30773,12 +33943,12 @@ $L__BB33_15:
 	ld.local.f64 	%fd79, [%rd1+48];
 	ld.local.f64 	%fd80, [%rd1+56];
 	mov.u64 	%rd163, 0;
-$L__BB33_16:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_16:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd118, %rd1, %rd163;
 	st.local.u8 	[%rd118], %rs1;
 	add.s64 	%rd163, %rd163, 1;
 	setp.lt.u64 	%p9, %rd163, 128;
-	@%p9 bra 	$L__BB33_16;
+	@%p9 bra 	$L__BB38_16;
 // %bb.17:
 	mov.u64 	%rd170, 0;
 	mov.f64 	%fd538, 0d0000000000000000;
@@ -30793,7 +33963,7 @@ $L__BB33_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd547, %fd538;
 	mov.f64 	%fd548, %fd538;
 	mov.f64 	%fd549, %fd538;
-	@%p2 bra 	$L__BB33_21;
+	@%p2 bra 	$L__BB38_21;
 // %bb.18:
 	ld.local.f64 	%fd519, [%rd1];
 	ld.local.f64 	%fd518, [%rd1+8];
@@ -30813,7 +33983,7 @@ $L__BB33_16:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd538, %fd547;
 	mov.f64 	%fd540, %fd547;
 	mov.f64 	%fd542, %fd547;
-$L__BB33_19:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_19:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f43, [%rd168+-32];
 	cvt.f64.f32 	%fd317, %f43;
 	mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -30883,15 +34053,14 @@ $L__BB33_19:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd168, %rd168, 64;
 	setp.le.u64 	%p11, %rd121, %rd99;
 	mov.u64 	%rd169, %rd170;
-	@%p11 bra 	$L__BB33_19;
+	@%p11 bra 	$L__BB38_19;
 // %bb.20:
 	st.local.f64 	[%rd1], %fd519;
 	st.local.f64 	[%rd1+8], %fd518;
 	st.local.f64 	[%rd1+16], %fd517;
 	st.local.f64 	[%rd1+24], %fd516;
 	st.local.f64 	[%rd1+32], %fd544;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+40], %fd542;
+	st.local.f64 	[%rd1+40], %fd542;
 	st.local.f64 	[%rd1+48], %fd540;
 	st.local.f64 	[%rd1+56], %fd538;
 	st.local.f64 	[%rd1+64], %fd549;
@@ -30902,16 +34071,16 @@ $L__BB33_19:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd543;
 	st.local.f64 	[%rd1+112], %fd541;
 	st.local.f64 	[%rd1+120], %fd539;
-$L__BB33_21:
+$L__BB38_21:
 	setp.ge.u64 	%p12, %rd170, %rd99;
-	@%p12 bra 	$L__BB33_30;
+	@%p12 bra 	$L__BB38_30;
 // %bb.22:
 	and.b64  	%rd172, %rd99, 3;
 	sub.s64 	%rd123, %rd170, %rd99;
 	setp.gt.u64 	%p13, %rd123, -4;
 	mov.u64 	%rd171, 0;
 	shl.b64 	%rd151, %rd170, 2;
-	@%p13 bra 	$L__BB33_26;
+	@%p13 bra 	$L__BB38_26;
 // %bb.23:
 	and.b64  	%rd125, %rd99, -4;
 	sub.s64 	%rd50, %rd170, %rd125;
@@ -30919,7 +34088,7 @@ $L__BB33_21:
 	add.s64 	%rd177, %rd127, 8;
 	add.s64 	%rd176, %rd1, 16;
 	mov.u64 	%rd178, 0;
-$L__BB33_24:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_24:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f59, [%rd177+-8];
 	cvt.f64.f32 	%fd349, %f59;
 	mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -30948,20 +34117,21 @@ $L__BB33_24:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd177, %rd177, 16;
 	add.s64 	%rd176, %rd176, 32;
 	setp.eq.s64 	%p14, %rd50, %rd178;
-	@%p14 bra 	$L__BB33_25;
-	bra.uni 	$L__BB33_24;
-$L__BB33_25:
+	@%p14 bra 	$L__BB38_25;
+	bra.uni 	$L__BB38_24;
+$L__BB38_25:
 	neg.s64 	%rd171, %rd50;
-$L__BB33_26:
+$L__BB38_26:
 	setp.eq.s64 	%p15, %rd172, 0;
-	@%p15 bra 	$L__BB33_29;
+)ptx",
+    R"ptx(	@%p15 bra 	$L__BB38_29;
 // %bb.27:
 	shl.b64 	%rd128, %rd171, 3;
 	add.s64 	%rd174, %rd1, %rd128;
 	shl.b64 	%rd130, %rd171, 2;
 	add.s64 	%rd131, %rd151, %rd130;
 	add.s64 	%rd173, %rd97, %rd131;
-$L__BB33_28:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_28:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f63, [%rd173];
 	cvt.f64.f32 	%fd365, %f63;
@@ -30973,8 +34143,8 @@ $L__BB33_28:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd173, %rd173, 4;
 	add.s64 	%rd172, %rd172, -1;
 	setp.ne.s64 	%p16, %rd172, 0;
-	@%p16 bra 	$L__BB33_28;
-$L__BB33_29:
+	@%p16 bra 	$L__BB38_28;
+$L__BB38_29:
 	ld.local.f64 	%fd549, [%rd1+64];
 	ld.local.f64 	%fd548, [%rd1+72];
 	ld.local.f64 	%fd547, [%rd1+80];
@@ -30987,18 +34157,18 @@ $L__BB33_29:
 	ld.local.f64 	%fd540, [%rd1+48];
 	ld.local.f64 	%fd539, [%rd1+120];
 	ld.local.f64 	%fd538, [%rd1+56];
-$L__BB33_30:
+$L__BB38_30:
 	ld.local.f64 	%fd159, [%rd1];
 	ld.local.f64 	%fd160, [%rd1+8];
 	ld.local.f64 	%fd161, [%rd1+16];
 	ld.local.f64 	%fd162, [%rd1+24];
 	mov.u64 	%rd175, 0;
-$L__BB33_31:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_31:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd133, %rd1, %rd175;
 	st.local.u8 	[%rd133], %rs1;
 	add.s64 	%rd175, %rd175, 1;
 	setp.lt.u64 	%p17, %rd175, 128;
-	@%p17 bra 	$L__BB33_31;
+	@%p17 bra 	$L__BB38_31;
 // %bb.32:
 	mov.u64 	%rd181, 0;
 	mov.f64 	%fd578, 0d0000000000000000;
@@ -31013,7 +34183,7 @@ $L__BB33_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd587, %fd578;
 	mov.f64 	%fd588, %fd578;
 	mov.f64 	%fd589, %fd578;
-	@%p2 bra 	$L__BB33_36;
+	@%p2 bra 	$L__BB38_36;
 // %bb.33:
 	ld.local.f64 	%fd559, [%rd1];
 	ld.local.f64 	%fd558, [%rd1+8];
@@ -31033,7 +34203,7 @@ $L__BB33_31:                            // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd578, %fd587;
 	mov.f64 	%fd580, %fd587;
 	mov.f64 	%fd582, %fd587;
-$L__BB33_34:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_34:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f64, [%rd179+-32];
 	cvt.f64.f32 	%fd371, %f64;
 	mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -31103,7 +34273,7 @@ $L__BB33_34:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd179, %rd179, 64;
 	setp.le.u64 	%p19, %rd136, %rd99;
 	mov.u64 	%rd180, %rd181;
-	@%p19 bra 	$L__BB33_34;
+	@%p19 bra 	$L__BB38_34;
 // %bb.35:
 	st.local.f64 	[%rd1], %fd559;
 	st.local.f64 	[%rd1+8], %fd558;
@@ -31121,15 +34291,15 @@ $L__BB33_34:                            // =>This Inner Loop Header: Depth=1
 	st.local.f64 	[%rd1+104], %fd583;
 	st.local.f64 	[%rd1+112], %fd581;
 	st.local.f64 	[%rd1+120], %fd579;
-$L__BB33_36:
+$L__BB38_36:
 	setp.ge.u64 	%p20, %rd181, %rd99;
-	@%p20 bra 	$L__BB33_45;
+	@%p20 bra 	$L__BB38_45;
 // %bb.37:
 	sub.s64 	%rd138, %rd181, %rd99;
 	setp.gt.u64 	%p21, %rd138, -4;
 	mov.u64 	%rd182, 0;
 	shl.b64 	%rd149, %rd181, 2;
-	@%p21 bra 	$L__BB33_41;
+	@%p21 bra 	$L__BB38_41;
 // %bb.38:
 	and.b64  	%rd140, %rd99, -4;
 	sub.s64 	%rd78, %rd181, %rd140;
@@ -31137,7 +34307,7 @@ $L__BB33_36:
 	add.s64 	%rd187, %rd142, 8;
 	add.s64 	%rd186, %rd1, 16;
 	mov.u64 	%rd188, 0;
-$L__BB33_39:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_39:                            // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f80, [%rd187+-8];
 	cvt.f64.f32 	%fd403, %f80;
 	mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -31166,20 +34336,20 @@ $L__BB33_39:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd187, %rd187, 16;
 	add.s64 	%rd186, %rd186, 32;
 	setp.eq.s64 	%p22, %rd78, %rd188;
-	@%p22 bra 	$L__BB33_40;
-	bra.uni 	$L__BB33_39;
-$L__BB33_40:
+	@%p22 bra 	$L__BB38_40;
+	bra.uni 	$L__BB38_39;
+$L__BB38_40:
 	neg.s64 	%rd182, %rd78;
-$L__BB33_41:
+$L__BB38_41:
 	setp.eq.s64 	%p23, %rd183, 0;
-	@%p23 bra 	$L__BB33_44;
+	@%p23 bra 	$L__BB38_44;
 // %bb.42:
 	shl.b64 	%rd143, %rd182, 3;
 	add.s64 	%rd185, %rd1, %rd143;
 	shl.b64 	%rd145, %rd182, 2;
 	add.s64 	%rd146, %rd149, %rd145;
 	add.s64 	%rd184, %rd98, %rd146;
-$L__BB33_43:                            // =>This Inner Loop Header: Depth=1
+$L__BB38_43:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f84, [%rd184];
 	cvt.f64.f32 	%fd419, %f84;
@@ -31191,8 +34361,8 @@ $L__BB33_43:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd184, %rd184, 4;
 	add.s64 	%rd183, %rd183, -1;
 	setp.ne.s64 	%p24, %rd183, 0;
-	@%p24 bra 	$L__BB33_43;
-$L__BB33_44:
+	@%p24 bra 	$L__BB38_43;
+$L__BB38_44:
 	ld.local.f64 	%fd589, [%rd1+64];
 	ld.local.f64 	%fd588, [%rd1+72];
 	ld.local.f64 	%fd587, [%rd1+80];
@@ -31205,7 +34375,7 @@ $L__BB33_44:
 	ld.local.f64 	%fd580, [%rd1+48];
 	ld.local.f64 	%fd579, [%rd1+120];
 	ld.local.f64 	%fd578, [%rd1+56];
-$L__BB33_45:
+$L__BB38_45:
 	add.rn.f64 	%fd423, %fd539, %fd538;
 	add.rn.f64 	%fd424, %fd546, %fd162;
 	add.rn.f64 	%fd425, %fd423, %fd424;
@@ -31265,8 +34435,7 @@ $L__BB33_45:
 	ret;
                                         // -- End function
 }
-)ptx",
-    R"ptx(.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
+.func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
 	.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
@@ -31292,15 +34461,15 @@ $L__BB33_45:
 	setp.ne.s64 	%p1, %rd16, 0;
 	setp.lt.u64 	%p2, %rd22, %rd15;
 	and.pred  	%p3, %p1, %p2;
-	@!%p3 bra 	$L__BB34_3;
-	bra.uni 	$L__BB34_1;
-$L__BB34_1:
+	@!%p3 bra 	$L__BB39_3;
+	bra.uni 	$L__BB39_1;
+$L__BB39_1:
 	ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 	shl.b64 	%rd18, %rd22, 2;
 	add.s64 	%rd21, %rd16, %rd18;
 	add.s64 	%rd20, %rd14, %rd18;
 	add.s64 	%rd19, %rd13, %rd18;
-$L__BB34_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB39_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd19];
 	cvt.f64.f32 	%fd2, %f1;
 	ld.f32 	%f2, [%rd20];
@@ -31312,10 +34481,11 @@ $L__BB34_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd22, %rd22, 16;
 	add.s64 	%rd21, %rd21, 64;
 	add.s64 	%rd20, %rd20, 64;
-	add.s64 	%rd19, %rd19, 64;
+)ptx",
+    R"ptx(	add.s64 	%rd19, %rd19, 64;
 	setp.lt.u64 	%p4, %rd22, %rd15;
-	@%p4 bra 	$L__BB34_2;
-$L__BB34_3:
+	@%p4 bra 	$L__BB39_2;
+$L__BB39_3:
 	{ // callseq 13, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd13;
@@ -31376,13 +34546,13 @@ $L__BB34_3:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f31, 0f00000000;
-	@%p1 bra 	$L__BB35_3;
+	@%p1 bra 	$L__BB40_3;
 // %bb.1:
 	mov.f32 	%f31, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB35_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB40_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f15, [%rd33];
 	ld.f32 	%f16, [%rd34];
 	sub.rn.f32 	%f17, %f15, %f16;
@@ -31393,11 +34563,11 @@ $L__BB35_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB35_2;
-$L__BB35_3:
+	@%p2 bra 	$L__BB40_2;
+$L__BB40_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB35_9;
+	@%p3 bra 	$L__BB40_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -31405,21 +34575,21 @@ $L__BB35_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f33, 0f00000000;
 	mov.f32 	%f32, %f33;
-	@%p4 bra 	$L__BB35_6;
+	@%p4 bra 	$L__BB40_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f32, [%rd15];
-$L__BB35_6:
-	@%p4 bra 	$L__BB35_8;
+$L__BB40_6:
+	@%p4 bra 	$L__BB40_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f33, [%rd16];
-$L__BB35_8:
+$L__BB40_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f20, %f32, %f33;
 	fma.rn.f32 	%f21, %f20, %f20, %f31;
 	selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB35_9:
+$L__BB40_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 	add.rn.f32 	%f23, %f31, %f22;
@@ -31432,7 +34602,7 @@ $L__BB35_9:
 	setp.gt.f32 	%p7, %f35, 0f12800000;
 	setp.ne.f32 	%p8, %f35, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB35_11;
+	@%p9 bra 	$L__BB40_11;
 // %bb.10:
 	setp.geu.f32 	%p10, %f35, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
@@ -31459,7 +34629,7 @@ $L__BB35_9:
 	);
 	ld.param.f32 	%f35, [retval0+0];
 	} // callseq 14
-$L__BB35_11:
+$L__BB40_11:
 	st.f32 	[%rd17], %f35;
 	ret;
                                         // -- End function
@@ -31500,13 +34670,13 @@ $L__BB35_11:
 	add.s64 	%rd6, %rd3, %rd28;
 	mov.u64 	%rd36, 0;
 	mov.f32 	%f32, 0f00000000;
-	@%p1 bra 	$L__BB36_3;
+	@%p1 bra 	$L__BB41_3;
 // %bb.1:
 	mov.f32 	%f32, 0f00000000;
 	mov.u64 	%rd35, 0;
 	mov.u64 	%rd33, %rd5;
 	mov.u64 	%rd34, %rd6;
-$L__BB36_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB41_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f16, [%rd33];
 	ld.f32 	%f17, [%rd34];
 	sub.rn.f32 	%f18, %f16, %f17;
@@ -31517,11 +34687,11 @@ $L__BB36_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd30, %rd35, 32;
 	setp.le.u64 	%p2, %rd30, %rd1;
 	mov.u64 	%rd35, %rd36;
-	@%p2 bra 	$L__BB36_2;
-$L__BB36_3:
+	@%p2 bra 	$L__BB41_2;
+$L__BB41_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd36;
-	@%p3 bra 	$L__BB36_9;
+	@%p3 bra 	$L__BB41_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd36;
@@ -31529,21 +34699,21 @@ $L__BB36_3:
 	shl.b64 	%rd31, %rd36, 2;
 	mov.f32 	%f34, 0f00000000;
 	mov.f32 	%f33, %f34;
-	@%p4 bra 	$L__BB36_6;
+	@%p4 bra 	$L__BB41_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd31;
 	ld.f32 	%f33, [%rd15];
-$L__BB36_6:
-	@%p4 bra 	$L__BB36_8;
+$L__BB41_6:
+	@%p4 bra 	$L__BB41_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd31;
 	ld.f32 	%f34, [%rd16];
-$L__BB36_8:
+$L__BB41_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f21, %f33, %f34;
 	fma.rn.f32 	%f22, %f21, %f21, %f32;
 	selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB36_9:
+$L__BB41_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 	add.rn.f32 	%f24, %f32, %f23;
@@ -31556,12 +34726,12 @@ $L__BB36_9:
 	setp.gt.f32 	%p7, %f10, 0f12800000;
 	setp.ne.f32 	%p8, %f10, 0f7F800000;
 	and.pred  	%p9, %p7, %p8;
-	@%p9 bra 	$L__BB36_11;
-	bra.uni 	$L__BB36_10;
-$L__BB36_11:
+	@%p9 bra 	$L__BB41_11;
+	bra.uni 	$L__BB41_10;
+$L__BB41_11:
 	sqrt.rn.f32 	%f36, %f10;
-	bra.uni 	$L__BB36_12;
-$L__BB36_10:
+	bra.uni 	$L__BB41_12;
+$L__BB41_10:
 	setp.geu.f32 	%p10, %f10, 0f3F800000;
 	selp.u32 	%r6, 1, 0, %p10;
 	{ // callseq 15, 0
@@ -31587,7 +34757,7 @@ $L__BB36_10:
 	);
 	ld.param.f32 	%f36, [retval0+0];
 	} // callseq 15
-$L__BB36_12:
+$L__BB41_12:
 	st.f32 	[%rd17], %f36;
 	ret;
                                         // -- End function
@@ -31608,8 +34778,7 @@ $L__BB36_12:
 	ld.param.u64 	%rd1, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0];
 	ld.param.u64 	%rd2, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1];
 	ld.u64 	%rd3, [%rd1+32];
-)ptx",
-    R"ptx(	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2];
+	ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.u64 	%rd5, [%rd1];
 	ld.param.u64 	%rd6, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	mul.lo.s64 	%rd7, %rd3, %rd2;
@@ -31657,7 +34826,8 @@ $L__BB36_12:
 
 // %bb.0:
 	ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_0];
-	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_1];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_1];
 	ld.u64 	%rd1, [%rd19+32];
 	ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.u64 	%rd22, [%rd19];
@@ -31690,13 +34860,13 @@ $L__BB36_12:
 	mul.rn.f32 	%f4, %f20, 0f3F000000;
 	mov.u64 	%rd42, 0;
 	mov.f32 	%f46, 0f00000000;
-	@%p1 bra 	$L__BB38_3;
+	@%p1 bra 	$L__BB43_3;
 // %bb.1:
 	mov.f32 	%f46, 0f00000000;
 	mov.u64 	%rd41, 0;
 	mov.u64 	%rd39, %rd5;
 	mov.u64 	%rd40, %rd6;
-$L__BB38_2:                             // =>This Inner Loop Header: Depth=1
+$L__BB43_2:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f22, [%rd39];
 	ld.f32 	%f23, [%rd40];
 	sub.rn.f32 	%f24, %f22, %f23;
@@ -31710,11 +34880,11 @@ $L__BB38_2:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd36, %rd41, 32;
 	setp.le.u64 	%p2, %rd36, %rd1;
 	mov.u64 	%rd41, %rd42;
-	@%p2 bra 	$L__BB38_2;
-$L__BB38_3:
+	@%p2 bra 	$L__BB43_2;
+$L__BB43_3:
 	shl.b32 	%r1, %r4, %r3;
 	setp.le.u64 	%p3, %rd1, %rd42;
-	@%p3 bra 	$L__BB38_9;
+	@%p3 bra 	$L__BB43_9;
 // %bb.4:
 	cvt.u64.u32 	%rd4, %r5;
 	sub.s64 	%rd14, %rd1, %rd42;
@@ -31722,16 +34892,16 @@ $L__BB38_3:
 	shl.b64 	%rd37, %rd42, 2;
 	mov.f32 	%f48, 0f00000000;
 	mov.f32 	%f47, %f48;
-	@%p4 bra 	$L__BB38_6;
+	@%p4 bra 	$L__BB43_6;
 // %bb.5:
 	add.s64 	%rd15, %rd5, %rd37;
 	ld.f32 	%f47, [%rd15];
-$L__BB38_6:
-	@%p4 bra 	$L__BB38_8;
+$L__BB43_6:
+	@%p4 bra 	$L__BB43_8;
 // %bb.7:
 	add.s64 	%rd16, %rd6, %rd37;
 	ld.f32 	%f48, [%rd16];
-$L__BB38_8:
+$L__BB43_8:
 	setp.gt.u64 	%p6, %rd14, %rd4;
 	sub.rn.f32 	%f30, %f47, %f48;
 	add.rn.f32 	%f31, %f47, %f48;
@@ -31739,7 +34909,7 @@ $L__BB38_8:
 	fma.rn.f32 	%f33, %f30, %f3, %f32;
 	fma.rn.f32 	%f34, %f33, %f33, %f46;
 	selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB38_9:
+$L__BB43_9:
 	ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 	add.rn.f32 	%f36, %f46, %f35;
@@ -31750,7 +34920,7 @@ $L__BB38_9:
 	shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 	add.rn.f32 	%f42, %f2, %f2;
 	setp.gtu.f32 	%p7, %f1, %f42;
-	@%p7 bra 	$L__BB38_12;
+	@%p7 bra 	$L__BB43_12;
 // %bb.10:
 	add.rn.f32 	%f43, %f1, %f1;
 	setp.gtu.f32 	%p8, %f2, %f43;
@@ -31758,12 +34928,12 @@ $L__BB38_9:
 	setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 	or.pred  	%p11, %p9, %p10;
 	or.pred  	%p12, %p11, %p8;
-	@%p12 bra 	$L__BB38_12;
+	@%p12 bra 	$L__BB43_12;
 // %bb.11:
 	add.rn.f32 	%f14, %f40, %f41;
 	mul.rn.f32 	%f50, %f14, 0f3F000000;
-	bra.uni 	$L__BB38_13;
-$L__BB38_12:
+	bra.uni 	$L__BB43_13;
+$L__BB43_12:
 	{ // callseq 17, 0
 	.param .b64 param0;
 	st.param.b64 	[param0+0], %rd2;
@@ -31786,7 +34956,7 @@ $L__BB38_12:
 	cvt.rn.f32.f64 	%f44, %fd4;
 	setp.lt.f32 	%p13, %f44, 0f00000000;
 	selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB38_13:
+$L__BB43_13:
 	st.f32 	[%rd17], %f50;
 	ret;
                                         // -- End function
@@ -31799,7 +34969,7 @@ $L__BB38_13:
 )                                       // -- Begin function _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
                                         // @_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf
 {
-	.local .align 8 .b8 	__local_depot39[128];
+	.local .align 8 .b8 	__local_depot44[128];
 	.reg .b64 	%SP;
 	.reg .b64 	%SPL;
 	.reg .pred 	%p<9>;
@@ -31809,7 +34979,7 @@ $L__BB38_13:
 	.reg .f64 	%fd<202>;
 
 // %bb.0:
-	mov.u64 	%SPL, __local_depot39;
+	mov.u64 	%SPL, __local_depot44;
 	ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 	ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 	ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -31820,12 +34990,12 @@ $L__BB38_13:
 	ld.u64 	%rd4, [%rd46+8];
 	mov.u64 	%rd80, 0;
 	mov.u16 	%rs1, 0;
-$L__BB39_1:                             // =>This Inner Loop Header: Depth=1
+$L__BB44_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd48, %rd1, %rd80;
 	st.local.u8 	[%rd48], %rs1;
 	add.s64 	%rd80, %rd80, 1;
 	setp.lt.u64 	%p1, %rd80, 128;
-	@%p1 bra 	$L__BB39_1;
+	@%p1 bra 	$L__BB44_1;
 // %bb.2:
 	setp.lt.u64 	%p2, %rd2, 16;
 	mov.u64 	%rd9, 0;
@@ -31837,7 +35007,7 @@ $L__BB39_1:                             // =>This Inner Loop Header: Depth=1
 	mov.f64 	%fd199, %fd194;
 	mov.f64 	%fd200, %fd194;
 	mov.f64 	%fd201, %fd194;
-	@%p2 bra 	$L__BB39_6;
+	@%p2 bra 	$L__BB44_6;
 // %bb.3:
 	ld.local.f64 	%fd193, [%rd1];
 	ld.local.f64 	%fd192, [%rd1+8];
@@ -31864,7 +35034,7 @@ $L__BB39_1:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd56, %rd55, %rd3;
 	add.s64 	%rd82, %rd56, 32;
 	mov.u64 	%rd84, 0;
-$L__BB39_4:                             // =>This Inner Loop Header: Depth=1
+$L__BB44_4:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f1, [%rd82+-32];
 	cvt.f64.f32 	%fd74, %f1;
 	ld.f32 	%f2, [%rd83+-32];
@@ -31967,13 +35137,12 @@ $L__BB39_4:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd82, %rd82, 64;
 	setp.gt.u64 	%p3, %rd57, %rd2;
 	mov.u64 	%rd84, %rd9;
-	@%p3 bra 	$L__BB39_5;
-	bra.uni 	$L__BB39_4;
-$L__BB39_5:
+	@%p3 bra 	$L__BB44_5;
+	bra.uni 	$L__BB44_4;
+$L__BB44_5:
 	st.local.f64 	[%rd1], %fd193;
 	st.local.f64 	[%rd1+8], %fd192;
-)ptx",
-    R"ptx(	st.local.f64 	[%rd1+16], %fd191;
+	st.local.f64 	[%rd1+16], %fd191;
 	st.local.f64 	[%rd1+24], %fd190;
 	st.local.f64 	[%rd1+32], %fd189;
 	st.local.f64 	[%rd1+40], %fd188;
@@ -31987,15 +35156,15 @@ $L__BB39_5:
 	st.local.f64 	[%rd1+104], %fd196;
 	st.local.f64 	[%rd1+112], %fd195;
 	st.local.f64 	[%rd1+120], %fd194;
-$L__BB39_6:
+$L__BB44_6:
 	setp.ge.u64 	%p4, %rd9, %rd2;
-	@%p4 bra 	$L__BB39_15;
+	@%p4 bra 	$L__BB44_15;
 // %bb.7:
 	and.b64  	%rd86, %rd2, 3;
 	sub.s64 	%rd59, %rd9, %rd2;
 	setp.gt.u64 	%p5, %rd59, -4;
 	mov.u64 	%rd85, 0;
-	@%p5 bra 	$L__BB39_11;
+	@%p5 bra 	$L__BB44_11;
 // %bb.8:
 	and.b64  	%rd61, %rd2, -4;
 	sub.s64 	%rd11, %rd9, %rd61;
@@ -32012,7 +35181,7 @@ $L__BB39_6:
 	add.s64 	%rd91, %rd70, 8;
 	add.s64 	%rd90, %rd1, 16;
 	mov.u64 	%rd93, 0;
-$L__BB39_9:                             // =>This Inner Loop Header: Depth=1
+$L__BB44_9:                             // =>This Inner Loop Header: Depth=1
 	ld.f32 	%f33, [%rd92+-8];
 	cvt.f64.f32 	%fd122, %f33;
 	ld.f32 	%f34, [%rd91+-8];
@@ -32037,7 +35206,8 @@ $L__BB39_9:                             // =>This Inner Loop Header: Depth=1
 	ld.local.f64 	%fd135, [%rd90];
 	add.rn.f64 	%fd136, %fd135, %fd134;
 	st.local.f64 	[%rd90], %fd136;
-	ld.f32 	%f39, [%rd92+4];
+)ptx",
+    R"ptx(	ld.f32 	%f39, [%rd92+4];
 	cvt.f64.f32 	%fd137, %f39;
 	ld.f32 	%f40, [%rd91+4];
 	cvt.f64.f32 	%fd138, %f40;
@@ -32050,13 +35220,13 @@ $L__BB39_9:                             // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd91, %rd91, 16;
 	add.s64 	%rd90, %rd90, 32;
 	setp.eq.s64 	%p6, %rd11, %rd93;
-	@%p6 bra 	$L__BB39_10;
-	bra.uni 	$L__BB39_9;
-$L__BB39_10:
+	@%p6 bra 	$L__BB44_10;
+	bra.uni 	$L__BB44_9;
+$L__BB44_10:
 	neg.s64 	%rd85, %rd11;
-$L__BB39_11:
+$L__BB44_11:
 	setp.eq.s64 	%p7, %rd86, 0;
-	@%p7 bra 	$L__BB39_14;
+	@%p7 bra 	$L__BB44_14;
 // %bb.12:
 	shl.b64 	%rd71, %rd85, 3;
 	add.s64 	%rd89, %rd1, %rd71;
@@ -32070,7 +35240,7 @@ $L__BB39_11:
 	shl.b64 	%rd78, %rd77, 2;
 	add.s64 	%rd79, %rd78, %rd75;
 	add.s64 	%rd87, %rd3, %rd79;
-$L__BB39_13:                            // =>This Inner Loop Header: Depth=1
+$L__BB44_13:                            // =>This Inner Loop Header: Depth=1
 	.pragma "nounroll";
 	ld.f32 	%f41, [%rd87];
 	cvt.f64.f32 	%fd142, %f41;
@@ -32085,8 +35255,8 @@ $L__BB39_13:                            // =>This Inner Loop Header: Depth=1
 	add.s64 	%rd87, %rd87, 4;
 	add.s64 	%rd86, %rd86, -1;
 	setp.ne.s64 	%p8, %rd86, 0;
-	@%p8 bra 	$L__BB39_13;
-$L__BB39_14:
+	@%p8 bra 	$L__BB44_13;
+$L__BB44_14:
 	ld.local.f64 	%fd201, [%rd1+64];
 	ld.local.f64 	%fd200, [%rd1+72];
 	ld.local.f64 	%fd199, [%rd1+80];
@@ -32095,7 +35265,7 @@ $L__BB39_14:
 	ld.local.f64 	%fd196, [%rd1+104];
 	ld.local.f64 	%fd195, [%rd1+112];
 	ld.local.f64 	%fd194, [%rd1+120];
-$L__BB39_15:
+$L__BB44_15:
 	ld.local.f64 	%fd147, [%rd1];
 	add.rn.f64 	%fd148, %fd201, %fd147;
 	ld.local.f64 	%fd149, [%rd1+8];
