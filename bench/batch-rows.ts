@@ -29,6 +29,12 @@ const batchHard: Loss = (x, y, out) => hs.batchTripletLoss(x, y, { mining: 'batc
 const batchAll: Loss = (x, y, out) => hs.batchTripletLoss(x, y, { mining: 'all', ...raw, reduction: 'meanPositive', out });
 const supCon: Loss = (x, y, out) => hs.supConLoss(x, y, { temperature: 0.1, out });
 
+/** The product is all the arithmetic that counts; the result is allocated in the call. */
+function miner(op: string, shape: readonly number[], bars: readonly Bar[], mine: Loss): Row {
+  const [n = 0, d = 0] = shape;
+  return { ...batch(op, shape, bars, mine, 64), flops: 2 * n * n * d };
+}
+
 export const batchRows: readonly Row[] = [
   batch('batchHard', [512, 128], [...torch(5), { peer: 'ts', atLeast: 15 }], batchHard),
   batch('batchHard', [2048, 128], torch(10), batchHard),
@@ -45,4 +51,7 @@ export const batchRows: readonly Row[] = [
   ),
   batch('multiSimilarity', [2048, 128], torch(4), (x, y, out) => hs.multiSimilarityLoss(x, y, { alpha: 2, beta: 50, base: 0.5, out })),
   batch('circle', [2048, 128], torch(4), (x, y, out) => hs.circleLoss(x, y, { m: 0.25, gamma: 80, out })),
+  miner('mineTriplets semiHard', [512, 128], [{ peer: 'ts', atLeast: 10 }], (x, y) => hs.mineTriplets(x, y, { strategy: 'semiHard' })),
+  miner('mineTriplets semiHard', [2048, 128], [], (x, y) => hs.mineTriplets(x, y, { strategy: 'semiHard' })),
+  miner('minePairs multiSimilarity', [512, 128], [{ peer: 'ts', atLeast: 10 }], (x, y) => hs.minePairs(x, y)),
 ];

@@ -68,7 +68,7 @@ export function checkMiningRule(options: MineTripletsOptions) {
 
 /**
  * Selects triplets (anchor, positive, negative) of a batch, [T, 3], sorted; ties go to the lowest index, and a batch without any gives [0, 3].
- * Distances exist for a block of anchors at a time: 2²¹ of them, or one anchor's.
+ * Distances exist for a block of anchors at a time: at most 2²² of them, or those of 32 anchors.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets

@@ -24,13 +24,14 @@ const tests = [
   'margin_softmax_test',
   'row_sweep_test',
   'allocation_test',
+  'mining_test',
   // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
   'simt_test',
   'simt_bugs_test',
 ];
 build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
-const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'simt_bugs_test'];
+const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
 build('build-native/release', '', ['core']);

@@ -35,8 +35,31 @@ for (const mining of ['all', 'batchHard'] as const) {
   }
 }
 
+const miners: Record<string, (x: hs.Matrix, labels: Int32Array) => hs.IndexMatrix> = {
+  'mineTriplets batchHard': (x, y) => hs.mineTriplets(x, y),
+  'mineTriplets of all, sampled': (x, y) => hs.mineTriplets(x, y, { strategy: 'all', subsample: 1000 }),
+  'mineTriplets semiHard': (x, y) => hs.mineTriplets(x, y, { strategy: 'semiHard', margin: 0.01 }),
+  'mineTriplets distanceWeighted': (x, y) => hs.mineTriplets(x, y, { strategy: 'distanceWeighted' }),
+  'minePairs multiSimilarity': (x, y) => hs.minePairs(x, y, { subsample: 1e6 }).negativePairs,
+};
+
+const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];
+
+describeNative(`scratch memory of the miners for ${n} rows`, () => {
+  beforeAll(() => hs.setBackend('native'));
+  it.each(Object.entries(miners))('%s', (_name, run) => {
+    resetServed();
+    workspacePeak(); // from here on
+    expect(run(x, labels).data.length).toBeGreaterThanOrEqual(3000);
+    const peak = workspacePeak() as number;
+    expect(servedBy()).toEqual(['native']);
+    // Below its unit rows it would not have been counted; a quarter of a matrix of all pairs.
+    expect(peak).toBeGreaterThan(n * d * 4);
+    expect(peak).toBeLessThanOrEqual((mostMiB / 4) * 2 ** 20);
+  });
+});
+
 describeNative(`scratch memory for ${n} rows`, () => {
-  const [x, labels] = [normalMatrix(n, d, 1), cyclicLabels(n, n / 4)];
   beforeAll(() => hs.setBackend('native'));
   it.each(Object.entries(losses))('%s', (_name, run) => {
     resetServed();
