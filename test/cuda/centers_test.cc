@@ -1,5 +1,6 @@
 // Center loss, its gradients and the centers' update on the device: the bits of the CPU.
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -17,7 +18,7 @@ void TestCenters(const char* name, const std::vector<float>& x, const std::vecto
   const size_t n = x.size() / d, classes = centers.size() / d;
   const std::vector<int32_t> labels = LabelsOf(n, classes);
   for (const bool gradients : {true, false}) {
-    TestBits(name, [&](bool device) {
+    TestBits("centerLoss", name, [&](bool device) {
       std::vector<float> per_example(n, -7), grad_x(x.size(), -7), grad_centers(centers.size(), -7);
       double loss = -7;
       const CenterLossOp op{x.data(), labels.data(), centers.data(), per_example.data(), gradients ? grad_x.data() : nullptr,
@@ -28,7 +29,7 @@ void TestCenters(const char* name, const std::vector<float>& x, const std::vecto
       return all;
     });
   }
-  TestBits(name, [&](bool device) {
+  TestBits("updateCenters", name, [&](bool device) {
     std::vector<float> moved = centers;
     const UpdateCentersOp op{x.data(), labels.data(), moved.data(), n, d, classes, 0.5};
     Succeed(device ? cuda::UpdateCenters(op, nullptr) : UpdateCenters(op, nullptr));
@@ -47,8 +48,7 @@ void TestAbort() {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestCentersOfClasses() {
   for (const size_t d : {1, 15, 40, 300}) {
     TestCenters("plain", Normals(50 * d, 3), Normals(40 * d, 4), d);
     TestCenters("offset", Normals(21 * d, 3, 1, 100), Normals(9 * d, 4, 1, 100), d);
@@ -57,6 +57,4 @@ int main() {
     TestCenters("no rows", {}, Normals(3 * d, 8), d);
   }
   TestAbort();
-  printf("%s: center loss and the centers' update have the CPU's bits\n", device.Name().c_str());
-  return 0;
 }

@@ -3,6 +3,7 @@
 #include <initializer_list>
 
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -166,14 +167,14 @@ std::vector<double> Joined(const Outputs& out) {
 void TestHead(const Head& head) {
   Case of(head);
   for (const size_t workspace : {size_t{0}, size_t{64} << 20}) {
-    TestBits(head.name, [&](bool device) {
+    TestBits("classifier heads", head.name, [&](bool device) {
       Outputs out;
       Succeed(Run(device, of.OpOf(out, workspace)));
       return Joined(out);
     });
   }
   // Nothing but the loss; the gradient of x alone.
-  TestBits(head.name, [&](bool device) {
+  TestBits("classifier heads", head.name, [&](bool device) {
     Outputs out, part;
     MarginSoftmaxOp op = of.OpOf(out, 0);
     op.grad_x = op.grad_weights = op.grad_bias = op.logits = nullptr;
@@ -190,7 +191,7 @@ void TestHead(const Head& head) {
 // Some of a shard's rows have their class elsewhere; between the passes the statistics come from outside.
 void TestShard(const Head& head) {
   Case of(head, true);
-  TestBits(head.name, [&](bool device) {
+  TestBits("classifier heads", head.name, [&](bool device) {
     Outputs out;
     MarginSoftmaxOp op = of.OpOf(out, 0);
     op.phase = Phase::kForward;
@@ -230,7 +231,7 @@ void TestStep(const Head& head, const Step& step) {
   CurrentKernels().narrow(weights.data(), all_rows, half_weights.data());
   CurrentKernels().narrow(state.data(), all_rows, half_state.data());
   for (const size_t workspace : {size_t{0}, size_t{64} << 20}) {
-    TestBits(head.name, [&](bool device) {
+    TestBits("classifier heads", head.name, [&](bool device) {
       Floats moved = weights, moved_state = state;
       std::vector<uint16_t> half_moved = half_weights, half_moved_state = half_state;
       const WeightUpdate update{step.rule,
@@ -271,8 +272,7 @@ void TestAbort(const Head& head) {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestHeads() {
   const std::vector<Head> heads = Heads();
   for (const Head& head : heads) TestHead(head);
   for (size_t h = 0; h < 24; h++) TestShard(heads[h]);
@@ -286,6 +286,4 @@ int main() {
     }
   }
   TestAbort(heads[0]);
-  printf("%s: %zu heads have the CPU's bits\n", device.Name().c_str(), heads.size());
-  return 0;
 }
