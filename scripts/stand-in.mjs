@@ -6,8 +6,10 @@ import { run } from './run.mjs';
 const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
 
 /** Builds the library, and other targets with it, and returns its path. */
-export function buildStandIn({ folder = 'build-native/release', sanitizers = '', targets = [] } = {}) {
-  run(`configuring ${folder}`, 'cmake', ['-S', '.', '-B', folder, `-DHYPERSPHERE_SANITIZE=${sanitizers}`], quiet);
+export function buildStandIn({ folder = 'build-native/release', sanitizers = '', targets = [], compiler } = {}) {
+  const configure = ['-S', '.', '-B', folder, `-DHYPERSPHERE_SANITIZE=${sanitizers}`];
+  if (compiler !== undefined) configure.push(`-DCMAKE_CXX_COMPILER=${compiler}`);
+  run(`configuring ${folder}`, 'cmake', configure, quiet);
   run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', 'simt', ...targets], quiet);
   return resolve(join(folder, process.platform === 'darwin' ? 'libsimt.dylib' : 'libsimt.so'));
 }

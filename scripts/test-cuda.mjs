@@ -1,11 +1,24 @@
 // npm run test:cuda: the CUDA kernels without Node and then in the addon, against the CPU's bits. On the stand-in, or on the driver that
 // HYPERSPHERE_CUDA_DRIVER names (libcuda.so.1 for a real one). scripts/sanitize.mjs runs what is in Node under sanitizers.
+//   npm run test:cuda -- kernels   without Node
+//   npm run test:cuda -- races     without Node, on the stand-in, under ThreadSanitizer
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
-const tests = ['simt_test', 'cuda_kernels_test', 'cuda_fast_test', 'cuda_nearest_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
+if (process.argv.includes('races')) {
+  // Clang's: a CUDA thread is a fiber to ThreadSanitizer, new in every block, and GCC 12 takes far longer to make one.
+  const folder = 'build-native/races';
+  const compiler = process.env.HYPERSPHERE_CLANG ?? 'clang++-19';
+  const standIn = buildStandIn({ folder, sanitizers: 'thread', targets: ['cuda_tests', 'simt_bugs_test'], compiler });
+  run('mistakes that the stand-in finds, under TSan', join(folder, 'simt_bugs_test'));
+  const env = { ...process.env, HYPERSPHERE_CUDA_DRIVER: standIn, TSAN_OPTIONS: 'halt_on_error=1' };
+  run('cuda_tests under TSan', join(folder, 'cuda_tests'), [], { env });
+  process.exit(0);
+}
+
+const tests = ['simt_test', 'cuda_tests'];
 const folder = 'build-native/release';
 const standIn = buildStandIn({ folder, targets: [...tests, 'simt_bugs_test', 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };

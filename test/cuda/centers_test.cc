@@ -1,6 +1,7 @@
 // Center loss, its gradients and the centers' update on the device: the bits of the CPU.
 #include "../../native/cuda/ops/resident.h"
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -18,7 +19,7 @@ void TestCenters(const char* name, const std::vector<float>& x, const std::vecto
   const size_t n = x.size() / d, classes = centers.size() / d;
   const std::vector<int32_t> labels = LabelsOf(n, classes);
   for (const bool gradients : {true, false}) {
-    TestBits(name, [&](bool device) {
+    TestBits("centerLoss", name, [&](bool device) {
       std::vector<float> per_example(n, -7), grad_x(x.size(), -7), grad_centers(centers.size(), -7);
       double loss = -7;
       const CenterLossOp op{x.data(), labels.data(), centers.data(), per_example.data(), gradients ? grad_x.data() : nullptr,
@@ -29,7 +30,7 @@ void TestCenters(const char* name, const std::vector<float>& x, const std::vecto
       return all;
     });
   }
-  TestBits(name, [&](bool device) {
+  TestBits("updateCenters", name, [&](bool device) {
     std::vector<float> moved = centers;
     const UpdateCentersOp op{x.data(), labels.data(), moved.data(), n, d, classes, 0.5};
     Succeed(device ? cuda::UpdateCenters(op, nullptr) : UpdateCenters(op, nullptr));
@@ -41,7 +42,7 @@ void TestCenters(const char* name, const std::vector<float>& x, const std::vecto
 void TestKept(const char* name, const std::vector<float>& x, const std::vector<float>& centers, size_t d) {
   const size_t n = x.size() / d, classes = centers.size() / d;
   const std::vector<int32_t> labels = LabelsOf(n, classes);
-  TestBits(name, [&](bool device) {
+  TestBits("centers that stay", name, [&](bool device) {
     std::vector<float> moved = centers, per_example(n, -7), grad_x(x.size(), -7), grad_centers(centers.size(), -7);
     std::vector<double> all;
     double loss = -7;
@@ -73,8 +74,7 @@ void TestAbort() {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestCentersOfClasses() {
   for (const size_t d : {1, 15, 40, 300}) {
     TestCenters("plain", Normals(50 * d, 3), Normals(40 * d, 4), d);
     TestCenters("offset", Normals(21 * d, 3, 1, 100), Normals(9 * d, 4, 1, 100), d);
@@ -86,6 +86,4 @@ int main() {
     TestKept("kept, no rows", {}, Normals(3 * d, 8), d);
   }
   TestAbort();
-  printf("%s: center loss and the centers' update have the CPU's bits\n", device.Name().c_str());
-  return 0;
 }

@@ -4,6 +4,9 @@
 
 #include <math.h>
 
+#include <map>
+#include <string>
+
 #include "../../native/cuda/context.h"
 #include "../../native/cuda/ops/ops.h"
 #include "../../native/ops/ops.h"
@@ -22,19 +25,36 @@ inline std::vector<Level> FusedLevels() {
 inline bool SameNumber(float a, float b) { return (a != a && b != b) || memcmp(&a, &b, sizeof(a)) == 0; }
 inline bool SameNumber(double a, double b) { return (a != a && b != b) || memcmp(&a, &b, sizeof(a)) == 0; }
 
-// compute(on the device?) at each level against the device's result. Every NaN is one value, and −0 is not 0.
+// What has been compared of an op.
+struct Tally {
+  size_t cases = 0, wrong = 0, numbers = 0;
+};
+inline std::map<std::string, Tally>& Tallies() {
+  static std::map<std::string, Tally>* const tallies = new std::map<std::string, Tally>;
+  return *tallies;
+}
+
+// compute(on the device?) at each level against the device's result. Every NaN is one value, and −0 is not 0. A difference is told and counted, and
+// the next case has its turn: on a device that computes something wrong, what else it computes wrong is to be known, too.
 template <class Compute>
-void TestBits(const char* name, const Compute& compute) {
+void TestBits(const char* op, const char* name, const Compute& compute) {
   const auto device = compute(true);
+  Tally& tally = Tallies()[op];
+  bool right = true;
   for (const Level level : FusedLevels()) {
     SetLevel(level);
     const auto cpu = compute(false);
-    CHECK(cpu.size() == device.size(), "%s at %s", name, LevelName(level));
-    for (size_t i = 0; i < cpu.size(); i++) {
-      CHECK(SameNumber(cpu[i], device[i]), "%s at %s: element %zu of %zu is %a on the CPU and %a on the device", name, LevelName(level), i, cpu.size(),
-            double(cpu[i]), double(device[i]));
+    CHECK(cpu.size() == device.size(), "%s, %s at %s", op, name, LevelName(level));
+    for (size_t i = 0; right && i < cpu.size(); i++) {
+      right = SameNumber(cpu[i], device[i]);
+      if (right) continue;
+      fprintf(stderr, "%s, %s at %s: element %zu of %zu is %a on the CPU and %a on the device\n", op, name, LevelName(level), i, cpu.size(), double(cpu[i]),
+              double(device[i]));
     }
   }
+  tally.cases++;
+  tally.wrong += right ? 0 : 1;
+  tally.numbers += device.size();
   SetLevel(DetectedLevel());
 }
 
@@ -54,17 +74,6 @@ inline std::vector<float> Nasty(size_t n, size_t d, uint32_t seed) {
     for (size_t k = 0; k < d; k++) rows[i * d + k] = i % 8 == 7 ? rows[k] : rows[i * d + k] * scales[i % 8 % 7];
   }
   return rows;
-}
-
-// The driver that HYPERSPHERE_CUDA_DRIVER names or, without it, the stand-in.
-inline const cuda::Context& Device() {
-#if defined(HYPERSPHERE_SIMT)
-  setenv("HYPERSPHERE_CUDA_DRIVER", HYPERSPHERE_SIMT, 0);
-#endif
-  cuda::Context* const context = cuda::Context::Get();
-  CHECK(context != nullptr, "%s", cuda::Context::Reason().c_str());
-  CHECK(!FusedLevels().empty(), "this CPU has no fused multiply-add to compare with");
-  return *context;
 }
 
 }  // namespace hypersphere::test

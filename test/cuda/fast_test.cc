@@ -7,6 +7,7 @@
 #include "../../native/cuda/ops/product.h"
 #include "../../native/kernels/rank.h"
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -240,7 +241,7 @@ void TestNearest(Metric metric, bool halves) {
     Append(found, distances);
     return found;
   };
-  TestBits("fast nearest", [&](bool device) { return search([&](const NearestOp& of) { return device ? cuda::fast::Nearest(of, nullptr) : Nearest(of, nullptr); }); });
+  TestBits("fast nearest", halves ? "halves" : "floats", [&](bool device) { return search([&](const NearestOp& of) { return device ? cuda::fast::Nearest(of, nullptr) : Nearest(of, nullptr); }); });
   if (halves) return;
   cuda::FastGallery gallery(m, d, metric);
   Succeed(gallery.Pack(rows.y.data(), nullptr, nullptr));
@@ -250,11 +251,11 @@ void TestNearest(Metric metric, bool halves) {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestFast() {
+  const cuda::Context& device = *cuda::Context::Get();
   if (!device.HasFast()) {
     printf("%s has no tensor cores for bfloat16: the fast kernels have not run\n", device.Name().c_str());
-    return 0;
+    return;
   }
   TestProducts();
   for (const Metric metric : kOfProducts) {
@@ -267,6 +268,5 @@ int main() {
   TestNearest(Metric::kEuclidean, true);
   TestNearest(Metric::kCosineSimilarity, false);
   for (const size_t d : {1, 15, 40}) TestRough(d);
-  printf("%s (driver %d): fast products and distances are within their bounds, neighbours are the CPU's\n", device.Name().c_str(), device.DriverVersion());
-  return 0;
+  printf("right fast products and distances: within their bounds\n");
 }

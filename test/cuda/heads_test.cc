@@ -5,6 +5,7 @@
 
 #include "../../native/cuda/ops/resident.h"
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -181,14 +182,14 @@ void TestHead(const Head& head) {
   Case of(head);
   // Kept weights in waves: those of the host pass through the same once more.
   for (const auto& [run, workspace] : {std::pair<Runs, size_t>{Run, 0}, {Run, size_t{64} << 20}, {RunKept, 0}}) {
-    TestBits(head.name, [&, run = run, workspace = workspace](bool device) {
+    TestBits("classifier heads", head.name, [&, run = run, workspace = workspace](bool device) {
       Outputs out;
       Succeed(run(device, of.OpOf(out, workspace)));
       return Joined(out);
     });
   }
   // Nothing but the loss; the gradient of x alone.
-  TestBits(head.name, [&](bool device) {
+  TestBits("classifier heads", head.name, [&](bool device) {
     Outputs out, part;
     MarginSoftmaxOp op = of.OpOf(out, 0);
     op.grad_x = op.grad_weights = op.grad_bias = op.logits = nullptr;
@@ -205,7 +206,7 @@ void TestHead(const Head& head) {
 // Some of a shard's rows have their class elsewhere; between the passes the statistics come from outside.
 void TestShard(const Head& head, Runs run) {
   Case of(head, true);
-  TestBits(head.name, [&](bool device) {
+  TestBits("classifier heads", head.name, [&](bool device) {
     Outputs out;
     MarginSoftmaxOp op = of.OpOf(out, 0);
     op.phase = Phase::kForward;
@@ -246,7 +247,7 @@ void TestStep(const Head& head, const Step& step) {
   CurrentKernels().narrow(weights.data(), all_rows, half_weights.data());
   CurrentKernels().narrow(state.data(), all_rows, half_state.data());
   for (const size_t workspace : {size_t{0}, size_t{64} << 20}) {
-    TestBits(head.name, [&](bool device) {
+    TestBits("classifier heads", head.name, [&](bool device) {
       Floats moved = weights, moved_state = state;
       std::vector<uint16_t> half_moved = half_weights, half_moved_state = half_state;
       WeightUpdate update{step.rule,
@@ -303,8 +304,7 @@ void TestAbort(const Head& head) {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestHeads() {
   const std::vector<Head> heads = Heads();
   for (const Head& head : heads) TestHead(head);
   for (size_t h = 0; h < 24; h++) {
@@ -322,6 +322,4 @@ int main() {
     }
   }
   TestAbort(heads[0]);
-  printf("%s: %zu heads have the CPU's bits\n", device.Name().c_str(), heads.size());
-  return 0;
 }

@@ -1,6 +1,7 @@
-// The CUDA kernels through the ops that launch them, on the driver that HYPERSPHERE_CUDA_DRIVER names or, without it, on the stand-in: the same
-// bits as the CPU at every level with fused multiply-add, on plain data and on data that needs every way round.
+// Products, distances and normalisation: the same bits as the CPU at every level with fused multiply-add, on plain data and on data that needs
+// every way round.
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -11,7 +12,7 @@ void TestMatmul(size_t rows, size_t inner, size_t cols) {
   const std::vector<float> a = Normals(rows * inner, 1), b = Normals(inner * cols, 2);
   for (const bool ta : {false, true}) {
     for (const bool tb : {false, true}) {
-      TestBits("matmul", [&](bool device) {
+      TestBits("matmul", ta == tb ? "alike" : "turned", [&](bool device) {
         std::vector<float> out(rows * cols, NAN);
         const MatmulOp op{a.data(), b.data(), out.data(), ta, tb, rows, inner, cols};
         Succeed(device ? cuda::Matmul(op, nullptr) : Matmul(op, nullptr));
@@ -27,8 +28,9 @@ constexpr Metric kMetrics[] = {Metric::kSquaredEuclidean, Metric::kEuclidean,   
 void TestDistances(const char* name, const std::vector<float>& x, const std::vector<float>& y, size_t d) {
   const size_t n = x.size() / d, m = y.size() / d;
   for (const Metric metric : kMetrics) {
+    const std::string of = std::string(name) + ", metric " + std::to_string(static_cast<int>(metric));
     for (const bool self : {false, true}) {
-      TestBits(name, [&](bool device) {
+      TestBits("distances", of.c_str(), [&](bool device) {
         std::vector<float> out(n * (self ? n : m), NAN);
         const DistancesOp op{x.data(), self ? x.data() : y.data(), out.data(), n, self ? n : m, d, metric};
         Succeed(device ? cuda::Distances(op, nullptr) : Distances(op, nullptr));
@@ -44,7 +46,7 @@ void TestDistancesGradient(const char* name, const std::vector<float>& x, const 
   std::vector<float> g = Normals(n * m, 11);
   for (size_t t = 0; t < g.size(); t += 3) g[t] = 0;
   for (const Metric metric : kMetrics) {
-    TestBits(name, [&](bool device) {
+    TestBits("distancesGradient", name, [&](bool device) {
       std::vector<float> of_x(n * d, NAN), of_y(m * d, NAN);
       const DistancesGradientOp op{x.data(), y.data(), g.data(), of_x.data(), of_y.data(), n, m, d, metric};
       Succeed(device ? cuda::DistancesGradient(op, nullptr) : DistancesGradient(op, nullptr));
@@ -57,13 +59,13 @@ void TestDistancesGradient(const char* name, const std::vector<float>& x, const 
 void TestNormalize(const std::vector<float>& x, size_t d) {
   const size_t n = x.size() / d;
   const std::vector<float> g = Normals(x.size(), 7);
-  TestBits("normalize", [&](bool device) {
+  TestBits("normalize", "nasty", [&](bool device) {
     std::vector<float> out(x.size(), NAN);
     const NormalizeOp op{x.data(), out.data(), n, d, 1e-12};
     Succeed(device ? cuda::Normalize(op, nullptr) : Normalize(op, nullptr));
     return out;
   });
-  TestBits("normalizeGradient", [&](bool device) {
+  TestBits("normalizeGradient", "nasty", [&](bool device) {
     std::vector<float> out(x.size(), NAN);
     const NormalizeGradientOp op{x.data(), g.data(), out.data(), n, d, 1e-12};
     Succeed(device ? cuda::NormalizeGradient(op, nullptr) : NormalizeGradient(op, nullptr));
@@ -73,8 +75,7 @@ void TestNormalize(const std::vector<float>& x, size_t d) {
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestKernels() {
   TestMatmul(1, 1, 1);
   TestMatmul(3, 17, 130);
   TestMatmul(129, 40, 65);
@@ -82,10 +83,8 @@ int main() {
     TestDistances("plain", Normals(19 * d, 3), Normals(131 * d, 4), d);
     TestDistances("offset", Normals(9 * d, 3, 1, 100), Normals(21 * d, 4, 1, 100), d);
     TestDistances("nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
-    TestDistancesGradient("gradient, plain", Normals(35 * d, 3), Normals(131 * d, 4), d);
-    TestDistancesGradient("gradient, nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
+    TestDistancesGradient("plain", Normals(35 * d, 3), Normals(131 * d, 4), d);
+    TestDistancesGradient("nasty", Nasty(17, d, 5), Nasty(33, d, 6), d);
     TestNormalize(Nasty(33, d, 8), d);
   }
-  printf("%s (driver %d): products, distances, their gradients and normalisation have the CPU's bits\n", device.Name().c_str(), device.DriverVersion());
-  return 0;
 }

@@ -1,11 +1,8 @@
 // The device's neighbours are the CPU's, index by index and bit by bit, at every level with fused multiply-add: by every metric, filter and
 // bound, over one block of the gallery and over several, of rows that come with the call and of rows that stay.
-#include <math.h>
-
 #include "../../native/cuda/ops/gallery.h"
-#include "../../native/cuda/ops/ops.h"
-#include "../../native/ops/ops.h"
-#include "../native/check.h"
+#include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -25,32 +22,34 @@ Found Search(NearestOp op, const Run& run) {
   Found found{std::vector<int32_t>(op.n * op.k, 77), std::vector<float>(op.n * op.k, 77)};
   op.indices = found.indices.data();
   op.distances = found.distances.data();
-  const Status status = run(op);
-  CHECK(status == Status::kOk, "status %d: %s", static_cast<int>(status), cuda::Context::Failure().c_str());
+  Succeed(run(op));
   return found;
 }
 
-void TestSearch(const char* name, const NearestOp& op) {
-  std::vector<Found> device = {Search(op, [](const NearestOp& of) { return cuda::Nearest(of, nullptr); })};
-  if (!op.exclude_self) {
-    cuda::Gallery gallery(op.m, op.d, op.metric);
-    const Status status = gallery.Pack(op.gallery, op.half_gallery, op.gallery_labels);
-    CHECK(status == Status::kOk, "status %d: %s", static_cast<int>(status), cuda::Context::Failure().c_str());
-    for (int twice = 0; twice < 2; twice++) device.push_back(Search(op, [&](const NearestOp& of) { return gallery.Search(of, nullptr); }));
+std::vector<double> Joined(const Found& found) {
+  std::vector<double> all;
+  Append(all, found.indices);
+  Append(all, found.distances);
+  return all;
+}
+
+Found SearchOnCpu(const NearestOp& op) {
+  return Search(op, [](const NearestOp& of) { return Nearest(of, nullptr); });
+}
+
+void TestSearch(const char* words, const NearestOp& op) {
+  const std::string name = std::string(words) + ", metric " + std::to_string(static_cast<int>(op.metric));
+  TestBits("nearest", name.c_str(), [&](bool device) {
+    return Joined(device ? Search(op, [](const NearestOp& of) { return cuda::Nearest(of, nullptr); }) : SearchOnCpu(op));
+  });
+  if (op.exclude_self) return;
+  cuda::Gallery gallery(op.m, op.d, op.metric);
+  Succeed(gallery.Pack(op.gallery, op.half_gallery, op.gallery_labels));
+  for (int twice = 0; twice < 2; twice++) {
+    TestBits("Gallery", name.c_str(), [&](bool device) {
+      return Joined(device ? Search(op, [&](const NearestOp& of) { return gallery.Search(of, nullptr); }) : SearchOnCpu(op));
+    });
   }
-  for (const Level level : Levels()) {
-    if (level == Level::kBaseline) continue;
-    SetLevel(level);
-    const Found cpu = Search(op, [](const NearestOp& of) { return Nearest(of, nullptr); });
-    for (const Found& found : device) {
-      for (size_t i = 0; i < cpu.indices.size(); i++) {
-        CHECK(found.indices[i] == cpu.indices[i], "%s at %s, metric %d: neighbour %zu is %d on the CPU and %d on the device", name, LevelName(level),
-              static_cast<int>(op.metric), i, cpu.indices[i], found.indices[i]);
-      }
-      CHECK(SameBits(found.distances, cpu.distances), "%s at %s, metric %d: distances differ", name, LevelName(level), static_cast<int>(op.metric));
-    }
-  }
-  SetLevel(DetectedLevel());
 }
 
 // Rows of which many tie, some are zero, far out, infinite or no numbers.
@@ -104,7 +103,7 @@ void TestMetric(Metric metric) {
   op.half_gallery = halves.data();
   TestSearch("bfloat16", op);
   // Bounds that some of the distances tie with.
-  const Found some = Search(Plain(x, gallery, d, 40, metric), [](const NearestOp& of) { return Nearest(of, nullptr); });
+  const Found some = SearchOnCpu(Plain(x, gallery, d, 40, metric));
   std::vector<float> beyond(11), within(11);
   for (size_t i = 0; i < 11; i++) {
     beyond[i] = some.distances[i * 40 + 4];
@@ -139,11 +138,7 @@ void TestBlocks() {
 
 }  // namespace
 
-int main() {
-  setenv("HYPERSPHERE_CUDA_DRIVER", HYPERSPHERE_SIMT, 0);
-  CHECK(cuda::Context::Get() != nullptr, "%s", cuda::Context::Reason().c_str());
+void hypersphere::test::TestNeighbours() {
   for (const Metric metric : kMetrics) TestMetric(metric);
   TestBlocks();
-  printf("%s: the neighbours are the CPU's\n", cuda::Context::Get()->Name().c_str());
-  return 0;
 }

@@ -1,5 +1,6 @@
 // Softmax and cross-entropy of given logits on the device: the bits of the CPU.
 #include "compare.h"
+#include "tests.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -26,7 +27,7 @@ std::vector<float> LogitsOf(size_t n, size_t classes) {
 void TestSoftmax(size_t n, size_t classes, double temperature) {
   const std::vector<float> logits = LogitsOf(n, classes), grad = Normals(n * classes, 4);
   for (const bool gradient : {false, true}) {
-    TestBits("softmax", [&](bool device) {
+    TestBits("softmax", gradient ? "gradient" : "forward", [&](bool device) {
       std::vector<float> out(n * classes, -7);
       const SoftmaxOp op{logits.data(), gradient ? grad.data() : nullptr, out.data(), n, classes, temperature};
       Succeed(device ? cuda::Softmax(op, nullptr) : Softmax(op, nullptr));
@@ -42,7 +43,7 @@ void TestCrossEntropy(size_t n, size_t classes, double smoothing, bool weighted,
   std::vector<int32_t> labels(n);
   for (size_t i = 0; i < n; i++) labels[i] = i % 5 == 3 ? kIgnored : static_cast<int32_t>(i * 7919 % classes);
   for (const bool gradients : {true, false}) {
-    TestBits("cross-entropy", [&](bool device) {
+    TestBits("crossEntropy", gradients ? "with gradients" : "the loss alone", [&](bool device) {
       std::vector<float> per_example(n, -7), grad_logits(n * classes, -7);
       double loss = -7;
       const CrossEntropyOp op{logits.data(),      labels.data(), weighted ? weights.data() : nullptr,         reduction == Reduction::kNone ? grad.data() : nullptr,
@@ -59,8 +60,7 @@ void TestCrossEntropy(size_t n, size_t classes, double smoothing, bool weighted,
 
 }  // namespace
 
-int main() {
-  const cuda::Context& device = Device();
+void hypersphere::test::TestSoftmaxes() {
   for (const size_t classes : {1, 7, 16, 256, 601}) {
     for (const double temperature : {1.0, 0.05, 1e-60}) TestSoftmax(17, classes, temperature);
     for (const double smoothing : {0.0, 0.1}) {
@@ -72,6 +72,4 @@ int main() {
   }
   TestSoftmax(0, 3, 1);
   TestCrossEntropy(0, 3, 0, false, Reduction::kMean);
-  printf("%s: softmax and cross-entropy have the CPU's bits\n", device.Name().c_str());
-  return 0;
 }

@@ -298,9 +298,12 @@ class Scheduler {
   Races races_;
   std::vector<Fiber> fibers_;
   Fiber* current_ = nullptr;
-  void *own_saved_ = nullptr, *own_fake_stack_ = nullptr;
+  void* own_saved_ = nullptr;
+#if defined(HYPERSPHERE_SIMT_ASAN)
+  void* own_fake_stack_ = nullptr;
   const void* own_stack_ = nullptr;
   size_t own_stack_bytes_ = 0;
+#endif
   void (*body_)(void*) = nullptr;
   void* arguments_ = nullptr;
   size_t count_ = 0, live_ = 0, waiting_ = 0, shared_bytes_ = 0;

@@ -1,0 +1,50 @@
+// cuda_tests [SECTION …]: every op of the device against the CPU's bits, without Node, on the driver that HYPERSPHERE_CUDA_DRIVER names
+// (libcuda.so.1 for a real one) or, without it, on the stand-in.
+#include "compare.h"
+#include "tests.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+struct Section {
+  const char* name;
+  void (*run)();
+};
+
+constexpr Section kSections[] = {
+    {"kernels", TestKernels}, {"nearest", TestNeighbours}, {"centers", TestCentersOfClasses}, {"softmax", TestSoftmaxes}, {"heads", TestHeads}, {"fast", TestFast},
+};
+
+bool Chosen(const char* name, int count, char** names) {
+  for (int i = 1; i < count; i++) {
+    if (strcmp(names[i], name) == 0) return true;
+  }
+  return count == 1;
+}
+
+}  // namespace
+
+int main(int count, char** names) {
+  for (int i = 1; i < count; i++) {
+    bool known = false;
+    for (const Section& section : kSections) known = known || strcmp(names[i], section.name) == 0;
+    CHECK(known, "there is no section %s", names[i]);
+  }
+  setenv("HYPERSPHERE_CUDA_DRIVER", HYPERSPHERE_SIMT, 0);
+  const cuda::Context* const device = cuda::Context::Get();
+  CHECK(device != nullptr, "%s", cuda::Context::Reason().c_str());
+  CHECK(!FusedLevels().empty(), "this CPU has no fused multiply-add to compare with");
+  printf("%s (driver %d)\n", device->Name().c_str(), device->DriverVersion());
+  for (const Section& section : kSections) {
+    if (Chosen(section.name, count, names)) section.run();
+  }
+  size_t wrong = 0;
+  for (const auto& [op, tally] : Tallies()) {
+    wrong += tally.wrong;
+    printf("%s %s: %zu of %zu cases, %zu numbers, have the CPU's bits\n", tally.wrong == 0 ? "right" : "WRONG", op.c_str(), tally.cases - tally.wrong, tally.cases,
+           tally.numbers);
+  }
+  return wrong == 0 ? 0 : 1;
+}
