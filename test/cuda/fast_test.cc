@@ -65,6 +65,8 @@ void TestProducts() {
   }
   const double adverse = TestMatmul("adverse", Adverse(20 * 48, 7), Adverse(48 * 30, 8), 20, 48, 30);
   CHECK(adverse > 0.95, "the bound could be %g of what it is", adverse);
+  // Just below a bfloat16: cut off instead of rounded, each would lose all of 2⁻⁷.
+  TestMatmul("below", std::vector<float>(20 * 48, 1 + 0x1.ffcp-8f), std::vector<float>(48 * 30, 1 + 0x1.ffcp-8f), 20, 48, 30);
   // Else these kernels have not run.
   CHECK(usual > 0.02, "normal products are within %g of their bound", usual);
   printf("products reach %.2f of their bound where they are normal, %.3f where all factors are rounded up\n", usual, adverse);
