@@ -72,13 +72,13 @@ void TestProducts() {
   printf("products reach %.2f of their bound where they are normal, %.3f where all factors are rounded up\n", usual, adverse);
 }
 
-struct Rows2 {
+struct Operands {
   std::vector<float> x, y;
   size_t n, m, d;
 };
 // Every fifth row of y is near one of x.
-Rows2 SomeNear(size_t n, size_t m, size_t d, uint32_t seed, float offset = 0) {
-  Rows2 rows{Normals(n * d, seed, 1, offset), Normals(m * d, seed + 1, 1, offset), n, m, d};
+Operands SomeNear(size_t n, size_t m, size_t d, uint32_t seed, float offset = 0) {
+  Operands rows{Normals(n * d, seed, 1, offset), Normals(m * d, seed + 1, 1, offset), n, m, d};
   const std::vector<float> noise = Normals(m * d, seed + 2, 1e-3f);
   for (size_t j = 0; j < m; j += 5) {
     for (size_t k = 0; k < d; k++) rows.y[j * d + k] = rows.x[j % n * d + k] + noise[j * d + k];
@@ -116,7 +116,7 @@ Exact ExactOf(const float* x, const float* y, size_t d, Metric metric) {
   }
 }
 
-void TestDistances(const char* name, const Rows2& rows, Metric metric) {
+void TestDistances(const char* name, const Operands& rows, Metric metric) {
   const auto& [x, y, n, m, d] = rows;
   const std::vector<float> fast = By(cuda::fast::Distances, x.data(), y.data(), n, m, d, metric);
   const std::vector<float> reproducible = By(cuda::Distances, x.data(), y.data(), n, m, d, metric);
@@ -168,7 +168,7 @@ void TestRough(size_t d) {
 }
 
 // Candidates before bounds of the k-th distance; without bounds all are.
-void TestCandidates(const Rows2& rows, Metric metric, size_t k, size_t most) {
+void TestCandidates(const Operands& rows, Metric metric, size_t k, size_t most) {
   const auto& [x, y, n, m, d] = rows;
   const std::vector<float> exact = By(cuda::Distances, x.data(), y.data(), n, m, d, metric);
   const bool grows = GrowsWithLikeness(metric);
@@ -211,7 +211,7 @@ void TestCandidates(const Rows2& rows, Metric metric, size_t k, size_t most) {
 // Over several blocks of the gallery, of which all but the first are sifted.
 void TestNearest(Metric metric, bool halves) {
   constexpr size_t n = 40, m = 8192 + 300, d = 6;
-  Rows2 rows = SomeNear(n, m, d, 11);
+  Operands rows = SomeNear(n, m, d, 11);
   for (size_t k = 0; k < d; k++) {
     rows.y[8200 * d + k] = rows.x[k];
     rows.y[8300 * d + k] = 0;
@@ -260,7 +260,7 @@ int main() {
     TestCandidates(SomeNear(70, 700, 48, 3), metric, 5, 70 * 700 / 40);
     TestCandidates(SomeNear(20, 130, 20, 4), metric, 0, 20 * 130);
     // Norms that are lost bound nothing.
-    Rows2 short_rows = SomeNear(70, 140, 20, 5);
+    Operands short_rows = SomeNear(70, 140, 20, 5);
     for (float& value : short_rows.x) value *= 1e-24f;
     TestCandidates(short_rows, metric, 5, 70 * 140);
   }
