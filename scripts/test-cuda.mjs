@@ -23,9 +23,10 @@ const folder = 'build-native/release';
 const standIn = buildStandIn({ folder, targets: [...tests, 'simt_bugs_test', 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 for (const order of ['forward', 'reverse']) {
-  const env = { ...named, HYPERSPHERE_SIMT_ORDER: order };
-  for (const test of tests) run(`${test}, threads ${order}`, join(folder, test), [], { env });
+  for (const test of tests) run(`${test}, threads ${order}`, join(folder, test), [], { env: { ...named, HYPERSPHERE_SIMT_ORDER: order } });
 }
+// Fragments keep the warps in step where threads take turns, which hides that a barrier between warps is missing.
+run('fast products, warp by warp', join(folder, 'cuda_tests'), ['fast'], { env: { ...named, HYPERSPHERE_SIMT_ORDER: 'warps' } });
 run('mistakes that the stand-in finds', join(folder, 'simt_bugs_test'));
 run('a device that fails', join(folder, 'cuda_failure_test'));
 // CI runs the rest in a sanitized build: scripts/sanitize.mjs.

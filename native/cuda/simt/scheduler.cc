@@ -1,6 +1,6 @@
 // Fibers and what they wait for. A thread runs until it comes to a barrier, to a rendezvous of its warp, or to its end; then the next one
-// that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of threads and blocks around: what depends on it lacks a barrier,
-// or takes blocks for ordered.
+// that can go on has its turn. HYPERSPHERE_SIMT_ORDER=reverse turns the order of threads and blocks around, and =warps lets a warp go on until all
+// of it waits for others, where else warps that do the same keep step: what depends on the order lacks a barrier, or takes blocks for ordered.
 //
 // Reported instead of computed: a barrier that some threads reach elsewhere, or after others have ended; a mask that leaves the caller out, or
 // the lane that is read, names a lane that has ended, or that lanes disagree on; lanes that meet in different words, or at
@@ -108,6 +108,7 @@ class Scheduler {
   Scheduler() {
     const char* const order = getenv("HYPERSPHERE_SIMT_ORDER");
     reverse_ = order != nullptr && strcmp(order, "reverse") == 0;
+    warp_by_warp_ = order != nullptr && strcmp(order, "warps") == 0;
   }
 
   const char* Launch(const Index& grid, const Index& block, void (*body)(void*), void* arguments) {
@@ -228,11 +229,13 @@ class Scheduler {
     }
     while (live_ > 0 && failure_.empty()) {
       bool any = false;
-      for (size_t i = 0; i < count_ && failure_.empty(); i++) {
-        Fiber& fiber = fibers_[reverse_ ? count_ - 1 - i : i];
-        if (fiber.state != State::kReady) continue;
-        any = true;
-        Resume(fiber);
+      const size_t of_run = warp_by_warp_ ? kLanesOfWarp : count_;
+      for (size_t first = 0; first < count_; first += of_run) {
+        bool ran;
+        do {
+          ran = ResumeReady(first, first + of_run < count_ ? first + of_run : count_);
+          any = any || ran;
+        } while (ran && warp_by_warp_);
       }
       if (waiting_ > 0 && waiting_ == live_) {
         if (live_ != count_) failure_ = "a barrier after some threads have ended";
@@ -246,6 +249,18 @@ class Scheduler {
       }
     }
     races_.EndBlock([this] { shared_.clear(); });
+  }
+
+  // Whether there were any.
+  bool ResumeReady(size_t first, size_t last) {
+    bool any = false;
+    for (size_t i = first; i < last && failure_.empty(); i++) {
+      Fiber& fiber = fibers_[reverse_ ? count_ - 1 - i : i];
+      if (fiber.state != State::kReady) continue;
+      any = true;
+      Resume(fiber);
+    }
+    return any;
   }
 
   void HandOver(size_t warp, uint32_t mask) {
@@ -308,7 +323,7 @@ class Scheduler {
   void* arguments_ = nullptr;
   size_t count_ = 0, live_ = 0, waiting_ = 0, shared_bytes_ = 0;
   int site_ = 0;
-  bool reverse_ = false;
+  bool reverse_ = false, warp_by_warp_ = false;
   std::map<const void*, std::unique_ptr<char[]>> shared_;
   std::string failure_;
 };
