@@ -1,6 +1,8 @@
 // The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory and the scheduler, with the
 // kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. Memory starts as NaN. HYPERSPHERE_SIMT_MEMORY is how
 // many bytes there are, and HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do.
+// HYPERSPHERE_SIMT_FULL, which may change from call to call, is the number of the allocation that finds no room, nor when it is asked for once
+// more, counted from the first call that sees it. To the file that HYPERSPHERE_SIMT_LOG names goes a line for every copy: up or down, and its bytes.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,6 +72,21 @@ Memory& TheMemory() {
   return *memory;
 }
 
+bool Full() {
+  static size_t wanted = 0, count = 0;
+  const size_t now = Setting("HYPERSPHERE_SIMT_FULL", 0);
+  if (now != wanted) count = 0;
+  wanted = now;
+  return wanted != 0 && (++count == wanted || count == wanted + 1);
+}
+
+void Log(const char* what, size_t bytes) {
+  static FILE* const file = getenv("HYPERSPHERE_SIMT_LOG") == nullptr ? nullptr : fopen(getenv("HYPERSPHERE_SIMT_LOG"), "a");
+  if (file == nullptr) return;
+  fprintf(file, "%s %zu\n", what, bytes);
+  fflush(file);
+}
+
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
@@ -110,7 +127,7 @@ EXPORT cuStreamSynchronize(void*) { return lost; }
 EXPORT cuMemAlloc_v2(Address* address, size_t bytes) {
   if (lost != 0) return lost;
   Memory& of = TheMemory();
-  void* const memory = bytes > of.total - of.used ? nullptr : malloc(bytes);
+  void* const memory = Full() || bytes > of.total - of.used ? nullptr : malloc(bytes);
   if (memory == nullptr) return hypersphere::cuda::kErrorOutOfMemory;
   memset(memory, 0xff, bytes);
   *address = reinterpret_cast<Address>(memory);
@@ -134,10 +151,12 @@ EXPORT cuMemGetInfo_v2(size_t* free, size_t* total) {
   return 0;
 }
 EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void*) {
+  Log("up", bytes);
   memcpy(Pointer(to), from, bytes);
   return lost;
 }
 EXPORT cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void*) {
+  Log("down", bytes);
   if (lost == 0) memcpy(to, Pointer(from), bytes);
   return lost;
 }
