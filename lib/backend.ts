@@ -26,7 +26,7 @@ const backendNames = ['ts', 'native', 'cuda'] as const;
 export type ProductPrecision = 'reproducible' | 'fast';
 const precisions: readonly ProductPrecision[] = ['reproducible', 'fast'];
 export type Device = 'cpu' | 'cuda';
-export const devices: readonly Device[] = ['cpu', 'cuda'];
+const devices: readonly Device[] = ['cpu', 'cuda'];
 /** As native/threads/pool.h has it. */
 const maxThreads = 256;
 
@@ -175,6 +175,11 @@ export function backendOn(argument: string, device: Device | undefined): Backend
   if (checkChoice(argument, device, devices) === 'cpu') return chosen() === 'cuda' ? (native() as Native).ops : backend();
   available(argument, 'cuda');
   return onDevice(native() as Native).ops;
+}
+
+/** A device by its name, if one is named. Internal. */
+export function checkDevice(device: unknown): Device | undefined {
+  return device === undefined ? undefined : checkChoice('options.device', device, devices);
 }
 
 /** Rows that stay on the GPU, whoever serves. Internal. @throws ERR_NO_DEVICE, ERR_OUT_OF_MEMORY */

@@ -1,6 +1,7 @@
 import { backend } from './backend.js';
 import { checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, type Labels } from './checks.js';
 import type { Matrix } from './matrix.js';
+import type { UpdateCentersOp } from './ops/centers.js';
 
 export interface UpdateCentersOptions {
   /** α in [0, 1], default 0.5 (the paper's). */
@@ -16,7 +17,12 @@ export interface UpdateCentersOptions {
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS
  */
 export function updateCenters(x: Matrix, labels: Labels, centers: Matrix, options: UpdateCentersOptions = {}): Matrix {
-  const given = centers;
+  backend().updateCenters(resolveUpdate(x, labels, centers, options));
+  return centers;
+}
+
+/** Checks the arguments and lays out the op. */
+export function resolveUpdate(x: Matrix, labels: Labels, centers: Matrix, options: UpdateCentersOptions): UpdateCentersOp {
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
   centers = checkMatrix('centers', centers, d);
@@ -25,6 +31,5 @@ export function updateCenters(x: Matrix, labels: Labels, centers: Matrix, option
   const alpha = checkNumber('options.alpha', options.alpha ?? 0.5, { min: 0, max: 1 });
   const checked = checkLabels('labels', labels, n, { classes });
   checkMemory({ centers }, { x, labels: checked });
-  backend().updateCenters({ x: x.data, labels: checked, centers: centers.data, n, d, classes, alpha });
-  return given;
+  return { x: x.data, labels: checked, centers: centers.data, n, d, classes, alpha };
 }

@@ -1,5 +1,5 @@
 // A head on disk: a safetensors file of its rows and the optimizer's, with all else in the metadata. The file of a shard holds its classes.
-import type { Device } from '../backend.js';
+import { checkDevice, type Device } from '../backend.js';
 import { checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { failure, HypersphereError } from '../errors.js';
@@ -8,16 +8,7 @@ import type { Margin } from '../margins/types.js';
 import { SafetensorsFile, type Target, type Tensor, writeSafetensors } from '../safetensors.js';
 import { newRows, type Rows } from './class-weights.js';
 import { headRows, type RowsAndMoments } from './head-rows.js';
-import {
-  type ClassifierHeadOptions,
-  checkDevice,
-  checkGroup,
-  checkSettings,
-  checkShard,
-  HeadState,
-  hasMoments,
-  type Shard,
-} from './head-state.js';
+import { type ClassifierHeadOptions, checkGroup, checkSettings, checkShard, HeadState, hasMoments, type Shard } from './head-state.js';
 import type { Optimizer } from './optimizers.js';
 import { together } from './sharding.js';
 

@@ -1,11 +1,11 @@
 // Where a head's rows are, and the optimizer's beside them: in memory of its own, computed on by whichever backend serves, or on a device, where
 // they stay from step to step.
-import { type Backend, backend, backendOn, type Device, keepOnDevice } from '../backend.js';
-import { allocated } from '../errors.js';
+import { type Backend, backend, backendOn, type Device } from '../backend.js';
 import type { NearestOp } from '../ops/distances.js';
-import type { ResidentDistancesOp, ResidentHeadOp, ResidentNearestOp, ResidentRows } from '../ops/resident.js';
+import type { ResidentDistancesOp, ResidentHeadOp, ResidentNearestOp } from '../ops/resident.js';
 import type { MarginSoftmaxResult } from '../ops/softmax.js';
 import { type Rows, widened } from './class-weights.js';
+import { LendingRows } from './lending-rows.js';
 
 /** Weights and the optimizer's state, which is absent where it keeps none. */
 export interface RowsAndMoments {
@@ -95,45 +95,29 @@ class HostRows implements HeadRows {
   }
 }
 
-/**
- * On the device from one call to the next. A caller who asks for the weights gets them on the host, to read and to write: until the next
- * call they are the head's, and that one takes them back.
- */
 class DeviceRows implements HeadRows {
-  readonly count: number;
+  readonly #rows: LendingRows;
   readonly #d: number;
-  readonly #kept: ResidentRows;
-  readonly #like: new (
-    length: number,
-  ) => Rows;
-  readonly #stateful: boolean;
-  #lent: Rows | undefined;
 
   constructor({ weights, moments }: RowsAndMoments, d: number) {
-    this.count = weights.length / d;
+    this.#rows = new LendingRows(weights, moments, d);
     this.#d = d;
-    this.#like = weights instanceof Uint16Array ? Uint16Array : Float32Array;
-    this.#stateful = moments !== undefined;
-    this.#kept = keepOnDevice('options.device', { rows: weights, state: moments, count: this.count, d });
+  }
+
+  get count(): number {
+    return this.#rows.count;
   }
 
   get lent(): Rows | undefined {
-    return this.#lent;
+    return this.#rows.lent;
   }
 
   lend(): Rows {
-    if (this.#lent === undefined) {
-      const rows = this.#fresh();
-      this.#kept.read({ rows, state: undefined });
-      this.#lent = rows;
-    }
-    return this.#lent;
+    return this.#rows.lend();
   }
 
   current(): RowsAndMoments {
-    const weights = this.#lent?.slice() ?? this.#fresh();
-    const moments = this.#stateful ? this.#fresh() : undefined;
-    this.#kept.read({ rows: this.#lent === undefined ? weights : undefined, state: moments });
+    const { rows: weights, state: moments } = this.#rows.copies();
     return { weights, moments };
   }
 
@@ -142,33 +126,18 @@ class DeviceRows implements HeadRows {
   }
 
   pass(): HeadPass {
-    return this.#own().marginSoftmax;
+    return this.#rows.takenBack().marginSoftmax;
   }
 
   similarities(op: ResidentDistancesOp): void {
-    this.#own().distances(op);
+    this.#rows.takenBack().distances(op);
   }
 
   nearest(op: ResidentNearestOp): void {
-    this.#own().nearest(op);
+    this.#rows.takenBack().nearest(op);
   }
 
   dispose(): void {
-    this.#lent = undefined;
-    this.#kept.dispose();
-  }
-
-  /** The rows with what callers have written. */
-  #own(): ResidentRows {
-    if (this.#lent !== undefined) {
-      this.#kept.write({ rows: this.#lent });
-      this.#lent = undefined;
-    }
-    return this.#kept;
-  }
-
-  #fresh(): Rows {
-    const length = this.count * this.#d;
-    return allocated('head', `${length} numbers of the device's`, () => new this.#like(length));
+    this.#rows.dispose();
   }
 }

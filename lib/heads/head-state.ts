@@ -1,6 +1,6 @@
 // What a head is made of, as data: the settings it keeps, and what a step moves.
 import { crc32 } from 'node:zlib';
-import { type Device, devices } from '../backend.js';
+import { checkDevice, type Device } from '../backend.js';
 import { checkChoice, checkInteger, checkNumber, checkOptions, checkSeed, checkWorkspace } from '../checks.js';
 import type { Collective } from '../collective.js';
 import { describe, failure } from '../errors.js';
@@ -155,10 +155,6 @@ export class HeadState {
 }
 
 export const mostClasses = 2 ** 31 - 1;
-
-export function checkDevice(device: unknown): Device | undefined {
-  return device === undefined ? undefined : checkChoice('options.device', device, devices);
-}
 
 export function checkSettings(options: ClassifierHeadOptions): Settings & { readonly classes: number; readonly margin: Margin } {
   const classes = checkInteger('options.classes', options.classes, 1, mostClasses);

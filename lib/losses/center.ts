@@ -29,9 +29,20 @@ export const centerLossOptions = ['reduction', 'gradients', 'gradCenters', 'out'
 /** Checks the arguments and lays out the op; `finish` makes the result of the loss. */
 export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, options: CenterLossOptions) {
   x = checkMatrix('x', x);
+  centers = checkMatrix('centers', centers, x.shape[1]);
+  const { op, ...rest } = resolveLossTo(centers.shape[0], x, labels, { centers }, options);
+  return { op: { ...op, centers: centers.data } satisfies CenterLossOp, ...rest };
+}
+
+/** The same of x, checked already, for so many centers wherever they are; `memory` is what callers have of them. */
+export function resolveLossTo(
+  classes: number,
+  x: Matrix,
+  labels: Labels,
+  memory: Parameters<typeof checkMemory>[1],
+  options: CenterLossOptions,
+) {
   const [n, d] = x.shape;
-  centers = checkMatrix('centers', centers, d);
-  const classes = centers.shape[0];
   options = checkOptions(options, centerLossOptions);
   const out = checkOut(options.out, ['gradEmbeddings', 'gradCenters']);
   const wanted = checkBoolean('options.gradients', options.gradients ?? true);
@@ -40,12 +51,11 @@ export function resolveCenterLoss(x: Matrix, labels: Labels, centers: Matrix, op
   const gradCenters = gradientOutput('gradCenters', out.gradCenters, wanted && toCenters, classes, d);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'halfMean', centerReductions);
   const checked = checkLabels('labels', labels, n, { classes });
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, centers });
+  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradCenters': gradCenters }, { x, labels: checked, ...memory });
   const perExample = new Float32Array(n);
-  const op: CenterLossOp = {
+  const op: Omit<CenterLossOp, 'centers'> = {
     x: x.data,
     labels: checked,
-    centers: centers.data,
     n,
     d,
     classes,

@@ -1,4 +1,5 @@
 // How ops on rows that stay on the device cross to the addon, which has the rows by a handle.
+import { failure, HypersphereError } from '../errors.js';
 import { metrics } from '../ops/distances.js';
 import type { KeepRowsOp, ResidentRows, StoredRows } from '../ops/resident.js';
 import { floats, translated } from './calls.js';
@@ -32,6 +33,20 @@ export interface ResidentAddon {
   keepRows(rows: StoredRows, state: StoredRows | undefined, count: number, d: number): NativeRows;
 }
 
+/** As `translated`; of a device that is lost it says what that means for the rows. */
+function told<Op, Result>(run: (op: Op) => Result): (op: Op) => Result {
+  const translate = translated(run);
+  return (op) => {
+    try {
+      return translate(op);
+    } catch (error) {
+      if (!(error instanceof HypersphereError) || error.code !== 'ERR_NO_DEVICE') throw error;
+      const gone = `${error.received}; rows that were on it are gone, but for what has been read or saved`;
+      throw failure(error.code, error.argument, error.expected, gone);
+    }
+  };
+}
+
 /** In the place of weights, which the addon does not look at. */
 const none = new Float32Array(0);
 
@@ -39,26 +54,24 @@ export const keptRows = (addon: ResidentAddon): ((op: KeepRowsOp) => ResidentRow
   translated(({ rows, state, count, d }) => {
     const kept = addon.keepRows(rows, state, count, d);
     return {
-      marginSoftmax: translated((op) => {
+      marginSoftmax: told((op) => {
         const result = new Float64Array(4);
         kept.marginSoftmax(...headArguments({ ...op, weights: none }, result));
         return headResult(result);
       }),
-      centerLoss: translated((op) => {
+      centerLoss: told((op) => {
         const loss = new Float64Array(1);
         const { x, labels, n, reduction, perExample } = op;
         kept.centerLoss(floats(x), labels, n, lossScale(reduction, n), loss, floats(perExample), ...centerGradients(op));
         return loss[0] as number;
       }),
-      updateCenters: translated(({ x, labels, n, alpha }) => kept.updateCenters(floats(x), labels, n, alpha)),
-      distances: translated(({ x, n, first, m, metric, out }) =>
-        kept.distances(floats(x), n, first, m, metrics.indexOf(metric), floats(out)),
-      ),
-      nearest: translated(({ x, n, k, metric, indices, distances }) =>
+      updateCenters: told(({ x, labels, n, alpha }) => kept.updateCenters(floats(x), labels, n, alpha)),
+      distances: told(({ x, n, first, m, metric, out }) => kept.distances(floats(x), n, first, m, metrics.indexOf(metric), floats(out))),
+      nearest: told(({ x, n, k, metric, indices, distances }) =>
         kept.nearest(floats(x), n, k, metrics.indexOf(metric), indices, floats(distances)),
       ),
-      read: translated((into) => kept.read(into.rows, into.state)),
-      write: translated((from) => kept.write(from.rows)),
+      read: told((into) => kept.read(into.rows, into.state)),
+      write: told((from) => kept.write(from.rows)),
       dispose: () => kept.dispose(),
     };
   });

@@ -2,6 +2,8 @@
 // kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how
 // many bytes there are, HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do, and
 // HYPERSPHERE_SIMT_CAPABILITY the compute capability, 80 by default: modules for a later one do not load, nor those from HYPERSPHERE_SIMT_REFUSE on.
+// HYPERSPHERE_SIMT_FULL, which may change from call to call, is the number of the allocation that finds no room, nor when it is asked for once
+// more, counted from the first call that sees it. To the file that HYPERSPHERE_SIMT_LOG names goes a line for every copy: up or down, and its bytes.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -70,6 +72,21 @@ Result lost = 0;
 
 int Capability() { return static_cast<int>(Setting("HYPERSPHERE_SIMT_CAPABILITY", 80)); }
 
+bool Full() {
+  static size_t wanted = 0, count = 0;
+  const size_t now = Setting("HYPERSPHERE_SIMT_FULL", 0);
+  if (now != wanted) count = 0;
+  wanted = now;
+  return wanted != 0 && (++count == wanted || count == wanted + 1);
+}
+
+void Log(const char* what, size_t bytes) {
+  static FILE* const file = getenv("HYPERSPHERE_SIMT_LOG") == nullptr ? nullptr : fopen(getenv("HYPERSPHERE_SIMT_LOG"), "a");
+  if (file == nullptr) return;
+  fprintf(file, "%s %zu\n", what, bytes);
+  fflush(file);
+}
+
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
 }  // namespace
@@ -109,7 +126,7 @@ EXPORT cuStreamCreate(void** stream, unsigned) {
 EXPORT cuStreamSynchronize(void*) { return lost; }
 EXPORT cuMemAlloc_v2(Address* address, size_t bytes) {
   if (lost != 0) return lost;
-  void* const memory = hypersphere::simt::Allocate(bytes);
+  void* const memory = Full() ? nullptr : hypersphere::simt::Allocate(bytes);
   *address = reinterpret_cast<Address>(memory);
   return memory == nullptr ? hypersphere::cuda::kErrorOutOfMemory : 0;
 }
@@ -121,10 +138,12 @@ EXPORT cuMemGetInfo_v2(size_t* free, size_t* total) {
   return 0;
 }
 EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void*) {
+  Log("up", bytes);
   memcpy(Pointer(to), from, bytes);
   return lost;
 }
 EXPORT cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void*) {
+  Log("down", bytes);
   if (lost == 0) memcpy(to, Pointer(from), bytes);
   return lost;
 }
