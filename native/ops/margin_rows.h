@@ -14,7 +14,7 @@ namespace hypersphere {
 class MarginRows {
  public:
   // Adds its arrays to `space`; nothing else may be called before that is allocated.
-  MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, const WeightRows& weights, Workspace& space, int threads);
+  MarginRows(const MarginSoftmaxOp& op, const WeightRows& weights, Workspace& space, int threads);
 
   // Lengths, unit rows and targets.
   Status Prepare(const std::atomic<bool>* cancel);
@@ -50,7 +50,6 @@ class MarginRows {
   void SetBatchWeights();
 
   const MarginSoftmaxOp& op_;
-  const KernelTable& kernels_;
   const WeightRows& weights_;
   Workspace& workspace_;
   int threads_;

@@ -25,7 +25,7 @@ class Head {
         cut_(op.classes, k_),
         block_cols_(cut_.block_chunks * cut_.chunk_classes * k_),
         weights_(op, CurrentKernels()),
-        rows_(op, CurrentKernels(), weights_, space_, ThreadsForPass(op.n, op.d)),
+        rows_(op, weights_, space_, ThreadsForPass(op.n, op.d)),
         wants_x_(op.grad_x != nullptr),
         wants_w_(op.grad_weights != nullptr || op.update != nullptr),
         backward_((wants_x_ || wants_w_ || op.grad_bias != nullptr) && op.phase != Phase::kForward),
