@@ -87,7 +87,7 @@ class Pair {
         const bool crossed = across < far, kept = far < across;
         const double excess = near - (crossed ? across : far) + margin;
         const size_t mine = Inside(kMining, far - near, margin), positive = excess > 0;
-        loss += (mine == 0) | (excess <= 0) ? 0 : excess;
+        loss += ((mine == 0) | (excess <= 0)) ? 0 : excess;
         triplets += mine;
         active += mine & positive;
         if constexpr (kWanted) {

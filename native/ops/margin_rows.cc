@@ -31,13 +31,12 @@ double Logistic(double z) { return 1 / (1 + Exp(-z)); }
 
 }  // namespace
 
-MarginRows::MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, const WeightRows& weights, Workspace& space, int threads)
+MarginRows::MarginRows(const MarginSoftmaxOp& op, const WeightRows& weights, Workspace& space, int threads)
     : rule(RuleOf(op.margin)),
       space_of_logits(SpaceOf(op.margin)),
       caffe(op.margin.kind == MarginKind::kASoftmax && op.margin.gradient == 2),
       moves_along_weights(op.margin.kind == MarginKind::kLSoftmax),
       op_(op),
-      kernels_(kernels),
       weights_(weights),
       workspace_(space),
       // Waking a worker takes longer than few rows do.

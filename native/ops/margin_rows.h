@@ -14,7 +14,7 @@ namespace hypersphere {
 class MarginRows {
  public:
   // Adds its arrays to `space`; nothing else may be called before that is allocated.
-  MarginRows(const MarginSoftmaxOp& op, const KernelTable& kernels, const WeightRows& weights, Workspace& space, int threads);
+  MarginRows(const MarginSoftmaxOp& op, const WeightRows& weights, Workspace& space, int threads);
 
   // Lengths, unit rows and targets. `products` are x·w and w·w of each row and each row w of its target, [n, k, 2], where somebody else has
   // computed them; the weights are not looked at then.
@@ -54,7 +54,6 @@ class MarginRows {
   void SetBatchWeights();
 
   const MarginSoftmaxOp& op_;
-  const KernelTable& kernels_;
   const WeightRows& weights_;
   Workspace& workspace_;
   int threads_;

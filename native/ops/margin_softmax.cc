@@ -35,7 +35,7 @@ class Run {
         row_block_(Least(op.n, kMostRowBlock)),
         row_blocks_(DivideUp(op.n, Most(row_block_, 1))),
         weights_(op, kernels_),
-        rows_(op, kernels_, weights_, space_, threads_),
+        rows_(op, weights_, space_, threads_),
         wants_x_(op.grad_x != nullptr),
         wants_w_(op.grad_weights != nullptr || op.update != nullptr),
         backward_((wants_x_ || wants_w_ || op.grad_bias != nullptr) && op.phase != Phase::kForward) {}

@@ -31,7 +31,7 @@ class Head {
         wave_blocks_(BlocksOfWave()),
         most_cols_(Least(wave_blocks_ * block_cols_, op.classes * k_)),
         weight_rows_(op, CurrentKernels()),
-        rows_(op, CurrentKernels(), weight_rows_, space_, ThreadsForPass(op.n, op.d)),
+        rows_(op, weight_rows_, space_, ThreadsForPass(op.n, op.d)),
         weights_(op, weight_rows_, kept, most_cols_, space_),
         wants_x_(op.grad_x != nullptr),
         wants_w_(op.grad_weights != nullptr || op.update != nullptr),
