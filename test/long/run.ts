@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { damage, hostile } from './damaged-files.js';
 import { inFlight } from './in-flight.js';
 import { killSaves } from './kill-saves.js';
 import { largeFile, largeNpy } from './large-file.js';
@@ -34,6 +35,15 @@ async function flights(calls: number): Promise<void> {
   print(`${calls} calls (seed ${seed}), at most ${most} under way: ${fulfilled} fulfilled with the synchronous bits, ${aborted} aborted`);
 }
 
+async function files(every: number): Promise<void> {
+  for (const { name, files, refused, same, changed } of await damage(folder, every, seed))
+    print(
+      `${name}: ${files} damaged files, ${refused} refused, ${same} read as the sound one, ${changed} with another number (seed ${seed})`,
+    );
+  const { files, most, name } = await hostile(folder);
+  print(`${files} hostile files refused; at most ${(most / 2 ** 20).toFixed(0)} MiB more resident (${name})`);
+}
+
 async function terminate(rounds: number): Promise<void> {
   const { ready, early, threads, grown } = await terminations(rounds, seed);
   const mib = (grown / 2 ** 20).toFixed(1);
@@ -47,12 +57,14 @@ const program = new Command('verify:long').action(async () => {
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
+  await files(1);
   await flights(10_000);
   await terminate(1000);
   await loopDelay(print);
   await soakAll(longSoak, print);
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 500).action(kills);
+program.command('files').argument('[every]', 'flip every so many bits', Number, 1).action(files);
 program.command('large').action(large);
 program.command('in-flight').argument('[calls]', 'how many', Number, 10_000).action(flights);
 program.command('terminations').argument('[workers]', 'how many', Number, 1000).action(terminate);
