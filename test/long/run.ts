@@ -1,4 +1,5 @@
 // npm run verify:long: what takes too long for every change. `-- kills 20` or `-- million --classes 20000 --steps 100` runs one part, smaller.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -52,11 +53,18 @@ async function terminate(rounds: number): Promise<void> {
   );
 }
 
+/** The addon as the package ships it, for every target there is a compiler for, built in two folders. */
+function builds(): void {
+  const { status } = spawnSync(process.execPath, ['scripts/prebuild.mjs', '--twice'], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the addon does not build to equal bytes');
+}
+
 const program = new Command('verify:long').action(async () => {
   await kills(500);
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
+  builds();
   await files(1);
   await flights(10_000);
   await terminate(1000);
@@ -64,6 +72,7 @@ const program = new Command('verify:long').action(async () => {
   await soakAll(longSoak, print);
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 500).action(kills);
+program.command('builds').action(builds);
 program.command('files').argument('[every]', 'flip every so many bits', Number, 1).action(files);
 program.command('large').action(large);
 program.command('in-flight').argument('[calls]', 'how many', Number, 10_000).action(flights);

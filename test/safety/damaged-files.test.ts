@@ -12,13 +12,13 @@ it('a file that is cut, bit-flipped or spliced is refused, or read as it was', a
   const found = await damage(folder, 41, 1);
   expect(found.length).toBe(8);
   for (const { name, files, refused } of found) {
-    expect(files, name).toBeGreaterThan(20);
+    expect(files, name).toBeGreaterThan(5);
     expect(refused, name).toBeGreaterThan(files / 4);
   }
   // Their checksum covers every byte.
   for (const { files, refused, name } of found.filter((each) => each.name.startsWith('safetensors'))) expect(refused, name).toBe(files);
-});
+}, 120_000);
 
 it('a file that claims what it has not is refused in bounded memory', async () => {
   expect((await hostile(folder)).files).toBeGreaterThan(40);
-});
+}, 120_000);
