@@ -164,11 +164,12 @@ function safetensors(header: string, data: number): Buffer {
   return Buffer.concat([length, Buffer.from(header), Buffer.alloc(data)]);
 }
 
-function hostileFiles(): Hostile[] {
+/** Long ones so many times as long. */
+function hostileFiles(scale: number): Hostile[] {
   const x = normalMatrix(4, 3, 1).data;
   const npy = (options: Parameters<typeof npyBytes>[2]): Buffer => npyBytes(x, 3, options);
   const twice = Buffer.from(zipSync({ 'x.npy': npy({}), 'y.npy': npy({}) }).map((byte) => (byte === 0x79 ? 0x78 : byte)));
-  const deep = 400_000;
+  const deep = 25_000 * scale;
   const arrays: [string, Buffer][] = [
     ['a shape whose product is beyond 2⁶⁴', npy({ shape: '(4294967296, 4294967296)' })],
     ['a shape whose product wraps to the size', npy({ shape: '(4611686018427387908, 3)' })],
@@ -184,12 +185,12 @@ function hostileFiles(): Hostile[] {
     ['a member that claims 2 GiB', claiming(npy({}), 2 ** 31 - 1)],
     ['a member that claims less than it has', claiming(npyBytes(new Float32Array(3000), 3), 200)],
     ['a member that claims more than it has', claiming(npy({}), 400)],
-    ['a bomb: 16 MiB of zeros claimed as 4 KiB', claiming(Buffer.alloc(2 ** 24), 4096)],
+    ['a bomb: MiB of zeros claimed as 4 KiB', claiming(Buffer.alloc(2 ** 20 * scale), 4096)],
     ['two members of one name', twice],
   ];
   const tensors: [string, Buffer][] = [
-    ['a list 400,000 deep', safetensors(`{"a":${'['.repeat(deep)}${']'.repeat(deep)}}`, 0)],
-    ['an object 150,000 deep', safetensors(`${'{"a":'.repeat(150_000)}1${'}'.repeat(150_000)}`, 0)],
+    ['a list nested ever deeper', safetensors(`{"a":${'['.repeat(deep)}${']'.repeat(deep)}}`, 0)],
+    ['an object nested ever deeper', safetensors(`${'{"a":'.repeat(deep / 4)}1${'}'.repeat(deep / 4)}`, 0)],
     ['a header of spaces', safetensors(`{${' '.repeat(2 ** 21)}}`, 0)],
     [
       'two tensors out of order over one another',
@@ -206,8 +207,8 @@ function hostileFiles(): Hostile[] {
     ],
   ];
   const lists: [string, Buffer][] = [
-    ['a quote over 1 MiB that never ends', Buffer.from(`1,"${'x'.repeat(2 ** 20)}`)],
-    ['a line of 100,000 columns above a short one', Buffer.from(`${'1,'.repeat(100_000)}1\n1\n`)],
+    ['a quote that never ends', Buffer.from(`1,"${'x'.repeat(2 ** 16 * scale)}`)],
+    ['a long line above a short one', Buffer.from(`${'1,'.repeat(6000 * scale)}1\n1\n`)],
     ['bytes of no text', Buffer.from(Array.from({ length: 5000 }, (_, i) => (i * 7919) % 256))],
     ['a number with a unit', Buffer.from('1,2\n3,4px\n')],
   ];
@@ -225,10 +226,13 @@ function hostileFiles(): Hostile[] {
 }
 
 /** How many were refused. Throws for one that is read, that fails otherwise, or that takes more than it is long, twenty times over, and 96 MiB. */
-export async function hostile(folder: string): Promise<{ readonly files: number; readonly most: number; readonly name: string }> {
+export async function hostile(
+  folder: string,
+  scale: number,
+): Promise<{ readonly files: number; readonly most: number; readonly name: string }> {
   const peak = (): number => process.resourceUsage().maxRSS * 1024;
   let most = { files: 0, most: 0, name: 'none' };
-  const files = hostileFiles();
+  const files = hostileFiles(scale);
   for (const { name, extension, bytes, read } of files) {
     const path = join(folder, `hostile${extension}`);
     writeFileSync(path, bytes);

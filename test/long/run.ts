@@ -41,7 +41,7 @@ async function files(every: number): Promise<void> {
     print(
       `${name}: ${files} damaged files, ${refused} refused, ${same} read as the sound one, ${changed} with another number (seed ${seed})`,
     );
-  const { files, most, name } = await hostile(folder);
+  const { files, most, name } = await hostile(folder, 16);
   print(`${files} hostile files refused; at most ${(most / 2 ** 20).toFixed(0)} MiB more resident (${name})`);
 }
 
