@@ -6,11 +6,12 @@ import { type FileHandle, open, realpath, rename, stat, unlink } from 'node:fs/p
 import { basename, dirname, join } from 'node:path';
 import { crc32 } from 'node:zlib';
 import { failure, type HypersphereError } from './errors.js';
+import { repeatedKey } from './json-keys.js';
 
 /** Written at once, read at once. */
 const pieceBytes = 2 ** 24;
-/** The format's own limit on its header. */
-const longestHeader = 100_000_000;
+/** The format allows 100 MB. Our headers have a few names, and JSON may take fifty times its length when it is parsed. */
+const longestHeader = 2 ** 20;
 
 const bytesOf: Readonly<Record<string, number>> = {
   F64: 8,
@@ -178,13 +179,18 @@ const isObject = (value: unknown): value is object => typeof value === 'object' 
 
 function parsed(header: Buffer): [string, unknown][] {
   if (header[0] !== 0x7b) throw malformed('a header that starts with {', `byte ${header[0]}`);
+  let text: string;
+  let value: unknown;
   try {
-    const value: unknown = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(header));
-    if (isObject(value)) return Object.entries(value);
+    text = new TextDecoder('utf-8', { fatal: true }).decode(header);
+    value = JSON.parse(text);
   } catch (error) {
     throw malformed('a header of JSON in UTF-8', (error as Error).message);
   }
-  throw malformed('a header that is a JSON object', 'something else');
+  if (!isObject(value)) throw malformed('a header that is a JSON object', 'something else');
+  const repeated = repeatedKey(text);
+  if (repeated !== undefined) throw malformed('every key of the header once', `'${repeated.slice(0, 40)}' twice`);
+  return Object.entries(value);
 }
 
 function metadataOf(value: unknown): Map<string, string> {

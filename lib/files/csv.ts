@@ -68,7 +68,7 @@ function labelIndex(cells: readonly string[], column: string | number | undefine
  * that is no number, named by line and column; ERR_OPTION_RANGE for a label column that is not there; and with Node's errors of the file system.
  */
 export async function readCsv(path: string, { labelColumn, delimiter = path.endsWith('.tsv') ? '\t' : ',' }: CsvOptions): Promise<CsvRows> {
-  const { parse } = await optional('csv-parse', '.csv', () => import('csv-parse'));
+  const { parse, CsvError } = await optional('csv-parse', '.csv', () => import('csv-parse'));
   const lines = parse({ delimiter, bom: true, skip_empty_lines: true, relax_column_count: true, info: true });
   createReadStream(path)
     .on('error', (error) => lines.destroy(error))
@@ -97,8 +97,7 @@ export async function readCsv(path: string, { labelColumn, delimiter = path.ends
     }
   } catch (error) {
     // The parser's own errors: a quote that is never closed, and the like.
-    if ((error as Error).name === 'CsvError' || /^CSV_/.test((error as NodeJS.ErrnoException).code ?? ''))
-      throw malformed('path', 'a sound .csv file', (error as Error).message);
+    if (error instanceof CsvError) throw malformed('path', 'a sound .csv file', error.message.slice(0, 200));
     throw error;
   }
   if (width === undefined) throw malformed('path', 'at least one line', 'none');

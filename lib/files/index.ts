@@ -60,7 +60,7 @@ const isText = (path: string): boolean => ['.csv', '.tsv'].includes(formatOf(pat
  * Rows of a file as a matrix [N, D]: `.npy` or `.npz` of two dimensions (float16, float32, float64, integers or booleans, little-endian, C or
  * Fortran order), `.csv` or `.tsv` of numbers with or without a line of names. Values become float32. Arrays may be longer than 2 GiB in .npy.
  * Rejects with ERR_TYPE, ERR_SHAPE, ERR_FORMAT, ERR_OPTION_RANGE, ERR_OUT_OF_MEMORY and with Node's own errors of the file system; nothing is
- * allocated on the word of a header before the file's length bears it out. .npz needs the package `fflate`, .csv `csv-parse`.
+ * allocated on the word of a header before the file's length bears it out. .csv needs the package `csv-parse`.
  */
 export async function readEmbeddings(path: string, options: ReadOptions = {}): Promise<Matrix> {
   if (isText(path)) {

@@ -1,6 +1,6 @@
 // Rows of a .npy file, read in pieces at their positions, so a file of any length passes through one buffer.
 import { type FileHandle, open } from 'node:fs/promises';
-import { failure } from '../errors.js';
+import { allocated, failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
 import { readAll } from '../safetensors.js';
 import { malformed, type NpyHeader, readNpyHeader } from './npy-header.js';
@@ -57,7 +57,7 @@ export class NpyFile {
   async *pieces(): AsyncGenerator<Matrix, void, void> {
     const [rows, cols] = this.shape;
     const most = Math.min(Math.max(Math.floor(pieceElements / cols), 1), rows);
-    const buffer = new Float32Array(most * cols);
+    const buffer = allocated(this.#argument, `${most} rows of ${cols}`, () => new Float32Array(most * cols));
     for (let row = 0; row < rows; row += most) {
       const count = Math.min(most, rows - row);
       const data = buffer.subarray(0, count * cols);

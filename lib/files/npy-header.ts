@@ -23,18 +23,19 @@ export type ReadAt = (into: Uint8Array, position: number) => Promise<void>;
 export const malformed = (argument: string, expected: string, received: string): HypersphereError =>
   failure('ERR_FORMAT', argument, expected, received);
 
-/** The value that stands for `key` in the header's dictionary, as text. */
-function entry(header: string, key: string, value: string): string | undefined {
+/** The value that stands for `key` in the header's dictionary, as text. @throws ERR_FORMAT where it stands there twice */
+function entry(argument: string, header: string, key: string, value: string): string | undefined {
+  if (header.split(new RegExp(`['"]${key}['"]\\s*:`)).length > 2) throw malformed(argument, `one '${key}'`, 'several');
   return new RegExp(`['"]${key}['"]\\s*:\\s*(${value})\\s*(?:,|\\})`).exec(header)?.[1];
 }
 
 function parsed(argument: string, header: string): Omit<NpyHeader, 'start'> {
   if (!/^\{.*\}\s*$/s.test(header)) throw malformed(argument, 'a header that is a dictionary', 'something else');
-  const descr = entry(header, 'descr', `'[^']*'|"[^"]*"|\\[.*\\]`);
+  const descr = entry(argument, header, 'descr', `'[^']*'|"[^"]*"|\\[.*\\]`);
   if (descr === undefined) throw failure('ERR_TYPE', argument, 'a type of elements', 'none');
-  const order = entry(header, 'fortran_order', 'True|False');
+  const order = entry(argument, header, 'fortran_order', 'True|False');
   if (order === undefined) throw malformed(argument, 'an order of the elements', 'no fortran_order');
-  const shape = entry(header, 'shape', '\\([^)]*\\)');
+  const shape = entry(argument, header, 'shape', '\\([^)]*\\)');
   const sizes = shape
     ?.slice(1, -1)
     .split(',')

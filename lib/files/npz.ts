@@ -2,10 +2,11 @@
 import { readFile, stat } from 'node:fs/promises';
 import { failure } from '../errors.js';
 import { malformed, type ReadAt } from './npy-header.js';
-import { optional } from './packages.js';
+import { type ZipMember, zipMembers } from './zip.js';
 
 /** Of an archive, and of what one member inflates to: as long as one of Node's buffers may safely be. */
 const mostBytes = 2 ** 31 - 1;
+const ending = '.npy';
 
 export interface Member {
   readonly name: string;
@@ -35,29 +36,16 @@ function chosen(names: readonly string[], array: string | undefined, usual: read
   );
 }
 
-/** Rejects with ERR_FORMAT for what is no zip archive, ERR_OUT_OF_MEMORY beyond 2 GiB, ERR_OPTION_RANGE for a name that is not there. */
+/** Rejects with ERR_FORMAT for what is no sound zip archive, ERR_OUT_OF_MEMORY beyond 2 GiB, ERR_OPTION_RANGE for a name that is not there. */
 export async function openNpz(path: string, array: string | undefined, usual: readonly string[]): Promise<Member> {
-  const { unzipSync } = await optional('fflate', '.npz', () => import('fflate'));
   const { size } = await stat(path);
   if (size > mostBytes)
     throw failure('ERR_OUT_OF_MEMORY', 'path', `an archive of at most ${mostBytes} bytes (a .npy file may be longer)`, `${size}`);
-  const archive = await readFile(path);
-  const unzipped = (filter: (file: { readonly name: string; readonly originalSize: number }) => boolean): Record<string, Uint8Array> => {
-    try {
-      return unzipSync(archive, { filter });
-    } catch (error) {
-      throw malformed('path', 'a sound .npz archive', (error as Error).message);
-    }
-  };
-  const sizes = new Map<string, number>();
-  unzipped(({ name, originalSize }) => {
-    if (name.endsWith('.npy')) sizes.set(name.slice(0, -'.npy'.length), originalSize);
-    return false;
-  });
-  const name = chosen([...sizes.keys()], array, usual);
-  const claimed = sizes.get(name) as number;
-  if (claimed > mostBytes) throw failure('ERR_OUT_OF_MEMORY', 'path', `an array of at most ${mostBytes} bytes`, `${claimed}`);
-  const bytes = unzipped((file) => file.name === `${name}.npy`)[`${name}.npy`];
-  if (!bytes) throw malformed('path', 'a sound .npz archive', `no member '${name}.npy'`);
+  const members = zipMembers(await readFile(path));
+  const names = [...members.keys()].filter((name) => name.endsWith(ending)).map((name) => name.slice(0, -ending.length));
+  const name = chosen(names, array, usual);
+  const member = members.get(name + ending) as ZipMember;
+  if (member.size > mostBytes) throw failure('ERR_OUT_OF_MEMORY', 'path', `an array of at most ${mostBytes} bytes`, `${member.size}`);
+  const bytes = member.bytes();
   return { name, size: bytes.length, read: readerOf(bytes) };
 }

@@ -1,8 +1,10 @@
 // npm run verify:long: what takes too long for every change. `-- kills 20` or `-- million --classes 20000 --steps 100` runs one part, smaller.
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Command, Option } from 'commander';
+import { damage, hostile } from './damaged-files.js';
 import { inFlight } from './in-flight.js';
 import { killSaves } from './kill-saves.js';
 import { largeFile, largeNpy } from './large-file.js';
@@ -34,6 +36,15 @@ async function flights(calls: number): Promise<void> {
   print(`${calls} calls (seed ${seed}), at most ${most} under way: ${fulfilled} fulfilled with the synchronous bits, ${aborted} aborted`);
 }
 
+async function files(every: number): Promise<void> {
+  for (const { name, files, refused, same, changed } of await damage(folder, every, seed))
+    print(
+      `${name}: ${files} damaged files, ${refused} refused, ${same} read as the sound one, ${changed} with another number (seed ${seed})`,
+    );
+  const { files, most, name } = await hostile(folder, 16);
+  print(`${files} hostile files refused; at most ${(most / 2 ** 20).toFixed(0)} MiB more resident (${name})`);
+}
+
 async function terminate(rounds: number): Promise<void> {
   const { ready, early, threads, grown } = await terminations(rounds, seed);
   const mib = (grown / 2 ** 20).toFixed(1);
@@ -42,17 +53,27 @@ async function terminate(rounds: number): Promise<void> {
   );
 }
 
+/** The addon as the package ships it, for every target there is a compiler for, built in two folders. */
+function builds(): void {
+  const { status } = spawnSync(process.execPath, ['scripts/prebuild.mjs', '--twice'], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the addon does not build to equal bytes');
+}
+
 const program = new Command('verify:long').action(async () => {
   await kills(500);
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
+  builds();
+  await files(1);
   await flights(10_000);
   await terminate(1000);
   await loopDelay(print);
   await soakAll(longSoak, print);
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 500).action(kills);
+program.command('builds').action(builds);
+program.command('files').argument('[every]', 'flip every so many bits', Number, 1).action(files);
 program.command('large').action(large);
 program.command('in-flight').argument('[calls]', 'how many', Number, 10_000).action(flights);
 program.command('terminations').argument('[workers]', 'how many', Number, 1000).action(terminate);

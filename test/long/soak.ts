@@ -117,7 +117,7 @@ async function outside(): Promise<number> {
 
 /** What an object holds is accounted as long as it is there: the collector has to know what a drop would free. Throws where it is not. */
 export async function checkAccounting(print: (line: string) => void = () => {}): Promise<void> {
-  for (const [name, { bytes, make, dispose }] of Object.entries(kinds(128))) {
+  for (const [name, { bytes, make, dispose }] of Object.entries(kinds(32))) {
     // Whatever the first one brings with it stays.
     make();
     for (const ended of dispose ? ['disposed', 'dropped'] : ['dropped']) {
