@@ -7,6 +7,11 @@
 namespace hypersphere {
 
 Status DistancesGradient(const DistancesGradientOp& op, const std::atomic<bool>* cancel) noexcept {
+  if (op.n == 0 || op.m == 0) {  // no pairs, and perhaps no memory where they would be
+    for (size_t k = 0; k < op.n * op.d; k++) op.grad_x[k] = 0;
+    for (size_t k = 0; k < op.m * op.d; k++) op.grad_y[k] = 0;
+    return Status::kOk;
+  }
   const KernelTable& kernels = CurrentKernels();
   const int threads = ThreadsFor(op.n, op.m, op.d);
   const bool snr = op.metric == Metric::kSnr;

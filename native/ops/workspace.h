@@ -8,6 +8,7 @@
 
 #include <atomic>
 
+#include "gaps.h"
 #include "huge_pages.h"
 
 namespace hypersphere {
@@ -21,7 +22,8 @@ class Layout {
     if (count > (SIZE_MAX / 2 - bytes_) / sizeof(T)) {
       overflow_ = true;
     } else {
-      bytes_ += (count * sizeof(T) + kLine - 1) / kLine * kLine;
+      bytes_ += (count * sizeof(T) + kLine - 1) / kLine * kLine + Gaps::kBytes;
+      gaps_.Add(at + count * sizeof(T), bytes_);
     }
     return at;
   }
@@ -36,12 +38,14 @@ class Layout {
   static constexpr size_t kLine = 64;
   size_t bytes_ = 0;
   bool overflow_ = false;
+  Gaps gaps_;
 };
 
 class Storage : public Layout {
  public:
   bool Allocate() {
     if (!overflow_) memory_ = malloc(bytes_ + kLine);
+    if (memory_ != nullptr) gaps_.Close(At<char>(0), At<char>(bytes_));
     return memory_ != nullptr;
   }
 
@@ -69,12 +73,14 @@ class Workspace : public Layout {
     }
     counted_ = bytes_;
     block_ = Kept().exchange(nullptr, std::memory_order_acquire);
-    if (block_ != nullptr && block_->bytes >= bytes_) return true;
-    free(block_);
-    block_ = static_cast<Block*>(malloc(sizeof(Block) + kLine + bytes_));
-    if (block_ == nullptr) return false;
-    if (bytes_ >= kHuge) AdviseHuge(block_, sizeof(Block) + kLine + bytes_);
-    block_->bytes = bytes_;
+    if (block_ == nullptr || block_->bytes < bytes_) {
+      free(block_);
+      block_ = static_cast<Block*>(malloc(sizeof(Block) + kLine + bytes_));
+      if (block_ == nullptr) return false;
+      if (bytes_ >= kHuge) AdviseHuge(block_, sizeof(Block) + kLine + bytes_);
+      block_->bytes = bytes_;
+    }
+    gaps_.Close(At<char>(0), At<char>(block_->bytes));
     return true;
   }
 
@@ -91,6 +97,7 @@ class Workspace : public Layout {
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
     Held().fetch_sub(counted_, std::memory_order_relaxed);
+    if (block_ != nullptr) Gaps::Open(block_, sizeof(Block) + kLine + block_->bytes);
     if (block_ != nullptr && block_->bytes <= MostKept()) block_ = Kept().exchange(block_, std::memory_order_acq_rel);
     free(block_);
   }

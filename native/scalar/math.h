@@ -66,12 +66,13 @@ inline double Log1p(double x) {
   return Log(u) + (x - (u - 1)) / u;
 }
 
-// For |x| < 2^20 or so; beyond it digits go.
+// For |x| < 2^20 or so; beyond it digits go. From 2^52 on none is left, and any angle is as good as another: 0.
 inline void SinCos(double x, double& sin, double& cos) {
   if (x - x != 0) {
     sin = cos = __builtin_nan("");
     return;
   }
+  if (x >= 0x1p52 || x <= -0x1p52) x = 0;
   const double n = Round(x * 0.63661977236758134308);
   double r = x - n * 0x1.921fb54400000p+0;
   r -= n * 0x1.0b4611a626331p-34;

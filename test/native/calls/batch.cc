@@ -55,7 +55,7 @@ void SetNumbers(Source& from, BatchLossOp& op) {
   };
   const auto mild = [&] { return from.Number(1 / kMild, kMild); };
   const auto margin = [&] { return from.Number(-kFloat32, kFloat32); };
-  const auto bins = [&] { return static_cast<double>(from.Byte() % 16 == 15 ? from.Size(1, 65536) : from.Length(1, 40)); };
+  const auto bins = [&] { return static_cast<double>(from.Byte() % 16 == 15 ? from.Size(1, 3000) : from.Length(1, 40)); };
   switch (op.kind) {
     case BatchLossKind::kCircle: {
       const double m = from.Number(0, 1e15);

@@ -47,8 +47,7 @@ class Call {
   // Outputs, and what is read and written.
   template <class T>
   T* Result(size_t count) {
-    std::vector<T> sentinel(count);
-    memset(sentinel.data(), 0xa5, count * sizeof(T));
+    const std::vector<uint8_t> sentinel(count * sizeof(T), 0xa5);
     return static_cast<T*>(Copied(sentinel.data(), count, sizeof(T), TypeOf(T{}), true));
   }
   float* OptionalResult(size_t count) { return source.Flag() ? Result<float>(count) : nullptr; }

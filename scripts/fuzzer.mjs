@@ -1,0 +1,23 @@
+// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer: for scripts/fuzz.mjs, and where it can be had
+// also for the C++ tests, which then need no other sanitized build of the core.
+import { spawnSync } from 'node:child_process';
+import { run } from './run.mjs';
+
+const compiler = process.env.FUZZ_CXX ?? 'clang++-19';
+export const fuzzerFolder = 'build-native/fuzz';
+
+/** Why there is no libFuzzer here, if there is none. */
+export function missingFuzzer() {
+  if (process.platform !== 'linux') return 'it is set up for Linux alone';
+  if (spawnSync('cmake', ['--version']).status !== 0) return 'it needs cmake';
+  const program = 'extern "C" int LLVMFuzzerTestOneInput(const unsigned char*, unsigned long) { return 0; }';
+  const { status } = spawnSync(compiler, ['-fsanitize=fuzzer,address', '-x', 'c++', '-', '-o', '/dev/null'], { input: program });
+  return status === 0 ? undefined : `it needs ${compiler} with its runtime libraries (FUZZ_CXX names another)`;
+}
+
+export function buildFuzzer(targets) {
+  const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
+  const setting = [`-DCMAKE_CXX_COMPILER=${compiler}`, '-DHYPERSPHERE_SANITIZE=fuzzer-no-link,address,undefined'];
+  run(`configuring ${fuzzerFolder}`, 'cmake', ['-S', '.', '-B', fuzzerFolder, ...setting], quiet);
+  run(`building ${fuzzerFolder}`, 'cmake', ['--build', fuzzerFolder, '-j2', '--target', ...targets], quiet);
+}
