@@ -1,5 +1,6 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
-// the addon reads no property and runs no JavaScript between taking a pointer and using it.
+// the addon reads no property and runs no JavaScript between taking a pointer and using it; the miners alone
+// call a function, our own, which allocates their result.
 import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
 import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';

@@ -1,6 +1,6 @@
-// Arguments of a call into the addon: positional, numbers, booleans and typed arrays only, so that reading them runs no
-// JavaScript and a pointer taken from one stays good while the others are read. lib/ has checked everything before;
-// what is checked again here is what memory safety needs.
+// Arguments of a call into the addon: positional, numbers, booleans, typed arrays and our own functions only, so that reading
+// them runs no JavaScript and a pointer taken from one stays good while the others are read. lib/ has checked everything
+// before; what is checked again here is what memory safety needs.
 #pragma once
 
 #include <cstddef>

@@ -289,13 +289,18 @@ class Anchor {
   }
 
   void FaceNet() {
-    const auto runs = [this](const auto& visit) { NegativeRuns(visit); };
+    const RowBands& bands = CurrentKernels().row_bands;
+    auto* const found = reinterpret_cast<int32_t*>(scratch_.reached);
+    // So that a band holds negatives alone, whichever columns the class has.
+    for (size_t i = 0; i < own_count_; i++) apart_[own_[i]] = __builtin_nanf("");
     for (size_t i = 0; i < count_; i++) {
       const Positive& positive = scratch_.positives[i];
       const Sfc32 stream(op_.seed, static_cast<uint32_t>(row_), positive.row);
-      const size_t negative = DrawSemiHard(apart_, SemiHardBand(positive.apart, op_.margin), stream, runs, columns_);
+      const size_t negative = DrawInBand(bands, apart_, columns_, SemiHardBand(positive.apart, op_.margin), stream, found);
       if (negative != columns_) Add(positive, negative);
     }
+    apart_[row_] = 0;
+    for (size_t i = 0; i < count_; i++) apart_[scratch_.positives[i].row] = scratch_.positives[i].apart;
   }
 
   const BatchTripletOp& op_;

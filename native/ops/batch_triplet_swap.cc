@@ -150,12 +150,12 @@ class Pair {
 
   // Of the negatives inside FaceNet's band the one whose rank in the caller's order the pair's stream draws.
   size_t Drawn(const float* values, const Side& negatives, size_t anchor, size_t positive) const {
-    const SemiHardBand band(static_cast<float>(Apart(values, positive)), op_.margin);
+    const RowBand band = SemiHardBand(static_cast<float>(Apart(values, positive)), op_.margin);
     auto* const inside = reinterpret_cast<uint32_t*>(pair_.scratch);
     size_t count = 0;
     for (const Span& run : negatives) {
       for (size_t k = run.first; k < run.last; k++) {
-        if (band.Holds(static_cast<float>(Apart(values, k)))) inside[count++] = static_cast<uint32_t>(k);
+        if (Holds(band, static_cast<float>(Apart(values, k)))) inside[count++] = static_cast<uint32_t>(k);
       }
     }
     if (count == 0) return kNone;

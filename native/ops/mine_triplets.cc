@@ -6,10 +6,12 @@
 #include "../scalar/math.h"
 #include "float_order.h"
 #include "mining.h"
+#include "semi_hard.h"
 
 namespace hypersphere {
 namespace {
 
+constexpr size_t kFewPositives = 32;
 constexpr RowBand kNothing = {kInfinite, -kInfinite};
 
 // Wu et al. 2017: distances below the first count as it, so that no weight explodes; beyond the second a margin loss has no gradient.
@@ -21,7 +23,7 @@ class TripletRule {
  public:
   TripletRule(const TripletMiner& miner, size_t worker)
       : op_(miner.op_), rows_(miner.rows_), bands_(CurrentKernels().row_bands), n_(miner.op_.n),
-        found_(miner.space_.At<int32_t>(miner.found_place_) + worker * n_), order_(miner.space_.At<uint32_t>(miner.order_place_) + worker * n_),
+        found_(miner.space_.At<int32_t>(miner.found_place_) + worker * 2 * n_), order_(miner.space_.At<uint32_t>(miner.order_place_) + worker * n_),
         sums_(miner.space_.At<double>(miner.sums_place_) + worker * n_) {}
 
   uint64_t Count(const MinedAnchor& anchor) const {
@@ -60,7 +62,10 @@ class TripletRule {
       case Mining::kSemiHardClosest: return EachClosest(anchor, one);
       case Mining::kHardestViolating: return EachViolating(anchor, one);
       case Mining::kFaceNetSemiHard:
-        for (size_t i = 0; i < anchor.count; i++) one(anchor.positives[i].row, SemiHard(anchor, anchor.positives[i]));
+        for (size_t i = 0; i < anchor.count; i++) {
+          const Sfc32 stream(op_.seed, static_cast<uint32_t>(anchor.row), anchor.positives[i].row);
+          one(anchor.positives[i].row, DrawInBand(bands_, anchor.apart, n_, BandOf(anchor.positives[i].apart), stream, found_));
+        }
         return;
       case Mining::kDistanceWeighted: return EachWeighted(anchor, one);
       default:
@@ -83,7 +88,7 @@ class TripletRule {
       case Mining::kSemiHard: return {near, last(within)};
       case Mining::kHard: return {-kInfinite, LastOf(from, [=](float far) { return static_cast<double>(far) - from <= 0; })};
       case Mining::kEasy: return near < kInfinite ? RowBand{last(within), kInfinite} : kNothing;
-      case Mining::kFaceNetSemiHard: return {near, last(violates)};
+      case Mining::kFaceNetSemiHard: return SemiHardBand(near, margin);
       default: return kNothing;
     }
   }
@@ -110,8 +115,8 @@ class TripletRule {
     }
   }
 
-  // The nearest beyond a positive stays the nearest beyond all farther ones that it still lies beyond: by distance, a search is needed only
-  // where it does not.
+  // In the order of the positives' distances: the nearest beyond one stays the nearest beyond all that it still lies beyond. Few positives look
+  // for the next one in the row, for many the negatives are sorted as well.
   template <class One>
   void EachClosest(const MinedAnchor& anchor, const One& one) const {
     const MinedPositive* const positives = anchor.positives;
@@ -122,30 +127,25 @@ class TripletRule {
       if (positives[i].apart == positives[i].apart) order_[ordered++] = static_cast<uint32_t>(i);
     }
     std::sort(order_, order_ + ordered, [=](uint32_t a, uint32_t b) { return positives[a].apart < positives[b].apart; });
-    size_t closest = n_;
+    const bool sorted = ordered > kFewPositives;
+    int32_t* const by_distance = found_ + n_;
+    const size_t negatives = sorted ? bands_.find(anchor.apart, n_, {-kInfinite, kInfinite}, by_distance) : 0;
+    std::sort(by_distance, by_distance + negatives, [&](int32_t a, int32_t b) {
+      return anchor.apart[a] < anchor.apart[b] || (anchor.apart[a] == anchor.apart[b] && a < b);
+    });
+    size_t closest = n_, at = 0;
     for (size_t t = 0; t < ordered; t++) {
       const float near = positives[order_[t]].apart;
-      if (closest == n_ || !(anchor.apart[closest] > near)) closest = NearestBeyond(anchor, n_, near);
+      if (sorted) {
+        while (at < negatives && !(anchor.apart[by_distance[at]] > near)) at++;
+        closest = at < negatives ? static_cast<size_t>(by_distance[at]) : n_;
+      } else if (closest == n_ || !(anchor.apart[closest] > near)) {
+        closest = NearestBeyond(anchor, n_, near);
+      }
       if (closest == n_) break;  // nor is there one beyond those that follow
       found_[order_[t]] = static_cast<int32_t>(closest);
     }
     for (size_t i = 0; i < anchor.count; i++) one(positives[i].row, static_cast<size_t>(found_[i]));
-  }
-
-  // Schroff et al. 2015: one of those inside d_ap < d_an < d_ap + margin, found by its rank, piece by piece.
-  size_t SemiHard(const MinedAnchor& anchor, const MinedPositive& positive) const {
-    constexpr size_t kPiece = 256;
-    const RowBand band = BandOf(positive.apart);
-    const size_t inside = bands_.count(anchor.apart, n_, band);
-    if (inside == 0) return n_;
-    Sfc32 stream(op_.seed, static_cast<uint32_t>(anchor.row), positive.row);
-    size_t left = stream.Integer(static_cast<uint32_t>(inside));
-    for (size_t piece = 0; piece < n_; piece += kPiece) {
-      const size_t count = bands_.find(anchor.apart + piece, Least(kPiece, n_ - piece), band, found_);
-      if (left < count) return piece + static_cast<size_t>(found_[left]);
-      left -= count;
-    }
-    return n_;
   }
 
   // Wu et al. 2017, section 4: one drawn with weight 1/q(d), where q(d) ∝ dᴰ⁻²·(1 − d²/4)^((D−3)/2) is how distances between uniform points of
@@ -174,14 +174,14 @@ class TripletRule {
   const MinedRows& rows_;
   const RowBands& bands_;
   const size_t n_;
-  int32_t* const found_;
+  int32_t* const found_;  // [2 · n]
   uint32_t* const order_;
   double* const sums_;
 };
 
 TripletMiner::TripletMiner(const MineTripletsOp& op)
     : op_(op), rows_(space_, {op.x, op.labels, op.n, op.d, op.metric, op.normalize}, op.strategy != Mining::kAll), chosen_(space_, op.n),
-      found_place_(space_.Add<int32_t>(op.n * rows_.Workers())),
+      found_place_(space_.Add<int32_t>(2 * op.n * rows_.Workers())),
       order_place_(space_.Add<uint32_t>(op.strategy == Mining::kSemiHardClosest ? op.n * rows_.Workers() : 0)),
       sums_place_(space_.Add<double>(op.strategy == Mining::kDistanceWeighted ? op.n * rows_.Workers() : 0)) {}
 

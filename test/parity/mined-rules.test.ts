@@ -53,6 +53,7 @@ const batches: Record<string, Rows> = {
   'five classes in turn': rowsOf(normalMatrix(33, 17, 4), (i) => (i * 3) % 5),
   'one class and lone rows': rowsOf(normalMatrix(48, 6, 7), (i) => Math.max(0, i - 20)),
   'ties and duplicates': rowsOf(tied(45, 2), (i) => (i * 7) % 4),
+  'ties in one large class': rowsOf(tied(70, 2), (i) => (i % 3 ? 1 : i)),
   'rows that are no numbers': rowsOf(odd(), (i) => i % 4),
   'a row that is a NaN alone': rowsOf(matrix(new Float32Array(15).fill(Number.NaN), 3), (i) => i % 2),
 };
