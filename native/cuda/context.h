@@ -37,6 +37,8 @@ class Context {
 
   const std::string& Name() const { return name_; }
   int DriverVersion() const { return version_; }
+  // On the stand-in, whose times mean nothing.
+  bool Simulated() const { return driver_.hypersphere_simt_use != nullptr; }
 
  private:
   friend class Call;

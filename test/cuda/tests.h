@@ -8,5 +8,10 @@ void TestNeighbours();
 void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
+// What launches each of the heads' kernels, for where a launch takes long.
+void TestFewHeads();
+
+// On a real device, that is; the stand-in runs the same, small, and no time is taken.
+void TimeOps(bool simulated);
 
 }  // namespace hypersphere::test

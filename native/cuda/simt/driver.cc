@@ -7,6 +7,7 @@
 #include <tuple>
 #include <utility>
 
+#include "../ceilings/ceilings.cu"
 #include "../driver.h"
 #include "../kernels.inc"
 #include "memory.h"
@@ -49,6 +50,7 @@ const char* Run(void (*kernel)(A...), const Index& grid, const Index& block, voi
 
 Function functions[] = {
 #define KERNEL(name) {#name, [](const Index& grid, const Index& block, void** arguments) { return Run(name, grid, block, arguments); }},
+#include "../ceilings/ceilings.def"
 #include "../kernels.def"
 #undef KERNEL
 };
