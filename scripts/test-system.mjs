@@ -11,6 +11,7 @@ const suites = [
   { name: 'the native core in C++', needs: ['cmake', 'g++', 'nm', 'objdump'], run: ['scripts/test-native.mjs'] },
   { name: 'the device on its stand-in', needs: ['cmake', 'g++'], run: ['scripts/test-cuda.mjs', 'kernels'] },
   { name: 'the committed PTX', needs: ['clang++-19'], optional: true, run: ['scripts/build-ptx.mjs', '--check'] },
+  { name: "NVIDIA's compiler", needs: ['nvcc', 'ptxas', 'g++'], optional: true, run: ['scripts/check-nvcc.mjs'] },
   {
     name: 'arm64 under qemu',
     needs: ['cmake', 'make', 'python3', 'aarch64-linux-gnu-g++', 'qemu-aarch64-static'],

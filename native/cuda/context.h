@@ -44,6 +44,8 @@ class Context {
   int DriverVersion() const { return version_; }
   // Whether the device has tensor cores for bfloat16; without them kFast computes as kReproducible does.
   bool HasFast() const { return capability_ >= kFastCapability; }
+  // On the stand-in, whose times mean nothing.
+  bool Simulated() const { return driver_.hypersphere_simt_use != nullptr; }
 
  private:
   friend class Call;

@@ -28,7 +28,7 @@ HYPERSPHERE_INLINE float CenterRow(const float* x, const float* center, size_t d
   return square[0];
 }
 
-void SquareCenterRows(const CenterRows& block) {
+HYPERSPHERE_HOST_DEVICE void SquareCenterRows(const CenterRows& block) {
   const size_t d = block.d;
   const float factor = static_cast<float>(block.factor);
   for (size_t i = 0; i < block.rows; i++) {
@@ -64,7 +64,7 @@ HYPERSPHERE_INLINE void SumVectors(const CenterSum& sum, size_t k, size_t n = kL
   }
 }
 
-void SumToCenter(const CenterSum& sum) {
+HYPERSPHERE_HOST_DEVICE void SumToCenter(const CenterSum& sum) {
   // Half of the registers for the sums, half for the centers they are taken from; 16 in all below AVX-512.
   constexpr size_t kMost = kLanes == 16 ? 8 : 4;
   size_t k = 0;

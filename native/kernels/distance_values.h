@@ -13,7 +13,7 @@ constexpr float kLongestSquare = 0x1p120f;
 
 HYPERSPHERE_INLINE float Threshold(size_t d) { return __builtin_sqrtf(static_cast<float>(d + 2)) * 0x1p-9f; }
 
-void InvertNorms(float* squared_norms, size_t count) {
+HYPERSPHERE_HOST_DEVICE void InvertNorms(float* squared_norms, size_t count) {
   for (size_t i = 0; i < count; i++) {
     const float norm = __builtin_sqrtf(squared_norms[i]);
     const float length = norm > 1e-12f ? norm : 1e-12f;
@@ -33,7 +33,7 @@ struct UnitSquaredDifference {
 
 // One row's marked entries again, kPairs columns at a time; the last columns repeat where there are fewer.
 template <Metric kMetric>
-__attribute__((noinline)) void Refine(const DistanceBlock& block, size_t row, size_t first_col, uint32_t marked, float* out) {
+HYPERSPHERE_HOST_DEVICE __attribute__((noinline)) void Refine(const DistanceBlock& block, size_t row, size_t first_col, uint32_t marked, float* out) {
   const size_t d = block.d;
   const float* x = block.x + row * d;
   while (marked != 0) {

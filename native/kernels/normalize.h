@@ -17,7 +17,7 @@ __attribute__((noinline)) void WideNormalizeRow(const float* x, size_t d, double
   }
 }
 
-void NormalizeRows(const NormalizeOp& op) {
+HYPERSPHERE_HOST_DEVICE void NormalizeRows(const NormalizeOp& op) {
   const size_t d = op.d;
   for (size_t i = 0; i < op.n; i++) {
     const float* x = op.x + i * d;
@@ -48,7 +48,7 @@ __attribute__((noinline)) void WideNormalizeGradientRow(const float* x, const fl
   }
 }
 
-void NormalizeGradientRows(const NormalizeGradientOp& op) {
+HYPERSPHERE_HOST_DEVICE void NormalizeGradientRows(const NormalizeGradientOp& op) {
   const size_t d = op.d;
   for (size_t i = 0; i < op.n; i++) {
     const float* x = op.x + i * d;

@@ -197,7 +197,7 @@ __attribute__((noinline)) double WideNoise(const float* x, const float* y, size_
   });
 }
 
-void RowMoments(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments) {
+HYPERSPHERE_HOST_DEVICE void RowMoments(const float* x, size_t rows, size_t d, bool about_mean, Moments* moments) {
   for (size_t i = 0; i < rows; i++) {
     const float* row = x + i * d;
     const double mean = about_mean ? WideSum(d, [=](size_t k) { return static_cast<double>(row[k]); }) / static_cast<double>(d) : 0;

@@ -180,7 +180,7 @@ HYPERSPHERE_APART void BinaryForwardRow(const SoftmaxBlock& block, float* row, s
   }));
 }
 
-void SoftmaxForward(const SoftmaxBlock& block) {
+HYPERSPHERE_HOST_DEVICE void SoftmaxForward(const SoftmaxBlock& block) {
   HYPERSPHERE_ROW_BUFFER(row, kSoftmaxCols);
   const size_t classes = block.cols / block.rule.k, count = WholeLanes(classes);
   const bool binary = block.rule.columns == Columns::kBinary || block.rule.columns == Columns::kSquared;
@@ -252,7 +252,7 @@ HYPERSPHERE_INLINE void ColumnGradients(const SoftmaxBlock& block, size_t i, flo
   if (pools) ShareAmongColumns(rule, logits, classes, row, gradients);
 }
 
-void SoftmaxBackward(const SoftmaxBlock& block) {
+HYPERSPHERE_HOST_DEVICE void SoftmaxBackward(const SoftmaxBlock& block) {
   HYPERSPHERE_ROW_BUFFER(row, kSoftmaxCols);
   const size_t k = block.rule.k, classes = block.cols / k;
   for (size_t i = 0; i < block.rows; i++) {
@@ -293,7 +293,7 @@ HYPERSPHERE_INLINE double SumByBlocks(size_t count, const Term& term) {
 
 constexpr double kLeastInverse = 0x1p-149, kMostInverse = 0x1p127;
 
-void SoftmaxRows(const SoftmaxOp& op) {
+HYPERSPHERE_HOST_DEVICE void SoftmaxRows(const SoftmaxOp& op) {
   // Neither 0 nor infinite, which would make NaN of the greatest logit or of one that is −∞.
   const double exact = 1 / op.temperature;
   const V inverse = Set(static_cast<float>(exact < kLeastInverse ? kLeastInverse : exact > kMostInverse ? kMostInverse : exact));

@@ -8,7 +8,7 @@
 namespace hypersphere {
 namespace {
 
-void UnitScales(const float* rows, size_t count, size_t d, float* scales) {
+HYPERSPHERE_HOST_DEVICE void UnitScales(const float* rows, size_t count, size_t d, float* scales) {
   for (size_t i = 0; i < count; i++, rows += d) {
     float square[1];
     RowSums(d, [=](size_t k, size_t n, V(&sum)[1]) {
@@ -28,7 +28,7 @@ HYPERSPHERE_INLINE bool AllZero(const float* row, size_t d) {
 
 // The gradients hold the factor 1/‖w‖ already, so only the part along ŵ has to go. Up to kShortest the divisor was a constant.
 // A row of zeros has no direction: its gradient is defined as 0.
-void ThroughUnitRows(const UnitRows& of) {
+HYPERSPHERE_HOST_DEVICE void ThroughUnitRows(const UnitRows& of) {
   for (size_t i = 0; i < of.count; i++) {
     const float scale = of.scales[i];
     const float* row = of.rows + i * of.d;
@@ -45,7 +45,7 @@ void ThroughUnitRows(const UnitRows& of) {
   }
 }
 
-void UpdateWeights(const UpdateBlock& of) {
+HYPERSPHERE_HOST_DEVICE void UpdateWeights(const UpdateBlock& of) {
   const V rate = Set(-of.learning_rate), momentum = Set(of.momentum), decay = Set(of.weight_decay), eps = Set(of.eps);
   AlongRow(of.count, [&](size_t k, size_t n) {
     const V w = LoadUpTo(of.weights + k, n);

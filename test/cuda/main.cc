@@ -1,5 +1,5 @@
 // cuda_tests [SECTION …]: every op of the device against the CPU's bits, without Node, on the driver that HYPERSPHERE_CUDA_DRIVER names
-// (libcuda.so.1 for a real one) or, without it, on the stand-in.
+// (libcuda.so.1 for a real one) or, without it, on the stand-in. The section `times` says how long ops take on a real device.
 #include "compare.h"
 #include "tests.h"
 
@@ -14,8 +14,11 @@ struct Section {
 };
 
 constexpr Section kSections[] = {
-    {"kernels", TestKernels}, {"nearest", TestNeighbours}, {"centers", TestCentersOfClasses}, {"softmax", TestSoftmaxes}, {"heads", TestHeads}, {"fast", TestFast},
+    {"kernels", TestKernels}, {"nearest", TestNeighbours}, {"centers", TestCentersOfClasses}, {"softmax", TestSoftmaxes}, {"heads", TestHeads},
+    {"fast", TestFast},
 };
+
+constexpr const char *kTimes = "times", *kFewHeads = "few-heads";  // of "heads", and only when named
 
 bool Chosen(const char* name, int count, char** names) {
   for (int i = 1; i < count; i++) {
@@ -28,7 +31,7 @@ bool Chosen(const char* name, int count, char** names) {
 
 int main(int count, char** names) {
   for (int i = 1; i < count; i++) {
-    bool known = false;
+    bool known = strcmp(names[i], kTimes) == 0 || strcmp(names[i], kFewHeads) == 0;
     for (const Section& section : kSections) known = known || strcmp(names[i], section.name) == 0;
     CHECK(known, "there is no section %s", names[i]);
   }
@@ -39,6 +42,11 @@ int main(int count, char** names) {
   printf("%s (driver %d)\n", device->Name().c_str(), device->DriverVersion());
   for (const Section& section : kSections) {
     if (Chosen(section.name, count, names)) section.run();
+  }
+  if (count > 1 && Chosen(kFewHeads, count, names)) TestFewHeads();
+  if (Chosen(kTimes, count, names)) {
+    TimeOps(device->Simulated());
+    if (device->Simulated()) printf("times: what runs on the stand-in says nothing about a device, so none is given\n");
   }
   size_t wrong = 0;
   for (const auto& [op, tally] : Tallies()) {

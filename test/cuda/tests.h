@@ -9,5 +9,10 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestFast();
+// What launches each of the heads' kernels, for where a launch takes long.
+void TestFewHeads();
+
+// On a real device, that is; the stand-in runs the same, small, and no time is taken.
+void TimeOps(bool simulated);
 
 }  // namespace hypersphere::test

@@ -37,7 +37,7 @@ HYPERSPHERE_DEVICE void RefineTile(const DistanceArgs& args) {
   const uint64_t marks = args.marks[static_cast<size_t>(blockIdx.x) * kTileThreads + threadIdx.x];
   for (unsigned e = 0; e < kOwnSide * kOwnSide; e++) {
     for (uint32_t marked = Ballot(GroupMask(), (marks >> e & 1) != 0) >> (threadIdx.x & 16); marked != 0; marked &= marked - 1) {
-      const unsigned owner = static_cast<unsigned>(__builtin_ctz(marked));
+      const unsigned owner = LowestBit(marked);
       const size_t row = OutputRow(args.product, threadIdx.x, e), col = OutputCol(args.product, threadIdx.x - Lane() + owner, e);
       float refined;
       Refine<kMetric>(args.block, row, col, 1, &refined);

@@ -10,6 +10,7 @@
 #include <tuple>
 #include <utility>
 
+#include "../ceilings/ceilings.cu"
 #include "../driver.h"
 #include "../kernels.inc"
 #include "../kernels/fast_product.cu"
@@ -53,6 +54,7 @@ const char* Run(void (*kernel)(A...), const Index& grid, const Index& block, voi
 
 #define KERNEL(name) {#name, [](const Index& grid, const Index& block, void** arguments) { return Run(name, grid, block, arguments); }},
 Function functions[] = {
+#include "../ceilings/ceilings.def"
 #include "../kernels.def"
 };
 Function fast_functions[] = {

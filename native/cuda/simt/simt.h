@@ -72,6 +72,7 @@ inline uint32_t Ballot(uint32_t mask, bool predicate) {
   for (unsigned lane = 0; lane < 32; lane++) bits |= (mask >> lane & 1) != 0 && votes[lane] != 0 ? 1u << lane : 0;
   return bits;
 }
+inline unsigned LowestBit(uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
 // Blocks do not run at the same time here, but a plain addition would be a race in ThreadSanitizer's eyes.
 inline unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
 inline void SyncWarp(uint32_t mask) { simt::Exchange(simt::Word::kSync, mask, 0, threadIdx.x % 32); }
