@@ -6,6 +6,7 @@ import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
 import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeOps, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
+import { deviceOps } from './native/device.js';
 import { loadAddon } from './native/loader.cjs';
 import { sharedOps, sharedTasks } from './native/shared.js';
 import type { BatchLossOps } from './ops/batch-losses.js';
@@ -91,7 +92,7 @@ function device(): { readonly reason?: string; readonly name?: string } {
 /** The native backend, on the device where the device has the op; what is put together of ops takes those, too. */
 function withDevice({ addon, own: onCpu, tasks }: Native): Native {
   const { cuda } = addon;
-  const own = { ...onCpu, ...recorded(sharedOps(cuda), 'cuda', state.served) };
+  const own = deviceOps(recorded(sharedOps(cuda), 'cuda', state.served), onCpu);
   return {
     addon,
     own,

@@ -60,8 +60,9 @@ function spills(path) {
   });
 }
 
-/** As C++: literals of a length that every compiler takes. */
-function source(ptx) {
+/** As C++, without what only a reader wants: literals of a length that every compiler takes. */
+function source(written) {
+  const ptx = written.replace(/[ \t]*\/\/.*$/gm, '').replace(/^\s+/gm, '');
   const pieces = [];
   for (let at = 0; at < ptx.length; ) {
     const end = at + 12000 < ptx.length ? ptx.lastIndexOf('\n', at + 12000) + 1 : ptx.length;
@@ -116,7 +117,7 @@ try {
   const text = source(ptx);
   if (!process.argv.includes('--check')) {
     writeFileSync(target, text);
-    console.log(`${ptx.length} characters of PTX written`);
+    console.log(`${text.length} characters written`);
   } else if (readFileSync(target, 'utf8') !== text) {
     fail('native/cuda/ptx.cc is not what its sources make: run npm run build:ptx', []);
   } else {

@@ -5,7 +5,15 @@ import { dirname, join } from 'node:path';
 import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
-const tests = ['simt_test', 'cuda_kernels_test', 'cuda_nearest_test', 'cuda_centers_test', 'cuda_softmax_test', 'cuda_heads_test'];
+const tests = [
+  'simt_test',
+  'cuda_kernels_test',
+  'cuda_nearest_test',
+  'cuda_centers_test',
+  'cuda_softmax_test',
+  'cuda_heads_test',
+  'cuda_triplets_test',
+];
 const folder = 'build-native/release';
 const standIn = buildStandIn({ folder, targets: [...tests, 'cuda_failure_test'] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };

@@ -2,14 +2,13 @@
 // the addon reads no property and runs no JavaScript between taking a pointer and using it.
 import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
-import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
+import type { ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
-import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import { type DeviceAddon, type SharedAddon, type SharedOps, sharedOps, sharedTasks, type shortOps } from './shared.js';
 import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
@@ -55,7 +54,6 @@ export interface Addon extends SharedAddon {
   workspacePeak(): number;
   batchLoss(...args: BatchLossArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
-  batchTripletLoss(...args: BatchTripletArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
@@ -68,7 +66,7 @@ type LongOps = Omit<SharedOps, (typeof shortOps)[number]>;
 export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
-  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps &
   NativeBatchLosses;
@@ -93,11 +91,6 @@ export function nativeOps(addon: Addon): NativeOps {
       const loss = new Float64Array(1);
       addon.tripletLoss(...tripletArguments(op, loss));
       return loss[0] as number;
-    }),
-    batchTripletLoss: translated((op: BatchTripletOp) => {
-      const result = new Float64Array(3);
-      addon.batchTripletLoss(...batchTripletArguments(op, result));
-      return batchTripletResult(result);
     }),
     proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
       const loss = new Float64Array(1);

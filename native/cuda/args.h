@@ -21,7 +21,8 @@ struct ProductArgs {
 struct DistanceArgs {
   ProductArgs product;
   DistanceBlock block;
-  bool zero_diagonal;  // a row is itself, whatever it holds
+  bool zero_diagonal;  // a row is itself, whatever it holds: row i is column first_row + i
+  uint32_t first_row;
   uint64_t* marks;     // of the outputs that are to be computed again: one number a thread of the grid
 };
 

@@ -24,13 +24,14 @@ struct Implementation {
   Run<SoftmaxOp> softmax;
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
+  Run<BatchTripletOp> batch_triplet;  // the device without `swap`
   bool on_device;
 };
 
 constexpr Implementation kCpu{Matmul,         Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
-                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, false};
+                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, BatchTriplet,      false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
-                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     true};
+                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet, true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -46,5 +47,6 @@ void ExportNearest(const Implementation& who, Napi::Object exports);
 void ExportCenters(const Implementation& who, Napi::Object exports);
 void ExportSoftmax(const Implementation& who, Napi::Object exports);
 void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
+void ExportTriplet(const Implementation& who, Napi::Object exports);
 
 }  // namespace hypersphere

@@ -39,17 +39,18 @@ void LaunchNorms(Call& call, const Side& side, Metric metric) {
   if (metric == Metric::kSnr) call.LaunchThreads(Kernel::k_moments, side.count, side.rows, side.count, side.d, true, side.moments);
 }
 
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks) {
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, size_t first_row) {
   const size_t n = x.count, m = y.count, d = x.d;
   if (!OfProduct(metric)) {
     const DifferenceBlock block{x.rows, y.rows, x.moments, y.moments, out, m, n, m, d, metric};
-    call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal);
+    call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal, first_row);
     return;
   }
   DistanceArgs args{};
   args.product = {{x.rows, d, 1}, {y.rows, d, 1}, out, m, 0, static_cast<uint32_t>(n), static_cast<uint32_t>(m), static_cast<uint32_t>(d), static_cast<uint32_t>(d)};
   args.block = {x.rows, y.rows, x.norms, y.norms, d, metric};
   args.zero_diagonal = zero_diagonal;
+  args.first_row = static_cast<uint32_t>(first_row);
   const size_t tiles = TilesOf(n, m);
   if (tiles == 0) return;
   args.marks = marks;

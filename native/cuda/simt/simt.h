@@ -73,6 +73,7 @@ inline unsigned AtomicAdd(unsigned* at, unsigned by) {
   *at = before + by;
   return before;
 }
+inline void AtomicLeast(uint64_t* at, uint64_t value) { *at = value < *at ? value : *at; }
 inline void SyncWarp(uint32_t mask) { simt::Exchange(mask, 0); }
 
 }  // namespace hypersphere
