@@ -6,6 +6,7 @@ import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
 import { nativeBackend } from './native/backend.js';
 import { type Addon, type Isa, isas, type NativeOps, type NativeTasks, nativeOps, nativeTasks } from './native/binding.js';
+import { deviceOps } from './native/device.js';
 import { loadAddon } from './native/loader.cjs';
 import { keptRows } from './native/resident.js';
 import { type SharedAddon, sharedOps, sharedTasks } from './native/shared.js';
@@ -108,7 +109,7 @@ function onDevice(found: Native): Native {
 
 /** The native backend, on the device where the device has the op; what is put together of ops takes those, too. */
 function withDevice({ addon, own: onCpu, tasks }: Native, cuda: SharedAddon): Native {
-  const own = { ...onCpu, ...recorded(sharedOps(cuda), 'cuda', state.served) };
+  const own = deviceOps(recorded(sharedOps(cuda), 'cuda', state.served), onCpu);
   return {
     addon,
     own,

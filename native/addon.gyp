@@ -116,6 +116,8 @@
         'native/cuda/ops/product.cc',
         'native/cuda/ops/normalize.cc',
         'native/cuda/ops/distances_gradient.cc',
+        'native/cuda/ops/pair_batch.cc',
+        'native/cuda/ops/batch_triplet.cc',
         'native/cuda/ops/nearest.cc',
         'native/cuda/ops/centers.cc',
         'native/cuda/ops/softmax.cc',

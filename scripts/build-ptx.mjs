@@ -99,8 +99,9 @@ function spills(path, { architectures }) {
   });
 }
 
-/** As C++: literals of a length that every compiler takes. */
-function source(ptx, { sources, name }) {
+/** As C++, without what only a reader wants: literals of a length that every compiler takes. */
+function source(written, { sources, name }) {
+  const ptx = written.replace(/[ \t]*\/\/.*$/gm, '').replace(/^\s+/gm, '');
   const pieces = [];
   for (let at = 0; at < ptx.length; ) {
     const end = at + 12000 < ptx.length ? ptx.lastIndexOf('\n', at + 12000) + 1 : ptx.length;
@@ -155,7 +156,7 @@ function build(folder, module) {
   const target = join(root, module.target);
   if (!process.argv.includes('--check')) {
     writeFileSync(target, text);
-    console.log(`${module.target}: ${ptx.length} characters of PTX written`);
+    console.log(`${module.target}: ${text.length} characters of PTX written`);
   } else if (!existsSync(target) || readFileSync(target, 'utf8') !== text) {
     fail(`${module.target} is not what its sources make: run npm run build:ptx`, []);
   } else {

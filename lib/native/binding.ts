@@ -3,7 +3,7 @@
 // call a function, our own, which allocates their result.
 import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
-import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
+import type { ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
@@ -11,7 +11,6 @@ import { floats, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type MiningAddon, nativeMiners } from './mining.js';
-import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import { type DeviceAddon, type SharedAddon, type SharedOps, sharedOps, sharedTasks, type shortOps } from './shared.js';
 import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
@@ -59,7 +58,6 @@ export interface Addon extends SharedAddon, MiningAddon {
   externalMemory(): number;
   batchLoss(...args: BatchLossArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
-  batchTripletLoss(...args: BatchTripletArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
@@ -72,7 +70,7 @@ type LongOps = Omit<SharedOps, (typeof shortOps)[number]>;
 export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
-  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss' | 'mineTriplets' | 'minePairs'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'mineTriplets' | 'minePairs'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps &
   NativeBatchLosses;
@@ -97,11 +95,6 @@ export function nativeOps(addon: Addon): NativeOps {
       const loss = new Float64Array(1);
       addon.tripletLoss(...tripletArguments(op, loss));
       return loss[0] as number;
-    }),
-    batchTripletLoss: translated((op: BatchTripletOp) => {
-      const result = new Float64Array(3);
-      addon.batchTripletLoss(...batchTripletArguments(op, result));
-      return batchTripletResult(result);
     }),
     ...nativeMiners(addon),
     proxyAnchorLoss: translated((op: ProxyAnchorOp) => {

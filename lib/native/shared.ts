@@ -11,9 +11,11 @@ import {
   type NormalizeOp,
   type PackGalleryOp,
 } from '../ops/distances.js';
+import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
+import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import type { ResidentAddon } from './resident.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
 import {
@@ -72,6 +74,7 @@ export interface SharedAddon extends SearchAddon {
   softmaxCrossEntropyAsync(...args: CrossEntropyArguments): NativeTask;
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
+  batchTripletLoss(...args: BatchTripletArguments): void;
 }
 
 /** What the addon has of the device. */
@@ -87,9 +90,10 @@ export type SharedOps = Pick<
   'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'
 > &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
+  Pick<PairOps, 'batchTripletLoss'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
-export const shortOps = ['packGallery', 'updateCenters', 'softmax', 'softmaxGradient'] as const;
+export const shortOps = ['packGallery', 'updateCenters', 'softmax', 'softmaxGradient', 'batchTripletLoss'] as const;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -145,6 +149,11 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       const result = new Float64Array(4);
       addon.marginSoftmax(...headArguments(op, result));
       return headResult(result);
+    }),
+    batchTripletLoss: translated((op: BatchTripletOp) => {
+      const result = new Float64Array(3);
+      addon.batchTripletLoss(...batchTripletArguments(op, result));
+      return batchTripletResult(result);
     }),
   };
 }

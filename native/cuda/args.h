@@ -21,7 +21,8 @@ struct ProductArgs {
 struct DistanceArgs {
   ProductArgs product;
   DistanceBlock block;
-  bool zero_diagonal;  // a row is itself, whatever it holds
+  bool zero_diagonal;  // a row is itself, whatever it holds: row i is column first_row + i
+  uint32_t first_row;
   uint64_t* marks;     // of the outputs that are to be computed again: one number a thread of the grid
 };
 
@@ -66,7 +67,7 @@ struct HalfRounding {
 
 // A batch as the products take it: `scaled` is x by the rows' factors, `counted` that or x itself without the rows that count nowhere, which
 // may hold a NaN that even a coefficient of 0 would spread. What is not wanted is null.
-struct BatchRows {
+struct ScaledRows {
   const float* x;
   const double* factors;
   const int32_t* labels;

@@ -28,6 +28,21 @@ namespace hypersphere {
 HYPERSPHERE_DEVICE float ShuffleXor(uint32_t mask, float v, int x) { return __nvvm_shfl_sync_bfly_f32(mask, v, x, 0x1f); }
 HYPERSPHERE_DEVICE int ShuffleXor(uint32_t mask, int v, int x) { return __nvvm_shfl_sync_bfly_i32(mask, v, x, 0x1f); }
 HYPERSPHERE_DEVICE float Shuffle(uint32_t mask, float v, int lane) { return __nvvm_shfl_sync_idx_f32(mask, v, lane, 0x1f); }
+HYPERSPHERE_DEVICE double Shuffle(uint32_t mask, double v, int lane) {
+  int halves[2];
+  __builtin_memcpy(halves, &v, sizeof(v));
+  for (int& half : halves) half = __nvvm_shfl_sync_idx_i32(mask, half, lane, 0x1f);
+  __builtin_memcpy(&v, halves, sizeof(v));
+  return v;
+}
+HYPERSPHERE_DEVICE uint64_t ShuffleXor(uint32_t mask, uint64_t v, int x) {
+  int halves[2];
+  __builtin_memcpy(halves, &v, sizeof(v));
+  for (int& half : halves) half = __nvvm_shfl_sync_bfly_i32(mask, half, x, 0x1f);
+  __builtin_memcpy(&v, halves, sizeof(v));
+  return v;
+}
+HYPERSPHERE_DEVICE void AtomicLeast(uint64_t* at, uint64_t value) { __nvvm_atom_min_gen_ull(reinterpret_cast<unsigned long long*>(at), value); }
 // Of counts alone: their sum does not depend on the order. What was there before does.
 HYPERSPHERE_DEVICE unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
 HYPERSPHERE_DEVICE uint32_t Ballot(uint32_t mask, bool predicate) { return __nvvm_vote_ballot_sync(mask, predicate); }

@@ -76,5 +76,21 @@ HYPERSPHERE_DEVICE float MaxOfLanes(V v) {
   return Shuffle(mask, v, static_cast<int>(threadIdx.x & 16));
 }
 
+
+// sum plus the lanes' terms one after the other, in the order of the lanes.
+HYPERSPHERE_DEVICE double AddInOrder(double sum, double term) {
+  const uint32_t mask = GroupMask();
+  for (int lane = 0; lane < static_cast<int>(kLanes); lane++) sum += Shuffle(mask, term, static_cast<int>(threadIdx.x & 16) + lane);
+  return sum;
+}
+HYPERSPHERE_DEVICE bool AnyOfLanes(bool predicate) { return Ballot(GroupMask(), predicate) != 0; }
+HYPERSPHERE_DEVICE uint64_t LeastOfLanes(uint64_t v) {
+  for (int by = 8; by > 0; by /= 2) {
+    const uint64_t other = ShuffleXor(GroupMask(), v, by);
+    v = other < v ? other : v;
+  }
+  return v;
+}
+
 }  // namespace
 }  // namespace hypersphere

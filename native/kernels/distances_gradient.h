@@ -13,9 +13,9 @@ namespace {
 
 constexpr size_t kGroup = 64;
 #if defined(HYPERSPHERE_LEVEL_CUDA)
-constexpr size_t kRowsAtOnce = 1;
+constexpr size_t kRowsAtOnce = 1, kMostVectors = 4;
 #else
-constexpr size_t kRowsAtOnce = kGradientRows;
+constexpr size_t kRowsAtOnce = kGradientRows, kMostVectors = 8;
 #endif
 
 struct Weighted {
@@ -147,8 +147,10 @@ HYPERSPHERE_INLINE void PullVectors(const float* u, const Weighted* list, size_t
 template <Metric kMetric>
 HYPERSPHERE_APART void Pull(const float* u, const Weighted* list, size_t count, size_t d, float* out) {
   size_t k = 0;
-  for (; k + 8 * kLanes <= d; k += 8 * kLanes) PullVectors<kMetric, 8>(u, list, count, k, out);
+  for (; k + kMostVectors * kLanes <= d; k += kMostVectors * kLanes) PullVectors<kMetric, kMostVectors>(u, list, count, k, out);
+#if !defined(HYPERSPHERE_LEVEL_CUDA)
   for (; k + 2 * kLanes <= d; k += 2 * kLanes) PullVectors<kMetric, 2>(u, list, count, k, out);
+#endif
   for (; k < d; k += kLanes) {
     const size_t n = Least(kLanes, d - k);
     V sum = LoadN(out + k, n);

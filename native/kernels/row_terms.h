@@ -32,16 +32,8 @@ RowExtent ExtentOfRow(const float* values, size_t count) {
     most = Choose(high > most, high, most);
     odd |= v != v;
   });
-  RowExtent extent{least[0], most[0], odd[0] != 0};
-  for (size_t l = 1; l < kLanes; l++) {
-    extent.least = least[l] < extent.least ? least[l] : extent.least;
-    extent.most = most[l] > extent.most ? most[l] : extent.most;
-    extent.nan = extent.nan || odd[l] != 0;
-  }
   // −0 and +0 are equal: which of them won depends on the lanes.
-  extent.least += 0.0f;
-  extent.most += 0.0f;
-  return extent;
+  return {-MaxOfLanes(-least) + 0.0f, MaxOfLanes(most) + 0.0f, AnyOfLanes(odd)};
 }
 
 double SumOfRow(const float* values, size_t count, float reference) {
@@ -144,9 +136,7 @@ float CircleMostOfRow(const float* values, size_t count, const RowCircle& rule) 
     const V z = FirstN(n, CircleColumn(rule, LoadUpTo(values + k, n)).value, Set(-kInf));
     most = Choose(z > most, z, most);
   });
-  float max = most[0];
-  for (size_t l = 1; l < kLanes; l++) max = most[l] > max ? most[l] : max;
-  return max + 0.0f;
+  return MaxOfLanes(most) + 0.0f;
 }
 
 double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
@@ -160,6 +150,7 @@ double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
   return sum[0];
 }
 
+#if !defined(HYPERSPHERE_LEVEL_CUDA)
 constexpr size_t kMostCompared = 64;  // beyond these a search is the shorter way
 
 void CountReached(const float* values, size_t count, const float* bounds, size_t bound_count, uint32_t* reached) {
@@ -185,6 +176,7 @@ void CountReached(const float* values, size_t count, const float* bounds, size_t
     reached[k] = static_cast<uint32_t>(low);
   }
 }
+#endif
 
 TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule, float* slopes) {
   const V one = Set(1), by = Set(rule.slope), from = Set(rule.reference), limit = Set(rule.limit);
@@ -227,7 +219,7 @@ double WeighRow(const PairWeights& row) {
       const VI near = square <= limit;
       uint32_t bits = NotGreaterBits(square, limit) & ~NotGreaterBits(Abs(weight), Zero());
       if (n < kLanes) bits &= (1u << n) - 1;
-      row.marks[k / 64] |= static_cast<uint64_t>(bits) << (k % 64);
+      if (OwnLane(0)) row.marks[k / 64] |= static_cast<uint64_t>(bits) << (k % 64);
       apart = Choose(near, Zero(), weight);
     }
     lanes[0] += FirstN(n, apart, Zero());
@@ -235,9 +227,11 @@ double WeighRow(const PairWeights& row) {
   return sum[0];
 }
 
+#if !defined(HYPERSPHERE_LEVEL_CUDA)
 constexpr RowTerms kRowTerms = {ExtentOfRow,     SumOfRow,             ExponentialsOfRow, ScaleRow,        HingeOfRow,  HingeSquaresOfRow,
                                 ViolationsOfRow, ViolationSlopesOfRow, SoftplusOfRow,     CircleMostOfRow, CircleOfRow, CountReached,
                                 SigmoidsOfRow,   AddRow,               WeighRow};
+#endif
 
 }  // namespace
 }  // namespace hypersphere

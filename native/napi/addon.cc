@@ -48,7 +48,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportGivenRows(env, exports);
   ExportProxyAnchor(env, exports);
   ExportBatchLosses(env, exports);
-  ExportTriplet(env, exports);
   ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);

@@ -29,6 +29,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportCenters(who, exports);
   ExportSoftmax(who, exports);
   ExportMarginSoftmax(who, exports);
+  ExportTriplet(who, exports);
 }
 
 }  // namespace

@@ -24,15 +24,19 @@ struct Implementation {
   Run<SoftmaxOp> softmax;
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
+  Run<BatchTripletOp> batch_triplet;  // the device without `swap`
   bool on_device, fast;
 };
 
-constexpr Implementation kCpu{Matmul,         Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
-                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, false,   false};
+constexpr Implementation kCpu{Matmul,        Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
+                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, BatchTriplet,      false,   false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
-                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     true, false};
-constexpr Implementation kFastDevice{cuda::fast::Matmul,  cuda::fast::Distances, cuda::DistancesGradient, cuda::Normalize, cuda::NormalizeGradient, cuda::fast::Nearest,
-                                     cuda::CenterLoss,    cuda::UpdateCenters,   cuda::Softmax,           cuda::CrossEntropy, cuda::fast::MarginSoftmax, true, true};
+                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet,
+                                 true,             false};
+constexpr Implementation kFastDevice{cuda::fast::Matmul,  cuda::fast::Distances, cuda::DistancesGradient,   cuda::Normalize,
+                                     cuda::NormalizeGradient, cuda::fast::Nearest, cuda::CenterLoss,        cuda::UpdateCenters,
+                                     cuda::Softmax,       cuda::CrossEntropy,    cuda::fast::MarginSoftmax, cuda::BatchTriplet,
+                                     true,                true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -50,5 +54,6 @@ void ExportSoftmax(const Implementation& who, Napi::Object exports);
 void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
 // Of the device alone.
 void ExportResident(Napi::Object exports);
+void ExportTriplet(const Implementation& who, Napi::Object exports);
 
 }  // namespace hypersphere

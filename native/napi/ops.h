@@ -11,7 +11,6 @@ void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportGivenRows(Napi::Env env, Napi::Object exports);
 void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportBatchLosses(Napi::Env env, Napi::Object exports);
-void ExportTriplet(Napi::Env env, Napi::Object exports);
 void ExportMining(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);

@@ -1,6 +1,5 @@
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 
 namespace hypersphere {
 
@@ -30,14 +29,12 @@ void BatchTripletSync(const Napi::CallbackInfo& info) {
   op.result = args.Doubles(15, 3);
   op.grad_x = args.OptionalFloats(16, op.n, op.d);
   args.CheckApart({15, 16});
-  const Status status = BatchTriplet(op, nullptr);
+  const Status status = ImplementationOf(info).batch_triplet(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 }  // namespace
 
-void ExportTriplet(Napi::Env env, Napi::Object exports) {
-  exports.Set("batchTripletLoss", Napi::Function::New(env, BatchTripletSync, "batchTripletLoss"));
-}
+void ExportTriplet(const Implementation& who, Napi::Object exports) { ExportFor(who, exports, "batchTripletLoss", BatchTripletSync); }
 
 }  // namespace hypersphere

@@ -6,6 +6,7 @@
 #include "blocks.h"
 #include "moments.h"
 #include "ops.h"
+#include "pair_weights.h"
 #include "product.h"
 
 namespace hypersphere {
@@ -22,7 +23,7 @@ BatchRows::BatchRows(Workspace& space, const PairInput& input)
       rows_place_(space.Add<float>(Normalized() || Gathered() ? Columns() * input.d : 0)),
       runs_place_(space.Add<Span>(input.by_class ? input.n : 0)) {}
 
-Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
+Status BatchRows::Order(const std::atomic<bool>* cancel) {
   const size_t n = input_.n, m = input_.m;
   // The labels may lie in shared memory: they are read once.
   int32_t* const labels = space_.At<int32_t>(labels_place_);
@@ -34,19 +35,23 @@ Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
     for (size_t i = classes_.starts[t]; i < classes_.starts[t + 1]; i++) class_of_[input_.by_class ? i : classes_.rows[i]] = t;
   }
   rows_ = input_.x;
-  float* const rows = space_.At<float>(rows_place_);
-  if (Normalized() || Gathered()) rows_ = rows;
-  const float* from = input_.x;
-  if (Gathered()) {
-    if (input_.by_class) {
-      memory_ = memory_buckets_.Sort(labels + n);
-      FindMemoryRuns(labels);
-    }
-    const Status status = Gather(rows, cancel);
-    if (status != Status::kOk) return status;
-    from = rows;
+  if (!Gathered()) return Status::kOk;
+  if (input_.by_class) {
+    memory_ = memory_buckets_.Sort(labels + n);
+    FindMemoryRuns(labels);
   }
-  return Normalized() ? Normalize({from, rows, Columns(), input_.d, kShortest}, cancel) : Status::kOk;
+  float* const rows = space_.At<float>(rows_place_);
+  rows_ = rows;
+  return Gather(rows, cancel);
+}
+
+Status BatchRows::Prepare(const std::atomic<bool>* cancel) {
+  const Status status = Order(cancel);
+  if (status != Status::kOk || !Normalized()) return status;
+  float* const rows = space_.At<float>(rows_place_);
+  const float* const from = rows_;
+  rows_ = rows;
+  return Normalize({from, rows, Columns(), input_.d, kShortest}, cancel);
 }
 
 // Both sides are in the order of the labels as unsigned numbers.
@@ -108,13 +113,6 @@ double BatchRows::SquareOf(size_t row) const {
   return sum;
 }
 
-namespace {
-
-// A row with an infinity is at no finite distance: where the loss is finite its weights are 0, and so must be their products.
-float Finite(float value) { return value - value == 0 ? value : 0; }
-
-}  // namespace
-
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());
@@ -154,17 +152,7 @@ Status PairGradient::Prepare(const std::atomic<bool>* cancel) {
   if (status != Status::kOk) return status;
   const auto squares = [=](size_t index, int) {
     const size_t first = index * kRowsOfTask, last = Least(first + kRowsOfTask, all);
-    for (size_t i = first; i < last; i++) {
-      float lanes[8] = {}, rest = 0;
-      const float* const row = centered + i * d;
-      size_t k = 0;
-      for (; k + 8 <= d; k += 8) {
-        for (size_t t = 0; t < 8; t++) lanes[t] += row[k + t] * row[k + t];
-      }
-      for (; k < d; k++) rest += row[k] * row[k];
-      for (const float lane : lanes) rest += lane;
-      norms_[i] = rest;
-    }
+    for (size_t i = first; i < last; i++) norms_[i] = SquareOfCentered(centered + i * d, d);
   };
   return ParallelFor(DivideUp(all, kRowsOfTask), squares, cancel, ThreadsForPass(all, d));
 }
@@ -201,42 +189,18 @@ Status PairGradient::CenterRows(float* centered, const std::atomic<bool>* cancel
   return ParallelFor(DivideUp(all, rows), block, cancel, threads);
 }
 
-// Of half the squared distance, or of the negated dot; a Euclidean distance of 0 has gradient 0.
-float PairGradient::Weight(double coefficient, float distance) const {
-  if (rows_.Cosine()) return static_cast<float>(coefficient);
-  if (rows_.Input().metric != Metric::kEuclidean) return static_cast<float>(2 * coefficient);
-  if (!(distance > 0)) return 0;
-  const float weight = static_cast<float>(coefficient) / distance;
-  return weight > kMostWeight ? kMostWeight : weight < -kMostWeight ? -kMostWeight : weight;
-}
-
 void PairGradient::Clear(size_t at) {
   memset(marks_ + at * Words(), 0, Words() * sizeof(uint64_t));
   marked_[at] = full_[at] = 0;
 }
 
-// Of one anchor, in place: coefficients of its snr become those of the squared distances of centred rows, and distances become these. Returns
-// what the anchor's own row gets for its signal, as a sum of weights.
-double PairGradient::ThroughSignal(size_t anchor, float* distances, float* coefficients, size_t count) const {
-  constexpr double kMost = static_cast<double>(kMostWeight) / 2;
-  const double signal = moments_[anchor].spread;
-  double own = 0;
-  for (size_t j = 0; j < count; j++) {
-    const double snr = static_cast<double>(distances[j]), g = static_cast<double>(coefficients[j]), part = signal == 0 ? 0 : g / signal;
-    if (part != 0) own -= 2 * part * snr;
-    distances[j] = static_cast<float>(snr * signal);
-    coefficients[j] = static_cast<float>(part > kMost ? kMost : part < -kMost ? -kMost : part);
-  }
-  return own;
-}
-
 void PairGradient::Mark(size_t first, size_t at, size_t row, double coefficient, float* distances) {
   if (rows_.Snr()) {
     float given = static_cast<float>(coefficient);
-    row_sums_[first + at] += ThroughSignal(first + at, distances + row, &given, 1);
+    row_sums_[first + at] += ThroughSignal(moments_[first + at].spread, distances[row], given);
     coefficient = static_cast<double>(given);
   }
-  distances[row] = Weight(coefficient, distances[row]);
+  distances[row] = PairWeight(rows_.Input().metric, coefficient, distances[row]);
   marks_[at * Words() + row / 64] |= uint64_t{1} << (row % 64);
   marked_[at] = 1;
 }
@@ -249,7 +213,8 @@ void PairGradient::Weigh(size_t first, size_t at, float* distances, float* weigh
 double PairGradient::WeighRow(size_t column, size_t at, float* distances, float* weights) {
   uint64_t* const marks = marks_ + at * Words();
   const bool root = rows_.Input().metric == Metric::kEuclidean;
-  const double own = rows_.Snr() ? ThroughSignal(column, distances, weights, rows_.Columns()) : 0;
+  double own = 0;
+  for (size_t j = 0; rows_.Snr() && j < rows_.Columns(); j++) own += ThroughSignal(moments_[column].spread, distances[j], weights[j]);
   const double sum = CurrentKernels().row_terms.weigh({distances, norms_, weights, marks, rows_.Columns(), norms_[column], root});
   for (size_t word = 0; word < Words(); word++) marked_[at] |= marks[word] != 0;
   return own + sum;
@@ -342,10 +307,7 @@ Status PairGradient::Write(double scale, float* out, const std::atomic<bool>* ca
     for (size_t i = index * rows; i < Least((index + 1) * rows, n); i++) {
       const double diagonal = differences ? row_sums_[i] + col_sums_[i] : 0;
       float* const to = out + rows_.Given(i) * d;
-      for (size_t k = 0; k < d; k++) {
-        const double own = diagonal == 0 ? 0 : diagonal * static_cast<double>(centered_[i * d + k]);
-        to[k] = static_cast<float>(scale * (own - static_cast<double>(sums_[i * d + k]))) + 0.0f;  // no −0 for nothing
-      }
+      for (size_t k = 0; k < d; k++) to[k] = PairGradientOf(scale, diagonal, differences ? centered_[i * d + k] : 0, sums_[i * d + k]);
     }
   };
   const Status status = ParallelFor(DivideUp(n, rows), block, cancel, ThreadsForPass(n, d));

@@ -57,7 +57,8 @@ struct Sides {
 class BatchRows {
  public:
   BatchRows(Workspace& space, const PairInput& input);
-  // After the workspace's allocation.
+  // After the workspace's allocation, one of them: the classes, and the rows in their order; and these as they are compared.
+  Status Order(const std::atomic<bool>* cancel);
   Status Prepare(const std::atomic<bool>* cancel);
   // Distances [count, columns] of some anchors to all rows, 0 to themselves. For cosines these are dots of unit rows, not yet negated.
   Status Block(size_t first, size_t count, float* out, const std::atomic<bool>* cancel) const;
@@ -81,6 +82,9 @@ class BatchRows {
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
   Sides SidesOf(size_t row) const;
+  // Of the batch's rows or, in the caller's order, of all columns; and the class of each.
+  const ClassRows& Classes() const { return classes_; }
+  const size_t* ClassOf() const { return class_of_; }
   // In the caller's order: the columns of this row's class, itself among them, ascending.
   const size_t* Own(size_t row) const { return classes_.rows + classes_.starts[class_of_[row]]; }
   size_t OwnCount(size_t row) const { return classes_.starts[class_of_[row] + 1] - classes_.starts[class_of_[row]]; }
@@ -126,8 +130,6 @@ class PairGradient {
  private:
   Status CenterColumns(float* centered, const std::atomic<bool>* cancel) const;
   Status CenterRows(float* centered, const std::atomic<bool>* cancel) const;
-  float Weight(double coefficient, float distance) const;
-  double ThroughSignal(size_t anchor, float* distances, float* coefficients, size_t count) const;
   double WeighRow(size_t column, size_t at, float* distances, float* weights);
   // Anchors are the rows from `first` on, or those listed.
   Status AddMarked(size_t first, const size_t* listed, size_t count, const float* weights, const std::atomic<bool>* cancel);

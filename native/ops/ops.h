@@ -28,6 +28,8 @@ Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) n
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+// The form with `swap`, for batches of two rows or more: BatchTriplet dispatches.
+Status SwappedBatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 Status RelevantRanks(const RanksOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept;
 

@@ -1,7 +1,5 @@
-// What the two forms of the batch triplet loss share: the bands of the rules that take all triplets of one, and a triplet's term.
+// What all forms of the batch triplet loss share, on CPU and device: the bands of the rules that take all triplets of one, and a triplet's term.
 #pragma once
-
-#include <atomic>
 
 #include "../api.h"
 #include "../scalar/math.h"
@@ -34,9 +32,6 @@ inline TripletTerm TermOf(double excess, bool soft) {
   const double power = scalar::Exp(positive ? -excess : excess), tail = scalar::Log1p(power);
   return {positive ? excess + tail : tail, (positive ? 1 : power) / (1 + power), excess > kLeastExponent};
 }
-
-// The form with `swap` (BatchTriplet has seen to batches of fewer than two rows).
-Status SwappedBatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 
 inline double TripletScale(TermReduction reduction, double triplets, double active) {
   const double terms = reduction == TermReduction::kSum ? 1 : reduction == TermReduction::kMean ? triplets : active;

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <stdint.h>
-#include <string.h>
 
 namespace hypersphere {
 namespace scalar {
@@ -15,7 +14,7 @@ constexpr double kInfinity = __builtin_inf();
 inline double PowerOfTwo(int n) {
   const uint64_t bits = static_cast<uint64_t>(n + 1023) << 52;
   double power;
-  memcpy(&power, &bits, sizeof(power));
+  __builtin_memcpy(&power, &bits, sizeof(power));
   return power;
 }
 
@@ -44,11 +43,11 @@ inline double Log(double x) {
     n = -100;
   }
   uint64_t bits;
-  memcpy(&bits, &x, sizeof(bits));
+  __builtin_memcpy(&bits, &x, sizeof(bits));
   n += static_cast<double>(static_cast<int>(bits >> 52) - 1023);
   bits = (bits & 0xfffffffffffffULL) | 0x3ff0000000000000ULL;
   double m;
-  memcpy(&m, &bits, sizeof(m));
+  __builtin_memcpy(&m, &bits, sizeof(m));
   if (m > 1.41421356237309504880) {
     m /= 2;
     n += 1;

@@ -183,6 +183,12 @@ HYPERSPHERE_INLINE float MaxOfLanes(V v) {
   return max;
 }
 
+HYPERSPHERE_INLINE bool AnyOfLanes(VI v) {
+  int32_t any = v[0];
+  for (size_t l = 1; l < kLanes; l++) any |= v[l];
+  return any != 0;
+}
+
 // Where a row belongs to several threads, as on a GPU, one of them writes its element k: the elements from OwnFirst() on, kOwnStep apart, are a
 // thread's own, and GroupFence() shows it what the others have written. Here there is but one thread.
 HYPERSPHERE_INLINE bool OwnLane(size_t) { return true; }

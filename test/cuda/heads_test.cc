@@ -327,7 +327,7 @@ void hypersphere::test::TestHeads() {
 void hypersphere::test::TestFewHeads() {
   const std::vector<Head> heads = Heads();
   for (const size_t h : {1, 4, 6, 8, 13, 15}) TestHead(heads[h]);
-  TestShard(heads[8]);
+  TestShard(heads[8], RunKept);
   TestStep(heads[0], {Rule::kSgd, true, true, true, true});
   TestStep(heads[3], {Rule::kAdaGrad, true, false, false, false});
 }

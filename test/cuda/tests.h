@@ -8,6 +8,7 @@ void TestNeighbours();
 void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
+void TestTriplets();
 void TestFast();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();

@@ -1,5 +1,5 @@
 // The gradient of distances for one side's rows, a group of sixteen threads to a row: the CPU's kernel itself. The weights of 64 pairs lie in shared
-// memory, and up to eight vectors of the row's gradient in registers while those pairs' rows pass; these are what is read.
+// memory, and up to four vectors of the row's gradient in registers while those pairs' rows pass; these are what is read.
 #include "../args.h"
 #include "../device.h"
 

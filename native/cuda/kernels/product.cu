@@ -24,7 +24,7 @@ HYPERSPHERE_DEVICE void DistanceTile(const DistanceArgs& args) {
     const float x_norm = within ? block.x_norms[row] : 1, y_norm = within ? block.y_norms[col] : 1;
     uint32_t marked;
     float value = Finished<kMetric>(dot, x_norm, y_norm, tau, marked);
-    if (args.zero_diagonal && row == col) value = marked = 0;
+    if (args.zero_diagonal && args.first_row + row == col) value = marked = 0;
     if (within) product.out[row * product.out_stride + col] = value;
     marks |= static_cast<uint64_t>(within ? marked >> Lane() & 1 : 0) << output++;
   });
@@ -54,6 +54,19 @@ using namespace hypersphere;
 HYPERSPHERE_KERNEL void multiply(const ProductArgs args) {
   MultiplyTile(args, [&](size_t part, size_t row, size_t col, float value) {
     if (row < args.rows && col < args.cols) args.out[part * args.part_stride + row * args.out_stride + col] = value;
+  });
+}
+
+// The same onto what lies in `out`, without parts. A kernel of its own: another one's registers do not leave room for it.
+HYPERSPHERE_KERNEL_BLOCKS(1) void multiply_onto(const ProductArgs args) {
+  MultiplyTile(args, [&](size_t, size_t row, size_t col, float value) {
+    if (row < args.rows && col < args.cols) args.out[row * args.out_stride + col] = value;
+  }, [&](float (&sums)[kOwnSide][kOwnSide]) {
+#pragma clang loop unroll(full)
+    for (unsigned e = 0; e < kOwnSide * kOwnSide; e++) {
+      const size_t row = OutputRow(args, threadIdx.x, e), col = OutputCol(args, threadIdx.x, e);
+      if (row < args.rows && col < args.cols) sums[e / kOwnSide][e % kOwnSide] = args.out[row * args.out_stride + col];
+    }
   });
 }
 

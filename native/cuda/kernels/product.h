@@ -59,9 +59,14 @@ HYPERSPHERE_DEVICE size_t OutputCol(const ProductArgs& args, unsigned thread, un
   return blockIdx.x % TilesAcross(args) * kTileSide + thread % 16 * 4 + j % 4 + j / 4 * (kTileSide / 2);
 }
 
+struct FromZero {
+  HYPERSPHERE_DEVICE void operator()(float (&)[kOwnSide][kOwnSide]) const {}
+};
+
 // finish(part, row, col, value) for every output of the block, by all threads of a group together; rows and columns may lie beyond the ends.
-template <class Finish>
-HYPERSPHERE_DEVICE void MultiplyTile(const ProductArgs& args, const Finish& finish) {
+// start(sums) may give a thread's sums other values than 0 to go on from.
+template <class Finish, class Start = FromZero>
+HYPERSPHERE_DEVICE void MultiplyTile(const ProductArgs& args, const Finish& finish, const Start& start = {}) {
   SHARED_ARRAY(float, left, kTileSteps * kSideStride);
   SHARED_ARRAY(float, right, kTileSteps * kSideStride);
   const size_t across = TilesAcross(args), row = blockIdx.x / across * kTileSide, col = blockIdx.x % across * kTileSide;
@@ -69,6 +74,7 @@ HYPERSPHERE_DEVICE void MultiplyTile(const ProductArgs& args, const Finish& fini
   const size_t to = args.depth - from < args.depth_of_part ? args.depth : from + args.depth_of_part;
   const unsigned own_row = threadIdx.x / 16 * 4, own_col = threadIdx.x % 16 * 4;
   float sums[kOwnSide][kOwnSide] = {};
+  start(sums);
   for (size_t k = from; k < to; k += kTileSteps) {
     LoadSide(args.left, row, args.rows, k, to, left);
     LoadSide(args.right, col, args.cols, k, to, right);

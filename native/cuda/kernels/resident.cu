@@ -49,7 +49,7 @@ HYPERSPHERE_KERNEL void put_rows(const float* from, const KeptRows to, const Hal
   }
 }
 
-HYPERSPHERE_KERNEL void batch_rows(const BatchRows of) {
+HYPERSPHERE_KERNEL void scale_rows(const ScaledRows of) {
   const size_t i = GroupRow();
   if (i >= of.n) return;
   const bool counts = of.labels[i] != kIgnored;

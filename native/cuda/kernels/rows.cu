@@ -24,7 +24,7 @@ HYPERSPHERE_KERNEL void moments(const float* x, size_t n, size_t d, bool about_m
   if (i < n) RowMoments(x + i * d, 1, d, about_mean, out + i);
 }
 
-HYPERSPHERE_KERNEL void differences(const DifferenceBlock block, bool zero_diagonal) {
+HYPERSPHERE_KERNEL void differences(const DifferenceBlock block, bool zero_diagonal, size_t first_row) {
   const size_t pair = GroupRow();
   if (pair >= block.rows * block.cols) return;
   const size_t row = pair / block.cols, col = pair % block.cols;
@@ -35,7 +35,7 @@ HYPERSPHERE_KERNEL void differences(const DifferenceBlock block, bool zero_diago
   } else {
     SnrOfRow(block, row, col, y, value);
   }
-  if (zero_diagonal && row == col) value[0] = 0;
+  if (zero_diagonal && first_row + row == col) value[0] = 0;
   if (FirstLane()) block.out[row * block.out_stride + col] = value[0];
 }
 

@@ -154,7 +154,7 @@ class Head {
       call.Upload(factors_, host_factors_, op_.n);
     }
     if (scaled_ != nullptr || counted_ != nullptr) {
-      call.LaunchGroups(Kernel::k_batch_rows, op_.n, BatchRows{x_, factors_, run_.all.labels, scaled_, counted_, rows_.caffe, op_.n, op_.d});
+      call.LaunchGroups(Kernel::k_scale_rows, op_.n, ScaledRows{x_, factors_, run_.all.labels, scaled_, counted_, rows_.caffe, op_.n, op_.d});
     }
     return Status::kOk;
   }

@@ -18,6 +18,8 @@ Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcep
 Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
+// Without `swap`.
+Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;

@@ -55,15 +55,16 @@ void LaunchNorms(Call& call, const Side& side, Metric metric) {
   if (metric == Metric::kSnr) call.LaunchThreads(Kernel::k_moments, side.count, side.rows, side.count, side.d, true, side.moments);
 }
 
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, bool fast) {
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, bool fast, size_t first_row) {
   const size_t n = x.count, m = y.count, d = x.d;
   if (!OfProduct(metric)) {
     const DifferenceBlock block{x.rows, y.rows, x.moments, y.moments, out, m, n, m, d, metric};
-    call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal);
+    call.LaunchGroups(Kernel::k_differences, n * m, block, zero_diagonal, first_row);
     return;
   }
   DistanceArgs args = ArgsOf(x, y, metric, out, marks);
   args.zero_diagonal = zero_diagonal;
+  args.first_row = static_cast<uint32_t>(first_row);
   const size_t tiles = TilesOf(n, m);
   if (tiles == 0) return;
   call.Launch(fast ? Kernel::k_fast_distances : TileOf(metric), {tiles}, args);

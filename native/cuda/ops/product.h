@@ -14,6 +14,12 @@ inline void LaunchProduct(Call& call, const ProductArgs& args) {
   if (across * down > 0) call.Launch(call.Fast() ? Kernel::k_fast_multiply : Kernel::k_multiply, {across * down, parts == 0 ? 1 : parts}, args);
 }
 
+// Onto the sums that lie in `out`.
+inline void LaunchProductOnto(Call& call, const ProductArgs& args) {
+  const size_t across = (args.cols + kTileSide - 1) / kTileSide, down = (args.rows + kTileSide - 1) / kTileSide;
+  if (across * down > 0) call.Launch(Kernel::k_multiply_onto, {across * down}, args);
+}
+
 // Rows on the device and, as far as the metric wants them, their norms or moments.
 struct Side {
   const float* rows;
@@ -25,8 +31,9 @@ Side AllocateSide(Call& call, const float* rows, size_t count, size_t d, Metric 
 void LaunchNorms(Call& call, const Side& side, Metric metric);
 // Where the tiles of n rows against m mark the pairs that a kernel of their own computes again.
 uint64_t* AllocateMarks(Call& call, size_t n, size_t m, Metric metric);
-// To out [x.count, y.count]. `fast` only in a fast call.
-void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, bool fast);
+// To out [x.count, y.count]. With `zero_diagonal` row i of x is row first_row + i of y. `fast` only in a fast call.
+void LaunchDistances(Call& call, const Side& x, const Side& y, Metric metric, float* out, bool zero_diagonal, uint64_t* marks, bool fast = false,
+                     size_t first_row = 0);
 
 constexpr bool OfProduct(Metric metric) { return metric != Metric::kManhattan && metric != Metric::kSnr; }
 size_t TilesOf(size_t n, size_t m);

@@ -75,6 +75,11 @@ inline uint32_t Ballot(uint32_t mask, bool predicate) {
 inline unsigned LowestBit(uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
 // Blocks do not run at the same time here, but a plain addition would be a race in ThreadSanitizer's eyes.
 inline unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
+inline void AtomicLeast(uint64_t* at, uint64_t value) {
+  uint64_t seen = __atomic_load_n(at, __ATOMIC_RELAXED);
+  while (value < seen && !__atomic_compare_exchange_n(at, &seen, value, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+  }
+}
 inline void SyncWarp(uint32_t mask) { simt::Exchange(simt::Word::kSync, mask, 0, threadIdx.x % 32); }
 
 }  // namespace hypersphere

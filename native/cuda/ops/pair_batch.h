@@ -1,0 +1,44 @@
+// What the losses over pairs of a batch share on the device: the batch's rows and a memory's, blocks of their distances, and the gradient of a block's
+// weights. The host orders rows and labels (ops/batch_rows.h), whose blocks these are: no more than a block of anchors against all columns exists.
+#pragma once
+
+#include "../../ops/batch_rows.h"
+#include "../pair_args.h"
+#include "product.h"
+
+namespace hypersphere {
+namespace cuda {
+
+class PairBatch {
+ public:
+  // Uploads rows that are ordered. `dense`: most pairs of an anchor may have a weight; `wanted`: there is a gradient.
+  PairBatch(Call& call, const BatchRows& rows, bool dense, bool wanted);
+
+  size_t Most() const { return most_; }  // anchors of a block
+  ColumnClasses UploadClasses();
+  // Launches the distances of a block; 0 to themselves.
+  PairBlock Distances(size_t first);
+  const GradientSums& Sums() const { return sums_; }
+  // Where a loss has left coefficients of all pairs in the block's weights, and its distances as they were.
+  void LaunchWeigh(const PairBlock& block);
+  // Weights, marked or not, to the gradient.
+  void LaunchAdd(const PairBlock& block);
+  // [n, d], rows in their order, through the normalisation.
+  const float* LaunchFinish(double scale);
+
+ private:
+  void Center();
+
+  Call& call_;
+  const BatchRows& rows_;
+  const size_t n_, columns_, d_, most_;
+  const bool dense_, wanted_;
+  const float* given_;
+  Side side_{};
+  uint64_t* marks_;
+  float *distances_, *weights_ = nullptr;
+  GradientSums sums_{};
+};
+
+}  // namespace cuda
+}  // namespace hypersphere

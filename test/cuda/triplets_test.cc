@@ -1,0 +1,102 @@
+// The batch triplet loss on the device: every rule, metric and form of it with the CPU's bits, in one block of anchors and in several, on plain
+// rows and on rows that need every way round.
+#include "compare.h"
+#include "tests.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+constexpr Metric kMetrics[] = {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr};
+
+struct Batch {
+  std::vector<float> x;
+  std::vector<int32_t> labels;
+  size_t stored, d;  // rows at the end that are a memory's
+  size_t Rows() const { return labels.size() - stored; }
+};
+
+std::vector<int32_t> Labels(size_t n, size_t classes) {
+  std::vector<int32_t> labels(n);
+  for (size_t i = 0; i < n; i++) labels[i] = static_cast<int32_t>(i * i % (classes + 2)) - 2;
+  return labels;
+}
+
+BatchTripletOp OpOf(const Batch& batch, double* result, float* grad_x) {
+  const size_t n = batch.Rows();
+  BatchTripletOp op{};
+  op.x = batch.x.data();
+  op.labels = batch.labels.data();
+  op.memory = batch.x.data() + n * batch.d;
+  op.memory_labels = batch.labels.data() + n;
+  op.n = n;
+  op.m = batch.stored;
+  op.d = batch.d;
+  op.result = result;
+  op.grad_x = grad_x;
+  return op;
+}
+
+template <class Set>
+void TestLoss(const char* name, const Batch& batch, const Set& set) {
+  for (const bool wanted : {true, false}) {
+    if (!wanted && batch.stored == 0) continue;  // once is enough
+    TestBits("batchTripletLoss", name, [&](bool device) {
+      std::vector<double> numbers(3, NAN);
+      std::vector<float> gradient(wanted ? batch.Rows() * batch.d : 0, 7);
+      BatchTripletOp op = OpOf(batch, numbers.data(), wanted ? gradient.data() : nullptr);
+      set(op);
+      Succeed(device ? cuda::BatchTriplet(op, nullptr) : BatchTriplet(op, nullptr));
+      Append(numbers, gradient);
+      return numbers;
+    });
+  }
+}
+
+void TestRules(const char* name, const Batch& batch, const std::vector<Metric>& metrics) {
+  for (int mining = 0; mining <= static_cast<int>(Mining::kFaceNetSemiHard); mining++) {
+    for (const Metric metric : metrics) {
+      for (const int form : {metric == Metric::kEuclidean ? 1 : 0, metric == Metric::kEuclidean ? 2 : 3}) {
+        TestLoss(name, batch, [&](BatchTripletOp& op) {
+          op.mining = static_cast<Mining>(mining);
+          op.metric = metric;
+          op.normalize = form % 2 == 1;
+          op.soft = form >= 2;
+          op.margin = metric == Metric::kCosineSimilarity || op.normalize ? 0.2 : 1.5;
+          op.seed = 7;
+          op.reduction = static_cast<TermReduction>(mining % 3);
+        });
+      }
+    }
+  }
+}
+
+}  // namespace
+
+void hypersphere::test::TestTriplets() {
+  const std::vector<Metric> all(std::begin(kMetrics), std::end(kMetrics));
+  TestRules("plain", {Normals(35 * 5, 1), Labels(35, 6), 0, 5}, all);
+  TestRules("with a memory", {Normals(27 * 17, 2), Labels(27, 5), 9, 17}, all);
+  TestRules("offset", {Normals(19 * 3, 3, 1, 100), Labels(19, 4), 0, 3}, all);
+  TestRules("nasty", {Nasty(26, 4, 4), Labels(26, 4), 0, 4}, all);
+  std::vector<float> infinite = Normals(18 * 4, 5, 1e25f);
+  TestRules("far out", {infinite, Labels(18, 5), 0, 4}, all);
+  infinite[17] = INFINITY;
+  TestRules("infinite", {infinite, Labels(18, 5), 0, 4}, all);
+  std::vector<float> equal = Normals(20 * 4, 6);
+  for (size_t i = 4; i < equal.size(); i++) equal[i] = equal[i % 8];
+  TestRules("equal rows", {equal, Labels(20, 4), 0, 4}, all);
+  TestRules("one class", {Normals(9 * 4, 7), std::vector<int32_t>(9, 3), 0, 4}, {Metric::kEuclidean});
+  TestRules("two rows", {Normals(2 * 4, 8), {5, 5}, 0, 4}, {Metric::kEuclidean});
+  TestRules("one row beside a memory", {Normals(4 * 4, 9), {5, 5, 6, 5}, 3, 4}, {Metric::kSnr});
+  TestRules("no rows", {{}, {}, 0, 4}, {Metric::kEuclidean});
+  // More rows than one block of anchors takes.
+  for (const Mining mining : {Mining::kBatchHard, Mining::kAll}) {
+    TestLoss("several blocks", {Normals(514 * 2, 10), Labels(514, 90), 0, 2}, [=](BatchTripletOp& op) {
+      op.mining = mining;
+      op.metric = Metric::kEuclidean;
+      op.margin = 0.5;
+    });
+  }
+}
