@@ -2383,7 +2383,8 @@ $L__BB0_89:
 .visible .entry multiply_to_logits(
 	.param .align 8 .b8 multiply_to_logits_param_0[104]
 )
-.maxntid 256, 1, 1                      // @multiply_to_logits
+.maxntid 256, 1, 1
+.minnctapersm 2                         // @multiply_to_logits
 {
 	.local .align 4 .b8 	__local_depot1[256];
 	.reg .b64 	%SP;
@@ -2393,9 +2394,9 @@ $L__BB0_89:
 	.reg .f32 	%f<1999>;
 	.reg .b64 	%rd<313>;
 	// demoted variable
-	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
 )ptx",
-    R"ptx(	// demoted variable
+    R"ptx(	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left[8448];
+	// demoted variable
 	.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right[8448];
 // %bb.0:
 	mov.u64 	%SPL, __local_depot1;
@@ -2738,11 +2739,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f639, %f586, %f591, %f559;
 	fma.rn.f32 	%f640, %f588, %f577, %f560;
 	fma.rn.f32 	%f641, %f588, %f579, %f561;
-	fma.rn.f32 	%f642, %f588, %f581, %f562;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f642, %f588, %f581, %f562;
 	fma.rn.f32 	%f643, %f588, %f583, %f563;
 	fma.rn.f32 	%f644, %f588, %f585, %f564;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f645, %f588, %f587, %f565;
+	fma.rn.f32 	%f645, %f588, %f587, %f565;
 	fma.rn.f32 	%f646, %f588, %f589, %f566;
 	fma.rn.f32 	%f647, %f588, %f591, %f567;
 	fma.rn.f32 	%f648, %f590, %f577, %f568;
@@ -3041,11 +3042,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f941, %f902, %f907, %f861;
 	fma.rn.f32 	%f942, %f902, %f909, %f862;
 	fma.rn.f32 	%f943, %f902, %f911, %f863;
-	fma.rn.f32 	%f944, %f904, %f897, %f864;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f944, %f904, %f897, %f864;
 	fma.rn.f32 	%f945, %f904, %f899, %f865;
 	fma.rn.f32 	%f946, %f904, %f901, %f866;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f947, %f904, %f903, %f867;
+	fma.rn.f32 	%f947, %f904, %f903, %f867;
 	fma.rn.f32 	%f948, %f904, %f905, %f868;
 	fma.rn.f32 	%f949, %f904, %f907, %f869;
 	fma.rn.f32 	%f950, %f904, %f909, %f870;
@@ -3329,11 +3330,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	ld.shared.f32 	%f1228, [%rd33+264];
 	ld.shared.f32 	%f1229, [%rd34+264];
 	ld.shared.f32 	%f1230, [%rd33+268];
-	ld.shared.f32 	%f1231, [%rd34+268];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1231, [%rd34+268];
 	fma.rn.f32 	%f1232, %f1216, %f1217, %f1152;
 	fma.rn.f32 	%f1233, %f1216, %f1219, %f1153;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
+	fma.rn.f32 	%f1234, %f1216, %f1221, %f1154;
 	fma.rn.f32 	%f1235, %f1216, %f1223, %f1155;
 	fma.rn.f32 	%f1236, %f1216, %f1225, %f1156;
 	fma.rn.f32 	%f1237, %f1216, %f1227, %f1157;
@@ -3606,11 +3607,11 @@ $L__BB1_94:                             //   in Loop: Header=BB1_5 Depth=1
 	fma.rn.f32 	%f1504, %f1464, %f1457, %f1424;
 	fma.rn.f32 	%f1505, %f1464, %f1459, %f1425;
 	fma.rn.f32 	%f1506, %f1464, %f1461, %f1426;
-	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1507, %f1464, %f1463, %f1427;
 	fma.rn.f32 	%f1508, %f1464, %f1465, %f1428;
 	fma.rn.f32 	%f1509, %f1464, %f1467, %f1429;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
+	fma.rn.f32 	%f1510, %f1464, %f1469, %f1430;
 	fma.rn.f32 	%f1511, %f1464, %f1471, %f1431;
 	fma.rn.f32 	%f1512, %f1466, %f1457, %f1432;
 	fma.rn.f32 	%f1513, %f1466, %f1459, %f1433;
@@ -3883,10 +3884,10 @@ $L__BB1_86:                             //   in Loop: Header=BB1_5 Depth=1
 	@%p81 bra 	$L__BB1_5;
 	bra.uni 	$L__BB1_2;
 $L__BB1_5:                              // =>This Loop Header: Depth=1
-                                        //     Child Loop BB1_25 Depth 2
-                                        //     Child Loop BB1_31 Depth 2
 )ptx",
-    R"ptx(                                        //     Child Loop BB1_64 Depth 2
+    R"ptx(                                        //     Child Loop BB1_25 Depth 2
+                                        //     Child Loop BB1_31 Depth 2
+                                        //     Child Loop BB1_64 Depth 2
                                         //     Child Loop BB1_70 Depth 2
                                         //     Child Loop BB1_85 Depth 2
 	setp.eq.s32 	%p89, %r7, 0;
@@ -4185,11 +4186,11 @@ $L__BB1_25:                             //   Parent Loop BB1_5 Depth=1
                                         // =>  This Inner Loop Header: Depth=2
 	.pragma "nounroll";
 	mov.f32 	%f1851, 0f00000000;
-	@%p88 bra 	$L__BB1_28;
+)ptx",
+    R"ptx(	@%p88 bra 	$L__BB1_28;
 // %bb.26:                              //   in Loop: Header=BB1_25 Depth=2
 	add.s64 	%rd175, %rd294, %rd296;
-)ptx",
-    R"ptx(	setp.ge.u64 	%p6, %rd175, %rd4;
+	setp.ge.u64 	%p6, %rd175, %rd4;
 	@%p6 bra 	$L__BB1_28;
 // %bb.27:                              //   in Loop: Header=BB1_25 Depth=2
 	cvt.u64.u32 	%rd174, %r96;
@@ -4534,12 +4535,12 @@ $L__BB1_2:
 	st.local.f32 	[%rd2+120], %f1963;
 	st.local.f32 	[%rd2+124], %f1964;
 	st.local.f32 	[%rd2+128], %f1965;
-	st.local.f32 	[%rd2+132], %f1966;
+)ptx",
+    R"ptx(	st.local.f32 	[%rd2+132], %f1966;
 	st.local.f32 	[%rd2+136], %f1967;
 	st.local.f32 	[%rd2+140], %f1968;
 	st.local.f32 	[%rd2+144], %f1969;
-)ptx",
-    R"ptx(	st.local.f32 	[%rd2+148], %f1970;
+	st.local.f32 	[%rd2+148], %f1970;
 	st.local.f32 	[%rd2+152], %f1971;
 	st.local.f32 	[%rd2+156], %f1972;
 	st.local.f32 	[%rd2+160], %f1973;
@@ -4898,11 +4899,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f529, %f502, %f511, %f1953;
 	fma.rn.f32 	%f530, %f502, %f513, %f1954;
 	fma.rn.f32 	%f531, %f502, %f515, %f1955;
-	fma.rn.f32 	%f532, %f504, %f501, %f1956;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f532, %f504, %f501, %f1956;
 	fma.rn.f32 	%f533, %f504, %f503, %f1957;
 	fma.rn.f32 	%f534, %f504, %f505, %f1958;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f535, %f504, %f507, %f1959;
+	fma.rn.f32 	%f535, %f504, %f507, %f1959;
 	fma.rn.f32 	%f536, %f504, %f509, %f1960;
 	fma.rn.f32 	%f537, %f504, %f511, %f1961;
 	fma.rn.f32 	%f538, %f504, %f513, %f1962;
@@ -5199,12 +5200,12 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	ld.shared.f32 	%f829, [%rd24+256];
 	ld.shared.f32 	%f830, [%rd23+260];
 	ld.shared.f32 	%f831, [%rd24+260];
-	ld.shared.f32 	%f832, [%rd23+264];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f832, [%rd23+264];
 	ld.shared.f32 	%f833, [%rd24+264];
 	ld.shared.f32 	%f834, [%rd23+268];
 	ld.shared.f32 	%f835, [%rd24+268];
-)ptx",
-    R"ptx(	fma.rn.f32 	%f836, %f820, %f821, %f756;
+	fma.rn.f32 	%f836, %f820, %f821, %f756;
 	fma.rn.f32 	%f837, %f820, %f823, %f757;
 	fma.rn.f32 	%f838, %f820, %f825, %f758;
 	fma.rn.f32 	%f839, %f820, %f827, %f759;
@@ -5493,11 +5494,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
 	fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
 	fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
-	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 	fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
 	fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
+	fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
 	fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
 	fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
 	fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
@@ -5773,11 +5774,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
 	fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
 	fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
-	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
 	fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 	fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
+	fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
 	fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
 	fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
 	fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
@@ -6050,11 +6051,11 @@ $L__BB2_94:                             //   in Loop: Header=BB2_5 Depth=1
 	fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
 	fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
 	fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
-	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
 	fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
 	fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
+	fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
 	fma.rn.f32 	%f1684, %f1632, %f1621, %f1604;
 	fma.rn.f32 	%f1685, %f1632, %f1623, %f1605;
 	fma.rn.f32 	%f1686, %f1632, %f1625, %f1606;
@@ -6341,11 +6342,11 @@ $L__BB2_83:                             //   in Loop: Header=BB2_5 Depth=1
 	mov.b32 	%r118, 1;
 	mov.b32 	%r117, 0;
 $L__BB2_85:                             //   Parent Loop BB2_5 Depth=1
-                                        // =>  This Inner Loop Header: Depth=2
+)ptx",
+    R"ptx(                                        // =>  This Inner Loop Header: Depth=2
 	mul.wide.u32 	%rd260, %r117, 4;
 	add.s64 	%rd261, %rd15, %rd260;
-)ptx",
-    R"ptx(	ld.shared.f32 	%f484, [%rd261];
+	ld.shared.f32 	%f484, [%rd261];
 	add.s64 	%rd262, %rd16, %rd260;
 	ld.shared.f32 	%f485, [%rd262];
 	ld.shared.f32 	%f486, [%rd261+4];
@@ -6660,12 +6661,12 @@ $L__BB2_70:                             //   Parent Loop BB2_5 Depth=1
 	mul.lo.s64 	%rd233, %rd49, %rd231;
 	shl.b64 	%rd234, %rd233, 2;
 	add.s64 	%rd120, %rd101, %rd234;
-	ld.global.f32 	%f1872, [%rd120];
+)ptx",
+    R"ptx(	ld.global.f32 	%f1872, [%rd120];
 $L__BB2_73:                             //   in Loop: Header=BB2_70 Depth=2
 	st.shared.f32 	[%rd320], %f1872;
 	mov.f32 	%f1873, %f1875;
-)ptx",
-    R"ptx(	@%p93 bra 	$L__BB2_76;
+	@%p93 bra 	$L__BB2_76;
 // %bb.74:                              //   in Loop: Header=BB2_70 Depth=2
 	add.s64 	%rd237, %rd304, 2;
 	setp.ge.u64 	%p51, %rd237, %rd4;
@@ -7029,9 +7030,9 @@ $L__BB3_4:
 	cvt.u64.u32 	%rd9, %r64;
 	mad.lo.s32 	%r65, %r64, 132, %r62;
 	mul.wide.u32 	%rd157, %r65, 4;
-	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
 )ptx",
-    R"ptx(	add.s64 	%rd10, %rd158, %rd157;
+    R"ptx(	mov.u64 	%rd158, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E4left;
+	add.s64 	%rd10, %rd158, %rd157;
 	or.b64  	%rd11, %rd153, %rd155;
 	add.s64 	%rd12, %rd153, %rd156;
 	mov.u64 	%rd159, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_EEvRKNS_11ProductArgsERKT_E5right;
@@ -7365,12 +7366,12 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f684, %f662, %f661, %f604;
 	fma.rn.f32 	%f685, %f662, %f663, %f605;
 	fma.rn.f32 	%f686, %f662, %f665, %f606;
-	fma.rn.f32 	%f687, %f662, %f667, %f607;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f687, %f662, %f667, %f607;
 	fma.rn.f32 	%f688, %f662, %f669, %f608;
 	fma.rn.f32 	%f689, %f662, %f671, %f609;
 	fma.rn.f32 	%f690, %f662, %f673, %f610;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f691, %f662, %f675, %f611;
+	fma.rn.f32 	%f691, %f662, %f675, %f611;
 	fma.rn.f32 	%f692, %f664, %f661, %f612;
 	fma.rn.f32 	%f693, %f664, %f663, %f613;
 	fma.rn.f32 	%f694, %f664, %f665, %f614;
@@ -7667,12 +7668,12 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f985, [%rd28+8];
 	ld.shared.f32 	%f986, [%rd27+12];
 	ld.shared.f32 	%f987, [%rd28+12];
-	ld.shared.f32 	%f988, [%rd27+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f988, [%rd27+256];
 	ld.shared.f32 	%f989, [%rd28+256];
 	ld.shared.f32 	%f990, [%rd27+260];
 	ld.shared.f32 	%f991, [%rd28+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f992, [%rd27+264];
+	ld.shared.f32 	%f992, [%rd27+264];
 	ld.shared.f32 	%f993, [%rd28+264];
 	ld.shared.f32 	%f994, [%rd27+268];
 	ld.shared.f32 	%f995, [%rd28+268];
@@ -7950,11 +7951,11 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
 	fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
 	fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
-	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
 	fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
 	fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
+	fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
 	fma.rn.f32 	%f1274, %f1228, %f1233, %f1194;
 	fma.rn.f32 	%f1275, %f1228, %f1235, %f1195;
 	fma.rn.f32 	%f1276, %f1230, %f1221, %f1196;
@@ -8229,11 +8230,11 @@ $L__BB3_94:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.shared.f32 	%f1545, [%rd42+8];
 	ld.shared.f32 	%f1546, [%rd41+12];
 	ld.shared.f32 	%f1547, [%rd42+12];
-	ld.shared.f32 	%f1548, [%rd41+256];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1548, [%rd41+256];
 	ld.shared.f32 	%f1549, [%rd42+256];
 	ld.shared.f32 	%f1550, [%rd41+260];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1551, [%rd42+260];
+	ld.shared.f32 	%f1551, [%rd42+260];
 	ld.shared.f32 	%f1552, [%rd41+264];
 	ld.shared.f32 	%f1553, [%rd42+264];
 	ld.shared.f32 	%f1554, [%rd41+268];
@@ -8508,10 +8509,10 @@ $L__BB3_10:                             //   in Loop: Header=BB3_5 Depth=1
 	bra.uni 	$L__BB3_11;
 $L__BB3_11:                             //   in Loop: Header=BB3_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+8];
-$L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
-	st.shared.f32 	[%rd10+1056], %f1853;
 )ptx",
-    R"ptx(	add.s64 	%rd215, %rd69, 3;
+    R"ptx($L__BB3_12:                             //   in Loop: Header=BB3_5 Depth=1
+	st.shared.f32 	[%rd10+1056], %f1853;
+	add.s64 	%rd215, %rd69, 3;
 	setp.lt.u64 	%p29, %rd215, %rd4;
 	and.pred  	%p30, %p19, %p29;
 	mov.f32 	%f1854, %f1858;
@@ -8815,10 +8816,10 @@ $L__BB3_64:                             //   Parent Loop BB3_5 Depth=1
 // %bb.65:                              //   in Loop: Header=BB3_64 Depth=2
 	add.s64 	%rd223, %rd307, %rd318;
 	setp.ge.u64 	%p46, %rd223, %rd4;
-	@%p46 bra 	$L__BB3_67;
-// %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
 )ptx",
-    R"ptx(	cvt.u64.u32 	%rd222, %r113;
+    R"ptx(	@%p46 bra 	$L__BB3_67;
+// %bb.66:                              //   in Loop: Header=BB3_64 Depth=2
+	cvt.u64.u32 	%rd222, %r113;
 	mul.lo.s64 	%rd224, %rd49, %rd222;
 	shl.b64 	%rd225, %rd224, 2;
 	add.s64 	%rd104, %rd101, %rd225;
@@ -9168,11 +9169,11 @@ $L__BB3_2:
 	mul.wide.u32 	%rd268, %r89, 128;
 	or.b64  	%rd61, %rd268, %rd306;
 	cvt.u64.u32 	%rd62, %r84;
-	ld.param.u64 	%rd269, [%rd1+104];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd269, [%rd1+104];
 	cvta.to.global.u64 	%rd63, %rd269;
 	ld.param.u64 	%rd270, [%rd1+112];
-)ptx",
-    R"ptx(	cvta.to.global.u64 	%rd64, %rd270;
+	cvta.to.global.u64 	%rd64, %rd270;
 	ld.param.u8 	%rs1, [%rd1+136];
 	and.b16  	%rs2, %rs1, 1;
 	setp.eq.b16 	%p1, %rs2, 1;
@@ -9533,11 +9534,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f536, %f498, %f501, %f1956;
 	fma.rn.f32 	%f537, %f498, %f503, %f1957;
 	fma.rn.f32 	%f538, %f498, %f505, %f1958;
-	fma.rn.f32 	%f539, %f498, %f507, %f1959;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f539, %f498, %f507, %f1959;
 	fma.rn.f32 	%f540, %f500, %f493, %f1960;
 	fma.rn.f32 	%f541, %f500, %f495, %f1961;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f542, %f500, %f497, %f1962;
+	fma.rn.f32 	%f542, %f500, %f497, %f1962;
 	fma.rn.f32 	%f543, %f500, %f499, %f1963;
 	fma.rn.f32 	%f544, %f500, %f501, %f1964;
 	fma.rn.f32 	%f545, %f500, %f503, %f1965;
@@ -9835,11 +9836,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f837, %f814, %f815, %f757;
 	fma.rn.f32 	%f838, %f814, %f817, %f758;
 	fma.rn.f32 	%f839, %f814, %f819, %f759;
-	fma.rn.f32 	%f840, %f814, %f821, %f760;
+)ptx",
+    R"ptx(	fma.rn.f32 	%f840, %f814, %f821, %f760;
 	fma.rn.f32 	%f841, %f814, %f823, %f761;
 	fma.rn.f32 	%f842, %f814, %f825, %f762;
-)ptx",
-    R"ptx(	fma.rn.f32 	%f843, %f814, %f827, %f763;
+	fma.rn.f32 	%f843, %f814, %f827, %f763;
 	fma.rn.f32 	%f844, %f816, %f813, %f764;
 	fma.rn.f32 	%f845, %f816, %f815, %f765;
 	fma.rn.f32 	%f846, %f816, %f817, %f766;
@@ -10128,11 +10129,11 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1129, %f1066, %f1063, %f1049;
 	fma.rn.f32 	%f1130, %f1066, %f1065, %f1050;
 	fma.rn.f32 	%f1131, %f1066, %f1067, %f1051;
-	ld.shared.f32 	%f1132, [%rd31];
+)ptx",
+    R"ptx(	ld.shared.f32 	%f1132, [%rd31];
 	ld.shared.f32 	%f1133, [%rd32];
 	ld.shared.f32 	%f1134, [%rd31+4];
-)ptx",
-    R"ptx(	ld.shared.f32 	%f1135, [%rd32+4];
+	ld.shared.f32 	%f1135, [%rd32+4];
 	ld.shared.f32 	%f1136, [%rd31+8];
 	ld.shared.f32 	%f1137, [%rd32+8];
 	ld.shared.f32 	%f1138, [%rd31+12];
@@ -10408,10 +10409,10 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1408, %f1376, %f1381, %f1328;
 	fma.rn.f32 	%f1409, %f1376, %f1383, %f1329;
 	fma.rn.f32 	%f1410, %f1376, %f1385, %f1330;
-	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
-	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
+    R"ptx(	fma.rn.f32 	%f1411, %f1376, %f1387, %f1331;
+	fma.rn.f32 	%f1412, %f1378, %f1373, %f1332;
+	fma.rn.f32 	%f1413, %f1378, %f1375, %f1333;
 	fma.rn.f32 	%f1414, %f1378, %f1377, %f1334;
 	fma.rn.f32 	%f1415, %f1378, %f1379, %f1335;
 	fma.rn.f32 	%f1416, %f1378, %f1381, %f1336;
@@ -10685,10 +10686,10 @@ $L__BB4_90:                             //   in Loop: Header=BB4_5 Depth=1
 	fma.rn.f32 	%f1684, %f1626, %f1613, %f1604;
 	fma.rn.f32 	%f1685, %f1626, %f1615, %f1605;
 	fma.rn.f32 	%f1686, %f1626, %f1617, %f1606;
-	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
-	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
+    R"ptx(	fma.rn.f32 	%f1687, %f1626, %f1619, %f1607;
+	fma.rn.f32 	%f1688, %f1626, %f1621, %f1608;
+	fma.rn.f32 	%f1689, %f1626, %f1623, %f1609;
 	fma.rn.f32 	%f1690, %f1626, %f1625, %f1610;
 	fma.rn.f32 	%f1691, %f1626, %f1627, %f1611;
 	ld.shared.f32 	%f1692, [%rd45];
@@ -10980,10 +10981,10 @@ $L__BB4_85:                             //   Parent Loop BB4_5 Depth=1
 	ld.shared.f32 	%f488, [%rd255+264];
 	ld.shared.f32 	%f489, [%rd256+264];
 	ld.shared.f32 	%f490, [%rd255+268];
-	ld.shared.f32 	%f491, [%rd256+268];
-	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
+    R"ptx(	ld.shared.f32 	%f491, [%rd256+268];
+	fma.rn.f32 	%f1928, %f476, %f477, %f1928;
+	fma.rn.f32 	%f1929, %f476, %f479, %f1929;
 	fma.rn.f32 	%f1930, %f476, %f481, %f1930;
 	fma.rn.f32 	%f1931, %f476, %f483, %f1931;
 	fma.rn.f32 	%f1932, %f476, %f485, %f1932;
@@ -11298,11 +11299,11 @@ $L__BB4_73:                             //   in Loop: Header=BB4_70 Depth=2
 	add.s64 	%rd119, %rd99, %rd233;
 	ld.global.f32 	%f1861, [%rd119];
 $L__BB4_76:                             //   in Loop: Header=BB4_70 Depth=2
-	st.shared.f32 	[%rd313], %f1861;
+)ptx",
+    R"ptx(	st.shared.f32 	[%rd313], %f1861;
 	mov.f32 	%f1862, %f1863;
 	@%p92 bra 	$L__BB4_79;
-)ptx",
-    R"ptx(// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
+// %bb.77:                              //   in Loop: Header=BB4_70 Depth=2
 	add.s64 	%rd236, %rd294, 4;
 	setp.ge.u64 	%p52, %rd236, %rd4;
 	mov.f32 	%f1862, %f1863;
@@ -11669,11 +11670,11 @@ $L__BB5_4:
 	ld.param.u64 	%rd49, [%rd1+40];
 	ld.param.u64 	%rd163, [%rd1+24];
 	cvta.to.global.u64 	%rd164, %rd163;
-	ld.param.u64 	%rd165, [%rd1+32];
+)ptx",
+    R"ptx(	ld.param.u64 	%rd165, [%rd1+32];
 	mul.lo.s64 	%rd166, %rd162, %rd7;
 	shl.b64 	%rd167, %rd166, 2;
-)ptx",
-    R"ptx(	add.s64 	%rd50, %rd161, %rd167;
+	add.s64 	%rd50, %rd161, %rd167;
 	mul.lo.s64 	%rd168, %rd162, %rd8;
 	shl.b64 	%rd169, %rd168, 2;
 	add.s64 	%rd170, %rd161, %rd169;
@@ -12000,10 +12001,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f724, %f669, %f664, %f644;
 	fma.rn.f32 	%f725, %f669, %f666, %f645;
 	fma.rn.f32 	%f726, %f669, %f668, %f646;
-	fma.rn.f32 	%f727, %f669, %f670, %f647;
-	fma.rn.f32 	%f728, %f669, %f672, %f648;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f729, %f671, %f658, %f649;
+    R"ptx(	fma.rn.f32 	%f727, %f669, %f670, %f647;
+	fma.rn.f32 	%f728, %f669, %f672, %f648;
+	fma.rn.f32 	%f729, %f671, %f658, %f649;
 	fma.rn.f32 	%f730, %f671, %f660, %f650;
 	fma.rn.f32 	%f731, %f671, %f662, %f651;
 	fma.rn.f32 	%f732, %f671, %f664, %f652;
@@ -12302,10 +12303,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1025, %f985, %f978, %f945;
 	fma.rn.f32 	%f1026, %f985, %f980, %f946;
 	fma.rn.f32 	%f1027, %f985, %f982, %f947;
-	fma.rn.f32 	%f1028, %f985, %f984, %f948;
-	fma.rn.f32 	%f1029, %f985, %f986, %f949;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1030, %f985, %f988, %f950;
+    R"ptx(	fma.rn.f32 	%f1028, %f985, %f984, %f948;
+	fma.rn.f32 	%f1029, %f985, %f986, %f949;
+	fma.rn.f32 	%f1030, %f985, %f988, %f950;
 	fma.rn.f32 	%f1031, %f985, %f990, %f951;
 	fma.rn.f32 	%f1032, %f985, %f992, %f952;
 	fma.rn.f32 	%f1033, %f987, %f978, %f953;
@@ -12584,10 +12585,10 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.shared.f32 	%f1306, [%rd36+256];
 	ld.shared.f32 	%f1307, [%rd35+260];
 	ld.shared.f32 	%f1308, [%rd36+260];
-	ld.shared.f32 	%f1309, [%rd35+264];
-	ld.shared.f32 	%f1310, [%rd36+264];
 )ptx",
-    R"ptx(	ld.shared.f32 	%f1311, [%rd35+268];
+    R"ptx(	ld.shared.f32 	%f1309, [%rd35+264];
+	ld.shared.f32 	%f1310, [%rd36+264];
+	ld.shared.f32 	%f1311, [%rd35+268];
 	ld.shared.f32 	%f1312, [%rd36+268];
 	fma.rn.f32 	%f1313, %f1297, %f1298, %f1233;
 	fma.rn.f32 	%f1314, %f1297, %f1300, %f1234;
@@ -12862,9 +12863,9 @@ $L__BB5_94:                             //   in Loop: Header=BB5_5 Depth=1
 	fma.rn.f32 	%f1583, %f1543, %f1550, %f1503;
 	fma.rn.f32 	%f1584, %f1543, %f1552, %f1504;
 	fma.rn.f32 	%f1585, %f1545, %f1538, %f1505;
-	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
 )ptx",
-    R"ptx(	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
+    R"ptx(	fma.rn.f32 	%f1586, %f1545, %f1540, %f1506;
+	fma.rn.f32 	%f1587, %f1545, %f1542, %f1507;
 	fma.rn.f32 	%f1588, %f1545, %f1544, %f1508;
 	fma.rn.f32 	%f1589, %f1545, %f1546, %f1509;
 	fma.rn.f32 	%f1590, %f1545, %f1548, %f1510;
@@ -13146,9 +13147,9 @@ $L__BB5_20:                             //   in Loop: Header=BB5_5 Depth=1
 	setp.lt.u64 	%p41, %rd217, %rd4;
 	and.pred  	%p42, %p19, %p41;
 	@!%p42 bra 	$L__BB5_22;
-	bra.uni 	$L__BB5_21;
 )ptx",
-    R"ptx($L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
+    R"ptx(	bra.uni 	$L__BB5_21;
+$L__BB5_21:                             //   in Loop: Header=BB5_5 Depth=1
 	ld.global.f32 	%f1853, [%rd68+28];
 $L__BB5_22:                             //   in Loop: Header=BB5_5 Depth=1
 	st.shared.f32 	[%rd10+3696], %f1853;
