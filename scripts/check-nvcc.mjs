@@ -8,7 +8,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 // A thread cannot have more.
 const mostRegisters = 255;
 // Bytes that this compiler, nvcc 13.0, stores beside its registers, where clang's PTX does without.
-const knownSpills = { sm_75: { multiply_to_logits: 56 }, sm_80: { softmax_backward: 28 } };
+const knownSpills = { sm_75: { multiply_to_logits: 56 }, sm_80: { multiply_to_logits: 56, softmax_backward: 28 } };
 const flags = [
   ...['-std=c++17', '-O3', '-fmad=false', '-Xptxas', '-v', '--expt-relaxed-constexpr'],
   // Functions of a header that a kernel does not use; pragmas of clang.
