@@ -1,5 +1,4 @@
-// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer: for scripts/fuzz.mjs, and where it can be had
-// also for the C++ tests, which then need no other sanitized build of the core.
+// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer.
 import { spawnSync } from 'node:child_process';
 import { run } from './run.mjs';
 

@@ -2,7 +2,6 @@
 // threads under ThreadSanitizer, and what the kernel objects of the release build may hold.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildFuzzer, fuzzerFolder, missingFuzzer } from './fuzzer.mjs';
 import { run } from './run.mjs';
 
 function build(folder, sanitizers, targets) {
@@ -27,20 +26,15 @@ const tests = [
   'allocation_test',
   'mining_test',
   'replay',
+  // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
+  'simt_test',
+  'simt_bugs_test',
 ];
-// Where clang has libFuzzer one build serves both: gcc takes longer than clang for another. Its kernels lack UBSan (CMakeLists.txt), which they have
-// in Node (scripts/sanitize.mjs).
-const clang = missingFuzzer() === undefined;
-if (clang) buildFuzzer(tests);
-else build('build-native/asan', 'address,undefined', tests);
+build('build-native/asan', 'address,undefined', tests);
 for (const test of tests) {
   const files = test === 'replay' ? ['test/fuzz/native/corpus'] : [];
-  run(`${test} under ASan and UBSan`, join(clang ? fuzzerFolder : 'build-native/asan', test), files);
+  run(`${test} under ASan and UBSan`, join('build-native/asan', test), files);
 }
-// The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
-const standIn = ['simt_test', 'simt_bugs_test'];
-build('build-native/asan', 'address,undefined', standIn);
-for (const test of standIn) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
 const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));

@@ -27,14 +27,13 @@ class Gaps {
   void Add(size_t from, size_t to) {
     if (count_ < kMost) gaps_[count_++] = {from, to};
   }
-  // Of arrays that start at `memory`, which ends at `end`.
-  void Close(char* memory, char* end) const {
+  // Of arrays that start at `memory`. The work follows the gaps, not the memory, of which a small call may have been given much.
+  void Close(char* memory) const {
     for (size_t i = 0; i < count_; i++) __asan_poison_memory_region(memory + gaps_[i].from, gaps_[i].to - gaps_[i].from);
-    if (count_ > 0 && memory + gaps_[count_ - 1].to < end) {
-      __asan_poison_memory_region(memory + gaps_[count_ - 1].to, static_cast<size_t>(end - memory) - gaps_[count_ - 1].to);
-    }
   }
-  static void Open(void* memory, size_t bytes) { __asan_unpoison_memory_region(memory, bytes); }
+  void Open(char* memory) const {
+    for (size_t i = 0; i < count_; i++) __asan_unpoison_memory_region(memory + gaps_[i].from, gaps_[i].to - gaps_[i].from);
+  }
 
  private:
   static constexpr size_t kMost = 64;  // the first ones of a longer layout
@@ -46,8 +45,8 @@ class Gaps {
 #else
   static constexpr size_t kBytes = 0;
   void Add(size_t, size_t) {}
-  void Close(char*, char*) const {}
-  static void Open(void*, size_t) {}
+  void Close(char*) const {}
+  void Open(char*) const {}
 #endif
 };
 

@@ -45,7 +45,7 @@ class Storage : public Layout {
  public:
   bool Allocate() {
     if (!overflow_) memory_ = malloc(bytes_ + kLine);
-    if (memory_ != nullptr) gaps_.Close(At<char>(0), At<char>(bytes_));
+    if (memory_ != nullptr) gaps_.Close(At<char>(0));
     return memory_ != nullptr;
   }
 
@@ -80,7 +80,7 @@ class Workspace : public Layout {
       if (bytes_ >= kHuge) AdviseHuge(block_, sizeof(Block) + kLine + bytes_);
       block_->bytes = bytes_;
     }
-    gaps_.Close(At<char>(0), At<char>(block_->bytes));
+    gaps_.Close(At<char>(0));
     return true;
   }
 
@@ -97,7 +97,7 @@ class Workspace : public Layout {
   Workspace& operator=(const Workspace&) = delete;
   ~Workspace() {
     Held().fetch_sub(counted_, std::memory_order_relaxed);
-    if (block_ != nullptr) Gaps::Open(block_, sizeof(Block) + kLine + block_->bytes);
+    if (block_ != nullptr) gaps_.Open(At<char>(0));
     if (block_ != nullptr && block_->bytes <= MostKept()) block_ = Kept().exchange(block_, std::memory_order_acq_rel);
     free(block_);
   }
