@@ -69,7 +69,8 @@ const further: Readonly<Record<string, Run>> = {
   alloc: () => hs.alloc(24, 16),
   matrix: () => hs.matrix(x.data, 16),
   createRandom: () => hs.createRandom(1).normal(),
-  'createCollectives and attachCollective': () => hs.createCollectives(2).map(hs.attachCollective),
+  // The collector does not know what shared memory weighs: between two collections 2 MiB a call would be gigabytes.
+  'createCollectives and attachCollective': () => hs.createCollectives(2, { slotBytes: 1024 }).map(hs.attachCollective),
   'ClassifierHead, a sampled step with state': () => head.step(x, labels),
   'ClassifierHead.predict': () => head.predict(x, { k: 3 }),
   'Gallery of bfloat16 rows': () => gallery.search(x, { k: 2, filter: 'same', labels }),

@@ -150,11 +150,11 @@ export const objectCases: Readonly<Record<string, Run>> = Object.fromEntries(
 
 export const longSoak: SoakOptions = { calls: 100_000, objects: 10_000 };
 
-/** In JavaScript 40 bytes a call; of what is resident 60, where an allocator's steps leave room to tell. */
+/** In JavaScript 40 bytes a call; of what is resident 60, and room for an allocator's steps: one of 17 MiB was seen, flat over the 750,000 calls after it. */
 const allowedFor = (calls: number): Bytes => ({
   heap: Math.max(40 * calls, mib / 2),
   external: Math.max(40 * calls, small),
-  rss: Math.max(60 * calls, 4 * mib),
+  rss: Math.max(60 * calls, 24 * mib),
 });
 /** Of all cases together, after every one has run many times: less than a byte a call. */
 const allowedInAll: Bytes = { heap: 4 * mib, external: mib, rss: 48 * mib };
