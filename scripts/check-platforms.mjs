@@ -27,7 +27,7 @@ const { variables, targets } = new Function(`return (${readFileSync('native/addo
 const sources = targets.find((target) => target.target_name === 'hypersphere').sources;
 const levels = { x64: ['baseline', 'avx2', 'avx512'], arm64: ['baseline', 'neon'] };
 
-function flagsOf(source, arch) {
+function flagsOf(source, { arch, triple }) {
   const level = /isa\/(\w+)\.cc$/.exec(source)?.[1];
   const flags = [...variables.common_flags];
   if (level) flags.push(...variables.kernel_flags);
@@ -38,7 +38,7 @@ function flagsOf(source, arch) {
   const headers = join(dirname(dirname(process.execPath)), 'include/node');
   return [
     ...flags,
-    ...(arch === 'x64' ? [] : ['-fPIC']),
+    ...(triple.includes('windows') ? [] : ['-fPIC']),
     '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
     '-DNAPI_CPP_EXCEPTIONS',
     '-I',
@@ -49,13 +49,13 @@ function flagsOf(source, arch) {
 }
 
 /** Compiles as many at once as there are cores; the objects' paths. */
-async function compile({ triple, arch }, folder, files) {
+async function compile(platform, folder, files) {
   const waiting = [...files];
   const failed = [];
   const objectOf = (source) => join(folder, `${source.replaceAll('/', '_')}.o`);
   const worker = async () => {
     for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
-      const args = ['c++', '-target', triple, ...flagsOf(source, arch), '-Werror', '-c', source, '-o', objectOf(source)];
+      const args = ['c++', '-target', platform.triple, ...flagsOf(source, platform), '-Werror', '-c', source, '-o', objectOf(source)];
       const status = await new Promise((done) =>
         spawn(zig, args, { stdio: ['ignore', 'inherit', 'inherit'] })
           .on('close', done)
@@ -65,7 +65,7 @@ async function compile({ triple, arch }, folder, files) {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  if (failed.length > 0) throw new Error(`${triple}: ${failed.join(', ')} did not compile`);
+  if (failed.length > 0) throw new Error(`${platform.triple}: ${failed.join(', ')} did not compile`);
   return files.map(objectOf);
 }
 
