@@ -27,7 +27,7 @@ const { variables, targets } = new Function(`return (${readFileSync('native/addo
 const sources = targets.find((target) => target.target_name === 'hypersphere').sources;
 const levels = { x64: ['baseline', 'avx2', 'avx512'], arm64: ['baseline', 'neon'] };
 
-function flagsOf(source, { arch, triple }) {
+function flagsOf(source, { triple }) {
   const level = /isa\/(\w+)\.cc$/.exec(source)?.[1];
   const flags = [...variables.common_flags];
   if (level) flags.push(...variables.kernel_flags);
