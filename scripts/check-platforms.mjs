@@ -1,7 +1,7 @@
-// node scripts/check-platforms.mjs [PLATFORM …]: the addon for platforms other than this machine's, from one cross-compiler: zig (1 file to unpack, `ZIG` or the PATH)
-// has clang and the C and C++ libraries of them all. Compiles every source with the flags of native/addon.gyp, links it, and runs what something here can run:
-// the hashes of the core's results, which must be this machine's, and in wine the reference vectors in Node for Windows. What needs a program that is missing is
-// named as not run. A release is built by the platforms' own compilers (.github/workflows/release.yml); this says beforehand whether they will find anything.
+// npm run check:platforms [-- PLATFORM …]: the addon for platforms other than this machine's, by one cross-compiler: zig, from `ZIG` or the PATH, has clang and
+// the C and C++ libraries of them all. Compiles every source with the flags of native/addon.gyp and no warning, links it, and runs what something here can
+// run: hashes of the core's results, which must be this machine's, and the reference vectors in Node for Windows under wine. What it did not run it names.
+// A release is built by the platforms' own compilers (.github/workflows/release.yml); this says beforehand what they will find.
 import { spawn, spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -18,8 +18,8 @@ const platforms = {
   'linux-x64-musl': { triple: 'x86_64-linux-musl', arch: 'x64', runner: [] },
   'linux-arm64-musl': { triple: 'aarch64-linux-musl', arch: 'arm64', runner: ['qemu-aarch64-static'] },
   'win32-x64': { triple: 'x86_64-windows-gnu', arch: 'x64', runner: ['wine'] },
-  'darwin-x64': { triple: 'x86_64-macos.11', arch: 'x64' },
-  'darwin-arm64': { triple: 'aarch64-macos.11', arch: 'arm64' },
+  'darwin-x64': { triple: 'x86_64-macos.11.0', arch: 'x64' },
+  'darwin-arm64': { triple: 'aarch64-macos.11.0', arch: 'arm64' },
 };
 
 // A dictionary in Python's spelling: but for its comments an object in ours.
@@ -27,7 +27,7 @@ const { variables, targets } = new Function(`return (${readFileSync('native/addo
 const sources = targets.find((target) => target.target_name === 'hypersphere').sources;
 const levels = { x64: ['baseline', 'avx2', 'avx512'], arm64: ['baseline', 'neon'] };
 
-function flagsOf(source, arch) {
+function flagsOf(source, { triple }) {
   const level = /isa\/(\w+)\.cc$/.exec(source)?.[1];
   const flags = [...variables.common_flags];
   if (level) flags.push(...variables.kernel_flags);
@@ -38,7 +38,7 @@ function flagsOf(source, arch) {
   const headers = join(dirname(dirname(process.execPath)), 'include/node');
   return [
     ...flags,
-    ...(arch === 'x64' ? [] : ['-fPIC']),
+    ...(triple.includes('windows') ? [] : ['-fPIC']),
     '-DNODE_ADDON_API_CPP_EXCEPTIONS_ALL',
     '-DNAPI_CPP_EXCEPTIONS',
     '-I',
@@ -48,14 +48,14 @@ function flagsOf(source, arch) {
   ];
 }
 
-/** Compiles all that is not newer than its object's sources, as many at once as there are cores; the objects' paths. */
-async function compile({ triple, arch }, folder, files) {
+/** Compiles as many at once as there are cores; the objects' paths. */
+async function compile(platform, folder, files) {
   const waiting = [...files];
   const failed = [];
   const objectOf = (source) => join(folder, `${source.replaceAll('/', '_')}.o`);
   const worker = async () => {
     for (let source = waiting.shift(); source !== undefined; source = waiting.shift()) {
-      const args = ['c++', '-target', triple, ...flagsOf(source, arch), '-Werror', '-c', source, '-o', objectOf(source)];
+      const args = ['c++', '-target', platform.triple, ...flagsOf(source, platform), '-Werror', '-c', source, '-o', objectOf(source)];
       const status = await new Promise((done) =>
         spawn(zig, args, { stdio: ['ignore', 'inherit', 'inherit'] })
           .on('close', done)
@@ -65,7 +65,7 @@ async function compile({ triple, arch }, folder, files) {
     }
   };
   await Promise.all(Array.from({ length: availableParallelism() }, worker));
-  if (failed.length > 0) throw new Error(`${triple}: ${failed.join(', ')} did not compile`);
+  if (failed.length > 0) throw new Error(`${platform.triple}: ${failed.join(', ')} did not compile`);
   return files.map(objectOf);
 }
 
@@ -105,17 +105,20 @@ function hashes(command) {
   return new Map([...byLevel].map(([level, own]) => [level, own.join('\n')]));
 }
 
+let expected;
+/** Those of this machine, built when they are first asked for. */
 function expectedHashes() {
+  if (expected) return expected;
   const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
   run('configuring build-native/release', 'cmake', ['-S', '.', '-B', 'build-native/release', '-DHYPERSPHERE_SANITIZE='], quiet);
   run('building this machine’s own', 'cmake', ['--build', 'build-native/release', '-j2', '--target', 'bits'], quiet);
-  const [bits] = [...hashes(['build-native/release/bits'])].filter(([level]) => level !== 'baseline').map(([, lines]) => lines);
-  if (!bits) throw new Error('nothing to compare with: this machine needs avx2 or avx512');
-  return bits;
+  [expected] = [...hashes(['build-native/release/bits'])].filter(([level]) => level !== 'baseline').map(([, lines]) => lines);
+  if (!expected) throw new Error('nothing to compare with: this machine needs avx2 or avx512');
+  return expected;
 }
 
 /** The reference vectors in Node for Windows. */
-function vectorsInWine(folder, addon) {
+function vectorsInWine(addon) {
   const node = join('build-platforms', 'package/bin/node.exe');
   if (!existsSync(node)) {
     output('fetching Node for Windows', 'npm', [
@@ -135,7 +138,7 @@ function vectorsInWine(folder, addon) {
   run('vectors in Node for Windows', 'wine', [node, ...vectors], { env });
 }
 
-async function check(name, expected) {
+async function check(name) {
   const platform = platforms[name];
   const folder = join('build-platforms', name);
   mkdirSync(folder, { recursive: true });
@@ -153,12 +156,12 @@ async function check(name, expected) {
   const found = hashes([...platform.runner, program]);
   for (const [level, lines] of found) {
     if (level === 'baseline') continue;
-    if (lines !== expected) throw new Error(`${name}: ${level} has other bits than this machine`);
+    if (lines !== expectedHashes()) throw new Error(`${name}: ${level} has other bits than this machine`);
     done.push(`${level} has this machine's bits`);
   }
   if (found.size < 2) throw new Error(`${name}: no level beyond the baseline ran`);
   if (name === 'win32-x64') {
-    vectorsInWine(folder, addon);
+    vectorsInWine(addon);
     done.push('passes the reference vectors in wine');
   }
   return done.join(', ');
@@ -168,5 +171,4 @@ const asked = process.argv.slice(2);
 const unknown = asked.filter((name) => !(name in platforms));
 if (unknown.length > 0) throw new Error(`${unknown.join(', ')}: not one of ${Object.keys(platforms).join(', ')}`);
 if (!present(zig)) throw new Error(`needs zig: ${zig} is no program here`);
-const expected = expectedHashes();
-for (const name of asked.length > 0 ? asked : Object.keys(platforms)) console.log(`${name}: ${await check(name, expected)}`);
+for (const name of asked.length > 0 ? asked : Object.keys(platforms)) console.log(`${name}: ${await check(name)}`);

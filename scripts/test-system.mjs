@@ -17,6 +17,7 @@ const suites = [
     needs: ['cmake', 'make', 'python3', 'aarch64-linux-gnu-g++', 'qemu-aarch64-static'],
     run: ['scripts/test-arm64.mjs'],
   },
+  { name: 'other platforms', needs: [process.env.ZIG ?? 'zig'], optional: true, run: ['scripts/check-platforms.mjs'] },
   { name: 'prebuilt binaries', needs: ['make', 'python3', 'g++', 'readelf', 'strip'], run: ['scripts/test-prebuilt.mjs'] },
 ];
 
