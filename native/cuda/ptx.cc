@@ -84,6 +84,32 @@ constexpr const char* kPieces[] = {
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
 )
 ;
+.func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_
+(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5
+)
+;
+.func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb
+(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_2,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_3
+)
+;
+.func _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE
+(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3
+)
+;
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf
 (
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
@@ -263,7 +289,8 @@ add.s32 	%r9, %r5, 264;
 add.s32 	%r10, %r5, 528;
 add.s32 	%r11, %r5, 792;
 add.s64 	%rd58, %rd148, %rd56;
-mov.f32 	%f1927, 0f00000000;
+)ptx",
+    R"ptx(mov.f32 	%f1927, 0f00000000;
 setp.ne.s64 	%p3, %rd49, 1;
 setp.lt.u64 	%p17, %rd9, %rd48;
 setp.ne.s64 	%p41, %rd50, 1;
@@ -327,8 +354,7 @@ mov.f32 	%f1983, %f1927;
 mov.f32 	%f1984, %f1927;
 mov.f32 	%f1985, %f1927;
 mov.f32 	%f1986, %f1927;
-)ptx",
-    R"ptx(mov.f32 	%f1987, %f1927;
+mov.f32 	%f1987, %f1927;
 mov.f32 	%f1988, %f1927;
 mov.f32 	%f1989, %f1927;
 mov.f32 	%f1990, %f1927;
@@ -598,7 +624,8 @@ fma.rn.f32 	%f751, %f731, %f740, %f671;
 fma.rn.f32 	%f752, %f731, %f742, %f672;
 fma.rn.f32 	%f753, %f731, %f744, %f673;
 fma.rn.f32 	%f754, %f731, %f746, %f674;
-fma.rn.f32 	%f755, %f733, %f732, %f675;
+)ptx",
+    R"ptx(fma.rn.f32 	%f755, %f733, %f732, %f675;
 fma.rn.f32 	%f756, %f733, %f734, %f676;
 fma.rn.f32 	%f757, %f733, %f736, %f677;
 fma.rn.f32 	%f758, %f733, %f738, %f678;
@@ -638,8 +665,7 @@ fma.rn.f32 	%f791, %f741, %f740, %f711;
 fma.rn.f32 	%f792, %f741, %f742, %f712;
 fma.rn.f32 	%f793, %f741, %f744, %f713;
 fma.rn.f32 	%f794, %f741, %f746, %f714;
-)ptx",
-    R"ptx(fma.rn.f32 	%f795, %f743, %f732, %f715;
+fma.rn.f32 	%f795, %f743, %f732, %f715;
 fma.rn.f32 	%f796, %f743, %f734, %f716;
 fma.rn.f32 	%f797, %f743, %f736, %f717;
 fma.rn.f32 	%f798, %f743, %f738, %f718;
@@ -906,7 +932,8 @@ ld.shared.f32 	%f1058, [%rd31+12];
 ld.shared.f32 	%f1059, [%rd30+256];
 ld.shared.f32 	%f1060, [%rd31+256];
 ld.shared.f32 	%f1061, [%rd30+260];
-ld.shared.f32 	%f1062, [%rd31+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1062, [%rd31+260];
 ld.shared.f32 	%f1063, [%rd30+264];
 ld.shared.f32 	%f1064, [%rd31+264];
 ld.shared.f32 	%f1065, [%rd30+268];
@@ -944,8 +971,7 @@ fma.rn.f32 	%f1096, %f1057, %f1062, %f1016;
 fma.rn.f32 	%f1097, %f1057, %f1064, %f1017;
 fma.rn.f32 	%f1098, %f1057, %f1066, %f1018;
 fma.rn.f32 	%f1099, %f1059, %f1052, %f1019;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1100, %f1059, %f1054, %f1020;
+fma.rn.f32 	%f1100, %f1059, %f1054, %f1020;
 fma.rn.f32 	%f1101, %f1059, %f1056, %f1021;
 fma.rn.f32 	%f1102, %f1059, %f1058, %f1022;
 fma.rn.f32 	%f1103, %f1059, %f1060, %f1023;
@@ -1190,7 +1216,8 @@ fma.rn.f32 	%f1341, %f1299, %f1296, %f1261;
 fma.rn.f32 	%f1342, %f1299, %f1298, %f1262;
 fma.rn.f32 	%f1343, %f1299, %f1300, %f1263;
 fma.rn.f32 	%f1344, %f1299, %f1302, %f1264;
-fma.rn.f32 	%f1345, %f1299, %f1304, %f1265;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1345, %f1299, %f1304, %f1265;
 fma.rn.f32 	%f1346, %f1299, %f1306, %f1266;
 fma.rn.f32 	%f1347, %f1301, %f1292, %f1267;
 fma.rn.f32 	%f1348, %f1301, %f1294, %f1268;
@@ -1230,8 +1257,7 @@ ld.shared.f32 	%f1381, [%rd38+260];
 ld.shared.f32 	%f1382, [%rd39+260];
 ld.shared.f32 	%f1383, [%rd38+264];
 ld.shared.f32 	%f1384, [%rd39+264];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1385, [%rd38+268];
+ld.shared.f32 	%f1385, [%rd38+268];
 ld.shared.f32 	%f1386, [%rd39+268];
 fma.rn.f32 	%f1387, %f1371, %f1372, %f1307;
 fma.rn.f32 	%f1388, %f1371, %f1374, %f1308;
@@ -1477,7 +1503,8 @@ fma.rn.f32 	%f1627, %f1611, %f1612, %f1547;
 fma.rn.f32 	%f1628, %f1611, %f1614, %f1548;
 fma.rn.f32 	%f1629, %f1611, %f1616, %f1549;
 fma.rn.f32 	%f1630, %f1611, %f1618, %f1550;
-fma.rn.f32 	%f1631, %f1611, %f1620, %f1551;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1631, %f1611, %f1620, %f1551;
 fma.rn.f32 	%f1632, %f1611, %f1622, %f1552;
 fma.rn.f32 	%f1633, %f1611, %f1624, %f1553;
 fma.rn.f32 	%f1634, %f1611, %f1626, %f1554;
@@ -1514,8 +1541,7 @@ fma.rn.f32 	%f1664, %f1619, %f1622, %f1584;
 fma.rn.f32 	%f1665, %f1619, %f1624, %f1585;
 fma.rn.f32 	%f1666, %f1619, %f1626, %f1586;
 fma.rn.f32 	%f1667, %f1621, %f1612, %f1587;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1668, %f1621, %f1614, %f1588;
+fma.rn.f32 	%f1668, %f1621, %f1614, %f1588;
 fma.rn.f32 	%f1669, %f1621, %f1616, %f1589;
 fma.rn.f32 	%f1670, %f1621, %f1618, %f1590;
 fma.rn.f32 	%f1671, %f1621, %f1620, %f1591;
@@ -1837,7 +1863,8 @@ fma.rn.f32 	%f1941, %f477, %f488, %f1941;
 fma.rn.f32 	%f1942, %f477, %f490, %f1942;
 fma.rn.f32 	%f1943, %f479, %f476, %f1943;
 fma.rn.f32 	%f1944, %f479, %f478, %f1944;
-fma.rn.f32 	%f1945, %f479, %f480, %f1945;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1945, %f479, %f480, %f1945;
 fma.rn.f32 	%f1946, %f479, %f482, %f1946;
 fma.rn.f32 	%f1947, %f479, %f484, %f1947;
 fma.rn.f32 	%f1948, %f479, %f486, %f1948;
@@ -1876,8 +1903,7 @@ fma.rn.f32 	%f1980, %f487, %f486, %f1980;
 fma.rn.f32 	%f1981, %f487, %f488, %f1981;
 fma.rn.f32 	%f1982, %f487, %f490, %f1982;
 fma.rn.f32 	%f1983, %f489, %f476, %f1983;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1984, %f489, %f478, %f1984;
+fma.rn.f32 	%f1984, %f489, %f478, %f1984;
 fma.rn.f32 	%f1985, %f489, %f480, %f1985;
 fma.rn.f32 	%f1986, %f489, %f482, %f1986;
 fma.rn.f32 	%f1987, %f489, %f484, %f1987;
@@ -2255,7 +2281,8 @@ st.local.f32 	[%rd2+176], %f1971;
 st.local.f32 	[%rd2+180], %f1972;
 st.local.f32 	[%rd2+184], %f1973;
 st.local.f32 	[%rd2+188], %f1974;
-st.local.f32 	[%rd2+192], %f1975;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+192], %f1975;
 st.local.f32 	[%rd2+196], %f1976;
 st.local.f32 	[%rd2+200], %f1977;
 st.local.f32 	[%rd2+204], %f1978;
@@ -2311,8 +2338,7 @@ add.s64 	%rd131, %rd61, %rd262;
 and.b32  	%r91, %r109, 3;
 cvt.u64.u32 	%rd263, %r91;
 add.s64 	%rd264, %rd62, %rd263;
-)ptx",
-    R"ptx(and.b32  	%r92, %r108, 64;
+and.b32  	%r92, %r108, 64;
 cvt.u64.u32 	%rd265, %r92;
 add.s64 	%rd266, %rd264, %rd265;
 setp.lt.u64 	%p82, %rd131, %rd63;
@@ -2678,7 +2704,8 @@ bra.uni 	$L__BB1_39;
 $L__BB1_39:
 ld.param.u64 	%rd334, [%rd1+48];
 cvta.to.global.u64 	%rd335, %rd334;
-ld.param.u64 	%rd336, [%rd1+56];
+)ptx",
+    R"ptx(ld.param.u64 	%rd336, [%rd1+56];
 mul.lo.s64 	%rd337, %rd336, %rd21;
 shl.b64 	%rd338, %rd337, 2;
 add.s64 	%rd339, %rd335, %rd338;
@@ -2737,8 +2764,7 @@ cvta.to.global.u64 	%rd371, %rd370;
 ld.param.u64 	%rd372, [%rd1+56];
 mul.lo.s64 	%rd373, %rd372, %rd21;
 shl.b64 	%rd374, %rd373, 2;
-)ptx",
-    R"ptx(add.s64 	%rd375, %rd371, %rd374;
+add.s64 	%rd375, %rd371, %rd374;
 add.s64 	%rd377, %rd375, %rd943;
 ld.global.f32 	%f2203, [%rd377+268];
 $L__BB1_48:
@@ -3107,7 +3133,8 @@ shl.b64 	%rd603, %rd602, 2;
 add.s64 	%rd604, %rd600, %rd603;
 add.s64 	%rd606, %rd604, %rd943;
 ld.global.f32 	%f2228, [%rd606];
-$L__BB1_98:
+)ptx",
+    R"ptx($L__BB1_98:
 and.pred  	%p151, %p147, %p6;
 mov.f32 	%f2229, %f2243;
 @!%p151 bra 	$L__BB1_100;
@@ -3166,8 +3193,7 @@ ld.global.f32 	%f2232, [%rd642+256];
 $L__BB1_106:
 and.pred  	%p163, %p147, %p18;
 mov.f32 	%f2233, %f2243;
-)ptx",
-    R"ptx(@!%p163 bra 	$L__BB1_108;
+@!%p163 bra 	$L__BB1_108;
 bra.uni 	$L__BB1_107;
 $L__BB1_107:
 ld.param.u64 	%rd644, [%rd1+48];
@@ -3491,7 +3517,8 @@ fma.rn.f32 	%f751, %f693, %f694, %f2234;
 fma.rn.f32 	%f752, %f693, %f696, %f2235;
 fma.rn.f32 	%f753, %f695, %f682, %f2236;
 fma.rn.f32 	%f754, %f695, %f684, %f2237;
-fma.rn.f32 	%f755, %f695, %f686, %f2238;
+)ptx",
+    R"ptx(fma.rn.f32 	%f755, %f695, %f686, %f2238;
 fma.rn.f32 	%f756, %f695, %f688, %f2239;
 fma.rn.f32 	%f757, %f695, %f690, %f2240;
 fma.rn.f32 	%f758, %f695, %f692, %f2241;
@@ -3534,8 +3561,7 @@ fma.rn.f32 	%f794, %f765, %f764, %f714;
 fma.rn.f32 	%f795, %f765, %f766, %f715;
 fma.rn.f32 	%f796, %f765, %f768, %f716;
 fma.rn.f32 	%f797, %f765, %f770, %f717;
-)ptx",
-    R"ptx(fma.rn.f32 	%f798, %f765, %f772, %f718;
+fma.rn.f32 	%f798, %f765, %f772, %f718;
 fma.rn.f32 	%f799, %f765, %f774, %f719;
 fma.rn.f32 	%f800, %f765, %f776, %f720;
 fma.rn.f32 	%f801, %f767, %f762, %f721;
@@ -3797,7 +3823,8 @@ fma.rn.f32 	%f1056, %f1009, %f1016, %f976;
 fma.rn.f32 	%f1057, %f1011, %f1002, %f977;
 fma.rn.f32 	%f1058, %f1011, %f1004, %f978;
 fma.rn.f32 	%f1059, %f1011, %f1006, %f979;
-fma.rn.f32 	%f1060, %f1011, %f1008, %f980;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1060, %f1011, %f1008, %f980;
 fma.rn.f32 	%f1061, %f1011, %f1010, %f981;
 fma.rn.f32 	%f1062, %f1011, %f1012, %f982;
 fma.rn.f32 	%f1063, %f1011, %f1014, %f983;
@@ -3838,8 +3865,7 @@ fma.rn.f32 	%f1097, %f1081, %f1082, %f1017;
 fma.rn.f32 	%f1098, %f1081, %f1084, %f1018;
 fma.rn.f32 	%f1099, %f1081, %f1086, %f1019;
 fma.rn.f32 	%f1100, %f1081, %f1088, %f1020;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1101, %f1081, %f1090, %f1021;
+fma.rn.f32 	%f1101, %f1081, %f1090, %f1021;
 fma.rn.f32 	%f1102, %f1081, %f1092, %f1022;
 fma.rn.f32 	%f1103, %f1081, %f1094, %f1023;
 fma.rn.f32 	%f1104, %f1081, %f1096, %f1024;
@@ -4084,7 +4110,8 @@ fma.rn.f32 	%f1342, %f1321, %f1332, %f1262;
 fma.rn.f32 	%f1343, %f1321, %f1334, %f1263;
 fma.rn.f32 	%f1344, %f1321, %f1336, %f1264;
 fma.rn.f32 	%f1345, %f1323, %f1322, %f1265;
-fma.rn.f32 	%f1346, %f1323, %f1324, %f1266;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1346, %f1323, %f1324, %f1266;
 fma.rn.f32 	%f1347, %f1323, %f1326, %f1267;
 fma.rn.f32 	%f1348, %f1323, %f1328, %f1268;
 fma.rn.f32 	%f1349, %f1323, %f1330, %f1269;
@@ -4121,8 +4148,7 @@ fma.rn.f32 	%f1379, %f1331, %f1326, %f1299;
 fma.rn.f32 	%f1380, %f1331, %f1328, %f1300;
 fma.rn.f32 	%f1381, %f1331, %f1330, %f1301;
 fma.rn.f32 	%f1382, %f1331, %f1332, %f1302;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1383, %f1331, %f1334, %f1303;
+fma.rn.f32 	%f1383, %f1331, %f1334, %f1303;
 fma.rn.f32 	%f1384, %f1331, %f1336, %f1304;
 fma.rn.f32 	%f1385, %f1333, %f1322, %f1305;
 fma.rn.f32 	%f1386, %f1333, %f1324, %f1306;
@@ -4367,7 +4393,8 @@ fma.rn.f32 	%f1624, %f1571, %f1576, %f1544;
 fma.rn.f32 	%f1625, %f1573, %f1562, %f1545;
 fma.rn.f32 	%f1626, %f1573, %f1564, %f1546;
 fma.rn.f32 	%f1627, %f1573, %f1566, %f1547;
-fma.rn.f32 	%f1628, %f1573, %f1568, %f1548;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1628, %f1573, %f1568, %f1548;
 fma.rn.f32 	%f1629, %f1573, %f1570, %f1549;
 fma.rn.f32 	%f1630, %f1573, %f1572, %f1550;
 fma.rn.f32 	%f1631, %f1573, %f1574, %f1551;
@@ -4408,8 +4435,7 @@ fma.rn.f32 	%f1665, %f1643, %f1642, %f1585;
 fma.rn.f32 	%f1666, %f1643, %f1644, %f1586;
 fma.rn.f32 	%f1667, %f1643, %f1646, %f1587;
 fma.rn.f32 	%f1668, %f1643, %f1648, %f1588;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1669, %f1643, %f1650, %f1589;
+fma.rn.f32 	%f1669, %f1643, %f1650, %f1589;
 fma.rn.f32 	%f1670, %f1643, %f1652, %f1590;
 fma.rn.f32 	%f1671, %f1643, %f1654, %f1591;
 fma.rn.f32 	%f1672, %f1643, %f1656, %f1592;
@@ -4654,7 +4680,8 @@ fma.rn.f32 	%f2193, %f1883, %f1892, %f1830;
 fma.rn.f32 	%f2194, %f1883, %f1894, %f1831;
 fma.rn.f32 	%f2195, %f1883, %f1896, %f1832;
 fma.rn.f32 	%f2196, %f1885, %f1882, %f1833;
-fma.rn.f32 	%f2197, %f1885, %f1884, %f1834;
+)ptx",
+    R"ptx(fma.rn.f32 	%f2197, %f1885, %f1884, %f1834;
 fma.rn.f32 	%f2198, %f1885, %f1886, %f1835;
 fma.rn.f32 	%f2199, %f1885, %f1888, %f1836;
 fma.rn.f32 	%f2200, %f1885, %f1890, %f1837;
@@ -4691,8 +4718,7 @@ fma.rn.f32 	%f2230, %f1893, %f1886, %f1867;
 fma.rn.f32 	%f2231, %f1893, %f1888, %f1868;
 fma.rn.f32 	%f2232, %f1893, %f1890, %f1869;
 fma.rn.f32 	%f2233, %f1893, %f1892, %f1870;
-)ptx",
-    R"ptx(fma.rn.f32 	%f2234, %f1893, %f1894, %f1871;
+fma.rn.f32 	%f2234, %f1893, %f1894, %f1871;
 fma.rn.f32 	%f2235, %f1893, %f1896, %f1872;
 fma.rn.f32 	%f2236, %f1895, %f1882, %f1873;
 fma.rn.f32 	%f2237, %f1895, %f1884, %f1874;
@@ -5035,7 +5061,8 @@ mov.u32 	%r117, %r8;
 mov.u32 	%r119, %r6;
 @%p279 bra 	$L__BB1_194;
 mov.u32 	%r115, %r7;
-mov.u64 	%rd954, %rd69;
+)ptx",
+    R"ptx(mov.u64 	%rd954, %rd69;
 mov.u64 	%rd955, %rd66;
 mov.u32 	%r116, %r6;
 bra.uni 	$L__BB1_189;
@@ -5096,8 +5123,7 @@ setp.lt.u32 	%p208, %r86, 8;
 @%p208 bra 	$L__BB1_156;
 bra.uni 	$L__BB1_169;
 $L__BB1_156:
-)ptx",
-    R"ptx(.pragma "nounroll";
+.pragma "nounroll";
 mov.f32 	%f2102, 0f00000000;
 add.s64 	%rd875, %rd91, %rd952;
 mov.f32 	%f2099, %f2102;
@@ -5441,7 +5467,8 @@ add.s64 	%rd16, %rd151, %rd153;
 add.s64 	%rd17, %rd15, 528;
 add.s64 	%rd18, %rd16, 528;
 add.s64 	%rd19, %rd15, 1056;
-add.s64 	%rd20, %rd16, 1056;
+)ptx",
+    R"ptx(add.s64 	%rd20, %rd16, 1056;
 add.s64 	%rd21, %rd15, 1584;
 add.s64 	%rd22, %rd16, 1584;
 add.s64 	%rd23, %rd15, 2112;
@@ -5496,8 +5523,7 @@ shr.u32 	%r63, %r2, 8;
 mov.b32 	%r64, 8;
 sub.s32 	%r65, %r64, %r63;
 and.b32  	%r7, %r65, 3;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd171, %r2;
+cvt.u64.u32 	%rd171, %r2;
 shr.u64 	%rd54, %rd171, 7;
 mul.lo.s32 	%r8, %r6, 132;
 add.s32 	%r66, %r8, %r5;
@@ -5791,7 +5817,8 @@ fma.rn.f32 	%f706, %f664, %f661, %f626;
 fma.rn.f32 	%f707, %f664, %f663, %f627;
 fma.rn.f32 	%f708, %f664, %f665, %f628;
 fma.rn.f32 	%f709, %f664, %f667, %f629;
-fma.rn.f32 	%f710, %f664, %f669, %f630;
+)ptx",
+    R"ptx(fma.rn.f32 	%f710, %f664, %f669, %f630;
 fma.rn.f32 	%f711, %f664, %f671, %f631;
 fma.rn.f32 	%f712, %f666, %f657, %f632;
 fma.rn.f32 	%f713, %f666, %f659, %f633;
@@ -5834,8 +5861,7 @@ ld.shared.f32 	%f749, [%rd22+264];
 ld.shared.f32 	%f750, [%rd21+268];
 ld.shared.f32 	%f751, [%rd22+268];
 fma.rn.f32 	%f752, %f736, %f737, %f672;
-)ptx",
-    R"ptx(fma.rn.f32 	%f753, %f736, %f739, %f673;
+fma.rn.f32 	%f753, %f736, %f739, %f673;
 fma.rn.f32 	%f754, %f736, %f741, %f674;
 fma.rn.f32 	%f755, %f736, %f743, %f675;
 fma.rn.f32 	%f756, %f736, %f745, %f676;
@@ -6101,7 +6127,8 @@ fma.rn.f32 	%f1015, %f980, %f991, %f935;
 fma.rn.f32 	%f1016, %f982, %f977, %f936;
 fma.rn.f32 	%f1017, %f982, %f979, %f937;
 fma.rn.f32 	%f1018, %f982, %f981, %f938;
-fma.rn.f32 	%f1019, %f982, %f983, %f939;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1019, %f982, %f983, %f939;
 fma.rn.f32 	%f1020, %f982, %f985, %f940;
 fma.rn.f32 	%f1021, %f982, %f987, %f941;
 fma.rn.f32 	%f1022, %f982, %f989, %f942;
@@ -6141,8 +6168,7 @@ fma.rn.f32 	%f1055, %f990, %f991, %f975;
 ld.shared.f32 	%f1056, [%rd29];
 ld.shared.f32 	%f1057, [%rd30];
 ld.shared.f32 	%f1058, [%rd29+4];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1059, [%rd30+4];
+ld.shared.f32 	%f1059, [%rd30+4];
 ld.shared.f32 	%f1060, [%rd29+8];
 ld.shared.f32 	%f1061, [%rd30+8];
 ld.shared.f32 	%f1062, [%rd29+12];
@@ -6389,7 +6415,8 @@ ld.shared.f32 	%f1302, [%rd35+12];
 ld.shared.f32 	%f1303, [%rd36+12];
 ld.shared.f32 	%f1304, [%rd35+256];
 ld.shared.f32 	%f1305, [%rd36+256];
-ld.shared.f32 	%f1306, [%rd35+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1306, [%rd35+260];
 ld.shared.f32 	%f1307, [%rd36+260];
 ld.shared.f32 	%f1308, [%rd35+264];
 ld.shared.f32 	%f1309, [%rd36+264];
@@ -6427,8 +6454,7 @@ fma.rn.f32 	%f1340, %f1302, %f1305, %f1260;
 fma.rn.f32 	%f1341, %f1302, %f1307, %f1261;
 fma.rn.f32 	%f1342, %f1302, %f1309, %f1262;
 fma.rn.f32 	%f1343, %f1302, %f1311, %f1263;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1344, %f1304, %f1297, %f1264;
+fma.rn.f32 	%f1344, %f1304, %f1297, %f1264;
 fma.rn.f32 	%f1345, %f1304, %f1299, %f1265;
 fma.rn.f32 	%f1346, %f1304, %f1301, %f1266;
 fma.rn.f32 	%f1347, %f1304, %f1303, %f1267;
@@ -6673,7 +6699,8 @@ fma.rn.f32 	%f1585, %f1544, %f1539, %f1505;
 fma.rn.f32 	%f1586, %f1544, %f1541, %f1506;
 fma.rn.f32 	%f1587, %f1544, %f1543, %f1507;
 fma.rn.f32 	%f1588, %f1544, %f1545, %f1508;
-fma.rn.f32 	%f1589, %f1544, %f1547, %f1509;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1589, %f1544, %f1547, %f1509;
 fma.rn.f32 	%f1590, %f1544, %f1549, %f1510;
 fma.rn.f32 	%f1591, %f1544, %f1551, %f1511;
 fma.rn.f32 	%f1592, %f1546, %f1537, %f1512;
@@ -6713,8 +6740,7 @@ ld.shared.f32 	%f1625, [%rd44+256];
 ld.shared.f32 	%f1626, [%rd43+260];
 ld.shared.f32 	%f1627, [%rd44+260];
 ld.shared.f32 	%f1628, [%rd43+264];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1629, [%rd44+264];
+ld.shared.f32 	%f1629, [%rd44+264];
 ld.shared.f32 	%f1630, [%rd43+268];
 ld.shared.f32 	%f1631, [%rd44+268];
 fma.rn.f32 	%f1632, %f1616, %f1617, %f1552;
@@ -7022,7 +7048,8 @@ and.pred  	%p75, %p55, %p74;
 mov.f32 	%f1862, %f1863;
 @!%p75 bra 	$L__BB2_59;
 bra.uni 	$L__BB2_58;
-$L__BB2_58:
+)ptx",
+    R"ptx($L__BB2_58:
 ld.global.f32 	%f1862, [%rd99+24];
 $L__BB2_59:
 st.shared.f32 	[%rd13+3168], %f1862;
@@ -7073,8 +7100,7 @@ fma.rn.f32 	%f1940, %f480, %f495, %f1940;
 fma.rn.f32 	%f1941, %f482, %f481, %f1941;
 fma.rn.f32 	%f1942, %f482, %f483, %f1942;
 fma.rn.f32 	%f1943, %f482, %f485, %f1943;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1944, %f482, %f487, %f1944;
+fma.rn.f32 	%f1944, %f482, %f487, %f1944;
 fma.rn.f32 	%f1945, %f482, %f489, %f1945;
 fma.rn.f32 	%f1946, %f482, %f491, %f1946;
 fma.rn.f32 	%f1947, %f482, %f493, %f1947;
@@ -7438,7 +7464,8 @@ mov.f32 	%f1983, %f1933;
 mov.f32 	%f1984, %f1933;
 mov.f32 	%f1985, %f1933;
 mov.f32 	%f1986, %f1933;
-mov.f32 	%f1987, %f1933;
+)ptx",
+    R"ptx(mov.f32 	%f1987, %f1933;
 mov.f32 	%f1988, %f1933;
 mov.f32 	%f1989, %f1933;
 mov.f32 	%f1990, %f1933;
@@ -7489,8 +7516,7 @@ st.local.f32 	[%rd2+140], %f1968;
 st.local.f32 	[%rd2+144], %f1969;
 st.local.f32 	[%rd2+148], %f1970;
 st.local.f32 	[%rd2+152], %f1971;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+156], %f1972;
+st.local.f32 	[%rd2+156], %f1972;
 st.local.f32 	[%rd2+160], %f1973;
 st.local.f32 	[%rd2+164], %f1974;
 st.local.f32 	[%rd2+168], %f1975;
@@ -7832,7 +7858,8 @@ fma.rn.f32 	%f520, %f500, %f509, %f1944;
 fma.rn.f32 	%f521, %f500, %f511, %f1945;
 fma.rn.f32 	%f522, %f500, %f513, %f1946;
 fma.rn.f32 	%f523, %f500, %f515, %f1947;
-fma.rn.f32 	%f524, %f502, %f501, %f1948;
+)ptx",
+    R"ptx(fma.rn.f32 	%f524, %f502, %f501, %f1948;
 fma.rn.f32 	%f525, %f502, %f503, %f1949;
 fma.rn.f32 	%f526, %f502, %f505, %f1950;
 fma.rn.f32 	%f527, %f502, %f507, %f1951;
@@ -7870,8 +7897,7 @@ fma.rn.f32 	%f558, %f510, %f505, %f1982;
 fma.rn.f32 	%f559, %f510, %f507, %f1983;
 fma.rn.f32 	%f560, %f510, %f509, %f1984;
 fma.rn.f32 	%f561, %f510, %f511, %f1985;
-)ptx",
-    R"ptx(fma.rn.f32 	%f562, %f510, %f513, %f1986;
+fma.rn.f32 	%f562, %f510, %f513, %f1986;
 fma.rn.f32 	%f563, %f510, %f515, %f1987;
 fma.rn.f32 	%f564, %f512, %f501, %f1988;
 fma.rn.f32 	%f565, %f512, %f503, %f1989;
@@ -8140,7 +8166,8 @@ ld.shared.f32 	%f827, [%rd24+12];
 ld.shared.f32 	%f828, [%rd23+256];
 ld.shared.f32 	%f829, [%rd24+256];
 ld.shared.f32 	%f830, [%rd23+260];
-ld.shared.f32 	%f831, [%rd24+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f831, [%rd24+260];
 ld.shared.f32 	%f832, [%rd23+264];
 ld.shared.f32 	%f833, [%rd24+264];
 ld.shared.f32 	%f834, [%rd23+268];
@@ -8180,8 +8207,7 @@ fma.rn.f32 	%f867, %f826, %f835, %f787;
 fma.rn.f32 	%f868, %f828, %f821, %f788;
 fma.rn.f32 	%f869, %f828, %f823, %f789;
 fma.rn.f32 	%f870, %f828, %f825, %f790;
-)ptx",
-    R"ptx(fma.rn.f32 	%f871, %f828, %f827, %f791;
+fma.rn.f32 	%f871, %f828, %f827, %f791;
 fma.rn.f32 	%f872, %f828, %f829, %f792;
 fma.rn.f32 	%f873, %f828, %f831, %f793;
 fma.rn.f32 	%f874, %f828, %f833, %f794;
@@ -8441,7 +8467,8 @@ fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
 fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
 fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
 fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
-fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
 fma.rn.f32 	%f1132, %f1074, %f1061, %f1052;
 fma.rn.f32 	%f1133, %f1074, %f1063, %f1053;
 fma.rn.f32 	%f1134, %f1074, %f1065, %f1054;
@@ -8480,8 +8507,7 @@ fma.rn.f32 	%f1166, %f1142, %f1145, %f1086;
 fma.rn.f32 	%f1167, %f1142, %f1147, %f1087;
 fma.rn.f32 	%f1168, %f1142, %f1149, %f1088;
 fma.rn.f32 	%f1169, %f1142, %f1151, %f1089;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1170, %f1142, %f1153, %f1090;
+fma.rn.f32 	%f1170, %f1142, %f1153, %f1090;
 fma.rn.f32 	%f1171, %f1142, %f1155, %f1091;
 fma.rn.f32 	%f1172, %f1144, %f1141, %f1092;
 fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
@@ -8728,7 +8754,8 @@ fma.rn.f32 	%f1413, %f1384, %f1383, %f1333;
 fma.rn.f32 	%f1414, %f1384, %f1385, %f1334;
 fma.rn.f32 	%f1415, %f1384, %f1387, %f1335;
 fma.rn.f32 	%f1416, %f1384, %f1389, %f1336;
-fma.rn.f32 	%f1417, %f1384, %f1391, %f1337;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1417, %f1384, %f1391, %f1337;
 fma.rn.f32 	%f1418, %f1384, %f1393, %f1338;
 fma.rn.f32 	%f1419, %f1384, %f1395, %f1339;
 fma.rn.f32 	%f1420, %f1386, %f1381, %f1340;
@@ -8763,8 +8790,7 @@ fma.rn.f32 	%f1448, %f1392, %f1389, %f1368;
 fma.rn.f32 	%f1449, %f1392, %f1391, %f1369;
 fma.rn.f32 	%f1450, %f1392, %f1393, %f1370;
 fma.rn.f32 	%f1451, %f1392, %f1395, %f1371;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
+fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
 fma.rn.f32 	%f1453, %f1394, %f1383, %f1373;
 fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
 fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
@@ -9011,7 +9037,8 @@ fma.rn.f32 	%f1695, %f1634, %f1627, %f1615;
 fma.rn.f32 	%f1696, %f1634, %f1629, %f1616;
 fma.rn.f32 	%f1697, %f1634, %f1631, %f1617;
 fma.rn.f32 	%f1698, %f1634, %f1633, %f1618;
-fma.rn.f32 	%f1699, %f1634, %f1635, %f1619;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1699, %f1634, %f1635, %f1619;
 ld.shared.f32 	%f1700, [%rd45];
 ld.shared.f32 	%f1701, [%rd46];
 ld.shared.f32 	%f1702, [%rd45+4];
@@ -9050,8 +9077,7 @@ fma.rn.f32 	%f1958, %f1704, %f1705, %f1654;
 fma.rn.f32 	%f1959, %f1704, %f1707, %f1655;
 fma.rn.f32 	%f1960, %f1704, %f1709, %f1656;
 fma.rn.f32 	%f1961, %f1704, %f1711, %f1657;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1962, %f1704, %f1713, %f1658;
+fma.rn.f32 	%f1962, %f1704, %f1713, %f1658;
 fma.rn.f32 	%f1963, %f1704, %f1715, %f1659;
 fma.rn.f32 	%f1964, %f1706, %f1701, %f1660;
 fma.rn.f32 	%f1965, %f1706, %f1703, %f1661;
@@ -9385,7 +9411,8 @@ add.s64 	%rd312, %rd312, 2;
 add.s64 	%rd311, %rd311, 1056;
 add.s32 	%r107, %r107, -1;
 setp.ne.s32 	%p9, %r107, 0;
-@%p9 bra 	$L__BB3_25;
+)ptx",
+    R"ptx(@%p9 bra 	$L__BB3_25;
 bra.uni 	$L__BB3_29;
 $L__BB3_25:
 .pragma "nounroll";
@@ -9446,8 +9473,7 @@ mov.u64 	%rd319, -8;
 cvt.u64.u32 	%rd79, %r111;
 add.s32 	%r71, %r9, %r109;
 mul.wide.u32 	%rd188, %r71, 4;
-)ptx",
-    R"ptx(add.s64 	%rd317, %rd159, %rd188;
+add.s64 	%rd317, %rd159, %rd188;
 add.s32 	%r72, %r10, %r109;
 mul.wide.u32 	%rd190, %r72, 4;
 add.s64 	%rd316, %rd159, %rd190;
@@ -9822,7 +9848,8 @@ $L__BB3_89:
 add.s64 	%rd138, %rd64, %rd284;
 ld.global.f32 	%f2005, [%rd138];
 $L__BB3_90:
-shr.u32 	%r91, %r90, 3;
+)ptx",
+    R"ptx(shr.u32 	%r91, %r90, 3;
 and.b32  	%r97, %r90, 7;
 mul.wide.u32 	%rd278, %r91, 32;
 add.s64 	%rd279, %rd2, %rd278;
@@ -9877,8 +9904,7 @@ ret;
 .reg .b64 	%SPL;
 .reg .pred 	%p<94>;
 .reg .b16 	%rs<3>;
-)ptx",
-    R"ptx(.reg .b32 	%r<121>;
+.reg .b32 	%r<121>;
 .reg .f32 	%f<2007>;
 .reg .b64 	%rd<332>;
 .shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
@@ -10189,7 +10215,8 @@ fma.rn.f32 	%f604, %f582, %f581, %f524;
 fma.rn.f32 	%f605, %f582, %f583, %f525;
 fma.rn.f32 	%f606, %f582, %f585, %f526;
 fma.rn.f32 	%f607, %f582, %f587, %f527;
-fma.rn.f32 	%f608, %f582, %f589, %f528;
+)ptx",
+    R"ptx(fma.rn.f32 	%f608, %f582, %f589, %f528;
 fma.rn.f32 	%f609, %f582, %f591, %f529;
 fma.rn.f32 	%f610, %f582, %f593, %f530;
 fma.rn.f32 	%f611, %f582, %f595, %f531;
@@ -10227,8 +10254,7 @@ fma.rn.f32 	%f642, %f590, %f593, %f562;
 fma.rn.f32 	%f643, %f590, %f595, %f563;
 fma.rn.f32 	%f644, %f592, %f581, %f564;
 fma.rn.f32 	%f645, %f592, %f583, %f565;
-)ptx",
-    R"ptx(fma.rn.f32 	%f646, %f592, %f585, %f566;
+fma.rn.f32 	%f646, %f592, %f585, %f566;
 fma.rn.f32 	%f647, %f592, %f587, %f567;
 fma.rn.f32 	%f648, %f592, %f589, %f568;
 fma.rn.f32 	%f649, %f592, %f591, %f569;
@@ -10499,7 +10525,8 @@ ld.shared.f32 	%f913, [%rd26+264];
 ld.shared.f32 	%f914, [%rd25+268];
 ld.shared.f32 	%f915, [%rd26+268];
 fma.rn.f32 	%f916, %f900, %f901, %f836;
-fma.rn.f32 	%f917, %f900, %f903, %f837;
+)ptx",
+    R"ptx(fma.rn.f32 	%f917, %f900, %f903, %f837;
 fma.rn.f32 	%f918, %f900, %f905, %f838;
 fma.rn.f32 	%f919, %f900, %f907, %f839;
 fma.rn.f32 	%f920, %f900, %f909, %f840;
@@ -10537,8 +10564,7 @@ fma.rn.f32 	%f951, %f908, %f907, %f871;
 fma.rn.f32 	%f952, %f908, %f909, %f872;
 fma.rn.f32 	%f953, %f908, %f911, %f873;
 fma.rn.f32 	%f954, %f908, %f913, %f874;
-)ptx",
-    R"ptx(fma.rn.f32 	%f955, %f908, %f915, %f875;
+fma.rn.f32 	%f955, %f908, %f915, %f875;
 fma.rn.f32 	%f956, %f910, %f901, %f876;
 fma.rn.f32 	%f957, %f910, %f903, %f877;
 fma.rn.f32 	%f958, %f910, %f905, %f878;
@@ -10793,7 +10819,8 @@ fma.rn.f32 	%f1206, %f1152, %f1145, %f1126;
 fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
 fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
 fma.rn.f32 	%f1209, %f1152, %f1151, %f1129;
-fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
 fma.rn.f32 	%f1211, %f1152, %f1155, %f1131;
 fma.rn.f32 	%f1212, %f1154, %f1141, %f1132;
 fma.rn.f32 	%f1213, %f1154, %f1143, %f1133;
@@ -10831,8 +10858,7 @@ fma.rn.f32 	%f1244, %f1222, %f1221, %f1164;
 fma.rn.f32 	%f1245, %f1222, %f1223, %f1165;
 fma.rn.f32 	%f1246, %f1222, %f1225, %f1166;
 fma.rn.f32 	%f1247, %f1222, %f1227, %f1167;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1248, %f1222, %f1229, %f1168;
+fma.rn.f32 	%f1248, %f1222, %f1229, %f1168;
 fma.rn.f32 	%f1249, %f1222, %f1231, %f1169;
 fma.rn.f32 	%f1250, %f1222, %f1233, %f1170;
 fma.rn.f32 	%f1251, %f1222, %f1235, %f1171;
@@ -11080,7 +11106,8 @@ fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
 fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
 fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
 fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
-fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
 fma.rn.f32 	%f1497, %f1464, %f1471, %f1417;
 fma.rn.f32 	%f1498, %f1464, %f1473, %f1418;
 fma.rn.f32 	%f1499, %f1464, %f1475, %f1419;
@@ -11114,8 +11141,7 @@ fma.rn.f32 	%f1526, %f1472, %f1465, %f1446;
 fma.rn.f32 	%f1527, %f1472, %f1467, %f1447;
 fma.rn.f32 	%f1528, %f1472, %f1469, %f1448;
 fma.rn.f32 	%f1529, %f1472, %f1471, %f1449;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1530, %f1472, %f1473, %f1450;
+fma.rn.f32 	%f1530, %f1472, %f1473, %f1450;
 fma.rn.f32 	%f1531, %f1472, %f1475, %f1451;
 fma.rn.f32 	%f1532, %f1474, %f1461, %f1452;
 fma.rn.f32 	%f1533, %f1474, %f1463, %f1453;
@@ -11363,7 +11389,8 @@ fma.rn.f32 	%f1999, %f1714, %f1705, %f1694;
 fma.rn.f32 	%f2000, %f1714, %f1707, %f1695;
 fma.rn.f32 	%f2001, %f1714, %f1709, %f1696;
 fma.rn.f32 	%f2002, %f1714, %f1711, %f1697;
-fma.rn.f32 	%f2003, %f1714, %f1713, %f1698;
+)ptx",
+    R"ptx(fma.rn.f32 	%f2003, %f1714, %f1713, %f1698;
 fma.rn.f32 	%f2004, %f1714, %f1715, %f1699;
 $L__BB4_86:
 bar.sync 	0;
@@ -11422,8 +11449,7 @@ setp.lt.u64 	%p32, %rd217, %rd4;
 and.pred  	%p33, %p19, %p32;
 mov.f32 	%f1855, %f1858;
 @!%p33 bra 	$L__BB4_16;
-)ptx",
-    R"ptx(bra.uni 	$L__BB4_15;
+bra.uni 	$L__BB4_15;
 $L__BB4_15:
 ld.global.f32 	%f1855, [%rd69+16];
 $L__BB4_16:
@@ -11783,7 +11809,8 @@ add.s32 	%r25, %r111, 4;
 cvt.u64.u32 	%rd201, %r25;
 mul.lo.s64 	%rd204, %rd48, %rd201;
 shl.b64 	%rd205, %rd204, 2;
-add.s64 	%rd92, %rd71, %rd205;
+)ptx",
+    R"ptx(add.s64 	%rd92, %rd71, %rd205;
 ld.global.f32 	%f1862, [%rd92];
 $L__BB4_40:
 st.shared.f32 	[%rd316], %f1862;
@@ -11839,8 +11866,7 @@ add.s64 	%rd307, %rd110, %rd327;
 mov.f32 	%f1873, %f1876;
 @%p93 bra 	$L__BB4_73;
 setp.ge.u64 	%p49, %rd307, %rd4;
-)ptx",
-    R"ptx(mov.f32 	%f1873, %f1876;
+mov.f32 	%f1873, %f1876;
 @%p49 bra 	$L__BB4_73;
 cvt.u64.u32 	%rd232, %r116;
 mul.lo.s64 	%rd234, %rd49, %rd232;
@@ -12201,7 +12227,8 @@ cvt.u64.u32 	%rd151, %r61;
 add.s64 	%rd8, %rd149, %rd151;
 cvt.u64.u32 	%rd9, %r63;
 mad.lo.s32 	%r64, %r63, 132, %r61;
-mul.wide.u32 	%rd152, %r64, 4;
+)ptx",
+    R"ptx(mul.wide.u32 	%rd152, %r64, 4;
 mov.u64 	%rd153, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE3EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left;
 add.s64 	%rd10, %rd153, %rd152;
 or.b64  	%rd11, %rd148, %rd150;
@@ -12243,8 +12270,7 @@ add.s64 	%rd44, %rd16, 7392;
 add.s64 	%rd45, %rd15, 7920;
 add.s64 	%rd46, %rd16, 7920;
 cvt.u64.u32 	%rd47, %r55;
-)ptx",
-    R"ptx(ld.param.u64 	%rd48, [%rd1+16];
+ld.param.u64 	%rd48, [%rd1+16];
 ld.param.u64 	%rd157, [%rd1];
 cvta.to.global.u64 	%rd158, %rd157;
 ld.param.u64 	%rd159, [%rd1+8];
@@ -12546,7 +12572,8 @@ fma.rn.f32 	%f683, %f654, %f667, %f603;
 fma.rn.f32 	%f684, %f656, %f653, %f604;
 fma.rn.f32 	%f685, %f656, %f655, %f605;
 fma.rn.f32 	%f686, %f656, %f657, %f606;
-fma.rn.f32 	%f687, %f656, %f659, %f607;
+)ptx",
+    R"ptx(fma.rn.f32 	%f687, %f656, %f659, %f607;
 fma.rn.f32 	%f688, %f656, %f661, %f608;
 fma.rn.f32 	%f689, %f656, %f663, %f609;
 fma.rn.f32 	%f690, %f656, %f665, %f610;
@@ -12585,8 +12612,7 @@ fma.rn.f32 	%f722, %f664, %f665, %f642;
 fma.rn.f32 	%f723, %f664, %f667, %f643;
 fma.rn.f32 	%f724, %f666, %f653, %f644;
 fma.rn.f32 	%f725, %f666, %f655, %f645;
-)ptx",
-    R"ptx(fma.rn.f32 	%f726, %f666, %f657, %f646;
+fma.rn.f32 	%f726, %f666, %f657, %f646;
 fma.rn.f32 	%f727, %f666, %f659, %f647;
 fma.rn.f32 	%f728, %f666, %f661, %f648;
 fma.rn.f32 	%f729, %f666, %f663, %f649;
@@ -12856,7 +12882,8 @@ fma.rn.f32 	%f992, %f972, %f981, %f912;
 fma.rn.f32 	%f993, %f972, %f983, %f913;
 fma.rn.f32 	%f994, %f972, %f985, %f914;
 fma.rn.f32 	%f995, %f972, %f987, %f915;
-fma.rn.f32 	%f996, %f974, %f973, %f916;
+)ptx",
+    R"ptx(fma.rn.f32 	%f996, %f974, %f973, %f916;
 fma.rn.f32 	%f997, %f974, %f975, %f917;
 fma.rn.f32 	%f998, %f974, %f977, %f918;
 fma.rn.f32 	%f999, %f974, %f979, %f919;
@@ -12894,8 +12921,7 @@ fma.rn.f32 	%f1030, %f982, %f977, %f950;
 fma.rn.f32 	%f1031, %f982, %f979, %f951;
 fma.rn.f32 	%f1032, %f982, %f981, %f952;
 fma.rn.f32 	%f1033, %f982, %f983, %f953;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1034, %f982, %f985, %f954;
+fma.rn.f32 	%f1034, %f982, %f985, %f954;
 fma.rn.f32 	%f1035, %f982, %f987, %f955;
 fma.rn.f32 	%f1036, %f984, %f973, %f956;
 fma.rn.f32 	%f1037, %f984, %f975, %f957;
@@ -13143,7 +13169,8 @@ fma.rn.f32 	%f1278, %f1224, %f1217, %f1198;
 fma.rn.f32 	%f1279, %f1224, %f1219, %f1199;
 fma.rn.f32 	%f1280, %f1224, %f1221, %f1200;
 fma.rn.f32 	%f1281, %f1224, %f1223, %f1201;
-fma.rn.f32 	%f1282, %f1224, %f1225, %f1202;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1282, %f1224, %f1225, %f1202;
 fma.rn.f32 	%f1283, %f1224, %f1227, %f1203;
 fma.rn.f32 	%f1284, %f1226, %f1213, %f1204;
 fma.rn.f32 	%f1285, %f1226, %f1215, %f1205;
@@ -13182,8 +13209,7 @@ fma.rn.f32 	%f1317, %f1294, %f1295, %f1237;
 fma.rn.f32 	%f1318, %f1294, %f1297, %f1238;
 fma.rn.f32 	%f1319, %f1294, %f1299, %f1239;
 fma.rn.f32 	%f1320, %f1294, %f1301, %f1240;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1321, %f1294, %f1303, %f1241;
+fma.rn.f32 	%f1321, %f1294, %f1303, %f1241;
 fma.rn.f32 	%f1322, %f1294, %f1305, %f1242;
 fma.rn.f32 	%f1323, %f1294, %f1307, %f1243;
 fma.rn.f32 	%f1324, %f1296, %f1293, %f1244;
@@ -13430,7 +13456,8 @@ fma.rn.f32 	%f1564, %f1536, %f1533, %f1484;
 fma.rn.f32 	%f1565, %f1536, %f1535, %f1485;
 fma.rn.f32 	%f1566, %f1536, %f1537, %f1486;
 fma.rn.f32 	%f1567, %f1536, %f1539, %f1487;
-fma.rn.f32 	%f1568, %f1536, %f1541, %f1488;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1568, %f1536, %f1541, %f1488;
 fma.rn.f32 	%f1569, %f1536, %f1543, %f1489;
 fma.rn.f32 	%f1570, %f1536, %f1545, %f1490;
 fma.rn.f32 	%f1571, %f1536, %f1547, %f1491;
@@ -13465,8 +13492,7 @@ fma.rn.f32 	%f1599, %f1544, %f1539, %f1519;
 fma.rn.f32 	%f1600, %f1544, %f1541, %f1520;
 fma.rn.f32 	%f1601, %f1544, %f1543, %f1521;
 fma.rn.f32 	%f1602, %f1544, %f1545, %f1522;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1603, %f1544, %f1547, %f1523;
+fma.rn.f32 	%f1603, %f1544, %f1547, %f1523;
 fma.rn.f32 	%f1604, %f1546, %f1533, %f1524;
 fma.rn.f32 	%f1605, %f1546, %f1535, %f1525;
 fma.rn.f32 	%f1606, %f1546, %f1537, %f1526;
@@ -13767,7 +13793,8 @@ mov.f32 	%f1854, %f1858;
 @!%p67 bra 	$L__BB5_53;
 bra.uni 	$L__BB5_52;
 $L__BB5_52:
-ld.global.f32 	%f1854, [%rd98+12];
+)ptx",
+    R"ptx(ld.global.f32 	%f1854, [%rd98+12];
 $L__BB5_53:
 st.shared.f32 	[%rd13+1584], %f1854;
 add.s64 	%rd251, %rd99, 4;
@@ -13826,8 +13853,7 @@ ld.shared.f32 	%f478, [%rd256+4];
 ld.shared.f32 	%f479, [%rd257+4];
 ld.shared.f32 	%f480, [%rd256+8];
 ld.shared.f32 	%f481, [%rd257+8];
-)ptx",
-    R"ptx(ld.shared.f32 	%f482, [%rd256+12];
+ld.shared.f32 	%f482, [%rd256+12];
 ld.shared.f32 	%f483, [%rd257+12];
 ld.shared.f32 	%f484, [%rd256+256];
 ld.shared.f32 	%f485, [%rd257+256];
@@ -14180,7 +14206,8 @@ mov.f32 	%f1946, %f1928;
 mov.f32 	%f1947, %f1928;
 mov.f32 	%f1948, %f1928;
 mov.f32 	%f1949, %f1928;
-mov.f32 	%f1950, %f1928;
+)ptx",
+    R"ptx(mov.f32 	%f1950, %f1928;
 mov.f32 	%f1951, %f1928;
 mov.f32 	%f1952, %f1928;
 mov.f32 	%f1953, %f1928;
@@ -14238,8 +14265,7 @@ st.local.f32 	[%rd2+40], %f1938;
 st.local.f32 	[%rd2+44], %f1939;
 st.local.f32 	[%rd2+48], %f1940;
 st.local.f32 	[%rd2+52], %f1941;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+56], %f1942;
+st.local.f32 	[%rd2+56], %f1942;
 st.local.f32 	[%rd2+60], %f1943;
 st.local.f32 	[%rd2+64], %f1944;
 st.local.f32 	[%rd2+68], %f1945;
@@ -14582,7 +14608,8 @@ mov.f32 	%f1985, %f1936;
 mov.f32 	%f1986, %f1936;
 mov.f32 	%f1987, %f1936;
 mov.f32 	%f1988, %f1936;
-mov.f32 	%f1989, %f1936;
+)ptx",
+    R"ptx(mov.f32 	%f1989, %f1936;
 mov.f32 	%f1990, %f1936;
 mov.f32 	%f1991, %f1936;
 mov.f32 	%f1992, %f1936;
@@ -14627,8 +14654,7 @@ fma.rn.f32 	%f525, %f499, %f506, %f1948;
 fma.rn.f32 	%f526, %f499, %f508, %f1949;
 fma.rn.f32 	%f527, %f499, %f510, %f1950;
 fma.rn.f32 	%f528, %f499, %f512, %f1951;
-)ptx",
-    R"ptx(fma.rn.f32 	%f529, %f501, %f498, %f1952;
+fma.rn.f32 	%f529, %f501, %f498, %f1952;
 fma.rn.f32 	%f530, %f501, %f500, %f1953;
 fma.rn.f32 	%f531, %f501, %f502, %f1954;
 fma.rn.f32 	%f532, %f501, %f504, %f1955;
@@ -14896,7 +14922,8 @@ fma.rn.f32 	%f793, %f747, %f738, %f713;
 fma.rn.f32 	%f794, %f747, %f740, %f714;
 fma.rn.f32 	%f795, %f747, %f742, %f715;
 fma.rn.f32 	%f796, %f747, %f744, %f716;
-fma.rn.f32 	%f797, %f747, %f746, %f717;
+)ptx",
+    R"ptx(fma.rn.f32 	%f797, %f747, %f746, %f717;
 fma.rn.f32 	%f798, %f747, %f748, %f718;
 fma.rn.f32 	%f799, %f747, %f750, %f719;
 fma.rn.f32 	%f800, %f747, %f752, %f720;
@@ -14936,8 +14963,7 @@ fma.rn.f32 	%f833, %f817, %f818, %f753;
 fma.rn.f32 	%f834, %f817, %f820, %f754;
 fma.rn.f32 	%f835, %f817, %f822, %f755;
 fma.rn.f32 	%f836, %f817, %f824, %f756;
-)ptx",
-    R"ptx(fma.rn.f32 	%f837, %f817, %f826, %f757;
+fma.rn.f32 	%f837, %f817, %f826, %f757;
 fma.rn.f32 	%f838, %f817, %f828, %f758;
 fma.rn.f32 	%f839, %f817, %f830, %f759;
 fma.rn.f32 	%f840, %f817, %f832, %f760;
@@ -15202,7 +15228,8 @@ fma.rn.f32 	%f1098, %f1063, %f1060, %f1018;
 fma.rn.f32 	%f1099, %f1063, %f1062, %f1019;
 fma.rn.f32 	%f1100, %f1063, %f1064, %f1020;
 fma.rn.f32 	%f1101, %f1063, %f1066, %f1021;
-fma.rn.f32 	%f1102, %f1063, %f1068, %f1022;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1102, %f1063, %f1068, %f1022;
 fma.rn.f32 	%f1103, %f1063, %f1070, %f1023;
 fma.rn.f32 	%f1104, %f1063, %f1072, %f1024;
 fma.rn.f32 	%f1105, %f1065, %f1058, %f1025;
@@ -15236,8 +15263,7 @@ fma.rn.f32 	%f1132, %f1071, %f1064, %f1052;
 fma.rn.f32 	%f1133, %f1071, %f1066, %f1053;
 fma.rn.f32 	%f1134, %f1071, %f1068, %f1054;
 fma.rn.f32 	%f1135, %f1071, %f1070, %f1055;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1136, %f1071, %f1072, %f1056;
+fma.rn.f32 	%f1136, %f1071, %f1072, %f1056;
 ld.shared.f32 	%f1137, [%rd31];
 ld.shared.f32 	%f1138, [%rd32];
 ld.shared.f32 	%f1139, [%rd31+4];
@@ -15487,7 +15513,8 @@ ld.shared.f32 	%f1382, [%rd38+8];
 ld.shared.f32 	%f1383, [%rd37+12];
 ld.shared.f32 	%f1384, [%rd38+12];
 ld.shared.f32 	%f1385, [%rd37+256];
-ld.shared.f32 	%f1386, [%rd38+256];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1386, [%rd38+256];
 ld.shared.f32 	%f1387, [%rd37+260];
 ld.shared.f32 	%f1388, [%rd38+260];
 ld.shared.f32 	%f1389, [%rd37+264];
@@ -15523,8 +15550,7 @@ fma.rn.f32 	%f1418, %f1383, %f1380, %f1338;
 fma.rn.f32 	%f1419, %f1383, %f1382, %f1339;
 fma.rn.f32 	%f1420, %f1383, %f1384, %f1340;
 fma.rn.f32 	%f1421, %f1383, %f1386, %f1341;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1422, %f1383, %f1388, %f1342;
+fma.rn.f32 	%f1422, %f1383, %f1388, %f1342;
 fma.rn.f32 	%f1423, %f1383, %f1390, %f1343;
 fma.rn.f32 	%f1424, %f1383, %f1392, %f1344;
 fma.rn.f32 	%f1425, %f1385, %f1378, %f1345;
@@ -15771,7 +15797,8 @@ fma.rn.f32 	%f1665, %f1625, %f1618, %f1585;
 fma.rn.f32 	%f1666, %f1625, %f1620, %f1586;
 fma.rn.f32 	%f1667, %f1625, %f1622, %f1587;
 fma.rn.f32 	%f1668, %f1625, %f1624, %f1588;
-fma.rn.f32 	%f1669, %f1625, %f1626, %f1589;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1669, %f1625, %f1626, %f1589;
 fma.rn.f32 	%f1670, %f1625, %f1628, %f1590;
 fma.rn.f32 	%f1671, %f1625, %f1630, %f1591;
 fma.rn.f32 	%f1672, %f1625, %f1632, %f1592;
@@ -15808,8 +15835,7 @@ ld.shared.f32 	%f1702, [%rd46+8];
 ld.shared.f32 	%f1703, [%rd45+12];
 ld.shared.f32 	%f1704, [%rd46+12];
 ld.shared.f32 	%f1705, [%rd45+256];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1706, [%rd46+256];
+ld.shared.f32 	%f1706, [%rd46+256];
 ld.shared.f32 	%f1707, [%rd45+260];
 ld.shared.f32 	%f1708, [%rd46+260];
 ld.shared.f32 	%f1709, [%rd45+264];
@@ -16133,7 +16159,8 @@ fma.rn.f32 	%f1984, %f493, %f482, %f1984;
 fma.rn.f32 	%f1985, %f493, %f484, %f1985;
 fma.rn.f32 	%f1986, %f493, %f486, %f1986;
 fma.rn.f32 	%f1987, %f493, %f488, %f1987;
-fma.rn.f32 	%f1988, %f493, %f490, %f1988;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1988, %f493, %f490, %f1988;
 fma.rn.f32 	%f1989, %f493, %f492, %f1989;
 fma.rn.f32 	%f1990, %f493, %f494, %f1990;
 fma.rn.f32 	%f1991, %f493, %f496, %f1991;
@@ -16185,8 +16212,7 @@ cvt.u64.u32 	%rd181, %r106;
 mul.lo.s64 	%rd183, %rd48, %rd181;
 shl.b64 	%rd184, %rd183, 2;
 add.s64 	%rd74, %rd71, %rd184;
-)ptx",
-    R"ptx(ld.global.f32 	%f1854, [%rd74];
+ld.global.f32 	%f1854, [%rd74];
 bra.uni 	$L__BB6_28;
 $L__BB6_62:
 mul.lo.s64 	%rd219, %rd49, %rd308;
@@ -16562,7 +16588,8 @@ cvta.to.global.u64 	%rd66, %rd270;
 ld.param.u64 	%rd67, [%rd1+56];
 mov.u64 	%rd327, 0;
 mov.f32 	%f1713, 0f3F800000;
-mov.u32 	%r118, %r117;
+)ptx",
+    R"ptx(mov.u32 	%r118, %r117;
 mov.u64 	%rd328, %rd327;
 bra.uni 	$L__BB6_3;
 $L__BB6_92:
@@ -16619,8 +16646,7 @@ mul.rn.f32 	%f1715, %f2000, %f2001;
 mul.rn.f32 	%f442, %f437, %f1715;
 setp.leu.f32 	%p86, %f442, 0fC0000000;
 vote.sync.ballot.b32 	%r47, %p86, %r13;
-)ptx",
-    R"ptx(mov.u64 	%rd329, 0;
+mov.u64 	%rd329, 0;
 @!%p2 bra 	$L__BB6_92;
 bra.uni 	$L__BB6_91;
 $L__BB6_91:
@@ -16942,7 +16968,8 @@ fma.rn.f32 	%f575, %f514, %f507, %f2000;
 fma.rn.f32 	%f576, %f514, %f509, %f2001;
 fma.rn.f32 	%f577, %f514, %f511, %f2002;
 fma.rn.f32 	%f578, %f514, %f513, %f2003;
-fma.rn.f32 	%f579, %f514, %f515, %f2004;
+)ptx",
+    R"ptx(fma.rn.f32 	%f579, %f514, %f515, %f2004;
 ld.shared.f32 	%f580, [%rd17];
 ld.shared.f32 	%f581, [%rd18];
 ld.shared.f32 	%f582, [%rd17+4];
@@ -16983,8 +17010,7 @@ fma.rn.f32 	%f616, %f584, %f589, %f536;
 fma.rn.f32 	%f617, %f584, %f591, %f537;
 fma.rn.f32 	%f618, %f584, %f593, %f538;
 fma.rn.f32 	%f619, %f584, %f595, %f539;
-)ptx",
-    R"ptx(fma.rn.f32 	%f620, %f586, %f581, %f540;
+fma.rn.f32 	%f620, %f586, %f581, %f540;
 fma.rn.f32 	%f621, %f586, %f583, %f541;
 fma.rn.f32 	%f622, %f586, %f585, %f542;
 fma.rn.f32 	%f623, %f586, %f587, %f543;
@@ -17252,7 +17278,8 @@ fma.rn.f32 	%f884, %f832, %f821, %f804;
 fma.rn.f32 	%f885, %f832, %f823, %f805;
 fma.rn.f32 	%f886, %f832, %f825, %f806;
 fma.rn.f32 	%f887, %f832, %f827, %f807;
-fma.rn.f32 	%f888, %f832, %f829, %f808;
+)ptx",
+    R"ptx(fma.rn.f32 	%f888, %f832, %f829, %f808;
 fma.rn.f32 	%f889, %f832, %f831, %f809;
 fma.rn.f32 	%f890, %f832, %f833, %f810;
 fma.rn.f32 	%f891, %f832, %f835, %f811;
@@ -17293,8 +17320,7 @@ fma.rn.f32 	%f925, %f902, %f903, %f845;
 fma.rn.f32 	%f926, %f902, %f905, %f846;
 fma.rn.f32 	%f927, %f902, %f907, %f847;
 fma.rn.f32 	%f928, %f902, %f909, %f848;
-)ptx",
-    R"ptx(fma.rn.f32 	%f929, %f902, %f911, %f849;
+fma.rn.f32 	%f929, %f902, %f911, %f849;
 fma.rn.f32 	%f930, %f902, %f913, %f850;
 fma.rn.f32 	%f931, %f902, %f915, %f851;
 fma.rn.f32 	%f932, %f904, %f901, %f852;
@@ -17551,7 +17577,8 @@ fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
 fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
 fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
 fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
-fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
 fma.rn.f32 	%f1187, %f1146, %f1155, %f1107;
 fma.rn.f32 	%f1188, %f1148, %f1141, %f1108;
 fma.rn.f32 	%f1189, %f1148, %f1143, %f1109;
@@ -17586,8 +17613,7 @@ fma.rn.f32 	%f1217, %f1154, %f1151, %f1137;
 fma.rn.f32 	%f1218, %f1154, %f1153, %f1138;
 fma.rn.f32 	%f1219, %f1154, %f1155, %f1139;
 ld.shared.f32 	%f1220, [%rd33];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1221, [%rd34];
+ld.shared.f32 	%f1221, [%rd34];
 ld.shared.f32 	%f1222, [%rd33+4];
 ld.shared.f32 	%f1223, [%rd34+4];
 ld.shared.f32 	%f1224, [%rd33+8];
@@ -17837,7 +17863,8 @@ ld.shared.f32 	%f1467, [%rd40+12];
 ld.shared.f32 	%f1468, [%rd39+256];
 ld.shared.f32 	%f1469, [%rd40+256];
 ld.shared.f32 	%f1470, [%rd39+260];
-ld.shared.f32 	%f1471, [%rd40+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1471, [%rd40+260];
 ld.shared.f32 	%f1472, [%rd39+264];
 ld.shared.f32 	%f1473, [%rd40+264];
 ld.shared.f32 	%f1474, [%rd39+268];
@@ -17872,8 +17899,7 @@ fma.rn.f32 	%f1502, %f1466, %f1465, %f1422;
 fma.rn.f32 	%f1503, %f1466, %f1467, %f1423;
 fma.rn.f32 	%f1504, %f1466, %f1469, %f1424;
 fma.rn.f32 	%f1505, %f1466, %f1471, %f1425;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
+fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
 fma.rn.f32 	%f1507, %f1466, %f1475, %f1427;
 fma.rn.f32 	%f1508, %f1468, %f1461, %f1428;
 fma.rn.f32 	%f1509, %f1468, %f1463, %f1429;
@@ -18121,7 +18147,8 @@ fma.rn.f32 	%f1975, %f1708, %f1705, %f1670;
 fma.rn.f32 	%f1976, %f1708, %f1707, %f1671;
 fma.rn.f32 	%f1977, %f1708, %f1709, %f1672;
 fma.rn.f32 	%f1978, %f1708, %f1711, %f1673;
-fma.rn.f32 	%f1979, %f1708, %f1713, %f1674;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1979, %f1708, %f1713, %f1674;
 fma.rn.f32 	%f1980, %f1708, %f1715, %f1675;
 fma.rn.f32 	%f1981, %f1710, %f1701, %f1676;
 fma.rn.f32 	%f1982, %f1710, %f1703, %f1677;
@@ -18162,8 +18189,7 @@ add.s64 	%rd70, %rd310, %rd9;
 setp.lt.u64 	%p20, %rd70, %rd4;
 and.pred  	%p21, %p19, %p20;
 mov.f32 	%f1858, 0f00000000;
-)ptx",
-    R"ptx(mov.f32 	%f1851, %f1858;
+mov.f32 	%f1851, %f1858;
 @!%p21 bra 	$L__BB7_8;
 bra.uni 	$L__BB7_7;
 $L__BB7_7:
@@ -18527,7 +18553,8 @@ setp.lt.u32 	%p18, %r73, 8;
 bra.uni 	$L__BB7_44;
 $L__BB7_31:
 .pragma "nounroll";
-mov.f32 	%f1863, 0f00000000;
+)ptx",
+    R"ptx(mov.f32 	%f1863, 0f00000000;
 add.s64 	%rd303, %rd79, %rd318;
 mov.f32 	%f1860, %f1863;
 @%p90 bra 	$L__BB7_34;
@@ -18582,8 +18609,7 @@ ld.global.f32 	%f1863, [%rd93];
 bra.uni 	$L__BB7_43;
 $L__BB7_68:
 cvt.u32.u64 	%r114, %rd321;
-)ptx",
-    R"ptx(mul.lo.s32 	%r112, %r114, 132;
+mul.lo.s32 	%r112, %r114, 132;
 add.s32 	%r74, %r5, %r112;
 mul.wide.u32 	%rd322, %r74, 4;
 $L__BB7_69:
@@ -18949,7 +18975,8 @@ ld.param.u32 	%r34, [refine_distances_param_0+84];
 ld.param.u32 	%r35, [refine_distances_param_0+80];
 ld.param.u32 	%r36, [refine_distances_param_0+76];
 ld.param.u32 	%r37, [refine_distances_param_0+72];
-ld.param.u64 	%rd48, [refine_distances_param_0+64];
+)ptx",
+    R"ptx(ld.param.u64 	%rd48, [refine_distances_param_0+64];
 ld.param.u64 	%rd1, [refine_distances_param_0+56];
 ld.param.u64 	%rd49, [refine_distances_param_0+48];
 ld.param.u64 	%rd50, [refine_distances_param_0+40];
@@ -18991,8 +19018,7 @@ ld.global.u64 	%rd7, [%rd65];
 and.b32  	%r2, %r38, 16;
 mov.b32 	%r39, 65535;
 shl.b32 	%r3, %r39, %r2;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd66, %r36;
+cvt.u64.u32 	%rd66, %r36;
 add.s64 	%rd67, %rd66, 127;
 shr.u64 	%rd68, %rd67, 7;
 cvt.u32.u64 	%r4, %rd68;
@@ -19422,7 +19448,8 @@ ld.param.u8 	%rs1, [square_norms_param_3];
 and.b16  	%rs2, %rs1, 1;
 setp.eq.b16 	%p1, %rs2, 1;
 ld.param.u64 	%rd19, [square_norms_param_2];
-ld.param.u64 	%rd21, [square_norms_param_4];
+)ptx",
+    R"ptx(ld.param.u64 	%rd21, [square_norms_param_4];
 cvta.to.global.u64 	%rd1, %rd21;
 setp.eq.s64 	%p3, %rd19, 0;
 mov.f32 	%f35, 0f00000000;
@@ -19475,8 +19502,7 @@ add.s64 	%rd34, %rd32, %rd33;
 add.s64 	%rd39, %rd2, %rd34;
 $L__BB9_8:
 .pragma "nounroll";
-)ptx",
-    R"ptx(ld.global.f32 	%f27, [%rd39];
+ld.global.f32 	%f27, [%rd39];
 fma.rn.f32 	%f35, %f27, %f27, %f35;
 add.s64 	%rd39, %rd39, 4;
 add.s64 	%rd38, %rd38, -1;
@@ -19844,7 +19870,8 @@ sub.rn.f64 	%fd231, %fd230, %fd351;
 mul.rn.f64 	%fd232, %fd231, %fd231;
 add.rn.f64 	%fd384, %fd384, %fd232;
 ld.global.f32 	%f28, [%rd135+-8];
-cvt.f64.f32 	%fd233, %f28;
+)ptx",
+    R"ptx(cvt.f64.f32 	%fd233, %f28;
 sub.rn.f64 	%fd234, %fd233, %fd351;
 mul.rn.f64 	%fd235, %fd234, %fd234;
 add.rn.f64 	%fd392, %fd392, %fd235;
@@ -19888,8 +19915,7 @@ cvt.f64.f32 	%fd257, %f36;
 sub.rn.f64 	%fd258, %fd257, %fd351;
 mul.rn.f64 	%fd259, %fd258, %fd258;
 add.rn.f64 	%fd393, %fd393, %fd259;
-)ptx",
-    R"ptx(ld.global.f32 	%f37, [%rd135+28];
+ld.global.f32 	%f37, [%rd135+28];
 cvt.f64.f32 	%fd260, %f37;
 sub.rn.f64 	%fd261, %fd260, %fd351;
 mul.rn.f64 	%fd262, %fd261, %fd261;
@@ -20260,7 +20286,8 @@ _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md,
 param0, 
 param1, 
 param2, 
-param3
+)ptx",
+    R"ptx(param3
 );
 ld.param.f64 	%fd14, [retval0+0];
 }
@@ -20318,8 +20345,7 @@ cvta.to.global.u64 	%rd33, %rd32;
 ld.param.u64 	%rd3, [%rd1+24];
 mul.lo.s64 	%rd34, %rd3, %rd2;
 shl.b64 	%rd35, %rd34, 2;
-)ptx",
-    R"ptx(add.s64 	%rd4, %rd33, %rd35;
+add.s64 	%rd4, %rd33, %rd35;
 ld.param.u64 	%rd36, [%rd1+8];
 setp.lt.u64 	%p3, %rd3, 16;
 and.b32  	%r5, %r1, 15;
@@ -20718,7 +20744,8 @@ setp.eq.s32 	%p8, %r18, 4;
 bra.uni 	$L__BB14_561;
 $L__BB14_47:
 and.b32  	%r28, %r1, 15;
-cvt.u64.u32 	%rd1582, %r28;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd1582, %r28;
 setp.le.u64 	%p119, %rd9, %rd1582;
 shl.b64 	%rd1405, %rd1582, 2;
 @%p119 bra 	$L__BB14_50;
@@ -20772,8 +20799,7 @@ add.s64 	%rd1543, %rd1543, %rd388;
 add.s64 	%rd1542, %rd1542, 64;
 setp.lt.u64 	%p164, %rd403, %rd8;
 mov.u64 	%rd1550, %rd403;
-)ptx",
-    R"ptx(@%p164 bra 	$L__BB14_52;
+@%p164 bra 	$L__BB14_52;
 bra.uni 	$L__BB14_399;
 $L__BB14_52:
 add.s64 	%rd403, %rd1550, 64;
@@ -21138,7 +21164,8 @@ add.s64 	%rd1018, %rd1017, %rd1006;
 add.s64 	%rd1019, %rd1018, %rd1405;
 ld.shared.f32 	%f708, [%rd1573+16];
 ld.f32 	%f709, [%rd1019];
-fma.rn.f32 	%f710, %f708, %f709, %f701;
+)ptx",
+    R"ptx(fma.rn.f32 	%f710, %f708, %f709, %f701;
 ld.f32 	%f711, [%rd1019+64];
 fma.rn.f32 	%f712, %f708, %f711, %f703;
 ld.f32 	%f713, [%rd1019+128];
@@ -21184,8 +21211,7 @@ ld.f32 	%f725, [%rd1028+128];
 fma.rn.f32 	%f1107, %f722, %f725, %f1107;
 ld.f32 	%f726, [%rd1028+192];
 fma.rn.f32 	%f1106, %f722, %f726, %f1106;
-)ptx",
-    R"ptx(add.s64 	%rd1571, %rd1571, 24;
+add.s64 	%rd1571, %rd1571, 24;
 add.s64 	%rd1570, %rd1570, -1;
 setp.ne.s64 	%p148, %rd1570, 0;
 @%p148 bra 	$L__BB14_397;
@@ -21559,7 +21585,8 @@ $L__BB14_67:
 st.global.u32 	[%rd1626], %r21;
 add.s64 	%rd1627, %rd1627, 16;
 add.s64 	%rd1626, %rd1626, 64;
-setp.lt.u64 	%p13, %rd1627, %rd9;
+)ptx",
+    R"ptx(setp.lt.u64 	%p13, %rd1627, %rd9;
 @%p13 bra 	$L__BB14_67;
 $L__BB14_68:
 setp.eq.s64 	%p14, %rd8, 0;
@@ -21614,8 +21641,7 @@ setp.ge.u64 	%p15, %rd1636, %rd641;
 mov.u64 	%rd1637, %rd1407;
 @%p15 bra 	$L__BB14_491;
 shl.b64 	%rd761, %rd1632, 6;
-)ptx",
-    R"ptx(neg.s64 	%rd642, %rd761;
+neg.s64 	%rd642, %rd761;
 and.b64  	%rd643, %rd641, 1;
 mov.u64 	%rd764, 1;
 sub.s64 	%rd765, %rd764, %rd642;
@@ -21990,7 +22016,8 @@ ld.global.f32 	%f1175, [%rd695];
 ld.global.f32 	%f1176, [%rd695+64];
 ld.global.f32 	%f1177, [%rd695+128];
 ld.global.f32 	%f1178, [%rd695+192];
-@%p343 bra 	$L__BB14_566;
+)ptx",
+    R"ptx(@%p343 bra 	$L__BB14_566;
 setp.eq.s64 	%p42, %rd1650, 1;
 add.s64 	%rd801, %rd618, %rd798;
 ld.global.f32 	%f434, [%rd801];
@@ -22035,8 +22062,7 @@ sub.rn.f32 	%f542, %f435, %f541;
 sub.rn.f32 	%f543, %f542, %f537;
 fma.rn.f32 	%f1176, %f536, %f543, %f527;
 ld.f32 	%f544, [%rd810+128];
-)ptx",
-    R"ptx(sub.rn.f32 	%f545, %f436, %f544;
+sub.rn.f32 	%f545, %f436, %f544;
 sub.rn.f32 	%f546, %f545, %f537;
 fma.rn.f32 	%f1177, %f536, %f546, %f531;
 ld.f32 	%f547, [%rd810+192];
@@ -22407,7 +22433,8 @@ ld.shared.u64 	%rd1352, [%rd1436];
 add.s64 	%rd1353, %rd1352, %rd1342;
 add.s64 	%rd1354, %rd1353, %rd1412;
 ld.shared.f32 	%f917, [%rd1436+16];
-ld.f32 	%f918, [%rd1354];
+)ptx",
+    R"ptx(ld.f32 	%f918, [%rd1354];
 sub.rn.f32 	%f919, %f11, %f918;
 fma.rn.f32 	%f973, %f917, %f919, %f907;
 ld.f32 	%f920, [%rd1354+64];
@@ -22454,8 +22481,7 @@ cvt.u64.u32 	%rd291, %r32;
 setp.le.u64 	%p169, %rd9, %rd291;
 shl.b64 	%rd1406, %rd291, 2;
 @%p169 bra 	$L__BB14_279;
-)ptx",
-    R"ptx(add.s64 	%rd1066, %rd744, %rd1406;
+add.s64 	%rd1066, %rd744, %rd1406;
 add.s64 	%rd1508, %rd7, %rd1066;
 mov.b32 	%r33, 0;
 mov.u64 	%rd1509, %rd291;
@@ -22815,7 +22841,8 @@ $L__BB14_404:
 st.global.u32 	[%rd1583], %r25;
 add.s64 	%rd1584, %rd1584, 16;
 add.s64 	%rd1583, %rd1583, 64;
-setp.lt.u64 	%p70, %rd1584, %rd9;
+)ptx",
+    R"ptx(setp.lt.u64 	%p70, %rd1584, %rd9;
 @%p70 bra 	$L__BB14_404;
 $L__BB14_405:
 setp.eq.s64 	%p71, %rd8, 0;
@@ -22869,8 +22896,7 @@ shl.b64 	%rd866, %rd1589, 6;
 neg.s64 	%rd523, %rd866;
 and.b64  	%rd524, %rd522, 1;
 mov.u64 	%rd869, 1;
-)ptx",
-    R"ptx(sub.s64 	%rd870, %rd869, %rd523;
+sub.s64 	%rd870, %rd869, %rd523;
 setp.eq.s64 	%p73, %rd522, %rd870;
 mov.u64 	%rd1594, 0;
 @%p73 bra 	$L__BB14_420;
@@ -23236,7 +23262,8 @@ add.s64 	%rd916, %rd915, %rd901;
 add.s64 	%rd917, %rd916, %rd1400;
 ld.shared.f32 	%f645, [%rd1616+40];
 ld.f32 	%f646, [%rd917];
-fma.rn.f32 	%f1142, %f645, %f646, %f638;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1142, %f645, %f646, %f638;
 ld.f32 	%f647, [%rd917+64];
 fma.rn.f32 	%f1143, %f645, %f647, %f640;
 ld.f32 	%f648, [%rd917+128];
@@ -23284,8 +23311,7 @@ ld.global.f64 	%fd15, [%rd13+8];
 sqrt.rn.f64 	%fd70, %fd15;
 max.f64 	%fd71, %fd70, 0d3D719799812DEA11;
 rcp.rn.f64 	%fd16, %fd71;
-)ptx",
-    R"ptx(setp.eq.f64 	%p116, %fd71, 0d3D719799812DEA11;
+setp.eq.f64 	%p116, %fd71, 0d3D719799812DEA11;
 selp.f64 	%fd17, 0d0000000000000000, %fd107, %p116;
 add.s64 	%rd958, %rd744, %rd1400;
 add.s64 	%rd1624, %rd7, %rd958;
@@ -23655,7 +23681,8 @@ mov.u64 	%rd1476, 0;
 mov.u64 	%rd1479, 0;
 mov.u64 	%rd1480, %rd116;
 bra.uni 	$L__BB14_204;
-$L__BB14_220:
+)ptx",
+    R"ptx($L__BB14_220:
 ld.shared.f32 	%f894, [%rd1480+40];
 sub.rn.f32 	%f895, %f1030, %f1031;
 fma.rn.f32 	%f1022, %f894, %f895, %f148;
@@ -23704,8 +23731,7 @@ ld.f32 	%f1029, [%rd1298];
 $L__BB14_216:
 ld.shared.f32 	%f887, [%rd1480+-8];
 fma.rn.f32 	%f143, %f887, %f888, %f138;
-)ptx",
-    R"ptx(sub.rn.f32 	%f892, %f1028, %f1029;
+sub.rn.f32 	%f892, %f1028, %f1029;
 mov.f32 	%f1030, %f1031;
 @%p285 bra 	$L__BB14_218;
 ld.global.f32 	%f1030, [%rd194];
@@ -24082,7 +24108,8 @@ and.b64  	%rd106, %rd105, 255;
 shl.b64 	%rd107, %rd106, 2;
 add.s64 	%rd109, %rd100, %rd107;
 atom.shared.add.u32 	%r51, [%rd109], 1;
-$L__BB15_30:
+)ptx",
+    R"ptx($L__BB15_30:
 add.s32 	%r61, %r61, 256;
 setp.lt.u32 	%p34, %r61, %r67;
 @%p34 bra 	$L__BB15_27;
@@ -24139,8 +24166,7 @@ ld.global.u64 	%rd153, [%rd41];
 $L__BB15_40:
 bar.sync 	0;
 setp.gt.u64 	%p40, %rd153, %rd144;
-)ptx",
-    R"ptx(@%p40 bra 	$L__BB15_42;
+@%p40 bra 	$L__BB15_42;
 atom.shared.add.u32 	%r56, [%rd140], 1;
 mul.wide.u32 	%rd118, %r56, 8;
 add.s64 	%rd119, %rd4, %rd118;
@@ -24544,7 +24570,8 @@ ld.global.f32 	%f8, [%rd101+320];
 ld.global.f32 	%f9, [%rd101+384];
 ld.global.f32 	%f10, [%rd101+448];
 mov.f32 	%f240, %f239;
-mov.f32 	%f241, %f239;
+)ptx",
+    R"ptx(mov.f32 	%f241, %f239;
 mov.f32 	%f242, %f239;
 mov.f32 	%f243, %f239;
 mov.f32 	%f244, %f239;
@@ -24596,8 +24623,7 @@ sub.rn.f32 	%f105, %f6, %f104;
 add.rn.f32 	%f106, %f243, %f105;
 ld.global.f32 	%f107, [%rd110+256];
 sub.rn.f32 	%f108, %f7, %f107;
-)ptx",
-    R"ptx(add.rn.f32 	%f109, %f242, %f108;
+add.rn.f32 	%f109, %f242, %f108;
 ld.global.f32 	%f110, [%rd110+320];
 sub.rn.f32 	%f111, %f8, %f110;
 add.rn.f32 	%f112, %f241, %f111;
@@ -24962,7 +24988,8 @@ cvt.u64.u32 	%rd159, %r14;
 add.s64 	%rd2, %rd158, %rd159;
 ld.param.u64 	%rd160, [softmax_forward_param_0+24];
 or.b64  	%rd161, %rd2, %rd160;
-and.b64  	%rd162, %rd161, -4294967296;
+)ptx",
+    R"ptx(and.b64  	%rd162, %rd161, -4294967296;
 setp.ne.s64 	%p5, %rd162, 0;
 @%p5 bra 	$L__BB19_2;
 bra.uni 	$L__BB19_1;
@@ -25018,8 +25045,7 @@ setp.gt.u64 	%p9, %rd169, %rd309;
 bra.uni 	$L__BB19_11;
 $L__BB19_15:
 mul.lo.s64 	%rd163, %rd306, %rd160;
-)ptx",
-    R"ptx(sub.s64 	%rd7, %rd2, %rd163;
+sub.s64 	%rd7, %rd2, %rd163;
 min.u64 	%rd20, %rd169, %rd308;
 ld.param.u64 	%rd170, [%rd1];
 cvta.to.global.u64 	%rd171, %rd170;
@@ -25371,7 +25397,8 @@ mov.f32 	%f534, 0f40490FDB;
 setp.eq.s32 	%p196, %r4, 2;
 @%p193 bra 	$L__BB19_72;
 bra.uni 	$L__BB19_61;
-$L__BB19_72:
+)ptx",
+    R"ptx($L__BB19_72:
 setp.le.u64 	%p79, %rd47, %rd323;
 @%p79 bra 	$L__BB19_86;
 sub.s64 	%rd226, %rd47, %rd323;
@@ -25418,8 +25445,7 @@ fma.rn.f32 	%f247, %f246, %f244, 0f3CFD1355;
 fma.rn.f32 	%f248, %f247, %f244, 0fBD4D83FC;
 fma.rn.f32 	%f249, %f248, %f244, 0f3DB63AA6;
 fma.rn.f32 	%f250, %f249, %f244, 0fBE5BBFCA;
-)ptx",
-    R"ptx(fma.rn.f32 	%f251, %f250, %f244, 0f3FC90FDA;
+fma.rn.f32 	%f251, %f250, %f244, 0f3FC90FDA;
 mov.f32 	%f252, 0f3F800000;
 sub.rn.f32 	%f253, %f252, %f244;
 sqrt.rn.f32 	%f254, %f253;
@@ -25753,7 +25779,8 @@ setp.eq.s64 	%p172, %rd333, 0;
 mov.u64 	%rd335, %rd47;
 @%p172 bra 	$L__BB19_130;
 mov.u64 	%rd335, %rd47;
-bra.uni 	$L__BB19_127;
+)ptx",
+    R"ptx(bra.uni 	$L__BB19_127;
 $L__BB19_129:
 add.s64 	%rd335, %rd335, 1;
 add.s64 	%rd333, %rd333, -1;
@@ -25805,8 +25832,7 @@ st.shared.u32 	[%rd327+-4], %r114;
 $L__BB19_102:
 add.s64 	%rd244, %rd326, 4;
 and.b64  	%rd245, %rd244, 15;
-)ptx",
-    R"ptx(setp.ne.s64 	%p108, %rd245, %rd28;
+setp.ne.s64 	%p108, %rd245, %rd28;
 @%p108 bra 	$L__BB19_104;
 st.shared.u32 	[%rd327], %r114;
 $L__BB19_104:
@@ -26145,7 +26171,8 @@ shfl.sync.bfly.b32	%f439, %f587, 8, 31, %r9;
 add.rn.f32 	%f440, %f587, %f439;
 shfl.sync.bfly.b32	%f441, %f440, 4, 31, %r9;
 add.rn.f32 	%f442, %f440, %f441;
-shfl.sync.bfly.b32	%f443, %f442, 2, 31, %r9;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%f443, %f442, 2, 31, %r9;
 add.rn.f32 	%f444, %f442, %f443;
 shfl.sync.bfly.b32	%f445, %f444, 1, 31, %r9;
 add.rn.f32 	%f589, %f444, %f445;
@@ -26184,8 +26211,7 @@ mov.f32 	%f597, %f95;
 bra.uni 	$L__BB19_193;
 $L__BB19_190:
 mov.f32 	%f590, 0f3F800000;
-)ptx",
-    R"ptx(setp.eq.f32 	%p163, %f597, %f95;
+setp.eq.f32 	%p163, %f597, %f95;
 @%p163 bra 	$L__BB19_192;
 sub.rn.f32 	%f447, %f95, %f597;
 fma.rn.f32 	%f448, %f447, 0f3FB8AA3B, 0f4B400000;
@@ -26545,7 +26571,8 @@ or.b64  	%rd56, %rd488, %rd487;
 setp.ge.u64 	%p29, %rd56, %rd35;
 mul.lo.s64 	%rd326, %rd56, %rd8;
 shl.b64 	%rd327, %rd326, 2;
-add.s64 	%rd57, %rd18, %rd327;
+)ptx",
+    R"ptx(add.s64 	%rd57, %rd18, %rd327;
 mov.f32 	%f839, %f824;
 @%p29 bra 	$L__BB20_24;
 ld.global.f32 	%f839, [%rd57];
@@ -26593,8 +26620,7 @@ mov.f32 	%f832, %f834;
 ld.global.f32 	%f832, [%rd60+4];
 $L__BB20_31:
 setp.leu.f32 	%p38, %f832, %f14;
-)ptx",
-    R"ptx(setp.num.f32 	%p39, %f14, %f14;
+setp.num.f32 	%p39, %f14, %f14;
 setp.nan.f32 	%p40, %f832, %f832;
 selp.f32 	%f223, %f14, %f832, %p40;
 selp.f32 	%f224, %f14, %f223, %p39;
@@ -26935,7 +26961,8 @@ fma.rn.f32 	%f374, %f364, 0fB95E8083, %f373;
 fma.rn.f32 	%f375, %f372, %f367, %f374;
 fma.rn.f32 	%f376, %f364, 0f3F318000, %f375;
 mul.rn.f32 	%f377, %f5, %f376;
-fma.rn.f32 	%f378, %f377, 0f3FB8AA3B, 0f4B400000;
+)ptx",
+    R"ptx(fma.rn.f32 	%f378, %f377, 0f3FB8AA3B, 0f4B400000;
 add.rn.f32 	%f379, %f378, 0fCB400000;
 fma.rn.f32 	%f380, %f379, 0fBF318000, %f377;
 fma.rn.f32 	%f381, %f379, 0f395E8083, %f380;
@@ -26974,8 +27001,7 @@ setp.gt.f32 	%p105, %f395, 0f3F800000;
 setp.geu.f32 	%p106, %f395, 0f00000000;
 abs.f32 	%f396, %f394;
 selp.f32 	%f397, 0f3F800000, %f396, %p105;
-)ptx",
-    R"ptx(selp.f32 	%f398, 0f3F800000, %f397, %p104;
+selp.f32 	%f398, 0f3F800000, %f397, %p104;
 fma.rn.f32 	%f399, %f398, 0fBAA58518, 0f3BDA9A73;
 fma.rn.f32 	%f400, %f399, %f398, 0fBC8BFFCA;
 fma.rn.f32 	%f401, %f400, %f398, 0f3CFD1355;
@@ -27332,7 +27358,8 @@ add.s64 	%rd527, %rd20, %rd481;
 mov.u64 	%rd529, 0;
 mov.u64 	%rd528, %rd40;
 $L__BB20_207:
-ld.shared.f32 	%f483, [%rd528];
+)ptx",
+    R"ptx(ld.shared.f32 	%f483, [%rd528];
 st.global.f32 	[%rd527], %f483;
 add.s64 	%rd530, %rd529, 16;
 add.s64 	%rd528, %rd528, 64;
@@ -27383,8 +27410,7 @@ $L__BB20_96:
 add.s64 	%rd360, %rd503, 1;
 and.b64  	%rd361, %rd360, 15;
 setp.ne.s64 	%p117, %rd361, %rd487;
-)ptx",
-    R"ptx(@%p117 bra 	$L__BB20_98;
+@%p117 bra 	$L__BB20_98;
 st.shared.u32 	[%rd504+-12], %r173;
 $L__BB20_98:
 add.s64 	%rd362, %rd503, 2;
@@ -27724,7 +27750,8 @@ mul.rn.f32 	%f640, %f137, %f885;
 st.f32 	[%rd523], %f640;
 add.s64 	%rd526, %rd153, 16;
 add.s64 	%rd524, %rd524, 64;
-add.s64 	%rd523, %rd523, 64;
+)ptx",
+    R"ptx(add.s64 	%rd523, %rd523, 64;
 add.s64 	%rd522, %rd522, 64;
 add.s64 	%rd423, %rd153, 32;
 setp.le.u64 	%p224, %rd423, %rd35;
@@ -27768,8 +27795,7 @@ div.rn.f32 	%f564, %f562, %f563;
 mul.rn.f32 	%f565, %f564, %f564;
 fma.rn.f32 	%f566, %f565, 0f3E638E39, 0f3E924925;
 fma.rn.f32 	%f567, %f566, %f565, 0f3ECCCCCD;
-)ptx",
-    R"ptx(fma.rn.f32 	%f568, %f567, %f565, 0f3F2AAAAB;
+fma.rn.f32 	%f568, %f567, %f565, 0f3F2AAAAB;
 mul.rn.f32 	%f569, %f565, %f568;
 add.rn.f32 	%f570, %f564, %f564;
 fma.rn.f32 	%f571, %f561, 0fB95E8083, %f570;
@@ -28109,7 +28135,8 @@ setp.ne.s64 	%p288, %rd536, 0;
 bra.uni 	$L__BB20_236;
 $L__BB20_233:
 .pragma "nounroll";
-mov.f32 	%f901, 0f00000000;
+)ptx",
+    R"ptx(mov.f32 	%f901, 0f00000000;
 @%p253 bra 	$L__BB20_235;
 shl.b64 	%rd444, %rd537, 2;
 add.s64 	%rd194, %rd184, %rd444;
@@ -28152,8 +28179,7 @@ add.s32 	%r163, %r162, %r160;
 mov.b32 	%f771, %r163;
 setp.ltu.f32 	%p295, %f760, 0fC28AA123;
 setp.geu.f32 	%p296, %f760, 0fC28AA123;
-)ptx",
-    R"ptx(selp.f32 	%f772, %f760, 0f00000000, %p296;
+selp.f32 	%f772, %f760, 0f00000000, %p296;
 selp.f32 	%f773, %f772, %f771, %p295;
 add.rn.f32 	%f907, %f185, %f773;
 fma.rn.f32 	%f908, %f773, %f906, %f186;
@@ -28507,7 +28533,8 @@ bra.uni 	$L__BB21_10;
 $L__BB21_18:
 setp.gt.u64 	%p33, %rd29, %rd7;
 selp.f32 	%f87, %f15, 0f00000000, %p33;
-add.rn.f32 	%f133, %f133, %f87;
+)ptx",
+    R"ptx(add.rn.f32 	%f133, %f133, %f87;
 $L__BB21_19:
 shfl.sync.bfly.b32	%f88, %f133, 8, 31, %r3;
 add.rn.f32 	%f89, %f133, %f88;
@@ -28550,8 +28577,7 @@ fma.rn.f32 	%f62, %f61, 0f3AB6DA65, 0f3C091DE8;
 fma.rn.f32 	%f63, %f62, %f61, 0f3D2AAA2F;
 fma.rn.f32 	%f64, %f63, %f61, 0f3E2AAA47;
 fma.rn.f32 	%f65, %f64, %f61, 0f3F000000;
-)ptx",
-    R"ptx(fma.rn.f32 	%f66, %f65, %f61, 0f3F800000;
+fma.rn.f32 	%f66, %f65, %f61, 0f3F800000;
 fma.rn.f32 	%f67, %f66, %f61, 0f3F800000;
 mov.b32 	%r8, %f67;
 mov.b32 	%r9, %f58;
@@ -28945,7 +28971,8 @@ mov.u64 	%rd85, %rd86;
 $L__BB23_4:
 shl.b32 	%r2, %r7, %r6;
 setp.le.u64 	%p4, %rd44, %rd86;
-@%p4 bra 	$L__BB23_8;
+)ptx",
+    R"ptx(@%p4 bra 	$L__BB23_8;
 sub.s64 	%rd57, %rd44, %rd86;
 setp.le.u64 	%p5, %rd57, %rd8;
 mov.f32 	%f44, 0f00000000;
@@ -28995,8 +29022,7 @@ mov.f64 	%fd196, %fd187;
 mov.f64 	%fd197, %fd187;
 mov.f64 	%fd198, %fd187;
 mov.f64 	%fd199, %fd187;
-)ptx",
-    R"ptx(mov.f64 	%fd200, %fd187;
+mov.f64 	%fd200, %fd187;
 mov.f64 	%fd201, %fd187;
 mov.f64 	%fd202, %fd187;
 @%p2 bra 	$L__BB23_16;
@@ -29368,7 +29394,8 @@ add.s64 	%rd84, %rd5, %rd80;
 add.s64 	%rd40, %rd84, %rd82;
 ld.global.f32 	%f51, [%rd40];
 $L__BB24_29:
-@!%p1 bra 	$L__BB24_32;
+)ptx",
+    R"ptx(@!%p1 bra 	$L__BB24_32;
 bra.uni 	$L__BB24_30;
 $L__BB24_30:
 mul.rn.f32 	%f16, %f1, %f50;
@@ -29423,8 +29450,7 @@ add.s64 	%rd87, %rd5, %rd86;
 shl.b64 	%rd88, %rd6, 2;
 add.s64 	%rd89, %rd87, %rd88;
 st.global.f32 	[%rd89], %f52;
-)ptx",
-    R"ptx($L__BB24_32:
+$L__BB24_32:
 ret;
 }
 .visible .entry update_weights(
@@ -29831,7 +29857,8 @@ ret;
 .reg .b32 	%r<14>;
 .reg .f32 	%f<16>;
 .reg .b64 	%rd<54>;
-ld.param.u64 	%rd21, [add_along_weights_param_4];
+)ptx",
+    R"ptx(ld.param.u64 	%rd21, [add_along_weights_param_4];
 ld.param.u64 	%rd20, [add_along_weights_param_3];
 mov.u32 	%r2, %ctaid.x;
 mov.u32 	%r3, %ntid.x;
@@ -29876,8 +29903,7 @@ add.s64 	%rd44, %rd2, %rd41;
 ld.global.f32 	%f11, [%rd44];
 mul.lo.s64 	%rd45, %rd11, %rd21;
 add.s64 	%rd46, %rd45, %rd5;
-)ptx",
-    R"ptx(shl.b64 	%rd47, %rd46, 2;
+shl.b64 	%rd47, %rd46, 2;
 add.s64 	%rd48, %rd4, %rd47;
 ld.global.f32 	%f12, [%rd48];
 mul.rn.f32 	%f13, %f11, %f12;
@@ -30273,7 +30299,8 @@ add.s64 	%rd55, %rd55, 32;
 setp.lt.u64 	%p8, %rd54, %rd24;
 @%p8 bra 	$L__BB32_10;
 $L__BB32_11:
-add.rn.f32 	%f79, %f95, %f107;
+)ptx",
+    R"ptx(add.rn.f32 	%f79, %f95, %f107;
 add.rn.f32 	%f80, %f96, %f79;
 add.rn.f32 	%f81, %f97, %f80;
 add.rn.f32 	%f82, %f98, %f81;
@@ -30331,8 +30358,7 @@ mov.u32 	%r3, %tid.x;
 cvt.u64.u32 	%rd6, %r3;
 add.s64 	%rd7, %rd5, %rd6;
 setp.ge.u64 	%p1, %rd7, %rd4;
-)ptx",
-    R"ptx(@%p1 bra 	$L__BB34_2;
+@%p1 bra 	$L__BB34_2;
 ld.param.u64 	%rd2, [clear_doubles_param_0];
 cvta.to.global.u64 	%rd3, %rd2;
 shl.b64 	%rd8, %rd7, 3;
@@ -30694,7 +30720,8 @@ bra.uni 	$L__BB35_21;
 $L__BB35_21:
 ld.global.f32 	%f68, [%rd48];
 $L__BB35_22:
-@%p35 bra 	$L__BB35_24;
+)ptx",
+    R"ptx(@%p35 bra 	$L__BB35_24;
 mul.rn.f32 	%f69, %f67, %f67;
 setp.leu.f32 	%p36, %f67, 0f00000000;
 div.rn.f32 	%f48, %f68, %f67;
@@ -30743,8 +30770,7 @@ add.rn.f32 	%f64, %f4, %f4;
 mov.f32 	%f63, %f3;
 $L__BB35_12:
 mov.u64 	%rd163, 0;
-)ptx",
-    R"ptx(cvta.to.global.u64 	%rd164, %rd163;
+cvta.to.global.u64 	%rd164, %rd163;
 setp.eq.s64 	%p24, %rd11, %rd164;
 abs.f32 	%f10, %f64;
 setp.lt.f32 	%p25, %f10, 0f00800000;
@@ -31143,7 +31169,8 @@ shl.b64 	%rd60, %rd3, 3;
 ld.param.u64 	%rd30, [%rd1+40];
 cvta.to.global.u64 	%rd31, %rd30;
 add.s64 	%rd33, %rd31, %rd60;
-ld.global.f64 	%fd21, [%rd33];
+)ptx",
+    R"ptx(ld.global.f64 	%fd21, [%rd33];
 $L__BB37_3:
 ld.param.u64 	%rd6, [%rd2+8];
 setp.eq.s64 	%p3, %rd6, 0;
@@ -31196,8 +31223,7 @@ mov.f32 	%f6, 0f00000000;
 mov.u64 	%rd62, %rd7;
 mov.u64 	%rd63, %rd9;
 bra.uni 	$L__BB37_6;
-)ptx",
-    R"ptx($L__BB37_19:
+$L__BB37_19:
 ld.global.f32 	%f9, [%rd22];
 $L__BB37_20:
 cvt.f64.f32 	%fd14, %f8;
@@ -31596,7 +31622,8 @@ $L__BB39_41:
 setp.le.u64 	%p59, %rd283, %rd303;
 selp.u32 	%r15, 1, 0, %p59;
 mul.wide.u32 	%rd147, %r15, 8;
-add.s64 	%rd148, %rd302, %rd147;
+)ptx",
+    R"ptx(add.s64 	%rd148, %rd302, %rd147;
 ld.global.u64 	%rd74, [%rd148];
 shl.b64 	%rd149, %rd74, 2;
 add.s64 	%rd150, %rd9, %rd149;
@@ -31640,8 +31667,7 @@ shfl.sync.bfly.b32	%r27, %r25, 4, 31, %r3;
 shfl.sync.bfly.b32	%r28, %r26, 4, 31, %r3;
 cvt.u64.u32 	%rd164, %r28;
 shl.b64 	%rd165, %rd164, 32;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd166, %r27;
+cvt.u64.u32 	%rd166, %r27;
 or.b64  	%rd167, %rd165, %rd166;
 min.u64 	%rd168, %rd167, %rd163;
 cvt.u32.u64 	%r29, %rd168;
@@ -31954,7 +31980,8 @@ bra.uni 	$L__BB39_88;
 $L__BB39_68:
 setp.neu.f64 	%p93, %fd165, 0d0000000000000000;
 selp.u32 	%r63, 1, 0, %p93;
-ld.param.u64 	%rd228, [%rd1+56];
+)ptx",
+    R"ptx(ld.param.u64 	%rd228, [%rd1+56];
 cvta.to.global.u64 	%rd229, %rd228;
 shl.b64 	%rd230, %rd4, 2;
 add.s64 	%rd231, %rd229, %rd230;
@@ -31992,8 +32019,7 @@ mul.rn.f64 	%fd139, %fd134, 0dC000000000000000;
 mul.rn.f64 	%fd140, %fd139, %fd135;
 selp.f64 	%fd141, %fd140, 0d0000000000000000, %p99;
 ld.param.u64 	%rd238, [%rd1+32];
-)ptx",
-    R"ptx(cvta.to.global.u64 	%rd239, %rd238;
+cvta.to.global.u64 	%rd239, %rd238;
 add.s64 	%rd241, %rd239, %rd102;
 ld.global.f64 	%fd142, [%rd241];
 add.rn.f64 	%fd143, %fd142, %fd141;
@@ -32339,7 +32365,8 @@ ld.f32 	%f18, [%rd394];
 sub.rn.f32 	%f19, %f18, %f18;
 setp.neu.f32 	%p66, %f19, 0f00000000;
 mov.pred 	%p355, 0;
-@%p66 bra 	$L__BB40_39;
+)ptx",
+    R"ptx(@%p66 bra 	$L__BB40_39;
 add.s64 	%rd397, %rd393, %rd28;
 add.s64 	%rd953, %rd397, 4;
 add.s64 	%rd31, %rd27, -1;
@@ -32391,8 +32418,7 @@ shl.b64 	%rd400, %rd957, 2;
 add.s64 	%rd401, %rd38, %rd400;
 ld.f32 	%f22, [%rd401];
 setp.neu.f32 	%p75, %f22, 0f7F800000;
-)ptx",
-    R"ptx(mov.pred 	%p354, %p11;
+mov.pred 	%p354, %p11;
 @%p75 bra 	$L__BB40_36;
 @%p64 bra 	$L__BB40_32;
 ld.u64 	%rd46, [%rd26+48];
@@ -32752,7 +32778,8 @@ mul.rn.f64 	%fd230, %fd221, %fd229;
 mul.rn.f64 	%fd231, %fd230, 0d3FB745D1745D1746;
 add.rn.f64 	%fd232, %fd231, 0d3FF0000000000000;
 mul.rn.f64 	%fd233, %fd221, %fd232;
-mul.rn.f64 	%fd234, %fd233, 0d3FB999999999999A;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd234, %fd233, 0d3FB999999999999A;
 add.rn.f64 	%fd235, %fd234, 0d3FF0000000000000;
 mul.rn.f64 	%fd236, %fd221, %fd235;
 mul.rn.f64 	%fd237, %fd236, 0d3FBC71C71C71C71C;
@@ -32785,8 +32812,7 @@ add.s32 	%r294, %r293, 1023;
 cvt.u64.u32 	%rd515, %r294;
 shl.b64 	%rd516, %rd515, 52;
 mov.b64 	%fd262, %rd516;
-)ptx",
-    R"ptx(mul.rn.f64 	%fd743, %fd261, %fd262;
+mul.rn.f64 	%fd743, %fd261, %fd262;
 $L__BB40_153:
 add.rn.f64 	%fd37, %fd743, 0d3FF0000000000000;
 setp.eq.f64 	%p170, %fd37, 0d3FF0000000000000;
@@ -33120,7 +33146,8 @@ shf.l.wrap.b32 	%r183, %r179, %r179, 21;
 add.s32 	%r184, %r174, %r175;
 add.s32 	%r185, %r184, %r183;
 add.s32 	%r186, %r185, 5;
-shr.u32 	%r187, %r182, 9;
+)ptx",
+    R"ptx(shr.u32 	%r187, %r182, 9;
 xor.b32  	%r188, %r187, %r182;
 mul.lo.s32 	%r189, %r186, 9;
 shf.l.wrap.b32 	%r190, %r186, %r186, 21;
@@ -33165,8 +33192,7 @@ xor.b32  	%r225, %r224, %r11;
 mul.lo.s32 	%r13, %r12, 9;
 cvt.u64.u32 	%rd447, %r473;
 mov.u64 	%rd448, 4294967296;
-)ptx",
-    R"ptx(rem.u64 	%rd449, %rd448, %rd447;
+rem.u64 	%rd449, %rd448, %rd447;
 sub.s64 	%rd270, %rd448, %rd449;
 add.s32 	%r226, %r225, %r13;
 add.s32 	%r479, %r226, 13;
@@ -33484,7 +33510,8 @@ and.b16  	%rs22, %rs21, 1;
 setp.eq.b16 	%p36, %rs22, 1;
 @%p36 bra 	$L__BB40_214;
 ld.local.u8 	%rs23, [%rd7+80];
-and.b16  	%rs24, %rs23, 1;
+)ptx",
+    R"ptx(and.b16  	%rs24, %rs23, 1;
 setp.eq.b16 	%p278, %rs24, 1;
 @%p278 bra 	$L__BB40_246;
 bra.uni 	$L__BB40_214;
@@ -33532,8 +33559,7 @@ $L__BB40_250:
 ld.local.u64 	%rd742, [%rd7+64];
 setp.ge.u64 	%p281, %rd1040, %rd742;
 mov.u64 	%rd1042, %rd941;
-)ptx",
-    R"ptx(@%p281 bra 	$L__BB40_254;
+@%p281 bra 	$L__BB40_254;
 ld.local.u64 	%rd744, [%rd7+72];
 setp.le.u64 	%p282, %rd744, %rd1040;
 selp.u32 	%r383, 1, 0, %p282;
@@ -33873,7 +33899,8 @@ shfl.sync.idx.b32	%r430, %r400, %r64, 31, %r4;
 cvt.u64.u32 	%rd847, %r430;
 shl.b64 	%rd848, %rd847, 32;
 or.b64  	%rd849, %rd848, %rd846;
-mov.b64 	%fd685, %rd849;
+)ptx",
+    R"ptx(mov.b64 	%fd685, %rd849;
 add.rn.f64 	%fd686, %fd684, %fd685;
 shfl.sync.idx.b32	%r431, %r399, %r65, 31, %r4;
 cvt.u64.u32 	%rd850, %r431;
@@ -33912,8 +33939,7 @@ shl.b64 	%rd866, %rd865, 32;
 or.b64  	%rd867, %rd866, %rd864;
 mov.b64 	%fd693, %rd867;
 add.rn.f64 	%fd694, %fd692, %fd693;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r441, %r433, %r53, 31, %r4;
+shfl.sync.idx.b32	%r441, %r433, %r53, 31, %r4;
 cvt.u64.u32 	%rd868, %r441;
 shfl.sync.idx.b32	%r442, %r434, %r53, 31, %r4;
 cvt.u64.u32 	%rd869, %r442;
@@ -34216,7 +34242,8 @@ selp.f64 	%fd759, 0d0000000000000000, %fd68, %p317;
 selp.f64 	%fd760, 0d3FF0000000000000, 0d0000000000000000, %p316;
 bra.uni 	$L__BB40_241;
 $L__BB40_244:
-add.s64 	%rd288, %rd279, %rd771;
+)ptx",
+    R"ptx(add.s64 	%rd288, %rd279, %rd771;
 st.f64 	[%rd288], %fd753;
 bra.uni 	$L__BB40_245;
 $L__BB40_55:
@@ -34265,8 +34292,7 @@ add.s64 	%rd974, %rd974, 32;
 add.s64 	%rd973, %rd973, 64;
 add.s64 	%rd972, %rd972, 128;
 setp.lt.u64 	%p192, %rd975, %rd64;
-)ptx",
-    R"ptx(@%p192 bra 	$L__BB40_58;
+@%p192 bra 	$L__BB40_58;
 bra.uni 	$L__BB40_62;
 $L__BB40_58:
 ld.u64 	%rd571, [%rd972];
@@ -34573,7 +34599,8 @@ and.b32  	%r354, %r353, 2147483647;
 xor.b32  	%r355, %r354, %r352;
 cvt.s64.s32 	%rd152, %r355;
 add.s64 	%rd153, %rd152, 1;
-add.s32 	%r356, %r355, 2139095039;
+)ptx",
+    R"ptx(add.s32 	%r356, %r355, 2139095039;
 setp.gt.u32 	%p232, %r356, -16777217;
 mov.u64 	%rd989, %rd948;
 mov.u64 	%rd990, %rd947;
@@ -34615,8 +34642,7 @@ shr.u64 	%rd662, %rd991, 1;
 add.s64 	%rd663, %rd662, %rd992;
 cvt.u32.u64 	%r365, %rd663;
 shr.s32 	%r366, %r365, 31;
-)ptx",
-    R"ptx(and.b32  	%r367, %r366, 2147483647;
+and.b32  	%r367, %r366, 2147483647;
 xor.b32  	%r368, %r367, %r365;
 mov.b32 	%f46, %r368;
 setp.geu.f32 	%p244, %f6, %f46;
@@ -34929,7 +34955,8 @@ shl.b64 	%rd686, %rd685, 2;
 add.s64 	%rd687, %rd147, %rd686;
 ld.f32 	%f47, [%rd687];
 setp.le.f32 	%p252, %f47, %f7;
-add.s64 	%rd688, %rd685, 1;
+)ptx",
+    R"ptx(add.s64 	%rd688, %rd685, 1;
 selp.b64 	%rd1001, %rd688, %rd1001, %p252;
 not.b64 	%rd689, %rd684;
 add.s64 	%rd690, %rd1000, %rd689;
@@ -34981,8 +35008,7 @@ $L__BB40_90:
 add.s64 	%rd117, %rd111, %rd616;
 shl.b64 	%rd636, %rd1045, 3;
 add.s64 	%rd637, %rd616, %rd636;
-)ptx",
-    R"ptx(add.s64 	%rd121, %rd111, %rd637;
+add.s64 	%rd121, %rd111, %rd637;
 mov.u64 	%rd979, 2;
 bra.uni 	$L__BB40_91;
 $L__BB40_92:
@@ -35129,6 +35155,1180 @@ param0
 }
 bra.uni 	$L__BB40_275;
 }
+.visible .entry contrastive_rows(
+.param .align 8 .b8 contrastive_rows_param_0[88]
+)
+.maxntid 256, 1, 1
+{
+.reg .pred 	%p<54>;
+.reg .b32 	%r<14>;
+.reg .f32 	%f<49>;
+.reg .b64 	%rd<164>;
+.reg .f64 	%fd<25>;
+mov.u32 	%r4, %ctaid.x;
+mul.wide.u32 	%rd62, %r4, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r5, %r1, 4;
+cvt.u64.u32 	%rd63, %r5;
+add.s64 	%rd2, %rd62, %rd63;
+ld.param.u64 	%rd64, [contrastive_rows_param_0+56];
+setp.ge.u64 	%p3, %rd2, %rd64;
+@%p3 bra 	$L__BB41_59;
+mov.b64 	%rd61, contrastive_rows_param_0;
+mov.u64 	%rd1, %rd61;
+ld.param.u64 	%rd3, [%rd1+64];
+mul.lo.s64 	%rd66, %rd3, %rd2;
+ld.param.u64 	%rd67, [%rd1];
+cvta.to.global.u64 	%rd68, %rd67;
+shl.b64 	%rd69, %rd66, 2;
+add.s64 	%rd4, %rd68, %rd69;
+ld.param.u64 	%rd70, [%rd1+8];
+cvta.to.global.u64 	%rd71, %rd70;
+add.s64 	%rd6, %rd71, %rd69;
+ld.param.u64 	%rd72, [%rd1+16];
+mov.u64 	%rd65, 0;
+setp.lt.u64 	%p6, %rd3, 16;
+and.b32  	%r6, %r1, 15;
+cvt.u64.u32 	%rd15, %r6;
+and.b32  	%r7, %r1, 16;
+mov.b32 	%r8, 65535;
+mov.f32 	%f43, 0f00000000;
+shl.b64 	%rd147, %rd15, 2;
+mov.u64 	%rd151, %rd65;
+@%p6 bra 	$L__BB41_4;
+add.s64 	%rd149, %rd4, %rd147;
+add.s64 	%rd148, %rd6, %rd147;
+mov.f32 	%f43, 0f00000000;
+mov.u64 	%rd150, 0;
+$L__BB41_3:
+ld.global.f32 	%f23, [%rd149];
+ld.global.f32 	%f24, [%rd148];
+sub.rn.f32 	%f25, %f23, %f24;
+fma.rn.f32 	%f43, %f25, %f25, %f43;
+add.s64 	%rd151, %rd150, 16;
+add.s64 	%rd149, %rd149, 64;
+add.s64 	%rd148, %rd148, 64;
+add.s64 	%rd89, %rd150, 32;
+setp.le.u64 	%p7, %rd89, %rd3;
+mov.u64 	%rd150, %rd151;
+@%p7 bra 	$L__BB41_3;
+$L__BB41_4:
+ld.param.u64 	%rd80, [%rd1+40];
+ld.param.u64 	%rd84, [%rd1+48];
+cvta.to.global.u64 	%rd73, %rd72;
+shl.b64 	%rd74, %rd2, 2;
+shl.b32 	%r2, %r8, %r7;
+setp.le.u64 	%p8, %rd3, %rd151;
+@%p8 bra 	$L__BB41_10;
+sub.s64 	%rd25, %rd3, %rd151;
+setp.le.u64 	%p9, %rd25, %rd15;
+shl.b64 	%rd90, %rd151, 2;
+mov.f32 	%f45, 0f00000000;
+mov.f32 	%f44, %f45;
+@%p9 bra 	$L__BB41_7;
+add.s64 	%rd91, %rd4, %rd90;
+add.s64 	%rd26, %rd91, %rd147;
+ld.global.f32 	%f44, [%rd26];
+$L__BB41_7:
+@%p9 bra 	$L__BB41_9;
+add.s64 	%rd94, %rd6, %rd90;
+add.s64 	%rd27, %rd94, %rd147;
+ld.global.f32 	%f45, [%rd27];
+$L__BB41_9:
+sub.rn.f32 	%f28, %f44, %f45;
+fma.rn.f32 	%f43, %f28, %f28, %f43;
+$L__BB41_10:
+cvta.to.global.u64 	%rd81, %rd80;
+cvta.to.global.u64 	%rd82, %rd65;
+cvta.to.global.u64 	%rd85, %rd84;
+cvta.global.u64 	%rd5, %rd4;
+cvta.global.u64 	%rd7, %rd6;
+add.s64 	%rd8, %rd73, %rd74;
+shfl.sync.bfly.b32	%f29, %f43, 8, 31, %r2;
+add.rn.f32 	%f30, %f43, %f29;
+shfl.sync.bfly.b32	%f31, %f30, 4, 31, %r2;
+add.rn.f32 	%f32, %f30, %f31;
+shfl.sync.bfly.b32	%f33, %f32, 2, 31, %r2;
+add.rn.f32 	%f34, %f32, %f33;
+shfl.sync.bfly.b32	%f35, %f34, 1, 31, %r2;
+add.rn.f32 	%f10, %f34, %f35;
+setp.gt.f32 	%p11, %f10, 0f12800000;
+setp.ne.f32 	%p12, %f10, 0f7F800000;
+and.pred  	%p1, %p11, %p12;
+@!%p1 bra 	$L__BB41_12;
+bra.uni 	$L__BB41_11;
+$L__BB41_11:
+cvt.f64.f32 	%fd22, %f10;
+bra.uni 	$L__BB41_13;
+$L__BB41_12:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd5;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd22, [retval0+0];
+}
+$L__BB41_13:
+setp.eq.s64 	%p4, %rd81, %rd82;
+add.s64 	%rd83, %rd81, %rd69;
+setp.eq.s64 	%p5, %rd85, %rd82;
+add.s64 	%rd86, %rd85, %rd69;
+sqrt.rn.f64 	%fd4, %fd22;
+ld.param.f64 	%fd13, [%rd1+72];
+sub.rn.f64 	%fd5, %fd13, %fd4;
+ld.global.u32 	%r3, [%rd8];
+setp.ne.s32 	%p13, %r3, 1;
+@%p13 bra 	$L__BB41_15;
+mul.rn.f64 	%fd24, %fd22, 0d3FE0000000000000;
+bra.uni 	$L__BB41_17;
+$L__BB41_15:
+setp.le.f64 	%p14, %fd5, 0d0000000000000000;
+mov.f64 	%fd24, 0d0000000000000000;
+@%p14 bra 	$L__BB41_17;
+mul.rn.f64 	%fd15, %fd5, %fd5;
+mul.rn.f64 	%fd24, %fd15, 0d3FE0000000000000;
+$L__BB41_17:
+selp.b64 	%rd11, %rd82, %rd83, %p4;
+selp.b64 	%rd13, %rd82, %rd86, %p5;
+cvt.u32.u64 	%r9, %rd15;
+setp.ne.s32 	%p15, %r9, 0;
+@%p15 bra 	$L__BB41_19;
+ld.param.u64 	%rd75, [%rd1+24];
+ld.param.u64 	%rd78, [%rd1+32];
+cvta.to.global.u64 	%rd76, %rd75;
+shl.b64 	%rd77, %rd2, 3;
+cvta.to.global.u64 	%rd79, %rd78;
+add.s64 	%rd9, %rd76, %rd77;
+add.s64 	%rd10, %rd79, %rd74;
+cvt.rn.f32.f64 	%f11, %fd24;
+st.global.f64 	[%rd9], %fd24;
+st.global.f32 	[%rd10], %f11;
+$L__BB41_19:
+mov.u64 	%rd163, 0;
+cvta.to.global.u64 	%rd97, %rd163;
+setp.eq.s64 	%p16, %rd11, %rd97;
+setp.eq.s64 	%p17, %rd13, %rd97;
+and.pred  	%p18, %p16, %p17;
+@%p18 bra 	$L__BB41_59;
+setp.nan.f64 	%p19, %fd24, %fd24;
+@%p19 bra 	$L__BB41_25;
+@%p13 bra 	$L__BB41_23;
+ld.param.f64 	%fd24, [%rd1+80];
+bra.uni 	$L__BB41_25;
+$L__BB41_23:
+setp.le.f64 	%p21, %fd5, 0d0000000000000000;
+setp.leu.f64 	%p22, %fd4, 0d0000000000000000;
+mov.f64 	%fd24, 0d0000000000000000;
+or.pred  	%p23, %p22, %p21;
+@%p23 bra 	$L__BB41_25;
+ld.param.f64 	%fd17, [%rd1+80];
+neg.f64 	%fd18, %fd17;
+mul.rn.f64 	%fd19, %fd5, %fd18;
+div.rn.f64 	%fd24, %fd19, %fd4;
+$L__BB41_25:
+setp.neu.f64 	%p24, %fd24, 0d0000000000000000;
+@%p24 bra 	$L__BB41_40;
+mov.u64 	%rd154, 0;
+cvta.to.global.u64 	%rd126, %rd154;
+setp.eq.s64 	%p40, %rd11, %rd126;
+@%p40 bra 	$L__BB41_33;
+@%p6 bra 	$L__BB41_30;
+add.s64 	%rd152, %rd11, %rd147;
+mov.u64 	%rd153, 0;
+mov.b32 	%r10, 0;
+$L__BB41_29:
+st.global.u32 	[%rd152], %r10;
+add.s64 	%rd154, %rd153, 16;
+add.s64 	%rd152, %rd152, 64;
+add.s64 	%rd130, %rd153, 32;
+setp.le.u64 	%p42, %rd130, %rd3;
+mov.u64 	%rd153, %rd154;
+@%p42 bra 	$L__BB41_29;
+$L__BB41_30:
+setp.le.u64 	%p43, %rd3, %rd154;
+@%p43 bra 	$L__BB41_33;
+sub.s64 	%rd131, %rd3, %rd154;
+setp.eq.s64 	%p44, %rd131, 16;
+setp.gt.u64 	%p45, %rd131, %rd15;
+or.pred  	%p46, %p44, %p45;
+@!%p46 bra 	$L__BB41_33;
+bra.uni 	$L__BB41_32;
+$L__BB41_32:
+shl.b64 	%rd133, %rd154, 2;
+add.s64 	%rd134, %rd11, %rd133;
+add.s64 	%rd34, %rd134, %rd147;
+mov.b32 	%r11, 0;
+st.global.u32 	[%rd34], %r11;
+$L__BB41_33:
+mov.u64 	%rd157, 0;
+cvta.to.global.u64 	%rd137, %rd157;
+setp.eq.s64 	%p47, %rd13, %rd137;
+@%p47 bra 	$L__BB41_59;
+@%p6 bra 	$L__BB41_37;
+add.s64 	%rd155, %rd13, %rd147;
+mov.u64 	%rd156, 0;
+mov.b32 	%r12, 0;
+$L__BB41_36:
+st.global.u32 	[%rd155], %r12;
+add.s64 	%rd157, %rd156, 16;
+add.s64 	%rd155, %rd155, 64;
+add.s64 	%rd141, %rd156, 32;
+setp.le.u64 	%p49, %rd141, %rd3;
+mov.u64 	%rd156, %rd157;
+@%p49 bra 	$L__BB41_36;
+$L__BB41_37:
+setp.le.u64 	%p50, %rd3, %rd157;
+@%p50 bra 	$L__BB41_59;
+sub.s64 	%rd142, %rd3, %rd157;
+setp.eq.s64 	%p51, %rd142, 16;
+setp.gt.u64 	%p52, %rd142, %rd15;
+or.pred  	%p53, %p51, %p52;
+@!%p53 bra 	$L__BB41_59;
+bra.uni 	$L__BB41_39;
+$L__BB41_39:
+shl.b64 	%rd144, %rd157, 2;
+add.s64 	%rd145, %rd13, %rd144;
+add.s64 	%rd41, %rd145, %rd147;
+mov.b32 	%r13, 0;
+st.global.u32 	[%rd41], %r13;
+bra.uni 	$L__BB41_59;
+$L__BB41_40:
+@!%p1 bra 	$L__BB41_58;
+bra.uni 	$L__BB41_41;
+$L__BB41_41:
+setp.lt.f64 	%p25, %fd24, 0d0000000000000000;
+neg.f64 	%fd20, %fd24;
+selp.f64 	%fd21, %fd20, %fd24, %p25;
+setp.leu.f64 	%p26, %fd21, 0d39B0000000000000;
+setp.geu.f64 	%p27, %fd21, 0d4630000000000000;
+or.pred  	%p28, %p26, %p27;
+@%p28 bra 	$L__BB41_58;
+cvt.rn.f32.f64 	%f12, %fd24;
+@%p6 bra 	$L__BB41_49;
+bra.uni 	$L__BB41_43;
+$L__BB41_49:
+setp.le.u64 	%p33, %rd3, %rd163;
+@%p33 bra 	$L__BB41_59;
+sub.s64 	%rd107, %rd3, %rd163;
+setp.ne.s64 	%p34, %rd107, 16;
+)ptx",
+    R"ptx(setp.le.u64 	%p35, %rd107, %rd15;
+and.pred  	%p2, %p34, %p35;
+shl.b64 	%rd109, %rd163, 2;
+mov.f32 	%f48, 0f00000000;
+mov.f32 	%f47, %f48;
+@%p2 bra 	$L__BB41_52;
+add.s64 	%rd110, %rd4, %rd109;
+add.s64 	%rd57, %rd110, %rd147;
+ld.global.f32 	%f47, [%rd57];
+$L__BB41_52:
+@%p2 bra 	$L__BB41_54;
+add.s64 	%rd113, %rd6, %rd109;
+add.s64 	%rd58, %rd113, %rd147;
+ld.global.f32 	%f48, [%rd58];
+$L__BB41_54:
+mov.u64 	%rd115, 0;
+cvta.to.global.u64 	%rd116, %rd115;
+setp.eq.s64 	%p36, %rd11, %rd116;
+sub.rn.f32 	%f41, %f47, %f48;
+mul.rn.f32 	%f19, %f41, %f12;
+or.pred  	%p37, %p36, %p2;
+@%p37 bra 	$L__BB41_56;
+add.s64 	%rd118, %rd11, %rd109;
+add.s64 	%rd59, %rd118, %rd147;
+st.global.f32 	[%rd59], %f19;
+$L__BB41_56:
+setp.eq.s64 	%p38, %rd13, %rd116;
+or.pred  	%p39, %p38, %p2;
+@%p39 bra 	$L__BB41_59;
+add.s64 	%rd123, %rd13, %rd109;
+add.s64 	%rd60, %rd123, %rd147;
+neg.f32 	%f20, %f19;
+st.global.f32 	[%rd60], %f20;
+bra.uni 	$L__BB41_59;
+$L__BB41_58:
+cvta.global.u64 	%rd12, %rd11;
+cvta.global.u64 	%rd14, %rd13;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd5;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd24;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd12;
+.param .b64 param5;
+st.param.b64 	[param5+0], %rd14;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB41_59:
+ret;
+$L__BB41_43:
+add.s64 	%rd161, %rd4, %rd147;
+add.s64 	%rd160, %rd6, %rd147;
+add.s64 	%rd159, %rd11, %rd147;
+add.s64 	%rd158, %rd13, %rd147;
+mov.u64 	%rd101, 0;
+mov.u64 	%rd162, %rd101;
+bra.uni 	$L__BB41_44;
+$L__BB41_48:
+add.s64 	%rd163, %rd162, 16;
+add.s64 	%rd161, %rd161, 64;
+add.s64 	%rd160, %rd160, 64;
+add.s64 	%rd159, %rd159, 64;
+add.s64 	%rd158, %rd158, 64;
+add.s64 	%rd106, %rd162, 32;
+setp.le.u64 	%p32, %rd106, %rd3;
+mov.u64 	%rd162, %rd163;
+@%p32 bra 	$L__BB41_44;
+bra.uni 	$L__BB41_49;
+$L__BB41_44:
+cvta.to.global.u64 	%rd103, %rd101;
+setp.eq.s64 	%p30, %rd11, %rd103;
+ld.global.f32 	%f36, [%rd161];
+ld.global.f32 	%f37, [%rd160];
+sub.rn.f32 	%f38, %f36, %f37;
+mul.rn.f32 	%f13, %f38, %f12;
+@%p30 bra 	$L__BB41_46;
+st.global.f32 	[%rd159], %f13;
+$L__BB41_46:
+mov.u64 	%rd104, 0;
+cvta.to.global.u64 	%rd105, %rd104;
+setp.eq.s64 	%p31, %rd13, %rd105;
+@%p31 bra 	$L__BB41_48;
+neg.f32 	%f14, %f13;
+st.global.f32 	[%rd158], %f14;
+bra.uni 	$L__BB41_48;
+}
+.visible .entry triplet_rows(
+.param .align 8 .b8 triplet_rows_param_0[120]
+)
+.maxntid 256, 1, 1
+{
+.local .align 8 .b8 	__local_depot42[72];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<119>;
+.reg .b16 	%rs<6>;
+.reg .b32 	%r<10>;
+.reg .f32 	%f<231>;
+.reg .b64 	%rd<336>;
+.reg .f64 	%fd<61>;
+mov.u64 	%SPL, __local_depot42;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r3, %ctaid.x;
+mul.wide.u32 	%rd121, %r3, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r4, %r1, 4;
+cvt.u64.u32 	%rd122, %r4;
+add.s64 	%rd4, %rd121, %rd122;
+ld.param.u64 	%rd123, [triplet_rows_param_0+64];
+setp.ge.u64 	%p9, %rd4, %rd123;
+@%p9 bra 	$L__BB42_113;
+mov.b64 	%rd118, triplet_rows_param_0;
+mov.u64 	%rd1, %rd118;
+add.u64 	%rd119, %SP, 0;
+add.u64 	%rd2, %SPL, 0;
+ld.param.u64 	%rd5, [%rd1+72];
+mul.lo.s64 	%rd124, %rd5, %rd4;
+ld.param.u64 	%rd125, [%rd1];
+cvta.to.global.u64 	%rd126, %rd125;
+shl.b64 	%rd127, %rd124, 2;
+add.s64 	%rd6, %rd126, %rd127;
+cvta.global.u64 	%rd128, %rd6;
+ld.param.u64 	%rd129, [%rd1+8];
+cvta.to.global.u64 	%rd130, %rd129;
+add.s64 	%rd7, %rd130, %rd127;
+cvta.global.u64 	%rd131, %rd7;
+ld.param.u64 	%rd132, [%rd1+16];
+cvta.to.global.u64 	%rd133, %rd132;
+add.s64 	%rd8, %rd133, %rd127;
+cvta.global.u64 	%rd134, %rd8;
+ld.param.u64 	%rd141, [%rd1+40];
+cvta.to.global.u64 	%rd142, %rd141;
+mov.u64 	%rd310, 0;
+cvta.to.global.u64 	%rd144, %rd310;
+setp.eq.s64 	%p10, %rd142, %rd144;
+add.s64 	%rd145, %rd142, %rd127;
+selp.b64 	%rd11, %rd144, %rd145, %p10;
+cvta.global.u64 	%rd146, %rd11;
+ld.param.u64 	%rd147, [%rd1+48];
+cvta.to.global.u64 	%rd148, %rd147;
+setp.eq.s64 	%p11, %rd148, %rd144;
+add.s64 	%rd149, %rd148, %rd127;
+selp.b64 	%rd12, %rd144, %rd149, %p11;
+cvta.global.u64 	%rd150, %rd12;
+ld.param.u64 	%rd151, [%rd1+56];
+cvta.to.global.u64 	%rd152, %rd151;
+setp.eq.s64 	%p12, %rd152, %rd144;
+add.s64 	%rd153, %rd152, %rd127;
+selp.b64 	%rd13, %rd144, %rd153, %p12;
+cvta.global.u64 	%rd154, %rd13;
+ld.param.f64 	%fd1, [%rd1+96];
+cvt.rn.f32.f64 	%f1, %fd1;
+cvt.rn.f64.u64 	%fd23, %rd5;
+mul.rn.f64 	%fd24, %fd1, %fd23;
+mul.rn.f64 	%fd25, %fd1, %fd24;
+mul.rn.f64 	%fd2, %fd25, 0d3F90000000000000;
+and.b32  	%r5, %r1, 15;
+cvt.u64.u32 	%rd14, %r5;
+and.b32  	%r6, %r1, 16;
+mov.b32 	%r7, 65535;
+shl.b32 	%r2, %r7, %r6;
+st.local.u64 	[%rd2], %rd128;
+st.local.u64 	[%rd2+8], %rd131;
+st.local.u64 	[%rd2+16], %rd134;
+st.local.u64 	[%rd2+24], %rd146;
+st.local.u64 	[%rd2+32], %rd150;
+st.local.u64 	[%rd2+40], %rd154;
+ld.param.u8 	%rs2, [%rd1+113];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+setp.lt.u64 	%p117, %rd5, 16;
+@!%p1 bra 	$L__BB42_14;
+bra.uni 	$L__BB42_2;
+$L__BB42_2:
+mov.u64 	%rd305, 0;
+mov.f32 	%f204, 0f00000000;
+mov.f32 	%f205, %f204;
+mov.f32 	%f206, %f204;
+@%p117 bra 	$L__BB42_5;
+shl.b64 	%rd172, %rd14, 2;
+add.s64 	%rd303, %rd6, %rd172;
+add.s64 	%rd302, %rd7, %rd172;
+add.s64 	%rd301, %rd8, %rd172;
+mov.f32 	%f204, 0f00000000;
+mov.u64 	%rd304, 0;
+mov.f32 	%f205, %f204;
+mov.f32 	%f206, %f204;
+$L__BB42_4:
+ld.global.f32 	%f116, [%rd303];
+ld.global.f32 	%f117, [%rd302];
+ld.global.f32 	%f118, [%rd301];
+sub.rn.f32 	%f119, %f116, %f117;
+add.rn.f32 	%f120, %f119, %f1;
+fma.rn.f32 	%f206, %f120, %f120, %f206;
+sub.rn.f32 	%f121, %f116, %f118;
+add.rn.f32 	%f122, %f121, %f1;
+fma.rn.f32 	%f205, %f122, %f122, %f205;
+sub.rn.f32 	%f123, %f117, %f118;
+add.rn.f32 	%f124, %f123, %f1;
+fma.rn.f32 	%f204, %f124, %f124, %f204;
+add.s64 	%rd305, %rd304, 16;
+add.s64 	%rd303, %rd303, 64;
+add.s64 	%rd302, %rd302, 64;
+add.s64 	%rd301, %rd301, 64;
+add.s64 	%rd173, %rd304, 32;
+setp.le.u64 	%p19, %rd173, %rd5;
+mov.u64 	%rd304, %rd305;
+@%p19 bra 	$L__BB42_4;
+$L__BB42_5:
+setp.le.u64 	%p20, %rd5, %rd305;
+@%p20 bra 	$L__BB42_13;
+sub.s64 	%rd27, %rd5, %rd305;
+min.u64 	%rd175, %rd14, 15;
+setp.lt.u64 	%p2, %rd175, %rd27;
+shl.b64 	%rd176, %rd305, 2;
+shl.b64 	%rd178, %rd14, 2;
+mov.f32 	%f209, 0f00000000;
+setp.ge.u64 	%p21, %rd175, %rd27;
+mov.f32 	%f207, %f209;
+@%p21 bra 	$L__BB42_8;
+add.s64 	%rd177, %rd6, %rd176;
+add.s64 	%rd28, %rd177, %rd178;
+ld.global.f32 	%f207, [%rd28];
+$L__BB42_8:
+mov.f32 	%f208, %f209;
+@!%p2 bra 	$L__BB42_10;
+bra.uni 	$L__BB42_9;
+$L__BB42_9:
+add.s64 	%rd180, %rd7, %rd176;
+add.s64 	%rd29, %rd180, %rd178;
+ld.global.f32 	%f208, [%rd29];
+$L__BB42_10:
+@!%p2 bra 	$L__BB42_12;
+bra.uni 	$L__BB42_11;
+$L__BB42_11:
+add.s64 	%rd183, %rd8, %rd176;
+add.s64 	%rd30, %rd183, %rd178;
+ld.global.f32 	%f209, [%rd30];
+$L__BB42_12:
+setp.gt.u64 	%p22, %rd27, %rd14;
+sub.rn.f32 	%f128, %f207, %f208;
+add.rn.f32 	%f129, %f128, %f1;
+selp.f32 	%f130, %f129, 0f00000000, %p22;
+fma.rn.f32 	%f206, %f130, %f130, %f206;
+sub.rn.f32 	%f131, %f207, %f209;
+add.rn.f32 	%f132, %f131, %f1;
+selp.f32 	%f133, %f132, 0f00000000, %p22;
+fma.rn.f32 	%f205, %f133, %f133, %f205;
+sub.rn.f32 	%f134, %f208, %f209;
+add.rn.f32 	%f135, %f134, %f1;
+selp.f32 	%f136, %f135, 0f00000000, %p22;
+fma.rn.f32 	%f204, %f136, %f136, %f204;
+$L__BB42_13:
+shfl.sync.bfly.b32	%f137, %f206, 8, 31, %r2;
+add.rn.f32 	%f138, %f206, %f137;
+shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r2;
+add.rn.f32 	%f140, %f138, %f139;
+shfl.sync.bfly.b32	%f141, %f140, 2, 31, %r2;
+add.rn.f32 	%f142, %f140, %f141;
+shfl.sync.bfly.b32	%f143, %f142, 1, 31, %r2;
+add.rn.f32 	%f224, %f142, %f143;
+shfl.sync.bfly.b32	%f144, %f205, 8, 31, %r2;
+add.rn.f32 	%f145, %f205, %f144;
+shfl.sync.bfly.b32	%f146, %f145, 4, 31, %r2;
+add.rn.f32 	%f147, %f145, %f146;
+shfl.sync.bfly.b32	%f148, %f147, 2, 31, %r2;
+add.rn.f32 	%f149, %f147, %f148;
+shfl.sync.bfly.b32	%f150, %f149, 1, 31, %r2;
+add.rn.f32 	%f223, %f149, %f150;
+shfl.sync.bfly.b32	%f151, %f204, 8, 31, %r2;
+add.rn.f32 	%f152, %f204, %f151;
+shfl.sync.bfly.b32	%f153, %f152, 4, 31, %r2;
+add.rn.f32 	%f154, %f152, %f153;
+shfl.sync.bfly.b32	%f155, %f154, 2, 31, %r2;
+add.rn.f32 	%f156, %f154, %f155;
+shfl.sync.bfly.b32	%f157, %f156, 1, 31, %r2;
+add.rn.f32 	%f222, %f156, %f157;
+bra.uni 	$L__BB42_26;
+$L__BB42_14:
+mov.f32 	%f215, 0f00000000;
+shl.b64 	%rd300, %rd14, 2;
+mov.f32 	%f216, %f215;
+@%p117 bra 	$L__BB42_17;
+add.s64 	%rd308, %rd6, %rd300;
+add.s64 	%rd307, %rd7, %rd300;
+add.s64 	%rd306, %rd8, %rd300;
+mov.f32 	%f215, 0f00000000;
+mov.u64 	%rd309, 0;
+mov.f32 	%f216, %f215;
+$L__BB42_16:
+ld.global.f32 	%f84, [%rd308];
+ld.global.f32 	%f85, [%rd307];
+ld.global.f32 	%f86, [%rd306];
+sub.rn.f32 	%f87, %f84, %f85;
+add.rn.f32 	%f88, %f87, %f1;
+fma.rn.f32 	%f216, %f88, %f88, %f216;
+sub.rn.f32 	%f89, %f84, %f86;
+add.rn.f32 	%f90, %f89, %f1;
+fma.rn.f32 	%f215, %f90, %f90, %f215;
+add.s64 	%rd310, %rd309, 16;
+add.s64 	%rd308, %rd308, 64;
+add.s64 	%rd307, %rd307, 64;
+add.s64 	%rd306, %rd306, 64;
+add.s64 	%rd158, %rd309, 32;
+setp.le.u64 	%p14, %rd158, %rd5;
+mov.u64 	%rd309, %rd310;
+@%p14 bra 	$L__BB42_16;
+$L__BB42_17:
+setp.le.u64 	%p15, %rd5, %rd310;
+@%p15 bra 	$L__BB42_25;
+sub.s64 	%rd43, %rd5, %rd310;
+min.u64 	%rd160, %rd14, 15;
+setp.lt.u64 	%p3, %rd160, %rd43;
+shl.b64 	%rd161, %rd310, 2;
+mov.f32 	%f219, 0f00000000;
+setp.ge.u64 	%p16, %rd160, %rd43;
+mov.f32 	%f217, %f219;
+@%p16 bra 	$L__BB42_20;
+add.s64 	%rd162, %rd6, %rd161;
+add.s64 	%rd44, %rd162, %rd300;
+ld.global.f32 	%f217, [%rd44];
+$L__BB42_20:
+mov.f32 	%f218, %f219;
+@!%p3 bra 	$L__BB42_22;
+bra.uni 	$L__BB42_21;
+$L__BB42_21:
+add.s64 	%rd165, %rd7, %rd161;
+add.s64 	%rd45, %rd165, %rd300;
+ld.global.f32 	%f218, [%rd45];
+$L__BB42_22:
+@!%p3 bra 	$L__BB42_24;
+bra.uni 	$L__BB42_23;
+$L__BB42_23:
+add.s64 	%rd168, %rd8, %rd161;
+add.s64 	%rd46, %rd168, %rd300;
+ld.global.f32 	%f219, [%rd46];
+$L__BB42_24:
+setp.gt.u64 	%p17, %rd43, %rd14;
+sub.rn.f32 	%f94, %f217, %f218;
+add.rn.f32 	%f95, %f94, %f1;
+selp.f32 	%f96, %f95, 0f00000000, %p17;
+fma.rn.f32 	%f216, %f96, %f96, %f216;
+sub.rn.f32 	%f97, %f217, %f219;
+add.rn.f32 	%f98, %f97, %f1;
+selp.f32 	%f99, %f98, 0f00000000, %p17;
+fma.rn.f32 	%f215, %f99, %f99, %f215;
+$L__BB42_25:
+shfl.sync.bfly.b32	%f100, %f216, 8, 31, %r2;
+add.rn.f32 	%f101, %f216, %f100;
+shfl.sync.bfly.b32	%f102, %f101, 4, 31, %r2;
+add.rn.f32 	%f103, %f101, %f102;
+shfl.sync.bfly.b32	%f104, %f103, 2, 31, %r2;
+add.rn.f32 	%f105, %f103, %f104;
+shfl.sync.bfly.b32	%f106, %f105, 1, 31, %r2;
+add.rn.f32 	%f224, %f105, %f106;
+shfl.sync.bfly.b32	%f107, %f215, 8, 31, %r2;
+add.rn.f32 	%f108, %f215, %f107;
+shfl.sync.bfly.b32	%f109, %f108, 4, 31, %r2;
+add.rn.f32 	%f110, %f108, %f109;
+shfl.sync.bfly.b32	%f111, %f110, 2, 31, %r2;
+add.rn.f32 	%f112, %f110, %f111;
+shfl.sync.bfly.b32	%f113, %f112, 1, 31, %r2;
+add.rn.f32 	%f222, %f112, %f113;
+mov.f32 	%f223, %f222;
+$L__BB42_26:
+setp.gt.f32 	%p24, %f224, 0f12800000;
+setp.ne.f32 	%p25, %f224, 0f7F800000;
+and.pred  	%p26, %p24, %p25;
+cvt.f64.f32 	%fd56, %f224;
+setp.le.f64 	%p27, %fd2, %fd56;
+and.pred  	%p28, %p26, %p27;
+mov.pred 	%p118, 0;
+@!%p28 bra 	$L__BB42_28;
+bra.uni 	$L__BB42_27;
+$L__BB42_27:
+setp.gt.f32 	%p29, %f223, 0f12800000;
+setp.ne.f32 	%p30, %f223, 0f7F800000;
+and.pred  	%p31, %p29, %p30;
+cvt.f64.f32 	%fd27, %f223;
+setp.le.f64 	%p32, %fd2, %fd27;
+and.pred  	%p33, %p31, %p32;
+setp.gt.f32 	%p34, %f222, 0f12800000;
+setp.ne.f32 	%p35, %f222, 0f7F800000;
+and.pred  	%p36, %p34, %p35;
+cvt.f64.f32 	%fd29, %f222;
+setp.le.f64 	%p37, %fd2, %fd29;
+and.pred  	%p38, %p33, %p36;
+and.pred  	%p118, %p38, %p37;
+$L__BB42_28:
+@!%p118 bra 	$L__BB42_30;
+bra.uni 	$L__BB42_29;
+$L__BB42_29:
+cvt.f64.f32 	%fd57, %f223;
+cvt.f64.f32 	%fd58, %f222;
+bra.uni 	$L__BB42_31;
+$L__BB42_30:
+selp.u32 	%r8, 1, 0, %p1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd119;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd1;
+.param .b32 param3;
+st.param.b32 	[param3+0], %r8;
+.param .align 16 .b8 retval0[24];
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+)ptx",
+    R"ptx(ld.param.v2.f64 	{%fd56, %fd57}, [retval0+0];
+ld.param.f64 	%fd58, [retval0+16];
+}
+$L__BB42_31:
+cvt.u32.u64 	%r9, %rd14;
+setp.ne.s32 	%p39, %r9, 0;
+ld.param.u8 	%rs4, [%rd1+112];
+and.b16  	%rs5, %rs4, 1;
+setp.eq.b16 	%p6, %rs5, 1;
+sqrt.rn.f64 	%fd12, %fd56;
+selp.f64 	%fd34, %fd12, %fd56, %p6;
+sqrt.rn.f64 	%fd35, %fd57;
+selp.f64 	%fd13, %fd35, %fd57, %p6;
+sqrt.rn.f64 	%fd36, %fd58;
+selp.f64 	%fd37, %fd36, %fd58, %p6;
+selp.f64 	%fd14, %fd37, 0d7FF0000000000000, %p1;
+setp.lt.f64 	%p40, %fd14, %fd13;
+setp.nan.f64 	%p41, %fd14, %fd14;
+selp.f64 	%fd38, %fd14, %fd13, %p41;
+selp.f64 	%fd39, %fd14, %fd38, %p40;
+sub.rn.f64 	%fd40, %fd34, %fd39;
+ld.param.f64 	%fd41, [%rd1+80];
+add.rn.f64 	%fd42, %fd41, %fd40;
+setp.le.f64 	%p42, %fd42, 0d0000000000000000;
+selp.f64 	%fd15, 0d0000000000000000, %fd42, %p42;
+cvt.rn.f32.f64 	%f47, %fd15;
+@%p39 bra 	$L__BB42_33;
+ld.param.u64 	%rd135, [%rd1+24];
+ld.param.u64 	%rd138, [%rd1+32];
+cvta.to.global.u64 	%rd136, %rd135;
+shl.b64 	%rd137, %rd4, 3;
+cvta.to.global.u64 	%rd139, %rd138;
+shl.b64 	%rd140, %rd4, 2;
+add.s64 	%rd9, %rd136, %rd137;
+add.s64 	%rd10, %rd139, %rd140;
+st.global.f64 	[%rd9], %fd15;
+st.global.f32 	[%rd10], %f47;
+$L__BB42_33:
+setp.ne.f64 	%p43, %fd15, 0d0000000000000000;
+@%p43 bra 	$L__BB42_55;
+bra.uni 	$L__BB42_34;
+$L__BB42_55:
+mov.u64 	%rd335, 0;
+cvta.to.global.u64 	%rd187, %rd335;
+setp.eq.s64 	%p44, %rd11, %rd187;
+setp.eq.s64 	%p45, %rd12, %rd187;
+and.pred  	%p46, %p44, %p45;
+setp.eq.s64 	%p47, %rd13, %rd187;
+and.pred  	%p48, %p46, %p47;
+@%p48 bra 	$L__BB42_113;
+add.u64 	%rd120, %SP, 48;
+add.u64 	%rd3, %SPL, 48;
+@%p6 bra 	$L__BB42_58;
+bra.uni 	$L__BB42_57;
+$L__BB42_58:
+setp.leu.f64 	%p49, %fd12, 0d0000000000000000;
+mov.f64 	%fd59, 0d0000000000000000;
+@%p49 bra 	$L__BB42_60;
+ld.param.f64 	%fd45, [%rd1+104];
+div.rn.f64 	%fd59, %fd45, %fd12;
+bra.uni 	$L__BB42_60;
+$L__BB42_34:
+mov.u64 	%rd313, 0;
+cvta.to.global.u64 	%rd268, %rd313;
+setp.eq.s64 	%p96, %rd11, %rd268;
+@%p96 bra 	$L__BB42_41;
+shl.b64 	%rd270, %rd14, 2;
+@%p117 bra 	$L__BB42_38;
+add.s64 	%rd311, %rd11, %rd270;
+mov.u64 	%rd312, 0;
+$L__BB42_37:
+st.global.f32 	[%rd311], %f47;
+add.s64 	%rd313, %rd312, 16;
+add.s64 	%rd311, %rd311, 64;
+add.s64 	%rd272, %rd312, 32;
+setp.le.u64 	%p98, %rd272, %rd5;
+mov.u64 	%rd312, %rd313;
+@%p98 bra 	$L__BB42_37;
+$L__BB42_38:
+setp.le.u64 	%p99, %rd5, %rd313;
+@%p99 bra 	$L__BB42_41;
+sub.s64 	%rd273, %rd5, %rd313;
+setp.eq.s64 	%p100, %rd273, 16;
+setp.gt.u64 	%p101, %rd273, %rd14;
+or.pred  	%p102, %p100, %p101;
+@!%p102 bra 	$L__BB42_41;
+bra.uni 	$L__BB42_40;
+$L__BB42_40:
+shl.b64 	%rd275, %rd313, 2;
+add.s64 	%rd276, %rd11, %rd275;
+add.s64 	%rd53, %rd276, %rd270;
+st.global.f32 	[%rd53], %f47;
+$L__BB42_41:
+mov.u64 	%rd316, 0;
+cvta.to.global.u64 	%rd279, %rd316;
+setp.eq.s64 	%p103, %rd12, %rd279;
+@%p103 bra 	$L__BB42_48;
+shl.b64 	%rd281, %rd14, 2;
+@%p117 bra 	$L__BB42_45;
+add.s64 	%rd314, %rd12, %rd281;
+mov.u64 	%rd315, 0;
+$L__BB42_44:
+st.global.f32 	[%rd314], %f47;
+add.s64 	%rd316, %rd315, 16;
+add.s64 	%rd314, %rd314, 64;
+add.s64 	%rd283, %rd315, 32;
+setp.le.u64 	%p105, %rd283, %rd5;
+mov.u64 	%rd315, %rd316;
+@%p105 bra 	$L__BB42_44;
+$L__BB42_45:
+setp.le.u64 	%p106, %rd5, %rd316;
+@%p106 bra 	$L__BB42_48;
+sub.s64 	%rd284, %rd5, %rd316;
+setp.eq.s64 	%p107, %rd284, 16;
+setp.gt.u64 	%p108, %rd284, %rd14;
+or.pred  	%p109, %p107, %p108;
+@!%p109 bra 	$L__BB42_48;
+bra.uni 	$L__BB42_47;
+$L__BB42_47:
+shl.b64 	%rd286, %rd316, 2;
+add.s64 	%rd287, %rd12, %rd286;
+add.s64 	%rd60, %rd287, %rd281;
+st.global.f32 	[%rd60], %f47;
+$L__BB42_48:
+mov.u64 	%rd319, 0;
+cvta.to.global.u64 	%rd290, %rd319;
+setp.eq.s64 	%p110, %rd13, %rd290;
+@%p110 bra 	$L__BB42_113;
+shl.b64 	%rd292, %rd14, 2;
+@%p117 bra 	$L__BB42_52;
+add.s64 	%rd317, %rd13, %rd292;
+mov.u64 	%rd318, 0;
+$L__BB42_51:
+st.global.f32 	[%rd317], %f47;
+add.s64 	%rd319, %rd318, 16;
+add.s64 	%rd317, %rd317, 64;
+add.s64 	%rd294, %rd318, 32;
+setp.le.u64 	%p112, %rd294, %rd5;
+mov.u64 	%rd318, %rd319;
+@%p112 bra 	$L__BB42_51;
+$L__BB42_52:
+setp.le.u64 	%p113, %rd5, %rd319;
+@%p113 bra 	$L__BB42_113;
+sub.s64 	%rd295, %rd5, %rd319;
+setp.eq.s64 	%p114, %rd295, 16;
+setp.gt.u64 	%p115, %rd295, %rd14;
+or.pred  	%p116, %p114, %p115;
+@!%p116 bra 	$L__BB42_113;
+bra.uni 	$L__BB42_54;
+$L__BB42_54:
+shl.b64 	%rd297, %rd319, 2;
+add.s64 	%rd298, %rd13, %rd297;
+add.s64 	%rd67, %rd298, %rd292;
+st.global.f32 	[%rd67], %f47;
+bra.uni 	$L__BB42_113;
+$L__BB42_57:
+ld.param.f64 	%fd43, [%rd1+104];
+add.rn.f64 	%fd59, %fd43, %fd43;
+$L__BB42_60:
+selp.u16 	%rs1, 1, 0, %p40;
+st.local.f64 	[%rd3], %fd59;
+@%p6 bra 	$L__BB42_62;
+bra.uni 	$L__BB42_61;
+$L__BB42_62:
+mov.f64 	%fd60, 0d0000000000000000;
+selp.f64 	%fd19, %fd14, %fd13, %p40;
+setp.leu.f64 	%p51, %fd19, 0d0000000000000000;
+@%p51 bra 	$L__BB42_64;
+ld.param.f64 	%fd48, [%rd1+104];
+div.rn.f64 	%fd60, %fd48, %fd19;
+bra.uni 	$L__BB42_64;
+$L__BB42_61:
+ld.param.f64 	%fd46, [%rd1+104];
+add.rn.f64 	%fd60, %fd46, %fd46;
+$L__BB42_64:
+st.local.f64 	[%rd3+8], %fd60;
+st.local.u8 	[%rd3+16], %rs1;
+@!%p118 bra 	$L__BB42_112;
+bra.uni 	$L__BB42_65;
+$L__BB42_65:
+setp.lt.f64 	%p52, %fd59, 0d0000000000000000;
+neg.f64 	%fd49, %fd59;
+selp.f64 	%fd50, %fd49, %fd59, %p52;
+setp.leu.f64 	%p53, %fd50, 0d39B0000000000000;
+setp.geu.f64 	%p54, %fd50, 0d4630000000000000;
+or.pred  	%p55, %p53, %p54;
+@%p55 bra 	$L__BB42_112;
+setp.lt.f64 	%p56, %fd60, 0d0000000000000000;
+neg.f64 	%fd51, %fd60;
+selp.f64 	%fd52, %fd51, %fd60, %p56;
+setp.leu.f64 	%p57, %fd52, 0d39B0000000000000;
+setp.geu.f64 	%p58, %fd52, 0d4630000000000000;
+or.pred  	%p59, %p57, %p58;
+@%p59 bra 	$L__BB42_112;
+cvt.rn.f32.f64 	%f48, %fd59;
+cvt.rn.f32.f64 	%f49, %fd60;
+@!%p6 bra 	$L__BB42_90;
+bra.uni 	$L__BB42_68;
+$L__BB42_68:
+mov.u64 	%rd327, 0;
+@%p117 bra 	$L__BB42_77;
+bra.uni 	$L__BB42_69;
+$L__BB42_77:
+setp.le.u64 	%p85, %rd5, %rd327;
+@%p85 bra 	$L__BB42_113;
+sub.s64 	%rd241, %rd5, %rd327;
+setp.ne.s64 	%p86, %rd241, 16;
+setp.le.u64 	%p87, %rd241, %rd14;
+and.pred  	%p7, %p86, %p87;
+shl.b64 	%rd243, %rd327, 2;
+shl.b64 	%rd245, %rd14, 2;
+mov.f32 	%f227, 0f00000000;
+mov.f32 	%f225, %f227;
+@%p7 bra 	$L__BB42_80;
+add.s64 	%rd244, %rd6, %rd243;
+add.s64 	%rd87, %rd244, %rd245;
+ld.global.f32 	%f225, [%rd87];
+$L__BB42_80:
+mov.f32 	%f226, %f227;
+@%p7 bra 	$L__BB42_82;
+add.s64 	%rd247, %rd7, %rd243;
+add.s64 	%rd88, %rd247, %rd245;
+ld.global.f32 	%f226, [%rd88];
+$L__BB42_82:
+@%p7 bra 	$L__BB42_84;
+add.s64 	%rd250, %rd8, %rd243;
+add.s64 	%rd89, %rd250, %rd245;
+ld.global.f32 	%f227, [%rd89];
+$L__BB42_84:
+mov.u64 	%rd252, 0;
+cvta.to.global.u64 	%rd253, %rd252;
+setp.eq.s64 	%p88, %rd11, %rd253;
+sub.rn.f32 	%f193, %f225, %f226;
+add.rn.f32 	%f194, %f193, %f1;
+mul.rn.f32 	%f195, %f194, %f48;
+neg.f32 	%f61, %f195;
+selp.f32 	%f196, %f226, %f225, %p40;
+selp.f32 	%f197, %f61, %f195, %p40;
+sub.rn.f32 	%f198, %f196, %f227;
+add.rn.f32 	%f199, %f198, %f1;
+mul.rn.f32 	%f62, %f199, %f49;
+sub.rn.f32 	%f63, %f197, %f62;
+or.pred  	%p90, %p88, %p7;
+@%p90 bra 	$L__BB42_86;
+add.s64 	%rd255, %rd11, %rd243;
+add.s64 	%rd90, %rd255, %rd245;
+selp.f32 	%f64, %f195, %f63, %p40;
+st.global.f32 	[%rd90], %f64;
+$L__BB42_86:
+setp.eq.s64 	%p91, %rd12, %rd253;
+or.pred  	%p93, %p91, %p7;
+@%p93 bra 	$L__BB42_88;
+add.s64 	%rd260, %rd12, %rd243;
+add.s64 	%rd91, %rd260, %rd245;
+selp.f32 	%f65, %f63, %f61, %p40;
+st.global.f32 	[%rd91], %f65;
+$L__BB42_88:
+setp.eq.s64 	%p94, %rd13, %rd253;
+or.pred  	%p95, %p94, %p7;
+@%p95 bra 	$L__BB42_113;
+add.s64 	%rd265, %rd13, %rd243;
+add.s64 	%rd92, %rd265, %rd245;
+st.global.f32 	[%rd92], %f62;
+bra.uni 	$L__BB42_113;
+$L__BB42_112:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd119;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd120;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB42_113:
+ret;
+$L__BB42_90:
+@%p117 bra 	$L__BB42_99;
+bra.uni 	$L__BB42_91;
+$L__BB42_99:
+setp.le.u64 	%p67, %rd5, %rd335;
+@%p67 bra 	$L__BB42_113;
+sub.s64 	%rd203, %rd5, %rd335;
+setp.ne.s64 	%p68, %rd203, 16;
+setp.le.u64 	%p69, %rd203, %rd14;
+and.pred  	%p8, %p68, %p69;
+shl.b64 	%rd205, %rd335, 2;
+shl.b64 	%rd207, %rd14, 2;
+mov.f32 	%f230, 0f00000000;
+mov.f32 	%f228, %f230;
+@%p8 bra 	$L__BB42_102;
+add.s64 	%rd206, %rd6, %rd205;
+add.s64 	%rd112, %rd206, %rd207;
+ld.global.f32 	%f228, [%rd112];
+$L__BB42_102:
+mov.f32 	%f229, %f230;
+@%p8 bra 	$L__BB42_104;
+add.s64 	%rd209, %rd7, %rd205;
+add.s64 	%rd113, %rd209, %rd207;
+ld.global.f32 	%f229, [%rd113];
+$L__BB42_104:
+@%p8 bra 	$L__BB42_106;
+add.s64 	%rd212, %rd8, %rd205;
+add.s64 	%rd114, %rd212, %rd207;
+ld.global.f32 	%f230, [%rd114];
+$L__BB42_106:
+mov.u64 	%rd214, 0;
+cvta.to.global.u64 	%rd215, %rd214;
+setp.eq.s64 	%p70, %rd11, %rd215;
+sub.rn.f32 	%f172, %f228, %f229;
+add.rn.f32 	%f173, %f172, %f1;
+mul.rn.f32 	%f77, %f173, %f48;
+selp.f32 	%f177, %f228, %f229, %p40;
+sub.rn.f32 	%f178, %f230, %f177;
+mul.rn.f32 	%f79, %f178, %f48;
+or.pred  	%p72, %p70, %p8;
+@%p72 bra 	$L__BB42_108;
+add.s64 	%rd217, %rd11, %rd205;
+add.s64 	%rd115, %rd217, %rd207;
+selp.f32 	%f80, %f77, %f79, %p40;
+st.global.f32 	[%rd115], %f80;
+$L__BB42_108:
+setp.eq.s64 	%p73, %rd12, %rd215;
+or.pred  	%p75, %p73, %p8;
+@%p75 bra 	$L__BB42_110;
+add.s64 	%rd222, %rd12, %rd205;
+add.s64 	%rd116, %rd222, %rd207;
+neg.f32 	%f179, %f77;
+selp.f32 	%f81, %f79, %f179, %p40;
+st.global.f32 	[%rd116], %f81;
+$L__BB42_110:
+setp.eq.s64 	%p76, %rd13, %rd215;
+or.pred  	%p77, %p76, %p8;
+@%p77 bra 	$L__BB42_113;
+selp.f32 	%f174, %f229, %f228, %p40;
+sub.rn.f32 	%f175, %f174, %f230;
+add.rn.f32 	%f176, %f175, %f1;
+mul.rn.f32 	%f78, %f176, %f49;
+add.s64 	%rd227, %rd13, %rd205;
+add.s64 	%rd117, %rd227, %rd207;
+st.global.f32 	[%rd117], %f78;
+bra.uni 	$L__BB42_113;
+$L__BB42_69:
+shl.b64 	%rd68, %rd14, 2;
+mov.u64 	%rd326, 0;
+cvta.to.global.u64 	%rd232, %rd326;
+setp.eq.s64 	%p79, %rd11, %rd232;
+mov.u64 	%rd320, %rd13;
+mov.u64 	%rd321, %rd12;
+mov.u64 	%rd322, %rd11;
+mov.u64 	%rd323, %rd8;
+mov.u64 	%rd324, %rd7;
+mov.u64 	%rd325, %rd6;
+bra.uni 	$L__BB42_70;
+$L__BB42_76:
+add.s64 	%rd327, %rd326, 16;
+add.s64 	%rd325, %rd325, 64;
+add.s64 	%rd324, %rd324, 64;
+add.s64 	%rd323, %rd323, 64;
+add.s64 	%rd322, %rd322, 64;
+add.s64 	%rd321, %rd321, 64;
+add.s64 	%rd320, %rd320, 64;
+add.s64 	%rd240, %rd326, 32;
+setp.le.u64 	%p84, %rd240, %rd5;
+mov.u64 	%rd326, %rd327;
+@%p84 bra 	$L__BB42_70;
+bra.uni 	$L__BB42_77;
+$L__BB42_70:
+add.s64 	%rd233, %rd325, %rd68;
+ld.global.f32 	%f180, [%rd233];
+add.s64 	%rd234, %rd324, %rd68;
+ld.global.f32 	%f181, [%rd234];
+add.s64 	%rd235, %rd323, %rd68;
+ld.global.f32 	%f182, [%rd235];
+sub.rn.f32 	%f183, %f180, %f181;
+add.rn.f32 	%f184, %f183, %f1;
+mul.rn.f32 	%f185, %f184, %f48;
+neg.f32 	%f50, %f185;
+selp.f32 	%f186, %f181, %f180, %p40;
+selp.f32 	%f187, %f50, %f185, %p40;
+sub.rn.f32 	%f188, %f186, %f182;
+add.rn.f32 	%f189, %f188, %f1;
+mul.rn.f32 	%f51, %f189, %f49;
+sub.rn.f32 	%f52, %f187, %f51;
+@%p79 bra 	$L__BB42_72;
+selp.f32 	%f53, %f185, %f52, %p40;
+add.s64 	%rd76, %rd322, %rd68;
+st.global.f32 	[%rd76], %f53;
+$L__BB42_72:
+mov.u64 	%rd236, 0;
+cvta.to.global.u64 	%rd237, %rd236;
+setp.eq.s64 	%p81, %rd12, %rd237;
+@%p81 bra 	$L__BB42_74;
+selp.f32 	%f54, %f52, %f50, %p40;
+add.s64 	%rd77, %rd321, %rd68;
+st.global.f32 	[%rd77], %f54;
+$L__BB42_74:
+setp.eq.s64 	%p83, %rd13, %rd237;
+@%p83 bra 	$L__BB42_76;
+add.s64 	%rd78, %rd320, %rd68;
+st.global.f32 	[%rd78], %f51;
+bra.uni 	$L__BB42_76;
+$L__BB42_91:
+shl.b64 	%rd93, %rd14, 2;
+mov.u64 	%rd334, 0;
+cvta.to.global.u64 	%rd194, %rd334;
+setp.eq.s64 	%p61, %rd11, %rd194;
+mov.u64 	%rd328, %rd13;
+mov.u64 	%rd329, %rd12;
+mov.u64 	%rd330, %rd11;
+mov.u64 	%rd331, %rd8;
+mov.u64 	%rd332, %rd7;
+mov.u64 	%rd333, %rd6;
+bra.uni 	$L__BB42_92;
+$L__BB42_98:
+add.s64 	%rd335, %rd334, 16;
+add.s64 	%rd333, %rd333, 64;
+add.s64 	%rd332, %rd332, 64;
+add.s64 	%rd331, %rd331, 64;
+add.s64 	%rd330, %rd330, 64;
+add.s64 	%rd329, %rd329, 64;
+add.s64 	%rd328, %rd328, 64;
+add.s64 	%rd202, %rd334, 32;
+setp.le.u64 	%p66, %rd202, %rd5;
+mov.u64 	%rd334, %rd335;
+@%p66 bra 	$L__BB42_92;
+bra.uni 	$L__BB42_99;
+)ptx",
+    R"ptx($L__BB42_92:
+add.s64 	%rd195, %rd333, %rd93;
+ld.global.f32 	%f158, [%rd195];
+add.s64 	%rd196, %rd332, %rd93;
+ld.global.f32 	%f159, [%rd196];
+add.s64 	%rd197, %rd331, %rd93;
+ld.global.f32 	%f160, [%rd197];
+sub.rn.f32 	%f161, %f158, %f159;
+add.rn.f32 	%f162, %f161, %f1;
+mul.rn.f32 	%f66, %f162, %f48;
+selp.f32 	%f166, %f158, %f159, %p40;
+sub.rn.f32 	%f167, %f160, %f166;
+mul.rn.f32 	%f68, %f167, %f48;
+@%p61 bra 	$L__BB42_94;
+selp.f32 	%f69, %f66, %f68, %p40;
+add.s64 	%rd101, %rd330, %rd93;
+st.global.f32 	[%rd101], %f69;
+$L__BB42_94:
+mov.u64 	%rd198, 0;
+cvta.to.global.u64 	%rd199, %rd198;
+setp.eq.s64 	%p63, %rd12, %rd199;
+@%p63 bra 	$L__BB42_96;
+neg.f32 	%f168, %f66;
+selp.f32 	%f70, %f68, %f168, %p40;
+add.s64 	%rd102, %rd329, %rd93;
+st.global.f32 	[%rd102], %f70;
+$L__BB42_96:
+setp.eq.s64 	%p65, %rd13, %rd199;
+@%p65 bra 	$L__BB42_98;
+selp.f32 	%f163, %f159, %f158, %p40;
+sub.rn.f32 	%f164, %f163, %f160;
+add.rn.f32 	%f165, %f164, %f1;
+mul.rn.f32 	%f67, %f165, %f49;
+add.s64 	%rd103, %rd328, %rd93;
+st.global.f32 	[%rd103], %f67;
+bra.uni 	$L__BB42_98;
+}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1,
@@ -35136,7 +36336,7 @@ bra.uni 	$L__BB40_275;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3
 )
 {
-.local .align 8 .b8 	__local_depot41[128];
+.local .align 8 .b8 	__local_depot43[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<8>;
@@ -35144,7 +36344,7 @@ bra.uni 	$L__BB40_275;
 .reg .f32 	%f<39>;
 .reg .b64 	%rd<59>;
 .reg .f64 	%fd<227>;
-mov.u64 	%SPL, __local_depot41;
+mov.u64 	%SPL, __local_depot43;
 ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -35152,12 +36352,12 @@ ld.param.u64 	%rd28, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0]
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd49, 0;
 mov.u16 	%rs1, 0;
-$L__BB41_1:
+$L__BB43_1:
 add.s64 	%rd33, %rd1, %rd49;
 st.local.u8 	[%rd33], %rs1;
 add.s64 	%rd49, %rd49, 1;
 setp.lt.u64 	%p1, %rd49, 128;
-@%p1 bra 	$L__BB41_1;
+@%p1 bra 	$L__BB43_1;
 setp.lt.u64 	%p2, %rd30, 16;
 mov.u64 	%rd53, 0;
 mov.f64 	%fd220, 0d0000000000000000;
@@ -35167,7 +36367,7 @@ mov.f64 	%fd223, %fd220;
 mov.f64 	%fd224, %fd220;
 mov.f64 	%fd225, %fd220;
 mov.f64 	%fd226, %fd220;
-@%p2 bra 	$L__BB41_6;
+@%p2 bra 	$L__BB43_6;
 ld.local.f64 	%fd212, [%rd1];
 ld.local.f64 	%fd211, [%rd1+8];
 ld.local.f64 	%fd210, [%rd1+16];
@@ -35187,7 +36387,7 @@ ld.local.f64 	%fd220, [%rd1+120];
 add.s64 	%rd51, %rd29, 32;
 add.s64 	%rd50, %rd28, 32;
 mov.u64 	%rd52, 0;
-$L__BB41_4:
+$L__BB43_4:
 ld.f32 	%f1, [%rd50+-32];
 cvt.f64.f32 	%fd72, %f1;
 ld.f32 	%f2, [%rd51+-32];
@@ -35322,7 +36522,7 @@ add.s64 	%rd51, %rd51, 64;
 add.s64 	%rd50, %rd50, 64;
 setp.le.u64 	%p3, %rd36, %rd30;
 mov.u64 	%rd52, %rd53;
-@%p3 bra 	$L__BB41_4;
+@%p3 bra 	$L__BB43_4;
 st.local.f64 	[%rd1], %fd212;
 st.local.f64 	[%rd1+8], %fd211;
 st.local.f64 	[%rd1+16], %fd210;
@@ -35339,14 +36539,14 @@ st.local.f64 	[%rd1+96], %fd223;
 st.local.f64 	[%rd1+104], %fd222;
 st.local.f64 	[%rd1+112], %fd221;
 st.local.f64 	[%rd1+120], %fd220;
-$L__BB41_6:
+$L__BB43_6:
 setp.ge.u64 	%p4, %rd53, %rd30;
-@%p4 bra 	$L__BB41_14;
+@%p4 bra 	$L__BB43_14;
 and.b64  	%rd13, %rd30, 1;
 add.s64 	%rd38, %rd30, -1;
 setp.eq.s64 	%p5, %rd53, %rd38;
 mov.u64 	%rd54, 0;
-@%p5 bra 	$L__BB41_11;
+@%p5 bra 	$L__BB43_11;
 and.b64  	%rd40, %rd30, -2;
 sub.s64 	%rd14, %rd53, %rd40;
 add.s64 	%rd57, %rd1, 8;
@@ -35355,7 +36555,7 @@ add.s64 	%rd42, %rd41, 4;
 add.s64 	%rd56, %rd28, %rd42;
 add.s64 	%rd55, %rd29, %rd42;
 mov.u64 	%rd58, 0;
-$L__BB41_9:
+$L__BB43_9:
 ld.f32 	%f33, [%rd56+-4];
 cvt.f64.f32 	%fd152, %f33;
 ld.f32 	%f34, [%rd55+-4];
@@ -35381,13 +36581,13 @@ add.s64 	%rd57, %rd57, 16;
 add.s64 	%rd56, %rd56, 8;
 add.s64 	%rd55, %rd55, 8;
 setp.eq.s64 	%p6, %rd14, %rd58;
-@%p6 bra 	$L__BB41_10;
-bra.uni 	$L__BB41_9;
-$L__BB41_10:
+@%p6 bra 	$L__BB43_10;
+bra.uni 	$L__BB43_9;
+$L__BB43_10:
 neg.s64 	%rd54, %rd14;
-$L__BB41_11:
+$L__BB43_11:
 setp.eq.s64 	%p7, %rd13, 0;
-@%p7 bra 	$L__BB41_13;
+@%p7 bra 	$L__BB43_13;
 add.s64 	%rd43, %rd54, %rd53;
 shl.b64 	%rd44, %rd43, 2;
 add.s64 	%rd45, %rd28, %rd44;
@@ -35404,16 +36604,15 @@ add.s64 	%rd48, %rd1, %rd47;
 ld.local.f64 	%fd171, [%rd48];
 add.rn.f64 	%fd172, %fd171, %fd170;
 st.local.f64 	[%rd48], %fd172;
-$L__BB41_13:
+$L__BB43_13:
 ld.local.f64 	%fd226, [%rd1+72];
 ld.local.f64 	%fd225, [%rd1+80];
 ld.local.f64 	%fd224, [%rd1+88];
 ld.local.f64 	%fd223, [%rd1+96];
-)ptx",
-    R"ptx(ld.local.f64 	%fd222, [%rd1+104];
+ld.local.f64 	%fd222, [%rd1+104];
 ld.local.f64 	%fd221, [%rd1+112];
 ld.local.f64 	%fd220, [%rd1+120];
-$L__BB41_14:
+$L__BB43_14:
 ld.local.f64 	%fd173, [%rd1+64];
 ld.local.f64 	%fd174, [%rd1];
 add.rn.f64 	%fd175, %fd173, %fd174;
@@ -35448,7 +36647,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot42[128];
+.local .align 8 .b8 	__local_depot44[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<20>;
@@ -35457,7 +36656,7 @@ ret;
 .reg .f32 	%f<32>;
 .reg .b64 	%rd<103>;
 .reg .f64 	%fd<205>;
-mov.u64 	%SPL, __local_depot42;
+mov.u64 	%SPL, __local_depot44;
 ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -35465,12 +36664,12 @@ ld.param.u64 	%rd52, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_p
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd84, 0;
 mov.u16 	%rs1, 0;
-$L__BB42_1:
+$L__BB44_1:
 add.s64 	%rd57, %rd1, %rd84;
 st.local.u8 	[%rd57], %rs1;
 add.s64 	%rd84, %rd84, 1;
 setp.lt.u64 	%p1, %rd84, 128;
-@%p1 bra 	$L__BB42_1;
+@%p1 bra 	$L__BB44_1;
 setp.lt.u64 	%p2, %rd53, 16;
 mov.u64 	%rd87, 0;
 mov.f64 	%fd193, 0d0000000000000000;
@@ -35479,13 +36678,14 @@ mov.f64 	%fd195, %fd193;
 mov.f64 	%fd196, %fd193;
 mov.f64 	%fd197, %fd193;
 mov.f64 	%fd198, %fd193;
-mov.f64 	%fd199, %fd193;
+)ptx",
+    R"ptx(mov.f64 	%fd199, %fd193;
 mov.f64 	%fd200, %fd193;
 mov.f64 	%fd201, %fd193;
 mov.f64 	%fd202, %fd193;
 mov.f64 	%fd203, %fd193;
 mov.f64 	%fd204, %fd193;
-@%p2 bra 	$L__BB42_6;
+@%p2 bra 	$L__BB44_6;
 ld.local.f64 	%fd174, [%rd1];
 ld.local.f64 	%fd173, [%rd1+8];
 ld.local.f64 	%fd172, [%rd1+16];
@@ -35504,7 +36704,7 @@ mov.f64 	%fd204, %fd202;
 mov.f64 	%fd193, %fd202;
 mov.f64 	%fd195, %fd202;
 mov.f64 	%fd197, %fd202;
-$L__BB42_4:
+$L__BB44_4:
 ld.f32 	%f1, [%rd85+-32];
 cvt.f64.f32 	%fd83, %f1;
 mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -35574,7 +36774,7 @@ add.s64 	%rd60, %rd86, 32;
 add.s64 	%rd85, %rd85, 64;
 setp.le.u64 	%p3, %rd60, %rd53;
 mov.u64 	%rd86, %rd87;
-@%p3 bra 	$L__BB42_4;
+@%p3 bra 	$L__BB44_4;
 st.local.f64 	[%rd1], %fd174;
 st.local.f64 	[%rd1+8], %fd173;
 st.local.f64 	[%rd1+16], %fd172;
@@ -35591,22 +36791,22 @@ st.local.f64 	[%rd1+96], %fd200;
 st.local.f64 	[%rd1+104], %fd198;
 st.local.f64 	[%rd1+112], %fd196;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB42_6:
+$L__BB44_6:
 setp.ge.u64 	%p4, %rd87, %rd53;
-@%p4 bra 	$L__BB42_15;
+@%p4 bra 	$L__BB44_15;
 and.b64  	%rd89, %rd53, 3;
 sub.s64 	%rd62, %rd87, %rd53;
 setp.gt.u64 	%p5, %rd62, -4;
 mov.u64 	%rd88, 0;
 shl.b64 	%rd83, %rd87, 2;
-@%p5 bra 	$L__BB42_11;
+@%p5 bra 	$L__BB44_11;
 and.b64  	%rd64, %rd53, -4;
 sub.s64 	%rd11, %rd87, %rd64;
 add.s64 	%rd66, %rd83, %rd52;
 add.s64 	%rd93, %rd66, 8;
 add.s64 	%rd92, %rd1, 16;
 mov.u64 	%rd94, 0;
-$L__BB42_9:
+$L__BB44_9:
 ld.f32 	%f17, [%rd93+-8];
 cvt.f64.f32 	%fd115, %f17;
 mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -35635,19 +36835,19 @@ add.s64 	%rd94, %rd94, -4;
 add.s64 	%rd93, %rd93, 16;
 add.s64 	%rd92, %rd92, 32;
 setp.eq.s64 	%p6, %rd11, %rd94;
-@%p6 bra 	$L__BB42_10;
-bra.uni 	$L__BB42_9;
-$L__BB42_10:
+@%p6 bra 	$L__BB44_10;
+bra.uni 	$L__BB44_9;
+$L__BB44_10:
 neg.s64 	%rd88, %rd11;
-$L__BB42_11:
+$L__BB44_11:
 setp.eq.s64 	%p7, %rd89, 0;
-@%p7 bra 	$L__BB42_14;
+@%p7 bra 	$L__BB44_14;
 shl.b64 	%rd67, %rd88, 3;
 add.s64 	%rd91, %rd1, %rd67;
 shl.b64 	%rd69, %rd88, 2;
 add.s64 	%rd70, %rd83, %rd69;
 add.s64 	%rd90, %rd52, %rd70;
-$L__BB42_13:
+$L__BB44_13:
 .pragma "nounroll";
 ld.f32 	%f21, [%rd90];
 cvt.f64.f32 	%fd131, %f21;
@@ -35659,8 +36859,8 @@ add.s64 	%rd91, %rd91, 8;
 add.s64 	%rd90, %rd90, 4;
 add.s64 	%rd89, %rd89, -1;
 setp.ne.s64 	%p8, %rd89, 0;
-@%p8 bra 	$L__BB42_13;
-$L__BB42_14:
+@%p8 bra 	$L__BB44_13;
+$L__BB44_14:
 ld.local.f64 	%fd204, [%rd1+64];
 ld.local.f64 	%fd203, [%rd1+72];
 ld.local.f64 	%fd202, [%rd1+80];
@@ -35673,9 +36873,9 @@ ld.local.f64 	%fd196, [%rd1+112];
 ld.local.f64 	%fd195, [%rd1+48];
 ld.local.f64 	%fd194, [%rd1+120];
 ld.local.f64 	%fd193, [%rd1+56];
-$L__BB42_15:
+$L__BB44_15:
 setp.eq.s64 	%p10, %rd53, 0;
-@%p10 bra 	$L__BB42_32;
+@%p10 bra 	$L__BB44_32;
 and.b64  	%rd96, %rd53, 3;
 ld.local.f64 	%fd135, [%rd1];
 add.rn.f64 	%fd136, %fd204, %fd135;
@@ -35704,88 +36904,88 @@ and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd30, %r2;
 setp.lt.u64 	%p11, %rd53, 4;
 mov.u64 	%rd95, 0;
-@%p11 bra 	$L__BB42_27;
-bra.uni 	$L__BB42_17;
-$L__BB42_27:
+@%p11 bra 	$L__BB44_27;
+bra.uni 	$L__BB44_17;
+$L__BB44_27:
 setp.eq.s64 	%p17, %rd96, 0;
-@%p17 bra 	$L__BB42_32;
+@%p17 bra 	$L__BB44_32;
 shl.b64 	%rd80, %rd95, 2;
 add.s64 	%rd98, %rd54, %rd80;
 add.s64 	%rd97, %rd52, %rd80;
-bra.uni 	$L__BB42_29;
-$L__BB42_31:
+bra.uni 	$L__BB44_29;
+$L__BB44_31:
 add.s64 	%rd95, %rd95, 1;
 add.s64 	%rd98, %rd98, 4;
 add.s64 	%rd97, %rd97, 4;
 add.s64 	%rd96, %rd96, -1;
 setp.ne.s64 	%p19, %rd96, 0;
-@%p19 bra 	$L__BB42_29;
-bra.uni 	$L__BB42_32;
-$L__BB42_29:
+@%p19 bra 	$L__BB44_29;
+bra.uni 	$L__BB44_32;
+$L__BB44_29:
 .pragma "nounroll";
 and.b64  	%rd81, %rd95, 15;
 setp.ne.s64 	%p18, %rd81, %rd30;
-@%p18 bra 	$L__BB42_31;
+@%p18 bra 	$L__BB44_31;
 ld.f32 	%f30, [%rd97];
 cvt.f64.f32 	%fd163, %f30;
 div.rn.f64 	%fd164, %fd163, %fd79;
 cvt.rn.f32.f64 	%f31, %fd164;
 st.f32 	[%rd98], %f31;
-bra.uni 	$L__BB42_31;
-$L__BB42_32:
+bra.uni 	$L__BB44_31;
+$L__BB44_32:
 ret;
-$L__BB42_17:
+$L__BB44_17:
 and.b64  	%rd95, %rd53, -4;
 add.s64 	%rd101, %rd54, 8;
 add.s64 	%rd100, %rd52, 8;
 mov.u64 	%rd102, 0;
-bra.uni 	$L__BB42_18;
-$L__BB42_26:
+bra.uni 	$L__BB44_18;
+$L__BB44_26:
 add.s64 	%rd102, %rd102, 4;
 add.s64 	%rd101, %rd101, 16;
 add.s64 	%rd100, %rd100, 16;
 setp.eq.s64 	%p16, %rd95, %rd102;
-@%p16 bra 	$L__BB42_27;
-$L__BB42_18:
+@%p16 bra 	$L__BB44_27;
+$L__BB44_18:
 and.b64  	%rd73, %rd102, 12;
 setp.ne.s64 	%p12, %rd73, %rd30;
-@%p12 bra 	$L__BB42_20;
+@%p12 bra 	$L__BB44_20;
 ld.f32 	%f22, [%rd100+-8];
 cvt.f64.f32 	%fd155, %f22;
 div.rn.f64 	%fd156, %fd155, %fd79;
 cvt.rn.f32.f64 	%f23, %fd156;
 st.f32 	[%rd101+-8], %f23;
-$L__BB42_20:
+$L__BB44_20:
 add.s64 	%rd74, %rd102, 1;
 and.b64  	%rd75, %rd74, 13;
 setp.ne.s64 	%p13, %rd75, %rd30;
-@%p13 bra 	$L__BB42_22;
+@%p13 bra 	$L__BB44_22;
 ld.f32 	%f24, [%rd100+-4];
 cvt.f64.f32 	%fd157, %f24;
 div.rn.f64 	%fd158, %fd157, %fd79;
 cvt.rn.f32.f64 	%f25, %fd158;
 st.f32 	[%rd101+-4], %f25;
-$L__BB42_22:
+$L__BB44_22:
 add.s64 	%rd76, %rd102, 2;
 and.b64  	%rd77, %rd76, 14;
 setp.ne.s64 	%p14, %rd77, %rd30;
-@%p14 bra 	$L__BB42_24;
+@%p14 bra 	$L__BB44_24;
 ld.f32 	%f26, [%rd100];
 cvt.f64.f32 	%fd159, %f26;
 div.rn.f64 	%fd160, %fd159, %fd79;
 cvt.rn.f32.f64 	%f27, %fd160;
 st.f32 	[%rd101], %f27;
-$L__BB42_24:
+$L__BB44_24:
 add.s64 	%rd78, %rd102, 3;
 and.b64  	%rd79, %rd78, 15;
 setp.ne.s64 	%p15, %rd79, %rd30;
-@%p15 bra 	$L__BB42_26;
+@%p15 bra 	$L__BB44_26;
 ld.f32 	%f28, [%rd100+4];
 cvt.f64.f32 	%fd161, %f28;
 div.rn.f64 	%fd162, %fd161, %fd79;
 cvt.rn.f32.f64 	%f29, %fd162;
 st.f32 	[%rd101+4], %f29;
-bra.uni 	$L__BB42_26;
+bra.uni 	$L__BB44_26;
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
@@ -35795,7 +36995,7 @@ bra.uni 	$L__BB42_26;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 {
-.local .align 8 .b8 	__local_depot43[128];
+.local .align 8 .b8 	__local_depot45[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<31>;
@@ -35804,22 +37004,21 @@ bra.uni 	$L__BB42_26;
 .reg .f32 	%f<83>;
 .reg .b64 	%rd<162>;
 .reg .f64 	%fd<418>;
-mov.u64 	%SPL, __local_depot43;
+mov.u64 	%SPL, __local_depot45;
 ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
-)ptx",
-    R"ptx(ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
+ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
 ld.param.u64 	%rd84, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_1];
 ld.param.u64 	%rd83, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd132, 0;
 mov.u16 	%rs1, 0;
-$L__BB43_1:
+$L__BB45_1:
 add.s64 	%rd90, %rd1, %rd132;
 st.local.u8 	[%rd90], %rs1;
 add.s64 	%rd132, %rd132, 1;
 setp.lt.u64 	%p1, %rd132, 128;
-@%p1 bra 	$L__BB43_1;
+@%p1 bra 	$L__BB45_1;
 setp.lt.u64 	%p2, %rd85, 16;
 mov.u64 	%rd135, 0;
 mov.f64 	%fd373, 0d0000000000000000;
@@ -35834,7 +37033,7 @@ mov.f64 	%fd381, %fd373;
 mov.f64 	%fd382, %fd373;
 mov.f64 	%fd383, %fd373;
 mov.f64 	%fd384, %fd373;
-@%p2 bra 	$L__BB43_6;
+@%p2 bra 	$L__BB45_6;
 ld.local.f64 	%fd354, [%rd1];
 ld.local.f64 	%fd353, [%rd1+8];
 ld.local.f64 	%fd352, [%rd1+16];
@@ -35853,7 +37052,7 @@ mov.f64 	%fd384, %fd382;
 mov.f64 	%fd373, %fd382;
 mov.f64 	%fd375, %fd382;
 mov.f64 	%fd377, %fd382;
-$L__BB43_4:
+$L__BB45_4:
 ld.f32 	%f7, [%rd133+-32];
 cvt.f64.f32 	%fd158, %f7;
 mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -35882,7 +37081,8 @@ ld.f32 	%f13, [%rd133+-8];
 cvt.f64.f32 	%fd170, %f13;
 mul.rn.f64 	%fd171, %fd170, %fd170;
 add.rn.f64 	%fd375, %fd375, %fd171;
-ld.f32 	%f14, [%rd133+-4];
+)ptx",
+    R"ptx(ld.f32 	%f14, [%rd133+-4];
 cvt.f64.f32 	%fd172, %f14;
 mul.rn.f64 	%fd173, %fd172, %fd172;
 add.rn.f64 	%fd373, %fd373, %fd173;
@@ -35923,7 +37123,7 @@ add.s64 	%rd93, %rd134, 32;
 add.s64 	%rd133, %rd133, 64;
 setp.le.u64 	%p3, %rd93, %rd85;
 mov.u64 	%rd134, %rd135;
-@%p3 bra 	$L__BB43_4;
+@%p3 bra 	$L__BB45_4;
 st.local.f64 	[%rd1], %fd354;
 st.local.f64 	[%rd1+8], %fd353;
 st.local.f64 	[%rd1+16], %fd352;
@@ -35940,22 +37140,22 @@ st.local.f64 	[%rd1+96], %fd380;
 st.local.f64 	[%rd1+104], %fd378;
 st.local.f64 	[%rd1+112], %fd376;
 st.local.f64 	[%rd1+120], %fd374;
-$L__BB43_6:
+$L__BB45_6:
 setp.ge.u64 	%p4, %rd135, %rd85;
-@%p4 bra 	$L__BB43_15;
+@%p4 bra 	$L__BB45_15;
 and.b64  	%rd137, %rd85, 3;
 sub.s64 	%rd95, %rd135, %rd85;
 setp.gt.u64 	%p5, %rd95, -4;
 mov.u64 	%rd136, 0;
 shl.b64 	%rd131, %rd135, 2;
-@%p5 bra 	$L__BB43_11;
+@%p5 bra 	$L__BB45_11;
 and.b64  	%rd97, %rd85, -4;
 sub.s64 	%rd12, %rd135, %rd97;
 add.s64 	%rd99, %rd131, %rd83;
 add.s64 	%rd141, %rd99, 8;
 add.s64 	%rd140, %rd1, 16;
 mov.u64 	%rd142, 0;
-$L__BB43_9:
+$L__BB45_9:
 ld.f32 	%f23, [%rd141+-8];
 cvt.f64.f32 	%fd190, %f23;
 mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -35984,19 +37184,19 @@ add.s64 	%rd142, %rd142, -4;
 add.s64 	%rd141, %rd141, 16;
 add.s64 	%rd140, %rd140, 32;
 setp.eq.s64 	%p6, %rd12, %rd142;
-@%p6 bra 	$L__BB43_10;
-bra.uni 	$L__BB43_9;
-$L__BB43_10:
+@%p6 bra 	$L__BB45_10;
+bra.uni 	$L__BB45_9;
+$L__BB45_10:
 neg.s64 	%rd136, %rd12;
-$L__BB43_11:
+$L__BB45_11:
 setp.eq.s64 	%p7, %rd137, 0;
-@%p7 bra 	$L__BB43_14;
+@%p7 bra 	$L__BB45_14;
 shl.b64 	%rd100, %rd136, 3;
 add.s64 	%rd139, %rd1, %rd100;
 shl.b64 	%rd102, %rd136, 2;
 add.s64 	%rd103, %rd131, %rd102;
 add.s64 	%rd138, %rd83, %rd103;
-$L__BB43_13:
+$L__BB45_13:
 .pragma "nounroll";
 ld.f32 	%f27, [%rd138];
 cvt.f64.f32 	%fd206, %f27;
@@ -36008,8 +37208,8 @@ add.s64 	%rd139, %rd139, 8;
 add.s64 	%rd138, %rd138, 4;
 add.s64 	%rd137, %rd137, -1;
 setp.ne.s64 	%p8, %rd137, 0;
-@%p8 bra 	$L__BB43_13;
-$L__BB43_14:
+@%p8 bra 	$L__BB45_13;
+$L__BB45_14:
 ld.local.f64 	%fd384, [%rd1+64];
 ld.local.f64 	%fd383, [%rd1+72];
 ld.local.f64 	%fd382, [%rd1+80];
@@ -36022,7 +37222,7 @@ ld.local.f64 	%fd376, [%rd1+112];
 ld.local.f64 	%fd375, [%rd1+48];
 ld.local.f64 	%fd374, [%rd1+120];
 ld.local.f64 	%fd373, [%rd1+56];
-$L__BB43_15:
+$L__BB45_15:
 ld.local.f64 	%fd211, [%rd1];
 add.rn.f64 	%fd212, %fd384, %fd211;
 ld.local.f64 	%fd213, [%rd1+8];
@@ -36045,16 +37245,16 @@ add.rn.f64 	%fd229, %fd228, %fd227;
 sqrt.rn.f64 	%fd79, %fd229;
 setp.gt.f64 	%p9, %fd79, %fd155;
 mov.f64 	%fd417, 0d0000000000000000;
-@%p9 bra 	$L__BB43_16;
-bra.uni 	$L__BB43_32;
-$L__BB43_16:
+@%p9 bra 	$L__BB45_16;
+bra.uni 	$L__BB45_32;
+$L__BB45_16:
 mov.u64 	%rd143, 0;
-$L__BB43_17:
+$L__BB45_17:
 add.s64 	%rd105, %rd1, %rd143;
 st.local.u8 	[%rd105], %rs1;
 add.s64 	%rd143, %rd143, 1;
 setp.lt.u64 	%p10, %rd143, 128;
-@%p10 bra 	$L__BB43_17;
+@%p10 bra 	$L__BB45_17;
 mov.u64 	%rd147, 0;
 mov.f64 	%fd409, 0d0000000000000000;
 mov.f64 	%fd410, %fd409;
@@ -36064,7 +37264,7 @@ mov.f64 	%fd413, %fd409;
 mov.f64 	%fd414, %fd409;
 mov.f64 	%fd415, %fd409;
 mov.f64 	%fd416, %fd409;
-@%p2 bra 	$L__BB43_22;
+@%p2 bra 	$L__BB45_22;
 ld.local.f64 	%fd400, [%rd1];
 ld.local.f64 	%fd399, [%rd1+8];
 ld.local.f64 	%fd398, [%rd1+16];
@@ -36084,7 +37284,7 @@ ld.local.f64 	%fd409, [%rd1+120];
 add.s64 	%rd145, %rd84, 32;
 add.s64 	%rd144, %rd83, 32;
 mov.u64 	%rd146, 0;
-$L__BB43_20:
+$L__BB45_20:
 ld.f32 	%f28, [%rd144+-32];
 cvt.f64.f32 	%fd231, %f28;
 ld.f32 	%f29, [%rd145+-32];
@@ -36187,7 +37387,7 @@ add.s64 	%rd145, %rd145, 64;
 add.s64 	%rd144, %rd144, 64;
 setp.le.u64 	%p12, %rd108, %rd85;
 mov.u64 	%rd146, %rd147;
-@%p12 bra 	$L__BB43_20;
+@%p12 bra 	$L__BB45_20;
 st.local.f64 	[%rd1], %fd400;
 st.local.f64 	[%rd1+8], %fd399;
 st.local.f64 	[%rd1+16], %fd398;
@@ -36200,19 +37400,18 @@ st.local.f64 	[%rd1+64], %fd416;
 st.local.f64 	[%rd1+72], %fd415;
 st.local.f64 	[%rd1+80], %fd414;
 st.local.f64 	[%rd1+88], %fd413;
-)ptx",
-    R"ptx(st.local.f64 	[%rd1+96], %fd412;
+st.local.f64 	[%rd1+96], %fd412;
 st.local.f64 	[%rd1+104], %fd411;
 st.local.f64 	[%rd1+112], %fd410;
 st.local.f64 	[%rd1+120], %fd409;
-$L__BB43_22:
+$L__BB45_22:
 setp.ge.u64 	%p13, %rd147, %rd85;
-@%p13 bra 	$L__BB43_31;
+@%p13 bra 	$L__BB45_31;
 and.b64  	%rd149, %rd85, 3;
 sub.s64 	%rd110, %rd147, %rd85;
 setp.gt.u64 	%p14, %rd110, -4;
 mov.u64 	%rd148, 0;
-@%p14 bra 	$L__BB43_27;
+@%p14 bra 	$L__BB45_27;
 and.b64  	%rd112, %rd85, -4;
 sub.s64 	%rd43, %rd147, %rd112;
 shl.b64 	%rd113, %rd147, 2;
@@ -36221,7 +37420,7 @@ add.s64 	%rd155, %rd83, %rd114;
 add.s64 	%rd154, %rd84, %rd114;
 add.s64 	%rd153, %rd1, 16;
 mov.u64 	%rd156, 0;
-$L__BB43_25:
+$L__BB45_25:
 ld.f32 	%f60, [%rd155+-8];
 cvt.f64.f32 	%fd279, %f60;
 ld.f32 	%f61, [%rd154+-8];
@@ -36259,20 +37458,20 @@ add.s64 	%rd155, %rd155, 16;
 add.s64 	%rd154, %rd154, 16;
 add.s64 	%rd153, %rd153, 32;
 setp.eq.s64 	%p15, %rd43, %rd156;
-@%p15 bra 	$L__BB43_26;
-bra.uni 	$L__BB43_25;
-$L__BB43_26:
+@%p15 bra 	$L__BB45_26;
+bra.uni 	$L__BB45_25;
+$L__BB45_26:
 neg.s64 	%rd148, %rd43;
-$L__BB43_27:
+$L__BB45_27:
 setp.eq.s64 	%p16, %rd149, 0;
-@%p16 bra 	$L__BB43_30;
+@%p16 bra 	$L__BB45_30;
 shl.b64 	%rd115, %rd148, 3;
 add.s64 	%rd152, %rd1, %rd115;
 add.s64 	%rd116, %rd147, %rd148;
 shl.b64 	%rd117, %rd116, 2;
 add.s64 	%rd151, %rd84, %rd117;
 add.s64 	%rd150, %rd83, %rd117;
-$L__BB43_29:
+$L__BB45_29:
 .pragma "nounroll";
 ld.f32 	%f68, [%rd150];
 cvt.f64.f32 	%fd299, %f68;
@@ -36286,9 +37485,10 @@ add.s64 	%rd152, %rd152, 8;
 add.s64 	%rd151, %rd151, 4;
 add.s64 	%rd150, %rd150, 4;
 add.s64 	%rd149, %rd149, -1;
-setp.ne.s64 	%p17, %rd149, 0;
-@%p17 bra 	$L__BB43_29;
-$L__BB43_30:
+)ptx",
+    R"ptx(setp.ne.s64 	%p17, %rd149, 0;
+@%p17 bra 	$L__BB45_29;
+$L__BB45_30:
 ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
@@ -36297,7 +37497,7 @@ ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
-$L__BB43_31:
+$L__BB45_31:
 ld.local.f64 	%fd304, [%rd1];
 add.rn.f64 	%fd305, %fd416, %fd304;
 ld.local.f64 	%fd306, [%rd1+8];
@@ -36322,9 +37522,9 @@ add.rn.f64 	%fd324, %fd322, %fd320;
 add.rn.f64 	%fd325, %fd323, %fd321;
 add.rn.f64 	%fd326, %fd325, %fd324;
 div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB43_32:
+$L__BB45_32:
 setp.eq.s64 	%p19, %rd85, 0;
-@%p19 bra 	$L__BB43_46;
+@%p19 bra 	$L__BB45_46;
 setp.lt.f64 	%p18, %fd79, %fd155;
 selp.f64 	%fd154, %fd155, %fd79, %p18;
 mov.u32 	%r1, %tid.x;
@@ -36334,19 +37534,19 @@ and.b64  	%rd69, %rd85, 1;
 setp.eq.s64 	%p20, %rd85, 1;
 mov.u64 	%rd157, 0;
 setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-@%p20 bra 	$L__BB43_48;
-bra.uni 	$L__BB43_34;
-$L__BB43_48:
+@%p20 bra 	$L__BB45_48;
+bra.uni 	$L__BB45_34;
+$L__BB45_48:
 setp.ne.s64 	%p26, %rd69, 0;
 and.b64  	%rd123, %rd157, 15;
 setp.eq.s64 	%p27, %rd123, %rd68;
 and.pred  	%p28, %p26, %p27;
-@!%p28 bra 	$L__BB43_46;
-bra.uni 	$L__BB43_43;
-$L__BB43_43:
+@!%p28 bra 	$L__BB45_46;
+bra.uni 	$L__BB45_43;
+$L__BB45_43:
 mov.f32 	%f80, 0f00000000;
 shl.b64 	%rd130, %rd157, 2;
-@%p30 bra 	$L__BB43_45;
+@%p30 bra 	$L__BB45_45;
 add.s64 	%rd126, %rd84, %rd130;
 ld.f32 	%f77, [%rd126];
 cvt.f64.f32 	%fd339, %f77;
@@ -36358,34 +37558,34 @@ mul.rn.f64 	%fd342, %fd417, %fd341;
 sub.rn.f64 	%fd343, %fd339, %fd342;
 div.rn.f64 	%fd344, %fd343, %fd154;
 cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB43_45:
+$L__BB45_45:
 add.s64 	%rd129, %rd86, %rd130;
 st.f32 	[%rd129], %f80;
-$L__BB43_46:
+$L__BB45_46:
 ret;
-$L__BB43_34:
+$L__BB45_34:
 mov.f32 	%f79, 0f00000000;
 and.b64  	%rd157, %rd85, -2;
 add.s64 	%rd160, %rd86, 4;
 add.s64 	%rd159, %rd83, 4;
 add.s64 	%rd158, %rd84, 4;
 mov.u64 	%rd161, 0;
-bra.uni 	$L__BB43_35;
-$L__BB43_42:
+bra.uni 	$L__BB45_35;
+$L__BB45_42:
 st.f32 	[%rd160], %f82;
-$L__BB43_47:
+$L__BB45_47:
 add.s64 	%rd161, %rd161, 2;
 add.s64 	%rd160, %rd160, 8;
 add.s64 	%rd159, %rd159, 8;
 add.s64 	%rd158, %rd158, 8;
 setp.eq.s64 	%p25, %rd157, %rd161;
-@%p25 bra 	$L__BB43_48;
-$L__BB43_35:
+@%p25 bra 	$L__BB45_48;
+$L__BB45_35:
 and.b64  	%rd120, %rd161, 14;
 setp.ne.s64 	%p21, %rd120, %rd68;
-@%p21 bra 	$L__BB43_39;
+@%p21 bra 	$L__BB45_39;
 mov.f32 	%f81, %f79;
-@%p30 bra 	$L__BB43_38;
+@%p30 bra 	$L__BB45_38;
 ld.f32 	%f71, [%rd158+-4];
 cvt.f64.f32 	%fd327, %f71;
 ld.f32 	%f72, [%rd159+-4];
@@ -36395,15 +37595,15 @@ mul.rn.f64 	%fd330, %fd417, %fd329;
 sub.rn.f64 	%fd331, %fd327, %fd330;
 div.rn.f64 	%fd332, %fd331, %fd154;
 cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB43_38:
+$L__BB45_38:
 st.f32 	[%rd160+-4], %f81;
-$L__BB43_39:
+$L__BB45_39:
 add.s64 	%rd121, %rd161, 1;
 and.b64  	%rd122, %rd121, 15;
 setp.ne.s64 	%p23, %rd122, %rd68;
-@%p23 bra 	$L__BB43_47;
+@%p23 bra 	$L__BB45_47;
 mov.f32 	%f82, %f79;
-@%p30 bra 	$L__BB43_42;
+@%p30 bra 	$L__BB45_42;
 ld.f32 	%f74, [%rd158];
 cvt.f64.f32 	%fd333, %f74;
 ld.f32 	%f75, [%rd159];
@@ -36413,7 +37613,7 @@ mul.rn.f64 	%fd336, %fd417, %fd335;
 sub.rn.f64 	%fd337, %fd333, %fd336;
 div.rn.f64 	%fd338, %fd337, %fd154;
 cvt.rn.f32.f64 	%f82, %fd338;
-bra.uni 	$L__BB43_42;
+bra.uni 	$L__BB45_42;
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
@@ -36441,14 +37641,14 @@ setp.lt.u64 	%p3, %rd16, 16;
 mov.u64 	%rd30, 0;
 mov.f32 	%f36, 0f00000000;
 mov.u32 	%r11, %tid.x;
-@%p3 bra 	$L__BB44_3;
+@%p3 bra 	$L__BB46_3;
 and.b32  	%r5, %r11, 15;
 mul.wide.u32 	%rd19, %r5, 4;
 add.s64 	%rd27, %rd14, %rd19;
 add.s64 	%rd28, %rd15, %rd19;
 mov.f32 	%f36, 0f00000000;
 mov.u64 	%rd29, 0;
-$L__BB44_2:
+$L__BB46_2:
 ld.f32 	%f13, [%rd27];
 ld.f32 	%f14, [%rd28];
 sub.rn.f32 	%f15, %f13, %f14;
@@ -36460,13 +37660,13 @@ add.s64 	%rd28, %rd28, 64;
 add.s64 	%rd27, %rd27, 64;
 setp.le.u64 	%p4, %rd20, %rd16;
 mov.u64 	%rd29, %rd30;
-@%p4 bra 	$L__BB44_2;
-$L__BB44_3:
+@%p4 bra 	$L__BB46_2;
+$L__BB46_3:
 setp.eq.b16 	%p2, %rs2, 1;
 setp.gt.u64 	%p5, %rd16, %rd30;
-@%p5 bra 	$L__BB44_4;
-bra.uni 	$L__BB44_9;
-$L__BB44_4:
+@%p5 bra 	$L__BB46_4;
+bra.uni 	$L__BB46_9;
+$L__BB46_4:
 sub.s64 	%rd10, %rd16, %rd30;
 mov.u32 	%r11, %tid.x;
 and.b32  	%r6, %r11, 15;
@@ -36475,24 +37675,24 @@ setp.le.u64 	%p6, %rd10, %rd11;
 shl.b64 	%rd21, %rd30, 2;
 mov.f32 	%f38, 0f00000000;
 mov.f32 	%f37, %f38;
-@%p6 bra 	$L__BB44_6;
+@%p6 bra 	$L__BB46_6;
 add.s64 	%rd22, %rd14, %rd21;
 mul.wide.u32 	%rd23, %r6, 4;
 add.s64 	%rd12, %rd22, %rd23;
 ld.f32 	%f37, [%rd12];
-$L__BB44_6:
-@%p6 bra 	$L__BB44_8;
+$L__BB46_6:
+@%p6 bra 	$L__BB46_8;
 add.s64 	%rd25, %rd15, %rd21;
 shl.b64 	%rd26, %rd11, 2;
 add.s64 	%rd13, %rd25, %rd26;
 ld.f32 	%f38, [%rd13];
-$L__BB44_8:
+$L__BB46_8:
 setp.gt.u64 	%p8, %rd10, %rd11;
 sub.rn.f32 	%f19, %f37, %f38;
 mul.rn.f32 	%f20, %f1, %f19;
 fma.rn.f32 	%f21, %f20, %f20, %f36;
 selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB44_9:
+$L__BB46_9:
 selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 and.b32  	%r7, %r11, 16;
 mov.b32 	%r8, 65535;
@@ -36518,7 +37718,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 {
-.local .align 8 .b8 	__local_depot45[128];
+.local .align 8 .b8 	__local_depot47[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<25>;
@@ -36526,19 +37726,19 @@ ret;
 .reg .f32 	%f<85>;
 .reg .b64 	%rd<189>;
 .reg .f64 	%fd<590>;
-mov.u64 	%SPL, __local_depot45;
+mov.u64 	%SPL, __local_depot47;
 ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd153, 0;
 mov.u16 	%rs1, 0;
-$L__BB45_1:
+$L__BB47_1:
 add.s64 	%rd104, %rd1, %rd153;
 st.local.u8 	[%rd104], %rs1;
 add.s64 	%rd153, %rd153, 1;
 setp.lt.u64 	%p1, %rd153, 128;
-@%p1 bra 	$L__BB45_1;
+@%p1 bra 	$L__BB47_1;
 setp.lt.u64 	%p2, %rd99, 16;
 mov.u64 	%rd157, 0;
 mov.f64 	%fd502, 0d0000000000000000;
@@ -36549,7 +37749,7 @@ mov.f64 	%fd506, %fd502;
 mov.f64 	%fd507, %fd502;
 mov.f64 	%fd508, %fd502;
 mov.f64 	%fd509, %fd502;
-@%p2 bra 	$L__BB45_6;
+@%p2 bra 	$L__BB47_6;
 add.s64 	%rd154, %rd97, 32;
 add.s64 	%rd155, %rd98, 32;
 ld.local.f64 	%fd493, [%rd1];
@@ -36569,7 +37769,7 @@ ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
 mov.u64 	%rd156, 0;
-$L__BB45_4:
+$L__BB47_4:
 ld.f32 	%f1, [%rd154+-32];
 cvt.f64.f32 	%fd242, %f1;
 ld.f32 	%f2, [%rd155+-32];
@@ -36602,8 +37802,7 @@ mul.rn.f64 	%fd256, %fd254, %fd255;
 add.rn.f64 	%fd489, %fd489, %fd256;
 ld.f32 	%f11, [%rd154+-12];
 cvt.f64.f32 	%fd257, %f11;
-)ptx",
-    R"ptx(ld.f32 	%f12, [%rd155+-12];
+ld.f32 	%f12, [%rd155+-12];
 cvt.f64.f32 	%fd258, %f12;
 mul.rn.f64 	%fd259, %fd257, %fd258;
 add.rn.f64 	%fd488, %fd488, %fd259;
@@ -36673,7 +37872,7 @@ add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd154, %rd154, 64;
 setp.le.u64 	%p3, %rd107, %rd99;
 mov.u64 	%rd156, %rd157;
-@%p3 bra 	$L__BB45_4;
+@%p3 bra 	$L__BB47_4;
 st.local.f64 	[%rd1], %fd493;
 st.local.f64 	[%rd1+8], %fd492;
 st.local.f64 	[%rd1+16], %fd491;
@@ -36683,21 +37882,22 @@ st.local.f64 	[%rd1+40], %fd488;
 st.local.f64 	[%rd1+48], %fd487;
 st.local.f64 	[%rd1+56], %fd486;
 st.local.f64 	[%rd1+64], %fd509;
-st.local.f64 	[%rd1+72], %fd508;
+)ptx",
+    R"ptx(st.local.f64 	[%rd1+72], %fd508;
 st.local.f64 	[%rd1+80], %fd507;
 st.local.f64 	[%rd1+88], %fd506;
 st.local.f64 	[%rd1+96], %fd505;
 st.local.f64 	[%rd1+104], %fd504;
 st.local.f64 	[%rd1+112], %fd503;
 st.local.f64 	[%rd1+120], %fd502;
-$L__BB45_6:
+$L__BB47_6:
 setp.ge.u64 	%p4, %rd157, %rd99;
-@%p4 bra 	$L__BB45_15;
+@%p4 bra 	$L__BB47_15;
 and.b64  	%rd159, %rd99, 3;
 sub.s64 	%rd109, %rd157, %rd99;
 setp.gt.u64 	%p5, %rd109, -4;
 mov.u64 	%rd158, 0;
-@%p5 bra 	$L__BB45_11;
+@%p5 bra 	$L__BB47_11;
 and.b64  	%rd111, %rd99, -4;
 sub.s64 	%rd16, %rd157, %rd111;
 shl.b64 	%rd112, %rd157, 2;
@@ -36706,7 +37906,7 @@ add.s64 	%rd166, %rd97, %rd113;
 add.s64 	%rd165, %rd98, %rd113;
 add.s64 	%rd164, %rd1, 16;
 mov.u64 	%rd167, 0;
-$L__BB45_9:
+$L__BB47_9:
 ld.f32 	%f33, [%rd166+-8];
 cvt.f64.f32 	%fd290, %f33;
 ld.f32 	%f34, [%rd165+-8];
@@ -36744,20 +37944,20 @@ add.s64 	%rd166, %rd166, 16;
 add.s64 	%rd165, %rd165, 16;
 add.s64 	%rd164, %rd164, 32;
 setp.eq.s64 	%p6, %rd16, %rd167;
-@%p6 bra 	$L__BB45_10;
-bra.uni 	$L__BB45_9;
-$L__BB45_10:
+@%p6 bra 	$L__BB47_10;
+bra.uni 	$L__BB47_9;
+$L__BB47_10:
 neg.s64 	%rd158, %rd16;
-$L__BB45_11:
+$L__BB47_11:
 setp.eq.s64 	%p7, %rd159, 0;
-@%p7 bra 	$L__BB45_14;
+@%p7 bra 	$L__BB47_14;
 shl.b64 	%rd114, %rd158, 3;
 add.s64 	%rd162, %rd1, %rd114;
 add.s64 	%rd115, %rd157, %rd158;
 shl.b64 	%rd116, %rd115, 2;
 add.s64 	%rd161, %rd98, %rd116;
 add.s64 	%rd160, %rd97, %rd116;
-$L__BB45_13:
+$L__BB47_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd160];
 cvt.f64.f32 	%fd310, %f41;
@@ -36772,8 +37972,8 @@ add.s64 	%rd161, %rd161, 4;
 add.s64 	%rd160, %rd160, 4;
 add.s64 	%rd159, %rd159, -1;
 setp.ne.s64 	%p8, %rd159, 0;
-@%p8 bra 	$L__BB45_13;
-$L__BB45_14:
+@%p8 bra 	$L__BB47_13;
+$L__BB47_14:
 ld.local.f64 	%fd509, [%rd1+64];
 ld.local.f64 	%fd508, [%rd1+72];
 ld.local.f64 	%fd507, [%rd1+80];
@@ -36782,7 +37982,7 @@ ld.local.f64 	%fd505, [%rd1+96];
 ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
-$L__BB45_15:
+$L__BB47_15:
 and.b64  	%rd183, %rd99, 3;
 ld.local.f64 	%fd73, [%rd1];
 ld.local.f64 	%fd74, [%rd1+8];
@@ -36793,12 +37993,12 @@ ld.local.f64 	%fd78, [%rd1+40];
 ld.local.f64 	%fd79, [%rd1+48];
 ld.local.f64 	%fd80, [%rd1+56];
 mov.u64 	%rd163, 0;
-$L__BB45_16:
+$L__BB47_16:
 add.s64 	%rd118, %rd1, %rd163;
 st.local.u8 	[%rd118], %rs1;
 add.s64 	%rd163, %rd163, 1;
 setp.lt.u64 	%p9, %rd163, 128;
-@%p9 bra 	$L__BB45_16;
+@%p9 bra 	$L__BB47_16;
 mov.u64 	%rd170, 0;
 mov.f64 	%fd538, 0d0000000000000000;
 mov.f64 	%fd539, %fd538;
@@ -36812,7 +38012,7 @@ mov.f64 	%fd546, %fd538;
 mov.f64 	%fd547, %fd538;
 mov.f64 	%fd548, %fd538;
 mov.f64 	%fd549, %fd538;
-@%p2 bra 	$L__BB45_21;
+@%p2 bra 	$L__BB47_21;
 ld.local.f64 	%fd519, [%rd1];
 ld.local.f64 	%fd518, [%rd1+8];
 ld.local.f64 	%fd517, [%rd1+16];
@@ -36831,7 +38031,7 @@ mov.f64 	%fd549, %fd547;
 mov.f64 	%fd538, %fd547;
 mov.f64 	%fd540, %fd547;
 mov.f64 	%fd542, %fd547;
-$L__BB45_19:
+$L__BB47_19:
 ld.f32 	%f43, [%rd168+-32];
 cvt.f64.f32 	%fd317, %f43;
 mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -36901,7 +38101,7 @@ add.s64 	%rd121, %rd169, 32;
 add.s64 	%rd168, %rd168, 64;
 setp.le.u64 	%p11, %rd121, %rd99;
 mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB45_19;
+@%p11 bra 	$L__BB47_19;
 st.local.f64 	[%rd1], %fd519;
 st.local.f64 	[%rd1+8], %fd518;
 st.local.f64 	[%rd1+16], %fd517;
@@ -36918,22 +38118,22 @@ st.local.f64 	[%rd1+96], %fd545;
 st.local.f64 	[%rd1+104], %fd543;
 st.local.f64 	[%rd1+112], %fd541;
 st.local.f64 	[%rd1+120], %fd539;
-$L__BB45_21:
+$L__BB47_21:
 setp.ge.u64 	%p12, %rd170, %rd99;
-@%p12 bra 	$L__BB45_30;
+@%p12 bra 	$L__BB47_30;
 and.b64  	%rd172, %rd99, 3;
 sub.s64 	%rd123, %rd170, %rd99;
 setp.gt.u64 	%p13, %rd123, -4;
 mov.u64 	%rd171, 0;
 shl.b64 	%rd151, %rd170, 2;
-@%p13 bra 	$L__BB45_26;
+@%p13 bra 	$L__BB47_26;
 and.b64  	%rd125, %rd99, -4;
 sub.s64 	%rd50, %rd170, %rd125;
 add.s64 	%rd127, %rd151, %rd97;
 add.s64 	%rd177, %rd127, 8;
 add.s64 	%rd176, %rd1, 16;
 mov.u64 	%rd178, 0;
-$L__BB45_24:
+$L__BB47_24:
 ld.f32 	%f59, [%rd177+-8];
 cvt.f64.f32 	%fd349, %f59;
 mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -36962,19 +38162,19 @@ add.s64 	%rd178, %rd178, -4;
 add.s64 	%rd177, %rd177, 16;
 add.s64 	%rd176, %rd176, 32;
 setp.eq.s64 	%p14, %rd50, %rd178;
-@%p14 bra 	$L__BB45_25;
-bra.uni 	$L__BB45_24;
-$L__BB45_25:
+@%p14 bra 	$L__BB47_25;
+bra.uni 	$L__BB47_24;
+$L__BB47_25:
 neg.s64 	%rd171, %rd50;
-$L__BB45_26:
+$L__BB47_26:
 setp.eq.s64 	%p15, %rd172, 0;
-@%p15 bra 	$L__BB45_29;
+@%p15 bra 	$L__BB47_29;
 shl.b64 	%rd128, %rd171, 3;
 add.s64 	%rd174, %rd1, %rd128;
 shl.b64 	%rd130, %rd171, 2;
 add.s64 	%rd131, %rd151, %rd130;
 add.s64 	%rd173, %rd97, %rd131;
-$L__BB45_28:
+$L__BB47_28:
 .pragma "nounroll";
 ld.f32 	%f63, [%rd173];
 cvt.f64.f32 	%fd365, %f63;
@@ -36986,8 +38186,8 @@ add.s64 	%rd174, %rd174, 8;
 add.s64 	%rd173, %rd173, 4;
 add.s64 	%rd172, %rd172, -1;
 setp.ne.s64 	%p16, %rd172, 0;
-@%p16 bra 	$L__BB45_28;
-$L__BB45_29:
+@%p16 bra 	$L__BB47_28;
+$L__BB47_29:
 ld.local.f64 	%fd549, [%rd1+64];
 ld.local.f64 	%fd548, [%rd1+72];
 ld.local.f64 	%fd547, [%rd1+80];
@@ -37000,19 +38200,18 @@ ld.local.f64 	%fd541, [%rd1+112];
 ld.local.f64 	%fd540, [%rd1+48];
 ld.local.f64 	%fd539, [%rd1+120];
 ld.local.f64 	%fd538, [%rd1+56];
-$L__BB45_30:
+$L__BB47_30:
 ld.local.f64 	%fd159, [%rd1];
 ld.local.f64 	%fd160, [%rd1+8];
 ld.local.f64 	%fd161, [%rd1+16];
 ld.local.f64 	%fd162, [%rd1+24];
 mov.u64 	%rd175, 0;
-$L__BB45_31:
+$L__BB47_31:
 add.s64 	%rd133, %rd1, %rd175;
 st.local.u8 	[%rd133], %rs1;
 add.s64 	%rd175, %rd175, 1;
-)ptx",
-    R"ptx(setp.lt.u64 	%p17, %rd175, 128;
-@%p17 bra 	$L__BB45_31;
+setp.lt.u64 	%p17, %rd175, 128;
+@%p17 bra 	$L__BB47_31;
 mov.u64 	%rd181, 0;
 mov.f64 	%fd578, 0d0000000000000000;
 mov.f64 	%fd579, %fd578;
@@ -37026,7 +38225,7 @@ mov.f64 	%fd586, %fd578;
 mov.f64 	%fd587, %fd578;
 mov.f64 	%fd588, %fd578;
 mov.f64 	%fd589, %fd578;
-@%p2 bra 	$L__BB45_36;
+@%p2 bra 	$L__BB47_36;
 ld.local.f64 	%fd559, [%rd1];
 ld.local.f64 	%fd558, [%rd1+8];
 ld.local.f64 	%fd557, [%rd1+16];
@@ -37045,7 +38244,7 @@ mov.f64 	%fd589, %fd587;
 mov.f64 	%fd578, %fd587;
 mov.f64 	%fd580, %fd587;
 mov.f64 	%fd582, %fd587;
-$L__BB45_34:
+$L__BB47_34:
 ld.f32 	%f64, [%rd179+-32];
 cvt.f64.f32 	%fd371, %f64;
 mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -37092,7 +38291,8 @@ mul.rn.f64 	%fd392, %fd391, %fd391;
 add.rn.f64 	%fd587, %fd587, %fd392;
 ld.f32 	%f75, [%rd179+12];
 cvt.f64.f32 	%fd393, %f75;
-mul.rn.f64 	%fd394, %fd393, %fd393;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd394, %fd393, %fd393;
 add.rn.f64 	%fd586, %fd586, %fd394;
 ld.f32 	%f76, [%rd179+16];
 cvt.f64.f32 	%fd395, %f76;
@@ -37115,7 +38315,7 @@ add.s64 	%rd136, %rd180, 32;
 add.s64 	%rd179, %rd179, 64;
 setp.le.u64 	%p19, %rd136, %rd99;
 mov.u64 	%rd180, %rd181;
-@%p19 bra 	$L__BB45_34;
+@%p19 bra 	$L__BB47_34;
 st.local.f64 	[%rd1], %fd559;
 st.local.f64 	[%rd1+8], %fd558;
 st.local.f64 	[%rd1+16], %fd557;
@@ -37132,21 +38332,21 @@ st.local.f64 	[%rd1+96], %fd585;
 st.local.f64 	[%rd1+104], %fd583;
 st.local.f64 	[%rd1+112], %fd581;
 st.local.f64 	[%rd1+120], %fd579;
-$L__BB45_36:
+$L__BB47_36:
 setp.ge.u64 	%p20, %rd181, %rd99;
-@%p20 bra 	$L__BB45_45;
+@%p20 bra 	$L__BB47_45;
 sub.s64 	%rd138, %rd181, %rd99;
 setp.gt.u64 	%p21, %rd138, -4;
 mov.u64 	%rd182, 0;
 shl.b64 	%rd149, %rd181, 2;
-@%p21 bra 	$L__BB45_41;
+@%p21 bra 	$L__BB47_41;
 and.b64  	%rd140, %rd99, -4;
 sub.s64 	%rd78, %rd181, %rd140;
 add.s64 	%rd142, %rd149, %rd98;
 add.s64 	%rd187, %rd142, 8;
 add.s64 	%rd186, %rd1, 16;
 mov.u64 	%rd188, 0;
-$L__BB45_39:
+$L__BB47_39:
 ld.f32 	%f80, [%rd187+-8];
 cvt.f64.f32 	%fd403, %f80;
 mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -37175,19 +38375,19 @@ add.s64 	%rd188, %rd188, -4;
 add.s64 	%rd187, %rd187, 16;
 add.s64 	%rd186, %rd186, 32;
 setp.eq.s64 	%p22, %rd78, %rd188;
-@%p22 bra 	$L__BB45_40;
-bra.uni 	$L__BB45_39;
-$L__BB45_40:
+@%p22 bra 	$L__BB47_40;
+bra.uni 	$L__BB47_39;
+$L__BB47_40:
 neg.s64 	%rd182, %rd78;
-$L__BB45_41:
+$L__BB47_41:
 setp.eq.s64 	%p23, %rd183, 0;
-@%p23 bra 	$L__BB45_44;
+@%p23 bra 	$L__BB47_44;
 shl.b64 	%rd143, %rd182, 3;
 add.s64 	%rd185, %rd1, %rd143;
 shl.b64 	%rd145, %rd182, 2;
 add.s64 	%rd146, %rd149, %rd145;
 add.s64 	%rd184, %rd98, %rd146;
-$L__BB45_43:
+$L__BB47_43:
 .pragma "nounroll";
 ld.f32 	%f84, [%rd184];
 cvt.f64.f32 	%fd419, %f84;
@@ -37199,8 +38399,8 @@ add.s64 	%rd185, %rd185, 8;
 add.s64 	%rd184, %rd184, 4;
 add.s64 	%rd183, %rd183, -1;
 setp.ne.s64 	%p24, %rd183, 0;
-@%p24 bra 	$L__BB45_43;
-$L__BB45_44:
+@%p24 bra 	$L__BB47_43;
+$L__BB47_44:
 ld.local.f64 	%fd589, [%rd1+64];
 ld.local.f64 	%fd588, [%rd1+72];
 ld.local.f64 	%fd587, [%rd1+80];
@@ -37213,7 +38413,7 @@ ld.local.f64 	%fd581, [%rd1+112];
 ld.local.f64 	%fd580, [%rd1+48];
 ld.local.f64 	%fd579, [%rd1+120];
 ld.local.f64 	%fd578, [%rd1+56];
-$L__BB45_45:
+$L__BB47_45:
 add.rn.f64 	%fd423, %fd539, %fd538;
 add.rn.f64 	%fd424, %fd546, %fd162;
 add.rn.f64 	%fd425, %fd423, %fd424;
@@ -37295,15 +38495,15 @@ cvt.u64.u32 	%rd22, %r3;
 setp.ne.s64 	%p1, %rd16, 0;
 setp.lt.u64 	%p2, %rd22, %rd15;
 and.pred  	%p3, %p1, %p2;
-@!%p3 bra 	$L__BB46_3;
-bra.uni 	$L__BB46_1;
-$L__BB46_1:
+@!%p3 bra 	$L__BB48_3;
+bra.uni 	$L__BB48_1;
+$L__BB48_1:
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 shl.b64 	%rd18, %rd22, 2;
 add.s64 	%rd21, %rd16, %rd18;
 add.s64 	%rd20, %rd14, %rd18;
 add.s64 	%rd19, %rd13, %rd18;
-$L__BB46_2:
+$L__BB48_2:
 ld.f32 	%f1, [%rd19];
 cvt.f64.f32 	%fd2, %f1;
 ld.f32 	%f2, [%rd20];
@@ -37317,8 +38517,8 @@ add.s64 	%rd21, %rd21, 64;
 add.s64 	%rd20, %rd20, 64;
 add.s64 	%rd19, %rd19, 64;
 setp.lt.u64 	%p4, %rd22, %rd15;
-@%p4 bra 	$L__BB46_2;
-$L__BB46_3:
+@%p4 bra 	$L__BB48_2;
+$L__BB48_3:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd13;
@@ -37368,13 +38568,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd127+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB47_7;
+@%p1 bra 	$L__BB49_7;
 ld.u64 	%rd14, [%rd127+32];
 ld.u64 	%rd131, [%rd1+64];
 add.s64 	%rd15, %rd131, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB47_2;
-$L__BB47_6:
+bra.uni 	$L__BB49_2;
+$L__BB49_6:
 cvt.u32.u64 	%r72, %rd513;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -37384,9 +38584,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p19, %rd507, %rd13;
-@%p19 bra 	$L__BB47_2;
-bra.uni 	$L__BB47_7;
-$L__BB47_2:
+@%p19 bra 	$L__BB49_2;
+bra.uni 	$L__BB49_7;
+$L__BB49_2:
 shl.b64 	%rd135, %rd507, 3;
 add.s64 	%rd136, %rd15, %rd135;
 ld.u64 	%rd137, [%rd136];
@@ -37403,12 +38603,11 @@ and.b32  	%r57, %r56, 2147483647;
 xor.b32  	%r58, %r57, %r55;
 cvt.s64.s32 	%rd17, %r58;
 add.s64 	%rd18, %rd17, 1;
-)ptx",
-    R"ptx(add.s32 	%r59, %r58, 2139095039;
+add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
-@%p2 bra 	$L__BB47_4;
+@%p2 bra 	$L__BB49_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd141, %rd17, -1;
 cvt.u32.u64 	%r61, %rd141;
@@ -37421,7 +38620,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.lt.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd508, 2139095040, %rd141, %p4;
 selp.b64 	%rd509, %rd141, -2139095041, %p4;
-$L__BB47_4:
+$L__BB49_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
@@ -37450,8 +38649,8 @@ selp.b64 	%rd151, %rd18, %rd148, %p14;
 selp.b64 	%rd511, %rd151, %rd148, %p12;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.lt.s64 	%p16, %rd510, 2;
-@%p16 bra 	$L__BB47_6;
-$L__BB47_5:
+@%p16 bra 	$L__BB49_6;
+$L__BB49_5:
 shr.u64 	%rd152, %rd510, 1;
 add.s64 	%rd153, %rd152, %rd511;
 cvt.u32.u64 	%r68, %rd153;
@@ -37466,36 +38665,37 @@ selp.b64 	%rd513, %rd513, %rd153, %p17;
 selp.b64 	%rd511, %rd153, %rd511, %p17;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.gt.s64 	%p18, %rd510, 1;
-@%p18 bra 	$L__BB47_5;
-bra.uni 	$L__BB47_6;
-$L__BB47_7:
+@%p18 bra 	$L__BB49_5;
+bra.uni 	$L__BB49_6;
+$L__BB49_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd34, %rd9, %rd159;
-@%p1 bra 	$L__BB47_16;
+@%p1 bra 	$L__BB49_16;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd35, [%rd127+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd36, %rd160, %rd504;
 mov.u64 	%rd514, %rd12;
-bra.uni 	$L__BB47_9;
-$L__BB47_15:
+bra.uni 	$L__BB49_9;
+$L__BB49_15:
 cvt.u32.u64 	%r93, %rd522;
 shr.s32 	%r94, %r93, 31;
-and.b32  	%r95, %r94, 2147483647;
+)ptx",
+    R"ptx(and.b32  	%r95, %r94, 2147483647;
 xor.b32  	%r96, %r95, %r93;
 shl.b64 	%rd179, %rd514, 2;
 add.s64 	%rd180, %rd34, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd514, %rd514, 16;
 setp.lt.u64 	%p37, %rd514, %rd13;
-@%p37 bra 	$L__BB47_9;
-bra.uni 	$L__BB47_16;
-$L__BB47_9:
+@%p37 bra 	$L__BB49_9;
+bra.uni 	$L__BB49_16;
+$L__BB49_9:
 shl.b64 	%rd164, %rd514, 3;
 add.s64 	%rd165, %rd36, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -37517,7 +38717,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd38;
 mov.u64 	%rd515, %rd506;
 mov.u64 	%rd516, %rd505;
-@%p21 bra 	$L__BB47_11;
+@%p21 bra 	$L__BB49_11;
 add.s64 	%rd170, %rd38, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -37530,7 +38730,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd515, 2139095040, %rd170, %p23;
 selp.b64 	%rd516, %rd170, -2139095041, %p23;
-$L__BB47_11:
+$L__BB49_11:
 setp.lt.s64 	%p24, %rd516, %rd38;
 setp.gt.s64 	%p25, %rd515, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -37545,9 +38745,9 @@ selp.b64 	%rd520, %rd175, %rd516, %p26;
 setp.le.s64 	%p29, %rd520, %rd38;
 setp.lt.s64 	%p30, %rd39, %rd522;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB47_13;
-bra.uni 	$L__BB47_12;
-$L__BB47_12:
+@!%p31 bra 	$L__BB49_13;
+bra.uni 	$L__BB49_12;
+$L__BB49_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -37559,11 +38759,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd522, %rd522, %rd39, %p33;
 selp.b64 	%rd520, %rd39, %rd520, %p33;
-$L__BB47_13:
+$L__BB49_13:
 sub.s64 	%rd519, %rd522, %rd520;
 setp.lt.s64 	%p34, %rd519, 2;
-@%p34 bra 	$L__BB47_15;
-$L__BB47_14:
+@%p34 bra 	$L__BB49_15;
+$L__BB49_14:
 shr.u64 	%rd177, %rd519, 1;
 add.s64 	%rd178, %rd177, %rd520;
 cvt.u32.u64 	%r89, %rd178;
@@ -37579,37 +38779,37 @@ selp.b64 	%rd522, %rd522, %rd178, %p35;
 selp.b64 	%rd520, %rd178, %rd520, %p35;
 sub.s64 	%rd519, %rd522, %rd520;
 setp.gt.s64 	%p36, %rd519, 1;
-@%p36 bra 	$L__BB47_14;
-bra.uni 	$L__BB47_15;
-$L__BB47_16:
+@%p36 bra 	$L__BB49_14;
+bra.uni 	$L__BB49_15;
+$L__BB49_16:
 shl.b64 	%rd128, %rd5, 3;
 shl.b64 	%rd129, %rd5, 2;
 setp.lt.u64 	%p38, %rd13, %rd12;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB47_19;
+@%p38 bra 	$L__BB49_19;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd129, %rd182;
 add.s64 	%rd523, %rd7, %rd183;
 mov.u64 	%rd524, %rd12;
-$L__BB47_18:
+$L__BB49_18:
 st.u32 	[%rd523], %r227;
 add.s64 	%rd524, %rd524, 16;
 add.s64 	%rd523, %rd523, 64;
 setp.gt.u64 	%p39, %rd524, %rd13;
-@%p39 bra 	$L__BB47_19;
-bra.uni 	$L__BB47_18;
-$L__BB47_19:
+@%p39 bra 	$L__BB49_19;
+bra.uni 	$L__BB49_18;
+$L__BB49_19:
 add.s64 	%rd6, %rd2, %rd128;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB47_20;
-bra.uni 	$L__BB47_21;
-$L__BB47_20:
+@%p40 bra 	$L__BB49_20;
+bra.uni 	$L__BB49_21;
+$L__BB49_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB47_21:
+$L__BB49_21:
 setp.eq.s64 	%p41, %rd13, 0;
-@%p41 bra 	$L__BB47_39;
+@%p41 bra 	$L__BB49_39;
 mov.u64 	%rd525, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd64, [%rd127+32];
@@ -37617,7 +38817,7 @@ ld.u64 	%rd65, [%rd1+64];
 and.b64  	%rd526, %rd13, 3;
 setp.lt.u64 	%p42, %rd13, 4;
 setp.ne.s32 	%p70, %r2, 0;
-@%p42 bra 	$L__BB47_34;
+@%p42 bra 	$L__BB49_34;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd67, %rd187;
 add.s64 	%rd189, %rd504, %rd65;
@@ -37626,14 +38826,14 @@ add.s64 	%rd191, %rd128, %rd2;
 add.s64 	%rd529, %rd191, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd531, 0;
-bra.uni 	$L__BB47_24;
-$L__BB47_32:
+bra.uni 	$L__BB49_24;
+$L__BB49_32:
 add.s64 	%rd531, %rd531, -4;
 add.s64 	%rd530, %rd530, 32;
 add.s64 	%rd529, %rd529, 32;
 setp.eq.s64 	%p47, %rd67, %rd531;
-@%p47 bra 	$L__BB47_33;
-$L__BB47_24:
+@%p47 bra 	$L__BB49_33;
+$L__BB49_24:
 ld.u64 	%rd192, [%rd530+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -37641,9 +38841,9 @@ add.s64 	%rd195, %rd64, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p70 bra 	$L__BB47_26;
+@%p70 bra 	$L__BB49_26;
 st.f64 	[%rd529+-8], %fd8;
-$L__BB47_26:
+$L__BB49_26:
 ld.u64 	%rd196, [%rd530+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -37651,9 +38851,9 @@ add.s64 	%rd199, %rd64, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p70 bra 	$L__BB47_28;
+@%p70 bra 	$L__BB49_28;
 st.f64 	[%rd529], %fd9;
-$L__BB47_28:
+$L__BB49_28:
 ld.u64 	%rd200, [%rd530];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -37661,9 +38861,9 @@ add.s64 	%rd203, %rd64, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p70 bra 	$L__BB47_30;
+@%p70 bra 	$L__BB49_30;
 st.f64 	[%rd529+8], %fd10;
-$L__BB47_30:
+$L__BB49_30:
 ld.u64 	%rd204, [%rd530+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -37671,29 +38871,29 @@ add.s64 	%rd207, %rd64, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p70 bra 	$L__BB47_32;
+@%p70 bra 	$L__BB49_32;
 st.f64 	[%rd529+16], %fd161;
-bra.uni 	$L__BB47_32;
-$L__BB47_33:
+bra.uni 	$L__BB49_32;
+$L__BB49_33:
 neg.s64 	%rd525, %rd67;
-$L__BB47_34:
+$L__BB49_34:
 setp.eq.s64 	%p48, %rd526, 0;
-@%p48 bra 	$L__BB47_39;
+@%p48 bra 	$L__BB49_39;
 shl.b64 	%rd209, %rd525, 3;
 add.s64 	%rd210, %rd128, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd528, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd527, %rd65, %rd213;
-bra.uni 	$L__BB47_36;
-$L__BB47_38:
+bra.uni 	$L__BB49_36;
+$L__BB49_38:
 add.s64 	%rd528, %rd528, 8;
 add.s64 	%rd527, %rd527, 8;
 add.s64 	%rd526, %rd526, -1;
 setp.ne.s64 	%p50, %rd526, 0;
-@%p50 bra 	$L__BB47_36;
-bra.uni 	$L__BB47_39;
-$L__BB47_36:
+@%p50 bra 	$L__BB49_36;
+bra.uni 	$L__BB49_39;
+$L__BB49_36:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd527];
 shl.b64 	%rd215, %rd214, 1;
@@ -37702,10 +38902,10 @@ add.s64 	%rd217, %rd64, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p70 bra 	$L__BB47_38;
+@%p70 bra 	$L__BB49_38;
 st.f64 	[%rd528], %fd161;
-bra.uni 	$L__BB47_38;
-$L__BB47_39:
+bra.uni 	$L__BB49_38;
+$L__BB49_39:
 add.s64 	%rd8, %rd7, %rd129;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -37735,15 +38935,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd534, 0;
-@%p51 bra 	$L__BB47_49;
-bra.uni 	$L__BB47_40;
-$L__BB47_49:
+@%p51 bra 	$L__BB49_49;
+bra.uni 	$L__BB49_40;
+$L__BB49_49:
 mov.u64 	%rd544, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd543, %rd544;
 mov.u64 	%rd537, %rd544;
-bra.uni 	$L__BB47_50;
-$L__BB47_60:
+bra.uni 	$L__BB49_50;
+$L__BB49_60:
 ld.f64 	%fd56, [%rd127+88];
 mov.b64 	%rd263, %fd162;
 cvt.u32.u64 	%r101, %rd263;
@@ -37819,8 +39019,7 @@ cvt.u64.u32 	%rd297, %r120;
 shl.b64 	%rd298, %rd297, 32;
 or.b64  	%rd299, %rd298, %rd296;
 mov.b64 	%fd73, %rd299;
-)ptx",
-    R"ptx(add.rn.f64 	%fd74, %fd72, %fd73;
+add.rn.f64 	%fd74, %fd72, %fd73;
 shfl.sync.idx.b32	%r121, %r101, %r217, 31, %r4;
 cvt.u64.u32 	%rd300, %r121;
 shfl.sync.idx.b32	%r122, %r102, %r217, 31, %r4;
@@ -37882,22 +39081,23 @@ add.s64 	%rd537, %rd537, 16;
 ld.u64 	%rd328, [%rd127];
 ld.u64 	%rd534, [%rd328+16];
 setp.lt.u64 	%p61, %rd537, %rd534;
-@%p61 bra 	$L__BB47_50;
-bra.uni 	$L__BB47_41;
-$L__BB47_50:
+@%p61 bra 	$L__BB49_50;
+bra.uni 	$L__BB49_41;
+$L__BB49_50:
 or.b64  	%rd102, %rd537, %rd12;
 setp.ge.u64 	%p52, %rd102, %rd534;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB47_60;
+@%p52 bra 	$L__BB49_60;
 ld.u64 	%rd225, [%rd127+8];
 ld.u64 	%rd226, [%rd127+40];
 ld.u64 	%rd227, [%rd225+16];
 shl.b64 	%rd228, %rd102, 3;
 add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
-setp.eq.s64 	%p53, %rd230, %rd226;
+)ptx",
+    R"ptx(setp.eq.s64 	%p53, %rd230, %rd226;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB47_60;
+@%p53 bra 	$L__BB49_60;
 ld.u64 	%rd232, [%rd127+32];
 shl.b64 	%rd233, %rd102, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -37905,10 +39105,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd103, [%rd127+64];
 setp.eq.s64 	%p54, %rd103, 0;
 mov.u64 	%rd540, 0;
-@%p54 bra 	$L__BB47_55;
+@%p54 bra 	$L__BB49_55;
 mov.u64 	%rd540, 0;
 mov.u64 	%rd539, %rd103;
-$L__BB47_54:
+$L__BB49_54:
 shr.u64 	%rd236, %rd539, 1;
 add.s64 	%rd237, %rd236, %rd540;
 shl.b64 	%rd238, %rd237, 2;
@@ -37921,16 +39121,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd539, %rd241;
 selp.b64 	%rd539, %rd242, %rd236, %p55;
 setp.ne.s64 	%p56, %rd539, 0;
-@%p56 bra 	$L__BB47_54;
-$L__BB47_55:
+@%p56 bra 	$L__BB49_54;
+$L__BB49_55:
 setp.le.u64 	%p57, %rd103, %rd540;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB47_60;
+@%p57 bra 	$L__BB49_60;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd109, %rd103, %rd540;
 mov.u64 	%rd541, 0;
 mov.u64 	%rd542, %rd103;
-$L__BB47_57:
+$L__BB49_57:
 shr.u64 	%rd244, %rd542, 1;
 add.s64 	%rd245, %rd244, %rd541;
 shl.b64 	%rd246, %rd245, 2;
@@ -37943,11 +39143,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd542, %rd249;
 selp.b64 	%rd542, %rd250, %rd244, %p58;
 setp.ne.s64 	%p59, %rd542, 0;
-@%p59 bra 	$L__BB47_57;
+@%p59 bra 	$L__BB49_57;
 add.s64 	%rd544, %rd109, %rd544;
 setp.ge.u64 	%p60, %rd541, %rd103;
 mov.f64 	%fd162, %fd44;
-@%p60 bra 	$L__BB47_60;
+@%p60 bra 	$L__BB49_60;
 max.u64 	%rd251, %rd541, %rd540;
 sub.s64 	%rd252, %rd103, %rd251;
 cvt.rn.f64.u64 	%fd48, %rd252;
@@ -37972,17 +39172,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd262, %rd81, %rd228;
 st.f64 	[%rd262], %fd55;
-bra.uni 	$L__BB47_60;
-$L__BB47_41:
+bra.uni 	$L__BB49_60;
+$L__BB49_41:
 cvt.rn.f64.u64 	%fd89, %rd544;
 mov.b64 	%rd533, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd543;
 mov.b64 	%rd532, %fd90;
-bra.uni 	$L__BB47_42;
-$L__BB47_40:
+bra.uni 	$L__BB49_42;
+$L__BB49_40:
 mov.u64 	%rd532, 0;
 mov.u64 	%rd533, %rd532;
-$L__BB47_42:
+$L__BB49_42:
 cvt.u32.u64 	%r135, %rd533;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd533; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -38190,8 +39390,7 @@ mov.b64 	%fd139, %rd429;
 add.rn.f64 	%fd140, %fd138, %fd139;
 shfl.sync.idx.b32	%r189, %r169, %r217, 31, %r4;
 cvt.u64.u32 	%rd430, %r189;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r190, %r170, %r217, 31, %r4;
+shfl.sync.idx.b32	%r190, %r170, %r217, 31, %r4;
 cvt.u64.u32 	%rd431, %r190;
 shl.b64 	%rd432, %rd431, 32;
 or.b64  	%rd433, %rd432, %rd430;
@@ -38249,25 +39448,26 @@ st.f64 	[%rd127+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd92, [%rd127+64];
 setp.eq.s64 	%p62, %rd92, 0;
-@%p62 bra 	$L__BB47_62;
+@%p62 bra 	$L__BB49_62;
 ld.u64 	%rd93, [%rd127+8];
 ld.u64 	%rd94, [%rd127+16];
 and.b64  	%rd95, %rd92, 1;
 setp.eq.s64 	%p63, %rd92, 1;
 mov.u64 	%rd545, 0;
-@%p63 bra 	$L__BB47_64;
-bra.uni 	$L__BB47_44;
-$L__BB47_64:
+@%p63 bra 	$L__BB49_64;
+bra.uni 	$L__BB49_44;
+$L__BB49_64:
 setp.ne.s64 	%p67, %rd95, 0;
 and.b64  	%rd485, %rd545, 15;
 setp.eq.s64 	%p68, %rd485, %rd12;
 and.pred  	%p69, %p67, %p68;
-@!%p69 bra 	$L__BB47_62;
-bra.uni 	$L__BB47_61;
-$L__BB47_61:
+@!%p69 bra 	$L__BB49_62;
+bra.uni 	$L__BB49_61;
+$L__BB49_61:
 shl.b64 	%rd487, %rd545, 2;
 add.s64 	%rd488, %rd8, %rd487;
-ld.u32 	%r207, [%rd488];
+)ptx",
+    R"ptx(ld.u32 	%r207, [%rd488];
 add.s32 	%r208, %r207, %r227;
 cvt.rn.f64.s32 	%fd157, %r208;
 ld.u64 	%rd489, [%rd93+56];
@@ -38282,28 +39482,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd81, %rd498;
 st.f64 	[%rd499], %fd157;
-$L__BB47_62:
+$L__BB49_62:
 ret;
-$L__BB47_44:
+$L__BB49_44:
 and.b64  	%rd545, %rd92, -2;
 add.s64 	%rd461, %rd129, %rd7;
 add.s64 	%rd546, %rd461, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd547, 0;
 mov.u64 	%rd548, %rd547;
-bra.uni 	$L__BB47_45;
-$L__BB47_63:
+bra.uni 	$L__BB49_45;
+$L__BB49_63:
 add.s64 	%rd548, %rd548, 2;
 add.s64 	%rd547, %rd547, 16;
 add.s64 	%rd546, %rd546, 8;
 setp.eq.s64 	%p66, %rd545, %rd548;
-@%p66 bra 	$L__BB47_64;
-$L__BB47_45:
+@%p66 bra 	$L__BB49_64;
+$L__BB49_45:
 ld.u32 	%r205, [%rd546+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd462, %rd548, 14;
 setp.ne.s64 	%p64, %rd462, %rd12;
-@%p64 bra 	$L__BB47_47;
+@%p64 bra 	$L__BB49_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd463, [%rd93+56];
 ld.u64 	%rd464, [%rd93+64];
@@ -38316,13 +39516,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd81, %rd471;
 st.f64 	[%rd472], %fd155;
-$L__BB47_47:
+$L__BB49_47:
 add.s64 	%rd473, %rd548, 1;
 ld.u32 	%r206, [%rd546];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p65, %rd474, %rd12;
-@%p65 bra 	$L__BB47_63;
+@%p65 bra 	$L__BB49_63;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd475, [%rd93+56];
 ld.u64 	%rd476, [%rd93+64];
@@ -38335,7 +39535,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd81, %rd483;
 st.f64 	[%rd484], %fd156;
-bra.uni 	$L__BB47_63;
+bra.uni 	$L__BB49_63;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv_param_0
@@ -38363,13 +39563,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd157+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd569, %rd10, 3;
-@%p1 bra 	$L__BB48_7;
+@%p1 bra 	$L__BB50_7;
 ld.u64 	%rd14, [%rd157+32];
 ld.u64 	%rd161, [%rd1+64];
 add.s64 	%rd15, %rd161, %rd569;
 mov.u64 	%rd572, %rd12;
-bra.uni 	$L__BB48_2;
-$L__BB48_6:
+bra.uni 	$L__BB50_2;
+$L__BB50_6:
 cvt.u32.u64 	%r72, %rd578;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -38379,9 +39579,9 @@ add.s64 	%rd185, %rd11, %rd184;
 st.u32 	[%rd185], %r75;
 add.s64 	%rd572, %rd572, 16;
 setp.lt.u64 	%p19, %rd572, %rd13;
-@%p19 bra 	$L__BB48_2;
-bra.uni 	$L__BB48_7;
-$L__BB48_2:
+@%p19 bra 	$L__BB50_2;
+bra.uni 	$L__BB50_7;
+$L__BB50_2:
 shl.b64 	%rd165, %rd572, 3;
 add.s64 	%rd166, %rd15, %rd165;
 ld.u64 	%rd167, [%rd166];
@@ -38402,7 +39602,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd574, -2139095041;
 mov.u64 	%rd573, 2139095040;
-@%p2 bra 	$L__BB48_4;
+@%p2 bra 	$L__BB50_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd171, %rd17, -1;
 cvt.u32.u64 	%r61, %rd171;
@@ -38415,7 +39615,7 @@ sub.rn.f64 	%fd18, %fd17, %fd2;
 setp.le.f64 	%p4, %fd18, %fd1;
 selp.b64 	%rd573, 2139095040, %rd171, %p4;
 selp.b64 	%rd574, %rd171, -2139095041, %p4;
-$L__BB48_4:
+$L__BB50_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd574, %rd17;
 setp.gt.s64 	%p6, %rd573, %rd17;
@@ -38444,8 +39644,8 @@ selp.b64 	%rd181, %rd18, %rd178, %p14;
 selp.b64 	%rd576, %rd181, %rd178, %p12;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.lt.s64 	%p16, %rd575, 2;
-@%p16 bra 	$L__BB48_6;
-$L__BB48_5:
+@%p16 bra 	$L__BB50_6;
+$L__BB50_5:
 shr.u64 	%rd182, %rd575, 1;
 add.s64 	%rd183, %rd182, %rd576;
 cvt.u32.u64 	%r68, %rd183;
@@ -38460,20 +39660,20 @@ selp.b64 	%rd578, %rd578, %rd183, %p17;
 selp.b64 	%rd576, %rd183, %rd576, %p17;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.gt.s64 	%p18, %rd575, 1;
-@%p18 bra 	$L__BB48_5;
-bra.uni 	$L__BB48_6;
-$L__BB48_7:
+@%p18 bra 	$L__BB50_5;
+bra.uni 	$L__BB50_6;
+$L__BB50_7:
 mul.lo.s64 	%rd186, %rd3, 3;
 mad.lo.s64 	%rd187, %rd4, %rd186, %rd4;
 shl.b64 	%rd188, %rd187, 2;
 add.s64 	%rd34, %rd9, %rd188;
-@%p1 bra 	$L__BB48_16;
+@%p1 bra 	$L__BB50_16;
 ld.u64 	%rd35, [%rd157+32];
 ld.u64 	%rd189, [%rd1+64];
 add.s64 	%rd36, %rd189, %rd569;
 mov.u64 	%rd579, %rd12;
-bra.uni 	$L__BB48_9;
-$L__BB48_15:
+bra.uni 	$L__BB50_9;
+$L__BB50_15:
 cvt.u32.u64 	%r93, %rd587;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -38483,9 +39683,9 @@ add.s64 	%rd209, %rd34, %rd208;
 st.u32 	[%rd209], %r96;
 add.s64 	%rd579, %rd579, 16;
 setp.lt.u64 	%p36, %rd579, %rd13;
-@%p36 bra 	$L__BB48_9;
-bra.uni 	$L__BB48_16;
-$L__BB48_9:
+@%p36 bra 	$L__BB50_9;
+bra.uni 	$L__BB50_16;
+$L__BB50_9:
 shl.b64 	%rd193, %rd579, 3;
 add.s64 	%rd194, %rd36, %rd193;
 ld.u64 	%rd195, [%rd194];
@@ -38506,7 +39706,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 mov.u64 	%rd581, -2139095041;
 mov.u64 	%rd580, 2139095040;
 cvt.u32.u64 	%r232, %rd38;
-@%p21 bra 	$L__BB48_11;
+@%p21 bra 	$L__BB50_11;
 add.s64 	%rd199, %rd38, -1;
 cvt.u32.u64 	%r82, %rd199;
 setp.gt.s32 	%p22, %r232, 0;
@@ -38518,7 +39718,7 @@ sub.rn.f64 	%fd26, %fd25, %fd3;
 setp.le.f64 	%p23, %fd26, 0d0000000000000000;
 selp.b64 	%rd580, 2139095040, %rd199, %p23;
 selp.b64 	%rd581, %rd199, -2139095041, %p23;
-$L__BB48_11:
+$L__BB50_11:
 setp.lt.s64 	%p24, %rd581, %rd38;
 setp.gt.s64 	%p25, %rd580, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -38532,9 +39732,9 @@ selp.b64 	%rd585, %rd204, %rd581, %p27;
 setp.le.s64 	%p28, %rd585, %rd38;
 setp.lt.s64 	%p29, %rd39, %rd587;
 and.pred  	%p30, %p28, %p29;
-@!%p30 bra 	$L__BB48_13;
-bra.uni 	$L__BB48_12;
-$L__BB48_12:
+@!%p30 bra 	$L__BB50_13;
+bra.uni 	$L__BB50_12;
+$L__BB50_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p31, %r232, -1;
 selp.b32 	%r87, 2147483647, 0, %p31;
@@ -38545,11 +39745,11 @@ sub.rn.f64 	%fd30, %fd29, %fd3;
 setp.le.f64 	%p32, %fd30, 0d0000000000000000;
 selp.b64 	%rd587, %rd587, %rd39, %p32;
 selp.b64 	%rd585, %rd39, %rd585, %p32;
-$L__BB48_13:
+$L__BB50_13:
 sub.s64 	%rd584, %rd587, %rd585;
 setp.lt.s64 	%p33, %rd584, 2;
-@%p33 bra 	$L__BB48_15;
-$L__BB48_14:
+@%p33 bra 	$L__BB50_15;
+$L__BB50_14:
 shr.u64 	%rd206, %rd584, 1;
 add.s64 	%rd207, %rd206, %rd585;
 cvt.u32.u64 	%r89, %rd207;
@@ -38564,21 +39764,21 @@ selp.b64 	%rd587, %rd587, %rd207, %p34;
 selp.b64 	%rd585, %rd207, %rd585, %p34;
 sub.s64 	%rd584, %rd587, %rd585;
 setp.gt.s64 	%p35, %rd584, 1;
-@%p35 bra 	$L__BB48_14;
-bra.uni 	$L__BB48_15;
-$L__BB48_16:
+@%p35 bra 	$L__BB50_14;
+bra.uni 	$L__BB50_15;
+$L__BB50_16:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd210, %rd4, 2;
 add.s64 	%rd59, %rd34, %rd210;
-@%p1 bra 	$L__BB48_25;
+@%p1 bra 	$L__BB50_25;
 mov.u64 	%rd570, -2139095041;
 mov.u64 	%rd571, 2139095040;
 ld.u64 	%rd60, [%rd157+32];
 ld.u64 	%rd211, [%rd1+64];
 add.s64 	%rd61, %rd211, %rd569;
 mov.u64 	%rd588, %rd12;
-bra.uni 	$L__BB48_18;
-$L__BB48_24:
+bra.uni 	$L__BB50_18;
+$L__BB50_24:
 cvt.u32.u64 	%r114, %rd596;
 shr.s32 	%r115, %r114, 31;
 and.b32  	%r116, %r115, 2147483647;
@@ -38588,9 +39788,9 @@ add.s64 	%rd231, %rd59, %rd230;
 st.u32 	[%rd231], %r117;
 add.s64 	%rd588, %rd588, 16;
 setp.lt.u64 	%p54, %rd588, %rd13;
-@%p54 bra 	$L__BB48_18;
-bra.uni 	$L__BB48_25;
-$L__BB48_18:
+@%p54 bra 	$L__BB50_18;
+bra.uni 	$L__BB50_25;
+$L__BB50_18:
 shl.b64 	%rd215, %rd588, 3;
 add.s64 	%rd216, %rd61, %rd215;
 ld.u64 	%rd217, [%rd216];
@@ -38600,8 +39800,7 @@ add.s64 	%rd220, %rd60, %rd219;
 ld.f32 	%f13, [%rd220];
 cvt.f64.f32 	%fd4, %f13;
 add.rn.f64 	%fd33, %fd1, %fd4;
-)ptx",
-    R"ptx(cvt.rn.f32.f64 	%f3, %fd33;
+cvt.rn.f32.f64 	%f3, %fd33;
 mov.b32 	%r97, %f3;
 shr.s32 	%r98, %r97, 31;
 and.b32  	%r99, %r98, 2147483647;
@@ -38613,7 +39812,7 @@ setp.gt.u32 	%p38, %r101, -16777217;
 cvt.u32.u64 	%r231, %rd63;
 mov.u64 	%rd589, %rd571;
 mov.u64 	%rd590, %rd570;
-@%p38 bra 	$L__BB48_20;
+@%p38 bra 	$L__BB50_20;
 add.s64 	%rd221, %rd63, -1;
 cvt.u32.u64 	%r103, %rd221;
 setp.gt.s32 	%p39, %r231, 0;
@@ -38626,7 +39825,7 @@ add.rn.f64 	%fd36, %fd1, %fd35;
 setp.gt.f64 	%p40, %fd36, 0d0000000000000000;
 selp.b64 	%rd589, 2139095040, %rd221, %p40;
 selp.b64 	%rd590, %rd221, -2139095041, %p40;
-$L__BB48_20:
+$L__BB50_20:
 setp.lt.s64 	%p41, %rd590, %rd63;
 setp.gt.s64 	%p42, %rd589, %rd63;
 and.pred  	%p43, %p41, %p42;
@@ -38641,9 +39840,9 @@ selp.b64 	%rd594, %rd226, %rd590, %p43;
 setp.le.s64 	%p46, %rd594, %rd63;
 setp.lt.s64 	%p47, %rd64, %rd596;
 and.pred  	%p48, %p46, %p47;
-@!%p48 bra 	$L__BB48_22;
-bra.uni 	$L__BB48_21;
-$L__BB48_21:
+@!%p48 bra 	$L__BB50_22;
+bra.uni 	$L__BB50_21;
+$L__BB50_21:
 cvt.u32.u64 	%r107, %rd64;
 setp.lt.s32 	%p49, %r231, -1;
 selp.b32 	%r108, 2147483647, 0, %p49;
@@ -38655,11 +39854,11 @@ add.rn.f64 	%fd42, %fd1, %fd41;
 setp.gt.f64 	%p50, %fd42, 0d0000000000000000;
 selp.b64 	%rd596, %rd596, %rd64, %p50;
 selp.b64 	%rd594, %rd64, %rd594, %p50;
-$L__BB48_22:
+$L__BB50_22:
 sub.s64 	%rd593, %rd596, %rd594;
 setp.lt.s64 	%p51, %rd593, 2;
-@%p51 bra 	$L__BB48_24;
-$L__BB48_23:
+@%p51 bra 	$L__BB50_24;
+$L__BB50_23:
 shr.u64 	%rd228, %rd593, 1;
 add.s64 	%rd229, %rd228, %rd594;
 cvt.u32.u64 	%r110, %rd229;
@@ -38675,37 +39874,38 @@ selp.b64 	%rd596, %rd596, %rd229, %p52;
 selp.b64 	%rd594, %rd229, %rd594, %p52;
 sub.s64 	%rd593, %rd596, %rd594;
 setp.gt.s64 	%p53, %rd593, 1;
-@%p53 bra 	$L__BB48_23;
-bra.uni 	$L__BB48_24;
-$L__BB48_25:
+@%p53 bra 	$L__BB50_23;
+bra.uni 	$L__BB50_24;
+$L__BB50_25:
 shl.b64 	%rd158, %rd5, 3;
 shl.b64 	%rd159, %rd5, 2;
 setp.lt.u64 	%p55, %rd13, %rd12;
-mov.b32 	%r249, 0;
-@%p55 bra 	$L__BB48_28;
+)ptx",
+    R"ptx(mov.b32 	%r249, 0;
+@%p55 bra 	$L__BB50_28;
 shl.b64 	%rd233, %rd12, 2;
 add.s64 	%rd234, %rd159, %rd233;
 add.s64 	%rd597, %rd7, %rd234;
 mov.u64 	%rd598, %rd12;
-$L__BB48_27:
+$L__BB50_27:
 st.u32 	[%rd597], %r249;
 add.s64 	%rd598, %rd598, 16;
 add.s64 	%rd597, %rd597, 64;
 setp.gt.u64 	%p56, %rd598, %rd13;
-@%p56 bra 	$L__BB48_28;
-bra.uni 	$L__BB48_27;
-$L__BB48_28:
+@%p56 bra 	$L__BB50_28;
+bra.uni 	$L__BB50_27;
+$L__BB50_28:
 add.s64 	%rd6, %rd2, %rd158;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p57, %r2, 0;
-@%p57 bra 	$L__BB48_29;
-bra.uni 	$L__BB48_30;
-$L__BB48_29:
+@%p57 bra 	$L__BB50_29;
+bra.uni 	$L__BB50_30;
+$L__BB50_29:
 mov.u64 	%rd235, 0;
 st.u64 	[%rd6], %rd235;
-$L__BB48_30:
+$L__BB50_30:
 setp.eq.s64 	%p58, %rd13, 0;
-@%p58 bra 	$L__BB48_48;
+@%p58 bra 	$L__BB50_48;
 mov.u64 	%rd599, 0;
 mov.f64 	%fd170, 0d0000000000000000;
 ld.u64 	%rd89, [%rd157+32];
@@ -38713,7 +39913,7 @@ ld.u64 	%rd90, [%rd1+64];
 and.b64  	%rd600, %rd13, 3;
 setp.lt.u64 	%p59, %rd13, 4;
 setp.ne.s32 	%p91, %r2, 0;
-@%p59 bra 	$L__BB48_43;
+@%p59 bra 	$L__BB50_43;
 and.b64  	%rd238, %rd13, -4;
 neg.s64 	%rd92, %rd238;
 add.s64 	%rd240, %rd569, %rd90;
@@ -38722,14 +39922,14 @@ add.s64 	%rd242, %rd158, %rd2;
 add.s64 	%rd603, %rd242, 16;
 mov.f64 	%fd170, 0d0000000000000000;
 mov.u64 	%rd605, 0;
-bra.uni 	$L__BB48_33;
-$L__BB48_41:
+bra.uni 	$L__BB50_33;
+$L__BB50_41:
 add.s64 	%rd605, %rd605, -4;
 add.s64 	%rd604, %rd604, 32;
 add.s64 	%rd603, %rd603, 32;
 setp.eq.s64 	%p64, %rd92, %rd605;
-@%p64 bra 	$L__BB48_42;
-$L__BB48_33:
+@%p64 bra 	$L__BB50_42;
+$L__BB50_33:
 ld.u64 	%rd243, [%rd604+-16];
 shl.b64 	%rd244, %rd243, 1;
 and.b64  	%rd245, %rd244, 8589934588;
@@ -38737,9 +39937,9 @@ add.s64 	%rd246, %rd89, %rd245;
 ld.f32 	%f17, [%rd246];
 cvt.f64.f32 	%fd48, %f17;
 add.rn.f64 	%fd9, %fd170, %fd48;
-@%p91 bra 	$L__BB48_35;
+@%p91 bra 	$L__BB50_35;
 st.f64 	[%rd603+-8], %fd9;
-$L__BB48_35:
+$L__BB50_35:
 ld.u64 	%rd247, [%rd604+-8];
 shl.b64 	%rd248, %rd247, 1;
 and.b64  	%rd249, %rd248, 8589934588;
@@ -38747,9 +39947,9 @@ add.s64 	%rd250, %rd89, %rd249;
 ld.f32 	%f18, [%rd250];
 cvt.f64.f32 	%fd49, %f18;
 add.rn.f64 	%fd10, %fd9, %fd49;
-@%p91 bra 	$L__BB48_37;
+@%p91 bra 	$L__BB50_37;
 st.f64 	[%rd603], %fd10;
-$L__BB48_37:
+$L__BB50_37:
 ld.u64 	%rd251, [%rd604];
 shl.b64 	%rd252, %rd251, 1;
 and.b64  	%rd253, %rd252, 8589934588;
@@ -38757,9 +39957,9 @@ add.s64 	%rd254, %rd89, %rd253;
 ld.f32 	%f19, [%rd254];
 cvt.f64.f32 	%fd50, %f19;
 add.rn.f64 	%fd11, %fd10, %fd50;
-@%p91 bra 	$L__BB48_39;
+@%p91 bra 	$L__BB50_39;
 st.f64 	[%rd603+8], %fd11;
-$L__BB48_39:
+$L__BB50_39:
 ld.u64 	%rd255, [%rd604+8];
 shl.b64 	%rd256, %rd255, 1;
 and.b64  	%rd257, %rd256, 8589934588;
@@ -38767,29 +39967,29 @@ add.s64 	%rd258, %rd89, %rd257;
 ld.f32 	%f20, [%rd258];
 cvt.f64.f32 	%fd51, %f20;
 add.rn.f64 	%fd170, %fd11, %fd51;
-@%p91 bra 	$L__BB48_41;
+@%p91 bra 	$L__BB50_41;
 st.f64 	[%rd603+16], %fd170;
-bra.uni 	$L__BB48_41;
-$L__BB48_42:
+bra.uni 	$L__BB50_41;
+$L__BB50_42:
 neg.s64 	%rd599, %rd92;
-$L__BB48_43:
+$L__BB50_43:
 setp.eq.s64 	%p65, %rd600, 0;
-@%p65 bra 	$L__BB48_48;
+@%p65 bra 	$L__BB50_48;
 shl.b64 	%rd260, %rd599, 3;
 add.s64 	%rd261, %rd158, %rd260;
 add.s64 	%rd262, %rd261, %rd2;
 add.s64 	%rd602, %rd262, 8;
 add.s64 	%rd264, %rd569, %rd260;
 add.s64 	%rd601, %rd90, %rd264;
-bra.uni 	$L__BB48_45;
-$L__BB48_47:
+bra.uni 	$L__BB50_45;
+$L__BB50_47:
 add.s64 	%rd602, %rd602, 8;
 add.s64 	%rd601, %rd601, 8;
 add.s64 	%rd600, %rd600, -1;
 setp.ne.s64 	%p67, %rd600, 0;
-@%p67 bra 	$L__BB48_45;
-bra.uni 	$L__BB48_48;
-$L__BB48_45:
+@%p67 bra 	$L__BB50_45;
+bra.uni 	$L__BB50_48;
+$L__BB50_45:
 .pragma "nounroll";
 ld.u64 	%rd265, [%rd601];
 shl.b64 	%rd266, %rd265, 1;
@@ -38798,10 +39998,10 @@ add.s64 	%rd268, %rd89, %rd267;
 ld.f32 	%f21, [%rd268];
 cvt.f64.f32 	%fd52, %f21;
 add.rn.f64 	%fd170, %fd170, %fd52;
-@%p91 bra 	$L__BB48_47;
+@%p91 bra 	$L__BB50_47;
 st.f64 	[%rd602], %fd170;
-bra.uni 	$L__BB48_47;
-$L__BB48_48:
+bra.uni 	$L__BB50_47;
+$L__BB50_48:
 add.s64 	%rd8, %rd7, %rd159;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r119, 65535;
@@ -38831,15 +40031,15 @@ or.b32  	%r235, %r3, 13;
 or.b32  	%r234, %r3, 14;
 or.b32  	%r233, %r3, 15;
 setp.ne.s64 	%p68, %rd608, 0;
-@%p68 bra 	$L__BB48_58;
-bra.uni 	$L__BB48_49;
-$L__BB48_58:
+@%p68 bra 	$L__BB50_58;
+bra.uni 	$L__BB50_49;
+$L__BB50_58:
 mov.u64 	%rd622, 0;
 mov.f64 	%fd53, 0d0000000000000000;
 mov.u64 	%rd621, %rd622;
 mov.u64 	%rd611, %rd622;
-bra.uni 	$L__BB48_59;
-$L__BB48_73:
+bra.uni 	$L__BB50_59;
+$L__BB50_73:
 ld.f64 	%fd65, [%rd157+88];
 mov.b64 	%rd325, %fd171;
 cvt.u32.u64 	%r122, %rd325;
@@ -38977,13 +40177,13 @@ add.s64 	%rd611, %rd611, 16;
 ld.u64 	%rd390, [%rd157];
 ld.u64 	%rd608, [%rd390+16];
 setp.lt.u64 	%p82, %rd611, %rd608;
-@%p82 bra 	$L__BB48_59;
-bra.uni 	$L__BB48_50;
-$L__BB48_59:
+@%p82 bra 	$L__BB50_59;
+bra.uni 	$L__BB50_50;
+$L__BB50_59:
 or.b64  	%rd127, %rd611, %rd12;
 setp.ge.u64 	%p69, %rd127, %rd608;
 mov.f64 	%fd171, %fd53;
-@%p69 bra 	$L__BB48_73;
+@%p69 bra 	$L__BB50_73;
 ld.u64 	%rd276, [%rd157+8];
 ld.u64 	%rd277, [%rd157+40];
 ld.u64 	%rd278, [%rd276+16];
@@ -38992,7 +40192,7 @@ add.s64 	%rd280, %rd278, %rd279;
 ld.u64 	%rd281, [%rd280];
 setp.eq.s64 	%p70, %rd281, %rd277;
 mov.f64 	%fd171, %fd53;
-@%p70 bra 	$L__BB48_73;
+@%p70 bra 	$L__BB50_73;
 ld.u64 	%rd283, [%rd157+32];
 shl.b64 	%rd284, %rd127, 2;
 add.s64 	%rd285, %rd283, %rd284;
@@ -39001,16 +40201,15 @@ ld.u64 	%rd619, [%rd157+64];
 setp.eq.s64 	%p71, %rd619, 0;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd614, %rd617;
-@%p71 bra 	$L__BB48_64;
+@%p71 bra 	$L__BB50_64;
 mov.u64 	%rd614, 0;
 mov.u64 	%rd613, %rd619;
-$L__BB48_63:
+$L__BB50_63:
 shr.u64 	%rd287, %rd613, 1;
 add.s64 	%rd288, %rd287, %rd614;
 shl.b64 	%rd289, %rd288, 2;
 add.s64 	%rd290, %rd11, %rd289;
-)ptx",
-    R"ptx(ld.f32 	%f22, [%rd290];
+ld.f32 	%f22, [%rd290];
 setp.le.f32 	%p72, %f22, %f4;
 add.s64 	%rd291, %rd288, 1;
 selp.b64 	%rd614, %rd291, %rd614, %p72;
@@ -39018,12 +40217,12 @@ not.b64 	%rd292, %rd287;
 add.s64 	%rd293, %rd613, %rd292;
 selp.b64 	%rd613, %rd293, %rd287, %p72;
 setp.ne.s64 	%p73, %rd613, 0;
-@%p73 bra 	$L__BB48_63;
-$L__BB48_64:
-@%p71 bra 	$L__BB48_67;
+@%p73 bra 	$L__BB50_63;
+$L__BB50_64:
+@%p71 bra 	$L__BB50_67;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd616, %rd619;
-$L__BB48_66:
+$L__BB50_66:
 shr.u64 	%rd296, %rd616, 1;
 add.s64 	%rd297, %rd296, %rd617;
 shl.b64 	%rd298, %rd297, 2;
@@ -39036,15 +40235,15 @@ not.b64 	%rd301, %rd296;
 add.s64 	%rd302, %rd616, %rd301;
 selp.b64 	%rd616, %rd302, %rd296, %p75;
 setp.ne.s64 	%p76, %rd616, 0;
-@%p76 bra 	$L__BB48_66;
-$L__BB48_67:
+@%p76 bra 	$L__BB50_66;
+$L__BB50_67:
 setp.le.u64 	%p77, %rd617, %rd614;
 mov.f64 	%fd171, %fd53;
-@%p77 bra 	$L__BB48_73;
+@%p77 bra 	$L__BB50_73;
 mov.u64 	%rd620, 0;
-@%p71 bra 	$L__BB48_71;
+@%p71 bra 	$L__BB50_71;
 mov.u64 	%rd620, 0;
-$L__BB48_70:
+$L__BB50_70:
 shr.u64 	%rd306, %rd619, 1;
 add.s64 	%rd307, %rd306, %rd620;
 shl.b64 	%rd308, %rd307, 2;
@@ -39057,13 +40256,13 @@ not.b64 	%rd311, %rd306;
 add.s64 	%rd312, %rd619, %rd311;
 selp.b64 	%rd619, %rd312, %rd306, %p79;
 setp.ne.s64 	%p80, %rd619, 0;
-@%p80 bra 	$L__BB48_70;
-$L__BB48_71:
+@%p80 bra 	$L__BB50_70;
+$L__BB50_71:
 sub.s64 	%rd304, %rd617, %rd614;
 add.s64 	%rd622, %rd304, %rd622;
 setp.ge.u64 	%p81, %rd620, %rd617;
 mov.f64 	%fd171, %fd53;
-@%p81 bra 	$L__BB48_73;
+@%p81 bra 	$L__BB50_73;
 cvt.f64.f32 	%fd13, %f4;
 max.u64 	%rd313, %rd620, %rd614;
 sub.s64 	%rd314, %rd617, %rd313;
@@ -39089,17 +40288,18 @@ atom.add.u32 	%r121, [%rd322], -1;
 neg.f64 	%fd64, %fd57;
 add.s64 	%rd324, %rd106, %rd279;
 st.f64 	[%rd324], %fd64;
-bra.uni 	$L__BB48_73;
-$L__BB48_50:
+bra.uni 	$L__BB50_73;
+$L__BB50_50:
 cvt.rn.f64.u64 	%fd98, %rd622;
 mov.b64 	%rd607, %fd98;
 cvt.rn.f64.u64 	%fd99, %rd621;
 mov.b64 	%rd606, %fd99;
-bra.uni 	$L__BB48_51;
-$L__BB48_49:
-mov.u64 	%rd606, 0;
+bra.uni 	$L__BB50_51;
+$L__BB50_49:
+)ptx",
+    R"ptx(mov.u64 	%rd606, 0;
 mov.u64 	%rd607, %rd606;
-$L__BB48_51:
+$L__BB50_51:
 cvt.u32.u64 	%r156, %rd607;
 { .reg .b32 tmp; mov.b64 {tmp, %r157}, %rd607; }
 shfl.sync.idx.b32	%r158, %r156, %r3, 31, %r4;
@@ -39365,24 +40565,23 @@ st.f64 	[%rd157+104], %fd163;
 bar.warp.sync 	%r4;
 ld.u64 	%rd117, [%rd157+64];
 setp.eq.s64 	%p83, %rd117, 0;
-@%p83 bra 	$L__BB48_75;
+@%p83 bra 	$L__BB50_75;
 ld.u64 	%rd118, [%rd157+8];
 ld.u64 	%rd119, [%rd157+16];
 and.b64  	%rd120, %rd117, 1;
 setp.eq.s64 	%p84, %rd117, 1;
 mov.u64 	%rd623, 0;
-@%p84 bra 	$L__BB48_77;
-bra.uni 	$L__BB48_53;
-$L__BB48_77:
+@%p84 bra 	$L__BB50_77;
+bra.uni 	$L__BB50_53;
+$L__BB50_77:
 setp.ne.s64 	%p88, %rd120, 0;
 and.b64  	%rd547, %rd623, 15;
 setp.eq.s64 	%p89, %rd547, %rd12;
 and.pred  	%p90, %p88, %p89;
-@!%p90 bra 	$L__BB48_75;
-bra.uni 	$L__BB48_74;
-$L__BB48_74:
-)ptx",
-    R"ptx(shl.b64 	%rd549, %rd623, 2;
+@!%p90 bra 	$L__BB50_75;
+bra.uni 	$L__BB50_74;
+$L__BB50_74:
+shl.b64 	%rd549, %rd623, 2;
 add.s64 	%rd550, %rd8, %rd549;
 ld.u32 	%r228, [%rd550];
 add.s32 	%r229, %r228, %r249;
@@ -39399,28 +40598,28 @@ shl.b64 	%rd559, %rd558, 2;
 and.b64  	%rd560, %rd559, 17179869176;
 add.s64 	%rd561, %rd106, %rd560;
 st.f64 	[%rd561], %fd166;
-$L__BB48_75:
+$L__BB50_75:
 ret;
-$L__BB48_53:
+$L__BB50_53:
 and.b64  	%rd623, %rd117, -2;
 add.s64 	%rd523, %rd159, %rd7;
 add.s64 	%rd624, %rd523, 4;
 mov.b32 	%r249, 0;
 mov.u64 	%rd625, 0;
 mov.u64 	%rd626, %rd625;
-bra.uni 	$L__BB48_54;
-$L__BB48_76:
+bra.uni 	$L__BB50_54;
+$L__BB50_76:
 add.s64 	%rd626, %rd626, 2;
 add.s64 	%rd625, %rd625, 16;
 add.s64 	%rd624, %rd624, 8;
 setp.eq.s64 	%p87, %rd623, %rd626;
-@%p87 bra 	$L__BB48_77;
-$L__BB48_54:
+@%p87 bra 	$L__BB50_77;
+$L__BB50_54:
 ld.u32 	%r226, [%rd624+-4];
 add.s32 	%r52, %r226, %r249;
 and.b64  	%rd524, %rd626, 14;
 setp.ne.s64 	%p85, %rd524, %rd12;
-@%p85 bra 	$L__BB48_56;
+@%p85 bra 	$L__BB50_56;
 cvt.rn.f64.s32 	%fd164, %r52;
 ld.u64 	%rd525, [%rd118+56];
 ld.u64 	%rd526, [%rd118+64];
@@ -39433,13 +40632,13 @@ shl.b64 	%rd532, %rd531, 2;
 and.b64  	%rd533, %rd532, 17179869176;
 add.s64 	%rd534, %rd106, %rd533;
 st.f64 	[%rd534], %fd164;
-$L__BB48_56:
+$L__BB50_56:
 add.s64 	%rd535, %rd626, 1;
 ld.u32 	%r227, [%rd624];
 add.s32 	%r249, %r227, %r52;
 and.b64  	%rd536, %rd535, 15;
 setp.ne.s64 	%p86, %rd536, %rd12;
-@%p86 bra 	$L__BB48_76;
+@%p86 bra 	$L__BB50_76;
 cvt.rn.f64.s32 	%fd165, %r249;
 ld.u64 	%rd537, [%rd118+56];
 ld.u64 	%rd538, [%rd118+64];
@@ -39452,7 +40651,7 @@ shl.b64 	%rd544, %rd543, 2;
 and.b64  	%rd545, %rd544, 17179869176;
 add.s64 	%rd546, %rd106, %rd545;
 st.f64 	[%rd546], %fd165;
-bra.uni 	$L__BB48_76;
+bra.uni 	$L__BB50_76;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0
@@ -39466,7 +40665,8 @@ bra.uni 	$L__BB48_76;
 ld.param.u64 	%rd131, [_ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0];
 ld.u64 	%rd1, [%rd131+8];
 ld.u64 	%rd2, [%rd1+88];
-ld.u64 	%rd3, [%rd131+16];
+)ptx",
+    R"ptx(ld.u64 	%rd3, [%rd131+16];
 ld.u64 	%rd4, [%rd1+56];
 ld.u64 	%rd7, [%rd1+104];
 ld.f64 	%fd1, [%rd1+32];
@@ -39480,13 +40680,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd131+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB49_9;
+@%p1 bra 	$L__BB51_9;
 ld.u64 	%rd14, [%rd131+32];
 ld.u64 	%rd135, [%rd1+64];
 add.s64 	%rd15, %rd135, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB49_2;
-$L__BB49_8:
+bra.uni 	$L__BB51_2;
+$L__BB51_8:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -39496,9 +40696,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p17, %rd507, %rd13;
-@%p17 bra 	$L__BB49_2;
-bra.uni 	$L__BB49_9;
-$L__BB49_2:
+@%p17 bra 	$L__BB51_2;
+bra.uni 	$L__BB51_9;
+$L__BB51_2:
 shl.b64 	%rd139, %rd507, 3;
 add.s64 	%rd140, %rd15, %rd139;
 ld.u64 	%rd141, [%rd140];
@@ -39519,7 +40719,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
 cvt.u32.u64 	%r211, %rd17;
-@%p2 bra 	$L__BB49_4;
+@%p2 bra 	$L__BB51_4;
 add.s64 	%rd145, %rd17, -1;
 cvt.u32.u64 	%r61, %rd145;
 setp.gt.s32 	%p3, %r211, 0;
@@ -39531,7 +40731,7 @@ sub.rn.f64 	%fd16, %fd15, %fd2;
 setp.le.f64 	%p4, %fd16, 0d0000000000000000;
 selp.b64 	%rd508, 2139095040, %rd145, %p4;
 selp.b64 	%rd509, %rd145, -2139095041, %p4;
-$L__BB49_4:
+$L__BB51_4:
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
@@ -39545,9 +40745,9 @@ selp.b64 	%rd513, %rd150, %rd509, %p8;
 setp.le.s64 	%p9, %rd513, %rd17;
 setp.lt.s64 	%p10, %rd18, %rd515;
 and.pred  	%p11, %p9, %p10;
-@!%p11 bra 	$L__BB49_6;
-bra.uni 	$L__BB49_5;
-$L__BB49_5:
+@!%p11 bra 	$L__BB51_6;
+bra.uni 	$L__BB51_5;
+$L__BB51_5:
 cvt.u32.u64 	%r65, %rd18;
 setp.lt.s32 	%p12, %r211, -1;
 selp.b32 	%r66, 2147483647, 0, %p12;
@@ -39558,11 +40758,11 @@ sub.rn.f64 	%fd20, %fd19, %fd2;
 setp.le.f64 	%p13, %fd20, 0d0000000000000000;
 selp.b64 	%rd515, %rd515, %rd18, %p13;
 selp.b64 	%rd513, %rd18, %rd513, %p13;
-$L__BB49_6:
+$L__BB51_6:
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p14, %rd512, 2;
-@%p14 bra 	$L__BB49_8;
-$L__BB49_7:
+@%p14 bra 	$L__BB51_8;
+$L__BB51_7:
 shr.u64 	%rd152, %rd512, 1;
 add.s64 	%rd153, %rd152, %rd513;
 cvt.u32.u64 	%r68, %rd153;
@@ -39577,24 +40777,24 @@ selp.b64 	%rd515, %rd515, %rd153, %p15;
 selp.b64 	%rd513, %rd153, %rd513, %p15;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p16, %rd512, 1;
-@%p16 bra 	$L__BB49_7;
-bra.uni 	$L__BB49_8;
-$L__BB49_9:
+@%p16 bra 	$L__BB51_7;
+bra.uni 	$L__BB51_8;
+$L__BB51_9:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd38, %rd9, %rd159;
-@%p1 bra 	$L__BB49_18;
+@%p1 bra 	$L__BB51_18;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd39, [%rd131+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd40, %rd160, %rd504;
 mov.u64 	%rd516, %rd12;
-bra.uni 	$L__BB49_11;
-$L__BB49_17:
+bra.uni 	$L__BB51_11;
+$L__BB51_17:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -39604,9 +40804,9 @@ add.s64 	%rd180, %rd38, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p35, %rd516, %rd13;
-@%p35 bra 	$L__BB49_11;
-bra.uni 	$L__BB49_18;
-$L__BB49_11:
+@%p35 bra 	$L__BB51_11;
+bra.uni 	$L__BB51_18;
+$L__BB51_11:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd40, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -39628,7 +40828,7 @@ setp.gt.u32 	%p19, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd42;
 mov.u64 	%rd517, %rd506;
 mov.u64 	%rd518, %rd505;
-@%p19 bra 	$L__BB49_13;
+@%p19 bra 	$L__BB51_13;
 add.s64 	%rd170, %rd42, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p20, %r210, 0;
@@ -39641,7 +40841,7 @@ add.rn.f64 	%fd26, %fd1, %fd25;
 setp.gt.f64 	%p21, %fd26, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p21;
 selp.b64 	%rd518, %rd170, -2139095041, %p21;
-$L__BB49_13:
+$L__BB51_13:
 setp.lt.s64 	%p22, %rd518, %rd42;
 setp.gt.s64 	%p23, %rd517, %rd42;
 and.pred  	%p24, %p22, %p23;
@@ -39656,9 +40856,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p24;
 setp.le.s64 	%p27, %rd522, %rd42;
 setp.lt.s64 	%p28, %rd43, %rd524;
 and.pred  	%p29, %p27, %p28;
-@!%p29 bra 	$L__BB49_15;
-bra.uni 	$L__BB49_14;
-$L__BB49_14:
+@!%p29 bra 	$L__BB51_15;
+bra.uni 	$L__BB51_14;
+$L__BB51_14:
 cvt.u32.u64 	%r86, %rd43;
 setp.lt.s32 	%p30, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p30;
@@ -39670,11 +40870,11 @@ add.rn.f64 	%fd32, %fd1, %fd31;
 setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd43, %p31;
 selp.b64 	%rd522, %rd43, %rd522, %p31;
-$L__BB49_15:
+$L__BB51_15:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p32, %rd521, 2;
-@%p32 bra 	$L__BB49_17;
-$L__BB49_16:
+@%p32 bra 	$L__BB51_17;
+$L__BB51_16:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -39690,37 +40890,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p33;
 selp.b64 	%rd522, %rd178, %rd522, %p33;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p34, %rd521, 1;
-@%p34 bra 	$L__BB49_16;
-bra.uni 	$L__BB49_17;
-$L__BB49_18:
+@%p34 bra 	$L__BB51_16;
+bra.uni 	$L__BB51_17;
+$L__BB51_18:
 shl.b64 	%rd132, %rd5, 3;
 shl.b64 	%rd133, %rd5, 2;
 setp.lt.u64 	%p36, %rd13, %rd12;
 mov.b32 	%r228, 0;
-@%p36 bra 	$L__BB49_21;
+@%p36 bra 	$L__BB51_21;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd133, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd12;
-$L__BB49_20:
+$L__BB51_20:
 st.u32 	[%rd525], %r228;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p37, %rd526, %rd13;
-@%p37 bra 	$L__BB49_21;
-bra.uni 	$L__BB49_20;
-$L__BB49_21:
+@%p37 bra 	$L__BB51_21;
+bra.uni 	$L__BB51_20;
+$L__BB51_21:
 add.s64 	%rd6, %rd2, %rd132;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p38, %r2, 0;
-@%p38 bra 	$L__BB49_22;
-bra.uni 	$L__BB49_23;
-$L__BB49_22:
+@%p38 bra 	$L__BB51_22;
+bra.uni 	$L__BB51_23;
+$L__BB51_22:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB49_23:
+$L__BB51_23:
 setp.eq.s64 	%p39, %rd13, 0;
-@%p39 bra 	$L__BB49_41;
+@%p39 bra 	$L__BB51_41;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd160, 0d0000000000000000;
 ld.u64 	%rd68, [%rd131+32];
@@ -39728,7 +40928,7 @@ ld.u64 	%rd69, [%rd1+64];
 and.b64  	%rd528, %rd13, 3;
 setp.lt.u64 	%p40, %rd13, 4;
 setp.ne.s32 	%p68, %r2, 0;
-@%p40 bra 	$L__BB49_36;
+@%p40 bra 	$L__BB51_36;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd71, %rd187;
 add.s64 	%rd189, %rd504, %rd69;
@@ -39737,14 +40937,14 @@ add.s64 	%rd191, %rd132, %rd2;
 add.s64 	%rd531, %rd191, 16;
 mov.f64 	%fd160, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB49_26;
-$L__BB49_34:
+bra.uni 	$L__BB51_26;
+$L__BB51_34:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p45, %rd71, %rd533;
-@%p45 bra 	$L__BB49_35;
-$L__BB49_26:
+@%p45 bra 	$L__BB51_35;
+$L__BB51_26:
 ld.u64 	%rd192, [%rd532+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -39752,9 +40952,9 @@ add.s64 	%rd195, %rd68, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd38, %f12;
 add.rn.f64 	%fd8, %fd160, %fd38;
-@%p68 bra 	$L__BB49_28;
+@%p68 bra 	$L__BB51_28;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB49_28:
+$L__BB51_28:
 ld.u64 	%rd196, [%rd532+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -39762,9 +40962,9 @@ add.s64 	%rd199, %rd68, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd39, %f13;
 add.rn.f64 	%fd9, %fd8, %fd39;
-@%p68 bra 	$L__BB49_30;
+@%p68 bra 	$L__BB51_30;
 st.f64 	[%rd531], %fd9;
-$L__BB49_30:
+$L__BB51_30:
 ld.u64 	%rd200, [%rd532];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -39772,9 +40972,9 @@ add.s64 	%rd203, %rd68, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd40, %f14;
 add.rn.f64 	%fd10, %fd9, %fd40;
-@%p68 bra 	$L__BB49_32;
+@%p68 bra 	$L__BB51_32;
 st.f64 	[%rd531+8], %fd10;
-$L__BB49_32:
+$L__BB51_32:
 ld.u64 	%rd204, [%rd532+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -39782,42 +40982,41 @@ add.s64 	%rd207, %rd68, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd41, %f15;
 add.rn.f64 	%fd160, %fd10, %fd41;
-@%p68 bra 	$L__BB49_34;
+@%p68 bra 	$L__BB51_34;
 st.f64 	[%rd531+16], %fd160;
-bra.uni 	$L__BB49_34;
-$L__BB49_35:
+bra.uni 	$L__BB51_34;
+$L__BB51_35:
 neg.s64 	%rd527, %rd71;
-$L__BB49_36:
+$L__BB51_36:
 setp.eq.s64 	%p46, %rd528, 0;
-@%p46 bra 	$L__BB49_41;
+@%p46 bra 	$L__BB51_41;
 shl.b64 	%rd209, %rd527, 3;
 add.s64 	%rd210, %rd132, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd530, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd529, %rd69, %rd213;
-bra.uni 	$L__BB49_38;
-$L__BB49_40:
+bra.uni 	$L__BB51_38;
+$L__BB51_40:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB49_38;
-bra.uni 	$L__BB49_41;
-$L__BB49_38:
+@%p48 bra 	$L__BB51_38;
+bra.uni 	$L__BB51_41;
+$L__BB51_38:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd529];
 shl.b64 	%rd215, %rd214, 1;
-)ptx",
-    R"ptx(and.b64  	%rd216, %rd215, 8589934588;
+and.b64  	%rd216, %rd215, 8589934588;
 add.s64 	%rd217, %rd68, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd42, %f16;
 add.rn.f64 	%fd160, %fd160, %fd42;
-@%p68 bra 	$L__BB49_40;
+@%p68 bra 	$L__BB51_40;
 st.f64 	[%rd530], %fd160;
-bra.uni 	$L__BB49_40;
-$L__BB49_41:
+bra.uni 	$L__BB51_40;
+$L__BB51_41:
 add.s64 	%rd8, %rd7, %rd133;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -39847,15 +41046,15 @@ or.b32  	%r214, %r3, 13;
 or.b32  	%r213, %r3, 14;
 or.b32  	%r212, %r3, 15;
 setp.ne.s64 	%p49, %rd536, 0;
-@%p49 bra 	$L__BB49_51;
-bra.uni 	$L__BB49_42;
-$L__BB49_51:
+@%p49 bra 	$L__BB51_51;
+bra.uni 	$L__BB51_42;
+$L__BB51_51:
 mov.u64 	%rd546, 0;
 mov.f64 	%fd43, 0d0000000000000000;
 mov.u64 	%rd545, %rd546;
 mov.u64 	%rd539, %rd546;
-bra.uni 	$L__BB49_52;
-$L__BB49_62:
+bra.uni 	$L__BB51_52;
+$L__BB51_62:
 ld.f64 	%fd55, [%rd131+88];
 mov.b64 	%rd263, %fd161;
 cvt.u32.u64 	%r101, %rd263;
@@ -39892,7 +41091,8 @@ shl.b64 	%rd278, %rd277, 32;
 or.b64  	%rd279, %rd278, %rd276;
 mov.b64 	%fd62, %rd279;
 add.rn.f64 	%fd63, %fd61, %fd62;
-shfl.sync.idx.b32	%r111, %r101, %r223, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r111, %r101, %r223, 31, %r4;
 cvt.u64.u32 	%rd280, %r111;
 shfl.sync.idx.b32	%r112, %r102, %r223, 31, %r4;
 cvt.u64.u32 	%rd281, %r112;
@@ -39993,13 +41193,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd328, [%rd131];
 ld.u64 	%rd536, [%rd328+16];
 setp.lt.u64 	%p59, %rd539, %rd536;
-@%p59 bra 	$L__BB49_52;
-bra.uni 	$L__BB49_43;
-$L__BB49_52:
+@%p59 bra 	$L__BB51_52;
+bra.uni 	$L__BB51_43;
+$L__BB51_52:
 or.b64  	%rd106, %rd539, %rd12;
 setp.ge.u64 	%p50, %rd106, %rd536;
 mov.f64 	%fd161, %fd43;
-@%p50 bra 	$L__BB49_62;
+@%p50 bra 	$L__BB51_62;
 ld.u64 	%rd225, [%rd131+8];
 ld.u64 	%rd226, [%rd131+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -40008,7 +41208,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p51, %rd230, %rd226;
 mov.f64 	%fd161, %fd43;
-@%p51 bra 	$L__BB49_62;
+@%p51 bra 	$L__BB51_62;
 ld.u64 	%rd232, [%rd131+32];
 shl.b64 	%rd233, %rd106, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -40016,10 +41216,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd107, [%rd131+64];
 setp.eq.s64 	%p52, %rd107, 0;
 mov.u64 	%rd542, 0;
-@%p52 bra 	$L__BB49_57;
+@%p52 bra 	$L__BB51_57;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd107;
-$L__BB49_56:
+$L__BB51_56:
 shr.u64 	%rd236, %rd541, 1;
 add.s64 	%rd237, %rd236, %rd542;
 shl.b64 	%rd238, %rd237, 2;
@@ -40032,16 +41232,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd541, %rd241;
 selp.b64 	%rd541, %rd242, %rd236, %p53;
 setp.ne.s64 	%p54, %rd541, 0;
-@%p54 bra 	$L__BB49_56;
-$L__BB49_57:
+@%p54 bra 	$L__BB51_56;
+$L__BB51_57:
 setp.le.u64 	%p55, %rd107, %rd542;
 mov.f64 	%fd161, %fd43;
-@%p55 bra 	$L__BB49_62;
+@%p55 bra 	$L__BB51_62;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd113, %rd107, %rd542;
 mov.u64 	%rd543, 0;
 mov.u64 	%rd544, %rd107;
-$L__BB49_59:
+$L__BB51_59:
 shr.u64 	%rd244, %rd544, 1;
 add.s64 	%rd245, %rd244, %rd543;
 shl.b64 	%rd246, %rd245, 2;
@@ -40054,11 +41254,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd544, %rd249;
 selp.b64 	%rd544, %rd250, %rd244, %p56;
 setp.ne.s64 	%p57, %rd544, 0;
-@%p57 bra 	$L__BB49_59;
+@%p57 bra 	$L__BB51_59;
 add.s64 	%rd546, %rd113, %rd546;
 setp.ge.u64 	%p58, %rd543, %rd107;
 mov.f64 	%fd161, %fd43;
-@%p58 bra 	$L__BB49_62;
+@%p58 bra 	$L__BB51_62;
 max.u64 	%rd251, %rd543, %rd542;
 sub.s64 	%rd252, %rd107, %rd251;
 cvt.rn.f64.u64 	%fd47, %rd252;
@@ -40083,17 +41283,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd54, %fd47;
 add.s64 	%rd262, %rd85, %rd228;
 st.f64 	[%rd262], %fd54;
-bra.uni 	$L__BB49_62;
-$L__BB49_43:
+bra.uni 	$L__BB51_62;
+$L__BB51_43:
 cvt.rn.f64.u64 	%fd88, %rd546;
 mov.b64 	%rd535, %fd88;
 cvt.rn.f64.u64 	%fd89, %rd545;
 mov.b64 	%rd534, %fd89;
-bra.uni 	$L__BB49_44;
-$L__BB49_42:
+bra.uni 	$L__BB51_44;
+$L__BB51_42:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB49_44:
+$L__BB51_44:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -40192,8 +41392,7 @@ shl.b64 	%rd376, %rd375, 32;
 or.b64  	%rd377, %rd376, %rd374;
 mov.b64 	%fd112, %rd377;
 add.rn.f64 	%fd113, %fd111, %fd112;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r161, %r135, %r215, 31, %r4;
+shfl.sync.idx.b32	%r161, %r135, %r215, 31, %r4;
 cvt.u64.u32 	%rd378, %r161;
 shfl.sync.idx.b32	%r162, %r136, %r215, 31, %r4;
 cvt.u64.u32 	%rd379, %r162;
@@ -40263,7 +41462,8 @@ add.rn.f64 	%fd129, %fd127, %fd128;
 shfl.sync.idx.b32	%r179, %r169, %r223, 31, %r4;
 cvt.u64.u32 	%rd410, %r179;
 shfl.sync.idx.b32	%r180, %r170, %r223, 31, %r4;
-cvt.u64.u32 	%rd411, %r180;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd411, %r180;
 shl.b64 	%rd412, %rd411, 32;
 or.b64  	%rd413, %rd412, %rd410;
 mov.b64 	%fd130, %rd413;
@@ -40360,22 +41560,22 @@ st.f64 	[%rd131+104], %fd153;
 bar.warp.sync 	%r4;
 ld.u64 	%rd96, [%rd131+64];
 setp.eq.s64 	%p60, %rd96, 0;
-@%p60 bra 	$L__BB49_64;
+@%p60 bra 	$L__BB51_64;
 ld.u64 	%rd97, [%rd131+8];
 ld.u64 	%rd98, [%rd131+16];
 and.b64  	%rd99, %rd96, 1;
 setp.eq.s64 	%p61, %rd96, 1;
 mov.u64 	%rd547, 0;
-@%p61 bra 	$L__BB49_66;
-bra.uni 	$L__BB49_46;
-$L__BB49_66:
+@%p61 bra 	$L__BB51_66;
+bra.uni 	$L__BB51_46;
+$L__BB51_66:
 setp.ne.s64 	%p65, %rd99, 0;
 and.b64  	%rd485, %rd547, 15;
 setp.eq.s64 	%p66, %rd485, %rd12;
 and.pred  	%p67, %p65, %p66;
-@!%p67 bra 	$L__BB49_64;
-bra.uni 	$L__BB49_63;
-$L__BB49_63:
+@!%p67 bra 	$L__BB51_64;
+bra.uni 	$L__BB51_63;
+$L__BB51_63:
 shl.b64 	%rd487, %rd547, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -40393,28 +41593,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd85, %rd498;
 st.f64 	[%rd499], %fd156;
-$L__BB49_64:
+$L__BB51_64:
 ret;
-$L__BB49_46:
+$L__BB51_46:
 and.b64  	%rd547, %rd96, -2;
 add.s64 	%rd461, %rd133, %rd7;
 add.s64 	%rd548, %rd461, 4;
 mov.b32 	%r228, 0;
 mov.u64 	%rd549, 0;
 mov.u64 	%rd550, %rd549;
-bra.uni 	$L__BB49_47;
-$L__BB49_65:
+bra.uni 	$L__BB51_47;
+$L__BB51_65:
 add.s64 	%rd550, %rd550, 2;
 add.s64 	%rd549, %rd549, 16;
 add.s64 	%rd548, %rd548, 8;
 setp.eq.s64 	%p64, %rd547, %rd550;
-@%p64 bra 	$L__BB49_66;
-$L__BB49_47:
+@%p64 bra 	$L__BB51_66;
+$L__BB51_47:
 ld.u32 	%r205, [%rd548+-4];
 add.s32 	%r52, %r205, %r228;
 and.b64  	%rd462, %rd550, 14;
 setp.ne.s64 	%p62, %rd462, %rd12;
-@%p62 bra 	$L__BB49_49;
+@%p62 bra 	$L__BB51_49;
 cvt.rn.f64.s32 	%fd154, %r52;
 ld.u64 	%rd463, [%rd97+56];
 ld.u64 	%rd464, [%rd97+64];
@@ -40427,13 +41627,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd85, %rd471;
 st.f64 	[%rd472], %fd154;
-$L__BB49_49:
+$L__BB51_49:
 add.s64 	%rd473, %rd550, 1;
 ld.u32 	%r206, [%rd548];
 add.s32 	%r228, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p63, %rd474, %rd12;
-@%p63 bra 	$L__BB49_65;
+@%p63 bra 	$L__BB51_65;
 cvt.rn.f64.s32 	%fd155, %r228;
 ld.u64 	%rd475, [%rd97+56];
 ld.u64 	%rd476, [%rd97+64];
@@ -40446,7 +41646,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd85, %rd483;
 st.f64 	[%rd484], %fd155;
-bra.uni 	$L__BB49_65;
+bra.uni 	$L__BB51_65;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
@@ -40475,14 +41675,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd125+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd506, %rd4, %rd3;
-@%p1 bra 	$L__BB50_7;
+@%p1 bra 	$L__BB52_7;
 ld.u64 	%rd12, [%rd125+32];
 ld.u64 	%rd132, [%rd1+64];
 shl.b64 	%rd134, %rd506, 3;
 add.s64 	%rd13, %rd132, %rd134;
 mov.u64 	%rd509, %rd10;
-bra.uni 	$L__BB50_2;
-$L__BB50_6:
+bra.uni 	$L__BB52_2;
+$L__BB52_6:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -40492,9 +41692,9 @@ add.s64 	%rd157, %rd9, %rd156;
 st.u32 	[%rd157], %r75;
 add.s64 	%rd509, %rd509, 16;
 setp.lt.u64 	%p19, %rd509, %rd11;
-@%p19 bra 	$L__BB50_2;
-bra.uni 	$L__BB50_7;
-$L__BB50_2:
+@%p19 bra 	$L__BB52_2;
+bra.uni 	$L__BB52_7;
+$L__BB52_2:
 shl.b64 	%rd137, %rd509, 3;
 add.s64 	%rd138, %rd13, %rd137;
 ld.u64 	%rd139, [%rd138];
@@ -40515,7 +41715,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd511, -2139095041;
 mov.u64 	%rd510, 2139095040;
-@%p2 bra 	$L__BB50_4;
+@%p2 bra 	$L__BB52_4;
 cvt.u32.u64 	%r60, %rd15;
 add.s64 	%rd143, %rd15, -1;
 cvt.u32.u64 	%r61, %rd143;
@@ -40528,7 +41728,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.le.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd510, 2139095040, %rd143, %p4;
 selp.b64 	%rd511, %rd143, -2139095041, %p4;
-$L__BB50_4:
+$L__BB52_4:
 cvt.u32.u64 	%r64, %rd15;
 setp.lt.s64 	%p5, %rd511, %rd15;
 setp.gt.s64 	%p6, %rd510, %rd15;
@@ -40557,8 +41757,8 @@ selp.b64 	%rd153, %rd16, %rd150, %p14;
 selp.b64 	%rd513, %rd153, %rd150, %p12;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p16, %rd512, 2;
-@%p16 bra 	$L__BB50_6;
-$L__BB50_5:
+@%p16 bra 	$L__BB52_6;
+$L__BB52_5:
 shr.u64 	%rd154, %rd512, 1;
 add.s64 	%rd155, %rd154, %rd513;
 cvt.u32.u64 	%r68, %rd155;
@@ -40573,23 +41773,22 @@ selp.b64 	%rd515, %rd515, %rd155, %p17;
 selp.b64 	%rd513, %rd155, %rd513, %p17;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p18, %rd512, 1;
-@%p18 bra 	$L__BB50_5;
-bra.uni 	$L__BB50_6;
-$L__BB50_7:
+@%p18 bra 	$L__BB52_5;
+bra.uni 	$L__BB52_6;
+$L__BB52_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd158, %rd4, 2;
 add.s64 	%rd32, %rd9, %rd158;
-@%p1 bra 	$L__BB50_16;
+@%p1 bra 	$L__BB52_16;
 mov.u64 	%rd507, -2139095041;
-)ptx",
-    R"ptx(mov.u64 	%rd508, 2139095040;
+mov.u64 	%rd508, 2139095040;
 ld.u64 	%rd33, [%rd125+32];
 ld.u64 	%rd159, [%rd1+64];
 shl.b64 	%rd161, %rd506, 3;
 add.s64 	%rd34, %rd159, %rd161;
 mov.u64 	%rd516, %rd10;
-bra.uni 	$L__BB50_9;
-$L__BB50_15:
+bra.uni 	$L__BB52_9;
+$L__BB52_15:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -40599,9 +41798,9 @@ add.s64 	%rd180, %rd32, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p37, %rd516, %rd11;
-@%p37 bra 	$L__BB50_9;
-bra.uni 	$L__BB50_16;
-$L__BB50_9:
+@%p37 bra 	$L__BB52_9;
+bra.uni 	$L__BB52_16;
+$L__BB52_9:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd34, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -40623,7 +41822,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd36;
 mov.u64 	%rd517, %rd508;
 mov.u64 	%rd518, %rd507;
-@%p21 bra 	$L__BB50_11;
+@%p21 bra 	$L__BB52_11;
 add.s64 	%rd170, %rd36, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -40636,7 +41835,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p23;
 selp.b64 	%rd518, %rd170, -2139095041, %p23;
-$L__BB50_11:
+$L__BB52_11:
 setp.lt.s64 	%p24, %rd518, %rd36;
 setp.gt.s64 	%p25, %rd517, %rd36;
 and.pred  	%p26, %p24, %p25;
@@ -40651,9 +41850,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p26;
 setp.le.s64 	%p29, %rd522, %rd36;
 setp.lt.s64 	%p30, %rd37, %rd524;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB50_13;
-bra.uni 	$L__BB50_12;
-$L__BB50_12:
+@!%p31 bra 	$L__BB52_13;
+bra.uni 	$L__BB52_12;
+$L__BB52_12:
 cvt.u32.u64 	%r86, %rd37;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -40664,12 +41863,13 @@ sub.rn.f64 	%fd32, %fd3, %fd31;
 add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd37, %p33;
-selp.b64 	%rd522, %rd37, %rd522, %p33;
-$L__BB50_13:
+)ptx",
+    R"ptx(selp.b64 	%rd522, %rd37, %rd522, %p33;
+$L__BB52_13:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p34, %rd521, 2;
-@%p34 bra 	$L__BB50_15;
-$L__BB50_14:
+@%p34 bra 	$L__BB52_15;
+$L__BB52_14:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -40685,37 +41885,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p35;
 selp.b64 	%rd522, %rd178, %rd522, %p35;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p36, %rd521, 1;
-@%p36 bra 	$L__BB50_14;
-bra.uni 	$L__BB50_15;
-$L__BB50_16:
+@%p36 bra 	$L__BB52_14;
+bra.uni 	$L__BB52_15;
+$L__BB52_16:
 shl.b64 	%rd126, %rd5, 3;
 shl.b64 	%rd127, %rd5, 2;
 setp.lt.u64 	%p38, %rd11, %rd10;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB50_19;
+@%p38 bra 	$L__BB52_19;
 shl.b64 	%rd182, %rd10, 2;
 add.s64 	%rd183, %rd127, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd10;
-$L__BB50_18:
+$L__BB52_18:
 st.u32 	[%rd525], %r227;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p39, %rd526, %rd11;
-@%p39 bra 	$L__BB50_19;
-bra.uni 	$L__BB50_18;
-$L__BB50_19:
+@%p39 bra 	$L__BB52_19;
+bra.uni 	$L__BB52_18;
+$L__BB52_19:
 add.s64 	%rd6, %rd2, %rd126;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB50_20;
-bra.uni 	$L__BB50_21;
-$L__BB50_20:
+@%p40 bra 	$L__BB52_20;
+bra.uni 	$L__BB52_21;
+$L__BB52_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB50_21:
+$L__BB52_21:
 setp.eq.s64 	%p41, %rd11, 0;
-@%p41 bra 	$L__BB50_39;
+@%p41 bra 	$L__BB52_39;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd62, [%rd125+32];
@@ -40723,7 +41923,7 @@ ld.u64 	%rd63, [%rd1+64];
 and.b64  	%rd528, %rd11, 3;
 setp.lt.u64 	%p42, %rd11, 4;
 setp.ne.s32 	%p71, %r2, 0;
-@%p42 bra 	$L__BB50_34;
+@%p42 bra 	$L__BB52_34;
 and.b64  	%rd187, %rd11, -4;
 neg.s64 	%rd65, %rd187;
 shl.b64 	%rd189, %rd506, 3;
@@ -40733,14 +41933,14 @@ add.s64 	%rd192, %rd126, %rd2;
 add.s64 	%rd531, %rd192, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB50_24;
-$L__BB50_32:
+bra.uni 	$L__BB52_24;
+$L__BB52_32:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p47, %rd65, %rd533;
-@%p47 bra 	$L__BB50_33;
-$L__BB50_24:
+@%p47 bra 	$L__BB52_33;
+$L__BB52_24:
 ld.u64 	%rd193, [%rd532+-16];
 shl.b64 	%rd194, %rd193, 1;
 and.b64  	%rd195, %rd194, 8589934588;
@@ -40748,9 +41948,9 @@ add.s64 	%rd196, %rd62, %rd195;
 ld.f32 	%f12, [%rd196];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p71 bra 	$L__BB50_26;
+@%p71 bra 	$L__BB52_26;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB50_26:
+$L__BB52_26:
 ld.u64 	%rd197, [%rd532+-8];
 shl.b64 	%rd198, %rd197, 1;
 and.b64  	%rd199, %rd198, 8589934588;
@@ -40758,9 +41958,9 @@ add.s64 	%rd200, %rd62, %rd199;
 ld.f32 	%f13, [%rd200];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p71 bra 	$L__BB50_28;
+@%p71 bra 	$L__BB52_28;
 st.f64 	[%rd531], %fd9;
-$L__BB50_28:
+$L__BB52_28:
 ld.u64 	%rd201, [%rd532];
 shl.b64 	%rd202, %rd201, 1;
 and.b64  	%rd203, %rd202, 8589934588;
@@ -40768,9 +41968,9 @@ add.s64 	%rd204, %rd62, %rd203;
 ld.f32 	%f14, [%rd204];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p71 bra 	$L__BB50_30;
+@%p71 bra 	$L__BB52_30;
 st.f64 	[%rd531+8], %fd10;
-$L__BB50_30:
+$L__BB52_30:
 ld.u64 	%rd205, [%rd532+8];
 shl.b64 	%rd206, %rd205, 1;
 and.b64  	%rd207, %rd206, 8589934588;
@@ -40778,14 +41978,14 @@ add.s64 	%rd208, %rd62, %rd207;
 ld.f32 	%f15, [%rd208];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p71 bra 	$L__BB50_32;
+@%p71 bra 	$L__BB52_32;
 st.f64 	[%rd531+16], %fd161;
-bra.uni 	$L__BB50_32;
-$L__BB50_33:
+bra.uni 	$L__BB52_32;
+$L__BB52_33:
 neg.s64 	%rd527, %rd65;
-$L__BB50_34:
+$L__BB52_34:
 setp.eq.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB50_39;
+@%p48 bra 	$L__BB52_39;
 shl.b64 	%rd210, %rd527, 3;
 add.s64 	%rd211, %rd126, %rd210;
 add.s64 	%rd212, %rd211, %rd2;
@@ -40793,15 +41993,15 @@ add.s64 	%rd530, %rd212, 8;
 shl.b64 	%rd214, %rd506, 3;
 add.s64 	%rd215, %rd214, %rd210;
 add.s64 	%rd529, %rd63, %rd215;
-bra.uni 	$L__BB50_36;
-$L__BB50_38:
+bra.uni 	$L__BB52_36;
+$L__BB52_38:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p50, %rd528, 0;
-@%p50 bra 	$L__BB50_36;
-bra.uni 	$L__BB50_39;
-$L__BB50_36:
+@%p50 bra 	$L__BB52_36;
+bra.uni 	$L__BB52_39;
+$L__BB52_36:
 .pragma "nounroll";
 ld.u64 	%rd216, [%rd529];
 shl.b64 	%rd217, %rd216, 1;
@@ -40810,10 +42010,10 @@ add.s64 	%rd219, %rd62, %rd218;
 ld.f32 	%f16, [%rd219];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p71 bra 	$L__BB50_38;
+@%p71 bra 	$L__BB52_38;
 st.f64 	[%rd530], %fd161;
-bra.uni 	$L__BB50_38;
-$L__BB50_39:
+bra.uni 	$L__BB52_38;
+$L__BB52_39:
 add.s64 	%rd8, %rd7, %rd127;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -40843,15 +42043,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd536, 0;
-@%p51 bra 	$L__BB50_49;
-bra.uni 	$L__BB50_40;
-$L__BB50_49:
+@%p51 bra 	$L__BB52_49;
+bra.uni 	$L__BB52_40;
+$L__BB52_49:
 mov.u64 	%rd547, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd546, %rd547;
 mov.u64 	%rd539, %rd547;
-bra.uni 	$L__BB50_50;
-$L__BB50_61:
+bra.uni 	$L__BB52_50;
+$L__BB52_61:
 ld.f64 	%fd56, [%rd125+88];
 mov.b64 	%rd265, %fd162;
 cvt.u32.u64 	%r101, %rd265;
@@ -40989,14 +42189,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd330, [%rd125];
 ld.u64 	%rd536, [%rd330+16];
 setp.lt.u64 	%p62, %rd539, %rd536;
-@%p62 bra 	$L__BB50_50;
-bra.uni 	$L__BB50_41;
-)ptx",
-    R"ptx($L__BB50_50:
+@%p62 bra 	$L__BB52_50;
+bra.uni 	$L__BB52_41;
+$L__BB52_50:
 or.b64  	%rd100, %rd539, %rd10;
 setp.ge.u64 	%p52, %rd100, %rd536;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB50_61;
+@%p52 bra 	$L__BB52_61;
 ld.u64 	%rd227, [%rd125+8];
 ld.u64 	%rd228, [%rd125+40];
 ld.u64 	%rd229, [%rd227+16];
@@ -41005,7 +42204,7 @@ add.s64 	%rd231, %rd229, %rd230;
 ld.u64 	%rd232, [%rd231];
 setp.eq.s64 	%p53, %rd232, %rd228;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB50_61;
+@%p53 bra 	$L__BB52_61;
 ld.u64 	%rd234, [%rd125+32];
 shl.b64 	%rd235, %rd100, 2;
 add.s64 	%rd236, %rd234, %rd235;
@@ -41013,10 +42212,10 @@ ld.f32 	%f3, [%rd236];
 ld.u64 	%rd544, [%rd125+64];
 setp.eq.s64 	%p54, %rd544, 0;
 mov.u64 	%rd542, 0;
-@%p54 bra 	$L__BB50_55;
+@%p54 bra 	$L__BB52_55;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd544;
-$L__BB50_54:
+$L__BB52_54:
 shr.u64 	%rd238, %rd541, 1;
 add.s64 	%rd239, %rd238, %rd542;
 shl.b64 	%rd240, %rd239, 2;
@@ -41029,15 +42228,15 @@ not.b64 	%rd243, %rd238;
 add.s64 	%rd244, %rd541, %rd243;
 selp.b64 	%rd541, %rd244, %rd238, %p55;
 setp.ne.s64 	%p56, %rd541, 0;
-@%p56 bra 	$L__BB50_54;
-$L__BB50_55:
+@%p56 bra 	$L__BB52_54;
+$L__BB52_55:
 setp.eq.s64 	%p57, %rd542, 0;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB50_61;
+@%p57 bra 	$L__BB52_61;
 mov.u64 	%rd545, 0;
-@%p54 bra 	$L__BB50_59;
+@%p54 bra 	$L__BB52_59;
 mov.u64 	%rd545, 0;
-$L__BB50_58:
+$L__BB52_58:
 shr.u64 	%rd247, %rd544, 1;
 add.s64 	%rd248, %rd247, %rd545;
 shl.b64 	%rd249, %rd248, 2;
@@ -41050,12 +42249,12 @@ not.b64 	%rd252, %rd247;
 add.s64 	%rd253, %rd544, %rd252;
 selp.b64 	%rd544, %rd253, %rd247, %p59;
 setp.ne.s64 	%p60, %rd544, 0;
-@%p60 bra 	$L__BB50_58;
-$L__BB50_59:
+@%p60 bra 	$L__BB52_58;
+$L__BB52_59:
 add.s64 	%rd547, %rd542, %rd547;
 setp.le.u64 	%p61, %rd542, %rd545;
 mov.f64 	%fd162, %fd44;
-@%p61 bra 	$L__BB50_61;
+@%p61 bra 	$L__BB52_61;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd254, %rd542, %rd545;
 cvt.rn.f64.u64 	%fd48, %rd254;
@@ -41078,19 +42277,20 @@ shl.b64 	%rd261, %rd542, 2;
 add.s64 	%rd262, %rd8, %rd261;
 atom.add.u32 	%r100, [%rd262], -1;
 neg.f64 	%fd55, %fd48;
-add.s64 	%rd264, %rd79, %rd230;
+)ptx",
+    R"ptx(add.s64 	%rd264, %rd79, %rd230;
 st.f64 	[%rd264], %fd55;
-bra.uni 	$L__BB50_61;
-$L__BB50_41:
+bra.uni 	$L__BB52_61;
+$L__BB52_41:
 cvt.rn.f64.u64 	%fd89, %rd547;
 mov.b64 	%rd535, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd546;
 mov.b64 	%rd534, %fd90;
-bra.uni 	$L__BB50_42;
-$L__BB50_40:
+bra.uni 	$L__BB52_42;
+$L__BB52_40:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB50_42:
+$L__BB52_42:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -41356,23 +42556,22 @@ st.f64 	[%rd125+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd90, [%rd125+64];
 setp.eq.s64 	%p63, %rd90, 0;
-@%p63 bra 	$L__BB50_63;
+@%p63 bra 	$L__BB52_63;
 ld.u64 	%rd91, [%rd125+8];
 ld.u64 	%rd92, [%rd125+16];
 and.b64  	%rd93, %rd90, 1;
 setp.eq.s64 	%p64, %rd90, 1;
 mov.u64 	%rd548, 0;
-@%p64 bra 	$L__BB50_65;
-bra.uni 	$L__BB50_44;
-)ptx",
-    R"ptx($L__BB50_65:
+@%p64 bra 	$L__BB52_65;
+bra.uni 	$L__BB52_44;
+$L__BB52_65:
 setp.ne.s64 	%p68, %rd93, 0;
 and.b64  	%rd487, %rd548, 15;
 setp.eq.s64 	%p69, %rd487, %rd10;
 and.pred  	%p70, %p68, %p69;
-@!%p70 bra 	$L__BB50_63;
-bra.uni 	$L__BB50_62;
-$L__BB50_62:
+@!%p70 bra 	$L__BB52_63;
+bra.uni 	$L__BB52_62;
+$L__BB52_62:
 shl.b64 	%rd489, %rd548, 2;
 add.s64 	%rd490, %rd8, %rd489;
 ld.u32 	%r207, [%rd490];
@@ -41390,28 +42589,28 @@ shl.b64 	%rd499, %rd498, 2;
 and.b64  	%rd500, %rd499, 17179869176;
 add.s64 	%rd501, %rd79, %rd500;
 st.f64 	[%rd501], %fd157;
-$L__BB50_63:
+$L__BB52_63:
 ret;
-$L__BB50_44:
+$L__BB52_44:
 and.b64  	%rd548, %rd90, -2;
 add.s64 	%rd463, %rd127, %rd7;
 add.s64 	%rd549, %rd463, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd550, 0;
 mov.u64 	%rd551, %rd550;
-bra.uni 	$L__BB50_45;
-$L__BB50_64:
+bra.uni 	$L__BB52_45;
+$L__BB52_64:
 add.s64 	%rd551, %rd551, 2;
 add.s64 	%rd550, %rd550, 16;
 add.s64 	%rd549, %rd549, 8;
 setp.eq.s64 	%p67, %rd548, %rd551;
-@%p67 bra 	$L__BB50_65;
-$L__BB50_45:
+@%p67 bra 	$L__BB52_65;
+$L__BB52_45:
 ld.u32 	%r205, [%rd549+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd464, %rd551, 14;
 setp.ne.s64 	%p65, %rd464, %rd10;
-@%p65 bra 	$L__BB50_47;
+@%p65 bra 	$L__BB52_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd465, [%rd91+56];
 ld.u64 	%rd466, [%rd91+64];
@@ -41424,13 +42623,13 @@ shl.b64 	%rd472, %rd471, 2;
 and.b64  	%rd473, %rd472, 17179869176;
 add.s64 	%rd474, %rd79, %rd473;
 st.f64 	[%rd474], %fd155;
-$L__BB50_47:
+$L__BB52_47:
 add.s64 	%rd475, %rd551, 1;
 ld.u32 	%r206, [%rd549];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd476, %rd475, 15;
 setp.ne.s64 	%p66, %rd476, %rd10;
-@%p66 bra 	$L__BB50_64;
+@%p66 bra 	$L__BB52_64;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd477, [%rd91+56];
 ld.u64 	%rd478, [%rd91+64];
@@ -41443,7 +42642,7 @@ shl.b64 	%rd484, %rd483, 2;
 and.b64  	%rd485, %rd484, 17179869176;
 add.s64 	%rd486, %rd79, %rd485;
 st.f64 	[%rd486], %fd156;
-bra.uni 	$L__BB50_64;
+bra.uni 	$L__BB52_64;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
@@ -41453,7 +42652,8 @@ bra.uni 	$L__BB50_64;
 .reg .b32 	%r<207>;
 .reg .f32 	%f<13>;
 .reg .b64 	%rd<475>;
-.reg .f64 	%fd<153>;
+)ptx",
+    R"ptx(.reg .f64 	%fd<153>;
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0];
 ld.u64 	%rd1, [%rd98+8];
 ld.u64 	%rd2, [%rd1+88];
@@ -41474,14 +42674,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd98+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd442, %rd4, %rd3;
-@%p1 bra 	$L__BB51_9;
+@%p1 bra 	$L__BB53_9;
 ld.u64 	%rd12, [%rd98+32];
 ld.u64 	%rd106, [%rd1+64];
 shl.b64 	%rd108, %rd442, 3;
 add.s64 	%rd13, %rd106, %rd108;
 mov.u64 	%rd443, %rd10;
-bra.uni 	$L__BB51_2;
-$L__BB51_8:
+bra.uni 	$L__BB53_2;
+$L__BB53_8:
 cvt.u32.u64 	%r72, %rd451;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -41491,9 +42691,9 @@ add.s64 	%rd127, %rd9, %rd126;
 st.u32 	[%rd127], %r75;
 add.s64 	%rd443, %rd443, 16;
 setp.lt.u64 	%p18, %rd443, %rd11;
-@%p18 bra 	$L__BB51_2;
-bra.uni 	$L__BB51_9;
-$L__BB51_2:
+@%p18 bra 	$L__BB53_2;
+bra.uni 	$L__BB53_9;
+$L__BB53_2:
 shl.b64 	%rd111, %rd443, 3;
 add.s64 	%rd112, %rd13, %rd111;
 ld.u64 	%rd113, [%rd112];
@@ -41515,7 +42715,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd445, -2139095041;
 mov.u64 	%rd444, 2139095040;
 cvt.u32.u64 	%r189, %rd15;
-@%p2 bra 	$L__BB51_4;
+@%p2 bra 	$L__BB53_4;
 add.s64 	%rd117, %rd15, -1;
 cvt.u32.u64 	%r61, %rd117;
 setp.gt.s32 	%p3, %r189, 0;
@@ -41528,7 +42728,7 @@ add.rn.f64 	%fd17, %fd1, %fd16;
 setp.gt.f64 	%p4, %fd17, 0d0000000000000000;
 selp.b64 	%rd444, 2139095040, %rd117, %p4;
 selp.b64 	%rd445, %rd117, -2139095041, %p4;
-$L__BB51_4:
+$L__BB53_4:
 setp.lt.s64 	%p5, %rd445, %rd15;
 setp.gt.s64 	%p6, %rd444, %rd15;
 and.pred  	%p7, %p5, %p6;
@@ -41543,9 +42743,9 @@ selp.b64 	%rd449, %rd122, %rd445, %p7;
 setp.le.s64 	%p10, %rd449, %rd15;
 setp.lt.s64 	%p11, %rd16, %rd451;
 and.pred  	%p12, %p10, %p11;
-@!%p12 bra 	$L__BB51_6;
-bra.uni 	$L__BB51_5;
-$L__BB51_5:
+@!%p12 bra 	$L__BB53_6;
+bra.uni 	$L__BB53_5;
+$L__BB53_5:
 cvt.u32.u64 	%r65, %rd16;
 setp.lt.s32 	%p13, %r189, -1;
 selp.b32 	%r66, 2147483647, 0, %p13;
@@ -41557,11 +42757,11 @@ add.rn.f64 	%fd23, %fd1, %fd22;
 setp.gt.f64 	%p14, %fd23, 0d0000000000000000;
 selp.b64 	%rd451, %rd451, %rd16, %p14;
 selp.b64 	%rd449, %rd16, %rd449, %p14;
-$L__BB51_6:
+$L__BB53_6:
 sub.s64 	%rd448, %rd451, %rd449;
 setp.lt.s64 	%p15, %rd448, 2;
-@%p15 bra 	$L__BB51_8;
-$L__BB51_7:
+@%p15 bra 	$L__BB53_8;
+$L__BB53_7:
 shr.u64 	%rd124, %rd448, 1;
 add.s64 	%rd125, %rd124, %rd449;
 cvt.u32.u64 	%r68, %rd125;
@@ -41577,37 +42777,37 @@ selp.b64 	%rd451, %rd451, %rd125, %p16;
 selp.b64 	%rd449, %rd125, %rd449, %p16;
 sub.s64 	%rd448, %rd451, %rd449;
 setp.gt.s64 	%p17, %rd448, 1;
-@%p17 bra 	$L__BB51_7;
-bra.uni 	$L__BB51_8;
-$L__BB51_9:
+@%p17 bra 	$L__BB53_7;
+bra.uni 	$L__BB53_8;
+$L__BB53_9:
 shl.b64 	%rd99, %rd5, 3;
 shl.b64 	%rd100, %rd5, 2;
 setp.lt.u64 	%p19, %rd11, %rd10;
 mov.b32 	%r206, 0;
-@%p19 bra 	$L__BB51_12;
+@%p19 bra 	$L__BB53_12;
 shl.b64 	%rd129, %rd10, 2;
 add.s64 	%rd130, %rd100, %rd129;
 add.s64 	%rd452, %rd7, %rd130;
 mov.u64 	%rd453, %rd10;
-$L__BB51_11:
+$L__BB53_11:
 st.u32 	[%rd452], %r206;
 add.s64 	%rd453, %rd453, 16;
 add.s64 	%rd452, %rd452, 64;
 setp.gt.u64 	%p20, %rd453, %rd11;
-@%p20 bra 	$L__BB51_12;
-bra.uni 	$L__BB51_11;
-$L__BB51_12:
+@%p20 bra 	$L__BB53_12;
+bra.uni 	$L__BB53_11;
+$L__BB53_12:
 add.s64 	%rd6, %rd2, %rd99;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p21, %r2, 0;
-@%p21 bra 	$L__BB51_13;
-bra.uni 	$L__BB51_14;
-$L__BB51_13:
+@%p21 bra 	$L__BB53_13;
+bra.uni 	$L__BB53_14;
+$L__BB53_13:
 mov.u64 	%rd131, 0;
 st.u64 	[%rd6], %rd131;
-$L__BB51_14:
+$L__BB53_14:
 setp.eq.s64 	%p22, %rd11, 0;
-@%p22 bra 	$L__BB51_32;
+@%p22 bra 	$L__BB53_32;
 mov.u64 	%rd454, 0;
 mov.f64 	%fd151, 0d0000000000000000;
 ld.u64 	%rd41, [%rd98+32];
@@ -41615,7 +42815,7 @@ ld.u64 	%rd42, [%rd1+64];
 and.b64  	%rd455, %rd11, 3;
 setp.lt.u64 	%p23, %rd11, 4;
 setp.ne.s32 	%p48, %r2, 0;
-@%p23 bra 	$L__BB51_27;
+@%p23 bra 	$L__BB53_27;
 and.b64  	%rd134, %rd11, -4;
 neg.s64 	%rd44, %rd134;
 shl.b64 	%rd136, %rd442, 3;
@@ -41625,14 +42825,14 @@ add.s64 	%rd139, %rd99, %rd2;
 add.s64 	%rd458, %rd139, 16;
 mov.f64 	%fd151, 0d0000000000000000;
 mov.u64 	%rd460, 0;
-bra.uni 	$L__BB51_17;
-$L__BB51_25:
+bra.uni 	$L__BB53_17;
+$L__BB53_25:
 add.s64 	%rd460, %rd460, -4;
 add.s64 	%rd459, %rd459, 32;
 add.s64 	%rd458, %rd458, 32;
 setp.eq.s64 	%p28, %rd44, %rd460;
-@%p28 bra 	$L__BB51_26;
-$L__BB51_17:
+@%p28 bra 	$L__BB53_26;
+$L__BB53_17:
 ld.u64 	%rd140, [%rd459+-16];
 shl.b64 	%rd141, %rd140, 1;
 and.b64  	%rd142, %rd141, 8589934588;
@@ -41640,9 +42840,9 @@ add.s64 	%rd143, %rd41, %rd142;
 ld.f32 	%f7, [%rd143];
 cvt.f64.f32 	%fd29, %f7;
 add.rn.f64 	%fd7, %fd151, %fd29;
-@%p48 bra 	$L__BB51_19;
+@%p48 bra 	$L__BB53_19;
 st.f64 	[%rd458+-8], %fd7;
-$L__BB51_19:
+$L__BB53_19:
 ld.u64 	%rd144, [%rd459+-8];
 shl.b64 	%rd145, %rd144, 1;
 and.b64  	%rd146, %rd145, 8589934588;
@@ -41650,9 +42850,9 @@ add.s64 	%rd147, %rd41, %rd146;
 ld.f32 	%f8, [%rd147];
 cvt.f64.f32 	%fd30, %f8;
 add.rn.f64 	%fd8, %fd7, %fd30;
-@%p48 bra 	$L__BB51_21;
+@%p48 bra 	$L__BB53_21;
 st.f64 	[%rd458], %fd8;
-$L__BB51_21:
+$L__BB53_21:
 ld.u64 	%rd148, [%rd459];
 shl.b64 	%rd149, %rd148, 1;
 and.b64  	%rd150, %rd149, 8589934588;
@@ -41660,9 +42860,9 @@ add.s64 	%rd151, %rd41, %rd150;
 ld.f32 	%f9, [%rd151];
 cvt.f64.f32 	%fd31, %f9;
 add.rn.f64 	%fd9, %fd8, %fd31;
-@%p48 bra 	$L__BB51_23;
+@%p48 bra 	$L__BB53_23;
 st.f64 	[%rd458+8], %fd9;
-$L__BB51_23:
+$L__BB53_23:
 ld.u64 	%rd152, [%rd459+8];
 shl.b64 	%rd153, %rd152, 1;
 and.b64  	%rd154, %rd153, 8589934588;
@@ -41670,14 +42870,14 @@ add.s64 	%rd155, %rd41, %rd154;
 ld.f32 	%f10, [%rd155];
 cvt.f64.f32 	%fd32, %f10;
 add.rn.f64 	%fd151, %fd9, %fd32;
-@%p48 bra 	$L__BB51_25;
+@%p48 bra 	$L__BB53_25;
 st.f64 	[%rd458+16], %fd151;
-bra.uni 	$L__BB51_25;
-$L__BB51_26:
+bra.uni 	$L__BB53_25;
+$L__BB53_26:
 neg.s64 	%rd454, %rd44;
-$L__BB51_27:
+$L__BB53_27:
 setp.eq.s64 	%p29, %rd455, 0;
-@%p29 bra 	$L__BB51_32;
+@%p29 bra 	$L__BB53_32;
 shl.b64 	%rd157, %rd454, 3;
 add.s64 	%rd158, %rd99, %rd157;
 add.s64 	%rd159, %rd158, %rd2;
@@ -41685,15 +42885,15 @@ add.s64 	%rd457, %rd159, 8;
 shl.b64 	%rd161, %rd442, 3;
 add.s64 	%rd162, %rd161, %rd157;
 add.s64 	%rd456, %rd42, %rd162;
-bra.uni 	$L__BB51_29;
-$L__BB51_31:
+bra.uni 	$L__BB53_29;
+$L__BB53_31:
 add.s64 	%rd457, %rd457, 8;
 add.s64 	%rd456, %rd456, 8;
 add.s64 	%rd455, %rd455, -1;
 setp.ne.s64 	%p31, %rd455, 0;
-@%p31 bra 	$L__BB51_29;
-bra.uni 	$L__BB51_32;
-$L__BB51_29:
+@%p31 bra 	$L__BB53_29;
+bra.uni 	$L__BB53_32;
+$L__BB53_29:
 .pragma "nounroll";
 ld.u64 	%rd163, [%rd456];
 shl.b64 	%rd164, %rd163, 1;
@@ -41702,10 +42902,10 @@ add.s64 	%rd166, %rd41, %rd165;
 ld.f32 	%f11, [%rd166];
 cvt.f64.f32 	%fd33, %f11;
 add.rn.f64 	%fd151, %fd151, %fd33;
-@%p48 bra 	$L__BB51_31;
+@%p48 bra 	$L__BB53_31;
 st.f64 	[%rd457], %fd151;
-bra.uni 	$L__BB51_31;
-$L__BB51_32:
+bra.uni 	$L__BB53_31;
+$L__BB53_32:
 add.s64 	%rd8, %rd7, %rd100;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r77, 65535;
@@ -41735,15 +42935,15 @@ or.b32  	%r192, %r3, 13;
 or.b32  	%r191, %r3, 14;
 or.b32  	%r190, %r3, 15;
 setp.ne.s64 	%p32, %rd463, 0;
-@%p32 bra 	$L__BB51_42;
-bra.uni 	$L__BB51_33;
-$L__BB51_42:
+@%p32 bra 	$L__BB53_42;
+bra.uni 	$L__BB53_33;
+$L__BB53_42:
 mov.u64 	%rd470, 0;
 mov.f64 	%fd34, 0d0000000000000000;
 mov.u64 	%rd469, %rd470;
 mov.u64 	%rd466, %rd470;
-bra.uni 	$L__BB51_43;
-$L__BB51_50:
+bra.uni 	$L__BB53_43;
+$L__BB53_50:
 ld.f64 	%fd46, [%rd98+88];
 mov.b64 	%rd202, %fd152;
 cvt.u32.u64 	%r80, %rd202;
@@ -41793,8 +42993,7 @@ cvt.u64.u32 	%rd223, %r92;
 shfl.sync.idx.b32	%r93, %r81, %r200, 31, %r4;
 cvt.u64.u32 	%rd224, %r93;
 shl.b64 	%rd225, %rd224, 32;
-)ptx",
-    R"ptx(or.b64  	%rd226, %rd225, %rd223;
+or.b64  	%rd226, %rd225, %rd223;
 mov.b64 	%fd57, %rd226;
 add.rn.f64 	%fd58, %fd56, %fd57;
 shfl.sync.idx.b32	%r94, %r80, %r199, 31, %r4;
@@ -41866,7 +43065,8 @@ cvt.u64.u32 	%rd259, %r110;
 shfl.sync.idx.b32	%r111, %r81, %r191, 31, %r4;
 cvt.u64.u32 	%rd260, %r111;
 shl.b64 	%rd261, %rd260, 32;
-or.b64  	%rd262, %rd261, %rd259;
+)ptx",
+    R"ptx(or.b64  	%rd262, %rd261, %rd259;
 mov.b64 	%fd75, %rd262;
 add.rn.f64 	%fd76, %fd74, %fd75;
 shfl.sync.idx.b32	%r112, %r80, %r190, 31, %r4;
@@ -41882,13 +43082,13 @@ add.s64 	%rd466, %rd466, 16;
 ld.u64 	%rd267, [%rd98];
 ld.u64 	%rd463, [%rd267+16];
 setp.lt.u64 	%p39, %rd466, %rd463;
-@%p39 bra 	$L__BB51_43;
-bra.uni 	$L__BB51_34;
-$L__BB51_43:
+@%p39 bra 	$L__BB53_43;
+bra.uni 	$L__BB53_34;
+$L__BB53_43:
 or.b64  	%rd79, %rd466, %rd10;
 setp.ge.u64 	%p33, %rd79, %rd463;
 mov.f64 	%fd152, %fd34;
-@%p33 bra 	$L__BB51_50;
+@%p33 bra 	$L__BB53_50;
 ld.u64 	%rd174, [%rd98+8];
 ld.u64 	%rd175, [%rd98+40];
 ld.u64 	%rd176, [%rd174+16];
@@ -41897,11 +43097,11 @@ add.s64 	%rd178, %rd176, %rd177;
 ld.u64 	%rd179, [%rd178];
 setp.eq.s64 	%p34, %rd179, %rd175;
 mov.f64 	%fd152, %fd34;
-@%p34 bra 	$L__BB51_50;
+@%p34 bra 	$L__BB53_50;
 ld.u64 	%rd80, [%rd98+64];
 setp.eq.s64 	%p35, %rd80, 0;
 mov.f64 	%fd152, %fd34;
-@%p35 bra 	$L__BB51_50;
+@%p35 bra 	$L__BB53_50;
 ld.u64 	%rd180, [%rd98+32];
 shl.b64 	%rd181, %rd79, 2;
 add.s64 	%rd182, %rd180, %rd181;
@@ -41909,7 +43109,7 @@ ld.f32 	%f2, [%rd182];
 cvt.f64.f32 	%fd11, %f2;
 mov.u64 	%rd467, 0;
 mov.u64 	%rd468, %rd80;
-$L__BB51_47:
+$L__BB53_47:
 shr.u64 	%rd184, %rd468, 1;
 add.s64 	%rd185, %rd184, %rd467;
 shl.b64 	%rd186, %rd185, 2;
@@ -41922,11 +43122,11 @@ not.b64 	%rd189, %rd184;
 add.s64 	%rd190, %rd468, %rd189;
 selp.b64 	%rd468, %rd190, %rd184, %p36;
 setp.ne.s64 	%p37, %rd468, 0;
-@%p37 bra 	$L__BB51_47;
+@%p37 bra 	$L__BB53_47;
 add.s64 	%rd470, %rd80, %rd470;
 setp.le.u64 	%p38, %rd80, %rd467;
 mov.f64 	%fd152, %fd34;
-@%p38 bra 	$L__BB51_50;
+@%p38 bra 	$L__BB53_50;
 sub.s64 	%rd191, %rd80, %rd467;
 cvt.rn.f64.u64 	%fd38, %rd191;
 add.s64 	%rd469, %rd191, %rd469;
@@ -41950,17 +43150,17 @@ atom.add.u32 	%r79, [%rd199], -1;
 neg.f64 	%fd45, %fd38;
 add.s64 	%rd201, %rd58, %rd177;
 st.f64 	[%rd201], %fd45;
-bra.uni 	$L__BB51_50;
-$L__BB51_34:
+bra.uni 	$L__BB53_50;
+$L__BB53_34:
 cvt.rn.f64.u64 	%fd79, %rd470;
 mov.b64 	%rd462, %fd79;
 cvt.rn.f64.u64 	%fd80, %rd469;
 mov.b64 	%rd461, %fd80;
-bra.uni 	$L__BB51_35;
-$L__BB51_33:
+bra.uni 	$L__BB53_35;
+$L__BB53_33:
 mov.u64 	%rd461, 0;
 mov.u64 	%rd462, %rd461;
-$L__BB51_35:
+$L__BB53_35:
 cvt.u32.u64 	%r114, %rd462;
 { .reg .b32 tmp; mov.b64 {tmp, %r115}, %rd462; }
 shfl.sync.idx.b32	%r116, %r114, %r3, 31, %r4;
@@ -42162,8 +43362,7 @@ shfl.sync.idx.b32	%r166, %r148, %r197, 31, %r4;
 cvt.u64.u32 	%rd365, %r166;
 shfl.sync.idx.b32	%r167, %r149, %r197, 31, %r4;
 cvt.u64.u32 	%rd366, %r167;
-)ptx",
-    R"ptx(shl.b64 	%rd367, %rd366, 32;
+shl.b64 	%rd367, %rd366, 32;
 or.b64  	%rd368, %rd367, %rd365;
 mov.b64 	%fd129, %rd368;
 add.rn.f64 	%fd130, %fd128, %fd129;
@@ -42227,22 +43426,23 @@ st.f64 	[%rd98+104], %fd144;
 bar.warp.sync 	%r4;
 ld.u64 	%rd69, [%rd98+64];
 setp.eq.s64 	%p40, %rd69, 0;
-@%p40 bra 	$L__BB51_52;
+@%p40 bra 	$L__BB53_52;
 ld.u64 	%rd70, [%rd98+8];
 ld.u64 	%rd71, [%rd98+16];
 and.b64  	%rd72, %rd69, 1;
 setp.eq.s64 	%p41, %rd69, 1;
 mov.u64 	%rd471, 0;
-@%p41 bra 	$L__BB51_54;
-bra.uni 	$L__BB51_37;
-$L__BB51_54:
+@%p41 bra 	$L__BB53_54;
+bra.uni 	$L__BB53_37;
+$L__BB53_54:
 setp.ne.s64 	%p45, %rd72, 0;
 and.b64  	%rd424, %rd471, 15;
-setp.eq.s64 	%p46, %rd424, %rd10;
+)ptx",
+    R"ptx(setp.eq.s64 	%p46, %rd424, %rd10;
 and.pred  	%p47, %p45, %p46;
-@!%p47 bra 	$L__BB51_52;
-bra.uni 	$L__BB51_51;
-$L__BB51_51:
+@!%p47 bra 	$L__BB53_52;
+bra.uni 	$L__BB53_51;
+$L__BB53_51:
 shl.b64 	%rd426, %rd471, 2;
 add.s64 	%rd427, %rd8, %rd426;
 ld.u32 	%r186, [%rd427];
@@ -42260,28 +43460,28 @@ shl.b64 	%rd436, %rd435, 2;
 and.b64  	%rd437, %rd436, 17179869176;
 add.s64 	%rd438, %rd58, %rd437;
 st.f64 	[%rd438], %fd147;
-$L__BB51_52:
+$L__BB53_52:
 ret;
-$L__BB51_37:
+$L__BB53_37:
 and.b64  	%rd471, %rd69, -2;
 add.s64 	%rd400, %rd100, %rd7;
 add.s64 	%rd472, %rd400, 4;
 mov.b32 	%r206, 0;
 mov.u64 	%rd473, 0;
 mov.u64 	%rd474, %rd473;
-bra.uni 	$L__BB51_38;
-$L__BB51_53:
+bra.uni 	$L__BB53_38;
+$L__BB53_53:
 add.s64 	%rd474, %rd474, 2;
 add.s64 	%rd473, %rd473, 16;
 add.s64 	%rd472, %rd472, 8;
 setp.eq.s64 	%p44, %rd471, %rd474;
-@%p44 bra 	$L__BB51_54;
-$L__BB51_38:
+@%p44 bra 	$L__BB53_54;
+$L__BB53_38:
 ld.u32 	%r184, [%rd472+-4];
 add.s32 	%r52, %r184, %r206;
 and.b64  	%rd401, %rd474, 14;
 setp.ne.s64 	%p42, %rd401, %rd10;
-@%p42 bra 	$L__BB51_40;
+@%p42 bra 	$L__BB53_40;
 cvt.rn.f64.s32 	%fd145, %r52;
 ld.u64 	%rd402, [%rd70+56];
 ld.u64 	%rd403, [%rd70+64];
@@ -42294,13 +43494,13 @@ shl.b64 	%rd409, %rd408, 2;
 and.b64  	%rd410, %rd409, 17179869176;
 add.s64 	%rd411, %rd58, %rd410;
 st.f64 	[%rd411], %fd145;
-$L__BB51_40:
+$L__BB53_40:
 add.s64 	%rd412, %rd474, 1;
 ld.u32 	%r185, [%rd472];
 add.s32 	%r206, %r185, %r52;
 and.b64  	%rd413, %rd412, 15;
 setp.ne.s64 	%p43, %rd413, %rd10;
-@%p43 bra 	$L__BB51_53;
+@%p43 bra 	$L__BB53_53;
 cvt.rn.f64.s32 	%fd146, %r206;
 ld.u64 	%rd414, [%rd70+56];
 ld.u64 	%rd415, [%rd70+64];
@@ -42313,7 +43513,246 @@ shl.b64 	%rd421, %rd420, 2;
 and.b64  	%rd422, %rd421, 17179869176;
 add.s64 	%rd423, %rd58, %rd422;
 st.f64 	[%rd423], %fd146;
-bra.uni 	$L__BB51_53;
+bra.uni 	$L__BB53_53;
+}
+.func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5
+)
+{
+.reg .pred 	%p<5>;
+.reg .b32 	%r<3>;
+.reg .f32 	%f<5>;
+.reg .b64 	%rd<27>;
+.reg .f64 	%fd<6>;
+ld.param.u64 	%rd18, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_2];
+mov.u32 	%r1, %tid.x;
+and.b32  	%r2, %r1, 15;
+cvt.u64.u32 	%rd26, %r2;
+setp.ge.u64 	%p1, %rd26, %rd18;
+@%p1 bra 	$L__BB54_7;
+ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
+ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4];
+ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3];
+ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_1];
+ld.param.u64 	%rd16, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0];
+shl.b64 	%rd21, %rd26, 2;
+add.s64 	%rd25, %rd17, %rd21;
+add.s64 	%rd24, %rd16, %rd21;
+add.s64 	%rd23, %rd20, %rd21;
+add.s64 	%rd22, %rd19, %rd21;
+setp.eq.s64 	%p2, %rd19, 0;
+setp.eq.s64 	%p3, %rd20, 0;
+bra.uni 	$L__BB54_2;
+$L__BB54_6:
+add.s64 	%rd26, %rd26, 16;
+add.s64 	%rd25, %rd25, 64;
+add.s64 	%rd24, %rd24, 64;
+add.s64 	%rd23, %rd23, 64;
+add.s64 	%rd22, %rd22, 64;
+setp.lt.u64 	%p4, %rd26, %rd18;
+@%p4 bra 	$L__BB54_2;
+bra.uni 	$L__BB54_7;
+$L__BB54_2:
+ld.f32 	%f3, [%rd24];
+cvt.f64.f32 	%fd2, %f3;
+ld.f32 	%f4, [%rd25];
+cvt.f64.f32 	%fd3, %f4;
+sub.rn.f64 	%fd4, %fd2, %fd3;
+mul.rn.f64 	%fd5, %fd4, %fd1;
+cvt.rn.f32.f64 	%f1, %fd5;
+@%p2 bra 	$L__BB54_4;
+st.f32 	[%rd22], %f1;
+$L__BB54_4:
+@%p3 bra 	$L__BB54_6;
+neg.f32 	%f2, %f1;
+st.f32 	[%rd23], %f2;
+bra.uni 	$L__BB54_6;
+$L__BB54_7:
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_2,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_3
+)
+{
+.reg .pred 	%p<2>;
+.reg .b16 	%rs<3>;
+.reg .b64 	%rd<6>;
+.reg .f64 	%fd<12>;
+ld.param.u8 	%rs1, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_3];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p1, %rs2, 1;
+ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_1];
+ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_0];
+ld.u64 	%rd5, [%rd4];
+ld.param.f64 	%fd7, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_2];
+ld.u64 	%rd1, [%rd4+8];
+neg.f64 	%fd1, %fd7;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd5;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd1;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd1;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd8, [retval0+0];
+}
+ld.u64 	%rd2, [%rd4+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd5;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd2;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd1;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd9, [retval0+0];
+}
+mov.f64 	%fd11, 0d0000000000000000;
+@!%p1 bra 	$L__BB55_2;
+bra.uni 	$L__BB55_1;
+$L__BB55_1:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd1;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd2;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd1;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd11, [retval0+0];
+}
+$L__BB55_2:
+st.param.v2.f64 	[func_retval0+0], {%fd8, %fd9};
+st.param.f64 	[func_retval0+16], %fd11;
+ret;
+}
+.func _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3
+)
+{
+.reg .pred 	%p<7>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<3>;
+.reg .f32 	%f<7>;
+.reg .b64 	%rd<39>;
+.reg .f64 	%fd<19>;
+ld.param.u64 	%rd26, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_1];
+mov.u32 	%r1, %tid.x;
+and.b32  	%r2, %r1, 15;
+cvt.u64.u32 	%rd38, %r2;
+setp.ge.u64 	%p2, %rd38, %rd26;
+@%p2 bra 	$L__BB56_9;
+ld.param.u64 	%rd27, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3];
+ld.param.f64 	%fd5, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2];
+ld.param.u64 	%rd25, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0];
+ld.u64 	%rd28, [%rd25];
+ld.u64 	%rd29, [%rd25+8];
+ld.u64 	%rd30, [%rd25+16];
+ld.f64 	%fd1, [%rd27];
+ld.f64 	%fd2, [%rd27+8];
+ld.u8 	%rs1, [%rd27+16];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p1, %rs2, 1;
+ld.u64 	%rd2, [%rd25+24];
+ld.u64 	%rd3, [%rd25+32];
+ld.u64 	%rd4, [%rd25+40];
+shl.b64 	%rd31, %rd38, 2;
+add.s64 	%rd37, %rd30, %rd31;
+add.s64 	%rd36, %rd29, %rd31;
+add.s64 	%rd35, %rd28, %rd31;
+add.s64 	%rd34, %rd4, %rd31;
+add.s64 	%rd33, %rd3, %rd31;
+add.s64 	%rd32, %rd2, %rd31;
+setp.eq.s64 	%p3, %rd2, 0;
+setp.eq.s64 	%p4, %rd3, 0;
+setp.eq.s64 	%p5, %rd4, 0;
+bra.uni 	$L__BB56_2;
+$L__BB56_8:
+add.s64 	%rd38, %rd38, 16;
+add.s64 	%rd37, %rd37, 64;
+add.s64 	%rd36, %rd36, 64;
+add.s64 	%rd35, %rd35, 64;
+add.s64 	%rd34, %rd34, 64;
+add.s64 	%rd33, %rd33, 64;
+add.s64 	%rd32, %rd32, 64;
+setp.lt.u64 	%p6, %rd38, %rd26;
+@%p6 bra 	$L__BB56_2;
+bra.uni 	$L__BB56_9;
+$L__BB56_2:
+ld.f32 	%f4, [%rd35];
+cvt.f64.f32 	%fd6, %f4;
+ld.f32 	%f5, [%rd36];
+cvt.f64.f32 	%fd7, %f5;
+ld.f32 	%f6, [%rd37];
+cvt.f64.f32 	%fd8, %f6;
+sub.rn.f64 	%fd9, %fd6, %fd7;
+add.rn.f64 	%fd10, %fd9, %fd5;
+mul.rn.f64 	%fd3, %fd1, %fd10;
+selp.f64 	%fd11, %fd7, %fd6, %p1;
+sub.rn.f64 	%fd12, %fd11, %fd8;
+add.rn.f64 	%fd13, %fd12, %fd5;
+mul.rn.f64 	%fd4, %fd2, %fd13;
+@%p3 bra 	$L__BB56_4;
+sub.rn.f64 	%fd14, %fd3, %fd4;
+selp.f64 	%fd15, %fd3, %fd14, %p1;
+cvt.rn.f32.f64 	%f1, %fd15;
+st.f32 	[%rd32], %f1;
+$L__BB56_4:
+@%p4 bra 	$L__BB56_6;
+neg.f64 	%fd16, %fd3;
+sub.rn.f64 	%fd17, %fd16, %fd4;
+selp.f64 	%fd18, %fd17, %fd16, %p1;
+cvt.rn.f32.f64 	%f2, %fd18;
+st.f32 	[%rd33], %f2;
+$L__BB56_6:
+@%p5 bra 	$L__BB56_8;
+cvt.rn.f32.f64 	%f3, %fd4;
+st.f32 	[%rd34], %f3;
+bra.uni 	$L__BB56_8;
+$L__BB56_9:
+ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0,
@@ -42348,12 +43787,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f31, 0f00000000;
-@%p1 bra 	$L__BB52_3;
+@%p1 bra 	$L__BB57_3;
 mov.f32 	%f31, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB52_2:
+$L__BB57_2:
 ld.f32 	%f15, [%rd33];
 ld.f32 	%f16, [%rd34];
 sub.rn.f32 	%f17, %f15, %f16;
@@ -42364,30 +43803,31 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB52_2;
-$L__BB52_3:
+@%p2 bra 	$L__BB57_2;
+$L__BB57_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB52_9;
+@%p3 bra 	$L__BB57_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f33, 0f00000000;
 mov.f32 	%f32, %f33;
-@%p4 bra 	$L__BB52_6;
+@%p4 bra 	$L__BB57_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f32, [%rd15];
-$L__BB52_6:
-@%p4 bra 	$L__BB52_8;
+$L__BB57_6:
+@%p4 bra 	$L__BB57_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f33, [%rd16];
-$L__BB52_8:
+$L__BB57_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f20, %f32, %f33;
-fma.rn.f32 	%f21, %f20, %f20, %f31;
+)ptx",
+    R"ptx(fma.rn.f32 	%f21, %f20, %f20, %f31;
 selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB52_9:
+$L__BB57_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 add.rn.f32 	%f23, %f31, %f22;
@@ -42400,7 +43840,7 @@ add.rn.f32 	%f35, %f27, %f28;
 setp.gt.f32 	%p7, %f35, 0f12800000;
 setp.ne.f32 	%p8, %f35, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB52_11;
+@%p9 bra 	$L__BB57_11;
 setp.geu.f32 	%p10, %f35, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -42426,7 +43866,7 @@ param4
 );
 ld.param.f32 	%f35, [retval0+0];
 }
-$L__BB52_11:
+$L__BB57_11:
 st.f32 	[%rd17], %f35;
 ret;
 }
@@ -42463,12 +43903,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f32, 0f00000000;
-@%p1 bra 	$L__BB53_3;
+@%p1 bra 	$L__BB58_3;
 mov.f32 	%f32, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB53_2:
+$L__BB58_2:
 ld.f32 	%f16, [%rd33];
 ld.f32 	%f17, [%rd34];
 sub.rn.f32 	%f18, %f16, %f17;
@@ -42479,30 +43919,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB53_2;
-$L__BB53_3:
+@%p2 bra 	$L__BB58_2;
+$L__BB58_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB53_9;
+@%p3 bra 	$L__BB58_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f34, 0f00000000;
 mov.f32 	%f33, %f34;
-@%p4 bra 	$L__BB53_6;
+@%p4 bra 	$L__BB58_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f33, [%rd15];
-$L__BB53_6:
-@%p4 bra 	$L__BB53_8;
+$L__BB58_6:
+@%p4 bra 	$L__BB58_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f34, [%rd16];
-$L__BB53_8:
+$L__BB58_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f21, %f33, %f34;
 fma.rn.f32 	%f22, %f21, %f21, %f32;
 selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB53_9:
+$L__BB58_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 add.rn.f32 	%f24, %f32, %f23;
@@ -42515,12 +43955,12 @@ add.rn.f32 	%f10, %f28, %f29;
 setp.gt.f32 	%p7, %f10, 0f12800000;
 setp.ne.f32 	%p8, %f10, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB53_11;
-bra.uni 	$L__BB53_10;
-$L__BB53_11:
+@%p9 bra 	$L__BB58_11;
+bra.uni 	$L__BB58_10;
+$L__BB58_11:
 sqrt.rn.f32 	%f36, %f10;
-bra.uni 	$L__BB53_12;
-$L__BB53_10:
+bra.uni 	$L__BB58_12;
+$L__BB58_10:
 setp.geu.f32 	%p10, %f10, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -42546,7 +43986,7 @@ param4
 );
 ld.param.f32 	%f36, [retval0+0];
 }
-$L__BB53_12:
+$L__BB58_12:
 st.f32 	[%rd17], %f36;
 ret;
 }
@@ -42554,8 +43994,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
-)ptx",
-    R"ptx(.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
 .reg .f32 	%f<2>;
@@ -42641,12 +44080,12 @@ sub.rn.f32 	%f20, %f1, %f2;
 mul.rn.f32 	%f4, %f20, 0f3F000000;
 mov.u64 	%rd42, 0;
 mov.f32 	%f46, 0f00000000;
-@%p1 bra 	$L__BB55_3;
+@%p1 bra 	$L__BB60_3;
 mov.f32 	%f46, 0f00000000;
 mov.u64 	%rd41, 0;
 mov.u64 	%rd39, %rd5;
 mov.u64 	%rd40, %rd6;
-$L__BB55_2:
+$L__BB60_2:
 ld.f32 	%f22, [%rd39];
 ld.f32 	%f23, [%rd40];
 sub.rn.f32 	%f24, %f22, %f23;
@@ -42660,25 +44099,25 @@ add.s64 	%rd39, %rd39, 64;
 add.s64 	%rd36, %rd41, 32;
 setp.le.u64 	%p2, %rd36, %rd1;
 mov.u64 	%rd41, %rd42;
-@%p2 bra 	$L__BB55_2;
-$L__BB55_3:
+@%p2 bra 	$L__BB60_2;
+$L__BB60_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd42;
-@%p3 bra 	$L__BB55_9;
+@%p3 bra 	$L__BB60_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd42;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd37, %rd42, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p4 bra 	$L__BB55_6;
+@%p4 bra 	$L__BB60_6;
 add.s64 	%rd15, %rd5, %rd37;
 ld.f32 	%f47, [%rd15];
-$L__BB55_6:
-@%p4 bra 	$L__BB55_8;
+$L__BB60_6:
+@%p4 bra 	$L__BB60_8;
 add.s64 	%rd16, %rd6, %rd37;
 ld.f32 	%f48, [%rd16];
-$L__BB55_8:
+$L__BB60_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f30, %f47, %f48;
 add.rn.f32 	%f31, %f47, %f48;
@@ -42686,7 +44125,7 @@ mul.rn.f32 	%f32, %f4, %f31;
 fma.rn.f32 	%f33, %f30, %f3, %f32;
 fma.rn.f32 	%f34, %f33, %f33, %f46;
 selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB55_9:
+$L__BB60_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 add.rn.f32 	%f36, %f46, %f35;
@@ -42697,18 +44136,18 @@ add.rn.f32 	%f40, %f38, %f39;
 shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 add.rn.f32 	%f42, %f2, %f2;
 setp.gtu.f32 	%p7, %f1, %f42;
-@%p7 bra 	$L__BB55_12;
+@%p7 bra 	$L__BB60_12;
 add.rn.f32 	%f43, %f1, %f1;
 setp.gtu.f32 	%p8, %f2, %f43;
 setp.geu.f32 	%p9, %f1, 0f5368D4A5;
 setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 or.pred  	%p11, %p9, %p10;
 or.pred  	%p12, %p11, %p8;
-@%p12 bra 	$L__BB55_12;
+@%p12 bra 	$L__BB60_12;
 add.rn.f32 	%f14, %f40, %f41;
 mul.rn.f32 	%f50, %f14, 0f3F000000;
-bra.uni 	$L__BB55_13;
-$L__BB55_12:
+bra.uni 	$L__BB60_13;
+$L__BB60_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -42731,7 +44170,7 @@ sub.rn.f64 	%fd4, %fd3, %fd1;
 cvt.rn.f32.f64 	%f44, %fd4;
 setp.lt.f32 	%p13, %f44, 0f00000000;
 selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB55_13:
+$L__BB60_13:
 st.f32 	[%rd17], %f50;
 ret;
 }
@@ -42742,7 +44181,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot56[128];
+.local .align 8 .b8 	__local_depot61[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<9>;
@@ -42750,7 +44189,7 @@ ret;
 .reg .f32 	%f<44>;
 .reg .b64 	%rd<94>;
 .reg .f64 	%fd<202>;
-mov.u64 	%SPL, __local_depot56;
+mov.u64 	%SPL, __local_depot61;
 ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -42761,12 +44200,13 @@ ld.u64 	%rd3, [%rd46];
 ld.u64 	%rd4, [%rd46+8];
 mov.u64 	%rd80, 0;
 mov.u16 	%rs1, 0;
-$L__BB56_1:
+$L__BB61_1:
 add.s64 	%rd48, %rd1, %rd80;
 st.local.u8 	[%rd48], %rs1;
-add.s64 	%rd80, %rd80, 1;
+)ptx",
+    R"ptx(add.s64 	%rd80, %rd80, 1;
 setp.lt.u64 	%p1, %rd80, 128;
-@%p1 bra 	$L__BB56_1;
+@%p1 bra 	$L__BB61_1;
 setp.lt.u64 	%p2, %rd2, 16;
 mov.u64 	%rd9, 0;
 mov.f64 	%fd194, 0d0000000000000000;
@@ -42777,7 +44217,7 @@ mov.f64 	%fd198, %fd194;
 mov.f64 	%fd199, %fd194;
 mov.f64 	%fd200, %fd194;
 mov.f64 	%fd201, %fd194;
-@%p2 bra 	$L__BB56_6;
+@%p2 bra 	$L__BB61_6;
 ld.local.f64 	%fd193, [%rd1];
 ld.local.f64 	%fd192, [%rd1+8];
 ld.local.f64 	%fd191, [%rd1+16];
@@ -42803,7 +44243,7 @@ shl.b64 	%rd55, %rd54, 2;
 add.s64 	%rd56, %rd55, %rd3;
 add.s64 	%rd82, %rd56, 32;
 mov.u64 	%rd84, 0;
-$L__BB56_4:
+$L__BB61_4:
 ld.f32 	%f1, [%rd82+-32];
 cvt.f64.f32 	%fd74, %f1;
 ld.f32 	%f2, [%rd83+-32];
@@ -42906,9 +44346,9 @@ add.s64 	%rd83, %rd83, 64;
 add.s64 	%rd82, %rd82, 64;
 setp.gt.u64 	%p3, %rd57, %rd2;
 mov.u64 	%rd84, %rd9;
-@%p3 bra 	$L__BB56_5;
-bra.uni 	$L__BB56_4;
-$L__BB56_5:
+@%p3 bra 	$L__BB61_5;
+bra.uni 	$L__BB61_4;
+$L__BB61_5:
 st.local.f64 	[%rd1], %fd193;
 st.local.f64 	[%rd1+8], %fd192;
 st.local.f64 	[%rd1+16], %fd191;
@@ -42925,14 +44365,14 @@ st.local.f64 	[%rd1+96], %fd197;
 st.local.f64 	[%rd1+104], %fd196;
 st.local.f64 	[%rd1+112], %fd195;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB56_6:
+$L__BB61_6:
 setp.ge.u64 	%p4, %rd9, %rd2;
-@%p4 bra 	$L__BB56_15;
+@%p4 bra 	$L__BB61_15;
 and.b64  	%rd86, %rd2, 3;
 sub.s64 	%rd59, %rd9, %rd2;
 setp.gt.u64 	%p5, %rd59, -4;
 mov.u64 	%rd85, 0;
-@%p5 bra 	$L__BB56_11;
+@%p5 bra 	$L__BB61_11;
 and.b64  	%rd61, %rd2, -4;
 sub.s64 	%rd11, %rd9, %rd61;
 mul.lo.s64 	%rd62, %rd2, %rd42;
@@ -42943,13 +44383,12 @@ add.s64 	%rd66, %rd65, %rd3;
 add.s64 	%rd92, %rd66, 8;
 mul.lo.s64 	%rd67, %rd2, %rd43;
 shl.b64 	%rd68, %rd67, 2;
-)ptx",
-    R"ptx(add.s64 	%rd69, %rd68, %rd64;
+add.s64 	%rd69, %rd68, %rd64;
 add.s64 	%rd70, %rd69, %rd4;
 add.s64 	%rd91, %rd70, 8;
 add.s64 	%rd90, %rd1, 16;
 mov.u64 	%rd93, 0;
-$L__BB56_9:
+$L__BB61_9:
 ld.f32 	%f33, [%rd92+-8];
 cvt.f64.f32 	%fd122, %f33;
 ld.f32 	%f34, [%rd91+-8];
@@ -42987,13 +44426,13 @@ add.s64 	%rd92, %rd92, 16;
 add.s64 	%rd91, %rd91, 16;
 add.s64 	%rd90, %rd90, 32;
 setp.eq.s64 	%p6, %rd11, %rd93;
-@%p6 bra 	$L__BB56_10;
-bra.uni 	$L__BB56_9;
-$L__BB56_10:
+@%p6 bra 	$L__BB61_10;
+bra.uni 	$L__BB61_9;
+$L__BB61_10:
 neg.s64 	%rd85, %rd11;
-$L__BB56_11:
+$L__BB61_11:
 setp.eq.s64 	%p7, %rd86, 0;
-@%p7 bra 	$L__BB56_14;
+@%p7 bra 	$L__BB61_14;
 shl.b64 	%rd71, %rd85, 3;
 add.s64 	%rd89, %rd1, %rd71;
 mul.lo.s64 	%rd72, %rd2, %rd43;
@@ -43006,7 +44445,7 @@ mul.lo.s64 	%rd77, %rd2, %rd42;
 shl.b64 	%rd78, %rd77, 2;
 add.s64 	%rd79, %rd78, %rd75;
 add.s64 	%rd87, %rd3, %rd79;
-$L__BB56_13:
+$L__BB61_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd87];
 cvt.f64.f32 	%fd142, %f41;
@@ -43021,8 +44460,8 @@ add.s64 	%rd88, %rd88, 4;
 add.s64 	%rd87, %rd87, 4;
 add.s64 	%rd86, %rd86, -1;
 setp.ne.s64 	%p8, %rd86, 0;
-@%p8 bra 	$L__BB56_13;
-$L__BB56_14:
+@%p8 bra 	$L__BB61_13;
+$L__BB61_14:
 ld.local.f64 	%fd201, [%rd1+64];
 ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
@@ -43031,7 +44470,7 @@ ld.local.f64 	%fd197, [%rd1+96];
 ld.local.f64 	%fd196, [%rd1+104];
 ld.local.f64 	%fd195, [%rd1+112];
 ld.local.f64 	%fd194, [%rd1+120];
-$L__BB56_15:
+$L__BB61_15:
 ld.local.f64 	%fd147, [%rd1];
 add.rn.f64 	%fd148, %fd201, %fd147;
 ld.local.f64 	%fd149, [%rd1+8];

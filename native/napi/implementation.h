@@ -25,13 +25,15 @@ struct Implementation {
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
   Run<BatchTripletOp> batch_triplet;  // the device without `swap`
+  Run<ContrastiveOp> contrastive;
+  Run<TripletOp> triplet;  // the device with plain norms (cuda/ops/ops.h)
   bool on_device;
 };
 
 constexpr Implementation kCpu{Matmul,         Distances, DistancesGradient, Normalize,     NormalizeGradient, Nearest, CenterLoss,
-                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, BatchTriplet,      false};
+                              UpdateCenters, Softmax,   CrossEntropy,      MarginSoftmax, BatchTriplet,      Contrastive, Triplet, false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
-                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet, true};
+                                 cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet, cuda::Contrastive, cuda::Triplet, true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -48,5 +50,6 @@ void ExportCenters(const Implementation& who, Napi::Object exports);
 void ExportSoftmax(const Implementation& who, Napi::Object exports);
 void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
 void ExportTriplet(const Implementation& who, Napi::Object exports);
+void ExportGivenRows(const Implementation& who, Napi::Object exports);
 
 }  // namespace hypersphere
