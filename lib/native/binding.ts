@@ -3,13 +3,12 @@
 // call a function, our own, which allocates their result.
 import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
-import type { ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
+import type { PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
-import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type MiningAddon, nativeMiners } from './mining.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import { type DeviceAddon, type SharedAddon, type SharedOps, sharedOps, sharedTasks, type shortOps } from './shared.js';
@@ -58,8 +57,6 @@ export interface Addon extends SharedAddon, MiningAddon {
   externalMemory(): number;
   batchLoss(...args: BatchLossArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
-  contrastiveLoss(...args: ContrastiveArguments): void;
-  tripletLoss(...args: TripletArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
@@ -70,7 +67,7 @@ type LongOps = Omit<SharedOps, (typeof shortOps)[number]>;
 export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
-  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'mineTriplets' | 'minePairs'> &
+  Pick<PairOps, 'mineTriplets' | 'minePairs'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps &
   NativeBatchLosses;
@@ -84,16 +81,6 @@ export function nativeOps(addon: Addon): NativeOps {
     hardmaxLoss: translated((op: HardmaxLossOp) => {
       const loss = new Float64Array(1);
       addon.hardmaxLoss(...hardmaxLossArguments(op, loss));
-      return loss[0] as number;
-    }),
-    contrastiveLoss: translated((op: ContrastiveOp) => {
-      const loss = new Float64Array(1);
-      addon.contrastiveLoss(...contrastiveArguments(op, loss));
-      return loss[0] as number;
-    }),
-    tripletLoss: translated((op: TripletOp) => {
-      const loss = new Float64Array(1);
-      addon.tripletLoss(...tripletArguments(op, loss));
       return loss[0] as number;
     }),
     ...nativeMiners(addon),

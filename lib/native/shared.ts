@@ -11,10 +11,11 @@ import {
   type NormalizeOp,
   type PackGalleryOp,
 } from '../ops/distances.js';
-import type { BatchTripletOp, PairOps } from '../ops/pairs.js';
+import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
+import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
 import type { ResidentAddon } from './resident.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
@@ -75,6 +76,8 @@ export interface SharedAddon extends SearchAddon {
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  contrastiveLoss(...args: ContrastiveArguments): void;
+  tripletLoss(...args: TripletArguments): void;
 }
 
 /** What the addon has of the device. */
@@ -90,10 +93,18 @@ export type SharedOps = Pick<
   'matmul' | 'distances' | 'distancesGradient' | 'normalize' | 'normalizeGradient' | 'nearest' | 'packGallery'
 > &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
-  Pick<PairOps, 'batchTripletLoss'> &
+  Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
-export const shortOps = ['packGallery', 'updateCenters', 'softmax', 'softmaxGradient', 'batchTripletLoss'] as const;
+export const shortOps = [
+  'packGallery',
+  'updateCenters',
+  'softmax',
+  'softmaxGradient',
+  'contrastiveLoss',
+  'tripletLoss',
+  'batchTripletLoss',
+] as const;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -149,6 +160,16 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       const result = new Float64Array(4);
       addon.marginSoftmax(...headArguments(op, result));
       return headResult(result);
+    }),
+    contrastiveLoss: translated((op: ContrastiveOp) => {
+      const loss = new Float64Array(1);
+      addon.contrastiveLoss(...contrastiveArguments(op, loss));
+      return loss[0] as number;
+    }),
+    tripletLoss: translated((op: TripletOp) => {
+      const loss = new Float64Array(1);
+      addon.tripletLoss(...tripletArguments(op, loss));
+      return loss[0] as number;
     }),
     batchTripletLoss: translated((op: BatchTripletOp) => {
       const result = new Float64Array(3);

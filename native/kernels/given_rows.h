@@ -30,8 +30,15 @@ HYPERSPHERE_INLINE void StoreWide(double value, float* row, size_t k) {
   if (row != nullptr) row[k] = static_cast<float>(value);
 }
 
+template <class Block>
+HYPERSPHERE_INLINE void StoreTerm(const Block& block, size_t i, double value) {
+  if (!OwnLane(0)) return;
+  block.values[i] = value;
+  block.per_example[i] = static_cast<float>(value);
+}
+
 __attribute__((noinline)) void WidePairGradient(const float* x1, const float* x2, size_t d, double factor, float* g1, float* g2) {
-  for (size_t k = 0; k < d; k++) {
+  for (size_t k = OwnFirst(); k < d; k += kOwnStep) {
     const double to = factor * (static_cast<double>(x1[k]) - static_cast<double>(x2[k]));
     StoreWide(to, g1, k);
     StoreWide(-to, g2, k);
@@ -53,8 +60,7 @@ void ContrastiveRows(const PairRows& block) {
     const double distance = __builtin_sqrt(square), gap = block.margin - distance;
     const bool same = block.same[i] == 1, inside = !(gap <= 0);
     const double value = same ? square / 2 : inside ? gap * gap / 2 : 0;
-    block.values[i] = value;
-    block.per_example[i] = static_cast<float>(value);
+    StoreTerm(block, i, value);
 
     float* g1 = block.grad_x1 == nullptr ? nullptr : block.grad_x1 + i * d;
     float* g2 = block.grad_x2 == nullptr ? nullptr : block.grad_x2 + i * d;
@@ -135,7 +141,7 @@ HYPERSPHERE_INLINE void PlainTripletGradient(const TripletRow& row, size_t d, fl
 }
 
 __attribute__((noinline)) void WideTripletGradient(const TripletRow& row, size_t d, double eps, const TripletFactors& factors) {
-  for (size_t k = 0; k < d; k++) {
+  for (size_t k = OwnFirst(); k < d; k += kOwnStep) {
     const double a = static_cast<double>(row.anchor[k]), p = static_cast<double>(row.positive[k]), m = static_cast<double>(row.negative[k]);
     const double pull = factors.near * (a - p + eps), push = factors.far * ((factors.crossed ? p : a) - m + eps);
     StoreWide(factors.crossed ? pull : pull - push, row.grad_anchor, k);
@@ -168,8 +174,7 @@ void TripletLossRows(const TripletRows& block) {
     const bool crossed = across < far;
     // The least of the two, and NaN if either is.
     const double gap = near - (crossed || across != across ? across : far) + block.margin, value = gap <= 0 ? 0 : gap;
-    block.values[i] = value;
-    block.per_example[i] = static_cast<float>(value);
+    StoreTerm(block, i, value);
 
     if (value == 0 || value != value) {
       float* const grads[] = {row.grad_anchor, row.grad_positive, row.grad_negative};
@@ -188,7 +193,9 @@ void TripletLossRows(const TripletRows& block) {
   }
 }
 
+#if !defined(HYPERSPHERE_LEVEL_CUDA)
 constexpr GivenRows kGivenRows = {SquareCenterRows, SumToCenter, ContrastiveRows, TripletLossRows};
+#endif
 
 }  // namespace
 }  // namespace hypersphere

@@ -1,6 +1,5 @@
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 
 namespace hypersphere {
 
@@ -23,7 +22,7 @@ void ContrastiveSync(const Napi::CallbackInfo& info) {
   rows.grad_x1 = args.OptionalFloats(9, rows.rows, rows.d);
   rows.grad_x2 = args.OptionalFloats(10, rows.rows, rows.d);
   args.CheckApart({7, 8, 9, 10});
-  const Status status = Contrastive(op, nullptr);
+  const Status status = ImplementationOf(info).contrastive(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
@@ -49,15 +48,15 @@ void TripletSync(const Napi::CallbackInfo& info) {
   rows.grad_positive = args.OptionalFloats(14, rows.rows, rows.d);
   rows.grad_negative = args.OptionalFloats(15, rows.rows, rows.d);
   args.CheckApart({11, 12, 13, 14, 15});
-  const Status status = Triplet(op, nullptr);
+  const Status status = ImplementationOf(info).triplet(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 }  // namespace
 
-void ExportGivenRows(Napi::Env env, Napi::Object exports) {
-  exports.Set("contrastiveLoss", Napi::Function::New(env, ContrastiveSync, "contrastiveLoss"));
-  exports.Set("tripletLoss", Napi::Function::New(env, TripletSync, "tripletLoss"));
+void ExportGivenRows(const Implementation& who, Napi::Object exports) {
+  ExportFor(who, exports, "contrastiveLoss", ContrastiveSync);
+  ExportFor(who, exports, "tripletLoss", TripletSync);
 }
 
 }  // namespace hypersphere

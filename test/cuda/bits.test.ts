@@ -254,7 +254,18 @@ describe('the reference vectors', () => {
     expect(text.match(/^FAILED .*served by .+, not by cuda alone$/gm)).toHaveLength(2);
   });
   it('take the device wherever it has a kernel', () => {
-    for (const op of ['l2_normalize', 'pairwise_distance', 'knn', 'cross_entropy', 'arcface', 'center_loss', 'triplet_batch'])
+    for (const op of [
+      'l2_normalize',
+      'pairwise_distance',
+      'knn',
+      'cross_entropy',
+      'arcface',
+      'center_loss',
+      'triplet_batch',
+      'contrastive_pair',
+      'triplet_euclidean',
+      'triplet_squared',
+    ])
       expect(touched).toContain(op);
   });
 });

@@ -1,5 +1,5 @@
-// The batch triplet loss on the device: every rule, metric and form of it with the CPU's bits, in one block of anchors and in several, on plain
-// rows and on rows that need every way round.
+// Contrastive and triplet loss of given rows, with and without all of their gradients, and the batch triplet loss: every rule, metric and form of
+// it with the CPU's bits, in one block of anchors and in several, on plain rows and on rows that need every way round.
 #include "compare.h"
 #include "tests.h"
 
@@ -72,10 +72,43 @@ void TestRules(const char* name, const Batch& batch, const std::vector<Metric>& 
   }
 }
 
+void TestGivenRows(const char* name, const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& c, size_t d) {
+  const size_t n = a.size() / d;
+  std::vector<int32_t> same(n);
+  for (size_t i = 0; i < n; i++) same[i] = i % 3 == 0;
+  for (const bool wanted : {true, false}) {
+    TestBits("contrastiveLoss", name, [&](bool device) {
+      std::vector<double> values(n), loss(1, NAN);
+      std::vector<float> terms(n, NAN), of_a(n * d, 7), of_b(n * d, 7);
+      const ContrastiveOp op{{a.data(), b.data(), same.data(), values.data(), terms.data(), wanted ? of_a.data() : nullptr, of_b.data(), n, d, 2, 0.25}, loss.data()};
+      Succeed(device ? cuda::Contrastive(op, nullptr) : Contrastive(op, nullptr));
+      for (const auto* part : {&terms, &of_a, &of_b}) Append(loss, *part);
+      return loss;
+    });
+    for (const int form : {0, 1, 2, 3}) {
+      TestBits("tripletLoss", name, [&](bool device) {
+        std::vector<double> values(n), loss(1, NAN);
+        std::vector<float> terms(n, NAN), of_a(n * d, 7), of_b(n * d, 7), of_c(n * d, 7);
+        const TripletOp op{{a.data(), b.data(), c.data(), values.data(), terms.data(), of_a.data(), wanted ? of_b.data() : nullptr, of_c.data(), n, d, 1, 2,
+                            form < 2 ? 0 : 1e-6, 0.5, form % 2 == 0, form >= 2},
+                           loss.data()};
+        Succeed(device ? cuda::Triplet(op, nullptr) : Triplet(op, nullptr));
+        for (const auto* part : {&terms, &of_a, &of_b, &of_c}) Append(loss, *part);
+        return loss;
+      });
+    }
+  }
+}
+
 }  // namespace
 
 void hypersphere::test::TestTriplets() {
   const std::vector<Metric> all(std::begin(kMetrics), std::end(kMetrics));
+  for (const size_t d : {1, 17, 40}) {
+    TestGivenRows("plain", Normals(37 * d, 1), Normals(37 * d, 2), Normals(37 * d, 3), d);
+    TestGivenRows("nasty", Nasty(34, d, 4), Nasty(34, d, 5), Nasty(34, d, 6), d);
+    TestGivenRows("equal", Nasty(34, d, 4), Nasty(34, d, 4), Normals(34 * d, 7), d);
+  }
   TestRules("plain", {Normals(35 * 5, 1), Labels(35, 6), 0, 5}, all);
   TestRules("with a memory", {Normals(27 * 17, 2), Labels(27, 5), 9, 17}, all);
   TestRules("offset", {Normals(19 * 3, 3, 1, 100), Labels(19, 4), 0, 3}, all);

@@ -18,6 +18,9 @@ Status Normalize(const NormalizeOp& op, const std::atomic<bool>* cancel) noexcep
 Status NormalizeGradient(const NormalizeGradientOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CenterLoss(const CenterLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel) noexcept;
+Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noexcept;
+// With p = 2 and an eps that is 0 or a float32.
+Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
 // Without `swap`.
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
