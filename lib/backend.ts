@@ -186,7 +186,7 @@ export function checkDevice(device: unknown): Device | undefined {
 /** Rows that stay on the GPU, whoever serves. Internal. @throws ERR_NO_DEVICE, ERR_OUT_OF_MEMORY */
 export function keepOnDevice(argument: string, op: KeepRowsOp): ResidentRows {
   available(argument, 'cuda');
-  return recorded(keptRows((native() as Native).addon.cuda)(op), 'cuda', state.served);
+  return recorded(keptRows((native() as Native).addon.cuda, () => precision() === 'fast')(op), 'cuda', state.served);
 }
 
 /** Below this a result's first touch costs too little to ask. */
@@ -226,8 +226,8 @@ export function resetServed(): void {
 
 /**
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
- * `cuda` is the native backend with `matmul`, `distances`, `distancesGradient`, `normalize`, `normalizeGradient`, `nearest` and `Gallery` on an NVIDIA GPU,
- * whose driver is opened then, or on what HYPERSPHERE_CUDA_DRIVER names. Those ops throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
+ * `cuda` is the native backend with the operations of the README's last column on an NVIDIA GPU, whose driver is opened then, or on what
+ * HYPERSPHERE_CUDA_DRIVER names. Those throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
  * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */

@@ -27,6 +27,8 @@ interface NativeRows {
   read(rows: StoredRows | undefined, state: StoredRows | undefined): void;
   write(rows: StoredRows): void;
   dispose(): void;
+  /** With products on tensor cores, where the device has them. */
+  readonly fast: Pick<NativeRows, 'marginSoftmax' | 'distances'>;
 }
 
 export interface ResidentAddon {
@@ -50,13 +52,15 @@ function told<Op, Result>(run: (op: Op) => Result): (op: Op) => Result {
 /** In the place of weights, which the addon does not look at. */
 const none = new Float32Array(0);
 
-export const keptRows = (addon: ResidentAddon): ((op: KeepRowsOp) => ResidentRows) =>
+/** `fast`: whether products may be, asked at each call. */
+export const keptRows = (addon: ResidentAddon, fast: () => boolean): ((op: KeepRowsOp) => ResidentRows) =>
   translated(({ rows, state, count, d }) => {
     const kept = addon.keepRows(rows, state, count, d);
+    const products = () => (fast() ? kept.fast : kept);
     return {
       marginSoftmax: told((op) => {
         const result = new Float64Array(4);
-        kept.marginSoftmax(...headArguments({ ...op, weights: none }, result));
+        products().marginSoftmax(...headArguments({ ...op, weights: none }, result));
         return headResult(result);
       }),
       centerLoss: told((op) => {
@@ -66,7 +70,9 @@ export const keptRows = (addon: ResidentAddon): ((op: KeepRowsOp) => ResidentRow
         return loss[0] as number;
       }),
       updateCenters: told(({ x, labels, n, alpha }) => kept.updateCenters(floats(x), labels, n, alpha)),
-      distances: told(({ x, n, first, m, metric, out }) => kept.distances(floats(x), n, first, m, metrics.indexOf(metric), floats(out))),
+      distances: told(({ x, n, first, m, metric, out }) =>
+        products().distances(floats(x), n, first, m, metrics.indexOf(metric), floats(out)),
+      ),
       nearest: told(({ x, n, k, metric, indices, distances }) =>
         kept.nearest(floats(x), n, k, metrics.indexOf(metric), indices, floats(distances)),
       ),

@@ -1,5 +1,5 @@
 // Rows that stay on the device: { marginSoftmax, centerLoss, updateCenters, distances, nearest, read, write, dispose } by a handle, with the arguments
-// of the addon's ops of that name, but for the rows.
+// of the addon's ops of that name, but for the rows; { fast } has those that tensor cores can serve.
 #include "../cuda/ops/resident.h"
 
 #include <climits>
@@ -14,6 +14,7 @@ namespace hypersphere {
 
 namespace {
 
+using cuda::Precision;
 using cuda::ResidentRows;
 using KeptRows = Kept<ResidentRows>;
 
@@ -36,7 +37,10 @@ void* AllOf(const Args& args, size_t index, const ResidentRows& rows) {
   return args.Floats(index, rows.count, rows.d);
 }
 
-void RunHead(const Napi::CallbackInfo& info, ResidentRows& rows) { Deliver(info, rows.MarginSoftmax(ReadHead(HeadArgs(info), &rows)->op)); }
+template <Precision kPrecision>
+void RunHead(const Napi::CallbackInfo& info, ResidentRows& rows) {
+  Deliver(info, rows.MarginSoftmax(ReadHead(HeadArgs(info), &rows)->op, kPrecision));
+}
 
 // The centers are float32: what an op of centers may be asked of.
 void ExpectCenters(const Napi::CallbackInfo& info, const ResidentRows& rows) {
@@ -76,6 +80,7 @@ void RunUpdateCenters(const Napi::CallbackInfo& info, ResidentRows& rows) {
   Deliver(info, rows.UpdateCenters(op));
 }
 
+template <Precision kPrecision>
 void RunDistances(const Napi::CallbackInfo& info, ResidentRows& rows) {
   const Args args(info, {"x", "n", "first", "count", "metric", "out"});
   DistancesOp op{};
@@ -90,7 +95,7 @@ void RunDistances(const Napi::CallbackInfo& info, ResidentRows& rows) {
   op.x = args.Floats(0, op.n, op.d);
   op.out = args.Floats(5, op.n, op.m);
   args.CheckApart({5});
-  Deliver(info, rows.Distances(op, first));
+  Deliver(info, rows.Distances(op, first, kPrecision));
 }
 
 void RunNearest(const Napi::CallbackInfo& info, ResidentRows& rows) {
@@ -126,17 +131,20 @@ Napi::Value KeepRows(const Napi::CallbackInfo& info) {
   Deliver(info, rows->Keep(values, rows->stateful ? AllOf(args, 1, *rows) : nullptr));
   const auto kept = std::make_shared<KeptRows>(env, rows);
   kept->Account();
-  Napi::Object result = Napi::Object::New(env);
-  const auto add = [&](const char* name, void (*run)(const Napi::CallbackInfo&, ResidentRows&)) {
-    result.Set(name, Napi::Function::New(env, [kept, run](const Napi::CallbackInfo& call) { run(call, Live(call, *kept)); }, name));
+  Napi::Object result = Napi::Object::New(env), fast = Napi::Object::New(env);
+  const auto add = [&](Napi::Object to, const char* name, void (*run)(const Napi::CallbackInfo&, ResidentRows&)) {
+    to.Set(name, Napi::Function::New(env, [kept, run](const Napi::CallbackInfo& call) { run(call, Live(call, *kept)); }, name));
   };
-  add("marginSoftmax", RunHead);
-  add("centerLoss", RunCenterLoss);
-  add("updateCenters", RunUpdateCenters);
-  add("distances", RunDistances);
-  add("nearest", RunNearest);
-  add("read", ReadBack);
-  add("write", WriteAnew);
+  add(result, "marginSoftmax", RunHead<Precision::kReproducible>);
+  add(fast, "marginSoftmax", RunHead<Precision::kFast>);
+  add(result, "centerLoss", RunCenterLoss);
+  add(result, "updateCenters", RunUpdateCenters);
+  add(result, "distances", RunDistances<Precision::kReproducible>);
+  add(fast, "distances", RunDistances<Precision::kFast>);
+  result.Set("fast", fast);
+  add(result, "nearest", RunNearest);
+  add(result, "read", ReadBack);
+  add(result, "write", WriteAnew);
   result.Set("dispose", Napi::Function::New(env, [kept](const Napi::CallbackInfo&) { kept->Dispose(); }, "dispose"));
   return result;
 }

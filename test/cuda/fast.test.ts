@@ -193,6 +193,20 @@ describeFast('fast heads', () => {
     }
   });
 
+  it('that keep their weights on the device follow the precision of each step, too', () => {
+    const options = { classes: 30, dim, seed: 5, margin: arcFace({ s: 16, m: 0.2 }), optimizer: sgd({ learningRate: 0.05 }) };
+    const steps = (head: ClassifierHead, first: <T>(run: () => T) => T, second: <T>(run: () => T) => T): Float32Array => {
+      for (const run of [first, second]) run(() => head.step(x, cyclicLabels(n, 30)));
+      const scores = first(() => head.logits(x));
+      return Float32Array.of(...(head.weights.data as Float32Array), ...scores.data);
+    };
+    const plain = <T>(run: () => T): T => run();
+    const kept = (first: typeof plain, second: typeof plain) => steps(new ClassifierHead({ ...options, device: 'cuda' }), first, second);
+    expect(differ(kept(fast, plain), steps(new ClassifierHead(options), fast, plain))).toBe(false);
+    expect(differ(kept(fast, plain), kept(plain, plain))).toBe(true);
+    expect(differ(kept(fast, plain), kept(plain, fast))).toBe(true);
+  });
+
   it('train', () => {
     const optimizer = sgd({ learningRate: 0.05 });
     const losses = fast(() => {

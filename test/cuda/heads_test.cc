@@ -166,7 +166,7 @@ Status RunKept(bool device, const MarginSoftmaxOp& op) {
   Succeed(rows.Keep(op.weights, nullptr));
   MarginSoftmaxOp here = op;
   here.weights = nullptr;
-  return rows.MarginSoftmax(here);
+  return rows.MarginSoftmax(here, cuda::Precision::kReproducible);
 }
 
 using Runs = Status (*)(bool device, const MarginSoftmaxOp& op);
@@ -278,7 +278,7 @@ void TestStep(const Head& head, const Step& step) {
         op.half_weights = nullptr;
         update.state = nullptr;
         update.half_state = nullptr;
-        for (size_t s = 0; s < steps; s++) take(rows.MarginSoftmax(op));
+        for (size_t s = 0; s < steps; s++) take(rows.MarginSoftmax(op, cuda::Precision::kReproducible));
         Succeed(rows.Read(either(moved, half_moved), either(moved_state, half_moved_state)));
       } else {
         for (size_t s = 0; s < steps; s++) take(Run(device, op));

@@ -316,7 +316,7 @@ namespace fast {
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept { return Head(op, nullptr, Precision::kFast, cancel)(); }
 }  // namespace fast
 
-Status ResidentRows::MarginSoftmax(const MarginSoftmaxOp& op) noexcept { return Head(op, this, Precision::kReproducible, nullptr)(); }
+Status ResidentRows::MarginSoftmax(const MarginSoftmaxOp& op, Precision precision) noexcept { return Head(op, this, precision, nullptr)(); }
 
 }  // namespace cuda
 }  // namespace hypersphere

@@ -133,9 +133,9 @@ Status Matmul(const MatmulOp& op, const std::atomic<bool>* cancel) noexcept { re
 Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, Precision::kFast, cancel); }
 }  // namespace fast
 
-Status ResidentRows::Distances(const DistancesOp& op, size_t first) const noexcept {
+Status ResidentRows::Distances(const DistancesOp& op, size_t first, Precision precision) const noexcept {
   if (op.n == 0 || op.m == 0) return Status::kOk;
-  Call call(nullptr, Precision::kReproducible);
+  Call call(nullptr, precision);
   call.ExpectSides({op.n, op.m, op.d});
   DistancesOp here = op;
   here.x = call.Upload(op.x, op.n * d);

@@ -24,10 +24,10 @@ class ResidentRows {
   Status Read(void* rows, void* state) const noexcept;
 
   // Ops on these rows: weights and state, centers, y [op.m, d] from row `first` on and the gallery are not taken from the op.
-  Status MarginSoftmax(const MarginSoftmaxOp& op) noexcept;
+  Status MarginSoftmax(const MarginSoftmaxOp& op, Precision precision) noexcept;
   Status CenterLoss(const CenterLossOp& op) const noexcept;
   Status UpdateCenters(const UpdateCentersOp& op) noexcept;
-  Status Distances(const DistancesOp& op, size_t first) const noexcept;
+  Status Distances(const DistancesOp& op, size_t first, Precision precision) const noexcept;
   Status Nearest(const NearestOp& op) const noexcept;
 
   // All of them, on the device.
