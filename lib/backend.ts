@@ -228,7 +228,8 @@ export function resetServed(): void {
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
  * `cuda` is the native backend with the operations of the README's last column on an NVIDIA GPU, whose driver is opened then, or on what
  * HYPERSPHERE_CUDA_DRIVER names. Those throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
- * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen.
+ * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen, but a head whose step met the loss may
+ * have moved in part: go on from its last save.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {
@@ -241,7 +242,8 @@ export function setBackend(name: BackendName): void {
  * way and find the same neighbours and distances, to the bit; a gallery keeps the precision it was made in. Norms, softmax, margins and updates
  * stay as they are. Default `'reproducible'`. Also HYPERSPHERE_PRODUCT_PRECISION.
  *
- * It is a permission: CPU backends, and GPUs of compute capability below 8.0, go on reproducibly, and `info().productPrecision` says what holds. In fast mode
+ * It is a permission: CPU backends, and GPUs of compute capability below 8.0, go on reproducibly, and `info().productPrecision` says what holds for the
+ * backend; a head with `device: 'cuda'` follows it whichever backend serves. In fast mode
  * bits may differ between devices.
  *
  * With c = 2⁻⁷ + 2⁻¹⁶ + (D + 8)·2⁻²², a product of depth D ≤ 2²⁰ is off by at most c·Σ|a||b|, usually by a small part of that, where numbers are between
@@ -269,7 +271,8 @@ export function addonFor(argument: string): Addon {
 
 /**
  * Lets the native backend use this instruction set and no higher one, in all threads of the process, for instance to compare
- * machines. The CPU's own level is the default and the upper limit. Also HYPERSPHERE_ISA.
+ * machines. The CPU's own level is the default and the upper limit. Not while another thread's call runs: that may compute with both, and a
+ * miner then throws ERR_BUSY. Also HYPERSPHERE_ISA.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE for a level this CPU lacks or without the addon
  */
 export function setIsa(isa: Isa): void {
@@ -308,7 +311,10 @@ export interface Info {
    * within tolerance only; the TypeScript backend agrees with itself. The two backends agree within tolerance. Not so where `productPrecision` is `fast`.
    */
   readonly reproducible: boolean;
-  /** `fast` where `setProductPrecision` allows it, a GPU serves and has the means. */
+  /**
+   * `fast` where `setProductPrecision` allows it, a GPU serves and has the means. Of the backend that serves: heads and centers with `device: 'cuda'`
+   * follow the permission whoever serves.
+   */
   readonly productPrecision: ProductPrecision;
   /** The GPU. The driver is opened when this is read for the first time in the process, or `unavailable`. */
   readonly cuda: CudaInfo;
@@ -333,7 +339,7 @@ export function info(): Info {
   const backend = chosen();
   const addon = serving()?.addon;
   const { isa, threads } = addon?.info() ?? { isa: undefined, threads: 1 };
-  const fast = backend === 'cuda' && precision() === 'fast' && device().fast === true;
+  const fast = precision() === 'fast' && backend === 'cuda' && device().fast === true;
   return {
     backend,
     ...(isa !== undefined && { isa }),

@@ -35,6 +35,7 @@ for (const test of tests) {
   const files = test === 'replay' ? ['test/fuzz/native/corpus'] : [];
   run(`${test} under ASan and UBSan`, join('build-native/asan', test), files);
 }
+run('drawn calls under ASan and UBSan', 'build-native/asan/replay', ['--seconds', '15', '--seed', '1']);
 const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));

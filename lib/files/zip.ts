@@ -12,6 +12,7 @@ export interface ZipMember {
 
 /** Deflate makes 258 bytes of two bits at best. */
 const bestRatio = 1032;
+const mostMembers = 2 ** 16;
 
 const unsound = (what: string): never => {
   throw malformed('path', 'a sound .npz archive', what);
@@ -80,6 +81,8 @@ function wide(file: Reader, at: number, length: number, fields: readonly number[
 export function zipMembers(archive: Buffer): Map<string, ZipMember> {
   const file = new Reader(archive);
   const { begin, end, count } = directoryOf(file);
+  // Each costs memory before anybody asks for it.
+  if (count > mostMembers) unsound(`${count} members, more than ${mostMembers}`);
   const members = new Map<string, ZipMember>();
   let at = begin;
   for (let i = 0; i < count; i++) {
@@ -129,13 +132,15 @@ function inflated(file: Reader, { name, same, flags, method, crc, size, packed, 
 }
 
 function inflate(packed: Buffer, size: number, member: string): Buffer {
-  try {
-    // In one piece, with room to see that nothing follows.
-    return allocated('path', `${size} bytes`, () =>
-      inflateRawSync(packed, { chunkSize: Math.max(size + 1, 64), maxOutputLength: size + 1 }),
-    );
-  } catch (error) {
-    if (!/^(Z_|ERR_BUFFER_TOO_LARGE)/.test((error as NodeJS.ErrnoException).code ?? '')) throw error;
-    return unsound(`${member}: ${(error as Error).message}`);
-  }
+  return allocated('path', `${size} bytes`, () => {
+    try {
+      // In one piece, with room to see that nothing follows.
+      return inflateRawSync(packed, { chunkSize: Math.max(size + 1, 64), maxOutputLength: size + 1 });
+    } catch (error) {
+      const { code = '', message } = error as NodeJS.ErrnoException;
+      if (code === 'ERR_BUFFER_TOO_LARGE') return unsound(`${member} of ${size} bytes that has more`);
+      if (code.startsWith('Z_') && code !== 'Z_MEM_ERROR') return unsound(`${member}: ${message}`);
+      throw error;
+    }
+  });
 }

@@ -66,7 +66,7 @@ export class Centers {
       return finish(this.#backend().centerLoss(op));
     }
     const { op, finish } = resolveLossTo(centers.count, x, labels, { centers: centers.lent }, options);
-    return finish(centers.takenBack().centerLoss(op));
+    return finish(centers.takenBack((rows) => rows.centerLoss(op)));
   }
 
   /** `updateCenters` with this α. @throws what that throws, and ERR_DETACHED after `dispose` */
@@ -82,7 +82,7 @@ export class Centers {
     const [classes, { lent }] = [centers.count, centers];
     const checked = checkLabels('labels', labels, n, { classes });
     checkMemory({ centers: lent }, { x, labels: checked });
-    centers.takenBack().updateCenters({ x: x.data, labels: checked, n, d, classes, alpha });
+    centers.takenBack((rows) => rows.updateCenters({ x: x.data, labels: checked, n, d, classes, alpha }));
   }
 
   /** Gives the memory back; whatever is called after it throws ERR_DETACHED. May be called again. */

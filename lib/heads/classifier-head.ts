@@ -82,11 +82,12 @@ export interface Predictions {
  * decays them. One that keeps all classes equals full softmax to the bit.
  *
  * With a `collective` several heads, one a rank, are shards of one. `step`, `forwardBackward`, `predict`, `grow`, the constructor and `load` are then calls
- * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves. Gradients are those of the mean over all
+ * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves; only a GPU without room for the second
+ * half of one rank's step is met when others may have moved: their group is then of no use, so load the last save. Gradients are those of the mean over all
  * ranks' rows; insightface multiplies the embeddings' by the number of ranks, for a data-parallel network that averages.
  *
  * With `device: 'cuda'` weights and optimizer state stay in the GPU's memory: a step sends the batch, and fetches losses and the embeddings' gradient.
- * `weights` brings them to the host, `save` brings both, `grow` brings both and sends them back. `dispose()` (or `using`) gives the memory back at once, else
+ * `weights` brings them to the host, `save` brings both, `grow` brings both and sends them back. `dispose()` (or `using`) gives the memory back at once, to this process's next calls on the device, else
  * it goes with the object. A GPU without room is ERR_OUT_OF_MEMORY, and the head is as it was before the call. Once the GPU is lost, every call that
  * needs it is ERR_NO_DEVICE: what the head had there is gone, and a new one starts from its last `save`.
  *
@@ -181,7 +182,8 @@ export class ClassifierHead {
 
   /**
    * One training step: the loss, its gradient by the embeddings, and the weights moved in place by the optimizer. What a margin carries (AdaFace's
-   * mean and deviation, CurricularFace's t, λ) moves on. O(B·C·r·D) for sample rate r. An error leaves everything as it was.
+   * mean and deviation, CurricularFace's t, λ) moves on. O(B·C·r·D) for sample rate r. An error leaves everything as it was,
+   * but a GPU that is lost amid a step may leave host weights moved in part.
    * @param x [B, D], not normalised: the margin normalises what its paper does
    * @param labels [B] in [0, C), or −100 for rows that count nowhere
    * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY; ERR_BUSY during a save,

@@ -126,15 +126,15 @@ class DeviceRows implements HeadRows {
   }
 
   pass(): HeadPass {
-    return this.#rows.takenBack().marginSoftmax;
+    return (op) => this.#rows.takenBack((rows) => rows.marginSoftmax(op));
   }
 
   similarities(op: ResidentDistancesOp): void {
-    this.#rows.takenBack().distances(op);
+    this.#rows.takenBack((rows) => rows.distances(op));
   }
 
   nearest(op: ResidentNearestOp): void {
-    this.#rows.takenBack().nearest(op);
+    this.#rows.takenBack((rows) => rows.nearest(op));
   }
 
   dispose(): void {

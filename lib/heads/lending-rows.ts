@@ -47,13 +47,12 @@ export class LendingRows {
     return { rows, state };
   }
 
-  /** To compute with: what callers have written is among them. */
-  takenBack(): ResidentRows {
-    if (this.#lent !== undefined) {
-      this.#kept.write({ rows: this.#lent });
-      this.#lent = undefined;
-    }
-    return this.#kept;
+  /** Computes with the rows, among them what callers have written. Where that throws, what is lent stays so. */
+  takenBack<Result>(run: (rows: ResidentRows) => Result): Result {
+    if (this.#lent !== undefined) this.#kept.write({ rows: this.#lent });
+    const result = run(this.#kept);
+    this.#lent = undefined;
+    return result;
   }
 
   dispose(): void {

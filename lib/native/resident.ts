@@ -32,22 +32,25 @@ interface NativeRows {
 }
 
 export interface ResidentAddon {
+  info(): { readonly reason?: string };
   keepRows(rows: StoredRows, state: StoredRows | undefined, count: number, d: number): NativeRows;
 }
 
 /** As `translated`; of a device that is lost it says what that means for the rows. */
-function told<Op, Result>(run: (op: Op) => Result): (op: Op) => Result {
-  const translate = translated(run);
-  return (op) => {
-    try {
-      return translate(op);
-    } catch (error) {
-      if (!(error instanceof HypersphereError) || error.code !== 'ERR_NO_DEVICE') throw error;
-      const gone = `${error.received}; rows that were on it are gone, but for what has been read or saved`;
-      throw failure(error.code, error.argument, error.expected, gone);
-    }
+const telling =
+  (isLost: () => boolean) =>
+  <Op, Result>(run: (op: Op) => Result): ((op: Op) => Result) => {
+    const translate = translated(run);
+    return (op) => {
+      try {
+        return translate(op);
+      } catch (error) {
+        if (!(error instanceof HypersphereError) || error.code !== 'ERR_NO_DEVICE' || !isLost()) throw error;
+        const gone = `${error.received}; rows that were on it are gone, but for what has been read or saved`;
+        throw failure(error.code, error.argument, error.expected, gone);
+      }
+    };
   };
-}
 
 /** In the place of weights, which the addon does not look at. */
 const none = new Float32Array(0);
@@ -55,6 +58,7 @@ const none = new Float32Array(0);
 /** `fast`: whether products may be, asked at each call. */
 export const keptRows = (addon: ResidentAddon, fast: () => boolean): ((op: KeepRowsOp) => ResidentRows) =>
   translated(({ rows, state, count, d }) => {
+    const told = telling(() => addon.info().reason !== undefined);
     const kept = addon.keepRows(rows, state, count, d);
     const products = () => (fast() ? kept.fast : kept);
     return {

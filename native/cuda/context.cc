@@ -225,6 +225,11 @@ void Call::ExpectSides(std::initializer_list<size_t> sides) {
 
 void Call::Check(Result result, const char* what) {
   if (result == kSuccess || Failed()) return;
+  // A launch may find no room for its threads' own memory, which costs the device nothing.
+  if (result == kErrorOutOfMemory) {
+    OutOfMemory(0);
+    return;
+  }
   std::string failure;
   context_->Succeeded(result, what, failure);
   context_->Lose(failure);

@@ -47,6 +47,7 @@ HYPERSPHERE_DEVICE void AtomicLeast(uint64_t* at, uint64_t value) { __nvvm_atom_
 HYPERSPHERE_DEVICE unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
 HYPERSPHERE_DEVICE uint32_t Ballot(uint32_t mask, bool predicate) { return __nvvm_vote_ballot_sync(mask, predicate); }
 HYPERSPHERE_DEVICE unsigned LowestBit(uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
+HYPERSPHERE_DEVICE unsigned LowestBit(uint64_t bits) { return static_cast<unsigned>(__builtin_ctzll(bits)); }
 }  // namespace hypersphere
 
 // Code that host and device share is written without a word about either.
@@ -65,10 +66,14 @@ HYPERSPHERE_DEVICE unsigned LowestBit(uint32_t bits) { return static_cast<unsign
 namespace hypersphere {
 HYPERSPHERE_DEVICE float ShuffleXor(uint32_t mask, float v, int x) { return __shfl_xor_sync(mask, v, x); }
 HYPERSPHERE_DEVICE int ShuffleXor(uint32_t mask, int v, int x) { return __shfl_xor_sync(mask, v, x); }
+HYPERSPHERE_DEVICE uint64_t ShuffleXor(uint32_t mask, uint64_t v, int x) { return __shfl_xor_sync(mask, static_cast<unsigned long long>(v), x); }
 HYPERSPHERE_DEVICE float Shuffle(uint32_t mask, float v, int lane) { return __shfl_sync(mask, v, lane); }
+HYPERSPHERE_DEVICE double Shuffle(uint32_t mask, double v, int lane) { return __shfl_sync(mask, v, lane); }
+HYPERSPHERE_DEVICE void AtomicLeast(uint64_t* at, uint64_t value) { atomicMin(reinterpret_cast<unsigned long long*>(at), static_cast<unsigned long long>(value)); }
 HYPERSPHERE_DEVICE unsigned AtomicAdd(unsigned* at, unsigned by) { return atomicAdd(at, by); }
 HYPERSPHERE_DEVICE uint32_t Ballot(uint32_t mask, bool predicate) { return __ballot_sync(mask, predicate); }
 HYPERSPHERE_DEVICE unsigned LowestBit(uint32_t bits) { return static_cast<unsigned>(__ffs(static_cast<int>(bits)) - 1); }
+HYPERSPHERE_DEVICE unsigned LowestBit(uint64_t bits) { return static_cast<unsigned>(__ffsll(static_cast<long long>(bits)) - 1); }
 }  // namespace hypersphere
 
 #define HYPERSPHERE_SHARED_CODE_BEGIN

@@ -196,7 +196,7 @@ HYPERSPHERE_APART void GradientRowsOf(const GradientBlock& block, Weighted* list
   for (size_t i = 0; i < block.own_rows; i++) FinishRow<kMetric>(block, i, radial[i], block.out + i * d);
 }
 
-void GradientRows(const GradientBlock& block) {
+HYPERSPHERE_HOST_DEVICE void GradientRows(const GradientBlock& block) {
   HYPERSPHERE_GROUP_BUFFER(Weighted, list, kGroup);
   switch (block.metric) {
     case Metric::kSquaredEuclidean: return GradientRowsOf<Metric::kSquaredEuclidean>(block, list);

@@ -45,7 +45,7 @@ __attribute__((noinline)) void WidePairGradient(const float* x1, const float* x2
   }
 }
 
-void ContrastiveRows(const PairRows& block) {
+HYPERSPHERE_HOST_DEVICE void ContrastiveRows(const PairRows& block) {
   const size_t d = block.d;
   for (size_t i = 0; i < block.rows; i++) {
     const float* x1 = block.x1 + i * d;
@@ -150,7 +150,7 @@ __attribute__((noinline)) void WideTripletGradient(const TripletRow& row, size_t
   }
 }
 
-void TripletLossRows(const TripletRows& block) {
+HYPERSPHERE_HOST_DEVICE void TripletLossRows(const TripletRows& block) {
   const size_t d = block.d;
   const float eps = static_cast<float>(block.eps);
   // A sum of d squares that is not far below that of d times eps has lost nothing to speak of.

@@ -198,7 +198,7 @@ void AddRow(const float* from, size_t count, float factor, float* to) {
   AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n))), to + k, n); });
 }
 
-double WeighRow(const PairWeights& row) {
+HYPERSPHERE_HOST_DEVICE double WeighRow(const PairWeights& row) {
   const V most = Set(kMostWeight);
   double sum[1];
   SumPieces(row.count, [&](size_t k, size_t n, V(&lanes)[1]) {

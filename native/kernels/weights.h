@@ -63,7 +63,7 @@ HYPERSPHERE_HOST_DEVICE void UpdateWeights(const UpdateBlock& of) {
 }
 
 // To the nearest, ties to even; a NaN keeps its upper half and becomes quiet.
-void Narrow(const float* x, size_t count, uint16_t* out) {
+HYPERSPHERE_HOST_DEVICE void Narrow(const float* x, size_t count, uint16_t* out) {
   for (size_t i = 0; i < count; i++) {
     const uint32_t bits = BitsOf(x[i]), rounded = bits + 0x7fffu + (bits >> 16 & 1);
     out[i] = static_cast<uint16_t>((bits & 0x7fffffffu) > 0x7f800000u ? bits >> 16 | 0x40 : rounded >> 16);
@@ -79,7 +79,7 @@ HYPERSPHERE_INLINE uint32_t Mixed(uint32_t h) {
 }
 
 // Up with the probability of the part that is cut off.
-void NarrowStochastic(const float* x, size_t count, const RoundingNoise& noise, uint16_t* out) {
+HYPERSPHERE_HOST_DEVICE void NarrowStochastic(const float* x, size_t count, const RoundingNoise& noise, uint16_t* out) {
   const uint32_t seed = Mixed(noise.seed), first = static_cast<uint32_t>(noise.first), shift = noise.high_half ? 16 : 0;
   for (size_t i = 0; i < count; i++) {
     const uint32_t bits = BitsOf(x[i]), added = bits + (Mixed(seed + first + static_cast<uint32_t>(i)) >> shift & 0xffffu);

@@ -54,9 +54,9 @@ void ExportNearest(const Implementation& who, Napi::Object exports);
 void ExportCenters(const Implementation& who, Napi::Object exports);
 void ExportSoftmax(const Implementation& who, Napi::Object exports);
 void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
-// Of the device alone.
-void ExportResident(Napi::Object exports);
 void ExportTriplet(const Implementation& who, Napi::Object exports);
 void ExportGivenRows(const Implementation& who, Napi::Object exports);
+// Of the device alone.
+void ExportResident(Napi::Object exports);
 
 }  // namespace hypersphere

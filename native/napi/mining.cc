@@ -51,6 +51,11 @@ void Check(Napi::Env env, Status status) {
   if (status != Status::kOk) throw StatusFailure(env, status);
 }
 
+// Another thread may write to shared rows, or choose another level: no tuple of such a call is worth having.
+void CheckUnchanged(Napi::Env env, bool changed) {
+  if (changed) throw Failure(env, "ERR_BUSY", "x", "rows and an instruction set that stay as they are during the call", "a change by another thread");
+}
+
 Napi::Number NumberOf(Napi::Env env, uint64_t count) { return Napi::Number::New(env, static_cast<double>(count)); }
 
 // room(selected) returns where the triplets go.
@@ -74,6 +79,7 @@ void MineTripletsSync(const Napi::CallbackInfo& info) {
   const Room out = RoomOf(env, room.Call({NumberOf(env, miner.Selected())}), 3, miner.Selected());
   rows.CheckUnmoved();
   Check(env, miner.Fill(out.data, out.tuples, nullptr));
+  CheckUnchanged(env, miner.Changed());
 }
 
 // room(own, positives, negatives) returns where the pairs of that kind go; it is asked for the negatives first.
@@ -103,10 +109,12 @@ void MinePairsSync(const Napi::CallbackInfo& info) {
   const auto ask = [&](bool own) {
     return room.Call({Napi::Boolean::New(env, own), NumberOf(env, positives), NumberOf(env, negatives)});
   };
-  // Both are held by this call's handles until it is over.
-  const Room others = RoomOf(env, ask(false), 2, negatives), own = RoomOf(env, ask(true), 2, positives);
+  // Both are held by this call's handles until it is over; where they lie is asked for when no more JavaScript runs.
+  const Napi::Value for_others = ask(false), for_own = ask(true);
+  const Room others = RoomOf(env, for_others, 2, negatives), own = RoomOf(env, for_own, 2, positives);
   rows.CheckUnmoved();
   Check(env, miner.Fill(own.data, own.tuples, others.data, others.tuples, nullptr));
+  CheckUnchanged(env, miner.Changed());
 }
 
 }  // namespace

@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+#include <atomic>
+
 #include "../scalar/sfc32.h"
 #include "workspace.h"
 
@@ -65,14 +67,15 @@ class Chosen {
   // Of one anchor, which says in order what it has.
   class Slots {
    public:
-    Slots(int32_t* to, int32_t* end, bool sampled) : to_(to), end_(end), sampled_(sampled) {}
+    Slots(int32_t* to, int32_t* end, bool sampled, std::atomic<bool>& changed) : to_(to), end_(end), sampled_(sampled), changed_(changed) {}
     bool AreFull() const { return to_ == end_; }
     // Of the next `count` those that are wanted: write(where, i).
     template <class Write>
     void Next(size_t count, const Write& write) {
       if (!sampled_) {
-        // Rows in shared memory may have changed since they were counted: what there is no room for is left.
+        // Rows in shared memory may have changed since they were counted, or another thread the level: what there is no room for is left.
         const size_t room = static_cast<size_t>(end_ - to_) / kWide, taken = count < room ? count : room;
+        if (taken < count) changed_ = true;
         for (size_t i = 0; i < taken; i++, to_ += kWide) write(to_, i);
         return;
       }
@@ -87,6 +90,7 @@ class Chosen {
     }
     // And where they have become fewer, what is left over names the first row.
     void Finish() {
+      if (to_ != end_) changed_ = true;
       while (to_ != end_) *to_++ = 0;
     }
 
@@ -94,18 +98,22 @@ class Chosen {
     int32_t* to_;
     int32_t* const end_;
     const bool sampled_;
+    std::atomic<bool>& changed_;
     uint64_t seen_ = 0;
   };
-  Slots SlotsOf(size_t anchor) const {
+  Slots SlotsOf(size_t anchor) {
     const uint64_t* const starts = space_.At<uint64_t>(starts_place_);
-    return {out_ + kWide * starts[anchor], out_ + kWide * starts[anchor + 1], sampled_};
+    return {out_ + kWide * starts[anchor], out_ + kWide * starts[anchor + 1], sampled_, changed_};
   }
+  // Whether an anchor has had other tuples than were counted: its rows have changed meanwhile, or the level has.
+  bool Changed() const { return changed_; }
 
  private:
   Workspace& space_;
   const size_t n_, counts_place_, starts_place_;
   int32_t* out_ = nullptr;
   bool sampled_ = false;
+  std::atomic<bool> changed_{false};
 };
 
 }  // namespace hypersphere

@@ -26,6 +26,8 @@ class TripletMiner {
   uint64_t Selected() const { return chosen_.Total(); }
   // Tuples (anchor, positive, negative), sorted: all, or a sample of `wanted` of them.
   Status Fill(int32_t* out, uint64_t wanted, const std::atomic<bool>* cancel) noexcept;
+  // After Fill: whether the tuples are not those that were counted (chosen.h).
+  bool Changed() const { return chosen_.Changed(); }
 
  private:
   friend class TripletRule;
@@ -60,6 +62,7 @@ class PairMiner {
   uint64_t SelectedNegatives() const { return negatives_.Total(); }
   // Tuples (i, j) of either kind, sorted, as above.
   Status Fill(int32_t* positives, uint64_t wanted_positives, int32_t* negatives, uint64_t wanted_negatives, const std::atomic<bool>* cancel) noexcept;
+  bool Changed() const { return positives_.Changed() || negatives_.Changed(); }
 
  private:
   friend class PairRule;

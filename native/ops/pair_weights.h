@@ -1,15 +1,16 @@
 // What the gradient over pairs makes of one pair's coefficient and of one row, on CPU and device.
 #pragma once
 
+#include "../host_device.h"
 #include "../api.h"
 
 namespace hypersphere {
 
 // A row with an infinity is at no finite distance: where the loss is finite its weights are 0, and so must be their products.
-inline float Finite(float value) { return value - value == 0 ? value : 0; }
+HYPERSPHERE_HOST_DEVICE inline float Finite(float value) { return value - value == 0 ? value : 0; }
 
 // Of half the squared distance, or of the negated dot; a Euclidean distance of 0 has gradient 0.
-inline float PairWeight(Metric metric, double coefficient, float distance) {
+HYPERSPHERE_HOST_DEVICE inline float PairWeight(Metric metric, double coefficient, float distance) {
   if (metric == Metric::kCosineSimilarity) return static_cast<float>(coefficient);
   if (metric != Metric::kEuclidean) return static_cast<float>(2 * coefficient);
   if (!(distance > 0)) return 0;
@@ -19,7 +20,7 @@ inline float PairWeight(Metric metric, double coefficient, float distance) {
 
 // The coefficient of an snr becomes that of the squared distance of centred rows, and the distance becomes this. Returns what the anchor's own
 // row gets for its signal.
-inline double ThroughSignal(double signal, float& distance, float& coefficient) {
+HYPERSPHERE_HOST_DEVICE inline double ThroughSignal(double signal, float& distance, float& coefficient) {
   constexpr double kMost = static_cast<double>(kMostWeight) / 2;
   const double snr = static_cast<double>(distance), g = static_cast<double>(coefficient), part = signal == 0 ? 0 : g / signal;
   distance = static_cast<float>(snr * signal);
@@ -28,7 +29,7 @@ inline double ThroughSignal(double signal, float& distance, float& coefficient) 
 }
 
 // In eight lanes.
-inline float SquareOfCentered(const float* row, size_t d) {
+HYPERSPHERE_HOST_DEVICE inline float SquareOfCentered(const float* row, size_t d) {
   float lanes[8] = {}, rest = 0;
   size_t k = 0;
   for (; k + 8 <= d; k += 8) {
@@ -40,7 +41,7 @@ inline float SquareOfCentered(const float* row, size_t d) {
 }
 
 // An element of the gradient: `own`, what the row itself weighs, less what the others pull.
-inline float PairGradientOf(double scale, double diagonal, float centered, float sum) {
+HYPERSPHERE_HOST_DEVICE inline float PairGradientOf(double scale, double diagonal, float centered, float sum) {
   const double own = diagonal == 0 ? 0 : diagonal * static_cast<double>(centered);
   return static_cast<float>(scale * (own - static_cast<double>(sum))) + 0.0f;  // no −0 for nothing
 }

@@ -56,6 +56,14 @@ class Run {
   // In memory of so many bytes.
   Status operator()(char* memory) {
     Place(memory);
+    layout_.CloseGaps(memory);
+    const Status status = RowBlocks();
+    layout_.OpenGaps(memory);
+    return status;
+  }
+
+ private:
+  Status RowBlocks() {
     for (rows_.start = 0; rows_.start < op_.rows; rows_.start += row_block_) {
       rows_.count = Least(row_block_, op_.rows - rows_.start);
       depth_.start = 0;
@@ -69,7 +77,6 @@ class Run {
     return Status::kOk;
   }
 
- private:
   void Plan() {
     const size_t right_floats = col_block_ * depth_block_, padded = RoundUp(op_.cols, kernels_.tile_cols);
     const size_t workers = Least(static_cast<size_t>(threads_), col_blocks_ * row_runs_);

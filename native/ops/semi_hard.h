@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "../host_device.h"
 #include "../row_bands_api.h"
 #include "../scalar/sfc32.h"
 #include "float_order.h"
@@ -12,12 +13,12 @@
 namespace hypersphere {
 
 // The rule compares the float64 difference with the margin; in float32 that is a bound.
-inline RowBand SemiHardBand(float near, double margin) {
+HYPERSPHERE_HOST_DEVICE inline RowBand SemiHardBand(float near, double margin) {
   const double from = static_cast<double>(near);
   return {near, LastOf(from + margin, [=](float far) { return static_cast<double>(far) - from < margin; })};
 }
 
-inline bool Holds(const RowBand& band, float value) { return value > band.above && value <= band.to; }
+HYPERSPHERE_HOST_DEVICE inline bool Holds(const RowBand& band, float value) { return value > band.above && value <= band.to; }
 
 constexpr size_t kDrawnPiece = 256;
 

@@ -1,13 +1,14 @@
 // What all forms of the batch triplet loss share, on CPU and device: the bands of the rules that take all triplets of one, and a triplet's term.
 #pragma once
 
+#include "../host_device.h"
 #include "../api.h"
 #include "../scalar/math.h"
 
 namespace hypersphere {
 
 // gap = d_an − d_ap
-inline bool Inside(Mining mining, double gap, double margin) {
+HYPERSPHERE_HOST_DEVICE inline bool Inside(Mining mining, double gap, double margin) {
   switch (mining) {
     case Mining::kViolating: return gap < margin;
     case Mining::kSemiHard: return (gap > 0) & (gap <= margin);
@@ -17,7 +18,7 @@ inline bool Inside(Mining mining, double gap, double margin) {
   }
 }
 
-inline bool Infinite(float apart) { return apart == __builtin_inff(); }
+HYPERSPHERE_HOST_DEVICE inline bool Infinite(float apart) { return apart == __builtin_inff(); }
 
 struct TripletTerm {
   double value, slope;
@@ -25,7 +26,7 @@ struct TripletTerm {
 };
 
 // Of excess = d_ap − d_an + margin: the hinge, or softplus.
-inline TripletTerm TermOf(double excess, bool soft) {
+HYPERSPHERE_HOST_DEVICE inline TripletTerm TermOf(double excess, bool soft) {
   constexpr double kLeastExponent = -745.1332191019412;  // of an exponential that is not 0 in float64
   const bool positive = excess > 0;
   if (!soft) return {excess <= 0 ? 0 : excess, positive ? 1.0 : 0.0, positive};
@@ -33,7 +34,7 @@ inline TripletTerm TermOf(double excess, bool soft) {
   return {positive ? excess + tail : tail, (positive ? 1 : power) / (1 + power), excess > kLeastExponent};
 }
 
-inline double TripletScale(TermReduction reduction, double triplets, double active) {
+HYPERSPHERE_HOST_DEVICE inline double TripletScale(TermReduction reduction, double triplets, double active) {
   const double terms = reduction == TermReduction::kSum ? 1 : reduction == TermReduction::kMean ? triplets : active;
   return 1 / (terms > 1 ? terms : 1);
 }

@@ -28,6 +28,9 @@ class Layout {
     return at;
   }
   size_t bytes() const { return overflow_ ? SIZE_MAX : bytes_; }
+  // For who has the memory from elsewhere: around its use.
+  void CloseGaps(char* memory) const { gaps_.Close(memory); }
+  void OpenGaps(char* memory) const { gaps_.Open(memory); }
 
  protected:
   template <class T>

@@ -3,13 +3,15 @@
 
 #include <stdint.h>
 
+#include "../host_device.h"
+
 namespace hypersphere {
 
 class Sfc32 {
  public:
   // The stream of these words.
   template <class... Words>
-  explicit Sfc32(uint32_t first, Words... more) {
+  HYPERSPHERE_HOST_DEVICE explicit Sfc32(uint32_t first, Words... more) {
     uint32_t state = first;
     ((state = Mix(state) ^ static_cast<uint32_t>(more)), ...);
     a_ = Mix(state);
@@ -18,7 +20,7 @@ class Sfc32 {
     for (int i = 0; i < 12; i++) Bits();
   }
 
-  uint32_t Bits() {
+  HYPERSPHERE_HOST_DEVICE uint32_t Bits() {
     const uint32_t sum = a_ + b_ + counter_++;
     a_ = b_ ^ (b_ >> 9);
     b_ = c_ + (c_ << 3);
@@ -27,7 +29,7 @@ class Sfc32 {
   }
 
   // Uniform in [0, bound), bound > 0.
-  uint32_t Integer(uint32_t bound) {
+  HYPERSPHERE_HOST_DEVICE uint32_t Integer(uint32_t bound) {
     constexpr uint64_t kAll = uint64_t{1} << 32;
     const uint64_t limit = kAll - kAll % bound;
     uint32_t value = Bits();
@@ -37,7 +39,7 @@ class Sfc32 {
 
  private:
   // splitmix32
-  static uint32_t Mix(uint32_t& state) {
+  HYPERSPHERE_HOST_DEVICE static uint32_t Mix(uint32_t& state) {
     state += 0x9e3779b9;
     uint32_t z = state ^ (state >> 16);
     z *= 0x21f0aaad;

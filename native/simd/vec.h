@@ -16,12 +16,8 @@
 #include <arm_neon.h>
 #endif
 
-// What a GPU runs, too, says so to NVIDIA's compiler; clang has it from a pragma (cuda/device.h).
-#if defined(__NVCC__)
-#define HYPERSPHERE_HOST_DEVICE __host__ __device__
-#else
-#define HYPERSPHERE_HOST_DEVICE
-#endif
+#include "../host_device.h"
+
 #define HYPERSPHERE_INLINE HYPERSPHERE_HOST_DEVICE inline __attribute__((always_inline))
 
 #if defined(HYPERSPHERE_LEVEL_CUDA)

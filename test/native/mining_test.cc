@@ -161,6 +161,21 @@ void Cancelled(const Batch& batch) {
   CHECK(pairs.Fill(own.data(), own.size() / 2, others.data(), others.size() / 2, &cancel) == Status::kAborted, "pairs");
 }
 
+// Rows of shared memory that another thread writes to between counting and filling: said, and nothing outside of the room is written.
+void ChangedMeanwhile(Batch batch) {
+  const auto mine = [&](bool change) {
+    TripletMiner miner({batch.rows.data(), batch.labels.data(), batch.labels.size(), batch.d, Metric::kEuclidean, false, Mining::kSemiHard, 0.05, 3});
+    CHECK(miner.Count(nullptr) == Status::kOk, "counting");
+    Ints out(3 * miner.Selected() + 3, -9);
+    if (change) std::reverse(batch.rows.begin(), batch.rows.end());
+    CHECK(miner.Fill(out.data(), miner.Selected(), nullptr) == Status::kOk, "filling");
+    CHECK(out[out.size() - 1] == -9 && out[out.size() - 3] == -9, "written beyond the room");
+    return miner.Changed();
+  };
+  CHECK(!mine(false), "changed by nobody");
+  CHECK(mine(true), "a change unseen");
+}
+
 }  // namespace
 
 int main() {
@@ -183,5 +198,6 @@ int main() {
     CHECK(Triplets(many, Mining::kBatchHard, 0.5) == large, "%d threads", threads);
   }
   Cancelled(several);
+  ChangedMeanwhile(many);
   printf("mining: ok\n");
 }

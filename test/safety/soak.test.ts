@@ -17,7 +17,7 @@ it('every function is among the cases', () => {
   const isFunction = (name: string): boolean => typeof (hs as Record<string, unknown>)[name] === 'function' && /^[a-z]/.test(name);
   // Plain records and settings: the margins, the optimizers, who computes.
   const records =
-    /^(set(Backend|Isa|Threads)|sgd|adaGrad|annealedLambda|softmaxMargin|.*(Face|Face2|FaceR|Softmax|Margin|Grad|Triple|Centers))$/;
+    /^(set(Backend|Isa|Threads|ProductPrecision)|sgd|adaGrad|annealedLambda|softmaxMargin|.*(Face|Face2|FaceR|Softmax|Margin|Grad|Triple|Centers))$/;
   const wanted = Object.keys(hs).filter(
     (name) => isFunction(name) && (!records.test(name) || name === 'updateCenters' || name === 'marginSoftmax'),
   );

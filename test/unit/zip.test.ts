@@ -10,6 +10,8 @@ interface Parts {
   readonly flags?: number;
   readonly method?: number;
   readonly crc?: number;
+  /** What the directory says that it has. */
+  readonly size?: number;
   /** As the header before the content has it. */
   readonly ownName?: string;
   readonly comment?: Buffer;
@@ -27,9 +29,9 @@ function zipOf(parts: Parts = {}): Buffer {
   const { name = 'a.npy', deflate = false, wide = false, flags = 0, comment = Buffer.alloc(0), entries = 1 } = parts;
   const [bytes, own] = [parts.content ?? content, Buffer.from(parts.ownName ?? name)];
   const packed = deflate ? deflateRawSync(bytes) : bytes;
-  const { method = deflate ? 8 : 0, crc = crc32(bytes) } = parts;
+  const { method = deflate ? 8 : 0, crc = crc32(bytes), size = bytes.length } = parts;
   const what = Buffer.concat([u16(flags), u16(method), u32(0), u32(crc)]);
-  const sizes = wide ? Buffer.concat([full, full]) : Buffer.concat([u32(packed.length), u32(bytes.length)]);
+  const sizes = wide ? Buffer.concat([full, full]) : Buffer.concat([u32(packed.length), u32(size)]);
   const header = Buffer.concat([
     u32(0x04034b50),
     u16(45),
@@ -64,6 +66,10 @@ function zipOf(parts: Parts = {}): Buffer {
 const read = (archive: Buffer): string => Buffer.from(zipMembers(archive).get('a.npy')?.bytes() ?? []).toString();
 
 describe('an archive', () => {
+  it('is refused where it has more members than anybody would look at', () => {
+    expect(() => read(zipOf({ wide: true, entries: 2 ** 16 + 1 }))).toThrow(/65537 members, more than 65536/);
+  });
+
   it.each<[string, Parts]>([
     ['stored', {}],
     ['deflated', { deflate: true }],
@@ -87,6 +93,8 @@ describe('an archive', () => {
     ['another name before the content', zipOf({ ownName: 'b.npy' })],
     ['more entries than it has', zipOf({ entries: 2 })],
     ['fewer entries than it has', zipOf({ entries: 0 })],
+    ['a member of more bytes than it says', zipOf({ deflate: true, size: 10, content: Buffer.alloc(4128) })],
+    ['a member of less', zipOf({ deflate: true, size: 4129, content: Buffer.alloc(4128) })],
     ['a stored member said to be deflated', zipOf({ method: 8 })],
   ])('is refused: %s', (_name, archive) => {
     expect(() => read(archive)).toThrow(expect.objectContaining({ code: 'ERR_FORMAT', argument: 'path' }));

@@ -106,7 +106,7 @@ HYPERSPHERE_KERNEL void fast_distances(const DistanceArgs args) {
     const float x_norm = within ? block.x_norms[row] : 1, y_norm = within ? block.y_norms[col] : 1;
     uint32_t marked;
     float value = FinishedFast(block.metric, dot, x_norm, y_norm, tau, marked);
-    if (args.zero_diagonal && row == col) value = marked = 0;
+    if (args.zero_diagonal && args.first_row + row == col) value = marked = 0;
     if (!within) return;
     product.out[row * product.out_stride + col] = value;
     if ((marked >> Lane() & 1) != 0) Mark(marks, r, c);

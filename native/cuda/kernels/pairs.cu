@@ -82,7 +82,7 @@ HYPERSPHERE_KERNEL_BLOCKS(1) void add_marked(const PairBlock block, const Gradie
     const bool has = mine < block.count && to.marked[mine] != 0 &&
                      (block.first + mine == row || (to.marks[mine * to.words + row / 64] >> (row % 64) & 1) != 0);
     for (uint32_t anchors = Ballot(GroupMask(), has) >> (threadIdx.x & 16) & 0xffff; anchors != 0; anchors &= anchors - 1) {
-      const size_t at = from + static_cast<size_t>(__builtin_ctz(anchors));
+      const size_t at = from + LowestBit(anchors);
       const float* const weights = block.weights + at * block.columns;
       if (block.first + at != row) {
         add(weights[row], block.first + at);
@@ -90,7 +90,7 @@ HYPERSPHERE_KERNEL_BLOCKS(1) void add_marked(const PairBlock block, const Gradie
       }
       for (size_t word = 0; word < to.words; word++) {
         for (uint64_t bits = to.marks[at * to.words + word]; bits != 0; bits &= bits - 1) {
-          const size_t other = word * 64 + static_cast<size_t>(__builtin_ctzll(bits));
+          const size_t other = word * 64 + LowestBit(bits);
           add(weights[other], other);
           if (other == row) add(weights[other], other);  // both sides of the pair
         }

@@ -338,7 +338,7 @@ class DeviceAnchor {
           continue;
         }
         for (; left > 0; left--) bits &= bits - 1;
-        Add(positive, from + static_cast<size_t>(__builtin_ctz(bits)));
+        Add(positive, from + LowestBit(bits));
         break;
       }
     }

@@ -14,12 +14,9 @@ void DownloadGradient(Call& call, float* to, const float* from, size_t count) {
   if (to != nullptr) call.Download(to, from, count);
 }
 
+// `values` [rows.rows] on the host.
 template <class Rows>
-Status Sum(Call& call, const Rows& rows, const Rows& here, double* loss) {
-  Workspace space;
-  const size_t place = space.Add<double>(rows.rows);
-  if (!space.Allocate()) return Status::kOutOfMemory;
-  double* const values = space.At<double>(place);
+Status Sum(Call& call, const Rows& rows, const Rows& here, double* values, double* loss) {
   call.Download(values, here.values, rows.rows);
   call.Download(rows.per_example, here.per_example, rows.rows);
   const Status status = call.Finish();
@@ -33,6 +30,9 @@ Status Sum(Call& call, const Rows& rows, const Rows& here, double* loss) {
 }  // namespace
 
 Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noexcept {
+  Workspace space;
+  const size_t values = space.Add<double>(op.rows.rows);
+  if (!space.Allocate()) return Status::kOutOfMemory;
   Call call(cancel);
   const PairRows& rows = op.rows;
   const size_t n = rows.rows, all = n * rows.d;
@@ -47,10 +47,13 @@ Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noe
   call.LaunchGroups(Kernel::k_contrastive_rows, n, here);
   DownloadGradient(call, rows.grad_x1, here.grad_x1, all);
   DownloadGradient(call, rows.grad_x2, here.grad_x2, all);
-  return Sum(call, rows, here, op.loss);
+  return Sum(call, rows, here, space.At<double>(values), op.loss);
 }
 
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept {
+  Workspace space;
+  const size_t values = space.Add<double>(op.rows.rows);
+  if (!space.Allocate()) return Status::kOutOfMemory;
   Call call(cancel);
   const TripletRows& rows = op.rows;
   const size_t n = rows.rows, all = n * rows.d;
@@ -67,7 +70,7 @@ Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept {
   DownloadGradient(call, rows.grad_anchor, here.grad_anchor, all);
   DownloadGradient(call, rows.grad_positive, here.grad_positive, all);
   DownloadGradient(call, rows.grad_negative, here.grad_negative, all);
-  return Sum(call, rows, here, op.loss);
+  return Sum(call, rows, here, space.At<double>(values), op.loss);
 }
 
 }  // namespace cuda

@@ -73,6 +73,7 @@ inline uint32_t Ballot(uint32_t mask, bool predicate) {
   return bits;
 }
 inline unsigned LowestBit(uint32_t bits) { return static_cast<unsigned>(__builtin_ctz(bits)); }
+inline unsigned LowestBit(uint64_t bits) { return static_cast<unsigned>(__builtin_ctzll(bits)); }
 // Blocks do not run at the same time here, but a plain addition would be a race in ThreadSanitizer's eyes.
 inline unsigned AtomicAdd(unsigned* at, unsigned by) { return __atomic_fetch_add(at, by, __ATOMIC_RELAXED); }
 inline void AtomicLeast(uint64_t* at, uint64_t value) {
