@@ -1,4 +1,4 @@
-// Every allocation of every op but the miners fails once, on arguments drawn from fixed seeds: a status, nothing written, and a process that goes on. LeakSanitizer
+// Every allocation of every op fails once, on arguments drawn from fixed seeds: a status, nothing written, and a process that goes on. LeakSanitizer
 // sees what a way out forgets.
 #include <stdio.h>
 

@@ -201,5 +201,6 @@ Group GivenRowsCalls();
 Group BatchCalls();
 Group SoftmaxCalls();
 Group HeadCalls();
+Group MiningCalls();
 
 }  // namespace hypersphere::test
