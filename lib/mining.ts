@@ -43,7 +43,7 @@ export interface MineTripletsOptions {
   readonly margin?: number;
   /** Of random choices: `faceNetSemiHard`, `distanceWeighted` and `subsample`; default 0. */
   readonly seed?: number;
-  /** Where the rule selects more triplets than this, a uniform sample of exactly so many, at least 0; default: all of them. */
+  /** Where the rule selects more triplets than this, a uniform sample of exactly so many, at least 0; takes time for all of them. Default: all. */
   readonly subsample?: number;
   /** More than this, after `subsample`, is an error before the result is allocated; default 2²⁶. */
   readonly maxTriplets?: number;
@@ -71,7 +71,8 @@ export function checkMiningRule(options: MineTripletsOptions) {
  * Distances exist for a block of anchors at a time: at most 2²² of them, or those of 32 anchors.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets, ERR_BUSY where another thread
+ * has written to shared rows, or set the instruction set, meanwhile
  */
 export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOptions = {}): IndexMatrix {
   x = checkMatrix('x', x);
@@ -165,7 +166,7 @@ export interface MinedPairs {
  * Selects the hard pairs of a batch: contrastive training on them converges faster than on random ones.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxPairs
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxPairs, ERR_BUSY as `mineTriplets`
  */
 export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions = {}): MinedPairs {
   x = checkMatrix('x', x);
