@@ -1,4 +1,4 @@
-// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer.
+// The core built by a clang that has libFuzzer, under AddressSanitizer and, but for the kernels, UndefinedBehaviorSanitizer.
 import { spawnSync } from 'node:child_process';
 import { run } from './run.mjs';
 

@@ -76,7 +76,6 @@ HYPERSPHERE_DEVICE float MaxOfLanes(V v) {
   return Shuffle(mask, v, static_cast<int>(threadIdx.x & 16));
 }
 
-
 // sum plus the lanes' terms one after the other, in the order of the lanes.
 HYPERSPHERE_DEVICE double AddInOrder(double sum, double term) {
   const uint32_t mask = GroupMask();

@@ -16,11 +16,11 @@ namespace {
 
 using cuda::Precision;
 using cuda::ResidentRows;
-using KeptRows = Kept<ResidentRows>;
+using Handle = Kept<ResidentRows>;
 
 constexpr int kLastMetric = static_cast<int>(Metric::kSnr);
 
-ResidentRows& Live(const Napi::CallbackInfo& info, const KeptRows& kept) {
+ResidentRows& Live(const Napi::CallbackInfo& info, const Handle& kept) {
   if (kept.Get() == nullptr) throw Failure(info.Env(), "ERR_DETACHED", "rows", "rows that are not disposed", "disposed ones");
   return *kept.Get();
 }
@@ -129,7 +129,7 @@ Napi::Value KeepRows(const Napi::CallbackInfo& info) {
   const auto rows = std::make_shared<ResidentRows>(args.Size(2), args.Size(3), args.IsHalves(0), args.IsPresent(1));
   const void* const values = AllOf(args, 0, *rows);
   Deliver(info, rows->Keep(values, rows->stateful ? AllOf(args, 1, *rows) : nullptr));
-  const auto kept = std::make_shared<KeptRows>(env, rows);
+  const auto kept = std::make_shared<Handle>(env, rows);
   kept->Account();
   Napi::Object result = Napi::Object::New(env), fast = Napi::Object::New(env);
   const auto add = [&](Napi::Object to, const char* name, void (*run)(const Napi::CallbackInfo&, ResidentRows&)) {
