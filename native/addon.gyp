@@ -5,6 +5,8 @@
 {
   'variables': {
     'sanitize%': '',
+    # 1: a build for test/sanitized, whose every allocation can be made to fail.
+    'failing_allocations%': 0,
     'common_flags': ['-std=c++17', '-O3', '-Wall', '-Wextra', '-Wno-psabi', '-fvisibility=hidden', '-ffp-contract=off'],
     # Node's headers ask for other standards and for -fno-omit-frame-pointer, which costs the kernels a register.
     'unwanted_flags': ['-std=gnu++17', '-std=gnu++20', '-fno-omit-frame-pointer'],
@@ -162,6 +164,12 @@
       'conditions': [
         # dlopen, which older C libraries keep apart.
         ['OS=="linux"', { 'libraries': ['-ldl'] }],
+        ['failing_allocations==1', {
+          'sources': ['test/native/calls/allocations.cc', 'test/native/addon_allocations.cc'],
+          # Strings allocate in the C++ library unless their code is here.
+          'defines': ['HYPERSPHERE_FAILING_ALLOCATIONS', '_GLIBCXX_EXTERN_TEMPLATE=0'],
+          'ldflags': ['-Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc,--wrap=aligned_alloc,--wrap=posix_memalign,--wrap=_Znwm,--wrap=_Znam'],
+        }],
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],
         ['target_arch=="arm64"', { 'dependencies': ['kernels_neon'] }],
       ],

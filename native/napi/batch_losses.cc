@@ -2,7 +2,7 @@
 #include <vector>
 
 #include "../ops/ops.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -48,7 +48,7 @@ void BatchLossSync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportBatchLosses(Napi::Env env, Napi::Object exports) {
-  exports.Set("batchLoss", Napi::Function::New(env, BatchLossSync, "batchLoss"));
+  exports.Set("batchLoss", FunctionOf(env, BatchLossSync, "batchLoss"));
 }
 
 }  // namespace hypersphere
