@@ -1,7 +1,7 @@
 // npm run test:sanitize: builds the addon with AddressSanitizer and UndefinedBehaviorSanitizer in a folder of its own, and runs the
 // safety and parity tests, those of the device on a stand-in built the same way, and the vectors at every level on it, inside Node. A
 // finding ends the process it is found in, so a test or a vectors run fails, and this exits non-zero. `-- --all` takes every parity
-// suite, which is too long for every change. In this build each allocation of each call can be made to fail, and is.
+// suite, which is too long for every change. In this build each allocation and each call of Node-API can be made to fail, and does once.
 import { copyFileSync, cpSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { join, resolve } from 'node:path';
@@ -45,7 +45,7 @@ const few = [
 ];
 const suites = process.argv.includes('--all') ? ['test/safety', 'test/parity'] : few.map((name) => `test/${name}.test.ts`);
 const tests = [...suites, 'test/unit/promises.test.ts'];
-node('allocations that fail', ['.build/test/sanitized/allocations.js'], { env });
+node('allocations and calls that fail', ['.build/test/sanitized/failures.js'], { env });
 node('tests', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'default', ...tests], { env });
 const device = { ...env, HYPERSPHERE_CUDA_DRIVER: standIn, HYPERSPHERE_STAND_IN: standIn };
 node('tests on the device', ['node_modules/vitest/vitest.mjs', 'run', '--project', 'cuda'], { env: device });

@@ -64,8 +64,8 @@ void Complete(napi_env raw_env, napi_status outcome, void* data) {
   const auto settle = [&](Status status) {
     try {
       return Settle(env, task->deferred, status, task->failure);
-    } catch (const Napi::Error&) {
-      return false;
+    } catch (const Napi::Error& error) {
+      return napi_reject_deferred(env, task->deferred, error.Value()) == napi_ok;
     }
   };
   bool settled = false;

@@ -1,6 +1,6 @@
 // Every allocation that the addon makes in a call fails once: the glue's own, those of the core beneath it, on the loop's thread, libuv's and the
-// pool's. For a build of the addon with -Dfailing_allocations=1 (scripts/sanitize.mjs). The call answers as ever, or with ERR_OUT_OF_MEMORY and
-// nothing written; the next one answers as ever.
+// pool's. Then every call of Node-API. For a build of the addon with -Dfailing_allocations=1 (scripts/sanitize.mjs). The call answers as ever, or
+// with an error, ERR_OUT_OF_MEMORY for memory, and nothing written; the next one answers as ever.
 import { createRequire } from 'node:module';
 import { opCases, opInputs } from '../../lib/cli/op-cases.js';
 import * as hs from '../../lib/index.js';
@@ -13,6 +13,16 @@ interface Failing {
   failAllocation(which: number): void;
   /** Whether it has; none fails from here on. */
   allocationFailed(): boolean;
+  /** The same of calls of Node-API. */
+  failNodeApi(which: number): void;
+  nodeApiFailed(): boolean;
+}
+
+interface Kind {
+  readonly name: string;
+  fail(which: number): void;
+  failed(): boolean;
+  expects(error: unknown): boolean;
 }
 
 interface Case {
@@ -24,6 +34,16 @@ interface Case {
 }
 
 const addon = createRequire(import.meta.url)(process.env.HYPERSPHERE_NATIVE_PATH as string) as Failing;
+const kinds: readonly Kind[] = [
+  {
+    name: 'allocation',
+    fail: addon.failAllocation,
+    failed: addon.allocationFailed,
+    expects: (error) => error instanceof hs.HypersphereError && error.code === 'ERR_OUT_OF_MEMORY',
+  },
+  { name: 'call of Node-API', fail: addon.failNodeApi, failed: addon.nodeApiFailed, expects: (error) => error instanceof Error },
+];
+/** More are a call without end. */
 const most = 2000;
 const mark = 7e30;
 
@@ -73,25 +93,24 @@ function promises({ x, y, weights, labels }: ReturnType<typeof opInputs>): Recor
   return Object.fromEntries(Object.entries(runs).map(([name, run]) => [`a promise of ${name}`, { run }]));
 }
 
-/** Throws at the first fault; returns how many allocations have failed. */
-async function failEach(name: string, { run, outs = [], moves }: Case, given: () => string): Promise<number> {
+/** Throws at the first fault; returns how many have failed. */
+async function failEach(kind: Kind, name: string, { run, outs = [], moves }: Case, given: () => string): Promise<number> {
   const before = given();
   for (const out of outs) out.fill(mark);
   const expected = bitsOf(await run());
   for (let which = 1; which <= most; which++) {
     for (const out of outs) out.fill(mark);
-    addon.failAllocation(which);
+    kind.fail(which);
     let result: unknown, error: unknown;
     try {
       result = await run();
     } catch (reason) {
       error = reason;
     }
-    const failed = addon.allocationFailed();
-    const where = `${name}, allocation ${which}`;
+    const failed = kind.failed();
+    const where = `${name}, ${kind.name} ${which}`;
     if (error !== undefined) {
-      const typed = error instanceof hs.HypersphereError && error.code === 'ERR_OUT_OF_MEMORY';
-      if (!failed || !typed) throw new Error(`${where}: not an ERR_OUT_OF_MEMORY`, { cause: error });
+      if (!failed || !kind.expects(error)) throw new Error(`${where}: not the error for it`, { cause: error });
       if (outs.some((out) => out.some((value) => value !== Math.fround(mark))))
         throw new Error(`${where}: it failed, and wrote to its out`);
     } else if (!moves && bitsOf(result) !== expected) {
@@ -102,7 +121,7 @@ async function failEach(name: string, { run, outs = [], moves }: Case, given: ()
     if (!moves && again !== expected) throw new Error(`${where}: another result of the next call`);
     if (!failed) return which - 1;
   }
-  throw new Error(`${name}: more than ${most} allocations`);
+  throw new Error(`${name}: more than ${most}`);
 }
 
 const inputs = opInputs(24, 16, 6, 1);
@@ -116,18 +135,20 @@ const all: Record<string, Case> = {
 };
 hs.setBackend('native');
 hs.setThreads(2);
-const sums = { calls: 0, failed: 0, faults: 0 };
-for (const [name, test] of Object.entries(all)) {
-  try {
-    const failed = await failEach(name, test, given);
-    sums.calls++;
-    sums.failed += failed;
-  } catch (error) {
-    sums.faults++;
-    console.error(error);
+let [passed, faults] = [0, 0];
+for (const kind of kinds) {
+  let failures = 0;
+  for (const [name, test] of Object.entries(all)) {
+    try {
+      failures += await failEach(kind, name, test, given);
+      passed++;
+    } catch (error) {
+      faults++;
+      console.error(error);
+    }
   }
+  if (failures < Object.keys(all).length) throw new Error(`only ${failures} failed: the build is not the one for this`);
+  console.log(`${failures} failures of each ${kind.name} in ${Object.keys(all).length} calls, which went on`);
 }
-if (sums.failed < sums.calls) throw new Error(`only ${sums.failed} allocations failed: the build is not the one for this`);
-console.log(`allocations of the addon: ${sums.failed} failed once each in ${sums.calls} calls, which went on`);
-console.log(`${sums.calls} passed, ${sums.faults} failed, 0 skipped`);
-process.exitCode = sums.faults === 0 ? 0 : 1;
+console.log(`${passed} passed, ${faults} failed, 0 skipped`);
+process.exitCode = faults === 0 ? 0 : 1;
