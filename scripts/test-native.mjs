@@ -24,23 +24,22 @@ const tests = [
   'math_test',
   'margin_softmax_test',
   'row_sweep_test',
-  'allocation_test',
   'mining_test',
-  'replay',
   // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
   'simt_test',
   'simt_bugs_test',
 ];
-// By the fuzzer's compiler where there is one: its build is there already, and libFuzzer has drawn calls from it. Elsewhere they are drawn blindly.
+build('build-native/asan', 'address,undefined', tests);
+for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test));
+// What draws calls is built by the fuzzer's compiler where there is one, whose build has the core already and has drawn calls from it. Elsewhere they
+// are drawn blindly.
 const fuzzed = missingFuzzer() === undefined;
-const sanitized = fuzzed ? fuzzerFolder : 'build-native/asan';
-if (fuzzed) buildFuzzer(tests);
-else build(sanitized, 'address,undefined', tests);
-for (const test of tests) {
-  const files = test === 'replay' ? ['test/fuzz/native/corpus'] : [];
-  run(`${test} under ASan and UBSan`, join(sanitized, test), files);
-}
-if (!fuzzed) run('drawn calls under ASan and UBSan', join(sanitized, 'replay'), ['--seconds', '15', '--seed', '1']);
+const [folder, drawn] = [fuzzed ? fuzzerFolder : 'build-native/asan', ['allocation_test', 'replay']];
+if (fuzzed) buildFuzzer(drawn);
+else build(folder, 'address,undefined', drawn);
+run('allocation_test under ASan and UBSan', join(folder, 'allocation_test'));
+run('replay under ASan and UBSan', join(folder, 'replay'), ['test/fuzz/native/corpus']);
+if (!fuzzed) run('drawn calls under ASan and UBSan', join(folder, 'replay'), ['--seconds', '15', '--seed', '1']);
 const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
