@@ -15,7 +15,14 @@ function fuzzCore(time) {
   // What it finds worth going on from stays in the one; what it finds wrong, in the other.
   const [corpus, found] = [join(fuzzerFolder, 'corpus'), join(fuzzerFolder, 'found')];
   for (const made of [corpus, found]) mkdirSync(made, { recursive: true });
-  const options = [`-max_total_time=${Math.ceil(time)}`, '-len_control=0', '-max_len=512', '-timeout=120', '-verbosity=0'];
+  const options = [
+    `-max_total_time=${Math.ceil(time)}`,
+    '-len_control=0',
+    '-max_len=512',
+    '-timeout=120',
+    '-verbosity=0',
+    '-print_funcs=0',
+  ];
   const seed = values.seed === undefined ? [] : [`-seed=${values.seed}`];
   const folders = [corpus, 'test/fuzz/native/corpus'];
   const { status } = spawnSync(join(fuzzerFolder, 'fuzz'), [...options, ...seed, `-artifact_prefix=${found}/`, ...folders], {
