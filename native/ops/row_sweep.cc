@@ -113,8 +113,8 @@ TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const
   return all;
 }
 
-TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms) {
-  const RowHinge rule{sign, static_cast<float>(bound), at_bound};
+TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool of_cosines, const RowTerms& terms) {
+  const RowHinge rule{sign, static_cast<float>(bound), of_cosines};
   const TwoSums sums = Hinge(row, side, rule, terms);
   return {sums.first + sums.second * static_cast<double>(sign) * (static_cast<double>(rule.bound) - bound), sums.second};
 }

@@ -143,7 +143,7 @@ RowExtent Extent(const SweptRow& row, const Side& side, const RowTerms& terms);
 void Scale(const SweptRow& row, const Side& side, double factor, const RowTerms& terms, double addend = 0);
 TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const RowTerms& terms);
 // The same of a bound in float64: what its rounding adds to every term alike, and so to their mean, is taken off the sum.
-TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms);
+TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool of_cosines, const RowTerms& terms);
 
 double LogOf(const LogSum& of);
 double Softplus(double u);

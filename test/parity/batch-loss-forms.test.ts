@@ -167,6 +167,35 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
+  it.each([
+    [1, 1],
+    [-1, -1],
+    [1, -1],
+    [-1, 1],
+  ])('tcm of rows that coincide or oppose, at margins of %d and %d', (marginPlus, marginMinus) => {
+    const rows = normalMatrix(24, 19, 37);
+    for (let i = 1; i < 24; i++)
+      if (i % 4 !== 0)
+        rows.data.set(
+          rows.data.subarray((i - 1) * 19, i * 19).map((v) => (i % 4 === 3 ? -v : v)),
+          i * 19,
+        );
+    for (const classes of [cyclicLabels(24, 5), cyclicLabels(24, 24).map((i) => i >> 2), cyclicLabels(24, 24)]) {
+      const run = () => hs.tcmLoss(rows, classes, { marginPlus, marginMinus, lambdaMinus: 2 });
+      const [got, expected] = [run(), onReference(run)];
+      expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(32 * roundoff);
+      expectWithin(got.gradEmbeddings.data, expected.gradEmbeddings.data, () => 32 * roundoff, 'gradient');
+      // By definition every positive is at most 1 alike, every negative at least −1.
+      let [own, others] = [0, 0];
+      const s = hs.distances(rows, rows, { metric: 'cosineSimilarity' }).data;
+      const pairs = (positive: boolean) =>
+        [...s.keys()].filter((p) => (classes[p % 24] === classes[(p / 24) | 0]) === positive && p % 25 !== 0);
+      if (marginPlus === 1) own = pairs(true).reduce((sum, p) => sum + 1 - (s[p] as number), 0) / Math.max(pairs(true).length, 1);
+      if (marginMinus === -1) others = pairs(false).reduce((sum, p) => sum + 1 + (s[p] as number), 0) / Math.max(pairs(false).length, 1);
+      expect(Math.abs(got.loss - (own + 2 * others))).toBeLessThanOrEqual(64 * roundoff);
+    }
+  });
+
   it('boundaries of classes that anchor nothing keep still, and those of a memory have none', () => {
     const memory = new hs.CrossBatchMemory({ capacity: 3, dim: 6 });
     memory.enqueue(normalMatrix(3, 6, 36), Int32Array.of(900, 2, -4));
