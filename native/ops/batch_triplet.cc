@@ -345,7 +345,7 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
   Status status = rows.Prepare(cancel);
   if (status == Status::kOk) status = gradient.Prepare(cancel);
 
-  bool nan = false;
+  bool nan = status == Status::kOk && rows.AnyInfinite();
   for (size_t first = 0; status == Status::kOk && first < n; first += most) {
     const size_t count = Least(most, n - first);
     status = rows.Block(first, count, block, cancel);

@@ -33,6 +33,7 @@ bool RowSweep::Start() {
   if (!Failed()) status_ = rows_.Prepare(cancel_);
   if (!Failed()) status_ = gradient_.Prepare(cancel_);
   if (Failed()) return false;
+  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
   for (size_t at = 0; at < op_.n; at++) {
     const size_t positives = rows_.OwnRun(at).Count() - 1 + rows_.MemoryRun(at).Count(), negatives = rows_.Columns() - 1 - positives;
     counts_.positive_pairs += static_cast<double>(positives);
