@@ -87,15 +87,26 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
-  it('gradients of snr of unit rows that are too short to be', () => {
-    const rows = hs.matrix(
-      x.data.map((value) => value * 1e-30),
-      6,
-    );
-    const run = () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', negMargin: 3 });
-    const expected = onReference(run);
-    expectGradient(run().gradEmbeddings, expected.gradEmbeddings, 1e-5);
-  });
+  // Not at a margin of 1: the snr between a unit row and one of next to no length is exactly that, and rounding would decide.
+  it.each([1e-18, 1e-20, 1e-21, 1e-30])(
+    'gradients of snr of unit rows that are too short to be, at %d, and of others beside them',
+    (size) => {
+      for (const every of [1, 3]) {
+        const rows = hs.matrix(
+          x.data.map((value, k) => (((k / 6) | 0) % every === 0 ? value * size : value)),
+          6,
+        );
+        const run = () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', negMargin: 3 });
+        const [got, expected] = [run(), onReference(run)];
+        expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(1e-6 * expected.loss);
+        // Each row's by itself: those of the short ones are 1e18 times as long.
+        for (let i = 0; i < 24; i++) {
+          const row = ({ gradEmbeddings: { data } }: typeof got) => hs.matrix(data.slice(i * 6, i * 6 + 6), 6);
+          expectGradient(row(got), row(expected), 1e-4);
+        }
+      }
+    },
+  );
 
   it.each([1.01e-12, 0.999e-12, 0.8e-12, 0.5e-12])('pnp of a row of length %d, about the one that rows are divided by', (length) => {
     const rows = hs.normalize(x);
