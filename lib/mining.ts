@@ -72,7 +72,7 @@ export function checkMiningRule(options: MineTripletsOptions) {
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets, ERR_BUSY where another thread
- * has written to shared rows, or set the instruction set, meanwhile
+ * has written to shared rows meanwhile
  */
 export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOptions = {}): IndexMatrix {
   x = checkMatrix('x', x);

@@ -322,6 +322,7 @@ void Fill(float* values, size_t count, float value) {
 }  // namespace
 
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
   const size_t n = op.n, columns = n + op.m, most = AnchorsOfBlock(n, columns);
   if (n == 0 || columns < 2) {  // a row alone takes part in nothing, whatever it holds
     for (size_t i = 0; i < 3; i++) op.result[i] = 0;

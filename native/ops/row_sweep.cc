@@ -140,6 +140,7 @@ float RoundedUp(double value) {
 float RoundedDown(double value) { return -RoundedUp(-value); }
 
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
   switch (op.kind) {
     case BatchLossKind::kSupCon: return SupConLoss(op, cancel);
     case BatchLossKind::kNtXent: return NtXentLoss(op, cancel);
