@@ -3,7 +3,6 @@ import {
   checkBoolean,
   checkChoice,
   checkFlags,
-  checkLabels,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
@@ -12,9 +11,9 @@ import {
   checkOut,
   type Labels,
 } from '../checks.js';
-import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import type { Matrix } from '../matrix.js';
-import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
+import { type PairDistance, pairDistances, type TermReduction, termReductions } from '../ops/pairs.js';
+import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface ContrastiveLossOptions {
@@ -72,7 +71,7 @@ export function contrastiveLoss(
   return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };
 }
 
-export interface BatchContrastiveLossOptions {
+export interface BatchContrastiveLossOptions extends BatchLossOptions {
   /** Default `euclidean`. */
   readonly distance?: PairDistance;
   /** Compare unit rows, default true; cosine similarity always does. */
@@ -83,16 +82,6 @@ export interface BatchContrastiveLossOptions {
   readonly negMargin?: number;
   /** Of the positive and of the negative terms, each; default `meanPositive`. */
   readonly reduction?: TermReduction;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
-  readonly memory?: CrossBatchMemory;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
-}
-
-export interface BatchLossResult {
-  readonly loss: number;
-  /** ∂loss/∂x, [B, D]. */
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -109,33 +98,17 @@ export function batchContrastiveLoss(
   labels: Labels,
   options: BatchContrastiveLossOptions = {},
 ): OptionalGradients<BatchLossResult> {
-  x = checkMatrix('x', x);
-  options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'memory', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradEmbeddings']);
-  const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
-  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
-  const similar = distance === 'cosineSimilarity';
-  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 1 : 0));
-  const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0 : 1));
-  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
-  const checked = checkLabels('labels', labels, n);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const op = {
-    x: x.data,
-    labels: checked,
-    n,
-    d,
-    memory,
-    distance,
-    normalize,
-    posMargin,
-    negMargin,
-    reduction,
-    gradX: gradEmbeddings?.data,
-  };
+  const known = ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction'] as const;
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, known, (o) => {
+    const distance = checkChoice('options.distance', o.distance ?? 'euclidean', pairDistances);
+    const similar = distance === 'cosineSimilarity';
+    return {
+      distance,
+      normalize: checkBoolean('options.normalize', o.normalize ?? true),
+      posMargin: checkNumber('options.posMargin', o.posMargin ?? (similar ? 1 : 0)),
+      negMargin: checkNumber('options.negMargin', o.negMargin ?? (similar ? 0 : 1)),
+      reduction: checkChoice('options.reduction', o.reduction ?? 'meanPositive', termReductions),
+    };
+  });
   return { loss: backend().batchContrastiveLoss(op), ...present({ gradEmbeddings }) };
 }

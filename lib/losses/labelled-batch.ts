@@ -2,7 +2,6 @@
 import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type LabelRules, type Labels } from '../checks.js';
 import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import type { Matrix } from '../matrix.js';
-import type { BatchLossResult } from './contrastive.js';
 import { gradientOutput } from './outputs.js';
 
 export interface BatchLossOptions {
@@ -11,6 +10,12 @@ export interface BatchLossOptions {
   /** Default true. */
   readonly gradients?: boolean;
   readonly out?: { readonly gradEmbeddings?: Matrix };
+}
+
+export interface BatchLossResult {
+  readonly loss: number;
+  /** ∂loss/∂x, [B, D]. */
+  readonly gradEmbeddings: Matrix;
 }
 
 /** Of a batch loss that is a mean over rows. */

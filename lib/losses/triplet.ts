@@ -2,7 +2,6 @@ import { backend } from '../backend.js';
 import {
   checkBoolean,
   checkChoice,
-  checkLabels,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
@@ -12,10 +11,17 @@ import {
   checkSeed,
   type Labels,
 } from '../checks.js';
-import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import { failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
-import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
+import {
+  type PairDistance,
+  pairDistances,
+  type TermReduction,
+  type TripletStrategy,
+  termReductions,
+  tripletStrategies,
+} from '../ops/pairs.js';
+import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
 import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
 export interface TripletLossOptions {
@@ -112,7 +118,7 @@ export function tripletLoss(
   return { loss, perExample, ...present({ gradAnchor, gradPositive, gradNegative }) };
 }
 
-export interface BatchTripletLossOptions {
+export interface BatchTripletLossOptions extends BatchLossOptions {
   /** Which triplets of the batch count, default `batchHard`; see `mineTriplets` for each. */
   readonly mining?: TripletStrategy;
   /** Default `euclidean`. */
@@ -123,26 +129,21 @@ export interface BatchTripletLossOptions {
   readonly margin?: number;
   /** Default `meanPositive`: over the triplets that still cost something. */
   readonly reduction?: TermReduction;
+  /** d(a, n) becomes min(d(a, n), d(p, n)) (Balntas et al. 2016) in the terms; rules go by d(a, n). Default false. */
   readonly swap?: boolean;
   /** softplus instead of the hinge (Hermans et al. 2017), default false. */
   readonly soft?: boolean;
   /** Seeds `faceNetSemiHard`'s choice, default 0. */
   readonly seed?: number;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
-  readonly memory?: CrossBatchMemory;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
 }
 
-export interface BatchTripletLossResult {
-  readonly loss: number;
+export interface BatchTripletLossResult extends BatchLossResult {
   /** Triplets chosen. */
   readonly numTriplets: number;
   /** Those of them with a positive loss. */
   readonly numActive: number;
   /** numActive / numTriplets, 0 for none: a falling share is progress, a loss stuck at the margin is collapse. */
   readonly fractionActive: number;
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -162,51 +163,17 @@ export function batchTripletLoss(
   labels: Labels,
   options: BatchTripletLossOptions = {},
 ): OptionalGradients<BatchTripletLossResult> {
-  x = checkMatrix('x', x);
-  options = checkOptions(options, [
-    'mining',
-    'distance',
-    'normalize',
-    'margin',
-    'reduction',
-    'swap',
-    'soft',
-    'seed',
-    'memory',
-    'gradients',
-    'out',
-  ]);
-  const out = checkOut(options.out, ['gradEmbeddings']);
-  const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
-  const mining = checkChoice('options.mining', options.mining ?? 'batchHard', tripletStrategies);
-  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
-  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
-  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
-  const swap = checkBoolean('options.swap', options.swap ?? false);
-  const soft = checkBoolean('options.soft', options.soft ?? false);
-  const seed = checkSeed('options.seed', options.seed ?? 0);
-  const checked = checkLabels('labels', labels, n);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const op = {
-    x: x.data,
-    labels: checked,
-    n,
-    d,
-    memory,
-    mining,
-    distance,
-    normalize,
-    margin,
-    reduction,
-    swap,
-    soft,
-    seed,
-    gradX: gradEmbeddings?.data,
-  };
+  const known = ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed'] as const;
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, known, (o) => ({
+    mining: checkChoice('options.mining', o.mining ?? 'batchHard', tripletStrategies),
+    distance: checkChoice('options.distance', o.distance ?? 'euclidean', pairDistances),
+    normalize: checkBoolean('options.normalize', o.normalize ?? true),
+    margin: checkNumber('options.margin', o.margin ?? 0.2, { min: 0 }),
+    reduction: checkChoice('options.reduction', o.reduction ?? 'meanPositive', termReductions),
+    swap: checkBoolean('options.swap', o.swap ?? false),
+    soft: checkBoolean('options.soft', o.soft ?? false),
+    seed: checkSeed('options.seed', o.seed ?? 0),
+  }));
   const result = backend().batchTripletLoss(op);
   const fractionActive = result.numTriplets > 0 ? result.numActive / result.numTriplets : 0;
   return { ...result, fractionActive, ...present({ gradEmbeddings }) };
