@@ -50,6 +50,7 @@ export function distances(x: Matrix, second?: Matrix | DistancesOptions, third?:
 }
 
 export interface DistancesGradientOptions {
+  /** Of the distances, default `squaredEuclidean`. */
   readonly metric?: Metric;
 }
 

@@ -80,7 +80,7 @@ export { type MultiSimilarityLossOptions, multiSimilarityLoss } from './losses/m
 export { type NcaLossOptions, ncaLoss } from './losses/nca.js';
 export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
 export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
-export type { Backward, OptionalGradients } from './losses/outputs.js';
+export type { Backward, GradientOptions, OptionalGradients } from './losses/outputs.js';
 export { type PnpLossOptions, pnpLoss } from './losses/pnp.js';
 export type { ProxyLossOptions } from './losses/proxies.js';
 export { type ProxyAnchorLossOptions, type ProxyAnchorLossResult, proxyAnchorLoss } from './losses/proxy-anchor.js';

@@ -8,21 +8,18 @@ import {
   checkMemory,
   checkNumber,
   checkOptions,
-  checkOut,
   type Labels,
 } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type PairDistance, pairDistances, type TermReduction, termReductions } from '../ops/pairs.js';
 import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface ContrastiveLossOptions {
+export interface ContrastiveLossOptions extends GradientOptions<'gradX1' | 'gradX2'> {
   /** Distance beyond which two classes cost nothing, > 0, default 1. */
   readonly margin?: number;
   /** `mean` (default) divides the halved terms by N, so by 2N in all; `sum`. */
   readonly reduction?: 'mean' | 'sum';
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradX1?: Matrix; readonly gradX2?: Matrix };
 }
 
 export interface ContrastiveLossResult {
@@ -58,17 +55,15 @@ export function contrastiveLoss(
   const [n, d] = x1.shape;
   x2 = checkMatrixOf('x2', x2, n, d);
   options = checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradX1', 'gradX2']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradX1 = gradientOutput('gradX1', out.gradX1, wanted, n, d);
-  const gradX2 = gradientOutput('gradX2', out.gradX2, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradX1: [n, d], gradX2: [n, d] });
   const margin = checkNumber('options.margin', options.margin ?? 1, { min: 0, exclusive: true });
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const flags = checkFlags('same', same, n);
-  checkMemory({ 'options.out.gradX1': gradX1, 'options.out.gradX2': gradX2 }, { x1, x2, same: flags });
+  checkMemory(memory, { x1, x2, same: flags });
+  const [gradX1, gradX2] = [gradients.gradX1?.data, gradients.gradX2?.data];
   const perExample = new Float32Array(n);
-  const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1: gradX1?.data, gradX2: gradX2?.data };
-  return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };
+  const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1, gradX2 };
+  return { loss: backend().contrastiveLoss(op), perExample, ...present(gradients) };
 }
 
 export interface BatchContrastiveLossOptions extends BatchLossOptions {

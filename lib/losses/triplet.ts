@@ -7,7 +7,6 @@ import {
   checkMemory,
   checkNumber,
   checkOptions,
-  checkOut,
   checkSeed,
   type Labels,
 } from '../checks.js';
@@ -22,9 +21,9 @@ import {
   tripletStrategies,
 } from '../ops/pairs.js';
 import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface TripletLossOptions {
+export interface TripletLossOptions extends GradientOptions<'gradAnchor' | 'gradPositive' | 'gradNegative'> {
   /** `squaredEuclidean` (default, FaceNet and the survey) or `euclidean` (PyTorch's `TripletMarginLoss`, with p, eps and swap). */
   readonly distance?: 'squaredEuclidean' | 'euclidean';
   /** At least 0, default 0.2 (FaceNet). */
@@ -37,8 +36,6 @@ export interface TripletLossOptions {
   readonly swap?: boolean;
   /** `mean` (default) over all rows, zeros included, or `sum`. */
   readonly reduction?: 'mean' | 'sum';
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradAnchor?: Matrix; readonly gradPositive?: Matrix; readonly gradNegative?: Matrix };
 }
 
 export interface TripletLossResult {
@@ -74,11 +71,7 @@ export function tripletLoss(
   positive = checkMatrixOf('positive', positive, n, d);
   negative = checkMatrixOf('negative', negative, n, d);
   options = checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradAnchor', 'gradPositive', 'gradNegative']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradAnchor = gradientOutput('gradAnchor', out.gradAnchor, wanted, n, d);
-  const gradPositive = gradientOutput('gradPositive', out.gradPositive, wanted, n, d);
-  const gradNegative = gradientOutput('gradNegative', out.gradNegative, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradAnchor: [n, d], gradPositive: [n, d], gradNegative: [n, d] });
   const distance = checkChoice('options.distance', options.distance ?? 'squaredEuclidean', ['squaredEuclidean', 'euclidean']);
   const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
   for (const name of ['p', 'eps'] as const) {
@@ -89,14 +82,7 @@ export function tripletLoss(
   const eps = checkNumber('options.eps', options.eps ?? 0, { min: 0 });
   const swap = checkBoolean('options.swap', options.swap ?? false);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
-  checkMemory(
-    {
-      'options.out.gradAnchor': gradAnchor,
-      'options.out.gradPositive': gradPositive,
-      'options.out.gradNegative': gradNegative,
-    },
-    { anchor, positive, negative },
-  );
+  checkMemory(memory, { anchor, positive, negative });
   const perExample = new Float32Array(n);
   const loss = backend().tripletLoss({
     anchor: anchor.data,
@@ -111,11 +97,11 @@ export function tripletLoss(
     swap,
     reduction,
     perExample,
-    gradAnchor: gradAnchor?.data,
-    gradPositive: gradPositive?.data,
-    gradNegative: gradNegative?.data,
+    gradAnchor: gradients.gradAnchor?.data,
+    gradPositive: gradients.gradPositive?.data,
+    gradNegative: gradients.gradNegative?.data,
   });
-  return { loss, perExample, ...present({ gradAnchor, gradPositive, gradNegative }) };
+  return { loss, perExample, ...present(gradients) };
 }
 
 export interface BatchTripletLossOptions extends BatchLossOptions {
