@@ -71,7 +71,7 @@ int main() {
   ExpectTooLong(size_t{1} << 40);
   ExpectSuccess();
   CHECK(cuda::Context::Reason().empty(), "%s", cuda::Context::Reason().c_str());
-  const char* const lost = "the device was lost: cuMemcpyDtoH: CUDA_ERROR_LAUNCH_FAILED";
+  const char* const lost = "the device was lost: cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED";
   ExpectFailure(16, Status::kNoDevice, lost);
   std::thread([lost] { ExpectFailure(16, Status::kNoDevice, lost); }).join();
   CHECK(cuda::Context::Reason() == lost, "%s", cuda::Context::Reason().c_str());
