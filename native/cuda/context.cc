@@ -265,16 +265,16 @@ Address Call::Claim(size_t count, size_t size) {
     OutOfMemory(SIZE_MAX);
     return 0;
   }
-  const size_t bytes = (count * size + kGranule - 1) / kGranule * kGranule;
+  const size_t rounded = (count * size + kGranule - 1) / kGranule * kGranule, bytes = rounded == 0 ? kGranule : rounded;
   Address address = 0;
-  const Result result = context_->Take(bytes == 0 ? kGranule : bytes, &address);
+  const Result result = context_->Take(bytes, &address);
   if (result == kErrorOutOfMemory) {
     OutOfMemory(bytes);
   } else {
     Check(result, "cuMemAlloc");
   }
   if (Failed()) return 0;
-  blocks_.push_back({address, bytes == 0 ? kGranule : bytes});
+  blocks_.push_back({address, bytes});
   if (context_->driver_.hypersphere_simt_use != nullptr) Check(context_->driver_.hypersphere_simt_use(address, count * size), "hypersphere_simt_use");
   return address;
 }

@@ -137,7 +137,7 @@ class Call {
   void Upload(T* to, const T* from, size_t count) {
     ToDevice(to, from, count * sizeof(T));
   }
-  // Done when Finish returns, which writes nothing more where the call has failed.
+  // Done when Finish returns; of a call that fails, perhaps in part.
   template <class T>
   void Download(T* to, const T* from, size_t count) {
     ToHost(to, from, count * sizeof(T));
