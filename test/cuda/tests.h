@@ -10,6 +10,7 @@ void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
 void TestFast();
+void TestStreams();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();
 
