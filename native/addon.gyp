@@ -111,6 +111,7 @@
         'native/mpi/library.cc',
         'native/cuda/driver.cc',
         'native/cuda/context.cc',
+        'native/cuda/packed_text.cc',
         'native/cuda/ptx.cc',
         'native/cuda/fast_ptx.cc',
         'native/cuda/ops/product.cc',
