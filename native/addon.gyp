@@ -112,6 +112,7 @@
         'native/cuda/driver.cc',
         'native/cuda/context.cc',
         'native/cuda/staging.cc',
+        'native/cuda/packed_text.cc',
         'native/cuda/ptx.cc',
         'native/cuda/fast_ptx.cc',
         'native/cuda/ops/product.cc',
