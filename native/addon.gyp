@@ -120,6 +120,8 @@
         'native/cuda/ops/distances_gradient.cc',
         'native/cuda/ops/pair_batch.cc',
         'native/cuda/ops/batch_triplet.cc',
+        'native/cuda/ops/row_sweep.cc',
+        'native/cuda/ops/batch_losses.cc',
         'native/cuda/ops/given_rows.cc',
         'native/cuda/ops/nearest.cc',
         'native/cuda/ops/centers.cc',
