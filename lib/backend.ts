@@ -1,6 +1,7 @@
 // The one seam between the face and the arithmetic: every op goes through `backend()`, so a backend can be swapped, forced
 // and asked who served. The native addon serves where it loads; the TypeScript reference is always there; a GPU serves who asks for it.
 import { availableParallelism } from 'node:os';
+import { inspect } from 'node:util';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
@@ -340,7 +341,7 @@ export function info(): Info {
   const addon = serving()?.addon;
   const { isa, threads } = addon?.info() ?? { isa: undefined, threads: 1 };
   const fast = precision() === 'fast' && backend === 'cuda' && device().fast === true;
-  return {
+  const facts: Info = {
     backend,
     ...(isa !== undefined && { isa }),
     threads,
@@ -354,4 +355,6 @@ export function info(): Info {
       return unavailable();
     },
   };
+  // Printed, it is read: console.log would show two getters instead of the reasons.
+  return Object.defineProperty(facts, inspect.custom, { value: () => ({ ...facts }) });
 }

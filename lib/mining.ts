@@ -98,6 +98,7 @@ export interface MinePairsOptions {
   readonly strategy?: PairStrategy;
   /** Default `cosineSimilarity`. */
   readonly distance?: PairDistance;
+  /** Compare unit rows, default true; cosine similarity always does. */
   readonly normalize?: boolean;
   /** `multiSimilarity`: default 0.1. */
   readonly epsilon?: number;

@@ -55,7 +55,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportShared(env, exports);
   ExportRanks(env, exports);
   ExportProxyAnchor(env, exports);
-  ExportBatchLosses(env, exports);
   ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);
