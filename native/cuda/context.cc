@@ -126,11 +126,17 @@ bool Context::Open(std::string& reason) {
   }
   if (!Succeeded(driver_.cuDevicePrimaryCtxRetain(&context_, device), "cuDevicePrimaryCtxRetain", reason)) return false;
   if (!Succeeded(driver_.cuCtxSetCurrent(context_), "cuCtxSetCurrent", reason)) return false;
-  return Load(Ptx(), 0, kFirstFast, reason);
+  return Load(kPtx, 0, kFirstFast, reason);
 }
 
-bool Context::Load(const std::string& ptx, size_t first, size_t last, std::string& reason) {
+// The text takes memory only while the driver reads it.
+bool Context::Load(const PackedText& packed, size_t first, size_t last, std::string& reason) {
   void* module = nullptr;
+  std::string ptx;
+  if (!Unpack(packed, ptx)) {
+    reason = "the addon's code for the device is damaged";
+    return false;
+  }
   if (!Succeeded(driver_.cuModuleLoadData(&module, ptx.c_str()), "cuModuleLoadData", reason)) return false;
   for (size_t k = first; k < last; k++) {
     if (!Succeeded(driver_.cuModuleGetFunction(&functions_[k], module, kNames[k]), kNames[k], reason)) return false;
@@ -142,7 +148,7 @@ bool Context::Load(const std::string& ptx, size_t first, size_t last, std::strin
 bool Context::LoadFast(std::string& reason) {
   const std::lock_guard<std::mutex> guard(load_lock_);
   if (functions_[kKernels - 1] != nullptr) return true;
-  return Load(FastPtx(), kFirstFast, kKernels, reason);
+  return Load(kFastPtx, kFirstFast, kKernels, reason);
 }
 
 // Another call may have the memory that this one frees before it can: then it is told that the device is full, as it is.

@@ -15,6 +15,7 @@
 
 #include "../api.h"
 #include "driver.h"
+#include "packed_text.h"
 #include "staging.h"
 
 namespace hypersphere {
@@ -67,7 +68,7 @@ class Context {
 
   Context() = default;
   bool Open(std::string& reason);
-  bool Load(const std::string& ptx, size_t first, size_t last, std::string& reason);
+  bool Load(const PackedText& packed, size_t first, size_t last, std::string& reason);
   bool LoadFast(std::string& reason);
   bool Succeeded(Result result, const char* what, std::string& reason) const;
   Result Take(size_t bytes, Address* address);

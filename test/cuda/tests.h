@@ -9,6 +9,7 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
+void TestRowLosses();
 void TestFast();
 void TestStreams();
 // What launches each of the heads' kernels, for where a launch takes long.
