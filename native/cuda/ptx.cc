@@ -150,6 +150,88 @@ constexpr const char* kPieces[] = {
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 ;
+.func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE
+(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_3,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_4
+)
+;
+.func _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb
+(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_3,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_4,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_5
+)
+;
+.func  (.param .align 16 .b8 func_retval0[8]) _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_
+(
+.param .b64 _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_0,
+.param .b64 _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_1
+)
+;
+.func  (.param .b64 func_retval0) _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT_
+(
+.param .b64 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_0,
+.param .b64 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_1,
+.param .b32 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_2
+)
+;
+.func  (.param .b64 func_retval0) _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff
+(
+.param .b64 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_0,
+.param .b64 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_1,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_2,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_3,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_4,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_5
+)
+;
+.func _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d
+(
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_0,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_1,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_2,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_3
+)
+;
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff
+(
+.param .b64 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_0,
+.param .b64 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_1,
+.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_2,
+)ptx",
+    R"ptx(.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_3,
+.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_4
+)
+;
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere5LogOfERKNS_6LogSumE
+(
+.param .b64 _ZN11hypersphere5LogOfERKNS_6LogSumE_param_0
+)
+;
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT_
+(
+.param .b64 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_0,
+.param .b64 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_1,
+.param .align 16 .b8 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_2[20]
+)
+;
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere7SigmoidEd
+(
+.param .b64 _ZN11hypersphere7SigmoidEd_param_0
+)
+;
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere8SoftplusEd
+(
+.param .b64 _ZN11hypersphere8SoftplusEd_param_0
+)
+;
 .func  (.param .b64 func_retval0) _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_
 (
 .param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0,
@@ -159,6 +241,28 @@ constexpr const char* kPieces[] = {
 .param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4,
 .param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5,
 .param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6
+)
+;
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_
+(
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_0,
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_1,
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_2
+)
+;
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT_
+(
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_0,
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_1,
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_2
+)
+;
+.func  (.param .b64 func_retval0) _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT_
+(
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_0,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_1,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_2,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_3
 )
 ;
 .visible .entry multiply(
@@ -263,8 +367,7 @@ add.s64 	%rd45, %rd17, 7392;
 add.s64 	%rd46, %rd16, 7920;
 add.s64 	%rd47, %rd17, 7920;
 cvt.u64.u32 	%rd48, %r54;
-)ptx",
-    R"ptx(ld.param.u64 	%rd49, [%rd1+16];
+ld.param.u64 	%rd49, [%rd1+16];
 ld.param.u64 	%rd151, [%rd1];
 cvta.to.global.u64 	%rd152, %rd151;
 ld.param.u64 	%rd153, [%rd1+8];
@@ -410,7 +513,8 @@ fma.rn.f32 	%f526, %f495, %f498, %f1946;
 fma.rn.f32 	%f527, %f495, %f500, %f1947;
 fma.rn.f32 	%f528, %f495, %f502, %f1948;
 fma.rn.f32 	%f529, %f495, %f504, %f1949;
-fma.rn.f32 	%f530, %f495, %f506, %f1950;
+)ptx",
+    R"ptx(fma.rn.f32 	%f530, %f495, %f506, %f1950;
 fma.rn.f32 	%f531, %f497, %f492, %f1951;
 fma.rn.f32 	%f532, %f497, %f494, %f1952;
 fma.rn.f32 	%f533, %f497, %f496, %f1953;
@@ -605,8 +709,7 @@ fma.rn.f32 	%f721, %f663, %f664, %f641;
 fma.rn.f32 	%f722, %f663, %f666, %f642;
 fma.rn.f32 	%f723, %f665, %f652, %f643;
 fma.rn.f32 	%f724, %f665, %f654, %f644;
-)ptx",
-    R"ptx(fma.rn.f32 	%f725, %f665, %f656, %f645;
+fma.rn.f32 	%f725, %f665, %f656, %f645;
 fma.rn.f32 	%f726, %f665, %f658, %f646;
 fma.rn.f32 	%f727, %f665, %f660, %f647;
 fma.rn.f32 	%f728, %f665, %f662, %f648;
@@ -719,7 +822,8 @@ fma.rn.f32 	%f834, %f811, %f826, %f754;
 fma.rn.f32 	%f835, %f813, %f812, %f755;
 fma.rn.f32 	%f836, %f813, %f814, %f756;
 fma.rn.f32 	%f837, %f813, %f816, %f757;
-fma.rn.f32 	%f838, %f813, %f818, %f758;
+)ptx",
+    R"ptx(fma.rn.f32 	%f838, %f813, %f818, %f758;
 fma.rn.f32 	%f839, %f813, %f820, %f759;
 fma.rn.f32 	%f840, %f813, %f822, %f760;
 fma.rn.f32 	%f841, %f813, %f824, %f761;
@@ -914,8 +1018,7 @@ fma.rn.f32 	%f1029, %f981, %f976, %f949;
 fma.rn.f32 	%f1030, %f981, %f978, %f950;
 fma.rn.f32 	%f1031, %f981, %f980, %f951;
 fma.rn.f32 	%f1032, %f981, %f982, %f952;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1033, %f981, %f984, %f953;
+fma.rn.f32 	%f1033, %f981, %f984, %f953;
 fma.rn.f32 	%f1034, %f981, %f986, %f954;
 fma.rn.f32 	%f1035, %f983, %f972, %f955;
 fma.rn.f32 	%f1036, %f983, %f974, %f956;
@@ -1020,7 +1123,8 @@ ld.shared.f32 	%f1134, [%rd33+4];
 ld.shared.f32 	%f1135, [%rd32+8];
 ld.shared.f32 	%f1136, [%rd33+8];
 ld.shared.f32 	%f1137, [%rd32+12];
-ld.shared.f32 	%f1138, [%rd33+12];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1138, [%rd33+12];
 ld.shared.f32 	%f1139, [%rd32+256];
 ld.shared.f32 	%f1140, [%rd33+256];
 ld.shared.f32 	%f1141, [%rd32+260];
@@ -1202,8 +1306,7 @@ fma.rn.f32 	%f1316, %f1293, %f1294, %f1236;
 fma.rn.f32 	%f1317, %f1293, %f1296, %f1237;
 fma.rn.f32 	%f1318, %f1293, %f1298, %f1238;
 fma.rn.f32 	%f1319, %f1293, %f1300, %f1239;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1320, %f1293, %f1302, %f1240;
+fma.rn.f32 	%f1320, %f1293, %f1302, %f1240;
 fma.rn.f32 	%f1321, %f1293, %f1304, %f1241;
 fma.rn.f32 	%f1322, %f1293, %f1306, %f1242;
 fma.rn.f32 	%f1323, %f1295, %f1292, %f1243;
@@ -1305,7 +1408,8 @@ fma.rn.f32 	%f1418, %f1377, %f1386, %f1338;
 fma.rn.f32 	%f1419, %f1379, %f1372, %f1339;
 fma.rn.f32 	%f1420, %f1379, %f1374, %f1340;
 fma.rn.f32 	%f1421, %f1379, %f1376, %f1341;
-fma.rn.f32 	%f1422, %f1379, %f1378, %f1342;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1422, %f1379, %f1378, %f1342;
 fma.rn.f32 	%f1423, %f1379, %f1380, %f1343;
 fma.rn.f32 	%f1424, %f1379, %f1382, %f1344;
 fma.rn.f32 	%f1425, %f1379, %f1384, %f1345;
@@ -1485,8 +1589,7 @@ fma.rn.f32 	%f1598, %f1543, %f1538, %f1518;
 fma.rn.f32 	%f1599, %f1543, %f1540, %f1519;
 fma.rn.f32 	%f1600, %f1543, %f1542, %f1520;
 fma.rn.f32 	%f1601, %f1543, %f1544, %f1521;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1602, %f1543, %f1546, %f1522;
+fma.rn.f32 	%f1602, %f1543, %f1546, %f1522;
 fma.rn.f32 	%f1603, %f1545, %f1532, %f1523;
 fma.rn.f32 	%f1604, %f1545, %f1534, %f1524;
 fma.rn.f32 	%f1605, %f1545, %f1536, %f1525;
@@ -1592,7 +1695,8 @@ ld.shared.f32 	%f1704, [%rd47+264];
 ld.shared.f32 	%f1705, [%rd46+268];
 ld.shared.f32 	%f1706, [%rd47+268];
 fma.rn.f32 	%f1927, %f1691, %f1692, %f1627;
-fma.rn.f32 	%f1928, %f1691, %f1694, %f1628;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1928, %f1691, %f1694, %f1628;
 fma.rn.f32 	%f1929, %f1691, %f1696, %f1629;
 fma.rn.f32 	%f1930, %f1691, %f1698, %f1630;
 fma.rn.f32 	%f1931, %f1691, %f1700, %f1631;
@@ -1846,8 +1950,7 @@ ld.shared.f32 	%f477, [%rd250+4];
 ld.shared.f32 	%f478, [%rd251+4];
 ld.shared.f32 	%f479, [%rd250+8];
 ld.shared.f32 	%f480, [%rd251+8];
-)ptx",
-    R"ptx(ld.shared.f32 	%f481, [%rd250+12];
+ld.shared.f32 	%f481, [%rd250+12];
 ld.shared.f32 	%f482, [%rd251+12];
 ld.shared.f32 	%f483, [%rd250+256];
 ld.shared.f32 	%f484, [%rd251+256];
@@ -1974,7 +2077,8 @@ mov.u32 	%r104, %r6;
 @%p87 bra 	$L__BB0_69;
 mov.u32 	%r100, %r7;
 mov.u64 	%rd297, %rd58;
-mov.u64 	%rd298, %rd55;
+)ptx",
+    R"ptx(mov.u64 	%rd298, %rd55;
 mov.u32 	%r101, %r6;
 bra.uni 	$L__BB0_64;
 $L__BB0_67:
@@ -2259,8 +2363,7 @@ st.local.f32 	[%rd2+44], %f1938;
 st.local.f32 	[%rd2+48], %f1939;
 st.local.f32 	[%rd2+52], %f1940;
 st.local.f32 	[%rd2+56], %f1941;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+60], %f1942;
+st.local.f32 	[%rd2+60], %f1942;
 st.local.f32 	[%rd2+64], %f1943;
 st.local.f32 	[%rd2+68], %f1944;
 st.local.f32 	[%rd2+72], %f1945;
@@ -2401,7 +2504,8 @@ shr.u64 	%rd154, %rd153, 7;
 mov.u32 	%r1, %ctaid.x;
 cvt.u32.u64 	%r53, %rd154;
 div.u32 	%r54, %r1, %r53;
-mul.wide.u32 	%rd4, %r54, 128;
+)ptx",
+    R"ptx(mul.wide.u32 	%rd4, %r54, 128;
 mul.lo.s32 	%r55, %r54, %r53;
 sub.s32 	%r56, %r1, %r55;
 mul.wide.u32 	%rd5, %r56, 128;
@@ -2675,8 +2779,7 @@ ld.param.u64 	%rd307, [%rd1+48];
 cvta.to.global.u64 	%rd308, %rd307;
 ld.param.u64 	%rd309, [%rd1+56];
 mul.lo.s64 	%rd310, %rd309, %rd21;
-)ptx",
-    R"ptx(shl.b64 	%rd311, %rd310, 2;
+shl.b64 	%rd311, %rd310, 2;
 add.s64 	%rd312, %rd308, %rd311;
 add.s64 	%rd314, %rd312, %rd943;
 ld.global.f32 	%f2196, [%rd314];
@@ -2834,7 +2937,8 @@ ld.param.u64 	%rd407, [%rd1+48];
 cvta.to.global.u64 	%rd408, %rd407;
 ld.param.u64 	%rd409, [%rd1+56];
 mul.lo.s64 	%rd410, %rd409, %rd22;
-shl.b64 	%rd411, %rd410, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd411, %rd410, 2;
 add.s64 	%rd412, %rd408, %rd411;
 add.s64 	%rd414, %rd412, %rd943;
 ld.global.f32 	%f2207, [%rd414+12];
@@ -3106,8 +3210,7 @@ bra.uni 	$L__BB1_93;
 $L__BB1_93:
 ld.param.u64 	%rd580, [%rd1+48];
 cvta.to.global.u64 	%rd581, %rd580;
-)ptx",
-    R"ptx(ld.param.u64 	%rd582, [%rd1+56];
+ld.param.u64 	%rd582, [%rd1+56];
 mul.lo.s64 	%rd583, %rd582, %rd24;
 shl.b64 	%rd584, %rd583, 2;
 add.s64 	%rd585, %rd581, %rd584;
@@ -3262,7 +3365,8 @@ add.s64 	%rd677, %rd673, %rd676;
 add.s64 	%rd679, %rd677, %rd943;
 ld.global.f32 	%f2236, [%rd679];
 $L__BB1_114:
-and.pred  	%p175, %p171, %p6;
+)ptx",
+    R"ptx(and.pred  	%p175, %p171, %p6;
 mov.f32 	%f2237, %f2243;
 @!%p175 bra 	$L__BB1_116;
 bra.uni 	$L__BB1_115;
@@ -3501,8 +3605,7 @@ fma.rn.f32 	%f724, %f687, %f688, %f2207;
 fma.rn.f32 	%f725, %f687, %f690, %f2208;
 fma.rn.f32 	%f726, %f687, %f692, %f2209;
 fma.rn.f32 	%f727, %f687, %f694, %f2210;
-)ptx",
-    R"ptx(fma.rn.f32 	%f728, %f687, %f696, %f2211;
+fma.rn.f32 	%f728, %f687, %f696, %f2211;
 fma.rn.f32 	%f729, %f689, %f682, %f2212;
 fma.rn.f32 	%f730, %f689, %f684, %f2213;
 fma.rn.f32 	%f731, %f689, %f686, %f2214;
@@ -3613,7 +3716,8 @@ fma.rn.f32 	%f835, %f775, %f766, %f755;
 fma.rn.f32 	%f836, %f775, %f768, %f756;
 fma.rn.f32 	%f837, %f775, %f770, %f757;
 fma.rn.f32 	%f838, %f775, %f772, %f758;
-fma.rn.f32 	%f839, %f775, %f774, %f759;
+)ptx",
+    R"ptx(fma.rn.f32 	%f839, %f775, %f774, %f759;
 fma.rn.f32 	%f840, %f775, %f776, %f760;
 ld.shared.f32 	%f841, [%rd38];
 ld.shared.f32 	%f842, [%rd39];
@@ -3809,8 +3913,7 @@ fma.rn.f32 	%f1031, %f1003, %f1014, %f951;
 fma.rn.f32 	%f1032, %f1003, %f1016, %f952;
 fma.rn.f32 	%f1033, %f1005, %f1002, %f953;
 fma.rn.f32 	%f1034, %f1005, %f1004, %f954;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1035, %f1005, %f1006, %f955;
+fma.rn.f32 	%f1035, %f1005, %f1006, %f955;
 fma.rn.f32 	%f1036, %f1005, %f1008, %f956;
 fma.rn.f32 	%f1037, %f1005, %f1010, %f957;
 fma.rn.f32 	%f1038, %f1005, %f1012, %f958;
@@ -3913,7 +4016,8 @@ fma.rn.f32 	%f1134, %f1089, %f1092, %f1054;
 fma.rn.f32 	%f1135, %f1089, %f1094, %f1055;
 fma.rn.f32 	%f1136, %f1089, %f1096, %f1056;
 fma.rn.f32 	%f1137, %f1091, %f1082, %f1057;
-fma.rn.f32 	%f1138, %f1091, %f1084, %f1058;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1138, %f1091, %f1084, %f1058;
 fma.rn.f32 	%f1139, %f1091, %f1086, %f1059;
 fma.rn.f32 	%f1140, %f1091, %f1088, %f1060;
 fma.rn.f32 	%f1141, %f1091, %f1090, %f1061;
@@ -4093,8 +4197,7 @@ fma.rn.f32 	%f1314, %f1255, %f1244, %f1234;
 fma.rn.f32 	%f1315, %f1255, %f1246, %f1235;
 fma.rn.f32 	%f1316, %f1255, %f1248, %f1236;
 fma.rn.f32 	%f1317, %f1255, %f1250, %f1237;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1318, %f1255, %f1252, %f1238;
+fma.rn.f32 	%f1318, %f1255, %f1252, %f1238;
 fma.rn.f32 	%f1319, %f1255, %f1254, %f1239;
 fma.rn.f32 	%f1320, %f1255, %f1256, %f1240;
 ld.shared.f32 	%f1321, [%rd50];
@@ -4200,7 +4303,8 @@ fma.rn.f32 	%f1420, %f1401, %f1408, %f1340;
 fma.rn.f32 	%f1421, %f1401, %f1410, %f1341;
 fma.rn.f32 	%f1422, %f1401, %f1412, %f1342;
 fma.rn.f32 	%f1423, %f1401, %f1414, %f1343;
-fma.rn.f32 	%f1424, %f1401, %f1416, %f1344;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1424, %f1401, %f1416, %f1344;
 fma.rn.f32 	%f1425, %f1403, %f1402, %f1345;
 fma.rn.f32 	%f1426, %f1403, %f1404, %f1346;
 fma.rn.f32 	%f1427, %f1403, %f1406, %f1347;
@@ -4380,8 +4484,7 @@ fma.rn.f32 	%f1600, %f1565, %f1576, %f1520;
 fma.rn.f32 	%f1601, %f1567, %f1562, %f1521;
 fma.rn.f32 	%f1602, %f1567, %f1564, %f1522;
 fma.rn.f32 	%f1603, %f1567, %f1566, %f1523;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1604, %f1567, %f1568, %f1524;
+fma.rn.f32 	%f1604, %f1567, %f1568, %f1524;
 fma.rn.f32 	%f1605, %f1567, %f1570, %f1525;
 fma.rn.f32 	%f1606, %f1567, %f1572, %f1526;
 fma.rn.f32 	%f1607, %f1567, %f1574, %f1527;
@@ -4483,7 +4586,8 @@ fma.rn.f32 	%f1702, %f1651, %f1652, %f1622;
 fma.rn.f32 	%f1703, %f1651, %f1654, %f1623;
 fma.rn.f32 	%f1704, %f1651, %f1656, %f1624;
 fma.rn.f32 	%f1705, %f1653, %f1642, %f1625;
-fma.rn.f32 	%f1706, %f1653, %f1644, %f1626;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1706, %f1653, %f1644, %f1626;
 fma.rn.f32 	%f1707, %f1653, %f1646, %f1627;
 fma.rn.f32 	%f1708, %f1653, %f1648, %f1628;
 fma.rn.f32 	%f1709, %f1653, %f1650, %f1629;
@@ -4665,8 +4769,7 @@ ld.shared.f32 	%f1884, [%rd65+4];
 ld.shared.f32 	%f1885, [%rd64+8];
 ld.shared.f32 	%f1886, [%rd65+8];
 ld.shared.f32 	%f1887, [%rd64+12];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1888, [%rd65+12];
+ld.shared.f32 	%f1888, [%rd65+12];
 ld.shared.f32 	%f1889, [%rd64+256];
 ld.shared.f32 	%f1890, [%rd65+256];
 ld.shared.f32 	%f1891, [%rd64+260];
@@ -4785,7 +4888,8 @@ bra.uni 	$L__BB1_136;
 $L__BB1_136:
 ld.global.f32 	%f2092, [%rd81+8];
 $L__BB1_137:
-st.shared.f32 	[%rd30+1056], %f2092;
+)ptx",
+    R"ptx(st.shared.f32 	[%rd30+1056], %f2092;
 add.s64 	%rd795, %rd82, 3;
 setp.lt.u64 	%p219, %rd795, %rd7;
 and.pred  	%p220, %p209, %p219;
@@ -5031,8 +5135,7 @@ setp.ge.u64 	%p278, %rd27, %rd77;
 mov.u64 	%rd947, %rd67;
 mov.u32 	%r112, %r8;
 mov.u32 	%r114, %r6;
-)ptx",
-    R"ptx(@%p279 bra 	$L__BB1_155;
+@%p279 bra 	$L__BB1_155;
 mov.u32 	%r110, %r7;
 mov.u64 	%rd945, %rd68;
 mov.u64 	%rd946, %rd66;
@@ -5192,7 +5295,8 @@ $L__BB1_193:
 cvt.u32.u64 	%r119, %rd955;
 mul.lo.s32 	%r117, %r119, 132;
 add.s32 	%r87, %r5, %r117;
-mul.wide.u32 	%rd956, %r87, 4;
+)ptx",
+    R"ptx(mul.wide.u32 	%rd956, %r87, 4;
 $L__BB1_194:
 cvt.u64.u32 	%rd126, %r119;
 add.s32 	%r88, %r9, %r117;
@@ -5449,8 +5553,7 @@ cvt.u64.u32 	%rd6, %r54;
 add.s64 	%rd142, %rd6, 127;
 shr.u64 	%rd143, %rd142, 7;
 cvt.u32.u64 	%r55, %rd143;
-)ptx",
-    R"ptx(div.u32 	%r56, %r1, %r55;
+div.u32 	%r56, %r1, %r55;
 mul.lo.s32 	%r57, %r56, %r55;
 sub.s32 	%r58, %r1, %r57;
 mul.wide.u32 	%rd145, %r58, 128;
@@ -5596,7 +5699,8 @@ mov.f32 	%f1976, %f1933;
 mov.f32 	%f1977, %f1933;
 mov.f32 	%f1978, %f1933;
 mov.f32 	%f1979, %f1933;
-mov.f32 	%f1980, %f1933;
+)ptx",
+    R"ptx(mov.f32 	%f1980, %f1933;
 mov.f32 	%f1981, %f1933;
 mov.f32 	%f1982, %f1933;
 mov.f32 	%f1983, %f1933;
@@ -5801,8 +5905,7 @@ fma.rn.f32 	%f678, %f656, %f669, %f598;
 fma.rn.f32 	%f679, %f656, %f671, %f599;
 fma.rn.f32 	%f680, %f658, %f657, %f600;
 fma.rn.f32 	%f681, %f658, %f659, %f601;
-)ptx",
-    R"ptx(fma.rn.f32 	%f682, %f658, %f661, %f602;
+fma.rn.f32 	%f682, %f658, %f661, %f602;
 fma.rn.f32 	%f683, %f658, %f663, %f603;
 fma.rn.f32 	%f684, %f658, %f665, %f604;
 fma.rn.f32 	%f685, %f658, %f667, %f605;
@@ -5912,7 +6015,8 @@ fma.rn.f32 	%f788, %f744, %f745, %f708;
 fma.rn.f32 	%f789, %f744, %f747, %f709;
 fma.rn.f32 	%f790, %f744, %f749, %f710;
 fma.rn.f32 	%f791, %f744, %f751, %f711;
-fma.rn.f32 	%f792, %f746, %f737, %f712;
+)ptx",
+    R"ptx(fma.rn.f32 	%f792, %f746, %f737, %f712;
 fma.rn.f32 	%f793, %f746, %f739, %f713;
 fma.rn.f32 	%f794, %f746, %f741, %f714;
 fma.rn.f32 	%f795, %f746, %f743, %f715;
@@ -6111,8 +6215,7 @@ ld.shared.f32 	%f987, [%rd28+260];
 ld.shared.f32 	%f988, [%rd27+264];
 ld.shared.f32 	%f989, [%rd28+264];
 ld.shared.f32 	%f990, [%rd27+268];
-)ptx",
-    R"ptx(ld.shared.f32 	%f991, [%rd28+268];
+ld.shared.f32 	%f991, [%rd28+268];
 fma.rn.f32 	%f992, %f976, %f977, %f912;
 fma.rn.f32 	%f993, %f976, %f979, %f913;
 fma.rn.f32 	%f994, %f976, %f981, %f914;
@@ -6218,7 +6321,8 @@ fma.rn.f32 	%f1093, %f1060, %f1067, %f1013;
 fma.rn.f32 	%f1094, %f1060, %f1069, %f1014;
 fma.rn.f32 	%f1095, %f1060, %f1071, %f1015;
 fma.rn.f32 	%f1096, %f1062, %f1057, %f1016;
-fma.rn.f32 	%f1097, %f1062, %f1059, %f1017;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1097, %f1062, %f1059, %f1017;
 fma.rn.f32 	%f1098, %f1062, %f1061, %f1018;
 fma.rn.f32 	%f1099, %f1062, %f1063, %f1019;
 fma.rn.f32 	%f1100, %f1062, %f1065, %f1020;
@@ -6399,8 +6503,7 @@ fma.rn.f32 	%f1274, %f1226, %f1221, %f1194;
 fma.rn.f32 	%f1275, %f1226, %f1223, %f1195;
 fma.rn.f32 	%f1276, %f1226, %f1225, %f1196;
 fma.rn.f32 	%f1277, %f1226, %f1227, %f1197;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1278, %f1226, %f1229, %f1198;
+fma.rn.f32 	%f1278, %f1226, %f1229, %f1198;
 fma.rn.f32 	%f1279, %f1226, %f1231, %f1199;
 fma.rn.f32 	%f1280, %f1228, %f1217, %f1200;
 fma.rn.f32 	%f1281, %f1228, %f1219, %f1201;
@@ -6502,7 +6605,8 @@ ld.shared.f32 	%f1376, [%rd37];
 ld.shared.f32 	%f1377, [%rd38];
 ld.shared.f32 	%f1378, [%rd37+4];
 ld.shared.f32 	%f1379, [%rd38+4];
-ld.shared.f32 	%f1380, [%rd37+8];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1380, [%rd37+8];
 ld.shared.f32 	%f1381, [%rd38+8];
 ld.shared.f32 	%f1382, [%rd37+12];
 ld.shared.f32 	%f1383, [%rd38+12];
@@ -6686,8 +6790,7 @@ fma.rn.f32 	%f1560, %f1538, %f1537, %f1480;
 fma.rn.f32 	%f1561, %f1538, %f1539, %f1481;
 fma.rn.f32 	%f1562, %f1538, %f1541, %f1482;
 fma.rn.f32 	%f1563, %f1538, %f1543, %f1483;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1564, %f1538, %f1545, %f1484;
+fma.rn.f32 	%f1564, %f1538, %f1545, %f1484;
 fma.rn.f32 	%f1565, %f1538, %f1547, %f1485;
 fma.rn.f32 	%f1566, %f1538, %f1549, %f1486;
 fma.rn.f32 	%f1567, %f1538, %f1551, %f1487;
@@ -6788,7 +6891,8 @@ fma.rn.f32 	%f1661, %f1622, %f1627, %f1581;
 fma.rn.f32 	%f1662, %f1622, %f1629, %f1582;
 fma.rn.f32 	%f1663, %f1622, %f1631, %f1583;
 fma.rn.f32 	%f1664, %f1624, %f1617, %f1584;
-fma.rn.f32 	%f1665, %f1624, %f1619, %f1585;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1665, %f1624, %f1619, %f1585;
 fma.rn.f32 	%f1666, %f1624, %f1621, %f1586;
 fma.rn.f32 	%f1667, %f1624, %f1623, %f1587;
 fma.rn.f32 	%f1668, %f1624, %f1625, %f1588;
@@ -7016,8 +7120,7 @@ $L__BB2_49:
 st.shared.f32 	[%rd13+528], %f1857;
 add.s64 	%rd246, %rd100, 2;
 setp.lt.u64 	%p62, %rd246, %rd4;
-)ptx",
-    R"ptx(and.pred  	%p63, %p55, %p62;
+and.pred  	%p63, %p55, %p62;
 mov.f32 	%f1858, %f1863;
 @!%p63 bra 	$L__BB2_51;
 bra.uni 	$L__BB2_50;
@@ -7150,7 +7253,8 @@ fma.rn.f32 	%f1978, %f490, %f491, %f1978;
 fma.rn.f32 	%f1979, %f490, %f493, %f1979;
 fma.rn.f32 	%f1980, %f490, %f495, %f1980;
 fma.rn.f32 	%f1981, %f492, %f481, %f1981;
-fma.rn.f32 	%f1982, %f492, %f483, %f1982;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1982, %f492, %f483, %f1982;
 fma.rn.f32 	%f1983, %f492, %f485, %f1983;
 fma.rn.f32 	%f1984, %f492, %f487, %f1984;
 fma.rn.f32 	%f1985, %f492, %f489, %f1985;
@@ -7431,8 +7535,7 @@ mov.f32 	%f1938, %f1933;
 mov.f32 	%f1939, %f1933;
 mov.f32 	%f1940, %f1933;
 mov.f32 	%f1941, %f1933;
-)ptx",
-    R"ptx(mov.f32 	%f1942, %f1933;
+mov.f32 	%f1942, %f1933;
 mov.f32 	%f1943, %f1933;
 mov.f32 	%f1944, %f1933;
 mov.f32 	%f1945, %f1933;
@@ -7579,7 +7682,8 @@ $L__BB2_91:
 mul.lo.s64 	%rd279, %rd66, %rd132;
 shl.b64 	%rd280, %rd279, 2;
 add.s64 	%rd281, %rd65, %rd280;
-add.s64 	%rd283, %rd281, %rd275;
+)ptx",
+    R"ptx(add.s64 	%rd283, %rd281, %rd275;
 st.global.f32 	[%rd283], %f1998;
 $L__BB2_92:
 add.s32 	%r109, %r109, 1;
@@ -7835,8 +7939,7 @@ mov.f32 	%f1991, %f1940;
 mov.f32 	%f1992, %f1940;
 mov.f32 	%f1993, %f1940;
 mov.f32 	%f1994, %f1940;
-)ptx",
-    R"ptx(mov.f32 	%f1995, %f1940;
+mov.f32 	%f1995, %f1940;
 mov.f32 	%f1996, %f1940;
 mov.f32 	%f1997, %f1940;
 mov.f32 	%f1998, %f1940;
@@ -7952,2280 +8055,8 @@ fma.rn.f32 	%f601, %f580, %f591, %f521;
 fma.rn.f32 	%f602, %f580, %f593, %f522;
 fma.rn.f32 	%f603, %f580, %f595, %f523;
 fma.rn.f32 	%f604, %f582, %f581, %f524;
-fma.rn.f32 	%f605, %f582, %f583, %f525;
-fma.rn.f32 	%f606, %f582, %f585, %f526;
-fma.rn.f32 	%f607, %f582, %f587, %f527;
-fma.rn.f32 	%f608, %f582, %f589, %f528;
-fma.rn.f32 	%f609, %f582, %f591, %f529;
-fma.rn.f32 	%f610, %f582, %f593, %f530;
-fma.rn.f32 	%f611, %f582, %f595, %f531;
-fma.rn.f32 	%f612, %f584, %f581, %f532;
-fma.rn.f32 	%f613, %f584, %f583, %f533;
-fma.rn.f32 	%f614, %f584, %f585, %f534;
-fma.rn.f32 	%f615, %f584, %f587, %f535;
-fma.rn.f32 	%f616, %f584, %f589, %f536;
-fma.rn.f32 	%f617, %f584, %f591, %f537;
-fma.rn.f32 	%f618, %f584, %f593, %f538;
-fma.rn.f32 	%f619, %f584, %f595, %f539;
-fma.rn.f32 	%f620, %f586, %f581, %f540;
-fma.rn.f32 	%f621, %f586, %f583, %f541;
-fma.rn.f32 	%f622, %f586, %f585, %f542;
-fma.rn.f32 	%f623, %f586, %f587, %f543;
-fma.rn.f32 	%f624, %f586, %f589, %f544;
-fma.rn.f32 	%f625, %f586, %f591, %f545;
-fma.rn.f32 	%f626, %f586, %f593, %f546;
-fma.rn.f32 	%f627, %f586, %f595, %f547;
-fma.rn.f32 	%f628, %f588, %f581, %f548;
-fma.rn.f32 	%f629, %f588, %f583, %f549;
-fma.rn.f32 	%f630, %f588, %f585, %f550;
-fma.rn.f32 	%f631, %f588, %f587, %f551;
-fma.rn.f32 	%f632, %f588, %f589, %f552;
-fma.rn.f32 	%f633, %f588, %f591, %f553;
-fma.rn.f32 	%f634, %f588, %f593, %f554;
-fma.rn.f32 	%f635, %f588, %f595, %f555;
-fma.rn.f32 	%f636, %f590, %f581, %f556;
-fma.rn.f32 	%f637, %f590, %f583, %f557;
-fma.rn.f32 	%f638, %f590, %f585, %f558;
-fma.rn.f32 	%f639, %f590, %f587, %f559;
-fma.rn.f32 	%f640, %f590, %f589, %f560;
-fma.rn.f32 	%f641, %f590, %f591, %f561;
-fma.rn.f32 	%f642, %f590, %f593, %f562;
-fma.rn.f32 	%f643, %f590, %f595, %f563;
-fma.rn.f32 	%f644, %f592, %f581, %f564;
-fma.rn.f32 	%f645, %f592, %f583, %f565;
-fma.rn.f32 	%f646, %f592, %f585, %f566;
-fma.rn.f32 	%f647, %f592, %f587, %f567;
-fma.rn.f32 	%f648, %f592, %f589, %f568;
-fma.rn.f32 	%f649, %f592, %f591, %f569;
-fma.rn.f32 	%f650, %f592, %f593, %f570;
-fma.rn.f32 	%f651, %f592, %f595, %f571;
-fma.rn.f32 	%f652, %f594, %f581, %f572;
-fma.rn.f32 	%f653, %f594, %f583, %f573;
-fma.rn.f32 	%f654, %f594, %f585, %f574;
-fma.rn.f32 	%f655, %f594, %f587, %f575;
-fma.rn.f32 	%f656, %f594, %f589, %f576;
-fma.rn.f32 	%f657, %f594, %f591, %f577;
-fma.rn.f32 	%f658, %f594, %f593, %f578;
-fma.rn.f32 	%f659, %f594, %f595, %f579;
-ld.shared.f32 	%f660, [%rd19];
-ld.shared.f32 	%f661, [%rd20];
-ld.shared.f32 	%f662, [%rd19+4];
-ld.shared.f32 	%f663, [%rd20+4];
-ld.shared.f32 	%f664, [%rd19+8];
-ld.shared.f32 	%f665, [%rd20+8];
-ld.shared.f32 	%f666, [%rd19+12];
-ld.shared.f32 	%f667, [%rd20+12];
-ld.shared.f32 	%f668, [%rd19+256];
-ld.shared.f32 	%f669, [%rd20+256];
-ld.shared.f32 	%f670, [%rd19+260];
-ld.shared.f32 	%f671, [%rd20+260];
-ld.shared.f32 	%f672, [%rd19+264];
-ld.shared.f32 	%f673, [%rd20+264];
-ld.shared.f32 	%f674, [%rd19+268];
-ld.shared.f32 	%f675, [%rd20+268];
-fma.rn.f32 	%f676, %f660, %f661, %f596;
-fma.rn.f32 	%f677, %f660, %f663, %f597;
-fma.rn.f32 	%f678, %f660, %f665, %f598;
-fma.rn.f32 	%f679, %f660, %f667, %f599;
-fma.rn.f32 	%f680, %f660, %f669, %f600;
-fma.rn.f32 	%f681, %f660, %f671, %f601;
-fma.rn.f32 	%f682, %f660, %f673, %f602;
-fma.rn.f32 	%f683, %f660, %f675, %f603;
-fma.rn.f32 	%f684, %f662, %f661, %f604;
-fma.rn.f32 	%f685, %f662, %f663, %f605;
-fma.rn.f32 	%f686, %f662, %f665, %f606;
-fma.rn.f32 	%f687, %f662, %f667, %f607;
-fma.rn.f32 	%f688, %f662, %f669, %f608;
-fma.rn.f32 	%f689, %f662, %f671, %f609;
-fma.rn.f32 	%f690, %f662, %f673, %f610;
-fma.rn.f32 	%f691, %f662, %f675, %f611;
-fma.rn.f32 	%f692, %f664, %f661, %f612;
-fma.rn.f32 	%f693, %f664, %f663, %f613;
-fma.rn.f32 	%f694, %f664, %f665, %f614;
-fma.rn.f32 	%f695, %f664, %f667, %f615;
-fma.rn.f32 	%f696, %f664, %f669, %f616;
-fma.rn.f32 	%f697, %f664, %f671, %f617;
-fma.rn.f32 	%f698, %f664, %f673, %f618;
-fma.rn.f32 	%f699, %f664, %f675, %f619;
-fma.rn.f32 	%f700, %f666, %f661, %f620;
-fma.rn.f32 	%f701, %f666, %f663, %f621;
-fma.rn.f32 	%f702, %f666, %f665, %f622;
-fma.rn.f32 	%f703, %f666, %f667, %f623;
-fma.rn.f32 	%f704, %f666, %f669, %f624;
-fma.rn.f32 	%f705, %f666, %f671, %f625;
-fma.rn.f32 	%f706, %f666, %f673, %f626;
-fma.rn.f32 	%f707, %f666, %f675, %f627;
-fma.rn.f32 	%f708, %f668, %f661, %f628;
-fma.rn.f32 	%f709, %f668, %f663, %f629;
-fma.rn.f32 	%f710, %f668, %f665, %f630;
-fma.rn.f32 	%f711, %f668, %f667, %f631;
-fma.rn.f32 	%f712, %f668, %f669, %f632;
-fma.rn.f32 	%f713, %f668, %f671, %f633;
-fma.rn.f32 	%f714, %f668, %f673, %f634;
-fma.rn.f32 	%f715, %f668, %f675, %f635;
-fma.rn.f32 	%f716, %f670, %f661, %f636;
-fma.rn.f32 	%f717, %f670, %f663, %f637;
-fma.rn.f32 	%f718, %f670, %f665, %f638;
-fma.rn.f32 	%f719, %f670, %f667, %f639;
-fma.rn.f32 	%f720, %f670, %f669, %f640;
-fma.rn.f32 	%f721, %f670, %f671, %f641;
-fma.rn.f32 	%f722, %f670, %f673, %f642;
-fma.rn.f32 	%f723, %f670, %f675, %f643;
-fma.rn.f32 	%f724, %f672, %f661, %f644;
-fma.rn.f32 	%f725, %f672, %f663, %f645;
-fma.rn.f32 	%f726, %f672, %f665, %f646;
-fma.rn.f32 	%f727, %f672, %f667, %f647;
-fma.rn.f32 	%f728, %f672, %f669, %f648;
-fma.rn.f32 	%f729, %f672, %f671, %f649;
-fma.rn.f32 	%f730, %f672, %f673, %f650;
-fma.rn.f32 	%f731, %f672, %f675, %f651;
-fma.rn.f32 	%f732, %f674, %f661, %f652;
-fma.rn.f32 	%f733, %f674, %f663, %f653;
-fma.rn.f32 	%f734, %f674, %f665, %f654;
-fma.rn.f32 	%f735, %f674, %f667, %f655;
-fma.rn.f32 	%f736, %f674, %f669, %f656;
-fma.rn.f32 	%f737, %f674, %f671, %f657;
-fma.rn.f32 	%f738, %f674, %f673, %f658;
-fma.rn.f32 	%f739, %f674, %f675, %f659;
-ld.shared.f32 	%f740, [%rd21];
-ld.shared.f32 	%f741, [%rd22];
-ld.shared.f32 	%f742, [%rd21+4];
-ld.shared.f32 	%f743, [%rd22+4];
-ld.shared.f32 	%f744, [%rd21+8];
-ld.shared.f32 	%f745, [%rd22+8];
-ld.shared.f32 	%f746, [%rd21+12];
-ld.shared.f32 	%f747, [%rd22+12];
-ld.shared.f32 	%f748, [%rd21+256];
-ld.shared.f32 	%f749, [%rd22+256];
-ld.shared.f32 	%f750, [%rd21+260];
-ld.shared.f32 	%f751, [%rd22+260];
-ld.shared.f32 	%f752, [%rd21+264];
-ld.shared.f32 	%f753, [%rd22+264];
-ld.shared.f32 	%f754, [%rd21+268];
-ld.shared.f32 	%f755, [%rd22+268];
-fma.rn.f32 	%f756, %f740, %f741, %f676;
-fma.rn.f32 	%f757, %f740, %f743, %f677;
-fma.rn.f32 	%f758, %f740, %f745, %f678;
-fma.rn.f32 	%f759, %f740, %f747, %f679;
-fma.rn.f32 	%f760, %f740, %f749, %f680;
-fma.rn.f32 	%f761, %f740, %f751, %f681;
-fma.rn.f32 	%f762, %f740, %f753, %f682;
-fma.rn.f32 	%f763, %f740, %f755, %f683;
-fma.rn.f32 	%f764, %f742, %f741, %f684;
-fma.rn.f32 	%f765, %f742, %f743, %f685;
-fma.rn.f32 	%f766, %f742, %f745, %f686;
-fma.rn.f32 	%f767, %f742, %f747, %f687;
-fma.rn.f32 	%f768, %f742, %f749, %f688;
-fma.rn.f32 	%f769, %f742, %f751, %f689;
-fma.rn.f32 	%f770, %f742, %f753, %f690;
-fma.rn.f32 	%f771, %f742, %f755, %f691;
-fma.rn.f32 	%f772, %f744, %f741, %f692;
-fma.rn.f32 	%f773, %f744, %f743, %f693;
-fma.rn.f32 	%f774, %f744, %f745, %f694;
-fma.rn.f32 	%f775, %f744, %f747, %f695;
-fma.rn.f32 	%f776, %f744, %f749, %f696;
-fma.rn.f32 	%f777, %f744, %f751, %f697;
-fma.rn.f32 	%f778, %f744, %f753, %f698;
-fma.rn.f32 	%f779, %f744, %f755, %f699;
-fma.rn.f32 	%f780, %f746, %f741, %f700;
-fma.rn.f32 	%f781, %f746, %f743, %f701;
-fma.rn.f32 	%f782, %f746, %f745, %f702;
-fma.rn.f32 	%f783, %f746, %f747, %f703;
-fma.rn.f32 	%f784, %f746, %f749, %f704;
-fma.rn.f32 	%f785, %f746, %f751, %f705;
-fma.rn.f32 	%f786, %f746, %f753, %f706;
-fma.rn.f32 	%f787, %f746, %f755, %f707;
-fma.rn.f32 	%f788, %f748, %f741, %f708;
-fma.rn.f32 	%f789, %f748, %f743, %f709;
-fma.rn.f32 	%f790, %f748, %f745, %f710;
-fma.rn.f32 	%f791, %f748, %f747, %f711;
-fma.rn.f32 	%f792, %f748, %f749, %f712;
-fma.rn.f32 	%f793, %f748, %f751, %f713;
-fma.rn.f32 	%f794, %f748, %f753, %f714;
-fma.rn.f32 	%f795, %f748, %f755, %f715;
-fma.rn.f32 	%f796, %f750, %f741, %f716;
-fma.rn.f32 	%f797, %f750, %f743, %f717;
-fma.rn.f32 	%f798, %f750, %f745, %f718;
-fma.rn.f32 	%f799, %f750, %f747, %f719;
-fma.rn.f32 	%f800, %f750, %f749, %f720;
 )ptx",
-    R"ptx(fma.rn.f32 	%f801, %f750, %f751, %f721;
-fma.rn.f32 	%f802, %f750, %f753, %f722;
-fma.rn.f32 	%f803, %f750, %f755, %f723;
-fma.rn.f32 	%f804, %f752, %f741, %f724;
-fma.rn.f32 	%f805, %f752, %f743, %f725;
-fma.rn.f32 	%f806, %f752, %f745, %f726;
-fma.rn.f32 	%f807, %f752, %f747, %f727;
-fma.rn.f32 	%f808, %f752, %f749, %f728;
-fma.rn.f32 	%f809, %f752, %f751, %f729;
-fma.rn.f32 	%f810, %f752, %f753, %f730;
-fma.rn.f32 	%f811, %f752, %f755, %f731;
-fma.rn.f32 	%f812, %f754, %f741, %f732;
-fma.rn.f32 	%f813, %f754, %f743, %f733;
-fma.rn.f32 	%f814, %f754, %f745, %f734;
-fma.rn.f32 	%f815, %f754, %f747, %f735;
-fma.rn.f32 	%f816, %f754, %f749, %f736;
-fma.rn.f32 	%f817, %f754, %f751, %f737;
-fma.rn.f32 	%f818, %f754, %f753, %f738;
-fma.rn.f32 	%f819, %f754, %f755, %f739;
-ld.shared.f32 	%f820, [%rd23];
-ld.shared.f32 	%f821, [%rd24];
-ld.shared.f32 	%f822, [%rd23+4];
-ld.shared.f32 	%f823, [%rd24+4];
-ld.shared.f32 	%f824, [%rd23+8];
-ld.shared.f32 	%f825, [%rd24+8];
-ld.shared.f32 	%f826, [%rd23+12];
-ld.shared.f32 	%f827, [%rd24+12];
-ld.shared.f32 	%f828, [%rd23+256];
-ld.shared.f32 	%f829, [%rd24+256];
-ld.shared.f32 	%f830, [%rd23+260];
-ld.shared.f32 	%f831, [%rd24+260];
-ld.shared.f32 	%f832, [%rd23+264];
-ld.shared.f32 	%f833, [%rd24+264];
-ld.shared.f32 	%f834, [%rd23+268];
-ld.shared.f32 	%f835, [%rd24+268];
-fma.rn.f32 	%f836, %f820, %f821, %f756;
-fma.rn.f32 	%f837, %f820, %f823, %f757;
-fma.rn.f32 	%f838, %f820, %f825, %f758;
-fma.rn.f32 	%f839, %f820, %f827, %f759;
-fma.rn.f32 	%f840, %f820, %f829, %f760;
-fma.rn.f32 	%f841, %f820, %f831, %f761;
-fma.rn.f32 	%f842, %f820, %f833, %f762;
-fma.rn.f32 	%f843, %f820, %f835, %f763;
-fma.rn.f32 	%f844, %f822, %f821, %f764;
-fma.rn.f32 	%f845, %f822, %f823, %f765;
-fma.rn.f32 	%f846, %f822, %f825, %f766;
-fma.rn.f32 	%f847, %f822, %f827, %f767;
-fma.rn.f32 	%f848, %f822, %f829, %f768;
-fma.rn.f32 	%f849, %f822, %f831, %f769;
-fma.rn.f32 	%f850, %f822, %f833, %f770;
-fma.rn.f32 	%f851, %f822, %f835, %f771;
-fma.rn.f32 	%f852, %f824, %f821, %f772;
-fma.rn.f32 	%f853, %f824, %f823, %f773;
-fma.rn.f32 	%f854, %f824, %f825, %f774;
-fma.rn.f32 	%f855, %f824, %f827, %f775;
-fma.rn.f32 	%f856, %f824, %f829, %f776;
-fma.rn.f32 	%f857, %f824, %f831, %f777;
-fma.rn.f32 	%f858, %f824, %f833, %f778;
-fma.rn.f32 	%f859, %f824, %f835, %f779;
-fma.rn.f32 	%f860, %f826, %f821, %f780;
-fma.rn.f32 	%f861, %f826, %f823, %f781;
-fma.rn.f32 	%f862, %f826, %f825, %f782;
-fma.rn.f32 	%f863, %f826, %f827, %f783;
-fma.rn.f32 	%f864, %f826, %f829, %f784;
-fma.rn.f32 	%f865, %f826, %f831, %f785;
-fma.rn.f32 	%f866, %f826, %f833, %f786;
-fma.rn.f32 	%f867, %f826, %f835, %f787;
-fma.rn.f32 	%f868, %f828, %f821, %f788;
-fma.rn.f32 	%f869, %f828, %f823, %f789;
-fma.rn.f32 	%f870, %f828, %f825, %f790;
-fma.rn.f32 	%f871, %f828, %f827, %f791;
-fma.rn.f32 	%f872, %f828, %f829, %f792;
-fma.rn.f32 	%f873, %f828, %f831, %f793;
-fma.rn.f32 	%f874, %f828, %f833, %f794;
-fma.rn.f32 	%f875, %f828, %f835, %f795;
-fma.rn.f32 	%f876, %f830, %f821, %f796;
-fma.rn.f32 	%f877, %f830, %f823, %f797;
-fma.rn.f32 	%f878, %f830, %f825, %f798;
-fma.rn.f32 	%f879, %f830, %f827, %f799;
-fma.rn.f32 	%f880, %f830, %f829, %f800;
-fma.rn.f32 	%f881, %f830, %f831, %f801;
-fma.rn.f32 	%f882, %f830, %f833, %f802;
-fma.rn.f32 	%f883, %f830, %f835, %f803;
-fma.rn.f32 	%f884, %f832, %f821, %f804;
-fma.rn.f32 	%f885, %f832, %f823, %f805;
-fma.rn.f32 	%f886, %f832, %f825, %f806;
-fma.rn.f32 	%f887, %f832, %f827, %f807;
-fma.rn.f32 	%f888, %f832, %f829, %f808;
-fma.rn.f32 	%f889, %f832, %f831, %f809;
-fma.rn.f32 	%f890, %f832, %f833, %f810;
-fma.rn.f32 	%f891, %f832, %f835, %f811;
-fma.rn.f32 	%f892, %f834, %f821, %f812;
-fma.rn.f32 	%f893, %f834, %f823, %f813;
-fma.rn.f32 	%f894, %f834, %f825, %f814;
-fma.rn.f32 	%f895, %f834, %f827, %f815;
-fma.rn.f32 	%f896, %f834, %f829, %f816;
-fma.rn.f32 	%f897, %f834, %f831, %f817;
-fma.rn.f32 	%f898, %f834, %f833, %f818;
-fma.rn.f32 	%f899, %f834, %f835, %f819;
-ld.shared.f32 	%f900, [%rd25];
-ld.shared.f32 	%f901, [%rd26];
-ld.shared.f32 	%f902, [%rd25+4];
-ld.shared.f32 	%f903, [%rd26+4];
-ld.shared.f32 	%f904, [%rd25+8];
-ld.shared.f32 	%f905, [%rd26+8];
-ld.shared.f32 	%f906, [%rd25+12];
-ld.shared.f32 	%f907, [%rd26+12];
-ld.shared.f32 	%f908, [%rd25+256];
-ld.shared.f32 	%f909, [%rd26+256];
-ld.shared.f32 	%f910, [%rd25+260];
-ld.shared.f32 	%f911, [%rd26+260];
-ld.shared.f32 	%f912, [%rd25+264];
-ld.shared.f32 	%f913, [%rd26+264];
-ld.shared.f32 	%f914, [%rd25+268];
-ld.shared.f32 	%f915, [%rd26+268];
-fma.rn.f32 	%f916, %f900, %f901, %f836;
-fma.rn.f32 	%f917, %f900, %f903, %f837;
-fma.rn.f32 	%f918, %f900, %f905, %f838;
-fma.rn.f32 	%f919, %f900, %f907, %f839;
-fma.rn.f32 	%f920, %f900, %f909, %f840;
-fma.rn.f32 	%f921, %f900, %f911, %f841;
-fma.rn.f32 	%f922, %f900, %f913, %f842;
-fma.rn.f32 	%f923, %f900, %f915, %f843;
-fma.rn.f32 	%f924, %f902, %f901, %f844;
-fma.rn.f32 	%f925, %f902, %f903, %f845;
-fma.rn.f32 	%f926, %f902, %f905, %f846;
-fma.rn.f32 	%f927, %f902, %f907, %f847;
-fma.rn.f32 	%f928, %f902, %f909, %f848;
-fma.rn.f32 	%f929, %f902, %f911, %f849;
-fma.rn.f32 	%f930, %f902, %f913, %f850;
-fma.rn.f32 	%f931, %f902, %f915, %f851;
-fma.rn.f32 	%f932, %f904, %f901, %f852;
-fma.rn.f32 	%f933, %f904, %f903, %f853;
-fma.rn.f32 	%f934, %f904, %f905, %f854;
-fma.rn.f32 	%f935, %f904, %f907, %f855;
-fma.rn.f32 	%f936, %f904, %f909, %f856;
-fma.rn.f32 	%f937, %f904, %f911, %f857;
-fma.rn.f32 	%f938, %f904, %f913, %f858;
-fma.rn.f32 	%f939, %f904, %f915, %f859;
-fma.rn.f32 	%f940, %f906, %f901, %f860;
-fma.rn.f32 	%f941, %f906, %f903, %f861;
-fma.rn.f32 	%f942, %f906, %f905, %f862;
-fma.rn.f32 	%f943, %f906, %f907, %f863;
-fma.rn.f32 	%f944, %f906, %f909, %f864;
-fma.rn.f32 	%f945, %f906, %f911, %f865;
-fma.rn.f32 	%f946, %f906, %f913, %f866;
-fma.rn.f32 	%f947, %f906, %f915, %f867;
-fma.rn.f32 	%f948, %f908, %f901, %f868;
-fma.rn.f32 	%f949, %f908, %f903, %f869;
-fma.rn.f32 	%f950, %f908, %f905, %f870;
-fma.rn.f32 	%f951, %f908, %f907, %f871;
-fma.rn.f32 	%f952, %f908, %f909, %f872;
-fma.rn.f32 	%f953, %f908, %f911, %f873;
-fma.rn.f32 	%f954, %f908, %f913, %f874;
-fma.rn.f32 	%f955, %f908, %f915, %f875;
-fma.rn.f32 	%f956, %f910, %f901, %f876;
-fma.rn.f32 	%f957, %f910, %f903, %f877;
-fma.rn.f32 	%f958, %f910, %f905, %f878;
-fma.rn.f32 	%f959, %f910, %f907, %f879;
-fma.rn.f32 	%f960, %f910, %f909, %f880;
-fma.rn.f32 	%f961, %f910, %f911, %f881;
-fma.rn.f32 	%f962, %f910, %f913, %f882;
-fma.rn.f32 	%f963, %f910, %f915, %f883;
-fma.rn.f32 	%f964, %f912, %f901, %f884;
-fma.rn.f32 	%f965, %f912, %f903, %f885;
-fma.rn.f32 	%f966, %f912, %f905, %f886;
-fma.rn.f32 	%f967, %f912, %f907, %f887;
-fma.rn.f32 	%f968, %f912, %f909, %f888;
-fma.rn.f32 	%f969, %f912, %f911, %f889;
-fma.rn.f32 	%f970, %f912, %f913, %f890;
-fma.rn.f32 	%f971, %f912, %f915, %f891;
-fma.rn.f32 	%f972, %f914, %f901, %f892;
-fma.rn.f32 	%f973, %f914, %f903, %f893;
-fma.rn.f32 	%f974, %f914, %f905, %f894;
-fma.rn.f32 	%f975, %f914, %f907, %f895;
-fma.rn.f32 	%f976, %f914, %f909, %f896;
-fma.rn.f32 	%f977, %f914, %f911, %f897;
-fma.rn.f32 	%f978, %f914, %f913, %f898;
-fma.rn.f32 	%f979, %f914, %f915, %f899;
-ld.shared.f32 	%f980, [%rd27];
-ld.shared.f32 	%f981, [%rd28];
-ld.shared.f32 	%f982, [%rd27+4];
-ld.shared.f32 	%f983, [%rd28+4];
-ld.shared.f32 	%f984, [%rd27+8];
-ld.shared.f32 	%f985, [%rd28+8];
-ld.shared.f32 	%f986, [%rd27+12];
-ld.shared.f32 	%f987, [%rd28+12];
-ld.shared.f32 	%f988, [%rd27+256];
-ld.shared.f32 	%f989, [%rd28+256];
-ld.shared.f32 	%f990, [%rd27+260];
-ld.shared.f32 	%f991, [%rd28+260];
-ld.shared.f32 	%f992, [%rd27+264];
-ld.shared.f32 	%f993, [%rd28+264];
-ld.shared.f32 	%f994, [%rd27+268];
-ld.shared.f32 	%f995, [%rd28+268];
-fma.rn.f32 	%f996, %f980, %f981, %f916;
-fma.rn.f32 	%f997, %f980, %f983, %f917;
-fma.rn.f32 	%f998, %f980, %f985, %f918;
-fma.rn.f32 	%f999, %f980, %f987, %f919;
-fma.rn.f32 	%f1000, %f980, %f989, %f920;
-fma.rn.f32 	%f1001, %f980, %f991, %f921;
-fma.rn.f32 	%f1002, %f980, %f993, %f922;
-fma.rn.f32 	%f1003, %f980, %f995, %f923;
-fma.rn.f32 	%f1004, %f982, %f981, %f924;
-fma.rn.f32 	%f1005, %f982, %f983, %f925;
-fma.rn.f32 	%f1006, %f982, %f985, %f926;
-fma.rn.f32 	%f1007, %f982, %f987, %f927;
-fma.rn.f32 	%f1008, %f982, %f989, %f928;
-fma.rn.f32 	%f1009, %f982, %f991, %f929;
-fma.rn.f32 	%f1010, %f982, %f993, %f930;
-fma.rn.f32 	%f1011, %f982, %f995, %f931;
-fma.rn.f32 	%f1012, %f984, %f981, %f932;
-fma.rn.f32 	%f1013, %f984, %f983, %f933;
-fma.rn.f32 	%f1014, %f984, %f985, %f934;
-fma.rn.f32 	%f1015, %f984, %f987, %f935;
-fma.rn.f32 	%f1016, %f984, %f989, %f936;
-fma.rn.f32 	%f1017, %f984, %f991, %f937;
-fma.rn.f32 	%f1018, %f984, %f993, %f938;
-fma.rn.f32 	%f1019, %f984, %f995, %f939;
-fma.rn.f32 	%f1020, %f986, %f981, %f940;
-fma.rn.f32 	%f1021, %f986, %f983, %f941;
-fma.rn.f32 	%f1022, %f986, %f985, %f942;
-fma.rn.f32 	%f1023, %f986, %f987, %f943;
-fma.rn.f32 	%f1024, %f986, %f989, %f944;
-fma.rn.f32 	%f1025, %f986, %f991, %f945;
-fma.rn.f32 	%f1026, %f986, %f993, %f946;
-fma.rn.f32 	%f1027, %f986, %f995, %f947;
-fma.rn.f32 	%f1028, %f988, %f981, %f948;
-fma.rn.f32 	%f1029, %f988, %f983, %f949;
-fma.rn.f32 	%f1030, %f988, %f985, %f950;
-fma.rn.f32 	%f1031, %f988, %f987, %f951;
-fma.rn.f32 	%f1032, %f988, %f989, %f952;
-fma.rn.f32 	%f1033, %f988, %f991, %f953;
-fma.rn.f32 	%f1034, %f988, %f993, %f954;
-fma.rn.f32 	%f1035, %f988, %f995, %f955;
-fma.rn.f32 	%f1036, %f990, %f981, %f956;
-fma.rn.f32 	%f1037, %f990, %f983, %f957;
-fma.rn.f32 	%f1038, %f990, %f985, %f958;
-fma.rn.f32 	%f1039, %f990, %f987, %f959;
-fma.rn.f32 	%f1040, %f990, %f989, %f960;
-fma.rn.f32 	%f1041, %f990, %f991, %f961;
-fma.rn.f32 	%f1042, %f990, %f993, %f962;
-fma.rn.f32 	%f1043, %f990, %f995, %f963;
-fma.rn.f32 	%f1044, %f992, %f981, %f964;
-fma.rn.f32 	%f1045, %f992, %f983, %f965;
-fma.rn.f32 	%f1046, %f992, %f985, %f966;
-fma.rn.f32 	%f1047, %f992, %f987, %f967;
-fma.rn.f32 	%f1048, %f992, %f989, %f968;
-fma.rn.f32 	%f1049, %f992, %f991, %f969;
-fma.rn.f32 	%f1050, %f992, %f993, %f970;
-fma.rn.f32 	%f1051, %f992, %f995, %f971;
-fma.rn.f32 	%f1052, %f994, %f981, %f972;
-fma.rn.f32 	%f1053, %f994, %f983, %f973;
-fma.rn.f32 	%f1054, %f994, %f985, %f974;
-fma.rn.f32 	%f1055, %f994, %f987, %f975;
-fma.rn.f32 	%f1056, %f994, %f989, %f976;
-fma.rn.f32 	%f1057, %f994, %f991, %f977;
-fma.rn.f32 	%f1058, %f994, %f993, %f978;
-fma.rn.f32 	%f1059, %f994, %f995, %f979;
-ld.shared.f32 	%f1060, [%rd29];
-ld.shared.f32 	%f1061, [%rd30];
-ld.shared.f32 	%f1062, [%rd29+4];
-ld.shared.f32 	%f1063, [%rd30+4];
-ld.shared.f32 	%f1064, [%rd29+8];
-ld.shared.f32 	%f1065, [%rd30+8];
-ld.shared.f32 	%f1066, [%rd29+12];
-ld.shared.f32 	%f1067, [%rd30+12];
-ld.shared.f32 	%f1068, [%rd29+256];
-ld.shared.f32 	%f1069, [%rd30+256];
-ld.shared.f32 	%f1070, [%rd29+260];
-ld.shared.f32 	%f1071, [%rd30+260];
-ld.shared.f32 	%f1072, [%rd29+264];
-ld.shared.f32 	%f1073, [%rd30+264];
-ld.shared.f32 	%f1074, [%rd29+268];
-ld.shared.f32 	%f1075, [%rd30+268];
-fma.rn.f32 	%f1076, %f1060, %f1061, %f996;
-fma.rn.f32 	%f1077, %f1060, %f1063, %f997;
-fma.rn.f32 	%f1078, %f1060, %f1065, %f998;
-fma.rn.f32 	%f1079, %f1060, %f1067, %f999;
-fma.rn.f32 	%f1080, %f1060, %f1069, %f1000;
-fma.rn.f32 	%f1081, %f1060, %f1071, %f1001;
-fma.rn.f32 	%f1082, %f1060, %f1073, %f1002;
-fma.rn.f32 	%f1083, %f1060, %f1075, %f1003;
-fma.rn.f32 	%f1084, %f1062, %f1061, %f1004;
-fma.rn.f32 	%f1085, %f1062, %f1063, %f1005;
-fma.rn.f32 	%f1086, %f1062, %f1065, %f1006;
-fma.rn.f32 	%f1087, %f1062, %f1067, %f1007;
-fma.rn.f32 	%f1088, %f1062, %f1069, %f1008;
-fma.rn.f32 	%f1089, %f1062, %f1071, %f1009;
-fma.rn.f32 	%f1090, %f1062, %f1073, %f1010;
-fma.rn.f32 	%f1091, %f1062, %f1075, %f1011;
-fma.rn.f32 	%f1092, %f1064, %f1061, %f1012;
-fma.rn.f32 	%f1093, %f1064, %f1063, %f1013;
-fma.rn.f32 	%f1094, %f1064, %f1065, %f1014;
-fma.rn.f32 	%f1095, %f1064, %f1067, %f1015;
-fma.rn.f32 	%f1096, %f1064, %f1069, %f1016;
-fma.rn.f32 	%f1097, %f1064, %f1071, %f1017;
-fma.rn.f32 	%f1098, %f1064, %f1073, %f1018;
-fma.rn.f32 	%f1099, %f1064, %f1075, %f1019;
-fma.rn.f32 	%f1100, %f1066, %f1061, %f1020;
-fma.rn.f32 	%f1101, %f1066, %f1063, %f1021;
-fma.rn.f32 	%f1102, %f1066, %f1065, %f1022;
-fma.rn.f32 	%f1103, %f1066, %f1067, %f1023;
-fma.rn.f32 	%f1104, %f1066, %f1069, %f1024;
-fma.rn.f32 	%f1105, %f1066, %f1071, %f1025;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1106, %f1066, %f1073, %f1026;
-fma.rn.f32 	%f1107, %f1066, %f1075, %f1027;
-fma.rn.f32 	%f1108, %f1068, %f1061, %f1028;
-fma.rn.f32 	%f1109, %f1068, %f1063, %f1029;
-fma.rn.f32 	%f1110, %f1068, %f1065, %f1030;
-fma.rn.f32 	%f1111, %f1068, %f1067, %f1031;
-fma.rn.f32 	%f1112, %f1068, %f1069, %f1032;
-fma.rn.f32 	%f1113, %f1068, %f1071, %f1033;
-fma.rn.f32 	%f1114, %f1068, %f1073, %f1034;
-fma.rn.f32 	%f1115, %f1068, %f1075, %f1035;
-fma.rn.f32 	%f1116, %f1070, %f1061, %f1036;
-fma.rn.f32 	%f1117, %f1070, %f1063, %f1037;
-fma.rn.f32 	%f1118, %f1070, %f1065, %f1038;
-fma.rn.f32 	%f1119, %f1070, %f1067, %f1039;
-fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
-fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
-fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
-fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
-fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
-fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
-fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
-fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
-fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
-fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
-fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
-fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
-fma.rn.f32 	%f1132, %f1074, %f1061, %f1052;
-fma.rn.f32 	%f1133, %f1074, %f1063, %f1053;
-fma.rn.f32 	%f1134, %f1074, %f1065, %f1054;
-fma.rn.f32 	%f1135, %f1074, %f1067, %f1055;
-fma.rn.f32 	%f1136, %f1074, %f1069, %f1056;
-fma.rn.f32 	%f1137, %f1074, %f1071, %f1057;
-fma.rn.f32 	%f1138, %f1074, %f1073, %f1058;
-fma.rn.f32 	%f1139, %f1074, %f1075, %f1059;
-ld.shared.f32 	%f1140, [%rd31];
-ld.shared.f32 	%f1141, [%rd32];
-ld.shared.f32 	%f1142, [%rd31+4];
-ld.shared.f32 	%f1143, [%rd32+4];
-ld.shared.f32 	%f1144, [%rd31+8];
-ld.shared.f32 	%f1145, [%rd32+8];
-ld.shared.f32 	%f1146, [%rd31+12];
-ld.shared.f32 	%f1147, [%rd32+12];
-ld.shared.f32 	%f1148, [%rd31+256];
-ld.shared.f32 	%f1149, [%rd32+256];
-ld.shared.f32 	%f1150, [%rd31+260];
-ld.shared.f32 	%f1151, [%rd32+260];
-ld.shared.f32 	%f1152, [%rd31+264];
-ld.shared.f32 	%f1153, [%rd32+264];
-ld.shared.f32 	%f1154, [%rd31+268];
-ld.shared.f32 	%f1155, [%rd32+268];
-fma.rn.f32 	%f1156, %f1140, %f1141, %f1076;
-fma.rn.f32 	%f1157, %f1140, %f1143, %f1077;
-fma.rn.f32 	%f1158, %f1140, %f1145, %f1078;
-fma.rn.f32 	%f1159, %f1140, %f1147, %f1079;
-fma.rn.f32 	%f1160, %f1140, %f1149, %f1080;
-fma.rn.f32 	%f1161, %f1140, %f1151, %f1081;
-fma.rn.f32 	%f1162, %f1140, %f1153, %f1082;
-fma.rn.f32 	%f1163, %f1140, %f1155, %f1083;
-fma.rn.f32 	%f1164, %f1142, %f1141, %f1084;
-fma.rn.f32 	%f1165, %f1142, %f1143, %f1085;
-fma.rn.f32 	%f1166, %f1142, %f1145, %f1086;
-fma.rn.f32 	%f1167, %f1142, %f1147, %f1087;
-fma.rn.f32 	%f1168, %f1142, %f1149, %f1088;
-fma.rn.f32 	%f1169, %f1142, %f1151, %f1089;
-fma.rn.f32 	%f1170, %f1142, %f1153, %f1090;
-fma.rn.f32 	%f1171, %f1142, %f1155, %f1091;
-fma.rn.f32 	%f1172, %f1144, %f1141, %f1092;
-fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
-fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
-fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
-fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
-fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
-fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
-fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
-fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
-fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
-fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
-fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
-fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
-fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
-fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
-fma.rn.f32 	%f1187, %f1146, %f1155, %f1107;
-fma.rn.f32 	%f1188, %f1148, %f1141, %f1108;
-fma.rn.f32 	%f1189, %f1148, %f1143, %f1109;
-fma.rn.f32 	%f1190, %f1148, %f1145, %f1110;
-fma.rn.f32 	%f1191, %f1148, %f1147, %f1111;
-fma.rn.f32 	%f1192, %f1148, %f1149, %f1112;
-fma.rn.f32 	%f1193, %f1148, %f1151, %f1113;
-fma.rn.f32 	%f1194, %f1148, %f1153, %f1114;
-fma.rn.f32 	%f1195, %f1148, %f1155, %f1115;
-fma.rn.f32 	%f1196, %f1150, %f1141, %f1116;
-fma.rn.f32 	%f1197, %f1150, %f1143, %f1117;
-fma.rn.f32 	%f1198, %f1150, %f1145, %f1118;
-fma.rn.f32 	%f1199, %f1150, %f1147, %f1119;
-fma.rn.f32 	%f1200, %f1150, %f1149, %f1120;
-fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
-fma.rn.f32 	%f1202, %f1150, %f1153, %f1122;
-fma.rn.f32 	%f1203, %f1150, %f1155, %f1123;
-fma.rn.f32 	%f1204, %f1152, %f1141, %f1124;
-fma.rn.f32 	%f1205, %f1152, %f1143, %f1125;
-fma.rn.f32 	%f1206, %f1152, %f1145, %f1126;
-fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
-fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
-fma.rn.f32 	%f1209, %f1152, %f1151, %f1129;
-fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
-fma.rn.f32 	%f1211, %f1152, %f1155, %f1131;
-fma.rn.f32 	%f1212, %f1154, %f1141, %f1132;
-fma.rn.f32 	%f1213, %f1154, %f1143, %f1133;
-fma.rn.f32 	%f1214, %f1154, %f1145, %f1134;
-fma.rn.f32 	%f1215, %f1154, %f1147, %f1135;
-fma.rn.f32 	%f1216, %f1154, %f1149, %f1136;
-fma.rn.f32 	%f1217, %f1154, %f1151, %f1137;
-fma.rn.f32 	%f1218, %f1154, %f1153, %f1138;
-fma.rn.f32 	%f1219, %f1154, %f1155, %f1139;
-ld.shared.f32 	%f1220, [%rd33];
-ld.shared.f32 	%f1221, [%rd34];
-ld.shared.f32 	%f1222, [%rd33+4];
-ld.shared.f32 	%f1223, [%rd34+4];
-ld.shared.f32 	%f1224, [%rd33+8];
-ld.shared.f32 	%f1225, [%rd34+8];
-ld.shared.f32 	%f1226, [%rd33+12];
-ld.shared.f32 	%f1227, [%rd34+12];
-ld.shared.f32 	%f1228, [%rd33+256];
-ld.shared.f32 	%f1229, [%rd34+256];
-ld.shared.f32 	%f1230, [%rd33+260];
-ld.shared.f32 	%f1231, [%rd34+260];
-ld.shared.f32 	%f1232, [%rd33+264];
-ld.shared.f32 	%f1233, [%rd34+264];
-ld.shared.f32 	%f1234, [%rd33+268];
-ld.shared.f32 	%f1235, [%rd34+268];
-fma.rn.f32 	%f1236, %f1220, %f1221, %f1156;
-fma.rn.f32 	%f1237, %f1220, %f1223, %f1157;
-fma.rn.f32 	%f1238, %f1220, %f1225, %f1158;
-fma.rn.f32 	%f1239, %f1220, %f1227, %f1159;
-fma.rn.f32 	%f1240, %f1220, %f1229, %f1160;
-fma.rn.f32 	%f1241, %f1220, %f1231, %f1161;
-fma.rn.f32 	%f1242, %f1220, %f1233, %f1162;
-fma.rn.f32 	%f1243, %f1220, %f1235, %f1163;
-fma.rn.f32 	%f1244, %f1222, %f1221, %f1164;
-fma.rn.f32 	%f1245, %f1222, %f1223, %f1165;
-fma.rn.f32 	%f1246, %f1222, %f1225, %f1166;
-fma.rn.f32 	%f1247, %f1222, %f1227, %f1167;
-fma.rn.f32 	%f1248, %f1222, %f1229, %f1168;
-fma.rn.f32 	%f1249, %f1222, %f1231, %f1169;
-fma.rn.f32 	%f1250, %f1222, %f1233, %f1170;
-fma.rn.f32 	%f1251, %f1222, %f1235, %f1171;
-fma.rn.f32 	%f1252, %f1224, %f1221, %f1172;
-fma.rn.f32 	%f1253, %f1224, %f1223, %f1173;
-fma.rn.f32 	%f1254, %f1224, %f1225, %f1174;
-fma.rn.f32 	%f1255, %f1224, %f1227, %f1175;
-fma.rn.f32 	%f1256, %f1224, %f1229, %f1176;
-fma.rn.f32 	%f1257, %f1224, %f1231, %f1177;
-fma.rn.f32 	%f1258, %f1224, %f1233, %f1178;
-fma.rn.f32 	%f1259, %f1224, %f1235, %f1179;
-fma.rn.f32 	%f1260, %f1226, %f1221, %f1180;
-fma.rn.f32 	%f1261, %f1226, %f1223, %f1181;
-fma.rn.f32 	%f1262, %f1226, %f1225, %f1182;
-fma.rn.f32 	%f1263, %f1226, %f1227, %f1183;
-fma.rn.f32 	%f1264, %f1226, %f1229, %f1184;
-fma.rn.f32 	%f1265, %f1226, %f1231, %f1185;
-fma.rn.f32 	%f1266, %f1226, %f1233, %f1186;
-fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
-fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
-fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
-fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
-fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
-fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
-fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
-fma.rn.f32 	%f1274, %f1228, %f1233, %f1194;
-fma.rn.f32 	%f1275, %f1228, %f1235, %f1195;
-fma.rn.f32 	%f1276, %f1230, %f1221, %f1196;
-fma.rn.f32 	%f1277, %f1230, %f1223, %f1197;
-fma.rn.f32 	%f1278, %f1230, %f1225, %f1198;
-fma.rn.f32 	%f1279, %f1230, %f1227, %f1199;
-fma.rn.f32 	%f1280, %f1230, %f1229, %f1200;
-fma.rn.f32 	%f1281, %f1230, %f1231, %f1201;
-fma.rn.f32 	%f1282, %f1230, %f1233, %f1202;
-fma.rn.f32 	%f1283, %f1230, %f1235, %f1203;
-fma.rn.f32 	%f1284, %f1232, %f1221, %f1204;
-fma.rn.f32 	%f1285, %f1232, %f1223, %f1205;
-fma.rn.f32 	%f1286, %f1232, %f1225, %f1206;
-fma.rn.f32 	%f1287, %f1232, %f1227, %f1207;
-fma.rn.f32 	%f1288, %f1232, %f1229, %f1208;
-fma.rn.f32 	%f1289, %f1232, %f1231, %f1209;
-fma.rn.f32 	%f1290, %f1232, %f1233, %f1210;
-fma.rn.f32 	%f1291, %f1232, %f1235, %f1211;
-fma.rn.f32 	%f1292, %f1234, %f1221, %f1212;
-fma.rn.f32 	%f1293, %f1234, %f1223, %f1213;
-fma.rn.f32 	%f1294, %f1234, %f1225, %f1214;
-fma.rn.f32 	%f1295, %f1234, %f1227, %f1215;
-fma.rn.f32 	%f1296, %f1234, %f1229, %f1216;
-fma.rn.f32 	%f1297, %f1234, %f1231, %f1217;
-fma.rn.f32 	%f1298, %f1234, %f1233, %f1218;
-fma.rn.f32 	%f1299, %f1234, %f1235, %f1219;
-ld.shared.f32 	%f1300, [%rd35];
-ld.shared.f32 	%f1301, [%rd36];
-ld.shared.f32 	%f1302, [%rd35+4];
-ld.shared.f32 	%f1303, [%rd36+4];
-ld.shared.f32 	%f1304, [%rd35+8];
-ld.shared.f32 	%f1305, [%rd36+8];
-ld.shared.f32 	%f1306, [%rd35+12];
-ld.shared.f32 	%f1307, [%rd36+12];
-ld.shared.f32 	%f1308, [%rd35+256];
-ld.shared.f32 	%f1309, [%rd36+256];
-ld.shared.f32 	%f1310, [%rd35+260];
-ld.shared.f32 	%f1311, [%rd36+260];
-ld.shared.f32 	%f1312, [%rd35+264];
-ld.shared.f32 	%f1313, [%rd36+264];
-ld.shared.f32 	%f1314, [%rd35+268];
-ld.shared.f32 	%f1315, [%rd36+268];
-fma.rn.f32 	%f1316, %f1300, %f1301, %f1236;
-fma.rn.f32 	%f1317, %f1300, %f1303, %f1237;
-fma.rn.f32 	%f1318, %f1300, %f1305, %f1238;
-fma.rn.f32 	%f1319, %f1300, %f1307, %f1239;
-fma.rn.f32 	%f1320, %f1300, %f1309, %f1240;
-fma.rn.f32 	%f1321, %f1300, %f1311, %f1241;
-fma.rn.f32 	%f1322, %f1300, %f1313, %f1242;
-fma.rn.f32 	%f1323, %f1300, %f1315, %f1243;
-fma.rn.f32 	%f1324, %f1302, %f1301, %f1244;
-fma.rn.f32 	%f1325, %f1302, %f1303, %f1245;
-fma.rn.f32 	%f1326, %f1302, %f1305, %f1246;
-fma.rn.f32 	%f1327, %f1302, %f1307, %f1247;
-fma.rn.f32 	%f1328, %f1302, %f1309, %f1248;
-fma.rn.f32 	%f1329, %f1302, %f1311, %f1249;
-fma.rn.f32 	%f1330, %f1302, %f1313, %f1250;
-fma.rn.f32 	%f1331, %f1302, %f1315, %f1251;
-fma.rn.f32 	%f1332, %f1304, %f1301, %f1252;
-fma.rn.f32 	%f1333, %f1304, %f1303, %f1253;
-fma.rn.f32 	%f1334, %f1304, %f1305, %f1254;
-fma.rn.f32 	%f1335, %f1304, %f1307, %f1255;
-fma.rn.f32 	%f1336, %f1304, %f1309, %f1256;
-fma.rn.f32 	%f1337, %f1304, %f1311, %f1257;
-fma.rn.f32 	%f1338, %f1304, %f1313, %f1258;
-fma.rn.f32 	%f1339, %f1304, %f1315, %f1259;
-fma.rn.f32 	%f1340, %f1306, %f1301, %f1260;
-fma.rn.f32 	%f1341, %f1306, %f1303, %f1261;
-fma.rn.f32 	%f1342, %f1306, %f1305, %f1262;
-fma.rn.f32 	%f1343, %f1306, %f1307, %f1263;
-fma.rn.f32 	%f1344, %f1306, %f1309, %f1264;
-fma.rn.f32 	%f1345, %f1306, %f1311, %f1265;
-fma.rn.f32 	%f1346, %f1306, %f1313, %f1266;
-fma.rn.f32 	%f1347, %f1306, %f1315, %f1267;
-fma.rn.f32 	%f1348, %f1308, %f1301, %f1268;
-fma.rn.f32 	%f1349, %f1308, %f1303, %f1269;
-fma.rn.f32 	%f1350, %f1308, %f1305, %f1270;
-fma.rn.f32 	%f1351, %f1308, %f1307, %f1271;
-fma.rn.f32 	%f1352, %f1308, %f1309, %f1272;
-fma.rn.f32 	%f1353, %f1308, %f1311, %f1273;
-fma.rn.f32 	%f1354, %f1308, %f1313, %f1274;
-fma.rn.f32 	%f1355, %f1308, %f1315, %f1275;
-fma.rn.f32 	%f1356, %f1310, %f1301, %f1276;
-fma.rn.f32 	%f1357, %f1310, %f1303, %f1277;
-fma.rn.f32 	%f1358, %f1310, %f1305, %f1278;
-fma.rn.f32 	%f1359, %f1310, %f1307, %f1279;
-fma.rn.f32 	%f1360, %f1310, %f1309, %f1280;
-fma.rn.f32 	%f1361, %f1310, %f1311, %f1281;
-fma.rn.f32 	%f1362, %f1310, %f1313, %f1282;
-fma.rn.f32 	%f1363, %f1310, %f1315, %f1283;
-fma.rn.f32 	%f1364, %f1312, %f1301, %f1284;
-fma.rn.f32 	%f1365, %f1312, %f1303, %f1285;
-fma.rn.f32 	%f1366, %f1312, %f1305, %f1286;
-fma.rn.f32 	%f1367, %f1312, %f1307, %f1287;
-fma.rn.f32 	%f1368, %f1312, %f1309, %f1288;
-fma.rn.f32 	%f1369, %f1312, %f1311, %f1289;
-fma.rn.f32 	%f1370, %f1312, %f1313, %f1290;
-fma.rn.f32 	%f1371, %f1312, %f1315, %f1291;
-fma.rn.f32 	%f1372, %f1314, %f1301, %f1292;
-fma.rn.f32 	%f1373, %f1314, %f1303, %f1293;
-fma.rn.f32 	%f1374, %f1314, %f1305, %f1294;
-fma.rn.f32 	%f1375, %f1314, %f1307, %f1295;
-fma.rn.f32 	%f1376, %f1314, %f1309, %f1296;
-fma.rn.f32 	%f1377, %f1314, %f1311, %f1297;
-fma.rn.f32 	%f1378, %f1314, %f1313, %f1298;
-fma.rn.f32 	%f1379, %f1314, %f1315, %f1299;
-ld.shared.f32 	%f1380, [%rd37];
-ld.shared.f32 	%f1381, [%rd38];
-ld.shared.f32 	%f1382, [%rd37+4];
-ld.shared.f32 	%f1383, [%rd38+4];
-ld.shared.f32 	%f1384, [%rd37+8];
-ld.shared.f32 	%f1385, [%rd38+8];
-ld.shared.f32 	%f1386, [%rd37+12];
-ld.shared.f32 	%f1387, [%rd38+12];
-ld.shared.f32 	%f1388, [%rd37+256];
-ld.shared.f32 	%f1389, [%rd38+256];
-ld.shared.f32 	%f1390, [%rd37+260];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1391, [%rd38+260];
-ld.shared.f32 	%f1392, [%rd37+264];
-ld.shared.f32 	%f1393, [%rd38+264];
-ld.shared.f32 	%f1394, [%rd37+268];
-ld.shared.f32 	%f1395, [%rd38+268];
-fma.rn.f32 	%f1396, %f1380, %f1381, %f1316;
-fma.rn.f32 	%f1397, %f1380, %f1383, %f1317;
-fma.rn.f32 	%f1398, %f1380, %f1385, %f1318;
-fma.rn.f32 	%f1399, %f1380, %f1387, %f1319;
-fma.rn.f32 	%f1400, %f1380, %f1389, %f1320;
-fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
-fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
-fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
-fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
-fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
-fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
-fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
-fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
-fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
-fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
-fma.rn.f32 	%f1411, %f1382, %f1395, %f1331;
-fma.rn.f32 	%f1412, %f1384, %f1381, %f1332;
-fma.rn.f32 	%f1413, %f1384, %f1383, %f1333;
-fma.rn.f32 	%f1414, %f1384, %f1385, %f1334;
-fma.rn.f32 	%f1415, %f1384, %f1387, %f1335;
-fma.rn.f32 	%f1416, %f1384, %f1389, %f1336;
-fma.rn.f32 	%f1417, %f1384, %f1391, %f1337;
-fma.rn.f32 	%f1418, %f1384, %f1393, %f1338;
-fma.rn.f32 	%f1419, %f1384, %f1395, %f1339;
-fma.rn.f32 	%f1420, %f1386, %f1381, %f1340;
-fma.rn.f32 	%f1421, %f1386, %f1383, %f1341;
-fma.rn.f32 	%f1422, %f1386, %f1385, %f1342;
-fma.rn.f32 	%f1423, %f1386, %f1387, %f1343;
-fma.rn.f32 	%f1424, %f1386, %f1389, %f1344;
-fma.rn.f32 	%f1425, %f1386, %f1391, %f1345;
-fma.rn.f32 	%f1426, %f1386, %f1393, %f1346;
-fma.rn.f32 	%f1427, %f1386, %f1395, %f1347;
-fma.rn.f32 	%f1428, %f1388, %f1381, %f1348;
-fma.rn.f32 	%f1429, %f1388, %f1383, %f1349;
-fma.rn.f32 	%f1430, %f1388, %f1385, %f1350;
-fma.rn.f32 	%f1431, %f1388, %f1387, %f1351;
-fma.rn.f32 	%f1432, %f1388, %f1389, %f1352;
-fma.rn.f32 	%f1433, %f1388, %f1391, %f1353;
-fma.rn.f32 	%f1434, %f1388, %f1393, %f1354;
-fma.rn.f32 	%f1435, %f1388, %f1395, %f1355;
-fma.rn.f32 	%f1436, %f1390, %f1381, %f1356;
-fma.rn.f32 	%f1437, %f1390, %f1383, %f1357;
-fma.rn.f32 	%f1438, %f1390, %f1385, %f1358;
-fma.rn.f32 	%f1439, %f1390, %f1387, %f1359;
-fma.rn.f32 	%f1440, %f1390, %f1389, %f1360;
-fma.rn.f32 	%f1441, %f1390, %f1391, %f1361;
-fma.rn.f32 	%f1442, %f1390, %f1393, %f1362;
-fma.rn.f32 	%f1443, %f1390, %f1395, %f1363;
-fma.rn.f32 	%f1444, %f1392, %f1381, %f1364;
-fma.rn.f32 	%f1445, %f1392, %f1383, %f1365;
-fma.rn.f32 	%f1446, %f1392, %f1385, %f1366;
-fma.rn.f32 	%f1447, %f1392, %f1387, %f1367;
-fma.rn.f32 	%f1448, %f1392, %f1389, %f1368;
-fma.rn.f32 	%f1449, %f1392, %f1391, %f1369;
-fma.rn.f32 	%f1450, %f1392, %f1393, %f1370;
-fma.rn.f32 	%f1451, %f1392, %f1395, %f1371;
-fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
-fma.rn.f32 	%f1453, %f1394, %f1383, %f1373;
-fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
-fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
-fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
-fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
-fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
-fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
-ld.shared.f32 	%f1460, [%rd39];
-ld.shared.f32 	%f1461, [%rd40];
-ld.shared.f32 	%f1462, [%rd39+4];
-ld.shared.f32 	%f1463, [%rd40+4];
-ld.shared.f32 	%f1464, [%rd39+8];
-ld.shared.f32 	%f1465, [%rd40+8];
-ld.shared.f32 	%f1466, [%rd39+12];
-ld.shared.f32 	%f1467, [%rd40+12];
-ld.shared.f32 	%f1468, [%rd39+256];
-ld.shared.f32 	%f1469, [%rd40+256];
-ld.shared.f32 	%f1470, [%rd39+260];
-ld.shared.f32 	%f1471, [%rd40+260];
-ld.shared.f32 	%f1472, [%rd39+264];
-ld.shared.f32 	%f1473, [%rd40+264];
-ld.shared.f32 	%f1474, [%rd39+268];
-ld.shared.f32 	%f1475, [%rd40+268];
-fma.rn.f32 	%f1476, %f1460, %f1461, %f1396;
-fma.rn.f32 	%f1477, %f1460, %f1463, %f1397;
-fma.rn.f32 	%f1478, %f1460, %f1465, %f1398;
-fma.rn.f32 	%f1479, %f1460, %f1467, %f1399;
-fma.rn.f32 	%f1480, %f1460, %f1469, %f1400;
-fma.rn.f32 	%f1481, %f1460, %f1471, %f1401;
-fma.rn.f32 	%f1482, %f1460, %f1473, %f1402;
-fma.rn.f32 	%f1483, %f1460, %f1475, %f1403;
-fma.rn.f32 	%f1484, %f1462, %f1461, %f1404;
-fma.rn.f32 	%f1485, %f1462, %f1463, %f1405;
-fma.rn.f32 	%f1486, %f1462, %f1465, %f1406;
-fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
-fma.rn.f32 	%f1488, %f1462, %f1469, %f1408;
-fma.rn.f32 	%f1489, %f1462, %f1471, %f1409;
-fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
-fma.rn.f32 	%f1491, %f1462, %f1475, %f1411;
-fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
-fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
-fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
-fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
-fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
-fma.rn.f32 	%f1497, %f1464, %f1471, %f1417;
-fma.rn.f32 	%f1498, %f1464, %f1473, %f1418;
-fma.rn.f32 	%f1499, %f1464, %f1475, %f1419;
-fma.rn.f32 	%f1500, %f1466, %f1461, %f1420;
-fma.rn.f32 	%f1501, %f1466, %f1463, %f1421;
-fma.rn.f32 	%f1502, %f1466, %f1465, %f1422;
-fma.rn.f32 	%f1503, %f1466, %f1467, %f1423;
-fma.rn.f32 	%f1504, %f1466, %f1469, %f1424;
-fma.rn.f32 	%f1505, %f1466, %f1471, %f1425;
-fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
-fma.rn.f32 	%f1507, %f1466, %f1475, %f1427;
-fma.rn.f32 	%f1508, %f1468, %f1461, %f1428;
-fma.rn.f32 	%f1509, %f1468, %f1463, %f1429;
-fma.rn.f32 	%f1510, %f1468, %f1465, %f1430;
-fma.rn.f32 	%f1511, %f1468, %f1467, %f1431;
-fma.rn.f32 	%f1512, %f1468, %f1469, %f1432;
-fma.rn.f32 	%f1513, %f1468, %f1471, %f1433;
-fma.rn.f32 	%f1514, %f1468, %f1473, %f1434;
-fma.rn.f32 	%f1515, %f1468, %f1475, %f1435;
-fma.rn.f32 	%f1516, %f1470, %f1461, %f1436;
-fma.rn.f32 	%f1517, %f1470, %f1463, %f1437;
-fma.rn.f32 	%f1518, %f1470, %f1465, %f1438;
-fma.rn.f32 	%f1519, %f1470, %f1467, %f1439;
-fma.rn.f32 	%f1520, %f1470, %f1469, %f1440;
-fma.rn.f32 	%f1521, %f1470, %f1471, %f1441;
-fma.rn.f32 	%f1522, %f1470, %f1473, %f1442;
-fma.rn.f32 	%f1523, %f1470, %f1475, %f1443;
-fma.rn.f32 	%f1524, %f1472, %f1461, %f1444;
-fma.rn.f32 	%f1525, %f1472, %f1463, %f1445;
-fma.rn.f32 	%f1526, %f1472, %f1465, %f1446;
-fma.rn.f32 	%f1527, %f1472, %f1467, %f1447;
-fma.rn.f32 	%f1528, %f1472, %f1469, %f1448;
-fma.rn.f32 	%f1529, %f1472, %f1471, %f1449;
-fma.rn.f32 	%f1530, %f1472, %f1473, %f1450;
-fma.rn.f32 	%f1531, %f1472, %f1475, %f1451;
-fma.rn.f32 	%f1532, %f1474, %f1461, %f1452;
-fma.rn.f32 	%f1533, %f1474, %f1463, %f1453;
-fma.rn.f32 	%f1534, %f1474, %f1465, %f1454;
-fma.rn.f32 	%f1535, %f1474, %f1467, %f1455;
-fma.rn.f32 	%f1536, %f1474, %f1469, %f1456;
-fma.rn.f32 	%f1537, %f1474, %f1471, %f1457;
-fma.rn.f32 	%f1538, %f1474, %f1473, %f1458;
-fma.rn.f32 	%f1539, %f1474, %f1475, %f1459;
-ld.shared.f32 	%f1540, [%rd41];
-ld.shared.f32 	%f1541, [%rd42];
-ld.shared.f32 	%f1542, [%rd41+4];
-ld.shared.f32 	%f1543, [%rd42+4];
-ld.shared.f32 	%f1544, [%rd41+8];
-ld.shared.f32 	%f1545, [%rd42+8];
-ld.shared.f32 	%f1546, [%rd41+12];
-ld.shared.f32 	%f1547, [%rd42+12];
-ld.shared.f32 	%f1548, [%rd41+256];
-ld.shared.f32 	%f1549, [%rd42+256];
-ld.shared.f32 	%f1550, [%rd41+260];
-ld.shared.f32 	%f1551, [%rd42+260];
-ld.shared.f32 	%f1552, [%rd41+264];
-ld.shared.f32 	%f1553, [%rd42+264];
-ld.shared.f32 	%f1554, [%rd41+268];
-ld.shared.f32 	%f1555, [%rd42+268];
-fma.rn.f32 	%f1556, %f1540, %f1541, %f1476;
-fma.rn.f32 	%f1557, %f1540, %f1543, %f1477;
-fma.rn.f32 	%f1558, %f1540, %f1545, %f1478;
-fma.rn.f32 	%f1559, %f1540, %f1547, %f1479;
-fma.rn.f32 	%f1560, %f1540, %f1549, %f1480;
-fma.rn.f32 	%f1561, %f1540, %f1551, %f1481;
-fma.rn.f32 	%f1562, %f1540, %f1553, %f1482;
-fma.rn.f32 	%f1563, %f1540, %f1555, %f1483;
-fma.rn.f32 	%f1564, %f1542, %f1541, %f1484;
-fma.rn.f32 	%f1565, %f1542, %f1543, %f1485;
-fma.rn.f32 	%f1566, %f1542, %f1545, %f1486;
-fma.rn.f32 	%f1567, %f1542, %f1547, %f1487;
-fma.rn.f32 	%f1568, %f1542, %f1549, %f1488;
-fma.rn.f32 	%f1569, %f1542, %f1551, %f1489;
-fma.rn.f32 	%f1570, %f1542, %f1553, %f1490;
-fma.rn.f32 	%f1571, %f1542, %f1555, %f1491;
-fma.rn.f32 	%f1572, %f1544, %f1541, %f1492;
-fma.rn.f32 	%f1573, %f1544, %f1543, %f1493;
-fma.rn.f32 	%f1574, %f1544, %f1545, %f1494;
-fma.rn.f32 	%f1575, %f1544, %f1547, %f1495;
-fma.rn.f32 	%f1576, %f1544, %f1549, %f1496;
-fma.rn.f32 	%f1577, %f1544, %f1551, %f1497;
-fma.rn.f32 	%f1578, %f1544, %f1553, %f1498;
-fma.rn.f32 	%f1579, %f1544, %f1555, %f1499;
-fma.rn.f32 	%f1580, %f1546, %f1541, %f1500;
-fma.rn.f32 	%f1581, %f1546, %f1543, %f1501;
-fma.rn.f32 	%f1582, %f1546, %f1545, %f1502;
-fma.rn.f32 	%f1583, %f1546, %f1547, %f1503;
-fma.rn.f32 	%f1584, %f1546, %f1549, %f1504;
-fma.rn.f32 	%f1585, %f1546, %f1551, %f1505;
-fma.rn.f32 	%f1586, %f1546, %f1553, %f1506;
-fma.rn.f32 	%f1587, %f1546, %f1555, %f1507;
-fma.rn.f32 	%f1588, %f1548, %f1541, %f1508;
-fma.rn.f32 	%f1589, %f1548, %f1543, %f1509;
-fma.rn.f32 	%f1590, %f1548, %f1545, %f1510;
-fma.rn.f32 	%f1591, %f1548, %f1547, %f1511;
-fma.rn.f32 	%f1592, %f1548, %f1549, %f1512;
-fma.rn.f32 	%f1593, %f1548, %f1551, %f1513;
-fma.rn.f32 	%f1594, %f1548, %f1553, %f1514;
-fma.rn.f32 	%f1595, %f1548, %f1555, %f1515;
-fma.rn.f32 	%f1596, %f1550, %f1541, %f1516;
-fma.rn.f32 	%f1597, %f1550, %f1543, %f1517;
-fma.rn.f32 	%f1598, %f1550, %f1545, %f1518;
-fma.rn.f32 	%f1599, %f1550, %f1547, %f1519;
-fma.rn.f32 	%f1600, %f1550, %f1549, %f1520;
-fma.rn.f32 	%f1601, %f1550, %f1551, %f1521;
-fma.rn.f32 	%f1602, %f1550, %f1553, %f1522;
-fma.rn.f32 	%f1603, %f1550, %f1555, %f1523;
-fma.rn.f32 	%f1604, %f1552, %f1541, %f1524;
-fma.rn.f32 	%f1605, %f1552, %f1543, %f1525;
-fma.rn.f32 	%f1606, %f1552, %f1545, %f1526;
-fma.rn.f32 	%f1607, %f1552, %f1547, %f1527;
-fma.rn.f32 	%f1608, %f1552, %f1549, %f1528;
-fma.rn.f32 	%f1609, %f1552, %f1551, %f1529;
-fma.rn.f32 	%f1610, %f1552, %f1553, %f1530;
-fma.rn.f32 	%f1611, %f1552, %f1555, %f1531;
-fma.rn.f32 	%f1612, %f1554, %f1541, %f1532;
-fma.rn.f32 	%f1613, %f1554, %f1543, %f1533;
-fma.rn.f32 	%f1614, %f1554, %f1545, %f1534;
-fma.rn.f32 	%f1615, %f1554, %f1547, %f1535;
-fma.rn.f32 	%f1616, %f1554, %f1549, %f1536;
-fma.rn.f32 	%f1617, %f1554, %f1551, %f1537;
-fma.rn.f32 	%f1618, %f1554, %f1553, %f1538;
-fma.rn.f32 	%f1619, %f1554, %f1555, %f1539;
-ld.shared.f32 	%f1620, [%rd43];
-ld.shared.f32 	%f1621, [%rd44];
-ld.shared.f32 	%f1622, [%rd43+4];
-ld.shared.f32 	%f1623, [%rd44+4];
-ld.shared.f32 	%f1624, [%rd43+8];
-ld.shared.f32 	%f1625, [%rd44+8];
-ld.shared.f32 	%f1626, [%rd43+12];
-ld.shared.f32 	%f1627, [%rd44+12];
-ld.shared.f32 	%f1628, [%rd43+256];
-ld.shared.f32 	%f1629, [%rd44+256];
-ld.shared.f32 	%f1630, [%rd43+260];
-ld.shared.f32 	%f1631, [%rd44+260];
-ld.shared.f32 	%f1632, [%rd43+264];
-ld.shared.f32 	%f1633, [%rd44+264];
-ld.shared.f32 	%f1634, [%rd43+268];
-ld.shared.f32 	%f1635, [%rd44+268];
-fma.rn.f32 	%f1636, %f1620, %f1621, %f1556;
-fma.rn.f32 	%f1637, %f1620, %f1623, %f1557;
-fma.rn.f32 	%f1638, %f1620, %f1625, %f1558;
-fma.rn.f32 	%f1639, %f1620, %f1627, %f1559;
-fma.rn.f32 	%f1640, %f1620, %f1629, %f1560;
-fma.rn.f32 	%f1641, %f1620, %f1631, %f1561;
-fma.rn.f32 	%f1642, %f1620, %f1633, %f1562;
-fma.rn.f32 	%f1643, %f1620, %f1635, %f1563;
-fma.rn.f32 	%f1644, %f1622, %f1621, %f1564;
-fma.rn.f32 	%f1645, %f1622, %f1623, %f1565;
-fma.rn.f32 	%f1646, %f1622, %f1625, %f1566;
-fma.rn.f32 	%f1647, %f1622, %f1627, %f1567;
-fma.rn.f32 	%f1648, %f1622, %f1629, %f1568;
-fma.rn.f32 	%f1649, %f1622, %f1631, %f1569;
-fma.rn.f32 	%f1650, %f1622, %f1633, %f1570;
-fma.rn.f32 	%f1651, %f1622, %f1635, %f1571;
-fma.rn.f32 	%f1652, %f1624, %f1621, %f1572;
-fma.rn.f32 	%f1653, %f1624, %f1623, %f1573;
-fma.rn.f32 	%f1654, %f1624, %f1625, %f1574;
-fma.rn.f32 	%f1655, %f1624, %f1627, %f1575;
-fma.rn.f32 	%f1656, %f1624, %f1629, %f1576;
-fma.rn.f32 	%f1657, %f1624, %f1631, %f1577;
-fma.rn.f32 	%f1658, %f1624, %f1633, %f1578;
-fma.rn.f32 	%f1659, %f1624, %f1635, %f1579;
-fma.rn.f32 	%f1660, %f1626, %f1621, %f1580;
-fma.rn.f32 	%f1661, %f1626, %f1623, %f1581;
-fma.rn.f32 	%f1662, %f1626, %f1625, %f1582;
-fma.rn.f32 	%f1663, %f1626, %f1627, %f1583;
-fma.rn.f32 	%f1664, %f1626, %f1629, %f1584;
-fma.rn.f32 	%f1665, %f1626, %f1631, %f1585;
-fma.rn.f32 	%f1666, %f1626, %f1633, %f1586;
-fma.rn.f32 	%f1667, %f1626, %f1635, %f1587;
-fma.rn.f32 	%f1668, %f1628, %f1621, %f1588;
-fma.rn.f32 	%f1669, %f1628, %f1623, %f1589;
-fma.rn.f32 	%f1670, %f1628, %f1625, %f1590;
-fma.rn.f32 	%f1671, %f1628, %f1627, %f1591;
-fma.rn.f32 	%f1672, %f1628, %f1629, %f1592;
-fma.rn.f32 	%f1673, %f1628, %f1631, %f1593;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1674, %f1628, %f1633, %f1594;
-fma.rn.f32 	%f1675, %f1628, %f1635, %f1595;
-fma.rn.f32 	%f1676, %f1630, %f1621, %f1596;
-fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
-fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
-fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
-fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
-fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
-fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
-fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
-fma.rn.f32 	%f1684, %f1632, %f1621, %f1604;
-fma.rn.f32 	%f1685, %f1632, %f1623, %f1605;
-fma.rn.f32 	%f1686, %f1632, %f1625, %f1606;
-fma.rn.f32 	%f1687, %f1632, %f1627, %f1607;
-fma.rn.f32 	%f1688, %f1632, %f1629, %f1608;
-fma.rn.f32 	%f1689, %f1632, %f1631, %f1609;
-fma.rn.f32 	%f1690, %f1632, %f1633, %f1610;
-fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
-fma.rn.f32 	%f1692, %f1634, %f1621, %f1612;
-fma.rn.f32 	%f1693, %f1634, %f1623, %f1613;
-fma.rn.f32 	%f1694, %f1634, %f1625, %f1614;
-fma.rn.f32 	%f1695, %f1634, %f1627, %f1615;
-fma.rn.f32 	%f1696, %f1634, %f1629, %f1616;
-fma.rn.f32 	%f1697, %f1634, %f1631, %f1617;
-fma.rn.f32 	%f1698, %f1634, %f1633, %f1618;
-fma.rn.f32 	%f1699, %f1634, %f1635, %f1619;
-ld.shared.f32 	%f1700, [%rd45];
-ld.shared.f32 	%f1701, [%rd46];
-ld.shared.f32 	%f1702, [%rd45+4];
-ld.shared.f32 	%f1703, [%rd46+4];
-ld.shared.f32 	%f1704, [%rd45+8];
-ld.shared.f32 	%f1705, [%rd46+8];
-ld.shared.f32 	%f1706, [%rd45+12];
-ld.shared.f32 	%f1707, [%rd46+12];
-ld.shared.f32 	%f1708, [%rd45+256];
-ld.shared.f32 	%f1709, [%rd46+256];
-ld.shared.f32 	%f1710, [%rd45+260];
-ld.shared.f32 	%f1711, [%rd46+260];
-ld.shared.f32 	%f1712, [%rd45+264];
-ld.shared.f32 	%f1713, [%rd46+264];
-ld.shared.f32 	%f1714, [%rd45+268];
-ld.shared.f32 	%f1715, [%rd46+268];
-fma.rn.f32 	%f1940, %f1700, %f1701, %f1636;
-fma.rn.f32 	%f1941, %f1700, %f1703, %f1637;
-fma.rn.f32 	%f1942, %f1700, %f1705, %f1638;
-fma.rn.f32 	%f1943, %f1700, %f1707, %f1639;
-fma.rn.f32 	%f1944, %f1700, %f1709, %f1640;
-fma.rn.f32 	%f1945, %f1700, %f1711, %f1641;
-fma.rn.f32 	%f1946, %f1700, %f1713, %f1642;
-fma.rn.f32 	%f1947, %f1700, %f1715, %f1643;
-fma.rn.f32 	%f1948, %f1702, %f1701, %f1644;
-fma.rn.f32 	%f1949, %f1702, %f1703, %f1645;
-fma.rn.f32 	%f1950, %f1702, %f1705, %f1646;
-fma.rn.f32 	%f1951, %f1702, %f1707, %f1647;
-fma.rn.f32 	%f1952, %f1702, %f1709, %f1648;
-fma.rn.f32 	%f1953, %f1702, %f1711, %f1649;
-fma.rn.f32 	%f1954, %f1702, %f1713, %f1650;
-fma.rn.f32 	%f1955, %f1702, %f1715, %f1651;
-fma.rn.f32 	%f1956, %f1704, %f1701, %f1652;
-fma.rn.f32 	%f1957, %f1704, %f1703, %f1653;
-fma.rn.f32 	%f1958, %f1704, %f1705, %f1654;
-fma.rn.f32 	%f1959, %f1704, %f1707, %f1655;
-fma.rn.f32 	%f1960, %f1704, %f1709, %f1656;
-fma.rn.f32 	%f1961, %f1704, %f1711, %f1657;
-fma.rn.f32 	%f1962, %f1704, %f1713, %f1658;
-fma.rn.f32 	%f1963, %f1704, %f1715, %f1659;
-fma.rn.f32 	%f1964, %f1706, %f1701, %f1660;
-fma.rn.f32 	%f1965, %f1706, %f1703, %f1661;
-fma.rn.f32 	%f1966, %f1706, %f1705, %f1662;
-fma.rn.f32 	%f1967, %f1706, %f1707, %f1663;
-fma.rn.f32 	%f1968, %f1706, %f1709, %f1664;
-fma.rn.f32 	%f1969, %f1706, %f1711, %f1665;
-fma.rn.f32 	%f1970, %f1706, %f1713, %f1666;
-fma.rn.f32 	%f1971, %f1706, %f1715, %f1667;
-fma.rn.f32 	%f1972, %f1708, %f1701, %f1668;
-fma.rn.f32 	%f1973, %f1708, %f1703, %f1669;
-fma.rn.f32 	%f1974, %f1708, %f1705, %f1670;
-fma.rn.f32 	%f1975, %f1708, %f1707, %f1671;
-fma.rn.f32 	%f1976, %f1708, %f1709, %f1672;
-fma.rn.f32 	%f1977, %f1708, %f1711, %f1673;
-fma.rn.f32 	%f1978, %f1708, %f1713, %f1674;
-fma.rn.f32 	%f1979, %f1708, %f1715, %f1675;
-fma.rn.f32 	%f1980, %f1710, %f1701, %f1676;
-fma.rn.f32 	%f1981, %f1710, %f1703, %f1677;
-fma.rn.f32 	%f1982, %f1710, %f1705, %f1678;
-fma.rn.f32 	%f1983, %f1710, %f1707, %f1679;
-fma.rn.f32 	%f1984, %f1710, %f1709, %f1680;
-fma.rn.f32 	%f1985, %f1710, %f1711, %f1681;
-fma.rn.f32 	%f1986, %f1710, %f1713, %f1682;
-fma.rn.f32 	%f1987, %f1710, %f1715, %f1683;
-fma.rn.f32 	%f1988, %f1712, %f1701, %f1684;
-fma.rn.f32 	%f1989, %f1712, %f1703, %f1685;
-fma.rn.f32 	%f1990, %f1712, %f1705, %f1686;
-fma.rn.f32 	%f1991, %f1712, %f1707, %f1687;
-fma.rn.f32 	%f1992, %f1712, %f1709, %f1688;
-fma.rn.f32 	%f1993, %f1712, %f1711, %f1689;
-fma.rn.f32 	%f1994, %f1712, %f1713, %f1690;
-fma.rn.f32 	%f1995, %f1712, %f1715, %f1691;
-fma.rn.f32 	%f1996, %f1714, %f1701, %f1692;
-fma.rn.f32 	%f1997, %f1714, %f1703, %f1693;
-fma.rn.f32 	%f1998, %f1714, %f1705, %f1694;
-fma.rn.f32 	%f1999, %f1714, %f1707, %f1695;
-fma.rn.f32 	%f2000, %f1714, %f1709, %f1696;
-fma.rn.f32 	%f2001, %f1714, %f1711, %f1697;
-fma.rn.f32 	%f2002, %f1714, %f1713, %f1698;
-fma.rn.f32 	%f2003, %f1714, %f1715, %f1699;
-$L__BB3_86:
-bar.sync 	0;
-add.s64 	%rd310, %rd310, 16;
-setp.lt.u64 	%p83, %rd310, %rd4;
-@%p83 bra 	$L__BB3_5;
-bra.uni 	$L__BB3_2;
-$L__BB3_5:
-setp.eq.s32 	%p92, %r7, 0;
-shl.b64 	%rd308, %rd310, 2;
-@%p5 bra 	$L__BB3_23;
-add.s64 	%rd69, %rd51, %rd308;
-add.s64 	%rd70, %rd310, %rd9;
-setp.lt.u64 	%p20, %rd70, %rd4;
-and.pred  	%p21, %p19, %p20;
-mov.f32 	%f1857, 0f00000000;
-mov.f32 	%f1850, %f1857;
-@!%p21 bra 	$L__BB3_8;
-bra.uni 	$L__BB3_7;
-$L__BB3_7:
-ld.global.f32 	%f1850, [%rd69];
-$L__BB3_8:
-st.shared.f32 	[%rd10], %f1850;
-add.s64 	%rd214, %rd70, 1;
-setp.lt.u64 	%p23, %rd214, %rd4;
-and.pred  	%p24, %p19, %p23;
-mov.f32 	%f1851, %f1857;
-@!%p24 bra 	$L__BB3_10;
-bra.uni 	$L__BB3_9;
-$L__BB3_9:
-ld.global.f32 	%f1851, [%rd69+4];
-$L__BB3_10:
-st.shared.f32 	[%rd10+528], %f1851;
-add.s64 	%rd215, %rd70, 2;
-setp.lt.u64 	%p26, %rd215, %rd4;
-and.pred  	%p27, %p19, %p26;
-mov.f32 	%f1852, %f1857;
-@!%p27 bra 	$L__BB3_12;
-bra.uni 	$L__BB3_11;
-$L__BB3_11:
-ld.global.f32 	%f1852, [%rd69+8];
-$L__BB3_12:
-st.shared.f32 	[%rd10+1056], %f1852;
-add.s64 	%rd216, %rd70, 3;
-setp.lt.u64 	%p29, %rd216, %rd4;
-and.pred  	%p30, %p19, %p29;
-mov.f32 	%f1853, %f1857;
-@!%p30 bra 	$L__BB3_14;
-bra.uni 	$L__BB3_13;
-$L__BB3_13:
-ld.global.f32 	%f1853, [%rd69+12];
-$L__BB3_14:
-st.shared.f32 	[%rd10+1584], %f1853;
-add.s64 	%rd217, %rd70, 4;
-setp.lt.u64 	%p32, %rd217, %rd4;
-and.pred  	%p33, %p19, %p32;
-mov.f32 	%f1854, %f1857;
-@!%p33 bra 	$L__BB3_16;
-bra.uni 	$L__BB3_15;
-$L__BB3_15:
-ld.global.f32 	%f1854, [%rd69+16];
-$L__BB3_16:
-st.shared.f32 	[%rd10+2112], %f1854;
-add.s64 	%rd218, %rd70, 5;
-setp.lt.u64 	%p35, %rd218, %rd4;
-and.pred  	%p36, %p19, %p35;
-mov.f32 	%f1855, %f1857;
-@!%p36 bra 	$L__BB3_18;
-bra.uni 	$L__BB3_17;
-$L__BB3_17:
-ld.global.f32 	%f1855, [%rd69+20];
-$L__BB3_18:
-st.shared.f32 	[%rd10+2640], %f1855;
-add.s64 	%rd219, %rd70, 6;
-setp.lt.u64 	%p38, %rd219, %rd4;
-and.pred  	%p39, %p19, %p38;
-mov.f32 	%f1856, %f1857;
-@!%p39 bra 	$L__BB3_20;
-bra.uni 	$L__BB3_19;
-$L__BB3_19:
-ld.global.f32 	%f1856, [%rd69+24];
-$L__BB3_20:
-st.shared.f32 	[%rd10+3168], %f1856;
-add.s64 	%rd220, %rd70, 7;
-setp.lt.u64 	%p41, %rd220, %rd4;
-and.pred  	%p42, %p19, %p41;
-@!%p42 bra 	$L__BB3_22;
-bra.uni 	$L__BB3_21;
-$L__BB3_21:
-ld.global.f32 	%f1857, [%rd69+28];
-$L__BB3_22:
-st.shared.f32 	[%rd10+3696], %f1857;
-$L__BB3_44:
-@%p43 bra 	$L__BB3_62;
-add.s64 	%rd100, %rd53, %rd308;
-add.s64 	%rd101, %rd310, %rd9;
-setp.lt.u64 	%p58, %rd101, %rd4;
-and.pred  	%p59, %p57, %p58;
-mov.f32 	%f1870, 0f00000000;
-mov.f32 	%f1863, %f1870;
-@!%p59 bra 	$L__BB3_47;
-bra.uni 	$L__BB3_46;
-$L__BB3_46:
-ld.global.f32 	%f1863, [%rd100];
-$L__BB3_47:
-st.shared.f32 	[%rd13], %f1863;
-add.s64 	%rd254, %rd101, 1;
-setp.lt.u64 	%p61, %rd254, %rd4;
-and.pred  	%p62, %p57, %p61;
-mov.f32 	%f1864, %f1870;
-@!%p62 bra 	$L__BB3_49;
-bra.uni 	$L__BB3_48;
-$L__BB3_48:
-ld.global.f32 	%f1864, [%rd100+4];
-$L__BB3_49:
-st.shared.f32 	[%rd13+528], %f1864;
-add.s64 	%rd255, %rd101, 2;
-setp.lt.u64 	%p64, %rd255, %rd4;
-and.pred  	%p65, %p57, %p64;
-mov.f32 	%f1865, %f1870;
-@!%p65 bra 	$L__BB3_51;
-bra.uni 	$L__BB3_50;
-$L__BB3_50:
-ld.global.f32 	%f1865, [%rd100+8];
-$L__BB3_51:
-st.shared.f32 	[%rd13+1056], %f1865;
-add.s64 	%rd256, %rd101, 3;
-setp.lt.u64 	%p67, %rd256, %rd4;
-and.pred  	%p68, %p57, %p67;
-mov.f32 	%f1866, %f1870;
-@!%p68 bra 	$L__BB3_53;
-bra.uni 	$L__BB3_52;
-$L__BB3_52:
-ld.global.f32 	%f1866, [%rd100+12];
-$L__BB3_53:
-st.shared.f32 	[%rd13+1584], %f1866;
-add.s64 	%rd257, %rd101, 4;
-setp.lt.u64 	%p70, %rd257, %rd4;
-and.pred  	%p71, %p57, %p70;
-mov.f32 	%f1867, %f1870;
-@!%p71 bra 	$L__BB3_55;
-bra.uni 	$L__BB3_54;
-$L__BB3_54:
-ld.global.f32 	%f1867, [%rd100+16];
-$L__BB3_55:
-st.shared.f32 	[%rd13+2112], %f1867;
-add.s64 	%rd258, %rd101, 5;
-setp.lt.u64 	%p73, %rd258, %rd4;
-and.pred  	%p74, %p57, %p73;
-mov.f32 	%f1868, %f1870;
-@!%p74 bra 	$L__BB3_57;
-bra.uni 	$L__BB3_56;
-$L__BB3_56:
-ld.global.f32 	%f1868, [%rd100+20];
-$L__BB3_57:
-st.shared.f32 	[%rd13+2640], %f1868;
-add.s64 	%rd259, %rd101, 6;
-setp.lt.u64 	%p76, %rd259, %rd4;
-and.pred  	%p77, %p57, %p76;
-mov.f32 	%f1869, %f1870;
-@!%p77 bra 	$L__BB3_59;
-bra.uni 	$L__BB3_58;
-$L__BB3_58:
-ld.global.f32 	%f1869, [%rd100+24];
-$L__BB3_59:
-st.shared.f32 	[%rd13+3168], %f1869;
-add.s64 	%rd260, %rd101, 7;
-setp.lt.u64 	%p79, %rd260, %rd4;
-and.pred  	%p80, %p57, %p79;
-@!%p80 bra 	$L__BB3_61;
-bra.uni 	$L__BB3_60;
-$L__BB3_60:
-ld.global.f32 	%f1870, [%rd100+28];
-$L__BB3_61:
-st.shared.f32 	[%rd13+3696], %f1870;
-$L__BB3_83:
-bar.sync 	0;
-sub.s64 	%rd131, %rd4, %rd310;
-setp.gt.u64 	%p81, %rd131, 15;
-@%p81 bra 	$L__BB3_94;
-mov.b32 	%r118, 1;
-mov.b32 	%r117, 0;
-$L__BB3_85:
-mul.wide.u32 	%rd261, %r117, 4;
-add.s64 	%rd262, %rd15, %rd261;
-ld.shared.f32 	%f484, [%rd262];
-add.s64 	%rd263, %rd16, %rd261;
-ld.shared.f32 	%f485, [%rd263];
-ld.shared.f32 	%f486, [%rd262+4];
-ld.shared.f32 	%f487, [%rd263+4];
-ld.shared.f32 	%f488, [%rd262+8];
-ld.shared.f32 	%f489, [%rd263+8];
-ld.shared.f32 	%f490, [%rd262+12];
-ld.shared.f32 	%f491, [%rd263+12];
-ld.shared.f32 	%f492, [%rd262+256];
-ld.shared.f32 	%f493, [%rd263+256];
-ld.shared.f32 	%f494, [%rd262+260];
-ld.shared.f32 	%f495, [%rd263+260];
-ld.shared.f32 	%f496, [%rd262+264];
-ld.shared.f32 	%f497, [%rd263+264];
-ld.shared.f32 	%f498, [%rd262+268];
-ld.shared.f32 	%f499, [%rd263+268];
-fma.rn.f32 	%f1940, %f484, %f485, %f1940;
-fma.rn.f32 	%f1941, %f484, %f487, %f1941;
-fma.rn.f32 	%f1942, %f484, %f489, %f1942;
-fma.rn.f32 	%f1943, %f484, %f491, %f1943;
-fma.rn.f32 	%f1944, %f484, %f493, %f1944;
-fma.rn.f32 	%f1945, %f484, %f495, %f1945;
-fma.rn.f32 	%f1946, %f484, %f497, %f1946;
-fma.rn.f32 	%f1947, %f484, %f499, %f1947;
-fma.rn.f32 	%f1948, %f486, %f485, %f1948;
-fma.rn.f32 	%f1949, %f486, %f487, %f1949;
-fma.rn.f32 	%f1950, %f486, %f489, %f1950;
-fma.rn.f32 	%f1951, %f486, %f491, %f1951;
-fma.rn.f32 	%f1952, %f486, %f493, %f1952;
-fma.rn.f32 	%f1953, %f486, %f495, %f1953;
-fma.rn.f32 	%f1954, %f486, %f497, %f1954;
-fma.rn.f32 	%f1955, %f486, %f499, %f1955;
-fma.rn.f32 	%f1956, %f488, %f485, %f1956;
-fma.rn.f32 	%f1957, %f488, %f487, %f1957;
-fma.rn.f32 	%f1958, %f488, %f489, %f1958;
-fma.rn.f32 	%f1959, %f488, %f491, %f1959;
-fma.rn.f32 	%f1960, %f488, %f493, %f1960;
-fma.rn.f32 	%f1961, %f488, %f495, %f1961;
-fma.rn.f32 	%f1962, %f488, %f497, %f1962;
-fma.rn.f32 	%f1963, %f488, %f499, %f1963;
-fma.rn.f32 	%f1964, %f490, %f485, %f1964;
-fma.rn.f32 	%f1965, %f490, %f487, %f1965;
-fma.rn.f32 	%f1966, %f490, %f489, %f1966;
-fma.rn.f32 	%f1967, %f490, %f491, %f1967;
-fma.rn.f32 	%f1968, %f490, %f493, %f1968;
-fma.rn.f32 	%f1969, %f490, %f495, %f1969;
-fma.rn.f32 	%f1970, %f490, %f497, %f1970;
-fma.rn.f32 	%f1971, %f490, %f499, %f1971;
-fma.rn.f32 	%f1972, %f492, %f485, %f1972;
-fma.rn.f32 	%f1973, %f492, %f487, %f1973;
-fma.rn.f32 	%f1974, %f492, %f489, %f1974;
-fma.rn.f32 	%f1975, %f492, %f491, %f1975;
-fma.rn.f32 	%f1976, %f492, %f493, %f1976;
-fma.rn.f32 	%f1977, %f492, %f495, %f1977;
-fma.rn.f32 	%f1978, %f492, %f497, %f1978;
-fma.rn.f32 	%f1979, %f492, %f499, %f1979;
-fma.rn.f32 	%f1980, %f494, %f485, %f1980;
-fma.rn.f32 	%f1981, %f494, %f487, %f1981;
-fma.rn.f32 	%f1982, %f494, %f489, %f1982;
-fma.rn.f32 	%f1983, %f494, %f491, %f1983;
-fma.rn.f32 	%f1984, %f494, %f493, %f1984;
-fma.rn.f32 	%f1985, %f494, %f495, %f1985;
-fma.rn.f32 	%f1986, %f494, %f497, %f1986;
-fma.rn.f32 	%f1987, %f494, %f499, %f1987;
-fma.rn.f32 	%f1988, %f496, %f485, %f1988;
-fma.rn.f32 	%f1989, %f496, %f487, %f1989;
-fma.rn.f32 	%f1990, %f496, %f489, %f1990;
-fma.rn.f32 	%f1991, %f496, %f491, %f1991;
-fma.rn.f32 	%f1992, %f496, %f493, %f1992;
-fma.rn.f32 	%f1993, %f496, %f495, %f1993;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1994, %f496, %f497, %f1994;
-fma.rn.f32 	%f1995, %f496, %f499, %f1995;
-fma.rn.f32 	%f1996, %f498, %f485, %f1996;
-fma.rn.f32 	%f1997, %f498, %f487, %f1997;
-fma.rn.f32 	%f1998, %f498, %f489, %f1998;
-fma.rn.f32 	%f1999, %f498, %f491, %f1999;
-fma.rn.f32 	%f2000, %f498, %f493, %f2000;
-fma.rn.f32 	%f2001, %f498, %f495, %f2001;
-fma.rn.f32 	%f2002, %f498, %f497, %f2002;
-fma.rn.f32 	%f2003, %f498, %f499, %f2003;
-cvt.u64.u32 	%rd264, %r118;
-setp.gt.u64 	%p82, %rd131, %rd264;
-add.s32 	%r118, %r118, 1;
-add.s32 	%r117, %r117, 132;
-@%p82 bra 	$L__BB3_85;
-bra.uni 	$L__BB3_86;
-$L__BB3_23:
-mul.lo.s64 	%rd181, %rd48, %rd310;
-shl.b64 	%rd182, %rd181, 2;
-add.s64 	%rd71, %rd50, %rd182;
-setp.ge.u64 	%p91, %rd7, %rd47;
-mov.u64 	%rd313, %rd55;
-mov.u32 	%r109, %r8;
-mov.u32 	%r111, %r6;
-@%p92 bra 	$L__BB3_30;
-mov.u32 	%r107, %r7;
-mov.u64 	%rd311, %rd56;
-mov.u64 	%rd312, %rd54;
-mov.u32 	%r108, %r6;
-bra.uni 	$L__BB3_25;
-$L__BB3_28:
-st.shared.f32 	[%rd311], %f1858;
-add.s32 	%r108, %r108, 2;
-add.s64 	%rd312, %rd312, 2;
-add.s64 	%rd311, %rd311, 1056;
-add.s32 	%r107, %r107, -1;
-setp.ne.s32 	%p9, %r107, 0;
-@%p9 bra 	$L__BB3_25;
-bra.uni 	$L__BB3_29;
-$L__BB3_25:
-.pragma "nounroll";
-mov.f32 	%f1858, 0f00000000;
-@%p91 bra 	$L__BB3_28;
-add.s64 	%rd184, %rd310, %rd312;
-setp.ge.u64 	%p8, %rd184, %rd4;
-@%p8 bra 	$L__BB3_28;
-cvt.u64.u32 	%rd183, %r108;
-mul.lo.s64 	%rd185, %rd48, %rd183;
-shl.b64 	%rd186, %rd185, 2;
-add.s64 	%rd74, %rd71, %rd186;
-ld.global.f32 	%f1858, [%rd74];
-bra.uni 	$L__BB3_28;
-$L__BB3_62:
-mul.lo.s64 	%rd221, %rd49, %rd310;
-shl.b64 	%rd222, %rd221, 2;
-add.s64 	%rd102, %rd52, %rd222;
-setp.ge.u64 	%p93, %rd11, %rd6;
-mov.u64 	%rd322, %rd55;
-mov.u32 	%r114, %r8;
-mov.u32 	%r116, %r6;
-@%p92 bra 	$L__BB3_69;
-mov.u32 	%r112, %r7;
-mov.u64 	%rd320, %rd57;
-mov.u64 	%rd321, %rd54;
-mov.u32 	%r113, %r6;
-bra.uni 	$L__BB3_64;
-$L__BB3_67:
-st.shared.f32 	[%rd320], %f1871;
-add.s32 	%r113, %r113, 2;
-add.s64 	%rd321, %rd321, 2;
-add.s64 	%rd320, %rd320, 1056;
-add.s32 	%r112, %r112, -1;
-setp.ne.s32 	%p47, %r112, 0;
-@%p47 bra 	$L__BB3_64;
-bra.uni 	$L__BB3_68;
-$L__BB3_64:
-.pragma "nounroll";
-mov.f32 	%f1871, 0f00000000;
-@%p93 bra 	$L__BB3_67;
-add.s64 	%rd224, %rd310, %rd321;
-setp.ge.u64 	%p46, %rd224, %rd4;
-@%p46 bra 	$L__BB3_67;
-cvt.u64.u32 	%rd223, %r113;
-mul.lo.s64 	%rd225, %rd49, %rd223;
-shl.b64 	%rd226, %rd225, 2;
-add.s64 	%rd105, %rd102, %rd226;
-ld.global.f32 	%f1871, [%rd105];
-bra.uni 	$L__BB3_67;
-$L__BB3_29:
-cvt.u32.u64 	%r111, %rd312;
-mul.lo.s32 	%r109, %r111, 132;
-add.s32 	%r70, %r5, %r109;
-mul.wide.u32 	%rd313, %r70, 4;
-$L__BB3_30:
-mov.u64 	%rd319, -8;
-cvt.u64.u32 	%rd79, %r111;
-add.s32 	%r71, %r9, %r109;
-mul.wide.u32 	%rd188, %r71, 4;
-add.s64 	%rd317, %rd159, %rd188;
-add.s32 	%r72, %r10, %r109;
-mul.wide.u32 	%rd190, %r72, 4;
-add.s64 	%rd316, %rd159, %rd190;
-add.s32 	%r73, %r11, %r109;
-mul.wide.u32 	%rd191, %r73, 4;
-add.s64 	%rd315, %rd159, %rd191;
-add.s64 	%rd314, %rd159, %rd313;
-mov.u64 	%rd318, %rd310;
-bra.uni 	$L__BB3_31;
-$L__BB3_43:
-st.shared.f32 	[%rd315], %f1862;
-add.s32 	%r111, %r111, 8;
-add.s64 	%rd319, %rd319, 8;
-add.s64 	%rd211, %rd79, %rd319;
-cvt.u32.u64 	%r74, %rd211;
-add.s64 	%rd318, %rd318, 8;
-add.s64 	%rd317, %rd317, 4224;
-add.s64 	%rd316, %rd316, 4224;
-add.s64 	%rd315, %rd315, 4224;
-add.s64 	%rd314, %rd314, 4224;
-setp.lt.u32 	%p18, %r74, 8;
-@%p18 bra 	$L__BB3_31;
-bra.uni 	$L__BB3_44;
-$L__BB3_31:
-.pragma "nounroll";
-mov.f32 	%f1862, 0f00000000;
-add.s64 	%rd303, %rd79, %rd318;
-mov.f32 	%f1859, %f1862;
-@%p91 bra 	$L__BB3_34;
-setp.ge.u64 	%p11, %rd303, %rd4;
-mov.f32 	%f1859, %f1862;
-@%p11 bra 	$L__BB3_34;
-cvt.u64.u32 	%rd192, %r111;
-mul.lo.s64 	%rd194, %rd48, %rd192;
-shl.b64 	%rd195, %rd194, 2;
-add.s64 	%rd90, %rd71, %rd195;
-ld.global.f32 	%f1859, [%rd90];
-$L__BB3_34:
-st.shared.f32 	[%rd314], %f1859;
-mov.f32 	%f1860, %f1862;
-@%p91 bra 	$L__BB3_37;
-add.s64 	%rd198, %rd303, 2;
-setp.ge.u64 	%p13, %rd198, %rd4;
-mov.f32 	%f1860, %f1862;
-@%p13 bra 	$L__BB3_37;
-add.s32 	%r24, %r111, 2;
-cvt.u64.u32 	%rd196, %r24;
-mul.lo.s64 	%rd199, %rd48, %rd196;
-shl.b64 	%rd200, %rd199, 2;
-add.s64 	%rd91, %rd71, %rd200;
-ld.global.f32 	%f1860, [%rd91];
-$L__BB3_37:
-st.shared.f32 	[%rd317], %f1860;
-mov.f32 	%f1861, %f1862;
-@%p91 bra 	$L__BB3_40;
-add.s64 	%rd203, %rd303, 4;
-setp.ge.u64 	%p15, %rd203, %rd4;
-mov.f32 	%f1861, %f1862;
-@%p15 bra 	$L__BB3_40;
-add.s32 	%r25, %r111, 4;
-cvt.u64.u32 	%rd201, %r25;
-mul.lo.s64 	%rd204, %rd48, %rd201;
-shl.b64 	%rd205, %rd204, 2;
-add.s64 	%rd92, %rd71, %rd205;
-ld.global.f32 	%f1861, [%rd92];
-$L__BB3_40:
-st.shared.f32 	[%rd316], %f1861;
-@%p91 bra 	$L__BB3_43;
-add.s64 	%rd208, %rd303, 6;
-setp.ge.u64 	%p17, %rd208, %rd4;
-@%p17 bra 	$L__BB3_43;
-add.s32 	%r26, %r111, 6;
-cvt.u64.u32 	%rd206, %r26;
-mul.lo.s64 	%rd209, %rd48, %rd206;
-shl.b64 	%rd210, %rd209, 2;
-add.s64 	%rd93, %rd71, %rd210;
-ld.global.f32 	%f1862, [%rd93];
-bra.uni 	$L__BB3_43;
-$L__BB3_68:
-cvt.u32.u64 	%r116, %rd321;
-mul.lo.s32 	%r114, %r116, 132;
-add.s32 	%r75, %r5, %r114;
-mul.wide.u32 	%rd322, %r75, 4;
-$L__BB3_69:
-cvt.u64.u32 	%rd110, %r116;
-add.s32 	%r76, %r9, %r114;
-mul.wide.u32 	%rd228, %r76, 4;
-add.s64 	%rd326, %rd160, %rd228;
-add.s32 	%r77, %r10, %r114;
-mul.wide.u32 	%rd230, %r77, 4;
-add.s64 	%rd325, %rd160, %rd230;
-add.s32 	%r78, %r11, %r114;
-mul.wide.u32 	%rd231, %r78, 4;
-add.s64 	%rd324, %rd160, %rd231;
-add.s64 	%rd323, %rd160, %rd322;
-mov.u64 	%rd328, -8;
-mov.u64 	%rd327, %rd310;
-bra.uni 	$L__BB3_70;
-$L__BB3_82:
-st.shared.f32 	[%rd324], %f1875;
-add.s32 	%r116, %r116, 8;
-add.s64 	%rd328, %rd328, 8;
-add.s64 	%rd251, %rd110, %rd328;
-cvt.u32.u64 	%r79, %rd251;
-add.s64 	%rd327, %rd327, 8;
-add.s64 	%rd326, %rd326, 4224;
-add.s64 	%rd325, %rd325, 4224;
-add.s64 	%rd324, %rd324, 4224;
-add.s64 	%rd323, %rd323, 4224;
-setp.lt.u32 	%p56, %r79, 8;
-@%p56 bra 	$L__BB3_70;
-bra.uni 	$L__BB3_83;
-$L__BB3_70:
-.pragma "nounroll";
-mov.f32 	%f1875, 0f00000000;
-add.s64 	%rd307, %rd110, %rd327;
-mov.f32 	%f1872, %f1875;
-@%p93 bra 	$L__BB3_73;
-setp.ge.u64 	%p49, %rd307, %rd4;
-mov.f32 	%f1872, %f1875;
-@%p49 bra 	$L__BB3_73;
-cvt.u64.u32 	%rd232, %r116;
-mul.lo.s64 	%rd234, %rd49, %rd232;
-shl.b64 	%rd235, %rd234, 2;
-add.s64 	%rd121, %rd102, %rd235;
-ld.global.f32 	%f1872, [%rd121];
-$L__BB3_73:
-st.shared.f32 	[%rd323], %f1872;
-mov.f32 	%f1873, %f1875;
-@%p93 bra 	$L__BB3_76;
-add.s64 	%rd238, %rd307, 2;
-setp.ge.u64 	%p51, %rd238, %rd4;
-mov.f32 	%f1873, %f1875;
-@%p51 bra 	$L__BB3_76;
-add.s32 	%r37, %r116, 2;
-cvt.u64.u32 	%rd236, %r37;
-mul.lo.s64 	%rd239, %rd49, %rd236;
-shl.b64 	%rd240, %rd239, 2;
-add.s64 	%rd122, %rd102, %rd240;
-ld.global.f32 	%f1873, [%rd122];
-$L__BB3_76:
-st.shared.f32 	[%rd326], %f1873;
-mov.f32 	%f1874, %f1875;
-@%p93 bra 	$L__BB3_79;
-add.s64 	%rd243, %rd307, 4;
-setp.ge.u64 	%p53, %rd243, %rd4;
-mov.f32 	%f1874, %f1875;
-@%p53 bra 	$L__BB3_79;
-add.s32 	%r38, %r116, 4;
-cvt.u64.u32 	%rd241, %r38;
-mul.lo.s64 	%rd244, %rd49, %rd241;
-shl.b64 	%rd245, %rd244, 2;
-add.s64 	%rd123, %rd102, %rd245;
-ld.global.f32 	%f1874, [%rd123];
-$L__BB3_79:
-st.shared.f32 	[%rd325], %f1874;
-@%p93 bra 	$L__BB3_82;
-add.s64 	%rd248, %rd307, 6;
-setp.ge.u64 	%p55, %rd248, %rd4;
-@%p55 bra 	$L__BB3_82;
-add.s32 	%r39, %r116, 6;
-cvt.u64.u32 	%rd246, %r39;
-mul.lo.s64 	%rd249, %rd49, %rd246;
-shl.b64 	%rd250, %rd249, 2;
-add.s64 	%rd124, %rd102, %rd250;
-ld.global.f32 	%f1875, [%rd124];
-bra.uni 	$L__BB3_82;
-$L__BB3_1:
-mov.f32 	%f1940, 0f00000000;
-mov.f32 	%f1941, %f1940;
-mov.f32 	%f1942, %f1940;
-mov.f32 	%f1943, %f1940;
-mov.f32 	%f1944, %f1940;
-mov.f32 	%f1945, %f1940;
-mov.f32 	%f1946, %f1940;
-mov.f32 	%f1947, %f1940;
-mov.f32 	%f1948, %f1940;
-mov.f32 	%f1949, %f1940;
-mov.f32 	%f1950, %f1940;
-mov.f32 	%f1951, %f1940;
-mov.f32 	%f1952, %f1940;
-mov.f32 	%f1953, %f1940;
-mov.f32 	%f1954, %f1940;
-mov.f32 	%f1955, %f1940;
-mov.f32 	%f1956, %f1940;
-mov.f32 	%f1957, %f1940;
-mov.f32 	%f1958, %f1940;
-mov.f32 	%f1959, %f1940;
-mov.f32 	%f1960, %f1940;
-mov.f32 	%f1961, %f1940;
-mov.f32 	%f1962, %f1940;
-mov.f32 	%f1963, %f1940;
-mov.f32 	%f1964, %f1940;
-mov.f32 	%f1965, %f1940;
-mov.f32 	%f1966, %f1940;
-mov.f32 	%f1967, %f1940;
-mov.f32 	%f1968, %f1940;
-mov.f32 	%f1969, %f1940;
-mov.f32 	%f1970, %f1940;
-mov.f32 	%f1971, %f1940;
-mov.f32 	%f1972, %f1940;
-mov.f32 	%f1973, %f1940;
-mov.f32 	%f1974, %f1940;
-mov.f32 	%f1975, %f1940;
-mov.f32 	%f1976, %f1940;
-mov.f32 	%f1977, %f1940;
-mov.f32 	%f1978, %f1940;
-mov.f32 	%f1979, %f1940;
-mov.f32 	%f1980, %f1940;
-mov.f32 	%f1981, %f1940;
-mov.f32 	%f1982, %f1940;
-mov.f32 	%f1983, %f1940;
-mov.f32 	%f1984, %f1940;
-mov.f32 	%f1985, %f1940;
-mov.f32 	%f1986, %f1940;
-mov.f32 	%f1987, %f1940;
-mov.f32 	%f1988, %f1940;
-mov.f32 	%f1989, %f1940;
-mov.f32 	%f1990, %f1940;
-mov.f32 	%f1991, %f1940;
-mov.f32 	%f1992, %f1940;
-mov.f32 	%f1993, %f1940;
-mov.f32 	%f1994, %f1940;
-mov.f32 	%f1995, %f1940;
-mov.f32 	%f1996, %f1940;
-mov.f32 	%f1997, %f1940;
-mov.f32 	%f1998, %f1940;
-mov.f32 	%f1999, %f1940;
-mov.f32 	%f2000, %f1940;
-mov.f32 	%f2001, %f1940;
-mov.f32 	%f2002, %f1940;
-mov.f32 	%f2003, %f1940;
-$L__BB3_2:
-mul.rn.f32 	%f1, %f445, 0f3B000000;
-mov.b32 	%r119, 0;
-st.local.f32 	[%rd2], %f1940;
-st.local.f32 	[%rd2+4], %f1941;
-st.local.f32 	[%rd2+8], %f1942;
-st.local.f32 	[%rd2+12], %f1943;
-st.local.f32 	[%rd2+16], %f1944;
-st.local.f32 	[%rd2+20], %f1945;
-st.local.f32 	[%rd2+24], %f1946;
-st.local.f32 	[%rd2+28], %f1947;
-st.local.f32 	[%rd2+32], %f1948;
-st.local.f32 	[%rd2+36], %f1949;
-st.local.f32 	[%rd2+40], %f1950;
-st.local.f32 	[%rd2+44], %f1951;
-st.local.f32 	[%rd2+48], %f1952;
-st.local.f32 	[%rd2+52], %f1953;
-st.local.f32 	[%rd2+56], %f1954;
-st.local.f32 	[%rd2+60], %f1955;
-st.local.f32 	[%rd2+64], %f1956;
-st.local.f32 	[%rd2+68], %f1957;
-st.local.f32 	[%rd2+72], %f1958;
-st.local.f32 	[%rd2+76], %f1959;
-st.local.f32 	[%rd2+80], %f1960;
-st.local.f32 	[%rd2+84], %f1961;
-st.local.f32 	[%rd2+88], %f1962;
-st.local.f32 	[%rd2+92], %f1963;
-st.local.f32 	[%rd2+96], %f1964;
-st.local.f32 	[%rd2+100], %f1965;
-st.local.f32 	[%rd2+104], %f1966;
-st.local.f32 	[%rd2+108], %f1967;
-st.local.f32 	[%rd2+112], %f1968;
-st.local.f32 	[%rd2+116], %f1969;
-st.local.f32 	[%rd2+120], %f1970;
-st.local.f32 	[%rd2+124], %f1971;
-st.local.f32 	[%rd2+128], %f1972;
-st.local.f32 	[%rd2+132], %f1973;
-st.local.f32 	[%rd2+136], %f1974;
-st.local.f32 	[%rd2+140], %f1975;
-st.local.f32 	[%rd2+144], %f1976;
-st.local.f32 	[%rd2+148], %f1977;
-st.local.f32 	[%rd2+152], %f1978;
-st.local.f32 	[%rd2+156], %f1979;
-st.local.f32 	[%rd2+160], %f1980;
-st.local.f32 	[%rd2+164], %f1981;
-st.local.f32 	[%rd2+168], %f1982;
-st.local.f32 	[%rd2+172], %f1983;
-st.local.f32 	[%rd2+176], %f1984;
-st.local.f32 	[%rd2+180], %f1985;
-st.local.f32 	[%rd2+184], %f1986;
-st.local.f32 	[%rd2+188], %f1987;
-st.local.f32 	[%rd2+192], %f1988;
-st.local.f32 	[%rd2+196], %f1989;
-st.local.f32 	[%rd2+200], %f1990;
-st.local.f32 	[%rd2+204], %f1991;
-st.local.f32 	[%rd2+208], %f1992;
-st.local.f32 	[%rd2+212], %f1993;
-st.local.f32 	[%rd2+216], %f1994;
-st.local.f32 	[%rd2+220], %f1995;
-st.local.f32 	[%rd2+224], %f1996;
-st.local.f32 	[%rd2+228], %f1997;
-st.local.f32 	[%rd2+232], %f1998;
-st.local.f32 	[%rd2+236], %f1999;
-st.local.f32 	[%rd2+240], %f2000;
-st.local.f32 	[%rd2+244], %f2001;
-st.local.f32 	[%rd2+248], %f2002;
-st.local.f32 	[%rd2+252], %f2003;
-and.b32  	%r12, %r2, 16;
-mov.b32 	%r83, 65535;
-shl.b32 	%r13, %r83, %r12;
-and.b32  	%r14, %r2, 15;
-ld.param.v2.u32 	{%r84, %r85}, [%rd1+72];
-cvt.u64.u32 	%rd59, %r85;
-add.s64 	%rd266, %rd59, 127;
-shr.u64 	%rd267, %rd266, 7;
-cvt.u32.u64 	%r86, %rd267;
-div.u32 	%r87, %r1, %r86;
-mul.wide.u32 	%rd60, %r87, 128;
-mul.lo.s32 	%r88, %r87, %r86;
-sub.s32 	%r89, %r1, %r88;
-mul.wide.u32 	%rd269, %r89, 128;
-or.b64  	%rd61, %rd269, %rd309;
-cvt.u64.u32 	%rd62, %r84;
-ld.param.u64 	%rd270, [%rd1+104];
-cvta.to.global.u64 	%rd63, %rd270;
-ld.param.u64 	%rd271, [%rd1+112];
-cvta.to.global.u64 	%rd64, %rd271;
-ld.param.u8 	%rs1, [%rd1+136];
-and.b16  	%rs2, %rs1, 1;
-setp.eq.b16 	%p1, %rs2, 1;
-ld.param.u32 	%rd65, [%rd1+140];
-ld.param.u64 	%rd272, [%rd1+48];
-cvta.to.global.u64 	%rd66, %rd272;
-ld.param.u64 	%rd67, [%rd1+56];
-mov.u64 	%rd329, 0;
-mov.f32 	%f1716, 0f3F800000;
-mov.u32 	%r120, %r119;
-mov.u64 	%rd330, %rd329;
-)ptx",
-    R"ptx(bra.uni 	$L__BB3_3;
-$L__BB3_92:
-shl.b64 	%rd293, %rd331, %r90;
-or.b64  	%rd330, %rd293, %rd330;
-add.s64 	%rd329, %rd329, 1;
-cvt.u32.u64 	%r105, %rd329;
-add.s32 	%r120, %r120, 16;
-add.s32 	%r119, %r119, 2;
-setp.ne.s32 	%p90, %r105, 64;
-@%p90 bra 	$L__BB3_3;
-bra.uni 	$L__BB3_93;
-$L__BB3_3:
-.pragma "nounroll";
-cvt.u32.u64 	%r90, %rd329;
-bfe.u32 	%r92, %r90, 3, 2;
-and.b32  	%r93, %r119, 64;
-or.b32  	%r94, %r92, %r3;
-add.s32 	%r95, %r94, %r93;
-cvt.u64.u32 	%rd273, %r95;
-add.s64 	%rd135, %rd60, %rd273;
-and.b64  	%rd274, %rd329, 3;
-add.s64 	%rd275, %rd61, %rd274;
-and.b32  	%r96, %r120, 64;
-cvt.u64.u32 	%rd276, %r96;
-add.s64 	%rd277, %rd275, %rd276;
-setp.lt.u64 	%p84, %rd135, %rd62;
-setp.lt.u64 	%p85, %rd277, %rd59;
-and.pred  	%p2, %p84, %p85;
-mov.f32 	%f2004, %f1716;
-@!%p2 bra 	$L__BB3_88;
-bra.uni 	$L__BB3_87;
-$L__BB3_87:
-shl.b64 	%rd283, %rd135, 2;
-add.s64 	%rd137, %rd63, %rd283;
-ld.global.f32 	%f2004, [%rd137];
-$L__BB3_88:
-shl.b64 	%rd284, %rd277, 2;
-mov.f32 	%f2005, %f1716;
-@!%p2 bra 	$L__BB3_90;
-bra.uni 	$L__BB3_89;
-$L__BB3_89:
-add.s64 	%rd138, %rd64, %rd284;
-ld.global.f32 	%f2005, [%rd138];
-$L__BB3_90:
-shr.u32 	%r91, %r90, 3;
-and.b32  	%r97, %r90, 7;
-mul.wide.u32 	%rd278, %r91, 32;
-add.s64 	%rd279, %rd2, %rd278;
-mul.wide.u32 	%rd280, %r97, 4;
-add.s64 	%rd281, %rd279, %rd280;
-ld.local.f32 	%f438, [%rd281];
-add.rn.f32 	%f1718, %f2004, %f2005;
-fma.rn.f32 	%f443, %f438, 0fC0000000, %f1718;
-fma.rn.f32 	%f1719, %f1718, %f1, 0f0D800000;
-setp.leu.f32 	%p86, %f443, %f1719;
-vote.sync.ballot.b32 	%r47, %p86, %r13;
-setp.equ.f32 	%p87, %f443, 0f7F800000;
-vote.sync.ballot.b32 	%r48, %p87, %r13;
-mov.u64 	%rd331, 0;
-@!%p2 bra 	$L__BB3_92;
-bra.uni 	$L__BB3_91;
-$L__BB3_91:
-add.s64 	%rd287, %rd135, %rd65;
-setp.eq.s64 	%p88, %rd287, %rd277;
-and.pred  	%p89, %p1, %p88;
-or.b32  	%r98, %r48, %r47;
-shr.u32 	%r99, %r98, %r12;
-and.b32  	%r100, %r99, 65535;
-selp.b32 	%r101, 0, %r100, %p89;
-shr.u32 	%r102, %r101, %r14;
-and.b32  	%r103, %r102, 1;
-cvt.u64.u32 	%rd331, %r103;
-mul.lo.s64 	%rd288, %rd135, %rd67;
-shl.b64 	%rd289, %rd288, 2;
-add.s64 	%rd290, %rd66, %rd289;
-add.s64 	%rd292, %rd290, %rd284;
-selp.f32 	%f1720, 0f00000000, %f443, %p89;
-st.global.f32 	[%rd292], %f1720;
-bra.uni 	$L__BB3_92;
-$L__BB3_93:
-ld.param.u64 	%rd294, [%rd1+144];
-cvta.to.global.u64 	%rd295, %rd294;
-mul.wide.u32 	%rd296, %r1, 2048;
-add.s64 	%rd297, %rd295, %rd296;
-mul.wide.u32 	%rd298, %r2, 8;
-add.s64 	%rd299, %rd297, %rd298;
-st.global.u64 	[%rd299], %rd330;
-ret;
-}
-.visible .entry euclidean_tile(
-.param .align 8 .b8 euclidean_tile_param_0[152]
-)
-.maxntid 256, 1, 1
-{
-.local .align 4 .b8 	__local_depot4[256];
-.reg .b64 	%SP;
-.reg .b64 	%SPL;
-.reg .pred 	%p<94>;
-.reg .b16 	%rs<3>;
-.reg .b32 	%r<121>;
-.reg .f32 	%f<2007>;
-.reg .b64 	%rd<332>;
-.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
-.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
-mov.u64 	%SPL, __local_depot4;
-mov.b64 	%rd143, euclidean_tile_param_0;
-mov.u64 	%rd1, %rd143;
-add.u64 	%rd2, %SPL, 0;
-ld.param.u64 	%rd145, [euclidean_tile_param_0+120];
-add.s64 	%rd146, %rd145, 2;
-cvt.rn.f32.u64 	%f444, %rd146;
-sqrt.rn.f32 	%f445, %f444;
-mov.u32 	%r1, %ctaid.x;
-mov.u32 	%r51, %ctaid.y;
-ld.param.v2.u32 	{%r52, %r53}, [euclidean_tile_param_0+80];
-cvt.u64.u32 	%rd147, %r53;
-mul.wide.u32 	%rd310, %r53, %r51;
-cvt.u64.u32 	%rd148, %r52;
-sub.s64 	%rd149, %rd148, %rd310;
-setp.lt.u64 	%p3, %rd149, %rd147;
-add.s64 	%rd150, %rd310, %rd147;
-selp.b64 	%rd4, %rd148, %rd150, %p3;
-mov.u32 	%r2, %tid.x;
-shr.u32 	%r54, %r2, 2;
-and.b32  	%r3, %r54, 252;
-shl.b32 	%r55, %r2, 2;
-and.b32  	%r4, %r55, 60;
-setp.lt.u64 	%p4, %rd310, %rd4;
-cvt.u64.u32 	%rd309, %r4;
-@%p4 bra 	$L__BB4_4;
-bra.uni 	$L__BB4_1;
-$L__BB4_4:
-ld.param.v2.u32 	{%r56, %r57}, [%rd1+72];
-cvt.u64.u32 	%rd6, %r57;
-add.s64 	%rd151, %rd6, 127;
-shr.u64 	%rd152, %rd151, 7;
-cvt.u32.u64 	%r58, %rd152;
-div.u32 	%r59, %r1, %r58;
-mul.lo.s32 	%r60, %r59, %r58;
-sub.s32 	%r61, %r1, %r60;
-mul.wide.u32 	%rd154, %r61, 128;
-mul.wide.u32 	%rd155, %r59, 128;
-and.b32  	%r5, %r2, 127;
-cvt.u64.u32 	%rd156, %r5;
-or.b64  	%rd7, %rd155, %rd156;
-shr.u32 	%r6, %r2, 7;
-shr.u32 	%r62, %r2, 1;
-shl.b32 	%r63, %r2, 3;
-and.b32  	%r64, %r63, 8;
-cvt.u64.u32 	%rd157, %r62;
-add.s64 	%rd8, %rd155, %rd157;
-cvt.u64.u32 	%rd9, %r64;
-mad.lo.s32 	%r65, %r64, 132, %r62;
-mul.wide.u32 	%rd158, %r65, 4;
-mov.u64 	%rd159, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left;
-add.s64 	%rd10, %rd159, %rd158;
-or.b64  	%rd11, %rd154, %rd156;
-add.s64 	%rd12, %rd154, %rd157;
-mov.u64 	%rd160, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
-add.s64 	%rd13, %rd160, %rd158;
-mul.wide.u32 	%rd161, %r3, 4;
-add.s64 	%rd15, %rd159, %rd161;
-mul.wide.u32 	%rd162, %r4, 4;
-add.s64 	%rd16, %rd160, %rd162;
-add.s64 	%rd17, %rd15, 528;
-add.s64 	%rd18, %rd16, 528;
-add.s64 	%rd19, %rd15, 1056;
-add.s64 	%rd20, %rd16, 1056;
-add.s64 	%rd21, %rd15, 1584;
-add.s64 	%rd22, %rd16, 1584;
-add.s64 	%rd23, %rd15, 2112;
-add.s64 	%rd24, %rd16, 2112;
-add.s64 	%rd25, %rd15, 2640;
-add.s64 	%rd26, %rd16, 2640;
-add.s64 	%rd27, %rd15, 3168;
-add.s64 	%rd28, %rd16, 3168;
-add.s64 	%rd29, %rd15, 3696;
-add.s64 	%rd30, %rd16, 3696;
-add.s64 	%rd31, %rd15, 4224;
-add.s64 	%rd32, %rd16, 4224;
-add.s64 	%rd33, %rd15, 4752;
-add.s64 	%rd34, %rd16, 4752;
-add.s64 	%rd35, %rd15, 5280;
-add.s64 	%rd36, %rd16, 5280;
-add.s64 	%rd37, %rd15, 5808;
-add.s64 	%rd38, %rd16, 5808;
-add.s64 	%rd39, %rd15, 6336;
-add.s64 	%rd40, %rd16, 6336;
-add.s64 	%rd41, %rd15, 6864;
-add.s64 	%rd42, %rd16, 6864;
-add.s64 	%rd43, %rd15, 7392;
-add.s64 	%rd44, %rd16, 7392;
-add.s64 	%rd45, %rd15, 7920;
-add.s64 	%rd46, %rd16, 7920;
-cvt.u64.u32 	%rd47, %r56;
-ld.param.u64 	%rd48, [%rd1+16];
-ld.param.u64 	%rd163, [%rd1];
-cvta.to.global.u64 	%rd164, %rd163;
-ld.param.u64 	%rd165, [%rd1+8];
-ld.param.u64 	%rd49, [%rd1+40];
-ld.param.u64 	%rd166, [%rd1+24];
-cvta.to.global.u64 	%rd167, %rd166;
-ld.param.u64 	%rd168, [%rd1+32];
-mul.lo.s64 	%rd169, %rd165, %rd7;
-shl.b64 	%rd170, %rd169, 2;
-add.s64 	%rd50, %rd164, %rd170;
-mul.lo.s64 	%rd171, %rd165, %rd8;
-shl.b64 	%rd172, %rd171, 2;
-add.s64 	%rd173, %rd164, %rd172;
-mul.wide.u32 	%rd174, %r64, 4;
-add.s64 	%rd51, %rd173, %rd174;
-mul.lo.s64 	%rd175, %rd168, %rd11;
-shl.b64 	%rd176, %rd175, 2;
-add.s64 	%rd52, %rd167, %rd176;
-mul.lo.s64 	%rd177, %rd168, %rd12;
-shl.b64 	%rd178, %rd177, 2;
-add.s64 	%rd179, %rd167, %rd178;
-add.s64 	%rd53, %rd179, %rd174;
-shr.u32 	%r66, %r2, 8;
-mov.b32 	%r67, 8;
-sub.s32 	%r68, %r67, %r66;
-and.b32  	%r7, %r68, 3;
-cvt.u64.u32 	%rd180, %r2;
-shr.u64 	%rd54, %rd180, 7;
-mul.lo.s32 	%r8, %r6, 132;
-add.s32 	%r69, %r8, %r5;
-mul.wide.u32 	%rd55, %r69, 4;
-add.s64 	%rd56, %rd159, %rd55;
-add.s32 	%r9, %r5, 264;
-add.s32 	%r10, %r5, 528;
-add.s32 	%r11, %r5, 792;
-add.s64 	%rd57, %rd160, %rd55;
-mov.f32 	%f1941, 0f00000000;
-setp.ne.s64 	%p5, %rd48, 1;
-setp.lt.u64 	%p19, %rd8, %rd47;
-setp.ne.s64 	%p43, %rd49, 1;
-setp.lt.u64 	%p57, %rd12, %rd6;
-mov.f32 	%f1942, %f1941;
-mov.f32 	%f1943, %f1941;
-mov.f32 	%f1944, %f1941;
-mov.f32 	%f1945, %f1941;
-mov.f32 	%f1946, %f1941;
-mov.f32 	%f1947, %f1941;
-mov.f32 	%f1948, %f1941;
-mov.f32 	%f1949, %f1941;
-mov.f32 	%f1950, %f1941;
-mov.f32 	%f1951, %f1941;
-mov.f32 	%f1952, %f1941;
-mov.f32 	%f1953, %f1941;
-mov.f32 	%f1954, %f1941;
-mov.f32 	%f1955, %f1941;
-mov.f32 	%f1956, %f1941;
-mov.f32 	%f1957, %f1941;
-mov.f32 	%f1958, %f1941;
-mov.f32 	%f1959, %f1941;
-mov.f32 	%f1960, %f1941;
-mov.f32 	%f1961, %f1941;
-mov.f32 	%f1962, %f1941;
-mov.f32 	%f1963, %f1941;
-mov.f32 	%f1964, %f1941;
-mov.f32 	%f1965, %f1941;
-mov.f32 	%f1966, %f1941;
-mov.f32 	%f1967, %f1941;
-mov.f32 	%f1968, %f1941;
-mov.f32 	%f1969, %f1941;
-mov.f32 	%f1970, %f1941;
-mov.f32 	%f1971, %f1941;
-mov.f32 	%f1972, %f1941;
-mov.f32 	%f1973, %f1941;
-mov.f32 	%f1974, %f1941;
-mov.f32 	%f1975, %f1941;
-mov.f32 	%f1976, %f1941;
-mov.f32 	%f1977, %f1941;
-mov.f32 	%f1978, %f1941;
-mov.f32 	%f1979, %f1941;
-mov.f32 	%f1980, %f1941;
-mov.f32 	%f1981, %f1941;
-mov.f32 	%f1982, %f1941;
-mov.f32 	%f1983, %f1941;
-mov.f32 	%f1984, %f1941;
-mov.f32 	%f1985, %f1941;
-mov.f32 	%f1986, %f1941;
-mov.f32 	%f1987, %f1941;
-mov.f32 	%f1988, %f1941;
-mov.f32 	%f1989, %f1941;
-mov.f32 	%f1990, %f1941;
-mov.f32 	%f1991, %f1941;
-mov.f32 	%f1992, %f1941;
-mov.f32 	%f1993, %f1941;
-mov.f32 	%f1994, %f1941;
-mov.f32 	%f1995, %f1941;
-mov.f32 	%f1996, %f1941;
-mov.f32 	%f1997, %f1941;
-mov.f32 	%f1998, %f1941;
-mov.f32 	%f1999, %f1941;
-mov.f32 	%f2000, %f1941;
-mov.f32 	%f2001, %f1941;
-mov.f32 	%f2002, %f1941;
-mov.f32 	%f2003, %f1941;
-mov.f32 	%f2004, %f1941;
-bra.uni 	$L__BB4_5;
-$L__BB4_94:
-ld.shared.f32 	%f500, [%rd15];
-ld.shared.f32 	%f501, [%rd16];
-ld.shared.f32 	%f502, [%rd15+4];
-ld.shared.f32 	%f503, [%rd16+4];
-ld.shared.f32 	%f504, [%rd15+8];
-ld.shared.f32 	%f505, [%rd16+8];
-ld.shared.f32 	%f506, [%rd15+12];
-ld.shared.f32 	%f507, [%rd16+12];
-ld.shared.f32 	%f508, [%rd15+256];
-ld.shared.f32 	%f509, [%rd16+256];
-ld.shared.f32 	%f510, [%rd15+260];
-ld.shared.f32 	%f511, [%rd16+260];
-ld.shared.f32 	%f512, [%rd15+264];
-ld.shared.f32 	%f513, [%rd16+264];
-ld.shared.f32 	%f514, [%rd15+268];
-ld.shared.f32 	%f515, [%rd16+268];
-fma.rn.f32 	%f516, %f500, %f501, %f1941;
-fma.rn.f32 	%f517, %f500, %f503, %f1942;
-fma.rn.f32 	%f518, %f500, %f505, %f1943;
-fma.rn.f32 	%f519, %f500, %f507, %f1944;
-fma.rn.f32 	%f520, %f500, %f509, %f1945;
-fma.rn.f32 	%f521, %f500, %f511, %f1946;
-fma.rn.f32 	%f522, %f500, %f513, %f1947;
-fma.rn.f32 	%f523, %f500, %f515, %f1948;
-fma.rn.f32 	%f524, %f502, %f501, %f1949;
-fma.rn.f32 	%f525, %f502, %f503, %f1950;
-fma.rn.f32 	%f526, %f502, %f505, %f1951;
-fma.rn.f32 	%f527, %f502, %f507, %f1952;
-fma.rn.f32 	%f528, %f502, %f509, %f1953;
-fma.rn.f32 	%f529, %f502, %f511, %f1954;
-fma.rn.f32 	%f530, %f502, %f513, %f1955;
-fma.rn.f32 	%f531, %f502, %f515, %f1956;
-fma.rn.f32 	%f532, %f504, %f501, %f1957;
-fma.rn.f32 	%f533, %f504, %f503, %f1958;
-fma.rn.f32 	%f534, %f504, %f505, %f1959;
-fma.rn.f32 	%f535, %f504, %f507, %f1960;
-fma.rn.f32 	%f536, %f504, %f509, %f1961;
-fma.rn.f32 	%f537, %f504, %f511, %f1962;
-fma.rn.f32 	%f538, %f504, %f513, %f1963;
-fma.rn.f32 	%f539, %f504, %f515, %f1964;
-fma.rn.f32 	%f540, %f506, %f501, %f1965;
-fma.rn.f32 	%f541, %f506, %f503, %f1966;
-fma.rn.f32 	%f542, %f506, %f505, %f1967;
-fma.rn.f32 	%f543, %f506, %f507, %f1968;
-fma.rn.f32 	%f544, %f506, %f509, %f1969;
-fma.rn.f32 	%f545, %f506, %f511, %f1970;
-fma.rn.f32 	%f546, %f506, %f513, %f1971;
-fma.rn.f32 	%f547, %f506, %f515, %f1972;
-fma.rn.f32 	%f548, %f508, %f501, %f1973;
-fma.rn.f32 	%f549, %f508, %f503, %f1974;
-fma.rn.f32 	%f550, %f508, %f505, %f1975;
-fma.rn.f32 	%f551, %f508, %f507, %f1976;
-fma.rn.f32 	%f552, %f508, %f509, %f1977;
-fma.rn.f32 	%f553, %f508, %f511, %f1978;
-fma.rn.f32 	%f554, %f508, %f513, %f1979;
-fma.rn.f32 	%f555, %f508, %f515, %f1980;
-fma.rn.f32 	%f556, %f510, %f501, %f1981;
-fma.rn.f32 	%f557, %f510, %f503, %f1982;
-fma.rn.f32 	%f558, %f510, %f505, %f1983;
-fma.rn.f32 	%f559, %f510, %f507, %f1984;
-fma.rn.f32 	%f560, %f510, %f509, %f1985;
-fma.rn.f32 	%f561, %f510, %f511, %f1986;
-fma.rn.f32 	%f562, %f510, %f513, %f1987;
-fma.rn.f32 	%f563, %f510, %f515, %f1988;
-fma.rn.f32 	%f564, %f512, %f501, %f1989;
-fma.rn.f32 	%f565, %f512, %f503, %f1990;
-fma.rn.f32 	%f566, %f512, %f505, %f1991;
-fma.rn.f32 	%f567, %f512, %f507, %f1992;
-fma.rn.f32 	%f568, %f512, %f509, %f1993;
-fma.rn.f32 	%f569, %f512, %f511, %f1994;
-fma.rn.f32 	%f570, %f512, %f513, %f1995;
-fma.rn.f32 	%f571, %f512, %f515, %f1996;
-fma.rn.f32 	%f572, %f514, %f501, %f1997;
-fma.rn.f32 	%f573, %f514, %f503, %f1998;
-fma.rn.f32 	%f574, %f514, %f505, %f1999;
-fma.rn.f32 	%f575, %f514, %f507, %f2000;
-fma.rn.f32 	%f576, %f514, %f509, %f2001;
-)ptx",
-    R"ptx(fma.rn.f32 	%f577, %f514, %f511, %f2002;
-fma.rn.f32 	%f578, %f514, %f513, %f2003;
-fma.rn.f32 	%f579, %f514, %f515, %f2004;
-ld.shared.f32 	%f580, [%rd17];
-ld.shared.f32 	%f581, [%rd18];
-ld.shared.f32 	%f582, [%rd17+4];
-ld.shared.f32 	%f583, [%rd18+4];
-ld.shared.f32 	%f584, [%rd17+8];
-ld.shared.f32 	%f585, [%rd18+8];
-ld.shared.f32 	%f586, [%rd17+12];
-ld.shared.f32 	%f587, [%rd18+12];
-ld.shared.f32 	%f588, [%rd17+256];
-ld.shared.f32 	%f589, [%rd18+256];
-ld.shared.f32 	%f590, [%rd17+260];
-ld.shared.f32 	%f591, [%rd18+260];
-ld.shared.f32 	%f592, [%rd17+264];
-ld.shared.f32 	%f593, [%rd18+264];
-ld.shared.f32 	%f594, [%rd17+268];
-ld.shared.f32 	%f595, [%rd18+268];
-fma.rn.f32 	%f596, %f580, %f581, %f516;
-fma.rn.f32 	%f597, %f580, %f583, %f517;
-fma.rn.f32 	%f598, %f580, %f585, %f518;
-fma.rn.f32 	%f599, %f580, %f587, %f519;
-fma.rn.f32 	%f600, %f580, %f589, %f520;
-fma.rn.f32 	%f601, %f580, %f591, %f521;
-fma.rn.f32 	%f602, %f580, %f593, %f522;
-fma.rn.f32 	%f603, %f580, %f595, %f523;
-fma.rn.f32 	%f604, %f582, %f581, %f524;
-fma.rn.f32 	%f605, %f582, %f583, %f525;
+    R"ptx(fma.rn.f32 	%f605, %f582, %f583, %f525;
 fma.rn.f32 	%f606, %f582, %f585, %f526;
 fma.rn.f32 	%f607, %f582, %f587, %f527;
 fma.rn.f32 	%f608, %f582, %f589, %f528;
@@ -10506,8 +8337,7 @@ fma.rn.f32 	%f882, %f830, %f833, %f802;
 fma.rn.f32 	%f883, %f830, %f835, %f803;
 fma.rn.f32 	%f884, %f832, %f821, %f804;
 fma.rn.f32 	%f885, %f832, %f823, %f805;
-)ptx",
-    R"ptx(fma.rn.f32 	%f886, %f832, %f825, %f806;
+fma.rn.f32 	%f886, %f832, %f825, %f806;
 fma.rn.f32 	%f887, %f832, %f827, %f807;
 fma.rn.f32 	%f888, %f832, %f829, %f808;
 fma.rn.f32 	%f889, %f832, %f831, %f809;
@@ -10535,7 +8365,8 @@ ld.shared.f32 	%f910, [%rd25+260];
 ld.shared.f32 	%f911, [%rd26+260];
 ld.shared.f32 	%f912, [%rd25+264];
 ld.shared.f32 	%f913, [%rd26+264];
-ld.shared.f32 	%f914, [%rd25+268];
+)ptx",
+    R"ptx(ld.shared.f32 	%f914, [%rd25+268];
 ld.shared.f32 	%f915, [%rd26+268];
 fma.rn.f32 	%f916, %f900, %f901, %f836;
 fma.rn.f32 	%f917, %f900, %f903, %f837;
@@ -10805,8 +8636,7 @@ fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
 fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
 fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
 fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
+fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
 fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
 fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
 fma.rn.f32 	%f1187, %f1146, %f1155, %f1107;
@@ -10829,7 +8659,8 @@ fma.rn.f32 	%f1203, %f1150, %f1155, %f1123;
 fma.rn.f32 	%f1204, %f1152, %f1141, %f1124;
 fma.rn.f32 	%f1205, %f1152, %f1143, %f1125;
 fma.rn.f32 	%f1206, %f1152, %f1145, %f1126;
-fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
 fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
 fma.rn.f32 	%f1209, %f1152, %f1151, %f1129;
 fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
@@ -11090,8 +8921,7 @@ ld.shared.f32 	%f1464, [%rd39+8];
 ld.shared.f32 	%f1465, [%rd40+8];
 ld.shared.f32 	%f1466, [%rd39+12];
 ld.shared.f32 	%f1467, [%rd40+12];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1468, [%rd39+256];
+ld.shared.f32 	%f1468, [%rd39+256];
 ld.shared.f32 	%f1469, [%rd40+256];
 ld.shared.f32 	%f1470, [%rd39+260];
 ld.shared.f32 	%f1471, [%rd40+260];
@@ -11116,7 +8946,8 @@ fma.rn.f32 	%f1489, %f1462, %f1471, %f1409;
 fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
 fma.rn.f32 	%f1491, %f1462, %f1475, %f1411;
 fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
-fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
 fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
 fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
 fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
@@ -11339,6 +9170,2279 @@ ld.shared.f32 	%f1712, [%rd45+264];
 ld.shared.f32 	%f1713, [%rd46+264];
 ld.shared.f32 	%f1714, [%rd45+268];
 ld.shared.f32 	%f1715, [%rd46+268];
+fma.rn.f32 	%f1940, %f1700, %f1701, %f1636;
+fma.rn.f32 	%f1941, %f1700, %f1703, %f1637;
+fma.rn.f32 	%f1942, %f1700, %f1705, %f1638;
+fma.rn.f32 	%f1943, %f1700, %f1707, %f1639;
+fma.rn.f32 	%f1944, %f1700, %f1709, %f1640;
+fma.rn.f32 	%f1945, %f1700, %f1711, %f1641;
+fma.rn.f32 	%f1946, %f1700, %f1713, %f1642;
+fma.rn.f32 	%f1947, %f1700, %f1715, %f1643;
+fma.rn.f32 	%f1948, %f1702, %f1701, %f1644;
+fma.rn.f32 	%f1949, %f1702, %f1703, %f1645;
+fma.rn.f32 	%f1950, %f1702, %f1705, %f1646;
+fma.rn.f32 	%f1951, %f1702, %f1707, %f1647;
+fma.rn.f32 	%f1952, %f1702, %f1709, %f1648;
+fma.rn.f32 	%f1953, %f1702, %f1711, %f1649;
+fma.rn.f32 	%f1954, %f1702, %f1713, %f1650;
+fma.rn.f32 	%f1955, %f1702, %f1715, %f1651;
+fma.rn.f32 	%f1956, %f1704, %f1701, %f1652;
+fma.rn.f32 	%f1957, %f1704, %f1703, %f1653;
+fma.rn.f32 	%f1958, %f1704, %f1705, %f1654;
+fma.rn.f32 	%f1959, %f1704, %f1707, %f1655;
+fma.rn.f32 	%f1960, %f1704, %f1709, %f1656;
+fma.rn.f32 	%f1961, %f1704, %f1711, %f1657;
+fma.rn.f32 	%f1962, %f1704, %f1713, %f1658;
+fma.rn.f32 	%f1963, %f1704, %f1715, %f1659;
+fma.rn.f32 	%f1964, %f1706, %f1701, %f1660;
+fma.rn.f32 	%f1965, %f1706, %f1703, %f1661;
+fma.rn.f32 	%f1966, %f1706, %f1705, %f1662;
+fma.rn.f32 	%f1967, %f1706, %f1707, %f1663;
+fma.rn.f32 	%f1968, %f1706, %f1709, %f1664;
+fma.rn.f32 	%f1969, %f1706, %f1711, %f1665;
+fma.rn.f32 	%f1970, %f1706, %f1713, %f1666;
+fma.rn.f32 	%f1971, %f1706, %f1715, %f1667;
+fma.rn.f32 	%f1972, %f1708, %f1701, %f1668;
+fma.rn.f32 	%f1973, %f1708, %f1703, %f1669;
+fma.rn.f32 	%f1974, %f1708, %f1705, %f1670;
+fma.rn.f32 	%f1975, %f1708, %f1707, %f1671;
+fma.rn.f32 	%f1976, %f1708, %f1709, %f1672;
+fma.rn.f32 	%f1977, %f1708, %f1711, %f1673;
+fma.rn.f32 	%f1978, %f1708, %f1713, %f1674;
+fma.rn.f32 	%f1979, %f1708, %f1715, %f1675;
+fma.rn.f32 	%f1980, %f1710, %f1701, %f1676;
+fma.rn.f32 	%f1981, %f1710, %f1703, %f1677;
+fma.rn.f32 	%f1982, %f1710, %f1705, %f1678;
+fma.rn.f32 	%f1983, %f1710, %f1707, %f1679;
+fma.rn.f32 	%f1984, %f1710, %f1709, %f1680;
+fma.rn.f32 	%f1985, %f1710, %f1711, %f1681;
+fma.rn.f32 	%f1986, %f1710, %f1713, %f1682;
+fma.rn.f32 	%f1987, %f1710, %f1715, %f1683;
+fma.rn.f32 	%f1988, %f1712, %f1701, %f1684;
+fma.rn.f32 	%f1989, %f1712, %f1703, %f1685;
+fma.rn.f32 	%f1990, %f1712, %f1705, %f1686;
+fma.rn.f32 	%f1991, %f1712, %f1707, %f1687;
+fma.rn.f32 	%f1992, %f1712, %f1709, %f1688;
+fma.rn.f32 	%f1993, %f1712, %f1711, %f1689;
+fma.rn.f32 	%f1994, %f1712, %f1713, %f1690;
+fma.rn.f32 	%f1995, %f1712, %f1715, %f1691;
+fma.rn.f32 	%f1996, %f1714, %f1701, %f1692;
+fma.rn.f32 	%f1997, %f1714, %f1703, %f1693;
+fma.rn.f32 	%f1998, %f1714, %f1705, %f1694;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1999, %f1714, %f1707, %f1695;
+fma.rn.f32 	%f2000, %f1714, %f1709, %f1696;
+fma.rn.f32 	%f2001, %f1714, %f1711, %f1697;
+fma.rn.f32 	%f2002, %f1714, %f1713, %f1698;
+fma.rn.f32 	%f2003, %f1714, %f1715, %f1699;
+$L__BB3_86:
+bar.sync 	0;
+add.s64 	%rd310, %rd310, 16;
+setp.lt.u64 	%p83, %rd310, %rd4;
+@%p83 bra 	$L__BB3_5;
+bra.uni 	$L__BB3_2;
+$L__BB3_5:
+setp.eq.s32 	%p92, %r7, 0;
+shl.b64 	%rd308, %rd310, 2;
+@%p5 bra 	$L__BB3_23;
+add.s64 	%rd69, %rd51, %rd308;
+add.s64 	%rd70, %rd310, %rd9;
+setp.lt.u64 	%p20, %rd70, %rd4;
+and.pred  	%p21, %p19, %p20;
+mov.f32 	%f1857, 0f00000000;
+mov.f32 	%f1850, %f1857;
+@!%p21 bra 	$L__BB3_8;
+bra.uni 	$L__BB3_7;
+$L__BB3_7:
+ld.global.f32 	%f1850, [%rd69];
+$L__BB3_8:
+st.shared.f32 	[%rd10], %f1850;
+add.s64 	%rd214, %rd70, 1;
+setp.lt.u64 	%p23, %rd214, %rd4;
+and.pred  	%p24, %p19, %p23;
+mov.f32 	%f1851, %f1857;
+@!%p24 bra 	$L__BB3_10;
+bra.uni 	$L__BB3_9;
+$L__BB3_9:
+ld.global.f32 	%f1851, [%rd69+4];
+$L__BB3_10:
+st.shared.f32 	[%rd10+528], %f1851;
+add.s64 	%rd215, %rd70, 2;
+setp.lt.u64 	%p26, %rd215, %rd4;
+and.pred  	%p27, %p19, %p26;
+mov.f32 	%f1852, %f1857;
+@!%p27 bra 	$L__BB3_12;
+bra.uni 	$L__BB3_11;
+$L__BB3_11:
+ld.global.f32 	%f1852, [%rd69+8];
+$L__BB3_12:
+st.shared.f32 	[%rd10+1056], %f1852;
+add.s64 	%rd216, %rd70, 3;
+setp.lt.u64 	%p29, %rd216, %rd4;
+and.pred  	%p30, %p19, %p29;
+mov.f32 	%f1853, %f1857;
+@!%p30 bra 	$L__BB3_14;
+bra.uni 	$L__BB3_13;
+$L__BB3_13:
+ld.global.f32 	%f1853, [%rd69+12];
+$L__BB3_14:
+st.shared.f32 	[%rd10+1584], %f1853;
+add.s64 	%rd217, %rd70, 4;
+setp.lt.u64 	%p32, %rd217, %rd4;
+and.pred  	%p33, %p19, %p32;
+mov.f32 	%f1854, %f1857;
+@!%p33 bra 	$L__BB3_16;
+bra.uni 	$L__BB3_15;
+$L__BB3_15:
+ld.global.f32 	%f1854, [%rd69+16];
+$L__BB3_16:
+st.shared.f32 	[%rd10+2112], %f1854;
+add.s64 	%rd218, %rd70, 5;
+setp.lt.u64 	%p35, %rd218, %rd4;
+and.pred  	%p36, %p19, %p35;
+mov.f32 	%f1855, %f1857;
+@!%p36 bra 	$L__BB3_18;
+bra.uni 	$L__BB3_17;
+$L__BB3_17:
+ld.global.f32 	%f1855, [%rd69+20];
+$L__BB3_18:
+st.shared.f32 	[%rd10+2640], %f1855;
+add.s64 	%rd219, %rd70, 6;
+setp.lt.u64 	%p38, %rd219, %rd4;
+and.pred  	%p39, %p19, %p38;
+mov.f32 	%f1856, %f1857;
+@!%p39 bra 	$L__BB3_20;
+bra.uni 	$L__BB3_19;
+$L__BB3_19:
+ld.global.f32 	%f1856, [%rd69+24];
+$L__BB3_20:
+st.shared.f32 	[%rd10+3168], %f1856;
+add.s64 	%rd220, %rd70, 7;
+setp.lt.u64 	%p41, %rd220, %rd4;
+and.pred  	%p42, %p19, %p41;
+@!%p42 bra 	$L__BB3_22;
+bra.uni 	$L__BB3_21;
+$L__BB3_21:
+ld.global.f32 	%f1857, [%rd69+28];
+$L__BB3_22:
+st.shared.f32 	[%rd10+3696], %f1857;
+$L__BB3_44:
+@%p43 bra 	$L__BB3_62;
+add.s64 	%rd100, %rd53, %rd308;
+add.s64 	%rd101, %rd310, %rd9;
+setp.lt.u64 	%p58, %rd101, %rd4;
+and.pred  	%p59, %p57, %p58;
+mov.f32 	%f1870, 0f00000000;
+mov.f32 	%f1863, %f1870;
+@!%p59 bra 	$L__BB3_47;
+bra.uni 	$L__BB3_46;
+$L__BB3_46:
+ld.global.f32 	%f1863, [%rd100];
+$L__BB3_47:
+st.shared.f32 	[%rd13], %f1863;
+add.s64 	%rd254, %rd101, 1;
+setp.lt.u64 	%p61, %rd254, %rd4;
+and.pred  	%p62, %p57, %p61;
+mov.f32 	%f1864, %f1870;
+@!%p62 bra 	$L__BB3_49;
+bra.uni 	$L__BB3_48;
+$L__BB3_48:
+ld.global.f32 	%f1864, [%rd100+4];
+$L__BB3_49:
+st.shared.f32 	[%rd13+528], %f1864;
+add.s64 	%rd255, %rd101, 2;
+setp.lt.u64 	%p64, %rd255, %rd4;
+and.pred  	%p65, %p57, %p64;
+mov.f32 	%f1865, %f1870;
+@!%p65 bra 	$L__BB3_51;
+bra.uni 	$L__BB3_50;
+$L__BB3_50:
+ld.global.f32 	%f1865, [%rd100+8];
+$L__BB3_51:
+st.shared.f32 	[%rd13+1056], %f1865;
+add.s64 	%rd256, %rd101, 3;
+setp.lt.u64 	%p67, %rd256, %rd4;
+and.pred  	%p68, %p57, %p67;
+mov.f32 	%f1866, %f1870;
+@!%p68 bra 	$L__BB3_53;
+bra.uni 	$L__BB3_52;
+$L__BB3_52:
+ld.global.f32 	%f1866, [%rd100+12];
+$L__BB3_53:
+st.shared.f32 	[%rd13+1584], %f1866;
+add.s64 	%rd257, %rd101, 4;
+setp.lt.u64 	%p70, %rd257, %rd4;
+and.pred  	%p71, %p57, %p70;
+mov.f32 	%f1867, %f1870;
+@!%p71 bra 	$L__BB3_55;
+bra.uni 	$L__BB3_54;
+$L__BB3_54:
+ld.global.f32 	%f1867, [%rd100+16];
+$L__BB3_55:
+st.shared.f32 	[%rd13+2112], %f1867;
+add.s64 	%rd258, %rd101, 5;
+setp.lt.u64 	%p73, %rd258, %rd4;
+and.pred  	%p74, %p57, %p73;
+mov.f32 	%f1868, %f1870;
+@!%p74 bra 	$L__BB3_57;
+bra.uni 	$L__BB3_56;
+$L__BB3_56:
+ld.global.f32 	%f1868, [%rd100+20];
+$L__BB3_57:
+st.shared.f32 	[%rd13+2640], %f1868;
+add.s64 	%rd259, %rd101, 6;
+setp.lt.u64 	%p76, %rd259, %rd4;
+and.pred  	%p77, %p57, %p76;
+mov.f32 	%f1869, %f1870;
+@!%p77 bra 	$L__BB3_59;
+bra.uni 	$L__BB3_58;
+$L__BB3_58:
+ld.global.f32 	%f1869, [%rd100+24];
+$L__BB3_59:
+st.shared.f32 	[%rd13+3168], %f1869;
+add.s64 	%rd260, %rd101, 7;
+setp.lt.u64 	%p79, %rd260, %rd4;
+and.pred  	%p80, %p57, %p79;
+@!%p80 bra 	$L__BB3_61;
+bra.uni 	$L__BB3_60;
+$L__BB3_60:
+ld.global.f32 	%f1870, [%rd100+28];
+$L__BB3_61:
+st.shared.f32 	[%rd13+3696], %f1870;
+$L__BB3_83:
+bar.sync 	0;
+sub.s64 	%rd131, %rd4, %rd310;
+setp.gt.u64 	%p81, %rd131, 15;
+@%p81 bra 	$L__BB3_94;
+mov.b32 	%r118, 1;
+mov.b32 	%r117, 0;
+$L__BB3_85:
+mul.wide.u32 	%rd261, %r117, 4;
+add.s64 	%rd262, %rd15, %rd261;
+ld.shared.f32 	%f484, [%rd262];
+add.s64 	%rd263, %rd16, %rd261;
+ld.shared.f32 	%f485, [%rd263];
+ld.shared.f32 	%f486, [%rd262+4];
+ld.shared.f32 	%f487, [%rd263+4];
+ld.shared.f32 	%f488, [%rd262+8];
+ld.shared.f32 	%f489, [%rd263+8];
+ld.shared.f32 	%f490, [%rd262+12];
+ld.shared.f32 	%f491, [%rd263+12];
+ld.shared.f32 	%f492, [%rd262+256];
+ld.shared.f32 	%f493, [%rd263+256];
+ld.shared.f32 	%f494, [%rd262+260];
+ld.shared.f32 	%f495, [%rd263+260];
+ld.shared.f32 	%f496, [%rd262+264];
+ld.shared.f32 	%f497, [%rd263+264];
+ld.shared.f32 	%f498, [%rd262+268];
+ld.shared.f32 	%f499, [%rd263+268];
+fma.rn.f32 	%f1940, %f484, %f485, %f1940;
+fma.rn.f32 	%f1941, %f484, %f487, %f1941;
+fma.rn.f32 	%f1942, %f484, %f489, %f1942;
+fma.rn.f32 	%f1943, %f484, %f491, %f1943;
+fma.rn.f32 	%f1944, %f484, %f493, %f1944;
+fma.rn.f32 	%f1945, %f484, %f495, %f1945;
+fma.rn.f32 	%f1946, %f484, %f497, %f1946;
+fma.rn.f32 	%f1947, %f484, %f499, %f1947;
+fma.rn.f32 	%f1948, %f486, %f485, %f1948;
+fma.rn.f32 	%f1949, %f486, %f487, %f1949;
+fma.rn.f32 	%f1950, %f486, %f489, %f1950;
+fma.rn.f32 	%f1951, %f486, %f491, %f1951;
+fma.rn.f32 	%f1952, %f486, %f493, %f1952;
+fma.rn.f32 	%f1953, %f486, %f495, %f1953;
+fma.rn.f32 	%f1954, %f486, %f497, %f1954;
+fma.rn.f32 	%f1955, %f486, %f499, %f1955;
+fma.rn.f32 	%f1956, %f488, %f485, %f1956;
+fma.rn.f32 	%f1957, %f488, %f487, %f1957;
+fma.rn.f32 	%f1958, %f488, %f489, %f1958;
+fma.rn.f32 	%f1959, %f488, %f491, %f1959;
+fma.rn.f32 	%f1960, %f488, %f493, %f1960;
+fma.rn.f32 	%f1961, %f488, %f495, %f1961;
+fma.rn.f32 	%f1962, %f488, %f497, %f1962;
+fma.rn.f32 	%f1963, %f488, %f499, %f1963;
+fma.rn.f32 	%f1964, %f490, %f485, %f1964;
+fma.rn.f32 	%f1965, %f490, %f487, %f1965;
+fma.rn.f32 	%f1966, %f490, %f489, %f1966;
+fma.rn.f32 	%f1967, %f490, %f491, %f1967;
+fma.rn.f32 	%f1968, %f490, %f493, %f1968;
+fma.rn.f32 	%f1969, %f490, %f495, %f1969;
+fma.rn.f32 	%f1970, %f490, %f497, %f1970;
+fma.rn.f32 	%f1971, %f490, %f499, %f1971;
+fma.rn.f32 	%f1972, %f492, %f485, %f1972;
+fma.rn.f32 	%f1973, %f492, %f487, %f1973;
+fma.rn.f32 	%f1974, %f492, %f489, %f1974;
+fma.rn.f32 	%f1975, %f492, %f491, %f1975;
+fma.rn.f32 	%f1976, %f492, %f493, %f1976;
+fma.rn.f32 	%f1977, %f492, %f495, %f1977;
+fma.rn.f32 	%f1978, %f492, %f497, %f1978;
+fma.rn.f32 	%f1979, %f492, %f499, %f1979;
+fma.rn.f32 	%f1980, %f494, %f485, %f1980;
+fma.rn.f32 	%f1981, %f494, %f487, %f1981;
+fma.rn.f32 	%f1982, %f494, %f489, %f1982;
+fma.rn.f32 	%f1983, %f494, %f491, %f1983;
+fma.rn.f32 	%f1984, %f494, %f493, %f1984;
+fma.rn.f32 	%f1985, %f494, %f495, %f1985;
+fma.rn.f32 	%f1986, %f494, %f497, %f1986;
+fma.rn.f32 	%f1987, %f494, %f499, %f1987;
+fma.rn.f32 	%f1988, %f496, %f485, %f1988;
+fma.rn.f32 	%f1989, %f496, %f487, %f1989;
+fma.rn.f32 	%f1990, %f496, %f489, %f1990;
+fma.rn.f32 	%f1991, %f496, %f491, %f1991;
+fma.rn.f32 	%f1992, %f496, %f493, %f1992;
+fma.rn.f32 	%f1993, %f496, %f495, %f1993;
+fma.rn.f32 	%f1994, %f496, %f497, %f1994;
+fma.rn.f32 	%f1995, %f496, %f499, %f1995;
+fma.rn.f32 	%f1996, %f498, %f485, %f1996;
+fma.rn.f32 	%f1997, %f498, %f487, %f1997;
+fma.rn.f32 	%f1998, %f498, %f489, %f1998;
+fma.rn.f32 	%f1999, %f498, %f491, %f1999;
+fma.rn.f32 	%f2000, %f498, %f493, %f2000;
+fma.rn.f32 	%f2001, %f498, %f495, %f2001;
+fma.rn.f32 	%f2002, %f498, %f497, %f2002;
+fma.rn.f32 	%f2003, %f498, %f499, %f2003;
+cvt.u64.u32 	%rd264, %r118;
+setp.gt.u64 	%p82, %rd131, %rd264;
+add.s32 	%r118, %r118, 1;
+add.s32 	%r117, %r117, 132;
+@%p82 bra 	$L__BB3_85;
+bra.uni 	$L__BB3_86;
+$L__BB3_23:
+mul.lo.s64 	%rd181, %rd48, %rd310;
+shl.b64 	%rd182, %rd181, 2;
+add.s64 	%rd71, %rd50, %rd182;
+setp.ge.u64 	%p91, %rd7, %rd47;
+mov.u64 	%rd313, %rd55;
+mov.u32 	%r109, %r8;
+mov.u32 	%r111, %r6;
+@%p92 bra 	$L__BB3_30;
+mov.u32 	%r107, %r7;
+mov.u64 	%rd311, %rd56;
+mov.u64 	%rd312, %rd54;
+mov.u32 	%r108, %r6;
+bra.uni 	$L__BB3_25;
+$L__BB3_28:
+st.shared.f32 	[%rd311], %f1858;
+add.s32 	%r108, %r108, 2;
+add.s64 	%rd312, %rd312, 2;
+add.s64 	%rd311, %rd311, 1056;
+add.s32 	%r107, %r107, -1;
+setp.ne.s32 	%p9, %r107, 0;
+@%p9 bra 	$L__BB3_25;
+bra.uni 	$L__BB3_29;
+$L__BB3_25:
+.pragma "nounroll";
+mov.f32 	%f1858, 0f00000000;
+@%p91 bra 	$L__BB3_28;
+add.s64 	%rd184, %rd310, %rd312;
+setp.ge.u64 	%p8, %rd184, %rd4;
+@%p8 bra 	$L__BB3_28;
+cvt.u64.u32 	%rd183, %r108;
+mul.lo.s64 	%rd185, %rd48, %rd183;
+shl.b64 	%rd186, %rd185, 2;
+add.s64 	%rd74, %rd71, %rd186;
+ld.global.f32 	%f1858, [%rd74];
+bra.uni 	$L__BB3_28;
+$L__BB3_62:
+mul.lo.s64 	%rd221, %rd49, %rd310;
+shl.b64 	%rd222, %rd221, 2;
+add.s64 	%rd102, %rd52, %rd222;
+setp.ge.u64 	%p93, %rd11, %rd6;
+mov.u64 	%rd322, %rd55;
+mov.u32 	%r114, %r8;
+mov.u32 	%r116, %r6;
+@%p92 bra 	$L__BB3_69;
+mov.u32 	%r112, %r7;
+mov.u64 	%rd320, %rd57;
+mov.u64 	%rd321, %rd54;
+mov.u32 	%r113, %r6;
+bra.uni 	$L__BB3_64;
+$L__BB3_67:
+st.shared.f32 	[%rd320], %f1871;
+add.s32 	%r113, %r113, 2;
+add.s64 	%rd321, %rd321, 2;
+add.s64 	%rd320, %rd320, 1056;
+add.s32 	%r112, %r112, -1;
+setp.ne.s32 	%p47, %r112, 0;
+@%p47 bra 	$L__BB3_64;
+bra.uni 	$L__BB3_68;
+$L__BB3_64:
+.pragma "nounroll";
+mov.f32 	%f1871, 0f00000000;
+@%p93 bra 	$L__BB3_67;
+add.s64 	%rd224, %rd310, %rd321;
+setp.ge.u64 	%p46, %rd224, %rd4;
+@%p46 bra 	$L__BB3_67;
+cvt.u64.u32 	%rd223, %r113;
+mul.lo.s64 	%rd225, %rd49, %rd223;
+shl.b64 	%rd226, %rd225, 2;
+add.s64 	%rd105, %rd102, %rd226;
+ld.global.f32 	%f1871, [%rd105];
+bra.uni 	$L__BB3_67;
+$L__BB3_29:
+cvt.u32.u64 	%r111, %rd312;
+mul.lo.s32 	%r109, %r111, 132;
+add.s32 	%r70, %r5, %r109;
+mul.wide.u32 	%rd313, %r70, 4;
+$L__BB3_30:
+mov.u64 	%rd319, -8;
+cvt.u64.u32 	%rd79, %r111;
+add.s32 	%r71, %r9, %r109;
+mul.wide.u32 	%rd188, %r71, 4;
+add.s64 	%rd317, %rd159, %rd188;
+add.s32 	%r72, %r10, %r109;
+mul.wide.u32 	%rd190, %r72, 4;
+add.s64 	%rd316, %rd159, %rd190;
+add.s32 	%r73, %r11, %r109;
+mul.wide.u32 	%rd191, %r73, 4;
+add.s64 	%rd315, %rd159, %rd191;
+add.s64 	%rd314, %rd159, %rd313;
+mov.u64 	%rd318, %rd310;
+bra.uni 	$L__BB3_31;
+$L__BB3_43:
+st.shared.f32 	[%rd315], %f1862;
+add.s32 	%r111, %r111, 8;
+add.s64 	%rd319, %rd319, 8;
+add.s64 	%rd211, %rd79, %rd319;
+cvt.u32.u64 	%r74, %rd211;
+add.s64 	%rd318, %rd318, 8;
+add.s64 	%rd317, %rd317, 4224;
+add.s64 	%rd316, %rd316, 4224;
+add.s64 	%rd315, %rd315, 4224;
+add.s64 	%rd314, %rd314, 4224;
+setp.lt.u32 	%p18, %r74, 8;
+@%p18 bra 	$L__BB3_31;
+bra.uni 	$L__BB3_44;
+$L__BB3_31:
+.pragma "nounroll";
+mov.f32 	%f1862, 0f00000000;
+add.s64 	%rd303, %rd79, %rd318;
+mov.f32 	%f1859, %f1862;
+@%p91 bra 	$L__BB3_34;
+setp.ge.u64 	%p11, %rd303, %rd4;
+mov.f32 	%f1859, %f1862;
+@%p11 bra 	$L__BB3_34;
+cvt.u64.u32 	%rd192, %r111;
+mul.lo.s64 	%rd194, %rd48, %rd192;
+shl.b64 	%rd195, %rd194, 2;
+add.s64 	%rd90, %rd71, %rd195;
+ld.global.f32 	%f1859, [%rd90];
+$L__BB3_34:
+st.shared.f32 	[%rd314], %f1859;
+mov.f32 	%f1860, %f1862;
+@%p91 bra 	$L__BB3_37;
+add.s64 	%rd198, %rd303, 2;
+setp.ge.u64 	%p13, %rd198, %rd4;
+mov.f32 	%f1860, %f1862;
+@%p13 bra 	$L__BB3_37;
+add.s32 	%r24, %r111, 2;
+cvt.u64.u32 	%rd196, %r24;
+mul.lo.s64 	%rd199, %rd48, %rd196;
+shl.b64 	%rd200, %rd199, 2;
+add.s64 	%rd91, %rd71, %rd200;
+ld.global.f32 	%f1860, [%rd91];
+$L__BB3_37:
+st.shared.f32 	[%rd317], %f1860;
+mov.f32 	%f1861, %f1862;
+@%p91 bra 	$L__BB3_40;
+add.s64 	%rd203, %rd303, 4;
+setp.ge.u64 	%p15, %rd203, %rd4;
+mov.f32 	%f1861, %f1862;
+@%p15 bra 	$L__BB3_40;
+)ptx",
+    R"ptx(add.s32 	%r25, %r111, 4;
+cvt.u64.u32 	%rd201, %r25;
+mul.lo.s64 	%rd204, %rd48, %rd201;
+shl.b64 	%rd205, %rd204, 2;
+add.s64 	%rd92, %rd71, %rd205;
+ld.global.f32 	%f1861, [%rd92];
+$L__BB3_40:
+st.shared.f32 	[%rd316], %f1861;
+@%p91 bra 	$L__BB3_43;
+add.s64 	%rd208, %rd303, 6;
+setp.ge.u64 	%p17, %rd208, %rd4;
+@%p17 bra 	$L__BB3_43;
+add.s32 	%r26, %r111, 6;
+cvt.u64.u32 	%rd206, %r26;
+mul.lo.s64 	%rd209, %rd48, %rd206;
+shl.b64 	%rd210, %rd209, 2;
+add.s64 	%rd93, %rd71, %rd210;
+ld.global.f32 	%f1862, [%rd93];
+bra.uni 	$L__BB3_43;
+$L__BB3_68:
+cvt.u32.u64 	%r116, %rd321;
+mul.lo.s32 	%r114, %r116, 132;
+add.s32 	%r75, %r5, %r114;
+mul.wide.u32 	%rd322, %r75, 4;
+$L__BB3_69:
+cvt.u64.u32 	%rd110, %r116;
+add.s32 	%r76, %r9, %r114;
+mul.wide.u32 	%rd228, %r76, 4;
+add.s64 	%rd326, %rd160, %rd228;
+add.s32 	%r77, %r10, %r114;
+mul.wide.u32 	%rd230, %r77, 4;
+add.s64 	%rd325, %rd160, %rd230;
+add.s32 	%r78, %r11, %r114;
+mul.wide.u32 	%rd231, %r78, 4;
+add.s64 	%rd324, %rd160, %rd231;
+add.s64 	%rd323, %rd160, %rd322;
+mov.u64 	%rd328, -8;
+mov.u64 	%rd327, %rd310;
+bra.uni 	$L__BB3_70;
+$L__BB3_82:
+st.shared.f32 	[%rd324], %f1875;
+add.s32 	%r116, %r116, 8;
+add.s64 	%rd328, %rd328, 8;
+add.s64 	%rd251, %rd110, %rd328;
+cvt.u32.u64 	%r79, %rd251;
+add.s64 	%rd327, %rd327, 8;
+add.s64 	%rd326, %rd326, 4224;
+add.s64 	%rd325, %rd325, 4224;
+add.s64 	%rd324, %rd324, 4224;
+add.s64 	%rd323, %rd323, 4224;
+setp.lt.u32 	%p56, %r79, 8;
+@%p56 bra 	$L__BB3_70;
+bra.uni 	$L__BB3_83;
+$L__BB3_70:
+.pragma "nounroll";
+mov.f32 	%f1875, 0f00000000;
+add.s64 	%rd307, %rd110, %rd327;
+mov.f32 	%f1872, %f1875;
+@%p93 bra 	$L__BB3_73;
+setp.ge.u64 	%p49, %rd307, %rd4;
+mov.f32 	%f1872, %f1875;
+@%p49 bra 	$L__BB3_73;
+cvt.u64.u32 	%rd232, %r116;
+mul.lo.s64 	%rd234, %rd49, %rd232;
+shl.b64 	%rd235, %rd234, 2;
+add.s64 	%rd121, %rd102, %rd235;
+ld.global.f32 	%f1872, [%rd121];
+$L__BB3_73:
+st.shared.f32 	[%rd323], %f1872;
+mov.f32 	%f1873, %f1875;
+@%p93 bra 	$L__BB3_76;
+add.s64 	%rd238, %rd307, 2;
+setp.ge.u64 	%p51, %rd238, %rd4;
+mov.f32 	%f1873, %f1875;
+@%p51 bra 	$L__BB3_76;
+add.s32 	%r37, %r116, 2;
+cvt.u64.u32 	%rd236, %r37;
+mul.lo.s64 	%rd239, %rd49, %rd236;
+shl.b64 	%rd240, %rd239, 2;
+add.s64 	%rd122, %rd102, %rd240;
+ld.global.f32 	%f1873, [%rd122];
+$L__BB3_76:
+st.shared.f32 	[%rd326], %f1873;
+mov.f32 	%f1874, %f1875;
+@%p93 bra 	$L__BB3_79;
+add.s64 	%rd243, %rd307, 4;
+setp.ge.u64 	%p53, %rd243, %rd4;
+mov.f32 	%f1874, %f1875;
+@%p53 bra 	$L__BB3_79;
+add.s32 	%r38, %r116, 4;
+cvt.u64.u32 	%rd241, %r38;
+mul.lo.s64 	%rd244, %rd49, %rd241;
+shl.b64 	%rd245, %rd244, 2;
+add.s64 	%rd123, %rd102, %rd245;
+ld.global.f32 	%f1874, [%rd123];
+$L__BB3_79:
+st.shared.f32 	[%rd325], %f1874;
+@%p93 bra 	$L__BB3_82;
+add.s64 	%rd248, %rd307, 6;
+setp.ge.u64 	%p55, %rd248, %rd4;
+@%p55 bra 	$L__BB3_82;
+add.s32 	%r39, %r116, 6;
+cvt.u64.u32 	%rd246, %r39;
+mul.lo.s64 	%rd249, %rd49, %rd246;
+shl.b64 	%rd250, %rd249, 2;
+add.s64 	%rd124, %rd102, %rd250;
+ld.global.f32 	%f1875, [%rd124];
+bra.uni 	$L__BB3_82;
+$L__BB3_1:
+mov.f32 	%f1940, 0f00000000;
+mov.f32 	%f1941, %f1940;
+mov.f32 	%f1942, %f1940;
+mov.f32 	%f1943, %f1940;
+mov.f32 	%f1944, %f1940;
+mov.f32 	%f1945, %f1940;
+mov.f32 	%f1946, %f1940;
+mov.f32 	%f1947, %f1940;
+mov.f32 	%f1948, %f1940;
+mov.f32 	%f1949, %f1940;
+mov.f32 	%f1950, %f1940;
+mov.f32 	%f1951, %f1940;
+mov.f32 	%f1952, %f1940;
+mov.f32 	%f1953, %f1940;
+mov.f32 	%f1954, %f1940;
+mov.f32 	%f1955, %f1940;
+mov.f32 	%f1956, %f1940;
+mov.f32 	%f1957, %f1940;
+mov.f32 	%f1958, %f1940;
+mov.f32 	%f1959, %f1940;
+mov.f32 	%f1960, %f1940;
+mov.f32 	%f1961, %f1940;
+mov.f32 	%f1962, %f1940;
+mov.f32 	%f1963, %f1940;
+mov.f32 	%f1964, %f1940;
+mov.f32 	%f1965, %f1940;
+mov.f32 	%f1966, %f1940;
+mov.f32 	%f1967, %f1940;
+mov.f32 	%f1968, %f1940;
+mov.f32 	%f1969, %f1940;
+mov.f32 	%f1970, %f1940;
+mov.f32 	%f1971, %f1940;
+mov.f32 	%f1972, %f1940;
+mov.f32 	%f1973, %f1940;
+mov.f32 	%f1974, %f1940;
+mov.f32 	%f1975, %f1940;
+mov.f32 	%f1976, %f1940;
+mov.f32 	%f1977, %f1940;
+mov.f32 	%f1978, %f1940;
+mov.f32 	%f1979, %f1940;
+mov.f32 	%f1980, %f1940;
+mov.f32 	%f1981, %f1940;
+mov.f32 	%f1982, %f1940;
+mov.f32 	%f1983, %f1940;
+mov.f32 	%f1984, %f1940;
+mov.f32 	%f1985, %f1940;
+mov.f32 	%f1986, %f1940;
+mov.f32 	%f1987, %f1940;
+mov.f32 	%f1988, %f1940;
+mov.f32 	%f1989, %f1940;
+mov.f32 	%f1990, %f1940;
+mov.f32 	%f1991, %f1940;
+mov.f32 	%f1992, %f1940;
+mov.f32 	%f1993, %f1940;
+mov.f32 	%f1994, %f1940;
+mov.f32 	%f1995, %f1940;
+mov.f32 	%f1996, %f1940;
+mov.f32 	%f1997, %f1940;
+mov.f32 	%f1998, %f1940;
+mov.f32 	%f1999, %f1940;
+mov.f32 	%f2000, %f1940;
+mov.f32 	%f2001, %f1940;
+mov.f32 	%f2002, %f1940;
+mov.f32 	%f2003, %f1940;
+$L__BB3_2:
+mul.rn.f32 	%f1, %f445, 0f3B000000;
+mov.b32 	%r119, 0;
+st.local.f32 	[%rd2], %f1940;
+st.local.f32 	[%rd2+4], %f1941;
+st.local.f32 	[%rd2+8], %f1942;
+st.local.f32 	[%rd2+12], %f1943;
+st.local.f32 	[%rd2+16], %f1944;
+st.local.f32 	[%rd2+20], %f1945;
+st.local.f32 	[%rd2+24], %f1946;
+st.local.f32 	[%rd2+28], %f1947;
+st.local.f32 	[%rd2+32], %f1948;
+st.local.f32 	[%rd2+36], %f1949;
+st.local.f32 	[%rd2+40], %f1950;
+st.local.f32 	[%rd2+44], %f1951;
+st.local.f32 	[%rd2+48], %f1952;
+st.local.f32 	[%rd2+52], %f1953;
+st.local.f32 	[%rd2+56], %f1954;
+st.local.f32 	[%rd2+60], %f1955;
+st.local.f32 	[%rd2+64], %f1956;
+st.local.f32 	[%rd2+68], %f1957;
+st.local.f32 	[%rd2+72], %f1958;
+st.local.f32 	[%rd2+76], %f1959;
+st.local.f32 	[%rd2+80], %f1960;
+st.local.f32 	[%rd2+84], %f1961;
+st.local.f32 	[%rd2+88], %f1962;
+st.local.f32 	[%rd2+92], %f1963;
+st.local.f32 	[%rd2+96], %f1964;
+st.local.f32 	[%rd2+100], %f1965;
+st.local.f32 	[%rd2+104], %f1966;
+st.local.f32 	[%rd2+108], %f1967;
+st.local.f32 	[%rd2+112], %f1968;
+st.local.f32 	[%rd2+116], %f1969;
+st.local.f32 	[%rd2+120], %f1970;
+st.local.f32 	[%rd2+124], %f1971;
+st.local.f32 	[%rd2+128], %f1972;
+st.local.f32 	[%rd2+132], %f1973;
+st.local.f32 	[%rd2+136], %f1974;
+st.local.f32 	[%rd2+140], %f1975;
+st.local.f32 	[%rd2+144], %f1976;
+st.local.f32 	[%rd2+148], %f1977;
+st.local.f32 	[%rd2+152], %f1978;
+st.local.f32 	[%rd2+156], %f1979;
+st.local.f32 	[%rd2+160], %f1980;
+st.local.f32 	[%rd2+164], %f1981;
+st.local.f32 	[%rd2+168], %f1982;
+st.local.f32 	[%rd2+172], %f1983;
+st.local.f32 	[%rd2+176], %f1984;
+st.local.f32 	[%rd2+180], %f1985;
+st.local.f32 	[%rd2+184], %f1986;
+st.local.f32 	[%rd2+188], %f1987;
+st.local.f32 	[%rd2+192], %f1988;
+st.local.f32 	[%rd2+196], %f1989;
+st.local.f32 	[%rd2+200], %f1990;
+st.local.f32 	[%rd2+204], %f1991;
+st.local.f32 	[%rd2+208], %f1992;
+st.local.f32 	[%rd2+212], %f1993;
+st.local.f32 	[%rd2+216], %f1994;
+st.local.f32 	[%rd2+220], %f1995;
+st.local.f32 	[%rd2+224], %f1996;
+st.local.f32 	[%rd2+228], %f1997;
+st.local.f32 	[%rd2+232], %f1998;
+st.local.f32 	[%rd2+236], %f1999;
+st.local.f32 	[%rd2+240], %f2000;
+st.local.f32 	[%rd2+244], %f2001;
+st.local.f32 	[%rd2+248], %f2002;
+st.local.f32 	[%rd2+252], %f2003;
+and.b32  	%r12, %r2, 16;
+mov.b32 	%r83, 65535;
+shl.b32 	%r13, %r83, %r12;
+and.b32  	%r14, %r2, 15;
+ld.param.v2.u32 	{%r84, %r85}, [%rd1+72];
+cvt.u64.u32 	%rd59, %r85;
+add.s64 	%rd266, %rd59, 127;
+shr.u64 	%rd267, %rd266, 7;
+cvt.u32.u64 	%r86, %rd267;
+div.u32 	%r87, %r1, %r86;
+mul.wide.u32 	%rd60, %r87, 128;
+mul.lo.s32 	%r88, %r87, %r86;
+sub.s32 	%r89, %r1, %r88;
+mul.wide.u32 	%rd269, %r89, 128;
+or.b64  	%rd61, %rd269, %rd309;
+cvt.u64.u32 	%rd62, %r84;
+ld.param.u64 	%rd270, [%rd1+104];
+cvta.to.global.u64 	%rd63, %rd270;
+ld.param.u64 	%rd271, [%rd1+112];
+cvta.to.global.u64 	%rd64, %rd271;
+ld.param.u8 	%rs1, [%rd1+136];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p1, %rs2, 1;
+ld.param.u32 	%rd65, [%rd1+140];
+ld.param.u64 	%rd272, [%rd1+48];
+cvta.to.global.u64 	%rd66, %rd272;
+ld.param.u64 	%rd67, [%rd1+56];
+mov.u64 	%rd329, 0;
+mov.f32 	%f1716, 0f3F800000;
+mov.u32 	%r120, %r119;
+mov.u64 	%rd330, %rd329;
+bra.uni 	$L__BB3_3;
+$L__BB3_92:
+shl.b64 	%rd293, %rd331, %r90;
+or.b64  	%rd330, %rd293, %rd330;
+add.s64 	%rd329, %rd329, 1;
+cvt.u32.u64 	%r105, %rd329;
+add.s32 	%r120, %r120, 16;
+add.s32 	%r119, %r119, 2;
+setp.ne.s32 	%p90, %r105, 64;
+@%p90 bra 	$L__BB3_3;
+bra.uni 	$L__BB3_93;
+$L__BB3_3:
+.pragma "nounroll";
+cvt.u32.u64 	%r90, %rd329;
+bfe.u32 	%r92, %r90, 3, 2;
+and.b32  	%r93, %r119, 64;
+or.b32  	%r94, %r92, %r3;
+add.s32 	%r95, %r94, %r93;
+cvt.u64.u32 	%rd273, %r95;
+add.s64 	%rd135, %rd60, %rd273;
+and.b64  	%rd274, %rd329, 3;
+add.s64 	%rd275, %rd61, %rd274;
+and.b32  	%r96, %r120, 64;
+cvt.u64.u32 	%rd276, %r96;
+add.s64 	%rd277, %rd275, %rd276;
+setp.lt.u64 	%p84, %rd135, %rd62;
+setp.lt.u64 	%p85, %rd277, %rd59;
+and.pred  	%p2, %p84, %p85;
+mov.f32 	%f2004, %f1716;
+@!%p2 bra 	$L__BB3_88;
+bra.uni 	$L__BB3_87;
+$L__BB3_87:
+shl.b64 	%rd283, %rd135, 2;
+add.s64 	%rd137, %rd63, %rd283;
+ld.global.f32 	%f2004, [%rd137];
+$L__BB3_88:
+shl.b64 	%rd284, %rd277, 2;
+mov.f32 	%f2005, %f1716;
+@!%p2 bra 	$L__BB3_90;
+bra.uni 	$L__BB3_89;
+$L__BB3_89:
+add.s64 	%rd138, %rd64, %rd284;
+ld.global.f32 	%f2005, [%rd138];
+$L__BB3_90:
+shr.u32 	%r91, %r90, 3;
+and.b32  	%r97, %r90, 7;
+mul.wide.u32 	%rd278, %r91, 32;
+add.s64 	%rd279, %rd2, %rd278;
+mul.wide.u32 	%rd280, %r97, 4;
+add.s64 	%rd281, %rd279, %rd280;
+ld.local.f32 	%f438, [%rd281];
+add.rn.f32 	%f1718, %f2004, %f2005;
+fma.rn.f32 	%f443, %f438, 0fC0000000, %f1718;
+fma.rn.f32 	%f1719, %f1718, %f1, 0f0D800000;
+setp.leu.f32 	%p86, %f443, %f1719;
+vote.sync.ballot.b32 	%r47, %p86, %r13;
+setp.equ.f32 	%p87, %f443, 0f7F800000;
+vote.sync.ballot.b32 	%r48, %p87, %r13;
+mov.u64 	%rd331, 0;
+@!%p2 bra 	$L__BB3_92;
+bra.uni 	$L__BB3_91;
+$L__BB3_91:
+add.s64 	%rd287, %rd135, %rd65;
+setp.eq.s64 	%p88, %rd287, %rd277;
+and.pred  	%p89, %p1, %p88;
+or.b32  	%r98, %r48, %r47;
+shr.u32 	%r99, %r98, %r12;
+and.b32  	%r100, %r99, 65535;
+selp.b32 	%r101, 0, %r100, %p89;
+shr.u32 	%r102, %r101, %r14;
+and.b32  	%r103, %r102, 1;
+cvt.u64.u32 	%rd331, %r103;
+mul.lo.s64 	%rd288, %rd135, %rd67;
+shl.b64 	%rd289, %rd288, 2;
+add.s64 	%rd290, %rd66, %rd289;
+add.s64 	%rd292, %rd290, %rd284;
+selp.f32 	%f1720, 0f00000000, %f443, %p89;
+st.global.f32 	[%rd292], %f1720;
+bra.uni 	$L__BB3_92;
+$L__BB3_93:
+ld.param.u64 	%rd294, [%rd1+144];
+cvta.to.global.u64 	%rd295, %rd294;
+mul.wide.u32 	%rd296, %r1, 2048;
+add.s64 	%rd297, %rd295, %rd296;
+mul.wide.u32 	%rd298, %r2, 8;
+add.s64 	%rd299, %rd297, %rd298;
+st.global.u64 	[%rd299], %rd330;
+ret;
+}
+.visible .entry euclidean_tile(
+.param .align 8 .b8 euclidean_tile_param_0[152]
+)
+.maxntid 256, 1, 1
+{
+.local .align 4 .b8 	__local_depot4[256];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<94>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<121>;
+.reg .f32 	%f<2007>;
+.reg .b64 	%rd<332>;
+.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
+.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
+mov.u64 	%SPL, __local_depot4;
+mov.b64 	%rd143, euclidean_tile_param_0;
+mov.u64 	%rd1, %rd143;
+add.u64 	%rd2, %SPL, 0;
+ld.param.u64 	%rd145, [euclidean_tile_param_0+120];
+add.s64 	%rd146, %rd145, 2;
+cvt.rn.f32.u64 	%f444, %rd146;
+sqrt.rn.f32 	%f445, %f444;
+mov.u32 	%r1, %ctaid.x;
+mov.u32 	%r51, %ctaid.y;
+ld.param.v2.u32 	{%r52, %r53}, [euclidean_tile_param_0+80];
+cvt.u64.u32 	%rd147, %r53;
+mul.wide.u32 	%rd310, %r53, %r51;
+cvt.u64.u32 	%rd148, %r52;
+sub.s64 	%rd149, %rd148, %rd310;
+setp.lt.u64 	%p3, %rd149, %rd147;
+add.s64 	%rd150, %rd310, %rd147;
+selp.b64 	%rd4, %rd148, %rd150, %p3;
+mov.u32 	%r2, %tid.x;
+shr.u32 	%r54, %r2, 2;
+and.b32  	%r3, %r54, 252;
+shl.b32 	%r55, %r2, 2;
+and.b32  	%r4, %r55, 60;
+setp.lt.u64 	%p4, %rd310, %rd4;
+cvt.u64.u32 	%rd309, %r4;
+@%p4 bra 	$L__BB4_4;
+bra.uni 	$L__BB4_1;
+$L__BB4_4:
+ld.param.v2.u32 	{%r56, %r57}, [%rd1+72];
+cvt.u64.u32 	%rd6, %r57;
+add.s64 	%rd151, %rd6, 127;
+shr.u64 	%rd152, %rd151, 7;
+cvt.u32.u64 	%r58, %rd152;
+div.u32 	%r59, %r1, %r58;
+mul.lo.s32 	%r60, %r59, %r58;
+sub.s32 	%r61, %r1, %r60;
+mul.wide.u32 	%rd154, %r61, 128;
+mul.wide.u32 	%rd155, %r59, 128;
+and.b32  	%r5, %r2, 127;
+cvt.u64.u32 	%rd156, %r5;
+)ptx",
+    R"ptx(or.b64  	%rd7, %rd155, %rd156;
+shr.u32 	%r6, %r2, 7;
+shr.u32 	%r62, %r2, 1;
+shl.b32 	%r63, %r2, 3;
+and.b32  	%r64, %r63, 8;
+cvt.u64.u32 	%rd157, %r62;
+add.s64 	%rd8, %rd155, %rd157;
+cvt.u64.u32 	%rd9, %r64;
+mad.lo.s32 	%r65, %r64, 132, %r62;
+mul.wide.u32 	%rd158, %r65, 4;
+mov.u64 	%rd159, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left;
+add.s64 	%rd10, %rd159, %rd158;
+or.b64  	%rd11, %rd154, %rd156;
+add.s64 	%rd12, %rd154, %rd157;
+mov.u64 	%rd160, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE1EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
+add.s64 	%rd13, %rd160, %rd158;
+mul.wide.u32 	%rd161, %r3, 4;
+add.s64 	%rd15, %rd159, %rd161;
+mul.wide.u32 	%rd162, %r4, 4;
+add.s64 	%rd16, %rd160, %rd162;
+add.s64 	%rd17, %rd15, 528;
+add.s64 	%rd18, %rd16, 528;
+add.s64 	%rd19, %rd15, 1056;
+add.s64 	%rd20, %rd16, 1056;
+add.s64 	%rd21, %rd15, 1584;
+add.s64 	%rd22, %rd16, 1584;
+add.s64 	%rd23, %rd15, 2112;
+add.s64 	%rd24, %rd16, 2112;
+add.s64 	%rd25, %rd15, 2640;
+add.s64 	%rd26, %rd16, 2640;
+add.s64 	%rd27, %rd15, 3168;
+add.s64 	%rd28, %rd16, 3168;
+add.s64 	%rd29, %rd15, 3696;
+add.s64 	%rd30, %rd16, 3696;
+add.s64 	%rd31, %rd15, 4224;
+add.s64 	%rd32, %rd16, 4224;
+add.s64 	%rd33, %rd15, 4752;
+add.s64 	%rd34, %rd16, 4752;
+add.s64 	%rd35, %rd15, 5280;
+add.s64 	%rd36, %rd16, 5280;
+add.s64 	%rd37, %rd15, 5808;
+add.s64 	%rd38, %rd16, 5808;
+add.s64 	%rd39, %rd15, 6336;
+add.s64 	%rd40, %rd16, 6336;
+add.s64 	%rd41, %rd15, 6864;
+add.s64 	%rd42, %rd16, 6864;
+add.s64 	%rd43, %rd15, 7392;
+add.s64 	%rd44, %rd16, 7392;
+add.s64 	%rd45, %rd15, 7920;
+add.s64 	%rd46, %rd16, 7920;
+cvt.u64.u32 	%rd47, %r56;
+ld.param.u64 	%rd48, [%rd1+16];
+ld.param.u64 	%rd163, [%rd1];
+cvta.to.global.u64 	%rd164, %rd163;
+ld.param.u64 	%rd165, [%rd1+8];
+ld.param.u64 	%rd49, [%rd1+40];
+ld.param.u64 	%rd166, [%rd1+24];
+cvta.to.global.u64 	%rd167, %rd166;
+ld.param.u64 	%rd168, [%rd1+32];
+mul.lo.s64 	%rd169, %rd165, %rd7;
+shl.b64 	%rd170, %rd169, 2;
+add.s64 	%rd50, %rd164, %rd170;
+mul.lo.s64 	%rd171, %rd165, %rd8;
+shl.b64 	%rd172, %rd171, 2;
+add.s64 	%rd173, %rd164, %rd172;
+mul.wide.u32 	%rd174, %r64, 4;
+add.s64 	%rd51, %rd173, %rd174;
+mul.lo.s64 	%rd175, %rd168, %rd11;
+shl.b64 	%rd176, %rd175, 2;
+add.s64 	%rd52, %rd167, %rd176;
+mul.lo.s64 	%rd177, %rd168, %rd12;
+shl.b64 	%rd178, %rd177, 2;
+add.s64 	%rd179, %rd167, %rd178;
+add.s64 	%rd53, %rd179, %rd174;
+shr.u32 	%r66, %r2, 8;
+mov.b32 	%r67, 8;
+sub.s32 	%r68, %r67, %r66;
+and.b32  	%r7, %r68, 3;
+cvt.u64.u32 	%rd180, %r2;
+shr.u64 	%rd54, %rd180, 7;
+mul.lo.s32 	%r8, %r6, 132;
+add.s32 	%r69, %r8, %r5;
+mul.wide.u32 	%rd55, %r69, 4;
+add.s64 	%rd56, %rd159, %rd55;
+add.s32 	%r9, %r5, 264;
+add.s32 	%r10, %r5, 528;
+add.s32 	%r11, %r5, 792;
+add.s64 	%rd57, %rd160, %rd55;
+mov.f32 	%f1941, 0f00000000;
+setp.ne.s64 	%p5, %rd48, 1;
+setp.lt.u64 	%p19, %rd8, %rd47;
+setp.ne.s64 	%p43, %rd49, 1;
+setp.lt.u64 	%p57, %rd12, %rd6;
+mov.f32 	%f1942, %f1941;
+mov.f32 	%f1943, %f1941;
+mov.f32 	%f1944, %f1941;
+mov.f32 	%f1945, %f1941;
+mov.f32 	%f1946, %f1941;
+mov.f32 	%f1947, %f1941;
+mov.f32 	%f1948, %f1941;
+mov.f32 	%f1949, %f1941;
+mov.f32 	%f1950, %f1941;
+mov.f32 	%f1951, %f1941;
+mov.f32 	%f1952, %f1941;
+mov.f32 	%f1953, %f1941;
+mov.f32 	%f1954, %f1941;
+mov.f32 	%f1955, %f1941;
+mov.f32 	%f1956, %f1941;
+mov.f32 	%f1957, %f1941;
+mov.f32 	%f1958, %f1941;
+mov.f32 	%f1959, %f1941;
+mov.f32 	%f1960, %f1941;
+mov.f32 	%f1961, %f1941;
+mov.f32 	%f1962, %f1941;
+mov.f32 	%f1963, %f1941;
+mov.f32 	%f1964, %f1941;
+mov.f32 	%f1965, %f1941;
+mov.f32 	%f1966, %f1941;
+mov.f32 	%f1967, %f1941;
+mov.f32 	%f1968, %f1941;
+mov.f32 	%f1969, %f1941;
+mov.f32 	%f1970, %f1941;
+mov.f32 	%f1971, %f1941;
+mov.f32 	%f1972, %f1941;
+mov.f32 	%f1973, %f1941;
+mov.f32 	%f1974, %f1941;
+mov.f32 	%f1975, %f1941;
+mov.f32 	%f1976, %f1941;
+mov.f32 	%f1977, %f1941;
+mov.f32 	%f1978, %f1941;
+mov.f32 	%f1979, %f1941;
+mov.f32 	%f1980, %f1941;
+mov.f32 	%f1981, %f1941;
+mov.f32 	%f1982, %f1941;
+mov.f32 	%f1983, %f1941;
+mov.f32 	%f1984, %f1941;
+mov.f32 	%f1985, %f1941;
+mov.f32 	%f1986, %f1941;
+mov.f32 	%f1987, %f1941;
+mov.f32 	%f1988, %f1941;
+mov.f32 	%f1989, %f1941;
+mov.f32 	%f1990, %f1941;
+mov.f32 	%f1991, %f1941;
+mov.f32 	%f1992, %f1941;
+mov.f32 	%f1993, %f1941;
+mov.f32 	%f1994, %f1941;
+mov.f32 	%f1995, %f1941;
+mov.f32 	%f1996, %f1941;
+mov.f32 	%f1997, %f1941;
+mov.f32 	%f1998, %f1941;
+mov.f32 	%f1999, %f1941;
+mov.f32 	%f2000, %f1941;
+mov.f32 	%f2001, %f1941;
+mov.f32 	%f2002, %f1941;
+mov.f32 	%f2003, %f1941;
+mov.f32 	%f2004, %f1941;
+bra.uni 	$L__BB4_5;
+$L__BB4_94:
+ld.shared.f32 	%f500, [%rd15];
+ld.shared.f32 	%f501, [%rd16];
+ld.shared.f32 	%f502, [%rd15+4];
+ld.shared.f32 	%f503, [%rd16+4];
+ld.shared.f32 	%f504, [%rd15+8];
+ld.shared.f32 	%f505, [%rd16+8];
+ld.shared.f32 	%f506, [%rd15+12];
+ld.shared.f32 	%f507, [%rd16+12];
+ld.shared.f32 	%f508, [%rd15+256];
+ld.shared.f32 	%f509, [%rd16+256];
+ld.shared.f32 	%f510, [%rd15+260];
+ld.shared.f32 	%f511, [%rd16+260];
+ld.shared.f32 	%f512, [%rd15+264];
+ld.shared.f32 	%f513, [%rd16+264];
+ld.shared.f32 	%f514, [%rd15+268];
+ld.shared.f32 	%f515, [%rd16+268];
+fma.rn.f32 	%f516, %f500, %f501, %f1941;
+fma.rn.f32 	%f517, %f500, %f503, %f1942;
+fma.rn.f32 	%f518, %f500, %f505, %f1943;
+fma.rn.f32 	%f519, %f500, %f507, %f1944;
+fma.rn.f32 	%f520, %f500, %f509, %f1945;
+fma.rn.f32 	%f521, %f500, %f511, %f1946;
+fma.rn.f32 	%f522, %f500, %f513, %f1947;
+fma.rn.f32 	%f523, %f500, %f515, %f1948;
+fma.rn.f32 	%f524, %f502, %f501, %f1949;
+fma.rn.f32 	%f525, %f502, %f503, %f1950;
+fma.rn.f32 	%f526, %f502, %f505, %f1951;
+fma.rn.f32 	%f527, %f502, %f507, %f1952;
+fma.rn.f32 	%f528, %f502, %f509, %f1953;
+fma.rn.f32 	%f529, %f502, %f511, %f1954;
+fma.rn.f32 	%f530, %f502, %f513, %f1955;
+fma.rn.f32 	%f531, %f502, %f515, %f1956;
+fma.rn.f32 	%f532, %f504, %f501, %f1957;
+fma.rn.f32 	%f533, %f504, %f503, %f1958;
+fma.rn.f32 	%f534, %f504, %f505, %f1959;
+fma.rn.f32 	%f535, %f504, %f507, %f1960;
+fma.rn.f32 	%f536, %f504, %f509, %f1961;
+fma.rn.f32 	%f537, %f504, %f511, %f1962;
+fma.rn.f32 	%f538, %f504, %f513, %f1963;
+fma.rn.f32 	%f539, %f504, %f515, %f1964;
+fma.rn.f32 	%f540, %f506, %f501, %f1965;
+fma.rn.f32 	%f541, %f506, %f503, %f1966;
+fma.rn.f32 	%f542, %f506, %f505, %f1967;
+fma.rn.f32 	%f543, %f506, %f507, %f1968;
+fma.rn.f32 	%f544, %f506, %f509, %f1969;
+fma.rn.f32 	%f545, %f506, %f511, %f1970;
+fma.rn.f32 	%f546, %f506, %f513, %f1971;
+fma.rn.f32 	%f547, %f506, %f515, %f1972;
+fma.rn.f32 	%f548, %f508, %f501, %f1973;
+fma.rn.f32 	%f549, %f508, %f503, %f1974;
+fma.rn.f32 	%f550, %f508, %f505, %f1975;
+fma.rn.f32 	%f551, %f508, %f507, %f1976;
+fma.rn.f32 	%f552, %f508, %f509, %f1977;
+fma.rn.f32 	%f553, %f508, %f511, %f1978;
+fma.rn.f32 	%f554, %f508, %f513, %f1979;
+fma.rn.f32 	%f555, %f508, %f515, %f1980;
+fma.rn.f32 	%f556, %f510, %f501, %f1981;
+fma.rn.f32 	%f557, %f510, %f503, %f1982;
+fma.rn.f32 	%f558, %f510, %f505, %f1983;
+fma.rn.f32 	%f559, %f510, %f507, %f1984;
+fma.rn.f32 	%f560, %f510, %f509, %f1985;
+fma.rn.f32 	%f561, %f510, %f511, %f1986;
+fma.rn.f32 	%f562, %f510, %f513, %f1987;
+fma.rn.f32 	%f563, %f510, %f515, %f1988;
+fma.rn.f32 	%f564, %f512, %f501, %f1989;
+fma.rn.f32 	%f565, %f512, %f503, %f1990;
+fma.rn.f32 	%f566, %f512, %f505, %f1991;
+fma.rn.f32 	%f567, %f512, %f507, %f1992;
+fma.rn.f32 	%f568, %f512, %f509, %f1993;
+fma.rn.f32 	%f569, %f512, %f511, %f1994;
+fma.rn.f32 	%f570, %f512, %f513, %f1995;
+fma.rn.f32 	%f571, %f512, %f515, %f1996;
+fma.rn.f32 	%f572, %f514, %f501, %f1997;
+fma.rn.f32 	%f573, %f514, %f503, %f1998;
+fma.rn.f32 	%f574, %f514, %f505, %f1999;
+fma.rn.f32 	%f575, %f514, %f507, %f2000;
+fma.rn.f32 	%f576, %f514, %f509, %f2001;
+fma.rn.f32 	%f577, %f514, %f511, %f2002;
+fma.rn.f32 	%f578, %f514, %f513, %f2003;
+fma.rn.f32 	%f579, %f514, %f515, %f2004;
+ld.shared.f32 	%f580, [%rd17];
+ld.shared.f32 	%f581, [%rd18];
+ld.shared.f32 	%f582, [%rd17+4];
+ld.shared.f32 	%f583, [%rd18+4];
+ld.shared.f32 	%f584, [%rd17+8];
+ld.shared.f32 	%f585, [%rd18+8];
+ld.shared.f32 	%f586, [%rd17+12];
+ld.shared.f32 	%f587, [%rd18+12];
+ld.shared.f32 	%f588, [%rd17+256];
+ld.shared.f32 	%f589, [%rd18+256];
+ld.shared.f32 	%f590, [%rd17+260];
+ld.shared.f32 	%f591, [%rd18+260];
+ld.shared.f32 	%f592, [%rd17+264];
+ld.shared.f32 	%f593, [%rd18+264];
+ld.shared.f32 	%f594, [%rd17+268];
+ld.shared.f32 	%f595, [%rd18+268];
+fma.rn.f32 	%f596, %f580, %f581, %f516;
+fma.rn.f32 	%f597, %f580, %f583, %f517;
+fma.rn.f32 	%f598, %f580, %f585, %f518;
+fma.rn.f32 	%f599, %f580, %f587, %f519;
+fma.rn.f32 	%f600, %f580, %f589, %f520;
+fma.rn.f32 	%f601, %f580, %f591, %f521;
+fma.rn.f32 	%f602, %f580, %f593, %f522;
+fma.rn.f32 	%f603, %f580, %f595, %f523;
+fma.rn.f32 	%f604, %f582, %f581, %f524;
+fma.rn.f32 	%f605, %f582, %f583, %f525;
+fma.rn.f32 	%f606, %f582, %f585, %f526;
+fma.rn.f32 	%f607, %f582, %f587, %f527;
+fma.rn.f32 	%f608, %f582, %f589, %f528;
+fma.rn.f32 	%f609, %f582, %f591, %f529;
+fma.rn.f32 	%f610, %f582, %f593, %f530;
+fma.rn.f32 	%f611, %f582, %f595, %f531;
+fma.rn.f32 	%f612, %f584, %f581, %f532;
+fma.rn.f32 	%f613, %f584, %f583, %f533;
+fma.rn.f32 	%f614, %f584, %f585, %f534;
+fma.rn.f32 	%f615, %f584, %f587, %f535;
+fma.rn.f32 	%f616, %f584, %f589, %f536;
+fma.rn.f32 	%f617, %f584, %f591, %f537;
+fma.rn.f32 	%f618, %f584, %f593, %f538;
+fma.rn.f32 	%f619, %f584, %f595, %f539;
+fma.rn.f32 	%f620, %f586, %f581, %f540;
+fma.rn.f32 	%f621, %f586, %f583, %f541;
+fma.rn.f32 	%f622, %f586, %f585, %f542;
+fma.rn.f32 	%f623, %f586, %f587, %f543;
+fma.rn.f32 	%f624, %f586, %f589, %f544;
+fma.rn.f32 	%f625, %f586, %f591, %f545;
+fma.rn.f32 	%f626, %f586, %f593, %f546;
+fma.rn.f32 	%f627, %f586, %f595, %f547;
+fma.rn.f32 	%f628, %f588, %f581, %f548;
+fma.rn.f32 	%f629, %f588, %f583, %f549;
+fma.rn.f32 	%f630, %f588, %f585, %f550;
+fma.rn.f32 	%f631, %f588, %f587, %f551;
+fma.rn.f32 	%f632, %f588, %f589, %f552;
+fma.rn.f32 	%f633, %f588, %f591, %f553;
+fma.rn.f32 	%f634, %f588, %f593, %f554;
+fma.rn.f32 	%f635, %f588, %f595, %f555;
+fma.rn.f32 	%f636, %f590, %f581, %f556;
+fma.rn.f32 	%f637, %f590, %f583, %f557;
+fma.rn.f32 	%f638, %f590, %f585, %f558;
+fma.rn.f32 	%f639, %f590, %f587, %f559;
+fma.rn.f32 	%f640, %f590, %f589, %f560;
+fma.rn.f32 	%f641, %f590, %f591, %f561;
+fma.rn.f32 	%f642, %f590, %f593, %f562;
+fma.rn.f32 	%f643, %f590, %f595, %f563;
+fma.rn.f32 	%f644, %f592, %f581, %f564;
+fma.rn.f32 	%f645, %f592, %f583, %f565;
+fma.rn.f32 	%f646, %f592, %f585, %f566;
+fma.rn.f32 	%f647, %f592, %f587, %f567;
+fma.rn.f32 	%f648, %f592, %f589, %f568;
+fma.rn.f32 	%f649, %f592, %f591, %f569;
+fma.rn.f32 	%f650, %f592, %f593, %f570;
+fma.rn.f32 	%f651, %f592, %f595, %f571;
+fma.rn.f32 	%f652, %f594, %f581, %f572;
+fma.rn.f32 	%f653, %f594, %f583, %f573;
+fma.rn.f32 	%f654, %f594, %f585, %f574;
+fma.rn.f32 	%f655, %f594, %f587, %f575;
+fma.rn.f32 	%f656, %f594, %f589, %f576;
+fma.rn.f32 	%f657, %f594, %f591, %f577;
+fma.rn.f32 	%f658, %f594, %f593, %f578;
+fma.rn.f32 	%f659, %f594, %f595, %f579;
+ld.shared.f32 	%f660, [%rd19];
+ld.shared.f32 	%f661, [%rd20];
+ld.shared.f32 	%f662, [%rd19+4];
+ld.shared.f32 	%f663, [%rd20+4];
+ld.shared.f32 	%f664, [%rd19+8];
+ld.shared.f32 	%f665, [%rd20+8];
+ld.shared.f32 	%f666, [%rd19+12];
+ld.shared.f32 	%f667, [%rd20+12];
+ld.shared.f32 	%f668, [%rd19+256];
+ld.shared.f32 	%f669, [%rd20+256];
+ld.shared.f32 	%f670, [%rd19+260];
+ld.shared.f32 	%f671, [%rd20+260];
+ld.shared.f32 	%f672, [%rd19+264];
+ld.shared.f32 	%f673, [%rd20+264];
+ld.shared.f32 	%f674, [%rd19+268];
+ld.shared.f32 	%f675, [%rd20+268];
+fma.rn.f32 	%f676, %f660, %f661, %f596;
+fma.rn.f32 	%f677, %f660, %f663, %f597;
+fma.rn.f32 	%f678, %f660, %f665, %f598;
+fma.rn.f32 	%f679, %f660, %f667, %f599;
+fma.rn.f32 	%f680, %f660, %f669, %f600;
+fma.rn.f32 	%f681, %f660, %f671, %f601;
+fma.rn.f32 	%f682, %f660, %f673, %f602;
+fma.rn.f32 	%f683, %f660, %f675, %f603;
+fma.rn.f32 	%f684, %f662, %f661, %f604;
+fma.rn.f32 	%f685, %f662, %f663, %f605;
+fma.rn.f32 	%f686, %f662, %f665, %f606;
+fma.rn.f32 	%f687, %f662, %f667, %f607;
+fma.rn.f32 	%f688, %f662, %f669, %f608;
+)ptx",
+    R"ptx(fma.rn.f32 	%f689, %f662, %f671, %f609;
+fma.rn.f32 	%f690, %f662, %f673, %f610;
+fma.rn.f32 	%f691, %f662, %f675, %f611;
+fma.rn.f32 	%f692, %f664, %f661, %f612;
+fma.rn.f32 	%f693, %f664, %f663, %f613;
+fma.rn.f32 	%f694, %f664, %f665, %f614;
+fma.rn.f32 	%f695, %f664, %f667, %f615;
+fma.rn.f32 	%f696, %f664, %f669, %f616;
+fma.rn.f32 	%f697, %f664, %f671, %f617;
+fma.rn.f32 	%f698, %f664, %f673, %f618;
+fma.rn.f32 	%f699, %f664, %f675, %f619;
+fma.rn.f32 	%f700, %f666, %f661, %f620;
+fma.rn.f32 	%f701, %f666, %f663, %f621;
+fma.rn.f32 	%f702, %f666, %f665, %f622;
+fma.rn.f32 	%f703, %f666, %f667, %f623;
+fma.rn.f32 	%f704, %f666, %f669, %f624;
+fma.rn.f32 	%f705, %f666, %f671, %f625;
+fma.rn.f32 	%f706, %f666, %f673, %f626;
+fma.rn.f32 	%f707, %f666, %f675, %f627;
+fma.rn.f32 	%f708, %f668, %f661, %f628;
+fma.rn.f32 	%f709, %f668, %f663, %f629;
+fma.rn.f32 	%f710, %f668, %f665, %f630;
+fma.rn.f32 	%f711, %f668, %f667, %f631;
+fma.rn.f32 	%f712, %f668, %f669, %f632;
+fma.rn.f32 	%f713, %f668, %f671, %f633;
+fma.rn.f32 	%f714, %f668, %f673, %f634;
+fma.rn.f32 	%f715, %f668, %f675, %f635;
+fma.rn.f32 	%f716, %f670, %f661, %f636;
+fma.rn.f32 	%f717, %f670, %f663, %f637;
+fma.rn.f32 	%f718, %f670, %f665, %f638;
+fma.rn.f32 	%f719, %f670, %f667, %f639;
+fma.rn.f32 	%f720, %f670, %f669, %f640;
+fma.rn.f32 	%f721, %f670, %f671, %f641;
+fma.rn.f32 	%f722, %f670, %f673, %f642;
+fma.rn.f32 	%f723, %f670, %f675, %f643;
+fma.rn.f32 	%f724, %f672, %f661, %f644;
+fma.rn.f32 	%f725, %f672, %f663, %f645;
+fma.rn.f32 	%f726, %f672, %f665, %f646;
+fma.rn.f32 	%f727, %f672, %f667, %f647;
+fma.rn.f32 	%f728, %f672, %f669, %f648;
+fma.rn.f32 	%f729, %f672, %f671, %f649;
+fma.rn.f32 	%f730, %f672, %f673, %f650;
+fma.rn.f32 	%f731, %f672, %f675, %f651;
+fma.rn.f32 	%f732, %f674, %f661, %f652;
+fma.rn.f32 	%f733, %f674, %f663, %f653;
+fma.rn.f32 	%f734, %f674, %f665, %f654;
+fma.rn.f32 	%f735, %f674, %f667, %f655;
+fma.rn.f32 	%f736, %f674, %f669, %f656;
+fma.rn.f32 	%f737, %f674, %f671, %f657;
+fma.rn.f32 	%f738, %f674, %f673, %f658;
+fma.rn.f32 	%f739, %f674, %f675, %f659;
+ld.shared.f32 	%f740, [%rd21];
+ld.shared.f32 	%f741, [%rd22];
+ld.shared.f32 	%f742, [%rd21+4];
+ld.shared.f32 	%f743, [%rd22+4];
+ld.shared.f32 	%f744, [%rd21+8];
+ld.shared.f32 	%f745, [%rd22+8];
+ld.shared.f32 	%f746, [%rd21+12];
+ld.shared.f32 	%f747, [%rd22+12];
+ld.shared.f32 	%f748, [%rd21+256];
+ld.shared.f32 	%f749, [%rd22+256];
+ld.shared.f32 	%f750, [%rd21+260];
+ld.shared.f32 	%f751, [%rd22+260];
+ld.shared.f32 	%f752, [%rd21+264];
+ld.shared.f32 	%f753, [%rd22+264];
+ld.shared.f32 	%f754, [%rd21+268];
+ld.shared.f32 	%f755, [%rd22+268];
+fma.rn.f32 	%f756, %f740, %f741, %f676;
+fma.rn.f32 	%f757, %f740, %f743, %f677;
+fma.rn.f32 	%f758, %f740, %f745, %f678;
+fma.rn.f32 	%f759, %f740, %f747, %f679;
+fma.rn.f32 	%f760, %f740, %f749, %f680;
+fma.rn.f32 	%f761, %f740, %f751, %f681;
+fma.rn.f32 	%f762, %f740, %f753, %f682;
+fma.rn.f32 	%f763, %f740, %f755, %f683;
+fma.rn.f32 	%f764, %f742, %f741, %f684;
+fma.rn.f32 	%f765, %f742, %f743, %f685;
+fma.rn.f32 	%f766, %f742, %f745, %f686;
+fma.rn.f32 	%f767, %f742, %f747, %f687;
+fma.rn.f32 	%f768, %f742, %f749, %f688;
+fma.rn.f32 	%f769, %f742, %f751, %f689;
+fma.rn.f32 	%f770, %f742, %f753, %f690;
+fma.rn.f32 	%f771, %f742, %f755, %f691;
+fma.rn.f32 	%f772, %f744, %f741, %f692;
+fma.rn.f32 	%f773, %f744, %f743, %f693;
+fma.rn.f32 	%f774, %f744, %f745, %f694;
+fma.rn.f32 	%f775, %f744, %f747, %f695;
+fma.rn.f32 	%f776, %f744, %f749, %f696;
+fma.rn.f32 	%f777, %f744, %f751, %f697;
+fma.rn.f32 	%f778, %f744, %f753, %f698;
+fma.rn.f32 	%f779, %f744, %f755, %f699;
+fma.rn.f32 	%f780, %f746, %f741, %f700;
+fma.rn.f32 	%f781, %f746, %f743, %f701;
+fma.rn.f32 	%f782, %f746, %f745, %f702;
+fma.rn.f32 	%f783, %f746, %f747, %f703;
+fma.rn.f32 	%f784, %f746, %f749, %f704;
+fma.rn.f32 	%f785, %f746, %f751, %f705;
+fma.rn.f32 	%f786, %f746, %f753, %f706;
+fma.rn.f32 	%f787, %f746, %f755, %f707;
+fma.rn.f32 	%f788, %f748, %f741, %f708;
+fma.rn.f32 	%f789, %f748, %f743, %f709;
+fma.rn.f32 	%f790, %f748, %f745, %f710;
+fma.rn.f32 	%f791, %f748, %f747, %f711;
+fma.rn.f32 	%f792, %f748, %f749, %f712;
+fma.rn.f32 	%f793, %f748, %f751, %f713;
+fma.rn.f32 	%f794, %f748, %f753, %f714;
+fma.rn.f32 	%f795, %f748, %f755, %f715;
+fma.rn.f32 	%f796, %f750, %f741, %f716;
+fma.rn.f32 	%f797, %f750, %f743, %f717;
+fma.rn.f32 	%f798, %f750, %f745, %f718;
+fma.rn.f32 	%f799, %f750, %f747, %f719;
+fma.rn.f32 	%f800, %f750, %f749, %f720;
+fma.rn.f32 	%f801, %f750, %f751, %f721;
+fma.rn.f32 	%f802, %f750, %f753, %f722;
+fma.rn.f32 	%f803, %f750, %f755, %f723;
+fma.rn.f32 	%f804, %f752, %f741, %f724;
+fma.rn.f32 	%f805, %f752, %f743, %f725;
+fma.rn.f32 	%f806, %f752, %f745, %f726;
+fma.rn.f32 	%f807, %f752, %f747, %f727;
+fma.rn.f32 	%f808, %f752, %f749, %f728;
+fma.rn.f32 	%f809, %f752, %f751, %f729;
+fma.rn.f32 	%f810, %f752, %f753, %f730;
+fma.rn.f32 	%f811, %f752, %f755, %f731;
+fma.rn.f32 	%f812, %f754, %f741, %f732;
+fma.rn.f32 	%f813, %f754, %f743, %f733;
+fma.rn.f32 	%f814, %f754, %f745, %f734;
+fma.rn.f32 	%f815, %f754, %f747, %f735;
+fma.rn.f32 	%f816, %f754, %f749, %f736;
+fma.rn.f32 	%f817, %f754, %f751, %f737;
+fma.rn.f32 	%f818, %f754, %f753, %f738;
+fma.rn.f32 	%f819, %f754, %f755, %f739;
+ld.shared.f32 	%f820, [%rd23];
+ld.shared.f32 	%f821, [%rd24];
+ld.shared.f32 	%f822, [%rd23+4];
+ld.shared.f32 	%f823, [%rd24+4];
+ld.shared.f32 	%f824, [%rd23+8];
+ld.shared.f32 	%f825, [%rd24+8];
+ld.shared.f32 	%f826, [%rd23+12];
+ld.shared.f32 	%f827, [%rd24+12];
+ld.shared.f32 	%f828, [%rd23+256];
+ld.shared.f32 	%f829, [%rd24+256];
+ld.shared.f32 	%f830, [%rd23+260];
+ld.shared.f32 	%f831, [%rd24+260];
+ld.shared.f32 	%f832, [%rd23+264];
+ld.shared.f32 	%f833, [%rd24+264];
+ld.shared.f32 	%f834, [%rd23+268];
+ld.shared.f32 	%f835, [%rd24+268];
+fma.rn.f32 	%f836, %f820, %f821, %f756;
+fma.rn.f32 	%f837, %f820, %f823, %f757;
+fma.rn.f32 	%f838, %f820, %f825, %f758;
+fma.rn.f32 	%f839, %f820, %f827, %f759;
+fma.rn.f32 	%f840, %f820, %f829, %f760;
+fma.rn.f32 	%f841, %f820, %f831, %f761;
+fma.rn.f32 	%f842, %f820, %f833, %f762;
+fma.rn.f32 	%f843, %f820, %f835, %f763;
+fma.rn.f32 	%f844, %f822, %f821, %f764;
+fma.rn.f32 	%f845, %f822, %f823, %f765;
+fma.rn.f32 	%f846, %f822, %f825, %f766;
+fma.rn.f32 	%f847, %f822, %f827, %f767;
+fma.rn.f32 	%f848, %f822, %f829, %f768;
+fma.rn.f32 	%f849, %f822, %f831, %f769;
+fma.rn.f32 	%f850, %f822, %f833, %f770;
+fma.rn.f32 	%f851, %f822, %f835, %f771;
+fma.rn.f32 	%f852, %f824, %f821, %f772;
+fma.rn.f32 	%f853, %f824, %f823, %f773;
+fma.rn.f32 	%f854, %f824, %f825, %f774;
+fma.rn.f32 	%f855, %f824, %f827, %f775;
+fma.rn.f32 	%f856, %f824, %f829, %f776;
+fma.rn.f32 	%f857, %f824, %f831, %f777;
+fma.rn.f32 	%f858, %f824, %f833, %f778;
+fma.rn.f32 	%f859, %f824, %f835, %f779;
+fma.rn.f32 	%f860, %f826, %f821, %f780;
+fma.rn.f32 	%f861, %f826, %f823, %f781;
+fma.rn.f32 	%f862, %f826, %f825, %f782;
+fma.rn.f32 	%f863, %f826, %f827, %f783;
+fma.rn.f32 	%f864, %f826, %f829, %f784;
+fma.rn.f32 	%f865, %f826, %f831, %f785;
+fma.rn.f32 	%f866, %f826, %f833, %f786;
+fma.rn.f32 	%f867, %f826, %f835, %f787;
+fma.rn.f32 	%f868, %f828, %f821, %f788;
+fma.rn.f32 	%f869, %f828, %f823, %f789;
+fma.rn.f32 	%f870, %f828, %f825, %f790;
+fma.rn.f32 	%f871, %f828, %f827, %f791;
+fma.rn.f32 	%f872, %f828, %f829, %f792;
+fma.rn.f32 	%f873, %f828, %f831, %f793;
+fma.rn.f32 	%f874, %f828, %f833, %f794;
+fma.rn.f32 	%f875, %f828, %f835, %f795;
+fma.rn.f32 	%f876, %f830, %f821, %f796;
+fma.rn.f32 	%f877, %f830, %f823, %f797;
+fma.rn.f32 	%f878, %f830, %f825, %f798;
+fma.rn.f32 	%f879, %f830, %f827, %f799;
+fma.rn.f32 	%f880, %f830, %f829, %f800;
+fma.rn.f32 	%f881, %f830, %f831, %f801;
+fma.rn.f32 	%f882, %f830, %f833, %f802;
+fma.rn.f32 	%f883, %f830, %f835, %f803;
+fma.rn.f32 	%f884, %f832, %f821, %f804;
+fma.rn.f32 	%f885, %f832, %f823, %f805;
+fma.rn.f32 	%f886, %f832, %f825, %f806;
+fma.rn.f32 	%f887, %f832, %f827, %f807;
+fma.rn.f32 	%f888, %f832, %f829, %f808;
+fma.rn.f32 	%f889, %f832, %f831, %f809;
+fma.rn.f32 	%f890, %f832, %f833, %f810;
+fma.rn.f32 	%f891, %f832, %f835, %f811;
+fma.rn.f32 	%f892, %f834, %f821, %f812;
+fma.rn.f32 	%f893, %f834, %f823, %f813;
+fma.rn.f32 	%f894, %f834, %f825, %f814;
+fma.rn.f32 	%f895, %f834, %f827, %f815;
+fma.rn.f32 	%f896, %f834, %f829, %f816;
+fma.rn.f32 	%f897, %f834, %f831, %f817;
+fma.rn.f32 	%f898, %f834, %f833, %f818;
+fma.rn.f32 	%f899, %f834, %f835, %f819;
+ld.shared.f32 	%f900, [%rd25];
+ld.shared.f32 	%f901, [%rd26];
+ld.shared.f32 	%f902, [%rd25+4];
+ld.shared.f32 	%f903, [%rd26+4];
+ld.shared.f32 	%f904, [%rd25+8];
+ld.shared.f32 	%f905, [%rd26+8];
+ld.shared.f32 	%f906, [%rd25+12];
+ld.shared.f32 	%f907, [%rd26+12];
+ld.shared.f32 	%f908, [%rd25+256];
+ld.shared.f32 	%f909, [%rd26+256];
+ld.shared.f32 	%f910, [%rd25+260];
+ld.shared.f32 	%f911, [%rd26+260];
+ld.shared.f32 	%f912, [%rd25+264];
+ld.shared.f32 	%f913, [%rd26+264];
+ld.shared.f32 	%f914, [%rd25+268];
+ld.shared.f32 	%f915, [%rd26+268];
+fma.rn.f32 	%f916, %f900, %f901, %f836;
+fma.rn.f32 	%f917, %f900, %f903, %f837;
+fma.rn.f32 	%f918, %f900, %f905, %f838;
+fma.rn.f32 	%f919, %f900, %f907, %f839;
+fma.rn.f32 	%f920, %f900, %f909, %f840;
+fma.rn.f32 	%f921, %f900, %f911, %f841;
+fma.rn.f32 	%f922, %f900, %f913, %f842;
+fma.rn.f32 	%f923, %f900, %f915, %f843;
+fma.rn.f32 	%f924, %f902, %f901, %f844;
+fma.rn.f32 	%f925, %f902, %f903, %f845;
+fma.rn.f32 	%f926, %f902, %f905, %f846;
+fma.rn.f32 	%f927, %f902, %f907, %f847;
+fma.rn.f32 	%f928, %f902, %f909, %f848;
+fma.rn.f32 	%f929, %f902, %f911, %f849;
+fma.rn.f32 	%f930, %f902, %f913, %f850;
+fma.rn.f32 	%f931, %f902, %f915, %f851;
+fma.rn.f32 	%f932, %f904, %f901, %f852;
+fma.rn.f32 	%f933, %f904, %f903, %f853;
+fma.rn.f32 	%f934, %f904, %f905, %f854;
+fma.rn.f32 	%f935, %f904, %f907, %f855;
+fma.rn.f32 	%f936, %f904, %f909, %f856;
+fma.rn.f32 	%f937, %f904, %f911, %f857;
+fma.rn.f32 	%f938, %f904, %f913, %f858;
+fma.rn.f32 	%f939, %f904, %f915, %f859;
+fma.rn.f32 	%f940, %f906, %f901, %f860;
+fma.rn.f32 	%f941, %f906, %f903, %f861;
+fma.rn.f32 	%f942, %f906, %f905, %f862;
+fma.rn.f32 	%f943, %f906, %f907, %f863;
+fma.rn.f32 	%f944, %f906, %f909, %f864;
+fma.rn.f32 	%f945, %f906, %f911, %f865;
+fma.rn.f32 	%f946, %f906, %f913, %f866;
+fma.rn.f32 	%f947, %f906, %f915, %f867;
+fma.rn.f32 	%f948, %f908, %f901, %f868;
+fma.rn.f32 	%f949, %f908, %f903, %f869;
+fma.rn.f32 	%f950, %f908, %f905, %f870;
+fma.rn.f32 	%f951, %f908, %f907, %f871;
+fma.rn.f32 	%f952, %f908, %f909, %f872;
+fma.rn.f32 	%f953, %f908, %f911, %f873;
+fma.rn.f32 	%f954, %f908, %f913, %f874;
+fma.rn.f32 	%f955, %f908, %f915, %f875;
+fma.rn.f32 	%f956, %f910, %f901, %f876;
+fma.rn.f32 	%f957, %f910, %f903, %f877;
+fma.rn.f32 	%f958, %f910, %f905, %f878;
+fma.rn.f32 	%f959, %f910, %f907, %f879;
+fma.rn.f32 	%f960, %f910, %f909, %f880;
+fma.rn.f32 	%f961, %f910, %f911, %f881;
+fma.rn.f32 	%f962, %f910, %f913, %f882;
+fma.rn.f32 	%f963, %f910, %f915, %f883;
+fma.rn.f32 	%f964, %f912, %f901, %f884;
+fma.rn.f32 	%f965, %f912, %f903, %f885;
+fma.rn.f32 	%f966, %f912, %f905, %f886;
+fma.rn.f32 	%f967, %f912, %f907, %f887;
+fma.rn.f32 	%f968, %f912, %f909, %f888;
+fma.rn.f32 	%f969, %f912, %f911, %f889;
+fma.rn.f32 	%f970, %f912, %f913, %f890;
+fma.rn.f32 	%f971, %f912, %f915, %f891;
+fma.rn.f32 	%f972, %f914, %f901, %f892;
+fma.rn.f32 	%f973, %f914, %f903, %f893;
+fma.rn.f32 	%f974, %f914, %f905, %f894;
+fma.rn.f32 	%f975, %f914, %f907, %f895;
+fma.rn.f32 	%f976, %f914, %f909, %f896;
+fma.rn.f32 	%f977, %f914, %f911, %f897;
+fma.rn.f32 	%f978, %f914, %f913, %f898;
+fma.rn.f32 	%f979, %f914, %f915, %f899;
+ld.shared.f32 	%f980, [%rd27];
+ld.shared.f32 	%f981, [%rd28];
+ld.shared.f32 	%f982, [%rd27+4];
+ld.shared.f32 	%f983, [%rd28+4];
+ld.shared.f32 	%f984, [%rd27+8];
+ld.shared.f32 	%f985, [%rd28+8];
+ld.shared.f32 	%f986, [%rd27+12];
+ld.shared.f32 	%f987, [%rd28+12];
+ld.shared.f32 	%f988, [%rd27+256];
+ld.shared.f32 	%f989, [%rd28+256];
+ld.shared.f32 	%f990, [%rd27+260];
+ld.shared.f32 	%f991, [%rd28+260];
+ld.shared.f32 	%f992, [%rd27+264];
+ld.shared.f32 	%f993, [%rd28+264];
+ld.shared.f32 	%f994, [%rd27+268];
+ld.shared.f32 	%f995, [%rd28+268];
+fma.rn.f32 	%f996, %f980, %f981, %f916;
+fma.rn.f32 	%f997, %f980, %f983, %f917;
+)ptx",
+    R"ptx(fma.rn.f32 	%f998, %f980, %f985, %f918;
+fma.rn.f32 	%f999, %f980, %f987, %f919;
+fma.rn.f32 	%f1000, %f980, %f989, %f920;
+fma.rn.f32 	%f1001, %f980, %f991, %f921;
+fma.rn.f32 	%f1002, %f980, %f993, %f922;
+fma.rn.f32 	%f1003, %f980, %f995, %f923;
+fma.rn.f32 	%f1004, %f982, %f981, %f924;
+fma.rn.f32 	%f1005, %f982, %f983, %f925;
+fma.rn.f32 	%f1006, %f982, %f985, %f926;
+fma.rn.f32 	%f1007, %f982, %f987, %f927;
+fma.rn.f32 	%f1008, %f982, %f989, %f928;
+fma.rn.f32 	%f1009, %f982, %f991, %f929;
+fma.rn.f32 	%f1010, %f982, %f993, %f930;
+fma.rn.f32 	%f1011, %f982, %f995, %f931;
+fma.rn.f32 	%f1012, %f984, %f981, %f932;
+fma.rn.f32 	%f1013, %f984, %f983, %f933;
+fma.rn.f32 	%f1014, %f984, %f985, %f934;
+fma.rn.f32 	%f1015, %f984, %f987, %f935;
+fma.rn.f32 	%f1016, %f984, %f989, %f936;
+fma.rn.f32 	%f1017, %f984, %f991, %f937;
+fma.rn.f32 	%f1018, %f984, %f993, %f938;
+fma.rn.f32 	%f1019, %f984, %f995, %f939;
+fma.rn.f32 	%f1020, %f986, %f981, %f940;
+fma.rn.f32 	%f1021, %f986, %f983, %f941;
+fma.rn.f32 	%f1022, %f986, %f985, %f942;
+fma.rn.f32 	%f1023, %f986, %f987, %f943;
+fma.rn.f32 	%f1024, %f986, %f989, %f944;
+fma.rn.f32 	%f1025, %f986, %f991, %f945;
+fma.rn.f32 	%f1026, %f986, %f993, %f946;
+fma.rn.f32 	%f1027, %f986, %f995, %f947;
+fma.rn.f32 	%f1028, %f988, %f981, %f948;
+fma.rn.f32 	%f1029, %f988, %f983, %f949;
+fma.rn.f32 	%f1030, %f988, %f985, %f950;
+fma.rn.f32 	%f1031, %f988, %f987, %f951;
+fma.rn.f32 	%f1032, %f988, %f989, %f952;
+fma.rn.f32 	%f1033, %f988, %f991, %f953;
+fma.rn.f32 	%f1034, %f988, %f993, %f954;
+fma.rn.f32 	%f1035, %f988, %f995, %f955;
+fma.rn.f32 	%f1036, %f990, %f981, %f956;
+fma.rn.f32 	%f1037, %f990, %f983, %f957;
+fma.rn.f32 	%f1038, %f990, %f985, %f958;
+fma.rn.f32 	%f1039, %f990, %f987, %f959;
+fma.rn.f32 	%f1040, %f990, %f989, %f960;
+fma.rn.f32 	%f1041, %f990, %f991, %f961;
+fma.rn.f32 	%f1042, %f990, %f993, %f962;
+fma.rn.f32 	%f1043, %f990, %f995, %f963;
+fma.rn.f32 	%f1044, %f992, %f981, %f964;
+fma.rn.f32 	%f1045, %f992, %f983, %f965;
+fma.rn.f32 	%f1046, %f992, %f985, %f966;
+fma.rn.f32 	%f1047, %f992, %f987, %f967;
+fma.rn.f32 	%f1048, %f992, %f989, %f968;
+fma.rn.f32 	%f1049, %f992, %f991, %f969;
+fma.rn.f32 	%f1050, %f992, %f993, %f970;
+fma.rn.f32 	%f1051, %f992, %f995, %f971;
+fma.rn.f32 	%f1052, %f994, %f981, %f972;
+fma.rn.f32 	%f1053, %f994, %f983, %f973;
+fma.rn.f32 	%f1054, %f994, %f985, %f974;
+fma.rn.f32 	%f1055, %f994, %f987, %f975;
+fma.rn.f32 	%f1056, %f994, %f989, %f976;
+fma.rn.f32 	%f1057, %f994, %f991, %f977;
+fma.rn.f32 	%f1058, %f994, %f993, %f978;
+fma.rn.f32 	%f1059, %f994, %f995, %f979;
+ld.shared.f32 	%f1060, [%rd29];
+ld.shared.f32 	%f1061, [%rd30];
+ld.shared.f32 	%f1062, [%rd29+4];
+ld.shared.f32 	%f1063, [%rd30+4];
+ld.shared.f32 	%f1064, [%rd29+8];
+ld.shared.f32 	%f1065, [%rd30+8];
+ld.shared.f32 	%f1066, [%rd29+12];
+ld.shared.f32 	%f1067, [%rd30+12];
+ld.shared.f32 	%f1068, [%rd29+256];
+ld.shared.f32 	%f1069, [%rd30+256];
+ld.shared.f32 	%f1070, [%rd29+260];
+ld.shared.f32 	%f1071, [%rd30+260];
+ld.shared.f32 	%f1072, [%rd29+264];
+ld.shared.f32 	%f1073, [%rd30+264];
+ld.shared.f32 	%f1074, [%rd29+268];
+ld.shared.f32 	%f1075, [%rd30+268];
+fma.rn.f32 	%f1076, %f1060, %f1061, %f996;
+fma.rn.f32 	%f1077, %f1060, %f1063, %f997;
+fma.rn.f32 	%f1078, %f1060, %f1065, %f998;
+fma.rn.f32 	%f1079, %f1060, %f1067, %f999;
+fma.rn.f32 	%f1080, %f1060, %f1069, %f1000;
+fma.rn.f32 	%f1081, %f1060, %f1071, %f1001;
+fma.rn.f32 	%f1082, %f1060, %f1073, %f1002;
+fma.rn.f32 	%f1083, %f1060, %f1075, %f1003;
+fma.rn.f32 	%f1084, %f1062, %f1061, %f1004;
+fma.rn.f32 	%f1085, %f1062, %f1063, %f1005;
+fma.rn.f32 	%f1086, %f1062, %f1065, %f1006;
+fma.rn.f32 	%f1087, %f1062, %f1067, %f1007;
+fma.rn.f32 	%f1088, %f1062, %f1069, %f1008;
+fma.rn.f32 	%f1089, %f1062, %f1071, %f1009;
+fma.rn.f32 	%f1090, %f1062, %f1073, %f1010;
+fma.rn.f32 	%f1091, %f1062, %f1075, %f1011;
+fma.rn.f32 	%f1092, %f1064, %f1061, %f1012;
+fma.rn.f32 	%f1093, %f1064, %f1063, %f1013;
+fma.rn.f32 	%f1094, %f1064, %f1065, %f1014;
+fma.rn.f32 	%f1095, %f1064, %f1067, %f1015;
+fma.rn.f32 	%f1096, %f1064, %f1069, %f1016;
+fma.rn.f32 	%f1097, %f1064, %f1071, %f1017;
+fma.rn.f32 	%f1098, %f1064, %f1073, %f1018;
+fma.rn.f32 	%f1099, %f1064, %f1075, %f1019;
+fma.rn.f32 	%f1100, %f1066, %f1061, %f1020;
+fma.rn.f32 	%f1101, %f1066, %f1063, %f1021;
+fma.rn.f32 	%f1102, %f1066, %f1065, %f1022;
+fma.rn.f32 	%f1103, %f1066, %f1067, %f1023;
+fma.rn.f32 	%f1104, %f1066, %f1069, %f1024;
+fma.rn.f32 	%f1105, %f1066, %f1071, %f1025;
+fma.rn.f32 	%f1106, %f1066, %f1073, %f1026;
+fma.rn.f32 	%f1107, %f1066, %f1075, %f1027;
+fma.rn.f32 	%f1108, %f1068, %f1061, %f1028;
+fma.rn.f32 	%f1109, %f1068, %f1063, %f1029;
+fma.rn.f32 	%f1110, %f1068, %f1065, %f1030;
+fma.rn.f32 	%f1111, %f1068, %f1067, %f1031;
+fma.rn.f32 	%f1112, %f1068, %f1069, %f1032;
+fma.rn.f32 	%f1113, %f1068, %f1071, %f1033;
+fma.rn.f32 	%f1114, %f1068, %f1073, %f1034;
+fma.rn.f32 	%f1115, %f1068, %f1075, %f1035;
+fma.rn.f32 	%f1116, %f1070, %f1061, %f1036;
+fma.rn.f32 	%f1117, %f1070, %f1063, %f1037;
+fma.rn.f32 	%f1118, %f1070, %f1065, %f1038;
+fma.rn.f32 	%f1119, %f1070, %f1067, %f1039;
+fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
+fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
+fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
+fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
+fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
+fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
+fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
+fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
+fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
+fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
+fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
+fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
+fma.rn.f32 	%f1132, %f1074, %f1061, %f1052;
+fma.rn.f32 	%f1133, %f1074, %f1063, %f1053;
+fma.rn.f32 	%f1134, %f1074, %f1065, %f1054;
+fma.rn.f32 	%f1135, %f1074, %f1067, %f1055;
+fma.rn.f32 	%f1136, %f1074, %f1069, %f1056;
+fma.rn.f32 	%f1137, %f1074, %f1071, %f1057;
+fma.rn.f32 	%f1138, %f1074, %f1073, %f1058;
+fma.rn.f32 	%f1139, %f1074, %f1075, %f1059;
+ld.shared.f32 	%f1140, [%rd31];
+ld.shared.f32 	%f1141, [%rd32];
+ld.shared.f32 	%f1142, [%rd31+4];
+ld.shared.f32 	%f1143, [%rd32+4];
+ld.shared.f32 	%f1144, [%rd31+8];
+ld.shared.f32 	%f1145, [%rd32+8];
+ld.shared.f32 	%f1146, [%rd31+12];
+ld.shared.f32 	%f1147, [%rd32+12];
+ld.shared.f32 	%f1148, [%rd31+256];
+ld.shared.f32 	%f1149, [%rd32+256];
+ld.shared.f32 	%f1150, [%rd31+260];
+ld.shared.f32 	%f1151, [%rd32+260];
+ld.shared.f32 	%f1152, [%rd31+264];
+ld.shared.f32 	%f1153, [%rd32+264];
+ld.shared.f32 	%f1154, [%rd31+268];
+ld.shared.f32 	%f1155, [%rd32+268];
+fma.rn.f32 	%f1156, %f1140, %f1141, %f1076;
+fma.rn.f32 	%f1157, %f1140, %f1143, %f1077;
+fma.rn.f32 	%f1158, %f1140, %f1145, %f1078;
+fma.rn.f32 	%f1159, %f1140, %f1147, %f1079;
+fma.rn.f32 	%f1160, %f1140, %f1149, %f1080;
+fma.rn.f32 	%f1161, %f1140, %f1151, %f1081;
+fma.rn.f32 	%f1162, %f1140, %f1153, %f1082;
+fma.rn.f32 	%f1163, %f1140, %f1155, %f1083;
+fma.rn.f32 	%f1164, %f1142, %f1141, %f1084;
+fma.rn.f32 	%f1165, %f1142, %f1143, %f1085;
+fma.rn.f32 	%f1166, %f1142, %f1145, %f1086;
+fma.rn.f32 	%f1167, %f1142, %f1147, %f1087;
+fma.rn.f32 	%f1168, %f1142, %f1149, %f1088;
+fma.rn.f32 	%f1169, %f1142, %f1151, %f1089;
+fma.rn.f32 	%f1170, %f1142, %f1153, %f1090;
+fma.rn.f32 	%f1171, %f1142, %f1155, %f1091;
+fma.rn.f32 	%f1172, %f1144, %f1141, %f1092;
+fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
+fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
+fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
+fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
+fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
+fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
+fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
+fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
+fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
+fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
+fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
+fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
+fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
+fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
+fma.rn.f32 	%f1187, %f1146, %f1155, %f1107;
+fma.rn.f32 	%f1188, %f1148, %f1141, %f1108;
+fma.rn.f32 	%f1189, %f1148, %f1143, %f1109;
+fma.rn.f32 	%f1190, %f1148, %f1145, %f1110;
+fma.rn.f32 	%f1191, %f1148, %f1147, %f1111;
+fma.rn.f32 	%f1192, %f1148, %f1149, %f1112;
+fma.rn.f32 	%f1193, %f1148, %f1151, %f1113;
+fma.rn.f32 	%f1194, %f1148, %f1153, %f1114;
+fma.rn.f32 	%f1195, %f1148, %f1155, %f1115;
+fma.rn.f32 	%f1196, %f1150, %f1141, %f1116;
+fma.rn.f32 	%f1197, %f1150, %f1143, %f1117;
+fma.rn.f32 	%f1198, %f1150, %f1145, %f1118;
+fma.rn.f32 	%f1199, %f1150, %f1147, %f1119;
+fma.rn.f32 	%f1200, %f1150, %f1149, %f1120;
+fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
+fma.rn.f32 	%f1202, %f1150, %f1153, %f1122;
+fma.rn.f32 	%f1203, %f1150, %f1155, %f1123;
+fma.rn.f32 	%f1204, %f1152, %f1141, %f1124;
+fma.rn.f32 	%f1205, %f1152, %f1143, %f1125;
+fma.rn.f32 	%f1206, %f1152, %f1145, %f1126;
+fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
+fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
+fma.rn.f32 	%f1209, %f1152, %f1151, %f1129;
+fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
+fma.rn.f32 	%f1211, %f1152, %f1155, %f1131;
+fma.rn.f32 	%f1212, %f1154, %f1141, %f1132;
+fma.rn.f32 	%f1213, %f1154, %f1143, %f1133;
+fma.rn.f32 	%f1214, %f1154, %f1145, %f1134;
+fma.rn.f32 	%f1215, %f1154, %f1147, %f1135;
+fma.rn.f32 	%f1216, %f1154, %f1149, %f1136;
+fma.rn.f32 	%f1217, %f1154, %f1151, %f1137;
+fma.rn.f32 	%f1218, %f1154, %f1153, %f1138;
+fma.rn.f32 	%f1219, %f1154, %f1155, %f1139;
+ld.shared.f32 	%f1220, [%rd33];
+ld.shared.f32 	%f1221, [%rd34];
+ld.shared.f32 	%f1222, [%rd33+4];
+ld.shared.f32 	%f1223, [%rd34+4];
+ld.shared.f32 	%f1224, [%rd33+8];
+ld.shared.f32 	%f1225, [%rd34+8];
+ld.shared.f32 	%f1226, [%rd33+12];
+ld.shared.f32 	%f1227, [%rd34+12];
+ld.shared.f32 	%f1228, [%rd33+256];
+ld.shared.f32 	%f1229, [%rd34+256];
+ld.shared.f32 	%f1230, [%rd33+260];
+ld.shared.f32 	%f1231, [%rd34+260];
+ld.shared.f32 	%f1232, [%rd33+264];
+ld.shared.f32 	%f1233, [%rd34+264];
+ld.shared.f32 	%f1234, [%rd33+268];
+ld.shared.f32 	%f1235, [%rd34+268];
+fma.rn.f32 	%f1236, %f1220, %f1221, %f1156;
+fma.rn.f32 	%f1237, %f1220, %f1223, %f1157;
+fma.rn.f32 	%f1238, %f1220, %f1225, %f1158;
+fma.rn.f32 	%f1239, %f1220, %f1227, %f1159;
+fma.rn.f32 	%f1240, %f1220, %f1229, %f1160;
+fma.rn.f32 	%f1241, %f1220, %f1231, %f1161;
+fma.rn.f32 	%f1242, %f1220, %f1233, %f1162;
+fma.rn.f32 	%f1243, %f1220, %f1235, %f1163;
+fma.rn.f32 	%f1244, %f1222, %f1221, %f1164;
+fma.rn.f32 	%f1245, %f1222, %f1223, %f1165;
+fma.rn.f32 	%f1246, %f1222, %f1225, %f1166;
+fma.rn.f32 	%f1247, %f1222, %f1227, %f1167;
+fma.rn.f32 	%f1248, %f1222, %f1229, %f1168;
+fma.rn.f32 	%f1249, %f1222, %f1231, %f1169;
+fma.rn.f32 	%f1250, %f1222, %f1233, %f1170;
+fma.rn.f32 	%f1251, %f1222, %f1235, %f1171;
+fma.rn.f32 	%f1252, %f1224, %f1221, %f1172;
+fma.rn.f32 	%f1253, %f1224, %f1223, %f1173;
+fma.rn.f32 	%f1254, %f1224, %f1225, %f1174;
+fma.rn.f32 	%f1255, %f1224, %f1227, %f1175;
+fma.rn.f32 	%f1256, %f1224, %f1229, %f1176;
+fma.rn.f32 	%f1257, %f1224, %f1231, %f1177;
+fma.rn.f32 	%f1258, %f1224, %f1233, %f1178;
+fma.rn.f32 	%f1259, %f1224, %f1235, %f1179;
+fma.rn.f32 	%f1260, %f1226, %f1221, %f1180;
+fma.rn.f32 	%f1261, %f1226, %f1223, %f1181;
+fma.rn.f32 	%f1262, %f1226, %f1225, %f1182;
+fma.rn.f32 	%f1263, %f1226, %f1227, %f1183;
+fma.rn.f32 	%f1264, %f1226, %f1229, %f1184;
+fma.rn.f32 	%f1265, %f1226, %f1231, %f1185;
+fma.rn.f32 	%f1266, %f1226, %f1233, %f1186;
+fma.rn.f32 	%f1267, %f1226, %f1235, %f1187;
+fma.rn.f32 	%f1268, %f1228, %f1221, %f1188;
+fma.rn.f32 	%f1269, %f1228, %f1223, %f1189;
+fma.rn.f32 	%f1270, %f1228, %f1225, %f1190;
+fma.rn.f32 	%f1271, %f1228, %f1227, %f1191;
+fma.rn.f32 	%f1272, %f1228, %f1229, %f1192;
+fma.rn.f32 	%f1273, %f1228, %f1231, %f1193;
+fma.rn.f32 	%f1274, %f1228, %f1233, %f1194;
+fma.rn.f32 	%f1275, %f1228, %f1235, %f1195;
+fma.rn.f32 	%f1276, %f1230, %f1221, %f1196;
+fma.rn.f32 	%f1277, %f1230, %f1223, %f1197;
+fma.rn.f32 	%f1278, %f1230, %f1225, %f1198;
+fma.rn.f32 	%f1279, %f1230, %f1227, %f1199;
+fma.rn.f32 	%f1280, %f1230, %f1229, %f1200;
+fma.rn.f32 	%f1281, %f1230, %f1231, %f1201;
+fma.rn.f32 	%f1282, %f1230, %f1233, %f1202;
+fma.rn.f32 	%f1283, %f1230, %f1235, %f1203;
+fma.rn.f32 	%f1284, %f1232, %f1221, %f1204;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1285, %f1232, %f1223, %f1205;
+fma.rn.f32 	%f1286, %f1232, %f1225, %f1206;
+fma.rn.f32 	%f1287, %f1232, %f1227, %f1207;
+fma.rn.f32 	%f1288, %f1232, %f1229, %f1208;
+fma.rn.f32 	%f1289, %f1232, %f1231, %f1209;
+fma.rn.f32 	%f1290, %f1232, %f1233, %f1210;
+fma.rn.f32 	%f1291, %f1232, %f1235, %f1211;
+fma.rn.f32 	%f1292, %f1234, %f1221, %f1212;
+fma.rn.f32 	%f1293, %f1234, %f1223, %f1213;
+fma.rn.f32 	%f1294, %f1234, %f1225, %f1214;
+fma.rn.f32 	%f1295, %f1234, %f1227, %f1215;
+fma.rn.f32 	%f1296, %f1234, %f1229, %f1216;
+fma.rn.f32 	%f1297, %f1234, %f1231, %f1217;
+fma.rn.f32 	%f1298, %f1234, %f1233, %f1218;
+fma.rn.f32 	%f1299, %f1234, %f1235, %f1219;
+ld.shared.f32 	%f1300, [%rd35];
+ld.shared.f32 	%f1301, [%rd36];
+ld.shared.f32 	%f1302, [%rd35+4];
+ld.shared.f32 	%f1303, [%rd36+4];
+ld.shared.f32 	%f1304, [%rd35+8];
+ld.shared.f32 	%f1305, [%rd36+8];
+ld.shared.f32 	%f1306, [%rd35+12];
+ld.shared.f32 	%f1307, [%rd36+12];
+ld.shared.f32 	%f1308, [%rd35+256];
+ld.shared.f32 	%f1309, [%rd36+256];
+ld.shared.f32 	%f1310, [%rd35+260];
+ld.shared.f32 	%f1311, [%rd36+260];
+ld.shared.f32 	%f1312, [%rd35+264];
+ld.shared.f32 	%f1313, [%rd36+264];
+ld.shared.f32 	%f1314, [%rd35+268];
+ld.shared.f32 	%f1315, [%rd36+268];
+fma.rn.f32 	%f1316, %f1300, %f1301, %f1236;
+fma.rn.f32 	%f1317, %f1300, %f1303, %f1237;
+fma.rn.f32 	%f1318, %f1300, %f1305, %f1238;
+fma.rn.f32 	%f1319, %f1300, %f1307, %f1239;
+fma.rn.f32 	%f1320, %f1300, %f1309, %f1240;
+fma.rn.f32 	%f1321, %f1300, %f1311, %f1241;
+fma.rn.f32 	%f1322, %f1300, %f1313, %f1242;
+fma.rn.f32 	%f1323, %f1300, %f1315, %f1243;
+fma.rn.f32 	%f1324, %f1302, %f1301, %f1244;
+fma.rn.f32 	%f1325, %f1302, %f1303, %f1245;
+fma.rn.f32 	%f1326, %f1302, %f1305, %f1246;
+fma.rn.f32 	%f1327, %f1302, %f1307, %f1247;
+fma.rn.f32 	%f1328, %f1302, %f1309, %f1248;
+fma.rn.f32 	%f1329, %f1302, %f1311, %f1249;
+fma.rn.f32 	%f1330, %f1302, %f1313, %f1250;
+fma.rn.f32 	%f1331, %f1302, %f1315, %f1251;
+fma.rn.f32 	%f1332, %f1304, %f1301, %f1252;
+fma.rn.f32 	%f1333, %f1304, %f1303, %f1253;
+fma.rn.f32 	%f1334, %f1304, %f1305, %f1254;
+fma.rn.f32 	%f1335, %f1304, %f1307, %f1255;
+fma.rn.f32 	%f1336, %f1304, %f1309, %f1256;
+fma.rn.f32 	%f1337, %f1304, %f1311, %f1257;
+fma.rn.f32 	%f1338, %f1304, %f1313, %f1258;
+fma.rn.f32 	%f1339, %f1304, %f1315, %f1259;
+fma.rn.f32 	%f1340, %f1306, %f1301, %f1260;
+fma.rn.f32 	%f1341, %f1306, %f1303, %f1261;
+fma.rn.f32 	%f1342, %f1306, %f1305, %f1262;
+fma.rn.f32 	%f1343, %f1306, %f1307, %f1263;
+fma.rn.f32 	%f1344, %f1306, %f1309, %f1264;
+fma.rn.f32 	%f1345, %f1306, %f1311, %f1265;
+fma.rn.f32 	%f1346, %f1306, %f1313, %f1266;
+fma.rn.f32 	%f1347, %f1306, %f1315, %f1267;
+fma.rn.f32 	%f1348, %f1308, %f1301, %f1268;
+fma.rn.f32 	%f1349, %f1308, %f1303, %f1269;
+fma.rn.f32 	%f1350, %f1308, %f1305, %f1270;
+fma.rn.f32 	%f1351, %f1308, %f1307, %f1271;
+fma.rn.f32 	%f1352, %f1308, %f1309, %f1272;
+fma.rn.f32 	%f1353, %f1308, %f1311, %f1273;
+fma.rn.f32 	%f1354, %f1308, %f1313, %f1274;
+fma.rn.f32 	%f1355, %f1308, %f1315, %f1275;
+fma.rn.f32 	%f1356, %f1310, %f1301, %f1276;
+fma.rn.f32 	%f1357, %f1310, %f1303, %f1277;
+fma.rn.f32 	%f1358, %f1310, %f1305, %f1278;
+fma.rn.f32 	%f1359, %f1310, %f1307, %f1279;
+fma.rn.f32 	%f1360, %f1310, %f1309, %f1280;
+fma.rn.f32 	%f1361, %f1310, %f1311, %f1281;
+fma.rn.f32 	%f1362, %f1310, %f1313, %f1282;
+fma.rn.f32 	%f1363, %f1310, %f1315, %f1283;
+fma.rn.f32 	%f1364, %f1312, %f1301, %f1284;
+fma.rn.f32 	%f1365, %f1312, %f1303, %f1285;
+fma.rn.f32 	%f1366, %f1312, %f1305, %f1286;
+fma.rn.f32 	%f1367, %f1312, %f1307, %f1287;
+fma.rn.f32 	%f1368, %f1312, %f1309, %f1288;
+fma.rn.f32 	%f1369, %f1312, %f1311, %f1289;
+fma.rn.f32 	%f1370, %f1312, %f1313, %f1290;
+fma.rn.f32 	%f1371, %f1312, %f1315, %f1291;
+fma.rn.f32 	%f1372, %f1314, %f1301, %f1292;
+fma.rn.f32 	%f1373, %f1314, %f1303, %f1293;
+fma.rn.f32 	%f1374, %f1314, %f1305, %f1294;
+fma.rn.f32 	%f1375, %f1314, %f1307, %f1295;
+fma.rn.f32 	%f1376, %f1314, %f1309, %f1296;
+fma.rn.f32 	%f1377, %f1314, %f1311, %f1297;
+fma.rn.f32 	%f1378, %f1314, %f1313, %f1298;
+fma.rn.f32 	%f1379, %f1314, %f1315, %f1299;
+ld.shared.f32 	%f1380, [%rd37];
+ld.shared.f32 	%f1381, [%rd38];
+ld.shared.f32 	%f1382, [%rd37+4];
+ld.shared.f32 	%f1383, [%rd38+4];
+ld.shared.f32 	%f1384, [%rd37+8];
+ld.shared.f32 	%f1385, [%rd38+8];
+ld.shared.f32 	%f1386, [%rd37+12];
+ld.shared.f32 	%f1387, [%rd38+12];
+ld.shared.f32 	%f1388, [%rd37+256];
+ld.shared.f32 	%f1389, [%rd38+256];
+ld.shared.f32 	%f1390, [%rd37+260];
+ld.shared.f32 	%f1391, [%rd38+260];
+ld.shared.f32 	%f1392, [%rd37+264];
+ld.shared.f32 	%f1393, [%rd38+264];
+ld.shared.f32 	%f1394, [%rd37+268];
+ld.shared.f32 	%f1395, [%rd38+268];
+fma.rn.f32 	%f1396, %f1380, %f1381, %f1316;
+fma.rn.f32 	%f1397, %f1380, %f1383, %f1317;
+fma.rn.f32 	%f1398, %f1380, %f1385, %f1318;
+fma.rn.f32 	%f1399, %f1380, %f1387, %f1319;
+fma.rn.f32 	%f1400, %f1380, %f1389, %f1320;
+fma.rn.f32 	%f1401, %f1380, %f1391, %f1321;
+fma.rn.f32 	%f1402, %f1380, %f1393, %f1322;
+fma.rn.f32 	%f1403, %f1380, %f1395, %f1323;
+fma.rn.f32 	%f1404, %f1382, %f1381, %f1324;
+fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
+fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
+fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
+fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
+fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
+fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
+fma.rn.f32 	%f1411, %f1382, %f1395, %f1331;
+fma.rn.f32 	%f1412, %f1384, %f1381, %f1332;
+fma.rn.f32 	%f1413, %f1384, %f1383, %f1333;
+fma.rn.f32 	%f1414, %f1384, %f1385, %f1334;
+fma.rn.f32 	%f1415, %f1384, %f1387, %f1335;
+fma.rn.f32 	%f1416, %f1384, %f1389, %f1336;
+fma.rn.f32 	%f1417, %f1384, %f1391, %f1337;
+fma.rn.f32 	%f1418, %f1384, %f1393, %f1338;
+fma.rn.f32 	%f1419, %f1384, %f1395, %f1339;
+fma.rn.f32 	%f1420, %f1386, %f1381, %f1340;
+fma.rn.f32 	%f1421, %f1386, %f1383, %f1341;
+fma.rn.f32 	%f1422, %f1386, %f1385, %f1342;
+fma.rn.f32 	%f1423, %f1386, %f1387, %f1343;
+fma.rn.f32 	%f1424, %f1386, %f1389, %f1344;
+fma.rn.f32 	%f1425, %f1386, %f1391, %f1345;
+fma.rn.f32 	%f1426, %f1386, %f1393, %f1346;
+fma.rn.f32 	%f1427, %f1386, %f1395, %f1347;
+fma.rn.f32 	%f1428, %f1388, %f1381, %f1348;
+fma.rn.f32 	%f1429, %f1388, %f1383, %f1349;
+fma.rn.f32 	%f1430, %f1388, %f1385, %f1350;
+fma.rn.f32 	%f1431, %f1388, %f1387, %f1351;
+fma.rn.f32 	%f1432, %f1388, %f1389, %f1352;
+fma.rn.f32 	%f1433, %f1388, %f1391, %f1353;
+fma.rn.f32 	%f1434, %f1388, %f1393, %f1354;
+fma.rn.f32 	%f1435, %f1388, %f1395, %f1355;
+fma.rn.f32 	%f1436, %f1390, %f1381, %f1356;
+fma.rn.f32 	%f1437, %f1390, %f1383, %f1357;
+fma.rn.f32 	%f1438, %f1390, %f1385, %f1358;
+fma.rn.f32 	%f1439, %f1390, %f1387, %f1359;
+fma.rn.f32 	%f1440, %f1390, %f1389, %f1360;
+fma.rn.f32 	%f1441, %f1390, %f1391, %f1361;
+fma.rn.f32 	%f1442, %f1390, %f1393, %f1362;
+fma.rn.f32 	%f1443, %f1390, %f1395, %f1363;
+fma.rn.f32 	%f1444, %f1392, %f1381, %f1364;
+fma.rn.f32 	%f1445, %f1392, %f1383, %f1365;
+fma.rn.f32 	%f1446, %f1392, %f1385, %f1366;
+fma.rn.f32 	%f1447, %f1392, %f1387, %f1367;
+fma.rn.f32 	%f1448, %f1392, %f1389, %f1368;
+fma.rn.f32 	%f1449, %f1392, %f1391, %f1369;
+fma.rn.f32 	%f1450, %f1392, %f1393, %f1370;
+fma.rn.f32 	%f1451, %f1392, %f1395, %f1371;
+fma.rn.f32 	%f1452, %f1394, %f1381, %f1372;
+fma.rn.f32 	%f1453, %f1394, %f1383, %f1373;
+fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
+fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
+fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
+fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
+fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
+fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
+ld.shared.f32 	%f1460, [%rd39];
+ld.shared.f32 	%f1461, [%rd40];
+ld.shared.f32 	%f1462, [%rd39+4];
+ld.shared.f32 	%f1463, [%rd40+4];
+ld.shared.f32 	%f1464, [%rd39+8];
+ld.shared.f32 	%f1465, [%rd40+8];
+ld.shared.f32 	%f1466, [%rd39+12];
+ld.shared.f32 	%f1467, [%rd40+12];
+ld.shared.f32 	%f1468, [%rd39+256];
+ld.shared.f32 	%f1469, [%rd40+256];
+ld.shared.f32 	%f1470, [%rd39+260];
+ld.shared.f32 	%f1471, [%rd40+260];
+ld.shared.f32 	%f1472, [%rd39+264];
+ld.shared.f32 	%f1473, [%rd40+264];
+ld.shared.f32 	%f1474, [%rd39+268];
+ld.shared.f32 	%f1475, [%rd40+268];
+fma.rn.f32 	%f1476, %f1460, %f1461, %f1396;
+fma.rn.f32 	%f1477, %f1460, %f1463, %f1397;
+fma.rn.f32 	%f1478, %f1460, %f1465, %f1398;
+fma.rn.f32 	%f1479, %f1460, %f1467, %f1399;
+fma.rn.f32 	%f1480, %f1460, %f1469, %f1400;
+fma.rn.f32 	%f1481, %f1460, %f1471, %f1401;
+fma.rn.f32 	%f1482, %f1460, %f1473, %f1402;
+fma.rn.f32 	%f1483, %f1460, %f1475, %f1403;
+fma.rn.f32 	%f1484, %f1462, %f1461, %f1404;
+fma.rn.f32 	%f1485, %f1462, %f1463, %f1405;
+fma.rn.f32 	%f1486, %f1462, %f1465, %f1406;
+fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
+fma.rn.f32 	%f1488, %f1462, %f1469, %f1408;
+fma.rn.f32 	%f1489, %f1462, %f1471, %f1409;
+fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
+fma.rn.f32 	%f1491, %f1462, %f1475, %f1411;
+fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
+fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
+fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
+fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
+fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
+fma.rn.f32 	%f1497, %f1464, %f1471, %f1417;
+fma.rn.f32 	%f1498, %f1464, %f1473, %f1418;
+fma.rn.f32 	%f1499, %f1464, %f1475, %f1419;
+fma.rn.f32 	%f1500, %f1466, %f1461, %f1420;
+fma.rn.f32 	%f1501, %f1466, %f1463, %f1421;
+fma.rn.f32 	%f1502, %f1466, %f1465, %f1422;
+fma.rn.f32 	%f1503, %f1466, %f1467, %f1423;
+fma.rn.f32 	%f1504, %f1466, %f1469, %f1424;
+fma.rn.f32 	%f1505, %f1466, %f1471, %f1425;
+fma.rn.f32 	%f1506, %f1466, %f1473, %f1426;
+fma.rn.f32 	%f1507, %f1466, %f1475, %f1427;
+fma.rn.f32 	%f1508, %f1468, %f1461, %f1428;
+fma.rn.f32 	%f1509, %f1468, %f1463, %f1429;
+fma.rn.f32 	%f1510, %f1468, %f1465, %f1430;
+fma.rn.f32 	%f1511, %f1468, %f1467, %f1431;
+fma.rn.f32 	%f1512, %f1468, %f1469, %f1432;
+fma.rn.f32 	%f1513, %f1468, %f1471, %f1433;
+fma.rn.f32 	%f1514, %f1468, %f1473, %f1434;
+fma.rn.f32 	%f1515, %f1468, %f1475, %f1435;
+fma.rn.f32 	%f1516, %f1470, %f1461, %f1436;
+fma.rn.f32 	%f1517, %f1470, %f1463, %f1437;
+fma.rn.f32 	%f1518, %f1470, %f1465, %f1438;
+fma.rn.f32 	%f1519, %f1470, %f1467, %f1439;
+fma.rn.f32 	%f1520, %f1470, %f1469, %f1440;
+fma.rn.f32 	%f1521, %f1470, %f1471, %f1441;
+fma.rn.f32 	%f1522, %f1470, %f1473, %f1442;
+fma.rn.f32 	%f1523, %f1470, %f1475, %f1443;
+fma.rn.f32 	%f1524, %f1472, %f1461, %f1444;
+fma.rn.f32 	%f1525, %f1472, %f1463, %f1445;
+fma.rn.f32 	%f1526, %f1472, %f1465, %f1446;
+fma.rn.f32 	%f1527, %f1472, %f1467, %f1447;
+fma.rn.f32 	%f1528, %f1472, %f1469, %f1448;
+fma.rn.f32 	%f1529, %f1472, %f1471, %f1449;
+fma.rn.f32 	%f1530, %f1472, %f1473, %f1450;
+fma.rn.f32 	%f1531, %f1472, %f1475, %f1451;
+fma.rn.f32 	%f1532, %f1474, %f1461, %f1452;
+fma.rn.f32 	%f1533, %f1474, %f1463, %f1453;
+fma.rn.f32 	%f1534, %f1474, %f1465, %f1454;
+fma.rn.f32 	%f1535, %f1474, %f1467, %f1455;
+fma.rn.f32 	%f1536, %f1474, %f1469, %f1456;
+fma.rn.f32 	%f1537, %f1474, %f1471, %f1457;
+fma.rn.f32 	%f1538, %f1474, %f1473, %f1458;
+fma.rn.f32 	%f1539, %f1474, %f1475, %f1459;
+ld.shared.f32 	%f1540, [%rd41];
+ld.shared.f32 	%f1541, [%rd42];
+ld.shared.f32 	%f1542, [%rd41+4];
+ld.shared.f32 	%f1543, [%rd42+4];
+ld.shared.f32 	%f1544, [%rd41+8];
+ld.shared.f32 	%f1545, [%rd42+8];
+ld.shared.f32 	%f1546, [%rd41+12];
+ld.shared.f32 	%f1547, [%rd42+12];
+ld.shared.f32 	%f1548, [%rd41+256];
+ld.shared.f32 	%f1549, [%rd42+256];
+ld.shared.f32 	%f1550, [%rd41+260];
+ld.shared.f32 	%f1551, [%rd42+260];
+ld.shared.f32 	%f1552, [%rd41+264];
+ld.shared.f32 	%f1553, [%rd42+264];
+ld.shared.f32 	%f1554, [%rd41+268];
+ld.shared.f32 	%f1555, [%rd42+268];
+fma.rn.f32 	%f1556, %f1540, %f1541, %f1476;
+fma.rn.f32 	%f1557, %f1540, %f1543, %f1477;
+fma.rn.f32 	%f1558, %f1540, %f1545, %f1478;
+fma.rn.f32 	%f1559, %f1540, %f1547, %f1479;
+fma.rn.f32 	%f1560, %f1540, %f1549, %f1480;
+fma.rn.f32 	%f1561, %f1540, %f1551, %f1481;
+fma.rn.f32 	%f1562, %f1540, %f1553, %f1482;
+fma.rn.f32 	%f1563, %f1540, %f1555, %f1483;
+fma.rn.f32 	%f1564, %f1542, %f1541, %f1484;
+fma.rn.f32 	%f1565, %f1542, %f1543, %f1485;
+fma.rn.f32 	%f1566, %f1542, %f1545, %f1486;
+fma.rn.f32 	%f1567, %f1542, %f1547, %f1487;
+fma.rn.f32 	%f1568, %f1542, %f1549, %f1488;
+fma.rn.f32 	%f1569, %f1542, %f1551, %f1489;
+fma.rn.f32 	%f1570, %f1542, %f1553, %f1490;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1571, %f1542, %f1555, %f1491;
+fma.rn.f32 	%f1572, %f1544, %f1541, %f1492;
+fma.rn.f32 	%f1573, %f1544, %f1543, %f1493;
+fma.rn.f32 	%f1574, %f1544, %f1545, %f1494;
+fma.rn.f32 	%f1575, %f1544, %f1547, %f1495;
+fma.rn.f32 	%f1576, %f1544, %f1549, %f1496;
+fma.rn.f32 	%f1577, %f1544, %f1551, %f1497;
+fma.rn.f32 	%f1578, %f1544, %f1553, %f1498;
+fma.rn.f32 	%f1579, %f1544, %f1555, %f1499;
+fma.rn.f32 	%f1580, %f1546, %f1541, %f1500;
+fma.rn.f32 	%f1581, %f1546, %f1543, %f1501;
+fma.rn.f32 	%f1582, %f1546, %f1545, %f1502;
+fma.rn.f32 	%f1583, %f1546, %f1547, %f1503;
+fma.rn.f32 	%f1584, %f1546, %f1549, %f1504;
+fma.rn.f32 	%f1585, %f1546, %f1551, %f1505;
+fma.rn.f32 	%f1586, %f1546, %f1553, %f1506;
+fma.rn.f32 	%f1587, %f1546, %f1555, %f1507;
+fma.rn.f32 	%f1588, %f1548, %f1541, %f1508;
+fma.rn.f32 	%f1589, %f1548, %f1543, %f1509;
+fma.rn.f32 	%f1590, %f1548, %f1545, %f1510;
+fma.rn.f32 	%f1591, %f1548, %f1547, %f1511;
+fma.rn.f32 	%f1592, %f1548, %f1549, %f1512;
+fma.rn.f32 	%f1593, %f1548, %f1551, %f1513;
+fma.rn.f32 	%f1594, %f1548, %f1553, %f1514;
+fma.rn.f32 	%f1595, %f1548, %f1555, %f1515;
+fma.rn.f32 	%f1596, %f1550, %f1541, %f1516;
+fma.rn.f32 	%f1597, %f1550, %f1543, %f1517;
+fma.rn.f32 	%f1598, %f1550, %f1545, %f1518;
+fma.rn.f32 	%f1599, %f1550, %f1547, %f1519;
+fma.rn.f32 	%f1600, %f1550, %f1549, %f1520;
+fma.rn.f32 	%f1601, %f1550, %f1551, %f1521;
+fma.rn.f32 	%f1602, %f1550, %f1553, %f1522;
+fma.rn.f32 	%f1603, %f1550, %f1555, %f1523;
+fma.rn.f32 	%f1604, %f1552, %f1541, %f1524;
+fma.rn.f32 	%f1605, %f1552, %f1543, %f1525;
+fma.rn.f32 	%f1606, %f1552, %f1545, %f1526;
+fma.rn.f32 	%f1607, %f1552, %f1547, %f1527;
+fma.rn.f32 	%f1608, %f1552, %f1549, %f1528;
+fma.rn.f32 	%f1609, %f1552, %f1551, %f1529;
+fma.rn.f32 	%f1610, %f1552, %f1553, %f1530;
+fma.rn.f32 	%f1611, %f1552, %f1555, %f1531;
+fma.rn.f32 	%f1612, %f1554, %f1541, %f1532;
+fma.rn.f32 	%f1613, %f1554, %f1543, %f1533;
+fma.rn.f32 	%f1614, %f1554, %f1545, %f1534;
+fma.rn.f32 	%f1615, %f1554, %f1547, %f1535;
+fma.rn.f32 	%f1616, %f1554, %f1549, %f1536;
+fma.rn.f32 	%f1617, %f1554, %f1551, %f1537;
+fma.rn.f32 	%f1618, %f1554, %f1553, %f1538;
+fma.rn.f32 	%f1619, %f1554, %f1555, %f1539;
+ld.shared.f32 	%f1620, [%rd43];
+ld.shared.f32 	%f1621, [%rd44];
+ld.shared.f32 	%f1622, [%rd43+4];
+ld.shared.f32 	%f1623, [%rd44+4];
+ld.shared.f32 	%f1624, [%rd43+8];
+ld.shared.f32 	%f1625, [%rd44+8];
+ld.shared.f32 	%f1626, [%rd43+12];
+ld.shared.f32 	%f1627, [%rd44+12];
+ld.shared.f32 	%f1628, [%rd43+256];
+ld.shared.f32 	%f1629, [%rd44+256];
+ld.shared.f32 	%f1630, [%rd43+260];
+ld.shared.f32 	%f1631, [%rd44+260];
+ld.shared.f32 	%f1632, [%rd43+264];
+ld.shared.f32 	%f1633, [%rd44+264];
+ld.shared.f32 	%f1634, [%rd43+268];
+ld.shared.f32 	%f1635, [%rd44+268];
+fma.rn.f32 	%f1636, %f1620, %f1621, %f1556;
+fma.rn.f32 	%f1637, %f1620, %f1623, %f1557;
+fma.rn.f32 	%f1638, %f1620, %f1625, %f1558;
+fma.rn.f32 	%f1639, %f1620, %f1627, %f1559;
+fma.rn.f32 	%f1640, %f1620, %f1629, %f1560;
+fma.rn.f32 	%f1641, %f1620, %f1631, %f1561;
+fma.rn.f32 	%f1642, %f1620, %f1633, %f1562;
+fma.rn.f32 	%f1643, %f1620, %f1635, %f1563;
+fma.rn.f32 	%f1644, %f1622, %f1621, %f1564;
+fma.rn.f32 	%f1645, %f1622, %f1623, %f1565;
+fma.rn.f32 	%f1646, %f1622, %f1625, %f1566;
+fma.rn.f32 	%f1647, %f1622, %f1627, %f1567;
+fma.rn.f32 	%f1648, %f1622, %f1629, %f1568;
+fma.rn.f32 	%f1649, %f1622, %f1631, %f1569;
+fma.rn.f32 	%f1650, %f1622, %f1633, %f1570;
+fma.rn.f32 	%f1651, %f1622, %f1635, %f1571;
+fma.rn.f32 	%f1652, %f1624, %f1621, %f1572;
+fma.rn.f32 	%f1653, %f1624, %f1623, %f1573;
+fma.rn.f32 	%f1654, %f1624, %f1625, %f1574;
+fma.rn.f32 	%f1655, %f1624, %f1627, %f1575;
+fma.rn.f32 	%f1656, %f1624, %f1629, %f1576;
+fma.rn.f32 	%f1657, %f1624, %f1631, %f1577;
+fma.rn.f32 	%f1658, %f1624, %f1633, %f1578;
+fma.rn.f32 	%f1659, %f1624, %f1635, %f1579;
+fma.rn.f32 	%f1660, %f1626, %f1621, %f1580;
+fma.rn.f32 	%f1661, %f1626, %f1623, %f1581;
+fma.rn.f32 	%f1662, %f1626, %f1625, %f1582;
+fma.rn.f32 	%f1663, %f1626, %f1627, %f1583;
+fma.rn.f32 	%f1664, %f1626, %f1629, %f1584;
+fma.rn.f32 	%f1665, %f1626, %f1631, %f1585;
+fma.rn.f32 	%f1666, %f1626, %f1633, %f1586;
+fma.rn.f32 	%f1667, %f1626, %f1635, %f1587;
+fma.rn.f32 	%f1668, %f1628, %f1621, %f1588;
+fma.rn.f32 	%f1669, %f1628, %f1623, %f1589;
+fma.rn.f32 	%f1670, %f1628, %f1625, %f1590;
+fma.rn.f32 	%f1671, %f1628, %f1627, %f1591;
+fma.rn.f32 	%f1672, %f1628, %f1629, %f1592;
+fma.rn.f32 	%f1673, %f1628, %f1631, %f1593;
+fma.rn.f32 	%f1674, %f1628, %f1633, %f1594;
+fma.rn.f32 	%f1675, %f1628, %f1635, %f1595;
+fma.rn.f32 	%f1676, %f1630, %f1621, %f1596;
+fma.rn.f32 	%f1677, %f1630, %f1623, %f1597;
+fma.rn.f32 	%f1678, %f1630, %f1625, %f1598;
+fma.rn.f32 	%f1679, %f1630, %f1627, %f1599;
+fma.rn.f32 	%f1680, %f1630, %f1629, %f1600;
+fma.rn.f32 	%f1681, %f1630, %f1631, %f1601;
+fma.rn.f32 	%f1682, %f1630, %f1633, %f1602;
+fma.rn.f32 	%f1683, %f1630, %f1635, %f1603;
+fma.rn.f32 	%f1684, %f1632, %f1621, %f1604;
+fma.rn.f32 	%f1685, %f1632, %f1623, %f1605;
+fma.rn.f32 	%f1686, %f1632, %f1625, %f1606;
+fma.rn.f32 	%f1687, %f1632, %f1627, %f1607;
+fma.rn.f32 	%f1688, %f1632, %f1629, %f1608;
+fma.rn.f32 	%f1689, %f1632, %f1631, %f1609;
+fma.rn.f32 	%f1690, %f1632, %f1633, %f1610;
+fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
+fma.rn.f32 	%f1692, %f1634, %f1621, %f1612;
+fma.rn.f32 	%f1693, %f1634, %f1623, %f1613;
+fma.rn.f32 	%f1694, %f1634, %f1625, %f1614;
+fma.rn.f32 	%f1695, %f1634, %f1627, %f1615;
+fma.rn.f32 	%f1696, %f1634, %f1629, %f1616;
+fma.rn.f32 	%f1697, %f1634, %f1631, %f1617;
+fma.rn.f32 	%f1698, %f1634, %f1633, %f1618;
+fma.rn.f32 	%f1699, %f1634, %f1635, %f1619;
+ld.shared.f32 	%f1700, [%rd45];
+ld.shared.f32 	%f1701, [%rd46];
+ld.shared.f32 	%f1702, [%rd45+4];
+ld.shared.f32 	%f1703, [%rd46+4];
+ld.shared.f32 	%f1704, [%rd45+8];
+ld.shared.f32 	%f1705, [%rd46+8];
+ld.shared.f32 	%f1706, [%rd45+12];
+ld.shared.f32 	%f1707, [%rd46+12];
+ld.shared.f32 	%f1708, [%rd45+256];
+ld.shared.f32 	%f1709, [%rd46+256];
+ld.shared.f32 	%f1710, [%rd45+260];
+ld.shared.f32 	%f1711, [%rd46+260];
+ld.shared.f32 	%f1712, [%rd45+264];
+ld.shared.f32 	%f1713, [%rd46+264];
+ld.shared.f32 	%f1714, [%rd45+268];
+ld.shared.f32 	%f1715, [%rd46+268];
 fma.rn.f32 	%f1941, %f1700, %f1701, %f1636;
 fma.rn.f32 	%f1942, %f1700, %f1703, %f1637;
 fma.rn.f32 	%f1943, %f1700, %f1705, %f1638;
@@ -11375,8 +11479,7 @@ fma.rn.f32 	%f1973, %f1708, %f1701, %f1668;
 fma.rn.f32 	%f1974, %f1708, %f1703, %f1669;
 fma.rn.f32 	%f1975, %f1708, %f1705, %f1670;
 fma.rn.f32 	%f1976, %f1708, %f1707, %f1671;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1977, %f1708, %f1709, %f1672;
+fma.rn.f32 	%f1977, %f1708, %f1709, %f1672;
 fma.rn.f32 	%f1978, %f1708, %f1711, %f1673;
 fma.rn.f32 	%f1979, %f1708, %f1713, %f1674;
 fma.rn.f32 	%f1980, %f1708, %f1715, %f1675;
@@ -11527,7 +11630,8 @@ mov.f32 	%f1866, %f1871;
 bra.uni 	$L__BB4_50;
 $L__BB4_50:
 ld.global.f32 	%f1866, [%rd100+8];
-$L__BB4_51:
+)ptx",
+    R"ptx($L__BB4_51:
 st.shared.f32 	[%rd13+1056], %f1866;
 add.s64 	%rd256, %rd101, 3;
 setp.lt.u64 	%p67, %rd256, %rd4;
@@ -11778,8 +11882,7 @@ add.s64 	%rd317, %rd317, 4224;
 add.s64 	%rd316, %rd316, 4224;
 add.s64 	%rd315, %rd315, 4224;
 add.s64 	%rd314, %rd314, 4224;
-)ptx",
-    R"ptx(setp.lt.u32 	%p18, %r74, 8;
+setp.lt.u32 	%p18, %r74, 8;
 @%p18 bra 	$L__BB4_31;
 bra.uni 	$L__BB4_44;
 $L__BB4_31:
@@ -11940,7 +12043,8 @@ mov.f32 	%f1950, %f1941;
 mov.f32 	%f1951, %f1941;
 mov.f32 	%f1952, %f1941;
 mov.f32 	%f1953, %f1941;
-mov.f32 	%f1954, %f1941;
+)ptx",
+    R"ptx(mov.f32 	%f1954, %f1941;
 mov.f32 	%f1955, %f1941;
 mov.f32 	%f1956, %f1941;
 mov.f32 	%f1957, %f1941;
@@ -12199,8 +12303,7 @@ mov.b64 	%rd139, dot_tile_param_0;
 mov.u64 	%rd1, %rd139;
 add.u64 	%rd2, %SPL, 0;
 mov.u32 	%r1, %ctaid.x;
-)ptx",
-    R"ptx(mov.u32 	%r50, %ctaid.y;
+mov.u32 	%r50, %ctaid.y;
 ld.param.v2.u32 	{%r51, %r52}, [dot_tile_param_0+80];
 cvt.u64.u32 	%rd141, %r52;
 mul.wide.u32 	%rd300, %r52, %r50;
@@ -12340,7 +12443,8 @@ mov.f32 	%f1941, %f1928;
 mov.f32 	%f1942, %f1928;
 mov.f32 	%f1943, %f1928;
 mov.f32 	%f1944, %f1928;
-mov.f32 	%f1945, %f1928;
+)ptx",
+    R"ptx(mov.f32 	%f1945, %f1928;
 mov.f32 	%f1946, %f1928;
 mov.f32 	%f1947, %f1928;
 mov.f32 	%f1948, %f1928;
@@ -12555,8 +12659,7 @@ ld.shared.f32 	%f654, [%rd19+4];
 ld.shared.f32 	%f655, [%rd20+4];
 ld.shared.f32 	%f656, [%rd19+8];
 ld.shared.f32 	%f657, [%rd20+8];
-)ptx",
-    R"ptx(ld.shared.f32 	%f658, [%rd19+12];
+ld.shared.f32 	%f658, [%rd19+12];
 ld.shared.f32 	%f659, [%rd20+12];
 ld.shared.f32 	%f660, [%rd19+256];
 ld.shared.f32 	%f661, [%rd20+256];
@@ -12668,7 +12771,8 @@ fma.rn.f32 	%f766, %f736, %f737, %f686;
 fma.rn.f32 	%f767, %f736, %f739, %f687;
 fma.rn.f32 	%f768, %f736, %f741, %f688;
 fma.rn.f32 	%f769, %f736, %f743, %f689;
-fma.rn.f32 	%f770, %f736, %f745, %f690;
+)ptx",
+    R"ptx(fma.rn.f32 	%f770, %f736, %f745, %f690;
 fma.rn.f32 	%f771, %f736, %f747, %f691;
 fma.rn.f32 	%f772, %f738, %f733, %f692;
 fma.rn.f32 	%f773, %f738, %f735, %f693;
@@ -12864,8 +12968,7 @@ fma.rn.f32 	%f962, %f904, %f905, %f882;
 fma.rn.f32 	%f963, %f904, %f907, %f883;
 fma.rn.f32 	%f964, %f906, %f893, %f884;
 fma.rn.f32 	%f965, %f906, %f895, %f885;
-)ptx",
-    R"ptx(fma.rn.f32 	%f966, %f906, %f897, %f886;
+fma.rn.f32 	%f966, %f906, %f897, %f886;
 fma.rn.f32 	%f967, %f906, %f899, %f887;
 fma.rn.f32 	%f968, %f906, %f901, %f888;
 fma.rn.f32 	%f969, %f906, %f903, %f889;
@@ -12976,7 +13079,8 @@ fma.rn.f32 	%f1073, %f1052, %f1063, %f993;
 fma.rn.f32 	%f1074, %f1052, %f1065, %f994;
 fma.rn.f32 	%f1075, %f1052, %f1067, %f995;
 fma.rn.f32 	%f1076, %f1054, %f1053, %f996;
-fma.rn.f32 	%f1077, %f1054, %f1055, %f997;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1077, %f1054, %f1055, %f997;
 fma.rn.f32 	%f1078, %f1054, %f1057, %f998;
 fma.rn.f32 	%f1079, %f1054, %f1059, %f999;
 fma.rn.f32 	%f1080, %f1054, %f1061, %f1000;
@@ -13156,8 +13260,7 @@ fma.rn.f32 	%f1253, %f1218, %f1215, %f1173;
 fma.rn.f32 	%f1254, %f1218, %f1217, %f1174;
 fma.rn.f32 	%f1255, %f1218, %f1219, %f1175;
 fma.rn.f32 	%f1256, %f1218, %f1221, %f1176;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1257, %f1218, %f1223, %f1177;
+fma.rn.f32 	%f1257, %f1218, %f1223, %f1177;
 fma.rn.f32 	%f1258, %f1218, %f1225, %f1178;
 fma.rn.f32 	%f1259, %f1218, %f1227, %f1179;
 fma.rn.f32 	%f1260, %f1220, %f1213, %f1180;
@@ -13259,7 +13362,8 @@ fma.rn.f32 	%f1355, %f1302, %f1307, %f1275;
 fma.rn.f32 	%f1356, %f1304, %f1293, %f1276;
 fma.rn.f32 	%f1357, %f1304, %f1295, %f1277;
 fma.rn.f32 	%f1358, %f1304, %f1297, %f1278;
-fma.rn.f32 	%f1359, %f1304, %f1299, %f1279;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1359, %f1304, %f1299, %f1279;
 fma.rn.f32 	%f1360, %f1304, %f1301, %f1280;
 fma.rn.f32 	%f1361, %f1304, %f1303, %f1281;
 fma.rn.f32 	%f1362, %f1304, %f1305, %f1282;
@@ -13441,8 +13545,7 @@ ld.shared.f32 	%f1537, [%rd42+8];
 ld.shared.f32 	%f1538, [%rd41+12];
 ld.shared.f32 	%f1539, [%rd42+12];
 ld.shared.f32 	%f1540, [%rd41+256];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1541, [%rd42+256];
+ld.shared.f32 	%f1541, [%rd42+256];
 ld.shared.f32 	%f1542, [%rd41+260];
 ld.shared.f32 	%f1543, [%rd42+260];
 ld.shared.f32 	%f1544, [%rd41+264];
@@ -13546,7 +13649,8 @@ fma.rn.f32 	%f1641, %f1614, %f1623, %f1561;
 fma.rn.f32 	%f1642, %f1614, %f1625, %f1562;
 fma.rn.f32 	%f1643, %f1614, %f1627, %f1563;
 fma.rn.f32 	%f1644, %f1616, %f1613, %f1564;
-fma.rn.f32 	%f1645, %f1616, %f1615, %f1565;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1645, %f1616, %f1615, %f1565;
 fma.rn.f32 	%f1646, %f1616, %f1617, %f1566;
 fma.rn.f32 	%f1647, %f1616, %f1619, %f1567;
 fma.rn.f32 	%f1648, %f1616, %f1621, %f1568;
@@ -13760,8 +13864,7 @@ setp.lt.u64 	%p40, %rd214, %rd4;
 and.pred  	%p41, %p18, %p40;
 @!%p41 bra 	$L__BB5_22;
 bra.uni 	$L__BB5_21;
-)ptx",
-    R"ptx($L__BB5_21:
+$L__BB5_21:
 ld.global.f32 	%f1845, [%rd67+28];
 $L__BB5_22:
 st.shared.f32 	[%rd10+3696], %f1845;
@@ -13907,7 +14010,8 @@ fma.rn.f32 	%f1956, %f482, %f485, %f1956;
 fma.rn.f32 	%f1957, %f482, %f487, %f1957;
 fma.rn.f32 	%f1958, %f482, %f489, %f1958;
 fma.rn.f32 	%f1959, %f482, %f491, %f1959;
-fma.rn.f32 	%f1960, %f484, %f477, %f1960;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1960, %f484, %f477, %f1960;
 fma.rn.f32 	%f1961, %f484, %f479, %f1961;
 fma.rn.f32 	%f1962, %f484, %f481, %f1962;
 fma.rn.f32 	%f1963, %f484, %f483, %f1963;
@@ -14176,8 +14280,7 @@ add.s64 	%rd237, %rd297, 4;
 setp.ge.u64 	%p52, %rd237, %rd4;
 mov.f32 	%f1862, %f1863;
 @%p52 bra 	$L__BB5_79;
-)ptx",
-    R"ptx(add.s32 	%r38, %r116, 4;
+add.s32 	%r38, %r116, 4;
 cvt.u64.u32 	%rd235, %r38;
 mul.lo.s64 	%rd238, %rd49, %rd235;
 shl.b64 	%rd239, %rd238, 2;
@@ -14328,7 +14431,8 @@ st.local.f32 	[%rd2+244], %f1989;
 st.local.f32 	[%rd2+248], %f1990;
 st.local.f32 	[%rd2+252], %f1991;
 and.b32  	%r12, %r2, 16;
-mov.b32 	%r82, 65535;
+)ptx",
+    R"ptx(mov.b32 	%r82, 65535;
 shl.b32 	%r13, %r82, %r12;
 and.b32  	%r14, %r2, 15;
 ld.param.v2.u32 	{%r83, %r84}, [%rd1+72];
@@ -14576,8 +14680,7 @@ mov.f32 	%f1941, %f1936;
 mov.f32 	%f1942, %f1936;
 mov.f32 	%f1943, %f1936;
 mov.f32 	%f1944, %f1936;
-)ptx",
-    R"ptx(mov.f32 	%f1945, %f1936;
+mov.f32 	%f1945, %f1936;
 mov.f32 	%f1946, %f1936;
 mov.f32 	%f1947, %f1936;
 mov.f32 	%f1948, %f1936;
@@ -14708,7 +14811,8 @@ fma.rn.f32 	%f567, %f509, %f510, %f1990;
 fma.rn.f32 	%f568, %f509, %f512, %f1991;
 fma.rn.f32 	%f569, %f511, %f498, %f1992;
 fma.rn.f32 	%f570, %f511, %f500, %f1993;
-fma.rn.f32 	%f571, %f511, %f502, %f1994;
+)ptx",
+    R"ptx(fma.rn.f32 	%f571, %f511, %f502, %f1994;
 fma.rn.f32 	%f572, %f511, %f504, %f1995;
 fma.rn.f32 	%f573, %f511, %f506, %f1996;
 fma.rn.f32 	%f574, %f511, %f508, %f1997;
@@ -14907,8 +15011,7 @@ fma.rn.f32 	%f766, %f739, %f748, %f686;
 fma.rn.f32 	%f767, %f739, %f750, %f687;
 fma.rn.f32 	%f768, %f739, %f752, %f688;
 fma.rn.f32 	%f769, %f741, %f738, %f689;
-)ptx",
-    R"ptx(fma.rn.f32 	%f770, %f741, %f740, %f690;
+fma.rn.f32 	%f770, %f741, %f740, %f690;
 fma.rn.f32 	%f771, %f741, %f742, %f691;
 fma.rn.f32 	%f772, %f741, %f744, %f692;
 fma.rn.f32 	%f773, %f741, %f746, %f693;
@@ -15018,7 +15121,8 @@ fma.rn.f32 	%f876, %f827, %f824, %f796;
 fma.rn.f32 	%f877, %f827, %f826, %f797;
 fma.rn.f32 	%f878, %f827, %f828, %f798;
 fma.rn.f32 	%f879, %f827, %f830, %f799;
-fma.rn.f32 	%f880, %f827, %f832, %f800;
+)ptx",
+    R"ptx(fma.rn.f32 	%f880, %f827, %f832, %f800;
 fma.rn.f32 	%f881, %f829, %f818, %f801;
 fma.rn.f32 	%f882, %f829, %f820, %f802;
 fma.rn.f32 	%f883, %f829, %f822, %f803;
@@ -15215,8 +15319,7 @@ fma.rn.f32 	%f1073, %f1057, %f1058, %f993;
 fma.rn.f32 	%f1074, %f1057, %f1060, %f994;
 fma.rn.f32 	%f1075, %f1057, %f1062, %f995;
 fma.rn.f32 	%f1076, %f1057, %f1064, %f996;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1077, %f1057, %f1066, %f997;
+fma.rn.f32 	%f1077, %f1057, %f1066, %f997;
 fma.rn.f32 	%f1078, %f1057, %f1068, %f998;
 fma.rn.f32 	%f1079, %f1057, %f1070, %f999;
 fma.rn.f32 	%f1080, %f1057, %f1072, %f1000;
@@ -15317,7 +15420,8 @@ fma.rn.f32 	%f1174, %f1141, %f1148, %f1094;
 fma.rn.f32 	%f1175, %f1141, %f1150, %f1095;
 fma.rn.f32 	%f1176, %f1141, %f1152, %f1096;
 fma.rn.f32 	%f1177, %f1143, %f1138, %f1097;
-fma.rn.f32 	%f1178, %f1143, %f1140, %f1098;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1178, %f1143, %f1140, %f1098;
 fma.rn.f32 	%f1179, %f1143, %f1142, %f1099;
 fma.rn.f32 	%f1180, %f1143, %f1144, %f1100;
 fma.rn.f32 	%f1181, %f1143, %f1146, %f1101;
@@ -15498,8 +15602,7 @@ fma.rn.f32 	%f1355, %f1307, %f1302, %f1275;
 fma.rn.f32 	%f1356, %f1307, %f1304, %f1276;
 fma.rn.f32 	%f1357, %f1307, %f1306, %f1277;
 fma.rn.f32 	%f1358, %f1307, %f1308, %f1278;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1359, %f1307, %f1310, %f1279;
+fma.rn.f32 	%f1359, %f1307, %f1310, %f1279;
 fma.rn.f32 	%f1360, %f1307, %f1312, %f1280;
 fma.rn.f32 	%f1361, %f1309, %f1298, %f1281;
 fma.rn.f32 	%f1362, %f1309, %f1300, %f1282;
@@ -15601,7 +15704,8 @@ ld.shared.f32 	%f1457, [%rd39];
 ld.shared.f32 	%f1458, [%rd40];
 ld.shared.f32 	%f1459, [%rd39+4];
 ld.shared.f32 	%f1460, [%rd40+4];
-ld.shared.f32 	%f1461, [%rd39+8];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1461, [%rd39+8];
 ld.shared.f32 	%f1462, [%rd40+8];
 ld.shared.f32 	%f1463, [%rd39+12];
 ld.shared.f32 	%f1464, [%rd40+12];
@@ -15785,8 +15889,7 @@ fma.rn.f32 	%f1641, %f1619, %f1618, %f1561;
 fma.rn.f32 	%f1642, %f1619, %f1620, %f1562;
 fma.rn.f32 	%f1643, %f1619, %f1622, %f1563;
 fma.rn.f32 	%f1644, %f1619, %f1624, %f1564;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1645, %f1619, %f1626, %f1565;
+fma.rn.f32 	%f1645, %f1619, %f1626, %f1565;
 fma.rn.f32 	%f1646, %f1619, %f1628, %f1566;
 fma.rn.f32 	%f1647, %f1619, %f1630, %f1567;
 fma.rn.f32 	%f1648, %f1619, %f1632, %f1568;
@@ -15887,7 +15990,8 @@ fma.rn.f32 	%f1965, %f1703, %f1708, %f1662;
 fma.rn.f32 	%f1966, %f1703, %f1710, %f1663;
 fma.rn.f32 	%f1967, %f1703, %f1712, %f1664;
 fma.rn.f32 	%f1968, %f1705, %f1698, %f1665;
-fma.rn.f32 	%f1969, %f1705, %f1700, %f1666;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1969, %f1705, %f1700, %f1666;
 fma.rn.f32 	%f1970, %f1705, %f1702, %f1667;
 fma.rn.f32 	%f1971, %f1705, %f1704, %f1668;
 fma.rn.f32 	%f1972, %f1705, %f1706, %f1669;
@@ -16145,8 +16249,7 @@ fma.rn.f32 	%f1958, %f485, %f494, %f1958;
 fma.rn.f32 	%f1959, %f485, %f496, %f1959;
 fma.rn.f32 	%f1960, %f487, %f482, %f1960;
 fma.rn.f32 	%f1961, %f487, %f484, %f1961;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1962, %f487, %f486, %f1962;
+fma.rn.f32 	%f1962, %f487, %f486, %f1962;
 fma.rn.f32 	%f1963, %f487, %f488, %f1963;
 fma.rn.f32 	%f1964, %f487, %f490, %f1964;
 fma.rn.f32 	%f1965, %f487, %f492, %f1965;
@@ -16289,7 +16392,8 @@ add.s64 	%rd317, %rd317, 8;
 add.s64 	%rd209, %rd79, %rd317;
 cvt.u32.u64 	%r73, %rd209;
 add.s64 	%rd316, %rd316, 8;
-add.s64 	%rd315, %rd315, 4224;
+)ptx",
+    R"ptx(add.s64 	%rd315, %rd315, 4224;
 add.s64 	%rd314, %rd314, 4224;
 add.s64 	%rd313, %rd313, 4224;
 add.s64 	%rd312, %rd312, 4224;
@@ -16564,8 +16668,7 @@ st.local.f32 	[%rd2+212], %f1989;
 st.local.f32 	[%rd2+216], %f1990;
 st.local.f32 	[%rd2+220], %f1991;
 st.local.f32 	[%rd2+224], %f1992;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+228], %f1993;
+st.local.f32 	[%rd2+228], %f1993;
 st.local.f32 	[%rd2+232], %f1994;
 st.local.f32 	[%rd2+236], %f1995;
 st.local.f32 	[%rd2+240], %f1996;
@@ -16709,7 +16812,8 @@ mov.u64 	%rd1, %rd143;
 add.u64 	%rd2, %SPL, 0;
 ld.param.u64 	%rd145, [cosine_distance_tile_param_0+120];
 add.s64 	%rd146, %rd145, 2;
-cvt.rn.f32.u64 	%f444, %rd146;
+)ptx",
+    R"ptx(cvt.rn.f32.u64 	%f444, %rd146;
 sqrt.rn.f32 	%f445, %f444;
 mov.u32 	%r1, %ctaid.x;
 mov.u32 	%r50, %ctaid.y;
@@ -16954,8 +17058,7 @@ fma.rn.f32 	%f549, %f508, %f503, %f1974;
 fma.rn.f32 	%f550, %f508, %f505, %f1975;
 fma.rn.f32 	%f551, %f508, %f507, %f1976;
 fma.rn.f32 	%f552, %f508, %f509, %f1977;
-)ptx",
-    R"ptx(fma.rn.f32 	%f553, %f508, %f511, %f1978;
+fma.rn.f32 	%f553, %f508, %f511, %f1978;
 fma.rn.f32 	%f554, %f508, %f513, %f1979;
 fma.rn.f32 	%f555, %f508, %f515, %f1980;
 fma.rn.f32 	%f556, %f510, %f501, %f1981;
@@ -17065,7 +17168,8 @@ fma.rn.f32 	%f659, %f594, %f595, %f579;
 ld.shared.f32 	%f660, [%rd19];
 ld.shared.f32 	%f661, [%rd20];
 ld.shared.f32 	%f662, [%rd19+4];
-ld.shared.f32 	%f663, [%rd20+4];
+)ptx",
+    R"ptx(ld.shared.f32 	%f663, [%rd20+4];
 ld.shared.f32 	%f664, [%rd19+8];
 ld.shared.f32 	%f665, [%rd20+8];
 ld.shared.f32 	%f666, [%rd19+12];
@@ -17264,8 +17368,7 @@ fma.rn.f32 	%f858, %f824, %f833, %f778;
 fma.rn.f32 	%f859, %f824, %f835, %f779;
 fma.rn.f32 	%f860, %f826, %f821, %f780;
 fma.rn.f32 	%f861, %f826, %f823, %f781;
-)ptx",
-    R"ptx(fma.rn.f32 	%f862, %f826, %f825, %f782;
+fma.rn.f32 	%f862, %f826, %f825, %f782;
 fma.rn.f32 	%f863, %f826, %f827, %f783;
 fma.rn.f32 	%f864, %f826, %f829, %f784;
 fma.rn.f32 	%f865, %f826, %f831, %f785;
@@ -17375,7 +17478,8 @@ fma.rn.f32 	%f968, %f912, %f909, %f888;
 fma.rn.f32 	%f969, %f912, %f911, %f889;
 fma.rn.f32 	%f970, %f912, %f913, %f890;
 fma.rn.f32 	%f971, %f912, %f915, %f891;
-fma.rn.f32 	%f972, %f914, %f901, %f892;
+)ptx",
+    R"ptx(fma.rn.f32 	%f972, %f914, %f901, %f892;
 fma.rn.f32 	%f973, %f914, %f903, %f893;
 fma.rn.f32 	%f974, %f914, %f905, %f894;
 fma.rn.f32 	%f975, %f914, %f907, %f895;
@@ -17565,8 +17669,7 @@ fma.rn.f32 	%f1158, %f1140, %f1145, %f1078;
 fma.rn.f32 	%f1159, %f1140, %f1147, %f1079;
 fma.rn.f32 	%f1160, %f1140, %f1149, %f1080;
 fma.rn.f32 	%f1161, %f1140, %f1151, %f1081;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1162, %f1140, %f1153, %f1082;
+fma.rn.f32 	%f1162, %f1140, %f1153, %f1082;
 fma.rn.f32 	%f1163, %f1140, %f1155, %f1083;
 fma.rn.f32 	%f1164, %f1142, %f1141, %f1084;
 fma.rn.f32 	%f1165, %f1142, %f1143, %f1085;
@@ -17667,7 +17770,8 @@ fma.rn.f32 	%f1259, %f1224, %f1235, %f1179;
 fma.rn.f32 	%f1260, %f1226, %f1221, %f1180;
 fma.rn.f32 	%f1261, %f1226, %f1223, %f1181;
 fma.rn.f32 	%f1262, %f1226, %f1225, %f1182;
-fma.rn.f32 	%f1263, %f1226, %f1227, %f1183;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1263, %f1226, %f1227, %f1183;
 fma.rn.f32 	%f1264, %f1226, %f1229, %f1184;
 fma.rn.f32 	%f1265, %f1226, %f1231, %f1185;
 fma.rn.f32 	%f1266, %f1226, %f1233, %f1186;
@@ -17848,8 +17952,7 @@ fma.rn.f32 	%f1440, %f1390, %f1389, %f1360;
 fma.rn.f32 	%f1441, %f1390, %f1391, %f1361;
 fma.rn.f32 	%f1442, %f1390, %f1393, %f1362;
 fma.rn.f32 	%f1443, %f1390, %f1395, %f1363;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1444, %f1392, %f1381, %f1364;
+fma.rn.f32 	%f1444, %f1392, %f1381, %f1364;
 fma.rn.f32 	%f1445, %f1392, %f1383, %f1365;
 fma.rn.f32 	%f1446, %f1392, %f1385, %f1366;
 fma.rn.f32 	%f1447, %f1392, %f1387, %f1367;
@@ -17952,7 +18055,8 @@ ld.shared.f32 	%f1543, [%rd42+4];
 ld.shared.f32 	%f1544, [%rd41+8];
 ld.shared.f32 	%f1545, [%rd42+8];
 ld.shared.f32 	%f1546, [%rd41+12];
-ld.shared.f32 	%f1547, [%rd42+12];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1547, [%rd42+12];
 ld.shared.f32 	%f1548, [%rd41+256];
 ld.shared.f32 	%f1549, [%rd42+256];
 ld.shared.f32 	%f1550, [%rd41+260];
@@ -18135,8 +18239,7 @@ fma.rn.f32 	%f1951, %f1702, %f1705, %f1646;
 fma.rn.f32 	%f1952, %f1702, %f1707, %f1647;
 fma.rn.f32 	%f1953, %f1702, %f1709, %f1648;
 fma.rn.f32 	%f1954, %f1702, %f1711, %f1649;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1955, %f1702, %f1713, %f1650;
+fma.rn.f32 	%f1955, %f1702, %f1713, %f1650;
 fma.rn.f32 	%f1956, %f1702, %f1715, %f1651;
 fma.rn.f32 	%f1957, %f1704, %f1701, %f1652;
 fma.rn.f32 	%f1958, %f1704, %f1703, %f1653;
@@ -18270,7 +18373,8 @@ $L__BB7_20:
 st.shared.f32 	[%rd10+3168], %f1857;
 add.s64 	%rd220, %rd70, 7;
 setp.lt.u64 	%p41, %rd220, %rd4;
-and.pred  	%p42, %p19, %p41;
+)ptx",
+    R"ptx(and.pred  	%p42, %p19, %p41;
 @!%p42 bra 	$L__BB7_22;
 bra.uni 	$L__BB7_21;
 $L__BB7_21:
@@ -18525,8 +18629,7 @@ setp.ge.u64 	%p46, %rd224, %rd4;
 @%p46 bra 	$L__BB7_67;
 cvt.u64.u32 	%rd223, %r111;
 mul.lo.s64 	%rd225, %rd49, %rd223;
-)ptx",
-    R"ptx(shl.b64 	%rd226, %rd225, 2;
+shl.b64 	%rd226, %rd225, 2;
 add.s64 	%rd105, %rd102, %rd226;
 ld.global.f32 	%f1872, [%rd105];
 bra.uni 	$L__BB7_67;
@@ -18685,7 +18788,8 @@ $L__BB7_76:
 st.shared.f32 	[%rd326], %f1874;
 mov.f32 	%f1875, %f1876;
 @%p92 bra 	$L__BB7_79;
-add.s64 	%rd243, %rd307, 4;
+)ptx",
+    R"ptx(add.s64 	%rd243, %rd307, 4;
 setp.ge.u64 	%p53, %rd243, %rd4;
 mov.f32 	%f1875, %f1876;
 @%p53 bra 	$L__BB7_79;
@@ -18955,8 +19059,7 @@ add.s64 	%rd297, %rd295, %rd296;
 mul.wide.u32 	%rd298, %r2, 8;
 add.s64 	%rd299, %rd297, %rd298;
 st.global.u64 	[%rd299], %rd330;
-)ptx",
-    R"ptx(ret;
+ret;
 }
 .visible .entry refine_distances(
 .param .align 8 .b8 refine_distances_param_0[152]
@@ -19099,7 +19202,8 @@ or.b64  	%rd100, %rd17, %rd99;
 or.b64  	%rd101, %rd100, %rd18;
 or.b64  	%rd102, %rd101, %rd19;
 {
-.param .b64 param0;
+)ptx",
+    R"ptx(.param .b64 param0;
 st.param.b64 	[param0+0], %rd8;
 .param .b64 param1;
 st.param.b64 	[param1+0], %rd16;
@@ -19413,8 +19517,7 @@ st.param.b64 	[param0+0], %rd8;
 st.param.b64 	[param1+0], %rd22;
 .param .b64 param2;
 st.param.b64 	[param2+0], %rd90;
-)ptx",
-    R"ptx(.param .b64 param3;
+.param .b64 param3;
 st.param.b64 	[param3+0], %rd56;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf, 
@@ -19551,7 +19654,8 @@ add.s64 	%rd43, %rd19, 6336;
 add.s64 	%rd44, %rd18, 6864;
 add.s64 	%rd45, %rd19, 6864;
 add.s64 	%rd46, %rd18, 7392;
-add.s64 	%rd47, %rd19, 7392;
+)ptx",
+    R"ptx(add.s64 	%rd47, %rd19, 7392;
 add.s64 	%rd48, %rd18, 7920;
 add.s64 	%rd49, %rd19, 7920;
 cvt.u64.u32 	%rd50, %r109;
@@ -19783,8 +19887,7 @@ fma.rn.f32 	%f679, %f645, %f654, %f599;
 fma.rn.f32 	%f680, %f645, %f656, %f600;
 fma.rn.f32 	%f681, %f647, %f642, %f601;
 fma.rn.f32 	%f682, %f647, %f644, %f602;
-)ptx",
-    R"ptx(fma.rn.f32 	%f683, %f647, %f646, %f603;
+fma.rn.f32 	%f683, %f647, %f646, %f603;
 fma.rn.f32 	%f684, %f647, %f648, %f604;
 fma.rn.f32 	%f685, %f647, %f650, %f605;
 fma.rn.f32 	%f686, %f647, %f652, %f606;
@@ -19893,7 +19996,8 @@ fma.rn.f32 	%f788, %f733, %f728, %f708;
 fma.rn.f32 	%f789, %f733, %f730, %f709;
 fma.rn.f32 	%f790, %f733, %f732, %f710;
 fma.rn.f32 	%f791, %f733, %f734, %f711;
-fma.rn.f32 	%f792, %f733, %f736, %f712;
+)ptx",
+    R"ptx(fma.rn.f32 	%f792, %f733, %f736, %f712;
 fma.rn.f32 	%f793, %f735, %f722, %f713;
 fma.rn.f32 	%f794, %f735, %f724, %f714;
 fma.rn.f32 	%f795, %f735, %f726, %f715;
@@ -20093,8 +20197,7 @@ fma.rn.f32 	%f988, %f963, %f968, %f908;
 fma.rn.f32 	%f989, %f963, %f970, %f909;
 fma.rn.f32 	%f990, %f963, %f972, %f910;
 fma.rn.f32 	%f991, %f963, %f974, %f911;
-)ptx",
-    R"ptx(fma.rn.f32 	%f992, %f963, %f976, %f912;
+fma.rn.f32 	%f992, %f963, %f976, %f912;
 fma.rn.f32 	%f993, %f965, %f962, %f913;
 fma.rn.f32 	%f994, %f965, %f964, %f914;
 fma.rn.f32 	%f995, %f965, %f966, %f915;
@@ -20198,7 +20301,8 @@ fma.rn.f32 	%f1092, %f1049, %f1048, %f1012;
 fma.rn.f32 	%f1093, %f1049, %f1050, %f1013;
 fma.rn.f32 	%f1094, %f1049, %f1052, %f1014;
 fma.rn.f32 	%f1095, %f1049, %f1054, %f1015;
-fma.rn.f32 	%f1096, %f1049, %f1056, %f1016;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1096, %f1049, %f1056, %f1016;
 fma.rn.f32 	%f1097, %f1051, %f1042, %f1017;
 fma.rn.f32 	%f1098, %f1051, %f1044, %f1018;
 fma.rn.f32 	%f1099, %f1051, %f1046, %f1019;
@@ -20380,8 +20484,7 @@ fma.rn.f32 	%f1274, %f1215, %f1204, %f1194;
 fma.rn.f32 	%f1275, %f1215, %f1206, %f1195;
 fma.rn.f32 	%f1276, %f1215, %f1208, %f1196;
 fma.rn.f32 	%f1277, %f1215, %f1210, %f1197;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1278, %f1215, %f1212, %f1198;
+fma.rn.f32 	%f1278, %f1215, %f1212, %f1198;
 fma.rn.f32 	%f1279, %f1215, %f1214, %f1199;
 fma.rn.f32 	%f1280, %f1215, %f1216, %f1200;
 ld.shared.f32 	%f1281, [%rd36];
@@ -20485,7 +20588,8 @@ fma.rn.f32 	%f1378, %f1361, %f1364, %f1298;
 fma.rn.f32 	%f1379, %f1361, %f1366, %f1299;
 fma.rn.f32 	%f1380, %f1361, %f1368, %f1300;
 fma.rn.f32 	%f1381, %f1361, %f1370, %f1301;
-fma.rn.f32 	%f1382, %f1361, %f1372, %f1302;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1382, %f1361, %f1372, %f1302;
 fma.rn.f32 	%f1383, %f1361, %f1374, %f1303;
 fma.rn.f32 	%f1384, %f1361, %f1376, %f1304;
 fma.rn.f32 	%f1385, %f1363, %f1362, %f1305;
@@ -20667,8 +20771,7 @@ fma.rn.f32 	%f1560, %f1525, %f1536, %f1480;
 fma.rn.f32 	%f1561, %f1527, %f1522, %f1481;
 fma.rn.f32 	%f1562, %f1527, %f1524, %f1482;
 fma.rn.f32 	%f1563, %f1527, %f1526, %f1483;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1564, %f1527, %f1528, %f1484;
+fma.rn.f32 	%f1564, %f1527, %f1528, %f1484;
 fma.rn.f32 	%f1565, %f1527, %f1530, %f1485;
 fma.rn.f32 	%f1566, %f1527, %f1532, %f1486;
 fma.rn.f32 	%f1567, %f1527, %f1534, %f1487;
@@ -20768,7 +20871,8 @@ fma.rn.f32 	%f1660, %f1611, %f1608, %f1580;
 fma.rn.f32 	%f1661, %f1611, %f1610, %f1581;
 fma.rn.f32 	%f1662, %f1611, %f1612, %f1582;
 fma.rn.f32 	%f1663, %f1611, %f1614, %f1583;
-fma.rn.f32 	%f1664, %f1611, %f1616, %f1584;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1664, %f1611, %f1616, %f1584;
 fma.rn.f32 	%f1665, %f1613, %f1602, %f1585;
 fma.rn.f32 	%f1666, %f1613, %f1604, %f1586;
 fma.rn.f32 	%f1667, %f1613, %f1606, %f1587;
@@ -20955,8 +21059,7 @@ $L__BB9_6:
 setp.eq.s32 	%p124, %r6, 0;
 shl.b64 	%rd379, %rd381, 2;
 @%p29 bra 	$L__BB9_24;
-)ptx",
-    R"ptx(add.s64 	%rd71, %rd54, %rd379;
+add.s64 	%rd71, %rd54, %rd379;
 add.s64 	%rd72, %rd381, %rd12;
 setp.lt.u64 	%p44, %rd72, %rd7;
 and.pred  	%p45, %p43, %p44;
@@ -21124,7 +21227,8 @@ $L__BB9_84:
 bar.sync 	0;
 sub.s64 	%rd133, %rd7, %rd381;
 setp.gt.u64 	%p105, %rd133, 15;
-@%p105 bra 	$L__BB9_133;
+)ptx",
+    R"ptx(@%p105 bra 	$L__BB9_133;
 mov.b32 	%r178, 1;
 mov.b32 	%r177, 0;
 $L__BB9_86:
@@ -21373,8 +21477,7 @@ setp.ge.u64 	%p41, %rd287, %rd7;
 @%p41 bra 	$L__BB9_44;
 add.s32 	%r26, %r171, 6;
 cvt.u64.u32 	%rd285, %r26;
-)ptx",
-    R"ptx(mul.lo.s64 	%rd288, %rd51, %rd285;
+mul.lo.s64 	%rd288, %rd51, %rd285;
 shl.b64 	%rd289, %rd288, 2;
 add.s64 	%rd95, %rd73, %rd289;
 ld.global.f32 	%f1929, [%rd95];
@@ -21529,7 +21632,8 @@ setp.eq.s64 	%p5, %rd157, 0;
 div.u32 	%r80, %r1, %r57;
 mul.wide.u32 	%rd199, %r80, 128;
 bfe.u32 	%r81, %r164, 3, 2;
-shl.b32 	%r82, %r164, 1;
+)ptx",
+    R"ptx(shl.b32 	%r82, %r164, 1;
 and.b32  	%r83, %r82, 64;
 or.b32  	%r84, %r81, %r58;
 add.s32 	%r85, %r84, %r83;
@@ -21796,8 +21900,7 @@ st.local.f32 	[%rd2+160], %f2047;
 st.local.f32 	[%rd2+164], %f2048;
 st.local.f32 	[%rd2+168], %f2049;
 st.local.f32 	[%rd2+172], %f2050;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+176], %f2051;
+st.local.f32 	[%rd2+176], %f2051;
 st.local.f32 	[%rd2+180], %f2052;
 st.local.f32 	[%rd2+184], %f2053;
 st.local.f32 	[%rd2+188], %f2054;
@@ -21942,7 +22045,8 @@ fma.rn.f32 	%f1787, %f1786, %f1, 0f0D800000;
 setp.leu.f32 	%p119, %f2073, %f1787;
 vote.sync.ballot.b32 	%r154, %p119, %r13;
 setp.equ.f32 	%p120, %f2073, 0f7F800000;
-vote.sync.ballot.b32 	%r155, %p120, %r13;
+)ptx",
+    R"ptx(vote.sync.ballot.b32 	%r155, %p120, %r13;
 or.b32  	%r181, %r155, %r154;
 bra.uni 	$L__BB9_101;
 $L__BB9_99:
@@ -22224,8 +22328,7 @@ st.local.f64 	[%rd3+24], %fd346;
 st.local.f64 	[%rd3+32], %fd344;
 st.local.f64 	[%rd3+40], %fd342;
 st.local.f64 	[%rd3+48], %fd340;
-)ptx",
-    R"ptx(st.local.f64 	[%rd3+56], %fd338;
+st.local.f64 	[%rd3+56], %fd338;
 st.local.f64 	[%rd3+64], %fd350;
 st.local.f64 	[%rd3+72], %fd349;
 st.local.f64 	[%rd3+80], %fd348;
@@ -22372,7 +22475,8 @@ add.s64 	%rd102, %rd101, %rd2;
 add.s64 	%rd135, %rd102, 32;
 mov.f64 	%fd391, 0d0000000000000000;
 mov.u64 	%rd136, 0;
-mov.f64 	%fd393, %fd391;
+)ptx",
+    R"ptx(mov.f64 	%fd393, %fd391;
 mov.f64 	%fd394, %fd391;
 mov.f64 	%fd395, %fd391;
 mov.f64 	%fd396, %fd391;
@@ -22624,8 +22728,7 @@ ret;
 mov.u32 	%r2, %ctaid.x;
 mul.wide.u32 	%rd34, %r2, 16;
 mov.u32 	%r1, %tid.x;
-)ptx",
-    R"ptx(shr.u32 	%r3, %r1, 4;
+shr.u32 	%r3, %r1, 4;
 cvt.u64.u32 	%rd35, %r3;
 add.s64 	%rd2, %rd34, %rd35;
 ld.param.u64 	%rd36, [differences_param_0+48];
@@ -22782,7 +22885,8 @@ add.s64 	%rd30, %rd67, %rd68;
 ld.global.f32 	%f70, [%rd30];
 $L__BB12_21:
 @%p8 bra 	$L__BB12_23;
-add.s64 	%rd70, %rd10, %rd66;
+)ptx",
+    R"ptx(add.s64 	%rd70, %rd10, %rd66;
 shl.b64 	%rd71, %rd29, 2;
 add.s64 	%rd31, %rd70, %rd71;
 ld.global.f32 	%f71, [%rd31];
@@ -23082,8 +23186,7 @@ cvta.to.global.u64 	%rd50, %rd49;
 shl.b32 	%r2, %r7, %r6;
 setp.le.u64 	%p5, %rd3, %rd79;
 @%p5 bra 	$L__BB14_10;
-)ptx",
-    R"ptx(sub.s64 	%rd20, %rd3, %rd79;
+sub.s64 	%rd20, %rd3, %rd79;
 setp.le.u64 	%p6, %rd20, %rd10;
 shl.b64 	%rd54, %rd79, 2;
 mov.f32 	%f74, 0f00000000;
@@ -23244,7 +23347,8 @@ mov.u32 	%r1, %tid.x;
 shr.u32 	%r2, %r1, 4;
 cvt.u64.u32 	%rd734, %r2;
 add.s64 	%rd2, %rd733, %rd734;
-ld.param.u64 	%rd735, [gradient_rows_param_0+64];
+)ptx",
+    R"ptx(ld.param.u64 	%rd735, [gradient_rows_param_0+64];
 setp.ge.u64 	%p2, %rd2, %rd735;
 @%p2 bra 	$L__BB15_561;
 mov.b64 	%rd732, gradient_rows_param_0;
@@ -23509,8 +23613,7 @@ sub.rn.f32 	%f688, %f287, %f287;
 setp.neu.f32 	%p139, %f688, 0f00000000;
 @%p139 bra 	$L__BB15_356;
 sqrt.rn.f64 	%fd81, %fd80;
-)ptx",
-    R"ptx(max.f64 	%fd7, %fd81, 0d3D719799812DEA11;
+max.f64 	%fd7, %fd81, 0d3D719799812DEA11;
 cvt.f64.f32 	%fd85, %f287;
 mul.rn.f64 	%fd86, %fd7, %fd8;
 div.rn.f64 	%fd101, %fd85, %fd86;
@@ -23666,7 +23769,8 @@ st.global.f32 	[%rd457], %f1109;
 st.global.f32 	[%rd457+64], %f1108;
 st.global.f32 	[%rd457+128], %f1107;
 st.global.f32 	[%rd457+192], %f1106;
-add.s64 	%rd1567, %rd1568, 64;
+)ptx",
+    R"ptx(add.s64 	%rd1567, %rd1568, 64;
 setp.gt.u64 	%p149, %rd1567, %rd9;
 @%p149 bra 	$L__BB15_367;
 $L__BB15_364:
@@ -23931,8 +24035,7 @@ $L__BB15_240:
 sub.s64 	%rd275, %rd9, %rd1504;
 shl.b64 	%rd1190, %rd1504, 2;
 add.s64 	%rd1191, %rd15, %rd1190;
-)ptx",
-    R"ptx(setp.le.u64 	%p230, %rd275, %rd212;
+setp.le.u64 	%p230, %rd275, %rd212;
 add.s64 	%rd276, %rd1191, %rd1410;
 mov.f32 	%f1050, %f798;
 @%p230 bra 	$L__BB15_242;
@@ -24078,7 +24181,8 @@ ld.f32 	%f800, [%rd271];
 sub.rn.f32 	%f174, %f161, %f800;
 setp.gt.f32 	%p219, %f174, 0f00000000;
 mov.f32 	%f1040, %f960;
-@%p219 bra 	$L__BB15_35;
+)ptx",
+    R"ptx(@%p219 bra 	$L__BB15_35;
 setp.geu.f32 	%p220, %f174, 0f00000000;
 mov.f32 	%f1040, %f174;
 @%p220 bra 	$L__BB15_35;
@@ -24354,8 +24458,7 @@ add.rn.f64 	%fd34, %fd46, %fd46;
 setp.neu.f64 	%p32, %fd111, 0d0000000000000000;
 and.pred  	%p33, %p32, %p1;
 @!%p33 bra 	$L__BB15_511;
-)ptx",
-    R"ptx(bra.uni 	$L__BB15_507;
+bra.uni 	$L__BB15_507;
 $L__BB15_507:
 setp.leu.f32 	%p34, %f1166, 0f12800000;
 setp.equ.f32 	%p35, %f1166, 0f7F800000;
@@ -24511,7 +24614,8 @@ $L__BB15_546:
 setp.eq.s64 	%p59, %rd691, 0;
 @%p59 bra 	$L__BB15_553;
 mul.lo.s64 	%rd845, %rd1659, 24;
-add.s64 	%rd1661, %rd628, %rd845;
+)ptx",
+    R"ptx(add.s64 	%rd1661, %rd628, %rd845;
 mov.u64 	%rd1660, %rd691;
 bra.uni 	$L__BB15_548;
 $L__BB15_552:
@@ -24778,8 +24882,7 @@ mul.lo.s64 	%rd1332, %rd1429, %rd6;
 shl.b64 	%rd1333, %rd1332, 2;
 add.s64 	%rd1334, %rd14, %rd1333;
 ld.global.f32 	%f5, [%rd1334];
-)ptx",
-    R"ptx(setp.eq.f32 	%p315, %f5, 0f00000000;
+setp.eq.f32 	%p315, %f5, 0f00000000;
 @%p315 bra 	$L__BB15_104;
 @%p316 bra 	$L__BB15_103;
 mul.lo.s64 	%rd1335, %rd1430, 24;
@@ -24934,7 +25037,8 @@ mov.u64 	%rd1433, 0;
 mov.u64 	%rd1432, 64;
 bra.uni 	$L__BB15_106;
 $L__BB15_149:
-st.global.f32 	[%rd76], %f973;
+)ptx",
+    R"ptx(st.global.f32 	[%rd76], %f973;
 st.global.f32 	[%rd76+64], %f972;
 st.global.f32 	[%rd76+128], %f971;
 st.global.f32 	[%rd76+192], %f970;
@@ -25199,8 +25303,7 @@ fma.rn.f32 	%f263, %f788, %f1085, %f1083;
 ld.shared.f32 	%f790, [%rd1539+-8];
 fma.rn.f32 	%f266, %f790, %f1086, %f263;
 ld.shared.f32 	%f792, [%rd1539+16];
-)ptx",
-    R"ptx(fma.rn.f32 	%f269, %f792, %f1087, %f266;
+fma.rn.f32 	%f269, %f792, %f1087, %f266;
 ld.shared.f32 	%f793, [%rd1539+40];
 fma.rn.f32 	%f1083, %f793, %f1088, %f269;
 add.s64 	%rd1539, %rd1539, 96;
@@ -25339,7 +25442,8 @@ ld.shared.f32 	%f774, [%rd1533+40];
 ld.f32 	%f775, [%rd1112];
 fma.rn.f32 	%f1073, %f774, %f775, %f767;
 ld.f32 	%f776, [%rd1112+64];
-fma.rn.f32 	%f1072, %f774, %f776, %f769;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1072, %f774, %f776, %f769;
 ld.f32 	%f777, [%rd1112+128];
 fma.rn.f32 	%f1071, %f774, %f777, %f771;
 ld.f32 	%f778, [%rd1112+192];
@@ -25609,8 +25713,7 @@ st.param.b64 	[param1+0], %rd550;
 st.param.b64 	[param2+0], %rd9;
 .param .b64 retval0;
 call.uni (retval0), 
-)ptx",
-    R"ptx(_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
+_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m, 
 (
 param0, 
 param1, 
@@ -25765,7 +25868,8 @@ ld.global.f32 	%f1143, [%rd575+64];
 ld.global.f32 	%f1144, [%rd575+128];
 ld.global.f32 	%f1145, [%rd575+192];
 @%p345 bra 	$L__BB15_480;
-mov.u64 	%rd1612, 0;
+)ptx",
+    R"ptx(mov.u64 	%rd1612, 0;
 @%p346 bra 	$L__BB15_477;
 mov.u64 	%rd1615, 0;
 mov.u64 	%rd1616, %rd508;
@@ -26025,8 +26129,7 @@ $L__BB15_166:
 add.s64 	%rd1457, %rd1457, %rd111;
 add.s64 	%rd1456, %rd1456, 2;
 add.s64 	%rd1455, %rd1455, %rd114;
-)ptx",
-    R"ptx(add.s64 	%rd1233, %rd128, %rd1456;
+add.s64 	%rd1233, %rd128, %rd1456;
 setp.eq.s64 	%p259, %rd1233, 1;
 @%p259 bra 	$L__BB15_167;
 $L__BB15_158:
@@ -26170,7 +26273,8 @@ st.param.b32 	[param3+0], %r44;
 st.param.b32 	[param4+0], 1;
 .param .b32 retval0;
 call.uni (retval0), 
-_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
+)ptx",
+    R"ptx(_ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb, 
 (
 param0, 
 param1, 
@@ -26444,8 +26548,7 @@ mov.u64 	%rd1, %rd50;
 mov.u32 	%r26, %ctaid.x;
 cvt.u64.u32 	%rd2, %r26;
 ld.param.u64 	%rd3, [select_ranks_param_0+88];
-)ptx",
-    R"ptx(setp.eq.s64 	%p3, %rd3, 0;
+setp.eq.s64 	%p3, %rd3, 0;
 ld.param.u64 	%rd51, [select_ranks_param_0+8];
 ld.param.u64 	%rd53, [select_ranks_param_0+72];
 mul.lo.s64 	%rd54, %rd53, %rd2;
@@ -26595,7 +26698,8 @@ selp.b32 	%r40, %r38, %r39, %p17;
 cvt.u64.u32 	%rd150, %r40;
 $L__BB16_17:
 shr.u64 	%rd26, %rd149, 32;
-setp.le.u64 	%p18, %rd26, %rd150;
+)ptx",
+    R"ptx(setp.le.u64 	%p18, %rd26, %rd150;
 and.pred  	%p20, %p2, %p49;
 or.pred  	%p21, %p18, %p20;
 @%p21 bra 	$L__BB16_22;
@@ -26901,8 +27005,7 @@ ld.global.f32 	%f64, [%rd39];
 $L__BB18_10:
 sub.rn.f32 	%f33, %f63, %f64;
 fma.rn.f32 	%f62, %f33, %f33, %f62;
-)ptx",
-    R"ptx(@%p7 bra 	$L__BB18_12;
+@%p7 bra 	$L__BB18_12;
 mul.rn.f32 	%f20, %f33, %f1;
 add.s64 	%rd79, %rd8, %rd72;
 add.s64 	%rd40, %rd79, %rd91;
@@ -27066,7 +27169,8 @@ mul.lo.s64 	%rd83, %rd194, %rd2;
 add.s64 	%rd9, %rd8, %rd83;
 ld.param.u64 	%rd84, [%rd1+16];
 cvta.to.global.u64 	%rd85, %rd84;
-shl.b64 	%rd86, %rd194, 3;
+)ptx",
+    R"ptx(shl.b64 	%rd86, %rd194, 3;
 add.s64 	%rd87, %rd85, %rd86;
 ld.global.u64 	%rd10, [%rd87];
 ld.global.u64 	%rd11, [%rd87+8];
@@ -27329,8 +27433,7 @@ add.rn.f32 	%f262, %f79, %f207;
 add.s64 	%rd208, %rd208, -4;
 add.s64 	%rd207, %rd207, 32;
 setp.ne.s64 	%p22, %rd59, %rd208;
-)ptx",
-    R"ptx(@%p22 bra 	$L__BB19_31;
+@%p22 bra 	$L__BB19_31;
 bra.uni 	$L__BB19_40;
 $L__BB19_31:
 mov.f32 	%f254, %f199;
@@ -27482,7 +27585,8 @@ add.s64 	%rd211, %rd14, %rd185;
 mov.f32 	%f208, 0f00000000;
 bra.uni 	$L__BB19_43;
 $L__BB19_45:
-sub.rn.f32 	%f209, %f252, %f261;
+)ptx",
+    R"ptx(sub.rn.f32 	%f209, %f252, %f261;
 add.rn.f32 	%f262, %f262, %f209;
 add.s64 	%rd211, %rd211, 8;
 add.s64 	%rd210, %rd210, -1;
@@ -27748,8 +27852,7 @@ setp.lt.u64 	%p56, %rd311, %rd49;
 @%p56 bra 	$L__BB20_22;
 bra.uni 	$L__BB20_56;
 $L__BB20_22:
-)ptx",
-    R"ptx(or.b64  	%rd53, %rd311, %rd28;
+or.b64  	%rd53, %rd311, %rd28;
 setp.ge.u64 	%p17, %rd53, %rd47;
 mul.lo.s64 	%rd207, %rd53, %rd11;
 shl.b64 	%rd208, %rd207, 2;
@@ -27894,7 +27997,8 @@ $L__BB20_47:
 sub.rn.f32 	%f159, %f556, %f553;
 mul.rn.f32 	%f160, %f2, %f159;
 fma.rn.f32 	%f161, %f160, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f162, %f161, 0fCB400000;
+)ptx",
+    R"ptx(add.rn.f32 	%f162, %f161, 0fCB400000;
 fma.rn.f32 	%f163, %f162, 0fBF318000, %f160;
 fma.rn.f32 	%f164, %f162, 0f395E8083, %f163;
 fma.rn.f32 	%f165, %f164, 0f3AB6DA65, 0f3C091DE8;
@@ -28138,8 +28242,7 @@ mul.rn.f32 	%f293, %f289, %f292;
 add.rn.f32 	%f294, %f288, %f288;
 fma.rn.f32 	%f295, %f285, 0fB95E8083, %f294;
 fma.rn.f32 	%f296, %f293, %f288, %f295;
-)ptx",
-    R"ptx(fma.rn.f32 	%f297, %f285, 0f3F318000, %f296;
+fma.rn.f32 	%f297, %f285, 0f3F318000, %f296;
 mul.rn.f32 	%f298, %f5, %f297;
 fma.rn.f32 	%f299, %f298, 0f3FB8AA3B, 0f4B400000;
 add.rn.f32 	%f300, %f299, 0fCB400000;
@@ -28270,7 +28373,8 @@ mov.u64 	%rd331, 0;
 mov.u64 	%rd330, %rd29;
 $L__BB20_114:
 ld.shared.f32 	%f354, [%rd330];
-st.global.f32 	[%rd329], %f354;
+)ptx",
+    R"ptx(st.global.f32 	[%rd329], %f354;
 add.s64 	%rd332, %rd331, 16;
 add.s64 	%rd330, %rd330, 64;
 add.s64 	%rd329, %rd329, 64;
@@ -28536,8 +28640,7 @@ fma.rn.f32 	%f497, %f496, %f493, 0f3F000000;
 fma.rn.f32 	%f498, %f497, %f493, 0f3F800000;
 fma.rn.f32 	%f499, %f498, %f493, 0f3F800000;
 mov.b32 	%r104, %f499;
-)ptx",
-    R"ptx(mov.b32 	%r105, %f490;
+mov.b32 	%r105, %f490;
 shl.b32 	%r106, %r105, 23;
 add.s32 	%r107, %r106, %r104;
 mov.b32 	%f500, %r107;
@@ -28669,7 +28772,8 @@ or.pred  	%p153, %p151, %p152;
 or.pred  	%p154, %p153, %p150;
 selp.f32 	%f583, 0f00000000, 0f3F800000, %p153;
 @%p154 bra 	$L__BB20_180;
-ld.global.f32 	%f583, [%rd348];
+)ptx",
+    R"ptx(ld.global.f32 	%f583, [%rd348];
 bra.uni 	$L__BB20_180;
 $L__BB20_181:
 setp.eq.s64 	%p156, %rd49, 0;
@@ -28928,8 +29032,7 @@ $L__BB21_6:
 ld.param.u64 	%rd12, [%rd1+208];
 add.s64 	%rd259, %rd483, %rd12;
 add.s64 	%rd13, %rd259, -1;
-)ptx",
-    R"ptx(or.b64  	%rd260, %rd13, %rd12;
+or.b64  	%rd260, %rd13, %rd12;
 and.b64  	%rd261, %rd260, -4294967296;
 setp.ne.s64 	%p10, %rd261, 0;
 @%p10 bra 	$L__BB21_8;
@@ -29071,7 +29174,8 @@ mov.u64 	%rd496, %rd19;
 mov.f32 	%f824, 0f00000000;
 mov.u64 	%rd480, 1;
 add.s64 	%rd49, %rd8, -1;
-add.s64 	%rd50, %rd8, -2;
+)ptx",
+    R"ptx(add.s64 	%rd50, %rd8, -2;
 and.b64  	%rd51, %rd49, 3;
 and.b64  	%rd52, %rd49, -4;
 and.b64  	%rd53, %rd8, 1;
@@ -29337,8 +29441,7 @@ selp.f32 	%f855, %f855, %f432, %p108;
 bra.uni 	$L__BB21_84;
 $L__BB21_61:
 add.s64 	%rd497, %rd496, %rd481;
-)ptx",
-    R"ptx(add.rn.f32 	%f55, %f4, 0fBF800000;
+add.rn.f32 	%f55, %f4, 0fBF800000;
 neg.f32 	%f56, %f3;
 mov.u64 	%rd500, 0;
 setp.gt.s32 	%p73, %r3, 2;
@@ -29464,7 +29567,8 @@ mov.b32 	%r59, %f304;
 shl.b32 	%r60, %r59, 23;
 add.s32 	%r61, %r60, %r58;
 mov.b32 	%f314, %r61;
-setp.ltu.f32 	%p81, %f303, 0fC28AA123;
+)ptx",
+    R"ptx(setp.ltu.f32 	%p81, %f303, 0fC28AA123;
 setp.geu.f32 	%p82, %f303, 0fC28AA123;
 selp.f32 	%f315, %f303, 0f00000000, %p82;
 selp.f32 	%f316, %f315, %f314, %p81;
@@ -29706,8 +29810,7 @@ mul.rn.f32 	%f858, %f73, %f455;
 @!%p2 bra 	$L__BB21_122;
 bra.uni 	$L__BB21_118;
 $L__BB21_117:
-)ptx",
-    R"ptx(sub.rn.f32 	%f457, %f74, %f70;
+sub.rn.f32 	%f457, %f74, %f70;
 setp.neu.f32 	%p132, %f74, %f70;
 selp.f32 	%f458, %f457, 0f00000000, %p132;
 selp.f32 	%f459, %f457, %f458, %p131;
@@ -29849,7 +29952,8 @@ selp.b64 	%rd521, %rd19, %rd42, %p27;
 bra.uni 	$L__BB21_139;
 $L__BB21_174:
 cvta.global.u64 	%rd21, %rd20;
-mov.u64 	%rd526, 0;
+)ptx",
+    R"ptx(mov.u64 	%rd526, 0;
 cvta.to.global.u64 	%rd419, %rd526;
 setp.eq.s64 	%p202, %rd23, %rd419;
 mov.f32 	%f884, 0f00000000;
@@ -30123,8 +30227,7 @@ setp.num.f32 	%p185, %f871, %f871;
 setp.nan.f32 	%p186, %f870, %f870;
 selp.f32 	%f500, %f871, %f870, %p186;
 selp.f32 	%f501, %f871, %f500, %p185;
-)ptx",
-    R"ptx(selp.f32 	%f871, %f501, %f870, %p184;
+selp.f32 	%f871, %f501, %f870, %p184;
 add.s64 	%rd518, %rd518, 1;
 add.s64 	%rd517, %rd517, -1;
 setp.ne.s64 	%p187, %rd517, 0;
@@ -30255,7 +30358,8 @@ fma.rn.f32 	%f603, %f602, %f598, 0f3DB63AA6;
 fma.rn.f32 	%f604, %f603, %f598, 0fBE5BBFCA;
 fma.rn.f32 	%f605, %f604, %f598, 0f3FC90FDA;
 mov.f32 	%f606, 0f3F800000;
-sub.rn.f32 	%f607, %f606, %f598;
+)ptx",
+    R"ptx(sub.rn.f32 	%f607, %f606, %f598;
 sqrt.rn.f32 	%f608, %f607;
 mul.rn.f32 	%f609, %f608, %f605;
 setp.geu.f32 	%p217, %f595, 0f00000000;
@@ -30479,8 +30583,7 @@ sub.rn.f32 	%f699, %f828, %f697;
 selp.f32 	%f700, %f697, %f699, %p242;
 div.rn.f32 	%f701, %f700, %f4;
 fma.rn.f32 	%f702, %f701, 0f3F22F983, 0f4B400000;
-)ptx",
-    R"ptx(add.rn.f32 	%f703, %f702, 0fCB400000;
+add.rn.f32 	%f703, %f702, 0fCB400000;
 fma.rn.f32 	%f704, %f703, 0fBFC90FDB, %f701;
 fma.rn.f32 	%f705, %f703, 0f333BBD2E, %f704;
 mul.rn.f32 	%f706, %f705, %f705;
@@ -30627,7 +30730,8 @@ ret;
 $L__BB21_216:
 add.s64 	%rd173, %rd8, -1;
 add.s64 	%rd174, %rd8, -2;
-and.b64  	%rd175, %rd173, 3;
+)ptx",
+    R"ptx(and.b64  	%rd175, %rd173, 3;
 and.b64  	%rd176, %rd173, -4;
 and.b64  	%rd177, %rd8, 1;
 and.b64  	%rd178, %rd8, -2;
@@ -30880,8 +30984,7 @@ cvt.u32.u64 	%r154, %rd188;
 selp.b32 	%r9, %r8, %r154, %p274;
 setp.leu.f32 	%p275, %f897, %f170;
 setp.num.f32 	%p276, %f170, %f170;
-)ptx",
-    R"ptx(setp.nan.f32 	%p277, %f897, %f897;
+setp.nan.f32 	%p277, %f897, %f897;
 or.pred  	%p278, %p276, %p277;
 and.pred  	%p279, %p275, %p278;
 selp.f32 	%f902, %f170, %f897, %p279;
@@ -31031,7 +31134,8 @@ setp.eq.s64 	%p6, %rd85, %rd86;
 add.s64 	%rd87, %rd85, %rd83;
 cvta.to.global.u64 	%rd89, %rd88;
 selp.f64 	%fd10, 0d36A0000000000000, %fd9, %p7;
-shl.b32 	%r3, %r7, %r2;
+)ptx",
+    R"ptx(shl.b32 	%r3, %r7, %r2;
 setp.le.u64 	%p12, %rd3, %rd149;
 @%p12 bra 	$L__BB22_8;
 sub.s64 	%rd14, %rd3, %rd149;
@@ -31295,8 +31399,7 @@ add.s64 	%rd167, %rd167, 64;
 add.s64 	%rd124, %rd169, 32;
 setp.le.u64 	%p44, %rd124, %rd3;
 mov.u64 	%rd169, %rd171;
-)ptx",
-    R"ptx(@%p44 bra 	$L__BB22_43;
+@%p44 bra 	$L__BB22_43;
 $L__BB22_44:
 setp.le.u64 	%p45, %rd3, %rd171;
 @%p45 bra 	$L__BB22_52;
@@ -31458,7 +31561,8 @@ add.s64 	%rd44, %rd44, -1;
 setp.ne.s64 	%p6, %rd44, 0;
 @%p6 bra 	$L__BB23_7;
 $L__BB23_8:
-add.s64 	%rd41, %rd1, %rd26;
+)ptx",
+    R"ptx(add.s64 	%rd41, %rd1, %rd26;
 st.global.f32 	[%rd41], %f31;
 $L__BB23_9:
 ret;
@@ -31736,8 +31840,7 @@ setp.eq.s64 	%p15, %rd92, 0;
 @%p15 bra 	$L__BB24_24;
 add.s64 	%rd78, %rd52, %rd82;
 shl.b64 	%rd79, %rd91, 2;
-)ptx",
-    R"ptx(add.s64 	%rd80, %rd78, %rd79;
+add.s64 	%rd80, %rd78, %rd79;
 add.s64 	%rd94, %rd2, %rd80;
 shl.b64 	%rd81, %rd91, 3;
 add.s64 	%rd93, %rd3, %rd81;
@@ -31886,7 +31989,8 @@ $L__BB25_18:
 add.s64 	%rd72, %rd5, %rd68;
 add.s64 	%rd29, %rd72, %rd70;
 ld.global.f32 	%f48, [%rd29];
-$L__BB25_20:
+)ptx",
+    R"ptx($L__BB25_20:
 mul.rn.f32 	%f30, %f1, %f47;
 fma.rn.f32 	%f46, %f30, %f48, %f46;
 $L__BB25_21:
@@ -32194,8 +32298,7 @@ add.s64 	%rd3, %rd26, %rd27;
 setp.ge.u64 	%p2, %rd3, %rd22;
 @%p2 bra 	$L__BB27_13;
 ld.param.u8 	%rs1, [add_parts_param_3];
-)ptx",
-    R"ptx(and.b16  	%rs2, %rs1, 1;
+and.b16  	%rs2, %rs1, 1;
 setp.eq.b16 	%p1, %rs2, 1;
 ld.param.u64 	%rd23, [add_parts_param_2];
 ld.param.u64 	%rd24, [add_parts_param_0];
@@ -32350,7 +32453,8 @@ ret;
 .reg .pred 	%p<5>;
 .reg .b32 	%r<6>;
 .reg .f32 	%f<4>;
-.reg .b64 	%rd<25>;
+)ptx",
+    R"ptx(.reg .b64 	%rd<25>;
 ld.param.u64 	%rd12, [drop_scales_param_2];
 ld.param.u64 	%rd15, [drop_scales_param_1];
 mov.u32 	%r1, %ctaid.x;
@@ -32646,8 +32750,7 @@ setp.ne.s64 	%p3, %rd5, %rd38;
 @%p3 bra 	$L__BB32_3;
 bra.uni 	$L__BB32_2;
 $L__BB32_3:
-)ptx",
-    R"ptx(ld.param.u64 	%rd7, [%rd2+40];
+ld.param.u64 	%rd7, [%rd2+40];
 or.b64  	%rd39, %rd4, %rd7;
 and.b64  	%rd40, %rd39, -4294967296;
 setp.ne.s64 	%p4, %rd40, 0;
@@ -32812,7 +32915,8 @@ mov.u64 	%rd1, %rd20;
 and.b32  	%r5, %r1, 15;
 cvt.u64.u32 	%rd47, %r5;
 ld.param.u64 	%rd4, [%rd1+56];
-setp.le.u64 	%p3, %rd4, %rd47;
+)ptx",
+    R"ptx(setp.le.u64 	%p3, %rd4, %rd47;
 @%p3 bra 	$L__BB33_10;
 ld.param.u64 	%rd24, [%rd1+16];
 cvta.to.global.u64 	%rd25, %rd24;
@@ -33103,8 +33207,7 @@ mov.u64 	%rd45, 0;
 $L__BB35_4:
 ld.global.f32 	%f1, [%rd44];
 sub.rn.f32 	%f2, %f1, %f1;
-)ptx",
-    R"ptx(setp.eq.f32 	%p4, %f2, 0f00000000;
+setp.eq.f32 	%p4, %f2, 0f00000000;
 selp.f32 	%f3, %f1, 0f00000000, %p4;
 cvt.f64.f32 	%fd12, %f3;
 add.rn.f64 	%fd13, %fd25, %fd12;
@@ -33261,7 +33364,8 @@ cvt.u64.u32 	%rd29, %r3;
 add.s64 	%rd3, %rd28, %rd29;
 setp.ge.u64 	%p1, %rd3, %rd27;
 @%p1 bra 	$L__BB37_12;
-ld.param.u64 	%rd24, [centered_norms_param_2];
+)ptx",
+    R"ptx(ld.param.u64 	%rd24, [centered_norms_param_2];
 ld.param.u64 	%rd25, [centered_norms_param_0];
 ld.param.u64 	%rd26, [centered_norms_param_3];
 cvta.to.global.u64 	%rd2, %rd25;
@@ -33557,8 +33661,7 @@ cvt.f64.f32 	%fd17, %f35;
 mul.rn.f64 	%fd18, %fd6, %fd17;
 cvt.rn.f32.f64 	%f37, %fd18;
 st.global.f32 	[%rd213], %f37;
-)ptx",
-    R"ptx(setp.gt.f64 	%p14, %fd64, 0d4760000000000000;
+setp.gt.f64 	%p14, %fd64, 0d4760000000000000;
 setp.lt.f64 	%p15, %fd64, 0dC760000000000000;
 selp.f64 	%fd19, 0dC760000000000000, %fd64, %p15;
 selp.f64 	%fd20, 0d4760000000000000, %fd19, %p14;
@@ -33685,7 +33788,8 @@ or.b64  	%rd146, %rd145, %rd143;
 mov.b64 	%fd49, %rd146;
 add.rn.f64 	%fd50, %fd48, %fd49;
 shfl.sync.idx.b32	%r60, %r30, %r17, 31, %r3;
-cvt.u64.u32 	%rd147, %r60;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd147, %r60;
 shfl.sync.idx.b32	%r61, %r31, %r17, 31, %r3;
 cvt.u64.u32 	%rd148, %r61;
 shl.b64 	%rd149, %rd148, 32;
@@ -33964,8 +34068,7 @@ $L__BB40_46:
 vote.sync.ballot.b32 	%r25, %p57, %r3;
 setp.eq.s32 	%p55, %r86, 0;
 @%p55 bra 	$L__BB40_47;
-)ptx",
-    R"ptx(bra.uni 	$L__BB40_48;
+bra.uni 	$L__BB40_48;
 $L__BB40_47:
 setp.ne.s32 	%p56, %r25, 0;
 selp.u32 	%r85, 1, 0, %p56;
@@ -34124,7 +34227,8 @@ setp.eq.s64 	%p27, %rd120, %rd12;
 @%p27 bra 	$L__BB41_31;
 $L__BB41_13:
 shl.b64 	%rd104, %rd120, 3;
-add.s64 	%rd105, %rd30, %rd104;
+)ptx",
+    R"ptx(add.s64 	%rd105, %rd30, %rd104;
 ld.global.u64 	%rd121, [%rd105];
 setp.eq.s64 	%p18, %rd121, 0;
 @%p18 bra 	$L__BB41_30;
@@ -34421,8 +34525,7 @@ shl.b64 	%rd38, %rd37, 2;
 shl.b64 	%rd39, %rd46, 2;
 add.s64 	%rd40, %rd38, %rd39;
 add.s64 	%rd45, %rd34, %rd40;
-)ptx",
-    R"ptx(add.s64 	%rd44, %rd36, %rd40;
+add.s64 	%rd44, %rd36, %rd40;
 add.s64 	%rd43, %rd1, %rd40;
 mov.f32 	%f3, 0f00000000;
 setp.eq.f64 	%p5, %fd13, 0d0000000000000000;
@@ -34579,7 +34682,8 @@ setp.eq.s32 	%p33, %r10, 0;
 vote.sync.ballot.b32 	%r11, %p119, %r3;
 or.b32  	%r12, %r11, %r10;
 setp.ne.s32 	%p34, %r11, 0;
-bar.warp.sync 	%r3;
+)ptx",
+    R"ptx(bar.warp.sync 	%r3;
 or.pred  	%p35, %p33, %p34;
 setp.ne.s32 	%p131, %r12, 0;
 @%p35 bra 	$L__BB44_39;
@@ -34847,8 +34951,7 @@ min.u64 	%rd204, %rd203, %rd199;
 cvt.u32.u64 	%r54, %rd204;
 { .reg .b32 tmp; mov.b64 {tmp, %r55}, %rd204; }
 shfl.sync.bfly.b32	%r56, %r54, 1, 31, %r3;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%r57, %r55, 1, 31, %r3;
+shfl.sync.bfly.b32	%r57, %r55, 1, 31, %r3;
 cvt.u64.u32 	%rd205, %r57;
 shl.b64 	%rd206, %rd205, 32;
 cvt.u64.u32 	%rd207, %r56;
@@ -34968,7 +35071,8 @@ selp.f64 	%fd85, %fd83, %fd7, %p85;
 mov.b64 	%rd217, %fd85;
 shr.u64 	%rd218, %rd217, 52;
 cvt.u32.u64 	%r60, %rd218;
-add.s32 	%r61, %r60, -1023;
+)ptx",
+    R"ptx(add.s32 	%r61, %r60, -1023;
 cvt.rn.f64.s32 	%fd86, %r61;
 add.rn.f64 	%fd87, %fd84, %fd86;
 and.b64  	%rd219, %rd217, 4503599627370495;
@@ -35198,8 +35302,7 @@ cvt.rn.f32.f64 	%f54, %fd23;
 bra.uni 	$L__BB44_85;
 $L__BB44_83:
 setp.leu.f32 	%p112, %f53, 0f00000000;
-)ptx",
-    R"ptx(mov.f32 	%f54, 0f00000000;
+mov.f32 	%f54, 0f00000000;
 @%p112 bra 	$L__BB44_85;
 cvt.rn.f32.f64 	%f47, %fd23;
 div.rn.f32 	%f48, %f47, %f53;
@@ -35327,7 +35430,8 @@ st.local.u64 	[%rd7+24], %rd9;
 cvta.to.global.u64 	%rd10, %rd6;
 mul.lo.s64 	%rd11, %rd5, %rd8;
 shl.b64 	%rd364, %rd11, 2;
-add.s64 	%rd365, %rd10, %rd364;
+)ptx",
+    R"ptx(add.s64 	%rd365, %rd10, %rd364;
 cvta.global.u64 	%rd366, %rd365;
 st.local.u64 	[%rd7+32], %rd366;
 cvta.to.global.u64 	%rd367, %rd3;
@@ -35612,8 +35716,7 @@ ld.local.u64 	%rd331, [%rd7+16];
 mul.lo.s64 	%rd924, %rd922, %rd331;
 shl.b64 	%rd925, %rd924, 2;
 shl.b64 	%rd926, %rd1045, 2;
-)ptx",
-    R"ptx(add.s64 	%rd927, %rd925, %rd926;
+add.s64 	%rd927, %rd925, %rd926;
 add.s64 	%rd1044, %rd330, %rd927;
 mul.lo.s64 	%rd928, %rd57, %rd56;
 shl.b64 	%rd929, %rd928, 3;
@@ -35761,7 +35864,8 @@ or.b64  	%rd491, %rd489, %rd490;
 min.u64 	%rd492, %rd491, %rd1013;
 cvt.u32.u64 	%r280, %rd492;
 { .reg .b32 tmp; mov.b64 {tmp, %r281}, %rd492; }
-shfl.sync.bfly.b32	%r282, %r280, 4, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%r282, %r280, 4, 31, %r4;
 shfl.sync.bfly.b32	%r283, %r281, 4, 31, %r4;
 cvt.u64.u32 	%rd493, %r283;
 shl.b64 	%rd494, %rd493, 32;
@@ -35973,8 +36077,7 @@ rcp.rn.f64 	%fd749, %fd37;
 setp.gt.f64 	%p361, %fd213, 0dC0874910D52D3052;
 bra.uni 	$L__BB45_159;
 $L__BB45_148:
-)ptx",
-    R"ptx(setp.le.f64 	%p169, %fd213, 0d0000000000000000;
+setp.le.f64 	%p169, %fd213, 0d0000000000000000;
 selp.f64 	%fd748, 0d0000000000000000, %fd213, %p169;
 mov.f64 	%fd749, 0d3FF0000000000000;
 mov.pred 	%p361, %p168;
@@ -36114,7 +36217,8 @@ setp.gt.s64 	%p110, %rd1022, 1;
 $L__BB45_171:
 cvt.u32.u64 	%r95, %rd1025;
 add.s32 	%r96, %r95, -1;
-setp.gt.s32 	%p112, %r95, 0;
+)ptx",
+    R"ptx(setp.gt.s32 	%p112, %r95, 0;
 selp.b32 	%r97, 0, 2147483647, %p112;
 xor.b32  	%r98, %r97, %r96;
 mov.b32 	%f11, %r98;
@@ -36380,8 +36484,7 @@ setp.ne.s32 	%p133, %r481, 0;
 $L__BB45_192:
 setp.lt.u32 	%p134, %r490, 8;
 @%p134 bra 	$L__BB45_194;
-)ptx",
-    R"ptx($L__BB45_193:
+$L__BB45_193:
 add.s32 	%r245, %r489, -1;
 and.b32  	%r246, %r245, %r489;
 add.s32 	%r247, %r246, -1;
@@ -36500,7 +36603,8 @@ setp.eq.f64 	%p147, %fd54, 0d0000000000000000;
 mov.f64 	%fd751, 0dFFF0000000000000;
 @%p147 bra 	$L__BB45_204;
 setp.lt.f64 	%p148, %fd54, 0d0170000000000000;
-mul.rn.f64 	%fd154, %fd54, 0d4630000000000000;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd154, %fd54, 0d4630000000000000;
 selp.f64 	%fd155, 0dC059000000000000, 0d0000000000000000, %p148;
 selp.f64 	%fd156, %fd154, %fd54, %p148;
 mov.b64 	%rd464, %fd156;
@@ -36735,8 +36839,7 @@ ld.local.u64 	%rd118, [%rd7+32];
 ld.local.u64 	%rd617, [%rd7+48];
 shl.b64 	%rd618, %rd1045, 3;
 add.s64 	%rd984, %rd617, %rd618;
-)ptx",
-    R"ptx(add.s64 	%rd620, %rd616, %rd618;
+add.s64 	%rd620, %rd616, %rd618;
 add.s64 	%rd983, %rd111, %rd620;
 mov.u64 	%rd985, %rd1045;
 bra.uni 	$L__BB45_84;
@@ -36882,7 +36985,8 @@ shl.b64 	%rd792, %rd791, 32;
 or.b64  	%rd793, %rd792, %rd790;
 mov.b64 	%fd659, %rd793;
 add.rn.f64 	%fd660, %fd658, %fd659;
-shfl.sync.idx.b32	%r403, %r399, %r51, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r403, %r399, %r51, 31, %r4;
 cvt.u64.u32 	%rd794, %r403;
 shfl.sync.idx.b32	%r404, %r400, %r51, 31, %r4;
 cvt.u64.u32 	%rd795, %r404;
@@ -37108,8 +37212,7 @@ cvt.u64.u32 	%rd904, %r459;
 shfl.sync.idx.b32	%r460, %r434, %r62, 31, %r4;
 cvt.u64.u32 	%rd905, %r460;
 shl.b64 	%rd906, %rd905, 32;
-)ptx",
-    R"ptx(or.b64  	%rd907, %rd906, %rd904;
+or.b64  	%rd907, %rd906, %rd904;
 mov.b64 	%fd715, %rd907;
 add.rn.f64 	%fd716, %fd714, %fd715;
 shfl.sync.idx.b32	%r461, %r433, %r63, 31, %r4;
@@ -37239,7 +37342,8 @@ mul.rn.f64 	%fd579, %fd578, 0d3FC0000000000000;
 add.rn.f64 	%fd580, %fd579, 0d3FF0000000000000;
 mul.rn.f64 	%fd581, %fd560, %fd580;
 mul.rn.f64 	%fd582, %fd581, 0d3FC2492492492492;
-add.rn.f64 	%fd583, %fd582, 0d3FF0000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd583, %fd582, 0d3FF0000000000000;
 mul.rn.f64 	%fd584, %fd560, %fd583;
 mul.rn.f64 	%fd585, %fd584, 0d3FC5555555555555;
 add.rn.f64 	%fd586, %fd585, 0d3FF0000000000000;
@@ -37468,8 +37572,7 @@ setp.eq.b16 	%p198, %rs18, 1;
 @%p198 bra 	$L__BB45_65;
 bra.uni 	$L__BB45_64;
 $L__BB45_65:
-)ptx",
-    R"ptx(setp.gt.f64 	%p201, %fd1, 0d0000000000000000;
+setp.gt.f64 	%p201, %fd1, 0d0000000000000000;
 neg.f64 	%fd325, %fd1;
 selp.f64 	%fd4, %fd325, %fd1, %p201;
 setp.nan.f64 	%p202, %fd4, %fd4;
@@ -37575,7 +37678,8 @@ add.rn.f64 	%fd394, %fd393, 0d3FAAF286BCA1AF28;
 mul.rn.f64 	%fd395, %fd390, %fd394;
 add.rn.f64 	%fd396, %fd395, 0d3FAE1E1E1E1E1E1E;
 mul.rn.f64 	%fd397, %fd390, %fd396;
-add.rn.f64 	%fd398, %fd397, 0d3FB1111111111111;
+)ptx",
+    R"ptx(add.rn.f64 	%fd398, %fd397, 0d3FB1111111111111;
 mul.rn.f64 	%fd399, %fd390, %fd398;
 add.rn.f64 	%fd400, %fd399, 0d3FB3B13B13B13B14;
 mul.rn.f64 	%fd401, %fd390, %fd400;
@@ -37826,8 +37930,7 @@ add.rn.f64 	%fd16, %fd434, %fd437;
 @%p23 bra 	$L__BB45_123;
 bra.uni 	$L__BB45_113;
 $L__BB45_123:
-)ptx",
-    R"ptx(setp.gt.f64 	%p267, %fd16, 0d0000000000000000;
+setp.gt.f64 	%p267, %fd16, 0d0000000000000000;
 neg.f64 	%fd438, %fd16;
 selp.f64 	%fd19, %fd438, %fd16, %p267;
 setp.nan.f64 	%p268, %fd19, %fd19;
@@ -37932,7 +38035,8 @@ mul.rn.f64 	%fd506, %fd503, %fd505;
 add.rn.f64 	%fd507, %fd506, 0d3FAAF286BCA1AF28;
 mul.rn.f64 	%fd508, %fd503, %fd507;
 add.rn.f64 	%fd509, %fd508, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd510, %fd503, %fd509;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd510, %fd503, %fd509;
 add.rn.f64 	%fd511, %fd510, 0d3FB1111111111111;
 mul.rn.f64 	%fd512, %fd503, %fd511;
 add.rn.f64 	%fd513, %fd512, 0d3FB3B13B13B13B14;
@@ -38200,8 +38304,7 @@ $L__BB45_270:
 setp.eq.s32 	%p302, %r389, 3;
 @%p302 bra 	$L__BB45_273;
 setp.eq.s32 	%p303, %r389, 4;
-)ptx",
-    R"ptx(@%p303 bra 	$L__BB45_272;
+@%p303 bra 	$L__BB45_272;
 bra.uni 	$L__BB45_274;
 $L__BB45_272:
 {
@@ -38256,1357 +38359,362 @@ bra.uni 	$L__BB45_275;
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot46[208];
+.local .align 8 .b8 	__local_depot46[352];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
-.reg .pred 	%p<201>;
-.reg .b16 	%rs<4>;
-.reg .b32 	%r<70>;
-.reg .f32 	%f<428>;
-.reg .b64 	%rd<519>;
-.reg .f64 	%fd<117>;
+.reg .pred 	%p<15>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<12>;
+.reg .f32 	%f<11>;
+.reg .b64 	%rd<53>;
+.reg .f64 	%fd<68>;
 mov.u64 	%SPL, __local_depot46;
 cvta.local.u64 	%SP, %SPL;
-mov.u32 	%r20, %ctaid.x;
-mul.wide.u32 	%rd207, %r20, 16;
-mov.u32 	%r1, %tid.x;
-shr.u32 	%r21, %r1, 4;
-cvt.u64.u32 	%rd208, %r21;
-add.s64 	%rd6, %rd207, %rd208;
-ld.param.u64 	%rd210, [supcon_rows_param_0+8];
-setp.ge.u64 	%p12, %rd6, %rd210;
-@%p12 bra 	$L__BB46_162;
-mov.b64 	%rd202, supcon_rows_param_0;
-mov.b64 	%rd204, supcon_rows_param_1;
-mov.u64 	%rd2, %rd204;
-mov.u64 	%rd3, %rd202;
-ld.param.u64 	%rd8, [supcon_rows_param_0+16];
-ld.param.u64 	%rd211, [%rd3+56];
-cvta.to.global.u64 	%rd9, %rd211;
-mul.lo.s64 	%rd10, %rd8, %rd6;
-shl.b64 	%rd212, %rd10, 2;
-add.s64 	%rd213, %rd9, %rd212;
-ld.param.u8 	%rs2, [%rd2+64];
-and.b16  	%rs3, %rs2, 1;
-setp.eq.b16 	%p1, %rs3, 1;
-ld.param.u64 	%rd214, [%rd3+64];
-cvta.to.global.u64 	%rd215, %rd214;
-add.s64 	%rd216, %rd215, %rd212;
-selp.b64 	%rd11, %rd216, %rd213, %p1;
-and.b32  	%r23, %r1, 15;
-cvt.u64.u32 	%rd518, %r23;
-setp.gt.u64 	%p13, %rd8, %rd518;
-and.pred  	%p14, %p1, %p13;
-shl.b64 	%rd454, %rd518, 2;
-@!%p14 bra 	$L__BB46_2;
-bra.uni 	$L__BB46_12;
-$L__BB46_12:
-add.s64 	%rd219, %rd212, %rd454;
-add.s64 	%rd459, %rd9, %rd219;
-add.s64 	%rd458, %rd11, %rd454;
-mov.u64 	%rd460, %rd518;
-$L__BB46_13:
-ld.global.f32 	%f105, [%rd459];
-st.global.f32 	[%rd458], %f105;
-add.s64 	%rd460, %rd460, 16;
-add.s64 	%rd459, %rd459, 64;
-add.s64 	%rd458, %rd458, 64;
-setp.lt.u64 	%p15, %rd460, %rd8;
-@%p15 bra 	$L__BB46_13;
+add.u64 	%rd12, %SP, 0;
+add.u64 	%rd13, %SPL, 0;
+ld.param.u8 	%rs1, [supcon_rows_param_1+64];
+ld.param.u64 	%rd14, [supcon_rows_param_1+56];
+ld.param.u64 	%rd15, [supcon_rows_param_1+48];
+ld.param.u64 	%rd16, [supcon_rows_param_1+40];
+ld.param.u64 	%rd17, [supcon_rows_param_1+32];
+ld.param.u64 	%rd18, [supcon_rows_param_1+24];
+ld.param.u64 	%rd19, [supcon_rows_param_1+16];
+ld.param.u64 	%rd20, [supcon_rows_param_1+8];
+ld.param.u64 	%rd21, [supcon_rows_param_1];
+st.local.u64 	[%rd13], %rd21;
+st.local.u64 	[%rd13+8], %rd20;
+st.local.u64 	[%rd13+16], %rd19;
+st.local.u64 	[%rd13+24], %rd18;
+st.local.u64 	[%rd13+32], %rd17;
+st.local.u64 	[%rd13+40], %rd16;
+st.local.u64 	[%rd13+48], %rd15;
+st.local.u64 	[%rd13+56], %rd14;
+st.local.u8 	[%rd13+64], %rs1;
+add.u64 	%rd22, %SP, 72;
+add.u64 	%rd23, %SPL, 72;
+ld.param.u64 	%rd24, [supcon_rows_param_0+64];
+ld.param.u64 	%rd25, [supcon_rows_param_0+56];
+ld.param.u64 	%rd26, [supcon_rows_param_0+48];
+ld.param.u32 	%r1, [supcon_rows_param_0+40];
+ld.param.u64 	%rd27, [supcon_rows_param_0+32];
+ld.param.u64 	%rd28, [supcon_rows_param_0+24];
+ld.param.u64 	%rd29, [supcon_rows_param_0+16];
+ld.param.u64 	%rd30, [supcon_rows_param_0+8];
+ld.param.u64 	%rd31, [supcon_rows_param_0];
+st.local.u64 	[%rd23], %rd31;
+st.local.u64 	[%rd23+8], %rd30;
+st.local.u64 	[%rd23+16], %rd29;
+st.local.u64 	[%rd23+24], %rd28;
+st.local.u64 	[%rd23+32], %rd27;
+st.local.u32 	[%rd23+40], %r1;
+st.local.u64 	[%rd23+48], %rd26;
+st.local.u64 	[%rd23+56], %rd25;
+st.local.u64 	[%rd23+64], %rd24;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd33, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd34, %r4;
+add.s64 	%rd3, %rd33, %rd34;
+setp.ge.u64 	%p3, %rd3, %rd30;
+@%p3 bra 	$L__BB46_13;
+mov.b64 	%rd11, supcon_rows_param_2;
+mov.u64 	%rd1, %rd11;
+add.u64 	%rd32, %SP, 152;
+add.u64 	%rd2, %SPL, 152;
+add.s64 	%rd4, %rd32, 24;
+add.s64 	%rd5, %rd32, 96;
+mov.u64 	%rd52, 0;
+mov.u16 	%rs2, 0;
 $L__BB46_2:
-ld.param.u64 	%rd209, [supcon_rows_param_0];
-setp.lt.u64 	%p16, %rd8, 16;
-mov.u64 	%rd457, 0;
-mov.b32 	%r62, 0;
-mov.f32 	%f380, 0fFF800000;
-mov.f32 	%f379, 0f7F800000;
-@%p16 bra 	$L__BB46_5;
-add.s64 	%rd455, %rd11, %rd454;
-mov.f32 	%f379, 0f7F800000;
-mov.f32 	%f380, 0fFF800000;
-mov.b32 	%r62, 0;
-mov.u64 	%rd456, 0;
+add.s64 	%rd37, %rd2, %rd52;
+st.local.u8 	[%rd37], %rs2;
+add.s64 	%rd52, %rd52, 1;
+setp.lt.u64 	%p4, %rd52, 196;
+@%p4 bra 	$L__BB46_2;
+add.u64 	%rd38, %SP, 144;
+st.local.u64 	[%rd2+168], %rd38;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd32;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd8, [%rd2+168];
+mov.u64 	%rd42, 0;
+st.u64 	[%rd8], %rd42;
+ld.local.u64 	%rd9, [%rd2+88];
+setp.ne.s64 	%p5, %rd9, 0;
+ld.local.u64 	%rd43, [%rd2+160];
+setp.ne.s64 	%p6, %rd43, 0;
+and.pred  	%p2, %p5, %p6;
+@!%p2 bra 	$L__BB46_12;
+bra.uni 	$L__BB46_4;
 $L__BB46_4:
-ld.global.f32 	%f110, [%rd455];
-setp.lt.f32 	%p17, %f110, %f379;
-selp.f32 	%f379, %f110, %f379, %p17;
-setp.gt.f32 	%p18, %f110, %f380;
-selp.f32 	%f380, %f110, %f380, %p18;
-setp.nan.f32 	%p19, %f110, %f110;
-selp.u32 	%r26, 1, 0, %p19;
-or.b32  	%r62, %r62, %r26;
-add.s64 	%rd457, %rd456, 16;
-add.s64 	%rd455, %rd455, 64;
-add.s64 	%rd223, %rd456, 32;
-setp.le.u64 	%p20, %rd223, %rd8;
-mov.u64 	%rd456, %rd457;
-@%p20 bra 	$L__BB46_4;
-$L__BB46_5:
-add.u64 	%rd205, %SP, 0;
-add.u64 	%rd206, %SP, 8;
-add.s64 	%rd7, %rd209, %rd6;
-setp.le.u64 	%p21, %rd8, %rd457;
-@%p21 bra 	$L__BB46_9;
-sub.s64 	%rd22, %rd8, %rd457;
-setp.eq.s64 	%p22, %rd22, 16;
-setp.gt.u64 	%p23, %rd22, %rd518;
-or.pred  	%p24, %p22, %p23;
-mov.f32 	%f381, 0f00000000;
-@!%p24 bra 	$L__BB46_8;
-bra.uni 	$L__BB46_7;
-$L__BB46_7:
-shl.b64 	%rd225, %rd457, 2;
-add.s64 	%rd226, %rd11, %rd225;
-add.s64 	%rd23, %rd226, %rd454;
-ld.global.f32 	%f381, [%rd23];
+cvt.rn.f64.u64 	%fd13, %rd9;
+)ptx",
+    R"ptx(rcp.rn.f64 	%fd1, %fd13;
+ld.local.u64 	%rd10, [%rd2+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f2, %f3}, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f6, %f7}, [retval0+0];
+}
+setp.gt.f32 	%p7, %f3, %f7;
+selp.f32 	%f10, %f3, %f7, %p7;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f10;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.f64 	%fd14, [retval0+0];
+}
+ld.param.f32 	%f1, [%rd1];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f1;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f10;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .b32 param5;
+st.param.f32 	[param5+0], 0f7FC00000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+ld.param.f64 	%fd15, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f1;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f10;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .b32 param5;
+st.param.f32 	[param5+0], 0f7FC00000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+ld.param.f64 	%fd17, [retval0+0];
+}
+add.rn.f64 	%fd4, %fd15, %fd17;
+setp.ltu.f64 	%p8, %fd4, 0d0000000000000000;
+mov.f64 	%fd66, 0d7FF8000000000000;
+@%p8 bra 	$L__BB46_8;
+setp.eq.f64 	%p9, %fd4, 0d0000000000000000;
+mov.f64 	%fd66, 0dFFF0000000000000;
+@%p9 bra 	$L__BB46_8;
+setp.eq.f64 	%p10, %fd4, 0d7FF0000000000000;
+mov.f64 	%fd66, 0d7FF0000000000000;
+@%p10 bra 	$L__BB46_8;
+setp.lt.f64 	%p11, %fd4, 0d0170000000000000;
+mul.rn.f64 	%fd20, %fd4, 0d4630000000000000;
+selp.f64 	%fd21, 0dC059000000000000, 0d0000000000000000, %p11;
+selp.f64 	%fd22, %fd20, %fd4, %p11;
+mov.b64 	%rd45, %fd22;
+shr.u64 	%rd46, %rd45, 52;
+cvt.u32.u64 	%r8, %rd46;
+add.s32 	%r9, %r8, -1023;
+cvt.rn.f64.s32 	%fd23, %r9;
+add.rn.f64 	%fd24, %fd21, %fd23;
+and.b64  	%rd47, %rd45, 4503599627370495;
+or.b64  	%rd48, %rd47, 4607182418800017408;
+mov.b64 	%fd25, %rd48;
+setp.gt.f64 	%p12, %fd25, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd26, %fd25, 0d3FE0000000000000;
+add.rn.f64 	%fd27, %fd24, 0d3FF0000000000000;
+selp.f64 	%fd28, %fd26, %fd25, %p12;
+add.rn.f64 	%fd29, %fd28, 0dBFF0000000000000;
+add.rn.f64 	%fd30, %fd28, 0d3FF0000000000000;
+div.rn.f64 	%fd31, %fd29, %fd30;
+mul.rn.f64 	%fd32, %fd31, %fd31;
+mul.rn.f64 	%fd33, %fd32, 0d3FA642C8590B2164;
+add.rn.f64 	%fd34, %fd33, 0d3FA8618618618618;
+mul.rn.f64 	%fd35, %fd32, %fd34;
+add.rn.f64 	%fd36, %fd35, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd37, %fd32, %fd36;
+add.rn.f64 	%fd38, %fd37, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd39, %fd32, %fd38;
+add.rn.f64 	%fd40, %fd39, 0d3FB1111111111111;
+mul.rn.f64 	%fd41, %fd32, %fd40;
+add.rn.f64 	%fd42, %fd41, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd43, %fd32, %fd42;
+add.rn.f64 	%fd44, %fd43, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd45, %fd32, %fd44;
+add.rn.f64 	%fd46, %fd45, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd47, %fd32, %fd46;
+add.rn.f64 	%fd48, %fd47, 0d3FC2492492492492;
+mul.rn.f64 	%fd49, %fd32, %fd48;
+add.rn.f64 	%fd50, %fd49, 0d3FC999999999999A;
+mul.rn.f64 	%fd51, %fd32, %fd50;
+add.rn.f64 	%fd52, %fd51, 0d3FD5555555555555;
+mul.rn.f64 	%fd53, %fd32, %fd52;
+selp.f64 	%fd54, %fd27, %fd24, %p12;
+mul.rn.f64 	%fd55, %fd54, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd56, %fd54, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd57, %fd31, %fd31;
+mul.rn.f64 	%fd58, %fd57, %fd53;
+add.rn.f64 	%fd59, %fd57, %fd58;
+add.rn.f64 	%fd60, %fd56, %fd59;
+add.rn.f64 	%fd66, %fd55, %fd60;
 $L__BB46_8:
-selp.f32 	%f112, %f381, 0f7F800000, %p23;
-selp.f32 	%f113, %f381, 0fFF800000, %p23;
-setp.lt.f32 	%p26, %f112, %f379;
-selp.f32 	%f379, %f112, %f379, %p26;
-setp.gt.f32 	%p27, %f113, %f380;
-selp.f32 	%f380, %f113, %f380, %p27;
-setp.nan.f32 	%p28, %f381, %f381;
-selp.u32 	%r27, 1, 0, %p28;
-or.b32  	%r62, %r62, %r27;
-$L__BB46_9:
-cvta.to.local.u64 	%rd4, %rd205;
-cvta.to.local.u64 	%rd5, %rd206;
-cvta.global.u64 	%rd12, %rd11;
-neg.f32 	%f114, %f379;
-and.b32  	%r7, %r1, 16;
-mov.b32 	%r28, 65535;
-shl.b32 	%r8, %r28, %r7;
-shfl.sync.bfly.b32	%f115, %f114, 8, 31, %r8;
-setp.gt.f32 	%p29, %f115, %f114;
-selp.f32 	%f116, %f115, %f114, %p29;
-shfl.sync.bfly.b32	%f117, %f116, 4, 31, %r8;
-setp.gt.f32 	%p30, %f117, %f116;
-selp.f32 	%f118, %f117, %f116, %p30;
-shfl.sync.bfly.b32	%f119, %f118, 2, 31, %r8;
-setp.gt.f32 	%p31, %f119, %f118;
-selp.f32 	%f120, %f119, %f118, %p31;
-shfl.sync.bfly.b32	%f121, %f120, 1, 31, %r8;
-setp.gt.f32 	%p32, %f121, %f120;
-selp.f32 	%f122, %f121, %f120, %p32;
-shfl.sync.idx.b32	%f123, %f122, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f124, %f380, 8, 31, %r8;
-setp.gt.f32 	%p33, %f124, %f380;
-selp.f32 	%f125, %f124, %f380, %p33;
-shfl.sync.bfly.b32	%f126, %f125, 4, 31, %r8;
-setp.gt.f32 	%p34, %f126, %f125;
-selp.f32 	%f127, %f126, %f125, %p34;
-shfl.sync.bfly.b32	%f128, %f127, 2, 31, %r8;
-setp.gt.f32 	%p35, %f128, %f127;
-selp.f32 	%f129, %f128, %f127, %p35;
-shfl.sync.bfly.b32	%f130, %f129, 1, 31, %r8;
-setp.gt.f32 	%p36, %f130, %f129;
-selp.f32 	%f131, %f130, %f129, %p36;
-shfl.sync.idx.b32	%f132, %f131, %r7, 31, %r8;
-setp.ne.s32 	%p37, %r62, 0;
-vote.sync.ballot.b32 	%r29, %p37, %r8;
-ld.param.u64 	%rd228, [%rd2+24];
-cvta.to.global.u64 	%rd229, %rd228;
-mov.u64 	%rd230, 0;
-cvta.to.global.u64 	%rd231, %rd230;
-setp.eq.s64 	%p39, %rd229, %rd231;
-shl.b64 	%rd232, %rd7, 3;
-mov.f64 	%fd102, 0d0000000000000000;
-@%p39 bra 	$L__BB46_11;
-add.s64 	%rd24, %rd229, %rd232;
-ld.global.f64 	%fd102, [%rd24];
+mul.rn.f64 	%fd61, %fd1, %fd14;
+cvt.f64.f32 	%fd62, %f1;
+mul.rn.f64 	%fd63, %fd61, %fd62;
+sub.rn.f64 	%fd64, %fd66, %fd63;
+st.f64 	[%rd8], %fd64;
+setp.ne.s64 	%p13, %rd9, 1;
+setp.eq.s64 	%p14, %rd9, 1;
+rcp.rn.f64 	%fd7, %fd4;
+selp.f64 	%fd8, 0d0000000000000000, %fd7, %p14;
+@%p13 bra 	$L__BB46_10;
+neg.f64 	%fd65, %fd17;
+div.rn.f64 	%fd67, %fd65, %fd4;
+bra.uni 	$L__BB46_11;
+$L__BB46_10:
+neg.f64 	%fd67, %fd1;
 $L__BB46_11:
-st.local.f64 	[%rd4], %fd102;
-ld.param.u64 	%rd233, [%rd2+8];
-cvta.to.global.u64 	%rd234, %rd233;
-shl.b64 	%rd235, %rd7, 4;
-add.s64 	%rd236, %rd234, %rd235;
-ld.param.u64 	%rd237, [%rd2+16];
-cvta.to.global.u64 	%rd238, %rd237;
-add.s64 	%rd239, %rd238, %rd235;
-ld.param.u64 	%rd31, [%rd3+24];
-ld.global.u64 	%rd32, [%rd236+8];
-ld.global.u64 	%rd33, [%rd236];
-ld.global.u64 	%rd34, [%rd239+8];
-ld.global.u64 	%rd35, [%rd239];
-add.s64 	%rd36, %rd7, 1;
-sub.s64 	%rd37, %rd34, %rd35;
-not.b64 	%rd240, %rd33;
-add.s64 	%rd241, %rd32, %rd240;
-add.s64 	%rd38, %rd241, %rd37;
-not.b64 	%rd243, %rd38;
-add.s64 	%rd244, %rd8, %rd243;
-st.local.u64 	[%rd5], %rd7;
-ld.param.u64 	%rd245, [%rd2];
-cvta.to.global.u64 	%rd246, %rd245;
-add.s64 	%rd248, %rd246, %rd232;
-ld.global.u64 	%rd249, [%rd248];
-st.local.u64 	[%rd5+8], %rd249;
-st.local.u64 	[%rd5+16], %rd12;
-st.local.u64 	[%rd5+24], %rd33;
-st.local.u64 	[%rd5+32], %rd7;
-st.local.u64 	[%rd5+40], %rd36;
-st.local.u64 	[%rd5+48], %rd32;
-st.local.u64 	[%rd5+56], %rd35;
-st.local.u64 	[%rd5+64], %rd34;
-st.local.u64 	[%rd5+72], %rd230;
-st.local.u64 	[%rd5+80], %rd230;
-st.local.u64 	[%rd5+88], %rd38;
-st.local.u64 	[%rd5+96], %rd230;
-st.local.u64 	[%rd5+104], %rd33;
-st.local.u64 	[%rd5+112], %rd32;
-st.local.u64 	[%rd5+120], %rd31;
-st.local.u64 	[%rd5+128], %rd31;
-st.local.u64 	[%rd5+136], %rd35;
-st.local.u64 	[%rd5+144], %rd34;
-st.local.u64 	[%rd5+152], %rd8;
-st.local.u64 	[%rd5+160], %rd244;
-st.local.u64 	[%rd5+168], %rd205;
-ld.param.u64 	%rd252, [%rd2+48];
-ld.param.u64 	%rd253, [%rd2+56];
-mul.lo.s64 	%rd254, %rd253, %rd10;
-shl.b64 	%rd255, %rd254, 2;
-add.s64 	%rd256, %rd252, %rd255;
-st.local.u64 	[%rd5+176], %rd256;
-st.local.u64 	[%rd5+184], %rd230;
-mov.b32 	%r30, 0;
-st.local.u32 	[%rd5+192], %r30;
-bar.warp.sync 	%r8;
-st.local.u64 	[%rd4], %rd230;
-setp.ne.s64 	%p40, %rd38, 0;
-setp.ne.s64 	%p41, %rd244, 0;
-and.pred  	%p2, %p40, %p41;
-shl.b64 	%rd453, %rd7, 2;
-@!%p2 bra 	$L__BB46_154;
-bra.uni 	$L__BB46_14;
-$L__BB46_14:
-mov.b64 	%rd203, supcon_rows_param_2;
-mov.u64 	%rd1, %rd203;
-mov.f32 	%f376, 0f00000000;
-mov.f32 	%f133, 0fFF800000;
-mov.f32 	%f134, 0f7F800000;
-mov.f32 	%f384, %f133;
-mov.u64 	%rd461, %rd230;
-bra.uni 	$L__BB46_15;
-$L__BB46_21:
-selp.f32 	%f140, %f389, 0f7F800000, %p49;
-selp.f32 	%f141, %f389, 0fFF800000, %p49;
-setp.lt.f32 	%p52, %f140, %f387;
-selp.f32 	%f387, %f140, %f387, %p52;
-setp.gt.f32 	%p53, %f141, %f388;
-selp.f32 	%f388, %f141, %f388, %p53;
-setp.nan.f32 	%p54, %f389, %f389;
-selp.u32 	%r34, 1, 0, %p54;
-or.b32  	%r65, %r65, %r34;
-$L__BB46_22:
-neg.f32 	%f142, %f387;
-shfl.sync.bfly.b32	%f143, %f142, 8, 31, %r8;
-setp.gt.f32 	%p55, %f143, %f142;
-selp.f32 	%f144, %f143, %f142, %p55;
-shfl.sync.bfly.b32	%f145, %f144, 4, 31, %r8;
-setp.gt.f32 	%p56, %f145, %f144;
-selp.f32 	%f146, %f145, %f144, %p56;
-shfl.sync.bfly.b32	%f147, %f146, 2, 31, %r8;
-setp.gt.f32 	%p57, %f147, %f146;
-selp.f32 	%f148, %f147, %f146, %p57;
-shfl.sync.bfly.b32	%f149, %f148, 1, 31, %r8;
-setp.gt.f32 	%p58, %f149, %f148;
-selp.f32 	%f150, %f149, %f148, %p58;
-shfl.sync.idx.b32	%f151, %f150, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f152, %f388, 8, 31, %r8;
-setp.gt.f32 	%p59, %f152, %f388;
-selp.f32 	%f153, %f152, %f388, %p59;
-shfl.sync.bfly.b32	%f154, %f153, 4, 31, %r8;
-setp.gt.f32 	%p60, %f154, %f153;
-selp.f32 	%f155, %f154, %f153, %p60;
-shfl.sync.bfly.b32	%f156, %f155, 2, 31, %r8;
-setp.gt.f32 	%p61, %f156, %f155;
-selp.f32 	%f157, %f156, %f155, %p61;
-shfl.sync.bfly.b32	%f158, %f157, 1, 31, %r8;
-setp.gt.f32 	%p62, %f158, %f157;
-selp.f32 	%f159, %f158, %f157, %p62;
-shfl.sync.idx.b32	%f160, %f159, %r7, 31, %r8;
-add.rn.f32 	%f161, %f160, 0f00000000;
-setp.ne.s32 	%p63, %r65, 0;
-vote.sync.ballot.b32 	%r35, %p63, %r8;
-setp.gt.f32 	%p64, %f160, %f384;
-selp.f32 	%f384, %f161, %f384, %p64;
-add.s64 	%rd461, %rd461, 16;
-setp.ne.s64 	%p65, %rd461, 64;
-@%p65 bra 	$L__BB46_15;
-bra.uni 	$L__BB46_23;
-$L__BB46_15:
-add.s64 	%rd259, %rd5, %rd461;
-ld.local.u64 	%rd260, [%rd259+24];
-shl.b64 	%rd261, %rd260, 2;
-add.s64 	%rd40, %rd11, %rd261;
-ld.local.u64 	%rd262, [%rd259+32];
-sub.s64 	%rd41, %rd262, %rd260;
-setp.lt.u64 	%p42, %rd41, 16;
-mov.f32 	%f387, %f134;
-mov.f32 	%f388, %f133;
-mov.u32 	%r65, %r30;
-mov.u64 	%rd464, %rd230;
-@%p42 bra 	$L__BB46_18;
-add.s64 	%rd462, %rd40, %rd454;
-mov.f32 	%f387, 0f7F800000;
-mov.f32 	%f388, 0fFF800000;
-mov.u64 	%rd463, 0;
-mov.u32 	%r65, %r30;
-$L__BB46_17:
-ld.global.f32 	%f138, [%rd462];
-setp.lt.f32 	%p43, %f138, %f387;
-selp.f32 	%f387, %f138, %f387, %p43;
-setp.gt.f32 	%p44, %f138, %f388;
-selp.f32 	%f388, %f138, %f388, %p44;
-setp.nan.f32 	%p45, %f138, %f138;
-selp.u32 	%r33, 1, 0, %p45;
-or.b32  	%r65, %r65, %r33;
-add.s64 	%rd464, %rd463, 16;
-add.s64 	%rd462, %rd462, 64;
-add.s64 	%rd265, %rd463, 32;
-setp.le.u64 	%p46, %rd265, %rd41;
-mov.u64 	%rd463, %rd464;
-@%p46 bra 	$L__BB46_17;
-$L__BB46_18:
-setp.le.u64 	%p47, %rd41, %rd464;
-@%p47 bra 	$L__BB46_22;
-sub.s64 	%rd48, %rd41, %rd464;
-setp.eq.s64 	%p48, %rd48, 16;
-setp.gt.u64 	%p49, %rd48, %rd518;
-or.pred  	%p50, %p48, %p49;
-mov.f32 	%f389, 0f00000000;
-@!%p50 bra 	$L__BB46_21;
-bra.uni 	$L__BB46_20;
-$L__BB46_20:
-shl.b64 	%rd267, %rd464, 2;
-add.s64 	%rd268, %rd40, %rd267;
-add.s64 	%rd49, %rd268, %rd454;
-ld.global.f32 	%f389, [%rd49];
-bra.uni 	$L__BB46_21;
-$L__BB46_23:
-mov.u64 	%rd270, 0;
-mov.f32 	%f162, 0fFF800000;
-mov.b32 	%r36, 0;
-mov.f32 	%f392, %f162;
-mov.u64 	%rd465, %rd270;
-bra.uni 	$L__BB46_24;
-$L__BB46_30:
-selp.f32 	%f169, %f397, 0f7F800000, %p73;
-selp.f32 	%f170, %f397, 0fFF800000, %p73;
-setp.lt.f32 	%p76, %f169, %f395;
-selp.f32 	%f395, %f169, %f395, %p76;
-setp.gt.f32 	%p77, %f170, %f396;
-selp.f32 	%f396, %f170, %f396, %p77;
-setp.nan.f32 	%p78, %f397, %f397;
-selp.u32 	%r39, 1, 0, %p78;
-or.b32  	%r68, %r68, %r39;
-$L__BB46_31:
-neg.f32 	%f171, %f395;
-shfl.sync.bfly.b32	%f172, %f171, 8, 31, %r8;
-setp.gt.f32 	%p79, %f172, %f171;
-selp.f32 	%f173, %f172, %f171, %p79;
-shfl.sync.bfly.b32	%f174, %f173, 4, 31, %r8;
-setp.gt.f32 	%p80, %f174, %f173;
-selp.f32 	%f175, %f174, %f173, %p80;
-shfl.sync.bfly.b32	%f176, %f175, 2, 31, %r8;
-setp.gt.f32 	%p81, %f176, %f175;
-selp.f32 	%f177, %f176, %f175, %p81;
-shfl.sync.bfly.b32	%f178, %f177, 1, 31, %r8;
-setp.gt.f32 	%p82, %f178, %f177;
-selp.f32 	%f179, %f178, %f177, %p82;
-shfl.sync.idx.b32	%f180, %f179, %r7, 31, %r8;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%f181, %f396, 8, 31, %r8;
-setp.gt.f32 	%p83, %f181, %f396;
-selp.f32 	%f182, %f181, %f396, %p83;
-shfl.sync.bfly.b32	%f183, %f182, 4, 31, %r8;
-setp.gt.f32 	%p84, %f183, %f182;
-selp.f32 	%f184, %f183, %f182, %p84;
-shfl.sync.bfly.b32	%f185, %f184, 2, 31, %r8;
-setp.gt.f32 	%p85, %f185, %f184;
-selp.f32 	%f186, %f185, %f184, %p85;
-shfl.sync.bfly.b32	%f187, %f186, 1, 31, %r8;
-setp.gt.f32 	%p86, %f187, %f186;
-selp.f32 	%f188, %f187, %f186, %p86;
-shfl.sync.idx.b32	%f189, %f188, %r7, 31, %r8;
-add.rn.f32 	%f190, %f189, 0f00000000;
-setp.ne.s32 	%p87, %r68, 0;
-vote.sync.ballot.b32 	%r40, %p87, %r8;
-setp.gt.f32 	%p88, %f189, %f392;
-selp.f32 	%f392, %f190, %f392, %p88;
-add.s64 	%rd465, %rd465, 16;
-setp.ne.s64 	%p89, %rd465, 64;
-@%p89 bra 	$L__BB46_24;
-bra.uni 	$L__BB46_32;
-$L__BB46_24:
-add.s64 	%rd272, %rd5, %rd465;
-ld.local.u64 	%rd273, [%rd272+96];
-shl.b64 	%rd274, %rd273, 2;
-add.s64 	%rd52, %rd11, %rd274;
-ld.local.u64 	%rd275, [%rd272+104];
-sub.s64 	%rd53, %rd275, %rd273;
-setp.lt.u64 	%p66, %rd53, 16;
-mov.f32 	%f395, 0f7F800000;
-mov.f32 	%f396, %f162;
-mov.u32 	%r68, %r36;
-mov.u64 	%rd468, %rd270;
-@%p66 bra 	$L__BB46_27;
-add.s64 	%rd466, %rd52, %rd454;
-mov.f32 	%f395, 0f7F800000;
-mov.f32 	%f396, 0fFF800000;
-mov.b32 	%r68, 0;
-mov.u64 	%rd467, 0;
-$L__BB46_26:
-ld.global.f32 	%f167, [%rd466];
-setp.lt.f32 	%p67, %f167, %f395;
-selp.f32 	%f395, %f167, %f395, %p67;
-setp.gt.f32 	%p68, %f167, %f396;
-selp.f32 	%f396, %f167, %f396, %p68;
-setp.nan.f32 	%p69, %f167, %f167;
-selp.u32 	%r38, 1, 0, %p69;
-or.b32  	%r68, %r68, %r38;
-add.s64 	%rd468, %rd467, 16;
-add.s64 	%rd466, %rd466, 64;
-add.s64 	%rd278, %rd467, 32;
-setp.le.u64 	%p70, %rd278, %rd53;
-mov.u64 	%rd467, %rd468;
-@%p70 bra 	$L__BB46_26;
-$L__BB46_27:
-setp.le.u64 	%p71, %rd53, %rd468;
-@%p71 bra 	$L__BB46_31;
-sub.s64 	%rd60, %rd53, %rd468;
-setp.eq.s64 	%p72, %rd60, 16;
-setp.gt.u64 	%p73, %rd60, %rd518;
-or.pred  	%p74, %p72, %p73;
-mov.f32 	%f397, 0f00000000;
-@!%p74 bra 	$L__BB46_30;
-bra.uni 	$L__BB46_29;
-$L__BB46_29:
-shl.b64 	%rd280, %rd468, 2;
-add.s64 	%rd281, %rd52, %rd280;
-add.s64 	%rd61, %rd281, %rd454;
-ld.global.f32 	%f397, [%rd61];
-bra.uni 	$L__BB46_30;
-$L__BB46_32:
-setp.gt.f32 	%p90, %f384, %f392;
-selp.f32 	%f41, %f384, %f392, %p90;
-shl.b64 	%rd283, %rd33, 2;
-add.s64 	%rd63, %rd11, %rd283;
-sub.s64 	%rd64, %rd7, %rd33;
-setp.eq.s64 	%p91, %rd7, %rd33;
-mov.f64 	%fd33, 0d0000000000000000;
-mov.f64 	%fd104, %fd33;
-@%p91 bra 	$L__BB46_43;
-add.s64 	%rd469, %rd63, %rd454;
-mov.f64 	%fd103, 0d0000000000000000;
-mov.u64 	%rd284, 0;
-mov.u64 	%rd470, %rd284;
-bra.uni 	$L__BB46_34;
-$L__BB46_40:
-setp.gt.u64 	%p96, %rd74, %rd518;
-sub.rn.f32 	%f196, %f402, %f41;
-selp.f32 	%f197, %f196, 0f00000000, %p96;
-add.rn.f32 	%f401, %f401, %f197;
-$L__BB46_41:
-shfl.sync.bfly.b32	%f198, %f401, 8, 31, %r8;
-add.rn.f32 	%f199, %f401, %f198;
-shfl.sync.bfly.b32	%f200, %f199, 4, 31, %r8;
-add.rn.f32 	%f201, %f199, %f200;
-shfl.sync.bfly.b32	%f202, %f201, 2, 31, %r8;
-add.rn.f32 	%f203, %f201, %f202;
-shfl.sync.bfly.b32	%f204, %f203, 1, 31, %r8;
-add.rn.f32 	%f205, %f203, %f204;
-cvt.f64.f32 	%fd36, %f205;
-add.rn.f64 	%fd103, %fd103, %fd36;
-add.s64 	%rd470, %rd470, 512;
-add.s64 	%rd469, %rd469, 2048;
-setp.lt.u64 	%p97, %rd470, %rd64;
-@%p97 bra 	$L__BB46_34;
-bra.uni 	$L__BB46_42;
-$L__BB46_34:
-sub.s64 	%rd287, %rd64, %rd470;
-min.u64 	%rd68, %rd287, 512;
-setp.lt.u64 	%p92, %rd287, 16;
-mov.f32 	%f401, %f376;
-mov.u64 	%rd473, %rd284;
-@%p92 bra 	$L__BB46_37;
-mov.f32 	%f401, 0f00000000;
-mov.u64 	%rd472, 0;
-mov.u64 	%rd471, %rd469;
-$L__BB46_36:
-ld.global.f32 	%f193, [%rd471];
-sub.rn.f32 	%f194, %f193, %f41;
-add.rn.f32 	%f401, %f401, %f194;
-add.s64 	%rd473, %rd472, 16;
-add.s64 	%rd471, %rd471, 64;
-add.s64 	%rd289, %rd472, 32;
-setp.le.u64 	%p93, %rd289, %rd68;
-mov.u64 	%rd472, %rd473;
-@%p93 bra 	$L__BB46_36;
-$L__BB46_37:
-setp.le.u64 	%p94, %rd68, %rd473;
-@%p94 bra 	$L__BB46_41;
-sub.s64 	%rd74, %rd68, %rd473;
-min.u64 	%rd292, %rd518, 15;
-mov.f32 	%f402, 0f00000000;
-setp.ge.u64 	%p95, %rd292, %rd74;
-@%p95 bra 	$L__BB46_40;
-shl.b64 	%rd293, %rd470, 2;
-add.s64 	%rd294, %rd63, %rd293;
-shl.b64 	%rd295, %rd473, 2;
-add.s64 	%rd296, %rd294, %rd295;
-add.s64 	%rd75, %rd296, %rd454;
-ld.global.f32 	%f402, [%rd75];
-bra.uni 	$L__BB46_40;
-$L__BB46_42:
-add.rn.f64 	%fd104, %fd103, 0d0000000000000000;
-$L__BB46_43:
-add.s64 	%rd78, %rd11, %rd453;
-sub.s64 	%rd79, %rd32, %rd36;
-setp.eq.s64 	%p98, %rd32, %rd36;
-mov.f64 	%fd106, %fd33;
-@%p98 bra 	$L__BB46_53;
-bra.uni 	$L__BB46_44;
-$L__BB46_53:
-cvt.rn.f64.u64 	%fd34, %rd38;
-shl.b64 	%rd316, %rd35, 2;
-add.s64 	%rd93, %rd11, %rd316;
-setp.eq.s64 	%p105, %rd34, %rd35;
-mov.f64 	%fd108, %fd33;
-@%p105 bra 	$L__BB46_63;
-bra.uni 	$L__BB46_54;
-$L__BB46_63:
-rcp.rn.f64 	%fd3, %fd34;
-ld.param.f32 	%f63, [%rd1];
-mov.u64 	%rd484, 0;
-mov.f32 	%f236, 0f00000000;
-mov.f64 	%fd109, %fd33;
-bra.uni 	$L__BB46_64;
-$L__BB46_76:
-add.rn.f64 	%fd109, %fd109, %fd111;
-add.s64 	%rd484, %rd484, 16;
-setp.ne.s64 	%p125, %rd484, 64;
-@%p125 bra 	$L__BB46_64;
-bra.uni 	$L__BB46_77;
-$L__BB46_64:
-add.s64 	%rd332, %rd5, %rd484;
-ld.local.u64 	%rd333, [%rd332+24];
-ld.local.u64 	%rd335, [%rd332+32];
-setp.eq.s64 	%p112, %rd335, %rd333;
-mov.f64 	%fd111, %fd33;
-@%p112 bra 	$L__BB46_76;
-shl.b64 	%rd334, %rd333, 2;
-add.s64 	%rd108, %rd11, %rd334;
-sub.s64 	%rd109, %rd335, %rd333;
-add.s64 	%rd485, %rd108, %rd454;
-mov.u64 	%rd336, 0;
-mov.u64 	%rd486, %rd336;
-mov.f64 	%fd111, %fd33;
-bra.uni 	$L__BB46_66;
-$L__BB46_74:
-setp.gt.u64 	%p123, %rd119, %rd518;
-selp.f32 	%f271, %f69, 0f00000000, %p123;
-add.rn.f32 	%f413, %f413, %f271;
-$L__BB46_75:
-shfl.sync.bfly.b32	%f272, %f413, 8, 31, %r8;
-add.rn.f32 	%f273, %f413, %f272;
-shfl.sync.bfly.b32	%f274, %f273, 4, 31, %r8;
-add.rn.f32 	%f275, %f273, %f274;
-shfl.sync.bfly.b32	%f276, %f275, 2, 31, %r8;
-add.rn.f32 	%f277, %f275, %f276;
-shfl.sync.bfly.b32	%f278, %f277, 1, 31, %r8;
-add.rn.f32 	%f279, %f277, %f278;
-cvt.f64.f32 	%fd46, %f279;
-add.rn.f64 	%fd111, %fd111, %fd46;
-add.s64 	%rd486, %rd486, 512;
-add.s64 	%rd485, %rd485, 2048;
-setp.lt.u64 	%p124, %rd486, %rd109;
-@%p124 bra 	$L__BB46_66;
-bra.uni 	$L__BB46_76;
-$L__BB46_66:
-sub.s64 	%rd339, %rd109, %rd486;
-min.u64 	%rd113, %rd339, 512;
-setp.lt.u64 	%p113, %rd339, 16;
-mov.f32 	%f413, %f236;
-mov.u64 	%rd489, %rd336;
-@%p113 bra 	$L__BB46_69;
-mov.f32 	%f413, 0f00000000;
-mov.u64 	%rd488, 0;
-mov.u64 	%rd487, %rd485;
-$L__BB46_68:
-ld.global.f32 	%f238, [%rd487];
-setp.neu.f32 	%p114, %f238, %f41;
-sub.rn.f32 	%f239, %f238, %f41;
-selp.f32 	%f240, %f239, 0f00000000, %p114;
-mul.rn.f32 	%f241, %f63, %f240;
-fma.rn.f32 	%f242, %f241, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f243, %f242, 0fCB400000;
-fma.rn.f32 	%f244, %f243, 0fBF318000, %f241;
-fma.rn.f32 	%f245, %f243, 0f395E8083, %f244;
-fma.rn.f32 	%f246, %f245, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f247, %f246, %f245, 0f3D2AAA2F;
-fma.rn.f32 	%f248, %f247, %f245, 0f3E2AAA47;
-fma.rn.f32 	%f249, %f248, %f245, 0f3F000000;
-fma.rn.f32 	%f250, %f249, %f245, 0f3F800000;
-fma.rn.f32 	%f251, %f250, %f245, 0f3F800000;
-mov.b32 	%r41, %f251;
-mov.b32 	%r42, %f242;
-shl.b32 	%r43, %r42, 23;
-add.s32 	%r44, %r43, %r41;
-mov.b32 	%f252, %r44;
-setp.ltu.f32 	%p115, %f241, 0fC28AA123;
-setp.geu.f32 	%p116, %f241, 0fC28AA123;
-selp.f32 	%f253, %f241, 0f00000000, %p116;
-selp.f32 	%f254, %f253, %f252, %p115;
-st.global.f32 	[%rd487], %f254;
-add.rn.f32 	%f413, %f413, %f254;
-add.s64 	%rd489, %rd488, 16;
-add.s64 	%rd487, %rd487, 64;
-add.s64 	%rd341, %rd488, 32;
-setp.le.u64 	%p117, %rd341, %rd113;
-mov.u64 	%rd488, %rd489;
-@%p117 bra 	$L__BB46_68;
-$L__BB46_69:
-setp.le.u64 	%p118, %rd113, %rd489;
-@%p118 bra 	$L__BB46_75;
-sub.s64 	%rd119, %rd113, %rd489;
-shl.b64 	%rd343, %rd486, 2;
-add.s64 	%rd344, %rd108, %rd343;
-shl.b64 	%rd345, %rd489, 2;
-add.s64 	%rd346, %rd344, %rd345;
-min.u64 	%rd348, %rd518, 15;
-add.s64 	%rd120, %rd346, %rd454;
-setp.ge.u64 	%p119, %rd348, %rd119;
-mov.f32 	%f414, %f236;
-@%p119 bra 	$L__BB46_72;
-ld.global.f32 	%f414, [%rd120];
-$L__BB46_72:
-setp.lt.u64 	%p3, %rd348, %rd119;
-setp.neu.f32 	%p120, %f414, %f41;
-sub.rn.f32 	%f256, %f414, %f41;
-selp.f32 	%f257, %f256, 0f00000000, %p120;
-mul.rn.f32 	%f258, %f63, %f257;
-fma.rn.f32 	%f259, %f258, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f260, %f259, 0fCB400000;
-fma.rn.f32 	%f261, %f260, 0fBF318000, %f258;
-fma.rn.f32 	%f262, %f260, 0f395E8083, %f261;
-fma.rn.f32 	%f263, %f262, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f264, %f263, %f262, 0f3D2AAA2F;
-fma.rn.f32 	%f265, %f264, %f262, 0f3E2AAA47;
-fma.rn.f32 	%f266, %f265, %f262, 0f3F000000;
-fma.rn.f32 	%f267, %f266, %f262, 0f3F800000;
-fma.rn.f32 	%f268, %f267, %f262, 0f3F800000;
-mov.b32 	%r45, %f268;
-mov.b32 	%r46, %f259;
-shl.b32 	%r47, %r46, 23;
-add.s32 	%r48, %r47, %r45;
-mov.b32 	%f269, %r48;
-setp.ltu.f32 	%p121, %f258, 0fC28AA123;
-setp.geu.f32 	%p122, %f258, 0fC28AA123;
-selp.f32 	%f270, %f258, 0f00000000, %p122;
-selp.f32 	%f69, %f270, %f269, %p121;
-@!%p3 bra 	$L__BB46_74;
-bra.uni 	$L__BB46_73;
-$L__BB46_73:
-st.global.f32 	[%rd120], %f69;
-bra.uni 	$L__BB46_74;
-$L__BB46_77:
-mov.u64 	%rd490, 0;
-mov.f64 	%fd47, 0d0000000000000000;
-mov.f32 	%f280, 0f00000000;
-mov.f64 	%fd112, %fd47;
-bra.uni 	$L__BB46_78;
-$L__BB46_90:
-add.rn.f64 	%fd112, %fd112, %fd114;
-add.s64 	%rd490, %rd490, 16;
-setp.ne.s64 	%p139, %rd490, 64;
-@%p139 bra 	$L__BB46_78;
-bra.uni 	$L__BB46_91;
-$L__BB46_78:
-add.s64 	%rd351, %rd5, %rd490;
-ld.local.u64 	%rd352, [%rd351+96];
-ld.local.u64 	%rd354, [%rd351+104];
-setp.eq.s64 	%p126, %rd354, %rd352;
-mov.f64 	%fd114, %fd47;
-@%p126 bra 	$L__BB46_90;
-shl.b64 	%rd353, %rd352, 2;
-add.s64 	%rd125, %rd11, %rd353;
-sub.s64 	%rd126, %rd354, %rd352;
-add.s64 	%rd491, %rd125, %rd454;
-mov.u64 	%rd355, 0;
-mov.u64 	%rd492, %rd355;
-mov.f64 	%fd114, %fd47;
-bra.uni 	$L__BB46_80;
-$L__BB46_88:
-setp.gt.u64 	%p137, %rd136, %rd518;
-selp.f32 	%f315, %f77, 0f00000000, %p137;
-add.rn.f32 	%f417, %f417, %f315;
-$L__BB46_89:
-shfl.sync.bfly.b32	%f316, %f417, 8, 31, %r8;
-add.rn.f32 	%f317, %f417, %f316;
-shfl.sync.bfly.b32	%f318, %f317, 4, 31, %r8;
-add.rn.f32 	%f319, %f317, %f318;
-shfl.sync.bfly.b32	%f320, %f319, 2, 31, %r8;
-add.rn.f32 	%f321, %f319, %f320;
-shfl.sync.bfly.b32	%f322, %f321, 1, 31, %r8;
-add.rn.f32 	%f323, %f321, %f322;
-cvt.f64.f32 	%fd50, %f323;
-add.rn.f64 	%fd114, %fd114, %fd50;
-add.s64 	%rd492, %rd492, 512;
-add.s64 	%rd491, %rd491, 2048;
-setp.lt.u64 	%p138, %rd492, %rd126;
-@%p138 bra 	$L__BB46_80;
-bra.uni 	$L__BB46_90;
-$L__BB46_80:
-sub.s64 	%rd358, %rd126, %rd492;
-min.u64 	%rd130, %rd358, 512;
-setp.lt.u64 	%p127, %rd358, 16;
-mov.f32 	%f417, %f280;
-mov.u64 	%rd495, %rd355;
-@%p127 bra 	$L__BB46_83;
-mov.f32 	%f417, 0f00000000;
-mov.u64 	%rd494, 0;
-mov.u64 	%rd493, %rd491;
-$L__BB46_82:
-ld.global.f32 	%f282, [%rd493];
-setp.neu.f32 	%p128, %f282, %f41;
-sub.rn.f32 	%f283, %f282, %f41;
-selp.f32 	%f284, %f283, 0f00000000, %p128;
-mul.rn.f32 	%f285, %f63, %f284;
-fma.rn.f32 	%f286, %f285, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f287, %f286, 0fCB400000;
-fma.rn.f32 	%f288, %f287, 0fBF318000, %f285;
-fma.rn.f32 	%f289, %f287, 0f395E8083, %f288;
-fma.rn.f32 	%f290, %f289, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f291, %f290, %f289, 0f3D2AAA2F;
-fma.rn.f32 	%f292, %f291, %f289, 0f3E2AAA47;
-fma.rn.f32 	%f293, %f292, %f289, 0f3F000000;
-fma.rn.f32 	%f294, %f293, %f289, 0f3F800000;
-fma.rn.f32 	%f295, %f294, %f289, 0f3F800000;
-mov.b32 	%r49, %f295;
-mov.b32 	%r50, %f286;
-shl.b32 	%r51, %r50, 23;
-add.s32 	%r52, %r51, %r49;
-mov.b32 	%f296, %r52;
-setp.ltu.f32 	%p129, %f285, 0fC28AA123;
-setp.geu.f32 	%p130, %f285, 0fC28AA123;
-selp.f32 	%f297, %f285, 0f00000000, %p130;
-selp.f32 	%f298, %f297, %f296, %p129;
-st.global.f32 	[%rd493], %f298;
-add.rn.f32 	%f417, %f417, %f298;
-add.s64 	%rd495, %rd494, 16;
-add.s64 	%rd493, %rd493, 64;
-add.s64 	%rd360, %rd494, 32;
-setp.le.u64 	%p131, %rd360, %rd130;
-mov.u64 	%rd494, %rd495;
-@%p131 bra 	$L__BB46_82;
-$L__BB46_83:
-setp.le.u64 	%p132, %rd130, %rd495;
-@%p132 bra 	$L__BB46_89;
-sub.s64 	%rd136, %rd130, %rd495;
-shl.b64 	%rd362, %rd492, 2;
-add.s64 	%rd363, %rd125, %rd362;
-shl.b64 	%rd364, %rd495, 2;
-add.s64 	%rd365, %rd363, %rd364;
-min.u64 	%rd367, %rd518, 15;
-add.s64 	%rd137, %rd365, %rd454;
-setp.ge.u64 	%p133, %rd367, %rd136;
-)ptx",
-    R"ptx(mov.f32 	%f418, %f280;
-@%p133 bra 	$L__BB46_86;
-ld.global.f32 	%f418, [%rd137];
-$L__BB46_86:
-setp.lt.u64 	%p4, %rd367, %rd136;
-setp.neu.f32 	%p134, %f418, %f41;
-sub.rn.f32 	%f300, %f418, %f41;
-selp.f32 	%f301, %f300, 0f00000000, %p134;
-mul.rn.f32 	%f302, %f63, %f301;
-fma.rn.f32 	%f303, %f302, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f304, %f303, 0fCB400000;
-fma.rn.f32 	%f305, %f304, 0fBF318000, %f302;
-fma.rn.f32 	%f306, %f304, 0f395E8083, %f305;
-fma.rn.f32 	%f307, %f306, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f308, %f307, %f306, 0f3D2AAA2F;
-fma.rn.f32 	%f309, %f308, %f306, 0f3E2AAA47;
-fma.rn.f32 	%f310, %f309, %f306, 0f3F000000;
-fma.rn.f32 	%f311, %f310, %f306, 0f3F800000;
-fma.rn.f32 	%f312, %f311, %f306, 0f3F800000;
-mov.b32 	%r53, %f312;
-mov.b32 	%r54, %f303;
-shl.b32 	%r55, %r54, 23;
-add.s32 	%r56, %r55, %r53;
-mov.b32 	%f313, %r56;
-setp.ltu.f32 	%p135, %f302, 0fC28AA123;
-setp.geu.f32 	%p136, %f302, 0fC28AA123;
-selp.f32 	%f314, %f302, 0f00000000, %p136;
-selp.f32 	%f77, %f314, %f313, %p135;
-@!%p4 bra 	$L__BB46_88;
-bra.uni 	$L__BB46_87;
-$L__BB46_87:
-st.global.f32 	[%rd137], %f77;
-bra.uni 	$L__BB46_88;
-$L__BB46_91:
-add.rn.f64 	%fd52, %fd104, %fd106;
-add.rn.f64 	%fd24, %fd52, %fd108;
-add.rn.f64 	%fd25, %fd109, %fd112;
-setp.ltu.f64 	%p140, %fd25, 0d0000000000000000;
-mov.f64 	%fd115, 0d7FF8000000000000;
-@%p140 bra 	$L__BB46_95;
-setp.eq.f64 	%p141, %fd25, 0d0000000000000000;
-mov.f64 	%fd115, 0dFFF0000000000000;
-@%p141 bra 	$L__BB46_95;
-setp.eq.f64 	%p142, %fd25, 0d7FF0000000000000;
-mov.f64 	%fd115, 0d7FF0000000000000;
-@%p142 bra 	$L__BB46_95;
-setp.lt.f64 	%p143, %fd25, 0d0170000000000000;
-mul.rn.f64 	%fd55, %fd25, 0d4630000000000000;
-selp.f64 	%fd56, 0dC059000000000000, 0d0000000000000000, %p143;
-selp.f64 	%fd57, %fd55, %fd25, %p143;
-mov.b64 	%rd369, %fd57;
-shr.u64 	%rd370, %rd369, 52;
-cvt.u32.u64 	%r57, %rd370;
-add.s32 	%r58, %r57, -1023;
-cvt.rn.f64.s32 	%fd58, %r58;
-add.rn.f64 	%fd59, %fd56, %fd58;
-and.b64  	%rd371, %rd369, 4503599627370495;
-or.b64  	%rd372, %rd371, 4607182418800017408;
-mov.b64 	%fd60, %rd372;
-setp.gt.f64 	%p144, %fd60, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd61, %fd60, 0d3FE0000000000000;
-add.rn.f64 	%fd62, %fd59, 0d3FF0000000000000;
-selp.f64 	%fd63, %fd61, %fd60, %p144;
-add.rn.f64 	%fd64, %fd63, 0dBFF0000000000000;
-add.rn.f64 	%fd65, %fd63, 0d3FF0000000000000;
-div.rn.f64 	%fd66, %fd64, %fd65;
-mul.rn.f64 	%fd67, %fd66, %fd66;
-mul.rn.f64 	%fd68, %fd67, 0d3FA642C8590B2164;
-add.rn.f64 	%fd69, %fd68, 0d3FA8618618618618;
-mul.rn.f64 	%fd70, %fd67, %fd69;
-add.rn.f64 	%fd71, %fd70, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd72, %fd67, %fd71;
-add.rn.f64 	%fd73, %fd72, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd74, %fd67, %fd73;
-add.rn.f64 	%fd75, %fd74, 0d3FB1111111111111;
-mul.rn.f64 	%fd76, %fd67, %fd75;
-add.rn.f64 	%fd77, %fd76, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd78, %fd67, %fd77;
-add.rn.f64 	%fd79, %fd78, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd80, %fd67, %fd79;
-add.rn.f64 	%fd81, %fd80, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd82, %fd67, %fd81;
-add.rn.f64 	%fd83, %fd82, 0d3FC2492492492492;
-mul.rn.f64 	%fd84, %fd67, %fd83;
-add.rn.f64 	%fd85, %fd84, 0d3FC999999999999A;
-mul.rn.f64 	%fd86, %fd67, %fd85;
-add.rn.f64 	%fd87, %fd86, 0d3FD5555555555555;
-mul.rn.f64 	%fd88, %fd67, %fd87;
-selp.f64 	%fd89, %fd62, %fd59, %p144;
-mul.rn.f64 	%fd90, %fd89, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd91, %fd89, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd92, %fd66, %fd66;
-mul.rn.f64 	%fd93, %fd92, %fd88;
-add.rn.f64 	%fd94, %fd92, %fd93;
-add.rn.f64 	%fd95, %fd91, %fd94;
-add.rn.f64 	%fd115, %fd90, %fd95;
-$L__BB46_95:
-mul.rn.f64 	%fd96, %fd3, %fd24;
-cvt.f64.f32 	%fd97, %f63;
-mul.rn.f64 	%fd98, %fd96, %fd97;
-sub.rn.f64 	%fd99, %fd115, %fd98;
-st.local.f64 	[%rd4], %fd99;
-setp.ne.s64 	%p145, %rd38, 1;
-rcp.rn.f64 	%fd28, %fd25;
-@%p145 bra 	$L__BB46_97;
-neg.f64 	%fd100, %fd112;
-div.rn.f64 	%fd116, %fd100, %fd25;
-mov.f32 	%f420, 0f00000000;
-bra.uni 	$L__BB46_98;
-$L__BB46_44:
-add.s64 	%rd302, %rd453, %rd454;
-add.s64 	%rd303, %rd302, %rd11;
-add.s64 	%rd474, %rd303, 4;
-mov.f64 	%fd106, 0d0000000000000000;
-mov.u64 	%rd299, 0;
-mov.f32 	%f206, 0f00000000;
-mov.u64 	%rd475, %rd299;
-bra.uni 	$L__BB46_45;
-$L__BB46_51:
-setp.gt.u64 	%p103, %rd89, %rd518;
-sub.rn.f32 	%f211, %f406, %f41;
-selp.f32 	%f212, %f211, 0f00000000, %p103;
-add.rn.f32 	%f405, %f405, %f212;
-$L__BB46_52:
-shfl.sync.bfly.b32	%f213, %f405, 8, 31, %r8;
-add.rn.f32 	%f214, %f405, %f213;
-shfl.sync.bfly.b32	%f215, %f214, 4, 31, %r8;
-add.rn.f32 	%f216, %f214, %f215;
-shfl.sync.bfly.b32	%f217, %f216, 2, 31, %r8;
-add.rn.f32 	%f218, %f216, %f217;
-shfl.sync.bfly.b32	%f219, %f218, 1, 31, %r8;
-add.rn.f32 	%f220, %f218, %f219;
-cvt.f64.f32 	%fd39, %f220;
-add.rn.f64 	%fd106, %fd106, %fd39;
-add.s64 	%rd475, %rd475, 512;
-add.s64 	%rd474, %rd474, 2048;
-setp.lt.u64 	%p104, %rd475, %rd79;
-@%p104 bra 	$L__BB46_45;
-bra.uni 	$L__BB46_53;
-$L__BB46_45:
-sub.s64 	%rd305, %rd79, %rd475;
-min.u64 	%rd83, %rd305, 512;
-setp.lt.u64 	%p99, %rd305, 16;
-mov.f32 	%f405, %f206;
-mov.u64 	%rd478, %rd299;
-@%p99 bra 	$L__BB46_48;
-mov.f32 	%f405, 0f00000000;
-mov.u64 	%rd477, 0;
-mov.u64 	%rd476, %rd474;
-$L__BB46_47:
-ld.global.f32 	%f208, [%rd476];
-sub.rn.f32 	%f209, %f208, %f41;
-add.rn.f32 	%f405, %f405, %f209;
-add.s64 	%rd478, %rd477, 16;
-add.s64 	%rd476, %rd476, 64;
-add.s64 	%rd307, %rd477, 32;
-setp.le.u64 	%p100, %rd307, %rd83;
-mov.u64 	%rd477, %rd478;
-@%p100 bra 	$L__BB46_47;
-$L__BB46_48:
-setp.le.u64 	%p101, %rd83, %rd478;
-@%p101 bra 	$L__BB46_52;
-sub.s64 	%rd89, %rd83, %rd478;
-min.u64 	%rd310, %rd518, 15;
-setp.ge.u64 	%p102, %rd310, %rd89;
-mov.f32 	%f406, %f206;
-@%p102 bra 	$L__BB46_51;
-shl.b64 	%rd311, %rd475, 2;
-add.s64 	%rd312, %rd78, %rd311;
-shl.b64 	%rd313, %rd478, 2;
-add.s64 	%rd314, %rd312, %rd313;
-add.s64 	%rd90, %rd314, %rd454;
-ld.global.f32 	%f406, [%rd90+4];
-bra.uni 	$L__BB46_51;
-$L__BB46_54:
-add.s64 	%rd479, %rd93, %rd454;
-mov.f64 	%fd108, 0d0000000000000000;
-mov.u64 	%rd317, 0;
-mov.f32 	%f221, 0f00000000;
-mov.u64 	%rd480, %rd317;
-bra.uni 	$L__BB46_55;
-$L__BB46_61:
-setp.gt.u64 	%p110, %rd103, %rd518;
-sub.rn.f32 	%f226, %f410, %f41;
-selp.f32 	%f227, %f226, 0f00000000, %p110;
-add.rn.f32 	%f409, %f409, %f227;
-$L__BB46_62:
-shfl.sync.bfly.b32	%f228, %f409, 8, 31, %r8;
-add.rn.f32 	%f229, %f409, %f228;
-shfl.sync.bfly.b32	%f230, %f229, 4, 31, %r8;
-add.rn.f32 	%f231, %f229, %f230;
-shfl.sync.bfly.b32	%f232, %f231, 2, 31, %r8;
-add.rn.f32 	%f233, %f231, %f232;
-shfl.sync.bfly.b32	%f234, %f233, 1, 31, %r8;
-add.rn.f32 	%f235, %f233, %f234;
-cvt.f64.f32 	%fd42, %f235;
-add.rn.f64 	%fd108, %fd108, %fd42;
-add.s64 	%rd480, %rd480, 512;
-add.s64 	%rd479, %rd479, 2048;
-setp.lt.u64 	%p111, %rd480, %rd37;
-@%p111 bra 	$L__BB46_55;
-bra.uni 	$L__BB46_63;
-$L__BB46_55:
-sub.s64 	%rd320, %rd37, %rd480;
-min.u64 	%rd97, %rd320, 512;
-setp.lt.u64 	%p106, %rd320, 16;
-mov.f32 	%f409, %f221;
-mov.u64 	%rd483, %rd317;
-@%p106 bra 	$L__BB46_58;
-mov.f32 	%f409, 0f00000000;
-mov.u64 	%rd482, 0;
-mov.u64 	%rd481, %rd479;
-$L__BB46_57:
-ld.global.f32 	%f223, [%rd481];
-sub.rn.f32 	%f224, %f223, %f41;
-add.rn.f32 	%f409, %f409, %f224;
-add.s64 	%rd483, %rd482, 16;
-add.s64 	%rd481, %rd481, 64;
-add.s64 	%rd322, %rd482, 32;
-setp.le.u64 	%p107, %rd322, %rd97;
-mov.u64 	%rd482, %rd483;
-@%p107 bra 	$L__BB46_57;
-$L__BB46_58:
-setp.le.u64 	%p108, %rd97, %rd483;
-@%p108 bra 	$L__BB46_62;
-sub.s64 	%rd103, %rd97, %rd483;
-min.u64 	%rd325, %rd518, 15;
-setp.ge.u64 	%p109, %rd325, %rd103;
-mov.f32 	%f410, %f221;
-@%p109 bra 	$L__BB46_61;
-shl.b64 	%rd326, %rd480, 2;
-add.s64 	%rd327, %rd93, %rd326;
-shl.b64 	%rd328, %rd483, 2;
-add.s64 	%rd329, %rd327, %rd328;
-add.s64 	%rd104, %rd329, %rd454;
-ld.global.f32 	%f410, [%rd104];
-bra.uni 	$L__BB46_61;
-$L__BB46_97:
-cvt.rn.f32.f64 	%f420, %fd28;
-neg.f64 	%fd116, %fd3;
-$L__BB46_98:
-cvt.rn.f32.f64 	%f82, %fd116;
-setp.lt.u64 	%p146, %rd64, 16;
-mov.u64 	%rd498, 0;
-@%p146 bra 	$L__BB46_101;
-add.s64 	%rd496, %rd63, %rd454;
-mov.u64 	%rd497, 0;
-$L__BB46_100:
-ld.global.f32 	%f325, [%rd496];
-fma.rn.f32 	%f326, %f325, %f420, %f82;
-abs.f32 	%f327, %f326;
-setp.geu.f32 	%p147, %f327, 0f00800000;
-selp.f32 	%f328, %f326, 0f00000000, %p147;
-st.global.f32 	[%rd496], %f328;
-add.s64 	%rd498, %rd497, 16;
-add.s64 	%rd496, %rd496, 64;
-add.s64 	%rd376, %rd497, 32;
-setp.le.u64 	%p148, %rd376, %rd64;
-mov.u64 	%rd497, %rd498;
-@%p148 bra 	$L__BB46_100;
-$L__BB46_101:
-setp.le.u64 	%p149, %rd64, %rd498;
-@%p149 bra 	$L__BB46_106;
-sub.s64 	%rd377, %rd64, %rd498;
-shl.b64 	%rd378, %rd498, 2;
-add.s64 	%rd379, %rd63, %rd378;
-setp.eq.s64 	%p150, %rd377, 16;
-setp.gt.u64 	%p151, %rd377, %rd518;
-or.pred  	%p5, %p150, %p151;
-add.s64 	%rd147, %rd379, %rd454;
-mov.f32 	%f421, 0f00000000;
-@!%p5 bra 	$L__BB46_104;
-bra.uni 	$L__BB46_103;
-$L__BB46_103:
-ld.global.f32 	%f421, [%rd147];
-$L__BB46_104:
-@!%p5 bra 	$L__BB46_106;
-bra.uni 	$L__BB46_105;
-$L__BB46_105:
-fma.rn.f32 	%f330, %f421, %f420, %f82;
-abs.f32 	%f331, %f330;
-setp.geu.f32 	%p152, %f331, 0f00800000;
-selp.f32 	%f85, %f330, 0f00000000, %p152;
-st.global.f32 	[%rd147], %f85;
-$L__BB46_106:
-setp.lt.u64 	%p153, %rd79, 16;
-mov.u64 	%rd501, 0;
-@%p153 bra 	$L__BB46_109;
-add.s64 	%rd386, %rd453, %rd454;
-add.s64 	%rd387, %rd386, %rd11;
-add.s64 	%rd499, %rd387, 4;
-mov.u64 	%rd500, 0;
-$L__BB46_108:
-ld.global.f32 	%f332, [%rd499];
-fma.rn.f32 	%f333, %f332, %f420, %f82;
-abs.f32 	%f334, %f333;
-setp.geu.f32 	%p154, %f334, 0f00800000;
-selp.f32 	%f335, %f333, 0f00000000, %p154;
-st.global.f32 	[%rd499], %f335;
-add.s64 	%rd501, %rd500, 16;
-add.s64 	%rd499, %rd499, 64;
-add.s64 	%rd388, %rd500, 32;
-setp.le.u64 	%p155, %rd388, %rd79;
-mov.u64 	%rd500, %rd501;
-@%p155 bra 	$L__BB46_108;
-$L__BB46_109:
-setp.le.u64 	%p156, %rd79, %rd501;
-@%p156 bra 	$L__BB46_114;
-sub.s64 	%rd389, %rd79, %rd501;
-shl.b64 	%rd390, %rd501, 2;
-add.s64 	%rd391, %rd78, %rd390;
-setp.eq.s64 	%p157, %rd389, 16;
-setp.gt.u64 	%p158, %rd389, %rd518;
-or.pred  	%p6, %p157, %p158;
-add.s64 	%rd154, %rd391, %rd454;
-mov.f32 	%f422, 0f00000000;
-@!%p6 bra 	$L__BB46_112;
-bra.uni 	$L__BB46_111;
-$L__BB46_111:
-ld.global.f32 	%f422, [%rd154+4];
-$L__BB46_112:
-@!%p6 bra 	$L__BB46_114;
-bra.uni 	$L__BB46_113;
-$L__BB46_113:
-fma.rn.f32 	%f337, %f422, %f420, %f82;
-abs.f32 	%f338, %f337;
-setp.geu.f32 	%p159, %f338, 0f00800000;
-selp.f32 	%f88, %f337, 0f00000000, %p159;
-st.global.f32 	[%rd154+4], %f88;
-$L__BB46_114:
-setp.lt.u64 	%p160, %rd37, 16;
-mov.u64 	%rd504, 0;
-@%p160 bra 	$L__BB46_117;
-add.s64 	%rd502, %rd93, %rd454;
-mov.u64 	%rd503, 0;
-$L__BB46_116:
-ld.global.f32 	%f339, [%rd502];
-fma.rn.f32 	%f340, %f339, %f420, %f82;
-abs.f32 	%f341, %f340;
-setp.geu.f32 	%p161, %f341, 0f00800000;
-selp.f32 	%f342, %f340, 0f00000000, %p161;
-st.global.f32 	[%rd502], %f342;
-add.s64 	%rd504, %rd503, 16;
-add.s64 	%rd502, %rd502, 64;
-add.s64 	%rd397, %rd503, 32;
-setp.le.u64 	%p162, %rd397, %rd37;
-mov.u64 	%rd503, %rd504;
-@%p162 bra 	$L__BB46_116;
-$L__BB46_117:
-setp.le.u64 	%p163, %rd37, %rd504;
-@%p163 bra 	$L__BB46_122;
-sub.s64 	%rd398, %rd37, %rd504;
-shl.b64 	%rd399, %rd504, 2;
-add.s64 	%rd400, %rd93, %rd399;
-setp.eq.s64 	%p164, %rd398, 16;
-setp.gt.u64 	%p165, %rd398, %rd518;
-or.pred  	%p7, %p164, %p165;
-add.s64 	%rd161, %rd400, %rd454;
-mov.f32 	%f423, 0f00000000;
-@!%p7 bra 	$L__BB46_120;
-bra.uni 	$L__BB46_119;
-$L__BB46_119:
-ld.global.f32 	%f423, [%rd161];
-$L__BB46_120:
-@!%p7 bra 	$L__BB46_122;
-bra.uni 	$L__BB46_121;
-$L__BB46_121:
-fma.rn.f32 	%f344, %f423, %f420, %f82;
-abs.f32 	%f345, %f344;
-setp.geu.f32 	%p166, %f345, 0f00800000;
-selp.f32 	%f91, %f344, 0f00000000, %p166;
-st.global.f32 	[%rd161], %f91;
-$L__BB46_122:
-cvt.rn.f32.f64 	%f92, %fd28;
-setp.lt.u64 	%p167, %rd33, 16;
-mov.u64 	%rd507, 0;
-@%p167 bra 	$L__BB46_125;
-add.s64 	%rd505, %rd11, %rd454;
-mov.u64 	%rd506, 0;
-$L__BB46_124:
-ld.global.f32 	%f346, [%rd505];
-fma.rn.f32 	%f347, %f346, %f92, 0f00000000;
-abs.f32 	%f348, %f347;
-setp.geu.f32 	%p168, %f348, 0f00800000;
-selp.f32 	%f349, %f347, 0f00000000, %p168;
-st.global.f32 	[%rd505], %f349;
-add.s64 	%rd507, %rd506, 16;
-add.s64 	%rd505, %rd505, 64;
-add.s64 	%rd406, %rd506, 32;
-setp.le.u64 	%p169, %rd406, %rd33;
-mov.u64 	%rd506, %rd507;
-@%p169 bra 	$L__BB46_124;
-$L__BB46_125:
-setp.le.u64 	%p170, %rd33, %rd507;
-@%p170 bra 	$L__BB46_130;
-)ptx",
-    R"ptx(sub.s64 	%rd407, %rd33, %rd507;
-shl.b64 	%rd408, %rd507, 2;
-add.s64 	%rd409, %rd11, %rd408;
-setp.eq.s64 	%p171, %rd407, 16;
-setp.gt.u64 	%p172, %rd407, %rd518;
-or.pred  	%p8, %p171, %p172;
-add.s64 	%rd168, %rd409, %rd454;
-mov.f32 	%f424, 0f00000000;
-@!%p8 bra 	$L__BB46_128;
-bra.uni 	$L__BB46_127;
-$L__BB46_127:
-ld.global.f32 	%f424, [%rd168];
-$L__BB46_128:
-@!%p8 bra 	$L__BB46_130;
-bra.uni 	$L__BB46_129;
-$L__BB46_129:
-fma.rn.f32 	%f351, %f424, %f92, 0f00000000;
-abs.f32 	%f352, %f351;
-setp.geu.f32 	%p173, %f352, 0f00800000;
-selp.f32 	%f95, %f351, 0f00000000, %p173;
-st.global.f32 	[%rd168], %f95;
-$L__BB46_130:
-shl.b64 	%rd413, %rd32, 2;
-add.s64 	%rd169, %rd11, %rd413;
-sub.s64 	%rd170, %rd31, %rd32;
-setp.lt.u64 	%p174, %rd170, 16;
-mov.u64 	%rd510, 0;
-@%p174 bra 	$L__BB46_133;
-add.s64 	%rd508, %rd169, %rd454;
-mov.u64 	%rd509, 0;
-$L__BB46_132:
-ld.global.f32 	%f353, [%rd508];
-fma.rn.f32 	%f354, %f353, %f92, 0f00000000;
-abs.f32 	%f355, %f354;
-setp.geu.f32 	%p175, %f355, 0f00800000;
-selp.f32 	%f356, %f354, 0f00000000, %p175;
-st.global.f32 	[%rd508], %f356;
-add.s64 	%rd510, %rd509, 16;
-add.s64 	%rd508, %rd508, 64;
-add.s64 	%rd416, %rd509, 32;
-setp.le.u64 	%p176, %rd416, %rd170;
-mov.u64 	%rd509, %rd510;
-@%p176 bra 	$L__BB46_132;
-$L__BB46_133:
-setp.le.u64 	%p177, %rd170, %rd510;
-@%p177 bra 	$L__BB46_138;
-sub.s64 	%rd417, %rd170, %rd510;
-shl.b64 	%rd418, %rd510, 2;
-add.s64 	%rd419, %rd169, %rd418;
-setp.eq.s64 	%p178, %rd417, 16;
-setp.gt.u64 	%p179, %rd417, %rd518;
-or.pred  	%p9, %p178, %p179;
-add.s64 	%rd177, %rd419, %rd454;
-mov.f32 	%f425, 0f00000000;
-@!%p9 bra 	$L__BB46_136;
-bra.uni 	$L__BB46_135;
-$L__BB46_135:
-ld.global.f32 	%f425, [%rd177];
-$L__BB46_136:
-@!%p9 bra 	$L__BB46_138;
-bra.uni 	$L__BB46_137;
-$L__BB46_137:
-fma.rn.f32 	%f358, %f425, %f92, 0f00000000;
-abs.f32 	%f359, %f358;
-setp.geu.f32 	%p180, %f359, 0f00800000;
-selp.f32 	%f98, %f358, 0f00000000, %p180;
-st.global.f32 	[%rd177], %f98;
-$L__BB46_138:
-shl.b64 	%rd423, %rd31, 2;
-add.s64 	%rd178, %rd11, %rd423;
-sub.s64 	%rd179, %rd35, %rd31;
-setp.lt.u64 	%p181, %rd179, 16;
-mov.u64 	%rd513, 0;
-@%p181 bra 	$L__BB46_141;
-add.s64 	%rd511, %rd178, %rd454;
-mov.u64 	%rd512, 0;
-$L__BB46_140:
-ld.global.f32 	%f360, [%rd511];
-fma.rn.f32 	%f361, %f360, %f92, 0f00000000;
-abs.f32 	%f362, %f361;
-setp.geu.f32 	%p182, %f362, 0f00800000;
-selp.f32 	%f363, %f361, 0f00000000, %p182;
-st.global.f32 	[%rd511], %f363;
-add.s64 	%rd513, %rd512, 16;
-add.s64 	%rd511, %rd511, 64;
-add.s64 	%rd426, %rd512, 32;
-setp.le.u64 	%p183, %rd426, %rd179;
-mov.u64 	%rd512, %rd513;
-@%p183 bra 	$L__BB46_140;
-$L__BB46_141:
-setp.le.u64 	%p184, %rd179, %rd513;
-@%p184 bra 	$L__BB46_146;
-sub.s64 	%rd427, %rd179, %rd513;
-shl.b64 	%rd428, %rd513, 2;
-add.s64 	%rd429, %rd178, %rd428;
-setp.eq.s64 	%p185, %rd427, 16;
-setp.gt.u64 	%p186, %rd427, %rd518;
-or.pred  	%p10, %p185, %p186;
-add.s64 	%rd186, %rd429, %rd454;
-mov.f32 	%f426, 0f00000000;
-@!%p10 bra 	$L__BB46_144;
-bra.uni 	$L__BB46_143;
-$L__BB46_143:
-ld.global.f32 	%f426, [%rd186];
-$L__BB46_144:
-@!%p10 bra 	$L__BB46_146;
-bra.uni 	$L__BB46_145;
-$L__BB46_145:
-fma.rn.f32 	%f365, %f426, %f92, 0f00000000;
-abs.f32 	%f366, %f365;
-setp.geu.f32 	%p187, %f366, 0f00800000;
-selp.f32 	%f101, %f365, 0f00000000, %p187;
-st.global.f32 	[%rd186], %f101;
-$L__BB46_146:
-shl.b64 	%rd433, %rd34, 2;
-add.s64 	%rd187, %rd11, %rd433;
-sub.s64 	%rd188, %rd8, %rd34;
-setp.lt.u64 	%p188, %rd188, 16;
-mov.u64 	%rd516, 0;
-@%p188 bra 	$L__BB46_149;
-add.s64 	%rd514, %rd187, %rd454;
-mov.u64 	%rd515, 0;
-$L__BB46_148:
-ld.global.f32 	%f367, [%rd514];
-fma.rn.f32 	%f368, %f367, %f92, 0f00000000;
-abs.f32 	%f369, %f368;
-setp.geu.f32 	%p189, %f369, 0f00800000;
-selp.f32 	%f370, %f368, 0f00000000, %p189;
-st.global.f32 	[%rd514], %f370;
-add.s64 	%rd516, %rd515, 16;
-add.s64 	%rd514, %rd514, 64;
-add.s64 	%rd436, %rd515, 32;
-setp.le.u64 	%p190, %rd436, %rd188;
-mov.u64 	%rd515, %rd516;
-@%p190 bra 	$L__BB46_148;
-$L__BB46_149:
-setp.le.u64 	%p191, %rd188, %rd516;
-@%p191 bra 	$L__BB46_154;
-sub.s64 	%rd437, %rd188, %rd516;
-shl.b64 	%rd438, %rd516, 2;
-add.s64 	%rd439, %rd187, %rd438;
-setp.eq.s64 	%p192, %rd437, 16;
-setp.gt.u64 	%p193, %rd437, %rd518;
-or.pred  	%p11, %p192, %p193;
-add.s64 	%rd195, %rd439, %rd454;
-mov.f32 	%f427, 0f00000000;
-@!%p11 bra 	$L__BB46_152;
-bra.uni 	$L__BB46_151;
-$L__BB46_151:
-ld.global.f32 	%f427, [%rd195];
-$L__BB46_152:
-@!%p11 bra 	$L__BB46_154;
-bra.uni 	$L__BB46_153;
-$L__BB46_153:
-fma.rn.f32 	%f372, %f427, %f92, 0f00000000;
-abs.f32 	%f373, %f372;
-setp.geu.f32 	%p194, %f373, 0f00800000;
-selp.f32 	%f104, %f372, 0f00000000, %p194;
-st.global.f32 	[%rd195], %f104;
-$L__BB46_154:
-cvt.u32.u64 	%r19, %rd518;
-bar.warp.sync 	%r8;
-setp.ne.s32 	%p195, %r19, 0;
-@%p195 bra 	$L__BB46_156;
-setp.ne.s32 	%p38, %r29, 0;
-selp.u16 	%rs1, 1, 0, %p38;
-ld.local.f64 	%fd101, [%rd4];
-ld.param.u64 	%rd442, [%rd2+32];
-cvta.to.global.u64 	%rd443, %rd442;
-add.s64 	%rd445, %rd443, %rd232;
-st.global.f64 	[%rd445], %fd101;
-ld.param.u64 	%rd446, [%rd2+40];
-cvta.to.global.u64 	%rd447, %rd446;
-add.s64 	%rd448, %rd447, %rd7;
-st.global.u8 	[%rd448], %rs1;
-$L__BB46_156:
-@!%p1 bra 	$L__BB46_162;
-bra.uni 	$L__BB46_157;
-$L__BB46_157:
-setp.le.u64 	%p196, %rd8, %rd518;
-or.pred  	%p197, %p2, %p196;
-@%p197 bra 	$L__BB46_160;
-add.s64 	%rd517, %rd11, %rd454;
-$L__BB46_159:
-st.global.u32 	[%rd517], %r30;
-add.s64 	%rd518, %rd518, 16;
-add.s64 	%rd517, %rd517, 64;
-setp.lt.u64 	%p198, %rd518, %rd8;
-@%p198 bra 	$L__BB46_159;
-$L__BB46_160:
-setp.eq.s32 	%p199, %r19, 0;
-and.pred  	%p200, %p199, %p2;
-@%p200 bra 	$L__BB46_161;
-bra.uni 	$L__BB46_162;
-$L__BB46_161:
-add.s64 	%rd197, %rd11, %rd453;
-st.global.u32 	[%rd197], %r30;
-$L__BB46_162:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd8;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd67;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd7;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB46_12:
+selp.u32 	%r10, 1, 0, %p1;
+selp.u32 	%r11, 1, 0, %p2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd32;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r10;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r11;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB46_13:
 ret;
 }
 .visible .entry ntxent_rows(
@@ -39617,1092 +38725,444 @@ ret;
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot47[200];
+.local .align 8 .b8 	__local_depot47[368];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
-.reg .pred 	%p<156>;
-.reg .b16 	%rs<4>;
-.reg .b32 	%r<66>;
-.reg .f32 	%f<372>;
-.reg .b64 	%rd<371>;
-.reg .f64 	%fd<90>;
+.reg .pred 	%p<23>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<32>;
+.reg .f32 	%f<125>;
+.reg .b64 	%rd<95>;
+.reg .f64 	%fd<31>;
 mov.u64 	%SPL, __local_depot47;
 cvta.local.u64 	%SP, %SPL;
-mov.u32 	%r15, %ctaid.x;
-mul.wide.u32 	%rd151, %r15, 16;
+add.u64 	%rd30, %SP, 0;
+add.u64 	%rd31, %SPL, 0;
+ld.param.u8 	%rs1, [ntxent_rows_param_1+64];
+ld.param.u64 	%rd32, [ntxent_rows_param_1+56];
+ld.param.u64 	%rd33, [ntxent_rows_param_1+48];
+ld.param.u64 	%rd34, [ntxent_rows_param_1+40];
+ld.param.u64 	%rd35, [ntxent_rows_param_1+32];
+ld.param.u64 	%rd36, [ntxent_rows_param_1+24];
+ld.param.u64 	%rd37, [ntxent_rows_param_1+16];
+ld.param.u64 	%rd38, [ntxent_rows_param_1+8];
+ld.param.u64 	%rd39, [ntxent_rows_param_1];
+st.local.u64 	[%rd31], %rd39;
+st.local.u64 	[%rd31+8], %rd38;
+st.local.u64 	[%rd31+16], %rd37;
+st.local.u64 	[%rd31+24], %rd36;
+st.local.u64 	[%rd31+32], %rd35;
+st.local.u64 	[%rd31+40], %rd34;
+st.local.u64 	[%rd31+48], %rd33;
+st.local.u64 	[%rd31+56], %rd32;
+st.local.u8 	[%rd31+64], %rs1;
+add.u64 	%rd40, %SP, 72;
+add.u64 	%rd41, %SPL, 72;
+ld.param.u64 	%rd42, [ntxent_rows_param_0+64];
+ld.param.u64 	%rd43, [ntxent_rows_param_0+56];
+ld.param.u64 	%rd44, [ntxent_rows_param_0+48];
+ld.param.u32 	%r3, [ntxent_rows_param_0+40];
+ld.param.u64 	%rd45, [ntxent_rows_param_0+32];
+ld.param.u64 	%rd46, [ntxent_rows_param_0+24];
+ld.param.u64 	%rd47, [ntxent_rows_param_0+16];
+ld.param.u64 	%rd48, [ntxent_rows_param_0+8];
+ld.param.u64 	%rd49, [ntxent_rows_param_0];
+st.local.u64 	[%rd41], %rd49;
+st.local.u64 	[%rd41+8], %rd48;
+st.local.u64 	[%rd41+16], %rd47;
+st.local.u64 	[%rd41+24], %rd46;
+st.local.u64 	[%rd41+32], %rd45;
+st.local.u32 	[%rd41+40], %r3;
+st.local.u64 	[%rd41+48], %rd44;
+st.local.u64 	[%rd41+56], %rd43;
+st.local.u64 	[%rd41+64], %rd42;
+mov.u32 	%r4, %ctaid.x;
+mul.wide.u32 	%rd52, %r4, 16;
 mov.u32 	%r1, %tid.x;
-shr.u32 	%r16, %r1, 4;
-cvt.u64.u32 	%rd152, %r16;
-add.s64 	%rd5, %rd151, %rd152;
-ld.param.u64 	%rd154, [ntxent_rows_param_0+8];
-setp.ge.u64 	%p12, %rd5, %rd154;
-@%p12 bra 	$L__BB47_117;
-mov.b64 	%rd147, ntxent_rows_param_0;
-mov.b64 	%rd149, ntxent_rows_param_1;
-mov.u64 	%rd2, %rd149;
-mov.u64 	%rd3, %rd147;
-ld.param.u64 	%rd7, [ntxent_rows_param_0+16];
-ld.param.u64 	%rd155, [%rd3+56];
-cvta.to.global.u64 	%rd8, %rd155;
-mul.lo.s64 	%rd9, %rd7, %rd5;
-shl.b64 	%rd156, %rd9, 2;
-add.s64 	%rd157, %rd8, %rd156;
-ld.param.u8 	%rs2, [%rd2+64];
-and.b16  	%rs3, %rs2, 1;
-setp.eq.b16 	%p1, %rs3, 1;
-ld.param.u64 	%rd158, [%rd3+64];
-cvta.to.global.u64 	%rd159, %rd158;
-add.s64 	%rd160, %rd159, %rd156;
-selp.b64 	%rd10, %rd160, %rd157, %p1;
-and.b32  	%r18, %r1, 15;
-cvt.u64.u32 	%rd370, %r18;
-setp.gt.u64 	%p13, %rd7, %rd370;
-and.pred  	%p14, %p1, %p13;
-shl.b64 	%rd325, %rd370, 2;
-@!%p14 bra 	$L__BB47_2;
-bra.uni 	$L__BB47_16;
-$L__BB47_16:
-add.s64 	%rd163, %rd156, %rd325;
-add.s64 	%rd330, %rd8, %rd163;
-add.s64 	%rd329, %rd10, %rd325;
-mov.u64 	%rd331, %rd370;
-$L__BB47_17:
-ld.global.f32 	%f79, [%rd330];
-st.global.f32 	[%rd329], %f79;
-add.s64 	%rd331, %rd331, 16;
-add.s64 	%rd330, %rd330, 64;
-add.s64 	%rd329, %rd329, 64;
-setp.lt.u64 	%p15, %rd331, %rd7;
-@%p15 bra 	$L__BB47_17;
+shr.u32 	%r5, %r1, 4;
+cvt.u64.u32 	%rd53, %r5;
+add.s64 	%rd4, %rd52, %rd53;
+setp.ge.u64 	%p4, %rd4, %rd48;
+@%p4 bra 	$L__BB47_20;
+mov.b64 	%rd29, ntxent_rows_param_2;
+mov.u64 	%rd1, %rd29;
+add.u64 	%rd50, %SP, 144;
+add.u64 	%rd2, %SPL, 144;
+add.u64 	%rd51, %SP, 168;
+add.u64 	%rd3, %SPL, 168;
+add.s64 	%rd5, %rd51, 24;
+add.s64 	%rd6, %rd51, 96;
+mov.u64 	%rd88, 0;
+mov.u16 	%rs2, 0;
 $L__BB47_2:
-add.u64 	%rd150, %SP, 0;
-ld.param.u64 	%rd153, [ntxent_rows_param_0];
-setp.lt.u64 	%p16, %rd7, 16;
-mov.u64 	%rd328, 0;
-mov.b32 	%r61, 0;
-mov.f32 	%f341, 0fFF800000;
-mov.f32 	%f340, 0f7F800000;
-@%p16 bra 	$L__BB47_5;
-add.s64 	%rd326, %rd10, %rd325;
-mov.f32 	%f340, 0f7F800000;
-mov.f32 	%f341, 0fFF800000;
-mov.b32 	%r61, 0;
-mov.u64 	%rd327, 0;
+add.s64 	%rd56, %rd3, %rd88;
+st.local.u8 	[%rd56], %rs2;
+add.s64 	%rd88, %rd88, 1;
+setp.lt.u64 	%p5, %rd88, 196;
+@%p5 bra 	$L__BB47_2;
+add.u64 	%rd57, %SP, 160;
+st.local.u64 	[%rd3+168], %rd57;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd40;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd30;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd4;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd51;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r6, [retval0+0];
+}
+and.b32  	%r8, %r6, 1;
+setp.eq.b32 	%p1, %r8, 1;
+ld.local.u64 	%rd9, [%rd3+168];
+mov.u64 	%rd61, 0;
+st.u64 	[%rd9], %rd61;
+ld.local.u64 	%rd62, [%rd3+88];
+setp.ne.s64 	%p6, %rd62, 0;
+ld.local.u64 	%rd63, [%rd3+160];
+setp.ne.s64 	%p7, %rd63, 0;
+and.pred  	%p2, %p6, %p7;
+@!%p2 bra 	$L__BB47_19;
+bra.uni 	$L__BB47_4;
 $L__BB47_4:
-ld.global.f32 	%f84, [%rd326];
-setp.lt.f32 	%p17, %f84, %f340;
-selp.f32 	%f340, %f84, %f340, %p17;
-setp.gt.f32 	%p18, %f84, %f341;
-selp.f32 	%f341, %f84, %f341, %p18;
-setp.nan.f32 	%p19, %f84, %f84;
-selp.u32 	%r21, 1, 0, %p19;
-or.b32  	%r61, %r61, %r21;
-add.s64 	%rd328, %rd327, 16;
-add.s64 	%rd326, %rd326, 64;
-add.s64 	%rd167, %rd327, 32;
-setp.le.u64 	%p20, %rd167, %rd7;
-mov.u64 	%rd327, %rd328;
-@%p20 bra 	$L__BB47_4;
+ld.param.f32 	%f19, [%rd1];
+ld.local.u64 	%rd10, [%rd3+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f19;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd10, %fd11}, [retval0+0];
+}
+st.local.f64 	[%rd2], %fd10;
+st.local.f64 	[%rd2+8], %fd11;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd50;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd14, [retval0+0];
+}
+cvt.f64.f32 	%fd16, %f19;
+div.rn.f64 	%fd17, %fd14, %fd16;
+cvt.rn.f32.f64 	%f1, %fd17;
+and.b32  	%r9, %r1, 15;
+cvt.u64.u32 	%rd11, %r9;
+and.b32  	%r10, %r1, 16;
+mov.b32 	%r11, 65535;
+shl.b32 	%r2, %r11, %r10;
+neg.f32 	%f2, %f19;
+mov.u64 	%rd89, 24;
+mov.f64 	%fd9, 0d0000000000000000;
+mov.f32 	%f20, 0f00000000;
+mov.f64 	%fd26, %fd9;
+bra.uni 	$L__BB47_5;
+$L__BB47_17:
+ld.f64 	%fd22, [%rd9];
+add.rn.f64 	%fd23, %fd30, %fd22;
+st.f64 	[%rd9], %fd23;
+add.rn.f64 	%fd26, %fd26, %fd29;
+add.s64 	%rd89, %rd89, 16;
+setp.eq.s64 	%p22, %rd89, 88;
+@%p22 bra 	$L__BB47_18;
 $L__BB47_5:
-cvta.to.local.u64 	%rd4, %rd150;
-add.s64 	%rd6, %rd153, %rd5;
-setp.le.u64 	%p21, %rd7, %rd328;
-@%p21 bra 	$L__BB47_9;
-sub.s64 	%rd20, %rd7, %rd328;
-setp.eq.s64 	%p22, %rd20, 16;
-setp.gt.u64 	%p23, %rd20, %rd370;
-or.pred  	%p24, %p22, %p23;
-mov.f32 	%f342, 0f00000000;
-@!%p24 bra 	$L__BB47_8;
+add.s64 	%rd67, %rd3, %rd89;
+ld.local.u64 	%rd68, [%rd67];
+ld.local.u64 	%rd70, [%rd67+8];
+setp.eq.s64 	%p8, %rd70, %rd68;
+mov.f64 	%fd29, %fd9;
+mov.f64 	%fd30, %fd9;
+@%p8 bra 	$L__BB47_17;
+shl.b64 	%rd69, %rd68, 2;
+add.s64 	%rd13, %rd10, %rd69;
+sub.s64 	%rd14, %rd70, %rd68;
+shl.b64 	%rd72, %rd11, 2;
+add.s64 	%rd90, %rd13, %rd72;
+mov.f64 	%fd29, %fd9;
+mov.f64 	%fd30, %fd9;
+mov.u64 	%rd91, %rd61;
 bra.uni 	$L__BB47_7;
+$L__BB47_15:
+setp.gt.u64 	%p20, %rd24, %rd11;
+selp.f32 	%f80, %f11, 0f00000000, %p18;
+mov.b32 	%r25, %f13;
+add.s32 	%r26, %r25, -1060439283;
+shr.s32 	%r27, %r26, 23;
+and.b32  	%r28, %r26, -8388608;
+sub.s32 	%r29, %r25, %r28;
+mov.b32 	%f81, %r29;
+cvt.rn.f32.s32 	%f82, %r27;
+add.rn.f32 	%f83, %f81, 0fBF800000;
+add.rn.f32 	%f84, %f81, 0f3F800000;
+div.rn.f32 	%f85, %f83, %f84;
+mul.rn.f32 	%f86, %f85, %f85;
+fma.rn.f32 	%f87, %f86, 0f3E638E39, 0f3E924925;
+)ptx",
+    R"ptx(fma.rn.f32 	%f88, %f87, %f86, 0f3ECCCCCD;
+fma.rn.f32 	%f89, %f88, %f86, 0f3F2AAAAB;
+mul.rn.f32 	%f90, %f86, %f89;
+add.rn.f32 	%f91, %f85, %f85;
+fma.rn.f32 	%f92, %f82, 0fB95E8083, %f91;
+fma.rn.f32 	%f93, %f90, %f85, %f92;
+fma.rn.f32 	%f94, %f82, 0f3F318000, %f93;
+add.rn.f32 	%f95, %f13, 0fBF800000;
+sub.rn.f32 	%f96, %f12, %f95;
+div.rn.f32 	%f97, %f96, %f13;
+add.rn.f32 	%f98, %f97, %f94;
+add.rn.f32 	%f99, %f80, %f98;
+selp.f32 	%f100, %f99, 0f00000000, %p20;
+add.rn.f32 	%f121, %f121, %f100;
+selp.f32 	%f101, %f14, 0f00000000, %p20;
+add.rn.f32 	%f120, %f120, %f101;
+$L__BB47_16:
+shfl.sync.bfly.b32	%f102, %f121, 8, 31, %r2;
+add.rn.f32 	%f103, %f121, %f102;
+shfl.sync.bfly.b32	%f104, %f103, 4, 31, %r2;
+add.rn.f32 	%f105, %f103, %f104;
+shfl.sync.bfly.b32	%f106, %f105, 2, 31, %r2;
+add.rn.f32 	%f107, %f105, %f106;
+shfl.sync.bfly.b32	%f108, %f107, 1, 31, %r2;
+add.rn.f32 	%f109, %f107, %f108;
+shfl.sync.bfly.b32	%f110, %f120, 8, 31, %r2;
+add.rn.f32 	%f111, %f120, %f110;
+shfl.sync.bfly.b32	%f112, %f111, 4, 31, %r2;
+add.rn.f32 	%f113, %f111, %f112;
+shfl.sync.bfly.b32	%f114, %f113, 2, 31, %r2;
+add.rn.f32 	%f115, %f113, %f114;
+shfl.sync.bfly.b32	%f116, %f115, 1, 31, %r2;
+add.rn.f32 	%f117, %f115, %f116;
+cvt.f64.f32 	%fd20, %f109;
+add.rn.f64 	%fd30, %fd30, %fd20;
+cvt.f64.f32 	%fd21, %f117;
+add.rn.f64 	%fd29, %fd29, %fd21;
+add.s64 	%rd91, %rd91, 512;
+add.s64 	%rd90, %rd90, 2048;
+setp.lt.u64 	%p21, %rd91, %rd14;
+@%p21 bra 	$L__BB47_7;
+bra.uni 	$L__BB47_17;
 $L__BB47_7:
-shl.b64 	%rd169, %rd328, 2;
-add.s64 	%rd170, %rd10, %rd169;
-add.s64 	%rd21, %rd170, %rd325;
-ld.global.f32 	%f342, [%rd21];
-$L__BB47_8:
-selp.f32 	%f86, %f342, 0f7F800000, %p23;
-selp.f32 	%f87, %f342, 0fFF800000, %p23;
-setp.lt.f32 	%p26, %f86, %f340;
-selp.f32 	%f340, %f86, %f340, %p26;
-setp.gt.f32 	%p27, %f87, %f341;
-selp.f32 	%f341, %f87, %f341, %p27;
-setp.nan.f32 	%p28, %f342, %f342;
-selp.u32 	%r22, 1, 0, %p28;
-or.b32  	%r61, %r61, %r22;
+sub.s64 	%rd74, %rd14, %rd91;
+min.u64 	%rd18, %rd74, 512;
+setp.lt.u64 	%p9, %rd74, 16;
+mov.f32 	%f120, %f20;
+mov.f32 	%f121, %f20;
+mov.u64 	%rd94, %rd61;
+@%p9 bra 	$L__BB47_10;
+mov.f32 	%f120, 0f00000000;
+mov.u64 	%rd93, 0;
+mov.u64 	%rd92, %rd90;
+mov.f32 	%f121, %f120;
 $L__BB47_9:
-neg.f32 	%f88, %f340;
-and.b32  	%r7, %r1, 16;
-mov.b32 	%r23, 65535;
-shl.b32 	%r8, %r23, %r7;
-shfl.sync.bfly.b32	%f89, %f88, 8, 31, %r8;
-setp.gt.f32 	%p29, %f89, %f88;
-selp.f32 	%f90, %f89, %f88, %p29;
-shfl.sync.bfly.b32	%f91, %f90, 4, 31, %r8;
-setp.gt.f32 	%p30, %f91, %f90;
-selp.f32 	%f92, %f91, %f90, %p30;
-shfl.sync.bfly.b32	%f93, %f92, 2, 31, %r8;
-setp.gt.f32 	%p31, %f93, %f92;
-selp.f32 	%f94, %f93, %f92, %p31;
-shfl.sync.bfly.b32	%f95, %f94, 1, 31, %r8;
-setp.gt.f32 	%p32, %f95, %f94;
-selp.f32 	%f96, %f95, %f94, %p32;
-shfl.sync.idx.b32	%f97, %f96, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f98, %f341, 8, 31, %r8;
-setp.gt.f32 	%p33, %f98, %f341;
-selp.f32 	%f99, %f98, %f341, %p33;
-shfl.sync.bfly.b32	%f100, %f99, 4, 31, %r8;
-setp.gt.f32 	%p34, %f100, %f99;
-selp.f32 	%f101, %f100, %f99, %p34;
-shfl.sync.bfly.b32	%f102, %f101, 2, 31, %r8;
-setp.gt.f32 	%p35, %f102, %f101;
-selp.f32 	%f103, %f102, %f101, %p35;
-shfl.sync.bfly.b32	%f104, %f103, 1, 31, %r8;
-setp.gt.f32 	%p36, %f104, %f103;
-selp.f32 	%f105, %f104, %f103, %p36;
-shfl.sync.idx.b32	%f106, %f105, %r7, 31, %r8;
-setp.ne.s32 	%p37, %r61, 0;
-vote.sync.ballot.b32 	%r24, %p37, %r8;
-ld.param.u64 	%rd172, [%rd2+8];
-cvta.to.global.u64 	%rd173, %rd172;
-shl.b64 	%rd174, %rd6, 4;
-add.s64 	%rd175, %rd173, %rd174;
-ld.param.u64 	%rd176, [%rd2+16];
-cvta.to.global.u64 	%rd177, %rd176;
-add.s64 	%rd178, %rd177, %rd174;
-ld.param.u64 	%rd22, [%rd3+24];
-ld.global.u64 	%rd23, [%rd175+8];
-ld.global.u64 	%rd24, [%rd175];
-ld.global.u64 	%rd25, [%rd178+8];
-ld.global.u64 	%rd26, [%rd178];
-add.s64 	%rd27, %rd6, 1;
-sub.s64 	%rd28, %rd25, %rd26;
-not.b64 	%rd179, %rd24;
-add.s64 	%rd180, %rd23, %rd179;
-add.s64 	%rd182, %rd180, %rd28;
-not.b64 	%rd183, %rd182;
-add.s64 	%rd184, %rd7, %rd183;
-st.local.u64 	[%rd4+24], %rd24;
-st.local.u64 	[%rd4+32], %rd6;
-st.local.u64 	[%rd4+40], %rd27;
-st.local.u64 	[%rd4+48], %rd23;
-st.local.u64 	[%rd4+56], %rd26;
-st.local.u64 	[%rd4+64], %rd25;
-mov.u64 	%rd185, 0;
-st.local.u64 	[%rd4+72], %rd185;
-st.local.u64 	[%rd4+80], %rd185;
-st.local.u64 	[%rd4+88], %rd182;
-st.local.u64 	[%rd4+96], %rd185;
-st.local.u64 	[%rd4+104], %rd24;
-st.local.u64 	[%rd4+112], %rd23;
-st.local.u64 	[%rd4+120], %rd22;
-st.local.u64 	[%rd4+128], %rd22;
-st.local.u64 	[%rd4+136], %rd26;
-st.local.u64 	[%rd4+144], %rd25;
-st.local.u64 	[%rd4+152], %rd7;
-st.local.u64 	[%rd4+160], %rd184;
-bar.warp.sync 	%r8;
-setp.ne.s64 	%p39, %rd182, 0;
-setp.ne.s64 	%p40, %rd184, 0;
-and.pred  	%p2, %p39, %p40;
-mov.f64 	%fd89, 0d0000000000000000;
-shl.b64 	%rd324, %rd6, 2;
-@%p2 bra 	$L__BB47_10;
-bra.uni 	$L__BB47_109;
+ld.f32 	%f22, [%rd92];
+sub.rn.f32 	%f23, %f22, %f1;
+mul.rn.f32 	%f24, %f23, %f2;
+abs.f32 	%f25, %f24;
+neg.f32 	%f26, %f25;
+fma.rn.f32 	%f27, %f25, 0fBFB8AA3B, 0f4B400000;
+add.rn.f32 	%f28, %f27, 0fCB400000;
+fma.rn.f32 	%f29, %f28, 0fBF318000, %f26;
+fma.rn.f32 	%f30, %f28, 0f395E8083, %f29;
+fma.rn.f32 	%f31, %f30, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f32, %f31, %f30, 0f3D2AAA2F;
+fma.rn.f32 	%f33, %f32, %f30, 0f3E2AAA47;
+fma.rn.f32 	%f34, %f33, %f30, 0f3F000000;
+fma.rn.f32 	%f35, %f34, %f30, 0f3F800000;
+fma.rn.f32 	%f36, %f35, %f30, 0f3F800000;
+mov.b32 	%r12, %f36;
+mov.b32 	%r13, %f27;
+shl.b32 	%r14, %r13, 23;
+add.s32 	%r15, %r14, %r12;
+mov.b32 	%f37, %r15;
+setp.gtu.f32 	%p10, %f25, 0f428AA123;
+setp.leu.f32 	%p11, %f25, 0f428AA123;
+selp.f32 	%f38, %f26, 0f00000000, %p11;
+selp.f32 	%f39, %f38, %f37, %p10;
+setp.geu.f32 	%p12, %f24, 0f00000000;
+selp.f32 	%f40, 0f3F800000, %f39, %p12;
+add.rn.f32 	%f41, %f39, 0f3F800000;
+div.rn.f32 	%f42, %f40, %f41;
+st.f32 	[%rd92], %f42;
+selp.f32 	%f43, %f24, 0f00000000, %p12;
+mov.b32 	%r16, %f41;
+add.s32 	%r17, %r16, -1060439283;
+shr.s32 	%r18, %r17, 23;
+and.b32  	%r19, %r17, -8388608;
+sub.s32 	%r20, %r16, %r19;
+mov.b32 	%f44, %r20;
+cvt.rn.f32.s32 	%f45, %r18;
+add.rn.f32 	%f46, %f44, 0fBF800000;
+add.rn.f32 	%f47, %f44, 0f3F800000;
+div.rn.f32 	%f48, %f46, %f47;
+mul.rn.f32 	%f49, %f48, %f48;
+fma.rn.f32 	%f50, %f49, 0f3E638E39, 0f3E924925;
+fma.rn.f32 	%f51, %f50, %f49, 0f3ECCCCCD;
+fma.rn.f32 	%f52, %f51, %f49, 0f3F2AAAAB;
+mul.rn.f32 	%f53, %f49, %f52;
+add.rn.f32 	%f54, %f48, %f48;
+fma.rn.f32 	%f55, %f45, 0fB95E8083, %f54;
+fma.rn.f32 	%f56, %f53, %f48, %f55;
+fma.rn.f32 	%f57, %f45, 0f3F318000, %f56;
+add.rn.f32 	%f58, %f41, 0fBF800000;
+sub.rn.f32 	%f59, %f39, %f58;
+div.rn.f32 	%f60, %f59, %f41;
+add.rn.f32 	%f61, %f60, %f57;
+add.rn.f32 	%f62, %f43, %f61;
+add.rn.f32 	%f121, %f121, %f62;
+add.rn.f32 	%f120, %f120, %f42;
+add.s64 	%rd94, %rd93, 16;
+add.s64 	%rd92, %rd92, 64;
+add.s64 	%rd76, %rd93, 32;
+setp.le.u64 	%p13, %rd76, %rd18;
+mov.u64 	%rd93, %rd94;
+@%p13 bra 	$L__BB47_9;
 $L__BB47_10:
-mov.b64 	%rd148, ntxent_rows_param_2;
-mov.u64 	%rd1, %rd148;
-mov.f32 	%f337, 0f00000000;
-ld.param.f32 	%f13, [%rd1];
-mov.f32 	%f108, 0f7F800000;
-mov.f32 	%f107, 0fFF800000;
-mov.b32 	%r25, 0;
-mov.f32 	%f345, %f107;
-mov.f32 	%f346, %f108;
-mov.u64 	%rd332, %rd185;
-bra.uni 	$L__BB47_11;
-$L__BB47_19:
-selp.f32 	%f115, %f351, 0f7F800000, %p48;
-selp.f32 	%f116, %f351, 0fFF800000, %p48;
-setp.lt.f32 	%p51, %f115, %f349;
-selp.f32 	%f349, %f115, %f349, %p51;
-)ptx",
-    R"ptx(setp.gt.f32 	%p52, %f116, %f350;
-selp.f32 	%f350, %f116, %f350, %p52;
-setp.nan.f32 	%p53, %f351, %f351;
-selp.u32 	%r28, 1, 0, %p53;
-or.b32  	%r64, %r64, %r28;
-$L__BB47_20:
-neg.f32 	%f117, %f349;
-shfl.sync.bfly.b32	%f118, %f117, 8, 31, %r8;
-setp.gt.f32 	%p54, %f118, %f117;
-selp.f32 	%f119, %f118, %f117, %p54;
-shfl.sync.bfly.b32	%f120, %f119, 4, 31, %r8;
-setp.gt.f32 	%p55, %f120, %f119;
-selp.f32 	%f121, %f120, %f119, %p55;
-shfl.sync.bfly.b32	%f122, %f121, 2, 31, %r8;
-setp.gt.f32 	%p56, %f122, %f121;
-selp.f32 	%f123, %f122, %f121, %p56;
-shfl.sync.bfly.b32	%f124, %f123, 1, 31, %r8;
-setp.gt.f32 	%p57, %f124, %f123;
-selp.f32 	%f125, %f124, %f123, %p57;
-shfl.sync.idx.b32	%f126, %f125, %r7, 31, %r8;
-sub.rn.f32 	%f128, %f337, %f126;
-shfl.sync.bfly.b32	%f129, %f350, 8, 31, %r8;
-setp.gt.f32 	%p58, %f129, %f350;
-selp.f32 	%f130, %f129, %f350, %p58;
-shfl.sync.bfly.b32	%f131, %f130, 4, 31, %r8;
-setp.gt.f32 	%p59, %f131, %f130;
-selp.f32 	%f132, %f131, %f130, %p59;
-shfl.sync.bfly.b32	%f133, %f132, 2, 31, %r8;
-setp.gt.f32 	%p60, %f133, %f132;
-selp.f32 	%f134, %f133, %f132, %p60;
-shfl.sync.bfly.b32	%f135, %f134, 1, 31, %r8;
-setp.gt.f32 	%p61, %f135, %f134;
-selp.f32 	%f136, %f135, %f134, %p61;
-shfl.sync.idx.b32	%f137, %f136, %r7, 31, %r8;
-add.rn.f32 	%f138, %f137, 0f00000000;
-setp.ne.s32 	%p62, %r64, 0;
-vote.sync.ballot.b32 	%r29, %p62, %r8;
-setp.lt.f32 	%p63, %f128, %f346;
-selp.f32 	%f346, %f128, %f346, %p63;
-setp.gt.f32 	%p64, %f137, %f345;
-selp.f32 	%f345, %f138, %f345, %p64;
-add.s64 	%rd332, %rd332, 16;
-setp.ne.s64 	%p65, %rd332, 64;
-@%p65 bra 	$L__BB47_11;
-bra.uni 	$L__BB47_21;
-$L__BB47_11:
-add.s64 	%rd188, %rd4, %rd332;
-ld.local.u64 	%rd189, [%rd188+96];
-shl.b64 	%rd190, %rd189, 2;
-add.s64 	%rd36, %rd10, %rd190;
-ld.local.u64 	%rd191, [%rd188+104];
-sub.s64 	%rd37, %rd191, %rd189;
-setp.lt.u64 	%p41, %rd37, 16;
-mov.f32 	%f349, %f108;
-mov.f32 	%f350, %f107;
-mov.u32 	%r64, %r25;
-mov.u64 	%rd335, %rd185;
-@%p41 bra 	$L__BB47_14;
-add.s64 	%rd333, %rd36, %rd325;
-mov.f32 	%f349, 0f7F800000;
-mov.f32 	%f350, 0fFF800000;
-mov.b32 	%r64, 0;
-mov.u64 	%rd334, 0;
+setp.le.u64 	%p14, %rd18, %rd94;
+@%p14 bra 	$L__BB47_16;
+sub.s64 	%rd24, %rd18, %rd94;
+shl.b64 	%rd78, %rd91, 2;
+add.s64 	%rd79, %rd13, %rd78;
+shl.b64 	%rd80, %rd94, 2;
+add.s64 	%rd81, %rd79, %rd80;
+min.u64 	%rd83, %rd11, 15;
+add.s64 	%rd25, %rd81, %rd72;
+mov.f32 	%f122, 0f00000000;
+setp.ge.u64 	%p15, %rd83, %rd24;
+@%p15 bra 	$L__BB47_13;
+ld.f32 	%f122, [%rd25];
 $L__BB47_13:
-ld.global.f32 	%f113, [%rd333];
-setp.lt.f32 	%p42, %f113, %f349;
-selp.f32 	%f349, %f113, %f349, %p42;
-setp.gt.f32 	%p43, %f113, %f350;
-selp.f32 	%f350, %f113, %f350, %p43;
-setp.nan.f32 	%p44, %f113, %f113;
-selp.u32 	%r27, 1, 0, %p44;
-or.b32  	%r64, %r64, %r27;
-add.s64 	%rd335, %rd334, 16;
-add.s64 	%rd333, %rd333, 64;
-add.s64 	%rd194, %rd334, 32;
-setp.le.u64 	%p45, %rd194, %rd37;
-mov.u64 	%rd334, %rd335;
-@%p45 bra 	$L__BB47_13;
+setp.lt.u64 	%p3, %rd83, %rd24;
+sub.rn.f32 	%f64, %f122, %f1;
+mul.rn.f32 	%f11, %f64, %f2;
+abs.f32 	%f65, %f11;
+neg.f32 	%f66, %f65;
+fma.rn.f32 	%f67, %f65, 0fBFB8AA3B, 0f4B400000;
+add.rn.f32 	%f68, %f67, 0fCB400000;
+fma.rn.f32 	%f69, %f68, 0fBF318000, %f66;
+fma.rn.f32 	%f70, %f68, 0f395E8083, %f69;
+fma.rn.f32 	%f71, %f70, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f72, %f71, %f70, 0f3D2AAA2F;
+fma.rn.f32 	%f73, %f72, %f70, 0f3E2AAA47;
+fma.rn.f32 	%f74, %f73, %f70, 0f3F000000;
+fma.rn.f32 	%f75, %f74, %f70, 0f3F800000;
+fma.rn.f32 	%f76, %f75, %f70, 0f3F800000;
+mov.b32 	%r21, %f76;
+mov.b32 	%r22, %f67;
+shl.b32 	%r23, %r22, 23;
+add.s32 	%r24, %r23, %r21;
+mov.b32 	%f77, %r24;
+setp.gtu.f32 	%p16, %f65, 0f428AA123;
+setp.leu.f32 	%p17, %f65, 0f428AA123;
+selp.f32 	%f78, %f66, 0f00000000, %p17;
+selp.f32 	%f12, %f78, %f77, %p16;
+setp.geu.f32 	%p18, %f11, 0f00000000;
+selp.f32 	%f79, 0f3F800000, %f12, %p18;
+add.rn.f32 	%f13, %f12, 0f3F800000;
+div.rn.f32 	%f14, %f79, %f13;
+@!%p3 bra 	$L__BB47_15;
+bra.uni 	$L__BB47_14;
 $L__BB47_14:
-setp.le.u64 	%p46, %rd37, %rd335;
-@%p46 bra 	$L__BB47_20;
-sub.s64 	%rd44, %rd37, %rd335;
-setp.eq.s64 	%p47, %rd44, 16;
-setp.gt.u64 	%p48, %rd44, %rd370;
-or.pred  	%p49, %p47, %p48;
-mov.f32 	%f351, 0f00000000;
-@!%p49 bra 	$L__BB47_19;
-bra.uni 	$L__BB47_18;
+st.f32 	[%rd25], %f14;
+bra.uni 	$L__BB47_15;
 $L__BB47_18:
-shl.b64 	%rd196, %rd335, 2;
-add.s64 	%rd197, %rd36, %rd196;
-add.s64 	%rd45, %rd197, %rd325;
-ld.global.f32 	%f351, [%rd45];
-bra.uni 	$L__BB47_19;
-$L__BB47_21:
-setp.gt.f32 	%p66, %f13, 0f00000000;
-selp.f32 	%f30, %f345, %f346, %p66;
-mov.u64 	%rd336, 0;
-mov.f64 	%fd22, 0d0000000000000000;
-mov.f64 	%fd79, %fd22;
-bra.uni 	$L__BB47_22;
-$L__BB47_34:
-add.rn.f64 	%fd79, %fd79, %fd81;
-add.s64 	%rd336, %rd336, 16;
-setp.ne.s64 	%p80, %rd336, 64;
-@%p80 bra 	$L__BB47_22;
-bra.uni 	$L__BB47_35;
-$L__BB47_22:
-add.s64 	%rd200, %rd4, %rd336;
-ld.local.u64 	%rd201, [%rd200+96];
-ld.local.u64 	%rd203, [%rd200+104];
-setp.eq.s64 	%p67, %rd203, %rd201;
-mov.f64 	%fd81, %fd22;
-@%p67 bra 	$L__BB47_34;
-shl.b64 	%rd202, %rd201, 2;
-add.s64 	%rd48, %rd10, %rd202;
-sub.s64 	%rd49, %rd203, %rd201;
-add.s64 	%rd337, %rd48, %rd325;
-mov.u64 	%rd204, 0;
-mov.u64 	%rd338, %rd204;
-mov.f64 	%fd81, %fd22;
-bra.uni 	$L__BB47_24;
-$L__BB47_32:
-setp.gt.u64 	%p78, %rd59, %rd370;
-selp.f32 	%f174, %f36, 0f00000000, %p78;
-add.rn.f32 	%f355, %f355, %f174;
-$L__BB47_33:
-shfl.sync.bfly.b32	%f175, %f355, 8, 31, %r8;
-add.rn.f32 	%f176, %f355, %f175;
-shfl.sync.bfly.b32	%f177, %f176, 4, 31, %r8;
-add.rn.f32 	%f178, %f176, %f177;
-shfl.sync.bfly.b32	%f179, %f178, 2, 31, %r8;
-add.rn.f32 	%f180, %f178, %f179;
-shfl.sync.bfly.b32	%f181, %f180, 1, 31, %r8;
-add.rn.f32 	%f182, %f180, %f181;
-cvt.f64.f32 	%fd25, %f182;
-add.rn.f64 	%fd81, %fd81, %fd25;
-add.s64 	%rd338, %rd338, 512;
-add.s64 	%rd337, %rd337, 2048;
-setp.lt.u64 	%p79, %rd338, %rd49;
-@%p79 bra 	$L__BB47_24;
-bra.uni 	$L__BB47_34;
-$L__BB47_24:
-sub.s64 	%rd207, %rd49, %rd338;
-min.u64 	%rd53, %rd207, 512;
-setp.lt.u64 	%p68, %rd207, 16;
-mov.f32 	%f355, %f337;
-mov.u64 	%rd341, %rd204;
-@%p68 bra 	$L__BB47_27;
-mov.f32 	%f355, 0f00000000;
-mov.u64 	%rd340, 0;
-mov.u64 	%rd339, %rd337;
-$L__BB47_26:
-ld.global.f32 	%f141, [%rd339];
-setp.neu.f32 	%p69, %f141, %f30;
-sub.rn.f32 	%f142, %f141, %f30;
-selp.f32 	%f143, %f142, 0f00000000, %p69;
-mul.rn.f32 	%f144, %f13, %f143;
-fma.rn.f32 	%f145, %f144, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f146, %f145, 0fCB400000;
-fma.rn.f32 	%f147, %f146, 0fBF318000, %f144;
-fma.rn.f32 	%f148, %f146, 0f395E8083, %f147;
-fma.rn.f32 	%f149, %f148, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f150, %f149, %f148, 0f3D2AAA2F;
-fma.rn.f32 	%f151, %f150, %f148, 0f3E2AAA47;
-fma.rn.f32 	%f152, %f151, %f148, 0f3F000000;
-fma.rn.f32 	%f153, %f152, %f148, 0f3F800000;
-fma.rn.f32 	%f154, %f153, %f148, 0f3F800000;
-mov.b32 	%r30, %f154;
-mov.b32 	%r31, %f145;
-shl.b32 	%r32, %r31, 23;
-add.s32 	%r33, %r32, %r30;
-mov.b32 	%f155, %r33;
-setp.ltu.f32 	%p70, %f144, 0fC28AA123;
-setp.geu.f32 	%p71, %f144, 0fC28AA123;
-selp.f32 	%f156, %f144, 0f00000000, %p71;
-selp.f32 	%f157, %f156, %f155, %p70;
-st.global.f32 	[%rd339], %f157;
-add.rn.f32 	%f355, %f355, %f157;
-add.s64 	%rd341, %rd340, 16;
-add.s64 	%rd339, %rd339, 64;
-add.s64 	%rd209, %rd340, 32;
-setp.le.u64 	%p72, %rd209, %rd53;
-mov.u64 	%rd340, %rd341;
-@%p72 bra 	$L__BB47_26;
-$L__BB47_27:
-setp.le.u64 	%p73, %rd53, %rd341;
-@%p73 bra 	$L__BB47_33;
-sub.s64 	%rd59, %rd53, %rd341;
-shl.b64 	%rd211, %rd338, 2;
-add.s64 	%rd212, %rd48, %rd211;
-shl.b64 	%rd213, %rd341, 2;
-add.s64 	%rd214, %rd212, %rd213;
-min.u64 	%rd216, %rd370, 15;
-add.s64 	%rd60, %rd214, %rd325;
-mov.f32 	%f356, 0f00000000;
-setp.ge.u64 	%p74, %rd216, %rd59;
-@%p74 bra 	$L__BB47_30;
-ld.global.f32 	%f356, [%rd60];
-$L__BB47_30:
-setp.lt.u64 	%p3, %rd216, %rd59;
-setp.neu.f32 	%p75, %f356, %f30;
-sub.rn.f32 	%f159, %f356, %f30;
-selp.f32 	%f160, %f159, 0f00000000, %p75;
-mul.rn.f32 	%f161, %f13, %f160;
-fma.rn.f32 	%f162, %f161, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f163, %f162, 0fCB400000;
-fma.rn.f32 	%f164, %f163, 0fBF318000, %f161;
-fma.rn.f32 	%f165, %f163, 0f395E8083, %f164;
-fma.rn.f32 	%f166, %f165, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f167, %f166, %f165, 0f3D2AAA2F;
-fma.rn.f32 	%f168, %f167, %f165, 0f3E2AAA47;
-fma.rn.f32 	%f169, %f168, %f165, 0f3F000000;
-fma.rn.f32 	%f170, %f169, %f165, 0f3F800000;
-fma.rn.f32 	%f171, %f170, %f165, 0f3F800000;
-mov.b32 	%r34, %f171;
-mov.b32 	%r35, %f162;
-shl.b32 	%r36, %r35, 23;
-add.s32 	%r37, %r36, %r34;
-mov.b32 	%f172, %r37;
-setp.ltu.f32 	%p76, %f161, 0fC28AA123;
-setp.geu.f32 	%p77, %f161, 0fC28AA123;
-selp.f32 	%f173, %f161, 0f00000000, %p77;
-selp.f32 	%f36, %f173, %f172, %p76;
-@!%p3 bra 	$L__BB47_32;
-bra.uni 	$L__BB47_31;
-$L__BB47_31:
-st.global.f32 	[%rd60], %f36;
-bra.uni 	$L__BB47_32;
-$L__BB47_35:
-cvt.f64.f32 	%fd27, %f30;
-cvt.f64.f32 	%fd6, %f13;
-mul.rn.f64 	%fd7, %fd6, %fd27;
-setp.ltu.f64 	%p81, %fd79, 0d0000000000000000;
-mov.f64 	%fd82, 0d7FF8000000000000;
-@%p81 bra 	$L__BB47_39;
-setp.eq.f64 	%p82, %fd79, 0d0000000000000000;
-mov.f64 	%fd82, 0dFFF0000000000000;
-@%p82 bra 	$L__BB47_39;
-setp.eq.f64 	%p83, %fd79, 0d7FF0000000000000;
-mov.f64 	%fd82, 0d7FF0000000000000;
-@%p83 bra 	$L__BB47_39;
-setp.lt.f64 	%p84, %fd79, 0d0170000000000000;
-mul.rn.f64 	%fd30, %fd79, 0d4630000000000000;
-selp.f64 	%fd31, 0dC059000000000000, 0d0000000000000000, %p84;
-selp.f64 	%fd32, %fd30, %fd79, %p84;
-mov.b64 	%rd218, %fd32;
-shr.u64 	%rd219, %rd218, 52;
-cvt.u32.u64 	%r38, %rd219;
-add.s32 	%r39, %r38, -1023;
-cvt.rn.f64.s32 	%fd33, %r39;
-add.rn.f64 	%fd34, %fd31, %fd33;
-and.b64  	%rd220, %rd218, 4503599627370495;
-or.b64  	%rd221, %rd220, 4607182418800017408;
-mov.b64 	%fd35, %rd221;
-setp.gt.f64 	%p85, %fd35, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd36, %fd35, 0d3FE0000000000000;
-add.rn.f64 	%fd37, %fd34, 0d3FF0000000000000;
-selp.f64 	%fd38, %fd36, %fd35, %p85;
-add.rn.f64 	%fd39, %fd38, 0dBFF0000000000000;
-add.rn.f64 	%fd40, %fd38, 0d3FF0000000000000;
-div.rn.f64 	%fd41, %fd39, %fd40;
-mul.rn.f64 	%fd42, %fd41, %fd41;
-mul.rn.f64 	%fd43, %fd42, 0d3FA642C8590B2164;
-add.rn.f64 	%fd44, %fd43, 0d3FA8618618618618;
-mul.rn.f64 	%fd45, %fd42, %fd44;
-add.rn.f64 	%fd46, %fd45, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd47, %fd42, %fd46;
-add.rn.f64 	%fd48, %fd47, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd49, %fd42, %fd48;
-add.rn.f64 	%fd50, %fd49, 0d3FB1111111111111;
-mul.rn.f64 	%fd51, %fd42, %fd50;
-add.rn.f64 	%fd52, %fd51, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd53, %fd42, %fd52;
-add.rn.f64 	%fd54, %fd53, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd55, %fd42, %fd54;
-add.rn.f64 	%fd56, %fd55, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd57, %fd42, %fd56;
-add.rn.f64 	%fd58, %fd57, 0d3FC2492492492492;
-mul.rn.f64 	%fd59, %fd42, %fd58;
-add.rn.f64 	%fd60, %fd59, 0d3FC999999999999A;
-mul.rn.f64 	%fd61, %fd42, %fd60;
-add.rn.f64 	%fd62, %fd61, 0d3FD5555555555555;
-mul.rn.f64 	%fd63, %fd42, %fd62;
-selp.f64 	%fd64, %fd37, %fd34, %p85;
-mul.rn.f64 	%fd65, %fd64, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd66, %fd64, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd67, %fd41, %fd41;
-mul.rn.f64 	%fd68, %fd67, %fd63;
-add.rn.f64 	%fd69, %fd67, %fd68;
-add.rn.f64 	%fd70, %fd66, %fd69;
-add.rn.f64 	%fd82, %fd65, %fd70;
-$L__BB47_39:
-add.rn.f64 	%fd72, %fd7, %fd82;
-div.rn.f64 	%fd73, %fd72, %fd6;
-cvt.rn.f32.f64 	%f39, %fd73;
-neg.f32 	%f40, %f13;
-mov.u64 	%rd363, 24;
-mov.f64 	%fd71, 0d0000000000000000;
-mov.f32 	%f183, 0f00000000;
-mov.f64 	%fd89, %fd71;
-mov.f64 	%fd84, %fd71;
-bra.uni 	$L__BB47_40;
-$L__BB47_107:
-add.rn.f64 	%fd89, %fd89, %fd88;
-add.rn.f64 	%fd84, %fd84, %fd87;
-add.s64 	%rd363, %rd363, 16;
-setp.eq.s64 	%p100, %rd363, 88;
-@%p100 bra 	$L__BB47_49;
-$L__BB47_40:
-add.s64 	%rd223, %rd4, %rd363;
-ld.local.u64 	%rd224, [%rd223];
-ld.local.u64 	%rd226, [%rd223+8];
-setp.eq.s64 	%p86, %rd226, %rd224;
-mov.f64 	%fd87, %fd71;
-mov.f64 	%fd88, %fd71;
-@%p86 bra 	$L__BB47_107;
-shl.b64 	%rd225, %rd224, 2;
-add.s64 	%rd125, %rd10, %rd225;
-sub.s64 	%rd126, %rd226, %rd224;
-add.s64 	%rd364, %rd125, %rd325;
-mov.u64 	%rd227, 0;
-mov.f64 	%fd87, 0d0000000000000000;
-mov.f64 	%fd88, %fd87;
-mov.u64 	%rd365, %rd227;
-bra.uni 	$L__BB47_42;
-$L__BB47_105:
-setp.gt.u64 	%p98, %rd136, %rd370;
-selp.f32 	%f243, %f71, 0f00000000, %p96;
-mov.b32 	%r53, %f73;
-add.s32 	%r54, %r53, -1060439283;
-shr.s32 	%r55, %r54, 23;
-and.b32  	%r56, %r54, -8388608;
-sub.s32 	%r57, %r53, %r56;
-mov.b32 	%f244, %r57;
-cvt.rn.f32.s32 	%f245, %r55;
-add.rn.f32 	%f246, %f244, 0fBF800000;
-add.rn.f32 	%f247, %f244, 0f3F800000;
-div.rn.f32 	%f248, %f246, %f247;
-mul.rn.f32 	%f249, %f248, %f248;
-fma.rn.f32 	%f250, %f249, 0f3E638E39, 0f3E924925;
-fma.rn.f32 	%f251, %f250, %f249, 0f3ECCCCCD;
-fma.rn.f32 	%f252, %f251, %f249, 0f3F2AAAAB;
-mul.rn.f32 	%f253, %f249, %f252;
-add.rn.f32 	%f254, %f248, %f248;
-fma.rn.f32 	%f255, %f245, 0fB95E8083, %f254;
-fma.rn.f32 	%f256, %f253, %f248, %f255;
-fma.rn.f32 	%f257, %f245, 0f3F318000, %f256;
-add.rn.f32 	%f258, %f73, 0fBF800000;
-sub.rn.f32 	%f259, %f72, %f258;
-div.rn.f32 	%f260, %f259, %f73;
-add.rn.f32 	%f261, %f260, %f257;
-add.rn.f32 	%f262, %f243, %f261;
-selp.f32 	%f263, %f262, 0f00000000, %p98;
-add.rn.f32 	%f368, %f368, %f263;
-selp.f32 	%f264, %f74, 0f00000000, %p98;
-add.rn.f32 	%f367, %f367, %f264;
-$L__BB47_106:
-shfl.sync.bfly.b32	%f265, %f368, 8, 31, %r8;
-add.rn.f32 	%f266, %f368, %f265;
-shfl.sync.bfly.b32	%f267, %f266, 4, 31, %r8;
-add.rn.f32 	%f268, %f266, %f267;
-shfl.sync.bfly.b32	%f269, %f268, 2, 31, %r8;
-add.rn.f32 	%f270, %f268, %f269;
-shfl.sync.bfly.b32	%f271, %f270, 1, 31, %r8;
-add.rn.f32 	%f272, %f270, %f271;
-shfl.sync.bfly.b32	%f273, %f367, 8, 31, %r8;
-add.rn.f32 	%f274, %f367, %f273;
-shfl.sync.bfly.b32	%f275, %f274, 4, 31, %r8;
-add.rn.f32 	%f276, %f274, %f275;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%f277, %f276, 2, 31, %r8;
-add.rn.f32 	%f278, %f276, %f277;
-shfl.sync.bfly.b32	%f279, %f278, 1, 31, %r8;
-add.rn.f32 	%f280, %f278, %f279;
-cvt.f64.f32 	%fd76, %f272;
-add.rn.f64 	%fd88, %fd88, %fd76;
-cvt.f64.f32 	%fd77, %f280;
-add.rn.f64 	%fd87, %fd87, %fd77;
-add.s64 	%rd365, %rd365, 512;
-add.s64 	%rd364, %rd364, 2048;
-setp.lt.u64 	%p99, %rd365, %rd126;
-@%p99 bra 	$L__BB47_42;
-bra.uni 	$L__BB47_107;
-$L__BB47_42:
-sub.s64 	%rd230, %rd126, %rd365;
-min.u64 	%rd130, %rd230, 512;
-setp.lt.u64 	%p87, %rd230, 16;
-mov.f32 	%f367, %f183;
-mov.f32 	%f368, %f183;
-mov.u64 	%rd368, %rd227;
-@%p87 bra 	$L__BB47_45;
-mov.f32 	%f367, 0f00000000;
-mov.u64 	%rd367, 0;
-mov.u64 	%rd366, %rd364;
-mov.f32 	%f368, %f367;
-$L__BB47_44:
-ld.global.f32 	%f185, [%rd366];
-sub.rn.f32 	%f186, %f185, %f39;
-mul.rn.f32 	%f187, %f186, %f40;
-abs.f32 	%f188, %f187;
-neg.f32 	%f189, %f188;
-fma.rn.f32 	%f190, %f188, 0fBFB8AA3B, 0f4B400000;
-add.rn.f32 	%f191, %f190, 0fCB400000;
-fma.rn.f32 	%f192, %f191, 0fBF318000, %f189;
-fma.rn.f32 	%f193, %f191, 0f395E8083, %f192;
-fma.rn.f32 	%f194, %f193, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f195, %f194, %f193, 0f3D2AAA2F;
-fma.rn.f32 	%f196, %f195, %f193, 0f3E2AAA47;
-fma.rn.f32 	%f197, %f196, %f193, 0f3F000000;
-fma.rn.f32 	%f198, %f197, %f193, 0f3F800000;
-fma.rn.f32 	%f199, %f198, %f193, 0f3F800000;
-mov.b32 	%r40, %f199;
-mov.b32 	%r41, %f190;
-shl.b32 	%r42, %r41, 23;
-add.s32 	%r43, %r42, %r40;
-mov.b32 	%f200, %r43;
-setp.gtu.f32 	%p88, %f188, 0f428AA123;
-setp.leu.f32 	%p89, %f188, 0f428AA123;
-selp.f32 	%f201, %f189, 0f00000000, %p89;
-selp.f32 	%f202, %f201, %f200, %p88;
-setp.geu.f32 	%p90, %f187, 0f00000000;
-selp.f32 	%f203, 0f3F800000, %f202, %p90;
-add.rn.f32 	%f204, %f202, 0f3F800000;
-div.rn.f32 	%f205, %f203, %f204;
-st.global.f32 	[%rd366], %f205;
-selp.f32 	%f206, %f187, 0f00000000, %p90;
-mov.b32 	%r44, %f204;
-add.s32 	%r45, %r44, -1060439283;
-shr.s32 	%r46, %r45, 23;
-and.b32  	%r47, %r45, -8388608;
-sub.s32 	%r48, %r44, %r47;
-mov.b32 	%f207, %r48;
-cvt.rn.f32.s32 	%f208, %r46;
-add.rn.f32 	%f209, %f207, 0fBF800000;
-add.rn.f32 	%f210, %f207, 0f3F800000;
-div.rn.f32 	%f211, %f209, %f210;
-mul.rn.f32 	%f212, %f211, %f211;
-fma.rn.f32 	%f213, %f212, 0f3E638E39, 0f3E924925;
-fma.rn.f32 	%f214, %f213, %f212, 0f3ECCCCCD;
-fma.rn.f32 	%f215, %f214, %f212, 0f3F2AAAAB;
-mul.rn.f32 	%f216, %f212, %f215;
-add.rn.f32 	%f217, %f211, %f211;
-fma.rn.f32 	%f218, %f208, 0fB95E8083, %f217;
-fma.rn.f32 	%f219, %f216, %f211, %f218;
-fma.rn.f32 	%f220, %f208, 0f3F318000, %f219;
-add.rn.f32 	%f221, %f204, 0fBF800000;
-sub.rn.f32 	%f222, %f202, %f221;
-div.rn.f32 	%f223, %f222, %f204;
-add.rn.f32 	%f224, %f223, %f220;
-add.rn.f32 	%f225, %f206, %f224;
-add.rn.f32 	%f368, %f368, %f225;
-add.rn.f32 	%f367, %f367, %f205;
-add.s64 	%rd368, %rd367, 16;
-add.s64 	%rd366, %rd366, 64;
-add.s64 	%rd232, %rd367, 32;
-setp.le.u64 	%p91, %rd232, %rd130;
-mov.u64 	%rd367, %rd368;
-@%p91 bra 	$L__BB47_44;
-$L__BB47_45:
-setp.le.u64 	%p92, %rd130, %rd368;
-@%p92 bra 	$L__BB47_106;
-sub.s64 	%rd136, %rd130, %rd368;
-shl.b64 	%rd234, %rd365, 2;
-add.s64 	%rd235, %rd125, %rd234;
-shl.b64 	%rd236, %rd368, 2;
-add.s64 	%rd237, %rd235, %rd236;
-min.u64 	%rd239, %rd370, 15;
-add.s64 	%rd137, %rd237, %rd325;
-mov.f32 	%f369, 0f00000000;
-setp.ge.u64 	%p93, %rd239, %rd136;
-@%p93 bra 	$L__BB47_48;
-ld.global.f32 	%f369, [%rd137];
-$L__BB47_48:
-setp.lt.u64 	%p11, %rd239, %rd136;
-sub.rn.f32 	%f227, %f369, %f39;
-mul.rn.f32 	%f71, %f227, %f40;
-abs.f32 	%f228, %f71;
-neg.f32 	%f229, %f228;
-fma.rn.f32 	%f230, %f228, 0fBFB8AA3B, 0f4B400000;
-add.rn.f32 	%f231, %f230, 0fCB400000;
-fma.rn.f32 	%f232, %f231, 0fBF318000, %f229;
-fma.rn.f32 	%f233, %f231, 0f395E8083, %f232;
-fma.rn.f32 	%f234, %f233, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f235, %f234, %f233, 0f3D2AAA2F;
-fma.rn.f32 	%f236, %f235, %f233, 0f3E2AAA47;
-fma.rn.f32 	%f237, %f236, %f233, 0f3F000000;
-fma.rn.f32 	%f238, %f237, %f233, 0f3F800000;
-fma.rn.f32 	%f239, %f238, %f233, 0f3F800000;
-mov.b32 	%r49, %f239;
-mov.b32 	%r50, %f230;
-shl.b32 	%r51, %r50, 23;
-add.s32 	%r52, %r51, %r49;
-mov.b32 	%f240, %r52;
-setp.gtu.f32 	%p94, %f228, 0f428AA123;
-setp.leu.f32 	%p95, %f228, 0f428AA123;
-selp.f32 	%f241, %f229, 0f00000000, %p95;
-selp.f32 	%f72, %f241, %f240, %p94;
-setp.geu.f32 	%p96, %f71, 0f00000000;
-selp.f32 	%f242, 0f3F800000, %f72, %p96;
-add.rn.f32 	%f73, %f72, 0f3F800000;
-div.rn.f32 	%f74, %f242, %f73;
-@!%p11 bra 	$L__BB47_105;
-bra.uni 	$L__BB47_104;
-$L__BB47_104:
-st.global.f32 	[%rd137], %f74;
-bra.uni 	$L__BB47_105;
-$L__BB47_49:
-shl.b64 	%rd242, %rd24, 2;
-add.s64 	%rd64, %rd10, %rd242;
-sub.s64 	%rd65, %rd6, %rd24;
-setp.lt.u64 	%p101, %rd65, 16;
-mov.u64 	%rd344, 0;
-@%p101 bra 	$L__BB47_52;
-add.s64 	%rd342, %rd64, %rd325;
-mov.u64 	%rd343, 0;
-mov.f32 	%f282, 0f00000000;
-$L__BB47_51:
-ld.global.f32 	%f281, [%rd342];
-sub.rn.f32 	%f283, %f282, %f281;
-abs.f32 	%f284, %f283;
-setp.geu.f32 	%p102, %f284, 0f00800000;
-selp.f32 	%f285, %f283, 0f00000000, %p102;
-st.global.f32 	[%rd342], %f285;
-add.s64 	%rd344, %rd343, 16;
-add.s64 	%rd342, %rd342, 64;
-add.s64 	%rd245, %rd343, 32;
-setp.le.u64 	%p103, %rd245, %rd65;
-mov.u64 	%rd343, %rd344;
-@%p103 bra 	$L__BB47_51;
-$L__BB47_52:
-setp.le.u64 	%p104, %rd65, %rd344;
-@%p104 bra 	$L__BB47_57;
-sub.s64 	%rd246, %rd65, %rd344;
-shl.b64 	%rd247, %rd344, 2;
-add.s64 	%rd248, %rd64, %rd247;
-setp.eq.s64 	%p105, %rd246, 16;
-setp.gt.u64 	%p106, %rd246, %rd370;
-or.pred  	%p4, %p105, %p106;
-add.s64 	%rd72, %rd248, %rd325;
-mov.f32 	%f286, 0f00000000;
-mov.f32 	%f358, %f286;
-@!%p4 bra 	$L__BB47_55;
-bra.uni 	$L__BB47_54;
-$L__BB47_54:
-ld.global.f32 	%f358, [%rd72];
-$L__BB47_55:
-@!%p4 bra 	$L__BB47_57;
-bra.uni 	$L__BB47_56;
-$L__BB47_56:
-sub.rn.f32 	%f288, %f286, %f358;
-abs.f32 	%f289, %f288;
-setp.geu.f32 	%p107, %f289, 0f00800000;
-selp.f32 	%f43, %f288, 0f00000000, %p107;
-st.global.f32 	[%rd72], %f43;
-$L__BB47_57:
-sub.s64 	%rd74, %rd23, %rd27;
-setp.lt.u64 	%p108, %rd74, 16;
-mov.u64 	%rd347, 0;
-@%p108 bra 	$L__BB47_60;
-add.s64 	%rd256, %rd324, %rd325;
-add.s64 	%rd257, %rd256, %rd10;
-add.s64 	%rd345, %rd257, 4;
-mov.u64 	%rd346, 0;
-mov.f32 	%f291, 0f00000000;
-$L__BB47_59:
-ld.global.f32 	%f290, [%rd345];
-sub.rn.f32 	%f292, %f291, %f290;
-abs.f32 	%f293, %f292;
-setp.geu.f32 	%p109, %f293, 0f00800000;
-selp.f32 	%f294, %f292, 0f00000000, %p109;
-st.global.f32 	[%rd345], %f294;
-add.s64 	%rd347, %rd346, 16;
-add.s64 	%rd345, %rd345, 64;
-add.s64 	%rd258, %rd346, 32;
-setp.le.u64 	%p110, %rd258, %rd74;
-mov.u64 	%rd346, %rd347;
-@%p110 bra 	$L__BB47_59;
-$L__BB47_60:
-setp.le.u64 	%p111, %rd74, %rd347;
-@%p111 bra 	$L__BB47_65;
-add.s64 	%rd73, %rd10, %rd324;
-sub.s64 	%rd259, %rd74, %rd347;
-shl.b64 	%rd260, %rd347, 2;
-add.s64 	%rd261, %rd73, %rd260;
-setp.eq.s64 	%p112, %rd259, 16;
-setp.gt.u64 	%p113, %rd259, %rd370;
-or.pred  	%p5, %p112, %p113;
-add.s64 	%rd81, %rd261, %rd325;
-mov.f32 	%f295, 0f00000000;
-mov.f32 	%f359, %f295;
-@!%p5 bra 	$L__BB47_63;
-bra.uni 	$L__BB47_62;
-$L__BB47_62:
-ld.global.f32 	%f359, [%rd81+4];
-$L__BB47_63:
-@!%p5 bra 	$L__BB47_65;
-bra.uni 	$L__BB47_64;
-$L__BB47_64:
-sub.rn.f32 	%f297, %f295, %f359;
-abs.f32 	%f298, %f297;
-setp.geu.f32 	%p114, %f298, 0f00800000;
-selp.f32 	%f46, %f297, 0f00000000, %p114;
-st.global.f32 	[%rd81+4], %f46;
-$L__BB47_65:
-shl.b64 	%rd265, %rd26, 2;
-add.s64 	%rd82, %rd10, %rd265;
-setp.lt.u64 	%p115, %rd28, 16;
-mov.u64 	%rd350, 0;
-@%p115 bra 	$L__BB47_68;
-add.s64 	%rd348, %rd82, %rd325;
-mov.u64 	%rd349, 0;
-mov.f32 	%f300, 0f00000000;
-$L__BB47_67:
-ld.global.f32 	%f299, [%rd348];
-sub.rn.f32 	%f301, %f300, %f299;
-abs.f32 	%f302, %f301;
-setp.geu.f32 	%p116, %f302, 0f00800000;
-selp.f32 	%f303, %f301, 0f00000000, %p116;
-st.global.f32 	[%rd348], %f303;
-add.s64 	%rd350, %rd349, 16;
-add.s64 	%rd348, %rd348, 64;
-add.s64 	%rd268, %rd349, 32;
-setp.le.u64 	%p117, %rd268, %rd28;
-mov.u64 	%rd349, %rd350;
-@%p117 bra 	$L__BB47_67;
-$L__BB47_68:
-setp.le.u64 	%p118, %rd28, %rd350;
-@%p118 bra 	$L__BB47_73;
-sub.s64 	%rd269, %rd28, %rd350;
-shl.b64 	%rd270, %rd350, 2;
-add.s64 	%rd271, %rd82, %rd270;
-setp.eq.s64 	%p119, %rd269, 16;
-setp.gt.u64 	%p120, %rd269, %rd370;
-or.pred  	%p6, %p119, %p120;
-add.s64 	%rd89, %rd271, %rd325;
-mov.f32 	%f304, 0f00000000;
-mov.f32 	%f360, %f304;
-@!%p6 bra 	$L__BB47_71;
-bra.uni 	$L__BB47_70;
-$L__BB47_70:
-ld.global.f32 	%f360, [%rd89];
-$L__BB47_71:
-@!%p6 bra 	$L__BB47_73;
-bra.uni 	$L__BB47_72;
-$L__BB47_72:
-sub.rn.f32 	%f306, %f304, %f360;
-abs.f32 	%f307, %f306;
-setp.geu.f32 	%p121, %f307, 0f00800000;
-selp.f32 	%f49, %f306, 0f00000000, %p121;
-st.global.f32 	[%rd89], %f49;
-$L__BB47_73:
-div.rn.f64 	%fd78, %fd84, %fd79;
-cvt.rn.f32.f64 	%f50, %fd78;
-setp.lt.u64 	%p122, %rd24, 16;
-mov.u64 	%rd353, 0;
-@%p122 bra 	$L__BB47_76;
-add.s64 	%rd351, %rd10, %rd325;
-mov.u64 	%rd352, 0;
-$L__BB47_75:
-ld.global.f32 	%f308, [%rd351];
-fma.rn.f32 	%f309, %f308, %f50, 0f00000000;
-abs.f32 	%f310, %f309;
-setp.geu.f32 	%p123, %f310, 0f00800000;
-selp.f32 	%f311, %f309, 0f00000000, %p123;
-st.global.f32 	[%rd351], %f311;
-add.s64 	%rd353, %rd352, 16;
-add.s64 	%rd351, %rd351, 64;
-add.s64 	%rd277, %rd352, 32;
-setp.le.u64 	%p124, %rd277, %rd24;
-mov.u64 	%rd352, %rd353;
-@%p124 bra 	$L__BB47_75;
-$L__BB47_76:
-setp.le.u64 	%p125, %rd24, %rd353;
-@%p125 bra 	$L__BB47_81;
-sub.s64 	%rd278, %rd24, %rd353;
-shl.b64 	%rd279, %rd353, 2;
-add.s64 	%rd280, %rd10, %rd279;
-setp.eq.s64 	%p126, %rd278, 16;
-setp.gt.u64 	%p127, %rd278, %rd370;
-or.pred  	%p7, %p126, %p127;
-add.s64 	%rd96, %rd280, %rd325;
-mov.f32 	%f361, 0f00000000;
-@!%p7 bra 	$L__BB47_79;
-bra.uni 	$L__BB47_78;
-$L__BB47_78:
-ld.global.f32 	%f361, [%rd96];
-$L__BB47_79:
-@!%p7 bra 	$L__BB47_81;
-bra.uni 	$L__BB47_80;
-$L__BB47_80:
-fma.rn.f32 	%f313, %f361, %f50, 0f00000000;
-abs.f32 	%f314, %f313;
-setp.geu.f32 	%p128, %f314, 0f00800000;
-selp.f32 	%f53, %f313, 0f00000000, %p128;
-st.global.f32 	[%rd96], %f53;
-$L__BB47_81:
-shl.b64 	%rd284, %rd23, 2;
-add.s64 	%rd97, %rd10, %rd284;
-sub.s64 	%rd98, %rd22, %rd23;
-setp.lt.u64 	%p129, %rd98, 16;
-mov.u64 	%rd356, 0;
-@%p129 bra 	$L__BB47_84;
-add.s64 	%rd354, %rd97, %rd325;
-mov.u64 	%rd355, 0;
-$L__BB47_83:
-ld.global.f32 	%f315, [%rd354];
-fma.rn.f32 	%f316, %f315, %f50, 0f00000000;
-abs.f32 	%f317, %f316;
-setp.geu.f32 	%p130, %f317, 0f00800000;
-selp.f32 	%f318, %f316, 0f00000000, %p130;
-st.global.f32 	[%rd354], %f318;
-add.s64 	%rd356, %rd355, 16;
-add.s64 	%rd354, %rd354, 64;
-add.s64 	%rd287, %rd355, 32;
-setp.le.u64 	%p131, %rd287, %rd98;
-mov.u64 	%rd355, %rd356;
-@%p131 bra 	$L__BB47_83;
-$L__BB47_84:
-setp.le.u64 	%p132, %rd98, %rd356;
-@%p132 bra 	$L__BB47_89;
-sub.s64 	%rd288, %rd98, %rd356;
-shl.b64 	%rd289, %rd356, 2;
-add.s64 	%rd290, %rd97, %rd289;
-setp.eq.s64 	%p133, %rd288, 16;
-setp.gt.u64 	%p134, %rd288, %rd370;
-or.pred  	%p8, %p133, %p134;
-add.s64 	%rd105, %rd290, %rd325;
-mov.f32 	%f362, 0f00000000;
-@!%p8 bra 	$L__BB47_87;
-bra.uni 	$L__BB47_86;
-$L__BB47_86:
-ld.global.f32 	%f362, [%rd105];
-$L__BB47_87:
-@!%p8 bra 	$L__BB47_89;
-bra.uni 	$L__BB47_88;
-$L__BB47_88:
-fma.rn.f32 	%f320, %f362, %f50, 0f00000000;
-abs.f32 	%f321, %f320;
-setp.geu.f32 	%p135, %f321, 0f00800000;
-selp.f32 	%f56, %f320, 0f00000000, %p135;
-st.global.f32 	[%rd105], %f56;
-$L__BB47_89:
-shl.b64 	%rd294, %rd22, 2;
-add.s64 	%rd106, %rd10, %rd294;
-sub.s64 	%rd107, %rd26, %rd22;
-setp.lt.u64 	%p136, %rd107, 16;
-mov.u64 	%rd359, 0;
-@%p136 bra 	$L__BB47_92;
-add.s64 	%rd357, %rd106, %rd325;
-mov.u64 	%rd358, 0;
-$L__BB47_91:
-ld.global.f32 	%f322, [%rd357];
-fma.rn.f32 	%f323, %f322, %f50, 0f00000000;
-abs.f32 	%f324, %f323;
-setp.geu.f32 	%p137, %f324, 0f00800000;
-selp.f32 	%f325, %f323, 0f00000000, %p137;
-st.global.f32 	[%rd357], %f325;
-add.s64 	%rd359, %rd358, 16;
-add.s64 	%rd357, %rd357, 64;
-add.s64 	%rd297, %rd358, 32;
-setp.le.u64 	%p138, %rd297, %rd107;
-mov.u64 	%rd358, %rd359;
-@%p138 bra 	$L__BB47_91;
-$L__BB47_92:
-setp.le.u64 	%p139, %rd107, %rd359;
-@%p139 bra 	$L__BB47_97;
-sub.s64 	%rd298, %rd107, %rd359;
-shl.b64 	%rd299, %rd359, 2;
-add.s64 	%rd300, %rd106, %rd299;
-setp.eq.s64 	%p140, %rd298, 16;
-setp.gt.u64 	%p141, %rd298, %rd370;
-or.pred  	%p9, %p140, %p141;
-add.s64 	%rd114, %rd300, %rd325;
-mov.f32 	%f363, 0f00000000;
-@!%p9 bra 	$L__BB47_95;
-bra.uni 	$L__BB47_94;
-$L__BB47_94:
-)ptx",
-    R"ptx(ld.global.f32 	%f363, [%rd114];
-$L__BB47_95:
-@!%p9 bra 	$L__BB47_97;
-bra.uni 	$L__BB47_96;
-$L__BB47_96:
-fma.rn.f32 	%f327, %f363, %f50, 0f00000000;
-abs.f32 	%f328, %f327;
-setp.geu.f32 	%p142, %f328, 0f00800000;
-selp.f32 	%f59, %f327, 0f00000000, %p142;
-st.global.f32 	[%rd114], %f59;
-$L__BB47_97:
-shl.b64 	%rd304, %rd25, 2;
-add.s64 	%rd115, %rd10, %rd304;
-sub.s64 	%rd116, %rd7, %rd25;
-setp.lt.u64 	%p143, %rd116, 16;
-mov.u64 	%rd362, 0;
-@%p143 bra 	$L__BB47_100;
-add.s64 	%rd360, %rd115, %rd325;
-mov.u64 	%rd361, 0;
-$L__BB47_99:
-ld.global.f32 	%f329, [%rd360];
-fma.rn.f32 	%f330, %f329, %f50, 0f00000000;
-abs.f32 	%f331, %f330;
-setp.geu.f32 	%p144, %f331, 0f00800000;
-selp.f32 	%f332, %f330, 0f00000000, %p144;
-st.global.f32 	[%rd360], %f332;
-add.s64 	%rd362, %rd361, 16;
-add.s64 	%rd360, %rd360, 64;
-add.s64 	%rd307, %rd361, 32;
-setp.le.u64 	%p145, %rd307, %rd116;
-mov.u64 	%rd361, %rd362;
-@%p145 bra 	$L__BB47_99;
-$L__BB47_100:
-setp.le.u64 	%p146, %rd116, %rd362;
-@%p146 bra 	$L__BB47_109;
-sub.s64 	%rd308, %rd116, %rd362;
-shl.b64 	%rd309, %rd362, 2;
-add.s64 	%rd310, %rd115, %rd309;
-setp.eq.s64 	%p147, %rd308, 16;
-setp.gt.u64 	%p148, %rd308, %rd370;
-or.pred  	%p10, %p147, %p148;
-add.s64 	%rd123, %rd310, %rd325;
-mov.f32 	%f364, 0f00000000;
-@!%p10 bra 	$L__BB47_103;
-bra.uni 	$L__BB47_102;
-$L__BB47_102:
-ld.global.f32 	%f364, [%rd123];
-$L__BB47_103:
-@!%p10 bra 	$L__BB47_109;
-bra.uni 	$L__BB47_108;
-$L__BB47_108:
-fma.rn.f32 	%f334, %f364, %f50, 0f00000000;
-abs.f32 	%f335, %f334;
-setp.geu.f32 	%p149, %f335, 0f00800000;
-selp.f32 	%f62, %f334, 0f00000000, %p149;
-st.global.f32 	[%rd123], %f62;
-$L__BB47_109:
-cvt.u32.u64 	%r14, %rd370;
-bar.warp.sync 	%r8;
-setp.ne.s32 	%p150, %r14, 0;
-@%p150 bra 	$L__BB47_111;
-setp.ne.s32 	%p38, %r24, 0;
-selp.u16 	%rs1, 1, 0, %p38;
-ld.param.u64 	%rd313, [%rd2+32];
-cvta.to.global.u64 	%rd314, %rd313;
-shl.b64 	%rd315, %rd6, 3;
-add.s64 	%rd316, %rd314, %rd315;
-st.global.f64 	[%rd316], %fd89;
-ld.param.u64 	%rd317, [%rd2+40];
-cvta.to.global.u64 	%rd318, %rd317;
-add.s64 	%rd319, %rd318, %rd6;
-st.global.u8 	[%rd319], %rs1;
-$L__BB47_111:
-@!%p1 bra 	$L__BB47_117;
-bra.uni 	$L__BB47_112;
-$L__BB47_112:
-setp.le.u64 	%p151, %rd7, %rd370;
-or.pred  	%p152, %p2, %p151;
-@%p152 bra 	$L__BB47_115;
-add.s64 	%rd369, %rd10, %rd325;
-mov.b32 	%r58, 0;
-$L__BB47_114:
-st.global.u32 	[%rd369], %r58;
-add.s64 	%rd370, %rd370, 16;
-add.s64 	%rd369, %rd369, 64;
-setp.lt.u64 	%p153, %rd370, %rd7;
-@%p153 bra 	$L__BB47_114;
-$L__BB47_115:
-setp.eq.s32 	%p154, %r14, 0;
-and.pred  	%p155, %p154, %p2;
-@%p155 bra 	$L__BB47_116;
-bra.uni 	$L__BB47_117;
-$L__BB47_116:
-add.s64 	%rd142, %rd10, %rd324;
-mov.b32 	%r59, 0;
-st.global.u32 	[%rd142], %r59;
-$L__BB47_117:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], 0dBFF0000000000000;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+ld.local.f64 	%fd24, [%rd2+8];
+div.rn.f64 	%fd25, %fd26, %fd24;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd25;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB47_19:
+selp.u32 	%r30, 1, 0, %p1;
+selp.u32 	%r31, 1, 0, %p2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd40;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd30;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd51;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r30;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r31;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB47_20:
 ret;
 }
 .visible .entry circle_rows(
@@ -40713,1704 +39173,306 @@ ret;
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot48[208];
+.local .align 8 .b8 	__local_depot48[424];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
-.reg .pred 	%p<269>;
-.reg .b16 	%rs<4>;
-.reg .b32 	%r<52>;
-.reg .f32 	%f<561>;
-.reg .b64 	%rd<510>;
-.reg .f64 	%fd<298>;
+.reg .pred 	%p<7>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<10>;
+.reg .f32 	%f<21>;
+.reg .b64 	%rd<55>;
+.reg .f64 	%fd<22>;
 mov.u64 	%SPL, __local_depot48;
 cvta.local.u64 	%SP, %SPL;
-mov.u32 	%r10, %ctaid.x;
-mul.wide.u32 	%rd199, %r10, 16;
-mov.u32 	%r1, %tid.x;
-shr.u32 	%r11, %r1, 4;
-cvt.u64.u32 	%rd200, %r11;
-add.s64 	%rd6, %rd199, %rd200;
-ld.param.u64 	%rd202, [circle_rows_param_0+8];
-setp.ge.u64 	%p12, %rd6, %rd202;
-@%p12 bra 	$L__BB48_176;
-mov.b64 	%rd194, circle_rows_param_0;
-mov.b64 	%rd196, circle_rows_param_1;
-mov.u64 	%rd2, %rd196;
-mov.u64 	%rd3, %rd194;
-ld.param.u64 	%rd8, [circle_rows_param_0+16];
-ld.param.u64 	%rd203, [%rd3+56];
-cvta.to.global.u64 	%rd9, %rd203;
-mul.lo.s64 	%rd10, %rd8, %rd6;
-shl.b64 	%rd204, %rd10, 2;
-add.s64 	%rd205, %rd9, %rd204;
-ld.param.u8 	%rs2, [%rd2+64];
-and.b16  	%rs3, %rs2, 1;
-setp.eq.b16 	%p1, %rs3, 1;
-ld.param.u64 	%rd206, [%rd3+64];
-cvta.to.global.u64 	%rd207, %rd206;
-add.s64 	%rd208, %rd207, %rd204;
-selp.b64 	%rd11, %rd208, %rd205, %p1;
-and.b32  	%r13, %r1, 15;
-cvt.u64.u32 	%rd509, %r13;
-setp.gt.u64 	%p13, %rd8, %rd509;
-and.pred  	%p14, %p1, %p13;
-shl.b64 	%rd447, %rd509, 2;
-@!%p14 bra 	$L__BB48_2;
-bra.uni 	$L__BB48_12;
-$L__BB48_12:
-add.s64 	%rd211, %rd204, %rd447;
-add.s64 	%rd452, %rd9, %rd211;
-add.s64 	%rd451, %rd11, %rd447;
-mov.u64 	%rd453, %rd509;
-$L__BB48_13:
-ld.global.f32 	%f118, [%rd452];
-st.global.f32 	[%rd451], %f118;
-add.s64 	%rd453, %rd453, 16;
-add.s64 	%rd452, %rd452, 64;
-add.s64 	%rd451, %rd451, 64;
-setp.lt.u64 	%p15, %rd453, %rd8;
-@%p15 bra 	$L__BB48_13;
+add.u64 	%rd9, %SPL, 0;
+ld.param.f32 	%f1, [circle_rows_param_2+36];
+ld.param.f32 	%f2, [circle_rows_param_2+32];
+ld.param.f32 	%f3, [circle_rows_param_2+28];
+ld.param.f32 	%f4, [circle_rows_param_2+24];
+ld.param.f32 	%f5, [circle_rows_param_2+20];
+ld.param.f32 	%f6, [circle_rows_param_2+16];
+ld.param.f32 	%f7, [circle_rows_param_2+12];
+ld.param.f32 	%f8, [circle_rows_param_2+8];
+ld.param.f32 	%f9, [circle_rows_param_2+4];
+ld.param.f32 	%f10, [circle_rows_param_2];
+st.local.f32 	[%rd9], %f10;
+st.local.f32 	[%rd9+4], %f9;
+st.local.f32 	[%rd9+8], %f8;
+st.local.f32 	[%rd9+12], %f7;
+st.local.f32 	[%rd9+16], %f6;
+st.local.f32 	[%rd9+20], %f5;
+st.local.f32 	[%rd9+24], %f4;
+st.local.f32 	[%rd9+28], %f3;
+st.local.f32 	[%rd9+32], %f2;
+st.local.f32 	[%rd9+36], %f1;
+add.u64 	%rd10, %SP, 40;
+add.u64 	%rd11, %SPL, 40;
+ld.param.u8 	%rs1, [circle_rows_param_1+64];
+ld.param.u64 	%rd12, [circle_rows_param_1+56];
+ld.param.u64 	%rd13, [circle_rows_param_1+48];
+ld.param.u64 	%rd14, [circle_rows_param_1+40];
+ld.param.u64 	%rd15, [circle_rows_param_1+32];
+ld.param.u64 	%rd16, [circle_rows_param_1+24];
+ld.param.u64 	%rd17, [circle_rows_param_1+16];
+ld.param.u64 	%rd18, [circle_rows_param_1+8];
+ld.param.u64 	%rd19, [circle_rows_param_1];
+st.local.u64 	[%rd11], %rd19;
+st.local.u64 	[%rd11+8], %rd18;
+st.local.u64 	[%rd11+16], %rd17;
+st.local.u64 	[%rd11+24], %rd16;
+st.local.u64 	[%rd11+32], %rd15;
+st.local.u64 	[%rd11+40], %rd14;
+st.local.u64 	[%rd11+48], %rd13;
+st.local.u64 	[%rd11+56], %rd12;
+st.local.u8 	[%rd11+64], %rs1;
+add.u64 	%rd20, %SP, 112;
+add.u64 	%rd21, %SPL, 112;
+ld.param.u64 	%rd22, [circle_rows_param_0+64];
+ld.param.u64 	%rd23, [circle_rows_param_0+56];
+ld.param.u64 	%rd24, [circle_rows_param_0+48];
+ld.param.u32 	%r1, [circle_rows_param_0+40];
+ld.param.u64 	%rd25, [circle_rows_param_0+32];
+ld.param.u64 	%rd26, [circle_rows_param_0+24];
+ld.param.u64 	%rd27, [circle_rows_param_0+16];
+ld.param.u64 	%rd28, [circle_rows_param_0+8];
+ld.param.u64 	%rd29, [circle_rows_param_0];
+st.local.u64 	[%rd21], %rd29;
+st.local.u64 	[%rd21+8], %rd28;
+st.local.u64 	[%rd21+16], %rd27;
+st.local.u64 	[%rd21+24], %rd26;
+st.local.u64 	[%rd21+32], %rd25;
+st.local.u32 	[%rd21+40], %r1;
+st.local.u64 	[%rd21+48], %rd24;
+st.local.u64 	[%rd21+56], %rd23;
+st.local.u64 	[%rd21+64], %rd22;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd33, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd34, %r4;
+add.s64 	%rd4, %rd33, %rd34;
+setp.ge.u64 	%p3, %rd4, %rd28;
+@%p3 bra 	$L__BB48_6;
+add.u64 	%rd30, %SP, 184;
+add.u64 	%rd1, %SPL, 184;
+add.u64 	%rd31, %SP, 200;
+add.u64 	%rd2, %SPL, 200;
+add.u64 	%rd32, %SP, 224;
+add.u64 	%rd3, %SPL, 224;
+mov.u64 	%rd54, 0;
+mov.u16 	%rs2, 0;
 $L__BB48_2:
-ld.param.u64 	%rd201, [circle_rows_param_0];
-setp.lt.u64 	%p16, %rd8, 16;
-mov.u64 	%rd450, 0;
-mov.b32 	%r50, 0;
-mov.f32 	%f514, 0fFF800000;
-mov.f32 	%f513, 0f7F800000;
-@%p16 bra 	$L__BB48_5;
-add.s64 	%rd448, %rd11, %rd447;
-mov.f32 	%f513, 0f7F800000;
-mov.f32 	%f514, 0fFF800000;
-mov.b32 	%r50, 0;
-mov.u64 	%rd449, 0;
+add.s64 	%rd36, %rd3, %rd54;
+st.local.u8 	[%rd36], %rs2;
+add.s64 	%rd54, %rd54, 1;
+setp.lt.u64 	%p4, %rd54, 196;
+@%p4 bra 	$L__BB48_2;
+add.u64 	%rd37, %SP, 216;
+st.local.u64 	[%rd3+168], %rd37;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd20;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd10;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd4;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd32;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd7, [%rd3+168];
+mov.u64 	%rd41, 0;
+st.u64 	[%rd7], %rd41;
+ld.local.u64 	%rd42, [%rd3+88];
+setp.ne.s64 	%p5, %rd42, 0;
+ld.local.u64 	%rd43, [%rd3+160];
+setp.ne.s64 	%p6, %rd43, 0;
+and.pred  	%p2, %p5, %p6;
+@!%p2 bra 	$L__BB48_5;
+bra.uni 	$L__BB48_4;
 $L__BB48_4:
-ld.global.f32 	%f123, [%rd448];
-setp.lt.f32 	%p17, %f123, %f513;
-selp.f32 	%f513, %f123, %f513, %p17;
-setp.gt.f32 	%p18, %f123, %f514;
-selp.f32 	%f514, %f123, %f514, %p18;
-setp.nan.f32 	%p19, %f123, %f123;
-selp.u32 	%r16, 1, 0, %p19;
-or.b32  	%r50, %r50, %r16;
-add.s64 	%rd450, %rd449, 16;
-add.s64 	%rd448, %rd448, 64;
-add.s64 	%rd215, %rd449, 32;
-setp.le.u64 	%p20, %rd215, %rd8;
-mov.u64 	%rd449, %rd450;
-@%p20 bra 	$L__BB48_4;
+add.s64 	%rd46, %rd32, 96;
+add.s64 	%rd47, %rd32, 24;
+ld.local.u64 	%rd48, [%rd3+16];
+ld.f32 	%f11, [%SP+12];
+ld.f32 	%f12, [%SP+8];
+ld.f32 	%f13, [%SP+4];
+ld.f32 	%f14, [%SP+0];
+ld.f32 	%f15, [%SP+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd48;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd47;
+.param .align 16 .b8 param2[20];
+st.param.v4.f32 	[param2+0], {%f14, %f13, %f12, %f11};
+st.param.f32 	[param2+16], %f15;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd1, %fd2}, [retval0+0];
+}
+st.local.f64 	[%rd1], %fd1;
+st.local.f64 	[%rd1+8], %fd2;
+ld.f32 	%f16, [%SP+32];
+ld.f32 	%f17, [%SP+28];
+ld.f32 	%f18, [%SP+24];
+ld.f32 	%f19, [%SP+20];
+ld.f32 	%f20, [%SP+36];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd48;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd46;
+.param .align 16 .b8 param2[20];
+st.param.v4.f32 	[param2+0], {%f19, %f18, %f17, %f16};
+st.param.f32 	[param2+16], %f20;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+)ptx",
+    R"ptx(_ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd5, %fd6}, [retval0+0];
+}
+st.local.f64 	[%rd2], %fd5;
+st.local.f64 	[%rd2+8], %fd6;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd30;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd9, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd31;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd11, [retval0+0];
+}
+add.rn.f64 	%fd13, %fd9, %fd11;
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd13;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere7SigmoidEd, 
+(
+param0
+);
+ld.param.f64 	%fd14, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd13;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere8SoftplusEd, 
+(
+param0
+);
+ld.param.f64 	%fd16, [retval0+0];
+}
+st.f64 	[%rd7], %fd16;
+ld.local.f64 	%fd18, [%rd1+8];
+div.rn.f64 	%fd19, %fd14, %fd18;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd48;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd47;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd19;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+ld.local.f64 	%fd20, [%rd2+8];
+div.rn.f64 	%fd21, %fd14, %fd20;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd48;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd46;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd21;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
 $L__BB48_5:
-add.u64 	%rd197, %SP, 0;
-add.u64 	%rd198, %SP, 8;
-add.s64 	%rd7, %rd201, %rd6;
-setp.le.u64 	%p21, %rd8, %rd450;
-@%p21 bra 	$L__BB48_9;
-sub.s64 	%rd22, %rd8, %rd450;
-setp.eq.s64 	%p22, %rd22, 16;
-setp.gt.u64 	%p23, %rd22, %rd509;
-or.pred  	%p24, %p22, %p23;
-mov.f32 	%f515, 0f00000000;
-@!%p24 bra 	$L__BB48_8;
-bra.uni 	$L__BB48_7;
-$L__BB48_7:
-shl.b64 	%rd217, %rd450, 2;
-add.s64 	%rd218, %rd11, %rd217;
-add.s64 	%rd23, %rd218, %rd447;
-ld.global.f32 	%f515, [%rd23];
-$L__BB48_8:
-selp.f32 	%f125, %f515, 0f7F800000, %p23;
-selp.f32 	%f126, %f515, 0fFF800000, %p23;
-setp.lt.f32 	%p26, %f125, %f513;
-selp.f32 	%f513, %f125, %f513, %p26;
-setp.gt.f32 	%p27, %f126, %f514;
-selp.f32 	%f514, %f126, %f514, %p27;
-setp.nan.f32 	%p28, %f515, %f515;
-selp.u32 	%r17, 1, 0, %p28;
-or.b32  	%r50, %r50, %r17;
-$L__BB48_9:
-cvta.to.local.u64 	%rd4, %rd197;
-cvta.to.local.u64 	%rd5, %rd198;
-cvta.global.u64 	%rd12, %rd11;
-neg.f32 	%f127, %f513;
-and.b32  	%r7, %r1, 16;
-mov.b32 	%r18, 65535;
-shl.b32 	%r8, %r18, %r7;
-shfl.sync.bfly.b32	%f128, %f127, 8, 31, %r8;
-setp.gt.f32 	%p29, %f128, %f127;
-selp.f32 	%f129, %f128, %f127, %p29;
-shfl.sync.bfly.b32	%f130, %f129, 4, 31, %r8;
-setp.gt.f32 	%p30, %f130, %f129;
-selp.f32 	%f131, %f130, %f129, %p30;
-shfl.sync.bfly.b32	%f132, %f131, 2, 31, %r8;
-setp.gt.f32 	%p31, %f132, %f131;
-selp.f32 	%f133, %f132, %f131, %p31;
-shfl.sync.bfly.b32	%f134, %f133, 1, 31, %r8;
-setp.gt.f32 	%p32, %f134, %f133;
-selp.f32 	%f135, %f134, %f133, %p32;
-shfl.sync.idx.b32	%f136, %f135, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f137, %f514, 8, 31, %r8;
-setp.gt.f32 	%p33, %f137, %f514;
-selp.f32 	%f138, %f137, %f514, %p33;
-shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r8;
-setp.gt.f32 	%p34, %f139, %f138;
-selp.f32 	%f140, %f139, %f138, %p34;
-shfl.sync.bfly.b32	%f141, %f140, 2, 31, %r8;
-setp.gt.f32 	%p35, %f141, %f140;
-selp.f32 	%f142, %f141, %f140, %p35;
-shfl.sync.bfly.b32	%f143, %f142, 1, 31, %r8;
-setp.gt.f32 	%p36, %f143, %f142;
-selp.f32 	%f144, %f143, %f142, %p36;
-shfl.sync.idx.b32	%f145, %f144, %r7, 31, %r8;
-setp.ne.s32 	%p37, %r50, 0;
-vote.sync.ballot.b32 	%r19, %p37, %r8;
-ld.param.u64 	%rd220, [%rd2+24];
-cvta.to.global.u64 	%rd221, %rd220;
-mov.u64 	%rd456, 0;
-cvta.to.global.u64 	%rd223, %rd456;
-setp.eq.s64 	%p39, %rd221, %rd223;
-shl.b64 	%rd224, %rd7, 3;
-mov.f64 	%fd285, 0d0000000000000000;
-@%p39 bra 	$L__BB48_11;
-add.s64 	%rd24, %rd221, %rd224;
-ld.global.f64 	%fd285, [%rd24];
-$L__BB48_11:
-st.local.f64 	[%rd4], %fd285;
-ld.param.u64 	%rd225, [%rd2+8];
-cvta.to.global.u64 	%rd226, %rd225;
-shl.b64 	%rd227, %rd7, 4;
-add.s64 	%rd228, %rd226, %rd227;
-ld.param.u64 	%rd229, [%rd2+16];
-cvta.to.global.u64 	%rd230, %rd229;
-add.s64 	%rd231, %rd230, %rd227;
-ld.param.u64 	%rd31, [%rd3+24];
-ld.global.u64 	%rd32, [%rd228+8];
-ld.global.u64 	%rd33, [%rd228];
-ld.global.u64 	%rd34, [%rd231+8];
-ld.global.u64 	%rd35, [%rd231];
-add.s64 	%rd36, %rd7, 1;
-sub.s64 	%rd37, %rd34, %rd35;
-not.b64 	%rd232, %rd33;
-add.s64 	%rd233, %rd32, %rd232;
-add.s64 	%rd235, %rd233, %rd37;
-not.b64 	%rd236, %rd235;
-add.s64 	%rd237, %rd8, %rd236;
-st.local.u64 	[%rd5], %rd7;
-ld.param.u64 	%rd238, [%rd2];
-cvta.to.global.u64 	%rd239, %rd238;
-add.s64 	%rd241, %rd239, %rd224;
-ld.global.u64 	%rd242, [%rd241];
-st.local.u64 	[%rd5+8], %rd242;
-st.local.u64 	[%rd5+16], %rd12;
-st.local.u64 	[%rd5+24], %rd33;
-st.local.u64 	[%rd5+32], %rd7;
-st.local.u64 	[%rd5+40], %rd36;
-st.local.u64 	[%rd5+48], %rd32;
-st.local.u64 	[%rd5+56], %rd35;
-st.local.u64 	[%rd5+64], %rd34;
-st.local.u64 	[%rd5+72], %rd456;
-st.local.u64 	[%rd5+80], %rd456;
-st.local.u64 	[%rd5+88], %rd235;
-st.local.u64 	[%rd5+96], %rd456;
-st.local.u64 	[%rd5+104], %rd33;
-st.local.u64 	[%rd5+112], %rd32;
-st.local.u64 	[%rd5+120], %rd31;
-st.local.u64 	[%rd5+128], %rd31;
-st.local.u64 	[%rd5+136], %rd35;
-st.local.u64 	[%rd5+144], %rd34;
-st.local.u64 	[%rd5+152], %rd8;
-st.local.u64 	[%rd5+160], %rd237;
-st.local.u64 	[%rd5+168], %rd197;
-ld.param.u64 	%rd245, [%rd2+48];
-ld.param.u64 	%rd246, [%rd2+56];
-mul.lo.s64 	%rd247, %rd246, %rd10;
-shl.b64 	%rd248, %rd247, 2;
-add.s64 	%rd249, %rd245, %rd248;
-st.local.u64 	[%rd5+176], %rd249;
-st.local.u64 	[%rd5+184], %rd456;
-mov.b32 	%r20, 0;
-st.local.u32 	[%rd5+192], %r20;
-bar.warp.sync 	%r8;
-st.local.u64 	[%rd4], %rd456;
-setp.ne.s64 	%p40, %rd235, 0;
-setp.ne.s64 	%p41, %rd237, 0;
-and.pred  	%p2, %p40, %p41;
-shl.b64 	%rd445, %rd7, 2;
-@!%p2 bra 	$L__BB48_168;
-bra.uni 	$L__BB48_14;
-$L__BB48_14:
-mov.b64 	%rd195, circle_rows_param_2;
-mov.u64 	%rd1, %rd195;
-ld.param.f32 	%f13, [%rd1];
-ld.param.f32 	%f14, [%rd1+4];
-ld.param.f32 	%f15, [%rd1+8];
-ld.param.f32 	%f16, [%rd1+12];
-shl.b64 	%rd251, %rd33, 2;
-add.s64 	%rd38, %rd11, %rd251;
-sub.s64 	%rd39, %rd7, %rd33;
-setp.lt.u64 	%p42, %rd39, 16;
-mov.f32 	%f519, 0fFF800000;
-@%p42 bra 	$L__BB48_17;
-add.s64 	%rd454, %rd38, %rd447;
-mov.f32 	%f519, 0fFF800000;
-mov.u64 	%rd455, 0;
-$L__BB48_16:
-ld.global.f32 	%f148, [%rd454];
-sub.rn.f32 	%f149, %f148, %f15;
-mul.rn.f32 	%f150, %f14, %f149;
-setp.lt.f32 	%p43, %f150, 0f00000000;
-selp.f32 	%f151, 0f00000000, %f150, %p43;
-mul.rn.f32 	%f152, %f13, %f151;
-sub.rn.f32 	%f153, %f148, %f16;
-mul.rn.f32 	%f154, %f153, %f152;
-setp.gt.f32 	%p44, %f154, %f519;
-selp.f32 	%f519, %f154, %f519, %p44;
-add.s64 	%rd456, %rd455, 16;
-add.s64 	%rd454, %rd454, 64;
-add.s64 	%rd254, %rd455, 32;
-setp.le.u64 	%p45, %rd254, %rd39;
-mov.u64 	%rd455, %rd456;
-@%p45 bra 	$L__BB48_16;
-$L__BB48_17:
-setp.le.u64 	%p46, %rd39, %rd456;
-@%p46 bra 	$L__BB48_21;
-sub.s64 	%rd46, %rd39, %rd456;
-setp.eq.s64 	%p47, %rd46, 16;
-setp.gt.u64 	%p48, %rd46, %rd509;
-or.pred  	%p49, %p47, %p48;
-mov.f32 	%f520, 0f00000000;
-@!%p49 bra 	$L__BB48_20;
-bra.uni 	$L__BB48_19;
-$L__BB48_19:
-shl.b64 	%rd256, %rd456, 2;
-add.s64 	%rd257, %rd38, %rd256;
-add.s64 	%rd47, %rd257, %rd447;
-ld.global.f32 	%f520, [%rd47];
-$L__BB48_20:
-sub.rn.f32 	%f156, %f520, %f15;
-mul.rn.f32 	%f157, %f14, %f156;
-setp.lt.f32 	%p51, %f157, 0f00000000;
-selp.f32 	%f158, 0f00000000, %f157, %p51;
-mul.rn.f32 	%f159, %f13, %f158;
-sub.rn.f32 	%f160, %f520, %f16;
-mul.rn.f32 	%f161, %f160, %f159;
-selp.f32 	%f162, %f161, 0fFF800000, %p48;
-setp.gt.f32 	%p52, %f162, %f519;
-selp.f32 	%f519, %f162, %f519, %p52;
-$L__BB48_21:
-shfl.sync.bfly.b32	%f164, %f519, 8, 31, %r8;
-setp.gt.f32 	%p53, %f164, %f519;
-selp.f32 	%f165, %f164, %f519, %p53;
-shfl.sync.bfly.b32	%f166, %f165, 4, 31, %r8;
-setp.gt.f32 	%p54, %f166, %f165;
-selp.f32 	%f167, %f166, %f165, %p54;
-shfl.sync.bfly.b32	%f168, %f167, 2, 31, %r8;
-setp.gt.f32 	%p55, %f168, %f167;
-selp.f32 	%f169, %f168, %f167, %p55;
-shfl.sync.bfly.b32	%f170, %f169, 1, 31, %r8;
-setp.gt.f32 	%p56, %f170, %f169;
-selp.f32 	%f171, %f170, %f169, %p56;
-shfl.sync.idx.b32	%f172, %f171, %r7, 31, %r8;
-add.rn.f32 	%f173, %f172, 0f00000000;
-setp.ne.f32 	%p57, %f172, 0fFF800000;
-sub.s64 	%rd49, %rd32, %rd36;
-)ptx",
-    R"ptx(setp.lt.u64 	%p58, %rd49, 16;
-mov.u64 	%rd459, 0;
-mov.f32 	%f523, 0fFF800000;
-@%p58 bra 	$L__BB48_24;
-add.s64 	%rd264, %rd445, %rd447;
-add.s64 	%rd265, %rd264, %rd11;
-add.s64 	%rd457, %rd265, 4;
-mov.f32 	%f523, 0fFF800000;
-mov.u64 	%rd458, 0;
-$L__BB48_23:
-ld.global.f32 	%f175, [%rd457];
-sub.rn.f32 	%f176, %f175, %f15;
-mul.rn.f32 	%f177, %f14, %f176;
-setp.lt.f32 	%p59, %f177, 0f00000000;
-selp.f32 	%f178, 0f00000000, %f177, %p59;
-mul.rn.f32 	%f179, %f13, %f178;
-sub.rn.f32 	%f180, %f175, %f16;
-mul.rn.f32 	%f181, %f180, %f179;
-setp.gt.f32 	%p60, %f181, %f523;
-selp.f32 	%f523, %f181, %f523, %p60;
-add.s64 	%rd459, %rd458, 16;
-add.s64 	%rd457, %rd457, 64;
-add.s64 	%rd266, %rd458, 32;
-setp.le.u64 	%p61, %rd266, %rd49;
-mov.u64 	%rd458, %rd459;
-@%p61 bra 	$L__BB48_23;
-$L__BB48_24:
-selp.f32 	%f24, %f173, 0fFF800000, %p57;
-add.s64 	%rd48, %rd11, %rd445;
-setp.le.u64 	%p62, %rd49, %rd459;
-@%p62 bra 	$L__BB48_28;
-sub.s64 	%rd56, %rd49, %rd459;
-setp.eq.s64 	%p63, %rd56, 16;
-setp.gt.u64 	%p64, %rd56, %rd509;
-or.pred  	%p65, %p63, %p64;
-mov.f32 	%f524, 0f00000000;
-@!%p65 bra 	$L__BB48_27;
-bra.uni 	$L__BB48_26;
-$L__BB48_26:
-shl.b64 	%rd268, %rd459, 2;
-add.s64 	%rd269, %rd48, %rd268;
-add.s64 	%rd57, %rd269, %rd447;
-ld.global.f32 	%f524, [%rd57+4];
-$L__BB48_27:
-sub.rn.f32 	%f183, %f524, %f15;
-mul.rn.f32 	%f184, %f14, %f183;
-setp.lt.f32 	%p67, %f184, 0f00000000;
-selp.f32 	%f185, 0f00000000, %f184, %p67;
-mul.rn.f32 	%f186, %f13, %f185;
-sub.rn.f32 	%f187, %f524, %f16;
-mul.rn.f32 	%f188, %f187, %f186;
-selp.f32 	%f189, %f188, 0fFF800000, %p64;
-setp.gt.f32 	%p68, %f189, %f523;
-selp.f32 	%f523, %f189, %f523, %p68;
-$L__BB48_28:
-shfl.sync.bfly.b32	%f191, %f523, 8, 31, %r8;
-setp.gt.f32 	%p69, %f191, %f523;
-selp.f32 	%f192, %f191, %f523, %p69;
-shfl.sync.bfly.b32	%f193, %f192, 4, 31, %r8;
-setp.gt.f32 	%p70, %f193, %f192;
-selp.f32 	%f194, %f193, %f192, %p70;
-shfl.sync.bfly.b32	%f195, %f194, 2, 31, %r8;
-setp.gt.f32 	%p71, %f195, %f194;
-selp.f32 	%f196, %f195, %f194, %p71;
-shfl.sync.bfly.b32	%f197, %f196, 1, 31, %r8;
-setp.gt.f32 	%p72, %f197, %f196;
-selp.f32 	%f198, %f197, %f196, %p72;
-shfl.sync.idx.b32	%f199, %f198, %r7, 31, %r8;
-add.rn.f32 	%f200, %f199, 0f00000000;
-setp.gt.f32 	%p73, %f199, %f24;
-shl.b64 	%rd272, %rd35, 2;
-add.s64 	%rd58, %rd11, %rd272;
-setp.lt.u64 	%p74, %rd37, 16;
-mov.u64 	%rd462, 0;
-mov.f32 	%f527, 0fFF800000;
-@%p74 bra 	$L__BB48_31;
-add.s64 	%rd460, %rd58, %rd447;
-mov.f32 	%f527, 0fFF800000;
-mov.u64 	%rd461, 0;
-$L__BB48_30:
-ld.global.f32 	%f202, [%rd460];
-sub.rn.f32 	%f203, %f202, %f15;
-mul.rn.f32 	%f204, %f14, %f203;
-setp.lt.f32 	%p75, %f204, 0f00000000;
-selp.f32 	%f205, 0f00000000, %f204, %p75;
-mul.rn.f32 	%f206, %f13, %f205;
-sub.rn.f32 	%f207, %f202, %f16;
-mul.rn.f32 	%f208, %f207, %f206;
-setp.gt.f32 	%p76, %f208, %f527;
-selp.f32 	%f527, %f208, %f527, %p76;
-add.s64 	%rd462, %rd461, 16;
-add.s64 	%rd460, %rd460, 64;
-add.s64 	%rd275, %rd461, 32;
-setp.le.u64 	%p77, %rd275, %rd37;
-mov.u64 	%rd461, %rd462;
-@%p77 bra 	$L__BB48_30;
-$L__BB48_31:
-selp.f32 	%f32, %f200, %f24, %p73;
-setp.le.u64 	%p78, %rd37, %rd462;
-@%p78 bra 	$L__BB48_35;
-sub.s64 	%rd65, %rd37, %rd462;
-setp.eq.s64 	%p79, %rd65, 16;
-setp.gt.u64 	%p80, %rd65, %rd509;
-or.pred  	%p81, %p79, %p80;
-mov.f32 	%f528, 0f00000000;
-@!%p81 bra 	$L__BB48_34;
-bra.uni 	$L__BB48_33;
-$L__BB48_33:
-shl.b64 	%rd277, %rd462, 2;
-add.s64 	%rd278, %rd58, %rd277;
-add.s64 	%rd66, %rd278, %rd447;
-ld.global.f32 	%f528, [%rd66];
-$L__BB48_34:
-sub.rn.f32 	%f210, %f528, %f15;
-mul.rn.f32 	%f211, %f14, %f210;
-setp.lt.f32 	%p83, %f211, 0f00000000;
-selp.f32 	%f212, 0f00000000, %f211, %p83;
-mul.rn.f32 	%f213, %f13, %f212;
-sub.rn.f32 	%f214, %f528, %f16;
-mul.rn.f32 	%f215, %f214, %f213;
-selp.f32 	%f216, %f215, 0fFF800000, %p80;
-setp.gt.f32 	%p84, %f216, %f527;
-selp.f32 	%f527, %f216, %f527, %p84;
-$L__BB48_35:
-mov.f32 	%f510, 0f00000000;
-shfl.sync.bfly.b32	%f217, %f527, 8, 31, %r8;
-setp.gt.f32 	%p85, %f217, %f527;
-selp.f32 	%f218, %f217, %f527, %p85;
-shfl.sync.bfly.b32	%f219, %f218, 4, 31, %r8;
-setp.gt.f32 	%p86, %f219, %f218;
-selp.f32 	%f220, %f219, %f218, %p86;
-shfl.sync.bfly.b32	%f221, %f220, 2, 31, %r8;
-setp.gt.f32 	%p87, %f221, %f220;
-selp.f32 	%f222, %f221, %f220, %p87;
-shfl.sync.bfly.b32	%f223, %f222, 1, 31, %r8;
-setp.gt.f32 	%p88, %f223, %f222;
-selp.f32 	%f224, %f223, %f222, %p88;
-shfl.sync.idx.b32	%f225, %f224, %r7, 31, %r8;
-add.rn.f32 	%f226, %f225, 0f00000000;
-setp.gt.f32 	%p89, %f225, %f32;
-selp.f32 	%f227, %f226, %f32, %p89;
-mov.f32 	%f535, 0fFF800000;
-shfl.sync.bfly.b32	%f229, %f535, 8, 31, %r8;
-max.f32 	%f230, %f229, 0fFF800000;
-shfl.sync.bfly.b32	%f231, %f230, 4, 31, %r8;
-setp.gt.f32 	%p90, %f231, %f230;
-selp.f32 	%f232, %f231, %f230, %p90;
-shfl.sync.bfly.b32	%f233, %f232, 2, 31, %r8;
-setp.gt.f32 	%p91, %f233, %f232;
-selp.f32 	%f234, %f233, %f232, %p91;
-shfl.sync.bfly.b32	%f235, %f234, 1, 31, %r8;
-setp.gt.f32 	%p92, %f235, %f234;
-selp.f32 	%f236, %f235, %f234, %p92;
-shfl.sync.idx.b32	%f237, %f236, %r7, 31, %r8;
-add.rn.f32 	%f238, %f237, 0f00000000;
-setp.gt.f32 	%p93, %f237, %f227;
-selp.f32 	%f40, %f238, %f227, %p93;
-mov.f64 	%fd34, 0d0000000000000000;
-mov.u64 	%rd463, 0;
-mov.f64 	%fd286, %fd34;
-bra.uni 	$L__BB48_36;
-$L__BB48_48:
-add.rn.f64 	%fd286, %fd286, %fd288;
-add.s64 	%rd463, %rd463, 16;
-setp.ne.s64 	%p109, %rd463, 64;
-@%p109 bra 	$L__BB48_36;
-bra.uni 	$L__BB48_49;
-$L__BB48_36:
-add.s64 	%rd281, %rd5, %rd463;
-ld.local.u64 	%rd282, [%rd281+24];
-ld.local.u64 	%rd284, [%rd281+32];
-setp.eq.s64 	%p94, %rd284, %rd282;
-mov.f64 	%fd288, %fd34;
-@%p94 bra 	$L__BB48_48;
-shl.b64 	%rd283, %rd282, 2;
-add.s64 	%rd68, %rd11, %rd283;
-sub.s64 	%rd69, %rd284, %rd282;
-add.s64 	%rd464, %rd68, %rd447;
-mov.u64 	%rd285, 0;
-mov.u64 	%rd465, %rd285;
-mov.f64 	%fd288, %fd34;
-bra.uni 	$L__BB48_38;
-$L__BB48_46:
-setp.gt.u64 	%p107, %rd79, %rd509;
-selp.f32 	%f285, %f46, 0f00000000, %p107;
-add.rn.f32 	%f531, %f531, %f285;
-$L__BB48_47:
-shfl.sync.bfly.b32	%f286, %f531, 8, 31, %r8;
-add.rn.f32 	%f287, %f531, %f286;
-shfl.sync.bfly.b32	%f288, %f287, 4, 31, %r8;
-add.rn.f32 	%f289, %f287, %f288;
-shfl.sync.bfly.b32	%f290, %f289, 2, 31, %r8;
-add.rn.f32 	%f291, %f289, %f290;
-shfl.sync.bfly.b32	%f292, %f291, 1, 31, %r8;
-add.rn.f32 	%f293, %f291, %f292;
-cvt.f64.f32 	%fd37, %f293;
-add.rn.f64 	%fd288, %fd288, %fd37;
-add.s64 	%rd465, %rd465, 512;
-add.s64 	%rd464, %rd464, 2048;
-setp.lt.u64 	%p108, %rd465, %rd69;
-@%p108 bra 	$L__BB48_38;
-bra.uni 	$L__BB48_48;
-$L__BB48_38:
-sub.s64 	%rd288, %rd69, %rd465;
-min.u64 	%rd73, %rd288, 512;
-setp.lt.u64 	%p95, %rd288, 16;
-mov.f32 	%f531, %f510;
-mov.u64 	%rd468, %rd285;
-@%p95 bra 	$L__BB48_41;
-mov.f32 	%f531, 0f00000000;
-mov.u64 	%rd467, 0;
-mov.u64 	%rd466, %rd464;
-$L__BB48_40:
-ld.global.f32 	%f241, [%rd466];
-sub.rn.f32 	%f242, %f241, %f15;
-mul.rn.f32 	%f243, %f14, %f242;
-setp.lt.f32 	%p96, %f243, 0f00000000;
-selp.f32 	%f244, 0f00000000, %f243, %p96;
-mul.rn.f32 	%f245, %f13, %f244;
-sub.rn.f32 	%f246, %f241, %f16;
-mul.rn.f32 	%f247, %f246, %f245;
-setp.neu.f32 	%p97, %f247, %f40;
-sub.rn.f32 	%f248, %f247, %f40;
-selp.f32 	%f249, %f248, 0f00000000, %p97;
-fma.rn.f32 	%f250, %f249, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f251, %f250, 0fCB400000;
-fma.rn.f32 	%f252, %f251, 0fBF318000, %f249;
-fma.rn.f32 	%f253, %f251, 0f395E8083, %f252;
-fma.rn.f32 	%f254, %f253, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f255, %f254, %f253, 0f3D2AAA2F;
-fma.rn.f32 	%f256, %f255, %f253, 0f3E2AAA47;
-fma.rn.f32 	%f257, %f256, %f253, 0f3F000000;
-fma.rn.f32 	%f258, %f257, %f253, 0f3F800000;
-fma.rn.f32 	%f259, %f258, %f253, 0f3F800000;
-mov.b32 	%r21, %f259;
-mov.b32 	%r22, %f250;
-shl.b32 	%r23, %r22, 23;
-add.s32 	%r24, %r23, %r21;
-mov.b32 	%f260, %r24;
-setp.ltu.f32 	%p98, %f249, 0fC28AA123;
-setp.geu.f32 	%p99, %f249, 0fC28AA123;
-selp.f32 	%f261, %f249, 0f00000000, %p99;
-selp.f32 	%f262, %f261, %f260, %p98;
-mul.rn.f32 	%f263, %f245, %f262;
-st.global.f32 	[%rd466], %f263;
-add.rn.f32 	%f531, %f531, %f262;
-add.s64 	%rd468, %rd467, 16;
-add.s64 	%rd466, %rd466, 64;
-add.s64 	%rd290, %rd467, 32;
-setp.le.u64 	%p100, %rd290, %rd73;
-mov.u64 	%rd467, %rd468;
-@%p100 bra 	$L__BB48_40;
-$L__BB48_41:
-setp.le.u64 	%p101, %rd73, %rd468;
-@%p101 bra 	$L__BB48_47;
-sub.s64 	%rd79, %rd73, %rd468;
-shl.b64 	%rd292, %rd465, 2;
-add.s64 	%rd293, %rd68, %rd292;
-shl.b64 	%rd294, %rd468, 2;
-add.s64 	%rd295, %rd293, %rd294;
-min.u64 	%rd297, %rd509, 15;
-add.s64 	%rd80, %rd295, %rd447;
-mov.f32 	%f532, 0f00000000;
-setp.ge.u64 	%p102, %rd297, %rd79;
-@%p102 bra 	$L__BB48_44;
-ld.global.f32 	%f532, [%rd80];
-$L__BB48_44:
-setp.lt.u64 	%p3, %rd297, %rd79;
-sub.rn.f32 	%f265, %f532, %f15;
-mul.rn.f32 	%f266, %f14, %f265;
-setp.lt.f32 	%p103, %f266, 0f00000000;
-selp.f32 	%f267, 0f00000000, %f266, %p103;
-mul.rn.f32 	%f268, %f13, %f267;
-sub.rn.f32 	%f269, %f532, %f16;
-mul.rn.f32 	%f270, %f269, %f268;
-setp.neu.f32 	%p104, %f270, %f40;
-sub.rn.f32 	%f271, %f270, %f40;
-selp.f32 	%f272, %f271, 0f00000000, %p104;
-fma.rn.f32 	%f273, %f272, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f274, %f273, 0fCB400000;
-fma.rn.f32 	%f275, %f274, 0fBF318000, %f272;
-fma.rn.f32 	%f276, %f274, 0f395E8083, %f275;
-fma.rn.f32 	%f277, %f276, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f278, %f277, %f276, 0f3D2AAA2F;
-fma.rn.f32 	%f279, %f278, %f276, 0f3E2AAA47;
-fma.rn.f32 	%f280, %f279, %f276, 0f3F000000;
-fma.rn.f32 	%f281, %f280, %f276, 0f3F800000;
-fma.rn.f32 	%f282, %f281, %f276, 0f3F800000;
-mov.b32 	%r25, %f282;
-mov.b32 	%r26, %f273;
-shl.b32 	%r27, %r26, 23;
-add.s32 	%r28, %r27, %r25;
-mov.b32 	%f283, %r28;
-setp.ltu.f32 	%p105, %f272, 0fC28AA123;
-setp.geu.f32 	%p106, %f272, 0fC28AA123;
-selp.f32 	%f284, %f272, 0f00000000, %p106;
-selp.f32 	%f46, %f284, %f283, %p105;
-@!%p3 bra 	$L__BB48_46;
-bra.uni 	$L__BB48_45;
-$L__BB48_45:
-mul.rn.f32 	%f47, %f268, %f46;
-st.global.f32 	[%rd80], %f47;
-bra.uni 	$L__BB48_46;
-$L__BB48_49:
-ld.param.f32 	%f50, [%rd1+20];
-ld.param.f32 	%f51, [%rd1+24];
-ld.param.f32 	%f52, [%rd1+28];
-ld.param.f32 	%f53, [%rd1+32];
-setp.lt.u64 	%p110, %rd33, 16;
-mov.u64 	%rd471, 0;
-@%p110 bra 	$L__BB48_52;
-add.s64 	%rd469, %rd11, %rd447;
-mov.f32 	%f535, 0fFF800000;
-mov.u64 	%rd470, 0;
-$L__BB48_51:
-ld.global.f32 	%f296, [%rd469];
-sub.rn.f32 	%f297, %f296, %f52;
-mul.rn.f32 	%f298, %f51, %f297;
-setp.lt.f32 	%p111, %f298, 0f00000000;
-selp.f32 	%f299, 0f00000000, %f298, %p111;
-mul.rn.f32 	%f300, %f50, %f299;
-sub.rn.f32 	%f301, %f296, %f53;
-mul.rn.f32 	%f302, %f301, %f300;
-setp.gt.f32 	%p112, %f302, %f535;
-selp.f32 	%f535, %f302, %f535, %p112;
-add.s64 	%rd471, %rd470, 16;
-add.s64 	%rd469, %rd469, 64;
-add.s64 	%rd302, %rd470, 32;
-setp.le.u64 	%p113, %rd302, %rd33;
-mov.u64 	%rd470, %rd471;
-@%p113 bra 	$L__BB48_51;
-$L__BB48_52:
-setp.le.u64 	%p114, %rd33, %rd471;
-@%p114 bra 	$L__BB48_56;
-sub.s64 	%rd90, %rd33, %rd471;
-setp.eq.s64 	%p115, %rd90, 16;
-setp.gt.u64 	%p116, %rd90, %rd509;
-or.pred  	%p117, %p115, %p116;
-mov.f32 	%f536, 0f00000000;
-@!%p117 bra 	$L__BB48_55;
-bra.uni 	$L__BB48_54;
-$L__BB48_54:
-shl.b64 	%rd304, %rd471, 2;
-add.s64 	%rd305, %rd11, %rd304;
-add.s64 	%rd91, %rd305, %rd447;
-ld.global.f32 	%f536, [%rd91];
-$L__BB48_55:
-sub.rn.f32 	%f304, %f536, %f52;
-mul.rn.f32 	%f305, %f51, %f304;
-setp.lt.f32 	%p119, %f305, 0f00000000;
-selp.f32 	%f306, 0f00000000, %f305, %p119;
-mul.rn.f32 	%f307, %f50, %f306;
-sub.rn.f32 	%f308, %f536, %f53;
-mul.rn.f32 	%f309, %f308, %f307;
-selp.f32 	%f310, %f309, 0fFF800000, %p116;
-setp.gt.f32 	%p120, %f310, %f535;
-selp.f32 	%f535, %f310, %f535, %p120;
-$L__BB48_56:
-shfl.sync.bfly.b32	%f312, %f535, 8, 31, %r8;
-setp.gt.f32 	%p121, %f312, %f535;
-selp.f32 	%f313, %f312, %f535, %p121;
-shfl.sync.bfly.b32	%f314, %f313, 4, 31, %r8;
-setp.gt.f32 	%p122, %f314, %f313;
-selp.f32 	%f315, %f314, %f313, %p122;
-shfl.sync.bfly.b32	%f316, %f315, 2, 31, %r8;
-setp.gt.f32 	%p123, %f316, %f315;
-selp.f32 	%f317, %f316, %f315, %p123;
-shfl.sync.bfly.b32	%f318, %f317, 1, 31, %r8;
-setp.gt.f32 	%p124, %f318, %f317;
-selp.f32 	%f319, %f318, %f317, %p124;
-shfl.sync.idx.b32	%f320, %f319, %r7, 31, %r8;
-add.rn.f32 	%f321, %f320, 0f00000000;
-setp.ne.f32 	%p125, %f320, 0fFF800000;
-shl.b64 	%rd308, %rd32, 2;
-add.s64 	%rd92, %rd11, %rd308;
-sub.s64 	%rd93, %rd31, %rd32;
-)ptx",
-    R"ptx(setp.lt.u64 	%p126, %rd93, 16;
-mov.u64 	%rd474, 0;
-mov.f32 	%f539, 0fFF800000;
-@%p126 bra 	$L__BB48_59;
-add.s64 	%rd472, %rd92, %rd447;
-mov.f32 	%f539, 0fFF800000;
-mov.u64 	%rd473, 0;
-$L__BB48_58:
-ld.global.f32 	%f323, [%rd472];
-sub.rn.f32 	%f324, %f323, %f52;
-mul.rn.f32 	%f325, %f51, %f324;
-setp.lt.f32 	%p127, %f325, 0f00000000;
-selp.f32 	%f326, 0f00000000, %f325, %p127;
-mul.rn.f32 	%f327, %f50, %f326;
-sub.rn.f32 	%f328, %f323, %f53;
-mul.rn.f32 	%f329, %f328, %f327;
-setp.gt.f32 	%p128, %f329, %f539;
-selp.f32 	%f539, %f329, %f539, %p128;
-add.s64 	%rd474, %rd473, 16;
-add.s64 	%rd472, %rd472, 64;
-add.s64 	%rd311, %rd473, 32;
-setp.le.u64 	%p129, %rd311, %rd93;
-mov.u64 	%rd473, %rd474;
-@%p129 bra 	$L__BB48_58;
-$L__BB48_59:
-selp.f32 	%f61, %f321, 0fFF800000, %p125;
-setp.le.u64 	%p130, %rd93, %rd474;
-@%p130 bra 	$L__BB48_63;
-sub.s64 	%rd100, %rd93, %rd474;
-setp.eq.s64 	%p131, %rd100, 16;
-setp.gt.u64 	%p132, %rd100, %rd509;
-or.pred  	%p133, %p131, %p132;
-mov.f32 	%f540, 0f00000000;
-@!%p133 bra 	$L__BB48_62;
-bra.uni 	$L__BB48_61;
-$L__BB48_61:
-shl.b64 	%rd313, %rd474, 2;
-add.s64 	%rd314, %rd92, %rd313;
-add.s64 	%rd101, %rd314, %rd447;
-ld.global.f32 	%f540, [%rd101];
-$L__BB48_62:
-sub.rn.f32 	%f331, %f540, %f52;
-mul.rn.f32 	%f332, %f51, %f331;
-setp.lt.f32 	%p135, %f332, 0f00000000;
-selp.f32 	%f333, 0f00000000, %f332, %p135;
-mul.rn.f32 	%f334, %f50, %f333;
-sub.rn.f32 	%f335, %f540, %f53;
-mul.rn.f32 	%f336, %f335, %f334;
-selp.f32 	%f337, %f336, 0fFF800000, %p132;
-setp.gt.f32 	%p136, %f337, %f539;
-selp.f32 	%f539, %f337, %f539, %p136;
-$L__BB48_63:
-shfl.sync.bfly.b32	%f339, %f539, 8, 31, %r8;
-setp.gt.f32 	%p137, %f339, %f539;
-selp.f32 	%f340, %f339, %f539, %p137;
-shfl.sync.bfly.b32	%f341, %f340, 4, 31, %r8;
-setp.gt.f32 	%p138, %f341, %f340;
-selp.f32 	%f342, %f341, %f340, %p138;
-shfl.sync.bfly.b32	%f343, %f342, 2, 31, %r8;
-setp.gt.f32 	%p139, %f343, %f342;
-selp.f32 	%f344, %f343, %f342, %p139;
-shfl.sync.bfly.b32	%f345, %f344, 1, 31, %r8;
-setp.gt.f32 	%p140, %f345, %f344;
-selp.f32 	%f346, %f345, %f344, %p140;
-shfl.sync.idx.b32	%f347, %f346, %r7, 31, %r8;
-add.rn.f32 	%f348, %f347, 0f00000000;
-setp.gt.f32 	%p141, %f347, %f61;
-shl.b64 	%rd317, %rd31, 2;
-add.s64 	%rd102, %rd11, %rd317;
-sub.s64 	%rd103, %rd35, %rd31;
-setp.lt.u64 	%p142, %rd103, 16;
-mov.u64 	%rd477, 0;
-mov.f32 	%f543, 0fFF800000;
-@%p142 bra 	$L__BB48_66;
-add.s64 	%rd475, %rd102, %rd447;
-mov.f32 	%f543, 0fFF800000;
-mov.u64 	%rd476, 0;
-$L__BB48_65:
-ld.global.f32 	%f350, [%rd475];
-sub.rn.f32 	%f351, %f350, %f52;
-mul.rn.f32 	%f352, %f51, %f351;
-setp.lt.f32 	%p143, %f352, 0f00000000;
-selp.f32 	%f353, 0f00000000, %f352, %p143;
-mul.rn.f32 	%f354, %f50, %f353;
-sub.rn.f32 	%f355, %f350, %f53;
-mul.rn.f32 	%f356, %f355, %f354;
-setp.gt.f32 	%p144, %f356, %f543;
-selp.f32 	%f543, %f356, %f543, %p144;
-add.s64 	%rd477, %rd476, 16;
-add.s64 	%rd475, %rd475, 64;
-add.s64 	%rd320, %rd476, 32;
-setp.le.u64 	%p145, %rd320, %rd103;
-mov.u64 	%rd476, %rd477;
-@%p145 bra 	$L__BB48_65;
-$L__BB48_66:
-selp.f32 	%f69, %f348, %f61, %p141;
-setp.le.u64 	%p146, %rd103, %rd477;
-@%p146 bra 	$L__BB48_70;
-sub.s64 	%rd110, %rd103, %rd477;
-setp.eq.s64 	%p147, %rd110, 16;
-setp.gt.u64 	%p148, %rd110, %rd509;
-or.pred  	%p149, %p147, %p148;
-mov.f32 	%f544, 0f00000000;
-@!%p149 bra 	$L__BB48_69;
-bra.uni 	$L__BB48_68;
-$L__BB48_68:
-shl.b64 	%rd322, %rd477, 2;
-add.s64 	%rd323, %rd102, %rd322;
-add.s64 	%rd111, %rd323, %rd447;
-ld.global.f32 	%f544, [%rd111];
-$L__BB48_69:
-sub.rn.f32 	%f358, %f544, %f52;
-mul.rn.f32 	%f359, %f51, %f358;
-setp.lt.f32 	%p151, %f359, 0f00000000;
-selp.f32 	%f360, 0f00000000, %f359, %p151;
-mul.rn.f32 	%f361, %f50, %f360;
-sub.rn.f32 	%f362, %f544, %f53;
-mul.rn.f32 	%f363, %f362, %f361;
-selp.f32 	%f364, %f363, 0fFF800000, %p148;
-setp.gt.f32 	%p152, %f364, %f543;
-selp.f32 	%f543, %f364, %f543, %p152;
-$L__BB48_70:
-shfl.sync.bfly.b32	%f366, %f543, 8, 31, %r8;
-setp.gt.f32 	%p153, %f366, %f543;
-selp.f32 	%f367, %f366, %f543, %p153;
-shfl.sync.bfly.b32	%f368, %f367, 4, 31, %r8;
-setp.gt.f32 	%p154, %f368, %f367;
-selp.f32 	%f369, %f368, %f367, %p154;
-shfl.sync.bfly.b32	%f370, %f369, 2, 31, %r8;
-setp.gt.f32 	%p155, %f370, %f369;
-selp.f32 	%f371, %f370, %f369, %p155;
-shfl.sync.bfly.b32	%f372, %f371, 1, 31, %r8;
-setp.gt.f32 	%p156, %f372, %f371;
-selp.f32 	%f373, %f372, %f371, %p156;
-shfl.sync.idx.b32	%f374, %f373, %r7, 31, %r8;
-add.rn.f32 	%f375, %f374, 0f00000000;
-setp.gt.f32 	%p157, %f374, %f69;
-shl.b64 	%rd326, %rd34, 2;
-add.s64 	%rd112, %rd11, %rd326;
-sub.s64 	%rd113, %rd8, %rd34;
-setp.lt.u64 	%p158, %rd113, 16;
-mov.u64 	%rd480, 0;
-mov.f32 	%f547, 0fFF800000;
-@%p158 bra 	$L__BB48_73;
-add.s64 	%rd478, %rd112, %rd447;
-mov.f32 	%f547, 0fFF800000;
-mov.u64 	%rd479, 0;
-$L__BB48_72:
-ld.global.f32 	%f377, [%rd478];
-sub.rn.f32 	%f378, %f377, %f52;
-mul.rn.f32 	%f379, %f51, %f378;
-setp.lt.f32 	%p159, %f379, 0f00000000;
-selp.f32 	%f380, 0f00000000, %f379, %p159;
-mul.rn.f32 	%f381, %f50, %f380;
-sub.rn.f32 	%f382, %f377, %f53;
-mul.rn.f32 	%f383, %f382, %f381;
-setp.gt.f32 	%p160, %f383, %f547;
-selp.f32 	%f547, %f383, %f547, %p160;
-add.s64 	%rd480, %rd479, 16;
-add.s64 	%rd478, %rd478, 64;
-add.s64 	%rd329, %rd479, 32;
-setp.le.u64 	%p161, %rd329, %rd113;
-mov.u64 	%rd479, %rd480;
-@%p161 bra 	$L__BB48_72;
-$L__BB48_73:
-selp.f32 	%f77, %f375, %f69, %p157;
-setp.le.u64 	%p162, %rd113, %rd480;
-@%p162 bra 	$L__BB48_77;
-sub.s64 	%rd120, %rd113, %rd480;
-setp.eq.s64 	%p163, %rd120, 16;
-setp.gt.u64 	%p164, %rd120, %rd509;
-or.pred  	%p165, %p163, %p164;
-mov.f32 	%f548, 0f00000000;
-@!%p165 bra 	$L__BB48_76;
-bra.uni 	$L__BB48_75;
-$L__BB48_75:
-shl.b64 	%rd331, %rd480, 2;
-add.s64 	%rd332, %rd112, %rd331;
-add.s64 	%rd121, %rd332, %rd447;
-ld.global.f32 	%f548, [%rd121];
-$L__BB48_76:
-sub.rn.f32 	%f385, %f548, %f52;
-mul.rn.f32 	%f386, %f51, %f385;
-setp.lt.f32 	%p167, %f386, 0f00000000;
-selp.f32 	%f387, 0f00000000, %f386, %p167;
-mul.rn.f32 	%f388, %f50, %f387;
-sub.rn.f32 	%f389, %f548, %f53;
-mul.rn.f32 	%f390, %f389, %f388;
-selp.f32 	%f391, %f390, 0fFF800000, %p164;
-setp.gt.f32 	%p168, %f391, %f547;
-selp.f32 	%f547, %f391, %f547, %p168;
-$L__BB48_77:
-cvt.f64.f32 	%fd8, %f40;
-shfl.sync.bfly.b32	%f392, %f547, 8, 31, %r8;
-setp.gt.f32 	%p169, %f392, %f547;
-selp.f32 	%f393, %f392, %f547, %p169;
-shfl.sync.bfly.b32	%f394, %f393, 4, 31, %r8;
-setp.gt.f32 	%p170, %f394, %f393;
-selp.f32 	%f395, %f394, %f393, %p170;
-shfl.sync.bfly.b32	%f396, %f395, 2, 31, %r8;
-setp.gt.f32 	%p171, %f396, %f395;
-selp.f32 	%f397, %f396, %f395, %p171;
-shfl.sync.bfly.b32	%f398, %f397, 1, 31, %r8;
-setp.gt.f32 	%p172, %f398, %f397;
-selp.f32 	%f399, %f398, %f397, %p172;
-shfl.sync.idx.b32	%f400, %f399, %r7, 31, %r8;
-add.rn.f32 	%f401, %f400, 0f00000000;
-setp.gt.f32 	%p173, %f400, %f77;
-selp.f32 	%f85, %f401, %f77, %p173;
-mov.f64 	%fd38, 0d0000000000000000;
-mov.u64 	%rd481, 0;
-mov.f64 	%fd289, %fd38;
-bra.uni 	$L__BB48_78;
-$L__BB48_90:
-add.rn.f64 	%fd289, %fd289, %fd291;
-add.s64 	%rd481, %rd481, 16;
-setp.ne.s64 	%p189, %rd481, 64;
-@%p189 bra 	$L__BB48_78;
-bra.uni 	$L__BB48_91;
-$L__BB48_78:
-add.s64 	%rd335, %rd5, %rd481;
-ld.local.u64 	%rd336, [%rd335+96];
-ld.local.u64 	%rd338, [%rd335+104];
-setp.eq.s64 	%p174, %rd338, %rd336;
-mov.f64 	%fd291, %fd38;
-@%p174 bra 	$L__BB48_90;
-shl.b64 	%rd337, %rd336, 2;
-add.s64 	%rd123, %rd11, %rd337;
-sub.s64 	%rd124, %rd338, %rd336;
-add.s64 	%rd482, %rd123, %rd447;
-mov.u64 	%rd339, 0;
-mov.u64 	%rd483, %rd339;
-mov.f64 	%fd291, %fd38;
-bra.uni 	$L__BB48_80;
-$L__BB48_88:
-setp.gt.u64 	%p187, %rd134, %rd509;
-selp.f32 	%f448, %f91, 0f00000000, %p187;
-add.rn.f32 	%f551, %f551, %f448;
-$L__BB48_89:
-shfl.sync.bfly.b32	%f449, %f551, 8, 31, %r8;
-add.rn.f32 	%f450, %f551, %f449;
-shfl.sync.bfly.b32	%f451, %f450, 4, 31, %r8;
-add.rn.f32 	%f452, %f450, %f451;
-shfl.sync.bfly.b32	%f453, %f452, 2, 31, %r8;
-add.rn.f32 	%f454, %f452, %f453;
-shfl.sync.bfly.b32	%f455, %f454, 1, 31, %r8;
-add.rn.f32 	%f456, %f454, %f455;
-cvt.f64.f32 	%fd41, %f456;
-add.rn.f64 	%fd291, %fd291, %fd41;
-add.s64 	%rd483, %rd483, 512;
-add.s64 	%rd482, %rd482, 2048;
-setp.lt.u64 	%p188, %rd483, %rd124;
-@%p188 bra 	$L__BB48_80;
-bra.uni 	$L__BB48_90;
-$L__BB48_80:
-sub.s64 	%rd342, %rd124, %rd483;
-min.u64 	%rd128, %rd342, 512;
-setp.lt.u64 	%p175, %rd342, 16;
-mov.f32 	%f551, 0f00000000;
-mov.u64 	%rd486, %rd339;
-@%p175 bra 	$L__BB48_83;
-mov.f32 	%f551, 0f00000000;
-mov.u64 	%rd485, 0;
-mov.u64 	%rd484, %rd482;
-$L__BB48_82:
-ld.global.f32 	%f404, [%rd484];
-sub.rn.f32 	%f405, %f404, %f52;
-mul.rn.f32 	%f406, %f51, %f405;
-setp.lt.f32 	%p176, %f406, 0f00000000;
-selp.f32 	%f407, 0f00000000, %f406, %p176;
-mul.rn.f32 	%f408, %f50, %f407;
-sub.rn.f32 	%f409, %f404, %f53;
-mul.rn.f32 	%f410, %f409, %f408;
-setp.neu.f32 	%p177, %f410, %f85;
-sub.rn.f32 	%f411, %f410, %f85;
-selp.f32 	%f412, %f411, 0f00000000, %p177;
-fma.rn.f32 	%f413, %f412, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f414, %f413, 0fCB400000;
-fma.rn.f32 	%f415, %f414, 0fBF318000, %f412;
-fma.rn.f32 	%f416, %f414, 0f395E8083, %f415;
-fma.rn.f32 	%f417, %f416, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f418, %f417, %f416, 0f3D2AAA2F;
-fma.rn.f32 	%f419, %f418, %f416, 0f3E2AAA47;
-fma.rn.f32 	%f420, %f419, %f416, 0f3F000000;
-fma.rn.f32 	%f421, %f420, %f416, 0f3F800000;
-fma.rn.f32 	%f422, %f421, %f416, 0f3F800000;
-mov.b32 	%r29, %f422;
-mov.b32 	%r30, %f413;
-shl.b32 	%r31, %r30, 23;
-add.s32 	%r32, %r31, %r29;
-mov.b32 	%f423, %r32;
-setp.ltu.f32 	%p178, %f412, 0fC28AA123;
-setp.geu.f32 	%p179, %f412, 0fC28AA123;
-selp.f32 	%f424, %f412, 0f00000000, %p179;
-selp.f32 	%f425, %f424, %f423, %p178;
-mul.rn.f32 	%f426, %f408, %f425;
-st.global.f32 	[%rd484], %f426;
-add.rn.f32 	%f551, %f551, %f425;
-add.s64 	%rd486, %rd485, 16;
-add.s64 	%rd484, %rd484, 64;
-add.s64 	%rd344, %rd485, 32;
-setp.le.u64 	%p180, %rd344, %rd128;
-mov.u64 	%rd485, %rd486;
-@%p180 bra 	$L__BB48_82;
-$L__BB48_83:
-setp.le.u64 	%p181, %rd128, %rd486;
-@%p181 bra 	$L__BB48_89;
-sub.s64 	%rd134, %rd128, %rd486;
-shl.b64 	%rd346, %rd483, 2;
-add.s64 	%rd347, %rd123, %rd346;
-shl.b64 	%rd348, %rd486, 2;
-add.s64 	%rd349, %rd347, %rd348;
-min.u64 	%rd351, %rd509, 15;
-add.s64 	%rd135, %rd349, %rd447;
-mov.f32 	%f552, 0f00000000;
-setp.ge.u64 	%p182, %rd351, %rd134;
-@%p182 bra 	$L__BB48_86;
-ld.global.f32 	%f552, [%rd135];
-$L__BB48_86:
-setp.lt.u64 	%p4, %rd351, %rd134;
-sub.rn.f32 	%f428, %f552, %f52;
-mul.rn.f32 	%f429, %f51, %f428;
-setp.lt.f32 	%p183, %f429, 0f00000000;
-selp.f32 	%f430, 0f00000000, %f429, %p183;
-mul.rn.f32 	%f431, %f50, %f430;
-sub.rn.f32 	%f432, %f552, %f53;
-mul.rn.f32 	%f433, %f432, %f431;
-setp.neu.f32 	%p184, %f433, %f85;
-sub.rn.f32 	%f434, %f433, %f85;
-selp.f32 	%f435, %f434, 0f00000000, %p184;
-fma.rn.f32 	%f436, %f435, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f437, %f436, 0fCB400000;
-fma.rn.f32 	%f438, %f437, 0fBF318000, %f435;
-fma.rn.f32 	%f439, %f437, 0f395E8083, %f438;
-fma.rn.f32 	%f440, %f439, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f441, %f440, %f439, 0f3D2AAA2F;
-fma.rn.f32 	%f442, %f441, %f439, 0f3E2AAA47;
-fma.rn.f32 	%f443, %f442, %f439, 0f3F000000;
-fma.rn.f32 	%f444, %f443, %f439, 0f3F800000;
-fma.rn.f32 	%f445, %f444, %f439, 0f3F800000;
-mov.b32 	%r33, %f445;
-mov.b32 	%r34, %f436;
-shl.b32 	%r35, %r34, 23;
-add.s32 	%r36, %r35, %r33;
-mov.b32 	%f446, %r36;
-setp.ltu.f32 	%p185, %f435, 0fC28AA123;
-setp.geu.f32 	%p186, %f435, 0fC28AA123;
-selp.f32 	%f447, %f435, 0f00000000, %p186;
-selp.f32 	%f91, %f447, %f446, %p185;
-@!%p4 bra 	$L__BB48_88;
-bra.uni 	$L__BB48_87;
-$L__BB48_87:
-mul.rn.f32 	%f92, %f431, %f91;
-st.global.f32 	[%rd135], %f92;
-bra.uni 	$L__BB48_88;
-$L__BB48_91:
-setp.ltu.f64 	%p190, %fd286, 0d0000000000000000;
-mov.f64 	%fd293, 0d7FF8000000000000;
-mov.f64 	%fd292, %fd293;
-@%p190 bra 	$L__BB48_95;
-mov.f64 	%fd292, 0dFFF0000000000000;
-setp.eq.f64 	%p191, %fd286, 0d0000000000000000;
-@%p191 bra 	$L__BB48_95;
-mov.f64 	%fd292, 0d7FF0000000000000;
-setp.eq.f64 	%p192, %fd286, 0d7FF0000000000000;
-@%p192 bra 	$L__BB48_95;
-setp.lt.f64 	%p193, %fd286, 0d0170000000000000;
-mul.rn.f64 	%fd45, %fd286, 0d4630000000000000;
-selp.f64 	%fd46, 0dC059000000000000, 0d0000000000000000, %p193;
-selp.f64 	%fd47, %fd45, %fd286, %p193;
-mov.b64 	%rd353, %fd47;
-shr.u64 	%rd354, %rd353, 52;
-cvt.u32.u64 	%r37, %rd354;
-)ptx",
-    R"ptx(add.s32 	%r38, %r37, -1023;
-cvt.rn.f64.s32 	%fd48, %r38;
-add.rn.f64 	%fd49, %fd46, %fd48;
-and.b64  	%rd355, %rd353, 4503599627370495;
-or.b64  	%rd356, %rd355, 4607182418800017408;
-mov.b64 	%fd50, %rd356;
-setp.gt.f64 	%p194, %fd50, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd51, %fd50, 0d3FE0000000000000;
-add.rn.f64 	%fd52, %fd49, 0d3FF0000000000000;
-selp.f64 	%fd53, %fd51, %fd50, %p194;
-add.rn.f64 	%fd54, %fd53, 0dBFF0000000000000;
-add.rn.f64 	%fd55, %fd53, 0d3FF0000000000000;
-div.rn.f64 	%fd56, %fd54, %fd55;
-mul.rn.f64 	%fd57, %fd56, %fd56;
-mul.rn.f64 	%fd58, %fd57, 0d3FA642C8590B2164;
-add.rn.f64 	%fd59, %fd58, 0d3FA8618618618618;
-mul.rn.f64 	%fd60, %fd57, %fd59;
-add.rn.f64 	%fd61, %fd60, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd62, %fd57, %fd61;
-add.rn.f64 	%fd63, %fd62, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd64, %fd57, %fd63;
-add.rn.f64 	%fd65, %fd64, 0d3FB1111111111111;
-mul.rn.f64 	%fd66, %fd57, %fd65;
-add.rn.f64 	%fd67, %fd66, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd68, %fd57, %fd67;
-add.rn.f64 	%fd69, %fd68, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd70, %fd57, %fd69;
-add.rn.f64 	%fd71, %fd70, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd72, %fd57, %fd71;
-add.rn.f64 	%fd73, %fd72, 0d3FC2492492492492;
-mul.rn.f64 	%fd74, %fd57, %fd73;
-add.rn.f64 	%fd75, %fd74, 0d3FC999999999999A;
-mul.rn.f64 	%fd76, %fd57, %fd75;
-add.rn.f64 	%fd77, %fd76, 0d3FD5555555555555;
-mul.rn.f64 	%fd78, %fd57, %fd77;
-selp.f64 	%fd79, %fd52, %fd49, %p194;
-mul.rn.f64 	%fd80, %fd79, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd81, %fd79, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd82, %fd56, %fd56;
-mul.rn.f64 	%fd83, %fd82, %fd78;
-add.rn.f64 	%fd84, %fd82, %fd83;
-add.rn.f64 	%fd85, %fd81, %fd84;
-add.rn.f64 	%fd292, %fd80, %fd85;
-$L__BB48_95:
-cvt.f64.f32 	%fd14, %f85;
-add.rn.f64 	%fd17, %fd292, %fd8;
-setp.ltu.f64 	%p195, %fd289, 0d0000000000000000;
-@%p195 bra 	$L__BB48_99;
-setp.eq.f64 	%p196, %fd289, 0d0000000000000000;
-mov.f64 	%fd293, 0dFFF0000000000000;
-@%p196 bra 	$L__BB48_99;
-setp.eq.f64 	%p197, %fd289, 0d7FF0000000000000;
-mov.f64 	%fd293, 0d7FF0000000000000;
-@%p197 bra 	$L__BB48_99;
-setp.lt.f64 	%p198, %fd289, 0d0170000000000000;
-mul.rn.f64 	%fd89, %fd289, 0d4630000000000000;
-selp.f64 	%fd90, 0dC059000000000000, 0d0000000000000000, %p198;
-selp.f64 	%fd91, %fd89, %fd289, %p198;
-mov.b64 	%rd357, %fd91;
-shr.u64 	%rd358, %rd357, 52;
-cvt.u32.u64 	%r39, %rd358;
-add.s32 	%r40, %r39, -1023;
-cvt.rn.f64.s32 	%fd92, %r40;
-add.rn.f64 	%fd93, %fd90, %fd92;
-and.b64  	%rd359, %rd357, 4503599627370495;
-or.b64  	%rd360, %rd359, 4607182418800017408;
-mov.b64 	%fd94, %rd360;
-setp.gt.f64 	%p199, %fd94, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd95, %fd94, 0d3FE0000000000000;
-add.rn.f64 	%fd96, %fd93, 0d3FF0000000000000;
-selp.f64 	%fd97, %fd95, %fd94, %p199;
-add.rn.f64 	%fd98, %fd97, 0dBFF0000000000000;
-add.rn.f64 	%fd99, %fd97, 0d3FF0000000000000;
-div.rn.f64 	%fd100, %fd98, %fd99;
-mul.rn.f64 	%fd101, %fd100, %fd100;
-mul.rn.f64 	%fd102, %fd101, 0d3FA642C8590B2164;
-add.rn.f64 	%fd103, %fd102, 0d3FA8618618618618;
-mul.rn.f64 	%fd104, %fd101, %fd103;
-add.rn.f64 	%fd105, %fd104, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd106, %fd101, %fd105;
-add.rn.f64 	%fd107, %fd106, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd108, %fd101, %fd107;
-add.rn.f64 	%fd109, %fd108, 0d3FB1111111111111;
-mul.rn.f64 	%fd110, %fd101, %fd109;
-add.rn.f64 	%fd111, %fd110, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd112, %fd101, %fd111;
-add.rn.f64 	%fd113, %fd112, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd114, %fd101, %fd113;
-add.rn.f64 	%fd115, %fd114, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd116, %fd101, %fd115;
-add.rn.f64 	%fd117, %fd116, 0d3FC2492492492492;
-mul.rn.f64 	%fd118, %fd101, %fd117;
-add.rn.f64 	%fd119, %fd118, 0d3FC999999999999A;
-mul.rn.f64 	%fd120, %fd101, %fd119;
-add.rn.f64 	%fd121, %fd120, 0d3FD5555555555555;
-mul.rn.f64 	%fd122, %fd101, %fd121;
-selp.f64 	%fd123, %fd96, %fd93, %p199;
-mul.rn.f64 	%fd124, %fd123, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd125, %fd123, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd126, %fd100, %fd100;
-mul.rn.f64 	%fd127, %fd126, %fd122;
-add.rn.f64 	%fd128, %fd126, %fd127;
-add.rn.f64 	%fd129, %fd125, %fd128;
-add.rn.f64 	%fd293, %fd124, %fd129;
-$L__BB48_99:
-add.rn.f64 	%fd130, %fd293, %fd14;
-add.rn.f64 	%fd20, %fd17, %fd130;
-neg.f64 	%fd21, %fd20;
-setp.nan.f64 	%p200, %fd20, %fd20;
-mov.f64 	%fd294, %fd21;
-@%p200 bra 	$L__BB48_103;
-setp.lt.f64 	%p201, %fd20, 0dC086280000000000;
-mov.f64 	%fd294, 0d7FF0000000000000;
-@%p201 bra 	$L__BB48_103;
-setp.gt.f64 	%p202, %fd20, 0d4085E00000000000;
-mov.f64 	%fd294, 0d0000000000000000;
-@%p202 bra 	$L__BB48_103;
-mul.rn.f64 	%fd133, %fd20, 0dBFF71547652B82FE;
-add.rn.f64 	%fd134, %fd133, 0d4338000000000000;
-add.rn.f64 	%fd135, %fd134, 0dC338000000000000;
-mul.rn.f64 	%fd136, %fd135, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd137, %fd21, %fd136;
-mul.rn.f64 	%fd138, %fd135, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd139, %fd137, %fd138;
-mul.rn.f64 	%fd140, %fd139, 0d3FB2492492492492;
-add.rn.f64 	%fd141, %fd140, 0d3FF0000000000000;
-mul.rn.f64 	%fd142, %fd139, %fd141;
-mul.rn.f64 	%fd143, %fd142, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd144, %fd143, 0d3FF0000000000000;
-mul.rn.f64 	%fd145, %fd139, %fd144;
-mul.rn.f64 	%fd146, %fd145, 0d3FB5555555555555;
-add.rn.f64 	%fd147, %fd146, 0d3FF0000000000000;
-mul.rn.f64 	%fd148, %fd139, %fd147;
-mul.rn.f64 	%fd149, %fd148, 0d3FB745D1745D1746;
-add.rn.f64 	%fd150, %fd149, 0d3FF0000000000000;
-mul.rn.f64 	%fd151, %fd139, %fd150;
-mul.rn.f64 	%fd152, %fd151, 0d3FB999999999999A;
-add.rn.f64 	%fd153, %fd152, 0d3FF0000000000000;
-mul.rn.f64 	%fd154, %fd139, %fd153;
-mul.rn.f64 	%fd155, %fd154, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd156, %fd155, 0d3FF0000000000000;
-mul.rn.f64 	%fd157, %fd139, %fd156;
-mul.rn.f64 	%fd158, %fd157, 0d3FC0000000000000;
-add.rn.f64 	%fd159, %fd158, 0d3FF0000000000000;
-mul.rn.f64 	%fd160, %fd139, %fd159;
-mul.rn.f64 	%fd161, %fd160, 0d3FC2492492492492;
-add.rn.f64 	%fd162, %fd161, 0d3FF0000000000000;
-mul.rn.f64 	%fd163, %fd139, %fd162;
-mul.rn.f64 	%fd164, %fd163, 0d3FC5555555555555;
-add.rn.f64 	%fd165, %fd164, 0d3FF0000000000000;
-mul.rn.f64 	%fd166, %fd139, %fd165;
-mul.rn.f64 	%fd167, %fd166, 0d3FC999999999999A;
-add.rn.f64 	%fd168, %fd167, 0d3FF0000000000000;
-mul.rn.f64 	%fd169, %fd139, %fd168;
-mul.rn.f64 	%fd170, %fd169, 0d3FD0000000000000;
-add.rn.f64 	%fd171, %fd170, 0d3FF0000000000000;
-mul.rn.f64 	%fd172, %fd139, %fd171;
-mul.rn.f64 	%fd173, %fd172, 0d3FD5555555555555;
-add.rn.f64 	%fd174, %fd173, 0d3FF0000000000000;
-mul.rn.f64 	%fd175, %fd139, %fd174;
-mul.rn.f64 	%fd176, %fd175, 0d3FE0000000000000;
-add.rn.f64 	%fd177, %fd176, 0d3FF0000000000000;
-mul.rn.f64 	%fd178, %fd139, %fd177;
-add.rn.f64 	%fd179, %fd178, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r41, %fd135;
-add.s32 	%r42, %r41, 1023;
-cvt.u64.u32 	%rd361, %r42;
-shl.b64 	%rd362, %rd361, 52;
-mov.b64 	%fd180, %rd362;
-mul.rn.f64 	%fd294, %fd179, %fd180;
-$L__BB48_103:
-add.rn.f64 	%fd181, %fd294, 0d3FF0000000000000;
-setp.gt.f64 	%p203, %fd20, 0d0000000000000000;
-selp.f64 	%fd25, %fd21, %fd20, %p203;
-setp.nan.f64 	%p204, %fd25, %fd25;
-mov.f64 	%fd295, %fd25;
-@%p204 bra 	$L__BB48_107;
-setp.gt.f64 	%p205, %fd25, 0d4086280000000000;
-mov.f64 	%fd295, 0d7FF0000000000000;
-@%p205 bra 	$L__BB48_107;
-setp.lt.f64 	%p206, %fd25, 0dC085E00000000000;
-mov.f64 	%fd295, 0d0000000000000000;
-@%p206 bra 	$L__BB48_107;
-mul.rn.f64 	%fd184, %fd25, 0d3FF71547652B82FE;
-add.rn.f64 	%fd185, %fd184, 0d4338000000000000;
-add.rn.f64 	%fd186, %fd185, 0dC338000000000000;
-mul.rn.f64 	%fd187, %fd186, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd188, %fd25, %fd187;
-mul.rn.f64 	%fd189, %fd186, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd190, %fd188, %fd189;
-mul.rn.f64 	%fd191, %fd190, 0d3FB2492492492492;
-add.rn.f64 	%fd192, %fd191, 0d3FF0000000000000;
-mul.rn.f64 	%fd193, %fd190, %fd192;
-mul.rn.f64 	%fd194, %fd193, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd195, %fd194, 0d3FF0000000000000;
-mul.rn.f64 	%fd196, %fd190, %fd195;
-mul.rn.f64 	%fd197, %fd196, 0d3FB5555555555555;
-add.rn.f64 	%fd198, %fd197, 0d3FF0000000000000;
-mul.rn.f64 	%fd199, %fd190, %fd198;
-mul.rn.f64 	%fd200, %fd199, 0d3FB745D1745D1746;
-add.rn.f64 	%fd201, %fd200, 0d3FF0000000000000;
-mul.rn.f64 	%fd202, %fd190, %fd201;
-mul.rn.f64 	%fd203, %fd202, 0d3FB999999999999A;
-add.rn.f64 	%fd204, %fd203, 0d3FF0000000000000;
-mul.rn.f64 	%fd205, %fd190, %fd204;
-mul.rn.f64 	%fd206, %fd205, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd207, %fd206, 0d3FF0000000000000;
-mul.rn.f64 	%fd208, %fd190, %fd207;
-mul.rn.f64 	%fd209, %fd208, 0d3FC0000000000000;
-add.rn.f64 	%fd210, %fd209, 0d3FF0000000000000;
-mul.rn.f64 	%fd211, %fd190, %fd210;
-mul.rn.f64 	%fd212, %fd211, 0d3FC2492492492492;
-add.rn.f64 	%fd213, %fd212, 0d3FF0000000000000;
-mul.rn.f64 	%fd214, %fd190, %fd213;
-mul.rn.f64 	%fd215, %fd214, 0d3FC5555555555555;
-add.rn.f64 	%fd216, %fd215, 0d3FF0000000000000;
-mul.rn.f64 	%fd217, %fd190, %fd216;
-mul.rn.f64 	%fd218, %fd217, 0d3FC999999999999A;
-add.rn.f64 	%fd219, %fd218, 0d3FF0000000000000;
-mul.rn.f64 	%fd220, %fd190, %fd219;
-mul.rn.f64 	%fd221, %fd220, 0d3FD0000000000000;
-add.rn.f64 	%fd222, %fd221, 0d3FF0000000000000;
-mul.rn.f64 	%fd223, %fd190, %fd222;
-mul.rn.f64 	%fd224, %fd223, 0d3FD5555555555555;
-add.rn.f64 	%fd225, %fd224, 0d3FF0000000000000;
-mul.rn.f64 	%fd226, %fd190, %fd225;
-mul.rn.f64 	%fd227, %fd226, 0d3FE0000000000000;
-add.rn.f64 	%fd228, %fd227, 0d3FF0000000000000;
-mul.rn.f64 	%fd229, %fd190, %fd228;
-add.rn.f64 	%fd230, %fd229, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r43, %fd186;
-add.s32 	%r44, %r43, 1023;
-cvt.u64.u32 	%rd363, %r44;
-shl.b64 	%rd364, %rd363, 52;
-mov.b64 	%fd231, %rd364;
-mul.rn.f64 	%fd295, %fd230, %fd231;
-$L__BB48_107:
-rcp.rn.f64 	%fd24, %fd181;
-add.rn.f64 	%fd28, %fd295, 0d3FF0000000000000;
-setp.eq.f64 	%p207, %fd28, 0d3FF0000000000000;
-setp.eq.f64 	%p208, %fd28, 0d7FF0000000000000;
-or.pred  	%p209, %p207, %p208;
-@%p209 bra 	$L__BB48_112;
-setp.ltu.f64 	%p210, %fd28, 0d0000000000000000;
-mov.f64 	%fd296, 0d7FF8000000000000;
-@%p210 bra 	$L__BB48_111;
-setp.eq.f64 	%p211, %fd28, 0d0000000000000000;
-mov.f64 	%fd296, 0dFFF0000000000000;
-@%p211 bra 	$L__BB48_111;
-setp.lt.f64 	%p212, %fd28, 0d0170000000000000;
-mul.rn.f64 	%fd234, %fd28, 0d4630000000000000;
-selp.f64 	%fd235, 0dC059000000000000, 0d0000000000000000, %p212;
-selp.f64 	%fd236, %fd234, %fd28, %p212;
-mov.b64 	%rd365, %fd236;
-shr.u64 	%rd366, %rd365, 52;
-cvt.u32.u64 	%r45, %rd366;
-add.s32 	%r46, %r45, -1023;
-cvt.rn.f64.s32 	%fd237, %r46;
-add.rn.f64 	%fd238, %fd235, %fd237;
-and.b64  	%rd367, %rd365, 4503599627370495;
-or.b64  	%rd368, %rd367, 4607182418800017408;
-mov.b64 	%fd239, %rd368;
-setp.gt.f64 	%p213, %fd239, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd240, %fd239, 0d3FE0000000000000;
-add.rn.f64 	%fd241, %fd238, 0d3FF0000000000000;
-selp.f64 	%fd242, %fd240, %fd239, %p213;
-add.rn.f64 	%fd243, %fd242, 0dBFF0000000000000;
-add.rn.f64 	%fd244, %fd242, 0d3FF0000000000000;
-div.rn.f64 	%fd245, %fd243, %fd244;
-mul.rn.f64 	%fd246, %fd245, %fd245;
-mul.rn.f64 	%fd247, %fd246, 0d3FA642C8590B2164;
-add.rn.f64 	%fd248, %fd247, 0d3FA8618618618618;
-mul.rn.f64 	%fd249, %fd246, %fd248;
-add.rn.f64 	%fd250, %fd249, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd251, %fd246, %fd250;
-add.rn.f64 	%fd252, %fd251, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd253, %fd246, %fd252;
-add.rn.f64 	%fd254, %fd253, 0d3FB1111111111111;
-mul.rn.f64 	%fd255, %fd246, %fd254;
-add.rn.f64 	%fd256, %fd255, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd257, %fd246, %fd256;
-add.rn.f64 	%fd258, %fd257, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd259, %fd246, %fd258;
-add.rn.f64 	%fd260, %fd259, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd261, %fd246, %fd260;
-add.rn.f64 	%fd262, %fd261, 0d3FC2492492492492;
-mul.rn.f64 	%fd263, %fd246, %fd262;
-add.rn.f64 	%fd264, %fd263, 0d3FC999999999999A;
-mul.rn.f64 	%fd265, %fd246, %fd264;
-add.rn.f64 	%fd266, %fd265, 0d3FD5555555555555;
-mul.rn.f64 	%fd267, %fd246, %fd266;
-selp.f64 	%fd268, %fd241, %fd238, %p213;
-mul.rn.f64 	%fd269, %fd268, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd270, %fd268, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd271, %fd245, %fd245;
-mul.rn.f64 	%fd272, %fd271, %fd267;
-add.rn.f64 	%fd273, %fd271, %fd272;
-add.rn.f64 	%fd274, %fd270, %fd273;
-add.rn.f64 	%fd296, %fd269, %fd274;
-$L__BB48_111:
-add.rn.f64 	%fd275, %fd28, 0dBFF0000000000000;
-)ptx",
-    R"ptx(sub.rn.f64 	%fd276, %fd295, %fd275;
-div.rn.f64 	%fd277, %fd276, %fd28;
-add.rn.f64 	%fd295, %fd277, %fd296;
-$L__BB48_112:
-max.f64 	%fd278, %fd20, 0d0000000000000000;
-add.rn.f64 	%fd279, %fd278, %fd295;
-st.local.f64 	[%rd4], %fd279;
-div.rn.f64 	%fd280, %fd24, %fd286;
-cvt.rn.f32.f64 	%f95, %fd280;
-mov.u64 	%rd489, 0;
-@%p42 bra 	$L__BB48_115;
-add.s64 	%rd487, %rd38, %rd447;
-mov.u64 	%rd488, 0;
-$L__BB48_114:
-ld.global.f32 	%f457, [%rd487];
-fma.rn.f32 	%f458, %f457, %f95, 0f00000000;
-abs.f32 	%f459, %f458;
-setp.geu.f32 	%p215, %f459, 0f00800000;
-selp.f32 	%f460, %f458, 0f00000000, %p215;
-st.global.f32 	[%rd487], %f460;
-add.s64 	%rd489, %rd488, 16;
-add.s64 	%rd487, %rd487, 64;
-add.s64 	%rd372, %rd488, 32;
-setp.le.u64 	%p216, %rd372, %rd39;
-mov.u64 	%rd488, %rd489;
-@%p216 bra 	$L__BB48_114;
-$L__BB48_115:
-setp.le.u64 	%p217, %rd39, %rd489;
-@%p217 bra 	$L__BB48_120;
-sub.s64 	%rd373, %rd39, %rd489;
-shl.b64 	%rd374, %rd489, 2;
-add.s64 	%rd375, %rd38, %rd374;
-setp.eq.s64 	%p218, %rd373, 16;
-setp.gt.u64 	%p219, %rd373, %rd509;
-or.pred  	%p5, %p218, %p219;
-add.s64 	%rd145, %rd375, %rd447;
-mov.f32 	%f554, 0f00000000;
-@!%p5 bra 	$L__BB48_118;
-bra.uni 	$L__BB48_117;
-$L__BB48_117:
-ld.global.f32 	%f554, [%rd145];
-$L__BB48_118:
-@!%p5 bra 	$L__BB48_120;
-bra.uni 	$L__BB48_119;
-$L__BB48_119:
-fma.rn.f32 	%f462, %f554, %f95, 0f00000000;
-abs.f32 	%f463, %f462;
-setp.geu.f32 	%p220, %f463, 0f00800000;
-selp.f32 	%f98, %f462, 0f00000000, %p220;
-st.global.f32 	[%rd145], %f98;
-$L__BB48_120:
-mov.u64 	%rd492, 0;
-@%p58 bra 	$L__BB48_123;
-add.s64 	%rd382, %rd445, %rd447;
-add.s64 	%rd383, %rd382, %rd11;
-add.s64 	%rd490, %rd383, 4;
-mov.u64 	%rd491, 0;
-$L__BB48_122:
-ld.global.f32 	%f464, [%rd490];
-fma.rn.f32 	%f465, %f464, %f95, 0f00000000;
-abs.f32 	%f466, %f465;
-setp.geu.f32 	%p222, %f466, 0f00800000;
-selp.f32 	%f467, %f465, 0f00000000, %p222;
-st.global.f32 	[%rd490], %f467;
-add.s64 	%rd492, %rd491, 16;
-add.s64 	%rd490, %rd490, 64;
-add.s64 	%rd384, %rd491, 32;
-setp.le.u64 	%p223, %rd384, %rd49;
-mov.u64 	%rd491, %rd492;
-@%p223 bra 	$L__BB48_122;
-$L__BB48_123:
-setp.le.u64 	%p224, %rd49, %rd492;
-@%p224 bra 	$L__BB48_128;
-sub.s64 	%rd385, %rd49, %rd492;
-shl.b64 	%rd386, %rd492, 2;
-add.s64 	%rd387, %rd48, %rd386;
-setp.eq.s64 	%p225, %rd385, 16;
-setp.gt.u64 	%p226, %rd385, %rd509;
-or.pred  	%p6, %p225, %p226;
-add.s64 	%rd152, %rd387, %rd447;
-mov.f32 	%f555, 0f00000000;
-@!%p6 bra 	$L__BB48_126;
-bra.uni 	$L__BB48_125;
-$L__BB48_125:
-ld.global.f32 	%f555, [%rd152+4];
-$L__BB48_126:
-@!%p6 bra 	$L__BB48_128;
-bra.uni 	$L__BB48_127;
-$L__BB48_127:
-fma.rn.f32 	%f469, %f555, %f95, 0f00000000;
-abs.f32 	%f470, %f469;
-setp.geu.f32 	%p227, %f470, 0f00800000;
-selp.f32 	%f101, %f469, 0f00000000, %p227;
-st.global.f32 	[%rd152+4], %f101;
-$L__BB48_128:
-mov.u64 	%rd495, 0;
-@%p74 bra 	$L__BB48_131;
-add.s64 	%rd493, %rd58, %rd447;
-mov.u64 	%rd494, 0;
-$L__BB48_130:
-ld.global.f32 	%f471, [%rd493];
-fma.rn.f32 	%f472, %f471, %f95, 0f00000000;
-abs.f32 	%f473, %f472;
-setp.geu.f32 	%p229, %f473, 0f00800000;
-selp.f32 	%f474, %f472, 0f00000000, %p229;
-st.global.f32 	[%rd493], %f474;
-add.s64 	%rd495, %rd494, 16;
-add.s64 	%rd493, %rd493, 64;
-add.s64 	%rd393, %rd494, 32;
-setp.le.u64 	%p230, %rd393, %rd37;
-mov.u64 	%rd494, %rd495;
-@%p230 bra 	$L__BB48_130;
-$L__BB48_131:
-setp.le.u64 	%p231, %rd37, %rd495;
-@%p231 bra 	$L__BB48_136;
-sub.s64 	%rd394, %rd37, %rd495;
-shl.b64 	%rd395, %rd495, 2;
-add.s64 	%rd396, %rd58, %rd395;
-setp.eq.s64 	%p232, %rd394, 16;
-setp.gt.u64 	%p233, %rd394, %rd509;
-or.pred  	%p7, %p232, %p233;
-add.s64 	%rd159, %rd396, %rd447;
-mov.f32 	%f556, 0f00000000;
-@!%p7 bra 	$L__BB48_134;
-bra.uni 	$L__BB48_133;
-$L__BB48_133:
-ld.global.f32 	%f556, [%rd159];
-$L__BB48_134:
-@!%p7 bra 	$L__BB48_136;
-bra.uni 	$L__BB48_135;
-$L__BB48_135:
-fma.rn.f32 	%f476, %f556, %f95, 0f00000000;
-abs.f32 	%f477, %f476;
-setp.geu.f32 	%p234, %f477, 0f00800000;
-selp.f32 	%f104, %f476, 0f00000000, %p234;
-st.global.f32 	[%rd159], %f104;
-$L__BB48_136:
-div.rn.f64 	%fd281, %fd24, %fd289;
-cvt.rn.f32.f64 	%f105, %fd281;
-mov.u64 	%rd498, 0;
-@%p110 bra 	$L__BB48_139;
-add.s64 	%rd496, %rd11, %rd447;
-mov.u64 	%rd497, 0;
-$L__BB48_138:
-ld.global.f32 	%f478, [%rd496];
-fma.rn.f32 	%f479, %f478, %f105, 0f00000000;
-abs.f32 	%f480, %f479;
-setp.geu.f32 	%p236, %f480, 0f00800000;
-selp.f32 	%f481, %f479, 0f00000000, %p236;
-st.global.f32 	[%rd496], %f481;
-add.s64 	%rd498, %rd497, 16;
-add.s64 	%rd496, %rd496, 64;
-add.s64 	%rd402, %rd497, 32;
-setp.le.u64 	%p237, %rd402, %rd33;
-mov.u64 	%rd497, %rd498;
-@%p237 bra 	$L__BB48_138;
-$L__BB48_139:
-setp.le.u64 	%p238, %rd33, %rd498;
-@%p238 bra 	$L__BB48_144;
-sub.s64 	%rd403, %rd33, %rd498;
-shl.b64 	%rd404, %rd498, 2;
-add.s64 	%rd405, %rd11, %rd404;
-setp.eq.s64 	%p239, %rd403, 16;
-setp.gt.u64 	%p240, %rd403, %rd509;
-or.pred  	%p8, %p239, %p240;
-add.s64 	%rd166, %rd405, %rd447;
-mov.f32 	%f557, 0f00000000;
-@!%p8 bra 	$L__BB48_142;
-bra.uni 	$L__BB48_141;
-$L__BB48_141:
-ld.global.f32 	%f557, [%rd166];
-$L__BB48_142:
-@!%p8 bra 	$L__BB48_144;
-bra.uni 	$L__BB48_143;
-$L__BB48_143:
-fma.rn.f32 	%f483, %f557, %f105, 0f00000000;
-abs.f32 	%f484, %f483;
-setp.geu.f32 	%p241, %f484, 0f00800000;
-selp.f32 	%f108, %f483, 0f00000000, %p241;
-st.global.f32 	[%rd166], %f108;
-$L__BB48_144:
-mov.u64 	%rd501, 0;
-@%p126 bra 	$L__BB48_147;
-add.s64 	%rd499, %rd92, %rd447;
-mov.u64 	%rd500, 0;
-$L__BB48_146:
-ld.global.f32 	%f485, [%rd499];
-fma.rn.f32 	%f486, %f485, %f105, 0f00000000;
-abs.f32 	%f487, %f486;
-setp.geu.f32 	%p243, %f487, 0f00800000;
-selp.f32 	%f488, %f486, 0f00000000, %p243;
-st.global.f32 	[%rd499], %f488;
-add.s64 	%rd501, %rd500, 16;
-add.s64 	%rd499, %rd499, 64;
-add.s64 	%rd411, %rd500, 32;
-setp.le.u64 	%p244, %rd411, %rd93;
-mov.u64 	%rd500, %rd501;
-@%p244 bra 	$L__BB48_146;
-$L__BB48_147:
-setp.le.u64 	%p245, %rd93, %rd501;
-@%p245 bra 	$L__BB48_152;
-sub.s64 	%rd412, %rd93, %rd501;
-shl.b64 	%rd413, %rd501, 2;
-add.s64 	%rd414, %rd92, %rd413;
-setp.eq.s64 	%p246, %rd412, 16;
-setp.gt.u64 	%p247, %rd412, %rd509;
-or.pred  	%p9, %p246, %p247;
-add.s64 	%rd173, %rd414, %rd447;
-mov.f32 	%f558, 0f00000000;
-@!%p9 bra 	$L__BB48_150;
-bra.uni 	$L__BB48_149;
-$L__BB48_149:
-ld.global.f32 	%f558, [%rd173];
-$L__BB48_150:
-@!%p9 bra 	$L__BB48_152;
-bra.uni 	$L__BB48_151;
-$L__BB48_151:
-fma.rn.f32 	%f490, %f558, %f105, 0f00000000;
-abs.f32 	%f491, %f490;
-setp.geu.f32 	%p248, %f491, 0f00800000;
-selp.f32 	%f111, %f490, 0f00000000, %p248;
-st.global.f32 	[%rd173], %f111;
-$L__BB48_152:
-mov.u64 	%rd504, 0;
-@%p142 bra 	$L__BB48_155;
-add.s64 	%rd502, %rd102, %rd447;
-mov.u64 	%rd503, 0;
-$L__BB48_154:
-ld.global.f32 	%f492, [%rd502];
-fma.rn.f32 	%f493, %f492, %f105, 0f00000000;
-abs.f32 	%f494, %f493;
-setp.geu.f32 	%p250, %f494, 0f00800000;
-selp.f32 	%f495, %f493, 0f00000000, %p250;
-st.global.f32 	[%rd502], %f495;
-add.s64 	%rd504, %rd503, 16;
-add.s64 	%rd502, %rd502, 64;
-add.s64 	%rd420, %rd503, 32;
-setp.le.u64 	%p251, %rd420, %rd103;
-mov.u64 	%rd503, %rd504;
-@%p251 bra 	$L__BB48_154;
-$L__BB48_155:
-setp.le.u64 	%p252, %rd103, %rd504;
-@%p252 bra 	$L__BB48_160;
-sub.s64 	%rd421, %rd103, %rd504;
-shl.b64 	%rd422, %rd504, 2;
-add.s64 	%rd423, %rd102, %rd422;
-setp.eq.s64 	%p253, %rd421, 16;
-setp.gt.u64 	%p254, %rd421, %rd509;
-or.pred  	%p10, %p253, %p254;
-add.s64 	%rd180, %rd423, %rd447;
-mov.f32 	%f559, 0f00000000;
-@!%p10 bra 	$L__BB48_158;
-bra.uni 	$L__BB48_157;
-$L__BB48_157:
-ld.global.f32 	%f559, [%rd180];
-$L__BB48_158:
-@!%p10 bra 	$L__BB48_160;
-bra.uni 	$L__BB48_159;
-$L__BB48_159:
-fma.rn.f32 	%f497, %f559, %f105, 0f00000000;
-abs.f32 	%f498, %f497;
-setp.geu.f32 	%p255, %f498, 0f00800000;
-selp.f32 	%f114, %f497, 0f00000000, %p255;
-st.global.f32 	[%rd180], %f114;
-$L__BB48_160:
-mov.u64 	%rd507, 0;
-@%p158 bra 	$L__BB48_163;
-add.s64 	%rd505, %rd112, %rd447;
-mov.u64 	%rd506, 0;
-$L__BB48_162:
-ld.global.f32 	%f499, [%rd505];
-fma.rn.f32 	%f500, %f499, %f105, 0f00000000;
-abs.f32 	%f501, %f500;
-setp.geu.f32 	%p257, %f501, 0f00800000;
-selp.f32 	%f502, %f500, 0f00000000, %p257;
-st.global.f32 	[%rd505], %f502;
-add.s64 	%rd507, %rd506, 16;
-add.s64 	%rd505, %rd505, 64;
-add.s64 	%rd429, %rd506, 32;
-setp.le.u64 	%p258, %rd429, %rd113;
-mov.u64 	%rd506, %rd507;
-@%p258 bra 	$L__BB48_162;
-$L__BB48_163:
-setp.le.u64 	%p259, %rd113, %rd507;
-@%p259 bra 	$L__BB48_168;
-sub.s64 	%rd430, %rd113, %rd507;
-shl.b64 	%rd431, %rd507, 2;
-add.s64 	%rd432, %rd112, %rd431;
-setp.eq.s64 	%p260, %rd430, 16;
-setp.gt.u64 	%p261, %rd430, %rd509;
-or.pred  	%p11, %p260, %p261;
-add.s64 	%rd187, %rd432, %rd447;
-mov.f32 	%f560, 0f00000000;
-@!%p11 bra 	$L__BB48_166;
-bra.uni 	$L__BB48_165;
-$L__BB48_165:
-ld.global.f32 	%f560, [%rd187];
-$L__BB48_166:
-@!%p11 bra 	$L__BB48_168;
-bra.uni 	$L__BB48_167;
-$L__BB48_167:
-fma.rn.f32 	%f504, %f560, %f105, 0f00000000;
-abs.f32 	%f505, %f504;
-setp.geu.f32 	%p262, %f505, 0f00800000;
-selp.f32 	%f117, %f504, 0f00000000, %p262;
-st.global.f32 	[%rd187], %f117;
-$L__BB48_168:
-cvt.u32.u64 	%r9, %rd509;
-bar.warp.sync 	%r8;
-setp.ne.s32 	%p263, %r9, 0;
-@%p263 bra 	$L__BB48_170;
-setp.ne.s32 	%p38, %r19, 0;
-selp.u16 	%rs1, 1, 0, %p38;
-ld.local.f64 	%fd282, [%rd4];
-ld.param.u64 	%rd435, [%rd2+32];
-cvta.to.global.u64 	%rd436, %rd435;
-add.s64 	%rd438, %rd436, %rd224;
-st.global.f64 	[%rd438], %fd282;
-ld.param.u64 	%rd439, [%rd2+40];
-cvta.to.global.u64 	%rd440, %rd439;
-add.s64 	%rd441, %rd440, %rd7;
-st.global.u8 	[%rd441], %rs1;
-$L__BB48_170:
-@!%p1 bra 	$L__BB48_176;
-bra.uni 	$L__BB48_171;
-$L__BB48_171:
-setp.le.u64 	%p264, %rd8, %rd509;
-or.pred  	%p265, %p2, %p264;
-@%p265 bra 	$L__BB48_174;
-add.s64 	%rd508, %rd11, %rd447;
-$L__BB48_173:
-st.global.u32 	[%rd508], %r20;
-add.s64 	%rd509, %rd509, 16;
-add.s64 	%rd508, %rd508, 64;
-setp.lt.u64 	%p266, %rd509, %rd8;
-@%p266 bra 	$L__BB48_173;
-$L__BB48_174:
-setp.eq.s32 	%p267, %r9, 0;
-and.pred  	%p268, %p267, %p2;
-@%p268 bra 	$L__BB48_175;
-bra.uni 	$L__BB48_176;
-$L__BB48_175:
-add.s64 	%rd189, %rd11, %rd445;
-st.global.u32 	[%rd189], %r20;
-$L__BB48_176:
+selp.u32 	%r8, 1, 0, %p1;
+selp.u32 	%r9, 1, 0, %p2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd20;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd10;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd32;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r8;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r9;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB48_6:
 ret;
 }
 .visible .entry multi_similarity_rows(
@@ -42421,512 +39483,218 @@ ret;
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot49[208];
+.local .align 8 .b8 	__local_depot49[384];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
-.reg .pred 	%p<104>;
-.reg .b16 	%rs<4>;
-.reg .b32 	%r<58>;
-.reg .f32 	%f<170>;
-.reg .b64 	%rd<182>;
-.reg .f64 	%fd<36>;
+.reg .pred 	%p<24>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<16>;
+.reg .f32 	%f<26>;
+.reg .b64 	%rd<51>;
+.reg .f64 	%fd<31>;
 mov.u64 	%SPL, __local_depot49;
 cvta.local.u64 	%SP, %SPL;
-mov.u32 	%r20, %ctaid.x;
-mul.wide.u32 	%rd70, %r20, 16;
-mov.u32 	%r1, %tid.x;
-shr.u32 	%r21, %r1, 4;
-cvt.u64.u32 	%rd71, %r21;
-add.s64 	%rd6, %rd70, %rd71;
-ld.param.u64 	%rd73, [multi_similarity_rows_param_0+8];
-setp.ge.u64 	%p3, %rd6, %rd73;
-@%p3 bra 	$L__BB49_48;
-mov.b64 	%rd65, multi_similarity_rows_param_0;
-mov.b64 	%rd67, multi_similarity_rows_param_1;
-mov.u64 	%rd2, %rd67;
-mov.u64 	%rd3, %rd65;
-ld.param.u64 	%rd8, [multi_similarity_rows_param_0+16];
-ld.param.u64 	%rd74, [%rd3+56];
-cvta.to.global.u64 	%rd9, %rd74;
-mul.lo.s64 	%rd10, %rd8, %rd6;
-shl.b64 	%rd75, %rd10, 2;
-add.s64 	%rd76, %rd9, %rd75;
-ld.param.u8 	%rs2, [%rd2+64];
-and.b16  	%rs3, %rs2, 1;
-setp.eq.b16 	%p1, %rs3, 1;
-ld.param.u64 	%rd77, [%rd3+64];
-cvta.to.global.u64 	%rd78, %rd77;
-add.s64 	%rd79, %rd78, %rd75;
-selp.b64 	%rd11, %rd79, %rd76, %p1;
-and.b32  	%r23, %r1, 15;
-cvt.u64.u32 	%rd181, %r23;
-setp.gt.u64 	%p4, %rd8, %rd181;
-and.pred  	%p5, %p1, %p4;
-shl.b64 	%rd165, %rd181, 2;
-@!%p5 bra 	$L__BB49_2;
-bra.uni 	$L__BB49_13;
-$L__BB49_13:
-add.s64 	%rd82, %rd75, %rd165;
-add.s64 	%rd170, %rd9, %rd82;
-add.s64 	%rd169, %rd11, %rd165;
-mov.u64 	%rd171, %rd181;
-$L__BB49_14:
-ld.global.f32 	%f49, [%rd170];
-st.global.f32 	[%rd169], %f49;
-add.s64 	%rd171, %rd171, 16;
-add.s64 	%rd170, %rd170, 64;
-add.s64 	%rd169, %rd169, 64;
-setp.lt.u64 	%p6, %rd171, %rd8;
-@%p6 bra 	$L__BB49_14;
+add.u64 	%rd9, %SP, 0;
+add.u64 	%rd10, %SPL, 0;
+ld.param.f64 	%fd3, [multi_similarity_rows_param_2+24];
+ld.param.f64 	%fd4, [multi_similarity_rows_param_2+16];
+ld.param.f64 	%fd2, [multi_similarity_rows_param_2+8];
+ld.param.f64 	%fd1, [multi_similarity_rows_param_2];
+st.local.f64 	[%rd10], %fd1;
+st.local.f64 	[%rd10+8], %fd2;
+st.local.f64 	[%rd10+16], %fd4;
+st.local.f64 	[%rd10+24], %fd3;
+add.u64 	%rd11, %SP, 32;
+add.u64 	%rd12, %SPL, 32;
+ld.param.u8 	%rs1, [multi_similarity_rows_param_1+64];
+ld.param.u64 	%rd13, [multi_similarity_rows_param_1+56];
+ld.param.u64 	%rd14, [multi_similarity_rows_param_1+48];
+ld.param.u64 	%rd15, [multi_similarity_rows_param_1+40];
+ld.param.u64 	%rd16, [multi_similarity_rows_param_1+32];
+ld.param.u64 	%rd17, [multi_similarity_rows_param_1+24];
+ld.param.u64 	%rd18, [multi_similarity_rows_param_1+16];
+ld.param.u64 	%rd19, [multi_similarity_rows_param_1+8];
+ld.param.u64 	%rd20, [multi_similarity_rows_param_1];
+st.local.u64 	[%rd12], %rd20;
+st.local.u64 	[%rd12+8], %rd19;
+st.local.u64 	[%rd12+16], %rd18;
+st.local.u64 	[%rd12+24], %rd17;
+st.local.u64 	[%rd12+32], %rd16;
+st.local.u64 	[%rd12+40], %rd15;
+st.local.u64 	[%rd12+48], %rd14;
+st.local.u64 	[%rd12+56], %rd13;
+st.local.u8 	[%rd12+64], %rs1;
+add.u64 	%rd21, %SP, 104;
+add.u64 	%rd22, %SPL, 104;
+ld.param.u64 	%rd23, [multi_similarity_rows_param_0+64];
+ld.param.u64 	%rd24, [multi_similarity_rows_param_0+56];
+ld.param.u64 	%rd25, [multi_similarity_rows_param_0+48];
+ld.param.u32 	%r1, [multi_similarity_rows_param_0+40];
+ld.param.u64 	%rd26, [multi_similarity_rows_param_0+32];
+ld.param.u64 	%rd27, [multi_similarity_rows_param_0+24];
+ld.param.u64 	%rd28, [multi_similarity_rows_param_0+16];
+ld.param.u64 	%rd29, [multi_similarity_rows_param_0+8];
+ld.param.u64 	%rd30, [multi_similarity_rows_param_0];
+st.local.u64 	[%rd22], %rd30;
+st.local.u64 	[%rd22+8], %rd29;
+st.local.u64 	[%rd22+16], %rd28;
+st.local.u64 	[%rd22+24], %rd27;
+st.local.u64 	[%rd22+32], %rd26;
+st.local.u32 	[%rd22+40], %r1;
+st.local.u64 	[%rd22+48], %rd25;
+st.local.u64 	[%rd22+56], %rd24;
+st.local.u64 	[%rd22+64], %rd23;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd32, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd33, %r4;
+add.s64 	%rd2, %rd32, %rd33;
+setp.ge.u64 	%p3, %rd2, %rd29;
+@%p3 bra 	$L__BB49_13;
+add.u64 	%rd31, %SP, 184;
+add.u64 	%rd1, %SPL, 184;
+add.s64 	%rd3, %rd31, 24;
+add.s64 	%rd4, %rd31, 96;
+mov.u64 	%rd50, 0;
+mov.u16 	%rs2, 0;
 $L__BB49_2:
-ld.param.u64 	%rd72, [multi_similarity_rows_param_0];
-setp.lt.u64 	%p7, %rd8, 16;
-mov.u64 	%rd168, 0;
-mov.b32 	%r50, 0;
-mov.f32 	%f147, 0fFF800000;
-mov.f32 	%f146, 0f7F800000;
-@%p7 bra 	$L__BB49_5;
-add.s64 	%rd166, %rd11, %rd165;
-mov.f32 	%f146, 0f7F800000;
-mov.f32 	%f147, 0fFF800000;
-mov.b32 	%r50, 0;
-mov.u64 	%rd167, 0;
-)ptx",
-    R"ptx($L__BB49_4:
-ld.global.f32 	%f54, [%rd166];
-setp.lt.f32 	%p8, %f54, %f146;
-selp.f32 	%f146, %f54, %f146, %p8;
-setp.gt.f32 	%p9, %f54, %f147;
-selp.f32 	%f147, %f54, %f147, %p9;
-setp.nan.f32 	%p10, %f54, %f54;
-selp.u32 	%r26, 1, 0, %p10;
-or.b32  	%r50, %r50, %r26;
-add.s64 	%rd168, %rd167, 16;
-add.s64 	%rd166, %rd166, 64;
-add.s64 	%rd86, %rd167, 32;
-setp.le.u64 	%p11, %rd86, %rd8;
-mov.u64 	%rd167, %rd168;
-@%p11 bra 	$L__BB49_4;
-$L__BB49_5:
-mov.b64 	%rd66, multi_similarity_rows_param_2;
-add.u64 	%rd68, %SP, 0;
-add.u64 	%rd69, %SP, 8;
-add.s64 	%rd7, %rd72, %rd6;
-setp.le.u64 	%p12, %rd8, %rd168;
-@%p12 bra 	$L__BB49_9;
-sub.s64 	%rd22, %rd8, %rd168;
-setp.eq.s64 	%p13, %rd22, 16;
-setp.gt.u64 	%p14, %rd22, %rd181;
-or.pred  	%p15, %p13, %p14;
-mov.f32 	%f148, 0f00000000;
-@!%p15 bra 	$L__BB49_8;
-bra.uni 	$L__BB49_7;
-$L__BB49_7:
-shl.b64 	%rd88, %rd168, 2;
-add.s64 	%rd89, %rd11, %rd88;
-add.s64 	%rd23, %rd89, %rd165;
-ld.global.f32 	%f148, [%rd23];
-$L__BB49_8:
-selp.f32 	%f56, %f148, 0f7F800000, %p14;
-selp.f32 	%f57, %f148, 0fFF800000, %p14;
-setp.lt.f32 	%p17, %f56, %f146;
-selp.f32 	%f146, %f56, %f146, %p17;
-setp.gt.f32 	%p18, %f57, %f147;
-selp.f32 	%f147, %f57, %f147, %p18;
-setp.nan.f32 	%p19, %f148, %f148;
-selp.u32 	%r27, 1, 0, %p19;
-or.b32  	%r50, %r50, %r27;
-$L__BB49_9:
-mov.u64 	%rd1, %rd66;
-cvta.to.local.u64 	%rd4, %rd68;
-cvta.to.local.u64 	%rd5, %rd69;
-cvta.global.u64 	%rd12, %rd11;
-neg.f32 	%f58, %f146;
-and.b32  	%r7, %r1, 16;
-mov.b32 	%r28, 65535;
-shl.b32 	%r8, %r28, %r7;
-shfl.sync.bfly.b32	%f59, %f58, 8, 31, %r8;
-setp.gt.f32 	%p20, %f59, %f58;
-selp.f32 	%f60, %f59, %f58, %p20;
-shfl.sync.bfly.b32	%f61, %f60, 4, 31, %r8;
-setp.gt.f32 	%p21, %f61, %f60;
-selp.f32 	%f62, %f61, %f60, %p21;
-shfl.sync.bfly.b32	%f63, %f62, 2, 31, %r8;
-setp.gt.f32 	%p22, %f63, %f62;
-selp.f32 	%f64, %f63, %f62, %p22;
-shfl.sync.bfly.b32	%f65, %f64, 1, 31, %r8;
-setp.gt.f32 	%p23, %f65, %f64;
-selp.f32 	%f66, %f65, %f64, %p23;
-shfl.sync.idx.b32	%f67, %f66, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f68, %f147, 8, 31, %r8;
-setp.gt.f32 	%p24, %f68, %f147;
-selp.f32 	%f69, %f68, %f147, %p24;
-shfl.sync.bfly.b32	%f70, %f69, 4, 31, %r8;
-setp.gt.f32 	%p25, %f70, %f69;
-selp.f32 	%f71, %f70, %f69, %p25;
-shfl.sync.bfly.b32	%f72, %f71, 2, 31, %r8;
-setp.gt.f32 	%p26, %f72, %f71;
-selp.f32 	%f73, %f72, %f71, %p26;
-shfl.sync.bfly.b32	%f74, %f73, 1, 31, %r8;
-setp.gt.f32 	%p27, %f74, %f73;
-selp.f32 	%f75, %f74, %f73, %p27;
-shfl.sync.idx.b32	%f76, %f75, %r7, 31, %r8;
-setp.ne.s32 	%p28, %r50, 0;
-vote.sync.ballot.b32 	%r29, %p28, %r8;
-ld.param.u64 	%rd91, [%rd2+24];
-cvta.to.global.u64 	%rd92, %rd91;
-mov.u64 	%rd93, 0;
-cvta.to.global.u64 	%rd94, %rd93;
-setp.eq.s64 	%p30, %rd92, %rd94;
-shl.b64 	%rd95, %rd7, 3;
-mov.f64 	%fd35, 0d0000000000000000;
-@%p30 bra 	$L__BB49_11;
-add.s64 	%rd24, %rd92, %rd95;
-ld.global.f64 	%fd35, [%rd24];
-$L__BB49_11:
-st.local.f64 	[%rd4], %fd35;
-ld.param.u64 	%rd96, [%rd2+8];
-cvta.to.global.u64 	%rd97, %rd96;
-shl.b64 	%rd98, %rd7, 4;
-add.s64 	%rd99, %rd97, %rd98;
-ld.param.u64 	%rd100, [%rd2+16];
-cvta.to.global.u64 	%rd101, %rd100;
-add.s64 	%rd102, %rd101, %rd98;
-ld.param.u64 	%rd103, [%rd3+24];
-ld.global.u64 	%rd104, [%rd99+8];
-ld.global.u64 	%rd105, [%rd99];
-ld.global.u64 	%rd106, [%rd102+8];
-ld.global.u64 	%rd107, [%rd102];
-add.s64 	%rd108, %rd7, 1;
-sub.s64 	%rd109, %rd106, %rd107;
-not.b64 	%rd110, %rd105;
-add.s64 	%rd111, %rd104, %rd110;
-add.s64 	%rd31, %rd111, %rd109;
-not.b64 	%rd112, %rd31;
-add.s64 	%rd32, %rd8, %rd112;
-st.local.u64 	[%rd5], %rd7;
-ld.param.u64 	%rd113, [%rd2];
-cvta.to.global.u64 	%rd114, %rd113;
-add.s64 	%rd116, %rd114, %rd95;
-ld.global.u64 	%rd117, [%rd116];
-st.local.u64 	[%rd5+8], %rd117;
-st.local.u64 	[%rd5+16], %rd12;
-st.local.u64 	[%rd5+24], %rd105;
-st.local.u64 	[%rd5+32], %rd7;
-st.local.u64 	[%rd5+40], %rd108;
-st.local.u64 	[%rd5+48], %rd104;
-st.local.u64 	[%rd5+56], %rd107;
-st.local.u64 	[%rd5+64], %rd106;
-st.local.u64 	[%rd5+72], %rd93;
-st.local.u64 	[%rd5+80], %rd93;
-st.local.u64 	[%rd5+88], %rd31;
-st.local.u64 	[%rd5+96], %rd93;
-st.local.u64 	[%rd5+104], %rd105;
-st.local.u64 	[%rd5+112], %rd104;
-st.local.u64 	[%rd5+120], %rd103;
-st.local.u64 	[%rd5+128], %rd103;
-st.local.u64 	[%rd5+136], %rd107;
-st.local.u64 	[%rd5+144], %rd106;
-st.local.u64 	[%rd5+152], %rd8;
-st.local.u64 	[%rd5+160], %rd32;
-st.local.u64 	[%rd5+168], %rd68;
-ld.param.u64 	%rd122, [%rd2+48];
-ld.param.u64 	%rd123, [%rd2+56];
-mul.lo.s64 	%rd124, %rd123, %rd10;
-shl.b64 	%rd125, %rd124, 2;
-add.s64 	%rd126, %rd122, %rd125;
-st.local.u64 	[%rd5+176], %rd126;
-st.local.u64 	[%rd5+184], %rd93;
-mov.b32 	%r30, 0;
-st.local.u32 	[%rd5+192], %r30;
-bar.warp.sync 	%r8;
-ld.param.f64 	%fd3, [%rd1+24];
-setp.nan.f64 	%p31, %fd3, %fd3;
-st.local.u64 	[%rd4], %rd93;
-mov.f32 	%f168, 0f7FC00000;
-mov.f32 	%f169, %f168;
-@%p31 bra 	$L__BB49_39;
-setp.ne.s64 	%p33, %rd31, 0;
-setp.ne.s64 	%p34, %rd32, 0;
-and.pred  	%p35, %p33, %p34;
-mov.pred 	%p103, 0;
-@!%p35 bra 	$L__BB49_40;
-bra.uni 	$L__BB49_15;
-$L__BB49_15:
-mov.f32 	%f143, 0f00000000;
-mov.f32 	%f78, 0f7F800000;
-mov.f32 	%f80, 0fFF800000;
-mov.f32 	%f151, %f78;
-mov.u64 	%rd172, %rd93;
-bra.uni 	$L__BB49_16;
-$L__BB49_22:
-selp.f32 	%f85, %f156, 0f7F800000, %p43;
-selp.f32 	%f86, %f156, 0fFF800000, %p43;
-setp.lt.f32 	%p46, %f85, %f154;
-selp.f32 	%f154, %f85, %f154, %p46;
-setp.gt.f32 	%p47, %f86, %f155;
-selp.f32 	%f155, %f86, %f155, %p47;
-setp.nan.f32 	%p48, %f156, %f156;
-selp.u32 	%r34, 1, 0, %p48;
-or.b32  	%r53, %r53, %r34;
-$L__BB49_23:
-neg.f32 	%f87, %f154;
-shfl.sync.bfly.b32	%f88, %f87, 8, 31, %r8;
-setp.gt.f32 	%p49, %f88, %f87;
-selp.f32 	%f89, %f88, %f87, %p49;
-shfl.sync.bfly.b32	%f90, %f89, 4, 31, %r8;
-setp.gt.f32 	%p50, %f90, %f89;
-selp.f32 	%f91, %f90, %f89, %p50;
-shfl.sync.bfly.b32	%f92, %f91, 2, 31, %r8;
-setp.gt.f32 	%p51, %f92, %f91;
-selp.f32 	%f93, %f92, %f91, %p51;
-shfl.sync.bfly.b32	%f94, %f93, 1, 31, %r8;
-setp.gt.f32 	%p52, %f94, %f93;
-selp.f32 	%f95, %f94, %f93, %p52;
-shfl.sync.idx.b32	%f96, %f95, %r7, 31, %r8;
-sub.rn.f32 	%f98, %f143, %f96;
-shfl.sync.bfly.b32	%f99, %f155, 8, 31, %r8;
-setp.gt.f32 	%p53, %f99, %f155;
-selp.f32 	%f100, %f99, %f155, %p53;
-shfl.sync.bfly.b32	%f101, %f100, 4, 31, %r8;
-setp.gt.f32 	%p54, %f101, %f100;
-selp.f32 	%f102, %f101, %f100, %p54;
-shfl.sync.bfly.b32	%f103, %f102, 2, 31, %r8;
-setp.gt.f32 	%p55, %f103, %f102;
-selp.f32 	%f104, %f103, %f102, %p55;
-shfl.sync.bfly.b32	%f105, %f104, 1, 31, %r8;
-setp.gt.f32 	%p56, %f105, %f104;
-selp.f32 	%f106, %f105, %f104, %p56;
-shfl.sync.idx.b32	%f107, %f106, %r7, 31, %r8;
-setp.ne.s32 	%p57, %r53, 0;
-vote.sync.ballot.b32 	%r35, %p57, %r8;
-setp.lt.f32 	%p58, %f98, %f151;
-selp.f32 	%f151, %f98, %f151, %p58;
-add.s64 	%rd172, %rd172, 16;
-setp.ne.s64 	%p59, %rd172, 64;
-@%p59 bra 	$L__BB49_16;
-bra.uni 	$L__BB49_24;
-$L__BB49_16:
-add.s64 	%rd129, %rd5, %rd172;
-ld.local.u64 	%rd130, [%rd129+24];
-shl.b64 	%rd131, %rd130, 2;
-add.s64 	%rd36, %rd11, %rd131;
-ld.local.u64 	%rd132, [%rd129+32];
-sub.s64 	%rd37, %rd132, %rd130;
-setp.lt.u64 	%p36, %rd37, 16;
-mov.f32 	%f154, %f78;
-mov.f32 	%f155, %f80;
-mov.u32 	%r53, %r30;
-mov.u64 	%rd175, %rd93;
-@%p36 bra 	$L__BB49_19;
-add.s64 	%rd173, %rd36, %rd165;
-mov.f32 	%f154, 0f7F800000;
-mov.f32 	%f155, 0fFF800000;
-mov.u64 	%rd174, 0;
-mov.u32 	%r53, %r30;
-$L__BB49_18:
-ld.global.f32 	%f83, [%rd173];
-setp.lt.f32 	%p37, %f83, %f154;
-selp.f32 	%f154, %f83, %f154, %p37;
-setp.gt.f32 	%p38, %f83, %f155;
-selp.f32 	%f155, %f83, %f155, %p38;
-setp.nan.f32 	%p39, %f83, %f83;
-selp.u32 	%r33, 1, 0, %p39;
-or.b32  	%r53, %r53, %r33;
-add.s64 	%rd175, %rd174, 16;
-add.s64 	%rd173, %rd173, 64;
-add.s64 	%rd135, %rd174, 32;
-setp.le.u64 	%p40, %rd135, %rd37;
-mov.u64 	%rd174, %rd175;
-@%p40 bra 	$L__BB49_18;
-$L__BB49_19:
-setp.le.u64 	%p41, %rd37, %rd175;
-@%p41 bra 	$L__BB49_23;
-sub.s64 	%rd44, %rd37, %rd175;
-setp.eq.s64 	%p42, %rd44, 16;
-setp.gt.u64 	%p43, %rd44, %rd181;
-or.pred  	%p44, %p42, %p43;
-mov.f32 	%f156, 0f00000000;
-@!%p44 bra 	$L__BB49_22;
-bra.uni 	$L__BB49_21;
-$L__BB49_21:
-shl.b64 	%rd137, %rd175, 2;
-add.s64 	%rd138, %rd36, %rd137;
-add.s64 	%rd45, %rd138, %rd165;
-ld.global.f32 	%f156, [%rd45];
-bra.uni 	$L__BB49_22;
-$L__BB49_24:
-cvt.f64.f32 	%fd5, %f151;
-sub.rn.f64 	%fd6, %fd5, %fd3;
-neg.f64 	%fd7, %fd6;
-cvt.rn.f32.f64 	%f27, %fd7;
-cvt.f64.f32 	%fd8, %f27;
-setp.geu.f64 	%p60, %fd8, %fd7;
-mov.f32 	%f159, %f27;
-@%p60 bra 	$L__BB49_27;
-setp.eq.f32 	%p61, %f27, 0f00000000;
-mov.f32 	%f159, 0f00000001;
-@%p61 bra 	$L__BB49_27;
-setp.gt.f32 	%p62, %f27, 0f00000000;
-selp.b32 	%r36, 1, -1, %p62;
-mov.b32 	%r37, %f27;
-add.s32 	%r38, %r36, %r37;
-mov.b32 	%f159, %r38;
-$L__BB49_27:
-mov.f32 	%f141, 0f00000001;
-mov.u64 	%rd140, 0;
-mov.f32 	%f109, 0fFF800000;
-mov.b32 	%r39, 0;
-mov.f32 	%f110, 0f7F800000;
-mov.f32 	%f160, %f109;
-mov.u64 	%rd176, %rd140;
-bra.uni 	$L__BB49_28;
-$L__BB49_34:
-selp.f32 	%f116, %f165, 0f7F800000, %p70;
-selp.f32 	%f117, %f165, 0fFF800000, %p70;
-setp.lt.f32 	%p73, %f116, %f163;
-selp.f32 	%f163, %f116, %f163, %p73;
-setp.gt.f32 	%p74, %f117, %f164;
-selp.f32 	%f164, %f117, %f164, %p74;
-setp.nan.f32 	%p75, %f165, %f165;
-selp.u32 	%r42, 1, 0, %p75;
-or.b32  	%r56, %r56, %r42;
-$L__BB49_35:
-neg.f32 	%f118, %f163;
-shfl.sync.bfly.b32	%f119, %f118, 8, 31, %r8;
-setp.gt.f32 	%p76, %f119, %f118;
-selp.f32 	%f120, %f119, %f118, %p76;
-shfl.sync.bfly.b32	%f121, %f120, 4, 31, %r8;
-setp.gt.f32 	%p77, %f121, %f120;
-selp.f32 	%f122, %f121, %f120, %p77;
-shfl.sync.bfly.b32	%f123, %f122, 2, 31, %r8;
-setp.gt.f32 	%p78, %f123, %f122;
-selp.f32 	%f124, %f123, %f122, %p78;
-shfl.sync.bfly.b32	%f125, %f124, 1, 31, %r8;
-setp.gt.f32 	%p79, %f125, %f124;
-selp.f32 	%f126, %f125, %f124, %p79;
-shfl.sync.idx.b32	%f127, %f126, %r7, 31, %r8;
-shfl.sync.bfly.b32	%f128, %f164, 8, 31, %r8;
-setp.gt.f32 	%p80, %f128, %f164;
-selp.f32 	%f129, %f128, %f164, %p80;
-shfl.sync.bfly.b32	%f130, %f129, 4, 31, %r8;
-setp.gt.f32 	%p81, %f130, %f129;
-selp.f32 	%f131, %f130, %f129, %p81;
-shfl.sync.bfly.b32	%f132, %f131, 2, 31, %r8;
-setp.gt.f32 	%p82, %f132, %f131;
-selp.f32 	%f133, %f132, %f131, %p82;
-shfl.sync.bfly.b32	%f134, %f133, 1, 31, %r8;
-setp.gt.f32 	%p83, %f134, %f133;
-selp.f32 	%f135, %f134, %f133, %p83;
-shfl.sync.idx.b32	%f136, %f135, %r7, 31, %r8;
-add.rn.f32 	%f137, %f136, 0f00000000;
-setp.ne.s32 	%p84, %r56, 0;
-vote.sync.ballot.b32 	%r43, %p84, %r8;
-setp.gt.f32 	%p85, %f136, %f160;
-selp.f32 	%f160, %f137, %f160, %p85;
-add.s64 	%rd176, %rd176, 16;
-setp.ne.s64 	%p86, %rd176, 64;
-@%p86 bra 	$L__BB49_28;
-bra.uni 	$L__BB49_36;
-$L__BB49_28:
-add.s64 	%rd142, %rd5, %rd176;
-ld.local.u64 	%rd143, [%rd142+96];
-shl.b64 	%rd144, %rd143, 2;
-add.s64 	%rd48, %rd11, %rd144;
-ld.local.u64 	%rd145, [%rd142+104];
-sub.s64 	%rd49, %rd145, %rd143;
-setp.lt.u64 	%p63, %rd49, 16;
-mov.f32 	%f163, %f110;
-mov.f32 	%f164, %f109;
-mov.u32 	%r56, %r39;
-mov.u64 	%rd179, %rd140;
-@%p63 bra 	$L__BB49_31;
-add.s64 	%rd177, %rd48, %rd165;
-mov.f32 	%f163, 0f7F800000;
-mov.f32 	%f164, 0fFF800000;
-mov.u64 	%rd178, 0;
-mov.u32 	%r56, %r39;
-$L__BB49_30:
-ld.global.f32 	%f114, [%rd177];
-setp.lt.f32 	%p64, %f114, %f163;
-selp.f32 	%f163, %f114, %f163, %p64;
-setp.gt.f32 	%p65, %f114, %f164;
-selp.f32 	%f164, %f114, %f164, %p65;
-setp.nan.f32 	%p66, %f114, %f114;
-selp.u32 	%r41, 1, 0, %p66;
-or.b32  	%r56, %r56, %r41;
-add.s64 	%rd179, %rd178, 16;
-add.s64 	%rd177, %rd177, 64;
-add.s64 	%rd148, %rd178, 32;
-setp.le.u64 	%p67, %rd148, %rd49;
-mov.u64 	%rd178, %rd179;
-@%p67 bra 	$L__BB49_30;
-$L__BB49_31:
-setp.le.u64 	%p68, %rd49, %rd179;
-@%p68 bra 	$L__BB49_35;
-sub.s64 	%rd56, %rd49, %rd179;
-setp.eq.s64 	%p69, %rd56, 16;
-setp.gt.u64 	%p70, %rd56, %rd181;
-or.pred  	%p71, %p69, %p70;
-mov.f32 	%f165, %f143;
-@!%p71 bra 	$L__BB49_34;
-bra.uni 	$L__BB49_33;
-$L__BB49_33:
-shl.b64 	%rd150, %rd179, 2;
-add.s64 	%rd151, %rd48, %rd150;
-add.s64 	%rd57, %rd151, %rd165;
-ld.global.f32 	%f165, [%rd57];
-bra.uni 	$L__BB49_34;
-$L__BB49_36:
-neg.f32 	%f169, %f159;
-cvt.f64.f32 	%fd9, %f160;
-add.rn.f64 	%fd10, %fd3, %fd9;
-cvt.rn.f32.f64 	%f45, %fd10;
-cvt.f64.f32 	%fd11, %f45;
-setp.leu.f64 	%p87, %fd10, %fd11;
-mov.f32 	%f168, %f45;
-@%p87 bra 	$L__BB49_39;
-setp.eq.f32 	%p88, %f45, 0f00000000;
-mov.f32 	%f168, %f141;
-@%p88 bra 	$L__BB49_39;
-)ptx",
-    R"ptx(setp.gt.f32 	%p89, %f45, 0f00000000;
-selp.b32 	%r44, 1, -1, %p89;
-mov.b32 	%r45, %f45;
-add.s32 	%r46, %r44, %r45;
-mov.b32 	%f168, %r46;
-$L__BB49_39:
-add.s64 	%rd118, %rd5, 24;
-cvta.local.u64 	%rd33, %rd118;
-add.s64 	%rd120, %rd5, 96;
-cvta.local.u64 	%rd34, %rd120;
-ld.param.f64 	%fd12, [%rd1];
-neg.f64 	%fd13, %fd12;
-setp.gt.f64 	%p91, %fd12, 0d0000000000000000;
-selp.f64 	%fd14, %fd12, %fd13, %p91;
-setp.lt.f64 	%p92, %fd14, 0d3810000000000000;
-setp.gt.f64 	%p93, %fd14, 0d47D0000000000000;
-selp.f64 	%fd15, 0d47D0000000000000, %fd14, %p93;
-selp.f64 	%fd16, 0d3810000000000000, %fd15, %p92;
-neg.f64 	%fd17, %fd16;
-selp.f64 	%fd18, %fd17, %fd16, %p91;
-cvt.rn.f32.f64 	%f139, %fd18;
-ld.param.f64 	%fd19, [%rd1+16];
+add.s64 	%rd36, %rd1, %rd50;
+st.local.u8 	[%rd36], %rs2;
+add.s64 	%rd50, %rd50, 1;
+setp.lt.u64 	%p4, %rd50, 196;
+@%p4 bra 	$L__BB49_2;
+add.u64 	%rd37, %SP, 176;
+st.local.u64 	[%rd1+168], %rd37;
 {
 .param .b64 param0;
-st.param.f64 	[param0+0], %fd19;
+st.param.b64 	[param0+0], %rd21;
 .param .b64 param1;
-st.param.b64 	[param1+0], %rd69;
+st.param.b64 	[param1+0], %rd11;
 .param .b64 param2;
-st.param.b64 	[param2+0], %rd33;
+st.param.b64 	[param2+0], %rd2;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd31;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+setp.nan.f64 	%p5, %fd3, %fd3;
+ld.local.u64 	%rd7, [%rd1+168];
+mov.u64 	%rd41, 0;
+st.u64 	[%rd7], %rd41;
+mov.f32 	%f24, 0f7FC00000;
+mov.f32 	%f25, %f24;
+@%p5 bra 	$L__BB49_11;
+ld.local.u64 	%rd42, [%rd1+88];
+setp.ne.s64 	%p7, %rd42, 0;
+ld.local.u64 	%rd43, [%rd1+160];
+setp.ne.s64 	%p8, %rd43, 0;
+and.pred  	%p9, %p7, %p8;
+mov.pred 	%p23, 0;
+@!%p9 bra 	$L__BB49_12;
+bra.uni 	$L__BB49_5;
+$L__BB49_5:
+ld.local.u64 	%rd8, [%rd1+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd8;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd3;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f10, %f11}, [retval0+0];
+}
+cvt.f64.f32 	%fd5, %f10;
+sub.rn.f64 	%fd6, %fd5, %fd3;
+neg.f64 	%fd7, %fd6;
+cvt.rn.f32.f64 	%f1, %fd7;
+cvt.f64.f32 	%fd8, %f1;
+setp.geu.f64 	%p10, %fd8, %fd7;
+mov.f32 	%f23, %f1;
+@%p10 bra 	$L__BB49_8;
+setp.eq.f32 	%p11, %f1, 0f00000000;
+mov.f32 	%f23, 0f00000001;
+@%p11 bra 	$L__BB49_8;
+setp.gt.f32 	%p12, %f1, 0f00000000;
+selp.b32 	%r8, 1, -1, %p12;
+mov.b32 	%r9, %f1;
+add.s32 	%r10, %r8, %r9;
+mov.b32 	%f23, %r10;
+$L__BB49_8:
+neg.f32 	%f25, %f23;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd8;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f15, %f16}, [retval0+0];
+}
+cvt.f64.f32 	%fd9, %f16;
+add.rn.f64 	%fd10, %fd3, %fd9;
+cvt.rn.f32.f64 	%f5, %fd10;
+cvt.f64.f32 	%fd11, %f5;
+setp.leu.f64 	%p13, %fd10, %fd11;
+mov.f32 	%f24, %f5;
+@%p13 bra 	$L__BB49_11;
+mov.f32 	%f24, 0f00000001;
+setp.eq.f32 	%p14, %f5, 0f00000000;
+@%p14 bra 	$L__BB49_11;
+setp.gt.f32 	%p15, %f5, 0f00000000;
+selp.b32 	%r11, 1, -1, %p15;
+mov.b32 	%r12, %f5;
+add.s32 	%r13, %r11, %r12;
+mov.b32 	%f24, %r13;
+$L__BB49_11:
+neg.f64 	%fd12, %fd1;
+setp.gt.f64 	%p17, %fd1, 0d0000000000000000;
+selp.f64 	%fd13, %fd1, %fd12, %p17;
+setp.lt.f64 	%p18, %fd13, 0d3810000000000000;
+setp.gt.f64 	%p19, %fd13, 0d47D0000000000000;
+selp.f64 	%fd14, 0d47D0000000000000, %fd13, %p19;
+selp.f64 	%fd15, 0d3810000000000000, %fd14, %p18;
+neg.f64 	%fd16, %fd15;
+selp.f64 	%fd17, %fd16, %fd15, %p17;
+cvt.rn.f32.f64 	%f20, %fd17;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd31;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
 .param .b32 param3;
-st.param.f32 	[param3+0], %f139;
+st.param.f32 	[param3+0], %f20;
 .param .b64 param4;
 st.param.f64 	[param4+0], 0dBFF0000000000000;
 .param .b32 param5;
 st.param.f32 	[param5+0], 0f7FC00000;
 .param .b32 param6;
-st.param.f32 	[param6+0], %f168;
+st.param.f32 	[param6+0], %f24;
 .param .b64 retval0;
 call.uni (retval0), 
 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_, 
@@ -42939,33 +39707,32 @@ param4,
 param5, 
 param6
 );
-ld.param.f64 	%fd20, [retval0+0];
+ld.param.f64 	%fd18, [retval0+0];
 }
-div.rn.f64 	%fd22, %fd20, %fd12;
-ld.param.f64 	%fd23, [%rd1+8];
-setp.lt.f64 	%p94, %fd23, 0d0000000000000000;
-neg.f64 	%fd24, %fd23;
-selp.f64 	%fd25, %fd24, %fd23, %p94;
-setp.lt.f64 	%p95, %fd25, 0d3810000000000000;
-setp.gt.f64 	%p96, %fd25, 0d47D0000000000000;
-selp.f64 	%fd26, 0d47D0000000000000, %fd25, %p96;
-selp.f64 	%fd27, 0d3810000000000000, %fd26, %p95;
-neg.f64 	%fd28, %fd27;
-selp.f64 	%fd29, %fd28, %fd27, %p94;
-cvt.rn.f32.f64 	%f140, %fd29;
+div.rn.f64 	%fd20, %fd18, %fd1;
+setp.lt.f64 	%p20, %fd2, 0d0000000000000000;
+neg.f64 	%fd21, %fd2;
+selp.f64 	%fd22, %fd21, %fd2, %p20;
+setp.lt.f64 	%p21, %fd22, 0d3810000000000000;
+setp.gt.f64 	%p22, %fd22, 0d47D0000000000000;
+selp.f64 	%fd23, 0d47D0000000000000, %fd22, %p22;
+selp.f64 	%fd24, 0d3810000000000000, %fd23, %p21;
+neg.f64 	%fd25, %fd24;
+selp.f64 	%fd26, %fd25, %fd24, %p20;
+cvt.rn.f32.f64 	%f21, %fd26;
 {
 .param .b64 param0;
-st.param.f64 	[param0+0], %fd19;
+st.param.b64 	[param0+0], %rd9;
 .param .b64 param1;
-st.param.b64 	[param1+0], %rd69;
+st.param.b64 	[param1+0], %rd31;
 .param .b64 param2;
-st.param.b64 	[param2+0], %rd34;
+st.param.b64 	[param2+0], %rd4;
 .param .b32 param3;
-st.param.f32 	[param3+0], %f140;
+st.param.f32 	[param3+0], %f21;
 .param .b64 param4;
 st.param.f64 	[param4+0], 0d3FF0000000000000;
 .param .b32 param5;
-st.param.f32 	[param5+0], %f169;
+st.param.f32 	[param5+0], %f25;
 .param .b32 param6;
 st.param.f32 	[param6+0], 0f7FC00000;
 .param .b64 retval0;
@@ -42980,52 +39747,40 @@ param4,
 param5, 
 param6
 );
-ld.param.f64 	%fd30, [retval0+0];
+ld.param.f64 	%fd27, [retval0+0];
 }
-div.rn.f64 	%fd32, %fd30, %fd23;
-add.rn.f64 	%fd33, %fd22, %fd32;
-st.local.f64 	[%rd4], %fd33;
-mov.pred 	%p103, -1;
-$L__BB49_40:
-cvt.u32.u64 	%r19, %rd181;
-bar.warp.sync 	%r8;
-setp.ne.s32 	%p97, %r19, 0;
-@%p97 bra 	$L__BB49_42;
-setp.ne.s32 	%p29, %r29, 0;
-selp.u16 	%rs1, 1, 0, %p29;
-ld.local.f64 	%fd34, [%rd4];
-ld.param.u64 	%rd154, [%rd2+32];
-cvta.to.global.u64 	%rd155, %rd154;
-add.s64 	%rd157, %rd155, %rd95;
-st.global.f64 	[%rd157], %fd34;
-ld.param.u64 	%rd158, [%rd2+40];
-cvta.to.global.u64 	%rd159, %rd158;
-add.s64 	%rd160, %rd159, %rd7;
-st.global.u8 	[%rd160], %rs1;
-$L__BB49_42:
-@!%p1 bra 	$L__BB49_48;
-bra.uni 	$L__BB49_43;
-$L__BB49_43:
-setp.le.u64 	%p98, %rd8, %rd181;
-or.pred  	%p99, %p103, %p98;
-@%p99 bra 	$L__BB49_46;
-add.s64 	%rd180, %rd11, %rd165;
-$L__BB49_45:
-st.global.u32 	[%rd180], %r30;
-add.s64 	%rd181, %rd181, 16;
-add.s64 	%rd180, %rd180, 64;
-setp.lt.u64 	%p100, %rd181, %rd8;
-@%p100 bra 	$L__BB49_45;
-$L__BB49_46:
-setp.eq.s32 	%p101, %r19, 0;
-and.pred  	%p102, %p101, %p103;
-@%p102 bra 	$L__BB49_47;
-bra.uni 	$L__BB49_48;
-$L__BB49_47:
-shl.b64 	%rd163, %rd7, 2;
-add.s64 	%rd60, %rd11, %rd163;
-st.global.u32 	[%rd60], %r30;
-$L__BB49_48:
+div.rn.f64 	%fd29, %fd27, %fd2;
+add.rn.f64 	%fd30, %fd20, %fd29;
+st.f64 	[%rd7], %fd30;
+mov.pred 	%p23, -1;
+$L__BB49_12:
+selp.u32 	%r14, 1, 0, %p1;
+selp.u32 	%r15, 1, 0, %p23;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd21;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd11;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd31;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r14;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r15;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB49_13:
 ret;
 }
 .visible .entry batch_contrastive_rows(
@@ -43036,837 +39791,2771 @@ ret;
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot50[200];
+.local .align 8 .b8 	__local_depot50[424];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
-.reg .pred 	%p<126>;
-.reg .b16 	%rs<10>;
-.reg .b32 	%r<41>;
-.reg .f32 	%f<235>;
-.reg .b64 	%rd<336>;
-.reg .f64 	%fd<47>;
+.reg .pred 	%p<8>;
+.reg .b16 	%rs<5>;
+.reg .b32 	%r<24>;
+.reg .f32 	%f<5>;
+.reg .b64 	%rd<47>;
+.reg .f64 	%fd<13>;
 mov.u64 	%SPL, __local_depot50;
 cvta.local.u64 	%SP, %SPL;
-mov.u32 	%r10, %ctaid.x;
-mul.wide.u32 	%rd139, %r10, 16;
-mov.u32 	%r1, %tid.x;
-shr.u32 	%r11, %r1, 4;
-cvt.u64.u32 	%rd140, %r11;
-add.s64 	%rd5, %rd139, %rd140;
-ld.param.u64 	%rd142, [batch_contrastive_rows_param_0+8];
-setp.ge.u64 	%p16, %rd5, %rd142;
-@%p16 bra 	$L__BB50_104;
-mov.b64 	%rd135, batch_contrastive_rows_param_0;
-mov.b64 	%rd137, batch_contrastive_rows_param_1;
-mov.u64 	%rd2, %rd137;
-mov.u64 	%rd3, %rd135;
-ld.param.u64 	%rd7, [batch_contrastive_rows_param_0+16];
-ld.param.u64 	%rd143, [%rd3+56];
-cvta.to.global.u64 	%rd8, %rd143;
-mul.lo.s64 	%rd9, %rd7, %rd5;
-shl.b64 	%rd144, %rd9, 2;
-add.s64 	%rd145, %rd8, %rd144;
-ld.param.u8 	%rs2, [%rd2+64];
-and.b16  	%rs3, %rs2, 1;
-setp.eq.b16 	%p1, %rs3, 1;
-ld.param.u64 	%rd146, [%rd3+64];
-cvta.to.global.u64 	%rd147, %rd146;
-add.s64 	%rd148, %rd147, %rd144;
-selp.b64 	%rd10, %rd148, %rd145, %p1;
-and.b32  	%r13, %r1, 15;
-cvt.u64.u32 	%rd335, %r13;
-setp.gt.u64 	%p17, %rd7, %rd335;
-and.pred  	%p18, %p1, %p17;
-shl.b64 	%rd294, %rd335, 2;
-@!%p18 bra 	$L__BB50_2;
-bra.uni 	$L__BB50_19;
-$L__BB50_19:
-add.s64 	%rd151, %rd144, %rd294;
-add.s64 	%rd299, %rd8, %rd151;
-add.s64 	%rd298, %rd10, %rd294;
-mov.u64 	%rd300, %rd335;
-$L__BB50_20:
-ld.global.f32 	%f68, [%rd299];
-st.global.f32 	[%rd298], %f68;
-add.s64 	%rd300, %rd300, 16;
-add.s64 	%rd299, %rd299, 64;
-add.s64 	%rd298, %rd298, 64;
-setp.lt.u64 	%p19, %rd300, %rd7;
-@%p19 bra 	$L__BB50_20;
+add.u64 	%rd8, %SP, 0;
+add.u64 	%rd9, %SPL, 0;
+ld.param.f64 	%fd2, [batch_contrastive_rows_param_2+40];
+ld.param.f64 	%fd1, [batch_contrastive_rows_param_2+32];
+ld.param.u8 	%rs1, [batch_contrastive_rows_param_2+24];
+ld.param.f32 	%f1, [batch_contrastive_rows_param_2+16];
+ld.param.f32 	%f2, [batch_contrastive_rows_param_2+12];
+ld.param.f32 	%f3, [batch_contrastive_rows_param_2+4];
+ld.param.f32 	%f4, [batch_contrastive_rows_param_2];
+st.local.v2.f32 	[%rd9], {%f4, %f3};
+ld.param.u8 	%r1, [batch_contrastive_rows_param_2+8];
+ld.param.u8 	%r2, [batch_contrastive_rows_param_2+9];
+bfi.b32 	%r3, %r2, %r1, 8, 8;
+)ptx",
+    R"ptx(ld.param.u8 	%r4, [batch_contrastive_rows_param_2+10];
+bfi.b32 	%r5, %r4, %r3, 16, 8;
+ld.param.u8 	%r6, [batch_contrastive_rows_param_2+11];
+bfi.b32 	%r7, %r6, %r5, 24, 8;
+st.local.u32 	[%rd9+8], %r7;
+st.local.f32 	[%rd9+12], %f2;
+st.local.f32 	[%rd9+16], %f1;
+ld.param.u8 	%r8, [batch_contrastive_rows_param_2+20];
+ld.param.u8 	%r9, [batch_contrastive_rows_param_2+21];
+bfi.b32 	%r10, %r9, %r8, 8, 8;
+ld.param.u8 	%r11, [batch_contrastive_rows_param_2+22];
+bfi.b32 	%r12, %r11, %r10, 16, 8;
+ld.param.u8 	%r13, [batch_contrastive_rows_param_2+23];
+bfi.b32 	%r14, %r13, %r12, 24, 8;
+st.local.u32 	[%rd9+20], %r14;
+st.local.u8 	[%rd9+24], %rs1;
+st.local.f64 	[%rd9+32], %fd1;
+st.local.f64 	[%rd9+40], %fd2;
+add.u64 	%rd10, %SP, 48;
+add.u64 	%rd11, %SPL, 48;
+ld.param.u8 	%rs2, [batch_contrastive_rows_param_1+64];
+ld.param.u64 	%rd12, [batch_contrastive_rows_param_1+56];
+ld.param.u64 	%rd13, [batch_contrastive_rows_param_1+48];
+ld.param.u64 	%rd14, [batch_contrastive_rows_param_1+40];
+ld.param.u64 	%rd15, [batch_contrastive_rows_param_1+32];
+ld.param.u64 	%rd16, [batch_contrastive_rows_param_1+24];
+ld.param.u64 	%rd17, [batch_contrastive_rows_param_1+16];
+ld.param.u64 	%rd18, [batch_contrastive_rows_param_1+8];
+ld.param.u64 	%rd19, [batch_contrastive_rows_param_1];
+st.local.u64 	[%rd11], %rd19;
+st.local.u64 	[%rd11+8], %rd18;
+st.local.u64 	[%rd11+16], %rd17;
+st.local.u64 	[%rd11+24], %rd16;
+st.local.u64 	[%rd11+32], %rd15;
+st.local.u64 	[%rd11+40], %rd14;
+st.local.u64 	[%rd11+48], %rd13;
+st.local.u64 	[%rd11+56], %rd12;
+st.local.u8 	[%rd11+64], %rs2;
+add.u64 	%rd20, %SP, 120;
+add.u64 	%rd21, %SPL, 120;
+ld.param.u64 	%rd22, [batch_contrastive_rows_param_0+64];
+ld.param.u64 	%rd23, [batch_contrastive_rows_param_0+56];
+ld.param.u64 	%rd24, [batch_contrastive_rows_param_0+48];
+ld.param.u32 	%r15, [batch_contrastive_rows_param_0+40];
+ld.param.u64 	%rd25, [batch_contrastive_rows_param_0+32];
+ld.param.u64 	%rd26, [batch_contrastive_rows_param_0+24];
+ld.param.u64 	%rd27, [batch_contrastive_rows_param_0+16];
+ld.param.u64 	%rd28, [batch_contrastive_rows_param_0+8];
+ld.param.u64 	%rd29, [batch_contrastive_rows_param_0];
+st.local.u64 	[%rd21], %rd29;
+st.local.u64 	[%rd21+8], %rd28;
+st.local.u64 	[%rd21+16], %rd27;
+st.local.u64 	[%rd21+24], %rd26;
+st.local.u64 	[%rd21+32], %rd25;
+st.local.u32 	[%rd21+40], %r15;
+st.local.u64 	[%rd21+48], %rd24;
+st.local.u64 	[%rd21+56], %rd23;
+st.local.u64 	[%rd21+64], %rd22;
+mov.u32 	%r16, %ctaid.x;
+mul.wide.u32 	%rd31, %r16, 16;
+mov.u32 	%r17, %tid.x;
+shr.u32 	%r18, %r17, 4;
+cvt.u64.u32 	%rd32, %r18;
+add.s64 	%rd2, %rd31, %rd32;
+setp.ge.u64 	%p3, %rd2, %rd28;
+@%p3 bra 	$L__BB50_6;
+add.u64 	%rd30, %SP, 224;
+add.u64 	%rd1, %SPL, 224;
+add.s64 	%rd3, %rd30, 24;
+add.s64 	%rd4, %rd30, 96;
+mov.u64 	%rd46, 0;
+mov.u16 	%rs3, 0;
 $L__BB50_2:
-mov.b64 	%rd136, batch_contrastive_rows_param_2;
-add.u64 	%rd138, %SP, 0;
-ld.param.u64 	%rd141, [batch_contrastive_rows_param_0];
-setp.lt.u64 	%p20, %rd7, 16;
-mov.u64 	%rd297, 0;
-mov.b32 	%r39, 0;
-mov.f32 	%f210, 0fFF800000;
-mov.f32 	%f209, 0f7F800000;
-@%p20 bra 	$L__BB50_5;
-add.s64 	%rd295, %rd10, %rd294;
-mov.f32 	%f209, 0f7F800000;
-mov.f32 	%f210, 0fFF800000;
-mov.b32 	%r39, 0;
-mov.u64 	%rd296, 0;
-$L__BB50_4:
-ld.global.f32 	%f73, [%rd295];
-setp.lt.f32 	%p21, %f73, %f209;
-selp.f32 	%f209, %f73, %f209, %p21;
-setp.gt.f32 	%p22, %f73, %f210;
-selp.f32 	%f210, %f73, %f210, %p22;
-setp.nan.f32 	%p23, %f73, %f73;
-selp.u32 	%r16, 1, 0, %p23;
-or.b32  	%r39, %r39, %r16;
-add.s64 	%rd297, %rd296, 16;
-add.s64 	%rd295, %rd295, 64;
-add.s64 	%rd155, %rd296, 32;
-setp.le.u64 	%p24, %rd155, %rd7;
-mov.u64 	%rd296, %rd297;
-@%p24 bra 	$L__BB50_4;
+add.s64 	%rd35, %rd1, %rd46;
+st.local.u8 	[%rd35], %rs3;
+add.s64 	%rd46, %rd46, 1;
+setp.lt.u64 	%p4, %rd46, 196;
+@%p4 bra 	$L__BB50_2;
+add.u64 	%rd36, %SP, 192;
+st.local.u64 	[%rd1+168], %rd36;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd20;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd10;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd2;
+.param .b64 param3;
+st.param.b64 	[param3+0], 4;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd30;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r19, [retval0+0];
+}
+and.b32  	%r21, %r19, 1;
+setp.eq.b32 	%p1, %r21, 1;
+ld.local.u64 	%rd7, [%rd1+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd7;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd3;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd8;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd3, %fd4}, [retval0+0];
+}
+add.s64 	%rd41, %rd8, 12;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd7;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd41;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd7, %fd8}, [retval0+0];
+}
+ld.local.u64 	%rd42, [%rd1+168];
+st.f64 	[%rd42], %fd3;
+st.f64 	[%rd42+8], %fd4;
+st.f64 	[%rd42+16], %fd7;
+st.f64 	[%rd42+24], %fd8;
+and.b16  	%rs4, %rs1, 1;
+setp.eq.b16 	%p5, %rs4, 1;
+add.rn.f64 	%fd11, %fd4, %fd8;
+setp.eq.f64 	%p6, %fd11, 0d0000000000000000;
+or.pred  	%p2, %p5, %p6;
+@%p2 bra 	$L__BB50_5;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd7;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd3;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd1;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd7;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd2;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
 $L__BB50_5:
-mov.u64 	%rd1, %rd136;
-cvta.to.local.u64 	%rd4, %rd138;
-add.s64 	%rd6, %rd141, %rd5;
-setp.le.u64 	%p25, %rd7, %rd297;
-@%p25 bra 	$L__BB50_9;
-sub.s64 	%rd20, %rd7, %rd297;
-setp.eq.s64 	%p26, %rd20, 16;
-setp.gt.u64 	%p27, %rd20, %rd335;
-or.pred  	%p28, %p26, %p27;
-mov.f32 	%f211, 0f00000000;
-@!%p28 bra 	$L__BB50_8;
-bra.uni 	$L__BB50_7;
-$L__BB50_7:
-shl.b64 	%rd157, %rd297, 2;
-add.s64 	%rd158, %rd10, %rd157;
-add.s64 	%rd21, %rd158, %rd294;
-ld.global.f32 	%f211, [%rd21];
-$L__BB50_8:
-selp.f32 	%f75, %f211, 0f7F800000, %p27;
-selp.f32 	%f76, %f211, 0fFF800000, %p27;
-setp.lt.f32 	%p30, %f75, %f209;
-selp.f32 	%f209, %f75, %f209, %p30;
-setp.gt.f32 	%p31, %f76, %f210;
-selp.f32 	%f210, %f76, %f210, %p31;
-setp.nan.f32 	%p32, %f211, %f211;
-selp.u32 	%r17, 1, 0, %p32;
-or.b32  	%r39, %r39, %r17;
-$L__BB50_9:
-mov.f32 	%f206, 0f00000000;
-neg.f32 	%f77, %f209;
-and.b32  	%r18, %r1, 16;
-mov.b32 	%r19, 65535;
-shl.b32 	%r7, %r19, %r18;
-shfl.sync.bfly.b32	%f78, %f77, 8, 31, %r7;
-setp.gt.f32 	%p33, %f78, %f77;
-selp.f32 	%f79, %f78, %f77, %p33;
-shfl.sync.bfly.b32	%f80, %f79, 4, 31, %r7;
-setp.gt.f32 	%p34, %f80, %f79;
-selp.f32 	%f81, %f80, %f79, %p34;
-shfl.sync.bfly.b32	%f82, %f81, 2, 31, %r7;
-setp.gt.f32 	%p35, %f82, %f81;
-selp.f32 	%f83, %f82, %f81, %p35;
-shfl.sync.bfly.b32	%f84, %f83, 1, 31, %r7;
-setp.gt.f32 	%p36, %f84, %f83;
-selp.f32 	%f85, %f84, %f83, %p36;
-shfl.sync.idx.b32	%f86, %f85, %r18, 31, %r7;
-shfl.sync.bfly.b32	%f87, %f210, 8, 31, %r7;
-setp.gt.f32 	%p37, %f87, %f210;
-selp.f32 	%f88, %f87, %f210, %p37;
-shfl.sync.bfly.b32	%f89, %f88, 4, 31, %r7;
-setp.gt.f32 	%p38, %f89, %f88;
-selp.f32 	%f90, %f89, %f88, %p38;
-shfl.sync.bfly.b32	%f91, %f90, 2, 31, %r7;
-setp.gt.f32 	%p39, %f91, %f90;
-selp.f32 	%f92, %f91, %f90, %p39;
-shfl.sync.bfly.b32	%f93, %f92, 1, 31, %r7;
-setp.gt.f32 	%p40, %f93, %f92;
-selp.f32 	%f94, %f93, %f92, %p40;
-shfl.sync.idx.b32	%f95, %f94, %r18, 31, %r7;
-setp.ne.s32 	%p41, %r39, 0;
-vote.sync.ballot.b32 	%r8, %p41, %r7;
-ld.param.u64 	%rd161, [%rd2+8];
-cvta.to.global.u64 	%rd162, %rd161;
-shl.b64 	%rd163, %rd6, 4;
-add.s64 	%rd164, %rd162, %rd163;
-ld.param.u64 	%rd165, [%rd2+16];
-cvta.to.global.u64 	%rd166, %rd165;
-add.s64 	%rd167, %rd166, %rd163;
-ld.param.u64 	%rd22, [%rd3+24];
-ld.global.u64 	%rd23, [%rd164+8];
-ld.global.u64 	%rd24, [%rd164];
-ld.global.u64 	%rd25, [%rd167+8];
-ld.global.u64 	%rd26, [%rd167];
-add.s64 	%rd27, %rd6, 1;
-sub.s64 	%rd28, %rd25, %rd26;
-not.b64 	%rd168, %rd24;
-add.s64 	%rd169, %rd23, %rd168;
-add.s64 	%rd170, %rd169, %rd28;
-not.b64 	%rd171, %rd170;
-add.s64 	%rd172, %rd7, %rd171;
-st.local.u64 	[%rd4+24], %rd24;
-st.local.u64 	[%rd4+32], %rd6;
-st.local.u64 	[%rd4+40], %rd27;
-st.local.u64 	[%rd4+48], %rd23;
-st.local.u64 	[%rd4+56], %rd26;
-st.local.u64 	[%rd4+64], %rd25;
-mov.u64 	%rd301, 0;
-st.local.u64 	[%rd4+72], %rd301;
-st.local.u64 	[%rd4+80], %rd301;
-st.local.u64 	[%rd4+88], %rd170;
-st.local.u64 	[%rd4+96], %rd301;
-st.local.u64 	[%rd4+104], %rd24;
-st.local.u64 	[%rd4+112], %rd23;
-st.local.u64 	[%rd4+120], %rd22;
-st.local.u64 	[%rd4+128], %rd22;
-st.local.u64 	[%rd4+136], %rd26;
-st.local.u64 	[%rd4+144], %rd25;
-st.local.u64 	[%rd4+152], %rd7;
-st.local.u64 	[%rd4+160], %rd172;
-bar.warp.sync 	%r7;
-ld.param.v2.f32 	{%f13, %f14}, [%rd1];
-ld.param.u8 	%rs4, [%rd1+8];
+not.pred 	%p7, %p2;
+selp.u32 	%r22, 1, 0, %p1;
+selp.u32 	%r23, 1, 0, %p7;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd20;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd10;
+.param .b64 param2;
+st.param.b64 	[param2+0], 4;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd30;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r22;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r23;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB50_6:
+ret;
+}
+.visible .entry nca_rows(
+.param .align 8 .b8 nca_rows_param_0[72],
+.param .align 8 .b8 nca_rows_param_1[72],
+.param .align 4 .b8 nca_rows_param_2[4]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot51[352];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<12>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<12>;
+.reg .f32 	%f<3>;
+.reg .b64 	%rd<53>;
+.reg .f64 	%fd<66>;
+mov.u64 	%SPL, __local_depot51;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd11, %SP, 0;
+add.u64 	%rd12, %SPL, 0;
+ld.param.u8 	%rs1, [nca_rows_param_1+64];
+ld.param.u64 	%rd13, [nca_rows_param_1+56];
+ld.param.u64 	%rd14, [nca_rows_param_1+48];
+ld.param.u64 	%rd15, [nca_rows_param_1+40];
+ld.param.u64 	%rd16, [nca_rows_param_1+32];
+ld.param.u64 	%rd17, [nca_rows_param_1+24];
+ld.param.u64 	%rd18, [nca_rows_param_1+16];
+ld.param.u64 	%rd19, [nca_rows_param_1+8];
+ld.param.u64 	%rd20, [nca_rows_param_1];
+st.local.u64 	[%rd12], %rd20;
+st.local.u64 	[%rd12+8], %rd19;
+st.local.u64 	[%rd12+16], %rd18;
+st.local.u64 	[%rd12+24], %rd17;
+st.local.u64 	[%rd12+32], %rd16;
+st.local.u64 	[%rd12+40], %rd15;
+st.local.u64 	[%rd12+48], %rd14;
+st.local.u64 	[%rd12+56], %rd13;
+st.local.u8 	[%rd12+64], %rs1;
+add.u64 	%rd21, %SP, 72;
+add.u64 	%rd22, %SPL, 72;
+ld.param.u64 	%rd23, [nca_rows_param_0+64];
+ld.param.u64 	%rd24, [nca_rows_param_0+56];
+ld.param.u64 	%rd25, [nca_rows_param_0+48];
+ld.param.u32 	%r1, [nca_rows_param_0+40];
+ld.param.u64 	%rd26, [nca_rows_param_0+32];
+ld.param.u64 	%rd27, [nca_rows_param_0+24];
+ld.param.u64 	%rd28, [nca_rows_param_0+16];
+ld.param.u64 	%rd29, [nca_rows_param_0+8];
+ld.param.u64 	%rd30, [nca_rows_param_0];
+st.local.u64 	[%rd22], %rd30;
+st.local.u64 	[%rd22+8], %rd29;
+st.local.u64 	[%rd22+16], %rd28;
+st.local.u64 	[%rd22+24], %rd27;
+st.local.u64 	[%rd22+32], %rd26;
+st.local.u32 	[%rd22+40], %r1;
+st.local.u64 	[%rd22+48], %rd25;
+st.local.u64 	[%rd22+56], %rd24;
+st.local.u64 	[%rd22+64], %rd23;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd32, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd33, %r4;
+add.s64 	%rd3, %rd32, %rd33;
+setp.ge.u64 	%p3, %rd3, %rd29;
+@%p3 bra 	$L__BB51_10;
+mov.b64 	%rd10, nca_rows_param_2;
+mov.u64 	%rd1, %rd10;
+add.u64 	%rd31, %SP, 152;
+add.u64 	%rd2, %SPL, 152;
+add.s64 	%rd4, %rd31, 24;
+add.s64 	%rd5, %rd31, 96;
+mov.u64 	%rd52, 0;
+mov.u16 	%rs2, 0;
+$L__BB51_2:
+add.s64 	%rd36, %rd2, %rd52;
+st.local.u8 	[%rd36], %rs2;
+add.s64 	%rd52, %rd52, 1;
+setp.lt.u64 	%p4, %rd52, 196;
+@%p4 bra 	$L__BB51_2;
+add.u64 	%rd37, %SP, 144;
+st.local.u64 	[%rd2+168], %rd37;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd21;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd11;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd31;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd8, [%rd2+168];
+mov.u64 	%rd41, 0;
+st.u64 	[%rd8], %rd41;
+ld.local.u64 	%rd42, [%rd2+88];
+setp.ne.s64 	%p5, %rd42, 0;
+ld.local.u64 	%rd43, [%rd2+160];
+setp.ne.s64 	%p6, %rd43, 0;
+and.pred  	%p2, %p5, %p6;
+@!%p2 bra 	$L__BB51_9;
+bra.uni 	$L__BB51_4;
+$L__BB51_4:
+ld.param.f32 	%f1, [%rd1];
+neg.f32 	%f2, %f1;
+ld.local.u64 	%rd9, [%rd2+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f2;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd8, %fd9}, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f2;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd11, %fd12}, [retval0+0];
+}
+sub.rn.f64 	%fd3, %fd11, %fd8;
+div.rn.f64 	%fd4, %fd12, %fd9;
+setp.ltu.f64 	%p7, %fd4, 0d0000000000000000;
+mov.f64 	%fd65, 0d7FF8000000000000;
+@%p7 bra 	$L__BB51_8;
+setp.eq.f64 	%p8, %fd4, 0d0000000000000000;
+mov.f64 	%fd65, 0dFFF0000000000000;
+@%p8 bra 	$L__BB51_8;
+setp.eq.f64 	%p9, %fd4, 0d7FF0000000000000;
+mov.f64 	%fd65, 0d7FF0000000000000;
+@%p9 bra 	$L__BB51_8;
+setp.lt.f64 	%p10, %fd4, 0d0170000000000000;
+mul.rn.f64 	%fd16, %fd4, 0d4630000000000000;
+selp.f64 	%fd17, 0dC059000000000000, 0d0000000000000000, %p10;
+selp.f64 	%fd18, %fd16, %fd4, %p10;
+mov.b64 	%rd45, %fd18;
+shr.u64 	%rd46, %rd45, 52;
+cvt.u32.u64 	%r8, %rd46;
+add.s32 	%r9, %r8, -1023;
+cvt.rn.f64.s32 	%fd19, %r9;
+add.rn.f64 	%fd20, %fd17, %fd19;
+and.b64  	%rd47, %rd45, 4503599627370495;
+or.b64  	%rd48, %rd47, 4607182418800017408;
+mov.b64 	%fd21, %rd48;
+setp.gt.f64 	%p11, %fd21, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd22, %fd21, 0d3FE0000000000000;
+add.rn.f64 	%fd23, %fd20, 0d3FF0000000000000;
+selp.f64 	%fd24, %fd22, %fd21, %p11;
+add.rn.f64 	%fd25, %fd24, 0dBFF0000000000000;
+add.rn.f64 	%fd26, %fd24, 0d3FF0000000000000;
+div.rn.f64 	%fd27, %fd25, %fd26;
+mul.rn.f64 	%fd28, %fd27, %fd27;
+mul.rn.f64 	%fd29, %fd28, 0d3FA642C8590B2164;
+add.rn.f64 	%fd30, %fd29, 0d3FA8618618618618;
+mul.rn.f64 	%fd31, %fd28, %fd30;
+add.rn.f64 	%fd32, %fd31, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd33, %fd28, %fd32;
+add.rn.f64 	%fd34, %fd33, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd35, %fd28, %fd34;
+add.rn.f64 	%fd36, %fd35, 0d3FB1111111111111;
+mul.rn.f64 	%fd37, %fd28, %fd36;
+)ptx",
+    R"ptx(add.rn.f64 	%fd38, %fd37, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd39, %fd28, %fd38;
+add.rn.f64 	%fd40, %fd39, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd41, %fd28, %fd40;
+add.rn.f64 	%fd42, %fd41, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd43, %fd28, %fd42;
+add.rn.f64 	%fd44, %fd43, 0d3FC2492492492492;
+mul.rn.f64 	%fd45, %fd28, %fd44;
+add.rn.f64 	%fd46, %fd45, 0d3FC999999999999A;
+mul.rn.f64 	%fd47, %fd28, %fd46;
+add.rn.f64 	%fd48, %fd47, 0d3FD5555555555555;
+mul.rn.f64 	%fd49, %fd28, %fd48;
+selp.f64 	%fd50, %fd23, %fd20, %p11;
+mul.rn.f64 	%fd51, %fd50, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd52, %fd50, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd53, %fd27, %fd27;
+mul.rn.f64 	%fd54, %fd53, %fd49;
+add.rn.f64 	%fd55, %fd53, %fd54;
+add.rn.f64 	%fd56, %fd52, %fd55;
+add.rn.f64 	%fd65, %fd51, %fd56;
+$L__BB51_8:
+add.rn.f64 	%fd57, %fd3, %fd65;
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd57;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere7SigmoidEd, 
+(
+param0
+);
+ld.param.f64 	%fd58, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd57;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere8SoftplusEd, 
+(
+param0
+);
+ld.param.f64 	%fd60, [retval0+0];
+}
+st.f64 	[%rd8], %fd60;
+div.rn.f64 	%fd62, %fd58, %fd9;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd62;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+neg.f64 	%fd63, %fd58;
+div.rn.f64 	%fd64, %fd63, %fd12;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd64;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB51_9:
+selp.u32 	%r10, 1, 0, %p1;
+selp.u32 	%r11, 1, 0, %p2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd21;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd11;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd31;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r10;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r11;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB51_10:
+ret;
+}
+.visible .entry generalized_lifted_rows(
+.param .align 8 .b8 generalized_lifted_rows_param_0[72],
+.param .align 8 .b8 generalized_lifted_rows_param_1[72],
+.param .align 8 .b8 generalized_lifted_rows_param_2[16]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot52[384];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<9>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<10>;
+.reg .b64 	%rd<53>;
+.reg .f64 	%fd<30>;
+mov.u64 	%SPL, __local_depot52;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd12, %SP, 0;
+add.u64 	%rd13, %SPL, 0;
+ld.param.u8 	%rs1, [generalized_lifted_rows_param_1+64];
+ld.param.u64 	%rd14, [generalized_lifted_rows_param_1+56];
+ld.param.u64 	%rd15, [generalized_lifted_rows_param_1+48];
+ld.param.u64 	%rd16, [generalized_lifted_rows_param_1+40];
+ld.param.u64 	%rd17, [generalized_lifted_rows_param_1+32];
+ld.param.u64 	%rd18, [generalized_lifted_rows_param_1+24];
+ld.param.u64 	%rd19, [generalized_lifted_rows_param_1+16];
+ld.param.u64 	%rd20, [generalized_lifted_rows_param_1+8];
+ld.param.u64 	%rd21, [generalized_lifted_rows_param_1];
+st.local.u64 	[%rd13], %rd21;
+st.local.u64 	[%rd13+8], %rd20;
+st.local.u64 	[%rd13+16], %rd19;
+st.local.u64 	[%rd13+24], %rd18;
+st.local.u64 	[%rd13+32], %rd17;
+st.local.u64 	[%rd13+40], %rd16;
+st.local.u64 	[%rd13+48], %rd15;
+st.local.u64 	[%rd13+56], %rd14;
+st.local.u8 	[%rd13+64], %rs1;
+add.u64 	%rd22, %SP, 72;
+add.u64 	%rd23, %SPL, 72;
+ld.param.u64 	%rd24, [generalized_lifted_rows_param_0+64];
+ld.param.u64 	%rd25, [generalized_lifted_rows_param_0+56];
+ld.param.u64 	%rd26, [generalized_lifted_rows_param_0+48];
+ld.param.u32 	%r1, [generalized_lifted_rows_param_0+40];
+ld.param.u64 	%rd27, [generalized_lifted_rows_param_0+32];
+ld.param.u64 	%rd28, [generalized_lifted_rows_param_0+24];
+ld.param.u64 	%rd29, [generalized_lifted_rows_param_0+16];
+ld.param.u64 	%rd30, [generalized_lifted_rows_param_0+8];
+ld.param.u64 	%rd31, [generalized_lifted_rows_param_0];
+st.local.u64 	[%rd23], %rd31;
+st.local.u64 	[%rd23+8], %rd30;
+st.local.u64 	[%rd23+16], %rd29;
+st.local.u64 	[%rd23+24], %rd28;
+st.local.u64 	[%rd23+32], %rd27;
+st.local.u32 	[%rd23+40], %r1;
+st.local.u64 	[%rd23+48], %rd26;
+st.local.u64 	[%rd23+56], %rd25;
+st.local.u64 	[%rd23+64], %rd24;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd35, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd36, %r4;
+add.s64 	%rd5, %rd35, %rd36;
+setp.ge.u64 	%p2, %rd5, %rd30;
+@%p2 bra 	$L__BB52_10;
+mov.b64 	%rd11, generalized_lifted_rows_param_2;
+mov.u64 	%rd1, %rd11;
+add.u64 	%rd32, %SP, 144;
+add.u64 	%rd2, %SPL, 144;
+add.u64 	%rd33, %SP, 160;
+add.u64 	%rd3, %SPL, 160;
+add.u64 	%rd34, %SP, 184;
+add.u64 	%rd4, %SPL, 184;
+add.s64 	%rd6, %rd34, 24;
+add.s64 	%rd7, %rd34, 96;
+mov.u64 	%rd52, 0;
+mov.u16 	%rs2, 0;
+$L__BB52_2:
+add.s64 	%rd39, %rd4, %rd52;
+st.local.u8 	[%rd39], %rs2;
+add.s64 	%rd52, %rd52, 1;
+setp.lt.u64 	%p3, %rd52, 196;
+@%p3 bra 	$L__BB52_2;
+add.u64 	%rd40, %SP, 176;
+st.local.u64 	[%rd4+168], %rd40;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd5;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd34;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+ld.local.u64 	%rd10, [%rd4+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0f3F800000;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd7, %fd8}, [retval0+0];
+}
+st.local.f64 	[%rd2], %fd7;
+st.local.f64 	[%rd2+8], %fd8;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0fBF800000;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd11, %fd12}, [retval0+0];
+}
+st.local.f64 	[%rd3], %fd11;
+st.local.f64 	[%rd3+8], %fd12;
+ld.local.u64 	%rd44, [%rd4+88];
+setp.eq.s64 	%p4, %rd44, 0;
+mov.f64 	%fd29, 0d0000000000000000;
+mov.f64 	%fd28, %fd29;
+@%p4 bra 	$L__BB52_5;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd32;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd15, [retval0+0];
+}
+ld.param.f64 	%fd17, [%rd1+8];
+sub.rn.f64 	%fd28, %fd15, %fd17;
+$L__BB52_5:
+and.b32  	%r7, %r5, 1;
+ld.local.u64 	%rd46, [%rd4+160];
+setp.eq.s64 	%p5, %rd46, 0;
+@%p5 bra 	$L__BB52_7;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd33;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd19, [retval0+0];
+}
+ld.param.f64 	%fd21, [%rd1];
+add.rn.f64 	%fd29, %fd19, %fd21;
+$L__BB52_7:
+setp.eq.b32 	%p1, %r7, 1;
+add.rn.f64 	%fd22, %fd28, %fd29;
+setp.le.f64 	%p6, %fd22, 0d0000000000000000;
+selp.f64 	%fd5, 0d0000000000000000, %fd22, %p6;
+ld.local.u64 	%rd48, [%rd4+168];
+st.f64 	[%rd48], %fd5;
+setp.eq.f64 	%p7, %fd5, 0d0000000000000000;
+@%p7 bra 	$L__BB52_9;
+ld.local.f64 	%fd23, [%rd2+8];
+rcp.rn.f64 	%fd24, %fd23;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd24;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+ld.local.f64 	%fd25, [%rd3+8];
+rcp.rn.f64 	%fd26, %fd25;
+neg.f64 	%fd27, %fd26;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd27;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB52_9:
+setp.neu.f64 	%p8, %fd5, 0d0000000000000000;
+selp.u32 	%r8, 1, 0, %p1;
+selp.u32 	%r9, 1, 0, %p8;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd34;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r8;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r9;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB52_10:
+ret;
+}
+.visible .entry lifted_negatives_rows(
+.param .align 8 .b8 lifted_negatives_rows_param_0[72],
+.param .align 8 .b8 lifted_negatives_rows_param_1[72],
+.param .align 8 .b8 lifted_negatives_rows_param_2[8]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot53[376];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<5>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<9>;
+.reg .b64 	%rd<49>;
+.reg .f64 	%fd<12>;
+mov.u64 	%SPL, __local_depot53;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd9, %SP, 0;
+add.u64 	%rd10, %SPL, 0;
+ld.param.u8 	%rs1, [lifted_negatives_rows_param_1+64];
+ld.param.u64 	%rd11, [lifted_negatives_rows_param_1+56];
+ld.param.u64 	%rd12, [lifted_negatives_rows_param_1+48];
+ld.param.u64 	%rd13, [lifted_negatives_rows_param_1+40];
+ld.param.u64 	%rd14, [lifted_negatives_rows_param_1+32];
+ld.param.u64 	%rd15, [lifted_negatives_rows_param_1+24];
+ld.param.u64 	%rd16, [lifted_negatives_rows_param_1+16];
+ld.param.u64 	%rd17, [lifted_negatives_rows_param_1+8];
+ld.param.u64 	%rd18, [lifted_negatives_rows_param_1];
+st.local.u64 	[%rd10], %rd18;
+st.local.u64 	[%rd10+8], %rd17;
+st.local.u64 	[%rd10+16], %rd16;
+st.local.u64 	[%rd10+24], %rd15;
+st.local.u64 	[%rd10+32], %rd14;
+st.local.u64 	[%rd10+40], %rd13;
+st.local.u64 	[%rd10+48], %rd12;
+st.local.u64 	[%rd10+56], %rd11;
+st.local.u8 	[%rd10+64], %rs1;
+add.u64 	%rd19, %SP, 72;
+add.u64 	%rd20, %SPL, 72;
+ld.param.u64 	%rd21, [lifted_negatives_rows_param_0+64];
+ld.param.u64 	%rd22, [lifted_negatives_rows_param_0+56];
+ld.param.u64 	%rd23, [lifted_negatives_rows_param_0+48];
+ld.param.u32 	%r1, [lifted_negatives_rows_param_0+40];
+ld.param.u64 	%rd24, [lifted_negatives_rows_param_0+32];
+ld.param.u64 	%rd25, [lifted_negatives_rows_param_0+24];
+ld.param.u64 	%rd26, [lifted_negatives_rows_param_0+16];
+ld.param.u64 	%rd27, [lifted_negatives_rows_param_0+8];
+ld.param.u64 	%rd28, [lifted_negatives_rows_param_0];
+st.local.u64 	[%rd20], %rd28;
+st.local.u64 	[%rd20+8], %rd27;
+st.local.u64 	[%rd20+16], %rd26;
+st.local.u64 	[%rd20+24], %rd25;
+st.local.u64 	[%rd20+32], %rd24;
+st.local.u32 	[%rd20+40], %r1;
+st.local.u64 	[%rd20+48], %rd23;
+st.local.u64 	[%rd20+56], %rd22;
+st.local.u64 	[%rd20+64], %rd21;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd31, %r2, 16;
+mov.u32 	%r3, %tid.x;
+)ptx",
+    R"ptx(shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd32, %r4;
+add.s64 	%rd4, %rd31, %rd32;
+setp.ge.u64 	%p2, %rd4, %rd27;
+@%p2 bra 	$L__BB53_6;
+mov.b64 	%rd8, lifted_negatives_rows_param_2;
+mov.u64 	%rd1, %rd8;
+add.u64 	%rd29, %SP, 144;
+add.u64 	%rd2, %SPL, 144;
+add.u64 	%rd30, %SP, 176;
+add.u64 	%rd3, %SPL, 176;
+mov.u64 	%rd48, 0;
+mov.u16 	%rs2, 0;
+$L__BB53_2:
+add.s64 	%rd34, %rd3, %rd48;
+st.local.u8 	[%rd34], %rs2;
+add.s64 	%rd48, %rd48, 1;
+setp.lt.u64 	%p3, %rd48, 196;
+@%p3 bra 	$L__BB53_2;
+add.u64 	%rd35, %SP, 160;
+st.local.u64 	[%rd3+168], %rd35;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd9;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd4;
+.param .b64 param3;
+st.param.b64 	[param3+0], 2;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd30;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd7, [%rd3+168];
+mov.u64 	%rd39, 0;
+st.u64 	[%rd7], %rd39;
+ld.local.u64 	%rd40, [%rd3+160];
+setp.eq.s64 	%p4, %rd40, 0;
+mov.f64 	%fd11, 0dFFF0000000000000;
+@%p4 bra 	$L__BB53_5;
+add.s64 	%rd42, %rd30, 96;
+ld.local.u64 	%rd43, [%rd3+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd43;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd42;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0fBF800000;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd4, %fd5}, [retval0+0];
+}
+st.local.f64 	[%rd2], %fd4;
+st.local.f64 	[%rd2+8], %fd5;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd29;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd8, [retval0+0];
+}
+ld.param.f64 	%fd10, [%rd1];
+add.rn.f64 	%fd11, %fd8, %fd10;
+$L__BB53_5:
+st.f64 	[%rd7+8], %fd11;
+selp.u32 	%r8, 1, 0, %p1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd9;
+.param .b64 param2;
+st.param.b64 	[param2+0], 2;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd30;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r8;
+.param .b32 param5;
+st.param.b32 	[param5+0], 0;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB53_6:
+ret;
+}
+.visible .entry lifted_pairs_rows(
+.param .align 8 .b8 lifted_pairs_rows_param_0[72],
+.param .align 8 .b8 lifted_pairs_rows_param_1[72],
+.param .align 8 .b8 lifted_pairs_rows_param_2[40]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot54[360];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<27>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<18>;
+.reg .f32 	%f<3>;
+.reg .b64 	%rd<92>;
+.reg .f64 	%fd<151>;
+mov.u64 	%SPL, __local_depot54;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd31, %SP, 0;
+add.u64 	%rd32, %SPL, 0;
+ld.param.u8 	%rs1, [lifted_pairs_rows_param_1+64];
+ld.param.u64 	%rd33, [lifted_pairs_rows_param_1+56];
+ld.param.u64 	%rd34, [lifted_pairs_rows_param_1+48];
+ld.param.u64 	%rd35, [lifted_pairs_rows_param_1+40];
+ld.param.u64 	%rd36, [lifted_pairs_rows_param_1+32];
+ld.param.u64 	%rd37, [lifted_pairs_rows_param_1+24];
+ld.param.u64 	%rd38, [lifted_pairs_rows_param_1+16];
+ld.param.u64 	%rd39, [lifted_pairs_rows_param_1+8];
+ld.param.u64 	%rd40, [lifted_pairs_rows_param_1];
+st.local.u64 	[%rd32], %rd40;
+st.local.u64 	[%rd32+8], %rd39;
+st.local.u64 	[%rd32+16], %rd38;
+st.local.u64 	[%rd32+24], %rd37;
+st.local.u64 	[%rd32+32], %rd36;
+st.local.u64 	[%rd32+40], %rd35;
+st.local.u64 	[%rd32+48], %rd34;
+st.local.u64 	[%rd32+56], %rd33;
+st.local.u8 	[%rd32+64], %rs1;
+add.u64 	%rd41, %SP, 72;
+add.u64 	%rd42, %SPL, 72;
+ld.param.u64 	%rd43, [lifted_pairs_rows_param_0+64];
+ld.param.u64 	%rd44, [lifted_pairs_rows_param_0+56];
+ld.param.u64 	%rd45, [lifted_pairs_rows_param_0+48];
+ld.param.u32 	%r3, [lifted_pairs_rows_param_0+40];
+ld.param.u64 	%rd46, [lifted_pairs_rows_param_0+32];
+ld.param.u64 	%rd47, [lifted_pairs_rows_param_0+24];
+ld.param.u64 	%rd48, [lifted_pairs_rows_param_0+16];
+ld.param.u64 	%rd49, [lifted_pairs_rows_param_0+8];
+ld.param.u64 	%rd50, [lifted_pairs_rows_param_0];
+st.local.u64 	[%rd42], %rd50;
+st.local.u64 	[%rd42+8], %rd49;
+st.local.u64 	[%rd42+16], %rd48;
+st.local.u64 	[%rd42+24], %rd47;
+st.local.u64 	[%rd42+32], %rd46;
+st.local.u32 	[%rd42+40], %r3;
+st.local.u64 	[%rd42+48], %rd45;
+st.local.u64 	[%rd42+56], %rd44;
+st.local.u64 	[%rd42+64], %rd43;
+mov.u32 	%r4, %ctaid.x;
+mul.wide.u32 	%rd52, %r4, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r5, %r1, 4;
+cvt.u64.u32 	%rd53, %r5;
+add.s64 	%rd3, %rd52, %rd53;
+setp.ge.u64 	%p2, %rd3, %rd49;
+@%p2 bra 	$L__BB54_30;
+mov.b64 	%rd30, lifted_pairs_rows_param_2;
+mov.u64 	%rd1, %rd30;
+add.u64 	%rd51, %SP, 160;
+add.u64 	%rd2, %SPL, 160;
+add.s64 	%rd86, %rd2, 24;
+mov.u64 	%rd85, 0;
+mov.u16 	%rs2, 0;
+$L__BB54_2:
+add.s64 	%rd55, %rd2, %rd85;
+st.local.u8 	[%rd55], %rs2;
+add.s64 	%rd85, %rd85, 1;
+setp.lt.u64 	%p3, %rd85, 196;
+@%p3 bra 	$L__BB54_2;
+add.u64 	%rd57, %SP, 144;
+st.local.u64 	[%rd2+168], %rd57;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd41;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd31;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.b64 	[param3+0], 2;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd51;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r6, [retval0+0];
+}
+and.b32  	%r8, %r6, 1;
+setp.eq.b32 	%p1, %r8, 1;
+ld.local.u64 	%rd7, [%rd2+168];
+ld.f64 	%fd1, [%rd7+8];
+and.b32  	%r9, %r1, 16;
+mov.b32 	%r10, 65535;
+shl.b32 	%r2, %r10, %r9;
+and.b32  	%r11, %r1, 15;
+cvt.u64.u32 	%rd8, %r11;
+ld.local.u64 	%rd9, [%rd2+16];
+ld.param.u64 	%rd10, [%rd1+8];
+ld.param.f64 	%fd2, [%rd1];
+ld.param.u64 	%rd61, [%rd1+16];
+cvta.to.global.u64 	%rd11, %rd61;
+ld.param.u64 	%rd62, [%rd1+24];
+cvta.to.global.u64 	%rd12, %rd62;
+ld.param.u64 	%rd13, [%rd1+32];
+mov.u64 	%rd87, 24;
+mov.f64 	%fd150, 0d0000000000000000;
+bra.uni 	$L__BB54_4;
+$L__BB54_26:
+add.s64 	%rd87, %rd87, 16;
+add.s64 	%rd86, %rd87, %rd2;
+setp.eq.s64 	%p24, %rd87, 88;
+@%p24 bra 	$L__BB54_27;
+$L__BB54_4:
+ld.local.u64 	%rd90, [%rd86];
+ld.local.u64 	%rd63, [%rd86+8];
+setp.ge.u64 	%p4, %rd90, %rd63;
+@%p4 bra 	$L__BB54_26;
+shl.b64 	%rd64, %rd90, 3;
+add.s64 	%rd89, %rd12, %rd64;
+shl.b64 	%rd65, %rd90, 2;
+add.s64 	%rd88, %rd9, %rd65;
+bra.uni 	$L__BB54_6;
+$L__BB54_23:
+setp.eq.f64 	%p21, %fd22, 0d0000000000000000;
+@%p21 bra 	$L__BB54_25;
+bra.uni 	$L__BB54_24;
+$L__BB54_25:
+add.s64 	%rd90, %rd90, 1;
+ld.local.u64 	%rd80, [%rd86+8];
+add.s64 	%rd89, %rd89, 8;
+add.s64 	%rd88, %rd88, 4;
+setp.lt.u64 	%p23, %rd90, %rd80;
+@%p23 bra 	$L__BB54_6;
+bra.uni 	$L__BB54_26;
+$L__BB54_6:
+setp.ge.u64 	%p5, %rd90, %rd10;
+mov.f64 	%fd149, 0dFFF0000000000000;
+mov.f64 	%fd145, %fd149;
+@%p5 bra 	$L__BB54_10;
+mov.u64 	%rd66, 0;
+cvta.to.global.u64 	%rd67, %rd66;
+setp.eq.s64 	%p6, %rd12, %rd67;
+mov.u64 	%rd91, %rd90;
+@%p6 bra 	$L__BB54_9;
+ld.global.u64 	%rd91, [%rd89];
+$L__BB54_9:
+mul.lo.s64 	%rd68, %rd13, %rd91;
+shl.b64 	%rd69, %rd68, 3;
+add.s64 	%rd70, %rd11, %rd69;
+ld.global.f64 	%fd145, [%rd70+8];
+$L__BB54_10:
+setp.gt.f64 	%p7, %fd1, %fd145;
+selp.f64 	%fd10, %fd1, %fd145, %p7;
+sub.rn.f64 	%fd11, %fd1, %fd145;
+setp.eq.f64 	%p8, %fd10, 0dFFF0000000000000;
+@%p8 bra 	$L__BB54_21;
+sub.rn.f64 	%fd28, %fd145, %fd1;
+selp.f64 	%fd12, %fd28, %fd11, %p7;
+setp.nan.f64 	%p9, %fd12, %fd12;
+mov.f64 	%fd146, %fd12;
+@%p9 bra 	$L__BB54_15;
+setp.gt.f64 	%p10, %fd12, 0d4086280000000000;
+mov.f64 	%fd146, 0d7FF0000000000000;
+@%p10 bra 	$L__BB54_15;
+setp.lt.f64 	%p11, %fd12, 0dC085E00000000000;
+mov.f64 	%fd146, 0d0000000000000000;
+@%p11 bra 	$L__BB54_15;
+mul.rn.f64 	%fd31, %fd12, 0d3FF71547652B82FE;
+add.rn.f64 	%fd32, %fd31, 0d4338000000000000;
+add.rn.f64 	%fd33, %fd32, 0dC338000000000000;
+mul.rn.f64 	%fd34, %fd33, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd35, %fd12, %fd34;
+mul.rn.f64 	%fd36, %fd33, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd37, %fd35, %fd36;
+mul.rn.f64 	%fd38, %fd37, 0d3FB2492492492492;
+add.rn.f64 	%fd39, %fd38, 0d3FF0000000000000;
+mul.rn.f64 	%fd40, %fd37, %fd39;
+mul.rn.f64 	%fd41, %fd40, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd42, %fd41, 0d3FF0000000000000;
+mul.rn.f64 	%fd43, %fd37, %fd42;
+mul.rn.f64 	%fd44, %fd43, 0d3FB5555555555555;
+add.rn.f64 	%fd45, %fd44, 0d3FF0000000000000;
+mul.rn.f64 	%fd46, %fd37, %fd45;
+mul.rn.f64 	%fd47, %fd46, 0d3FB745D1745D1746;
+add.rn.f64 	%fd48, %fd47, 0d3FF0000000000000;
+mul.rn.f64 	%fd49, %fd37, %fd48;
+mul.rn.f64 	%fd50, %fd49, 0d3FB999999999999A;
+add.rn.f64 	%fd51, %fd50, 0d3FF0000000000000;
+mul.rn.f64 	%fd52, %fd37, %fd51;
+mul.rn.f64 	%fd53, %fd52, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd54, %fd53, 0d3FF0000000000000;
+mul.rn.f64 	%fd55, %fd37, %fd54;
+mul.rn.f64 	%fd56, %fd55, 0d3FC0000000000000;
+add.rn.f64 	%fd57, %fd56, 0d3FF0000000000000;
+mul.rn.f64 	%fd58, %fd37, %fd57;
+mul.rn.f64 	%fd59, %fd58, 0d3FC2492492492492;
+add.rn.f64 	%fd60, %fd59, 0d3FF0000000000000;
+mul.rn.f64 	%fd61, %fd37, %fd60;
+mul.rn.f64 	%fd62, %fd61, 0d3FC5555555555555;
+add.rn.f64 	%fd63, %fd62, 0d3FF0000000000000;
+mul.rn.f64 	%fd64, %fd37, %fd63;
+mul.rn.f64 	%fd65, %fd64, 0d3FC999999999999A;
+add.rn.f64 	%fd66, %fd65, 0d3FF0000000000000;
+mul.rn.f64 	%fd67, %fd37, %fd66;
+mul.rn.f64 	%fd68, %fd67, 0d3FD0000000000000;
+add.rn.f64 	%fd69, %fd68, 0d3FF0000000000000;
+mul.rn.f64 	%fd70, %fd37, %fd69;
+mul.rn.f64 	%fd71, %fd70, 0d3FD5555555555555;
+add.rn.f64 	%fd72, %fd71, 0d3FF0000000000000;
+mul.rn.f64 	%fd73, %fd37, %fd72;
+mul.rn.f64 	%fd74, %fd73, 0d3FE0000000000000;
+add.rn.f64 	%fd75, %fd74, 0d3FF0000000000000;
+mul.rn.f64 	%fd76, %fd37, %fd75;
+add.rn.f64 	%fd77, %fd76, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r12, %fd33;
+add.s32 	%r13, %r12, 1023;
+cvt.u64.u32 	%rd71, %r13;
+shl.b64 	%rd72, %rd71, 52;
+mov.b64 	%fd78, %rd72;
+mul.rn.f64 	%fd146, %fd77, %fd78;
+$L__BB54_15:
+add.rn.f64 	%fd15, %fd146, 0d3FF0000000000000;
+setp.eq.f64 	%p12, %fd15, 0d3FF0000000000000;
+setp.eq.f64 	%p13, %fd15, 0d7FF0000000000000;
+or.pred  	%p14, %p12, %p13;
+@%p14 bra 	$L__BB54_20;
+setp.ltu.f64 	%p15, %fd15, 0d0000000000000000;
+mov.f64 	%fd147, 0d7FF8000000000000;
+@%p15 bra 	$L__BB54_19;
+setp.eq.f64 	%p16, %fd15, 0d0000000000000000;
+mov.f64 	%fd147, 0dFFF0000000000000;
+@%p16 bra 	$L__BB54_19;
+setp.lt.f64 	%p17, %fd15, 0d0170000000000000;
+mul.rn.f64 	%fd81, %fd15, 0d4630000000000000;
+selp.f64 	%fd82, 0dC059000000000000, 0d0000000000000000, %p17;
+selp.f64 	%fd83, %fd81, %fd15, %p17;
+mov.b64 	%rd73, %fd83;
+shr.u64 	%rd74, %rd73, 52;
+cvt.u32.u64 	%r14, %rd74;
+add.s32 	%r15, %r14, -1023;
+cvt.rn.f64.s32 	%fd84, %r15;
+add.rn.f64 	%fd85, %fd82, %fd84;
+and.b64  	%rd75, %rd73, 4503599627370495;
+or.b64  	%rd76, %rd75, 4607182418800017408;
+mov.b64 	%fd86, %rd76;
+setp.gt.f64 	%p18, %fd86, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd87, %fd86, 0d3FE0000000000000;
+add.rn.f64 	%fd88, %fd85, 0d3FF0000000000000;
+selp.f64 	%fd89, %fd87, %fd86, %p18;
+add.rn.f64 	%fd90, %fd89, 0dBFF0000000000000;
+add.rn.f64 	%fd91, %fd89, 0d3FF0000000000000;
+div.rn.f64 	%fd92, %fd90, %fd91;
+mul.rn.f64 	%fd93, %fd92, %fd92;
+mul.rn.f64 	%fd94, %fd93, 0d3FA642C8590B2164;
+add.rn.f64 	%fd95, %fd94, 0d3FA8618618618618;
+mul.rn.f64 	%fd96, %fd93, %fd95;
+add.rn.f64 	%fd97, %fd96, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd98, %fd93, %fd97;
+add.rn.f64 	%fd99, %fd98, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd100, %fd93, %fd99;
+add.rn.f64 	%fd101, %fd100, 0d3FB1111111111111;
+mul.rn.f64 	%fd102, %fd93, %fd101;
+add.rn.f64 	%fd103, %fd102, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd104, %fd93, %fd103;
+add.rn.f64 	%fd105, %fd104, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd106, %fd93, %fd105;
+)ptx",
+    R"ptx(add.rn.f64 	%fd107, %fd106, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd108, %fd93, %fd107;
+add.rn.f64 	%fd109, %fd108, 0d3FC2492492492492;
+mul.rn.f64 	%fd110, %fd93, %fd109;
+add.rn.f64 	%fd111, %fd110, 0d3FC999999999999A;
+mul.rn.f64 	%fd112, %fd93, %fd111;
+add.rn.f64 	%fd113, %fd112, 0d3FD5555555555555;
+mul.rn.f64 	%fd114, %fd93, %fd113;
+selp.f64 	%fd115, %fd88, %fd85, %p18;
+mul.rn.f64 	%fd116, %fd115, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd117, %fd115, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd118, %fd92, %fd92;
+mul.rn.f64 	%fd119, %fd118, %fd114;
+add.rn.f64 	%fd120, %fd118, %fd119;
+add.rn.f64 	%fd121, %fd117, %fd120;
+add.rn.f64 	%fd147, %fd116, %fd121;
+$L__BB54_19:
+add.rn.f64 	%fd122, %fd15, 0dBFF0000000000000;
+sub.rn.f64 	%fd123, %fd146, %fd122;
+div.rn.f64 	%fd124, %fd123, %fd15;
+add.rn.f64 	%fd146, %fd124, %fd147;
+$L__BB54_20:
+add.rn.f64 	%fd149, %fd10, %fd146;
+$L__BB54_21:
+ld.f32 	%f2, [%rd88];
+cvt.f64.f32 	%fd125, %f2;
+add.rn.f64 	%fd126, %fd149, %fd125;
+sub.rn.f64 	%fd127, %fd126, %fd2;
+setp.le.f64 	%p19, %fd127, 0d0000000000000000;
+selp.f64 	%fd22, 0d0000000000000000, %fd127, %p19;
+ld.local.u64 	%rd77, [%rd86];
+sub.s64 	%rd78, %rd90, %rd77;
+bar.warp.sync 	%r2;
+and.b64  	%rd79, %rd78, 15;
+setp.ne.s64 	%p20, %rd79, %rd8;
+@%p20 bra 	$L__BB54_23;
+cvt.rn.f32.f64 	%f1, %fd22;
+st.f32 	[%rd88], %f1;
+bra.uni 	$L__BB54_23;
+$L__BB54_24:
+setp.lt.u64 	%p22, %rd90, %rd10;
+mul.rn.f64 	%fd128, %fd22, %fd22;
+mul.rn.f64 	%fd129, %fd128, 0d3FE0000000000000;
+ld.f64 	%fd130, [%rd7];
+add.rn.f64 	%fd131, %fd129, %fd130;
+st.f64 	[%rd7], %fd131;
+selp.f64 	%fd132, 0d4000000000000000, 0d3FF0000000000000, %p22;
+mul.rn.f64 	%fd133, %fd132, %fd22;
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd11;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere7SigmoidEd, 
+(
+param0
+);
+ld.param.f64 	%fd134, [retval0+0];
+}
+mul.rn.f64 	%fd136, %fd133, %fd134;
+add.rn.f64 	%fd150, %fd150, %fd136;
+bra.uni 	$L__BB54_25;
+$L__BB54_27:
+ld.f64 	%fd3, [%rd7];
+setp.neu.f64 	%p25, %fd3, 0d0000000000000000;
+@%p25 bra 	$L__BB54_28;
+bra.uni 	$L__BB54_29;
+$L__BB54_28:
+add.s64 	%rd14, %rd51, 96;
+neg.f64 	%fd4, %fd150;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd14;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0fBF800000;
+.param .b32 param3;
+st.param.f32 	[param3+0], 0f7FC00000;
+.param .b32 param4;
+st.param.f32 	[param4+0], 0f7FC00000;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd137, %fd138}, [retval0+0];
+}
+div.rn.f64 	%fd141, %fd4, %fd138;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd14;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd141;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB54_29:
+selp.u32 	%r16, 1, 0, %p1;
+selp.u32 	%r17, 1, 0, %p25;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd41;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd31;
+.param .b64 param2;
+st.param.b64 	[param2+0], 2;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd51;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r16;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r17;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB54_30:
+ret;
+}
+.visible .entry similarity_sums_rows(
+.param .align 8 .b8 similarity_sums_rows_param_0[72],
+.param .align 8 .b8 similarity_sums_rows_param_1[72],
+.param .align 1 .b8 similarity_sums_rows_param_2[1]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot55[376];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<3>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<8>;
+.reg .b64 	%rd<40>;
+.reg .f64 	%fd<5>;
+mov.u64 	%SPL, __local_depot55;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd7, %SP, 0;
+add.u64 	%rd8, %SPL, 0;
+ld.param.u8 	%rs1, [similarity_sums_rows_param_1+64];
+ld.param.u64 	%rd9, [similarity_sums_rows_param_1+56];
+ld.param.u64 	%rd10, [similarity_sums_rows_param_1+48];
+ld.param.u64 	%rd11, [similarity_sums_rows_param_1+40];
+ld.param.u64 	%rd12, [similarity_sums_rows_param_1+32];
+ld.param.u64 	%rd13, [similarity_sums_rows_param_1+24];
+ld.param.u64 	%rd14, [similarity_sums_rows_param_1+16];
+ld.param.u64 	%rd15, [similarity_sums_rows_param_1+8];
+ld.param.u64 	%rd16, [similarity_sums_rows_param_1];
+st.local.u64 	[%rd8], %rd16;
+st.local.u64 	[%rd8+8], %rd15;
+st.local.u64 	[%rd8+16], %rd14;
+st.local.u64 	[%rd8+24], %rd13;
+st.local.u64 	[%rd8+32], %rd12;
+st.local.u64 	[%rd8+40], %rd11;
+st.local.u64 	[%rd8+48], %rd10;
+st.local.u64 	[%rd8+56], %rd9;
+st.local.u8 	[%rd8+64], %rs1;
+add.u64 	%rd17, %SP, 72;
+add.u64 	%rd18, %SPL, 72;
+ld.param.u64 	%rd19, [similarity_sums_rows_param_0+64];
+ld.param.u64 	%rd20, [similarity_sums_rows_param_0+56];
+ld.param.u64 	%rd21, [similarity_sums_rows_param_0+48];
+ld.param.u32 	%r1, [similarity_sums_rows_param_0+40];
+ld.param.u64 	%rd22, [similarity_sums_rows_param_0+32];
+ld.param.u64 	%rd23, [similarity_sums_rows_param_0+24];
+ld.param.u64 	%rd24, [similarity_sums_rows_param_0+16];
+ld.param.u64 	%rd25, [similarity_sums_rows_param_0+8];
+ld.param.u64 	%rd26, [similarity_sums_rows_param_0];
+st.local.u64 	[%rd18], %rd26;
+st.local.u64 	[%rd18+8], %rd25;
+st.local.u64 	[%rd18+16], %rd24;
+st.local.u64 	[%rd18+24], %rd23;
+st.local.u64 	[%rd18+32], %rd22;
+st.local.u32 	[%rd18+40], %r1;
+st.local.u64 	[%rd18+48], %rd21;
+st.local.u64 	[%rd18+56], %rd20;
+st.local.u64 	[%rd18+64], %rd19;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd28, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd29, %r4;
+add.s64 	%rd2, %rd28, %rd29;
+setp.ge.u64 	%p1, %rd2, %rd25;
+@%p1 bra 	$L__BB55_4;
+add.u64 	%rd27, %SP, 176;
+add.u64 	%rd1, %SPL, 176;
+add.s64 	%rd3, %rd27, 24;
+add.s64 	%rd4, %rd27, 96;
+mov.u64 	%rd39, 0;
+mov.u16 	%rs2, 0;
+$L__BB55_2:
+add.s64 	%rd32, %rd1, %rd39;
+st.local.u8 	[%rd32], %rs2;
+add.s64 	%rd39, %rd39, 1;
+setp.lt.u64 	%p2, %rd39, 196;
+@%p2 bra 	$L__BB55_2;
+add.u64 	%rd33, %SP, 144;
+st.local.u64 	[%rd1+168], %rd33;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd2;
+.param .b64 param3;
+st.param.b64 	[param3+0], 4;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd27;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+ld.local.u64 	%rd37, [%rd1+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd37;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd3;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0f00000000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.f64 	%fd1, [retval0+0];
+}
+ld.local.u64 	%rd38, [%rd1+168];
+st.f64 	[%rd38], %fd1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd37;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b32 param2;
+st.param.f32 	[param2+0], 0f00000000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.f64 	%fd3, [retval0+0];
+}
+st.f64 	[%rd38+8], %fd3;
+and.b32  	%r7, %r5, 1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], 4;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd27;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r7;
+.param .b32 param5;
+st.param.b32 	[param5+0], 0;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB55_4:
+ret;
+}
+.visible .entry intra_pair_rows(
+.param .align 8 .b8 intra_pair_rows_param_0[72],
+.param .align 8 .b8 intra_pair_rows_param_1[72],
+.param .align 8 .b8 intra_pair_rows_param_2[88]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot56[464];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<6>;
+.reg .b16 	%rs<12>;
+.reg .b32 	%r<10>;
+.reg .b64 	%rd<128>;
+.reg .f64 	%fd<27>;
+mov.u64 	%SPL, __local_depot56;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd10, %SP, 0;
+add.u64 	%rd1, %SPL, 0;
+ld.param.u8 	%rs2, [intra_pair_rows_param_2+87];
+ld.param.u8 	%rs3, [intra_pair_rows_param_2+86];
+ld.param.u8 	%rs4, [intra_pair_rows_param_2+85];
+ld.param.u8 	%rs5, [intra_pair_rows_param_2+84];
+ld.param.u8 	%rs6, [intra_pair_rows_param_2+83];
+ld.param.u8 	%rs7, [intra_pair_rows_param_2+82];
+ld.param.u8 	%rs8, [intra_pair_rows_param_2+81];
+ld.param.u8 	%rs1, [intra_pair_rows_param_2+80];
+ld.param.f64 	%fd1, [intra_pair_rows_param_2+72];
+ld.param.u64 	%rd11, [intra_pair_rows_param_2];
+shr.u64 	%rd12, %rd11, 56;
+st.local.u8 	[%rd1+7], %rd12;
+shr.u64 	%rd13, %rd11, 48;
+st.local.u8 	[%rd1+6], %rd13;
+shr.u64 	%rd14, %rd11, 40;
+st.local.u8 	[%rd1+5], %rd14;
+shr.u64 	%rd15, %rd11, 32;
+st.local.u8 	[%rd1+4], %rd15;
+shr.u64 	%rd16, %rd11, 24;
+st.local.u8 	[%rd1+3], %rd16;
+shr.u64 	%rd17, %rd11, 16;
+st.local.u8 	[%rd1+2], %rd17;
+shr.u64 	%rd18, %rd11, 8;
+st.local.u8 	[%rd1+1], %rd18;
+st.local.u8 	[%rd1], %rd11;
+ld.param.u64 	%rd19, [intra_pair_rows_param_2+8];
+shr.u64 	%rd20, %rd19, 56;
+st.local.u8 	[%rd1+15], %rd20;
+shr.u64 	%rd21, %rd19, 48;
+st.local.u8 	[%rd1+14], %rd21;
+shr.u64 	%rd22, %rd19, 40;
+st.local.u8 	[%rd1+13], %rd22;
+shr.u64 	%rd23, %rd19, 32;
+st.local.u8 	[%rd1+12], %rd23;
+shr.u64 	%rd24, %rd19, 24;
+st.local.u8 	[%rd1+11], %rd24;
+shr.u64 	%rd25, %rd19, 16;
+st.local.u8 	[%rd1+10], %rd25;
+shr.u64 	%rd26, %rd19, 8;
+st.local.u8 	[%rd1+9], %rd26;
+st.local.u8 	[%rd1+8], %rd19;
+ld.param.u64 	%rd27, [intra_pair_rows_param_2+16];
+shr.u64 	%rd28, %rd27, 56;
+st.local.u8 	[%rd1+23], %rd28;
+shr.u64 	%rd29, %rd27, 48;
+st.local.u8 	[%rd1+22], %rd29;
+shr.u64 	%rd30, %rd27, 40;
+st.local.u8 	[%rd1+21], %rd30;
+shr.u64 	%rd31, %rd27, 32;
+st.local.u8 	[%rd1+20], %rd31;
+shr.u64 	%rd32, %rd27, 24;
+st.local.u8 	[%rd1+19], %rd32;
+shr.u64 	%rd33, %rd27, 16;
+st.local.u8 	[%rd1+18], %rd33;
+shr.u64 	%rd34, %rd27, 8;
+st.local.u8 	[%rd1+17], %rd34;
+st.local.u8 	[%rd1+16], %rd27;
+ld.param.u64 	%rd35, [intra_pair_rows_param_2+24];
+shr.u64 	%rd36, %rd35, 56;
+st.local.u8 	[%rd1+31], %rd36;
+shr.u64 	%rd37, %rd35, 48;
+st.local.u8 	[%rd1+30], %rd37;
+shr.u64 	%rd38, %rd35, 40;
+st.local.u8 	[%rd1+29], %rd38;
+shr.u64 	%rd39, %rd35, 32;
+st.local.u8 	[%rd1+28], %rd39;
+shr.u64 	%rd40, %rd35, 24;
+st.local.u8 	[%rd1+27], %rd40;
+shr.u64 	%rd41, %rd35, 16;
+st.local.u8 	[%rd1+26], %rd41;
+shr.u64 	%rd42, %rd35, 8;
+st.local.u8 	[%rd1+25], %rd42;
+st.local.u8 	[%rd1+24], %rd35;
+ld.param.u64 	%rd43, [intra_pair_rows_param_2+32];
+shr.u64 	%rd44, %rd43, 56;
+st.local.u8 	[%rd1+39], %rd44;
+shr.u64 	%rd45, %rd43, 48;
+st.local.u8 	[%rd1+38], %rd45;
+shr.u64 	%rd46, %rd43, 40;
+st.local.u8 	[%rd1+37], %rd46;
+shr.u64 	%rd47, %rd43, 32;
+st.local.u8 	[%rd1+36], %rd47;
+shr.u64 	%rd48, %rd43, 24;
+st.local.u8 	[%rd1+35], %rd48;
+shr.u64 	%rd49, %rd43, 16;
+st.local.u8 	[%rd1+34], %rd49;
+shr.u64 	%rd50, %rd43, 8;
+st.local.u8 	[%rd1+33], %rd50;
+st.local.u8 	[%rd1+32], %rd43;
+ld.param.u64 	%rd51, [intra_pair_rows_param_2+40];
+shr.u64 	%rd52, %rd51, 56;
+st.local.u8 	[%rd1+47], %rd52;
+shr.u64 	%rd53, %rd51, 48;
+st.local.u8 	[%rd1+46], %rd53;
+shr.u64 	%rd54, %rd51, 40;
+st.local.u8 	[%rd1+45], %rd54;
+shr.u64 	%rd55, %rd51, 32;
+st.local.u8 	[%rd1+44], %rd55;
+shr.u64 	%rd56, %rd51, 24;
+st.local.u8 	[%rd1+43], %rd56;
+shr.u64 	%rd57, %rd51, 16;
+st.local.u8 	[%rd1+42], %rd57;
+shr.u64 	%rd58, %rd51, 8;
+st.local.u8 	[%rd1+41], %rd58;
+st.local.u8 	[%rd1+40], %rd51;
+)ptx",
+    R"ptx(ld.param.u64 	%rd59, [intra_pair_rows_param_2+48];
+shr.u64 	%rd60, %rd59, 56;
+st.local.u8 	[%rd1+55], %rd60;
+shr.u64 	%rd61, %rd59, 48;
+st.local.u8 	[%rd1+54], %rd61;
+shr.u64 	%rd62, %rd59, 40;
+st.local.u8 	[%rd1+53], %rd62;
+shr.u64 	%rd63, %rd59, 32;
+st.local.u8 	[%rd1+52], %rd63;
+shr.u64 	%rd64, %rd59, 24;
+st.local.u8 	[%rd1+51], %rd64;
+shr.u64 	%rd65, %rd59, 16;
+st.local.u8 	[%rd1+50], %rd65;
+shr.u64 	%rd66, %rd59, 8;
+st.local.u8 	[%rd1+49], %rd66;
+st.local.u8 	[%rd1+48], %rd59;
+ld.param.u64 	%rd67, [intra_pair_rows_param_2+56];
+shr.u64 	%rd68, %rd67, 56;
+st.local.u8 	[%rd1+63], %rd68;
+shr.u64 	%rd69, %rd67, 48;
+st.local.u8 	[%rd1+62], %rd69;
+shr.u64 	%rd70, %rd67, 40;
+st.local.u8 	[%rd1+61], %rd70;
+shr.u64 	%rd71, %rd67, 32;
+st.local.u8 	[%rd1+60], %rd71;
+shr.u64 	%rd72, %rd67, 24;
+st.local.u8 	[%rd1+59], %rd72;
+shr.u64 	%rd73, %rd67, 16;
+st.local.u8 	[%rd1+58], %rd73;
+shr.u64 	%rd74, %rd67, 8;
+st.local.u8 	[%rd1+57], %rd74;
+st.local.u8 	[%rd1+56], %rd67;
+ld.param.u64 	%rd75, [intra_pair_rows_param_2+64];
+shr.u64 	%rd76, %rd75, 56;
+st.local.u8 	[%rd1+71], %rd76;
+shr.u64 	%rd77, %rd75, 48;
+st.local.u8 	[%rd1+70], %rd77;
+shr.u64 	%rd78, %rd75, 40;
+st.local.u8 	[%rd1+69], %rd78;
+shr.u64 	%rd79, %rd75, 32;
+st.local.u8 	[%rd1+68], %rd79;
+shr.u64 	%rd80, %rd75, 24;
+st.local.u8 	[%rd1+67], %rd80;
+shr.u64 	%rd81, %rd75, 16;
+st.local.u8 	[%rd1+66], %rd81;
+shr.u64 	%rd82, %rd75, 8;
+st.local.u8 	[%rd1+65], %rd82;
+st.local.u8 	[%rd1+64], %rd75;
+mov.b64 	%rd83, %fd1;
+st.local.u8 	[%rd1+72], %rd83;
+shr.u64 	%rd84, %rd83, 56;
+st.local.u8 	[%rd1+79], %rd84;
+shr.u64 	%rd85, %rd83, 48;
+st.local.u8 	[%rd1+78], %rd85;
+shr.u64 	%rd86, %rd83, 40;
+st.local.u8 	[%rd1+77], %rd86;
+shr.u64 	%rd87, %rd83, 32;
+st.local.u8 	[%rd1+76], %rd87;
+shr.u64 	%rd88, %rd83, 24;
+st.local.u8 	[%rd1+75], %rd88;
+shr.u64 	%rd89, %rd83, 16;
+st.local.u8 	[%rd1+74], %rd89;
+shr.u64 	%rd90, %rd83, 8;
+st.local.u8 	[%rd1+73], %rd90;
+st.local.u8 	[%rd1+80], %rs1;
+st.local.u8 	[%rd1+81], %rs8;
+st.local.u8 	[%rd1+82], %rs7;
+st.local.u8 	[%rd1+83], %rs6;
+st.local.u8 	[%rd1+84], %rs5;
+st.local.u8 	[%rd1+85], %rs4;
+st.local.u8 	[%rd1+86], %rs3;
+st.local.u8 	[%rd1+87], %rs2;
+add.u64 	%rd91, %SP, 88;
+add.u64 	%rd92, %SPL, 88;
+ld.param.u8 	%rs9, [intra_pair_rows_param_1+64];
+ld.param.u64 	%rd93, [intra_pair_rows_param_1+56];
+ld.param.u64 	%rd94, [intra_pair_rows_param_1+48];
+ld.param.u64 	%rd95, [intra_pair_rows_param_1+40];
+ld.param.u64 	%rd96, [intra_pair_rows_param_1+32];
+ld.param.u64 	%rd97, [intra_pair_rows_param_1+24];
+ld.param.u64 	%rd98, [intra_pair_rows_param_1+16];
+ld.param.u64 	%rd99, [intra_pair_rows_param_1+8];
+ld.param.u64 	%rd100, [intra_pair_rows_param_1];
+st.local.u64 	[%rd92], %rd100;
+st.local.u64 	[%rd92+8], %rd99;
+st.local.u64 	[%rd92+16], %rd98;
+st.local.u64 	[%rd92+24], %rd97;
+st.local.u64 	[%rd92+32], %rd96;
+st.local.u64 	[%rd92+40], %rd95;
+st.local.u64 	[%rd92+48], %rd94;
+st.local.u64 	[%rd92+56], %rd93;
+st.local.u8 	[%rd92+64], %rs9;
+add.u64 	%rd101, %SP, 160;
+add.u64 	%rd102, %SPL, 160;
+ld.param.u64 	%rd103, [intra_pair_rows_param_0+64];
+ld.param.u64 	%rd104, [intra_pair_rows_param_0+56];
+ld.param.u64 	%rd105, [intra_pair_rows_param_0+48];
+ld.param.u32 	%r1, [intra_pair_rows_param_0+40];
+ld.param.u64 	%rd106, [intra_pair_rows_param_0+32];
+ld.param.u64 	%rd107, [intra_pair_rows_param_0+24];
+ld.param.u64 	%rd108, [intra_pair_rows_param_0+16];
+ld.param.u64 	%rd109, [intra_pair_rows_param_0+8];
+ld.param.u64 	%rd110, [intra_pair_rows_param_0];
+st.local.u64 	[%rd102], %rd110;
+st.local.u64 	[%rd102+8], %rd109;
+st.local.u64 	[%rd102+16], %rd108;
+st.local.u64 	[%rd102+24], %rd107;
+st.local.u64 	[%rd102+32], %rd106;
+st.local.u32 	[%rd102+40], %r1;
+st.local.u64 	[%rd102+48], %rd105;
+st.local.u64 	[%rd102+56], %rd104;
+st.local.u64 	[%rd102+64], %rd103;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd112, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd113, %r4;
+add.s64 	%rd4, %rd112, %rd113;
+setp.ge.u64 	%p3, %rd4, %rd109;
+@%p3 bra 	$L__BB56_6;
+add.s64 	%rd2, %rd1, 40;
+add.u64 	%rd111, %SP, 264;
+add.u64 	%rd3, %SPL, 264;
+add.s64 	%rd5, %rd111, 24;
+add.s64 	%rd6, %rd111, 96;
+mov.u64 	%rd127, 0;
+mov.u16 	%rs10, 0;
+$L__BB56_2:
+add.s64 	%rd116, %rd3, %rd127;
+st.local.u8 	[%rd116], %rs10;
+add.s64 	%rd127, %rd127, 1;
+setp.lt.u64 	%p4, %rd127, 196;
+@%p4 bra 	$L__BB56_2;
+add.u64 	%rd117, %SP, 232;
+st.local.u64 	[%rd3+168], %rd117;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd101;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd91;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd4;
+.param .b64 param3;
+st.param.b64 	[param3+0], 4;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd111;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd9, [%rd3+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd10;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd2, %fd3}, [retval0+0];
+}
+cvta.local.u64 	%rd122, %rd2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd122;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd6, %fd7}, [retval0+0];
+}
+ld.local.u64 	%rd123, [%rd3+168];
+st.f64 	[%rd123], %fd2;
+st.f64 	[%rd123+8], %fd3;
+st.f64 	[%rd123+16], %fd6;
+st.f64 	[%rd123+24], %fd7;
+and.b16  	%rs11, %rs1, 1;
+setp.eq.b16 	%p2, %rs11, 1;
+@%p2 bra 	$L__BB56_5;
+ld.local.f64 	%fd10, [%rd1+16];
+add.rn.f64 	%fd11, %fd10, %fd10;
+ld.local.f64 	%fd12, [%rd1];
+mul.rn.f64 	%fd13, %fd11, %fd12;
+ld.local.f64 	%fd14, [%rd1+56];
+add.rn.f64 	%fd15, %fd14, %fd14;
+ld.local.f64 	%fd16, [%rd1+40];
+mul.rn.f64 	%fd17, %fd15, %fd16;
+neg.f64 	%fd18, %fd13;
+ld.local.f64 	%fd19, [%rd1+8];
+mul.rn.f64 	%fd20, %fd13, %fd19;
+ld.local.f64 	%fd21, [%rd1+32];
+mul.rn.f64 	%fd22, %fd20, %fd21;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd5;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd18;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd22;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+neg.f64 	%fd23, %fd17;
+ld.local.f64 	%fd24, [%rd1+48];
+mul.rn.f64 	%fd25, %fd17, %fd24;
+mul.rn.f64 	%fd26, %fd25, %fd1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd9;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd23;
+.param .b64 param3;
+st.param.f64 	[param3+0], %fd26;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB56_5:
+not.pred 	%p5, %p2;
+selp.u32 	%r8, 1, 0, %p1;
+selp.u32 	%r9, 1, 0, %p5;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd101;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd91;
+.param .b64 param2;
+st.param.b64 	[param2+0], 4;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd111;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r8;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r9;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB56_6:
+ret;
+}
+.visible .entry margin_rows(
+.param .align 8 .b8 margin_rows_param_0[72],
+.param .align 8 .b8 margin_rows_param_1[72],
+.param .align 8 .b8 margin_rows_param_2[32]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot57[384];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<16>;
+.reg .b16 	%rs<6>;
+.reg .b32 	%r<12>;
+.reg .f32 	%f<4>;
+.reg .b64 	%rd<69>;
+.reg .f64 	%fd<31>;
+mov.u64 	%SPL, __local_depot57;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd19, %SP, 0;
+add.u64 	%rd20, %SPL, 0;
+ld.param.u8 	%rs1, [margin_rows_param_1+64];
+ld.param.u64 	%rd21, [margin_rows_param_1+56];
+ld.param.u64 	%rd22, [margin_rows_param_1+48];
+ld.param.u64 	%rd23, [margin_rows_param_1+40];
+ld.param.u64 	%rd24, [margin_rows_param_1+32];
+ld.param.u64 	%rd25, [margin_rows_param_1+24];
+ld.param.u64 	%rd26, [margin_rows_param_1+16];
+ld.param.u64 	%rd27, [margin_rows_param_1+8];
+ld.param.u64 	%rd28, [margin_rows_param_1];
+st.local.u64 	[%rd20], %rd28;
+st.local.u64 	[%rd20+8], %rd27;
+st.local.u64 	[%rd20+16], %rd26;
+st.local.u64 	[%rd20+24], %rd25;
+st.local.u64 	[%rd20+32], %rd24;
+st.local.u64 	[%rd20+40], %rd23;
+st.local.u64 	[%rd20+48], %rd22;
+st.local.u64 	[%rd20+56], %rd21;
+st.local.u8 	[%rd20+64], %rs1;
+add.u64 	%rd29, %SP, 72;
+add.u64 	%rd30, %SPL, 72;
+ld.param.u64 	%rd31, [margin_rows_param_0+64];
+ld.param.u64 	%rd32, [margin_rows_param_0+56];
+ld.param.u64 	%rd33, [margin_rows_param_0+48];
+ld.param.u32 	%r1, [margin_rows_param_0+40];
+ld.param.u64 	%rd34, [margin_rows_param_0+32];
+ld.param.u64 	%rd35, [margin_rows_param_0+24];
+ld.param.u64 	%rd36, [margin_rows_param_0+16];
+ld.param.u64 	%rd37, [margin_rows_param_0+8];
+ld.param.u64 	%rd38, [margin_rows_param_0];
+st.local.u64 	[%rd30], %rd38;
+st.local.u64 	[%rd30+8], %rd37;
+st.local.u64 	[%rd30+16], %rd36;
+st.local.u64 	[%rd30+24], %rd35;
+st.local.u64 	[%rd30+32], %rd34;
+st.local.u32 	[%rd30+40], %r1;
+st.local.u64 	[%rd30+48], %rd33;
+st.local.u64 	[%rd30+56], %rd32;
+st.local.u64 	[%rd30+64], %rd31;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd42, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd43, %r4;
+add.s64 	%rd5, %rd42, %rd43;
+setp.ge.u64 	%p3, %rd5, %rd37;
+@%p3 bra 	$L__BB57_9;
+mov.b64 	%rd18, margin_rows_param_2;
+mov.u64 	%rd1, %rd18;
+add.u64 	%rd39, %SP, 144;
+add.u64 	%rd2, %SPL, 144;
+add.u64 	%rd41, %SP, 184;
+add.u64 	%rd4, %SPL, 184;
+add.s64 	%rd6, %rd41, 24;
+add.s64 	%rd7, %rd41, 96;
+mov.u64 	%rd67, 0;
+mov.u16 	%rs2, 0;
+$L__BB57_2:
+add.s64 	%rd46, %rd4, %rd67;
+st.local.u8 	[%rd46], %rs2;
+add.s64 	%rd67, %rd67, 1;
+setp.lt.u64 	%p4, %rd67, 196;
+@%p4 bra 	$L__BB57_2;
+add.u64 	%rd47, %SP, 160;
+st.local.u64 	[%rd4+168], %rd47;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd29;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd19;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd5;
+.param .b64 param3;
+st.param.b64 	[param3+0], 3;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd41;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.local.u64 	%rd10, [%rd4+168];
+mov.u64 	%rd68, 0;
+st.u64 	[%rd10+16], %rd68;
+st.u64 	[%rd10+8], %rd68;
+st.u64 	[%rd10], %rd68;
+ld.local.u64 	%rd11, [%rd4+88];
+setp.ne.s64 	%p6, %rd11, 0;
+ld.local.u64 	%rd52, [%rd4+160];
+setp.ne.s64 	%p7, %rd52, 0;
+and.pred  	%p8, %p6, %p7;
+mov.pred 	%p15, 0;
+@!%p8 bra 	$L__BB57_8;
+bra.uni 	$L__BB57_4;
+$L__BB57_4:
+ld.param.u64 	%rd54, [%rd1+8];
+cvta.to.global.u64 	%rd13, %rd54;
+ld.param.u64 	%rd55, [%rd1+16];
+cvta.to.global.u64 	%rd14, %rd55;
+cvta.to.global.u64 	%rd56, %rd68;
+setp.eq.s64 	%p9, %rd14, %rd56;
+@%p9 bra 	$L__BB57_6;
+ld.local.u64 	%rd57, [%rd4+8];
+shl.b64 	%rd58, %rd57, 2;
+add.s64 	%rd59, %rd14, %rd58;
+ld.global.s32 	%rd68, [%rd59];
+$L__BB57_6:
+shl.b64 	%rd60, %rd68, 2;
+add.s64 	%rd61, %rd13, %rd60;
+ld.global.f32 	%f1, [%rd61];
+cvt.f64.f32 	%fd3, %f1;
+cvt.rn.f64.u64 	%fd1, %rd11;
+cvt.rn.f64.u64 	%fd2, %rd52;
+ld.param.f64 	%fd4, [%rd1];
+sub.rn.f64 	%fd5, %fd3, %fd4;
+ld.local.u64 	%rd17, [%rd4+16];
+mov.b32 	%r8, 1065353216;
+)ptx",
+    R"ptx(st.local.u32 	[%rd2], %r8;
+cvt.rn.f32.f64 	%f2, %fd5;
+st.local.f32 	[%rd2+4], %f2;
+st.local.u8 	[%rd2+8], %rs2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd39;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd6, %fd7}, [retval0+0];
+}
+cvt.f64.f32 	%fd10, %f2;
+sub.rn.f64 	%fd11, %fd10, %fd5;
+mul.rn.f64 	%fd12, %fd11, %fd7;
+add.rn.f64 	%fd13, %fd6, %fd12;
+add.rn.f64 	%fd14, %fd4, %fd3;
+mov.b32 	%r9, -1082130432;
+st.local.u32 	[%rd2], %r9;
+cvt.rn.f32.f64 	%f3, %fd14;
+st.local.f32 	[%rd2+4], %f3;
+st.local.u8 	[%rd2+8], %rs2;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd39;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd15, %fd16}, [retval0+0];
+}
+cvt.f64.f32 	%fd19, %f3;
+sub.rn.f64 	%fd20, %fd19, %fd14;
+mul.rn.f64 	%fd21, %fd20, %fd16;
+sub.rn.f64 	%fd22, %fd15, %fd21;
+mul.rn.f64 	%fd23, %fd13, %fd2;
+mul.rn.f64 	%fd24, %fd22, %fd1;
+add.rn.f64 	%fd25, %fd23, %fd24;
+st.f64 	[%rd10], %fd25;
+mul.rn.f64 	%fd26, %fd7, %fd2;
+mul.rn.f64 	%fd27, %fd16, %fd1;
+add.rn.f64 	%fd29, %fd26, %fd27;
+st.f64 	[%rd10+8], %fd29;
+sub.rn.f64 	%fd30, %fd27, %fd26;
+st.f64 	[%rd10+16], %fd30;
+ld.param.u8 	%rs4, [%rd1+24];
 and.b16  	%rs5, %rs4, 1;
-setp.eq.b16 	%p2, %rs5, 1;
-mov.f64 	%fd21, 0d0000000000000000;
-mov.f64 	%fd35, %fd21;
-mov.f64 	%fd36, %fd21;
-bra.uni 	$L__BB50_10;
-$L__BB50_24:
-add.rn.f64 	%fd35, %fd35, %fd40;
-add.rn.f64 	%fd36, %fd36, %fd39;
-add.s64 	%rd301, %rd301, 16;
-setp.ne.s64 	%p54, %rd301, 64;
-@%p54 bra 	$L__BB50_10;
-bra.uni 	$L__BB50_25;
-$L__BB50_10:
-add.s64 	%rd173, %rd4, %rd301;
-ld.local.u64 	%rd174, [%rd173+24];
-ld.local.u64 	%rd176, [%rd173+32];
-setp.eq.s64 	%p42, %rd176, %rd174;
-mov.f64 	%fd39, %fd21;
-mov.f64 	%fd40, %fd21;
-@%p42 bra 	$L__BB50_24;
-shl.b64 	%rd175, %rd174, 2;
-add.s64 	%rd36, %rd10, %rd175;
-sub.s64 	%rd37, %rd176, %rd174;
-add.s64 	%rd302, %rd36, %rd294;
-mov.u64 	%rd177, 0;
-mov.f64 	%fd39, %fd21;
-mov.f64 	%fd40, %fd21;
-mov.u64 	%rd303, %rd177;
-bra.uni 	$L__BB50_12;
-$L__BB50_22:
-setp.gt.u64 	%p52, %rd47, %rd335;
-selp.f32 	%f106, 0f00000000, %f23, %p4;
-selp.f32 	%f107, %f106, 0f00000000, %p52;
-add.rn.f32 	%f217, %f217, %f107;
-selp.f32 	%f108, 0f00000000, 0f3F800000, %p4;
-selp.f32 	%f109, %f108, 0f00000000, %p52;
-add.rn.f32 	%f216, %f216, %f109;
-$L__BB50_23:
-shfl.sync.bfly.b32	%f110, %f217, 8, 31, %r7;
-add.rn.f32 	%f111, %f217, %f110;
-shfl.sync.bfly.b32	%f112, %f111, 4, 31, %r7;
-add.rn.f32 	%f113, %f111, %f112;
-shfl.sync.bfly.b32	%f114, %f113, 2, 31, %r7;
-add.rn.f32 	%f115, %f113, %f114;
-shfl.sync.bfly.b32	%f116, %f115, 1, 31, %r7;
-add.rn.f32 	%f117, %f115, %f116;
-shfl.sync.bfly.b32	%f118, %f216, 8, 31, %r7;
-add.rn.f32 	%f119, %f216, %f118;
-shfl.sync.bfly.b32	%f120, %f119, 4, 31, %r7;
-add.rn.f32 	%f121, %f119, %f120;
-shfl.sync.bfly.b32	%f122, %f121, 2, 31, %r7;
-add.rn.f32 	%f123, %f121, %f122;
-shfl.sync.bfly.b32	%f124, %f123, 1, 31, %r7;
-add.rn.f32 	%f125, %f123, %f124;
-cvt.f64.f32 	%fd24, %f117;
-add.rn.f64 	%fd40, %fd40, %fd24;
-cvt.f64.f32 	%fd25, %f125;
-add.rn.f64 	%fd39, %fd39, %fd25;
-add.s64 	%rd303, %rd303, 512;
-add.s64 	%rd302, %rd302, 2048;
-setp.lt.u64 	%p53, %rd303, %rd37;
-@%p53 bra 	$L__BB50_12;
-bra.uni 	$L__BB50_24;
-$L__BB50_12:
-sub.s64 	%rd180, %rd37, %rd303;
-min.u64 	%rd41, %rd180, 512;
-setp.lt.u64 	%p43, %rd180, 16;
-mov.f32 	%f216, %f206;
-mov.f32 	%f217, %f206;
-mov.u64 	%rd306, %rd177;
-@%p43 bra 	$L__BB50_15;
-mov.f32 	%f216, 0f00000000;
-mov.u64 	%rd305, 0;
-mov.u64 	%rd304, %rd302;
-mov.f32 	%f217, %f216;
-$L__BB50_14:
-ld.global.f32 	%f98, [%rd304];
-sub.rn.f32 	%f99, %f98, %f14;
+setp.eq.b16 	%p11, %rs5, 1;
+setp.leu.f64 	%p12, %fd29, 0d0000000000000000;
+or.pred  	%p13, %p11, %p12;
+@%p13 bra 	$L__BB57_8;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd2;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd17;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd1;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+mov.pred 	%p15, -1;
+$L__BB57_8:
+selp.u32 	%r10, 1, 0, %p1;
+selp.u32 	%r11, 1, 0, %p15;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd29;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd19;
+.param .b64 param2;
+st.param.b64 	[param2+0], 3;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd41;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r10;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r11;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB57_9:
+ret;
+}
+.visible .entry ranked_list_rows(
+.param .align 8 .b8 ranked_list_rows_param_0[72],
+.param .align 8 .b8 ranked_list_rows_param_1[72],
+.param .align 8 .b8 ranked_list_rows_param_2[56]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot58[408];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<4>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<9>;
+.reg .f32 	%f<5>;
+.reg .b64 	%rd<44>;
+.reg .f64 	%fd<11>;
+mov.u64 	%SPL, __local_depot58;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd7, %SP, 0;
+add.u64 	%rd8, %SPL, 0;
+ld.param.f64 	%fd1, [ranked_list_rows_param_2+48];
+ld.param.f32 	%f1, [ranked_list_rows_param_2+44];
+ld.param.f32 	%f2, [ranked_list_rows_param_2+40];
+ld.param.f64 	%fd2, [ranked_list_rows_param_2+32];
+ld.param.f64 	%fd3, [ranked_list_rows_param_2+24];
+ld.param.f32 	%f3, [ranked_list_rows_param_2+20];
+ld.param.f32 	%f4, [ranked_list_rows_param_2+16];
+ld.param.f64 	%fd4, [ranked_list_rows_param_2+8];
+ld.param.f64 	%fd5, [ranked_list_rows_param_2];
+st.local.f64 	[%rd8], %fd5;
+st.local.f64 	[%rd8+8], %fd4;
+st.local.v2.f32 	[%rd8+16], {%f4, %f3};
+st.local.f64 	[%rd8+24], %fd3;
+st.local.f64 	[%rd8+32], %fd2;
+st.local.v2.f32 	[%rd8+40], {%f2, %f1};
+st.local.f64 	[%rd8+48], %fd1;
+add.u64 	%rd9, %SP, 56;
+add.u64 	%rd10, %SPL, 56;
+ld.param.u8 	%rs1, [ranked_list_rows_param_1+64];
+ld.param.u64 	%rd11, [ranked_list_rows_param_1+56];
+ld.param.u64 	%rd12, [ranked_list_rows_param_1+48];
+ld.param.u64 	%rd13, [ranked_list_rows_param_1+40];
+ld.param.u64 	%rd14, [ranked_list_rows_param_1+32];
+ld.param.u64 	%rd15, [ranked_list_rows_param_1+24];
+ld.param.u64 	%rd16, [ranked_list_rows_param_1+16];
+ld.param.u64 	%rd17, [ranked_list_rows_param_1+8];
+ld.param.u64 	%rd18, [ranked_list_rows_param_1];
+st.local.u64 	[%rd10], %rd18;
+st.local.u64 	[%rd10+8], %rd17;
+st.local.u64 	[%rd10+16], %rd16;
+st.local.u64 	[%rd10+24], %rd15;
+st.local.u64 	[%rd10+32], %rd14;
+st.local.u64 	[%rd10+40], %rd13;
+st.local.u64 	[%rd10+48], %rd12;
+st.local.u64 	[%rd10+56], %rd11;
+st.local.u8 	[%rd10+64], %rs1;
+add.u64 	%rd19, %SP, 128;
+add.u64 	%rd20, %SPL, 128;
+ld.param.u64 	%rd21, [ranked_list_rows_param_0+64];
+ld.param.u64 	%rd22, [ranked_list_rows_param_0+56];
+ld.param.u64 	%rd23, [ranked_list_rows_param_0+48];
+ld.param.u32 	%r1, [ranked_list_rows_param_0+40];
+ld.param.u64 	%rd24, [ranked_list_rows_param_0+32];
+ld.param.u64 	%rd25, [ranked_list_rows_param_0+24];
+ld.param.u64 	%rd26, [ranked_list_rows_param_0+16];
+ld.param.u64 	%rd27, [ranked_list_rows_param_0+8];
+ld.param.u64 	%rd28, [ranked_list_rows_param_0];
+st.local.u64 	[%rd20], %rd28;
+st.local.u64 	[%rd20+8], %rd27;
+st.local.u64 	[%rd20+16], %rd26;
+st.local.u64 	[%rd20+24], %rd25;
+st.local.u64 	[%rd20+32], %rd24;
+st.local.u32 	[%rd20+40], %r1;
+st.local.u64 	[%rd20+48], %rd23;
+st.local.u64 	[%rd20+56], %rd22;
+st.local.u64 	[%rd20+64], %rd21;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd30, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd31, %r4;
+add.s64 	%rd2, %rd30, %rd31;
+setp.ge.u64 	%p1, %rd2, %rd27;
+@%p1 bra 	$L__BB58_4;
+add.u64 	%rd29, %SP, 208;
+add.u64 	%rd1, %SPL, 208;
+add.s64 	%rd3, %rd29, 24;
+add.s64 	%rd4, %rd29, 96;
+mov.u64 	%rd43, 0;
+mov.u16 	%rs2, 0;
+$L__BB58_2:
+add.s64 	%rd34, %rd1, %rd43;
+st.local.u8 	[%rd34], %rs2;
+add.s64 	%rd43, %rd43, 1;
+setp.lt.u64 	%p2, %rd43, 196;
+@%p2 bra 	$L__BB58_2;
+add.u64 	%rd35, %SP, 200;
+st.local.u64 	[%rd1+168], %rd35;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd9;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd2;
+.param .b64 param3;
+st.param.b64 	[param3+0], 1;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd29;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+ld.local.u64 	%rd39, [%rd1+16];
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd1;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd39;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd3;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd7;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT_, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd6, [retval0+0];
+}
+add.s64 	%rd41, %rd7, 24;
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd1;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd39;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd4;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd41;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT_, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.f64 	%fd8, [retval0+0];
+}
+add.rn.f64 	%fd10, %fd6, %fd8;
+ld.local.u64 	%rd42, [%rd1+168];
+st.f64 	[%rd42], %fd10;
+setp.neu.f64 	%p3, %fd10, 0d0000000000000000;
+selp.u32 	%r7, 1, 0, %p3;
+and.b32  	%r8, %r5, 1;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd9;
+.param .b64 param2;
+st.param.b64 	[param2+0], 1;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd29;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r8;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r7;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB58_4:
+ret;
+}
+.visible .entry tcm_rows(
+.param .align 8 .b8 tcm_rows_param_0[72],
+.param .align 8 .b8 tcm_rows_param_1[72],
+.param .align 8 .b8 tcm_rows_param_2[40]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot59[392];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<8>;
+.reg .b16 	%rs<6>;
+.reg .b32 	%r<12>;
+.reg .f32 	%f<3>;
+.reg .b64 	%rd<51>;
+.reg .f64 	%fd<23>;
+mov.u64 	%SPL, __local_depot59;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd12, %SP, 0;
+add.u64 	%rd13, %SPL, 0;
+ld.param.u8 	%rs1, [tcm_rows_param_1+64];
+ld.param.u64 	%rd14, [tcm_rows_param_1+56];
+ld.param.u64 	%rd15, [tcm_rows_param_1+48];
+ld.param.u64 	%rd16, [tcm_rows_param_1+40];
+ld.param.u64 	%rd17, [tcm_rows_param_1+32];
+ld.param.u64 	%rd18, [tcm_rows_param_1+24];
+ld.param.u64 	%rd19, [tcm_rows_param_1+16];
+ld.param.u64 	%rd20, [tcm_rows_param_1+8];
+ld.param.u64 	%rd21, [tcm_rows_param_1];
+st.local.u64 	[%rd13], %rd21;
+st.local.u64 	[%rd13+8], %rd20;
+st.local.u64 	[%rd13+16], %rd19;
+st.local.u64 	[%rd13+24], %rd18;
+st.local.u64 	[%rd13+32], %rd17;
+st.local.u64 	[%rd13+40], %rd16;
+st.local.u64 	[%rd13+48], %rd15;
+st.local.u64 	[%rd13+56], %rd14;
+st.local.u8 	[%rd13+64], %rs1;
+add.u64 	%rd22, %SP, 72;
+add.u64 	%rd23, %SPL, 72;
+ld.param.u64 	%rd24, [tcm_rows_param_0+64];
+ld.param.u64 	%rd25, [tcm_rows_param_0+56];
+ld.param.u64 	%rd26, [tcm_rows_param_0+48];
+ld.param.u32 	%r1, [tcm_rows_param_0+40];
+ld.param.u64 	%rd27, [tcm_rows_param_0+32];
+ld.param.u64 	%rd28, [tcm_rows_param_0+24];
+ld.param.u64 	%rd29, [tcm_rows_param_0+16];
+ld.param.u64 	%rd30, [tcm_rows_param_0+8];
+ld.param.u64 	%rd31, [tcm_rows_param_0];
+st.local.u64 	[%rd23], %rd31;
+st.local.u64 	[%rd23+8], %rd30;
+st.local.u64 	[%rd23+16], %rd29;
+st.local.u64 	[%rd23+24], %rd28;
+st.local.u64 	[%rd23+32], %rd27;
+st.local.u32 	[%rd23+40], %r1;
+st.local.u64 	[%rd23+48], %rd26;
+st.local.u64 	[%rd23+56], %rd25;
+st.local.u64 	[%rd23+64], %rd24;
+mov.u32 	%r2, %ctaid.x;
+mul.wide.u32 	%rd35, %r2, 16;
+mov.u32 	%r3, %tid.x;
+shr.u32 	%r4, %r3, 4;
+cvt.u64.u32 	%rd36, %r4;
+add.s64 	%rd5, %rd35, %rd36;
+setp.ge.u64 	%p3, %rd5, %rd30;
+@%p3 bra 	$L__BB59_6;
+mov.b64 	%rd11, tcm_rows_param_2;
+mov.u64 	%rd1, %rd11;
+add.u64 	%rd32, %SP, 144;
+add.u64 	%rd2, %SPL, 144;
+add.u64 	%rd34, %SP, 192;
+add.u64 	%rd4, %SPL, 192;
+add.s64 	%rd6, %rd34, 24;
+add.s64 	%rd7, %rd34, 96;
+mov.u64 	%rd50, 0;
+mov.u16 	%rs2, 0;
+$L__BB59_2:
+add.s64 	%rd39, %rd4, %rd50;
+st.local.u8 	[%rd39], %rs2;
+add.s64 	%rd50, %rd50, 1;
+setp.lt.u64 	%p4, %rd50, 196;
+@%p4 bra 	$L__BB59_2;
+add.u64 	%rd40, %SP, 160;
+st.local.u64 	[%rd4+168], %rd40;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd5;
+.param .b64 param3;
+st.param.b64 	[param3+0], 4;
+.param .b64 param4;
+st.param.b64 	[param4+0], %rd34;
+.param .b32 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.b32 	%r5, [retval0+0];
+}
+and.b32  	%r7, %r5, 1;
+setp.eq.b32 	%p1, %r7, 1;
+ld.param.f64 	%fd1, [%rd1];
+ld.local.u64 	%rd10, [%rd4+16];
+mov.b32 	%r8, -1082130432;
+st.local.u32 	[%rd2], %r8;
+cvt.rn.f32.f64 	%f1, %fd1;
+st.local.f32 	[%rd2+4], %f1;
+mov.u16 	%rs3, 1;
+st.local.u8 	[%rd2+8], %rs3;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
 )ptx",
-    R"ptx(mul.rn.f32 	%f100, %f13, %f99;
-setp.ltu.f32 	%p44, %f100, 0f00000000;
-setp.leu.f32 	%p45, %f100, 0f00000000;
-selp.u32 	%r20, -1, 0, %p45;
-selp.u32 	%r21, -1, 0, %p44;
-selp.b32 	%r22, %r21, %r20, %p2;
-and.b32  	%r23, %r22, 1;
-setp.eq.b32 	%p46, %r23, 1;
-selp.f32 	%f101, 0f00000000, %f13, %p46;
-st.global.f32 	[%rd304], %f101;
-selp.f32 	%f102, 0f00000000, %f100, %p46;
-add.rn.f32 	%f217, %f217, %f102;
-selp.f32 	%f103, 0f00000000, 0f3F800000, %p46;
-add.rn.f32 	%f216, %f216, %f103;
-add.s64 	%rd306, %rd305, 16;
-add.s64 	%rd304, %rd304, 64;
-add.s64 	%rd182, %rd305, 32;
-setp.le.u64 	%p47, %rd182, %rd41;
-mov.u64 	%rd305, %rd306;
-@%p47 bra 	$L__BB50_14;
-$L__BB50_15:
-setp.le.u64 	%p48, %rd41, %rd306;
-@%p48 bra 	$L__BB50_23;
-sub.s64 	%rd47, %rd41, %rd306;
-shl.b64 	%rd184, %rd303, 2;
-add.s64 	%rd185, %rd36, %rd184;
-shl.b64 	%rd186, %rd306, 2;
-add.s64 	%rd187, %rd185, %rd186;
-min.u64 	%rd189, %rd335, 15;
-add.s64 	%rd48, %rd187, %rd294;
-mov.f32 	%f218, 0f00000000;
-setp.ge.u64 	%p49, %rd189, %rd47;
-@%p49 bra 	$L__BB50_18;
-ld.global.f32 	%f218, [%rd48];
-$L__BB50_18:
-setp.lt.u64 	%p3, %rd189, %rd47;
-sub.rn.f32 	%f105, %f218, %f14;
-mul.rn.f32 	%f23, %f13, %f105;
-setp.ltu.f32 	%p50, %f23, 0f00000000;
-setp.leu.f32 	%p51, %f23, 0f00000000;
-selp.u32 	%r24, -1, 0, %p51;
-selp.u32 	%r25, -1, 0, %p50;
-selp.b32 	%r26, %r25, %r24, %p2;
-and.b32  	%r27, %r26, 1;
-setp.eq.b32 	%p4, %r27, 1;
-@!%p3 bra 	$L__BB50_22;
-bra.uni 	$L__BB50_21;
-$L__BB50_21:
-selp.f32 	%f24, 0f00000000, %f13, %p4;
-st.global.f32 	[%rd48], %f24;
-bra.uni 	$L__BB50_22;
-$L__BB50_25:
-ld.param.f32 	%f29, [%rd1+12];
-ld.param.f32 	%f30, [%rd1+16];
-ld.param.u8 	%rs6, [%rd1+20];
-and.b16  	%rs7, %rs6, 1;
-setp.eq.b16 	%p5, %rs7, 1;
-mov.u64 	%rd307, 0;
-mov.f64 	%fd26, 0d0000000000000000;
-mov.f32 	%f126, 0f00000000;
-mov.f64 	%fd41, %fd26;
-mov.f64 	%fd42, %fd26;
-bra.uni 	$L__BB50_26;
-$L__BB50_38:
-add.rn.f64 	%fd41, %fd41, %fd46;
-add.rn.f64 	%fd42, %fd42, %fd45;
-add.s64 	%rd307, %rd307, 16;
-setp.ne.s64 	%p67, %rd307, 64;
-@%p67 bra 	$L__BB50_26;
-bra.uni 	$L__BB50_39;
-$L__BB50_26:
-add.s64 	%rd192, %rd4, %rd307;
-ld.local.u64 	%rd193, [%rd192+96];
-ld.local.u64 	%rd195, [%rd192+104];
-setp.eq.s64 	%p55, %rd195, %rd193;
-mov.f64 	%fd45, %fd26;
-mov.f64 	%fd46, %fd26;
-@%p55 bra 	$L__BB50_38;
-shl.b64 	%rd194, %rd193, 2;
-add.s64 	%rd53, %rd10, %rd194;
-sub.s64 	%rd54, %rd195, %rd193;
-add.s64 	%rd308, %rd53, %rd294;
-mov.u64 	%rd196, 0;
-mov.f64 	%fd45, 0d0000000000000000;
-mov.f64 	%fd46, %fd45;
-mov.u64 	%rd309, %rd196;
-bra.uni 	$L__BB50_28;
-$L__BB50_36:
-setp.gt.u64 	%p65, %rd64, %rd335;
-selp.f32 	%f136, 0f00000000, %f39, %p7;
-selp.f32 	%f137, %f136, 0f00000000, %p65;
-add.rn.f32 	%f224, %f224, %f137;
-selp.f32 	%f138, 0f00000000, 0f3F800000, %p7;
-selp.f32 	%f139, %f138, 0f00000000, %p65;
-add.rn.f32 	%f223, %f223, %f139;
-$L__BB50_37:
-shfl.sync.bfly.b32	%f140, %f224, 8, 31, %r7;
-add.rn.f32 	%f141, %f224, %f140;
-shfl.sync.bfly.b32	%f142, %f141, 4, 31, %r7;
-add.rn.f32 	%f143, %f141, %f142;
-shfl.sync.bfly.b32	%f144, %f143, 2, 31, %r7;
-add.rn.f32 	%f145, %f143, %f144;
-shfl.sync.bfly.b32	%f146, %f145, 1, 31, %r7;
-add.rn.f32 	%f147, %f145, %f146;
-shfl.sync.bfly.b32	%f148, %f223, 8, 31, %r7;
-add.rn.f32 	%f149, %f223, %f148;
-shfl.sync.bfly.b32	%f150, %f149, 4, 31, %r7;
-add.rn.f32 	%f151, %f149, %f150;
-shfl.sync.bfly.b32	%f152, %f151, 2, 31, %r7;
-add.rn.f32 	%f153, %f151, %f152;
-shfl.sync.bfly.b32	%f154, %f153, 1, 31, %r7;
-add.rn.f32 	%f155, %f153, %f154;
-cvt.f64.f32 	%fd29, %f147;
-add.rn.f64 	%fd46, %fd46, %fd29;
-cvt.f64.f32 	%fd30, %f155;
-add.rn.f64 	%fd45, %fd45, %fd30;
-add.s64 	%rd309, %rd309, 512;
-add.s64 	%rd308, %rd308, 2048;
-setp.lt.u64 	%p66, %rd309, %rd54;
-@%p66 bra 	$L__BB50_28;
-bra.uni 	$L__BB50_38;
-$L__BB50_28:
-sub.s64 	%rd199, %rd54, %rd309;
-min.u64 	%rd58, %rd199, 512;
-setp.lt.u64 	%p56, %rd199, 16;
-mov.f32 	%f223, %f126;
-mov.f32 	%f224, %f126;
-mov.u64 	%rd312, %rd196;
-@%p56 bra 	$L__BB50_31;
-mov.f32 	%f223, 0f00000000;
-mov.u64 	%rd311, 0;
-mov.u64 	%rd310, %rd308;
-mov.f32 	%f224, %f223;
-$L__BB50_30:
-ld.global.f32 	%f128, [%rd310];
-sub.rn.f32 	%f129, %f128, %f30;
-mul.rn.f32 	%f130, %f29, %f129;
-setp.ltu.f32 	%p57, %f130, 0f00000000;
-setp.leu.f32 	%p58, %f130, 0f00000000;
-selp.u32 	%r28, -1, 0, %p58;
-selp.u32 	%r29, -1, 0, %p57;
-selp.b32 	%r30, %r29, %r28, %p5;
-and.b32  	%r31, %r30, 1;
-setp.eq.b32 	%p59, %r31, 1;
-selp.f32 	%f131, 0f00000000, %f29, %p59;
-st.global.f32 	[%rd310], %f131;
-selp.f32 	%f132, 0f00000000, %f130, %p59;
-add.rn.f32 	%f224, %f224, %f132;
-selp.f32 	%f133, 0f00000000, 0f3F800000, %p59;
-add.rn.f32 	%f223, %f223, %f133;
-add.s64 	%rd312, %rd311, 16;
-add.s64 	%rd310, %rd310, 64;
-add.s64 	%rd201, %rd311, 32;
-setp.le.u64 	%p60, %rd201, %rd58;
-mov.u64 	%rd311, %rd312;
-@%p60 bra 	$L__BB50_30;
-$L__BB50_31:
-setp.le.u64 	%p61, %rd58, %rd312;
-@%p61 bra 	$L__BB50_37;
-sub.s64 	%rd64, %rd58, %rd312;
-shl.b64 	%rd203, %rd309, 2;
-add.s64 	%rd204, %rd53, %rd203;
-shl.b64 	%rd205, %rd312, 2;
-add.s64 	%rd206, %rd204, %rd205;
-min.u64 	%rd208, %rd335, 15;
-add.s64 	%rd65, %rd206, %rd294;
-mov.f32 	%f225, 0f00000000;
-setp.ge.u64 	%p62, %rd208, %rd64;
-@%p62 bra 	$L__BB50_34;
-ld.global.f32 	%f225, [%rd65];
-$L__BB50_34:
-setp.lt.u64 	%p6, %rd208, %rd64;
-sub.rn.f32 	%f135, %f225, %f30;
-mul.rn.f32 	%f39, %f29, %f135;
-setp.ltu.f32 	%p63, %f39, 0f00000000;
-setp.leu.f32 	%p64, %f39, 0f00000000;
-selp.u32 	%r32, -1, 0, %p64;
-selp.u32 	%r33, -1, 0, %p63;
-selp.b32 	%r34, %r33, %r32, %p5;
-and.b32  	%r35, %r34, 1;
-setp.eq.b32 	%p7, %r35, 1;
-@!%p6 bra 	$L__BB50_36;
-bra.uni 	$L__BB50_35;
-$L__BB50_35:
-selp.f32 	%f40, 0f00000000, %f29, %p7;
-st.global.f32 	[%rd65], %f40;
-bra.uni 	$L__BB50_36;
-$L__BB50_39:
-ld.param.u8 	%rs8, [%rd1+24];
-and.b16  	%rs9, %rs8, 1;
-setp.eq.b16 	%p69, %rs9, 1;
-add.rn.f64 	%fd31, %fd36, %fd42;
-setp.eq.f64 	%p70, %fd31, 0d0000000000000000;
-or.pred  	%p8, %p69, %p70;
-shl.b64 	%rd293, %rd6, 2;
-@%p8 bra 	$L__BB50_96;
-ld.param.f64 	%fd33, [%rd1+32];
-cvt.rn.f32.f64 	%f45, %fd33;
-shl.b64 	%rd211, %rd24, 2;
-add.s64 	%rd69, %rd10, %rd211;
-sub.s64 	%rd70, %rd6, %rd24;
-setp.lt.u64 	%p71, %rd70, 16;
-mov.u64 	%rd315, 0;
-@%p71 bra 	$L__BB50_43;
-add.s64 	%rd313, %rd69, %rd294;
-mov.u64 	%rd314, 0;
-$L__BB50_42:
-ld.global.f32 	%f156, [%rd313];
-fma.rn.f32 	%f157, %f156, %f45, 0f00000000;
-abs.f32 	%f158, %f157;
-setp.geu.f32 	%p72, %f158, 0f00800000;
-selp.f32 	%f159, %f157, 0f00000000, %p72;
-st.global.f32 	[%rd313], %f159;
-add.s64 	%rd315, %rd314, 16;
-add.s64 	%rd313, %rd313, 64;
-add.s64 	%rd214, %rd314, 32;
-setp.le.u64 	%p73, %rd214, %rd70;
-mov.u64 	%rd314, %rd315;
-@%p73 bra 	$L__BB50_42;
-$L__BB50_43:
-setp.le.u64 	%p74, %rd70, %rd315;
-@%p74 bra 	$L__BB50_48;
-sub.s64 	%rd215, %rd70, %rd315;
-shl.b64 	%rd216, %rd315, 2;
-add.s64 	%rd217, %rd69, %rd216;
-setp.eq.s64 	%p75, %rd215, 16;
-setp.gt.u64 	%p76, %rd215, %rd335;
-or.pred  	%p9, %p75, %p76;
-add.s64 	%rd77, %rd217, %rd294;
-mov.f32 	%f228, 0f00000000;
-@!%p9 bra 	$L__BB50_46;
-bra.uni 	$L__BB50_45;
-$L__BB50_45:
-ld.global.f32 	%f228, [%rd77];
-$L__BB50_46:
-@!%p9 bra 	$L__BB50_48;
-bra.uni 	$L__BB50_47;
-$L__BB50_47:
-fma.rn.f32 	%f161, %f228, %f45, 0f00000000;
-abs.f32 	%f162, %f161;
-setp.geu.f32 	%p77, %f162, 0f00800000;
-selp.f32 	%f48, %f161, 0f00000000, %p77;
-st.global.f32 	[%rd77], %f48;
-$L__BB50_48:
-sub.s64 	%rd79, %rd23, %rd27;
-setp.lt.u64 	%p78, %rd79, 16;
-mov.u64 	%rd318, 0;
-@%p78 bra 	$L__BB50_51;
-add.s64 	%rd225, %rd293, %rd294;
-add.s64 	%rd226, %rd225, %rd10;
-add.s64 	%rd316, %rd226, 4;
-mov.u64 	%rd317, 0;
-$L__BB50_50:
-ld.global.f32 	%f163, [%rd316];
-fma.rn.f32 	%f164, %f163, %f45, 0f00000000;
-abs.f32 	%f165, %f164;
-setp.geu.f32 	%p79, %f165, 0f00800000;
-selp.f32 	%f166, %f164, 0f00000000, %p79;
-st.global.f32 	[%rd316], %f166;
-add.s64 	%rd318, %rd317, 16;
-add.s64 	%rd316, %rd316, 64;
-add.s64 	%rd227, %rd317, 32;
-setp.le.u64 	%p80, %rd227, %rd79;
-mov.u64 	%rd317, %rd318;
-@%p80 bra 	$L__BB50_50;
-$L__BB50_51:
-setp.le.u64 	%p81, %rd79, %rd318;
-@%p81 bra 	$L__BB50_56;
-add.s64 	%rd78, %rd10, %rd293;
-sub.s64 	%rd228, %rd79, %rd318;
-shl.b64 	%rd229, %rd318, 2;
-add.s64 	%rd230, %rd78, %rd229;
-setp.eq.s64 	%p82, %rd228, 16;
-setp.gt.u64 	%p83, %rd228, %rd335;
-or.pred  	%p10, %p82, %p83;
-add.s64 	%rd86, %rd230, %rd294;
-mov.f32 	%f229, 0f00000000;
-@!%p10 bra 	$L__BB50_54;
-bra.uni 	$L__BB50_53;
-$L__BB50_53:
-ld.global.f32 	%f229, [%rd86+4];
-$L__BB50_54:
-@!%p10 bra 	$L__BB50_56;
-bra.uni 	$L__BB50_55;
-$L__BB50_55:
-fma.rn.f32 	%f168, %f229, %f45, 0f00000000;
-abs.f32 	%f169, %f168;
-setp.geu.f32 	%p84, %f169, 0f00800000;
-selp.f32 	%f51, %f168, 0f00000000, %p84;
-st.global.f32 	[%rd86+4], %f51;
-$L__BB50_56:
-shl.b64 	%rd234, %rd26, 2;
-add.s64 	%rd87, %rd10, %rd234;
-setp.lt.u64 	%p85, %rd28, 16;
-mov.u64 	%rd321, 0;
-@%p85 bra 	$L__BB50_59;
-add.s64 	%rd319, %rd87, %rd294;
-mov.u64 	%rd320, 0;
-$L__BB50_58:
-ld.global.f32 	%f170, [%rd319];
-fma.rn.f32 	%f171, %f170, %f45, 0f00000000;
-abs.f32 	%f172, %f171;
-setp.geu.f32 	%p86, %f172, 0f00800000;
-selp.f32 	%f173, %f171, 0f00000000, %p86;
-st.global.f32 	[%rd319], %f173;
-add.s64 	%rd321, %rd320, 16;
-add.s64 	%rd319, %rd319, 64;
-add.s64 	%rd237, %rd320, 32;
-setp.le.u64 	%p87, %rd237, %rd28;
-mov.u64 	%rd320, %rd321;
-@%p87 bra 	$L__BB50_58;
-$L__BB50_59:
-setp.le.u64 	%p88, %rd28, %rd321;
-@%p88 bra 	$L__BB50_64;
-sub.s64 	%rd238, %rd28, %rd321;
-shl.b64 	%rd239, %rd321, 2;
-add.s64 	%rd240, %rd87, %rd239;
-setp.eq.s64 	%p89, %rd238, 16;
-setp.gt.u64 	%p90, %rd238, %rd335;
-or.pred  	%p11, %p89, %p90;
-add.s64 	%rd94, %rd240, %rd294;
-mov.f32 	%f230, 0f00000000;
-@!%p11 bra 	$L__BB50_62;
-bra.uni 	$L__BB50_61;
-$L__BB50_61:
-ld.global.f32 	%f230, [%rd94];
-$L__BB50_62:
-@!%p11 bra 	$L__BB50_64;
-bra.uni 	$L__BB50_63;
-$L__BB50_63:
-fma.rn.f32 	%f175, %f230, %f45, 0f00000000;
-abs.f32 	%f176, %f175;
-setp.geu.f32 	%p91, %f176, 0f00800000;
-selp.f32 	%f54, %f175, 0f00000000, %p91;
-st.global.f32 	[%rd94], %f54;
-$L__BB50_64:
-ld.param.f64 	%fd34, [%rd1+40];
-cvt.rn.f32.f64 	%f55, %fd34;
-setp.lt.u64 	%p92, %rd24, 16;
-mov.u64 	%rd324, 0;
-@%p92 bra 	$L__BB50_67;
-add.s64 	%rd322, %rd10, %rd294;
-mov.u64 	%rd323, 0;
-$L__BB50_66:
-ld.global.f32 	%f177, [%rd322];
-fma.rn.f32 	%f178, %f177, %f55, 0f00000000;
-abs.f32 	%f179, %f178;
-setp.geu.f32 	%p93, %f179, 0f00800000;
-selp.f32 	%f180, %f178, 0f00000000, %p93;
-st.global.f32 	[%rd322], %f180;
-add.s64 	%rd324, %rd323, 16;
-add.s64 	%rd322, %rd322, 64;
-add.s64 	%rd246, %rd323, 32;
-setp.le.u64 	%p94, %rd246, %rd24;
-mov.u64 	%rd323, %rd324;
-@%p94 bra 	$L__BB50_66;
-$L__BB50_67:
-setp.le.u64 	%p95, %rd24, %rd324;
-@%p95 bra 	$L__BB50_72;
-sub.s64 	%rd247, %rd24, %rd324;
-shl.b64 	%rd248, %rd324, 2;
-add.s64 	%rd249, %rd10, %rd248;
-setp.eq.s64 	%p96, %rd247, 16;
-setp.gt.u64 	%p97, %rd247, %rd335;
-or.pred  	%p12, %p96, %p97;
-add.s64 	%rd101, %rd249, %rd294;
-mov.f32 	%f231, 0f00000000;
-@!%p12 bra 	$L__BB50_70;
-bra.uni 	$L__BB50_69;
-$L__BB50_69:
-ld.global.f32 	%f231, [%rd101];
-$L__BB50_70:
-@!%p12 bra 	$L__BB50_72;
-bra.uni 	$L__BB50_71;
-$L__BB50_71:
-fma.rn.f32 	%f182, %f231, %f55, 0f00000000;
-abs.f32 	%f183, %f182;
-setp.geu.f32 	%p98, %f183, 0f00800000;
-selp.f32 	%f58, %f182, 0f00000000, %p98;
-st.global.f32 	[%rd101], %f58;
-$L__BB50_72:
-shl.b64 	%rd253, %rd23, 2;
-add.s64 	%rd102, %rd10, %rd253;
-sub.s64 	%rd103, %rd22, %rd23;
-setp.lt.u64 	%p99, %rd103, 16;
-mov.u64 	%rd327, 0;
-@%p99 bra 	$L__BB50_75;
-add.s64 	%rd325, %rd102, %rd294;
-mov.u64 	%rd326, 0;
-$L__BB50_74:
-ld.global.f32 	%f184, [%rd325];
-fma.rn.f32 	%f185, %f184, %f55, 0f00000000;
-abs.f32 	%f186, %f185;
-setp.geu.f32 	%p100, %f186, 0f00800000;
-selp.f32 	%f187, %f185, 0f00000000, %p100;
-st.global.f32 	[%rd325], %f187;
-add.s64 	%rd327, %rd326, 16;
-add.s64 	%rd325, %rd325, 64;
-add.s64 	%rd256, %rd326, 32;
-setp.le.u64 	%p101, %rd256, %rd103;
-mov.u64 	%rd326, %rd327;
-@%p101 bra 	$L__BB50_74;
-$L__BB50_75:
-setp.le.u64 	%p102, %rd103, %rd327;
-@%p102 bra 	$L__BB50_80;
-sub.s64 	%rd257, %rd103, %rd327;
-shl.b64 	%rd258, %rd327, 2;
-add.s64 	%rd259, %rd102, %rd258;
-setp.eq.s64 	%p103, %rd257, 16;
-setp.gt.u64 	%p104, %rd257, %rd335;
-or.pred  	%p13, %p103, %p104;
-add.s64 	%rd110, %rd259, %rd294;
-mov.f32 	%f232, 0f00000000;
-@!%p13 bra 	$L__BB50_78;
-bra.uni 	$L__BB50_77;
-$L__BB50_77:
-)ptx",
-    R"ptx(ld.global.f32 	%f232, [%rd110];
-$L__BB50_78:
-@!%p13 bra 	$L__BB50_80;
-bra.uni 	$L__BB50_79;
-$L__BB50_79:
-fma.rn.f32 	%f189, %f232, %f55, 0f00000000;
-abs.f32 	%f190, %f189;
-setp.geu.f32 	%p105, %f190, 0f00800000;
-selp.f32 	%f61, %f189, 0f00000000, %p105;
-st.global.f32 	[%rd110], %f61;
-$L__BB50_80:
-shl.b64 	%rd263, %rd22, 2;
-add.s64 	%rd111, %rd10, %rd263;
-sub.s64 	%rd112, %rd26, %rd22;
-setp.lt.u64 	%p106, %rd112, 16;
-mov.u64 	%rd330, 0;
-@%p106 bra 	$L__BB50_83;
-add.s64 	%rd328, %rd111, %rd294;
-mov.u64 	%rd329, 0;
-$L__BB50_82:
-ld.global.f32 	%f191, [%rd328];
-fma.rn.f32 	%f192, %f191, %f55, 0f00000000;
-abs.f32 	%f193, %f192;
-setp.geu.f32 	%p107, %f193, 0f00800000;
-selp.f32 	%f194, %f192, 0f00000000, %p107;
-st.global.f32 	[%rd328], %f194;
-add.s64 	%rd330, %rd329, 16;
-add.s64 	%rd328, %rd328, 64;
-add.s64 	%rd266, %rd329, 32;
-setp.le.u64 	%p108, %rd266, %rd112;
-mov.u64 	%rd329, %rd330;
-@%p108 bra 	$L__BB50_82;
-$L__BB50_83:
-setp.le.u64 	%p109, %rd112, %rd330;
-@%p109 bra 	$L__BB50_88;
-sub.s64 	%rd267, %rd112, %rd330;
-shl.b64 	%rd268, %rd330, 2;
-add.s64 	%rd269, %rd111, %rd268;
-setp.eq.s64 	%p110, %rd267, 16;
-setp.gt.u64 	%p111, %rd267, %rd335;
-or.pred  	%p14, %p110, %p111;
-add.s64 	%rd119, %rd269, %rd294;
-mov.f32 	%f233, 0f00000000;
-@!%p14 bra 	$L__BB50_86;
-bra.uni 	$L__BB50_85;
-$L__BB50_85:
-ld.global.f32 	%f233, [%rd119];
-$L__BB50_86:
-@!%p14 bra 	$L__BB50_88;
-bra.uni 	$L__BB50_87;
-$L__BB50_87:
-fma.rn.f32 	%f196, %f233, %f55, 0f00000000;
-abs.f32 	%f197, %f196;
-setp.geu.f32 	%p112, %f197, 0f00800000;
-selp.f32 	%f64, %f196, 0f00000000, %p112;
-st.global.f32 	[%rd119], %f64;
-$L__BB50_88:
-shl.b64 	%rd273, %rd25, 2;
-add.s64 	%rd120, %rd10, %rd273;
-sub.s64 	%rd121, %rd7, %rd25;
-setp.lt.u64 	%p113, %rd121, 16;
-mov.u64 	%rd333, 0;
-@%p113 bra 	$L__BB50_91;
-add.s64 	%rd331, %rd120, %rd294;
-mov.u64 	%rd332, 0;
-$L__BB50_90:
-ld.global.f32 	%f198, [%rd331];
-fma.rn.f32 	%f199, %f198, %f55, 0f00000000;
-abs.f32 	%f200, %f199;
-setp.geu.f32 	%p114, %f200, 0f00800000;
-selp.f32 	%f201, %f199, 0f00000000, %p114;
-st.global.f32 	[%rd331], %f201;
-add.s64 	%rd333, %rd332, 16;
-add.s64 	%rd331, %rd331, 64;
-add.s64 	%rd276, %rd332, 32;
-setp.le.u64 	%p115, %rd276, %rd121;
-mov.u64 	%rd332, %rd333;
-@%p115 bra 	$L__BB50_90;
-$L__BB50_91:
-setp.le.u64 	%p116, %rd121, %rd333;
-@%p116 bra 	$L__BB50_96;
-sub.s64 	%rd277, %rd121, %rd333;
-shl.b64 	%rd278, %rd333, 2;
-add.s64 	%rd279, %rd120, %rd278;
-setp.eq.s64 	%p117, %rd277, 16;
-setp.gt.u64 	%p118, %rd277, %rd335;
-or.pred  	%p15, %p117, %p118;
-add.s64 	%rd128, %rd279, %rd294;
-mov.f32 	%f234, 0f00000000;
-@!%p15 bra 	$L__BB50_94;
-bra.uni 	$L__BB50_93;
-$L__BB50_93:
-ld.global.f32 	%f234, [%rd128];
-$L__BB50_94:
-@!%p15 bra 	$L__BB50_96;
-bra.uni 	$L__BB50_95;
-$L__BB50_95:
-fma.rn.f32 	%f203, %f234, %f55, 0f00000000;
-abs.f32 	%f204, %f203;
-setp.geu.f32 	%p119, %f204, 0f00800000;
-selp.f32 	%f67, %f203, 0f00000000, %p119;
-st.global.f32 	[%rd128], %f67;
-$L__BB50_96:
-cvt.u32.u64 	%r9, %rd335;
-bar.warp.sync 	%r7;
-setp.ne.s32 	%p120, %r9, 0;
-@%p120 bra 	$L__BB50_98;
-setp.ne.s32 	%p68, %r8, 0;
-selp.u16 	%rs1, 1, 0, %p68;
-ld.param.u64 	%rd282, [%rd2+32];
-cvta.to.global.u64 	%rd283, %rd282;
-shl.b64 	%rd284, %rd6, 5;
-add.s64 	%rd285, %rd283, %rd284;
-st.global.f64 	[%rd285], %fd35;
-st.global.f64 	[%rd285+8], %fd36;
-st.global.f64 	[%rd285+16], %fd41;
-st.global.f64 	[%rd285+24], %fd42;
-ld.param.u64 	%rd286, [%rd2+40];
-cvta.to.global.u64 	%rd287, %rd286;
-add.s64 	%rd288, %rd287, %rd6;
-st.global.u8 	[%rd288], %rs1;
-$L__BB50_98:
-@!%p1 bra 	$L__BB50_104;
-bra.uni 	$L__BB50_99;
-$L__BB50_99:
-and.pred  	%p122, %p8, %p17;
-@!%p122 bra 	$L__BB50_102;
-bra.uni 	$L__BB50_100;
-$L__BB50_100:
-add.s64 	%rd334, %rd10, %rd294;
-mov.b32 	%r36, 0;
-$L__BB50_101:
-st.global.u32 	[%rd334], %r36;
-add.s64 	%rd335, %rd335, 16;
-add.s64 	%rd334, %rd334, 64;
-setp.lt.u64 	%p123, %rd335, %rd7;
-@%p123 bra 	$L__BB50_101;
-$L__BB50_102:
-or.pred  	%p125, %p120, %p8;
-@%p125 bra 	$L__BB50_104;
-add.s64 	%rd130, %rd10, %rd293;
-mov.b32 	%r37, 0;
-st.global.u32 	[%rd130], %r37;
-$L__BB50_104:
+    R"ptx(.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd32;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd2, %fd3}, [retval0+0];
+}
+cvt.f64.f32 	%fd6, %f1;
+sub.rn.f64 	%fd7, %fd6, %fd1;
+mul.rn.f64 	%fd8, %fd7, %fd3;
+sub.rn.f64 	%fd9, %fd2, %fd8;
+ld.param.f64 	%fd10, [%rd1+8];
+mov.b32 	%r9, 1065353216;
+st.local.u32 	[%rd2], %r9;
+cvt.rn.f32.f64 	%f2, %fd10;
+st.local.f32 	[%rd2+4], %f2;
+st.local.u8 	[%rd2+8], %rs3;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd32;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_, 
+(
+param0, 
+param1, 
+param2
+);
+ld.param.v2.f64 	{%fd11, %fd12}, [retval0+0];
+}
+cvt.f64.f32 	%fd15, %f2;
+sub.rn.f64 	%fd16, %fd15, %fd10;
+mul.rn.f64 	%fd17, %fd16, %fd12;
+add.rn.f64 	%fd18, %fd11, %fd17;
+ld.local.u64 	%rd46, [%rd4+168];
+st.f64 	[%rd46], %fd9;
+st.f64 	[%rd46+8], %fd3;
+st.f64 	[%rd46+16], %fd18;
+st.f64 	[%rd46+24], %fd12;
+ld.param.u8 	%rs4, [%rd1+16];
+and.b16  	%rs5, %rs4, 1;
+setp.eq.b16 	%p5, %rs5, 1;
+add.rn.f64 	%fd19, %fd3, %fd12;
+setp.eq.f64 	%p6, %fd19, 0d0000000000000000;
+or.pred  	%p2, %p5, %p6;
+@%p2 bra 	$L__BB59_5;
+ld.param.f64 	%fd21, [%rd1+24];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd6;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd21;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+ld.param.f64 	%fd22, [%rd1+32];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd7;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd22;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB59_5:
+not.pred 	%p7, %p2;
+selp.u32 	%r10, 1, 0, %p1;
+selp.u32 	%r11, 1, 0, %p7;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd22;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd12;
+.param .b64 param2;
+st.param.b64 	[param2+0], 4;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd34;
+.param .b32 param4;
+st.param.b32 	[param4+0], %r10;
+.param .b32 param5;
+st.param.b32 	[param5+0], %r11;
+call.uni 
+_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+}
+$L__BB59_6:
 ret;
 }
 .visible .entry contrastive_rows(
@@ -43887,7 +42576,7 @@ cvt.u64.u32 	%rd63, %r5;
 add.s64 	%rd2, %rd62, %rd63;
 ld.param.u64 	%rd64, [contrastive_rows_param_0+56];
 setp.ge.u64 	%p3, %rd2, %rd64;
-@%p3 bra 	$L__BB51_59;
+@%p3 bra 	$L__BB60_59;
 mov.b64 	%rd61, contrastive_rows_param_0;
 mov.u64 	%rd1, %rd61;
 ld.param.u64 	%rd3, [%rd1+64];
@@ -43909,12 +42598,12 @@ mov.b32 	%r8, 65535;
 mov.f32 	%f43, 0f00000000;
 shl.b64 	%rd147, %rd15, 2;
 mov.u64 	%rd151, %rd65;
-@%p6 bra 	$L__BB51_4;
+@%p6 bra 	$L__BB60_4;
 add.s64 	%rd149, %rd4, %rd147;
 add.s64 	%rd148, %rd6, %rd147;
 mov.f32 	%f43, 0f00000000;
 mov.u64 	%rd150, 0;
-$L__BB51_3:
+$L__BB60_3:
 ld.global.f32 	%f23, [%rd149];
 ld.global.f32 	%f24, [%rd148];
 sub.rn.f32 	%f25, %f23, %f24;
@@ -43925,33 +42614,33 @@ add.s64 	%rd148, %rd148, 64;
 add.s64 	%rd89, %rd150, 32;
 setp.le.u64 	%p7, %rd89, %rd3;
 mov.u64 	%rd150, %rd151;
-@%p7 bra 	$L__BB51_3;
-$L__BB51_4:
+@%p7 bra 	$L__BB60_3;
+$L__BB60_4:
 ld.param.u64 	%rd80, [%rd1+40];
 ld.param.u64 	%rd84, [%rd1+48];
 cvta.to.global.u64 	%rd73, %rd72;
 shl.b64 	%rd74, %rd2, 2;
 shl.b32 	%r2, %r8, %r7;
 setp.le.u64 	%p8, %rd3, %rd151;
-@%p8 bra 	$L__BB51_10;
+@%p8 bra 	$L__BB60_10;
 sub.s64 	%rd25, %rd3, %rd151;
 setp.le.u64 	%p9, %rd25, %rd15;
 shl.b64 	%rd90, %rd151, 2;
 mov.f32 	%f45, 0f00000000;
 mov.f32 	%f44, %f45;
-@%p9 bra 	$L__BB51_7;
+@%p9 bra 	$L__BB60_7;
 add.s64 	%rd91, %rd4, %rd90;
 add.s64 	%rd26, %rd91, %rd147;
 ld.global.f32 	%f44, [%rd26];
-$L__BB51_7:
-@%p9 bra 	$L__BB51_9;
+$L__BB60_7:
+@%p9 bra 	$L__BB60_9;
 add.s64 	%rd94, %rd6, %rd90;
 add.s64 	%rd27, %rd94, %rd147;
 ld.global.f32 	%f45, [%rd27];
-$L__BB51_9:
+$L__BB60_9:
 sub.rn.f32 	%f28, %f44, %f45;
 fma.rn.f32 	%f43, %f28, %f28, %f43;
-$L__BB51_10:
+$L__BB60_10:
 cvta.to.global.u64 	%rd81, %rd80;
 cvta.to.global.u64 	%rd82, %rd65;
 cvta.to.global.u64 	%rd85, %rd84;
@@ -43969,12 +42658,12 @@ add.rn.f32 	%f10, %f34, %f35;
 setp.gt.f32 	%p11, %f10, 0f12800000;
 setp.ne.f32 	%p12, %f10, 0f7F800000;
 and.pred  	%p1, %p11, %p12;
-@!%p1 bra 	$L__BB51_12;
-bra.uni 	$L__BB51_11;
-$L__BB51_11:
+@!%p1 bra 	$L__BB60_12;
+bra.uni 	$L__BB60_11;
+$L__BB60_11:
 cvt.f64.f32 	%fd22, %f10;
-bra.uni 	$L__BB51_13;
-$L__BB51_12:
+bra.uni 	$L__BB60_13;
+$L__BB60_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd5;
@@ -43995,7 +42684,7 @@ param3
 );
 ld.param.f64 	%fd22, [retval0+0];
 }
-$L__BB51_13:
+$L__BB60_13:
 setp.eq.s64 	%p4, %rd81, %rd82;
 add.s64 	%rd83, %rd81, %rd69;
 setp.eq.s64 	%p5, %rd85, %rd82;
@@ -44005,21 +42694,21 @@ ld.param.f64 	%fd13, [%rd1+72];
 sub.rn.f64 	%fd5, %fd13, %fd4;
 ld.global.u32 	%r3, [%rd8];
 setp.ne.s32 	%p13, %r3, 1;
-@%p13 bra 	$L__BB51_15;
+@%p13 bra 	$L__BB60_15;
 mul.rn.f64 	%fd24, %fd22, 0d3FE0000000000000;
-bra.uni 	$L__BB51_17;
-$L__BB51_15:
+bra.uni 	$L__BB60_17;
+$L__BB60_15:
 setp.le.f64 	%p14, %fd5, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
-@%p14 bra 	$L__BB51_17;
+@%p14 bra 	$L__BB60_17;
 mul.rn.f64 	%fd15, %fd5, %fd5;
 mul.rn.f64 	%fd24, %fd15, 0d3FE0000000000000;
-$L__BB51_17:
+$L__BB60_17:
 selp.b64 	%rd11, %rd82, %rd83, %p4;
 selp.b64 	%rd13, %rd82, %rd86, %p5;
 cvt.u32.u64 	%r9, %rd15;
 setp.ne.s32 	%p15, %r9, 0;
-@%p15 bra 	$L__BB51_19;
+@%p15 bra 	$L__BB60_19;
 ld.param.u64 	%rd75, [%rd1+24];
 ld.param.u64 	%rd78, [%rd1+32];
 cvta.to.global.u64 	%rd76, %rd75;
@@ -44030,112 +42719,112 @@ add.s64 	%rd10, %rd79, %rd74;
 cvt.rn.f32.f64 	%f11, %fd24;
 st.global.f64 	[%rd9], %fd24;
 st.global.f32 	[%rd10], %f11;
-$L__BB51_19:
+$L__BB60_19:
 mov.u64 	%rd163, 0;
 cvta.to.global.u64 	%rd97, %rd163;
 setp.eq.s64 	%p16, %rd11, %rd97;
 setp.eq.s64 	%p17, %rd13, %rd97;
 and.pred  	%p18, %p16, %p17;
-@%p18 bra 	$L__BB51_59;
+@%p18 bra 	$L__BB60_59;
 setp.nan.f64 	%p19, %fd24, %fd24;
-@%p19 bra 	$L__BB51_25;
-@%p13 bra 	$L__BB51_23;
+@%p19 bra 	$L__BB60_25;
+@%p13 bra 	$L__BB60_23;
 ld.param.f64 	%fd24, [%rd1+80];
-bra.uni 	$L__BB51_25;
-$L__BB51_23:
+bra.uni 	$L__BB60_25;
+$L__BB60_23:
 setp.le.f64 	%p21, %fd5, 0d0000000000000000;
 setp.leu.f64 	%p22, %fd4, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
 or.pred  	%p23, %p22, %p21;
-@%p23 bra 	$L__BB51_25;
+@%p23 bra 	$L__BB60_25;
 ld.param.f64 	%fd17, [%rd1+80];
 neg.f64 	%fd18, %fd17;
 mul.rn.f64 	%fd19, %fd5, %fd18;
 div.rn.f64 	%fd24, %fd19, %fd4;
-$L__BB51_25:
+$L__BB60_25:
 setp.neu.f64 	%p24, %fd24, 0d0000000000000000;
-@%p24 bra 	$L__BB51_40;
+@%p24 bra 	$L__BB60_40;
 mov.u64 	%rd154, 0;
 cvta.to.global.u64 	%rd126, %rd154;
 setp.eq.s64 	%p40, %rd11, %rd126;
-@%p40 bra 	$L__BB51_33;
-@%p6 bra 	$L__BB51_30;
+@%p40 bra 	$L__BB60_33;
+@%p6 bra 	$L__BB60_30;
 add.s64 	%rd152, %rd11, %rd147;
 mov.u64 	%rd153, 0;
 mov.b32 	%r10, 0;
-$L__BB51_29:
+$L__BB60_29:
 st.global.u32 	[%rd152], %r10;
 add.s64 	%rd154, %rd153, 16;
 add.s64 	%rd152, %rd152, 64;
 add.s64 	%rd130, %rd153, 32;
 setp.le.u64 	%p42, %rd130, %rd3;
 mov.u64 	%rd153, %rd154;
-@%p42 bra 	$L__BB51_29;
-$L__BB51_30:
+@%p42 bra 	$L__BB60_29;
+$L__BB60_30:
 setp.le.u64 	%p43, %rd3, %rd154;
-@%p43 bra 	$L__BB51_33;
+@%p43 bra 	$L__BB60_33;
 sub.s64 	%rd131, %rd3, %rd154;
 setp.eq.s64 	%p44, %rd131, 16;
 setp.gt.u64 	%p45, %rd131, %rd15;
 or.pred  	%p46, %p44, %p45;
-@!%p46 bra 	$L__BB51_33;
-bra.uni 	$L__BB51_32;
-$L__BB51_32:
+@!%p46 bra 	$L__BB60_33;
+bra.uni 	$L__BB60_32;
+$L__BB60_32:
 shl.b64 	%rd133, %rd154, 2;
 add.s64 	%rd134, %rd11, %rd133;
 add.s64 	%rd34, %rd134, %rd147;
 mov.b32 	%r11, 0;
 st.global.u32 	[%rd34], %r11;
-$L__BB51_33:
+$L__BB60_33:
 mov.u64 	%rd157, 0;
 cvta.to.global.u64 	%rd137, %rd157;
 setp.eq.s64 	%p47, %rd13, %rd137;
-@%p47 bra 	$L__BB51_59;
-@%p6 bra 	$L__BB51_37;
+@%p47 bra 	$L__BB60_59;
+@%p6 bra 	$L__BB60_37;
 add.s64 	%rd155, %rd13, %rd147;
 mov.u64 	%rd156, 0;
 mov.b32 	%r12, 0;
-$L__BB51_36:
+$L__BB60_36:
 st.global.u32 	[%rd155], %r12;
 add.s64 	%rd157, %rd156, 16;
 add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd141, %rd156, 32;
 setp.le.u64 	%p49, %rd141, %rd3;
 mov.u64 	%rd156, %rd157;
-@%p49 bra 	$L__BB51_36;
-$L__BB51_37:
+@%p49 bra 	$L__BB60_36;
+$L__BB60_37:
 setp.le.u64 	%p50, %rd3, %rd157;
-@%p50 bra 	$L__BB51_59;
+@%p50 bra 	$L__BB60_59;
 sub.s64 	%rd142, %rd3, %rd157;
 setp.eq.s64 	%p51, %rd142, 16;
 setp.gt.u64 	%p52, %rd142, %rd15;
 or.pred  	%p53, %p51, %p52;
-@!%p53 bra 	$L__BB51_59;
-bra.uni 	$L__BB51_39;
-$L__BB51_39:
+@!%p53 bra 	$L__BB60_59;
+bra.uni 	$L__BB60_39;
+$L__BB60_39:
 shl.b64 	%rd144, %rd157, 2;
 add.s64 	%rd145, %rd13, %rd144;
 add.s64 	%rd41, %rd145, %rd147;
 mov.b32 	%r13, 0;
 st.global.u32 	[%rd41], %r13;
-bra.uni 	$L__BB51_59;
-$L__BB51_40:
-@!%p1 bra 	$L__BB51_58;
-bra.uni 	$L__BB51_41;
-$L__BB51_41:
+bra.uni 	$L__BB60_59;
+$L__BB60_40:
+@!%p1 bra 	$L__BB60_58;
+bra.uni 	$L__BB60_41;
+$L__BB60_41:
 setp.lt.f64 	%p25, %fd24, 0d0000000000000000;
 neg.f64 	%fd20, %fd24;
 selp.f64 	%fd21, %fd20, %fd24, %p25;
 setp.leu.f64 	%p26, %fd21, 0d39B0000000000000;
 setp.geu.f64 	%p27, %fd21, 0d4630000000000000;
 or.pred  	%p28, %p26, %p27;
-@%p28 bra 	$L__BB51_58;
+@%p28 bra 	$L__BB60_58;
 cvt.rn.f32.f64 	%f12, %fd24;
-@%p6 bra 	$L__BB51_49;
-bra.uni 	$L__BB51_43;
-$L__BB51_49:
+@%p6 bra 	$L__BB60_49;
+bra.uni 	$L__BB60_43;
+$L__BB60_49:
 setp.le.u64 	%p33, %rd3, %rd163;
-@%p33 bra 	$L__BB51_59;
+@%p33 bra 	$L__BB60_59;
 sub.s64 	%rd107, %rd3, %rd163;
 setp.ne.s64 	%p34, %rd107, 16;
 setp.le.u64 	%p35, %rd107, %rd15;
@@ -44143,37 +42832,36 @@ and.pred  	%p2, %p34, %p35;
 shl.b64 	%rd109, %rd163, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p2 bra 	$L__BB51_52;
+@%p2 bra 	$L__BB60_52;
 add.s64 	%rd110, %rd4, %rd109;
 add.s64 	%rd57, %rd110, %rd147;
 ld.global.f32 	%f47, [%rd57];
-$L__BB51_52:
-@%p2 bra 	$L__BB51_54;
+$L__BB60_52:
+@%p2 bra 	$L__BB60_54;
 add.s64 	%rd113, %rd6, %rd109;
 add.s64 	%rd58, %rd113, %rd147;
 ld.global.f32 	%f48, [%rd58];
-$L__BB51_54:
+$L__BB60_54:
 mov.u64 	%rd115, 0;
 cvta.to.global.u64 	%rd116, %rd115;
 setp.eq.s64 	%p36, %rd11, %rd116;
 sub.rn.f32 	%f41, %f47, %f48;
 mul.rn.f32 	%f19, %f41, %f12;
 or.pred  	%p37, %p36, %p2;
-@%p37 bra 	$L__BB51_56;
+@%p37 bra 	$L__BB60_56;
 add.s64 	%rd118, %rd11, %rd109;
 add.s64 	%rd59, %rd118, %rd147;
 st.global.f32 	[%rd59], %f19;
-$L__BB51_56:
+$L__BB60_56:
 setp.eq.s64 	%p38, %rd13, %rd116;
-)ptx",
-    R"ptx(or.pred  	%p39, %p38, %p2;
-@%p39 bra 	$L__BB51_59;
+or.pred  	%p39, %p38, %p2;
+@%p39 bra 	$L__BB60_59;
 add.s64 	%rd123, %rd13, %rd109;
 add.s64 	%rd60, %rd123, %rd147;
 neg.f32 	%f20, %f19;
 st.global.f32 	[%rd60], %f20;
-bra.uni 	$L__BB51_59;
-$L__BB51_58:
+bra.uni 	$L__BB60_59;
+$L__BB60_58:
 cvta.global.u64 	%rd12, %rd11;
 cvta.global.u64 	%rd14, %rd13;
 {
@@ -44200,51 +42888,52 @@ param4,
 param5
 );
 }
-$L__BB51_59:
+$L__BB60_59:
 ret;
-$L__BB51_43:
+$L__BB60_43:
 add.s64 	%rd161, %rd4, %rd147;
 add.s64 	%rd160, %rd6, %rd147;
 add.s64 	%rd159, %rd11, %rd147;
 add.s64 	%rd158, %rd13, %rd147;
 mov.u64 	%rd101, 0;
 mov.u64 	%rd162, %rd101;
-bra.uni 	$L__BB51_44;
-$L__BB51_48:
+bra.uni 	$L__BB60_44;
+$L__BB60_48:
 add.s64 	%rd163, %rd162, 16;
 add.s64 	%rd161, %rd161, 64;
 add.s64 	%rd160, %rd160, 64;
 add.s64 	%rd159, %rd159, 64;
 add.s64 	%rd158, %rd158, 64;
 add.s64 	%rd106, %rd162, 32;
-setp.le.u64 	%p32, %rd106, %rd3;
+)ptx",
+    R"ptx(setp.le.u64 	%p32, %rd106, %rd3;
 mov.u64 	%rd162, %rd163;
-@%p32 bra 	$L__BB51_44;
-bra.uni 	$L__BB51_49;
-$L__BB51_44:
+@%p32 bra 	$L__BB60_44;
+bra.uni 	$L__BB60_49;
+$L__BB60_44:
 cvta.to.global.u64 	%rd103, %rd101;
 setp.eq.s64 	%p30, %rd11, %rd103;
 ld.global.f32 	%f36, [%rd161];
 ld.global.f32 	%f37, [%rd160];
 sub.rn.f32 	%f38, %f36, %f37;
 mul.rn.f32 	%f13, %f38, %f12;
-@%p30 bra 	$L__BB51_46;
+@%p30 bra 	$L__BB60_46;
 st.global.f32 	[%rd159], %f13;
-$L__BB51_46:
+$L__BB60_46:
 mov.u64 	%rd104, 0;
 cvta.to.global.u64 	%rd105, %rd104;
 setp.eq.s64 	%p31, %rd13, %rd105;
-@%p31 bra 	$L__BB51_48;
+@%p31 bra 	$L__BB60_48;
 neg.f32 	%f14, %f13;
 st.global.f32 	[%rd158], %f14;
-bra.uni 	$L__BB51_48;
+bra.uni 	$L__BB60_48;
 }
 .visible .entry triplet_rows(
 .param .align 8 .b8 triplet_rows_param_0[120]
 )
 .maxntid 256, 1, 1
 {
-.local .align 8 .b8 	__local_depot52[72];
+.local .align 8 .b8 	__local_depot61[72];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<119>;
@@ -44253,7 +42942,7 @@ bra.uni 	$L__BB51_48;
 .reg .f32 	%f<231>;
 .reg .b64 	%rd<336>;
 .reg .f64 	%fd<61>;
-mov.u64 	%SPL, __local_depot52;
+mov.u64 	%SPL, __local_depot61;
 cvta.local.u64 	%SP, %SPL;
 mov.u32 	%r3, %ctaid.x;
 mul.wide.u32 	%rd121, %r3, 16;
@@ -44263,7 +42952,7 @@ cvt.u64.u32 	%rd122, %r4;
 add.s64 	%rd4, %rd121, %rd122;
 ld.param.u64 	%rd123, [triplet_rows_param_0+64];
 setp.ge.u64 	%p9, %rd4, %rd123;
-@%p9 bra 	$L__BB52_113;
+@%p9 bra 	$L__BB61_113;
 mov.b64 	%rd118, triplet_rows_param_0;
 mov.u64 	%rd1, %rd118;
 add.u64 	%rd119, %SP, 0;
@@ -44324,14 +43013,14 @@ ld.param.u8 	%rs2, [%rd1+113];
 and.b16  	%rs3, %rs2, 1;
 setp.eq.b16 	%p1, %rs3, 1;
 setp.lt.u64 	%p117, %rd5, 16;
-@!%p1 bra 	$L__BB52_14;
-bra.uni 	$L__BB52_2;
-$L__BB52_2:
+@!%p1 bra 	$L__BB61_14;
+bra.uni 	$L__BB61_2;
+$L__BB61_2:
 mov.u64 	%rd305, 0;
 mov.f32 	%f204, 0f00000000;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-@%p117 bra 	$L__BB52_5;
+@%p117 bra 	$L__BB61_5;
 shl.b64 	%rd172, %rd14, 2;
 add.s64 	%rd303, %rd6, %rd172;
 add.s64 	%rd302, %rd7, %rd172;
@@ -44340,7 +43029,7 @@ mov.f32 	%f204, 0f00000000;
 mov.u64 	%rd304, 0;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-$L__BB52_4:
+$L__BB61_4:
 ld.global.f32 	%f116, [%rd303];
 ld.global.f32 	%f117, [%rd302];
 ld.global.f32 	%f118, [%rd301];
@@ -44360,10 +43049,10 @@ add.s64 	%rd301, %rd301, 64;
 add.s64 	%rd173, %rd304, 32;
 setp.le.u64 	%p19, %rd173, %rd5;
 mov.u64 	%rd304, %rd305;
-@%p19 bra 	$L__BB52_4;
-$L__BB52_5:
+@%p19 bra 	$L__BB61_4;
+$L__BB61_5:
 setp.le.u64 	%p20, %rd5, %rd305;
-@%p20 bra 	$L__BB52_13;
+@%p20 bra 	$L__BB61_13;
 sub.s64 	%rd27, %rd5, %rd305;
 min.u64 	%rd175, %rd14, 15;
 setp.lt.u64 	%p2, %rd175, %rd27;
@@ -44372,26 +43061,26 @@ shl.b64 	%rd178, %rd14, 2;
 mov.f32 	%f209, 0f00000000;
 setp.ge.u64 	%p21, %rd175, %rd27;
 mov.f32 	%f207, %f209;
-@%p21 bra 	$L__BB52_8;
+@%p21 bra 	$L__BB61_8;
 add.s64 	%rd177, %rd6, %rd176;
 add.s64 	%rd28, %rd177, %rd178;
 ld.global.f32 	%f207, [%rd28];
-$L__BB52_8:
+$L__BB61_8:
 mov.f32 	%f208, %f209;
-@!%p2 bra 	$L__BB52_10;
-bra.uni 	$L__BB52_9;
-$L__BB52_9:
+@!%p2 bra 	$L__BB61_10;
+bra.uni 	$L__BB61_9;
+$L__BB61_9:
 add.s64 	%rd180, %rd7, %rd176;
 add.s64 	%rd29, %rd180, %rd178;
 ld.global.f32 	%f208, [%rd29];
-$L__BB52_10:
-@!%p2 bra 	$L__BB52_12;
-bra.uni 	$L__BB52_11;
-$L__BB52_11:
+$L__BB61_10:
+@!%p2 bra 	$L__BB61_12;
+bra.uni 	$L__BB61_11;
+$L__BB61_11:
 add.s64 	%rd183, %rd8, %rd176;
 add.s64 	%rd30, %rd183, %rd178;
 ld.global.f32 	%f209, [%rd30];
-$L__BB52_12:
+$L__BB61_12:
 setp.gt.u64 	%p22, %rd27, %rd14;
 sub.rn.f32 	%f128, %f207, %f208;
 add.rn.f32 	%f129, %f128, %f1;
@@ -44405,7 +43094,7 @@ sub.rn.f32 	%f134, %f208, %f209;
 add.rn.f32 	%f135, %f134, %f1;
 selp.f32 	%f136, %f135, 0f00000000, %p22;
 fma.rn.f32 	%f204, %f136, %f136, %f204;
-$L__BB52_13:
+$L__BB61_13:
 shfl.sync.bfly.b32	%f137, %f206, 8, 31, %r2;
 add.rn.f32 	%f138, %f206, %f137;
 shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r2;
@@ -44430,19 +43119,19 @@ shfl.sync.bfly.b32	%f155, %f154, 2, 31, %r2;
 add.rn.f32 	%f156, %f154, %f155;
 shfl.sync.bfly.b32	%f157, %f156, 1, 31, %r2;
 add.rn.f32 	%f222, %f156, %f157;
-bra.uni 	$L__BB52_26;
-$L__BB52_14:
+bra.uni 	$L__BB61_26;
+$L__BB61_14:
 mov.f32 	%f215, 0f00000000;
 shl.b64 	%rd300, %rd14, 2;
 mov.f32 	%f216, %f215;
-@%p117 bra 	$L__BB52_17;
+@%p117 bra 	$L__BB61_17;
 add.s64 	%rd308, %rd6, %rd300;
 add.s64 	%rd307, %rd7, %rd300;
 add.s64 	%rd306, %rd8, %rd300;
 mov.f32 	%f215, 0f00000000;
 mov.u64 	%rd309, 0;
 mov.f32 	%f216, %f215;
-$L__BB52_16:
+$L__BB61_16:
 ld.global.f32 	%f84, [%rd308];
 ld.global.f32 	%f85, [%rd307];
 ld.global.f32 	%f86, [%rd306];
@@ -44459,10 +43148,10 @@ add.s64 	%rd306, %rd306, 64;
 add.s64 	%rd158, %rd309, 32;
 setp.le.u64 	%p14, %rd158, %rd5;
 mov.u64 	%rd309, %rd310;
-@%p14 bra 	$L__BB52_16;
-$L__BB52_17:
+@%p14 bra 	$L__BB61_16;
+$L__BB61_17:
 setp.le.u64 	%p15, %rd5, %rd310;
-@%p15 bra 	$L__BB52_25;
+@%p15 bra 	$L__BB61_25;
 sub.s64 	%rd43, %rd5, %rd310;
 min.u64 	%rd160, %rd14, 15;
 setp.lt.u64 	%p3, %rd160, %rd43;
@@ -44470,26 +43159,26 @@ shl.b64 	%rd161, %rd310, 2;
 mov.f32 	%f219, 0f00000000;
 setp.ge.u64 	%p16, %rd160, %rd43;
 mov.f32 	%f217, %f219;
-@%p16 bra 	$L__BB52_20;
+@%p16 bra 	$L__BB61_20;
 add.s64 	%rd162, %rd6, %rd161;
 add.s64 	%rd44, %rd162, %rd300;
 ld.global.f32 	%f217, [%rd44];
-$L__BB52_20:
+$L__BB61_20:
 mov.f32 	%f218, %f219;
-@!%p3 bra 	$L__BB52_22;
-bra.uni 	$L__BB52_21;
-$L__BB52_21:
+@!%p3 bra 	$L__BB61_22;
+bra.uni 	$L__BB61_21;
+$L__BB61_21:
 add.s64 	%rd165, %rd7, %rd161;
 add.s64 	%rd45, %rd165, %rd300;
 ld.global.f32 	%f218, [%rd45];
-$L__BB52_22:
-@!%p3 bra 	$L__BB52_24;
-bra.uni 	$L__BB52_23;
-$L__BB52_23:
+$L__BB61_22:
+@!%p3 bra 	$L__BB61_24;
+bra.uni 	$L__BB61_23;
+$L__BB61_23:
 add.s64 	%rd168, %rd8, %rd161;
 add.s64 	%rd46, %rd168, %rd300;
 ld.global.f32 	%f219, [%rd46];
-$L__BB52_24:
+$L__BB61_24:
 setp.gt.u64 	%p17, %rd43, %rd14;
 sub.rn.f32 	%f94, %f217, %f218;
 add.rn.f32 	%f95, %f94, %f1;
@@ -44499,7 +43188,7 @@ sub.rn.f32 	%f97, %f217, %f219;
 add.rn.f32 	%f98, %f97, %f1;
 selp.f32 	%f99, %f98, 0f00000000, %p17;
 fma.rn.f32 	%f215, %f99, %f99, %f215;
-$L__BB52_25:
+$L__BB61_25:
 shfl.sync.bfly.b32	%f100, %f216, 8, 31, %r2;
 add.rn.f32 	%f101, %f216, %f100;
 shfl.sync.bfly.b32	%f102, %f101, 4, 31, %r2;
@@ -44517,7 +43206,7 @@ add.rn.f32 	%f112, %f110, %f111;
 shfl.sync.bfly.b32	%f113, %f112, 1, 31, %r2;
 add.rn.f32 	%f222, %f112, %f113;
 mov.f32 	%f223, %f222;
-$L__BB52_26:
+$L__BB61_26:
 setp.gt.f32 	%p24, %f224, 0f12800000;
 setp.ne.f32 	%p25, %f224, 0f7F800000;
 and.pred  	%p26, %p24, %p25;
@@ -44525,9 +43214,9 @@ cvt.f64.f32 	%fd56, %f224;
 setp.le.f64 	%p27, %fd2, %fd56;
 and.pred  	%p28, %p26, %p27;
 mov.pred 	%p118, 0;
-@!%p28 bra 	$L__BB52_28;
-bra.uni 	$L__BB52_27;
-$L__BB52_27:
+@!%p28 bra 	$L__BB61_28;
+bra.uni 	$L__BB61_27;
+$L__BB61_27:
 setp.gt.f32 	%p29, %f223, 0f12800000;
 setp.ne.f32 	%p30, %f223, 0f7F800000;
 and.pred  	%p31, %p29, %p30;
@@ -44541,14 +43230,14 @@ cvt.f64.f32 	%fd29, %f222;
 setp.le.f64 	%p37, %fd2, %fd29;
 and.pred  	%p38, %p33, %p36;
 and.pred  	%p118, %p38, %p37;
-$L__BB52_28:
-@!%p118 bra 	$L__BB52_30;
-bra.uni 	$L__BB52_29;
-$L__BB52_29:
+$L__BB61_28:
+@!%p118 bra 	$L__BB61_30;
+bra.uni 	$L__BB61_29;
+$L__BB61_29:
 cvt.f64.f32 	%fd57, %f223;
 cvt.f64.f32 	%fd58, %f222;
-bra.uni 	$L__BB52_31;
-$L__BB52_30:
+bra.uni 	$L__BB61_31;
+$L__BB61_30:
 selp.u32 	%r8, 1, 0, %p1;
 {
 .param .b64 param0;
@@ -44571,7 +43260,7 @@ param3
 ld.param.v2.f64 	{%fd56, %fd57}, [retval0+0];
 ld.param.f64 	%fd58, [retval0+16];
 }
-$L__BB52_31:
+$L__BB61_31:
 cvt.u32.u64 	%r9, %rd14;
 setp.ne.s32 	%p39, %r9, 0;
 ld.param.u8 	%rs4, [%rd1+112];
@@ -44591,11 +43280,10 @@ selp.f64 	%fd39, %fd14, %fd38, %p40;
 sub.rn.f64 	%fd40, %fd34, %fd39;
 ld.param.f64 	%fd41, [%rd1+80];
 add.rn.f64 	%fd42, %fd41, %fd40;
-)ptx",
-    R"ptx(setp.le.f64 	%p42, %fd42, 0d0000000000000000;
+setp.le.f64 	%p42, %fd42, 0d0000000000000000;
 selp.f64 	%fd15, 0d0000000000000000, %fd42, %p42;
 cvt.rn.f32.f64 	%f47, %fd15;
-@%p39 bra 	$L__BB52_33;
+@%p39 bra 	$L__BB61_33;
 ld.param.u64 	%rd135, [%rd1+24];
 ld.param.u64 	%rd138, [%rd1+32];
 cvta.to.global.u64 	%rd136, %rd135;
@@ -44606,11 +43294,11 @@ add.s64 	%rd9, %rd136, %rd137;
 add.s64 	%rd10, %rd139, %rd140;
 st.global.f64 	[%rd9], %fd15;
 st.global.f32 	[%rd10], %f47;
-$L__BB52_33:
+$L__BB61_33:
 setp.ne.f64 	%p43, %fd15, 0d0000000000000000;
-@%p43 bra 	$L__BB52_55;
-bra.uni 	$L__BB52_34;
-$L__BB52_55:
+@%p43 bra 	$L__BB61_55;
+bra.uni 	$L__BB61_34;
+$L__BB61_55:
 mov.u64 	%rd335, 0;
 cvta.to.global.u64 	%rd187, %rd335;
 setp.eq.s64 	%p44, %rd11, %rd187;
@@ -44618,162 +43306,163 @@ setp.eq.s64 	%p45, %rd12, %rd187;
 and.pred  	%p46, %p44, %p45;
 setp.eq.s64 	%p47, %rd13, %rd187;
 and.pred  	%p48, %p46, %p47;
-@%p48 bra 	$L__BB52_113;
+@%p48 bra 	$L__BB61_113;
 add.u64 	%rd120, %SP, 48;
 add.u64 	%rd3, %SPL, 48;
-@%p6 bra 	$L__BB52_58;
-bra.uni 	$L__BB52_57;
-$L__BB52_58:
+@%p6 bra 	$L__BB61_58;
+bra.uni 	$L__BB61_57;
+$L__BB61_58:
 setp.leu.f64 	%p49, %fd12, 0d0000000000000000;
 mov.f64 	%fd59, 0d0000000000000000;
-@%p49 bra 	$L__BB52_60;
+@%p49 bra 	$L__BB61_60;
 ld.param.f64 	%fd45, [%rd1+104];
 div.rn.f64 	%fd59, %fd45, %fd12;
-bra.uni 	$L__BB52_60;
-$L__BB52_34:
+bra.uni 	$L__BB61_60;
+$L__BB61_34:
 mov.u64 	%rd313, 0;
-cvta.to.global.u64 	%rd268, %rd313;
+)ptx",
+    R"ptx(cvta.to.global.u64 	%rd268, %rd313;
 setp.eq.s64 	%p96, %rd11, %rd268;
-@%p96 bra 	$L__BB52_41;
+@%p96 bra 	$L__BB61_41;
 shl.b64 	%rd270, %rd14, 2;
-@%p117 bra 	$L__BB52_38;
+@%p117 bra 	$L__BB61_38;
 add.s64 	%rd311, %rd11, %rd270;
 mov.u64 	%rd312, 0;
-$L__BB52_37:
+$L__BB61_37:
 st.global.f32 	[%rd311], %f47;
 add.s64 	%rd313, %rd312, 16;
 add.s64 	%rd311, %rd311, 64;
 add.s64 	%rd272, %rd312, 32;
 setp.le.u64 	%p98, %rd272, %rd5;
 mov.u64 	%rd312, %rd313;
-@%p98 bra 	$L__BB52_37;
-$L__BB52_38:
+@%p98 bra 	$L__BB61_37;
+$L__BB61_38:
 setp.le.u64 	%p99, %rd5, %rd313;
-@%p99 bra 	$L__BB52_41;
+@%p99 bra 	$L__BB61_41;
 sub.s64 	%rd273, %rd5, %rd313;
 setp.eq.s64 	%p100, %rd273, 16;
 setp.gt.u64 	%p101, %rd273, %rd14;
 or.pred  	%p102, %p100, %p101;
-@!%p102 bra 	$L__BB52_41;
-bra.uni 	$L__BB52_40;
-$L__BB52_40:
+@!%p102 bra 	$L__BB61_41;
+bra.uni 	$L__BB61_40;
+$L__BB61_40:
 shl.b64 	%rd275, %rd313, 2;
 add.s64 	%rd276, %rd11, %rd275;
 add.s64 	%rd53, %rd276, %rd270;
 st.global.f32 	[%rd53], %f47;
-$L__BB52_41:
+$L__BB61_41:
 mov.u64 	%rd316, 0;
 cvta.to.global.u64 	%rd279, %rd316;
 setp.eq.s64 	%p103, %rd12, %rd279;
-@%p103 bra 	$L__BB52_48;
+@%p103 bra 	$L__BB61_48;
 shl.b64 	%rd281, %rd14, 2;
-@%p117 bra 	$L__BB52_45;
+@%p117 bra 	$L__BB61_45;
 add.s64 	%rd314, %rd12, %rd281;
 mov.u64 	%rd315, 0;
-$L__BB52_44:
+$L__BB61_44:
 st.global.f32 	[%rd314], %f47;
 add.s64 	%rd316, %rd315, 16;
 add.s64 	%rd314, %rd314, 64;
 add.s64 	%rd283, %rd315, 32;
 setp.le.u64 	%p105, %rd283, %rd5;
 mov.u64 	%rd315, %rd316;
-@%p105 bra 	$L__BB52_44;
-$L__BB52_45:
+@%p105 bra 	$L__BB61_44;
+$L__BB61_45:
 setp.le.u64 	%p106, %rd5, %rd316;
-@%p106 bra 	$L__BB52_48;
+@%p106 bra 	$L__BB61_48;
 sub.s64 	%rd284, %rd5, %rd316;
 setp.eq.s64 	%p107, %rd284, 16;
 setp.gt.u64 	%p108, %rd284, %rd14;
 or.pred  	%p109, %p107, %p108;
-@!%p109 bra 	$L__BB52_48;
-bra.uni 	$L__BB52_47;
-$L__BB52_47:
+@!%p109 bra 	$L__BB61_48;
+bra.uni 	$L__BB61_47;
+$L__BB61_47:
 shl.b64 	%rd286, %rd316, 2;
 add.s64 	%rd287, %rd12, %rd286;
 add.s64 	%rd60, %rd287, %rd281;
 st.global.f32 	[%rd60], %f47;
-$L__BB52_48:
+$L__BB61_48:
 mov.u64 	%rd319, 0;
 cvta.to.global.u64 	%rd290, %rd319;
 setp.eq.s64 	%p110, %rd13, %rd290;
-@%p110 bra 	$L__BB52_113;
+@%p110 bra 	$L__BB61_113;
 shl.b64 	%rd292, %rd14, 2;
-@%p117 bra 	$L__BB52_52;
+@%p117 bra 	$L__BB61_52;
 add.s64 	%rd317, %rd13, %rd292;
 mov.u64 	%rd318, 0;
-$L__BB52_51:
+$L__BB61_51:
 st.global.f32 	[%rd317], %f47;
 add.s64 	%rd319, %rd318, 16;
 add.s64 	%rd317, %rd317, 64;
 add.s64 	%rd294, %rd318, 32;
 setp.le.u64 	%p112, %rd294, %rd5;
 mov.u64 	%rd318, %rd319;
-@%p112 bra 	$L__BB52_51;
-$L__BB52_52:
+@%p112 bra 	$L__BB61_51;
+$L__BB61_52:
 setp.le.u64 	%p113, %rd5, %rd319;
-@%p113 bra 	$L__BB52_113;
+@%p113 bra 	$L__BB61_113;
 sub.s64 	%rd295, %rd5, %rd319;
 setp.eq.s64 	%p114, %rd295, 16;
 setp.gt.u64 	%p115, %rd295, %rd14;
 or.pred  	%p116, %p114, %p115;
-@!%p116 bra 	$L__BB52_113;
-bra.uni 	$L__BB52_54;
-$L__BB52_54:
+@!%p116 bra 	$L__BB61_113;
+bra.uni 	$L__BB61_54;
+$L__BB61_54:
 shl.b64 	%rd297, %rd319, 2;
 add.s64 	%rd298, %rd13, %rd297;
 add.s64 	%rd67, %rd298, %rd292;
 st.global.f32 	[%rd67], %f47;
-bra.uni 	$L__BB52_113;
-$L__BB52_57:
+bra.uni 	$L__BB61_113;
+$L__BB61_57:
 ld.param.f64 	%fd43, [%rd1+104];
 add.rn.f64 	%fd59, %fd43, %fd43;
-$L__BB52_60:
+$L__BB61_60:
 selp.u16 	%rs1, 1, 0, %p40;
 st.local.f64 	[%rd3], %fd59;
-@%p6 bra 	$L__BB52_62;
-bra.uni 	$L__BB52_61;
-$L__BB52_62:
+@%p6 bra 	$L__BB61_62;
+bra.uni 	$L__BB61_61;
+$L__BB61_62:
 mov.f64 	%fd60, 0d0000000000000000;
 selp.f64 	%fd19, %fd14, %fd13, %p40;
 setp.leu.f64 	%p51, %fd19, 0d0000000000000000;
-@%p51 bra 	$L__BB52_64;
+@%p51 bra 	$L__BB61_64;
 ld.param.f64 	%fd48, [%rd1+104];
 div.rn.f64 	%fd60, %fd48, %fd19;
-bra.uni 	$L__BB52_64;
-$L__BB52_61:
+bra.uni 	$L__BB61_64;
+$L__BB61_61:
 ld.param.f64 	%fd46, [%rd1+104];
 add.rn.f64 	%fd60, %fd46, %fd46;
-$L__BB52_64:
+$L__BB61_64:
 st.local.f64 	[%rd3+8], %fd60;
 st.local.u8 	[%rd3+16], %rs1;
-@!%p118 bra 	$L__BB52_112;
-bra.uni 	$L__BB52_65;
-$L__BB52_65:
+@!%p118 bra 	$L__BB61_112;
+bra.uni 	$L__BB61_65;
+$L__BB61_65:
 setp.lt.f64 	%p52, %fd59, 0d0000000000000000;
 neg.f64 	%fd49, %fd59;
 selp.f64 	%fd50, %fd49, %fd59, %p52;
 setp.leu.f64 	%p53, %fd50, 0d39B0000000000000;
 setp.geu.f64 	%p54, %fd50, 0d4630000000000000;
 or.pred  	%p55, %p53, %p54;
-@%p55 bra 	$L__BB52_112;
+@%p55 bra 	$L__BB61_112;
 setp.lt.f64 	%p56, %fd60, 0d0000000000000000;
 neg.f64 	%fd51, %fd60;
 selp.f64 	%fd52, %fd51, %fd60, %p56;
 setp.leu.f64 	%p57, %fd52, 0d39B0000000000000;
 setp.geu.f64 	%p58, %fd52, 0d4630000000000000;
 or.pred  	%p59, %p57, %p58;
-@%p59 bra 	$L__BB52_112;
+@%p59 bra 	$L__BB61_112;
 cvt.rn.f32.f64 	%f48, %fd59;
 cvt.rn.f32.f64 	%f49, %fd60;
-@!%p6 bra 	$L__BB52_90;
-bra.uni 	$L__BB52_68;
-$L__BB52_68:
+@!%p6 bra 	$L__BB61_90;
+bra.uni 	$L__BB61_68;
+$L__BB61_68:
 mov.u64 	%rd327, 0;
-@%p117 bra 	$L__BB52_77;
-bra.uni 	$L__BB52_69;
-$L__BB52_77:
+@%p117 bra 	$L__BB61_77;
+bra.uni 	$L__BB61_69;
+$L__BB61_77:
 setp.le.u64 	%p85, %rd5, %rd327;
-@%p85 bra 	$L__BB52_113;
+@%p85 bra 	$L__BB61_113;
 sub.s64 	%rd241, %rd5, %rd327;
 setp.ne.s64 	%p86, %rd241, 16;
 setp.le.u64 	%p87, %rd241, %rd14;
@@ -44782,22 +43471,22 @@ shl.b64 	%rd243, %rd327, 2;
 shl.b64 	%rd245, %rd14, 2;
 mov.f32 	%f227, 0f00000000;
 mov.f32 	%f225, %f227;
-@%p7 bra 	$L__BB52_80;
+@%p7 bra 	$L__BB61_80;
 add.s64 	%rd244, %rd6, %rd243;
 add.s64 	%rd87, %rd244, %rd245;
 ld.global.f32 	%f225, [%rd87];
-$L__BB52_80:
+$L__BB61_80:
 mov.f32 	%f226, %f227;
-@%p7 bra 	$L__BB52_82;
+@%p7 bra 	$L__BB61_82;
 add.s64 	%rd247, %rd7, %rd243;
 add.s64 	%rd88, %rd247, %rd245;
 ld.global.f32 	%f226, [%rd88];
-$L__BB52_82:
-@%p7 bra 	$L__BB52_84;
+$L__BB61_82:
+@%p7 bra 	$L__BB61_84;
 add.s64 	%rd250, %rd8, %rd243;
 add.s64 	%rd89, %rd250, %rd245;
 ld.global.f32 	%f227, [%rd89];
-$L__BB52_84:
+$L__BB61_84:
 mov.u64 	%rd252, 0;
 cvta.to.global.u64 	%rd253, %rd252;
 setp.eq.s64 	%p88, %rd11, %rd253;
@@ -44812,28 +43501,28 @@ add.rn.f32 	%f199, %f198, %f1;
 mul.rn.f32 	%f62, %f199, %f49;
 sub.rn.f32 	%f63, %f197, %f62;
 or.pred  	%p90, %p88, %p7;
-@%p90 bra 	$L__BB52_86;
+@%p90 bra 	$L__BB61_86;
 add.s64 	%rd255, %rd11, %rd243;
 add.s64 	%rd90, %rd255, %rd245;
 selp.f32 	%f64, %f195, %f63, %p40;
 st.global.f32 	[%rd90], %f64;
-$L__BB52_86:
+$L__BB61_86:
 setp.eq.s64 	%p91, %rd12, %rd253;
 or.pred  	%p93, %p91, %p7;
-@%p93 bra 	$L__BB52_88;
+@%p93 bra 	$L__BB61_88;
 add.s64 	%rd260, %rd12, %rd243;
 add.s64 	%rd91, %rd260, %rd245;
 selp.f32 	%f65, %f63, %f61, %p40;
 st.global.f32 	[%rd91], %f65;
-$L__BB52_88:
+$L__BB61_88:
 setp.eq.s64 	%p94, %rd13, %rd253;
 or.pred  	%p95, %p94, %p7;
-@%p95 bra 	$L__BB52_113;
+@%p95 bra 	$L__BB61_113;
 add.s64 	%rd265, %rd13, %rd243;
 add.s64 	%rd92, %rd265, %rd245;
 st.global.f32 	[%rd92], %f62;
-bra.uni 	$L__BB52_113;
-$L__BB52_112:
+bra.uni 	$L__BB61_113;
+$L__BB61_112:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd119;
@@ -44852,14 +43541,14 @@ param2,
 param3
 );
 }
-$L__BB52_113:
+$L__BB61_113:
 ret;
-$L__BB52_90:
-@%p117 bra 	$L__BB52_99;
-bra.uni 	$L__BB52_91;
-$L__BB52_99:
+$L__BB61_90:
+@%p117 bra 	$L__BB61_99;
+bra.uni 	$L__BB61_91;
+$L__BB61_99:
 setp.le.u64 	%p67, %rd5, %rd335;
-@%p67 bra 	$L__BB52_113;
+@%p67 bra 	$L__BB61_113;
 sub.s64 	%rd203, %rd5, %rd335;
 setp.ne.s64 	%p68, %rd203, 16;
 setp.le.u64 	%p69, %rd203, %rd14;
@@ -44868,22 +43557,22 @@ shl.b64 	%rd205, %rd335, 2;
 shl.b64 	%rd207, %rd14, 2;
 mov.f32 	%f230, 0f00000000;
 mov.f32 	%f228, %f230;
-@%p8 bra 	$L__BB52_102;
+@%p8 bra 	$L__BB61_102;
 add.s64 	%rd206, %rd6, %rd205;
 add.s64 	%rd112, %rd206, %rd207;
 ld.global.f32 	%f228, [%rd112];
-$L__BB52_102:
+$L__BB61_102:
 mov.f32 	%f229, %f230;
-@%p8 bra 	$L__BB52_104;
+@%p8 bra 	$L__BB61_104;
 add.s64 	%rd209, %rd7, %rd205;
 add.s64 	%rd113, %rd209, %rd207;
 ld.global.f32 	%f229, [%rd113];
-$L__BB52_104:
-@%p8 bra 	$L__BB52_106;
+$L__BB61_104:
+@%p8 bra 	$L__BB61_106;
 add.s64 	%rd212, %rd8, %rd205;
 add.s64 	%rd114, %rd212, %rd207;
 ld.global.f32 	%f230, [%rd114];
-$L__BB52_106:
+$L__BB61_106:
 mov.u64 	%rd214, 0;
 cvta.to.global.u64 	%rd215, %rd214;
 setp.eq.s64 	%p70, %rd11, %rd215;
@@ -44894,24 +43583,24 @@ selp.f32 	%f177, %f228, %f229, %p40;
 sub.rn.f32 	%f178, %f230, %f177;
 mul.rn.f32 	%f79, %f178, %f48;
 or.pred  	%p72, %p70, %p8;
-@%p72 bra 	$L__BB52_108;
+@%p72 bra 	$L__BB61_108;
 add.s64 	%rd217, %rd11, %rd205;
 add.s64 	%rd115, %rd217, %rd207;
 selp.f32 	%f80, %f77, %f79, %p40;
 st.global.f32 	[%rd115], %f80;
-$L__BB52_108:
+$L__BB61_108:
 setp.eq.s64 	%p73, %rd12, %rd215;
 or.pred  	%p75, %p73, %p8;
-@%p75 bra 	$L__BB52_110;
+@%p75 bra 	$L__BB61_110;
 add.s64 	%rd222, %rd12, %rd205;
 add.s64 	%rd116, %rd222, %rd207;
 neg.f32 	%f179, %f77;
 selp.f32 	%f81, %f79, %f179, %p40;
 st.global.f32 	[%rd116], %f81;
-$L__BB52_110:
+$L__BB61_110:
 setp.eq.s64 	%p76, %rd13, %rd215;
 or.pred  	%p77, %p76, %p8;
-@%p77 bra 	$L__BB52_113;
+@%p77 bra 	$L__BB61_113;
 selp.f32 	%f174, %f229, %f228, %p40;
 sub.rn.f32 	%f175, %f174, %f230;
 add.rn.f32 	%f176, %f175, %f1;
@@ -44919,8 +43608,8 @@ mul.rn.f32 	%f78, %f176, %f49;
 add.s64 	%rd227, %rd13, %rd205;
 add.s64 	%rd117, %rd227, %rd207;
 st.global.f32 	[%rd117], %f78;
-bra.uni 	$L__BB52_113;
-$L__BB52_69:
+bra.uni 	$L__BB61_113;
+$L__BB61_69:
 shl.b64 	%rd68, %rd14, 2;
 mov.u64 	%rd326, 0;
 cvta.to.global.u64 	%rd232, %rd326;
@@ -44931,8 +43620,8 @@ mov.u64 	%rd322, %rd11;
 mov.u64 	%rd323, %rd8;
 mov.u64 	%rd324, %rd7;
 mov.u64 	%rd325, %rd6;
-bra.uni 	$L__BB52_70;
-$L__BB52_76:
+bra.uni 	$L__BB61_70;
+$L__BB61_76:
 add.s64 	%rd327, %rd326, 16;
 add.s64 	%rd325, %rd325, 64;
 add.s64 	%rd324, %rd324, 64;
@@ -44943,9 +43632,9 @@ add.s64 	%rd320, %rd320, 64;
 add.s64 	%rd240, %rd326, 32;
 setp.le.u64 	%p84, %rd240, %rd5;
 mov.u64 	%rd326, %rd327;
-@%p84 bra 	$L__BB52_70;
-bra.uni 	$L__BB52_77;
-$L__BB52_70:
+@%p84 bra 	$L__BB61_70;
+bra.uni 	$L__BB61_77;
+$L__BB61_70:
 add.s64 	%rd233, %rd325, %rd68;
 ld.global.f32 	%f180, [%rd233];
 add.s64 	%rd234, %rd324, %rd68;
@@ -44962,25 +43651,25 @@ sub.rn.f32 	%f188, %f186, %f182;
 add.rn.f32 	%f189, %f188, %f1;
 mul.rn.f32 	%f51, %f189, %f49;
 sub.rn.f32 	%f52, %f187, %f51;
-@%p79 bra 	$L__BB52_72;
+@%p79 bra 	$L__BB61_72;
 selp.f32 	%f53, %f185, %f52, %p40;
 add.s64 	%rd76, %rd322, %rd68;
 st.global.f32 	[%rd76], %f53;
-$L__BB52_72:
+$L__BB61_72:
 mov.u64 	%rd236, 0;
 cvta.to.global.u64 	%rd237, %rd236;
 setp.eq.s64 	%p81, %rd12, %rd237;
-@%p81 bra 	$L__BB52_74;
+@%p81 bra 	$L__BB61_74;
 selp.f32 	%f54, %f52, %f50, %p40;
 add.s64 	%rd77, %rd321, %rd68;
 st.global.f32 	[%rd77], %f54;
-$L__BB52_74:
+$L__BB61_74:
 setp.eq.s64 	%p83, %rd13, %rd237;
-@%p83 bra 	$L__BB52_76;
+@%p83 bra 	$L__BB61_76;
 add.s64 	%rd78, %rd320, %rd68;
 st.global.f32 	[%rd78], %f51;
-bra.uni 	$L__BB52_76;
-$L__BB52_91:
+bra.uni 	$L__BB61_76;
+$L__BB61_91:
 shl.b64 	%rd93, %rd14, 2;
 mov.u64 	%rd334, 0;
 cvta.to.global.u64 	%rd194, %rd334;
@@ -44991,8 +43680,8 @@ mov.u64 	%rd330, %rd11;
 mov.u64 	%rd331, %rd8;
 mov.u64 	%rd332, %rd7;
 mov.u64 	%rd333, %rd6;
-bra.uni 	$L__BB52_92;
-$L__BB52_98:
+bra.uni 	$L__BB61_92;
+$L__BB61_98:
 add.s64 	%rd335, %rd334, 16;
 add.s64 	%rd333, %rd333, 64;
 add.s64 	%rd332, %rd332, 64;
@@ -45003,9 +43692,9 @@ add.s64 	%rd328, %rd328, 64;
 add.s64 	%rd202, %rd334, 32;
 setp.le.u64 	%p66, %rd202, %rd5;
 mov.u64 	%rd334, %rd335;
-@%p66 bra 	$L__BB52_92;
-bra.uni 	$L__BB52_99;
-$L__BB52_92:
+@%p66 bra 	$L__BB61_92;
+bra.uni 	$L__BB61_99;
+$L__BB61_92:
 add.s64 	%rd195, %rd333, %rd93;
 ld.global.f32 	%f158, [%rd195];
 add.s64 	%rd196, %rd332, %rd93;
@@ -45018,30 +43707,29 @@ mul.rn.f32 	%f66, %f162, %f48;
 selp.f32 	%f166, %f158, %f159, %p40;
 sub.rn.f32 	%f167, %f160, %f166;
 mul.rn.f32 	%f68, %f167, %f48;
-@%p61 bra 	$L__BB52_94;
+@%p61 bra 	$L__BB61_94;
 selp.f32 	%f69, %f66, %f68, %p40;
 add.s64 	%rd101, %rd330, %rd93;
 st.global.f32 	[%rd101], %f69;
-$L__BB52_94:
+$L__BB61_94:
 mov.u64 	%rd198, 0;
 cvta.to.global.u64 	%rd199, %rd198;
 setp.eq.s64 	%p63, %rd12, %rd199;
-@%p63 bra 	$L__BB52_96;
+@%p63 bra 	$L__BB61_96;
 neg.f32 	%f168, %f66;
 selp.f32 	%f70, %f68, %f168, %p40;
-)ptx",
-    R"ptx(add.s64 	%rd102, %rd329, %rd93;
+add.s64 	%rd102, %rd329, %rd93;
 st.global.f32 	[%rd102], %f70;
-$L__BB52_96:
+$L__BB61_96:
 setp.eq.s64 	%p65, %rd13, %rd199;
-@%p65 bra 	$L__BB52_98;
+@%p65 bra 	$L__BB61_98;
 selp.f32 	%f163, %f159, %f158, %p40;
 sub.rn.f32 	%f164, %f163, %f160;
 add.rn.f32 	%f165, %f164, %f1;
 mul.rn.f32 	%f67, %f165, %f49;
 add.s64 	%rd103, %rd328, %rd93;
 st.global.f32 	[%rd103], %f67;
-bra.uni 	$L__BB52_98;
+bra.uni 	$L__BB61_98;
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
@@ -45050,7 +43738,7 @@ bra.uni 	$L__BB52_98;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3
 )
 {
-.local .align 8 .b8 	__local_depot53[128];
+.local .align 8 .b8 	__local_depot62[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<8>;
@@ -45058,20 +43746,21 @@ bra.uni 	$L__BB52_98;
 .reg .f32 	%f<39>;
 .reg .b64 	%rd<59>;
 .reg .f64 	%fd<227>;
-mov.u64 	%SPL, __local_depot53;
+mov.u64 	%SPL, __local_depot62;
 ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
-ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
+)ptx",
+    R"ptx(ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
 ld.param.u64 	%rd28, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd49, 0;
 mov.u16 	%rs1, 0;
-$L__BB53_1:
+$L__BB62_1:
 add.s64 	%rd33, %rd1, %rd49;
 st.local.u8 	[%rd33], %rs1;
 add.s64 	%rd49, %rd49, 1;
 setp.lt.u64 	%p1, %rd49, 128;
-@%p1 bra 	$L__BB53_1;
+@%p1 bra 	$L__BB62_1;
 setp.lt.u64 	%p2, %rd30, 16;
 mov.u64 	%rd53, 0;
 mov.f64 	%fd220, 0d0000000000000000;
@@ -45081,7 +43770,7 @@ mov.f64 	%fd223, %fd220;
 mov.f64 	%fd224, %fd220;
 mov.f64 	%fd225, %fd220;
 mov.f64 	%fd226, %fd220;
-@%p2 bra 	$L__BB53_6;
+@%p2 bra 	$L__BB62_6;
 ld.local.f64 	%fd212, [%rd1];
 ld.local.f64 	%fd211, [%rd1+8];
 ld.local.f64 	%fd210, [%rd1+16];
@@ -45101,7 +43790,7 @@ ld.local.f64 	%fd220, [%rd1+120];
 add.s64 	%rd51, %rd29, 32;
 add.s64 	%rd50, %rd28, 32;
 mov.u64 	%rd52, 0;
-$L__BB53_4:
+$L__BB62_4:
 ld.f32 	%f1, [%rd50+-32];
 cvt.f64.f32 	%fd72, %f1;
 ld.f32 	%f2, [%rd51+-32];
@@ -45236,7 +43925,7 @@ add.s64 	%rd51, %rd51, 64;
 add.s64 	%rd50, %rd50, 64;
 setp.le.u64 	%p3, %rd36, %rd30;
 mov.u64 	%rd52, %rd53;
-@%p3 bra 	$L__BB53_4;
+@%p3 bra 	$L__BB62_4;
 st.local.f64 	[%rd1], %fd212;
 st.local.f64 	[%rd1+8], %fd211;
 st.local.f64 	[%rd1+16], %fd210;
@@ -45253,14 +43942,14 @@ st.local.f64 	[%rd1+96], %fd223;
 st.local.f64 	[%rd1+104], %fd222;
 st.local.f64 	[%rd1+112], %fd221;
 st.local.f64 	[%rd1+120], %fd220;
-$L__BB53_6:
+$L__BB62_6:
 setp.ge.u64 	%p4, %rd53, %rd30;
-@%p4 bra 	$L__BB53_14;
+@%p4 bra 	$L__BB62_14;
 and.b64  	%rd13, %rd30, 1;
 add.s64 	%rd38, %rd30, -1;
 setp.eq.s64 	%p5, %rd53, %rd38;
 mov.u64 	%rd54, 0;
-@%p5 bra 	$L__BB53_11;
+@%p5 bra 	$L__BB62_11;
 and.b64  	%rd40, %rd30, -2;
 sub.s64 	%rd14, %rd53, %rd40;
 add.s64 	%rd57, %rd1, 8;
@@ -45269,7 +43958,7 @@ add.s64 	%rd42, %rd41, 4;
 add.s64 	%rd56, %rd28, %rd42;
 add.s64 	%rd55, %rd29, %rd42;
 mov.u64 	%rd58, 0;
-$L__BB53_9:
+$L__BB62_9:
 ld.f32 	%f33, [%rd56+-4];
 cvt.f64.f32 	%fd152, %f33;
 ld.f32 	%f34, [%rd55+-4];
@@ -45295,13 +43984,13 @@ add.s64 	%rd57, %rd57, 16;
 add.s64 	%rd56, %rd56, 8;
 add.s64 	%rd55, %rd55, 8;
 setp.eq.s64 	%p6, %rd14, %rd58;
-@%p6 bra 	$L__BB53_10;
-bra.uni 	$L__BB53_9;
-$L__BB53_10:
+@%p6 bra 	$L__BB62_10;
+bra.uni 	$L__BB62_9;
+$L__BB62_10:
 neg.s64 	%rd54, %rd14;
-$L__BB53_11:
+$L__BB62_11:
 setp.eq.s64 	%p7, %rd13, 0;
-@%p7 bra 	$L__BB53_13;
+@%p7 bra 	$L__BB62_13;
 add.s64 	%rd43, %rd54, %rd53;
 shl.b64 	%rd44, %rd43, 2;
 add.s64 	%rd45, %rd28, %rd44;
@@ -45318,7 +44007,7 @@ add.s64 	%rd48, %rd1, %rd47;
 ld.local.f64 	%fd171, [%rd48];
 add.rn.f64 	%fd172, %fd171, %fd170;
 st.local.f64 	[%rd48], %fd172;
-$L__BB53_13:
+$L__BB62_13:
 ld.local.f64 	%fd226, [%rd1+72];
 ld.local.f64 	%fd225, [%rd1+80];
 ld.local.f64 	%fd224, [%rd1+88];
@@ -45326,7 +44015,7 @@ ld.local.f64 	%fd223, [%rd1+96];
 ld.local.f64 	%fd222, [%rd1+104];
 ld.local.f64 	%fd221, [%rd1+112];
 ld.local.f64 	%fd220, [%rd1+120];
-$L__BB53_14:
+$L__BB62_14:
 ld.local.f64 	%fd173, [%rd1+64];
 ld.local.f64 	%fd174, [%rd1];
 add.rn.f64 	%fd175, %fd173, %fd174;
@@ -45361,7 +44050,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot54[128];
+.local .align 8 .b8 	__local_depot63[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<20>;
@@ -45370,7 +44059,7 @@ ret;
 .reg .f32 	%f<32>;
 .reg .b64 	%rd<103>;
 .reg .f64 	%fd<205>;
-mov.u64 	%SPL, __local_depot54;
+mov.u64 	%SPL, __local_depot63;
 ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -45378,12 +44067,12 @@ ld.param.u64 	%rd52, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_p
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd84, 0;
 mov.u16 	%rs1, 0;
-$L__BB54_1:
+$L__BB63_1:
 add.s64 	%rd57, %rd1, %rd84;
 st.local.u8 	[%rd57], %rs1;
 add.s64 	%rd84, %rd84, 1;
 setp.lt.u64 	%p1, %rd84, 128;
-@%p1 bra 	$L__BB54_1;
+@%p1 bra 	$L__BB63_1;
 setp.lt.u64 	%p2, %rd53, 16;
 mov.u64 	%rd87, 0;
 mov.f64 	%fd193, 0d0000000000000000;
@@ -45398,7 +44087,7 @@ mov.f64 	%fd201, %fd193;
 mov.f64 	%fd202, %fd193;
 mov.f64 	%fd203, %fd193;
 mov.f64 	%fd204, %fd193;
-@%p2 bra 	$L__BB54_6;
+@%p2 bra 	$L__BB63_6;
 ld.local.f64 	%fd174, [%rd1];
 ld.local.f64 	%fd173, [%rd1+8];
 ld.local.f64 	%fd172, [%rd1+16];
@@ -45417,9 +44106,8 @@ mov.f64 	%fd204, %fd202;
 mov.f64 	%fd193, %fd202;
 mov.f64 	%fd195, %fd202;
 mov.f64 	%fd197, %fd202;
-$L__BB54_4:
-)ptx",
-    R"ptx(ld.f32 	%f1, [%rd85+-32];
+$L__BB63_4:
+ld.f32 	%f1, [%rd85+-32];
 cvt.f64.f32 	%fd83, %f1;
 mul.rn.f64 	%fd84, %fd83, %fd83;
 add.rn.f64 	%fd174, %fd174, %fd84;
@@ -45456,7 +44144,8 @@ cvt.f64.f32 	%fd99, %f9;
 mul.rn.f64 	%fd100, %fd99, %fd99;
 add.rn.f64 	%fd204, %fd204, %fd100;
 ld.f32 	%f10, [%rd85+4];
-cvt.f64.f32 	%fd101, %f10;
+)ptx",
+    R"ptx(cvt.f64.f32 	%fd101, %f10;
 mul.rn.f64 	%fd102, %fd101, %fd101;
 add.rn.f64 	%fd203, %fd203, %fd102;
 ld.f32 	%f11, [%rd85+8];
@@ -45488,7 +44177,7 @@ add.s64 	%rd60, %rd86, 32;
 add.s64 	%rd85, %rd85, 64;
 setp.le.u64 	%p3, %rd60, %rd53;
 mov.u64 	%rd86, %rd87;
-@%p3 bra 	$L__BB54_4;
+@%p3 bra 	$L__BB63_4;
 st.local.f64 	[%rd1], %fd174;
 st.local.f64 	[%rd1+8], %fd173;
 st.local.f64 	[%rd1+16], %fd172;
@@ -45505,22 +44194,22 @@ st.local.f64 	[%rd1+96], %fd200;
 st.local.f64 	[%rd1+104], %fd198;
 st.local.f64 	[%rd1+112], %fd196;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB54_6:
+$L__BB63_6:
 setp.ge.u64 	%p4, %rd87, %rd53;
-@%p4 bra 	$L__BB54_15;
+@%p4 bra 	$L__BB63_15;
 and.b64  	%rd89, %rd53, 3;
 sub.s64 	%rd62, %rd87, %rd53;
 setp.gt.u64 	%p5, %rd62, -4;
 mov.u64 	%rd88, 0;
 shl.b64 	%rd83, %rd87, 2;
-@%p5 bra 	$L__BB54_11;
+@%p5 bra 	$L__BB63_11;
 and.b64  	%rd64, %rd53, -4;
 sub.s64 	%rd11, %rd87, %rd64;
 add.s64 	%rd66, %rd83, %rd52;
 add.s64 	%rd93, %rd66, 8;
 add.s64 	%rd92, %rd1, 16;
 mov.u64 	%rd94, 0;
-$L__BB54_9:
+$L__BB63_9:
 ld.f32 	%f17, [%rd93+-8];
 cvt.f64.f32 	%fd115, %f17;
 mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -45549,19 +44238,19 @@ add.s64 	%rd94, %rd94, -4;
 add.s64 	%rd93, %rd93, 16;
 add.s64 	%rd92, %rd92, 32;
 setp.eq.s64 	%p6, %rd11, %rd94;
-@%p6 bra 	$L__BB54_10;
-bra.uni 	$L__BB54_9;
-$L__BB54_10:
+@%p6 bra 	$L__BB63_10;
+bra.uni 	$L__BB63_9;
+$L__BB63_10:
 neg.s64 	%rd88, %rd11;
-$L__BB54_11:
+$L__BB63_11:
 setp.eq.s64 	%p7, %rd89, 0;
-@%p7 bra 	$L__BB54_14;
+@%p7 bra 	$L__BB63_14;
 shl.b64 	%rd67, %rd88, 3;
 add.s64 	%rd91, %rd1, %rd67;
 shl.b64 	%rd69, %rd88, 2;
 add.s64 	%rd70, %rd83, %rd69;
 add.s64 	%rd90, %rd52, %rd70;
-$L__BB54_13:
+$L__BB63_13:
 .pragma "nounroll";
 ld.f32 	%f21, [%rd90];
 cvt.f64.f32 	%fd131, %f21;
@@ -45573,8 +44262,8 @@ add.s64 	%rd91, %rd91, 8;
 add.s64 	%rd90, %rd90, 4;
 add.s64 	%rd89, %rd89, -1;
 setp.ne.s64 	%p8, %rd89, 0;
-@%p8 bra 	$L__BB54_13;
-$L__BB54_14:
+@%p8 bra 	$L__BB63_13;
+$L__BB63_14:
 ld.local.f64 	%fd204, [%rd1+64];
 ld.local.f64 	%fd203, [%rd1+72];
 ld.local.f64 	%fd202, [%rd1+80];
@@ -45587,9 +44276,9 @@ ld.local.f64 	%fd196, [%rd1+112];
 ld.local.f64 	%fd195, [%rd1+48];
 ld.local.f64 	%fd194, [%rd1+120];
 ld.local.f64 	%fd193, [%rd1+56];
-$L__BB54_15:
+$L__BB63_15:
 setp.eq.s64 	%p10, %rd53, 0;
-@%p10 bra 	$L__BB54_32;
+@%p10 bra 	$L__BB63_32;
 and.b64  	%rd96, %rd53, 3;
 ld.local.f64 	%fd135, [%rd1];
 add.rn.f64 	%fd136, %fd204, %fd135;
@@ -45618,88 +44307,88 @@ and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd30, %r2;
 setp.lt.u64 	%p11, %rd53, 4;
 mov.u64 	%rd95, 0;
-@%p11 bra 	$L__BB54_27;
-bra.uni 	$L__BB54_17;
-$L__BB54_27:
+@%p11 bra 	$L__BB63_27;
+bra.uni 	$L__BB63_17;
+$L__BB63_27:
 setp.eq.s64 	%p17, %rd96, 0;
-@%p17 bra 	$L__BB54_32;
+@%p17 bra 	$L__BB63_32;
 shl.b64 	%rd80, %rd95, 2;
 add.s64 	%rd98, %rd54, %rd80;
 add.s64 	%rd97, %rd52, %rd80;
-bra.uni 	$L__BB54_29;
-$L__BB54_31:
+bra.uni 	$L__BB63_29;
+$L__BB63_31:
 add.s64 	%rd95, %rd95, 1;
 add.s64 	%rd98, %rd98, 4;
 add.s64 	%rd97, %rd97, 4;
 add.s64 	%rd96, %rd96, -1;
 setp.ne.s64 	%p19, %rd96, 0;
-@%p19 bra 	$L__BB54_29;
-bra.uni 	$L__BB54_32;
-$L__BB54_29:
+@%p19 bra 	$L__BB63_29;
+bra.uni 	$L__BB63_32;
+$L__BB63_29:
 .pragma "nounroll";
 and.b64  	%rd81, %rd95, 15;
 setp.ne.s64 	%p18, %rd81, %rd30;
-@%p18 bra 	$L__BB54_31;
+@%p18 bra 	$L__BB63_31;
 ld.f32 	%f30, [%rd97];
 cvt.f64.f32 	%fd163, %f30;
 div.rn.f64 	%fd164, %fd163, %fd79;
 cvt.rn.f32.f64 	%f31, %fd164;
 st.f32 	[%rd98], %f31;
-bra.uni 	$L__BB54_31;
-$L__BB54_32:
+bra.uni 	$L__BB63_31;
+$L__BB63_32:
 ret;
-$L__BB54_17:
+$L__BB63_17:
 and.b64  	%rd95, %rd53, -4;
 add.s64 	%rd101, %rd54, 8;
 add.s64 	%rd100, %rd52, 8;
 mov.u64 	%rd102, 0;
-bra.uni 	$L__BB54_18;
-$L__BB54_26:
+bra.uni 	$L__BB63_18;
+$L__BB63_26:
 add.s64 	%rd102, %rd102, 4;
 add.s64 	%rd101, %rd101, 16;
 add.s64 	%rd100, %rd100, 16;
 setp.eq.s64 	%p16, %rd95, %rd102;
-@%p16 bra 	$L__BB54_27;
-$L__BB54_18:
+@%p16 bra 	$L__BB63_27;
+$L__BB63_18:
 and.b64  	%rd73, %rd102, 12;
 setp.ne.s64 	%p12, %rd73, %rd30;
-@%p12 bra 	$L__BB54_20;
+@%p12 bra 	$L__BB63_20;
 ld.f32 	%f22, [%rd100+-8];
 cvt.f64.f32 	%fd155, %f22;
 div.rn.f64 	%fd156, %fd155, %fd79;
 cvt.rn.f32.f64 	%f23, %fd156;
 st.f32 	[%rd101+-8], %f23;
-$L__BB54_20:
+$L__BB63_20:
 add.s64 	%rd74, %rd102, 1;
 and.b64  	%rd75, %rd74, 13;
 setp.ne.s64 	%p13, %rd75, %rd30;
-@%p13 bra 	$L__BB54_22;
+@%p13 bra 	$L__BB63_22;
 ld.f32 	%f24, [%rd100+-4];
 cvt.f64.f32 	%fd157, %f24;
 div.rn.f64 	%fd158, %fd157, %fd79;
 cvt.rn.f32.f64 	%f25, %fd158;
 st.f32 	[%rd101+-4], %f25;
-$L__BB54_22:
+$L__BB63_22:
 add.s64 	%rd76, %rd102, 2;
 and.b64  	%rd77, %rd76, 14;
 setp.ne.s64 	%p14, %rd77, %rd30;
-@%p14 bra 	$L__BB54_24;
+@%p14 bra 	$L__BB63_24;
 ld.f32 	%f26, [%rd100];
 cvt.f64.f32 	%fd159, %f26;
 div.rn.f64 	%fd160, %fd159, %fd79;
 cvt.rn.f32.f64 	%f27, %fd160;
 st.f32 	[%rd101], %f27;
-$L__BB54_24:
+$L__BB63_24:
 add.s64 	%rd78, %rd102, 3;
 and.b64  	%rd79, %rd78, 15;
 setp.ne.s64 	%p15, %rd79, %rd30;
-@%p15 bra 	$L__BB54_26;
+@%p15 bra 	$L__BB63_26;
 ld.f32 	%f28, [%rd100+4];
 cvt.f64.f32 	%fd161, %f28;
 div.rn.f64 	%fd162, %fd161, %fd79;
 cvt.rn.f32.f64 	%f29, %fd162;
 st.f32 	[%rd101+4], %f29;
-bra.uni 	$L__BB54_26;
+bra.uni 	$L__BB63_26;
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
@@ -45709,7 +44398,7 @@ bra.uni 	$L__BB54_26;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 {
-.local .align 8 .b8 	__local_depot55[128];
+.local .align 8 .b8 	__local_depot64[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<31>;
@@ -45718,7 +44407,7 @@ bra.uni 	$L__BB54_26;
 .reg .f32 	%f<83>;
 .reg .b64 	%rd<162>;
 .reg .f64 	%fd<418>;
-mov.u64 	%SPL, __local_depot55;
+mov.u64 	%SPL, __local_depot64;
 ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -45727,12 +44416,12 @@ ld.param.u64 	%rd83, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEP
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd132, 0;
 mov.u16 	%rs1, 0;
-$L__BB55_1:
+$L__BB64_1:
 add.s64 	%rd90, %rd1, %rd132;
 st.local.u8 	[%rd90], %rs1;
 add.s64 	%rd132, %rd132, 1;
 setp.lt.u64 	%p1, %rd132, 128;
-@%p1 bra 	$L__BB55_1;
+@%p1 bra 	$L__BB64_1;
 setp.lt.u64 	%p2, %rd85, 16;
 mov.u64 	%rd135, 0;
 mov.f64 	%fd373, 0d0000000000000000;
@@ -45747,7 +44436,7 @@ mov.f64 	%fd381, %fd373;
 mov.f64 	%fd382, %fd373;
 mov.f64 	%fd383, %fd373;
 mov.f64 	%fd384, %fd373;
-@%p2 bra 	$L__BB55_6;
+@%p2 bra 	$L__BB64_6;
 ld.local.f64 	%fd354, [%rd1];
 ld.local.f64 	%fd353, [%rd1+8];
 ld.local.f64 	%fd352, [%rd1+16];
@@ -45766,7 +44455,7 @@ mov.f64 	%fd384, %fd382;
 mov.f64 	%fd373, %fd382;
 mov.f64 	%fd375, %fd382;
 mov.f64 	%fd377, %fd382;
-$L__BB55_4:
+$L__BB64_4:
 ld.f32 	%f7, [%rd133+-32];
 cvt.f64.f32 	%fd158, %f7;
 mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -45818,8 +44507,7 @@ add.rn.f64 	%fd381, %fd381, %fd181;
 ld.f32 	%f19, [%rd133+16];
 cvt.f64.f32 	%fd182, %f19;
 mul.rn.f64 	%fd183, %fd182, %fd182;
-)ptx",
-    R"ptx(add.rn.f64 	%fd380, %fd380, %fd183;
+add.rn.f64 	%fd380, %fd380, %fd183;
 ld.f32 	%f20, [%rd133+20];
 cvt.f64.f32 	%fd184, %f20;
 mul.rn.f64 	%fd185, %fd184, %fd184;
@@ -45837,7 +44525,7 @@ add.s64 	%rd93, %rd134, 32;
 add.s64 	%rd133, %rd133, 64;
 setp.le.u64 	%p3, %rd93, %rd85;
 mov.u64 	%rd134, %rd135;
-@%p3 bra 	$L__BB55_4;
+@%p3 bra 	$L__BB64_4;
 st.local.f64 	[%rd1], %fd354;
 st.local.f64 	[%rd1+8], %fd353;
 st.local.f64 	[%rd1+16], %fd352;
@@ -45854,22 +44542,23 @@ st.local.f64 	[%rd1+96], %fd380;
 st.local.f64 	[%rd1+104], %fd378;
 st.local.f64 	[%rd1+112], %fd376;
 st.local.f64 	[%rd1+120], %fd374;
-$L__BB55_6:
+)ptx",
+    R"ptx($L__BB64_6:
 setp.ge.u64 	%p4, %rd135, %rd85;
-@%p4 bra 	$L__BB55_15;
+@%p4 bra 	$L__BB64_15;
 and.b64  	%rd137, %rd85, 3;
 sub.s64 	%rd95, %rd135, %rd85;
 setp.gt.u64 	%p5, %rd95, -4;
 mov.u64 	%rd136, 0;
 shl.b64 	%rd131, %rd135, 2;
-@%p5 bra 	$L__BB55_11;
+@%p5 bra 	$L__BB64_11;
 and.b64  	%rd97, %rd85, -4;
 sub.s64 	%rd12, %rd135, %rd97;
 add.s64 	%rd99, %rd131, %rd83;
 add.s64 	%rd141, %rd99, 8;
 add.s64 	%rd140, %rd1, 16;
 mov.u64 	%rd142, 0;
-$L__BB55_9:
+$L__BB64_9:
 ld.f32 	%f23, [%rd141+-8];
 cvt.f64.f32 	%fd190, %f23;
 mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -45898,19 +44587,19 @@ add.s64 	%rd142, %rd142, -4;
 add.s64 	%rd141, %rd141, 16;
 add.s64 	%rd140, %rd140, 32;
 setp.eq.s64 	%p6, %rd12, %rd142;
-@%p6 bra 	$L__BB55_10;
-bra.uni 	$L__BB55_9;
-$L__BB55_10:
+@%p6 bra 	$L__BB64_10;
+bra.uni 	$L__BB64_9;
+$L__BB64_10:
 neg.s64 	%rd136, %rd12;
-$L__BB55_11:
+$L__BB64_11:
 setp.eq.s64 	%p7, %rd137, 0;
-@%p7 bra 	$L__BB55_14;
+@%p7 bra 	$L__BB64_14;
 shl.b64 	%rd100, %rd136, 3;
 add.s64 	%rd139, %rd1, %rd100;
 shl.b64 	%rd102, %rd136, 2;
 add.s64 	%rd103, %rd131, %rd102;
 add.s64 	%rd138, %rd83, %rd103;
-$L__BB55_13:
+$L__BB64_13:
 .pragma "nounroll";
 ld.f32 	%f27, [%rd138];
 cvt.f64.f32 	%fd206, %f27;
@@ -45922,8 +44611,8 @@ add.s64 	%rd139, %rd139, 8;
 add.s64 	%rd138, %rd138, 4;
 add.s64 	%rd137, %rd137, -1;
 setp.ne.s64 	%p8, %rd137, 0;
-@%p8 bra 	$L__BB55_13;
-$L__BB55_14:
+@%p8 bra 	$L__BB64_13;
+$L__BB64_14:
 ld.local.f64 	%fd384, [%rd1+64];
 ld.local.f64 	%fd383, [%rd1+72];
 ld.local.f64 	%fd382, [%rd1+80];
@@ -45936,7 +44625,7 @@ ld.local.f64 	%fd376, [%rd1+112];
 ld.local.f64 	%fd375, [%rd1+48];
 ld.local.f64 	%fd374, [%rd1+120];
 ld.local.f64 	%fd373, [%rd1+56];
-$L__BB55_15:
+$L__BB64_15:
 ld.local.f64 	%fd211, [%rd1];
 add.rn.f64 	%fd212, %fd384, %fd211;
 ld.local.f64 	%fd213, [%rd1+8];
@@ -45959,16 +44648,16 @@ add.rn.f64 	%fd229, %fd228, %fd227;
 sqrt.rn.f64 	%fd79, %fd229;
 setp.gt.f64 	%p9, %fd79, %fd155;
 mov.f64 	%fd417, 0d0000000000000000;
-@%p9 bra 	$L__BB55_16;
-bra.uni 	$L__BB55_32;
-$L__BB55_16:
+@%p9 bra 	$L__BB64_16;
+bra.uni 	$L__BB64_32;
+$L__BB64_16:
 mov.u64 	%rd143, 0;
-$L__BB55_17:
+$L__BB64_17:
 add.s64 	%rd105, %rd1, %rd143;
 st.local.u8 	[%rd105], %rs1;
 add.s64 	%rd143, %rd143, 1;
 setp.lt.u64 	%p10, %rd143, 128;
-@%p10 bra 	$L__BB55_17;
+@%p10 bra 	$L__BB64_17;
 mov.u64 	%rd147, 0;
 mov.f64 	%fd409, 0d0000000000000000;
 mov.f64 	%fd410, %fd409;
@@ -45978,7 +44667,7 @@ mov.f64 	%fd413, %fd409;
 mov.f64 	%fd414, %fd409;
 mov.f64 	%fd415, %fd409;
 mov.f64 	%fd416, %fd409;
-@%p2 bra 	$L__BB55_22;
+@%p2 bra 	$L__BB64_22;
 ld.local.f64 	%fd400, [%rd1];
 ld.local.f64 	%fd399, [%rd1+8];
 ld.local.f64 	%fd398, [%rd1+16];
@@ -45998,7 +44687,7 @@ ld.local.f64 	%fd409, [%rd1+120];
 add.s64 	%rd145, %rd84, 32;
 add.s64 	%rd144, %rd83, 32;
 mov.u64 	%rd146, 0;
-$L__BB55_20:
+$L__BB64_20:
 ld.f32 	%f28, [%rd144+-32];
 cvt.f64.f32 	%fd231, %f28;
 ld.f32 	%f29, [%rd145+-32];
@@ -46101,7 +44790,7 @@ add.s64 	%rd145, %rd145, 64;
 add.s64 	%rd144, %rd144, 64;
 setp.le.u64 	%p12, %rd108, %rd85;
 mov.u64 	%rd146, %rd147;
-@%p12 bra 	$L__BB55_20;
+@%p12 bra 	$L__BB64_20;
 st.local.f64 	[%rd1], %fd400;
 st.local.f64 	[%rd1+8], %fd399;
 st.local.f64 	[%rd1+16], %fd398;
@@ -46118,14 +44807,14 @@ st.local.f64 	[%rd1+96], %fd412;
 st.local.f64 	[%rd1+104], %fd411;
 st.local.f64 	[%rd1+112], %fd410;
 st.local.f64 	[%rd1+120], %fd409;
-$L__BB55_22:
+$L__BB64_22:
 setp.ge.u64 	%p13, %rd147, %rd85;
-@%p13 bra 	$L__BB55_31;
+@%p13 bra 	$L__BB64_31;
 and.b64  	%rd149, %rd85, 3;
 sub.s64 	%rd110, %rd147, %rd85;
 setp.gt.u64 	%p14, %rd110, -4;
 mov.u64 	%rd148, 0;
-@%p14 bra 	$L__BB55_27;
+@%p14 bra 	$L__BB64_27;
 and.b64  	%rd112, %rd85, -4;
 sub.s64 	%rd43, %rd147, %rd112;
 shl.b64 	%rd113, %rd147, 2;
@@ -46134,7 +44823,7 @@ add.s64 	%rd155, %rd83, %rd114;
 add.s64 	%rd154, %rd84, %rd114;
 add.s64 	%rd153, %rd1, 16;
 mov.u64 	%rd156, 0;
-$L__BB55_25:
+$L__BB64_25:
 ld.f32 	%f60, [%rd155+-8];
 cvt.f64.f32 	%fd279, %f60;
 ld.f32 	%f61, [%rd154+-8];
@@ -46172,20 +44861,20 @@ add.s64 	%rd155, %rd155, 16;
 add.s64 	%rd154, %rd154, 16;
 add.s64 	%rd153, %rd153, 32;
 setp.eq.s64 	%p15, %rd43, %rd156;
-@%p15 bra 	$L__BB55_26;
-bra.uni 	$L__BB55_25;
-$L__BB55_26:
+@%p15 bra 	$L__BB64_26;
+bra.uni 	$L__BB64_25;
+$L__BB64_26:
 neg.s64 	%rd148, %rd43;
-$L__BB55_27:
+$L__BB64_27:
 setp.eq.s64 	%p16, %rd149, 0;
-@%p16 bra 	$L__BB55_30;
+@%p16 bra 	$L__BB64_30;
 shl.b64 	%rd115, %rd148, 3;
 add.s64 	%rd152, %rd1, %rd115;
 add.s64 	%rd116, %rd147, %rd148;
 shl.b64 	%rd117, %rd116, 2;
 add.s64 	%rd151, %rd84, %rd117;
 add.s64 	%rd150, %rd83, %rd117;
-$L__BB55_29:
+$L__BB64_29:
 .pragma "nounroll";
 ld.f32 	%f68, [%rd150];
 cvt.f64.f32 	%fd299, %f68;
@@ -46200,8 +44889,8 @@ add.s64 	%rd151, %rd151, 4;
 add.s64 	%rd150, %rd150, 4;
 add.s64 	%rd149, %rd149, -1;
 setp.ne.s64 	%p17, %rd149, 0;
-@%p17 bra 	$L__BB55_29;
-$L__BB55_30:
+@%p17 bra 	$L__BB64_29;
+$L__BB64_30:
 ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
@@ -46210,7 +44899,7 @@ ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
-$L__BB55_31:
+$L__BB64_31:
 ld.local.f64 	%fd304, [%rd1];
 add.rn.f64 	%fd305, %fd416, %fd304;
 ld.local.f64 	%fd306, [%rd1+8];
@@ -46222,8 +44911,7 @@ add.rn.f64 	%fd311, %fd413, %fd310;
 ld.local.f64 	%fd312, [%rd1+32];
 add.rn.f64 	%fd313, %fd412, %fd312;
 ld.local.f64 	%fd314, [%rd1+40];
-)ptx",
-    R"ptx(add.rn.f64 	%fd315, %fd411, %fd314;
+add.rn.f64 	%fd315, %fd411, %fd314;
 ld.local.f64 	%fd316, [%rd1+48];
 add.rn.f64 	%fd317, %fd410, %fd316;
 ld.local.f64 	%fd318, [%rd1+56];
@@ -46236,9 +44924,9 @@ add.rn.f64 	%fd324, %fd322, %fd320;
 add.rn.f64 	%fd325, %fd323, %fd321;
 add.rn.f64 	%fd326, %fd325, %fd324;
 div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB55_32:
+$L__BB64_32:
 setp.eq.s64 	%p19, %rd85, 0;
-@%p19 bra 	$L__BB55_46;
+@%p19 bra 	$L__BB64_46;
 setp.lt.f64 	%p18, %fd79, %fd155;
 selp.f64 	%fd154, %fd155, %fd79, %p18;
 mov.u32 	%r1, %tid.x;
@@ -46248,20 +44936,21 @@ and.b64  	%rd69, %rd85, 1;
 setp.eq.s64 	%p20, %rd85, 1;
 mov.u64 	%rd157, 0;
 setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-@%p20 bra 	$L__BB55_48;
-bra.uni 	$L__BB55_34;
-$L__BB55_48:
+@%p20 bra 	$L__BB64_48;
+bra.uni 	$L__BB64_34;
+$L__BB64_48:
 setp.ne.s64 	%p26, %rd69, 0;
 and.b64  	%rd123, %rd157, 15;
 setp.eq.s64 	%p27, %rd123, %rd68;
 and.pred  	%p28, %p26, %p27;
-@!%p28 bra 	$L__BB55_46;
-bra.uni 	$L__BB55_43;
-$L__BB55_43:
+@!%p28 bra 	$L__BB64_46;
+bra.uni 	$L__BB64_43;
+$L__BB64_43:
 mov.f32 	%f80, 0f00000000;
 shl.b64 	%rd130, %rd157, 2;
-@%p30 bra 	$L__BB55_45;
-add.s64 	%rd126, %rd84, %rd130;
+@%p30 bra 	$L__BB64_45;
+)ptx",
+    R"ptx(add.s64 	%rd126, %rd84, %rd130;
 ld.f32 	%f77, [%rd126];
 cvt.f64.f32 	%fd339, %f77;
 add.s64 	%rd127, %rd83, %rd130;
@@ -46272,34 +44961,34 @@ mul.rn.f64 	%fd342, %fd417, %fd341;
 sub.rn.f64 	%fd343, %fd339, %fd342;
 div.rn.f64 	%fd344, %fd343, %fd154;
 cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB55_45:
+$L__BB64_45:
 add.s64 	%rd129, %rd86, %rd130;
 st.f32 	[%rd129], %f80;
-$L__BB55_46:
+$L__BB64_46:
 ret;
-$L__BB55_34:
+$L__BB64_34:
 mov.f32 	%f79, 0f00000000;
 and.b64  	%rd157, %rd85, -2;
 add.s64 	%rd160, %rd86, 4;
 add.s64 	%rd159, %rd83, 4;
 add.s64 	%rd158, %rd84, 4;
 mov.u64 	%rd161, 0;
-bra.uni 	$L__BB55_35;
-$L__BB55_42:
+bra.uni 	$L__BB64_35;
+$L__BB64_42:
 st.f32 	[%rd160], %f82;
-$L__BB55_47:
+$L__BB64_47:
 add.s64 	%rd161, %rd161, 2;
 add.s64 	%rd160, %rd160, 8;
 add.s64 	%rd159, %rd159, 8;
 add.s64 	%rd158, %rd158, 8;
 setp.eq.s64 	%p25, %rd157, %rd161;
-@%p25 bra 	$L__BB55_48;
-$L__BB55_35:
+@%p25 bra 	$L__BB64_48;
+$L__BB64_35:
 and.b64  	%rd120, %rd161, 14;
 setp.ne.s64 	%p21, %rd120, %rd68;
-@%p21 bra 	$L__BB55_39;
+@%p21 bra 	$L__BB64_39;
 mov.f32 	%f81, %f79;
-@%p30 bra 	$L__BB55_38;
+@%p30 bra 	$L__BB64_38;
 ld.f32 	%f71, [%rd158+-4];
 cvt.f64.f32 	%fd327, %f71;
 ld.f32 	%f72, [%rd159+-4];
@@ -46309,15 +44998,15 @@ mul.rn.f64 	%fd330, %fd417, %fd329;
 sub.rn.f64 	%fd331, %fd327, %fd330;
 div.rn.f64 	%fd332, %fd331, %fd154;
 cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB55_38:
+$L__BB64_38:
 st.f32 	[%rd160+-4], %f81;
-$L__BB55_39:
+$L__BB64_39:
 add.s64 	%rd121, %rd161, 1;
 and.b64  	%rd122, %rd121, 15;
 setp.ne.s64 	%p23, %rd122, %rd68;
-@%p23 bra 	$L__BB55_47;
+@%p23 bra 	$L__BB64_47;
 mov.f32 	%f82, %f79;
-@%p30 bra 	$L__BB55_42;
+@%p30 bra 	$L__BB64_42;
 ld.f32 	%f74, [%rd158];
 cvt.f64.f32 	%fd333, %f74;
 ld.f32 	%f75, [%rd159];
@@ -46327,7 +45016,7 @@ mul.rn.f64 	%fd336, %fd417, %fd335;
 sub.rn.f64 	%fd337, %fd333, %fd336;
 div.rn.f64 	%fd338, %fd337, %fd154;
 cvt.rn.f32.f64 	%f82, %fd338;
-bra.uni 	$L__BB55_42;
+bra.uni 	$L__BB64_42;
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
@@ -46355,14 +45044,14 @@ setp.lt.u64 	%p3, %rd16, 16;
 mov.u64 	%rd30, 0;
 mov.f32 	%f36, 0f00000000;
 mov.u32 	%r11, %tid.x;
-@%p3 bra 	$L__BB56_3;
+@%p3 bra 	$L__BB65_3;
 and.b32  	%r5, %r11, 15;
 mul.wide.u32 	%rd19, %r5, 4;
 add.s64 	%rd27, %rd14, %rd19;
 add.s64 	%rd28, %rd15, %rd19;
 mov.f32 	%f36, 0f00000000;
 mov.u64 	%rd29, 0;
-$L__BB56_2:
+$L__BB65_2:
 ld.f32 	%f13, [%rd27];
 ld.f32 	%f14, [%rd28];
 sub.rn.f32 	%f15, %f13, %f14;
@@ -46374,13 +45063,13 @@ add.s64 	%rd28, %rd28, 64;
 add.s64 	%rd27, %rd27, 64;
 setp.le.u64 	%p4, %rd20, %rd16;
 mov.u64 	%rd29, %rd30;
-@%p4 bra 	$L__BB56_2;
-$L__BB56_3:
+@%p4 bra 	$L__BB65_2;
+$L__BB65_3:
 setp.eq.b16 	%p2, %rs2, 1;
 setp.gt.u64 	%p5, %rd16, %rd30;
-@%p5 bra 	$L__BB56_4;
-bra.uni 	$L__BB56_9;
-$L__BB56_4:
+@%p5 bra 	$L__BB65_4;
+bra.uni 	$L__BB65_9;
+$L__BB65_4:
 sub.s64 	%rd10, %rd16, %rd30;
 mov.u32 	%r11, %tid.x;
 and.b32  	%r6, %r11, 15;
@@ -46389,24 +45078,24 @@ setp.le.u64 	%p6, %rd10, %rd11;
 shl.b64 	%rd21, %rd30, 2;
 mov.f32 	%f38, 0f00000000;
 mov.f32 	%f37, %f38;
-@%p6 bra 	$L__BB56_6;
+@%p6 bra 	$L__BB65_6;
 add.s64 	%rd22, %rd14, %rd21;
 mul.wide.u32 	%rd23, %r6, 4;
 add.s64 	%rd12, %rd22, %rd23;
 ld.f32 	%f37, [%rd12];
-$L__BB56_6:
-@%p6 bra 	$L__BB56_8;
+$L__BB65_6:
+@%p6 bra 	$L__BB65_8;
 add.s64 	%rd25, %rd15, %rd21;
 shl.b64 	%rd26, %rd11, 2;
 add.s64 	%rd13, %rd25, %rd26;
 ld.f32 	%f38, [%rd13];
-$L__BB56_8:
+$L__BB65_8:
 setp.gt.u64 	%p8, %rd10, %rd11;
 sub.rn.f32 	%f19, %f37, %f38;
 mul.rn.f32 	%f20, %f1, %f19;
 fma.rn.f32 	%f21, %f20, %f20, %f36;
 selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB56_9:
+$L__BB65_9:
 selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 and.b32  	%r7, %r11, 16;
 mov.b32 	%r8, 65535;
@@ -46432,7 +45121,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 {
-.local .align 8 .b8 	__local_depot57[128];
+.local .align 8 .b8 	__local_depot66[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<25>;
@@ -46440,19 +45129,19 @@ ret;
 .reg .f32 	%f<85>;
 .reg .b64 	%rd<189>;
 .reg .f64 	%fd<590>;
-mov.u64 	%SPL, __local_depot57;
+mov.u64 	%SPL, __local_depot66;
 ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd153, 0;
 mov.u16 	%rs1, 0;
-$L__BB57_1:
+$L__BB66_1:
 add.s64 	%rd104, %rd1, %rd153;
 st.local.u8 	[%rd104], %rs1;
 add.s64 	%rd153, %rd153, 1;
 setp.lt.u64 	%p1, %rd153, 128;
-@%p1 bra 	$L__BB57_1;
+@%p1 bra 	$L__BB66_1;
 setp.lt.u64 	%p2, %rd99, 16;
 mov.u64 	%rd157, 0;
 mov.f64 	%fd502, 0d0000000000000000;
@@ -46463,7 +45152,7 @@ mov.f64 	%fd506, %fd502;
 mov.f64 	%fd507, %fd502;
 mov.f64 	%fd508, %fd502;
 mov.f64 	%fd509, %fd502;
-@%p2 bra 	$L__BB57_6;
+@%p2 bra 	$L__BB66_6;
 add.s64 	%rd154, %rd97, 32;
 add.s64 	%rd155, %rd98, 32;
 ld.local.f64 	%fd493, [%rd1];
@@ -46483,7 +45172,7 @@ ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
 mov.u64 	%rd156, 0;
-$L__BB57_4:
+$L__BB66_4:
 ld.f32 	%f1, [%rd154+-32];
 cvt.f64.f32 	%fd242, %f1;
 ld.f32 	%f2, [%rd155+-32];
@@ -46586,7 +45275,7 @@ add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd154, %rd154, 64;
 setp.le.u64 	%p3, %rd107, %rd99;
 mov.u64 	%rd156, %rd157;
-@%p3 bra 	$L__BB57_4;
+@%p3 bra 	$L__BB66_4;
 st.local.f64 	[%rd1], %fd493;
 st.local.f64 	[%rd1+8], %fd492;
 st.local.f64 	[%rd1+16], %fd491;
@@ -46603,14 +45292,14 @@ st.local.f64 	[%rd1+96], %fd505;
 st.local.f64 	[%rd1+104], %fd504;
 st.local.f64 	[%rd1+112], %fd503;
 st.local.f64 	[%rd1+120], %fd502;
-$L__BB57_6:
+$L__BB66_6:
 setp.ge.u64 	%p4, %rd157, %rd99;
-@%p4 bra 	$L__BB57_15;
+@%p4 bra 	$L__BB66_15;
 and.b64  	%rd159, %rd99, 3;
 sub.s64 	%rd109, %rd157, %rd99;
 setp.gt.u64 	%p5, %rd109, -4;
 mov.u64 	%rd158, 0;
-@%p5 bra 	$L__BB57_11;
+@%p5 bra 	$L__BB66_11;
 and.b64  	%rd111, %rd99, -4;
 sub.s64 	%rd16, %rd157, %rd111;
 shl.b64 	%rd112, %rd157, 2;
@@ -46619,11 +45308,10 @@ add.s64 	%rd166, %rd97, %rd113;
 add.s64 	%rd165, %rd98, %rd113;
 add.s64 	%rd164, %rd1, 16;
 mov.u64 	%rd167, 0;
-$L__BB57_9:
+$L__BB66_9:
 ld.f32 	%f33, [%rd166+-8];
 cvt.f64.f32 	%fd290, %f33;
-)ptx",
-    R"ptx(ld.f32 	%f34, [%rd165+-8];
+ld.f32 	%f34, [%rd165+-8];
 cvt.f64.f32 	%fd291, %f34;
 mul.rn.f64 	%fd292, %fd290, %fd291;
 ld.local.f64 	%fd293, [%rd164+-16];
@@ -46658,20 +45346,21 @@ add.s64 	%rd166, %rd166, 16;
 add.s64 	%rd165, %rd165, 16;
 add.s64 	%rd164, %rd164, 32;
 setp.eq.s64 	%p6, %rd16, %rd167;
-@%p6 bra 	$L__BB57_10;
-bra.uni 	$L__BB57_9;
-$L__BB57_10:
-neg.s64 	%rd158, %rd16;
-$L__BB57_11:
+@%p6 bra 	$L__BB66_10;
+bra.uni 	$L__BB66_9;
+$L__BB66_10:
+)ptx",
+    R"ptx(neg.s64 	%rd158, %rd16;
+$L__BB66_11:
 setp.eq.s64 	%p7, %rd159, 0;
-@%p7 bra 	$L__BB57_14;
+@%p7 bra 	$L__BB66_14;
 shl.b64 	%rd114, %rd158, 3;
 add.s64 	%rd162, %rd1, %rd114;
 add.s64 	%rd115, %rd157, %rd158;
 shl.b64 	%rd116, %rd115, 2;
 add.s64 	%rd161, %rd98, %rd116;
 add.s64 	%rd160, %rd97, %rd116;
-$L__BB57_13:
+$L__BB66_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd160];
 cvt.f64.f32 	%fd310, %f41;
@@ -46686,8 +45375,8 @@ add.s64 	%rd161, %rd161, 4;
 add.s64 	%rd160, %rd160, 4;
 add.s64 	%rd159, %rd159, -1;
 setp.ne.s64 	%p8, %rd159, 0;
-@%p8 bra 	$L__BB57_13;
-$L__BB57_14:
+@%p8 bra 	$L__BB66_13;
+$L__BB66_14:
 ld.local.f64 	%fd509, [%rd1+64];
 ld.local.f64 	%fd508, [%rd1+72];
 ld.local.f64 	%fd507, [%rd1+80];
@@ -46696,7 +45385,7 @@ ld.local.f64 	%fd505, [%rd1+96];
 ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
-$L__BB57_15:
+$L__BB66_15:
 and.b64  	%rd183, %rd99, 3;
 ld.local.f64 	%fd73, [%rd1];
 ld.local.f64 	%fd74, [%rd1+8];
@@ -46707,12 +45396,12 @@ ld.local.f64 	%fd78, [%rd1+40];
 ld.local.f64 	%fd79, [%rd1+48];
 ld.local.f64 	%fd80, [%rd1+56];
 mov.u64 	%rd163, 0;
-$L__BB57_16:
+$L__BB66_16:
 add.s64 	%rd118, %rd1, %rd163;
 st.local.u8 	[%rd118], %rs1;
 add.s64 	%rd163, %rd163, 1;
 setp.lt.u64 	%p9, %rd163, 128;
-@%p9 bra 	$L__BB57_16;
+@%p9 bra 	$L__BB66_16;
 mov.u64 	%rd170, 0;
 mov.f64 	%fd538, 0d0000000000000000;
 mov.f64 	%fd539, %fd538;
@@ -46726,7 +45415,7 @@ mov.f64 	%fd546, %fd538;
 mov.f64 	%fd547, %fd538;
 mov.f64 	%fd548, %fd538;
 mov.f64 	%fd549, %fd538;
-@%p2 bra 	$L__BB57_21;
+@%p2 bra 	$L__BB66_21;
 ld.local.f64 	%fd519, [%rd1];
 ld.local.f64 	%fd518, [%rd1+8];
 ld.local.f64 	%fd517, [%rd1+16];
@@ -46745,7 +45434,7 @@ mov.f64 	%fd549, %fd547;
 mov.f64 	%fd538, %fd547;
 mov.f64 	%fd540, %fd547;
 mov.f64 	%fd542, %fd547;
-$L__BB57_19:
+$L__BB66_19:
 ld.f32 	%f43, [%rd168+-32];
 cvt.f64.f32 	%fd317, %f43;
 mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -46815,7 +45504,7 @@ add.s64 	%rd121, %rd169, 32;
 add.s64 	%rd168, %rd168, 64;
 setp.le.u64 	%p11, %rd121, %rd99;
 mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB57_19;
+@%p11 bra 	$L__BB66_19;
 st.local.f64 	[%rd1], %fd519;
 st.local.f64 	[%rd1+8], %fd518;
 st.local.f64 	[%rd1+16], %fd517;
@@ -46832,22 +45521,22 @@ st.local.f64 	[%rd1+96], %fd545;
 st.local.f64 	[%rd1+104], %fd543;
 st.local.f64 	[%rd1+112], %fd541;
 st.local.f64 	[%rd1+120], %fd539;
-$L__BB57_21:
+$L__BB66_21:
 setp.ge.u64 	%p12, %rd170, %rd99;
-@%p12 bra 	$L__BB57_30;
+@%p12 bra 	$L__BB66_30;
 and.b64  	%rd172, %rd99, 3;
 sub.s64 	%rd123, %rd170, %rd99;
 setp.gt.u64 	%p13, %rd123, -4;
 mov.u64 	%rd171, 0;
 shl.b64 	%rd151, %rd170, 2;
-@%p13 bra 	$L__BB57_26;
+@%p13 bra 	$L__BB66_26;
 and.b64  	%rd125, %rd99, -4;
 sub.s64 	%rd50, %rd170, %rd125;
 add.s64 	%rd127, %rd151, %rd97;
 add.s64 	%rd177, %rd127, 8;
 add.s64 	%rd176, %rd1, 16;
 mov.u64 	%rd178, 0;
-$L__BB57_24:
+$L__BB66_24:
 ld.f32 	%f59, [%rd177+-8];
 cvt.f64.f32 	%fd349, %f59;
 mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -46876,19 +45565,19 @@ add.s64 	%rd178, %rd178, -4;
 add.s64 	%rd177, %rd177, 16;
 add.s64 	%rd176, %rd176, 32;
 setp.eq.s64 	%p14, %rd50, %rd178;
-@%p14 bra 	$L__BB57_25;
-bra.uni 	$L__BB57_24;
-$L__BB57_25:
+@%p14 bra 	$L__BB66_25;
+bra.uni 	$L__BB66_24;
+$L__BB66_25:
 neg.s64 	%rd171, %rd50;
-$L__BB57_26:
+$L__BB66_26:
 setp.eq.s64 	%p15, %rd172, 0;
-@%p15 bra 	$L__BB57_29;
+@%p15 bra 	$L__BB66_29;
 shl.b64 	%rd128, %rd171, 3;
 add.s64 	%rd174, %rd1, %rd128;
 shl.b64 	%rd130, %rd171, 2;
 add.s64 	%rd131, %rd151, %rd130;
 add.s64 	%rd173, %rd97, %rd131;
-$L__BB57_28:
+$L__BB66_28:
 .pragma "nounroll";
 ld.f32 	%f63, [%rd173];
 cvt.f64.f32 	%fd365, %f63;
@@ -46900,8 +45589,8 @@ add.s64 	%rd174, %rd174, 8;
 add.s64 	%rd173, %rd173, 4;
 add.s64 	%rd172, %rd172, -1;
 setp.ne.s64 	%p16, %rd172, 0;
-@%p16 bra 	$L__BB57_28;
-$L__BB57_29:
+@%p16 bra 	$L__BB66_28;
+$L__BB66_29:
 ld.local.f64 	%fd549, [%rd1+64];
 ld.local.f64 	%fd548, [%rd1+72];
 ld.local.f64 	%fd547, [%rd1+80];
@@ -46914,18 +45603,18 @@ ld.local.f64 	%fd541, [%rd1+112];
 ld.local.f64 	%fd540, [%rd1+48];
 ld.local.f64 	%fd539, [%rd1+120];
 ld.local.f64 	%fd538, [%rd1+56];
-$L__BB57_30:
+$L__BB66_30:
 ld.local.f64 	%fd159, [%rd1];
 ld.local.f64 	%fd160, [%rd1+8];
 ld.local.f64 	%fd161, [%rd1+16];
 ld.local.f64 	%fd162, [%rd1+24];
 mov.u64 	%rd175, 0;
-$L__BB57_31:
+$L__BB66_31:
 add.s64 	%rd133, %rd1, %rd175;
 st.local.u8 	[%rd133], %rs1;
 add.s64 	%rd175, %rd175, 1;
 setp.lt.u64 	%p17, %rd175, 128;
-@%p17 bra 	$L__BB57_31;
+@%p17 bra 	$L__BB66_31;
 mov.u64 	%rd181, 0;
 mov.f64 	%fd578, 0d0000000000000000;
 mov.f64 	%fd579, %fd578;
@@ -46939,7 +45628,7 @@ mov.f64 	%fd586, %fd578;
 mov.f64 	%fd587, %fd578;
 mov.f64 	%fd588, %fd578;
 mov.f64 	%fd589, %fd578;
-@%p2 bra 	$L__BB57_36;
+@%p2 bra 	$L__BB66_36;
 ld.local.f64 	%fd559, [%rd1];
 ld.local.f64 	%fd558, [%rd1+8];
 ld.local.f64 	%fd557, [%rd1+16];
@@ -46958,7 +45647,7 @@ mov.f64 	%fd589, %fd587;
 mov.f64 	%fd578, %fd587;
 mov.f64 	%fd580, %fd587;
 mov.f64 	%fd582, %fd587;
-$L__BB57_34:
+$L__BB66_34:
 ld.f32 	%f64, [%rd179+-32];
 cvt.f64.f32 	%fd371, %f64;
 mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -47028,8 +45717,7 @@ add.s64 	%rd136, %rd180, 32;
 add.s64 	%rd179, %rd179, 64;
 setp.le.u64 	%p19, %rd136, %rd99;
 mov.u64 	%rd180, %rd181;
-)ptx",
-    R"ptx(@%p19 bra 	$L__BB57_34;
+@%p19 bra 	$L__BB66_34;
 st.local.f64 	[%rd1], %fd559;
 st.local.f64 	[%rd1+8], %fd558;
 st.local.f64 	[%rd1+16], %fd557;
@@ -47046,28 +45734,29 @@ st.local.f64 	[%rd1+96], %fd585;
 st.local.f64 	[%rd1+104], %fd583;
 st.local.f64 	[%rd1+112], %fd581;
 st.local.f64 	[%rd1+120], %fd579;
-$L__BB57_36:
+$L__BB66_36:
 setp.ge.u64 	%p20, %rd181, %rd99;
-@%p20 bra 	$L__BB57_45;
+@%p20 bra 	$L__BB66_45;
 sub.s64 	%rd138, %rd181, %rd99;
 setp.gt.u64 	%p21, %rd138, -4;
 mov.u64 	%rd182, 0;
 shl.b64 	%rd149, %rd181, 2;
-@%p21 bra 	$L__BB57_41;
+@%p21 bra 	$L__BB66_41;
 and.b64  	%rd140, %rd99, -4;
 sub.s64 	%rd78, %rd181, %rd140;
 add.s64 	%rd142, %rd149, %rd98;
 add.s64 	%rd187, %rd142, 8;
 add.s64 	%rd186, %rd1, 16;
 mov.u64 	%rd188, 0;
-$L__BB57_39:
+$L__BB66_39:
 ld.f32 	%f80, [%rd187+-8];
 cvt.f64.f32 	%fd403, %f80;
 mul.rn.f64 	%fd404, %fd403, %fd403;
 ld.local.f64 	%fd405, [%rd186+-16];
 add.rn.f64 	%fd406, %fd405, %fd404;
 st.local.f64 	[%rd186+-16], %fd406;
-ld.f32 	%f81, [%rd187+-4];
+)ptx",
+    R"ptx(ld.f32 	%f81, [%rd187+-4];
 cvt.f64.f32 	%fd407, %f81;
 mul.rn.f64 	%fd408, %fd407, %fd407;
 ld.local.f64 	%fd409, [%rd186+-8];
@@ -47089,19 +45778,19 @@ add.s64 	%rd188, %rd188, -4;
 add.s64 	%rd187, %rd187, 16;
 add.s64 	%rd186, %rd186, 32;
 setp.eq.s64 	%p22, %rd78, %rd188;
-@%p22 bra 	$L__BB57_40;
-bra.uni 	$L__BB57_39;
-$L__BB57_40:
+@%p22 bra 	$L__BB66_40;
+bra.uni 	$L__BB66_39;
+$L__BB66_40:
 neg.s64 	%rd182, %rd78;
-$L__BB57_41:
+$L__BB66_41:
 setp.eq.s64 	%p23, %rd183, 0;
-@%p23 bra 	$L__BB57_44;
+@%p23 bra 	$L__BB66_44;
 shl.b64 	%rd143, %rd182, 3;
 add.s64 	%rd185, %rd1, %rd143;
 shl.b64 	%rd145, %rd182, 2;
 add.s64 	%rd146, %rd149, %rd145;
 add.s64 	%rd184, %rd98, %rd146;
-$L__BB57_43:
+$L__BB66_43:
 .pragma "nounroll";
 ld.f32 	%f84, [%rd184];
 cvt.f64.f32 	%fd419, %f84;
@@ -47113,8 +45802,8 @@ add.s64 	%rd185, %rd185, 8;
 add.s64 	%rd184, %rd184, 4;
 add.s64 	%rd183, %rd183, -1;
 setp.ne.s64 	%p24, %rd183, 0;
-@%p24 bra 	$L__BB57_43;
-$L__BB57_44:
+@%p24 bra 	$L__BB66_43;
+$L__BB66_44:
 ld.local.f64 	%fd589, [%rd1+64];
 ld.local.f64 	%fd588, [%rd1+72];
 ld.local.f64 	%fd587, [%rd1+80];
@@ -47127,7 +45816,7 @@ ld.local.f64 	%fd581, [%rd1+112];
 ld.local.f64 	%fd580, [%rd1+48];
 ld.local.f64 	%fd579, [%rd1+120];
 ld.local.f64 	%fd578, [%rd1+56];
-$L__BB57_45:
+$L__BB66_45:
 add.rn.f64 	%fd423, %fd539, %fd538;
 add.rn.f64 	%fd424, %fd546, %fd162;
 add.rn.f64 	%fd425, %fd423, %fd424;
@@ -47209,15 +45898,15 @@ cvt.u64.u32 	%rd22, %r3;
 setp.ne.s64 	%p1, %rd16, 0;
 setp.lt.u64 	%p2, %rd22, %rd15;
 and.pred  	%p3, %p1, %p2;
-@!%p3 bra 	$L__BB58_3;
-bra.uni 	$L__BB58_1;
-$L__BB58_1:
+@!%p3 bra 	$L__BB67_3;
+bra.uni 	$L__BB67_1;
+$L__BB67_1:
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 shl.b64 	%rd18, %rd22, 2;
 add.s64 	%rd21, %rd16, %rd18;
 add.s64 	%rd20, %rd14, %rd18;
 add.s64 	%rd19, %rd13, %rd18;
-$L__BB58_2:
+$L__BB67_2:
 ld.f32 	%f1, [%rd19];
 cvt.f64.f32 	%fd2, %f1;
 ld.f32 	%f2, [%rd20];
@@ -47231,8 +45920,8 @@ add.s64 	%rd21, %rd21, 64;
 add.s64 	%rd20, %rd20, 64;
 add.s64 	%rd19, %rd19, 64;
 setp.lt.u64 	%p4, %rd22, %rd15;
-@%p4 bra 	$L__BB58_2;
-$L__BB58_3:
+@%p4 bra 	$L__BB67_2;
+$L__BB67_3:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd13;
@@ -47282,13 +45971,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd127+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB59_7;
+@%p1 bra 	$L__BB68_7;
 ld.u64 	%rd14, [%rd127+32];
 ld.u64 	%rd131, [%rd1+64];
 add.s64 	%rd15, %rd131, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB59_2;
-$L__BB59_6:
+bra.uni 	$L__BB68_2;
+$L__BB68_6:
 cvt.u32.u64 	%r72, %rd513;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -47298,9 +45987,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p19, %rd507, %rd13;
-@%p19 bra 	$L__BB59_2;
-bra.uni 	$L__BB59_7;
-$L__BB59_2:
+@%p19 bra 	$L__BB68_2;
+bra.uni 	$L__BB68_7;
+$L__BB68_2:
 shl.b64 	%rd135, %rd507, 3;
 add.s64 	%rd136, %rd15, %rd135;
 ld.u64 	%rd137, [%rd136];
@@ -47321,7 +46010,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
-@%p2 bra 	$L__BB59_4;
+@%p2 bra 	$L__BB68_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd141, %rd17, -1;
 cvt.u32.u64 	%r61, %rd141;
@@ -47334,7 +46023,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.lt.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd508, 2139095040, %rd141, %p4;
 selp.b64 	%rd509, %rd141, -2139095041, %p4;
-$L__BB59_4:
+$L__BB68_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
@@ -47363,8 +46052,8 @@ selp.b64 	%rd151, %rd18, %rd148, %p14;
 selp.b64 	%rd511, %rd151, %rd148, %p12;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.lt.s64 	%p16, %rd510, 2;
-@%p16 bra 	$L__BB59_6;
-$L__BB59_5:
+@%p16 bra 	$L__BB68_6;
+$L__BB68_5:
 shr.u64 	%rd152, %rd510, 1;
 add.s64 	%rd153, %rd152, %rd511;
 cvt.u32.u64 	%r68, %rd153;
@@ -47379,24 +46068,24 @@ selp.b64 	%rd513, %rd513, %rd153, %p17;
 selp.b64 	%rd511, %rd153, %rd511, %p17;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.gt.s64 	%p18, %rd510, 1;
-@%p18 bra 	$L__BB59_5;
-bra.uni 	$L__BB59_6;
-$L__BB59_7:
+@%p18 bra 	$L__BB68_5;
+bra.uni 	$L__BB68_6;
+$L__BB68_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd34, %rd9, %rd159;
-@%p1 bra 	$L__BB59_16;
+@%p1 bra 	$L__BB68_16;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd35, [%rd127+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd36, %rd160, %rd504;
 mov.u64 	%rd514, %rd12;
-bra.uni 	$L__BB59_9;
-$L__BB59_15:
+bra.uni 	$L__BB68_9;
+$L__BB68_15:
 cvt.u32.u64 	%r93, %rd522;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -47406,9 +46095,9 @@ add.s64 	%rd180, %rd34, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd514, %rd514, 16;
 setp.lt.u64 	%p37, %rd514, %rd13;
-@%p37 bra 	$L__BB59_9;
-bra.uni 	$L__BB59_16;
-$L__BB59_9:
+@%p37 bra 	$L__BB68_9;
+bra.uni 	$L__BB68_16;
+$L__BB68_9:
 shl.b64 	%rd164, %rd514, 3;
 add.s64 	%rd165, %rd36, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -47425,13 +46114,12 @@ and.b32  	%r78, %r77, 2147483647;
 xor.b32  	%r79, %r78, %r76;
 cvt.s64.s32 	%rd38, %r79;
 add.s64 	%rd39, %rd38, 1;
-)ptx",
-    R"ptx(add.s32 	%r80, %r79, 2139095039;
+add.s32 	%r80, %r79, 2139095039;
 setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd38;
 mov.u64 	%rd515, %rd506;
 mov.u64 	%rd516, %rd505;
-@%p21 bra 	$L__BB59_11;
+@%p21 bra 	$L__BB68_11;
 add.s64 	%rd170, %rd38, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -47444,7 +46132,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd515, 2139095040, %rd170, %p23;
 selp.b64 	%rd516, %rd170, -2139095041, %p23;
-$L__BB59_11:
+$L__BB68_11:
 setp.lt.s64 	%p24, %rd516, %rd38;
 setp.gt.s64 	%p25, %rd515, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -47459,11 +46147,12 @@ selp.b64 	%rd520, %rd175, %rd516, %p26;
 setp.le.s64 	%p29, %rd520, %rd38;
 setp.lt.s64 	%p30, %rd39, %rd522;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB59_13;
-bra.uni 	$L__BB59_12;
-$L__BB59_12:
+@!%p31 bra 	$L__BB68_13;
+bra.uni 	$L__BB68_12;
+$L__BB68_12:
 cvt.u32.u64 	%r86, %rd39;
-setp.lt.s32 	%p32, %r210, -1;
+)ptx",
+    R"ptx(setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
 xor.b32  	%r88, %r87, %r86;
 mov.b32 	%f10, %r88;
@@ -47473,11 +46162,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd522, %rd522, %rd39, %p33;
 selp.b64 	%rd520, %rd39, %rd520, %p33;
-$L__BB59_13:
+$L__BB68_13:
 sub.s64 	%rd519, %rd522, %rd520;
 setp.lt.s64 	%p34, %rd519, 2;
-@%p34 bra 	$L__BB59_15;
-$L__BB59_14:
+@%p34 bra 	$L__BB68_15;
+$L__BB68_14:
 shr.u64 	%rd177, %rd519, 1;
 add.s64 	%rd178, %rd177, %rd520;
 cvt.u32.u64 	%r89, %rd178;
@@ -47493,37 +46182,37 @@ selp.b64 	%rd522, %rd522, %rd178, %p35;
 selp.b64 	%rd520, %rd178, %rd520, %p35;
 sub.s64 	%rd519, %rd522, %rd520;
 setp.gt.s64 	%p36, %rd519, 1;
-@%p36 bra 	$L__BB59_14;
-bra.uni 	$L__BB59_15;
-$L__BB59_16:
+@%p36 bra 	$L__BB68_14;
+bra.uni 	$L__BB68_15;
+$L__BB68_16:
 shl.b64 	%rd128, %rd5, 3;
 shl.b64 	%rd129, %rd5, 2;
 setp.lt.u64 	%p38, %rd13, %rd12;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB59_19;
+@%p38 bra 	$L__BB68_19;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd129, %rd182;
 add.s64 	%rd523, %rd7, %rd183;
 mov.u64 	%rd524, %rd12;
-$L__BB59_18:
+$L__BB68_18:
 st.u32 	[%rd523], %r227;
 add.s64 	%rd524, %rd524, 16;
 add.s64 	%rd523, %rd523, 64;
 setp.gt.u64 	%p39, %rd524, %rd13;
-@%p39 bra 	$L__BB59_19;
-bra.uni 	$L__BB59_18;
-$L__BB59_19:
+@%p39 bra 	$L__BB68_19;
+bra.uni 	$L__BB68_18;
+$L__BB68_19:
 add.s64 	%rd6, %rd2, %rd128;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB59_20;
-bra.uni 	$L__BB59_21;
-$L__BB59_20:
+@%p40 bra 	$L__BB68_20;
+bra.uni 	$L__BB68_21;
+$L__BB68_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB59_21:
+$L__BB68_21:
 setp.eq.s64 	%p41, %rd13, 0;
-@%p41 bra 	$L__BB59_39;
+@%p41 bra 	$L__BB68_39;
 mov.u64 	%rd525, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd64, [%rd127+32];
@@ -47531,7 +46220,7 @@ ld.u64 	%rd65, [%rd1+64];
 and.b64  	%rd526, %rd13, 3;
 setp.lt.u64 	%p42, %rd13, 4;
 setp.ne.s32 	%p70, %r2, 0;
-@%p42 bra 	$L__BB59_34;
+@%p42 bra 	$L__BB68_34;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd67, %rd187;
 add.s64 	%rd189, %rd504, %rd65;
@@ -47540,14 +46229,14 @@ add.s64 	%rd191, %rd128, %rd2;
 add.s64 	%rd529, %rd191, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd531, 0;
-bra.uni 	$L__BB59_24;
-$L__BB59_32:
+bra.uni 	$L__BB68_24;
+$L__BB68_32:
 add.s64 	%rd531, %rd531, -4;
 add.s64 	%rd530, %rd530, 32;
 add.s64 	%rd529, %rd529, 32;
 setp.eq.s64 	%p47, %rd67, %rd531;
-@%p47 bra 	$L__BB59_33;
-$L__BB59_24:
+@%p47 bra 	$L__BB68_33;
+$L__BB68_24:
 ld.u64 	%rd192, [%rd530+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -47555,9 +46244,9 @@ add.s64 	%rd195, %rd64, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p70 bra 	$L__BB59_26;
+@%p70 bra 	$L__BB68_26;
 st.f64 	[%rd529+-8], %fd8;
-$L__BB59_26:
+$L__BB68_26:
 ld.u64 	%rd196, [%rd530+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -47565,9 +46254,9 @@ add.s64 	%rd199, %rd64, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p70 bra 	$L__BB59_28;
+@%p70 bra 	$L__BB68_28;
 st.f64 	[%rd529], %fd9;
-$L__BB59_28:
+$L__BB68_28:
 ld.u64 	%rd200, [%rd530];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -47575,9 +46264,9 @@ add.s64 	%rd203, %rd64, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p70 bra 	$L__BB59_30;
+@%p70 bra 	$L__BB68_30;
 st.f64 	[%rd529+8], %fd10;
-$L__BB59_30:
+$L__BB68_30:
 ld.u64 	%rd204, [%rd530+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -47585,29 +46274,29 @@ add.s64 	%rd207, %rd64, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p70 bra 	$L__BB59_32;
+@%p70 bra 	$L__BB68_32;
 st.f64 	[%rd529+16], %fd161;
-bra.uni 	$L__BB59_32;
-$L__BB59_33:
+bra.uni 	$L__BB68_32;
+$L__BB68_33:
 neg.s64 	%rd525, %rd67;
-$L__BB59_34:
+$L__BB68_34:
 setp.eq.s64 	%p48, %rd526, 0;
-@%p48 bra 	$L__BB59_39;
+@%p48 bra 	$L__BB68_39;
 shl.b64 	%rd209, %rd525, 3;
 add.s64 	%rd210, %rd128, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd528, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd527, %rd65, %rd213;
-bra.uni 	$L__BB59_36;
-$L__BB59_38:
+bra.uni 	$L__BB68_36;
+$L__BB68_38:
 add.s64 	%rd528, %rd528, 8;
 add.s64 	%rd527, %rd527, 8;
 add.s64 	%rd526, %rd526, -1;
 setp.ne.s64 	%p50, %rd526, 0;
-@%p50 bra 	$L__BB59_36;
-bra.uni 	$L__BB59_39;
-$L__BB59_36:
+@%p50 bra 	$L__BB68_36;
+bra.uni 	$L__BB68_39;
+$L__BB68_36:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd527];
 shl.b64 	%rd215, %rd214, 1;
@@ -47616,10 +46305,10 @@ add.s64 	%rd217, %rd64, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p70 bra 	$L__BB59_38;
+@%p70 bra 	$L__BB68_38;
 st.f64 	[%rd528], %fd161;
-bra.uni 	$L__BB59_38;
-$L__BB59_39:
+bra.uni 	$L__BB68_38;
+$L__BB68_39:
 add.s64 	%rd8, %rd7, %rd129;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -47649,15 +46338,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd534, 0;
-@%p51 bra 	$L__BB59_49;
-bra.uni 	$L__BB59_40;
-$L__BB59_49:
+@%p51 bra 	$L__BB68_49;
+bra.uni 	$L__BB68_40;
+$L__BB68_49:
 mov.u64 	%rd544, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd543, %rd544;
 mov.u64 	%rd537, %rd544;
-bra.uni 	$L__BB59_50;
-$L__BB59_60:
+bra.uni 	$L__BB68_50;
+$L__BB68_60:
 ld.f64 	%fd56, [%rd127+88];
 mov.b64 	%rd263, %fd162;
 cvt.u32.u64 	%r101, %rd263;
@@ -47795,13 +46484,13 @@ add.s64 	%rd537, %rd537, 16;
 ld.u64 	%rd328, [%rd127];
 ld.u64 	%rd534, [%rd328+16];
 setp.lt.u64 	%p61, %rd537, %rd534;
-@%p61 bra 	$L__BB59_50;
-bra.uni 	$L__BB59_41;
-$L__BB59_50:
+@%p61 bra 	$L__BB68_50;
+bra.uni 	$L__BB68_41;
+$L__BB68_50:
 or.b64  	%rd102, %rd537, %rd12;
 setp.ge.u64 	%p52, %rd102, %rd534;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB59_60;
+@%p52 bra 	$L__BB68_60;
 ld.u64 	%rd225, [%rd127+8];
 ld.u64 	%rd226, [%rd127+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -47810,7 +46499,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p53, %rd230, %rd226;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB59_60;
+@%p53 bra 	$L__BB68_60;
 ld.u64 	%rd232, [%rd127+32];
 shl.b64 	%rd233, %rd102, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -47818,10 +46507,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd103, [%rd127+64];
 setp.eq.s64 	%p54, %rd103, 0;
 mov.u64 	%rd540, 0;
-@%p54 bra 	$L__BB59_55;
+@%p54 bra 	$L__BB68_55;
 mov.u64 	%rd540, 0;
 mov.u64 	%rd539, %rd103;
-$L__BB59_54:
+$L__BB68_54:
 shr.u64 	%rd236, %rd539, 1;
 add.s64 	%rd237, %rd236, %rd540;
 shl.b64 	%rd238, %rd237, 2;
@@ -47834,17 +46523,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd539, %rd241;
 selp.b64 	%rd539, %rd242, %rd236, %p55;
 setp.ne.s64 	%p56, %rd539, 0;
-)ptx",
-    R"ptx(@%p56 bra 	$L__BB59_54;
-$L__BB59_55:
+@%p56 bra 	$L__BB68_54;
+$L__BB68_55:
 setp.le.u64 	%p57, %rd103, %rd540;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB59_60;
+@%p57 bra 	$L__BB68_60;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd109, %rd103, %rd540;
 mov.u64 	%rd541, 0;
 mov.u64 	%rd542, %rd103;
-$L__BB59_57:
+$L__BB68_57:
 shr.u64 	%rd244, %rd542, 1;
 add.s64 	%rd245, %rd244, %rd541;
 shl.b64 	%rd246, %rd245, 2;
@@ -47857,11 +46545,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd542, %rd249;
 selp.b64 	%rd542, %rd250, %rd244, %p58;
 setp.ne.s64 	%p59, %rd542, 0;
-@%p59 bra 	$L__BB59_57;
+@%p59 bra 	$L__BB68_57;
 add.s64 	%rd544, %rd109, %rd544;
 setp.ge.u64 	%p60, %rd541, %rd103;
 mov.f64 	%fd162, %fd44;
-@%p60 bra 	$L__BB59_60;
+@%p60 bra 	$L__BB68_60;
 max.u64 	%rd251, %rd541, %rd540;
 sub.s64 	%rd252, %rd103, %rd251;
 cvt.rn.f64.u64 	%fd48, %rd252;
@@ -47875,7 +46563,8 @@ ld.f64 	%fd50, [%rd256];
 sub.rn.f64 	%fd51, %fd49, %fd50;
 mul.rn.f64 	%fd52, %fd12, %fd48;
 sub.rn.f64 	%fd53, %fd51, %fd52;
-mul.rn.f64 	%fd54, %fd1, %fd48;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd54, %fd1, %fd48;
 add.rn.f64 	%fd162, %fd54, %fd53;
 shl.b64 	%rd257, %rd251, 2;
 add.s64 	%rd258, %rd8, %rd257;
@@ -47886,17 +46575,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd262, %rd81, %rd228;
 st.f64 	[%rd262], %fd55;
-bra.uni 	$L__BB59_60;
-$L__BB59_41:
+bra.uni 	$L__BB68_60;
+$L__BB68_41:
 cvt.rn.f64.u64 	%fd89, %rd544;
 mov.b64 	%rd533, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd543;
 mov.b64 	%rd532, %fd90;
-bra.uni 	$L__BB59_42;
-$L__BB59_40:
+bra.uni 	$L__BB68_42;
+$L__BB68_40:
 mov.u64 	%rd532, 0;
 mov.u64 	%rd533, %rd532;
-$L__BB59_42:
+$L__BB68_42:
 cvt.u32.u64 	%r135, %rd533;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd533; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -48162,22 +46851,22 @@ st.f64 	[%rd127+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd92, [%rd127+64];
 setp.eq.s64 	%p62, %rd92, 0;
-@%p62 bra 	$L__BB59_62;
+@%p62 bra 	$L__BB68_62;
 ld.u64 	%rd93, [%rd127+8];
 ld.u64 	%rd94, [%rd127+16];
 and.b64  	%rd95, %rd92, 1;
 setp.eq.s64 	%p63, %rd92, 1;
 mov.u64 	%rd545, 0;
-@%p63 bra 	$L__BB59_64;
-bra.uni 	$L__BB59_44;
-$L__BB59_64:
+@%p63 bra 	$L__BB68_64;
+bra.uni 	$L__BB68_44;
+$L__BB68_64:
 setp.ne.s64 	%p67, %rd95, 0;
 and.b64  	%rd485, %rd545, 15;
 setp.eq.s64 	%p68, %rd485, %rd12;
 and.pred  	%p69, %p67, %p68;
-@!%p69 bra 	$L__BB59_62;
-bra.uni 	$L__BB59_61;
-$L__BB59_61:
+@!%p69 bra 	$L__BB68_62;
+bra.uni 	$L__BB68_61;
+$L__BB68_61:
 shl.b64 	%rd487, %rd545, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -48195,29 +46884,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd81, %rd498;
 st.f64 	[%rd499], %fd157;
-$L__BB59_62:
+$L__BB68_62:
 ret;
-$L__BB59_44:
+$L__BB68_44:
 and.b64  	%rd545, %rd92, -2;
 add.s64 	%rd461, %rd129, %rd7;
 add.s64 	%rd546, %rd461, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd547, 0;
 mov.u64 	%rd548, %rd547;
-bra.uni 	$L__BB59_45;
-$L__BB59_63:
+bra.uni 	$L__BB68_45;
+$L__BB68_63:
 add.s64 	%rd548, %rd548, 2;
 add.s64 	%rd547, %rd547, 16;
-)ptx",
-    R"ptx(add.s64 	%rd546, %rd546, 8;
+add.s64 	%rd546, %rd546, 8;
 setp.eq.s64 	%p66, %rd545, %rd548;
-@%p66 bra 	$L__BB59_64;
-$L__BB59_45:
+@%p66 bra 	$L__BB68_64;
+$L__BB68_45:
 ld.u32 	%r205, [%rd546+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd462, %rd548, 14;
 setp.ne.s64 	%p64, %rd462, %rd12;
-@%p64 bra 	$L__BB59_47;
+@%p64 bra 	$L__BB68_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd463, [%rd93+56];
 ld.u64 	%rd464, [%rd93+64];
@@ -48230,13 +46918,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd81, %rd471;
 st.f64 	[%rd472], %fd155;
-$L__BB59_47:
+$L__BB68_47:
 add.s64 	%rd473, %rd548, 1;
 ld.u32 	%r206, [%rd546];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p65, %rd474, %rd12;
-@%p65 bra 	$L__BB59_63;
+@%p65 bra 	$L__BB68_63;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd475, [%rd93+56];
 ld.u64 	%rd476, [%rd93+64];
@@ -48249,7 +46937,8 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd81, %rd483;
 st.f64 	[%rd484], %fd156;
-bra.uni 	$L__BB59_63;
+)ptx",
+    R"ptx(bra.uni 	$L__BB68_63;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv_param_0
@@ -48277,13 +46966,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd157+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd569, %rd10, 3;
-@%p1 bra 	$L__BB60_7;
+@%p1 bra 	$L__BB69_7;
 ld.u64 	%rd14, [%rd157+32];
 ld.u64 	%rd161, [%rd1+64];
 add.s64 	%rd15, %rd161, %rd569;
 mov.u64 	%rd572, %rd12;
-bra.uni 	$L__BB60_2;
-$L__BB60_6:
+bra.uni 	$L__BB69_2;
+$L__BB69_6:
 cvt.u32.u64 	%r72, %rd578;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -48293,9 +46982,9 @@ add.s64 	%rd185, %rd11, %rd184;
 st.u32 	[%rd185], %r75;
 add.s64 	%rd572, %rd572, 16;
 setp.lt.u64 	%p19, %rd572, %rd13;
-@%p19 bra 	$L__BB60_2;
-bra.uni 	$L__BB60_7;
-$L__BB60_2:
+@%p19 bra 	$L__BB69_2;
+bra.uni 	$L__BB69_7;
+$L__BB69_2:
 shl.b64 	%rd165, %rd572, 3;
 add.s64 	%rd166, %rd15, %rd165;
 ld.u64 	%rd167, [%rd166];
@@ -48316,7 +47005,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd574, -2139095041;
 mov.u64 	%rd573, 2139095040;
-@%p2 bra 	$L__BB60_4;
+@%p2 bra 	$L__BB69_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd171, %rd17, -1;
 cvt.u32.u64 	%r61, %rd171;
@@ -48329,7 +47018,7 @@ sub.rn.f64 	%fd18, %fd17, %fd2;
 setp.le.f64 	%p4, %fd18, %fd1;
 selp.b64 	%rd573, 2139095040, %rd171, %p4;
 selp.b64 	%rd574, %rd171, -2139095041, %p4;
-$L__BB60_4:
+$L__BB69_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd574, %rd17;
 setp.gt.s64 	%p6, %rd573, %rd17;
@@ -48358,8 +47047,8 @@ selp.b64 	%rd181, %rd18, %rd178, %p14;
 selp.b64 	%rd576, %rd181, %rd178, %p12;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.lt.s64 	%p16, %rd575, 2;
-@%p16 bra 	$L__BB60_6;
-$L__BB60_5:
+@%p16 bra 	$L__BB69_6;
+$L__BB69_5:
 shr.u64 	%rd182, %rd575, 1;
 add.s64 	%rd183, %rd182, %rd576;
 cvt.u32.u64 	%r68, %rd183;
@@ -48374,20 +47063,20 @@ selp.b64 	%rd578, %rd578, %rd183, %p17;
 selp.b64 	%rd576, %rd183, %rd576, %p17;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.gt.s64 	%p18, %rd575, 1;
-@%p18 bra 	$L__BB60_5;
-bra.uni 	$L__BB60_6;
-$L__BB60_7:
+@%p18 bra 	$L__BB69_5;
+bra.uni 	$L__BB69_6;
+$L__BB69_7:
 mul.lo.s64 	%rd186, %rd3, 3;
 mad.lo.s64 	%rd187, %rd4, %rd186, %rd4;
 shl.b64 	%rd188, %rd187, 2;
 add.s64 	%rd34, %rd9, %rd188;
-@%p1 bra 	$L__BB60_16;
+@%p1 bra 	$L__BB69_16;
 ld.u64 	%rd35, [%rd157+32];
 ld.u64 	%rd189, [%rd1+64];
 add.s64 	%rd36, %rd189, %rd569;
 mov.u64 	%rd579, %rd12;
-bra.uni 	$L__BB60_9;
-$L__BB60_15:
+bra.uni 	$L__BB69_9;
+$L__BB69_15:
 cvt.u32.u64 	%r93, %rd587;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -48397,9 +47086,9 @@ add.s64 	%rd209, %rd34, %rd208;
 st.u32 	[%rd209], %r96;
 add.s64 	%rd579, %rd579, 16;
 setp.lt.u64 	%p36, %rd579, %rd13;
-@%p36 bra 	$L__BB60_9;
-bra.uni 	$L__BB60_16;
-$L__BB60_9:
+@%p36 bra 	$L__BB69_9;
+bra.uni 	$L__BB69_16;
+$L__BB69_9:
 shl.b64 	%rd193, %rd579, 3;
 add.s64 	%rd194, %rd36, %rd193;
 ld.u64 	%rd195, [%rd194];
@@ -48420,7 +47109,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 mov.u64 	%rd581, -2139095041;
 mov.u64 	%rd580, 2139095040;
 cvt.u32.u64 	%r232, %rd38;
-@%p21 bra 	$L__BB60_11;
+@%p21 bra 	$L__BB69_11;
 add.s64 	%rd199, %rd38, -1;
 cvt.u32.u64 	%r82, %rd199;
 setp.gt.s32 	%p22, %r232, 0;
@@ -48432,7 +47121,7 @@ sub.rn.f64 	%fd26, %fd25, %fd3;
 setp.le.f64 	%p23, %fd26, 0d0000000000000000;
 selp.b64 	%rd580, 2139095040, %rd199, %p23;
 selp.b64 	%rd581, %rd199, -2139095041, %p23;
-$L__BB60_11:
+$L__BB69_11:
 setp.lt.s64 	%p24, %rd581, %rd38;
 setp.gt.s64 	%p25, %rd580, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -48446,9 +47135,9 @@ selp.b64 	%rd585, %rd204, %rd581, %p27;
 setp.le.s64 	%p28, %rd585, %rd38;
 setp.lt.s64 	%p29, %rd39, %rd587;
 and.pred  	%p30, %p28, %p29;
-@!%p30 bra 	$L__BB60_13;
-bra.uni 	$L__BB60_12;
-$L__BB60_12:
+@!%p30 bra 	$L__BB69_13;
+bra.uni 	$L__BB69_12;
+$L__BB69_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p31, %r232, -1;
 selp.b32 	%r87, 2147483647, 0, %p31;
@@ -48459,11 +47148,11 @@ sub.rn.f64 	%fd30, %fd29, %fd3;
 setp.le.f64 	%p32, %fd30, 0d0000000000000000;
 selp.b64 	%rd587, %rd587, %rd39, %p32;
 selp.b64 	%rd585, %rd39, %rd585, %p32;
-$L__BB60_13:
+$L__BB69_13:
 sub.s64 	%rd584, %rd587, %rd585;
 setp.lt.s64 	%p33, %rd584, 2;
-@%p33 bra 	$L__BB60_15;
-$L__BB60_14:
+@%p33 bra 	$L__BB69_15;
+$L__BB69_14:
 shr.u64 	%rd206, %rd584, 1;
 add.s64 	%rd207, %rd206, %rd585;
 cvt.u32.u64 	%r89, %rd207;
@@ -48478,21 +47167,21 @@ selp.b64 	%rd587, %rd587, %rd207, %p34;
 selp.b64 	%rd585, %rd207, %rd585, %p34;
 sub.s64 	%rd584, %rd587, %rd585;
 setp.gt.s64 	%p35, %rd584, 1;
-@%p35 bra 	$L__BB60_14;
-bra.uni 	$L__BB60_15;
-$L__BB60_16:
+@%p35 bra 	$L__BB69_14;
+bra.uni 	$L__BB69_15;
+$L__BB69_16:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd210, %rd4, 2;
 add.s64 	%rd59, %rd34, %rd210;
-@%p1 bra 	$L__BB60_25;
+@%p1 bra 	$L__BB69_25;
 mov.u64 	%rd570, -2139095041;
 mov.u64 	%rd571, 2139095040;
 ld.u64 	%rd60, [%rd157+32];
 ld.u64 	%rd211, [%rd1+64];
 add.s64 	%rd61, %rd211, %rd569;
 mov.u64 	%rd588, %rd12;
-bra.uni 	$L__BB60_18;
-$L__BB60_24:
+bra.uni 	$L__BB69_18;
+$L__BB69_24:
 cvt.u32.u64 	%r114, %rd596;
 shr.s32 	%r115, %r114, 31;
 and.b32  	%r116, %r115, 2147483647;
@@ -48502,9 +47191,9 @@ add.s64 	%rd231, %rd59, %rd230;
 st.u32 	[%rd231], %r117;
 add.s64 	%rd588, %rd588, 16;
 setp.lt.u64 	%p54, %rd588, %rd13;
-@%p54 bra 	$L__BB60_18;
-bra.uni 	$L__BB60_25;
-$L__BB60_18:
+@%p54 bra 	$L__BB69_18;
+bra.uni 	$L__BB69_25;
+$L__BB69_18:
 shl.b64 	%rd215, %rd588, 3;
 add.s64 	%rd216, %rd61, %rd215;
 ld.u64 	%rd217, [%rd216];
@@ -48526,7 +47215,7 @@ setp.gt.u32 	%p38, %r101, -16777217;
 cvt.u32.u64 	%r231, %rd63;
 mov.u64 	%rd589, %rd571;
 mov.u64 	%rd590, %rd570;
-@%p38 bra 	$L__BB60_20;
+@%p38 bra 	$L__BB69_20;
 add.s64 	%rd221, %rd63, -1;
 cvt.u32.u64 	%r103, %rd221;
 setp.gt.s32 	%p39, %r231, 0;
@@ -48539,7 +47228,7 @@ add.rn.f64 	%fd36, %fd1, %fd35;
 setp.gt.f64 	%p40, %fd36, 0d0000000000000000;
 selp.b64 	%rd589, 2139095040, %rd221, %p40;
 selp.b64 	%rd590, %rd221, -2139095041, %p40;
-$L__BB60_20:
+$L__BB69_20:
 setp.lt.s64 	%p41, %rd590, %rd63;
 setp.gt.s64 	%p42, %rd589, %rd63;
 and.pred  	%p43, %p41, %p42;
@@ -48554,9 +47243,9 @@ selp.b64 	%rd594, %rd226, %rd590, %p43;
 setp.le.s64 	%p46, %rd594, %rd63;
 setp.lt.s64 	%p47, %rd64, %rd596;
 and.pred  	%p48, %p46, %p47;
-@!%p48 bra 	$L__BB60_22;
-bra.uni 	$L__BB60_21;
-$L__BB60_21:
+@!%p48 bra 	$L__BB69_22;
+bra.uni 	$L__BB69_21;
+$L__BB69_21:
 cvt.u32.u64 	%r107, %rd64;
 setp.lt.s32 	%p49, %r231, -1;
 selp.b32 	%r108, 2147483647, 0, %p49;
@@ -48568,11 +47257,11 @@ add.rn.f64 	%fd42, %fd1, %fd41;
 setp.gt.f64 	%p50, %fd42, 0d0000000000000000;
 selp.b64 	%rd596, %rd596, %rd64, %p50;
 selp.b64 	%rd594, %rd64, %rd594, %p50;
-$L__BB60_22:
+$L__BB69_22:
 sub.s64 	%rd593, %rd596, %rd594;
 setp.lt.s64 	%p51, %rd593, 2;
-@%p51 bra 	$L__BB60_24;
-$L__BB60_23:
+@%p51 bra 	$L__BB69_24;
+$L__BB69_23:
 shr.u64 	%rd228, %rd593, 1;
 add.s64 	%rd229, %rd228, %rd594;
 cvt.u32.u64 	%r110, %rd229;
@@ -48588,46 +47277,45 @@ selp.b64 	%rd596, %rd596, %rd229, %p52;
 selp.b64 	%rd594, %rd229, %rd594, %p52;
 sub.s64 	%rd593, %rd596, %rd594;
 setp.gt.s64 	%p53, %rd593, 1;
-@%p53 bra 	$L__BB60_23;
-bra.uni 	$L__BB60_24;
-$L__BB60_25:
+@%p53 bra 	$L__BB69_23;
+bra.uni 	$L__BB69_24;
+$L__BB69_25:
 shl.b64 	%rd158, %rd5, 3;
 shl.b64 	%rd159, %rd5, 2;
 setp.lt.u64 	%p55, %rd13, %rd12;
 mov.b32 	%r249, 0;
-@%p55 bra 	$L__BB60_28;
+@%p55 bra 	$L__BB69_28;
 shl.b64 	%rd233, %rd12, 2;
 add.s64 	%rd234, %rd159, %rd233;
 add.s64 	%rd597, %rd7, %rd234;
 mov.u64 	%rd598, %rd12;
-$L__BB60_27:
+$L__BB69_27:
 st.u32 	[%rd597], %r249;
 add.s64 	%rd598, %rd598, 16;
 add.s64 	%rd597, %rd597, 64;
 setp.gt.u64 	%p56, %rd598, %rd13;
-@%p56 bra 	$L__BB60_28;
-bra.uni 	$L__BB60_27;
-$L__BB60_28:
+@%p56 bra 	$L__BB69_28;
+bra.uni 	$L__BB69_27;
+$L__BB69_28:
 add.s64 	%rd6, %rd2, %rd158;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p57, %r2, 0;
-@%p57 bra 	$L__BB60_29;
-bra.uni 	$L__BB60_30;
-$L__BB60_29:
+@%p57 bra 	$L__BB69_29;
+bra.uni 	$L__BB69_30;
+$L__BB69_29:
 mov.u64 	%rd235, 0;
 st.u64 	[%rd6], %rd235;
-$L__BB60_30:
+$L__BB69_30:
 setp.eq.s64 	%p58, %rd13, 0;
-@%p58 bra 	$L__BB60_48;
+@%p58 bra 	$L__BB69_48;
 mov.u64 	%rd599, 0;
 mov.f64 	%fd170, 0d0000000000000000;
 ld.u64 	%rd89, [%rd157+32];
 ld.u64 	%rd90, [%rd1+64];
 and.b64  	%rd600, %rd13, 3;
-)ptx",
-    R"ptx(setp.lt.u64 	%p59, %rd13, 4;
+setp.lt.u64 	%p59, %rd13, 4;
 setp.ne.s32 	%p91, %r2, 0;
-@%p59 bra 	$L__BB60_43;
+@%p59 bra 	$L__BB69_43;
 and.b64  	%rd238, %rd13, -4;
 neg.s64 	%rd92, %rd238;
 add.s64 	%rd240, %rd569, %rd90;
@@ -48636,14 +47324,14 @@ add.s64 	%rd242, %rd158, %rd2;
 add.s64 	%rd603, %rd242, 16;
 mov.f64 	%fd170, 0d0000000000000000;
 mov.u64 	%rd605, 0;
-bra.uni 	$L__BB60_33;
-$L__BB60_41:
+bra.uni 	$L__BB69_33;
+$L__BB69_41:
 add.s64 	%rd605, %rd605, -4;
 add.s64 	%rd604, %rd604, 32;
 add.s64 	%rd603, %rd603, 32;
 setp.eq.s64 	%p64, %rd92, %rd605;
-@%p64 bra 	$L__BB60_42;
-$L__BB60_33:
+@%p64 bra 	$L__BB69_42;
+$L__BB69_33:
 ld.u64 	%rd243, [%rd604+-16];
 shl.b64 	%rd244, %rd243, 1;
 and.b64  	%rd245, %rd244, 8589934588;
@@ -48651,9 +47339,9 @@ add.s64 	%rd246, %rd89, %rd245;
 ld.f32 	%f17, [%rd246];
 cvt.f64.f32 	%fd48, %f17;
 add.rn.f64 	%fd9, %fd170, %fd48;
-@%p91 bra 	$L__BB60_35;
+@%p91 bra 	$L__BB69_35;
 st.f64 	[%rd603+-8], %fd9;
-$L__BB60_35:
+$L__BB69_35:
 ld.u64 	%rd247, [%rd604+-8];
 shl.b64 	%rd248, %rd247, 1;
 and.b64  	%rd249, %rd248, 8589934588;
@@ -48661,19 +47349,20 @@ add.s64 	%rd250, %rd89, %rd249;
 ld.f32 	%f18, [%rd250];
 cvt.f64.f32 	%fd49, %f18;
 add.rn.f64 	%fd10, %fd9, %fd49;
-@%p91 bra 	$L__BB60_37;
+@%p91 bra 	$L__BB69_37;
 st.f64 	[%rd603], %fd10;
-$L__BB60_37:
+$L__BB69_37:
 ld.u64 	%rd251, [%rd604];
 shl.b64 	%rd252, %rd251, 1;
 and.b64  	%rd253, %rd252, 8589934588;
-add.s64 	%rd254, %rd89, %rd253;
+)ptx",
+    R"ptx(add.s64 	%rd254, %rd89, %rd253;
 ld.f32 	%f19, [%rd254];
 cvt.f64.f32 	%fd50, %f19;
 add.rn.f64 	%fd11, %fd10, %fd50;
-@%p91 bra 	$L__BB60_39;
+@%p91 bra 	$L__BB69_39;
 st.f64 	[%rd603+8], %fd11;
-$L__BB60_39:
+$L__BB69_39:
 ld.u64 	%rd255, [%rd604+8];
 shl.b64 	%rd256, %rd255, 1;
 and.b64  	%rd257, %rd256, 8589934588;
@@ -48681,29 +47370,29 @@ add.s64 	%rd258, %rd89, %rd257;
 ld.f32 	%f20, [%rd258];
 cvt.f64.f32 	%fd51, %f20;
 add.rn.f64 	%fd170, %fd11, %fd51;
-@%p91 bra 	$L__BB60_41;
+@%p91 bra 	$L__BB69_41;
 st.f64 	[%rd603+16], %fd170;
-bra.uni 	$L__BB60_41;
-$L__BB60_42:
+bra.uni 	$L__BB69_41;
+$L__BB69_42:
 neg.s64 	%rd599, %rd92;
-$L__BB60_43:
+$L__BB69_43:
 setp.eq.s64 	%p65, %rd600, 0;
-@%p65 bra 	$L__BB60_48;
+@%p65 bra 	$L__BB69_48;
 shl.b64 	%rd260, %rd599, 3;
 add.s64 	%rd261, %rd158, %rd260;
 add.s64 	%rd262, %rd261, %rd2;
 add.s64 	%rd602, %rd262, 8;
 add.s64 	%rd264, %rd569, %rd260;
 add.s64 	%rd601, %rd90, %rd264;
-bra.uni 	$L__BB60_45;
-$L__BB60_47:
+bra.uni 	$L__BB69_45;
+$L__BB69_47:
 add.s64 	%rd602, %rd602, 8;
 add.s64 	%rd601, %rd601, 8;
 add.s64 	%rd600, %rd600, -1;
 setp.ne.s64 	%p67, %rd600, 0;
-@%p67 bra 	$L__BB60_45;
-bra.uni 	$L__BB60_48;
-$L__BB60_45:
+@%p67 bra 	$L__BB69_45;
+bra.uni 	$L__BB69_48;
+$L__BB69_45:
 .pragma "nounroll";
 ld.u64 	%rd265, [%rd601];
 shl.b64 	%rd266, %rd265, 1;
@@ -48712,10 +47401,10 @@ add.s64 	%rd268, %rd89, %rd267;
 ld.f32 	%f21, [%rd268];
 cvt.f64.f32 	%fd52, %f21;
 add.rn.f64 	%fd170, %fd170, %fd52;
-@%p91 bra 	$L__BB60_47;
+@%p91 bra 	$L__BB69_47;
 st.f64 	[%rd602], %fd170;
-bra.uni 	$L__BB60_47;
-$L__BB60_48:
+bra.uni 	$L__BB69_47;
+$L__BB69_48:
 add.s64 	%rd8, %rd7, %rd159;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r119, 65535;
@@ -48745,15 +47434,15 @@ or.b32  	%r235, %r3, 13;
 or.b32  	%r234, %r3, 14;
 or.b32  	%r233, %r3, 15;
 setp.ne.s64 	%p68, %rd608, 0;
-@%p68 bra 	$L__BB60_58;
-bra.uni 	$L__BB60_49;
-$L__BB60_58:
+@%p68 bra 	$L__BB69_58;
+bra.uni 	$L__BB69_49;
+$L__BB69_58:
 mov.u64 	%rd622, 0;
 mov.f64 	%fd53, 0d0000000000000000;
 mov.u64 	%rd621, %rd622;
 mov.u64 	%rd611, %rd622;
-bra.uni 	$L__BB60_59;
-$L__BB60_73:
+bra.uni 	$L__BB69_59;
+$L__BB69_73:
 ld.f64 	%fd65, [%rd157+88];
 mov.b64 	%rd325, %fd171;
 cvt.u32.u64 	%r122, %rd325;
@@ -48891,13 +47580,13 @@ add.s64 	%rd611, %rd611, 16;
 ld.u64 	%rd390, [%rd157];
 ld.u64 	%rd608, [%rd390+16];
 setp.lt.u64 	%p82, %rd611, %rd608;
-@%p82 bra 	$L__BB60_59;
-bra.uni 	$L__BB60_50;
-$L__BB60_59:
+@%p82 bra 	$L__BB69_59;
+bra.uni 	$L__BB69_50;
+$L__BB69_59:
 or.b64  	%rd127, %rd611, %rd12;
 setp.ge.u64 	%p69, %rd127, %rd608;
 mov.f64 	%fd171, %fd53;
-@%p69 bra 	$L__BB60_73;
+@%p69 bra 	$L__BB69_73;
 ld.u64 	%rd276, [%rd157+8];
 ld.u64 	%rd277, [%rd157+40];
 ld.u64 	%rd278, [%rd276+16];
@@ -48906,7 +47595,7 @@ add.s64 	%rd280, %rd278, %rd279;
 ld.u64 	%rd281, [%rd280];
 setp.eq.s64 	%p70, %rd281, %rd277;
 mov.f64 	%fd171, %fd53;
-@%p70 bra 	$L__BB60_73;
+@%p70 bra 	$L__BB69_73;
 ld.u64 	%rd283, [%rd157+32];
 shl.b64 	%rd284, %rd127, 2;
 add.s64 	%rd285, %rd283, %rd284;
@@ -48915,10 +47604,10 @@ ld.u64 	%rd619, [%rd157+64];
 setp.eq.s64 	%p71, %rd619, 0;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd614, %rd617;
-@%p71 bra 	$L__BB60_64;
+@%p71 bra 	$L__BB69_64;
 mov.u64 	%rd614, 0;
 mov.u64 	%rd613, %rd619;
-$L__BB60_63:
+$L__BB69_63:
 shr.u64 	%rd287, %rd613, 1;
 add.s64 	%rd288, %rd287, %rd614;
 shl.b64 	%rd289, %rd288, 2;
@@ -48931,12 +47620,12 @@ not.b64 	%rd292, %rd287;
 add.s64 	%rd293, %rd613, %rd292;
 selp.b64 	%rd613, %rd293, %rd287, %p72;
 setp.ne.s64 	%p73, %rd613, 0;
-@%p73 bra 	$L__BB60_63;
-$L__BB60_64:
-@%p71 bra 	$L__BB60_67;
+@%p73 bra 	$L__BB69_63;
+$L__BB69_64:
+@%p71 bra 	$L__BB69_67;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd616, %rd619;
-$L__BB60_66:
+$L__BB69_66:
 shr.u64 	%rd296, %rd616, 1;
 add.s64 	%rd297, %rd296, %rd617;
 shl.b64 	%rd298, %rd297, 2;
@@ -48949,15 +47638,15 @@ not.b64 	%rd301, %rd296;
 add.s64 	%rd302, %rd616, %rd301;
 selp.b64 	%rd616, %rd302, %rd296, %p75;
 setp.ne.s64 	%p76, %rd616, 0;
-@%p76 bra 	$L__BB60_66;
-$L__BB60_67:
+@%p76 bra 	$L__BB69_66;
+$L__BB69_67:
 setp.le.u64 	%p77, %rd617, %rd614;
 mov.f64 	%fd171, %fd53;
-@%p77 bra 	$L__BB60_73;
+@%p77 bra 	$L__BB69_73;
 mov.u64 	%rd620, 0;
-@%p71 bra 	$L__BB60_71;
+@%p71 bra 	$L__BB69_71;
 mov.u64 	%rd620, 0;
-$L__BB60_70:
+$L__BB69_70:
 shr.u64 	%rd306, %rd619, 1;
 add.s64 	%rd307, %rd306, %rd620;
 shl.b64 	%rd308, %rd307, 2;
@@ -48970,13 +47659,13 @@ not.b64 	%rd311, %rd306;
 add.s64 	%rd312, %rd619, %rd311;
 selp.b64 	%rd619, %rd312, %rd306, %p79;
 setp.ne.s64 	%p80, %rd619, 0;
-@%p80 bra 	$L__BB60_70;
-$L__BB60_71:
+@%p80 bra 	$L__BB69_70;
+$L__BB69_71:
 sub.s64 	%rd304, %rd617, %rd614;
 add.s64 	%rd622, %rd304, %rd622;
 setp.ge.u64 	%p81, %rd620, %rd617;
 mov.f64 	%fd171, %fd53;
-@%p81 bra 	$L__BB60_73;
+@%p81 bra 	$L__BB69_73;
 cvt.f64.f32 	%fd13, %f4;
 max.u64 	%rd313, %rd620, %rd614;
 sub.s64 	%rd314, %rd617, %rd313;
@@ -49002,17 +47691,17 @@ atom.add.u32 	%r121, [%rd322], -1;
 neg.f64 	%fd64, %fd57;
 add.s64 	%rd324, %rd106, %rd279;
 st.f64 	[%rd324], %fd64;
-bra.uni 	$L__BB60_73;
-$L__BB60_50:
+bra.uni 	$L__BB69_73;
+$L__BB69_50:
 cvt.rn.f64.u64 	%fd98, %rd622;
 mov.b64 	%rd607, %fd98;
 cvt.rn.f64.u64 	%fd99, %rd621;
 mov.b64 	%rd606, %fd99;
-bra.uni 	$L__BB60_51;
-$L__BB60_49:
+bra.uni 	$L__BB69_51;
+$L__BB69_49:
 mov.u64 	%rd606, 0;
 mov.u64 	%rd607, %rd606;
-$L__BB60_51:
+$L__BB69_51:
 cvt.u32.u64 	%r156, %rd607;
 { .reg .b32 tmp; mov.b64 {tmp, %r157}, %rd607; }
 shfl.sync.idx.b32	%r158, %r156, %r3, 31, %r4;
@@ -49031,8 +47720,7 @@ shl.b64 	%rd398, %rd397, 32;
 or.b64  	%rd399, %rd398, %rd396;
 mov.b64 	%fd102, %rd399;
 add.rn.f64 	%fd103, %fd101, %fd102;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r162, %r156, %r246, 31, %r4;
+shfl.sync.idx.b32	%r162, %r156, %r246, 31, %r4;
 cvt.u64.u32 	%rd400, %r162;
 shfl.sync.idx.b32	%r163, %r157, %r246, 31, %r4;
 cvt.u64.u32 	%rd401, %r163;
@@ -49066,7 +47754,8 @@ mov.b64 	%fd110, %rd415;
 add.rn.f64 	%fd111, %fd109, %fd110;
 shfl.sync.idx.b32	%r170, %r156, %r242, 31, %r4;
 cvt.u64.u32 	%rd416, %r170;
-shfl.sync.idx.b32	%r171, %r157, %r242, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r171, %r157, %r242, 31, %r4;
 cvt.u64.u32 	%rd417, %r171;
 shl.b64 	%rd418, %rd417, 32;
 or.b64  	%rd419, %rd418, %rd416;
@@ -49279,22 +47968,22 @@ st.f64 	[%rd157+104], %fd163;
 bar.warp.sync 	%r4;
 ld.u64 	%rd117, [%rd157+64];
 setp.eq.s64 	%p83, %rd117, 0;
-@%p83 bra 	$L__BB60_75;
+@%p83 bra 	$L__BB69_75;
 ld.u64 	%rd118, [%rd157+8];
 ld.u64 	%rd119, [%rd157+16];
 and.b64  	%rd120, %rd117, 1;
 setp.eq.s64 	%p84, %rd117, 1;
 mov.u64 	%rd623, 0;
-@%p84 bra 	$L__BB60_77;
-bra.uni 	$L__BB60_53;
-$L__BB60_77:
+@%p84 bra 	$L__BB69_77;
+bra.uni 	$L__BB69_53;
+$L__BB69_77:
 setp.ne.s64 	%p88, %rd120, 0;
 and.b64  	%rd547, %rd623, 15;
 setp.eq.s64 	%p89, %rd547, %rd12;
 and.pred  	%p90, %p88, %p89;
-@!%p90 bra 	$L__BB60_75;
-bra.uni 	$L__BB60_74;
-$L__BB60_74:
+@!%p90 bra 	$L__BB69_75;
+bra.uni 	$L__BB69_74;
+$L__BB69_74:
 shl.b64 	%rd549, %rd623, 2;
 add.s64 	%rd550, %rd8, %rd549;
 ld.u32 	%r228, [%rd550];
@@ -49312,28 +48001,28 @@ shl.b64 	%rd559, %rd558, 2;
 and.b64  	%rd560, %rd559, 17179869176;
 add.s64 	%rd561, %rd106, %rd560;
 st.f64 	[%rd561], %fd166;
-$L__BB60_75:
+$L__BB69_75:
 ret;
-$L__BB60_53:
+$L__BB69_53:
 and.b64  	%rd623, %rd117, -2;
 add.s64 	%rd523, %rd159, %rd7;
 add.s64 	%rd624, %rd523, 4;
 mov.b32 	%r249, 0;
 mov.u64 	%rd625, 0;
 mov.u64 	%rd626, %rd625;
-bra.uni 	$L__BB60_54;
-$L__BB60_76:
+bra.uni 	$L__BB69_54;
+$L__BB69_76:
 add.s64 	%rd626, %rd626, 2;
 add.s64 	%rd625, %rd625, 16;
 add.s64 	%rd624, %rd624, 8;
 setp.eq.s64 	%p87, %rd623, %rd626;
-@%p87 bra 	$L__BB60_77;
-$L__BB60_54:
+@%p87 bra 	$L__BB69_77;
+$L__BB69_54:
 ld.u32 	%r226, [%rd624+-4];
 add.s32 	%r52, %r226, %r249;
 and.b64  	%rd524, %rd626, 14;
 setp.ne.s64 	%p85, %rd524, %rd12;
-@%p85 bra 	$L__BB60_56;
+@%p85 bra 	$L__BB69_56;
 cvt.rn.f64.s32 	%fd164, %r52;
 ld.u64 	%rd525, [%rd118+56];
 ld.u64 	%rd526, [%rd118+64];
@@ -49346,13 +48035,13 @@ shl.b64 	%rd532, %rd531, 2;
 and.b64  	%rd533, %rd532, 17179869176;
 add.s64 	%rd534, %rd106, %rd533;
 st.f64 	[%rd534], %fd164;
-$L__BB60_56:
+$L__BB69_56:
 add.s64 	%rd535, %rd626, 1;
 ld.u32 	%r227, [%rd624];
 add.s32 	%r249, %r227, %r52;
 and.b64  	%rd536, %rd535, 15;
 setp.ne.s64 	%p86, %rd536, %rd12;
-@%p86 bra 	$L__BB60_76;
+@%p86 bra 	$L__BB69_76;
 cvt.rn.f64.s32 	%fd165, %r249;
 ld.u64 	%rd537, [%rd118+56];
 ld.u64 	%rd538, [%rd118+64];
@@ -49365,7 +48054,7 @@ shl.b64 	%rd544, %rd543, 2;
 and.b64  	%rd545, %rd544, 17179869176;
 add.s64 	%rd546, %rd106, %rd545;
 st.f64 	[%rd546], %fd165;
-bra.uni 	$L__BB60_76;
+bra.uni 	$L__BB69_76;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0
@@ -49393,26 +48082,25 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd131+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB61_9;
+@%p1 bra 	$L__BB70_9;
 ld.u64 	%rd14, [%rd131+32];
 ld.u64 	%rd135, [%rd1+64];
 add.s64 	%rd15, %rd135, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB61_2;
-$L__BB61_8:
+bra.uni 	$L__BB70_2;
+$L__BB70_8:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
 xor.b32  	%r75, %r74, %r72;
 shl.b64 	%rd154, %rd507, 2;
-)ptx",
-    R"ptx(add.s64 	%rd155, %rd11, %rd154;
+add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p17, %rd507, %rd13;
-@%p17 bra 	$L__BB61_2;
-bra.uni 	$L__BB61_9;
-$L__BB61_2:
+@%p17 bra 	$L__BB70_2;
+bra.uni 	$L__BB70_9;
+$L__BB70_2:
 shl.b64 	%rd139, %rd507, 3;
 add.s64 	%rd140, %rd15, %rd139;
 ld.u64 	%rd141, [%rd140];
@@ -49433,7 +48121,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
 cvt.u32.u64 	%r211, %rd17;
-@%p2 bra 	$L__BB61_4;
+@%p2 bra 	$L__BB70_4;
 add.s64 	%rd145, %rd17, -1;
 cvt.u32.u64 	%r61, %rd145;
 setp.gt.s32 	%p3, %r211, 0;
@@ -49445,9 +48133,10 @@ sub.rn.f64 	%fd16, %fd15, %fd2;
 setp.le.f64 	%p4, %fd16, 0d0000000000000000;
 selp.b64 	%rd508, 2139095040, %rd145, %p4;
 selp.b64 	%rd509, %rd145, -2139095041, %p4;
-$L__BB61_4:
+$L__BB70_4:
 setp.lt.s64 	%p5, %rd509, %rd17;
-setp.gt.s64 	%p6, %rd508, %rd17;
+)ptx",
+    R"ptx(setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
 cvt.f64.f32 	%fd17, %f1;
 sub.rn.f64 	%fd18, %fd17, %fd2;
@@ -49459,9 +48148,9 @@ selp.b64 	%rd513, %rd150, %rd509, %p8;
 setp.le.s64 	%p9, %rd513, %rd17;
 setp.lt.s64 	%p10, %rd18, %rd515;
 and.pred  	%p11, %p9, %p10;
-@!%p11 bra 	$L__BB61_6;
-bra.uni 	$L__BB61_5;
-$L__BB61_5:
+@!%p11 bra 	$L__BB70_6;
+bra.uni 	$L__BB70_5;
+$L__BB70_5:
 cvt.u32.u64 	%r65, %rd18;
 setp.lt.s32 	%p12, %r211, -1;
 selp.b32 	%r66, 2147483647, 0, %p12;
@@ -49472,11 +48161,11 @@ sub.rn.f64 	%fd20, %fd19, %fd2;
 setp.le.f64 	%p13, %fd20, 0d0000000000000000;
 selp.b64 	%rd515, %rd515, %rd18, %p13;
 selp.b64 	%rd513, %rd18, %rd513, %p13;
-$L__BB61_6:
+$L__BB70_6:
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p14, %rd512, 2;
-@%p14 bra 	$L__BB61_8;
-$L__BB61_7:
+@%p14 bra 	$L__BB70_8;
+$L__BB70_7:
 shr.u64 	%rd152, %rd512, 1;
 add.s64 	%rd153, %rd152, %rd513;
 cvt.u32.u64 	%r68, %rd153;
@@ -49491,24 +48180,24 @@ selp.b64 	%rd515, %rd515, %rd153, %p15;
 selp.b64 	%rd513, %rd153, %rd513, %p15;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p16, %rd512, 1;
-@%p16 bra 	$L__BB61_7;
-bra.uni 	$L__BB61_8;
-$L__BB61_9:
+@%p16 bra 	$L__BB70_7;
+bra.uni 	$L__BB70_8;
+$L__BB70_9:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd38, %rd9, %rd159;
-@%p1 bra 	$L__BB61_18;
+@%p1 bra 	$L__BB70_18;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd39, [%rd131+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd40, %rd160, %rd504;
 mov.u64 	%rd516, %rd12;
-bra.uni 	$L__BB61_11;
-$L__BB61_17:
+bra.uni 	$L__BB70_11;
+$L__BB70_17:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -49518,9 +48207,9 @@ add.s64 	%rd180, %rd38, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p35, %rd516, %rd13;
-@%p35 bra 	$L__BB61_11;
-bra.uni 	$L__BB61_18;
-$L__BB61_11:
+@%p35 bra 	$L__BB70_11;
+bra.uni 	$L__BB70_18;
+$L__BB70_11:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd40, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -49542,7 +48231,7 @@ setp.gt.u32 	%p19, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd42;
 mov.u64 	%rd517, %rd506;
 mov.u64 	%rd518, %rd505;
-@%p19 bra 	$L__BB61_13;
+@%p19 bra 	$L__BB70_13;
 add.s64 	%rd170, %rd42, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p20, %r210, 0;
@@ -49555,7 +48244,7 @@ add.rn.f64 	%fd26, %fd1, %fd25;
 setp.gt.f64 	%p21, %fd26, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p21;
 selp.b64 	%rd518, %rd170, -2139095041, %p21;
-$L__BB61_13:
+$L__BB70_13:
 setp.lt.s64 	%p22, %rd518, %rd42;
 setp.gt.s64 	%p23, %rd517, %rd42;
 and.pred  	%p24, %p22, %p23;
@@ -49570,9 +48259,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p24;
 setp.le.s64 	%p27, %rd522, %rd42;
 setp.lt.s64 	%p28, %rd43, %rd524;
 and.pred  	%p29, %p27, %p28;
-@!%p29 bra 	$L__BB61_15;
-bra.uni 	$L__BB61_14;
-$L__BB61_14:
+@!%p29 bra 	$L__BB70_15;
+bra.uni 	$L__BB70_14;
+$L__BB70_14:
 cvt.u32.u64 	%r86, %rd43;
 setp.lt.s32 	%p30, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p30;
@@ -49584,11 +48273,11 @@ add.rn.f64 	%fd32, %fd1, %fd31;
 setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd43, %p31;
 selp.b64 	%rd522, %rd43, %rd522, %p31;
-$L__BB61_15:
+$L__BB70_15:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p32, %rd521, 2;
-@%p32 bra 	$L__BB61_17;
-$L__BB61_16:
+@%p32 bra 	$L__BB70_17;
+$L__BB70_16:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -49604,37 +48293,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p33;
 selp.b64 	%rd522, %rd178, %rd522, %p33;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p34, %rd521, 1;
-@%p34 bra 	$L__BB61_16;
-bra.uni 	$L__BB61_17;
-$L__BB61_18:
+@%p34 bra 	$L__BB70_16;
+bra.uni 	$L__BB70_17;
+$L__BB70_18:
 shl.b64 	%rd132, %rd5, 3;
 shl.b64 	%rd133, %rd5, 2;
 setp.lt.u64 	%p36, %rd13, %rd12;
 mov.b32 	%r228, 0;
-@%p36 bra 	$L__BB61_21;
+@%p36 bra 	$L__BB70_21;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd133, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd12;
-$L__BB61_20:
+$L__BB70_20:
 st.u32 	[%rd525], %r228;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p37, %rd526, %rd13;
-@%p37 bra 	$L__BB61_21;
-bra.uni 	$L__BB61_20;
-$L__BB61_21:
+@%p37 bra 	$L__BB70_21;
+bra.uni 	$L__BB70_20;
+$L__BB70_21:
 add.s64 	%rd6, %rd2, %rd132;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p38, %r2, 0;
-@%p38 bra 	$L__BB61_22;
-bra.uni 	$L__BB61_23;
-$L__BB61_22:
+@%p38 bra 	$L__BB70_22;
+bra.uni 	$L__BB70_23;
+$L__BB70_22:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB61_23:
+$L__BB70_23:
 setp.eq.s64 	%p39, %rd13, 0;
-@%p39 bra 	$L__BB61_41;
+@%p39 bra 	$L__BB70_41;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd160, 0d0000000000000000;
 ld.u64 	%rd68, [%rd131+32];
@@ -49642,7 +48331,7 @@ ld.u64 	%rd69, [%rd1+64];
 and.b64  	%rd528, %rd13, 3;
 setp.lt.u64 	%p40, %rd13, 4;
 setp.ne.s32 	%p68, %r2, 0;
-@%p40 bra 	$L__BB61_36;
+@%p40 bra 	$L__BB70_36;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd71, %rd187;
 add.s64 	%rd189, %rd504, %rd69;
@@ -49651,14 +48340,14 @@ add.s64 	%rd191, %rd132, %rd2;
 add.s64 	%rd531, %rd191, 16;
 mov.f64 	%fd160, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB61_26;
-$L__BB61_34:
+bra.uni 	$L__BB70_26;
+$L__BB70_34:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p45, %rd71, %rd533;
-@%p45 bra 	$L__BB61_35;
-$L__BB61_26:
+@%p45 bra 	$L__BB70_35;
+$L__BB70_26:
 ld.u64 	%rd192, [%rd532+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -49666,9 +48355,9 @@ add.s64 	%rd195, %rd68, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd38, %f12;
 add.rn.f64 	%fd8, %fd160, %fd38;
-@%p68 bra 	$L__BB61_28;
+@%p68 bra 	$L__BB70_28;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB61_28:
+$L__BB70_28:
 ld.u64 	%rd196, [%rd532+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -49676,9 +48365,9 @@ add.s64 	%rd199, %rd68, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd39, %f13;
 add.rn.f64 	%fd9, %fd8, %fd39;
-@%p68 bra 	$L__BB61_30;
+@%p68 bra 	$L__BB70_30;
 st.f64 	[%rd531], %fd9;
-$L__BB61_30:
+$L__BB70_30:
 ld.u64 	%rd200, [%rd532];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -49686,9 +48375,9 @@ add.s64 	%rd203, %rd68, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd40, %f14;
 add.rn.f64 	%fd10, %fd9, %fd40;
-@%p68 bra 	$L__BB61_32;
+@%p68 bra 	$L__BB70_32;
 st.f64 	[%rd531+8], %fd10;
-$L__BB61_32:
+$L__BB70_32:
 ld.u64 	%rd204, [%rd532+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -49696,29 +48385,29 @@ add.s64 	%rd207, %rd68, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd41, %f15;
 add.rn.f64 	%fd160, %fd10, %fd41;
-@%p68 bra 	$L__BB61_34;
+@%p68 bra 	$L__BB70_34;
 st.f64 	[%rd531+16], %fd160;
-bra.uni 	$L__BB61_34;
-$L__BB61_35:
+bra.uni 	$L__BB70_34;
+$L__BB70_35:
 neg.s64 	%rd527, %rd71;
-$L__BB61_36:
+$L__BB70_36:
 setp.eq.s64 	%p46, %rd528, 0;
-@%p46 bra 	$L__BB61_41;
+@%p46 bra 	$L__BB70_41;
 shl.b64 	%rd209, %rd527, 3;
 add.s64 	%rd210, %rd132, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd530, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd529, %rd69, %rd213;
-bra.uni 	$L__BB61_38;
-$L__BB61_40:
+bra.uni 	$L__BB70_38;
+$L__BB70_40:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB61_38;
-bra.uni 	$L__BB61_41;
-$L__BB61_38:
+@%p48 bra 	$L__BB70_38;
+bra.uni 	$L__BB70_41;
+$L__BB70_38:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd529];
 shl.b64 	%rd215, %rd214, 1;
@@ -49727,10 +48416,10 @@ add.s64 	%rd217, %rd68, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd42, %f16;
 add.rn.f64 	%fd160, %fd160, %fd42;
-@%p68 bra 	$L__BB61_40;
+@%p68 bra 	$L__BB70_40;
 st.f64 	[%rd530], %fd160;
-bra.uni 	$L__BB61_40;
-$L__BB61_41:
+bra.uni 	$L__BB70_40;
+$L__BB70_41:
 add.s64 	%rd8, %rd7, %rd133;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -49760,15 +48449,15 @@ or.b32  	%r214, %r3, 13;
 or.b32  	%r213, %r3, 14;
 or.b32  	%r212, %r3, 15;
 setp.ne.s64 	%p49, %rd536, 0;
-@%p49 bra 	$L__BB61_51;
-bra.uni 	$L__BB61_42;
-$L__BB61_51:
+@%p49 bra 	$L__BB70_51;
+bra.uni 	$L__BB70_42;
+$L__BB70_51:
 mov.u64 	%rd546, 0;
 mov.f64 	%fd43, 0d0000000000000000;
 mov.u64 	%rd545, %rd546;
 mov.u64 	%rd539, %rd546;
-bra.uni 	$L__BB61_52;
-$L__BB61_62:
+bra.uni 	$L__BB70_52;
+$L__BB70_62:
 ld.f64 	%fd55, [%rd131+88];
 mov.b64 	%rd263, %fd161;
 cvt.u32.u64 	%r101, %rd263;
@@ -49825,8 +48514,7 @@ shfl.sync.idx.b32	%r115, %r101, %r221, 31, %r4;
 cvt.u64.u32 	%rd288, %r115;
 shfl.sync.idx.b32	%r116, %r102, %r221, 31, %r4;
 cvt.u64.u32 	%rd289, %r116;
-)ptx",
-    R"ptx(shl.b64 	%rd290, %rd289, 32;
+shl.b64 	%rd290, %rd289, 32;
 or.b64  	%rd291, %rd290, %rd288;
 mov.b64 	%fd68, %rd291;
 add.rn.f64 	%fd69, %fd67, %fd68;
@@ -49862,7 +48550,8 @@ shl.b64 	%rd306, %rd305, 32;
 or.b64  	%rd307, %rd306, %rd304;
 mov.b64 	%fd76, %rd307;
 add.rn.f64 	%fd77, %fd75, %fd76;
-shfl.sync.idx.b32	%r125, %r101, %r216, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r125, %r101, %r216, 31, %r4;
 cvt.u64.u32 	%rd308, %r125;
 shfl.sync.idx.b32	%r126, %r102, %r216, 31, %r4;
 cvt.u64.u32 	%rd309, %r126;
@@ -49907,13 +48596,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd328, [%rd131];
 ld.u64 	%rd536, [%rd328+16];
 setp.lt.u64 	%p59, %rd539, %rd536;
-@%p59 bra 	$L__BB61_52;
-bra.uni 	$L__BB61_43;
-$L__BB61_52:
+@%p59 bra 	$L__BB70_52;
+bra.uni 	$L__BB70_43;
+$L__BB70_52:
 or.b64  	%rd106, %rd539, %rd12;
 setp.ge.u64 	%p50, %rd106, %rd536;
 mov.f64 	%fd161, %fd43;
-@%p50 bra 	$L__BB61_62;
+@%p50 bra 	$L__BB70_62;
 ld.u64 	%rd225, [%rd131+8];
 ld.u64 	%rd226, [%rd131+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -49922,7 +48611,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p51, %rd230, %rd226;
 mov.f64 	%fd161, %fd43;
-@%p51 bra 	$L__BB61_62;
+@%p51 bra 	$L__BB70_62;
 ld.u64 	%rd232, [%rd131+32];
 shl.b64 	%rd233, %rd106, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -49930,10 +48619,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd107, [%rd131+64];
 setp.eq.s64 	%p52, %rd107, 0;
 mov.u64 	%rd542, 0;
-@%p52 bra 	$L__BB61_57;
+@%p52 bra 	$L__BB70_57;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd107;
-$L__BB61_56:
+$L__BB70_56:
 shr.u64 	%rd236, %rd541, 1;
 add.s64 	%rd237, %rd236, %rd542;
 shl.b64 	%rd238, %rd237, 2;
@@ -49946,16 +48635,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd541, %rd241;
 selp.b64 	%rd541, %rd242, %rd236, %p53;
 setp.ne.s64 	%p54, %rd541, 0;
-@%p54 bra 	$L__BB61_56;
-$L__BB61_57:
+@%p54 bra 	$L__BB70_56;
+$L__BB70_57:
 setp.le.u64 	%p55, %rd107, %rd542;
 mov.f64 	%fd161, %fd43;
-@%p55 bra 	$L__BB61_62;
+@%p55 bra 	$L__BB70_62;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd113, %rd107, %rd542;
 mov.u64 	%rd543, 0;
 mov.u64 	%rd544, %rd107;
-$L__BB61_59:
+$L__BB70_59:
 shr.u64 	%rd244, %rd544, 1;
 add.s64 	%rd245, %rd244, %rd543;
 shl.b64 	%rd246, %rd245, 2;
@@ -49968,11 +48657,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd544, %rd249;
 selp.b64 	%rd544, %rd250, %rd244, %p56;
 setp.ne.s64 	%p57, %rd544, 0;
-@%p57 bra 	$L__BB61_59;
+@%p57 bra 	$L__BB70_59;
 add.s64 	%rd546, %rd113, %rd546;
 setp.ge.u64 	%p58, %rd543, %rd107;
 mov.f64 	%fd161, %fd43;
-@%p58 bra 	$L__BB61_62;
+@%p58 bra 	$L__BB70_62;
 max.u64 	%rd251, %rd543, %rd542;
 sub.s64 	%rd252, %rd107, %rd251;
 cvt.rn.f64.u64 	%fd47, %rd252;
@@ -49997,17 +48686,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd54, %fd47;
 add.s64 	%rd262, %rd85, %rd228;
 st.f64 	[%rd262], %fd54;
-bra.uni 	$L__BB61_62;
-$L__BB61_43:
+bra.uni 	$L__BB70_62;
+$L__BB70_43:
 cvt.rn.f64.u64 	%fd88, %rd546;
 mov.b64 	%rd535, %fd88;
 cvt.rn.f64.u64 	%fd89, %rd545;
 mov.b64 	%rd534, %fd89;
-bra.uni 	$L__BB61_44;
-$L__BB61_42:
+bra.uni 	$L__BB70_44;
+$L__BB70_42:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB61_44:
+$L__BB70_44:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -50197,8 +48886,7 @@ shl.b64 	%rd420, %rd419, 32;
 or.b64  	%rd421, %rd420, %rd418;
 mov.b64 	%fd134, %rd421;
 add.rn.f64 	%fd135, %fd133, %fd134;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r185, %r169, %r220, 31, %r4;
+shfl.sync.idx.b32	%r185, %r169, %r220, 31, %r4;
 cvt.u64.u32 	%rd422, %r185;
 shfl.sync.idx.b32	%r186, %r170, %r220, 31, %r4;
 cvt.u64.u32 	%rd423, %r186;
@@ -50232,7 +48920,8 @@ mov.b64 	%fd142, %rd437;
 add.rn.f64 	%fd143, %fd141, %fd142;
 shfl.sync.idx.b32	%r193, %r169, %r216, 31, %r4;
 cvt.u64.u32 	%rd438, %r193;
-shfl.sync.idx.b32	%r194, %r170, %r216, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r194, %r170, %r216, 31, %r4;
 cvt.u64.u32 	%rd439, %r194;
 shl.b64 	%rd440, %rd439, 32;
 or.b64  	%rd441, %rd440, %rd438;
@@ -50274,22 +48963,22 @@ st.f64 	[%rd131+104], %fd153;
 bar.warp.sync 	%r4;
 ld.u64 	%rd96, [%rd131+64];
 setp.eq.s64 	%p60, %rd96, 0;
-@%p60 bra 	$L__BB61_64;
+@%p60 bra 	$L__BB70_64;
 ld.u64 	%rd97, [%rd131+8];
 ld.u64 	%rd98, [%rd131+16];
 and.b64  	%rd99, %rd96, 1;
 setp.eq.s64 	%p61, %rd96, 1;
 mov.u64 	%rd547, 0;
-@%p61 bra 	$L__BB61_66;
-bra.uni 	$L__BB61_46;
-$L__BB61_66:
+@%p61 bra 	$L__BB70_66;
+bra.uni 	$L__BB70_46;
+$L__BB70_66:
 setp.ne.s64 	%p65, %rd99, 0;
 and.b64  	%rd485, %rd547, 15;
 setp.eq.s64 	%p66, %rd485, %rd12;
 and.pred  	%p67, %p65, %p66;
-@!%p67 bra 	$L__BB61_64;
-bra.uni 	$L__BB61_63;
-$L__BB61_63:
+@!%p67 bra 	$L__BB70_64;
+bra.uni 	$L__BB70_63;
+$L__BB70_63:
 shl.b64 	%rd487, %rd547, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -50307,28 +48996,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd85, %rd498;
 st.f64 	[%rd499], %fd156;
-$L__BB61_64:
+$L__BB70_64:
 ret;
-$L__BB61_46:
+$L__BB70_46:
 and.b64  	%rd547, %rd96, -2;
 add.s64 	%rd461, %rd133, %rd7;
 add.s64 	%rd548, %rd461, 4;
 mov.b32 	%r228, 0;
 mov.u64 	%rd549, 0;
 mov.u64 	%rd550, %rd549;
-bra.uni 	$L__BB61_47;
-$L__BB61_65:
+bra.uni 	$L__BB70_47;
+$L__BB70_65:
 add.s64 	%rd550, %rd550, 2;
 add.s64 	%rd549, %rd549, 16;
 add.s64 	%rd548, %rd548, 8;
 setp.eq.s64 	%p64, %rd547, %rd550;
-@%p64 bra 	$L__BB61_66;
-$L__BB61_47:
+@%p64 bra 	$L__BB70_66;
+$L__BB70_47:
 ld.u32 	%r205, [%rd548+-4];
 add.s32 	%r52, %r205, %r228;
 and.b64  	%rd462, %rd550, 14;
 setp.ne.s64 	%p62, %rd462, %rd12;
-@%p62 bra 	$L__BB61_49;
+@%p62 bra 	$L__BB70_49;
 cvt.rn.f64.s32 	%fd154, %r52;
 ld.u64 	%rd463, [%rd97+56];
 ld.u64 	%rd464, [%rd97+64];
@@ -50341,13 +49030,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd85, %rd471;
 st.f64 	[%rd472], %fd154;
-$L__BB61_49:
+$L__BB70_49:
 add.s64 	%rd473, %rd550, 1;
 ld.u32 	%r206, [%rd548];
 add.s32 	%r228, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p63, %rd474, %rd12;
-@%p63 bra 	$L__BB61_65;
+@%p63 bra 	$L__BB70_65;
 cvt.rn.f64.s32 	%fd155, %r228;
 ld.u64 	%rd475, [%rd97+56];
 ld.u64 	%rd476, [%rd97+64];
@@ -50360,7 +49049,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd85, %rd483;
 st.f64 	[%rd484], %fd155;
-bra.uni 	$L__BB61_65;
+bra.uni 	$L__BB70_65;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
@@ -50389,14 +49078,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd125+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd506, %rd4, %rd3;
-@%p1 bra 	$L__BB62_7;
+@%p1 bra 	$L__BB71_7;
 ld.u64 	%rd12, [%rd125+32];
 ld.u64 	%rd132, [%rd1+64];
 shl.b64 	%rd134, %rd506, 3;
 add.s64 	%rd13, %rd132, %rd134;
 mov.u64 	%rd509, %rd10;
-bra.uni 	$L__BB62_2;
-$L__BB62_6:
+bra.uni 	$L__BB71_2;
+$L__BB71_6:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -50406,9 +49095,9 @@ add.s64 	%rd157, %rd9, %rd156;
 st.u32 	[%rd157], %r75;
 add.s64 	%rd509, %rd509, 16;
 setp.lt.u64 	%p19, %rd509, %rd11;
-@%p19 bra 	$L__BB62_2;
-bra.uni 	$L__BB62_7;
-$L__BB62_2:
+@%p19 bra 	$L__BB71_2;
+bra.uni 	$L__BB71_7;
+$L__BB71_2:
 shl.b64 	%rd137, %rd509, 3;
 add.s64 	%rd138, %rd13, %rd137;
 ld.u64 	%rd139, [%rd138];
@@ -50429,7 +49118,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd511, -2139095041;
 mov.u64 	%rd510, 2139095040;
-@%p2 bra 	$L__BB62_4;
+@%p2 bra 	$L__BB71_4;
 cvt.u32.u64 	%r60, %rd15;
 add.s64 	%rd143, %rd15, -1;
 cvt.u32.u64 	%r61, %rd143;
@@ -50442,7 +49131,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.le.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd510, 2139095040, %rd143, %p4;
 selp.b64 	%rd511, %rd143, -2139095041, %p4;
-$L__BB62_4:
+$L__BB71_4:
 cvt.u32.u64 	%r64, %rd15;
 setp.lt.s64 	%p5, %rd511, %rd15;
 setp.gt.s64 	%p6, %rd510, %rd15;
@@ -50471,8 +49160,8 @@ selp.b64 	%rd153, %rd16, %rd150, %p14;
 selp.b64 	%rd513, %rd153, %rd150, %p12;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p16, %rd512, 2;
-@%p16 bra 	$L__BB62_6;
-$L__BB62_5:
+@%p16 bra 	$L__BB71_6;
+$L__BB71_5:
 shr.u64 	%rd154, %rd512, 1;
 add.s64 	%rd155, %rd154, %rd513;
 cvt.u32.u64 	%r68, %rd155;
@@ -50487,13 +49176,13 @@ selp.b64 	%rd515, %rd515, %rd155, %p17;
 selp.b64 	%rd513, %rd155, %rd513, %p17;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p18, %rd512, 1;
-@%p18 bra 	$L__BB62_5;
-bra.uni 	$L__BB62_6;
-$L__BB62_7:
+@%p18 bra 	$L__BB71_5;
+bra.uni 	$L__BB71_6;
+$L__BB71_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd158, %rd4, 2;
 add.s64 	%rd32, %rd9, %rd158;
-@%p1 bra 	$L__BB62_16;
+@%p1 bra 	$L__BB71_16;
 mov.u64 	%rd507, -2139095041;
 mov.u64 	%rd508, 2139095040;
 ld.u64 	%rd33, [%rd125+32];
@@ -50501,8 +49190,8 @@ ld.u64 	%rd159, [%rd1+64];
 shl.b64 	%rd161, %rd506, 3;
 add.s64 	%rd34, %rd159, %rd161;
 mov.u64 	%rd516, %rd10;
-bra.uni 	$L__BB62_9;
-$L__BB62_15:
+bra.uni 	$L__BB71_9;
+$L__BB71_15:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -50512,9 +49201,9 @@ add.s64 	%rd180, %rd32, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p37, %rd516, %rd11;
-@%p37 bra 	$L__BB62_9;
-bra.uni 	$L__BB62_16;
-$L__BB62_9:
+@%p37 bra 	$L__BB71_9;
+bra.uni 	$L__BB71_16;
+$L__BB71_9:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd34, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -50536,7 +49225,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd36;
 mov.u64 	%rd517, %rd508;
 mov.u64 	%rd518, %rd507;
-@%p21 bra 	$L__BB62_11;
+@%p21 bra 	$L__BB71_11;
 add.s64 	%rd170, %rd36, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -50549,7 +49238,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p23;
 selp.b64 	%rd518, %rd170, -2139095041, %p23;
-$L__BB62_11:
+$L__BB71_11:
 setp.lt.s64 	%p24, %rd518, %rd36;
 setp.gt.s64 	%p25, %rd517, %rd36;
 and.pred  	%p26, %p24, %p25;
@@ -50564,9 +49253,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p26;
 setp.le.s64 	%p29, %rd522, %rd36;
 setp.lt.s64 	%p30, %rd37, %rd524;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB62_13;
-bra.uni 	$L__BB62_12;
-$L__BB62_12:
+@!%p31 bra 	$L__BB71_13;
+bra.uni 	$L__BB71_12;
+$L__BB71_12:
 cvt.u32.u64 	%r86, %rd37;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -50578,11 +49267,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd37, %p33;
 selp.b64 	%rd522, %rd37, %rd522, %p33;
-$L__BB62_13:
+$L__BB71_13:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p34, %rd521, 2;
-@%p34 bra 	$L__BB62_15;
-$L__BB62_14:
+@%p34 bra 	$L__BB71_15;
+$L__BB71_14:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -50598,38 +49287,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p35;
 selp.b64 	%rd522, %rd178, %rd522, %p35;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p36, %rd521, 1;
-@%p36 bra 	$L__BB62_14;
-bra.uni 	$L__BB62_15;
-$L__BB62_16:
+@%p36 bra 	$L__BB71_14;
+bra.uni 	$L__BB71_15;
+$L__BB71_16:
 shl.b64 	%rd126, %rd5, 3;
-)ptx",
-    R"ptx(shl.b64 	%rd127, %rd5, 2;
+shl.b64 	%rd127, %rd5, 2;
 setp.lt.u64 	%p38, %rd11, %rd10;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB62_19;
+@%p38 bra 	$L__BB71_19;
 shl.b64 	%rd182, %rd10, 2;
 add.s64 	%rd183, %rd127, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd10;
-$L__BB62_18:
+$L__BB71_18:
 st.u32 	[%rd525], %r227;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p39, %rd526, %rd11;
-@%p39 bra 	$L__BB62_19;
-bra.uni 	$L__BB62_18;
-$L__BB62_19:
+@%p39 bra 	$L__BB71_19;
+bra.uni 	$L__BB71_18;
+$L__BB71_19:
 add.s64 	%rd6, %rd2, %rd126;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB62_20;
-bra.uni 	$L__BB62_21;
-$L__BB62_20:
+@%p40 bra 	$L__BB71_20;
+bra.uni 	$L__BB71_21;
+$L__BB71_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB62_21:
+$L__BB71_21:
 setp.eq.s64 	%p41, %rd11, 0;
-@%p41 bra 	$L__BB62_39;
+@%p41 bra 	$L__BB71_39;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd62, [%rd125+32];
@@ -50637,7 +49325,7 @@ ld.u64 	%rd63, [%rd1+64];
 and.b64  	%rd528, %rd11, 3;
 setp.lt.u64 	%p42, %rd11, 4;
 setp.ne.s32 	%p71, %r2, 0;
-@%p42 bra 	$L__BB62_34;
+@%p42 bra 	$L__BB71_34;
 and.b64  	%rd187, %rd11, -4;
 neg.s64 	%rd65, %rd187;
 shl.b64 	%rd189, %rd506, 3;
@@ -50647,14 +49335,15 @@ add.s64 	%rd192, %rd126, %rd2;
 add.s64 	%rd531, %rd192, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB62_24;
-$L__BB62_32:
+bra.uni 	$L__BB71_24;
+$L__BB71_32:
 add.s64 	%rd533, %rd533, -4;
-add.s64 	%rd532, %rd532, 32;
+)ptx",
+    R"ptx(add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p47, %rd65, %rd533;
-@%p47 bra 	$L__BB62_33;
-$L__BB62_24:
+@%p47 bra 	$L__BB71_33;
+$L__BB71_24:
 ld.u64 	%rd193, [%rd532+-16];
 shl.b64 	%rd194, %rd193, 1;
 and.b64  	%rd195, %rd194, 8589934588;
@@ -50662,9 +49351,9 @@ add.s64 	%rd196, %rd62, %rd195;
 ld.f32 	%f12, [%rd196];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p71 bra 	$L__BB62_26;
+@%p71 bra 	$L__BB71_26;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB62_26:
+$L__BB71_26:
 ld.u64 	%rd197, [%rd532+-8];
 shl.b64 	%rd198, %rd197, 1;
 and.b64  	%rd199, %rd198, 8589934588;
@@ -50672,9 +49361,9 @@ add.s64 	%rd200, %rd62, %rd199;
 ld.f32 	%f13, [%rd200];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p71 bra 	$L__BB62_28;
+@%p71 bra 	$L__BB71_28;
 st.f64 	[%rd531], %fd9;
-$L__BB62_28:
+$L__BB71_28:
 ld.u64 	%rd201, [%rd532];
 shl.b64 	%rd202, %rd201, 1;
 and.b64  	%rd203, %rd202, 8589934588;
@@ -50682,9 +49371,9 @@ add.s64 	%rd204, %rd62, %rd203;
 ld.f32 	%f14, [%rd204];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p71 bra 	$L__BB62_30;
+@%p71 bra 	$L__BB71_30;
 st.f64 	[%rd531+8], %fd10;
-$L__BB62_30:
+$L__BB71_30:
 ld.u64 	%rd205, [%rd532+8];
 shl.b64 	%rd206, %rd205, 1;
 and.b64  	%rd207, %rd206, 8589934588;
@@ -50692,14 +49381,14 @@ add.s64 	%rd208, %rd62, %rd207;
 ld.f32 	%f15, [%rd208];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p71 bra 	$L__BB62_32;
+@%p71 bra 	$L__BB71_32;
 st.f64 	[%rd531+16], %fd161;
-bra.uni 	$L__BB62_32;
-$L__BB62_33:
+bra.uni 	$L__BB71_32;
+$L__BB71_33:
 neg.s64 	%rd527, %rd65;
-$L__BB62_34:
+$L__BB71_34:
 setp.eq.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB62_39;
+@%p48 bra 	$L__BB71_39;
 shl.b64 	%rd210, %rd527, 3;
 add.s64 	%rd211, %rd126, %rd210;
 add.s64 	%rd212, %rd211, %rd2;
@@ -50707,15 +49396,15 @@ add.s64 	%rd530, %rd212, 8;
 shl.b64 	%rd214, %rd506, 3;
 add.s64 	%rd215, %rd214, %rd210;
 add.s64 	%rd529, %rd63, %rd215;
-bra.uni 	$L__BB62_36;
-$L__BB62_38:
+bra.uni 	$L__BB71_36;
+$L__BB71_38:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p50, %rd528, 0;
-@%p50 bra 	$L__BB62_36;
-bra.uni 	$L__BB62_39;
-$L__BB62_36:
+@%p50 bra 	$L__BB71_36;
+bra.uni 	$L__BB71_39;
+$L__BB71_36:
 .pragma "nounroll";
 ld.u64 	%rd216, [%rd529];
 shl.b64 	%rd217, %rd216, 1;
@@ -50724,10 +49413,10 @@ add.s64 	%rd219, %rd62, %rd218;
 ld.f32 	%f16, [%rd219];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p71 bra 	$L__BB62_38;
+@%p71 bra 	$L__BB71_38;
 st.f64 	[%rd530], %fd161;
-bra.uni 	$L__BB62_38;
-$L__BB62_39:
+bra.uni 	$L__BB71_38;
+$L__BB71_39:
 add.s64 	%rd8, %rd7, %rd127;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -50757,15 +49446,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd536, 0;
-@%p51 bra 	$L__BB62_49;
-bra.uni 	$L__BB62_40;
-$L__BB62_49:
+@%p51 bra 	$L__BB71_49;
+bra.uni 	$L__BB71_40;
+$L__BB71_49:
 mov.u64 	%rd547, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd546, %rd547;
 mov.u64 	%rd539, %rd547;
-bra.uni 	$L__BB62_50;
-$L__BB62_61:
+bra.uni 	$L__BB71_50;
+$L__BB71_61:
 ld.f64 	%fd56, [%rd125+88];
 mov.b64 	%rd265, %fd162;
 cvt.u32.u64 	%r101, %rd265;
@@ -50903,13 +49592,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd330, [%rd125];
 ld.u64 	%rd536, [%rd330+16];
 setp.lt.u64 	%p62, %rd539, %rd536;
-@%p62 bra 	$L__BB62_50;
-bra.uni 	$L__BB62_41;
-$L__BB62_50:
+@%p62 bra 	$L__BB71_50;
+bra.uni 	$L__BB71_41;
+$L__BB71_50:
 or.b64  	%rd100, %rd539, %rd10;
 setp.ge.u64 	%p52, %rd100, %rd536;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB62_61;
+@%p52 bra 	$L__BB71_61;
 ld.u64 	%rd227, [%rd125+8];
 ld.u64 	%rd228, [%rd125+40];
 ld.u64 	%rd229, [%rd227+16];
@@ -50918,7 +49607,7 @@ add.s64 	%rd231, %rd229, %rd230;
 ld.u64 	%rd232, [%rd231];
 setp.eq.s64 	%p53, %rd232, %rd228;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB62_61;
+@%p53 bra 	$L__BB71_61;
 ld.u64 	%rd234, [%rd125+32];
 shl.b64 	%rd235, %rd100, 2;
 add.s64 	%rd236, %rd234, %rd235;
@@ -50926,10 +49615,10 @@ ld.f32 	%f3, [%rd236];
 ld.u64 	%rd544, [%rd125+64];
 setp.eq.s64 	%p54, %rd544, 0;
 mov.u64 	%rd542, 0;
-@%p54 bra 	$L__BB62_55;
+@%p54 bra 	$L__BB71_55;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd544;
-$L__BB62_54:
+$L__BB71_54:
 shr.u64 	%rd238, %rd541, 1;
 add.s64 	%rd239, %rd238, %rd542;
 shl.b64 	%rd240, %rd239, 2;
@@ -50942,15 +49631,15 @@ not.b64 	%rd243, %rd238;
 add.s64 	%rd244, %rd541, %rd243;
 selp.b64 	%rd541, %rd244, %rd238, %p55;
 setp.ne.s64 	%p56, %rd541, 0;
-@%p56 bra 	$L__BB62_54;
-$L__BB62_55:
+@%p56 bra 	$L__BB71_54;
+$L__BB71_55:
 setp.eq.s64 	%p57, %rd542, 0;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB62_61;
+@%p57 bra 	$L__BB71_61;
 mov.u64 	%rd545, 0;
-@%p54 bra 	$L__BB62_59;
+@%p54 bra 	$L__BB71_59;
 mov.u64 	%rd545, 0;
-$L__BB62_58:
+$L__BB71_58:
 shr.u64 	%rd247, %rd544, 1;
 add.s64 	%rd248, %rd247, %rd545;
 shl.b64 	%rd249, %rd248, 2;
@@ -50963,12 +49652,12 @@ not.b64 	%rd252, %rd247;
 add.s64 	%rd253, %rd544, %rd252;
 selp.b64 	%rd544, %rd253, %rd247, %p59;
 setp.ne.s64 	%p60, %rd544, 0;
-@%p60 bra 	$L__BB62_58;
-$L__BB62_59:
+@%p60 bra 	$L__BB71_58;
+$L__BB71_59:
 add.s64 	%rd547, %rd542, %rd547;
 setp.le.u64 	%p61, %rd542, %rd545;
 mov.f64 	%fd162, %fd44;
-@%p61 bra 	$L__BB62_61;
+@%p61 bra 	$L__BB71_61;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd254, %rd542, %rd545;
 cvt.rn.f64.u64 	%fd48, %rd254;
@@ -50993,17 +49682,17 @@ atom.add.u32 	%r100, [%rd262], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd264, %rd79, %rd230;
 st.f64 	[%rd264], %fd55;
-bra.uni 	$L__BB62_61;
-$L__BB62_41:
+bra.uni 	$L__BB71_61;
+$L__BB71_41:
 cvt.rn.f64.u64 	%fd89, %rd547;
 mov.b64 	%rd535, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd546;
 mov.b64 	%rd534, %fd90;
-bra.uni 	$L__BB62_42;
-$L__BB62_40:
+bra.uni 	$L__BB71_42;
+$L__BB71_40:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB62_42:
+$L__BB71_42:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -51015,8 +49704,7 @@ or.b64  	%rd335, %rd334, %rd332;
 mov.b64 	%fd91, %rd335;
 add.rn.f64 	%fd92, %fd91, 0d0000000000000000;
 shfl.sync.idx.b32	%r139, %r135, %r225, 31, %r4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd336, %r139;
+cvt.u64.u32 	%rd336, %r139;
 shfl.sync.idx.b32	%r140, %r136, %r225, 31, %r4;
 cvt.u64.u32 	%rd337, %r140;
 shl.b64 	%rd338, %rd337, 32;
@@ -51051,7 +49739,8 @@ shfl.sync.idx.b32	%r147, %r135, %r221, 31, %r4;
 cvt.u64.u32 	%rd352, %r147;
 shfl.sync.idx.b32	%r148, %r136, %r221, 31, %r4;
 cvt.u64.u32 	%rd353, %r148;
-shl.b64 	%rd354, %rd353, 32;
+)ptx",
+    R"ptx(shl.b64 	%rd354, %rd353, 32;
 or.b64  	%rd355, %rd354, %rd352;
 mov.b64 	%fd101, %rd355;
 add.rn.f64 	%fd102, %fd100, %fd101;
@@ -51270,22 +49959,22 @@ st.f64 	[%rd125+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd90, [%rd125+64];
 setp.eq.s64 	%p63, %rd90, 0;
-@%p63 bra 	$L__BB62_63;
+@%p63 bra 	$L__BB71_63;
 ld.u64 	%rd91, [%rd125+8];
 ld.u64 	%rd92, [%rd125+16];
 and.b64  	%rd93, %rd90, 1;
 setp.eq.s64 	%p64, %rd90, 1;
 mov.u64 	%rd548, 0;
-@%p64 bra 	$L__BB62_65;
-bra.uni 	$L__BB62_44;
-$L__BB62_65:
+@%p64 bra 	$L__BB71_65;
+bra.uni 	$L__BB71_44;
+$L__BB71_65:
 setp.ne.s64 	%p68, %rd93, 0;
 and.b64  	%rd487, %rd548, 15;
 setp.eq.s64 	%p69, %rd487, %rd10;
 and.pred  	%p70, %p68, %p69;
-@!%p70 bra 	$L__BB62_63;
-bra.uni 	$L__BB62_62;
-$L__BB62_62:
+@!%p70 bra 	$L__BB71_63;
+bra.uni 	$L__BB71_62;
+$L__BB71_62:
 shl.b64 	%rd489, %rd548, 2;
 add.s64 	%rd490, %rd8, %rd489;
 ld.u32 	%r207, [%rd490];
@@ -51303,28 +49992,28 @@ shl.b64 	%rd499, %rd498, 2;
 and.b64  	%rd500, %rd499, 17179869176;
 add.s64 	%rd501, %rd79, %rd500;
 st.f64 	[%rd501], %fd157;
-$L__BB62_63:
+$L__BB71_63:
 ret;
-$L__BB62_44:
+$L__BB71_44:
 and.b64  	%rd548, %rd90, -2;
 add.s64 	%rd463, %rd127, %rd7;
 add.s64 	%rd549, %rd463, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd550, 0;
 mov.u64 	%rd551, %rd550;
-bra.uni 	$L__BB62_45;
-$L__BB62_64:
+bra.uni 	$L__BB71_45;
+$L__BB71_64:
 add.s64 	%rd551, %rd551, 2;
 add.s64 	%rd550, %rd550, 16;
 add.s64 	%rd549, %rd549, 8;
 setp.eq.s64 	%p67, %rd548, %rd551;
-@%p67 bra 	$L__BB62_65;
-$L__BB62_45:
+@%p67 bra 	$L__BB71_65;
+$L__BB71_45:
 ld.u32 	%r205, [%rd549+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd464, %rd551, 14;
 setp.ne.s64 	%p65, %rd464, %rd10;
-@%p65 bra 	$L__BB62_47;
+@%p65 bra 	$L__BB71_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd465, [%rd91+56];
 ld.u64 	%rd466, [%rd91+64];
@@ -51337,13 +50026,13 @@ shl.b64 	%rd472, %rd471, 2;
 and.b64  	%rd473, %rd472, 17179869176;
 add.s64 	%rd474, %rd79, %rd473;
 st.f64 	[%rd474], %fd155;
-$L__BB62_47:
+$L__BB71_47:
 add.s64 	%rd475, %rd551, 1;
 ld.u32 	%r206, [%rd549];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd476, %rd475, 15;
 setp.ne.s64 	%p66, %rd476, %rd10;
-@%p66 bra 	$L__BB62_64;
+@%p66 bra 	$L__BB71_64;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd477, [%rd91+56];
 ld.u64 	%rd478, [%rd91+64];
@@ -51356,7 +50045,7 @@ shl.b64 	%rd484, %rd483, 2;
 and.b64  	%rd485, %rd484, 17179869176;
 add.s64 	%rd486, %rd79, %rd485;
 st.f64 	[%rd486], %fd156;
-bra.uni 	$L__BB62_64;
+bra.uni 	$L__BB71_64;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
@@ -51387,15 +50076,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd98+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd442, %rd4, %rd3;
-@%p1 bra 	$L__BB63_9;
-)ptx",
-    R"ptx(ld.u64 	%rd12, [%rd98+32];
+@%p1 bra 	$L__BB72_9;
+ld.u64 	%rd12, [%rd98+32];
 ld.u64 	%rd106, [%rd1+64];
 shl.b64 	%rd108, %rd442, 3;
 add.s64 	%rd13, %rd106, %rd108;
 mov.u64 	%rd443, %rd10;
-bra.uni 	$L__BB63_2;
-$L__BB63_8:
+bra.uni 	$L__BB72_2;
+$L__BB72_8:
 cvt.u32.u64 	%r72, %rd451;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -51405,9 +50093,9 @@ add.s64 	%rd127, %rd9, %rd126;
 st.u32 	[%rd127], %r75;
 add.s64 	%rd443, %rd443, 16;
 setp.lt.u64 	%p18, %rd443, %rd11;
-@%p18 bra 	$L__BB63_2;
-bra.uni 	$L__BB63_9;
-$L__BB63_2:
+@%p18 bra 	$L__BB72_2;
+bra.uni 	$L__BB72_9;
+$L__BB72_2:
 shl.b64 	%rd111, %rd443, 3;
 add.s64 	%rd112, %rd13, %rd111;
 ld.u64 	%rd113, [%rd112];
@@ -51429,11 +50117,12 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd445, -2139095041;
 mov.u64 	%rd444, 2139095040;
 cvt.u32.u64 	%r189, %rd15;
-@%p2 bra 	$L__BB63_4;
+@%p2 bra 	$L__BB72_4;
 add.s64 	%rd117, %rd15, -1;
 cvt.u32.u64 	%r61, %rd117;
 setp.gt.s32 	%p3, %r189, 0;
-selp.b32 	%r62, 0, 2147483647, %p3;
+)ptx",
+    R"ptx(selp.b32 	%r62, 0, 2147483647, %p3;
 xor.b32  	%r63, %r62, %r61;
 mov.b32 	%f4, %r63;
 cvt.f64.f32 	%fd15, %f4;
@@ -51442,7 +50131,7 @@ add.rn.f64 	%fd17, %fd1, %fd16;
 setp.gt.f64 	%p4, %fd17, 0d0000000000000000;
 selp.b64 	%rd444, 2139095040, %rd117, %p4;
 selp.b64 	%rd445, %rd117, -2139095041, %p4;
-$L__BB63_4:
+$L__BB72_4:
 setp.lt.s64 	%p5, %rd445, %rd15;
 setp.gt.s64 	%p6, %rd444, %rd15;
 and.pred  	%p7, %p5, %p6;
@@ -51457,9 +50146,9 @@ selp.b64 	%rd449, %rd122, %rd445, %p7;
 setp.le.s64 	%p10, %rd449, %rd15;
 setp.lt.s64 	%p11, %rd16, %rd451;
 and.pred  	%p12, %p10, %p11;
-@!%p12 bra 	$L__BB63_6;
-bra.uni 	$L__BB63_5;
-$L__BB63_5:
+@!%p12 bra 	$L__BB72_6;
+bra.uni 	$L__BB72_5;
+$L__BB72_5:
 cvt.u32.u64 	%r65, %rd16;
 setp.lt.s32 	%p13, %r189, -1;
 selp.b32 	%r66, 2147483647, 0, %p13;
@@ -51471,11 +50160,11 @@ add.rn.f64 	%fd23, %fd1, %fd22;
 setp.gt.f64 	%p14, %fd23, 0d0000000000000000;
 selp.b64 	%rd451, %rd451, %rd16, %p14;
 selp.b64 	%rd449, %rd16, %rd449, %p14;
-$L__BB63_6:
+$L__BB72_6:
 sub.s64 	%rd448, %rd451, %rd449;
 setp.lt.s64 	%p15, %rd448, 2;
-@%p15 bra 	$L__BB63_8;
-$L__BB63_7:
+@%p15 bra 	$L__BB72_8;
+$L__BB72_7:
 shr.u64 	%rd124, %rd448, 1;
 add.s64 	%rd125, %rd124, %rd449;
 cvt.u32.u64 	%r68, %rd125;
@@ -51491,37 +50180,37 @@ selp.b64 	%rd451, %rd451, %rd125, %p16;
 selp.b64 	%rd449, %rd125, %rd449, %p16;
 sub.s64 	%rd448, %rd451, %rd449;
 setp.gt.s64 	%p17, %rd448, 1;
-@%p17 bra 	$L__BB63_7;
-bra.uni 	$L__BB63_8;
-$L__BB63_9:
+@%p17 bra 	$L__BB72_7;
+bra.uni 	$L__BB72_8;
+$L__BB72_9:
 shl.b64 	%rd99, %rd5, 3;
 shl.b64 	%rd100, %rd5, 2;
 setp.lt.u64 	%p19, %rd11, %rd10;
 mov.b32 	%r206, 0;
-@%p19 bra 	$L__BB63_12;
+@%p19 bra 	$L__BB72_12;
 shl.b64 	%rd129, %rd10, 2;
 add.s64 	%rd130, %rd100, %rd129;
 add.s64 	%rd452, %rd7, %rd130;
 mov.u64 	%rd453, %rd10;
-$L__BB63_11:
+$L__BB72_11:
 st.u32 	[%rd452], %r206;
 add.s64 	%rd453, %rd453, 16;
 add.s64 	%rd452, %rd452, 64;
 setp.gt.u64 	%p20, %rd453, %rd11;
-@%p20 bra 	$L__BB63_12;
-bra.uni 	$L__BB63_11;
-$L__BB63_12:
+@%p20 bra 	$L__BB72_12;
+bra.uni 	$L__BB72_11;
+$L__BB72_12:
 add.s64 	%rd6, %rd2, %rd99;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p21, %r2, 0;
-@%p21 bra 	$L__BB63_13;
-bra.uni 	$L__BB63_14;
-$L__BB63_13:
+@%p21 bra 	$L__BB72_13;
+bra.uni 	$L__BB72_14;
+$L__BB72_13:
 mov.u64 	%rd131, 0;
 st.u64 	[%rd6], %rd131;
-$L__BB63_14:
+$L__BB72_14:
 setp.eq.s64 	%p22, %rd11, 0;
-@%p22 bra 	$L__BB63_32;
+@%p22 bra 	$L__BB72_32;
 mov.u64 	%rd454, 0;
 mov.f64 	%fd151, 0d0000000000000000;
 ld.u64 	%rd41, [%rd98+32];
@@ -51529,7 +50218,7 @@ ld.u64 	%rd42, [%rd1+64];
 and.b64  	%rd455, %rd11, 3;
 setp.lt.u64 	%p23, %rd11, 4;
 setp.ne.s32 	%p48, %r2, 0;
-@%p23 bra 	$L__BB63_27;
+@%p23 bra 	$L__BB72_27;
 and.b64  	%rd134, %rd11, -4;
 neg.s64 	%rd44, %rd134;
 shl.b64 	%rd136, %rd442, 3;
@@ -51539,14 +50228,14 @@ add.s64 	%rd139, %rd99, %rd2;
 add.s64 	%rd458, %rd139, 16;
 mov.f64 	%fd151, 0d0000000000000000;
 mov.u64 	%rd460, 0;
-bra.uni 	$L__BB63_17;
-$L__BB63_25:
+bra.uni 	$L__BB72_17;
+$L__BB72_25:
 add.s64 	%rd460, %rd460, -4;
 add.s64 	%rd459, %rd459, 32;
 add.s64 	%rd458, %rd458, 32;
 setp.eq.s64 	%p28, %rd44, %rd460;
-@%p28 bra 	$L__BB63_26;
-$L__BB63_17:
+@%p28 bra 	$L__BB72_26;
+$L__BB72_17:
 ld.u64 	%rd140, [%rd459+-16];
 shl.b64 	%rd141, %rd140, 1;
 and.b64  	%rd142, %rd141, 8589934588;
@@ -51554,9 +50243,9 @@ add.s64 	%rd143, %rd41, %rd142;
 ld.f32 	%f7, [%rd143];
 cvt.f64.f32 	%fd29, %f7;
 add.rn.f64 	%fd7, %fd151, %fd29;
-@%p48 bra 	$L__BB63_19;
+@%p48 bra 	$L__BB72_19;
 st.f64 	[%rd458+-8], %fd7;
-$L__BB63_19:
+$L__BB72_19:
 ld.u64 	%rd144, [%rd459+-8];
 shl.b64 	%rd145, %rd144, 1;
 and.b64  	%rd146, %rd145, 8589934588;
@@ -51564,9 +50253,9 @@ add.s64 	%rd147, %rd41, %rd146;
 ld.f32 	%f8, [%rd147];
 cvt.f64.f32 	%fd30, %f8;
 add.rn.f64 	%fd8, %fd7, %fd30;
-@%p48 bra 	$L__BB63_21;
+@%p48 bra 	$L__BB72_21;
 st.f64 	[%rd458], %fd8;
-$L__BB63_21:
+$L__BB72_21:
 ld.u64 	%rd148, [%rd459];
 shl.b64 	%rd149, %rd148, 1;
 and.b64  	%rd150, %rd149, 8589934588;
@@ -51574,9 +50263,9 @@ add.s64 	%rd151, %rd41, %rd150;
 ld.f32 	%f9, [%rd151];
 cvt.f64.f32 	%fd31, %f9;
 add.rn.f64 	%fd9, %fd8, %fd31;
-@%p48 bra 	$L__BB63_23;
+@%p48 bra 	$L__BB72_23;
 st.f64 	[%rd458+8], %fd9;
-$L__BB63_23:
+$L__BB72_23:
 ld.u64 	%rd152, [%rd459+8];
 shl.b64 	%rd153, %rd152, 1;
 and.b64  	%rd154, %rd153, 8589934588;
@@ -51584,14 +50273,14 @@ add.s64 	%rd155, %rd41, %rd154;
 ld.f32 	%f10, [%rd155];
 cvt.f64.f32 	%fd32, %f10;
 add.rn.f64 	%fd151, %fd9, %fd32;
-@%p48 bra 	$L__BB63_25;
+@%p48 bra 	$L__BB72_25;
 st.f64 	[%rd458+16], %fd151;
-bra.uni 	$L__BB63_25;
-$L__BB63_26:
+bra.uni 	$L__BB72_25;
+$L__BB72_26:
 neg.s64 	%rd454, %rd44;
-$L__BB63_27:
+$L__BB72_27:
 setp.eq.s64 	%p29, %rd455, 0;
-@%p29 bra 	$L__BB63_32;
+@%p29 bra 	$L__BB72_32;
 shl.b64 	%rd157, %rd454, 3;
 add.s64 	%rd158, %rd99, %rd157;
 add.s64 	%rd159, %rd158, %rd2;
@@ -51599,15 +50288,15 @@ add.s64 	%rd457, %rd159, 8;
 shl.b64 	%rd161, %rd442, 3;
 add.s64 	%rd162, %rd161, %rd157;
 add.s64 	%rd456, %rd42, %rd162;
-bra.uni 	$L__BB63_29;
-$L__BB63_31:
+bra.uni 	$L__BB72_29;
+$L__BB72_31:
 add.s64 	%rd457, %rd457, 8;
 add.s64 	%rd456, %rd456, 8;
 add.s64 	%rd455, %rd455, -1;
 setp.ne.s64 	%p31, %rd455, 0;
-@%p31 bra 	$L__BB63_29;
-bra.uni 	$L__BB63_32;
-$L__BB63_29:
+@%p31 bra 	$L__BB72_29;
+bra.uni 	$L__BB72_32;
+$L__BB72_29:
 .pragma "nounroll";
 ld.u64 	%rd163, [%rd456];
 shl.b64 	%rd164, %rd163, 1;
@@ -51616,10 +50305,10 @@ add.s64 	%rd166, %rd41, %rd165;
 ld.f32 	%f11, [%rd166];
 cvt.f64.f32 	%fd33, %f11;
 add.rn.f64 	%fd151, %fd151, %fd33;
-@%p48 bra 	$L__BB63_31;
+@%p48 bra 	$L__BB72_31;
 st.f64 	[%rd457], %fd151;
-bra.uni 	$L__BB63_31;
-$L__BB63_32:
+bra.uni 	$L__BB72_31;
+$L__BB72_32:
 add.s64 	%rd8, %rd7, %rd100;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r77, 65535;
@@ -51649,15 +50338,15 @@ or.b32  	%r192, %r3, 13;
 or.b32  	%r191, %r3, 14;
 or.b32  	%r190, %r3, 15;
 setp.ne.s64 	%p32, %rd463, 0;
-@%p32 bra 	$L__BB63_42;
-bra.uni 	$L__BB63_33;
-$L__BB63_42:
+@%p32 bra 	$L__BB72_42;
+bra.uni 	$L__BB72_33;
+$L__BB72_42:
 mov.u64 	%rd470, 0;
 mov.f64 	%fd34, 0d0000000000000000;
 mov.u64 	%rd469, %rd470;
 mov.u64 	%rd466, %rd470;
-bra.uni 	$L__BB63_43;
-$L__BB63_50:
+bra.uni 	$L__BB72_43;
+$L__BB72_50:
 ld.f64 	%fd46, [%rd98+88];
 mov.b64 	%rd202, %fd152;
 cvt.u32.u64 	%r80, %rd202;
@@ -51795,15 +50484,14 @@ add.s64 	%rd466, %rd466, 16;
 ld.u64 	%rd267, [%rd98];
 ld.u64 	%rd463, [%rd267+16];
 setp.lt.u64 	%p39, %rd466, %rd463;
-@%p39 bra 	$L__BB63_43;
-bra.uni 	$L__BB63_34;
-$L__BB63_43:
+@%p39 bra 	$L__BB72_43;
+bra.uni 	$L__BB72_34;
+$L__BB72_43:
 or.b64  	%rd79, %rd466, %rd10;
 setp.ge.u64 	%p33, %rd79, %rd463;
 mov.f64 	%fd152, %fd34;
-@%p33 bra 	$L__BB63_50;
-)ptx",
-    R"ptx(ld.u64 	%rd174, [%rd98+8];
+@%p33 bra 	$L__BB72_50;
+ld.u64 	%rd174, [%rd98+8];
 ld.u64 	%rd175, [%rd98+40];
 ld.u64 	%rd176, [%rd174+16];
 shl.b64 	%rd177, %rd79, 3;
@@ -51811,11 +50499,11 @@ add.s64 	%rd178, %rd176, %rd177;
 ld.u64 	%rd179, [%rd178];
 setp.eq.s64 	%p34, %rd179, %rd175;
 mov.f64 	%fd152, %fd34;
-@%p34 bra 	$L__BB63_50;
+@%p34 bra 	$L__BB72_50;
 ld.u64 	%rd80, [%rd98+64];
 setp.eq.s64 	%p35, %rd80, 0;
 mov.f64 	%fd152, %fd34;
-@%p35 bra 	$L__BB63_50;
+@%p35 bra 	$L__BB72_50;
 ld.u64 	%rd180, [%rd98+32];
 shl.b64 	%rd181, %rd79, 2;
 add.s64 	%rd182, %rd180, %rd181;
@@ -51823,7 +50511,7 @@ ld.f32 	%f2, [%rd182];
 cvt.f64.f32 	%fd11, %f2;
 mov.u64 	%rd467, 0;
 mov.u64 	%rd468, %rd80;
-$L__BB63_47:
+$L__BB72_47:
 shr.u64 	%rd184, %rd468, 1;
 add.s64 	%rd185, %rd184, %rd467;
 shl.b64 	%rd186, %rd185, 2;
@@ -51836,17 +50524,18 @@ not.b64 	%rd189, %rd184;
 add.s64 	%rd190, %rd468, %rd189;
 selp.b64 	%rd468, %rd190, %rd184, %p36;
 setp.ne.s64 	%p37, %rd468, 0;
-@%p37 bra 	$L__BB63_47;
+@%p37 bra 	$L__BB72_47;
 add.s64 	%rd470, %rd80, %rd470;
 setp.le.u64 	%p38, %rd80, %rd467;
 mov.f64 	%fd152, %fd34;
-@%p38 bra 	$L__BB63_50;
+@%p38 bra 	$L__BB72_50;
 sub.s64 	%rd191, %rd80, %rd467;
 cvt.rn.f64.u64 	%fd38, %rd191;
 add.s64 	%rd469, %rd191, %rd469;
 shl.b64 	%rd192, %rd80, 3;
 add.s64 	%rd193, %rd6, %rd192;
-ld.f64 	%fd39, [%rd193];
+)ptx",
+    R"ptx(ld.f64 	%fd39, [%rd193];
 shl.b64 	%rd194, %rd467, 3;
 add.s64 	%rd195, %rd6, %rd194;
 ld.f64 	%fd40, [%rd195];
@@ -51864,17 +50553,17 @@ atom.add.u32 	%r79, [%rd199], -1;
 neg.f64 	%fd45, %fd38;
 add.s64 	%rd201, %rd58, %rd177;
 st.f64 	[%rd201], %fd45;
-bra.uni 	$L__BB63_50;
-$L__BB63_34:
+bra.uni 	$L__BB72_50;
+$L__BB72_34:
 cvt.rn.f64.u64 	%fd79, %rd470;
 mov.b64 	%rd462, %fd79;
 cvt.rn.f64.u64 	%fd80, %rd469;
 mov.b64 	%rd461, %fd80;
-bra.uni 	$L__BB63_35;
-$L__BB63_33:
+bra.uni 	$L__BB72_35;
+$L__BB72_33:
 mov.u64 	%rd461, 0;
 mov.u64 	%rd462, %rd461;
-$L__BB63_35:
+$L__BB72_35:
 cvt.u32.u64 	%r114, %rd462;
 { .reg .b32 tmp; mov.b64 {tmp, %r115}, %rd462; }
 shfl.sync.idx.b32	%r116, %r114, %r3, 31, %r4;
@@ -52140,22 +50829,22 @@ st.f64 	[%rd98+104], %fd144;
 bar.warp.sync 	%r4;
 ld.u64 	%rd69, [%rd98+64];
 setp.eq.s64 	%p40, %rd69, 0;
-@%p40 bra 	$L__BB63_52;
+@%p40 bra 	$L__BB72_52;
 ld.u64 	%rd70, [%rd98+8];
 ld.u64 	%rd71, [%rd98+16];
 and.b64  	%rd72, %rd69, 1;
 setp.eq.s64 	%p41, %rd69, 1;
 mov.u64 	%rd471, 0;
-@%p41 bra 	$L__BB63_54;
-bra.uni 	$L__BB63_37;
-$L__BB63_54:
+@%p41 bra 	$L__BB72_54;
+bra.uni 	$L__BB72_37;
+$L__BB72_54:
 setp.ne.s64 	%p45, %rd72, 0;
 and.b64  	%rd424, %rd471, 15;
 setp.eq.s64 	%p46, %rd424, %rd10;
 and.pred  	%p47, %p45, %p46;
-@!%p47 bra 	$L__BB63_52;
-bra.uni 	$L__BB63_51;
-$L__BB63_51:
+@!%p47 bra 	$L__BB72_52;
+bra.uni 	$L__BB72_51;
+$L__BB72_51:
 shl.b64 	%rd426, %rd471, 2;
 add.s64 	%rd427, %rd8, %rd426;
 ld.u32 	%r186, [%rd427];
@@ -52173,29 +50862,28 @@ shl.b64 	%rd436, %rd435, 2;
 and.b64  	%rd437, %rd436, 17179869176;
 add.s64 	%rd438, %rd58, %rd437;
 st.f64 	[%rd438], %fd147;
-$L__BB63_52:
+$L__BB72_52:
 ret;
-$L__BB63_37:
-)ptx",
-    R"ptx(and.b64  	%rd471, %rd69, -2;
+$L__BB72_37:
+and.b64  	%rd471, %rd69, -2;
 add.s64 	%rd400, %rd100, %rd7;
 add.s64 	%rd472, %rd400, 4;
 mov.b32 	%r206, 0;
 mov.u64 	%rd473, 0;
 mov.u64 	%rd474, %rd473;
-bra.uni 	$L__BB63_38;
-$L__BB63_53:
+bra.uni 	$L__BB72_38;
+$L__BB72_53:
 add.s64 	%rd474, %rd474, 2;
 add.s64 	%rd473, %rd473, 16;
 add.s64 	%rd472, %rd472, 8;
 setp.eq.s64 	%p44, %rd471, %rd474;
-@%p44 bra 	$L__BB63_54;
-$L__BB63_38:
+@%p44 bra 	$L__BB72_54;
+$L__BB72_38:
 ld.u32 	%r184, [%rd472+-4];
 add.s32 	%r52, %r184, %r206;
 and.b64  	%rd401, %rd474, 14;
 setp.ne.s64 	%p42, %rd401, %rd10;
-@%p42 bra 	$L__BB63_40;
+@%p42 bra 	$L__BB72_40;
 cvt.rn.f64.s32 	%fd145, %r52;
 ld.u64 	%rd402, [%rd70+56];
 ld.u64 	%rd403, [%rd70+64];
@@ -52208,26 +50896,27 @@ shl.b64 	%rd409, %rd408, 2;
 and.b64  	%rd410, %rd409, 17179869176;
 add.s64 	%rd411, %rd58, %rd410;
 st.f64 	[%rd411], %fd145;
-$L__BB63_40:
+$L__BB72_40:
 add.s64 	%rd412, %rd474, 1;
 ld.u32 	%r185, [%rd472];
 add.s32 	%r206, %r185, %r52;
 and.b64  	%rd413, %rd412, 15;
 setp.ne.s64 	%p43, %rd413, %rd10;
-@%p43 bra 	$L__BB63_53;
+@%p43 bra 	$L__BB72_53;
 cvt.rn.f64.s32 	%fd146, %r206;
 ld.u64 	%rd414, [%rd70+56];
 ld.u64 	%rd415, [%rd70+64];
 mul.lo.s64 	%rd416, %rd414, %rd71;
 shl.b64 	%rd417, %rd416, 3;
 add.s64 	%rd418, %rd415, %rd417;
-add.s64 	%rd419, %rd418, %rd473;
+)ptx",
+    R"ptx(add.s64 	%rd419, %rd418, %rd473;
 ld.u64 	%rd420, [%rd419+8];
 shl.b64 	%rd421, %rd420, 2;
 and.b64  	%rd422, %rd421, 17179869176;
 add.s64 	%rd423, %rd58, %rd422;
 st.f64 	[%rd423], %fd146;
-bra.uni 	$L__BB63_53;
+bra.uni 	$L__BB72_53;
 }
 .func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
@@ -52248,7 +50937,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd26, %r2;
 setp.ge.u64 	%p1, %rd26, %rd18;
-@%p1 bra 	$L__BB64_7;
+@%p1 bra 	$L__BB73_7;
 ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4];
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3];
@@ -52261,17 +50950,17 @@ add.s64 	%rd23, %rd20, %rd21;
 add.s64 	%rd22, %rd19, %rd21;
 setp.eq.s64 	%p2, %rd19, 0;
 setp.eq.s64 	%p3, %rd20, 0;
-bra.uni 	$L__BB64_2;
-$L__BB64_6:
+bra.uni 	$L__BB73_2;
+$L__BB73_6:
 add.s64 	%rd26, %rd26, 16;
 add.s64 	%rd25, %rd25, 64;
 add.s64 	%rd24, %rd24, 64;
 add.s64 	%rd23, %rd23, 64;
 add.s64 	%rd22, %rd22, 64;
 setp.lt.u64 	%p4, %rd26, %rd18;
-@%p4 bra 	$L__BB64_2;
-bra.uni 	$L__BB64_7;
-$L__BB64_2:
+@%p4 bra 	$L__BB73_2;
+bra.uni 	$L__BB73_7;
+$L__BB73_2:
 ld.f32 	%f3, [%rd24];
 cvt.f64.f32 	%fd2, %f3;
 ld.f32 	%f4, [%rd25];
@@ -52279,14 +50968,14 @@ cvt.f64.f32 	%fd3, %f4;
 sub.rn.f64 	%fd4, %fd2, %fd3;
 mul.rn.f64 	%fd5, %fd4, %fd1;
 cvt.rn.f32.f64 	%f1, %fd5;
-@%p2 bra 	$L__BB64_4;
+@%p2 bra 	$L__BB73_4;
 st.f32 	[%rd22], %f1;
-$L__BB64_4:
-@%p3 bra 	$L__BB64_6;
+$L__BB73_4:
+@%p3 bra 	$L__BB73_6;
 neg.f32 	%f2, %f1;
 st.f32 	[%rd23], %f2;
-bra.uni 	$L__BB64_6;
-$L__BB64_7:
+bra.uni 	$L__BB73_6;
+$L__BB73_7:
 ret;
 }
 .func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb(
@@ -52351,9 +51040,9 @@ param3
 ld.param.f64 	%fd9, [retval0+0];
 }
 mov.f64 	%fd11, 0d0000000000000000;
-@!%p1 bra 	$L__BB65_2;
-bra.uni 	$L__BB65_1;
-$L__BB65_1:
+@!%p1 bra 	$L__BB74_2;
+bra.uni 	$L__BB74_1;
+$L__BB74_1:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd1;
@@ -52374,7 +51063,7 @@ param3
 );
 ld.param.f64 	%fd11, [retval0+0];
 }
-$L__BB65_2:
+$L__BB74_2:
 st.param.v2.f64 	[func_retval0+0], {%fd8, %fd9};
 st.param.f64 	[func_retval0+16], %fd11;
 ret;
@@ -52397,7 +51086,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd38, %r2;
 setp.ge.u64 	%p2, %rd38, %rd26;
-@%p2 bra 	$L__BB66_9;
+@%p2 bra 	$L__BB75_9;
 ld.param.u64 	%rd27, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3];
 ld.param.f64 	%fd5, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2];
 ld.param.u64 	%rd25, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0];
@@ -52422,8 +51111,8 @@ add.s64 	%rd32, %rd2, %rd31;
 setp.eq.s64 	%p3, %rd2, 0;
 setp.eq.s64 	%p4, %rd3, 0;
 setp.eq.s64 	%p5, %rd4, 0;
-bra.uni 	$L__BB66_2;
-$L__BB66_8:
+bra.uni 	$L__BB75_2;
+$L__BB75_8:
 add.s64 	%rd38, %rd38, 16;
 add.s64 	%rd37, %rd37, 64;
 add.s64 	%rd36, %rd36, 64;
@@ -52432,9 +51121,9 @@ add.s64 	%rd34, %rd34, 64;
 add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd32, %rd32, 64;
 setp.lt.u64 	%p6, %rd38, %rd26;
-@%p6 bra 	$L__BB66_2;
-bra.uni 	$L__BB66_9;
-$L__BB66_2:
+@%p6 bra 	$L__BB75_2;
+bra.uni 	$L__BB75_9;
+$L__BB75_2:
 ld.f32 	%f4, [%rd35];
 cvt.f64.f32 	%fd6, %f4;
 ld.f32 	%f5, [%rd36];
@@ -52448,24 +51137,24 @@ selp.f64 	%fd11, %fd7, %fd6, %p1;
 sub.rn.f64 	%fd12, %fd11, %fd8;
 add.rn.f64 	%fd13, %fd12, %fd5;
 mul.rn.f64 	%fd4, %fd2, %fd13;
-@%p3 bra 	$L__BB66_4;
+@%p3 bra 	$L__BB75_4;
 sub.rn.f64 	%fd14, %fd3, %fd4;
 selp.f64 	%fd15, %fd3, %fd14, %p1;
 cvt.rn.f32.f64 	%f1, %fd15;
 st.f32 	[%rd32], %f1;
-$L__BB66_4:
-@%p4 bra 	$L__BB66_6;
+$L__BB75_4:
+@%p4 bra 	$L__BB75_6;
 neg.f64 	%fd16, %fd3;
 sub.rn.f64 	%fd17, %fd16, %fd4;
 selp.f64 	%fd18, %fd17, %fd16, %p1;
 cvt.rn.f32.f64 	%f2, %fd18;
 st.f32 	[%rd33], %f2;
-$L__BB66_6:
-@%p5 bra 	$L__BB66_8;
+$L__BB75_6:
+@%p5 bra 	$L__BB75_8;
 cvt.rn.f32.f64 	%f3, %fd4;
 st.f32 	[%rd34], %f3;
-bra.uni 	$L__BB66_8;
-$L__BB66_9:
+bra.uni 	$L__BB75_8;
+$L__BB75_9:
 ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
@@ -52501,12 +51190,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f31, 0f00000000;
-@%p1 bra 	$L__BB67_3;
+@%p1 bra 	$L__BB76_3;
 mov.f32 	%f31, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB67_2:
+$L__BB76_2:
 ld.f32 	%f15, [%rd33];
 ld.f32 	%f16, [%rd34];
 sub.rn.f32 	%f17, %f15, %f16;
@@ -52517,30 +51206,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB67_2;
-$L__BB67_3:
+@%p2 bra 	$L__BB76_2;
+$L__BB76_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB67_9;
+@%p3 bra 	$L__BB76_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f33, 0f00000000;
 mov.f32 	%f32, %f33;
-@%p4 bra 	$L__BB67_6;
+@%p4 bra 	$L__BB76_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f32, [%rd15];
-$L__BB67_6:
-@%p4 bra 	$L__BB67_8;
+$L__BB76_6:
+@%p4 bra 	$L__BB76_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f33, [%rd16];
-$L__BB67_8:
+$L__BB76_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f20, %f32, %f33;
 fma.rn.f32 	%f21, %f20, %f20, %f31;
 selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB67_9:
+$L__BB76_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 add.rn.f32 	%f23, %f31, %f22;
@@ -52553,10 +51242,9 @@ add.rn.f32 	%f35, %f27, %f28;
 setp.gt.f32 	%p7, %f35, 0f12800000;
 setp.ne.f32 	%p8, %f35, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB67_11;
+@%p9 bra 	$L__BB76_11;
 setp.geu.f32 	%p10, %f35, 0f3F800000;
-)ptx",
-    R"ptx(selp.u32 	%r6, 1, 0, %p10;
+selp.u32 	%r6, 1, 0, %p10;
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -52580,7 +51268,7 @@ param4
 );
 ld.param.f32 	%f35, [retval0+0];
 }
-$L__BB67_11:
+$L__BB76_11:
 st.f32 	[%rd17], %f35;
 ret;
 }
@@ -52596,7 +51284,8 @@ ret;
 .reg .f32 	%f<37>;
 .reg .b64 	%rd<37>;
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0];
-ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1];
+)ptx",
+    R"ptx(ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_1];
 ld.u64 	%rd1, [%rd19+32];
 ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.u64 	%rd22, [%rd19];
@@ -52617,12 +51306,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f32, 0f00000000;
-@%p1 bra 	$L__BB68_3;
+@%p1 bra 	$L__BB77_3;
 mov.f32 	%f32, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB68_2:
+$L__BB77_2:
 ld.f32 	%f16, [%rd33];
 ld.f32 	%f17, [%rd34];
 sub.rn.f32 	%f18, %f16, %f17;
@@ -52633,30 +51322,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB68_2;
-$L__BB68_3:
+@%p2 bra 	$L__BB77_2;
+$L__BB77_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB68_9;
+@%p3 bra 	$L__BB77_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f34, 0f00000000;
 mov.f32 	%f33, %f34;
-@%p4 bra 	$L__BB68_6;
+@%p4 bra 	$L__BB77_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f33, [%rd15];
-$L__BB68_6:
-@%p4 bra 	$L__BB68_8;
+$L__BB77_6:
+@%p4 bra 	$L__BB77_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f34, [%rd16];
-$L__BB68_8:
+$L__BB77_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f21, %f33, %f34;
 fma.rn.f32 	%f22, %f21, %f21, %f32;
 selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB68_9:
+$L__BB77_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 add.rn.f32 	%f24, %f32, %f23;
@@ -52669,12 +51358,12 @@ add.rn.f32 	%f10, %f28, %f29;
 setp.gt.f32 	%p7, %f10, 0f12800000;
 setp.ne.f32 	%p8, %f10, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB68_11;
-bra.uni 	$L__BB68_10;
-$L__BB68_11:
+@%p9 bra 	$L__BB77_11;
+bra.uni 	$L__BB77_10;
+$L__BB77_11:
 sqrt.rn.f32 	%f36, %f10;
-bra.uni 	$L__BB68_12;
-$L__BB68_10:
+bra.uni 	$L__BB77_12;
+$L__BB77_10:
 setp.geu.f32 	%p10, %f10, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -52700,7 +51389,7 @@ param4
 );
 ld.param.f32 	%f36, [retval0+0];
 }
-$L__BB68_12:
+$L__BB77_12:
 st.f32 	[%rd17], %f36;
 ret;
 }
@@ -52794,12 +51483,12 @@ sub.rn.f32 	%f20, %f1, %f2;
 mul.rn.f32 	%f4, %f20, 0f3F000000;
 mov.u64 	%rd42, 0;
 mov.f32 	%f46, 0f00000000;
-@%p1 bra 	$L__BB70_3;
+@%p1 bra 	$L__BB79_3;
 mov.f32 	%f46, 0f00000000;
 mov.u64 	%rd41, 0;
 mov.u64 	%rd39, %rd5;
 mov.u64 	%rd40, %rd6;
-$L__BB70_2:
+$L__BB79_2:
 ld.f32 	%f22, [%rd39];
 ld.f32 	%f23, [%rd40];
 sub.rn.f32 	%f24, %f22, %f23;
@@ -52813,25 +51502,25 @@ add.s64 	%rd39, %rd39, 64;
 add.s64 	%rd36, %rd41, 32;
 setp.le.u64 	%p2, %rd36, %rd1;
 mov.u64 	%rd41, %rd42;
-@%p2 bra 	$L__BB70_2;
-$L__BB70_3:
+@%p2 bra 	$L__BB79_2;
+$L__BB79_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd42;
-@%p3 bra 	$L__BB70_9;
+@%p3 bra 	$L__BB79_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd42;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd37, %rd42, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p4 bra 	$L__BB70_6;
+@%p4 bra 	$L__BB79_6;
 add.s64 	%rd15, %rd5, %rd37;
 ld.f32 	%f47, [%rd15];
-$L__BB70_6:
-@%p4 bra 	$L__BB70_8;
+$L__BB79_6:
+@%p4 bra 	$L__BB79_8;
 add.s64 	%rd16, %rd6, %rd37;
 ld.f32 	%f48, [%rd16];
-$L__BB70_8:
+$L__BB79_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f30, %f47, %f48;
 add.rn.f32 	%f31, %f47, %f48;
@@ -52839,7 +51528,7 @@ mul.rn.f32 	%f32, %f4, %f31;
 fma.rn.f32 	%f33, %f30, %f3, %f32;
 fma.rn.f32 	%f34, %f33, %f33, %f46;
 selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB70_9:
+$L__BB79_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 add.rn.f32 	%f36, %f46, %f35;
@@ -52850,18 +51539,18 @@ add.rn.f32 	%f40, %f38, %f39;
 shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 add.rn.f32 	%f42, %f2, %f2;
 setp.gtu.f32 	%p7, %f1, %f42;
-@%p7 bra 	$L__BB70_12;
+@%p7 bra 	$L__BB79_12;
 add.rn.f32 	%f43, %f1, %f1;
 setp.gtu.f32 	%p8, %f2, %f43;
 setp.geu.f32 	%p9, %f1, 0f5368D4A5;
 setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 or.pred  	%p11, %p9, %p10;
 or.pred  	%p12, %p11, %p8;
-@%p12 bra 	$L__BB70_12;
+@%p12 bra 	$L__BB79_12;
 add.rn.f32 	%f14, %f40, %f41;
 mul.rn.f32 	%f50, %f14, 0f3F000000;
-bra.uni 	$L__BB70_13;
-$L__BB70_12:
+bra.uni 	$L__BB79_13;
+$L__BB79_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -52884,7 +51573,7 @@ sub.rn.f64 	%fd4, %fd3, %fd1;
 cvt.rn.f32.f64 	%f44, %fd4;
 setp.lt.f32 	%p13, %f44, 0f00000000;
 selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB70_13:
+$L__BB79_13:
 st.f32 	[%rd17], %f50;
 ret;
 }
@@ -52895,7 +51584,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot71[128];
+.local .align 8 .b8 	__local_depot80[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<9>;
@@ -52903,7 +51592,7 @@ ret;
 .reg .f32 	%f<44>;
 .reg .b64 	%rd<94>;
 .reg .f64 	%fd<202>;
-mov.u64 	%SPL, __local_depot71;
+mov.u64 	%SPL, __local_depot80;
 ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -52914,12 +51603,12 @@ ld.u64 	%rd3, [%rd46];
 ld.u64 	%rd4, [%rd46+8];
 mov.u64 	%rd80, 0;
 mov.u16 	%rs1, 0;
-$L__BB71_1:
+$L__BB80_1:
 add.s64 	%rd48, %rd1, %rd80;
 st.local.u8 	[%rd48], %rs1;
 add.s64 	%rd80, %rd80, 1;
 setp.lt.u64 	%p1, %rd80, 128;
-@%p1 bra 	$L__BB71_1;
+@%p1 bra 	$L__BB80_1;
 setp.lt.u64 	%p2, %rd2, 16;
 mov.u64 	%rd9, 0;
 mov.f64 	%fd194, 0d0000000000000000;
@@ -52930,7 +51619,7 @@ mov.f64 	%fd198, %fd194;
 mov.f64 	%fd199, %fd194;
 mov.f64 	%fd200, %fd194;
 mov.f64 	%fd201, %fd194;
-@%p2 bra 	$L__BB71_6;
+@%p2 bra 	$L__BB80_6;
 ld.local.f64 	%fd193, [%rd1];
 ld.local.f64 	%fd192, [%rd1+8];
 ld.local.f64 	%fd191, [%rd1+16];
@@ -52940,8 +51629,7 @@ ld.local.f64 	%fd188, [%rd1+40];
 ld.local.f64 	%fd187, [%rd1+48];
 ld.local.f64 	%fd186, [%rd1+56];
 ld.local.f64 	%fd201, [%rd1+64];
-)ptx",
-    R"ptx(ld.local.f64 	%fd200, [%rd1+72];
+ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
 ld.local.f64 	%fd198, [%rd1+88];
 ld.local.f64 	%fd197, [%rd1+96];
@@ -52957,7 +51645,7 @@ shl.b64 	%rd55, %rd54, 2;
 add.s64 	%rd56, %rd55, %rd3;
 add.s64 	%rd82, %rd56, 32;
 mov.u64 	%rd84, 0;
-$L__BB71_4:
+$L__BB80_4:
 ld.f32 	%f1, [%rd82+-32];
 cvt.f64.f32 	%fd74, %f1;
 ld.f32 	%f2, [%rd83+-32];
@@ -52984,7 +51672,8 @@ mul.rn.f64 	%fd85, %fd83, %fd84;
 add.rn.f64 	%fd190, %fd190, %fd85;
 ld.f32 	%f9, [%rd82+-16];
 cvt.f64.f32 	%fd86, %f9;
-ld.f32 	%f10, [%rd83+-16];
+)ptx",
+    R"ptx(ld.f32 	%f10, [%rd83+-16];
 cvt.f64.f32 	%fd87, %f10;
 mul.rn.f64 	%fd88, %fd86, %fd87;
 add.rn.f64 	%fd189, %fd189, %fd88;
@@ -53060,9 +51749,9 @@ add.s64 	%rd83, %rd83, 64;
 add.s64 	%rd82, %rd82, 64;
 setp.gt.u64 	%p3, %rd57, %rd2;
 mov.u64 	%rd84, %rd9;
-@%p3 bra 	$L__BB71_5;
-bra.uni 	$L__BB71_4;
-$L__BB71_5:
+@%p3 bra 	$L__BB80_5;
+bra.uni 	$L__BB80_4;
+$L__BB80_5:
 st.local.f64 	[%rd1], %fd193;
 st.local.f64 	[%rd1+8], %fd192;
 st.local.f64 	[%rd1+16], %fd191;
@@ -53079,14 +51768,14 @@ st.local.f64 	[%rd1+96], %fd197;
 st.local.f64 	[%rd1+104], %fd196;
 st.local.f64 	[%rd1+112], %fd195;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB71_6:
+$L__BB80_6:
 setp.ge.u64 	%p4, %rd9, %rd2;
-@%p4 bra 	$L__BB71_15;
+@%p4 bra 	$L__BB80_15;
 and.b64  	%rd86, %rd2, 3;
 sub.s64 	%rd59, %rd9, %rd2;
 setp.gt.u64 	%p5, %rd59, -4;
 mov.u64 	%rd85, 0;
-@%p5 bra 	$L__BB71_11;
+@%p5 bra 	$L__BB80_11;
 and.b64  	%rd61, %rd2, -4;
 sub.s64 	%rd11, %rd9, %rd61;
 mul.lo.s64 	%rd62, %rd2, %rd42;
@@ -53102,7 +51791,7 @@ add.s64 	%rd70, %rd69, %rd4;
 add.s64 	%rd91, %rd70, 8;
 add.s64 	%rd90, %rd1, 16;
 mov.u64 	%rd93, 0;
-$L__BB71_9:
+$L__BB80_9:
 ld.f32 	%f33, [%rd92+-8];
 cvt.f64.f32 	%fd122, %f33;
 ld.f32 	%f34, [%rd91+-8];
@@ -53140,13 +51829,13 @@ add.s64 	%rd92, %rd92, 16;
 add.s64 	%rd91, %rd91, 16;
 add.s64 	%rd90, %rd90, 32;
 setp.eq.s64 	%p6, %rd11, %rd93;
-@%p6 bra 	$L__BB71_10;
-bra.uni 	$L__BB71_9;
-$L__BB71_10:
+@%p6 bra 	$L__BB80_10;
+bra.uni 	$L__BB80_9;
+$L__BB80_10:
 neg.s64 	%rd85, %rd11;
-$L__BB71_11:
+$L__BB80_11:
 setp.eq.s64 	%p7, %rd86, 0;
-@%p7 bra 	$L__BB71_14;
+@%p7 bra 	$L__BB80_14;
 shl.b64 	%rd71, %rd85, 3;
 add.s64 	%rd89, %rd1, %rd71;
 mul.lo.s64 	%rd72, %rd2, %rd43;
@@ -53159,7 +51848,7 @@ mul.lo.s64 	%rd77, %rd2, %rd42;
 shl.b64 	%rd78, %rd77, 2;
 add.s64 	%rd79, %rd78, %rd75;
 add.s64 	%rd87, %rd3, %rd79;
-$L__BB71_13:
+$L__BB80_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd87];
 cvt.f64.f32 	%fd142, %f41;
@@ -53174,8 +51863,8 @@ add.s64 	%rd88, %rd88, 4;
 add.s64 	%rd87, %rd87, 4;
 add.s64 	%rd86, %rd86, -1;
 setp.ne.s64 	%p8, %rd86, 0;
-@%p8 bra 	$L__BB71_13;
-$L__BB71_14:
+@%p8 bra 	$L__BB80_13;
+$L__BB80_14:
 ld.local.f64 	%fd201, [%rd1+64];
 ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
@@ -53184,7 +51873,7 @@ ld.local.f64 	%fd197, [%rd1+96];
 ld.local.f64 	%fd196, [%rd1+104];
 ld.local.f64 	%fd195, [%rd1+112];
 ld.local.f64 	%fd194, [%rd1+120];
-$L__BB71_15:
+$L__BB80_15:
 ld.local.f64 	%fd147, [%rd1];
 add.rn.f64 	%fd148, %fd201, %fd147;
 ld.local.f64 	%fd149, [%rd1+8];
@@ -53212,6 +51901,2098 @@ cvt.rn.f32.f64 	%f43, %fd169;
 st.f32 	[%rd44], %f43;
 ret;
 }
+.func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_3,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_4
+)
+{
+.reg .pred 	%p<43>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<22>;
+.reg .f32 	%f<48>;
+.reg .b64 	%rd<117>;
+.reg .f64 	%fd<38>;
+ld.param.u64 	%rd45, [_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_1];
+ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_0];
+ld.u64 	%rd48, [%rd44];
+ld.param.u64 	%rd49, [_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_2];
+ld.u64 	%rd2, [%rd44+16];
+ld.u64 	%rd3, [%rd44+56];
+mul.lo.s64 	%rd4, %rd2, %rd49;
+shl.b64 	%rd51, %rd4, 2;
+add.s64 	%rd52, %rd3, %rd51;
+ld.u8 	%rs1, [%rd45+64];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p1, %rs2, 1;
+ld.u64 	%rd53, [%rd44+64];
+add.s64 	%rd54, %rd53, %rd51;
+selp.b64 	%rd5, %rd54, %rd52, %p1;
+mov.u32 	%r9, %tid.x;
+and.b32  	%r10, %r9, 15;
+cvt.u64.u32 	%rd6, %r10;
+setp.gt.u64 	%p2, %rd2, %rd6;
+and.pred  	%p3, %p1, %p2;
+shl.b64 	%rd103, %rd6, 2;
+@!%p3 bra 	$L__BB81_1;
+bra.uni 	$L__BB81_34;
+$L__BB81_34:
+add.s64 	%rd108, %rd5, %rd103;
+add.s64 	%rd57, %rd51, %rd103;
+add.s64 	%rd107, %rd3, %rd57;
+mov.u64 	%rd109, %rd6;
+$L__BB81_35:
+ld.f32 	%f13, [%rd107];
+st.f32 	[%rd108], %f13;
+add.s64 	%rd109, %rd109, 16;
+add.s64 	%rd108, %rd108, 64;
+add.s64 	%rd107, %rd107, 64;
+setp.lt.u64 	%p4, %rd109, %rd2;
+@%p4 bra 	$L__BB81_35;
+$L__BB81_1:
+setp.lt.u64 	%p5, %rd2, 16;
+mov.u64 	%rd106, 0;
+mov.b32 	%r20, 0;
+mov.f32 	%f44, 0fFF800000;
+mov.f32 	%f43, 0f7F800000;
+@%p5 bra 	$L__BB81_4;
+add.s64 	%rd104, %rd5, %rd103;
+mov.f32 	%f43, 0f7F800000;
+mov.f32 	%f44, 0fFF800000;
+mov.b32 	%r20, 0;
+mov.u64 	%rd105, 0;
+$L__BB81_3:
+ld.f32 	%f18, [%rd104];
+setp.lt.f32 	%p6, %f18, %f43;
+selp.f32 	%f43, %f18, %f43, %p6;
+setp.gt.f32 	%p7, %f18, %f44;
+selp.f32 	%f44, %f18, %f44, %p7;
+setp.nan.f32 	%p8, %f18, %f18;
+selp.u32 	%r13, 1, 0, %p8;
+or.b32  	%r20, %r20, %r13;
+add.s64 	%rd106, %rd105, 16;
+add.s64 	%rd104, %rd104, 64;
+add.s64 	%rd61, %rd105, 32;
+setp.le.u64 	%p9, %rd61, %rd2;
+mov.u64 	%rd105, %rd106;
+@%p9 bra 	$L__BB81_3;
+$L__BB81_4:
+ld.param.u64 	%rd46, [_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_3];
+setp.le.u64 	%p10, %rd2, %rd106;
+@%p10 bra 	$L__BB81_8;
+sub.s64 	%rd15, %rd2, %rd106;
+setp.eq.s64 	%p11, %rd15, 16;
+setp.gt.u64 	%p12, %rd15, %rd6;
+or.pred  	%p13, %p11, %p12;
+mov.f32 	%f45, 0f00000000;
+@!%p13 bra 	$L__BB81_7;
+bra.uni 	$L__BB81_6;
+$L__BB81_6:
+shl.b64 	%rd63, %rd106, 2;
+add.s64 	%rd64, %rd5, %rd63;
+add.s64 	%rd16, %rd64, %rd103;
+ld.f32 	%f45, [%rd16];
+$L__BB81_7:
+selp.f32 	%f20, %f45, 0f7F800000, %p12;
+selp.f32 	%f21, %f45, 0fFF800000, %p12;
+setp.lt.f32 	%p15, %f20, %f43;
+selp.f32 	%f43, %f20, %f43, %p15;
+setp.gt.f32 	%p16, %f21, %f44;
+selp.f32 	%f44, %f21, %f44, %p16;
+setp.nan.f32 	%p17, %f45, %f45;
+selp.u32 	%r14, 1, 0, %p17;
+or.b32  	%r20, %r20, %r14;
+$L__BB81_8:
+ld.param.u64 	%rd47, [_ZN11hypersphere12_GLOBAL__N_18BeginRowERKNS_9PairBlockERKNS_9SweptRowsEmmRNS_8SweptRowE_param_4];
+add.s64 	%rd1, %rd48, %rd49;
+neg.f32 	%f22, %f43;
+and.b32  	%r15, %r9, 16;
+mov.b32 	%r16, 65535;
+shl.b32 	%r7, %r16, %r15;
+shfl.sync.bfly.b32	%f23, %f22, 8, 31, %r7;
+setp.gt.f32 	%p18, %f23, %f22;
+selp.f32 	%f24, %f23, %f22, %p18;
+shfl.sync.bfly.b32	%f25, %f24, 4, 31, %r7;
+setp.gt.f32 	%p19, %f25, %f24;
+selp.f32 	%f26, %f25, %f24, %p19;
+shfl.sync.bfly.b32	%f27, %f26, 2, 31, %r7;
+setp.gt.f32 	%p20, %f27, %f26;
+selp.f32 	%f28, %f27, %f26, %p20;
+shfl.sync.bfly.b32	%f29, %f28, 1, 31, %r7;
+setp.gt.f32 	%p21, %f29, %f28;
+selp.f32 	%f30, %f29, %f28, %p21;
+shfl.sync.idx.b32	%f31, %f30, %r15, 31, %r7;
+shfl.sync.bfly.b32	%f32, %f44, 8, 31, %r7;
+setp.gt.f32 	%p22, %f32, %f44;
+selp.f32 	%f33, %f32, %f44, %p22;
+shfl.sync.bfly.b32	%f34, %f33, 4, 31, %r7;
+setp.gt.f32 	%p23, %f34, %f33;
+selp.f32 	%f35, %f34, %f33, %p23;
+shfl.sync.bfly.b32	%f36, %f35, 2, 31, %r7;
+setp.gt.f32 	%p24, %f36, %f35;
+selp.f32 	%f37, %f36, %f35, %p24;
+shfl.sync.bfly.b32	%f38, %f37, 1, 31, %r7;
+setp.gt.f32 	%p25, %f38, %f37;
+selp.f32 	%f39, %f38, %f37, %p25;
+shfl.sync.idx.b32	%f40, %f39, %r15, 31, %r7;
+setp.ne.s32 	%p26, %r20, 0;
+vote.sync.ballot.b32 	%r8, %p26, %r7;
+setp.eq.s64 	%p27, %rd46, 0;
+@%p27 bra 	$L__BB81_33;
+ld.u64 	%rd17, [%rd45+24];
+ld.u64 	%rd18, [%rd47+168];
+and.b64  	%rd111, %rd46, 7;
+setp.lt.u64 	%p28, %rd46, 8;
+mov.u64 	%rd110, 0;
+mul.lo.s64 	%rd102, %rd46, %rd1;
+setp.eq.s64 	%p42, %rd17, 0;
+@%p28 bra 	$L__BB81_28;
+bra.uni 	$L__BB81_10;
+$L__BB81_28:
+setp.eq.s64 	%p38, %rd111, 0;
+@%p38 bra 	$L__BB81_33;
+shl.b64 	%rd71, %rd110, 3;
+add.s64 	%rd113, %rd18, %rd71;
+shl.b64 	%rd73, %rd102, 3;
+add.s64 	%rd74, %rd73, %rd71;
+add.s64 	%rd112, %rd17, %rd74;
+mov.f64 	%fd27, 0d0000000000000000;
+bra.uni 	$L__BB81_30;
+$L__BB81_32:
+st.f64 	[%rd113], %fd29;
+)ptx",
+    R"ptx(add.s64 	%rd113, %rd113, 8;
+add.s64 	%rd112, %rd112, 8;
+add.s64 	%rd111, %rd111, -1;
+setp.ne.s64 	%p40, %rd111, 0;
+@%p40 bra 	$L__BB81_30;
+bra.uni 	$L__BB81_33;
+$L__BB81_30:
+.pragma "nounroll";
+mov.f64 	%fd29, %fd27;
+@%p42 bra 	$L__BB81_32;
+ld.f64 	%fd29, [%rd112];
+bra.uni 	$L__BB81_32;
+$L__BB81_33:
+setp.ne.s32 	%p41, %r8, 0;
+ld.u64 	%rd75, [%rd45+8];
+shl.b64 	%rd76, %rd1, 4;
+add.s64 	%rd77, %rd75, %rd76;
+ld.u64 	%rd78, [%rd45+16];
+add.s64 	%rd79, %rd78, %rd76;
+ld.u64 	%rd80, [%rd44+24];
+ld.u64 	%rd81, [%rd77+8];
+ld.u64 	%rd82, [%rd77];
+ld.u64 	%rd83, [%rd79+8];
+ld.u64 	%rd84, [%rd79];
+add.s64 	%rd85, %rd1, 1;
+sub.s64 	%rd86, %rd83, %rd84;
+not.b64 	%rd87, %rd82;
+add.s64 	%rd88, %rd81, %rd87;
+add.s64 	%rd89, %rd88, %rd86;
+not.b64 	%rd90, %rd89;
+add.s64 	%rd91, %rd2, %rd90;
+ld.u64 	%rd92, [%rd45];
+shl.b64 	%rd93, %rd1, 3;
+add.s64 	%rd94, %rd92, %rd93;
+ld.u64 	%rd95, [%rd94];
+ld.u64 	%rd96, [%rd45+48];
+ld.u64 	%rd97, [%rd45+56];
+mul.lo.s64 	%rd98, %rd4, %rd97;
+shl.b64 	%rd99, %rd98, 2;
+add.s64 	%rd100, %rd96, %rd99;
+st.u64 	[%rd47], %rd1;
+st.u64 	[%rd47+8], %rd95;
+st.u64 	[%rd47+16], %rd5;
+st.u64 	[%rd47+24], %rd82;
+st.u64 	[%rd47+32], %rd1;
+st.u64 	[%rd47+40], %rd85;
+st.u64 	[%rd47+48], %rd81;
+st.u64 	[%rd47+56], %rd84;
+st.u64 	[%rd47+64], %rd83;
+mov.u64 	%rd101, 0;
+st.u64 	[%rd47+72], %rd101;
+st.u64 	[%rd47+80], %rd101;
+st.u64 	[%rd47+88], %rd89;
+st.u64 	[%rd47+96], %rd101;
+st.u64 	[%rd47+104], %rd82;
+st.u64 	[%rd47+112], %rd81;
+st.u64 	[%rd47+120], %rd80;
+st.u64 	[%rd47+128], %rd80;
+st.u64 	[%rd47+136], %rd84;
+st.u64 	[%rd47+144], %rd83;
+st.u64 	[%rd47+152], %rd2;
+st.u64 	[%rd47+160], %rd91;
+st.u64 	[%rd47+176], %rd100;
+st.u64 	[%rd47+184], %rd101;
+mov.b32 	%r17, 0;
+st.u32 	[%rd47+192], %r17;
+bar.warp.sync 	%r7;
+selp.u32 	%r18, 1, 0, %p41;
+st.param.b32 	[func_retval0+0], %r18;
+ret;
+$L__BB81_10:
+mov.f64 	%fd28, 0d0000000000000000;
+and.b64  	%rd110, %rd46, -8;
+shl.b64 	%rd69, %rd102, 3;
+add.s64 	%rd70, %rd69, %rd17;
+add.s64 	%rd115, %rd70, 32;
+add.s64 	%rd114, %rd18, 32;
+mov.u64 	%rd116, 0;
+bra.uni 	$L__BB81_11;
+$L__BB81_27:
+st.f64 	[%rd114+24], %fd37;
+add.s64 	%rd116, %rd116, 8;
+add.s64 	%rd115, %rd115, 64;
+add.s64 	%rd114, %rd114, 64;
+setp.eq.s64 	%p37, %rd110, %rd116;
+@%p37 bra 	$L__BB81_28;
+$L__BB81_11:
+mov.f64 	%fd30, %fd28;
+@%p42 bra 	$L__BB81_13;
+ld.f64 	%fd30, [%rd115+-32];
+$L__BB81_13:
+st.f64 	[%rd114+-32], %fd30;
+mov.f64 	%fd31, %fd28;
+@%p42 bra 	$L__BB81_15;
+ld.f64 	%fd31, [%rd115+-24];
+$L__BB81_15:
+st.f64 	[%rd114+-24], %fd31;
+mov.f64 	%fd32, %fd28;
+@%p42 bra 	$L__BB81_17;
+ld.f64 	%fd32, [%rd115+-16];
+$L__BB81_17:
+st.f64 	[%rd114+-16], %fd32;
+mov.f64 	%fd33, %fd28;
+@%p42 bra 	$L__BB81_19;
+ld.f64 	%fd33, [%rd115+-8];
+$L__BB81_19:
+st.f64 	[%rd114+-8], %fd33;
+mov.f64 	%fd34, %fd28;
+@%p42 bra 	$L__BB81_21;
+ld.f64 	%fd34, [%rd115];
+$L__BB81_21:
+st.f64 	[%rd114], %fd34;
+mov.f64 	%fd35, %fd28;
+@%p42 bra 	$L__BB81_23;
+ld.f64 	%fd35, [%rd115+8];
+$L__BB81_23:
+st.f64 	[%rd114+8], %fd35;
+mov.f64 	%fd36, %fd28;
+@%p42 bra 	$L__BB81_25;
+ld.f64 	%fd36, [%rd115+16];
+$L__BB81_25:
+st.f64 	[%rd114+16], %fd36;
+mov.f64 	%fd37, %fd28;
+@%p42 bra 	$L__BB81_27;
+ld.f64 	%fd37, [%rd115+24];
+bra.uni 	$L__BB81_27;
+}
+.func _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb(
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_0,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_1,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_3,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_4,
+.param .b32 _ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_5
+)
+{
+.reg .pred 	%p<15>;
+.reg .b16 	%rs<8>;
+.reg .b32 	%r<8>;
+.reg .f32 	%f<2>;
+.reg .b64 	%rd<63>;
+.reg .f64 	%fd<10>;
+ld.param.u64 	%rd32, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_3];
+ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_1];
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 16;
+mov.b32 	%r4, 65535;
+shl.b32 	%r5, %r4, %r3;
+bar.warp.sync 	%r5;
+and.b32  	%r1, %r2, 15;
+setp.ne.s32 	%p3, %r1, 0;
+@%p3 bra 	$L__BB82_9;
+ld.param.u8 	%rs3, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_4];
+and.b16  	%rs4, %rs3, 1;
+setp.eq.b16 	%p1, %rs4, 1;
+ld.param.u64 	%rd31, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_2];
+setp.eq.s64 	%p4, %rd31, 0;
+ld.u64 	%rd1, [%rd32];
+@%p4 bra 	$L__BB82_8;
+ld.u64 	%rd2, [%rd32+168];
+ld.u64 	%rd3, [%rd30+32];
+and.b64  	%rd55, %rd31, 7;
+setp.lt.u64 	%p5, %rd31, 8;
+mov.u64 	%rd54, 0;
+mul.lo.s64 	%rd53, %rd1, %rd31;
+@%p5 bra 	$L__BB82_5;
+and.b64  	%rd54, %rd31, -8;
+shl.b64 	%rd36, %rd53, 3;
+add.s64 	%rd37, %rd36, %rd3;
+add.s64 	%rd59, %rd37, 32;
+add.s64 	%rd58, %rd2, 32;
+mov.u64 	%rd60, 0;
+$L__BB82_4:
+ld.f64 	%fd1, [%rd58+-32];
+st.f64 	[%rd59+-32], %fd1;
+ld.f64 	%fd2, [%rd58+-24];
+st.f64 	[%rd59+-24], %fd2;
+ld.f64 	%fd3, [%rd58+-16];
+st.f64 	[%rd59+-16], %fd3;
+ld.f64 	%fd4, [%rd58+-8];
+st.f64 	[%rd59+-8], %fd4;
+ld.f64 	%fd5, [%rd58];
+st.f64 	[%rd59], %fd5;
+ld.f64 	%fd6, [%rd58+8];
+st.f64 	[%rd59+8], %fd6;
+ld.f64 	%fd7, [%rd58+16];
+st.f64 	[%rd59+16], %fd7;
+ld.f64 	%fd8, [%rd58+24];
+st.f64 	[%rd59+24], %fd8;
+add.s64 	%rd60, %rd60, 8;
+add.s64 	%rd59, %rd59, 64;
+add.s64 	%rd58, %rd58, 64;
+setp.eq.s64 	%p6, %rd54, %rd60;
+@%p6 bra 	$L__BB82_5;
+bra.uni 	$L__BB82_4;
+$L__BB82_5:
+setp.eq.s64 	%p7, %rd55, 0;
+@%p7 bra 	$L__BB82_8;
+shl.b64 	%rd39, %rd53, 3;
+shl.b64 	%rd40, %rd54, 3;
+add.s64 	%rd41, %rd39, %rd40;
+add.s64 	%rd57, %rd3, %rd41;
+add.s64 	%rd56, %rd2, %rd40;
+$L__BB82_7:
+.pragma "nounroll";
+ld.f64 	%fd9, [%rd56];
+st.f64 	[%rd57], %fd9;
+add.s64 	%rd57, %rd57, 8;
+add.s64 	%rd56, %rd56, 8;
+add.s64 	%rd55, %rd55, -1;
+setp.ne.s64 	%p8, %rd55, 0;
+@%p8 bra 	$L__BB82_7;
+$L__BB82_8:
+selp.u16 	%rs5, 1, 0, %p1;
+ld.u64 	%rd42, [%rd30+40];
+add.s64 	%rd43, %rd42, %rd1;
+st.u8 	[%rd43], %rs5;
+$L__BB82_9:
+ld.u8 	%rs6, [%rd30+64];
+and.b16  	%rs7, %rs6, 1;
+setp.eq.b16 	%p9, %rs7, 1;
+@!%p9 bra 	$L__BB82_15;
+bra.uni 	$L__BB82_10;
+$L__BB82_10:
+ld.param.u8 	%rs1, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_5];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p2, %rs2, 1;
+ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_16EndRowERKNS_9PairBlockERKNS_9SweptRowsEmRKNS_8SweptRowEbb_param_0];
+cvt.u64.u32 	%rd62, %r1;
+ld.u64 	%rd44, [%rd29+16];
+setp.le.u64 	%p10, %rd44, %rd62;
+or.pred  	%p11, %p2, %p10;
+@%p11 bra 	$L__BB82_13;
+ld.u64 	%rd46, [%rd32+16];
+shl.b64 	%rd47, %rd62, 2;
+add.s64 	%rd61, %rd46, %rd47;
+mov.b32 	%r7, 0;
+$L__BB82_12:
+st.u32 	[%rd61], %r7;
+add.s64 	%rd62, %rd62, 16;
+ld.u64 	%rd48, [%rd29+16];
+add.s64 	%rd61, %rd61, 64;
+setp.lt.u64 	%p12, %rd62, %rd48;
+@%p12 bra 	$L__BB82_12;
+$L__BB82_13:
+setp.eq.s32 	%p13, %r1, 0;
+and.pred  	%p14, %p13, %p2;
+@%p14 bra 	$L__BB82_14;
+bra.uni 	$L__BB82_15;
+$L__BB82_14:
+ld.f32 	%f1, [%rd32+192];
+ld.u64 	%rd49, [%rd32+16];
+ld.u64 	%rd50, [%rd32];
+shl.b64 	%rd51, %rd50, 2;
+add.s64 	%rd52, %rd49, %rd51;
+st.f32 	[%rd52], %f1;
+$L__BB82_15:
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[8]) _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_(
+.param .b64 _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_0,
+.param .b64 _ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_1
+)
+{
+.reg .pred 	%p<26>;
+.reg .b32 	%r<19>;
+.reg .f32 	%f<59>;
+.reg .b64 	%rd<33>;
+ld.param.u64 	%rd15, [_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_1];
+ld.param.u64 	%rd14, [_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT__param_0];
+mov.u32 	%r8, %tid.x;
+and.b32  	%r9, %r8, 15;
+cvt.u64.u32 	%rd1, %r9;
+and.b32  	%r1, %r8, 16;
+mov.b32 	%r10, 65535;
+shl.b32 	%r2, %r10, %r1;
+mov.u64 	%rd16, 0;
+mov.f32 	%f18, 0f7F800000;
+mov.f32 	%f17, 0fFF800000;
+mov.b32 	%r11, 0;
+mov.f32 	%f50, %f17;
+mov.f32 	%f51, %f18;
+mov.u64 	%rd29, %rd16;
+bra.uni 	$L__BB83_1;
+$L__BB83_7:
+selp.f32 	%f25, %f56, 0f7F800000, %p8;
+selp.f32 	%f26, %f56, 0fFF800000, %p8;
+setp.lt.f32 	%p11, %f25, %f54;
+selp.f32 	%f54, %f25, %f54, %p11;
+setp.gt.f32 	%p12, %f26, %f55;
+selp.f32 	%f55, %f26, %f55, %p12;
+setp.nan.f32 	%p13, %f56, %f56;
+selp.u32 	%r14, 1, 0, %p13;
+or.b32  	%r17, %r17, %r14;
+$L__BB83_8:
+neg.f32 	%f27, %f54;
+shfl.sync.bfly.b32	%f28, %f27, 8, 31, %r2;
+setp.gt.f32 	%p14, %f28, %f27;
+selp.f32 	%f29, %f28, %f27, %p14;
+shfl.sync.bfly.b32	%f30, %f29, 4, 31, %r2;
+setp.gt.f32 	%p15, %f30, %f29;
+selp.f32 	%f31, %f30, %f29, %p15;
+shfl.sync.bfly.b32	%f32, %f31, 2, 31, %r2;
+setp.gt.f32 	%p16, %f32, %f31;
+selp.f32 	%f33, %f32, %f31, %p16;
+shfl.sync.bfly.b32	%f34, %f33, 1, 31, %r2;
+setp.gt.f32 	%p17, %f34, %f33;
+selp.f32 	%f35, %f34, %f33, %p17;
+shfl.sync.idx.b32	%f36, %f35, %r1, 31, %r2;
+sub.rn.f32 	%f38, %f49, %f36;
+shfl.sync.bfly.b32	%f39, %f55, 8, 31, %r2;
+setp.gt.f32 	%p18, %f39, %f55;
+selp.f32 	%f40, %f39, %f55, %p18;
+shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r2;
+setp.gt.f32 	%p19, %f41, %f40;
+selp.f32 	%f42, %f41, %f40, %p19;
+shfl.sync.bfly.b32	%f43, %f42, 2, 31, %r2;
+setp.gt.f32 	%p20, %f43, %f42;
+selp.f32 	%f44, %f43, %f42, %p20;
+shfl.sync.bfly.b32	%f45, %f44, 1, 31, %r2;
+setp.gt.f32 	%p21, %f45, %f44;
+selp.f32 	%f46, %f45, %f44, %p21;
+shfl.sync.idx.b32	%f47, %f46, %r1, 31, %r2;
+add.rn.f32 	%f48, %f47, 0f00000000;
+setp.ne.s32 	%p22, %r17, 0;
+vote.sync.ballot.b32 	%r15, %p22, %r2;
+setp.lt.f32 	%p23, %f38, %f51;
+selp.f32 	%f51, %f38, %f51, %p23;
+setp.gt.f32 	%p24, %f47, %f50;
+selp.f32 	%f50, %f48, %f50, %p24;
+add.s64 	%rd29, %rd29, 16;
+setp.eq.s64 	%p25, %rd29, 64;
+@%p25 bra 	$L__BB83_9;
+$L__BB83_1:
+add.s64 	%rd18, %rd15, %rd29;
+ld.u64 	%rd19, [%rd18];
+shl.b64 	%rd20, %rd19, 2;
+add.s64 	%rd3, %rd14, %rd20;
+ld.u64 	%rd21, [%rd18+8];
+sub.s64 	%rd4, %rd21, %rd19;
+setp.lt.u64 	%p1, %rd4, 16;
+mov.f32 	%f54, %f18;
+mov.f32 	%f55, %f17;
+mov.u32 	%r17, %r11;
+mov.u64 	%rd32, %rd16;
+@%p1 bra 	$L__BB83_4;
+shl.b64 	%rd23, %rd1, 2;
+add.s64 	%rd30, %rd3, %rd23;
+mov.f32 	%f54, 0f7F800000;
+mov.f32 	%f55, 0fFF800000;
+mov.b32 	%r17, 0;
+mov.u64 	%rd31, 0;
+$L__BB83_3:
+ld.f32 	%f23, [%rd30];
+setp.lt.f32 	%p2, %f23, %f54;
+selp.f32 	%f54, %f23, %f54, %p2;
+setp.gt.f32 	%p3, %f23, %f55;
+selp.f32 	%f55, %f23, %f55, %p3;
+setp.nan.f32 	%p4, %f23, %f23;
+selp.u32 	%r13, 1, 0, %p4;
+or.b32  	%r17, %r17, %r13;
+add.s64 	%rd32, %rd31, 16;
+add.s64 	%rd30, %rd30, 64;
+add.s64 	%rd24, %rd31, 32;
+setp.le.u64 	%p5, %rd24, %rd4;
+mov.u64 	%rd31, %rd32;
+@%p5 bra 	$L__BB83_3;
+$L__BB83_4:
+setp.le.u64 	%p6, %rd4, %rd32;
+mov.f32 	%f49, 0f00000000;
+@%p6 bra 	$L__BB83_8;
+sub.s64 	%rd11, %rd4, %rd32;
+setp.eq.s64 	%p7, %rd11, 16;
+setp.gt.u64 	%p8, %rd11, %rd1;
+or.pred  	%p9, %p7, %p8;
+mov.f32 	%f56, %f49;
+@!%p9 bra 	$L__BB83_7;
+bra.uni 	$L__BB83_6;
+$L__BB83_6:
+shl.b64 	%rd26, %rd32, 2;
+add.s64 	%rd27, %rd3, %rd26;
+shl.b64 	%rd28, %rd1, 2;
+add.s64 	%rd12, %rd27, %rd28;
+ld.f32 	%f56, [%rd12];
+bra.uni 	$L__BB83_7;
+$L__BB83_9:
+st.param.v2.f32 	[func_retval0+0], {%f51, %f50};
+ret;
+}
+.func  (.param .b64 func_retval0) _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT_(
+.param .b64 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_0,
+.param .b64 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_1,
+.param .b32 _ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_2
+)
+{
+.reg .pred 	%p<29>;
+.reg .b32 	%r<6>;
+.reg .f32 	%f<107>;
+)ptx",
+    R"ptx(.reg .b64 	%rd<154>;
+.reg .f64 	%fd<37>;
+ld.param.f32 	%f29, [_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_2];
+ld.param.u64 	%rd63, [_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_1];
+ld.param.u64 	%rd62, [_ZN11hypersphere5SumOfINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfRKT__param_0];
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 15;
+cvt.u64.u32 	%rd1, %r3;
+and.b32  	%r4, %r2, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r1, %r5, %r4;
+ld.u64 	%rd64, [%rd63];
+ld.u64 	%rd66, [%rd63+8];
+setp.eq.s64 	%p1, %rd66, %rd64;
+mov.f64 	%fd36, 0d0000000000000000;
+shl.b64 	%rd132, %rd1, 2;
+mov.f64 	%fd30, %fd36;
+@%p1 bra 	$L__BB84_11;
+shl.b64 	%rd65, %rd64, 2;
+add.s64 	%rd2, %rd62, %rd65;
+sub.s64 	%rd3, %rd66, %rd64;
+mov.u64 	%rd133, 0;
+mov.f32 	%f90, 0f00000000;
+add.s64 	%rd134, %rd2, %rd132;
+mov.f64 	%fd29, 0d0000000000000000;
+mov.u64 	%rd135, %rd133;
+bra.uni 	$L__BB84_2;
+$L__BB84_8:
+setp.gt.u64 	%p6, %rd13, %rd1;
+sub.rn.f32 	%f35, %f93, %f29;
+selp.f32 	%f36, %f35, 0f00000000, %p6;
+add.rn.f32 	%f92, %f92, %f36;
+$L__BB84_9:
+shfl.sync.bfly.b32	%f37, %f92, 8, 31, %r1;
+add.rn.f32 	%f38, %f92, %f37;
+shfl.sync.bfly.b32	%f39, %f38, 4, 31, %r1;
+add.rn.f32 	%f40, %f38, %f39;
+shfl.sync.bfly.b32	%f41, %f40, 2, 31, %r1;
+add.rn.f32 	%f42, %f40, %f41;
+shfl.sync.bfly.b32	%f43, %f42, 1, 31, %r1;
+add.rn.f32 	%f44, %f42, %f43;
+cvt.f64.f32 	%fd16, %f44;
+add.rn.f64 	%fd29, %fd29, %fd16;
+add.s64 	%rd135, %rd135, 512;
+add.s64 	%rd134, %rd134, 2048;
+setp.lt.u64 	%p7, %rd135, %rd3;
+@%p7 bra 	$L__BB84_2;
+bra.uni 	$L__BB84_10;
+$L__BB84_2:
+sub.s64 	%rd70, %rd3, %rd135;
+min.u64 	%rd7, %rd70, 512;
+setp.lt.u64 	%p2, %rd70, 16;
+mov.f32 	%f92, %f90;
+mov.u64 	%rd138, %rd133;
+@%p2 bra 	$L__BB84_5;
+mov.f32 	%f92, 0f00000000;
+mov.u64 	%rd137, 0;
+mov.u64 	%rd136, %rd134;
+$L__BB84_4:
+ld.f32 	%f32, [%rd136];
+sub.rn.f32 	%f33, %f32, %f29;
+add.rn.f32 	%f92, %f92, %f33;
+add.s64 	%rd138, %rd137, 16;
+add.s64 	%rd136, %rd136, 64;
+add.s64 	%rd72, %rd137, 32;
+setp.le.u64 	%p3, %rd72, %rd7;
+mov.u64 	%rd137, %rd138;
+@%p3 bra 	$L__BB84_4;
+$L__BB84_5:
+setp.le.u64 	%p4, %rd7, %rd138;
+@%p4 bra 	$L__BB84_9;
+sub.s64 	%rd13, %rd7, %rd138;
+min.u64 	%rd75, %rd1, 15;
+setp.ge.u64 	%p5, %rd75, %rd13;
+mov.f32 	%f93, %f90;
+@%p5 bra 	$L__BB84_8;
+shl.b64 	%rd76, %rd135, 2;
+add.s64 	%rd77, %rd2, %rd76;
+shl.b64 	%rd78, %rd138, 2;
+add.s64 	%rd79, %rd77, %rd78;
+add.s64 	%rd14, %rd79, %rd132;
+ld.f32 	%f93, [%rd14];
+bra.uni 	$L__BB84_8;
+$L__BB84_10:
+add.rn.f64 	%fd30, %fd29, 0d0000000000000000;
+$L__BB84_11:
+ld.u64 	%rd81, [%rd63+16];
+ld.u64 	%rd83, [%rd63+24];
+setp.eq.s64 	%p8, %rd83, %rd81;
+mov.f64 	%fd32, %fd36;
+@%p8 bra 	$L__BB84_21;
+bra.uni 	$L__BB84_12;
+$L__BB84_21:
+ld.u64 	%rd98, [%rd63+32];
+ld.u64 	%rd100, [%rd63+40];
+setp.eq.s64 	%p15, %rd100, %rd98;
+mov.f64 	%fd34, %fd36;
+@%p15 bra 	$L__BB84_31;
+bra.uni 	$L__BB84_22;
+$L__BB84_31:
+ld.u64 	%rd115, [%rd63+48];
+ld.u64 	%rd117, [%rd63+56];
+setp.eq.s64 	%p22, %rd117, %rd115;
+@%p22 bra 	$L__BB84_41;
+bra.uni 	$L__BB84_32;
+$L__BB84_41:
+add.rn.f64 	%fd26, %fd30, %fd32;
+add.rn.f64 	%fd27, %fd26, %fd34;
+add.rn.f64 	%fd28, %fd27, %fd36;
+st.param.f64 	[func_retval0+0], %fd28;
+ret;
+$L__BB84_12:
+shl.b64 	%rd82, %rd81, 2;
+add.s64 	%rd17, %rd62, %rd82;
+sub.s64 	%rd18, %rd83, %rd81;
+add.s64 	%rd139, %rd17, %rd132;
+mov.f64 	%fd32, 0d0000000000000000;
+mov.u64 	%rd84, 0;
+mov.f32 	%f45, 0f00000000;
+mov.u64 	%rd140, %rd84;
+bra.uni 	$L__BB84_13;
+$L__BB84_19:
+setp.gt.u64 	%p13, %rd28, %rd1;
+sub.rn.f32 	%f50, %f97, %f29;
+selp.f32 	%f51, %f50, 0f00000000, %p13;
+add.rn.f32 	%f96, %f96, %f51;
+$L__BB84_20:
+shfl.sync.bfly.b32	%f52, %f96, 8, 31, %r1;
+add.rn.f32 	%f53, %f96, %f52;
+shfl.sync.bfly.b32	%f54, %f53, 4, 31, %r1;
+add.rn.f32 	%f55, %f53, %f54;
+shfl.sync.bfly.b32	%f56, %f55, 2, 31, %r1;
+add.rn.f32 	%f57, %f55, %f56;
+shfl.sync.bfly.b32	%f58, %f57, 1, 31, %r1;
+add.rn.f32 	%f59, %f57, %f58;
+cvt.f64.f32 	%fd19, %f59;
+add.rn.f64 	%fd32, %fd32, %fd19;
+add.s64 	%rd140, %rd140, 512;
+add.s64 	%rd139, %rd139, 2048;
+setp.lt.u64 	%p14, %rd140, %rd18;
+@%p14 bra 	$L__BB84_13;
+bra.uni 	$L__BB84_21;
+$L__BB84_13:
+sub.s64 	%rd87, %rd18, %rd140;
+min.u64 	%rd22, %rd87, 512;
+setp.lt.u64 	%p9, %rd87, 16;
+mov.f32 	%f96, %f45;
+mov.u64 	%rd143, %rd84;
+@%p9 bra 	$L__BB84_16;
+mov.f32 	%f96, 0f00000000;
+mov.u64 	%rd142, 0;
+mov.u64 	%rd141, %rd139;
+$L__BB84_15:
+ld.f32 	%f47, [%rd141];
+sub.rn.f32 	%f48, %f47, %f29;
+add.rn.f32 	%f96, %f96, %f48;
+add.s64 	%rd143, %rd142, 16;
+add.s64 	%rd89, %rd142, 32;
+add.s64 	%rd141, %rd141, 64;
+setp.le.u64 	%p10, %rd89, %rd22;
+mov.u64 	%rd142, %rd143;
+@%p10 bra 	$L__BB84_15;
+$L__BB84_16:
+setp.le.u64 	%p11, %rd22, %rd143;
+@%p11 bra 	$L__BB84_20;
+sub.s64 	%rd28, %rd22, %rd143;
+min.u64 	%rd92, %rd1, 15;
+setp.ge.u64 	%p12, %rd92, %rd28;
+mov.f32 	%f97, %f45;
+@%p12 bra 	$L__BB84_19;
+shl.b64 	%rd93, %rd140, 2;
+add.s64 	%rd94, %rd17, %rd93;
+shl.b64 	%rd95, %rd143, 2;
+add.s64 	%rd96, %rd94, %rd95;
+add.s64 	%rd29, %rd96, %rd132;
+ld.f32 	%f97, [%rd29];
+bra.uni 	$L__BB84_19;
+$L__BB84_22:
+shl.b64 	%rd99, %rd98, 2;
+add.s64 	%rd32, %rd62, %rd99;
+sub.s64 	%rd33, %rd100, %rd98;
+add.s64 	%rd144, %rd32, %rd132;
+mov.f64 	%fd34, 0d0000000000000000;
+mov.u64 	%rd101, 0;
+mov.f32 	%f60, 0f00000000;
+mov.u64 	%rd145, %rd101;
+bra.uni 	$L__BB84_23;
+$L__BB84_29:
+setp.gt.u64 	%p20, %rd43, %rd1;
+sub.rn.f32 	%f65, %f101, %f29;
+selp.f32 	%f66, %f65, 0f00000000, %p20;
+add.rn.f32 	%f100, %f100, %f66;
+$L__BB84_30:
+shfl.sync.bfly.b32	%f67, %f100, 8, 31, %r1;
+add.rn.f32 	%f68, %f100, %f67;
+shfl.sync.bfly.b32	%f69, %f68, 4, 31, %r1;
+add.rn.f32 	%f70, %f68, %f69;
+shfl.sync.bfly.b32	%f71, %f70, 2, 31, %r1;
+add.rn.f32 	%f72, %f70, %f71;
+shfl.sync.bfly.b32	%f73, %f72, 1, 31, %r1;
+add.rn.f32 	%f74, %f72, %f73;
+cvt.f64.f32 	%fd22, %f74;
+add.rn.f64 	%fd34, %fd34, %fd22;
+add.s64 	%rd145, %rd145, 512;
+add.s64 	%rd144, %rd144, 2048;
+setp.lt.u64 	%p21, %rd145, %rd33;
+@%p21 bra 	$L__BB84_23;
+bra.uni 	$L__BB84_31;
+$L__BB84_23:
+sub.s64 	%rd104, %rd33, %rd145;
+min.u64 	%rd37, %rd104, 512;
+setp.lt.u64 	%p16, %rd104, 16;
+mov.f32 	%f100, %f60;
+mov.u64 	%rd148, %rd101;
+@%p16 bra 	$L__BB84_26;
+mov.f32 	%f100, 0f00000000;
+mov.u64 	%rd147, 0;
+mov.u64 	%rd146, %rd144;
+$L__BB84_25:
+ld.f32 	%f62, [%rd146];
+sub.rn.f32 	%f63, %f62, %f29;
+add.rn.f32 	%f100, %f100, %f63;
+add.s64 	%rd148, %rd147, 16;
+add.s64 	%rd106, %rd147, 32;
+add.s64 	%rd146, %rd146, 64;
+setp.le.u64 	%p17, %rd106, %rd37;
+mov.u64 	%rd147, %rd148;
+@%p17 bra 	$L__BB84_25;
+$L__BB84_26:
+setp.le.u64 	%p18, %rd37, %rd148;
+@%p18 bra 	$L__BB84_30;
+sub.s64 	%rd43, %rd37, %rd148;
+min.u64 	%rd109, %rd1, 15;
+setp.ge.u64 	%p19, %rd109, %rd43;
+mov.f32 	%f101, %f60;
+@%p19 bra 	$L__BB84_29;
+shl.b64 	%rd110, %rd145, 2;
+add.s64 	%rd111, %rd32, %rd110;
+shl.b64 	%rd112, %rd148, 2;
+add.s64 	%rd113, %rd111, %rd112;
+add.s64 	%rd44, %rd113, %rd132;
+ld.f32 	%f101, [%rd44];
+bra.uni 	$L__BB84_29;
+$L__BB84_32:
+shl.b64 	%rd116, %rd115, 2;
+add.s64 	%rd47, %rd62, %rd116;
+sub.s64 	%rd48, %rd117, %rd115;
+add.s64 	%rd149, %rd47, %rd132;
+mov.f64 	%fd36, 0d0000000000000000;
+mov.u64 	%rd118, 0;
+mov.f32 	%f75, 0f00000000;
+mov.u64 	%rd150, %rd118;
+bra.uni 	$L__BB84_33;
+$L__BB84_39:
+setp.gt.u64 	%p27, %rd58, %rd1;
+sub.rn.f32 	%f80, %f105, %f29;
+selp.f32 	%f81, %f80, 0f00000000, %p27;
+add.rn.f32 	%f104, %f104, %f81;
+$L__BB84_40:
+shfl.sync.bfly.b32	%f82, %f104, 8, 31, %r1;
+add.rn.f32 	%f83, %f104, %f82;
+shfl.sync.bfly.b32	%f84, %f83, 4, 31, %r1;
+add.rn.f32 	%f85, %f83, %f84;
+shfl.sync.bfly.b32	%f86, %f85, 2, 31, %r1;
+add.rn.f32 	%f87, %f85, %f86;
+shfl.sync.bfly.b32	%f88, %f87, 1, 31, %r1;
+add.rn.f32 	%f89, %f87, %f88;
+cvt.f64.f32 	%fd25, %f89;
+add.rn.f64 	%fd36, %fd36, %fd25;
+add.s64 	%rd150, %rd150, 512;
+add.s64 	%rd149, %rd149, 2048;
+setp.lt.u64 	%p28, %rd150, %rd48;
+@%p28 bra 	$L__BB84_33;
+bra.uni 	$L__BB84_41;
+$L__BB84_33:
+sub.s64 	%rd121, %rd48, %rd150;
+min.u64 	%rd52, %rd121, 512;
+setp.lt.u64 	%p23, %rd121, 16;
+mov.f32 	%f104, %f75;
+mov.u64 	%rd153, %rd118;
+@%p23 bra 	$L__BB84_36;
+mov.f32 	%f104, 0f00000000;
+mov.u64 	%rd152, 0;
+mov.u64 	%rd151, %rd149;
+$L__BB84_35:
+ld.f32 	%f77, [%rd151];
+sub.rn.f32 	%f78, %f77, %f29;
+add.rn.f32 	%f104, %f104, %f78;
+add.s64 	%rd153, %rd152, 16;
+add.s64 	%rd123, %rd152, 32;
+add.s64 	%rd151, %rd151, 64;
+setp.le.u64 	%p24, %rd123, %rd52;
+mov.u64 	%rd152, %rd153;
+@%p24 bra 	$L__BB84_35;
+$L__BB84_36:
+setp.le.u64 	%p25, %rd52, %rd153;
+@%p25 bra 	$L__BB84_40;
+sub.s64 	%rd58, %rd52, %rd153;
+min.u64 	%rd126, %rd1, 15;
+setp.ge.u64 	%p26, %rd126, %rd58;
+mov.f32 	%f105, %f75;
+@%p26 bra 	$L__BB84_39;
+shl.b64 	%rd127, %rd150, 2;
+add.s64 	%rd128, %rd47, %rd127;
+shl.b64 	%rd129, %rd153, 2;
+add.s64 	%rd130, %rd128, %rd129;
+add.s64 	%rd59, %rd130, %rd132;
+ld.f32 	%f105, [%rd59];
+bra.uni 	$L__BB84_39;
+}
+.func  (.param .b64 func_retval0) _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff(
+.param .b64 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_0,
+.param .b64 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_1,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_2,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_3,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_4,
+.param .b32 _ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_5
+)
+{
+.reg .pred 	%p<20>;
+.reg .b32 	%r<14>;
+.reg .f32 	%f<65>;
+.reg .b64 	%rd<46>;
+.reg .f64 	%fd<13>;
+ld.param.f32 	%f12, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_5];
+ld.param.f32 	%f11, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_4];
+ld.param.f32 	%f10, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_3];
+ld.param.f32 	%f9, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_2];
+ld.param.u64 	%rd20, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_1];
+ld.param.u64 	%rd19, [_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff_param_0];
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 15;
+cvt.u64.u32 	%rd1, %r3;
+and.b32  	%r4, %r2, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r1, %r5, %r4;
+mov.u64 	%rd40, 0;
+mov.f64 	%fd6, 0d0000000000000000;
+mov.f64 	%fd10, %fd6;
+bra.uni 	$L__BB85_1;
+$L__BB85_13:
+add.rn.f64 	%fd10, %fd10, %fd12;
+add.s64 	%rd40, %rd40, 16;
+setp.eq.s64 	%p19, %rd40, 64;
+@%p19 bra 	$L__BB85_14;
+$L__BB85_1:
+add.s64 	%rd22, %rd20, %rd40;
+ld.u64 	%rd23, [%rd22];
+ld.u64 	%rd25, [%rd22+8];
+setp.eq.s64 	%p2, %rd25, %rd23;
+mov.f64 	%fd12, %fd6;
+@%p2 bra 	$L__BB85_13;
+shl.b64 	%rd24, %rd23, 2;
+add.s64 	%rd3, %rd19, %rd24;
+sub.s64 	%rd4, %rd25, %rd23;
+shl.b64 	%rd27, %rd1, 2;
+add.s64 	%rd41, %rd3, %rd27;
+mov.u64 	%rd26, 0;
+mov.u64 	%rd42, %rd26;
+mov.f64 	%fd12, %fd6;
+bra.uni 	$L__BB85_3;
+$L__BB85_11:
+setp.gt.u64 	%p17, %rd14, %rd1;
+selp.f32 	%f52, %f6, 0f00000000, %p17;
+add.rn.f32 	%f62, %f62, %f52;
+$L__BB85_12:
+shfl.sync.bfly.b32	%f53, %f62, 8, 31, %r1;
+add.rn.f32 	%f54, %f62, %f53;
+shfl.sync.bfly.b32	%f55, %f54, 4, 31, %r1;
+add.rn.f32 	%f56, %f54, %f55;
+shfl.sync.bfly.b32	%f57, %f56, 2, 31, %r1;
+add.rn.f32 	%f58, %f56, %f57;
+shfl.sync.bfly.b32	%f59, %f58, 1, 31, %r1;
+add.rn.f32 	%f60, %f58, %f59;
+cvt.f64.f32 	%fd9, %f60;
+add.rn.f64 	%fd12, %fd12, %fd9;
+add.s64 	%rd42, %rd42, 512;
+add.s64 	%rd41, %rd41, 2048;
+setp.lt.u64 	%p18, %rd42, %rd4;
+@%p18 bra 	$L__BB85_3;
+bra.uni 	$L__BB85_13;
+$L__BB85_3:
+sub.s64 	%rd29, %rd4, %rd42;
+min.u64 	%rd8, %rd29, 512;
+setp.lt.u64 	%p3, %rd29, 16;
+mov.f32 	%f62, 0f00000000;
+mov.u64 	%rd45, %rd26;
+@%p3 bra 	$L__BB85_6;
+)ptx",
+    R"ptx(mov.f32 	%f62, 0f00000000;
+mov.u64 	%rd44, 0;
+mov.u64 	%rd43, %rd41;
+$L__BB85_5:
+ld.f32 	%f15, [%rd43];
+setp.neu.f32 	%p4, %f15, %f10;
+sub.rn.f32 	%f16, %f15, %f10;
+selp.f32 	%f17, %f16, 0f00000000, %p4;
+mul.rn.f32 	%f18, %f17, %f9;
+fma.rn.f32 	%f19, %f18, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f20, %f19, 0fCB400000;
+fma.rn.f32 	%f21, %f20, 0fBF318000, %f18;
+fma.rn.f32 	%f22, %f20, 0f395E8083, %f21;
+fma.rn.f32 	%f23, %f22, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f24, %f23, %f22, 0f3D2AAA2F;
+fma.rn.f32 	%f25, %f24, %f22, 0f3E2AAA47;
+fma.rn.f32 	%f26, %f25, %f22, 0f3F000000;
+fma.rn.f32 	%f27, %f26, %f22, 0f3F800000;
+fma.rn.f32 	%f28, %f27, %f22, 0f3F800000;
+mov.b32 	%r6, %f28;
+mov.b32 	%r7, %f19;
+shl.b32 	%r8, %r7, 23;
+add.s32 	%r9, %r8, %r6;
+mov.b32 	%f29, %r9;
+setp.ltu.f32 	%p5, %f18, 0fC28AA123;
+setp.geu.f32 	%p6, %f18, 0fC28AA123;
+selp.f32 	%f30, %f18, 0f00000000, %p6;
+selp.f32 	%f31, %f30, %f29, %p5;
+setp.ltu.f32 	%p7, %f15, %f12;
+setp.gtu.f32 	%p8, %f15, %f11;
+selp.f32 	%f32, %f31, 0f00000000, %p8;
+selp.f32 	%f33, %f32, 0f00000000, %p7;
+st.f32 	[%rd43], %f33;
+add.rn.f32 	%f62, %f62, %f33;
+add.s64 	%rd45, %rd44, 16;
+add.s64 	%rd43, %rd43, 64;
+add.s64 	%rd31, %rd44, 32;
+setp.le.u64 	%p9, %rd31, %rd8;
+mov.u64 	%rd44, %rd45;
+@%p9 bra 	$L__BB85_5;
+$L__BB85_6:
+setp.le.u64 	%p10, %rd8, %rd45;
+@%p10 bra 	$L__BB85_12;
+sub.s64 	%rd14, %rd8, %rd45;
+shl.b64 	%rd33, %rd42, 2;
+add.s64 	%rd34, %rd3, %rd33;
+shl.b64 	%rd35, %rd45, 2;
+add.s64 	%rd36, %rd34, %rd35;
+min.u64 	%rd38, %rd1, 15;
+add.s64 	%rd15, %rd36, %rd27;
+mov.f32 	%f63, 0f00000000;
+setp.ge.u64 	%p11, %rd38, %rd14;
+@%p11 bra 	$L__BB85_9;
+ld.f32 	%f63, [%rd15];
+$L__BB85_9:
+setp.lt.u64 	%p1, %rd38, %rd14;
+setp.neu.f32 	%p12, %f63, %f10;
+sub.rn.f32 	%f35, %f63, %f10;
+selp.f32 	%f36, %f35, 0f00000000, %p12;
+mul.rn.f32 	%f37, %f36, %f9;
+fma.rn.f32 	%f38, %f37, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f39, %f38, 0fCB400000;
+fma.rn.f32 	%f40, %f39, 0fBF318000, %f37;
+fma.rn.f32 	%f41, %f39, 0f395E8083, %f40;
+fma.rn.f32 	%f42, %f41, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f43, %f42, %f41, 0f3D2AAA2F;
+fma.rn.f32 	%f44, %f43, %f41, 0f3E2AAA47;
+fma.rn.f32 	%f45, %f44, %f41, 0f3F000000;
+fma.rn.f32 	%f46, %f45, %f41, 0f3F800000;
+fma.rn.f32 	%f47, %f46, %f41, 0f3F800000;
+mov.b32 	%r10, %f47;
+mov.b32 	%r11, %f38;
+shl.b32 	%r12, %r11, 23;
+add.s32 	%r13, %r12, %r10;
+mov.b32 	%f48, %r13;
+setp.ltu.f32 	%p13, %f37, 0fC28AA123;
+setp.geu.f32 	%p14, %f37, 0fC28AA123;
+selp.f32 	%f49, %f37, 0f00000000, %p14;
+selp.f32 	%f50, %f49, %f48, %p13;
+setp.ltu.f32 	%p15, %f63, %f12;
+setp.gtu.f32 	%p16, %f63, %f11;
+selp.f32 	%f51, %f50, 0f00000000, %p16;
+selp.f32 	%f6, %f51, 0f00000000, %p15;
+@!%p1 bra 	$L__BB85_11;
+bra.uni 	$L__BB85_10;
+$L__BB85_10:
+st.f32 	[%rd15], %f6;
+bra.uni 	$L__BB85_11;
+$L__BB85_14:
+st.param.f64 	[func_retval0+0], %fd10;
+ret;
+}
+.func _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d(
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_0,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_1,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_2,
+.param .b64 _ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_3
+)
+{
+.reg .pred 	%p<33>;
+.reg .b32 	%r<3>;
+.reg .f32 	%f<50>;
+.reg .b64 	%rd<101>;
+.reg .f64 	%fd<3>;
+ld.param.u64 	%rd39, [_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_1];
+ld.param.u64 	%rd38, [_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_0];
+ld.param.f64 	%fd1, [_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_2];
+cvt.rn.f32.f64 	%f1, %fd1;
+ld.param.f64 	%fd2, [_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d_param_3];
+cvt.rn.f32.f64 	%f2, %fd2;
+mov.u32 	%r1, %tid.x;
+and.b32  	%r2, %r1, 15;
+cvt.u64.u32 	%rd1, %r2;
+ld.u64 	%rd41, [%rd39];
+shl.b64 	%rd42, %rd41, 2;
+add.s64 	%rd2, %rd38, %rd42;
+ld.u64 	%rd43, [%rd39+8];
+sub.s64 	%rd3, %rd43, %rd41;
+setp.lt.u64 	%p5, %rd3, 16;
+mov.u64 	%rd91, 0;
+shl.b64 	%rd88, %rd1, 2;
+@%p5 bra 	$L__BB86_3;
+add.s64 	%rd89, %rd2, %rd88;
+mov.u64 	%rd90, 0;
+$L__BB86_2:
+ld.f32 	%f15, [%rd89];
+fma.rn.f32 	%f16, %f15, %f1, %f2;
+abs.f32 	%f17, %f16;
+setp.geu.f32 	%p6, %f17, 0f00800000;
+selp.f32 	%f18, %f16, 0f00000000, %p6;
+st.f32 	[%rd89], %f18;
+add.s64 	%rd91, %rd90, 16;
+add.s64 	%rd89, %rd89, 64;
+add.s64 	%rd46, %rd90, 32;
+setp.le.u64 	%p7, %rd46, %rd3;
+mov.u64 	%rd90, %rd91;
+@%p7 bra 	$L__BB86_2;
+$L__BB86_3:
+setp.le.u64 	%p8, %rd3, %rd91;
+@%p8 bra 	$L__BB86_8;
+sub.s64 	%rd47, %rd3, %rd91;
+shl.b64 	%rd48, %rd91, 2;
+add.s64 	%rd49, %rd2, %rd48;
+setp.eq.s64 	%p9, %rd47, 16;
+setp.gt.u64 	%p10, %rd47, %rd1;
+or.pred  	%p1, %p9, %p10;
+add.s64 	%rd10, %rd49, %rd88;
+mov.f32 	%f46, 0f00000000;
+@!%p1 bra 	$L__BB86_6;
+bra.uni 	$L__BB86_5;
+$L__BB86_5:
+ld.f32 	%f46, [%rd10];
+$L__BB86_6:
+@!%p1 bra 	$L__BB86_8;
+bra.uni 	$L__BB86_7;
+$L__BB86_7:
+fma.rn.f32 	%f20, %f46, %f1, %f2;
+abs.f32 	%f21, %f20;
+setp.geu.f32 	%p11, %f21, 0f00800000;
+selp.f32 	%f5, %f20, 0f00000000, %p11;
+st.f32 	[%rd10], %f5;
+$L__BB86_8:
+ld.u64 	%rd53, [%rd39+16];
+shl.b64 	%rd54, %rd53, 2;
+add.s64 	%rd11, %rd38, %rd54;
+ld.u64 	%rd55, [%rd39+24];
+sub.s64 	%rd12, %rd55, %rd53;
+setp.lt.u64 	%p12, %rd12, 16;
+mov.u64 	%rd94, 0;
+@%p12 bra 	$L__BB86_11;
+add.s64 	%rd92, %rd11, %rd88;
+mov.u64 	%rd93, 0;
+$L__BB86_10:
+ld.f32 	%f22, [%rd92];
+fma.rn.f32 	%f23, %f22, %f1, %f2;
+abs.f32 	%f24, %f23;
+setp.geu.f32 	%p13, %f24, 0f00800000;
+selp.f32 	%f25, %f23, 0f00000000, %p13;
+st.f32 	[%rd92], %f25;
+add.s64 	%rd94, %rd93, 16;
+add.s64 	%rd58, %rd93, 32;
+add.s64 	%rd92, %rd92, 64;
+setp.le.u64 	%p14, %rd58, %rd12;
+mov.u64 	%rd93, %rd94;
+@%p14 bra 	$L__BB86_10;
+$L__BB86_11:
+setp.le.u64 	%p15, %rd12, %rd94;
+@%p15 bra 	$L__BB86_16;
+sub.s64 	%rd59, %rd12, %rd94;
+shl.b64 	%rd60, %rd94, 2;
+add.s64 	%rd61, %rd11, %rd60;
+setp.eq.s64 	%p16, %rd59, 16;
+setp.gt.u64 	%p17, %rd59, %rd1;
+or.pred  	%p2, %p16, %p17;
+add.s64 	%rd19, %rd61, %rd88;
+mov.f32 	%f47, 0f00000000;
+@!%p2 bra 	$L__BB86_14;
+bra.uni 	$L__BB86_13;
+$L__BB86_13:
+ld.f32 	%f47, [%rd19];
+$L__BB86_14:
+@!%p2 bra 	$L__BB86_16;
+bra.uni 	$L__BB86_15;
+$L__BB86_15:
+fma.rn.f32 	%f27, %f47, %f1, %f2;
+abs.f32 	%f28, %f27;
+setp.geu.f32 	%p18, %f28, 0f00800000;
+selp.f32 	%f8, %f27, 0f00000000, %p18;
+st.f32 	[%rd19], %f8;
+$L__BB86_16:
+ld.u64 	%rd65, [%rd39+32];
+shl.b64 	%rd66, %rd65, 2;
+add.s64 	%rd20, %rd38, %rd66;
+ld.u64 	%rd67, [%rd39+40];
+sub.s64 	%rd21, %rd67, %rd65;
+setp.lt.u64 	%p19, %rd21, 16;
+mov.u64 	%rd97, 0;
+@%p19 bra 	$L__BB86_19;
+add.s64 	%rd95, %rd20, %rd88;
+mov.u64 	%rd96, 0;
+$L__BB86_18:
+ld.f32 	%f29, [%rd95];
+fma.rn.f32 	%f30, %f29, %f1, %f2;
+abs.f32 	%f31, %f30;
+setp.geu.f32 	%p20, %f31, 0f00800000;
+selp.f32 	%f32, %f30, 0f00000000, %p20;
+st.f32 	[%rd95], %f32;
+add.s64 	%rd97, %rd96, 16;
+add.s64 	%rd70, %rd96, 32;
+add.s64 	%rd95, %rd95, 64;
+setp.le.u64 	%p21, %rd70, %rd21;
+mov.u64 	%rd96, %rd97;
+@%p21 bra 	$L__BB86_18;
+$L__BB86_19:
+setp.le.u64 	%p22, %rd21, %rd97;
+@%p22 bra 	$L__BB86_24;
+sub.s64 	%rd71, %rd21, %rd97;
+shl.b64 	%rd72, %rd97, 2;
+add.s64 	%rd73, %rd20, %rd72;
+setp.eq.s64 	%p23, %rd71, 16;
+setp.gt.u64 	%p24, %rd71, %rd1;
+or.pred  	%p3, %p23, %p24;
+add.s64 	%rd28, %rd73, %rd88;
+mov.f32 	%f48, 0f00000000;
+@!%p3 bra 	$L__BB86_22;
+bra.uni 	$L__BB86_21;
+$L__BB86_21:
+ld.f32 	%f48, [%rd28];
+$L__BB86_22:
+@!%p3 bra 	$L__BB86_24;
+bra.uni 	$L__BB86_23;
+$L__BB86_23:
+fma.rn.f32 	%f34, %f48, %f1, %f2;
+abs.f32 	%f35, %f34;
+setp.geu.f32 	%p25, %f35, 0f00800000;
+selp.f32 	%f11, %f34, 0f00000000, %p25;
+st.f32 	[%rd28], %f11;
+$L__BB86_24:
+ld.u64 	%rd77, [%rd39+48];
+shl.b64 	%rd78, %rd77, 2;
+add.s64 	%rd29, %rd38, %rd78;
+ld.u64 	%rd79, [%rd39+56];
+sub.s64 	%rd30, %rd79, %rd77;
+setp.lt.u64 	%p26, %rd30, 16;
+mov.u64 	%rd100, 0;
+@%p26 bra 	$L__BB86_27;
+add.s64 	%rd98, %rd29, %rd88;
+mov.u64 	%rd99, 0;
+$L__BB86_26:
+ld.f32 	%f36, [%rd98];
+fma.rn.f32 	%f37, %f36, %f1, %f2;
+abs.f32 	%f38, %f37;
+setp.geu.f32 	%p27, %f38, 0f00800000;
+selp.f32 	%f39, %f37, 0f00000000, %p27;
+st.f32 	[%rd98], %f39;
+add.s64 	%rd100, %rd99, 16;
+add.s64 	%rd82, %rd99, 32;
+add.s64 	%rd98, %rd98, 64;
+setp.le.u64 	%p28, %rd82, %rd30;
+mov.u64 	%rd99, %rd100;
+@%p28 bra 	$L__BB86_26;
+$L__BB86_27:
+setp.le.u64 	%p29, %rd30, %rd100;
+@%p29 bra 	$L__BB86_32;
+mov.f32 	%f49, 0f00000000;
+sub.s64 	%rd83, %rd30, %rd100;
+shl.b64 	%rd84, %rd100, 2;
+add.s64 	%rd85, %rd29, %rd84;
+setp.eq.s64 	%p30, %rd83, 16;
+setp.gt.u64 	%p31, %rd83, %rd1;
+or.pred  	%p4, %p30, %p31;
+add.s64 	%rd37, %rd85, %rd88;
+@!%p4 bra 	$L__BB86_30;
+bra.uni 	$L__BB86_29;
+$L__BB86_29:
+ld.f32 	%f49, [%rd37];
+$L__BB86_30:
+@!%p4 bra 	$L__BB86_32;
+bra.uni 	$L__BB86_31;
+$L__BB86_31:
+fma.rn.f32 	%f41, %f49, %f1, %f2;
+abs.f32 	%f42, %f41;
+setp.geu.f32 	%p32, %f42, 0f00800000;
+selp.f32 	%f14, %f41, 0f00000000, %p32;
+st.f32 	[%rd37], %f14;
+$L__BB86_32:
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff(
+.param .b64 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_0,
+.param .b64 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_1,
+.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_2,
+.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_3,
+.param .b32 _ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_4
+)
+{
+.reg .pred 	%p<3>;
+.reg .f32 	%f<9>;
+.reg .b64 	%rd<4>;
+.reg .f64 	%fd<12>;
+ld.param.u64 	%rd2, [_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_1];
+ld.u64 	%rd3, [%rd2+64];
+setp.eq.s64 	%p1, %rd3, 0;
+mov.f64 	%fd11, 0d0000000000000000;
+mov.f64 	%fd10, 0dFFF0000000000000;
+@%p1 bra 	$L__BB87_2;
+ld.param.f32 	%f3, [_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_4];
+ld.param.f32 	%f2, [_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_3];
+ld.param.f32 	%f1, [_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_2];
+ld.param.u64 	%rd1, [_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff_param_0];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd1;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd2;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f4, %f5}, [retval0+0];
+}
+setp.gt.f32 	%p2, %f1, 0f00000000;
+selp.f32 	%f8, %f5, %f4, %p2;
+cvt.f64.f32 	%fd7, %f1;
+cvt.f64.f32 	%fd8, %f8;
+mul.rn.f64 	%fd10, %fd7, %fd8;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd1;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd2;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f1;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f8;
+.param .b32 param4;
+st.param.f32 	[param4+0], %f2;
+.param .b32 param5;
+st.param.f32 	[param5+0], %f3;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere12ExponentialsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEffRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5
+);
+ld.param.f64 	%fd11, [retval0+0];
+}
+$L__BB87_2:
+st.param.v2.f64 	[func_retval0+0], {%fd10, %fd11};
+ret;
+}
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere5LogOfERKNS_6LogSumE(
+.param .b64 _ZN11hypersphere5LogOfERKNS_6LogSumE_param_0
+)
+{
+)ptx",
+    R"ptx(.reg .pred 	%p<6>;
+.reg .b32 	%r<3>;
+.reg .b64 	%rd<6>;
+.reg .f64 	%fd<51>;
+ld.param.u64 	%rd1, [_ZN11hypersphere5LogOfERKNS_6LogSumE_param_0];
+ld.f64 	%fd1, [%rd1];
+ld.f64 	%fd2, [%rd1+8];
+setp.ltu.f64 	%p1, %fd2, 0d0000000000000000;
+mov.f64 	%fd50, 0d7FF8000000000000;
+@%p1 bra 	$L__BB88_4;
+setp.eq.f64 	%p2, %fd2, 0d0000000000000000;
+mov.f64 	%fd50, 0dFFF0000000000000;
+@%p2 bra 	$L__BB88_4;
+setp.eq.f64 	%p3, %fd2, 0d7FF0000000000000;
+mov.f64 	%fd50, 0d7FF0000000000000;
+@%p3 bra 	$L__BB88_4;
+setp.lt.f64 	%p4, %fd2, 0d0170000000000000;
+mul.rn.f64 	%fd8, %fd2, 0d4630000000000000;
+selp.f64 	%fd9, 0dC059000000000000, 0d0000000000000000, %p4;
+selp.f64 	%fd10, %fd8, %fd2, %p4;
+mov.b64 	%rd2, %fd10;
+shr.u64 	%rd3, %rd2, 52;
+cvt.u32.u64 	%r1, %rd3;
+add.s32 	%r2, %r1, -1023;
+cvt.rn.f64.s32 	%fd11, %r2;
+add.rn.f64 	%fd12, %fd9, %fd11;
+and.b64  	%rd4, %rd2, 4503599627370495;
+or.b64  	%rd5, %rd4, 4607182418800017408;
+mov.b64 	%fd13, %rd5;
+setp.gt.f64 	%p5, %fd13, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd14, %fd13, 0d3FE0000000000000;
+add.rn.f64 	%fd15, %fd12, 0d3FF0000000000000;
+selp.f64 	%fd16, %fd14, %fd13, %p5;
+add.rn.f64 	%fd17, %fd16, 0dBFF0000000000000;
+add.rn.f64 	%fd18, %fd16, 0d3FF0000000000000;
+div.rn.f64 	%fd19, %fd17, %fd18;
+mul.rn.f64 	%fd20, %fd19, %fd19;
+mul.rn.f64 	%fd21, %fd20, 0d3FA642C8590B2164;
+add.rn.f64 	%fd22, %fd21, 0d3FA8618618618618;
+mul.rn.f64 	%fd23, %fd20, %fd22;
+add.rn.f64 	%fd24, %fd23, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd25, %fd20, %fd24;
+add.rn.f64 	%fd26, %fd25, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd27, %fd20, %fd26;
+add.rn.f64 	%fd28, %fd27, 0d3FB1111111111111;
+mul.rn.f64 	%fd29, %fd20, %fd28;
+add.rn.f64 	%fd30, %fd29, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd31, %fd20, %fd30;
+add.rn.f64 	%fd32, %fd31, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd33, %fd20, %fd32;
+add.rn.f64 	%fd34, %fd33, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd35, %fd20, %fd34;
+add.rn.f64 	%fd36, %fd35, 0d3FC2492492492492;
+mul.rn.f64 	%fd37, %fd20, %fd36;
+add.rn.f64 	%fd38, %fd37, 0d3FC999999999999A;
+mul.rn.f64 	%fd39, %fd20, %fd38;
+add.rn.f64 	%fd40, %fd39, 0d3FD5555555555555;
+mul.rn.f64 	%fd41, %fd20, %fd40;
+selp.f64 	%fd42, %fd15, %fd12, %p5;
+mul.rn.f64 	%fd43, %fd42, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd44, %fd42, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd45, %fd19, %fd19;
+mul.rn.f64 	%fd46, %fd45, %fd41;
+add.rn.f64 	%fd47, %fd45, %fd46;
+add.rn.f64 	%fd48, %fd44, %fd47;
+add.rn.f64 	%fd50, %fd43, %fd48;
+$L__BB88_4:
+add.rn.f64 	%fd49, %fd1, %fd50;
+st.param.f64 	[func_retval0+0], %fd49;
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT_(
+.param .b64 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_0,
+.param .b64 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_1,
+.param .align 16 .b8 _ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_2[20]
+)
+{
+.reg .pred 	%p<82>;
+.reg .b32 	%r<14>;
+.reg .f32 	%f<233>;
+.reg .b64 	%rd<143>;
+.reg .f64 	%fd<14>;
+ld.param.u64 	%rd60, [_ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_1];
+ld.param.u64 	%rd59, [_ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_0];
+mov.u32 	%r1, %tid.x;
+and.b32  	%r4, %r1, 15;
+cvt.u64.u32 	%rd1, %r4;
+ld.param.v4.f32 	{%f1, %f2, %f3, %f4}, [_ZN11hypersphere10CircleRule6LogitsINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideENS_9RowCircleERKT__param_2];
+ld.u64 	%rd62, [%rd60];
+shl.b64 	%rd63, %rd62, 2;
+add.s64 	%rd2, %rd59, %rd63;
+ld.u64 	%rd64, [%rd60+8];
+sub.s64 	%rd3, %rd64, %rd62;
+setp.lt.u64 	%p2, %rd3, 16;
+mov.u64 	%rd127, 0;
+mov.f32 	%f214, 0fFF800000;
+shl.b64 	%rd124, %rd1, 2;
+@%p2 bra 	$L__BB89_3;
+add.s64 	%rd125, %rd2, %rd124;
+mov.f32 	%f214, 0fFF800000;
+mov.u64 	%rd126, 0;
+$L__BB89_2:
+ld.f32 	%f48, [%rd125];
+sub.rn.f32 	%f49, %f48, %f3;
+mul.rn.f32 	%f50, %f2, %f49;
+setp.lt.f32 	%p3, %f50, 0f00000000;
+selp.f32 	%f51, 0f00000000, %f50, %p3;
+mul.rn.f32 	%f52, %f1, %f51;
+sub.rn.f32 	%f53, %f48, %f4;
+mul.rn.f32 	%f54, %f53, %f52;
+setp.gt.f32 	%p4, %f54, %f214;
+selp.f32 	%f214, %f54, %f214, %p4;
+add.s64 	%rd127, %rd126, 16;
+add.s64 	%rd125, %rd125, 64;
+add.s64 	%rd67, %rd126, 32;
+setp.le.u64 	%p5, %rd67, %rd3;
+mov.u64 	%rd126, %rd127;
+@%p5 bra 	$L__BB89_2;
+$L__BB89_3:
+setp.le.u64 	%p6, %rd3, %rd127;
+@%p6 bra 	$L__BB89_7;
+sub.s64 	%rd10, %rd3, %rd127;
+setp.eq.s64 	%p7, %rd10, 16;
+setp.gt.u64 	%p8, %rd10, %rd1;
+or.pred  	%p9, %p7, %p8;
+mov.f32 	%f215, 0f00000000;
+@!%p9 bra 	$L__BB89_6;
+bra.uni 	$L__BB89_5;
+$L__BB89_5:
+shl.b64 	%rd69, %rd127, 2;
+add.s64 	%rd70, %rd2, %rd69;
+add.s64 	%rd11, %rd70, %rd124;
+ld.f32 	%f215, [%rd11];
+$L__BB89_6:
+sub.rn.f32 	%f56, %f215, %f3;
+mul.rn.f32 	%f57, %f2, %f56;
+setp.lt.f32 	%p11, %f57, 0f00000000;
+selp.f32 	%f58, 0f00000000, %f57, %p11;
+mul.rn.f32 	%f59, %f1, %f58;
+sub.rn.f32 	%f60, %f215, %f4;
+mul.rn.f32 	%f61, %f60, %f59;
+selp.f32 	%f62, %f61, 0fFF800000, %p8;
+setp.gt.f32 	%p12, %f62, %f214;
+selp.f32 	%f214, %f62, %f214, %p12;
+$L__BB89_7:
+and.b32  	%r2, %r1, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r3, %r5, %r2;
+shfl.sync.bfly.b32	%f64, %f214, 8, 31, %r3;
+setp.gt.f32 	%p13, %f64, %f214;
+selp.f32 	%f65, %f64, %f214, %p13;
+shfl.sync.bfly.b32	%f66, %f65, 4, 31, %r3;
+setp.gt.f32 	%p14, %f66, %f65;
+selp.f32 	%f67, %f66, %f65, %p14;
+shfl.sync.bfly.b32	%f68, %f67, 2, 31, %r3;
+setp.gt.f32 	%p15, %f68, %f67;
+selp.f32 	%f69, %f68, %f67, %p15;
+shfl.sync.bfly.b32	%f70, %f69, 1, 31, %r3;
+setp.gt.f32 	%p16, %f70, %f69;
+selp.f32 	%f71, %f70, %f69, %p16;
+shfl.sync.idx.b32	%f72, %f71, %r2, 31, %r3;
+add.rn.f32 	%f73, %f72, 0f00000000;
+setp.ne.f32 	%p17, %f72, 0fFF800000;
+ld.u64 	%rd73, [%rd60+16];
+shl.b64 	%rd74, %rd73, 2;
+add.s64 	%rd12, %rd59, %rd74;
+ld.u64 	%rd75, [%rd60+24];
+sub.s64 	%rd13, %rd75, %rd73;
+setp.lt.u64 	%p18, %rd13, 16;
+mov.u64 	%rd130, 0;
+mov.f32 	%f218, 0fFF800000;
+@%p18 bra 	$L__BB89_10;
+add.s64 	%rd128, %rd12, %rd124;
+mov.f32 	%f218, 0fFF800000;
+mov.u64 	%rd129, 0;
+$L__BB89_9:
+ld.f32 	%f75, [%rd128];
+sub.rn.f32 	%f76, %f75, %f3;
+mul.rn.f32 	%f77, %f2, %f76;
+setp.lt.f32 	%p19, %f77, 0f00000000;
+selp.f32 	%f78, 0f00000000, %f77, %p19;
+mul.rn.f32 	%f79, %f1, %f78;
+sub.rn.f32 	%f80, %f75, %f4;
+mul.rn.f32 	%f81, %f80, %f79;
+setp.gt.f32 	%p20, %f81, %f218;
+selp.f32 	%f218, %f81, %f218, %p20;
+add.s64 	%rd130, %rd129, 16;
+add.s64 	%rd78, %rd129, 32;
+add.s64 	%rd128, %rd128, 64;
+setp.le.u64 	%p21, %rd78, %rd13;
+mov.u64 	%rd129, %rd130;
+@%p21 bra 	$L__BB89_9;
+$L__BB89_10:
+selp.f32 	%f12, %f73, 0fFF800000, %p17;
+setp.le.u64 	%p22, %rd13, %rd130;
+@%p22 bra 	$L__BB89_14;
+sub.s64 	%rd20, %rd13, %rd130;
+setp.eq.s64 	%p23, %rd20, 16;
+setp.gt.u64 	%p24, %rd20, %rd1;
+or.pred  	%p25, %p23, %p24;
+mov.f32 	%f219, 0f00000000;
+@!%p25 bra 	$L__BB89_13;
+bra.uni 	$L__BB89_12;
+$L__BB89_12:
+shl.b64 	%rd80, %rd130, 2;
+add.s64 	%rd81, %rd12, %rd80;
+add.s64 	%rd21, %rd81, %rd124;
+ld.f32 	%f219, [%rd21];
+$L__BB89_13:
+sub.rn.f32 	%f83, %f219, %f3;
+mul.rn.f32 	%f84, %f2, %f83;
+setp.lt.f32 	%p27, %f84, 0f00000000;
+selp.f32 	%f85, 0f00000000, %f84, %p27;
+mul.rn.f32 	%f86, %f1, %f85;
+sub.rn.f32 	%f87, %f219, %f4;
+mul.rn.f32 	%f88, %f87, %f86;
+selp.f32 	%f89, %f88, 0fFF800000, %p24;
+setp.gt.f32 	%p28, %f89, %f218;
+selp.f32 	%f218, %f89, %f218, %p28;
+$L__BB89_14:
+shfl.sync.bfly.b32	%f91, %f218, 8, 31, %r3;
+setp.gt.f32 	%p29, %f91, %f218;
+selp.f32 	%f92, %f91, %f218, %p29;
+shfl.sync.bfly.b32	%f93, %f92, 4, 31, %r3;
+setp.gt.f32 	%p30, %f93, %f92;
+selp.f32 	%f94, %f93, %f92, %p30;
+shfl.sync.bfly.b32	%f95, %f94, 2, 31, %r3;
+setp.gt.f32 	%p31, %f95, %f94;
+selp.f32 	%f96, %f95, %f94, %p31;
+shfl.sync.bfly.b32	%f97, %f96, 1, 31, %r3;
+setp.gt.f32 	%p32, %f97, %f96;
+selp.f32 	%f98, %f97, %f96, %p32;
+shfl.sync.idx.b32	%f99, %f98, %r2, 31, %r3;
+add.rn.f32 	%f100, %f99, 0f00000000;
+setp.gt.f32 	%p33, %f99, %f12;
+ld.u64 	%rd84, [%rd60+32];
+shl.b64 	%rd85, %rd84, 2;
+add.s64 	%rd22, %rd59, %rd85;
+ld.u64 	%rd86, [%rd60+40];
+sub.s64 	%rd23, %rd86, %rd84;
+setp.lt.u64 	%p34, %rd23, 16;
+mov.u64 	%rd133, 0;
+mov.f32 	%f222, 0fFF800000;
+@%p34 bra 	$L__BB89_17;
+add.s64 	%rd131, %rd22, %rd124;
+mov.f32 	%f222, 0fFF800000;
+mov.u64 	%rd132, 0;
+$L__BB89_16:
+ld.f32 	%f102, [%rd131];
+sub.rn.f32 	%f103, %f102, %f3;
+mul.rn.f32 	%f104, %f2, %f103;
+setp.lt.f32 	%p35, %f104, 0f00000000;
+selp.f32 	%f105, 0f00000000, %f104, %p35;
+mul.rn.f32 	%f106, %f1, %f105;
+sub.rn.f32 	%f107, %f102, %f4;
+mul.rn.f32 	%f108, %f107, %f106;
+setp.gt.f32 	%p36, %f108, %f222;
+selp.f32 	%f222, %f108, %f222, %p36;
+add.s64 	%rd133, %rd132, 16;
+add.s64 	%rd89, %rd132, 32;
+add.s64 	%rd131, %rd131, 64;
+setp.le.u64 	%p37, %rd89, %rd23;
+mov.u64 	%rd132, %rd133;
+@%p37 bra 	$L__BB89_16;
+$L__BB89_17:
+selp.f32 	%f20, %f100, %f12, %p33;
+setp.le.u64 	%p38, %rd23, %rd133;
+@%p38 bra 	$L__BB89_21;
+sub.s64 	%rd30, %rd23, %rd133;
+setp.eq.s64 	%p39, %rd30, 16;
+setp.gt.u64 	%p40, %rd30, %rd1;
+or.pred  	%p41, %p39, %p40;
+mov.f32 	%f223, 0f00000000;
+@!%p41 bra 	$L__BB89_20;
+bra.uni 	$L__BB89_19;
+$L__BB89_19:
+shl.b64 	%rd91, %rd133, 2;
+add.s64 	%rd92, %rd22, %rd91;
+add.s64 	%rd31, %rd92, %rd124;
+ld.f32 	%f223, [%rd31];
+$L__BB89_20:
+sub.rn.f32 	%f110, %f223, %f3;
+mul.rn.f32 	%f111, %f2, %f110;
+setp.lt.f32 	%p43, %f111, 0f00000000;
+selp.f32 	%f112, 0f00000000, %f111, %p43;
+mul.rn.f32 	%f113, %f1, %f112;
+sub.rn.f32 	%f114, %f223, %f4;
+mul.rn.f32 	%f115, %f114, %f113;
+selp.f32 	%f116, %f115, 0fFF800000, %p40;
+setp.gt.f32 	%p44, %f116, %f222;
+selp.f32 	%f222, %f116, %f222, %p44;
+$L__BB89_21:
+shfl.sync.bfly.b32	%f118, %f222, 8, 31, %r3;
+setp.gt.f32 	%p45, %f118, %f222;
+selp.f32 	%f119, %f118, %f222, %p45;
+shfl.sync.bfly.b32	%f120, %f119, 4, 31, %r3;
+setp.gt.f32 	%p46, %f120, %f119;
+selp.f32 	%f121, %f120, %f119, %p46;
+shfl.sync.bfly.b32	%f122, %f121, 2, 31, %r3;
+setp.gt.f32 	%p47, %f122, %f121;
+selp.f32 	%f123, %f122, %f121, %p47;
+shfl.sync.bfly.b32	%f124, %f123, 1, 31, %r3;
+setp.gt.f32 	%p48, %f124, %f123;
+selp.f32 	%f125, %f124, %f123, %p48;
+shfl.sync.idx.b32	%f126, %f125, %r2, 31, %r3;
+add.rn.f32 	%f127, %f126, 0f00000000;
+setp.gt.f32 	%p49, %f126, %f20;
+ld.u64 	%rd95, [%rd60+48];
+shl.b64 	%rd96, %rd95, 2;
+add.s64 	%rd32, %rd59, %rd96;
+ld.u64 	%rd97, [%rd60+56];
+sub.s64 	%rd33, %rd97, %rd95;
+setp.lt.u64 	%p50, %rd33, 16;
+mov.u64 	%rd136, 0;
+mov.f32 	%f226, 0fFF800000;
+@%p50 bra 	$L__BB89_24;
+add.s64 	%rd134, %rd32, %rd124;
+mov.f32 	%f226, 0fFF800000;
+mov.u64 	%rd135, 0;
+$L__BB89_23:
+ld.f32 	%f129, [%rd134];
+sub.rn.f32 	%f130, %f129, %f3;
+mul.rn.f32 	%f131, %f2, %f130;
+setp.lt.f32 	%p51, %f131, 0f00000000;
+selp.f32 	%f132, 0f00000000, %f131, %p51;
+mul.rn.f32 	%f133, %f1, %f132;
+sub.rn.f32 	%f134, %f129, %f4;
+mul.rn.f32 	%f135, %f134, %f133;
+setp.gt.f32 	%p52, %f135, %f226;
+selp.f32 	%f226, %f135, %f226, %p52;
+add.s64 	%rd136, %rd135, 16;
+add.s64 	%rd100, %rd135, 32;
+add.s64 	%rd134, %rd134, 64;
+setp.le.u64 	%p53, %rd100, %rd33;
+mov.u64 	%rd135, %rd136;
+@%p53 bra 	$L__BB89_23;
+$L__BB89_24:
+selp.f32 	%f28, %f127, %f20, %p49;
+setp.le.u64 	%p54, %rd33, %rd136;
+@%p54 bra 	$L__BB89_28;
+sub.s64 	%rd40, %rd33, %rd136;
+setp.eq.s64 	%p55, %rd40, 16;
+setp.gt.u64 	%p56, %rd40, %rd1;
+or.pred  	%p57, %p55, %p56;
+mov.f32 	%f227, 0f00000000;
+@!%p57 bra 	$L__BB89_27;
+bra.uni 	$L__BB89_26;
+$L__BB89_26:
+shl.b64 	%rd102, %rd136, 2;
+add.s64 	%rd103, %rd32, %rd102;
+add.s64 	%rd41, %rd103, %rd124;
+ld.f32 	%f227, [%rd41];
+$L__BB89_27:
+sub.rn.f32 	%f137, %f227, %f3;
+mul.rn.f32 	%f138, %f2, %f137;
+setp.lt.f32 	%p59, %f138, 0f00000000;
+selp.f32 	%f139, 0f00000000, %f138, %p59;
+mul.rn.f32 	%f140, %f1, %f139;
+sub.rn.f32 	%f141, %f227, %f4;
+mul.rn.f32 	%f142, %f141, %f140;
+selp.f32 	%f143, %f142, 0fFF800000, %p56;
+setp.gt.f32 	%p60, %f143, %f226;
+selp.f32 	%f226, %f143, %f226, %p60;
+$L__BB89_28:
+mov.f32 	%f212, 0f00000000;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%f144, %f226, 8, 31, %r3;
+setp.gt.f32 	%p61, %f144, %f226;
+selp.f32 	%f145, %f144, %f226, %p61;
+shfl.sync.bfly.b32	%f146, %f145, 4, 31, %r3;
+setp.gt.f32 	%p62, %f146, %f145;
+selp.f32 	%f147, %f146, %f145, %p62;
+shfl.sync.bfly.b32	%f148, %f147, 2, 31, %r3;
+setp.gt.f32 	%p63, %f148, %f147;
+selp.f32 	%f149, %f148, %f147, %p63;
+shfl.sync.bfly.b32	%f150, %f149, 1, 31, %r3;
+setp.gt.f32 	%p64, %f150, %f149;
+selp.f32 	%f151, %f150, %f149, %p64;
+shfl.sync.idx.b32	%f152, %f151, %r2, 31, %r3;
+add.rn.f32 	%f153, %f152, 0f00000000;
+setp.gt.f32 	%p65, %f152, %f28;
+selp.f32 	%f36, %f153, %f28, %p65;
+mov.f64 	%fd6, 0d0000000000000000;
+mov.u64 	%rd137, 0;
+mov.f64 	%fd11, %fd6;
+bra.uni 	$L__BB89_29;
+$L__BB89_41:
+add.rn.f64 	%fd11, %fd11, %fd13;
+add.s64 	%rd137, %rd137, 16;
+setp.eq.s64 	%p81, %rd137, 64;
+@%p81 bra 	$L__BB89_42;
+$L__BB89_29:
+add.s64 	%rd106, %rd60, %rd137;
+ld.u64 	%rd107, [%rd106];
+ld.u64 	%rd109, [%rd106+8];
+setp.eq.s64 	%p66, %rd109, %rd107;
+mov.f64 	%fd13, %fd6;
+@%p66 bra 	$L__BB89_41;
+shl.b64 	%rd108, %rd107, 2;
+add.s64 	%rd43, %rd59, %rd108;
+sub.s64 	%rd44, %rd109, %rd107;
+add.s64 	%rd138, %rd43, %rd124;
+mov.u64 	%rd110, 0;
+mov.u64 	%rd139, %rd110;
+mov.f64 	%fd13, %fd6;
+bra.uni 	$L__BB89_31;
+$L__BB89_39:
+setp.gt.u64 	%p79, %rd54, %rd1;
+selp.f32 	%f200, %f42, 0f00000000, %p79;
+add.rn.f32 	%f230, %f230, %f200;
+$L__BB89_40:
+shfl.sync.bfly.b32	%f201, %f230, 8, 31, %r3;
+add.rn.f32 	%f202, %f230, %f201;
+shfl.sync.bfly.b32	%f203, %f202, 4, 31, %r3;
+add.rn.f32 	%f204, %f202, %f203;
+shfl.sync.bfly.b32	%f205, %f204, 2, 31, %r3;
+add.rn.f32 	%f206, %f204, %f205;
+shfl.sync.bfly.b32	%f207, %f206, 1, 31, %r3;
+add.rn.f32 	%f208, %f206, %f207;
+cvt.f64.f32 	%fd9, %f208;
+add.rn.f64 	%fd13, %fd13, %fd9;
+add.s64 	%rd139, %rd139, 512;
+add.s64 	%rd138, %rd138, 2048;
+setp.lt.u64 	%p80, %rd139, %rd44;
+@%p80 bra 	$L__BB89_31;
+bra.uni 	$L__BB89_41;
+$L__BB89_31:
+sub.s64 	%rd113, %rd44, %rd139;
+min.u64 	%rd48, %rd113, 512;
+setp.lt.u64 	%p67, %rd113, 16;
+mov.f32 	%f230, %f212;
+mov.u64 	%rd142, %rd110;
+@%p67 bra 	$L__BB89_34;
+mov.f32 	%f230, 0f00000000;
+mov.u64 	%rd141, 0;
+mov.u64 	%rd140, %rd138;
+$L__BB89_33:
+ld.f32 	%f156, [%rd140];
+sub.rn.f32 	%f157, %f156, %f3;
+mul.rn.f32 	%f158, %f2, %f157;
+setp.lt.f32 	%p68, %f158, 0f00000000;
+selp.f32 	%f159, 0f00000000, %f158, %p68;
+mul.rn.f32 	%f160, %f1, %f159;
+sub.rn.f32 	%f161, %f156, %f4;
+mul.rn.f32 	%f162, %f161, %f160;
+setp.neu.f32 	%p69, %f162, %f36;
+sub.rn.f32 	%f163, %f162, %f36;
+selp.f32 	%f164, %f163, 0f00000000, %p69;
+fma.rn.f32 	%f165, %f164, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f166, %f165, 0fCB400000;
+fma.rn.f32 	%f167, %f166, 0fBF318000, %f164;
+fma.rn.f32 	%f168, %f166, 0f395E8083, %f167;
+fma.rn.f32 	%f169, %f168, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f170, %f169, %f168, 0f3D2AAA2F;
+fma.rn.f32 	%f171, %f170, %f168, 0f3E2AAA47;
+fma.rn.f32 	%f172, %f171, %f168, 0f3F000000;
+fma.rn.f32 	%f173, %f172, %f168, 0f3F800000;
+fma.rn.f32 	%f174, %f173, %f168, 0f3F800000;
+mov.b32 	%r6, %f174;
+mov.b32 	%r7, %f165;
+shl.b32 	%r8, %r7, 23;
+add.s32 	%r9, %r8, %r6;
+mov.b32 	%f175, %r9;
+setp.ltu.f32 	%p70, %f164, 0fC28AA123;
+setp.geu.f32 	%p71, %f164, 0fC28AA123;
+selp.f32 	%f176, %f164, 0f00000000, %p71;
+selp.f32 	%f177, %f176, %f175, %p70;
+mul.rn.f32 	%f178, %f160, %f177;
+st.f32 	[%rd140], %f178;
+add.rn.f32 	%f230, %f230, %f177;
+add.s64 	%rd142, %rd141, 16;
+add.s64 	%rd140, %rd140, 64;
+add.s64 	%rd115, %rd141, 32;
+setp.le.u64 	%p72, %rd115, %rd48;
+mov.u64 	%rd141, %rd142;
+@%p72 bra 	$L__BB89_33;
+$L__BB89_34:
+setp.le.u64 	%p73, %rd48, %rd142;
+@%p73 bra 	$L__BB89_40;
+sub.s64 	%rd54, %rd48, %rd142;
+shl.b64 	%rd117, %rd139, 2;
+add.s64 	%rd118, %rd43, %rd117;
+shl.b64 	%rd119, %rd142, 2;
+add.s64 	%rd120, %rd118, %rd119;
+min.u64 	%rd122, %rd1, 15;
+add.s64 	%rd55, %rd120, %rd124;
+mov.f32 	%f231, 0f00000000;
+setp.ge.u64 	%p74, %rd122, %rd54;
+@%p74 bra 	$L__BB89_37;
+ld.f32 	%f231, [%rd55];
+$L__BB89_37:
+setp.lt.u64 	%p1, %rd122, %rd54;
+sub.rn.f32 	%f180, %f231, %f3;
+mul.rn.f32 	%f181, %f2, %f180;
+setp.lt.f32 	%p75, %f181, 0f00000000;
+selp.f32 	%f182, 0f00000000, %f181, %p75;
+mul.rn.f32 	%f183, %f1, %f182;
+sub.rn.f32 	%f184, %f231, %f4;
+mul.rn.f32 	%f185, %f184, %f183;
+setp.neu.f32 	%p76, %f185, %f36;
+sub.rn.f32 	%f186, %f185, %f36;
+selp.f32 	%f187, %f186, 0f00000000, %p76;
+fma.rn.f32 	%f188, %f187, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f189, %f188, 0fCB400000;
+fma.rn.f32 	%f190, %f189, 0fBF318000, %f187;
+fma.rn.f32 	%f191, %f189, 0f395E8083, %f190;
+fma.rn.f32 	%f192, %f191, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f193, %f192, %f191, 0f3D2AAA2F;
+fma.rn.f32 	%f194, %f193, %f191, 0f3E2AAA47;
+fma.rn.f32 	%f195, %f194, %f191, 0f3F000000;
+fma.rn.f32 	%f196, %f195, %f191, 0f3F800000;
+fma.rn.f32 	%f197, %f196, %f191, 0f3F800000;
+mov.b32 	%r10, %f197;
+mov.b32 	%r11, %f188;
+shl.b32 	%r12, %r11, 23;
+add.s32 	%r13, %r12, %r10;
+mov.b32 	%f198, %r13;
+setp.ltu.f32 	%p77, %f187, 0fC28AA123;
+setp.geu.f32 	%p78, %f187, 0fC28AA123;
+selp.f32 	%f199, %f187, 0f00000000, %p78;
+selp.f32 	%f42, %f199, %f198, %p77;
+@!%p1 bra 	$L__BB89_39;
+bra.uni 	$L__BB89_38;
+$L__BB89_38:
+mul.rn.f32 	%f43, %f183, %f42;
+st.f32 	[%rd55], %f43;
+bra.uni 	$L__BB89_39;
+$L__BB89_42:
+cvt.f64.f32 	%fd10, %f36;
+st.param.v2.f64 	[func_retval0+0], {%fd10, %fd11};
+ret;
+}
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere7SigmoidEd(
+.param .b64 _ZN11hypersphere7SigmoidEd_param_0
+)
+{
+.reg .pred 	%p<4>;
+.reg .b32 	%r<3>;
+.reg .b64 	%rd<3>;
+.reg .f64 	%fd<58>;
+ld.param.f64 	%fd4, [_ZN11hypersphere7SigmoidEd_param_0];
+neg.f64 	%fd1, %fd4;
+setp.nan.f64 	%p1, %fd4, %fd4;
+mov.f64 	%fd57, %fd1;
+@%p1 bra 	$L__BB90_4;
+setp.lt.f64 	%p2, %fd4, 0dC086280000000000;
+mov.f64 	%fd57, 0d7FF0000000000000;
+@%p2 bra 	$L__BB90_4;
+setp.gt.f64 	%p3, %fd4, 0d4085E00000000000;
+mov.f64 	%fd57, 0d0000000000000000;
+@%p3 bra 	$L__BB90_4;
+mul.rn.f64 	%fd7, %fd4, 0dBFF71547652B82FE;
+add.rn.f64 	%fd8, %fd7, 0d4338000000000000;
+add.rn.f64 	%fd9, %fd8, 0dC338000000000000;
+mul.rn.f64 	%fd10, %fd9, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd11, %fd1, %fd10;
+mul.rn.f64 	%fd12, %fd9, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd13, %fd11, %fd12;
+mul.rn.f64 	%fd14, %fd13, 0d3FB2492492492492;
+add.rn.f64 	%fd15, %fd14, 0d3FF0000000000000;
+mul.rn.f64 	%fd16, %fd13, %fd15;
+mul.rn.f64 	%fd17, %fd16, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd18, %fd17, 0d3FF0000000000000;
+mul.rn.f64 	%fd19, %fd13, %fd18;
+mul.rn.f64 	%fd20, %fd19, 0d3FB5555555555555;
+add.rn.f64 	%fd21, %fd20, 0d3FF0000000000000;
+mul.rn.f64 	%fd22, %fd13, %fd21;
+mul.rn.f64 	%fd23, %fd22, 0d3FB745D1745D1746;
+add.rn.f64 	%fd24, %fd23, 0d3FF0000000000000;
+mul.rn.f64 	%fd25, %fd13, %fd24;
+mul.rn.f64 	%fd26, %fd25, 0d3FB999999999999A;
+add.rn.f64 	%fd27, %fd26, 0d3FF0000000000000;
+mul.rn.f64 	%fd28, %fd13, %fd27;
+mul.rn.f64 	%fd29, %fd28, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd30, %fd29, 0d3FF0000000000000;
+mul.rn.f64 	%fd31, %fd13, %fd30;
+mul.rn.f64 	%fd32, %fd31, 0d3FC0000000000000;
+add.rn.f64 	%fd33, %fd32, 0d3FF0000000000000;
+mul.rn.f64 	%fd34, %fd13, %fd33;
+mul.rn.f64 	%fd35, %fd34, 0d3FC2492492492492;
+add.rn.f64 	%fd36, %fd35, 0d3FF0000000000000;
+mul.rn.f64 	%fd37, %fd13, %fd36;
+mul.rn.f64 	%fd38, %fd37, 0d3FC5555555555555;
+add.rn.f64 	%fd39, %fd38, 0d3FF0000000000000;
+mul.rn.f64 	%fd40, %fd13, %fd39;
+mul.rn.f64 	%fd41, %fd40, 0d3FC999999999999A;
+add.rn.f64 	%fd42, %fd41, 0d3FF0000000000000;
+mul.rn.f64 	%fd43, %fd13, %fd42;
+mul.rn.f64 	%fd44, %fd43, 0d3FD0000000000000;
+add.rn.f64 	%fd45, %fd44, 0d3FF0000000000000;
+mul.rn.f64 	%fd46, %fd13, %fd45;
+mul.rn.f64 	%fd47, %fd46, 0d3FD5555555555555;
+add.rn.f64 	%fd48, %fd47, 0d3FF0000000000000;
+mul.rn.f64 	%fd49, %fd13, %fd48;
+mul.rn.f64 	%fd50, %fd49, 0d3FE0000000000000;
+add.rn.f64 	%fd51, %fd50, 0d3FF0000000000000;
+mul.rn.f64 	%fd52, %fd13, %fd51;
+add.rn.f64 	%fd53, %fd52, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r1, %fd9;
+add.s32 	%r2, %r1, 1023;
+cvt.u64.u32 	%rd1, %r2;
+shl.b64 	%rd2, %rd1, 52;
+mov.b64 	%fd54, %rd2;
+mul.rn.f64 	%fd57, %fd53, %fd54;
+$L__BB90_4:
+add.rn.f64 	%fd55, %fd57, 0d3FF0000000000000;
+rcp.rn.f64 	%fd56, %fd55;
+st.param.f64 	[func_retval0+0], %fd56;
+ret;
+}
+.weak .func  (.param .b64 func_retval0) _ZN11hypersphere8SoftplusEd(
+.param .b64 _ZN11hypersphere8SoftplusEd_param_0
+)
+{
+.reg .pred 	%p<12>;
+.reg .b32 	%r<5>;
+.reg .b64 	%rd<7>;
+.reg .f64 	%fd<112>;
+ld.param.f64 	%fd9, [_ZN11hypersphere8SoftplusEd_param_0];
+setp.gt.f64 	%p1, %fd9, 0d0000000000000000;
+neg.f64 	%fd10, %fd9;
+selp.f64 	%fd1, %fd10, %fd9, %p1;
+setp.nan.f64 	%p2, %fd1, %fd1;
+mov.f64 	%fd109, %fd1;
+@%p2 bra 	$L__BB91_4;
+setp.gt.f64 	%p3, %fd1, 0d4086280000000000;
+mov.f64 	%fd109, 0d7FF0000000000000;
+@%p3 bra 	$L__BB91_4;
+setp.lt.f64 	%p4, %fd1, 0dC085E00000000000;
+mov.f64 	%fd109, 0d0000000000000000;
+@%p4 bra 	$L__BB91_4;
+mul.rn.f64 	%fd13, %fd1, 0d3FF71547652B82FE;
+add.rn.f64 	%fd14, %fd13, 0d4338000000000000;
+add.rn.f64 	%fd15, %fd14, 0dC338000000000000;
+mul.rn.f64 	%fd16, %fd15, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd17, %fd1, %fd16;
+mul.rn.f64 	%fd18, %fd15, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd19, %fd17, %fd18;
+mul.rn.f64 	%fd20, %fd19, 0d3FB2492492492492;
+add.rn.f64 	%fd21, %fd20, 0d3FF0000000000000;
+mul.rn.f64 	%fd22, %fd19, %fd21;
+mul.rn.f64 	%fd23, %fd22, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd24, %fd23, 0d3FF0000000000000;
+mul.rn.f64 	%fd25, %fd19, %fd24;
+mul.rn.f64 	%fd26, %fd25, 0d3FB5555555555555;
+add.rn.f64 	%fd27, %fd26, 0d3FF0000000000000;
+mul.rn.f64 	%fd28, %fd19, %fd27;
+mul.rn.f64 	%fd29, %fd28, 0d3FB745D1745D1746;
+add.rn.f64 	%fd30, %fd29, 0d3FF0000000000000;
+mul.rn.f64 	%fd31, %fd19, %fd30;
+mul.rn.f64 	%fd32, %fd31, 0d3FB999999999999A;
+add.rn.f64 	%fd33, %fd32, 0d3FF0000000000000;
+mul.rn.f64 	%fd34, %fd19, %fd33;
+mul.rn.f64 	%fd35, %fd34, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd36, %fd35, 0d3FF0000000000000;
+mul.rn.f64 	%fd37, %fd19, %fd36;
+mul.rn.f64 	%fd38, %fd37, 0d3FC0000000000000;
+add.rn.f64 	%fd39, %fd38, 0d3FF0000000000000;
+mul.rn.f64 	%fd40, %fd19, %fd39;
+mul.rn.f64 	%fd41, %fd40, 0d3FC2492492492492;
+add.rn.f64 	%fd42, %fd41, 0d3FF0000000000000;
+mul.rn.f64 	%fd43, %fd19, %fd42;
+mul.rn.f64 	%fd44, %fd43, 0d3FC5555555555555;
+add.rn.f64 	%fd45, %fd44, 0d3FF0000000000000;
+mul.rn.f64 	%fd46, %fd19, %fd45;
+mul.rn.f64 	%fd47, %fd46, 0d3FC999999999999A;
+add.rn.f64 	%fd48, %fd47, 0d3FF0000000000000;
+mul.rn.f64 	%fd49, %fd19, %fd48;
+mul.rn.f64 	%fd50, %fd49, 0d3FD0000000000000;
+add.rn.f64 	%fd51, %fd50, 0d3FF0000000000000;
+mul.rn.f64 	%fd52, %fd19, %fd51;
+mul.rn.f64 	%fd53, %fd52, 0d3FD5555555555555;
+add.rn.f64 	%fd54, %fd53, 0d3FF0000000000000;
+mul.rn.f64 	%fd55, %fd19, %fd54;
+mul.rn.f64 	%fd56, %fd55, 0d3FE0000000000000;
+add.rn.f64 	%fd57, %fd56, 0d3FF0000000000000;
+mul.rn.f64 	%fd58, %fd19, %fd57;
+add.rn.f64 	%fd59, %fd58, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r1, %fd15;
+add.s32 	%r2, %r1, 1023;
+cvt.u64.u32 	%rd1, %r2;
+shl.b64 	%rd2, %rd1, 52;
+mov.b64 	%fd60, %rd2;
+mul.rn.f64 	%fd109, %fd59, %fd60;
+$L__BB91_4:
+add.rn.f64 	%fd4, %fd109, 0d3FF0000000000000;
+setp.eq.f64 	%p5, %fd4, 0d3FF0000000000000;
+setp.eq.f64 	%p6, %fd4, 0d7FF0000000000000;
+or.pred  	%p7, %p5, %p6;
+@%p7 bra 	$L__BB91_9;
+setp.ltu.f64 	%p8, %fd4, 0d0000000000000000;
+mov.f64 	%fd110, 0d7FF8000000000000;
+@%p8 bra 	$L__BB91_8;
+setp.eq.f64 	%p9, %fd4, 0d0000000000000000;
+mov.f64 	%fd110, 0dFFF0000000000000;
+@%p9 bra 	$L__BB91_8;
+setp.lt.f64 	%p10, %fd4, 0d0170000000000000;
+mul.rn.f64 	%fd63, %fd4, 0d4630000000000000;
+selp.f64 	%fd64, 0dC059000000000000, 0d0000000000000000, %p10;
+selp.f64 	%fd65, %fd63, %fd4, %p10;
+mov.b64 	%rd3, %fd65;
+shr.u64 	%rd4, %rd3, 52;
+cvt.u32.u64 	%r3, %rd4;
+add.s32 	%r4, %r3, -1023;
+cvt.rn.f64.s32 	%fd66, %r4;
+add.rn.f64 	%fd67, %fd64, %fd66;
+and.b64  	%rd5, %rd3, 4503599627370495;
+or.b64  	%rd6, %rd5, 4607182418800017408;
+mov.b64 	%fd68, %rd6;
+setp.gt.f64 	%p11, %fd68, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd69, %fd68, 0d3FE0000000000000;
+add.rn.f64 	%fd70, %fd67, 0d3FF0000000000000;
+selp.f64 	%fd71, %fd69, %fd68, %p11;
+add.rn.f64 	%fd72, %fd71, 0dBFF0000000000000;
+add.rn.f64 	%fd73, %fd71, 0d3FF0000000000000;
+div.rn.f64 	%fd74, %fd72, %fd73;
+mul.rn.f64 	%fd75, %fd74, %fd74;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd76, %fd75, 0d3FA642C8590B2164;
+add.rn.f64 	%fd77, %fd76, 0d3FA8618618618618;
+mul.rn.f64 	%fd78, %fd75, %fd77;
+add.rn.f64 	%fd79, %fd78, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd80, %fd75, %fd79;
+add.rn.f64 	%fd81, %fd80, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd82, %fd75, %fd81;
+add.rn.f64 	%fd83, %fd82, 0d3FB1111111111111;
+mul.rn.f64 	%fd84, %fd75, %fd83;
+add.rn.f64 	%fd85, %fd84, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd86, %fd75, %fd85;
+add.rn.f64 	%fd87, %fd86, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd88, %fd75, %fd87;
+add.rn.f64 	%fd89, %fd88, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd90, %fd75, %fd89;
+add.rn.f64 	%fd91, %fd90, 0d3FC2492492492492;
+mul.rn.f64 	%fd92, %fd75, %fd91;
+add.rn.f64 	%fd93, %fd92, 0d3FC999999999999A;
+mul.rn.f64 	%fd94, %fd75, %fd93;
+add.rn.f64 	%fd95, %fd94, 0d3FD5555555555555;
+mul.rn.f64 	%fd96, %fd75, %fd95;
+selp.f64 	%fd97, %fd70, %fd67, %p11;
+mul.rn.f64 	%fd98, %fd97, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd99, %fd97, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd100, %fd74, %fd74;
+mul.rn.f64 	%fd101, %fd100, %fd96;
+add.rn.f64 	%fd102, %fd100, %fd101;
+add.rn.f64 	%fd103, %fd99, %fd102;
+add.rn.f64 	%fd110, %fd98, %fd103;
+$L__BB91_8:
+add.rn.f64 	%fd104, %fd4, 0dBFF0000000000000;
+sub.rn.f64 	%fd105, %fd109, %fd104;
+div.rn.f64 	%fd106, %fd105, %fd4;
+add.rn.f64 	%fd109, %fd106, %fd110;
+$L__BB91_9:
+max.f64 	%fd107, %fd9, 0d0000000000000000;
+add.rn.f64 	%fd108, %fd107, %fd109;
+st.param.f64 	[func_retval0+0], %fd108;
+ret;
+}
 .func  (.param .b64 func_retval0) _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_(
 .param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0,
 .param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1,
@@ -53222,757 +54003,892 @@ ret;
 .param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6
 )
 {
-.reg .pred 	%p<98>;
-.reg .b32 	%r<38>;
-.reg .f32 	%f<169>;
-.reg .b64 	%rd<189>;
-.reg .f64 	%fd<244>;
-ld.param.f32 	%f39, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_3];
-ld.param.u64 	%rd71, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_2];
-ld.param.u64 	%rd70, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1];
-ld.u64 	%rd72, [%rd71+64];
-setp.eq.s64 	%p6, %rd72, 0;
-mov.f64 	%fd243, 0d0000000000000000;
-mov.f64 	%fd236, 0dFFF0000000000000;
-cvt.f64.f32 	%fd231, %f39;
-mov.u32 	%r34, %tid.x;
-mov.f64 	%fd237, %fd243;
-@%p6 bra 	$L__BB72_25;
-ld.param.f32 	%f41, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6];
-ld.param.f32 	%f40, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5];
-ld.u64 	%rd1, [%rd70+16];
-mov.u64 	%rd166, 0;
-mov.f32 	%f151, 0f00000000;
-and.b32  	%r9, %r34, 15;
-cvt.u64.u32 	%rd2, %r9;
-and.b32  	%r1, %r34, 16;
-mov.b32 	%r10, 65535;
-shl.b32 	%r2, %r10, %r1;
-mov.f32 	%f43, 0f7F800000;
-mov.f32 	%f42, 0fFF800000;
-mov.b32 	%r11, 0;
-mov.f32 	%f152, %f42;
-mov.f32 	%f153, %f43;
-mov.u64 	%rd167, %rd166;
-bra.uni 	$L__BB72_2;
-$L__BB72_8:
-selp.f32 	%f50, %f158, 0f7F800000, %p14;
-selp.f32 	%f51, %f158, 0fFF800000, %p14;
-setp.lt.f32 	%p17, %f50, %f156;
-selp.f32 	%f156, %f50, %f156, %p17;
-setp.gt.f32 	%p18, %f51, %f157;
-selp.f32 	%f157, %f51, %f157, %p18;
-setp.nan.f32 	%p19, %f158, %f158;
-selp.u32 	%r14, 1, 0, %p19;
-or.b32  	%r36, %r36, %r14;
-$L__BB72_9:
-neg.f32 	%f52, %f156;
-shfl.sync.bfly.b32	%f53, %f52, 8, 31, %r2;
-setp.gt.f32 	%p20, %f53, %f52;
-selp.f32 	%f54, %f53, %f52, %p20;
-shfl.sync.bfly.b32	%f55, %f54, 4, 31, %r2;
-setp.gt.f32 	%p21, %f55, %f54;
-selp.f32 	%f56, %f55, %f54, %p21;
-shfl.sync.bfly.b32	%f57, %f56, 2, 31, %r2;
-setp.gt.f32 	%p22, %f57, %f56;
-selp.f32 	%f58, %f57, %f56, %p22;
-shfl.sync.bfly.b32	%f59, %f58, 1, 31, %r2;
-setp.gt.f32 	%p23, %f59, %f58;
-selp.f32 	%f60, %f59, %f58, %p23;
-shfl.sync.idx.b32	%f61, %f60, %r1, 31, %r2;
-sub.rn.f32 	%f63, %f151, %f61;
-shfl.sync.bfly.b32	%f64, %f157, 8, 31, %r2;
-setp.gt.f32 	%p24, %f64, %f157;
-selp.f32 	%f65, %f64, %f157, %p24;
-shfl.sync.bfly.b32	%f66, %f65, 4, 31, %r2;
-setp.gt.f32 	%p25, %f66, %f65;
-selp.f32 	%f67, %f66, %f65, %p25;
-shfl.sync.bfly.b32	%f68, %f67, 2, 31, %r2;
-setp.gt.f32 	%p26, %f68, %f67;
-selp.f32 	%f69, %f68, %f67, %p26;
-shfl.sync.bfly.b32	%f70, %f69, 1, 31, %r2;
-setp.gt.f32 	%p27, %f70, %f69;
-selp.f32 	%f71, %f70, %f69, %p27;
-shfl.sync.idx.b32	%f72, %f71, %r1, 31, %r2;
-add.rn.f32 	%f73, %f72, 0f00000000;
-setp.ne.s32 	%p28, %r36, 0;
-vote.sync.ballot.b32 	%r15, %p28, %r2;
-setp.lt.f32 	%p29, %f63, %f153;
-selp.f32 	%f153, %f63, %f153, %p29;
-setp.gt.f32 	%p30, %f72, %f152;
-selp.f32 	%f152, %f73, %f152, %p30;
-add.s64 	%rd167, %rd167, 16;
-setp.ne.s64 	%p31, %rd167, 64;
-@%p31 bra 	$L__BB72_2;
+.local .align 8 .b8 	__local_depot92[16];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<5>;
+.reg .b32 	%r<3>;
+.reg .f32 	%f<4>;
+.reg .b64 	%rd<11>;
+.reg .f64 	%fd<73>;
+mov.u64 	%SPL, __local_depot92;
+cvta.local.u64 	%SP, %SPL;
+ld.param.f32 	%f1, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_3];
+ld.param.u64 	%rd4, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_2];
+ld.param.u64 	%rd3, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1];
+add.u64 	%rd5, %SP, 0;
+add.u64 	%rd1, %SPL, 0;
+ld.u64 	%rd6, [%rd3+16];
+ld.param.f32 	%f2, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5];
+ld.param.f32 	%f3, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd6;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b32 param2;
+st.param.f32 	[param2+0], %f1;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f2;
+.param .b32 param4;
+st.param.f32 	[param4+0], %f3;
+.param .align 16 .b8 retval0[16];
+call.uni (retval0), 
+_ZN11hypersphere14ExponentialsOfINS_12_GLOBAL__N_111DeviceTermsEEENS_6LogSumERKNS_8SweptRowERKNS_4SideEfRKT_ff, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4
+);
+ld.param.v2.f64 	{%fd10, %fd11}, [retval0+0];
+}
+st.local.f64 	[%rd1+8], %fd11;
+setp.eq.f64 	%p1, %fd11, 0d0000000000000000;
+mov.f64 	%fd72, 0d0000000000000000;
+@%p1 bra 	$L__BB92_6;
+ld.param.f64 	%fd8, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4];
+ld.param.u64 	%rd2, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0];
+cvt.f64.f32 	%fd12, %f1;
+ld.f64 	%fd13, [%rd2+16];
+mul.rn.f64 	%fd14, %fd13, %fd12;
+sub.rn.f64 	%fd15, %fd10, %fd14;
+st.local.f64 	[%rd1], %fd15;
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd5;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere5LogOfERKNS_6LogSumE, 
+(
+param0
+);
+ld.param.f64 	%fd16, [retval0+0];
+}
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd16;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZN11hypersphere8SoftplusEd, 
+(
+param0
+);
+ld.param.f64 	%fd72, [retval0+0];
+}
+ld.local.f64 	%fd19, [%rd1];
+sub.rn.f64 	%fd4, %fd19, %fd72;
+setp.nan.f64 	%p2, %fd4, %fd4;
+mov.f64 	%fd71, %fd4;
+@%p2 bra 	$L__BB92_5;
+setp.gt.f64 	%p3, %fd4, 0d4086280000000000;
+mov.f64 	%fd71, 0d7FF0000000000000;
+@%p3 bra 	$L__BB92_5;
+setp.lt.f64 	%p4, %fd4, 0dC085E00000000000;
+mov.f64 	%fd71, 0d0000000000000000;
+@%p4 bra 	$L__BB92_5;
+mul.rn.f64 	%fd22, %fd4, 0d3FF71547652B82FE;
+add.rn.f64 	%fd23, %fd22, 0d4338000000000000;
+add.rn.f64 	%fd24, %fd23, 0dC338000000000000;
+mul.rn.f64 	%fd25, %fd24, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd26, %fd4, %fd25;
+mul.rn.f64 	%fd27, %fd24, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd28, %fd26, %fd27;
+mul.rn.f64 	%fd29, %fd28, 0d3FB2492492492492;
+add.rn.f64 	%fd30, %fd29, 0d3FF0000000000000;
+mul.rn.f64 	%fd31, %fd28, %fd30;
+mul.rn.f64 	%fd32, %fd31, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd33, %fd32, 0d3FF0000000000000;
+mul.rn.f64 	%fd34, %fd28, %fd33;
+mul.rn.f64 	%fd35, %fd34, 0d3FB5555555555555;
+add.rn.f64 	%fd36, %fd35, 0d3FF0000000000000;
+mul.rn.f64 	%fd37, %fd28, %fd36;
+mul.rn.f64 	%fd38, %fd37, 0d3FB745D1745D1746;
+add.rn.f64 	%fd39, %fd38, 0d3FF0000000000000;
+mul.rn.f64 	%fd40, %fd28, %fd39;
+mul.rn.f64 	%fd41, %fd40, 0d3FB999999999999A;
+add.rn.f64 	%fd42, %fd41, 0d3FF0000000000000;
+mul.rn.f64 	%fd43, %fd28, %fd42;
+mul.rn.f64 	%fd44, %fd43, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd45, %fd44, 0d3FF0000000000000;
+mul.rn.f64 	%fd46, %fd28, %fd45;
+mul.rn.f64 	%fd47, %fd46, 0d3FC0000000000000;
+add.rn.f64 	%fd48, %fd47, 0d3FF0000000000000;
+mul.rn.f64 	%fd49, %fd28, %fd48;
+mul.rn.f64 	%fd50, %fd49, 0d3FC2492492492492;
+add.rn.f64 	%fd51, %fd50, 0d3FF0000000000000;
+mul.rn.f64 	%fd52, %fd28, %fd51;
+mul.rn.f64 	%fd53, %fd52, 0d3FC5555555555555;
+add.rn.f64 	%fd54, %fd53, 0d3FF0000000000000;
+mul.rn.f64 	%fd55, %fd28, %fd54;
+mul.rn.f64 	%fd56, %fd55, 0d3FC999999999999A;
+add.rn.f64 	%fd57, %fd56, 0d3FF0000000000000;
+mul.rn.f64 	%fd58, %fd28, %fd57;
+mul.rn.f64 	%fd59, %fd58, 0d3FD0000000000000;
+add.rn.f64 	%fd60, %fd59, 0d3FF0000000000000;
+mul.rn.f64 	%fd61, %fd28, %fd60;
+mul.rn.f64 	%fd62, %fd61, 0d3FD5555555555555;
+add.rn.f64 	%fd63, %fd62, 0d3FF0000000000000;
+mul.rn.f64 	%fd64, %fd28, %fd63;
+mul.rn.f64 	%fd65, %fd64, 0d3FE0000000000000;
+add.rn.f64 	%fd66, %fd65, 0d3FF0000000000000;
+mul.rn.f64 	%fd67, %fd28, %fd66;
+add.rn.f64 	%fd68, %fd67, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r1, %fd24;
+add.s32 	%r2, %r1, 1023;
+cvt.u64.u32 	%rd8, %r2;
+shl.b64 	%rd9, %rd8, 52;
+mov.b64 	%fd69, %rd9;
+mul.rn.f64 	%fd71, %fd68, %fd69;
+$L__BB92_5:
+mul.rn.f64 	%fd70, %fd71, %fd8;
+ld.u64 	%rd10, [%rd3+16];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd10;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd4;
+.param .b64 param2;
+st.param.f64 	[param2+0], %fd70;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+$L__BB92_6:
+st.param.f64 	[func_retval0+0], %fd72;
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT_(
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_0,
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_1,
+.param .b64 _ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_2
+)
+{
+.reg .pred 	%p<17>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<14>;
+.reg .f32 	%f<54>;
+.reg .b64 	%rd<47>;
+.reg .f64 	%fd<22>;
+ld.param.u64 	%rd21, [_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_2];
+ld.param.u64 	%rd20, [_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_1];
+ld.param.u64 	%rd19, [_ZN11hypersphere5HingeINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8RowHingeERKT__param_0];
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 15;
+cvt.u64.u32 	%rd1, %r3;
+and.b32  	%r4, %r2, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r1, %r5, %r4;
+mov.u64 	%rd41, 0;
+mov.f64 	%fd11, 0d0000000000000000;
+mov.f32 	%f17, 0f00000000;
+mov.f64 	%fd16, %fd11;
+mov.f64 	%fd17, %fd11;
+bra.uni 	$L__BB93_1;
+$L__BB93_13:
+add.rn.f64 	%fd16, %fd16, %fd21;
+add.rn.f64 	%fd17, %fd17, %fd20;
+add.s64 	%rd41, %rd41, 16;
+setp.eq.s64 	%p16, %rd41, 64;
+@%p16 bra 	$L__BB93_14;
+$L__BB93_1:
+add.s64 	%rd23, %rd20, %rd41;
+ld.u64 	%rd24, [%rd23];
+ld.u64 	%rd26, [%rd23+8];
+setp.eq.s64 	%p4, %rd26, %rd24;
+mov.f64 	%fd20, %fd11;
+mov.f64 	%fd21, %fd11;
+@%p4 bra 	$L__BB93_13;
+shl.b64 	%rd25, %rd24, 2;
+add.s64 	%rd3, %rd19, %rd25;
+sub.s64 	%rd4, %rd26, %rd24;
+ld.f32 	%f1, [%rd21];
+ld.f32 	%f2, [%rd21+4];
+shl.b64 	%rd28, %rd1, 2;
+add.s64 	%rd42, %rd3, %rd28;
+ld.u8 	%rs1, [%rd21+8];
+and.b16  	%rs2, %rs1, 1;
+setp.eq.b16 	%p1, %rs2, 1;
+mov.u64 	%rd27, 0;
+mov.f64 	%fd20, %fd11;
+mov.f64 	%fd21, %fd11;
+mov.u64 	%rd43, %rd27;
+bra.uni 	$L__BB93_3;
+$L__BB93_11:
+setp.gt.u64 	%p14, %rd14, %rd1;
+selp.f32 	%f27, 0f00000000, %f11, %p3;
+selp.f32 	%f28, %f27, 0f00000000, %p14;
+add.rn.f32 	%f50, %f50, %f28;
+selp.f32 	%f29, 0f00000000, 0f3F800000, %p3;
+selp.f32 	%f30, %f29, 0f00000000, %p14;
+add.rn.f32 	%f49, %f49, %f30;
+$L__BB93_12:
+shfl.sync.bfly.b32	%f31, %f50, 8, 31, %r1;
+add.rn.f32 	%f32, %f50, %f31;
+shfl.sync.bfly.b32	%f33, %f32, 4, 31, %r1;
+add.rn.f32 	%f34, %f32, %f33;
+shfl.sync.bfly.b32	%f35, %f34, 2, 31, %r1;
+add.rn.f32 	%f36, %f34, %f35;
+shfl.sync.bfly.b32	%f37, %f36, 1, 31, %r1;
+add.rn.f32 	%f38, %f36, %f37;
+shfl.sync.bfly.b32	%f39, %f49, 8, 31, %r1;
+add.rn.f32 	%f40, %f49, %f39;
+shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r1;
+add.rn.f32 	%f42, %f40, %f41;
+shfl.sync.bfly.b32	%f43, %f42, 2, 31, %r1;
+add.rn.f32 	%f44, %f42, %f43;
+shfl.sync.bfly.b32	%f45, %f44, 1, 31, %r1;
+add.rn.f32 	%f46, %f44, %f45;
+cvt.f64.f32 	%fd14, %f38;
+add.rn.f64 	%fd21, %fd21, %fd14;
+cvt.f64.f32 	%fd15, %f46;
+add.rn.f64 	%fd20, %fd20, %fd15;
+add.s64 	%rd43, %rd43, 512;
+add.s64 	%rd42, %rd42, 2048;
+setp.lt.u64 	%p15, %rd43, %rd4;
+@%p15 bra 	$L__BB93_3;
+bra.uni 	$L__BB93_13;
+$L__BB93_3:
+sub.s64 	%rd30, %rd4, %rd43;
+min.u64 	%rd8, %rd30, 512;
+setp.lt.u64 	%p5, %rd30, 16;
+mov.f32 	%f49, %f17;
+mov.f32 	%f50, %f17;
+mov.u64 	%rd46, %rd27;
+@%p5 bra 	$L__BB93_6;
+mov.f32 	%f49, 0f00000000;
+mov.u64 	%rd45, 0;
+mov.u64 	%rd44, %rd42;
+mov.f32 	%f50, %f49;
+$L__BB93_5:
+ld.f32 	%f19, [%rd44];
+sub.rn.f32 	%f20, %f19, %f2;
+mul.rn.f32 	%f21, %f1, %f20;
+setp.ltu.f32 	%p6, %f21, 0f00000000;
+setp.leu.f32 	%p7, %f21, 0f00000000;
+selp.u32 	%r6, -1, 0, %p7;
+selp.u32 	%r7, -1, 0, %p6;
+selp.b32 	%r8, %r7, %r6, %p1;
+and.b32  	%r9, %r8, 1;
+setp.eq.b32 	%p8, %r9, 1;
+selp.f32 	%f22, 0f00000000, %f1, %p8;
+st.f32 	[%rd44], %f22;
+selp.f32 	%f23, 0f00000000, %f21, %p8;
+add.rn.f32 	%f50, %f50, %f23;
+selp.f32 	%f24, 0f00000000, 0f3F800000, %p8;
 )ptx",
-    R"ptx(bra.uni 	$L__BB72_10;
-$L__BB72_2:
-add.s64 	%rd75, %rd71, %rd167;
-ld.u64 	%rd76, [%rd75];
-shl.b64 	%rd77, %rd76, 2;
-add.s64 	%rd4, %rd1, %rd77;
-ld.u64 	%rd78, [%rd75+8];
-sub.s64 	%rd5, %rd78, %rd76;
-setp.lt.u64 	%p7, %rd5, 16;
-shl.b64 	%rd165, %rd2, 2;
-mov.f32 	%f156, %f43;
-mov.f32 	%f157, %f42;
-mov.u32 	%r36, %r11;
-mov.u64 	%rd170, %rd166;
-@%p7 bra 	$L__BB72_5;
-add.s64 	%rd168, %rd4, %rd165;
-mov.f32 	%f156, 0f7F800000;
-mov.f32 	%f157, 0fFF800000;
-mov.b32 	%r36, 0;
-mov.u64 	%rd169, 0;
-$L__BB72_4:
-ld.f32 	%f48, [%rd168];
-setp.lt.f32 	%p8, %f48, %f156;
-selp.f32 	%f156, %f48, %f156, %p8;
-setp.gt.f32 	%p9, %f48, %f157;
-selp.f32 	%f157, %f48, %f157, %p9;
-setp.nan.f32 	%p10, %f48, %f48;
-selp.u32 	%r13, 1, 0, %p10;
-or.b32  	%r36, %r36, %r13;
-add.s64 	%rd170, %rd169, 16;
-add.s64 	%rd168, %rd168, 64;
-add.s64 	%rd81, %rd169, 32;
-setp.le.u64 	%p11, %rd81, %rd5;
-mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB72_4;
-$L__BB72_5:
-setp.le.u64 	%p12, %rd5, %rd170;
-@%p12 bra 	$L__BB72_9;
-sub.s64 	%rd12, %rd5, %rd170;
-setp.eq.s64 	%p13, %rd12, 16;
-setp.gt.u64 	%p14, %rd12, %rd2;
-or.pred  	%p15, %p13, %p14;
-mov.f32 	%f158, 0f00000000;
-@!%p15 bra 	$L__BB72_8;
-bra.uni 	$L__BB72_7;
-$L__BB72_7:
-shl.b64 	%rd83, %rd170, 2;
-add.s64 	%rd84, %rd4, %rd83;
-add.s64 	%rd13, %rd84, %rd165;
-ld.f32 	%f158, [%rd13];
-bra.uni 	$L__BB72_8;
-$L__BB72_10:
-setp.gt.f32 	%p32, %f39, 0f00000000;
-selp.f32 	%f17, %f152, %f153, %p32;
-mov.u64 	%rd171, 0;
-mov.f64 	%fd30, 0d0000000000000000;
-mov.f64 	%fd237, %fd30;
-bra.uni 	$L__BB72_11;
-$L__BB72_23:
-add.rn.f64 	%fd237, %fd237, %fd235;
-add.s64 	%rd171, %rd171, 16;
-setp.ne.s64 	%p50, %rd171, 64;
-@%p50 bra 	$L__BB72_11;
-bra.uni 	$L__BB72_24;
-$L__BB72_11:
-add.s64 	%rd87, %rd71, %rd171;
-ld.u64 	%rd88, [%rd87];
-ld.u64 	%rd90, [%rd87+8];
-setp.eq.s64 	%p33, %rd90, %rd88;
-mov.f64 	%fd235, %fd30;
-@%p33 bra 	$L__BB72_23;
-shl.b64 	%rd89, %rd88, 2;
-add.s64 	%rd16, %rd1, %rd89;
-sub.s64 	%rd17, %rd90, %rd88;
-add.s64 	%rd172, %rd16, %rd165;
-mov.u64 	%rd91, 0;
-mov.u64 	%rd173, %rd91;
-mov.f64 	%fd235, %fd30;
-bra.uni 	$L__BB72_13;
-$L__BB72_21:
-setp.gt.u64 	%p48, %rd27, %rd2;
-selp.f32 	%f113, %f23, 0f00000000, %p48;
-add.rn.f32 	%f162, %f162, %f113;
-$L__BB72_22:
-shfl.sync.bfly.b32	%f114, %f162, 8, 31, %r2;
-add.rn.f32 	%f115, %f162, %f114;
-shfl.sync.bfly.b32	%f116, %f115, 4, 31, %r2;
-add.rn.f32 	%f117, %f115, %f116;
-shfl.sync.bfly.b32	%f118, %f117, 2, 31, %r2;
-add.rn.f32 	%f119, %f117, %f118;
-shfl.sync.bfly.b32	%f120, %f119, 1, 31, %r2;
-add.rn.f32 	%f121, %f119, %f120;
-cvt.f64.f32 	%fd33, %f121;
-add.rn.f64 	%fd235, %fd235, %fd33;
-add.s64 	%rd173, %rd173, 512;
-add.s64 	%rd172, %rd172, 2048;
-setp.lt.u64 	%p49, %rd173, %rd17;
-@%p49 bra 	$L__BB72_13;
-bra.uni 	$L__BB72_23;
-$L__BB72_13:
-sub.s64 	%rd94, %rd17, %rd173;
-min.u64 	%rd21, %rd94, 512;
-setp.lt.u64 	%p34, %rd94, 16;
-mov.f32 	%f162, %f151;
-mov.u64 	%rd176, %rd91;
-@%p34 bra 	$L__BB72_16;
-mov.f32 	%f162, 0f00000000;
-mov.u64 	%rd175, 0;
-mov.u64 	%rd174, %rd172;
-$L__BB72_15:
-ld.f32 	%f76, [%rd174];
-setp.neu.f32 	%p35, %f76, %f17;
-sub.rn.f32 	%f77, %f76, %f17;
-selp.f32 	%f78, %f77, 0f00000000, %p35;
-mul.rn.f32 	%f79, %f78, %f39;
-fma.rn.f32 	%f80, %f79, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f81, %f80, 0fCB400000;
-fma.rn.f32 	%f82, %f81, 0fBF318000, %f79;
-fma.rn.f32 	%f83, %f81, 0f395E8083, %f82;
-fma.rn.f32 	%f84, %f83, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f85, %f84, %f83, 0f3D2AAA2F;
-fma.rn.f32 	%f86, %f85, %f83, 0f3E2AAA47;
-fma.rn.f32 	%f87, %f86, %f83, 0f3F000000;
-fma.rn.f32 	%f88, %f87, %f83, 0f3F800000;
-fma.rn.f32 	%f89, %f88, %f83, 0f3F800000;
-mov.b32 	%r16, %f89;
-mov.b32 	%r17, %f80;
-shl.b32 	%r18, %r17, 23;
-add.s32 	%r19, %r18, %r16;
-mov.b32 	%f90, %r19;
-setp.ltu.f32 	%p36, %f79, 0fC28AA123;
-setp.geu.f32 	%p37, %f79, 0fC28AA123;
-selp.f32 	%f91, %f79, 0f00000000, %p37;
-selp.f32 	%f92, %f91, %f90, %p36;
-setp.ltu.f32 	%p38, %f76, %f41;
-setp.gtu.f32 	%p39, %f76, %f40;
-selp.f32 	%f93, %f92, 0f00000000, %p39;
-selp.f32 	%f94, %f93, 0f00000000, %p38;
-st.f32 	[%rd174], %f94;
-add.rn.f32 	%f162, %f162, %f94;
-add.s64 	%rd176, %rd175, 16;
-add.s64 	%rd174, %rd174, 64;
-add.s64 	%rd96, %rd175, 32;
-setp.le.u64 	%p40, %rd96, %rd21;
-mov.u64 	%rd175, %rd176;
-@%p40 bra 	$L__BB72_15;
-$L__BB72_16:
-setp.le.u64 	%p41, %rd21, %rd176;
-@%p41 bra 	$L__BB72_22;
-sub.s64 	%rd27, %rd21, %rd176;
-shl.b64 	%rd98, %rd173, 2;
-add.s64 	%rd99, %rd16, %rd98;
-shl.b64 	%rd100, %rd176, 2;
-add.s64 	%rd101, %rd99, %rd100;
-min.u64 	%rd103, %rd2, 15;
-add.s64 	%rd28, %rd101, %rd165;
-mov.f32 	%f163, 0f00000000;
-setp.ge.u64 	%p42, %rd103, %rd27;
-@%p42 bra 	$L__BB72_19;
-ld.f32 	%f163, [%rd28];
-$L__BB72_19:
-setp.lt.u64 	%p1, %rd103, %rd27;
-setp.neu.f32 	%p43, %f163, %f17;
-sub.rn.f32 	%f96, %f163, %f17;
-selp.f32 	%f97, %f96, 0f00000000, %p43;
-mul.rn.f32 	%f98, %f97, %f39;
-fma.rn.f32 	%f99, %f98, 0f3FB8AA3B, 0f4B400000;
-add.rn.f32 	%f100, %f99, 0fCB400000;
-fma.rn.f32 	%f101, %f100, 0fBF318000, %f98;
-fma.rn.f32 	%f102, %f100, 0f395E8083, %f101;
-fma.rn.f32 	%f103, %f102, 0f3AB6DA65, 0f3C091DE8;
-fma.rn.f32 	%f104, %f103, %f102, 0f3D2AAA2F;
-fma.rn.f32 	%f105, %f104, %f102, 0f3E2AAA47;
-fma.rn.f32 	%f106, %f105, %f102, 0f3F000000;
-fma.rn.f32 	%f107, %f106, %f102, 0f3F800000;
-fma.rn.f32 	%f108, %f107, %f102, 0f3F800000;
-mov.b32 	%r20, %f108;
-mov.b32 	%r21, %f99;
-shl.b32 	%r22, %r21, 23;
-add.s32 	%r23, %r22, %r20;
-mov.b32 	%f109, %r23;
-setp.ltu.f32 	%p44, %f98, 0fC28AA123;
-setp.geu.f32 	%p45, %f98, 0fC28AA123;
-selp.f32 	%f110, %f98, 0f00000000, %p45;
-selp.f32 	%f111, %f110, %f109, %p44;
-setp.ltu.f32 	%p46, %f163, %f41;
-setp.gtu.f32 	%p47, %f163, %f40;
-selp.f32 	%f112, %f111, 0f00000000, %p47;
-selp.f32 	%f23, %f112, 0f00000000, %p46;
-@!%p1 bra 	$L__BB72_21;
-bra.uni 	$L__BB72_20;
-$L__BB72_20:
-st.f32 	[%rd28], %f23;
-bra.uni 	$L__BB72_21;
-$L__BB72_24:
-cvt.f64.f32 	%fd34, %f17;
-mul.rn.f64 	%fd236, %fd231, %fd34;
-$L__BB72_25:
-setp.eq.f64 	%p51, %fd237, 0d0000000000000000;
-@%p51 bra 	$L__BB72_74;
-ld.param.f64 	%fd26, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0];
-mul.rn.f64 	%fd39, %fd231, %fd26;
-sub.rn.f64 	%fd9, %fd236, %fd39;
-setp.ltu.f64 	%p52, %fd237, 0d0000000000000000;
-mov.f64 	%fd238, 0d7FF8000000000000;
-@%p52 bra 	$L__BB72_29;
-mov.f64 	%fd238, 0d7FF0000000000000;
-setp.eq.f64 	%p53, %fd237, 0d7FF0000000000000;
-@%p53 bra 	$L__BB72_29;
-setp.lt.f64 	%p54, %fd237, 0d0170000000000000;
-mul.rn.f64 	%fd41, %fd237, 0d4630000000000000;
-selp.f64 	%fd42, 0dC059000000000000, 0d0000000000000000, %p54;
-selp.f64 	%fd43, %fd41, %fd237, %p54;
-mov.b64 	%rd105, %fd43;
-shr.u64 	%rd106, %rd105, 52;
-cvt.u32.u64 	%r24, %rd106;
-add.s32 	%r25, %r24, -1023;
-cvt.rn.f64.s32 	%fd44, %r25;
-add.rn.f64 	%fd45, %fd42, %fd44;
-and.b64  	%rd107, %rd105, 4503599627370495;
-or.b64  	%rd108, %rd107, 4607182418800017408;
-mov.b64 	%fd46, %rd108;
-setp.gt.f64 	%p55, %fd46, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd47, %fd46, 0d3FE0000000000000;
-add.rn.f64 	%fd48, %fd45, 0d3FF0000000000000;
-selp.f64 	%fd49, %fd47, %fd46, %p55;
-add.rn.f64 	%fd50, %fd49, 0dBFF0000000000000;
-add.rn.f64 	%fd51, %fd49, 0d3FF0000000000000;
-div.rn.f64 	%fd52, %fd50, %fd51;
-mul.rn.f64 	%fd53, %fd52, %fd52;
-mul.rn.f64 	%fd54, %fd53, 0d3FA642C8590B2164;
-add.rn.f64 	%fd55, %fd54, 0d3FA8618618618618;
-mul.rn.f64 	%fd56, %fd53, %fd55;
-add.rn.f64 	%fd57, %fd56, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd58, %fd53, %fd57;
-add.rn.f64 	%fd59, %fd58, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd60, %fd53, %fd59;
-add.rn.f64 	%fd61, %fd60, 0d3FB1111111111111;
-mul.rn.f64 	%fd62, %fd53, %fd61;
-add.rn.f64 	%fd63, %fd62, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd64, %fd53, %fd63;
-add.rn.f64 	%fd65, %fd64, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd66, %fd53, %fd65;
-add.rn.f64 	%fd67, %fd66, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd68, %fd53, %fd67;
-add.rn.f64 	%fd69, %fd68, 0d3FC2492492492492;
-mul.rn.f64 	%fd70, %fd53, %fd69;
-add.rn.f64 	%fd71, %fd70, 0d3FC999999999999A;
-mul.rn.f64 	%fd72, %fd53, %fd71;
-add.rn.f64 	%fd73, %fd72, 0d3FD5555555555555;
-mul.rn.f64 	%fd74, %fd53, %fd73;
-selp.f64 	%fd75, %fd48, %fd45, %p55;
-mul.rn.f64 	%fd76, %fd75, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd77, %fd75, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd78, %fd52, %fd52;
-mul.rn.f64 	%fd79, %fd78, %fd74;
-add.rn.f64 	%fd80, %fd78, %fd79;
-add.rn.f64 	%fd81, %fd77, %fd80;
-add.rn.f64 	%fd238, %fd76, %fd81;
-$L__BB72_29:
-add.rn.f64 	%fd12, %fd9, %fd238;
-setp.gt.f64 	%p56, %fd12, 0d0000000000000000;
-neg.f64 	%fd82, %fd12;
-selp.f64 	%fd13, %fd82, %fd12, %p56;
-setp.nan.f64 	%p57, %fd13, %fd13;
-mov.f64 	%fd239, %fd13;
-@%p57 bra 	$L__BB72_33;
-setp.gt.f64 	%p58, %fd13, 0d4086280000000000;
-mov.f64 	%fd239, 0d7FF0000000000000;
-@%p58 bra 	$L__BB72_33;
-setp.lt.f64 	%p59, %fd13, 0dC085E00000000000;
-mov.f64 	%fd239, 0d0000000000000000;
-@%p59 bra 	$L__BB72_33;
-mul.rn.f64 	%fd85, %fd13, 0d3FF71547652B82FE;
-add.rn.f64 	%fd86, %fd85, 0d4338000000000000;
-add.rn.f64 	%fd87, %fd86, 0dC338000000000000;
-mul.rn.f64 	%fd88, %fd87, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd89, %fd13, %fd88;
-mul.rn.f64 	%fd90, %fd87, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd91, %fd89, %fd90;
-mul.rn.f64 	%fd92, %fd91, 0d3FB2492492492492;
-add.rn.f64 	%fd93, %fd92, 0d3FF0000000000000;
-mul.rn.f64 	%fd94, %fd91, %fd93;
-mul.rn.f64 	%fd95, %fd94, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd96, %fd95, 0d3FF0000000000000;
-mul.rn.f64 	%fd97, %fd91, %fd96;
-mul.rn.f64 	%fd98, %fd97, 0d3FB5555555555555;
-add.rn.f64 	%fd99, %fd98, 0d3FF0000000000000;
-mul.rn.f64 	%fd100, %fd91, %fd99;
-mul.rn.f64 	%fd101, %fd100, 0d3FB745D1745D1746;
-add.rn.f64 	%fd102, %fd101, 0d3FF0000000000000;
-mul.rn.f64 	%fd103, %fd91, %fd102;
-mul.rn.f64 	%fd104, %fd103, 0d3FB999999999999A;
-add.rn.f64 	%fd105, %fd104, 0d3FF0000000000000;
-mul.rn.f64 	%fd106, %fd91, %fd105;
-mul.rn.f64 	%fd107, %fd106, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd108, %fd107, 0d3FF0000000000000;
-mul.rn.f64 	%fd109, %fd91, %fd108;
-mul.rn.f64 	%fd110, %fd109, 0d3FC0000000000000;
-add.rn.f64 	%fd111, %fd110, 0d3FF0000000000000;
-mul.rn.f64 	%fd112, %fd91, %fd111;
-mul.rn.f64 	%fd113, %fd112, 0d3FC2492492492492;
-add.rn.f64 	%fd114, %fd113, 0d3FF0000000000000;
-mul.rn.f64 	%fd115, %fd91, %fd114;
-mul.rn.f64 	%fd116, %fd115, 0d3FC5555555555555;
-add.rn.f64 	%fd117, %fd116, 0d3FF0000000000000;
-mul.rn.f64 	%fd118, %fd91, %fd117;
-mul.rn.f64 	%fd119, %fd118, 0d3FC999999999999A;
-add.rn.f64 	%fd120, %fd119, 0d3FF0000000000000;
-mul.rn.f64 	%fd121, %fd91, %fd120;
-mul.rn.f64 	%fd122, %fd121, 0d3FD0000000000000;
-add.rn.f64 	%fd123, %fd122, 0d3FF0000000000000;
-mul.rn.f64 	%fd124, %fd91, %fd123;
-mul.rn.f64 	%fd125, %fd124, 0d3FD5555555555555;
-add.rn.f64 	%fd126, %fd125, 0d3FF0000000000000;
-mul.rn.f64 	%fd127, %fd91, %fd126;
-mul.rn.f64 	%fd128, %fd127, 0d3FE0000000000000;
-add.rn.f64 	%fd129, %fd128, 0d3FF0000000000000;
-mul.rn.f64 	%fd130, %fd91, %fd129;
-add.rn.f64 	%fd131, %fd130, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r26, %fd87;
-add.s32 	%r27, %r26, 1023;
-cvt.u64.u32 	%rd109, %r27;
-shl.b64 	%rd110, %rd109, 52;
-mov.b64 	%fd132, %rd110;
-mul.rn.f64 	%fd239, %fd131, %fd132;
-$L__BB72_33:
-add.rn.f64 	%fd16, %fd239, 0d3FF0000000000000;
-setp.eq.f64 	%p60, %fd16, 0d3FF0000000000000;
-setp.eq.f64 	%p61, %fd16, 0d7FF0000000000000;
-or.pred  	%p62, %p60, %p61;
-@%p62 bra 	$L__BB72_38;
-setp.ltu.f64 	%p63, %fd16, 0d0000000000000000;
-mov.f64 	%fd240, 0d7FF8000000000000;
-@%p63 bra 	$L__BB72_37;
-setp.eq.f64 	%p64, %fd16, 0d0000000000000000;
-mov.f64 	%fd240, 0dFFF0000000000000;
-@%p64 bra 	$L__BB72_37;
-setp.lt.f64 	%p65, %fd16, 0d0170000000000000;
-mul.rn.f64 	%fd135, %fd16, 0d4630000000000000;
-selp.f64 	%fd136, 0dC059000000000000, 0d0000000000000000, %p65;
-selp.f64 	%fd137, %fd135, %fd16, %p65;
-mov.b64 	%rd111, %fd137;
-shr.u64 	%rd112, %rd111, 52;
-cvt.u32.u64 	%r28, %rd112;
-add.s32 	%r29, %r28, -1023;
-cvt.rn.f64.s32 	%fd138, %r29;
-add.rn.f64 	%fd139, %fd136, %fd138;
-and.b64  	%rd113, %rd111, 4503599627370495;
-or.b64  	%rd114, %rd113, 4607182418800017408;
-mov.b64 	%fd140, %rd114;
-setp.gt.f64 	%p66, %fd140, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd141, %fd140, 0d3FE0000000000000;
-add.rn.f64 	%fd142, %fd139, 0d3FF0000000000000;
-selp.f64 	%fd143, %fd141, %fd140, %p66;
+    R"ptx(add.rn.f32 	%f49, %f49, %f24;
+add.s64 	%rd46, %rd45, 16;
+add.s64 	%rd44, %rd44, 64;
+add.s64 	%rd32, %rd45, 32;
+setp.le.u64 	%p9, %rd32, %rd8;
+mov.u64 	%rd45, %rd46;
+@%p9 bra 	$L__BB93_5;
+$L__BB93_6:
+setp.le.u64 	%p10, %rd8, %rd46;
+@%p10 bra 	$L__BB93_12;
+sub.s64 	%rd14, %rd8, %rd46;
+shl.b64 	%rd34, %rd43, 2;
+add.s64 	%rd35, %rd3, %rd34;
+shl.b64 	%rd36, %rd46, 2;
+add.s64 	%rd37, %rd35, %rd36;
+min.u64 	%rd39, %rd1, 15;
+add.s64 	%rd15, %rd37, %rd28;
+mov.f32 	%f51, 0f00000000;
+setp.ge.u64 	%p11, %rd39, %rd14;
+@%p11 bra 	$L__BB93_9;
+ld.f32 	%f51, [%rd15];
+$L__BB93_9:
+setp.lt.u64 	%p2, %rd39, %rd14;
+sub.rn.f32 	%f26, %f51, %f2;
+mul.rn.f32 	%f11, %f1, %f26;
+setp.ltu.f32 	%p12, %f11, 0f00000000;
+setp.leu.f32 	%p13, %f11, 0f00000000;
+selp.u32 	%r10, -1, 0, %p13;
+selp.u32 	%r11, -1, 0, %p12;
+selp.b32 	%r12, %r11, %r10, %p1;
+and.b32  	%r13, %r12, 1;
+setp.eq.b32 	%p3, %r13, 1;
+@!%p2 bra 	$L__BB93_11;
+bra.uni 	$L__BB93_10;
+$L__BB93_10:
+selp.f32 	%f12, 0f00000000, %f1, %p3;
+st.f32 	[%rd15], %f12;
+bra.uni 	$L__BB93_11;
+$L__BB93_14:
+st.param.v2.f64 	[func_retval0+0], {%fd16, %fd17};
+ret;
+}
+.func  (.param .align 16 .b8 func_retval0[16]) _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT_(
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_0,
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_1,
+.param .b64 _ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_2
+)
+{
+.reg .pred 	%p<10>;
+.reg .b32 	%r<6>;
+.reg .f32 	%f<50>;
+.reg .b64 	%rd<47>;
+.reg .f64 	%fd<26>;
+ld.param.u64 	%rd20, [_ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_1];
+ld.param.u64 	%rd19, [_ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_0];
+ld.param.u64 	%rd22, [_ZN11hypersphere13IntraPairRule8ExcessesINS_12_GLOBAL__N_111DeviceTermsEEENS_7TwoSumsERKNS_8SweptRowERKNS_4SideERKNS_8PairKindERKT__param_2];
+ld.f64 	%fd12, [%rd22];
+cvt.rn.f32.f64 	%f16, %fd12;
+neg.f32 	%f1, %f16;
+ld.f64 	%fd13, [%rd22+8];
+ld.f64 	%fd14, [%rd22+24];
+mul.rn.f64 	%fd15, %fd13, %fd14;
+cvt.rn.f32.f64 	%f2, %fd15;
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 15;
+cvt.u64.u32 	%rd1, %r3;
+and.b32  	%r4, %r2, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r1, %r5, %r4;
+mov.u64 	%rd41, 0;
+mov.f64 	%fd11, 0d0000000000000000;
+mov.f32 	%f17, 0f00000000;
+mov.f64 	%fd20, %fd11;
+mov.f64 	%fd21, %fd11;
+bra.uni 	$L__BB94_1;
+$L__BB94_13:
+add.rn.f64 	%fd20, %fd20, %fd25;
+add.rn.f64 	%fd21, %fd21, %fd24;
+add.s64 	%rd41, %rd41, 16;
+setp.eq.s64 	%p9, %rd41, 64;
+@%p9 bra 	$L__BB94_14;
+$L__BB94_1:
+add.s64 	%rd23, %rd20, %rd41;
+ld.u64 	%rd24, [%rd23];
+ld.u64 	%rd26, [%rd23+8];
+setp.eq.s64 	%p2, %rd26, %rd24;
+mov.f64 	%fd24, %fd11;
+mov.f64 	%fd25, %fd11;
+@%p2 bra 	$L__BB94_13;
+shl.b64 	%rd25, %rd24, 2;
+add.s64 	%rd3, %rd19, %rd25;
+sub.s64 	%rd4, %rd26, %rd24;
+shl.b64 	%rd28, %rd1, 2;
+add.s64 	%rd42, %rd3, %rd28;
+mov.u64 	%rd27, 0;
+mov.f64 	%fd24, %fd11;
+mov.f64 	%fd25, %fd11;
+mov.u64 	%rd43, %rd27;
+bra.uni 	$L__BB94_3;
+$L__BB94_11:
+setp.gt.u64 	%p7, %rd14, %rd1;
+selp.f32 	%f26, %f11, 0f00000000, %p7;
+add.rn.f32 	%f46, %f46, %f26;
+fma.rn.f32 	%f45, %f26, %f26, %f45;
+$L__BB94_12:
+shfl.sync.bfly.b32	%f27, %f46, 8, 31, %r1;
+add.rn.f32 	%f28, %f46, %f27;
+shfl.sync.bfly.b32	%f29, %f28, 4, 31, %r1;
+add.rn.f32 	%f30, %f28, %f29;
+shfl.sync.bfly.b32	%f31, %f30, 2, 31, %r1;
+add.rn.f32 	%f32, %f30, %f31;
+shfl.sync.bfly.b32	%f33, %f32, 1, 31, %r1;
+add.rn.f32 	%f34, %f32, %f33;
+shfl.sync.bfly.b32	%f35, %f45, 8, 31, %r1;
+add.rn.f32 	%f36, %f45, %f35;
+shfl.sync.bfly.b32	%f37, %f36, 4, 31, %r1;
+add.rn.f32 	%f38, %f36, %f37;
+shfl.sync.bfly.b32	%f39, %f38, 2, 31, %r1;
+add.rn.f32 	%f40, %f38, %f39;
+shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
+add.rn.f32 	%f42, %f40, %f41;
+cvt.f64.f32 	%fd18, %f34;
+add.rn.f64 	%fd25, %fd25, %fd18;
+cvt.f64.f32 	%fd19, %f42;
+add.rn.f64 	%fd24, %fd24, %fd19;
+add.s64 	%rd43, %rd43, 512;
+add.s64 	%rd42, %rd42, 2048;
+setp.lt.u64 	%p8, %rd43, %rd4;
+@%p8 bra 	$L__BB94_3;
+bra.uni 	$L__BB94_13;
+$L__BB94_3:
+sub.s64 	%rd30, %rd4, %rd43;
+min.u64 	%rd8, %rd30, 512;
+setp.lt.u64 	%p3, %rd30, 16;
+mov.f32 	%f45, %f17;
+mov.f32 	%f46, %f17;
+mov.u64 	%rd46, %rd27;
+@%p3 bra 	$L__BB94_6;
+mov.f32 	%f45, 0f00000000;
+mov.u64 	%rd45, 0;
+mov.u64 	%rd44, %rd42;
+mov.f32 	%f46, %f45;
+$L__BB94_5:
+ld.f32 	%f19, [%rd44];
+sub.rn.f32 	%f20, %f19, %f2;
+mul.rn.f32 	%f21, %f20, %f1;
+max.f32 	%f22, %f21, 0f00000000;
+st.f32 	[%rd44], %f22;
+add.rn.f32 	%f46, %f46, %f22;
+fma.rn.f32 	%f45, %f22, %f22, %f45;
+add.s64 	%rd46, %rd45, 16;
+add.s64 	%rd44, %rd44, 64;
+add.s64 	%rd32, %rd45, 32;
+setp.le.u64 	%p4, %rd32, %rd8;
+mov.u64 	%rd45, %rd46;
+@%p4 bra 	$L__BB94_5;
+$L__BB94_6:
+setp.le.u64 	%p5, %rd8, %rd46;
+@%p5 bra 	$L__BB94_12;
+sub.s64 	%rd14, %rd8, %rd46;
+shl.b64 	%rd34, %rd43, 2;
+add.s64 	%rd35, %rd3, %rd34;
+shl.b64 	%rd36, %rd46, 2;
+add.s64 	%rd37, %rd35, %rd36;
+min.u64 	%rd39, %rd1, 15;
+add.s64 	%rd15, %rd37, %rd28;
+mov.f32 	%f47, 0f00000000;
+setp.ge.u64 	%p6, %rd39, %rd14;
+@%p6 bra 	$L__BB94_9;
+ld.f32 	%f47, [%rd15];
+$L__BB94_9:
+setp.lt.u64 	%p1, %rd39, %rd14;
+sub.rn.f32 	%f24, %f47, %f2;
+mul.rn.f32 	%f25, %f24, %f1;
+max.f32 	%f11, %f25, 0f00000000;
+@!%p1 bra 	$L__BB94_11;
+bra.uni 	$L__BB94_10;
+$L__BB94_10:
+st.f32 	[%rd15], %f11;
+bra.uni 	$L__BB94_11;
+$L__BB94_14:
+st.param.v2.f64 	[func_retval0+0], {%fd20, %fd21};
+ret;
+}
+.func  (.param .b64 func_retval0) _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT_(
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_0,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_1,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_2,
+.param .b64 _ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_3
+)
+{
+.reg .pred 	%p<35>;
+.reg .b32 	%r<24>;
+.reg .f32 	%f<145>;
+.reg .b64 	%rd<79>;
+.reg .f64 	%fd<97>;
+ld.param.u64 	%rd32, [_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_3];
+ld.param.u64 	%rd31, [_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_2];
+ld.param.u64 	%rd30, [_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_1];
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd30;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd31;
+.param .align 16 .b8 retval0[8];
+call.uni (retval0), 
+_ZN11hypersphere6ExtentINS_12_GLOBAL__N_111DeviceTermsEEENS_9RowExtentERKNS_8SweptRowERKNS_4SideERKT_, 
+(
+param0, 
+param1
+);
+ld.param.v2.f32 	{%f21, %f22}, [retval0+0];
+}
+ld.f32 	%f1, [%rd32+20];
+setp.gt.f32 	%p2, %f1, 0f00000000;
+selp.f32 	%f2, %f22, %f21, %p2;
+cvt.f64.f32 	%fd1, %f1;
+cvt.f64.f32 	%fd22, %f2;
+ld.f64 	%fd2, [%rd32+8];
+sub.rn.f64 	%fd23, %fd22, %fd2;
+mul.rn.f64 	%fd3, %fd23, %fd1;
+setp.gt.f64 	%p3, %fd3, 0d0000000000000000;
+@%p3 bra 	$L__BB95_12;
+bra.uni 	$L__BB95_1;
+$L__BB95_12:
+ld.param.f64 	%fd21, [_ZNK11hypersphere14RankedListRule10ViolationsINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideERKNS_8ListSideERKT__param_0];
+ld.f32 	%f3, [%rd32+16];
+cvt.rn.f32.f64 	%f4, %fd2;
+mov.u32 	%r2, %tid.x;
+and.b32  	%r3, %r2, 15;
+cvt.u64.u32 	%rd1, %r3;
+and.b32  	%r4, %r2, 16;
+mov.b32 	%r5, 65535;
+shl.b32 	%r1, %r5, %r4;
+mov.u64 	%rd69, 0;
+mov.f64 	%fd25, 0d0000000000000000;
+mov.f64 	%fd90, %fd25;
+mov.f64 	%fd91, %fd25;
+bra.uni 	$L__BB95_13;
+$L__BB95_23:
+add.rn.f64 	%fd90, %fd90, %fd95;
+add.rn.f64 	%fd91, %fd91, %fd94;
+add.s64 	%rd69, %rd69, 16;
+setp.eq.s64 	%p17, %rd69, 64;
+@%p17 bra 	$L__BB95_2;
+$L__BB95_13:
+add.s64 	%rd34, %rd31, %rd69;
+ld.u64 	%rd35, [%rd34];
+ld.u64 	%rd37, [%rd34+8];
+setp.eq.s64 	%p4, %rd37, %rd35;
+shl.b64 	%rd68, %rd1, 2;
+mov.f64 	%fd94, %fd25;
+mov.f64 	%fd95, %fd25;
+@%p4 bra 	$L__BB95_23;
+shl.b64 	%rd36, %rd35, 2;
+add.s64 	%rd3, %rd30, %rd36;
+sub.s64 	%rd4, %rd37, %rd35;
+mov.f32 	%f136, 0f00000000;
+add.s64 	%rd70, %rd3, %rd68;
+mov.u64 	%rd38, 0;
+mov.f64 	%fd94, 0d0000000000000000;
+mov.f64 	%fd95, %fd94;
+mov.u64 	%rd71, %rd38;
+bra.uni 	$L__BB95_15;
+$L__BB95_21:
+setp.gt.u64 	%p12, %rd14, %rd1;
+sub.rn.f32 	%f48, %f141, %f2;
+mul.rn.f32 	%f49, %f1, %f48;
+sub.rn.f32 	%f50, %f141, %f4;
+mul.rn.f32 	%f51, %f1, %f50;
+setp.leu.f32 	%p13, %f51, 0f00000000;
+mul.rn.f32 	%f52, %f3, %f49;
+fma.rn.f32 	%f53, %f52, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f54, %f53, 0fCB400000;
+fma.rn.f32 	%f55, %f54, 0fBF318000, %f52;
+fma.rn.f32 	%f56, %f54, 0f395E8083, %f55;
+fma.rn.f32 	%f57, %f56, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f58, %f57, %f56, 0f3D2AAA2F;
+fma.rn.f32 	%f59, %f58, %f56, 0f3E2AAA47;
+fma.rn.f32 	%f60, %f59, %f56, 0f3F000000;
+fma.rn.f32 	%f61, %f60, %f56, 0f3F800000;
+fma.rn.f32 	%f62, %f61, %f56, 0f3F800000;
+mov.b32 	%r10, %f62;
+mov.b32 	%r11, %f53;
+shl.b32 	%r12, %r11, 23;
+add.s32 	%r13, %r12, %r10;
+mov.b32 	%f63, %r13;
+setp.ltu.f32 	%p14, %f52, 0fC28AA123;
+setp.geu.f32 	%p15, %f52, 0fC28AA123;
+selp.f32 	%f64, %f52, 0f00000000, %p15;
+selp.f32 	%f65, %f64, %f63, %p14;
+selp.f32 	%f66, 0f00000000, %f65, %p13;
+selp.f32 	%f67, %f66, 0f00000000, %p12;
+add.rn.f32 	%f140, %f140, %f67;
+fma.rn.f32 	%f139, %f67, %f49, %f139;
+$L__BB95_22:
+shfl.sync.bfly.b32	%f68, %f140, 8, 31, %r1;
+add.rn.f32 	%f69, %f140, %f68;
+shfl.sync.bfly.b32	%f70, %f69, 4, 31, %r1;
+add.rn.f32 	%f71, %f69, %f70;
+shfl.sync.bfly.b32	%f72, %f71, 2, 31, %r1;
+add.rn.f32 	%f73, %f71, %f72;
+shfl.sync.bfly.b32	%f74, %f73, 1, 31, %r1;
+add.rn.f32 	%f75, %f73, %f74;
+shfl.sync.bfly.b32	%f76, %f139, 8, 31, %r1;
+add.rn.f32 	%f77, %f139, %f76;
+shfl.sync.bfly.b32	%f78, %f77, 4, 31, %r1;
+add.rn.f32 	%f79, %f77, %f78;
+shfl.sync.bfly.b32	%f80, %f79, 2, 31, %r1;
+add.rn.f32 	%f81, %f79, %f80;
+shfl.sync.bfly.b32	%f82, %f81, 1, 31, %r1;
+add.rn.f32 	%f83, %f81, %f82;
+cvt.f64.f32 	%fd28, %f75;
+add.rn.f64 	%fd95, %fd95, %fd28;
+cvt.f64.f32 	%fd29, %f83;
+add.rn.f64 	%fd94, %fd94, %fd29;
+add.s64 	%rd71, %rd71, 512;
+add.s64 	%rd70, %rd70, 2048;
+setp.lt.u64 	%p16, %rd71, %rd4;
+@%p16 bra 	$L__BB95_15;
+bra.uni 	$L__BB95_23;
+$L__BB95_15:
+sub.s64 	%rd41, %rd4, %rd71;
+min.u64 	%rd8, %rd41, 512;
+setp.lt.u64 	%p5, %rd41, 16;
+mov.f32 	%f139, %f136;
+mov.f32 	%f140, %f136;
+mov.u64 	%rd74, %rd38;
+@%p5 bra 	$L__BB95_18;
+mov.f32 	%f139, 0f00000000;
+mov.u64 	%rd73, 0;
+mov.u64 	%rd72, %rd70;
+mov.f32 	%f140, %f139;
+$L__BB95_17:
+ld.f32 	%f27, [%rd72];
+sub.rn.f32 	%f28, %f27, %f2;
+mul.rn.f32 	%f29, %f1, %f28;
+sub.rn.f32 	%f30, %f27, %f4;
+mul.rn.f32 	%f31, %f1, %f30;
+setp.leu.f32 	%p6, %f31, 0f00000000;
+mul.rn.f32 	%f32, %f3, %f29;
+fma.rn.f32 	%f33, %f32, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f34, %f33, 0fCB400000;
+fma.rn.f32 	%f35, %f34, 0fBF318000, %f32;
+fma.rn.f32 	%f36, %f34, 0f395E8083, %f35;
+fma.rn.f32 	%f37, %f36, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f38, %f37, %f36, 0f3D2AAA2F;
+fma.rn.f32 	%f39, %f38, %f36, 0f3E2AAA47;
+fma.rn.f32 	%f40, %f39, %f36, 0f3F000000;
+fma.rn.f32 	%f41, %f40, %f36, 0f3F800000;
+fma.rn.f32 	%f42, %f41, %f36, 0f3F800000;
+mov.b32 	%r6, %f42;
+mov.b32 	%r7, %f33;
+shl.b32 	%r8, %r7, 23;
+add.s32 	%r9, %r8, %r6;
+mov.b32 	%f43, %r9;
+setp.ltu.f32 	%p7, %f32, 0fC28AA123;
+setp.geu.f32 	%p8, %f32, 0fC28AA123;
+selp.f32 	%f44, %f32, 0f00000000, %p8;
+selp.f32 	%f45, %f44, %f43, %p7;
+selp.f32 	%f46, 0f00000000, %f45, %p6;
+add.rn.f32 	%f140, %f140, %f46;
 )ptx",
-    R"ptx(add.rn.f64 	%fd144, %fd143, 0dBFF0000000000000;
-add.rn.f64 	%fd145, %fd143, 0d3FF0000000000000;
-div.rn.f64 	%fd146, %fd144, %fd145;
-mul.rn.f64 	%fd147, %fd146, %fd146;
-mul.rn.f64 	%fd148, %fd147, 0d3FA642C8590B2164;
-add.rn.f64 	%fd149, %fd148, 0d3FA8618618618618;
-mul.rn.f64 	%fd150, %fd147, %fd149;
-add.rn.f64 	%fd151, %fd150, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd152, %fd147, %fd151;
-add.rn.f64 	%fd153, %fd152, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd154, %fd147, %fd153;
-add.rn.f64 	%fd155, %fd154, 0d3FB1111111111111;
-mul.rn.f64 	%fd156, %fd147, %fd155;
-add.rn.f64 	%fd157, %fd156, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd158, %fd147, %fd157;
-add.rn.f64 	%fd159, %fd158, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd160, %fd147, %fd159;
-add.rn.f64 	%fd161, %fd160, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd162, %fd147, %fd161;
-add.rn.f64 	%fd163, %fd162, 0d3FC2492492492492;
-mul.rn.f64 	%fd164, %fd147, %fd163;
-add.rn.f64 	%fd165, %fd164, 0d3FC999999999999A;
-mul.rn.f64 	%fd166, %fd147, %fd165;
-add.rn.f64 	%fd167, %fd166, 0d3FD5555555555555;
-mul.rn.f64 	%fd168, %fd147, %fd167;
-selp.f64 	%fd169, %fd142, %fd139, %p66;
-mul.rn.f64 	%fd170, %fd169, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd171, %fd169, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd172, %fd146, %fd146;
-mul.rn.f64 	%fd173, %fd172, %fd168;
-add.rn.f64 	%fd174, %fd172, %fd173;
-add.rn.f64 	%fd175, %fd171, %fd174;
-add.rn.f64 	%fd240, %fd170, %fd175;
-$L__BB72_37:
-add.rn.f64 	%fd176, %fd16, 0dBFF0000000000000;
-sub.rn.f64 	%fd177, %fd239, %fd176;
-div.rn.f64 	%fd178, %fd177, %fd16;
-add.rn.f64 	%fd239, %fd178, %fd240;
-$L__BB72_38:
-ld.param.f64 	%fd27, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4];
-max.f64 	%fd179, %fd12, 0d0000000000000000;
-add.rn.f64 	%fd243, %fd179, %fd239;
-sub.rn.f64 	%fd22, %fd9, %fd243;
-setp.nan.f64 	%p67, %fd22, %fd22;
-mov.f64 	%fd242, %fd22;
-@%p67 bra 	$L__BB72_42;
-setp.gt.f64 	%p68, %fd22, 0d4086280000000000;
-mov.f64 	%fd242, 0d7FF0000000000000;
-@%p68 bra 	$L__BB72_42;
-setp.lt.f64 	%p69, %fd22, 0dC085E00000000000;
-mov.f64 	%fd242, 0d0000000000000000;
-@%p69 bra 	$L__BB72_42;
-mul.rn.f64 	%fd182, %fd22, 0d3FF71547652B82FE;
-add.rn.f64 	%fd183, %fd182, 0d4338000000000000;
-add.rn.f64 	%fd184, %fd183, 0dC338000000000000;
-mul.rn.f64 	%fd185, %fd184, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd186, %fd22, %fd185;
-mul.rn.f64 	%fd187, %fd184, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd188, %fd186, %fd187;
-mul.rn.f64 	%fd189, %fd188, 0d3FB2492492492492;
-add.rn.f64 	%fd190, %fd189, 0d3FF0000000000000;
-mul.rn.f64 	%fd191, %fd188, %fd190;
-mul.rn.f64 	%fd192, %fd191, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd193, %fd192, 0d3FF0000000000000;
-mul.rn.f64 	%fd194, %fd188, %fd193;
-mul.rn.f64 	%fd195, %fd194, 0d3FB5555555555555;
-add.rn.f64 	%fd196, %fd195, 0d3FF0000000000000;
-mul.rn.f64 	%fd197, %fd188, %fd196;
-mul.rn.f64 	%fd198, %fd197, 0d3FB745D1745D1746;
-add.rn.f64 	%fd199, %fd198, 0d3FF0000000000000;
-mul.rn.f64 	%fd200, %fd188, %fd199;
-mul.rn.f64 	%fd201, %fd200, 0d3FB999999999999A;
-add.rn.f64 	%fd202, %fd201, 0d3FF0000000000000;
-mul.rn.f64 	%fd203, %fd188, %fd202;
-mul.rn.f64 	%fd204, %fd203, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd205, %fd204, 0d3FF0000000000000;
-mul.rn.f64 	%fd206, %fd188, %fd205;
-mul.rn.f64 	%fd207, %fd206, 0d3FC0000000000000;
-add.rn.f64 	%fd208, %fd207, 0d3FF0000000000000;
-mul.rn.f64 	%fd209, %fd188, %fd208;
-mul.rn.f64 	%fd210, %fd209, 0d3FC2492492492492;
-add.rn.f64 	%fd211, %fd210, 0d3FF0000000000000;
-mul.rn.f64 	%fd212, %fd188, %fd211;
-mul.rn.f64 	%fd213, %fd212, 0d3FC5555555555555;
-add.rn.f64 	%fd214, %fd213, 0d3FF0000000000000;
-mul.rn.f64 	%fd215, %fd188, %fd214;
-mul.rn.f64 	%fd216, %fd215, 0d3FC999999999999A;
-add.rn.f64 	%fd217, %fd216, 0d3FF0000000000000;
-mul.rn.f64 	%fd218, %fd188, %fd217;
-mul.rn.f64 	%fd219, %fd218, 0d3FD0000000000000;
-add.rn.f64 	%fd220, %fd219, 0d3FF0000000000000;
-mul.rn.f64 	%fd221, %fd188, %fd220;
-mul.rn.f64 	%fd222, %fd221, 0d3FD5555555555555;
-add.rn.f64 	%fd223, %fd222, 0d3FF0000000000000;
-mul.rn.f64 	%fd224, %fd188, %fd223;
-mul.rn.f64 	%fd225, %fd224, 0d3FE0000000000000;
-add.rn.f64 	%fd226, %fd225, 0d3FF0000000000000;
-mul.rn.f64 	%fd227, %fd188, %fd226;
-add.rn.f64 	%fd228, %fd227, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r30, %fd184;
-add.s32 	%r31, %r30, 1023;
-cvt.u64.u32 	%rd115, %r31;
-shl.b64 	%rd116, %rd115, 52;
-mov.b64 	%fd229, %rd116;
-mul.rn.f64 	%fd242, %fd228, %fd229;
-$L__BB72_42:
-mul.rn.f64 	%fd230, %fd242, %fd27;
-ld.u64 	%rd32, [%rd70+16];
-cvt.rn.f32.f64 	%f26, %fd230;
-and.b32  	%r33, %r34, 15;
-cvt.u64.u32 	%rd33, %r33;
-ld.u64 	%rd118, [%rd71];
-shl.b64 	%rd119, %rd118, 2;
-add.s64 	%rd34, %rd32, %rd119;
-ld.u64 	%rd120, [%rd71+8];
-sub.s64 	%rd35, %rd120, %rd118;
-setp.lt.u64 	%p70, %rd35, 16;
-mov.u64 	%rd179, 0;
-@%p70 bra 	$L__BB72_45;
-shl.b64 	%rd122, %rd33, 2;
-add.s64 	%rd177, %rd34, %rd122;
-mov.u64 	%rd178, 0;
-$L__BB72_44:
-ld.f32 	%f122, [%rd177];
-fma.rn.f32 	%f123, %f122, %f26, 0f00000000;
-abs.f32 	%f124, %f123;
-setp.geu.f32 	%p71, %f124, 0f00800000;
-selp.f32 	%f125, %f123, 0f00000000, %p71;
-st.f32 	[%rd177], %f125;
-add.s64 	%rd179, %rd178, 16;
-add.s64 	%rd177, %rd177, 64;
-add.s64 	%rd123, %rd178, 32;
-setp.le.u64 	%p72, %rd123, %rd35;
-mov.u64 	%rd178, %rd179;
-@%p72 bra 	$L__BB72_44;
-$L__BB72_45:
-setp.le.u64 	%p73, %rd35, %rd179;
-@%p73 bra 	$L__BB72_50;
-sub.s64 	%rd124, %rd35, %rd179;
-shl.b64 	%rd125, %rd179, 2;
-add.s64 	%rd126, %rd34, %rd125;
-setp.eq.s64 	%p74, %rd124, 16;
-setp.gt.u64 	%p75, %rd124, %rd33;
-or.pred  	%p2, %p74, %p75;
-shl.b64 	%rd128, %rd33, 2;
-add.s64 	%rd42, %rd126, %rd128;
-mov.f32 	%f165, 0f00000000;
-@!%p2 bra 	$L__BB72_48;
-bra.uni 	$L__BB72_47;
-$L__BB72_47:
-ld.f32 	%f165, [%rd42];
-$L__BB72_48:
-@!%p2 bra 	$L__BB72_50;
-bra.uni 	$L__BB72_49;
-$L__BB72_49:
-fma.rn.f32 	%f127, %f165, %f26, 0f00000000;
-abs.f32 	%f128, %f127;
-setp.geu.f32 	%p76, %f128, 0f00800000;
-selp.f32 	%f29, %f127, 0f00000000, %p76;
-st.f32 	[%rd42], %f29;
-$L__BB72_50:
-ld.u64 	%rd130, [%rd71+16];
-shl.b64 	%rd131, %rd130, 2;
-add.s64 	%rd43, %rd32, %rd131;
-ld.u64 	%rd132, [%rd71+24];
-sub.s64 	%rd44, %rd132, %rd130;
-setp.lt.u64 	%p77, %rd44, 16;
-mov.u64 	%rd182, 0;
-@%p77 bra 	$L__BB72_53;
-shl.b64 	%rd134, %rd33, 2;
-add.s64 	%rd180, %rd43, %rd134;
-mov.u64 	%rd181, 0;
-$L__BB72_52:
-ld.f32 	%f129, [%rd180];
-fma.rn.f32 	%f130, %f129, %f26, 0f00000000;
-abs.f32 	%f131, %f130;
-setp.geu.f32 	%p78, %f131, 0f00800000;
-selp.f32 	%f132, %f130, 0f00000000, %p78;
-st.f32 	[%rd180], %f132;
-add.s64 	%rd182, %rd181, 16;
-add.s64 	%rd180, %rd180, 64;
-add.s64 	%rd135, %rd181, 32;
-setp.le.u64 	%p79, %rd135, %rd44;
-mov.u64 	%rd181, %rd182;
-@%p79 bra 	$L__BB72_52;
-$L__BB72_53:
-setp.le.u64 	%p80, %rd44, %rd182;
-@%p80 bra 	$L__BB72_58;
-sub.s64 	%rd136, %rd44, %rd182;
-shl.b64 	%rd137, %rd182, 2;
-add.s64 	%rd138, %rd43, %rd137;
-setp.eq.s64 	%p81, %rd136, 16;
-setp.gt.u64 	%p82, %rd136, %rd33;
-or.pred  	%p3, %p81, %p82;
-shl.b64 	%rd140, %rd33, 2;
-add.s64 	%rd51, %rd138, %rd140;
-mov.f32 	%f166, 0f00000000;
-@!%p3 bra 	$L__BB72_56;
-bra.uni 	$L__BB72_55;
-$L__BB72_55:
-ld.f32 	%f166, [%rd51];
-$L__BB72_56:
-@!%p3 bra 	$L__BB72_58;
-bra.uni 	$L__BB72_57;
-$L__BB72_57:
-fma.rn.f32 	%f134, %f166, %f26, 0f00000000;
-abs.f32 	%f135, %f134;
-setp.geu.f32 	%p83, %f135, 0f00800000;
-selp.f32 	%f32, %f134, 0f00000000, %p83;
-st.f32 	[%rd51], %f32;
-$L__BB72_58:
-ld.u64 	%rd142, [%rd71+32];
-shl.b64 	%rd143, %rd142, 2;
-add.s64 	%rd52, %rd32, %rd143;
-ld.u64 	%rd144, [%rd71+40];
-sub.s64 	%rd53, %rd144, %rd142;
-setp.lt.u64 	%p84, %rd53, 16;
-mov.u64 	%rd185, 0;
-@%p84 bra 	$L__BB72_61;
-shl.b64 	%rd146, %rd33, 2;
-add.s64 	%rd183, %rd52, %rd146;
-mov.u64 	%rd184, 0;
-$L__BB72_60:
-ld.f32 	%f136, [%rd183];
-fma.rn.f32 	%f137, %f136, %f26, 0f00000000;
-abs.f32 	%f138, %f137;
-setp.geu.f32 	%p85, %f138, 0f00800000;
-selp.f32 	%f139, %f137, 0f00000000, %p85;
-st.f32 	[%rd183], %f139;
-add.s64 	%rd185, %rd184, 16;
-add.s64 	%rd183, %rd183, 64;
-add.s64 	%rd147, %rd184, 32;
-setp.le.u64 	%p86, %rd147, %rd53;
-mov.u64 	%rd184, %rd185;
-@%p86 bra 	$L__BB72_60;
-$L__BB72_61:
-setp.le.u64 	%p87, %rd53, %rd185;
-@%p87 bra 	$L__BB72_66;
-sub.s64 	%rd148, %rd53, %rd185;
-shl.b64 	%rd149, %rd185, 2;
-add.s64 	%rd150, %rd52, %rd149;
-setp.eq.s64 	%p88, %rd148, 16;
-setp.gt.u64 	%p89, %rd148, %rd33;
-or.pred  	%p4, %p88, %p89;
-shl.b64 	%rd152, %rd33, 2;
-add.s64 	%rd60, %rd150, %rd152;
-mov.f32 	%f167, 0f00000000;
-@!%p4 bra 	$L__BB72_64;
-bra.uni 	$L__BB72_63;
-$L__BB72_63:
-ld.f32 	%f167, [%rd60];
-$L__BB72_64:
-@!%p4 bra 	$L__BB72_66;
-bra.uni 	$L__BB72_65;
-$L__BB72_65:
-fma.rn.f32 	%f141, %f167, %f26, 0f00000000;
-abs.f32 	%f142, %f141;
-setp.geu.f32 	%p90, %f142, 0f00800000;
-selp.f32 	%f35, %f141, 0f00000000, %p90;
-st.f32 	[%rd60], %f35;
-$L__BB72_66:
-ld.u64 	%rd154, [%rd71+48];
-shl.b64 	%rd155, %rd154, 2;
-add.s64 	%rd61, %rd32, %rd155;
-ld.u64 	%rd156, [%rd71+56];
-sub.s64 	%rd62, %rd156, %rd154;
-setp.lt.u64 	%p91, %rd62, 16;
-mov.u64 	%rd188, 0;
-@%p91 bra 	$L__BB72_69;
-shl.b64 	%rd158, %rd33, 2;
-add.s64 	%rd186, %rd61, %rd158;
-mov.u64 	%rd187, 0;
-$L__BB72_68:
-ld.f32 	%f143, [%rd186];
-fma.rn.f32 	%f144, %f143, %f26, 0f00000000;
-abs.f32 	%f145, %f144;
-setp.geu.f32 	%p92, %f145, 0f00800000;
-selp.f32 	%f146, %f144, 0f00000000, %p92;
-st.f32 	[%rd186], %f146;
-add.s64 	%rd188, %rd187, 16;
-add.s64 	%rd186, %rd186, 64;
-add.s64 	%rd159, %rd187, 32;
-setp.le.u64 	%p93, %rd159, %rd62;
-mov.u64 	%rd187, %rd188;
-@%p93 bra 	$L__BB72_68;
-$L__BB72_69:
-setp.le.u64 	%p94, %rd62, %rd188;
-@%p94 bra 	$L__BB72_74;
-sub.s64 	%rd160, %rd62, %rd188;
-shl.b64 	%rd161, %rd188, 2;
-add.s64 	%rd162, %rd61, %rd161;
-setp.eq.s64 	%p95, %rd160, 16;
-setp.gt.u64 	%p96, %rd160, %rd33;
-or.pred  	%p5, %p95, %p96;
-shl.b64 	%rd164, %rd33, 2;
-add.s64 	%rd69, %rd162, %rd164;
-mov.f32 	%f168, 0f00000000;
-@!%p5 bra 	$L__BB72_72;
-bra.uni 	$L__BB72_71;
-$L__BB72_71:
-ld.f32 	%f168, [%rd69];
-$L__BB72_72:
-@!%p5 bra 	$L__BB72_74;
-bra.uni 	$L__BB72_73;
-$L__BB72_73:
-fma.rn.f32 	%f148, %f168, %f26, 0f00000000;
-abs.f32 	%f149, %f148;
-setp.geu.f32 	%p97, %f149, 0f00800000;
-selp.f32 	%f38, %f148, 0f00000000, %p97;
-st.f32 	[%rd69], %f38;
-$L__BB72_74:
-st.param.f64 	[func_retval0+0], %fd243;
+    R"ptx(fma.rn.f32 	%f139, %f46, %f29, %f139;
+add.s64 	%rd74, %rd73, 16;
+add.s64 	%rd72, %rd72, 64;
+add.s64 	%rd43, %rd73, 32;
+setp.le.u64 	%p9, %rd43, %rd8;
+mov.u64 	%rd73, %rd74;
+@%p9 bra 	$L__BB95_17;
+$L__BB95_18:
+setp.le.u64 	%p10, %rd8, %rd74;
+@%p10 bra 	$L__BB95_22;
+sub.s64 	%rd14, %rd8, %rd74;
+min.u64 	%rd46, %rd1, 15;
+mov.f32 	%f141, 0f00000000;
+setp.ge.u64 	%p11, %rd46, %rd14;
+@%p11 bra 	$L__BB95_21;
+shl.b64 	%rd47, %rd71, 2;
+add.s64 	%rd48, %rd3, %rd47;
+shl.b64 	%rd49, %rd74, 2;
+add.s64 	%rd50, %rd48, %rd49;
+add.s64 	%rd15, %rd50, %rd68;
+ld.f32 	%f141, [%rd15];
+bra.uni 	$L__BB95_21;
+$L__BB95_1:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd30;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd31;
+.param .b64 param2;
+st.param.f64 	[param2+0], 0d0000000000000000;
+.param .b64 param3;
+st.param.f64 	[param3+0], 0d0000000000000000;
+call.uni 
+_ZN11hypersphere5ScaleINS_12_GLOBAL__N_111DeviceTermsEEEvRKNS_8SweptRowERKNS_4SideEdRKT_d, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+}
+mov.f64 	%fd96, 0d0000000000000000;
+bra.uni 	$L__BB95_29;
+$L__BB95_2:
+cvt.f64.f32 	%fd30, %f3;
+neg.f64 	%fd31, %fd30;
+mul.rn.f64 	%fd4, %fd3, %fd31;
+setp.nan.f64 	%p18, %fd4, %fd4;
+mov.f64 	%fd89, %fd4;
+@%p18 bra 	$L__BB95_6;
+setp.gt.f64 	%p19, %fd4, 0d4086280000000000;
+mov.f64 	%fd89, 0d7FF0000000000000;
+@%p19 bra 	$L__BB95_6;
+setp.lt.f64 	%p20, %fd4, 0dC085E00000000000;
+mov.f64 	%fd89, 0d0000000000000000;
+@%p20 bra 	$L__BB95_6;
+mul.rn.f64 	%fd34, %fd4, 0d3FF71547652B82FE;
+add.rn.f64 	%fd35, %fd34, 0d4338000000000000;
+add.rn.f64 	%fd36, %fd35, 0dC338000000000000;
+mul.rn.f64 	%fd37, %fd36, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd38, %fd4, %fd37;
+mul.rn.f64 	%fd39, %fd36, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd40, %fd38, %fd39;
+mul.rn.f64 	%fd41, %fd40, 0d3FB2492492492492;
+add.rn.f64 	%fd42, %fd41, 0d3FF0000000000000;
+mul.rn.f64 	%fd43, %fd40, %fd42;
+mul.rn.f64 	%fd44, %fd43, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd45, %fd44, 0d3FF0000000000000;
+mul.rn.f64 	%fd46, %fd40, %fd45;
+mul.rn.f64 	%fd47, %fd46, 0d3FB5555555555555;
+add.rn.f64 	%fd48, %fd47, 0d3FF0000000000000;
+mul.rn.f64 	%fd49, %fd40, %fd48;
+mul.rn.f64 	%fd50, %fd49, 0d3FB745D1745D1746;
+add.rn.f64 	%fd51, %fd50, 0d3FF0000000000000;
+mul.rn.f64 	%fd52, %fd40, %fd51;
+mul.rn.f64 	%fd53, %fd52, 0d3FB999999999999A;
+add.rn.f64 	%fd54, %fd53, 0d3FF0000000000000;
+mul.rn.f64 	%fd55, %fd40, %fd54;
+mul.rn.f64 	%fd56, %fd55, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd57, %fd56, 0d3FF0000000000000;
+mul.rn.f64 	%fd58, %fd40, %fd57;
+mul.rn.f64 	%fd59, %fd58, 0d3FC0000000000000;
+add.rn.f64 	%fd60, %fd59, 0d3FF0000000000000;
+mul.rn.f64 	%fd61, %fd40, %fd60;
+mul.rn.f64 	%fd62, %fd61, 0d3FC2492492492492;
+add.rn.f64 	%fd63, %fd62, 0d3FF0000000000000;
+mul.rn.f64 	%fd64, %fd40, %fd63;
+mul.rn.f64 	%fd65, %fd64, 0d3FC5555555555555;
+add.rn.f64 	%fd66, %fd65, 0d3FF0000000000000;
+mul.rn.f64 	%fd67, %fd40, %fd66;
+mul.rn.f64 	%fd68, %fd67, 0d3FC999999999999A;
+add.rn.f64 	%fd69, %fd68, 0d3FF0000000000000;
+mul.rn.f64 	%fd70, %fd40, %fd69;
+mul.rn.f64 	%fd71, %fd70, 0d3FD0000000000000;
+add.rn.f64 	%fd72, %fd71, 0d3FF0000000000000;
+mul.rn.f64 	%fd73, %fd40, %fd72;
+mul.rn.f64 	%fd74, %fd73, 0d3FD5555555555555;
+add.rn.f64 	%fd75, %fd74, 0d3FF0000000000000;
+mul.rn.f64 	%fd76, %fd40, %fd75;
+mul.rn.f64 	%fd77, %fd76, 0d3FE0000000000000;
+add.rn.f64 	%fd78, %fd77, 0d3FF0000000000000;
+mul.rn.f64 	%fd79, %fd40, %fd78;
+add.rn.f64 	%fd80, %fd79, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r14, %fd36;
+add.s32 	%r15, %r14, 1023;
+cvt.u64.u32 	%rd52, %r15;
+shl.b64 	%rd53, %rd52, 52;
+mov.b64 	%fd81, %rd53;
+mul.rn.f64 	%fd89, %fd80, %fd81;
+$L__BB95_6:
+mul.rn.f64 	%fd82, %fd89, %fd21;
+add.rn.f64 	%fd83, %fd90, %fd82;
+mul.rn.f64 	%fd84, %fd3, %fd82;
+sub.rn.f64 	%fd85, %fd91, %fd84;
+div.rn.f64 	%fd7, %fd85, %fd83;
+ld.f64 	%fd8, [%rd32];
+mul.rn.f64 	%fd86, %fd8, %fd1;
+div.rn.f64 	%fd87, %fd86, %fd83;
+cvt.rn.f32.f64 	%f5, %fd7;
+cvt.rn.f32.f64 	%f6, %fd87;
+mov.u64 	%rd54, 0;
+mov.f32 	%f110, 0f00000000;
+mov.u64 	%rd75, %rd54;
+bra.uni 	$L__BB95_7;
+$L__BB95_27:
+add.s64 	%rd75, %rd75, 16;
+setp.eq.s64 	%p34, %rd75, 64;
+@%p34 bra 	$L__BB95_28;
+$L__BB95_7:
+add.s64 	%rd56, %rd31, %rd75;
+ld.u64 	%rd57, [%rd56];
+shl.b64 	%rd58, %rd57, 2;
+add.s64 	%rd20, %rd30, %rd58;
+ld.u64 	%rd59, [%rd56+8];
+sub.s64 	%rd21, %rd59, %rd57;
+setp.lt.u64 	%p21, %rd21, 16;
+mov.u64 	%rd78, %rd54;
+@%p21 bra 	$L__BB95_10;
+add.s64 	%rd76, %rd20, %rd68;
+mov.u64 	%rd77, 0;
+$L__BB95_9:
+ld.f32 	%f84, [%rd76];
+sub.rn.f32 	%f85, %f84, %f2;
+mul.rn.f32 	%f86, %f1, %f85;
+sub.rn.f32 	%f87, %f86, %f5;
+fma.rn.f32 	%f88, %f3, %f87, 0f3F800000;
+sub.rn.f32 	%f89, %f84, %f4;
+mul.rn.f32 	%f90, %f1, %f89;
+setp.leu.f32 	%p22, %f90, 0f00000000;
+mul.rn.f32 	%f91, %f3, %f86;
+setp.ltu.f32 	%p23, %f91, 0fC28AA123;
+setp.geu.f32 	%p24, %f91, 0fC28AA123;
+selp.f32 	%f92, %f91, 0f00000000, %p24;
+fma.rn.f32 	%f93, %f91, 0f3FB8AA3B, 0f4B400000;
+mov.b32 	%r16, %f93;
+shl.b32 	%r17, %r16, 23;
+add.rn.f32 	%f94, %f93, 0fCB400000;
+fma.rn.f32 	%f95, %f94, 0fBF318000, %f91;
+fma.rn.f32 	%f96, %f94, 0f395E8083, %f95;
+fma.rn.f32 	%f97, %f96, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f98, %f97, %f96, 0f3D2AAA2F;
+fma.rn.f32 	%f99, %f98, %f96, 0f3E2AAA47;
+fma.rn.f32 	%f100, %f99, %f96, 0f3F000000;
+fma.rn.f32 	%f101, %f100, %f96, 0f3F800000;
+fma.rn.f32 	%f102, %f101, %f96, 0f3F800000;
+mov.b32 	%r18, %f102;
+add.s32 	%r19, %r17, %r18;
+mov.b32 	%f103, %r19;
+selp.f32 	%f104, %f92, %f103, %p23;
+selp.f32 	%f105, 0f00000000, %f104, %p22;
+mul.rn.f32 	%f106, %f105, %f6;
+mul.rn.f32 	%f107, %f88, %f106;
+abs.f32 	%f108, %f107;
+setp.geu.f32 	%p25, %f108, 0f00800000;
+selp.f32 	%f109, %f107, 0f00000000, %p25;
+st.f32 	[%rd76], %f109;
+add.s64 	%rd78, %rd77, 16;
+add.s64 	%rd76, %rd76, 64;
+add.s64 	%rd62, %rd77, 32;
+setp.le.u64 	%p26, %rd62, %rd21;
+mov.u64 	%rd77, %rd78;
+@%p26 bra 	$L__BB95_9;
+$L__BB95_10:
+setp.le.u64 	%p27, %rd21, %rd78;
+@%p27 bra 	$L__BB95_27;
+sub.s64 	%rd63, %rd21, %rd78;
+shl.b64 	%rd64, %rd78, 2;
+add.s64 	%rd65, %rd20, %rd64;
+setp.eq.s64 	%p28, %rd63, 16;
+setp.gt.u64 	%p29, %rd63, %rd1;
+or.pred  	%p1, %p28, %p29;
+add.s64 	%rd28, %rd65, %rd68;
+mov.f32 	%f144, %f110;
+@!%p1 bra 	$L__BB95_25;
+bra.uni 	$L__BB95_24;
+$L__BB95_24:
+ld.f32 	%f144, [%rd28];
+$L__BB95_25:
+@!%p1 bra 	$L__BB95_27;
+bra.uni 	$L__BB95_26;
+$L__BB95_26:
+sub.rn.f32 	%f111, %f144, %f2;
+mul.rn.f32 	%f112, %f1, %f111;
+sub.rn.f32 	%f113, %f112, %f5;
+fma.rn.f32 	%f114, %f3, %f113, 0f3F800000;
+sub.rn.f32 	%f115, %f144, %f4;
+mul.rn.f32 	%f116, %f1, %f115;
+setp.leu.f32 	%p30, %f116, 0f00000000;
+mul.rn.f32 	%f117, %f3, %f112;
+setp.ltu.f32 	%p31, %f117, 0fC28AA123;
+setp.geu.f32 	%p32, %f117, 0fC28AA123;
+selp.f32 	%f118, %f117, 0f00000000, %p32;
+fma.rn.f32 	%f119, %f117, 0f3FB8AA3B, 0f4B400000;
+mov.b32 	%r20, %f119;
+shl.b32 	%r21, %r20, 23;
+add.rn.f32 	%f120, %f119, 0fCB400000;
+fma.rn.f32 	%f121, %f120, 0fBF318000, %f117;
+fma.rn.f32 	%f122, %f120, 0f395E8083, %f121;
+fma.rn.f32 	%f123, %f122, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f124, %f123, %f122, 0f3D2AAA2F;
+fma.rn.f32 	%f125, %f124, %f122, 0f3E2AAA47;
+fma.rn.f32 	%f126, %f125, %f122, 0f3F000000;
+fma.rn.f32 	%f127, %f126, %f122, 0f3F800000;
+fma.rn.f32 	%f128, %f127, %f122, 0f3F800000;
+mov.b32 	%r22, %f128;
+add.s32 	%r23, %r21, %r22;
+mov.b32 	%f129, %r23;
+selp.f32 	%f130, %f118, %f129, %p31;
+selp.f32 	%f131, 0f00000000, %f130, %p30;
+mul.rn.f32 	%f132, %f131, %f6;
+mul.rn.f32 	%f133, %f114, %f132;
+abs.f32 	%f134, %f133;
+setp.geu.f32 	%p33, %f134, 0f00800000;
+selp.f32 	%f135, %f133, 0f00000000, %p33;
+st.f32 	[%rd28], %f135;
+bra.uni 	$L__BB95_27;
+$L__BB95_28:
+add.rn.f64 	%fd88, %fd3, %fd7;
+mul.rn.f64 	%fd96, %fd8, %fd88;
+$L__BB95_29:
+st.param.f64 	[func_retval0+0], %fd96;
 ret;
 }
 )ptx",
