@@ -48,6 +48,8 @@ class BatchRows {
 
   const float* Rows() const { return rows_; }
   double SquareOf(size_t row) const;  // of its length
+  // Rows as they are given of which one holds an infinity: a loss over them is NaN, as it is where a length divides them.
+  bool AnyInfinite() const;
   bool IsFinite(size_t row) const;    // an infinite distance between two such rows is one beyond float32
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Gathered() const { return input_.by_class || input_.m > 0; }

@@ -11,6 +11,7 @@ void TestHeads();
 void TestTriplets();
 void TestRowLosses();
 void TestFast();
+void TestStreams();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();
 
