@@ -10,7 +10,9 @@ import { buildStandIn } from './stand-in.mjs';
 
 const folder = resolve('build-sanitize');
 const { resolve: find } = createRequire(import.meta.url);
-const library = (name) => output(`finding ${name}`, process.env.CXX ?? 'g++', [`-print-file-name=${name}`]).trim();
+// Without a cache before it.
+const compiler = (process.env.CXX ?? 'g++').split(' ').at(-1);
+const library = (name) => output(`finding ${name}`, compiler, [`-print-file-name=${name}`]).trim();
 
 const node = (what, args, options) => run(`sanitize: ${what}`, process.execPath, args, options);
 
@@ -21,7 +23,8 @@ for (const item of ['package.json', 'native']) cpSync(item, join(folder, item), 
 copyFileSync('native/addon.gyp', join(folder, 'binding.gyp'));
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
 node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--', '-Dsanitize=address,undefined'], { cwd: folder });
-const standIn = buildStandIn({ folder: 'build-native/asan', sanitizers: 'address,undefined' });
+// Not the tree of scripts/test-native.mjs, which may be building beside this.
+const standIn = buildStandIn({ folder: 'build-native/asan-simt', sanitizers: 'address,undefined' });
 node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 
 const env = {
