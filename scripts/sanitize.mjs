@@ -43,7 +43,7 @@ const few = [
   ...['arguments', 'classifier-head', 'concurrency', 'labels', 'memory', 'options', 'out-of-memory', 'save', 'workers'].map(
     (name) => `safety/${name}`,
   ),
-  ...['matmul', 'distances', 'batch-losses'].map((name) => `parity/${name}`),
+  ...['matmul', 'distances', 'batch-losses', 'mining', 'mined-rules'].map((name) => `parity/${name}`),
 ];
 const suites = process.argv.includes('--all') ? ['test/safety', 'test/parity'] : few.map((name) => `test/${name}.test.ts`);
 const tests = [...suites, 'test/unit/promises.test.ts'];

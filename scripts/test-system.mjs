@@ -1,6 +1,7 @@
 // npm run test:system: the tests that need a program of the system. Where one is missing its suite is named and counted as
 // not run; under CI a missing program is a failure, since .ci/run installs them all, but for those that not every system has.
 // Two suites run at a time, and each is shown whole when it ends: most are of one thread for long.
+//   npm run test:system -- MPI PTX   only the suites that have one of these words in their names
 import { spawn, spawnSync } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
@@ -72,7 +73,10 @@ async function runAll(all, most) {
   return outcomes;
 }
 
-const asked = suites.map((suite) => ({ ...suite, missing: suite.needs.filter((program) => !present(program)) }));
+const words = process.argv.slice(2);
+const chosen = suites.filter(({ name }) => words.length === 0 || words.some((word) => name.includes(word)));
+if (chosen.length === 0) throw new Error(`no suite is called ${words.join(' or ')}`);
+const asked = chosen.map((suite) => ({ ...suite, missing: suite.needs.filter((program) => !present(program)) }));
 const notRun = asked.filter(({ missing }) => missing.length > 0);
 const ran = await runAll(
   asked.filter(({ missing }) => missing.length === 0),
