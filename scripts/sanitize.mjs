@@ -10,7 +10,9 @@ import { buildStandIn } from './stand-in.mjs';
 
 const folder = resolve('build-sanitize');
 const { resolve: find } = createRequire(import.meta.url);
-const library = (name) => output(`finding ${name}`, process.env.CXX ?? 'g++', [`-print-file-name=${name}`]).trim();
+// Without a cache before it.
+const compiler = (process.env.CXX ?? 'g++').split(' ').at(-1);
+const library = (name) => output(`finding ${name}`, compiler, [`-print-file-name=${name}`]).trim();
 
 const node = (what, args, options) => run(`sanitize: ${what}`, process.execPath, args, options);
 
@@ -22,7 +24,8 @@ copyFileSync('native/addon.gyp', join(folder, 'binding.gyp'));
 symlinkSync(resolve('node_modules'), join(folder, 'node_modules'), 'dir');
 const settings = ['-Dsanitize=address,undefined', '-Dfailing_allocations=1'];
 node('building', [find('node-gyp/bin/node-gyp.js'), 'rebuild', '--jobs=max', '--', ...settings], { cwd: folder });
-const standIn = buildStandIn({ folder: 'build-native/asan', sanitizers: 'address,undefined' });
+// Not the tree of scripts/test-native.mjs, which may be building beside this.
+const standIn = buildStandIn({ folder: 'build-native/asan-simt', sanitizers: 'address,undefined' });
 node('compiling the tests', [find('typescript/bin/tsc'), '-p', 'tsconfig.test.json']);
 
 const env = {
@@ -41,7 +44,7 @@ const few = [
   ...['arguments', 'classifier-head', 'concurrency', 'labels', 'memory', 'options', 'out-of-memory', 'save', 'workers'].map(
     (name) => `safety/${name}`,
   ),
-  ...['matmul', 'distances', 'batch-losses'].map((name) => `parity/${name}`),
+  ...['matmul', 'distances', 'batch-losses', 'mining', 'mined-rules'].map((name) => `parity/${name}`),
 ];
 const suites = process.argv.includes('--all') ? ['test/safety', 'test/parity'] : few.map((name) => `test/${name}.test.ts`);
 const tests = [...suites, 'test/unit/promises.test.ts'];

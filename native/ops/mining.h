@@ -1,8 +1,9 @@
 // Online selection of triplets and pairs of a labelled batch, in two steps: what a rule selects is counted, the caller makes room, and the room
-// is filled. lib/reference/mining.ts defines the rules. One thread at a time uses a miner; its arrays stay until it is done.
+// is filled. lib/reference/mining.ts defines the rules. One thread makes a miner, uses it and lets it go; its arrays stay until it is done.
 #pragma once
 
 #include "chosen.h"
+#include "distance_weights.h"
 #include "mined_rows.h"
 #include "ops.h"
 
@@ -35,6 +36,7 @@ class TripletMiner {
   Workspace space_;
   MinedRows rows_;
   Chosen<3> chosen_;
+  DistanceWeights weights_;
   size_t found_place_, order_place_, sums_place_;
 };
 

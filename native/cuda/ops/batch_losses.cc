@@ -1,0 +1,27 @@
+// Which losses over the rows of a batch the device has.
+#include "ops.h"
+#include "row_sweep.h"
+
+namespace hypersphere {
+namespace cuda {
+
+Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
+  if (op.n == 0 || op.n + op.m < 2) return hypersphere::BatchLoss(op, cancel);  // nothing to compute
+  switch (op.kind) {
+    case BatchLossKind::kSupCon: return DeviceLoss<SupCon>(op, cancel);
+    case BatchLossKind::kNtXent: return DeviceLoss<NtXent>(op, cancel);
+    case BatchLossKind::kCircle: return DeviceLoss<Circle>(op, cancel);
+    case BatchLossKind::kMultiSimilarity: return DeviceLoss<MultiSimilarity>(op, cancel);
+    case BatchLossKind::kContrastive: return DeviceLoss<BatchContrastive>(op, cancel);
+    case BatchLossKind::kNca: return DeviceLoss<Nca>(op, cancel);
+    case BatchLossKind::kLiftedStructure: return DeviceLoss<LiftedStructure>(op, cancel);
+    case BatchLossKind::kIntraPairVariance: return DeviceLoss<IntraPairVariance>(op, cancel);
+    case BatchLossKind::kTcm: return DeviceLoss<Tcm>(op, cancel);
+    case BatchLossKind::kRankedList: return DeviceLoss<RankedList>(op, cancel);
+    case BatchLossKind::kMargin: return DeviceLoss<BatchMargin>(op, cancel);
+    default: return hypersphere::BatchLoss(op, cancel);
+  }
+}
+
+}  // namespace cuda
+}  // namespace hypersphere
