@@ -169,6 +169,19 @@ const cases: [name: string, code: string, argument: string, run: () => unknown][
   ],
   ['positives without their strategy', 'ERR_OPTION_RANGE', 'options.positives', () => minePairs(x, labels, { positives: 'easy' })],
   [
+    'an epsilon without its strategy',
+    'ERR_OPTION_RANGE',
+    'options.epsilon',
+    () => minePairs(x, labels, { strategy: 'batchHard', epsilon: 0.1 }),
+  ],
+  ['a margin of positives without its strategy', 'ERR_OPTION_RANGE', 'options.posMargin', () => minePairs(x, labels, { posMargin: 0.1 })],
+  [
+    'a margin of negatives without its strategy',
+    'ERR_OPTION_RANGE',
+    'options.negMargin',
+    () => minePairs(x, labels, { strategy: 'easyHard', negMargin: 0.1 }),
+  ],
+  [
     'semi-hard negatives beyond no single positive',
     'ERR_OPTION_RANGE',
     'options.positives',
