@@ -1,4 +1,5 @@
-// The core built by a clang that has libFuzzer, under AddressSanitizer and, but for the kernels, UndefinedBehaviorSanitizer.
+// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer, of which the kernels have a part
+// (CMakeLists.txt). The C++ tests take this build too (test-native.mjs), so that one serves both.
 import { spawnSync } from 'node:child_process';
 import { run } from './run.mjs';
 

@@ -2,6 +2,7 @@
 // threads under ThreadSanitizer, and what the kernel objects of the release build may hold.
 import { existsSync, readdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { buildFuzzer, fuzzerFolder, missingFuzzer } from './fuzzer.mjs';
 import { run } from './run.mjs';
 
 function build(folder, sanitizers, targets) {
@@ -31,12 +32,16 @@ const tests = [
   'simt_test',
   'simt_bugs_test',
 ];
-build('build-native/asan', 'address,undefined', tests);
-const packedTexts = 'build-native/asan/packed_texts.bin';
+// By the fuzzer's compiler where there is one: its build is there already, and libFuzzer has drawn calls from it. Elsewhere they are drawn blindly.
+const fuzzed = missingFuzzer() === undefined;
+const sanitized = fuzzed ? fuzzerFolder : 'build-native/asan';
+if (fuzzed) buildFuzzer(tests);
+else build(sanitized, 'address,undefined', tests);
+const packedTexts = join(sanitized, 'packed_texts.bin');
 run('texts packed', process.execPath, ['test/native/packed_texts.mjs', packedTexts]);
 const files = { replay: ['test/fuzz/native/corpus'], packed_text_test: [packedTexts] };
-for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test), files[test] ?? []);
-run('drawn calls under ASan and UBSan', 'build-native/asan/replay', ['--seconds', '15', '--seed', '1']);
+for (const test of tests) run(`${test} under ASan and UBSan`, join(sanitized, test), files[test] ?? []);
+if (!fuzzed) run('drawn calls under ASan and UBSan', join(sanitized, 'replay'), ['--seconds', '15', '--seed', '1']);
 const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
 build('build-native/tsan', 'thread', threaded);
 for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
