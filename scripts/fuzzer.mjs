@@ -1,5 +1,5 @@
 // The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer, of which the kernels have a part
-// (CMakeLists.txt). The C++ tests take this build too (test-native.mjs), so that one serves both.
+// (CMakeLists.txt). The C++ tests that draw calls take this build too (test-native.mjs).
 import { spawnSync } from 'node:child_process';
 import { buildTree } from './cmake.mjs';
 
