@@ -180,22 +180,27 @@ BatchTripletOp BatchTripletOf(Results& to) {
 }
 
 Status RunBatchLoss(bool device, Results& to, BatchLossKind kind, std::initializer_list<double> numbers) {
+  static const std::vector<float> beta(kClasses, 1);
   BatchLossOp op{};
   op.kind = kind;
   op.x = X();
-  op.labels = op.memory_labels = Labels();
+  op.labels = Labels();
   op.memory = Y();
+  op.memory_labels = Labels();
   op.n = kN;
   op.m = kM;
   op.d = kD;
-  op.metric = Metric::kCosineSimilarity;
   op.normalize = true;
-  op.reduction = TermReduction::kMean;
   size_t i = 0;
   for (const double number : numbers) op.numbers[i++] = number;
   op.loss = to.Doubles(1);
   op.per_example = to.Floats(kN);
   op.grad_x = to.Floats(kN * kD);
+  if (kind == BatchLossKind::kMargin) {
+    op.beta = beta.data();
+    op.betas = kClasses;
+    op.grad_beta = to.Floats(kClasses);
+  }
   return Either<BatchLossOp>(device, op, cuda::BatchLoss, BatchLoss);
 }
 
@@ -239,6 +244,8 @@ const std::vector<Op>& EveryOp() {
       {"circle", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kCircle, {0.25, 16}); }},
       {"multiSimilarity", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMultiSimilarity, {2, 8, 0.5, 0.1}); }},
       {"batch contrastive", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kContrastive, {0.8, 0.3}); }},
+      {"liftedStructure", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kLiftedStructure, {0.5}); }},
+      {"margin", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMargin, {0.5}); }},
       {"softmax", Kind::kPlain, [](bool device, Results& to) { return Either<SoftmaxOp>(device, {Y(), X(), to.Floats(kN * kM), kN, kM, 0.7}, cuda::Softmax, Softmax); }},
       {"crossEntropy", Kind::kPlain,
        [](bool device, Results& to) {
