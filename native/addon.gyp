@@ -119,6 +119,7 @@
         'native/cuda/ops/pair_batch.cc',
         'native/cuda/ops/batch_triplet.cc',
         'native/cuda/ops/given_rows.cc',
+        'native/cuda/ops/proxy_anchor.cc',
         'native/cuda/ops/nearest.cc',
         'native/cuda/ops/centers.cc',
         'native/cuda/ops/softmax.cc',

@@ -1,4 +1,5 @@
 // The ops that the addon has twice, for the CPU and for the device, with the same arguments (native/napi/implementation.h).
+import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { CenterLossOp, CenterOps, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
@@ -15,8 +16,10 @@ import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/p
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
+import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
+import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import type { ResidentAddon } from './resident.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
 import {
@@ -78,6 +81,7 @@ export interface SharedAddon extends SearchAddon {
   batchTripletLoss(...args: BatchTripletArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
+  proxyAnchorLoss(...args: ProxyAnchorArguments): void;
 }
 
 /** What the addon has of the device. */
@@ -94,6 +98,7 @@ export type SharedOps = Pick<
 > &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
+  Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
 export const shortOps = [
@@ -104,6 +109,7 @@ export const shortOps = [
   'contrastiveLoss',
   'tripletLoss',
   'batchTripletLoss',
+  'proxyAnchorLoss',
 ] as const;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
@@ -175,6 +181,12 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       const result = new Float64Array(3);
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
+    }),
+    proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
+      const loss = new Float64Array(1);
+      addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));
+      deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
+      return loss[0] as number;
     }),
   };
 }

@@ -39410,6 +39410,1147 @@ add.s64 	%rd103, %rd328, %rd93;
 st.global.f32 	[%rd103], %f67;
 bra.uni 	$L__BB47_98;
 }
+.visible .entry proxy_terms(
+.param .align 8 .b8 proxy_terms_param_0[40],
+.param .align 8 .b8 proxy_terms_param_1[24],
+.param .u64 proxy_terms_param_2,
+.param .u64 proxy_terms_param_3,
+.param .u64 proxy_terms_param_4,
+.param .u64 proxy_terms_param_5,
+.param .u64 proxy_terms_param_6
+)
+.maxntid 256, 1, 1
+{
+.reg .pred 	%p<130>;
+.reg .b16 	%rs<3>;
+.reg .b32 	%r<68>;
+.reg .f32 	%f<250>;
+.reg .b64 	%rd<229>;
+.reg .f64 	%fd<464>;
+ld.param.u64 	%rd93, [proxy_terms_param_3];
+mov.u32 	%r14, %ctaid.x;
+mul.wide.u32 	%rd94, %r14, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r15, %r1, 4;
+cvt.u64.u32 	%rd95, %r15;
+add.s64 	%rd6, %rd94, %rd95;
+setp.ge.u64 	%p4, %rd6, %rd93;
+@%p4 bra 	$L__BB48_101;
+mov.b64 	%rd87, proxy_terms_param_0;
+mov.b64 	%rd89, proxy_terms_param_1;
+ld.param.u64 	%rd90, [proxy_terms_param_5];
+cvta.to.global.u64 	%rd2, %rd90;
+ld.param.u64 	%rd91, [proxy_terms_param_2];
+ld.param.u64 	%rd92, [proxy_terms_param_4];
+cvta.to.global.u64 	%rd3, %rd92;
+mov.u64 	%rd4, %rd89;
+mov.u64 	%rd5, %rd87;
+add.s64 	%rd7, %rd6, %rd91;
+ld.param.u64 	%rd96, [%rd4];
+cvta.to.global.u64 	%rd97, %rd96;
+shl.b64 	%rd98, %rd7, 3;
+add.s64 	%rd99, %rd97, %rd98;
+ld.global.u64 	%rd8, [%rd99];
+ld.param.u64 	%rd9, [%rd4+16];
+mul.lo.s64 	%rd100, %rd9, %rd6;
+shl.b64 	%rd101, %rd100, 2;
+add.s64 	%rd10, %rd3, %rd101;
+shl.b64 	%rd102, %rd8, 2;
+ld.param.u64 	%rd103, [%rd4+8];
+cvta.to.global.u64 	%rd12, %rd103;
+ld.global.u64 	%rd13, [%rd99+8];
+sub.s64 	%rd14, %rd13, %rd8;
+and.b32  	%r16, %r1, 15;
+cvt.u64.u32 	%rd15, %r16;
+setp.le.u64 	%p5, %rd14, %rd15;
+shl.b64 	%rd198, %rd8, 3;
+shl.b64 	%rd199, %rd15, 3;
+shl.b64 	%rd200, %rd15, 2;
+@%p5 bra 	$L__BB48_4;
+add.s64 	%rd106, %rd198, %rd199;
+add.s64 	%rd202, %rd12, %rd106;
+add.s64 	%rd109, %rd102, %rd200;
+add.s64 	%rd201, %rd2, %rd109;
+mov.b32 	%r17, -8388608;
+mov.u64 	%rd203, %rd15;
+$L__BB48_3:
+ld.global.u64 	%rd110, [%rd202];
+shl.b64 	%rd111, %rd110, 2;
+add.s64 	%rd112, %rd10, %rd111;
+ld.global.f32 	%f63, [%rd112];
+st.global.f32 	[%rd201], %f63;
+st.global.u32 	[%rd112], %r17;
+add.s64 	%rd203, %rd203, 16;
+add.s64 	%rd202, %rd202, 128;
+add.s64 	%rd201, %rd201, 64;
+setp.lt.u64 	%p6, %rd203, %rd14;
+@%p6 bra 	$L__BB48_3;
+$L__BB48_4:
+add.s64 	%rd11, %rd2, %rd102;
+and.b32  	%r2, %r1, 16;
+mov.b32 	%r19, 65535;
+shl.b32 	%r3, %r19, %r2;
+bar.warp.sync 	%r3;
+ld.param.u8 	%rs1, [%rd5+32];
+setp.lt.u64 	%p7, %rd14, 16;
+mov.u64 	%rd206, 0;
+mov.b32 	%r63, 0;
+mov.f32 	%f225, 0fFF800000;
+mov.f32 	%f224, 0f7F800000;
+@%p7 bra 	$L__BB48_7;
+add.s64 	%rd204, %rd11, %rd200;
+mov.f32 	%f224, 0f7F800000;
+mov.f32 	%f225, 0fFF800000;
+mov.b32 	%r63, 0;
+mov.u64 	%rd205, 0;
+$L__BB48_6:
+ld.global.f32 	%f68, [%rd204];
+setp.lt.f32 	%p8, %f68, %f224;
+selp.f32 	%f224, %f68, %f224, %p8;
+setp.gt.f32 	%p9, %f68, %f225;
+selp.f32 	%f225, %f68, %f225, %p9;
+setp.nan.f32 	%p10, %f68, %f68;
+selp.u32 	%r21, 1, 0, %p10;
+or.b32  	%r63, %r63, %r21;
+add.s64 	%rd206, %rd205, 16;
+add.s64 	%rd204, %rd204, 64;
+add.s64 	%rd116, %rd205, 32;
+setp.le.u64 	%p11, %rd116, %rd14;
+mov.u64 	%rd205, %rd206;
+@%p11 bra 	$L__BB48_6;
+$L__BB48_7:
+and.b16  	%rs2, %rs1, 1;
+setp.le.u64 	%p12, %rd14, %rd206;
+@%p12 bra 	$L__BB48_11;
+sub.s64 	%rd117, %rd14, %rd206;
+setp.le.u64 	%p13, %rd117, %rd15;
+mov.f32 	%f228, 0f00000000;
+mov.f32 	%f227, 0f7F800000;
+mov.f32 	%f226, 0fFF800000;
+@%p13 bra 	$L__BB48_10;
+shl.b64 	%rd118, %rd206, 2;
+add.s64 	%rd119, %rd11, %rd118;
+add.s64 	%rd30, %rd119, %rd200;
+ld.global.f32 	%f226, [%rd30];
+mov.f32 	%f227, %f226;
+mov.f32 	%f228, %f226;
+$L__BB48_10:
+setp.lt.f32 	%p14, %f227, %f224;
+selp.f32 	%f224, %f227, %f224, %p14;
+setp.gt.f32 	%p15, %f226, %f225;
+selp.f32 	%f225, %f226, %f225, %p15;
+setp.nan.f32 	%p16, %f228, %f228;
+selp.u32 	%r22, 1, 0, %p16;
+or.b32  	%r63, %r63, %r22;
+$L__BB48_11:
+ld.param.f64 	%fd1, [%rd5];
+ld.param.f64 	%fd3, [%rd5+8];
+ld.param.f64 	%fd4, [%rd5+16];
+setp.eq.b16 	%p1, %rs2, 1;
+neg.f32 	%f72, %f224;
+shfl.sync.bfly.b32	%f73, %f72, 8, 31, %r3;
+setp.gt.f32 	%p17, %f73, %f72;
+selp.f32 	%f74, %f73, %f72, %p17;
+shfl.sync.bfly.b32	%f75, %f74, 4, 31, %r3;
+setp.gt.f32 	%p18, %f75, %f74;
+)ptx",
+    R"ptx(selp.f32 	%f76, %f75, %f74, %p18;
+shfl.sync.bfly.b32	%f77, %f76, 2, 31, %r3;
+setp.gt.f32 	%p19, %f77, %f76;
+selp.f32 	%f78, %f77, %f76, %p19;
+shfl.sync.bfly.b32	%f79, %f78, 1, 31, %r3;
+setp.gt.f32 	%p20, %f79, %f78;
+selp.f32 	%f80, %f79, %f78, %p20;
+shfl.sync.idx.b32	%f15, %f80, %r2, 31, %r3;
+shfl.sync.bfly.b32	%f81, %f225, 8, 31, %r3;
+setp.gt.f32 	%p21, %f81, %f225;
+selp.f32 	%f82, %f81, %f225, %p21;
+shfl.sync.bfly.b32	%f83, %f82, 4, 31, %r3;
+setp.gt.f32 	%p22, %f83, %f82;
+selp.f32 	%f84, %f83, %f82, %p22;
+shfl.sync.bfly.b32	%f85, %f84, 2, 31, %r3;
+setp.gt.f32 	%p23, %f85, %f84;
+selp.f32 	%f86, %f85, %f84, %p23;
+shfl.sync.bfly.b32	%f87, %f86, 1, 31, %r3;
+setp.gt.f32 	%p24, %f87, %f86;
+selp.f32 	%f88, %f87, %f86, %p24;
+shfl.sync.idx.b32	%f16, %f88, %r2, 31, %r3;
+setp.ne.s32 	%p25, %r63, 0;
+vote.sync.ballot.b32 	%r23, %p25, %r3;
+setp.ne.s32 	%p26, %r23, 0;
+mov.f64 	%fd456, 0d7FF8000000000000;
+@%p26 bra 	$L__BB48_50;
+setp.eq.s64 	%p27, %rd13, %rd8;
+mov.f64 	%fd456, 0d0000000000000000;
+@%p27 bra 	$L__BB48_50;
+neg.f64 	%fd2, %fd1;
+setp.lt.f64 	%p28, %fd1, 0d0000000000000000;
+neg.f32 	%f89, %f15;
+selp.f32 	%f17, %f16, %f89, %p28;
+add.rn.f32 	%f18, %f17, 0f00000000;
+cvt.rn.f32.f64 	%f19, %fd2;
+add.s64 	%rd212, %rd11, %rd200;
+mov.f64 	%fd450, 0d0000000000000000;
+mov.u64 	%rd121, 0;
+mov.f32 	%f90, 0f00000000;
+mov.u64 	%rd207, %rd212;
+mov.u64 	%rd208, %rd121;
+bra.uni 	$L__BB48_14;
+$L__BB48_22:
+setp.gt.u64 	%p39, %rd40, %rd15;
+selp.f32 	%f125, %f25, 0f00000000, %p39;
+add.rn.f32 	%f232, %f232, %f125;
+$L__BB48_23:
+shfl.sync.bfly.b32	%f126, %f232, 8, 31, %r3;
+add.rn.f32 	%f127, %f232, %f126;
+shfl.sync.bfly.b32	%f128, %f127, 4, 31, %r3;
+add.rn.f32 	%f129, %f127, %f128;
+shfl.sync.bfly.b32	%f130, %f129, 2, 31, %r3;
+add.rn.f32 	%f131, %f129, %f130;
+shfl.sync.bfly.b32	%f132, %f131, 1, 31, %r3;
+add.rn.f32 	%f133, %f131, %f132;
+cvt.f64.f32 	%fd50, %f133;
+add.rn.f64 	%fd450, %fd450, %fd50;
+add.s64 	%rd208, %rd208, 512;
+add.s64 	%rd207, %rd207, 2048;
+setp.lt.u64 	%p40, %rd208, %rd14;
+@%p40 bra 	$L__BB48_14;
+bra.uni 	$L__BB48_24;
+$L__BB48_14:
+sub.s64 	%rd124, %rd14, %rd208;
+min.u64 	%rd34, %rd124, 512;
+setp.lt.u64 	%p29, %rd124, 16;
+mov.f32 	%f232, %f90;
+mov.u64 	%rd211, %rd121;
+@%p29 bra 	$L__BB48_17;
+mov.f32 	%f232, 0f00000000;
+mov.u64 	%rd210, 0;
+mov.u64 	%rd209, %rd207;
+$L__BB48_16:
+ld.global.f32 	%f92, [%rd209];
+setp.neu.f32 	%p30, %f92, %f17;
+sub.rn.f32 	%f93, %f92, %f18;
+selp.f32 	%f94, %f93, 0f00000000, %p30;
+mul.rn.f32 	%f95, %f94, %f19;
+fma.rn.f32 	%f96, %f95, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f97, %f96, 0fCB400000;
+fma.rn.f32 	%f98, %f97, 0fBF318000, %f95;
+fma.rn.f32 	%f99, %f97, 0f395E8083, %f98;
+fma.rn.f32 	%f100, %f99, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f101, %f100, %f99, 0f3D2AAA2F;
+fma.rn.f32 	%f102, %f101, %f99, 0f3E2AAA47;
+fma.rn.f32 	%f103, %f102, %f99, 0f3F000000;
+fma.rn.f32 	%f104, %f103, %f99, 0f3F800000;
+fma.rn.f32 	%f105, %f104, %f99, 0f3F800000;
+mov.b32 	%r24, %f105;
+mov.b32 	%r25, %f96;
+shl.b32 	%r26, %r25, 23;
+add.s32 	%r27, %r26, %r24;
+mov.b32 	%f106, %r27;
+setp.ltu.f32 	%p31, %f95, 0fC28AA123;
+setp.geu.f32 	%p32, %f95, 0fC28AA123;
+selp.f32 	%f107, %f95, 0f00000000, %p32;
+selp.f32 	%f108, %f107, %f106, %p31;
+st.global.f32 	[%rd209], %f108;
+add.rn.f32 	%f232, %f232, %f108;
+add.s64 	%rd211, %rd210, 16;
+add.s64 	%rd209, %rd209, 64;
+add.s64 	%rd126, %rd210, 32;
+setp.le.u64 	%p33, %rd126, %rd34;
+mov.u64 	%rd210, %rd211;
+@%p33 bra 	$L__BB48_16;
+$L__BB48_17:
+setp.le.u64 	%p34, %rd34, %rd211;
+@%p34 bra 	$L__BB48_23;
+sub.s64 	%rd40, %rd34, %rd211;
+shl.b64 	%rd127, %rd208, 2;
+add.s64 	%rd128, %rd11, %rd127;
+shl.b64 	%rd129, %rd211, 2;
+add.s64 	%rd130, %rd128, %rd129;
+add.s64 	%rd41, %rd130, %rd200;
+mov.f32 	%f233, 0f00000000;
+setp.ge.u64 	%p35, %rd15, %rd40;
+@%p35 bra 	$L__BB48_20;
+ld.global.f32 	%f233, [%rd41];
+$L__BB48_20:
+setp.lt.u64 	%p2, %rd15, %rd40;
+setp.neu.f32 	%p36, %f233, %f17;
+sub.rn.f32 	%f110, %f233, %f18;
+selp.f32 	%f111, %f110, 0f00000000, %p36;
+mul.rn.f32 	%f112, %f111, %f19;
+fma.rn.f32 	%f113, %f112, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f114, %f113, 0fCB400000;
+fma.rn.f32 	%f115, %f114, 0fBF318000, %f112;
+fma.rn.f32 	%f116, %f114, 0f395E8083, %f115;
+fma.rn.f32 	%f117, %f116, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f118, %f117, %f116, 0f3D2AAA2F;
+fma.rn.f32 	%f119, %f118, %f116, 0f3E2AAA47;
+fma.rn.f32 	%f120, %f119, %f116, 0f3F000000;
+fma.rn.f32 	%f121, %f120, %f116, 0f3F800000;
+fma.rn.f32 	%f122, %f121, %f116, 0f3F800000;
+mov.b32 	%r28, %f122;
+mov.b32 	%r29, %f113;
+shl.b32 	%r30, %r29, 23;
+add.s32 	%r31, %r30, %r28;
+mov.b32 	%f123, %r31;
+setp.ltu.f32 	%p37, %f112, 0fC28AA123;
+setp.geu.f32 	%p38, %f112, 0fC28AA123;
+selp.f32 	%f124, %f112, 0f00000000, %p38;
+selp.f32 	%f25, %f124, %f123, %p37;
+@!%p2 bra 	$L__BB48_22;
+bra.uni 	$L__BB48_21;
+$L__BB48_21:
+st.global.f32 	[%rd41], %f25;
+bra.uni 	$L__BB48_22;
+$L__BB48_24:
+cvt.f64.f32 	%fd52, %f18;
+sub.rn.f64 	%fd53, %fd52, %fd3;
+mul.rn.f64 	%fd7, %fd53, %fd2;
+setp.ltu.f64 	%p41, %fd450, 0d0000000000000000;
+mov.f64 	%fd451, 0d7FF8000000000000;
+@%p41 bra 	$L__BB48_28;
+setp.eq.f64 	%p42, %fd450, 0d0000000000000000;
+mov.f64 	%fd451, 0dFFF0000000000000;
+@%p42 bra 	$L__BB48_28;
+setp.eq.f64 	%p43, %fd450, 0d7FF0000000000000;
+mov.f64 	%fd451, 0d7FF0000000000000;
+@%p43 bra 	$L__BB48_28;
+setp.lt.f64 	%p44, %fd450, 0d0170000000000000;
+mul.rn.f64 	%fd56, %fd450, 0d4630000000000000;
+selp.f64 	%fd57, 0dC059000000000000, 0d0000000000000000, %p44;
+selp.f64 	%fd58, %fd56, %fd450, %p44;
+mov.b64 	%rd132, %fd58;
+shr.u64 	%rd133, %rd132, 52;
+cvt.u32.u64 	%r32, %rd133;
+add.s32 	%r33, %r32, -1023;
+cvt.rn.f64.s32 	%fd59, %r33;
+add.rn.f64 	%fd60, %fd57, %fd59;
+and.b64  	%rd134, %rd132, 4503599627370495;
+or.b64  	%rd135, %rd134, 4607182418800017408;
+mov.b64 	%fd61, %rd135;
+setp.gt.f64 	%p45, %fd61, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd62, %fd61, 0d3FE0000000000000;
+add.rn.f64 	%fd63, %fd60, 0d3FF0000000000000;
+selp.f64 	%fd64, %fd62, %fd61, %p45;
+add.rn.f64 	%fd65, %fd64, 0dBFF0000000000000;
+add.rn.f64 	%fd66, %fd64, 0d3FF0000000000000;
+div.rn.f64 	%fd67, %fd65, %fd66;
+mul.rn.f64 	%fd68, %fd67, %fd67;
+mul.rn.f64 	%fd69, %fd68, 0d3FA642C8590B2164;
+add.rn.f64 	%fd70, %fd69, 0d3FA8618618618618;
+mul.rn.f64 	%fd71, %fd68, %fd70;
+add.rn.f64 	%fd72, %fd71, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd73, %fd68, %fd72;
+add.rn.f64 	%fd74, %fd73, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd75, %fd68, %fd74;
+add.rn.f64 	%fd76, %fd75, 0d3FB1111111111111;
+mul.rn.f64 	%fd77, %fd68, %fd76;
+add.rn.f64 	%fd78, %fd77, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd79, %fd68, %fd78;
+add.rn.f64 	%fd80, %fd79, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd81, %fd68, %fd80;
+add.rn.f64 	%fd82, %fd81, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd83, %fd68, %fd82;
+add.rn.f64 	%fd84, %fd83, 0d3FC2492492492492;
+mul.rn.f64 	%fd85, %fd68, %fd84;
+add.rn.f64 	%fd86, %fd85, 0d3FC999999999999A;
+mul.rn.f64 	%fd87, %fd68, %fd86;
+add.rn.f64 	%fd88, %fd87, 0d3FD5555555555555;
+mul.rn.f64 	%fd89, %fd68, %fd88;
+selp.f64 	%fd90, %fd63, %fd60, %p45;
+mul.rn.f64 	%fd91, %fd90, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd92, %fd90, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd93, %fd67, %fd67;
+mul.rn.f64 	%fd94, %fd93, %fd89;
+add.rn.f64 	%fd95, %fd93, %fd94;
+add.rn.f64 	%fd96, %fd92, %fd95;
+add.rn.f64 	%fd451, %fd91, %fd96;
+$L__BB48_28:
+add.rn.f64 	%fd97, %fd7, %fd451;
+setp.gt.f64 	%p46, %fd97, 0d0000000000000000;
+neg.f64 	%fd98, %fd97;
+selp.f64 	%fd11, %fd98, %fd97, %p46;
+setp.nan.f64 	%p47, %fd11, %fd11;
+mov.f64 	%fd452, %fd11;
+@%p47 bra 	$L__BB48_32;
+setp.gt.f64 	%p48, %fd11, 0d4086280000000000;
+mov.f64 	%fd452, 0d7FF0000000000000;
+@%p48 bra 	$L__BB48_32;
+setp.lt.f64 	%p49, %fd11, 0dC085E00000000000;
+mov.f64 	%fd452, 0d0000000000000000;
+@%p49 bra 	$L__BB48_32;
+mul.rn.f64 	%fd101, %fd11, 0d3FF71547652B82FE;
+add.rn.f64 	%fd102, %fd101, 0d4338000000000000;
+add.rn.f64 	%fd103, %fd102, 0dC338000000000000;
+mul.rn.f64 	%fd104, %fd103, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd105, %fd11, %fd104;
+mul.rn.f64 	%fd106, %fd103, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd107, %fd105, %fd106;
+mul.rn.f64 	%fd108, %fd107, 0d3FB2492492492492;
+add.rn.f64 	%fd109, %fd108, 0d3FF0000000000000;
+mul.rn.f64 	%fd110, %fd107, %fd109;
+mul.rn.f64 	%fd111, %fd110, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd112, %fd111, 0d3FF0000000000000;
+mul.rn.f64 	%fd113, %fd107, %fd112;
+mul.rn.f64 	%fd114, %fd113, 0d3FB5555555555555;
+add.rn.f64 	%fd115, %fd114, 0d3FF0000000000000;
+mul.rn.f64 	%fd116, %fd107, %fd115;
+mul.rn.f64 	%fd117, %fd116, 0d3FB745D1745D1746;
+add.rn.f64 	%fd118, %fd117, 0d3FF0000000000000;
+mul.rn.f64 	%fd119, %fd107, %fd118;
+mul.rn.f64 	%fd120, %fd119, 0d3FB999999999999A;
+add.rn.f64 	%fd121, %fd120, 0d3FF0000000000000;
+mul.rn.f64 	%fd122, %fd107, %fd121;
+mul.rn.f64 	%fd123, %fd122, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd124, %fd123, 0d3FF0000000000000;
+mul.rn.f64 	%fd125, %fd107, %fd124;
+mul.rn.f64 	%fd126, %fd125, 0d3FC0000000000000;
+add.rn.f64 	%fd127, %fd126, 0d3FF0000000000000;
+mul.rn.f64 	%fd128, %fd107, %fd127;
+mul.rn.f64 	%fd129, %fd128, 0d3FC2492492492492;
+add.rn.f64 	%fd130, %fd129, 0d3FF0000000000000;
+mul.rn.f64 	%fd131, %fd107, %fd130;
+mul.rn.f64 	%fd132, %fd131, 0d3FC5555555555555;
+add.rn.f64 	%fd133, %fd132, 0d3FF0000000000000;
+mul.rn.f64 	%fd134, %fd107, %fd133;
+mul.rn.f64 	%fd135, %fd134, 0d3FC999999999999A;
+add.rn.f64 	%fd136, %fd135, 0d3FF0000000000000;
+mul.rn.f64 	%fd137, %fd107, %fd136;
+mul.rn.f64 	%fd138, %fd137, 0d3FD0000000000000;
+add.rn.f64 	%fd139, %fd138, 0d3FF0000000000000;
+mul.rn.f64 	%fd140, %fd107, %fd139;
+mul.rn.f64 	%fd141, %fd140, 0d3FD5555555555555;
+add.rn.f64 	%fd142, %fd141, 0d3FF0000000000000;
+mul.rn.f64 	%fd143, %fd107, %fd142;
+mul.rn.f64 	%fd144, %fd143, 0d3FE0000000000000;
+add.rn.f64 	%fd145, %fd144, 0d3FF0000000000000;
+mul.rn.f64 	%fd146, %fd107, %fd145;
+add.rn.f64 	%fd147, %fd146, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r34, %fd103;
+add.s32 	%r35, %r34, 1023;
+cvt.u64.u32 	%rd136, %r35;
+shl.b64 	%rd137, %rd136, 52;
+mov.b64 	%fd148, %rd137;
+mul.rn.f64 	%fd452, %fd147, %fd148;
+$L__BB48_32:
+max.f64 	%fd10, %fd97, 0d0000000000000000;
+add.rn.f64 	%fd14, %fd452, 0d3FF0000000000000;
+setp.eq.f64 	%p50, %fd14, 0d3FF0000000000000;
+setp.eq.f64 	%p51, %fd14, 0d7FF0000000000000;
+or.pred  	%p52, %p50, %p51;
+@%p52 bra 	$L__BB48_37;
+setp.ltu.f64 	%p53, %fd14, 0d0000000000000000;
+mov.f64 	%fd453, 0d7FF8000000000000;
+@%p53 bra 	$L__BB48_36;
+setp.eq.f64 	%p54, %fd14, 0d0000000000000000;
+mov.f64 	%fd453, 0dFFF0000000000000;
+@%p54 bra 	$L__BB48_36;
+setp.lt.f64 	%p55, %fd14, 0d0170000000000000;
+mul.rn.f64 	%fd151, %fd14, 0d4630000000000000;
+selp.f64 	%fd152, 0dC059000000000000, 0d0000000000000000, %p55;
+selp.f64 	%fd153, %fd151, %fd14, %p55;
+mov.b64 	%rd138, %fd153;
+shr.u64 	%rd139, %rd138, 52;
+cvt.u32.u64 	%r36, %rd139;
+add.s32 	%r37, %r36, -1023;
+cvt.rn.f64.s32 	%fd154, %r37;
+add.rn.f64 	%fd155, %fd152, %fd154;
+and.b64  	%rd140, %rd138, 4503599627370495;
+or.b64  	%rd141, %rd140, 4607182418800017408;
+mov.b64 	%fd156, %rd141;
+setp.gt.f64 	%p56, %fd156, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd157, %fd156, 0d3FE0000000000000;
+add.rn.f64 	%fd158, %fd155, 0d3FF0000000000000;
+selp.f64 	%fd159, %fd157, %fd156, %p56;
+add.rn.f64 	%fd160, %fd159, 0dBFF0000000000000;
+add.rn.f64 	%fd161, %fd159, 0d3FF0000000000000;
+div.rn.f64 	%fd162, %fd160, %fd161;
+mul.rn.f64 	%fd163, %fd162, %fd162;
+mul.rn.f64 	%fd164, %fd163, 0d3FA642C8590B2164;
+add.rn.f64 	%fd165, %fd164, 0d3FA8618618618618;
+mul.rn.f64 	%fd166, %fd163, %fd165;
+add.rn.f64 	%fd167, %fd166, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd168, %fd163, %fd167;
+add.rn.f64 	%fd169, %fd168, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd170, %fd163, %fd169;
+add.rn.f64 	%fd171, %fd170, 0d3FB1111111111111;
+mul.rn.f64 	%fd172, %fd163, %fd171;
+add.rn.f64 	%fd173, %fd172, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd174, %fd163, %fd173;
+add.rn.f64 	%fd175, %fd174, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd176, %fd163, %fd175;
+add.rn.f64 	%fd177, %fd176, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd178, %fd163, %fd177;
+add.rn.f64 	%fd179, %fd178, 0d3FC2492492492492;
+mul.rn.f64 	%fd180, %fd163, %fd179;
+add.rn.f64 	%fd181, %fd180, 0d3FC999999999999A;
+mul.rn.f64 	%fd182, %fd163, %fd181;
+)ptx",
+    R"ptx(add.rn.f64 	%fd183, %fd182, 0d3FD5555555555555;
+mul.rn.f64 	%fd184, %fd163, %fd183;
+selp.f64 	%fd185, %fd158, %fd155, %p56;
+mul.rn.f64 	%fd186, %fd185, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd187, %fd185, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd188, %fd162, %fd162;
+mul.rn.f64 	%fd189, %fd188, %fd184;
+add.rn.f64 	%fd190, %fd188, %fd189;
+add.rn.f64 	%fd191, %fd187, %fd190;
+add.rn.f64 	%fd453, %fd186, %fd191;
+$L__BB48_36:
+add.rn.f64 	%fd192, %fd14, 0dBFF0000000000000;
+sub.rn.f64 	%fd193, %fd452, %fd192;
+div.rn.f64 	%fd194, %fd193, %fd14;
+add.rn.f64 	%fd452, %fd194, %fd453;
+$L__BB48_37:
+add.rn.f64 	%fd456, %fd10, %fd452;
+@!%p1 bra 	$L__BB48_50;
+bra.uni 	$L__BB48_38;
+$L__BB48_38:
+mul.rn.f64 	%fd20, %fd4, %fd2;
+sub.rn.f64 	%fd21, %fd7, %fd456;
+setp.nan.f64 	%p57, %fd21, %fd21;
+mov.f64 	%fd455, %fd21;
+@%p57 bra 	$L__BB48_42;
+setp.gt.f64 	%p58, %fd21, 0d4086280000000000;
+mov.f64 	%fd455, 0d7FF0000000000000;
+@%p58 bra 	$L__BB48_42;
+setp.lt.f64 	%p59, %fd21, 0dC085E00000000000;
+mov.f64 	%fd455, 0d0000000000000000;
+@%p59 bra 	$L__BB48_42;
+mul.rn.f64 	%fd197, %fd21, 0d3FF71547652B82FE;
+add.rn.f64 	%fd198, %fd197, 0d4338000000000000;
+add.rn.f64 	%fd199, %fd198, 0dC338000000000000;
+mul.rn.f64 	%fd200, %fd199, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd201, %fd21, %fd200;
+mul.rn.f64 	%fd202, %fd199, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd203, %fd201, %fd202;
+mul.rn.f64 	%fd204, %fd203, 0d3FB2492492492492;
+add.rn.f64 	%fd205, %fd204, 0d3FF0000000000000;
+mul.rn.f64 	%fd206, %fd203, %fd205;
+mul.rn.f64 	%fd207, %fd206, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd208, %fd207, 0d3FF0000000000000;
+mul.rn.f64 	%fd209, %fd203, %fd208;
+mul.rn.f64 	%fd210, %fd209, 0d3FB5555555555555;
+add.rn.f64 	%fd211, %fd210, 0d3FF0000000000000;
+mul.rn.f64 	%fd212, %fd203, %fd211;
+mul.rn.f64 	%fd213, %fd212, 0d3FB745D1745D1746;
+add.rn.f64 	%fd214, %fd213, 0d3FF0000000000000;
+mul.rn.f64 	%fd215, %fd203, %fd214;
+mul.rn.f64 	%fd216, %fd215, 0d3FB999999999999A;
+add.rn.f64 	%fd217, %fd216, 0d3FF0000000000000;
+mul.rn.f64 	%fd218, %fd203, %fd217;
+mul.rn.f64 	%fd219, %fd218, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd220, %fd219, 0d3FF0000000000000;
+mul.rn.f64 	%fd221, %fd203, %fd220;
+mul.rn.f64 	%fd222, %fd221, 0d3FC0000000000000;
+add.rn.f64 	%fd223, %fd222, 0d3FF0000000000000;
+mul.rn.f64 	%fd224, %fd203, %fd223;
+mul.rn.f64 	%fd225, %fd224, 0d3FC2492492492492;
+add.rn.f64 	%fd226, %fd225, 0d3FF0000000000000;
+mul.rn.f64 	%fd227, %fd203, %fd226;
+mul.rn.f64 	%fd228, %fd227, 0d3FC5555555555555;
+add.rn.f64 	%fd229, %fd228, 0d3FF0000000000000;
+mul.rn.f64 	%fd230, %fd203, %fd229;
+mul.rn.f64 	%fd231, %fd230, 0d3FC999999999999A;
+add.rn.f64 	%fd232, %fd231, 0d3FF0000000000000;
+mul.rn.f64 	%fd233, %fd203, %fd232;
+mul.rn.f64 	%fd234, %fd233, 0d3FD0000000000000;
+add.rn.f64 	%fd235, %fd234, 0d3FF0000000000000;
+mul.rn.f64 	%fd236, %fd203, %fd235;
+mul.rn.f64 	%fd237, %fd236, 0d3FD5555555555555;
+add.rn.f64 	%fd238, %fd237, 0d3FF0000000000000;
+mul.rn.f64 	%fd239, %fd203, %fd238;
+mul.rn.f64 	%fd240, %fd239, 0d3FE0000000000000;
+add.rn.f64 	%fd241, %fd240, 0d3FF0000000000000;
+mul.rn.f64 	%fd242, %fd203, %fd241;
+add.rn.f64 	%fd243, %fd242, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r38, %fd199;
+add.s32 	%r39, %r38, 1023;
+cvt.u64.u32 	%rd142, %r39;
+shl.b64 	%rd143, %rd142, 52;
+mov.b64 	%fd244, %rd143;
+mul.rn.f64 	%fd455, %fd243, %fd244;
+$L__BB48_42:
+mul.rn.f64 	%fd245, %fd20, %fd455;
+cvt.rn.f32.f64 	%f28, %fd245;
+mov.u64 	%rd214, 0;
+@%p7 bra 	$L__BB48_45;
+mov.u64 	%rd213, 0;
+$L__BB48_44:
+ld.global.f32 	%f134, [%rd212];
+fma.rn.f32 	%f135, %f134, %f28, 0f00000000;
+abs.f32 	%f136, %f135;
+setp.geu.f32 	%p61, %f136, 0f00800000;
+selp.f32 	%f137, %f135, 0f00000000, %p61;
+st.global.f32 	[%rd212], %f137;
+add.s64 	%rd214, %rd213, 16;
+add.s64 	%rd212, %rd212, 64;
+add.s64 	%rd146, %rd213, 32;
+setp.le.u64 	%p62, %rd146, %rd14;
+mov.u64 	%rd213, %rd214;
+@%p62 bra 	$L__BB48_44;
+$L__BB48_45:
+setp.le.u64 	%p63, %rd14, %rd214;
+@%p63 bra 	$L__BB48_50;
+sub.s64 	%rd49, %rd14, %rd214;
+shl.b64 	%rd147, %rd214, 2;
+add.s64 	%rd148, %rd11, %rd147;
+setp.le.u64 	%p64, %rd49, %rd15;
+add.s64 	%rd50, %rd148, %rd200;
+mov.f32 	%f235, 0f00000000;
+@%p64 bra 	$L__BB48_48;
+ld.global.f32 	%f235, [%rd50];
+$L__BB48_48:
+@%p64 bra 	$L__BB48_50;
+fma.rn.f32 	%f139, %f235, %f28, 0f00000000;
+abs.f32 	%f140, %f139;
+setp.geu.f32 	%p66, %f140, 0f00800000;
+selp.f32 	%f31, %f139, 0f00000000, %p66;
+st.global.f32 	[%rd50], %f31;
+$L__BB48_50:
+mov.f64 	%fd463, 0d0000000000000000;
+setp.le.u64 	%p67, %rd9, %rd14;
+@%p67 bra 	$L__BB48_96;
+setp.lt.u64 	%p68, %rd9, 16;
+mov.u64 	%rd217, 0;
+mov.b32 	%r66, 0;
+mov.f32 	%f239, 0fFF800000;
+mov.f32 	%f238, 0f7F800000;
+@%p68 bra 	$L__BB48_54;
+add.s64 	%rd215, %rd10, %rd200;
+mov.f32 	%f238, 0f7F800000;
+mov.f32 	%f239, 0fFF800000;
+mov.b32 	%r66, 0;
+mov.u64 	%rd216, 0;
+$L__BB48_53:
+ld.global.f32 	%f145, [%rd215];
+setp.lt.f32 	%p69, %f145, %f238;
+selp.f32 	%f238, %f145, %f238, %p69;
+setp.gt.f32 	%p70, %f145, %f239;
+selp.f32 	%f239, %f145, %f239, %p70;
+setp.nan.f32 	%p71, %f145, %f145;
+selp.u32 	%r42, 1, 0, %p71;
+or.b32  	%r66, %r66, %r42;
+add.s64 	%rd217, %rd216, 16;
+add.s64 	%rd215, %rd215, 64;
+add.s64 	%rd153, %rd216, 32;
+setp.le.u64 	%p72, %rd153, %rd9;
+mov.u64 	%rd216, %rd217;
+@%p72 bra 	$L__BB48_53;
+$L__BB48_54:
+setp.le.u64 	%p73, %rd9, %rd217;
+@%p73 bra 	$L__BB48_58;
+sub.s64 	%rd154, %rd9, %rd217;
+setp.le.u64 	%p74, %rd154, %rd15;
+mov.f32 	%f242, 0f00000000;
+mov.f32 	%f241, 0f7F800000;
+mov.f32 	%f240, 0fFF800000;
+@%p74 bra 	$L__BB48_57;
+shl.b64 	%rd155, %rd217, 2;
+add.s64 	%rd156, %rd10, %rd155;
+add.s64 	%rd57, %rd156, %rd200;
+ld.global.f32 	%f240, [%rd57];
+mov.f32 	%f241, %f240;
+mov.f32 	%f242, %f240;
+$L__BB48_57:
+setp.lt.f32 	%p75, %f241, %f238;
+selp.f32 	%f238, %f241, %f238, %p75;
+setp.gt.f32 	%p76, %f240, %f239;
+selp.f32 	%f239, %f240, %f239, %p76;
+setp.nan.f32 	%p77, %f242, %f242;
+selp.u32 	%r43, 1, 0, %p77;
+or.b32  	%r66, %r66, %r43;
+$L__BB48_58:
+neg.f32 	%f149, %f238;
+shfl.sync.bfly.b32	%f150, %f149, 8, 31, %r3;
+setp.gt.f32 	%p78, %f150, %f149;
+selp.f32 	%f151, %f150, %f149, %p78;
+shfl.sync.bfly.b32	%f152, %f151, 4, 31, %r3;
+setp.gt.f32 	%p79, %f152, %f151;
+selp.f32 	%f153, %f152, %f151, %p79;
+shfl.sync.bfly.b32	%f154, %f153, 2, 31, %r3;
+setp.gt.f32 	%p80, %f154, %f153;
+selp.f32 	%f155, %f154, %f153, %p80;
+shfl.sync.bfly.b32	%f156, %f155, 1, 31, %r3;
+setp.gt.f32 	%p81, %f156, %f155;
+selp.f32 	%f157, %f156, %f155, %p81;
+shfl.sync.idx.b32	%f46, %f157, %r2, 31, %r3;
+shfl.sync.bfly.b32	%f158, %f239, 8, 31, %r3;
+setp.gt.f32 	%p82, %f158, %f239;
+selp.f32 	%f159, %f158, %f239, %p82;
+shfl.sync.bfly.b32	%f160, %f159, 4, 31, %r3;
+setp.gt.f32 	%p83, %f160, %f159;
+selp.f32 	%f161, %f160, %f159, %p83;
+shfl.sync.bfly.b32	%f162, %f161, 2, 31, %r3;
+setp.gt.f32 	%p84, %f162, %f161;
+selp.f32 	%f163, %f162, %f161, %p84;
+shfl.sync.bfly.b32	%f164, %f163, 1, 31, %r3;
+setp.gt.f32 	%p85, %f164, %f163;
+selp.f32 	%f165, %f164, %f163, %p85;
+shfl.sync.idx.b32	%f47, %f165, %r2, 31, %r3;
+setp.ne.s32 	%p86, %r66, 0;
+vote.sync.ballot.b32 	%r44, %p86, %r3;
+setp.ne.s32 	%p87, %r44, 0;
+mov.f64 	%fd463, 0d7FF8000000000000;
+@%p87 bra 	$L__BB48_96;
+mov.f32 	%f221, 0f00000000;
+ld.param.f64 	%fd25, [%rd5+24];
+setp.gt.f64 	%p88, %fd1, 0d0000000000000000;
+neg.f32 	%f166, %f46;
+selp.f32 	%f48, %f47, %f166, %p88;
+add.rn.f32 	%f49, %f48, 0f00000000;
+cvt.rn.f32.f64 	%f50, %fd1;
+add.s64 	%rd223, %rd10, %rd200;
+mov.f64 	%fd457, 0d0000000000000000;
+mov.u64 	%rd158, 0;
+mov.u64 	%rd218, %rd223;
+mov.u64 	%rd219, %rd158;
+bra.uni 	$L__BB48_60;
+$L__BB48_68:
+setp.gt.u64 	%p99, %rd67, %rd15;
+selp.f32 	%f202, %f56, 0f00000000, %p99;
+add.rn.f32 	%f246, %f246, %f202;
+$L__BB48_69:
+shfl.sync.bfly.b32	%f203, %f246, 8, 31, %r3;
+add.rn.f32 	%f204, %f246, %f203;
+shfl.sync.bfly.b32	%f205, %f204, 4, 31, %r3;
+add.rn.f32 	%f206, %f204, %f205;
+shfl.sync.bfly.b32	%f207, %f206, 2, 31, %r3;
+add.rn.f32 	%f208, %f206, %f207;
+shfl.sync.bfly.b32	%f209, %f208, 1, 31, %r3;
+add.rn.f32 	%f210, %f208, %f209;
+cvt.f64.f32 	%fd249, %f210;
+add.rn.f64 	%fd457, %fd457, %fd249;
+add.s64 	%rd219, %rd219, 512;
+add.s64 	%rd218, %rd218, 2048;
+setp.lt.u64 	%p100, %rd219, %rd9;
+@%p100 bra 	$L__BB48_60;
+bra.uni 	$L__BB48_70;
+$L__BB48_60:
+sub.s64 	%rd161, %rd9, %rd219;
+min.u64 	%rd61, %rd161, 512;
+setp.lt.u64 	%p89, %rd161, 16;
+mov.f32 	%f246, %f221;
+mov.u64 	%rd222, %rd158;
+@%p89 bra 	$L__BB48_63;
+mov.f32 	%f246, 0f00000000;
+mov.u64 	%rd221, 0;
+mov.u64 	%rd220, %rd218;
+$L__BB48_62:
+ld.global.f32 	%f169, [%rd220];
+setp.neu.f32 	%p90, %f169, %f48;
+sub.rn.f32 	%f170, %f169, %f49;
+selp.f32 	%f171, %f170, 0f00000000, %p90;
+mul.rn.f32 	%f172, %f171, %f50;
+fma.rn.f32 	%f173, %f172, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f174, %f173, 0fCB400000;
+fma.rn.f32 	%f175, %f174, 0fBF318000, %f172;
+fma.rn.f32 	%f176, %f174, 0f395E8083, %f175;
+fma.rn.f32 	%f177, %f176, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f178, %f177, %f176, 0f3D2AAA2F;
+fma.rn.f32 	%f179, %f178, %f176, 0f3E2AAA47;
+fma.rn.f32 	%f180, %f179, %f176, 0f3F000000;
+fma.rn.f32 	%f181, %f180, %f176, 0f3F800000;
+fma.rn.f32 	%f182, %f181, %f176, 0f3F800000;
+mov.b32 	%r45, %f182;
+mov.b32 	%r46, %f173;
+shl.b32 	%r47, %r46, 23;
+add.s32 	%r48, %r47, %r45;
+mov.b32 	%f183, %r48;
+setp.ltu.f32 	%p91, %f172, 0fC28AA123;
+setp.geu.f32 	%p92, %f172, 0fC28AA123;
+selp.f32 	%f184, %f172, 0f00000000, %p92;
+selp.f32 	%f185, %f184, %f183, %p91;
+st.global.f32 	[%rd220], %f185;
+add.rn.f32 	%f246, %f246, %f185;
+add.s64 	%rd222, %rd221, 16;
+add.s64 	%rd220, %rd220, 64;
+add.s64 	%rd163, %rd221, 32;
+setp.le.u64 	%p93, %rd163, %rd61;
+mov.u64 	%rd221, %rd222;
+@%p93 bra 	$L__BB48_62;
+$L__BB48_63:
+setp.le.u64 	%p94, %rd61, %rd222;
+@%p94 bra 	$L__BB48_69;
+sub.s64 	%rd67, %rd61, %rd222;
+shl.b64 	%rd164, %rd219, 2;
+add.s64 	%rd165, %rd10, %rd164;
+shl.b64 	%rd166, %rd222, 2;
+add.s64 	%rd167, %rd165, %rd166;
+add.s64 	%rd68, %rd167, %rd200;
+mov.f32 	%f247, 0f00000000;
+setp.ge.u64 	%p95, %rd15, %rd67;
+@%p95 bra 	$L__BB48_66;
+ld.global.f32 	%f247, [%rd68];
+$L__BB48_66:
+setp.lt.u64 	%p3, %rd15, %rd67;
+setp.neu.f32 	%p96, %f247, %f48;
+sub.rn.f32 	%f187, %f247, %f49;
+selp.f32 	%f188, %f187, 0f00000000, %p96;
+mul.rn.f32 	%f189, %f188, %f50;
+fma.rn.f32 	%f190, %f189, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f191, %f190, 0fCB400000;
+fma.rn.f32 	%f192, %f191, 0fBF318000, %f189;
+fma.rn.f32 	%f193, %f191, 0f395E8083, %f192;
+fma.rn.f32 	%f194, %f193, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f195, %f194, %f193, 0f3D2AAA2F;
+fma.rn.f32 	%f196, %f195, %f193, 0f3E2AAA47;
+fma.rn.f32 	%f197, %f196, %f193, 0f3F000000;
+fma.rn.f32 	%f198, %f197, %f193, 0f3F800000;
+fma.rn.f32 	%f199, %f198, %f193, 0f3F800000;
+mov.b32 	%r49, %f199;
+mov.b32 	%r50, %f190;
+shl.b32 	%r51, %r50, 23;
+add.s32 	%r52, %r51, %r49;
+mov.b32 	%f200, %r52;
+setp.ltu.f32 	%p97, %f189, 0fC28AA123;
+setp.geu.f32 	%p98, %f189, 0fC28AA123;
+selp.f32 	%f201, %f189, 0f00000000, %p98;
+selp.f32 	%f56, %f201, %f200, %p97;
+@!%p3 bra 	$L__BB48_68;
+bra.uni 	$L__BB48_67;
+$L__BB48_67:
+st.global.f32 	[%rd68], %f56;
+bra.uni 	$L__BB48_68;
+$L__BB48_70:
+cvt.f64.f32 	%fd251, %f49;
+add.rn.f64 	%fd252, %fd3, %fd251;
+mul.rn.f64 	%fd28, %fd1, %fd252;
+setp.ltu.f64 	%p101, %fd457, 0d0000000000000000;
+mov.f64 	%fd458, 0d7FF8000000000000;
+@%p101 bra 	$L__BB48_74;
+setp.eq.f64 	%p102, %fd457, 0d0000000000000000;
+mov.f64 	%fd458, 0dFFF0000000000000;
+@%p102 bra 	$L__BB48_74;
+mov.f64 	%fd458, 0d7FF0000000000000;
+setp.eq.f64 	%p103, %fd457, 0d7FF0000000000000;
+@%p103 bra 	$L__BB48_74;
+setp.lt.f64 	%p104, %fd457, 0d0170000000000000;
+mul.rn.f64 	%fd255, %fd457, 0d4630000000000000;
+selp.f64 	%fd256, 0dC059000000000000, 0d0000000000000000, %p104;
+selp.f64 	%fd257, %fd255, %fd457, %p104;
+mov.b64 	%rd169, %fd257;
+shr.u64 	%rd170, %rd169, 52;
+cvt.u32.u64 	%r53, %rd170;
+add.s32 	%r54, %r53, -1023;
+cvt.rn.f64.s32 	%fd258, %r54;
+add.rn.f64 	%fd259, %fd256, %fd258;
+and.b64  	%rd171, %rd169, 4503599627370495;
+or.b64  	%rd172, %rd171, 4607182418800017408;
+mov.b64 	%fd260, %rd172;
+setp.gt.f64 	%p105, %fd260, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd261, %fd260, 0d3FE0000000000000;
+add.rn.f64 	%fd262, %fd259, 0d3FF0000000000000;
+selp.f64 	%fd263, %fd261, %fd260, %p105;
+)ptx",
+    R"ptx(add.rn.f64 	%fd264, %fd263, 0dBFF0000000000000;
+add.rn.f64 	%fd265, %fd263, 0d3FF0000000000000;
+div.rn.f64 	%fd266, %fd264, %fd265;
+mul.rn.f64 	%fd267, %fd266, %fd266;
+mul.rn.f64 	%fd268, %fd267, 0d3FA642C8590B2164;
+add.rn.f64 	%fd269, %fd268, 0d3FA8618618618618;
+mul.rn.f64 	%fd270, %fd267, %fd269;
+add.rn.f64 	%fd271, %fd270, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd272, %fd267, %fd271;
+add.rn.f64 	%fd273, %fd272, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd274, %fd267, %fd273;
+add.rn.f64 	%fd275, %fd274, 0d3FB1111111111111;
+mul.rn.f64 	%fd276, %fd267, %fd275;
+add.rn.f64 	%fd277, %fd276, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd278, %fd267, %fd277;
+add.rn.f64 	%fd279, %fd278, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd280, %fd267, %fd279;
+add.rn.f64 	%fd281, %fd280, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd282, %fd267, %fd281;
+add.rn.f64 	%fd283, %fd282, 0d3FC2492492492492;
+mul.rn.f64 	%fd284, %fd267, %fd283;
+add.rn.f64 	%fd285, %fd284, 0d3FC999999999999A;
+mul.rn.f64 	%fd286, %fd267, %fd285;
+add.rn.f64 	%fd287, %fd286, 0d3FD5555555555555;
+mul.rn.f64 	%fd288, %fd267, %fd287;
+selp.f64 	%fd289, %fd262, %fd259, %p105;
+mul.rn.f64 	%fd290, %fd289, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd291, %fd289, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd292, %fd266, %fd266;
+mul.rn.f64 	%fd293, %fd292, %fd288;
+add.rn.f64 	%fd294, %fd292, %fd293;
+add.rn.f64 	%fd295, %fd291, %fd294;
+add.rn.f64 	%fd458, %fd290, %fd295;
+$L__BB48_74:
+add.rn.f64 	%fd296, %fd28, %fd458;
+setp.gt.f64 	%p106, %fd296, 0d0000000000000000;
+neg.f64 	%fd297, %fd296;
+selp.f64 	%fd32, %fd297, %fd296, %p106;
+setp.nan.f64 	%p107, %fd32, %fd32;
+mov.f64 	%fd459, %fd32;
+@%p107 bra 	$L__BB48_78;
+setp.gt.f64 	%p108, %fd32, 0d4086280000000000;
+mov.f64 	%fd459, 0d7FF0000000000000;
+@%p108 bra 	$L__BB48_78;
+setp.lt.f64 	%p109, %fd32, 0dC085E00000000000;
+mov.f64 	%fd459, 0d0000000000000000;
+@%p109 bra 	$L__BB48_78;
+mul.rn.f64 	%fd300, %fd32, 0d3FF71547652B82FE;
+add.rn.f64 	%fd301, %fd300, 0d4338000000000000;
+add.rn.f64 	%fd302, %fd301, 0dC338000000000000;
+mul.rn.f64 	%fd303, %fd302, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd304, %fd32, %fd303;
+mul.rn.f64 	%fd305, %fd302, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd306, %fd304, %fd305;
+mul.rn.f64 	%fd307, %fd306, 0d3FB2492492492492;
+add.rn.f64 	%fd308, %fd307, 0d3FF0000000000000;
+mul.rn.f64 	%fd309, %fd306, %fd308;
+mul.rn.f64 	%fd310, %fd309, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd311, %fd310, 0d3FF0000000000000;
+mul.rn.f64 	%fd312, %fd306, %fd311;
+mul.rn.f64 	%fd313, %fd312, 0d3FB5555555555555;
+add.rn.f64 	%fd314, %fd313, 0d3FF0000000000000;
+mul.rn.f64 	%fd315, %fd306, %fd314;
+mul.rn.f64 	%fd316, %fd315, 0d3FB745D1745D1746;
+add.rn.f64 	%fd317, %fd316, 0d3FF0000000000000;
+mul.rn.f64 	%fd318, %fd306, %fd317;
+mul.rn.f64 	%fd319, %fd318, 0d3FB999999999999A;
+add.rn.f64 	%fd320, %fd319, 0d3FF0000000000000;
+mul.rn.f64 	%fd321, %fd306, %fd320;
+mul.rn.f64 	%fd322, %fd321, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd323, %fd322, 0d3FF0000000000000;
+mul.rn.f64 	%fd324, %fd306, %fd323;
+mul.rn.f64 	%fd325, %fd324, 0d3FC0000000000000;
+add.rn.f64 	%fd326, %fd325, 0d3FF0000000000000;
+mul.rn.f64 	%fd327, %fd306, %fd326;
+mul.rn.f64 	%fd328, %fd327, 0d3FC2492492492492;
+add.rn.f64 	%fd329, %fd328, 0d3FF0000000000000;
+mul.rn.f64 	%fd330, %fd306, %fd329;
+mul.rn.f64 	%fd331, %fd330, 0d3FC5555555555555;
+add.rn.f64 	%fd332, %fd331, 0d3FF0000000000000;
+mul.rn.f64 	%fd333, %fd306, %fd332;
+mul.rn.f64 	%fd334, %fd333, 0d3FC999999999999A;
+add.rn.f64 	%fd335, %fd334, 0d3FF0000000000000;
+mul.rn.f64 	%fd336, %fd306, %fd335;
+mul.rn.f64 	%fd337, %fd336, 0d3FD0000000000000;
+add.rn.f64 	%fd338, %fd337, 0d3FF0000000000000;
+mul.rn.f64 	%fd339, %fd306, %fd338;
+mul.rn.f64 	%fd340, %fd339, 0d3FD5555555555555;
+add.rn.f64 	%fd341, %fd340, 0d3FF0000000000000;
+mul.rn.f64 	%fd342, %fd306, %fd341;
+mul.rn.f64 	%fd343, %fd342, 0d3FE0000000000000;
+add.rn.f64 	%fd344, %fd343, 0d3FF0000000000000;
+mul.rn.f64 	%fd345, %fd306, %fd344;
+add.rn.f64 	%fd346, %fd345, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r55, %fd302;
+add.s32 	%r56, %r55, 1023;
+cvt.u64.u32 	%rd173, %r56;
+shl.b64 	%rd174, %rd173, 52;
+mov.b64 	%fd347, %rd174;
+mul.rn.f64 	%fd459, %fd346, %fd347;
+$L__BB48_78:
+max.f64 	%fd31, %fd296, 0d0000000000000000;
+add.rn.f64 	%fd35, %fd459, 0d3FF0000000000000;
+setp.eq.f64 	%p110, %fd35, 0d3FF0000000000000;
+setp.eq.f64 	%p111, %fd35, 0d7FF0000000000000;
+or.pred  	%p112, %p110, %p111;
+@%p112 bra 	$L__BB48_83;
+setp.ltu.f64 	%p113, %fd35, 0d0000000000000000;
+mov.f64 	%fd460, 0d7FF8000000000000;
+@%p113 bra 	$L__BB48_82;
+setp.eq.f64 	%p114, %fd35, 0d0000000000000000;
+mov.f64 	%fd460, 0dFFF0000000000000;
+@%p114 bra 	$L__BB48_82;
+setp.lt.f64 	%p115, %fd35, 0d0170000000000000;
+mul.rn.f64 	%fd350, %fd35, 0d4630000000000000;
+selp.f64 	%fd351, 0dC059000000000000, 0d0000000000000000, %p115;
+selp.f64 	%fd352, %fd350, %fd35, %p115;
+mov.b64 	%rd175, %fd352;
+shr.u64 	%rd176, %rd175, 52;
+cvt.u32.u64 	%r57, %rd176;
+add.s32 	%r58, %r57, -1023;
+cvt.rn.f64.s32 	%fd353, %r58;
+add.rn.f64 	%fd354, %fd351, %fd353;
+and.b64  	%rd177, %rd175, 4503599627370495;
+or.b64  	%rd178, %rd177, 4607182418800017408;
+mov.b64 	%fd355, %rd178;
+setp.gt.f64 	%p116, %fd355, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd356, %fd355, 0d3FE0000000000000;
+add.rn.f64 	%fd357, %fd354, 0d3FF0000000000000;
+selp.f64 	%fd358, %fd356, %fd355, %p116;
+add.rn.f64 	%fd359, %fd358, 0dBFF0000000000000;
+add.rn.f64 	%fd360, %fd358, 0d3FF0000000000000;
+div.rn.f64 	%fd361, %fd359, %fd360;
+mul.rn.f64 	%fd362, %fd361, %fd361;
+mul.rn.f64 	%fd363, %fd362, 0d3FA642C8590B2164;
+add.rn.f64 	%fd364, %fd363, 0d3FA8618618618618;
+mul.rn.f64 	%fd365, %fd362, %fd364;
+add.rn.f64 	%fd366, %fd365, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd367, %fd362, %fd366;
+add.rn.f64 	%fd368, %fd367, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd369, %fd362, %fd368;
+add.rn.f64 	%fd370, %fd369, 0d3FB1111111111111;
+mul.rn.f64 	%fd371, %fd362, %fd370;
+add.rn.f64 	%fd372, %fd371, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd373, %fd362, %fd372;
+add.rn.f64 	%fd374, %fd373, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd375, %fd362, %fd374;
+add.rn.f64 	%fd376, %fd375, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd377, %fd362, %fd376;
+add.rn.f64 	%fd378, %fd377, 0d3FC2492492492492;
+mul.rn.f64 	%fd379, %fd362, %fd378;
+add.rn.f64 	%fd380, %fd379, 0d3FC999999999999A;
+mul.rn.f64 	%fd381, %fd362, %fd380;
+add.rn.f64 	%fd382, %fd381, 0d3FD5555555555555;
+mul.rn.f64 	%fd383, %fd362, %fd382;
+selp.f64 	%fd384, %fd357, %fd354, %p116;
+mul.rn.f64 	%fd385, %fd384, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd386, %fd384, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd387, %fd361, %fd361;
+mul.rn.f64 	%fd388, %fd387, %fd383;
+add.rn.f64 	%fd389, %fd387, %fd388;
+add.rn.f64 	%fd390, %fd386, %fd389;
+add.rn.f64 	%fd460, %fd385, %fd390;
+$L__BB48_82:
+add.rn.f64 	%fd391, %fd35, 0dBFF0000000000000;
+sub.rn.f64 	%fd392, %fd459, %fd391;
+div.rn.f64 	%fd393, %fd392, %fd35;
+add.rn.f64 	%fd459, %fd393, %fd460;
+$L__BB48_83:
+add.rn.f64 	%fd463, %fd31, %fd459;
+@!%p1 bra 	$L__BB48_96;
+bra.uni 	$L__BB48_84;
+$L__BB48_84:
+mul.rn.f64 	%fd41, %fd1, %fd25;
+sub.rn.f64 	%fd42, %fd28, %fd463;
+setp.nan.f64 	%p117, %fd42, %fd42;
+mov.f64 	%fd462, %fd42;
+@%p117 bra 	$L__BB48_88;
+setp.gt.f64 	%p118, %fd42, 0d4086280000000000;
+mov.f64 	%fd462, 0d7FF0000000000000;
+@%p118 bra 	$L__BB48_88;
+setp.lt.f64 	%p119, %fd42, 0dC085E00000000000;
+mov.f64 	%fd462, 0d0000000000000000;
+@%p119 bra 	$L__BB48_88;
+mul.rn.f64 	%fd396, %fd42, 0d3FF71547652B82FE;
+add.rn.f64 	%fd397, %fd396, 0d4338000000000000;
+add.rn.f64 	%fd398, %fd397, 0dC338000000000000;
+mul.rn.f64 	%fd399, %fd398, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd400, %fd42, %fd399;
+mul.rn.f64 	%fd401, %fd398, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd402, %fd400, %fd401;
+mul.rn.f64 	%fd403, %fd402, 0d3FB2492492492492;
+add.rn.f64 	%fd404, %fd403, 0d3FF0000000000000;
+mul.rn.f64 	%fd405, %fd402, %fd404;
+mul.rn.f64 	%fd406, %fd405, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd407, %fd406, 0d3FF0000000000000;
+mul.rn.f64 	%fd408, %fd402, %fd407;
+mul.rn.f64 	%fd409, %fd408, 0d3FB5555555555555;
+add.rn.f64 	%fd410, %fd409, 0d3FF0000000000000;
+mul.rn.f64 	%fd411, %fd402, %fd410;
+mul.rn.f64 	%fd412, %fd411, 0d3FB745D1745D1746;
+add.rn.f64 	%fd413, %fd412, 0d3FF0000000000000;
+mul.rn.f64 	%fd414, %fd402, %fd413;
+mul.rn.f64 	%fd415, %fd414, 0d3FB999999999999A;
+add.rn.f64 	%fd416, %fd415, 0d3FF0000000000000;
+mul.rn.f64 	%fd417, %fd402, %fd416;
+mul.rn.f64 	%fd418, %fd417, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd419, %fd418, 0d3FF0000000000000;
+mul.rn.f64 	%fd420, %fd402, %fd419;
+mul.rn.f64 	%fd421, %fd420, 0d3FC0000000000000;
+add.rn.f64 	%fd422, %fd421, 0d3FF0000000000000;
+mul.rn.f64 	%fd423, %fd402, %fd422;
+mul.rn.f64 	%fd424, %fd423, 0d3FC2492492492492;
+add.rn.f64 	%fd425, %fd424, 0d3FF0000000000000;
+mul.rn.f64 	%fd426, %fd402, %fd425;
+mul.rn.f64 	%fd427, %fd426, 0d3FC5555555555555;
+add.rn.f64 	%fd428, %fd427, 0d3FF0000000000000;
+mul.rn.f64 	%fd429, %fd402, %fd428;
+mul.rn.f64 	%fd430, %fd429, 0d3FC999999999999A;
+add.rn.f64 	%fd431, %fd430, 0d3FF0000000000000;
+mul.rn.f64 	%fd432, %fd402, %fd431;
+mul.rn.f64 	%fd433, %fd432, 0d3FD0000000000000;
+add.rn.f64 	%fd434, %fd433, 0d3FF0000000000000;
+mul.rn.f64 	%fd435, %fd402, %fd434;
+mul.rn.f64 	%fd436, %fd435, 0d3FD5555555555555;
+add.rn.f64 	%fd437, %fd436, 0d3FF0000000000000;
+mul.rn.f64 	%fd438, %fd402, %fd437;
+mul.rn.f64 	%fd439, %fd438, 0d3FE0000000000000;
+add.rn.f64 	%fd440, %fd439, 0d3FF0000000000000;
+mul.rn.f64 	%fd441, %fd402, %fd440;
+add.rn.f64 	%fd442, %fd441, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r59, %fd398;
+add.s32 	%r60, %r59, 1023;
+cvt.u64.u32 	%rd179, %r60;
+shl.b64 	%rd180, %rd179, 52;
+mov.b64 	%fd443, %rd180;
+mul.rn.f64 	%fd462, %fd442, %fd443;
+$L__BB48_88:
+mul.rn.f64 	%fd444, %fd41, %fd462;
+cvt.rn.f32.f64 	%f59, %fd444;
+mov.u64 	%rd225, 0;
+@%p68 bra 	$L__BB48_91;
+mov.u64 	%rd224, 0;
+$L__BB48_90:
+ld.global.f32 	%f211, [%rd223];
+fma.rn.f32 	%f212, %f211, %f59, 0f00000000;
+abs.f32 	%f213, %f212;
+setp.geu.f32 	%p121, %f213, 0f00800000;
+selp.f32 	%f214, %f212, 0f00000000, %p121;
+st.global.f32 	[%rd223], %f214;
+add.s64 	%rd225, %rd224, 16;
+add.s64 	%rd223, %rd223, 64;
+add.s64 	%rd183, %rd224, 32;
+setp.le.u64 	%p122, %rd183, %rd9;
+mov.u64 	%rd224, %rd225;
+@%p122 bra 	$L__BB48_90;
+$L__BB48_91:
+setp.le.u64 	%p123, %rd9, %rd225;
+@%p123 bra 	$L__BB48_96;
+sub.s64 	%rd76, %rd9, %rd225;
+shl.b64 	%rd184, %rd225, 2;
+add.s64 	%rd185, %rd10, %rd184;
+setp.le.u64 	%p124, %rd76, %rd15;
+add.s64 	%rd77, %rd185, %rd200;
+mov.f32 	%f249, 0f00000000;
+@%p124 bra 	$L__BB48_94;
+ld.global.f32 	%f249, [%rd77];
+$L__BB48_94:
+@%p124 bra 	$L__BB48_96;
+fma.rn.f32 	%f216, %f249, %f59, 0f00000000;
+abs.f32 	%f217, %f216;
+setp.geu.f32 	%p126, %f217, 0f00800000;
+selp.f32 	%f62, %f216, 0f00000000, %p126;
+st.global.f32 	[%rd77], %f62;
+$L__BB48_96:
+bar.warp.sync 	%r3;
+@%p5 bra 	$L__BB48_99;
+add.s64 	%rd189, %rd102, %rd200;
+add.s64 	%rd227, %rd2, %rd189;
+add.s64 	%rd192, %rd198, %rd199;
+add.s64 	%rd226, %rd12, %rd192;
+mov.u64 	%rd228, %rd15;
+$L__BB48_98:
+ld.global.f32 	%f218, [%rd227];
+ld.global.u64 	%rd193, [%rd226];
+shl.b64 	%rd194, %rd193, 2;
+add.s64 	%rd195, %rd10, %rd194;
+st.global.f32 	[%rd195], %f218;
+add.s64 	%rd228, %rd228, 16;
+add.s64 	%rd227, %rd227, 64;
+add.s64 	%rd226, %rd226, 128;
+setp.lt.u64 	%p128, %rd228, %rd14;
+@%p128 bra 	$L__BB48_98;
+$L__BB48_99:
+cvt.u32.u64 	%r61, %rd15;
+setp.ne.s32 	%p129, %r61, 0;
+@%p129 bra 	$L__BB48_101;
+ld.param.u64 	%rd88, [proxy_terms_param_6];
+cvta.to.global.u64 	%rd1, %rd88;
+add.s64 	%rd86, %rd1, %rd98;
+mul.rn.f64 	%fd46, %fd4, %fd456;
+ld.param.f64 	%fd445, [%rd5+24];
+mul.rn.f64 	%fd446, %fd463, %fd445;
+add.rn.f64 	%fd447, %fd46, %fd446;
+st.global.f64 	[%rd86], %fd447;
+$L__BB48_101:
+ret;
+}
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1,
@@ -39417,15 +40558,16 @@ bra.uni 	$L__BB47_98;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3
 )
 {
-.local .align 8 .b8 	__local_depot48[128];
+.local .align 8 .b8 	__local_depot49[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<8>;
 .reg .b16 	%rs<2>;
 .reg .f32 	%f<39>;
-.reg .b64 	%rd<59>;
+)ptx",
+    R"ptx(.reg .b64 	%rd<59>;
 .reg .f64 	%fd<227>;
-mov.u64 	%SPL, __local_depot48;
+mov.u64 	%SPL, __local_depot49;
 ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -39433,12 +40575,12 @@ ld.param.u64 	%rd28, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0]
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd49, 0;
 mov.u16 	%rs1, 0;
-$L__BB48_1:
+$L__BB49_1:
 add.s64 	%rd33, %rd1, %rd49;
 st.local.u8 	[%rd33], %rs1;
 add.s64 	%rd49, %rd49, 1;
 setp.lt.u64 	%p1, %rd49, 128;
-@%p1 bra 	$L__BB48_1;
+@%p1 bra 	$L__BB49_1;
 setp.lt.u64 	%p2, %rd30, 16;
 mov.u64 	%rd53, 0;
 mov.f64 	%fd220, 0d0000000000000000;
@@ -39448,7 +40590,7 @@ mov.f64 	%fd223, %fd220;
 mov.f64 	%fd224, %fd220;
 mov.f64 	%fd225, %fd220;
 mov.f64 	%fd226, %fd220;
-@%p2 bra 	$L__BB48_6;
+@%p2 bra 	$L__BB49_6;
 ld.local.f64 	%fd212, [%rd1];
 ld.local.f64 	%fd211, [%rd1+8];
 ld.local.f64 	%fd210, [%rd1+16];
@@ -39468,7 +40610,7 @@ ld.local.f64 	%fd220, [%rd1+120];
 add.s64 	%rd51, %rd29, 32;
 add.s64 	%rd50, %rd28, 32;
 mov.u64 	%rd52, 0;
-$L__BB48_4:
+$L__BB49_4:
 ld.f32 	%f1, [%rd50+-32];
 cvt.f64.f32 	%fd72, %f1;
 ld.f32 	%f2, [%rd51+-32];
@@ -39538,8 +40680,7 @@ cvt.f64.f32 	%fd112, %f17;
 ld.f32 	%f18, [%rd51];
 cvt.f64.f32 	%fd113, %f18;
 sub.rn.f64 	%fd114, %fd112, %fd113;
-)ptx",
-    R"ptx(sub.rn.f64 	%fd115, %fd114, %fd70;
+sub.rn.f64 	%fd115, %fd114, %fd70;
 mul.rn.f64 	%fd116, %fd115, %fd115;
 add.rn.f64 	%fd204, %fd204, %fd116;
 ld.f32 	%f19, [%rd50+4];
@@ -39604,7 +40745,7 @@ add.s64 	%rd51, %rd51, 64;
 add.s64 	%rd50, %rd50, 64;
 setp.le.u64 	%p3, %rd36, %rd30;
 mov.u64 	%rd52, %rd53;
-@%p3 bra 	$L__BB48_4;
+@%p3 bra 	$L__BB49_4;
 st.local.f64 	[%rd1], %fd212;
 st.local.f64 	[%rd1+8], %fd211;
 st.local.f64 	[%rd1+16], %fd210;
@@ -39621,14 +40762,14 @@ st.local.f64 	[%rd1+96], %fd223;
 st.local.f64 	[%rd1+104], %fd222;
 st.local.f64 	[%rd1+112], %fd221;
 st.local.f64 	[%rd1+120], %fd220;
-$L__BB48_6:
+$L__BB49_6:
 setp.ge.u64 	%p4, %rd53, %rd30;
-@%p4 bra 	$L__BB48_14;
+@%p4 bra 	$L__BB49_14;
 and.b64  	%rd13, %rd30, 1;
 add.s64 	%rd38, %rd30, -1;
 setp.eq.s64 	%p5, %rd53, %rd38;
 mov.u64 	%rd54, 0;
-@%p5 bra 	$L__BB48_11;
+@%p5 bra 	$L__BB49_11;
 and.b64  	%rd40, %rd30, -2;
 sub.s64 	%rd14, %rd53, %rd40;
 add.s64 	%rd57, %rd1, 8;
@@ -39637,7 +40778,7 @@ add.s64 	%rd42, %rd41, 4;
 add.s64 	%rd56, %rd28, %rd42;
 add.s64 	%rd55, %rd29, %rd42;
 mov.u64 	%rd58, 0;
-$L__BB48_9:
+$L__BB49_9:
 ld.f32 	%f33, [%rd56+-4];
 cvt.f64.f32 	%fd152, %f33;
 ld.f32 	%f34, [%rd55+-4];
@@ -39663,13 +40804,13 @@ add.s64 	%rd57, %rd57, 16;
 add.s64 	%rd56, %rd56, 8;
 add.s64 	%rd55, %rd55, 8;
 setp.eq.s64 	%p6, %rd14, %rd58;
-@%p6 bra 	$L__BB48_10;
-bra.uni 	$L__BB48_9;
-$L__BB48_10:
+@%p6 bra 	$L__BB49_10;
+bra.uni 	$L__BB49_9;
+$L__BB49_10:
 neg.s64 	%rd54, %rd14;
-$L__BB48_11:
+$L__BB49_11:
 setp.eq.s64 	%p7, %rd13, 0;
-@%p7 bra 	$L__BB48_13;
+@%p7 bra 	$L__BB49_13;
 add.s64 	%rd43, %rd54, %rd53;
 shl.b64 	%rd44, %rd43, 2;
 add.s64 	%rd45, %rd28, %rd44;
@@ -39686,7 +40827,7 @@ add.s64 	%rd48, %rd1, %rd47;
 ld.local.f64 	%fd171, [%rd48];
 add.rn.f64 	%fd172, %fd171, %fd170;
 st.local.f64 	[%rd48], %fd172;
-$L__BB48_13:
+$L__BB49_13:
 ld.local.f64 	%fd226, [%rd1+72];
 ld.local.f64 	%fd225, [%rd1+80];
 ld.local.f64 	%fd224, [%rd1+88];
@@ -39694,7 +40835,7 @@ ld.local.f64 	%fd223, [%rd1+96];
 ld.local.f64 	%fd222, [%rd1+104];
 ld.local.f64 	%fd221, [%rd1+112];
 ld.local.f64 	%fd220, [%rd1+120];
-$L__BB48_14:
+$L__BB49_14:
 ld.local.f64 	%fd173, [%rd1+64];
 ld.local.f64 	%fd174, [%rd1];
 add.rn.f64 	%fd175, %fd173, %fd174;
@@ -39729,7 +40870,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot49[128];
+.local .align 8 .b8 	__local_depot50[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<20>;
@@ -39738,7 +40879,7 @@ ret;
 .reg .f32 	%f<32>;
 .reg .b64 	%rd<103>;
 .reg .f64 	%fd<205>;
-mov.u64 	%SPL, __local_depot49;
+mov.u64 	%SPL, __local_depot50;
 ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -39746,12 +40887,12 @@ ld.param.u64 	%rd52, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_p
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd84, 0;
 mov.u16 	%rs1, 0;
-$L__BB49_1:
+$L__BB50_1:
 add.s64 	%rd57, %rd1, %rd84;
 st.local.u8 	[%rd57], %rs1;
 add.s64 	%rd84, %rd84, 1;
 setp.lt.u64 	%p1, %rd84, 128;
-@%p1 bra 	$L__BB49_1;
+@%p1 bra 	$L__BB50_1;
 setp.lt.u64 	%p2, %rd53, 16;
 mov.u64 	%rd87, 0;
 mov.f64 	%fd193, 0d0000000000000000;
@@ -39766,7 +40907,7 @@ mov.f64 	%fd201, %fd193;
 mov.f64 	%fd202, %fd193;
 mov.f64 	%fd203, %fd193;
 mov.f64 	%fd204, %fd193;
-@%p2 bra 	$L__BB49_6;
+@%p2 bra 	$L__BB50_6;
 ld.local.f64 	%fd174, [%rd1];
 ld.local.f64 	%fd173, [%rd1+8];
 ld.local.f64 	%fd172, [%rd1+16];
@@ -39785,7 +40926,7 @@ mov.f64 	%fd204, %fd202;
 mov.f64 	%fd193, %fd202;
 mov.f64 	%fd195, %fd202;
 mov.f64 	%fd197, %fd202;
-$L__BB49_4:
+$L__BB50_4:
 ld.f32 	%f1, [%rd85+-32];
 cvt.f64.f32 	%fd83, %f1;
 mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -39815,7 +40956,8 @@ cvt.f64.f32 	%fd95, %f7;
 mul.rn.f64 	%fd96, %fd95, %fd95;
 add.rn.f64 	%fd195, %fd195, %fd96;
 ld.f32 	%f8, [%rd85+-4];
-cvt.f64.f32 	%fd97, %f8;
+)ptx",
+    R"ptx(cvt.f64.f32 	%fd97, %f8;
 mul.rn.f64 	%fd98, %fd97, %fd97;
 add.rn.f64 	%fd193, %fd193, %fd98;
 ld.f32 	%f9, [%rd85];
@@ -39855,7 +40997,7 @@ add.s64 	%rd60, %rd86, 32;
 add.s64 	%rd85, %rd85, 64;
 setp.le.u64 	%p3, %rd60, %rd53;
 mov.u64 	%rd86, %rd87;
-@%p3 bra 	$L__BB49_4;
+@%p3 bra 	$L__BB50_4;
 st.local.f64 	[%rd1], %fd174;
 st.local.f64 	[%rd1+8], %fd173;
 st.local.f64 	[%rd1+16], %fd172;
@@ -39872,22 +41014,22 @@ st.local.f64 	[%rd1+96], %fd200;
 st.local.f64 	[%rd1+104], %fd198;
 st.local.f64 	[%rd1+112], %fd196;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB49_6:
+$L__BB50_6:
 setp.ge.u64 	%p4, %rd87, %rd53;
-@%p4 bra 	$L__BB49_15;
+@%p4 bra 	$L__BB50_15;
 and.b64  	%rd89, %rd53, 3;
 sub.s64 	%rd62, %rd87, %rd53;
 setp.gt.u64 	%p5, %rd62, -4;
 mov.u64 	%rd88, 0;
 shl.b64 	%rd83, %rd87, 2;
-@%p5 bra 	$L__BB49_11;
+@%p5 bra 	$L__BB50_11;
 and.b64  	%rd64, %rd53, -4;
 sub.s64 	%rd11, %rd87, %rd64;
 add.s64 	%rd66, %rd83, %rd52;
 add.s64 	%rd93, %rd66, 8;
 add.s64 	%rd92, %rd1, 16;
 mov.u64 	%rd94, 0;
-$L__BB49_9:
+$L__BB50_9:
 ld.f32 	%f17, [%rd93+-8];
 cvt.f64.f32 	%fd115, %f17;
 mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -39916,19 +41058,19 @@ add.s64 	%rd94, %rd94, -4;
 add.s64 	%rd93, %rd93, 16;
 add.s64 	%rd92, %rd92, 32;
 setp.eq.s64 	%p6, %rd11, %rd94;
-@%p6 bra 	$L__BB49_10;
-bra.uni 	$L__BB49_9;
-$L__BB49_10:
+@%p6 bra 	$L__BB50_10;
+bra.uni 	$L__BB50_9;
+$L__BB50_10:
 neg.s64 	%rd88, %rd11;
-$L__BB49_11:
+$L__BB50_11:
 setp.eq.s64 	%p7, %rd89, 0;
-@%p7 bra 	$L__BB49_14;
+@%p7 bra 	$L__BB50_14;
 shl.b64 	%rd67, %rd88, 3;
 add.s64 	%rd91, %rd1, %rd67;
 shl.b64 	%rd69, %rd88, 2;
 add.s64 	%rd70, %rd83, %rd69;
 add.s64 	%rd90, %rd52, %rd70;
-$L__BB49_13:
+$L__BB50_13:
 .pragma "nounroll";
 ld.f32 	%f21, [%rd90];
 cvt.f64.f32 	%fd131, %f21;
@@ -39936,13 +41078,12 @@ mul.rn.f64 	%fd132, %fd131, %fd131;
 ld.local.f64 	%fd133, [%rd91];
 add.rn.f64 	%fd134, %fd133, %fd132;
 st.local.f64 	[%rd91], %fd134;
-)ptx",
-    R"ptx(add.s64 	%rd91, %rd91, 8;
+add.s64 	%rd91, %rd91, 8;
 add.s64 	%rd90, %rd90, 4;
 add.s64 	%rd89, %rd89, -1;
 setp.ne.s64 	%p8, %rd89, 0;
-@%p8 bra 	$L__BB49_13;
-$L__BB49_14:
+@%p8 bra 	$L__BB50_13;
+$L__BB50_14:
 ld.local.f64 	%fd204, [%rd1+64];
 ld.local.f64 	%fd203, [%rd1+72];
 ld.local.f64 	%fd202, [%rd1+80];
@@ -39955,9 +41096,9 @@ ld.local.f64 	%fd196, [%rd1+112];
 ld.local.f64 	%fd195, [%rd1+48];
 ld.local.f64 	%fd194, [%rd1+120];
 ld.local.f64 	%fd193, [%rd1+56];
-$L__BB49_15:
+$L__BB50_15:
 setp.eq.s64 	%p10, %rd53, 0;
-@%p10 bra 	$L__BB49_32;
+@%p10 bra 	$L__BB50_32;
 and.b64  	%rd96, %rd53, 3;
 ld.local.f64 	%fd135, [%rd1];
 add.rn.f64 	%fd136, %fd204, %fd135;
@@ -39986,88 +41127,88 @@ and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd30, %r2;
 setp.lt.u64 	%p11, %rd53, 4;
 mov.u64 	%rd95, 0;
-@%p11 bra 	$L__BB49_27;
-bra.uni 	$L__BB49_17;
-$L__BB49_27:
+@%p11 bra 	$L__BB50_27;
+bra.uni 	$L__BB50_17;
+$L__BB50_27:
 setp.eq.s64 	%p17, %rd96, 0;
-@%p17 bra 	$L__BB49_32;
+@%p17 bra 	$L__BB50_32;
 shl.b64 	%rd80, %rd95, 2;
 add.s64 	%rd98, %rd54, %rd80;
 add.s64 	%rd97, %rd52, %rd80;
-bra.uni 	$L__BB49_29;
-$L__BB49_31:
+bra.uni 	$L__BB50_29;
+$L__BB50_31:
 add.s64 	%rd95, %rd95, 1;
 add.s64 	%rd98, %rd98, 4;
 add.s64 	%rd97, %rd97, 4;
 add.s64 	%rd96, %rd96, -1;
 setp.ne.s64 	%p19, %rd96, 0;
-@%p19 bra 	$L__BB49_29;
-bra.uni 	$L__BB49_32;
-$L__BB49_29:
+@%p19 bra 	$L__BB50_29;
+bra.uni 	$L__BB50_32;
+$L__BB50_29:
 .pragma "nounroll";
 and.b64  	%rd81, %rd95, 15;
 setp.ne.s64 	%p18, %rd81, %rd30;
-@%p18 bra 	$L__BB49_31;
+@%p18 bra 	$L__BB50_31;
 ld.f32 	%f30, [%rd97];
 cvt.f64.f32 	%fd163, %f30;
 div.rn.f64 	%fd164, %fd163, %fd79;
 cvt.rn.f32.f64 	%f31, %fd164;
 st.f32 	[%rd98], %f31;
-bra.uni 	$L__BB49_31;
-$L__BB49_32:
+bra.uni 	$L__BB50_31;
+$L__BB50_32:
 ret;
-$L__BB49_17:
+$L__BB50_17:
 and.b64  	%rd95, %rd53, -4;
 add.s64 	%rd101, %rd54, 8;
 add.s64 	%rd100, %rd52, 8;
 mov.u64 	%rd102, 0;
-bra.uni 	$L__BB49_18;
-$L__BB49_26:
+bra.uni 	$L__BB50_18;
+$L__BB50_26:
 add.s64 	%rd102, %rd102, 4;
 add.s64 	%rd101, %rd101, 16;
 add.s64 	%rd100, %rd100, 16;
 setp.eq.s64 	%p16, %rd95, %rd102;
-@%p16 bra 	$L__BB49_27;
-$L__BB49_18:
+@%p16 bra 	$L__BB50_27;
+$L__BB50_18:
 and.b64  	%rd73, %rd102, 12;
 setp.ne.s64 	%p12, %rd73, %rd30;
-@%p12 bra 	$L__BB49_20;
+@%p12 bra 	$L__BB50_20;
 ld.f32 	%f22, [%rd100+-8];
 cvt.f64.f32 	%fd155, %f22;
 div.rn.f64 	%fd156, %fd155, %fd79;
 cvt.rn.f32.f64 	%f23, %fd156;
 st.f32 	[%rd101+-8], %f23;
-$L__BB49_20:
+$L__BB50_20:
 add.s64 	%rd74, %rd102, 1;
 and.b64  	%rd75, %rd74, 13;
 setp.ne.s64 	%p13, %rd75, %rd30;
-@%p13 bra 	$L__BB49_22;
+@%p13 bra 	$L__BB50_22;
 ld.f32 	%f24, [%rd100+-4];
 cvt.f64.f32 	%fd157, %f24;
 div.rn.f64 	%fd158, %fd157, %fd79;
 cvt.rn.f32.f64 	%f25, %fd158;
 st.f32 	[%rd101+-4], %f25;
-$L__BB49_22:
+$L__BB50_22:
 add.s64 	%rd76, %rd102, 2;
 and.b64  	%rd77, %rd76, 14;
 setp.ne.s64 	%p14, %rd77, %rd30;
-@%p14 bra 	$L__BB49_24;
+@%p14 bra 	$L__BB50_24;
 ld.f32 	%f26, [%rd100];
 cvt.f64.f32 	%fd159, %f26;
 div.rn.f64 	%fd160, %fd159, %fd79;
 cvt.rn.f32.f64 	%f27, %fd160;
 st.f32 	[%rd101], %f27;
-$L__BB49_24:
+$L__BB50_24:
 add.s64 	%rd78, %rd102, 3;
 and.b64  	%rd79, %rd78, 15;
 setp.ne.s64 	%p15, %rd79, %rd30;
-@%p15 bra 	$L__BB49_26;
+@%p15 bra 	$L__BB50_26;
 ld.f32 	%f28, [%rd100+4];
 cvt.f64.f32 	%fd161, %f28;
 div.rn.f64 	%fd162, %fd161, %fd79;
 cvt.rn.f32.f64 	%f29, %fd162;
 st.f32 	[%rd101+4], %f29;
-bra.uni 	$L__BB49_26;
+bra.uni 	$L__BB50_26;
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
@@ -40077,7 +41218,7 @@ bra.uni 	$L__BB49_26;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 {
-.local .align 8 .b8 	__local_depot50[128];
+.local .align 8 .b8 	__local_depot51[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<31>;
@@ -40086,7 +41227,7 @@ bra.uni 	$L__BB49_26;
 .reg .f32 	%f<83>;
 .reg .b64 	%rd<162>;
 .reg .f64 	%fd<418>;
-mov.u64 	%SPL, __local_depot50;
+mov.u64 	%SPL, __local_depot51;
 ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -40095,12 +41236,12 @@ ld.param.u64 	%rd83, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEP
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd132, 0;
 mov.u16 	%rs1, 0;
-$L__BB50_1:
+$L__BB51_1:
 add.s64 	%rd90, %rd1, %rd132;
 st.local.u8 	[%rd90], %rs1;
 add.s64 	%rd132, %rd132, 1;
 setp.lt.u64 	%p1, %rd132, 128;
-@%p1 bra 	$L__BB50_1;
+@%p1 bra 	$L__BB51_1;
 setp.lt.u64 	%p2, %rd85, 16;
 mov.u64 	%rd135, 0;
 mov.f64 	%fd373, 0d0000000000000000;
@@ -40115,7 +41256,7 @@ mov.f64 	%fd381, %fd373;
 mov.f64 	%fd382, %fd373;
 mov.f64 	%fd383, %fd373;
 mov.f64 	%fd384, %fd373;
-@%p2 bra 	$L__BB50_6;
+@%p2 bra 	$L__BB51_6;
 ld.local.f64 	%fd354, [%rd1];
 ld.local.f64 	%fd353, [%rd1+8];
 ld.local.f64 	%fd352, [%rd1+16];
@@ -40134,7 +41275,7 @@ mov.f64 	%fd384, %fd382;
 mov.f64 	%fd373, %fd382;
 mov.f64 	%fd375, %fd382;
 mov.f64 	%fd377, %fd382;
-$L__BB50_4:
+$L__BB51_4:
 ld.f32 	%f7, [%rd133+-32];
 cvt.f64.f32 	%fd158, %f7;
 mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -40204,7 +41345,7 @@ add.s64 	%rd93, %rd134, 32;
 add.s64 	%rd133, %rd133, 64;
 setp.le.u64 	%p3, %rd93, %rd85;
 mov.u64 	%rd134, %rd135;
-@%p3 bra 	$L__BB50_4;
+@%p3 bra 	$L__BB51_4;
 st.local.f64 	[%rd1], %fd354;
 st.local.f64 	[%rd1+8], %fd353;
 st.local.f64 	[%rd1+16], %fd352;
@@ -40214,29 +41355,30 @@ st.local.f64 	[%rd1+40], %fd377;
 st.local.f64 	[%rd1+48], %fd375;
 st.local.f64 	[%rd1+56], %fd373;
 st.local.f64 	[%rd1+64], %fd384;
-st.local.f64 	[%rd1+72], %fd383;
+)ptx",
+    R"ptx(st.local.f64 	[%rd1+72], %fd383;
 st.local.f64 	[%rd1+80], %fd382;
 st.local.f64 	[%rd1+88], %fd381;
 st.local.f64 	[%rd1+96], %fd380;
 st.local.f64 	[%rd1+104], %fd378;
 st.local.f64 	[%rd1+112], %fd376;
 st.local.f64 	[%rd1+120], %fd374;
-$L__BB50_6:
+$L__BB51_6:
 setp.ge.u64 	%p4, %rd135, %rd85;
-@%p4 bra 	$L__BB50_15;
+@%p4 bra 	$L__BB51_15;
 and.b64  	%rd137, %rd85, 3;
 sub.s64 	%rd95, %rd135, %rd85;
 setp.gt.u64 	%p5, %rd95, -4;
 mov.u64 	%rd136, 0;
 shl.b64 	%rd131, %rd135, 2;
-@%p5 bra 	$L__BB50_11;
+@%p5 bra 	$L__BB51_11;
 and.b64  	%rd97, %rd85, -4;
 sub.s64 	%rd12, %rd135, %rd97;
 add.s64 	%rd99, %rd131, %rd83;
 add.s64 	%rd141, %rd99, 8;
 add.s64 	%rd140, %rd1, 16;
 mov.u64 	%rd142, 0;
-$L__BB50_9:
+$L__BB51_9:
 ld.f32 	%f23, [%rd141+-8];
 cvt.f64.f32 	%fd190, %f23;
 mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -40265,19 +41407,19 @@ add.s64 	%rd142, %rd142, -4;
 add.s64 	%rd141, %rd141, 16;
 add.s64 	%rd140, %rd140, 32;
 setp.eq.s64 	%p6, %rd12, %rd142;
-@%p6 bra 	$L__BB50_10;
-bra.uni 	$L__BB50_9;
-$L__BB50_10:
+@%p6 bra 	$L__BB51_10;
+bra.uni 	$L__BB51_9;
+$L__BB51_10:
 neg.s64 	%rd136, %rd12;
-$L__BB50_11:
+$L__BB51_11:
 setp.eq.s64 	%p7, %rd137, 0;
-@%p7 bra 	$L__BB50_14;
+@%p7 bra 	$L__BB51_14;
 shl.b64 	%rd100, %rd136, 3;
 add.s64 	%rd139, %rd1, %rd100;
 shl.b64 	%rd102, %rd136, 2;
 add.s64 	%rd103, %rd131, %rd102;
 add.s64 	%rd138, %rd83, %rd103;
-$L__BB50_13:
+$L__BB51_13:
 .pragma "nounroll";
 ld.f32 	%f27, [%rd138];
 cvt.f64.f32 	%fd206, %f27;
@@ -40289,8 +41431,8 @@ add.s64 	%rd139, %rd139, 8;
 add.s64 	%rd138, %rd138, 4;
 add.s64 	%rd137, %rd137, -1;
 setp.ne.s64 	%p8, %rd137, 0;
-@%p8 bra 	$L__BB50_13;
-$L__BB50_14:
+@%p8 bra 	$L__BB51_13;
+$L__BB51_14:
 ld.local.f64 	%fd384, [%rd1+64];
 ld.local.f64 	%fd383, [%rd1+72];
 ld.local.f64 	%fd382, [%rd1+80];
@@ -40303,7 +41445,7 @@ ld.local.f64 	%fd376, [%rd1+112];
 ld.local.f64 	%fd375, [%rd1+48];
 ld.local.f64 	%fd374, [%rd1+120];
 ld.local.f64 	%fd373, [%rd1+56];
-$L__BB50_15:
+$L__BB51_15:
 ld.local.f64 	%fd211, [%rd1];
 add.rn.f64 	%fd212, %fd384, %fd211;
 ld.local.f64 	%fd213, [%rd1+8];
@@ -40326,17 +41468,16 @@ add.rn.f64 	%fd229, %fd228, %fd227;
 sqrt.rn.f64 	%fd79, %fd229;
 setp.gt.f64 	%p9, %fd79, %fd155;
 mov.f64 	%fd417, 0d0000000000000000;
-@%p9 bra 	$L__BB50_16;
-bra.uni 	$L__BB50_32;
-$L__BB50_16:
+@%p9 bra 	$L__BB51_16;
+bra.uni 	$L__BB51_32;
+$L__BB51_16:
 mov.u64 	%rd143, 0;
-$L__BB50_17:
+$L__BB51_17:
 add.s64 	%rd105, %rd1, %rd143;
 st.local.u8 	[%rd105], %rs1;
-)ptx",
-    R"ptx(add.s64 	%rd143, %rd143, 1;
+add.s64 	%rd143, %rd143, 1;
 setp.lt.u64 	%p10, %rd143, 128;
-@%p10 bra 	$L__BB50_17;
+@%p10 bra 	$L__BB51_17;
 mov.u64 	%rd147, 0;
 mov.f64 	%fd409, 0d0000000000000000;
 mov.f64 	%fd410, %fd409;
@@ -40346,7 +41487,7 @@ mov.f64 	%fd413, %fd409;
 mov.f64 	%fd414, %fd409;
 mov.f64 	%fd415, %fd409;
 mov.f64 	%fd416, %fd409;
-@%p2 bra 	$L__BB50_22;
+@%p2 bra 	$L__BB51_22;
 ld.local.f64 	%fd400, [%rd1];
 ld.local.f64 	%fd399, [%rd1+8];
 ld.local.f64 	%fd398, [%rd1+16];
@@ -40366,7 +41507,7 @@ ld.local.f64 	%fd409, [%rd1+120];
 add.s64 	%rd145, %rd84, 32;
 add.s64 	%rd144, %rd83, 32;
 mov.u64 	%rd146, 0;
-$L__BB50_20:
+$L__BB51_20:
 ld.f32 	%f28, [%rd144+-32];
 cvt.f64.f32 	%fd231, %f28;
 ld.f32 	%f29, [%rd145+-32];
@@ -40469,7 +41610,7 @@ add.s64 	%rd145, %rd145, 64;
 add.s64 	%rd144, %rd144, 64;
 setp.le.u64 	%p12, %rd108, %rd85;
 mov.u64 	%rd146, %rd147;
-@%p12 bra 	$L__BB50_20;
+@%p12 bra 	$L__BB51_20;
 st.local.f64 	[%rd1], %fd400;
 st.local.f64 	[%rd1+8], %fd399;
 st.local.f64 	[%rd1+16], %fd398;
@@ -40486,14 +41627,14 @@ st.local.f64 	[%rd1+96], %fd412;
 st.local.f64 	[%rd1+104], %fd411;
 st.local.f64 	[%rd1+112], %fd410;
 st.local.f64 	[%rd1+120], %fd409;
-$L__BB50_22:
+$L__BB51_22:
 setp.ge.u64 	%p13, %rd147, %rd85;
-@%p13 bra 	$L__BB50_31;
+@%p13 bra 	$L__BB51_31;
 and.b64  	%rd149, %rd85, 3;
 sub.s64 	%rd110, %rd147, %rd85;
 setp.gt.u64 	%p14, %rd110, -4;
 mov.u64 	%rd148, 0;
-@%p14 bra 	$L__BB50_27;
+@%p14 bra 	$L__BB51_27;
 and.b64  	%rd112, %rd85, -4;
 sub.s64 	%rd43, %rd147, %rd112;
 shl.b64 	%rd113, %rd147, 2;
@@ -40502,7 +41643,7 @@ add.s64 	%rd155, %rd83, %rd114;
 add.s64 	%rd154, %rd84, %rd114;
 add.s64 	%rd153, %rd1, 16;
 mov.u64 	%rd156, 0;
-$L__BB50_25:
+$L__BB51_25:
 ld.f32 	%f60, [%rd155+-8];
 cvt.f64.f32 	%fd279, %f60;
 ld.f32 	%f61, [%rd154+-8];
@@ -40540,20 +41681,20 @@ add.s64 	%rd155, %rd155, 16;
 add.s64 	%rd154, %rd154, 16;
 add.s64 	%rd153, %rd153, 32;
 setp.eq.s64 	%p15, %rd43, %rd156;
-@%p15 bra 	$L__BB50_26;
-bra.uni 	$L__BB50_25;
-$L__BB50_26:
+@%p15 bra 	$L__BB51_26;
+bra.uni 	$L__BB51_25;
+$L__BB51_26:
 neg.s64 	%rd148, %rd43;
-$L__BB50_27:
+$L__BB51_27:
 setp.eq.s64 	%p16, %rd149, 0;
-@%p16 bra 	$L__BB50_30;
+@%p16 bra 	$L__BB51_30;
 shl.b64 	%rd115, %rd148, 3;
 add.s64 	%rd152, %rd1, %rd115;
 add.s64 	%rd116, %rd147, %rd148;
 shl.b64 	%rd117, %rd116, 2;
 add.s64 	%rd151, %rd84, %rd117;
 add.s64 	%rd150, %rd83, %rd117;
-$L__BB50_29:
+$L__BB51_29:
 .pragma "nounroll";
 ld.f32 	%f68, [%rd150];
 cvt.f64.f32 	%fd299, %f68;
@@ -40568,8 +41709,8 @@ add.s64 	%rd151, %rd151, 4;
 add.s64 	%rd150, %rd150, 4;
 add.s64 	%rd149, %rd149, -1;
 setp.ne.s64 	%p17, %rd149, 0;
-@%p17 bra 	$L__BB50_29;
-$L__BB50_30:
+@%p17 bra 	$L__BB51_29;
+$L__BB51_30:
 ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
@@ -40578,7 +41719,7 @@ ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
-$L__BB50_31:
+$L__BB51_31:
 ld.local.f64 	%fd304, [%rd1];
 add.rn.f64 	%fd305, %fd416, %fd304;
 ld.local.f64 	%fd306, [%rd1+8];
@@ -40603,9 +41744,9 @@ add.rn.f64 	%fd324, %fd322, %fd320;
 add.rn.f64 	%fd325, %fd323, %fd321;
 add.rn.f64 	%fd326, %fd325, %fd324;
 div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB50_32:
+$L__BB51_32:
 setp.eq.s64 	%p19, %rd85, 0;
-@%p19 bra 	$L__BB50_46;
+@%p19 bra 	$L__BB51_46;
 setp.lt.f64 	%p18, %fd79, %fd155;
 selp.f64 	%fd154, %fd155, %fd79, %p18;
 mov.u32 	%r1, %tid.x;
@@ -40615,19 +41756,20 @@ and.b64  	%rd69, %rd85, 1;
 setp.eq.s64 	%p20, %rd85, 1;
 mov.u64 	%rd157, 0;
 setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-@%p20 bra 	$L__BB50_48;
-bra.uni 	$L__BB50_34;
-$L__BB50_48:
+@%p20 bra 	$L__BB51_48;
+bra.uni 	$L__BB51_34;
+$L__BB51_48:
 setp.ne.s64 	%p26, %rd69, 0;
-and.b64  	%rd123, %rd157, 15;
+)ptx",
+    R"ptx(and.b64  	%rd123, %rd157, 15;
 setp.eq.s64 	%p27, %rd123, %rd68;
 and.pred  	%p28, %p26, %p27;
-@!%p28 bra 	$L__BB50_46;
-bra.uni 	$L__BB50_43;
-$L__BB50_43:
+@!%p28 bra 	$L__BB51_46;
+bra.uni 	$L__BB51_43;
+$L__BB51_43:
 mov.f32 	%f80, 0f00000000;
 shl.b64 	%rd130, %rd157, 2;
-@%p30 bra 	$L__BB50_45;
+@%p30 bra 	$L__BB51_45;
 add.s64 	%rd126, %rd84, %rd130;
 ld.f32 	%f77, [%rd126];
 cvt.f64.f32 	%fd339, %f77;
@@ -40639,34 +41781,34 @@ mul.rn.f64 	%fd342, %fd417, %fd341;
 sub.rn.f64 	%fd343, %fd339, %fd342;
 div.rn.f64 	%fd344, %fd343, %fd154;
 cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB50_45:
+$L__BB51_45:
 add.s64 	%rd129, %rd86, %rd130;
 st.f32 	[%rd129], %f80;
-$L__BB50_46:
+$L__BB51_46:
 ret;
-$L__BB50_34:
+$L__BB51_34:
 mov.f32 	%f79, 0f00000000;
 and.b64  	%rd157, %rd85, -2;
 add.s64 	%rd160, %rd86, 4;
 add.s64 	%rd159, %rd83, 4;
 add.s64 	%rd158, %rd84, 4;
 mov.u64 	%rd161, 0;
-bra.uni 	$L__BB50_35;
-$L__BB50_42:
+bra.uni 	$L__BB51_35;
+$L__BB51_42:
 st.f32 	[%rd160], %f82;
-$L__BB50_47:
+$L__BB51_47:
 add.s64 	%rd161, %rd161, 2;
 add.s64 	%rd160, %rd160, 8;
 add.s64 	%rd159, %rd159, 8;
 add.s64 	%rd158, %rd158, 8;
 setp.eq.s64 	%p25, %rd157, %rd161;
-@%p25 bra 	$L__BB50_48;
-$L__BB50_35:
+@%p25 bra 	$L__BB51_48;
+$L__BB51_35:
 and.b64  	%rd120, %rd161, 14;
 setp.ne.s64 	%p21, %rd120, %rd68;
-@%p21 bra 	$L__BB50_39;
+@%p21 bra 	$L__BB51_39;
 mov.f32 	%f81, %f79;
-@%p30 bra 	$L__BB50_38;
+@%p30 bra 	$L__BB51_38;
 ld.f32 	%f71, [%rd158+-4];
 cvt.f64.f32 	%fd327, %f71;
 ld.f32 	%f72, [%rd159+-4];
@@ -40676,15 +41818,15 @@ mul.rn.f64 	%fd330, %fd417, %fd329;
 sub.rn.f64 	%fd331, %fd327, %fd330;
 div.rn.f64 	%fd332, %fd331, %fd154;
 cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB50_38:
+$L__BB51_38:
 st.f32 	[%rd160+-4], %f81;
-$L__BB50_39:
+$L__BB51_39:
 add.s64 	%rd121, %rd161, 1;
 and.b64  	%rd122, %rd121, 15;
 setp.ne.s64 	%p23, %rd122, %rd68;
-@%p23 bra 	$L__BB50_47;
+@%p23 bra 	$L__BB51_47;
 mov.f32 	%f82, %f79;
-@%p30 bra 	$L__BB50_42;
+@%p30 bra 	$L__BB51_42;
 ld.f32 	%f74, [%rd158];
 cvt.f64.f32 	%fd333, %f74;
 ld.f32 	%f75, [%rd159];
@@ -40694,7 +41836,7 @@ mul.rn.f64 	%fd336, %fd417, %fd335;
 sub.rn.f64 	%fd337, %fd333, %fd336;
 div.rn.f64 	%fd338, %fd337, %fd154;
 cvt.rn.f32.f64 	%f82, %fd338;
-bra.uni 	$L__BB50_42;
+bra.uni 	$L__BB51_42;
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
@@ -40722,19 +41864,18 @@ setp.lt.u64 	%p3, %rd16, 16;
 mov.u64 	%rd30, 0;
 mov.f32 	%f36, 0f00000000;
 mov.u32 	%r11, %tid.x;
-@%p3 bra 	$L__BB51_3;
+@%p3 bra 	$L__BB52_3;
 and.b32  	%r5, %r11, 15;
 mul.wide.u32 	%rd19, %r5, 4;
 add.s64 	%rd27, %rd14, %rd19;
 add.s64 	%rd28, %rd15, %rd19;
 mov.f32 	%f36, 0f00000000;
 mov.u64 	%rd29, 0;
-$L__BB51_2:
+$L__BB52_2:
 ld.f32 	%f13, [%rd27];
 ld.f32 	%f14, [%rd28];
 sub.rn.f32 	%f15, %f13, %f14;
-)ptx",
-    R"ptx(mul.rn.f32 	%f16, %f1, %f15;
+mul.rn.f32 	%f16, %f1, %f15;
 fma.rn.f32 	%f36, %f16, %f16, %f36;
 add.s64 	%rd30, %rd29, 16;
 add.s64 	%rd20, %rd29, 32;
@@ -40742,13 +41883,13 @@ add.s64 	%rd28, %rd28, 64;
 add.s64 	%rd27, %rd27, 64;
 setp.le.u64 	%p4, %rd20, %rd16;
 mov.u64 	%rd29, %rd30;
-@%p4 bra 	$L__BB51_2;
-$L__BB51_3:
+@%p4 bra 	$L__BB52_2;
+$L__BB52_3:
 setp.eq.b16 	%p2, %rs2, 1;
 setp.gt.u64 	%p5, %rd16, %rd30;
-@%p5 bra 	$L__BB51_4;
-bra.uni 	$L__BB51_9;
-$L__BB51_4:
+@%p5 bra 	$L__BB52_4;
+bra.uni 	$L__BB52_9;
+$L__BB52_4:
 sub.s64 	%rd10, %rd16, %rd30;
 mov.u32 	%r11, %tid.x;
 and.b32  	%r6, %r11, 15;
@@ -40757,24 +41898,24 @@ setp.le.u64 	%p6, %rd10, %rd11;
 shl.b64 	%rd21, %rd30, 2;
 mov.f32 	%f38, 0f00000000;
 mov.f32 	%f37, %f38;
-@%p6 bra 	$L__BB51_6;
+@%p6 bra 	$L__BB52_6;
 add.s64 	%rd22, %rd14, %rd21;
 mul.wide.u32 	%rd23, %r6, 4;
 add.s64 	%rd12, %rd22, %rd23;
 ld.f32 	%f37, [%rd12];
-$L__BB51_6:
-@%p6 bra 	$L__BB51_8;
+$L__BB52_6:
+@%p6 bra 	$L__BB52_8;
 add.s64 	%rd25, %rd15, %rd21;
 shl.b64 	%rd26, %rd11, 2;
 add.s64 	%rd13, %rd25, %rd26;
 ld.f32 	%f38, [%rd13];
-$L__BB51_8:
+$L__BB52_8:
 setp.gt.u64 	%p8, %rd10, %rd11;
 sub.rn.f32 	%f19, %f37, %f38;
 mul.rn.f32 	%f20, %f1, %f19;
 fma.rn.f32 	%f21, %f20, %f20, %f36;
 selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB51_9:
+$L__BB52_9:
 selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 and.b32  	%r7, %r11, 16;
 mov.b32 	%r8, 65535;
@@ -40800,7 +41941,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 {
-.local .align 8 .b8 	__local_depot52[128];
+.local .align 8 .b8 	__local_depot53[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<25>;
@@ -40808,19 +41949,19 @@ ret;
 .reg .f32 	%f<85>;
 .reg .b64 	%rd<189>;
 .reg .f64 	%fd<590>;
-mov.u64 	%SPL, __local_depot52;
+mov.u64 	%SPL, __local_depot53;
 ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd153, 0;
 mov.u16 	%rs1, 0;
-$L__BB52_1:
+$L__BB53_1:
 add.s64 	%rd104, %rd1, %rd153;
 st.local.u8 	[%rd104], %rs1;
 add.s64 	%rd153, %rd153, 1;
 setp.lt.u64 	%p1, %rd153, 128;
-@%p1 bra 	$L__BB52_1;
+@%p1 bra 	$L__BB53_1;
 setp.lt.u64 	%p2, %rd99, 16;
 mov.u64 	%rd157, 0;
 mov.f64 	%fd502, 0d0000000000000000;
@@ -40831,7 +41972,7 @@ mov.f64 	%fd506, %fd502;
 mov.f64 	%fd507, %fd502;
 mov.f64 	%fd508, %fd502;
 mov.f64 	%fd509, %fd502;
-@%p2 bra 	$L__BB52_6;
+@%p2 bra 	$L__BB53_6;
 add.s64 	%rd154, %rd97, 32;
 add.s64 	%rd155, %rd98, 32;
 ld.local.f64 	%fd493, [%rd1];
@@ -40851,7 +41992,7 @@ ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
 mov.u64 	%rd156, 0;
-$L__BB52_4:
+$L__BB53_4:
 ld.f32 	%f1, [%rd154+-32];
 cvt.f64.f32 	%fd242, %f1;
 ld.f32 	%f2, [%rd155+-32];
@@ -40954,7 +42095,7 @@ add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd154, %rd154, 64;
 setp.le.u64 	%p3, %rd107, %rd99;
 mov.u64 	%rd156, %rd157;
-@%p3 bra 	$L__BB52_4;
+@%p3 bra 	$L__BB53_4;
 st.local.f64 	[%rd1], %fd493;
 st.local.f64 	[%rd1+8], %fd492;
 st.local.f64 	[%rd1+16], %fd491;
@@ -40971,14 +42112,14 @@ st.local.f64 	[%rd1+96], %fd505;
 st.local.f64 	[%rd1+104], %fd504;
 st.local.f64 	[%rd1+112], %fd503;
 st.local.f64 	[%rd1+120], %fd502;
-$L__BB52_6:
+$L__BB53_6:
 setp.ge.u64 	%p4, %rd157, %rd99;
-@%p4 bra 	$L__BB52_15;
+@%p4 bra 	$L__BB53_15;
 and.b64  	%rd159, %rd99, 3;
 sub.s64 	%rd109, %rd157, %rd99;
 setp.gt.u64 	%p5, %rd109, -4;
 mov.u64 	%rd158, 0;
-@%p5 bra 	$L__BB52_11;
+@%p5 bra 	$L__BB53_11;
 and.b64  	%rd111, %rd99, -4;
 sub.s64 	%rd16, %rd157, %rd111;
 shl.b64 	%rd112, %rd157, 2;
@@ -40987,7 +42128,7 @@ add.s64 	%rd166, %rd97, %rd113;
 add.s64 	%rd165, %rd98, %rd113;
 add.s64 	%rd164, %rd1, 16;
 mov.u64 	%rd167, 0;
-$L__BB52_9:
+$L__BB53_9:
 ld.f32 	%f33, [%rd166+-8];
 cvt.f64.f32 	%fd290, %f33;
 ld.f32 	%f34, [%rd165+-8];
@@ -41019,26 +42160,27 @@ cvt.f64.f32 	%fd306, %f40;
 mul.rn.f64 	%fd307, %fd305, %fd306;
 ld.local.f64 	%fd308, [%rd164+8];
 add.rn.f64 	%fd309, %fd308, %fd307;
-st.local.f64 	[%rd164+8], %fd309;
+)ptx",
+    R"ptx(st.local.f64 	[%rd164+8], %fd309;
 add.s64 	%rd167, %rd167, -4;
 add.s64 	%rd166, %rd166, 16;
 add.s64 	%rd165, %rd165, 16;
 add.s64 	%rd164, %rd164, 32;
 setp.eq.s64 	%p6, %rd16, %rd167;
-@%p6 bra 	$L__BB52_10;
-bra.uni 	$L__BB52_9;
-$L__BB52_10:
+@%p6 bra 	$L__BB53_10;
+bra.uni 	$L__BB53_9;
+$L__BB53_10:
 neg.s64 	%rd158, %rd16;
-$L__BB52_11:
+$L__BB53_11:
 setp.eq.s64 	%p7, %rd159, 0;
-@%p7 bra 	$L__BB52_14;
+@%p7 bra 	$L__BB53_14;
 shl.b64 	%rd114, %rd158, 3;
 add.s64 	%rd162, %rd1, %rd114;
 add.s64 	%rd115, %rd157, %rd158;
 shl.b64 	%rd116, %rd115, 2;
 add.s64 	%rd161, %rd98, %rd116;
 add.s64 	%rd160, %rd97, %rd116;
-$L__BB52_13:
+$L__BB53_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd160];
 cvt.f64.f32 	%fd310, %f41;
@@ -41053,8 +42195,8 @@ add.s64 	%rd161, %rd161, 4;
 add.s64 	%rd160, %rd160, 4;
 add.s64 	%rd159, %rd159, -1;
 setp.ne.s64 	%p8, %rd159, 0;
-@%p8 bra 	$L__BB52_13;
-$L__BB52_14:
+@%p8 bra 	$L__BB53_13;
+$L__BB53_14:
 ld.local.f64 	%fd509, [%rd1+64];
 ld.local.f64 	%fd508, [%rd1+72];
 ld.local.f64 	%fd507, [%rd1+80];
@@ -41063,7 +42205,7 @@ ld.local.f64 	%fd505, [%rd1+96];
 ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
-$L__BB52_15:
+$L__BB53_15:
 and.b64  	%rd183, %rd99, 3;
 ld.local.f64 	%fd73, [%rd1];
 ld.local.f64 	%fd74, [%rd1+8];
@@ -41074,12 +42216,12 @@ ld.local.f64 	%fd78, [%rd1+40];
 ld.local.f64 	%fd79, [%rd1+48];
 ld.local.f64 	%fd80, [%rd1+56];
 mov.u64 	%rd163, 0;
-$L__BB52_16:
+$L__BB53_16:
 add.s64 	%rd118, %rd1, %rd163;
 st.local.u8 	[%rd118], %rs1;
 add.s64 	%rd163, %rd163, 1;
 setp.lt.u64 	%p9, %rd163, 128;
-@%p9 bra 	$L__BB52_16;
+@%p9 bra 	$L__BB53_16;
 mov.u64 	%rd170, 0;
 mov.f64 	%fd538, 0d0000000000000000;
 mov.f64 	%fd539, %fd538;
@@ -41093,7 +42235,7 @@ mov.f64 	%fd546, %fd538;
 mov.f64 	%fd547, %fd538;
 mov.f64 	%fd548, %fd538;
 mov.f64 	%fd549, %fd538;
-@%p2 bra 	$L__BB52_21;
+@%p2 bra 	$L__BB53_21;
 ld.local.f64 	%fd519, [%rd1];
 ld.local.f64 	%fd518, [%rd1+8];
 ld.local.f64 	%fd517, [%rd1+16];
@@ -41112,7 +42254,7 @@ mov.f64 	%fd549, %fd547;
 mov.f64 	%fd538, %fd547;
 mov.f64 	%fd540, %fd547;
 mov.f64 	%fd542, %fd547;
-$L__BB52_19:
+$L__BB53_19:
 ld.f32 	%f43, [%rd168+-32];
 cvt.f64.f32 	%fd317, %f43;
 mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -41142,8 +42284,7 @@ cvt.f64.f32 	%fd329, %f49;
 mul.rn.f64 	%fd330, %fd329, %fd329;
 add.rn.f64 	%fd540, %fd540, %fd330;
 ld.f32 	%f50, [%rd168+-4];
-)ptx",
-    R"ptx(cvt.f64.f32 	%fd331, %f50;
+cvt.f64.f32 	%fd331, %f50;
 mul.rn.f64 	%fd332, %fd331, %fd331;
 add.rn.f64 	%fd538, %fd538, %fd332;
 ld.f32 	%f51, [%rd168];
@@ -41183,7 +42324,7 @@ add.s64 	%rd121, %rd169, 32;
 add.s64 	%rd168, %rd168, 64;
 setp.le.u64 	%p11, %rd121, %rd99;
 mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB52_19;
+@%p11 bra 	$L__BB53_19;
 st.local.f64 	[%rd1], %fd519;
 st.local.f64 	[%rd1+8], %fd518;
 st.local.f64 	[%rd1+16], %fd517;
@@ -41200,22 +42341,22 @@ st.local.f64 	[%rd1+96], %fd545;
 st.local.f64 	[%rd1+104], %fd543;
 st.local.f64 	[%rd1+112], %fd541;
 st.local.f64 	[%rd1+120], %fd539;
-$L__BB52_21:
+$L__BB53_21:
 setp.ge.u64 	%p12, %rd170, %rd99;
-@%p12 bra 	$L__BB52_30;
+@%p12 bra 	$L__BB53_30;
 and.b64  	%rd172, %rd99, 3;
 sub.s64 	%rd123, %rd170, %rd99;
 setp.gt.u64 	%p13, %rd123, -4;
 mov.u64 	%rd171, 0;
 shl.b64 	%rd151, %rd170, 2;
-@%p13 bra 	$L__BB52_26;
+@%p13 bra 	$L__BB53_26;
 and.b64  	%rd125, %rd99, -4;
 sub.s64 	%rd50, %rd170, %rd125;
 add.s64 	%rd127, %rd151, %rd97;
 add.s64 	%rd177, %rd127, 8;
 add.s64 	%rd176, %rd1, 16;
 mov.u64 	%rd178, 0;
-$L__BB52_24:
+$L__BB53_24:
 ld.f32 	%f59, [%rd177+-8];
 cvt.f64.f32 	%fd349, %f59;
 mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -41244,19 +42385,19 @@ add.s64 	%rd178, %rd178, -4;
 add.s64 	%rd177, %rd177, 16;
 add.s64 	%rd176, %rd176, 32;
 setp.eq.s64 	%p14, %rd50, %rd178;
-@%p14 bra 	$L__BB52_25;
-bra.uni 	$L__BB52_24;
-$L__BB52_25:
+@%p14 bra 	$L__BB53_25;
+bra.uni 	$L__BB53_24;
+$L__BB53_25:
 neg.s64 	%rd171, %rd50;
-$L__BB52_26:
+$L__BB53_26:
 setp.eq.s64 	%p15, %rd172, 0;
-@%p15 bra 	$L__BB52_29;
+@%p15 bra 	$L__BB53_29;
 shl.b64 	%rd128, %rd171, 3;
 add.s64 	%rd174, %rd1, %rd128;
 shl.b64 	%rd130, %rd171, 2;
 add.s64 	%rd131, %rd151, %rd130;
 add.s64 	%rd173, %rd97, %rd131;
-$L__BB52_28:
+$L__BB53_28:
 .pragma "nounroll";
 ld.f32 	%f63, [%rd173];
 cvt.f64.f32 	%fd365, %f63;
@@ -41268,8 +42409,8 @@ add.s64 	%rd174, %rd174, 8;
 add.s64 	%rd173, %rd173, 4;
 add.s64 	%rd172, %rd172, -1;
 setp.ne.s64 	%p16, %rd172, 0;
-@%p16 bra 	$L__BB52_28;
-$L__BB52_29:
+@%p16 bra 	$L__BB53_28;
+$L__BB53_29:
 ld.local.f64 	%fd549, [%rd1+64];
 ld.local.f64 	%fd548, [%rd1+72];
 ld.local.f64 	%fd547, [%rd1+80];
@@ -41282,18 +42423,18 @@ ld.local.f64 	%fd541, [%rd1+112];
 ld.local.f64 	%fd540, [%rd1+48];
 ld.local.f64 	%fd539, [%rd1+120];
 ld.local.f64 	%fd538, [%rd1+56];
-$L__BB52_30:
+$L__BB53_30:
 ld.local.f64 	%fd159, [%rd1];
 ld.local.f64 	%fd160, [%rd1+8];
 ld.local.f64 	%fd161, [%rd1+16];
 ld.local.f64 	%fd162, [%rd1+24];
 mov.u64 	%rd175, 0;
-$L__BB52_31:
+$L__BB53_31:
 add.s64 	%rd133, %rd1, %rd175;
 st.local.u8 	[%rd133], %rs1;
 add.s64 	%rd175, %rd175, 1;
 setp.lt.u64 	%p17, %rd175, 128;
-@%p17 bra 	$L__BB52_31;
+@%p17 bra 	$L__BB53_31;
 mov.u64 	%rd181, 0;
 mov.f64 	%fd578, 0d0000000000000000;
 mov.f64 	%fd579, %fd578;
@@ -41307,7 +42448,7 @@ mov.f64 	%fd586, %fd578;
 mov.f64 	%fd587, %fd578;
 mov.f64 	%fd588, %fd578;
 mov.f64 	%fd589, %fd578;
-@%p2 bra 	$L__BB52_36;
+@%p2 bra 	$L__BB53_36;
 ld.local.f64 	%fd559, [%rd1];
 ld.local.f64 	%fd558, [%rd1+8];
 ld.local.f64 	%fd557, [%rd1+16];
@@ -41326,7 +42467,7 @@ mov.f64 	%fd589, %fd587;
 mov.f64 	%fd578, %fd587;
 mov.f64 	%fd580, %fd587;
 mov.f64 	%fd582, %fd587;
-$L__BB52_34:
+$L__BB53_34:
 ld.f32 	%f64, [%rd179+-32];
 cvt.f64.f32 	%fd371, %f64;
 mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -41396,7 +42537,7 @@ add.s64 	%rd136, %rd180, 32;
 add.s64 	%rd179, %rd179, 64;
 setp.le.u64 	%p19, %rd136, %rd99;
 mov.u64 	%rd180, %rd181;
-@%p19 bra 	$L__BB52_34;
+@%p19 bra 	$L__BB53_34;
 st.local.f64 	[%rd1], %fd559;
 st.local.f64 	[%rd1+8], %fd558;
 st.local.f64 	[%rd1+16], %fd557;
@@ -41413,21 +42554,22 @@ st.local.f64 	[%rd1+96], %fd585;
 st.local.f64 	[%rd1+104], %fd583;
 st.local.f64 	[%rd1+112], %fd581;
 st.local.f64 	[%rd1+120], %fd579;
-$L__BB52_36:
+$L__BB53_36:
 setp.ge.u64 	%p20, %rd181, %rd99;
-@%p20 bra 	$L__BB52_45;
+@%p20 bra 	$L__BB53_45;
 sub.s64 	%rd138, %rd181, %rd99;
 setp.gt.u64 	%p21, %rd138, -4;
 mov.u64 	%rd182, 0;
 shl.b64 	%rd149, %rd181, 2;
-@%p21 bra 	$L__BB52_41;
+@%p21 bra 	$L__BB53_41;
 and.b64  	%rd140, %rd99, -4;
 sub.s64 	%rd78, %rd181, %rd140;
 add.s64 	%rd142, %rd149, %rd98;
 add.s64 	%rd187, %rd142, 8;
 add.s64 	%rd186, %rd1, 16;
-mov.u64 	%rd188, 0;
-$L__BB52_39:
+)ptx",
+    R"ptx(mov.u64 	%rd188, 0;
+$L__BB53_39:
 ld.f32 	%f80, [%rd187+-8];
 cvt.f64.f32 	%fd403, %f80;
 mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -41456,19 +42598,19 @@ add.s64 	%rd188, %rd188, -4;
 add.s64 	%rd187, %rd187, 16;
 add.s64 	%rd186, %rd186, 32;
 setp.eq.s64 	%p22, %rd78, %rd188;
-@%p22 bra 	$L__BB52_40;
-bra.uni 	$L__BB52_39;
-$L__BB52_40:
+@%p22 bra 	$L__BB53_40;
+bra.uni 	$L__BB53_39;
+$L__BB53_40:
 neg.s64 	%rd182, %rd78;
-$L__BB52_41:
+$L__BB53_41:
 setp.eq.s64 	%p23, %rd183, 0;
-@%p23 bra 	$L__BB52_44;
+@%p23 bra 	$L__BB53_44;
 shl.b64 	%rd143, %rd182, 3;
 add.s64 	%rd185, %rd1, %rd143;
 shl.b64 	%rd145, %rd182, 2;
 add.s64 	%rd146, %rd149, %rd145;
 add.s64 	%rd184, %rd98, %rd146;
-$L__BB52_43:
+$L__BB53_43:
 .pragma "nounroll";
 ld.f32 	%f84, [%rd184];
 cvt.f64.f32 	%fd419, %f84;
@@ -41480,8 +42622,8 @@ add.s64 	%rd185, %rd185, 8;
 add.s64 	%rd184, %rd184, 4;
 add.s64 	%rd183, %rd183, -1;
 setp.ne.s64 	%p24, %rd183, 0;
-@%p24 bra 	$L__BB52_43;
-$L__BB52_44:
+@%p24 bra 	$L__BB53_43;
+$L__BB53_44:
 ld.local.f64 	%fd589, [%rd1+64];
 ld.local.f64 	%fd588, [%rd1+72];
 ld.local.f64 	%fd587, [%rd1+80];
@@ -41494,7 +42636,7 @@ ld.local.f64 	%fd581, [%rd1+112];
 ld.local.f64 	%fd580, [%rd1+48];
 ld.local.f64 	%fd579, [%rd1+120];
 ld.local.f64 	%fd578, [%rd1+56];
-$L__BB52_45:
+$L__BB53_45:
 add.rn.f64 	%fd423, %fd539, %fd538;
 add.rn.f64 	%fd424, %fd546, %fd162;
 add.rn.f64 	%fd425, %fd423, %fd424;
@@ -41537,8 +42679,7 @@ add.rn.f64 	%fd461, %fd585, %fd584;
 add.rn.f64 	%fd462, %fd583, %fd582;
 add.rn.f64 	%fd463, %fd581, %fd580;
 add.rn.f64 	%fd464, %fd579, %fd578;
-)ptx",
-    R"ptx(add.rn.f64 	%fd465, %fd461, %fd454;
+add.rn.f64 	%fd465, %fd461, %fd454;
 add.rn.f64 	%fd466, %fd462, %fd456;
 add.rn.f64 	%fd467, %fd463, %fd458;
 add.rn.f64 	%fd468, %fd464, %fd460;
@@ -41577,15 +42718,15 @@ cvt.u64.u32 	%rd22, %r3;
 setp.ne.s64 	%p1, %rd16, 0;
 setp.lt.u64 	%p2, %rd22, %rd15;
 and.pred  	%p3, %p1, %p2;
-@!%p3 bra 	$L__BB53_3;
-bra.uni 	$L__BB53_1;
-$L__BB53_1:
+@!%p3 bra 	$L__BB54_3;
+bra.uni 	$L__BB54_1;
+$L__BB54_1:
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 shl.b64 	%rd18, %rd22, 2;
 add.s64 	%rd21, %rd16, %rd18;
 add.s64 	%rd20, %rd14, %rd18;
 add.s64 	%rd19, %rd13, %rd18;
-$L__BB53_2:
+$L__BB54_2:
 ld.f32 	%f1, [%rd19];
 cvt.f64.f32 	%fd2, %f1;
 ld.f32 	%f2, [%rd20];
@@ -41599,8 +42740,8 @@ add.s64 	%rd21, %rd21, 64;
 add.s64 	%rd20, %rd20, 64;
 add.s64 	%rd19, %rd19, 64;
 setp.lt.u64 	%p4, %rd22, %rd15;
-@%p4 bra 	$L__BB53_2;
-$L__BB53_3:
+@%p4 bra 	$L__BB54_2;
+$L__BB54_3:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd13;
@@ -41650,13 +42791,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd127+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB54_7;
+@%p1 bra 	$L__BB55_7;
 ld.u64 	%rd14, [%rd127+32];
 ld.u64 	%rd131, [%rd1+64];
 add.s64 	%rd15, %rd131, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB54_2;
-$L__BB54_6:
+bra.uni 	$L__BB55_2;
+$L__BB55_6:
 cvt.u32.u64 	%r72, %rd513;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -41666,9 +42807,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p19, %rd507, %rd13;
-@%p19 bra 	$L__BB54_2;
-bra.uni 	$L__BB54_7;
-$L__BB54_2:
+@%p19 bra 	$L__BB55_2;
+bra.uni 	$L__BB55_7;
+$L__BB55_2:
 shl.b64 	%rd135, %rd507, 3;
 add.s64 	%rd136, %rd15, %rd135;
 ld.u64 	%rd137, [%rd136];
@@ -41689,7 +42830,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
-@%p2 bra 	$L__BB54_4;
+@%p2 bra 	$L__BB55_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd141, %rd17, -1;
 cvt.u32.u64 	%r61, %rd141;
@@ -41702,7 +42843,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.lt.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd508, 2139095040, %rd141, %p4;
 selp.b64 	%rd509, %rd141, -2139095041, %p4;
-$L__BB54_4:
+$L__BB55_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
@@ -41731,8 +42872,8 @@ selp.b64 	%rd151, %rd18, %rd148, %p14;
 selp.b64 	%rd511, %rd151, %rd148, %p12;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.lt.s64 	%p16, %rd510, 2;
-@%p16 bra 	$L__BB54_6;
-$L__BB54_5:
+@%p16 bra 	$L__BB55_6;
+$L__BB55_5:
 shr.u64 	%rd152, %rd510, 1;
 add.s64 	%rd153, %rd152, %rd511;
 cvt.u32.u64 	%r68, %rd153;
@@ -41747,24 +42888,24 @@ selp.b64 	%rd513, %rd513, %rd153, %p17;
 selp.b64 	%rd511, %rd153, %rd511, %p17;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.gt.s64 	%p18, %rd510, 1;
-@%p18 bra 	$L__BB54_5;
-bra.uni 	$L__BB54_6;
-$L__BB54_7:
+@%p18 bra 	$L__BB55_5;
+bra.uni 	$L__BB55_6;
+$L__BB55_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd34, %rd9, %rd159;
-@%p1 bra 	$L__BB54_16;
+@%p1 bra 	$L__BB55_16;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd35, [%rd127+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd36, %rd160, %rd504;
 mov.u64 	%rd514, %rd12;
-bra.uni 	$L__BB54_9;
-$L__BB54_15:
+bra.uni 	$L__BB55_9;
+$L__BB55_15:
 cvt.u32.u64 	%r93, %rd522;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -41774,9 +42915,9 @@ add.s64 	%rd180, %rd34, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd514, %rd514, 16;
 setp.lt.u64 	%p37, %rd514, %rd13;
-@%p37 bra 	$L__BB54_9;
-bra.uni 	$L__BB54_16;
-$L__BB54_9:
+@%p37 bra 	$L__BB55_9;
+bra.uni 	$L__BB55_16;
+$L__BB55_9:
 shl.b64 	%rd164, %rd514, 3;
 add.s64 	%rd165, %rd36, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -41798,7 +42939,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd38;
 mov.u64 	%rd515, %rd506;
 mov.u64 	%rd516, %rd505;
-@%p21 bra 	$L__BB54_11;
+@%p21 bra 	$L__BB55_11;
 add.s64 	%rd170, %rd38, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -41811,7 +42952,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd515, 2139095040, %rd170, %p23;
 selp.b64 	%rd516, %rd170, -2139095041, %p23;
-$L__BB54_11:
+$L__BB55_11:
 setp.lt.s64 	%p24, %rd516, %rd38;
 setp.gt.s64 	%p25, %rd515, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -41822,13 +42963,14 @@ setp.gt.f64 	%p27, %fd30, 0d0000000000000000;
 selp.b64 	%rd173, %rd515, %rd38, %p27;
 selp.b64 	%rd522, %rd173, %rd515, %p26;
 selp.b64 	%rd175, %rd38, %rd516, %p27;
-selp.b64 	%rd520, %rd175, %rd516, %p26;
+)ptx",
+    R"ptx(selp.b64 	%rd520, %rd175, %rd516, %p26;
 setp.le.s64 	%p29, %rd520, %rd38;
 setp.lt.s64 	%p30, %rd39, %rd522;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB54_13;
-bra.uni 	$L__BB54_12;
-$L__BB54_12:
+@!%p31 bra 	$L__BB55_13;
+bra.uni 	$L__BB55_12;
+$L__BB55_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -41840,11 +42982,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd522, %rd522, %rd39, %p33;
 selp.b64 	%rd520, %rd39, %rd520, %p33;
-$L__BB54_13:
+$L__BB55_13:
 sub.s64 	%rd519, %rd522, %rd520;
 setp.lt.s64 	%p34, %rd519, 2;
-@%p34 bra 	$L__BB54_15;
-$L__BB54_14:
+@%p34 bra 	$L__BB55_15;
+$L__BB55_14:
 shr.u64 	%rd177, %rd519, 1;
 add.s64 	%rd178, %rd177, %rd520;
 cvt.u32.u64 	%r89, %rd178;
@@ -41860,37 +43002,37 @@ selp.b64 	%rd522, %rd522, %rd178, %p35;
 selp.b64 	%rd520, %rd178, %rd520, %p35;
 sub.s64 	%rd519, %rd522, %rd520;
 setp.gt.s64 	%p36, %rd519, 1;
-@%p36 bra 	$L__BB54_14;
-bra.uni 	$L__BB54_15;
-$L__BB54_16:
+@%p36 bra 	$L__BB55_14;
+bra.uni 	$L__BB55_15;
+$L__BB55_16:
 shl.b64 	%rd128, %rd5, 3;
 shl.b64 	%rd129, %rd5, 2;
 setp.lt.u64 	%p38, %rd13, %rd12;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB54_19;
+@%p38 bra 	$L__BB55_19;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd129, %rd182;
 add.s64 	%rd523, %rd7, %rd183;
 mov.u64 	%rd524, %rd12;
-$L__BB54_18:
+$L__BB55_18:
 st.u32 	[%rd523], %r227;
 add.s64 	%rd524, %rd524, 16;
 add.s64 	%rd523, %rd523, 64;
 setp.gt.u64 	%p39, %rd524, %rd13;
-@%p39 bra 	$L__BB54_19;
-bra.uni 	$L__BB54_18;
-$L__BB54_19:
+@%p39 bra 	$L__BB55_19;
+bra.uni 	$L__BB55_18;
+$L__BB55_19:
 add.s64 	%rd6, %rd2, %rd128;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB54_20;
-bra.uni 	$L__BB54_21;
-$L__BB54_20:
+@%p40 bra 	$L__BB55_20;
+bra.uni 	$L__BB55_21;
+$L__BB55_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB54_21:
+$L__BB55_21:
 setp.eq.s64 	%p41, %rd13, 0;
-@%p41 bra 	$L__BB54_39;
+@%p41 bra 	$L__BB55_39;
 mov.u64 	%rd525, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd64, [%rd127+32];
@@ -41898,7 +43040,7 @@ ld.u64 	%rd65, [%rd1+64];
 and.b64  	%rd526, %rd13, 3;
 setp.lt.u64 	%p42, %rd13, 4;
 setp.ne.s32 	%p70, %r2, 0;
-@%p42 bra 	$L__BB54_34;
+@%p42 bra 	$L__BB55_34;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd67, %rd187;
 add.s64 	%rd189, %rd504, %rd65;
@@ -41907,14 +43049,14 @@ add.s64 	%rd191, %rd128, %rd2;
 add.s64 	%rd529, %rd191, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd531, 0;
-bra.uni 	$L__BB54_24;
-$L__BB54_32:
+bra.uni 	$L__BB55_24;
+$L__BB55_32:
 add.s64 	%rd531, %rd531, -4;
 add.s64 	%rd530, %rd530, 32;
 add.s64 	%rd529, %rd529, 32;
 setp.eq.s64 	%p47, %rd67, %rd531;
-@%p47 bra 	$L__BB54_33;
-$L__BB54_24:
+@%p47 bra 	$L__BB55_33;
+$L__BB55_24:
 ld.u64 	%rd192, [%rd530+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -41922,9 +43064,9 @@ add.s64 	%rd195, %rd64, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p70 bra 	$L__BB54_26;
+@%p70 bra 	$L__BB55_26;
 st.f64 	[%rd529+-8], %fd8;
-$L__BB54_26:
+$L__BB55_26:
 ld.u64 	%rd196, [%rd530+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -41932,9 +43074,9 @@ add.s64 	%rd199, %rd64, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p70 bra 	$L__BB54_28;
+@%p70 bra 	$L__BB55_28;
 st.f64 	[%rd529], %fd9;
-$L__BB54_28:
+$L__BB55_28:
 ld.u64 	%rd200, [%rd530];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -41942,40 +43084,39 @@ add.s64 	%rd203, %rd64, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p70 bra 	$L__BB54_30;
+@%p70 bra 	$L__BB55_30;
 st.f64 	[%rd529+8], %fd10;
-$L__BB54_30:
+$L__BB55_30:
 ld.u64 	%rd204, [%rd530+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
 add.s64 	%rd207, %rd64, %rd206;
 ld.f32 	%f15, [%rd207];
-)ptx",
-    R"ptx(cvt.f64.f32 	%fd42, %f15;
+cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p70 bra 	$L__BB54_32;
+@%p70 bra 	$L__BB55_32;
 st.f64 	[%rd529+16], %fd161;
-bra.uni 	$L__BB54_32;
-$L__BB54_33:
+bra.uni 	$L__BB55_32;
+$L__BB55_33:
 neg.s64 	%rd525, %rd67;
-$L__BB54_34:
+$L__BB55_34:
 setp.eq.s64 	%p48, %rd526, 0;
-@%p48 bra 	$L__BB54_39;
+@%p48 bra 	$L__BB55_39;
 shl.b64 	%rd209, %rd525, 3;
 add.s64 	%rd210, %rd128, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd528, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd527, %rd65, %rd213;
-bra.uni 	$L__BB54_36;
-$L__BB54_38:
+bra.uni 	$L__BB55_36;
+$L__BB55_38:
 add.s64 	%rd528, %rd528, 8;
 add.s64 	%rd527, %rd527, 8;
 add.s64 	%rd526, %rd526, -1;
 setp.ne.s64 	%p50, %rd526, 0;
-@%p50 bra 	$L__BB54_36;
-bra.uni 	$L__BB54_39;
-$L__BB54_36:
+@%p50 bra 	$L__BB55_36;
+bra.uni 	$L__BB55_39;
+$L__BB55_36:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd527];
 shl.b64 	%rd215, %rd214, 1;
@@ -41984,10 +43125,10 @@ add.s64 	%rd217, %rd64, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p70 bra 	$L__BB54_38;
+@%p70 bra 	$L__BB55_38;
 st.f64 	[%rd528], %fd161;
-bra.uni 	$L__BB54_38;
-$L__BB54_39:
+bra.uni 	$L__BB55_38;
+$L__BB55_39:
 add.s64 	%rd8, %rd7, %rd129;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -42017,15 +43158,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd534, 0;
-@%p51 bra 	$L__BB54_49;
-bra.uni 	$L__BB54_40;
-$L__BB54_49:
+@%p51 bra 	$L__BB55_49;
+bra.uni 	$L__BB55_40;
+$L__BB55_49:
 mov.u64 	%rd544, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd543, %rd544;
 mov.u64 	%rd537, %rd544;
-bra.uni 	$L__BB54_50;
-$L__BB54_60:
+bra.uni 	$L__BB55_50;
+$L__BB55_60:
 ld.f64 	%fd56, [%rd127+88];
 mov.b64 	%rd263, %fd162;
 cvt.u32.u64 	%r101, %rd263;
@@ -42163,13 +43304,13 @@ add.s64 	%rd537, %rd537, 16;
 ld.u64 	%rd328, [%rd127];
 ld.u64 	%rd534, [%rd328+16];
 setp.lt.u64 	%p61, %rd537, %rd534;
-@%p61 bra 	$L__BB54_50;
-bra.uni 	$L__BB54_41;
-$L__BB54_50:
+@%p61 bra 	$L__BB55_50;
+bra.uni 	$L__BB55_41;
+$L__BB55_50:
 or.b64  	%rd102, %rd537, %rd12;
 setp.ge.u64 	%p52, %rd102, %rd534;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB54_60;
+@%p52 bra 	$L__BB55_60;
 ld.u64 	%rd225, [%rd127+8];
 ld.u64 	%rd226, [%rd127+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -42178,7 +43319,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p53, %rd230, %rd226;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB54_60;
+@%p53 bra 	$L__BB55_60;
 ld.u64 	%rd232, [%rd127+32];
 shl.b64 	%rd233, %rd102, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -42186,10 +43327,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd103, [%rd127+64];
 setp.eq.s64 	%p54, %rd103, 0;
 mov.u64 	%rd540, 0;
-@%p54 bra 	$L__BB54_55;
+@%p54 bra 	$L__BB55_55;
 mov.u64 	%rd540, 0;
 mov.u64 	%rd539, %rd103;
-$L__BB54_54:
+$L__BB55_54:
 shr.u64 	%rd236, %rd539, 1;
 add.s64 	%rd237, %rd236, %rd540;
 shl.b64 	%rd238, %rd237, 2;
@@ -42202,16 +43343,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd539, %rd241;
 selp.b64 	%rd539, %rd242, %rd236, %p55;
 setp.ne.s64 	%p56, %rd539, 0;
-@%p56 bra 	$L__BB54_54;
-$L__BB54_55:
+@%p56 bra 	$L__BB55_54;
+$L__BB55_55:
 setp.le.u64 	%p57, %rd103, %rd540;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB54_60;
+@%p57 bra 	$L__BB55_60;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd109, %rd103, %rd540;
 mov.u64 	%rd541, 0;
 mov.u64 	%rd542, %rd103;
-$L__BB54_57:
+$L__BB55_57:
 shr.u64 	%rd244, %rd542, 1;
 add.s64 	%rd245, %rd244, %rd541;
 shl.b64 	%rd246, %rd245, 2;
@@ -42224,17 +43365,18 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd542, %rd249;
 selp.b64 	%rd542, %rd250, %rd244, %p58;
 setp.ne.s64 	%p59, %rd542, 0;
-@%p59 bra 	$L__BB54_57;
+@%p59 bra 	$L__BB55_57;
 add.s64 	%rd544, %rd109, %rd544;
 setp.ge.u64 	%p60, %rd541, %rd103;
 mov.f64 	%fd162, %fd44;
-@%p60 bra 	$L__BB54_60;
+@%p60 bra 	$L__BB55_60;
 max.u64 	%rd251, %rd541, %rd540;
 sub.s64 	%rd252, %rd103, %rd251;
 cvt.rn.f64.u64 	%fd48, %rd252;
 add.s64 	%rd543, %rd252, %rd543;
 shl.b64 	%rd253, %rd103, 3;
-add.s64 	%rd254, %rd6, %rd253;
+)ptx",
+    R"ptx(add.s64 	%rd254, %rd6, %rd253;
 ld.f64 	%fd49, [%rd254];
 shl.b64 	%rd255, %rd251, 3;
 add.s64 	%rd256, %rd6, %rd255;
@@ -42253,17 +43395,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd262, %rd81, %rd228;
 st.f64 	[%rd262], %fd55;
-bra.uni 	$L__BB54_60;
-$L__BB54_41:
+bra.uni 	$L__BB55_60;
+$L__BB55_41:
 cvt.rn.f64.u64 	%fd89, %rd544;
 mov.b64 	%rd533, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd543;
 mov.b64 	%rd532, %fd90;
-bra.uni 	$L__BB54_42;
-$L__BB54_40:
+bra.uni 	$L__BB55_42;
+$L__BB55_40:
 mov.u64 	%rd532, 0;
 mov.u64 	%rd533, %rd532;
-$L__BB54_42:
+$L__BB55_42:
 cvt.u32.u64 	%r135, %rd533;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd533; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -42342,8 +43484,7 @@ shfl.sync.idx.b32	%r155, %r135, %r217, 31, %r4;
 cvt.u64.u32 	%rd366, %r155;
 shfl.sync.idx.b32	%r156, %r136, %r217, 31, %r4;
 cvt.u64.u32 	%rd367, %r156;
-)ptx",
-    R"ptx(shl.b64 	%rd368, %rd367, 32;
+shl.b64 	%rd368, %rd367, 32;
 or.b64  	%rd369, %rd368, %rd366;
 mov.b64 	%fd109, %rd369;
 add.rn.f64 	%fd110, %fd108, %fd109;
@@ -42530,22 +43671,22 @@ st.f64 	[%rd127+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd92, [%rd127+64];
 setp.eq.s64 	%p62, %rd92, 0;
-@%p62 bra 	$L__BB54_62;
+@%p62 bra 	$L__BB55_62;
 ld.u64 	%rd93, [%rd127+8];
 ld.u64 	%rd94, [%rd127+16];
 and.b64  	%rd95, %rd92, 1;
 setp.eq.s64 	%p63, %rd92, 1;
 mov.u64 	%rd545, 0;
-@%p63 bra 	$L__BB54_64;
-bra.uni 	$L__BB54_44;
-$L__BB54_64:
+@%p63 bra 	$L__BB55_64;
+bra.uni 	$L__BB55_44;
+$L__BB55_64:
 setp.ne.s64 	%p67, %rd95, 0;
 and.b64  	%rd485, %rd545, 15;
 setp.eq.s64 	%p68, %rd485, %rd12;
 and.pred  	%p69, %p67, %p68;
-@!%p69 bra 	$L__BB54_62;
-bra.uni 	$L__BB54_61;
-$L__BB54_61:
+@!%p69 bra 	$L__BB55_62;
+bra.uni 	$L__BB55_61;
+$L__BB55_61:
 shl.b64 	%rd487, %rd545, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -42563,28 +43704,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd81, %rd498;
 st.f64 	[%rd499], %fd157;
-$L__BB54_62:
+$L__BB55_62:
 ret;
-$L__BB54_44:
+$L__BB55_44:
 and.b64  	%rd545, %rd92, -2;
 add.s64 	%rd461, %rd129, %rd7;
 add.s64 	%rd546, %rd461, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd547, 0;
 mov.u64 	%rd548, %rd547;
-bra.uni 	$L__BB54_45;
-$L__BB54_63:
+bra.uni 	$L__BB55_45;
+$L__BB55_63:
 add.s64 	%rd548, %rd548, 2;
 add.s64 	%rd547, %rd547, 16;
 add.s64 	%rd546, %rd546, 8;
 setp.eq.s64 	%p66, %rd545, %rd548;
-@%p66 bra 	$L__BB54_64;
-$L__BB54_45:
+@%p66 bra 	$L__BB55_64;
+$L__BB55_45:
 ld.u32 	%r205, [%rd546+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd462, %rd548, 14;
 setp.ne.s64 	%p64, %rd462, %rd12;
-@%p64 bra 	$L__BB54_47;
+@%p64 bra 	$L__BB55_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd463, [%rd93+56];
 ld.u64 	%rd464, [%rd93+64];
@@ -42597,18 +43738,19 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd81, %rd471;
 st.f64 	[%rd472], %fd155;
-$L__BB54_47:
+$L__BB55_47:
 add.s64 	%rd473, %rd548, 1;
 ld.u32 	%r206, [%rd546];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p65, %rd474, %rd12;
-@%p65 bra 	$L__BB54_63;
+@%p65 bra 	$L__BB55_63;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd475, [%rd93+56];
 ld.u64 	%rd476, [%rd93+64];
 mul.lo.s64 	%rd477, %rd475, %rd94;
-shl.b64 	%rd478, %rd477, 3;
+)ptx",
+    R"ptx(shl.b64 	%rd478, %rd477, 3;
 add.s64 	%rd479, %rd476, %rd478;
 add.s64 	%rd480, %rd479, %rd547;
 ld.u64 	%rd481, [%rd480+8];
@@ -42616,7 +43758,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd81, %rd483;
 st.f64 	[%rd484], %fd156;
-bra.uni 	$L__BB54_63;
+bra.uni 	$L__BB55_63;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv_param_0
@@ -42644,13 +43786,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd157+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd569, %rd10, 3;
-@%p1 bra 	$L__BB55_7;
+@%p1 bra 	$L__BB56_7;
 ld.u64 	%rd14, [%rd157+32];
 ld.u64 	%rd161, [%rd1+64];
 add.s64 	%rd15, %rd161, %rd569;
 mov.u64 	%rd572, %rd12;
-bra.uni 	$L__BB55_2;
-$L__BB55_6:
+bra.uni 	$L__BB56_2;
+$L__BB56_6:
 cvt.u32.u64 	%r72, %rd578;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -42660,9 +43802,9 @@ add.s64 	%rd185, %rd11, %rd184;
 st.u32 	[%rd185], %r75;
 add.s64 	%rd572, %rd572, 16;
 setp.lt.u64 	%p19, %rd572, %rd13;
-@%p19 bra 	$L__BB55_2;
-bra.uni 	$L__BB55_7;
-$L__BB55_2:
+@%p19 bra 	$L__BB56_2;
+bra.uni 	$L__BB56_7;
+$L__BB56_2:
 shl.b64 	%rd165, %rd572, 3;
 add.s64 	%rd166, %rd15, %rd165;
 ld.u64 	%rd167, [%rd166];
@@ -42683,7 +43825,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd574, -2139095041;
 mov.u64 	%rd573, 2139095040;
-@%p2 bra 	$L__BB55_4;
+@%p2 bra 	$L__BB56_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd171, %rd17, -1;
 cvt.u32.u64 	%r61, %rd171;
@@ -42696,7 +43838,7 @@ sub.rn.f64 	%fd18, %fd17, %fd2;
 setp.le.f64 	%p4, %fd18, %fd1;
 selp.b64 	%rd573, 2139095040, %rd171, %p4;
 selp.b64 	%rd574, %rd171, -2139095041, %p4;
-$L__BB55_4:
+$L__BB56_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd574, %rd17;
 setp.gt.s64 	%p6, %rd573, %rd17;
@@ -42725,11 +43867,10 @@ selp.b64 	%rd181, %rd18, %rd178, %p14;
 selp.b64 	%rd576, %rd181, %rd178, %p12;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.lt.s64 	%p16, %rd575, 2;
-@%p16 bra 	$L__BB55_6;
-$L__BB55_5:
+@%p16 bra 	$L__BB56_6;
+$L__BB56_5:
 shr.u64 	%rd182, %rd575, 1;
-)ptx",
-    R"ptx(add.s64 	%rd183, %rd182, %rd576;
+add.s64 	%rd183, %rd182, %rd576;
 cvt.u32.u64 	%r68, %rd183;
 shr.s32 	%r69, %r68, 31;
 and.b32  	%r70, %r69, 2147483647;
@@ -42742,20 +43883,20 @@ selp.b64 	%rd578, %rd578, %rd183, %p17;
 selp.b64 	%rd576, %rd183, %rd576, %p17;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.gt.s64 	%p18, %rd575, 1;
-@%p18 bra 	$L__BB55_5;
-bra.uni 	$L__BB55_6;
-$L__BB55_7:
+@%p18 bra 	$L__BB56_5;
+bra.uni 	$L__BB56_6;
+$L__BB56_7:
 mul.lo.s64 	%rd186, %rd3, 3;
 mad.lo.s64 	%rd187, %rd4, %rd186, %rd4;
 shl.b64 	%rd188, %rd187, 2;
 add.s64 	%rd34, %rd9, %rd188;
-@%p1 bra 	$L__BB55_16;
+@%p1 bra 	$L__BB56_16;
 ld.u64 	%rd35, [%rd157+32];
 ld.u64 	%rd189, [%rd1+64];
 add.s64 	%rd36, %rd189, %rd569;
 mov.u64 	%rd579, %rd12;
-bra.uni 	$L__BB55_9;
-$L__BB55_15:
+bra.uni 	$L__BB56_9;
+$L__BB56_15:
 cvt.u32.u64 	%r93, %rd587;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -42765,9 +43906,9 @@ add.s64 	%rd209, %rd34, %rd208;
 st.u32 	[%rd209], %r96;
 add.s64 	%rd579, %rd579, 16;
 setp.lt.u64 	%p36, %rd579, %rd13;
-@%p36 bra 	$L__BB55_9;
-bra.uni 	$L__BB55_16;
-$L__BB55_9:
+@%p36 bra 	$L__BB56_9;
+bra.uni 	$L__BB56_16;
+$L__BB56_9:
 shl.b64 	%rd193, %rd579, 3;
 add.s64 	%rd194, %rd36, %rd193;
 ld.u64 	%rd195, [%rd194];
@@ -42788,7 +43929,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 mov.u64 	%rd581, -2139095041;
 mov.u64 	%rd580, 2139095040;
 cvt.u32.u64 	%r232, %rd38;
-@%p21 bra 	$L__BB55_11;
+@%p21 bra 	$L__BB56_11;
 add.s64 	%rd199, %rd38, -1;
 cvt.u32.u64 	%r82, %rd199;
 setp.gt.s32 	%p22, %r232, 0;
@@ -42800,7 +43941,7 @@ sub.rn.f64 	%fd26, %fd25, %fd3;
 setp.le.f64 	%p23, %fd26, 0d0000000000000000;
 selp.b64 	%rd580, 2139095040, %rd199, %p23;
 selp.b64 	%rd581, %rd199, -2139095041, %p23;
-$L__BB55_11:
+$L__BB56_11:
 setp.lt.s64 	%p24, %rd581, %rd38;
 setp.gt.s64 	%p25, %rd580, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -42814,9 +43955,9 @@ selp.b64 	%rd585, %rd204, %rd581, %p27;
 setp.le.s64 	%p28, %rd585, %rd38;
 setp.lt.s64 	%p29, %rd39, %rd587;
 and.pred  	%p30, %p28, %p29;
-@!%p30 bra 	$L__BB55_13;
-bra.uni 	$L__BB55_12;
-$L__BB55_12:
+@!%p30 bra 	$L__BB56_13;
+bra.uni 	$L__BB56_12;
+$L__BB56_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p31, %r232, -1;
 selp.b32 	%r87, 2147483647, 0, %p31;
@@ -42827,11 +43968,11 @@ sub.rn.f64 	%fd30, %fd29, %fd3;
 setp.le.f64 	%p32, %fd30, 0d0000000000000000;
 selp.b64 	%rd587, %rd587, %rd39, %p32;
 selp.b64 	%rd585, %rd39, %rd585, %p32;
-$L__BB55_13:
+$L__BB56_13:
 sub.s64 	%rd584, %rd587, %rd585;
 setp.lt.s64 	%p33, %rd584, 2;
-@%p33 bra 	$L__BB55_15;
-$L__BB55_14:
+@%p33 bra 	$L__BB56_15;
+$L__BB56_14:
 shr.u64 	%rd206, %rd584, 1;
 add.s64 	%rd207, %rd206, %rd585;
 cvt.u32.u64 	%r89, %rd207;
@@ -42846,21 +43987,21 @@ selp.b64 	%rd587, %rd587, %rd207, %p34;
 selp.b64 	%rd585, %rd207, %rd585, %p34;
 sub.s64 	%rd584, %rd587, %rd585;
 setp.gt.s64 	%p35, %rd584, 1;
-@%p35 bra 	$L__BB55_14;
-bra.uni 	$L__BB55_15;
-$L__BB55_16:
+@%p35 bra 	$L__BB56_14;
+bra.uni 	$L__BB56_15;
+$L__BB56_16:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd210, %rd4, 2;
 add.s64 	%rd59, %rd34, %rd210;
-@%p1 bra 	$L__BB55_25;
+@%p1 bra 	$L__BB56_25;
 mov.u64 	%rd570, -2139095041;
 mov.u64 	%rd571, 2139095040;
 ld.u64 	%rd60, [%rd157+32];
 ld.u64 	%rd211, [%rd1+64];
 add.s64 	%rd61, %rd211, %rd569;
 mov.u64 	%rd588, %rd12;
-bra.uni 	$L__BB55_18;
-$L__BB55_24:
+bra.uni 	$L__BB56_18;
+$L__BB56_24:
 cvt.u32.u64 	%r114, %rd596;
 shr.s32 	%r115, %r114, 31;
 and.b32  	%r116, %r115, 2147483647;
@@ -42870,9 +44011,9 @@ add.s64 	%rd231, %rd59, %rd230;
 st.u32 	[%rd231], %r117;
 add.s64 	%rd588, %rd588, 16;
 setp.lt.u64 	%p54, %rd588, %rd13;
-@%p54 bra 	$L__BB55_18;
-bra.uni 	$L__BB55_25;
-$L__BB55_18:
+@%p54 bra 	$L__BB56_18;
+bra.uni 	$L__BB56_25;
+$L__BB56_18:
 shl.b64 	%rd215, %rd588, 3;
 add.s64 	%rd216, %rd61, %rd215;
 ld.u64 	%rd217, [%rd216];
@@ -42894,7 +44035,7 @@ setp.gt.u32 	%p38, %r101, -16777217;
 cvt.u32.u64 	%r231, %rd63;
 mov.u64 	%rd589, %rd571;
 mov.u64 	%rd590, %rd570;
-@%p38 bra 	$L__BB55_20;
+@%p38 bra 	$L__BB56_20;
 add.s64 	%rd221, %rd63, -1;
 cvt.u32.u64 	%r103, %rd221;
 setp.gt.s32 	%p39, %r231, 0;
@@ -42907,7 +44048,7 @@ add.rn.f64 	%fd36, %fd1, %fd35;
 setp.gt.f64 	%p40, %fd36, 0d0000000000000000;
 selp.b64 	%rd589, 2139095040, %rd221, %p40;
 selp.b64 	%rd590, %rd221, -2139095041, %p40;
-$L__BB55_20:
+$L__BB56_20:
 setp.lt.s64 	%p41, %rd590, %rd63;
 setp.gt.s64 	%p42, %rd589, %rd63;
 and.pred  	%p43, %p41, %p42;
@@ -42922,9 +44063,9 @@ selp.b64 	%rd594, %rd226, %rd590, %p43;
 setp.le.s64 	%p46, %rd594, %rd63;
 setp.lt.s64 	%p47, %rd64, %rd596;
 and.pred  	%p48, %p46, %p47;
-@!%p48 bra 	$L__BB55_22;
-bra.uni 	$L__BB55_21;
-$L__BB55_21:
+@!%p48 bra 	$L__BB56_22;
+bra.uni 	$L__BB56_21;
+$L__BB56_21:
 cvt.u32.u64 	%r107, %rd64;
 setp.lt.s32 	%p49, %r231, -1;
 selp.b32 	%r108, 2147483647, 0, %p49;
@@ -42936,11 +44077,11 @@ add.rn.f64 	%fd42, %fd1, %fd41;
 setp.gt.f64 	%p50, %fd42, 0d0000000000000000;
 selp.b64 	%rd596, %rd596, %rd64, %p50;
 selp.b64 	%rd594, %rd64, %rd594, %p50;
-$L__BB55_22:
+$L__BB56_22:
 sub.s64 	%rd593, %rd596, %rd594;
 setp.lt.s64 	%p51, %rd593, 2;
-@%p51 bra 	$L__BB55_24;
-$L__BB55_23:
+@%p51 bra 	$L__BB56_24;
+$L__BB56_23:
 shr.u64 	%rd228, %rd593, 1;
 add.s64 	%rd229, %rd228, %rd594;
 cvt.u32.u64 	%r110, %rd229;
@@ -42956,37 +44097,37 @@ selp.b64 	%rd596, %rd596, %rd229, %p52;
 selp.b64 	%rd594, %rd229, %rd594, %p52;
 sub.s64 	%rd593, %rd596, %rd594;
 setp.gt.s64 	%p53, %rd593, 1;
-@%p53 bra 	$L__BB55_23;
-bra.uni 	$L__BB55_24;
-$L__BB55_25:
+@%p53 bra 	$L__BB56_23;
+bra.uni 	$L__BB56_24;
+$L__BB56_25:
 shl.b64 	%rd158, %rd5, 3;
 shl.b64 	%rd159, %rd5, 2;
 setp.lt.u64 	%p55, %rd13, %rd12;
 mov.b32 	%r249, 0;
-@%p55 bra 	$L__BB55_28;
+@%p55 bra 	$L__BB56_28;
 shl.b64 	%rd233, %rd12, 2;
 add.s64 	%rd234, %rd159, %rd233;
 add.s64 	%rd597, %rd7, %rd234;
 mov.u64 	%rd598, %rd12;
-$L__BB55_27:
+$L__BB56_27:
 st.u32 	[%rd597], %r249;
 add.s64 	%rd598, %rd598, 16;
 add.s64 	%rd597, %rd597, 64;
 setp.gt.u64 	%p56, %rd598, %rd13;
-@%p56 bra 	$L__BB55_28;
-bra.uni 	$L__BB55_27;
-$L__BB55_28:
+@%p56 bra 	$L__BB56_28;
+bra.uni 	$L__BB56_27;
+$L__BB56_28:
 add.s64 	%rd6, %rd2, %rd158;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p57, %r2, 0;
-@%p57 bra 	$L__BB55_29;
-bra.uni 	$L__BB55_30;
-$L__BB55_29:
+@%p57 bra 	$L__BB56_29;
+bra.uni 	$L__BB56_30;
+$L__BB56_29:
 mov.u64 	%rd235, 0;
 st.u64 	[%rd6], %rd235;
-$L__BB55_30:
+$L__BB56_30:
 setp.eq.s64 	%p58, %rd13, 0;
-@%p58 bra 	$L__BB55_48;
+@%p58 bra 	$L__BB56_48;
 mov.u64 	%rd599, 0;
 mov.f64 	%fd170, 0d0000000000000000;
 ld.u64 	%rd89, [%rd157+32];
@@ -42994,7 +44135,7 @@ ld.u64 	%rd90, [%rd1+64];
 and.b64  	%rd600, %rd13, 3;
 setp.lt.u64 	%p59, %rd13, 4;
 setp.ne.s32 	%p91, %r2, 0;
-@%p59 bra 	$L__BB55_43;
+@%p59 bra 	$L__BB56_43;
 and.b64  	%rd238, %rd13, -4;
 neg.s64 	%rd92, %rd238;
 add.s64 	%rd240, %rd569, %rd90;
@@ -43003,14 +44144,14 @@ add.s64 	%rd242, %rd158, %rd2;
 add.s64 	%rd603, %rd242, 16;
 mov.f64 	%fd170, 0d0000000000000000;
 mov.u64 	%rd605, 0;
-bra.uni 	$L__BB55_33;
-$L__BB55_41:
+bra.uni 	$L__BB56_33;
+$L__BB56_41:
 add.s64 	%rd605, %rd605, -4;
 add.s64 	%rd604, %rd604, 32;
 add.s64 	%rd603, %rd603, 32;
 setp.eq.s64 	%p64, %rd92, %rd605;
-@%p64 bra 	$L__BB55_42;
-$L__BB55_33:
+@%p64 bra 	$L__BB56_42;
+$L__BB56_33:
 ld.u64 	%rd243, [%rd604+-16];
 shl.b64 	%rd244, %rd243, 1;
 and.b64  	%rd245, %rd244, 8589934588;
@@ -43018,19 +44159,20 @@ add.s64 	%rd246, %rd89, %rd245;
 ld.f32 	%f17, [%rd246];
 cvt.f64.f32 	%fd48, %f17;
 add.rn.f64 	%fd9, %fd170, %fd48;
-@%p91 bra 	$L__BB55_35;
+@%p91 bra 	$L__BB56_35;
 st.f64 	[%rd603+-8], %fd9;
-$L__BB55_35:
+$L__BB56_35:
 ld.u64 	%rd247, [%rd604+-8];
 shl.b64 	%rd248, %rd247, 1;
 and.b64  	%rd249, %rd248, 8589934588;
 add.s64 	%rd250, %rd89, %rd249;
-ld.f32 	%f18, [%rd250];
+)ptx",
+    R"ptx(ld.f32 	%f18, [%rd250];
 cvt.f64.f32 	%fd49, %f18;
 add.rn.f64 	%fd10, %fd9, %fd49;
-@%p91 bra 	$L__BB55_37;
+@%p91 bra 	$L__BB56_37;
 st.f64 	[%rd603], %fd10;
-$L__BB55_37:
+$L__BB56_37:
 ld.u64 	%rd251, [%rd604];
 shl.b64 	%rd252, %rd251, 1;
 and.b64  	%rd253, %rd252, 8589934588;
@@ -43038,9 +44180,9 @@ add.s64 	%rd254, %rd89, %rd253;
 ld.f32 	%f19, [%rd254];
 cvt.f64.f32 	%fd50, %f19;
 add.rn.f64 	%fd11, %fd10, %fd50;
-@%p91 bra 	$L__BB55_39;
+@%p91 bra 	$L__BB56_39;
 st.f64 	[%rd603+8], %fd11;
-$L__BB55_39:
+$L__BB56_39:
 ld.u64 	%rd255, [%rd604+8];
 shl.b64 	%rd256, %rd255, 1;
 and.b64  	%rd257, %rd256, 8589934588;
@@ -43048,29 +44190,29 @@ add.s64 	%rd258, %rd89, %rd257;
 ld.f32 	%f20, [%rd258];
 cvt.f64.f32 	%fd51, %f20;
 add.rn.f64 	%fd170, %fd11, %fd51;
-@%p91 bra 	$L__BB55_41;
+@%p91 bra 	$L__BB56_41;
 st.f64 	[%rd603+16], %fd170;
-bra.uni 	$L__BB55_41;
-$L__BB55_42:
+bra.uni 	$L__BB56_41;
+$L__BB56_42:
 neg.s64 	%rd599, %rd92;
-$L__BB55_43:
+$L__BB56_43:
 setp.eq.s64 	%p65, %rd600, 0;
-@%p65 bra 	$L__BB55_48;
+@%p65 bra 	$L__BB56_48;
 shl.b64 	%rd260, %rd599, 3;
 add.s64 	%rd261, %rd158, %rd260;
 add.s64 	%rd262, %rd261, %rd2;
 add.s64 	%rd602, %rd262, 8;
 add.s64 	%rd264, %rd569, %rd260;
 add.s64 	%rd601, %rd90, %rd264;
-bra.uni 	$L__BB55_45;
-$L__BB55_47:
+bra.uni 	$L__BB56_45;
+$L__BB56_47:
 add.s64 	%rd602, %rd602, 8;
 add.s64 	%rd601, %rd601, 8;
 add.s64 	%rd600, %rd600, -1;
 setp.ne.s64 	%p67, %rd600, 0;
-@%p67 bra 	$L__BB55_45;
-bra.uni 	$L__BB55_48;
-$L__BB55_45:
+@%p67 bra 	$L__BB56_45;
+bra.uni 	$L__BB56_48;
+$L__BB56_45:
 .pragma "nounroll";
 ld.u64 	%rd265, [%rd601];
 shl.b64 	%rd266, %rd265, 1;
@@ -43079,10 +44221,10 @@ add.s64 	%rd268, %rd89, %rd267;
 ld.f32 	%f21, [%rd268];
 cvt.f64.f32 	%fd52, %f21;
 add.rn.f64 	%fd170, %fd170, %fd52;
-@%p91 bra 	$L__BB55_47;
+@%p91 bra 	$L__BB56_47;
 st.f64 	[%rd602], %fd170;
-bra.uni 	$L__BB55_47;
-$L__BB55_48:
+bra.uni 	$L__BB56_47;
+$L__BB56_48:
 add.s64 	%rd8, %rd7, %rd159;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r119, 65535;
@@ -43112,15 +44254,15 @@ or.b32  	%r235, %r3, 13;
 or.b32  	%r234, %r3, 14;
 or.b32  	%r233, %r3, 15;
 setp.ne.s64 	%p68, %rd608, 0;
-@%p68 bra 	$L__BB55_58;
-bra.uni 	$L__BB55_49;
-$L__BB55_58:
+@%p68 bra 	$L__BB56_58;
+bra.uni 	$L__BB56_49;
+$L__BB56_58:
 mov.u64 	%rd622, 0;
 mov.f64 	%fd53, 0d0000000000000000;
 mov.u64 	%rd621, %rd622;
 mov.u64 	%rd611, %rd622;
-bra.uni 	$L__BB55_59;
-$L__BB55_73:
+bra.uni 	$L__BB56_59;
+$L__BB56_73:
 ld.f64 	%fd65, [%rd157+88];
 mov.b64 	%rd325, %fd171;
 cvt.u32.u64 	%r122, %rd325;
@@ -43151,8 +44293,7 @@ mov.b64 	%fd70, %rd337;
 add.rn.f64 	%fd71, %fd69, %fd70;
 shfl.sync.idx.b32	%r130, %r122, %r245, 31, %r4;
 cvt.u64.u32 	%rd338, %r130;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r131, %r123, %r245, 31, %r4;
+shfl.sync.idx.b32	%r131, %r123, %r245, 31, %r4;
 cvt.u64.u32 	%rd339, %r131;
 shl.b64 	%rd340, %rd339, 32;
 or.b64  	%rd341, %rd340, %rd338;
@@ -43259,13 +44400,13 @@ add.s64 	%rd611, %rd611, 16;
 ld.u64 	%rd390, [%rd157];
 ld.u64 	%rd608, [%rd390+16];
 setp.lt.u64 	%p82, %rd611, %rd608;
-@%p82 bra 	$L__BB55_59;
-bra.uni 	$L__BB55_50;
-$L__BB55_59:
+@%p82 bra 	$L__BB56_59;
+bra.uni 	$L__BB56_50;
+$L__BB56_59:
 or.b64  	%rd127, %rd611, %rd12;
 setp.ge.u64 	%p69, %rd127, %rd608;
 mov.f64 	%fd171, %fd53;
-@%p69 bra 	$L__BB55_73;
+@%p69 bra 	$L__BB56_73;
 ld.u64 	%rd276, [%rd157+8];
 ld.u64 	%rd277, [%rd157+40];
 ld.u64 	%rd278, [%rd276+16];
@@ -43274,7 +44415,7 @@ add.s64 	%rd280, %rd278, %rd279;
 ld.u64 	%rd281, [%rd280];
 setp.eq.s64 	%p70, %rd281, %rd277;
 mov.f64 	%fd171, %fd53;
-@%p70 bra 	$L__BB55_73;
+@%p70 bra 	$L__BB56_73;
 ld.u64 	%rd283, [%rd157+32];
 shl.b64 	%rd284, %rd127, 2;
 add.s64 	%rd285, %rd283, %rd284;
@@ -43283,10 +44424,10 @@ ld.u64 	%rd619, [%rd157+64];
 setp.eq.s64 	%p71, %rd619, 0;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd614, %rd617;
-@%p71 bra 	$L__BB55_64;
+@%p71 bra 	$L__BB56_64;
 mov.u64 	%rd614, 0;
 mov.u64 	%rd613, %rd619;
-$L__BB55_63:
+$L__BB56_63:
 shr.u64 	%rd287, %rd613, 1;
 add.s64 	%rd288, %rd287, %rd614;
 shl.b64 	%rd289, %rd288, 2;
@@ -43299,12 +44440,12 @@ not.b64 	%rd292, %rd287;
 add.s64 	%rd293, %rd613, %rd292;
 selp.b64 	%rd613, %rd293, %rd287, %p72;
 setp.ne.s64 	%p73, %rd613, 0;
-@%p73 bra 	$L__BB55_63;
-$L__BB55_64:
-@%p71 bra 	$L__BB55_67;
+@%p73 bra 	$L__BB56_63;
+$L__BB56_64:
+@%p71 bra 	$L__BB56_67;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd616, %rd619;
-$L__BB55_66:
+$L__BB56_66:
 shr.u64 	%rd296, %rd616, 1;
 add.s64 	%rd297, %rd296, %rd617;
 shl.b64 	%rd298, %rd297, 2;
@@ -43317,15 +44458,15 @@ not.b64 	%rd301, %rd296;
 add.s64 	%rd302, %rd616, %rd301;
 selp.b64 	%rd616, %rd302, %rd296, %p75;
 setp.ne.s64 	%p76, %rd616, 0;
-@%p76 bra 	$L__BB55_66;
-$L__BB55_67:
+@%p76 bra 	$L__BB56_66;
+$L__BB56_67:
 setp.le.u64 	%p77, %rd617, %rd614;
 mov.f64 	%fd171, %fd53;
-@%p77 bra 	$L__BB55_73;
+@%p77 bra 	$L__BB56_73;
 mov.u64 	%rd620, 0;
-@%p71 bra 	$L__BB55_71;
+@%p71 bra 	$L__BB56_71;
 mov.u64 	%rd620, 0;
-$L__BB55_70:
+$L__BB56_70:
 shr.u64 	%rd306, %rd619, 1;
 add.s64 	%rd307, %rd306, %rd620;
 shl.b64 	%rd308, %rd307, 2;
@@ -43338,13 +44479,13 @@ not.b64 	%rd311, %rd306;
 add.s64 	%rd312, %rd619, %rd311;
 selp.b64 	%rd619, %rd312, %rd306, %p79;
 setp.ne.s64 	%p80, %rd619, 0;
-@%p80 bra 	$L__BB55_70;
-$L__BB55_71:
+@%p80 bra 	$L__BB56_70;
+$L__BB56_71:
 sub.s64 	%rd304, %rd617, %rd614;
 add.s64 	%rd622, %rd304, %rd622;
 setp.ge.u64 	%p81, %rd620, %rd617;
 mov.f64 	%fd171, %fd53;
-@%p81 bra 	$L__BB55_73;
+@%p81 bra 	$L__BB56_73;
 cvt.f64.f32 	%fd13, %f4;
 max.u64 	%rd313, %rd620, %rd614;
 sub.s64 	%rd314, %rd617, %rd313;
@@ -43370,17 +44511,17 @@ atom.add.u32 	%r121, [%rd322], -1;
 neg.f64 	%fd64, %fd57;
 add.s64 	%rd324, %rd106, %rd279;
 st.f64 	[%rd324], %fd64;
-bra.uni 	$L__BB55_73;
-$L__BB55_50:
+bra.uni 	$L__BB56_73;
+$L__BB56_50:
 cvt.rn.f64.u64 	%fd98, %rd622;
 mov.b64 	%rd607, %fd98;
 cvt.rn.f64.u64 	%fd99, %rd621;
 mov.b64 	%rd606, %fd99;
-bra.uni 	$L__BB55_51;
-$L__BB55_49:
+bra.uni 	$L__BB56_51;
+$L__BB56_49:
 mov.u64 	%rd606, 0;
 mov.u64 	%rd607, %rd606;
-$L__BB55_51:
+$L__BB56_51:
 cvt.u32.u64 	%r156, %rd607;
 { .reg .b32 tmp; mov.b64 {tmp, %r157}, %rd607; }
 shfl.sync.idx.b32	%r158, %r156, %r3, 31, %r4;
@@ -43426,7 +44567,8 @@ add.rn.f64 	%fd109, %fd107, %fd108;
 shfl.sync.idx.b32	%r168, %r156, %r243, 31, %r4;
 cvt.u64.u32 	%rd412, %r168;
 shfl.sync.idx.b32	%r169, %r157, %r243, 31, %r4;
-cvt.u64.u32 	%rd413, %r169;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd413, %r169;
 shl.b64 	%rd414, %rd413, 32;
 or.b64  	%rd415, %rd414, %rd412;
 mov.b64 	%fd110, %rd415;
@@ -43527,8 +44669,7 @@ cvt.u64.u32 	%rd460, %r194;
 shfl.sync.idx.b32	%r195, %r191, %r247, 31, %r4;
 cvt.u64.u32 	%rd461, %r195;
 shl.b64 	%rd462, %rd461, 32;
-)ptx",
-    R"ptx(or.b64  	%rd463, %rd462, %rd460;
+or.b64  	%rd463, %rd462, %rd460;
 mov.b64 	%fd134, %rd463;
 add.rn.f64 	%fd135, %fd133, %fd134;
 shfl.sync.idx.b32	%r196, %r190, %r246, 31, %r4;
@@ -43647,22 +44788,22 @@ st.f64 	[%rd157+104], %fd163;
 bar.warp.sync 	%r4;
 ld.u64 	%rd117, [%rd157+64];
 setp.eq.s64 	%p83, %rd117, 0;
-@%p83 bra 	$L__BB55_75;
+@%p83 bra 	$L__BB56_75;
 ld.u64 	%rd118, [%rd157+8];
 ld.u64 	%rd119, [%rd157+16];
 and.b64  	%rd120, %rd117, 1;
 setp.eq.s64 	%p84, %rd117, 1;
 mov.u64 	%rd623, 0;
-@%p84 bra 	$L__BB55_77;
-bra.uni 	$L__BB55_53;
-$L__BB55_77:
+@%p84 bra 	$L__BB56_77;
+bra.uni 	$L__BB56_53;
+$L__BB56_77:
 setp.ne.s64 	%p88, %rd120, 0;
 and.b64  	%rd547, %rd623, 15;
 setp.eq.s64 	%p89, %rd547, %rd12;
 and.pred  	%p90, %p88, %p89;
-@!%p90 bra 	$L__BB55_75;
-bra.uni 	$L__BB55_74;
-$L__BB55_74:
+@!%p90 bra 	$L__BB56_75;
+bra.uni 	$L__BB56_74;
+$L__BB56_74:
 shl.b64 	%rd549, %rd623, 2;
 add.s64 	%rd550, %rd8, %rd549;
 ld.u32 	%r228, [%rd550];
@@ -43680,28 +44821,28 @@ shl.b64 	%rd559, %rd558, 2;
 and.b64  	%rd560, %rd559, 17179869176;
 add.s64 	%rd561, %rd106, %rd560;
 st.f64 	[%rd561], %fd166;
-$L__BB55_75:
+$L__BB56_75:
 ret;
-$L__BB55_53:
+$L__BB56_53:
 and.b64  	%rd623, %rd117, -2;
 add.s64 	%rd523, %rd159, %rd7;
 add.s64 	%rd624, %rd523, 4;
 mov.b32 	%r249, 0;
 mov.u64 	%rd625, 0;
 mov.u64 	%rd626, %rd625;
-bra.uni 	$L__BB55_54;
-$L__BB55_76:
+bra.uni 	$L__BB56_54;
+$L__BB56_76:
 add.s64 	%rd626, %rd626, 2;
 add.s64 	%rd625, %rd625, 16;
 add.s64 	%rd624, %rd624, 8;
 setp.eq.s64 	%p87, %rd623, %rd626;
-@%p87 bra 	$L__BB55_77;
-$L__BB55_54:
+@%p87 bra 	$L__BB56_77;
+$L__BB56_54:
 ld.u32 	%r226, [%rd624+-4];
 add.s32 	%r52, %r226, %r249;
 and.b64  	%rd524, %rd626, 14;
 setp.ne.s64 	%p85, %rd524, %rd12;
-@%p85 bra 	$L__BB55_56;
+@%p85 bra 	$L__BB56_56;
 cvt.rn.f64.s32 	%fd164, %r52;
 ld.u64 	%rd525, [%rd118+56];
 ld.u64 	%rd526, [%rd118+64];
@@ -43714,13 +44855,13 @@ shl.b64 	%rd532, %rd531, 2;
 and.b64  	%rd533, %rd532, 17179869176;
 add.s64 	%rd534, %rd106, %rd533;
 st.f64 	[%rd534], %fd164;
-$L__BB55_56:
+$L__BB56_56:
 add.s64 	%rd535, %rd626, 1;
 ld.u32 	%r227, [%rd624];
 add.s32 	%r249, %r227, %r52;
 and.b64  	%rd536, %rd535, 15;
 setp.ne.s64 	%p86, %rd536, %rd12;
-@%p86 bra 	$L__BB55_76;
+@%p86 bra 	$L__BB56_76;
 cvt.rn.f64.s32 	%fd165, %r249;
 ld.u64 	%rd537, [%rd118+56];
 ld.u64 	%rd538, [%rd118+64];
@@ -43733,7 +44874,7 @@ shl.b64 	%rd544, %rd543, 2;
 and.b64  	%rd545, %rd544, 17179869176;
 add.s64 	%rd546, %rd106, %rd545;
 st.f64 	[%rd546], %fd165;
-bra.uni 	$L__BB55_76;
+bra.uni 	$L__BB56_76;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0
@@ -43761,13 +44902,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd131+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB56_9;
+@%p1 bra 	$L__BB57_9;
 ld.u64 	%rd14, [%rd131+32];
 ld.u64 	%rd135, [%rd1+64];
 add.s64 	%rd15, %rd135, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB56_2;
-$L__BB56_8:
+bra.uni 	$L__BB57_2;
+$L__BB57_8:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -43777,9 +44918,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p17, %rd507, %rd13;
-@%p17 bra 	$L__BB56_2;
-bra.uni 	$L__BB56_9;
-$L__BB56_2:
+@%p17 bra 	$L__BB57_2;
+bra.uni 	$L__BB57_9;
+$L__BB57_2:
 shl.b64 	%rd139, %rd507, 3;
 add.s64 	%rd140, %rd15, %rd139;
 ld.u64 	%rd141, [%rd140];
@@ -43800,7 +44941,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
 cvt.u32.u64 	%r211, %rd17;
-@%p2 bra 	$L__BB56_4;
+@%p2 bra 	$L__BB57_4;
 add.s64 	%rd145, %rd17, -1;
 cvt.u32.u64 	%r61, %rd145;
 setp.gt.s32 	%p3, %r211, 0;
@@ -43808,11 +44949,12 @@ selp.b32 	%r62, 0, 2147483647, %p3;
 xor.b32  	%r63, %r62, %r61;
 mov.b32 	%f5, %r63;
 cvt.f64.f32 	%fd15, %f5;
-sub.rn.f64 	%fd16, %fd15, %fd2;
+)ptx",
+    R"ptx(sub.rn.f64 	%fd16, %fd15, %fd2;
 setp.le.f64 	%p4, %fd16, 0d0000000000000000;
 selp.b64 	%rd508, 2139095040, %rd145, %p4;
 selp.b64 	%rd509, %rd145, -2139095041, %p4;
-$L__BB56_4:
+$L__BB57_4:
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
@@ -43826,9 +44968,9 @@ selp.b64 	%rd513, %rd150, %rd509, %p8;
 setp.le.s64 	%p9, %rd513, %rd17;
 setp.lt.s64 	%p10, %rd18, %rd515;
 and.pred  	%p11, %p9, %p10;
-@!%p11 bra 	$L__BB56_6;
-bra.uni 	$L__BB56_5;
-$L__BB56_5:
+@!%p11 bra 	$L__BB57_6;
+bra.uni 	$L__BB57_5;
+$L__BB57_5:
 cvt.u32.u64 	%r65, %rd18;
 setp.lt.s32 	%p12, %r211, -1;
 selp.b32 	%r66, 2147483647, 0, %p12;
@@ -43839,11 +44981,11 @@ sub.rn.f64 	%fd20, %fd19, %fd2;
 setp.le.f64 	%p13, %fd20, 0d0000000000000000;
 selp.b64 	%rd515, %rd515, %rd18, %p13;
 selp.b64 	%rd513, %rd18, %rd513, %p13;
-$L__BB56_6:
+$L__BB57_6:
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p14, %rd512, 2;
-@%p14 bra 	$L__BB56_8;
-$L__BB56_7:
+@%p14 bra 	$L__BB57_8;
+$L__BB57_7:
 shr.u64 	%rd152, %rd512, 1;
 add.s64 	%rd153, %rd152, %rd513;
 cvt.u32.u64 	%r68, %rd153;
@@ -43858,24 +45000,24 @@ selp.b64 	%rd515, %rd515, %rd153, %p15;
 selp.b64 	%rd513, %rd153, %rd513, %p15;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p16, %rd512, 1;
-@%p16 bra 	$L__BB56_7;
-bra.uni 	$L__BB56_8;
-$L__BB56_9:
+@%p16 bra 	$L__BB57_7;
+bra.uni 	$L__BB57_8;
+$L__BB57_9:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd38, %rd9, %rd159;
-@%p1 bra 	$L__BB56_18;
+@%p1 bra 	$L__BB57_18;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd39, [%rd131+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd40, %rd160, %rd504;
 mov.u64 	%rd516, %rd12;
-bra.uni 	$L__BB56_11;
-$L__BB56_17:
+bra.uni 	$L__BB57_11;
+$L__BB57_17:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -43885,9 +45027,9 @@ add.s64 	%rd180, %rd38, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p35, %rd516, %rd13;
-@%p35 bra 	$L__BB56_11;
-bra.uni 	$L__BB56_18;
-$L__BB56_11:
+@%p35 bra 	$L__BB57_11;
+bra.uni 	$L__BB57_18;
+$L__BB57_11:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd40, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -43909,7 +45051,7 @@ setp.gt.u32 	%p19, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd42;
 mov.u64 	%rd517, %rd506;
 mov.u64 	%rd518, %rd505;
-@%p19 bra 	$L__BB56_13;
+@%p19 bra 	$L__BB57_13;
 add.s64 	%rd170, %rd42, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p20, %r210, 0;
@@ -43922,12 +45064,11 @@ add.rn.f64 	%fd26, %fd1, %fd25;
 setp.gt.f64 	%p21, %fd26, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p21;
 selp.b64 	%rd518, %rd170, -2139095041, %p21;
-$L__BB56_13:
+$L__BB57_13:
 setp.lt.s64 	%p22, %rd518, %rd42;
 setp.gt.s64 	%p23, %rd517, %rd42;
 and.pred  	%p24, %p22, %p23;
-)ptx",
-    R"ptx(cvt.f64.f32 	%fd27, %f2;
+cvt.f64.f32 	%fd27, %f2;
 sub.rn.f64 	%fd28, %fd3, %fd27;
 add.rn.f64 	%fd29, %fd1, %fd28;
 setp.gt.f64 	%p25, %fd29, 0d0000000000000000;
@@ -43938,9 +45079,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p24;
 setp.le.s64 	%p27, %rd522, %rd42;
 setp.lt.s64 	%p28, %rd43, %rd524;
 and.pred  	%p29, %p27, %p28;
-@!%p29 bra 	$L__BB56_15;
-bra.uni 	$L__BB56_14;
-$L__BB56_14:
+@!%p29 bra 	$L__BB57_15;
+bra.uni 	$L__BB57_14;
+$L__BB57_14:
 cvt.u32.u64 	%r86, %rd43;
 setp.lt.s32 	%p30, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p30;
@@ -43952,11 +45093,11 @@ add.rn.f64 	%fd32, %fd1, %fd31;
 setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd43, %p31;
 selp.b64 	%rd522, %rd43, %rd522, %p31;
-$L__BB56_15:
+$L__BB57_15:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p32, %rd521, 2;
-@%p32 bra 	$L__BB56_17;
-$L__BB56_16:
+@%p32 bra 	$L__BB57_17;
+$L__BB57_16:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -43972,37 +45113,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p33;
 selp.b64 	%rd522, %rd178, %rd522, %p33;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p34, %rd521, 1;
-@%p34 bra 	$L__BB56_16;
-bra.uni 	$L__BB56_17;
-$L__BB56_18:
+@%p34 bra 	$L__BB57_16;
+bra.uni 	$L__BB57_17;
+$L__BB57_18:
 shl.b64 	%rd132, %rd5, 3;
 shl.b64 	%rd133, %rd5, 2;
 setp.lt.u64 	%p36, %rd13, %rd12;
 mov.b32 	%r228, 0;
-@%p36 bra 	$L__BB56_21;
+@%p36 bra 	$L__BB57_21;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd133, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd12;
-$L__BB56_20:
+$L__BB57_20:
 st.u32 	[%rd525], %r228;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p37, %rd526, %rd13;
-@%p37 bra 	$L__BB56_21;
-bra.uni 	$L__BB56_20;
-$L__BB56_21:
+@%p37 bra 	$L__BB57_21;
+bra.uni 	$L__BB57_20;
+$L__BB57_21:
 add.s64 	%rd6, %rd2, %rd132;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p38, %r2, 0;
-@%p38 bra 	$L__BB56_22;
-bra.uni 	$L__BB56_23;
-$L__BB56_22:
+@%p38 bra 	$L__BB57_22;
+bra.uni 	$L__BB57_23;
+$L__BB57_22:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB56_23:
+$L__BB57_23:
 setp.eq.s64 	%p39, %rd13, 0;
-@%p39 bra 	$L__BB56_41;
+@%p39 bra 	$L__BB57_41;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd160, 0d0000000000000000;
 ld.u64 	%rd68, [%rd131+32];
@@ -44010,7 +45151,7 @@ ld.u64 	%rd69, [%rd1+64];
 and.b64  	%rd528, %rd13, 3;
 setp.lt.u64 	%p40, %rd13, 4;
 setp.ne.s32 	%p68, %r2, 0;
-@%p40 bra 	$L__BB56_36;
+@%p40 bra 	$L__BB57_36;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd71, %rd187;
 add.s64 	%rd189, %rd504, %rd69;
@@ -44019,14 +45160,14 @@ add.s64 	%rd191, %rd132, %rd2;
 add.s64 	%rd531, %rd191, 16;
 mov.f64 	%fd160, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB56_26;
-$L__BB56_34:
+bra.uni 	$L__BB57_26;
+$L__BB57_34:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p45, %rd71, %rd533;
-@%p45 bra 	$L__BB56_35;
-$L__BB56_26:
+@%p45 bra 	$L__BB57_35;
+$L__BB57_26:
 ld.u64 	%rd192, [%rd532+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -44034,9 +45175,9 @@ add.s64 	%rd195, %rd68, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd38, %f12;
 add.rn.f64 	%fd8, %fd160, %fd38;
-@%p68 bra 	$L__BB56_28;
+@%p68 bra 	$L__BB57_28;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB56_28:
+$L__BB57_28:
 ld.u64 	%rd196, [%rd532+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -44044,9 +45185,9 @@ add.s64 	%rd199, %rd68, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd39, %f13;
 add.rn.f64 	%fd9, %fd8, %fd39;
-@%p68 bra 	$L__BB56_30;
+@%p68 bra 	$L__BB57_30;
 st.f64 	[%rd531], %fd9;
-$L__BB56_30:
+$L__BB57_30:
 ld.u64 	%rd200, [%rd532];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -44054,9 +45195,9 @@ add.s64 	%rd203, %rd68, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd40, %f14;
 add.rn.f64 	%fd10, %fd9, %fd40;
-@%p68 bra 	$L__BB56_32;
+@%p68 bra 	$L__BB57_32;
 st.f64 	[%rd531+8], %fd10;
-$L__BB56_32:
+$L__BB57_32:
 ld.u64 	%rd204, [%rd532+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -44064,29 +45205,29 @@ add.s64 	%rd207, %rd68, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd41, %f15;
 add.rn.f64 	%fd160, %fd10, %fd41;
-@%p68 bra 	$L__BB56_34;
+@%p68 bra 	$L__BB57_34;
 st.f64 	[%rd531+16], %fd160;
-bra.uni 	$L__BB56_34;
-$L__BB56_35:
+bra.uni 	$L__BB57_34;
+$L__BB57_35:
 neg.s64 	%rd527, %rd71;
-$L__BB56_36:
+$L__BB57_36:
 setp.eq.s64 	%p46, %rd528, 0;
-@%p46 bra 	$L__BB56_41;
+@%p46 bra 	$L__BB57_41;
 shl.b64 	%rd209, %rd527, 3;
 add.s64 	%rd210, %rd132, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd530, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd529, %rd69, %rd213;
-bra.uni 	$L__BB56_38;
-$L__BB56_40:
+bra.uni 	$L__BB57_38;
+$L__BB57_40:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB56_38;
-bra.uni 	$L__BB56_41;
-$L__BB56_38:
+@%p48 bra 	$L__BB57_38;
+bra.uni 	$L__BB57_41;
+$L__BB57_38:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd529];
 shl.b64 	%rd215, %rd214, 1;
@@ -44095,10 +45236,10 @@ add.s64 	%rd217, %rd68, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd42, %f16;
 add.rn.f64 	%fd160, %fd160, %fd42;
-@%p68 bra 	$L__BB56_40;
+@%p68 bra 	$L__BB57_40;
 st.f64 	[%rd530], %fd160;
-bra.uni 	$L__BB56_40;
-$L__BB56_41:
+bra.uni 	$L__BB57_40;
+$L__BB57_41:
 add.s64 	%rd8, %rd7, %rd133;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -44128,15 +45269,15 @@ or.b32  	%r214, %r3, 13;
 or.b32  	%r213, %r3, 14;
 or.b32  	%r212, %r3, 15;
 setp.ne.s64 	%p49, %rd536, 0;
-@%p49 bra 	$L__BB56_51;
-bra.uni 	$L__BB56_42;
-$L__BB56_51:
+@%p49 bra 	$L__BB57_51;
+bra.uni 	$L__BB57_42;
+$L__BB57_51:
 mov.u64 	%rd546, 0;
 mov.f64 	%fd43, 0d0000000000000000;
 mov.u64 	%rd545, %rd546;
 mov.u64 	%rd539, %rd546;
-bra.uni 	$L__BB56_52;
-$L__BB56_62:
+bra.uni 	$L__BB57_52;
+$L__BB57_62:
 ld.f64 	%fd55, [%rd131+88];
 mov.b64 	%rd263, %fd161;
 cvt.u32.u64 	%r101, %rd263;
@@ -44222,7 +45363,8 @@ or.b64  	%rd303, %rd302, %rd300;
 mov.b64 	%fd74, %rd303;
 add.rn.f64 	%fd75, %fd73, %fd74;
 shfl.sync.idx.b32	%r123, %r101, %r217, 31, %r4;
-cvt.u64.u32 	%rd304, %r123;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd304, %r123;
 shfl.sync.idx.b32	%r124, %r102, %r217, 31, %r4;
 cvt.u64.u32 	%rd305, %r124;
 shl.b64 	%rd306, %rd305, 32;
@@ -44274,13 +45416,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd328, [%rd131];
 ld.u64 	%rd536, [%rd328+16];
 setp.lt.u64 	%p59, %rd539, %rd536;
-@%p59 bra 	$L__BB56_52;
-bra.uni 	$L__BB56_43;
-$L__BB56_52:
+@%p59 bra 	$L__BB57_52;
+bra.uni 	$L__BB57_43;
+$L__BB57_52:
 or.b64  	%rd106, %rd539, %rd12;
 setp.ge.u64 	%p50, %rd106, %rd536;
 mov.f64 	%fd161, %fd43;
-@%p50 bra 	$L__BB56_62;
+@%p50 bra 	$L__BB57_62;
 ld.u64 	%rd225, [%rd131+8];
 ld.u64 	%rd226, [%rd131+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -44289,7 +45431,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p51, %rd230, %rd226;
 mov.f64 	%fd161, %fd43;
-@%p51 bra 	$L__BB56_62;
+@%p51 bra 	$L__BB57_62;
 ld.u64 	%rd232, [%rd131+32];
 shl.b64 	%rd233, %rd106, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -44297,10 +45439,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd107, [%rd131+64];
 setp.eq.s64 	%p52, %rd107, 0;
 mov.u64 	%rd542, 0;
-@%p52 bra 	$L__BB56_57;
+@%p52 bra 	$L__BB57_57;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd107;
-$L__BB56_56:
+$L__BB57_56:
 shr.u64 	%rd236, %rd541, 1;
 add.s64 	%rd237, %rd236, %rd542;
 shl.b64 	%rd238, %rd237, 2;
@@ -44313,16 +45455,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd541, %rd241;
 selp.b64 	%rd541, %rd242, %rd236, %p53;
 setp.ne.s64 	%p54, %rd541, 0;
-@%p54 bra 	$L__BB56_56;
-$L__BB56_57:
+@%p54 bra 	$L__BB57_56;
+$L__BB57_57:
 setp.le.u64 	%p55, %rd107, %rd542;
 mov.f64 	%fd161, %fd43;
-@%p55 bra 	$L__BB56_62;
+@%p55 bra 	$L__BB57_62;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd113, %rd107, %rd542;
 mov.u64 	%rd543, 0;
 mov.u64 	%rd544, %rd107;
-$L__BB56_59:
+$L__BB57_59:
 shr.u64 	%rd244, %rd544, 1;
 add.s64 	%rd245, %rd244, %rd543;
 shl.b64 	%rd246, %rd245, 2;
@@ -44335,12 +45477,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd544, %rd249;
 selp.b64 	%rd544, %rd250, %rd244, %p56;
 setp.ne.s64 	%p57, %rd544, 0;
-@%p57 bra 	$L__BB56_59;
+@%p57 bra 	$L__BB57_59;
 add.s64 	%rd546, %rd113, %rd546;
-)ptx",
-    R"ptx(setp.ge.u64 	%p58, %rd543, %rd107;
+setp.ge.u64 	%p58, %rd543, %rd107;
 mov.f64 	%fd161, %fd43;
-@%p58 bra 	$L__BB56_62;
+@%p58 bra 	$L__BB57_62;
 max.u64 	%rd251, %rd543, %rd542;
 sub.s64 	%rd252, %rd107, %rd251;
 cvt.rn.f64.u64 	%fd47, %rd252;
@@ -44365,17 +45506,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd54, %fd47;
 add.s64 	%rd262, %rd85, %rd228;
 st.f64 	[%rd262], %fd54;
-bra.uni 	$L__BB56_62;
-$L__BB56_43:
+bra.uni 	$L__BB57_62;
+$L__BB57_43:
 cvt.rn.f64.u64 	%fd88, %rd546;
 mov.b64 	%rd535, %fd88;
 cvt.rn.f64.u64 	%fd89, %rd545;
 mov.b64 	%rd534, %fd89;
-bra.uni 	$L__BB56_44;
-$L__BB56_42:
+bra.uni 	$L__BB57_44;
+$L__BB57_42:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB56_44:
+$L__BB57_44:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -44593,7 +45734,8 @@ shfl.sync.idx.b32	%r191, %r169, %r217, 31, %r4;
 cvt.u64.u32 	%rd434, %r191;
 shfl.sync.idx.b32	%r192, %r170, %r217, 31, %r4;
 cvt.u64.u32 	%rd435, %r192;
-shl.b64 	%rd436, %rd435, 32;
+)ptx",
+    R"ptx(shl.b64 	%rd436, %rd435, 32;
 or.b64  	%rd437, %rd436, %rd434;
 mov.b64 	%fd142, %rd437;
 add.rn.f64 	%fd143, %fd141, %fd142;
@@ -44641,22 +45783,22 @@ st.f64 	[%rd131+104], %fd153;
 bar.warp.sync 	%r4;
 ld.u64 	%rd96, [%rd131+64];
 setp.eq.s64 	%p60, %rd96, 0;
-@%p60 bra 	$L__BB56_64;
+@%p60 bra 	$L__BB57_64;
 ld.u64 	%rd97, [%rd131+8];
 ld.u64 	%rd98, [%rd131+16];
 and.b64  	%rd99, %rd96, 1;
 setp.eq.s64 	%p61, %rd96, 1;
 mov.u64 	%rd547, 0;
-@%p61 bra 	$L__BB56_66;
-bra.uni 	$L__BB56_46;
-$L__BB56_66:
+@%p61 bra 	$L__BB57_66;
+bra.uni 	$L__BB57_46;
+$L__BB57_66:
 setp.ne.s64 	%p65, %rd99, 0;
 and.b64  	%rd485, %rd547, 15;
 setp.eq.s64 	%p66, %rd485, %rd12;
 and.pred  	%p67, %p65, %p66;
-@!%p67 bra 	$L__BB56_64;
-bra.uni 	$L__BB56_63;
-$L__BB56_63:
+@!%p67 bra 	$L__BB57_64;
+bra.uni 	$L__BB57_63;
+$L__BB57_63:
 shl.b64 	%rd487, %rd547, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -44674,28 +45816,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd85, %rd498;
 st.f64 	[%rd499], %fd156;
-$L__BB56_64:
+$L__BB57_64:
 ret;
-$L__BB56_46:
+$L__BB57_46:
 and.b64  	%rd547, %rd96, -2;
 add.s64 	%rd461, %rd133, %rd7;
 add.s64 	%rd548, %rd461, 4;
 mov.b32 	%r228, 0;
 mov.u64 	%rd549, 0;
 mov.u64 	%rd550, %rd549;
-bra.uni 	$L__BB56_47;
-$L__BB56_65:
+bra.uni 	$L__BB57_47;
+$L__BB57_65:
 add.s64 	%rd550, %rd550, 2;
 add.s64 	%rd549, %rd549, 16;
 add.s64 	%rd548, %rd548, 8;
 setp.eq.s64 	%p64, %rd547, %rd550;
-@%p64 bra 	$L__BB56_66;
-$L__BB56_47:
+@%p64 bra 	$L__BB57_66;
+$L__BB57_47:
 ld.u32 	%r205, [%rd548+-4];
 add.s32 	%r52, %r205, %r228;
 and.b64  	%rd462, %rd550, 14;
 setp.ne.s64 	%p62, %rd462, %rd12;
-@%p62 bra 	$L__BB56_49;
+@%p62 bra 	$L__BB57_49;
 cvt.rn.f64.s32 	%fd154, %r52;
 ld.u64 	%rd463, [%rd97+56];
 ld.u64 	%rd464, [%rd97+64];
@@ -44708,14 +45850,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd85, %rd471;
 st.f64 	[%rd472], %fd154;
-$L__BB56_49:
+$L__BB57_49:
 add.s64 	%rd473, %rd550, 1;
 ld.u32 	%r206, [%rd548];
-)ptx",
-    R"ptx(add.s32 	%r228, %r206, %r52;
+add.s32 	%r228, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p63, %rd474, %rd12;
-@%p63 bra 	$L__BB56_65;
+@%p63 bra 	$L__BB57_65;
 cvt.rn.f64.s32 	%fd155, %r228;
 ld.u64 	%rd475, [%rd97+56];
 ld.u64 	%rd476, [%rd97+64];
@@ -44728,7 +45869,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd85, %rd483;
 st.f64 	[%rd484], %fd155;
-bra.uni 	$L__BB56_65;
+bra.uni 	$L__BB57_65;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
@@ -44757,14 +45898,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd125+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd506, %rd4, %rd3;
-@%p1 bra 	$L__BB57_7;
+@%p1 bra 	$L__BB58_7;
 ld.u64 	%rd12, [%rd125+32];
 ld.u64 	%rd132, [%rd1+64];
 shl.b64 	%rd134, %rd506, 3;
 add.s64 	%rd13, %rd132, %rd134;
 mov.u64 	%rd509, %rd10;
-bra.uni 	$L__BB57_2;
-$L__BB57_6:
+bra.uni 	$L__BB58_2;
+$L__BB58_6:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -44774,9 +45915,9 @@ add.s64 	%rd157, %rd9, %rd156;
 st.u32 	[%rd157], %r75;
 add.s64 	%rd509, %rd509, 16;
 setp.lt.u64 	%p19, %rd509, %rd11;
-@%p19 bra 	$L__BB57_2;
-bra.uni 	$L__BB57_7;
-$L__BB57_2:
+@%p19 bra 	$L__BB58_2;
+bra.uni 	$L__BB58_7;
+$L__BB58_2:
 shl.b64 	%rd137, %rd509, 3;
 add.s64 	%rd138, %rd13, %rd137;
 ld.u64 	%rd139, [%rd138];
@@ -44797,7 +45938,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd511, -2139095041;
 mov.u64 	%rd510, 2139095040;
-@%p2 bra 	$L__BB57_4;
+@%p2 bra 	$L__BB58_4;
 cvt.u32.u64 	%r60, %rd15;
 add.s64 	%rd143, %rd15, -1;
 cvt.u32.u64 	%r61, %rd143;
@@ -44810,7 +45951,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.le.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd510, 2139095040, %rd143, %p4;
 selp.b64 	%rd511, %rd143, -2139095041, %p4;
-$L__BB57_4:
+$L__BB58_4:
 cvt.u32.u64 	%r64, %rd15;
 setp.lt.s64 	%p5, %rd511, %rd15;
 setp.gt.s64 	%p6, %rd510, %rd15;
@@ -44839,8 +45980,8 @@ selp.b64 	%rd153, %rd16, %rd150, %p14;
 selp.b64 	%rd513, %rd153, %rd150, %p12;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p16, %rd512, 2;
-@%p16 bra 	$L__BB57_6;
-$L__BB57_5:
+@%p16 bra 	$L__BB58_6;
+$L__BB58_5:
 shr.u64 	%rd154, %rd512, 1;
 add.s64 	%rd155, %rd154, %rd513;
 cvt.u32.u64 	%r68, %rd155;
@@ -44855,13 +45996,13 @@ selp.b64 	%rd515, %rd515, %rd155, %p17;
 selp.b64 	%rd513, %rd155, %rd513, %p17;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p18, %rd512, 1;
-@%p18 bra 	$L__BB57_5;
-bra.uni 	$L__BB57_6;
-$L__BB57_7:
+@%p18 bra 	$L__BB58_5;
+bra.uni 	$L__BB58_6;
+$L__BB58_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd158, %rd4, 2;
 add.s64 	%rd32, %rd9, %rd158;
-@%p1 bra 	$L__BB57_16;
+@%p1 bra 	$L__BB58_16;
 mov.u64 	%rd507, -2139095041;
 mov.u64 	%rd508, 2139095040;
 ld.u64 	%rd33, [%rd125+32];
@@ -44869,8 +46010,8 @@ ld.u64 	%rd159, [%rd1+64];
 shl.b64 	%rd161, %rd506, 3;
 add.s64 	%rd34, %rd159, %rd161;
 mov.u64 	%rd516, %rd10;
-bra.uni 	$L__BB57_9;
-$L__BB57_15:
+bra.uni 	$L__BB58_9;
+$L__BB58_15:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -44880,9 +46021,9 @@ add.s64 	%rd180, %rd32, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p37, %rd516, %rd11;
-@%p37 bra 	$L__BB57_9;
-bra.uni 	$L__BB57_16;
-$L__BB57_9:
+@%p37 bra 	$L__BB58_9;
+bra.uni 	$L__BB58_16;
+$L__BB58_9:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd34, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -44904,7 +46045,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd36;
 mov.u64 	%rd517, %rd508;
 mov.u64 	%rd518, %rd507;
-@%p21 bra 	$L__BB57_11;
+@%p21 bra 	$L__BB58_11;
 add.s64 	%rd170, %rd36, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -44917,7 +46058,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p23;
 selp.b64 	%rd518, %rd170, -2139095041, %p23;
-$L__BB57_11:
+$L__BB58_11:
 setp.lt.s64 	%p24, %rd518, %rd36;
 setp.gt.s64 	%p25, %rd517, %rd36;
 and.pred  	%p26, %p24, %p25;
@@ -44932,9 +46073,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p26;
 setp.le.s64 	%p29, %rd522, %rd36;
 setp.lt.s64 	%p30, %rd37, %rd524;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB57_13;
-bra.uni 	$L__BB57_12;
-$L__BB57_12:
+@!%p31 bra 	$L__BB58_13;
+bra.uni 	$L__BB58_12;
+$L__BB58_12:
 cvt.u32.u64 	%r86, %rd37;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -44946,11 +46087,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd37, %p33;
 selp.b64 	%rd522, %rd37, %rd522, %p33;
-$L__BB57_13:
+$L__BB58_13:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p34, %rd521, 2;
-@%p34 bra 	$L__BB57_15;
-$L__BB57_14:
+@%p34 bra 	$L__BB58_15;
+$L__BB58_14:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -44966,37 +46107,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p35;
 selp.b64 	%rd522, %rd178, %rd522, %p35;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p36, %rd521, 1;
-@%p36 bra 	$L__BB57_14;
-bra.uni 	$L__BB57_15;
-$L__BB57_16:
+@%p36 bra 	$L__BB58_14;
+bra.uni 	$L__BB58_15;
+$L__BB58_16:
 shl.b64 	%rd126, %rd5, 3;
 shl.b64 	%rd127, %rd5, 2;
 setp.lt.u64 	%p38, %rd11, %rd10;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB57_19;
+@%p38 bra 	$L__BB58_19;
 shl.b64 	%rd182, %rd10, 2;
 add.s64 	%rd183, %rd127, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd10;
-$L__BB57_18:
+$L__BB58_18:
 st.u32 	[%rd525], %r227;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p39, %rd526, %rd11;
-@%p39 bra 	$L__BB57_19;
-bra.uni 	$L__BB57_18;
-$L__BB57_19:
+@%p39 bra 	$L__BB58_19;
+bra.uni 	$L__BB58_18;
+$L__BB58_19:
 add.s64 	%rd6, %rd2, %rd126;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB57_20;
-bra.uni 	$L__BB57_21;
-$L__BB57_20:
+@%p40 bra 	$L__BB58_20;
+bra.uni 	$L__BB58_21;
+$L__BB58_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB57_21:
+$L__BB58_21:
 setp.eq.s64 	%p41, %rd11, 0;
-@%p41 bra 	$L__BB57_39;
+@%p41 bra 	$L__BB58_39;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd62, [%rd125+32];
@@ -45004,24 +46145,25 @@ ld.u64 	%rd63, [%rd1+64];
 and.b64  	%rd528, %rd11, 3;
 setp.lt.u64 	%p42, %rd11, 4;
 setp.ne.s32 	%p71, %r2, 0;
-@%p42 bra 	$L__BB57_34;
+@%p42 bra 	$L__BB58_34;
 and.b64  	%rd187, %rd11, -4;
 neg.s64 	%rd65, %rd187;
 shl.b64 	%rd189, %rd506, 3;
 add.s64 	%rd190, %rd189, %rd63;
-add.s64 	%rd532, %rd190, 16;
+)ptx",
+    R"ptx(add.s64 	%rd532, %rd190, 16;
 add.s64 	%rd192, %rd126, %rd2;
 add.s64 	%rd531, %rd192, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB57_24;
-$L__BB57_32:
+bra.uni 	$L__BB58_24;
+$L__BB58_32:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p47, %rd65, %rd533;
-@%p47 bra 	$L__BB57_33;
-$L__BB57_24:
+@%p47 bra 	$L__BB58_33;
+$L__BB58_24:
 ld.u64 	%rd193, [%rd532+-16];
 shl.b64 	%rd194, %rd193, 1;
 and.b64  	%rd195, %rd194, 8589934588;
@@ -45029,9 +46171,9 @@ add.s64 	%rd196, %rd62, %rd195;
 ld.f32 	%f12, [%rd196];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p71 bra 	$L__BB57_26;
+@%p71 bra 	$L__BB58_26;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB57_26:
+$L__BB58_26:
 ld.u64 	%rd197, [%rd532+-8];
 shl.b64 	%rd198, %rd197, 1;
 and.b64  	%rd199, %rd198, 8589934588;
@@ -45039,9 +46181,9 @@ add.s64 	%rd200, %rd62, %rd199;
 ld.f32 	%f13, [%rd200];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p71 bra 	$L__BB57_28;
+@%p71 bra 	$L__BB58_28;
 st.f64 	[%rd531], %fd9;
-$L__BB57_28:
+$L__BB58_28:
 ld.u64 	%rd201, [%rd532];
 shl.b64 	%rd202, %rd201, 1;
 and.b64  	%rd203, %rd202, 8589934588;
@@ -45049,9 +46191,9 @@ add.s64 	%rd204, %rd62, %rd203;
 ld.f32 	%f14, [%rd204];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p71 bra 	$L__BB57_30;
+@%p71 bra 	$L__BB58_30;
 st.f64 	[%rd531+8], %fd10;
-$L__BB57_30:
+$L__BB58_30:
 ld.u64 	%rd205, [%rd532+8];
 shl.b64 	%rd206, %rd205, 1;
 and.b64  	%rd207, %rd206, 8589934588;
@@ -45059,14 +46201,14 @@ add.s64 	%rd208, %rd62, %rd207;
 ld.f32 	%f15, [%rd208];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p71 bra 	$L__BB57_32;
+@%p71 bra 	$L__BB58_32;
 st.f64 	[%rd531+16], %fd161;
-bra.uni 	$L__BB57_32;
-$L__BB57_33:
+bra.uni 	$L__BB58_32;
+$L__BB58_33:
 neg.s64 	%rd527, %rd65;
-$L__BB57_34:
+$L__BB58_34:
 setp.eq.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB57_39;
+@%p48 bra 	$L__BB58_39;
 shl.b64 	%rd210, %rd527, 3;
 add.s64 	%rd211, %rd126, %rd210;
 add.s64 	%rd212, %rd211, %rd2;
@@ -45074,15 +46216,15 @@ add.s64 	%rd530, %rd212, 8;
 shl.b64 	%rd214, %rd506, 3;
 add.s64 	%rd215, %rd214, %rd210;
 add.s64 	%rd529, %rd63, %rd215;
-bra.uni 	$L__BB57_36;
-$L__BB57_38:
+bra.uni 	$L__BB58_36;
+$L__BB58_38:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p50, %rd528, 0;
-@%p50 bra 	$L__BB57_36;
-bra.uni 	$L__BB57_39;
-$L__BB57_36:
+@%p50 bra 	$L__BB58_36;
+bra.uni 	$L__BB58_39;
+$L__BB58_36:
 .pragma "nounroll";
 ld.u64 	%rd216, [%rd529];
 shl.b64 	%rd217, %rd216, 1;
@@ -45091,10 +46233,10 @@ add.s64 	%rd219, %rd62, %rd218;
 ld.f32 	%f16, [%rd219];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p71 bra 	$L__BB57_38;
+@%p71 bra 	$L__BB58_38;
 st.f64 	[%rd530], %fd161;
-bra.uni 	$L__BB57_38;
-$L__BB57_39:
+bra.uni 	$L__BB58_38;
+$L__BB58_39:
 add.s64 	%rd8, %rd7, %rd127;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -45124,23 +46266,22 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd536, 0;
-@%p51 bra 	$L__BB57_49;
-bra.uni 	$L__BB57_40;
-$L__BB57_49:
+@%p51 bra 	$L__BB58_49;
+bra.uni 	$L__BB58_40;
+$L__BB58_49:
 mov.u64 	%rd547, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd546, %rd547;
 mov.u64 	%rd539, %rd547;
-bra.uni 	$L__BB57_50;
-$L__BB57_61:
+bra.uni 	$L__BB58_50;
+$L__BB58_61:
 ld.f64 	%fd56, [%rd125+88];
 mov.b64 	%rd265, %fd162;
 cvt.u32.u64 	%r101, %rd265;
 { .reg .b32 tmp; mov.b64 {tmp, %r102}, %rd265; }
 shfl.sync.idx.b32	%r103, %r101, %r3, 31, %r4;
 cvt.u64.u32 	%rd266, %r103;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r104, %r102, %r3, 31, %r4;
+shfl.sync.idx.b32	%r104, %r102, %r3, 31, %r4;
 cvt.u64.u32 	%rd267, %r104;
 shl.b64 	%rd268, %rd267, 32;
 or.b64  	%rd269, %rd268, %rd266;
@@ -45271,13 +46412,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd330, [%rd125];
 ld.u64 	%rd536, [%rd330+16];
 setp.lt.u64 	%p62, %rd539, %rd536;
-@%p62 bra 	$L__BB57_50;
-bra.uni 	$L__BB57_41;
-$L__BB57_50:
+@%p62 bra 	$L__BB58_50;
+bra.uni 	$L__BB58_41;
+$L__BB58_50:
 or.b64  	%rd100, %rd539, %rd10;
 setp.ge.u64 	%p52, %rd100, %rd536;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB57_61;
+@%p52 bra 	$L__BB58_61;
 ld.u64 	%rd227, [%rd125+8];
 ld.u64 	%rd228, [%rd125+40];
 ld.u64 	%rd229, [%rd227+16];
@@ -45286,7 +46427,7 @@ add.s64 	%rd231, %rd229, %rd230;
 ld.u64 	%rd232, [%rd231];
 setp.eq.s64 	%p53, %rd232, %rd228;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB57_61;
+@%p53 bra 	$L__BB58_61;
 ld.u64 	%rd234, [%rd125+32];
 shl.b64 	%rd235, %rd100, 2;
 add.s64 	%rd236, %rd234, %rd235;
@@ -45294,10 +46435,10 @@ ld.f32 	%f3, [%rd236];
 ld.u64 	%rd544, [%rd125+64];
 setp.eq.s64 	%p54, %rd544, 0;
 mov.u64 	%rd542, 0;
-@%p54 bra 	$L__BB57_55;
+@%p54 bra 	$L__BB58_55;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd544;
-$L__BB57_54:
+$L__BB58_54:
 shr.u64 	%rd238, %rd541, 1;
 add.s64 	%rd239, %rd238, %rd542;
 shl.b64 	%rd240, %rd239, 2;
@@ -45310,15 +46451,15 @@ not.b64 	%rd243, %rd238;
 add.s64 	%rd244, %rd541, %rd243;
 selp.b64 	%rd541, %rd244, %rd238, %p55;
 setp.ne.s64 	%p56, %rd541, 0;
-@%p56 bra 	$L__BB57_54;
-$L__BB57_55:
+@%p56 bra 	$L__BB58_54;
+$L__BB58_55:
 setp.eq.s64 	%p57, %rd542, 0;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB57_61;
+@%p57 bra 	$L__BB58_61;
 mov.u64 	%rd545, 0;
-@%p54 bra 	$L__BB57_59;
+@%p54 bra 	$L__BB58_59;
 mov.u64 	%rd545, 0;
-$L__BB57_58:
+$L__BB58_58:
 shr.u64 	%rd247, %rd544, 1;
 add.s64 	%rd248, %rd247, %rd545;
 shl.b64 	%rd249, %rd248, 2;
@@ -45331,12 +46472,12 @@ not.b64 	%rd252, %rd247;
 add.s64 	%rd253, %rd544, %rd252;
 selp.b64 	%rd544, %rd253, %rd247, %p59;
 setp.ne.s64 	%p60, %rd544, 0;
-@%p60 bra 	$L__BB57_58;
-$L__BB57_59:
+@%p60 bra 	$L__BB58_58;
+$L__BB58_59:
 add.s64 	%rd547, %rd542, %rd547;
 setp.le.u64 	%p61, %rd542, %rd545;
 mov.f64 	%fd162, %fd44;
-@%p61 bra 	$L__BB57_61;
+@%p61 bra 	$L__BB58_61;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd254, %rd542, %rd545;
 cvt.rn.f64.u64 	%fd48, %rd254;
@@ -45361,17 +46502,17 @@ atom.add.u32 	%r100, [%rd262], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd264, %rd79, %rd230;
 st.f64 	[%rd264], %fd55;
-bra.uni 	$L__BB57_61;
-$L__BB57_41:
+bra.uni 	$L__BB58_61;
+$L__BB58_41:
 cvt.rn.f64.u64 	%fd89, %rd547;
 mov.b64 	%rd535, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd546;
 mov.b64 	%rd534, %fd90;
-bra.uni 	$L__BB57_42;
-$L__BB57_40:
+bra.uni 	$L__BB58_42;
+$L__BB58_40:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB57_42:
+$L__BB58_42:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -45413,7 +46554,8 @@ cvt.u64.u32 	%rd349, %r146;
 shl.b64 	%rd350, %rd349, 32;
 or.b64  	%rd351, %rd350, %rd348;
 mov.b64 	%fd99, %rd351;
-add.rn.f64 	%fd100, %fd98, %fd99;
+)ptx",
+    R"ptx(add.rn.f64 	%fd100, %fd98, %fd99;
 shfl.sync.idx.b32	%r147, %r135, %r221, 31, %r4;
 cvt.u64.u32 	%rd352, %r147;
 shfl.sync.idx.b32	%r148, %r136, %r221, 31, %r4;
@@ -45512,8 +46654,7 @@ cvt.u64.u32 	%rd397, %r172;
 shl.b64 	%rd398, %rd397, 32;
 or.b64  	%rd399, %rd398, %rd396;
 mov.b64 	%fd123, %rd399;
-)ptx",
-    R"ptx(add.rn.f64 	%fd124, %fd123, 0d0000000000000000;
+add.rn.f64 	%fd124, %fd123, 0d0000000000000000;
 shfl.sync.idx.b32	%r173, %r169, %r225, 31, %r4;
 cvt.u64.u32 	%rd400, %r173;
 shfl.sync.idx.b32	%r174, %r170, %r225, 31, %r4;
@@ -45638,22 +46779,22 @@ st.f64 	[%rd125+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd90, [%rd125+64];
 setp.eq.s64 	%p63, %rd90, 0;
-@%p63 bra 	$L__BB57_63;
+@%p63 bra 	$L__BB58_63;
 ld.u64 	%rd91, [%rd125+8];
 ld.u64 	%rd92, [%rd125+16];
 and.b64  	%rd93, %rd90, 1;
 setp.eq.s64 	%p64, %rd90, 1;
 mov.u64 	%rd548, 0;
-@%p64 bra 	$L__BB57_65;
-bra.uni 	$L__BB57_44;
-$L__BB57_65:
+@%p64 bra 	$L__BB58_65;
+bra.uni 	$L__BB58_44;
+$L__BB58_65:
 setp.ne.s64 	%p68, %rd93, 0;
 and.b64  	%rd487, %rd548, 15;
 setp.eq.s64 	%p69, %rd487, %rd10;
 and.pred  	%p70, %p68, %p69;
-@!%p70 bra 	$L__BB57_63;
-bra.uni 	$L__BB57_62;
-$L__BB57_62:
+@!%p70 bra 	$L__BB58_63;
+bra.uni 	$L__BB58_62;
+$L__BB58_62:
 shl.b64 	%rd489, %rd548, 2;
 add.s64 	%rd490, %rd8, %rd489;
 ld.u32 	%r207, [%rd490];
@@ -45671,28 +46812,28 @@ shl.b64 	%rd499, %rd498, 2;
 and.b64  	%rd500, %rd499, 17179869176;
 add.s64 	%rd501, %rd79, %rd500;
 st.f64 	[%rd501], %fd157;
-$L__BB57_63:
+$L__BB58_63:
 ret;
-$L__BB57_44:
+$L__BB58_44:
 and.b64  	%rd548, %rd90, -2;
 add.s64 	%rd463, %rd127, %rd7;
 add.s64 	%rd549, %rd463, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd550, 0;
 mov.u64 	%rd551, %rd550;
-bra.uni 	$L__BB57_45;
-$L__BB57_64:
+bra.uni 	$L__BB58_45;
+$L__BB58_64:
 add.s64 	%rd551, %rd551, 2;
 add.s64 	%rd550, %rd550, 16;
 add.s64 	%rd549, %rd549, 8;
 setp.eq.s64 	%p67, %rd548, %rd551;
-@%p67 bra 	$L__BB57_65;
-$L__BB57_45:
+@%p67 bra 	$L__BB58_65;
+$L__BB58_45:
 ld.u32 	%r205, [%rd549+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd464, %rd551, 14;
 setp.ne.s64 	%p65, %rd464, %rd10;
-@%p65 bra 	$L__BB57_47;
+@%p65 bra 	$L__BB58_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd465, [%rd91+56];
 ld.u64 	%rd466, [%rd91+64];
@@ -45705,13 +46846,13 @@ shl.b64 	%rd472, %rd471, 2;
 and.b64  	%rd473, %rd472, 17179869176;
 add.s64 	%rd474, %rd79, %rd473;
 st.f64 	[%rd474], %fd155;
-$L__BB57_47:
+$L__BB58_47:
 add.s64 	%rd475, %rd551, 1;
 ld.u32 	%r206, [%rd549];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd476, %rd475, 15;
 setp.ne.s64 	%p66, %rd476, %rd10;
-@%p66 bra 	$L__BB57_64;
+@%p66 bra 	$L__BB58_64;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd477, [%rd91+56];
 ld.u64 	%rd478, [%rd91+64];
@@ -45724,7 +46865,7 @@ shl.b64 	%rd484, %rd483, 2;
 and.b64  	%rd485, %rd484, 17179869176;
 add.s64 	%rd486, %rd79, %rd485;
 st.f64 	[%rd486], %fd156;
-bra.uni 	$L__BB57_64;
+bra.uni 	$L__BB58_64;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
@@ -45755,14 +46896,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd98+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd442, %rd4, %rd3;
-@%p1 bra 	$L__BB58_9;
+@%p1 bra 	$L__BB59_9;
 ld.u64 	%rd12, [%rd98+32];
 ld.u64 	%rd106, [%rd1+64];
 shl.b64 	%rd108, %rd442, 3;
 add.s64 	%rd13, %rd106, %rd108;
 mov.u64 	%rd443, %rd10;
-bra.uni 	$L__BB58_2;
-$L__BB58_8:
+bra.uni 	$L__BB59_2;
+$L__BB59_8:
 cvt.u32.u64 	%r72, %rd451;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -45772,9 +46913,9 @@ add.s64 	%rd127, %rd9, %rd126;
 st.u32 	[%rd127], %r75;
 add.s64 	%rd443, %rd443, 16;
 setp.lt.u64 	%p18, %rd443, %rd11;
-@%p18 bra 	$L__BB58_2;
-bra.uni 	$L__BB58_9;
-$L__BB58_2:
+@%p18 bra 	$L__BB59_2;
+bra.uni 	$L__BB59_9;
+$L__BB59_2:
 shl.b64 	%rd111, %rd443, 3;
 add.s64 	%rd112, %rd13, %rd111;
 ld.u64 	%rd113, [%rd112];
@@ -45793,10 +46934,11 @@ cvt.s64.s32 	%rd15, %r58;
 add.s64 	%rd16, %rd15, 1;
 add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
-mov.u64 	%rd445, -2139095041;
+)ptx",
+    R"ptx(mov.u64 	%rd445, -2139095041;
 mov.u64 	%rd444, 2139095040;
 cvt.u32.u64 	%r189, %rd15;
-@%p2 bra 	$L__BB58_4;
+@%p2 bra 	$L__BB59_4;
 add.s64 	%rd117, %rd15, -1;
 cvt.u32.u64 	%r61, %rd117;
 setp.gt.s32 	%p3, %r189, 0;
@@ -45809,7 +46951,7 @@ add.rn.f64 	%fd17, %fd1, %fd16;
 setp.gt.f64 	%p4, %fd17, 0d0000000000000000;
 selp.b64 	%rd444, 2139095040, %rd117, %p4;
 selp.b64 	%rd445, %rd117, -2139095041, %p4;
-$L__BB58_4:
+$L__BB59_4:
 setp.lt.s64 	%p5, %rd445, %rd15;
 setp.gt.s64 	%p6, %rd444, %rd15;
 and.pred  	%p7, %p5, %p6;
@@ -45824,9 +46966,9 @@ selp.b64 	%rd449, %rd122, %rd445, %p7;
 setp.le.s64 	%p10, %rd449, %rd15;
 setp.lt.s64 	%p11, %rd16, %rd451;
 and.pred  	%p12, %p10, %p11;
-@!%p12 bra 	$L__BB58_6;
-bra.uni 	$L__BB58_5;
-$L__BB58_5:
+@!%p12 bra 	$L__BB59_6;
+bra.uni 	$L__BB59_5;
+$L__BB59_5:
 cvt.u32.u64 	%r65, %rd16;
 setp.lt.s32 	%p13, %r189, -1;
 selp.b32 	%r66, 2147483647, 0, %p13;
@@ -45838,11 +46980,11 @@ add.rn.f64 	%fd23, %fd1, %fd22;
 setp.gt.f64 	%p14, %fd23, 0d0000000000000000;
 selp.b64 	%rd451, %rd451, %rd16, %p14;
 selp.b64 	%rd449, %rd16, %rd449, %p14;
-$L__BB58_6:
+$L__BB59_6:
 sub.s64 	%rd448, %rd451, %rd449;
 setp.lt.s64 	%p15, %rd448, 2;
-@%p15 bra 	$L__BB58_8;
-$L__BB58_7:
+@%p15 bra 	$L__BB59_8;
+$L__BB59_7:
 shr.u64 	%rd124, %rd448, 1;
 add.s64 	%rd125, %rd124, %rd449;
 cvt.u32.u64 	%r68, %rd125;
@@ -45858,37 +47000,37 @@ selp.b64 	%rd451, %rd451, %rd125, %p16;
 selp.b64 	%rd449, %rd125, %rd449, %p16;
 sub.s64 	%rd448, %rd451, %rd449;
 setp.gt.s64 	%p17, %rd448, 1;
-@%p17 bra 	$L__BB58_7;
-bra.uni 	$L__BB58_8;
-$L__BB58_9:
+@%p17 bra 	$L__BB59_7;
+bra.uni 	$L__BB59_8;
+$L__BB59_9:
 shl.b64 	%rd99, %rd5, 3;
 shl.b64 	%rd100, %rd5, 2;
 setp.lt.u64 	%p19, %rd11, %rd10;
 mov.b32 	%r206, 0;
-@%p19 bra 	$L__BB58_12;
+@%p19 bra 	$L__BB59_12;
 shl.b64 	%rd129, %rd10, 2;
 add.s64 	%rd130, %rd100, %rd129;
 add.s64 	%rd452, %rd7, %rd130;
 mov.u64 	%rd453, %rd10;
-$L__BB58_11:
+$L__BB59_11:
 st.u32 	[%rd452], %r206;
 add.s64 	%rd453, %rd453, 16;
 add.s64 	%rd452, %rd452, 64;
 setp.gt.u64 	%p20, %rd453, %rd11;
-@%p20 bra 	$L__BB58_12;
-bra.uni 	$L__BB58_11;
-$L__BB58_12:
+@%p20 bra 	$L__BB59_12;
+bra.uni 	$L__BB59_11;
+$L__BB59_12:
 add.s64 	%rd6, %rd2, %rd99;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p21, %r2, 0;
-@%p21 bra 	$L__BB58_13;
-bra.uni 	$L__BB58_14;
-$L__BB58_13:
+@%p21 bra 	$L__BB59_13;
+bra.uni 	$L__BB59_14;
+$L__BB59_13:
 mov.u64 	%rd131, 0;
 st.u64 	[%rd6], %rd131;
-$L__BB58_14:
+$L__BB59_14:
 setp.eq.s64 	%p22, %rd11, 0;
-@%p22 bra 	$L__BB58_32;
+@%p22 bra 	$L__BB59_32;
 mov.u64 	%rd454, 0;
 mov.f64 	%fd151, 0d0000000000000000;
 ld.u64 	%rd41, [%rd98+32];
@@ -45896,7 +47038,7 @@ ld.u64 	%rd42, [%rd1+64];
 and.b64  	%rd455, %rd11, 3;
 setp.lt.u64 	%p23, %rd11, 4;
 setp.ne.s32 	%p48, %r2, 0;
-@%p23 bra 	$L__BB58_27;
+@%p23 bra 	$L__BB59_27;
 and.b64  	%rd134, %rd11, -4;
 neg.s64 	%rd44, %rd134;
 shl.b64 	%rd136, %rd442, 3;
@@ -45906,25 +47048,24 @@ add.s64 	%rd139, %rd99, %rd2;
 add.s64 	%rd458, %rd139, 16;
 mov.f64 	%fd151, 0d0000000000000000;
 mov.u64 	%rd460, 0;
-bra.uni 	$L__BB58_17;
-$L__BB58_25:
+bra.uni 	$L__BB59_17;
+$L__BB59_25:
 add.s64 	%rd460, %rd460, -4;
 add.s64 	%rd459, %rd459, 32;
 add.s64 	%rd458, %rd458, 32;
 setp.eq.s64 	%p28, %rd44, %rd460;
-@%p28 bra 	$L__BB58_26;
-$L__BB58_17:
+@%p28 bra 	$L__BB59_26;
+$L__BB59_17:
 ld.u64 	%rd140, [%rd459+-16];
-)ptx",
-    R"ptx(shl.b64 	%rd141, %rd140, 1;
+shl.b64 	%rd141, %rd140, 1;
 and.b64  	%rd142, %rd141, 8589934588;
 add.s64 	%rd143, %rd41, %rd142;
 ld.f32 	%f7, [%rd143];
 cvt.f64.f32 	%fd29, %f7;
 add.rn.f64 	%fd7, %fd151, %fd29;
-@%p48 bra 	$L__BB58_19;
+@%p48 bra 	$L__BB59_19;
 st.f64 	[%rd458+-8], %fd7;
-$L__BB58_19:
+$L__BB59_19:
 ld.u64 	%rd144, [%rd459+-8];
 shl.b64 	%rd145, %rd144, 1;
 and.b64  	%rd146, %rd145, 8589934588;
@@ -45932,9 +47073,9 @@ add.s64 	%rd147, %rd41, %rd146;
 ld.f32 	%f8, [%rd147];
 cvt.f64.f32 	%fd30, %f8;
 add.rn.f64 	%fd8, %fd7, %fd30;
-@%p48 bra 	$L__BB58_21;
+@%p48 bra 	$L__BB59_21;
 st.f64 	[%rd458], %fd8;
-$L__BB58_21:
+$L__BB59_21:
 ld.u64 	%rd148, [%rd459];
 shl.b64 	%rd149, %rd148, 1;
 and.b64  	%rd150, %rd149, 8589934588;
@@ -45942,9 +47083,9 @@ add.s64 	%rd151, %rd41, %rd150;
 ld.f32 	%f9, [%rd151];
 cvt.f64.f32 	%fd31, %f9;
 add.rn.f64 	%fd9, %fd8, %fd31;
-@%p48 bra 	$L__BB58_23;
+@%p48 bra 	$L__BB59_23;
 st.f64 	[%rd458+8], %fd9;
-$L__BB58_23:
+$L__BB59_23:
 ld.u64 	%rd152, [%rd459+8];
 shl.b64 	%rd153, %rd152, 1;
 and.b64  	%rd154, %rd153, 8589934588;
@@ -45952,14 +47093,14 @@ add.s64 	%rd155, %rd41, %rd154;
 ld.f32 	%f10, [%rd155];
 cvt.f64.f32 	%fd32, %f10;
 add.rn.f64 	%fd151, %fd9, %fd32;
-@%p48 bra 	$L__BB58_25;
+@%p48 bra 	$L__BB59_25;
 st.f64 	[%rd458+16], %fd151;
-bra.uni 	$L__BB58_25;
-$L__BB58_26:
+bra.uni 	$L__BB59_25;
+$L__BB59_26:
 neg.s64 	%rd454, %rd44;
-$L__BB58_27:
+$L__BB59_27:
 setp.eq.s64 	%p29, %rd455, 0;
-@%p29 bra 	$L__BB58_32;
+@%p29 bra 	$L__BB59_32;
 shl.b64 	%rd157, %rd454, 3;
 add.s64 	%rd158, %rd99, %rd157;
 add.s64 	%rd159, %rd158, %rd2;
@@ -45967,15 +47108,15 @@ add.s64 	%rd457, %rd159, 8;
 shl.b64 	%rd161, %rd442, 3;
 add.s64 	%rd162, %rd161, %rd157;
 add.s64 	%rd456, %rd42, %rd162;
-bra.uni 	$L__BB58_29;
-$L__BB58_31:
+bra.uni 	$L__BB59_29;
+$L__BB59_31:
 add.s64 	%rd457, %rd457, 8;
 add.s64 	%rd456, %rd456, 8;
 add.s64 	%rd455, %rd455, -1;
 setp.ne.s64 	%p31, %rd455, 0;
-@%p31 bra 	$L__BB58_29;
-bra.uni 	$L__BB58_32;
-$L__BB58_29:
+@%p31 bra 	$L__BB59_29;
+bra.uni 	$L__BB59_32;
+$L__BB59_29:
 .pragma "nounroll";
 ld.u64 	%rd163, [%rd456];
 shl.b64 	%rd164, %rd163, 1;
@@ -45984,10 +47125,10 @@ add.s64 	%rd166, %rd41, %rd165;
 ld.f32 	%f11, [%rd166];
 cvt.f64.f32 	%fd33, %f11;
 add.rn.f64 	%fd151, %fd151, %fd33;
-@%p48 bra 	$L__BB58_31;
+@%p48 bra 	$L__BB59_31;
 st.f64 	[%rd457], %fd151;
-bra.uni 	$L__BB58_31;
-$L__BB58_32:
+bra.uni 	$L__BB59_31;
+$L__BB59_32:
 add.s64 	%rd8, %rd7, %rd100;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r77, 65535;
@@ -46017,15 +47158,15 @@ or.b32  	%r192, %r3, 13;
 or.b32  	%r191, %r3, 14;
 or.b32  	%r190, %r3, 15;
 setp.ne.s64 	%p32, %rd463, 0;
-@%p32 bra 	$L__BB58_42;
-bra.uni 	$L__BB58_33;
-$L__BB58_42:
+@%p32 bra 	$L__BB59_42;
+bra.uni 	$L__BB59_33;
+$L__BB59_42:
 mov.u64 	%rd470, 0;
 mov.f64 	%fd34, 0d0000000000000000;
 mov.u64 	%rd469, %rd470;
 mov.u64 	%rd466, %rd470;
-bra.uni 	$L__BB58_43;
-$L__BB58_50:
+bra.uni 	$L__BB59_43;
+$L__BB59_50:
 ld.f64 	%fd46, [%rd98+88];
 mov.b64 	%rd202, %fd152;
 cvt.u32.u64 	%r80, %rd202;
@@ -46163,13 +47304,13 @@ add.s64 	%rd466, %rd466, 16;
 ld.u64 	%rd267, [%rd98];
 ld.u64 	%rd463, [%rd267+16];
 setp.lt.u64 	%p39, %rd466, %rd463;
-@%p39 bra 	$L__BB58_43;
-bra.uni 	$L__BB58_34;
-$L__BB58_43:
+@%p39 bra 	$L__BB59_43;
+bra.uni 	$L__BB59_34;
+$L__BB59_43:
 or.b64  	%rd79, %rd466, %rd10;
 setp.ge.u64 	%p33, %rd79, %rd463;
 mov.f64 	%fd152, %fd34;
-@%p33 bra 	$L__BB58_50;
+@%p33 bra 	$L__BB59_50;
 ld.u64 	%rd174, [%rd98+8];
 ld.u64 	%rd175, [%rd98+40];
 ld.u64 	%rd176, [%rd174+16];
@@ -46178,11 +47319,11 @@ add.s64 	%rd178, %rd176, %rd177;
 ld.u64 	%rd179, [%rd178];
 setp.eq.s64 	%p34, %rd179, %rd175;
 mov.f64 	%fd152, %fd34;
-@%p34 bra 	$L__BB58_50;
+@%p34 bra 	$L__BB59_50;
 ld.u64 	%rd80, [%rd98+64];
 setp.eq.s64 	%p35, %rd80, 0;
 mov.f64 	%fd152, %fd34;
-@%p35 bra 	$L__BB58_50;
+@%p35 bra 	$L__BB59_50;
 ld.u64 	%rd180, [%rd98+32];
 shl.b64 	%rd181, %rd79, 2;
 add.s64 	%rd182, %rd180, %rd181;
@@ -46190,7 +47331,7 @@ ld.f32 	%f2, [%rd182];
 cvt.f64.f32 	%fd11, %f2;
 mov.u64 	%rd467, 0;
 mov.u64 	%rd468, %rd80;
-$L__BB58_47:
+$L__BB59_47:
 shr.u64 	%rd184, %rd468, 1;
 add.s64 	%rd185, %rd184, %rd467;
 shl.b64 	%rd186, %rd185, 2;
@@ -46203,11 +47344,12 @@ not.b64 	%rd189, %rd184;
 add.s64 	%rd190, %rd468, %rd189;
 selp.b64 	%rd468, %rd190, %rd184, %p36;
 setp.ne.s64 	%p37, %rd468, 0;
-@%p37 bra 	$L__BB58_47;
+@%p37 bra 	$L__BB59_47;
 add.s64 	%rd470, %rd80, %rd470;
 setp.le.u64 	%p38, %rd80, %rd467;
-mov.f64 	%fd152, %fd34;
-@%p38 bra 	$L__BB58_50;
+)ptx",
+    R"ptx(mov.f64 	%fd152, %fd34;
+@%p38 bra 	$L__BB59_50;
 sub.s64 	%rd191, %rd80, %rd467;
 cvt.rn.f64.u64 	%fd38, %rd191;
 add.s64 	%rd469, %rd191, %rd469;
@@ -46231,17 +47373,17 @@ atom.add.u32 	%r79, [%rd199], -1;
 neg.f64 	%fd45, %fd38;
 add.s64 	%rd201, %rd58, %rd177;
 st.f64 	[%rd201], %fd45;
-bra.uni 	$L__BB58_50;
-$L__BB58_34:
+bra.uni 	$L__BB59_50;
+$L__BB59_34:
 cvt.rn.f64.u64 	%fd79, %rd470;
 mov.b64 	%rd462, %fd79;
 cvt.rn.f64.u64 	%fd80, %rd469;
 mov.b64 	%rd461, %fd80;
-bra.uni 	$L__BB58_35;
-$L__BB58_33:
+bra.uni 	$L__BB59_35;
+$L__BB59_33:
 mov.u64 	%rd461, 0;
 mov.u64 	%rd462, %rd461;
-$L__BB58_35:
+$L__BB59_35:
 cvt.u32.u64 	%r114, %rd462;
 { .reg .b32 tmp; mov.b64 {tmp, %r115}, %rd462; }
 shfl.sync.idx.b32	%r116, %r114, %r3, 31, %r4;
@@ -46313,8 +47455,7 @@ cvt.u64.u32 	%rd301, %r132;
 shfl.sync.idx.b32	%r133, %r115, %r197, 31, %r4;
 cvt.u64.u32 	%rd302, %r133;
 shl.b64 	%rd303, %rd302, 32;
-)ptx",
-    R"ptx(or.b64  	%rd304, %rd303, %rd301;
+or.b64  	%rd304, %rd303, %rd301;
 mov.b64 	%fd97, %rd304;
 add.rn.f64 	%fd98, %fd96, %fd97;
 shfl.sync.idx.b32	%r134, %r114, %r196, 31, %r4;
@@ -46508,22 +47649,22 @@ st.f64 	[%rd98+104], %fd144;
 bar.warp.sync 	%r4;
 ld.u64 	%rd69, [%rd98+64];
 setp.eq.s64 	%p40, %rd69, 0;
-@%p40 bra 	$L__BB58_52;
+@%p40 bra 	$L__BB59_52;
 ld.u64 	%rd70, [%rd98+8];
 ld.u64 	%rd71, [%rd98+16];
 and.b64  	%rd72, %rd69, 1;
 setp.eq.s64 	%p41, %rd69, 1;
 mov.u64 	%rd471, 0;
-@%p41 bra 	$L__BB58_54;
-bra.uni 	$L__BB58_37;
-$L__BB58_54:
+@%p41 bra 	$L__BB59_54;
+bra.uni 	$L__BB59_37;
+$L__BB59_54:
 setp.ne.s64 	%p45, %rd72, 0;
 and.b64  	%rd424, %rd471, 15;
 setp.eq.s64 	%p46, %rd424, %rd10;
 and.pred  	%p47, %p45, %p46;
-@!%p47 bra 	$L__BB58_52;
-bra.uni 	$L__BB58_51;
-$L__BB58_51:
+@!%p47 bra 	$L__BB59_52;
+bra.uni 	$L__BB59_51;
+$L__BB59_51:
 shl.b64 	%rd426, %rd471, 2;
 add.s64 	%rd427, %rd8, %rd426;
 ld.u32 	%r186, [%rd427];
@@ -46541,28 +47682,28 @@ shl.b64 	%rd436, %rd435, 2;
 and.b64  	%rd437, %rd436, 17179869176;
 add.s64 	%rd438, %rd58, %rd437;
 st.f64 	[%rd438], %fd147;
-$L__BB58_52:
+$L__BB59_52:
 ret;
-$L__BB58_37:
+$L__BB59_37:
 and.b64  	%rd471, %rd69, -2;
 add.s64 	%rd400, %rd100, %rd7;
 add.s64 	%rd472, %rd400, 4;
 mov.b32 	%r206, 0;
 mov.u64 	%rd473, 0;
 mov.u64 	%rd474, %rd473;
-bra.uni 	$L__BB58_38;
-$L__BB58_53:
+bra.uni 	$L__BB59_38;
+$L__BB59_53:
 add.s64 	%rd474, %rd474, 2;
 add.s64 	%rd473, %rd473, 16;
 add.s64 	%rd472, %rd472, 8;
 setp.eq.s64 	%p44, %rd471, %rd474;
-@%p44 bra 	$L__BB58_54;
-$L__BB58_38:
+@%p44 bra 	$L__BB59_54;
+$L__BB59_38:
 ld.u32 	%r184, [%rd472+-4];
 add.s32 	%r52, %r184, %r206;
 and.b64  	%rd401, %rd474, 14;
 setp.ne.s64 	%p42, %rd401, %rd10;
-@%p42 bra 	$L__BB58_40;
+@%p42 bra 	$L__BB59_40;
 cvt.rn.f64.s32 	%fd145, %r52;
 ld.u64 	%rd402, [%rd70+56];
 ld.u64 	%rd403, [%rd70+64];
@@ -46575,13 +47716,14 @@ shl.b64 	%rd409, %rd408, 2;
 and.b64  	%rd410, %rd409, 17179869176;
 add.s64 	%rd411, %rd58, %rd410;
 st.f64 	[%rd411], %fd145;
-$L__BB58_40:
+$L__BB59_40:
 add.s64 	%rd412, %rd474, 1;
 ld.u32 	%r185, [%rd472];
 add.s32 	%r206, %r185, %r52;
 and.b64  	%rd413, %rd412, 15;
 setp.ne.s64 	%p43, %rd413, %rd10;
-@%p43 bra 	$L__BB58_53;
+)ptx",
+    R"ptx(@%p43 bra 	$L__BB59_53;
 cvt.rn.f64.s32 	%fd146, %r206;
 ld.u64 	%rd414, [%rd70+56];
 ld.u64 	%rd415, [%rd70+64];
@@ -46594,7 +47736,7 @@ shl.b64 	%rd421, %rd420, 2;
 and.b64  	%rd422, %rd421, 17179869176;
 add.s64 	%rd423, %rd58, %rd422;
 st.f64 	[%rd423], %fd146;
-bra.uni 	$L__BB58_53;
+bra.uni 	$L__BB59_53;
 }
 .func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
@@ -46615,7 +47757,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd26, %r2;
 setp.ge.u64 	%p1, %rd26, %rd18;
-@%p1 bra 	$L__BB59_7;
+@%p1 bra 	$L__BB60_7;
 ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4];
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3];
@@ -46628,17 +47770,17 @@ add.s64 	%rd23, %rd20, %rd21;
 add.s64 	%rd22, %rd19, %rd21;
 setp.eq.s64 	%p2, %rd19, 0;
 setp.eq.s64 	%p3, %rd20, 0;
-bra.uni 	$L__BB59_2;
-$L__BB59_6:
+bra.uni 	$L__BB60_2;
+$L__BB60_6:
 add.s64 	%rd26, %rd26, 16;
 add.s64 	%rd25, %rd25, 64;
 add.s64 	%rd24, %rd24, 64;
 add.s64 	%rd23, %rd23, 64;
 add.s64 	%rd22, %rd22, 64;
 setp.lt.u64 	%p4, %rd26, %rd18;
-@%p4 bra 	$L__BB59_2;
-bra.uni 	$L__BB59_7;
-$L__BB59_2:
+@%p4 bra 	$L__BB60_2;
+bra.uni 	$L__BB60_7;
+$L__BB60_2:
 ld.f32 	%f3, [%rd24];
 cvt.f64.f32 	%fd2, %f3;
 ld.f32 	%f4, [%rd25];
@@ -46646,14 +47788,14 @@ cvt.f64.f32 	%fd3, %f4;
 sub.rn.f64 	%fd4, %fd2, %fd3;
 mul.rn.f64 	%fd5, %fd4, %fd1;
 cvt.rn.f32.f64 	%f1, %fd5;
-@%p2 bra 	$L__BB59_4;
+@%p2 bra 	$L__BB60_4;
 st.f32 	[%rd22], %f1;
-$L__BB59_4:
-@%p3 bra 	$L__BB59_6;
+$L__BB60_4:
+@%p3 bra 	$L__BB60_6;
 neg.f32 	%f2, %f1;
 st.f32 	[%rd23], %f2;
-bra.uni 	$L__BB59_6;
-$L__BB59_7:
+bra.uni 	$L__BB60_6;
+$L__BB60_7:
 ret;
 }
 .func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb(
@@ -46671,8 +47813,7 @@ ld.param.u8 	%rs1, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletR
 and.b16  	%rs2, %rs1, 1;
 setp.eq.b16 	%p1, %rs2, 1;
 ld.param.u64 	%rd3, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_1];
-)ptx",
-    R"ptx(ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_0];
+ld.param.u64 	%rd4, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_0];
 ld.u64 	%rd5, [%rd4];
 ld.param.f64 	%fd7, [_ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb_param_2];
 ld.u64 	%rd1, [%rd4+8];
@@ -46719,9 +47860,9 @@ param3
 ld.param.f64 	%fd9, [retval0+0];
 }
 mov.f64 	%fd11, 0d0000000000000000;
-@!%p1 bra 	$L__BB60_2;
-bra.uni 	$L__BB60_1;
-$L__BB60_1:
+@!%p1 bra 	$L__BB61_2;
+bra.uni 	$L__BB61_1;
+$L__BB61_1:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd1;
@@ -46742,7 +47883,7 @@ param3
 );
 ld.param.f64 	%fd11, [retval0+0];
 }
-$L__BB60_2:
+$L__BB61_2:
 st.param.v2.f64 	[func_retval0+0], {%fd8, %fd9};
 st.param.f64 	[func_retval0+16], %fd11;
 ret;
@@ -46765,7 +47906,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd38, %r2;
 setp.ge.u64 	%p2, %rd38, %rd26;
-@%p2 bra 	$L__BB61_9;
+@%p2 bra 	$L__BB62_9;
 ld.param.u64 	%rd27, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3];
 ld.param.f64 	%fd5, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2];
 ld.param.u64 	%rd25, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0];
@@ -46790,8 +47931,8 @@ add.s64 	%rd32, %rd2, %rd31;
 setp.eq.s64 	%p3, %rd2, 0;
 setp.eq.s64 	%p4, %rd3, 0;
 setp.eq.s64 	%p5, %rd4, 0;
-bra.uni 	$L__BB61_2;
-$L__BB61_8:
+bra.uni 	$L__BB62_2;
+$L__BB62_8:
 add.s64 	%rd38, %rd38, 16;
 add.s64 	%rd37, %rd37, 64;
 add.s64 	%rd36, %rd36, 64;
@@ -46800,9 +47941,9 @@ add.s64 	%rd34, %rd34, 64;
 add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd32, %rd32, 64;
 setp.lt.u64 	%p6, %rd38, %rd26;
-@%p6 bra 	$L__BB61_2;
-bra.uni 	$L__BB61_9;
-$L__BB61_2:
+@%p6 bra 	$L__BB62_2;
+bra.uni 	$L__BB62_9;
+$L__BB62_2:
 ld.f32 	%f4, [%rd35];
 cvt.f64.f32 	%fd6, %f4;
 ld.f32 	%f5, [%rd36];
@@ -46816,24 +47957,24 @@ selp.f64 	%fd11, %fd7, %fd6, %p1;
 sub.rn.f64 	%fd12, %fd11, %fd8;
 add.rn.f64 	%fd13, %fd12, %fd5;
 mul.rn.f64 	%fd4, %fd2, %fd13;
-@%p3 bra 	$L__BB61_4;
+@%p3 bra 	$L__BB62_4;
 sub.rn.f64 	%fd14, %fd3, %fd4;
 selp.f64 	%fd15, %fd3, %fd14, %p1;
 cvt.rn.f32.f64 	%f1, %fd15;
 st.f32 	[%rd32], %f1;
-$L__BB61_4:
-@%p4 bra 	$L__BB61_6;
+$L__BB62_4:
+@%p4 bra 	$L__BB62_6;
 neg.f64 	%fd16, %fd3;
 sub.rn.f64 	%fd17, %fd16, %fd4;
 selp.f64 	%fd18, %fd17, %fd16, %p1;
 cvt.rn.f32.f64 	%f2, %fd18;
 st.f32 	[%rd33], %f2;
-$L__BB61_6:
-@%p5 bra 	$L__BB61_8;
+$L__BB62_6:
+@%p5 bra 	$L__BB62_8;
 cvt.rn.f32.f64 	%f3, %fd4;
 st.f32 	[%rd34], %f3;
-bra.uni 	$L__BB61_8;
-$L__BB61_9:
+bra.uni 	$L__BB62_8;
+$L__BB62_9:
 ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
@@ -46869,12 +48010,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f31, 0f00000000;
-@%p1 bra 	$L__BB62_3;
+@%p1 bra 	$L__BB63_3;
 mov.f32 	%f31, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB62_2:
+$L__BB63_2:
 ld.f32 	%f15, [%rd33];
 ld.f32 	%f16, [%rd34];
 sub.rn.f32 	%f17, %f15, %f16;
@@ -46885,30 +48026,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB62_2;
-$L__BB62_3:
+@%p2 bra 	$L__BB63_2;
+$L__BB63_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB62_9;
+@%p3 bra 	$L__BB63_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f33, 0f00000000;
 mov.f32 	%f32, %f33;
-@%p4 bra 	$L__BB62_6;
+@%p4 bra 	$L__BB63_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f32, [%rd15];
-$L__BB62_6:
-@%p4 bra 	$L__BB62_8;
+$L__BB63_6:
+@%p4 bra 	$L__BB63_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f33, [%rd16];
-$L__BB62_8:
+$L__BB63_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f20, %f32, %f33;
 fma.rn.f32 	%f21, %f20, %f20, %f31;
 selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB62_9:
+$L__BB63_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 add.rn.f32 	%f23, %f31, %f22;
@@ -46921,7 +48062,7 @@ add.rn.f32 	%f35, %f27, %f28;
 setp.gt.f32 	%p7, %f35, 0f12800000;
 setp.ne.f32 	%p8, %f35, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB62_11;
+@%p9 bra 	$L__BB63_11;
 setp.geu.f32 	%p10, %f35, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -46947,7 +48088,7 @@ param4
 );
 ld.param.f32 	%f35, [retval0+0];
 }
-$L__BB62_11:
+$L__BB63_11:
 st.f32 	[%rd17], %f35;
 ret;
 }
@@ -46959,7 +48100,8 @@ ret;
 )
 {
 .reg .pred 	%p<11>;
-.reg .b32 	%r<7>;
+)ptx",
+    R"ptx(.reg .b32 	%r<7>;
 .reg .f32 	%f<37>;
 .reg .b64 	%rd<37>;
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0];
@@ -46984,12 +48126,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f32, 0f00000000;
-@%p1 bra 	$L__BB63_3;
+@%p1 bra 	$L__BB64_3;
 mov.f32 	%f32, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB63_2:
+$L__BB64_2:
 ld.f32 	%f16, [%rd33];
 ld.f32 	%f17, [%rd34];
 sub.rn.f32 	%f18, %f16, %f17;
@@ -47000,30 +48142,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB63_2;
-$L__BB63_3:
+@%p2 bra 	$L__BB64_2;
+$L__BB64_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB63_9;
+@%p3 bra 	$L__BB64_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f34, 0f00000000;
 mov.f32 	%f33, %f34;
-@%p4 bra 	$L__BB63_6;
+@%p4 bra 	$L__BB64_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f33, [%rd15];
-$L__BB63_6:
-@%p4 bra 	$L__BB63_8;
+$L__BB64_6:
+@%p4 bra 	$L__BB64_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f34, [%rd16];
-$L__BB63_8:
+$L__BB64_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f21, %f33, %f34;
 fma.rn.f32 	%f22, %f21, %f21, %f32;
 selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB63_9:
+$L__BB64_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 add.rn.f32 	%f24, %f32, %f23;
@@ -47036,12 +48178,12 @@ add.rn.f32 	%f10, %f28, %f29;
 setp.gt.f32 	%p7, %f10, 0f12800000;
 setp.ne.f32 	%p8, %f10, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB63_11;
-bra.uni 	$L__BB63_10;
-$L__BB63_11:
+@%p9 bra 	$L__BB64_11;
+bra.uni 	$L__BB64_10;
+$L__BB64_11:
 sqrt.rn.f32 	%f36, %f10;
-bra.uni 	$L__BB63_12;
-$L__BB63_10:
+bra.uni 	$L__BB64_12;
+$L__BB64_10:
 setp.geu.f32 	%p10, %f10, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -47067,15 +48209,14 @@ param4
 );
 ld.param.f32 	%f36, [retval0+0];
 }
-$L__BB63_12:
+$L__BB64_12:
 st.f32 	[%rd17], %f36;
 ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_0,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_1,
-)ptx",
-    R"ptx(.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
+.param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_2,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE4EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
@@ -47162,12 +48303,12 @@ sub.rn.f32 	%f20, %f1, %f2;
 mul.rn.f32 	%f4, %f20, 0f3F000000;
 mov.u64 	%rd42, 0;
 mov.f32 	%f46, 0f00000000;
-@%p1 bra 	$L__BB65_3;
+@%p1 bra 	$L__BB66_3;
 mov.f32 	%f46, 0f00000000;
 mov.u64 	%rd41, 0;
 mov.u64 	%rd39, %rd5;
 mov.u64 	%rd40, %rd6;
-$L__BB65_2:
+$L__BB66_2:
 ld.f32 	%f22, [%rd39];
 ld.f32 	%f23, [%rd40];
 sub.rn.f32 	%f24, %f22, %f23;
@@ -47181,25 +48322,25 @@ add.s64 	%rd39, %rd39, 64;
 add.s64 	%rd36, %rd41, 32;
 setp.le.u64 	%p2, %rd36, %rd1;
 mov.u64 	%rd41, %rd42;
-@%p2 bra 	$L__BB65_2;
-$L__BB65_3:
+@%p2 bra 	$L__BB66_2;
+$L__BB66_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd42;
-@%p3 bra 	$L__BB65_9;
+@%p3 bra 	$L__BB66_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd42;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd37, %rd42, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p4 bra 	$L__BB65_6;
+@%p4 bra 	$L__BB66_6;
 add.s64 	%rd15, %rd5, %rd37;
 ld.f32 	%f47, [%rd15];
-$L__BB65_6:
-@%p4 bra 	$L__BB65_8;
+$L__BB66_6:
+@%p4 bra 	$L__BB66_8;
 add.s64 	%rd16, %rd6, %rd37;
 ld.f32 	%f48, [%rd16];
-$L__BB65_8:
+$L__BB66_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f30, %f47, %f48;
 add.rn.f32 	%f31, %f47, %f48;
@@ -47207,7 +48348,7 @@ mul.rn.f32 	%f32, %f4, %f31;
 fma.rn.f32 	%f33, %f30, %f3, %f32;
 fma.rn.f32 	%f34, %f33, %f33, %f46;
 selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB65_9:
+$L__BB66_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 add.rn.f32 	%f36, %f46, %f35;
@@ -47218,18 +48359,18 @@ add.rn.f32 	%f40, %f38, %f39;
 shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 add.rn.f32 	%f42, %f2, %f2;
 setp.gtu.f32 	%p7, %f1, %f42;
-@%p7 bra 	$L__BB65_12;
+@%p7 bra 	$L__BB66_12;
 add.rn.f32 	%f43, %f1, %f1;
 setp.gtu.f32 	%p8, %f2, %f43;
 setp.geu.f32 	%p9, %f1, 0f5368D4A5;
 setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 or.pred  	%p11, %p9, %p10;
 or.pred  	%p12, %p11, %p8;
-@%p12 bra 	$L__BB65_12;
+@%p12 bra 	$L__BB66_12;
 add.rn.f32 	%f14, %f40, %f41;
 mul.rn.f32 	%f50, %f14, 0f3F000000;
-bra.uni 	$L__BB65_13;
-$L__BB65_12:
+bra.uni 	$L__BB66_13;
+$L__BB66_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -47252,7 +48393,7 @@ sub.rn.f64 	%fd4, %fd3, %fd1;
 cvt.rn.f32.f64 	%f44, %fd4;
 setp.lt.f32 	%p13, %f44, 0f00000000;
 selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB65_13:
+$L__BB66_13:
 st.f32 	[%rd17], %f50;
 ret;
 }
@@ -47263,7 +48404,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot66[128];
+.local .align 8 .b8 	__local_depot67[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<9>;
@@ -47271,7 +48412,7 @@ ret;
 .reg .f32 	%f<44>;
 .reg .b64 	%rd<94>;
 .reg .f64 	%fd<202>;
-mov.u64 	%SPL, __local_depot66;
+mov.u64 	%SPL, __local_depot67;
 ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -47282,12 +48423,12 @@ ld.u64 	%rd3, [%rd46];
 ld.u64 	%rd4, [%rd46+8];
 mov.u64 	%rd80, 0;
 mov.u16 	%rs1, 0;
-$L__BB66_1:
+$L__BB67_1:
 add.s64 	%rd48, %rd1, %rd80;
 st.local.u8 	[%rd48], %rs1;
 add.s64 	%rd80, %rd80, 1;
 setp.lt.u64 	%p1, %rd80, 128;
-@%p1 bra 	$L__BB66_1;
+@%p1 bra 	$L__BB67_1;
 setp.lt.u64 	%p2, %rd2, 16;
 mov.u64 	%rd9, 0;
 mov.f64 	%fd194, 0d0000000000000000;
@@ -47298,7 +48439,7 @@ mov.f64 	%fd198, %fd194;
 mov.f64 	%fd199, %fd194;
 mov.f64 	%fd200, %fd194;
 mov.f64 	%fd201, %fd194;
-@%p2 bra 	$L__BB66_6;
+@%p2 bra 	$L__BB67_6;
 ld.local.f64 	%fd193, [%rd1];
 ld.local.f64 	%fd192, [%rd1+8];
 ld.local.f64 	%fd191, [%rd1+16];
@@ -47324,7 +48465,7 @@ shl.b64 	%rd55, %rd54, 2;
 add.s64 	%rd56, %rd55, %rd3;
 add.s64 	%rd82, %rd56, 32;
 mov.u64 	%rd84, 0;
-$L__BB66_4:
+$L__BB67_4:
 ld.f32 	%f1, [%rd82+-32];
 cvt.f64.f32 	%fd74, %f1;
 ld.f32 	%f2, [%rd83+-32];
@@ -47345,7 +48486,8 @@ mul.rn.f64 	%fd82, %fd80, %fd81;
 add.rn.f64 	%fd191, %fd191, %fd82;
 ld.f32 	%f7, [%rd82+-20];
 cvt.f64.f32 	%fd83, %f7;
-ld.f32 	%f8, [%rd83+-20];
+)ptx",
+    R"ptx(ld.f32 	%f8, [%rd83+-20];
 cvt.f64.f32 	%fd84, %f8;
 mul.rn.f64 	%fd85, %fd83, %fd84;
 add.rn.f64 	%fd190, %fd190, %fd85;
@@ -47427,9 +48569,9 @@ add.s64 	%rd83, %rd83, 64;
 add.s64 	%rd82, %rd82, 64;
 setp.gt.u64 	%p3, %rd57, %rd2;
 mov.u64 	%rd84, %rd9;
-@%p3 bra 	$L__BB66_5;
-bra.uni 	$L__BB66_4;
-$L__BB66_5:
+@%p3 bra 	$L__BB67_5;
+bra.uni 	$L__BB67_4;
+$L__BB67_5:
 st.local.f64 	[%rd1], %fd193;
 st.local.f64 	[%rd1+8], %fd192;
 st.local.f64 	[%rd1+16], %fd191;
@@ -47446,14 +48588,14 @@ st.local.f64 	[%rd1+96], %fd197;
 st.local.f64 	[%rd1+104], %fd196;
 st.local.f64 	[%rd1+112], %fd195;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB66_6:
+$L__BB67_6:
 setp.ge.u64 	%p4, %rd9, %rd2;
-@%p4 bra 	$L__BB66_15;
+@%p4 bra 	$L__BB67_15;
 and.b64  	%rd86, %rd2, 3;
 sub.s64 	%rd59, %rd9, %rd2;
 setp.gt.u64 	%p5, %rd59, -4;
 mov.u64 	%rd85, 0;
-@%p5 bra 	$L__BB66_11;
+@%p5 bra 	$L__BB67_11;
 and.b64  	%rd61, %rd2, -4;
 sub.s64 	%rd11, %rd9, %rd61;
 mul.lo.s64 	%rd62, %rd2, %rd42;
@@ -47461,8 +48603,7 @@ shl.b64 	%rd63, %rd62, 2;
 shl.b64 	%rd64, %rd9, 2;
 add.s64 	%rd65, %rd63, %rd64;
 add.s64 	%rd66, %rd65, %rd3;
-)ptx",
-    R"ptx(add.s64 	%rd92, %rd66, 8;
+add.s64 	%rd92, %rd66, 8;
 mul.lo.s64 	%rd67, %rd2, %rd43;
 shl.b64 	%rd68, %rd67, 2;
 add.s64 	%rd69, %rd68, %rd64;
@@ -47470,7 +48611,7 @@ add.s64 	%rd70, %rd69, %rd4;
 add.s64 	%rd91, %rd70, 8;
 add.s64 	%rd90, %rd1, 16;
 mov.u64 	%rd93, 0;
-$L__BB66_9:
+$L__BB67_9:
 ld.f32 	%f33, [%rd92+-8];
 cvt.f64.f32 	%fd122, %f33;
 ld.f32 	%f34, [%rd91+-8];
@@ -47508,13 +48649,13 @@ add.s64 	%rd92, %rd92, 16;
 add.s64 	%rd91, %rd91, 16;
 add.s64 	%rd90, %rd90, 32;
 setp.eq.s64 	%p6, %rd11, %rd93;
-@%p6 bra 	$L__BB66_10;
-bra.uni 	$L__BB66_9;
-$L__BB66_10:
+@%p6 bra 	$L__BB67_10;
+bra.uni 	$L__BB67_9;
+$L__BB67_10:
 neg.s64 	%rd85, %rd11;
-$L__BB66_11:
+$L__BB67_11:
 setp.eq.s64 	%p7, %rd86, 0;
-@%p7 bra 	$L__BB66_14;
+@%p7 bra 	$L__BB67_14;
 shl.b64 	%rd71, %rd85, 3;
 add.s64 	%rd89, %rd1, %rd71;
 mul.lo.s64 	%rd72, %rd2, %rd43;
@@ -47527,7 +48668,7 @@ mul.lo.s64 	%rd77, %rd2, %rd42;
 shl.b64 	%rd78, %rd77, 2;
 add.s64 	%rd79, %rd78, %rd75;
 add.s64 	%rd87, %rd3, %rd79;
-$L__BB66_13:
+$L__BB67_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd87];
 cvt.f64.f32 	%fd142, %f41;
@@ -47542,8 +48683,8 @@ add.s64 	%rd88, %rd88, 4;
 add.s64 	%rd87, %rd87, 4;
 add.s64 	%rd86, %rd86, -1;
 setp.ne.s64 	%p8, %rd86, 0;
-@%p8 bra 	$L__BB66_13;
-$L__BB66_14:
+@%p8 bra 	$L__BB67_13;
+$L__BB67_14:
 ld.local.f64 	%fd201, [%rd1+64];
 ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
@@ -47552,7 +48693,7 @@ ld.local.f64 	%fd197, [%rd1+96];
 ld.local.f64 	%fd196, [%rd1+104];
 ld.local.f64 	%fd195, [%rd1+112];
 ld.local.f64 	%fd194, [%rd1+120];
-$L__BB66_15:
+$L__BB67_15:
 ld.local.f64 	%fd147, [%rd1];
 add.rn.f64 	%fd148, %fd201, %fd147;
 ld.local.f64 	%fd149, [%rd1+8];

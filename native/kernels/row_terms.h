@@ -23,7 +23,7 @@ HYPERSPHERE_INLINE void SumPieces(size_t count, const Term& term, double (&total
   }
 }
 
-RowExtent ExtentOfRow(const float* values, size_t count) {
+HYPERSPHERE_HOST_DEVICE RowExtent ExtentOfRow(const float* values, size_t count) {
   V least = Set(kInf), most = Set(-kInf);
   VI odd = {};
   AlongRow(count, [&](size_t k, size_t n) {
@@ -42,7 +42,7 @@ double SumOfRow(const float* values, size_t count, float reference) {
   return sum[0];
 }
 
-double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule) {
+HYPERSPHERE_HOST_DEVICE double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule) {
   const V slope = Set(rule.slope), reference = Set(rule.reference), low = Set(rule.low), high = Set(rule.high);
   double sum[1];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[1]) {
@@ -54,7 +54,7 @@ double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule
   return sum[0];
 }
 
-void ScaleRow(float* values, size_t count, float factor, float addend) {
+HYPERSPHERE_HOST_DEVICE void ScaleRow(float* values, size_t count, float factor, float addend) {
   AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(LoadUpTo(values + k, n), Set(factor), Set(addend))), values + k, n); });
 }
 

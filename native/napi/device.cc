@@ -31,6 +31,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportMarginSoftmax(who, exports);
   ExportTriplet(who, exports);
   ExportGivenRows(who, exports);
+  ExportProxyAnchor(who, exports);
 }
 
 }  // namespace

@@ -265,6 +265,8 @@ describe('the reference vectors', () => {
       'contrastive_pair',
       'triplet_euclidean',
       'triplet_squared',
+      'proxy_nca',
+      'proxy_anchor',
     ])
       expect(touched).toContain(op);
   });

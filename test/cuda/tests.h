@@ -9,6 +9,7 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
+void TestProxies();
 void TestFast();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();

@@ -23,6 +23,9 @@ Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noe
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
 // Without `swap`.
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
+// By blocks of no more than so many proxies, of which the bits know nothing.
+Status ProxyAnchorByBlocks(const ProxyAnchorOp& op, size_t most, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
