@@ -118,6 +118,7 @@
         'native/cuda/ops/distances_gradient.cc',
         'native/cuda/ops/pair_batch.cc',
         'native/cuda/ops/batch_triplet.cc',
+        'native/cuda/ops/batch_triplet_swap.cc',
         'native/cuda/ops/given_rows.cc',
         'native/cuda/ops/proxy_anchor.cc',
         'native/cuda/ops/nearest.cc',

@@ -15,6 +15,5 @@ export function deviceOps(device: SharedOps, cpu: NativeOps): NativeOps {
     ...cpu,
     ...device,
     tripletLoss: (op) => (hasPlainNorm(op) ? device : cpu).tripletLoss(op),
-    batchTripletLoss: (op) => (op.swap ? cpu : device).batchTripletLoss(op),
   };
 }

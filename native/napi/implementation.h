@@ -24,7 +24,7 @@ struct Implementation {
   Run<SoftmaxOp> softmax;
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
-  Run<BatchTripletOp> batch_triplet;  // the device without `swap`
+  Run<BatchTripletOp> batch_triplet;
   Run<ContrastiveOp> contrastive;
   Run<TripletOp> triplet;  // the device with plain norms (cuda/ops/ops.h)
   Run<ProxyAnchorOp> proxy_anchor;
