@@ -84,6 +84,14 @@ constexpr const char* kPieces[] = {
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
 )
 ;
+.func  (.param .b64 func_retval0) _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm
+(
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_0,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_1,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_2,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_3
+)
+;
 .func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_
 (
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
@@ -274,7 +282,8 @@ add.s64 	%rd53, %rd155, %rd164;
 mul.lo.s64 	%rd165, %rd156, %rd13;
 shl.b64 	%rd166, %rd165, 2;
 add.s64 	%rd167, %rd155, %rd166;
-add.s64 	%rd54, %rd167, %rd162;
+)ptx",
+    R"ptx(add.s64 	%rd54, %rd167, %rd162;
 shr.u32 	%r64, %r2, 8;
 mov.b32 	%r65, 8;
 sub.s32 	%r66, %r65, %r64;
@@ -289,8 +298,7 @@ add.s32 	%r9, %r5, 264;
 add.s32 	%r10, %r5, 528;
 add.s32 	%r11, %r5, 792;
 add.s64 	%rd58, %rd148, %rd56;
-)ptx",
-    R"ptx(mov.f32 	%f1927, 0f00000000;
+mov.f32 	%f1927, 0f00000000;
 setp.ne.s64 	%p3, %rd49, 1;
 setp.lt.u64 	%p17, %rd9, %rd48;
 setp.ne.s64 	%p41, %rd50, 1;
@@ -614,7 +622,8 @@ ld.shared.f32 	%f741, [%rd22+260];
 ld.shared.f32 	%f742, [%rd23+260];
 ld.shared.f32 	%f743, [%rd22+264];
 ld.shared.f32 	%f744, [%rd23+264];
-ld.shared.f32 	%f745, [%rd22+268];
+)ptx",
+    R"ptx(ld.shared.f32 	%f745, [%rd22+268];
 ld.shared.f32 	%f746, [%rd23+268];
 fma.rn.f32 	%f747, %f731, %f732, %f667;
 fma.rn.f32 	%f748, %f731, %f734, %f668;
@@ -624,8 +633,7 @@ fma.rn.f32 	%f751, %f731, %f740, %f671;
 fma.rn.f32 	%f752, %f731, %f742, %f672;
 fma.rn.f32 	%f753, %f731, %f744, %f673;
 fma.rn.f32 	%f754, %f731, %f746, %f674;
-)ptx",
-    R"ptx(fma.rn.f32 	%f755, %f733, %f732, %f675;
+fma.rn.f32 	%f755, %f733, %f732, %f675;
 fma.rn.f32 	%f756, %f733, %f734, %f676;
 fma.rn.f32 	%f757, %f733, %f736, %f677;
 fma.rn.f32 	%f758, %f733, %f738, %f678;
@@ -921,7 +929,8 @@ fma.rn.f32 	%f1047, %f985, %f980, %f967;
 fma.rn.f32 	%f1048, %f985, %f982, %f968;
 fma.rn.f32 	%f1049, %f985, %f984, %f969;
 fma.rn.f32 	%f1050, %f985, %f986, %f970;
-ld.shared.f32 	%f1051, [%rd30];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1051, [%rd30];
 ld.shared.f32 	%f1052, [%rd31];
 ld.shared.f32 	%f1053, [%rd30+4];
 ld.shared.f32 	%f1054, [%rd31+4];
@@ -932,8 +941,7 @@ ld.shared.f32 	%f1058, [%rd31+12];
 ld.shared.f32 	%f1059, [%rd30+256];
 ld.shared.f32 	%f1060, [%rd31+256];
 ld.shared.f32 	%f1061, [%rd30+260];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1062, [%rd31+260];
+ld.shared.f32 	%f1062, [%rd31+260];
 ld.shared.f32 	%f1063, [%rd30+264];
 ld.shared.f32 	%f1064, [%rd31+264];
 ld.shared.f32 	%f1065, [%rd30+268];
@@ -1208,7 +1216,8 @@ fma.rn.f32 	%f1333, %f1297, %f1296, %f1253;
 fma.rn.f32 	%f1334, %f1297, %f1298, %f1254;
 fma.rn.f32 	%f1335, %f1297, %f1300, %f1255;
 fma.rn.f32 	%f1336, %f1297, %f1302, %f1256;
-fma.rn.f32 	%f1337, %f1297, %f1304, %f1257;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1337, %f1297, %f1304, %f1257;
 fma.rn.f32 	%f1338, %f1297, %f1306, %f1258;
 fma.rn.f32 	%f1339, %f1299, %f1292, %f1259;
 fma.rn.f32 	%f1340, %f1299, %f1294, %f1260;
@@ -1216,8 +1225,7 @@ fma.rn.f32 	%f1341, %f1299, %f1296, %f1261;
 fma.rn.f32 	%f1342, %f1299, %f1298, %f1262;
 fma.rn.f32 	%f1343, %f1299, %f1300, %f1263;
 fma.rn.f32 	%f1344, %f1299, %f1302, %f1264;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1345, %f1299, %f1304, %f1265;
+fma.rn.f32 	%f1345, %f1299, %f1304, %f1265;
 fma.rn.f32 	%f1346, %f1299, %f1306, %f1266;
 fma.rn.f32 	%f1347, %f1301, %f1292, %f1267;
 fma.rn.f32 	%f1348, %f1301, %f1294, %f1268;
@@ -1494,7 +1502,8 @@ ld.shared.f32 	%f1618, [%rd45+12];
 ld.shared.f32 	%f1619, [%rd44+256];
 ld.shared.f32 	%f1620, [%rd45+256];
 ld.shared.f32 	%f1621, [%rd44+260];
-ld.shared.f32 	%f1622, [%rd45+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1622, [%rd45+260];
 ld.shared.f32 	%f1623, [%rd44+264];
 ld.shared.f32 	%f1624, [%rd45+264];
 ld.shared.f32 	%f1625, [%rd44+268];
@@ -1503,8 +1512,7 @@ fma.rn.f32 	%f1627, %f1611, %f1612, %f1547;
 fma.rn.f32 	%f1628, %f1611, %f1614, %f1548;
 fma.rn.f32 	%f1629, %f1611, %f1616, %f1549;
 fma.rn.f32 	%f1630, %f1611, %f1618, %f1550;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1631, %f1611, %f1620, %f1551;
+fma.rn.f32 	%f1631, %f1611, %f1620, %f1551;
 fma.rn.f32 	%f1632, %f1611, %f1622, %f1552;
 fma.rn.f32 	%f1633, %f1611, %f1624, %f1553;
 fma.rn.f32 	%f1634, %f1611, %f1626, %f1554;
@@ -1855,7 +1863,8 @@ fma.rn.f32 	%f1933, %f475, %f488, %f1933;
 fma.rn.f32 	%f1934, %f475, %f490, %f1934;
 fma.rn.f32 	%f1935, %f477, %f476, %f1935;
 fma.rn.f32 	%f1936, %f477, %f478, %f1936;
-fma.rn.f32 	%f1937, %f477, %f480, %f1937;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1937, %f477, %f480, %f1937;
 fma.rn.f32 	%f1938, %f477, %f482, %f1938;
 fma.rn.f32 	%f1939, %f477, %f484, %f1939;
 fma.rn.f32 	%f1940, %f477, %f486, %f1940;
@@ -1863,8 +1872,7 @@ fma.rn.f32 	%f1941, %f477, %f488, %f1941;
 fma.rn.f32 	%f1942, %f477, %f490, %f1942;
 fma.rn.f32 	%f1943, %f479, %f476, %f1943;
 fma.rn.f32 	%f1944, %f479, %f478, %f1944;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1945, %f479, %f480, %f1945;
+fma.rn.f32 	%f1945, %f479, %f480, %f1945;
 fma.rn.f32 	%f1946, %f479, %f482, %f1946;
 fma.rn.f32 	%f1947, %f479, %f484, %f1947;
 fma.rn.f32 	%f1948, %f479, %f486, %f1948;
@@ -2271,7 +2279,8 @@ st.local.f32 	[%rd2+136], %f1961;
 st.local.f32 	[%rd2+140], %f1962;
 st.local.f32 	[%rd2+144], %f1963;
 st.local.f32 	[%rd2+148], %f1964;
-st.local.f32 	[%rd2+152], %f1965;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+152], %f1965;
 st.local.f32 	[%rd2+156], %f1966;
 st.local.f32 	[%rd2+160], %f1967;
 st.local.f32 	[%rd2+164], %f1968;
@@ -2281,8 +2290,7 @@ st.local.f32 	[%rd2+176], %f1971;
 st.local.f32 	[%rd2+180], %f1972;
 st.local.f32 	[%rd2+184], %f1973;
 st.local.f32 	[%rd2+188], %f1974;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+192], %f1975;
+st.local.f32 	[%rd2+192], %f1975;
 st.local.f32 	[%rd2+196], %f1976;
 st.local.f32 	[%rd2+200], %f1977;
 st.local.f32 	[%rd2+204], %f1978;
@@ -2692,7 +2700,8 @@ ld.param.u64 	%rd325, [%rd1+48];
 cvta.to.global.u64 	%rd326, %rd325;
 ld.param.u64 	%rd327, [%rd1+56];
 mul.lo.s64 	%rd328, %rd327, %rd21;
-shl.b64 	%rd329, %rd328, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd329, %rd328, 2;
 add.s64 	%rd330, %rd326, %rd329;
 add.s64 	%rd332, %rd330, %rd943;
 ld.global.f32 	%f2198, [%rd332+8];
@@ -2704,8 +2713,7 @@ bra.uni 	$L__BB1_39;
 $L__BB1_39:
 ld.param.u64 	%rd334, [%rd1+48];
 cvta.to.global.u64 	%rd335, %rd334;
-)ptx",
-    R"ptx(ld.param.u64 	%rd336, [%rd1+56];
+ld.param.u64 	%rd336, [%rd1+56];
 mul.lo.s64 	%rd337, %rd336, %rd21;
 shl.b64 	%rd338, %rd337, 2;
 add.s64 	%rd339, %rd335, %rd338;
@@ -3122,7 +3130,8 @@ add.s64 	%rd25, %rd4, %rd598;
 setp.lt.u64 	%p147, %rd25, %rd10;
 and.pred  	%p148, %p147, %p3;
 mov.f32 	%f2228, %f2243;
-@!%p148 bra 	$L__BB1_98;
+)ptx",
+    R"ptx(@!%p148 bra 	$L__BB1_98;
 bra.uni 	$L__BB1_97;
 $L__BB1_97:
 ld.param.u64 	%rd599, [%rd1+48];
@@ -3133,8 +3142,7 @@ shl.b64 	%rd603, %rd602, 2;
 add.s64 	%rd604, %rd600, %rd603;
 add.s64 	%rd606, %rd604, %rd943;
 ld.global.f32 	%f2228, [%rd606];
-)ptx",
-    R"ptx($L__BB1_98:
+$L__BB1_98:
 and.pred  	%p151, %p147, %p6;
 mov.f32 	%f2229, %f2243;
 @!%p151 bra 	$L__BB1_100;
@@ -3509,7 +3517,8 @@ fma.rn.f32 	%f743, %f691, %f694, %f2226;
 fma.rn.f32 	%f744, %f691, %f696, %f2227;
 fma.rn.f32 	%f745, %f693, %f682, %f2228;
 fma.rn.f32 	%f746, %f693, %f684, %f2229;
-fma.rn.f32 	%f747, %f693, %f686, %f2230;
+)ptx",
+    R"ptx(fma.rn.f32 	%f747, %f693, %f686, %f2230;
 fma.rn.f32 	%f748, %f693, %f688, %f2231;
 fma.rn.f32 	%f749, %f693, %f690, %f2232;
 fma.rn.f32 	%f750, %f693, %f692, %f2233;
@@ -3517,8 +3526,7 @@ fma.rn.f32 	%f751, %f693, %f694, %f2234;
 fma.rn.f32 	%f752, %f693, %f696, %f2235;
 fma.rn.f32 	%f753, %f695, %f682, %f2236;
 fma.rn.f32 	%f754, %f695, %f684, %f2237;
-)ptx",
-    R"ptx(fma.rn.f32 	%f755, %f695, %f686, %f2238;
+fma.rn.f32 	%f755, %f695, %f686, %f2238;
 fma.rn.f32 	%f756, %f695, %f688, %f2239;
 fma.rn.f32 	%f757, %f695, %f690, %f2240;
 fma.rn.f32 	%f758, %f695, %f692, %f2241;
@@ -3816,15 +3824,15 @@ fma.rn.f32 	%f1049, %f1009, %f1002, %f969;
 fma.rn.f32 	%f1050, %f1009, %f1004, %f970;
 fma.rn.f32 	%f1051, %f1009, %f1006, %f971;
 fma.rn.f32 	%f1052, %f1009, %f1008, %f972;
-fma.rn.f32 	%f1053, %f1009, %f1010, %f973;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1053, %f1009, %f1010, %f973;
 fma.rn.f32 	%f1054, %f1009, %f1012, %f974;
 fma.rn.f32 	%f1055, %f1009, %f1014, %f975;
 fma.rn.f32 	%f1056, %f1009, %f1016, %f976;
 fma.rn.f32 	%f1057, %f1011, %f1002, %f977;
 fma.rn.f32 	%f1058, %f1011, %f1004, %f978;
 fma.rn.f32 	%f1059, %f1011, %f1006, %f979;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1060, %f1011, %f1008, %f980;
+fma.rn.f32 	%f1060, %f1011, %f1008, %f980;
 fma.rn.f32 	%f1061, %f1011, %f1010, %f981;
 fma.rn.f32 	%f1062, %f1011, %f1012, %f982;
 fma.rn.f32 	%f1063, %f1011, %f1014, %f983;
@@ -4103,15 +4111,15 @@ ld.shared.f32 	%f1335, [%rd50+268];
 ld.shared.f32 	%f1336, [%rd51+268];
 fma.rn.f32 	%f1337, %f1321, %f1322, %f1257;
 fma.rn.f32 	%f1338, %f1321, %f1324, %f1258;
-fma.rn.f32 	%f1339, %f1321, %f1326, %f1259;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1339, %f1321, %f1326, %f1259;
 fma.rn.f32 	%f1340, %f1321, %f1328, %f1260;
 fma.rn.f32 	%f1341, %f1321, %f1330, %f1261;
 fma.rn.f32 	%f1342, %f1321, %f1332, %f1262;
 fma.rn.f32 	%f1343, %f1321, %f1334, %f1263;
 fma.rn.f32 	%f1344, %f1321, %f1336, %f1264;
 fma.rn.f32 	%f1345, %f1323, %f1322, %f1265;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1346, %f1323, %f1324, %f1266;
+fma.rn.f32 	%f1346, %f1323, %f1324, %f1266;
 fma.rn.f32 	%f1347, %f1323, %f1326, %f1267;
 fma.rn.f32 	%f1348, %f1323, %f1328, %f1268;
 fma.rn.f32 	%f1349, %f1323, %f1330, %f1269;
@@ -4386,15 +4394,15 @@ fma.rn.f32 	%f1617, %f1571, %f1562, %f1537;
 fma.rn.f32 	%f1618, %f1571, %f1564, %f1538;
 fma.rn.f32 	%f1619, %f1571, %f1566, %f1539;
 fma.rn.f32 	%f1620, %f1571, %f1568, %f1540;
-fma.rn.f32 	%f1621, %f1571, %f1570, %f1541;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1621, %f1571, %f1570, %f1541;
 fma.rn.f32 	%f1622, %f1571, %f1572, %f1542;
 fma.rn.f32 	%f1623, %f1571, %f1574, %f1543;
 fma.rn.f32 	%f1624, %f1571, %f1576, %f1544;
 fma.rn.f32 	%f1625, %f1573, %f1562, %f1545;
 fma.rn.f32 	%f1626, %f1573, %f1564, %f1546;
 fma.rn.f32 	%f1627, %f1573, %f1566, %f1547;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1628, %f1573, %f1568, %f1548;
+fma.rn.f32 	%f1628, %f1573, %f1568, %f1548;
 fma.rn.f32 	%f1629, %f1573, %f1570, %f1549;
 fma.rn.f32 	%f1630, %f1573, %f1572, %f1550;
 fma.rn.f32 	%f1631, %f1573, %f1574, %f1551;
@@ -4673,15 +4681,15 @@ fma.rn.f32 	%f2186, %f1881, %f1894, %f1823;
 fma.rn.f32 	%f2187, %f1881, %f1896, %f1824;
 fma.rn.f32 	%f2188, %f1883, %f1882, %f1825;
 fma.rn.f32 	%f2189, %f1883, %f1884, %f1826;
-fma.rn.f32 	%f2190, %f1883, %f1886, %f1827;
+)ptx",
+    R"ptx(fma.rn.f32 	%f2190, %f1883, %f1886, %f1827;
 fma.rn.f32 	%f2191, %f1883, %f1888, %f1828;
 fma.rn.f32 	%f2192, %f1883, %f1890, %f1829;
 fma.rn.f32 	%f2193, %f1883, %f1892, %f1830;
 fma.rn.f32 	%f2194, %f1883, %f1894, %f1831;
 fma.rn.f32 	%f2195, %f1883, %f1896, %f1832;
 fma.rn.f32 	%f2196, %f1885, %f1882, %f1833;
-)ptx",
-    R"ptx(fma.rn.f32 	%f2197, %f1885, %f1884, %f1834;
+fma.rn.f32 	%f2197, %f1885, %f1884, %f1834;
 fma.rn.f32 	%f2198, %f1885, %f1886, %f1835;
 fma.rn.f32 	%f2199, %f1885, %f1888, %f1836;
 fma.rn.f32 	%f2200, %f1885, %f1890, %f1837;
@@ -5050,7 +5058,8 @@ ld.global.f32 	%f2098, [%rd86];
 bra.uni 	$L__BB1_153;
 $L__BB1_187:
 mul.lo.s64 	%rd801, %rd115, %rd31;
-shl.b64 	%rd802, %rd801, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd802, %rd801, 2;
 add.s64 	%rd803, %rd114, %rd802;
 mul.lo.s64 	%rd804, %rd113, %rd944;
 shl.b64 	%rd805, %rd804, 2;
@@ -5061,8 +5070,7 @@ mov.u32 	%r117, %r8;
 mov.u32 	%r119, %r6;
 @%p279 bra 	$L__BB1_194;
 mov.u32 	%r115, %r7;
-)ptx",
-    R"ptx(mov.u64 	%rd954, %rd69;
+mov.u64 	%rd954, %rd69;
 mov.u64 	%rd955, %rd66;
 mov.u32 	%r116, %r6;
 bra.uni 	$L__BB1_189;
@@ -5459,7 +5467,8 @@ mov.u64 	%rd150, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_lo
 add.s64 	%rd10, %rd150, %rd149;
 or.b64  	%rd11, %rd145, %rd147;
 add.s64 	%rd12, %rd145, %rd148;
-mov.u64 	%rd151, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
+)ptx",
+    R"ptx(mov.u64 	%rd151, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
 add.s64 	%rd13, %rd151, %rd149;
 mul.wide.u32 	%rd152, %r3, 4;
 add.s64 	%rd15, %rd150, %rd152;
@@ -5467,8 +5476,7 @@ mul.wide.u32 	%rd153, %r4, 4;
 add.s64 	%rd16, %rd151, %rd153;
 add.s64 	%rd17, %rd15, 528;
 add.s64 	%rd18, %rd16, 528;
-)ptx",
-    R"ptx(add.s64 	%rd19, %rd15, 1056;
+add.s64 	%rd19, %rd15, 1056;
 add.s64 	%rd20, %rd16, 1056;
 add.s64 	%rd21, %rd15, 1584;
 add.s64 	%rd22, %rd16, 1584;
@@ -5808,7 +5816,8 @@ fma.rn.f32 	%f696, %f662, %f657, %f616;
 fma.rn.f32 	%f697, %f662, %f659, %f617;
 fma.rn.f32 	%f698, %f662, %f661, %f618;
 fma.rn.f32 	%f699, %f662, %f663, %f619;
-fma.rn.f32 	%f700, %f662, %f665, %f620;
+)ptx",
+    R"ptx(fma.rn.f32 	%f700, %f662, %f665, %f620;
 fma.rn.f32 	%f701, %f662, %f667, %f621;
 fma.rn.f32 	%f702, %f662, %f669, %f622;
 fma.rn.f32 	%f703, %f662, %f671, %f623;
@@ -5817,8 +5826,7 @@ fma.rn.f32 	%f705, %f664, %f659, %f625;
 fma.rn.f32 	%f706, %f664, %f661, %f626;
 fma.rn.f32 	%f707, %f664, %f663, %f627;
 fma.rn.f32 	%f708, %f664, %f665, %f628;
-)ptx",
-    R"ptx(fma.rn.f32 	%f709, %f664, %f667, %f629;
+fma.rn.f32 	%f709, %f664, %f667, %f629;
 fma.rn.f32 	%f710, %f664, %f669, %f630;
 fma.rn.f32 	%f711, %f664, %f671, %f631;
 fma.rn.f32 	%f712, %f666, %f657, %f632;
@@ -6118,7 +6126,8 @@ fma.rn.f32 	%f1005, %f978, %f987, %f925;
 fma.rn.f32 	%f1006, %f978, %f989, %f926;
 fma.rn.f32 	%f1007, %f978, %f991, %f927;
 fma.rn.f32 	%f1008, %f980, %f977, %f928;
-fma.rn.f32 	%f1009, %f980, %f979, %f929;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1009, %f980, %f979, %f929;
 fma.rn.f32 	%f1010, %f980, %f981, %f930;
 fma.rn.f32 	%f1011, %f980, %f983, %f931;
 fma.rn.f32 	%f1012, %f980, %f985, %f932;
@@ -6127,8 +6136,7 @@ fma.rn.f32 	%f1014, %f980, %f989, %f934;
 fma.rn.f32 	%f1015, %f980, %f991, %f935;
 fma.rn.f32 	%f1016, %f982, %f977, %f936;
 fma.rn.f32 	%f1017, %f982, %f979, %f937;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1018, %f982, %f981, %f938;
+fma.rn.f32 	%f1018, %f982, %f981, %f938;
 fma.rn.f32 	%f1019, %f982, %f983, %f939;
 fma.rn.f32 	%f1020, %f982, %f985, %f940;
 fma.rn.f32 	%f1021, %f982, %f987, %f941;
@@ -6405,7 +6413,8 @@ fma.rn.f32 	%f1291, %f1230, %f1223, %f1211;
 fma.rn.f32 	%f1292, %f1230, %f1225, %f1212;
 fma.rn.f32 	%f1293, %f1230, %f1227, %f1213;
 fma.rn.f32 	%f1294, %f1230, %f1229, %f1214;
-fma.rn.f32 	%f1295, %f1230, %f1231, %f1215;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1295, %f1230, %f1231, %f1215;
 ld.shared.f32 	%f1296, [%rd35];
 ld.shared.f32 	%f1297, [%rd36];
 ld.shared.f32 	%f1298, [%rd35+4];
@@ -6415,8 +6424,7 @@ ld.shared.f32 	%f1301, [%rd36+8];
 ld.shared.f32 	%f1302, [%rd35+12];
 ld.shared.f32 	%f1303, [%rd36+12];
 ld.shared.f32 	%f1304, [%rd35+256];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1305, [%rd36+256];
+ld.shared.f32 	%f1305, [%rd36+256];
 ld.shared.f32 	%f1306, [%rd35+260];
 ld.shared.f32 	%f1307, [%rd36+260];
 ld.shared.f32 	%f1308, [%rd35+264];
@@ -6692,15 +6700,15 @@ fma.rn.f32 	%f1577, %f1542, %f1539, %f1497;
 fma.rn.f32 	%f1578, %f1542, %f1541, %f1498;
 fma.rn.f32 	%f1579, %f1542, %f1543, %f1499;
 fma.rn.f32 	%f1580, %f1542, %f1545, %f1500;
-fma.rn.f32 	%f1581, %f1542, %f1547, %f1501;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1581, %f1542, %f1547, %f1501;
 fma.rn.f32 	%f1582, %f1542, %f1549, %f1502;
 fma.rn.f32 	%f1583, %f1542, %f1551, %f1503;
 fma.rn.f32 	%f1584, %f1544, %f1537, %f1504;
 fma.rn.f32 	%f1585, %f1544, %f1539, %f1505;
 fma.rn.f32 	%f1586, %f1544, %f1541, %f1506;
 fma.rn.f32 	%f1587, %f1544, %f1543, %f1507;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1588, %f1544, %f1545, %f1508;
+fma.rn.f32 	%f1588, %f1544, %f1545, %f1508;
 fma.rn.f32 	%f1589, %f1544, %f1547, %f1509;
 fma.rn.f32 	%f1590, %f1544, %f1549, %f1510;
 fma.rn.f32 	%f1591, %f1544, %f1551, %f1511;
@@ -7035,7 +7043,8 @@ $L__BB2_55:
 st.shared.f32 	[%rd13+2112], %f1860;
 add.s64 	%rd249, %rd100, 5;
 setp.lt.u64 	%p71, %rd249, %rd4;
-and.pred  	%p72, %p55, %p71;
+)ptx",
+    R"ptx(and.pred  	%p72, %p55, %p71;
 mov.f32 	%f1861, %f1863;
 @!%p72 bra 	$L__BB2_57;
 bra.uni 	$L__BB2_56;
@@ -7047,8 +7056,7 @@ add.s64 	%rd250, %rd100, 6;
 setp.lt.u64 	%p74, %rd250, %rd4;
 and.pred  	%p75, %p55, %p74;
 mov.f32 	%f1862, %f1863;
-)ptx",
-    R"ptx(@!%p75 bra 	$L__BB2_59;
+@!%p75 bra 	$L__BB2_59;
 bra.uni 	$L__BB2_58;
 $L__BB2_58:
 ld.global.f32 	%f1862, [%rd99+24];
@@ -7450,7 +7458,8 @@ mov.f32 	%f1968, %f1933;
 mov.f32 	%f1969, %f1933;
 mov.f32 	%f1970, %f1933;
 mov.f32 	%f1971, %f1933;
-mov.f32 	%f1972, %f1933;
+)ptx",
+    R"ptx(mov.f32 	%f1972, %f1933;
 mov.f32 	%f1973, %f1933;
 mov.f32 	%f1974, %f1933;
 mov.f32 	%f1975, %f1933;
@@ -7463,8 +7472,7 @@ mov.f32 	%f1981, %f1933;
 mov.f32 	%f1982, %f1933;
 mov.f32 	%f1983, %f1933;
 mov.f32 	%f1984, %f1933;
-)ptx",
-    R"ptx(mov.f32 	%f1985, %f1933;
+mov.f32 	%f1985, %f1933;
 mov.f32 	%f1986, %f1933;
 mov.f32 	%f1987, %f1933;
 mov.f32 	%f1988, %f1933;
@@ -7849,7 +7857,8 @@ ld.shared.f32 	%f510, [%rd15+260];
 ld.shared.f32 	%f511, [%rd16+260];
 ld.shared.f32 	%f512, [%rd15+264];
 ld.shared.f32 	%f513, [%rd16+264];
-ld.shared.f32 	%f514, [%rd15+268];
+)ptx",
+    R"ptx(ld.shared.f32 	%f514, [%rd15+268];
 ld.shared.f32 	%f515, [%rd16+268];
 fma.rn.f32 	%f516, %f500, %f501, %f1940;
 fma.rn.f32 	%f517, %f500, %f503, %f1941;
@@ -7857,8 +7866,7 @@ fma.rn.f32 	%f518, %f500, %f505, %f1942;
 fma.rn.f32 	%f519, %f500, %f507, %f1943;
 fma.rn.f32 	%f520, %f500, %f509, %f1944;
 fma.rn.f32 	%f521, %f500, %f511, %f1945;
-)ptx",
-    R"ptx(fma.rn.f32 	%f522, %f500, %f513, %f1946;
+fma.rn.f32 	%f522, %f500, %f513, %f1946;
 fma.rn.f32 	%f523, %f500, %f515, %f1947;
 fma.rn.f32 	%f524, %f502, %f501, %f1948;
 fma.rn.f32 	%f525, %f502, %f503, %f1949;
@@ -8156,7 +8164,8 @@ fma.rn.f32 	%f816, %f754, %f749, %f736;
 fma.rn.f32 	%f817, %f754, %f751, %f737;
 fma.rn.f32 	%f818, %f754, %f753, %f738;
 fma.rn.f32 	%f819, %f754, %f755, %f739;
-ld.shared.f32 	%f820, [%rd23];
+)ptx",
+    R"ptx(ld.shared.f32 	%f820, [%rd23];
 ld.shared.f32 	%f821, [%rd24];
 ld.shared.f32 	%f822, [%rd23+4];
 ld.shared.f32 	%f823, [%rd24+4];
@@ -8165,8 +8174,7 @@ ld.shared.f32 	%f825, [%rd24+8];
 ld.shared.f32 	%f826, [%rd23+12];
 ld.shared.f32 	%f827, [%rd24+12];
 ld.shared.f32 	%f828, [%rd23+256];
-)ptx",
-    R"ptx(ld.shared.f32 	%f829, [%rd24+256];
+ld.shared.f32 	%f829, [%rd24+256];
 ld.shared.f32 	%f830, [%rd23+260];
 ld.shared.f32 	%f831, [%rd24+260];
 ld.shared.f32 	%f832, [%rd23+264];
@@ -8460,15 +8468,15 @@ fma.rn.f32 	%f1119, %f1070, %f1067, %f1039;
 fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
 fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
 fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
-fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
 fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
 fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
 fma.rn.f32 	%f1127, %f1072, %f1067, %f1047;
 fma.rn.f32 	%f1128, %f1072, %f1069, %f1048;
 fma.rn.f32 	%f1129, %f1072, %f1071, %f1049;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
+fma.rn.f32 	%f1130, %f1072, %f1073, %f1050;
 fma.rn.f32 	%f1131, %f1072, %f1075, %f1051;
 fma.rn.f32 	%f1132, %f1074, %f1061, %f1052;
 fma.rn.f32 	%f1133, %f1074, %f1063, %f1053;
@@ -8747,15 +8755,15 @@ fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
 fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
 fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
-fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
 fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
 fma.rn.f32 	%f1411, %f1382, %f1395, %f1331;
 fma.rn.f32 	%f1412, %f1384, %f1381, %f1332;
 fma.rn.f32 	%f1413, %f1384, %f1383, %f1333;
 fma.rn.f32 	%f1414, %f1384, %f1385, %f1334;
 fma.rn.f32 	%f1415, %f1384, %f1387, %f1335;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1416, %f1384, %f1389, %f1336;
+fma.rn.f32 	%f1416, %f1384, %f1389, %f1336;
 fma.rn.f32 	%f1417, %f1384, %f1391, %f1337;
 fma.rn.f32 	%f1418, %f1384, %f1393, %f1338;
 fma.rn.f32 	%f1419, %f1384, %f1395, %f1339;
@@ -9030,15 +9038,15 @@ fma.rn.f32 	%f1687, %f1632, %f1627, %f1607;
 fma.rn.f32 	%f1688, %f1632, %f1629, %f1608;
 fma.rn.f32 	%f1689, %f1632, %f1631, %f1609;
 fma.rn.f32 	%f1690, %f1632, %f1633, %f1610;
-fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
 fma.rn.f32 	%f1692, %f1634, %f1621, %f1612;
 fma.rn.f32 	%f1693, %f1634, %f1623, %f1613;
 fma.rn.f32 	%f1694, %f1634, %f1625, %f1614;
 fma.rn.f32 	%f1695, %f1634, %f1627, %f1615;
 fma.rn.f32 	%f1696, %f1634, %f1629, %f1616;
 fma.rn.f32 	%f1697, %f1634, %f1631, %f1617;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1698, %f1634, %f1633, %f1618;
+fma.rn.f32 	%f1698, %f1634, %f1633, %f1618;
 fma.rn.f32 	%f1699, %f1634, %f1635, %f1619;
 ld.shared.f32 	%f1700, [%rd45];
 ld.shared.f32 	%f1701, [%rd46];
@@ -9397,7 +9405,8 @@ shl.b64 	%rd182, %rd181, 2;
 add.s64 	%rd71, %rd50, %rd182;
 setp.ge.u64 	%p91, %rd7, %rd47;
 mov.u64 	%rd313, %rd55;
-mov.u32 	%r109, %r8;
+)ptx",
+    R"ptx(mov.u32 	%r109, %r8;
 mov.u32 	%r111, %r6;
 @%p92 bra 	$L__BB3_30;
 mov.u32 	%r107, %r7;
@@ -9410,8 +9419,7 @@ st.shared.f32 	[%rd311], %f1858;
 add.s32 	%r108, %r108, 2;
 add.s64 	%rd312, %rd312, 2;
 add.s64 	%rd311, %rd311, 1056;
-)ptx",
-    R"ptx(add.s32 	%r107, %r107, -1;
+add.s32 	%r107, %r107, -1;
 setp.ne.s32 	%p9, %r107, 0;
 @%p9 bra 	$L__BB3_25;
 bra.uni 	$L__BB3_29;
@@ -9833,7 +9841,8 @@ add.s64 	%rd277, %rd275, %rd276;
 setp.lt.u64 	%p84, %rd135, %rd62;
 setp.lt.u64 	%p85, %rd277, %rd59;
 and.pred  	%p2, %p84, %p85;
-mov.f32 	%f2004, %f1716;
+)ptx",
+    R"ptx(mov.f32 	%f2004, %f1716;
 @!%p2 bra 	$L__BB3_88;
 bra.uni 	$L__BB3_87;
 $L__BB3_87:
@@ -9846,8 +9855,7 @@ mov.f32 	%f2005, %f1716;
 @!%p2 bra 	$L__BB3_90;
 bra.uni 	$L__BB3_89;
 $L__BB3_89:
-)ptx",
-    R"ptx(add.s64 	%rd138, %rd64, %rd284;
+add.s64 	%rd138, %rd64, %rd284;
 ld.global.f32 	%f2005, [%rd138];
 $L__BB3_90:
 shr.u32 	%r91, %r90, 3;
@@ -10206,7 +10214,8 @@ ld.shared.f32 	%f594, [%rd17+268];
 ld.shared.f32 	%f595, [%rd18+268];
 fma.rn.f32 	%f596, %f580, %f581, %f516;
 fma.rn.f32 	%f597, %f580, %f583, %f517;
-fma.rn.f32 	%f598, %f580, %f585, %f518;
+)ptx",
+    R"ptx(fma.rn.f32 	%f598, %f580, %f585, %f518;
 fma.rn.f32 	%f599, %f580, %f587, %f519;
 fma.rn.f32 	%f600, %f580, %f589, %f520;
 fma.rn.f32 	%f601, %f580, %f591, %f521;
@@ -10214,8 +10223,7 @@ fma.rn.f32 	%f602, %f580, %f593, %f522;
 fma.rn.f32 	%f603, %f580, %f595, %f523;
 fma.rn.f32 	%f604, %f582, %f581, %f524;
 fma.rn.f32 	%f605, %f582, %f583, %f525;
-)ptx",
-    R"ptx(fma.rn.f32 	%f606, %f582, %f585, %f526;
+fma.rn.f32 	%f606, %f582, %f585, %f526;
 fma.rn.f32 	%f607, %f582, %f587, %f527;
 fma.rn.f32 	%f608, %f582, %f589, %f528;
 fma.rn.f32 	%f609, %f582, %f591, %f529;
@@ -10515,7 +10523,8 @@ ld.shared.f32 	%f902, [%rd25+4];
 ld.shared.f32 	%f903, [%rd26+4];
 ld.shared.f32 	%f904, [%rd25+8];
 ld.shared.f32 	%f905, [%rd26+8];
-ld.shared.f32 	%f906, [%rd25+12];
+)ptx",
+    R"ptx(ld.shared.f32 	%f906, [%rd25+12];
 ld.shared.f32 	%f907, [%rd26+12];
 ld.shared.f32 	%f908, [%rd25+256];
 ld.shared.f32 	%f909, [%rd26+256];
@@ -10524,8 +10533,7 @@ ld.shared.f32 	%f911, [%rd26+260];
 ld.shared.f32 	%f912, [%rd25+264];
 ld.shared.f32 	%f913, [%rd26+264];
 ld.shared.f32 	%f914, [%rd25+268];
-)ptx",
-    R"ptx(ld.shared.f32 	%f915, [%rd26+268];
+ld.shared.f32 	%f915, [%rd26+268];
 fma.rn.f32 	%f916, %f900, %f901, %f836;
 fma.rn.f32 	%f917, %f900, %f903, %f837;
 fma.rn.f32 	%f918, %f900, %f905, %f838;
@@ -10811,15 +10819,15 @@ fma.rn.f32 	%f1197, %f1150, %f1143, %f1117;
 fma.rn.f32 	%f1198, %f1150, %f1145, %f1118;
 fma.rn.f32 	%f1199, %f1150, %f1147, %f1119;
 fma.rn.f32 	%f1200, %f1150, %f1149, %f1120;
-fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
 fma.rn.f32 	%f1202, %f1150, %f1153, %f1122;
 fma.rn.f32 	%f1203, %f1150, %f1155, %f1123;
 fma.rn.f32 	%f1204, %f1152, %f1141, %f1124;
 fma.rn.f32 	%f1205, %f1152, %f1143, %f1125;
 fma.rn.f32 	%f1206, %f1152, %f1145, %f1126;
 fma.rn.f32 	%f1207, %f1152, %f1147, %f1127;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
+fma.rn.f32 	%f1208, %f1152, %f1149, %f1128;
 fma.rn.f32 	%f1209, %f1152, %f1151, %f1129;
 fma.rn.f32 	%f1210, %f1152, %f1153, %f1130;
 fma.rn.f32 	%f1211, %f1152, %f1155, %f1131;
@@ -11098,15 +11106,15 @@ fma.rn.f32 	%f1483, %f1460, %f1475, %f1403;
 fma.rn.f32 	%f1484, %f1462, %f1461, %f1404;
 fma.rn.f32 	%f1485, %f1462, %f1463, %f1405;
 fma.rn.f32 	%f1486, %f1462, %f1465, %f1406;
-fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
 fma.rn.f32 	%f1488, %f1462, %f1469, %f1408;
 fma.rn.f32 	%f1489, %f1462, %f1471, %f1409;
 fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
 fma.rn.f32 	%f1491, %f1462, %f1475, %f1411;
 fma.rn.f32 	%f1492, %f1464, %f1461, %f1412;
 fma.rn.f32 	%f1493, %f1464, %f1463, %f1413;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
+fma.rn.f32 	%f1494, %f1464, %f1465, %f1414;
 fma.rn.f32 	%f1495, %f1464, %f1467, %f1415;
 fma.rn.f32 	%f1496, %f1464, %f1469, %f1416;
 fma.rn.f32 	%f1497, %f1464, %f1471, %f1417;
@@ -11381,15 +11389,15 @@ fma.rn.f32 	%f1990, %f1712, %f1703, %f1685;
 fma.rn.f32 	%f1991, %f1712, %f1705, %f1686;
 fma.rn.f32 	%f1992, %f1712, %f1707, %f1687;
 fma.rn.f32 	%f1993, %f1712, %f1709, %f1688;
-fma.rn.f32 	%f1994, %f1712, %f1711, %f1689;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1994, %f1712, %f1711, %f1689;
 fma.rn.f32 	%f1995, %f1712, %f1713, %f1690;
 fma.rn.f32 	%f1996, %f1712, %f1715, %f1691;
 fma.rn.f32 	%f1997, %f1714, %f1701, %f1692;
 fma.rn.f32 	%f1998, %f1714, %f1703, %f1693;
 fma.rn.f32 	%f1999, %f1714, %f1705, %f1694;
 fma.rn.f32 	%f2000, %f1714, %f1707, %f1695;
-)ptx",
-    R"ptx(fma.rn.f32 	%f2001, %f1714, %f1709, %f1696;
+fma.rn.f32 	%f2001, %f1714, %f1709, %f1696;
 fma.rn.f32 	%f2002, %f1714, %f1711, %f1697;
 fma.rn.f32 	%f2003, %f1714, %f1713, %f1698;
 fma.rn.f32 	%f2004, %f1714, %f1715, %f1699;
@@ -11796,7 +11804,8 @@ add.s32 	%r24, %r111, 2;
 cvt.u64.u32 	%rd196, %r24;
 mul.lo.s64 	%rd199, %rd48, %rd196;
 shl.b64 	%rd200, %rd199, 2;
-add.s64 	%rd91, %rd71, %rd200;
+)ptx",
+    R"ptx(add.s64 	%rd91, %rd71, %rd200;
 ld.global.f32 	%f1861, [%rd91];
 $L__BB4_37:
 st.shared.f32 	[%rd317], %f1861;
@@ -11807,8 +11816,7 @@ setp.ge.u64 	%p15, %rd203, %rd4;
 mov.f32 	%f1862, %f1863;
 @%p15 bra 	$L__BB4_40;
 add.s32 	%r25, %r111, 4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd201, %r25;
+cvt.u64.u32 	%rd201, %r25;
 mul.lo.s64 	%rd204, %rd48, %rd201;
 shl.b64 	%rd205, %rd204, 2;
 add.s64 	%rd92, %rd71, %rd205;
@@ -12215,7 +12223,8 @@ cvt.u32.u64 	%r57, %rd146;
 div.u32 	%r58, %r1, %r57;
 mul.lo.s32 	%r59, %r58, %r57;
 sub.s32 	%r60, %r1, %r59;
-mul.wide.u32 	%rd148, %r60, 128;
+)ptx",
+    R"ptx(mul.wide.u32 	%rd148, %r60, 128;
 mul.wide.u32 	%rd149, %r58, 128;
 and.b32  	%r5, %r2, 127;
 cvt.u64.u32 	%rd150, %r5;
@@ -12226,8 +12235,7 @@ shl.b32 	%r62, %r2, 3;
 and.b32  	%r63, %r62, 8;
 cvt.u64.u32 	%rd151, %r61;
 add.s64 	%rd8, %rd149, %rd151;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd9, %r63;
+cvt.u64.u32 	%rd9, %r63;
 mad.lo.s32 	%r64, %r63, 132, %r61;
 mul.wide.u32 	%rd152, %r64, 4;
 mov.u64 	%rd153, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE3EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left;
@@ -12564,7 +12572,8 @@ fma.rn.f32 	%f674, %f652, %f665, %f594;
 fma.rn.f32 	%f675, %f652, %f667, %f595;
 fma.rn.f32 	%f676, %f654, %f653, %f596;
 fma.rn.f32 	%f677, %f654, %f655, %f597;
-fma.rn.f32 	%f678, %f654, %f657, %f598;
+)ptx",
+    R"ptx(fma.rn.f32 	%f678, %f654, %f657, %f598;
 fma.rn.f32 	%f679, %f654, %f659, %f599;
 fma.rn.f32 	%f680, %f654, %f661, %f600;
 fma.rn.f32 	%f681, %f654, %f663, %f601;
@@ -12572,8 +12581,7 @@ fma.rn.f32 	%f682, %f654, %f665, %f602;
 fma.rn.f32 	%f683, %f654, %f667, %f603;
 fma.rn.f32 	%f684, %f656, %f653, %f604;
 fma.rn.f32 	%f685, %f656, %f655, %f605;
-)ptx",
-    R"ptx(fma.rn.f32 	%f686, %f656, %f657, %f606;
+fma.rn.f32 	%f686, %f656, %f657, %f606;
 fma.rn.f32 	%f687, %f656, %f659, %f607;
 fma.rn.f32 	%f688, %f656, %f661, %f608;
 fma.rn.f32 	%f689, %f656, %f663, %f609;
@@ -12874,7 +12882,8 @@ ld.shared.f32 	%f983, [%rd28+260];
 ld.shared.f32 	%f984, [%rd27+264];
 ld.shared.f32 	%f985, [%rd28+264];
 ld.shared.f32 	%f986, [%rd27+268];
-ld.shared.f32 	%f987, [%rd28+268];
+)ptx",
+    R"ptx(ld.shared.f32 	%f987, [%rd28+268];
 fma.rn.f32 	%f988, %f972, %f973, %f908;
 fma.rn.f32 	%f989, %f972, %f975, %f909;
 fma.rn.f32 	%f990, %f972, %f977, %f910;
@@ -12882,8 +12891,7 @@ fma.rn.f32 	%f991, %f972, %f979, %f911;
 fma.rn.f32 	%f992, %f972, %f981, %f912;
 fma.rn.f32 	%f993, %f972, %f983, %f913;
 fma.rn.f32 	%f994, %f972, %f985, %f914;
-)ptx",
-    R"ptx(fma.rn.f32 	%f995, %f972, %f987, %f915;
+fma.rn.f32 	%f995, %f972, %f987, %f915;
 fma.rn.f32 	%f996, %f974, %f973, %f916;
 fma.rn.f32 	%f997, %f974, %f975, %f917;
 fma.rn.f32 	%f998, %f974, %f977, %f918;
@@ -13162,15 +13170,15 @@ fma.rn.f32 	%f1270, %f1222, %f1217, %f1190;
 fma.rn.f32 	%f1271, %f1222, %f1219, %f1191;
 fma.rn.f32 	%f1272, %f1222, %f1221, %f1192;
 fma.rn.f32 	%f1273, %f1222, %f1223, %f1193;
-fma.rn.f32 	%f1274, %f1222, %f1225, %f1194;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1274, %f1222, %f1225, %f1194;
 fma.rn.f32 	%f1275, %f1222, %f1227, %f1195;
 fma.rn.f32 	%f1276, %f1224, %f1213, %f1196;
 fma.rn.f32 	%f1277, %f1224, %f1215, %f1197;
 fma.rn.f32 	%f1278, %f1224, %f1217, %f1198;
 fma.rn.f32 	%f1279, %f1224, %f1219, %f1199;
 fma.rn.f32 	%f1280, %f1224, %f1221, %f1200;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1281, %f1224, %f1223, %f1201;
+fma.rn.f32 	%f1281, %f1224, %f1223, %f1201;
 fma.rn.f32 	%f1282, %f1224, %f1225, %f1202;
 fma.rn.f32 	%f1283, %f1224, %f1227, %f1203;
 fma.rn.f32 	%f1284, %f1226, %f1213, %f1204;
@@ -13449,15 +13457,15 @@ fma.rn.f32 	%f1556, %f1534, %f1533, %f1476;
 fma.rn.f32 	%f1557, %f1534, %f1535, %f1477;
 fma.rn.f32 	%f1558, %f1534, %f1537, %f1478;
 fma.rn.f32 	%f1559, %f1534, %f1539, %f1479;
-fma.rn.f32 	%f1560, %f1534, %f1541, %f1480;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1560, %f1534, %f1541, %f1480;
 fma.rn.f32 	%f1561, %f1534, %f1543, %f1481;
 fma.rn.f32 	%f1562, %f1534, %f1545, %f1482;
 fma.rn.f32 	%f1563, %f1534, %f1547, %f1483;
 fma.rn.f32 	%f1564, %f1536, %f1533, %f1484;
 fma.rn.f32 	%f1565, %f1536, %f1535, %f1485;
 fma.rn.f32 	%f1566, %f1536, %f1537, %f1486;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1567, %f1536, %f1539, %f1487;
+fma.rn.f32 	%f1567, %f1536, %f1539, %f1487;
 fma.rn.f32 	%f1568, %f1536, %f1541, %f1488;
 fma.rn.f32 	%f1569, %f1536, %f1543, %f1489;
 fma.rn.f32 	%f1570, %f1536, %f1545, %f1490;
@@ -13780,7 +13788,8 @@ st.shared.f32 	[%rd13+528], %f1852;
 add.s64 	%rd249, %rd99, 2;
 setp.lt.u64 	%p63, %rd249, %rd4;
 and.pred  	%p64, %p56, %p63;
-mov.f32 	%f1853, %f1858;
+)ptx",
+    R"ptx(mov.f32 	%f1853, %f1858;
 @!%p64 bra 	$L__BB5_51;
 bra.uni 	$L__BB5_50;
 $L__BB5_50:
@@ -13792,8 +13801,7 @@ setp.lt.u64 	%p66, %rd250, %rd4;
 and.pred  	%p67, %p56, %p66;
 mov.f32 	%f1854, %f1858;
 @!%p67 bra 	$L__BB5_53;
-)ptx",
-    R"ptx(bra.uni 	$L__BB5_52;
+bra.uni 	$L__BB5_52;
 $L__BB5_52:
 ld.global.f32 	%f1854, [%rd98+12];
 $L__BB5_53:
@@ -14194,7 +14202,8 @@ mov.f32 	%f1933, %f1928;
 mov.f32 	%f1934, %f1928;
 mov.f32 	%f1935, %f1928;
 mov.f32 	%f1936, %f1928;
-mov.f32 	%f1937, %f1928;
+)ptx",
+    R"ptx(mov.f32 	%f1937, %f1928;
 mov.f32 	%f1938, %f1928;
 mov.f32 	%f1939, %f1928;
 mov.f32 	%f1940, %f1928;
@@ -14206,8 +14215,7 @@ mov.f32 	%f1945, %f1928;
 mov.f32 	%f1946, %f1928;
 mov.f32 	%f1947, %f1928;
 mov.f32 	%f1948, %f1928;
-)ptx",
-    R"ptx(mov.f32 	%f1949, %f1928;
+mov.f32 	%f1949, %f1928;
 mov.f32 	%f1950, %f1928;
 mov.f32 	%f1951, %f1928;
 mov.f32 	%f1952, %f1928;
@@ -14596,7 +14604,8 @@ mov.f32 	%f1972, %f1936;
 mov.f32 	%f1973, %f1936;
 mov.f32 	%f1974, %f1936;
 mov.f32 	%f1975, %f1936;
-mov.f32 	%f1976, %f1936;
+)ptx",
+    R"ptx(mov.f32 	%f1976, %f1936;
 mov.f32 	%f1977, %f1936;
 mov.f32 	%f1978, %f1936;
 mov.f32 	%f1979, %f1936;
@@ -14608,8 +14617,7 @@ mov.f32 	%f1984, %f1936;
 mov.f32 	%f1985, %f1936;
 mov.f32 	%f1986, %f1936;
 mov.f32 	%f1987, %f1936;
-)ptx",
-    R"ptx(mov.f32 	%f1988, %f1936;
+mov.f32 	%f1988, %f1936;
 mov.f32 	%f1989, %f1936;
 mov.f32 	%f1990, %f1936;
 mov.f32 	%f1991, %f1936;
@@ -14915,15 +14923,15 @@ fma.rn.f32 	%f785, %f745, %f738, %f705;
 fma.rn.f32 	%f786, %f745, %f740, %f706;
 fma.rn.f32 	%f787, %f745, %f742, %f707;
 fma.rn.f32 	%f788, %f745, %f744, %f708;
-fma.rn.f32 	%f789, %f745, %f746, %f709;
+)ptx",
+    R"ptx(fma.rn.f32 	%f789, %f745, %f746, %f709;
 fma.rn.f32 	%f790, %f745, %f748, %f710;
 fma.rn.f32 	%f791, %f745, %f750, %f711;
 fma.rn.f32 	%f792, %f745, %f752, %f712;
 fma.rn.f32 	%f793, %f747, %f738, %f713;
 fma.rn.f32 	%f794, %f747, %f740, %f714;
 fma.rn.f32 	%f795, %f747, %f742, %f715;
-)ptx",
-    R"ptx(fma.rn.f32 	%f796, %f747, %f744, %f716;
+fma.rn.f32 	%f796, %f747, %f744, %f716;
 fma.rn.f32 	%f797, %f747, %f746, %f717;
 fma.rn.f32 	%f798, %f747, %f748, %f718;
 fma.rn.f32 	%f799, %f747, %f750, %f719;
@@ -15221,15 +15229,15 @@ fma.rn.f32 	%f1090, %f1061, %f1060, %f1010;
 fma.rn.f32 	%f1091, %f1061, %f1062, %f1011;
 fma.rn.f32 	%f1092, %f1061, %f1064, %f1012;
 fma.rn.f32 	%f1093, %f1061, %f1066, %f1013;
-fma.rn.f32 	%f1094, %f1061, %f1068, %f1014;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1094, %f1061, %f1068, %f1014;
 fma.rn.f32 	%f1095, %f1061, %f1070, %f1015;
 fma.rn.f32 	%f1096, %f1061, %f1072, %f1016;
 fma.rn.f32 	%f1097, %f1063, %f1058, %f1017;
 fma.rn.f32 	%f1098, %f1063, %f1060, %f1018;
 fma.rn.f32 	%f1099, %f1063, %f1062, %f1019;
 fma.rn.f32 	%f1100, %f1063, %f1064, %f1020;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1101, %f1063, %f1066, %f1021;
+fma.rn.f32 	%f1101, %f1063, %f1066, %f1021;
 fma.rn.f32 	%f1102, %f1063, %f1068, %f1022;
 fma.rn.f32 	%f1103, %f1063, %f1070, %f1023;
 fma.rn.f32 	%f1104, %f1063, %f1072, %f1024;
@@ -15504,7 +15512,8 @@ fma.rn.f32 	%f1372, %f1311, %f1304, %f1292;
 fma.rn.f32 	%f1373, %f1311, %f1306, %f1293;
 fma.rn.f32 	%f1374, %f1311, %f1308, %f1294;
 fma.rn.f32 	%f1375, %f1311, %f1310, %f1295;
-fma.rn.f32 	%f1376, %f1311, %f1312, %f1296;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1376, %f1311, %f1312, %f1296;
 ld.shared.f32 	%f1377, [%rd37];
 ld.shared.f32 	%f1378, [%rd38];
 ld.shared.f32 	%f1379, [%rd37+4];
@@ -15513,8 +15522,7 @@ ld.shared.f32 	%f1381, [%rd37+8];
 ld.shared.f32 	%f1382, [%rd38+8];
 ld.shared.f32 	%f1383, [%rd37+12];
 ld.shared.f32 	%f1384, [%rd38+12];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1385, [%rd37+256];
+ld.shared.f32 	%f1385, [%rd37+256];
 ld.shared.f32 	%f1386, [%rd38+256];
 ld.shared.f32 	%f1387, [%rd37+260];
 ld.shared.f32 	%f1388, [%rd38+260];
@@ -15791,15 +15799,15 @@ fma.rn.f32 	%f1658, %f1623, %f1620, %f1578;
 fma.rn.f32 	%f1659, %f1623, %f1622, %f1579;
 fma.rn.f32 	%f1660, %f1623, %f1624, %f1580;
 fma.rn.f32 	%f1661, %f1623, %f1626, %f1581;
-fma.rn.f32 	%f1662, %f1623, %f1628, %f1582;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1662, %f1623, %f1628, %f1582;
 fma.rn.f32 	%f1663, %f1623, %f1630, %f1583;
 fma.rn.f32 	%f1664, %f1623, %f1632, %f1584;
 fma.rn.f32 	%f1665, %f1625, %f1618, %f1585;
 fma.rn.f32 	%f1666, %f1625, %f1620, %f1586;
 fma.rn.f32 	%f1667, %f1625, %f1622, %f1587;
 fma.rn.f32 	%f1668, %f1625, %f1624, %f1588;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1669, %f1625, %f1626, %f1589;
+fma.rn.f32 	%f1669, %f1625, %f1626, %f1589;
 fma.rn.f32 	%f1670, %f1625, %f1628, %f1590;
 fma.rn.f32 	%f1671, %f1625, %f1630, %f1591;
 fma.rn.f32 	%f1672, %f1625, %f1632, %f1592;
@@ -16152,7 +16160,8 @@ fma.rn.f32 	%f1976, %f491, %f482, %f1976;
 fma.rn.f32 	%f1977, %f491, %f484, %f1977;
 fma.rn.f32 	%f1978, %f491, %f486, %f1978;
 fma.rn.f32 	%f1979, %f491, %f488, %f1979;
-fma.rn.f32 	%f1980, %f491, %f490, %f1980;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1980, %f491, %f490, %f1980;
 fma.rn.f32 	%f1981, %f491, %f492, %f1981;
 fma.rn.f32 	%f1982, %f491, %f494, %f1982;
 fma.rn.f32 	%f1983, %f491, %f496, %f1983;
@@ -16160,8 +16169,7 @@ fma.rn.f32 	%f1984, %f493, %f482, %f1984;
 fma.rn.f32 	%f1985, %f493, %f484, %f1985;
 fma.rn.f32 	%f1986, %f493, %f486, %f1986;
 fma.rn.f32 	%f1987, %f493, %f488, %f1987;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1988, %f493, %f490, %f1988;
+fma.rn.f32 	%f1988, %f493, %f490, %f1988;
 fma.rn.f32 	%f1989, %f493, %f492, %f1989;
 fma.rn.f32 	%f1990, %f493, %f494, %f1990;
 fma.rn.f32 	%f1991, %f493, %f496, %f1991;
@@ -16578,7 +16586,8 @@ or.b64  	%rd61, %rd267, %rd307;
 cvt.u64.u32 	%rd62, %r83;
 ld.param.u64 	%rd268, [%rd1+104];
 cvta.to.global.u64 	%rd63, %rd268;
-ld.param.u64 	%rd269, [%rd1+112];
+)ptx",
+    R"ptx(ld.param.u64 	%rd269, [%rd1+112];
 cvta.to.global.u64 	%rd64, %rd269;
 ld.param.u8 	%rs1, [%rd1+136];
 and.b16  	%rs2, %rs1, 1;
@@ -16589,8 +16598,7 @@ cvta.to.global.u64 	%rd66, %rd270;
 ld.param.u64 	%rd67, [%rd1+56];
 mov.u64 	%rd327, 0;
 mov.f32 	%f1713, 0f3F800000;
-)ptx",
-    R"ptx(mov.u32 	%r118, %r117;
+mov.u32 	%r118, %r117;
 mov.u64 	%rd328, %rd327;
 bra.uni 	$L__BB6_3;
 $L__BB6_92:
@@ -16961,7 +16969,8 @@ fma.rn.f32 	%f567, %f512, %f507, %f1992;
 fma.rn.f32 	%f568, %f512, %f509, %f1993;
 fma.rn.f32 	%f569, %f512, %f511, %f1994;
 fma.rn.f32 	%f570, %f512, %f513, %f1995;
-fma.rn.f32 	%f571, %f512, %f515, %f1996;
+)ptx",
+    R"ptx(fma.rn.f32 	%f571, %f512, %f515, %f1996;
 fma.rn.f32 	%f572, %f514, %f501, %f1997;
 fma.rn.f32 	%f573, %f514, %f503, %f1998;
 fma.rn.f32 	%f574, %f514, %f505, %f1999;
@@ -16969,8 +16978,7 @@ fma.rn.f32 	%f575, %f514, %f507, %f2000;
 fma.rn.f32 	%f576, %f514, %f509, %f2001;
 fma.rn.f32 	%f577, %f514, %f511, %f2002;
 fma.rn.f32 	%f578, %f514, %f513, %f2003;
-)ptx",
-    R"ptx(fma.rn.f32 	%f579, %f514, %f515, %f2004;
+fma.rn.f32 	%f579, %f514, %f515, %f2004;
 ld.shared.f32 	%f580, [%rd17];
 ld.shared.f32 	%f581, [%rd18];
 ld.shared.f32 	%f582, [%rd17+4];
@@ -17271,7 +17279,8 @@ fma.rn.f32 	%f876, %f830, %f821, %f796;
 fma.rn.f32 	%f877, %f830, %f823, %f797;
 fma.rn.f32 	%f878, %f830, %f825, %f798;
 fma.rn.f32 	%f879, %f830, %f827, %f799;
-fma.rn.f32 	%f880, %f830, %f829, %f800;
+)ptx",
+    R"ptx(fma.rn.f32 	%f880, %f830, %f829, %f800;
 fma.rn.f32 	%f881, %f830, %f831, %f801;
 fma.rn.f32 	%f882, %f830, %f833, %f802;
 fma.rn.f32 	%f883, %f830, %f835, %f803;
@@ -17279,8 +17288,7 @@ fma.rn.f32 	%f884, %f832, %f821, %f804;
 fma.rn.f32 	%f885, %f832, %f823, %f805;
 fma.rn.f32 	%f886, %f832, %f825, %f806;
 fma.rn.f32 	%f887, %f832, %f827, %f807;
-)ptx",
-    R"ptx(fma.rn.f32 	%f888, %f832, %f829, %f808;
+fma.rn.f32 	%f888, %f832, %f829, %f808;
 fma.rn.f32 	%f889, %f832, %f831, %f809;
 fma.rn.f32 	%f890, %f832, %f833, %f810;
 fma.rn.f32 	%f891, %f832, %f835, %f811;
@@ -17570,7 +17578,8 @@ fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
 fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
 fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
 fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
-fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
 fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
 fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
 fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
@@ -17578,8 +17587,7 @@ fma.rn.f32 	%f1182, %f1146, %f1145, %f1102;
 fma.rn.f32 	%f1183, %f1146, %f1147, %f1103;
 fma.rn.f32 	%f1184, %f1146, %f1149, %f1104;
 fma.rn.f32 	%f1185, %f1146, %f1151, %f1105;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
+fma.rn.f32 	%f1186, %f1146, %f1153, %f1106;
 fma.rn.f32 	%f1187, %f1146, %f1155, %f1107;
 fma.rn.f32 	%f1188, %f1148, %f1141, %f1108;
 fma.rn.f32 	%f1189, %f1148, %f1143, %f1109;
@@ -17853,7 +17861,8 @@ fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
 fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
 fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
 fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
-ld.shared.f32 	%f1460, [%rd39];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1460, [%rd39];
 ld.shared.f32 	%f1461, [%rd40];
 ld.shared.f32 	%f1462, [%rd39+4];
 ld.shared.f32 	%f1463, [%rd40+4];
@@ -17864,8 +17873,7 @@ ld.shared.f32 	%f1467, [%rd40+12];
 ld.shared.f32 	%f1468, [%rd39+256];
 ld.shared.f32 	%f1469, [%rd40+256];
 ld.shared.f32 	%f1470, [%rd39+260];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1471, [%rd40+260];
+ld.shared.f32 	%f1471, [%rd40+260];
 ld.shared.f32 	%f1472, [%rd39+264];
 ld.shared.f32 	%f1473, [%rd40+264];
 ld.shared.f32 	%f1474, [%rd39+268];
@@ -18140,7 +18148,8 @@ fma.rn.f32 	%f1967, %f1706, %f1705, %f1662;
 fma.rn.f32 	%f1968, %f1706, %f1707, %f1663;
 fma.rn.f32 	%f1969, %f1706, %f1709, %f1664;
 fma.rn.f32 	%f1970, %f1706, %f1711, %f1665;
-fma.rn.f32 	%f1971, %f1706, %f1713, %f1666;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1971, %f1706, %f1713, %f1666;
 fma.rn.f32 	%f1972, %f1706, %f1715, %f1667;
 fma.rn.f32 	%f1973, %f1708, %f1701, %f1668;
 fma.rn.f32 	%f1974, %f1708, %f1703, %f1669;
@@ -18148,8 +18157,7 @@ fma.rn.f32 	%f1975, %f1708, %f1705, %f1670;
 fma.rn.f32 	%f1976, %f1708, %f1707, %f1671;
 fma.rn.f32 	%f1977, %f1708, %f1709, %f1672;
 fma.rn.f32 	%f1978, %f1708, %f1711, %f1673;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1979, %f1708, %f1713, %f1674;
+fma.rn.f32 	%f1979, %f1708, %f1713, %f1674;
 fma.rn.f32 	%f1980, %f1708, %f1715, %f1675;
 fma.rn.f32 	%f1981, %f1710, %f1701, %f1676;
 fma.rn.f32 	%f1982, %f1710, %f1703, %f1677;
@@ -18541,7 +18549,8 @@ bra.uni 	$L__BB7_31;
 $L__BB7_43:
 st.shared.f32 	[%rd315], %f1863;
 add.s32 	%r109, %r109, 8;
-add.s64 	%rd319, %rd319, 8;
+)ptx",
+    R"ptx(add.s64 	%rd319, %rd319, 8;
 add.s64 	%rd211, %rd79, %rd319;
 cvt.u32.u64 	%r73, %rd211;
 add.s64 	%rd318, %rd318, 8;
@@ -18554,8 +18563,7 @@ setp.lt.u32 	%p18, %r73, 8;
 bra.uni 	$L__BB7_44;
 $L__BB7_31:
 .pragma "nounroll";
-)ptx",
-    R"ptx(mov.f32 	%f1863, 0f00000000;
+mov.f32 	%f1863, 0f00000000;
 add.s64 	%rd303, %rd79, %rd318;
 mov.f32 	%f1860, %f1863;
 @%p90 bra 	$L__BB7_34;
@@ -18969,15 +18977,15 @@ ld.param.u8 	%rs1, [refine_distances_param_0+136];
 ld.param.u32 	%r32, [refine_distances_param_0+128];
 ld.param.u64 	%rd43, [refine_distances_param_0+120];
 ld.param.u64 	%rd44, [refine_distances_param_0+112];
-ld.param.u64 	%rd45, [refine_distances_param_0+104];
+)ptx",
+    R"ptx(ld.param.u64 	%rd45, [refine_distances_param_0+104];
 ld.param.u64 	%rd46, [refine_distances_param_0+96];
 ld.param.u64 	%rd47, [refine_distances_param_0+88];
 ld.param.u32 	%r34, [refine_distances_param_0+84];
 ld.param.u32 	%r35, [refine_distances_param_0+80];
 ld.param.u32 	%r36, [refine_distances_param_0+76];
 ld.param.u32 	%r37, [refine_distances_param_0+72];
-)ptx",
-    R"ptx(ld.param.u64 	%rd48, [refine_distances_param_0+64];
+ld.param.u64 	%rd48, [refine_distances_param_0+64];
 ld.param.u64 	%rd1, [refine_distances_param_0+56];
 ld.param.u64 	%rd49, [refine_distances_param_0+48];
 ld.param.u64 	%rd50, [refine_distances_param_0+40];
@@ -19434,13 +19442,13 @@ ret;
 .reg .b32 	%r<184>;
 .reg .f32 	%f<2082>;
 .reg .b64 	%rd<411>;
-.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
+)ptx",
+    R"ptx(.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
 .shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
 mov.u64 	%SPL, __local_depot9;
 mov.b64 	%rd176, settle_candidates_param_0;
 mov.u64 	%rd1, %rd176;
-)ptx",
-    R"ptx(ld.param.u64 	%rd3, [settle_candidates_param_0+120];
+ld.param.u64 	%rd3, [settle_candidates_param_0+120];
 add.s64 	%rd178, %rd3, 2;
 cvt.rn.f32.u64 	%f464, %rd178;
 sqrt.rn.f32 	%f465, %f464;
@@ -19787,7 +19795,8 @@ fma.rn.f32 	%f694, %f649, %f652, %f614;
 fma.rn.f32 	%f695, %f649, %f654, %f615;
 fma.rn.f32 	%f696, %f649, %f656, %f616;
 fma.rn.f32 	%f697, %f651, %f642, %f617;
-fma.rn.f32 	%f698, %f651, %f644, %f618;
+)ptx",
+    R"ptx(fma.rn.f32 	%f698, %f651, %f644, %f618;
 fma.rn.f32 	%f699, %f651, %f646, %f619;
 fma.rn.f32 	%f700, %f651, %f648, %f620;
 fma.rn.f32 	%f701, %f651, %f650, %f621;
@@ -19798,8 +19807,7 @@ fma.rn.f32 	%f705, %f653, %f642, %f625;
 fma.rn.f32 	%f706, %f653, %f644, %f626;
 fma.rn.f32 	%f707, %f653, %f646, %f627;
 fma.rn.f32 	%f708, %f653, %f648, %f628;
-)ptx",
-    R"ptx(fma.rn.f32 	%f709, %f653, %f650, %f629;
+fma.rn.f32 	%f709, %f653, %f650, %f629;
 fma.rn.f32 	%f710, %f653, %f652, %f630;
 fma.rn.f32 	%f711, %f653, %f654, %f631;
 fma.rn.f32 	%f712, %f653, %f656, %f632;
@@ -20097,7 +20105,8 @@ fma.rn.f32 	%f1003, %f967, %f966, %f923;
 fma.rn.f32 	%f1004, %f967, %f968, %f924;
 fma.rn.f32 	%f1005, %f967, %f970, %f925;
 fma.rn.f32 	%f1006, %f967, %f972, %f926;
-fma.rn.f32 	%f1007, %f967, %f974, %f927;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1007, %f967, %f974, %f927;
 fma.rn.f32 	%f1008, %f967, %f976, %f928;
 fma.rn.f32 	%f1009, %f969, %f962, %f929;
 fma.rn.f32 	%f1010, %f969, %f964, %f930;
@@ -20108,8 +20117,7 @@ fma.rn.f32 	%f1014, %f969, %f972, %f934;
 fma.rn.f32 	%f1015, %f969, %f974, %f935;
 fma.rn.f32 	%f1016, %f969, %f976, %f936;
 fma.rn.f32 	%f1017, %f971, %f962, %f937;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1018, %f971, %f964, %f938;
+fma.rn.f32 	%f1018, %f971, %f964, %f938;
 fma.rn.f32 	%f1019, %f971, %f966, %f939;
 fma.rn.f32 	%f1020, %f971, %f968, %f940;
 fma.rn.f32 	%f1021, %f971, %f970, %f941;
@@ -20386,7 +20394,8 @@ ld.shared.f32 	%f1291, [%rd36+260];
 ld.shared.f32 	%f1292, [%rd37+260];
 ld.shared.f32 	%f1293, [%rd36+264];
 ld.shared.f32 	%f1294, [%rd37+264];
-ld.shared.f32 	%f1295, [%rd36+268];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1295, [%rd36+268];
 ld.shared.f32 	%f1296, [%rd37+268];
 fma.rn.f32 	%f1297, %f1281, %f1282, %f1217;
 fma.rn.f32 	%f1298, %f1281, %f1284, %f1218;
@@ -20397,8 +20406,7 @@ fma.rn.f32 	%f1302, %f1281, %f1292, %f1222;
 fma.rn.f32 	%f1303, %f1281, %f1294, %f1223;
 fma.rn.f32 	%f1304, %f1281, %f1296, %f1224;
 fma.rn.f32 	%f1305, %f1283, %f1282, %f1225;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1306, %f1283, %f1284, %f1226;
+fma.rn.f32 	%f1306, %f1283, %f1284, %f1226;
 fma.rn.f32 	%f1307, %f1283, %f1286, %f1227;
 fma.rn.f32 	%f1308, %f1283, %f1288, %f1228;
 fma.rn.f32 	%f1309, %f1283, %f1290, %f1229;
@@ -20670,7 +20678,8 @@ fma.rn.f32 	%f1574, %f1529, %f1532, %f1494;
 fma.rn.f32 	%f1575, %f1529, %f1534, %f1495;
 fma.rn.f32 	%f1576, %f1529, %f1536, %f1496;
 fma.rn.f32 	%f1577, %f1531, %f1522, %f1497;
-fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
 fma.rn.f32 	%f1579, %f1531, %f1526, %f1499;
 fma.rn.f32 	%f1580, %f1531, %f1528, %f1500;
 fma.rn.f32 	%f1581, %f1531, %f1530, %f1501;
@@ -20680,8 +20689,7 @@ fma.rn.f32 	%f1584, %f1531, %f1536, %f1504;
 fma.rn.f32 	%f1585, %f1533, %f1522, %f1505;
 fma.rn.f32 	%f1586, %f1533, %f1524, %f1506;
 fma.rn.f32 	%f1587, %f1533, %f1526, %f1507;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1588, %f1533, %f1528, %f1508;
+fma.rn.f32 	%f1588, %f1533, %f1528, %f1508;
 fma.rn.f32 	%f1589, %f1533, %f1530, %f1509;
 fma.rn.f32 	%f1590, %f1533, %f1532, %f1510;
 fma.rn.f32 	%f1591, %f1533, %f1534, %f1511;
@@ -20968,7 +20976,8 @@ $L__BB9_11:
 st.shared.f32 	[%rd13+528], %f1918;
 add.s64 	%rd294, %rd72, 2;
 setp.lt.u64 	%p50, %rd294, %rd7;
-and.pred  	%p51, %p43, %p50;
+)ptx",
+    R"ptx(and.pred  	%p51, %p43, %p50;
 mov.f32 	%f1919, %f1924;
 @!%p51 bra 	$L__BB9_13;
 bra.uni 	$L__BB9_12;
@@ -20986,8 +20995,7 @@ $L__BB9_14:
 ld.global.f32 	%f1920, [%rd71+12];
 $L__BB9_15:
 st.shared.f32 	[%rd13+1584], %f1920;
-)ptx",
-    R"ptx(add.s64 	%rd296, %rd72, 4;
+add.s64 	%rd296, %rd72, 4;
 setp.lt.u64 	%p56, %rd296, %rd7;
 and.pred  	%p57, %p43, %p56;
 mov.f32 	%f1921, %f1924;
@@ -21384,7 +21392,8 @@ add.s32 	%r131, %r10, %r174;
 mul.wide.u32 	%rd310, %r131, 4;
 add.s64 	%rd395, %rd240, %rd310;
 add.s64 	%rd394, %rd240, %rd393;
-mov.u64 	%rd399, -8;
+)ptx",
+    R"ptx(mov.u64 	%rd399, -8;
 mov.u64 	%rd398, %rd381;
 bra.uni 	$L__BB9_71;
 $L__BB9_83:
@@ -21401,8 +21410,7 @@ add.s64 	%rd394, %rd394, 4224;
 setp.lt.u32 	%p80, %r132, 8;
 @%p80 bra 	$L__BB9_71;
 bra.uni 	$L__BB9_84;
-)ptx",
-    R"ptx($L__BB9_71:
+$L__BB9_71:
 .pragma "nounroll";
 mov.f32 	%f1942, 0f00000000;
 add.s64 	%rd378, %rd112, %rd398;
@@ -21803,7 +21811,8 @@ st.local.f32 	[%rd2+232], %f2065;
 st.local.f32 	[%rd2+236], %f2066;
 st.local.f32 	[%rd2+240], %f2067;
 st.local.f32 	[%rd2+244], %f2068;
-st.local.f32 	[%rd2+248], %f2069;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+248], %f2069;
 st.local.f32 	[%rd2+252], %f2070;
 ld.param.u32 	%r11, [%rd1+128];
 and.b32  	%r12, %r165, 16;
@@ -21819,8 +21828,7 @@ div.u32 	%r141, %r1, %r140;
 mul.wide.u32 	%rd63, %r141, 128;
 mul.lo.s32 	%r142, %r141, %r140;
 sub.s32 	%r143, %r1, %r142;
-)ptx",
-    R"ptx(mul.wide.u32 	%rd348, %r143, 128;
+mul.wide.u32 	%rd348, %r143, 128;
 or.b64  	%rd64, %rd348, %rd380;
 cvt.u64.u32 	%rd65, %r138;
 ld.param.u64 	%rd349, [%rd1+104];
@@ -22234,7 +22242,8 @@ shl.b64 	%rd122, %rd126, 2;
 and.b64  	%rd83, %rd63, -4;
 sub.s64 	%rd16, %rd126, %rd83;
 add.s64 	%rd132, %rd3, 16;
-mul.lo.s64 	%rd84, %rd63, %rd5;
+)ptx",
+    R"ptx(mul.lo.s64 	%rd84, %rd63, %rd5;
 shl.b64 	%rd85, %rd84, 2;
 add.s64 	%rd87, %rd85, %rd122;
 add.s64 	%rd88, %rd87, %rd2;
@@ -22250,8 +22259,7 @@ ld.global.f32 	%f18, [%rd131+-4];
 cvt.f64.f32 	%fd185, %f18;
 ld.local.f64 	%fd186, [%rd132+-8];
 add.rn.f64 	%fd187, %fd186, %fd185;
-)ptx",
-    R"ptx(st.local.f64 	[%rd132+-8], %fd187;
+st.local.f64 	[%rd132+-8], %fd187;
 ld.global.f32 	%f19, [%rd131];
 cvt.f64.f32 	%fd188, %f19;
 ld.local.f64 	%fd189, [%rd132];
@@ -22637,7 +22645,8 @@ cvt.u32.u64 	%r5, %rd2;
 div.u32 	%r6, %r5, %r4;
 cvt.u64.u32 	%rd94, %r6;
 $L__BB12_4:
-mul.lo.s64 	%rd40, %rd94, %rd3;
+)ptx",
+    R"ptx(mul.lo.s64 	%rd40, %rd94, %rd3;
 sub.s64 	%rd8, %rd2, %rd40;
 ld.param.u64 	%rd41, [%rd1+8];
 cvta.to.global.u64 	%rd42, %rd41;
@@ -22653,8 +22662,7 @@ mul.lo.s64 	%rd47, %rd9, %rd94;
 shl.b64 	%rd48, %rd47, 2;
 add.s64 	%rd12, %rd46, %rd48;
 and.b32  	%r20, %r1, 15;
-)ptx",
-    R"ptx(@%p4 bra 	$L__BB12_15;
+@%p4 bra 	$L__BB12_15;
 setp.lt.u64 	%p16, %rd9, 16;
 mov.u64 	%rd96, 0;
 mov.f32 	%f64, 0f00000000;
@@ -23094,7 +23102,8 @@ add.s64 	%rd8, %rd50, %rd46;
 ld.param.f64 	%fd1, [%rd1+40];
 shfl.sync.bfly.b32	%f39, %f72, 8, 31, %r2;
 add.rn.f32 	%f40, %f72, %f39;
-shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r2;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r2;
 add.rn.f32 	%f42, %f40, %f41;
 shfl.sync.bfly.b32	%f43, %f42, 2, 31, %r2;
 add.rn.f32 	%f44, %f42, %f43;
@@ -23107,8 +23116,7 @@ add.rn.f32 	%f49, %f47, %f48;
 shfl.sync.bfly.b32	%f50, %f49, 2, 31, %r2;
 add.rn.f32 	%f51, %f49, %f50;
 shfl.sync.bfly.b32	%f52, %f51, 1, 31, %r2;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%f53, %f70, 8, 31, %r2;
+shfl.sync.bfly.b32	%f53, %f70, 8, 31, %r2;
 add.rn.f32 	%f54, %f70, %f53;
 shfl.sync.bfly.b32	%f55, %f54, 4, 31, %r2;
 add.rn.f32 	%f56, %f54, %f55;
@@ -23526,7 +23534,8 @@ cvt.f64.f32 	%fd87, %f276;
 div.rn.f64 	%fd88, %fd87, %fd8;
 cvt.rn.f32.f64 	%f288, %fd88;
 bar.warp.sync 	%r12;
-setp.eq.f32 	%p140, %f288, 0f00000000;
+)ptx",
+    R"ptx(setp.eq.f32 	%p140, %f288, 0f00000000;
 @%p140 bra 	$L__BB15_361;
 @%p131 bra 	$L__BB15_360;
 mul.lo.s64 	%rd1001, %rd1564, 24;
@@ -23543,8 +23552,7 @@ mov.u64 	%rd1568, %rd964;
 @%p143 bra 	$L__BB15_367;
 bra.uni 	$L__BB15_363;
 $L__BB15_367:
-)ptx",
-    R"ptx(setp.ge.u64 	%p150, %rd1568, %rd9;
+setp.ge.u64 	%p150, %rd1568, %rd9;
 @%p150 bra 	$L__BB15_392;
 and.b64  	%rd453, %rd1564, 3;
 and.b64  	%rd1029, %rd1564, -4;
@@ -23942,7 +23950,8 @@ setp.eq.s64 	%p241, %rd264, %rd1506;
 @%p241 bra 	$L__BB15_260;
 $L__BB15_245:
 mov.f32 	%f1053, 0f00000000;
-mov.f32 	%f1052, %f1053;
+)ptx",
+    R"ptx(mov.f32 	%f1052, %f1053;
 @%p230 bra 	$L__BB15_247;
 ld.global.f32 	%f1052, [%rd277];
 $L__BB15_247:
@@ -23959,8 +23968,7 @@ mov.f32 	%f1054, 0f3F800000;
 setp.geu.f32 	%p236, %f205, 0f00000000;
 mov.f32 	%f1054, %f205;
 @%p236 bra 	$L__BB15_252;
-)ptx",
-    R"ptx(mov.f32 	%f1054, 0fBF800000;
+mov.f32 	%f1054, 0fBF800000;
 $L__BB15_252:
 mov.f32 	%f1056, 0f00000000;
 mov.f32 	%f1055, %f1056;
@@ -24370,7 +24378,8 @@ param1,
 param2, 
 param3
 );
-ld.param.f64 	%fd112, [retval0+0];
+)ptx",
+    R"ptx(ld.param.f64 	%fd112, [retval0+0];
 }
 $L__BB15_510:
 mul.rn.f64 	%fd49, %fd34, %fd112;
@@ -24388,8 +24397,7 @@ setp.eq.f32 	%p37, %f429, 0f00000000;
 mul.lo.s64 	%rd793, %rd1650, 24;
 add.s64 	%rd683, %rd17, %rd793;
 st.shared.u64 	[%rd683], %rd669;
-)ptx",
-    R"ptx(st.shared.u64 	[%rd683+8], %rd670;
+st.shared.u64 	[%rd683+8], %rd670;
 st.shared.v2.f32 	[%rd683+16], {%f429, %f417};
 bra.uni 	$L__BB15_514;
 $L__BB15_516:
@@ -24788,7 +24796,8 @@ mov.u64 	%rd1433, %rd1315;
 @%p317 bra 	$L__BB15_109;
 bra.uni 	$L__BB15_105;
 $L__BB15_109:
-setp.ge.u64 	%p323, %rd1433, %rd9;
+)ptx",
+    R"ptx(setp.ge.u64 	%p323, %rd1433, %rd9;
 @%p323 bra 	$L__BB15_144;
 and.b64  	%rd72, %rd1430, 3;
 and.b64  	%rd1362, %rd1430, -4;
@@ -24806,8 +24815,7 @@ shl.b64 	%rd1363, %rd1433, 2;
 add.s64 	%rd1364, %rd15, %rd1363;
 setp.le.u64 	%p324, %rd85, %rd18;
 add.s64 	%rd86, %rd1364, %rd1412;
-)ptx",
-    R"ptx(mov.f32 	%f984, %f902;
+mov.f32 	%f984, %f902;
 @%p324 bra 	$L__BB15_113;
 ld.global.f32 	%f984, [%rd86];
 $L__BB15_113:
@@ -25207,7 +25215,8 @@ $L__BB15_313:
 mov.f32 	%f1086, %f1088;
 @%p190 bra 	$L__BB15_315;
 ld.shared.u64 	%rd1130, [%rd1539+-24];
-add.s64 	%rd1132, %rd1130, %rd1120;
+)ptx",
+    R"ptx(add.s64 	%rd1132, %rd1130, %rd1120;
 add.s64 	%rd1134, %rd1132, %rd1406;
 ld.f32 	%f1086, [%rd1134];
 $L__BB15_315:
@@ -25225,8 +25234,7 @@ add.s64 	%rd1144, %rd1142, %rd1406;
 ld.f32 	%f1088, [%rd1144];
 bra.uni 	$L__BB15_319;
 $L__BB15_320:
-)ptx",
-    R"ptx(neg.s64 	%rd1535, %rd344;
+neg.s64 	%rd1535, %rd344;
 $L__BB15_321:
 setp.eq.s64 	%p198, %rd343, 0;
 @%p198 bra 	$L__BB15_326;
@@ -25623,7 +25631,8 @@ st.shared.v2.f32 	[%rd563+16], {%f358, %f347};
 bra.uni 	$L__BB15_442;
 $L__BB15_444:
 bar.warp.sync 	%r14;
-setp.eq.s64 	%p345, %rd1607, 0;
+)ptx",
+    R"ptx(setp.eq.s64 	%p345, %rd1607, 0;
 setp.lt.u64 	%p346, %rd1607, 4;
 mov.u64 	%rd1611, %rd859;
 @%p93 bra 	$L__BB15_449;
@@ -25642,8 +25651,7 @@ setp.lt.u64 	%p113, %rd1611, %rd9;
 bra.uni 	$L__BB15_474;
 $L__BB15_451:
 sub.s64 	%rd589, %rd9, %rd1611;
-)ptx",
-    R"ptx(shl.b64 	%rd925, %rd1611, 2;
+shl.b64 	%rd925, %rd1611, 2;
 add.s64 	%rd926, %rd15, %rd925;
 setp.le.u64 	%p101, %rd589, %rd1625;
 add.s64 	%rd590, %rd926, %rd1400;
@@ -26033,7 +26041,8 @@ add.s64 	%rd1454, %rd1454, 1;
 $L__BB15_162:
 add.s64 	%rd1231, %rd1455, %rd112;
 ld.global.f32 	%f73, [%rd1231];
-setp.eq.f32 	%p257, %f73, 0f00000000;
+)ptx",
+    R"ptx(setp.eq.f32 	%p257, %f73, 0f00000000;
 @%p257 bra 	$L__BB15_166;
 @%p262 bra 	$L__BB15_165;
 mul.lo.s64 	%rd1232, %rd1454, 24;
@@ -26050,8 +26059,7 @@ setp.eq.s64 	%p260, %rd132, 0;
 @%p260 bra 	$L__BB15_173;
 mul.lo.s64 	%rd1234, %rd1453, %rd6;
 shl.b64 	%rd1235, %rd1234, 2;
-)ptx",
-    R"ptx(add.s64 	%rd1236, %rd14, %rd1235;
+add.s64 	%rd1236, %rd14, %rd1235;
 ld.global.f32 	%f71, [%rd1236];
 setp.eq.f32 	%p261, %f71, 0f00000000;
 @%p261 bra 	$L__BB15_173;
@@ -26452,7 +26460,8 @@ cvta.to.global.u64 	%rd63, %rd62;
 setp.eq.s64 	%p4, %rd6, %rd63;
 mov.u64 	%rd144, -1;
 @%p4 bra 	$L__BB16_5;
-shl.b64 	%rd65, %rd2, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd65, %rd2, 2;
 add.s64 	%rd66, %rd6, %rd65;
 ld.global.f32 	%f1, [%rd66];
 setp.nan.f32 	%p5, %f1, %f1;
@@ -26471,8 +26480,7 @@ setp.lt.s32 	%p7, %r27, 0;
 selp.b32 	%r30, %r28, %r29, %p7;
 cvt.u64.u32 	%rd67, %r30;
 shl.b64 	%rd144, %rd67, 32;
-)ptx",
-    R"ptx($L__BB16_5:
+$L__BB16_5:
 cvta.to.global.u64 	%rd52, %rd51;
 shl.b64 	%rd55, %rd54, 3;
 mov.u32 	%r68, %tid.x;
@@ -26909,7 +26917,8 @@ $L__BB18_13:
 setp.lt.u64 	%p10, %rd3, 16;
 mov.u64 	%rd95, 0;
 mov.f32 	%f57, 0f00000000;
-@%p10 bra 	$L__BB18_16;
+)ptx",
+    R"ptx(@%p10 bra 	$L__BB18_16;
 shl.b64 	%rd83, %rd10, 2;
 add.s64 	%rd93, %rd4, %rd83;
 add.s64 	%rd92, %rd11, %rd83;
@@ -26929,8 +26938,7 @@ mov.u64 	%rd94, %rd95;
 @%p11 bra 	$L__BB18_15;
 $L__BB18_16:
 setp.le.u64 	%p12, %rd3, %rd95;
-)ptx",
-    R"ptx(@%p12 bra 	$L__BB18_22;
+@%p12 bra 	$L__BB18_22;
 sub.s64 	%rd25, %rd3, %rd95;
 setp.le.u64 	%p13, %rd25, %rd10;
 shl.b64 	%rd85, %rd95, 2;
@@ -27339,7 +27347,8 @@ bra.uni 	$L__BB19_34;
 $L__BB19_34:
 ld.global.u64 	%rd171, [%rd207+-8];
 mul.lo.s64 	%rd172, %rd171, %rd2;
-shl.b64 	%rd173, %rd172, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd173, %rd172, 2;
 add.s64 	%rd174, %rd57, %rd173;
 ld.global.f32 	%f255, [%rd174];
 $L__BB19_35:
@@ -27359,8 +27368,7 @@ sub.rn.f32 	%f206, %f252, %f256;
 add.rn.f32 	%f79, %f76, %f206;
 mov.f32 	%f257, %f199;
 @!%p2 bra 	$L__BB19_39;
-)ptx",
-    R"ptx(bra.uni 	$L__BB19_38;
+bra.uni 	$L__BB19_38;
 $L__BB19_38:
 ld.global.u64 	%rd179, [%rd207+8];
 mul.lo.s64 	%rd180, %rd179, %rd2;
@@ -27758,7 +27766,8 @@ $L__BB20_35:
 setp.leu.f32 	%p30, %f547, %f27;
 setp.num.f32 	%p31, %f27, %f27;
 setp.nan.f32 	%p32, %f547, %f547;
-selp.f32 	%f147, %f27, %f547, %p32;
+)ptx",
+    R"ptx(selp.f32 	%f147, %f27, %f547, %p32;
 selp.f32 	%f148, %f27, %f147, %p31;
 selp.f32 	%f30, %f148, %f547, %p30;
 setp.leu.f32 	%p33, %f548, %f30;
@@ -27775,8 +27784,7 @@ bra.uni 	$L__BB20_36;
 $L__BB20_27:
 shl.b64 	%rd212, %rd312, 2;
 add.s64 	%rd57, %rd54, %rd212;
-)ptx",
-    R"ptx(mov.f32 	%f548, 0f00000000;
+mov.f32 	%f548, 0f00000000;
 mov.f32 	%f545, %f548;
 @%p17 bra 	$L__BB20_29;
 ld.global.f32 	%f545, [%rd57];
@@ -28141,7 +28149,8 @@ fma.rn.f32 	%f307, %f306, %f302, 0f3F800000;
 fma.rn.f32 	%f308, %f307, %f302, 0f3F800000;
 mov.b32 	%r64, %f308;
 mov.b32 	%r65, %f299;
-shl.b32 	%r66, %r65, 23;
+)ptx",
+    R"ptx(shl.b32 	%r66, %r65, 23;
 add.s32 	%r67, %r66, %r64;
 mov.b32 	%f309, %r67;
 setp.ltu.f32 	%p90, %f298, 0fC28AA123;
@@ -28158,8 +28167,7 @@ selp.f32 	%f353, %f10, %f569, %p97;
 setp.gt.f32 	%p98, %f353, %f3;
 selp.f32 	%f569, %f3, %f353, %p98;
 bra.uni 	$L__BB20_84;
-)ptx",
-    R"ptx($L__BB20_83:
+$L__BB20_83:
 div.rn.f32 	%f314, %f569, %f3;
 setp.lt.f32 	%p92, %f314, 0fBF800000;
 selp.f32 	%f315, 0fBF800000, %f314, %p92;
@@ -28543,7 +28551,8 @@ mov.b32 	%f504, %r112;
 cvt.rn.f32.s32 	%f505, %r110;
 add.rn.f32 	%f506, %f504, 0fBF800000;
 add.rn.f32 	%f507, %f504, 0f3F800000;
-div.rn.f32 	%f508, %f506, %f507;
+)ptx",
+    R"ptx(div.rn.f32 	%f508, %f506, %f507;
 mul.rn.f32 	%f509, %f508, %f508;
 fma.rn.f32 	%f510, %f509, 0f3E638E39, 0f3E924925;
 fma.rn.f32 	%f511, %f510, %f509, 0f3ECCCCCD;
@@ -28557,8 +28566,7 @@ add.rn.f32 	%f518, %f503, 0fBF800000;
 sub.rn.f32 	%f519, %f502, %f518;
 div.rn.f32 	%f520, %f519, %f503;
 add.rn.f32 	%f521, %f520, %f517;
-)ptx",
-    R"ptx(add.rn.f32 	%f522, %f487, %f521;
+add.rn.f32 	%f522, %f487, %f521;
 mul.rn.f32 	%f572, %f7, %f522;
 $L__BB20_154:
 add.rn.f32 	%f573, %f573, %f572;
@@ -28938,7 +28946,8 @@ sub.s64 	%rd263, %rd2, %rd262;
 ld.param.u64 	%rd266, [%rd1+8];
 cvta.to.global.u64 	%rd267, %rd266;
 ld.param.u64 	%rd268, [%rd1+16];
-ld.param.u64 	%rd277, [%rd1+160];
+)ptx",
+    R"ptx(ld.param.u64 	%rd277, [%rd1+160];
 cvta.to.global.u64 	%rd278, %rd277;
 ld.param.u64 	%rd279, [%rd1+168];
 cvta.to.global.u64 	%rd280, %rd279;
@@ -28955,8 +28964,7 @@ shl.b64 	%rd295, %rd292, 2;
 mov.u64 	%rd488, 0;
 cvta.to.global.u64 	%rd297, %rd488;
 shl.b64 	%rd299, %rd263, 2;
-)ptx",
-    R"ptx(shl.b64 	%rd301, %rd289, 2;
+shl.b64 	%rd301, %rd289, 2;
 setp.eq.s64 	%p15, %rd278, %rd297;
 add.s64 	%rd303, %rd278, %rd299;
 mul.lo.s64 	%rd310, %rd263, %rd483;
@@ -29345,7 +29353,8 @@ abs.f32 	%f321, %f319;
 selp.f32 	%f322, 0f3F800000, %f321, %p84;
 selp.f32 	%f323, 0f3F800000, %f322, %p83;
 fma.rn.f32 	%f324, %f323, 0fBAA58518, 0f3BDA9A73;
-fma.rn.f32 	%f325, %f324, %f323, 0fBC8BFFCA;
+)ptx",
+    R"ptx(fma.rn.f32 	%f325, %f324, %f323, 0fBC8BFFCA;
 fma.rn.f32 	%f326, %f325, %f323, 0f3CFD1355;
 fma.rn.f32 	%f327, %f326, %f323, 0fBD4D83FC;
 fma.rn.f32 	%f328, %f327, %f323, 0f3DB63AA6;
@@ -29359,8 +29368,7 @@ sub.rn.f32 	%f336, %f828, %f334;
 selp.f32 	%f337, %f334, %f336, %p84;
 selp.f32 	%f338, %f334, %f337, %p85;
 div.rn.f32 	%f339, %f338, %f4;
-)ptx",
-    R"ptx(fma.rn.f32 	%f340, %f339, 0f3F22F983, 0f4B400000;
+fma.rn.f32 	%f340, %f339, 0f3F22F983, 0f4B400000;
 add.rn.f32 	%f341, %f340, 0fCB400000;
 fma.rn.f32 	%f342, %f341, 0fBFC90FDB, %f339;
 fma.rn.f32 	%f343, %f341, 0f333BBD2E, %f342;
@@ -29708,7 +29716,8 @@ fma.rn.f32 	%f465, %f464, %f463, 0f3D2AAA2F;
 fma.rn.f32 	%f466, %f465, %f463, 0f3E2AAA47;
 fma.rn.f32 	%f467, %f466, %f463, 0f3F000000;
 fma.rn.f32 	%f468, %f467, %f463, 0f3F800000;
-fma.rn.f32 	%f469, %f468, %f463, 0f3F800000;
+)ptx",
+    R"ptx(fma.rn.f32 	%f469, %f468, %f463, 0f3F800000;
 mov.b32 	%r98, %f469;
 mov.b32 	%r99, %f460;
 shl.b32 	%r100, %r99, 23;
@@ -29726,8 +29735,7 @@ selp.f32 	%f858, %f473, 0f00000000, %p135;
 bra.uni 	$L__BB21_118;
 $L__BB21_118:
 mov.u64 	%rd376, 0;
-)ptx",
-    R"ptx(cvta.to.global.u64 	%rd377, %rd376;
+cvta.to.global.u64 	%rd377, %rd376;
 setp.eq.s64 	%p136, %rd24, %rd377;
 mov.f32 	%f857, %f827;
 @%p136 bra 	$L__BB21_121;
@@ -30133,7 +30141,8 @@ mov.u64 	%rd520, 0;
 mov.f32 	%f877, 0f00000000;
 mov.f32 	%f876, %f877;
 @%p189 bra 	$L__BB21_168;
-mov.u64 	%rd519, 0;
+)ptx",
+    R"ptx(mov.u64 	%rd519, 0;
 mov.f32 	%f504, 0f00000000;
 mov.f32 	%f877, %f504;
 mov.f32 	%f876, %f504;
@@ -30148,8 +30157,7 @@ fma.rn.f32 	%f527, %f525, 0f395E8083, %f526;
 fma.rn.f32 	%f528, %f527, 0f3AB6DA65, 0f3C091DE8;
 fma.rn.f32 	%f529, %f528, %f527, 0f3D2AAA2F;
 fma.rn.f32 	%f530, %f529, %f527, 0f3E2AAA47;
-)ptx",
-    R"ptx(fma.rn.f32 	%f531, %f530, %f527, 0f3F000000;
+fma.rn.f32 	%f531, %f530, %f527, 0f3F000000;
 fma.rn.f32 	%f532, %f531, %f527, 0f3F800000;
 fma.rn.f32 	%f533, %f532, %f527, 0f3F800000;
 mov.b32 	%r110, %f533;
@@ -30481,7 +30489,8 @@ fma.rn.f32 	%f712, %f711, %f706, 0f3D2AAA9D;
 fma.rn.f32 	%f713, %f712, %f706, 0fBF000000;
 fma.rn.f32 	%f714, %f713, %f706, 0f3F800000;
 mov.b32 	%r142, %f702;
-shl.b32 	%r143, %r142, 30;
+)ptx",
+    R"ptx(shl.b32 	%r143, %r142, 30;
 and.b32  	%r144, %r143, -2147483648;
 and.b32  	%r145, %r142, 1;
 setp.eq.b32 	%p243, %r145, 1;
@@ -30498,8 +30507,7 @@ rcp.rn.f32 	%f721, %f720;
 sqrt.rn.f32 	%f722, %f719;
 mul.rn.f32 	%f723, %f4, %f722;
 div.rn.f32 	%f724, %f716, %f723;
-)ptx",
-    R"ptx(selp.f32 	%f725, %f724, %f721, %p244;
+selp.f32 	%f725, %f724, %f721, %p244;
 and.b16  	%rs6, %rs1, 1;
 setp.eq.b16 	%p245, %rs6, 1;
 selp.f32 	%f888, 0f3F800000, %f725, %p245;
@@ -30888,7 +30896,8 @@ mov.f32 	%f897, 0f00000000;
 mov.f32 	%f894, %f897;
 @%p253 bra 	$L__BB21_224;
 ld.global.f32 	%f894, [%rd186];
-$L__BB21_224:
+)ptx",
+    R"ptx($L__BB21_224:
 setp.leu.f32 	%p258, %f894, %f902;
 setp.nan.f32 	%p260, %f894, %f894;
 mov.f32 	%f895, %f897;
@@ -30906,8 +30915,7 @@ $L__BB21_228:
 setp.leu.f32 	%p264, %f895, %f164;
 setp.num.f32 	%p265, %f164, %f164;
 setp.nan.f32 	%p266, %f895, %f895;
-)ptx",
-    R"ptx(or.pred  	%p267, %p265, %p266;
+or.pred  	%p267, %p265, %p266;
 and.pred  	%p268, %p264, %p267;
 selp.f32 	%f167, %f164, %f895, %p268;
 @%p253 bra 	$L__BB21_230;
@@ -31306,7 +31314,8 @@ $L__BB22_47:
 bra.uni 	$L__BB22_48;
 $L__BB22_48:
 add.s64 	%rd131, %rd5, %rd127;
-add.s64 	%rd73, %rd131, %rd146;
+)ptx",
+    R"ptx(add.s64 	%rd73, %rd131, %rd146;
 ld.global.f32 	%f143, [%rd73];
 $L__BB22_49:
 @!%p4 bra 	$L__BB22_52;
@@ -31327,8 +31336,7 @@ ld.global.f32 	%f123, [%rd157];
 mul.rn.f32 	%f124, %f123, %f18;
 st.global.f32 	[%rd157], %f124;
 add.s64 	%rd171, %rd158, 16;
-)ptx",
-    R"ptx(add.s64 	%rd157, %rd157, 64;
+add.s64 	%rd157, %rd157, 64;
 add.s64 	%rd136, %rd158, 32;
 setp.le.u64 	%p49, %rd136, %rd3;
 mov.u64 	%rd158, %rd171;
@@ -31745,7 +31753,8 @@ setp.ne.s64 	%p16, %rd92, 0;
 $L__BB24_24:
 ld.local.f64 	%fd202, [%rd3+64];
 ld.local.f64 	%fd201, [%rd3+72];
-ld.local.f64 	%fd200, [%rd3+80];
+)ptx",
+    R"ptx(ld.local.f64 	%fd200, [%rd3+80];
 ld.local.f64 	%fd199, [%rd3+88];
 ld.local.f64 	%fd198, [%rd3+96];
 ld.local.f64 	%fd197, [%rd3+32];
@@ -31761,8 +31770,7 @@ ld.local.f64 	%fd188, [%rd3+16];
 ld.local.f64 	%fd187, [%rd3+24];
 $L__BB24_25:
 add.rn.f64 	%fd138, %fd202, %fd190;
-)ptx",
-    R"ptx(add.rn.f64 	%fd139, %fd201, %fd189;
+add.rn.f64 	%fd139, %fd201, %fd189;
 add.rn.f64 	%fd140, %fd200, %fd188;
 add.rn.f64 	%fd141, %fd199, %fd187;
 add.rn.f64 	%fd142, %fd197, %fd198;
@@ -32203,7 +32211,8 @@ ld.global.f32 	%f11, [%rd29];
 add.s64 	%rd30, %rd2, %rd51;
 ld.global.f32 	%f12, [%rd30];
 add.rn.f32 	%f34, %f11, %f12;
-$L__BB27_4:
+)ptx",
+    R"ptx($L__BB27_4:
 setp.lt.u64 	%p3, %rd23, 2;
 @%p3 bra 	$L__BB27_12;
 add.s64 	%rd4, %rd23, -1;
@@ -32223,8 +32232,7 @@ ld.global.f32 	%f14, [%rd56];
 add.rn.f32 	%f15, %f34, %f14;
 add.s64 	%rd38, %rd56, %rd52;
 ld.global.f32 	%f16, [%rd38];
-)ptx",
-    R"ptx(add.rn.f32 	%f17, %f15, %f16;
+add.rn.f32 	%f17, %f15, %f16;
 add.s64 	%rd39, %rd38, %rd52;
 ld.global.f32 	%f18, [%rd39];
 add.rn.f32 	%f19, %f17, %f18;
@@ -32658,7 +32666,8 @@ shl.b64 	%rd41, %rd63, 2;
 add.s64 	%rd42, %rd5, %rd41;
 ld.global.s32 	%rd43, [%rd42];
 mul.lo.s64 	%rd44, %rd7, %rd43;
-mul.lo.s64 	%rd45, %rd63, %rd7;
+)ptx",
+    R"ptx(mul.lo.s64 	%rd45, %rd63, %rd7;
 sub.s64 	%rd46, %rd4, %rd45;
 add.s64 	%rd64, %rd44, %rd46;
 $L__BB32_7:
@@ -32675,8 +32684,7 @@ mul.lo.s64 	%rd15, %rd14, %rd64;
 ld.param.u64 	%rd48, [%rd2+8];
 cvta.to.global.u64 	%rd17, %rd48;
 ld.param.v2.u8 	{%rs1, %rs2}, [%rd1];
-)ptx",
-    R"ptx(and.b16  	%rs3, %rs1, 1;
+and.b16  	%rs3, %rs1, 1;
 setp.eq.b16 	%p1, %rs3, 1;
 ld.param.u32 	%r17, [%rd1+4];
 shr.u32 	%r18, %r17, 16;
@@ -33111,7 +33119,8 @@ selp.f32 	%f9, %f7, 0f00000000, %p6;
 cvt.f64.f32 	%fd16, %f9;
 add.rn.f64 	%fd17, %fd15, %fd16;
 add.s64 	%rd33, %rd44, %rd7;
-ld.global.f32 	%f10, [%rd33];
+)ptx",
+    R"ptx(ld.global.f32 	%f10, [%rd33];
 sub.rn.f32 	%f11, %f10, %f10;
 setp.eq.f32 	%p7, %f11, 0f00000000;
 selp.f32 	%f12, %f10, 0f00000000, %p7;
@@ -33130,8 +33139,7 @@ shl.b64 	%rd35, %rd34, 2;
 add.s64 	%rd37, %rd35, %rd28;
 add.s64 	%rd43, %rd2, %rd37;
 $L__BB35_7:
-)ptx",
-    R"ptx(.pragma "nounroll";
+.pragma "nounroll";
 ld.global.f32 	%f13, [%rd43];
 sub.rn.f32 	%f14, %f13, %f13;
 setp.eq.f32 	%p10, %f14, 0f00000000;
@@ -33445,79 +33453,91 @@ $L__BB39_2:
 ret;
 }
 .visible .entry weigh_pairs(
-.param .align 8 .b8 weigh_pairs_param_0[72],
+.param .align 8 .b8 weigh_pairs_param_0[80],
 .param .align 8 .b8 weigh_pairs_param_1[72]
 )
 .maxntid 256, 1, 1
 {
-.reg .pred 	%p<60>;
+.reg .pred 	%p<62>;
 .reg .b32 	%r<87>;
 .reg .f32 	%f<74>;
-.reg .b64 	%rd<217>;
+.reg .b64 	%rd<227>;
 .reg .f64 	%fd<66>;
 mov.u32 	%r26, %ctaid.x;
-mul.wide.u32 	%rd67, %r26, 16;
+mul.wide.u32 	%rd70, %r26, 16;
 mov.u32 	%r1, %tid.x;
 shr.u32 	%r27, %r1, 4;
-cvt.u64.u32 	%rd68, %r27;
-add.s64 	%rd3, %rd67, %rd68;
-ld.param.u64 	%rd70, [weigh_pairs_param_0+8];
-setp.ge.u64 	%p6, %rd3, %rd70;
-@%p6 bra 	$L__BB40_48;
-mov.b64 	%rd65, weigh_pairs_param_0;
-mov.b64 	%rd66, weigh_pairs_param_1;
-mov.u64 	%rd1, %rd66;
-mov.u64 	%rd2, %rd65;
-ld.param.u64 	%rd69, [weigh_pairs_param_0];
-ld.param.u64 	%rd71, [%rd2+56];
-ld.param.u64 	%rd6, [%rd2+16];
-mul.lo.s64 	%rd7, %rd6, %rd3;
-ld.param.u64 	%rd73, [%rd2+64];
-ld.param.u64 	%rd74, [%rd1+48];
-cvta.to.global.u64 	%rd11, %rd74;
-ld.param.u64 	%rd12, [%rd1+64];
-mul.lo.s64 	%rd13, %rd12, %rd3;
-shl.b64 	%rd75, %rd13, 3;
-and.b32  	%r28, %r1, 15;
-cvt.u64.u32 	%rd216, %r28;
-setp.le.u64 	%p7, %rd12, %rd216;
-mov.u64 	%rd200, 0;
-@%p7 bra 	$L__BB40_4;
-shl.b64 	%rd77, %rd216, 3;
-add.s64 	%rd78, %rd75, %rd77;
-add.s64 	%rd201, %rd11, %rd78;
-mov.u64 	%rd202, %rd216;
+cvt.u64.u32 	%rd71, %r27;
+add.s64 	%rd3, %rd70, %rd71;
+ld.param.u64 	%rd72, [weigh_pairs_param_0+8];
+setp.ge.u64 	%p6, %rd3, %rd72;
+@%p6 bra 	$L__BB40_52;
+mov.b64 	%rd68, weigh_pairs_param_0;
+mov.b64 	%rd69, weigh_pairs_param_1;
+mov.u64 	%rd1, %rd69;
+mov.u64 	%rd2, %rd68;
+ld.param.u64 	%rd73, [%rd2+72];
+cvta.to.global.u64 	%rd4, %rd73;
+mov.u64 	%rd74, 0;
+cvta.to.global.u64 	%rd75, %rd74;
+setp.ne.s64 	%p7, %rd4, %rd75;
+shl.b64 	%rd208, %rd3, 2;
+@%p7 bra 	$L__BB40_3;
+bra.uni 	$L__BB40_2;
 $L__BB40_3:
-mov.u64 	%rd79, 0;
-st.global.u64 	[%rd201], %rd79;
-add.s64 	%rd202, %rd202, 16;
-add.s64 	%rd201, %rd201, 128;
-setp.lt.u64 	%p8, %rd202, %rd12;
-@%p8 bra 	$L__BB40_3;
+add.s64 	%rd77, %rd4, %rd208;
+ld.global.s32 	%rd210, [%rd77];
+bra.uni 	$L__BB40_4;
+$L__BB40_2:
+ld.param.u64 	%rd78, [%rd2];
+add.s64 	%rd210, %rd78, %rd3;
 $L__BB40_4:
-cvta.to.global.u64 	%rd5, %rd71;
-shl.b64 	%rd72, %rd7, 2;
-cvta.to.global.u64 	%rd9, %rd73;
-add.s64 	%rd4, %rd69, %rd3;
+ld.param.u64 	%rd79, [%rd2+56];
+ld.param.u64 	%rd9, [%rd2+16];
+mul.lo.s64 	%rd10, %rd9, %rd3;
+ld.param.u64 	%rd81, [%rd2+64];
+ld.param.u64 	%rd82, [%rd1+48];
+cvta.to.global.u64 	%rd14, %rd82;
+ld.param.u64 	%rd15, [%rd1+64];
+mul.lo.s64 	%rd16, %rd15, %rd3;
+shl.b64 	%rd83, %rd16, 3;
+and.b32  	%r28, %r1, 15;
+cvt.u64.u32 	%rd226, %r28;
+setp.le.u64 	%p8, %rd15, %rd226;
+@%p8 bra 	$L__BB40_7;
+shl.b64 	%rd85, %rd226, 3;
+add.s64 	%rd86, %rd83, %rd85;
+add.s64 	%rd211, %rd14, %rd86;
+mov.u64 	%rd212, %rd226;
+$L__BB40_6:
+mov.u64 	%rd87, 0;
+st.global.u64 	[%rd211], %rd87;
+add.s64 	%rd212, %rd212, 16;
+add.s64 	%rd211, %rd211, 128;
+setp.lt.u64 	%p9, %rd212, %rd15;
+@%p9 bra 	$L__BB40_6;
+$L__BB40_7:
+cvta.to.global.u64 	%rd8, %rd79;
+shl.b64 	%rd80, %rd10, 2;
+cvta.to.global.u64 	%rd12, %rd81;
 and.b32  	%r2, %r1, 16;
 mov.b32 	%r29, 65535;
 shl.b32 	%r3, %r29, %r2;
 bar.warp.sync 	%r3;
-ld.param.u64 	%rd80, [%rd1+16];
-cvta.to.global.u64 	%rd17, %rd80;
-cvta.to.global.u64 	%rd82, %rd200;
-setp.ne.s64 	%p9, %rd17, %rd82;
-setp.ne.s64 	%p10, %rd6, 0;
-and.pred  	%p11, %p9, %p10;
+ld.param.u64 	%rd88, [%rd1+16];
+cvta.to.global.u64 	%rd20, %rd88;
+setp.ne.s64 	%p10, %rd20, %rd75;
+setp.ne.s64 	%p11, %rd9, 0;
+and.pred  	%p12, %p10, %p11;
 mov.f64 	%fd62, 0d0000000000000000;
-shl.b64 	%rd199, %rd216, 2;
+shl.b64 	%rd209, %rd226, 2;
 mov.f64 	%fd63, %fd62;
-@!%p11 bra 	$L__BB40_5;
-bra.uni 	$L__BB40_40;
-$L__BB40_40:
-shl.b64 	%rd84, %rd4, 4;
-add.s64 	%rd85, %rd17, %rd84;
-add.s64 	%rd18, %rd85, 8;
+@!%p12 bra 	$L__BB40_8;
+bra.uni 	$L__BB40_43;
+$L__BB40_43:
+shl.b64 	%rd92, %rd210, 4;
+add.s64 	%rd93, %rd20, %rd92;
+add.s64 	%rd21, %rd93, 8;
 or.b32  	%r4, %r2, 1;
 or.b32  	%r5, %r2, 2;
 or.b32  	%r6, %r2, 3;
@@ -33533,224 +33553,224 @@ or.b32  	%r15, %r2, 12;
 or.b32  	%r16, %r2, 13;
 or.b32  	%r17, %r2, 14;
 or.b32  	%r18, %r2, 15;
-add.s64 	%rd88, %rd72, %rd199;
-add.s64 	%rd213, %rd5, %rd88;
-add.s64 	%rd212, %rd9, %rd88;
+add.s64 	%rd96, %rd80, %rd209;
+add.s64 	%rd223, %rd8, %rd96;
+add.s64 	%rd222, %rd12, %rd96;
 mov.f64 	%fd13, 0d0000000000000000;
-mov.u64 	%rd214, 0;
+mov.u64 	%rd224, 0;
 mov.f64 	%fd63, %fd13;
-bra.uni 	$L__BB40_41;
-$L__BB40_44:
-ld.global.f32 	%f35, [%rd213];
+bra.uni 	$L__BB40_44;
+$L__BB40_47:
+ld.global.f32 	%f35, [%rd223];
 cvt.f64.f32 	%fd17, %f35;
 mul.rn.f64 	%fd18, %fd6, %fd17;
 cvt.rn.f32.f64 	%f37, %fd18;
-st.global.f32 	[%rd213], %f37;
-setp.gt.f64 	%p14, %fd64, 0d4760000000000000;
-setp.lt.f64 	%p15, %fd64, 0dC760000000000000;
-selp.f64 	%fd19, 0dC760000000000000, %fd64, %p15;
-selp.f64 	%fd20, 0d4760000000000000, %fd19, %p14;
+st.global.f32 	[%rd223], %f37;
+setp.gt.f64 	%p15, %fd64, 0d4760000000000000;
+setp.lt.f64 	%p16, %fd64, 0dC760000000000000;
+selp.f64 	%fd19, 0dC760000000000000, %fd64, %p16;
+selp.f64 	%fd20, 0d4760000000000000, %fd19, %p15;
 cvt.rn.f32.f64 	%f38, %fd20;
-st.global.f32 	[%rd212], %f38;
-setp.neu.f64 	%p16, %fd64, 0d0000000000000000;
-mul.rn.f64 	%fd21, %fd64, 0dC000000000000000;
-mul.rn.f64 	%fd22, %fd21, %fd17;
-selp.f64 	%fd65, %fd22, 0d0000000000000000, %p16;
-$L__BB40_45:
-mov.b64 	%rd90, %fd65;
-cvt.u32.u64 	%r30, %rd90;
-{ .reg .b32 tmp; mov.b64 {tmp, %r31}, %rd90; }
-shfl.sync.idx.b32	%r32, %r30, %r2, 31, %r3;
-cvt.u64.u32 	%rd91, %r32;
-shfl.sync.idx.b32	%r33, %r31, %r2, 31, %r3;
-cvt.u64.u32 	%rd92, %r33;
-shl.b64 	%rd93, %rd92, 32;
-or.b64  	%rd94, %rd93, %rd91;
-mov.b64 	%fd23, %rd94;
-add.rn.f64 	%fd24, %fd63, %fd23;
-shfl.sync.idx.b32	%r34, %r30, %r4, 31, %r3;
-cvt.u64.u32 	%rd95, %r34;
-shfl.sync.idx.b32	%r35, %r31, %r4, 31, %r3;
-cvt.u64.u32 	%rd96, %r35;
-shl.b64 	%rd97, %rd96, 32;
-or.b64  	%rd98, %rd97, %rd95;
-mov.b64 	%fd25, %rd98;
-add.rn.f64 	%fd26, %fd24, %fd25;
-shfl.sync.idx.b32	%r36, %r30, %r5, 31, %r3;
-cvt.u64.u32 	%rd99, %r36;
+st.global.f32 	[%rd222], %f38;
+setp.neu.f64 	%p17, %fd64, 0d0000000000000000;
 )ptx",
-    R"ptx(shfl.sync.idx.b32	%r37, %r31, %r5, 31, %r3;
-cvt.u64.u32 	%rd100, %r37;
+    R"ptx(mul.rn.f64 	%fd21, %fd64, 0dC000000000000000;
+mul.rn.f64 	%fd22, %fd21, %fd17;
+selp.f64 	%fd65, %fd22, 0d0000000000000000, %p17;
+$L__BB40_48:
+mov.b64 	%rd98, %fd65;
+cvt.u32.u64 	%r30, %rd98;
+{ .reg .b32 tmp; mov.b64 {tmp, %r31}, %rd98; }
+shfl.sync.idx.b32	%r32, %r30, %r2, 31, %r3;
+cvt.u64.u32 	%rd99, %r32;
+shfl.sync.idx.b32	%r33, %r31, %r2, 31, %r3;
+cvt.u64.u32 	%rd100, %r33;
 shl.b64 	%rd101, %rd100, 32;
 or.b64  	%rd102, %rd101, %rd99;
-mov.b64 	%fd27, %rd102;
-add.rn.f64 	%fd28, %fd26, %fd27;
-shfl.sync.idx.b32	%r38, %r30, %r6, 31, %r3;
-cvt.u64.u32 	%rd103, %r38;
-shfl.sync.idx.b32	%r39, %r31, %r6, 31, %r3;
-cvt.u64.u32 	%rd104, %r39;
+mov.b64 	%fd23, %rd102;
+add.rn.f64 	%fd24, %fd63, %fd23;
+shfl.sync.idx.b32	%r34, %r30, %r4, 31, %r3;
+cvt.u64.u32 	%rd103, %r34;
+shfl.sync.idx.b32	%r35, %r31, %r4, 31, %r3;
+cvt.u64.u32 	%rd104, %r35;
 shl.b64 	%rd105, %rd104, 32;
 or.b64  	%rd106, %rd105, %rd103;
-mov.b64 	%fd29, %rd106;
-add.rn.f64 	%fd30, %fd28, %fd29;
-shfl.sync.idx.b32	%r40, %r30, %r7, 31, %r3;
-cvt.u64.u32 	%rd107, %r40;
-shfl.sync.idx.b32	%r41, %r31, %r7, 31, %r3;
-cvt.u64.u32 	%rd108, %r41;
+mov.b64 	%fd25, %rd106;
+add.rn.f64 	%fd26, %fd24, %fd25;
+shfl.sync.idx.b32	%r36, %r30, %r5, 31, %r3;
+cvt.u64.u32 	%rd107, %r36;
+shfl.sync.idx.b32	%r37, %r31, %r5, 31, %r3;
+cvt.u64.u32 	%rd108, %r37;
 shl.b64 	%rd109, %rd108, 32;
 or.b64  	%rd110, %rd109, %rd107;
-mov.b64 	%fd31, %rd110;
-add.rn.f64 	%fd32, %fd30, %fd31;
-shfl.sync.idx.b32	%r42, %r30, %r8, 31, %r3;
-cvt.u64.u32 	%rd111, %r42;
-shfl.sync.idx.b32	%r43, %r31, %r8, 31, %r3;
-cvt.u64.u32 	%rd112, %r43;
+mov.b64 	%fd27, %rd110;
+add.rn.f64 	%fd28, %fd26, %fd27;
+shfl.sync.idx.b32	%r38, %r30, %r6, 31, %r3;
+cvt.u64.u32 	%rd111, %r38;
+shfl.sync.idx.b32	%r39, %r31, %r6, 31, %r3;
+cvt.u64.u32 	%rd112, %r39;
 shl.b64 	%rd113, %rd112, 32;
 or.b64  	%rd114, %rd113, %rd111;
-mov.b64 	%fd33, %rd114;
-add.rn.f64 	%fd34, %fd32, %fd33;
-shfl.sync.idx.b32	%r44, %r30, %r9, 31, %r3;
-cvt.u64.u32 	%rd115, %r44;
-shfl.sync.idx.b32	%r45, %r31, %r9, 31, %r3;
-cvt.u64.u32 	%rd116, %r45;
+mov.b64 	%fd29, %rd114;
+add.rn.f64 	%fd30, %fd28, %fd29;
+shfl.sync.idx.b32	%r40, %r30, %r7, 31, %r3;
+cvt.u64.u32 	%rd115, %r40;
+shfl.sync.idx.b32	%r41, %r31, %r7, 31, %r3;
+cvt.u64.u32 	%rd116, %r41;
 shl.b64 	%rd117, %rd116, 32;
 or.b64  	%rd118, %rd117, %rd115;
-mov.b64 	%fd35, %rd118;
-add.rn.f64 	%fd36, %fd34, %fd35;
-shfl.sync.idx.b32	%r46, %r30, %r10, 31, %r3;
-cvt.u64.u32 	%rd119, %r46;
-shfl.sync.idx.b32	%r47, %r31, %r10, 31, %r3;
-cvt.u64.u32 	%rd120, %r47;
+mov.b64 	%fd31, %rd118;
+add.rn.f64 	%fd32, %fd30, %fd31;
+shfl.sync.idx.b32	%r42, %r30, %r8, 31, %r3;
+cvt.u64.u32 	%rd119, %r42;
+shfl.sync.idx.b32	%r43, %r31, %r8, 31, %r3;
+cvt.u64.u32 	%rd120, %r43;
 shl.b64 	%rd121, %rd120, 32;
 or.b64  	%rd122, %rd121, %rd119;
-mov.b64 	%fd37, %rd122;
-add.rn.f64 	%fd38, %fd36, %fd37;
-shfl.sync.idx.b32	%r48, %r30, %r11, 31, %r3;
-cvt.u64.u32 	%rd123, %r48;
-shfl.sync.idx.b32	%r49, %r31, %r11, 31, %r3;
-cvt.u64.u32 	%rd124, %r49;
+mov.b64 	%fd33, %rd122;
+add.rn.f64 	%fd34, %fd32, %fd33;
+shfl.sync.idx.b32	%r44, %r30, %r9, 31, %r3;
+cvt.u64.u32 	%rd123, %r44;
+shfl.sync.idx.b32	%r45, %r31, %r9, 31, %r3;
+cvt.u64.u32 	%rd124, %r45;
 shl.b64 	%rd125, %rd124, 32;
 or.b64  	%rd126, %rd125, %rd123;
-mov.b64 	%fd39, %rd126;
-add.rn.f64 	%fd40, %fd38, %fd39;
-shfl.sync.idx.b32	%r50, %r30, %r12, 31, %r3;
-cvt.u64.u32 	%rd127, %r50;
-shfl.sync.idx.b32	%r51, %r31, %r12, 31, %r3;
-cvt.u64.u32 	%rd128, %r51;
+mov.b64 	%fd35, %rd126;
+add.rn.f64 	%fd36, %fd34, %fd35;
+shfl.sync.idx.b32	%r46, %r30, %r10, 31, %r3;
+cvt.u64.u32 	%rd127, %r46;
+shfl.sync.idx.b32	%r47, %r31, %r10, 31, %r3;
+cvt.u64.u32 	%rd128, %r47;
 shl.b64 	%rd129, %rd128, 32;
 or.b64  	%rd130, %rd129, %rd127;
-mov.b64 	%fd41, %rd130;
-add.rn.f64 	%fd42, %fd40, %fd41;
-shfl.sync.idx.b32	%r52, %r30, %r13, 31, %r3;
-cvt.u64.u32 	%rd131, %r52;
-shfl.sync.idx.b32	%r53, %r31, %r13, 31, %r3;
-cvt.u64.u32 	%rd132, %r53;
+mov.b64 	%fd37, %rd130;
+add.rn.f64 	%fd38, %fd36, %fd37;
+shfl.sync.idx.b32	%r48, %r30, %r11, 31, %r3;
+cvt.u64.u32 	%rd131, %r48;
+shfl.sync.idx.b32	%r49, %r31, %r11, 31, %r3;
+cvt.u64.u32 	%rd132, %r49;
 shl.b64 	%rd133, %rd132, 32;
 or.b64  	%rd134, %rd133, %rd131;
-mov.b64 	%fd43, %rd134;
-add.rn.f64 	%fd44, %fd42, %fd43;
-shfl.sync.idx.b32	%r54, %r30, %r14, 31, %r3;
-cvt.u64.u32 	%rd135, %r54;
-shfl.sync.idx.b32	%r55, %r31, %r14, 31, %r3;
-cvt.u64.u32 	%rd136, %r55;
+mov.b64 	%fd39, %rd134;
+add.rn.f64 	%fd40, %fd38, %fd39;
+shfl.sync.idx.b32	%r50, %r30, %r12, 31, %r3;
+cvt.u64.u32 	%rd135, %r50;
+shfl.sync.idx.b32	%r51, %r31, %r12, 31, %r3;
+cvt.u64.u32 	%rd136, %r51;
 shl.b64 	%rd137, %rd136, 32;
 or.b64  	%rd138, %rd137, %rd135;
-mov.b64 	%fd45, %rd138;
-add.rn.f64 	%fd46, %fd44, %fd45;
-shfl.sync.idx.b32	%r56, %r30, %r15, 31, %r3;
-cvt.u64.u32 	%rd139, %r56;
-shfl.sync.idx.b32	%r57, %r31, %r15, 31, %r3;
-cvt.u64.u32 	%rd140, %r57;
+mov.b64 	%fd41, %rd138;
+add.rn.f64 	%fd42, %fd40, %fd41;
+shfl.sync.idx.b32	%r52, %r30, %r13, 31, %r3;
+cvt.u64.u32 	%rd139, %r52;
+shfl.sync.idx.b32	%r53, %r31, %r13, 31, %r3;
+cvt.u64.u32 	%rd140, %r53;
 shl.b64 	%rd141, %rd140, 32;
 or.b64  	%rd142, %rd141, %rd139;
-mov.b64 	%fd47, %rd142;
-add.rn.f64 	%fd48, %fd46, %fd47;
-shfl.sync.idx.b32	%r58, %r30, %r16, 31, %r3;
-cvt.u64.u32 	%rd143, %r58;
-shfl.sync.idx.b32	%r59, %r31, %r16, 31, %r3;
-cvt.u64.u32 	%rd144, %r59;
+mov.b64 	%fd43, %rd142;
+add.rn.f64 	%fd44, %fd42, %fd43;
+shfl.sync.idx.b32	%r54, %r30, %r14, 31, %r3;
+cvt.u64.u32 	%rd143, %r54;
+shfl.sync.idx.b32	%r55, %r31, %r14, 31, %r3;
+cvt.u64.u32 	%rd144, %r55;
 shl.b64 	%rd145, %rd144, 32;
 or.b64  	%rd146, %rd145, %rd143;
-mov.b64 	%fd49, %rd146;
-add.rn.f64 	%fd50, %fd48, %fd49;
-shfl.sync.idx.b32	%r60, %r30, %r17, 31, %r3;
-cvt.u64.u32 	%rd147, %r60;
-shfl.sync.idx.b32	%r61, %r31, %r17, 31, %r3;
-cvt.u64.u32 	%rd148, %r61;
+mov.b64 	%fd45, %rd146;
+add.rn.f64 	%fd46, %fd44, %fd45;
+shfl.sync.idx.b32	%r56, %r30, %r15, 31, %r3;
+cvt.u64.u32 	%rd147, %r56;
+shfl.sync.idx.b32	%r57, %r31, %r15, 31, %r3;
+cvt.u64.u32 	%rd148, %r57;
 shl.b64 	%rd149, %rd148, 32;
 or.b64  	%rd150, %rd149, %rd147;
-mov.b64 	%fd51, %rd150;
-add.rn.f64 	%fd52, %fd50, %fd51;
-shfl.sync.idx.b32	%r62, %r30, %r18, 31, %r3;
-cvt.u64.u32 	%rd151, %r62;
-shfl.sync.idx.b32	%r63, %r31, %r18, 31, %r3;
-cvt.u64.u32 	%rd152, %r63;
+mov.b64 	%fd47, %rd150;
+add.rn.f64 	%fd48, %fd46, %fd47;
+shfl.sync.idx.b32	%r58, %r30, %r16, 31, %r3;
+cvt.u64.u32 	%rd151, %r58;
+shfl.sync.idx.b32	%r59, %r31, %r16, 31, %r3;
+cvt.u64.u32 	%rd152, %r59;
 shl.b64 	%rd153, %rd152, 32;
 or.b64  	%rd154, %rd153, %rd151;
-mov.b64 	%fd53, %rd154;
+mov.b64 	%fd49, %rd154;
+add.rn.f64 	%fd50, %fd48, %fd49;
+shfl.sync.idx.b32	%r60, %r30, %r17, 31, %r3;
+cvt.u64.u32 	%rd155, %r60;
+shfl.sync.idx.b32	%r61, %r31, %r17, 31, %r3;
+cvt.u64.u32 	%rd156, %r61;
+shl.b64 	%rd157, %rd156, 32;
+or.b64  	%rd158, %rd157, %rd155;
+mov.b64 	%fd51, %rd158;
+add.rn.f64 	%fd52, %fd50, %fd51;
+shfl.sync.idx.b32	%r62, %r30, %r18, 31, %r3;
+cvt.u64.u32 	%rd159, %r62;
+shfl.sync.idx.b32	%r63, %r31, %r18, 31, %r3;
+cvt.u64.u32 	%rd160, %r63;
+shl.b64 	%rd161, %rd160, 32;
+or.b64  	%rd162, %rd161, %rd159;
+mov.b64 	%fd53, %rd162;
 add.rn.f64 	%fd63, %fd52, %fd53;
-add.s64 	%rd214, %rd214, 16;
-add.s64 	%rd213, %rd213, 64;
-add.s64 	%rd212, %rd212, 64;
-setp.lt.u64 	%p17, %rd214, %rd6;
-@%p17 bra 	$L__BB40_41;
-bra.uni 	$L__BB40_5;
-$L__BB40_41:
-add.s64 	%rd89, %rd216, %rd214;
-setp.ge.u64 	%p12, %rd89, %rd6;
+add.s64 	%rd224, %rd224, 16;
+add.s64 	%rd223, %rd223, 64;
+add.s64 	%rd222, %rd222, 64;
+setp.lt.u64 	%p18, %rd224, %rd9;
+@%p18 bra 	$L__BB40_44;
+bra.uni 	$L__BB40_8;
+$L__BB40_44:
+add.s64 	%rd97, %rd226, %rd224;
+setp.ge.u64 	%p13, %rd97, %rd9;
 mov.f64 	%fd65, %fd13;
-@%p12 bra 	$L__BB40_45;
-ld.global.f64 	%fd6, [%rd18];
-setp.eq.f64 	%p13, %fd6, 0d0000000000000000;
+@%p13 bra 	$L__BB40_48;
+ld.global.f64 	%fd6, [%rd21];
+setp.eq.f64 	%p14, %fd6, 0d0000000000000000;
 mov.f64 	%fd64, %fd13;
-@%p13 bra 	$L__BB40_44;
-ld.global.f32 	%f36, [%rd212];
+@%p14 bra 	$L__BB40_47;
+ld.global.f32 	%f36, [%rd222];
 cvt.f64.f32 	%fd16, %f36;
 div.rn.f64 	%fd64, %fd16, %fd6;
-bra.uni 	$L__BB40_44;
-$L__BB40_5:
-setp.eq.s64 	%p18, %rd6, 0;
-cvt.u32.u64 	%r86, %rd216;
-@%p18 bra 	$L__BB40_35;
-add.s64 	%rd8, %rd5, %rd72;
-add.s64 	%rd10, %rd9, %rd72;
-add.s64 	%rd14, %rd11, %rd75;
-ld.param.u64 	%rd155, [%rd1+8];
-cvta.to.global.u64 	%rd25, %rd155;
-shl.b64 	%rd156, %rd4, 2;
-add.s64 	%rd157, %rd25, %rd156;
-ld.global.f32 	%f1, [%rd157];
+bra.uni 	$L__BB40_47;
+$L__BB40_8:
+setp.eq.s64 	%p19, %rd9, 0;
+cvt.u32.u64 	%r86, %rd226;
+@%p19 bra 	$L__BB40_38;
+add.s64 	%rd11, %rd8, %rd80;
+add.s64 	%rd13, %rd12, %rd80;
+add.s64 	%rd17, %rd14, %rd83;
+ld.param.u64 	%rd163, [%rd1+8];
+cvta.to.global.u64 	%rd28, %rd163;
+shl.b64 	%rd164, %rd210, 2;
+add.s64 	%rd165, %rd28, %rd164;
+ld.global.f32 	%f1, [%rd165];
 ld.param.u32 	%r19, [%rd2+40];
-add.s64 	%rd26, %rd8, %rd199;
-add.s64 	%rd204, %rd10, %rd199;
-add.s64 	%rd28, %rd25, %rd199;
+add.s64 	%rd29, %rd11, %rd209;
+add.s64 	%rd214, %rd13, %rd209;
+add.s64 	%rd31, %rd28, %rd209;
 mov.f64 	%fd62, 0d0000000000000000;
 mov.f32 	%f39, 0f00000000;
-setp.ne.s32 	%p35, %r19, 1;
-setp.ne.s32 	%p42, %r86, 0;
+setp.ne.s32 	%p36, %r19, 1;
+setp.ne.s32 	%p43, %r86, 0;
 mov.b32 	%r75, -1;
-mov.u64 	%rd203, %rd28;
-mov.u64 	%rd205, %rd26;
-mov.u64 	%rd206, %rd200;
-bra.uni 	$L__BB40_7;
-$L__BB40_30:
+mov.u64 	%rd213, %rd31;
+mov.u64 	%rd215, %rd29;
+mov.u64 	%rd216, %rd74;
+bra.uni 	$L__BB40_10;
+$L__BB40_33:
 add.rn.f32 	%f52, %f1, %f71;
 mul.rn.f32 	%f30, %f52, 0f38800000;
-setp.leu.f32 	%p43, %f69, %f30;
-vote.sync.ballot.b32 	%r23, %p43, %r3;
-setp.equ.f32 	%p44, %f70, 0f00000000;
-or.pred  	%p45, %p39, %p44;
-vote.sync.ballot.b32 	%r24, %p45, %r3;
-@%p42 bra 	$L__BB40_32;
-bra.uni 	$L__BB40_31;
-$L__BB40_32:
-setp.gtu.f32 	%p47, %f69, %f30;
-selp.f32 	%f72, %f72, 0f00000000, %p47;
-$L__BB40_33:
-setp.gt.u64 	%p48, %rd44, %rd216;
-selp.f32 	%f53, %f72, 0f00000000, %p48;
+setp.leu.f32 	%p44, %f69, %f30;
+vote.sync.ballot.b32 	%r23, %p44, %r3;
+setp.equ.f32 	%p45, %f70, 0f00000000;
+or.pred  	%p46, %p40, %p45;
+vote.sync.ballot.b32 	%r24, %p46, %r3;
+@%p43 bra 	$L__BB40_35;
+bra.uni 	$L__BB40_34;
+$L__BB40_35:
+setp.gtu.f32 	%p48, %f69, %f30;
+selp.f32 	%f72, %f72, 0f00000000, %p48;
+$L__BB40_36:
+setp.gt.u64 	%p49, %rd47, %rd226;
+selp.f32 	%f53, %f72, 0f00000000, %p49;
 add.rn.f32 	%f66, %f66, %f53;
-$L__BB40_34:
+$L__BB40_37:
 shfl.sync.bfly.b32	%f54, %f66, 8, 31, %r3;
 add.rn.f32 	%f55, %f66, %f54;
 shfl.sync.bfly.b32	%f56, %f55, 4, 31, %r3;
@@ -33761,461 +33781,494 @@ shfl.sync.bfly.b32	%f60, %f59, 1, 31, %r3;
 add.rn.f32 	%f61, %f59, %f60;
 cvt.f64.f32 	%fd56, %f61;
 add.rn.f64 	%fd62, %fd62, %fd56;
-add.s64 	%rd206, %rd206, 512;
-add.s64 	%rd205, %rd205, 2048;
-add.s64 	%rd204, %rd204, 2048;
-add.s64 	%rd203, %rd203, 2048;
-setp.lt.u64 	%p49, %rd206, %rd6;
-@%p49 bra 	$L__BB40_7;
-bra.uni 	$L__BB40_35;
-$L__BB40_7:
-sub.s64 	%rd161, %rd6, %rd206;
-min.u64 	%rd33, %rd161, 512;
-setp.lt.u64 	%p19, %rd161, 16;
+add.s64 	%rd216, %rd216, 512;
+add.s64 	%rd215, %rd215, 2048;
+add.s64 	%rd214, %rd214, 2048;
+add.s64 	%rd213, %rd213, 2048;
+setp.lt.u64 	%p50, %rd216, %rd9;
+@%p50 bra 	$L__BB40_10;
+bra.uni 	$L__BB40_38;
+$L__BB40_10:
+sub.s64 	%rd169, %rd9, %rd216;
+min.u64 	%rd36, %rd169, 512;
+setp.lt.u64 	%p20, %rd169, 16;
 mov.f32 	%f66, %f39;
-mov.u64 	%rd211, %rd200;
-@%p19 bra 	$L__BB40_17;
-bra.uni 	$L__BB40_8;
-$L__BB40_17:
-setp.le.u64 	%p33, %rd33, %rd211;
-@%p33 bra 	$L__BB40_34;
-sub.s64 	%rd44, %rd33, %rd211;
-add.s64 	%rd46, %rd211, %rd206;
-shl.b64 	%rd173, %rd46, 2;
-setp.ge.u64 	%p34, %rd216, %rd44;
-mov.f32 	%f67, %f39;
-@%p34 bra 	$L__BB40_20;
-add.s64 	%rd47, %rd26, %rd173;
-ld.global.f32 	%f67, [%rd47];
+mov.u64 	%rd221, %rd74;
+@%p20 bra 	$L__BB40_20;
+bra.uni 	$L__BB40_11;
 $L__BB40_20:
-setp.lt.u64 	%p1, %rd216, %rd44;
-add.s64 	%rd175, %rd10, %rd173;
-add.s64 	%rd48, %rd175, %rd199;
+setp.le.u64 	%p34, %rd36, %rd221;
+@%p34 bra 	$L__BB40_37;
+sub.s64 	%rd47, %rd36, %rd221;
+add.s64 	%rd49, %rd221, %rd216;
+shl.b64 	%rd181, %rd49, 2;
+setp.ge.u64 	%p35, %rd226, %rd47;
+mov.f32 	%f67, %f39;
+@%p35 bra 	$L__BB40_23;
+add.s64 	%rd50, %rd29, %rd181;
+ld.global.f32 	%f67, [%rd50];
+$L__BB40_23:
+setp.lt.u64 	%p1, %rd226, %rd47;
+add.s64 	%rd183, %rd13, %rd181;
+add.s64 	%rd51, %rd183, %rd209;
 mov.f32 	%f68, %f39;
-@!%p1 bra 	$L__BB40_22;
-bra.uni 	$L__BB40_21;
-$L__BB40_21:
-ld.global.f32 	%f68, [%rd48];
-$L__BB40_22:
-@%p35 bra 	$L__BB40_24;
+@!%p1 bra 	$L__BB40_25;
+bra.uni 	$L__BB40_24;
+$L__BB40_24:
+ld.global.f32 	%f68, [%rd51];
+$L__BB40_25:
+@%p36 bra 	$L__BB40_27;
 mul.rn.f32 	%f69, %f67, %f67;
-setp.leu.f32 	%p36, %f67, 0f00000000;
+setp.leu.f32 	%p37, %f67, 0f00000000;
 div.rn.f32 	%f48, %f68, %f67;
-selp.f32 	%f49, 0f00000000, %f48, %p36;
-setp.leu.f32 	%p37, %f49, 0f7B800000;
-setp.lt.f32 	%p38, %f49, 0fFB800000;
-selp.f32 	%f50, 0fFB800000, %f49, %p38;
-selp.f32 	%f70, %f50, 0f7B800000, %p37;
-bra.uni 	$L__BB40_25;
-$L__BB40_8:
-mov.f32 	%f66, 0f00000000;
-mov.u64 	%rd210, 0;
-mov.u64 	%rd207, %rd203;
-mov.u64 	%rd208, %rd204;
-mov.u64 	%rd209, %rd205;
-bra.uni 	$L__BB40_9;
-$L__BB40_15:
-setp.gtu.f32 	%p31, %f63, %f12;
-selp.f32 	%f65, %f65, 0f00000000, %p31;
-$L__BB40_16:
-add.rn.f32 	%f66, %f66, %f65;
-add.s64 	%rd211, %rd210, 16;
-add.s64 	%rd209, %rd209, 64;
-add.s64 	%rd208, %rd208, 64;
-add.s64 	%rd207, %rd207, 64;
-add.s64 	%rd172, %rd210, 32;
-setp.le.u64 	%p32, %rd172, %rd33;
-mov.u64 	%rd210, %rd211;
-@%p32 bra 	$L__BB40_9;
-bra.uni 	$L__BB40_17;
-$L__BB40_9:
-ld.global.f32 	%f3, [%rd209];
-ld.global.f32 	%f4, [%rd208];
-@%p35 bra 	$L__BB40_11;
-mul.rn.f32 	%f63, %f3, %f3;
-setp.leu.f32 	%p21, %f3, 0f00000000;
-div.rn.f32 	%f41, %f4, %f3;
-selp.f32 	%f42, 0f00000000, %f41, %p21;
-setp.leu.f32 	%p22, %f42, 0f7B800000;
-setp.lt.f32 	%p23, %f42, 0fFB800000;
-selp.f32 	%f43, 0fFB800000, %f42, %p23;
-selp.f32 	%f64, %f43, 0f7B800000, %p22;
-bra.uni 	$L__BB40_12;
+selp.f32 	%f49, 0f00000000, %f48, %p37;
+setp.leu.f32 	%p38, %f49, 0f7B800000;
+setp.lt.f32 	%p39, %f49, 0fFB800000;
+selp.f32 	%f50, 0fFB800000, %f49, %p39;
+selp.f32 	%f70, %f50, 0f7B800000, %p38;
+bra.uni 	$L__BB40_28;
 $L__BB40_11:
+mov.f32 	%f66, 0f00000000;
+mov.u64 	%rd220, 0;
+mov.u64 	%rd217, %rd213;
+mov.u64 	%rd218, %rd214;
+mov.u64 	%rd219, %rd215;
+bra.uni 	$L__BB40_12;
+$L__BB40_18:
+setp.gtu.f32 	%p32, %f63, %f12;
+selp.f32 	%f65, %f65, 0f00000000, %p32;
+$L__BB40_19:
+add.rn.f32 	%f66, %f66, %f65;
+add.s64 	%rd221, %rd220, 16;
+add.s64 	%rd219, %rd219, 64;
+add.s64 	%rd218, %rd218, 64;
+add.s64 	%rd217, %rd217, 64;
+add.s64 	%rd180, %rd220, 32;
+setp.le.u64 	%p33, %rd180, %rd36;
+mov.u64 	%rd220, %rd221;
+@%p33 bra 	$L__BB40_12;
+bra.uni 	$L__BB40_20;
+$L__BB40_12:
+ld.global.f32 	%f3, [%rd219];
+ld.global.f32 	%f4, [%rd218];
+@%p36 bra 	$L__BB40_14;
+mul.rn.f32 	%f63, %f3, %f3;
+setp.leu.f32 	%p22, %f3, 0f00000000;
+div.rn.f32 	%f41, %f4, %f3;
+selp.f32 	%f42, 0f00000000, %f41, %p22;
+setp.leu.f32 	%p23, %f42, 0f7B800000;
+setp.lt.f32 	%p24, %f42, 0fFB800000;
+selp.f32 	%f43, 0fFB800000, %f42, %p24;
+selp.f32 	%f64, %f43, 0f7B800000, %p23;
+bra.uni 	$L__BB40_15;
+$L__BB40_14:
 add.rn.f32 	%f64, %f4, %f4;
 mov.f32 	%f63, %f3;
-$L__BB40_12:
-mov.u64 	%rd163, 0;
-cvta.to.global.u64 	%rd164, %rd163;
-setp.eq.s64 	%p24, %rd11, %rd164;
+$L__BB40_15:
+mov.u64 	%rd171, 0;
+cvta.to.global.u64 	%rd172, %rd171;
+setp.eq.s64 	%p25, %rd14, %rd172;
 abs.f32 	%f10, %f64;
-setp.lt.f32 	%p25, %f10, 0f00800000;
-selp.f32 	%f65, 0f00000000, %f64, %p25;
-st.global.f32 	[%rd208], %f65;
-@%p24 bra 	$L__BB40_16;
-ld.global.f32 	%f44, [%rd207];
+setp.lt.f32 	%p26, %f10, 0f00800000;
+selp.f32 	%f65, 0f00000000, %f64, %p26;
+st.global.f32 	[%rd218], %f65;
+@%p25 bra 	$L__BB40_19;
+ld.global.f32 	%f44, [%rd217];
 add.rn.f32 	%f45, %f1, %f44;
 mul.rn.f32 	%f12, %f45, 0f38800000;
-setp.leu.f32 	%p28, %f63, %f12;
-vote.sync.ballot.b32 	%r21, %p28, %r3;
-setp.equ.f32 	%p29, %f64, 0f00000000;
-or.pred  	%p30, %p25, %p29;
-vote.sync.ballot.b32 	%r22, %p30, %r3;
-@%p42 bra 	$L__BB40_15;
-add.s64 	%rd38, %rd206, %rd210;
-shr.u64 	%rd165, %rd38, 3;
-and.b64  	%rd166, %rd165, 2305843009213693944;
-add.s64 	%rd167, %rd14, %rd166;
+setp.leu.f32 	%p29, %f63, %f12;
+vote.sync.ballot.b32 	%r21, %p29, %r3;
+setp.equ.f32 	%p30, %f64, 0f00000000;
+or.pred  	%p31, %p26, %p30;
+vote.sync.ballot.b32 	%r22, %p31, %r3;
+@%p43 bra 	$L__BB40_18;
+add.s64 	%rd41, %rd216, %rd220;
+shr.u64 	%rd173, %rd41, 3;
+and.b64  	%rd174, %rd173, 2305843009213693944;
+add.s64 	%rd175, %rd17, %rd174;
 shr.u32 	%r64, %r21, %r2;
 shr.u32 	%r65, %r22, %r2;
 not.b32 	%r66, %r65;
 and.b32  	%r67, %r64, %r66;
 and.b32  	%r68, %r67, 65535;
-cvt.u64.u32 	%rd168, %r68;
-cvt.u32.u64 	%r69, %rd210;
+cvt.u64.u32 	%rd176, %r68;
+cvt.u32.u64 	%r69, %rd220;
 and.b32  	%r70, %r69, 48;
-shl.b64 	%rd169, %rd168, %r70;
-ld.global.u64 	%rd170, [%rd167];
-or.b64  	%rd171, %rd170, %rd169;
-st.global.u64 	[%rd167], %rd171;
-bra.uni 	$L__BB40_15;
-$L__BB40_24:
+shl.b64 	%rd177, %rd176, %r70;
+ld.global.u64 	%rd178, [%rd175];
+or.b64  	%rd179, %rd178, %rd177;
+st.global.u64 	[%rd175], %rd179;
+bra.uni 	$L__BB40_18;
+$L__BB40_27:
 add.rn.f32 	%f70, %f68, %f68;
 mov.f32 	%f69, %f67;
-$L__BB40_25:
+$L__BB40_28:
 abs.f32 	%f26, %f70;
-setp.lt.f32 	%p39, %f26, 0f00800000;
-selp.f32 	%f72, 0f00000000, %f70, %p39;
-@!%p1 bra 	$L__BB40_27;
-bra.uni 	$L__BB40_26;
-$L__BB40_26:
-st.global.f32 	[%rd48], %f72;
-$L__BB40_27:
-mov.u64 	%rd177, 0;
-cvta.to.global.u64 	%rd178, %rd177;
-setp.eq.s64 	%p40, %rd11, %rd178;
-@%p40 bra 	$L__BB40_33;
-mov.f32 	%f71, 0f00000000;
+setp.lt.f32 	%p40, %f26, 0f00800000;
+selp.f32 	%f72, 0f00000000, %f70, %p40;
 @!%p1 bra 	$L__BB40_30;
 bra.uni 	$L__BB40_29;
 $L__BB40_29:
-add.s64 	%rd49, %rd28, %rd173;
-ld.global.f32 	%f71, [%rd49];
-bra.uni 	$L__BB40_30;
-$L__BB40_31:
-min.u64 	%rd45, %rd44, 16;
-shr.u64 	%rd180, %rd46, 3;
-and.b64  	%rd181, %rd180, 2305843009213693944;
-add.s64 	%rd182, %rd14, %rd181;
+st.global.f32 	[%rd51], %f72;
+$L__BB40_30:
+mov.u64 	%rd185, 0;
+cvta.to.global.u64 	%rd186, %rd185;
+setp.eq.s64 	%p41, %rd14, %rd186;
+@%p41 bra 	$L__BB40_36;
+mov.f32 	%f71, 0f00000000;
+@!%p1 bra 	$L__BB40_33;
+bra.uni 	$L__BB40_32;
+$L__BB40_32:
+add.s64 	%rd52, %rd31, %rd181;
+ld.global.f32 	%f71, [%rd52];
+bra.uni 	$L__BB40_33;
+$L__BB40_34:
+min.u64 	%rd48, %rd47, 16;
+shr.u64 	%rd188, %rd49, 3;
+and.b64  	%rd189, %rd188, 2305843009213693944;
+add.s64 	%rd190, %rd17, %rd189;
 shr.u32 	%r71, %r23, %r2;
 shr.u32 	%r72, %r24, %r2;
 not.b32 	%r73, %r72;
-setp.lt.u64 	%p46, %rd44, 16;
-cvt.u32.u64 	%r74, %rd45;
+setp.lt.u64 	%p47, %rd47, 16;
+cvt.u32.u64 	%r74, %rd48;
 shl.b32 	%r76, %r75, %r74;
 not.b32 	%r77, %r76;
 and.b32  	%r78, %r77, 65535;
-selp.b32 	%r79, %r78, 65535, %p46;
+selp.b32 	%r79, %r78, 65535, %p47;
 and.b32  	%r80, %r71, %r79;
 and.b32  	%r81, %r80, %r73;
-cvt.u64.u32 	%rd183, %r81;
-cvt.u32.u64 	%r82, %rd211;
+cvt.u64.u32 	%rd191, %r81;
+cvt.u32.u64 	%r82, %rd221;
 and.b32  	%r83, %r82, 48;
-shl.b64 	%rd184, %rd183, %r83;
-ld.global.u64 	%rd185, [%rd182];
-or.b64  	%rd186, %rd185, %rd184;
-st.global.u64 	[%rd182], %rd186;
-bra.uni 	$L__BB40_32;
-$L__BB40_35:
+shl.b64 	%rd192, %rd191, %r83;
+ld.global.u64 	%rd193, [%rd190];
+or.b64  	%rd194, %rd193, %rd192;
+st.global.u64 	[%rd190], %rd194;
+bra.uni 	$L__BB40_35;
+$L__BB40_38:
 bar.warp.sync 	%r3;
-mov.pred 	%p57, 0;
-@%p7 bra 	$L__BB40_46;
-shl.b64 	%rd188, %rd216, 3;
-add.s64 	%rd189, %rd75, %rd188;
-add.s64 	%rd215, %rd11, %rd189;
-mov.pred 	%p58, 0;
-mov.pred 	%p53, -1;
-bra.uni 	$L__BB40_37;
-$L__BB40_39:
-add.s64 	%rd216, %rd216, 16;
-add.s64 	%rd215, %rd215, 128;
-setp.lt.u64 	%p54, %rd216, %rd12;
-mov.pred 	%p58, %p57;
-@%p54 bra 	$L__BB40_37;
-bra.uni 	$L__BB40_46;
-$L__BB40_37:
-mov.pred 	%p57, %p53;
-@%p58 bra 	$L__BB40_39;
-ld.global.u64 	%rd190, [%rd215];
-setp.ne.s64 	%p57, %rd190, 0;
-bra.uni 	$L__BB40_39;
-$L__BB40_46:
-vote.sync.ballot.b32 	%r25, %p57, %r3;
-setp.eq.s32 	%p55, %r86, 0;
-@%p55 bra 	$L__BB40_47;
-bra.uni 	$L__BB40_48;
-$L__BB40_47:
-setp.ne.s32 	%p56, %r25, 0;
-selp.u32 	%r85, 1, 0, %p56;
-ld.param.u64 	%rd191, [%rd1+56];
-cvta.to.global.u64 	%rd192, %rd191;
-shl.b64 	%rd193, %rd3, 2;
-add.s64 	%rd194, %rd192, %rd193;
-st.global.u32 	[%rd194], %r85;
+mov.pred 	%p59, 0;
+@%p8 bra 	$L__BB40_49;
+shl.b64 	%rd196, %rd226, 3;
+add.s64 	%rd197, %rd83, %rd196;
+add.s64 	%rd225, %rd14, %rd197;
+mov.pred 	%p60, 0;
+mov.pred 	%p54, -1;
+bra.uni 	$L__BB40_40;
+$L__BB40_42:
+add.s64 	%rd226, %rd226, 16;
+add.s64 	%rd225, %rd225, 128;
+setp.lt.u64 	%p55, %rd226, %rd15;
+mov.pred 	%p60, %p59;
+@%p55 bra 	$L__BB40_40;
+bra.uni 	$L__BB40_49;
+$L__BB40_40:
+mov.pred 	%p59, %p54;
+@%p60 bra 	$L__BB40_42;
+ld.global.u64 	%rd198, [%rd225];
+setp.ne.s64 	%p59, %rd198, 0;
+bra.uni 	$L__BB40_42;
+$L__BB40_49:
+vote.sync.ballot.b32 	%r25, %p59, %r3;
+setp.eq.s32 	%p56, %r86, 0;
+@%p56 bra 	$L__BB40_50;
+bra.uni 	$L__BB40_52;
+$L__BB40_50:
+setp.ne.s32 	%p57, %r25, 0;
+selp.u32 	%r85, 1, 0, %p57;
+ld.param.u64 	%rd199, [%rd1+56];
+cvta.to.global.u64 	%rd200, %rd199;
+add.s64 	%rd202, %rd200, %rd208;
+st.global.u32 	[%rd202], %r85;
+ld.param.u64 	%rd203, [%rd2+24];
+)ptx",
+    R"ptx(setp.ge.u64 	%p58, %rd210, %rd203;
+@%p58 bra 	$L__BB40_52;
 add.rn.f64 	%fd57, %fd63, %fd62;
-ld.param.u64 	%rd195, [%rd1+32];
-cvta.to.global.u64 	%rd196, %rd195;
-shl.b64 	%rd197, %rd4, 3;
-add.s64 	%rd198, %rd196, %rd197;
-ld.global.f64 	%fd58, [%rd198];
+ld.param.u64 	%rd204, [%rd1+32];
+cvta.to.global.u64 	%rd205, %rd204;
+shl.b64 	%rd206, %rd210, 3;
+add.s64 	%rd207, %rd205, %rd206;
+ld.global.f64 	%fd58, [%rd207];
 add.rn.f64 	%fd59, %fd57, %fd58;
-st.global.f64 	[%rd198], %fd59;
-$L__BB40_48:
+st.global.f64 	[%rd207], %fd59;
+$L__BB40_52:
 ret;
 }
 .visible .entry add_marked(
-.param .align 8 .b8 add_marked_param_0[72],
+.param .align 8 .b8 add_marked_param_0[80],
 .param .align 8 .b8 add_marked_param_1[72]
 )
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.reg .pred 	%p<33>;
+.reg .pred 	%p<36>;
 .reg .b32 	%r<24>;
 .reg .f32 	%f<26>;
-.reg .b64 	%rd<129>;
+.reg .b64 	%rd<149>;
 mov.u32 	%r8, %ctaid.x;
-mul.wide.u32 	%rd68, %r8, 16;
+mul.wide.u32 	%rd75, %r8, 16;
 mov.u32 	%r1, %tid.x;
 shr.u32 	%r9, %r1, 4;
-cvt.u64.u32 	%rd69, %r9;
-add.s64 	%rd3, %rd68, %rd69;
-ld.param.u64 	%rd70, [add_marked_param_0+24];
-setp.ge.u64 	%p3, %rd3, %rd70;
-@%p3 bra 	$L__BB41_9;
-mov.b64 	%rd66, add_marked_param_0;
-mov.u64 	%rd2, %rd66;
+cvt.u64.u32 	%rd76, %r9;
+add.s64 	%rd3, %rd75, %rd76;
+ld.param.u64 	%rd77, [add_marked_param_0+24];
+setp.ge.u64 	%p3, %rd3, %rd77;
+@%p3 bra 	$L__BB41_12;
+mov.b64 	%rd73, add_marked_param_0;
+mov.u64 	%rd2, %rd73;
 ld.param.u64 	%rd7, [%rd2+8];
-)ptx",
-    R"ptx(setp.eq.s64 	%p5, %rd7, 0;
-@%p5 bra 	$L__BB41_9;
-mov.b64 	%rd67, add_marked_param_1;
-mov.u64 	%rd1, %rd67;
+setp.eq.s64 	%p5, %rd7, 0;
+@%p5 bra 	$L__BB41_12;
+mov.b64 	%rd74, add_marked_param_1;
+mov.u64 	%rd1, %rd74;
 ld.param.u64 	%rd4, [%rd2+32];
 ld.param.u32 	%r2, [%rd2+40];
 setp.eq.s32 	%p4, %r2, 6;
-ld.param.u64 	%rd71, [%rd1];
-cvta.to.global.u64 	%rd72, %rd71;
-ld.param.u64 	%rd73, [%rd2+48];
-cvta.to.global.u64 	%rd74, %rd73;
-selp.b64 	%rd5, %rd72, %rd74, %p4;
-ld.param.u64 	%rd75, [%rd1+24];
-cvta.to.global.u64 	%rd6, %rd75;
+ld.param.u64 	%rd78, [%rd1];
+cvta.to.global.u64 	%rd79, %rd78;
+ld.param.u64 	%rd80, [%rd2+48];
+cvta.to.global.u64 	%rd81, %rd80;
+selp.b64 	%rd5, %rd79, %rd81, %p4;
+ld.param.u64 	%rd82, [%rd1+24];
+cvta.to.global.u64 	%rd6, %rd82;
 and.b32  	%r10, %r1, 15;
 cvt.u64.u32 	%rd8, %r10;
-ld.param.u64 	%rd77, [%rd1+56];
-cvta.to.global.u64 	%rd9, %rd77;
-ld.param.u64 	%rd10, [%rd2];
-ld.param.u64 	%rd78, [%rd1+48];
-cvta.to.global.u64 	%rd11, %rd78;
-ld.param.u64 	%rd12, [%rd1+64];
-shr.u64 	%rd79, %rd3, 3;
-and.b64  	%rd80, %rd79, 2305843009213693944;
-add.s64 	%rd13, %rd11, %rd80;
+ld.param.u64 	%rd84, [%rd1+56];
+cvta.to.global.u64 	%rd9, %rd84;
+ld.param.u64 	%rd85, [%rd2+72];
+cvta.to.global.u64 	%rd10, %rd85;
+ld.param.u64 	%rd11, [%rd2];
+ld.param.u64 	%rd86, [%rd1+48];
+cvta.to.global.u64 	%rd12, %rd86;
+ld.param.u64 	%rd13, [%rd1+64];
+shr.u64 	%rd87, %rd3, 3;
+and.b64  	%rd88, %rd87, 2305843009213693944;
+add.s64 	%rd14, %rd12, %rd88;
 cvt.u32.u64 	%r11, %rd3;
 and.b32  	%r12, %r11, 63;
-mov.u64 	%rd81, 1;
-shl.b64 	%rd14, %rd81, %r12;
+mov.u64 	%rd89, 1;
+shl.b64 	%rd15, %rd89, %r12;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r13, 65535;
 shl.b32 	%r4, %r13, %r3;
-ld.param.u64 	%rd82, [%rd2+64];
-cvta.to.global.u64 	%rd15, %rd82;
-ld.param.u64 	%rd16, [%rd2+16];
-mul.wide.u32 	%rd83, %r10, 4;
-add.s64 	%rd17, %rd5, %rd83;
-shl.b64 	%rd18, %rd4, 2;
-mul.lo.s64 	%rd84, %rd4, %rd3;
-shl.b64 	%rd85, %rd84, 2;
-add.s64 	%rd86, %rd85, %rd83;
-add.s64 	%rd19, %rd5, %rd86;
-add.s64 	%rd20, %rd6, %rd86;
-mov.u64 	%rd114, 0;
+ld.param.u64 	%rd90, [%rd2+64];
+cvta.to.global.u64 	%rd16, %rd90;
+ld.param.u64 	%rd17, [%rd2+16];
+mul.wide.u32 	%rd91, %r10, 4;
+add.s64 	%rd18, %rd5, %rd91;
+shl.b64 	%rd19, %rd4, 2;
+mul.lo.s64 	%rd92, %rd4, %rd3;
+shl.b64 	%rd93, %rd92, 2;
+add.s64 	%rd94, %rd93, %rd91;
+add.s64 	%rd20, %rd5, %rd94;
+add.s64 	%rd21, %rd6, %rd94;
+mov.u64 	%rd131, 0;
 mov.pred 	%p6, 0;
-mov.pred 	%p10, -1;
-setp.eq.s64 	%p17, %rd12, 0;
-mov.u64 	%rd113, %rd10;
+mov.pred 	%p11, -1;
+setp.eq.s64 	%p20, %rd13, 0;
 bra.uni 	$L__BB41_3;
-$L__BB41_8:
-add.s64 	%rd114, %rd114, 16;
-add.s64 	%rd113, %rd113, 16;
-setp.lt.u64 	%p29, %rd114, %rd7;
-@%p29 bra 	$L__BB41_3;
-bra.uni 	$L__BB41_9;
+$L__BB41_11:
+add.s64 	%rd131, %rd131, 16;
+setp.lt.u64 	%p32, %rd131, %rd7;
+@%p32 bra 	$L__BB41_3;
+bra.uni 	$L__BB41_12;
 $L__BB41_3:
-or.b64  	%rd23, %rd114, %rd8;
+or.b64  	%rd23, %rd131, %rd8;
 setp.ge.u64 	%p7, %rd23, %rd7;
-mov.pred 	%p32, %p6;
-@%p7 bra 	$L__BB41_7;
-shl.b64 	%rd87, %rd23, 2;
-add.s64 	%rd88, %rd9, %rd87;
-ld.global.u32 	%r14, [%rd88];
+mov.pred 	%p35, %p6;
+@%p7 bra 	$L__BB41_10;
+shl.b64 	%rd95, %rd23, 2;
+add.s64 	%rd96, %rd9, %rd95;
+ld.global.u32 	%r14, [%rd96];
 setp.eq.s32 	%p9, %r14, 0;
-mov.pred 	%p32, %p6;
-@%p9 bra 	$L__BB41_7;
-add.s64 	%rd89, %rd10, %rd23;
-setp.eq.s64 	%p11, %rd89, %rd3;
-mov.pred 	%p32, %p10;
-@%p11 bra 	$L__BB41_7;
-mul.lo.s64 	%rd90, %rd12, %rd23;
-shl.b64 	%rd91, %rd90, 3;
-add.s64 	%rd24, %rd13, %rd91;
-ld.global.u64 	%rd92, [%rd24];
-and.b64  	%rd93, %rd92, %rd14;
-setp.ne.s64 	%p32, %rd93, 0;
+mov.pred 	%p35, %p6;
+@%p9 bra 	$L__BB41_10;
+mov.u64 	%rd97, 0;
+cvta.to.global.u64 	%rd98, %rd97;
+setp.ne.s64 	%p10, %rd10, %rd98;
+@%p10 bra 	$L__BB41_7;
+bra.uni 	$L__BB41_6;
 $L__BB41_7:
-vote.sync.ballot.b32 	%r15, %p32, %r4;
+add.s64 	%rd100, %rd10, %rd95;
+ld.global.s32 	%rd132, [%rd100];
+bra.uni 	$L__BB41_8;
+$L__BB41_6:
+add.s64 	%rd132, %rd11, %rd23;
+$L__BB41_8:
+setp.eq.s64 	%p12, %rd132, %rd3;
+mov.pred 	%p35, %p11;
+@%p12 bra 	$L__BB41_10;
+mul.lo.s64 	%rd101, %rd13, %rd23;
+shl.b64 	%rd102, %rd101, 3;
+add.s64 	%rd27, %rd14, %rd102;
+ld.global.u64 	%rd103, [%rd27];
+and.b64  	%rd104, %rd103, %rd15;
+setp.ne.s64 	%p35, %rd104, 0;
+$L__BB41_10:
+vote.sync.ballot.b32 	%r15, %p35, %r4;
 shr.u32 	%r16, %r15, %r3;
 and.b32  	%r23, %r16, 65535;
-setp.eq.s32 	%p12, %r23, 0;
-@%p12 bra 	$L__BB41_8;
-bra.uni 	$L__BB41_10;
-$L__BB41_31:
+setp.eq.s32 	%p13, %r23, 0;
+@%p13 bra 	$L__BB41_11;
+bra.uni 	$L__BB41_13;
+$L__BB41_40:
 and.b32  	%r23, %r17, %r23;
-setp.eq.s32 	%p28, %r23, 0;
-@%p28 bra 	$L__BB41_8;
-$L__BB41_10:
+setp.eq.s32 	%p31, %r23, 0;
+@%p31 bra 	$L__BB41_11;
+$L__BB41_13:
+mov.u64 	%rd139, 0;
+cvta.to.global.u64 	%rd106, %rd139;
+setp.ne.s64 	%p14, %rd10, %rd106;
 add.s32 	%r17, %r23, -1;
 not.b32 	%r18, %r23;
 and.b32  	%r19, %r18, %r17;
 popc.b32 	%r20, %r19;
-cvt.u64.u32 	%rd27, %r20;
-add.s64 	%rd28, %rd114, %rd27;
-mul.lo.s64 	%rd94, %rd16, %rd28;
-shl.b64 	%rd95, %rd94, 2;
-add.s64 	%rd29, %rd15, %rd95;
-add.s64 	%rd96, %rd10, %rd28;
-setp.ne.s64 	%p13, %rd96, %rd3;
-setp.le.u64 	%p30, %rd4, %rd8;
-setp.eq.s32 	%p31, %r2, 4;
-@%p13 bra 	$L__BB41_24;
-@%p17 bra 	$L__BB41_31;
-mul.lo.s64 	%rd102, %rd12, %rd28;
-shl.b64 	%rd103, %rd102, 3;
-add.s64 	%rd30, %rd11, %rd103;
-mov.u64 	%rd119, 0;
-mov.u64 	%rd120, %rd119;
-bra.uni 	$L__BB41_13;
-$L__BB41_30:
-add.s64 	%rd120, %rd120, 1;
-add.s64 	%rd119, %rd119, 64;
-setp.eq.s64 	%p27, %rd120, %rd12;
-@%p27 bra 	$L__BB41_31;
-$L__BB41_13:
-shl.b64 	%rd104, %rd120, 3;
-add.s64 	%rd105, %rd30, %rd104;
-ld.global.u64 	%rd121, [%rd105];
-setp.eq.s64 	%p18, %rd121, 0;
-@%p18 bra 	$L__BB41_30;
-shl.b64 	%rd43, %rd120, 6;
-bra.uni 	$L__BB41_15;
-$L__BB41_29:
-and.b64  	%rd121, %rd106, %rd121;
-setp.eq.s64 	%p26, %rd121, 0;
-@%p26 bra 	$L__BB41_30;
+cvt.u64.u32 	%rd107, %r20;
+add.s64 	%rd29, %rd131, %rd107;
+mul.lo.s64 	%rd108, %rd17, %rd29;
+shl.b64 	%rd109, %rd108, 2;
+@%p14 bra 	$L__BB41_15;
+bra.uni 	$L__BB41_14;
 $L__BB41_15:
-add.s64 	%rd106, %rd121, -1;
-not.b64 	%rd107, %rd121;
-and.b64  	%rd108, %rd107, %rd106;
-popc.b64 	%r21, %rd108;
-cvt.u64.u32 	%rd47, %r21;
-or.b64  	%rd48, %rd47, %rd43;
-shl.b64 	%rd109, %rd48, 2;
-add.s64 	%rd49, %rd29, %rd109;
-@%p30 bra 	$L__BB41_20;
-ld.global.f32 	%f5, [%rd49];
-add.s64 	%rd110, %rd119, %rd47;
-mul.lo.s64 	%rd111, %rd18, %rd110;
-add.s64 	%rd124, %rd17, %rd111;
-mov.u64 	%rd122, %rd20;
-mov.u64 	%rd123, %rd19;
-mov.u64 	%rd125, %rd8;
-bra.uni 	$L__BB41_17;
-$L__BB41_19:
-mul.rn.f32 	%f15, %f5, %f25;
-ld.global.f32 	%f16, [%rd122];
-add.rn.f32 	%f17, %f15, %f16;
-st.global.f32 	[%rd122], %f17;
-add.s64 	%rd125, %rd125, 16;
-add.s64 	%rd124, %rd124, 64;
-add.s64 	%rd123, %rd123, 64;
-add.s64 	%rd122, %rd122, 64;
-setp.lt.u64 	%p21, %rd125, %rd4;
-@%p21 bra 	$L__BB41_17;
-bra.uni 	$L__BB41_20;
-$L__BB41_17:
-ld.global.f32 	%f25, [%rd124];
-@%p31 bra 	$L__BB41_19;
-ld.global.f32 	%f14, [%rd123];
-sub.rn.f32 	%f25, %f25, %f14;
+shl.b64 	%rd110, %rd29, 2;
+add.s64 	%rd111, %rd10, %rd110;
+ld.global.s32 	%rd133, [%rd111];
+bra.uni 	$L__BB41_16;
+$L__BB41_14:
+add.s64 	%rd133, %rd11, %rd29;
+$L__BB41_16:
+add.s64 	%rd30, %rd16, %rd109;
+setp.ne.s64 	%p15, %rd133, %rd3;
+setp.le.u64 	%p33, %rd4, %rd8;
+setp.eq.s32 	%p34, %r2, 4;
+@%p15 bra 	$L__BB41_30;
+@%p20 bra 	$L__BB41_40;
+mul.lo.s64 	%rd120, %rd13, %rd29;
+shl.b64 	%rd121, %rd120, 3;
+add.s64 	%rd34, %rd12, %rd121;
+mov.u64 	%rd140, %rd139;
 bra.uni 	$L__BB41_19;
-$L__BB41_20:
-setp.ne.s64 	%p22, %rd48, %rd3;
-@%p22 bra 	$L__BB41_29;
-@%p30 bra 	$L__BB41_29;
-ld.global.f32 	%f9, [%rd49];
-mov.u64 	%rd126, %rd20;
-mov.u64 	%rd127, %rd19;
-mov.u64 	%rd128, %rd8;
-$L__BB41_23:
-ld.global.f32 	%f18, [%rd127];
-sub.rn.f32 	%f19, %f18, %f18;
-selp.f32 	%f20, %f18, %f19, %p31;
-mul.rn.f32 	%f21, %f9, %f20;
-ld.global.f32 	%f22, [%rd126];
-add.rn.f32 	%f23, %f21, %f22;
-st.global.f32 	[%rd126], %f23;
-add.s64 	%rd128, %rd128, 16;
-add.s64 	%rd127, %rd127, 64;
-add.s64 	%rd126, %rd126, 64;
-setp.lt.u64 	%p25, %rd128, %rd4;
-@%p25 bra 	$L__BB41_23;
-bra.uni 	$L__BB41_29;
-$L__BB41_24:
-@%p30 bra 	$L__BB41_31;
-shl.b64 	%rd97, %rd3, 2;
-add.s64 	%rd98, %rd29, %rd97;
-ld.global.f32 	%f1, [%rd98];
-add.s64 	%rd99, %rd113, %rd27;
-mul.lo.s64 	%rd100, %rd18, %rd99;
-add.s64 	%rd117, %rd17, %rd100;
-mov.u64 	%rd115, %rd20;
-mov.u64 	%rd116, %rd19;
-mov.u64 	%rd118, %rd8;
+$L__BB41_39:
+add.s64 	%rd140, %rd140, 1;
+add.s64 	%rd139, %rd139, 64;
+setp.eq.s64 	%p30, %rd140, %rd13;
+@%p30 bra 	$L__BB41_40;
+$L__BB41_19:
+shl.b64 	%rd122, %rd140, 3;
+add.s64 	%rd123, %rd34, %rd122;
+ld.global.u64 	%rd141, [%rd123];
+setp.eq.s64 	%p21, %rd141, 0;
+@%p21 bra 	$L__BB41_39;
+shl.b64 	%rd50, %rd140, 6;
+bra.uni 	$L__BB41_21;
+$L__BB41_38:
+and.b64  	%rd141, %rd124, %rd141;
+setp.eq.s64 	%p29, %rd141, 0;
+@%p29 bra 	$L__BB41_39;
+$L__BB41_21:
+add.s64 	%rd124, %rd141, -1;
+not.b64 	%rd125, %rd141;
+and.b64  	%rd126, %rd125, %rd124;
+popc.b64 	%r21, %rd126;
+cvt.u64.u32 	%rd54, %r21;
+or.b64  	%rd55, %rd54, %rd50;
+shl.b64 	%rd127, %rd55, 2;
+add.s64 	%rd56, %rd30, %rd127;
+@%p33 bra 	$L__BB41_26;
+ld.global.f32 	%f5, [%rd56];
+add.s64 	%rd128, %rd139, %rd54;
+mul.lo.s64 	%rd129, %rd19, %rd128;
+add.s64 	%rd144, %rd18, %rd129;
+mov.u64 	%rd142, %rd21;
+mov.u64 	%rd143, %rd20;
+mov.u64 	%rd145, %rd8;
+bra.uni 	$L__BB41_23;
+$L__BB41_25:
+mul.rn.f32 	%f15, %f5, %f25;
+ld.global.f32 	%f16, [%rd142];
+add.rn.f32 	%f17, %f15, %f16;
+st.global.f32 	[%rd142], %f17;
+add.s64 	%rd145, %rd145, 16;
+add.s64 	%rd144, %rd144, 64;
+add.s64 	%rd143, %rd143, 64;
+add.s64 	%rd142, %rd142, 64;
+setp.lt.u64 	%p24, %rd145, %rd4;
+@%p24 bra 	$L__BB41_23;
 bra.uni 	$L__BB41_26;
-$L__BB41_28:
-mul.rn.f32 	%f11, %f1, %f24;
-ld.global.f32 	%f12, [%rd115];
-add.rn.f32 	%f13, %f11, %f12;
-st.global.f32 	[%rd115], %f13;
-add.s64 	%rd118, %rd118, 16;
-add.s64 	%rd117, %rd117, 64;
-add.s64 	%rd116, %rd116, 64;
-add.s64 	%rd115, %rd115, 64;
-setp.lt.u64 	%p16, %rd118, %rd4;
-@%p16 bra 	$L__BB41_26;
-bra.uni 	$L__BB41_31;
+$L__BB41_23:
+ld.global.f32 	%f25, [%rd144];
+@%p34 bra 	$L__BB41_25;
+ld.global.f32 	%f14, [%rd143];
+sub.rn.f32 	%f25, %f25, %f14;
+bra.uni 	$L__BB41_25;
 $L__BB41_26:
-ld.global.f32 	%f24, [%rd117];
-@%p31 bra 	$L__BB41_28;
-ld.global.f32 	%f10, [%rd116];
+setp.ne.s64 	%p25, %rd55, %rd3;
+@%p25 bra 	$L__BB41_38;
+@%p33 bra 	$L__BB41_38;
+ld.global.f32 	%f9, [%rd56];
+mov.u64 	%rd146, %rd21;
+mov.u64 	%rd147, %rd20;
+mov.u64 	%rd148, %rd8;
+$L__BB41_29:
+ld.global.f32 	%f18, [%rd147];
+sub.rn.f32 	%f19, %f18, %f18;
+selp.f32 	%f20, %f18, %f19, %p34;
+mul.rn.f32 	%f21, %f9, %f20;
+ld.global.f32 	%f22, [%rd146];
+add.rn.f32 	%f23, %f21, %f22;
+st.global.f32 	[%rd146], %f23;
+add.s64 	%rd148, %rd148, 16;
+add.s64 	%rd147, %rd147, 64;
+add.s64 	%rd146, %rd146, 64;
+setp.lt.u64 	%p28, %rd148, %rd4;
+@%p28 bra 	$L__BB41_29;
+bra.uni 	$L__BB41_38;
+$L__BB41_30:
+@%p14 bra 	$L__BB41_32;
+bra.uni 	$L__BB41_31;
+$L__BB41_32:
+shl.b64 	%rd116, %rd29, 2;
+add.s64 	%rd117, %rd10, %rd116;
+ld.global.s32 	%rd134, [%rd117];
+bra.uni 	$L__BB41_33;
+$L__BB41_31:
+add.s64 	%rd134, %rd11, %rd29;
+$L__BB41_33:
+@%p33 bra 	$L__BB41_40;
+shl.b64 	%rd114, %rd3, 2;
+add.s64 	%rd115, %rd30, %rd114;
+ld.global.f32 	%f1, [%rd115];
+mul.lo.s64 	%rd118, %rd19, %rd134;
+add.s64 	%rd137, %rd18, %rd118;
+mov.u64 	%rd135, %rd21;
+mov.u64 	%rd136, %rd20;
+mov.u64 	%rd138, %rd8;
+bra.uni 	$L__BB41_35;
+$L__BB41_37:
+mul.rn.f32 	%f11, %f1, %f24;
+ld.global.f32 	%f12, [%rd135];
+add.rn.f32 	%f13, %f11, %f12;
+st.global.f32 	[%rd135], %f13;
+add.s64 	%rd138, %rd138, 16;
+add.s64 	%rd137, %rd137, 64;
+add.s64 	%rd136, %rd136, 64;
+add.s64 	%rd135, %rd135, 64;
+setp.lt.u64 	%p19, %rd138, %rd4;
+@%p19 bra 	$L__BB41_35;
+bra.uni 	$L__BB41_40;
+$L__BB41_35:
+ld.global.f32 	%f24, [%rd137];
+@%p34 bra 	$L__BB41_37;
+ld.global.f32 	%f10, [%rd136];
 sub.rn.f32 	%f24, %f24, %f10;
-bra.uni 	$L__BB41_28;
-$L__BB41_9:
+bra.uni 	$L__BB41_37;
+$L__BB41_12:
 ret;
 }
 .visible .entry leave_unmarked(
-.param .align 8 .b8 leave_unmarked_param_0[72],
+.param .align 8 .b8 leave_unmarked_param_0[80],
 .param .align 8 .b8 leave_unmarked_param_1[72]
 )
 .maxntid 256, 1, 1
@@ -34390,7 +34443,8 @@ add.s64 	%rd29, %rd27, %rd28;
 ld.global.f64 	%fd5, [%rd29];
 ld.param.u64 	%rd30, [%rd2+40];
 cvta.to.global.u64 	%rd31, %rd30;
-add.s64 	%rd32, %rd31, %rd28;
+)ptx",
+    R"ptx(add.s64 	%rd32, %rd31, %rd28;
 ld.global.f64 	%fd6, [%rd32];
 add.rn.f64 	%fd13, %fd5, %fd6;
 $L__BB43_3:
@@ -34442,7 +34496,7 @@ $L__BB43_8:
 ret;
 }
 .visible .entry batch_hard_triplets(
-.param .align 8 .b8 batch_hard_triplets_param_0[72],
+.param .align 8 .b8 batch_hard_triplets_param_0[80],
 .param .align 8 .b8 batch_hard_triplets_param_1[112],
 .param .align 8 .b8 batch_hard_triplets_param_2[72]
 )
@@ -34453,8 +34507,7 @@ ret;
 .reg .b16 	%rs<6>;
 .reg .b32 	%r<70>;
 .reg .f32 	%f<55>;
-)ptx",
-    R"ptx(.reg .b64 	%rd<308>;
+.reg .b64 	%rd<308>;
 .reg .f64 	%fd<168>;
 mov.u32 	%r5, %ctaid.x;
 mul.wide.u32 	%rd94, %r5, 16;
@@ -34818,7 +34871,8 @@ min.u64 	%rd194, %rd193, %rd300;
 cvt.u32.u64 	%r46, %rd194;
 { .reg .b32 tmp; mov.b64 {tmp, %r47}, %rd194; }
 shfl.sync.bfly.b32	%r48, %r46, 4, 31, %r3;
-shfl.sync.bfly.b32	%r49, %r47, 4, 31, %r3;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%r49, %r47, 4, 31, %r3;
 cvt.u64.u32 	%rd195, %r49;
 shl.b64 	%rd196, %rd195, 32;
 cvt.u64.u32 	%rd197, %r48;
@@ -34874,8 +34928,7 @@ $L__BB44_53:
 setp.gt.f64 	%p76, %fd1, 0d0000000000000000;
 neg.f64 	%fd30, %fd1;
 selp.f64 	%fd4, %fd30, %fd1, %p76;
-)ptx",
-    R"ptx(setp.nan.f64 	%p77, %fd4, %fd4;
+setp.nan.f64 	%p77, %fd4, %fd4;
 mov.f64 	%fd159, %fd4;
 @%p77 bra 	$L__BB44_57;
 setp.gt.f64 	%p78, %fd4, 0d4086280000000000;
@@ -35168,7 +35221,8 @@ setp.lt.f64 	%p108, %fd148, 0dC760000000000000;
 selp.f64 	%fd151, 0dC760000000000000, %fd148, %p108;
 selp.f64 	%fd152, 0d4760000000000000, %fd151, %p107;
 cvt.rn.f32.f64 	%f45, %fd152;
-setp.neu.f64 	%p109, %fd148, 0d0000000000000000;
+)ptx",
+    R"ptx(setp.neu.f64 	%p109, %fd148, 0d0000000000000000;
 mul.rn.f64 	%fd153, %fd148, 0dC000000000000000;
 mul.rn.f64 	%fd154, %fd153, %fd149;
 selp.f64 	%fd155, %fd154, 0d0000000000000000, %p109;
@@ -35226,22 +35280,21 @@ st.global.u8 	[%rd280+24], %rs1;
 $L__BB44_88:
 ret;
 }
-)ptx",
-    R"ptx(.visible .entry chosen_triplets(
-.param .align 8 .b8 chosen_triplets_param_0[72],
+.visible .entry chosen_triplets(
+.param .align 8 .b8 chosen_triplets_param_0[80],
 .param .align 8 .b8 chosen_triplets_param_1[112]
 )
 .maxntid 256, 1, 1
 .minnctapersm 1
 {
-.local .align 8 .b8 	__local_depot45[304];
+.local .align 8 .b8 	__local_depot45[312];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<369>;
 .reg .b16 	%rs<27>;
 .reg .b32 	%r<491>;
 .reg .f32 	%f<58>;
-.reg .b64 	%rd<1046>;
+.reg .b64 	%rd<1047>;
 .reg .f64 	%fd<763>;
 mov.u64 	%SPL, __local_depot45;
 cvta.local.u64 	%SP, %SPL;
@@ -35280,34 +35333,36 @@ st.local.u64 	[%rd343+96], %rd345;
 st.local.u64 	[%rd343+104], %rd344;
 add.u64 	%rd352, %SP, 112;
 add.u64 	%rd353, %SPL, 112;
-ld.param.u64 	%rd354, [chosen_triplets_param_0+64];
+ld.param.u64 	%rd354, [chosen_triplets_param_0+72];
+ld.param.u64 	%rd355, [chosen_triplets_param_0+64];
 ld.param.u64 	%rd6, [chosen_triplets_param_0+56];
-ld.param.u64 	%rd355, [chosen_triplets_param_0+48];
+ld.param.u64 	%rd356, [chosen_triplets_param_0+48];
 ld.param.u32 	%r1, [chosen_triplets_param_0+40];
-ld.param.u64 	%rd356, [chosen_triplets_param_0+32];
-ld.param.u64 	%rd357, [chosen_triplets_param_0+24];
+ld.param.u64 	%rd357, [chosen_triplets_param_0+32];
+ld.param.u64 	%rd358, [chosen_triplets_param_0+24];
 ld.param.u64 	%rd5, [chosen_triplets_param_0+16];
-ld.param.u64 	%rd358, [chosen_triplets_param_0+8];
+ld.param.u64 	%rd359, [chosen_triplets_param_0+8];
 ld.param.u64 	%rd4, [chosen_triplets_param_0];
 st.local.u64 	[%rd353], %rd4;
-st.local.u64 	[%rd353+8], %rd358;
+st.local.u64 	[%rd353+8], %rd359;
 st.local.u64 	[%rd353+16], %rd5;
-st.local.u64 	[%rd353+24], %rd357;
-st.local.u64 	[%rd353+32], %rd356;
+st.local.u64 	[%rd353+24], %rd358;
+st.local.u64 	[%rd353+32], %rd357;
 st.local.u32 	[%rd353+40], %r1;
-st.local.u64 	[%rd353+48], %rd355;
+st.local.u64 	[%rd353+48], %rd356;
 st.local.u64 	[%rd353+56], %rd6;
-st.local.u64 	[%rd353+64], %rd354;
+st.local.u64 	[%rd353+64], %rd355;
+st.local.u64 	[%rd353+72], %rd354;
 mov.u32 	%r68, %ctaid.x;
-mul.wide.u32 	%rd360, %r68, 16;
+mul.wide.u32 	%rd361, %r68, 16;
 mov.u32 	%r2, %tid.x;
 shr.u32 	%r69, %r2, 4;
-cvt.u64.u32 	%rd361, %r69;
-add.s64 	%rd8, %rd360, %rd361;
-setp.ge.u64 	%p47, %rd8, %rd358;
+cvt.u64.u32 	%rd362, %r69;
+add.s64 	%rd8, %rd361, %rd362;
+setp.ge.u64 	%p47, %rd8, %rd359;
 @%p47 bra 	$L__BB45_280;
-add.u64 	%rd359, %SP, 184;
-add.u64 	%rd7, %SPL, 184;
+add.u64 	%rd360, %SP, 192;
+add.u64 	%rd7, %SPL, 192;
 st.local.u64 	[%rd7], %rd352;
 st.local.u64 	[%rd7+8], %rd342;
 st.local.u64 	[%rd7+16], %rd8;
@@ -35315,96 +35370,96 @@ add.s64 	%rd9, %rd4, %rd8;
 st.local.u64 	[%rd7+24], %rd9;
 cvta.to.global.u64 	%rd10, %rd6;
 mul.lo.s64 	%rd11, %rd5, %rd8;
-shl.b64 	%rd364, %rd11, 2;
-add.s64 	%rd365, %rd10, %rd364;
-cvta.global.u64 	%rd366, %rd365;
-st.local.u64 	[%rd7+32], %rd366;
-cvta.to.global.u64 	%rd367, %rd3;
-shl.b64 	%rd368, %rd9, 3;
-add.s64 	%rd369, %rd367, %rd368;
-ld.global.u64 	%rd370, [%rd369];
-st.local.u64 	[%rd7+40], %rd370;
-cvta.to.global.u64 	%rd371, %rd1;
-cvta.to.global.u64 	%rd372, %rd2;
-shl.b64 	%rd373, %rd370, 3;
-add.s64 	%rd374, %rd372, %rd373;
-ld.global.u64 	%rd375, [%rd374];
-shl.b64 	%rd376, %rd375, 3;
-add.s64 	%rd12, %rd371, %rd376;
-cvta.global.u64 	%rd377, %rd12;
-st.local.u64 	[%rd7+48], %rd377;
-ld.global.u64 	%rd378, [%rd374+8];
-sub.s64 	%rd949, %rd378, %rd375;
-st.local.u64 	[%rd7+56], %rd949;
-add.s64 	%rd379, %rd949, -1;
-st.local.u64 	[%rd7+64], %rd379;
-mov.u64 	%rd950, 0;
-st.local.u64 	[%rd7+72], %rd950;
-setp.eq.s64 	%p48, %rd949, 0;
-st.local.u64 	[%rd7+88], %rd950;
-st.local.u64 	[%rd7+96], %rd950;
-st.local.u64 	[%rd7+104], %rd950;
+shl.b64 	%rd365, %rd11, 2;
+add.s64 	%rd366, %rd10, %rd365;
+cvta.global.u64 	%rd367, %rd366;
+st.local.u64 	[%rd7+32], %rd367;
+cvta.to.global.u64 	%rd368, %rd3;
+shl.b64 	%rd369, %rd9, 3;
+add.s64 	%rd370, %rd368, %rd369;
+ld.global.u64 	%rd371, [%rd370];
+st.local.u64 	[%rd7+40], %rd371;
+cvta.to.global.u64 	%rd372, %rd1;
+cvta.to.global.u64 	%rd373, %rd2;
+shl.b64 	%rd374, %rd371, 3;
+add.s64 	%rd375, %rd373, %rd374;
+ld.global.u64 	%rd376, [%rd375];
+shl.b64 	%rd377, %rd376, 3;
+add.s64 	%rd12, %rd372, %rd377;
+cvta.global.u64 	%rd378, %rd12;
+st.local.u64 	[%rd7+48], %rd378;
+ld.global.u64 	%rd379, [%rd375+8];
+sub.s64 	%rd950, %rd379, %rd376;
+st.local.u64 	[%rd7+56], %rd950;
+add.s64 	%rd380, %rd950, -1;
+st.local.u64 	[%rd7+64], %rd380;
+mov.u64 	%rd951, 0;
+st.local.u64 	[%rd7+72], %rd951;
+setp.eq.s64 	%p48, %rd950, 0;
+st.local.u64 	[%rd7+88], %rd951;
+st.local.u64 	[%rd7+96], %rd951;
+st.local.u64 	[%rd7+104], %rd951;
 mov.u16 	%rs3, 0;
 st.local.u8 	[%rd7+112], %rs3;
 @%p48 bra 	$L__BB45_3;
 $L__BB45_2:
-shr.u64 	%rd382, %rd949, 1;
-add.s64 	%rd383, %rd950, %rd382;
-shl.b64 	%rd384, %rd383, 3;
-add.s64 	%rd385, %rd12, %rd384;
-ld.global.u64 	%rd386, [%rd385];
-setp.lt.u64 	%p49, %rd386, %rd9;
-add.s64 	%rd387, %rd383, 1;
-selp.b64 	%rd950, %rd387, %rd950, %p49;
-st.local.u64 	[%rd7+72], %rd950;
-not.b64 	%rd388, %rd382;
-add.s64 	%rd389, %rd949, %rd388;
-selp.b64 	%rd949, %rd389, %rd382, %p49;
-setp.ne.s64 	%p50, %rd949, 0;
+shr.u64 	%rd383, %rd950, 1;
+add.s64 	%rd384, %rd951, %rd383;
+shl.b64 	%rd385, %rd384, 3;
+add.s64 	%rd386, %rd12, %rd385;
+ld.global.u64 	%rd387, [%rd386];
+setp.lt.u64 	%p49, %rd387, %rd9;
+add.s64 	%rd388, %rd384, 1;
+selp.b64 	%rd951, %rd388, %rd951, %p49;
+st.local.u64 	[%rd7+72], %rd951;
+not.b64 	%rd389, %rd383;
+add.s64 	%rd390, %rd950, %rd389;
+selp.b64 	%rd950, %rd390, %rd383, %p49;
+setp.ne.s64 	%p50, %rd950, 0;
 @%p50 bra 	$L__BB45_2;
 $L__BB45_3:
 and.b32  	%r70, %r2, 15;
-cvt.u64.u32 	%rd1045, %r70;
-setp.le.u64 	%p52, %rd5, %rd1045;
+cvt.u64.u32 	%rd1046, %r70;
+setp.le.u64 	%p52, %rd5, %rd1046;
 mov.pred 	%p345, 0;
 mov.pred 	%p346, %p345;
 @%p52 bra 	$L__BB45_14;
-shl.b64 	%rd391, %rd1045, 2;
-add.s64 	%rd392, %rd364, %rd391;
-add.s64 	%rd951, %rd10, %rd392;
+shl.b64 	%rd392, %rd1046, 2;
+add.s64 	%rd393, %rd365, %rd392;
+add.s64 	%rd952, %rd10, %rd393;
 mov.pred 	%p347, 0;
 setp.ne.s32 	%p54, %r1, 4;
 mov.f32 	%f13, 0f00000000;
-mov.u64 	%rd952, %rd1045;
+mov.u64 	%rd953, %rd1046;
 mov.pred 	%p348, %p347;
 bra.uni 	$L__BB45_5;
 $L__BB45_13:
-add.s64 	%rd952, %rd952, 16;
-add.s64 	%rd951, %rd951, 64;
-setp.lt.u64 	%p58, %rd952, %rd5;
+add.s64 	%rd953, %rd953, 16;
+add.s64 	%rd952, %rd952, 64;
+setp.lt.u64 	%p58, %rd953, %rd5;
 mov.pred 	%p347, %p346;
 mov.pred 	%p348, %p345;
 @%p58 bra 	$L__BB45_5;
 bra.uni 	$L__BB45_14;
 $L__BB45_5:
 @%p54 bra 	$L__BB45_9;
-setp.eq.s64 	%p55, %rd9, %rd952;
+setp.eq.s64 	%p55, %rd9, %rd953;
 mov.f32 	%f57, %f13;
 @%p55 bra 	$L__BB45_8;
-ld.global.f32 	%f14, [%rd951];
+ld.global.f32 	%f14, [%rd952];
 neg.f32 	%f57, %f14;
 $L__BB45_8:
-st.global.f32 	[%rd951], %f57;
+st.global.f32 	[%rd952], %f57;
 $L__BB45_9:
 mov.pred 	%p346, -1;
 mov.pred 	%p345, %p346;
 @%p348 bra 	$L__BB45_11;
-ld.global.f32 	%f15, [%rd951];
+ld.global.f32 	%f15, [%rd952];
 sub.rn.f32 	%f16, %f15, %f15;
 setp.neu.f32 	%p345, %f16, 0f00000000;
 $L__BB45_11:
 @%p347 bra 	$L__BB45_13;
-ld.global.f32 	%f17, [%rd951];
+ld.global.f32 	%f17, [%rd952];
 setp.nan.f32 	%p346, %f17, %f17;
 bra.uni 	$L__BB45_13;
 $L__BB45_14:
@@ -35436,34 +35491,34 @@ setp.eq.s64 	%p64, %rd27, 0;
 @%p64 bra 	$L__BB45_22;
 ld.u64 	%rd28, [%rd26+48];
 mul.lo.s64 	%rd29, %rd27, %rd25;
-shl.b64 	%rd393, %rd29, 2;
-add.s64 	%rd394, %rd28, %rd393;
-ld.f32 	%f18, [%rd394];
+shl.b64 	%rd394, %rd29, 2;
+add.s64 	%rd395, %rd28, %rd394;
+ld.f32 	%f18, [%rd395];
 sub.rn.f32 	%f19, %f18, %f18;
 setp.neu.f32 	%p66, %f19, 0f00000000;
 mov.pred 	%p358, 0;
 @%p66 bra 	$L__BB45_39;
-add.s64 	%rd397, %rd393, %rd28;
-add.s64 	%rd953, %rd397, 4;
+add.s64 	%rd398, %rd394, %rd28;
+add.s64 	%rd954, %rd398, 4;
 add.s64 	%rd31, %rd27, -1;
-mov.u64 	%rd954, 0;
+mov.u64 	%rd955, 0;
 $L__BB45_19:
-setp.eq.s64 	%p67, %rd31, %rd954;
-mov.u64 	%rd955, %rd27;
+setp.eq.s64 	%p67, %rd31, %rd955;
+mov.u64 	%rd956, %rd27;
 @%p67 bra 	$L__BB45_21;
-ld.f32 	%f20, [%rd953];
+ld.f32 	%f20, [%rd954];
 sub.rn.f32 	%f21, %f20, %f20;
 setp.eq.f32 	%p68, %f21, 0f00000000;
-add.s64 	%rd953, %rd953, 4;
-add.s64 	%rd954, %rd954, 1;
-mov.u64 	%rd955, %rd954;
+add.s64 	%rd954, %rd954, 4;
+add.s64 	%rd955, %rd955, 1;
+mov.u64 	%rd956, %rd955;
 @%p68 bra 	$L__BB45_19;
 $L__BB45_21:
-setp.lt.u64 	%p70, %rd955, %rd27;
+setp.lt.u64 	%p70, %rd956, %rd27;
 @%p70 bra 	$L__BB45_39;
 $L__BB45_22:
 ld.u64 	%rd37, [%rd26+16];
-setp.le.u64 	%p72, %rd37, %rd1045;
+setp.le.u64 	%p72, %rd37, %rd1046;
 mov.pred 	%p358, 0;
 mov.pred 	%p356, %p358;
 mov.pred 	%p357, %p358;
@@ -35471,74 +35526,74 @@ mov.pred 	%p357, %p358;
 ld.local.u64 	%rd38, [%rd7+32];
 ld.local.u64 	%rd39, [%rd7+8];
 ld.local.u64 	%rd40, [%rd7+40];
-mul.lo.s64 	%rd398, %rd27, %rd1045;
-shl.b64 	%rd399, %rd398, 2;
-add.s64 	%rd956, %rd399, 4;
+mul.lo.s64 	%rd399, %rd27, %rd1046;
+shl.b64 	%rd400, %rd399, 2;
+add.s64 	%rd957, %rd400, 4;
 shl.b64 	%rd42, %rd27, 6;
 add.s64 	%rd43, %rd27, -1;
 mov.pred 	%p357, 0;
-mov.u64 	%rd957, %rd1045;
+mov.u64 	%rd958, %rd1046;
 mov.pred 	%p356, %p357;
 bra.uni 	$L__BB45_24;
 $L__BB45_36:
-add.s64 	%rd957, %rd957, 16;
-add.s64 	%rd956, %rd956, %rd42;
-setp.lt.u64 	%p83, %rd957, %rd37;
+add.s64 	%rd958, %rd958, 16;
+add.s64 	%rd957, %rd957, %rd42;
+setp.lt.u64 	%p83, %rd958, %rd37;
 @%p83 bra 	$L__BB45_24;
 bra.uni 	$L__BB45_37;
 $L__BB45_24:
 mov.pred 	%p11, %p357;
-setp.eq.s64 	%p74, %rd957, %rd25;
+setp.eq.s64 	%p74, %rd958, %rd25;
 @%p74 bra 	$L__BB45_36;
-shl.b64 	%rd400, %rd957, 2;
-add.s64 	%rd401, %rd38, %rd400;
-ld.f32 	%f22, [%rd401];
+shl.b64 	%rd401, %rd958, 2;
+add.s64 	%rd402, %rd38, %rd401;
+ld.f32 	%f22, [%rd402];
 setp.neu.f32 	%p75, %f22, 0f7F800000;
 mov.pred 	%p357, %p11;
 @%p75 bra 	$L__BB45_36;
 @%p64 bra 	$L__BB45_32;
 ld.u64 	%rd46, [%rd26+48];
-mul.lo.s64 	%rd402, %rd957, %rd27;
-shl.b64 	%rd403, %rd402, 2;
-add.s64 	%rd404, %rd46, %rd403;
-ld.f32 	%f23, [%rd404];
+mul.lo.s64 	%rd403, %rd958, %rd27;
+shl.b64 	%rd404, %rd403, 2;
+add.s64 	%rd405, %rd46, %rd404;
+ld.f32 	%f23, [%rd405];
 sub.rn.f32 	%f24, %f23, %f23;
 setp.neu.f32 	%p77, %f24, 0f00000000;
 mov.pred 	%p357, %p11;
 @%p77 bra 	$L__BB45_36;
-add.s64 	%rd958, %rd46, %rd956;
-mov.u64 	%rd959, 0;
+add.s64 	%rd959, %rd46, %rd957;
+mov.u64 	%rd960, 0;
 $L__BB45_29:
-setp.eq.s64 	%p78, %rd43, %rd959;
-mov.u64 	%rd960, %rd27;
+setp.eq.s64 	%p78, %rd43, %rd960;
+mov.u64 	%rd961, %rd27;
 @%p78 bra 	$L__BB45_31;
-ld.f32 	%f25, [%rd958];
+ld.f32 	%f25, [%rd959];
 sub.rn.f32 	%f26, %f25, %f25;
 setp.eq.f32 	%p79, %f26, 0f00000000;
-add.s64 	%rd958, %rd958, 4;
-add.s64 	%rd959, %rd959, 1;
-mov.u64 	%rd960, %rd959;
+add.s64 	%rd959, %rd959, 4;
+add.s64 	%rd960, %rd960, 1;
+mov.u64 	%rd961, %rd960;
 @%p79 bra 	$L__BB45_29;
 $L__BB45_31:
-setp.lt.u64 	%p80, %rd960, %rd27;
+setp.lt.u64 	%p80, %rd961, %rd27;
 mov.pred 	%p357, %p11;
 @%p80 bra 	$L__BB45_36;
 $L__BB45_32:
 mov.pred 	%p357, -1;
-shl.b64 	%rd940, %rd957, 3;
+shl.b64 	%rd941, %rd958, 3;
 mov.pred 	%p355, %p357;
 @%p356 bra 	$L__BB45_34;
-ld.u64 	%rd406, [%rd39+16];
-add.s64 	%rd408, %rd406, %rd940;
-ld.u64 	%rd409, [%rd408];
-setp.eq.s64 	%p355, %rd409, %rd40;
+ld.u64 	%rd407, [%rd39+16];
+add.s64 	%rd409, %rd407, %rd941;
+ld.u64 	%rd410, [%rd409];
+setp.eq.s64 	%p355, %rd410, %rd40;
 $L__BB45_34:
 mov.pred 	%p356, %p355;
 @%p11 bra 	$L__BB45_36;
-ld.u64 	%rd410, [%rd39+16];
-add.s64 	%rd412, %rd410, %rd940;
-ld.u64 	%rd413, [%rd412];
-setp.ne.s64 	%p357, %rd413, %rd40;
+ld.u64 	%rd411, [%rd39+16];
+add.s64 	%rd413, %rd411, %rd941;
+ld.u64 	%rd414, [%rd413];
+setp.ne.s64 	%p357, %rd414, %rd40;
 mov.pred 	%p356, %p355;
 bra.uni 	$L__BB45_36;
 $L__BB45_37:
@@ -35551,88 +35606,89 @@ $L__BB45_39:
 selp.u16 	%rs10, 1, 0, %p358;
 st.local.u8 	[%rd7+112], %rs10;
 $L__BB45_40:
-ld.local.u64 	%rd414, [%rd7+8];
-ld.u64 	%rd55, [%rd414+96];
+ld.local.u64 	%rd415, [%rd7+8];
+ld.u64 	%rd55, [%rd415+96];
 ld.local.u64 	%rd56, [%rd7+16];
-ld.local.u64 	%rd415, [%rd7];
-ld.u64 	%rd57, [%rd415+16];
-setp.le.u64 	%p86, %rd57, %rd1045;
+ld.local.u64 	%rd416, [%rd7];
+ld.u64 	%rd57, [%rd416+16];
+setp.le.u64 	%p86, %rd57, %rd1046;
 @%p86 bra 	$L__BB45_43;
-mul.lo.s64 	%rd416, %rd57, %rd56;
-shl.b64 	%rd417, %rd416, 3;
-shl.b64 	%rd418, %rd1045, 3;
-add.s64 	%rd419, %rd417, %rd418;
-add.s64 	%rd961, %rd55, %rd419;
-mov.u64 	%rd962, %rd1045;
+mul.lo.s64 	%rd417, %rd57, %rd56;
+shl.b64 	%rd418, %rd417, 3;
+shl.b64 	%rd419, %rd1046, 3;
+add.s64 	%rd420, %rd418, %rd419;
+add.s64 	%rd962, %rd55, %rd420;
+mov.u64 	%rd963, %rd1046;
 $L__BB45_42:
-mov.u64 	%rd420, 0;
-st.u64 	[%rd961], %rd420;
-add.s64 	%rd962, %rd962, 16;
-add.s64 	%rd961, %rd961, 128;
-setp.lt.u64 	%p87, %rd962, %rd57;
+mov.u64 	%rd421, 0;
+st.u64 	[%rd962], %rd421;
+add.s64 	%rd963, %rd963, 16;
+add.s64 	%rd962, %rd962, 128;
+setp.lt.u64 	%p87, %rd963, %rd57;
 @%p87 bra 	$L__BB45_42;
 $L__BB45_43:
 bar.warp.sync 	%r4;
 ld.local.u64 	%rd59, [%rd7+64];
 setp.eq.s64 	%p88, %rd59, 0;
-cvt.u32.u64 	%r471, %rd1045;
+cvt.u32.u64 	%r471, %rd1046;
 @%p88 bra 	$L__BB45_275;
-ld.local.u64 	%rd421, [%rd7+56];
-ld.local.u64 	%rd422, [%rd7];
-ld.u64 	%rd64, [%rd422+16];
-setp.eq.s64 	%p89, %rd421, %rd64;
+)ptx",
+    R"ptx(ld.local.u64 	%rd422, [%rd7+56];
+ld.local.u64 	%rd423, [%rd7];
+ld.u64 	%rd64, [%rd423+16];
+setp.eq.s64 	%p89, %rd422, %rd64;
 @%p89 bra 	$L__BB45_275;
 bra.uni 	$L__BB45_45;
 $L__BB45_275:
 bar.warp.sync 	%r4;
-ld.local.u64 	%rd921, [%rd7];
-ld.u64 	%rd922, [%rd921+16];
+ld.local.u64 	%rd922, [%rd7];
+ld.u64 	%rd923, [%rd922+16];
 ld.local.u64 	%rd333, [%rd7+8];
 ld.u8 	%rs25, [%rd333+45];
 and.b16  	%rs26, %rs25, 1;
 setp.eq.b16 	%p337, %rs26, 1;
-setp.gt.u64 	%p338, %rd922, %rd1045;
+setp.gt.u64 	%p338, %rd923, %rd1046;
 and.pred  	%p339, %p337, %p338;
 @!%p339 bra 	$L__BB45_278;
 bra.uni 	$L__BB45_276;
 $L__BB45_276:
-ld.u64 	%rd330, [%rd921+64];
+ld.u64 	%rd330, [%rd922+64];
 ld.local.u64 	%rd331, [%rd7+16];
-mul.lo.s64 	%rd924, %rd922, %rd331;
-shl.b64 	%rd925, %rd924, 2;
-shl.b64 	%rd926, %rd1045, 2;
-add.s64 	%rd927, %rd925, %rd926;
-add.s64 	%rd1044, %rd330, %rd927;
-mul.lo.s64 	%rd928, %rd57, %rd56;
-shl.b64 	%rd929, %rd928, 3;
-shl.b64 	%rd930, %rd1045, 3;
-add.s64 	%rd931, %rd929, %rd930;
-add.s64 	%rd1043, %rd55, %rd931;
+mul.lo.s64 	%rd925, %rd923, %rd331;
+shl.b64 	%rd926, %rd925, 2;
+shl.b64 	%rd927, %rd1046, 2;
+add.s64 	%rd928, %rd926, %rd927;
+add.s64 	%rd1045, %rd330, %rd928;
+mul.lo.s64 	%rd929, %rd57, %rd56;
+shl.b64 	%rd930, %rd929, 3;
+shl.b64 	%rd931, %rd1046, 3;
+add.s64 	%rd932, %rd930, %rd931;
+add.s64 	%rd1044, %rd55, %rd932;
 $L__BB45_277:
-ld.f64 	%fd722, [%rd1043];
+ld.f64 	%fd722, [%rd1044];
 cvt.rn.f32.f64 	%f56, %fd722;
-st.f32 	[%rd1044], %f56;
-add.s64 	%rd1045, %rd1045, 16;
-add.s64 	%rd1044, %rd1044, 64;
-add.s64 	%rd1043, %rd1043, 128;
-setp.lt.u64 	%p340, %rd1045, %rd922;
+st.f32 	[%rd1045], %f56;
+add.s64 	%rd1046, %rd1046, 16;
+add.s64 	%rd1045, %rd1045, 64;
+add.s64 	%rd1044, %rd1044, 128;
+setp.lt.u64 	%p340, %rd1046, %rd923;
 @%p340 bra 	$L__BB45_277;
 $L__BB45_278:
 setp.ne.s32 	%p341, %r471, 0;
 @%p341 bra 	$L__BB45_280;
 add.s64 	%rd14, %rd7, 88;
-ld.u64 	%rd932, [%rd333+48];
-ld.local.u64 	%rd933, [%rd7+24];
-shl.b64 	%rd934, %rd933, 5;
-add.s64 	%rd935, %rd932, %rd934;
-ld.local.u64 	%rd936, [%rd14+24];
-st.u64 	[%rd935+24], %rd936;
-ld.local.u64 	%rd937, [%rd14+16];
-st.u64 	[%rd935+16], %rd937;
-ld.local.u64 	%rd938, [%rd14+8];
-st.u64 	[%rd935+8], %rd938;
-ld.local.u64 	%rd939, [%rd14];
-st.u64 	[%rd935], %rd939;
+ld.u64 	%rd933, [%rd333+48];
+ld.local.u64 	%rd934, [%rd7+24];
+shl.b64 	%rd935, %rd934, 5;
+add.s64 	%rd936, %rd933, %rd935;
+ld.local.u64 	%rd937, [%rd14+24];
+st.u64 	[%rd936+24], %rd937;
+ld.local.u64 	%rd938, [%rd14+16];
+st.u64 	[%rd936+16], %rd938;
+ld.local.u64 	%rd939, [%rd14+8];
+st.u64 	[%rd936+8], %rd939;
+ld.local.u64 	%rd940, [%rd14];
+st.u64 	[%rd936], %rd940;
 $L__BB45_280:
 ret;
 $L__BB45_45:
@@ -35641,39 +35697,38 @@ ld.u32 	%r5, [%rd65+24];
 setp.eq.s32 	%p90, %r5, 8;
 setp.eq.s64 	%p343, %rd64, 0;
 @%p90 bra 	$L__BB45_164;
-)ptx",
-    R"ptx(setp.eq.s32 	%p91, %r5, 7;
+setp.eq.s32 	%p91, %r5, 7;
 @%p91 bra 	$L__BB45_138;
 setp.ne.s32 	%p92, %r5, 6;
 @%p92 bra 	$L__BB45_212;
-setp.le.u64 	%p182, %rd64, %rd1045;
-mov.u64 	%rd969, -1;
-shl.b64 	%rd946, %rd1045, 2;
+setp.le.u64 	%p182, %rd64, %rd1046;
+mov.u64 	%rd970, -1;
+shl.b64 	%rd947, %rd1046, 2;
 @%p182 bra 	$L__BB45_54;
 ld.local.u64 	%rd66, [%rd7+40];
-ld.u64 	%rd530, [%rd65+16];
-ld.local.u64 	%rd531, [%rd7+32];
-shl.b64 	%rd966, %rd1045, 1;
-add.s64 	%rd965, %rd531, %rd946;
-shl.b64 	%rd533, %rd1045, 3;
-add.s64 	%rd964, %rd530, %rd533;
-mov.u64 	%rd969, -1;
+ld.u64 	%rd531, [%rd65+16];
+ld.local.u64 	%rd532, [%rd7+32];
+shl.b64 	%rd967, %rd1046, 1;
+add.s64 	%rd966, %rd532, %rd947;
+shl.b64 	%rd534, %rd1046, 3;
+add.s64 	%rd965, %rd531, %rd534;
+mov.u64 	%rd970, -1;
 mov.f32 	%f38, 0f00000000;
-mov.u64 	%rd967, %rd1045;
+mov.u64 	%rd968, %rd1046;
 bra.uni 	$L__BB45_50;
 $L__BB45_53:
-add.s64 	%rd967, %rd967, 16;
-add.s64 	%rd966, %rd966, 32;
-add.s64 	%rd965, %rd965, 64;
-add.s64 	%rd964, %rd964, 128;
-setp.lt.u64 	%p187, %rd967, %rd64;
+add.s64 	%rd968, %rd968, 16;
+add.s64 	%rd967, %rd967, 32;
+add.s64 	%rd966, %rd966, 64;
+add.s64 	%rd965, %rd965, 128;
+setp.lt.u64 	%p187, %rd968, %rd64;
 @%p187 bra 	$L__BB45_50;
 bra.uni 	$L__BB45_54;
 $L__BB45_50:
-ld.u64 	%rd534, [%rd964];
-setp.eq.s64 	%p183, %rd534, %rd66;
+ld.u64 	%rd535, [%rd965];
+setp.eq.s64 	%p183, %rd535, %rd66;
 @%p183 bra 	$L__BB45_53;
-ld.f32 	%f3, [%rd965];
+ld.f32 	%f3, [%rd966];
 setp.nan.f32 	%p184, %f3, %f3;
 @%p184 bra 	$L__BB45_53;
 sub.rn.f32 	%f39, %f38, %f3;
@@ -35683,43 +35738,43 @@ not.b32 	%r300, %r299;
 or.b32  	%r301, %r299, -2147483648;
 setp.lt.s32 	%p185, %r299, 0;
 selp.b32 	%r302, %r300, %r301, %p185;
-cvt.u64.u32 	%rd535, %r302;
-shl.b64 	%rd536, %rd535, 32;
+cvt.u64.u32 	%rd536, %r302;
+shl.b64 	%rd537, %rd536, 32;
 setp.eq.s32 	%p186, %r298, -2147483648;
-and.b64  	%rd537, %rd966, 4294967294;
-or.b64  	%rd538, %rd536, %rd537;
-selp.u64 	%rd539, 1, 0, %p186;
-or.b64  	%rd540, %rd538, %rd539;
-min.u64 	%rd969, %rd540, %rd969;
+and.b64  	%rd538, %rd967, 4294967294;
+or.b64  	%rd539, %rd537, %rd538;
+selp.u64 	%rd540, 1, 0, %p186;
+or.b64  	%rd541, %rd539, %rd540;
+min.u64 	%rd970, %rd541, %rd970;
 bra.uni 	$L__BB45_53;
 $L__BB45_138:
-setp.le.u64 	%p156, %rd64, %rd1045;
-mov.u64 	%rd1013, -1;
+setp.le.u64 	%p156, %rd64, %rd1046;
+mov.u64 	%rd1014, -1;
 @%p156 bra 	$L__BB45_144;
 ld.local.u64 	%rd208, [%rd7+40];
-ld.u64 	%rd477, [%rd65+16];
-ld.local.u64 	%rd478, [%rd7+32];
-shl.b64 	%rd1010, %rd1045, 1;
-shl.b64 	%rd479, %rd1045, 2;
-add.s64 	%rd1009, %rd478, %rd479;
-shl.b64 	%rd480, %rd1045, 3;
-add.s64 	%rd1008, %rd477, %rd480;
-mov.u64 	%rd1013, -1;
-mov.u64 	%rd1011, %rd1045;
+ld.u64 	%rd478, [%rd65+16];
+ld.local.u64 	%rd479, [%rd7+32];
+shl.b64 	%rd1011, %rd1046, 1;
+shl.b64 	%rd480, %rd1046, 2;
+add.s64 	%rd1010, %rd479, %rd480;
+shl.b64 	%rd481, %rd1046, 3;
+add.s64 	%rd1009, %rd478, %rd481;
+mov.u64 	%rd1014, -1;
+mov.u64 	%rd1012, %rd1046;
 bra.uni 	$L__BB45_140;
 $L__BB45_143:
-add.s64 	%rd1011, %rd1011, 16;
-add.s64 	%rd1010, %rd1010, 32;
-add.s64 	%rd1009, %rd1009, 64;
-add.s64 	%rd1008, %rd1008, 128;
-setp.lt.u64 	%p161, %rd1011, %rd64;
+add.s64 	%rd1012, %rd1012, 16;
+add.s64 	%rd1011, %rd1011, 32;
+add.s64 	%rd1010, %rd1010, 64;
+add.s64 	%rd1009, %rd1009, 128;
+setp.lt.u64 	%p161, %rd1012, %rd64;
 @%p161 bra 	$L__BB45_140;
 bra.uni 	$L__BB45_144;
 $L__BB45_140:
-ld.u64 	%rd481, [%rd1008];
-setp.eq.s64 	%p157, %rd481, %rd208;
+ld.u64 	%rd482, [%rd1009];
+setp.eq.s64 	%p157, %rd482, %rd208;
 @%p157 bra 	$L__BB45_143;
-ld.f32 	%f8, [%rd1009];
+ld.f32 	%f8, [%rd1010];
 setp.nan.f32 	%p158, %f8, %f8;
 @%p158 bra 	$L__BB45_143;
 mov.b32 	%r271, %f8;
@@ -35729,87 +35784,87 @@ not.b32 	%r273, %r272;
 or.b32  	%r274, %r272, -2147483648;
 setp.lt.s32 	%p159, %r272, 0;
 selp.b32 	%r275, %r273, %r274, %p159;
-cvt.u64.u32 	%rd482, %r275;
-shl.b64 	%rd483, %rd482, 32;
+cvt.u64.u32 	%rd483, %r275;
+shl.b64 	%rd484, %rd483, 32;
 setp.eq.s32 	%p160, %r271, -2147483648;
-and.b64  	%rd484, %rd1010, 4294967294;
-or.b64  	%rd485, %rd483, %rd484;
-selp.u64 	%rd486, 1, 0, %p160;
-or.b64  	%rd487, %rd485, %rd486;
-min.u64 	%rd1013, %rd487, %rd1013;
+and.b64  	%rd485, %rd1011, 4294967294;
+or.b64  	%rd486, %rd484, %rd485;
+selp.u64 	%rd487, 1, 0, %p160;
+or.b64  	%rd488, %rd486, %rd487;
+min.u64 	%rd1014, %rd488, %rd1014;
 bra.uni 	$L__BB45_143;
 $L__BB45_144:
-cvt.u32.u64 	%r276, %rd1013;
-{ .reg .b32 tmp; mov.b64 {tmp, %r277}, %rd1013; }
+cvt.u32.u64 	%r276, %rd1014;
+{ .reg .b32 tmp; mov.b64 {tmp, %r277}, %rd1014; }
 shfl.sync.bfly.b32	%r278, %r276, 8, 31, %r4;
 shfl.sync.bfly.b32	%r279, %r277, 8, 31, %r4;
-cvt.u64.u32 	%rd488, %r279;
-shl.b64 	%rd489, %rd488, 32;
-cvt.u64.u32 	%rd490, %r278;
-or.b64  	%rd491, %rd489, %rd490;
-min.u64 	%rd492, %rd491, %rd1013;
-cvt.u32.u64 	%r280, %rd492;
-{ .reg .b32 tmp; mov.b64 {tmp, %r281}, %rd492; }
+cvt.u64.u32 	%rd489, %r279;
+shl.b64 	%rd490, %rd489, 32;
+cvt.u64.u32 	%rd491, %r278;
+or.b64  	%rd492, %rd490, %rd491;
+min.u64 	%rd493, %rd492, %rd1014;
+cvt.u32.u64 	%r280, %rd493;
+{ .reg .b32 tmp; mov.b64 {tmp, %r281}, %rd493; }
 shfl.sync.bfly.b32	%r282, %r280, 4, 31, %r4;
 shfl.sync.bfly.b32	%r283, %r281, 4, 31, %r4;
-cvt.u64.u32 	%rd493, %r283;
-shl.b64 	%rd494, %rd493, 32;
-cvt.u64.u32 	%rd495, %r282;
-or.b64  	%rd496, %rd494, %rd495;
-min.u64 	%rd497, %rd496, %rd492;
-cvt.u32.u64 	%r284, %rd497;
-{ .reg .b32 tmp; mov.b64 {tmp, %r285}, %rd497; }
+cvt.u64.u32 	%rd494, %r283;
+shl.b64 	%rd495, %rd494, 32;
+cvt.u64.u32 	%rd496, %r282;
+or.b64  	%rd497, %rd495, %rd496;
+min.u64 	%rd498, %rd497, %rd493;
+cvt.u32.u64 	%r284, %rd498;
+{ .reg .b32 tmp; mov.b64 {tmp, %r285}, %rd498; }
 shfl.sync.bfly.b32	%r286, %r284, 2, 31, %r4;
 shfl.sync.bfly.b32	%r287, %r285, 2, 31, %r4;
-cvt.u64.u32 	%rd498, %r287;
-shl.b64 	%rd499, %rd498, 32;
-cvt.u64.u32 	%rd500, %r286;
-or.b64  	%rd501, %rd499, %rd500;
-min.u64 	%rd502, %rd501, %rd497;
-cvt.u32.u64 	%r288, %rd502;
-{ .reg .b32 tmp; mov.b64 {tmp, %r289}, %rd502; }
+cvt.u64.u32 	%rd499, %r287;
+shl.b64 	%rd500, %rd499, 32;
+cvt.u64.u32 	%rd501, %r286;
+or.b64  	%rd502, %rd500, %rd501;
+min.u64 	%rd503, %rd502, %rd498;
+cvt.u32.u64 	%r288, %rd503;
+{ .reg .b32 tmp; mov.b64 {tmp, %r289}, %rd503; }
 shfl.sync.bfly.b32	%r290, %r288, 1, 31, %r4;
 shfl.sync.bfly.b32	%r291, %r289, 1, 31, %r4;
-cvt.u64.u32 	%rd503, %r291;
-shl.b64 	%rd504, %rd503, 32;
-cvt.u64.u32 	%rd505, %r290;
-or.b64  	%rd506, %rd504, %rd505;
-min.u64 	%rd224, %rd506, %rd502;
+cvt.u64.u32 	%rd504, %r291;
+shl.b64 	%rd505, %rd504, 32;
+cvt.u64.u32 	%rd506, %r290;
+or.b64  	%rd507, %rd505, %rd506;
+min.u64 	%rd224, %rd507, %rd503;
 setp.eq.s64 	%p162, %rd224, -1;
 @%p162 bra 	$L__BB45_275;
 bfe.u64 	%rd225, %rd224, 1, 31;
-ld.local.u64 	%rd1015, [%rd7+48];
+ld.local.u64 	%rd1016, [%rd7+48];
 ld.local.u64 	%rd227, [%rd7+72];
 ld.local.u64 	%rd228, [%rd7+32];
-shl.b64 	%rd508, %rd225, 2;
-add.s64 	%rd509, %rd228, %rd508;
-ld.f32 	%f36, [%rd509];
+shl.b64 	%rd509, %rd225, 2;
+add.s64 	%rd510, %rd228, %rd509;
+ld.f32 	%f36, [%rd510];
 cvt.f64.f32 	%fd31, %f36;
 ld.local.u64 	%rd229, [%rd7+24];
-ld.local.u64 	%rd510, [%rd7+16];
-mul.lo.s64 	%rd230, %rd510, %rd64;
-mov.u64 	%rd1016, 0;
+ld.local.u64 	%rd511, [%rd7+16];
+mul.lo.s64 	%rd230, %rd511, %rd64;
+mov.u64 	%rd1017, 0;
 setp.ne.s32 	%p180, %r471, 0;
-shl.b64 	%rd522, %rd230, 3;
+shl.b64 	%rd523, %rd230, 3;
 mov.pred 	%p168, -1;
 bra.uni 	$L__BB45_146;
 $L__BB45_161:
 @%p180 bra 	$L__BB45_163;
 bra.uni 	$L__BB45_162;
 $L__BB45_163:
-add.s64 	%rd1016, %rd1016, 1;
-add.s64 	%rd1015, %rd1015, 8;
-setp.eq.s64 	%p181, %rd59, %rd1016;
+add.s64 	%rd1017, %rd1017, 1;
+add.s64 	%rd1016, %rd1016, 8;
+setp.eq.s64 	%p181, %rd59, %rd1017;
 @%p181 bra 	$L__BB45_275;
 $L__BB45_146:
-setp.le.u64 	%p163, %rd227, %rd1016;
+setp.le.u64 	%p163, %rd227, %rd1017;
 selp.u32 	%r292, 1, 0, %p163;
-mul.wide.u32 	%rd511, %r292, 8;
-add.s64 	%rd512, %rd1015, %rd511;
-ld.u64 	%rd233, [%rd512];
-shl.b64 	%rd513, %rd233, 2;
-add.s64 	%rd514, %rd228, %rd513;
-ld.f32 	%f37, [%rd514];
+mul.wide.u32 	%rd512, %r292, 8;
+add.s64 	%rd513, %rd1016, %rd512;
+ld.u64 	%rd233, [%rd513];
+shl.b64 	%rd514, %rd233, 2;
+add.s64 	%rd515, %rd228, %rd514;
+ld.f32 	%f37, [%rd515];
 cvt.f64.f32 	%fd210, %f37;
 sub.rn.f64 	%fd211, %fd210, %fd31;
 ld.f64 	%fd212, [%rd65+32];
@@ -35885,9 +35940,9 @@ mul.rn.f64 	%fd262, %fd223, %fd261;
 add.rn.f64 	%fd263, %fd262, 0d3FF0000000000000;
 cvt.rzi.s32.f64 	%r293, %fd219;
 add.s32 	%r294, %r293, 1023;
-cvt.u64.u32 	%rd515, %r294;
-shl.b64 	%rd516, %rd515, 52;
-mov.b64 	%fd264, %rd516;
+cvt.u64.u32 	%rd516, %r294;
+shl.b64 	%rd517, %rd516, 52;
+mov.b64 	%fd264, %rd517;
 mul.rn.f64 	%fd745, %fd263, %fd264;
 $L__BB45_153:
 add.rn.f64 	%fd37, %fd745, 0d3FF0000000000000;
@@ -35905,15 +35960,15 @@ setp.lt.f64 	%p178, %fd37, 0d0170000000000000;
 mul.rn.f64 	%fd267, %fd37, 0d4630000000000000;
 selp.f64 	%fd268, 0dC059000000000000, 0d0000000000000000, %p178;
 selp.f64 	%fd269, %fd267, %fd37, %p178;
-mov.b64 	%rd517, %fd269;
-shr.u64 	%rd518, %rd517, 52;
-cvt.u32.u64 	%r295, %rd518;
+mov.b64 	%rd518, %fd269;
+shr.u64 	%rd519, %rd518, 52;
+cvt.u32.u64 	%r295, %rd519;
 add.s32 	%r296, %r295, -1023;
 cvt.rn.f64.s32 	%fd270, %r296;
 add.rn.f64 	%fd271, %fd268, %fd270;
-and.b64  	%rd519, %rd517, 4503599627370495;
-or.b64  	%rd520, %rd519, 4607182418800017408;
-mov.b64 	%fd272, %rd520;
+and.b64  	%rd520, %rd518, 4503599627370495;
+or.b64  	%rd521, %rd520, 4607182418800017408;
+mov.b64 	%fd272, %rd521;
 setp.gt.f64 	%p179, %fd272, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd273, %fd272, 0d3FE0000000000000;
 add.rn.f64 	%fd274, %fd271, 0d3FF0000000000000;
@@ -35943,7 +35998,8 @@ add.rn.f64 	%fd297, %fd296, 0d3FC999999999999A;
 mul.rn.f64 	%fd298, %fd279, %fd297;
 add.rn.f64 	%fd299, %fd298, 0d3FD5555555555555;
 mul.rn.f64 	%fd300, %fd279, %fd299;
-selp.f64 	%fd301, %fd274, %fd271, %p179;
+)ptx",
+    R"ptx(selp.f64 	%fd301, %fd274, %fd271, %p179;
 mul.rn.f64 	%fd302, %fd301, 0d3FE62E42FEE00000;
 mul.rn.f64 	%fd303, %fd301, 0d3DEA39EF35793C76;
 add.rn.f64 	%fd304, %fd278, %fd278;
@@ -35981,46 +36037,45 @@ add.rn.f64 	%fd316, %fd315, 0d3FF0000000000000;
 st.local.f64 	[%rd7+104], %fd316;
 bra.uni 	$L__BB45_161;
 $L__BB45_162:
-ld.u64 	%rd521, [%rd65+96];
-add.s64 	%rd523, %rd521, %rd522;
-shl.b64 	%rd524, %rd233, 3;
-add.s64 	%rd525, %rd523, %rd524;
-ld.f64 	%fd317, [%rd525];
+ld.u64 	%rd522, [%rd65+96];
+add.s64 	%rd524, %rd522, %rd523;
+shl.b64 	%rd525, %rd233, 3;
+add.s64 	%rd526, %rd524, %rd525;
+ld.f64 	%fd317, [%rd526];
 add.rn.f64 	%fd318, %fd749, %fd317;
-st.f64 	[%rd525], %fd318;
-shl.b64 	%rd526, %rd225, 3;
-add.s64 	%rd527, %rd523, %rd526;
-ld.f64 	%fd319, [%rd527];
+st.f64 	[%rd526], %fd318;
+shl.b64 	%rd527, %rd225, 3;
+add.s64 	%rd528, %rd524, %rd527;
+ld.f64 	%fd319, [%rd528];
 sub.rn.f64 	%fd320, %fd319, %fd749;
-st.f64 	[%rd527], %fd320;
+st.f64 	[%rd528], %fd320;
 bra.uni 	$L__BB45_163;
 $L__BB45_164:
 ld.local.u64 	%rd236, [%rd7+48];
 ld.local.u64 	%rd237, [%rd7+72];
 ld.local.u64 	%rd238, [%rd7+32];
 ld.local.u32 	%r6, [%rd7+24];
-)ptx",
-    R"ptx(shl.b64 	%rd424, %rd1045, 2;
-add.s64 	%rd239, %rd238, %rd424;
-shl.b64 	%rd240, %rd1045, 3;
-mov.u64 	%rd1017, 0;
+shl.b64 	%rd425, %rd1046, 2;
+add.s64 	%rd239, %rd238, %rd425;
+shl.b64 	%rd240, %rd1046, 3;
+mov.u64 	%rd1018, 0;
 mov.b32 	%r94, 0;
 bra.uni 	$L__BB45_165;
 $L__BB45_211:
-add.s64 	%rd1017, %rd1017, 1;
-setp.eq.s64 	%p155, %rd1017, %rd59;
+add.s64 	%rd1018, %rd1018, 1;
+setp.eq.s64 	%p155, %rd1018, %rd59;
 @%p155 bra 	$L__BB45_275;
 $L__BB45_165:
-setp.le.u64 	%p93, %rd237, %rd1017;
+setp.le.u64 	%p93, %rd237, %rd1018;
 selp.u32 	%r76, 1, 0, %p93;
-mul.wide.u32 	%rd427, %r76, 8;
-add.s64 	%rd428, %rd236, %rd427;
-shl.b64 	%rd429, %rd1017, 3;
-add.s64 	%rd430, %rd428, %rd429;
-ld.u64 	%rd242, [%rd430];
-shl.b64 	%rd431, %rd242, 2;
-add.s64 	%rd432, %rd238, %rd431;
-ld.f32 	%f9, [%rd432];
+mul.wide.u32 	%rd428, %r76, 8;
+add.s64 	%rd429, %rd236, %rd428;
+shl.b64 	%rd430, %rd1018, 3;
+add.s64 	%rd431, %rd429, %rd430;
+ld.u64 	%rd242, [%rd431];
+shl.b64 	%rd432, %rd242, 2;
+add.s64 	%rd433, %rd238, %rd432;
+ld.f32 	%f9, [%rd433];
 ld.f64 	%fd46, [%rd65+32];
 cvt.f64.f32 	%fd47, %f9;
 add.rn.f64 	%fd87, %fd46, %fd47;
@@ -36037,12 +36092,12 @@ cvt.s64.s32 	%rd243, %r80;
 add.s64 	%rd244, %rd243, 1;
 add.s32 	%r81, %r80, 2139095039;
 setp.gt.u32 	%p96, %r81, -16777217;
-mov.u64 	%rd1019, -2139095041;
-mov.u64 	%rd1018, 2139095040;
+mov.u64 	%rd1020, -2139095041;
+mov.u64 	%rd1019, 2139095040;
 @%p96 bra 	$L__BB45_167;
 cvt.u32.u64 	%r82, %rd243;
-add.s64 	%rd433, %rd243, -1;
-cvt.u32.u64 	%r83, %rd433;
+add.s64 	%rd434, %rd243, -1;
+cvt.u32.u64 	%r83, %rd434;
 setp.gt.s32 	%p97, %r82, 0;
 selp.b32 	%r84, 0, 2147483647, %p97;
 xor.b32  	%r85, %r84, %r83;
@@ -36050,21 +36105,21 @@ mov.b32 	%f27, %r85;
 cvt.f64.f32 	%fd90, %f27;
 sub.rn.f64 	%fd91, %fd90, %fd47;
 setp.lt.f64 	%p98, %fd91, %fd46;
-selp.b64 	%rd1018, 2139095040, %rd433, %p98;
-selp.b64 	%rd1019, %rd433, -2139095041, %p98;
+selp.b64 	%rd1019, 2139095040, %rd434, %p98;
+selp.b64 	%rd1020, %rd434, -2139095041, %p98;
 $L__BB45_167:
-setp.lt.s64 	%p99, %rd1019, %rd243;
-setp.gt.s64 	%p100, %rd1018, %rd243;
+setp.lt.s64 	%p99, %rd1020, %rd243;
+setp.gt.s64 	%p100, %rd1019, %rd243;
 and.pred  	%p101, %p99, %p100;
 cvt.f64.f32 	%fd92, %f10;
 sub.rn.f64 	%fd93, %fd92, %fd47;
 setp.lt.f64 	%p102, %fd93, %fd46;
-selp.b64 	%rd436, %rd1018, %rd243, %p102;
-selp.b64 	%rd1025, %rd436, %rd1018, %p101;
-selp.b64 	%rd438, %rd243, %rd1019, %p101;
-selp.b64 	%rd1023, %rd438, %rd1019, %p102;
-setp.le.s64 	%p103, %rd1023, %rd243;
-setp.lt.s64 	%p104, %rd244, %rd1025;
+selp.b64 	%rd437, %rd1019, %rd243, %p102;
+selp.b64 	%rd1026, %rd437, %rd1019, %p101;
+selp.b64 	%rd439, %rd243, %rd1020, %p101;
+selp.b64 	%rd1024, %rd439, %rd1020, %p102;
+setp.le.s64 	%p103, %rd1024, %rd243;
+setp.lt.s64 	%p104, %rd244, %rd1026;
 and.pred  	%p105, %p103, %p104;
 @!%p105 bra 	$L__BB45_169;
 bra.uni 	$L__BB45_168;
@@ -36078,16 +36133,16 @@ mov.b32 	%f28, %r89;
 cvt.f64.f32 	%fd94, %f28;
 sub.rn.f64 	%fd95, %fd94, %fd47;
 setp.lt.f64 	%p107, %fd95, %fd46;
-selp.b64 	%rd1025, %rd1025, %rd244, %p107;
-selp.b64 	%rd1023, %rd244, %rd1023, %p107;
+selp.b64 	%rd1026, %rd1026, %rd244, %p107;
+selp.b64 	%rd1024, %rd244, %rd1024, %p107;
 $L__BB45_169:
-sub.s64 	%rd1022, %rd1025, %rd1023;
-setp.lt.s64 	%p108, %rd1022, 2;
+sub.s64 	%rd1023, %rd1026, %rd1024;
+setp.lt.s64 	%p108, %rd1023, 2;
 @%p108 bra 	$L__BB45_171;
 $L__BB45_170:
-shr.u64 	%rd440, %rd1022, 1;
-add.s64 	%rd441, %rd440, %rd1023;
-cvt.u32.u64 	%r90, %rd441;
+shr.u64 	%rd441, %rd1023, 1;
+add.s64 	%rd442, %rd441, %rd1024;
+cvt.u32.u64 	%r90, %rd442;
 shr.s32 	%r91, %r90, 31;
 and.b32  	%r92, %r91, 2147483647;
 xor.b32  	%r93, %r92, %r90;
@@ -36095,13 +36150,13 @@ mov.b32 	%f29, %r93;
 cvt.f64.f32 	%fd96, %f29;
 sub.rn.f64 	%fd97, %fd96, %fd47;
 setp.lt.f64 	%p109, %fd97, %fd46;
-selp.b64 	%rd1025, %rd1025, %rd441, %p109;
-selp.b64 	%rd1023, %rd441, %rd1023, %p109;
-sub.s64 	%rd1022, %rd1025, %rd1023;
-setp.gt.s64 	%p110, %rd1022, 1;
+selp.b64 	%rd1026, %rd1026, %rd442, %p109;
+selp.b64 	%rd1024, %rd442, %rd1024, %p109;
+sub.s64 	%rd1023, %rd1026, %rd1024;
+setp.gt.s64 	%p110, %rd1023, 1;
 @%p110 bra 	$L__BB45_170;
 $L__BB45_171:
-cvt.u32.u64 	%r95, %rd1025;
+cvt.u32.u64 	%r95, %rd1026;
 add.s32 	%r96, %r95, -1;
 setp.gt.s32 	%p112, %r95, 0;
 selp.b32 	%r97, 0, 2147483647, %p112;
@@ -36111,31 +36166,31 @@ mov.u32 	%r473, %r94;
 @%p343 bra 	$L__BB45_177;
 ld.local.u64 	%rd263, [%rd7+40];
 mov.b32 	%r473, 0;
-mov.u64 	%rd1028, 0;
-mov.u64 	%rd1026, %rd240;
-mov.u64 	%rd1027, %rd239;
+mov.u64 	%rd1029, 0;
+mov.u64 	%rd1027, %rd240;
+mov.u64 	%rd1028, %rd239;
 bra.uni 	$L__BB45_173;
 $L__BB45_176:
 vote.sync.ballot.b32 	%r100, %p362, %r4;
 popc.b32 	%r101, %r100;
 add.s32 	%r473, %r101, %r473;
-add.s64 	%rd1028, %rd1028, 16;
-add.s64 	%rd1027, %rd1027, 64;
-add.s64 	%rd1026, %rd1026, 128;
-setp.lt.u64 	%p119, %rd1028, %rd64;
+add.s64 	%rd1029, %rd1029, 16;
+add.s64 	%rd1028, %rd1028, 64;
+add.s64 	%rd1027, %rd1027, 128;
+setp.lt.u64 	%p119, %rd1029, %rd64;
 @%p119 bra 	$L__BB45_173;
 bra.uni 	$L__BB45_177;
 $L__BB45_173:
-add.s64 	%rd443, %rd1045, %rd1028;
-setp.le.u64 	%p114, %rd64, %rd443;
+add.s64 	%rd444, %rd1046, %rd1029;
+setp.le.u64 	%p114, %rd64, %rd444;
 mov.pred 	%p362, 0;
 @%p114 bra 	$L__BB45_176;
-ld.u64 	%rd444, [%rd65+16];
-add.s64 	%rd445, %rd444, %rd1026;
-ld.u64 	%rd446, [%rd445];
-setp.eq.s64 	%p116, %rd446, %rd263;
+ld.u64 	%rd445, [%rd65+16];
+add.s64 	%rd446, %rd445, %rd1027;
+ld.u64 	%rd447, [%rd446];
+setp.eq.s64 	%p116, %rd447, %rd263;
 @%p116 bra 	$L__BB45_176;
-ld.f32 	%f30, [%rd1027];
+ld.f32 	%f30, [%rd1028];
 setp.gt.f32 	%p117, %f30, %f9;
 setp.le.f32 	%p118, %f30, %f11;
 and.pred  	%p362, %p117, %p118;
@@ -36271,14 +36326,14 @@ add.s32 	%r12, %r223, 11;
 shr.u32 	%r224, %r11, 9;
 xor.b32  	%r225, %r224, %r11;
 mul.lo.s32 	%r13, %r12, 9;
-cvt.u64.u32 	%rd447, %r473;
-mov.u64 	%rd448, 4294967296;
-rem.u64 	%rd449, %rd448, %rd447;
-sub.s64 	%rd270, %rd448, %rd449;
+cvt.u64.u32 	%rd448, %r473;
+mov.u64 	%rd449, 4294967296;
+rem.u64 	%rd450, %rd449, %rd448;
+sub.s64 	%rd270, %rd449, %rd450;
 add.s32 	%r226, %r225, %r13;
 add.s32 	%r479, %r226, 13;
-cvt.u64.u32 	%rd450, %r479;
-setp.gt.u64 	%p121, %rd270, %rd450;
+cvt.u64.u32 	%rd451, %r479;
+setp.gt.u64 	%p121, %rd270, %rd451;
 @%p121 bra 	$L__BB45_182;
 shr.u32 	%r229, %r10, 9;
 xor.b32  	%r230, %r229, %r10;
@@ -36304,8 +36359,8 @@ shr.u32 	%r239, %r236, 9;
 xor.b32  	%r476, %r239, %r236;
 shf.l.wrap.b32 	%r240, %r19, %r19, 21;
 add.s32 	%r475, %r237, %r240;
-cvt.u64.u32 	%rd451, %r238;
-setp.le.u64 	%p122, %rd270, %rd451;
+cvt.u64.u32 	%rd452, %r238;
+setp.le.u64 	%p122, %rd270, %rd452;
 mov.u32 	%r477, %r19;
 mov.u32 	%r478, %r24;
 @%p122 bra 	$L__BB45_180;
@@ -36314,38 +36369,39 @@ $L__BB45_182:
 @%p343 bra 	$L__BB45_211;
 rem.u32 	%r490, %r479, %r473;
 ld.local.u64 	%rd271, [%rd7+40];
-ld.local.u64 	%rd453, [%rd7+16];
-mul.lo.s64 	%rd272, %rd453, %rd64;
-mov.u64 	%rd1029, 0;
-shl.b64 	%rd469, %rd272, 3;
+ld.local.u64 	%rd454, [%rd7+16];
+mul.lo.s64 	%rd272, %rd454, %rd64;
+mov.u64 	%rd1030, 0;
+shl.b64 	%rd470, %rd272, 3;
 bra.uni 	$L__BB45_184;
 $L__BB45_281:
 sub.s32 	%r490, %r490, %r33;
 $L__BB45_210:
-add.s64 	%rd1029, %rd1029, 16;
-setp.lt.u64 	%p153, %rd1029, %rd64;
+add.s64 	%rd1030, %rd1030, 16;
+setp.lt.u64 	%p153, %rd1030, %rd64;
 and.pred  	%p154, %p153, %p130;
 @%p154 bra 	$L__BB45_184;
 bra.uni 	$L__BB45_211;
 $L__BB45_184:
-or.b64  	%rd274, %rd1029, %rd1045;
+or.b64  	%rd274, %rd1030, %rd1046;
 setp.le.u64 	%p125, %rd64, %rd274;
 mov.pred 	%p363, 0;
 @%p125 bra 	$L__BB45_187;
-ld.u64 	%rd454, [%rd65+16];
-shl.b64 	%rd455, %rd274, 3;
-add.s64 	%rd456, %rd454, %rd455;
-ld.u64 	%rd457, [%rd456];
-setp.eq.s64 	%p127, %rd457, %rd271;
+ld.u64 	%rd455, [%rd65+16];
+shl.b64 	%rd456, %rd274, 3;
+add.s64 	%rd457, %rd455, %rd456;
+ld.u64 	%rd458, [%rd457];
+setp.eq.s64 	%p127, %rd458, %rd271;
 @%p127 bra 	$L__BB45_187;
-shl.b64 	%rd458, %rd274, 2;
-add.s64 	%rd275, %rd238, %rd458;
+shl.b64 	%rd459, %rd274, 2;
+add.s64 	%rd275, %rd238, %rd459;
 ld.f32 	%f32, [%rd275];
 setp.gt.f32 	%p128, %f32, %f9;
 setp.le.f32 	%p129, %f32, %f11;
 and.pred  	%p363, %p128, %p129;
 $L__BB45_187:
-vote.sync.ballot.b32 	%r241, %p363, %r4;
+)ptx",
+    R"ptx(vote.sync.ballot.b32 	%r241, %p363, %r4;
 shr.u32 	%r242, %r241, %r3;
 and.b32  	%r489, %r242, 65535;
 popc.b32 	%r33, %r489;
@@ -36394,11 +36450,11 @@ add.s32 	%r260, %r489, -1;
 not.b32 	%r261, %r489;
 and.b32  	%r262, %r261, %r260;
 popc.b32 	%r263, %r262;
-cvt.u64.u32 	%rd459, %r263;
-add.s64 	%rd276, %rd1029, %rd459;
-shl.b64 	%rd460, %rd276, 2;
-add.s64 	%rd461, %rd238, %rd460;
-ld.f32 	%f34, [%rd461];
+cvt.u64.u32 	%rd460, %r263;
+add.s64 	%rd276, %rd1030, %rd460;
+shl.b64 	%rd461, %rd276, 2;
+add.s64 	%rd462, %rd238, %rd461;
+ld.f32 	%f34, [%rd462];
 ld.f64 	%fd98, [%rd65+32];
 ld.u8 	%rs11, [%rd65+44];
 cvt.f64.f32 	%fd99, %f34;
@@ -36410,8 +36466,7 @@ setp.eq.b16 	%p136, %rs12, 1;
 bra.uni 	$L__BB45_195;
 $L__BB45_196:
 setp.gt.f64 	%p139, %fd48, 0d0000000000000000;
-)ptx",
-    R"ptx(neg.f64 	%fd101, %fd48;
+neg.f64 	%fd101, %fd48;
 selp.f64 	%fd51, %fd101, %fd48, %p139;
 setp.nan.f64 	%p140, %fd51, %fd51;
 mov.f64 	%fd750, %fd51;
@@ -36471,9 +36526,9 @@ mul.rn.f64 	%fd149, %fd110, %fd148;
 add.rn.f64 	%fd150, %fd149, 0d3FF0000000000000;
 cvt.rzi.s32.f64 	%r264, %fd106;
 add.s32 	%r265, %r264, 1023;
-cvt.u64.u32 	%rd462, %r265;
-shl.b64 	%rd463, %rd462, 52;
-mov.b64 	%fd151, %rd463;
+cvt.u64.u32 	%rd463, %r265;
+shl.b64 	%rd464, %rd463, 52;
+mov.b64 	%fd151, %rd464;
 mul.rn.f64 	%fd750, %fd150, %fd151;
 $L__BB45_200:
 add.rn.f64 	%fd54, %fd750, 0d3FF0000000000000;
@@ -36492,15 +36547,15 @@ setp.lt.f64 	%p148, %fd54, 0d0170000000000000;
 mul.rn.f64 	%fd154, %fd54, 0d4630000000000000;
 selp.f64 	%fd155, 0dC059000000000000, 0d0000000000000000, %p148;
 selp.f64 	%fd156, %fd154, %fd54, %p148;
-mov.b64 	%rd464, %fd156;
-shr.u64 	%rd465, %rd464, 52;
-cvt.u32.u64 	%r266, %rd465;
+mov.b64 	%rd465, %fd156;
+shr.u64 	%rd466, %rd465, 52;
+cvt.u32.u64 	%r266, %rd466;
 add.s32 	%r267, %r266, -1023;
 cvt.rn.f64.s32 	%fd157, %r267;
 add.rn.f64 	%fd158, %fd155, %fd157;
-and.b64  	%rd466, %rd464, 4503599627370495;
-or.b64  	%rd467, %rd466, 4607182418800017408;
-mov.b64 	%fd159, %rd467;
+and.b64  	%rd467, %rd465, 4503599627370495;
+or.b64  	%rd468, %rd467, 4607182418800017408;
+mov.b64 	%fd159, %rd468;
 setp.gt.f64 	%p149, %fd159, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd160, %fd159, 0d3FE0000000000000;
 add.rn.f64 	%fd161, %fd158, 0d3FF0000000000000;
@@ -36573,18 +36628,18 @@ $L__BB45_208:
 setp.ne.s32 	%p151, %r471, 0;
 mov.b32 	%r490, 0;
 @%p151 bra 	$L__BB45_210;
-ld.u64 	%rd468, [%rd65+96];
-add.s64 	%rd470, %rd468, %rd469;
-shl.b64 	%rd471, %rd242, 3;
-add.s64 	%rd472, %rd470, %rd471;
-ld.f64 	%fd206, [%rd472];
+ld.u64 	%rd469, [%rd65+96];
+add.s64 	%rd471, %rd469, %rd470;
+shl.b64 	%rd472, %rd242, 3;
+add.s64 	%rd473, %rd471, %rd472;
+ld.f64 	%fd206, [%rd473];
 add.rn.f64 	%fd207, %fd754, %fd206;
-st.f64 	[%rd472], %fd207;
-shl.b64 	%rd473, %rd276, 3;
-add.s64 	%rd474, %rd470, %rd473;
-ld.f64 	%fd208, [%rd474];
+st.f64 	[%rd473], %fd207;
+shl.b64 	%rd474, %rd276, 3;
+add.s64 	%rd475, %rd471, %rd474;
+ld.f64 	%fd208, [%rd475];
 sub.rn.f64 	%fd209, %fd208, %fd754;
-st.f64 	[%rd474], %fd209;
+st.f64 	[%rd475], %fd209;
 bra.uni 	$L__BB45_210;
 $L__BB45_212:
 ld.u8 	%rs21, [%rd65+44];
@@ -36597,61 +36652,61 @@ setp.eq.b16 	%p281, %rs24, 1;
 @%p281 bra 	$L__BB45_246;
 bra.uni 	$L__BB45_214;
 $L__BB45_246:
-mov.u64 	%rd941, -1;
-mov.u64 	%rd943, -8589934592;
+mov.u64 	%rd942, -1;
+mov.u64 	%rd944, -8589934592;
 ld.u64 	%rd296, [%rd65+64];
 ld.local.u64 	%rd297, [%rd7+16];
 ld.u64 	%rd298, [%rd65+56];
-mov.u64 	%rd1033, 1;
+mov.u64 	%rd1034, 1;
 $L__BB45_247:
-mov.u64 	%rd299, %rd1033;
+mov.u64 	%rd299, %rd1034;
 setp.lt.u64 	%p282, %rd299, %rd59;
-shl.b64 	%rd1033, %rd299, 1;
+shl.b64 	%rd1034, %rd299, 1;
 @%p282 bra 	$L__BB45_247;
 mul.lo.s64 	%rd301, %rd298, %rd297;
-shl.b64 	%rd736, %rd301, 3;
-setp.le.u64 	%p283, %rd299, %rd1045;
+shl.b64 	%rd737, %rd301, 3;
+setp.le.u64 	%p283, %rd299, %rd1046;
 @%p283 bra 	$L__BB45_255;
 ld.local.u64 	%rd303, [%rd7+32];
-ld.local.u64 	%rd737, [%rd7+48];
-shl.b64 	%rd738, %rd1045, 3;
-add.s64 	%rd1039, %rd737, %rd738;
-add.s64 	%rd740, %rd736, %rd738;
-add.s64 	%rd1038, %rd296, %rd740;
-mov.u64 	%rd1040, %rd1045;
+ld.local.u64 	%rd738, [%rd7+48];
+shl.b64 	%rd739, %rd1046, 3;
+add.s64 	%rd1040, %rd738, %rd739;
+add.s64 	%rd741, %rd737, %rd739;
+add.s64 	%rd1039, %rd296, %rd741;
+mov.u64 	%rd1041, %rd1046;
 bra.uni 	$L__BB45_250;
 $L__BB45_253:
 mov.b32 	%r388, %f12;
 setp.eq.s32 	%p288, %r388, -2147483648;
-shl.b64 	%rd750, %rd322, 1;
-and.b64  	%rd751, %rd750, 4294967294;
-selp.u64 	%rd752, 1, 0, %p288;
-or.b64  	%rd753, %rd751, %rd752;
-or.b64  	%rd1042, %rd753, %rd1041;
+shl.b64 	%rd751, %rd322, 1;
+and.b64  	%rd752, %rd751, 4294967294;
+selp.u64 	%rd753, 1, 0, %p288;
+or.b64  	%rd754, %rd752, %rd753;
+or.b64  	%rd1043, %rd754, %rd1042;
 $L__BB45_254:
-st.u64 	[%rd1038], %rd1042;
-add.s64 	%rd1040, %rd1040, 16;
+st.u64 	[%rd1039], %rd1043;
+add.s64 	%rd1041, %rd1041, 16;
+add.s64 	%rd1040, %rd1040, 128;
 add.s64 	%rd1039, %rd1039, 128;
-add.s64 	%rd1038, %rd1038, 128;
-setp.lt.u64 	%p289, %rd1040, %rd299;
+setp.lt.u64 	%p289, %rd1041, %rd299;
 @%p289 bra 	$L__BB45_250;
 bra.uni 	$L__BB45_255;
 $L__BB45_250:
-ld.local.u64 	%rd742, [%rd7+64];
-setp.ge.u64 	%p284, %rd1040, %rd742;
-mov.u64 	%rd1042, %rd941;
+ld.local.u64 	%rd743, [%rd7+64];
+setp.ge.u64 	%p284, %rd1041, %rd743;
+mov.u64 	%rd1043, %rd942;
 @%p284 bra 	$L__BB45_254;
-ld.local.u64 	%rd744, [%rd7+72];
-setp.le.u64 	%p285, %rd744, %rd1040;
+ld.local.u64 	%rd745, [%rd7+72];
+setp.le.u64 	%p285, %rd745, %rd1041;
 selp.u32 	%r383, 1, 0, %p285;
-mul.wide.u32 	%rd745, %r383, 8;
-add.s64 	%rd746, %rd1039, %rd745;
-ld.u64 	%rd322, [%rd746];
-shl.b64 	%rd747, %rd322, 2;
-add.s64 	%rd748, %rd303, %rd747;
-ld.f32 	%f12, [%rd748];
+mul.wide.u32 	%rd746, %r383, 8;
+add.s64 	%rd747, %rd1040, %rd746;
+ld.u64 	%rd322, [%rd747];
+shl.b64 	%rd748, %rd322, 2;
+add.s64 	%rd749, %rd303, %rd748;
+ld.f32 	%f12, [%rd749];
 setp.nan.f32 	%p286, %f12, %f12;
-mov.u64 	%rd1041, %rd943;
+mov.u64 	%rd1042, %rd944;
 @%p286 bra 	$L__BB45_253;
 add.rn.f32 	%f53, %f12, 0f00000000;
 mov.b32 	%r384, %f53;
@@ -36659,117 +36714,117 @@ not.b32 	%r385, %r384;
 or.b32  	%r386, %r384, -2147483648;
 setp.lt.s32 	%p287, %r384, 0;
 selp.b32 	%r387, %r385, %r386, %p287;
-cvt.u64.u32 	%rd749, %r387;
-shl.b64 	%rd1041, %rd749, 32;
+cvt.u64.u32 	%rd750, %r387;
+shl.b64 	%rd1042, %rd750, 32;
 bra.uni 	$L__BB45_253;
 $L__BB45_54:
-cvt.u32.u64 	%r303, %rd969;
-{ .reg .b32 tmp; mov.b64 {tmp, %r304}, %rd969; }
+cvt.u32.u64 	%r303, %rd970;
+{ .reg .b32 tmp; mov.b64 {tmp, %r304}, %rd970; }
 shfl.sync.bfly.b32	%r305, %r303, 8, 31, %r4;
 shfl.sync.bfly.b32	%r306, %r304, 8, 31, %r4;
-cvt.u64.u32 	%rd541, %r306;
-shl.b64 	%rd542, %rd541, 32;
-cvt.u64.u32 	%rd543, %r305;
-or.b64  	%rd544, %rd542, %rd543;
-min.u64 	%rd545, %rd544, %rd969;
-cvt.u32.u64 	%r307, %rd545;
-{ .reg .b32 tmp; mov.b64 {tmp, %r308}, %rd545; }
+cvt.u64.u32 	%rd542, %r306;
+shl.b64 	%rd543, %rd542, 32;
+cvt.u64.u32 	%rd544, %r305;
+or.b64  	%rd545, %rd543, %rd544;
+min.u64 	%rd546, %rd545, %rd970;
+cvt.u32.u64 	%r307, %rd546;
+{ .reg .b32 tmp; mov.b64 {tmp, %r308}, %rd546; }
 shfl.sync.bfly.b32	%r309, %r307, 4, 31, %r4;
 shfl.sync.bfly.b32	%r310, %r308, 4, 31, %r4;
-cvt.u64.u32 	%rd546, %r310;
-shl.b64 	%rd547, %rd546, 32;
-cvt.u64.u32 	%rd548, %r309;
-or.b64  	%rd549, %rd547, %rd548;
-min.u64 	%rd550, %rd549, %rd545;
-cvt.u32.u64 	%r311, %rd550;
-{ .reg .b32 tmp; mov.b64 {tmp, %r312}, %rd550; }
+cvt.u64.u32 	%rd547, %r310;
+shl.b64 	%rd548, %rd547, 32;
+cvt.u64.u32 	%rd549, %r309;
+or.b64  	%rd550, %rd548, %rd549;
+min.u64 	%rd551, %rd550, %rd546;
+cvt.u32.u64 	%r311, %rd551;
+{ .reg .b32 tmp; mov.b64 {tmp, %r312}, %rd551; }
 shfl.sync.bfly.b32	%r313, %r311, 2, 31, %r4;
 shfl.sync.bfly.b32	%r314, %r312, 2, 31, %r4;
-cvt.u64.u32 	%rd551, %r314;
-shl.b64 	%rd552, %rd551, 32;
-cvt.u64.u32 	%rd553, %r313;
-or.b64  	%rd554, %rd552, %rd553;
-min.u64 	%rd555, %rd554, %rd550;
-cvt.u32.u64 	%r315, %rd555;
-{ .reg .b32 tmp; mov.b64 {tmp, %r316}, %rd555; }
+cvt.u64.u32 	%rd552, %r314;
+shl.b64 	%rd553, %rd552, 32;
+cvt.u64.u32 	%rd554, %r313;
+or.b64  	%rd555, %rd553, %rd554;
+min.u64 	%rd556, %rd555, %rd551;
+cvt.u32.u64 	%r315, %rd556;
+{ .reg .b32 tmp; mov.b64 {tmp, %r316}, %rd556; }
 shfl.sync.bfly.b32	%r317, %r315, 1, 31, %r4;
 shfl.sync.bfly.b32	%r318, %r316, 1, 31, %r4;
-cvt.u64.u32 	%rd556, %r318;
-shl.b64 	%rd557, %rd556, 32;
-cvt.u64.u32 	%rd558, %r317;
-or.b64  	%rd559, %rd557, %rd558;
-min.u64 	%rd71, %rd559, %rd555;
+cvt.u64.u32 	%rd557, %r318;
+shl.b64 	%rd558, %rd557, 32;
+cvt.u64.u32 	%rd559, %r317;
+or.b64  	%rd560, %rd558, %rd559;
+min.u64 	%rd71, %rd560, %rd556;
 ld.local.u8 	%rs15, [%rd7+80];
 and.b16  	%rs16, %rs15, 1;
-setp.eq.b16 	%p188, %rs16, 1;
+)ptx",
+    R"ptx(setp.eq.b16 	%p188, %rs16, 1;
 @%p188 bra 	$L__BB45_80;
 bra.uni 	$L__BB45_55;
 $L__BB45_80:
-mov.u64 	%rd947, -2139095041;
-mov.u64 	%rd948, 2139095040;
+mov.u64 	%rd948, -2139095041;
+mov.u64 	%rd949, 2139095040;
 ld.u64 	%rd111, [%rd65+64];
 ld.local.u64 	%rd112, [%rd7+16];
 ld.u64 	%rd113, [%rd65+56];
-mov.u64 	%rd978, 1;
+mov.u64 	%rd979, 1;
 $L__BB45_81:
-mov.u64 	%rd114, %rd978;
+mov.u64 	%rd114, %rd979;
 setp.lt.u64 	%p215, %rd114, %rd59;
-shl.b64 	%rd978, %rd114, 1;
+shl.b64 	%rd979, %rd114, 1;
 @%p215 bra 	$L__BB45_81;
 mul.lo.s64 	%rd116, %rd113, %rd112;
-shl.b64 	%rd616, %rd116, 3;
-setp.le.u64 	%p216, %rd114, %rd1045;
+shl.b64 	%rd617, %rd116, 3;
+setp.le.u64 	%p216, %rd114, %rd1046;
 @%p216 bra 	$L__BB45_89;
 ld.local.u64 	%rd118, [%rd7+32];
-ld.local.u64 	%rd617, [%rd7+48];
-shl.b64 	%rd618, %rd1045, 3;
-add.s64 	%rd984, %rd617, %rd618;
-add.s64 	%rd620, %rd616, %rd618;
-add.s64 	%rd983, %rd111, %rd620;
-mov.u64 	%rd985, %rd1045;
+ld.local.u64 	%rd618, [%rd7+48];
+shl.b64 	%rd619, %rd1046, 3;
+add.s64 	%rd985, %rd618, %rd619;
+add.s64 	%rd621, %rd617, %rd619;
+add.s64 	%rd984, %rd111, %rd621;
+mov.u64 	%rd986, %rd1046;
 bra.uni 	$L__BB45_84;
 $L__BB45_87:
 mov.b32 	%r351, %f5;
 setp.eq.s32 	%p221, %r351, -2147483648;
-shl.b64 	%rd630, %rd137, 1;
-and.b64  	%rd631, %rd630, 4294967294;
-selp.u64 	%rd632, 1, 0, %p221;
-or.b64  	%rd633, %rd631, %rd632;
-or.b64  	%rd987, %rd633, %rd986;
+shl.b64 	%rd631, %rd137, 1;
+and.b64  	%rd632, %rd631, 4294967294;
+selp.u64 	%rd633, 1, 0, %p221;
+or.b64  	%rd634, %rd632, %rd633;
+or.b64  	%rd988, %rd634, %rd987;
 $L__BB45_88:
-st.u64 	[%rd983], %rd987;
-add.s64 	%rd985, %rd985, 16;
+st.u64 	[%rd984], %rd988;
+add.s64 	%rd986, %rd986, 16;
+add.s64 	%rd985, %rd985, 128;
 add.s64 	%rd984, %rd984, 128;
-add.s64 	%rd983, %rd983, 128;
-setp.lt.u64 	%p222, %rd985, %rd114;
+setp.lt.u64 	%p222, %rd986, %rd114;
 @%p222 bra 	$L__BB45_84;
 bra.uni 	$L__BB45_89;
 $L__BB45_84:
-ld.local.u64 	%rd622, [%rd7+64];
-setp.ge.u64 	%p217, %rd985, %rd622;
-mov.u64 	%rd987, -1;
+ld.local.u64 	%rd623, [%rd7+64];
+setp.ge.u64 	%p217, %rd986, %rd623;
+mov.u64 	%rd988, -1;
 @%p217 bra 	$L__BB45_88;
-ld.local.u64 	%rd624, [%rd7+72];
-setp.le.u64 	%p218, %rd624, %rd985;
+ld.local.u64 	%rd625, [%rd7+72];
+setp.le.u64 	%p218, %rd625, %rd986;
 selp.u32 	%r346, 1, 0, %p218;
-mul.wide.u32 	%rd625, %r346, 8;
-add.s64 	%rd626, %rd984, %rd625;
-ld.u64 	%rd137, [%rd626];
-shl.b64 	%rd627, %rd137, 2;
-add.s64 	%rd628, %rd118, %rd627;
-ld.f32 	%f5, [%rd628];
+mul.wide.u32 	%rd626, %r346, 8;
+add.s64 	%rd627, %rd985, %rd626;
+ld.u64 	%rd137, [%rd627];
+shl.b64 	%rd628, %rd137, 2;
+add.s64 	%rd629, %rd118, %rd628;
+ld.f32 	%f5, [%rd629];
 setp.nan.f32 	%p219, %f5, %f5;
-mov.u64 	%rd986, -8589934592;
+mov.u64 	%rd987, -8589934592;
 @%p219 bra 	$L__BB45_87;
 add.rn.f32 	%f44, %f5, 0f00000000;
 mov.b32 	%r347, %f44;
 not.b32 	%r348, %r347;
-)ptx",
-    R"ptx(or.b32  	%r349, %r347, -2147483648;
+or.b32  	%r349, %r347, -2147483648;
 setp.lt.s32 	%p220, %r347, 0;
 selp.b32 	%r350, %r348, %r349, %p220;
-cvt.u64.u32 	%rd629, %r350;
-shl.b64 	%rd986, %rd629, 32;
+cvt.u64.u32 	%rd630, %r350;
+shl.b64 	%rd987, %rd630, 32;
 bra.uni 	$L__BB45_87;
 $L__BB45_214:
 @%p343 bra 	$L__BB45_275;
@@ -36777,11 +36832,11 @@ mov.f64 	%fd731, 0d7FF0000000000000;
 mov.f64 	%fd732, 0d0000000000000000;
 mov.f64 	%fd733, 0d7FF8000000000000;
 mov.f64 	%fd734, 0dFFF0000000000000;
-ld.u64 	%rd766, [%rd65+96];
-ld.local.u64 	%rd767, [%rd7+16];
-mul.lo.s64 	%rd768, %rd767, %rd64;
-shl.b64 	%rd769, %rd768, 3;
-add.s64 	%rd279, %rd766, %rd769;
+ld.u64 	%rd767, [%rd65+96];
+ld.local.u64 	%rd768, [%rd7+16];
+mul.lo.s64 	%rd769, %rd768, %rd64;
+shl.b64 	%rd770, %rd769, 3;
+add.s64 	%rd279, %rd767, %rd770;
 ld.local.u64 	%rd280, [%rd7+40];
 ld.u64 	%rd281, [%rd65+16];
 or.b32  	%r51, %r3, 1;
@@ -36799,8 +36854,8 @@ or.b32  	%r62, %r3, 12;
 or.b32  	%r63, %r3, 13;
 or.b32  	%r64, %r3, 14;
 or.b32  	%r65, %r3, 15;
-shl.b64 	%rd282, %rd1045, 3;
-mov.u64 	%rd1030, 0;
+shl.b64 	%rd282, %rd1046, 3;
+mov.u64 	%rd1031, 0;
 mov.pred 	%p308, 0;
 setp.gt.s32 	%p311, %r5, 2;
 setp.eq.s32 	%p314, %r5, 1;
@@ -36810,22 +36865,22 @@ $L__BB45_243:
 setp.eq.s32 	%p335, %r471, 0;
 @%p335 bra 	$L__BB45_244;
 $L__BB45_245:
-add.s64 	%rd1030, %rd1030, 1;
-setp.eq.s64 	%p336, %rd1030, %rd64;
+add.s64 	%rd1031, %rd1031, 1;
+setp.eq.s64 	%p336, %rd1031, %rd64;
 @%p336 bra 	$L__BB45_275;
 $L__BB45_216:
-shl.b64 	%rd771, %rd1030, 3;
-add.s64 	%rd772, %rd281, %rd771;
-ld.u64 	%rd773, [%rd772];
-setp.eq.s64 	%p307, %rd773, %rd280;
+shl.b64 	%rd772, %rd1031, 3;
+add.s64 	%rd773, %rd281, %rd772;
+ld.u64 	%rd774, [%rd773];
+setp.eq.s64 	%p307, %rd774, %rd280;
 @%p307 bra 	$L__BB45_245;
-ld.local.u64 	%rd775, [%rd7+48];
+ld.local.u64 	%rd776, [%rd7+48];
 ld.local.u64 	%rd284, [%rd7+72];
 ld.local.u64 	%rd285, [%rd7+32];
-shl.b64 	%rd776, %rd1030, 2;
-add.s64 	%rd286, %rd285, %rd776;
-add.s64 	%rd1031, %rd775, %rd282;
-mov.u64 	%rd1032, 0;
+shl.b64 	%rd777, %rd1031, 2;
+add.s64 	%rd286, %rd285, %rd777;
+add.s64 	%rd1032, %rd776, %rd282;
+mov.u64 	%rd1033, 0;
 mov.f64 	%fd755, %fd732;
 bra.uni 	$L__BB45_218;
 $L__BB45_239:
@@ -36840,11 +36895,11 @@ selp.f64 	%fd649, 0d3FF0000000000000, %fd756, %p321;
 div.rn.f64 	%fd762, %fd649, %fd74;
 setp.gt.f64 	%p367, %fd68, 0dC0874910D52D3052;
 $L__BB45_241:
-shl.b64 	%rd787, %rd292, 3;
-add.s64 	%rd788, %rd279, %rd787;
-ld.f64 	%fd650, [%rd788];
+shl.b64 	%rd788, %rd292, 3;
+add.s64 	%rd789, %rd279, %rd788;
+ld.f64 	%fd650, [%rd789];
 add.rn.f64 	%fd651, %fd762, %fd650;
-st.f64 	[%rd788], %fd651;
+st.f64 	[%rd789], %fd651;
 mov.pred 	%p368, -1;
 $L__BB45_242:
 vote.sync.ballot.b32 	%r395, %p368, %r4;
@@ -36860,294 +36915,294 @@ ld.local.f64 	%fd656, [%rd7+104];
 add.rn.f64 	%fd657, %fd656, %fd655;
 st.local.f64 	[%rd7+104], %fd657;
 ld.local.f64 	%fd658, [%rd7+88];
-mov.b64 	%rd789, %fd761;
-cvt.u32.u64 	%r399, %rd789;
-{ .reg .b32 tmp; mov.b64 {tmp, %r400}, %rd789; }
+mov.b64 	%rd790, %fd761;
+cvt.u32.u64 	%r399, %rd790;
+{ .reg .b32 tmp; mov.b64 {tmp, %r400}, %rd790; }
 shfl.sync.idx.b32	%r401, %r399, %r3, 31, %r4;
-cvt.u64.u32 	%rd790, %r401;
+cvt.u64.u32 	%rd791, %r401;
 shfl.sync.idx.b32	%r402, %r400, %r3, 31, %r4;
-cvt.u64.u32 	%rd791, %r402;
-shl.b64 	%rd792, %rd791, 32;
-or.b64  	%rd793, %rd792, %rd790;
-mov.b64 	%fd659, %rd793;
+cvt.u64.u32 	%rd792, %r402;
+shl.b64 	%rd793, %rd792, 32;
+or.b64  	%rd794, %rd793, %rd791;
+mov.b64 	%fd659, %rd794;
 add.rn.f64 	%fd660, %fd658, %fd659;
 shfl.sync.idx.b32	%r403, %r399, %r51, 31, %r4;
-cvt.u64.u32 	%rd794, %r403;
+cvt.u64.u32 	%rd795, %r403;
 shfl.sync.idx.b32	%r404, %r400, %r51, 31, %r4;
-cvt.u64.u32 	%rd795, %r404;
-shl.b64 	%rd796, %rd795, 32;
-or.b64  	%rd797, %rd796, %rd794;
-mov.b64 	%fd661, %rd797;
+cvt.u64.u32 	%rd796, %r404;
+shl.b64 	%rd797, %rd796, 32;
+or.b64  	%rd798, %rd797, %rd795;
+mov.b64 	%fd661, %rd798;
 add.rn.f64 	%fd662, %fd660, %fd661;
 shfl.sync.idx.b32	%r405, %r399, %r52, 31, %r4;
-cvt.u64.u32 	%rd798, %r405;
+cvt.u64.u32 	%rd799, %r405;
 shfl.sync.idx.b32	%r406, %r400, %r52, 31, %r4;
-cvt.u64.u32 	%rd799, %r406;
-shl.b64 	%rd800, %rd799, 32;
-or.b64  	%rd801, %rd800, %rd798;
-mov.b64 	%fd663, %rd801;
+cvt.u64.u32 	%rd800, %r406;
+shl.b64 	%rd801, %rd800, 32;
+or.b64  	%rd802, %rd801, %rd799;
+mov.b64 	%fd663, %rd802;
 add.rn.f64 	%fd664, %fd662, %fd663;
 shfl.sync.idx.b32	%r407, %r399, %r53, 31, %r4;
-cvt.u64.u32 	%rd802, %r407;
+cvt.u64.u32 	%rd803, %r407;
 shfl.sync.idx.b32	%r408, %r400, %r53, 31, %r4;
-cvt.u64.u32 	%rd803, %r408;
-shl.b64 	%rd804, %rd803, 32;
-or.b64  	%rd805, %rd804, %rd802;
-mov.b64 	%fd665, %rd805;
+cvt.u64.u32 	%rd804, %r408;
+shl.b64 	%rd805, %rd804, 32;
+or.b64  	%rd806, %rd805, %rd803;
+mov.b64 	%fd665, %rd806;
 add.rn.f64 	%fd666, %fd664, %fd665;
 shfl.sync.idx.b32	%r409, %r399, %r54, 31, %r4;
-cvt.u64.u32 	%rd806, %r409;
+cvt.u64.u32 	%rd807, %r409;
 shfl.sync.idx.b32	%r410, %r400, %r54, 31, %r4;
-cvt.u64.u32 	%rd807, %r410;
-shl.b64 	%rd808, %rd807, 32;
-or.b64  	%rd809, %rd808, %rd806;
-mov.b64 	%fd667, %rd809;
+cvt.u64.u32 	%rd808, %r410;
+shl.b64 	%rd809, %rd808, 32;
+or.b64  	%rd810, %rd809, %rd807;
+mov.b64 	%fd667, %rd810;
 add.rn.f64 	%fd668, %fd666, %fd667;
 shfl.sync.idx.b32	%r411, %r399, %r55, 31, %r4;
-cvt.u64.u32 	%rd810, %r411;
+cvt.u64.u32 	%rd811, %r411;
 shfl.sync.idx.b32	%r412, %r400, %r55, 31, %r4;
-cvt.u64.u32 	%rd811, %r412;
-shl.b64 	%rd812, %rd811, 32;
-or.b64  	%rd813, %rd812, %rd810;
-mov.b64 	%fd669, %rd813;
+cvt.u64.u32 	%rd812, %r412;
+shl.b64 	%rd813, %rd812, 32;
+or.b64  	%rd814, %rd813, %rd811;
+mov.b64 	%fd669, %rd814;
 add.rn.f64 	%fd670, %fd668, %fd669;
 shfl.sync.idx.b32	%r413, %r399, %r56, 31, %r4;
-cvt.u64.u32 	%rd814, %r413;
+cvt.u64.u32 	%rd815, %r413;
 shfl.sync.idx.b32	%r414, %r400, %r56, 31, %r4;
-cvt.u64.u32 	%rd815, %r414;
-shl.b64 	%rd816, %rd815, 32;
-or.b64  	%rd817, %rd816, %rd814;
-mov.b64 	%fd671, %rd817;
+cvt.u64.u32 	%rd816, %r414;
+shl.b64 	%rd817, %rd816, 32;
+or.b64  	%rd818, %rd817, %rd815;
+mov.b64 	%fd671, %rd818;
 add.rn.f64 	%fd672, %fd670, %fd671;
 shfl.sync.idx.b32	%r415, %r399, %r57, 31, %r4;
-cvt.u64.u32 	%rd818, %r415;
+cvt.u64.u32 	%rd819, %r415;
 shfl.sync.idx.b32	%r416, %r400, %r57, 31, %r4;
-cvt.u64.u32 	%rd819, %r416;
-shl.b64 	%rd820, %rd819, 32;
-or.b64  	%rd821, %rd820, %rd818;
-mov.b64 	%fd673, %rd821;
+cvt.u64.u32 	%rd820, %r416;
+shl.b64 	%rd821, %rd820, 32;
+or.b64  	%rd822, %rd821, %rd819;
+mov.b64 	%fd673, %rd822;
 add.rn.f64 	%fd674, %fd672, %fd673;
 shfl.sync.idx.b32	%r417, %r399, %r58, 31, %r4;
-cvt.u64.u32 	%rd822, %r417;
+cvt.u64.u32 	%rd823, %r417;
 shfl.sync.idx.b32	%r418, %r400, %r58, 31, %r4;
-cvt.u64.u32 	%rd823, %r418;
-shl.b64 	%rd824, %rd823, 32;
-or.b64  	%rd825, %rd824, %rd822;
-mov.b64 	%fd675, %rd825;
+cvt.u64.u32 	%rd824, %r418;
+shl.b64 	%rd825, %rd824, 32;
+or.b64  	%rd826, %rd825, %rd823;
+mov.b64 	%fd675, %rd826;
 add.rn.f64 	%fd676, %fd674, %fd675;
 shfl.sync.idx.b32	%r419, %r399, %r59, 31, %r4;
-cvt.u64.u32 	%rd826, %r419;
+cvt.u64.u32 	%rd827, %r419;
 shfl.sync.idx.b32	%r420, %r400, %r59, 31, %r4;
-cvt.u64.u32 	%rd827, %r420;
-shl.b64 	%rd828, %rd827, 32;
-or.b64  	%rd829, %rd828, %rd826;
-mov.b64 	%fd677, %rd829;
+cvt.u64.u32 	%rd828, %r420;
+shl.b64 	%rd829, %rd828, 32;
+or.b64  	%rd830, %rd829, %rd827;
+mov.b64 	%fd677, %rd830;
 add.rn.f64 	%fd678, %fd676, %fd677;
 shfl.sync.idx.b32	%r421, %r399, %r60, 31, %r4;
-cvt.u64.u32 	%rd830, %r421;
+cvt.u64.u32 	%rd831, %r421;
 shfl.sync.idx.b32	%r422, %r400, %r60, 31, %r4;
-cvt.u64.u32 	%rd831, %r422;
-shl.b64 	%rd832, %rd831, 32;
-or.b64  	%rd833, %rd832, %rd830;
-mov.b64 	%fd679, %rd833;
+cvt.u64.u32 	%rd832, %r422;
+shl.b64 	%rd833, %rd832, 32;
+or.b64  	%rd834, %rd833, %rd831;
+mov.b64 	%fd679, %rd834;
 add.rn.f64 	%fd680, %fd678, %fd679;
 shfl.sync.idx.b32	%r423, %r399, %r61, 31, %r4;
-cvt.u64.u32 	%rd834, %r423;
+cvt.u64.u32 	%rd835, %r423;
 shfl.sync.idx.b32	%r424, %r400, %r61, 31, %r4;
-cvt.u64.u32 	%rd835, %r424;
-shl.b64 	%rd836, %rd835, 32;
-or.b64  	%rd837, %rd836, %rd834;
-mov.b64 	%fd681, %rd837;
+cvt.u64.u32 	%rd836, %r424;
+shl.b64 	%rd837, %rd836, 32;
+or.b64  	%rd838, %rd837, %rd835;
+mov.b64 	%fd681, %rd838;
 add.rn.f64 	%fd682, %fd680, %fd681;
 shfl.sync.idx.b32	%r425, %r399, %r62, 31, %r4;
-cvt.u64.u32 	%rd838, %r425;
+cvt.u64.u32 	%rd839, %r425;
 shfl.sync.idx.b32	%r426, %r400, %r62, 31, %r4;
-cvt.u64.u32 	%rd839, %r426;
-shl.b64 	%rd840, %rd839, 32;
-or.b64  	%rd841, %rd840, %rd838;
-mov.b64 	%fd683, %rd841;
+cvt.u64.u32 	%rd840, %r426;
+shl.b64 	%rd841, %rd840, 32;
+or.b64  	%rd842, %rd841, %rd839;
+mov.b64 	%fd683, %rd842;
 add.rn.f64 	%fd684, %fd682, %fd683;
 shfl.sync.idx.b32	%r427, %r399, %r63, 31, %r4;
-cvt.u64.u32 	%rd842, %r427;
+cvt.u64.u32 	%rd843, %r427;
 shfl.sync.idx.b32	%r428, %r400, %r63, 31, %r4;
-cvt.u64.u32 	%rd843, %r428;
-shl.b64 	%rd844, %rd843, 32;
-or.b64  	%rd845, %rd844, %rd842;
-mov.b64 	%fd685, %rd845;
+cvt.u64.u32 	%rd844, %r428;
+shl.b64 	%rd845, %rd844, 32;
+or.b64  	%rd846, %rd845, %rd843;
+mov.b64 	%fd685, %rd846;
 add.rn.f64 	%fd686, %fd684, %fd685;
 shfl.sync.idx.b32	%r429, %r399, %r64, 31, %r4;
-cvt.u64.u32 	%rd846, %r429;
+cvt.u64.u32 	%rd847, %r429;
 shfl.sync.idx.b32	%r430, %r400, %r64, 31, %r4;
-cvt.u64.u32 	%rd847, %r430;
-shl.b64 	%rd848, %rd847, 32;
-or.b64  	%rd849, %rd848, %rd846;
-mov.b64 	%fd687, %rd849;
+cvt.u64.u32 	%rd848, %r430;
+shl.b64 	%rd849, %rd848, 32;
+or.b64  	%rd850, %rd849, %rd847;
+mov.b64 	%fd687, %rd850;
 add.rn.f64 	%fd688, %fd686, %fd687;
 shfl.sync.idx.b32	%r431, %r399, %r65, 31, %r4;
-cvt.u64.u32 	%rd850, %r431;
+cvt.u64.u32 	%rd851, %r431;
 shfl.sync.idx.b32	%r432, %r400, %r65, 31, %r4;
-cvt.u64.u32 	%rd851, %r432;
-shl.b64 	%rd852, %rd851, 32;
-or.b64  	%rd853, %rd852, %rd850;
-mov.b64 	%fd689, %rd853;
+cvt.u64.u32 	%rd852, %r432;
+shl.b64 	%rd853, %rd852, 32;
+or.b64  	%rd854, %rd853, %rd851;
+mov.b64 	%fd689, %rd854;
 add.rn.f64 	%fd690, %fd688, %fd689;
 st.local.f64 	[%rd7+88], %fd690;
-mov.b64 	%rd854, %fd762;
-xor.b64  	%rd855, %rd854, -9223372036854775808;
-cvt.u32.u64 	%r433, %rd854;
-{ .reg .b32 tmp; mov.b64 {tmp, %r434}, %rd855; }
+mov.b64 	%rd855, %fd762;
+xor.b64  	%rd856, %rd855, -9223372036854775808;
+cvt.u32.u64 	%r433, %rd855;
+{ .reg .b32 tmp; mov.b64 {tmp, %r434}, %rd856; }
 shfl.sync.idx.b32	%r435, %r433, %r3, 31, %r4;
-cvt.u64.u32 	%rd856, %r435;
+cvt.u64.u32 	%rd857, %r435;
 shfl.sync.idx.b32	%r436, %r434, %r3, 31, %r4;
-cvt.u64.u32 	%rd857, %r436;
-shl.b64 	%rd858, %rd857, 32;
-or.b64  	%rd859, %rd858, %rd856;
-mov.b64 	%fd691, %rd859;
+cvt.u64.u32 	%rd858, %r436;
+shl.b64 	%rd859, %rd858, 32;
+or.b64  	%rd860, %rd859, %rd857;
+mov.b64 	%fd691, %rd860;
 add.rn.f64 	%fd692, %fd755, %fd691;
 shfl.sync.idx.b32	%r437, %r433, %r51, 31, %r4;
-cvt.u64.u32 	%rd860, %r437;
+cvt.u64.u32 	%rd861, %r437;
 shfl.sync.idx.b32	%r438, %r434, %r51, 31, %r4;
-cvt.u64.u32 	%rd861, %r438;
-shl.b64 	%rd862, %rd861, 32;
-or.b64  	%rd863, %rd862, %rd860;
-mov.b64 	%fd693, %rd863;
+cvt.u64.u32 	%rd862, %r438;
+shl.b64 	%rd863, %rd862, 32;
+or.b64  	%rd864, %rd863, %rd861;
+mov.b64 	%fd693, %rd864;
 add.rn.f64 	%fd694, %fd692, %fd693;
 shfl.sync.idx.b32	%r439, %r433, %r52, 31, %r4;
-cvt.u64.u32 	%rd864, %r439;
+cvt.u64.u32 	%rd865, %r439;
 shfl.sync.idx.b32	%r440, %r434, %r52, 31, %r4;
-cvt.u64.u32 	%rd865, %r440;
-shl.b64 	%rd866, %rd865, 32;
-or.b64  	%rd867, %rd866, %rd864;
-mov.b64 	%fd695, %rd867;
+cvt.u64.u32 	%rd866, %r440;
+shl.b64 	%rd867, %rd866, 32;
+or.b64  	%rd868, %rd867, %rd865;
+mov.b64 	%fd695, %rd868;
 add.rn.f64 	%fd696, %fd694, %fd695;
 shfl.sync.idx.b32	%r441, %r433, %r53, 31, %r4;
-cvt.u64.u32 	%rd868, %r441;
+cvt.u64.u32 	%rd869, %r441;
 shfl.sync.idx.b32	%r442, %r434, %r53, 31, %r4;
-cvt.u64.u32 	%rd869, %r442;
-shl.b64 	%rd870, %rd869, 32;
-or.b64  	%rd871, %rd870, %rd868;
-mov.b64 	%fd697, %rd871;
+cvt.u64.u32 	%rd870, %r442;
+shl.b64 	%rd871, %rd870, 32;
+or.b64  	%rd872, %rd871, %rd869;
+mov.b64 	%fd697, %rd872;
 add.rn.f64 	%fd698, %fd696, %fd697;
 shfl.sync.idx.b32	%r443, %r433, %r54, 31, %r4;
-cvt.u64.u32 	%rd872, %r443;
+cvt.u64.u32 	%rd873, %r443;
 shfl.sync.idx.b32	%r444, %r434, %r54, 31, %r4;
-cvt.u64.u32 	%rd873, %r444;
-shl.b64 	%rd874, %rd873, 32;
-or.b64  	%rd875, %rd874, %rd872;
-mov.b64 	%fd699, %rd875;
+cvt.u64.u32 	%rd874, %r444;
+shl.b64 	%rd875, %rd874, 32;
+or.b64  	%rd876, %rd875, %rd873;
+mov.b64 	%fd699, %rd876;
 add.rn.f64 	%fd700, %fd698, %fd699;
 shfl.sync.idx.b32	%r445, %r433, %r55, 31, %r4;
-cvt.u64.u32 	%rd876, %r445;
+cvt.u64.u32 	%rd877, %r445;
 shfl.sync.idx.b32	%r446, %r434, %r55, 31, %r4;
-cvt.u64.u32 	%rd877, %r446;
-shl.b64 	%rd878, %rd877, 32;
-or.b64  	%rd879, %rd878, %rd876;
-mov.b64 	%fd701, %rd879;
+cvt.u64.u32 	%rd878, %r446;
+shl.b64 	%rd879, %rd878, 32;
+or.b64  	%rd880, %rd879, %rd877;
+mov.b64 	%fd701, %rd880;
 add.rn.f64 	%fd702, %fd700, %fd701;
 shfl.sync.idx.b32	%r447, %r433, %r56, 31, %r4;
-cvt.u64.u32 	%rd880, %r447;
+cvt.u64.u32 	%rd881, %r447;
 shfl.sync.idx.b32	%r448, %r434, %r56, 31, %r4;
-cvt.u64.u32 	%rd881, %r448;
-shl.b64 	%rd882, %rd881, 32;
-or.b64  	%rd883, %rd882, %rd880;
-mov.b64 	%fd703, %rd883;
+cvt.u64.u32 	%rd882, %r448;
+shl.b64 	%rd883, %rd882, 32;
+or.b64  	%rd884, %rd883, %rd881;
+mov.b64 	%fd703, %rd884;
 add.rn.f64 	%fd704, %fd702, %fd703;
 shfl.sync.idx.b32	%r449, %r433, %r57, 31, %r4;
-cvt.u64.u32 	%rd884, %r449;
+cvt.u64.u32 	%rd885, %r449;
 shfl.sync.idx.b32	%r450, %r434, %r57, 31, %r4;
-cvt.u64.u32 	%rd885, %r450;
-shl.b64 	%rd886, %rd885, 32;
-or.b64  	%rd887, %rd886, %rd884;
-mov.b64 	%fd705, %rd887;
+cvt.u64.u32 	%rd886, %r450;
+shl.b64 	%rd887, %rd886, 32;
+or.b64  	%rd888, %rd887, %rd885;
+mov.b64 	%fd705, %rd888;
 add.rn.f64 	%fd706, %fd704, %fd705;
 shfl.sync.idx.b32	%r451, %r433, %r58, 31, %r4;
-cvt.u64.u32 	%rd888, %r451;
+cvt.u64.u32 	%rd889, %r451;
 shfl.sync.idx.b32	%r452, %r434, %r58, 31, %r4;
-cvt.u64.u32 	%rd889, %r452;
-shl.b64 	%rd890, %rd889, 32;
-or.b64  	%rd891, %rd890, %rd888;
-mov.b64 	%fd707, %rd891;
+cvt.u64.u32 	%rd890, %r452;
+shl.b64 	%rd891, %rd890, 32;
+or.b64  	%rd892, %rd891, %rd889;
+mov.b64 	%fd707, %rd892;
 add.rn.f64 	%fd708, %fd706, %fd707;
 shfl.sync.idx.b32	%r453, %r433, %r59, 31, %r4;
-cvt.u64.u32 	%rd892, %r453;
+cvt.u64.u32 	%rd893, %r453;
 shfl.sync.idx.b32	%r454, %r434, %r59, 31, %r4;
-cvt.u64.u32 	%rd893, %r454;
-shl.b64 	%rd894, %rd893, 32;
-or.b64  	%rd895, %rd894, %rd892;
-mov.b64 	%fd709, %rd895;
+cvt.u64.u32 	%rd894, %r454;
+shl.b64 	%rd895, %rd894, 32;
+or.b64  	%rd896, %rd895, %rd893;
+mov.b64 	%fd709, %rd896;
 add.rn.f64 	%fd710, %fd708, %fd709;
 shfl.sync.idx.b32	%r455, %r433, %r60, 31, %r4;
-cvt.u64.u32 	%rd896, %r455;
-shfl.sync.idx.b32	%r456, %r434, %r60, 31, %r4;
-cvt.u64.u32 	%rd897, %r456;
-shl.b64 	%rd898, %rd897, 32;
-or.b64  	%rd899, %rd898, %rd896;
-mov.b64 	%fd711, %rd899;
+cvt.u64.u32 	%rd897, %r455;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r456, %r434, %r60, 31, %r4;
+cvt.u64.u32 	%rd898, %r456;
+shl.b64 	%rd899, %rd898, 32;
+or.b64  	%rd900, %rd899, %rd897;
+mov.b64 	%fd711, %rd900;
 add.rn.f64 	%fd712, %fd710, %fd711;
 shfl.sync.idx.b32	%r457, %r433, %r61, 31, %r4;
-cvt.u64.u32 	%rd900, %r457;
+cvt.u64.u32 	%rd901, %r457;
 shfl.sync.idx.b32	%r458, %r434, %r61, 31, %r4;
-cvt.u64.u32 	%rd901, %r458;
-shl.b64 	%rd902, %rd901, 32;
-or.b64  	%rd903, %rd902, %rd900;
-mov.b64 	%fd713, %rd903;
+cvt.u64.u32 	%rd902, %r458;
+shl.b64 	%rd903, %rd902, 32;
+or.b64  	%rd904, %rd903, %rd901;
+mov.b64 	%fd713, %rd904;
 add.rn.f64 	%fd714, %fd712, %fd713;
 shfl.sync.idx.b32	%r459, %r433, %r62, 31, %r4;
-cvt.u64.u32 	%rd904, %r459;
+cvt.u64.u32 	%rd905, %r459;
 shfl.sync.idx.b32	%r460, %r434, %r62, 31, %r4;
-cvt.u64.u32 	%rd905, %r460;
-shl.b64 	%rd906, %rd905, 32;
-or.b64  	%rd907, %rd906, %rd904;
-mov.b64 	%fd715, %rd907;
+cvt.u64.u32 	%rd906, %r460;
+shl.b64 	%rd907, %rd906, 32;
+or.b64  	%rd908, %rd907, %rd905;
+mov.b64 	%fd715, %rd908;
 add.rn.f64 	%fd716, %fd714, %fd715;
 shfl.sync.idx.b32	%r461, %r433, %r63, 31, %r4;
-cvt.u64.u32 	%rd908, %r461;
+cvt.u64.u32 	%rd909, %r461;
 shfl.sync.idx.b32	%r462, %r434, %r63, 31, %r4;
-cvt.u64.u32 	%rd909, %r462;
-shl.b64 	%rd910, %rd909, 32;
-or.b64  	%rd911, %rd910, %rd908;
-mov.b64 	%fd717, %rd911;
+cvt.u64.u32 	%rd910, %r462;
+shl.b64 	%rd911, %rd910, 32;
+or.b64  	%rd912, %rd911, %rd909;
+mov.b64 	%fd717, %rd912;
 add.rn.f64 	%fd718, %fd716, %fd717;
 shfl.sync.idx.b32	%r463, %r433, %r64, 31, %r4;
-cvt.u64.u32 	%rd912, %r463;
+cvt.u64.u32 	%rd913, %r463;
 shfl.sync.idx.b32	%r464, %r434, %r64, 31, %r4;
-cvt.u64.u32 	%rd913, %r464;
-shl.b64 	%rd914, %rd913, 32;
-or.b64  	%rd915, %rd914, %rd912;
-mov.b64 	%fd719, %rd915;
+cvt.u64.u32 	%rd914, %r464;
+shl.b64 	%rd915, %rd914, 32;
+or.b64  	%rd916, %rd915, %rd913;
+mov.b64 	%fd719, %rd916;
 add.rn.f64 	%fd720, %fd718, %fd719;
 shfl.sync.idx.b32	%r465, %r433, %r65, 31, %r4;
-cvt.u64.u32 	%rd916, %r465;
+cvt.u64.u32 	%rd917, %r465;
 shfl.sync.idx.b32	%r466, %r434, %r65, 31, %r4;
-cvt.u64.u32 	%rd917, %r466;
-shl.b64 	%rd918, %rd917, 32;
-or.b64  	%rd919, %rd918, %rd916;
-mov.b64 	%fd721, %rd919;
+cvt.u64.u32 	%rd918, %r466;
+shl.b64 	%rd919, %rd918, 32;
+or.b64  	%rd920, %rd919, %rd917;
+mov.b64 	%fd721, %rd920;
 add.rn.f64 	%fd755, %fd720, %fd721;
-add.s64 	%rd1032, %rd1032, 16;
-add.s64 	%rd1031, %rd1031, 128;
-setp.lt.u64 	%p334, %rd1032, %rd59;
+add.s64 	%rd1033, %rd1033, 16;
+add.s64 	%rd1032, %rd1032, 128;
+setp.lt.u64 	%p334, %rd1033, %rd59;
 @%p334 bra 	$L__BB45_218;
 bra.uni 	$L__BB45_243;
 $L__BB45_218:
-add.s64 	%rd291, %rd1045, %rd1032;
+add.s64 	%rd291, %rd1046, %rd1033;
 setp.ge.u64 	%p309, %rd291, %rd59;
-)ptx",
-    R"ptx(mov.f64 	%fd761, %fd732;
+mov.f64 	%fd761, %fd732;
 mov.f64 	%fd762, %fd732;
 mov.pred 	%p367, %p308;
 mov.pred 	%p368, %p308;
 @%p309 bra 	$L__BB45_242;
 setp.le.u64 	%p310, %rd284, %rd291;
 selp.u32 	%r390, 1, 0, %p310;
-mul.wide.u32 	%rd777, %r390, 8;
-add.s64 	%rd778, %rd1031, %rd777;
-ld.u64 	%rd292, [%rd778];
+mul.wide.u32 	%rd778, %r390, 8;
+add.s64 	%rd779, %rd1032, %rd778;
+ld.u64 	%rd292, [%rd779];
 ld.f32 	%f54, [%rd286];
 cvt.f64.f32 	%fd64, %f54;
-shl.b64 	%rd779, %rd292, 2;
-add.s64 	%rd780, %rd285, %rd779;
-ld.f32 	%f55, [%rd780];
+shl.b64 	%rd780, %rd292, 2;
+add.s64 	%rd781, %rd285, %rd780;
+ld.f32 	%f55, [%rd781];
 cvt.f64.f32 	%fd65, %f55;
 sub.rn.f64 	%fd66, %fd64, %fd65;
 ld.f64 	%fd67, [%rd65+32];
@@ -37248,9 +37303,9 @@ mul.rn.f64 	%fd599, %fd560, %fd598;
 add.rn.f64 	%fd600, %fd599, 0d3FF0000000000000;
 cvt.rzi.s32.f64 	%r391, %fd556;
 add.s32 	%r392, %r391, 1023;
-cvt.u64.u32 	%rd781, %r392;
-shl.b64 	%rd782, %rd781, 52;
-mov.b64 	%fd601, %rd782;
+cvt.u64.u32 	%rd782, %r392;
+shl.b64 	%rd783, %rd782, 52;
+mov.b64 	%fd601, %rd783;
 mul.rn.f64 	%fd756, %fd600, %fd601;
 $L__BB45_235:
 add.rn.f64 	%fd74, %fd756, 0d3FF0000000000000;
@@ -37269,15 +37324,15 @@ setp.lt.f64 	%p330, %fd74, 0d0170000000000000;
 mul.rn.f64 	%fd604, %fd74, 0d4630000000000000;
 selp.f64 	%fd605, 0dC059000000000000, 0d0000000000000000, %p330;
 selp.f64 	%fd606, %fd604, %fd74, %p330;
-mov.b64 	%rd783, %fd606;
-shr.u64 	%rd784, %rd783, 52;
-cvt.u32.u64 	%r393, %rd784;
+mov.b64 	%rd784, %fd606;
+shr.u64 	%rd785, %rd784, 52;
+cvt.u32.u64 	%r393, %rd785;
 add.s32 	%r394, %r393, -1023;
 cvt.rn.f64.s32 	%fd607, %r394;
 add.rn.f64 	%fd608, %fd605, %fd607;
-and.b64  	%rd785, %rd783, 4503599627370495;
-or.b64  	%rd786, %rd785, 4607182418800017408;
-mov.b64 	%fd609, %rd786;
+and.b64  	%rd786, %rd784, 4503599627370495;
+or.b64  	%rd787, %rd786, 4607182418800017408;
+mov.b64 	%fd609, %rd787;
 setp.gt.f64 	%p331, %fd609, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd610, %fd609, 0d3FE0000000000000;
 add.rn.f64 	%fd611, %fd608, 0d3FF0000000000000;
@@ -37324,62 +37379,62 @@ selp.f64 	%fd761, 0d0000000000000000, %fd68, %p320;
 selp.f64 	%fd762, 0d3FF0000000000000, 0d0000000000000000, %p319;
 bra.uni 	$L__BB45_241;
 $L__BB45_244:
-add.s64 	%rd288, %rd279, %rd771;
+add.s64 	%rd288, %rd279, %rd772;
 st.f64 	[%rd288], %fd755;
 bra.uni 	$L__BB45_245;
 $L__BB45_55:
-shl.b64 	%rd945, %rd1045, 1;
+shl.b64 	%rd946, %rd1046, 1;
 ld.local.u64 	%rd83, [%rd7+48];
 ld.local.u64 	%rd84, [%rd7+72];
 ld.local.u64 	%rd85, [%rd7+40];
 ld.local.u64 	%rd86, [%rd7+32];
-ld.local.u64 	%rd561, [%rd7+16];
-mul.lo.s64 	%rd87, %rd561, %rd64;
-shl.b64 	%rd90, %rd1045, 3;
-mov.u64 	%rd970, 0;
-shl.b64 	%rd609, %rd87, 3;
+ld.local.u64 	%rd562, [%rd7+16];
+mul.lo.s64 	%rd87, %rd562, %rd64;
+shl.b64 	%rd90, %rd1046, 3;
+mov.u64 	%rd971, 0;
+shl.b64 	%rd610, %rd87, 3;
 bra.uni 	$L__BB45_56;
 $L__BB45_77:
 setp.ne.s32 	%p213, %r471, 0;
 @%p213 bra 	$L__BB45_79;
 bra.uni 	$L__BB45_78;
 $L__BB45_79:
-add.s64 	%rd970, %rd970, 1;
-setp.eq.s64 	%p214, %rd970, %rd59;
+add.s64 	%rd971, %rd971, 1;
+setp.eq.s64 	%p214, %rd971, %rd59;
 @%p214 bra 	$L__BB45_275;
 $L__BB45_56:
-setp.le.u64 	%p190, %rd84, %rd970;
+setp.le.u64 	%p190, %rd84, %rd971;
 selp.u32 	%r319, 1, 0, %p190;
-mul.wide.u32 	%rd563, %r319, 8;
-add.s64 	%rd564, %rd83, %rd563;
-shl.b64 	%rd565, %rd970, 3;
-add.s64 	%rd566, %rd564, %rd565;
-ld.u64 	%rd92, [%rd566];
-mov.u64 	%rd977, -1;
-shl.b64 	%rd942, %rd92, 2;
+mul.wide.u32 	%rd564, %r319, 8;
+add.s64 	%rd565, %rd83, %rd564;
+shl.b64 	%rd566, %rd971, 3;
+add.s64 	%rd567, %rd565, %rd566;
+ld.u64 	%rd92, [%rd567];
+mov.u64 	%rd978, -1;
+shl.b64 	%rd943, %rd92, 2;
 @%p182 bra 	$L__BB45_62;
-ld.u64 	%rd568, [%rd65+16];
-ld.local.u64 	%rd569, [%rd7+32];
-add.s64 	%rd93, %rd569, %rd942;
-add.s64 	%rd973, %rd569, %rd946;
-add.s64 	%rd972, %rd568, %rd90;
-mov.u64 	%rd977, -1;
-mov.u64 	%rd974, %rd945;
-mov.u64 	%rd975, %rd1045;
+ld.u64 	%rd569, [%rd65+16];
+ld.local.u64 	%rd570, [%rd7+32];
+add.s64 	%rd93, %rd570, %rd943;
+add.s64 	%rd974, %rd570, %rd947;
+add.s64 	%rd973, %rd569, %rd90;
+mov.u64 	%rd978, -1;
+mov.u64 	%rd975, %rd946;
+mov.u64 	%rd976, %rd1046;
 bra.uni 	$L__BB45_58;
 $L__BB45_61:
-add.s64 	%rd975, %rd975, 16;
-add.s64 	%rd974, %rd974, 32;
-add.s64 	%rd973, %rd973, 64;
-add.s64 	%rd972, %rd972, 128;
-setp.lt.u64 	%p195, %rd975, %rd64;
+add.s64 	%rd976, %rd976, 16;
+add.s64 	%rd975, %rd975, 32;
+add.s64 	%rd974, %rd974, 64;
+add.s64 	%rd973, %rd973, 128;
+setp.lt.u64 	%p195, %rd976, %rd64;
 @%p195 bra 	$L__BB45_58;
 bra.uni 	$L__BB45_62;
 $L__BB45_58:
-ld.u64 	%rd571, [%rd972];
-setp.eq.s64 	%p191, %rd571, %rd85;
+ld.u64 	%rd572, [%rd973];
+setp.eq.s64 	%p191, %rd572, %rd85;
 @%p191 bra 	$L__BB45_61;
-ld.f32 	%f4, [%rd973];
+ld.f32 	%f4, [%rd974];
 ld.f32 	%f40, [%rd93];
 setp.leu.f32 	%p192, %f4, %f40;
 @%p192 bra 	$L__BB45_61;
@@ -37390,62 +37445,63 @@ not.b32 	%r322, %r321;
 or.b32  	%r323, %r321, -2147483648;
 setp.lt.s32 	%p193, %r321, 0;
 selp.b32 	%r324, %r322, %r323, %p193;
-cvt.u64.u32 	%rd572, %r324;
-shl.b64 	%rd573, %rd572, 32;
+cvt.u64.u32 	%rd573, %r324;
+shl.b64 	%rd574, %rd573, 32;
 setp.eq.s32 	%p194, %r320, -2147483648;
-and.b64  	%rd574, %rd974, 4294967294;
-or.b64  	%rd575, %rd573, %rd574;
-selp.u64 	%rd576, 1, 0, %p194;
-or.b64  	%rd577, %rd575, %rd576;
-min.u64 	%rd977, %rd577, %rd977;
+and.b64  	%rd575, %rd975, 4294967294;
+or.b64  	%rd576, %rd574, %rd575;
+selp.u64 	%rd577, 1, 0, %p194;
+or.b64  	%rd578, %rd576, %rd577;
+min.u64 	%rd978, %rd578, %rd978;
 bra.uni 	$L__BB45_61;
 $L__BB45_62:
-cvt.u32.u64 	%r325, %rd977;
-{ .reg .b32 tmp; mov.b64 {tmp, %r326}, %rd977; }
+cvt.u32.u64 	%r325, %rd978;
+{ .reg .b32 tmp; mov.b64 {tmp, %r326}, %rd978; }
 shfl.sync.bfly.b32	%r327, %r325, 8, 31, %r4;
 shfl.sync.bfly.b32	%r328, %r326, 8, 31, %r4;
-cvt.u64.u32 	%rd578, %r328;
-shl.b64 	%rd579, %rd578, 32;
-cvt.u64.u32 	%rd580, %r327;
-or.b64  	%rd581, %rd579, %rd580;
-min.u64 	%rd582, %rd581, %rd977;
-cvt.u32.u64 	%r329, %rd582;
-{ .reg .b32 tmp; mov.b64 {tmp, %r330}, %rd582; }
+cvt.u64.u32 	%rd579, %r328;
+shl.b64 	%rd580, %rd579, 32;
+cvt.u64.u32 	%rd581, %r327;
+or.b64  	%rd582, %rd580, %rd581;
+min.u64 	%rd583, %rd582, %rd978;
+cvt.u32.u64 	%r329, %rd583;
+{ .reg .b32 tmp; mov.b64 {tmp, %r330}, %rd583; }
 shfl.sync.bfly.b32	%r331, %r329, 4, 31, %r4;
 shfl.sync.bfly.b32	%r332, %r330, 4, 31, %r4;
-cvt.u64.u32 	%rd583, %r332;
-shl.b64 	%rd584, %rd583, 32;
-cvt.u64.u32 	%rd585, %r331;
-or.b64  	%rd586, %rd584, %rd585;
-min.u64 	%rd587, %rd586, %rd582;
-cvt.u32.u64 	%r333, %rd587;
-{ .reg .b32 tmp; mov.b64 {tmp, %r334}, %rd587; }
+cvt.u64.u32 	%rd584, %r332;
+shl.b64 	%rd585, %rd584, 32;
+cvt.u64.u32 	%rd586, %r331;
+or.b64  	%rd587, %rd585, %rd586;
+min.u64 	%rd588, %rd587, %rd583;
+cvt.u32.u64 	%r333, %rd588;
+{ .reg .b32 tmp; mov.b64 {tmp, %r334}, %rd588; }
 shfl.sync.bfly.b32	%r335, %r333, 2, 31, %r4;
 shfl.sync.bfly.b32	%r336, %r334, 2, 31, %r4;
-cvt.u64.u32 	%rd588, %r336;
-shl.b64 	%rd589, %rd588, 32;
-cvt.u64.u32 	%rd590, %r335;
-or.b64  	%rd591, %rd589, %rd590;
-min.u64 	%rd592, %rd591, %rd587;
-cvt.u32.u64 	%r337, %rd592;
-{ .reg .b32 tmp; mov.b64 {tmp, %r338}, %rd592; }
+cvt.u64.u32 	%rd589, %r336;
+shl.b64 	%rd590, %rd589, 32;
+cvt.u64.u32 	%rd591, %r335;
+or.b64  	%rd592, %rd590, %rd591;
+min.u64 	%rd593, %rd592, %rd588;
+cvt.u32.u64 	%r337, %rd593;
+{ .reg .b32 tmp; mov.b64 {tmp, %r338}, %rd593; }
 shfl.sync.bfly.b32	%r339, %r337, 1, 31, %r4;
 shfl.sync.bfly.b32	%r340, %r338, 1, 31, %r4;
-cvt.u64.u32 	%rd593, %r340;
-shl.b64 	%rd594, %rd593, 32;
-cvt.u64.u32 	%rd595, %r339;
-or.b64  	%rd596, %rd594, %rd595;
-min.u64 	%rd597, %rd596, %rd592;
-setp.eq.s64 	%p196, %rd597, -1;
-selp.b64 	%rd97, %rd71, %rd597, %p196;
+cvt.u64.u32 	%rd594, %r340;
+shl.b64 	%rd595, %rd594, 32;
+cvt.u64.u32 	%rd596, %r339;
+or.b64  	%rd597, %rd595, %rd596;
+)ptx",
+    R"ptx(min.u64 	%rd598, %rd597, %rd593;
+setp.eq.s64 	%p196, %rd598, -1;
+selp.b64 	%rd97, %rd71, %rd598, %p196;
 setp.eq.s64 	%p197, %rd97, -1;
 @%p197 bra 	$L__BB45_79;
 bfe.u64 	%rd109, %rd97, 1, 31;
-add.s64 	%rd599, %rd86, %rd942;
-ld.f32 	%f42, [%rd599];
-shl.b64 	%rd600, %rd109, 2;
-add.s64 	%rd601, %rd86, %rd600;
-ld.f32 	%f43, [%rd601];
+add.s64 	%rd600, %rd86, %rd943;
+ld.f32 	%f42, [%rd600];
+shl.b64 	%rd601, %rd109, 2;
+add.s64 	%rd602, %rd86, %rd601;
+ld.f32 	%f43, [%rd602];
 ld.f64 	%fd321, [%rd65+32];
 ld.u8 	%rs17, [%rd65+44];
 cvt.f64.f32 	%fd322, %f42;
@@ -37486,8 +37542,7 @@ mul.rn.f64 	%fd341, %fd340, 0d3FB5555555555555;
 add.rn.f64 	%fd342, %fd341, 0d3FF0000000000000;
 mul.rn.f64 	%fd343, %fd334, %fd342;
 mul.rn.f64 	%fd344, %fd343, 0d3FB745D1745D1746;
-)ptx",
-    R"ptx(add.rn.f64 	%fd345, %fd344, 0d3FF0000000000000;
+add.rn.f64 	%fd345, %fd344, 0d3FF0000000000000;
 mul.rn.f64 	%fd346, %fd334, %fd345;
 mul.rn.f64 	%fd347, %fd346, 0d3FB999999999999A;
 add.rn.f64 	%fd348, %fd347, 0d3FF0000000000000;
@@ -37519,9 +37574,9 @@ mul.rn.f64 	%fd373, %fd334, %fd372;
 add.rn.f64 	%fd374, %fd373, 0d3FF0000000000000;
 cvt.rzi.s32.f64 	%r341, %fd330;
 add.s32 	%r342, %r341, 1023;
-cvt.u64.u32 	%rd602, %r342;
-shl.b64 	%rd603, %rd602, 52;
-mov.b64 	%fd375, %rd603;
+cvt.u64.u32 	%rd603, %r342;
+shl.b64 	%rd604, %rd603, 52;
+mov.b64 	%fd375, %rd604;
 mul.rn.f64 	%fd735, %fd374, %fd375;
 $L__BB45_69:
 add.rn.f64 	%fd7, %fd735, 0d3FF0000000000000;
@@ -37540,15 +37595,15 @@ setp.lt.f64 	%p210, %fd7, 0d0170000000000000;
 mul.rn.f64 	%fd378, %fd7, 0d4630000000000000;
 selp.f64 	%fd379, 0dC059000000000000, 0d0000000000000000, %p210;
 selp.f64 	%fd380, %fd378, %fd7, %p210;
-mov.b64 	%rd604, %fd380;
-shr.u64 	%rd605, %rd604, 52;
-cvt.u32.u64 	%r343, %rd605;
+mov.b64 	%rd605, %fd380;
+shr.u64 	%rd606, %rd605, 52;
+cvt.u32.u64 	%r343, %rd606;
 add.s32 	%r344, %r343, -1023;
 cvt.rn.f64.s32 	%fd381, %r344;
 add.rn.f64 	%fd382, %fd379, %fd381;
-and.b64  	%rd606, %rd604, 4503599627370495;
-or.b64  	%rd607, %rd606, 4607182418800017408;
-mov.b64 	%fd383, %rd607;
+and.b64  	%rd607, %rd605, 4503599627370495;
+or.b64  	%rd608, %rd607, 4607182418800017408;
+mov.b64 	%fd383, %rd608;
 setp.gt.f64 	%p211, %fd383, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd384, %fd383, 0d3FE0000000000000;
 add.rn.f64 	%fd385, %fd382, 0d3FF0000000000000;
@@ -37619,18 +37674,18 @@ add.rn.f64 	%fd429, %fd428, 0d3FF0000000000000;
 st.local.f64 	[%rd7+104], %fd429;
 bra.uni 	$L__BB45_77;
 $L__BB45_78:
-ld.u64 	%rd608, [%rd65+96];
-add.s64 	%rd610, %rd608, %rd609;
-shl.b64 	%rd611, %rd92, 3;
-add.s64 	%rd612, %rd610, %rd611;
-ld.f64 	%fd430, [%rd612];
+ld.u64 	%rd609, [%rd65+96];
+add.s64 	%rd611, %rd609, %rd610;
+shl.b64 	%rd612, %rd92, 3;
+add.s64 	%rd613, %rd611, %rd612;
+ld.f64 	%fd430, [%rd613];
 add.rn.f64 	%fd431, %fd739, %fd430;
-st.f64 	[%rd612], %fd431;
-shl.b64 	%rd613, %rd109, 3;
-add.s64 	%rd614, %rd610, %rd613;
-ld.f64 	%fd432, [%rd614];
+st.f64 	[%rd613], %fd431;
+shl.b64 	%rd614, %rd109, 3;
+add.s64 	%rd615, %rd611, %rd614;
+ld.f64 	%fd432, [%rd615];
 sub.rn.f64 	%fd433, %fd432, %fd739;
-st.f64 	[%rd614], %fd433;
+st.f64 	[%rd615], %fd433;
 bra.uni 	$L__BB45_79;
 $L__BB45_89:
 bar.warp.sync 	%r4;
@@ -37639,41 +37694,41 @@ setp.lt.u64 	%p223, %rd114, 2;
 bra.uni 	$L__BB45_90;
 $L__BB45_93:
 ld.local.u64 	%rd145, [%rd7+8];
-ld.u64 	%rd640, [%rd145+80];
-ld.local.u64 	%rd641, [%rd7+16];
-ld.u64 	%rd642, [%rd145+56];
-mul.lo.s64 	%rd146, %rd642, %rd641;
-mul.lo.s64 	%rd643, %rd146, 12;
-add.s64 	%rd147, %rd640, %rd643;
+ld.u64 	%rd641, [%rd145+80];
+ld.local.u64 	%rd642, [%rd7+16];
+ld.u64 	%rd643, [%rd145+56];
+mul.lo.s64 	%rd146, %rd643, %rd642;
+mul.lo.s64 	%rd644, %rd146, 12;
+add.s64 	%rd147, %rd641, %rd644;
 ld.local.u64 	%rd148, [%rd7+64];
-setp.le.u64 	%p234, %rd148, %rd1045;
-shl.b64 	%rd944, %rd146, 3;
+setp.le.u64 	%p234, %rd148, %rd1046;
+shl.b64 	%rd945, %rd146, 3;
 @%p234 bra 	$L__BB45_100;
 ld.local.u64 	%rd149, [%rd7+32];
-ld.u64 	%rd644, [%rd145+64];
-add.s64 	%rd150, %rd644, %rd944;
-mov.u64 	%rd988, %rd1045;
+ld.u64 	%rd645, [%rd145+64];
+add.s64 	%rd150, %rd645, %rd945;
+mov.u64 	%rd989, %rd1046;
 bra.uni 	$L__BB45_95;
 $L__BB45_99:
-cvt.u32.u64 	%r369, %rd994;
+cvt.u32.u64 	%r369, %rd995;
 shr.s32 	%r370, %r369, 31;
 and.b32  	%r371, %r370, 2147483647;
 xor.b32  	%r372, %r371, %r369;
-shl.b64 	%rd664, %rd988, 2;
-add.s64 	%rd665, %rd147, %rd664;
-st.u32 	[%rd665], %r372;
-add.s64 	%rd988, %rd988, 16;
-setp.lt.u64 	%p249, %rd988, %rd148;
+shl.b64 	%rd665, %rd989, 2;
+add.s64 	%rd666, %rd147, %rd665;
+st.u32 	[%rd666], %r372;
+add.s64 	%rd989, %rd989, 16;
+setp.lt.u64 	%p249, %rd989, %rd148;
 @%p249 bra 	$L__BB45_95;
 bra.uni 	$L__BB45_100;
 $L__BB45_95:
-shl.b64 	%rd648, %rd988, 3;
-add.s64 	%rd649, %rd150, %rd648;
-ld.u64 	%rd650, [%rd649];
-shl.b64 	%rd651, %rd650, 1;
-and.b64  	%rd652, %rd651, 8589934588;
-add.s64 	%rd653, %rd149, %rd652;
-ld.f32 	%f6, [%rd653];
+shl.b64 	%rd649, %rd989, 3;
+add.s64 	%rd650, %rd150, %rd649;
+ld.u64 	%rd651, [%rd650];
+shl.b64 	%rd652, %rd651, 1;
+and.b64  	%rd653, %rd652, 8589934588;
+add.s64 	%rd654, %rd149, %rd653;
+ld.f32 	%f6, [%rd654];
 add.rn.f32 	%f45, %f6, 0f00000000;
 mov.b32 	%r352, %f45;
 shr.s32 	%r353, %r352, 31;
@@ -37683,27 +37738,27 @@ cvt.s64.s32 	%rd152, %r355;
 add.s64 	%rd153, %rd152, 1;
 add.s32 	%r356, %r355, 2139095039;
 setp.gt.u32 	%p235, %r356, -16777217;
-mov.u64 	%rd989, %rd948;
-mov.u64 	%rd990, %rd947;
+mov.u64 	%rd990, %rd949;
+mov.u64 	%rd991, %rd948;
 @%p235 bra 	$L__BB45_97;
 cvt.u32.u64 	%r357, %rd152;
-add.s64 	%rd654, %rd152, -1;
+add.s64 	%rd655, %rd152, -1;
 setp.gt.s32 	%p236, %r357, 0;
 selp.b32 	%r358, 0, 2147483647, %p236;
-cvt.u32.u64 	%r359, %rd654;
+cvt.u32.u64 	%r359, %rd655;
 xor.b32  	%r360, %r358, %r359;
 mov.b32 	%f46, %r360;
 setp.geu.f32 	%p237, %f6, %f46;
-selp.b64 	%rd989, 2139095040, %rd654, %p237;
-selp.b64 	%rd990, %rd654, -2139095041, %p237;
+selp.b64 	%rd990, 2139095040, %rd655, %p237;
+selp.b64 	%rd991, %rd655, -2139095041, %p237;
 $L__BB45_97:
 cvt.u32.u64 	%r361, %rd152;
-setp.lt.s64 	%p238, %rd990, %rd152;
-setp.gt.s64 	%p239, %rd989, %rd152;
-selp.b64 	%rd657, %rd152, %rd990, %p239;
-selp.b64 	%rd658, %rd657, %rd990, %p238;
-setp.le.s64 	%p240, %rd658, %rd152;
-setp.lt.s64 	%p241, %rd153, %rd989;
+setp.lt.s64 	%p238, %rd991, %rd152;
+setp.gt.s64 	%p239, %rd990, %rd152;
+selp.b64 	%rd658, %rd152, %rd991, %p239;
+selp.b64 	%rd659, %rd658, %rd991, %p238;
+setp.le.s64 	%p240, %rd659, %rd152;
+setp.lt.s64 	%p241, %rd153, %rd990;
 and.pred  	%p242, %p240, %p241;
 setp.lt.s32 	%p243, %r361, -1;
 selp.b32 	%r362, 2147483647, 0, %p243;
@@ -37711,102 +37766,103 @@ cvt.u32.u64 	%r363, %rd153;
 xor.b32  	%r364, %r362, %r363;
 mov.b32 	%f47, %r364;
 setp.geu.f32 	%p244, %f6, %f47;
-selp.b64 	%rd660, %rd989, %rd153, %p244;
-selp.b64 	%rd994, %rd660, %rd989, %p242;
-selp.b64 	%rd661, %rd153, %rd658, %p244;
-selp.b64 	%rd992, %rd661, %rd658, %p242;
-sub.s64 	%rd991, %rd994, %rd992;
-setp.lt.s64 	%p246, %rd991, 2;
+selp.b64 	%rd661, %rd990, %rd153, %p244;
+selp.b64 	%rd995, %rd661, %rd990, %p242;
+selp.b64 	%rd662, %rd153, %rd659, %p244;
+selp.b64 	%rd993, %rd662, %rd659, %p242;
+sub.s64 	%rd992, %rd995, %rd993;
+setp.lt.s64 	%p246, %rd992, 2;
 @%p246 bra 	$L__BB45_99;
 $L__BB45_98:
-shr.u64 	%rd662, %rd991, 1;
-add.s64 	%rd663, %rd662, %rd992;
-cvt.u32.u64 	%r365, %rd663;
+shr.u64 	%rd663, %rd992, 1;
+add.s64 	%rd664, %rd663, %rd993;
+cvt.u32.u64 	%r365, %rd664;
 shr.s32 	%r366, %r365, 31;
 and.b32  	%r367, %r366, 2147483647;
 xor.b32  	%r368, %r367, %r365;
 mov.b32 	%f48, %r368;
 setp.geu.f32 	%p247, %f6, %f48;
-selp.b64 	%rd994, %rd994, %rd663, %p247;
-selp.b64 	%rd992, %rd663, %rd992, %p247;
-sub.s64 	%rd991, %rd994, %rd992;
-setp.gt.s64 	%p248, %rd991, 1;
+selp.b64 	%rd995, %rd995, %rd664, %p247;
+selp.b64 	%rd993, %rd664, %rd993, %p247;
+sub.s64 	%rd992, %rd995, %rd993;
+setp.gt.s64 	%p248, %rd992, 1;
 @%p248 bra 	$L__BB45_98;
 bra.uni 	$L__BB45_99;
 $L__BB45_100:
 ld.u64 	%rd169, [%rd145+72];
 @%p234 bra 	$L__BB45_109;
-shl.b64 	%rd668, %rd1045, 3;
-add.s64 	%rd669, %rd944, %rd668;
-add.s64 	%rd995, %rd169, %rd669;
-mov.u64 	%rd996, %rd1045;
+shl.b64 	%rd669, %rd1046, 3;
+add.s64 	%rd670, %rd945, %rd669;
+add.s64 	%rd996, %rd169, %rd670;
+mov.u64 	%rd997, %rd1046;
 $L__BB45_102:
-mov.u64 	%rd670, -1;
-st.u64 	[%rd995], %rd670;
-add.s64 	%rd996, %rd996, 16;
-ld.local.u64 	%rd671, [%rd7+64];
-add.s64 	%rd995, %rd995, 128;
-setp.lt.u64 	%p251, %rd996, %rd671;
+mov.u64 	%rd671, -1;
+st.u64 	[%rd996], %rd671;
+add.s64 	%rd997, %rd997, 16;
+ld.local.u64 	%rd672, [%rd7+64];
+add.s64 	%rd996, %rd996, 128;
+setp.lt.u64 	%p251, %rd997, %rd672;
 @%p251 bra 	$L__BB45_102;
 $L__BB45_109:
-add.s64 	%rd170, %rd169, %rd944;
+add.s64 	%rd170, %rd169, %rd945;
 bar.warp.sync 	%r4;
-ld.local.u64 	%rd1003, [%rd7];
-ld.u64 	%rd672, [%rd1003+16];
-setp.le.u64 	%p252, %rd672, %rd1045;
-mov.u64 	%rd998, %rd1045;
+ld.local.u64 	%rd1004, [%rd7];
+ld.u64 	%rd673, [%rd1004+16];
+setp.le.u64 	%p252, %rd673, %rd1046;
+mov.u64 	%rd999, %rd1046;
 @%p252 bra 	$L__BB45_110;
 bra.uni 	$L__BB45_114;
 $L__BB45_110:
 bar.warp.sync 	%r4;
-ld.local.u64 	%rd1006, [%rd7+64];
-setp.eq.s64 	%p262, %rd1006, 0;
+ld.local.u64 	%rd1007, [%rd7+64];
+setp.eq.s64 	%p262, %rd1007, 0;
 @%p262 bra 	$L__BB45_275;
 ld.local.u64 	%rd178, [%rd7+8];
 ld.local.u64 	%rd179, [%rd7+16];
-ld.u64 	%rd703, [%rd178+56];
-ld.u64 	%rd704, [%rd178+64];
+ld.u64 	%rd704, [%rd178+56];
+ld.u64 	%rd705, [%rd178+64];
 ld.local.u64 	%rd180, [%rd7+32];
 ld.u8 	%rs19, [%rd178+44];
 and.b16  	%rs20, %rs19, 1;
 setp.eq.b16 	%p23, %rs20, 1;
 ld.local.u64 	%rd181, [%rd7];
-mul.lo.s64 	%rd705, %rd703, %rd179;
-shl.b64 	%rd706, %rd705, 3;
-shl.b64 	%rd707, %rd1006, 3;
-add.s64 	%rd708, %rd706, %rd707;
-add.s64 	%rd709, %rd708, %rd704;
-add.s64 	%rd1005, %rd709, -8;
-add.s64 	%rd711, %rd944, %rd707;
-add.s64 	%rd712, %rd711, %rd169;
-add.s64 	%rd1004, %rd712, -8;
-mov.u64 	%rd1007, -1;
+mul.lo.s64 	%rd706, %rd704, %rd179;
+shl.b64 	%rd707, %rd706, 3;
+shl.b64 	%rd708, %rd1007, 3;
+add.s64 	%rd709, %rd707, %rd708;
+add.s64 	%rd710, %rd709, %rd705;
+add.s64 	%rd1006, %rd710, -8;
+add.s64 	%rd712, %rd945, %rd708;
+add.s64 	%rd713, %rd712, %rd169;
+add.s64 	%rd1005, %rd713, -8;
+mov.u64 	%rd1008, -1;
 bra.uni 	$L__BB45_112;
 $L__BB45_135:
 setp.ne.s32 	%p279, %r471, 0;
 @%p279 bra 	$L__BB45_137;
 bra.uni 	$L__BB45_136;
 $L__BB45_137:
-add.s64 	%rd1006, %rd1006, -1;
+add.s64 	%rd1007, %rd1007, -1;
+add.s64 	%rd1006, %rd1006, -8;
 add.s64 	%rd1005, %rd1005, -8;
-add.s64 	%rd1004, %rd1004, -8;
-setp.eq.s64 	%p280, %rd1006, 0;
+setp.eq.s64 	%p280, %rd1007, 0;
 @%p280 bra 	$L__BB45_275;
 $L__BB45_112:
-ld.u64 	%rd713, [%rd1004];
-setp.eq.s64 	%p263, %rd713, -1;
-selp.b64 	%rd1007, %rd1007, %rd713, %p263;
 ld.u64 	%rd714, [%rd1005];
-bfe.u64 	%rd204, %rd714, 1, 31;
-setp.eq.s64 	%p264, %rd1007, -1;
-selp.b64 	%rd715, %rd71, %rd1007, %p264;
-bfe.u64 	%rd205, %rd715, 1, 31;
-shl.b64 	%rd716, %rd204, 2;
-add.s64 	%rd717, %rd180, %rd716;
-ld.f32 	%f51, [%rd717];
-shl.b64 	%rd718, %rd205, 2;
-add.s64 	%rd719, %rd180, %rd718;
-ld.f32 	%f52, [%rd719];
+)ptx",
+    R"ptx(setp.eq.s64 	%p263, %rd714, -1;
+selp.b64 	%rd1008, %rd1008, %rd714, %p263;
+ld.u64 	%rd715, [%rd1006];
+bfe.u64 	%rd204, %rd715, 1, 31;
+setp.eq.s64 	%p264, %rd1008, -1;
+selp.b64 	%rd716, %rd71, %rd1008, %p264;
+bfe.u64 	%rd205, %rd716, 1, 31;
+shl.b64 	%rd717, %rd204, 2;
+add.s64 	%rd718, %rd180, %rd717;
+ld.f32 	%f51, [%rd718];
+shl.b64 	%rd719, %rd205, 2;
+add.s64 	%rd720, %rd180, %rd719;
+ld.f32 	%f52, [%rd720];
 ld.f64 	%fd434, [%rd178+32];
 cvt.f64.f32 	%fd435, %f51;
 cvt.f64.f32 	%fd436, %f52;
@@ -37844,8 +37900,7 @@ mul.rn.f64 	%fd454, %fd453, 0d3FB5555555555555;
 add.rn.f64 	%fd455, %fd454, 0d3FF0000000000000;
 mul.rn.f64 	%fd456, %fd447, %fd455;
 mul.rn.f64 	%fd457, %fd456, 0d3FB745D1745D1746;
-)ptx",
-    R"ptx(add.rn.f64 	%fd458, %fd457, 0d3FF0000000000000;
+add.rn.f64 	%fd458, %fd457, 0d3FF0000000000000;
 mul.rn.f64 	%fd459, %fd447, %fd458;
 mul.rn.f64 	%fd460, %fd459, 0d3FB999999999999A;
 add.rn.f64 	%fd461, %fd460, 0d3FF0000000000000;
@@ -37877,9 +37932,9 @@ mul.rn.f64 	%fd486, %fd447, %fd485;
 add.rn.f64 	%fd487, %fd486, 0d3FF0000000000000;
 cvt.rzi.s32.f64 	%r378, %fd443;
 add.s32 	%r379, %r378, 1023;
-cvt.u64.u32 	%rd720, %r379;
-shl.b64 	%rd721, %rd720, 52;
-mov.b64 	%fd488, %rd721;
+cvt.u64.u32 	%rd721, %r379;
+shl.b64 	%rd722, %rd721, 52;
+mov.b64 	%fd488, %rd722;
 mul.rn.f64 	%fd740, %fd487, %fd488;
 $L__BB45_127:
 add.rn.f64 	%fd22, %fd740, 0d3FF0000000000000;
@@ -37898,15 +37953,15 @@ setp.lt.f64 	%p276, %fd22, 0d0170000000000000;
 mul.rn.f64 	%fd491, %fd22, 0d4630000000000000;
 selp.f64 	%fd492, 0dC059000000000000, 0d0000000000000000, %p276;
 selp.f64 	%fd493, %fd491, %fd22, %p276;
-mov.b64 	%rd722, %fd493;
-shr.u64 	%rd723, %rd722, 52;
-cvt.u32.u64 	%r380, %rd723;
+mov.b64 	%rd723, %fd493;
+shr.u64 	%rd724, %rd723, 52;
+cvt.u32.u64 	%r380, %rd724;
 add.s32 	%r381, %r380, -1023;
 cvt.rn.f64.s32 	%fd494, %r381;
 add.rn.f64 	%fd495, %fd492, %fd494;
-and.b64  	%rd724, %rd722, 4503599627370495;
-or.b64  	%rd725, %rd724, 4607182418800017408;
-mov.b64 	%fd496, %rd725;
+and.b64  	%rd725, %rd723, 4503599627370495;
+or.b64  	%rd726, %rd725, 4607182418800017408;
+mov.b64 	%fd496, %rd726;
 setp.gt.f64 	%p277, %fd496, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd497, %fd496, 0d3FE0000000000000;
 add.rn.f64 	%fd498, %fd495, 0d3FF0000000000000;
@@ -37977,78 +38032,78 @@ add.rn.f64 	%fd542, %fd541, 0d3FF0000000000000;
 st.local.f64 	[%rd7+104], %fd542;
 bra.uni 	$L__BB45_135;
 $L__BB45_136:
-ld.u64 	%rd726, [%rd178+96];
-ld.u64 	%rd727, [%rd181+16];
-mul.lo.s64 	%rd728, %rd727, %rd179;
-shl.b64 	%rd729, %rd728, 3;
-add.s64 	%rd730, %rd726, %rd729;
-shl.b64 	%rd731, %rd204, 3;
-add.s64 	%rd732, %rd730, %rd731;
-ld.f64 	%fd543, [%rd732];
+ld.u64 	%rd727, [%rd178+96];
+ld.u64 	%rd728, [%rd181+16];
+mul.lo.s64 	%rd729, %rd728, %rd179;
+shl.b64 	%rd730, %rd729, 3;
+add.s64 	%rd731, %rd727, %rd730;
+shl.b64 	%rd732, %rd204, 3;
+add.s64 	%rd733, %rd731, %rd732;
+ld.f64 	%fd543, [%rd733];
 add.rn.f64 	%fd544, %fd744, %fd543;
-st.f64 	[%rd732], %fd544;
-shl.b64 	%rd733, %rd205, 3;
-add.s64 	%rd734, %rd730, %rd733;
-ld.f64 	%fd545, [%rd734];
+st.f64 	[%rd733], %fd544;
+shl.b64 	%rd734, %rd205, 3;
+add.s64 	%rd735, %rd731, %rd734;
+ld.f64 	%fd545, [%rd735];
 sub.rn.f64 	%fd546, %fd545, %fd744;
-st.f64 	[%rd734], %fd546;
+st.f64 	[%rd735], %fd546;
 bra.uni 	$L__BB45_137;
 $L__BB45_121:
-shl.b64 	%rd692, %rd1001, 3;
-add.s64 	%rd192, %rd170, %rd692;
+shl.b64 	%rd693, %rd1002, 3;
+add.s64 	%rd192, %rd170, %rd693;
 mov.b32 	%r377, %f7;
 setp.eq.s32 	%p260, %r377, -2147483648;
-shl.b64 	%rd694, %rd998, 1;
-and.b64  	%rd695, %rd694, 4294967294;
-selp.u64 	%rd696, 1, 0, %p260;
-or.b64  	%rd697, %rd695, %rd696;
-or.b64  	%rd698, %rd697, %rd1002;
-add.s64 	%rd699, %rd192, -8;
-atom.min.u64 	%rd700, [%rd699], %rd698;
-ld.local.u64 	%rd1003, [%rd7];
+shl.b64 	%rd695, %rd999, 1;
+and.b64  	%rd696, %rd695, 4294967294;
+selp.u64 	%rd697, 1, 0, %p260;
+or.b64  	%rd698, %rd696, %rd697;
+or.b64  	%rd699, %rd698, %rd1003;
+add.s64 	%rd700, %rd192, -8;
+atom.min.u64 	%rd701, [%rd700], %rd699;
+ld.local.u64 	%rd1004, [%rd7];
 $L__BB45_122:
-add.s64 	%rd998, %rd998, 16;
-ld.u64 	%rd701, [%rd1003+16];
-setp.lt.u64 	%p261, %rd998, %rd701;
+add.s64 	%rd999, %rd999, 16;
+ld.u64 	%rd702, [%rd1004+16];
+setp.lt.u64 	%p261, %rd999, %rd702;
 @%p261 bra 	$L__BB45_114;
 bra.uni 	$L__BB45_110;
 $L__BB45_114:
-ld.local.u64 	%rd673, [%rd7+8];
-ld.local.u64 	%rd674, [%rd7+40];
-ld.u64 	%rd675, [%rd673+16];
-shl.b64 	%rd676, %rd998, 3;
-add.s64 	%rd677, %rd675, %rd676;
-ld.u64 	%rd678, [%rd677];
-setp.eq.s64 	%p253, %rd678, %rd674;
+ld.local.u64 	%rd674, [%rd7+8];
+ld.local.u64 	%rd675, [%rd7+40];
+ld.u64 	%rd676, [%rd674+16];
+shl.b64 	%rd677, %rd999, 3;
+add.s64 	%rd678, %rd676, %rd677;
+ld.u64 	%rd679, [%rd678];
+setp.eq.s64 	%p253, %rd679, %rd675;
 @%p253 bra 	$L__BB45_122;
-ld.local.u64 	%rd1000, [%rd7+64];
-ld.local.u64 	%rd680, [%rd7+32];
-shl.b64 	%rd681, %rd998, 2;
-add.s64 	%rd682, %rd680, %rd681;
-ld.f32 	%f7, [%rd682];
-setp.eq.s64 	%p254, %rd1000, 0;
-mov.u64 	%rd1001, 0;
+ld.local.u64 	%rd1001, [%rd7+64];
+ld.local.u64 	%rd681, [%rd7+32];
+shl.b64 	%rd682, %rd999, 2;
+add.s64 	%rd683, %rd681, %rd682;
+ld.f32 	%f7, [%rd683];
+setp.eq.s64 	%p254, %rd1001, 0;
+mov.u64 	%rd1002, 0;
 @%p254 bra 	$L__BB45_118;
-mov.u64 	%rd1001, 0;
+mov.u64 	%rd1002, 0;
 $L__BB45_117:
-shr.u64 	%rd684, %rd1000, 1;
-add.s64 	%rd685, %rd684, %rd1001;
-shl.b64 	%rd686, %rd685, 2;
-add.s64 	%rd687, %rd147, %rd686;
-ld.f32 	%f49, [%rd687];
+shr.u64 	%rd685, %rd1001, 1;
+add.s64 	%rd686, %rd685, %rd1002;
+shl.b64 	%rd687, %rd686, 2;
+add.s64 	%rd688, %rd147, %rd687;
+ld.f32 	%f49, [%rd688];
 setp.le.f32 	%p255, %f49, %f7;
-add.s64 	%rd688, %rd685, 1;
-selp.b64 	%rd1001, %rd688, %rd1001, %p255;
-not.b64 	%rd689, %rd684;
-add.s64 	%rd690, %rd1000, %rd689;
-selp.b64 	%rd1000, %rd690, %rd684, %p255;
-setp.ne.s64 	%p256, %rd1000, 0;
+add.s64 	%rd689, %rd686, 1;
+selp.b64 	%rd1002, %rd689, %rd1002, %p255;
+not.b64 	%rd690, %rd685;
+add.s64 	%rd691, %rd1001, %rd690;
+selp.b64 	%rd1001, %rd691, %rd685, %p255;
+setp.ne.s64 	%p256, %rd1001, 0;
 @%p256 bra 	$L__BB45_117;
 $L__BB45_118:
-setp.eq.s64 	%p257, %rd1001, 0;
+setp.eq.s64 	%p257, %rd1002, 0;
 @%p257 bra 	$L__BB45_122;
 setp.nan.f32 	%p258, %f7, %f7;
-mov.u64 	%rd1002, -8589934592;
+mov.u64 	%rd1003, -8589934592;
 @%p258 bra 	$L__BB45_121;
 add.rn.f32 	%f50, %f7, 0f00000000;
 mov.b32 	%r373, %f50;
@@ -38056,8 +38111,8 @@ not.b32 	%r374, %r373;
 or.b32  	%r375, %r373, -2147483648;
 setp.lt.s32 	%p259, %r373, 0;
 selp.b32 	%r376, %r374, %r375, %p259;
-cvt.u64.u32 	%rd693, %r376;
-shl.b64 	%rd1002, %rd693, 32;
+cvt.u64.u32 	%rd694, %r376;
+shl.b64 	%rd1003, %rd694, 32;
 bra.uni 	$L__BB45_121;
 $L__BB45_255:
 bar.warp.sync 	%r4;
@@ -38065,8 +38120,8 @@ setp.lt.u64 	%p290, %rd299, 2;
 @%p290 bra 	$L__BB45_259;
 bra.uni 	$L__BB45_256;
 $L__BB45_259:
-ld.local.u64 	%rd760, [%rd7+8];
-ld.u32 	%r389, [%rd760+24];
+ld.local.u64 	%rd761, [%rd7+8];
+ld.u32 	%r389, [%rd761+24];
 setp.gt.s32 	%p301, %r389, 2;
 @%p301 bra 	$L__BB45_270;
 setp.eq.s32 	%p304, %r389, 1;
@@ -38077,7 +38132,7 @@ bra.uni 	$L__BB45_274;
 $L__BB45_269:
 {
 .param .b64 param0;
-st.param.b64 	[param0+0], %rd359;
+st.param.b64 	[param0+0], %rd360;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv, 
 (
@@ -38086,103 +38141,104 @@ param0
 }
 bra.uni 	$L__BB45_275;
 $L__BB45_90:
-add.s64 	%rd117, %rd111, %rd616;
-shl.b64 	%rd636, %rd1045, 3;
-add.s64 	%rd637, %rd616, %rd636;
-add.s64 	%rd121, %rd111, %rd637;
-mov.u64 	%rd979, 2;
+add.s64 	%rd117, %rd111, %rd617;
+shl.b64 	%rd637, %rd1046, 3;
+add.s64 	%rd638, %rd617, %rd637;
+add.s64 	%rd121, %rd111, %rd638;
+mov.u64 	%rd980, 2;
 bra.uni 	$L__BB45_91;
 $L__BB45_92:
-shl.b64 	%rd979, %rd979, 1;
-setp.gt.u64 	%p233, %rd979, %rd114;
+shl.b64 	%rd980, %rd980, 1;
+setp.gt.u64 	%p233, %rd980, %rd114;
 @%p233 bra 	$L__BB45_93;
 $L__BB45_91:
-setp.eq.s64 	%p224, %rd979, 0;
-mov.u64 	%rd980, %rd979;
+setp.eq.s64 	%p224, %rd980, 0;
+mov.u64 	%rd981, %rd980;
 @%p224 bra 	$L__BB45_92;
 bra.uni 	$L__BB45_103;
 $L__BB45_104:
 bar.warp.sync 	%r4;
-setp.lt.u64 	%p232, %rd980, 4;
-mov.u64 	%rd980, %rd125;
+setp.lt.u64 	%p232, %rd981, 4;
+mov.u64 	%rd981, %rd125;
 @%p232 bra 	$L__BB45_92;
 $L__BB45_103:
-shr.u64 	%rd125, %rd980, 1;
-mov.u64 	%rd981, %rd121;
-mov.u64 	%rd982, %rd1045;
+shr.u64 	%rd125, %rd981, 1;
+mov.u64 	%rd982, %rd121;
+mov.u64 	%rd983, %rd1046;
 @%p216 bra 	$L__BB45_104;
 bra.uni 	$L__BB45_105;
 $L__BB45_108:
-add.s64 	%rd982, %rd982, 16;
-add.s64 	%rd981, %rd981, 128;
-setp.lt.u64 	%p231, %rd982, %rd114;
+add.s64 	%rd983, %rd983, 16;
+add.s64 	%rd982, %rd982, 128;
+setp.lt.u64 	%p231, %rd983, %rd114;
 @%p231 bra 	$L__BB45_105;
 bra.uni 	$L__BB45_104;
 $L__BB45_105:
-xor.b64  	%rd128, %rd982, %rd125;
-setp.lt.u64 	%p226, %rd128, %rd982;
+xor.b64  	%rd128, %rd983, %rd125;
+setp.lt.u64 	%p226, %rd128, %rd983;
 @%p226 bra 	$L__BB45_108;
-ld.u64 	%rd129, [%rd981];
-shl.b64 	%rd638, %rd128, 3;
-add.s64 	%rd130, %rd117, %rd638;
+ld.u64 	%rd129, [%rd982];
+shl.b64 	%rd639, %rd128, 3;
+add.s64 	%rd130, %rd117, %rd639;
 ld.u64 	%rd131, [%rd130];
 setp.gt.u64 	%p227, %rd129, %rd131;
-and.b64  	%rd639, %rd982, %rd979;
-setp.ne.s64 	%p228, %rd639, 0;
+and.b64  	%rd640, %rd983, %rd980;
+setp.ne.s64 	%p228, %rd640, 0;
 xor.pred  	%p229, %p228, %p227;
 not.pred 	%p230, %p229;
 @%p230 bra 	$L__BB45_108;
-st.u64 	[%rd981], %rd131;
+st.u64 	[%rd982], %rd131;
 st.u64 	[%rd130], %rd129;
 bra.uni 	$L__BB45_108;
 $L__BB45_256:
-add.s64 	%rd302, %rd296, %rd736;
-shl.b64 	%rd756, %rd1045, 3;
-add.s64 	%rd757, %rd736, %rd756;
-add.s64 	%rd306, %rd296, %rd757;
-mov.u64 	%rd1034, 2;
+add.s64 	%rd302, %rd296, %rd737;
+shl.b64 	%rd757, %rd1046, 3;
+add.s64 	%rd758, %rd737, %rd757;
+add.s64 	%rd306, %rd296, %rd758;
+mov.u64 	%rd1035, 2;
 bra.uni 	$L__BB45_257;
 $L__BB45_258:
-shl.b64 	%rd1034, %rd1034, 1;
-setp.gt.u64 	%p300, %rd1034, %rd299;
+shl.b64 	%rd1035, %rd1035, 1;
+setp.gt.u64 	%p300, %rd1035, %rd299;
 @%p300 bra 	$L__BB45_259;
 $L__BB45_257:
-setp.eq.s64 	%p291, %rd1034, 0;
-mov.u64 	%rd1035, %rd1034;
+setp.eq.s64 	%p291, %rd1035, 0;
+mov.u64 	%rd1036, %rd1035;
 @%p291 bra 	$L__BB45_258;
 bra.uni 	$L__BB45_262;
 $L__BB45_263:
 bar.warp.sync 	%r4;
-setp.lt.u64 	%p299, %rd1035, 4;
-mov.u64 	%rd1035, %rd310;
+setp.lt.u64 	%p299, %rd1036, 4;
+mov.u64 	%rd1036, %rd310;
 @%p299 bra 	$L__BB45_258;
 $L__BB45_262:
-shr.u64 	%rd310, %rd1035, 1;
-mov.u64 	%rd1036, %rd306;
-mov.u64 	%rd1037, %rd1045;
+shr.u64 	%rd310, %rd1036, 1;
+mov.u64 	%rd1037, %rd306;
+mov.u64 	%rd1038, %rd1046;
 @%p283 bra 	$L__BB45_263;
 bra.uni 	$L__BB45_264;
 $L__BB45_267:
-add.s64 	%rd1037, %rd1037, 16;
-add.s64 	%rd1036, %rd1036, 128;
-setp.lt.u64 	%p298, %rd1037, %rd299;
-@%p298 bra 	$L__BB45_264;
+add.s64 	%rd1038, %rd1038, 16;
+add.s64 	%rd1037, %rd1037, 128;
+setp.lt.u64 	%p298, %rd1038, %rd299;
+)ptx",
+    R"ptx(@%p298 bra 	$L__BB45_264;
 bra.uni 	$L__BB45_263;
 $L__BB45_264:
-xor.b64  	%rd313, %rd1037, %rd310;
-setp.lt.u64 	%p293, %rd313, %rd1037;
+xor.b64  	%rd313, %rd1038, %rd310;
+setp.lt.u64 	%p293, %rd313, %rd1038;
 @%p293 bra 	$L__BB45_267;
-ld.u64 	%rd314, [%rd1036];
-shl.b64 	%rd758, %rd313, 3;
-add.s64 	%rd315, %rd302, %rd758;
+ld.u64 	%rd314, [%rd1037];
+shl.b64 	%rd759, %rd313, 3;
+add.s64 	%rd315, %rd302, %rd759;
 ld.u64 	%rd316, [%rd315];
 setp.gt.u64 	%p294, %rd314, %rd316;
-and.b64  	%rd759, %rd1037, %rd1034;
-setp.ne.s64 	%p295, %rd759, 0;
+and.b64  	%rd760, %rd1038, %rd1035;
+setp.ne.s64 	%p295, %rd760, 0;
 xor.pred  	%p296, %p295, %p294;
 not.pred 	%p297, %p296;
 @%p297 bra 	$L__BB45_267;
-st.u64 	[%rd1036], %rd316;
+st.u64 	[%rd1037], %rd316;
 st.u64 	[%rd315], %rd314;
 bra.uni 	$L__BB45_267;
 $L__BB45_270:
@@ -38194,7 +38250,7 @@ bra.uni 	$L__BB45_274;
 $L__BB45_272:
 {
 .param .b64 param0;
-st.param.b64 	[param0+0], %rd359;
+st.param.b64 	[param0+0], %rd360;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv, 
 (
@@ -38205,7 +38261,7 @@ bra.uni 	$L__BB45_275;
 $L__BB45_274:
 {
 .param .b64 param0;
-st.param.b64 	[param0+0], %rd359;
+st.param.b64 	[param0+0], %rd360;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv, 
 (
@@ -38216,7 +38272,7 @@ bra.uni 	$L__BB45_275;
 $L__BB45_261:
 {
 .param .b64 param0;
-st.param.b64 	[param0+0], %rd359;
+st.param.b64 	[param0+0], %rd360;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE1EEEvv, 
 (
@@ -38227,7 +38283,7 @@ bra.uni 	$L__BB45_275;
 $L__BB45_273:
 {
 .param .b64 param0;
-st.param.b64 	[param0+0], %rd359;
+st.param.b64 	[param0+0], %rd360;
 call.uni 
 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv, 
 (
@@ -38235,6 +38291,1548 @@ param0
 );
 }
 bra.uni 	$L__BB45_275;
+}
+.visible .entry swapped_triplets(
+.param .align 8 .b8 swapped_triplets_param_0[80],
+.param .align 8 .b8 swapped_triplets_param_1[80],
+.param .align 8 .b8 swapped_triplets_param_2[56]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot46[296];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<240>;
+.reg .b16 	%rs<18>;
+.reg .b32 	%r<130>;
+.reg .f32 	%f<39>;
+.reg .b64 	%rd<399>;
+.reg .f64 	%fd<550>;
+mov.u64 	%SPL, __local_depot46;
+cvta.local.u64 	%SP, %SPL;
+add.u64 	%rd109, %SP, 0;
+add.u64 	%rd110, %SPL, 0;
+ld.param.u64 	%rd2, [swapped_triplets_param_2+48];
+ld.param.u8 	%rs1, [swapped_triplets_param_2+45];
+ld.param.u8 	%rs2, [swapped_triplets_param_2+44];
+ld.param.u32 	%r26, [swapped_triplets_param_2+40];
+ld.param.f64 	%fd94, [swapped_triplets_param_2+32];
+ld.param.u32 	%r27, [swapped_triplets_param_2+24];
+ld.param.u64 	%rd111, [swapped_triplets_param_2+16];
+ld.param.u64 	%rd112, [swapped_triplets_param_2+8];
+ld.param.u64 	%rd1, [swapped_triplets_param_2];
+st.local.u64 	[%rd110], %rd1;
+st.local.u64 	[%rd110+8], %rd112;
+st.local.u64 	[%rd110+16], %rd111;
+st.local.u32 	[%rd110+24], %r27;
+st.local.f64 	[%rd110+32], %fd94;
+st.local.u32 	[%rd110+40], %r26;
+st.local.v2.u8 	[%rd110+44], {%rs2, %rs1};
+st.local.u64 	[%rd110+48], %rd2;
+add.u64 	%rd113, %SP, 56;
+add.u64 	%rd114, %SPL, 56;
+ld.param.u64 	%rd9, [swapped_triplets_param_0+72];
+ld.param.u64 	%rd8, [swapped_triplets_param_0+64];
+ld.param.u64 	%rd7, [swapped_triplets_param_0+56];
+ld.param.u64 	%rd115, [swapped_triplets_param_0+48];
+ld.param.u32 	%r28, [swapped_triplets_param_0+40];
+ld.param.u64 	%rd116, [swapped_triplets_param_0+32];
+ld.param.u64 	%rd6, [swapped_triplets_param_0+24];
+ld.param.u64 	%rd5, [swapped_triplets_param_0+16];
+ld.param.u64 	%rd117, [swapped_triplets_param_0+8];
+ld.param.u64 	%rd4, [swapped_triplets_param_0];
+st.local.u64 	[%rd114], %rd4;
+st.local.u64 	[%rd114+8], %rd117;
+st.local.u64 	[%rd114+16], %rd5;
+st.local.u64 	[%rd114+24], %rd6;
+st.local.u64 	[%rd114+32], %rd116;
+st.local.u32 	[%rd114+40], %r28;
+st.local.u64 	[%rd114+48], %rd115;
+st.local.u64 	[%rd114+56], %rd7;
+st.local.u64 	[%rd114+64], %rd8;
+st.local.u64 	[%rd114+72], %rd9;
+mov.u32 	%r29, %ctaid.x;
+mul.wide.u32 	%rd119, %r29, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r30, %r1, 4;
+cvt.u64.u32 	%rd120, %r30;
+add.s64 	%rd11, %rd119, %rd120;
+setp.ge.u64 	%p39, %rd11, %rd117;
+@%p39 bra 	$L__BB46_19;
+mov.b64 	%rd108, swapped_triplets_param_1;
+add.u64 	%rd118, %SP, 136;
+add.u64 	%rd10, %SPL, 136;
+st.local.u64 	[%rd10], %rd113;
+st.local.u64 	[%rd10+8], %rd109;
+cvta.to.global.u64 	%rd12, %rd9;
+mov.u64 	%rd376, 0;
+cvta.to.global.u64 	%rd124, %rd376;
+setp.ne.s64 	%p40, %rd12, %rd124;
+@%p40 bra 	$L__BB46_3;
+bra.uni 	$L__BB46_2;
+$L__BB46_3:
+shl.b64 	%rd125, %rd11, 2;
+add.s64 	%rd126, %rd12, %rd125;
+ld.global.s32 	%rd375, [%rd126];
+bra.uni 	$L__BB46_4;
+$L__BB46_2:
+add.s64 	%rd375, %rd4, %rd11;
+$L__BB46_4:
+mov.u64 	%rd3, %rd108;
+st.local.u64 	[%rd10+16], %rd375;
+cvta.to.global.u64 	%rd16, %rd7;
+mul.lo.s64 	%rd17, %rd5, %rd11;
+shl.b64 	%rd128, %rd17, 2;
+add.s64 	%rd129, %rd16, %rd128;
+cvta.global.u64 	%rd130, %rd129;
+st.local.u64 	[%rd10+24], %rd130;
+and.b16  	%rs3, %rs1, 1;
+setp.eq.b16 	%p41, %rs3, 1;
+add.s64 	%rd131, %rd8, %rd128;
+selp.b64 	%rd132, %rd131, 0, %p41;
+st.local.u64 	[%rd10+32], %rd132;
+cvta.to.global.u64 	%rd133, %rd1;
+shl.b64 	%rd134, %rd375, 5;
+add.s64 	%rd135, %rd133, %rd134;
+ld.global.u64 	%rd136, [%rd135];
+st.local.u64 	[%rd10+40], %rd136;
+ld.global.u64 	%rd137, [%rd135+8];
+st.local.u64 	[%rd10+48], %rd137;
+ld.global.u64 	%rd138, [%rd135+16];
+st.local.u64 	[%rd10+56], %rd138;
+ld.global.u64 	%rd139, [%rd135+24];
+st.local.u64 	[%rd10+64], %rd139;
+setp.lt.u64 	%p238, %rd375, %rd6;
+selp.u16 	%rs4, 1, 0, %p238;
+st.local.u8 	[%rd10+72], %rs4;
+add.s64 	%rd18, %rd10, 80;
+mov.u16 	%rs5, 0;
+$L__BB46_5:
+add.s64 	%rd140, %rd18, %rd376;
+st.local.u8 	[%rd140], %rs5;
+add.s64 	%rd376, %rd376, 1;
+setp.lt.u64 	%p42, %rd376, 73;
+@%p42 bra 	$L__BB46_5;
+setp.ge.u64 	%p43, %rd375, %rd6;
+@%p43 bra 	$L__BB46_15;
+ld.param.u64 	%rd141, [%rd3+72];
+cvta.to.global.u64 	%rd142, %rd141;
+mov.u64 	%rd143, 0;
+cvta.to.global.u64 	%rd144, %rd143;
+setp.eq.s64 	%p44, %rd142, %rd144;
+@%p44 bra 	$L__BB46_9;
+cvta.to.global.u64 	%rd145, %rd2;
+add.s64 	%rd147, %rd145, %rd134;
+ld.global.u64 	%rd148, [%rd147+24];
+st.local.u64 	[%rd10+152], %rd148;
+ld.global.u64 	%rd149, [%rd147+16];
+st.local.u64 	[%rd10+144], %rd149;
+ld.global.u64 	%rd150, [%rd147+8];
+st.local.u64 	[%rd10+136], %rd150;
+ld.global.u64 	%rd151, [%rd147];
+st.local.u64 	[%rd10+128], %rd151;
+bra.uni 	$L__BB46_15;
+$L__BB46_9:
+and.b32  	%r31, %r1, 15;
+cvt.u64.u32 	%rd378, %r31;
+setp.le.u64 	%p46, %rd5, %rd378;
+mov.pred 	%p222, 0;
+@%p46 bra 	$L__BB46_14;
+shl.b64 	%rd153, %rd378, 2;
+add.s64 	%rd154, %rd128, %rd153;
+add.s64 	%rd377, %rd16, %rd154;
+mov.pred 	%p223, 0;
+mov.pred 	%p48, -1;
+bra.uni 	$L__BB46_11;
+$L__BB46_13:
+add.s64 	%rd378, %rd378, 16;
+add.s64 	%rd377, %rd377, 64;
+setp.lt.u64 	%p49, %rd378, %rd5;
+mov.pred 	%p223, %p222;
+@%p49 bra 	$L__BB46_11;
+bra.uni 	$L__BB46_14;
+$L__BB46_11:
+mov.pred 	%p222, %p48;
+@%p223 bra 	$L__BB46_13;
+ld.global.f32 	%f3, [%rd377];
+setp.nan.f32 	%p222, %f3, %f3;
+bra.uni 	$L__BB46_13;
+$L__BB46_14:
+and.b32  	%r32, %r1, 16;
+mov.b32 	%r33, 65535;
+shl.b32 	%r34, %r33, %r32;
+vote.sync.ballot.b32 	%r35, %p222, %r34;
+setp.ne.s32 	%p50, %r35, 0;
+selp.u16 	%rs6, 1, 0, %p50;
+st.local.u8 	[%rd10+152], %rs6;
+$L__BB46_15:
+ld.param.u64 	%rd155, [%rd3+8];
+setp.ne.s64 	%p51, %rd155, 0;
+@%p51 bra 	$L__BB46_20;
+bra.uni 	$L__BB46_16;
+$L__BB46_20:
+mov.pred 	%p220, 0;
+mov.pred 	%p221, -1;
+add.s64 	%rd27, %rd10, 112;
+and.b32  	%r128, %r1, 15;
+cvt.u64.u32 	%rd28, %r128;
+and.b32  	%r5, %r1, 16;
+mov.b32 	%r36, 65535;
+shl.b32 	%r129, %r36, %r5;
+or.b32  	%r7, %r5, 1;
+or.b32  	%r8, %r5, 2;
+or.b32  	%r9, %r5, 3;
+or.b32  	%r10, %r5, 4;
+or.b32  	%r11, %r5, 5;
+or.b32  	%r12, %r5, 6;
+or.b32  	%r13, %r5, 7;
+or.b32  	%r14, %r5, 8;
+or.b32  	%r15, %r5, 9;
+or.b32  	%r16, %r5, 10;
+or.b32  	%r17, %r5, 11;
+or.b32  	%r18, %r5, 12;
+or.b32  	%r19, %r5, 13;
+or.b32  	%r20, %r5, 14;
+or.b32  	%r21, %r5, 15;
+ld.local.f64 	%fd549, [%rd10+136];
+ld.local.f64 	%fd548, [%rd10+144];
+ld.local.f64 	%fd547, [%rd10+128];
+mul.wide.u32 	%rd29, %r128, 4;
+mov.u64 	%rd156, 0;
+ld.param.u64 	%rd157, [%rd3+72];
+cvta.to.global.u64 	%rd32, %rd157;
+mov.u64 	%rd379, %rd156;
+mov.pred 	%p239, %p238;
+mov.u64 	%rd380, %rd156;
+bra.uni 	$L__BB46_21;
+$L__BB46_148:
+add.s64 	%rd380, %rd380, 1;
+add.s64 	%rd379, %rd379, 4;
+setp.lt.u64 	%p207, %rd380, %rd155;
+@%p207 bra 	$L__BB46_21;
+bra.uni 	$L__BB46_17;
+$L__BB46_21:
+mov.pred 	%p8, %p239;
+cvta.to.global.u64 	%rd159, %rd156;
+setp.ne.s64 	%p52, %rd32, %rd159;
+@%p52 bra 	$L__BB46_23;
+bra.uni 	$L__BB46_22;
+$L__BB46_23:
+shl.b64 	%rd160, %rd380, 2;
+add.s64 	%rd161, %rd32, %rd160;
+ld.global.s32 	%rd381, [%rd161];
+bra.uni 	$L__BB46_24;
+$L__BB46_22:
+ld.param.u64 	%rd162, [%rd3];
+add.s64 	%rd381, %rd162, %rd380;
+$L__BB46_24:
+ld.local.u64 	%rd36, [%rd10+16];
+setp.eq.s64 	%p53, %rd36, %rd381;
+mov.pred 	%p239, %p8;
+@%p53 bra 	$L__BB46_148;
+ld.local.u64 	%rd37, [%rd10+40];
+ld.local.u64 	%rd163, [%rd10+48];
+setp.le.u64 	%p54, %rd37, %rd381;
+setp.gt.u64 	%p55, %rd163, %rd381;
+and.pred  	%p56, %p54, %p55;
+@%p56 bra 	$L__BB46_28;
+bra.uni 	$L__BB46_26;
+$L__BB46_28:
+ld.param.u64 	%rd167, [%rd3+56];
+cvta.to.global.u64 	%rd39, %rd167;
+ld.param.u64 	%rd40, [%rd3+16];
+mul.lo.s64 	%rd168, %rd40, %rd380;
+shl.b64 	%rd169, %rd168, 2;
+add.s64 	%rd41, %rd39, %rd169;
+cvta.global.u64 	%rd42, %rd41;
+st.local.u64 	[%rd10+80], %rd381;
+st.local.u64 	[%rd10+88], %rd42;
+ld.local.u64 	%rd43, [%rd10+24];
+ld.local.u64 	%rd44, [%rd10];
+ld.u32 	%r24, [%rd44+40];
+shl.b64 	%rd170, %rd381, 2;
+add.s64 	%rd171, %rd43, %rd170;
+ld.f32 	%f4, [%rd171];
+cvt.f64.f32 	%fd95, %f4;
+setp.eq.s32 	%p63, %r24, 4;
+neg.f64 	%fd96, %fd95;
+selp.f64 	%fd7, %fd96, %fd95, %p63;
+st.local.f64 	[%rd10+96], %fd7;
+shl.b64 	%rd172, %rd36, 2;
+add.s64 	%rd173, %rd41, %rd172;
+ld.global.f32 	%f5, [%rd173];
+cvt.f64.f32 	%fd97, %f5;
+neg.f64 	%fd98, %fd97;
+selp.f64 	%fd8, %fd98, %fd97, %p63;
+st.local.f64 	[%rd10+104], %fd8;
+ld.local.u64 	%rd45, [%rd10+32];
+setp.eq.s64 	%p64, %rd45, 0;
+mov.pred 	%p228, 0;
+@%p64 bra 	$L__BB46_30;
+ld.u64 	%rd174, [%rd44+24];
+setp.gt.u64 	%p228, %rd174, %rd381;
+$L__BB46_30:
+selp.u16 	%rs7, 1, 0, %p228;
+st.local.u8 	[%rd10+73], %rs7;
+mov.u64 	%rd389, 0;
+st.local.u64 	[%rd27+8], %rd389;
+st.local.u64 	[%rd27], %rd389;
+ld.local.u64 	%rd46, [%rd10+8];
+ld.u32 	%r25, [%rd46+24];
+setp.gt.s32 	%p65, %r25, 4;
+setp.ne.s32 	%p218, %r128, 0;
+@%p65 bra 	$L__BB46_90;
+ld.u64 	%rd47, [%rd44+16];
+setp.eq.s64 	%p103, %rd47, 0;
+mov.f64 	%fd542, 0d0000000000000000;
+mov.f64 	%fd546, %fd542;
+mov.pred 	%p234, %p238;
+@%p103 bra 	$L__BB46_119;
+ld.local.u64 	%rd48, [%rd10+56];
+ld.local.u64 	%rd49, [%rd10+64];
+add.s64 	%rd200, %rd39, %rd29;
+mul.lo.s64 	%rd201, %rd40, %rd379;
+add.s64 	%rd384, %rd200, %rd201;
+add.s64 	%rd383, %rd43, %rd29;
+add.s64 	%rd382, %rd45, %rd29;
+mov.u64 	%rd385, 0;
+mov.f64 	%fd542, 0d0000000000000000;
+mov.f64 	%fd546, %fd542;
+bra.uni 	$L__BB46_33;
+$L__BB46_86:
+add.rn.f64 	%fd500, %fd527, 0d3FF0000000000000;
+selp.f64 	%fd501, 0d3FF0000000000000, %fd527, %p162;
+div.rn.f64 	%fd528, %fd501, %fd500;
+$L__BB46_87:
+neg.f64 	%fd502, %fd528;
+selp.f64 	%fd503, %fd502, %fd528, %p63;
+cvt.rn.f32.f64 	%f19, %fd503;
+ld.f32 	%f20, [%rd382];
+sub.rn.f32 	%f21, %f20, %f19;
+st.f32 	[%rd382], %f21;
+$L__BB46_88:
+popc.b32 	%r49, %r48;
+cvt.rn.f64.u32 	%fd382, %r49;
+add.rn.f64 	%fd549, %fd549, %fd382;
+popc.b32 	%r51, %r50;
+cvt.rn.f64.u32 	%fd383, %r51;
+add.rn.f64 	%fd548, %fd548, %fd383;
+add.s64 	%rd385, %rd385, 16;
+add.s64 	%rd384, %rd384, 64;
+add.s64 	%rd383, %rd383, 64;
+add.s64 	%rd382, %rd382, 64;
+setp.lt.u64 	%p168, %rd385, %rd47;
+@%p168 bra 	$L__BB46_33;
+bra.uni 	$L__BB46_89;
+$L__BB46_33:
+add.s64 	%rd57, %rd28, %rd385;
+setp.ge.u64 	%p105, %rd57, %rd47;
+mov.pred 	%p229, 0;
+@%p105 bra 	$L__BB46_36;
+setp.le.u64 	%p107, %rd37, %rd57;
+setp.gt.u64 	%p108, %rd163, %rd57;
+and.pred  	%p109, %p107, %p108;
+@%p109 bra 	$L__BB46_36;
+setp.gt.u64 	%p110, %rd48, %rd57;
+setp.le.u64 	%p111, %rd49, %rd57;
+or.pred  	%p229, %p110, %p111;
+$L__BB46_36:
+mov.f64 	%fd519, 0d0000000000000000;
+mov.f64 	%fd518, %fd519;
+@!%p229 bra 	$L__BB46_38;
+bra.uni 	$L__BB46_37;
+$L__BB46_37:
+ld.f32 	%f15, [%rd383];
+cvt.f64.f32 	%fd274, %f15;
+neg.f64 	%fd275, %fd274;
+selp.f64 	%fd518, %fd275, %fd274, %p63;
+$L__BB46_38:
+mov.pred 	%p232, 0;
+mov.pred 	%p230, %p232;
+@!%p229 bra 	$L__BB46_40;
+bra.uni 	$L__BB46_39;
+$L__BB46_39:
+ld.global.f32 	%f16, [%rd384];
+cvt.f64.f32 	%fd277, %f16;
+neg.f64 	%fd278, %fd277;
+)ptx",
+    R"ptx(selp.f64 	%fd519, %fd278, %fd277, %p63;
+mov.pred 	%p230, %p8;
+$L__BB46_40:
+mov.pred 	%p231, %p232;
+@!%p230 bra 	$L__BB46_50;
+bra.uni 	$L__BB46_41;
+$L__BB46_41:
+sub.rn.f64 	%fd18, %fd518, %fd7;
+ld.f64 	%fd19, [%rd46+32];
+mov.pred 	%p231, -1;
+setp.gt.s32 	%p117, %r25, 2;
+@%p117 bra 	$L__BB46_45;
+setp.eq.s32 	%p120, %r25, 1;
+@%p120 bra 	$L__BB46_48;
+setp.eq.s32 	%p121, %r25, 2;
+@%p121 bra 	$L__BB46_44;
+bra.uni 	$L__BB46_50;
+$L__BB46_44:
+setp.gt.f64 	%p122, %fd18, 0d0000000000000000;
+setp.le.f64 	%p123, %fd18, %fd19;
+and.pred  	%p231, %p122, %p123;
+bra.uni 	$L__BB46_50;
+$L__BB46_45:
+setp.eq.s32 	%p118, %r25, 3;
+@%p118 bra 	$L__BB46_49;
+setp.eq.s32 	%p119, %r25, 4;
+@%p119 bra 	$L__BB46_47;
+bra.uni 	$L__BB46_50;
+$L__BB46_47:
+setp.gt.f64 	%p231, %fd18, %fd19;
+bra.uni 	$L__BB46_50;
+$L__BB46_48:
+setp.lt.f64 	%p231, %fd18, %fd19;
+bra.uni 	$L__BB46_50;
+$L__BB46_49:
+setp.le.f64 	%p231, %fd18, 0d0000000000000000;
+$L__BB46_50:
+mov.f64 	%fd523, 0d0000000000000000;
+mov.f64 	%fd524, %fd523;
+@!%p231 bra 	$L__BB46_63;
+bra.uni 	$L__BB46_51;
+$L__BB46_51:
+setp.geu.f64 	%p125, %fd519, %fd518;
+selp.f64 	%fd280, %fd518, %fd519, %p125;
+ld.f64 	%fd281, [%rd46+32];
+ld.u8 	%rs12, [%rd46+44];
+sub.rn.f64 	%fd282, %fd7, %fd280;
+add.rn.f64 	%fd20, %fd282, %fd281;
+and.b16  	%rs13, %rs12, 1;
+setp.eq.b16 	%p126, %rs13, 1;
+@%p126 bra 	$L__BB46_53;
+bra.uni 	$L__BB46_52;
+$L__BB46_53:
+setp.gt.f64 	%p129, %fd20, 0d0000000000000000;
+neg.f64 	%fd283, %fd20;
+selp.f64 	%fd23, %fd283, %fd20, %p129;
+setp.nan.f64 	%p130, %fd23, %fd23;
+mov.f64 	%fd520, %fd23;
+@%p130 bra 	$L__BB46_57;
+setp.gt.f64 	%p131, %fd23, 0d4086280000000000;
+mov.f64 	%fd520, 0d7FF0000000000000;
+@%p131 bra 	$L__BB46_57;
+setp.lt.f64 	%p132, %fd23, 0dC085E00000000000;
+mov.f64 	%fd520, 0d0000000000000000;
+@%p132 bra 	$L__BB46_57;
+mul.rn.f64 	%fd286, %fd23, 0d3FF71547652B82FE;
+add.rn.f64 	%fd287, %fd286, 0d4338000000000000;
+add.rn.f64 	%fd288, %fd287, 0dC338000000000000;
+mul.rn.f64 	%fd289, %fd288, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd290, %fd23, %fd289;
+mul.rn.f64 	%fd291, %fd288, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd292, %fd290, %fd291;
+mul.rn.f64 	%fd293, %fd292, 0d3FB2492492492492;
+add.rn.f64 	%fd294, %fd293, 0d3FF0000000000000;
+mul.rn.f64 	%fd295, %fd292, %fd294;
+mul.rn.f64 	%fd296, %fd295, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd297, %fd296, 0d3FF0000000000000;
+mul.rn.f64 	%fd298, %fd292, %fd297;
+mul.rn.f64 	%fd299, %fd298, 0d3FB5555555555555;
+add.rn.f64 	%fd300, %fd299, 0d3FF0000000000000;
+mul.rn.f64 	%fd301, %fd292, %fd300;
+mul.rn.f64 	%fd302, %fd301, 0d3FB745D1745D1746;
+add.rn.f64 	%fd303, %fd302, 0d3FF0000000000000;
+mul.rn.f64 	%fd304, %fd292, %fd303;
+mul.rn.f64 	%fd305, %fd304, 0d3FB999999999999A;
+add.rn.f64 	%fd306, %fd305, 0d3FF0000000000000;
+mul.rn.f64 	%fd307, %fd292, %fd306;
+mul.rn.f64 	%fd308, %fd307, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd309, %fd308, 0d3FF0000000000000;
+mul.rn.f64 	%fd310, %fd292, %fd309;
+mul.rn.f64 	%fd311, %fd310, 0d3FC0000000000000;
+add.rn.f64 	%fd312, %fd311, 0d3FF0000000000000;
+mul.rn.f64 	%fd313, %fd292, %fd312;
+mul.rn.f64 	%fd314, %fd313, 0d3FC2492492492492;
+add.rn.f64 	%fd315, %fd314, 0d3FF0000000000000;
+mul.rn.f64 	%fd316, %fd292, %fd315;
+mul.rn.f64 	%fd317, %fd316, 0d3FC5555555555555;
+add.rn.f64 	%fd318, %fd317, 0d3FF0000000000000;
+mul.rn.f64 	%fd319, %fd292, %fd318;
+mul.rn.f64 	%fd320, %fd319, 0d3FC999999999999A;
+add.rn.f64 	%fd321, %fd320, 0d3FF0000000000000;
+mul.rn.f64 	%fd322, %fd292, %fd321;
+mul.rn.f64 	%fd323, %fd322, 0d3FD0000000000000;
+add.rn.f64 	%fd324, %fd323, 0d3FF0000000000000;
+mul.rn.f64 	%fd325, %fd292, %fd324;
+mul.rn.f64 	%fd326, %fd325, 0d3FD5555555555555;
+add.rn.f64 	%fd327, %fd326, 0d3FF0000000000000;
+mul.rn.f64 	%fd328, %fd292, %fd327;
+mul.rn.f64 	%fd329, %fd328, 0d3FE0000000000000;
+add.rn.f64 	%fd330, %fd329, 0d3FF0000000000000;
+mul.rn.f64 	%fd331, %fd292, %fd330;
+add.rn.f64 	%fd332, %fd331, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r44, %fd288;
+add.s32 	%r45, %r44, 1023;
+cvt.u64.u32 	%rd202, %r45;
+shl.b64 	%rd203, %rd202, 52;
+mov.b64 	%fd333, %rd203;
+mul.rn.f64 	%fd520, %fd332, %fd333;
+$L__BB46_57:
+add.rn.f64 	%fd26, %fd520, 0d3FF0000000000000;
+setp.eq.f64 	%p133, %fd26, 0d3FF0000000000000;
+setp.eq.f64 	%p134, %fd26, 0d7FF0000000000000;
+or.pred  	%p135, %p133, %p134;
+mov.f64 	%fd522, %fd520;
+@%p135 bra 	$L__BB46_62;
+setp.ltu.f64 	%p136, %fd26, 0d0000000000000000;
+mov.f64 	%fd521, 0d7FF8000000000000;
+@%p136 bra 	$L__BB46_61;
+setp.eq.f64 	%p137, %fd26, 0d0000000000000000;
+mov.f64 	%fd521, 0dFFF0000000000000;
+@%p137 bra 	$L__BB46_61;
+setp.lt.f64 	%p138, %fd26, 0d0170000000000000;
+mul.rn.f64 	%fd336, %fd26, 0d4630000000000000;
+selp.f64 	%fd337, 0dC059000000000000, 0d0000000000000000, %p138;
+selp.f64 	%fd338, %fd336, %fd26, %p138;
+mov.b64 	%rd204, %fd338;
+shr.u64 	%rd205, %rd204, 52;
+cvt.u32.u64 	%r46, %rd205;
+add.s32 	%r47, %r46, -1023;
+cvt.rn.f64.s32 	%fd339, %r47;
+add.rn.f64 	%fd340, %fd337, %fd339;
+and.b64  	%rd206, %rd204, 4503599627370495;
+or.b64  	%rd207, %rd206, 4607182418800017408;
+mov.b64 	%fd341, %rd207;
+setp.gt.f64 	%p139, %fd341, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd342, %fd341, 0d3FE0000000000000;
+add.rn.f64 	%fd343, %fd340, 0d3FF0000000000000;
+selp.f64 	%fd344, %fd342, %fd341, %p139;
+add.rn.f64 	%fd345, %fd344, 0dBFF0000000000000;
+add.rn.f64 	%fd346, %fd344, 0d3FF0000000000000;
+div.rn.f64 	%fd347, %fd345, %fd346;
+mul.rn.f64 	%fd348, %fd347, %fd347;
+mul.rn.f64 	%fd349, %fd348, 0d3FA642C8590B2164;
+add.rn.f64 	%fd350, %fd349, 0d3FA8618618618618;
+mul.rn.f64 	%fd351, %fd348, %fd350;
+add.rn.f64 	%fd352, %fd351, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd353, %fd348, %fd352;
+add.rn.f64 	%fd354, %fd353, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd355, %fd348, %fd354;
+add.rn.f64 	%fd356, %fd355, 0d3FB1111111111111;
+mul.rn.f64 	%fd357, %fd348, %fd356;
+add.rn.f64 	%fd358, %fd357, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd359, %fd348, %fd358;
+add.rn.f64 	%fd360, %fd359, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd361, %fd348, %fd360;
+add.rn.f64 	%fd362, %fd361, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd363, %fd348, %fd362;
+add.rn.f64 	%fd364, %fd363, 0d3FC2492492492492;
+mul.rn.f64 	%fd365, %fd348, %fd364;
+add.rn.f64 	%fd366, %fd365, 0d3FC999999999999A;
+mul.rn.f64 	%fd367, %fd348, %fd366;
+add.rn.f64 	%fd368, %fd367, 0d3FD5555555555555;
+mul.rn.f64 	%fd369, %fd348, %fd368;
+selp.f64 	%fd370, %fd343, %fd340, %p139;
+mul.rn.f64 	%fd371, %fd370, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd372, %fd370, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd373, %fd347, %fd347;
+mul.rn.f64 	%fd374, %fd373, %fd369;
+add.rn.f64 	%fd375, %fd373, %fd374;
+add.rn.f64 	%fd376, %fd372, %fd375;
+add.rn.f64 	%fd521, %fd371, %fd376;
+$L__BB46_61:
+add.rn.f64 	%fd377, %fd26, 0dBFF0000000000000;
+sub.rn.f64 	%fd378, %fd520, %fd377;
+div.rn.f64 	%fd379, %fd378, %fd26;
+add.rn.f64 	%fd522, %fd379, %fd521;
+$L__BB46_62:
+add.rn.f64 	%fd380, %fd20, %fd522;
+selp.f64 	%fd523, %fd380, %fd522, %p129;
+selp.f64 	%fd381, 0d3FF0000000000000, %fd520, %p129;
+div.rn.f64 	%fd524, %fd381, %fd26;
+setp.gt.f64 	%p232, %fd20, 0dC0874910D52D3052;
+bra.uni 	$L__BB46_63;
+$L__BB46_52:
+setp.gt.f64 	%p232, %fd20, 0d0000000000000000;
+setp.gt.f64 	%p127, %fd20, 0d0000000000000000;
+setp.le.f64 	%p128, %fd20, 0d0000000000000000;
+selp.f64 	%fd523, 0d0000000000000000, %fd20, %p128;
+selp.f64 	%fd524, 0d3FF0000000000000, 0d0000000000000000, %p127;
+$L__BB46_63:
+vote.sync.ballot.b32 	%r48, %p231, %r129;
+vote.sync.ballot.b32 	%r50, %p232, %r129;
+setp.neu.f64 	%p141, %fd523, 0d0000000000000000;
+vote.sync.ballot.b32 	%r52, %p141, %r129;
+setp.eq.s32 	%p142, %r52, 0;
+@%p142 bra 	$L__BB46_65;
+mov.b64 	%rd208, %fd523;
+cvt.u32.u64 	%r53, %rd208;
+{ .reg .b32 tmp; mov.b64 {tmp, %r54}, %rd208; }
+shfl.sync.idx.b32	%r55, %r53, %r5, 31, %r129;
+cvt.u64.u32 	%rd209, %r55;
+shfl.sync.idx.b32	%r56, %r54, %r5, 31, %r129;
+cvt.u64.u32 	%rd210, %r56;
+shl.b64 	%rd211, %rd210, 32;
+or.b64  	%rd212, %rd211, %rd209;
+mov.b64 	%fd384, %rd212;
+add.rn.f64 	%fd385, %fd546, %fd384;
+shfl.sync.idx.b32	%r57, %r53, %r7, 31, %r129;
+cvt.u64.u32 	%rd213, %r57;
+shfl.sync.idx.b32	%r58, %r54, %r7, 31, %r129;
+cvt.u64.u32 	%rd214, %r58;
+shl.b64 	%rd215, %rd214, 32;
+or.b64  	%rd216, %rd215, %rd213;
+mov.b64 	%fd386, %rd216;
+add.rn.f64 	%fd387, %fd385, %fd386;
+shfl.sync.idx.b32	%r59, %r53, %r8, 31, %r129;
+cvt.u64.u32 	%rd217, %r59;
+shfl.sync.idx.b32	%r60, %r54, %r8, 31, %r129;
+cvt.u64.u32 	%rd218, %r60;
+shl.b64 	%rd219, %rd218, 32;
+or.b64  	%rd220, %rd219, %rd217;
+mov.b64 	%fd388, %rd220;
+add.rn.f64 	%fd389, %fd387, %fd388;
+shfl.sync.idx.b32	%r61, %r53, %r9, 31, %r129;
+cvt.u64.u32 	%rd221, %r61;
+shfl.sync.idx.b32	%r62, %r54, %r9, 31, %r129;
+cvt.u64.u32 	%rd222, %r62;
+shl.b64 	%rd223, %rd222, 32;
+or.b64  	%rd224, %rd223, %rd221;
+mov.b64 	%fd390, %rd224;
+add.rn.f64 	%fd391, %fd389, %fd390;
+shfl.sync.idx.b32	%r63, %r53, %r10, 31, %r129;
+cvt.u64.u32 	%rd225, %r63;
+shfl.sync.idx.b32	%r64, %r54, %r10, 31, %r129;
+cvt.u64.u32 	%rd226, %r64;
+shl.b64 	%rd227, %rd226, 32;
+or.b64  	%rd228, %rd227, %rd225;
+mov.b64 	%fd392, %rd228;
+add.rn.f64 	%fd393, %fd391, %fd392;
+shfl.sync.idx.b32	%r65, %r53, %r11, 31, %r129;
+cvt.u64.u32 	%rd229, %r65;
+shfl.sync.idx.b32	%r66, %r54, %r11, 31, %r129;
+cvt.u64.u32 	%rd230, %r66;
+shl.b64 	%rd231, %rd230, 32;
+or.b64  	%rd232, %rd231, %rd229;
+mov.b64 	%fd394, %rd232;
+add.rn.f64 	%fd395, %fd393, %fd394;
+shfl.sync.idx.b32	%r67, %r53, %r12, 31, %r129;
+cvt.u64.u32 	%rd233, %r67;
+shfl.sync.idx.b32	%r68, %r54, %r12, 31, %r129;
+cvt.u64.u32 	%rd234, %r68;
+shl.b64 	%rd235, %rd234, 32;
+or.b64  	%rd236, %rd235, %rd233;
+mov.b64 	%fd396, %rd236;
+add.rn.f64 	%fd397, %fd395, %fd396;
+shfl.sync.idx.b32	%r69, %r53, %r13, 31, %r129;
+cvt.u64.u32 	%rd237, %r69;
+shfl.sync.idx.b32	%r70, %r54, %r13, 31, %r129;
+cvt.u64.u32 	%rd238, %r70;
+shl.b64 	%rd239, %rd238, 32;
+or.b64  	%rd240, %rd239, %rd237;
+mov.b64 	%fd398, %rd240;
+add.rn.f64 	%fd399, %fd397, %fd398;
+shfl.sync.idx.b32	%r71, %r53, %r14, 31, %r129;
+cvt.u64.u32 	%rd241, %r71;
+shfl.sync.idx.b32	%r72, %r54, %r14, 31, %r129;
+cvt.u64.u32 	%rd242, %r72;
+shl.b64 	%rd243, %rd242, 32;
+or.b64  	%rd244, %rd243, %rd241;
+mov.b64 	%fd400, %rd244;
+add.rn.f64 	%fd401, %fd399, %fd400;
+shfl.sync.idx.b32	%r73, %r53, %r15, 31, %r129;
+cvt.u64.u32 	%rd245, %r73;
+shfl.sync.idx.b32	%r74, %r54, %r15, 31, %r129;
+cvt.u64.u32 	%rd246, %r74;
+shl.b64 	%rd247, %rd246, 32;
+or.b64  	%rd248, %rd247, %rd245;
+mov.b64 	%fd402, %rd248;
+add.rn.f64 	%fd403, %fd401, %fd402;
+shfl.sync.idx.b32	%r75, %r53, %r16, 31, %r129;
+cvt.u64.u32 	%rd249, %r75;
+shfl.sync.idx.b32	%r76, %r54, %r16, 31, %r129;
+cvt.u64.u32 	%rd250, %r76;
+shl.b64 	%rd251, %rd250, 32;
+or.b64  	%rd252, %rd251, %rd249;
+mov.b64 	%fd404, %rd252;
+add.rn.f64 	%fd405, %fd403, %fd404;
+shfl.sync.idx.b32	%r77, %r53, %r17, 31, %r129;
+cvt.u64.u32 	%rd253, %r77;
+shfl.sync.idx.b32	%r78, %r54, %r17, 31, %r129;
+cvt.u64.u32 	%rd254, %r78;
+shl.b64 	%rd255, %rd254, 32;
+or.b64  	%rd256, %rd255, %rd253;
+mov.b64 	%fd406, %rd256;
+add.rn.f64 	%fd407, %fd405, %fd406;
+shfl.sync.idx.b32	%r79, %r53, %r18, 31, %r129;
+cvt.u64.u32 	%rd257, %r79;
+shfl.sync.idx.b32	%r80, %r54, %r18, 31, %r129;
+cvt.u64.u32 	%rd258, %r80;
+shl.b64 	%rd259, %rd258, 32;
+or.b64  	%rd260, %rd259, %rd257;
+mov.b64 	%fd408, %rd260;
+add.rn.f64 	%fd409, %fd407, %fd408;
+shfl.sync.idx.b32	%r81, %r53, %r19, 31, %r129;
+cvt.u64.u32 	%rd261, %r81;
+shfl.sync.idx.b32	%r82, %r54, %r19, 31, %r129;
+cvt.u64.u32 	%rd262, %r82;
+shl.b64 	%rd263, %rd262, 32;
+or.b64  	%rd264, %rd263, %rd261;
+mov.b64 	%fd410, %rd264;
+add.rn.f64 	%fd411, %fd409, %fd410;
+shfl.sync.idx.b32	%r83, %r53, %r20, 31, %r129;
+cvt.u64.u32 	%rd265, %r83;
+shfl.sync.idx.b32	%r84, %r54, %r20, 31, %r129;
+cvt.u64.u32 	%rd266, %r84;
+shl.b64 	%rd267, %rd266, 32;
+or.b64  	%rd268, %rd267, %rd265;
+mov.b64 	%fd412, %rd268;
+add.rn.f64 	%fd413, %fd411, %fd412;
+shfl.sync.idx.b32	%r85, %r53, %r21, 31, %r129;
+cvt.u64.u32 	%rd269, %r85;
+shfl.sync.idx.b32	%r86, %r54, %r21, 31, %r129;
+cvt.u64.u32 	%rd270, %r86;
+shl.b64 	%rd271, %rd270, 32;
+or.b64  	%rd272, %rd271, %rd269;
+mov.b64 	%fd414, %rd272;
+add.rn.f64 	%fd546, %fd413, %fd414;
+$L__BB46_65:
+@%p64 bra 	$L__BB46_88;
+setp.neu.f64 	%p144, %fd524, 0d0000000000000000;
+)ptx",
+    R"ptx(vote.sync.ballot.b32 	%r87, %p144, %r129;
+setp.eq.s32 	%p145, %r87, 0;
+@%p145 bra 	$L__BB46_68;
+mov.b64 	%rd273, %fd524;
+cvt.u32.u64 	%r88, %rd273;
+{ .reg .b32 tmp; mov.b64 {tmp, %r89}, %rd273; }
+shfl.sync.idx.b32	%r90, %r88, %r5, 31, %r129;
+cvt.u64.u32 	%rd274, %r90;
+shfl.sync.idx.b32	%r91, %r89, %r5, 31, %r129;
+cvt.u64.u32 	%rd275, %r91;
+shl.b64 	%rd276, %rd275, 32;
+or.b64  	%rd277, %rd276, %rd274;
+mov.b64 	%fd415, %rd277;
+add.rn.f64 	%fd416, %fd542, %fd415;
+shfl.sync.idx.b32	%r92, %r88, %r7, 31, %r129;
+cvt.u64.u32 	%rd278, %r92;
+shfl.sync.idx.b32	%r93, %r89, %r7, 31, %r129;
+cvt.u64.u32 	%rd279, %r93;
+shl.b64 	%rd280, %rd279, 32;
+or.b64  	%rd281, %rd280, %rd278;
+mov.b64 	%fd417, %rd281;
+add.rn.f64 	%fd418, %fd416, %fd417;
+shfl.sync.idx.b32	%r94, %r88, %r8, 31, %r129;
+cvt.u64.u32 	%rd282, %r94;
+shfl.sync.idx.b32	%r95, %r89, %r8, 31, %r129;
+cvt.u64.u32 	%rd283, %r95;
+shl.b64 	%rd284, %rd283, 32;
+or.b64  	%rd285, %rd284, %rd282;
+mov.b64 	%fd419, %rd285;
+add.rn.f64 	%fd420, %fd418, %fd419;
+shfl.sync.idx.b32	%r96, %r88, %r9, 31, %r129;
+cvt.u64.u32 	%rd286, %r96;
+shfl.sync.idx.b32	%r97, %r89, %r9, 31, %r129;
+cvt.u64.u32 	%rd287, %r97;
+shl.b64 	%rd288, %rd287, 32;
+or.b64  	%rd289, %rd288, %rd286;
+mov.b64 	%fd421, %rd289;
+add.rn.f64 	%fd422, %fd420, %fd421;
+shfl.sync.idx.b32	%r98, %r88, %r10, 31, %r129;
+cvt.u64.u32 	%rd290, %r98;
+shfl.sync.idx.b32	%r99, %r89, %r10, 31, %r129;
+cvt.u64.u32 	%rd291, %r99;
+shl.b64 	%rd292, %rd291, 32;
+or.b64  	%rd293, %rd292, %rd290;
+mov.b64 	%fd423, %rd293;
+add.rn.f64 	%fd424, %fd422, %fd423;
+shfl.sync.idx.b32	%r100, %r88, %r11, 31, %r129;
+cvt.u64.u32 	%rd294, %r100;
+shfl.sync.idx.b32	%r101, %r89, %r11, 31, %r129;
+cvt.u64.u32 	%rd295, %r101;
+shl.b64 	%rd296, %rd295, 32;
+or.b64  	%rd297, %rd296, %rd294;
+mov.b64 	%fd425, %rd297;
+add.rn.f64 	%fd426, %fd424, %fd425;
+shfl.sync.idx.b32	%r102, %r88, %r12, 31, %r129;
+cvt.u64.u32 	%rd298, %r102;
+shfl.sync.idx.b32	%r103, %r89, %r12, 31, %r129;
+cvt.u64.u32 	%rd299, %r103;
+shl.b64 	%rd300, %rd299, 32;
+or.b64  	%rd301, %rd300, %rd298;
+mov.b64 	%fd427, %rd301;
+add.rn.f64 	%fd428, %fd426, %fd427;
+shfl.sync.idx.b32	%r104, %r88, %r13, 31, %r129;
+cvt.u64.u32 	%rd302, %r104;
+shfl.sync.idx.b32	%r105, %r89, %r13, 31, %r129;
+cvt.u64.u32 	%rd303, %r105;
+shl.b64 	%rd304, %rd303, 32;
+or.b64  	%rd305, %rd304, %rd302;
+mov.b64 	%fd429, %rd305;
+add.rn.f64 	%fd430, %fd428, %fd429;
+shfl.sync.idx.b32	%r106, %r88, %r14, 31, %r129;
+cvt.u64.u32 	%rd306, %r106;
+shfl.sync.idx.b32	%r107, %r89, %r14, 31, %r129;
+cvt.u64.u32 	%rd307, %r107;
+shl.b64 	%rd308, %rd307, 32;
+or.b64  	%rd309, %rd308, %rd306;
+mov.b64 	%fd431, %rd309;
+add.rn.f64 	%fd432, %fd430, %fd431;
+shfl.sync.idx.b32	%r108, %r88, %r15, 31, %r129;
+cvt.u64.u32 	%rd310, %r108;
+shfl.sync.idx.b32	%r109, %r89, %r15, 31, %r129;
+cvt.u64.u32 	%rd311, %r109;
+shl.b64 	%rd312, %rd311, 32;
+or.b64  	%rd313, %rd312, %rd310;
+mov.b64 	%fd433, %rd313;
+add.rn.f64 	%fd434, %fd432, %fd433;
+shfl.sync.idx.b32	%r110, %r88, %r16, 31, %r129;
+cvt.u64.u32 	%rd314, %r110;
+shfl.sync.idx.b32	%r111, %r89, %r16, 31, %r129;
+cvt.u64.u32 	%rd315, %r111;
+shl.b64 	%rd316, %rd315, 32;
+or.b64  	%rd317, %rd316, %rd314;
+mov.b64 	%fd435, %rd317;
+add.rn.f64 	%fd436, %fd434, %fd435;
+shfl.sync.idx.b32	%r112, %r88, %r17, 31, %r129;
+cvt.u64.u32 	%rd318, %r112;
+shfl.sync.idx.b32	%r113, %r89, %r17, 31, %r129;
+cvt.u64.u32 	%rd319, %r113;
+shl.b64 	%rd320, %rd319, 32;
+or.b64  	%rd321, %rd320, %rd318;
+mov.b64 	%fd437, %rd321;
+add.rn.f64 	%fd438, %fd436, %fd437;
+shfl.sync.idx.b32	%r114, %r88, %r18, 31, %r129;
+cvt.u64.u32 	%rd322, %r114;
+shfl.sync.idx.b32	%r115, %r89, %r18, 31, %r129;
+cvt.u64.u32 	%rd323, %r115;
+shl.b64 	%rd324, %rd323, 32;
+or.b64  	%rd325, %rd324, %rd322;
+mov.b64 	%fd439, %rd325;
+add.rn.f64 	%fd440, %fd438, %fd439;
+shfl.sync.idx.b32	%r116, %r88, %r19, 31, %r129;
+cvt.u64.u32 	%rd326, %r116;
+shfl.sync.idx.b32	%r117, %r89, %r19, 31, %r129;
+cvt.u64.u32 	%rd327, %r117;
+shl.b64 	%rd328, %rd327, 32;
+or.b64  	%rd329, %rd328, %rd326;
+mov.b64 	%fd441, %rd329;
+add.rn.f64 	%fd442, %fd440, %fd441;
+shfl.sync.idx.b32	%r118, %r88, %r20, 31, %r129;
+cvt.u64.u32 	%rd330, %r118;
+shfl.sync.idx.b32	%r119, %r89, %r20, 31, %r129;
+cvt.u64.u32 	%rd331, %r119;
+shl.b64 	%rd332, %rd331, 32;
+or.b64  	%rd333, %rd332, %rd330;
+mov.b64 	%fd443, %rd333;
+add.rn.f64 	%fd444, %fd442, %fd443;
+shfl.sync.idx.b32	%r120, %r88, %r21, 31, %r129;
+cvt.u64.u32 	%rd334, %r120;
+shfl.sync.idx.b32	%r121, %r89, %r21, 31, %r129;
+cvt.u64.u32 	%rd335, %r121;
+shl.b64 	%rd336, %rd335, 32;
+or.b64  	%rd337, %rd336, %rd334;
+mov.b64 	%fd445, %rd337;
+add.rn.f64 	%fd542, %fd444, %fd445;
+$L__BB46_68:
+setp.lt.f64 	%p146, %fd519, %fd518;
+not.pred 	%p148, %p231;
+or.pred  	%p149, %p146, %p148;
+@%p149 bra 	$L__BB46_70;
+neg.f64 	%fd446, %fd524;
+selp.f64 	%fd447, %fd446, %fd524, %p63;
+cvt.rn.f32.f64 	%f1, %fd447;
+ld.f32 	%f17, [%rd382];
+sub.rn.f32 	%f18, %f17, %f1;
+st.f32 	[%rd382], %f18;
+$L__BB46_70:
+setp.lt.f64 	%p150, %fd518, %fd519;
+and.pred  	%p151, %p228, %p150;
+and.pred  	%p152, %p229, %p151;
+@!%p152 bra 	$L__BB46_88;
+bra.uni 	$L__BB46_71;
+$L__BB46_71:
+sub.rn.f64 	%fd41, %fd519, %fd8;
+ld.f64 	%fd42, [%rd46+32];
+setp.gt.s32 	%p153, %r25, 2;
+@%p153 bra 	$L__BB46_75;
+setp.eq.s32 	%p156, %r25, 1;
+@%p156 bra 	$L__BB46_78;
+setp.eq.s32 	%p157, %r25, 2;
+@%p157 bra 	$L__BB46_74;
+bra.uni 	$L__BB46_80;
+$L__BB46_74:
+setp.gt.f64 	%p158, %fd41, 0d0000000000000000;
+setp.le.f64 	%p159, %fd41, %fd42;
+and.pred  	%p23, %p158, %p159;
+@!%p23 bra 	$L__BB46_88;
+bra.uni 	$L__BB46_80;
+$L__BB46_75:
+setp.eq.s32 	%p154, %r25, 3;
+@%p154 bra 	$L__BB46_79;
+setp.eq.s32 	%p155, %r25, 4;
+@%p155 bra 	$L__BB46_77;
+bra.uni 	$L__BB46_80;
+$L__BB46_77:
+setp.gt.f64 	%p25, %fd41, %fd42;
+@!%p25 bra 	$L__BB46_88;
+bra.uni 	$L__BB46_80;
+$L__BB46_78:
+setp.lt.f64 	%p22, %fd41, %fd42;
+@!%p22 bra 	$L__BB46_88;
+bra.uni 	$L__BB46_80;
+$L__BB46_79:
+setp.le.f64 	%p24, %fd41, 0d0000000000000000;
+@!%p24 bra 	$L__BB46_88;
+bra.uni 	$L__BB46_80;
+$L__BB46_80:
+ld.u8 	%rs14, [%rd46+44];
+sub.rn.f64 	%fd448, %fd8, %fd518;
+add.rn.f64 	%fd43, %fd448, %fd42;
+and.b16  	%rs15, %rs14, 1;
+setp.eq.b16 	%p160, %rs15, 1;
+@%p160 bra 	$L__BB46_82;
+bra.uni 	$L__BB46_81;
+$L__BB46_82:
+setp.gt.f64 	%p162, %fd43, 0d0000000000000000;
+neg.f64 	%fd449, %fd43;
+selp.f64 	%fd45, %fd449, %fd43, %p162;
+setp.nan.f64 	%p163, %fd45, %fd45;
+mov.f64 	%fd527, %fd45;
+@%p163 bra 	$L__BB46_86;
+setp.gt.f64 	%p164, %fd45, 0d4086280000000000;
+mov.f64 	%fd527, 0d7FF0000000000000;
+@%p164 bra 	$L__BB46_86;
+setp.lt.f64 	%p165, %fd45, 0dC085E00000000000;
+mov.f64 	%fd527, 0d0000000000000000;
+@%p165 bra 	$L__BB46_86;
+mul.rn.f64 	%fd452, %fd45, 0d3FF71547652B82FE;
+add.rn.f64 	%fd453, %fd452, 0d4338000000000000;
+add.rn.f64 	%fd454, %fd453, 0dC338000000000000;
+mul.rn.f64 	%fd455, %fd454, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd456, %fd45, %fd455;
+mul.rn.f64 	%fd457, %fd454, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd458, %fd456, %fd457;
+mul.rn.f64 	%fd459, %fd458, 0d3FB2492492492492;
+add.rn.f64 	%fd460, %fd459, 0d3FF0000000000000;
+mul.rn.f64 	%fd461, %fd458, %fd460;
+mul.rn.f64 	%fd462, %fd461, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd463, %fd462, 0d3FF0000000000000;
+mul.rn.f64 	%fd464, %fd458, %fd463;
+mul.rn.f64 	%fd465, %fd464, 0d3FB5555555555555;
+add.rn.f64 	%fd466, %fd465, 0d3FF0000000000000;
+mul.rn.f64 	%fd467, %fd458, %fd466;
+mul.rn.f64 	%fd468, %fd467, 0d3FB745D1745D1746;
+add.rn.f64 	%fd469, %fd468, 0d3FF0000000000000;
+mul.rn.f64 	%fd470, %fd458, %fd469;
+mul.rn.f64 	%fd471, %fd470, 0d3FB999999999999A;
+add.rn.f64 	%fd472, %fd471, 0d3FF0000000000000;
+mul.rn.f64 	%fd473, %fd458, %fd472;
+mul.rn.f64 	%fd474, %fd473, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd475, %fd474, 0d3FF0000000000000;
+mul.rn.f64 	%fd476, %fd458, %fd475;
+mul.rn.f64 	%fd477, %fd476, 0d3FC0000000000000;
+add.rn.f64 	%fd478, %fd477, 0d3FF0000000000000;
+mul.rn.f64 	%fd479, %fd458, %fd478;
+mul.rn.f64 	%fd480, %fd479, 0d3FC2492492492492;
+add.rn.f64 	%fd481, %fd480, 0d3FF0000000000000;
+mul.rn.f64 	%fd482, %fd458, %fd481;
+mul.rn.f64 	%fd483, %fd482, 0d3FC5555555555555;
+add.rn.f64 	%fd484, %fd483, 0d3FF0000000000000;
+mul.rn.f64 	%fd485, %fd458, %fd484;
+mul.rn.f64 	%fd486, %fd485, 0d3FC999999999999A;
+add.rn.f64 	%fd487, %fd486, 0d3FF0000000000000;
+mul.rn.f64 	%fd488, %fd458, %fd487;
+mul.rn.f64 	%fd489, %fd488, 0d3FD0000000000000;
+add.rn.f64 	%fd490, %fd489, 0d3FF0000000000000;
+mul.rn.f64 	%fd491, %fd458, %fd490;
+mul.rn.f64 	%fd492, %fd491, 0d3FD5555555555555;
+add.rn.f64 	%fd493, %fd492, 0d3FF0000000000000;
+mul.rn.f64 	%fd494, %fd458, %fd493;
+mul.rn.f64 	%fd495, %fd494, 0d3FE0000000000000;
+add.rn.f64 	%fd496, %fd495, 0d3FF0000000000000;
+mul.rn.f64 	%fd497, %fd458, %fd496;
+add.rn.f64 	%fd498, %fd497, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r122, %fd454;
+add.s32 	%r123, %r122, 1023;
+cvt.u64.u32 	%rd338, %r123;
+shl.b64 	%rd339, %rd338, 52;
+mov.b64 	%fd499, %rd339;
+mul.rn.f64 	%fd527, %fd498, %fd499;
+bra.uni 	$L__BB46_86;
+$L__BB46_81:
+setp.gt.f64 	%p161, %fd43, 0d0000000000000000;
+selp.f64 	%fd528, 0d3FF0000000000000, 0d0000000000000000, %p161;
+bra.uni 	$L__BB46_87;
+$L__BB46_26:
+mov.pred 	%p239, %p220;
+@!%p8 bra 	$L__BB46_148;
+bra.uni 	$L__BB46_27;
+$L__BB46_27:
+ld.local.u64 	%rd164, [%rd10+56];
+ld.local.u64 	%rd165, [%rd10+64];
+setp.le.u64 	%p59, %rd164, %rd381;
+setp.gt.u64 	%p60, %rd165, %rd381;
+and.pred  	%p61, %p59, %p60;
+mov.pred 	%p239, %p221;
+@!%p61 bra 	$L__BB46_148;
+bra.uni 	$L__BB46_28;
+$L__BB46_90:
+mov.u64 	%rd386, -1;
+@!%p8 bra 	$L__BB46_92;
+bra.uni 	$L__BB46_91;
+$L__BB46_91:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd118;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd43;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd36;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd381;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.b64 	%rd386, [retval0+0];
+}
+$L__BB46_92:
+mov.f64 	%fd542, 0d0000000000000000;
+setp.eq.s64 	%p66, %rd386, -1;
+mov.f64 	%fd546, %fd542;
+@%p66 bra 	$L__BB46_107;
+shl.b64 	%rd179, %rd386, 2;
+add.s64 	%rd180, %rd43, %rd179;
+ld.f32 	%f6, [%rd180];
+cvt.f64.f32 	%fd100, %f6;
+neg.f64 	%fd101, %fd100;
+selp.f64 	%fd52, %fd101, %fd100, %p63;
+add.s64 	%rd181, %rd41, %rd179;
+ld.global.f32 	%f7, [%rd181];
+cvt.f64.f32 	%fd102, %f7;
+neg.f64 	%fd103, %fd102;
+selp.f64 	%fd53, %fd103, %fd102, %p63;
+setp.geu.f64 	%p68, %fd53, %fd52;
+selp.f64 	%fd104, %fd52, %fd53, %p68;
+ld.f64 	%fd105, [%rd46+32];
+ld.u8 	%rs8, [%rd46+44];
+sub.rn.f64 	%fd106, %fd7, %fd104;
+add.rn.f64 	%fd54, %fd105, %fd106;
+and.b16  	%rs9, %rs8, 1;
+setp.eq.b16 	%p69, %rs9, 1;
+@%p69 bra 	$L__BB46_95;
+bra.uni 	$L__BB46_94;
+$L__BB46_95:
+setp.gt.f64 	%p72, %fd54, 0d0000000000000000;
+neg.f64 	%fd107, %fd54;
+selp.f64 	%fd57, %fd107, %fd54, %p72;
+setp.nan.f64 	%p73, %fd57, %fd57;
+mov.f64 	%fd531, %fd57;
+@%p73 bra 	$L__BB46_99;
+mov.f64 	%fd531, 0d7FF0000000000000;
+setp.gt.f64 	%p74, %fd57, 0d4086280000000000;
+@%p74 bra 	$L__BB46_99;
+setp.lt.f64 	%p75, %fd57, 0dC085E00000000000;
+mov.f64 	%fd531, 0d0000000000000000;
+@%p75 bra 	$L__BB46_99;
+mul.rn.f64 	%fd110, %fd57, 0d3FF71547652B82FE;
+add.rn.f64 	%fd111, %fd110, 0d4338000000000000;
+add.rn.f64 	%fd112, %fd111, 0dC338000000000000;
+mul.rn.f64 	%fd113, %fd112, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd114, %fd57, %fd113;
+mul.rn.f64 	%fd115, %fd112, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd116, %fd114, %fd115;
+mul.rn.f64 	%fd117, %fd116, 0d3FB2492492492492;
+add.rn.f64 	%fd118, %fd117, 0d3FF0000000000000;
+mul.rn.f64 	%fd119, %fd116, %fd118;
+mul.rn.f64 	%fd120, %fd119, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd121, %fd120, 0d3FF0000000000000;
+mul.rn.f64 	%fd122, %fd116, %fd121;
+mul.rn.f64 	%fd123, %fd122, 0d3FB5555555555555;
+add.rn.f64 	%fd124, %fd123, 0d3FF0000000000000;
+mul.rn.f64 	%fd125, %fd116, %fd124;
+mul.rn.f64 	%fd126, %fd125, 0d3FB745D1745D1746;
+add.rn.f64 	%fd127, %fd126, 0d3FF0000000000000;
+mul.rn.f64 	%fd128, %fd116, %fd127;
+mul.rn.f64 	%fd129, %fd128, 0d3FB999999999999A;
+add.rn.f64 	%fd130, %fd129, 0d3FF0000000000000;
+mul.rn.f64 	%fd131, %fd116, %fd130;
+mul.rn.f64 	%fd132, %fd131, 0d3FBC71C71C71C71C;
+)ptx",
+    R"ptx(add.rn.f64 	%fd133, %fd132, 0d3FF0000000000000;
+mul.rn.f64 	%fd134, %fd116, %fd133;
+mul.rn.f64 	%fd135, %fd134, 0d3FC0000000000000;
+add.rn.f64 	%fd136, %fd135, 0d3FF0000000000000;
+mul.rn.f64 	%fd137, %fd116, %fd136;
+mul.rn.f64 	%fd138, %fd137, 0d3FC2492492492492;
+add.rn.f64 	%fd139, %fd138, 0d3FF0000000000000;
+mul.rn.f64 	%fd140, %fd116, %fd139;
+mul.rn.f64 	%fd141, %fd140, 0d3FC5555555555555;
+add.rn.f64 	%fd142, %fd141, 0d3FF0000000000000;
+mul.rn.f64 	%fd143, %fd116, %fd142;
+mul.rn.f64 	%fd144, %fd143, 0d3FC999999999999A;
+add.rn.f64 	%fd145, %fd144, 0d3FF0000000000000;
+mul.rn.f64 	%fd146, %fd116, %fd145;
+mul.rn.f64 	%fd147, %fd146, 0d3FD0000000000000;
+add.rn.f64 	%fd148, %fd147, 0d3FF0000000000000;
+mul.rn.f64 	%fd149, %fd116, %fd148;
+mul.rn.f64 	%fd150, %fd149, 0d3FD5555555555555;
+add.rn.f64 	%fd151, %fd150, 0d3FF0000000000000;
+mul.rn.f64 	%fd152, %fd116, %fd151;
+mul.rn.f64 	%fd153, %fd152, 0d3FE0000000000000;
+add.rn.f64 	%fd154, %fd153, 0d3FF0000000000000;
+mul.rn.f64 	%fd155, %fd116, %fd154;
+add.rn.f64 	%fd156, %fd155, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r37, %fd112;
+add.s32 	%r38, %r37, 1023;
+cvt.u64.u32 	%rd182, %r38;
+shl.b64 	%rd183, %rd182, 52;
+mov.b64 	%fd157, %rd183;
+mul.rn.f64 	%fd531, %fd156, %fd157;
+$L__BB46_99:
+add.rn.f64 	%fd60, %fd531, 0d3FF0000000000000;
+setp.eq.f64 	%p76, %fd60, 0d3FF0000000000000;
+setp.eq.f64 	%p77, %fd60, 0d7FF0000000000000;
+or.pred  	%p78, %p76, %p77;
+mov.f64 	%fd533, %fd531;
+@%p78 bra 	$L__BB46_104;
+mov.f64 	%fd532, 0d7FF8000000000000;
+setp.ltu.f64 	%p79, %fd60, 0d0000000000000000;
+@%p79 bra 	$L__BB46_103;
+setp.eq.f64 	%p80, %fd60, 0d0000000000000000;
+mov.f64 	%fd532, 0dFFF0000000000000;
+@%p80 bra 	$L__BB46_103;
+setp.lt.f64 	%p81, %fd60, 0d0170000000000000;
+mul.rn.f64 	%fd160, %fd60, 0d4630000000000000;
+selp.f64 	%fd161, 0dC059000000000000, 0d0000000000000000, %p81;
+selp.f64 	%fd162, %fd160, %fd60, %p81;
+mov.b64 	%rd184, %fd162;
+shr.u64 	%rd185, %rd184, 52;
+cvt.u32.u64 	%r39, %rd185;
+add.s32 	%r40, %r39, -1023;
+cvt.rn.f64.s32 	%fd163, %r40;
+add.rn.f64 	%fd164, %fd161, %fd163;
+and.b64  	%rd186, %rd184, 4503599627370495;
+or.b64  	%rd187, %rd186, 4607182418800017408;
+mov.b64 	%fd165, %rd187;
+setp.gt.f64 	%p82, %fd165, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd166, %fd165, 0d3FE0000000000000;
+add.rn.f64 	%fd167, %fd164, 0d3FF0000000000000;
+selp.f64 	%fd168, %fd166, %fd165, %p82;
+add.rn.f64 	%fd169, %fd168, 0dBFF0000000000000;
+add.rn.f64 	%fd170, %fd168, 0d3FF0000000000000;
+div.rn.f64 	%fd171, %fd169, %fd170;
+mul.rn.f64 	%fd172, %fd171, %fd171;
+mul.rn.f64 	%fd173, %fd172, 0d3FA642C8590B2164;
+add.rn.f64 	%fd174, %fd173, 0d3FA8618618618618;
+mul.rn.f64 	%fd175, %fd172, %fd174;
+add.rn.f64 	%fd176, %fd175, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd177, %fd172, %fd176;
+add.rn.f64 	%fd178, %fd177, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd179, %fd172, %fd178;
+add.rn.f64 	%fd180, %fd179, 0d3FB1111111111111;
+mul.rn.f64 	%fd181, %fd172, %fd180;
+add.rn.f64 	%fd182, %fd181, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd183, %fd172, %fd182;
+add.rn.f64 	%fd184, %fd183, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd185, %fd172, %fd184;
+add.rn.f64 	%fd186, %fd185, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd187, %fd172, %fd186;
+add.rn.f64 	%fd188, %fd187, 0d3FC2492492492492;
+mul.rn.f64 	%fd189, %fd172, %fd188;
+add.rn.f64 	%fd190, %fd189, 0d3FC999999999999A;
+mul.rn.f64 	%fd191, %fd172, %fd190;
+add.rn.f64 	%fd192, %fd191, 0d3FD5555555555555;
+mul.rn.f64 	%fd193, %fd172, %fd192;
+selp.f64 	%fd194, %fd167, %fd164, %p82;
+mul.rn.f64 	%fd195, %fd194, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd196, %fd194, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd197, %fd171, %fd171;
+mul.rn.f64 	%fd198, %fd197, %fd193;
+add.rn.f64 	%fd199, %fd197, %fd198;
+add.rn.f64 	%fd200, %fd196, %fd199;
+add.rn.f64 	%fd532, %fd195, %fd200;
+$L__BB46_103:
+add.rn.f64 	%fd201, %fd60, 0dBFF0000000000000;
+sub.rn.f64 	%fd202, %fd531, %fd201;
+div.rn.f64 	%fd203, %fd202, %fd60;
+add.rn.f64 	%fd533, %fd203, %fd532;
+$L__BB46_104:
+add.rn.f64 	%fd204, %fd54, %fd533;
+selp.f64 	%fd534, %fd204, %fd533, %p72;
+selp.f64 	%fd205, 0d3FF0000000000000, %fd531, %p72;
+div.rn.f64 	%fd535, %fd205, %fd60;
+setp.gt.f64 	%p233, %fd54, 0dC0874910D52D3052;
+bra.uni 	$L__BB46_105;
+$L__BB46_89:
+st.local.f64 	[%rd10+136], %fd549;
+st.local.f64 	[%rd10+144], %fd548;
+st.local.f64 	[%rd10+112], %fd546;
+st.local.f64 	[%rd10+120], %fd542;
+ld.local.u8 	%rs16, [%rd10+72];
+and.b16  	%rs17, %rs16, 1;
+setp.eq.b16 	%p234, %rs17, 1;
+bra.uni 	$L__BB46_119;
+$L__BB46_94:
+setp.gt.f64 	%p233, %fd54, 0d0000000000000000;
+setp.gt.f64 	%p70, %fd54, 0d0000000000000000;
+setp.le.f64 	%p71, %fd54, 0d0000000000000000;
+selp.f64 	%fd534, 0d0000000000000000, %fd54, %p71;
+selp.f64 	%fd535, 0d3FF0000000000000, 0d0000000000000000, %p70;
+$L__BB46_105:
+setp.lt.f64 	%p84, %fd53, %fd52;
+add.rn.f64 	%fd549, %fd549, 0d3FF0000000000000;
+st.local.f64 	[%rd10+136], %fd549;
+selp.u32 	%r41, 1, 0, %p233;
+cvt.rn.f64.u32 	%fd206, %r41;
+add.rn.f64 	%fd548, %fd548, %fd206;
+st.local.f64 	[%rd10+144], %fd548;
+add.rn.f64 	%fd546, %fd534, 0d0000000000000000;
+st.local.f64 	[%rd10+112], %fd546;
+add.rn.f64 	%fd542, %fd535, 0d0000000000000000;
+st.local.f64 	[%rd10+120], %fd542;
+or.pred  	%p88, %p84, %p218;
+or.pred  	%p89, %p88, %p64;
+@%p89 bra 	$L__BB46_107;
+add.s64 	%rd64, %rd45, %rd179;
+neg.f64 	%fd207, %fd535;
+selp.f64 	%fd208, %fd207, %fd535, %p63;
+cvt.rn.f32.f64 	%f2, %fd208;
+ld.f32 	%f8, [%rd64];
+sub.rn.f32 	%f9, %f8, %f2;
+st.f32 	[%rd64], %f9;
+$L__BB46_107:
+mov.u64 	%rd387, -1;
+@!%p228 bra 	$L__BB46_109;
+bra.uni 	$L__BB46_108;
+$L__BB46_108:
+{
+.param .b64 param0;
+st.param.b64 	[param0+0], %rd118;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd42;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd381;
+.param .b64 param3;
+st.param.b64 	[param3+0], %rd36;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm, 
+(
+param0, 
+param1, 
+param2, 
+param3
+);
+ld.param.b64 	%rd387, [retval0+0];
+}
+$L__BB46_109:
+setp.eq.s64 	%p90, %rd387, -1;
+mov.pred 	%p234, %p238;
+@%p90 bra 	$L__BB46_119;
+shl.b64 	%rd192, %rd387, 2;
+add.s64 	%rd193, %rd43, %rd192;
+ld.f32 	%f10, [%rd193];
+cvt.f64.f32 	%fd209, %f10;
+neg.f64 	%fd210, %fd209;
+selp.f64 	%fd77, %fd210, %fd209, %p63;
+add.s64 	%rd194, %rd41, %rd192;
+ld.global.f32 	%f11, [%rd194];
+cvt.f64.f32 	%fd211, %f11;
+neg.f64 	%fd212, %fd211;
+selp.f64 	%fd213, %fd212, %fd211, %p63;
+setp.geu.f64 	%p93, %fd77, %fd213;
+or.pred  	%p94, %p218, %p93;
+mov.pred 	%p234, %p238;
+@%p94 bra 	$L__BB46_119;
+ld.f64 	%fd214, [%rd46+32];
+ld.u8 	%rs10, [%rd46+44];
+sub.rn.f64 	%fd215, %fd8, %fd77;
+add.rn.f64 	%fd78, %fd215, %fd214;
+and.b16  	%rs11, %rs10, 1;
+setp.eq.b16 	%p95, %rs11, 1;
+setp.gt.f64 	%p217, %fd78, 0d0000000000000000;
+@%p95 bra 	$L__BB46_113;
+bra.uni 	$L__BB46_112;
+$L__BB46_113:
+neg.f64 	%fd216, %fd78;
+selp.f64 	%fd80, %fd216, %fd78, %p217;
+setp.nan.f64 	%p98, %fd80, %fd80;
+mov.f64 	%fd540, %fd80;
+@%p98 bra 	$L__BB46_117;
+setp.gt.f64 	%p99, %fd80, 0d4086280000000000;
+mov.f64 	%fd540, 0d7FF0000000000000;
+@%p99 bra 	$L__BB46_117;
+setp.lt.f64 	%p100, %fd80, 0dC085E00000000000;
+mov.f64 	%fd540, 0d0000000000000000;
+@%p100 bra 	$L__BB46_117;
+mul.rn.f64 	%fd219, %fd80, 0d3FF71547652B82FE;
+add.rn.f64 	%fd220, %fd219, 0d4338000000000000;
+add.rn.f64 	%fd221, %fd220, 0dC338000000000000;
+mul.rn.f64 	%fd222, %fd221, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd223, %fd80, %fd222;
+mul.rn.f64 	%fd224, %fd221, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd225, %fd223, %fd224;
+mul.rn.f64 	%fd226, %fd225, 0d3FB2492492492492;
+add.rn.f64 	%fd227, %fd226, 0d3FF0000000000000;
+mul.rn.f64 	%fd228, %fd225, %fd227;
+mul.rn.f64 	%fd229, %fd228, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd230, %fd229, 0d3FF0000000000000;
+mul.rn.f64 	%fd231, %fd225, %fd230;
+mul.rn.f64 	%fd232, %fd231, 0d3FB5555555555555;
+add.rn.f64 	%fd233, %fd232, 0d3FF0000000000000;
+mul.rn.f64 	%fd234, %fd225, %fd233;
+mul.rn.f64 	%fd235, %fd234, 0d3FB745D1745D1746;
+add.rn.f64 	%fd236, %fd235, 0d3FF0000000000000;
+mul.rn.f64 	%fd237, %fd225, %fd236;
+mul.rn.f64 	%fd238, %fd237, 0d3FB999999999999A;
+add.rn.f64 	%fd239, %fd238, 0d3FF0000000000000;
+mul.rn.f64 	%fd240, %fd225, %fd239;
+mul.rn.f64 	%fd241, %fd240, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd242, %fd241, 0d3FF0000000000000;
+mul.rn.f64 	%fd243, %fd225, %fd242;
+mul.rn.f64 	%fd244, %fd243, 0d3FC0000000000000;
+add.rn.f64 	%fd245, %fd244, 0d3FF0000000000000;
+mul.rn.f64 	%fd246, %fd225, %fd245;
+mul.rn.f64 	%fd247, %fd246, 0d3FC2492492492492;
+add.rn.f64 	%fd248, %fd247, 0d3FF0000000000000;
+mul.rn.f64 	%fd249, %fd225, %fd248;
+mul.rn.f64 	%fd250, %fd249, 0d3FC5555555555555;
+add.rn.f64 	%fd251, %fd250, 0d3FF0000000000000;
+mul.rn.f64 	%fd252, %fd225, %fd251;
+mul.rn.f64 	%fd253, %fd252, 0d3FC999999999999A;
+add.rn.f64 	%fd254, %fd253, 0d3FF0000000000000;
+mul.rn.f64 	%fd255, %fd225, %fd254;
+mul.rn.f64 	%fd256, %fd255, 0d3FD0000000000000;
+add.rn.f64 	%fd257, %fd256, 0d3FF0000000000000;
+mul.rn.f64 	%fd258, %fd225, %fd257;
+mul.rn.f64 	%fd259, %fd258, 0d3FD5555555555555;
+add.rn.f64 	%fd260, %fd259, 0d3FF0000000000000;
+mul.rn.f64 	%fd261, %fd225, %fd260;
+mul.rn.f64 	%fd262, %fd261, 0d3FE0000000000000;
+add.rn.f64 	%fd263, %fd262, 0d3FF0000000000000;
+mul.rn.f64 	%fd264, %fd225, %fd263;
+add.rn.f64 	%fd265, %fd264, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r42, %fd221;
+add.s32 	%r43, %r42, 1023;
+cvt.u64.u32 	%rd195, %r43;
+shl.b64 	%rd196, %rd195, 52;
+mov.b64 	%fd266, %rd196;
+mul.rn.f64 	%fd540, %fd265, %fd266;
+$L__BB46_117:
+add.rn.f64 	%fd267, %fd540, 0d3FF0000000000000;
+selp.f64 	%fd268, 0d3FF0000000000000, %fd540, %p217;
+div.rn.f64 	%fd541, %fd268, %fd267;
+bra.uni 	$L__BB46_118;
+$L__BB46_112:
+selp.f64 	%fd541, 0d3FF0000000000000, 0d0000000000000000, %p217;
+$L__BB46_118:
+neg.f64 	%fd269, %fd541;
+selp.f64 	%fd270, %fd269, %fd541, %p63;
+cvt.rn.f32.f64 	%f12, %fd270;
+add.s64 	%rd198, %rd45, %rd192;
+ld.f32 	%f13, [%rd198];
+sub.rn.f32 	%f14, %f13, %f12;
+st.f32 	[%rd198], %f14;
+mov.pred 	%p234, %p238;
+$L__BB46_119:
+mov.pred 	%p238, 0;
+mov.pred 	%p239, %p238;
+@!%p234 bra 	$L__BB46_148;
+bra.uni 	$L__BB46_120;
+$L__BB46_120:
+ld.local.u64 	%rd67, [%rd10+24];
+add.s64 	%rd341, %rd67, %rd170;
+ld.f32 	%f22, [%rd341];
+setp.neu.f32 	%p170, %f22, 0f7F800000;
+@%p170 bra 	$L__BB46_146;
+ld.local.u64 	%rd68, [%rd10];
+ld.u64 	%rd69, [%rd68+32];
+setp.eq.s64 	%p171, %rd69, 0;
+@%p171 bra 	$L__BB46_132;
+ld.local.u64 	%rd70, [%rd10+16];
+ld.u64 	%rd71, [%rd68+48];
+mul.lo.s64 	%rd342, %rd70, %rd69;
+shl.b64 	%rd343, %rd342, 2;
+add.s64 	%rd344, %rd71, %rd343;
+ld.f32 	%f23, [%rd344];
+sub.rn.f32 	%f24, %f23, %f23;
+setp.neu.f32 	%p172, %f24, 0f00000000;
+@%p172 bra 	$L__BB46_146;
+add.s64 	%rd72, %rd71, 4;
+mul.lo.s64 	%rd346, %rd69, %rd70;
+shl.b64 	%rd347, %rd346, 2;
+add.s64 	%rd388, %rd72, %rd347;
+add.s64 	%rd74, %rd69, -1;
+$L__BB46_124:
+setp.eq.s64 	%p173, %rd74, %rd389;
+mov.u64 	%rd390, %rd69;
+@%p173 bra 	$L__BB46_126;
+ld.f32 	%f25, [%rd388];
+sub.rn.f32 	%f26, %f25, %f25;
+setp.eq.f32 	%p174, %f26, 0f00000000;
+add.s64 	%rd388, %rd388, 4;
+add.s64 	%rd389, %rd389, 1;
+mov.u64 	%rd390, %rd389;
+@%p174 bra 	$L__BB46_124;
+$L__BB46_126:
+setp.lt.u64 	%p175, %rd390, %rd69;
+@%p175 bra 	$L__BB46_146;
+mul.lo.s64 	%rd348, %rd69, %rd381;
+shl.b64 	%rd349, %rd348, 2;
+add.s64 	%rd350, %rd71, %rd349;
+ld.f32 	%f27, [%rd350];
+sub.rn.f32 	%f28, %f27, %f27;
+setp.neu.f32 	%p176, %f28, 0f00000000;
+@%p176 bra 	$L__BB46_146;
+mul.lo.s64 	%rd352, %rd381, %rd69;
+shl.b64 	%rd353, %rd352, 2;
+add.s64 	%rd391, %rd72, %rd353;
+mov.u64 	%rd392, 0;
+$L__BB46_129:
+setp.eq.s64 	%p177, %rd74, %rd392;
+mov.u64 	%rd393, %rd69;
+@%p177 bra 	$L__BB46_131;
+ld.f32 	%f29, [%rd391];
+sub.rn.f32 	%f30, %f29, %f29;
+setp.eq.f32 	%p178, %f30, 0f00000000;
+add.s64 	%rd391, %rd391, 4;
+add.s64 	%rd392, %rd392, 1;
+mov.u64 	%rd393, %rd392;
+@%p178 bra 	$L__BB46_129;
+$L__BB46_131:
+setp.lt.u64 	%p179, %rd393, %rd69;
+@%p179 bra 	$L__BB46_146;
+$L__BB46_132:
+ld.u64 	%rd86, [%rd68+16];
+setp.le.u64 	%p181, %rd86, %rd28;
+mov.pred 	%p237, 0;
+@%p181 bra 	$L__BB46_144;
+ld.local.u64 	%rd87, [%rd10+40];
+ld.local.u64 	%rd88, [%rd10+48];
+ld.local.u64 	%rd89, [%rd10+56];
+ld.local.u64 	%rd90, [%rd10+64];
+mul.lo.s64 	%rd354, %rd29, %rd69;
+add.s64 	%rd394, %rd354, 4;
+)ptx",
+    R"ptx(shl.b64 	%rd92, %rd69, 6;
+add.s64 	%rd93, %rd69, -1;
+mov.pred 	%p237, 0;
+mov.u64 	%rd395, %rd28;
+bra.uni 	$L__BB46_134;
+$L__BB46_142:
+setp.ge.u64 	%p237, %rd398, %rd69;
+$L__BB46_143:
+add.s64 	%rd395, %rd395, 16;
+add.s64 	%rd394, %rd394, %rd92;
+setp.lt.u64 	%p199, %rd395, %rd86;
+@%p199 bra 	$L__BB46_134;
+bra.uni 	$L__BB46_144;
+$L__BB46_134:
+mov.pred 	%p33, %p237;
+mov.pred 	%p237, -1;
+@%p33 bra 	$L__BB46_143;
+setp.le.u64 	%p185, %rd87, %rd395;
+setp.gt.u64 	%p186, %rd88, %rd395;
+and.pred  	%p187, %p185, %p186;
+mov.pred 	%p184, 0;
+mov.pred 	%p237, %p184;
+@%p187 bra 	$L__BB46_143;
+setp.gt.u64 	%p189, %rd89, %rd395;
+setp.le.u64 	%p190, %rd90, %rd395;
+or.pred  	%p191, %p189, %p190;
+mov.pred 	%p237, %p184;
+@!%p191 bra 	$L__BB46_143;
+bra.uni 	$L__BB46_137;
+$L__BB46_137:
+shl.b64 	%rd355, %rd395, 2;
+add.s64 	%rd356, %rd67, %rd355;
+ld.f32 	%f31, [%rd356];
+setp.eq.f32 	%p237, %f31, 0f7F800000;
+setp.neu.f32 	%p193, %f31, 0f7F800000;
+or.pred  	%p194, %p171, %p193;
+@%p194 bra 	$L__BB46_143;
+ld.u64 	%rd96, [%rd68+48];
+mul.lo.s64 	%rd357, %rd395, %rd69;
+shl.b64 	%rd358, %rd357, 2;
+add.s64 	%rd359, %rd96, %rd358;
+ld.f32 	%f32, [%rd359];
+sub.rn.f32 	%f33, %f32, %f32;
+setp.neu.f32 	%p196, %f33, 0f00000000;
+mov.pred 	%p237, %p184;
+@%p196 bra 	$L__BB46_143;
+add.s64 	%rd396, %rd96, %rd394;
+mov.u64 	%rd397, 0;
+$L__BB46_140:
+setp.eq.s64 	%p197, %rd93, %rd397;
+mov.u64 	%rd398, %rd69;
+@%p197 bra 	$L__BB46_142;
+ld.f32 	%f34, [%rd396];
+sub.rn.f32 	%f35, %f34, %f34;
+setp.eq.f32 	%p198, %f35, 0f00000000;
+add.s64 	%rd396, %rd396, 4;
+add.s64 	%rd397, %rd397, 1;
+mov.u64 	%rd398, %rd397;
+@%p198 bra 	$L__BB46_140;
+bra.uni 	$L__BB46_142;
+$L__BB46_144:
+vote.sync.ballot.b32 	%r124, %p237, %r129;
+setp.eq.s32 	%p200, %r124, 0;
+@%p200 bra 	$L__BB46_146;
+mov.u64 	%rd361, 9221120237041090560;
+st.local.u64 	[%rd27], %rd361;
+mov.f64 	%fd546, 0d7FF8000000000000;
+$L__BB46_146:
+add.rn.f64 	%fd547, %fd546, %fd547;
+st.local.f64 	[%rd10+128], %fd547;
+ld.local.u64 	%rd105, [%rd10+32];
+setp.eq.s64 	%p203, %rd105, 0;
+mov.pred 	%p238, -1;
+or.pred  	%p204, %p218, %p203;
+mov.pred 	%p239, %p238;
+@%p204 bra 	$L__BB46_148;
+ld.local.u64 	%rd362, [%rd10];
+ld.u32 	%r125, [%rd362+40];
+setp.eq.s32 	%p206, %r125, 4;
+neg.f64 	%fd505, %fd542;
+selp.f64 	%fd506, %fd505, %fd542, %p206;
+cvt.rn.f32.f64 	%f36, %fd506;
+add.s64 	%rd364, %rd105, %rd170;
+ld.f32 	%f37, [%rd364];
+add.rn.f32 	%f38, %f37, %f36;
+st.f32 	[%rd364], %f38;
+mov.pred 	%p239, %p238;
+bra.uni 	$L__BB46_148;
+$L__BB46_16:
+and.b32  	%r126, %r1, 16;
+mov.b32 	%r127, 65535;
+shl.b32 	%r129, %r127, %r126;
+and.b32  	%r128, %r1, 15;
+$L__BB46_17:
+bar.warp.sync 	%r129;
+setp.ne.s32 	%p208, %r128, 0;
+not.pred 	%p209, %p238;
+or.pred  	%p210, %p208, %p209;
+@%p210 bra 	$L__BB46_19;
+ld.local.u64 	%rd366, [%rd10+8];
+ld.u64 	%rd367, [%rd366+48];
+ld.local.u64 	%rd368, [%rd10+16];
+shl.b64 	%rd369, %rd368, 5;
+add.s64 	%rd370, %rd367, %rd369;
+ld.local.u64 	%rd371, [%rd10+152];
+st.u64 	[%rd370+24], %rd371;
+ld.local.u64 	%rd372, [%rd10+144];
+st.u64 	[%rd370+16], %rd372;
+ld.local.u64 	%rd373, [%rd10+136];
+st.u64 	[%rd370+8], %rd373;
+ld.local.u64 	%rd374, [%rd10+128];
+st.u64 	[%rd370], %rd374;
+$L__BB46_19:
+ret;
 }
 .visible .entry contrastive_rows(
 .param .align 8 .b8 contrastive_rows_param_0[88]
@@ -38252,10 +39850,9 @@ mov.u32 	%r1, %tid.x;
 shr.u32 	%r5, %r1, 4;
 cvt.u64.u32 	%rd63, %r5;
 add.s64 	%rd2, %rd62, %rd63;
-)ptx",
-    R"ptx(ld.param.u64 	%rd64, [contrastive_rows_param_0+56];
+ld.param.u64 	%rd64, [contrastive_rows_param_0+56];
 setp.ge.u64 	%p3, %rd2, %rd64;
-@%p3 bra 	$L__BB46_59;
+@%p3 bra 	$L__BB47_59;
 mov.b64 	%rd61, contrastive_rows_param_0;
 mov.u64 	%rd1, %rd61;
 ld.param.u64 	%rd3, [%rd1+64];
@@ -38277,12 +39874,12 @@ mov.b32 	%r8, 65535;
 mov.f32 	%f43, 0f00000000;
 shl.b64 	%rd147, %rd15, 2;
 mov.u64 	%rd151, %rd65;
-@%p6 bra 	$L__BB46_4;
+@%p6 bra 	$L__BB47_4;
 add.s64 	%rd149, %rd4, %rd147;
 add.s64 	%rd148, %rd6, %rd147;
 mov.f32 	%f43, 0f00000000;
 mov.u64 	%rd150, 0;
-$L__BB46_3:
+$L__BB47_3:
 ld.global.f32 	%f23, [%rd149];
 ld.global.f32 	%f24, [%rd148];
 sub.rn.f32 	%f25, %f23, %f24;
@@ -38293,33 +39890,33 @@ add.s64 	%rd148, %rd148, 64;
 add.s64 	%rd89, %rd150, 32;
 setp.le.u64 	%p7, %rd89, %rd3;
 mov.u64 	%rd150, %rd151;
-@%p7 bra 	$L__BB46_3;
-$L__BB46_4:
+@%p7 bra 	$L__BB47_3;
+$L__BB47_4:
 ld.param.u64 	%rd80, [%rd1+40];
 ld.param.u64 	%rd84, [%rd1+48];
 cvta.to.global.u64 	%rd73, %rd72;
 shl.b64 	%rd74, %rd2, 2;
 shl.b32 	%r2, %r8, %r7;
 setp.le.u64 	%p8, %rd3, %rd151;
-@%p8 bra 	$L__BB46_10;
+@%p8 bra 	$L__BB47_10;
 sub.s64 	%rd25, %rd3, %rd151;
 setp.le.u64 	%p9, %rd25, %rd15;
 shl.b64 	%rd90, %rd151, 2;
 mov.f32 	%f45, 0f00000000;
 mov.f32 	%f44, %f45;
-@%p9 bra 	$L__BB46_7;
+@%p9 bra 	$L__BB47_7;
 add.s64 	%rd91, %rd4, %rd90;
 add.s64 	%rd26, %rd91, %rd147;
 ld.global.f32 	%f44, [%rd26];
-$L__BB46_7:
-@%p9 bra 	$L__BB46_9;
+$L__BB47_7:
+@%p9 bra 	$L__BB47_9;
 add.s64 	%rd94, %rd6, %rd90;
 add.s64 	%rd27, %rd94, %rd147;
 ld.global.f32 	%f45, [%rd27];
-$L__BB46_9:
+$L__BB47_9:
 sub.rn.f32 	%f28, %f44, %f45;
 fma.rn.f32 	%f43, %f28, %f28, %f43;
-$L__BB46_10:
+$L__BB47_10:
 cvta.to.global.u64 	%rd81, %rd80;
 cvta.to.global.u64 	%rd82, %rd65;
 cvta.to.global.u64 	%rd85, %rd84;
@@ -38337,12 +39934,12 @@ add.rn.f32 	%f10, %f34, %f35;
 setp.gt.f32 	%p11, %f10, 0f12800000;
 setp.ne.f32 	%p12, %f10, 0f7F800000;
 and.pred  	%p1, %p11, %p12;
-@!%p1 bra 	$L__BB46_12;
-bra.uni 	$L__BB46_11;
-$L__BB46_11:
+@!%p1 bra 	$L__BB47_12;
+bra.uni 	$L__BB47_11;
+$L__BB47_11:
 cvt.f64.f32 	%fd22, %f10;
-bra.uni 	$L__BB46_13;
-$L__BB46_12:
+bra.uni 	$L__BB47_13;
+$L__BB47_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd5;
@@ -38363,7 +39960,7 @@ param3
 );
 ld.param.f64 	%fd22, [retval0+0];
 }
-$L__BB46_13:
+$L__BB47_13:
 setp.eq.s64 	%p4, %rd81, %rd82;
 add.s64 	%rd83, %rd81, %rd69;
 setp.eq.s64 	%p5, %rd85, %rd82;
@@ -38373,21 +39970,21 @@ ld.param.f64 	%fd13, [%rd1+72];
 sub.rn.f64 	%fd5, %fd13, %fd4;
 ld.global.u32 	%r3, [%rd8];
 setp.ne.s32 	%p13, %r3, 1;
-@%p13 bra 	$L__BB46_15;
+@%p13 bra 	$L__BB47_15;
 mul.rn.f64 	%fd24, %fd22, 0d3FE0000000000000;
-bra.uni 	$L__BB46_17;
-$L__BB46_15:
+bra.uni 	$L__BB47_17;
+$L__BB47_15:
 setp.le.f64 	%p14, %fd5, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
-@%p14 bra 	$L__BB46_17;
+@%p14 bra 	$L__BB47_17;
 mul.rn.f64 	%fd15, %fd5, %fd5;
 mul.rn.f64 	%fd24, %fd15, 0d3FE0000000000000;
-$L__BB46_17:
+$L__BB47_17:
 selp.b64 	%rd11, %rd82, %rd83, %p4;
 selp.b64 	%rd13, %rd82, %rd86, %p5;
 cvt.u32.u64 	%r9, %rd15;
 setp.ne.s32 	%p15, %r9, 0;
-@%p15 bra 	$L__BB46_19;
+@%p15 bra 	$L__BB47_19;
 ld.param.u64 	%rd75, [%rd1+24];
 ld.param.u64 	%rd78, [%rd1+32];
 cvta.to.global.u64 	%rd76, %rd75;
@@ -38398,112 +39995,112 @@ add.s64 	%rd10, %rd79, %rd74;
 cvt.rn.f32.f64 	%f11, %fd24;
 st.global.f64 	[%rd9], %fd24;
 st.global.f32 	[%rd10], %f11;
-$L__BB46_19:
+$L__BB47_19:
 mov.u64 	%rd163, 0;
 cvta.to.global.u64 	%rd97, %rd163;
 setp.eq.s64 	%p16, %rd11, %rd97;
 setp.eq.s64 	%p17, %rd13, %rd97;
 and.pred  	%p18, %p16, %p17;
-@%p18 bra 	$L__BB46_59;
+@%p18 bra 	$L__BB47_59;
 setp.nan.f64 	%p19, %fd24, %fd24;
-@%p19 bra 	$L__BB46_25;
-@%p13 bra 	$L__BB46_23;
+@%p19 bra 	$L__BB47_25;
+@%p13 bra 	$L__BB47_23;
 ld.param.f64 	%fd24, [%rd1+80];
-bra.uni 	$L__BB46_25;
-$L__BB46_23:
+bra.uni 	$L__BB47_25;
+$L__BB47_23:
 setp.le.f64 	%p21, %fd5, 0d0000000000000000;
 setp.leu.f64 	%p22, %fd4, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
 or.pred  	%p23, %p22, %p21;
-@%p23 bra 	$L__BB46_25;
+@%p23 bra 	$L__BB47_25;
 ld.param.f64 	%fd17, [%rd1+80];
 neg.f64 	%fd18, %fd17;
 mul.rn.f64 	%fd19, %fd5, %fd18;
 div.rn.f64 	%fd24, %fd19, %fd4;
-$L__BB46_25:
+$L__BB47_25:
 setp.neu.f64 	%p24, %fd24, 0d0000000000000000;
-@%p24 bra 	$L__BB46_40;
+@%p24 bra 	$L__BB47_40;
 mov.u64 	%rd154, 0;
 cvta.to.global.u64 	%rd126, %rd154;
 setp.eq.s64 	%p40, %rd11, %rd126;
-@%p40 bra 	$L__BB46_33;
-@%p6 bra 	$L__BB46_30;
+@%p40 bra 	$L__BB47_33;
+@%p6 bra 	$L__BB47_30;
 add.s64 	%rd152, %rd11, %rd147;
 mov.u64 	%rd153, 0;
 mov.b32 	%r10, 0;
-$L__BB46_29:
+$L__BB47_29:
 st.global.u32 	[%rd152], %r10;
 add.s64 	%rd154, %rd153, 16;
 add.s64 	%rd152, %rd152, 64;
 add.s64 	%rd130, %rd153, 32;
 setp.le.u64 	%p42, %rd130, %rd3;
 mov.u64 	%rd153, %rd154;
-@%p42 bra 	$L__BB46_29;
-$L__BB46_30:
+@%p42 bra 	$L__BB47_29;
+$L__BB47_30:
 setp.le.u64 	%p43, %rd3, %rd154;
-@%p43 bra 	$L__BB46_33;
+@%p43 bra 	$L__BB47_33;
 sub.s64 	%rd131, %rd3, %rd154;
 setp.eq.s64 	%p44, %rd131, 16;
 setp.gt.u64 	%p45, %rd131, %rd15;
 or.pred  	%p46, %p44, %p45;
-@!%p46 bra 	$L__BB46_33;
-bra.uni 	$L__BB46_32;
-$L__BB46_32:
+@!%p46 bra 	$L__BB47_33;
+bra.uni 	$L__BB47_32;
+$L__BB47_32:
 shl.b64 	%rd133, %rd154, 2;
 add.s64 	%rd134, %rd11, %rd133;
 add.s64 	%rd34, %rd134, %rd147;
 mov.b32 	%r11, 0;
 st.global.u32 	[%rd34], %r11;
-$L__BB46_33:
+$L__BB47_33:
 mov.u64 	%rd157, 0;
 cvta.to.global.u64 	%rd137, %rd157;
 setp.eq.s64 	%p47, %rd13, %rd137;
-@%p47 bra 	$L__BB46_59;
-@%p6 bra 	$L__BB46_37;
+@%p47 bra 	$L__BB47_59;
+@%p6 bra 	$L__BB47_37;
 add.s64 	%rd155, %rd13, %rd147;
 mov.u64 	%rd156, 0;
 mov.b32 	%r12, 0;
-$L__BB46_36:
+$L__BB47_36:
 st.global.u32 	[%rd155], %r12;
 add.s64 	%rd157, %rd156, 16;
 add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd141, %rd156, 32;
 setp.le.u64 	%p49, %rd141, %rd3;
 mov.u64 	%rd156, %rd157;
-@%p49 bra 	$L__BB46_36;
-$L__BB46_37:
+@%p49 bra 	$L__BB47_36;
+$L__BB47_37:
 setp.le.u64 	%p50, %rd3, %rd157;
-@%p50 bra 	$L__BB46_59;
+@%p50 bra 	$L__BB47_59;
 sub.s64 	%rd142, %rd3, %rd157;
 setp.eq.s64 	%p51, %rd142, 16;
 setp.gt.u64 	%p52, %rd142, %rd15;
 or.pred  	%p53, %p51, %p52;
-@!%p53 bra 	$L__BB46_59;
-bra.uni 	$L__BB46_39;
-$L__BB46_39:
+@!%p53 bra 	$L__BB47_59;
+bra.uni 	$L__BB47_39;
+$L__BB47_39:
 shl.b64 	%rd144, %rd157, 2;
 add.s64 	%rd145, %rd13, %rd144;
 add.s64 	%rd41, %rd145, %rd147;
 mov.b32 	%r13, 0;
 st.global.u32 	[%rd41], %r13;
-bra.uni 	$L__BB46_59;
-$L__BB46_40:
-@!%p1 bra 	$L__BB46_58;
-bra.uni 	$L__BB46_41;
-$L__BB46_41:
+bra.uni 	$L__BB47_59;
+$L__BB47_40:
+@!%p1 bra 	$L__BB47_58;
+bra.uni 	$L__BB47_41;
+$L__BB47_41:
 setp.lt.f64 	%p25, %fd24, 0d0000000000000000;
 neg.f64 	%fd20, %fd24;
 selp.f64 	%fd21, %fd20, %fd24, %p25;
 setp.leu.f64 	%p26, %fd21, 0d39B0000000000000;
 setp.geu.f64 	%p27, %fd21, 0d4630000000000000;
 or.pred  	%p28, %p26, %p27;
-@%p28 bra 	$L__BB46_58;
+@%p28 bra 	$L__BB47_58;
 cvt.rn.f32.f64 	%f12, %fd24;
-@%p6 bra 	$L__BB46_49;
-bra.uni 	$L__BB46_43;
-$L__BB46_49:
+@%p6 bra 	$L__BB47_49;
+bra.uni 	$L__BB47_43;
+$L__BB47_49:
 setp.le.u64 	%p33, %rd3, %rd163;
-@%p33 bra 	$L__BB46_59;
+@%p33 bra 	$L__BB47_59;
 sub.s64 	%rd107, %rd3, %rd163;
 setp.ne.s64 	%p34, %rd107, 16;
 setp.le.u64 	%p35, %rd107, %rd15;
@@ -38511,36 +40108,36 @@ and.pred  	%p2, %p34, %p35;
 shl.b64 	%rd109, %rd163, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p2 bra 	$L__BB46_52;
+@%p2 bra 	$L__BB47_52;
 add.s64 	%rd110, %rd4, %rd109;
 add.s64 	%rd57, %rd110, %rd147;
 ld.global.f32 	%f47, [%rd57];
-$L__BB46_52:
-@%p2 bra 	$L__BB46_54;
+$L__BB47_52:
+@%p2 bra 	$L__BB47_54;
 add.s64 	%rd113, %rd6, %rd109;
 add.s64 	%rd58, %rd113, %rd147;
 ld.global.f32 	%f48, [%rd58];
-$L__BB46_54:
+$L__BB47_54:
 mov.u64 	%rd115, 0;
 cvta.to.global.u64 	%rd116, %rd115;
 setp.eq.s64 	%p36, %rd11, %rd116;
 sub.rn.f32 	%f41, %f47, %f48;
 mul.rn.f32 	%f19, %f41, %f12;
 or.pred  	%p37, %p36, %p2;
-@%p37 bra 	$L__BB46_56;
+@%p37 bra 	$L__BB47_56;
 add.s64 	%rd118, %rd11, %rd109;
 add.s64 	%rd59, %rd118, %rd147;
 st.global.f32 	[%rd59], %f19;
-$L__BB46_56:
+$L__BB47_56:
 setp.eq.s64 	%p38, %rd13, %rd116;
 or.pred  	%p39, %p38, %p2;
-@%p39 bra 	$L__BB46_59;
+@%p39 bra 	$L__BB47_59;
 add.s64 	%rd123, %rd13, %rd109;
 add.s64 	%rd60, %rd123, %rd147;
 neg.f32 	%f20, %f19;
 st.global.f32 	[%rd60], %f20;
-bra.uni 	$L__BB46_59;
-$L__BB46_58:
+bra.uni 	$L__BB47_59;
+$L__BB47_58:
 cvta.global.u64 	%rd12, %rd11;
 cvta.global.u64 	%rd14, %rd13;
 {
@@ -38567,17 +40164,18 @@ param4,
 param5
 );
 }
-$L__BB46_59:
+$L__BB47_59:
 ret;
-$L__BB46_43:
+$L__BB47_43:
 add.s64 	%rd161, %rd4, %rd147;
 add.s64 	%rd160, %rd6, %rd147;
 add.s64 	%rd159, %rd11, %rd147;
 add.s64 	%rd158, %rd13, %rd147;
 mov.u64 	%rd101, 0;
-mov.u64 	%rd162, %rd101;
-bra.uni 	$L__BB46_44;
-$L__BB46_48:
+)ptx",
+    R"ptx(mov.u64 	%rd162, %rd101;
+bra.uni 	$L__BB47_44;
+$L__BB47_48:
 add.s64 	%rd163, %rd162, 16;
 add.s64 	%rd161, %rd161, 64;
 add.s64 	%rd160, %rd160, 64;
@@ -38586,32 +40184,32 @@ add.s64 	%rd158, %rd158, 64;
 add.s64 	%rd106, %rd162, 32;
 setp.le.u64 	%p32, %rd106, %rd3;
 mov.u64 	%rd162, %rd163;
-@%p32 bra 	$L__BB46_44;
-bra.uni 	$L__BB46_49;
-$L__BB46_44:
+@%p32 bra 	$L__BB47_44;
+bra.uni 	$L__BB47_49;
+$L__BB47_44:
 cvta.to.global.u64 	%rd103, %rd101;
 setp.eq.s64 	%p30, %rd11, %rd103;
 ld.global.f32 	%f36, [%rd161];
 ld.global.f32 	%f37, [%rd160];
 sub.rn.f32 	%f38, %f36, %f37;
 mul.rn.f32 	%f13, %f38, %f12;
-@%p30 bra 	$L__BB46_46;
+@%p30 bra 	$L__BB47_46;
 st.global.f32 	[%rd159], %f13;
-$L__BB46_46:
+$L__BB47_46:
 mov.u64 	%rd104, 0;
 cvta.to.global.u64 	%rd105, %rd104;
 setp.eq.s64 	%p31, %rd13, %rd105;
-@%p31 bra 	$L__BB46_48;
+@%p31 bra 	$L__BB47_48;
 neg.f32 	%f14, %f13;
 st.global.f32 	[%rd158], %f14;
-bra.uni 	$L__BB46_48;
+bra.uni 	$L__BB47_48;
 }
 .visible .entry triplet_rows(
 .param .align 8 .b8 triplet_rows_param_0[120]
 )
 .maxntid 256, 1, 1
 {
-.local .align 8 .b8 	__local_depot47[72];
+.local .align 8 .b8 	__local_depot48[72];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<119>;
@@ -38620,7 +40218,7 @@ bra.uni 	$L__BB46_48;
 .reg .f32 	%f<231>;
 .reg .b64 	%rd<336>;
 .reg .f64 	%fd<61>;
-mov.u64 	%SPL, __local_depot47;
+mov.u64 	%SPL, __local_depot48;
 cvta.local.u64 	%SP, %SPL;
 mov.u32 	%r3, %ctaid.x;
 mul.wide.u32 	%rd121, %r3, 16;
@@ -38630,7 +40228,7 @@ cvt.u64.u32 	%rd122, %r4;
 add.s64 	%rd4, %rd121, %rd122;
 ld.param.u64 	%rd123, [triplet_rows_param_0+64];
 setp.ge.u64 	%p9, %rd4, %rd123;
-@%p9 bra 	$L__BB47_113;
+@%p9 bra 	$L__BB48_113;
 mov.b64 	%rd118, triplet_rows_param_0;
 mov.u64 	%rd1, %rd118;
 add.u64 	%rd119, %SP, 0;
@@ -38691,16 +40289,15 @@ ld.param.u8 	%rs2, [%rd1+113];
 and.b16  	%rs3, %rs2, 1;
 setp.eq.b16 	%p1, %rs3, 1;
 setp.lt.u64 	%p117, %rd5, 16;
-@!%p1 bra 	$L__BB47_14;
-bra.uni 	$L__BB47_2;
-$L__BB47_2:
+@!%p1 bra 	$L__BB48_14;
+bra.uni 	$L__BB48_2;
+$L__BB48_2:
 mov.u64 	%rd305, 0;
 mov.f32 	%f204, 0f00000000;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-@%p117 bra 	$L__BB47_5;
-)ptx",
-    R"ptx(shl.b64 	%rd172, %rd14, 2;
+@%p117 bra 	$L__BB48_5;
+shl.b64 	%rd172, %rd14, 2;
 add.s64 	%rd303, %rd6, %rd172;
 add.s64 	%rd302, %rd7, %rd172;
 add.s64 	%rd301, %rd8, %rd172;
@@ -38708,7 +40305,7 @@ mov.f32 	%f204, 0f00000000;
 mov.u64 	%rd304, 0;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-$L__BB47_4:
+$L__BB48_4:
 ld.global.f32 	%f116, [%rd303];
 ld.global.f32 	%f117, [%rd302];
 ld.global.f32 	%f118, [%rd301];
@@ -38728,10 +40325,10 @@ add.s64 	%rd301, %rd301, 64;
 add.s64 	%rd173, %rd304, 32;
 setp.le.u64 	%p19, %rd173, %rd5;
 mov.u64 	%rd304, %rd305;
-@%p19 bra 	$L__BB47_4;
-$L__BB47_5:
+@%p19 bra 	$L__BB48_4;
+$L__BB48_5:
 setp.le.u64 	%p20, %rd5, %rd305;
-@%p20 bra 	$L__BB47_13;
+@%p20 bra 	$L__BB48_13;
 sub.s64 	%rd27, %rd5, %rd305;
 min.u64 	%rd175, %rd14, 15;
 setp.lt.u64 	%p2, %rd175, %rd27;
@@ -38740,26 +40337,26 @@ shl.b64 	%rd178, %rd14, 2;
 mov.f32 	%f209, 0f00000000;
 setp.ge.u64 	%p21, %rd175, %rd27;
 mov.f32 	%f207, %f209;
-@%p21 bra 	$L__BB47_8;
+@%p21 bra 	$L__BB48_8;
 add.s64 	%rd177, %rd6, %rd176;
 add.s64 	%rd28, %rd177, %rd178;
 ld.global.f32 	%f207, [%rd28];
-$L__BB47_8:
+$L__BB48_8:
 mov.f32 	%f208, %f209;
-@!%p2 bra 	$L__BB47_10;
-bra.uni 	$L__BB47_9;
-$L__BB47_9:
+@!%p2 bra 	$L__BB48_10;
+bra.uni 	$L__BB48_9;
+$L__BB48_9:
 add.s64 	%rd180, %rd7, %rd176;
 add.s64 	%rd29, %rd180, %rd178;
 ld.global.f32 	%f208, [%rd29];
-$L__BB47_10:
-@!%p2 bra 	$L__BB47_12;
-bra.uni 	$L__BB47_11;
-$L__BB47_11:
+$L__BB48_10:
+@!%p2 bra 	$L__BB48_12;
+bra.uni 	$L__BB48_11;
+$L__BB48_11:
 add.s64 	%rd183, %rd8, %rd176;
 add.s64 	%rd30, %rd183, %rd178;
 ld.global.f32 	%f209, [%rd30];
-$L__BB47_12:
+$L__BB48_12:
 setp.gt.u64 	%p22, %rd27, %rd14;
 sub.rn.f32 	%f128, %f207, %f208;
 add.rn.f32 	%f129, %f128, %f1;
@@ -38773,7 +40370,7 @@ sub.rn.f32 	%f134, %f208, %f209;
 add.rn.f32 	%f135, %f134, %f1;
 selp.f32 	%f136, %f135, 0f00000000, %p22;
 fma.rn.f32 	%f204, %f136, %f136, %f204;
-$L__BB47_13:
+$L__BB48_13:
 shfl.sync.bfly.b32	%f137, %f206, 8, 31, %r2;
 add.rn.f32 	%f138, %f206, %f137;
 shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r2;
@@ -38798,19 +40395,19 @@ shfl.sync.bfly.b32	%f155, %f154, 2, 31, %r2;
 add.rn.f32 	%f156, %f154, %f155;
 shfl.sync.bfly.b32	%f157, %f156, 1, 31, %r2;
 add.rn.f32 	%f222, %f156, %f157;
-bra.uni 	$L__BB47_26;
-$L__BB47_14:
+bra.uni 	$L__BB48_26;
+$L__BB48_14:
 mov.f32 	%f215, 0f00000000;
 shl.b64 	%rd300, %rd14, 2;
 mov.f32 	%f216, %f215;
-@%p117 bra 	$L__BB47_17;
+@%p117 bra 	$L__BB48_17;
 add.s64 	%rd308, %rd6, %rd300;
 add.s64 	%rd307, %rd7, %rd300;
 add.s64 	%rd306, %rd8, %rd300;
 mov.f32 	%f215, 0f00000000;
 mov.u64 	%rd309, 0;
 mov.f32 	%f216, %f215;
-$L__BB47_16:
+$L__BB48_16:
 ld.global.f32 	%f84, [%rd308];
 ld.global.f32 	%f85, [%rd307];
 ld.global.f32 	%f86, [%rd306];
@@ -38827,10 +40424,10 @@ add.s64 	%rd306, %rd306, 64;
 add.s64 	%rd158, %rd309, 32;
 setp.le.u64 	%p14, %rd158, %rd5;
 mov.u64 	%rd309, %rd310;
-@%p14 bra 	$L__BB47_16;
-$L__BB47_17:
+@%p14 bra 	$L__BB48_16;
+$L__BB48_17:
 setp.le.u64 	%p15, %rd5, %rd310;
-@%p15 bra 	$L__BB47_25;
+@%p15 bra 	$L__BB48_25;
 sub.s64 	%rd43, %rd5, %rd310;
 min.u64 	%rd160, %rd14, 15;
 setp.lt.u64 	%p3, %rd160, %rd43;
@@ -38838,26 +40435,26 @@ shl.b64 	%rd161, %rd310, 2;
 mov.f32 	%f219, 0f00000000;
 setp.ge.u64 	%p16, %rd160, %rd43;
 mov.f32 	%f217, %f219;
-@%p16 bra 	$L__BB47_20;
+@%p16 bra 	$L__BB48_20;
 add.s64 	%rd162, %rd6, %rd161;
 add.s64 	%rd44, %rd162, %rd300;
 ld.global.f32 	%f217, [%rd44];
-$L__BB47_20:
+$L__BB48_20:
 mov.f32 	%f218, %f219;
-@!%p3 bra 	$L__BB47_22;
-bra.uni 	$L__BB47_21;
-$L__BB47_21:
+@!%p3 bra 	$L__BB48_22;
+bra.uni 	$L__BB48_21;
+$L__BB48_21:
 add.s64 	%rd165, %rd7, %rd161;
 add.s64 	%rd45, %rd165, %rd300;
 ld.global.f32 	%f218, [%rd45];
-$L__BB47_22:
-@!%p3 bra 	$L__BB47_24;
-bra.uni 	$L__BB47_23;
-$L__BB47_23:
+$L__BB48_22:
+@!%p3 bra 	$L__BB48_24;
+bra.uni 	$L__BB48_23;
+$L__BB48_23:
 add.s64 	%rd168, %rd8, %rd161;
 add.s64 	%rd46, %rd168, %rd300;
 ld.global.f32 	%f219, [%rd46];
-$L__BB47_24:
+$L__BB48_24:
 setp.gt.u64 	%p17, %rd43, %rd14;
 sub.rn.f32 	%f94, %f217, %f218;
 add.rn.f32 	%f95, %f94, %f1;
@@ -38867,7 +40464,7 @@ sub.rn.f32 	%f97, %f217, %f219;
 add.rn.f32 	%f98, %f97, %f1;
 selp.f32 	%f99, %f98, 0f00000000, %p17;
 fma.rn.f32 	%f215, %f99, %f99, %f215;
-$L__BB47_25:
+$L__BB48_25:
 shfl.sync.bfly.b32	%f100, %f216, 8, 31, %r2;
 add.rn.f32 	%f101, %f216, %f100;
 shfl.sync.bfly.b32	%f102, %f101, 4, 31, %r2;
@@ -38885,7 +40482,7 @@ add.rn.f32 	%f112, %f110, %f111;
 shfl.sync.bfly.b32	%f113, %f112, 1, 31, %r2;
 add.rn.f32 	%f222, %f112, %f113;
 mov.f32 	%f223, %f222;
-$L__BB47_26:
+$L__BB48_26:
 setp.gt.f32 	%p24, %f224, 0f12800000;
 setp.ne.f32 	%p25, %f224, 0f7F800000;
 and.pred  	%p26, %p24, %p25;
@@ -38893,9 +40490,9 @@ cvt.f64.f32 	%fd56, %f224;
 setp.le.f64 	%p27, %fd2, %fd56;
 and.pred  	%p28, %p26, %p27;
 mov.pred 	%p118, 0;
-@!%p28 bra 	$L__BB47_28;
-bra.uni 	$L__BB47_27;
-$L__BB47_27:
+@!%p28 bra 	$L__BB48_28;
+bra.uni 	$L__BB48_27;
+$L__BB48_27:
 setp.gt.f32 	%p29, %f223, 0f12800000;
 setp.ne.f32 	%p30, %f223, 0f7F800000;
 and.pred  	%p31, %p29, %p30;
@@ -38909,14 +40506,14 @@ cvt.f64.f32 	%fd29, %f222;
 setp.le.f64 	%p37, %fd2, %fd29;
 and.pred  	%p38, %p33, %p36;
 and.pred  	%p118, %p38, %p37;
-$L__BB47_28:
-@!%p118 bra 	$L__BB47_30;
-bra.uni 	$L__BB47_29;
-$L__BB47_29:
+$L__BB48_28:
+@!%p118 bra 	$L__BB48_30;
+bra.uni 	$L__BB48_29;
+$L__BB48_29:
 cvt.f64.f32 	%fd57, %f223;
 cvt.f64.f32 	%fd58, %f222;
-bra.uni 	$L__BB47_31;
-$L__BB47_30:
+bra.uni 	$L__BB48_31;
+$L__BB48_30:
 selp.u32 	%r8, 1, 0, %p1;
 {
 .param .b64 param0;
@@ -38939,7 +40536,7 @@ param3
 ld.param.v2.f64 	{%fd56, %fd57}, [retval0+0];
 ld.param.f64 	%fd58, [retval0+16];
 }
-$L__BB47_31:
+$L__BB48_31:
 cvt.u32.u64 	%r9, %rd14;
 setp.ne.s32 	%p39, %r9, 0;
 ld.param.u8 	%rs4, [%rd1+112];
@@ -38962,7 +40559,7 @@ add.rn.f64 	%fd42, %fd41, %fd40;
 setp.le.f64 	%p42, %fd42, 0d0000000000000000;
 selp.f64 	%fd15, 0d0000000000000000, %fd42, %p42;
 cvt.rn.f32.f64 	%f47, %fd15;
-@%p39 bra 	$L__BB47_33;
+@%p39 bra 	$L__BB48_33;
 ld.param.u64 	%rd135, [%rd1+24];
 ld.param.u64 	%rd138, [%rd1+32];
 cvta.to.global.u64 	%rd136, %rd135;
@@ -38973,11 +40570,11 @@ add.s64 	%rd9, %rd136, %rd137;
 add.s64 	%rd10, %rd139, %rd140;
 st.global.f64 	[%rd9], %fd15;
 st.global.f32 	[%rd10], %f47;
-$L__BB47_33:
+$L__BB48_33:
 setp.ne.f64 	%p43, %fd15, 0d0000000000000000;
-@%p43 bra 	$L__BB47_55;
-bra.uni 	$L__BB47_34;
-$L__BB47_55:
+@%p43 bra 	$L__BB48_55;
+bra.uni 	$L__BB48_34;
+$L__BB48_55:
 mov.u64 	%rd335, 0;
 cvta.to.global.u64 	%rd187, %rd335;
 setp.eq.s64 	%p44, %rd11, %rd187;
@@ -38985,163 +40582,163 @@ setp.eq.s64 	%p45, %rd12, %rd187;
 and.pred  	%p46, %p44, %p45;
 setp.eq.s64 	%p47, %rd13, %rd187;
 and.pred  	%p48, %p46, %p47;
-@%p48 bra 	$L__BB47_113;
+@%p48 bra 	$L__BB48_113;
 add.u64 	%rd120, %SP, 48;
 add.u64 	%rd3, %SPL, 48;
-@%p6 bra 	$L__BB47_58;
-bra.uni 	$L__BB47_57;
-$L__BB47_58:
+@%p6 bra 	$L__BB48_58;
+bra.uni 	$L__BB48_57;
+)ptx",
+    R"ptx($L__BB48_58:
 setp.leu.f64 	%p49, %fd12, 0d0000000000000000;
 mov.f64 	%fd59, 0d0000000000000000;
-@%p49 bra 	$L__BB47_60;
+@%p49 bra 	$L__BB48_60;
 ld.param.f64 	%fd45, [%rd1+104];
 div.rn.f64 	%fd59, %fd45, %fd12;
-bra.uni 	$L__BB47_60;
-$L__BB47_34:
+bra.uni 	$L__BB48_60;
+$L__BB48_34:
 mov.u64 	%rd313, 0;
 cvta.to.global.u64 	%rd268, %rd313;
 setp.eq.s64 	%p96, %rd11, %rd268;
-@%p96 bra 	$L__BB47_41;
+@%p96 bra 	$L__BB48_41;
 shl.b64 	%rd270, %rd14, 2;
-@%p117 bra 	$L__BB47_38;
+@%p117 bra 	$L__BB48_38;
 add.s64 	%rd311, %rd11, %rd270;
 mov.u64 	%rd312, 0;
-$L__BB47_37:
+$L__BB48_37:
 st.global.f32 	[%rd311], %f47;
 add.s64 	%rd313, %rd312, 16;
 add.s64 	%rd311, %rd311, 64;
 add.s64 	%rd272, %rd312, 32;
 setp.le.u64 	%p98, %rd272, %rd5;
 mov.u64 	%rd312, %rd313;
-@%p98 bra 	$L__BB47_37;
-$L__BB47_38:
+@%p98 bra 	$L__BB48_37;
+$L__BB48_38:
 setp.le.u64 	%p99, %rd5, %rd313;
-@%p99 bra 	$L__BB47_41;
+@%p99 bra 	$L__BB48_41;
 sub.s64 	%rd273, %rd5, %rd313;
 setp.eq.s64 	%p100, %rd273, 16;
 setp.gt.u64 	%p101, %rd273, %rd14;
 or.pred  	%p102, %p100, %p101;
-@!%p102 bra 	$L__BB47_41;
-bra.uni 	$L__BB47_40;
-$L__BB47_40:
+@!%p102 bra 	$L__BB48_41;
+bra.uni 	$L__BB48_40;
+$L__BB48_40:
 shl.b64 	%rd275, %rd313, 2;
 add.s64 	%rd276, %rd11, %rd275;
 add.s64 	%rd53, %rd276, %rd270;
 st.global.f32 	[%rd53], %f47;
-$L__BB47_41:
+$L__BB48_41:
 mov.u64 	%rd316, 0;
 cvta.to.global.u64 	%rd279, %rd316;
 setp.eq.s64 	%p103, %rd12, %rd279;
-@%p103 bra 	$L__BB47_48;
+@%p103 bra 	$L__BB48_48;
 shl.b64 	%rd281, %rd14, 2;
-@%p117 bra 	$L__BB47_45;
+@%p117 bra 	$L__BB48_45;
 add.s64 	%rd314, %rd12, %rd281;
 mov.u64 	%rd315, 0;
-$L__BB47_44:
+$L__BB48_44:
 st.global.f32 	[%rd314], %f47;
 add.s64 	%rd316, %rd315, 16;
 add.s64 	%rd314, %rd314, 64;
 add.s64 	%rd283, %rd315, 32;
 setp.le.u64 	%p105, %rd283, %rd5;
 mov.u64 	%rd315, %rd316;
-@%p105 bra 	$L__BB47_44;
-$L__BB47_45:
+@%p105 bra 	$L__BB48_44;
+$L__BB48_45:
 setp.le.u64 	%p106, %rd5, %rd316;
-@%p106 bra 	$L__BB47_48;
+@%p106 bra 	$L__BB48_48;
 sub.s64 	%rd284, %rd5, %rd316;
 setp.eq.s64 	%p107, %rd284, 16;
 setp.gt.u64 	%p108, %rd284, %rd14;
 or.pred  	%p109, %p107, %p108;
-@!%p109 bra 	$L__BB47_48;
-bra.uni 	$L__BB47_47;
-$L__BB47_47:
+@!%p109 bra 	$L__BB48_48;
+bra.uni 	$L__BB48_47;
+$L__BB48_47:
 shl.b64 	%rd286, %rd316, 2;
 add.s64 	%rd287, %rd12, %rd286;
 add.s64 	%rd60, %rd287, %rd281;
 st.global.f32 	[%rd60], %f47;
-$L__BB47_48:
+$L__BB48_48:
 mov.u64 	%rd319, 0;
 cvta.to.global.u64 	%rd290, %rd319;
 setp.eq.s64 	%p110, %rd13, %rd290;
-@%p110 bra 	$L__BB47_113;
+@%p110 bra 	$L__BB48_113;
 shl.b64 	%rd292, %rd14, 2;
-@%p117 bra 	$L__BB47_52;
+@%p117 bra 	$L__BB48_52;
 add.s64 	%rd317, %rd13, %rd292;
 mov.u64 	%rd318, 0;
-$L__BB47_51:
+$L__BB48_51:
 st.global.f32 	[%rd317], %f47;
 add.s64 	%rd319, %rd318, 16;
 add.s64 	%rd317, %rd317, 64;
 add.s64 	%rd294, %rd318, 32;
 setp.le.u64 	%p112, %rd294, %rd5;
 mov.u64 	%rd318, %rd319;
-@%p112 bra 	$L__BB47_51;
-$L__BB47_52:
+@%p112 bra 	$L__BB48_51;
+$L__BB48_52:
 setp.le.u64 	%p113, %rd5, %rd319;
-@%p113 bra 	$L__BB47_113;
+@%p113 bra 	$L__BB48_113;
 sub.s64 	%rd295, %rd5, %rd319;
 setp.eq.s64 	%p114, %rd295, 16;
 setp.gt.u64 	%p115, %rd295, %rd14;
 or.pred  	%p116, %p114, %p115;
-@!%p116 bra 	$L__BB47_113;
-bra.uni 	$L__BB47_54;
-$L__BB47_54:
+@!%p116 bra 	$L__BB48_113;
+bra.uni 	$L__BB48_54;
+$L__BB48_54:
 shl.b64 	%rd297, %rd319, 2;
 add.s64 	%rd298, %rd13, %rd297;
 add.s64 	%rd67, %rd298, %rd292;
 st.global.f32 	[%rd67], %f47;
-bra.uni 	$L__BB47_113;
-$L__BB47_57:
+bra.uni 	$L__BB48_113;
+$L__BB48_57:
 ld.param.f64 	%fd43, [%rd1+104];
 add.rn.f64 	%fd59, %fd43, %fd43;
-$L__BB47_60:
+$L__BB48_60:
 selp.u16 	%rs1, 1, 0, %p40;
 st.local.f64 	[%rd3], %fd59;
-@%p6 bra 	$L__BB47_62;
-bra.uni 	$L__BB47_61;
-$L__BB47_62:
+@%p6 bra 	$L__BB48_62;
+bra.uni 	$L__BB48_61;
+$L__BB48_62:
 mov.f64 	%fd60, 0d0000000000000000;
 selp.f64 	%fd19, %fd14, %fd13, %p40;
 setp.leu.f64 	%p51, %fd19, 0d0000000000000000;
-@%p51 bra 	$L__BB47_64;
+@%p51 bra 	$L__BB48_64;
 ld.param.f64 	%fd48, [%rd1+104];
 div.rn.f64 	%fd60, %fd48, %fd19;
-bra.uni 	$L__BB47_64;
-$L__BB47_61:
+bra.uni 	$L__BB48_64;
+$L__BB48_61:
 ld.param.f64 	%fd46, [%rd1+104];
 add.rn.f64 	%fd60, %fd46, %fd46;
-$L__BB47_64:
+$L__BB48_64:
 st.local.f64 	[%rd3+8], %fd60;
 st.local.u8 	[%rd3+16], %rs1;
-@!%p118 bra 	$L__BB47_112;
-bra.uni 	$L__BB47_65;
-$L__BB47_65:
+@!%p118 bra 	$L__BB48_112;
+bra.uni 	$L__BB48_65;
+$L__BB48_65:
 setp.lt.f64 	%p52, %fd59, 0d0000000000000000;
 neg.f64 	%fd49, %fd59;
 selp.f64 	%fd50, %fd49, %fd59, %p52;
-)ptx",
-    R"ptx(setp.leu.f64 	%p53, %fd50, 0d39B0000000000000;
+setp.leu.f64 	%p53, %fd50, 0d39B0000000000000;
 setp.geu.f64 	%p54, %fd50, 0d4630000000000000;
 or.pred  	%p55, %p53, %p54;
-@%p55 bra 	$L__BB47_112;
+@%p55 bra 	$L__BB48_112;
 setp.lt.f64 	%p56, %fd60, 0d0000000000000000;
 neg.f64 	%fd51, %fd60;
 selp.f64 	%fd52, %fd51, %fd60, %p56;
 setp.leu.f64 	%p57, %fd52, 0d39B0000000000000;
 setp.geu.f64 	%p58, %fd52, 0d4630000000000000;
 or.pred  	%p59, %p57, %p58;
-@%p59 bra 	$L__BB47_112;
+@%p59 bra 	$L__BB48_112;
 cvt.rn.f32.f64 	%f48, %fd59;
 cvt.rn.f32.f64 	%f49, %fd60;
-@!%p6 bra 	$L__BB47_90;
-bra.uni 	$L__BB47_68;
-$L__BB47_68:
+@!%p6 bra 	$L__BB48_90;
+bra.uni 	$L__BB48_68;
+$L__BB48_68:
 mov.u64 	%rd327, 0;
-@%p117 bra 	$L__BB47_77;
-bra.uni 	$L__BB47_69;
-$L__BB47_77:
+@%p117 bra 	$L__BB48_77;
+bra.uni 	$L__BB48_69;
+$L__BB48_77:
 setp.le.u64 	%p85, %rd5, %rd327;
-@%p85 bra 	$L__BB47_113;
+@%p85 bra 	$L__BB48_113;
 sub.s64 	%rd241, %rd5, %rd327;
 setp.ne.s64 	%p86, %rd241, 16;
 setp.le.u64 	%p87, %rd241, %rd14;
@@ -39150,22 +40747,22 @@ shl.b64 	%rd243, %rd327, 2;
 shl.b64 	%rd245, %rd14, 2;
 mov.f32 	%f227, 0f00000000;
 mov.f32 	%f225, %f227;
-@%p7 bra 	$L__BB47_80;
+@%p7 bra 	$L__BB48_80;
 add.s64 	%rd244, %rd6, %rd243;
 add.s64 	%rd87, %rd244, %rd245;
 ld.global.f32 	%f225, [%rd87];
-$L__BB47_80:
+$L__BB48_80:
 mov.f32 	%f226, %f227;
-@%p7 bra 	$L__BB47_82;
+@%p7 bra 	$L__BB48_82;
 add.s64 	%rd247, %rd7, %rd243;
 add.s64 	%rd88, %rd247, %rd245;
 ld.global.f32 	%f226, [%rd88];
-$L__BB47_82:
-@%p7 bra 	$L__BB47_84;
+$L__BB48_82:
+@%p7 bra 	$L__BB48_84;
 add.s64 	%rd250, %rd8, %rd243;
 add.s64 	%rd89, %rd250, %rd245;
 ld.global.f32 	%f227, [%rd89];
-$L__BB47_84:
+$L__BB48_84:
 mov.u64 	%rd252, 0;
 cvta.to.global.u64 	%rd253, %rd252;
 setp.eq.s64 	%p88, %rd11, %rd253;
@@ -39180,28 +40777,28 @@ add.rn.f32 	%f199, %f198, %f1;
 mul.rn.f32 	%f62, %f199, %f49;
 sub.rn.f32 	%f63, %f197, %f62;
 or.pred  	%p90, %p88, %p7;
-@%p90 bra 	$L__BB47_86;
+@%p90 bra 	$L__BB48_86;
 add.s64 	%rd255, %rd11, %rd243;
 add.s64 	%rd90, %rd255, %rd245;
 selp.f32 	%f64, %f195, %f63, %p40;
 st.global.f32 	[%rd90], %f64;
-$L__BB47_86:
+$L__BB48_86:
 setp.eq.s64 	%p91, %rd12, %rd253;
 or.pred  	%p93, %p91, %p7;
-@%p93 bra 	$L__BB47_88;
+@%p93 bra 	$L__BB48_88;
 add.s64 	%rd260, %rd12, %rd243;
 add.s64 	%rd91, %rd260, %rd245;
 selp.f32 	%f65, %f63, %f61, %p40;
 st.global.f32 	[%rd91], %f65;
-$L__BB47_88:
+$L__BB48_88:
 setp.eq.s64 	%p94, %rd13, %rd253;
 or.pred  	%p95, %p94, %p7;
-@%p95 bra 	$L__BB47_113;
+@%p95 bra 	$L__BB48_113;
 add.s64 	%rd265, %rd13, %rd243;
 add.s64 	%rd92, %rd265, %rd245;
 st.global.f32 	[%rd92], %f62;
-bra.uni 	$L__BB47_113;
-$L__BB47_112:
+bra.uni 	$L__BB48_113;
+$L__BB48_112:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd119;
@@ -39220,14 +40817,14 @@ param2,
 param3
 );
 }
-$L__BB47_113:
+$L__BB48_113:
 ret;
-$L__BB47_90:
-@%p117 bra 	$L__BB47_99;
-bra.uni 	$L__BB47_91;
-$L__BB47_99:
+$L__BB48_90:
+@%p117 bra 	$L__BB48_99;
+bra.uni 	$L__BB48_91;
+$L__BB48_99:
 setp.le.u64 	%p67, %rd5, %rd335;
-@%p67 bra 	$L__BB47_113;
+@%p67 bra 	$L__BB48_113;
 sub.s64 	%rd203, %rd5, %rd335;
 setp.ne.s64 	%p68, %rd203, 16;
 setp.le.u64 	%p69, %rd203, %rd14;
@@ -39236,22 +40833,22 @@ shl.b64 	%rd205, %rd335, 2;
 shl.b64 	%rd207, %rd14, 2;
 mov.f32 	%f230, 0f00000000;
 mov.f32 	%f228, %f230;
-@%p8 bra 	$L__BB47_102;
+@%p8 bra 	$L__BB48_102;
 add.s64 	%rd206, %rd6, %rd205;
 add.s64 	%rd112, %rd206, %rd207;
 ld.global.f32 	%f228, [%rd112];
-$L__BB47_102:
+$L__BB48_102:
 mov.f32 	%f229, %f230;
-@%p8 bra 	$L__BB47_104;
+@%p8 bra 	$L__BB48_104;
 add.s64 	%rd209, %rd7, %rd205;
 add.s64 	%rd113, %rd209, %rd207;
 ld.global.f32 	%f229, [%rd113];
-$L__BB47_104:
-@%p8 bra 	$L__BB47_106;
+$L__BB48_104:
+@%p8 bra 	$L__BB48_106;
 add.s64 	%rd212, %rd8, %rd205;
 add.s64 	%rd114, %rd212, %rd207;
 ld.global.f32 	%f230, [%rd114];
-$L__BB47_106:
+$L__BB48_106:
 mov.u64 	%rd214, 0;
 cvta.to.global.u64 	%rd215, %rd214;
 setp.eq.s64 	%p70, %rd11, %rd215;
@@ -39262,24 +40859,24 @@ selp.f32 	%f177, %f228, %f229, %p40;
 sub.rn.f32 	%f178, %f230, %f177;
 mul.rn.f32 	%f79, %f178, %f48;
 or.pred  	%p72, %p70, %p8;
-@%p72 bra 	$L__BB47_108;
+@%p72 bra 	$L__BB48_108;
 add.s64 	%rd217, %rd11, %rd205;
 add.s64 	%rd115, %rd217, %rd207;
 selp.f32 	%f80, %f77, %f79, %p40;
 st.global.f32 	[%rd115], %f80;
-$L__BB47_108:
+$L__BB48_108:
 setp.eq.s64 	%p73, %rd12, %rd215;
 or.pred  	%p75, %p73, %p8;
-@%p75 bra 	$L__BB47_110;
+@%p75 bra 	$L__BB48_110;
 add.s64 	%rd222, %rd12, %rd205;
 add.s64 	%rd116, %rd222, %rd207;
 neg.f32 	%f179, %f77;
 selp.f32 	%f81, %f79, %f179, %p40;
 st.global.f32 	[%rd116], %f81;
-$L__BB47_110:
+$L__BB48_110:
 setp.eq.s64 	%p76, %rd13, %rd215;
 or.pred  	%p77, %p76, %p8;
-@%p77 bra 	$L__BB47_113;
+@%p77 bra 	$L__BB48_113;
 selp.f32 	%f174, %f229, %f228, %p40;
 sub.rn.f32 	%f175, %f174, %f230;
 add.rn.f32 	%f176, %f175, %f1;
@@ -39287,8 +40884,8 @@ mul.rn.f32 	%f78, %f176, %f49;
 add.s64 	%rd227, %rd13, %rd205;
 add.s64 	%rd117, %rd227, %rd207;
 st.global.f32 	[%rd117], %f78;
-bra.uni 	$L__BB47_113;
-$L__BB47_69:
+bra.uni 	$L__BB48_113;
+$L__BB48_69:
 shl.b64 	%rd68, %rd14, 2;
 mov.u64 	%rd326, 0;
 cvta.to.global.u64 	%rd232, %rd326;
@@ -39299,8 +40896,8 @@ mov.u64 	%rd322, %rd11;
 mov.u64 	%rd323, %rd8;
 mov.u64 	%rd324, %rd7;
 mov.u64 	%rd325, %rd6;
-bra.uni 	$L__BB47_70;
-$L__BB47_76:
+bra.uni 	$L__BB48_70;
+$L__BB48_76:
 add.s64 	%rd327, %rd326, 16;
 add.s64 	%rd325, %rd325, 64;
 add.s64 	%rd324, %rd324, 64;
@@ -39311,9 +40908,9 @@ add.s64 	%rd320, %rd320, 64;
 add.s64 	%rd240, %rd326, 32;
 setp.le.u64 	%p84, %rd240, %rd5;
 mov.u64 	%rd326, %rd327;
-@%p84 bra 	$L__BB47_70;
-bra.uni 	$L__BB47_77;
-$L__BB47_70:
+@%p84 bra 	$L__BB48_70;
+bra.uni 	$L__BB48_77;
+$L__BB48_70:
 add.s64 	%rd233, %rd325, %rd68;
 ld.global.f32 	%f180, [%rd233];
 add.s64 	%rd234, %rd324, %rd68;
@@ -39330,25 +40927,25 @@ sub.rn.f32 	%f188, %f186, %f182;
 add.rn.f32 	%f189, %f188, %f1;
 mul.rn.f32 	%f51, %f189, %f49;
 sub.rn.f32 	%f52, %f187, %f51;
-@%p79 bra 	$L__BB47_72;
+@%p79 bra 	$L__BB48_72;
 selp.f32 	%f53, %f185, %f52, %p40;
 add.s64 	%rd76, %rd322, %rd68;
 st.global.f32 	[%rd76], %f53;
-$L__BB47_72:
+$L__BB48_72:
 mov.u64 	%rd236, 0;
 cvta.to.global.u64 	%rd237, %rd236;
 setp.eq.s64 	%p81, %rd12, %rd237;
-@%p81 bra 	$L__BB47_74;
+@%p81 bra 	$L__BB48_74;
 selp.f32 	%f54, %f52, %f50, %p40;
 add.s64 	%rd77, %rd321, %rd68;
 st.global.f32 	[%rd77], %f54;
-$L__BB47_74:
+$L__BB48_74:
 setp.eq.s64 	%p83, %rd13, %rd237;
-@%p83 bra 	$L__BB47_76;
+@%p83 bra 	$L__BB48_76;
 add.s64 	%rd78, %rd320, %rd68;
 st.global.f32 	[%rd78], %f51;
-bra.uni 	$L__BB47_76;
-$L__BB47_91:
+bra.uni 	$L__BB48_76;
+$L__BB48_91:
 shl.b64 	%rd93, %rd14, 2;
 mov.u64 	%rd334, 0;
 cvta.to.global.u64 	%rd194, %rd334;
@@ -39359,8 +40956,8 @@ mov.u64 	%rd330, %rd11;
 mov.u64 	%rd331, %rd8;
 mov.u64 	%rd332, %rd7;
 mov.u64 	%rd333, %rd6;
-bra.uni 	$L__BB47_92;
-$L__BB47_98:
+bra.uni 	$L__BB48_92;
+$L__BB48_98:
 add.s64 	%rd335, %rd334, 16;
 add.s64 	%rd333, %rd333, 64;
 add.s64 	%rd332, %rd332, 64;
@@ -39371,9 +40968,9 @@ add.s64 	%rd328, %rd328, 64;
 add.s64 	%rd202, %rd334, 32;
 setp.le.u64 	%p66, %rd202, %rd5;
 mov.u64 	%rd334, %rd335;
-@%p66 bra 	$L__BB47_92;
-bra.uni 	$L__BB47_99;
-$L__BB47_92:
+@%p66 bra 	$L__BB48_92;
+bra.uni 	$L__BB48_99;
+$L__BB48_92:
 add.s64 	%rd195, %rd333, %rd93;
 ld.global.f32 	%f158, [%rd195];
 add.s64 	%rd196, %rd332, %rd93;
@@ -39386,29 +40983,29 @@ mul.rn.f32 	%f66, %f162, %f48;
 selp.f32 	%f166, %f158, %f159, %p40;
 sub.rn.f32 	%f167, %f160, %f166;
 mul.rn.f32 	%f68, %f167, %f48;
-@%p61 bra 	$L__BB47_94;
+@%p61 bra 	$L__BB48_94;
 selp.f32 	%f69, %f66, %f68, %p40;
 add.s64 	%rd101, %rd330, %rd93;
 st.global.f32 	[%rd101], %f69;
-$L__BB47_94:
+$L__BB48_94:
 mov.u64 	%rd198, 0;
 cvta.to.global.u64 	%rd199, %rd198;
 setp.eq.s64 	%p63, %rd12, %rd199;
-@%p63 bra 	$L__BB47_96;
+@%p63 bra 	$L__BB48_96;
 neg.f32 	%f168, %f66;
 selp.f32 	%f70, %f68, %f168, %p40;
 add.s64 	%rd102, %rd329, %rd93;
 st.global.f32 	[%rd102], %f70;
-$L__BB47_96:
+$L__BB48_96:
 setp.eq.s64 	%p65, %rd13, %rd199;
-@%p65 bra 	$L__BB47_98;
+@%p65 bra 	$L__BB48_98;
 selp.f32 	%f163, %f159, %f158, %p40;
 sub.rn.f32 	%f164, %f163, %f160;
 add.rn.f32 	%f165, %f164, %f1;
 mul.rn.f32 	%f67, %f165, %f49;
 add.s64 	%rd103, %rd328, %rd93;
 st.global.f32 	[%rd103], %f67;
-bra.uni 	$L__BB47_98;
+bra.uni 	$L__BB48_98;
 }
 .visible .entry proxy_terms(
 .param .align 8 .b8 proxy_terms_param_0[40],
@@ -39432,10 +41029,11 @@ mov.u32 	%r14, %ctaid.x;
 mul.wide.u32 	%rd94, %r14, 16;
 mov.u32 	%r1, %tid.x;
 shr.u32 	%r15, %r1, 4;
-cvt.u64.u32 	%rd95, %r15;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd95, %r15;
 add.s64 	%rd6, %rd94, %rd95;
 setp.ge.u64 	%p4, %rd6, %rd93;
-@%p4 bra 	$L__BB48_101;
+@%p4 bra 	$L__BB49_101;
 mov.b64 	%rd87, proxy_terms_param_0;
 mov.b64 	%rd89, proxy_terms_param_1;
 ld.param.u64 	%rd90, [proxy_terms_param_5];
@@ -39466,14 +41064,14 @@ setp.le.u64 	%p5, %rd14, %rd15;
 shl.b64 	%rd198, %rd8, 3;
 shl.b64 	%rd199, %rd15, 3;
 shl.b64 	%rd200, %rd15, 2;
-@%p5 bra 	$L__BB48_4;
+@%p5 bra 	$L__BB49_4;
 add.s64 	%rd106, %rd198, %rd199;
 add.s64 	%rd202, %rd12, %rd106;
 add.s64 	%rd109, %rd102, %rd200;
 add.s64 	%rd201, %rd2, %rd109;
 mov.b32 	%r17, -8388608;
 mov.u64 	%rd203, %rd15;
-$L__BB48_3:
+$L__BB49_3:
 ld.global.u64 	%rd110, [%rd202];
 shl.b64 	%rd111, %rd110, 2;
 add.s64 	%rd112, %rd10, %rd111;
@@ -39484,8 +41082,8 @@ add.s64 	%rd203, %rd203, 16;
 add.s64 	%rd202, %rd202, 128;
 add.s64 	%rd201, %rd201, 64;
 setp.lt.u64 	%p6, %rd203, %rd14;
-@%p6 bra 	$L__BB48_3;
-$L__BB48_4:
+@%p6 bra 	$L__BB49_3;
+$L__BB49_4:
 add.s64 	%rd11, %rd2, %rd102;
 and.b32  	%r2, %r1, 16;
 mov.b32 	%r19, 65535;
@@ -39497,13 +41095,13 @@ mov.u64 	%rd206, 0;
 mov.b32 	%r63, 0;
 mov.f32 	%f225, 0fFF800000;
 mov.f32 	%f224, 0f7F800000;
-@%p7 bra 	$L__BB48_7;
+@%p7 bra 	$L__BB49_7;
 add.s64 	%rd204, %rd11, %rd200;
 mov.f32 	%f224, 0f7F800000;
 mov.f32 	%f225, 0fFF800000;
 mov.b32 	%r63, 0;
 mov.u64 	%rd205, 0;
-$L__BB48_6:
+$L__BB49_6:
 ld.global.f32 	%f68, [%rd204];
 setp.lt.f32 	%p8, %f68, %f224;
 selp.f32 	%f224, %f68, %f224, %p8;
@@ -39517,24 +41115,24 @@ add.s64 	%rd204, %rd204, 64;
 add.s64 	%rd116, %rd205, 32;
 setp.le.u64 	%p11, %rd116, %rd14;
 mov.u64 	%rd205, %rd206;
-@%p11 bra 	$L__BB48_6;
-$L__BB48_7:
+@%p11 bra 	$L__BB49_6;
+$L__BB49_7:
 and.b16  	%rs2, %rs1, 1;
 setp.le.u64 	%p12, %rd14, %rd206;
-@%p12 bra 	$L__BB48_11;
+@%p12 bra 	$L__BB49_11;
 sub.s64 	%rd117, %rd14, %rd206;
 setp.le.u64 	%p13, %rd117, %rd15;
 mov.f32 	%f228, 0f00000000;
 mov.f32 	%f227, 0f7F800000;
 mov.f32 	%f226, 0fFF800000;
-@%p13 bra 	$L__BB48_10;
+@%p13 bra 	$L__BB49_10;
 shl.b64 	%rd118, %rd206, 2;
 add.s64 	%rd119, %rd11, %rd118;
 add.s64 	%rd30, %rd119, %rd200;
 ld.global.f32 	%f226, [%rd30];
 mov.f32 	%f227, %f226;
 mov.f32 	%f228, %f226;
-$L__BB48_10:
+$L__BB49_10:
 setp.lt.f32 	%p14, %f227, %f224;
 selp.f32 	%f224, %f227, %f224, %p14;
 setp.gt.f32 	%p15, %f226, %f225;
@@ -39542,7 +41140,7 @@ selp.f32 	%f225, %f226, %f225, %p15;
 setp.nan.f32 	%p16, %f228, %f228;
 selp.u32 	%r22, 1, 0, %p16;
 or.b32  	%r63, %r63, %r22;
-$L__BB48_11:
+$L__BB49_11:
 ld.param.f64 	%fd1, [%rd5];
 ld.param.f64 	%fd3, [%rd5+8];
 ld.param.f64 	%fd4, [%rd5+16];
@@ -39553,8 +41151,7 @@ setp.gt.f32 	%p17, %f73, %f72;
 selp.f32 	%f74, %f73, %f72, %p17;
 shfl.sync.bfly.b32	%f75, %f74, 4, 31, %r3;
 setp.gt.f32 	%p18, %f75, %f74;
-)ptx",
-    R"ptx(selp.f32 	%f76, %f75, %f74, %p18;
+selp.f32 	%f76, %f75, %f74, %p18;
 shfl.sync.bfly.b32	%f77, %f76, 2, 31, %r3;
 setp.gt.f32 	%p19, %f77, %f76;
 selp.f32 	%f78, %f77, %f76, %p19;
@@ -39579,10 +41176,10 @@ setp.ne.s32 	%p25, %r63, 0;
 vote.sync.ballot.b32 	%r23, %p25, %r3;
 setp.ne.s32 	%p26, %r23, 0;
 mov.f64 	%fd456, 0d7FF8000000000000;
-@%p26 bra 	$L__BB48_50;
+@%p26 bra 	$L__BB49_50;
 setp.eq.s64 	%p27, %rd13, %rd8;
 mov.f64 	%fd456, 0d0000000000000000;
-@%p27 bra 	$L__BB48_50;
+@%p27 bra 	$L__BB49_50;
 neg.f64 	%fd2, %fd1;
 setp.lt.f64 	%p28, %fd1, 0d0000000000000000;
 neg.f32 	%f89, %f15;
@@ -39595,12 +41192,12 @@ mov.u64 	%rd121, 0;
 mov.f32 	%f90, 0f00000000;
 mov.u64 	%rd207, %rd212;
 mov.u64 	%rd208, %rd121;
-bra.uni 	$L__BB48_14;
-$L__BB48_22:
+bra.uni 	$L__BB49_14;
+$L__BB49_22:
 setp.gt.u64 	%p39, %rd40, %rd15;
 selp.f32 	%f125, %f25, 0f00000000, %p39;
 add.rn.f32 	%f232, %f232, %f125;
-$L__BB48_23:
+$L__BB49_23:
 shfl.sync.bfly.b32	%f126, %f232, 8, 31, %r3;
 add.rn.f32 	%f127, %f232, %f126;
 shfl.sync.bfly.b32	%f128, %f127, 4, 31, %r3;
@@ -39614,19 +41211,19 @@ add.rn.f64 	%fd450, %fd450, %fd50;
 add.s64 	%rd208, %rd208, 512;
 add.s64 	%rd207, %rd207, 2048;
 setp.lt.u64 	%p40, %rd208, %rd14;
-@%p40 bra 	$L__BB48_14;
-bra.uni 	$L__BB48_24;
-$L__BB48_14:
+@%p40 bra 	$L__BB49_14;
+bra.uni 	$L__BB49_24;
+$L__BB49_14:
 sub.s64 	%rd124, %rd14, %rd208;
 min.u64 	%rd34, %rd124, 512;
 setp.lt.u64 	%p29, %rd124, 16;
 mov.f32 	%f232, %f90;
 mov.u64 	%rd211, %rd121;
-@%p29 bra 	$L__BB48_17;
+@%p29 bra 	$L__BB49_17;
 mov.f32 	%f232, 0f00000000;
 mov.u64 	%rd210, 0;
 mov.u64 	%rd209, %rd207;
-$L__BB48_16:
+$L__BB49_16:
 ld.global.f32 	%f92, [%rd209];
 setp.neu.f32 	%p30, %f92, %f17;
 sub.rn.f32 	%f93, %f92, %f18;
@@ -39658,10 +41255,10 @@ add.s64 	%rd209, %rd209, 64;
 add.s64 	%rd126, %rd210, 32;
 setp.le.u64 	%p33, %rd126, %rd34;
 mov.u64 	%rd210, %rd211;
-@%p33 bra 	$L__BB48_16;
-$L__BB48_17:
+@%p33 bra 	$L__BB49_16;
+$L__BB49_17:
 setp.le.u64 	%p34, %rd34, %rd211;
-@%p34 bra 	$L__BB48_23;
+@%p34 bra 	$L__BB49_23;
 sub.s64 	%rd40, %rd34, %rd211;
 shl.b64 	%rd127, %rd208, 2;
 add.s64 	%rd128, %rd11, %rd127;
@@ -39670,9 +41267,9 @@ add.s64 	%rd130, %rd128, %rd129;
 add.s64 	%rd41, %rd130, %rd200;
 mov.f32 	%f233, 0f00000000;
 setp.ge.u64 	%p35, %rd15, %rd40;
-@%p35 bra 	$L__BB48_20;
+@%p35 bra 	$L__BB49_20;
 ld.global.f32 	%f233, [%rd41];
-$L__BB48_20:
+$L__BB49_20:
 setp.lt.u64 	%p2, %rd15, %rd40;
 setp.neu.f32 	%p36, %f233, %f17;
 sub.rn.f32 	%f110, %f233, %f18;
@@ -39697,24 +41294,24 @@ setp.ltu.f32 	%p37, %f112, 0fC28AA123;
 setp.geu.f32 	%p38, %f112, 0fC28AA123;
 selp.f32 	%f124, %f112, 0f00000000, %p38;
 selp.f32 	%f25, %f124, %f123, %p37;
-@!%p2 bra 	$L__BB48_22;
-bra.uni 	$L__BB48_21;
-$L__BB48_21:
+@!%p2 bra 	$L__BB49_22;
+bra.uni 	$L__BB49_21;
+$L__BB49_21:
 st.global.f32 	[%rd41], %f25;
-bra.uni 	$L__BB48_22;
-$L__BB48_24:
+bra.uni 	$L__BB49_22;
+$L__BB49_24:
 cvt.f64.f32 	%fd52, %f18;
 sub.rn.f64 	%fd53, %fd52, %fd3;
 mul.rn.f64 	%fd7, %fd53, %fd2;
 setp.ltu.f64 	%p41, %fd450, 0d0000000000000000;
 mov.f64 	%fd451, 0d7FF8000000000000;
-@%p41 bra 	$L__BB48_28;
+@%p41 bra 	$L__BB49_28;
 setp.eq.f64 	%p42, %fd450, 0d0000000000000000;
 mov.f64 	%fd451, 0dFFF0000000000000;
-@%p42 bra 	$L__BB48_28;
+@%p42 bra 	$L__BB49_28;
 setp.eq.f64 	%p43, %fd450, 0d7FF0000000000000;
 mov.f64 	%fd451, 0d7FF0000000000000;
-@%p43 bra 	$L__BB48_28;
+@%p43 bra 	$L__BB49_28;
 setp.lt.f64 	%p44, %fd450, 0d0170000000000000;
 mul.rn.f64 	%fd56, %fd450, 0d4630000000000000;
 selp.f64 	%fd57, 0dC059000000000000, 0d0000000000000000, %p44;
@@ -39765,20 +41362,20 @@ mul.rn.f64 	%fd94, %fd93, %fd89;
 add.rn.f64 	%fd95, %fd93, %fd94;
 add.rn.f64 	%fd96, %fd92, %fd95;
 add.rn.f64 	%fd451, %fd91, %fd96;
-$L__BB48_28:
+$L__BB49_28:
 add.rn.f64 	%fd97, %fd7, %fd451;
 setp.gt.f64 	%p46, %fd97, 0d0000000000000000;
 neg.f64 	%fd98, %fd97;
 selp.f64 	%fd11, %fd98, %fd97, %p46;
 setp.nan.f64 	%p47, %fd11, %fd11;
 mov.f64 	%fd452, %fd11;
-@%p47 bra 	$L__BB48_32;
+@%p47 bra 	$L__BB49_32;
 setp.gt.f64 	%p48, %fd11, 0d4086280000000000;
 mov.f64 	%fd452, 0d7FF0000000000000;
-@%p48 bra 	$L__BB48_32;
+@%p48 bra 	$L__BB49_32;
 setp.lt.f64 	%p49, %fd11, 0dC085E00000000000;
 mov.f64 	%fd452, 0d0000000000000000;
-@%p49 bra 	$L__BB48_32;
+@%p49 bra 	$L__BB49_32;
 mul.rn.f64 	%fd101, %fd11, 0d3FF71547652B82FE;
 add.rn.f64 	%fd102, %fd101, 0d4338000000000000;
 add.rn.f64 	%fd103, %fd102, 0dC338000000000000;
@@ -39799,7 +41396,8 @@ mul.rn.f64 	%fd117, %fd116, 0d3FB745D1745D1746;
 add.rn.f64 	%fd118, %fd117, 0d3FF0000000000000;
 mul.rn.f64 	%fd119, %fd107, %fd118;
 mul.rn.f64 	%fd120, %fd119, 0d3FB999999999999A;
-add.rn.f64 	%fd121, %fd120, 0d3FF0000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd121, %fd120, 0d3FF0000000000000;
 mul.rn.f64 	%fd122, %fd107, %fd121;
 mul.rn.f64 	%fd123, %fd122, 0d3FBC71C71C71C71C;
 add.rn.f64 	%fd124, %fd123, 0d3FF0000000000000;
@@ -39832,19 +41430,19 @@ cvt.u64.u32 	%rd136, %r35;
 shl.b64 	%rd137, %rd136, 52;
 mov.b64 	%fd148, %rd137;
 mul.rn.f64 	%fd452, %fd147, %fd148;
-$L__BB48_32:
+$L__BB49_32:
 max.f64 	%fd10, %fd97, 0d0000000000000000;
 add.rn.f64 	%fd14, %fd452, 0d3FF0000000000000;
 setp.eq.f64 	%p50, %fd14, 0d3FF0000000000000;
 setp.eq.f64 	%p51, %fd14, 0d7FF0000000000000;
 or.pred  	%p52, %p50, %p51;
-@%p52 bra 	$L__BB48_37;
+@%p52 bra 	$L__BB49_37;
 setp.ltu.f64 	%p53, %fd14, 0d0000000000000000;
 mov.f64 	%fd453, 0d7FF8000000000000;
-@%p53 bra 	$L__BB48_36;
+@%p53 bra 	$L__BB49_36;
 setp.eq.f64 	%p54, %fd14, 0d0000000000000000;
 mov.f64 	%fd453, 0dFFF0000000000000;
-@%p54 bra 	$L__BB48_36;
+@%p54 bra 	$L__BB49_36;
 setp.lt.f64 	%p55, %fd14, 0d0170000000000000;
 mul.rn.f64 	%fd151, %fd14, 0d4630000000000000;
 selp.f64 	%fd152, 0dC059000000000000, 0d0000000000000000, %p55;
@@ -39885,8 +41483,7 @@ add.rn.f64 	%fd179, %fd178, 0d3FC2492492492492;
 mul.rn.f64 	%fd180, %fd163, %fd179;
 add.rn.f64 	%fd181, %fd180, 0d3FC999999999999A;
 mul.rn.f64 	%fd182, %fd163, %fd181;
-)ptx",
-    R"ptx(add.rn.f64 	%fd183, %fd182, 0d3FD5555555555555;
+add.rn.f64 	%fd183, %fd182, 0d3FD5555555555555;
 mul.rn.f64 	%fd184, %fd163, %fd183;
 selp.f64 	%fd185, %fd158, %fd155, %p56;
 mul.rn.f64 	%fd186, %fd185, 0d3FE62E42FEE00000;
@@ -39896,27 +41493,27 @@ mul.rn.f64 	%fd189, %fd188, %fd184;
 add.rn.f64 	%fd190, %fd188, %fd189;
 add.rn.f64 	%fd191, %fd187, %fd190;
 add.rn.f64 	%fd453, %fd186, %fd191;
-$L__BB48_36:
+$L__BB49_36:
 add.rn.f64 	%fd192, %fd14, 0dBFF0000000000000;
 sub.rn.f64 	%fd193, %fd452, %fd192;
 div.rn.f64 	%fd194, %fd193, %fd14;
 add.rn.f64 	%fd452, %fd194, %fd453;
-$L__BB48_37:
+$L__BB49_37:
 add.rn.f64 	%fd456, %fd10, %fd452;
-@!%p1 bra 	$L__BB48_50;
-bra.uni 	$L__BB48_38;
-$L__BB48_38:
+@!%p1 bra 	$L__BB49_50;
+bra.uni 	$L__BB49_38;
+$L__BB49_38:
 mul.rn.f64 	%fd20, %fd4, %fd2;
 sub.rn.f64 	%fd21, %fd7, %fd456;
 setp.nan.f64 	%p57, %fd21, %fd21;
 mov.f64 	%fd455, %fd21;
-@%p57 bra 	$L__BB48_42;
+@%p57 bra 	$L__BB49_42;
 setp.gt.f64 	%p58, %fd21, 0d4086280000000000;
 mov.f64 	%fd455, 0d7FF0000000000000;
-@%p58 bra 	$L__BB48_42;
+@%p58 bra 	$L__BB49_42;
 setp.lt.f64 	%p59, %fd21, 0dC085E00000000000;
 mov.f64 	%fd455, 0d0000000000000000;
-@%p59 bra 	$L__BB48_42;
+@%p59 bra 	$L__BB49_42;
 mul.rn.f64 	%fd197, %fd21, 0d3FF71547652B82FE;
 add.rn.f64 	%fd198, %fd197, 0d4338000000000000;
 add.rn.f64 	%fd199, %fd198, 0dC338000000000000;
@@ -39970,13 +41567,13 @@ cvt.u64.u32 	%rd142, %r39;
 shl.b64 	%rd143, %rd142, 52;
 mov.b64 	%fd244, %rd143;
 mul.rn.f64 	%fd455, %fd243, %fd244;
-$L__BB48_42:
+$L__BB49_42:
 mul.rn.f64 	%fd245, %fd20, %fd455;
 cvt.rn.f32.f64 	%f28, %fd245;
 mov.u64 	%rd214, 0;
-@%p7 bra 	$L__BB48_45;
+@%p7 bra 	$L__BB49_45;
 mov.u64 	%rd213, 0;
-$L__BB48_44:
+$L__BB49_44:
 ld.global.f32 	%f134, [%rd212];
 fma.rn.f32 	%f135, %f134, %f28, 0f00000000;
 abs.f32 	%f136, %f135;
@@ -39988,41 +41585,41 @@ add.s64 	%rd212, %rd212, 64;
 add.s64 	%rd146, %rd213, 32;
 setp.le.u64 	%p62, %rd146, %rd14;
 mov.u64 	%rd213, %rd214;
-@%p62 bra 	$L__BB48_44;
-$L__BB48_45:
+@%p62 bra 	$L__BB49_44;
+$L__BB49_45:
 setp.le.u64 	%p63, %rd14, %rd214;
-@%p63 bra 	$L__BB48_50;
+@%p63 bra 	$L__BB49_50;
 sub.s64 	%rd49, %rd14, %rd214;
 shl.b64 	%rd147, %rd214, 2;
 add.s64 	%rd148, %rd11, %rd147;
 setp.le.u64 	%p64, %rd49, %rd15;
 add.s64 	%rd50, %rd148, %rd200;
 mov.f32 	%f235, 0f00000000;
-@%p64 bra 	$L__BB48_48;
+@%p64 bra 	$L__BB49_48;
 ld.global.f32 	%f235, [%rd50];
-$L__BB48_48:
-@%p64 bra 	$L__BB48_50;
+$L__BB49_48:
+@%p64 bra 	$L__BB49_50;
 fma.rn.f32 	%f139, %f235, %f28, 0f00000000;
 abs.f32 	%f140, %f139;
 setp.geu.f32 	%p66, %f140, 0f00800000;
 selp.f32 	%f31, %f139, 0f00000000, %p66;
 st.global.f32 	[%rd50], %f31;
-$L__BB48_50:
+$L__BB49_50:
 mov.f64 	%fd463, 0d0000000000000000;
 setp.le.u64 	%p67, %rd9, %rd14;
-@%p67 bra 	$L__BB48_96;
+@%p67 bra 	$L__BB49_96;
 setp.lt.u64 	%p68, %rd9, 16;
 mov.u64 	%rd217, 0;
 mov.b32 	%r66, 0;
 mov.f32 	%f239, 0fFF800000;
 mov.f32 	%f238, 0f7F800000;
-@%p68 bra 	$L__BB48_54;
+@%p68 bra 	$L__BB49_54;
 add.s64 	%rd215, %rd10, %rd200;
 mov.f32 	%f238, 0f7F800000;
 mov.f32 	%f239, 0fFF800000;
 mov.b32 	%r66, 0;
 mov.u64 	%rd216, 0;
-$L__BB48_53:
+$L__BB49_53:
 ld.global.f32 	%f145, [%rd215];
 setp.lt.f32 	%p69, %f145, %f238;
 selp.f32 	%f238, %f145, %f238, %p69;
@@ -40036,23 +41633,23 @@ add.s64 	%rd215, %rd215, 64;
 add.s64 	%rd153, %rd216, 32;
 setp.le.u64 	%p72, %rd153, %rd9;
 mov.u64 	%rd216, %rd217;
-@%p72 bra 	$L__BB48_53;
-$L__BB48_54:
+@%p72 bra 	$L__BB49_53;
+$L__BB49_54:
 setp.le.u64 	%p73, %rd9, %rd217;
-@%p73 bra 	$L__BB48_58;
+@%p73 bra 	$L__BB49_58;
 sub.s64 	%rd154, %rd9, %rd217;
 setp.le.u64 	%p74, %rd154, %rd15;
 mov.f32 	%f242, 0f00000000;
 mov.f32 	%f241, 0f7F800000;
 mov.f32 	%f240, 0fFF800000;
-@%p74 bra 	$L__BB48_57;
+@%p74 bra 	$L__BB49_57;
 shl.b64 	%rd155, %rd217, 2;
 add.s64 	%rd156, %rd10, %rd155;
 add.s64 	%rd57, %rd156, %rd200;
 ld.global.f32 	%f240, [%rd57];
 mov.f32 	%f241, %f240;
 mov.f32 	%f242, %f240;
-$L__BB48_57:
+$L__BB49_57:
 setp.lt.f32 	%p75, %f241, %f238;
 selp.f32 	%f238, %f241, %f238, %p75;
 setp.gt.f32 	%p76, %f240, %f239;
@@ -40060,7 +41657,7 @@ selp.f32 	%f239, %f240, %f239, %p76;
 setp.nan.f32 	%p77, %f242, %f242;
 selp.u32 	%r43, 1, 0, %p77;
 or.b32  	%r66, %r66, %r43;
-$L__BB48_58:
+$L__BB49_58:
 neg.f32 	%f149, %f238;
 shfl.sync.bfly.b32	%f150, %f149, 8, 31, %r3;
 setp.gt.f32 	%p78, %f150, %f149;
@@ -40092,7 +41689,7 @@ setp.ne.s32 	%p86, %r66, 0;
 vote.sync.ballot.b32 	%r44, %p86, %r3;
 setp.ne.s32 	%p87, %r44, 0;
 mov.f64 	%fd463, 0d7FF8000000000000;
-@%p87 bra 	$L__BB48_96;
+@%p87 bra 	$L__BB49_96;
 mov.f32 	%f221, 0f00000000;
 ld.param.f64 	%fd25, [%rd5+24];
 setp.gt.f64 	%p88, %fd1, 0d0000000000000000;
@@ -40105,12 +41702,12 @@ mov.f64 	%fd457, 0d0000000000000000;
 mov.u64 	%rd158, 0;
 mov.u64 	%rd218, %rd223;
 mov.u64 	%rd219, %rd158;
-bra.uni 	$L__BB48_60;
-$L__BB48_68:
+bra.uni 	$L__BB49_60;
+$L__BB49_68:
 setp.gt.u64 	%p99, %rd67, %rd15;
 selp.f32 	%f202, %f56, 0f00000000, %p99;
 add.rn.f32 	%f246, %f246, %f202;
-$L__BB48_69:
+$L__BB49_69:
 shfl.sync.bfly.b32	%f203, %f246, 8, 31, %r3;
 add.rn.f32 	%f204, %f246, %f203;
 shfl.sync.bfly.b32	%f205, %f204, 4, 31, %r3;
@@ -40124,25 +41721,26 @@ add.rn.f64 	%fd457, %fd457, %fd249;
 add.s64 	%rd219, %rd219, 512;
 add.s64 	%rd218, %rd218, 2048;
 setp.lt.u64 	%p100, %rd219, %rd9;
-@%p100 bra 	$L__BB48_60;
-bra.uni 	$L__BB48_70;
-$L__BB48_60:
+@%p100 bra 	$L__BB49_60;
+bra.uni 	$L__BB49_70;
+$L__BB49_60:
 sub.s64 	%rd161, %rd9, %rd219;
 min.u64 	%rd61, %rd161, 512;
 setp.lt.u64 	%p89, %rd161, 16;
 mov.f32 	%f246, %f221;
 mov.u64 	%rd222, %rd158;
-@%p89 bra 	$L__BB48_63;
+@%p89 bra 	$L__BB49_63;
 mov.f32 	%f246, 0f00000000;
 mov.u64 	%rd221, 0;
 mov.u64 	%rd220, %rd218;
-$L__BB48_62:
+$L__BB49_62:
 ld.global.f32 	%f169, [%rd220];
 setp.neu.f32 	%p90, %f169, %f48;
 sub.rn.f32 	%f170, %f169, %f49;
 selp.f32 	%f171, %f170, 0f00000000, %p90;
 mul.rn.f32 	%f172, %f171, %f50;
-fma.rn.f32 	%f173, %f172, 0f3FB8AA3B, 0f4B400000;
+)ptx",
+    R"ptx(fma.rn.f32 	%f173, %f172, 0f3FB8AA3B, 0f4B400000;
 add.rn.f32 	%f174, %f173, 0fCB400000;
 fma.rn.f32 	%f175, %f174, 0fBF318000, %f172;
 fma.rn.f32 	%f176, %f174, 0f395E8083, %f175;
@@ -40168,10 +41766,10 @@ add.s64 	%rd220, %rd220, 64;
 add.s64 	%rd163, %rd221, 32;
 setp.le.u64 	%p93, %rd163, %rd61;
 mov.u64 	%rd221, %rd222;
-@%p93 bra 	$L__BB48_62;
-$L__BB48_63:
+@%p93 bra 	$L__BB49_62;
+$L__BB49_63:
 setp.le.u64 	%p94, %rd61, %rd222;
-@%p94 bra 	$L__BB48_69;
+@%p94 bra 	$L__BB49_69;
 sub.s64 	%rd67, %rd61, %rd222;
 shl.b64 	%rd164, %rd219, 2;
 add.s64 	%rd165, %rd10, %rd164;
@@ -40180,9 +41778,9 @@ add.s64 	%rd167, %rd165, %rd166;
 add.s64 	%rd68, %rd167, %rd200;
 mov.f32 	%f247, 0f00000000;
 setp.ge.u64 	%p95, %rd15, %rd67;
-@%p95 bra 	$L__BB48_66;
+@%p95 bra 	$L__BB49_66;
 ld.global.f32 	%f247, [%rd68];
-$L__BB48_66:
+$L__BB49_66:
 setp.lt.u64 	%p3, %rd15, %rd67;
 setp.neu.f32 	%p96, %f247, %f48;
 sub.rn.f32 	%f187, %f247, %f49;
@@ -40207,24 +41805,24 @@ setp.ltu.f32 	%p97, %f189, 0fC28AA123;
 setp.geu.f32 	%p98, %f189, 0fC28AA123;
 selp.f32 	%f201, %f189, 0f00000000, %p98;
 selp.f32 	%f56, %f201, %f200, %p97;
-@!%p3 bra 	$L__BB48_68;
-bra.uni 	$L__BB48_67;
-$L__BB48_67:
+@!%p3 bra 	$L__BB49_68;
+bra.uni 	$L__BB49_67;
+$L__BB49_67:
 st.global.f32 	[%rd68], %f56;
-bra.uni 	$L__BB48_68;
-$L__BB48_70:
+bra.uni 	$L__BB49_68;
+$L__BB49_70:
 cvt.f64.f32 	%fd251, %f49;
 add.rn.f64 	%fd252, %fd3, %fd251;
 mul.rn.f64 	%fd28, %fd1, %fd252;
 setp.ltu.f64 	%p101, %fd457, 0d0000000000000000;
 mov.f64 	%fd458, 0d7FF8000000000000;
-@%p101 bra 	$L__BB48_74;
+@%p101 bra 	$L__BB49_74;
 setp.eq.f64 	%p102, %fd457, 0d0000000000000000;
 mov.f64 	%fd458, 0dFFF0000000000000;
-@%p102 bra 	$L__BB48_74;
+@%p102 bra 	$L__BB49_74;
 mov.f64 	%fd458, 0d7FF0000000000000;
 setp.eq.f64 	%p103, %fd457, 0d7FF0000000000000;
-@%p103 bra 	$L__BB48_74;
+@%p103 bra 	$L__BB49_74;
 setp.lt.f64 	%p104, %fd457, 0d0170000000000000;
 mul.rn.f64 	%fd255, %fd457, 0d4630000000000000;
 selp.f64 	%fd256, 0dC059000000000000, 0d0000000000000000, %p104;
@@ -40242,8 +41840,7 @@ setp.gt.f64 	%p105, %fd260, 0d3FF6A09E667F3BCD;
 mul.rn.f64 	%fd261, %fd260, 0d3FE0000000000000;
 add.rn.f64 	%fd262, %fd259, 0d3FF0000000000000;
 selp.f64 	%fd263, %fd261, %fd260, %p105;
-)ptx",
-    R"ptx(add.rn.f64 	%fd264, %fd263, 0dBFF0000000000000;
+add.rn.f64 	%fd264, %fd263, 0dBFF0000000000000;
 add.rn.f64 	%fd265, %fd263, 0d3FF0000000000000;
 div.rn.f64 	%fd266, %fd264, %fd265;
 mul.rn.f64 	%fd267, %fd266, %fd266;
@@ -40276,20 +41873,20 @@ mul.rn.f64 	%fd293, %fd292, %fd288;
 add.rn.f64 	%fd294, %fd292, %fd293;
 add.rn.f64 	%fd295, %fd291, %fd294;
 add.rn.f64 	%fd458, %fd290, %fd295;
-$L__BB48_74:
+$L__BB49_74:
 add.rn.f64 	%fd296, %fd28, %fd458;
 setp.gt.f64 	%p106, %fd296, 0d0000000000000000;
 neg.f64 	%fd297, %fd296;
 selp.f64 	%fd32, %fd297, %fd296, %p106;
 setp.nan.f64 	%p107, %fd32, %fd32;
 mov.f64 	%fd459, %fd32;
-@%p107 bra 	$L__BB48_78;
+@%p107 bra 	$L__BB49_78;
 setp.gt.f64 	%p108, %fd32, 0d4086280000000000;
 mov.f64 	%fd459, 0d7FF0000000000000;
-@%p108 bra 	$L__BB48_78;
+@%p108 bra 	$L__BB49_78;
 setp.lt.f64 	%p109, %fd32, 0dC085E00000000000;
 mov.f64 	%fd459, 0d0000000000000000;
-@%p109 bra 	$L__BB48_78;
+@%p109 bra 	$L__BB49_78;
 mul.rn.f64 	%fd300, %fd32, 0d3FF71547652B82FE;
 add.rn.f64 	%fd301, %fd300, 0d4338000000000000;
 add.rn.f64 	%fd302, %fd301, 0dC338000000000000;
@@ -40343,19 +41940,19 @@ cvt.u64.u32 	%rd173, %r56;
 shl.b64 	%rd174, %rd173, 52;
 mov.b64 	%fd347, %rd174;
 mul.rn.f64 	%fd459, %fd346, %fd347;
-$L__BB48_78:
+$L__BB49_78:
 max.f64 	%fd31, %fd296, 0d0000000000000000;
 add.rn.f64 	%fd35, %fd459, 0d3FF0000000000000;
 setp.eq.f64 	%p110, %fd35, 0d3FF0000000000000;
 setp.eq.f64 	%p111, %fd35, 0d7FF0000000000000;
 or.pred  	%p112, %p110, %p111;
-@%p112 bra 	$L__BB48_83;
+@%p112 bra 	$L__BB49_83;
 setp.ltu.f64 	%p113, %fd35, 0d0000000000000000;
 mov.f64 	%fd460, 0d7FF8000000000000;
-@%p113 bra 	$L__BB48_82;
+@%p113 bra 	$L__BB49_82;
 setp.eq.f64 	%p114, %fd35, 0d0000000000000000;
 mov.f64 	%fd460, 0dFFF0000000000000;
-@%p114 bra 	$L__BB48_82;
+@%p114 bra 	$L__BB49_82;
 setp.lt.f64 	%p115, %fd35, 0d0170000000000000;
 mul.rn.f64 	%fd350, %fd35, 0d4630000000000000;
 selp.f64 	%fd351, 0dC059000000000000, 0d0000000000000000, %p115;
@@ -40406,27 +42003,27 @@ mul.rn.f64 	%fd388, %fd387, %fd383;
 add.rn.f64 	%fd389, %fd387, %fd388;
 add.rn.f64 	%fd390, %fd386, %fd389;
 add.rn.f64 	%fd460, %fd385, %fd390;
-$L__BB48_82:
+$L__BB49_82:
 add.rn.f64 	%fd391, %fd35, 0dBFF0000000000000;
 sub.rn.f64 	%fd392, %fd459, %fd391;
 div.rn.f64 	%fd393, %fd392, %fd35;
 add.rn.f64 	%fd459, %fd393, %fd460;
-$L__BB48_83:
+$L__BB49_83:
 add.rn.f64 	%fd463, %fd31, %fd459;
-@!%p1 bra 	$L__BB48_96;
-bra.uni 	$L__BB48_84;
-$L__BB48_84:
+@!%p1 bra 	$L__BB49_96;
+bra.uni 	$L__BB49_84;
+$L__BB49_84:
 mul.rn.f64 	%fd41, %fd1, %fd25;
 sub.rn.f64 	%fd42, %fd28, %fd463;
 setp.nan.f64 	%p117, %fd42, %fd42;
 mov.f64 	%fd462, %fd42;
-@%p117 bra 	$L__BB48_88;
+@%p117 bra 	$L__BB49_88;
 setp.gt.f64 	%p118, %fd42, 0d4086280000000000;
 mov.f64 	%fd462, 0d7FF0000000000000;
-@%p118 bra 	$L__BB48_88;
+@%p118 bra 	$L__BB49_88;
 setp.lt.f64 	%p119, %fd42, 0dC085E00000000000;
 mov.f64 	%fd462, 0d0000000000000000;
-@%p119 bra 	$L__BB48_88;
+@%p119 bra 	$L__BB49_88;
 mul.rn.f64 	%fd396, %fd42, 0d3FF71547652B82FE;
 add.rn.f64 	%fd397, %fd396, 0d4338000000000000;
 add.rn.f64 	%fd398, %fd397, 0dC338000000000000;
@@ -40456,7 +42053,8 @@ mul.rn.f64 	%fd421, %fd420, 0d3FC0000000000000;
 add.rn.f64 	%fd422, %fd421, 0d3FF0000000000000;
 mul.rn.f64 	%fd423, %fd402, %fd422;
 mul.rn.f64 	%fd424, %fd423, 0d3FC2492492492492;
-add.rn.f64 	%fd425, %fd424, 0d3FF0000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd425, %fd424, 0d3FF0000000000000;
 mul.rn.f64 	%fd426, %fd402, %fd425;
 mul.rn.f64 	%fd427, %fd426, 0d3FC5555555555555;
 add.rn.f64 	%fd428, %fd427, 0d3FF0000000000000;
@@ -40480,13 +42078,13 @@ cvt.u64.u32 	%rd179, %r60;
 shl.b64 	%rd180, %rd179, 52;
 mov.b64 	%fd443, %rd180;
 mul.rn.f64 	%fd462, %fd442, %fd443;
-$L__BB48_88:
+$L__BB49_88:
 mul.rn.f64 	%fd444, %fd41, %fd462;
 cvt.rn.f32.f64 	%f59, %fd444;
 mov.u64 	%rd225, 0;
-@%p68 bra 	$L__BB48_91;
+@%p68 bra 	$L__BB49_91;
 mov.u64 	%rd224, 0;
-$L__BB48_90:
+$L__BB49_90:
 ld.global.f32 	%f211, [%rd223];
 fma.rn.f32 	%f212, %f211, %f59, 0f00000000;
 abs.f32 	%f213, %f212;
@@ -40498,34 +42096,34 @@ add.s64 	%rd223, %rd223, 64;
 add.s64 	%rd183, %rd224, 32;
 setp.le.u64 	%p122, %rd183, %rd9;
 mov.u64 	%rd224, %rd225;
-@%p122 bra 	$L__BB48_90;
-$L__BB48_91:
+@%p122 bra 	$L__BB49_90;
+$L__BB49_91:
 setp.le.u64 	%p123, %rd9, %rd225;
-@%p123 bra 	$L__BB48_96;
+@%p123 bra 	$L__BB49_96;
 sub.s64 	%rd76, %rd9, %rd225;
 shl.b64 	%rd184, %rd225, 2;
 add.s64 	%rd185, %rd10, %rd184;
 setp.le.u64 	%p124, %rd76, %rd15;
 add.s64 	%rd77, %rd185, %rd200;
 mov.f32 	%f249, 0f00000000;
-@%p124 bra 	$L__BB48_94;
+@%p124 bra 	$L__BB49_94;
 ld.global.f32 	%f249, [%rd77];
-$L__BB48_94:
-@%p124 bra 	$L__BB48_96;
+$L__BB49_94:
+@%p124 bra 	$L__BB49_96;
 fma.rn.f32 	%f216, %f249, %f59, 0f00000000;
 abs.f32 	%f217, %f216;
 setp.geu.f32 	%p126, %f217, 0f00800000;
 selp.f32 	%f62, %f216, 0f00000000, %p126;
 st.global.f32 	[%rd77], %f62;
-$L__BB48_96:
+$L__BB49_96:
 bar.warp.sync 	%r3;
-@%p5 bra 	$L__BB48_99;
+@%p5 bra 	$L__BB49_99;
 add.s64 	%rd189, %rd102, %rd200;
 add.s64 	%rd227, %rd2, %rd189;
 add.s64 	%rd192, %rd198, %rd199;
 add.s64 	%rd226, %rd12, %rd192;
 mov.u64 	%rd228, %rd15;
-$L__BB48_98:
+$L__BB49_98:
 ld.global.f32 	%f218, [%rd227];
 ld.global.u64 	%rd193, [%rd226];
 shl.b64 	%rd194, %rd193, 2;
@@ -40535,11 +42133,11 @@ add.s64 	%rd228, %rd228, 16;
 add.s64 	%rd227, %rd227, 64;
 add.s64 	%rd226, %rd226, 128;
 setp.lt.u64 	%p128, %rd228, %rd14;
-@%p128 bra 	$L__BB48_98;
-$L__BB48_99:
+@%p128 bra 	$L__BB49_98;
+$L__BB49_99:
 cvt.u32.u64 	%r61, %rd15;
 setp.ne.s32 	%p129, %r61, 0;
-@%p129 bra 	$L__BB48_101;
+@%p129 bra 	$L__BB49_101;
 ld.param.u64 	%rd88, [proxy_terms_param_6];
 cvta.to.global.u64 	%rd1, %rd88;
 add.s64 	%rd86, %rd1, %rd98;
@@ -40548,7 +42146,7 @@ ld.param.f64 	%fd445, [%rd5+24];
 mul.rn.f64 	%fd446, %fd463, %fd445;
 add.rn.f64 	%fd447, %fd46, %fd446;
 st.global.f64 	[%rd86], %fd447;
-$L__BB48_101:
+$L__BB49_101:
 ret;
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
@@ -40558,16 +42156,15 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3
 )
 {
-.local .align 8 .b8 	__local_depot49[128];
+.local .align 8 .b8 	__local_depot50[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<8>;
 .reg .b16 	%rs<2>;
 .reg .f32 	%f<39>;
-)ptx",
-    R"ptx(.reg .b64 	%rd<59>;
+.reg .b64 	%rd<59>;
 .reg .f64 	%fd<227>;
-mov.u64 	%SPL, __local_depot49;
+mov.u64 	%SPL, __local_depot50;
 ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -40575,12 +42172,12 @@ ld.param.u64 	%rd28, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0]
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd49, 0;
 mov.u16 	%rs1, 0;
-$L__BB49_1:
+$L__BB50_1:
 add.s64 	%rd33, %rd1, %rd49;
 st.local.u8 	[%rd33], %rs1;
 add.s64 	%rd49, %rd49, 1;
 setp.lt.u64 	%p1, %rd49, 128;
-@%p1 bra 	$L__BB49_1;
+@%p1 bra 	$L__BB50_1;
 setp.lt.u64 	%p2, %rd30, 16;
 mov.u64 	%rd53, 0;
 mov.f64 	%fd220, 0d0000000000000000;
@@ -40590,7 +42187,7 @@ mov.f64 	%fd223, %fd220;
 mov.f64 	%fd224, %fd220;
 mov.f64 	%fd225, %fd220;
 mov.f64 	%fd226, %fd220;
-@%p2 bra 	$L__BB49_6;
+@%p2 bra 	$L__BB50_6;
 ld.local.f64 	%fd212, [%rd1];
 ld.local.f64 	%fd211, [%rd1+8];
 ld.local.f64 	%fd210, [%rd1+16];
@@ -40610,7 +42207,7 @@ ld.local.f64 	%fd220, [%rd1+120];
 add.s64 	%rd51, %rd29, 32;
 add.s64 	%rd50, %rd28, 32;
 mov.u64 	%rd52, 0;
-$L__BB49_4:
+$L__BB50_4:
 ld.f32 	%f1, [%rd50+-32];
 cvt.f64.f32 	%fd72, %f1;
 ld.f32 	%f2, [%rd51+-32];
@@ -40745,7 +42342,7 @@ add.s64 	%rd51, %rd51, 64;
 add.s64 	%rd50, %rd50, 64;
 setp.le.u64 	%p3, %rd36, %rd30;
 mov.u64 	%rd52, %rd53;
-@%p3 bra 	$L__BB49_4;
+@%p3 bra 	$L__BB50_4;
 st.local.f64 	[%rd1], %fd212;
 st.local.f64 	[%rd1+8], %fd211;
 st.local.f64 	[%rd1+16], %fd210;
@@ -40762,14 +42359,14 @@ st.local.f64 	[%rd1+96], %fd223;
 st.local.f64 	[%rd1+104], %fd222;
 st.local.f64 	[%rd1+112], %fd221;
 st.local.f64 	[%rd1+120], %fd220;
-$L__BB49_6:
+$L__BB50_6:
 setp.ge.u64 	%p4, %rd53, %rd30;
-@%p4 bra 	$L__BB49_14;
+@%p4 bra 	$L__BB50_14;
 and.b64  	%rd13, %rd30, 1;
 add.s64 	%rd38, %rd30, -1;
 setp.eq.s64 	%p5, %rd53, %rd38;
 mov.u64 	%rd54, 0;
-@%p5 bra 	$L__BB49_11;
+@%p5 bra 	$L__BB50_11;
 and.b64  	%rd40, %rd30, -2;
 sub.s64 	%rd14, %rd53, %rd40;
 add.s64 	%rd57, %rd1, 8;
@@ -40778,7 +42375,7 @@ add.s64 	%rd42, %rd41, 4;
 add.s64 	%rd56, %rd28, %rd42;
 add.s64 	%rd55, %rd29, %rd42;
 mov.u64 	%rd58, 0;
-$L__BB49_9:
+$L__BB50_9:
 ld.f32 	%f33, [%rd56+-4];
 cvt.f64.f32 	%fd152, %f33;
 ld.f32 	%f34, [%rd55+-4];
@@ -40804,13 +42401,13 @@ add.s64 	%rd57, %rd57, 16;
 add.s64 	%rd56, %rd56, 8;
 add.s64 	%rd55, %rd55, 8;
 setp.eq.s64 	%p6, %rd14, %rd58;
-@%p6 bra 	$L__BB49_10;
-bra.uni 	$L__BB49_9;
-$L__BB49_10:
+@%p6 bra 	$L__BB50_10;
+bra.uni 	$L__BB50_9;
+$L__BB50_10:
 neg.s64 	%rd54, %rd14;
-$L__BB49_11:
+$L__BB50_11:
 setp.eq.s64 	%p7, %rd13, 0;
-@%p7 bra 	$L__BB49_13;
+@%p7 bra 	$L__BB50_13;
 add.s64 	%rd43, %rd54, %rd53;
 shl.b64 	%rd44, %rd43, 2;
 add.s64 	%rd45, %rd28, %rd44;
@@ -40827,7 +42424,7 @@ add.s64 	%rd48, %rd1, %rd47;
 ld.local.f64 	%fd171, [%rd48];
 add.rn.f64 	%fd172, %fd171, %fd170;
 st.local.f64 	[%rd48], %fd172;
-$L__BB49_13:
+$L__BB50_13:
 ld.local.f64 	%fd226, [%rd1+72];
 ld.local.f64 	%fd225, [%rd1+80];
 ld.local.f64 	%fd224, [%rd1+88];
@@ -40835,7 +42432,7 @@ ld.local.f64 	%fd223, [%rd1+96];
 ld.local.f64 	%fd222, [%rd1+104];
 ld.local.f64 	%fd221, [%rd1+112];
 ld.local.f64 	%fd220, [%rd1+120];
-$L__BB49_14:
+$L__BB50_14:
 ld.local.f64 	%fd173, [%rd1+64];
 ld.local.f64 	%fd174, [%rd1];
 add.rn.f64 	%fd175, %fd173, %fd174;
@@ -40847,7 +42444,8 @@ ld.local.f64 	%fd180, [%rd1+24];
 add.rn.f64 	%fd181, %fd224, %fd180;
 ld.local.f64 	%fd182, [%rd1+32];
 add.rn.f64 	%fd183, %fd223, %fd182;
-ld.local.f64 	%fd184, [%rd1+40];
+)ptx",
+    R"ptx(ld.local.f64 	%fd184, [%rd1+40];
 add.rn.f64 	%fd185, %fd222, %fd184;
 ld.local.f64 	%fd186, [%rd1+48];
 add.rn.f64 	%fd187, %fd221, %fd186;
@@ -40870,7 +42468,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot50[128];
+.local .align 8 .b8 	__local_depot51[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<20>;
@@ -40879,7 +42477,7 @@ ret;
 .reg .f32 	%f<32>;
 .reg .b64 	%rd<103>;
 .reg .f64 	%fd<205>;
-mov.u64 	%SPL, __local_depot50;
+mov.u64 	%SPL, __local_depot51;
 ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -40887,12 +42485,12 @@ ld.param.u64 	%rd52, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_p
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd84, 0;
 mov.u16 	%rs1, 0;
-$L__BB50_1:
+$L__BB51_1:
 add.s64 	%rd57, %rd1, %rd84;
 st.local.u8 	[%rd57], %rs1;
 add.s64 	%rd84, %rd84, 1;
 setp.lt.u64 	%p1, %rd84, 128;
-@%p1 bra 	$L__BB50_1;
+@%p1 bra 	$L__BB51_1;
 setp.lt.u64 	%p2, %rd53, 16;
 mov.u64 	%rd87, 0;
 mov.f64 	%fd193, 0d0000000000000000;
@@ -40907,7 +42505,7 @@ mov.f64 	%fd201, %fd193;
 mov.f64 	%fd202, %fd193;
 mov.f64 	%fd203, %fd193;
 mov.f64 	%fd204, %fd193;
-@%p2 bra 	$L__BB50_6;
+@%p2 bra 	$L__BB51_6;
 ld.local.f64 	%fd174, [%rd1];
 ld.local.f64 	%fd173, [%rd1+8];
 ld.local.f64 	%fd172, [%rd1+16];
@@ -40926,7 +42524,7 @@ mov.f64 	%fd204, %fd202;
 mov.f64 	%fd193, %fd202;
 mov.f64 	%fd195, %fd202;
 mov.f64 	%fd197, %fd202;
-$L__BB50_4:
+$L__BB51_4:
 ld.f32 	%f1, [%rd85+-32];
 cvt.f64.f32 	%fd83, %f1;
 mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -40956,8 +42554,7 @@ cvt.f64.f32 	%fd95, %f7;
 mul.rn.f64 	%fd96, %fd95, %fd95;
 add.rn.f64 	%fd195, %fd195, %fd96;
 ld.f32 	%f8, [%rd85+-4];
-)ptx",
-    R"ptx(cvt.f64.f32 	%fd97, %f8;
+cvt.f64.f32 	%fd97, %f8;
 mul.rn.f64 	%fd98, %fd97, %fd97;
 add.rn.f64 	%fd193, %fd193, %fd98;
 ld.f32 	%f9, [%rd85];
@@ -40997,7 +42594,7 @@ add.s64 	%rd60, %rd86, 32;
 add.s64 	%rd85, %rd85, 64;
 setp.le.u64 	%p3, %rd60, %rd53;
 mov.u64 	%rd86, %rd87;
-@%p3 bra 	$L__BB50_4;
+@%p3 bra 	$L__BB51_4;
 st.local.f64 	[%rd1], %fd174;
 st.local.f64 	[%rd1+8], %fd173;
 st.local.f64 	[%rd1+16], %fd172;
@@ -41014,22 +42611,22 @@ st.local.f64 	[%rd1+96], %fd200;
 st.local.f64 	[%rd1+104], %fd198;
 st.local.f64 	[%rd1+112], %fd196;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB50_6:
+$L__BB51_6:
 setp.ge.u64 	%p4, %rd87, %rd53;
-@%p4 bra 	$L__BB50_15;
+@%p4 bra 	$L__BB51_15;
 and.b64  	%rd89, %rd53, 3;
 sub.s64 	%rd62, %rd87, %rd53;
 setp.gt.u64 	%p5, %rd62, -4;
 mov.u64 	%rd88, 0;
 shl.b64 	%rd83, %rd87, 2;
-@%p5 bra 	$L__BB50_11;
+@%p5 bra 	$L__BB51_11;
 and.b64  	%rd64, %rd53, -4;
 sub.s64 	%rd11, %rd87, %rd64;
 add.s64 	%rd66, %rd83, %rd52;
 add.s64 	%rd93, %rd66, 8;
 add.s64 	%rd92, %rd1, 16;
 mov.u64 	%rd94, 0;
-$L__BB50_9:
+$L__BB51_9:
 ld.f32 	%f17, [%rd93+-8];
 cvt.f64.f32 	%fd115, %f17;
 mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -41058,19 +42655,19 @@ add.s64 	%rd94, %rd94, -4;
 add.s64 	%rd93, %rd93, 16;
 add.s64 	%rd92, %rd92, 32;
 setp.eq.s64 	%p6, %rd11, %rd94;
-@%p6 bra 	$L__BB50_10;
-bra.uni 	$L__BB50_9;
-$L__BB50_10:
+@%p6 bra 	$L__BB51_10;
+bra.uni 	$L__BB51_9;
+$L__BB51_10:
 neg.s64 	%rd88, %rd11;
-$L__BB50_11:
+$L__BB51_11:
 setp.eq.s64 	%p7, %rd89, 0;
-@%p7 bra 	$L__BB50_14;
+@%p7 bra 	$L__BB51_14;
 shl.b64 	%rd67, %rd88, 3;
 add.s64 	%rd91, %rd1, %rd67;
 shl.b64 	%rd69, %rd88, 2;
 add.s64 	%rd70, %rd83, %rd69;
 add.s64 	%rd90, %rd52, %rd70;
-$L__BB50_13:
+$L__BB51_13:
 .pragma "nounroll";
 ld.f32 	%f21, [%rd90];
 cvt.f64.f32 	%fd131, %f21;
@@ -41082,8 +42679,8 @@ add.s64 	%rd91, %rd91, 8;
 add.s64 	%rd90, %rd90, 4;
 add.s64 	%rd89, %rd89, -1;
 setp.ne.s64 	%p8, %rd89, 0;
-@%p8 bra 	$L__BB50_13;
-$L__BB50_14:
+@%p8 bra 	$L__BB51_13;
+$L__BB51_14:
 ld.local.f64 	%fd204, [%rd1+64];
 ld.local.f64 	%fd203, [%rd1+72];
 ld.local.f64 	%fd202, [%rd1+80];
@@ -41096,9 +42693,9 @@ ld.local.f64 	%fd196, [%rd1+112];
 ld.local.f64 	%fd195, [%rd1+48];
 ld.local.f64 	%fd194, [%rd1+120];
 ld.local.f64 	%fd193, [%rd1+56];
-$L__BB50_15:
+$L__BB51_15:
 setp.eq.s64 	%p10, %rd53, 0;
-@%p10 bra 	$L__BB50_32;
+@%p10 bra 	$L__BB51_32;
 and.b64  	%rd96, %rd53, 3;
 ld.local.f64 	%fd135, [%rd1];
 add.rn.f64 	%fd136, %fd204, %fd135;
@@ -41127,88 +42724,88 @@ and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd30, %r2;
 setp.lt.u64 	%p11, %rd53, 4;
 mov.u64 	%rd95, 0;
-@%p11 bra 	$L__BB50_27;
-bra.uni 	$L__BB50_17;
-$L__BB50_27:
+@%p11 bra 	$L__BB51_27;
+bra.uni 	$L__BB51_17;
+$L__BB51_27:
 setp.eq.s64 	%p17, %rd96, 0;
-@%p17 bra 	$L__BB50_32;
+@%p17 bra 	$L__BB51_32;
 shl.b64 	%rd80, %rd95, 2;
 add.s64 	%rd98, %rd54, %rd80;
 add.s64 	%rd97, %rd52, %rd80;
-bra.uni 	$L__BB50_29;
-$L__BB50_31:
+bra.uni 	$L__BB51_29;
+$L__BB51_31:
 add.s64 	%rd95, %rd95, 1;
 add.s64 	%rd98, %rd98, 4;
 add.s64 	%rd97, %rd97, 4;
 add.s64 	%rd96, %rd96, -1;
 setp.ne.s64 	%p19, %rd96, 0;
-@%p19 bra 	$L__BB50_29;
-bra.uni 	$L__BB50_32;
-$L__BB50_29:
+@%p19 bra 	$L__BB51_29;
+bra.uni 	$L__BB51_32;
+$L__BB51_29:
 .pragma "nounroll";
 and.b64  	%rd81, %rd95, 15;
 setp.ne.s64 	%p18, %rd81, %rd30;
-@%p18 bra 	$L__BB50_31;
+@%p18 bra 	$L__BB51_31;
 ld.f32 	%f30, [%rd97];
 cvt.f64.f32 	%fd163, %f30;
 div.rn.f64 	%fd164, %fd163, %fd79;
 cvt.rn.f32.f64 	%f31, %fd164;
 st.f32 	[%rd98], %f31;
-bra.uni 	$L__BB50_31;
-$L__BB50_32:
+bra.uni 	$L__BB51_31;
+$L__BB51_32:
 ret;
-$L__BB50_17:
+$L__BB51_17:
 and.b64  	%rd95, %rd53, -4;
 add.s64 	%rd101, %rd54, 8;
 add.s64 	%rd100, %rd52, 8;
 mov.u64 	%rd102, 0;
-bra.uni 	$L__BB50_18;
-$L__BB50_26:
+bra.uni 	$L__BB51_18;
+$L__BB51_26:
 add.s64 	%rd102, %rd102, 4;
 add.s64 	%rd101, %rd101, 16;
 add.s64 	%rd100, %rd100, 16;
 setp.eq.s64 	%p16, %rd95, %rd102;
-@%p16 bra 	$L__BB50_27;
-$L__BB50_18:
+@%p16 bra 	$L__BB51_27;
+$L__BB51_18:
 and.b64  	%rd73, %rd102, 12;
 setp.ne.s64 	%p12, %rd73, %rd30;
-@%p12 bra 	$L__BB50_20;
+@%p12 bra 	$L__BB51_20;
 ld.f32 	%f22, [%rd100+-8];
 cvt.f64.f32 	%fd155, %f22;
 div.rn.f64 	%fd156, %fd155, %fd79;
 cvt.rn.f32.f64 	%f23, %fd156;
 st.f32 	[%rd101+-8], %f23;
-$L__BB50_20:
+$L__BB51_20:
 add.s64 	%rd74, %rd102, 1;
 and.b64  	%rd75, %rd74, 13;
 setp.ne.s64 	%p13, %rd75, %rd30;
-@%p13 bra 	$L__BB50_22;
+@%p13 bra 	$L__BB51_22;
 ld.f32 	%f24, [%rd100+-4];
 cvt.f64.f32 	%fd157, %f24;
 div.rn.f64 	%fd158, %fd157, %fd79;
 cvt.rn.f32.f64 	%f25, %fd158;
 st.f32 	[%rd101+-4], %f25;
-$L__BB50_22:
+$L__BB51_22:
 add.s64 	%rd76, %rd102, 2;
 and.b64  	%rd77, %rd76, 14;
 setp.ne.s64 	%p14, %rd77, %rd30;
-@%p14 bra 	$L__BB50_24;
+@%p14 bra 	$L__BB51_24;
 ld.f32 	%f26, [%rd100];
 cvt.f64.f32 	%fd159, %f26;
 div.rn.f64 	%fd160, %fd159, %fd79;
 cvt.rn.f32.f64 	%f27, %fd160;
 st.f32 	[%rd101], %f27;
-$L__BB50_24:
+$L__BB51_24:
 add.s64 	%rd78, %rd102, 3;
 and.b64  	%rd79, %rd78, 15;
 setp.ne.s64 	%p15, %rd79, %rd30;
-@%p15 bra 	$L__BB50_26;
+@%p15 bra 	$L__BB51_26;
 ld.f32 	%f28, [%rd100+4];
 cvt.f64.f32 	%fd161, %f28;
 div.rn.f64 	%fd162, %fd161, %fd79;
 cvt.rn.f32.f64 	%f29, %fd162;
 st.f32 	[%rd101+4], %f29;
-bra.uni 	$L__BB50_26;
+bra.uni 	$L__BB51_26;
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
@@ -41218,7 +42815,7 @@ bra.uni 	$L__BB50_26;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 {
-.local .align 8 .b8 	__local_depot51[128];
+.local .align 8 .b8 	__local_depot52[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<31>;
@@ -41227,7 +42824,7 @@ bra.uni 	$L__BB50_26;
 .reg .f32 	%f<83>;
 .reg .b64 	%rd<162>;
 .reg .f64 	%fd<418>;
-mov.u64 	%SPL, __local_depot51;
+mov.u64 	%SPL, __local_depot52;
 ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -41236,12 +42833,13 @@ ld.param.u64 	%rd83, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEP
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd132, 0;
 mov.u16 	%rs1, 0;
-$L__BB51_1:
+$L__BB52_1:
 add.s64 	%rd90, %rd1, %rd132;
 st.local.u8 	[%rd90], %rs1;
-add.s64 	%rd132, %rd132, 1;
+)ptx",
+    R"ptx(add.s64 	%rd132, %rd132, 1;
 setp.lt.u64 	%p1, %rd132, 128;
-@%p1 bra 	$L__BB51_1;
+@%p1 bra 	$L__BB52_1;
 setp.lt.u64 	%p2, %rd85, 16;
 mov.u64 	%rd135, 0;
 mov.f64 	%fd373, 0d0000000000000000;
@@ -41256,7 +42854,7 @@ mov.f64 	%fd381, %fd373;
 mov.f64 	%fd382, %fd373;
 mov.f64 	%fd383, %fd373;
 mov.f64 	%fd384, %fd373;
-@%p2 bra 	$L__BB51_6;
+@%p2 bra 	$L__BB52_6;
 ld.local.f64 	%fd354, [%rd1];
 ld.local.f64 	%fd353, [%rd1+8];
 ld.local.f64 	%fd352, [%rd1+16];
@@ -41275,7 +42873,7 @@ mov.f64 	%fd384, %fd382;
 mov.f64 	%fd373, %fd382;
 mov.f64 	%fd375, %fd382;
 mov.f64 	%fd377, %fd382;
-$L__BB51_4:
+$L__BB52_4:
 ld.f32 	%f7, [%rd133+-32];
 cvt.f64.f32 	%fd158, %f7;
 mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -41345,7 +42943,7 @@ add.s64 	%rd93, %rd134, 32;
 add.s64 	%rd133, %rd133, 64;
 setp.le.u64 	%p3, %rd93, %rd85;
 mov.u64 	%rd134, %rd135;
-@%p3 bra 	$L__BB51_4;
+@%p3 bra 	$L__BB52_4;
 st.local.f64 	[%rd1], %fd354;
 st.local.f64 	[%rd1+8], %fd353;
 st.local.f64 	[%rd1+16], %fd352;
@@ -41355,30 +42953,29 @@ st.local.f64 	[%rd1+40], %fd377;
 st.local.f64 	[%rd1+48], %fd375;
 st.local.f64 	[%rd1+56], %fd373;
 st.local.f64 	[%rd1+64], %fd384;
-)ptx",
-    R"ptx(st.local.f64 	[%rd1+72], %fd383;
+st.local.f64 	[%rd1+72], %fd383;
 st.local.f64 	[%rd1+80], %fd382;
 st.local.f64 	[%rd1+88], %fd381;
 st.local.f64 	[%rd1+96], %fd380;
 st.local.f64 	[%rd1+104], %fd378;
 st.local.f64 	[%rd1+112], %fd376;
 st.local.f64 	[%rd1+120], %fd374;
-$L__BB51_6:
+$L__BB52_6:
 setp.ge.u64 	%p4, %rd135, %rd85;
-@%p4 bra 	$L__BB51_15;
+@%p4 bra 	$L__BB52_15;
 and.b64  	%rd137, %rd85, 3;
 sub.s64 	%rd95, %rd135, %rd85;
 setp.gt.u64 	%p5, %rd95, -4;
 mov.u64 	%rd136, 0;
 shl.b64 	%rd131, %rd135, 2;
-@%p5 bra 	$L__BB51_11;
+@%p5 bra 	$L__BB52_11;
 and.b64  	%rd97, %rd85, -4;
 sub.s64 	%rd12, %rd135, %rd97;
 add.s64 	%rd99, %rd131, %rd83;
 add.s64 	%rd141, %rd99, 8;
 add.s64 	%rd140, %rd1, 16;
 mov.u64 	%rd142, 0;
-$L__BB51_9:
+$L__BB52_9:
 ld.f32 	%f23, [%rd141+-8];
 cvt.f64.f32 	%fd190, %f23;
 mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -41407,19 +43004,19 @@ add.s64 	%rd142, %rd142, -4;
 add.s64 	%rd141, %rd141, 16;
 add.s64 	%rd140, %rd140, 32;
 setp.eq.s64 	%p6, %rd12, %rd142;
-@%p6 bra 	$L__BB51_10;
-bra.uni 	$L__BB51_9;
-$L__BB51_10:
+@%p6 bra 	$L__BB52_10;
+bra.uni 	$L__BB52_9;
+$L__BB52_10:
 neg.s64 	%rd136, %rd12;
-$L__BB51_11:
+$L__BB52_11:
 setp.eq.s64 	%p7, %rd137, 0;
-@%p7 bra 	$L__BB51_14;
+@%p7 bra 	$L__BB52_14;
 shl.b64 	%rd100, %rd136, 3;
 add.s64 	%rd139, %rd1, %rd100;
 shl.b64 	%rd102, %rd136, 2;
 add.s64 	%rd103, %rd131, %rd102;
 add.s64 	%rd138, %rd83, %rd103;
-$L__BB51_13:
+$L__BB52_13:
 .pragma "nounroll";
 ld.f32 	%f27, [%rd138];
 cvt.f64.f32 	%fd206, %f27;
@@ -41431,8 +43028,8 @@ add.s64 	%rd139, %rd139, 8;
 add.s64 	%rd138, %rd138, 4;
 add.s64 	%rd137, %rd137, -1;
 setp.ne.s64 	%p8, %rd137, 0;
-@%p8 bra 	$L__BB51_13;
-$L__BB51_14:
+@%p8 bra 	$L__BB52_13;
+$L__BB52_14:
 ld.local.f64 	%fd384, [%rd1+64];
 ld.local.f64 	%fd383, [%rd1+72];
 ld.local.f64 	%fd382, [%rd1+80];
@@ -41445,7 +43042,7 @@ ld.local.f64 	%fd376, [%rd1+112];
 ld.local.f64 	%fd375, [%rd1+48];
 ld.local.f64 	%fd374, [%rd1+120];
 ld.local.f64 	%fd373, [%rd1+56];
-$L__BB51_15:
+$L__BB52_15:
 ld.local.f64 	%fd211, [%rd1];
 add.rn.f64 	%fd212, %fd384, %fd211;
 ld.local.f64 	%fd213, [%rd1+8];
@@ -41468,16 +43065,16 @@ add.rn.f64 	%fd229, %fd228, %fd227;
 sqrt.rn.f64 	%fd79, %fd229;
 setp.gt.f64 	%p9, %fd79, %fd155;
 mov.f64 	%fd417, 0d0000000000000000;
-@%p9 bra 	$L__BB51_16;
-bra.uni 	$L__BB51_32;
-$L__BB51_16:
+@%p9 bra 	$L__BB52_16;
+bra.uni 	$L__BB52_32;
+$L__BB52_16:
 mov.u64 	%rd143, 0;
-$L__BB51_17:
+$L__BB52_17:
 add.s64 	%rd105, %rd1, %rd143;
 st.local.u8 	[%rd105], %rs1;
 add.s64 	%rd143, %rd143, 1;
 setp.lt.u64 	%p10, %rd143, 128;
-@%p10 bra 	$L__BB51_17;
+@%p10 bra 	$L__BB52_17;
 mov.u64 	%rd147, 0;
 mov.f64 	%fd409, 0d0000000000000000;
 mov.f64 	%fd410, %fd409;
@@ -41487,7 +43084,7 @@ mov.f64 	%fd413, %fd409;
 mov.f64 	%fd414, %fd409;
 mov.f64 	%fd415, %fd409;
 mov.f64 	%fd416, %fd409;
-@%p2 bra 	$L__BB51_22;
+@%p2 bra 	$L__BB52_22;
 ld.local.f64 	%fd400, [%rd1];
 ld.local.f64 	%fd399, [%rd1+8];
 ld.local.f64 	%fd398, [%rd1+16];
@@ -41507,7 +43104,7 @@ ld.local.f64 	%fd409, [%rd1+120];
 add.s64 	%rd145, %rd84, 32;
 add.s64 	%rd144, %rd83, 32;
 mov.u64 	%rd146, 0;
-$L__BB51_20:
+$L__BB52_20:
 ld.f32 	%f28, [%rd144+-32];
 cvt.f64.f32 	%fd231, %f28;
 ld.f32 	%f29, [%rd145+-32];
@@ -41610,7 +43207,7 @@ add.s64 	%rd145, %rd145, 64;
 add.s64 	%rd144, %rd144, 64;
 setp.le.u64 	%p12, %rd108, %rd85;
 mov.u64 	%rd146, %rd147;
-@%p12 bra 	$L__BB51_20;
+@%p12 bra 	$L__BB52_20;
 st.local.f64 	[%rd1], %fd400;
 st.local.f64 	[%rd1+8], %fd399;
 st.local.f64 	[%rd1+16], %fd398;
@@ -41627,14 +43224,14 @@ st.local.f64 	[%rd1+96], %fd412;
 st.local.f64 	[%rd1+104], %fd411;
 st.local.f64 	[%rd1+112], %fd410;
 st.local.f64 	[%rd1+120], %fd409;
-$L__BB51_22:
+$L__BB52_22:
 setp.ge.u64 	%p13, %rd147, %rd85;
-@%p13 bra 	$L__BB51_31;
+@%p13 bra 	$L__BB52_31;
 and.b64  	%rd149, %rd85, 3;
 sub.s64 	%rd110, %rd147, %rd85;
 setp.gt.u64 	%p14, %rd110, -4;
 mov.u64 	%rd148, 0;
-@%p14 bra 	$L__BB51_27;
+@%p14 bra 	$L__BB52_27;
 and.b64  	%rd112, %rd85, -4;
 sub.s64 	%rd43, %rd147, %rd112;
 shl.b64 	%rd113, %rd147, 2;
@@ -41642,8 +43239,9 @@ add.s64 	%rd114, %rd113, 8;
 add.s64 	%rd155, %rd83, %rd114;
 add.s64 	%rd154, %rd84, %rd114;
 add.s64 	%rd153, %rd1, 16;
-mov.u64 	%rd156, 0;
-$L__BB51_25:
+)ptx",
+    R"ptx(mov.u64 	%rd156, 0;
+$L__BB52_25:
 ld.f32 	%f60, [%rd155+-8];
 cvt.f64.f32 	%fd279, %f60;
 ld.f32 	%f61, [%rd154+-8];
@@ -41681,20 +43279,20 @@ add.s64 	%rd155, %rd155, 16;
 add.s64 	%rd154, %rd154, 16;
 add.s64 	%rd153, %rd153, 32;
 setp.eq.s64 	%p15, %rd43, %rd156;
-@%p15 bra 	$L__BB51_26;
-bra.uni 	$L__BB51_25;
-$L__BB51_26:
+@%p15 bra 	$L__BB52_26;
+bra.uni 	$L__BB52_25;
+$L__BB52_26:
 neg.s64 	%rd148, %rd43;
-$L__BB51_27:
+$L__BB52_27:
 setp.eq.s64 	%p16, %rd149, 0;
-@%p16 bra 	$L__BB51_30;
+@%p16 bra 	$L__BB52_30;
 shl.b64 	%rd115, %rd148, 3;
 add.s64 	%rd152, %rd1, %rd115;
 add.s64 	%rd116, %rd147, %rd148;
 shl.b64 	%rd117, %rd116, 2;
 add.s64 	%rd151, %rd84, %rd117;
 add.s64 	%rd150, %rd83, %rd117;
-$L__BB51_29:
+$L__BB52_29:
 .pragma "nounroll";
 ld.f32 	%f68, [%rd150];
 cvt.f64.f32 	%fd299, %f68;
@@ -41709,8 +43307,8 @@ add.s64 	%rd151, %rd151, 4;
 add.s64 	%rd150, %rd150, 4;
 add.s64 	%rd149, %rd149, -1;
 setp.ne.s64 	%p17, %rd149, 0;
-@%p17 bra 	$L__BB51_29;
-$L__BB51_30:
+@%p17 bra 	$L__BB52_29;
+$L__BB52_30:
 ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
@@ -41719,7 +43317,7 @@ ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
-$L__BB51_31:
+$L__BB52_31:
 ld.local.f64 	%fd304, [%rd1];
 add.rn.f64 	%fd305, %fd416, %fd304;
 ld.local.f64 	%fd306, [%rd1+8];
@@ -41744,9 +43342,9 @@ add.rn.f64 	%fd324, %fd322, %fd320;
 add.rn.f64 	%fd325, %fd323, %fd321;
 add.rn.f64 	%fd326, %fd325, %fd324;
 div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB51_32:
+$L__BB52_32:
 setp.eq.s64 	%p19, %rd85, 0;
-@%p19 bra 	$L__BB51_46;
+@%p19 bra 	$L__BB52_46;
 setp.lt.f64 	%p18, %fd79, %fd155;
 selp.f64 	%fd154, %fd155, %fd79, %p18;
 mov.u32 	%r1, %tid.x;
@@ -41756,20 +43354,19 @@ and.b64  	%rd69, %rd85, 1;
 setp.eq.s64 	%p20, %rd85, 1;
 mov.u64 	%rd157, 0;
 setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-@%p20 bra 	$L__BB51_48;
-bra.uni 	$L__BB51_34;
-$L__BB51_48:
+@%p20 bra 	$L__BB52_48;
+bra.uni 	$L__BB52_34;
+$L__BB52_48:
 setp.ne.s64 	%p26, %rd69, 0;
-)ptx",
-    R"ptx(and.b64  	%rd123, %rd157, 15;
+and.b64  	%rd123, %rd157, 15;
 setp.eq.s64 	%p27, %rd123, %rd68;
 and.pred  	%p28, %p26, %p27;
-@!%p28 bra 	$L__BB51_46;
-bra.uni 	$L__BB51_43;
-$L__BB51_43:
+@!%p28 bra 	$L__BB52_46;
+bra.uni 	$L__BB52_43;
+$L__BB52_43:
 mov.f32 	%f80, 0f00000000;
 shl.b64 	%rd130, %rd157, 2;
-@%p30 bra 	$L__BB51_45;
+@%p30 bra 	$L__BB52_45;
 add.s64 	%rd126, %rd84, %rd130;
 ld.f32 	%f77, [%rd126];
 cvt.f64.f32 	%fd339, %f77;
@@ -41781,34 +43378,34 @@ mul.rn.f64 	%fd342, %fd417, %fd341;
 sub.rn.f64 	%fd343, %fd339, %fd342;
 div.rn.f64 	%fd344, %fd343, %fd154;
 cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB51_45:
+$L__BB52_45:
 add.s64 	%rd129, %rd86, %rd130;
 st.f32 	[%rd129], %f80;
-$L__BB51_46:
+$L__BB52_46:
 ret;
-$L__BB51_34:
+$L__BB52_34:
 mov.f32 	%f79, 0f00000000;
 and.b64  	%rd157, %rd85, -2;
 add.s64 	%rd160, %rd86, 4;
 add.s64 	%rd159, %rd83, 4;
 add.s64 	%rd158, %rd84, 4;
 mov.u64 	%rd161, 0;
-bra.uni 	$L__BB51_35;
-$L__BB51_42:
+bra.uni 	$L__BB52_35;
+$L__BB52_42:
 st.f32 	[%rd160], %f82;
-$L__BB51_47:
+$L__BB52_47:
 add.s64 	%rd161, %rd161, 2;
 add.s64 	%rd160, %rd160, 8;
 add.s64 	%rd159, %rd159, 8;
 add.s64 	%rd158, %rd158, 8;
 setp.eq.s64 	%p25, %rd157, %rd161;
-@%p25 bra 	$L__BB51_48;
-$L__BB51_35:
+@%p25 bra 	$L__BB52_48;
+$L__BB52_35:
 and.b64  	%rd120, %rd161, 14;
 setp.ne.s64 	%p21, %rd120, %rd68;
-@%p21 bra 	$L__BB51_39;
+@%p21 bra 	$L__BB52_39;
 mov.f32 	%f81, %f79;
-@%p30 bra 	$L__BB51_38;
+@%p30 bra 	$L__BB52_38;
 ld.f32 	%f71, [%rd158+-4];
 cvt.f64.f32 	%fd327, %f71;
 ld.f32 	%f72, [%rd159+-4];
@@ -41818,15 +43415,15 @@ mul.rn.f64 	%fd330, %fd417, %fd329;
 sub.rn.f64 	%fd331, %fd327, %fd330;
 div.rn.f64 	%fd332, %fd331, %fd154;
 cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB51_38:
+$L__BB52_38:
 st.f32 	[%rd160+-4], %f81;
-$L__BB51_39:
+$L__BB52_39:
 add.s64 	%rd121, %rd161, 1;
 and.b64  	%rd122, %rd121, 15;
 setp.ne.s64 	%p23, %rd122, %rd68;
-@%p23 bra 	$L__BB51_47;
+@%p23 bra 	$L__BB52_47;
 mov.f32 	%f82, %f79;
-@%p30 bra 	$L__BB51_42;
+@%p30 bra 	$L__BB52_42;
 ld.f32 	%f74, [%rd158];
 cvt.f64.f32 	%fd333, %f74;
 ld.f32 	%f75, [%rd159];
@@ -41836,7 +43433,7 @@ mul.rn.f64 	%fd336, %fd417, %fd335;
 sub.rn.f64 	%fd337, %fd333, %fd336;
 div.rn.f64 	%fd338, %fd337, %fd154;
 cvt.rn.f32.f64 	%f82, %fd338;
-bra.uni 	$L__BB51_42;
+bra.uni 	$L__BB52_42;
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
@@ -41864,14 +43461,14 @@ setp.lt.u64 	%p3, %rd16, 16;
 mov.u64 	%rd30, 0;
 mov.f32 	%f36, 0f00000000;
 mov.u32 	%r11, %tid.x;
-@%p3 bra 	$L__BB52_3;
+@%p3 bra 	$L__BB53_3;
 and.b32  	%r5, %r11, 15;
 mul.wide.u32 	%rd19, %r5, 4;
 add.s64 	%rd27, %rd14, %rd19;
 add.s64 	%rd28, %rd15, %rd19;
 mov.f32 	%f36, 0f00000000;
 mov.u64 	%rd29, 0;
-$L__BB52_2:
+$L__BB53_2:
 ld.f32 	%f13, [%rd27];
 ld.f32 	%f14, [%rd28];
 sub.rn.f32 	%f15, %f13, %f14;
@@ -41883,13 +43480,13 @@ add.s64 	%rd28, %rd28, 64;
 add.s64 	%rd27, %rd27, 64;
 setp.le.u64 	%p4, %rd20, %rd16;
 mov.u64 	%rd29, %rd30;
-@%p4 bra 	$L__BB52_2;
-$L__BB52_3:
+@%p4 bra 	$L__BB53_2;
+$L__BB53_3:
 setp.eq.b16 	%p2, %rs2, 1;
 setp.gt.u64 	%p5, %rd16, %rd30;
-@%p5 bra 	$L__BB52_4;
-bra.uni 	$L__BB52_9;
-$L__BB52_4:
+@%p5 bra 	$L__BB53_4;
+bra.uni 	$L__BB53_9;
+$L__BB53_4:
 sub.s64 	%rd10, %rd16, %rd30;
 mov.u32 	%r11, %tid.x;
 and.b32  	%r6, %r11, 15;
@@ -41898,24 +43495,24 @@ setp.le.u64 	%p6, %rd10, %rd11;
 shl.b64 	%rd21, %rd30, 2;
 mov.f32 	%f38, 0f00000000;
 mov.f32 	%f37, %f38;
-@%p6 bra 	$L__BB52_6;
+@%p6 bra 	$L__BB53_6;
 add.s64 	%rd22, %rd14, %rd21;
 mul.wide.u32 	%rd23, %r6, 4;
 add.s64 	%rd12, %rd22, %rd23;
 ld.f32 	%f37, [%rd12];
-$L__BB52_6:
-@%p6 bra 	$L__BB52_8;
+$L__BB53_6:
+@%p6 bra 	$L__BB53_8;
 add.s64 	%rd25, %rd15, %rd21;
 shl.b64 	%rd26, %rd11, 2;
 add.s64 	%rd13, %rd25, %rd26;
 ld.f32 	%f38, [%rd13];
-$L__BB52_8:
+$L__BB53_8:
 setp.gt.u64 	%p8, %rd10, %rd11;
 sub.rn.f32 	%f19, %f37, %f38;
 mul.rn.f32 	%f20, %f1, %f19;
 fma.rn.f32 	%f21, %f20, %f20, %f36;
 selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB52_9:
+$L__BB53_9:
 selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 and.b32  	%r7, %r11, 16;
 mov.b32 	%r8, 65535;
@@ -41941,7 +43538,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 {
-.local .align 8 .b8 	__local_depot53[128];
+.local .align 8 .b8 	__local_depot54[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<25>;
@@ -41949,19 +43546,19 @@ ret;
 .reg .f32 	%f<85>;
 .reg .b64 	%rd<189>;
 .reg .f64 	%fd<590>;
-mov.u64 	%SPL, __local_depot53;
+mov.u64 	%SPL, __local_depot54;
 ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd153, 0;
 mov.u16 	%rs1, 0;
-$L__BB53_1:
+$L__BB54_1:
 add.s64 	%rd104, %rd1, %rd153;
 st.local.u8 	[%rd104], %rs1;
 add.s64 	%rd153, %rd153, 1;
 setp.lt.u64 	%p1, %rd153, 128;
-@%p1 bra 	$L__BB53_1;
+@%p1 bra 	$L__BB54_1;
 setp.lt.u64 	%p2, %rd99, 16;
 mov.u64 	%rd157, 0;
 mov.f64 	%fd502, 0d0000000000000000;
@@ -41972,7 +43569,7 @@ mov.f64 	%fd506, %fd502;
 mov.f64 	%fd507, %fd502;
 mov.f64 	%fd508, %fd502;
 mov.f64 	%fd509, %fd502;
-@%p2 bra 	$L__BB53_6;
+@%p2 bra 	$L__BB54_6;
 add.s64 	%rd154, %rd97, 32;
 add.s64 	%rd155, %rd98, 32;
 ld.local.f64 	%fd493, [%rd1];
@@ -41992,7 +43589,7 @@ ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
 mov.u64 	%rd156, 0;
-$L__BB53_4:
+$L__BB54_4:
 ld.f32 	%f1, [%rd154+-32];
 cvt.f64.f32 	%fd242, %f1;
 ld.f32 	%f2, [%rd155+-32];
@@ -42043,7 +43640,8 @@ mul.rn.f64 	%fd265, %fd263, %fd264;
 add.rn.f64 	%fd486, %fd486, %fd265;
 ld.f32 	%f17, [%rd154];
 cvt.f64.f32 	%fd266, %f17;
-ld.f32 	%f18, [%rd155];
+)ptx",
+    R"ptx(ld.f32 	%f18, [%rd155];
 cvt.f64.f32 	%fd267, %f18;
 mul.rn.f64 	%fd268, %fd266, %fd267;
 add.rn.f64 	%fd509, %fd509, %fd268;
@@ -42095,7 +43693,7 @@ add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd154, %rd154, 64;
 setp.le.u64 	%p3, %rd107, %rd99;
 mov.u64 	%rd156, %rd157;
-@%p3 bra 	$L__BB53_4;
+@%p3 bra 	$L__BB54_4;
 st.local.f64 	[%rd1], %fd493;
 st.local.f64 	[%rd1+8], %fd492;
 st.local.f64 	[%rd1+16], %fd491;
@@ -42112,14 +43710,14 @@ st.local.f64 	[%rd1+96], %fd505;
 st.local.f64 	[%rd1+104], %fd504;
 st.local.f64 	[%rd1+112], %fd503;
 st.local.f64 	[%rd1+120], %fd502;
-$L__BB53_6:
+$L__BB54_6:
 setp.ge.u64 	%p4, %rd157, %rd99;
-@%p4 bra 	$L__BB53_15;
+@%p4 bra 	$L__BB54_15;
 and.b64  	%rd159, %rd99, 3;
 sub.s64 	%rd109, %rd157, %rd99;
 setp.gt.u64 	%p5, %rd109, -4;
 mov.u64 	%rd158, 0;
-@%p5 bra 	$L__BB53_11;
+@%p5 bra 	$L__BB54_11;
 and.b64  	%rd111, %rd99, -4;
 sub.s64 	%rd16, %rd157, %rd111;
 shl.b64 	%rd112, %rd157, 2;
@@ -42128,7 +43726,7 @@ add.s64 	%rd166, %rd97, %rd113;
 add.s64 	%rd165, %rd98, %rd113;
 add.s64 	%rd164, %rd1, 16;
 mov.u64 	%rd167, 0;
-$L__BB53_9:
+$L__BB54_9:
 ld.f32 	%f33, [%rd166+-8];
 cvt.f64.f32 	%fd290, %f33;
 ld.f32 	%f34, [%rd165+-8];
@@ -42160,27 +43758,26 @@ cvt.f64.f32 	%fd306, %f40;
 mul.rn.f64 	%fd307, %fd305, %fd306;
 ld.local.f64 	%fd308, [%rd164+8];
 add.rn.f64 	%fd309, %fd308, %fd307;
-)ptx",
-    R"ptx(st.local.f64 	[%rd164+8], %fd309;
+st.local.f64 	[%rd164+8], %fd309;
 add.s64 	%rd167, %rd167, -4;
 add.s64 	%rd166, %rd166, 16;
 add.s64 	%rd165, %rd165, 16;
 add.s64 	%rd164, %rd164, 32;
 setp.eq.s64 	%p6, %rd16, %rd167;
-@%p6 bra 	$L__BB53_10;
-bra.uni 	$L__BB53_9;
-$L__BB53_10:
+@%p6 bra 	$L__BB54_10;
+bra.uni 	$L__BB54_9;
+$L__BB54_10:
 neg.s64 	%rd158, %rd16;
-$L__BB53_11:
+$L__BB54_11:
 setp.eq.s64 	%p7, %rd159, 0;
-@%p7 bra 	$L__BB53_14;
+@%p7 bra 	$L__BB54_14;
 shl.b64 	%rd114, %rd158, 3;
 add.s64 	%rd162, %rd1, %rd114;
 add.s64 	%rd115, %rd157, %rd158;
 shl.b64 	%rd116, %rd115, 2;
 add.s64 	%rd161, %rd98, %rd116;
 add.s64 	%rd160, %rd97, %rd116;
-$L__BB53_13:
+$L__BB54_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd160];
 cvt.f64.f32 	%fd310, %f41;
@@ -42195,8 +43792,8 @@ add.s64 	%rd161, %rd161, 4;
 add.s64 	%rd160, %rd160, 4;
 add.s64 	%rd159, %rd159, -1;
 setp.ne.s64 	%p8, %rd159, 0;
-@%p8 bra 	$L__BB53_13;
-$L__BB53_14:
+@%p8 bra 	$L__BB54_13;
+$L__BB54_14:
 ld.local.f64 	%fd509, [%rd1+64];
 ld.local.f64 	%fd508, [%rd1+72];
 ld.local.f64 	%fd507, [%rd1+80];
@@ -42205,7 +43802,7 @@ ld.local.f64 	%fd505, [%rd1+96];
 ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
-$L__BB53_15:
+$L__BB54_15:
 and.b64  	%rd183, %rd99, 3;
 ld.local.f64 	%fd73, [%rd1];
 ld.local.f64 	%fd74, [%rd1+8];
@@ -42216,12 +43813,12 @@ ld.local.f64 	%fd78, [%rd1+40];
 ld.local.f64 	%fd79, [%rd1+48];
 ld.local.f64 	%fd80, [%rd1+56];
 mov.u64 	%rd163, 0;
-$L__BB53_16:
+$L__BB54_16:
 add.s64 	%rd118, %rd1, %rd163;
 st.local.u8 	[%rd118], %rs1;
 add.s64 	%rd163, %rd163, 1;
 setp.lt.u64 	%p9, %rd163, 128;
-@%p9 bra 	$L__BB53_16;
+@%p9 bra 	$L__BB54_16;
 mov.u64 	%rd170, 0;
 mov.f64 	%fd538, 0d0000000000000000;
 mov.f64 	%fd539, %fd538;
@@ -42235,7 +43832,7 @@ mov.f64 	%fd546, %fd538;
 mov.f64 	%fd547, %fd538;
 mov.f64 	%fd548, %fd538;
 mov.f64 	%fd549, %fd538;
-@%p2 bra 	$L__BB53_21;
+@%p2 bra 	$L__BB54_21;
 ld.local.f64 	%fd519, [%rd1];
 ld.local.f64 	%fd518, [%rd1+8];
 ld.local.f64 	%fd517, [%rd1+16];
@@ -42254,7 +43851,7 @@ mov.f64 	%fd549, %fd547;
 mov.f64 	%fd538, %fd547;
 mov.f64 	%fd540, %fd547;
 mov.f64 	%fd542, %fd547;
-$L__BB53_19:
+$L__BB54_19:
 ld.f32 	%f43, [%rd168+-32];
 cvt.f64.f32 	%fd317, %f43;
 mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -42324,7 +43921,7 @@ add.s64 	%rd121, %rd169, 32;
 add.s64 	%rd168, %rd168, 64;
 setp.le.u64 	%p11, %rd121, %rd99;
 mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB53_19;
+@%p11 bra 	$L__BB54_19;
 st.local.f64 	[%rd1], %fd519;
 st.local.f64 	[%rd1+8], %fd518;
 st.local.f64 	[%rd1+16], %fd517;
@@ -42341,22 +43938,22 @@ st.local.f64 	[%rd1+96], %fd545;
 st.local.f64 	[%rd1+104], %fd543;
 st.local.f64 	[%rd1+112], %fd541;
 st.local.f64 	[%rd1+120], %fd539;
-$L__BB53_21:
+$L__BB54_21:
 setp.ge.u64 	%p12, %rd170, %rd99;
-@%p12 bra 	$L__BB53_30;
+@%p12 bra 	$L__BB54_30;
 and.b64  	%rd172, %rd99, 3;
 sub.s64 	%rd123, %rd170, %rd99;
 setp.gt.u64 	%p13, %rd123, -4;
 mov.u64 	%rd171, 0;
 shl.b64 	%rd151, %rd170, 2;
-@%p13 bra 	$L__BB53_26;
+@%p13 bra 	$L__BB54_26;
 and.b64  	%rd125, %rd99, -4;
 sub.s64 	%rd50, %rd170, %rd125;
 add.s64 	%rd127, %rd151, %rd97;
 add.s64 	%rd177, %rd127, 8;
 add.s64 	%rd176, %rd1, 16;
 mov.u64 	%rd178, 0;
-$L__BB53_24:
+$L__BB54_24:
 ld.f32 	%f59, [%rd177+-8];
 cvt.f64.f32 	%fd349, %f59;
 mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -42385,19 +43982,19 @@ add.s64 	%rd178, %rd178, -4;
 add.s64 	%rd177, %rd177, 16;
 add.s64 	%rd176, %rd176, 32;
 setp.eq.s64 	%p14, %rd50, %rd178;
-@%p14 bra 	$L__BB53_25;
-bra.uni 	$L__BB53_24;
-$L__BB53_25:
+@%p14 bra 	$L__BB54_25;
+bra.uni 	$L__BB54_24;
+$L__BB54_25:
 neg.s64 	%rd171, %rd50;
-$L__BB53_26:
+$L__BB54_26:
 setp.eq.s64 	%p15, %rd172, 0;
-@%p15 bra 	$L__BB53_29;
+@%p15 bra 	$L__BB54_29;
 shl.b64 	%rd128, %rd171, 3;
 add.s64 	%rd174, %rd1, %rd128;
 shl.b64 	%rd130, %rd171, 2;
 add.s64 	%rd131, %rd151, %rd130;
 add.s64 	%rd173, %rd97, %rd131;
-$L__BB53_28:
+$L__BB54_28:
 .pragma "nounroll";
 ld.f32 	%f63, [%rd173];
 cvt.f64.f32 	%fd365, %f63;
@@ -42409,8 +44006,8 @@ add.s64 	%rd174, %rd174, 8;
 add.s64 	%rd173, %rd173, 4;
 add.s64 	%rd172, %rd172, -1;
 setp.ne.s64 	%p16, %rd172, 0;
-@%p16 bra 	$L__BB53_28;
-$L__BB53_29:
+@%p16 bra 	$L__BB54_28;
+$L__BB54_29:
 ld.local.f64 	%fd549, [%rd1+64];
 ld.local.f64 	%fd548, [%rd1+72];
 ld.local.f64 	%fd547, [%rd1+80];
@@ -42423,18 +44020,18 @@ ld.local.f64 	%fd541, [%rd1+112];
 ld.local.f64 	%fd540, [%rd1+48];
 ld.local.f64 	%fd539, [%rd1+120];
 ld.local.f64 	%fd538, [%rd1+56];
-$L__BB53_30:
+$L__BB54_30:
 ld.local.f64 	%fd159, [%rd1];
 ld.local.f64 	%fd160, [%rd1+8];
 ld.local.f64 	%fd161, [%rd1+16];
 ld.local.f64 	%fd162, [%rd1+24];
 mov.u64 	%rd175, 0;
-$L__BB53_31:
+$L__BB54_31:
 add.s64 	%rd133, %rd1, %rd175;
 st.local.u8 	[%rd133], %rs1;
 add.s64 	%rd175, %rd175, 1;
 setp.lt.u64 	%p17, %rd175, 128;
-@%p17 bra 	$L__BB53_31;
+@%p17 bra 	$L__BB54_31;
 mov.u64 	%rd181, 0;
 mov.f64 	%fd578, 0d0000000000000000;
 mov.f64 	%fd579, %fd578;
@@ -42448,12 +44045,13 @@ mov.f64 	%fd586, %fd578;
 mov.f64 	%fd587, %fd578;
 mov.f64 	%fd588, %fd578;
 mov.f64 	%fd589, %fd578;
-@%p2 bra 	$L__BB53_36;
+@%p2 bra 	$L__BB54_36;
 ld.local.f64 	%fd559, [%rd1];
 ld.local.f64 	%fd558, [%rd1+8];
 ld.local.f64 	%fd557, [%rd1+16];
 ld.local.f64 	%fd556, [%rd1+24];
-ld.local.f64 	%fd584, [%rd1+32];
+)ptx",
+    R"ptx(ld.local.f64 	%fd584, [%rd1+32];
 ld.local.f64 	%fd586, [%rd1+88];
 ld.local.f64 	%fd585, [%rd1+96];
 ld.local.f64 	%fd583, [%rd1+104];
@@ -42467,7 +44065,7 @@ mov.f64 	%fd589, %fd587;
 mov.f64 	%fd578, %fd587;
 mov.f64 	%fd580, %fd587;
 mov.f64 	%fd582, %fd587;
-$L__BB53_34:
+$L__BB54_34:
 ld.f32 	%f64, [%rd179+-32];
 cvt.f64.f32 	%fd371, %f64;
 mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -42537,7 +44135,7 @@ add.s64 	%rd136, %rd180, 32;
 add.s64 	%rd179, %rd179, 64;
 setp.le.u64 	%p19, %rd136, %rd99;
 mov.u64 	%rd180, %rd181;
-@%p19 bra 	$L__BB53_34;
+@%p19 bra 	$L__BB54_34;
 st.local.f64 	[%rd1], %fd559;
 st.local.f64 	[%rd1+8], %fd558;
 st.local.f64 	[%rd1+16], %fd557;
@@ -42554,22 +44152,21 @@ st.local.f64 	[%rd1+96], %fd585;
 st.local.f64 	[%rd1+104], %fd583;
 st.local.f64 	[%rd1+112], %fd581;
 st.local.f64 	[%rd1+120], %fd579;
-$L__BB53_36:
+$L__BB54_36:
 setp.ge.u64 	%p20, %rd181, %rd99;
-@%p20 bra 	$L__BB53_45;
+@%p20 bra 	$L__BB54_45;
 sub.s64 	%rd138, %rd181, %rd99;
 setp.gt.u64 	%p21, %rd138, -4;
 mov.u64 	%rd182, 0;
 shl.b64 	%rd149, %rd181, 2;
-@%p21 bra 	$L__BB53_41;
+@%p21 bra 	$L__BB54_41;
 and.b64  	%rd140, %rd99, -4;
 sub.s64 	%rd78, %rd181, %rd140;
 add.s64 	%rd142, %rd149, %rd98;
 add.s64 	%rd187, %rd142, 8;
 add.s64 	%rd186, %rd1, 16;
-)ptx",
-    R"ptx(mov.u64 	%rd188, 0;
-$L__BB53_39:
+mov.u64 	%rd188, 0;
+$L__BB54_39:
 ld.f32 	%f80, [%rd187+-8];
 cvt.f64.f32 	%fd403, %f80;
 mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -42598,19 +44195,19 @@ add.s64 	%rd188, %rd188, -4;
 add.s64 	%rd187, %rd187, 16;
 add.s64 	%rd186, %rd186, 32;
 setp.eq.s64 	%p22, %rd78, %rd188;
-@%p22 bra 	$L__BB53_40;
-bra.uni 	$L__BB53_39;
-$L__BB53_40:
+@%p22 bra 	$L__BB54_40;
+bra.uni 	$L__BB54_39;
+$L__BB54_40:
 neg.s64 	%rd182, %rd78;
-$L__BB53_41:
+$L__BB54_41:
 setp.eq.s64 	%p23, %rd183, 0;
-@%p23 bra 	$L__BB53_44;
+@%p23 bra 	$L__BB54_44;
 shl.b64 	%rd143, %rd182, 3;
 add.s64 	%rd185, %rd1, %rd143;
 shl.b64 	%rd145, %rd182, 2;
 add.s64 	%rd146, %rd149, %rd145;
 add.s64 	%rd184, %rd98, %rd146;
-$L__BB53_43:
+$L__BB54_43:
 .pragma "nounroll";
 ld.f32 	%f84, [%rd184];
 cvt.f64.f32 	%fd419, %f84;
@@ -42622,8 +44219,8 @@ add.s64 	%rd185, %rd185, 8;
 add.s64 	%rd184, %rd184, 4;
 add.s64 	%rd183, %rd183, -1;
 setp.ne.s64 	%p24, %rd183, 0;
-@%p24 bra 	$L__BB53_43;
-$L__BB53_44:
+@%p24 bra 	$L__BB54_43;
+$L__BB54_44:
 ld.local.f64 	%fd589, [%rd1+64];
 ld.local.f64 	%fd588, [%rd1+72];
 ld.local.f64 	%fd587, [%rd1+80];
@@ -42636,7 +44233,7 @@ ld.local.f64 	%fd581, [%rd1+112];
 ld.local.f64 	%fd580, [%rd1+48];
 ld.local.f64 	%fd579, [%rd1+120];
 ld.local.f64 	%fd578, [%rd1+56];
-$L__BB53_45:
+$L__BB54_45:
 add.rn.f64 	%fd423, %fd539, %fd538;
 add.rn.f64 	%fd424, %fd546, %fd162;
 add.rn.f64 	%fd425, %fd423, %fd424;
@@ -42718,15 +44315,15 @@ cvt.u64.u32 	%rd22, %r3;
 setp.ne.s64 	%p1, %rd16, 0;
 setp.lt.u64 	%p2, %rd22, %rd15;
 and.pred  	%p3, %p1, %p2;
-@!%p3 bra 	$L__BB54_3;
-bra.uni 	$L__BB54_1;
-$L__BB54_1:
+@!%p3 bra 	$L__BB55_3;
+bra.uni 	$L__BB55_1;
+$L__BB55_1:
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 shl.b64 	%rd18, %rd22, 2;
 add.s64 	%rd21, %rd16, %rd18;
 add.s64 	%rd20, %rd14, %rd18;
 add.s64 	%rd19, %rd13, %rd18;
-$L__BB54_2:
+$L__BB55_2:
 ld.f32 	%f1, [%rd19];
 cvt.f64.f32 	%fd2, %f1;
 ld.f32 	%f2, [%rd20];
@@ -42740,8 +44337,8 @@ add.s64 	%rd21, %rd21, 64;
 add.s64 	%rd20, %rd20, 64;
 add.s64 	%rd19, %rd19, 64;
 setp.lt.u64 	%p4, %rd22, %rd15;
-@%p4 bra 	$L__BB54_2;
-$L__BB54_3:
+@%p4 bra 	$L__BB55_2;
+$L__BB55_3:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd13;
@@ -42791,13 +44388,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd127+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB55_7;
+@%p1 bra 	$L__BB56_7;
 ld.u64 	%rd14, [%rd127+32];
 ld.u64 	%rd131, [%rd1+64];
 add.s64 	%rd15, %rd131, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB55_2;
-$L__BB55_6:
+bra.uni 	$L__BB56_2;
+$L__BB56_6:
 cvt.u32.u64 	%r72, %rd513;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -42807,9 +44404,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p19, %rd507, %rd13;
-@%p19 bra 	$L__BB55_2;
-bra.uni 	$L__BB55_7;
-$L__BB55_2:
+@%p19 bra 	$L__BB56_2;
+bra.uni 	$L__BB56_7;
+$L__BB56_2:
 shl.b64 	%rd135, %rd507, 3;
 add.s64 	%rd136, %rd15, %rd135;
 ld.u64 	%rd137, [%rd136];
@@ -42830,7 +44427,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
-@%p2 bra 	$L__BB55_4;
+@%p2 bra 	$L__BB56_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd141, %rd17, -1;
 cvt.u32.u64 	%r61, %rd141;
@@ -42843,9 +44440,10 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.lt.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd508, 2139095040, %rd141, %p4;
 selp.b64 	%rd509, %rd141, -2139095041, %p4;
-$L__BB55_4:
+$L__BB56_4:
 cvt.u32.u64 	%r64, %rd17;
-setp.lt.s64 	%p5, %rd509, %rd17;
+)ptx",
+    R"ptx(setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
 cvt.f64.f32 	%fd18, %f1;
@@ -42872,8 +44470,8 @@ selp.b64 	%rd151, %rd18, %rd148, %p14;
 selp.b64 	%rd511, %rd151, %rd148, %p12;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.lt.s64 	%p16, %rd510, 2;
-@%p16 bra 	$L__BB55_6;
-$L__BB55_5:
+@%p16 bra 	$L__BB56_6;
+$L__BB56_5:
 shr.u64 	%rd152, %rd510, 1;
 add.s64 	%rd153, %rd152, %rd511;
 cvt.u32.u64 	%r68, %rd153;
@@ -42888,24 +44486,24 @@ selp.b64 	%rd513, %rd513, %rd153, %p17;
 selp.b64 	%rd511, %rd153, %rd511, %p17;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.gt.s64 	%p18, %rd510, 1;
-@%p18 bra 	$L__BB55_5;
-bra.uni 	$L__BB55_6;
-$L__BB55_7:
+@%p18 bra 	$L__BB56_5;
+bra.uni 	$L__BB56_6;
+$L__BB56_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd34, %rd9, %rd159;
-@%p1 bra 	$L__BB55_16;
+@%p1 bra 	$L__BB56_16;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd35, [%rd127+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd36, %rd160, %rd504;
 mov.u64 	%rd514, %rd12;
-bra.uni 	$L__BB55_9;
-$L__BB55_15:
+bra.uni 	$L__BB56_9;
+$L__BB56_15:
 cvt.u32.u64 	%r93, %rd522;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -42915,9 +44513,9 @@ add.s64 	%rd180, %rd34, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd514, %rd514, 16;
 setp.lt.u64 	%p37, %rd514, %rd13;
-@%p37 bra 	$L__BB55_9;
-bra.uni 	$L__BB55_16;
-$L__BB55_9:
+@%p37 bra 	$L__BB56_9;
+bra.uni 	$L__BB56_16;
+$L__BB56_9:
 shl.b64 	%rd164, %rd514, 3;
 add.s64 	%rd165, %rd36, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -42939,7 +44537,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd38;
 mov.u64 	%rd515, %rd506;
 mov.u64 	%rd516, %rd505;
-@%p21 bra 	$L__BB55_11;
+@%p21 bra 	$L__BB56_11;
 add.s64 	%rd170, %rd38, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -42952,7 +44550,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd515, 2139095040, %rd170, %p23;
 selp.b64 	%rd516, %rd170, -2139095041, %p23;
-$L__BB55_11:
+$L__BB56_11:
 setp.lt.s64 	%p24, %rd516, %rd38;
 setp.gt.s64 	%p25, %rd515, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -42963,14 +44561,13 @@ setp.gt.f64 	%p27, %fd30, 0d0000000000000000;
 selp.b64 	%rd173, %rd515, %rd38, %p27;
 selp.b64 	%rd522, %rd173, %rd515, %p26;
 selp.b64 	%rd175, %rd38, %rd516, %p27;
-)ptx",
-    R"ptx(selp.b64 	%rd520, %rd175, %rd516, %p26;
+selp.b64 	%rd520, %rd175, %rd516, %p26;
 setp.le.s64 	%p29, %rd520, %rd38;
 setp.lt.s64 	%p30, %rd39, %rd522;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB55_13;
-bra.uni 	$L__BB55_12;
-$L__BB55_12:
+@!%p31 bra 	$L__BB56_13;
+bra.uni 	$L__BB56_12;
+$L__BB56_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -42982,11 +44579,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd522, %rd522, %rd39, %p33;
 selp.b64 	%rd520, %rd39, %rd520, %p33;
-$L__BB55_13:
+$L__BB56_13:
 sub.s64 	%rd519, %rd522, %rd520;
 setp.lt.s64 	%p34, %rd519, 2;
-@%p34 bra 	$L__BB55_15;
-$L__BB55_14:
+@%p34 bra 	$L__BB56_15;
+$L__BB56_14:
 shr.u64 	%rd177, %rd519, 1;
 add.s64 	%rd178, %rd177, %rd520;
 cvt.u32.u64 	%r89, %rd178;
@@ -43002,37 +44599,37 @@ selp.b64 	%rd522, %rd522, %rd178, %p35;
 selp.b64 	%rd520, %rd178, %rd520, %p35;
 sub.s64 	%rd519, %rd522, %rd520;
 setp.gt.s64 	%p36, %rd519, 1;
-@%p36 bra 	$L__BB55_14;
-bra.uni 	$L__BB55_15;
-$L__BB55_16:
+@%p36 bra 	$L__BB56_14;
+bra.uni 	$L__BB56_15;
+$L__BB56_16:
 shl.b64 	%rd128, %rd5, 3;
 shl.b64 	%rd129, %rd5, 2;
 setp.lt.u64 	%p38, %rd13, %rd12;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB55_19;
+@%p38 bra 	$L__BB56_19;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd129, %rd182;
 add.s64 	%rd523, %rd7, %rd183;
 mov.u64 	%rd524, %rd12;
-$L__BB55_18:
+$L__BB56_18:
 st.u32 	[%rd523], %r227;
 add.s64 	%rd524, %rd524, 16;
 add.s64 	%rd523, %rd523, 64;
 setp.gt.u64 	%p39, %rd524, %rd13;
-@%p39 bra 	$L__BB55_19;
-bra.uni 	$L__BB55_18;
-$L__BB55_19:
+@%p39 bra 	$L__BB56_19;
+bra.uni 	$L__BB56_18;
+$L__BB56_19:
 add.s64 	%rd6, %rd2, %rd128;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB55_20;
-bra.uni 	$L__BB55_21;
-$L__BB55_20:
+@%p40 bra 	$L__BB56_20;
+bra.uni 	$L__BB56_21;
+$L__BB56_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB55_21:
+$L__BB56_21:
 setp.eq.s64 	%p41, %rd13, 0;
-@%p41 bra 	$L__BB55_39;
+@%p41 bra 	$L__BB56_39;
 mov.u64 	%rd525, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd64, [%rd127+32];
@@ -43040,7 +44637,7 @@ ld.u64 	%rd65, [%rd1+64];
 and.b64  	%rd526, %rd13, 3;
 setp.lt.u64 	%p42, %rd13, 4;
 setp.ne.s32 	%p70, %r2, 0;
-@%p42 bra 	$L__BB55_34;
+@%p42 bra 	$L__BB56_34;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd67, %rd187;
 add.s64 	%rd189, %rd504, %rd65;
@@ -43049,14 +44646,14 @@ add.s64 	%rd191, %rd128, %rd2;
 add.s64 	%rd529, %rd191, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd531, 0;
-bra.uni 	$L__BB55_24;
-$L__BB55_32:
+bra.uni 	$L__BB56_24;
+$L__BB56_32:
 add.s64 	%rd531, %rd531, -4;
 add.s64 	%rd530, %rd530, 32;
 add.s64 	%rd529, %rd529, 32;
 setp.eq.s64 	%p47, %rd67, %rd531;
-@%p47 bra 	$L__BB55_33;
-$L__BB55_24:
+@%p47 bra 	$L__BB56_33;
+$L__BB56_24:
 ld.u64 	%rd192, [%rd530+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -43064,9 +44661,9 @@ add.s64 	%rd195, %rd64, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p70 bra 	$L__BB55_26;
+@%p70 bra 	$L__BB56_26;
 st.f64 	[%rd529+-8], %fd8;
-$L__BB55_26:
+$L__BB56_26:
 ld.u64 	%rd196, [%rd530+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -43074,9 +44671,9 @@ add.s64 	%rd199, %rd64, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p70 bra 	$L__BB55_28;
+@%p70 bra 	$L__BB56_28;
 st.f64 	[%rd529], %fd9;
-$L__BB55_28:
+$L__BB56_28:
 ld.u64 	%rd200, [%rd530];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -43084,9 +44681,9 @@ add.s64 	%rd203, %rd64, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p70 bra 	$L__BB55_30;
+@%p70 bra 	$L__BB56_30;
 st.f64 	[%rd529+8], %fd10;
-$L__BB55_30:
+$L__BB56_30:
 ld.u64 	%rd204, [%rd530+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -43094,29 +44691,29 @@ add.s64 	%rd207, %rd64, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p70 bra 	$L__BB55_32;
+@%p70 bra 	$L__BB56_32;
 st.f64 	[%rd529+16], %fd161;
-bra.uni 	$L__BB55_32;
-$L__BB55_33:
+bra.uni 	$L__BB56_32;
+$L__BB56_33:
 neg.s64 	%rd525, %rd67;
-$L__BB55_34:
+$L__BB56_34:
 setp.eq.s64 	%p48, %rd526, 0;
-@%p48 bra 	$L__BB55_39;
+@%p48 bra 	$L__BB56_39;
 shl.b64 	%rd209, %rd525, 3;
 add.s64 	%rd210, %rd128, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd528, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd527, %rd65, %rd213;
-bra.uni 	$L__BB55_36;
-$L__BB55_38:
+bra.uni 	$L__BB56_36;
+$L__BB56_38:
 add.s64 	%rd528, %rd528, 8;
 add.s64 	%rd527, %rd527, 8;
 add.s64 	%rd526, %rd526, -1;
 setp.ne.s64 	%p50, %rd526, 0;
-@%p50 bra 	$L__BB55_36;
-bra.uni 	$L__BB55_39;
-$L__BB55_36:
+@%p50 bra 	$L__BB56_36;
+bra.uni 	$L__BB56_39;
+$L__BB56_36:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd527];
 shl.b64 	%rd215, %rd214, 1;
@@ -43125,10 +44722,10 @@ add.s64 	%rd217, %rd64, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p70 bra 	$L__BB55_38;
+@%p70 bra 	$L__BB56_38;
 st.f64 	[%rd528], %fd161;
-bra.uni 	$L__BB55_38;
-$L__BB55_39:
+bra.uni 	$L__BB56_38;
+$L__BB56_39:
 add.s64 	%rd8, %rd7, %rd129;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -43158,15 +44755,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd534, 0;
-@%p51 bra 	$L__BB55_49;
-bra.uni 	$L__BB55_40;
-$L__BB55_49:
+@%p51 bra 	$L__BB56_49;
+bra.uni 	$L__BB56_40;
+$L__BB56_49:
 mov.u64 	%rd544, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd543, %rd544;
 mov.u64 	%rd537, %rd544;
-bra.uni 	$L__BB55_50;
-$L__BB55_60:
+bra.uni 	$L__BB56_50;
+$L__BB56_60:
 ld.f64 	%fd56, [%rd127+88];
 mov.b64 	%rd263, %fd162;
 cvt.u32.u64 	%r101, %rd263;
@@ -43259,7 +44856,8 @@ shl.b64 	%rd306, %rd305, 32;
 or.b64  	%rd307, %rd306, %rd304;
 mov.b64 	%fd77, %rd307;
 add.rn.f64 	%fd78, %fd76, %fd77;
-shfl.sync.idx.b32	%r125, %r101, %r215, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r125, %r101, %r215, 31, %r4;
 cvt.u64.u32 	%rd308, %r125;
 shfl.sync.idx.b32	%r126, %r102, %r215, 31, %r4;
 cvt.u64.u32 	%rd309, %r126;
@@ -43304,13 +44902,13 @@ add.s64 	%rd537, %rd537, 16;
 ld.u64 	%rd328, [%rd127];
 ld.u64 	%rd534, [%rd328+16];
 setp.lt.u64 	%p61, %rd537, %rd534;
-@%p61 bra 	$L__BB55_50;
-bra.uni 	$L__BB55_41;
-$L__BB55_50:
+@%p61 bra 	$L__BB56_50;
+bra.uni 	$L__BB56_41;
+$L__BB56_50:
 or.b64  	%rd102, %rd537, %rd12;
 setp.ge.u64 	%p52, %rd102, %rd534;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB55_60;
+@%p52 bra 	$L__BB56_60;
 ld.u64 	%rd225, [%rd127+8];
 ld.u64 	%rd226, [%rd127+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -43319,7 +44917,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p53, %rd230, %rd226;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB55_60;
+@%p53 bra 	$L__BB56_60;
 ld.u64 	%rd232, [%rd127+32];
 shl.b64 	%rd233, %rd102, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -43327,10 +44925,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd103, [%rd127+64];
 setp.eq.s64 	%p54, %rd103, 0;
 mov.u64 	%rd540, 0;
-@%p54 bra 	$L__BB55_55;
+@%p54 bra 	$L__BB56_55;
 mov.u64 	%rd540, 0;
 mov.u64 	%rd539, %rd103;
-$L__BB55_54:
+$L__BB56_54:
 shr.u64 	%rd236, %rd539, 1;
 add.s64 	%rd237, %rd236, %rd540;
 shl.b64 	%rd238, %rd237, 2;
@@ -43343,16 +44941,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd539, %rd241;
 selp.b64 	%rd539, %rd242, %rd236, %p55;
 setp.ne.s64 	%p56, %rd539, 0;
-@%p56 bra 	$L__BB55_54;
-$L__BB55_55:
+@%p56 bra 	$L__BB56_54;
+$L__BB56_55:
 setp.le.u64 	%p57, %rd103, %rd540;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB55_60;
+@%p57 bra 	$L__BB56_60;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd109, %rd103, %rd540;
 mov.u64 	%rd541, 0;
 mov.u64 	%rd542, %rd103;
-$L__BB55_57:
+$L__BB56_57:
 shr.u64 	%rd244, %rd542, 1;
 add.s64 	%rd245, %rd244, %rd541;
 shl.b64 	%rd246, %rd245, 2;
@@ -43365,18 +44963,17 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd542, %rd249;
 selp.b64 	%rd542, %rd250, %rd244, %p58;
 setp.ne.s64 	%p59, %rd542, 0;
-@%p59 bra 	$L__BB55_57;
+@%p59 bra 	$L__BB56_57;
 add.s64 	%rd544, %rd109, %rd544;
 setp.ge.u64 	%p60, %rd541, %rd103;
 mov.f64 	%fd162, %fd44;
-@%p60 bra 	$L__BB55_60;
+@%p60 bra 	$L__BB56_60;
 max.u64 	%rd251, %rd541, %rd540;
 sub.s64 	%rd252, %rd103, %rd251;
 cvt.rn.f64.u64 	%fd48, %rd252;
 add.s64 	%rd543, %rd252, %rd543;
 shl.b64 	%rd253, %rd103, 3;
-)ptx",
-    R"ptx(add.s64 	%rd254, %rd6, %rd253;
+add.s64 	%rd254, %rd6, %rd253;
 ld.f64 	%fd49, [%rd254];
 shl.b64 	%rd255, %rd251, 3;
 add.s64 	%rd256, %rd6, %rd255;
@@ -43395,17 +44992,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd262, %rd81, %rd228;
 st.f64 	[%rd262], %fd55;
-bra.uni 	$L__BB55_60;
-$L__BB55_41:
+bra.uni 	$L__BB56_60;
+$L__BB56_41:
 cvt.rn.f64.u64 	%fd89, %rd544;
 mov.b64 	%rd533, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd543;
 mov.b64 	%rd532, %fd90;
-bra.uni 	$L__BB55_42;
-$L__BB55_40:
+bra.uni 	$L__BB56_42;
+$L__BB56_40:
 mov.u64 	%rd532, 0;
 mov.u64 	%rd533, %rd532;
-$L__BB55_42:
+$L__BB56_42:
 cvt.u32.u64 	%r135, %rd533;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd533; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -43629,7 +45226,8 @@ mov.b64 	%fd143, %rd437;
 add.rn.f64 	%fd144, %fd142, %fd143;
 shfl.sync.idx.b32	%r193, %r169, %r215, 31, %r4;
 cvt.u64.u32 	%rd438, %r193;
-shfl.sync.idx.b32	%r194, %r170, %r215, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r194, %r170, %r215, 31, %r4;
 cvt.u64.u32 	%rd439, %r194;
 shl.b64 	%rd440, %rd439, 32;
 or.b64  	%rd441, %rd440, %rd438;
@@ -43671,22 +45269,22 @@ st.f64 	[%rd127+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd92, [%rd127+64];
 setp.eq.s64 	%p62, %rd92, 0;
-@%p62 bra 	$L__BB55_62;
+@%p62 bra 	$L__BB56_62;
 ld.u64 	%rd93, [%rd127+8];
 ld.u64 	%rd94, [%rd127+16];
 and.b64  	%rd95, %rd92, 1;
 setp.eq.s64 	%p63, %rd92, 1;
 mov.u64 	%rd545, 0;
-@%p63 bra 	$L__BB55_64;
-bra.uni 	$L__BB55_44;
-$L__BB55_64:
+@%p63 bra 	$L__BB56_64;
+bra.uni 	$L__BB56_44;
+$L__BB56_64:
 setp.ne.s64 	%p67, %rd95, 0;
 and.b64  	%rd485, %rd545, 15;
 setp.eq.s64 	%p68, %rd485, %rd12;
 and.pred  	%p69, %p67, %p68;
-@!%p69 bra 	$L__BB55_62;
-bra.uni 	$L__BB55_61;
-$L__BB55_61:
+@!%p69 bra 	$L__BB56_62;
+bra.uni 	$L__BB56_61;
+$L__BB56_61:
 shl.b64 	%rd487, %rd545, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -43704,28 +45302,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd81, %rd498;
 st.f64 	[%rd499], %fd157;
-$L__BB55_62:
+$L__BB56_62:
 ret;
-$L__BB55_44:
+$L__BB56_44:
 and.b64  	%rd545, %rd92, -2;
 add.s64 	%rd461, %rd129, %rd7;
 add.s64 	%rd546, %rd461, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd547, 0;
 mov.u64 	%rd548, %rd547;
-bra.uni 	$L__BB55_45;
-$L__BB55_63:
+bra.uni 	$L__BB56_45;
+$L__BB56_63:
 add.s64 	%rd548, %rd548, 2;
 add.s64 	%rd547, %rd547, 16;
 add.s64 	%rd546, %rd546, 8;
 setp.eq.s64 	%p66, %rd545, %rd548;
-@%p66 bra 	$L__BB55_64;
-$L__BB55_45:
+@%p66 bra 	$L__BB56_64;
+$L__BB56_45:
 ld.u32 	%r205, [%rd546+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd462, %rd548, 14;
 setp.ne.s64 	%p64, %rd462, %rd12;
-@%p64 bra 	$L__BB55_47;
+@%p64 bra 	$L__BB56_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd463, [%rd93+56];
 ld.u64 	%rd464, [%rd93+64];
@@ -43738,19 +45336,18 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd81, %rd471;
 st.f64 	[%rd472], %fd155;
-$L__BB55_47:
+$L__BB56_47:
 add.s64 	%rd473, %rd548, 1;
 ld.u32 	%r206, [%rd546];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p65, %rd474, %rd12;
-@%p65 bra 	$L__BB55_63;
+@%p65 bra 	$L__BB56_63;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd475, [%rd93+56];
 ld.u64 	%rd476, [%rd93+64];
 mul.lo.s64 	%rd477, %rd475, %rd94;
-)ptx",
-    R"ptx(shl.b64 	%rd478, %rd477, 3;
+shl.b64 	%rd478, %rd477, 3;
 add.s64 	%rd479, %rd476, %rd478;
 add.s64 	%rd480, %rd479, %rd547;
 ld.u64 	%rd481, [%rd480+8];
@@ -43758,7 +45355,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd81, %rd483;
 st.f64 	[%rd484], %fd156;
-bra.uni 	$L__BB55_63;
+bra.uni 	$L__BB56_63;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv_param_0
@@ -43786,13 +45383,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd157+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd569, %rd10, 3;
-@%p1 bra 	$L__BB56_7;
+@%p1 bra 	$L__BB57_7;
 ld.u64 	%rd14, [%rd157+32];
 ld.u64 	%rd161, [%rd1+64];
 add.s64 	%rd15, %rd161, %rd569;
 mov.u64 	%rd572, %rd12;
-bra.uni 	$L__BB56_2;
-$L__BB56_6:
+bra.uni 	$L__BB57_2;
+$L__BB57_6:
 cvt.u32.u64 	%r72, %rd578;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -43802,9 +45399,9 @@ add.s64 	%rd185, %rd11, %rd184;
 st.u32 	[%rd185], %r75;
 add.s64 	%rd572, %rd572, 16;
 setp.lt.u64 	%p19, %rd572, %rd13;
-@%p19 bra 	$L__BB56_2;
-bra.uni 	$L__BB56_7;
-$L__BB56_2:
+@%p19 bra 	$L__BB57_2;
+bra.uni 	$L__BB57_7;
+$L__BB57_2:
 shl.b64 	%rd165, %rd572, 3;
 add.s64 	%rd166, %rd15, %rd165;
 ld.u64 	%rd167, [%rd166];
@@ -43825,7 +45422,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd574, -2139095041;
 mov.u64 	%rd573, 2139095040;
-@%p2 bra 	$L__BB56_4;
+@%p2 bra 	$L__BB57_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd171, %rd17, -1;
 cvt.u32.u64 	%r61, %rd171;
@@ -43838,7 +45435,7 @@ sub.rn.f64 	%fd18, %fd17, %fd2;
 setp.le.f64 	%p4, %fd18, %fd1;
 selp.b64 	%rd573, 2139095040, %rd171, %p4;
 selp.b64 	%rd574, %rd171, -2139095041, %p4;
-$L__BB56_4:
+$L__BB57_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd574, %rd17;
 setp.gt.s64 	%p6, %rd573, %rd17;
@@ -43867,8 +45464,8 @@ selp.b64 	%rd181, %rd18, %rd178, %p14;
 selp.b64 	%rd576, %rd181, %rd178, %p12;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.lt.s64 	%p16, %rd575, 2;
-@%p16 bra 	$L__BB56_6;
-$L__BB56_5:
+@%p16 bra 	$L__BB57_6;
+$L__BB57_5:
 shr.u64 	%rd182, %rd575, 1;
 add.s64 	%rd183, %rd182, %rd576;
 cvt.u32.u64 	%r68, %rd183;
@@ -43883,20 +45480,20 @@ selp.b64 	%rd578, %rd578, %rd183, %p17;
 selp.b64 	%rd576, %rd183, %rd576, %p17;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.gt.s64 	%p18, %rd575, 1;
-@%p18 bra 	$L__BB56_5;
-bra.uni 	$L__BB56_6;
-$L__BB56_7:
+@%p18 bra 	$L__BB57_5;
+bra.uni 	$L__BB57_6;
+$L__BB57_7:
 mul.lo.s64 	%rd186, %rd3, 3;
 mad.lo.s64 	%rd187, %rd4, %rd186, %rd4;
 shl.b64 	%rd188, %rd187, 2;
 add.s64 	%rd34, %rd9, %rd188;
-@%p1 bra 	$L__BB56_16;
+@%p1 bra 	$L__BB57_16;
 ld.u64 	%rd35, [%rd157+32];
 ld.u64 	%rd189, [%rd1+64];
 add.s64 	%rd36, %rd189, %rd569;
 mov.u64 	%rd579, %rd12;
-bra.uni 	$L__BB56_9;
-$L__BB56_15:
+bra.uni 	$L__BB57_9;
+$L__BB57_15:
 cvt.u32.u64 	%r93, %rd587;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -43906,9 +45503,9 @@ add.s64 	%rd209, %rd34, %rd208;
 st.u32 	[%rd209], %r96;
 add.s64 	%rd579, %rd579, 16;
 setp.lt.u64 	%p36, %rd579, %rd13;
-@%p36 bra 	$L__BB56_9;
-bra.uni 	$L__BB56_16;
-$L__BB56_9:
+@%p36 bra 	$L__BB57_9;
+bra.uni 	$L__BB57_16;
+$L__BB57_9:
 shl.b64 	%rd193, %rd579, 3;
 add.s64 	%rd194, %rd36, %rd193;
 ld.u64 	%rd195, [%rd194];
@@ -43929,7 +45526,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 mov.u64 	%rd581, -2139095041;
 mov.u64 	%rd580, 2139095040;
 cvt.u32.u64 	%r232, %rd38;
-@%p21 bra 	$L__BB56_11;
+@%p21 bra 	$L__BB57_11;
 add.s64 	%rd199, %rd38, -1;
 cvt.u32.u64 	%r82, %rd199;
 setp.gt.s32 	%p22, %r232, 0;
@@ -43941,7 +45538,7 @@ sub.rn.f64 	%fd26, %fd25, %fd3;
 setp.le.f64 	%p23, %fd26, 0d0000000000000000;
 selp.b64 	%rd580, 2139095040, %rd199, %p23;
 selp.b64 	%rd581, %rd199, -2139095041, %p23;
-$L__BB56_11:
+$L__BB57_11:
 setp.lt.s64 	%p24, %rd581, %rd38;
 setp.gt.s64 	%p25, %rd580, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -43955,9 +45552,9 @@ selp.b64 	%rd585, %rd204, %rd581, %p27;
 setp.le.s64 	%p28, %rd585, %rd38;
 setp.lt.s64 	%p29, %rd39, %rd587;
 and.pred  	%p30, %p28, %p29;
-@!%p30 bra 	$L__BB56_13;
-bra.uni 	$L__BB56_12;
-$L__BB56_12:
+@!%p30 bra 	$L__BB57_13;
+bra.uni 	$L__BB57_12;
+$L__BB57_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p31, %r232, -1;
 selp.b32 	%r87, 2147483647, 0, %p31;
@@ -43968,11 +45565,11 @@ sub.rn.f64 	%fd30, %fd29, %fd3;
 setp.le.f64 	%p32, %fd30, 0d0000000000000000;
 selp.b64 	%rd587, %rd587, %rd39, %p32;
 selp.b64 	%rd585, %rd39, %rd585, %p32;
-$L__BB56_13:
+$L__BB57_13:
 sub.s64 	%rd584, %rd587, %rd585;
 setp.lt.s64 	%p33, %rd584, 2;
-@%p33 bra 	$L__BB56_15;
-$L__BB56_14:
+@%p33 bra 	$L__BB57_15;
+$L__BB57_14:
 shr.u64 	%rd206, %rd584, 1;
 add.s64 	%rd207, %rd206, %rd585;
 cvt.u32.u64 	%r89, %rd207;
@@ -43987,21 +45584,21 @@ selp.b64 	%rd587, %rd587, %rd207, %p34;
 selp.b64 	%rd585, %rd207, %rd585, %p34;
 sub.s64 	%rd584, %rd587, %rd585;
 setp.gt.s64 	%p35, %rd584, 1;
-@%p35 bra 	$L__BB56_14;
-bra.uni 	$L__BB56_15;
-$L__BB56_16:
+@%p35 bra 	$L__BB57_14;
+bra.uni 	$L__BB57_15;
+$L__BB57_16:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd210, %rd4, 2;
 add.s64 	%rd59, %rd34, %rd210;
-@%p1 bra 	$L__BB56_25;
+@%p1 bra 	$L__BB57_25;
 mov.u64 	%rd570, -2139095041;
 mov.u64 	%rd571, 2139095040;
 ld.u64 	%rd60, [%rd157+32];
 ld.u64 	%rd211, [%rd1+64];
 add.s64 	%rd61, %rd211, %rd569;
 mov.u64 	%rd588, %rd12;
-bra.uni 	$L__BB56_18;
-$L__BB56_24:
+bra.uni 	$L__BB57_18;
+$L__BB57_24:
 cvt.u32.u64 	%r114, %rd596;
 shr.s32 	%r115, %r114, 31;
 and.b32  	%r116, %r115, 2147483647;
@@ -44011,9 +45608,9 @@ add.s64 	%rd231, %rd59, %rd230;
 st.u32 	[%rd231], %r117;
 add.s64 	%rd588, %rd588, 16;
 setp.lt.u64 	%p54, %rd588, %rd13;
-@%p54 bra 	$L__BB56_18;
-bra.uni 	$L__BB56_25;
-$L__BB56_18:
+@%p54 bra 	$L__BB57_18;
+bra.uni 	$L__BB57_25;
+$L__BB57_18:
 shl.b64 	%rd215, %rd588, 3;
 add.s64 	%rd216, %rd61, %rd215;
 ld.u64 	%rd217, [%rd216];
@@ -44035,7 +45632,7 @@ setp.gt.u32 	%p38, %r101, -16777217;
 cvt.u32.u64 	%r231, %rd63;
 mov.u64 	%rd589, %rd571;
 mov.u64 	%rd590, %rd570;
-@%p38 bra 	$L__BB56_20;
+@%p38 bra 	$L__BB57_20;
 add.s64 	%rd221, %rd63, -1;
 cvt.u32.u64 	%r103, %rd221;
 setp.gt.s32 	%p39, %r231, 0;
@@ -44043,12 +45640,13 @@ selp.b32 	%r104, 0, 2147483647, %p39;
 xor.b32  	%r105, %r104, %r103;
 mov.b32 	%f14, %r105;
 cvt.f64.f32 	%fd34, %f14;
-sub.rn.f64 	%fd35, %fd4, %fd34;
+)ptx",
+    R"ptx(sub.rn.f64 	%fd35, %fd4, %fd34;
 add.rn.f64 	%fd36, %fd1, %fd35;
 setp.gt.f64 	%p40, %fd36, 0d0000000000000000;
 selp.b64 	%rd589, 2139095040, %rd221, %p40;
 selp.b64 	%rd590, %rd221, -2139095041, %p40;
-$L__BB56_20:
+$L__BB57_20:
 setp.lt.s64 	%p41, %rd590, %rd63;
 setp.gt.s64 	%p42, %rd589, %rd63;
 and.pred  	%p43, %p41, %p42;
@@ -44063,9 +45661,9 @@ selp.b64 	%rd594, %rd226, %rd590, %p43;
 setp.le.s64 	%p46, %rd594, %rd63;
 setp.lt.s64 	%p47, %rd64, %rd596;
 and.pred  	%p48, %p46, %p47;
-@!%p48 bra 	$L__BB56_22;
-bra.uni 	$L__BB56_21;
-$L__BB56_21:
+@!%p48 bra 	$L__BB57_22;
+bra.uni 	$L__BB57_21;
+$L__BB57_21:
 cvt.u32.u64 	%r107, %rd64;
 setp.lt.s32 	%p49, %r231, -1;
 selp.b32 	%r108, 2147483647, 0, %p49;
@@ -44077,11 +45675,11 @@ add.rn.f64 	%fd42, %fd1, %fd41;
 setp.gt.f64 	%p50, %fd42, 0d0000000000000000;
 selp.b64 	%rd596, %rd596, %rd64, %p50;
 selp.b64 	%rd594, %rd64, %rd594, %p50;
-$L__BB56_22:
+$L__BB57_22:
 sub.s64 	%rd593, %rd596, %rd594;
 setp.lt.s64 	%p51, %rd593, 2;
-@%p51 bra 	$L__BB56_24;
-$L__BB56_23:
+@%p51 bra 	$L__BB57_24;
+$L__BB57_23:
 shr.u64 	%rd228, %rd593, 1;
 add.s64 	%rd229, %rd228, %rd594;
 cvt.u32.u64 	%r110, %rd229;
@@ -44097,37 +45695,37 @@ selp.b64 	%rd596, %rd596, %rd229, %p52;
 selp.b64 	%rd594, %rd229, %rd594, %p52;
 sub.s64 	%rd593, %rd596, %rd594;
 setp.gt.s64 	%p53, %rd593, 1;
-@%p53 bra 	$L__BB56_23;
-bra.uni 	$L__BB56_24;
-$L__BB56_25:
+@%p53 bra 	$L__BB57_23;
+bra.uni 	$L__BB57_24;
+$L__BB57_25:
 shl.b64 	%rd158, %rd5, 3;
 shl.b64 	%rd159, %rd5, 2;
 setp.lt.u64 	%p55, %rd13, %rd12;
 mov.b32 	%r249, 0;
-@%p55 bra 	$L__BB56_28;
+@%p55 bra 	$L__BB57_28;
 shl.b64 	%rd233, %rd12, 2;
 add.s64 	%rd234, %rd159, %rd233;
 add.s64 	%rd597, %rd7, %rd234;
 mov.u64 	%rd598, %rd12;
-$L__BB56_27:
+$L__BB57_27:
 st.u32 	[%rd597], %r249;
 add.s64 	%rd598, %rd598, 16;
 add.s64 	%rd597, %rd597, 64;
 setp.gt.u64 	%p56, %rd598, %rd13;
-@%p56 bra 	$L__BB56_28;
-bra.uni 	$L__BB56_27;
-$L__BB56_28:
+@%p56 bra 	$L__BB57_28;
+bra.uni 	$L__BB57_27;
+$L__BB57_28:
 add.s64 	%rd6, %rd2, %rd158;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p57, %r2, 0;
-@%p57 bra 	$L__BB56_29;
-bra.uni 	$L__BB56_30;
-$L__BB56_29:
+@%p57 bra 	$L__BB57_29;
+bra.uni 	$L__BB57_30;
+$L__BB57_29:
 mov.u64 	%rd235, 0;
 st.u64 	[%rd6], %rd235;
-$L__BB56_30:
+$L__BB57_30:
 setp.eq.s64 	%p58, %rd13, 0;
-@%p58 bra 	$L__BB56_48;
+@%p58 bra 	$L__BB57_48;
 mov.u64 	%rd599, 0;
 mov.f64 	%fd170, 0d0000000000000000;
 ld.u64 	%rd89, [%rd157+32];
@@ -44135,7 +45733,7 @@ ld.u64 	%rd90, [%rd1+64];
 and.b64  	%rd600, %rd13, 3;
 setp.lt.u64 	%p59, %rd13, 4;
 setp.ne.s32 	%p91, %r2, 0;
-@%p59 bra 	$L__BB56_43;
+@%p59 bra 	$L__BB57_43;
 and.b64  	%rd238, %rd13, -4;
 neg.s64 	%rd92, %rd238;
 add.s64 	%rd240, %rd569, %rd90;
@@ -44144,14 +45742,14 @@ add.s64 	%rd242, %rd158, %rd2;
 add.s64 	%rd603, %rd242, 16;
 mov.f64 	%fd170, 0d0000000000000000;
 mov.u64 	%rd605, 0;
-bra.uni 	$L__BB56_33;
-$L__BB56_41:
+bra.uni 	$L__BB57_33;
+$L__BB57_41:
 add.s64 	%rd605, %rd605, -4;
 add.s64 	%rd604, %rd604, 32;
 add.s64 	%rd603, %rd603, 32;
 setp.eq.s64 	%p64, %rd92, %rd605;
-@%p64 bra 	$L__BB56_42;
-$L__BB56_33:
+@%p64 bra 	$L__BB57_42;
+$L__BB57_33:
 ld.u64 	%rd243, [%rd604+-16];
 shl.b64 	%rd244, %rd243, 1;
 and.b64  	%rd245, %rd244, 8589934588;
@@ -44159,20 +45757,19 @@ add.s64 	%rd246, %rd89, %rd245;
 ld.f32 	%f17, [%rd246];
 cvt.f64.f32 	%fd48, %f17;
 add.rn.f64 	%fd9, %fd170, %fd48;
-@%p91 bra 	$L__BB56_35;
+@%p91 bra 	$L__BB57_35;
 st.f64 	[%rd603+-8], %fd9;
-$L__BB56_35:
+$L__BB57_35:
 ld.u64 	%rd247, [%rd604+-8];
 shl.b64 	%rd248, %rd247, 1;
 and.b64  	%rd249, %rd248, 8589934588;
 add.s64 	%rd250, %rd89, %rd249;
-)ptx",
-    R"ptx(ld.f32 	%f18, [%rd250];
+ld.f32 	%f18, [%rd250];
 cvt.f64.f32 	%fd49, %f18;
 add.rn.f64 	%fd10, %fd9, %fd49;
-@%p91 bra 	$L__BB56_37;
+@%p91 bra 	$L__BB57_37;
 st.f64 	[%rd603], %fd10;
-$L__BB56_37:
+$L__BB57_37:
 ld.u64 	%rd251, [%rd604];
 shl.b64 	%rd252, %rd251, 1;
 and.b64  	%rd253, %rd252, 8589934588;
@@ -44180,9 +45777,9 @@ add.s64 	%rd254, %rd89, %rd253;
 ld.f32 	%f19, [%rd254];
 cvt.f64.f32 	%fd50, %f19;
 add.rn.f64 	%fd11, %fd10, %fd50;
-@%p91 bra 	$L__BB56_39;
+@%p91 bra 	$L__BB57_39;
 st.f64 	[%rd603+8], %fd11;
-$L__BB56_39:
+$L__BB57_39:
 ld.u64 	%rd255, [%rd604+8];
 shl.b64 	%rd256, %rd255, 1;
 and.b64  	%rd257, %rd256, 8589934588;
@@ -44190,29 +45787,29 @@ add.s64 	%rd258, %rd89, %rd257;
 ld.f32 	%f20, [%rd258];
 cvt.f64.f32 	%fd51, %f20;
 add.rn.f64 	%fd170, %fd11, %fd51;
-@%p91 bra 	$L__BB56_41;
+@%p91 bra 	$L__BB57_41;
 st.f64 	[%rd603+16], %fd170;
-bra.uni 	$L__BB56_41;
-$L__BB56_42:
+bra.uni 	$L__BB57_41;
+$L__BB57_42:
 neg.s64 	%rd599, %rd92;
-$L__BB56_43:
+$L__BB57_43:
 setp.eq.s64 	%p65, %rd600, 0;
-@%p65 bra 	$L__BB56_48;
+@%p65 bra 	$L__BB57_48;
 shl.b64 	%rd260, %rd599, 3;
 add.s64 	%rd261, %rd158, %rd260;
 add.s64 	%rd262, %rd261, %rd2;
 add.s64 	%rd602, %rd262, 8;
 add.s64 	%rd264, %rd569, %rd260;
 add.s64 	%rd601, %rd90, %rd264;
-bra.uni 	$L__BB56_45;
-$L__BB56_47:
+bra.uni 	$L__BB57_45;
+$L__BB57_47:
 add.s64 	%rd602, %rd602, 8;
 add.s64 	%rd601, %rd601, 8;
 add.s64 	%rd600, %rd600, -1;
 setp.ne.s64 	%p67, %rd600, 0;
-@%p67 bra 	$L__BB56_45;
-bra.uni 	$L__BB56_48;
-$L__BB56_45:
+@%p67 bra 	$L__BB57_45;
+bra.uni 	$L__BB57_48;
+$L__BB57_45:
 .pragma "nounroll";
 ld.u64 	%rd265, [%rd601];
 shl.b64 	%rd266, %rd265, 1;
@@ -44221,10 +45818,10 @@ add.s64 	%rd268, %rd89, %rd267;
 ld.f32 	%f21, [%rd268];
 cvt.f64.f32 	%fd52, %f21;
 add.rn.f64 	%fd170, %fd170, %fd52;
-@%p91 bra 	$L__BB56_47;
+@%p91 bra 	$L__BB57_47;
 st.f64 	[%rd602], %fd170;
-bra.uni 	$L__BB56_47;
-$L__BB56_48:
+bra.uni 	$L__BB57_47;
+$L__BB57_48:
 add.s64 	%rd8, %rd7, %rd159;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r119, 65535;
@@ -44254,15 +45851,15 @@ or.b32  	%r235, %r3, 13;
 or.b32  	%r234, %r3, 14;
 or.b32  	%r233, %r3, 15;
 setp.ne.s64 	%p68, %rd608, 0;
-@%p68 bra 	$L__BB56_58;
-bra.uni 	$L__BB56_49;
-$L__BB56_58:
+@%p68 bra 	$L__BB57_58;
+bra.uni 	$L__BB57_49;
+$L__BB57_58:
 mov.u64 	%rd622, 0;
 mov.f64 	%fd53, 0d0000000000000000;
 mov.u64 	%rd621, %rd622;
 mov.u64 	%rd611, %rd622;
-bra.uni 	$L__BB56_59;
-$L__BB56_73:
+bra.uni 	$L__BB57_59;
+$L__BB57_73:
 ld.f64 	%fd65, [%rd157+88];
 mov.b64 	%rd325, %fd171;
 cvt.u32.u64 	%r122, %rd325;
@@ -44400,13 +45997,13 @@ add.s64 	%rd611, %rd611, 16;
 ld.u64 	%rd390, [%rd157];
 ld.u64 	%rd608, [%rd390+16];
 setp.lt.u64 	%p82, %rd611, %rd608;
-@%p82 bra 	$L__BB56_59;
-bra.uni 	$L__BB56_50;
-$L__BB56_59:
+@%p82 bra 	$L__BB57_59;
+bra.uni 	$L__BB57_50;
+$L__BB57_59:
 or.b64  	%rd127, %rd611, %rd12;
 setp.ge.u64 	%p69, %rd127, %rd608;
 mov.f64 	%fd171, %fd53;
-@%p69 bra 	$L__BB56_73;
+@%p69 bra 	$L__BB57_73;
 ld.u64 	%rd276, [%rd157+8];
 ld.u64 	%rd277, [%rd157+40];
 ld.u64 	%rd278, [%rd276+16];
@@ -44415,7 +46012,7 @@ add.s64 	%rd280, %rd278, %rd279;
 ld.u64 	%rd281, [%rd280];
 setp.eq.s64 	%p70, %rd281, %rd277;
 mov.f64 	%fd171, %fd53;
-@%p70 bra 	$L__BB56_73;
+@%p70 bra 	$L__BB57_73;
 ld.u64 	%rd283, [%rd157+32];
 shl.b64 	%rd284, %rd127, 2;
 add.s64 	%rd285, %rd283, %rd284;
@@ -44424,10 +46021,10 @@ ld.u64 	%rd619, [%rd157+64];
 setp.eq.s64 	%p71, %rd619, 0;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd614, %rd617;
-@%p71 bra 	$L__BB56_64;
+@%p71 bra 	$L__BB57_64;
 mov.u64 	%rd614, 0;
 mov.u64 	%rd613, %rd619;
-$L__BB56_63:
+$L__BB57_63:
 shr.u64 	%rd287, %rd613, 1;
 add.s64 	%rd288, %rd287, %rd614;
 shl.b64 	%rd289, %rd288, 2;
@@ -44440,33 +46037,34 @@ not.b64 	%rd292, %rd287;
 add.s64 	%rd293, %rd613, %rd292;
 selp.b64 	%rd613, %rd293, %rd287, %p72;
 setp.ne.s64 	%p73, %rd613, 0;
-@%p73 bra 	$L__BB56_63;
-$L__BB56_64:
-@%p71 bra 	$L__BB56_67;
+@%p73 bra 	$L__BB57_63;
+$L__BB57_64:
+@%p71 bra 	$L__BB57_67;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd616, %rd619;
-$L__BB56_66:
+$L__BB57_66:
 shr.u64 	%rd296, %rd616, 1;
 add.s64 	%rd297, %rd296, %rd617;
 shl.b64 	%rd298, %rd297, 2;
 add.s64 	%rd299, %rd34, %rd298;
 ld.f32 	%f23, [%rd299];
 setp.le.f32 	%p75, %f23, %f4;
-add.s64 	%rd300, %rd297, 1;
+)ptx",
+    R"ptx(add.s64 	%rd300, %rd297, 1;
 selp.b64 	%rd617, %rd300, %rd617, %p75;
 not.b64 	%rd301, %rd296;
 add.s64 	%rd302, %rd616, %rd301;
 selp.b64 	%rd616, %rd302, %rd296, %p75;
 setp.ne.s64 	%p76, %rd616, 0;
-@%p76 bra 	$L__BB56_66;
-$L__BB56_67:
+@%p76 bra 	$L__BB57_66;
+$L__BB57_67:
 setp.le.u64 	%p77, %rd617, %rd614;
 mov.f64 	%fd171, %fd53;
-@%p77 bra 	$L__BB56_73;
+@%p77 bra 	$L__BB57_73;
 mov.u64 	%rd620, 0;
-@%p71 bra 	$L__BB56_71;
+@%p71 bra 	$L__BB57_71;
 mov.u64 	%rd620, 0;
-$L__BB56_70:
+$L__BB57_70:
 shr.u64 	%rd306, %rd619, 1;
 add.s64 	%rd307, %rd306, %rd620;
 shl.b64 	%rd308, %rd307, 2;
@@ -44479,13 +46077,13 @@ not.b64 	%rd311, %rd306;
 add.s64 	%rd312, %rd619, %rd311;
 selp.b64 	%rd619, %rd312, %rd306, %p79;
 setp.ne.s64 	%p80, %rd619, 0;
-@%p80 bra 	$L__BB56_70;
-$L__BB56_71:
+@%p80 bra 	$L__BB57_70;
+$L__BB57_71:
 sub.s64 	%rd304, %rd617, %rd614;
 add.s64 	%rd622, %rd304, %rd622;
 setp.ge.u64 	%p81, %rd620, %rd617;
 mov.f64 	%fd171, %fd53;
-@%p81 bra 	$L__BB56_73;
+@%p81 bra 	$L__BB57_73;
 cvt.f64.f32 	%fd13, %f4;
 max.u64 	%rd313, %rd620, %rd614;
 sub.s64 	%rd314, %rd617, %rd313;
@@ -44511,17 +46109,17 @@ atom.add.u32 	%r121, [%rd322], -1;
 neg.f64 	%fd64, %fd57;
 add.s64 	%rd324, %rd106, %rd279;
 st.f64 	[%rd324], %fd64;
-bra.uni 	$L__BB56_73;
-$L__BB56_50:
+bra.uni 	$L__BB57_73;
+$L__BB57_50:
 cvt.rn.f64.u64 	%fd98, %rd622;
 mov.b64 	%rd607, %fd98;
 cvt.rn.f64.u64 	%fd99, %rd621;
 mov.b64 	%rd606, %fd99;
-bra.uni 	$L__BB56_51;
-$L__BB56_49:
+bra.uni 	$L__BB57_51;
+$L__BB57_49:
 mov.u64 	%rd606, 0;
 mov.u64 	%rd607, %rd606;
-$L__BB56_51:
+$L__BB57_51:
 cvt.u32.u64 	%r156, %rd607;
 { .reg .b32 tmp; mov.b64 {tmp, %r157}, %rd607; }
 shfl.sync.idx.b32	%r158, %r156, %r3, 31, %r4;
@@ -44567,8 +46165,7 @@ add.rn.f64 	%fd109, %fd107, %fd108;
 shfl.sync.idx.b32	%r168, %r156, %r243, 31, %r4;
 cvt.u64.u32 	%rd412, %r168;
 shfl.sync.idx.b32	%r169, %r157, %r243, 31, %r4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd413, %r169;
+cvt.u64.u32 	%rd413, %r169;
 shl.b64 	%rd414, %rd413, 32;
 or.b64  	%rd415, %rd414, %rd412;
 mov.b64 	%fd110, %rd415;
@@ -44788,22 +46385,22 @@ st.f64 	[%rd157+104], %fd163;
 bar.warp.sync 	%r4;
 ld.u64 	%rd117, [%rd157+64];
 setp.eq.s64 	%p83, %rd117, 0;
-@%p83 bra 	$L__BB56_75;
+@%p83 bra 	$L__BB57_75;
 ld.u64 	%rd118, [%rd157+8];
 ld.u64 	%rd119, [%rd157+16];
 and.b64  	%rd120, %rd117, 1;
 setp.eq.s64 	%p84, %rd117, 1;
 mov.u64 	%rd623, 0;
-@%p84 bra 	$L__BB56_77;
-bra.uni 	$L__BB56_53;
-$L__BB56_77:
+@%p84 bra 	$L__BB57_77;
+bra.uni 	$L__BB57_53;
+$L__BB57_77:
 setp.ne.s64 	%p88, %rd120, 0;
 and.b64  	%rd547, %rd623, 15;
 setp.eq.s64 	%p89, %rd547, %rd12;
 and.pred  	%p90, %p88, %p89;
-@!%p90 bra 	$L__BB56_75;
-bra.uni 	$L__BB56_74;
-$L__BB56_74:
+@!%p90 bra 	$L__BB57_75;
+bra.uni 	$L__BB57_74;
+$L__BB57_74:
 shl.b64 	%rd549, %rd623, 2;
 add.s64 	%rd550, %rd8, %rd549;
 ld.u32 	%r228, [%rd550];
@@ -44821,28 +46418,29 @@ shl.b64 	%rd559, %rd558, 2;
 and.b64  	%rd560, %rd559, 17179869176;
 add.s64 	%rd561, %rd106, %rd560;
 st.f64 	[%rd561], %fd166;
-$L__BB56_75:
+$L__BB57_75:
 ret;
-$L__BB56_53:
-and.b64  	%rd623, %rd117, -2;
+$L__BB57_53:
+)ptx",
+    R"ptx(and.b64  	%rd623, %rd117, -2;
 add.s64 	%rd523, %rd159, %rd7;
 add.s64 	%rd624, %rd523, 4;
 mov.b32 	%r249, 0;
 mov.u64 	%rd625, 0;
 mov.u64 	%rd626, %rd625;
-bra.uni 	$L__BB56_54;
-$L__BB56_76:
+bra.uni 	$L__BB57_54;
+$L__BB57_76:
 add.s64 	%rd626, %rd626, 2;
 add.s64 	%rd625, %rd625, 16;
 add.s64 	%rd624, %rd624, 8;
 setp.eq.s64 	%p87, %rd623, %rd626;
-@%p87 bra 	$L__BB56_77;
-$L__BB56_54:
+@%p87 bra 	$L__BB57_77;
+$L__BB57_54:
 ld.u32 	%r226, [%rd624+-4];
 add.s32 	%r52, %r226, %r249;
 and.b64  	%rd524, %rd626, 14;
 setp.ne.s64 	%p85, %rd524, %rd12;
-@%p85 bra 	$L__BB56_56;
+@%p85 bra 	$L__BB57_56;
 cvt.rn.f64.s32 	%fd164, %r52;
 ld.u64 	%rd525, [%rd118+56];
 ld.u64 	%rd526, [%rd118+64];
@@ -44855,13 +46453,13 @@ shl.b64 	%rd532, %rd531, 2;
 and.b64  	%rd533, %rd532, 17179869176;
 add.s64 	%rd534, %rd106, %rd533;
 st.f64 	[%rd534], %fd164;
-$L__BB56_56:
+$L__BB57_56:
 add.s64 	%rd535, %rd626, 1;
 ld.u32 	%r227, [%rd624];
 add.s32 	%r249, %r227, %r52;
 and.b64  	%rd536, %rd535, 15;
 setp.ne.s64 	%p86, %rd536, %rd12;
-@%p86 bra 	$L__BB56_76;
+@%p86 bra 	$L__BB57_76;
 cvt.rn.f64.s32 	%fd165, %r249;
 ld.u64 	%rd537, [%rd118+56];
 ld.u64 	%rd538, [%rd118+64];
@@ -44874,7 +46472,7 @@ shl.b64 	%rd544, %rd543, 2;
 and.b64  	%rd545, %rd544, 17179869176;
 add.s64 	%rd546, %rd106, %rd545;
 st.f64 	[%rd546], %fd165;
-bra.uni 	$L__BB56_76;
+bra.uni 	$L__BB57_76;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0
@@ -44902,13 +46500,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd131+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB57_9;
+@%p1 bra 	$L__BB58_9;
 ld.u64 	%rd14, [%rd131+32];
 ld.u64 	%rd135, [%rd1+64];
 add.s64 	%rd15, %rd135, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB57_2;
-$L__BB57_8:
+bra.uni 	$L__BB58_2;
+$L__BB58_8:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -44918,9 +46516,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p17, %rd507, %rd13;
-@%p17 bra 	$L__BB57_2;
-bra.uni 	$L__BB57_9;
-$L__BB57_2:
+@%p17 bra 	$L__BB58_2;
+bra.uni 	$L__BB58_9;
+$L__BB58_2:
 shl.b64 	%rd139, %rd507, 3;
 add.s64 	%rd140, %rd15, %rd139;
 ld.u64 	%rd141, [%rd140];
@@ -44941,7 +46539,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
 cvt.u32.u64 	%r211, %rd17;
-@%p2 bra 	$L__BB57_4;
+@%p2 bra 	$L__BB58_4;
 add.s64 	%rd145, %rd17, -1;
 cvt.u32.u64 	%r61, %rd145;
 setp.gt.s32 	%p3, %r211, 0;
@@ -44949,12 +46547,11 @@ selp.b32 	%r62, 0, 2147483647, %p3;
 xor.b32  	%r63, %r62, %r61;
 mov.b32 	%f5, %r63;
 cvt.f64.f32 	%fd15, %f5;
-)ptx",
-    R"ptx(sub.rn.f64 	%fd16, %fd15, %fd2;
+sub.rn.f64 	%fd16, %fd15, %fd2;
 setp.le.f64 	%p4, %fd16, 0d0000000000000000;
 selp.b64 	%rd508, 2139095040, %rd145, %p4;
 selp.b64 	%rd509, %rd145, -2139095041, %p4;
-$L__BB57_4:
+$L__BB58_4:
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
@@ -44968,9 +46565,9 @@ selp.b64 	%rd513, %rd150, %rd509, %p8;
 setp.le.s64 	%p9, %rd513, %rd17;
 setp.lt.s64 	%p10, %rd18, %rd515;
 and.pred  	%p11, %p9, %p10;
-@!%p11 bra 	$L__BB57_6;
-bra.uni 	$L__BB57_5;
-$L__BB57_5:
+@!%p11 bra 	$L__BB58_6;
+bra.uni 	$L__BB58_5;
+$L__BB58_5:
 cvt.u32.u64 	%r65, %rd18;
 setp.lt.s32 	%p12, %r211, -1;
 selp.b32 	%r66, 2147483647, 0, %p12;
@@ -44981,11 +46578,11 @@ sub.rn.f64 	%fd20, %fd19, %fd2;
 setp.le.f64 	%p13, %fd20, 0d0000000000000000;
 selp.b64 	%rd515, %rd515, %rd18, %p13;
 selp.b64 	%rd513, %rd18, %rd513, %p13;
-$L__BB57_6:
+$L__BB58_6:
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p14, %rd512, 2;
-@%p14 bra 	$L__BB57_8;
-$L__BB57_7:
+@%p14 bra 	$L__BB58_8;
+$L__BB58_7:
 shr.u64 	%rd152, %rd512, 1;
 add.s64 	%rd153, %rd152, %rd513;
 cvt.u32.u64 	%r68, %rd153;
@@ -45000,24 +46597,24 @@ selp.b64 	%rd515, %rd515, %rd153, %p15;
 selp.b64 	%rd513, %rd153, %rd513, %p15;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p16, %rd512, 1;
-@%p16 bra 	$L__BB57_7;
-bra.uni 	$L__BB57_8;
-$L__BB57_9:
+@%p16 bra 	$L__BB58_7;
+bra.uni 	$L__BB58_8;
+$L__BB58_9:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd38, %rd9, %rd159;
-@%p1 bra 	$L__BB57_18;
+@%p1 bra 	$L__BB58_18;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd39, [%rd131+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd40, %rd160, %rd504;
 mov.u64 	%rd516, %rd12;
-bra.uni 	$L__BB57_11;
-$L__BB57_17:
+bra.uni 	$L__BB58_11;
+$L__BB58_17:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -45027,9 +46624,9 @@ add.s64 	%rd180, %rd38, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p35, %rd516, %rd13;
-@%p35 bra 	$L__BB57_11;
-bra.uni 	$L__BB57_18;
-$L__BB57_11:
+@%p35 bra 	$L__BB58_11;
+bra.uni 	$L__BB58_18;
+$L__BB58_11:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd40, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -45051,7 +46648,7 @@ setp.gt.u32 	%p19, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd42;
 mov.u64 	%rd517, %rd506;
 mov.u64 	%rd518, %rd505;
-@%p19 bra 	$L__BB57_13;
+@%p19 bra 	$L__BB58_13;
 add.s64 	%rd170, %rd42, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p20, %r210, 0;
@@ -45064,7 +46661,7 @@ add.rn.f64 	%fd26, %fd1, %fd25;
 setp.gt.f64 	%p21, %fd26, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p21;
 selp.b64 	%rd518, %rd170, -2139095041, %p21;
-$L__BB57_13:
+$L__BB58_13:
 setp.lt.s64 	%p22, %rd518, %rd42;
 setp.gt.s64 	%p23, %rd517, %rd42;
 and.pred  	%p24, %p22, %p23;
@@ -45079,9 +46676,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p24;
 setp.le.s64 	%p27, %rd522, %rd42;
 setp.lt.s64 	%p28, %rd43, %rd524;
 and.pred  	%p29, %p27, %p28;
-@!%p29 bra 	$L__BB57_15;
-bra.uni 	$L__BB57_14;
-$L__BB57_14:
+@!%p29 bra 	$L__BB58_15;
+bra.uni 	$L__BB58_14;
+$L__BB58_14:
 cvt.u32.u64 	%r86, %rd43;
 setp.lt.s32 	%p30, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p30;
@@ -45093,11 +46690,11 @@ add.rn.f64 	%fd32, %fd1, %fd31;
 setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd43, %p31;
 selp.b64 	%rd522, %rd43, %rd522, %p31;
-$L__BB57_15:
+$L__BB58_15:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p32, %rd521, 2;
-@%p32 bra 	$L__BB57_17;
-$L__BB57_16:
+@%p32 bra 	$L__BB58_17;
+$L__BB58_16:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -45113,37 +46710,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p33;
 selp.b64 	%rd522, %rd178, %rd522, %p33;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p34, %rd521, 1;
-@%p34 bra 	$L__BB57_16;
-bra.uni 	$L__BB57_17;
-$L__BB57_18:
+@%p34 bra 	$L__BB58_16;
+bra.uni 	$L__BB58_17;
+$L__BB58_18:
 shl.b64 	%rd132, %rd5, 3;
 shl.b64 	%rd133, %rd5, 2;
 setp.lt.u64 	%p36, %rd13, %rd12;
 mov.b32 	%r228, 0;
-@%p36 bra 	$L__BB57_21;
+@%p36 bra 	$L__BB58_21;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd133, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd12;
-$L__BB57_20:
+$L__BB58_20:
 st.u32 	[%rd525], %r228;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p37, %rd526, %rd13;
-@%p37 bra 	$L__BB57_21;
-bra.uni 	$L__BB57_20;
-$L__BB57_21:
+@%p37 bra 	$L__BB58_21;
+bra.uni 	$L__BB58_20;
+$L__BB58_21:
 add.s64 	%rd6, %rd2, %rd132;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p38, %r2, 0;
-@%p38 bra 	$L__BB57_22;
-bra.uni 	$L__BB57_23;
-$L__BB57_22:
+@%p38 bra 	$L__BB58_22;
+bra.uni 	$L__BB58_23;
+$L__BB58_22:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB57_23:
+$L__BB58_23:
 setp.eq.s64 	%p39, %rd13, 0;
-@%p39 bra 	$L__BB57_41;
+@%p39 bra 	$L__BB58_41;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd160, 0d0000000000000000;
 ld.u64 	%rd68, [%rd131+32];
@@ -45151,7 +46748,7 @@ ld.u64 	%rd69, [%rd1+64];
 and.b64  	%rd528, %rd13, 3;
 setp.lt.u64 	%p40, %rd13, 4;
 setp.ne.s32 	%p68, %r2, 0;
-@%p40 bra 	$L__BB57_36;
+@%p40 bra 	$L__BB58_36;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd71, %rd187;
 add.s64 	%rd189, %rd504, %rd69;
@@ -45160,14 +46757,14 @@ add.s64 	%rd191, %rd132, %rd2;
 add.s64 	%rd531, %rd191, 16;
 mov.f64 	%fd160, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB57_26;
-$L__BB57_34:
+bra.uni 	$L__BB58_26;
+$L__BB58_34:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p45, %rd71, %rd533;
-@%p45 bra 	$L__BB57_35;
-$L__BB57_26:
+@%p45 bra 	$L__BB58_35;
+$L__BB58_26:
 ld.u64 	%rd192, [%rd532+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -45175,9 +46772,9 @@ add.s64 	%rd195, %rd68, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd38, %f12;
 add.rn.f64 	%fd8, %fd160, %fd38;
-@%p68 bra 	$L__BB57_28;
+@%p68 bra 	$L__BB58_28;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB57_28:
+$L__BB58_28:
 ld.u64 	%rd196, [%rd532+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -45185,9 +46782,9 @@ add.s64 	%rd199, %rd68, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd39, %f13;
 add.rn.f64 	%fd9, %fd8, %fd39;
-@%p68 bra 	$L__BB57_30;
+@%p68 bra 	$L__BB58_30;
 st.f64 	[%rd531], %fd9;
-$L__BB57_30:
+$L__BB58_30:
 ld.u64 	%rd200, [%rd532];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -45195,9 +46792,9 @@ add.s64 	%rd203, %rd68, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd40, %f14;
 add.rn.f64 	%fd10, %fd9, %fd40;
-@%p68 bra 	$L__BB57_32;
+@%p68 bra 	$L__BB58_32;
 st.f64 	[%rd531+8], %fd10;
-$L__BB57_32:
+$L__BB58_32:
 ld.u64 	%rd204, [%rd532+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -45205,29 +46802,29 @@ add.s64 	%rd207, %rd68, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd41, %f15;
 add.rn.f64 	%fd160, %fd10, %fd41;
-@%p68 bra 	$L__BB57_34;
+@%p68 bra 	$L__BB58_34;
 st.f64 	[%rd531+16], %fd160;
-bra.uni 	$L__BB57_34;
-$L__BB57_35:
+bra.uni 	$L__BB58_34;
+$L__BB58_35:
 neg.s64 	%rd527, %rd71;
-$L__BB57_36:
+$L__BB58_36:
 setp.eq.s64 	%p46, %rd528, 0;
-@%p46 bra 	$L__BB57_41;
+@%p46 bra 	$L__BB58_41;
 shl.b64 	%rd209, %rd527, 3;
 add.s64 	%rd210, %rd132, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd530, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd529, %rd69, %rd213;
-bra.uni 	$L__BB57_38;
-$L__BB57_40:
+bra.uni 	$L__BB58_38;
+$L__BB58_40:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB57_38;
-bra.uni 	$L__BB57_41;
-$L__BB57_38:
+@%p48 bra 	$L__BB58_38;
+bra.uni 	$L__BB58_41;
+$L__BB58_38:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd529];
 shl.b64 	%rd215, %rd214, 1;
@@ -45236,10 +46833,10 @@ add.s64 	%rd217, %rd68, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd42, %f16;
 add.rn.f64 	%fd160, %fd160, %fd42;
-@%p68 bra 	$L__BB57_40;
+@%p68 bra 	$L__BB58_40;
 st.f64 	[%rd530], %fd160;
-bra.uni 	$L__BB57_40;
-$L__BB57_41:
+bra.uni 	$L__BB58_40;
+$L__BB58_41:
 add.s64 	%rd8, %rd7, %rd133;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -45252,7 +46849,8 @@ ld.u64 	%rd221, [%rd131];
 ld.u64 	%rd536, [%rd221+16];
 mul.lo.s64 	%rd222, %rd536, %rd220;
 shl.b64 	%rd223, %rd222, 3;
-add.s64 	%rd85, %rd219, %rd223;
+)ptx",
+    R"ptx(add.s64 	%rd85, %rd219, %rd223;
 or.b32  	%r226, %r3, 1;
 or.b32  	%r225, %r3, 2;
 or.b32  	%r224, %r3, 3;
@@ -45269,15 +46867,15 @@ or.b32  	%r214, %r3, 13;
 or.b32  	%r213, %r3, 14;
 or.b32  	%r212, %r3, 15;
 setp.ne.s64 	%p49, %rd536, 0;
-@%p49 bra 	$L__BB57_51;
-bra.uni 	$L__BB57_42;
-$L__BB57_51:
+@%p49 bra 	$L__BB58_51;
+bra.uni 	$L__BB58_42;
+$L__BB58_51:
 mov.u64 	%rd546, 0;
 mov.f64 	%fd43, 0d0000000000000000;
 mov.u64 	%rd545, %rd546;
 mov.u64 	%rd539, %rd546;
-bra.uni 	$L__BB57_52;
-$L__BB57_62:
+bra.uni 	$L__BB58_52;
+$L__BB58_62:
 ld.f64 	%fd55, [%rd131+88];
 mov.b64 	%rd263, %fd161;
 cvt.u32.u64 	%r101, %rd263;
@@ -45363,8 +46961,7 @@ or.b64  	%rd303, %rd302, %rd300;
 mov.b64 	%fd74, %rd303;
 add.rn.f64 	%fd75, %fd73, %fd74;
 shfl.sync.idx.b32	%r123, %r101, %r217, 31, %r4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd304, %r123;
+cvt.u64.u32 	%rd304, %r123;
 shfl.sync.idx.b32	%r124, %r102, %r217, 31, %r4;
 cvt.u64.u32 	%rd305, %r124;
 shl.b64 	%rd306, %rd305, 32;
@@ -45416,13 +47013,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd328, [%rd131];
 ld.u64 	%rd536, [%rd328+16];
 setp.lt.u64 	%p59, %rd539, %rd536;
-@%p59 bra 	$L__BB57_52;
-bra.uni 	$L__BB57_43;
-$L__BB57_52:
+@%p59 bra 	$L__BB58_52;
+bra.uni 	$L__BB58_43;
+$L__BB58_52:
 or.b64  	%rd106, %rd539, %rd12;
 setp.ge.u64 	%p50, %rd106, %rd536;
 mov.f64 	%fd161, %fd43;
-@%p50 bra 	$L__BB57_62;
+@%p50 bra 	$L__BB58_62;
 ld.u64 	%rd225, [%rd131+8];
 ld.u64 	%rd226, [%rd131+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -45431,7 +47028,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p51, %rd230, %rd226;
 mov.f64 	%fd161, %fd43;
-@%p51 bra 	$L__BB57_62;
+@%p51 bra 	$L__BB58_62;
 ld.u64 	%rd232, [%rd131+32];
 shl.b64 	%rd233, %rd106, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -45439,10 +47036,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd107, [%rd131+64];
 setp.eq.s64 	%p52, %rd107, 0;
 mov.u64 	%rd542, 0;
-@%p52 bra 	$L__BB57_57;
+@%p52 bra 	$L__BB58_57;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd107;
-$L__BB57_56:
+$L__BB58_56:
 shr.u64 	%rd236, %rd541, 1;
 add.s64 	%rd237, %rd236, %rd542;
 shl.b64 	%rd238, %rd237, 2;
@@ -45455,16 +47052,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd541, %rd241;
 selp.b64 	%rd541, %rd242, %rd236, %p53;
 setp.ne.s64 	%p54, %rd541, 0;
-@%p54 bra 	$L__BB57_56;
-$L__BB57_57:
+@%p54 bra 	$L__BB58_56;
+$L__BB58_57:
 setp.le.u64 	%p55, %rd107, %rd542;
 mov.f64 	%fd161, %fd43;
-@%p55 bra 	$L__BB57_62;
+@%p55 bra 	$L__BB58_62;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd113, %rd107, %rd542;
 mov.u64 	%rd543, 0;
 mov.u64 	%rd544, %rd107;
-$L__BB57_59:
+$L__BB58_59:
 shr.u64 	%rd244, %rd544, 1;
 add.s64 	%rd245, %rd244, %rd543;
 shl.b64 	%rd246, %rd245, 2;
@@ -45477,11 +47074,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd544, %rd249;
 selp.b64 	%rd544, %rd250, %rd244, %p56;
 setp.ne.s64 	%p57, %rd544, 0;
-@%p57 bra 	$L__BB57_59;
+@%p57 bra 	$L__BB58_59;
 add.s64 	%rd546, %rd113, %rd546;
 setp.ge.u64 	%p58, %rd543, %rd107;
 mov.f64 	%fd161, %fd43;
-@%p58 bra 	$L__BB57_62;
+@%p58 bra 	$L__BB58_62;
 max.u64 	%rd251, %rd543, %rd542;
 sub.s64 	%rd252, %rd107, %rd251;
 cvt.rn.f64.u64 	%fd47, %rd252;
@@ -45506,17 +47103,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd54, %fd47;
 add.s64 	%rd262, %rd85, %rd228;
 st.f64 	[%rd262], %fd54;
-bra.uni 	$L__BB57_62;
-$L__BB57_43:
+bra.uni 	$L__BB58_62;
+$L__BB58_43:
 cvt.rn.f64.u64 	%fd88, %rd546;
 mov.b64 	%rd535, %fd88;
 cvt.rn.f64.u64 	%fd89, %rd545;
 mov.b64 	%rd534, %fd89;
-bra.uni 	$L__BB57_44;
-$L__BB57_42:
+bra.uni 	$L__BB58_44;
+$L__BB58_42:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB57_44:
+$L__BB58_44:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -45632,7 +47229,8 @@ or.b64  	%rd385, %rd384, %rd382;
 mov.b64 	%fd116, %rd385;
 add.rn.f64 	%fd117, %fd115, %fd116;
 shfl.sync.idx.b32	%r165, %r135, %r213, 31, %r4;
-cvt.u64.u32 	%rd386, %r165;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd386, %r165;
 shfl.sync.idx.b32	%r166, %r136, %r213, 31, %r4;
 cvt.u64.u32 	%rd387, %r166;
 shl.b64 	%rd388, %rd387, 32;
@@ -45734,8 +47332,7 @@ shfl.sync.idx.b32	%r191, %r169, %r217, 31, %r4;
 cvt.u64.u32 	%rd434, %r191;
 shfl.sync.idx.b32	%r192, %r170, %r217, 31, %r4;
 cvt.u64.u32 	%rd435, %r192;
-)ptx",
-    R"ptx(shl.b64 	%rd436, %rd435, 32;
+shl.b64 	%rd436, %rd435, 32;
 or.b64  	%rd437, %rd436, %rd434;
 mov.b64 	%fd142, %rd437;
 add.rn.f64 	%fd143, %fd141, %fd142;
@@ -45783,22 +47380,22 @@ st.f64 	[%rd131+104], %fd153;
 bar.warp.sync 	%r4;
 ld.u64 	%rd96, [%rd131+64];
 setp.eq.s64 	%p60, %rd96, 0;
-@%p60 bra 	$L__BB57_64;
+@%p60 bra 	$L__BB58_64;
 ld.u64 	%rd97, [%rd131+8];
 ld.u64 	%rd98, [%rd131+16];
 and.b64  	%rd99, %rd96, 1;
 setp.eq.s64 	%p61, %rd96, 1;
 mov.u64 	%rd547, 0;
-@%p61 bra 	$L__BB57_66;
-bra.uni 	$L__BB57_46;
-$L__BB57_66:
+@%p61 bra 	$L__BB58_66;
+bra.uni 	$L__BB58_46;
+$L__BB58_66:
 setp.ne.s64 	%p65, %rd99, 0;
 and.b64  	%rd485, %rd547, 15;
 setp.eq.s64 	%p66, %rd485, %rd12;
 and.pred  	%p67, %p65, %p66;
-@!%p67 bra 	$L__BB57_64;
-bra.uni 	$L__BB57_63;
-$L__BB57_63:
+@!%p67 bra 	$L__BB58_64;
+bra.uni 	$L__BB58_63;
+$L__BB58_63:
 shl.b64 	%rd487, %rd547, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -45816,28 +47413,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd85, %rd498;
 st.f64 	[%rd499], %fd156;
-$L__BB57_64:
+$L__BB58_64:
 ret;
-$L__BB57_46:
+$L__BB58_46:
 and.b64  	%rd547, %rd96, -2;
 add.s64 	%rd461, %rd133, %rd7;
 add.s64 	%rd548, %rd461, 4;
 mov.b32 	%r228, 0;
 mov.u64 	%rd549, 0;
 mov.u64 	%rd550, %rd549;
-bra.uni 	$L__BB57_47;
-$L__BB57_65:
+bra.uni 	$L__BB58_47;
+$L__BB58_65:
 add.s64 	%rd550, %rd550, 2;
 add.s64 	%rd549, %rd549, 16;
 add.s64 	%rd548, %rd548, 8;
 setp.eq.s64 	%p64, %rd547, %rd550;
-@%p64 bra 	$L__BB57_66;
-$L__BB57_47:
+@%p64 bra 	$L__BB58_66;
+$L__BB58_47:
 ld.u32 	%r205, [%rd548+-4];
 add.s32 	%r52, %r205, %r228;
 and.b64  	%rd462, %rd550, 14;
 setp.ne.s64 	%p62, %rd462, %rd12;
-@%p62 bra 	$L__BB57_49;
+@%p62 bra 	$L__BB58_49;
 cvt.rn.f64.s32 	%fd154, %r52;
 ld.u64 	%rd463, [%rd97+56];
 ld.u64 	%rd464, [%rd97+64];
@@ -45850,13 +47447,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd85, %rd471;
 st.f64 	[%rd472], %fd154;
-$L__BB57_49:
+$L__BB58_49:
 add.s64 	%rd473, %rd550, 1;
 ld.u32 	%r206, [%rd548];
 add.s32 	%r228, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p63, %rd474, %rd12;
-@%p63 bra 	$L__BB57_65;
+@%p63 bra 	$L__BB58_65;
 cvt.rn.f64.s32 	%fd155, %r228;
 ld.u64 	%rd475, [%rd97+56];
 ld.u64 	%rd476, [%rd97+64];
@@ -45869,7 +47466,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd85, %rd483;
 st.f64 	[%rd484], %fd155;
-bra.uni 	$L__BB57_65;
+bra.uni 	$L__BB58_65;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
@@ -45898,14 +47495,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd125+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd506, %rd4, %rd3;
-@%p1 bra 	$L__BB58_7;
+@%p1 bra 	$L__BB59_7;
 ld.u64 	%rd12, [%rd125+32];
 ld.u64 	%rd132, [%rd1+64];
 shl.b64 	%rd134, %rd506, 3;
 add.s64 	%rd13, %rd132, %rd134;
 mov.u64 	%rd509, %rd10;
-bra.uni 	$L__BB58_2;
-$L__BB58_6:
+bra.uni 	$L__BB59_2;
+$L__BB59_6:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -45915,9 +47512,9 @@ add.s64 	%rd157, %rd9, %rd156;
 st.u32 	[%rd157], %r75;
 add.s64 	%rd509, %rd509, 16;
 setp.lt.u64 	%p19, %rd509, %rd11;
-@%p19 bra 	$L__BB58_2;
-bra.uni 	$L__BB58_7;
-$L__BB58_2:
+@%p19 bra 	$L__BB59_2;
+bra.uni 	$L__BB59_7;
+$L__BB59_2:
 shl.b64 	%rd137, %rd509, 3;
 add.s64 	%rd138, %rd13, %rd137;
 ld.u64 	%rd139, [%rd138];
@@ -45938,7 +47535,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd511, -2139095041;
 mov.u64 	%rd510, 2139095040;
-@%p2 bra 	$L__BB58_4;
+@%p2 bra 	$L__BB59_4;
 cvt.u32.u64 	%r60, %rd15;
 add.s64 	%rd143, %rd15, -1;
 cvt.u32.u64 	%r61, %rd143;
@@ -45951,7 +47548,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.le.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd510, 2139095040, %rd143, %p4;
 selp.b64 	%rd511, %rd143, -2139095041, %p4;
-$L__BB58_4:
+$L__BB59_4:
 cvt.u32.u64 	%r64, %rd15;
 setp.lt.s64 	%p5, %rd511, %rd15;
 setp.gt.s64 	%p6, %rd510, %rd15;
@@ -45980,8 +47577,8 @@ selp.b64 	%rd153, %rd16, %rd150, %p14;
 selp.b64 	%rd513, %rd153, %rd150, %p12;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p16, %rd512, 2;
-@%p16 bra 	$L__BB58_6;
-$L__BB58_5:
+@%p16 bra 	$L__BB59_6;
+$L__BB59_5:
 shr.u64 	%rd154, %rd512, 1;
 add.s64 	%rd155, %rd154, %rd513;
 cvt.u32.u64 	%r68, %rd155;
@@ -45996,13 +47593,13 @@ selp.b64 	%rd515, %rd515, %rd155, %p17;
 selp.b64 	%rd513, %rd155, %rd513, %p17;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p18, %rd512, 1;
-@%p18 bra 	$L__BB58_5;
-bra.uni 	$L__BB58_6;
-$L__BB58_7:
+@%p18 bra 	$L__BB59_5;
+bra.uni 	$L__BB59_6;
+$L__BB59_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd158, %rd4, 2;
 add.s64 	%rd32, %rd9, %rd158;
-@%p1 bra 	$L__BB58_16;
+@%p1 bra 	$L__BB59_16;
 mov.u64 	%rd507, -2139095041;
 mov.u64 	%rd508, 2139095040;
 ld.u64 	%rd33, [%rd125+32];
@@ -46010,8 +47607,8 @@ ld.u64 	%rd159, [%rd1+64];
 shl.b64 	%rd161, %rd506, 3;
 add.s64 	%rd34, %rd159, %rd161;
 mov.u64 	%rd516, %rd10;
-bra.uni 	$L__BB58_9;
-$L__BB58_15:
+bra.uni 	$L__BB59_9;
+$L__BB59_15:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -46021,12 +47618,13 @@ add.s64 	%rd180, %rd32, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p37, %rd516, %rd11;
-@%p37 bra 	$L__BB58_9;
-bra.uni 	$L__BB58_16;
-$L__BB58_9:
+@%p37 bra 	$L__BB59_9;
+bra.uni 	$L__BB59_16;
+$L__BB59_9:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd34, %rd164;
-ld.u64 	%rd166, [%rd165];
+)ptx",
+    R"ptx(ld.u64 	%rd166, [%rd165];
 shl.b64 	%rd167, %rd166, 1;
 and.b64  	%rd168, %rd167, 8589934588;
 add.s64 	%rd169, %rd33, %rd168;
@@ -46045,7 +47643,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd36;
 mov.u64 	%rd517, %rd508;
 mov.u64 	%rd518, %rd507;
-@%p21 bra 	$L__BB58_11;
+@%p21 bra 	$L__BB59_11;
 add.s64 	%rd170, %rd36, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -46058,7 +47656,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p23;
 selp.b64 	%rd518, %rd170, -2139095041, %p23;
-$L__BB58_11:
+$L__BB59_11:
 setp.lt.s64 	%p24, %rd518, %rd36;
 setp.gt.s64 	%p25, %rd517, %rd36;
 and.pred  	%p26, %p24, %p25;
@@ -46073,9 +47671,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p26;
 setp.le.s64 	%p29, %rd522, %rd36;
 setp.lt.s64 	%p30, %rd37, %rd524;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB58_13;
-bra.uni 	$L__BB58_12;
-$L__BB58_12:
+@!%p31 bra 	$L__BB59_13;
+bra.uni 	$L__BB59_12;
+$L__BB59_12:
 cvt.u32.u64 	%r86, %rd37;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -46087,11 +47685,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd37, %p33;
 selp.b64 	%rd522, %rd37, %rd522, %p33;
-$L__BB58_13:
+$L__BB59_13:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p34, %rd521, 2;
-@%p34 bra 	$L__BB58_15;
-$L__BB58_14:
+@%p34 bra 	$L__BB59_15;
+$L__BB59_14:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -46107,37 +47705,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p35;
 selp.b64 	%rd522, %rd178, %rd522, %p35;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p36, %rd521, 1;
-@%p36 bra 	$L__BB58_14;
-bra.uni 	$L__BB58_15;
-$L__BB58_16:
+@%p36 bra 	$L__BB59_14;
+bra.uni 	$L__BB59_15;
+$L__BB59_16:
 shl.b64 	%rd126, %rd5, 3;
 shl.b64 	%rd127, %rd5, 2;
 setp.lt.u64 	%p38, %rd11, %rd10;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB58_19;
+@%p38 bra 	$L__BB59_19;
 shl.b64 	%rd182, %rd10, 2;
 add.s64 	%rd183, %rd127, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd10;
-$L__BB58_18:
+$L__BB59_18:
 st.u32 	[%rd525], %r227;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p39, %rd526, %rd11;
-@%p39 bra 	$L__BB58_19;
-bra.uni 	$L__BB58_18;
-$L__BB58_19:
+@%p39 bra 	$L__BB59_19;
+bra.uni 	$L__BB59_18;
+$L__BB59_19:
 add.s64 	%rd6, %rd2, %rd126;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB58_20;
-bra.uni 	$L__BB58_21;
-$L__BB58_20:
+@%p40 bra 	$L__BB59_20;
+bra.uni 	$L__BB59_21;
+$L__BB59_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB58_21:
+$L__BB59_21:
 setp.eq.s64 	%p41, %rd11, 0;
-@%p41 bra 	$L__BB58_39;
+@%p41 bra 	$L__BB59_39;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd62, [%rd125+32];
@@ -46145,25 +47743,24 @@ ld.u64 	%rd63, [%rd1+64];
 and.b64  	%rd528, %rd11, 3;
 setp.lt.u64 	%p42, %rd11, 4;
 setp.ne.s32 	%p71, %r2, 0;
-@%p42 bra 	$L__BB58_34;
+@%p42 bra 	$L__BB59_34;
 and.b64  	%rd187, %rd11, -4;
 neg.s64 	%rd65, %rd187;
 shl.b64 	%rd189, %rd506, 3;
 add.s64 	%rd190, %rd189, %rd63;
-)ptx",
-    R"ptx(add.s64 	%rd532, %rd190, 16;
+add.s64 	%rd532, %rd190, 16;
 add.s64 	%rd192, %rd126, %rd2;
 add.s64 	%rd531, %rd192, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB58_24;
-$L__BB58_32:
+bra.uni 	$L__BB59_24;
+$L__BB59_32:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p47, %rd65, %rd533;
-@%p47 bra 	$L__BB58_33;
-$L__BB58_24:
+@%p47 bra 	$L__BB59_33;
+$L__BB59_24:
 ld.u64 	%rd193, [%rd532+-16];
 shl.b64 	%rd194, %rd193, 1;
 and.b64  	%rd195, %rd194, 8589934588;
@@ -46171,9 +47768,9 @@ add.s64 	%rd196, %rd62, %rd195;
 ld.f32 	%f12, [%rd196];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p71 bra 	$L__BB58_26;
+@%p71 bra 	$L__BB59_26;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB58_26:
+$L__BB59_26:
 ld.u64 	%rd197, [%rd532+-8];
 shl.b64 	%rd198, %rd197, 1;
 and.b64  	%rd199, %rd198, 8589934588;
@@ -46181,9 +47778,9 @@ add.s64 	%rd200, %rd62, %rd199;
 ld.f32 	%f13, [%rd200];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p71 bra 	$L__BB58_28;
+@%p71 bra 	$L__BB59_28;
 st.f64 	[%rd531], %fd9;
-$L__BB58_28:
+$L__BB59_28:
 ld.u64 	%rd201, [%rd532];
 shl.b64 	%rd202, %rd201, 1;
 and.b64  	%rd203, %rd202, 8589934588;
@@ -46191,9 +47788,9 @@ add.s64 	%rd204, %rd62, %rd203;
 ld.f32 	%f14, [%rd204];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p71 bra 	$L__BB58_30;
+@%p71 bra 	$L__BB59_30;
 st.f64 	[%rd531+8], %fd10;
-$L__BB58_30:
+$L__BB59_30:
 ld.u64 	%rd205, [%rd532+8];
 shl.b64 	%rd206, %rd205, 1;
 and.b64  	%rd207, %rd206, 8589934588;
@@ -46201,14 +47798,14 @@ add.s64 	%rd208, %rd62, %rd207;
 ld.f32 	%f15, [%rd208];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p71 bra 	$L__BB58_32;
+@%p71 bra 	$L__BB59_32;
 st.f64 	[%rd531+16], %fd161;
-bra.uni 	$L__BB58_32;
-$L__BB58_33:
+bra.uni 	$L__BB59_32;
+$L__BB59_33:
 neg.s64 	%rd527, %rd65;
-$L__BB58_34:
+$L__BB59_34:
 setp.eq.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB58_39;
+@%p48 bra 	$L__BB59_39;
 shl.b64 	%rd210, %rd527, 3;
 add.s64 	%rd211, %rd126, %rd210;
 add.s64 	%rd212, %rd211, %rd2;
@@ -46216,15 +47813,15 @@ add.s64 	%rd530, %rd212, 8;
 shl.b64 	%rd214, %rd506, 3;
 add.s64 	%rd215, %rd214, %rd210;
 add.s64 	%rd529, %rd63, %rd215;
-bra.uni 	$L__BB58_36;
-$L__BB58_38:
+bra.uni 	$L__BB59_36;
+$L__BB59_38:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p50, %rd528, 0;
-@%p50 bra 	$L__BB58_36;
-bra.uni 	$L__BB58_39;
-$L__BB58_36:
+@%p50 bra 	$L__BB59_36;
+bra.uni 	$L__BB59_39;
+$L__BB59_36:
 .pragma "nounroll";
 ld.u64 	%rd216, [%rd529];
 shl.b64 	%rd217, %rd216, 1;
@@ -46233,10 +47830,10 @@ add.s64 	%rd219, %rd62, %rd218;
 ld.f32 	%f16, [%rd219];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p71 bra 	$L__BB58_38;
+@%p71 bra 	$L__BB59_38;
 st.f64 	[%rd530], %fd161;
-bra.uni 	$L__BB58_38;
-$L__BB58_39:
+bra.uni 	$L__BB59_38;
+$L__BB59_39:
 add.s64 	%rd8, %rd7, %rd127;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -46266,15 +47863,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd536, 0;
-@%p51 bra 	$L__BB58_49;
-bra.uni 	$L__BB58_40;
-$L__BB58_49:
+@%p51 bra 	$L__BB59_49;
+bra.uni 	$L__BB59_40;
+$L__BB59_49:
 mov.u64 	%rd547, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd546, %rd547;
 mov.u64 	%rd539, %rd547;
-bra.uni 	$L__BB58_50;
-$L__BB58_61:
+bra.uni 	$L__BB59_50;
+$L__BB59_61:
 ld.f64 	%fd56, [%rd125+88];
 mov.b64 	%rd265, %fd162;
 cvt.u32.u64 	%r101, %rd265;
@@ -46412,13 +48009,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd330, [%rd125];
 ld.u64 	%rd536, [%rd330+16];
 setp.lt.u64 	%p62, %rd539, %rd536;
-@%p62 bra 	$L__BB58_50;
-bra.uni 	$L__BB58_41;
-$L__BB58_50:
+@%p62 bra 	$L__BB59_50;
+bra.uni 	$L__BB59_41;
+$L__BB59_50:
 or.b64  	%rd100, %rd539, %rd10;
 setp.ge.u64 	%p52, %rd100, %rd536;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB58_61;
+@%p52 bra 	$L__BB59_61;
 ld.u64 	%rd227, [%rd125+8];
 ld.u64 	%rd228, [%rd125+40];
 ld.u64 	%rd229, [%rd227+16];
@@ -46427,7 +48024,7 @@ add.s64 	%rd231, %rd229, %rd230;
 ld.u64 	%rd232, [%rd231];
 setp.eq.s64 	%p53, %rd232, %rd228;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB58_61;
+@%p53 bra 	$L__BB59_61;
 ld.u64 	%rd234, [%rd125+32];
 shl.b64 	%rd235, %rd100, 2;
 add.s64 	%rd236, %rd234, %rd235;
@@ -46435,10 +48032,11 @@ ld.f32 	%f3, [%rd236];
 ld.u64 	%rd544, [%rd125+64];
 setp.eq.s64 	%p54, %rd544, 0;
 mov.u64 	%rd542, 0;
-@%p54 bra 	$L__BB58_55;
+)ptx",
+    R"ptx(@%p54 bra 	$L__BB59_55;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd544;
-$L__BB58_54:
+$L__BB59_54:
 shr.u64 	%rd238, %rd541, 1;
 add.s64 	%rd239, %rd238, %rd542;
 shl.b64 	%rd240, %rd239, 2;
@@ -46451,15 +48049,15 @@ not.b64 	%rd243, %rd238;
 add.s64 	%rd244, %rd541, %rd243;
 selp.b64 	%rd541, %rd244, %rd238, %p55;
 setp.ne.s64 	%p56, %rd541, 0;
-@%p56 bra 	$L__BB58_54;
-$L__BB58_55:
+@%p56 bra 	$L__BB59_54;
+$L__BB59_55:
 setp.eq.s64 	%p57, %rd542, 0;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB58_61;
+@%p57 bra 	$L__BB59_61;
 mov.u64 	%rd545, 0;
-@%p54 bra 	$L__BB58_59;
+@%p54 bra 	$L__BB59_59;
 mov.u64 	%rd545, 0;
-$L__BB58_58:
+$L__BB59_58:
 shr.u64 	%rd247, %rd544, 1;
 add.s64 	%rd248, %rd247, %rd545;
 shl.b64 	%rd249, %rd248, 2;
@@ -46472,12 +48070,12 @@ not.b64 	%rd252, %rd247;
 add.s64 	%rd253, %rd544, %rd252;
 selp.b64 	%rd544, %rd253, %rd247, %p59;
 setp.ne.s64 	%p60, %rd544, 0;
-@%p60 bra 	$L__BB58_58;
-$L__BB58_59:
+@%p60 bra 	$L__BB59_58;
+$L__BB59_59:
 add.s64 	%rd547, %rd542, %rd547;
 setp.le.u64 	%p61, %rd542, %rd545;
 mov.f64 	%fd162, %fd44;
-@%p61 bra 	$L__BB58_61;
+@%p61 bra 	$L__BB59_61;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd254, %rd542, %rd545;
 cvt.rn.f64.u64 	%fd48, %rd254;
@@ -46502,17 +48100,17 @@ atom.add.u32 	%r100, [%rd262], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd264, %rd79, %rd230;
 st.f64 	[%rd264], %fd55;
-bra.uni 	$L__BB58_61;
-$L__BB58_41:
+bra.uni 	$L__BB59_61;
+$L__BB59_41:
 cvt.rn.f64.u64 	%fd89, %rd547;
 mov.b64 	%rd535, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd546;
 mov.b64 	%rd534, %fd90;
-bra.uni 	$L__BB58_42;
-$L__BB58_40:
+bra.uni 	$L__BB59_42;
+$L__BB59_40:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB58_42:
+$L__BB59_42:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -46554,8 +48152,7 @@ cvt.u64.u32 	%rd349, %r146;
 shl.b64 	%rd350, %rd349, 32;
 or.b64  	%rd351, %rd350, %rd348;
 mov.b64 	%fd99, %rd351;
-)ptx",
-    R"ptx(add.rn.f64 	%fd100, %fd98, %fd99;
+add.rn.f64 	%fd100, %fd98, %fd99;
 shfl.sync.idx.b32	%r147, %r135, %r221, 31, %r4;
 cvt.u64.u32 	%rd352, %r147;
 shfl.sync.idx.b32	%r148, %r136, %r221, 31, %r4;
@@ -46779,22 +48376,22 @@ st.f64 	[%rd125+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd90, [%rd125+64];
 setp.eq.s64 	%p63, %rd90, 0;
-@%p63 bra 	$L__BB58_63;
+@%p63 bra 	$L__BB59_63;
 ld.u64 	%rd91, [%rd125+8];
 ld.u64 	%rd92, [%rd125+16];
 and.b64  	%rd93, %rd90, 1;
 setp.eq.s64 	%p64, %rd90, 1;
 mov.u64 	%rd548, 0;
-@%p64 bra 	$L__BB58_65;
-bra.uni 	$L__BB58_44;
-$L__BB58_65:
+@%p64 bra 	$L__BB59_65;
+bra.uni 	$L__BB59_44;
+$L__BB59_65:
 setp.ne.s64 	%p68, %rd93, 0;
 and.b64  	%rd487, %rd548, 15;
 setp.eq.s64 	%p69, %rd487, %rd10;
 and.pred  	%p70, %p68, %p69;
-@!%p70 bra 	$L__BB58_63;
-bra.uni 	$L__BB58_62;
-$L__BB58_62:
+@!%p70 bra 	$L__BB59_63;
+bra.uni 	$L__BB59_62;
+$L__BB59_62:
 shl.b64 	%rd489, %rd548, 2;
 add.s64 	%rd490, %rd8, %rd489;
 ld.u32 	%r207, [%rd490];
@@ -46808,32 +48405,33 @@ add.s64 	%rd495, %rd492, %rd494;
 shl.b64 	%rd496, %rd548, 3;
 add.s64 	%rd497, %rd495, %rd496;
 ld.u64 	%rd498, [%rd497];
-shl.b64 	%rd499, %rd498, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd499, %rd498, 2;
 and.b64  	%rd500, %rd499, 17179869176;
 add.s64 	%rd501, %rd79, %rd500;
 st.f64 	[%rd501], %fd157;
-$L__BB58_63:
+$L__BB59_63:
 ret;
-$L__BB58_44:
+$L__BB59_44:
 and.b64  	%rd548, %rd90, -2;
 add.s64 	%rd463, %rd127, %rd7;
 add.s64 	%rd549, %rd463, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd550, 0;
 mov.u64 	%rd551, %rd550;
-bra.uni 	$L__BB58_45;
-$L__BB58_64:
+bra.uni 	$L__BB59_45;
+$L__BB59_64:
 add.s64 	%rd551, %rd551, 2;
 add.s64 	%rd550, %rd550, 16;
 add.s64 	%rd549, %rd549, 8;
 setp.eq.s64 	%p67, %rd548, %rd551;
-@%p67 bra 	$L__BB58_65;
-$L__BB58_45:
+@%p67 bra 	$L__BB59_65;
+$L__BB59_45:
 ld.u32 	%r205, [%rd549+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd464, %rd551, 14;
 setp.ne.s64 	%p65, %rd464, %rd10;
-@%p65 bra 	$L__BB58_47;
+@%p65 bra 	$L__BB59_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd465, [%rd91+56];
 ld.u64 	%rd466, [%rd91+64];
@@ -46846,13 +48444,13 @@ shl.b64 	%rd472, %rd471, 2;
 and.b64  	%rd473, %rd472, 17179869176;
 add.s64 	%rd474, %rd79, %rd473;
 st.f64 	[%rd474], %fd155;
-$L__BB58_47:
+$L__BB59_47:
 add.s64 	%rd475, %rd551, 1;
 ld.u32 	%r206, [%rd549];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd476, %rd475, 15;
 setp.ne.s64 	%p66, %rd476, %rd10;
-@%p66 bra 	$L__BB58_64;
+@%p66 bra 	$L__BB59_64;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd477, [%rd91+56];
 ld.u64 	%rd478, [%rd91+64];
@@ -46865,7 +48463,7 @@ shl.b64 	%rd484, %rd483, 2;
 and.b64  	%rd485, %rd484, 17179869176;
 add.s64 	%rd486, %rd79, %rd485;
 st.f64 	[%rd486], %fd156;
-bra.uni 	$L__BB58_64;
+bra.uni 	$L__BB59_64;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
@@ -46896,14 +48494,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd98+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd442, %rd4, %rd3;
-@%p1 bra 	$L__BB59_9;
+@%p1 bra 	$L__BB60_9;
 ld.u64 	%rd12, [%rd98+32];
 ld.u64 	%rd106, [%rd1+64];
 shl.b64 	%rd108, %rd442, 3;
 add.s64 	%rd13, %rd106, %rd108;
 mov.u64 	%rd443, %rd10;
-bra.uni 	$L__BB59_2;
-$L__BB59_8:
+bra.uni 	$L__BB60_2;
+$L__BB60_8:
 cvt.u32.u64 	%r72, %rd451;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -46913,9 +48511,9 @@ add.s64 	%rd127, %rd9, %rd126;
 st.u32 	[%rd127], %r75;
 add.s64 	%rd443, %rd443, 16;
 setp.lt.u64 	%p18, %rd443, %rd11;
-@%p18 bra 	$L__BB59_2;
-bra.uni 	$L__BB59_9;
-$L__BB59_2:
+@%p18 bra 	$L__BB60_2;
+bra.uni 	$L__BB60_9;
+$L__BB60_2:
 shl.b64 	%rd111, %rd443, 3;
 add.s64 	%rd112, %rd13, %rd111;
 ld.u64 	%rd113, [%rd112];
@@ -46934,11 +48532,10 @@ cvt.s64.s32 	%rd15, %r58;
 add.s64 	%rd16, %rd15, 1;
 add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
-)ptx",
-    R"ptx(mov.u64 	%rd445, -2139095041;
+mov.u64 	%rd445, -2139095041;
 mov.u64 	%rd444, 2139095040;
 cvt.u32.u64 	%r189, %rd15;
-@%p2 bra 	$L__BB59_4;
+@%p2 bra 	$L__BB60_4;
 add.s64 	%rd117, %rd15, -1;
 cvt.u32.u64 	%r61, %rd117;
 setp.gt.s32 	%p3, %r189, 0;
@@ -46951,7 +48548,7 @@ add.rn.f64 	%fd17, %fd1, %fd16;
 setp.gt.f64 	%p4, %fd17, 0d0000000000000000;
 selp.b64 	%rd444, 2139095040, %rd117, %p4;
 selp.b64 	%rd445, %rd117, -2139095041, %p4;
-$L__BB59_4:
+$L__BB60_4:
 setp.lt.s64 	%p5, %rd445, %rd15;
 setp.gt.s64 	%p6, %rd444, %rd15;
 and.pred  	%p7, %p5, %p6;
@@ -46966,9 +48563,9 @@ selp.b64 	%rd449, %rd122, %rd445, %p7;
 setp.le.s64 	%p10, %rd449, %rd15;
 setp.lt.s64 	%p11, %rd16, %rd451;
 and.pred  	%p12, %p10, %p11;
-@!%p12 bra 	$L__BB59_6;
-bra.uni 	$L__BB59_5;
-$L__BB59_5:
+@!%p12 bra 	$L__BB60_6;
+bra.uni 	$L__BB60_5;
+$L__BB60_5:
 cvt.u32.u64 	%r65, %rd16;
 setp.lt.s32 	%p13, %r189, -1;
 selp.b32 	%r66, 2147483647, 0, %p13;
@@ -46980,11 +48577,11 @@ add.rn.f64 	%fd23, %fd1, %fd22;
 setp.gt.f64 	%p14, %fd23, 0d0000000000000000;
 selp.b64 	%rd451, %rd451, %rd16, %p14;
 selp.b64 	%rd449, %rd16, %rd449, %p14;
-$L__BB59_6:
+$L__BB60_6:
 sub.s64 	%rd448, %rd451, %rd449;
 setp.lt.s64 	%p15, %rd448, 2;
-@%p15 bra 	$L__BB59_8;
-$L__BB59_7:
+@%p15 bra 	$L__BB60_8;
+$L__BB60_7:
 shr.u64 	%rd124, %rd448, 1;
 add.s64 	%rd125, %rd124, %rd449;
 cvt.u32.u64 	%r68, %rd125;
@@ -47000,37 +48597,37 @@ selp.b64 	%rd451, %rd451, %rd125, %p16;
 selp.b64 	%rd449, %rd125, %rd449, %p16;
 sub.s64 	%rd448, %rd451, %rd449;
 setp.gt.s64 	%p17, %rd448, 1;
-@%p17 bra 	$L__BB59_7;
-bra.uni 	$L__BB59_8;
-$L__BB59_9:
+@%p17 bra 	$L__BB60_7;
+bra.uni 	$L__BB60_8;
+$L__BB60_9:
 shl.b64 	%rd99, %rd5, 3;
 shl.b64 	%rd100, %rd5, 2;
 setp.lt.u64 	%p19, %rd11, %rd10;
 mov.b32 	%r206, 0;
-@%p19 bra 	$L__BB59_12;
+@%p19 bra 	$L__BB60_12;
 shl.b64 	%rd129, %rd10, 2;
 add.s64 	%rd130, %rd100, %rd129;
 add.s64 	%rd452, %rd7, %rd130;
 mov.u64 	%rd453, %rd10;
-$L__BB59_11:
+$L__BB60_11:
 st.u32 	[%rd452], %r206;
 add.s64 	%rd453, %rd453, 16;
 add.s64 	%rd452, %rd452, 64;
 setp.gt.u64 	%p20, %rd453, %rd11;
-@%p20 bra 	$L__BB59_12;
-bra.uni 	$L__BB59_11;
-$L__BB59_12:
+@%p20 bra 	$L__BB60_12;
+bra.uni 	$L__BB60_11;
+$L__BB60_12:
 add.s64 	%rd6, %rd2, %rd99;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p21, %r2, 0;
-@%p21 bra 	$L__BB59_13;
-bra.uni 	$L__BB59_14;
-$L__BB59_13:
+@%p21 bra 	$L__BB60_13;
+bra.uni 	$L__BB60_14;
+$L__BB60_13:
 mov.u64 	%rd131, 0;
 st.u64 	[%rd6], %rd131;
-$L__BB59_14:
+$L__BB60_14:
 setp.eq.s64 	%p22, %rd11, 0;
-@%p22 bra 	$L__BB59_32;
+@%p22 bra 	$L__BB60_32;
 mov.u64 	%rd454, 0;
 mov.f64 	%fd151, 0d0000000000000000;
 ld.u64 	%rd41, [%rd98+32];
@@ -47038,7 +48635,7 @@ ld.u64 	%rd42, [%rd1+64];
 and.b64  	%rd455, %rd11, 3;
 setp.lt.u64 	%p23, %rd11, 4;
 setp.ne.s32 	%p48, %r2, 0;
-@%p23 bra 	$L__BB59_27;
+@%p23 bra 	$L__BB60_27;
 and.b64  	%rd134, %rd11, -4;
 neg.s64 	%rd44, %rd134;
 shl.b64 	%rd136, %rd442, 3;
@@ -47048,14 +48645,14 @@ add.s64 	%rd139, %rd99, %rd2;
 add.s64 	%rd458, %rd139, 16;
 mov.f64 	%fd151, 0d0000000000000000;
 mov.u64 	%rd460, 0;
-bra.uni 	$L__BB59_17;
-$L__BB59_25:
+bra.uni 	$L__BB60_17;
+$L__BB60_25:
 add.s64 	%rd460, %rd460, -4;
 add.s64 	%rd459, %rd459, 32;
 add.s64 	%rd458, %rd458, 32;
 setp.eq.s64 	%p28, %rd44, %rd460;
-@%p28 bra 	$L__BB59_26;
-$L__BB59_17:
+@%p28 bra 	$L__BB60_26;
+$L__BB60_17:
 ld.u64 	%rd140, [%rd459+-16];
 shl.b64 	%rd141, %rd140, 1;
 and.b64  	%rd142, %rd141, 8589934588;
@@ -47063,9 +48660,9 @@ add.s64 	%rd143, %rd41, %rd142;
 ld.f32 	%f7, [%rd143];
 cvt.f64.f32 	%fd29, %f7;
 add.rn.f64 	%fd7, %fd151, %fd29;
-@%p48 bra 	$L__BB59_19;
+@%p48 bra 	$L__BB60_19;
 st.f64 	[%rd458+-8], %fd7;
-$L__BB59_19:
+$L__BB60_19:
 ld.u64 	%rd144, [%rd459+-8];
 shl.b64 	%rd145, %rd144, 1;
 and.b64  	%rd146, %rd145, 8589934588;
@@ -47073,9 +48670,9 @@ add.s64 	%rd147, %rd41, %rd146;
 ld.f32 	%f8, [%rd147];
 cvt.f64.f32 	%fd30, %f8;
 add.rn.f64 	%fd8, %fd7, %fd30;
-@%p48 bra 	$L__BB59_21;
+@%p48 bra 	$L__BB60_21;
 st.f64 	[%rd458], %fd8;
-$L__BB59_21:
+$L__BB60_21:
 ld.u64 	%rd148, [%rd459];
 shl.b64 	%rd149, %rd148, 1;
 and.b64  	%rd150, %rd149, 8589934588;
@@ -47083,9 +48680,9 @@ add.s64 	%rd151, %rd41, %rd150;
 ld.f32 	%f9, [%rd151];
 cvt.f64.f32 	%fd31, %f9;
 add.rn.f64 	%fd9, %fd8, %fd31;
-@%p48 bra 	$L__BB59_23;
+@%p48 bra 	$L__BB60_23;
 st.f64 	[%rd458+8], %fd9;
-$L__BB59_23:
+$L__BB60_23:
 ld.u64 	%rd152, [%rd459+8];
 shl.b64 	%rd153, %rd152, 1;
 and.b64  	%rd154, %rd153, 8589934588;
@@ -47093,14 +48690,14 @@ add.s64 	%rd155, %rd41, %rd154;
 ld.f32 	%f10, [%rd155];
 cvt.f64.f32 	%fd32, %f10;
 add.rn.f64 	%fd151, %fd9, %fd32;
-@%p48 bra 	$L__BB59_25;
+@%p48 bra 	$L__BB60_25;
 st.f64 	[%rd458+16], %fd151;
-bra.uni 	$L__BB59_25;
-$L__BB59_26:
+bra.uni 	$L__BB60_25;
+$L__BB60_26:
 neg.s64 	%rd454, %rd44;
-$L__BB59_27:
+$L__BB60_27:
 setp.eq.s64 	%p29, %rd455, 0;
-@%p29 bra 	$L__BB59_32;
+@%p29 bra 	$L__BB60_32;
 shl.b64 	%rd157, %rd454, 3;
 add.s64 	%rd158, %rd99, %rd157;
 add.s64 	%rd159, %rd158, %rd2;
@@ -47108,15 +48705,15 @@ add.s64 	%rd457, %rd159, 8;
 shl.b64 	%rd161, %rd442, 3;
 add.s64 	%rd162, %rd161, %rd157;
 add.s64 	%rd456, %rd42, %rd162;
-bra.uni 	$L__BB59_29;
-$L__BB59_31:
+bra.uni 	$L__BB60_29;
+$L__BB60_31:
 add.s64 	%rd457, %rd457, 8;
 add.s64 	%rd456, %rd456, 8;
 add.s64 	%rd455, %rd455, -1;
 setp.ne.s64 	%p31, %rd455, 0;
-@%p31 bra 	$L__BB59_29;
-bra.uni 	$L__BB59_32;
-$L__BB59_29:
+@%p31 bra 	$L__BB60_29;
+bra.uni 	$L__BB60_32;
+$L__BB60_29:
 .pragma "nounroll";
 ld.u64 	%rd163, [%rd456];
 shl.b64 	%rd164, %rd163, 1;
@@ -47125,10 +48722,10 @@ add.s64 	%rd166, %rd41, %rd165;
 ld.f32 	%f11, [%rd166];
 cvt.f64.f32 	%fd33, %f11;
 add.rn.f64 	%fd151, %fd151, %fd33;
-@%p48 bra 	$L__BB59_31;
+@%p48 bra 	$L__BB60_31;
 st.f64 	[%rd457], %fd151;
-bra.uni 	$L__BB59_31;
-$L__BB59_32:
+bra.uni 	$L__BB60_31;
+$L__BB60_32:
 add.s64 	%rd8, %rd7, %rd100;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r77, 65535;
@@ -47158,15 +48755,15 @@ or.b32  	%r192, %r3, 13;
 or.b32  	%r191, %r3, 14;
 or.b32  	%r190, %r3, 15;
 setp.ne.s64 	%p32, %rd463, 0;
-@%p32 bra 	$L__BB59_42;
-bra.uni 	$L__BB59_33;
-$L__BB59_42:
+@%p32 bra 	$L__BB60_42;
+bra.uni 	$L__BB60_33;
+$L__BB60_42:
 mov.u64 	%rd470, 0;
 mov.f64 	%fd34, 0d0000000000000000;
 mov.u64 	%rd469, %rd470;
 mov.u64 	%rd466, %rd470;
-bra.uni 	$L__BB59_43;
-$L__BB59_50:
+bra.uni 	$L__BB60_43;
+$L__BB60_50:
 ld.f64 	%fd46, [%rd98+88];
 mov.b64 	%rd202, %fd152;
 cvt.u32.u64 	%r80, %rd202;
@@ -47234,7 +48831,8 @@ cvt.u64.u32 	%rd232, %r97;
 shl.b64 	%rd233, %rd232, 32;
 or.b64  	%rd234, %rd233, %rd231;
 mov.b64 	%fd61, %rd234;
-add.rn.f64 	%fd62, %fd60, %fd61;
+)ptx",
+    R"ptx(add.rn.f64 	%fd62, %fd60, %fd61;
 shfl.sync.idx.b32	%r98, %r80, %r197, 31, %r4;
 cvt.u64.u32 	%rd235, %r98;
 shfl.sync.idx.b32	%r99, %r81, %r197, 31, %r4;
@@ -47304,13 +48902,13 @@ add.s64 	%rd466, %rd466, 16;
 ld.u64 	%rd267, [%rd98];
 ld.u64 	%rd463, [%rd267+16];
 setp.lt.u64 	%p39, %rd466, %rd463;
-@%p39 bra 	$L__BB59_43;
-bra.uni 	$L__BB59_34;
-$L__BB59_43:
+@%p39 bra 	$L__BB60_43;
+bra.uni 	$L__BB60_34;
+$L__BB60_43:
 or.b64  	%rd79, %rd466, %rd10;
 setp.ge.u64 	%p33, %rd79, %rd463;
 mov.f64 	%fd152, %fd34;
-@%p33 bra 	$L__BB59_50;
+@%p33 bra 	$L__BB60_50;
 ld.u64 	%rd174, [%rd98+8];
 ld.u64 	%rd175, [%rd98+40];
 ld.u64 	%rd176, [%rd174+16];
@@ -47319,11 +48917,11 @@ add.s64 	%rd178, %rd176, %rd177;
 ld.u64 	%rd179, [%rd178];
 setp.eq.s64 	%p34, %rd179, %rd175;
 mov.f64 	%fd152, %fd34;
-@%p34 bra 	$L__BB59_50;
+@%p34 bra 	$L__BB60_50;
 ld.u64 	%rd80, [%rd98+64];
 setp.eq.s64 	%p35, %rd80, 0;
 mov.f64 	%fd152, %fd34;
-@%p35 bra 	$L__BB59_50;
+@%p35 bra 	$L__BB60_50;
 ld.u64 	%rd180, [%rd98+32];
 shl.b64 	%rd181, %rd79, 2;
 add.s64 	%rd182, %rd180, %rd181;
@@ -47331,7 +48929,7 @@ ld.f32 	%f2, [%rd182];
 cvt.f64.f32 	%fd11, %f2;
 mov.u64 	%rd467, 0;
 mov.u64 	%rd468, %rd80;
-$L__BB59_47:
+$L__BB60_47:
 shr.u64 	%rd184, %rd468, 1;
 add.s64 	%rd185, %rd184, %rd467;
 shl.b64 	%rd186, %rd185, 2;
@@ -47344,12 +48942,11 @@ not.b64 	%rd189, %rd184;
 add.s64 	%rd190, %rd468, %rd189;
 selp.b64 	%rd468, %rd190, %rd184, %p36;
 setp.ne.s64 	%p37, %rd468, 0;
-@%p37 bra 	$L__BB59_47;
+@%p37 bra 	$L__BB60_47;
 add.s64 	%rd470, %rd80, %rd470;
 setp.le.u64 	%p38, %rd80, %rd467;
-)ptx",
-    R"ptx(mov.f64 	%fd152, %fd34;
-@%p38 bra 	$L__BB59_50;
+mov.f64 	%fd152, %fd34;
+@%p38 bra 	$L__BB60_50;
 sub.s64 	%rd191, %rd80, %rd467;
 cvt.rn.f64.u64 	%fd38, %rd191;
 add.s64 	%rd469, %rd191, %rd469;
@@ -47373,17 +48970,17 @@ atom.add.u32 	%r79, [%rd199], -1;
 neg.f64 	%fd45, %fd38;
 add.s64 	%rd201, %rd58, %rd177;
 st.f64 	[%rd201], %fd45;
-bra.uni 	$L__BB59_50;
-$L__BB59_34:
+bra.uni 	$L__BB60_50;
+$L__BB60_34:
 cvt.rn.f64.u64 	%fd79, %rd470;
 mov.b64 	%rd462, %fd79;
 cvt.rn.f64.u64 	%fd80, %rd469;
 mov.b64 	%rd461, %fd80;
-bra.uni 	$L__BB59_35;
-$L__BB59_33:
+bra.uni 	$L__BB60_35;
+$L__BB60_33:
 mov.u64 	%rd461, 0;
 mov.u64 	%rd462, %rd461;
-$L__BB59_35:
+$L__BB60_35:
 cvt.u32.u64 	%r114, %rd462;
 { .reg .b32 tmp; mov.b64 {tmp, %r115}, %rd462; }
 shfl.sync.idx.b32	%r116, %r114, %r3, 31, %r4;
@@ -47602,7 +49199,8 @@ cvt.u64.u32 	%rd373, %r170;
 shfl.sync.idx.b32	%r171, %r149, %r195, 31, %r4;
 cvt.u64.u32 	%rd374, %r171;
 shl.b64 	%rd375, %rd374, 32;
-or.b64  	%rd376, %rd375, %rd373;
+)ptx",
+    R"ptx(or.b64  	%rd376, %rd375, %rd373;
 mov.b64 	%fd133, %rd376;
 add.rn.f64 	%fd134, %fd132, %fd133;
 shfl.sync.idx.b32	%r172, %r148, %r194, 31, %r4;
@@ -47649,22 +49247,22 @@ st.f64 	[%rd98+104], %fd144;
 bar.warp.sync 	%r4;
 ld.u64 	%rd69, [%rd98+64];
 setp.eq.s64 	%p40, %rd69, 0;
-@%p40 bra 	$L__BB59_52;
+@%p40 bra 	$L__BB60_52;
 ld.u64 	%rd70, [%rd98+8];
 ld.u64 	%rd71, [%rd98+16];
 and.b64  	%rd72, %rd69, 1;
 setp.eq.s64 	%p41, %rd69, 1;
 mov.u64 	%rd471, 0;
-@%p41 bra 	$L__BB59_54;
-bra.uni 	$L__BB59_37;
-$L__BB59_54:
+@%p41 bra 	$L__BB60_54;
+bra.uni 	$L__BB60_37;
+$L__BB60_54:
 setp.ne.s64 	%p45, %rd72, 0;
 and.b64  	%rd424, %rd471, 15;
 setp.eq.s64 	%p46, %rd424, %rd10;
 and.pred  	%p47, %p45, %p46;
-@!%p47 bra 	$L__BB59_52;
-bra.uni 	$L__BB59_51;
-$L__BB59_51:
+@!%p47 bra 	$L__BB60_52;
+bra.uni 	$L__BB60_51;
+$L__BB60_51:
 shl.b64 	%rd426, %rd471, 2;
 add.s64 	%rd427, %rd8, %rd426;
 ld.u32 	%r186, [%rd427];
@@ -47682,28 +49280,28 @@ shl.b64 	%rd436, %rd435, 2;
 and.b64  	%rd437, %rd436, 17179869176;
 add.s64 	%rd438, %rd58, %rd437;
 st.f64 	[%rd438], %fd147;
-$L__BB59_52:
+$L__BB60_52:
 ret;
-$L__BB59_37:
+$L__BB60_37:
 and.b64  	%rd471, %rd69, -2;
 add.s64 	%rd400, %rd100, %rd7;
 add.s64 	%rd472, %rd400, 4;
 mov.b32 	%r206, 0;
 mov.u64 	%rd473, 0;
 mov.u64 	%rd474, %rd473;
-bra.uni 	$L__BB59_38;
-$L__BB59_53:
+bra.uni 	$L__BB60_38;
+$L__BB60_53:
 add.s64 	%rd474, %rd474, 2;
 add.s64 	%rd473, %rd473, 16;
 add.s64 	%rd472, %rd472, 8;
 setp.eq.s64 	%p44, %rd471, %rd474;
-@%p44 bra 	$L__BB59_54;
-$L__BB59_38:
+@%p44 bra 	$L__BB60_54;
+$L__BB60_38:
 ld.u32 	%r184, [%rd472+-4];
 add.s32 	%r52, %r184, %r206;
 and.b64  	%rd401, %rd474, 14;
 setp.ne.s64 	%p42, %rd401, %rd10;
-@%p42 bra 	$L__BB59_40;
+@%p42 bra 	$L__BB60_40;
 cvt.rn.f64.s32 	%fd145, %r52;
 ld.u64 	%rd402, [%rd70+56];
 ld.u64 	%rd403, [%rd70+64];
@@ -47716,14 +49314,13 @@ shl.b64 	%rd409, %rd408, 2;
 and.b64  	%rd410, %rd409, 17179869176;
 add.s64 	%rd411, %rd58, %rd410;
 st.f64 	[%rd411], %fd145;
-$L__BB59_40:
+$L__BB60_40:
 add.s64 	%rd412, %rd474, 1;
 ld.u32 	%r185, [%rd472];
 add.s32 	%r206, %r185, %r52;
 and.b64  	%rd413, %rd412, 15;
 setp.ne.s64 	%p43, %rd413, %rd10;
-)ptx",
-    R"ptx(@%p43 bra 	$L__BB59_53;
+@%p43 bra 	$L__BB60_53;
 cvt.rn.f64.s32 	%fd146, %r206;
 ld.u64 	%rd414, [%rd70+56];
 ld.u64 	%rd415, [%rd70+64];
@@ -47736,7 +49333,1060 @@ shl.b64 	%rd421, %rd420, 2;
 and.b64  	%rd422, %rd421, 17179869176;
 add.s64 	%rd423, %rd58, %rd422;
 st.f64 	[%rd423], %fd146;
-bra.uni 	$L__BB59_53;
+bra.uni 	$L__BB60_53;
+}
+.func  (.param .b64 func_retval0) _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm(
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_0,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_1,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_2,
+.param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_3
+)
+{
+.reg .pred 	%p<153>;
+.reg .b32 	%r<391>;
+.reg .f32 	%f<35>;
+.reg .b64 	%rd<427>;
+.reg .f64 	%fd<38>;
+ld.param.u64 	%rd143, [_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_3];
+ld.param.u64 	%rd142, [_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_2];
+ld.param.u64 	%rd141, [_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_1];
+ld.param.u64 	%rd140, [_ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_0];
+ld.u64 	%rd1, [%rd140];
+ld.u32 	%r1, [%rd1+40];
+shl.b64 	%rd144, %rd143, 2;
+add.s64 	%rd145, %rd141, %rd144;
+ld.f32 	%f1, [%rd145];
+setp.eq.s32 	%p5, %r1, 4;
+ld.u64 	%rd2, [%rd140+8];
+ld.u32 	%r54, [%rd2+24];
+setp.eq.s32 	%p6, %r54, 8;
+@%p6 bra 	$L__BB61_43;
+cvt.f64.f32 	%fd9, %f1;
+neg.f64 	%fd10, %fd9;
+selp.f64 	%fd1, %fd10, %fd9, %p5;
+setp.eq.s32 	%p7, %r54, 6;
+@%p7 bra 	$L__BB61_22;
+setp.ne.s32 	%p8, %r54, 5;
+@%p8 bra 	$L__BB61_77;
+mov.u32 	%r2, %tid.x;
+and.b32  	%r300, %r2, 15;
+cvt.u64.u32 	%rd392, %r300;
+ld.u64 	%rd4, [%rd1+16];
+setp.le.u64 	%p100, %rd4, %rd392;
+mov.u64 	%rd426, -1;
+mov.u64 	%rd387, %rd426;
+@%p100 bra 	$L__BB61_10;
+ld.u64 	%rd5, [%rd140+40];
+ld.u64 	%rd6, [%rd140+48];
+ld.u64 	%rd7, [%rd140+56];
+ld.u64 	%rd8, [%rd140+64];
+shl.b64 	%rd384, %rd392, 2;
+mov.u64 	%rd387, -1;
+mov.f32 	%f26, 0f00000000;
+mov.u64 	%rd386, %rd392;
+bra.uni 	$L__BB61_5;
+$L__BB61_9:
+add.s64 	%rd386, %rd386, 16;
+add.s64 	%rd384, %rd384, 64;
+setp.lt.u64 	%p113, %rd386, %rd4;
+@%p113 bra 	$L__BB61_5;
+bra.uni 	$L__BB61_10;
+$L__BB61_5:
+setp.eq.s64 	%p101, %rd142, %rd386;
+@%p101 bra 	$L__BB61_9;
+setp.le.u64 	%p102, %rd5, %rd386;
+setp.gt.u64 	%p103, %rd6, %rd386;
+and.pred  	%p104, %p102, %p103;
+setp.le.u64 	%p105, %rd7, %rd386;
+setp.gt.u64 	%p106, %rd8, %rd386;
+and.pred  	%p107, %p105, %p106;
+or.pred  	%p108, %p104, %p107;
+@!%p108 bra 	$L__BB61_9;
+bra.uni 	$L__BB61_7;
+$L__BB61_7:
+add.s64 	%rd265, %rd141, %rd384;
+ld.f32 	%f24, [%rd265];
+cvt.f64.f32 	%fd26, %f24;
+neg.f64 	%fd27, %fd26;
+selp.f64 	%fd2, %fd27, %fd26, %p5;
+setp.equ.f64 	%p110, %fd2, 0dFFF0000000000000;
+@%p110 bra 	$L__BB61_9;
+cvt.rn.f32.f64 	%f25, %fd2;
+mov.b32 	%r301, %f25;
+ld.u64 	%rd266, [%rd2+8];
+add.s64 	%rd267, %rd266, %rd384;
+ld.u32 	%rd268, [%rd267];
+sub.rn.f32 	%f27, %f26, %f25;
+mov.b32 	%r302, %f27;
+not.b32 	%r303, %r302;
+or.b32  	%r304, %r302, -2147483648;
+setp.lt.s32 	%p111, %r302, 0;
+selp.b32 	%r305, %r303, %r304, %p111;
+cvt.u64.u32 	%rd269, %r305;
+shl.b64 	%rd270, %rd269, 32;
+setp.eq.s32 	%p112, %r301, -2147483648;
+shl.b64 	%rd271, %rd268, 1;
+and.b64  	%rd272, %rd271, 4294967294;
+selp.u64 	%rd273, 1, 0, %p112;
+or.b64  	%rd274, %rd272, %rd273;
+or.b64  	%rd275, %rd274, %rd270;
+min.u64 	%rd387, %rd275, %rd387;
+bra.uni 	$L__BB61_9;
+$L__BB61_22:
+mov.u32 	%r4, %tid.x;
+and.b32  	%r255, %r4, 15;
+cvt.u64.u32 	%rd404, %r255;
+ld.u64 	%rd37, [%rd1+16];
+setp.le.u64 	%p68, %rd37, %rd404;
+mov.u64 	%rd426, -1;
+mov.u64 	%rd399, %rd426;
+@%p68 bra 	$L__BB61_31;
+ld.u64 	%rd38, [%rd140+40];
+ld.u64 	%rd39, [%rd140+48];
+ld.u64 	%rd40, [%rd140+56];
+ld.u64 	%rd41, [%rd140+64];
+shl.b64 	%rd395, %rd404, 2;
+mov.u64 	%rd399, -1;
+mov.u64 	%rd397, %rd404;
+bra.uni 	$L__BB61_24;
+$L__BB61_29:
+ld.u64 	%rd194, [%rd2+8];
+add.s64 	%rd195, %rd194, %rd395;
+ld.u32 	%rd48, [%rd195];
+mov.b32 	%r260, %f2;
+setp.eq.s32 	%p81, %r260, -2147483648;
+shl.b64 	%rd197, %rd48, 1;
+and.b64  	%rd198, %rd197, 4294967294;
+selp.u64 	%rd199, 1, 0, %p81;
+or.b64  	%rd200, %rd198, %rd199;
+or.b64  	%rd201, %rd200, %rd398;
+min.u64 	%rd399, %rd201, %rd399;
+$L__BB61_30:
+add.s64 	%rd397, %rd397, 16;
+add.s64 	%rd395, %rd395, 64;
+setp.lt.u64 	%p82, %rd397, %rd37;
+@%p82 bra 	$L__BB61_24;
+bra.uni 	$L__BB61_31;
+$L__BB61_24:
+setp.eq.s64 	%p69, %rd142, %rd397;
+@%p69 bra 	$L__BB61_30;
+setp.gt.u64 	%p70, %rd38, %rd397;
+setp.le.u64 	%p71, %rd39, %rd397;
+or.pred  	%p72, %p70, %p71;
+setp.gt.u64 	%p73, %rd40, %rd397;
+setp.le.u64 	%p74, %rd41, %rd397;
+or.pred  	%p75, %p73, %p74;
+and.pred  	%p76, %p72, %p75;
+@!%p76 bra 	$L__BB61_30;
+bra.uni 	$L__BB61_26;
+$L__BB61_26:
+add.s64 	%rd192, %rd141, %rd395;
+ld.f32 	%f18, [%rd192];
+cvt.f64.f32 	%fd22, %f18;
+neg.f64 	%fd23, %fd22;
+selp.f64 	%fd4, %fd23, %fd22, %p5;
+setp.leu.f64 	%p78, %fd4, %fd1;
+@%p78 bra 	$L__BB61_30;
+cvt.rn.f32.f64 	%f2, %fd4;
+setp.nan.f32 	%p79, %f2, %f2;
+mov.u64 	%rd398, -8589934592;
+@%p79 bra 	$L__BB61_29;
+add.rn.f32 	%f19, %f2, 0f00000000;
+mov.b32 	%r256, %f19;
+not.b32 	%r257, %r256;
+or.b32  	%r258, %r256, -2147483648;
+setp.lt.s32 	%p80, %r256, 0;
+selp.b32 	%r259, %r257, %r258, %p80;
+cvt.u64.u32 	%rd196, %r259;
+shl.b64 	%rd398, %rd196, 32;
+bra.uni 	$L__BB61_29;
+$L__BB61_31:
+and.b32  	%r261, %r4, 16;
+mov.b32 	%r262, 65535;
+shl.b32 	%r5, %r262, %r261;
+cvt.u32.u64 	%r263, %rd399;
+{ .reg .b32 tmp; mov.b64 {tmp, %r264}, %rd399; }
+shfl.sync.bfly.b32	%r265, %r263, 8, 31, %r5;
+shfl.sync.bfly.b32	%r266, %r264, 8, 31, %r5;
+cvt.u64.u32 	%rd203, %r266;
+shl.b64 	%rd204, %rd203, 32;
+cvt.u64.u32 	%rd205, %r265;
+or.b64  	%rd206, %rd204, %rd205;
+min.u64 	%rd207, %rd206, %rd399;
+cvt.u32.u64 	%r267, %rd207;
+{ .reg .b32 tmp; mov.b64 {tmp, %r268}, %rd207; }
+shfl.sync.bfly.b32	%r269, %r267, 4, 31, %r5;
+shfl.sync.bfly.b32	%r270, %r268, 4, 31, %r5;
+cvt.u64.u32 	%rd208, %r270;
+shl.b64 	%rd209, %rd208, 32;
+cvt.u64.u32 	%rd210, %r269;
+or.b64  	%rd211, %rd209, %rd210;
+min.u64 	%rd212, %rd211, %rd207;
+cvt.u32.u64 	%r271, %rd212;
+{ .reg .b32 tmp; mov.b64 {tmp, %r272}, %rd212; }
+shfl.sync.bfly.b32	%r273, %r271, 2, 31, %r5;
+shfl.sync.bfly.b32	%r274, %r272, 2, 31, %r5;
+cvt.u64.u32 	%rd213, %r274;
+shl.b64 	%rd214, %rd213, 32;
+cvt.u64.u32 	%rd215, %r273;
+or.b64  	%rd216, %rd214, %rd215;
+min.u64 	%rd217, %rd216, %rd212;
+cvt.u32.u64 	%r275, %rd217;
+{ .reg .b32 tmp; mov.b64 {tmp, %r276}, %rd217; }
+shfl.sync.bfly.b32	%r277, %r275, 1, 31, %r5;
+shfl.sync.bfly.b32	%r278, %r276, 1, 31, %r5;
+cvt.u64.u32 	%rd218, %r278;
+shl.b64 	%rd219, %rd218, 32;
+cvt.u64.u32 	%rd220, %r277;
+or.b64  	%rd221, %rd219, %rd220;
+min.u64 	%rd222, %rd221, %rd217;
+setp.eq.s64 	%p83, %rd222, -1;
+@%p83 bra 	$L__BB61_33;
+bfe.u64 	%rd44, %rd222, 1, 31;
+ld.u64 	%rd223, [%rd2+16];
+shl.b64 	%rd224, %rd44, 2;
+add.s64 	%rd225, %rd223, %rd224;
+ld.u32 	%rd426, [%rd225];
+$L__BB61_33:
+setp.ne.s64 	%p84, %rd426, -1;
+@%p84 bra 	$L__BB61_90;
+mov.u64 	%rd426, -1;
+mov.u64 	%rd405, %rd426;
+@%p68 bra 	$L__BB61_41;
+ld.u64 	%rd57, [%rd140+40];
+ld.u64 	%rd58, [%rd140+48];
+ld.u64 	%rd59, [%rd140+56];
+ld.u64 	%rd60, [%rd140+64];
+shl.b64 	%rd402, %rd404, 2;
+mov.u64 	%rd405, -1;
+mov.f32 	%f22, 0f00000000;
+bra.uni 	$L__BB61_36;
+$L__BB61_40:
+add.s64 	%rd404, %rd404, 16;
+add.s64 	%rd402, %rd402, 64;
+setp.lt.u64 	%p98, %rd404, %rd37;
+@%p98 bra 	$L__BB61_36;
+bra.uni 	$L__BB61_41;
+$L__BB61_36:
+setp.eq.s64 	%p86, %rd142, %rd404;
+@%p86 bra 	$L__BB61_40;
+setp.gt.u64 	%p87, %rd57, %rd404;
+setp.le.u64 	%p88, %rd58, %rd404;
+or.pred  	%p89, %p87, %p88;
+setp.gt.u64 	%p90, %rd59, %rd404;
+setp.le.u64 	%p91, %rd60, %rd404;
+or.pred  	%p92, %p90, %p91;
+and.pred  	%p93, %p89, %p92;
+@!%p93 bra 	$L__BB61_40;
+bra.uni 	$L__BB61_38;
+$L__BB61_38:
+add.s64 	%rd228, %rd141, %rd402;
+ld.f32 	%f20, [%rd228];
+cvt.f64.f32 	%fd24, %f20;
+neg.f64 	%fd25, %fd24;
+selp.f64 	%fd5, %fd25, %fd24, %p5;
+setp.equ.f64 	%p95, %fd5, 0dFFF0000000000000;
+@%p95 bra 	$L__BB61_40;
+cvt.rn.f32.f64 	%f21, %fd5;
+mov.b32 	%r279, %f21;
+ld.u64 	%rd229, [%rd2+8];
+add.s64 	%rd230, %rd229, %rd402;
+ld.u32 	%rd231, [%rd230];
+sub.rn.f32 	%f23, %f22, %f21;
+mov.b32 	%r280, %f23;
+not.b32 	%r281, %r280;
+or.b32  	%r282, %r280, -2147483648;
+setp.lt.s32 	%p96, %r280, 0;
+selp.b32 	%r283, %r281, %r282, %p96;
+cvt.u64.u32 	%rd232, %r283;
+shl.b64 	%rd233, %rd232, 32;
+setp.eq.s32 	%p97, %r279, -2147483648;
+shl.b64 	%rd234, %rd231, 1;
+and.b64  	%rd235, %rd234, 4294967294;
+)ptx",
+    R"ptx(selp.u64 	%rd236, 1, 0, %p97;
+or.b64  	%rd237, %rd235, %rd236;
+or.b64  	%rd238, %rd237, %rd233;
+min.u64 	%rd405, %rd238, %rd405;
+bra.uni 	$L__BB61_40;
+$L__BB61_43:
+neg.f32 	%f6, %f1;
+selp.f32 	%f3, %f6, %f1, %p5;
+ld.f64 	%fd6, [%rd2+32];
+cvt.f64.f32 	%fd7, %f3;
+add.rn.f64 	%fd11, %fd6, %fd7;
+setp.gt.f64 	%p10, %fd11, 0d47EFFFFFE0000000;
+setp.lt.f64 	%p11, %fd11, 0dC7EFFFFFE0000000;
+selp.f64 	%fd12, 0dC7EFFFFFE0000000, %fd11, %p11;
+selp.f64 	%fd13, 0d47EFFFFFE0000000, %fd12, %p10;
+cvt.rn.f32.f64 	%f4, %fd13;
+mov.b32 	%r55, %f4;
+shr.s32 	%r56, %r55, 31;
+and.b32  	%r57, %r56, 2147483647;
+xor.b32  	%r58, %r57, %r55;
+cvt.s64.s32 	%rd72, %r58;
+add.s64 	%rd73, %rd72, 1;
+add.s32 	%r59, %r58, 2139095039;
+setp.gt.u32 	%p12, %r59, -16777217;
+mov.u64 	%rd407, -2139095041;
+mov.u64 	%rd406, 2139095040;
+@%p12 bra 	$L__BB61_45;
+cvt.u32.u64 	%r60, %rd72;
+add.s64 	%rd148, %rd72, -1;
+cvt.u32.u64 	%r61, %rd148;
+setp.gt.s32 	%p13, %r60, 0;
+selp.b32 	%r62, 0, 2147483647, %p13;
+xor.b32  	%r63, %r62, %r61;
+mov.b32 	%f7, %r63;
+cvt.f64.f32 	%fd14, %f7;
+sub.rn.f64 	%fd15, %fd14, %fd7;
+setp.lt.f64 	%p14, %fd15, %fd6;
+selp.b64 	%rd406, 2139095040, %rd148, %p14;
+selp.b64 	%rd407, %rd148, -2139095041, %p14;
+$L__BB61_45:
+setp.lt.s64 	%p15, %rd407, %rd72;
+setp.gt.s64 	%p16, %rd406, %rd72;
+and.pred  	%p17, %p15, %p16;
+cvt.f64.f32 	%fd16, %f4;
+sub.rn.f64 	%fd17, %fd16, %fd7;
+setp.lt.f64 	%p18, %fd17, %fd6;
+selp.b64 	%rd151, %rd406, %rd72, %p18;
+selp.b64 	%rd413, %rd151, %rd406, %p17;
+selp.b64 	%rd153, %rd72, %rd407, %p17;
+selp.b64 	%rd411, %rd153, %rd407, %p18;
+setp.le.s64 	%p19, %rd411, %rd72;
+setp.lt.s64 	%p20, %rd73, %rd413;
+and.pred  	%p21, %p19, %p20;
+@!%p21 bra 	$L__BB61_47;
+bra.uni 	$L__BB61_46;
+$L__BB61_46:
+cvt.u32.u64 	%r64, %rd72;
+cvt.u32.u64 	%r65, %rd73;
+setp.lt.s32 	%p22, %r64, -1;
+selp.b32 	%r66, 2147483647, 0, %p22;
+xor.b32  	%r67, %r66, %r65;
+mov.b32 	%f8, %r67;
+cvt.f64.f32 	%fd18, %f8;
+sub.rn.f64 	%fd19, %fd18, %fd7;
+setp.lt.f64 	%p23, %fd19, %fd6;
+selp.b64 	%rd413, %rd413, %rd73, %p23;
+selp.b64 	%rd411, %rd73, %rd411, %p23;
+$L__BB61_47:
+sub.s64 	%rd410, %rd413, %rd411;
+setp.lt.s64 	%p24, %rd410, 2;
+@%p24 bra 	$L__BB61_49;
+$L__BB61_48:
+shr.u64 	%rd155, %rd410, 1;
+add.s64 	%rd156, %rd155, %rd411;
+cvt.u32.u64 	%r68, %rd156;
+shr.s32 	%r69, %r68, 31;
+and.b32  	%r70, %r69, 2147483647;
+xor.b32  	%r71, %r70, %r68;
+mov.b32 	%f9, %r71;
+cvt.f64.f32 	%fd20, %f9;
+sub.rn.f64 	%fd21, %fd20, %fd7;
+setp.lt.f64 	%p25, %fd21, %fd6;
+selp.b64 	%rd413, %rd413, %rd156, %p25;
+selp.b64 	%rd411, %rd156, %rd411, %p25;
+sub.s64 	%rd410, %rd413, %rd411;
+setp.gt.s64 	%p26, %rd410, 1;
+@%p26 bra 	$L__BB61_48;
+$L__BB61_49:
+cvt.u32.u64 	%r73, %rd413;
+add.s32 	%r74, %r73, -1;
+setp.gt.s32 	%p27, %r73, 0;
+selp.b32 	%r75, 0, 2147483647, %p27;
+xor.b32  	%r76, %r75, %r74;
+mov.b32 	%f5, %r76;
+ld.u64 	%rd92, [%rd1+16];
+setp.eq.s64 	%p28, %rd92, 0;
+mov.b32 	%r373, 0;
+@%p28 bra 	$L__BB61_56;
+mov.u64 	%rd415, 0;
+mov.pred 	%p150, 0;
+mov.u32 	%r78, %tid.x;
+and.b32  	%r79, %r78, 16;
+mov.b32 	%r80, 65535;
+shl.b32 	%r6, %r80, %r79;
+and.b32  	%r81, %r78, 15;
+cvt.u64.u32 	%rd93, %r81;
+ld.u64 	%rd94, [%rd140+40];
+ld.u64 	%rd95, [%rd140+48];
+ld.u64 	%rd96, [%rd140+56];
+ld.u64 	%rd97, [%rd140+64];
+mul.wide.u32 	%rd414, %r81, 4;
+mov.b32 	%r373, 0;
+bra.uni 	$L__BB61_51;
+$L__BB61_55:
+vote.sync.ballot.b32 	%r84, %p151, %r6;
+popc.b32 	%r85, %r84;
+add.s32 	%r373, %r85, %r373;
+add.s64 	%rd415, %rd415, 16;
+add.s64 	%rd414, %rd414, 64;
+setp.lt.u64 	%p42, %rd415, %rd92;
+@%p42 bra 	$L__BB61_51;
+bra.uni 	$L__BB61_56;
+$L__BB61_51:
+add.s64 	%rd158, %rd93, %rd415;
+setp.le.u64 	%p30, %rd92, %rd158;
+mov.pred 	%p151, %p150;
+@%p30 bra 	$L__BB61_55;
+ld.u64 	%rd159, [%rd2+16];
+add.s64 	%rd160, %rd159, %rd414;
+ld.u32 	%r82, [%rd160];
+cvt.u64.u32 	%rd101, %r82;
+setp.le.u64 	%p32, %rd94, %rd101;
+setp.gt.u64 	%p33, %rd95, %rd101;
+and.pred  	%p34, %p32, %p33;
+mov.pred 	%p151, %p150;
+@%p34 bra 	$L__BB61_55;
+setp.gt.u64 	%p36, %rd96, %rd101;
+setp.le.u64 	%p37, %rd97, %rd101;
+or.pred  	%p38, %p36, %p37;
+mov.pred 	%p151, %p150;
+@!%p38 bra 	$L__BB61_55;
+bra.uni 	$L__BB61_54;
+$L__BB61_54:
+shl.b64 	%rd162, %rd101, 2;
+add.s64 	%rd163, %rd141, %rd162;
+ld.f32 	%f10, [%rd163];
+neg.f32 	%f11, %f10;
+selp.f32 	%f12, %f11, %f10, %p5;
+setp.lt.f32 	%p40, %f3, %f12;
+setp.le.f32 	%p41, %f12, %f5;
+and.pred  	%p151, %p40, %p41;
+bra.uni 	$L__BB61_55;
+$L__BB61_56:
+setp.eq.s32 	%p43, %r373, 0;
+mov.u64 	%rd164, -1;
+mov.u64 	%rd426, %rd164;
+@%p43 bra 	$L__BB61_90;
+ld.u32 	%r86, [%rd2+40];
+ld.u64 	%rd165, [%rd2+8];
+shl.b64 	%rd166, %rd142, 2;
+add.s64 	%rd167, %rd165, %rd166;
+ld.u32 	%r87, [%rd167];
+add.s64 	%rd169, %rd165, %rd144;
+ld.u32 	%r88, [%rd169];
+add.s32 	%r89, %r86, -1640531527;
+shr.u32 	%r90, %r89, 16;
+xor.b32  	%r91, %r90, %r89;
+mul.lo.s32 	%r92, %r91, 569420461;
+shr.u32 	%r93, %r92, 15;
+xor.b32  	%r94, %r93, %r92;
+mul.lo.s32 	%r95, %r94, 1935289751;
+shr.u32 	%r96, %r95, 15;
+xor.b32  	%r97, %r87, %r96;
+xor.b32  	%r98, %r97, %r95;
+add.s32 	%r99, %r98, -1640531527;
+shr.u32 	%r100, %r99, 16;
+xor.b32  	%r101, %r100, %r99;
+mul.lo.s32 	%r102, %r101, 569420461;
+shr.u32 	%r103, %r102, 15;
+xor.b32  	%r104, %r103, %r102;
+mul.lo.s32 	%r105, %r104, 1935289751;
+shr.u32 	%r106, %r105, 15;
+xor.b32  	%r107, %r88, %r106;
+xor.b32  	%r108, %r107, %r105;
+add.s32 	%r109, %r108, -1640531527;
+shr.u32 	%r110, %r109, 16;
+xor.b32  	%r111, %r110, %r109;
+mul.lo.s32 	%r112, %r111, 569420461;
+shr.u32 	%r113, %r112, 15;
+xor.b32  	%r114, %r113, %r112;
+mul.lo.s32 	%r115, %r114, 1935289751;
+shr.u32 	%r116, %r115, 15;
+xor.b32  	%r117, %r116, %r115;
+add.s32 	%r118, %r108, 1013904242;
+shr.u32 	%r119, %r118, 16;
+xor.b32  	%r120, %r119, %r118;
+mul.lo.s32 	%r121, %r120, 569420461;
+shr.u32 	%r122, %r121, 15;
+xor.b32  	%r123, %r122, %r121;
+mul.lo.s32 	%r124, %r123, 1935289751;
+shr.u32 	%r125, %r124, 15;
+xor.b32  	%r126, %r125, %r124;
+add.s32 	%r127, %r108, -626627285;
+shr.u32 	%r128, %r127, 16;
+xor.b32  	%r129, %r128, %r127;
+mul.lo.s32 	%r130, %r129, 569420461;
+shr.u32 	%r131, %r130, 15;
+xor.b32  	%r132, %r131, %r130;
+mul.lo.s32 	%r133, %r132, 1935289751;
+shr.u32 	%r134, %r133, 15;
+xor.b32  	%r135, %r134, %r133;
+shr.u32 	%r136, %r126, 9;
+xor.b32  	%r137, %r136, %r126;
+mul.lo.s32 	%r138, %r135, 9;
+shf.l.wrap.b32 	%r139, %r135, %r135, 21;
+add.s32 	%r140, %r117, %r126;
+add.s32 	%r141, %r140, %r139;
+add.s32 	%r142, %r141, 1;
+shr.u32 	%r143, %r138, 9;
+xor.b32  	%r144, %r143, %r138;
+mov.b32 	%r145, 9;
+mad.lo.s32 	%r146, %r145, %r141, 9;
+shf.l.wrap.b32 	%r147, %r142, %r142, 21;
+add.s32 	%r148, %r138, %r137;
+add.s32 	%r149, %r148, %r147;
+add.s32 	%r150, %r149, 2;
+shr.u32 	%r151, %r146, 9;
+xor.b32  	%r152, %r151, %r146;
+mul.lo.s32 	%r153, %r150, 9;
+shf.l.wrap.b32 	%r154, %r150, %r150, 21;
+add.s32 	%r155, %r144, %r146;
+add.s32 	%r156, %r155, %r154;
+add.s32 	%r157, %r156, 3;
+shr.u32 	%r158, %r153, 9;
+xor.b32  	%r159, %r158, %r153;
+mul.lo.s32 	%r160, %r157, 9;
+shf.l.wrap.b32 	%r161, %r157, %r157, 21;
+add.s32 	%r162, %r152, %r153;
+add.s32 	%r163, %r162, %r161;
+add.s32 	%r164, %r163, 4;
+shr.u32 	%r165, %r160, 9;
+xor.b32  	%r166, %r165, %r160;
+mul.lo.s32 	%r167, %r164, 9;
+shf.l.wrap.b32 	%r168, %r164, %r164, 21;
+add.s32 	%r169, %r159, %r160;
+add.s32 	%r170, %r169, %r168;
+add.s32 	%r171, %r170, 5;
+shr.u32 	%r172, %r167, 9;
+xor.b32  	%r173, %r172, %r167;
+mul.lo.s32 	%r174, %r171, 9;
+shf.l.wrap.b32 	%r175, %r171, %r171, 21;
+add.s32 	%r176, %r166, %r167;
+add.s32 	%r177, %r176, %r175;
+add.s32 	%r178, %r177, 6;
+shr.u32 	%r179, %r174, 9;
+xor.b32  	%r180, %r179, %r174;
+mul.lo.s32 	%r181, %r178, 9;
+shf.l.wrap.b32 	%r182, %r178, %r178, 21;
+add.s32 	%r183, %r173, %r174;
+add.s32 	%r184, %r183, %r182;
+add.s32 	%r185, %r184, 7;
+shr.u32 	%r186, %r181, 9;
+xor.b32  	%r187, %r186, %r181;
+mul.lo.s32 	%r188, %r185, 9;
+shf.l.wrap.b32 	%r189, %r185, %r185, 21;
+add.s32 	%r190, %r180, %r181;
+add.s32 	%r191, %r190, %r189;
+add.s32 	%r192, %r191, 8;
+shr.u32 	%r193, %r188, 9;
+xor.b32  	%r194, %r193, %r188;
+mul.lo.s32 	%r195, %r192, 9;
+shf.l.wrap.b32 	%r196, %r192, %r192, 21;
+add.s32 	%r197, %r187, %r188;
+add.s32 	%r198, %r197, %r196;
+add.s32 	%r199, %r198, 9;
+shr.u32 	%r200, %r195, 9;
+xor.b32  	%r201, %r200, %r195;
+mul.lo.s32 	%r10, %r199, 9;
+shf.l.wrap.b32 	%r202, %r199, %r199, 21;
+add.s32 	%r203, %r194, %r195;
+add.s32 	%r204, %r203, %r202;
+add.s32 	%r205, %r204, 10;
+mul.lo.s32 	%r11, %r205, 9;
+shf.l.wrap.b32 	%r206, %r205, %r205, 21;
+add.s32 	%r207, %r201, %r10;
+add.s32 	%r208, %r207, %r206;
+add.s32 	%r12, %r208, 11;
+shr.u32 	%r209, %r11, 9;
+xor.b32  	%r210, %r209, %r11;
+mul.lo.s32 	%r13, %r12, 9;
+cvt.u64.u32 	%rd170, %r373;
+mov.u64 	%rd171, 4294967296;
+rem.u64 	%rd172, %rd171, %rd170;
+sub.s64 	%rd104, %rd171, %rd172;
+add.s32 	%r211, %r210, %r13;
+add.s32 	%r379, %r211, 13;
+cvt.u64.u32 	%rd173, %r379;
+setp.gt.u64 	%p44, %rd104, %rd173;
+@%p44 bra 	$L__BB61_61;
+shr.u32 	%r214, %r10, 9;
+xor.b32  	%r215, %r214, %r10;
+add.s32 	%r216, %r215, %r11;
+shf.l.wrap.b32 	%r217, %r12, %r12, 21;
+add.s32 	%r218, %r216, %r217;
+add.s32 	%r377, %r218, 12;
+shf.l.wrap.b32 	%r219, %r377, %r377, 21;
+add.s32 	%r375, %r219, %r379;
+shr.u32 	%r220, %r13, 9;
+xor.b32  	%r376, %r220, %r13;
+mov.b32 	%r378, 14;
+mov.b32 	%r374, 13;
+$L__BB61_59:
+mov.u32 	%r19, %r375;
+mul.lo.s32 	%r221, %r377, 9;
+add.s32 	%r23, %r221, %r376;
+add.s32 	%r24, %r378, 1;
+add.s32 	%r222, %r23, %r378;
+add.s32 	%r374, %r374, 1;
+add.s32 	%r223, %r374, %r23;
+shr.u32 	%r224, %r221, 9;
+xor.b32  	%r376, %r224, %r221;
+shf.l.wrap.b32 	%r225, %r19, %r19, 21;
+add.s32 	%r375, %r222, %r225;
+cvt.u64.u32 	%rd174, %r223;
+setp.le.u64 	%p45, %rd104, %rd174;
+mov.u32 	%r377, %r19;
+mov.u32 	%r378, %r24;
+@%p45 bra 	$L__BB61_59;
+add.s32 	%r379, %r23, %r374;
+$L__BB61_61:
+mov.u64 	%rd426, %rd164;
+@%p28 bra 	$L__BB61_90;
+rem.u32 	%r380, %r379, %r373;
+mov.u32 	%r226, %tid.x;
+and.b32  	%r31, %r226, 16;
+mov.b32 	%r227, 65535;
+shl.b32 	%r32, %r227, %r31;
+and.b32  	%r228, %r226, 15;
+cvt.u64.u32 	%rd105, %r228;
+ld.u64 	%rd106, [%rd140+40];
+ld.u64 	%rd107, [%rd140+48];
+ld.u64 	%rd108, [%rd140+56];
+ld.u64 	%rd109, [%rd140+64];
+mov.u64 	%rd417, 0;
+mov.pred 	%p47, 0;
+$L__BB61_64:
+or.b64  	%rd113, %rd417, %rd105;
+setp.le.u64 	%p48, %rd92, %rd113;
+mov.pred 	%p152, %p47;
+@%p48 bra 	$L__BB61_68;
+ld.u64 	%rd178, [%rd2+16];
+shl.b64 	%rd179, %rd113, 2;
+add.s64 	%rd180, %rd178, %rd179;
+ld.u32 	%r229, [%rd180];
+cvt.u64.u32 	%rd114, %r229;
+setp.le.u64 	%p50, %rd106, %rd114;
+setp.gt.u64 	%p51, %rd107, %rd114;
+and.pred  	%p52, %p50, %p51;
+mov.pred 	%p152, %p47;
+@%p52 bra 	$L__BB61_68;
+setp.gt.u64 	%p54, %rd108, %rd114;
+setp.le.u64 	%p55, %rd109, %rd114;
+or.pred  	%p56, %p54, %p55;
+mov.pred 	%p152, %p47;
+@!%p56 bra 	$L__BB61_68;
+bra.uni 	$L__BB61_67;
+$L__BB61_67:
+shl.b64 	%rd182, %rd114, 2;
+add.s64 	%rd183, %rd141, %rd182;
+ld.f32 	%f14, [%rd183];
+neg.f32 	%f15, %f14;
+selp.f32 	%f16, %f15, %f14, %p5;
+setp.lt.f32 	%p58, %f3, %f16;
+setp.le.f32 	%p59, %f16, %f5;
+and.pred  	%p152, %p58, %p59;
+$L__BB61_68:
+vote.sync.ballot.b32 	%r231, %p152, %r32;
+shr.u32 	%r232, %r231, %r31;
+and.b32  	%r389, %r232, 65535;
+popc.b32 	%r35, %r389;
+setp.ge.u32 	%p60, %r380, %r35;
+@%p60 bra 	$L__BB61_91;
+setp.eq.s32 	%p61, %r380, 0;
+@%p61 bra 	$L__BB61_75;
+and.b32  	%r381, %r380, 7;
+setp.eq.s32 	%p62, %r381, 0;
+mov.u32 	%r386, %r380;
+@%p62 bra 	$L__BB61_73;
+mov.u32 	%r386, %r380;
+$L__BB61_72:
+.pragma "nounroll";
+add.s32 	%r234, %r389, -1;
+and.b32  	%r389, %r234, %r389;
+add.s32 	%r386, %r386, -1;
+add.s32 	%r381, %r381, -1;
+setp.ne.s32 	%p63, %r381, 0;
+@%p63 bra 	$L__BB61_72;
+$L__BB61_73:
+setp.lt.u32 	%p64, %r380, 8;
+@%p64 bra 	$L__BB61_75;
+$L__BB61_74:
+add.s32 	%r235, %r389, -1;
+and.b32  	%r236, %r235, %r389;
+add.s32 	%r237, %r236, -1;
+and.b32  	%r238, %r237, %r236;
+add.s32 	%r239, %r238, -1;
+and.b32  	%r240, %r239, %r238;
+add.s32 	%r241, %r240, -1;
+and.b32  	%r242, %r241, %r240;
+add.s32 	%r243, %r242, -1;
+and.b32  	%r244, %r243, %r242;
+add.s32 	%r245, %r244, -1;
+and.b32  	%r246, %r245, %r244;
+add.s32 	%r247, %r246, -1;
+and.b32  	%r248, %r247, %r246;
+add.s32 	%r249, %r248, -1;
+and.b32  	%r389, %r249, %r248;
+add.s32 	%r386, %r386, -8;
+setp.ne.s32 	%p65, %r386, 0;
+@%p65 bra 	$L__BB61_74;
+$L__BB61_75:
+)ptx",
+    R"ptx(ld.u64 	%rd184, [%rd2+16];
+add.s32 	%r251, %r389, -1;
+not.b32 	%r252, %r389;
+and.b32  	%r253, %r252, %r251;
+popc.b32 	%r254, %r253;
+shl.b64 	%rd185, %rd417, 2;
+add.s64 	%rd186, %rd184, %rd185;
+mul.wide.u32 	%rd187, %r254, 4;
+add.s64 	%rd188, %rd186, %rd187;
+ld.u32 	%rd426, [%rd188];
+mov.b32 	%r390, 0;
+bra.uni 	$L__BB61_76;
+$L__BB61_91:
+sub.s32 	%r390, %r380, %r35;
+mov.u64 	%rd426, %rd416;
+$L__BB61_76:
+setp.lt.u32 	%p66, %r380, %r35;
+@%p66 bra 	$L__BB61_90;
+add.s64 	%rd417, %rd417, 16;
+setp.ge.u64 	%p67, %rd417, %rd92;
+mov.u64 	%rd416, %rd426;
+mov.u32 	%r380, %r390;
+mov.u64 	%rd426, %rd164;
+@%p67 bra 	$L__BB61_90;
+bra.uni 	$L__BB61_64;
+$L__BB61_77:
+ld.u64 	%rd117, [%rd2+8];
+shl.b64 	%rd339, %rd142, 2;
+add.s64 	%rd340, %rd117, %rd339;
+ld.u32 	%r345, [%rd340];
+add.s64 	%rd342, %rd117, %rd144;
+ld.u32 	%r346, [%rd342];
+setp.gt.u32 	%p131, %r345, %r346;
+mov.u64 	%rd426, -1;
+@%p131 bra 	$L__BB61_90;
+mov.u32 	%r53, %tid.x;
+and.b32  	%r347, %r53, 15;
+cvt.u64.u32 	%rd423, %r347;
+ld.u64 	%rd119, [%rd1+16];
+setp.le.u64 	%p132, %rd119, %rd423;
+mov.u64 	%rd426, -1;
+mov.u64 	%rd424, %rd426;
+@%p132 bra 	$L__BB61_85;
+ld.u64 	%rd120, [%rd140+40];
+ld.u64 	%rd121, [%rd140+48];
+ld.u64 	%rd122, [%rd140+56];
+ld.u64 	%rd123, [%rd140+64];
+shl.b64 	%rd345, %rd423, 2;
+add.s64 	%rd421, %rd117, %rd345;
+add.s64 	%rd420, %rd141, %rd345;
+mov.u64 	%rd424, -1;
+bra.uni 	$L__BB61_80;
+$L__BB61_84:
+add.s64 	%rd423, %rd423, 16;
+add.s64 	%rd421, %rd421, 64;
+add.s64 	%rd420, %rd420, 64;
+setp.lt.u64 	%p145, %rd423, %rd119;
+@%p145 bra 	$L__BB61_80;
+bra.uni 	$L__BB61_85;
+$L__BB61_80:
+setp.eq.s64 	%p133, %rd142, %rd423;
+@%p133 bra 	$L__BB61_84;
+setp.gt.u64 	%p134, %rd120, %rd423;
+setp.le.u64 	%p135, %rd121, %rd423;
+or.pred  	%p136, %p134, %p135;
+setp.gt.u64 	%p137, %rd122, %rd423;
+setp.le.u64 	%p138, %rd123, %rd423;
+or.pred  	%p139, %p137, %p138;
+and.pred  	%p140, %p136, %p139;
+@!%p140 bra 	$L__BB61_84;
+bra.uni 	$L__BB61_82;
+$L__BB61_82:
+ld.f32 	%f31, [%rd420];
+cvt.f64.f32 	%fd30, %f31;
+neg.f64 	%fd31, %fd30;
+selp.f64 	%fd8, %fd31, %fd30, %p5;
+setp.equ.f64 	%p142, %fd8, 0dFFF0000000000000;
+@%p142 bra 	$L__BB61_84;
+cvt.rn.f32.f64 	%f32, %fd8;
+mov.b32 	%r348, %f32;
+ld.u32 	%rd346, [%rd421];
+add.rn.f32 	%f33, %f32, 0f00000000;
+mov.b32 	%r349, %f33;
+not.b32 	%r350, %r349;
+or.b32  	%r351, %r349, -2147483648;
+setp.lt.s32 	%p143, %r349, 0;
+selp.b32 	%r352, %r350, %r351, %p143;
+cvt.u64.u32 	%rd347, %r352;
+shl.b64 	%rd348, %rd347, 32;
+setp.eq.s32 	%p144, %r348, -2147483648;
+shl.b64 	%rd349, %rd346, 1;
+and.b64  	%rd350, %rd349, 4294967294;
+selp.u64 	%rd351, 1, 0, %p144;
+or.b64  	%rd352, %rd350, %rd351;
+or.b64  	%rd353, %rd352, %rd348;
+min.u64 	%rd424, %rd353, %rd424;
+bra.uni 	$L__BB61_84;
+$L__BB61_10:
+and.b32  	%r306, %r2, 16;
+mov.b32 	%r307, 65535;
+shl.b32 	%r3, %r307, %r306;
+cvt.u32.u64 	%r308, %rd387;
+{ .reg .b32 tmp; mov.b64 {tmp, %r309}, %rd387; }
+shfl.sync.bfly.b32	%r310, %r308, 8, 31, %r3;
+shfl.sync.bfly.b32	%r311, %r309, 8, 31, %r3;
+cvt.u64.u32 	%rd277, %r311;
+shl.b64 	%rd278, %rd277, 32;
+cvt.u64.u32 	%rd279, %r310;
+or.b64  	%rd280, %rd278, %rd279;
+min.u64 	%rd281, %rd280, %rd387;
+cvt.u32.u64 	%r312, %rd281;
+{ .reg .b32 tmp; mov.b64 {tmp, %r313}, %rd281; }
+shfl.sync.bfly.b32	%r314, %r312, 4, 31, %r3;
+shfl.sync.bfly.b32	%r315, %r313, 4, 31, %r3;
+cvt.u64.u32 	%rd282, %r315;
+shl.b64 	%rd283, %rd282, 32;
+cvt.u64.u32 	%rd284, %r314;
+or.b64  	%rd285, %rd283, %rd284;
+min.u64 	%rd286, %rd285, %rd281;
+cvt.u32.u64 	%r316, %rd286;
+{ .reg .b32 tmp; mov.b64 {tmp, %r317}, %rd286; }
+shfl.sync.bfly.b32	%r318, %r316, 2, 31, %r3;
+shfl.sync.bfly.b32	%r319, %r317, 2, 31, %r3;
+cvt.u64.u32 	%rd287, %r319;
+shl.b64 	%rd288, %rd287, 32;
+cvt.u64.u32 	%rd289, %r318;
+or.b64  	%rd290, %rd288, %rd289;
+min.u64 	%rd291, %rd290, %rd286;
+cvt.u32.u64 	%r320, %rd291;
+{ .reg .b32 tmp; mov.b64 {tmp, %r321}, %rd291; }
+shfl.sync.bfly.b32	%r322, %r320, 1, 31, %r3;
+shfl.sync.bfly.b32	%r323, %r321, 1, 31, %r3;
+cvt.u64.u32 	%rd292, %r323;
+shl.b64 	%rd293, %rd292, 32;
+cvt.u64.u32 	%rd294, %r322;
+or.b64  	%rd295, %rd293, %rd294;
+min.u64 	%rd296, %rd295, %rd291;
+setp.eq.s64 	%p114, %rd296, -1;
+mov.u64 	%rd388, %rd426;
+@%p114 bra 	$L__BB61_12;
+bfe.u64 	%rd11, %rd296, 1, 31;
+ld.u64 	%rd297, [%rd2+16];
+shl.b64 	%rd298, %rd11, 2;
+add.s64 	%rd299, %rd297, %rd298;
+ld.u32 	%rd388, [%rd299];
+$L__BB61_12:
+setp.ne.s64 	%p115, %rd388, %rd143;
+@%p115 bra 	$L__BB61_90;
+mov.u64 	%rd426, -1;
+mov.u64 	%rd393, %rd426;
+@%p100 bra 	$L__BB61_20;
+ld.u64 	%rd21, [%rd140+40];
+ld.u64 	%rd22, [%rd140+48];
+ld.u64 	%rd23, [%rd140+56];
+ld.u64 	%rd24, [%rd140+64];
+shl.b64 	%rd390, %rd392, 2;
+mov.u64 	%rd393, -1;
+bra.uni 	$L__BB61_15;
+$L__BB61_19:
+add.s64 	%rd392, %rd392, 16;
+add.s64 	%rd390, %rd390, 64;
+setp.lt.u64 	%p129, %rd392, %rd4;
+@%p129 bra 	$L__BB61_15;
+bra.uni 	$L__BB61_20;
+$L__BB61_15:
+setp.eq.s64 	%p117, %rd142, %rd392;
+@%p117 bra 	$L__BB61_19;
+setp.gt.u64 	%p118, %rd21, %rd392;
+setp.le.u64 	%p119, %rd22, %rd392;
+or.pred  	%p120, %p118, %p119;
+setp.gt.u64 	%p121, %rd23, %rd392;
+setp.le.u64 	%p122, %rd24, %rd392;
+or.pred  	%p123, %p121, %p122;
+and.pred  	%p124, %p120, %p123;
+@!%p124 bra 	$L__BB61_19;
+bra.uni 	$L__BB61_17;
+$L__BB61_17:
+add.s64 	%rd303, %rd141, %rd390;
+ld.f32 	%f28, [%rd303];
+cvt.f64.f32 	%fd28, %f28;
+neg.f64 	%fd29, %fd28;
+selp.f64 	%fd3, %fd29, %fd28, %p5;
+setp.equ.f64 	%p126, %fd3, 0dFFF0000000000000;
+@%p126 bra 	$L__BB61_19;
+cvt.rn.f32.f64 	%f29, %fd3;
+mov.b32 	%r324, %f29;
+ld.u64 	%rd304, [%rd2+8];
+add.s64 	%rd305, %rd304, %rd390;
+ld.u32 	%rd306, [%rd305];
+add.rn.f32 	%f30, %f29, 0f00000000;
+mov.b32 	%r325, %f30;
+not.b32 	%r326, %r325;
+or.b32  	%r327, %r325, -2147483648;
+setp.lt.s32 	%p127, %r325, 0;
+selp.b32 	%r328, %r326, %r327, %p127;
+cvt.u64.u32 	%rd307, %r328;
+shl.b64 	%rd308, %rd307, 32;
+setp.eq.s32 	%p128, %r324, -2147483648;
+shl.b64 	%rd309, %rd306, 1;
+and.b64  	%rd310, %rd309, 4294967294;
+selp.u64 	%rd311, 1, 0, %p128;
+or.b64  	%rd312, %rd310, %rd311;
+or.b64  	%rd313, %rd312, %rd308;
+min.u64 	%rd393, %rd313, %rd393;
+bra.uni 	$L__BB61_19;
+$L__BB61_85:
+and.b32  	%r353, %r53, 16;
+mov.b32 	%r354, 65535;
+shl.b32 	%r355, %r354, %r353;
+cvt.u32.u64 	%r356, %rd424;
+{ .reg .b32 tmp; mov.b64 {tmp, %r357}, %rd424; }
+shfl.sync.bfly.b32	%r358, %r356, 8, 31, %r355;
+shfl.sync.bfly.b32	%r359, %r357, 8, 31, %r355;
+cvt.u64.u32 	%rd355, %r359;
+shl.b64 	%rd356, %rd355, 32;
+cvt.u64.u32 	%rd357, %r358;
+or.b64  	%rd358, %rd356, %rd357;
+min.u64 	%rd359, %rd358, %rd424;
+cvt.u32.u64 	%r360, %rd359;
+{ .reg .b32 tmp; mov.b64 {tmp, %r361}, %rd359; }
+shfl.sync.bfly.b32	%r362, %r360, 4, 31, %r355;
+shfl.sync.bfly.b32	%r363, %r361, 4, 31, %r355;
+cvt.u64.u32 	%rd360, %r363;
+shl.b64 	%rd361, %rd360, 32;
+cvt.u64.u32 	%rd362, %r362;
+or.b64  	%rd363, %rd361, %rd362;
+min.u64 	%rd364, %rd363, %rd359;
+cvt.u32.u64 	%r364, %rd364;
+{ .reg .b32 tmp; mov.b64 {tmp, %r365}, %rd364; }
+shfl.sync.bfly.b32	%r366, %r364, 2, 31, %r355;
+shfl.sync.bfly.b32	%r367, %r365, 2, 31, %r355;
+cvt.u64.u32 	%rd365, %r367;
+shl.b64 	%rd366, %rd365, 32;
+cvt.u64.u32 	%rd367, %r366;
+or.b64  	%rd368, %rd366, %rd367;
+min.u64 	%rd369, %rd368, %rd364;
+cvt.u32.u64 	%r368, %rd369;
+{ .reg .b32 tmp; mov.b64 {tmp, %r369}, %rd369; }
+shfl.sync.bfly.b32	%r370, %r368, 1, 31, %r355;
+shfl.sync.bfly.b32	%r371, %r369, 1, 31, %r355;
+cvt.u64.u32 	%rd370, %r371;
+shl.b64 	%rd371, %rd370, 32;
+cvt.u64.u32 	%rd372, %r370;
+or.b64  	%rd373, %rd371, %rd372;
+min.u64 	%rd374, %rd373, %rd369;
+setp.eq.s64 	%p146, %rd374, -1;
+mov.u64 	%rd425, %rd426;
+@%p146 bra 	$L__BB61_87;
+bfe.u64 	%rd127, %rd374, 1, 31;
+ld.u64 	%rd375, [%rd2+16];
+shl.b64 	%rd376, %rd127, 2;
+add.s64 	%rd377, %rd375, %rd376;
+ld.u32 	%rd425, [%rd377];
+$L__BB61_87:
+setp.eq.s64 	%p147, %rd425, -1;
+@%p147 bra 	$L__BB61_90;
+shl.b64 	%rd380, %rd425, 2;
+add.s64 	%rd381, %rd141, %rd380;
+ld.f32 	%f34, [%rd381];
+cvt.f64.f32 	%fd32, %f34;
+neg.f64 	%fd33, %fd32;
+selp.f64 	%fd34, %fd33, %fd32, %p5;
+sub.rn.f64 	%fd35, %fd1, %fd34;
+ld.f64 	%fd36, [%rd2+32];
+add.rn.f64 	%fd37, %fd36, %fd35;
+setp.leu.f64 	%p149, %fd37, 0d0000000000000000;
+@%p149 bra 	$L__BB61_90;
+mov.u64 	%rd426, %rd425;
+bra.uni 	$L__BB61_90;
+$L__BB61_20:
+cvt.u32.u64 	%r329, %rd393;
+{ .reg .b32 tmp; mov.b64 {tmp, %r330}, %rd393; }
+shfl.sync.bfly.b32	%r331, %r329, 8, 31, %r3;
+shfl.sync.bfly.b32	%r332, %r330, 8, 31, %r3;
+cvt.u64.u32 	%rd315, %r332;
+shl.b64 	%rd316, %rd315, 32;
+cvt.u64.u32 	%rd317, %r331;
+or.b64  	%rd318, %rd316, %rd317;
+min.u64 	%rd319, %rd318, %rd393;
+cvt.u32.u64 	%r333, %rd319;
+{ .reg .b32 tmp; mov.b64 {tmp, %r334}, %rd319; }
+shfl.sync.bfly.b32	%r335, %r333, 4, 31, %r3;
+shfl.sync.bfly.b32	%r336, %r334, 4, 31, %r3;
+cvt.u64.u32 	%rd320, %r336;
+shl.b64 	%rd321, %rd320, 32;
+cvt.u64.u32 	%rd322, %r335;
+or.b64  	%rd323, %rd321, %rd322;
+min.u64 	%rd324, %rd323, %rd319;
+cvt.u32.u64 	%r337, %rd324;
+{ .reg .b32 tmp; mov.b64 {tmp, %r338}, %rd324; }
+shfl.sync.bfly.b32	%r339, %r337, 2, 31, %r3;
+shfl.sync.bfly.b32	%r340, %r338, 2, 31, %r3;
+cvt.u64.u32 	%rd325, %r340;
+shl.b64 	%rd326, %rd325, 32;
+cvt.u64.u32 	%rd327, %r339;
+or.b64  	%rd328, %rd326, %rd327;
+min.u64 	%rd329, %rd328, %rd324;
+cvt.u32.u64 	%r341, %rd329;
+{ .reg .b32 tmp; mov.b64 {tmp, %r342}, %rd329; }
+shfl.sync.bfly.b32	%r343, %r341, 1, 31, %r3;
+shfl.sync.bfly.b32	%r344, %r342, 1, 31, %r3;
+cvt.u64.u32 	%rd330, %r344;
+shl.b64 	%rd331, %rd330, 32;
+cvt.u64.u32 	%rd332, %r343;
+or.b64  	%rd333, %rd331, %rd332;
+min.u64 	%rd334, %rd333, %rd329;
+setp.eq.s64 	%p130, %rd334, -1;
+@%p130 bra 	$L__BB61_90;
+bfe.u64 	%rd27, %rd334, 1, 31;
+ld.u64 	%rd335, [%rd2+16];
+shl.b64 	%rd336, %rd27, 2;
+add.s64 	%rd337, %rd335, %rd336;
+ld.u32 	%rd426, [%rd337];
+bra.uni 	$L__BB61_90;
+$L__BB61_41:
+cvt.u32.u64 	%r284, %rd405;
+{ .reg .b32 tmp; mov.b64 {tmp, %r285}, %rd405; }
+shfl.sync.bfly.b32	%r286, %r284, 8, 31, %r5;
+shfl.sync.bfly.b32	%r287, %r285, 8, 31, %r5;
+cvt.u64.u32 	%rd240, %r287;
+shl.b64 	%rd241, %rd240, 32;
+cvt.u64.u32 	%rd242, %r286;
+or.b64  	%rd243, %rd241, %rd242;
+min.u64 	%rd244, %rd243, %rd405;
+cvt.u32.u64 	%r288, %rd244;
+{ .reg .b32 tmp; mov.b64 {tmp, %r289}, %rd244; }
+shfl.sync.bfly.b32	%r290, %r288, 4, 31, %r5;
+shfl.sync.bfly.b32	%r291, %r289, 4, 31, %r5;
+cvt.u64.u32 	%rd245, %r291;
+shl.b64 	%rd246, %rd245, 32;
+cvt.u64.u32 	%rd247, %r290;
+or.b64  	%rd248, %rd246, %rd247;
+min.u64 	%rd249, %rd248, %rd244;
+cvt.u32.u64 	%r292, %rd249;
+{ .reg .b32 tmp; mov.b64 {tmp, %r293}, %rd249; }
+shfl.sync.bfly.b32	%r294, %r292, 2, 31, %r5;
+shfl.sync.bfly.b32	%r295, %r293, 2, 31, %r5;
+cvt.u64.u32 	%rd250, %r295;
+shl.b64 	%rd251, %rd250, 32;
+cvt.u64.u32 	%rd252, %r294;
+or.b64  	%rd253, %rd251, %rd252;
+min.u64 	%rd254, %rd253, %rd249;
+cvt.u32.u64 	%r296, %rd254;
+{ .reg .b32 tmp; mov.b64 {tmp, %r297}, %rd254; }
+shfl.sync.bfly.b32	%r298, %r296, 1, 31, %r5;
+shfl.sync.bfly.b32	%r299, %r297, 1, 31, %r5;
+cvt.u64.u32 	%rd255, %r299;
+shl.b64 	%rd256, %rd255, 32;
+cvt.u64.u32 	%rd257, %r298;
+or.b64  	%rd258, %rd256, %rd257;
+min.u64 	%rd259, %rd258, %rd254;
+setp.eq.s64 	%p99, %rd259, -1;
+@%p99 bra 	$L__BB61_90;
+bfe.u64 	%rd63, %rd259, 1, 31;
+ld.u64 	%rd260, [%rd2+16];
+shl.b64 	%rd261, %rd63, 2;
+add.s64 	%rd262, %rd260, %rd261;
+ld.u32 	%rd426, [%rd262];
+$L__BB61_90:
+st.param.b64 	[func_retval0+0], %rd426;
+ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3_(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_0,
@@ -47757,8 +50407,9 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd26, %r2;
 setp.ge.u64 	%p1, %rd26, %rd18;
-@%p1 bra 	$L__BB60_7;
-ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
+@%p1 bra 	$L__BB62_7;
+)ptx",
+    R"ptx(ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4];
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3];
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_1];
@@ -47770,17 +50421,17 @@ add.s64 	%rd23, %rd20, %rd21;
 add.s64 	%rd22, %rd19, %rd21;
 setp.eq.s64 	%p2, %rd19, 0;
 setp.eq.s64 	%p3, %rd20, 0;
-bra.uni 	$L__BB60_2;
-$L__BB60_6:
+bra.uni 	$L__BB62_2;
+$L__BB62_6:
 add.s64 	%rd26, %rd26, 16;
 add.s64 	%rd25, %rd25, 64;
 add.s64 	%rd24, %rd24, 64;
 add.s64 	%rd23, %rd23, 64;
 add.s64 	%rd22, %rd22, 64;
 setp.lt.u64 	%p4, %rd26, %rd18;
-@%p4 bra 	$L__BB60_2;
-bra.uni 	$L__BB60_7;
-$L__BB60_2:
+@%p4 bra 	$L__BB62_2;
+bra.uni 	$L__BB62_7;
+$L__BB62_2:
 ld.f32 	%f3, [%rd24];
 cvt.f64.f32 	%fd2, %f3;
 ld.f32 	%f4, [%rd25];
@@ -47788,14 +50439,14 @@ cvt.f64.f32 	%fd3, %f4;
 sub.rn.f64 	%fd4, %fd2, %fd3;
 mul.rn.f64 	%fd5, %fd4, %fd1;
 cvt.rn.f32.f64 	%f1, %fd5;
-@%p2 bra 	$L__BB60_4;
+@%p2 bra 	$L__BB62_4;
 st.f32 	[%rd22], %f1;
-$L__BB60_4:
-@%p3 bra 	$L__BB60_6;
+$L__BB62_4:
+@%p3 bra 	$L__BB62_6;
 neg.f32 	%f2, %f1;
 st.f32 	[%rd23], %f2;
-bra.uni 	$L__BB60_6;
-$L__BB60_7:
+bra.uni 	$L__BB62_6;
+$L__BB62_7:
 ret;
 }
 .func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb(
@@ -47860,9 +50511,9 @@ param3
 ld.param.f64 	%fd9, [retval0+0];
 }
 mov.f64 	%fd11, 0d0000000000000000;
-@!%p1 bra 	$L__BB61_2;
-bra.uni 	$L__BB61_1;
-$L__BB61_1:
+@!%p1 bra 	$L__BB63_2;
+bra.uni 	$L__BB63_1;
+$L__BB63_1:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd1;
@@ -47883,7 +50534,7 @@ param3
 );
 ld.param.f64 	%fd11, [retval0+0];
 }
-$L__BB61_2:
+$L__BB63_2:
 st.param.v2.f64 	[func_retval0+0], {%fd8, %fd9};
 st.param.f64 	[func_retval0+16], %fd11;
 ret;
@@ -47906,7 +50557,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd38, %r2;
 setp.ge.u64 	%p2, %rd38, %rd26;
-@%p2 bra 	$L__BB62_9;
+@%p2 bra 	$L__BB64_9;
 ld.param.u64 	%rd27, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3];
 ld.param.f64 	%fd5, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2];
 ld.param.u64 	%rd25, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0];
@@ -47931,8 +50582,8 @@ add.s64 	%rd32, %rd2, %rd31;
 setp.eq.s64 	%p3, %rd2, 0;
 setp.eq.s64 	%p4, %rd3, 0;
 setp.eq.s64 	%p5, %rd4, 0;
-bra.uni 	$L__BB62_2;
-$L__BB62_8:
+bra.uni 	$L__BB64_2;
+$L__BB64_8:
 add.s64 	%rd38, %rd38, 16;
 add.s64 	%rd37, %rd37, 64;
 add.s64 	%rd36, %rd36, 64;
@@ -47941,9 +50592,9 @@ add.s64 	%rd34, %rd34, 64;
 add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd32, %rd32, 64;
 setp.lt.u64 	%p6, %rd38, %rd26;
-@%p6 bra 	$L__BB62_2;
-bra.uni 	$L__BB62_9;
-$L__BB62_2:
+@%p6 bra 	$L__BB64_2;
+bra.uni 	$L__BB64_9;
+$L__BB64_2:
 ld.f32 	%f4, [%rd35];
 cvt.f64.f32 	%fd6, %f4;
 ld.f32 	%f5, [%rd36];
@@ -47957,24 +50608,24 @@ selp.f64 	%fd11, %fd7, %fd6, %p1;
 sub.rn.f64 	%fd12, %fd11, %fd8;
 add.rn.f64 	%fd13, %fd12, %fd5;
 mul.rn.f64 	%fd4, %fd2, %fd13;
-@%p3 bra 	$L__BB62_4;
+@%p3 bra 	$L__BB64_4;
 sub.rn.f64 	%fd14, %fd3, %fd4;
 selp.f64 	%fd15, %fd3, %fd14, %p1;
 cvt.rn.f32.f64 	%f1, %fd15;
 st.f32 	[%rd32], %f1;
-$L__BB62_4:
-@%p4 bra 	$L__BB62_6;
+$L__BB64_4:
+@%p4 bra 	$L__BB64_6;
 neg.f64 	%fd16, %fd3;
 sub.rn.f64 	%fd17, %fd16, %fd4;
 selp.f64 	%fd18, %fd17, %fd16, %p1;
 cvt.rn.f32.f64 	%f2, %fd18;
 st.f32 	[%rd33], %f2;
-$L__BB62_6:
-@%p5 bra 	$L__BB62_8;
+$L__BB64_6:
+@%p5 bra 	$L__BB64_8;
 cvt.rn.f32.f64 	%f3, %fd4;
 st.f32 	[%rd34], %f3;
-bra.uni 	$L__BB62_8;
-$L__BB62_9:
+bra.uni 	$L__BB64_8;
+$L__BB64_9:
 ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
@@ -48010,12 +50661,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f31, 0f00000000;
-@%p1 bra 	$L__BB63_3;
+@%p1 bra 	$L__BB65_3;
 mov.f32 	%f31, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB63_2:
+$L__BB65_2:
 ld.f32 	%f15, [%rd33];
 ld.f32 	%f16, [%rd34];
 sub.rn.f32 	%f17, %f15, %f16;
@@ -48026,30 +50677,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB63_2;
-$L__BB63_3:
+@%p2 bra 	$L__BB65_2;
+$L__BB65_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB63_9;
+@%p3 bra 	$L__BB65_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f33, 0f00000000;
 mov.f32 	%f32, %f33;
-@%p4 bra 	$L__BB63_6;
+@%p4 bra 	$L__BB65_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f32, [%rd15];
-$L__BB63_6:
-@%p4 bra 	$L__BB63_8;
+$L__BB65_6:
+@%p4 bra 	$L__BB65_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f33, [%rd16];
-$L__BB63_8:
+$L__BB65_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f20, %f32, %f33;
 fma.rn.f32 	%f21, %f20, %f20, %f31;
 selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB63_9:
+$L__BB65_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 add.rn.f32 	%f23, %f31, %f22;
@@ -48062,7 +50713,7 @@ add.rn.f32 	%f35, %f27, %f28;
 setp.gt.f32 	%p7, %f35, 0f12800000;
 setp.ne.f32 	%p8, %f35, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB63_11;
+@%p9 bra 	$L__BB65_11;
 setp.geu.f32 	%p10, %f35, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -48088,7 +50739,7 @@ param4
 );
 ld.param.f32 	%f35, [retval0+0];
 }
-$L__BB63_11:
+$L__BB65_11:
 st.f32 	[%rd17], %f35;
 ret;
 }
@@ -48100,8 +50751,7 @@ ret;
 )
 {
 .reg .pred 	%p<11>;
-)ptx",
-    R"ptx(.reg .b32 	%r<7>;
+.reg .b32 	%r<7>;
 .reg .f32 	%f<37>;
 .reg .b64 	%rd<37>;
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_0];
@@ -48126,12 +50776,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f32, 0f00000000;
-@%p1 bra 	$L__BB64_3;
+@%p1 bra 	$L__BB66_3;
 mov.f32 	%f32, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB64_2:
+$L__BB66_2:
 ld.f32 	%f16, [%rd33];
 ld.f32 	%f17, [%rd34];
 sub.rn.f32 	%f18, %f16, %f17;
@@ -48142,30 +50792,31 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB64_2;
-$L__BB64_3:
+)ptx",
+    R"ptx(@%p2 bra 	$L__BB66_2;
+$L__BB66_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB64_9;
+@%p3 bra 	$L__BB66_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f34, 0f00000000;
 mov.f32 	%f33, %f34;
-@%p4 bra 	$L__BB64_6;
+@%p4 bra 	$L__BB66_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f33, [%rd15];
-$L__BB64_6:
-@%p4 bra 	$L__BB64_8;
+$L__BB66_6:
+@%p4 bra 	$L__BB66_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f34, [%rd16];
-$L__BB64_8:
+$L__BB66_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f21, %f33, %f34;
 fma.rn.f32 	%f22, %f21, %f21, %f32;
 selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB64_9:
+$L__BB66_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 add.rn.f32 	%f24, %f32, %f23;
@@ -48178,12 +50829,12 @@ add.rn.f32 	%f10, %f28, %f29;
 setp.gt.f32 	%p7, %f10, 0f12800000;
 setp.ne.f32 	%p8, %f10, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB64_11;
-bra.uni 	$L__BB64_10;
-$L__BB64_11:
+@%p9 bra 	$L__BB66_11;
+bra.uni 	$L__BB66_10;
+$L__BB66_11:
 sqrt.rn.f32 	%f36, %f10;
-bra.uni 	$L__BB64_12;
-$L__BB64_10:
+bra.uni 	$L__BB66_12;
+$L__BB66_10:
 setp.geu.f32 	%p10, %f10, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -48209,7 +50860,7 @@ param4
 );
 ld.param.f32 	%f36, [retval0+0];
 }
-$L__BB64_12:
+$L__BB66_12:
 st.f32 	[%rd17], %f36;
 ret;
 }
@@ -48303,12 +50954,12 @@ sub.rn.f32 	%f20, %f1, %f2;
 mul.rn.f32 	%f4, %f20, 0f3F000000;
 mov.u64 	%rd42, 0;
 mov.f32 	%f46, 0f00000000;
-@%p1 bra 	$L__BB66_3;
+@%p1 bra 	$L__BB68_3;
 mov.f32 	%f46, 0f00000000;
 mov.u64 	%rd41, 0;
 mov.u64 	%rd39, %rd5;
 mov.u64 	%rd40, %rd6;
-$L__BB66_2:
+$L__BB68_2:
 ld.f32 	%f22, [%rd39];
 ld.f32 	%f23, [%rd40];
 sub.rn.f32 	%f24, %f22, %f23;
@@ -48322,25 +50973,25 @@ add.s64 	%rd39, %rd39, 64;
 add.s64 	%rd36, %rd41, 32;
 setp.le.u64 	%p2, %rd36, %rd1;
 mov.u64 	%rd41, %rd42;
-@%p2 bra 	$L__BB66_2;
-$L__BB66_3:
+@%p2 bra 	$L__BB68_2;
+$L__BB68_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd42;
-@%p3 bra 	$L__BB66_9;
+@%p3 bra 	$L__BB68_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd42;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd37, %rd42, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p4 bra 	$L__BB66_6;
+@%p4 bra 	$L__BB68_6;
 add.s64 	%rd15, %rd5, %rd37;
 ld.f32 	%f47, [%rd15];
-$L__BB66_6:
-@%p4 bra 	$L__BB66_8;
+$L__BB68_6:
+@%p4 bra 	$L__BB68_8;
 add.s64 	%rd16, %rd6, %rd37;
 ld.f32 	%f48, [%rd16];
-$L__BB66_8:
+$L__BB68_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f30, %f47, %f48;
 add.rn.f32 	%f31, %f47, %f48;
@@ -48348,7 +50999,7 @@ mul.rn.f32 	%f32, %f4, %f31;
 fma.rn.f32 	%f33, %f30, %f3, %f32;
 fma.rn.f32 	%f34, %f33, %f33, %f46;
 selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB66_9:
+$L__BB68_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 add.rn.f32 	%f36, %f46, %f35;
@@ -48359,18 +51010,18 @@ add.rn.f32 	%f40, %f38, %f39;
 shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 add.rn.f32 	%f42, %f2, %f2;
 setp.gtu.f32 	%p7, %f1, %f42;
-@%p7 bra 	$L__BB66_12;
+@%p7 bra 	$L__BB68_12;
 add.rn.f32 	%f43, %f1, %f1;
 setp.gtu.f32 	%p8, %f2, %f43;
 setp.geu.f32 	%p9, %f1, 0f5368D4A5;
 setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 or.pred  	%p11, %p9, %p10;
 or.pred  	%p12, %p11, %p8;
-@%p12 bra 	$L__BB66_12;
+@%p12 bra 	$L__BB68_12;
 add.rn.f32 	%f14, %f40, %f41;
 mul.rn.f32 	%f50, %f14, 0f3F000000;
-bra.uni 	$L__BB66_13;
-$L__BB66_12:
+bra.uni 	$L__BB68_13;
+$L__BB68_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -48393,7 +51044,7 @@ sub.rn.f64 	%fd4, %fd3, %fd1;
 cvt.rn.f32.f64 	%f44, %fd4;
 setp.lt.f32 	%p13, %f44, 0f00000000;
 selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB66_13:
+$L__BB68_13:
 st.f32 	[%rd17], %f50;
 ret;
 }
@@ -48404,7 +51055,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot67[128];
+.local .align 8 .b8 	__local_depot69[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<9>;
@@ -48412,7 +51063,7 @@ ret;
 .reg .f32 	%f<44>;
 .reg .b64 	%rd<94>;
 .reg .f64 	%fd<202>;
-mov.u64 	%SPL, __local_depot67;
+mov.u64 	%SPL, __local_depot69;
 ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -48423,12 +51074,12 @@ ld.u64 	%rd3, [%rd46];
 ld.u64 	%rd4, [%rd46+8];
 mov.u64 	%rd80, 0;
 mov.u16 	%rs1, 0;
-$L__BB67_1:
+$L__BB69_1:
 add.s64 	%rd48, %rd1, %rd80;
 st.local.u8 	[%rd48], %rs1;
 add.s64 	%rd80, %rd80, 1;
 setp.lt.u64 	%p1, %rd80, 128;
-@%p1 bra 	$L__BB67_1;
+@%p1 bra 	$L__BB69_1;
 setp.lt.u64 	%p2, %rd2, 16;
 mov.u64 	%rd9, 0;
 mov.f64 	%fd194, 0d0000000000000000;
@@ -48439,7 +51090,7 @@ mov.f64 	%fd198, %fd194;
 mov.f64 	%fd199, %fd194;
 mov.f64 	%fd200, %fd194;
 mov.f64 	%fd201, %fd194;
-@%p2 bra 	$L__BB67_6;
+@%p2 bra 	$L__BB69_6;
 ld.local.f64 	%fd193, [%rd1];
 ld.local.f64 	%fd192, [%rd1+8];
 ld.local.f64 	%fd191, [%rd1+16];
@@ -48465,7 +51116,7 @@ shl.b64 	%rd55, %rd54, 2;
 add.s64 	%rd56, %rd55, %rd3;
 add.s64 	%rd82, %rd56, 32;
 mov.u64 	%rd84, 0;
-$L__BB67_4:
+$L__BB69_4:
 ld.f32 	%f1, [%rd82+-32];
 cvt.f64.f32 	%fd74, %f1;
 ld.f32 	%f2, [%rd83+-32];
@@ -48486,8 +51137,7 @@ mul.rn.f64 	%fd82, %fd80, %fd81;
 add.rn.f64 	%fd191, %fd191, %fd82;
 ld.f32 	%f7, [%rd82+-20];
 cvt.f64.f32 	%fd83, %f7;
-)ptx",
-    R"ptx(ld.f32 	%f8, [%rd83+-20];
+ld.f32 	%f8, [%rd83+-20];
 cvt.f64.f32 	%fd84, %f8;
 mul.rn.f64 	%fd85, %fd83, %fd84;
 add.rn.f64 	%fd190, %fd190, %fd85;
@@ -48532,7 +51182,8 @@ cvt.f64.f32 	%fd104, %f21;
 ld.f32 	%f22, [%rd83+8];
 cvt.f64.f32 	%fd105, %f22;
 mul.rn.f64 	%fd106, %fd104, %fd105;
-add.rn.f64 	%fd199, %fd199, %fd106;
+)ptx",
+    R"ptx(add.rn.f64 	%fd199, %fd199, %fd106;
 ld.f32 	%f23, [%rd82+12];
 cvt.f64.f32 	%fd107, %f23;
 ld.f32 	%f24, [%rd83+12];
@@ -48569,9 +51220,9 @@ add.s64 	%rd83, %rd83, 64;
 add.s64 	%rd82, %rd82, 64;
 setp.gt.u64 	%p3, %rd57, %rd2;
 mov.u64 	%rd84, %rd9;
-@%p3 bra 	$L__BB67_5;
-bra.uni 	$L__BB67_4;
-$L__BB67_5:
+@%p3 bra 	$L__BB69_5;
+bra.uni 	$L__BB69_4;
+$L__BB69_5:
 st.local.f64 	[%rd1], %fd193;
 st.local.f64 	[%rd1+8], %fd192;
 st.local.f64 	[%rd1+16], %fd191;
@@ -48588,14 +51239,14 @@ st.local.f64 	[%rd1+96], %fd197;
 st.local.f64 	[%rd1+104], %fd196;
 st.local.f64 	[%rd1+112], %fd195;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB67_6:
+$L__BB69_6:
 setp.ge.u64 	%p4, %rd9, %rd2;
-@%p4 bra 	$L__BB67_15;
+@%p4 bra 	$L__BB69_15;
 and.b64  	%rd86, %rd2, 3;
 sub.s64 	%rd59, %rd9, %rd2;
 setp.gt.u64 	%p5, %rd59, -4;
 mov.u64 	%rd85, 0;
-@%p5 bra 	$L__BB67_11;
+@%p5 bra 	$L__BB69_11;
 and.b64  	%rd61, %rd2, -4;
 sub.s64 	%rd11, %rd9, %rd61;
 mul.lo.s64 	%rd62, %rd2, %rd42;
@@ -48611,7 +51262,7 @@ add.s64 	%rd70, %rd69, %rd4;
 add.s64 	%rd91, %rd70, 8;
 add.s64 	%rd90, %rd1, 16;
 mov.u64 	%rd93, 0;
-$L__BB67_9:
+$L__BB69_9:
 ld.f32 	%f33, [%rd92+-8];
 cvt.f64.f32 	%fd122, %f33;
 ld.f32 	%f34, [%rd91+-8];
@@ -48649,13 +51300,13 @@ add.s64 	%rd92, %rd92, 16;
 add.s64 	%rd91, %rd91, 16;
 add.s64 	%rd90, %rd90, 32;
 setp.eq.s64 	%p6, %rd11, %rd93;
-@%p6 bra 	$L__BB67_10;
-bra.uni 	$L__BB67_9;
-$L__BB67_10:
+@%p6 bra 	$L__BB69_10;
+bra.uni 	$L__BB69_9;
+$L__BB69_10:
 neg.s64 	%rd85, %rd11;
-$L__BB67_11:
+$L__BB69_11:
 setp.eq.s64 	%p7, %rd86, 0;
-@%p7 bra 	$L__BB67_14;
+@%p7 bra 	$L__BB69_14;
 shl.b64 	%rd71, %rd85, 3;
 add.s64 	%rd89, %rd1, %rd71;
 mul.lo.s64 	%rd72, %rd2, %rd43;
@@ -48668,7 +51319,7 @@ mul.lo.s64 	%rd77, %rd2, %rd42;
 shl.b64 	%rd78, %rd77, 2;
 add.s64 	%rd79, %rd78, %rd75;
 add.s64 	%rd87, %rd3, %rd79;
-$L__BB67_13:
+$L__BB69_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd87];
 cvt.f64.f32 	%fd142, %f41;
@@ -48683,8 +51334,8 @@ add.s64 	%rd88, %rd88, 4;
 add.s64 	%rd87, %rd87, 4;
 add.s64 	%rd86, %rd86, -1;
 setp.ne.s64 	%p8, %rd86, 0;
-@%p8 bra 	$L__BB67_13;
-$L__BB67_14:
+@%p8 bra 	$L__BB69_13;
+$L__BB69_14:
 ld.local.f64 	%fd201, [%rd1+64];
 ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
@@ -48693,7 +51344,7 @@ ld.local.f64 	%fd197, [%rd1+96];
 ld.local.f64 	%fd196, [%rd1+104];
 ld.local.f64 	%fd195, [%rd1+112];
 ld.local.f64 	%fd194, [%rd1+120];
-$L__BB67_15:
+$L__BB69_15:
 ld.local.f64 	%fd147, [%rd1];
 add.rn.f64 	%fd148, %fd201, %fd147;
 ld.local.f64 	%fd149, [%rd1+8];
