@@ -91,6 +91,8 @@ struct RowTerms {
   void (*add)(const float* from, size_t count, float factor, float* to);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);
+  // values[k] = value, where no pass has left anything in values yet.
+  static void put(float* values, size_t k, float value) { values[k] = value; }
 };
 
 }  // namespace hypersphere

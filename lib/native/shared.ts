@@ -14,6 +14,7 @@ import {
 } from '../ops/distances.js';
 import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
+import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
 import { deliverNaN } from './compared-rows.js';
@@ -79,6 +80,7 @@ export interface SharedAddon extends SearchAddon {
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  batchLoss(...args: BatchLossArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
@@ -99,7 +101,8 @@ export type SharedOps = Pick<
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
-  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
+  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'> &
+  NativeBatchLosses;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
 export const shortOps = [
   'packGallery',
@@ -111,6 +114,8 @@ export const shortOps = [
   'batchTripletLoss',
   'proxyAnchorLoss',
 ] as const;
+/** What may be long enough to leave the event loop. */
+export type LongOps = Omit<SharedOps, (typeof shortOps)[number] | keyof NativeBatchLosses>;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -188,10 +193,11 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
       return loss[0] as number;
     }),
+    ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
   };
 }
 
-export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, (typeof shortOps)[number]>> {
+export function sharedTasks(addon: SharedAddon): TasksOf<LongOps> {
   return {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),

@@ -158,6 +158,17 @@ constexpr const char* kPieces[] = {
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 ;
+.func  (.param .b64 func_retval0) _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_
+(
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_2,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_3,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6
+)
+;
 .visible .entry multiply(
 .param .align 8 .b8 multiply_param_0[88]
 )
@@ -246,7 +257,8 @@ add.s64 	%rd31, %rd17, 3696;
 add.s64 	%rd32, %rd16, 4224;
 add.s64 	%rd33, %rd17, 4224;
 add.s64 	%rd34, %rd16, 4752;
-add.s64 	%rd35, %rd17, 4752;
+)ptx",
+    R"ptx(add.s64 	%rd35, %rd17, 4752;
 add.s64 	%rd36, %rd16, 5280;
 add.s64 	%rd37, %rd17, 5280;
 add.s64 	%rd38, %rd16, 5808;
@@ -282,8 +294,7 @@ add.s64 	%rd53, %rd155, %rd164;
 mul.lo.s64 	%rd165, %rd156, %rd13;
 shl.b64 	%rd166, %rd165, 2;
 add.s64 	%rd167, %rd155, %rd166;
-)ptx",
-    R"ptx(add.s64 	%rd54, %rd167, %rd162;
+add.s64 	%rd54, %rd167, %rd162;
 shr.u32 	%r64, %r2, 8;
 mov.b32 	%r65, 8;
 sub.s32 	%r66, %r65, %r64;
@@ -592,7 +603,8 @@ fma.rn.f32 	%f711, %f661, %f660, %f631;
 fma.rn.f32 	%f712, %f661, %f662, %f632;
 fma.rn.f32 	%f713, %f661, %f664, %f633;
 fma.rn.f32 	%f714, %f661, %f666, %f634;
-fma.rn.f32 	%f715, %f663, %f652, %f635;
+)ptx",
+    R"ptx(fma.rn.f32 	%f715, %f663, %f652, %f635;
 fma.rn.f32 	%f716, %f663, %f654, %f636;
 fma.rn.f32 	%f717, %f663, %f656, %f637;
 fma.rn.f32 	%f718, %f663, %f658, %f638;
@@ -622,8 +634,7 @@ ld.shared.f32 	%f741, [%rd22+260];
 ld.shared.f32 	%f742, [%rd23+260];
 ld.shared.f32 	%f743, [%rd22+264];
 ld.shared.f32 	%f744, [%rd23+264];
-)ptx",
-    R"ptx(ld.shared.f32 	%f745, [%rd22+268];
+ld.shared.f32 	%f745, [%rd22+268];
 ld.shared.f32 	%f746, [%rd23+268];
 fma.rn.f32 	%f747, %f731, %f732, %f667;
 fma.rn.f32 	%f748, %f731, %f734, %f668;
@@ -902,7 +913,8 @@ fma.rn.f32 	%f1020, %f979, %f974, %f940;
 fma.rn.f32 	%f1021, %f979, %f976, %f941;
 fma.rn.f32 	%f1022, %f979, %f978, %f942;
 fma.rn.f32 	%f1023, %f979, %f980, %f943;
-fma.rn.f32 	%f1024, %f979, %f982, %f944;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1024, %f979, %f982, %f944;
 fma.rn.f32 	%f1025, %f979, %f984, %f945;
 fma.rn.f32 	%f1026, %f979, %f986, %f946;
 fma.rn.f32 	%f1027, %f981, %f972, %f947;
@@ -929,8 +941,7 @@ fma.rn.f32 	%f1047, %f985, %f980, %f967;
 fma.rn.f32 	%f1048, %f985, %f982, %f968;
 fma.rn.f32 	%f1049, %f985, %f984, %f969;
 fma.rn.f32 	%f1050, %f985, %f986, %f970;
-)ptx",
-    R"ptx(ld.shared.f32 	%f1051, [%rd30];
+ld.shared.f32 	%f1051, [%rd30];
 ld.shared.f32 	%f1052, [%rd31];
 ld.shared.f32 	%f1053, [%rd30+4];
 ld.shared.f32 	%f1054, [%rd31+4];
@@ -1191,7 +1202,8 @@ fma.rn.f32 	%f1308, %f1291, %f1294, %f1228;
 fma.rn.f32 	%f1309, %f1291, %f1296, %f1229;
 fma.rn.f32 	%f1310, %f1291, %f1298, %f1230;
 fma.rn.f32 	%f1311, %f1291, %f1300, %f1231;
-fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1312, %f1291, %f1302, %f1232;
 fma.rn.f32 	%f1313, %f1291, %f1304, %f1233;
 fma.rn.f32 	%f1314, %f1291, %f1306, %f1234;
 fma.rn.f32 	%f1315, %f1293, %f1292, %f1235;
@@ -1216,8 +1228,7 @@ fma.rn.f32 	%f1333, %f1297, %f1296, %f1253;
 fma.rn.f32 	%f1334, %f1297, %f1298, %f1254;
 fma.rn.f32 	%f1335, %f1297, %f1300, %f1255;
 fma.rn.f32 	%f1336, %f1297, %f1302, %f1256;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1337, %f1297, %f1304, %f1257;
+fma.rn.f32 	%f1337, %f1297, %f1304, %f1257;
 fma.rn.f32 	%f1338, %f1297, %f1306, %f1258;
 fma.rn.f32 	%f1339, %f1299, %f1292, %f1259;
 fma.rn.f32 	%f1340, %f1299, %f1294, %f1260;
@@ -1474,7 +1485,8 @@ fma.rn.f32 	%f1590, %f1541, %f1538, %f1510;
 fma.rn.f32 	%f1591, %f1541, %f1540, %f1511;
 fma.rn.f32 	%f1592, %f1541, %f1542, %f1512;
 fma.rn.f32 	%f1593, %f1541, %f1544, %f1513;
-fma.rn.f32 	%f1594, %f1541, %f1546, %f1514;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1594, %f1541, %f1546, %f1514;
 fma.rn.f32 	%f1595, %f1543, %f1532, %f1515;
 fma.rn.f32 	%f1596, %f1543, %f1534, %f1516;
 fma.rn.f32 	%f1597, %f1543, %f1536, %f1517;
@@ -1502,8 +1514,7 @@ ld.shared.f32 	%f1618, [%rd45+12];
 ld.shared.f32 	%f1619, [%rd44+256];
 ld.shared.f32 	%f1620, [%rd45+256];
 ld.shared.f32 	%f1621, [%rd44+260];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1622, [%rd45+260];
+ld.shared.f32 	%f1622, [%rd45+260];
 ld.shared.f32 	%f1623, [%rd44+264];
 ld.shared.f32 	%f1624, [%rd45+264];
 ld.shared.f32 	%f1625, [%rd44+268];
@@ -1831,7 +1842,8 @@ bar.sync 	0;
 sub.s64 	%rd129, %rd5, %rd287;
 setp.gt.u64 	%p79, %rd129, 15;
 @%p79 bra 	$L__BB0_90;
-mov.b32 	%r106, 1;
+)ptx",
+    R"ptx(mov.b32 	%r106, 1;
 mov.b32 	%r105, 0;
 $L__BB0_85:
 mul.wide.u32 	%rd249, %r105, 4;
@@ -1863,8 +1875,7 @@ fma.rn.f32 	%f1933, %f475, %f488, %f1933;
 fma.rn.f32 	%f1934, %f475, %f490, %f1934;
 fma.rn.f32 	%f1935, %f477, %f476, %f1935;
 fma.rn.f32 	%f1936, %f477, %f478, %f1936;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1937, %f477, %f480, %f1937;
+fma.rn.f32 	%f1937, %f477, %f480, %f1937;
 fma.rn.f32 	%f1938, %f477, %f482, %f1938;
 fma.rn.f32 	%f1939, %f477, %f484, %f1939;
 fma.rn.f32 	%f1940, %f477, %f486, %f1940;
@@ -2245,7 +2256,8 @@ st.local.f32 	[%rd2], %f1927;
 st.local.f32 	[%rd2+4], %f1928;
 st.local.f32 	[%rd2+8], %f1929;
 st.local.f32 	[%rd2+12], %f1930;
-st.local.f32 	[%rd2+16], %f1931;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+16], %f1931;
 st.local.f32 	[%rd2+20], %f1932;
 st.local.f32 	[%rd2+24], %f1933;
 st.local.f32 	[%rd2+28], %f1934;
@@ -2279,8 +2291,7 @@ st.local.f32 	[%rd2+136], %f1961;
 st.local.f32 	[%rd2+140], %f1962;
 st.local.f32 	[%rd2+144], %f1963;
 st.local.f32 	[%rd2+148], %f1964;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+152], %f1965;
+st.local.f32 	[%rd2+152], %f1965;
 st.local.f32 	[%rd2+156], %f1966;
 st.local.f32 	[%rd2+160], %f1967;
 st.local.f32 	[%rd2+164], %f1968;
@@ -2659,7 +2670,8 @@ add.s64 	%rd302, %rd298, %rd301;
 add.s64 	%rd304, %rd302, %rd943;
 ld.global.f32 	%f2195, [%rd304+268];
 $L__BB1_32:
-or.b32  	%r66, %r63, 2;
+)ptx",
+    R"ptx(or.b32  	%r66, %r63, 2;
 cvt.u64.u32 	%rd306, %r66;
 add.s64 	%rd21, %rd4, %rd306;
 setp.lt.u64 	%p51, %rd21, %rd10;
@@ -2700,8 +2712,7 @@ ld.param.u64 	%rd325, [%rd1+48];
 cvta.to.global.u64 	%rd326, %rd325;
 ld.param.u64 	%rd327, [%rd1+56];
 mul.lo.s64 	%rd328, %rd327, %rd21;
-)ptx",
-    R"ptx(shl.b64 	%rd329, %rd328, 2;
+shl.b64 	%rd329, %rd328, 2;
 add.s64 	%rd330, %rd326, %rd329;
 add.s64 	%rd332, %rd330, %rd943;
 ld.global.f32 	%f2198, [%rd332+8];
@@ -3090,7 +3101,8 @@ $L__BB1_91:
 ld.param.u64 	%rd571, [%rd1+48];
 cvta.to.global.u64 	%rd572, %rd571;
 ld.param.u64 	%rd573, [%rd1+56];
-mul.lo.s64 	%rd574, %rd573, %rd24;
+)ptx",
+    R"ptx(mul.lo.s64 	%rd574, %rd573, %rd24;
 shl.b64 	%rd575, %rd574, 2;
 add.s64 	%rd576, %rd572, %rd575;
 add.s64 	%rd578, %rd576, %rd943;
@@ -3130,8 +3142,7 @@ add.s64 	%rd25, %rd4, %rd598;
 setp.lt.u64 	%p147, %rd25, %rd10;
 and.pred  	%p148, %p147, %p3;
 mov.f32 	%f2228, %f2243;
-)ptx",
-    R"ptx(@!%p148 bra 	$L__BB1_98;
+@!%p148 bra 	$L__BB1_98;
 bra.uni 	$L__BB1_97;
 $L__BB1_97:
 ld.param.u64 	%rd599, [%rd1+48];
@@ -3489,7 +3500,8 @@ fma.rn.f32 	%f715, %f685, %f686, %f2198;
 fma.rn.f32 	%f716, %f685, %f688, %f2199;
 fma.rn.f32 	%f717, %f685, %f690, %f2200;
 fma.rn.f32 	%f718, %f685, %f692, %f2201;
-fma.rn.f32 	%f719, %f685, %f694, %f2202;
+)ptx",
+    R"ptx(fma.rn.f32 	%f719, %f685, %f694, %f2202;
 fma.rn.f32 	%f720, %f685, %f696, %f2203;
 fma.rn.f32 	%f721, %f687, %f682, %f2204;
 fma.rn.f32 	%f722, %f687, %f684, %f2205;
@@ -3517,8 +3529,7 @@ fma.rn.f32 	%f743, %f691, %f694, %f2226;
 fma.rn.f32 	%f744, %f691, %f696, %f2227;
 fma.rn.f32 	%f745, %f693, %f682, %f2228;
 fma.rn.f32 	%f746, %f693, %f684, %f2229;
-)ptx",
-    R"ptx(fma.rn.f32 	%f747, %f693, %f686, %f2230;
+fma.rn.f32 	%f747, %f693, %f686, %f2230;
 fma.rn.f32 	%f748, %f693, %f688, %f2231;
 fma.rn.f32 	%f749, %f693, %f690, %f2232;
 fma.rn.f32 	%f750, %f693, %f692, %f2233;
@@ -3797,7 +3808,8 @@ fma.rn.f32 	%f1022, %f1001, %f1012, %f942;
 fma.rn.f32 	%f1023, %f1001, %f1014, %f943;
 fma.rn.f32 	%f1024, %f1001, %f1016, %f944;
 fma.rn.f32 	%f1025, %f1003, %f1002, %f945;
-fma.rn.f32 	%f1026, %f1003, %f1004, %f946;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1026, %f1003, %f1004, %f946;
 fma.rn.f32 	%f1027, %f1003, %f1006, %f947;
 fma.rn.f32 	%f1028, %f1003, %f1008, %f948;
 fma.rn.f32 	%f1029, %f1003, %f1010, %f949;
@@ -3824,8 +3836,7 @@ fma.rn.f32 	%f1049, %f1009, %f1002, %f969;
 fma.rn.f32 	%f1050, %f1009, %f1004, %f970;
 fma.rn.f32 	%f1051, %f1009, %f1006, %f971;
 fma.rn.f32 	%f1052, %f1009, %f1008, %f972;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1053, %f1009, %f1010, %f973;
+fma.rn.f32 	%f1053, %f1009, %f1010, %f973;
 fma.rn.f32 	%f1054, %f1009, %f1012, %f974;
 fma.rn.f32 	%f1055, %f1009, %f1014, %f975;
 fma.rn.f32 	%f1056, %f1009, %f1016, %f976;
@@ -4081,7 +4092,8 @@ fma.rn.f32 	%f1305, %f1253, %f1242, %f1225;
 fma.rn.f32 	%f1306, %f1253, %f1244, %f1226;
 fma.rn.f32 	%f1307, %f1253, %f1246, %f1227;
 fma.rn.f32 	%f1308, %f1253, %f1248, %f1228;
-fma.rn.f32 	%f1309, %f1253, %f1250, %f1229;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1309, %f1253, %f1250, %f1229;
 fma.rn.f32 	%f1310, %f1253, %f1252, %f1230;
 fma.rn.f32 	%f1311, %f1253, %f1254, %f1231;
 fma.rn.f32 	%f1312, %f1253, %f1256, %f1232;
@@ -4111,8 +4123,7 @@ ld.shared.f32 	%f1335, [%rd50+268];
 ld.shared.f32 	%f1336, [%rd51+268];
 fma.rn.f32 	%f1337, %f1321, %f1322, %f1257;
 fma.rn.f32 	%f1338, %f1321, %f1324, %f1258;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1339, %f1321, %f1326, %f1259;
+fma.rn.f32 	%f1339, %f1321, %f1326, %f1259;
 fma.rn.f32 	%f1340, %f1321, %f1328, %f1260;
 fma.rn.f32 	%f1341, %f1321, %f1330, %f1261;
 fma.rn.f32 	%f1342, %f1321, %f1332, %f1262;
@@ -4368,7 +4379,8 @@ fma.rn.f32 	%f1591, %f1563, %f1574, %f1511;
 fma.rn.f32 	%f1592, %f1563, %f1576, %f1512;
 fma.rn.f32 	%f1593, %f1565, %f1562, %f1513;
 fma.rn.f32 	%f1594, %f1565, %f1564, %f1514;
-fma.rn.f32 	%f1595, %f1565, %f1566, %f1515;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1595, %f1565, %f1566, %f1515;
 fma.rn.f32 	%f1596, %f1565, %f1568, %f1516;
 fma.rn.f32 	%f1597, %f1565, %f1570, %f1517;
 fma.rn.f32 	%f1598, %f1565, %f1572, %f1518;
@@ -4394,8 +4406,7 @@ fma.rn.f32 	%f1617, %f1571, %f1562, %f1537;
 fma.rn.f32 	%f1618, %f1571, %f1564, %f1538;
 fma.rn.f32 	%f1619, %f1571, %f1566, %f1539;
 fma.rn.f32 	%f1620, %f1571, %f1568, %f1540;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1621, %f1571, %f1570, %f1541;
+fma.rn.f32 	%f1621, %f1571, %f1570, %f1541;
 fma.rn.f32 	%f1622, %f1571, %f1572, %f1542;
 fma.rn.f32 	%f1623, %f1571, %f1574, %f1543;
 fma.rn.f32 	%f1624, %f1571, %f1576, %f1544;
@@ -4651,7 +4662,8 @@ fma.rn.f32 	%f1873, %f1815, %f1802, %f1793;
 fma.rn.f32 	%f1874, %f1815, %f1804, %f1794;
 fma.rn.f32 	%f1875, %f1815, %f1806, %f1795;
 fma.rn.f32 	%f1876, %f1815, %f1808, %f1796;
-fma.rn.f32 	%f1877, %f1815, %f1810, %f1797;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1877, %f1815, %f1810, %f1797;
 fma.rn.f32 	%f1878, %f1815, %f1812, %f1798;
 fma.rn.f32 	%f1879, %f1815, %f1814, %f1799;
 fma.rn.f32 	%f1880, %f1815, %f1816, %f1800;
@@ -4681,8 +4693,7 @@ fma.rn.f32 	%f2186, %f1881, %f1894, %f1823;
 fma.rn.f32 	%f2187, %f1881, %f1896, %f1824;
 fma.rn.f32 	%f2188, %f1883, %f1882, %f1825;
 fma.rn.f32 	%f2189, %f1883, %f1884, %f1826;
-)ptx",
-    R"ptx(fma.rn.f32 	%f2190, %f1883, %f1886, %f1827;
+fma.rn.f32 	%f2190, %f1883, %f1886, %f1827;
 fma.rn.f32 	%f2191, %f1883, %f1888, %f1828;
 fma.rn.f32 	%f2192, %f1883, %f1890, %f1829;
 fma.rn.f32 	%f2193, %f1883, %f1892, %f1830;
@@ -5013,7 +5024,8 @@ fma.rn.f32 	%f2242, %f679, %f678, %f2242;
 fma.rn.f32 	%f2243, %f679, %f680, %f2243;
 cvt.u64.u32 	%rd852, %r121;
 setp.gt.u64 	%p272, %rd147, %rd852;
-add.s32 	%r121, %r121, 1;
+)ptx",
+    R"ptx(add.s32 	%r121, %r121, 1;
 add.s32 	%r120, %r120, 132;
 @%p272 bra 	$L__BB1_210;
 bra.uni 	$L__BB1_211;
@@ -5058,8 +5070,7 @@ ld.global.f32 	%f2098, [%rd86];
 bra.uni 	$L__BB1_153;
 $L__BB1_187:
 mul.lo.s64 	%rd801, %rd115, %rd31;
-)ptx",
-    R"ptx(shl.b64 	%rd802, %rd801, 2;
+shl.b64 	%rd802, %rd801, 2;
 add.s64 	%rd803, %rd114, %rd802;
 mul.lo.s64 	%rd804, %rd113, %rd944;
 shl.b64 	%rd805, %rd804, 2;
@@ -5430,7 +5441,8 @@ cvt.u64.u32 	%rd139, %r49;
 sub.s64 	%rd140, %rd139, %rd294;
 setp.lt.u64 	%p1, %rd140, %rd138;
 add.s64 	%rd141, %rd294, %rd138;
-selp.b64 	%rd4, %rd139, %rd141, %p1;
+)ptx",
+    R"ptx(selp.b64 	%rd4, %rd139, %rd141, %p1;
 mov.u32 	%r2, %tid.x;
 shr.u32 	%r51, %r2, 2;
 and.b32  	%r3, %r51, 252;
@@ -5467,8 +5479,7 @@ mov.u64 	%rd150, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_lo
 add.s64 	%rd10, %rd150, %rd149;
 or.b64  	%rd11, %rd145, %rd147;
 add.s64 	%rd12, %rd145, %rd148;
-)ptx",
-    R"ptx(mov.u64 	%rd151, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
+mov.u64 	%rd151, _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ18multiply_to_logitsEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right;
 add.s64 	%rd13, %rd151, %rd149;
 mul.wide.u32 	%rd152, %r3, 4;
 add.s64 	%rd15, %rd150, %rd152;
@@ -5788,7 +5799,8 @@ ld.shared.f32 	%f668, [%rd19+264];
 ld.shared.f32 	%f669, [%rd20+264];
 ld.shared.f32 	%f670, [%rd19+268];
 ld.shared.f32 	%f671, [%rd20+268];
-fma.rn.f32 	%f672, %f656, %f657, %f592;
+)ptx",
+    R"ptx(fma.rn.f32 	%f672, %f656, %f657, %f592;
 fma.rn.f32 	%f673, %f656, %f659, %f593;
 fma.rn.f32 	%f674, %f656, %f661, %f594;
 fma.rn.f32 	%f675, %f656, %f663, %f595;
@@ -5816,8 +5828,7 @@ fma.rn.f32 	%f696, %f662, %f657, %f616;
 fma.rn.f32 	%f697, %f662, %f659, %f617;
 fma.rn.f32 	%f698, %f662, %f661, %f618;
 fma.rn.f32 	%f699, %f662, %f663, %f619;
-)ptx",
-    R"ptx(fma.rn.f32 	%f700, %f662, %f665, %f620;
+fma.rn.f32 	%f700, %f662, %f665, %f620;
 fma.rn.f32 	%f701, %f662, %f667, %f621;
 fma.rn.f32 	%f702, %f662, %f669, %f622;
 fma.rn.f32 	%f703, %f662, %f671, %f623;
@@ -6097,7 +6108,8 @@ ld.shared.f32 	%f976, [%rd27];
 ld.shared.f32 	%f977, [%rd28];
 ld.shared.f32 	%f978, [%rd27+4];
 ld.shared.f32 	%f979, [%rd28+4];
-ld.shared.f32 	%f980, [%rd27+8];
+)ptx",
+    R"ptx(ld.shared.f32 	%f980, [%rd27+8];
 ld.shared.f32 	%f981, [%rd28+8];
 ld.shared.f32 	%f982, [%rd27+12];
 ld.shared.f32 	%f983, [%rd28+12];
@@ -6126,8 +6138,7 @@ fma.rn.f32 	%f1005, %f978, %f987, %f925;
 fma.rn.f32 	%f1006, %f978, %f989, %f926;
 fma.rn.f32 	%f1007, %f978, %f991, %f927;
 fma.rn.f32 	%f1008, %f980, %f977, %f928;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1009, %f980, %f979, %f929;
+fma.rn.f32 	%f1009, %f980, %f979, %f929;
 fma.rn.f32 	%f1010, %f980, %f981, %f930;
 fma.rn.f32 	%f1011, %f980, %f983, %f931;
 fma.rn.f32 	%f1012, %f980, %f985, %f932;
@@ -6388,7 +6399,8 @@ fma.rn.f32 	%f1266, %f1224, %f1221, %f1186;
 fma.rn.f32 	%f1267, %f1224, %f1223, %f1187;
 fma.rn.f32 	%f1268, %f1224, %f1225, %f1188;
 fma.rn.f32 	%f1269, %f1224, %f1227, %f1189;
-fma.rn.f32 	%f1270, %f1224, %f1229, %f1190;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1270, %f1224, %f1229, %f1190;
 fma.rn.f32 	%f1271, %f1224, %f1231, %f1191;
 fma.rn.f32 	%f1272, %f1226, %f1217, %f1192;
 fma.rn.f32 	%f1273, %f1226, %f1219, %f1193;
@@ -6413,8 +6425,7 @@ fma.rn.f32 	%f1291, %f1230, %f1223, %f1211;
 fma.rn.f32 	%f1292, %f1230, %f1225, %f1212;
 fma.rn.f32 	%f1293, %f1230, %f1227, %f1213;
 fma.rn.f32 	%f1294, %f1230, %f1229, %f1214;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1295, %f1230, %f1231, %f1215;
+fma.rn.f32 	%f1295, %f1230, %f1231, %f1215;
 ld.shared.f32 	%f1296, [%rd35];
 ld.shared.f32 	%f1297, [%rd36];
 ld.shared.f32 	%f1298, [%rd35+4];
@@ -6675,7 +6686,8 @@ fma.rn.f32 	%f1552, %f1536, %f1537, %f1472;
 fma.rn.f32 	%f1553, %f1536, %f1539, %f1473;
 fma.rn.f32 	%f1554, %f1536, %f1541, %f1474;
 fma.rn.f32 	%f1555, %f1536, %f1543, %f1475;
-fma.rn.f32 	%f1556, %f1536, %f1545, %f1476;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1556, %f1536, %f1545, %f1476;
 fma.rn.f32 	%f1557, %f1536, %f1547, %f1477;
 fma.rn.f32 	%f1558, %f1536, %f1549, %f1478;
 fma.rn.f32 	%f1559, %f1536, %f1551, %f1479;
@@ -6700,8 +6712,7 @@ fma.rn.f32 	%f1577, %f1542, %f1539, %f1497;
 fma.rn.f32 	%f1578, %f1542, %f1541, %f1498;
 fma.rn.f32 	%f1579, %f1542, %f1543, %f1499;
 fma.rn.f32 	%f1580, %f1542, %f1545, %f1500;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1581, %f1542, %f1547, %f1501;
+fma.rn.f32 	%f1581, %f1542, %f1547, %f1501;
 fma.rn.f32 	%f1582, %f1542, %f1549, %f1502;
 fma.rn.f32 	%f1583, %f1542, %f1551, %f1503;
 fma.rn.f32 	%f1584, %f1544, %f1537, %f1504;
@@ -7000,7 +7011,8 @@ bra.uni 	$L__BB2_46;
 $L__BB2_46:
 ld.global.f32 	%f1856, [%rd99];
 $L__BB2_47:
-st.shared.f32 	[%rd13], %f1856;
+)ptx",
+    R"ptx(st.shared.f32 	[%rd13], %f1856;
 add.s64 	%rd245, %rd100, 1;
 setp.lt.u64 	%p59, %rd245, %rd4;
 and.pred  	%p60, %p55, %p59;
@@ -7043,8 +7055,7 @@ $L__BB2_55:
 st.shared.f32 	[%rd13+2112], %f1860;
 add.s64 	%rd249, %rd100, 5;
 setp.lt.u64 	%p71, %rd249, %rd4;
-)ptx",
-    R"ptx(and.pred  	%p72, %p55, %p71;
+and.pred  	%p72, %p55, %p71;
 mov.f32 	%f1861, %f1863;
 @!%p72 bra 	$L__BB2_57;
 bra.uni 	$L__BB2_56;
@@ -7414,7 +7425,8 @@ setp.ge.u64 	%p53, %rd239, %rd4;
 add.s32 	%r36, %r104, 6;
 cvt.u64.u32 	%rd237, %r36;
 mul.lo.s64 	%rd240, %rd49, %rd237;
-shl.b64 	%rd241, %rd240, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd241, %rd240, 2;
 add.s64 	%rd123, %rd101, %rd241;
 ld.global.f32 	%f1868, [%rd123];
 bra.uni 	$L__BB2_82;
@@ -7458,8 +7470,7 @@ mov.f32 	%f1968, %f1933;
 mov.f32 	%f1969, %f1933;
 mov.f32 	%f1970, %f1933;
 mov.f32 	%f1971, %f1933;
-)ptx",
-    R"ptx(mov.f32 	%f1972, %f1933;
+mov.f32 	%f1972, %f1933;
 mov.f32 	%f1973, %f1933;
 mov.f32 	%f1974, %f1933;
 mov.f32 	%f1975, %f1933;
@@ -7818,7 +7829,8 @@ mov.f32 	%f1977, %f1940;
 mov.f32 	%f1978, %f1940;
 mov.f32 	%f1979, %f1940;
 mov.f32 	%f1980, %f1940;
-mov.f32 	%f1981, %f1940;
+)ptx",
+    R"ptx(mov.f32 	%f1981, %f1940;
 mov.f32 	%f1982, %f1940;
 mov.f32 	%f1983, %f1940;
 mov.f32 	%f1984, %f1940;
@@ -7857,8 +7869,7 @@ ld.shared.f32 	%f510, [%rd15+260];
 ld.shared.f32 	%f511, [%rd16+260];
 ld.shared.f32 	%f512, [%rd15+264];
 ld.shared.f32 	%f513, [%rd16+264];
-)ptx",
-    R"ptx(ld.shared.f32 	%f514, [%rd15+268];
+ld.shared.f32 	%f514, [%rd15+268];
 ld.shared.f32 	%f515, [%rd16+268];
 fma.rn.f32 	%f516, %f500, %f501, %f1940;
 fma.rn.f32 	%f517, %f500, %f503, %f1941;
@@ -8137,7 +8148,8 @@ fma.rn.f32 	%f789, %f748, %f743, %f709;
 fma.rn.f32 	%f790, %f748, %f745, %f710;
 fma.rn.f32 	%f791, %f748, %f747, %f711;
 fma.rn.f32 	%f792, %f748, %f749, %f712;
-fma.rn.f32 	%f793, %f748, %f751, %f713;
+)ptx",
+    R"ptx(fma.rn.f32 	%f793, %f748, %f751, %f713;
 fma.rn.f32 	%f794, %f748, %f753, %f714;
 fma.rn.f32 	%f795, %f748, %f755, %f715;
 fma.rn.f32 	%f796, %f750, %f741, %f716;
@@ -8164,8 +8176,7 @@ fma.rn.f32 	%f816, %f754, %f749, %f736;
 fma.rn.f32 	%f817, %f754, %f751, %f737;
 fma.rn.f32 	%f818, %f754, %f753, %f738;
 fma.rn.f32 	%f819, %f754, %f755, %f739;
-)ptx",
-    R"ptx(ld.shared.f32 	%f820, [%rd23];
+ld.shared.f32 	%f820, [%rd23];
 ld.shared.f32 	%f821, [%rd24];
 ld.shared.f32 	%f822, [%rd23+4];
 ld.shared.f32 	%f823, [%rd24+4];
@@ -8443,7 +8454,8 @@ fma.rn.f32 	%f1094, %f1064, %f1065, %f1014;
 fma.rn.f32 	%f1095, %f1064, %f1067, %f1015;
 fma.rn.f32 	%f1096, %f1064, %f1069, %f1016;
 fma.rn.f32 	%f1097, %f1064, %f1071, %f1017;
-fma.rn.f32 	%f1098, %f1064, %f1073, %f1018;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1098, %f1064, %f1073, %f1018;
 fma.rn.f32 	%f1099, %f1064, %f1075, %f1019;
 fma.rn.f32 	%f1100, %f1066, %f1061, %f1020;
 fma.rn.f32 	%f1101, %f1066, %f1063, %f1021;
@@ -8468,8 +8480,7 @@ fma.rn.f32 	%f1119, %f1070, %f1067, %f1039;
 fma.rn.f32 	%f1120, %f1070, %f1069, %f1040;
 fma.rn.f32 	%f1121, %f1070, %f1071, %f1041;
 fma.rn.f32 	%f1122, %f1070, %f1073, %f1042;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
+fma.rn.f32 	%f1123, %f1070, %f1075, %f1043;
 fma.rn.f32 	%f1124, %f1072, %f1061, %f1044;
 fma.rn.f32 	%f1125, %f1072, %f1063, %f1045;
 fma.rn.f32 	%f1126, %f1072, %f1065, %f1046;
@@ -8726,7 +8737,8 @@ fma.rn.f32 	%f1376, %f1314, %f1309, %f1296;
 fma.rn.f32 	%f1377, %f1314, %f1311, %f1297;
 fma.rn.f32 	%f1378, %f1314, %f1313, %f1298;
 fma.rn.f32 	%f1379, %f1314, %f1315, %f1299;
-ld.shared.f32 	%f1380, [%rd37];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1380, [%rd37];
 ld.shared.f32 	%f1381, [%rd38];
 ld.shared.f32 	%f1382, [%rd37+4];
 ld.shared.f32 	%f1383, [%rd38+4];
@@ -8755,8 +8767,7 @@ fma.rn.f32 	%f1405, %f1382, %f1383, %f1325;
 fma.rn.f32 	%f1406, %f1382, %f1385, %f1326;
 fma.rn.f32 	%f1407, %f1382, %f1387, %f1327;
 fma.rn.f32 	%f1408, %f1382, %f1389, %f1328;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
+fma.rn.f32 	%f1409, %f1382, %f1391, %f1329;
 fma.rn.f32 	%f1410, %f1382, %f1393, %f1330;
 fma.rn.f32 	%f1411, %f1382, %f1395, %f1331;
 fma.rn.f32 	%f1412, %f1384, %f1381, %f1332;
@@ -9013,7 +9024,8 @@ fma.rn.f32 	%f1662, %f1626, %f1625, %f1582;
 fma.rn.f32 	%f1663, %f1626, %f1627, %f1583;
 fma.rn.f32 	%f1664, %f1626, %f1629, %f1584;
 fma.rn.f32 	%f1665, %f1626, %f1631, %f1585;
-fma.rn.f32 	%f1666, %f1626, %f1633, %f1586;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1666, %f1626, %f1633, %f1586;
 fma.rn.f32 	%f1667, %f1626, %f1635, %f1587;
 fma.rn.f32 	%f1668, %f1628, %f1621, %f1588;
 fma.rn.f32 	%f1669, %f1628, %f1623, %f1589;
@@ -9038,8 +9050,7 @@ fma.rn.f32 	%f1687, %f1632, %f1627, %f1607;
 fma.rn.f32 	%f1688, %f1632, %f1629, %f1608;
 fma.rn.f32 	%f1689, %f1632, %f1631, %f1609;
 fma.rn.f32 	%f1690, %f1632, %f1633, %f1610;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
+fma.rn.f32 	%f1691, %f1632, %f1635, %f1611;
 fma.rn.f32 	%f1692, %f1634, %f1621, %f1612;
 fma.rn.f32 	%f1693, %f1634, %f1623, %f1613;
 fma.rn.f32 	%f1694, %f1634, %f1625, %f1614;
@@ -9374,7 +9385,8 @@ fma.rn.f32 	%f1981, %f494, %f487, %f1981;
 fma.rn.f32 	%f1982, %f494, %f489, %f1982;
 fma.rn.f32 	%f1983, %f494, %f491, %f1983;
 fma.rn.f32 	%f1984, %f494, %f493, %f1984;
-fma.rn.f32 	%f1985, %f494, %f495, %f1985;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1985, %f494, %f495, %f1985;
 fma.rn.f32 	%f1986, %f494, %f497, %f1986;
 fma.rn.f32 	%f1987, %f494, %f499, %f1987;
 fma.rn.f32 	%f1988, %f496, %f485, %f1988;
@@ -9405,8 +9417,7 @@ shl.b64 	%rd182, %rd181, 2;
 add.s64 	%rd71, %rd50, %rd182;
 setp.ge.u64 	%p91, %rd7, %rd47;
 mov.u64 	%rd313, %rd55;
-)ptx",
-    R"ptx(mov.u32 	%r109, %r8;
+mov.u32 	%r109, %r8;
 mov.u32 	%r111, %r6;
 @%p92 bra 	$L__BB3_30;
 mov.u32 	%r107, %r7;
@@ -9800,7 +9811,8 @@ or.b64  	%rd61, %rd269, %rd309;
 cvt.u64.u32 	%rd62, %r84;
 ld.param.u64 	%rd270, [%rd1+104];
 cvta.to.global.u64 	%rd63, %rd270;
-ld.param.u64 	%rd271, [%rd1+112];
+)ptx",
+    R"ptx(ld.param.u64 	%rd271, [%rd1+112];
 cvta.to.global.u64 	%rd64, %rd271;
 ld.param.u8 	%rs1, [%rd1+136];
 and.b16  	%rs2, %rs1, 1;
@@ -9841,8 +9853,7 @@ add.s64 	%rd277, %rd275, %rd276;
 setp.lt.u64 	%p84, %rd135, %rd62;
 setp.lt.u64 	%p85, %rd277, %rd59;
 and.pred  	%p2, %p84, %p85;
-)ptx",
-    R"ptx(mov.f32 	%f2004, %f1716;
+mov.f32 	%f2004, %f1716;
 @!%p2 bra 	$L__BB3_88;
 bra.uni 	$L__BB3_87;
 $L__BB3_87:
@@ -10184,7 +10195,8 @@ fma.rn.f32 	%f564, %f512, %f501, %f1989;
 fma.rn.f32 	%f565, %f512, %f503, %f1990;
 fma.rn.f32 	%f566, %f512, %f505, %f1991;
 fma.rn.f32 	%f567, %f512, %f507, %f1992;
-fma.rn.f32 	%f568, %f512, %f509, %f1993;
+)ptx",
+    R"ptx(fma.rn.f32 	%f568, %f512, %f509, %f1993;
 fma.rn.f32 	%f569, %f512, %f511, %f1994;
 fma.rn.f32 	%f570, %f512, %f513, %f1995;
 fma.rn.f32 	%f571, %f512, %f515, %f1996;
@@ -10214,8 +10226,7 @@ ld.shared.f32 	%f594, [%rd17+268];
 ld.shared.f32 	%f595, [%rd18+268];
 fma.rn.f32 	%f596, %f580, %f581, %f516;
 fma.rn.f32 	%f597, %f580, %f583, %f517;
-)ptx",
-    R"ptx(fma.rn.f32 	%f598, %f580, %f585, %f518;
+fma.rn.f32 	%f598, %f580, %f585, %f518;
 fma.rn.f32 	%f599, %f580, %f587, %f519;
 fma.rn.f32 	%f600, %f580, %f589, %f520;
 fma.rn.f32 	%f601, %f580, %f591, %f521;
@@ -10494,7 +10505,8 @@ fma.rn.f32 	%f873, %f828, %f831, %f793;
 fma.rn.f32 	%f874, %f828, %f833, %f794;
 fma.rn.f32 	%f875, %f828, %f835, %f795;
 fma.rn.f32 	%f876, %f830, %f821, %f796;
-fma.rn.f32 	%f877, %f830, %f823, %f797;
+)ptx",
+    R"ptx(fma.rn.f32 	%f877, %f830, %f823, %f797;
 fma.rn.f32 	%f878, %f830, %f825, %f798;
 fma.rn.f32 	%f879, %f830, %f827, %f799;
 fma.rn.f32 	%f880, %f830, %f829, %f800;
@@ -10523,8 +10535,7 @@ ld.shared.f32 	%f902, [%rd25+4];
 ld.shared.f32 	%f903, [%rd26+4];
 ld.shared.f32 	%f904, [%rd25+8];
 ld.shared.f32 	%f905, [%rd26+8];
-)ptx",
-    R"ptx(ld.shared.f32 	%f906, [%rd25+12];
+ld.shared.f32 	%f906, [%rd25+12];
 ld.shared.f32 	%f907, [%rd26+12];
 ld.shared.f32 	%f908, [%rd25+256];
 ld.shared.f32 	%f909, [%rd26+256];
@@ -10794,7 +10805,8 @@ fma.rn.f32 	%f1172, %f1144, %f1141, %f1092;
 fma.rn.f32 	%f1173, %f1144, %f1143, %f1093;
 fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
 fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
-fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
 fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
 fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
 fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
@@ -10819,8 +10831,7 @@ fma.rn.f32 	%f1197, %f1150, %f1143, %f1117;
 fma.rn.f32 	%f1198, %f1150, %f1145, %f1118;
 fma.rn.f32 	%f1199, %f1150, %f1147, %f1119;
 fma.rn.f32 	%f1200, %f1150, %f1149, %f1120;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
+fma.rn.f32 	%f1201, %f1150, %f1151, %f1121;
 fma.rn.f32 	%f1202, %f1150, %f1153, %f1122;
 fma.rn.f32 	%f1203, %f1150, %f1155, %f1123;
 fma.rn.f32 	%f1204, %f1152, %f1141, %f1124;
@@ -11077,7 +11088,8 @@ fma.rn.f32 	%f1454, %f1394, %f1385, %f1374;
 fma.rn.f32 	%f1455, %f1394, %f1387, %f1375;
 fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
 fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
-fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
 fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
 ld.shared.f32 	%f1460, [%rd39];
 ld.shared.f32 	%f1461, [%rd40];
@@ -11106,8 +11118,7 @@ fma.rn.f32 	%f1483, %f1460, %f1475, %f1403;
 fma.rn.f32 	%f1484, %f1462, %f1461, %f1404;
 fma.rn.f32 	%f1485, %f1462, %f1463, %f1405;
 fma.rn.f32 	%f1486, %f1462, %f1465, %f1406;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
+fma.rn.f32 	%f1487, %f1462, %f1467, %f1407;
 fma.rn.f32 	%f1488, %f1462, %f1469, %f1408;
 fma.rn.f32 	%f1489, %f1462, %f1471, %f1409;
 fma.rn.f32 	%f1490, %f1462, %f1473, %f1410;
@@ -11364,7 +11375,8 @@ fma.rn.f32 	%f1965, %f1706, %f1701, %f1660;
 fma.rn.f32 	%f1966, %f1706, %f1703, %f1661;
 fma.rn.f32 	%f1967, %f1706, %f1705, %f1662;
 fma.rn.f32 	%f1968, %f1706, %f1707, %f1663;
-fma.rn.f32 	%f1969, %f1706, %f1709, %f1664;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1969, %f1706, %f1709, %f1664;
 fma.rn.f32 	%f1970, %f1706, %f1711, %f1665;
 fma.rn.f32 	%f1971, %f1706, %f1713, %f1666;
 fma.rn.f32 	%f1972, %f1706, %f1715, %f1667;
@@ -11389,8 +11401,7 @@ fma.rn.f32 	%f1990, %f1712, %f1703, %f1685;
 fma.rn.f32 	%f1991, %f1712, %f1705, %f1686;
 fma.rn.f32 	%f1992, %f1712, %f1707, %f1687;
 fma.rn.f32 	%f1993, %f1712, %f1709, %f1688;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1994, %f1712, %f1711, %f1689;
+fma.rn.f32 	%f1994, %f1712, %f1711, %f1689;
 fma.rn.f32 	%f1995, %f1712, %f1713, %f1690;
 fma.rn.f32 	%f1996, %f1712, %f1715, %f1691;
 fma.rn.f32 	%f1997, %f1714, %f1701, %f1692;
@@ -11763,7 +11774,8 @@ mul.wide.u32 	%rd191, %r73, 4;
 add.s64 	%rd315, %rd159, %rd191;
 add.s64 	%rd314, %rd159, %rd313;
 mov.u64 	%rd318, %rd310;
-bra.uni 	$L__BB4_31;
+)ptx",
+    R"ptx(bra.uni 	$L__BB4_31;
 $L__BB4_43:
 st.shared.f32 	[%rd315], %f1863;
 add.s32 	%r111, %r111, 8;
@@ -11804,8 +11816,7 @@ add.s32 	%r24, %r111, 2;
 cvt.u64.u32 	%rd196, %r24;
 mul.lo.s64 	%rd199, %rd48, %rd196;
 shl.b64 	%rd200, %rd199, 2;
-)ptx",
-    R"ptx(add.s64 	%rd91, %rd71, %rd200;
+add.s64 	%rd91, %rd71, %rd200;
 ld.global.f32 	%f1861, [%rd91];
 $L__BB4_37:
 st.shared.f32 	[%rd317], %f1861;
@@ -12190,7 +12201,8 @@ ret;
 .reg .f32 	%f<1992>;
 .reg .b64 	%rd<322>;
 .shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE3EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
-.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE3EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
+)ptx",
+    R"ptx(.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZNS0_12DistanceTileILNS_6MetricE3EEEvRKNS_12DistanceArgsEEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
 mov.u64 	%SPL, __local_depot5;
 mov.b64 	%rd139, dot_tile_param_0;
 mov.u64 	%rd1, %rd139;
@@ -12223,8 +12235,7 @@ cvt.u32.u64 	%r57, %rd146;
 div.u32 	%r58, %r1, %r57;
 mul.lo.s32 	%r59, %r58, %r57;
 sub.s32 	%r60, %r1, %r59;
-)ptx",
-    R"ptx(mul.wide.u32 	%rd148, %r60, 128;
+mul.wide.u32 	%rd148, %r60, 128;
 mul.wide.u32 	%rd149, %r58, 128;
 and.b32  	%r5, %r2, 127;
 cvt.u64.u32 	%rd150, %r5;
@@ -12542,7 +12553,8 @@ fma.rn.f32 	%f644, %f586, %f573, %f564;
 fma.rn.f32 	%f645, %f586, %f575, %f565;
 fma.rn.f32 	%f646, %f586, %f577, %f566;
 fma.rn.f32 	%f647, %f586, %f579, %f567;
-fma.rn.f32 	%f648, %f586, %f581, %f568;
+)ptx",
+    R"ptx(fma.rn.f32 	%f648, %f586, %f581, %f568;
 fma.rn.f32 	%f649, %f586, %f583, %f569;
 fma.rn.f32 	%f650, %f586, %f585, %f570;
 fma.rn.f32 	%f651, %f586, %f587, %f571;
@@ -12572,8 +12584,7 @@ fma.rn.f32 	%f674, %f652, %f665, %f594;
 fma.rn.f32 	%f675, %f652, %f667, %f595;
 fma.rn.f32 	%f676, %f654, %f653, %f596;
 fma.rn.f32 	%f677, %f654, %f655, %f597;
-)ptx",
-    R"ptx(fma.rn.f32 	%f678, %f654, %f657, %f598;
+fma.rn.f32 	%f678, %f654, %f657, %f598;
 fma.rn.f32 	%f679, %f654, %f659, %f599;
 fma.rn.f32 	%f680, %f654, %f661, %f600;
 fma.rn.f32 	%f681, %f654, %f663, %f601;
@@ -12852,7 +12863,8 @@ fma.rn.f32 	%f953, %f902, %f903, %f873;
 fma.rn.f32 	%f954, %f902, %f905, %f874;
 fma.rn.f32 	%f955, %f902, %f907, %f875;
 fma.rn.f32 	%f956, %f904, %f893, %f876;
-fma.rn.f32 	%f957, %f904, %f895, %f877;
+)ptx",
+    R"ptx(fma.rn.f32 	%f957, %f904, %f895, %f877;
 fma.rn.f32 	%f958, %f904, %f897, %f878;
 fma.rn.f32 	%f959, %f904, %f899, %f879;
 fma.rn.f32 	%f960, %f904, %f901, %f880;
@@ -12882,8 +12894,7 @@ ld.shared.f32 	%f983, [%rd28+260];
 ld.shared.f32 	%f984, [%rd27+264];
 ld.shared.f32 	%f985, [%rd28+264];
 ld.shared.f32 	%f986, [%rd27+268];
-)ptx",
-    R"ptx(ld.shared.f32 	%f987, [%rd28+268];
+ld.shared.f32 	%f987, [%rd28+268];
 fma.rn.f32 	%f988, %f972, %f973, %f908;
 fma.rn.f32 	%f989, %f972, %f975, %f909;
 fma.rn.f32 	%f990, %f972, %f977, %f910;
@@ -13145,7 +13156,8 @@ fma.rn.f32 	%f1245, %f1216, %f1215, %f1165;
 fma.rn.f32 	%f1246, %f1216, %f1217, %f1166;
 fma.rn.f32 	%f1247, %f1216, %f1219, %f1167;
 fma.rn.f32 	%f1248, %f1216, %f1221, %f1168;
-fma.rn.f32 	%f1249, %f1216, %f1223, %f1169;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1249, %f1216, %f1223, %f1169;
 fma.rn.f32 	%f1250, %f1216, %f1225, %f1170;
 fma.rn.f32 	%f1251, %f1216, %f1227, %f1171;
 fma.rn.f32 	%f1252, %f1218, %f1213, %f1172;
@@ -13170,8 +13182,7 @@ fma.rn.f32 	%f1270, %f1222, %f1217, %f1190;
 fma.rn.f32 	%f1271, %f1222, %f1219, %f1191;
 fma.rn.f32 	%f1272, %f1222, %f1221, %f1192;
 fma.rn.f32 	%f1273, %f1222, %f1223, %f1193;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1274, %f1222, %f1225, %f1194;
+fma.rn.f32 	%f1274, %f1222, %f1225, %f1194;
 fma.rn.f32 	%f1275, %f1222, %f1227, %f1195;
 fma.rn.f32 	%f1276, %f1224, %f1213, %f1196;
 fma.rn.f32 	%f1277, %f1224, %f1215, %f1197;
@@ -13428,7 +13439,8 @@ fma.rn.f32 	%f1527, %f1466, %f1459, %f1447;
 fma.rn.f32 	%f1528, %f1466, %f1461, %f1448;
 fma.rn.f32 	%f1529, %f1466, %f1463, %f1449;
 fma.rn.f32 	%f1530, %f1466, %f1465, %f1450;
-fma.rn.f32 	%f1531, %f1466, %f1467, %f1451;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1531, %f1466, %f1467, %f1451;
 ld.shared.f32 	%f1532, [%rd41];
 ld.shared.f32 	%f1533, [%rd42];
 ld.shared.f32 	%f1534, [%rd41+4];
@@ -13457,8 +13469,7 @@ fma.rn.f32 	%f1556, %f1534, %f1533, %f1476;
 fma.rn.f32 	%f1557, %f1534, %f1535, %f1477;
 fma.rn.f32 	%f1558, %f1534, %f1537, %f1478;
 fma.rn.f32 	%f1559, %f1534, %f1539, %f1479;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1560, %f1534, %f1541, %f1480;
+fma.rn.f32 	%f1560, %f1534, %f1541, %f1480;
 fma.rn.f32 	%f1561, %f1534, %f1543, %f1481;
 fma.rn.f32 	%f1562, %f1534, %f1545, %f1482;
 fma.rn.f32 	%f1563, %f1534, %f1547, %f1483;
@@ -13743,7 +13754,8 @@ ld.global.f32 	%f1843, [%rd67+20];
 $L__BB5_18:
 st.shared.f32 	[%rd10+2640], %f1843;
 add.s64 	%rd213, %rd68, 6;
-setp.lt.u64 	%p37, %rd213, %rd4;
+)ptx",
+    R"ptx(setp.lt.u64 	%p37, %rd213, %rd4;
 and.pred  	%p38, %p18, %p37;
 mov.f32 	%f1844, %f1845;
 @!%p38 bra 	$L__BB5_20;
@@ -13788,8 +13800,7 @@ st.shared.f32 	[%rd13+528], %f1852;
 add.s64 	%rd249, %rd99, 2;
 setp.lt.u64 	%p63, %rd249, %rd4;
 and.pred  	%p64, %p56, %p63;
-)ptx",
-    R"ptx(mov.f32 	%f1853, %f1858;
+mov.f32 	%f1853, %f1858;
 @!%p64 bra 	$L__BB5_51;
 bra.uni 	$L__BB5_50;
 $L__BB5_50:
@@ -14160,7 +14171,8 @@ setp.ge.u64 	%p50, %rd232, %rd4;
 mov.f32 	%f1861, %f1863;
 @%p50 bra 	$L__BB5_76;
 add.s32 	%r37, %r116, 2;
-cvt.u64.u32 	%rd230, %r37;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd230, %r37;
 mul.lo.s64 	%rd233, %rd49, %rd230;
 shl.b64 	%rd234, %rd233, 2;
 add.s64 	%rd120, %rd100, %rd234;
@@ -14202,8 +14214,7 @@ mov.f32 	%f1933, %f1928;
 mov.f32 	%f1934, %f1928;
 mov.f32 	%f1935, %f1928;
 mov.f32 	%f1936, %f1928;
-)ptx",
-    R"ptx(mov.f32 	%f1937, %f1928;
+mov.f32 	%f1937, %f1928;
 mov.f32 	%f1938, %f1928;
 mov.f32 	%f1939, %f1928;
 mov.f32 	%f1940, %f1928;
@@ -14559,7 +14570,8 @@ add.s64 	%rd56, %rd157, %rd55;
 add.s32 	%r9, %r5, 264;
 add.s32 	%r10, %r5, 528;
 add.s32 	%r11, %r5, 792;
-add.s64 	%rd57, %rd158, %rd55;
+)ptx",
+    R"ptx(add.s64 	%rd57, %rd158, %rd55;
 mov.f32 	%f1936, 0f00000000;
 setp.ne.s64 	%p5, %rd48, 1;
 setp.lt.u64 	%p19, %rd8, %rd47;
@@ -14604,8 +14616,7 @@ mov.f32 	%f1972, %f1936;
 mov.f32 	%f1973, %f1936;
 mov.f32 	%f1974, %f1936;
 mov.f32 	%f1975, %f1936;
-)ptx",
-    R"ptx(mov.f32 	%f1976, %f1936;
+mov.f32 	%f1976, %f1936;
 mov.f32 	%f1977, %f1936;
 mov.f32 	%f1978, %f1936;
 mov.f32 	%f1979, %f1936;
@@ -14894,7 +14905,8 @@ fma.rn.f32 	%f756, %f737, %f744, %f676;
 fma.rn.f32 	%f757, %f737, %f746, %f677;
 fma.rn.f32 	%f758, %f737, %f748, %f678;
 fma.rn.f32 	%f759, %f737, %f750, %f679;
-fma.rn.f32 	%f760, %f737, %f752, %f680;
+)ptx",
+    R"ptx(fma.rn.f32 	%f760, %f737, %f752, %f680;
 fma.rn.f32 	%f761, %f739, %f738, %f681;
 fma.rn.f32 	%f762, %f739, %f740, %f682;
 fma.rn.f32 	%f763, %f739, %f742, %f683;
@@ -14923,8 +14935,7 @@ fma.rn.f32 	%f785, %f745, %f738, %f705;
 fma.rn.f32 	%f786, %f745, %f740, %f706;
 fma.rn.f32 	%f787, %f745, %f742, %f707;
 fma.rn.f32 	%f788, %f745, %f744, %f708;
-)ptx",
-    R"ptx(fma.rn.f32 	%f789, %f745, %f746, %f709;
+fma.rn.f32 	%f789, %f745, %f746, %f709;
 fma.rn.f32 	%f790, %f745, %f748, %f710;
 fma.rn.f32 	%f791, %f745, %f750, %f711;
 fma.rn.f32 	%f792, %f745, %f752, %f712;
@@ -15202,7 +15213,8 @@ ld.shared.f32 	%f1063, [%rd29+12];
 ld.shared.f32 	%f1064, [%rd30+12];
 ld.shared.f32 	%f1065, [%rd29+256];
 ld.shared.f32 	%f1066, [%rd30+256];
-ld.shared.f32 	%f1067, [%rd29+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1067, [%rd29+260];
 ld.shared.f32 	%f1068, [%rd30+260];
 ld.shared.f32 	%f1069, [%rd29+264];
 ld.shared.f32 	%f1070, [%rd30+264];
@@ -15229,8 +15241,7 @@ fma.rn.f32 	%f1090, %f1061, %f1060, %f1010;
 fma.rn.f32 	%f1091, %f1061, %f1062, %f1011;
 fma.rn.f32 	%f1092, %f1061, %f1064, %f1012;
 fma.rn.f32 	%f1093, %f1061, %f1066, %f1013;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1094, %f1061, %f1068, %f1014;
+fma.rn.f32 	%f1094, %f1061, %f1068, %f1014;
 fma.rn.f32 	%f1095, %f1061, %f1070, %f1015;
 fma.rn.f32 	%f1096, %f1061, %f1072, %f1016;
 fma.rn.f32 	%f1097, %f1063, %f1058, %f1017;
@@ -15486,7 +15497,8 @@ fma.rn.f32 	%f1346, %f1305, %f1300, %f1266;
 fma.rn.f32 	%f1347, %f1305, %f1302, %f1267;
 fma.rn.f32 	%f1348, %f1305, %f1304, %f1268;
 fma.rn.f32 	%f1349, %f1305, %f1306, %f1269;
-fma.rn.f32 	%f1350, %f1305, %f1308, %f1270;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1350, %f1305, %f1308, %f1270;
 fma.rn.f32 	%f1351, %f1305, %f1310, %f1271;
 fma.rn.f32 	%f1352, %f1305, %f1312, %f1272;
 fma.rn.f32 	%f1353, %f1307, %f1298, %f1273;
@@ -15512,8 +15524,7 @@ fma.rn.f32 	%f1372, %f1311, %f1304, %f1292;
 fma.rn.f32 	%f1373, %f1311, %f1306, %f1293;
 fma.rn.f32 	%f1374, %f1311, %f1308, %f1294;
 fma.rn.f32 	%f1375, %f1311, %f1310, %f1295;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1376, %f1311, %f1312, %f1296;
+fma.rn.f32 	%f1376, %f1311, %f1312, %f1296;
 ld.shared.f32 	%f1377, [%rd37];
 ld.shared.f32 	%f1378, [%rd38];
 ld.shared.f32 	%f1379, [%rd37+4];
@@ -15773,7 +15784,8 @@ ld.shared.f32 	%f1632, [%rd44+268];
 fma.rn.f32 	%f1633, %f1617, %f1618, %f1553;
 fma.rn.f32 	%f1634, %f1617, %f1620, %f1554;
 fma.rn.f32 	%f1635, %f1617, %f1622, %f1555;
-fma.rn.f32 	%f1636, %f1617, %f1624, %f1556;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1636, %f1617, %f1624, %f1556;
 fma.rn.f32 	%f1637, %f1617, %f1626, %f1557;
 fma.rn.f32 	%f1638, %f1617, %f1628, %f1558;
 fma.rn.f32 	%f1639, %f1617, %f1630, %f1559;
@@ -15799,8 +15811,7 @@ fma.rn.f32 	%f1658, %f1623, %f1620, %f1578;
 fma.rn.f32 	%f1659, %f1623, %f1622, %f1579;
 fma.rn.f32 	%f1660, %f1623, %f1624, %f1580;
 fma.rn.f32 	%f1661, %f1623, %f1626, %f1581;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1662, %f1623, %f1628, %f1582;
+fma.rn.f32 	%f1662, %f1623, %f1628, %f1582;
 fma.rn.f32 	%f1663, %f1623, %f1630, %f1583;
 fma.rn.f32 	%f1664, %f1623, %f1632, %f1584;
 fma.rn.f32 	%f1665, %f1625, %f1618, %f1585;
@@ -16133,7 +16144,8 @@ fma.rn.f32 	%f1949, %f483, %f492, %f1949;
 fma.rn.f32 	%f1950, %f483, %f494, %f1950;
 fma.rn.f32 	%f1951, %f483, %f496, %f1951;
 fma.rn.f32 	%f1952, %f485, %f482, %f1952;
-fma.rn.f32 	%f1953, %f485, %f484, %f1953;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1953, %f485, %f484, %f1953;
 fma.rn.f32 	%f1954, %f485, %f486, %f1954;
 fma.rn.f32 	%f1955, %f485, %f488, %f1955;
 fma.rn.f32 	%f1956, %f485, %f490, %f1956;
@@ -16160,8 +16172,7 @@ fma.rn.f32 	%f1976, %f491, %f482, %f1976;
 fma.rn.f32 	%f1977, %f491, %f484, %f1977;
 fma.rn.f32 	%f1978, %f491, %f486, %f1978;
 fma.rn.f32 	%f1979, %f491, %f488, %f1979;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1980, %f491, %f490, %f1980;
+fma.rn.f32 	%f1980, %f491, %f490, %f1980;
 fma.rn.f32 	%f1981, %f491, %f492, %f1981;
 fma.rn.f32 	%f1982, %f491, %f494, %f1982;
 fma.rn.f32 	%f1983, %f491, %f496, %f1983;
@@ -16550,7 +16561,8 @@ st.local.f32 	[%rd2+168], %f1978;
 st.local.f32 	[%rd2+172], %f1979;
 st.local.f32 	[%rd2+176], %f1980;
 st.local.f32 	[%rd2+180], %f1981;
-st.local.f32 	[%rd2+184], %f1982;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+184], %f1982;
 st.local.f32 	[%rd2+188], %f1983;
 st.local.f32 	[%rd2+192], %f1984;
 st.local.f32 	[%rd2+196], %f1985;
@@ -16586,8 +16598,7 @@ or.b64  	%rd61, %rd267, %rd307;
 cvt.u64.u32 	%rd62, %r83;
 ld.param.u64 	%rd268, [%rd1+104];
 cvta.to.global.u64 	%rd63, %rd268;
-)ptx",
-    R"ptx(ld.param.u64 	%rd269, [%rd1+112];
+ld.param.u64 	%rd269, [%rd1+112];
 cvta.to.global.u64 	%rd64, %rd269;
 ld.param.u8 	%rs1, [%rd1+136];
 and.b16  	%rs2, %rs1, 1;
@@ -16941,7 +16952,8 @@ fma.rn.f32 	%f539, %f504, %f515, %f1964;
 fma.rn.f32 	%f540, %f506, %f501, %f1965;
 fma.rn.f32 	%f541, %f506, %f503, %f1966;
 fma.rn.f32 	%f542, %f506, %f505, %f1967;
-fma.rn.f32 	%f543, %f506, %f507, %f1968;
+)ptx",
+    R"ptx(fma.rn.f32 	%f543, %f506, %f507, %f1968;
 fma.rn.f32 	%f544, %f506, %f509, %f1969;
 fma.rn.f32 	%f545, %f506, %f511, %f1970;
 fma.rn.f32 	%f546, %f506, %f513, %f1971;
@@ -16969,8 +16981,7 @@ fma.rn.f32 	%f567, %f512, %f507, %f1992;
 fma.rn.f32 	%f568, %f512, %f509, %f1993;
 fma.rn.f32 	%f569, %f512, %f511, %f1994;
 fma.rn.f32 	%f570, %f512, %f513, %f1995;
-)ptx",
-    R"ptx(fma.rn.f32 	%f571, %f512, %f515, %f1996;
+fma.rn.f32 	%f571, %f512, %f515, %f1996;
 fma.rn.f32 	%f572, %f514, %f501, %f1997;
 fma.rn.f32 	%f573, %f514, %f503, %f1998;
 fma.rn.f32 	%f574, %f514, %f505, %f1999;
@@ -17250,7 +17261,8 @@ fma.rn.f32 	%f847, %f822, %f827, %f767;
 fma.rn.f32 	%f848, %f822, %f829, %f768;
 fma.rn.f32 	%f849, %f822, %f831, %f769;
 fma.rn.f32 	%f850, %f822, %f833, %f770;
-fma.rn.f32 	%f851, %f822, %f835, %f771;
+)ptx",
+    R"ptx(fma.rn.f32 	%f851, %f822, %f835, %f771;
 fma.rn.f32 	%f852, %f824, %f821, %f772;
 fma.rn.f32 	%f853, %f824, %f823, %f773;
 fma.rn.f32 	%f854, %f824, %f825, %f774;
@@ -17279,8 +17291,7 @@ fma.rn.f32 	%f876, %f830, %f821, %f796;
 fma.rn.f32 	%f877, %f830, %f823, %f797;
 fma.rn.f32 	%f878, %f830, %f825, %f798;
 fma.rn.f32 	%f879, %f830, %f827, %f799;
-)ptx",
-    R"ptx(fma.rn.f32 	%f880, %f830, %f829, %f800;
+fma.rn.f32 	%f880, %f830, %f829, %f800;
 fma.rn.f32 	%f881, %f830, %f831, %f801;
 fma.rn.f32 	%f882, %f830, %f833, %f802;
 fma.rn.f32 	%f883, %f830, %f835, %f803;
@@ -17551,7 +17562,8 @@ ld.shared.f32 	%f1147, [%rd32+12];
 ld.shared.f32 	%f1148, [%rd31+256];
 ld.shared.f32 	%f1149, [%rd32+256];
 ld.shared.f32 	%f1150, [%rd31+260];
-ld.shared.f32 	%f1151, [%rd32+260];
+)ptx",
+    R"ptx(ld.shared.f32 	%f1151, [%rd32+260];
 ld.shared.f32 	%f1152, [%rd31+264];
 ld.shared.f32 	%f1153, [%rd32+264];
 ld.shared.f32 	%f1154, [%rd31+268];
@@ -17578,8 +17590,7 @@ fma.rn.f32 	%f1174, %f1144, %f1145, %f1094;
 fma.rn.f32 	%f1175, %f1144, %f1147, %f1095;
 fma.rn.f32 	%f1176, %f1144, %f1149, %f1096;
 fma.rn.f32 	%f1177, %f1144, %f1151, %f1097;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
+fma.rn.f32 	%f1178, %f1144, %f1153, %f1098;
 fma.rn.f32 	%f1179, %f1144, %f1155, %f1099;
 fma.rn.f32 	%f1180, %f1146, %f1141, %f1100;
 fma.rn.f32 	%f1181, %f1146, %f1143, %f1101;
@@ -17835,7 +17846,8 @@ fma.rn.f32 	%f1430, %f1388, %f1385, %f1350;
 fma.rn.f32 	%f1431, %f1388, %f1387, %f1351;
 fma.rn.f32 	%f1432, %f1388, %f1389, %f1352;
 fma.rn.f32 	%f1433, %f1388, %f1391, %f1353;
-fma.rn.f32 	%f1434, %f1388, %f1393, %f1354;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1434, %f1388, %f1393, %f1354;
 fma.rn.f32 	%f1435, %f1388, %f1395, %f1355;
 fma.rn.f32 	%f1436, %f1390, %f1381, %f1356;
 fma.rn.f32 	%f1437, %f1390, %f1383, %f1357;
@@ -17861,8 +17873,7 @@ fma.rn.f32 	%f1456, %f1394, %f1389, %f1376;
 fma.rn.f32 	%f1457, %f1394, %f1391, %f1377;
 fma.rn.f32 	%f1458, %f1394, %f1393, %f1378;
 fma.rn.f32 	%f1459, %f1394, %f1395, %f1379;
-)ptx",
-    R"ptx(ld.shared.f32 	%f1460, [%rd39];
+ld.shared.f32 	%f1460, [%rd39];
 ld.shared.f32 	%f1461, [%rd40];
 ld.shared.f32 	%f1462, [%rd39+4];
 ld.shared.f32 	%f1463, [%rd40+4];
@@ -18122,7 +18133,8 @@ fma.rn.f32 	%f1941, %f1700, %f1701, %f1636;
 fma.rn.f32 	%f1942, %f1700, %f1703, %f1637;
 fma.rn.f32 	%f1943, %f1700, %f1705, %f1638;
 fma.rn.f32 	%f1944, %f1700, %f1707, %f1639;
-fma.rn.f32 	%f1945, %f1700, %f1709, %f1640;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1945, %f1700, %f1709, %f1640;
 fma.rn.f32 	%f1946, %f1700, %f1711, %f1641;
 fma.rn.f32 	%f1947, %f1700, %f1713, %f1642;
 fma.rn.f32 	%f1948, %f1700, %f1715, %f1643;
@@ -18148,8 +18160,7 @@ fma.rn.f32 	%f1967, %f1706, %f1705, %f1662;
 fma.rn.f32 	%f1968, %f1706, %f1707, %f1663;
 fma.rn.f32 	%f1969, %f1706, %f1709, %f1664;
 fma.rn.f32 	%f1970, %f1706, %f1711, %f1665;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1971, %f1706, %f1713, %f1666;
+fma.rn.f32 	%f1971, %f1706, %f1713, %f1666;
 fma.rn.f32 	%f1972, %f1706, %f1715, %f1667;
 fma.rn.f32 	%f1973, %f1708, %f1701, %f1668;
 fma.rn.f32 	%f1974, %f1708, %f1703, %f1669;
@@ -18506,7 +18517,8 @@ mov.u32 	%r111, %r6;
 bra.uni 	$L__BB7_64;
 $L__BB7_67:
 st.shared.f32 	[%rd320], %f1872;
-add.s32 	%r111, %r111, 2;
+)ptx",
+    R"ptx(add.s32 	%r111, %r111, 2;
 add.s64 	%rd321, %rd321, 2;
 add.s64 	%rd320, %rd320, 1056;
 add.s32 	%r110, %r110, -1;
@@ -18549,8 +18561,7 @@ bra.uni 	$L__BB7_31;
 $L__BB7_43:
 st.shared.f32 	[%rd315], %f1863;
 add.s32 	%r109, %r109, 8;
-)ptx",
-    R"ptx(add.s64 	%rd319, %rd319, 8;
+add.s64 	%rd319, %rd319, 8;
 add.s64 	%rd211, %rd79, %rd319;
 cvt.u32.u64 	%r73, %rd211;
 add.s64 	%rd318, %rd318, 8;
@@ -18938,7 +18949,8 @@ shr.u32 	%r100, %r99, %r14;
 and.b32  	%r101, %r100, 1;
 cvt.u64.u32 	%rd331, %r101;
 mul.lo.s64 	%rd288, %rd135, %rd67;
-shl.b64 	%rd289, %rd288, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd289, %rd288, 2;
 add.s64 	%rd290, %rd66, %rd289;
 add.s64 	%rd292, %rd290, %rd284;
 selp.f32 	%f1721, 0f00000000, %f443, %p88;
@@ -18977,8 +18989,7 @@ ld.param.u8 	%rs1, [refine_distances_param_0+136];
 ld.param.u32 	%r32, [refine_distances_param_0+128];
 ld.param.u64 	%rd43, [refine_distances_param_0+120];
 ld.param.u64 	%rd44, [refine_distances_param_0+112];
-)ptx",
-    R"ptx(ld.param.u64 	%rd45, [refine_distances_param_0+104];
+ld.param.u64 	%rd45, [refine_distances_param_0+104];
 ld.param.u64 	%rd46, [refine_distances_param_0+96];
 ld.param.u64 	%rd47, [refine_distances_param_0+88];
 ld.param.u32 	%r34, [refine_distances_param_0+84];
@@ -19393,7 +19404,8 @@ and.b32  	%r147, %r74, %r147;
 setp.eq.s32 	%p14, %r147, 0;
 @%p14 bra 	$L__BB8_30;
 $L__BB8_27:
-add.s32 	%r74, %r147, -1;
+)ptx",
+    R"ptx(add.s32 	%r74, %r147, -1;
 not.b32 	%r75, %r147;
 and.b32  	%r76, %r75, %r74;
 popc.b32 	%r77, %r76;
@@ -19442,8 +19454,7 @@ ret;
 .reg .b32 	%r<184>;
 .reg .f32 	%f<2082>;
 .reg .b64 	%rd<411>;
-)ptx",
-    R"ptx(.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
+.shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E4left[8448];
 .shared .align 4 .b8 _ZZN11hypersphere12_GLOBAL__N_112MultiplyTileIZ17settle_candidatesEUlmmmfE_NS0_8FromZeroEEEvRKNS_11ProductArgsERKT_RKT0_E5right[8448];
 mov.u64 	%SPL, __local_depot9;
 mov.b64 	%rd176, settle_candidates_param_0;
@@ -19769,7 +19780,8 @@ fma.rn.f32 	%f668, %f643, %f648, %f588;
 fma.rn.f32 	%f669, %f643, %f650, %f589;
 fma.rn.f32 	%f670, %f643, %f652, %f590;
 fma.rn.f32 	%f671, %f643, %f654, %f591;
-fma.rn.f32 	%f672, %f643, %f656, %f592;
+)ptx",
+    R"ptx(fma.rn.f32 	%f672, %f643, %f656, %f592;
 fma.rn.f32 	%f673, %f645, %f642, %f593;
 fma.rn.f32 	%f674, %f645, %f644, %f594;
 fma.rn.f32 	%f675, %f645, %f646, %f595;
@@ -19795,8 +19807,7 @@ fma.rn.f32 	%f694, %f649, %f652, %f614;
 fma.rn.f32 	%f695, %f649, %f654, %f615;
 fma.rn.f32 	%f696, %f649, %f656, %f616;
 fma.rn.f32 	%f697, %f651, %f642, %f617;
-)ptx",
-    R"ptx(fma.rn.f32 	%f698, %f651, %f644, %f618;
+fma.rn.f32 	%f698, %f651, %f644, %f618;
 fma.rn.f32 	%f699, %f651, %f646, %f619;
 fma.rn.f32 	%f700, %f651, %f648, %f620;
 fma.rn.f32 	%f701, %f651, %f650, %f621;
@@ -20079,7 +20090,8 @@ fma.rn.f32 	%f977, %f961, %f962, %f897;
 fma.rn.f32 	%f978, %f961, %f964, %f898;
 fma.rn.f32 	%f979, %f961, %f966, %f899;
 fma.rn.f32 	%f980, %f961, %f968, %f900;
-fma.rn.f32 	%f981, %f961, %f970, %f901;
+)ptx",
+    R"ptx(fma.rn.f32 	%f981, %f961, %f970, %f901;
 fma.rn.f32 	%f982, %f961, %f972, %f902;
 fma.rn.f32 	%f983, %f961, %f974, %f903;
 fma.rn.f32 	%f984, %f961, %f976, %f904;
@@ -20105,8 +20117,7 @@ fma.rn.f32 	%f1003, %f967, %f966, %f923;
 fma.rn.f32 	%f1004, %f967, %f968, %f924;
 fma.rn.f32 	%f1005, %f967, %f970, %f925;
 fma.rn.f32 	%f1006, %f967, %f972, %f926;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1007, %f967, %f974, %f927;
+fma.rn.f32 	%f1007, %f967, %f974, %f927;
 fma.rn.f32 	%f1008, %f967, %f976, %f928;
 fma.rn.f32 	%f1009, %f969, %f962, %f929;
 fma.rn.f32 	%f1010, %f969, %f964, %f930;
@@ -20367,7 +20378,8 @@ fma.rn.f32 	%f1264, %f1211, %f1216, %f1184;
 fma.rn.f32 	%f1265, %f1213, %f1202, %f1185;
 fma.rn.f32 	%f1266, %f1213, %f1204, %f1186;
 fma.rn.f32 	%f1267, %f1213, %f1206, %f1187;
-fma.rn.f32 	%f1268, %f1213, %f1208, %f1188;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1268, %f1213, %f1208, %f1188;
 fma.rn.f32 	%f1269, %f1213, %f1210, %f1189;
 fma.rn.f32 	%f1270, %f1213, %f1212, %f1190;
 fma.rn.f32 	%f1271, %f1213, %f1214, %f1191;
@@ -20394,8 +20406,7 @@ ld.shared.f32 	%f1291, [%rd36+260];
 ld.shared.f32 	%f1292, [%rd37+260];
 ld.shared.f32 	%f1293, [%rd36+264];
 ld.shared.f32 	%f1294, [%rd37+264];
-)ptx",
-    R"ptx(ld.shared.f32 	%f1295, [%rd36+268];
+ld.shared.f32 	%f1295, [%rd36+268];
 ld.shared.f32 	%f1296, [%rd37+268];
 fma.rn.f32 	%f1297, %f1281, %f1282, %f1217;
 fma.rn.f32 	%f1298, %f1281, %f1284, %f1218;
@@ -20654,7 +20665,8 @@ fma.rn.f32 	%f1550, %f1523, %f1532, %f1470;
 fma.rn.f32 	%f1551, %f1523, %f1534, %f1471;
 fma.rn.f32 	%f1552, %f1523, %f1536, %f1472;
 fma.rn.f32 	%f1553, %f1525, %f1522, %f1473;
-fma.rn.f32 	%f1554, %f1525, %f1524, %f1474;
+)ptx",
+    R"ptx(fma.rn.f32 	%f1554, %f1525, %f1524, %f1474;
 fma.rn.f32 	%f1555, %f1525, %f1526, %f1475;
 fma.rn.f32 	%f1556, %f1525, %f1528, %f1476;
 fma.rn.f32 	%f1557, %f1525, %f1530, %f1477;
@@ -20678,8 +20690,7 @@ fma.rn.f32 	%f1574, %f1529, %f1532, %f1494;
 fma.rn.f32 	%f1575, %f1529, %f1534, %f1495;
 fma.rn.f32 	%f1576, %f1529, %f1536, %f1496;
 fma.rn.f32 	%f1577, %f1531, %f1522, %f1497;
-)ptx",
-    R"ptx(fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
+fma.rn.f32 	%f1578, %f1531, %f1524, %f1498;
 fma.rn.f32 	%f1579, %f1531, %f1526, %f1499;
 fma.rn.f32 	%f1580, %f1531, %f1528, %f1500;
 fma.rn.f32 	%f1581, %f1531, %f1530, %f1501;
@@ -20937,7 +20948,8 @@ fma.rn.f32 	%f2062, %f1773, %f1776, %f1752;
 fma.rn.f32 	%f2063, %f1775, %f1762, %f1753;
 fma.rn.f32 	%f2064, %f1775, %f1764, %f1754;
 fma.rn.f32 	%f2065, %f1775, %f1766, %f1755;
-fma.rn.f32 	%f2066, %f1775, %f1768, %f1756;
+)ptx",
+    R"ptx(fma.rn.f32 	%f2066, %f1775, %f1768, %f1756;
 fma.rn.f32 	%f2067, %f1775, %f1770, %f1757;
 fma.rn.f32 	%f2068, %f1775, %f1772, %f1758;
 fma.rn.f32 	%f2069, %f1775, %f1774, %f1759;
@@ -20976,8 +20988,7 @@ $L__BB9_11:
 st.shared.f32 	[%rd13+528], %f1918;
 add.s64 	%rd294, %rd72, 2;
 setp.lt.u64 	%p50, %rd294, %rd7;
-)ptx",
-    R"ptx(and.pred  	%p51, %p43, %p50;
+and.pred  	%p51, %p43, %p50;
 mov.f32 	%f1919, %f1924;
 @!%p51 bra 	$L__BB9_13;
 bra.uni 	$L__BB9_12;
@@ -21354,7 +21365,8 @@ mov.f32 	%f1928, %f1929;
 @%p123 bra 	$L__BB9_41;
 add.s64 	%rd282, %rd374, 4;
 setp.ge.u64 	%p39, %rd282, %rd7;
-mov.f32 	%f1928, %f1929;
+)ptx",
+    R"ptx(mov.f32 	%f1928, %f1929;
 @%p39 bra 	$L__BB9_41;
 add.s32 	%r25, %r171, 4;
 cvt.u64.u32 	%rd280, %r25;
@@ -21392,8 +21404,7 @@ add.s32 	%r131, %r10, %r174;
 mul.wide.u32 	%rd310, %r131, 4;
 add.s64 	%rd395, %rd240, %rd310;
 add.s64 	%rd394, %rd240, %rd393;
-)ptx",
-    R"ptx(mov.u64 	%rd399, -8;
+mov.u64 	%rd399, -8;
 mov.u64 	%rd398, %rd381;
 bra.uni 	$L__BB9_71;
 $L__BB9_83:
@@ -21780,7 +21791,8 @@ st.local.f32 	[%rd2+108], %f2034;
 st.local.f32 	[%rd2+112], %f2035;
 st.local.f32 	[%rd2+116], %f2036;
 st.local.f32 	[%rd2+120], %f2037;
-st.local.f32 	[%rd2+124], %f2038;
+)ptx",
+    R"ptx(st.local.f32 	[%rd2+124], %f2038;
 st.local.f32 	[%rd2+128], %f2039;
 st.local.f32 	[%rd2+132], %f2040;
 st.local.f32 	[%rd2+136], %f2041;
@@ -21811,8 +21823,7 @@ st.local.f32 	[%rd2+232], %f2065;
 st.local.f32 	[%rd2+236], %f2066;
 st.local.f32 	[%rd2+240], %f2067;
 st.local.f32 	[%rd2+244], %f2068;
-)ptx",
-    R"ptx(st.local.f32 	[%rd2+248], %f2069;
+st.local.f32 	[%rd2+248], %f2069;
 st.local.f32 	[%rd2+252], %f2070;
 ld.param.u32 	%r11, [%rd1+128];
 and.b32  	%r12, %r165, 16;
@@ -22207,7 +22218,8 @@ cvt.f64.f32 	%fd180, %f15;
 add.rn.f64 	%fd341, %fd341, %fd180;
 ld.global.f32 	%f16, [%rd124+28];
 cvt.f64.f32 	%fd181, %f16;
-add.rn.f64 	%fd339, %fd339, %fd181;
+)ptx",
+    R"ptx(add.rn.f64 	%fd339, %fd339, %fd181;
 add.s64 	%rd126, %rd125, 16;
 add.s64 	%rd79, %rd125, 32;
 add.s64 	%rd124, %rd124, 64;
@@ -22242,8 +22254,7 @@ shl.b64 	%rd122, %rd126, 2;
 and.b64  	%rd83, %rd63, -4;
 sub.s64 	%rd16, %rd126, %rd83;
 add.s64 	%rd132, %rd3, 16;
-)ptx",
-    R"ptx(mul.lo.s64 	%rd84, %rd63, %rd5;
+mul.lo.s64 	%rd84, %rd63, %rd5;
 shl.b64 	%rd85, %rd84, 2;
 add.s64 	%rd87, %rd85, %rd122;
 add.s64 	%rd88, %rd87, %rd2;
@@ -22600,7 +22611,8 @@ add.rn.f64 	%fd299, %fd295, %fd291;
 add.rn.f64 	%fd300, %fd298, %fd296;
 add.rn.f64 	%fd301, %fd299, %fd297;
 add.rn.f64 	%fd302, %fd300, %fd301;
-st.global.f64 	[%rd6], %fd351;
+)ptx",
+    R"ptx(st.global.f64 	[%rd6], %fd351;
 st.global.f64 	[%rd6+8], %fd302;
 $L__BB11_34:
 ret;
@@ -22645,8 +22657,7 @@ cvt.u32.u64 	%r5, %rd2;
 div.u32 	%r6, %r5, %r4;
 cvt.u64.u32 	%rd94, %r6;
 $L__BB12_4:
-)ptx",
-    R"ptx(mul.lo.s64 	%rd40, %rd94, %rd3;
+mul.lo.s64 	%rd40, %rd94, %rd3;
 sub.s64 	%rd8, %rd2, %rd40;
 ld.param.u64 	%rd41, [%rd1+8];
 cvta.to.global.u64 	%rd42, %rd41;
@@ -23063,7 +23074,8 @@ mov.f32 	%f71, %f70;
 mov.f32 	%f72, %f70;
 $L__BB14_3:
 ld.global.f32 	%f35, [%rd77];
-ld.global.f32 	%f36, [%rd76];
+)ptx",
+    R"ptx(ld.global.f32 	%f36, [%rd76];
 fma.rn.f32 	%f72, %f35, %f35, %f72;
 fma.rn.f32 	%f71, %f35, %f36, %f71;
 fma.rn.f32 	%f70, %f36, %f36, %f70;
@@ -23102,8 +23114,7 @@ add.s64 	%rd8, %rd50, %rd46;
 ld.param.f64 	%fd1, [%rd1+40];
 shfl.sync.bfly.b32	%f39, %f72, 8, 31, %r2;
 add.rn.f32 	%f40, %f72, %f39;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r2;
+shfl.sync.bfly.b32	%f41, %f40, 4, 31, %r2;
 add.rn.f32 	%f42, %f40, %f41;
 shfl.sync.bfly.b32	%f43, %f42, 2, 31, %r2;
 add.rn.f32 	%f44, %f42, %f43;
@@ -23493,7 +23504,8 @@ shfl.sync.bfly.b32	%f681, %f1090, 8, 31, %r12;
 add.rn.f32 	%f682, %f1090, %f681;
 shfl.sync.bfly.b32	%f683, %f682, 4, 31, %r12;
 add.rn.f32 	%f684, %f682, %f683;
-shfl.sync.bfly.b32	%f685, %f684, 2, 31, %r12;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%f685, %f684, 2, 31, %r12;
 add.rn.f32 	%f686, %f684, %f685;
 shfl.sync.bfly.b32	%f687, %f686, 1, 31, %r12;
 add.rn.f32 	%f287, %f686, %f687;
@@ -23534,8 +23546,7 @@ cvt.f64.f32 	%fd87, %f276;
 div.rn.f64 	%fd88, %fd87, %fd8;
 cvt.rn.f32.f64 	%f288, %fd88;
 bar.warp.sync 	%r12;
-)ptx",
-    R"ptx(setp.eq.f32 	%p140, %f288, 0f00000000;
+setp.eq.f32 	%p140, %f288, 0f00000000;
 @%p140 bra 	$L__BB15_361;
 @%p131 bra 	$L__BB15_360;
 mul.lo.s64 	%rd1001, %rd1564, 24;
@@ -23912,7 +23923,8 @@ mov.u64 	%rd1504, %rd1156;
 @%p217 bra 	$L__BB15_238;
 bra.uni 	$L__BB15_29;
 $L__BB15_238:
-setp.ge.u64 	%p229, %rd1504, %rd9;
+)ptx",
+    R"ptx(setp.ge.u64 	%p229, %rd1504, %rd9;
 @%p229 bra 	$L__BB15_273;
 and.b64  	%rd263, %rd1498, 1;
 and.b64  	%rd1189, %rd1498, -2;
@@ -23950,8 +23962,7 @@ setp.eq.s64 	%p241, %rd264, %rd1506;
 @%p241 bra 	$L__BB15_260;
 $L__BB15_245:
 mov.f32 	%f1053, 0f00000000;
-)ptx",
-    R"ptx(mov.f32 	%f1052, %f1053;
+mov.f32 	%f1052, %f1053;
 @%p230 bra 	$L__BB15_247;
 ld.global.f32 	%f1052, [%rd277];
 $L__BB15_247:
@@ -24336,7 +24347,8 @@ $L__BB15_503:
 shfl.sync.bfly.b32	%f509, %f1162, 8, 31, %r16;
 add.rn.f32 	%f510, %f1162, %f509;
 shfl.sync.bfly.b32	%f511, %f510, 4, 31, %r16;
-add.rn.f32 	%f512, %f510, %f511;
+)ptx",
+    R"ptx(add.rn.f32 	%f512, %f510, %f511;
 shfl.sync.bfly.b32	%f513, %f512, 2, 31, %r16;
 add.rn.f32 	%f514, %f512, %f513;
 shfl.sync.bfly.b32	%f515, %f514, 1, 31, %r16;
@@ -24378,8 +24390,7 @@ param1,
 param2, 
 param3
 );
-)ptx",
-    R"ptx(ld.param.f64 	%fd112, [retval0+0];
+ld.param.f64 	%fd112, [retval0+0];
 }
 $L__BB15_510:
 mul.rn.f64 	%fd49, %fd34, %fd112;
@@ -24759,7 +24770,8 @@ setp.eq.f32 	%p311, %f3, 0f00000000;
 @%p316 bra 	$L__BB15_96;
 mul.lo.s64 	%rd1330, %rd1430, 24;
 add.s64 	%rd54, %rd17, %rd1330;
-add.rn.f32 	%f4, %f3, %f3;
+)ptx",
+    R"ptx(add.rn.f32 	%f4, %f3, %f3;
 add.s64 	%rd55, %rd1423, %rd22;
 st.shared.u64 	[%rd54], %rd55;
 st.shared.u64 	[%rd54+8], %rd1422;
@@ -24796,8 +24808,7 @@ mov.u64 	%rd1433, %rd1315;
 @%p317 bra 	$L__BB15_109;
 bra.uni 	$L__BB15_105;
 $L__BB15_109:
-)ptx",
-    R"ptx(setp.ge.u64 	%p323, %rd1433, %rd9;
+setp.ge.u64 	%p323, %rd1433, %rd9;
 @%p323 bra 	$L__BB15_144;
 and.b64  	%rd72, %rd1430, 3;
 and.b64  	%rd1362, %rd1430, -4;
@@ -25179,7 +25190,8 @@ sub.s64 	%rd361, %rd9, %rd1528;
 shl.b64 	%rd1120, %rd1528, 2;
 add.s64 	%rd1121, %rd15, %rd1120;
 setp.le.u64 	%p190, %rd361, %rd291;
-add.s64 	%rd362, %rd1121, %rd1406;
+)ptx",
+    R"ptx(add.s64 	%rd362, %rd1121, %rd1406;
 mov.f32 	%f1083, %f745;
 @%p190 bra 	$L__BB15_308;
 ld.global.f32 	%f1083, [%rd362];
@@ -25215,8 +25227,7 @@ $L__BB15_313:
 mov.f32 	%f1086, %f1088;
 @%p190 bra 	$L__BB15_315;
 ld.shared.u64 	%rd1130, [%rd1539+-24];
-)ptx",
-    R"ptx(add.s64 	%rd1132, %rd1130, %rd1120;
+add.s64 	%rd1132, %rd1130, %rd1120;
 add.s64 	%rd1134, %rd1132, %rd1406;
 ld.f32 	%f1086, [%rd1134];
 $L__BB15_315:
@@ -25588,7 +25599,8 @@ ld.global.f64 	%fd61, [%rd895+8];
 sqrt.rn.f64 	%fd62, %fd61;
 max.f64 	%fd21, %fd62, 0d3D719799812DEA11;
 sub.rn.f32 	%f616, %f357, %f357;
-setp.neu.f32 	%p89, %f616, 0f00000000;
+)ptx",
+    R"ptx(setp.neu.f32 	%p89, %f616, 0f00000000;
 @%p89 bra 	$L__BB15_438;
 sqrt.rn.f64 	%fd60, %fd59;
 max.f64 	%fd20, %fd60, 0d3D719799812DEA11;
@@ -25631,8 +25643,7 @@ st.shared.v2.f32 	[%rd563+16], {%f358, %f347};
 bra.uni 	$L__BB15_442;
 $L__BB15_444:
 bar.warp.sync 	%r14;
-)ptx",
-    R"ptx(setp.eq.s64 	%p345, %rd1607, 0;
+setp.eq.s64 	%p345, %rd1607, 0;
 setp.lt.u64 	%p346, %rd1607, 4;
 mov.u64 	%rd1611, %rd859;
 @%p93 bra 	$L__BB15_449;
@@ -26004,7 +26015,8 @@ shl.b64 	%rd1224, %rd1449, 6;
 neg.s64 	%rd131, %rd1224;
 and.b64  	%rd132, %rd130, 1;
 mov.u64 	%rd1227, 1;
-sub.s64 	%rd1228, %rd1227, %rd131;
+)ptx",
+    R"ptx(sub.s64 	%rd1228, %rd1227, %rd131;
 setp.eq.s64 	%p254, %rd130, %rd1228;
 mov.u64 	%rd1454, 0;
 @%p254 bra 	$L__BB15_168;
@@ -26041,8 +26053,7 @@ add.s64 	%rd1454, %rd1454, 1;
 $L__BB15_162:
 add.s64 	%rd1231, %rd1455, %rd112;
 ld.global.f32 	%f73, [%rd1231];
-)ptx",
-    R"ptx(setp.eq.f32 	%p257, %f73, 0f00000000;
+setp.eq.f32 	%p257, %f73, 0f00000000;
 @%p257 bra 	$L__BB15_166;
 @%p262 bra 	$L__BB15_165;
 mul.lo.s64 	%rd1232, %rd1454, 24;
@@ -26420,7 +26431,8 @@ fma.rn.f32 	%f1009, %f869, %f875, %f1009;
 ld.f32 	%f876, [%rd1276+192];
 sub.rn.f32 	%f877, %f97, %f876;
 fma.rn.f32 	%f1008, %f869, %f877, %f1008;
-bra.uni 	$L__BB15_237;
+)ptx",
+    R"ptx(bra.uni 	$L__BB15_237;
 $L__BB15_561:
 ret;
 }
@@ -26460,8 +26472,7 @@ cvta.to.global.u64 	%rd63, %rd62;
 setp.eq.s64 	%p4, %rd6, %rd63;
 mov.u64 	%rd144, -1;
 @%p4 bra 	$L__BB16_5;
-)ptx",
-    R"ptx(shl.b64 	%rd65, %rd2, 2;
+shl.b64 	%rd65, %rd2, 2;
 add.s64 	%rd66, %rd6, %rd65;
 ld.global.f32 	%f1, [%rd66];
 setp.nan.f32 	%p5, %f1, %f1;
@@ -26879,7 +26890,8 @@ setp.le.u64 	%p5, %rd71, %rd3;
 mov.u64 	%rd99, %rd100;
 @%p5 bra 	$L__BB18_4;
 $L__BB18_5:
-setp.le.u64 	%p6, %rd3, %rd100;
+)ptx",
+    R"ptx(setp.le.u64 	%p6, %rd3, %rd100;
 @%p6 bra 	$L__BB18_12;
 sub.s64 	%rd37, %rd3, %rd100;
 setp.le.u64 	%p7, %rd37, %rd10;
@@ -26917,8 +26929,7 @@ $L__BB18_13:
 setp.lt.u64 	%p10, %rd3, 16;
 mov.u64 	%rd95, 0;
 mov.f32 	%f57, 0f00000000;
-)ptx",
-    R"ptx(@%p10 bra 	$L__BB18_16;
+@%p10 bra 	$L__BB18_16;
 shl.b64 	%rd83, %rd10, 2;
 add.s64 	%rd93, %rd4, %rd83;
 add.s64 	%rd92, %rd11, %rd83;
@@ -27307,7 +27318,8 @@ shl.b64 	%rd193, %rd55, 2;
 add.s64 	%rd160, %rd13, %rd155;
 add.s64 	%rd57, %rd160, %rd193;
 and.b64  	%rd210, %rd12, 3;
-sub.s64 	%rd162, %rd10, %rd11;
+)ptx",
+    R"ptx(sub.s64 	%rd162, %rd10, %rd11;
 setp.gt.u64 	%p21, %rd162, -4;
 mov.f32 	%f262, 0f00000000;
 mov.u64 	%rd209, 0;
@@ -27347,8 +27359,7 @@ bra.uni 	$L__BB19_34;
 $L__BB19_34:
 ld.global.u64 	%rd171, [%rd207+-8];
 mul.lo.s64 	%rd172, %rd171, %rd2;
-)ptx",
-    R"ptx(shl.b64 	%rd173, %rd172, 2;
+shl.b64 	%rd173, %rd172, 2;
 add.s64 	%rd174, %rd57, %rd173;
 ld.global.f32 	%f255, [%rd174];
 $L__BB19_35:
@@ -27728,7 +27739,8 @@ shl.b32 	%r41, %r40, 23;
 add.s32 	%r42, %r41, %r39;
 mov.b32 	%f202, %r42;
 setp.ltu.f32 	%p54, %f191, 0fC28AA123;
-setp.geu.f32 	%p55, %f191, 0fC28AA123;
+)ptx",
+    R"ptx(setp.geu.f32 	%p55, %f191, 0fC28AA123;
 selp.f32 	%f203, %f191, 0f00000000, %p55;
 selp.f32 	%f204, %f203, %f202, %p54;
 add.rn.f32 	%f558, %f558, %f204;
@@ -27766,8 +27778,7 @@ $L__BB20_35:
 setp.leu.f32 	%p30, %f547, %f27;
 setp.num.f32 	%p31, %f27, %f27;
 setp.nan.f32 	%p32, %f547, %f547;
-)ptx",
-    R"ptx(selp.f32 	%f147, %f27, %f547, %p32;
+selp.f32 	%f147, %f27, %f547, %p32;
 selp.f32 	%f148, %f27, %f147, %p31;
 selp.f32 	%f30, %f148, %f547, %p30;
 setp.leu.f32 	%p33, %f548, %f30;
@@ -28123,7 +28134,8 @@ shr.s32 	%r61, %r60, 23;
 and.b32  	%r62, %r60, -8388608;
 sub.s32 	%r63, %r59, %r62;
 mov.b32 	%f284, %r63;
-cvt.rn.f32.s32 	%f285, %r61;
+)ptx",
+    R"ptx(cvt.rn.f32.s32 	%f285, %r61;
 add.rn.f32 	%f286, %f284, 0fBF800000;
 add.rn.f32 	%f287, %f284, 0f3F800000;
 div.rn.f32 	%f288, %f286, %f287;
@@ -28149,8 +28161,7 @@ fma.rn.f32 	%f307, %f306, %f302, 0f3F800000;
 fma.rn.f32 	%f308, %f307, %f302, 0f3F800000;
 mov.b32 	%r64, %f308;
 mov.b32 	%r65, %f299;
-)ptx",
-    R"ptx(shl.b32 	%r66, %r65, 23;
+shl.b32 	%r66, %r65, 23;
 add.s32 	%r67, %r66, %r64;
 mov.b32 	%f309, %r67;
 setp.ltu.f32 	%p90, %f298, 0fC28AA123;
@@ -28522,7 +28533,8 @@ setp.lt.f32 	%p187, %f81, 0f00000000;
 selp.f32 	%f487, 0f00000000, %f81, %p187;
 abs.f32 	%f488, %f81;
 neg.f32 	%f489, %f488;
-fma.rn.f32 	%f490, %f488, 0fBFB8AA3B, 0f4B400000;
+)ptx",
+    R"ptx(fma.rn.f32 	%f490, %f488, 0fBFB8AA3B, 0f4B400000;
 add.rn.f32 	%f491, %f490, 0fCB400000;
 fma.rn.f32 	%f492, %f491, 0fBF318000, %f489;
 fma.rn.f32 	%f493, %f491, 0f395E8083, %f492;
@@ -28551,8 +28563,7 @@ mov.b32 	%f504, %r112;
 cvt.rn.f32.s32 	%f505, %r110;
 add.rn.f32 	%f506, %f504, 0fBF800000;
 add.rn.f32 	%f507, %f504, 0f3F800000;
-)ptx",
-    R"ptx(div.rn.f32 	%f508, %f506, %f507;
+div.rn.f32 	%f508, %f506, %f507;
 mul.rn.f32 	%f509, %f508, %f508;
 fma.rn.f32 	%f510, %f509, 0f3E638E39, 0f3E924925;
 fma.rn.f32 	%f511, %f510, %f509, 0f3ECCCCCD;
@@ -28906,7 +28917,8 @@ cvt.u32.u64 	%r22, %rd2;
 div.u32 	%r23, %r22, %r21;
 cvt.u64.u32 	%rd482, %r23;
 $L__BB21_3:
-ld.param.u64 	%rd7, [%rd1+32];
+)ptx",
+    R"ptx(ld.param.u64 	%rd7, [%rd1+32];
 ld.param.u64 	%rd8, [%rd1+48];
 or.b64  	%rd257, %rd7, %rd8;
 and.b64  	%rd258, %rd257, -4294967296;
@@ -28946,8 +28958,7 @@ sub.s64 	%rd263, %rd2, %rd262;
 ld.param.u64 	%rd266, [%rd1+8];
 cvta.to.global.u64 	%rd267, %rd266;
 ld.param.u64 	%rd268, [%rd1+16];
-)ptx",
-    R"ptx(ld.param.u64 	%rd277, [%rd1+160];
+ld.param.u64 	%rd277, [%rd1+160];
 cvta.to.global.u64 	%rd278, %rd277;
 ld.param.u64 	%rd279, [%rd1+168];
 cvta.to.global.u64 	%rd280, %rd279;
@@ -29316,7 +29327,8 @@ bra.uni 	$L__BB21_74;
 $L__BB21_74:
 add.s64 	%rd348, %rd496, %rd347;
 add.s64 	%rd85, %rd348, %rd481;
-ld.f32 	%f855, [%rd85];
+)ptx",
+    R"ptx(ld.f32 	%f855, [%rd85];
 $L__BB21_75:
 setp.gt.s32 	%p94, %r3, 2;
 @%p94 bra 	$L__BB21_79;
@@ -29353,8 +29365,7 @@ abs.f32 	%f321, %f319;
 selp.f32 	%f322, 0f3F800000, %f321, %p84;
 selp.f32 	%f323, 0f3F800000, %f322, %p83;
 fma.rn.f32 	%f324, %f323, 0fBAA58518, 0f3BDA9A73;
-)ptx",
-    R"ptx(fma.rn.f32 	%f325, %f324, %f323, 0fBC8BFFCA;
+fma.rn.f32 	%f325, %f324, %f323, 0fBC8BFFCA;
 fma.rn.f32 	%f326, %f325, %f323, 0f3CFD1355;
 fma.rn.f32 	%f327, %f326, %f323, 0fBD4D83FC;
 fma.rn.f32 	%f328, %f327, %f323, 0f3DB63AA6;
@@ -29689,7 +29700,8 @@ mov.b32 	%r95, %f438;
 shl.b32 	%r96, %r95, 23;
 add.s32 	%r97, %r96, %r94;
 mov.b32 	%f448, %r97;
-setp.gtu.f32 	%p128, %f436, 0f428AA123;
+)ptx",
+    R"ptx(setp.gtu.f32 	%p128, %f436, 0f428AA123;
 setp.leu.f32 	%p129, %f436, 0f428AA123;
 selp.f32 	%f449, %f437, 0f00000000, %p129;
 selp.f32 	%f450, %f449, %f448, %p128;
@@ -29716,8 +29728,7 @@ fma.rn.f32 	%f465, %f464, %f463, 0f3D2AAA2F;
 fma.rn.f32 	%f466, %f465, %f463, 0f3E2AAA47;
 fma.rn.f32 	%f467, %f466, %f463, 0f3F000000;
 fma.rn.f32 	%f468, %f467, %f463, 0f3F800000;
-)ptx",
-    R"ptx(fma.rn.f32 	%f469, %f468, %f463, 0f3F800000;
+fma.rn.f32 	%f469, %f468, %f463, 0f3F800000;
 mov.b32 	%r98, %f469;
 mov.b32 	%r99, %f460;
 shl.b32 	%r100, %r99, 23;
@@ -30102,7 +30113,8 @@ selp.f32 	%f492, %f93, %f864, %p173;
 selp.f32 	%f493, %f93, %f492, %p172;
 mov.f32 	%f865, %f866;
 @%p162 bra 	$L__BB21_151;
-ld.global.f32 	%f865, [%rd131+8];
+)ptx",
+    R"ptx(ld.global.f32 	%f865, [%rd131+8];
 $L__BB21_151:
 selp.f32 	%f96, %f493, %f864, %p171;
 @%p162 bra 	$L__BB21_153;
@@ -30141,8 +30153,7 @@ mov.u64 	%rd520, 0;
 mov.f32 	%f877, 0f00000000;
 mov.f32 	%f876, %f877;
 @%p189 bra 	$L__BB21_168;
-)ptx",
-    R"ptx(mov.u64 	%rd519, 0;
+mov.u64 	%rd519, 0;
 mov.f32 	%f504, 0f00000000;
 mov.f32 	%f877, %f504;
 mov.f32 	%f876, %f504;
@@ -30463,7 +30474,8 @@ selp.f32 	%f686, 0f3F800000, %f685, %p240;
 fma.rn.f32 	%f687, %f686, 0fBAA58518, 0f3BDA9A73;
 fma.rn.f32 	%f688, %f687, %f686, 0fBC8BFFCA;
 fma.rn.f32 	%f689, %f688, %f686, 0f3CFD1355;
-fma.rn.f32 	%f690, %f689, %f686, 0fBD4D83FC;
+)ptx",
+    R"ptx(fma.rn.f32 	%f690, %f689, %f686, 0fBD4D83FC;
 fma.rn.f32 	%f691, %f690, %f686, 0f3DB63AA6;
 fma.rn.f32 	%f692, %f691, %f686, 0fBE5BBFCA;
 fma.rn.f32 	%f693, %f692, %f686, 0f3FC90FDA;
@@ -30489,8 +30501,7 @@ fma.rn.f32 	%f712, %f711, %f706, 0f3D2AAA9D;
 fma.rn.f32 	%f713, %f712, %f706, 0fBF000000;
 fma.rn.f32 	%f714, %f713, %f706, 0f3F800000;
 mov.b32 	%r142, %f702;
-)ptx",
-    R"ptx(shl.b32 	%r143, %r142, 30;
+shl.b32 	%r143, %r142, 30;
 and.b32  	%r144, %r143, -2147483648;
 and.b32  	%r145, %r142, 1;
 setp.eq.b32 	%p243, %r145, 1;
@@ -30862,7 +30873,8 @@ mov.u32 	%r178, %r148;
 bra.uni 	$L__BB21_222;
 $L__BB21_230:
 cvt.u32.u64 	%r152, %rd534;
-selp.b32 	%r7, %r178, %r152, %p262;
+)ptx",
+    R"ptx(selp.b32 	%r7, %r178, %r152, %p262;
 add.s64 	%rd187, %rd534, 1;
 cvt.u32.u64 	%r153, %rd187;
 selp.b32 	%r8, %r7, %r153, %p268;
@@ -30896,8 +30908,7 @@ mov.f32 	%f897, 0f00000000;
 mov.f32 	%f894, %f897;
 @%p253 bra 	$L__BB21_224;
 ld.global.f32 	%f894, [%rd186];
-)ptx",
-    R"ptx($L__BB21_224:
+$L__BB21_224:
 setp.leu.f32 	%p258, %f894, %f902;
 setp.nan.f32 	%p260, %f894, %f894;
 mov.f32 	%f895, %f897;
@@ -31275,7 +31286,8 @@ div.rn.f64 	%fd18, %fd22, %fd20;
 cvt.rn.f32.f64 	%f31, %fd18;
 mov.u64 	%rd171, 0;
 @%p9 bra 	$L__BB22_44;
-add.s64 	%rd168, %rd6, %rd146;
+)ptx",
+    R"ptx(add.s64 	%rd168, %rd6, %rd146;
 add.s64 	%rd167, %rd5, %rd146;
 mov.u64 	%rd169, 0;
 $L__BB22_43:
@@ -31314,8 +31326,7 @@ $L__BB22_47:
 bra.uni 	$L__BB22_48;
 $L__BB22_48:
 add.s64 	%rd131, %rd5, %rd127;
-)ptx",
-    R"ptx(add.s64 	%rd73, %rd131, %rd146;
+add.s64 	%rd73, %rd131, %rd146;
 ld.global.f32 	%f143, [%rd73];
 $L__BB22_49:
 @!%p4 bra 	$L__BB22_52;
@@ -31714,7 +31725,8 @@ mul.rn.f64 	%fd127, %fd126, %fd126;
 ld.local.f64 	%fd128, [%rd96];
 add.rn.f64 	%fd129, %fd128, %fd127;
 st.local.f64 	[%rd96], %fd129;
-ld.global.f32 	%f39, [%rd95+4];
+)ptx",
+    R"ptx(ld.global.f32 	%f39, [%rd95+4];
 cvt.f64.f32 	%fd130, %f39;
 mul.rn.f64 	%fd131, %fd130, %fd130;
 ld.local.f64 	%fd132, [%rd96+8];
@@ -31753,8 +31765,7 @@ setp.ne.s64 	%p16, %rd92, 0;
 $L__BB24_24:
 ld.local.f64 	%fd202, [%rd3+64];
 ld.local.f64 	%fd201, [%rd3+72];
-)ptx",
-    R"ptx(ld.local.f64 	%fd200, [%rd3+80];
+ld.local.f64 	%fd200, [%rd3+80];
 ld.local.f64 	%fd199, [%rd3+88];
 ld.local.f64 	%fd198, [%rd3+96];
 ld.local.f64 	%fd197, [%rd3+32];
@@ -32170,7 +32181,8 @@ ret;
 .visible .entry add_parts(
 .param .u64 add_parts_param_0,
 .param .u64 add_parts_param_1,
-.param .u64 add_parts_param_2,
+)ptx",
+    R"ptx(.param .u64 add_parts_param_2,
 .param .u8 add_parts_param_3,
 .param .u64 add_parts_param_4
 )
@@ -32211,8 +32223,7 @@ ld.global.f32 	%f11, [%rd29];
 add.s64 	%rd30, %rd2, %rd51;
 ld.global.f32 	%f12, [%rd30];
 add.rn.f32 	%f34, %f11, %f12;
-)ptx",
-    R"ptx($L__BB27_4:
+$L__BB27_4:
 setp.lt.u64 	%p3, %rd23, 2;
 @%p3 bra 	$L__BB27_12;
 add.s64 	%rd4, %rd23, -1;
@@ -32625,7 +32636,8 @@ ret;
 .reg .f32 	%f<3>;
 .reg .b64 	%rd<69>;
 mov.u32 	%r11, %ctaid.x;
-mul.wide.u32 	%rd33, %r11, 16;
+)ptx",
+    R"ptx(mul.wide.u32 	%rd33, %r11, 16;
 mov.u32 	%r1, %tid.x;
 shr.u32 	%r12, %r1, 4;
 cvt.u64.u32 	%rd34, %r12;
@@ -32666,8 +32678,7 @@ shl.b64 	%rd41, %rd63, 2;
 add.s64 	%rd42, %rd5, %rd41;
 ld.global.s32 	%rd43, [%rd42];
 mul.lo.s64 	%rd44, %rd7, %rd43;
-)ptx",
-    R"ptx(mul.lo.s64 	%rd45, %rd63, %rd7;
+mul.lo.s64 	%rd45, %rd63, %rd7;
 sub.s64 	%rd46, %rd4, %rd45;
 add.s64 	%rd64, %rd44, %rd46;
 $L__BB32_7:
@@ -33082,7 +33093,8 @@ shl.b64 	%rd28, %rd3, 2;
 setp.eq.s64 	%p2, %rd22, 0;
 mov.f64 	%fd25, 0d0000000000000000;
 @%p2 bra 	$L__BB35_8;
-ld.param.u64 	%rd24, [column_means_param_0];
+)ptx",
+    R"ptx(ld.param.u64 	%rd24, [column_means_param_0];
 cvta.to.global.u64 	%rd2, %rd24;
 and.b64  	%rd42, %rd22, 3;
 setp.lt.u64 	%p3, %rd22, 4;
@@ -33119,8 +33131,7 @@ selp.f32 	%f9, %f7, 0f00000000, %p6;
 cvt.f64.f32 	%fd16, %f9;
 add.rn.f64 	%fd17, %fd15, %fd16;
 add.s64 	%rd33, %rd44, %rd7;
-)ptx",
-    R"ptx(ld.global.f32 	%f10, [%rd33];
+ld.global.f32 	%f10, [%rd33];
 sub.rn.f32 	%f11, %f10, %f10;
 setp.eq.f32 	%p7, %f11, 0f00000000;
 selp.f32 	%f12, %f10, 0f00000000, %p7;
@@ -33536,7 +33547,8 @@ mov.f64 	%fd63, %fd62;
 bra.uni 	$L__BB40_43;
 $L__BB40_43:
 shl.b64 	%rd92, %rd210, 4;
-add.s64 	%rd93, %rd20, %rd92;
+)ptx",
+    R"ptx(add.s64 	%rd93, %rd20, %rd92;
 add.s64 	%rd21, %rd93, 8;
 or.b32  	%r4, %r2, 1;
 or.b32  	%r5, %r2, 2;
@@ -33573,8 +33585,7 @@ selp.f64 	%fd20, 0d4760000000000000, %fd19, %p15;
 cvt.rn.f32.f64 	%f38, %fd20;
 st.global.f32 	[%rd222], %f38;
 setp.neu.f64 	%p17, %fd64, 0d0000000000000000;
-)ptx",
-    R"ptx(mul.rn.f64 	%fd21, %fd64, 0dC000000000000000;
+mul.rn.f64 	%fd21, %fd64, 0dC000000000000000;
 mul.rn.f64 	%fd22, %fd21, %fd17;
 selp.f64 	%fd65, %fd22, 0d0000000000000000, %p17;
 $L__BB40_48:
@@ -33941,7 +33952,8 @@ and.b32  	%r81, %r80, %r73;
 cvt.u64.u32 	%rd191, %r81;
 cvt.u32.u64 	%r82, %rd221;
 and.b32  	%r83, %r82, 48;
-shl.b64 	%rd192, %rd191, %r83;
+)ptx",
+    R"ptx(shl.b64 	%rd192, %rd191, %r83;
 ld.global.u64 	%rd193, [%rd190];
 or.b64  	%rd194, %rd193, %rd192;
 st.global.u64 	[%rd190], %rd194;
@@ -33982,8 +33994,7 @@ cvta.to.global.u64 	%rd200, %rd199;
 add.s64 	%rd202, %rd200, %rd208;
 st.global.u32 	[%rd202], %r85;
 ld.param.u64 	%rd203, [%rd2+24];
-)ptx",
-    R"ptx(setp.ge.u64 	%p58, %rd210, %rd203;
+setp.ge.u64 	%p58, %rd210, %rd203;
 @%p58 bra 	$L__BB40_52;
 add.rn.f64 	%fd57, %fd63, %fd62;
 ld.param.u64 	%rd204, [%rd1+32];
@@ -34405,7 +34416,8 @@ ret;
 }
 .visible .entry finish_pairs(
 .param .align 8 .b8 finish_pairs_param_0[72],
-.param .u64 finish_pairs_param_1,
+)ptx",
+    R"ptx(.param .u64 finish_pairs_param_1,
 .param .u64 finish_pairs_param_2,
 .param .f64 finish_pairs_param_3,
 .param .u64 finish_pairs_param_4
@@ -34443,8 +34455,7 @@ add.s64 	%rd29, %rd27, %rd28;
 ld.global.f64 	%fd5, [%rd29];
 ld.param.u64 	%rd30, [%rd2+40];
 cvta.to.global.u64 	%rd31, %rd30;
-)ptx",
-    R"ptx(add.s64 	%rd32, %rd31, %rd28;
+add.s64 	%rd32, %rd31, %rd28;
 ld.global.f64 	%fd6, [%rd32];
 add.rn.f64 	%fd13, %fd5, %fd6;
 $L__BB43_3:
@@ -34839,7 +34850,8 @@ $L__BB44_46:
 ld.global.u64 	%rd183, [%rd297];
 setp.eq.s64 	%p65, %rd183, %rd11;
 @%p65 bra 	$L__BB44_49;
-ld.global.f32 	%f3, [%rd296];
+)ptx",
+    R"ptx(ld.global.f32 	%f3, [%rd296];
 setp.nan.f32 	%p66, %f3, %f3;
 @%p66 bra 	$L__BB44_49;
 mov.b32 	%r37, %f3;
@@ -34871,8 +34883,7 @@ min.u64 	%rd194, %rd193, %rd300;
 cvt.u32.u64 	%r46, %rd194;
 { .reg .b32 tmp; mov.b64 {tmp, %r47}, %rd194; }
 shfl.sync.bfly.b32	%r48, %r46, 4, 31, %r3;
-)ptx",
-    R"ptx(shfl.sync.bfly.b32	%r49, %r47, 4, 31, %r3;
+shfl.sync.bfly.b32	%r49, %r47, 4, 31, %r3;
 cvt.u64.u32 	%rd195, %r49;
 shl.b64 	%rd196, %rd195, 32;
 cvt.u64.u32 	%rd197, %r48;
@@ -35192,7 +35203,8 @@ mul.lo.s64 	%rd251, %rd79, %rd4;
 shl.b64 	%rd252, %rd251, 3;
 add.s64 	%rd88, %rd250, %rd252;
 shr.u64 	%rd253, %rd86, 3;
-and.b64  	%rd254, %rd253, 268435448;
+)ptx",
+    R"ptx(and.b64  	%rd254, %rd253, 268435448;
 add.s64 	%rd255, %rd88, %rd254;
 ld.global.u64 	%rd256, [%rd255];
 or.b64  	%rd257, %rd256, %rd248;
@@ -35221,8 +35233,7 @@ setp.lt.f64 	%p108, %fd148, 0dC760000000000000;
 selp.f64 	%fd151, 0dC760000000000000, %fd148, %p108;
 selp.f64 	%fd152, 0d4760000000000000, %fd151, %p107;
 cvt.rn.f32.f64 	%f45, %fd152;
-)ptx",
-    R"ptx(setp.neu.f64 	%p109, %fd148, 0d0000000000000000;
+setp.neu.f64 	%p109, %fd148, 0d0000000000000000;
 mul.rn.f64 	%fd153, %fd148, 0dC000000000000000;
 mul.rn.f64 	%fd154, %fd153, %fd149;
 selp.f64 	%fd155, %fd154, 0d0000000000000000, %p109;
@@ -35594,7 +35605,8 @@ ld.u64 	%rd411, [%rd39+16];
 add.s64 	%rd413, %rd411, %rd941;
 ld.u64 	%rd414, [%rd413];
 setp.ne.s64 	%p357, %rd414, %rd40;
-mov.pred 	%p356, %p355;
+)ptx",
+    R"ptx(mov.pred 	%p356, %p355;
 bra.uni 	$L__BB45_36;
 $L__BB45_37:
 vote.sync.ballot.b32 	%r74, %p356, %r4;
@@ -35632,8 +35644,7 @@ ld.local.u64 	%rd59, [%rd7+64];
 setp.eq.s64 	%p88, %rd59, 0;
 cvt.u32.u64 	%r471, %rd1046;
 @%p88 bra 	$L__BB45_275;
-)ptx",
-    R"ptx(ld.local.u64 	%rd422, [%rd7+56];
+ld.local.u64 	%rd422, [%rd7+56];
 ld.local.u64 	%rd423, [%rd7];
 ld.u64 	%rd64, [%rd423+16];
 setp.eq.s64 	%p89, %rd422, %rd64;
@@ -35974,7 +35985,8 @@ mul.rn.f64 	%fd273, %fd272, 0d3FE0000000000000;
 add.rn.f64 	%fd274, %fd271, 0d3FF0000000000000;
 selp.f64 	%fd275, %fd273, %fd272, %p179;
 add.rn.f64 	%fd276, %fd275, 0dBFF0000000000000;
-add.rn.f64 	%fd277, %fd275, 0d3FF0000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd277, %fd275, 0d3FF0000000000000;
 div.rn.f64 	%fd278, %fd276, %fd277;
 mul.rn.f64 	%fd279, %fd278, %fd278;
 mul.rn.f64 	%fd280, %fd279, 0d3FA642C8590B2164;
@@ -35998,8 +36010,7 @@ add.rn.f64 	%fd297, %fd296, 0d3FC999999999999A;
 mul.rn.f64 	%fd298, %fd279, %fd297;
 add.rn.f64 	%fd299, %fd298, 0d3FD5555555555555;
 mul.rn.f64 	%fd300, %fd279, %fd299;
-)ptx",
-    R"ptx(selp.f64 	%fd301, %fd274, %fd271, %p179;
+selp.f64 	%fd301, %fd274, %fd271, %p179;
 mul.rn.f64 	%fd302, %fd301, 0d3FE62E42FEE00000;
 mul.rn.f64 	%fd303, %fd301, 0d3DEA39EF35793C76;
 add.rn.f64 	%fd304, %fd278, %fd278;
@@ -36362,7 +36373,8 @@ add.s32 	%r475, %r237, %r240;
 cvt.u64.u32 	%rd452, %r238;
 setp.le.u64 	%p122, %rd270, %rd452;
 mov.u32 	%r477, %r19;
-mov.u32 	%r478, %r24;
+)ptx",
+    R"ptx(mov.u32 	%r478, %r24;
 @%p122 bra 	$L__BB45_180;
 add.s32 	%r479, %r23, %r474;
 $L__BB45_182:
@@ -36400,8 +36412,7 @@ setp.gt.f32 	%p128, %f32, %f9;
 setp.le.f32 	%p129, %f32, %f11;
 and.pred  	%p363, %p128, %p129;
 $L__BB45_187:
-)ptx",
-    R"ptx(vote.sync.ballot.b32 	%r241, %p363, %r4;
+vote.sync.ballot.b32 	%r241, %p363, %r4;
 shr.u32 	%r242, %r241, %r3;
 and.b32  	%r489, %r242, 65535;
 popc.b32 	%r33, %r489;
@@ -36727,7 +36738,8 @@ shl.b64 	%rd543, %rd542, 32;
 cvt.u64.u32 	%rd544, %r305;
 or.b64  	%rd545, %rd543, %rd544;
 min.u64 	%rd546, %rd545, %rd970;
-cvt.u32.u64 	%r307, %rd546;
+)ptx",
+    R"ptx(cvt.u32.u64 	%r307, %rd546;
 { .reg .b32 tmp; mov.b64 {tmp, %r308}, %rd546; }
 shfl.sync.bfly.b32	%r309, %r307, 4, 31, %r4;
 shfl.sync.bfly.b32	%r310, %r308, 4, 31, %r4;
@@ -36756,8 +36768,7 @@ or.b64  	%rd560, %rd558, %rd559;
 min.u64 	%rd71, %rd560, %rd556;
 ld.local.u8 	%rs15, [%rd7+80];
 and.b16  	%rs16, %rs15, 1;
-)ptx",
-    R"ptx(setp.eq.b16 	%p188, %rs16, 1;
+setp.eq.b16 	%p188, %rs16, 1;
 @%p188 bra 	$L__BB45_80;
 bra.uni 	$L__BB45_55;
 $L__BB45_80:
@@ -37104,7 +37115,8 @@ cvt.u64.u32 	%rd881, %r447;
 shfl.sync.idx.b32	%r448, %r434, %r56, 31, %r4;
 cvt.u64.u32 	%rd882, %r448;
 shl.b64 	%rd883, %rd882, 32;
-or.b64  	%rd884, %rd883, %rd881;
+)ptx",
+    R"ptx(or.b64  	%rd884, %rd883, %rd881;
 mov.b64 	%fd703, %rd884;
 add.rn.f64 	%fd704, %fd702, %fd703;
 shfl.sync.idx.b32	%r449, %r433, %r57, 31, %r4;
@@ -37133,8 +37145,7 @@ mov.b64 	%fd709, %rd896;
 add.rn.f64 	%fd710, %fd708, %fd709;
 shfl.sync.idx.b32	%r455, %r433, %r60, 31, %r4;
 cvt.u64.u32 	%rd897, %r455;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r456, %r434, %r60, 31, %r4;
+shfl.sync.idx.b32	%r456, %r434, %r60, 31, %r4;
 cvt.u64.u32 	%rd898, %r456;
 shl.b64 	%rd899, %rd898, 32;
 or.b64  	%rd900, %rd899, %rd897;
@@ -37462,7 +37473,8 @@ shfl.sync.bfly.b32	%r328, %r326, 8, 31, %r4;
 cvt.u64.u32 	%rd579, %r328;
 shl.b64 	%rd580, %rd579, 32;
 cvt.u64.u32 	%rd581, %r327;
-or.b64  	%rd582, %rd580, %rd581;
+)ptx",
+    R"ptx(or.b64  	%rd582, %rd580, %rd581;
 min.u64 	%rd583, %rd582, %rd978;
 cvt.u32.u64 	%r329, %rd583;
 { .reg .b32 tmp; mov.b64 {tmp, %r330}, %rd583; }
@@ -37490,8 +37502,7 @@ cvt.u64.u32 	%rd594, %r340;
 shl.b64 	%rd595, %rd594, 32;
 cvt.u64.u32 	%rd596, %r339;
 or.b64  	%rd597, %rd595, %rd596;
-)ptx",
-    R"ptx(min.u64 	%rd598, %rd597, %rd593;
+min.u64 	%rd598, %rd597, %rd593;
 setp.eq.s64 	%p196, %rd598, -1;
 selp.b64 	%rd97, %rd71, %rd598, %p196;
 setp.eq.s64 	%p197, %rd97, -1;
@@ -37814,7 +37825,8 @@ mov.u64 	%rd999, %rd1046;
 bra.uni 	$L__BB45_114;
 $L__BB45_110:
 bar.warp.sync 	%r4;
-ld.local.u64 	%rd1007, [%rd7+64];
+)ptx",
+    R"ptx(ld.local.u64 	%rd1007, [%rd7+64];
 setp.eq.s64 	%p262, %rd1007, 0;
 @%p262 bra 	$L__BB45_275;
 ld.local.u64 	%rd178, [%rd7+8];
@@ -37849,8 +37861,7 @@ setp.eq.s64 	%p280, %rd1007, 0;
 @%p280 bra 	$L__BB45_275;
 $L__BB45_112:
 ld.u64 	%rd714, [%rd1005];
-)ptx",
-    R"ptx(setp.eq.s64 	%p263, %rd714, -1;
+setp.eq.s64 	%p263, %rd714, -1;
 selp.b64 	%rd1008, %rd1008, %rd714, %p263;
 ld.u64 	%rd715, [%rd1006];
 bfe.u64 	%rd204, %rd715, 1, 31;
@@ -38183,7 +38194,8 @@ add.s64 	%rd130, %rd117, %rd639;
 ld.u64 	%rd131, [%rd130];
 setp.gt.u64 	%p227, %rd129, %rd131;
 and.b64  	%rd640, %rd983, %rd980;
-setp.ne.s64 	%p228, %rd640, 0;
+)ptx",
+    R"ptx(setp.ne.s64 	%p228, %rd640, 0;
 xor.pred  	%p229, %p228, %p227;
 not.pred 	%p230, %p229;
 @%p230 bra 	$L__BB45_108;
@@ -38221,8 +38233,7 @@ $L__BB45_267:
 add.s64 	%rd1038, %rd1038, 16;
 add.s64 	%rd1037, %rd1037, 128;
 setp.lt.u64 	%p298, %rd1038, %rd299;
-)ptx",
-    R"ptx(@%p298 bra 	$L__BB45_264;
+@%p298 bra 	$L__BB45_264;
 bra.uni 	$L__BB45_263;
 $L__BB45_264:
 xor.b64  	%rd313, %rd1038, %rd310;
@@ -38618,7 +38629,8 @@ add.rn.f64 	%fd549, %fd549, %fd382;
 popc.b32 	%r51, %r50;
 cvt.rn.f64.u32 	%fd383, %r51;
 add.rn.f64 	%fd548, %fd548, %fd383;
-add.s64 	%rd385, %rd385, 16;
+)ptx",
+    R"ptx(add.s64 	%rd385, %rd385, 16;
 add.s64 	%rd384, %rd384, 64;
 add.s64 	%rd383, %rd383, 64;
 add.s64 	%rd382, %rd382, 64;
@@ -38656,8 +38668,7 @@ $L__BB46_39:
 ld.global.f32 	%f16, [%rd384];
 cvt.f64.f32 	%fd277, %f16;
 neg.f64 	%fd278, %fd277;
-)ptx",
-    R"ptx(selp.f64 	%fd519, %fd278, %fd277, %p63;
+selp.f64 	%fd519, %fd278, %fd277, %p63;
 mov.pred 	%p230, %p8;
 $L__BB46_40:
 mov.pred 	%p231, %p232;
@@ -38967,7 +38978,8 @@ cvt.u64.u32 	%rd257, %r79;
 shfl.sync.idx.b32	%r80, %r54, %r18, 31, %r129;
 cvt.u64.u32 	%rd258, %r80;
 shl.b64 	%rd259, %rd258, 32;
-or.b64  	%rd260, %rd259, %rd257;
+)ptx",
+    R"ptx(or.b64  	%rd260, %rd259, %rd257;
 mov.b64 	%fd408, %rd260;
 add.rn.f64 	%fd409, %fd407, %fd408;
 shfl.sync.idx.b32	%r81, %r53, %r19, 31, %r129;
@@ -38997,8 +39009,7 @@ add.rn.f64 	%fd546, %fd413, %fd414;
 $L__BB46_65:
 @%p64 bra 	$L__BB46_88;
 setp.neu.f64 	%p144, %fd524, 0d0000000000000000;
-)ptx",
-    R"ptx(vote.sync.ballot.b32 	%r87, %p144, %r129;
+vote.sync.ballot.b32 	%r87, %p144, %r129;
 setp.eq.s32 	%p145, %r87, 0;
 @%p145 bra 	$L__BB46_68;
 mov.b64 	%rd273, %fd524;
@@ -39340,7 +39351,8 @@ setp.lt.f64 	%p75, %fd57, 0dC085E00000000000;
 mov.f64 	%fd531, 0d0000000000000000;
 @%p75 bra 	$L__BB46_99;
 mul.rn.f64 	%fd110, %fd57, 0d3FF71547652B82FE;
-add.rn.f64 	%fd111, %fd110, 0d4338000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd111, %fd110, 0d4338000000000000;
 add.rn.f64 	%fd112, %fd111, 0dC338000000000000;
 mul.rn.f64 	%fd113, %fd112, 0dBFE62E42FEE00000;
 add.rn.f64 	%fd114, %fd57, %fd113;
@@ -39362,8 +39374,7 @@ mul.rn.f64 	%fd129, %fd128, 0d3FB999999999999A;
 add.rn.f64 	%fd130, %fd129, 0d3FF0000000000000;
 mul.rn.f64 	%fd131, %fd116, %fd130;
 mul.rn.f64 	%fd132, %fd131, 0d3FBC71C71C71C71C;
-)ptx",
-    R"ptx(add.rn.f64 	%fd133, %fd132, 0d3FF0000000000000;
+add.rn.f64 	%fd133, %fd132, 0d3FF0000000000000;
 mul.rn.f64 	%fd134, %fd116, %fd133;
 mul.rn.f64 	%fd135, %fd134, 0d3FC0000000000000;
 add.rn.f64 	%fd136, %fd135, 0d3FF0000000000000;
@@ -39683,7 +39694,8 @@ $L__BB46_126:
 setp.lt.u64 	%p175, %rd390, %rd69;
 @%p175 bra 	$L__BB46_146;
 mul.lo.s64 	%rd348, %rd69, %rd381;
-shl.b64 	%rd349, %rd348, 2;
+)ptx",
+    R"ptx(shl.b64 	%rd349, %rd348, 2;
 add.s64 	%rd350, %rd71, %rd349;
 ld.f32 	%f27, [%rd350];
 sub.rn.f32 	%f28, %f27, %f27;
@@ -39718,8 +39730,7 @@ ld.local.u64 	%rd89, [%rd10+56];
 ld.local.u64 	%rd90, [%rd10+64];
 mul.lo.s64 	%rd354, %rd29, %rd69;
 add.s64 	%rd394, %rd354, 4;
-)ptx",
-    R"ptx(shl.b64 	%rd92, %rd69, 6;
+shl.b64 	%rd92, %rd69, 6;
 add.s64 	%rd93, %rd69, -1;
 mov.pred 	%p237, 0;
 mov.u64 	%rd395, %rd28;
@@ -39834,6 +39845,5627 @@ st.u64 	[%rd370], %rd374;
 $L__BB46_19:
 ret;
 }
+.visible .entry supcon_rows(
+.param .align 8 .b8 supcon_rows_param_0[80],
+.param .align 8 .b8 supcon_rows_param_1[72],
+.param .align 4 .b8 supcon_rows_param_2[4]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot47[208];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<201>;
+.reg .b16 	%rs<4>;
+.reg .b32 	%r<70>;
+.reg .f32 	%f<428>;
+.reg .b64 	%rd<519>;
+.reg .f64 	%fd<117>;
+mov.u64 	%SPL, __local_depot47;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r20, %ctaid.x;
+mul.wide.u32 	%rd207, %r20, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r21, %r1, 4;
+cvt.u64.u32 	%rd208, %r21;
+add.s64 	%rd6, %rd207, %rd208;
+ld.param.u64 	%rd210, [supcon_rows_param_0+8];
+setp.ge.u64 	%p12, %rd6, %rd210;
+@%p12 bra 	$L__BB47_162;
+mov.b64 	%rd202, supcon_rows_param_0;
+mov.b64 	%rd204, supcon_rows_param_1;
+mov.u64 	%rd2, %rd204;
+mov.u64 	%rd3, %rd202;
+ld.param.u64 	%rd8, [supcon_rows_param_0+16];
+ld.param.u64 	%rd211, [%rd3+56];
+cvta.to.global.u64 	%rd9, %rd211;
+mul.lo.s64 	%rd10, %rd8, %rd6;
+shl.b64 	%rd212, %rd10, 2;
+add.s64 	%rd213, %rd9, %rd212;
+ld.param.u8 	%rs2, [%rd2+64];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+ld.param.u64 	%rd214, [%rd3+64];
+cvta.to.global.u64 	%rd215, %rd214;
+add.s64 	%rd216, %rd215, %rd212;
+selp.b64 	%rd11, %rd216, %rd213, %p1;
+and.b32  	%r23, %r1, 15;
+cvt.u64.u32 	%rd518, %r23;
+setp.gt.u64 	%p13, %rd8, %rd518;
+and.pred  	%p14, %p1, %p13;
+shl.b64 	%rd454, %rd518, 2;
+@!%p14 bra 	$L__BB47_2;
+bra.uni 	$L__BB47_12;
+$L__BB47_12:
+add.s64 	%rd219, %rd212, %rd454;
+add.s64 	%rd459, %rd9, %rd219;
+add.s64 	%rd458, %rd11, %rd454;
+mov.u64 	%rd460, %rd518;
+$L__BB47_13:
+ld.global.f32 	%f105, [%rd459];
+st.global.f32 	[%rd458], %f105;
+add.s64 	%rd460, %rd460, 16;
+add.s64 	%rd459, %rd459, 64;
+add.s64 	%rd458, %rd458, 64;
+setp.lt.u64 	%p15, %rd460, %rd8;
+@%p15 bra 	$L__BB47_13;
+$L__BB47_2:
+ld.param.u64 	%rd209, [supcon_rows_param_0];
+setp.lt.u64 	%p16, %rd8, 16;
+mov.u64 	%rd457, 0;
+mov.b32 	%r62, 0;
+mov.f32 	%f380, 0fFF800000;
+mov.f32 	%f379, 0f7F800000;
+@%p16 bra 	$L__BB47_5;
+add.s64 	%rd455, %rd11, %rd454;
+mov.f32 	%f379, 0f7F800000;
+mov.f32 	%f380, 0fFF800000;
+mov.b32 	%r62, 0;
+mov.u64 	%rd456, 0;
+$L__BB47_4:
+ld.global.f32 	%f110, [%rd455];
+setp.lt.f32 	%p17, %f110, %f379;
+selp.f32 	%f379, %f110, %f379, %p17;
+setp.gt.f32 	%p18, %f110, %f380;
+selp.f32 	%f380, %f110, %f380, %p18;
+setp.nan.f32 	%p19, %f110, %f110;
+selp.u32 	%r26, 1, 0, %p19;
+or.b32  	%r62, %r62, %r26;
+add.s64 	%rd457, %rd456, 16;
+add.s64 	%rd455, %rd455, 64;
+add.s64 	%rd223, %rd456, 32;
+setp.le.u64 	%p20, %rd223, %rd8;
+mov.u64 	%rd456, %rd457;
+@%p20 bra 	$L__BB47_4;
+$L__BB47_5:
+add.u64 	%rd205, %SP, 0;
+add.u64 	%rd206, %SP, 8;
+add.s64 	%rd7, %rd209, %rd6;
+setp.le.u64 	%p21, %rd8, %rd457;
+@%p21 bra 	$L__BB47_9;
+sub.s64 	%rd22, %rd8, %rd457;
+setp.eq.s64 	%p22, %rd22, 16;
+setp.gt.u64 	%p23, %rd22, %rd518;
+or.pred  	%p24, %p22, %p23;
+mov.f32 	%f381, 0f00000000;
+@!%p24 bra 	$L__BB47_8;
+bra.uni 	$L__BB47_7;
+$L__BB47_7:
+shl.b64 	%rd225, %rd457, 2;
+add.s64 	%rd226, %rd11, %rd225;
+add.s64 	%rd23, %rd226, %rd454;
+ld.global.f32 	%f381, [%rd23];
+$L__BB47_8:
+selp.f32 	%f112, %f381, 0f7F800000, %p23;
+selp.f32 	%f113, %f381, 0fFF800000, %p23;
+setp.lt.f32 	%p26, %f112, %f379;
+selp.f32 	%f379, %f112, %f379, %p26;
+setp.gt.f32 	%p27, %f113, %f380;
+selp.f32 	%f380, %f113, %f380, %p27;
+setp.nan.f32 	%p28, %f381, %f381;
+selp.u32 	%r27, 1, 0, %p28;
+or.b32  	%r62, %r62, %r27;
+$L__BB47_9:
+cvta.to.local.u64 	%rd4, %rd205;
+cvta.to.local.u64 	%rd5, %rd206;
+cvta.global.u64 	%rd12, %rd11;
+neg.f32 	%f114, %f379;
+and.b32  	%r7, %r1, 16;
+mov.b32 	%r28, 65535;
+shl.b32 	%r8, %r28, %r7;
+shfl.sync.bfly.b32	%f115, %f114, 8, 31, %r8;
+setp.gt.f32 	%p29, %f115, %f114;
+selp.f32 	%f116, %f115, %f114, %p29;
+shfl.sync.bfly.b32	%f117, %f116, 4, 31, %r8;
+setp.gt.f32 	%p30, %f117, %f116;
+selp.f32 	%f118, %f117, %f116, %p30;
+shfl.sync.bfly.b32	%f119, %f118, 2, 31, %r8;
+setp.gt.f32 	%p31, %f119, %f118;
+selp.f32 	%f120, %f119, %f118, %p31;
+shfl.sync.bfly.b32	%f121, %f120, 1, 31, %r8;
+setp.gt.f32 	%p32, %f121, %f120;
+selp.f32 	%f122, %f121, %f120, %p32;
+shfl.sync.idx.b32	%f123, %f122, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f124, %f380, 8, 31, %r8;
+setp.gt.f32 	%p33, %f124, %f380;
+selp.f32 	%f125, %f124, %f380, %p33;
+shfl.sync.bfly.b32	%f126, %f125, 4, 31, %r8;
+setp.gt.f32 	%p34, %f126, %f125;
+selp.f32 	%f127, %f126, %f125, %p34;
+shfl.sync.bfly.b32	%f128, %f127, 2, 31, %r8;
+setp.gt.f32 	%p35, %f128, %f127;
+selp.f32 	%f129, %f128, %f127, %p35;
+shfl.sync.bfly.b32	%f130, %f129, 1, 31, %r8;
+setp.gt.f32 	%p36, %f130, %f129;
+selp.f32 	%f131, %f130, %f129, %p36;
+shfl.sync.idx.b32	%f132, %f131, %r7, 31, %r8;
+setp.ne.s32 	%p37, %r62, 0;
+vote.sync.ballot.b32 	%r29, %p37, %r8;
+ld.param.u64 	%rd228, [%rd2+24];
+cvta.to.global.u64 	%rd229, %rd228;
+mov.u64 	%rd230, 0;
+cvta.to.global.u64 	%rd231, %rd230;
+setp.eq.s64 	%p39, %rd229, %rd231;
+shl.b64 	%rd232, %rd7, 3;
+mov.f64 	%fd102, 0d0000000000000000;
+@%p39 bra 	$L__BB47_11;
+add.s64 	%rd24, %rd229, %rd232;
+ld.global.f64 	%fd102, [%rd24];
+$L__BB47_11:
+st.local.f64 	[%rd4], %fd102;
+ld.param.u64 	%rd233, [%rd2+8];
+cvta.to.global.u64 	%rd234, %rd233;
+shl.b64 	%rd235, %rd7, 4;
+add.s64 	%rd236, %rd234, %rd235;
+ld.param.u64 	%rd237, [%rd2+16];
+cvta.to.global.u64 	%rd238, %rd237;
+add.s64 	%rd239, %rd238, %rd235;
+ld.param.u64 	%rd31, [%rd3+24];
+ld.global.u64 	%rd32, [%rd236+8];
+ld.global.u64 	%rd33, [%rd236];
+ld.global.u64 	%rd34, [%rd239+8];
+ld.global.u64 	%rd35, [%rd239];
+add.s64 	%rd36, %rd7, 1;
+sub.s64 	%rd37, %rd34, %rd35;
+not.b64 	%rd240, %rd33;
+add.s64 	%rd241, %rd32, %rd240;
+add.s64 	%rd38, %rd241, %rd37;
+not.b64 	%rd243, %rd38;
+add.s64 	%rd244, %rd8, %rd243;
+st.local.u64 	[%rd5], %rd7;
+ld.param.u64 	%rd245, [%rd2];
+cvta.to.global.u64 	%rd246, %rd245;
+add.s64 	%rd248, %rd246, %rd232;
+ld.global.u64 	%rd249, [%rd248];
+st.local.u64 	[%rd5+8], %rd249;
+st.local.u64 	[%rd5+16], %rd12;
+st.local.u64 	[%rd5+24], %rd33;
+st.local.u64 	[%rd5+32], %rd7;
+st.local.u64 	[%rd5+40], %rd36;
+st.local.u64 	[%rd5+48], %rd32;
+st.local.u64 	[%rd5+56], %rd35;
+st.local.u64 	[%rd5+64], %rd34;
+st.local.u64 	[%rd5+72], %rd230;
+st.local.u64 	[%rd5+80], %rd230;
+st.local.u64 	[%rd5+88], %rd38;
+st.local.u64 	[%rd5+96], %rd230;
+st.local.u64 	[%rd5+104], %rd33;
+st.local.u64 	[%rd5+112], %rd32;
+st.local.u64 	[%rd5+120], %rd31;
+st.local.u64 	[%rd5+128], %rd31;
+st.local.u64 	[%rd5+136], %rd35;
+st.local.u64 	[%rd5+144], %rd34;
+st.local.u64 	[%rd5+152], %rd8;
+st.local.u64 	[%rd5+160], %rd244;
+st.local.u64 	[%rd5+168], %rd205;
+ld.param.u64 	%rd252, [%rd2+48];
+ld.param.u64 	%rd253, [%rd2+56];
+mul.lo.s64 	%rd254, %rd253, %rd10;
+shl.b64 	%rd255, %rd254, 2;
+add.s64 	%rd256, %rd252, %rd255;
+st.local.u64 	[%rd5+176], %rd256;
+st.local.u64 	[%rd5+184], %rd230;
+mov.b32 	%r30, 0;
+st.local.u32 	[%rd5+192], %r30;
+bar.warp.sync 	%r8;
+st.local.u64 	[%rd4], %rd230;
+setp.ne.s64 	%p40, %rd38, 0;
+setp.ne.s64 	%p41, %rd244, 0;
+and.pred  	%p2, %p40, %p41;
+shl.b64 	%rd453, %rd7, 2;
+@!%p2 bra 	$L__BB47_154;
+bra.uni 	$L__BB47_14;
+$L__BB47_14:
+mov.b64 	%rd203, supcon_rows_param_2;
+mov.u64 	%rd1, %rd203;
+mov.f32 	%f376, 0f00000000;
+mov.f32 	%f133, 0fFF800000;
+mov.f32 	%f134, 0f7F800000;
+mov.f32 	%f384, %f133;
+mov.u64 	%rd461, %rd230;
+bra.uni 	$L__BB47_15;
+$L__BB47_21:
+selp.f32 	%f140, %f389, 0f7F800000, %p49;
+selp.f32 	%f141, %f389, 0fFF800000, %p49;
+setp.lt.f32 	%p52, %f140, %f387;
+selp.f32 	%f387, %f140, %f387, %p52;
+setp.gt.f32 	%p53, %f141, %f388;
+selp.f32 	%f388, %f141, %f388, %p53;
+setp.nan.f32 	%p54, %f389, %f389;
+selp.u32 	%r34, 1, 0, %p54;
+or.b32  	%r65, %r65, %r34;
+$L__BB47_22:
+neg.f32 	%f142, %f387;
+shfl.sync.bfly.b32	%f143, %f142, 8, 31, %r8;
+setp.gt.f32 	%p55, %f143, %f142;
+selp.f32 	%f144, %f143, %f142, %p55;
+shfl.sync.bfly.b32	%f145, %f144, 4, 31, %r8;
+setp.gt.f32 	%p56, %f145, %f144;
+selp.f32 	%f146, %f145, %f144, %p56;
+shfl.sync.bfly.b32	%f147, %f146, 2, 31, %r8;
+setp.gt.f32 	%p57, %f147, %f146;
+selp.f32 	%f148, %f147, %f146, %p57;
+)ptx",
+    R"ptx(shfl.sync.bfly.b32	%f149, %f148, 1, 31, %r8;
+setp.gt.f32 	%p58, %f149, %f148;
+selp.f32 	%f150, %f149, %f148, %p58;
+shfl.sync.idx.b32	%f151, %f150, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f152, %f388, 8, 31, %r8;
+setp.gt.f32 	%p59, %f152, %f388;
+selp.f32 	%f153, %f152, %f388, %p59;
+shfl.sync.bfly.b32	%f154, %f153, 4, 31, %r8;
+setp.gt.f32 	%p60, %f154, %f153;
+selp.f32 	%f155, %f154, %f153, %p60;
+shfl.sync.bfly.b32	%f156, %f155, 2, 31, %r8;
+setp.gt.f32 	%p61, %f156, %f155;
+selp.f32 	%f157, %f156, %f155, %p61;
+shfl.sync.bfly.b32	%f158, %f157, 1, 31, %r8;
+setp.gt.f32 	%p62, %f158, %f157;
+selp.f32 	%f159, %f158, %f157, %p62;
+shfl.sync.idx.b32	%f160, %f159, %r7, 31, %r8;
+add.rn.f32 	%f161, %f160, 0f00000000;
+setp.ne.s32 	%p63, %r65, 0;
+vote.sync.ballot.b32 	%r35, %p63, %r8;
+setp.gt.f32 	%p64, %f160, %f384;
+selp.f32 	%f384, %f161, %f384, %p64;
+add.s64 	%rd461, %rd461, 16;
+setp.ne.s64 	%p65, %rd461, 64;
+@%p65 bra 	$L__BB47_15;
+bra.uni 	$L__BB47_23;
+$L__BB47_15:
+add.s64 	%rd259, %rd5, %rd461;
+ld.local.u64 	%rd260, [%rd259+24];
+shl.b64 	%rd261, %rd260, 2;
+add.s64 	%rd40, %rd11, %rd261;
+ld.local.u64 	%rd262, [%rd259+32];
+sub.s64 	%rd41, %rd262, %rd260;
+setp.lt.u64 	%p42, %rd41, 16;
+mov.f32 	%f387, %f134;
+mov.f32 	%f388, %f133;
+mov.u32 	%r65, %r30;
+mov.u64 	%rd464, %rd230;
+@%p42 bra 	$L__BB47_18;
+add.s64 	%rd462, %rd40, %rd454;
+mov.f32 	%f387, 0f7F800000;
+mov.f32 	%f388, 0fFF800000;
+mov.u64 	%rd463, 0;
+mov.u32 	%r65, %r30;
+$L__BB47_17:
+ld.global.f32 	%f138, [%rd462];
+setp.lt.f32 	%p43, %f138, %f387;
+selp.f32 	%f387, %f138, %f387, %p43;
+setp.gt.f32 	%p44, %f138, %f388;
+selp.f32 	%f388, %f138, %f388, %p44;
+setp.nan.f32 	%p45, %f138, %f138;
+selp.u32 	%r33, 1, 0, %p45;
+or.b32  	%r65, %r65, %r33;
+add.s64 	%rd464, %rd463, 16;
+add.s64 	%rd462, %rd462, 64;
+add.s64 	%rd265, %rd463, 32;
+setp.le.u64 	%p46, %rd265, %rd41;
+mov.u64 	%rd463, %rd464;
+@%p46 bra 	$L__BB47_17;
+$L__BB47_18:
+setp.le.u64 	%p47, %rd41, %rd464;
+@%p47 bra 	$L__BB47_22;
+sub.s64 	%rd48, %rd41, %rd464;
+setp.eq.s64 	%p48, %rd48, 16;
+setp.gt.u64 	%p49, %rd48, %rd518;
+or.pred  	%p50, %p48, %p49;
+mov.f32 	%f389, 0f00000000;
+@!%p50 bra 	$L__BB47_21;
+bra.uni 	$L__BB47_20;
+$L__BB47_20:
+shl.b64 	%rd267, %rd464, 2;
+add.s64 	%rd268, %rd40, %rd267;
+add.s64 	%rd49, %rd268, %rd454;
+ld.global.f32 	%f389, [%rd49];
+bra.uni 	$L__BB47_21;
+$L__BB47_23:
+mov.u64 	%rd270, 0;
+mov.f32 	%f162, 0fFF800000;
+mov.b32 	%r36, 0;
+mov.f32 	%f392, %f162;
+mov.u64 	%rd465, %rd270;
+bra.uni 	$L__BB47_24;
+$L__BB47_30:
+selp.f32 	%f169, %f397, 0f7F800000, %p73;
+selp.f32 	%f170, %f397, 0fFF800000, %p73;
+setp.lt.f32 	%p76, %f169, %f395;
+selp.f32 	%f395, %f169, %f395, %p76;
+setp.gt.f32 	%p77, %f170, %f396;
+selp.f32 	%f396, %f170, %f396, %p77;
+setp.nan.f32 	%p78, %f397, %f397;
+selp.u32 	%r39, 1, 0, %p78;
+or.b32  	%r68, %r68, %r39;
+$L__BB47_31:
+neg.f32 	%f171, %f395;
+shfl.sync.bfly.b32	%f172, %f171, 8, 31, %r8;
+setp.gt.f32 	%p79, %f172, %f171;
+selp.f32 	%f173, %f172, %f171, %p79;
+shfl.sync.bfly.b32	%f174, %f173, 4, 31, %r8;
+setp.gt.f32 	%p80, %f174, %f173;
+selp.f32 	%f175, %f174, %f173, %p80;
+shfl.sync.bfly.b32	%f176, %f175, 2, 31, %r8;
+setp.gt.f32 	%p81, %f176, %f175;
+selp.f32 	%f177, %f176, %f175, %p81;
+shfl.sync.bfly.b32	%f178, %f177, 1, 31, %r8;
+setp.gt.f32 	%p82, %f178, %f177;
+selp.f32 	%f179, %f178, %f177, %p82;
+shfl.sync.idx.b32	%f180, %f179, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f181, %f396, 8, 31, %r8;
+setp.gt.f32 	%p83, %f181, %f396;
+selp.f32 	%f182, %f181, %f396, %p83;
+shfl.sync.bfly.b32	%f183, %f182, 4, 31, %r8;
+setp.gt.f32 	%p84, %f183, %f182;
+selp.f32 	%f184, %f183, %f182, %p84;
+shfl.sync.bfly.b32	%f185, %f184, 2, 31, %r8;
+setp.gt.f32 	%p85, %f185, %f184;
+selp.f32 	%f186, %f185, %f184, %p85;
+shfl.sync.bfly.b32	%f187, %f186, 1, 31, %r8;
+setp.gt.f32 	%p86, %f187, %f186;
+selp.f32 	%f188, %f187, %f186, %p86;
+shfl.sync.idx.b32	%f189, %f188, %r7, 31, %r8;
+add.rn.f32 	%f190, %f189, 0f00000000;
+setp.ne.s32 	%p87, %r68, 0;
+vote.sync.ballot.b32 	%r40, %p87, %r8;
+setp.gt.f32 	%p88, %f189, %f392;
+selp.f32 	%f392, %f190, %f392, %p88;
+add.s64 	%rd465, %rd465, 16;
+setp.ne.s64 	%p89, %rd465, 64;
+@%p89 bra 	$L__BB47_24;
+bra.uni 	$L__BB47_32;
+$L__BB47_24:
+add.s64 	%rd272, %rd5, %rd465;
+ld.local.u64 	%rd273, [%rd272+96];
+shl.b64 	%rd274, %rd273, 2;
+add.s64 	%rd52, %rd11, %rd274;
+ld.local.u64 	%rd275, [%rd272+104];
+sub.s64 	%rd53, %rd275, %rd273;
+setp.lt.u64 	%p66, %rd53, 16;
+mov.f32 	%f395, 0f7F800000;
+mov.f32 	%f396, %f162;
+mov.u32 	%r68, %r36;
+mov.u64 	%rd468, %rd270;
+@%p66 bra 	$L__BB47_27;
+add.s64 	%rd466, %rd52, %rd454;
+mov.f32 	%f395, 0f7F800000;
+mov.f32 	%f396, 0fFF800000;
+mov.b32 	%r68, 0;
+mov.u64 	%rd467, 0;
+$L__BB47_26:
+ld.global.f32 	%f167, [%rd466];
+setp.lt.f32 	%p67, %f167, %f395;
+selp.f32 	%f395, %f167, %f395, %p67;
+setp.gt.f32 	%p68, %f167, %f396;
+selp.f32 	%f396, %f167, %f396, %p68;
+setp.nan.f32 	%p69, %f167, %f167;
+selp.u32 	%r38, 1, 0, %p69;
+or.b32  	%r68, %r68, %r38;
+add.s64 	%rd468, %rd467, 16;
+add.s64 	%rd466, %rd466, 64;
+add.s64 	%rd278, %rd467, 32;
+setp.le.u64 	%p70, %rd278, %rd53;
+mov.u64 	%rd467, %rd468;
+@%p70 bra 	$L__BB47_26;
+$L__BB47_27:
+setp.le.u64 	%p71, %rd53, %rd468;
+@%p71 bra 	$L__BB47_31;
+sub.s64 	%rd60, %rd53, %rd468;
+setp.eq.s64 	%p72, %rd60, 16;
+setp.gt.u64 	%p73, %rd60, %rd518;
+or.pred  	%p74, %p72, %p73;
+mov.f32 	%f397, 0f00000000;
+@!%p74 bra 	$L__BB47_30;
+bra.uni 	$L__BB47_29;
+$L__BB47_29:
+shl.b64 	%rd280, %rd468, 2;
+add.s64 	%rd281, %rd52, %rd280;
+add.s64 	%rd61, %rd281, %rd454;
+ld.global.f32 	%f397, [%rd61];
+bra.uni 	$L__BB47_30;
+$L__BB47_32:
+setp.gt.f32 	%p90, %f384, %f392;
+selp.f32 	%f41, %f384, %f392, %p90;
+shl.b64 	%rd283, %rd33, 2;
+add.s64 	%rd63, %rd11, %rd283;
+sub.s64 	%rd64, %rd7, %rd33;
+setp.eq.s64 	%p91, %rd7, %rd33;
+mov.f64 	%fd33, 0d0000000000000000;
+mov.f64 	%fd104, %fd33;
+@%p91 bra 	$L__BB47_43;
+add.s64 	%rd469, %rd63, %rd454;
+mov.f64 	%fd103, 0d0000000000000000;
+mov.u64 	%rd284, 0;
+mov.u64 	%rd470, %rd284;
+bra.uni 	$L__BB47_34;
+$L__BB47_40:
+setp.gt.u64 	%p96, %rd74, %rd518;
+sub.rn.f32 	%f196, %f402, %f41;
+selp.f32 	%f197, %f196, 0f00000000, %p96;
+add.rn.f32 	%f401, %f401, %f197;
+$L__BB47_41:
+shfl.sync.bfly.b32	%f198, %f401, 8, 31, %r8;
+add.rn.f32 	%f199, %f401, %f198;
+shfl.sync.bfly.b32	%f200, %f199, 4, 31, %r8;
+add.rn.f32 	%f201, %f199, %f200;
+shfl.sync.bfly.b32	%f202, %f201, 2, 31, %r8;
+add.rn.f32 	%f203, %f201, %f202;
+shfl.sync.bfly.b32	%f204, %f203, 1, 31, %r8;
+add.rn.f32 	%f205, %f203, %f204;
+cvt.f64.f32 	%fd36, %f205;
+add.rn.f64 	%fd103, %fd103, %fd36;
+add.s64 	%rd470, %rd470, 512;
+add.s64 	%rd469, %rd469, 2048;
+setp.lt.u64 	%p97, %rd470, %rd64;
+@%p97 bra 	$L__BB47_34;
+bra.uni 	$L__BB47_42;
+$L__BB47_34:
+sub.s64 	%rd287, %rd64, %rd470;
+min.u64 	%rd68, %rd287, 512;
+setp.lt.u64 	%p92, %rd287, 16;
+mov.f32 	%f401, %f376;
+mov.u64 	%rd473, %rd284;
+@%p92 bra 	$L__BB47_37;
+mov.f32 	%f401, 0f00000000;
+mov.u64 	%rd472, 0;
+mov.u64 	%rd471, %rd469;
+$L__BB47_36:
+ld.global.f32 	%f193, [%rd471];
+sub.rn.f32 	%f194, %f193, %f41;
+add.rn.f32 	%f401, %f401, %f194;
+add.s64 	%rd473, %rd472, 16;
+add.s64 	%rd471, %rd471, 64;
+add.s64 	%rd289, %rd472, 32;
+setp.le.u64 	%p93, %rd289, %rd68;
+mov.u64 	%rd472, %rd473;
+@%p93 bra 	$L__BB47_36;
+$L__BB47_37:
+setp.le.u64 	%p94, %rd68, %rd473;
+@%p94 bra 	$L__BB47_41;
+sub.s64 	%rd74, %rd68, %rd473;
+min.u64 	%rd292, %rd518, 15;
+mov.f32 	%f402, 0f00000000;
+setp.ge.u64 	%p95, %rd292, %rd74;
+@%p95 bra 	$L__BB47_40;
+shl.b64 	%rd293, %rd470, 2;
+add.s64 	%rd294, %rd63, %rd293;
+shl.b64 	%rd295, %rd473, 2;
+add.s64 	%rd296, %rd294, %rd295;
+add.s64 	%rd75, %rd296, %rd454;
+ld.global.f32 	%f402, [%rd75];
+bra.uni 	$L__BB47_40;
+$L__BB47_42:
+add.rn.f64 	%fd104, %fd103, 0d0000000000000000;
+$L__BB47_43:
+add.s64 	%rd78, %rd11, %rd453;
+sub.s64 	%rd79, %rd32, %rd36;
+setp.eq.s64 	%p98, %rd32, %rd36;
+mov.f64 	%fd106, %fd33;
+@%p98 bra 	$L__BB47_53;
+bra.uni 	$L__BB47_44;
+$L__BB47_53:
+cvt.rn.f64.u64 	%fd34, %rd38;
+shl.b64 	%rd316, %rd35, 2;
+add.s64 	%rd93, %rd11, %rd316;
+setp.eq.s64 	%p105, %rd34, %rd35;
+mov.f64 	%fd108, %fd33;
+@%p105 bra 	$L__BB47_63;
+bra.uni 	$L__BB47_54;
+$L__BB47_63:
+rcp.rn.f64 	%fd3, %fd34;
+ld.param.f32 	%f63, [%rd1];
+mov.u64 	%rd484, 0;
+mov.f32 	%f236, 0f00000000;
+mov.f64 	%fd109, %fd33;
+bra.uni 	$L__BB47_64;
+$L__BB47_76:
+add.rn.f64 	%fd109, %fd109, %fd111;
+add.s64 	%rd484, %rd484, 16;
+setp.ne.s64 	%p125, %rd484, 64;
+@%p125 bra 	$L__BB47_64;
+bra.uni 	$L__BB47_77;
+$L__BB47_64:
+add.s64 	%rd332, %rd5, %rd484;
+ld.local.u64 	%rd333, [%rd332+24];
+ld.local.u64 	%rd335, [%rd332+32];
+setp.eq.s64 	%p112, %rd335, %rd333;
+mov.f64 	%fd111, %fd33;
+@%p112 bra 	$L__BB47_76;
+shl.b64 	%rd334, %rd333, 2;
+add.s64 	%rd108, %rd11, %rd334;
+sub.s64 	%rd109, %rd335, %rd333;
+add.s64 	%rd485, %rd108, %rd454;
+mov.u64 	%rd336, 0;
+mov.u64 	%rd486, %rd336;
+mov.f64 	%fd111, %fd33;
+bra.uni 	$L__BB47_66;
+$L__BB47_74:
+setp.gt.u64 	%p123, %rd119, %rd518;
+selp.f32 	%f271, %f69, 0f00000000, %p123;
+add.rn.f32 	%f413, %f413, %f271;
+$L__BB47_75:
+shfl.sync.bfly.b32	%f272, %f413, 8, 31, %r8;
+add.rn.f32 	%f273, %f413, %f272;
+shfl.sync.bfly.b32	%f274, %f273, 4, 31, %r8;
+add.rn.f32 	%f275, %f273, %f274;
+shfl.sync.bfly.b32	%f276, %f275, 2, 31, %r8;
+add.rn.f32 	%f277, %f275, %f276;
+shfl.sync.bfly.b32	%f278, %f277, 1, 31, %r8;
+add.rn.f32 	%f279, %f277, %f278;
+cvt.f64.f32 	%fd46, %f279;
+add.rn.f64 	%fd111, %fd111, %fd46;
+add.s64 	%rd486, %rd486, 512;
+add.s64 	%rd485, %rd485, 2048;
+setp.lt.u64 	%p124, %rd486, %rd109;
+@%p124 bra 	$L__BB47_66;
+bra.uni 	$L__BB47_76;
+$L__BB47_66:
+sub.s64 	%rd339, %rd109, %rd486;
+min.u64 	%rd113, %rd339, 512;
+setp.lt.u64 	%p113, %rd339, 16;
+mov.f32 	%f413, %f236;
+mov.u64 	%rd489, %rd336;
+@%p113 bra 	$L__BB47_69;
+mov.f32 	%f413, 0f00000000;
+mov.u64 	%rd488, 0;
+mov.u64 	%rd487, %rd485;
+$L__BB47_68:
+ld.global.f32 	%f238, [%rd487];
+setp.neu.f32 	%p114, %f238, %f41;
+sub.rn.f32 	%f239, %f238, %f41;
+selp.f32 	%f240, %f239, 0f00000000, %p114;
+mul.rn.f32 	%f241, %f63, %f240;
+fma.rn.f32 	%f242, %f241, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f243, %f242, 0fCB400000;
+fma.rn.f32 	%f244, %f243, 0fBF318000, %f241;
+fma.rn.f32 	%f245, %f243, 0f395E8083, %f244;
+fma.rn.f32 	%f246, %f245, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f247, %f246, %f245, 0f3D2AAA2F;
+fma.rn.f32 	%f248, %f247, %f245, 0f3E2AAA47;
+fma.rn.f32 	%f249, %f248, %f245, 0f3F000000;
+fma.rn.f32 	%f250, %f249, %f245, 0f3F800000;
+fma.rn.f32 	%f251, %f250, %f245, 0f3F800000;
+mov.b32 	%r41, %f251;
+mov.b32 	%r42, %f242;
+shl.b32 	%r43, %r42, 23;
+add.s32 	%r44, %r43, %r41;
+mov.b32 	%f252, %r44;
+setp.ltu.f32 	%p115, %f241, 0fC28AA123;
+setp.geu.f32 	%p116, %f241, 0fC28AA123;
+selp.f32 	%f253, %f241, 0f00000000, %p116;
+selp.f32 	%f254, %f253, %f252, %p115;
+st.global.f32 	[%rd487], %f254;
+add.rn.f32 	%f413, %f413, %f254;
+add.s64 	%rd489, %rd488, 16;
+add.s64 	%rd487, %rd487, 64;
+add.s64 	%rd341, %rd488, 32;
+setp.le.u64 	%p117, %rd341, %rd113;
+mov.u64 	%rd488, %rd489;
+@%p117 bra 	$L__BB47_68;
+$L__BB47_69:
+setp.le.u64 	%p118, %rd113, %rd489;
+@%p118 bra 	$L__BB47_75;
+sub.s64 	%rd119, %rd113, %rd489;
+shl.b64 	%rd343, %rd486, 2;
+add.s64 	%rd344, %rd108, %rd343;
+shl.b64 	%rd345, %rd489, 2;
+add.s64 	%rd346, %rd344, %rd345;
+min.u64 	%rd348, %rd518, 15;
+add.s64 	%rd120, %rd346, %rd454;
+setp.ge.u64 	%p119, %rd348, %rd119;
+mov.f32 	%f414, %f236;
+@%p119 bra 	$L__BB47_72;
+ld.global.f32 	%f414, [%rd120];
+$L__BB47_72:
+setp.lt.u64 	%p3, %rd348, %rd119;
+setp.neu.f32 	%p120, %f414, %f41;
+sub.rn.f32 	%f256, %f414, %f41;
+selp.f32 	%f257, %f256, 0f00000000, %p120;
+mul.rn.f32 	%f258, %f63, %f257;
+fma.rn.f32 	%f259, %f258, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f260, %f259, 0fCB400000;
+fma.rn.f32 	%f261, %f260, 0fBF318000, %f258;
+fma.rn.f32 	%f262, %f260, 0f395E8083, %f261;
+fma.rn.f32 	%f263, %f262, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f264, %f263, %f262, 0f3D2AAA2F;
+fma.rn.f32 	%f265, %f264, %f262, 0f3E2AAA47;
+fma.rn.f32 	%f266, %f265, %f262, 0f3F000000;
+fma.rn.f32 	%f267, %f266, %f262, 0f3F800000;
+fma.rn.f32 	%f268, %f267, %f262, 0f3F800000;
+mov.b32 	%r45, %f268;
+mov.b32 	%r46, %f259;
+shl.b32 	%r47, %r46, 23;
+add.s32 	%r48, %r47, %r45;
+mov.b32 	%f269, %r48;
+setp.ltu.f32 	%p121, %f258, 0fC28AA123;
+setp.geu.f32 	%p122, %f258, 0fC28AA123;
+)ptx",
+    R"ptx(selp.f32 	%f270, %f258, 0f00000000, %p122;
+selp.f32 	%f69, %f270, %f269, %p121;
+@!%p3 bra 	$L__BB47_74;
+bra.uni 	$L__BB47_73;
+$L__BB47_73:
+st.global.f32 	[%rd120], %f69;
+bra.uni 	$L__BB47_74;
+$L__BB47_77:
+mov.u64 	%rd490, 0;
+mov.f64 	%fd47, 0d0000000000000000;
+mov.f32 	%f280, 0f00000000;
+mov.f64 	%fd112, %fd47;
+bra.uni 	$L__BB47_78;
+$L__BB47_90:
+add.rn.f64 	%fd112, %fd112, %fd114;
+add.s64 	%rd490, %rd490, 16;
+setp.ne.s64 	%p139, %rd490, 64;
+@%p139 bra 	$L__BB47_78;
+bra.uni 	$L__BB47_91;
+$L__BB47_78:
+add.s64 	%rd351, %rd5, %rd490;
+ld.local.u64 	%rd352, [%rd351+96];
+ld.local.u64 	%rd354, [%rd351+104];
+setp.eq.s64 	%p126, %rd354, %rd352;
+mov.f64 	%fd114, %fd47;
+@%p126 bra 	$L__BB47_90;
+shl.b64 	%rd353, %rd352, 2;
+add.s64 	%rd125, %rd11, %rd353;
+sub.s64 	%rd126, %rd354, %rd352;
+add.s64 	%rd491, %rd125, %rd454;
+mov.u64 	%rd355, 0;
+mov.u64 	%rd492, %rd355;
+mov.f64 	%fd114, %fd47;
+bra.uni 	$L__BB47_80;
+$L__BB47_88:
+setp.gt.u64 	%p137, %rd136, %rd518;
+selp.f32 	%f315, %f77, 0f00000000, %p137;
+add.rn.f32 	%f417, %f417, %f315;
+$L__BB47_89:
+shfl.sync.bfly.b32	%f316, %f417, 8, 31, %r8;
+add.rn.f32 	%f317, %f417, %f316;
+shfl.sync.bfly.b32	%f318, %f317, 4, 31, %r8;
+add.rn.f32 	%f319, %f317, %f318;
+shfl.sync.bfly.b32	%f320, %f319, 2, 31, %r8;
+add.rn.f32 	%f321, %f319, %f320;
+shfl.sync.bfly.b32	%f322, %f321, 1, 31, %r8;
+add.rn.f32 	%f323, %f321, %f322;
+cvt.f64.f32 	%fd50, %f323;
+add.rn.f64 	%fd114, %fd114, %fd50;
+add.s64 	%rd492, %rd492, 512;
+add.s64 	%rd491, %rd491, 2048;
+setp.lt.u64 	%p138, %rd492, %rd126;
+@%p138 bra 	$L__BB47_80;
+bra.uni 	$L__BB47_90;
+$L__BB47_80:
+sub.s64 	%rd358, %rd126, %rd492;
+min.u64 	%rd130, %rd358, 512;
+setp.lt.u64 	%p127, %rd358, 16;
+mov.f32 	%f417, %f280;
+mov.u64 	%rd495, %rd355;
+@%p127 bra 	$L__BB47_83;
+mov.f32 	%f417, 0f00000000;
+mov.u64 	%rd494, 0;
+mov.u64 	%rd493, %rd491;
+$L__BB47_82:
+ld.global.f32 	%f282, [%rd493];
+setp.neu.f32 	%p128, %f282, %f41;
+sub.rn.f32 	%f283, %f282, %f41;
+selp.f32 	%f284, %f283, 0f00000000, %p128;
+mul.rn.f32 	%f285, %f63, %f284;
+fma.rn.f32 	%f286, %f285, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f287, %f286, 0fCB400000;
+fma.rn.f32 	%f288, %f287, 0fBF318000, %f285;
+fma.rn.f32 	%f289, %f287, 0f395E8083, %f288;
+fma.rn.f32 	%f290, %f289, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f291, %f290, %f289, 0f3D2AAA2F;
+fma.rn.f32 	%f292, %f291, %f289, 0f3E2AAA47;
+fma.rn.f32 	%f293, %f292, %f289, 0f3F000000;
+fma.rn.f32 	%f294, %f293, %f289, 0f3F800000;
+fma.rn.f32 	%f295, %f294, %f289, 0f3F800000;
+mov.b32 	%r49, %f295;
+mov.b32 	%r50, %f286;
+shl.b32 	%r51, %r50, 23;
+add.s32 	%r52, %r51, %r49;
+mov.b32 	%f296, %r52;
+setp.ltu.f32 	%p129, %f285, 0fC28AA123;
+setp.geu.f32 	%p130, %f285, 0fC28AA123;
+selp.f32 	%f297, %f285, 0f00000000, %p130;
+selp.f32 	%f298, %f297, %f296, %p129;
+st.global.f32 	[%rd493], %f298;
+add.rn.f32 	%f417, %f417, %f298;
+add.s64 	%rd495, %rd494, 16;
+add.s64 	%rd493, %rd493, 64;
+add.s64 	%rd360, %rd494, 32;
+setp.le.u64 	%p131, %rd360, %rd130;
+mov.u64 	%rd494, %rd495;
+@%p131 bra 	$L__BB47_82;
+$L__BB47_83:
+setp.le.u64 	%p132, %rd130, %rd495;
+@%p132 bra 	$L__BB47_89;
+sub.s64 	%rd136, %rd130, %rd495;
+shl.b64 	%rd362, %rd492, 2;
+add.s64 	%rd363, %rd125, %rd362;
+shl.b64 	%rd364, %rd495, 2;
+add.s64 	%rd365, %rd363, %rd364;
+min.u64 	%rd367, %rd518, 15;
+add.s64 	%rd137, %rd365, %rd454;
+setp.ge.u64 	%p133, %rd367, %rd136;
+mov.f32 	%f418, %f280;
+@%p133 bra 	$L__BB47_86;
+ld.global.f32 	%f418, [%rd137];
+$L__BB47_86:
+setp.lt.u64 	%p4, %rd367, %rd136;
+setp.neu.f32 	%p134, %f418, %f41;
+sub.rn.f32 	%f300, %f418, %f41;
+selp.f32 	%f301, %f300, 0f00000000, %p134;
+mul.rn.f32 	%f302, %f63, %f301;
+fma.rn.f32 	%f303, %f302, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f304, %f303, 0fCB400000;
+fma.rn.f32 	%f305, %f304, 0fBF318000, %f302;
+fma.rn.f32 	%f306, %f304, 0f395E8083, %f305;
+fma.rn.f32 	%f307, %f306, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f308, %f307, %f306, 0f3D2AAA2F;
+fma.rn.f32 	%f309, %f308, %f306, 0f3E2AAA47;
+fma.rn.f32 	%f310, %f309, %f306, 0f3F000000;
+fma.rn.f32 	%f311, %f310, %f306, 0f3F800000;
+fma.rn.f32 	%f312, %f311, %f306, 0f3F800000;
+mov.b32 	%r53, %f312;
+mov.b32 	%r54, %f303;
+shl.b32 	%r55, %r54, 23;
+add.s32 	%r56, %r55, %r53;
+mov.b32 	%f313, %r56;
+setp.ltu.f32 	%p135, %f302, 0fC28AA123;
+setp.geu.f32 	%p136, %f302, 0fC28AA123;
+selp.f32 	%f314, %f302, 0f00000000, %p136;
+selp.f32 	%f77, %f314, %f313, %p135;
+@!%p4 bra 	$L__BB47_88;
+bra.uni 	$L__BB47_87;
+$L__BB47_87:
+st.global.f32 	[%rd137], %f77;
+bra.uni 	$L__BB47_88;
+$L__BB47_91:
+add.rn.f64 	%fd52, %fd104, %fd106;
+add.rn.f64 	%fd24, %fd52, %fd108;
+add.rn.f64 	%fd25, %fd109, %fd112;
+setp.ltu.f64 	%p140, %fd25, 0d0000000000000000;
+mov.f64 	%fd115, 0d7FF8000000000000;
+@%p140 bra 	$L__BB47_95;
+setp.eq.f64 	%p141, %fd25, 0d0000000000000000;
+mov.f64 	%fd115, 0dFFF0000000000000;
+@%p141 bra 	$L__BB47_95;
+setp.eq.f64 	%p142, %fd25, 0d7FF0000000000000;
+mov.f64 	%fd115, 0d7FF0000000000000;
+@%p142 bra 	$L__BB47_95;
+setp.lt.f64 	%p143, %fd25, 0d0170000000000000;
+mul.rn.f64 	%fd55, %fd25, 0d4630000000000000;
+selp.f64 	%fd56, 0dC059000000000000, 0d0000000000000000, %p143;
+selp.f64 	%fd57, %fd55, %fd25, %p143;
+mov.b64 	%rd369, %fd57;
+shr.u64 	%rd370, %rd369, 52;
+cvt.u32.u64 	%r57, %rd370;
+add.s32 	%r58, %r57, -1023;
+cvt.rn.f64.s32 	%fd58, %r58;
+add.rn.f64 	%fd59, %fd56, %fd58;
+and.b64  	%rd371, %rd369, 4503599627370495;
+or.b64  	%rd372, %rd371, 4607182418800017408;
+mov.b64 	%fd60, %rd372;
+setp.gt.f64 	%p144, %fd60, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd61, %fd60, 0d3FE0000000000000;
+add.rn.f64 	%fd62, %fd59, 0d3FF0000000000000;
+selp.f64 	%fd63, %fd61, %fd60, %p144;
+add.rn.f64 	%fd64, %fd63, 0dBFF0000000000000;
+add.rn.f64 	%fd65, %fd63, 0d3FF0000000000000;
+div.rn.f64 	%fd66, %fd64, %fd65;
+mul.rn.f64 	%fd67, %fd66, %fd66;
+mul.rn.f64 	%fd68, %fd67, 0d3FA642C8590B2164;
+add.rn.f64 	%fd69, %fd68, 0d3FA8618618618618;
+mul.rn.f64 	%fd70, %fd67, %fd69;
+add.rn.f64 	%fd71, %fd70, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd72, %fd67, %fd71;
+add.rn.f64 	%fd73, %fd72, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd74, %fd67, %fd73;
+add.rn.f64 	%fd75, %fd74, 0d3FB1111111111111;
+mul.rn.f64 	%fd76, %fd67, %fd75;
+add.rn.f64 	%fd77, %fd76, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd78, %fd67, %fd77;
+add.rn.f64 	%fd79, %fd78, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd80, %fd67, %fd79;
+add.rn.f64 	%fd81, %fd80, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd82, %fd67, %fd81;
+add.rn.f64 	%fd83, %fd82, 0d3FC2492492492492;
+mul.rn.f64 	%fd84, %fd67, %fd83;
+add.rn.f64 	%fd85, %fd84, 0d3FC999999999999A;
+mul.rn.f64 	%fd86, %fd67, %fd85;
+add.rn.f64 	%fd87, %fd86, 0d3FD5555555555555;
+mul.rn.f64 	%fd88, %fd67, %fd87;
+selp.f64 	%fd89, %fd62, %fd59, %p144;
+mul.rn.f64 	%fd90, %fd89, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd91, %fd89, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd92, %fd66, %fd66;
+mul.rn.f64 	%fd93, %fd92, %fd88;
+add.rn.f64 	%fd94, %fd92, %fd93;
+add.rn.f64 	%fd95, %fd91, %fd94;
+add.rn.f64 	%fd115, %fd90, %fd95;
+$L__BB47_95:
+mul.rn.f64 	%fd96, %fd3, %fd24;
+cvt.f64.f32 	%fd97, %f63;
+mul.rn.f64 	%fd98, %fd96, %fd97;
+sub.rn.f64 	%fd99, %fd115, %fd98;
+st.local.f64 	[%rd4], %fd99;
+setp.ne.s64 	%p145, %rd38, 1;
+rcp.rn.f64 	%fd28, %fd25;
+@%p145 bra 	$L__BB47_97;
+neg.f64 	%fd100, %fd112;
+div.rn.f64 	%fd116, %fd100, %fd25;
+mov.f32 	%f420, 0f00000000;
+bra.uni 	$L__BB47_98;
+$L__BB47_44:
+add.s64 	%rd302, %rd453, %rd454;
+add.s64 	%rd303, %rd302, %rd11;
+add.s64 	%rd474, %rd303, 4;
+mov.f64 	%fd106, 0d0000000000000000;
+mov.u64 	%rd299, 0;
+mov.f32 	%f206, 0f00000000;
+mov.u64 	%rd475, %rd299;
+bra.uni 	$L__BB47_45;
+$L__BB47_51:
+setp.gt.u64 	%p103, %rd89, %rd518;
+sub.rn.f32 	%f211, %f406, %f41;
+selp.f32 	%f212, %f211, 0f00000000, %p103;
+add.rn.f32 	%f405, %f405, %f212;
+$L__BB47_52:
+shfl.sync.bfly.b32	%f213, %f405, 8, 31, %r8;
+add.rn.f32 	%f214, %f405, %f213;
+shfl.sync.bfly.b32	%f215, %f214, 4, 31, %r8;
+add.rn.f32 	%f216, %f214, %f215;
+shfl.sync.bfly.b32	%f217, %f216, 2, 31, %r8;
+add.rn.f32 	%f218, %f216, %f217;
+shfl.sync.bfly.b32	%f219, %f218, 1, 31, %r8;
+add.rn.f32 	%f220, %f218, %f219;
+cvt.f64.f32 	%fd39, %f220;
+add.rn.f64 	%fd106, %fd106, %fd39;
+add.s64 	%rd475, %rd475, 512;
+add.s64 	%rd474, %rd474, 2048;
+setp.lt.u64 	%p104, %rd475, %rd79;
+@%p104 bra 	$L__BB47_45;
+bra.uni 	$L__BB47_53;
+$L__BB47_45:
+sub.s64 	%rd305, %rd79, %rd475;
+min.u64 	%rd83, %rd305, 512;
+setp.lt.u64 	%p99, %rd305, 16;
+mov.f32 	%f405, %f206;
+mov.u64 	%rd478, %rd299;
+@%p99 bra 	$L__BB47_48;
+mov.f32 	%f405, 0f00000000;
+mov.u64 	%rd477, 0;
+mov.u64 	%rd476, %rd474;
+$L__BB47_47:
+ld.global.f32 	%f208, [%rd476];
+sub.rn.f32 	%f209, %f208, %f41;
+add.rn.f32 	%f405, %f405, %f209;
+add.s64 	%rd478, %rd477, 16;
+add.s64 	%rd476, %rd476, 64;
+add.s64 	%rd307, %rd477, 32;
+setp.le.u64 	%p100, %rd307, %rd83;
+mov.u64 	%rd477, %rd478;
+@%p100 bra 	$L__BB47_47;
+$L__BB47_48:
+setp.le.u64 	%p101, %rd83, %rd478;
+@%p101 bra 	$L__BB47_52;
+sub.s64 	%rd89, %rd83, %rd478;
+min.u64 	%rd310, %rd518, 15;
+setp.ge.u64 	%p102, %rd310, %rd89;
+mov.f32 	%f406, %f206;
+@%p102 bra 	$L__BB47_51;
+shl.b64 	%rd311, %rd475, 2;
+add.s64 	%rd312, %rd78, %rd311;
+shl.b64 	%rd313, %rd478, 2;
+add.s64 	%rd314, %rd312, %rd313;
+add.s64 	%rd90, %rd314, %rd454;
+ld.global.f32 	%f406, [%rd90+4];
+bra.uni 	$L__BB47_51;
+$L__BB47_54:
+add.s64 	%rd479, %rd93, %rd454;
+mov.f64 	%fd108, 0d0000000000000000;
+mov.u64 	%rd317, 0;
+mov.f32 	%f221, 0f00000000;
+mov.u64 	%rd480, %rd317;
+bra.uni 	$L__BB47_55;
+$L__BB47_61:
+setp.gt.u64 	%p110, %rd103, %rd518;
+sub.rn.f32 	%f226, %f410, %f41;
+selp.f32 	%f227, %f226, 0f00000000, %p110;
+add.rn.f32 	%f409, %f409, %f227;
+$L__BB47_62:
+shfl.sync.bfly.b32	%f228, %f409, 8, 31, %r8;
+add.rn.f32 	%f229, %f409, %f228;
+shfl.sync.bfly.b32	%f230, %f229, 4, 31, %r8;
+add.rn.f32 	%f231, %f229, %f230;
+shfl.sync.bfly.b32	%f232, %f231, 2, 31, %r8;
+add.rn.f32 	%f233, %f231, %f232;
+shfl.sync.bfly.b32	%f234, %f233, 1, 31, %r8;
+add.rn.f32 	%f235, %f233, %f234;
+cvt.f64.f32 	%fd42, %f235;
+add.rn.f64 	%fd108, %fd108, %fd42;
+add.s64 	%rd480, %rd480, 512;
+add.s64 	%rd479, %rd479, 2048;
+setp.lt.u64 	%p111, %rd480, %rd37;
+@%p111 bra 	$L__BB47_55;
+bra.uni 	$L__BB47_63;
+$L__BB47_55:
+sub.s64 	%rd320, %rd37, %rd480;
+min.u64 	%rd97, %rd320, 512;
+setp.lt.u64 	%p106, %rd320, 16;
+mov.f32 	%f409, %f221;
+mov.u64 	%rd483, %rd317;
+@%p106 bra 	$L__BB47_58;
+mov.f32 	%f409, 0f00000000;
+mov.u64 	%rd482, 0;
+mov.u64 	%rd481, %rd479;
+$L__BB47_57:
+ld.global.f32 	%f223, [%rd481];
+sub.rn.f32 	%f224, %f223, %f41;
+add.rn.f32 	%f409, %f409, %f224;
+add.s64 	%rd483, %rd482, 16;
+add.s64 	%rd481, %rd481, 64;
+add.s64 	%rd322, %rd482, 32;
+setp.le.u64 	%p107, %rd322, %rd97;
+mov.u64 	%rd482, %rd483;
+@%p107 bra 	$L__BB47_57;
+$L__BB47_58:
+setp.le.u64 	%p108, %rd97, %rd483;
+@%p108 bra 	$L__BB47_62;
+sub.s64 	%rd103, %rd97, %rd483;
+min.u64 	%rd325, %rd518, 15;
+setp.ge.u64 	%p109, %rd325, %rd103;
+mov.f32 	%f410, %f221;
+@%p109 bra 	$L__BB47_61;
+shl.b64 	%rd326, %rd480, 2;
+add.s64 	%rd327, %rd93, %rd326;
+shl.b64 	%rd328, %rd483, 2;
+add.s64 	%rd329, %rd327, %rd328;
+add.s64 	%rd104, %rd329, %rd454;
+ld.global.f32 	%f410, [%rd104];
+bra.uni 	$L__BB47_61;
+$L__BB47_97:
+cvt.rn.f32.f64 	%f420, %fd28;
+neg.f64 	%fd116, %fd3;
+$L__BB47_98:
+cvt.rn.f32.f64 	%f82, %fd116;
+setp.lt.u64 	%p146, %rd64, 16;
+mov.u64 	%rd498, 0;
+@%p146 bra 	$L__BB47_101;
+add.s64 	%rd496, %rd63, %rd454;
+mov.u64 	%rd497, 0;
+$L__BB47_100:
+ld.global.f32 	%f325, [%rd496];
+fma.rn.f32 	%f326, %f325, %f420, %f82;
+abs.f32 	%f327, %f326;
+setp.geu.f32 	%p147, %f327, 0f00800000;
+selp.f32 	%f328, %f326, 0f00000000, %p147;
+st.global.f32 	[%rd496], %f328;
+add.s64 	%rd498, %rd497, 16;
+add.s64 	%rd496, %rd496, 64;
+add.s64 	%rd376, %rd497, 32;
+setp.le.u64 	%p148, %rd376, %rd64;
+mov.u64 	%rd497, %rd498;
+@%p148 bra 	$L__BB47_100;
+$L__BB47_101:
+setp.le.u64 	%p149, %rd64, %rd498;
+@%p149 bra 	$L__BB47_106;
+sub.s64 	%rd377, %rd64, %rd498;
+shl.b64 	%rd378, %rd498, 2;
+add.s64 	%rd379, %rd63, %rd378;
+setp.eq.s64 	%p150, %rd377, 16;
+setp.gt.u64 	%p151, %rd377, %rd518;
+or.pred  	%p5, %p150, %p151;
+add.s64 	%rd147, %rd379, %rd454;
+mov.f32 	%f421, 0f00000000;
+@!%p5 bra 	$L__BB47_104;
+bra.uni 	$L__BB47_103;
+$L__BB47_103:
+ld.global.f32 	%f421, [%rd147];
+$L__BB47_104:
+@!%p5 bra 	$L__BB47_106;
+bra.uni 	$L__BB47_105;
+$L__BB47_105:
+)ptx",
+    R"ptx(fma.rn.f32 	%f330, %f421, %f420, %f82;
+abs.f32 	%f331, %f330;
+setp.geu.f32 	%p152, %f331, 0f00800000;
+selp.f32 	%f85, %f330, 0f00000000, %p152;
+st.global.f32 	[%rd147], %f85;
+$L__BB47_106:
+setp.lt.u64 	%p153, %rd79, 16;
+mov.u64 	%rd501, 0;
+@%p153 bra 	$L__BB47_109;
+add.s64 	%rd386, %rd453, %rd454;
+add.s64 	%rd387, %rd386, %rd11;
+add.s64 	%rd499, %rd387, 4;
+mov.u64 	%rd500, 0;
+$L__BB47_108:
+ld.global.f32 	%f332, [%rd499];
+fma.rn.f32 	%f333, %f332, %f420, %f82;
+abs.f32 	%f334, %f333;
+setp.geu.f32 	%p154, %f334, 0f00800000;
+selp.f32 	%f335, %f333, 0f00000000, %p154;
+st.global.f32 	[%rd499], %f335;
+add.s64 	%rd501, %rd500, 16;
+add.s64 	%rd499, %rd499, 64;
+add.s64 	%rd388, %rd500, 32;
+setp.le.u64 	%p155, %rd388, %rd79;
+mov.u64 	%rd500, %rd501;
+@%p155 bra 	$L__BB47_108;
+$L__BB47_109:
+setp.le.u64 	%p156, %rd79, %rd501;
+@%p156 bra 	$L__BB47_114;
+sub.s64 	%rd389, %rd79, %rd501;
+shl.b64 	%rd390, %rd501, 2;
+add.s64 	%rd391, %rd78, %rd390;
+setp.eq.s64 	%p157, %rd389, 16;
+setp.gt.u64 	%p158, %rd389, %rd518;
+or.pred  	%p6, %p157, %p158;
+add.s64 	%rd154, %rd391, %rd454;
+mov.f32 	%f422, 0f00000000;
+@!%p6 bra 	$L__BB47_112;
+bra.uni 	$L__BB47_111;
+$L__BB47_111:
+ld.global.f32 	%f422, [%rd154+4];
+$L__BB47_112:
+@!%p6 bra 	$L__BB47_114;
+bra.uni 	$L__BB47_113;
+$L__BB47_113:
+fma.rn.f32 	%f337, %f422, %f420, %f82;
+abs.f32 	%f338, %f337;
+setp.geu.f32 	%p159, %f338, 0f00800000;
+selp.f32 	%f88, %f337, 0f00000000, %p159;
+st.global.f32 	[%rd154+4], %f88;
+$L__BB47_114:
+setp.lt.u64 	%p160, %rd37, 16;
+mov.u64 	%rd504, 0;
+@%p160 bra 	$L__BB47_117;
+add.s64 	%rd502, %rd93, %rd454;
+mov.u64 	%rd503, 0;
+$L__BB47_116:
+ld.global.f32 	%f339, [%rd502];
+fma.rn.f32 	%f340, %f339, %f420, %f82;
+abs.f32 	%f341, %f340;
+setp.geu.f32 	%p161, %f341, 0f00800000;
+selp.f32 	%f342, %f340, 0f00000000, %p161;
+st.global.f32 	[%rd502], %f342;
+add.s64 	%rd504, %rd503, 16;
+add.s64 	%rd502, %rd502, 64;
+add.s64 	%rd397, %rd503, 32;
+setp.le.u64 	%p162, %rd397, %rd37;
+mov.u64 	%rd503, %rd504;
+@%p162 bra 	$L__BB47_116;
+$L__BB47_117:
+setp.le.u64 	%p163, %rd37, %rd504;
+@%p163 bra 	$L__BB47_122;
+sub.s64 	%rd398, %rd37, %rd504;
+shl.b64 	%rd399, %rd504, 2;
+add.s64 	%rd400, %rd93, %rd399;
+setp.eq.s64 	%p164, %rd398, 16;
+setp.gt.u64 	%p165, %rd398, %rd518;
+or.pred  	%p7, %p164, %p165;
+add.s64 	%rd161, %rd400, %rd454;
+mov.f32 	%f423, 0f00000000;
+@!%p7 bra 	$L__BB47_120;
+bra.uni 	$L__BB47_119;
+$L__BB47_119:
+ld.global.f32 	%f423, [%rd161];
+$L__BB47_120:
+@!%p7 bra 	$L__BB47_122;
+bra.uni 	$L__BB47_121;
+$L__BB47_121:
+fma.rn.f32 	%f344, %f423, %f420, %f82;
+abs.f32 	%f345, %f344;
+setp.geu.f32 	%p166, %f345, 0f00800000;
+selp.f32 	%f91, %f344, 0f00000000, %p166;
+st.global.f32 	[%rd161], %f91;
+$L__BB47_122:
+cvt.rn.f32.f64 	%f92, %fd28;
+setp.lt.u64 	%p167, %rd33, 16;
+mov.u64 	%rd507, 0;
+@%p167 bra 	$L__BB47_125;
+add.s64 	%rd505, %rd11, %rd454;
+mov.u64 	%rd506, 0;
+$L__BB47_124:
+ld.global.f32 	%f346, [%rd505];
+fma.rn.f32 	%f347, %f346, %f92, 0f00000000;
+abs.f32 	%f348, %f347;
+setp.geu.f32 	%p168, %f348, 0f00800000;
+selp.f32 	%f349, %f347, 0f00000000, %p168;
+st.global.f32 	[%rd505], %f349;
+add.s64 	%rd507, %rd506, 16;
+add.s64 	%rd505, %rd505, 64;
+add.s64 	%rd406, %rd506, 32;
+setp.le.u64 	%p169, %rd406, %rd33;
+mov.u64 	%rd506, %rd507;
+@%p169 bra 	$L__BB47_124;
+$L__BB47_125:
+setp.le.u64 	%p170, %rd33, %rd507;
+@%p170 bra 	$L__BB47_130;
+sub.s64 	%rd407, %rd33, %rd507;
+shl.b64 	%rd408, %rd507, 2;
+add.s64 	%rd409, %rd11, %rd408;
+setp.eq.s64 	%p171, %rd407, 16;
+setp.gt.u64 	%p172, %rd407, %rd518;
+or.pred  	%p8, %p171, %p172;
+add.s64 	%rd168, %rd409, %rd454;
+mov.f32 	%f424, 0f00000000;
+@!%p8 bra 	$L__BB47_128;
+bra.uni 	$L__BB47_127;
+$L__BB47_127:
+ld.global.f32 	%f424, [%rd168];
+$L__BB47_128:
+@!%p8 bra 	$L__BB47_130;
+bra.uni 	$L__BB47_129;
+$L__BB47_129:
+fma.rn.f32 	%f351, %f424, %f92, 0f00000000;
+abs.f32 	%f352, %f351;
+setp.geu.f32 	%p173, %f352, 0f00800000;
+selp.f32 	%f95, %f351, 0f00000000, %p173;
+st.global.f32 	[%rd168], %f95;
+$L__BB47_130:
+shl.b64 	%rd413, %rd32, 2;
+add.s64 	%rd169, %rd11, %rd413;
+sub.s64 	%rd170, %rd31, %rd32;
+setp.lt.u64 	%p174, %rd170, 16;
+mov.u64 	%rd510, 0;
+@%p174 bra 	$L__BB47_133;
+add.s64 	%rd508, %rd169, %rd454;
+mov.u64 	%rd509, 0;
+$L__BB47_132:
+ld.global.f32 	%f353, [%rd508];
+fma.rn.f32 	%f354, %f353, %f92, 0f00000000;
+abs.f32 	%f355, %f354;
+setp.geu.f32 	%p175, %f355, 0f00800000;
+selp.f32 	%f356, %f354, 0f00000000, %p175;
+st.global.f32 	[%rd508], %f356;
+add.s64 	%rd510, %rd509, 16;
+add.s64 	%rd508, %rd508, 64;
+add.s64 	%rd416, %rd509, 32;
+setp.le.u64 	%p176, %rd416, %rd170;
+mov.u64 	%rd509, %rd510;
+@%p176 bra 	$L__BB47_132;
+$L__BB47_133:
+setp.le.u64 	%p177, %rd170, %rd510;
+@%p177 bra 	$L__BB47_138;
+sub.s64 	%rd417, %rd170, %rd510;
+shl.b64 	%rd418, %rd510, 2;
+add.s64 	%rd419, %rd169, %rd418;
+setp.eq.s64 	%p178, %rd417, 16;
+setp.gt.u64 	%p179, %rd417, %rd518;
+or.pred  	%p9, %p178, %p179;
+add.s64 	%rd177, %rd419, %rd454;
+mov.f32 	%f425, 0f00000000;
+@!%p9 bra 	$L__BB47_136;
+bra.uni 	$L__BB47_135;
+$L__BB47_135:
+ld.global.f32 	%f425, [%rd177];
+$L__BB47_136:
+@!%p9 bra 	$L__BB47_138;
+bra.uni 	$L__BB47_137;
+$L__BB47_137:
+fma.rn.f32 	%f358, %f425, %f92, 0f00000000;
+abs.f32 	%f359, %f358;
+setp.geu.f32 	%p180, %f359, 0f00800000;
+selp.f32 	%f98, %f358, 0f00000000, %p180;
+st.global.f32 	[%rd177], %f98;
+$L__BB47_138:
+shl.b64 	%rd423, %rd31, 2;
+add.s64 	%rd178, %rd11, %rd423;
+sub.s64 	%rd179, %rd35, %rd31;
+setp.lt.u64 	%p181, %rd179, 16;
+mov.u64 	%rd513, 0;
+@%p181 bra 	$L__BB47_141;
+add.s64 	%rd511, %rd178, %rd454;
+mov.u64 	%rd512, 0;
+$L__BB47_140:
+ld.global.f32 	%f360, [%rd511];
+fma.rn.f32 	%f361, %f360, %f92, 0f00000000;
+abs.f32 	%f362, %f361;
+setp.geu.f32 	%p182, %f362, 0f00800000;
+selp.f32 	%f363, %f361, 0f00000000, %p182;
+st.global.f32 	[%rd511], %f363;
+add.s64 	%rd513, %rd512, 16;
+add.s64 	%rd511, %rd511, 64;
+add.s64 	%rd426, %rd512, 32;
+setp.le.u64 	%p183, %rd426, %rd179;
+mov.u64 	%rd512, %rd513;
+@%p183 bra 	$L__BB47_140;
+$L__BB47_141:
+setp.le.u64 	%p184, %rd179, %rd513;
+@%p184 bra 	$L__BB47_146;
+sub.s64 	%rd427, %rd179, %rd513;
+shl.b64 	%rd428, %rd513, 2;
+add.s64 	%rd429, %rd178, %rd428;
+setp.eq.s64 	%p185, %rd427, 16;
+setp.gt.u64 	%p186, %rd427, %rd518;
+or.pred  	%p10, %p185, %p186;
+add.s64 	%rd186, %rd429, %rd454;
+mov.f32 	%f426, 0f00000000;
+@!%p10 bra 	$L__BB47_144;
+bra.uni 	$L__BB47_143;
+$L__BB47_143:
+ld.global.f32 	%f426, [%rd186];
+$L__BB47_144:
+@!%p10 bra 	$L__BB47_146;
+bra.uni 	$L__BB47_145;
+$L__BB47_145:
+fma.rn.f32 	%f365, %f426, %f92, 0f00000000;
+abs.f32 	%f366, %f365;
+setp.geu.f32 	%p187, %f366, 0f00800000;
+selp.f32 	%f101, %f365, 0f00000000, %p187;
+st.global.f32 	[%rd186], %f101;
+$L__BB47_146:
+shl.b64 	%rd433, %rd34, 2;
+add.s64 	%rd187, %rd11, %rd433;
+sub.s64 	%rd188, %rd8, %rd34;
+setp.lt.u64 	%p188, %rd188, 16;
+mov.u64 	%rd516, 0;
+@%p188 bra 	$L__BB47_149;
+add.s64 	%rd514, %rd187, %rd454;
+mov.u64 	%rd515, 0;
+$L__BB47_148:
+ld.global.f32 	%f367, [%rd514];
+fma.rn.f32 	%f368, %f367, %f92, 0f00000000;
+abs.f32 	%f369, %f368;
+setp.geu.f32 	%p189, %f369, 0f00800000;
+selp.f32 	%f370, %f368, 0f00000000, %p189;
+st.global.f32 	[%rd514], %f370;
+add.s64 	%rd516, %rd515, 16;
+add.s64 	%rd514, %rd514, 64;
+add.s64 	%rd436, %rd515, 32;
+setp.le.u64 	%p190, %rd436, %rd188;
+mov.u64 	%rd515, %rd516;
+@%p190 bra 	$L__BB47_148;
+$L__BB47_149:
+setp.le.u64 	%p191, %rd188, %rd516;
+@%p191 bra 	$L__BB47_154;
+sub.s64 	%rd437, %rd188, %rd516;
+shl.b64 	%rd438, %rd516, 2;
+add.s64 	%rd439, %rd187, %rd438;
+setp.eq.s64 	%p192, %rd437, 16;
+setp.gt.u64 	%p193, %rd437, %rd518;
+or.pred  	%p11, %p192, %p193;
+add.s64 	%rd195, %rd439, %rd454;
+mov.f32 	%f427, 0f00000000;
+@!%p11 bra 	$L__BB47_152;
+bra.uni 	$L__BB47_151;
+$L__BB47_151:
+ld.global.f32 	%f427, [%rd195];
+$L__BB47_152:
+@!%p11 bra 	$L__BB47_154;
+bra.uni 	$L__BB47_153;
+$L__BB47_153:
+fma.rn.f32 	%f372, %f427, %f92, 0f00000000;
+abs.f32 	%f373, %f372;
+setp.geu.f32 	%p194, %f373, 0f00800000;
+selp.f32 	%f104, %f372, 0f00000000, %p194;
+st.global.f32 	[%rd195], %f104;
+$L__BB47_154:
+cvt.u32.u64 	%r19, %rd518;
+bar.warp.sync 	%r8;
+setp.ne.s32 	%p195, %r19, 0;
+@%p195 bra 	$L__BB47_156;
+setp.ne.s32 	%p38, %r29, 0;
+selp.u16 	%rs1, 1, 0, %p38;
+ld.local.f64 	%fd101, [%rd4];
+ld.param.u64 	%rd442, [%rd2+32];
+cvta.to.global.u64 	%rd443, %rd442;
+add.s64 	%rd445, %rd443, %rd232;
+st.global.f64 	[%rd445], %fd101;
+ld.param.u64 	%rd446, [%rd2+40];
+cvta.to.global.u64 	%rd447, %rd446;
+add.s64 	%rd448, %rd447, %rd7;
+st.global.u8 	[%rd448], %rs1;
+$L__BB47_156:
+@!%p1 bra 	$L__BB47_162;
+bra.uni 	$L__BB47_157;
+$L__BB47_157:
+setp.le.u64 	%p196, %rd8, %rd518;
+or.pred  	%p197, %p2, %p196;
+@%p197 bra 	$L__BB47_160;
+add.s64 	%rd517, %rd11, %rd454;
+$L__BB47_159:
+st.global.u32 	[%rd517], %r30;
+add.s64 	%rd518, %rd518, 16;
+add.s64 	%rd517, %rd517, 64;
+setp.lt.u64 	%p198, %rd518, %rd8;
+@%p198 bra 	$L__BB47_159;
+$L__BB47_160:
+setp.eq.s32 	%p199, %r19, 0;
+and.pred  	%p200, %p199, %p2;
+@%p200 bra 	$L__BB47_161;
+bra.uni 	$L__BB47_162;
+$L__BB47_161:
+add.s64 	%rd197, %rd11, %rd453;
+st.global.u32 	[%rd197], %r30;
+$L__BB47_162:
+ret;
+}
+.visible .entry ntxent_rows(
+.param .align 8 .b8 ntxent_rows_param_0[80],
+.param .align 8 .b8 ntxent_rows_param_1[72],
+.param .align 4 .b8 ntxent_rows_param_2[4]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot48[200];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<156>;
+.reg .b16 	%rs<4>;
+.reg .b32 	%r<66>;
+.reg .f32 	%f<372>;
+.reg .b64 	%rd<371>;
+.reg .f64 	%fd<90>;
+mov.u64 	%SPL, __local_depot48;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r15, %ctaid.x;
+mul.wide.u32 	%rd151, %r15, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r16, %r1, 4;
+cvt.u64.u32 	%rd152, %r16;
+add.s64 	%rd5, %rd151, %rd152;
+ld.param.u64 	%rd154, [ntxent_rows_param_0+8];
+setp.ge.u64 	%p12, %rd5, %rd154;
+@%p12 bra 	$L__BB48_117;
+mov.b64 	%rd147, ntxent_rows_param_0;
+mov.b64 	%rd149, ntxent_rows_param_1;
+mov.u64 	%rd2, %rd149;
+mov.u64 	%rd3, %rd147;
+ld.param.u64 	%rd7, [ntxent_rows_param_0+16];
+ld.param.u64 	%rd155, [%rd3+56];
+cvta.to.global.u64 	%rd8, %rd155;
+mul.lo.s64 	%rd9, %rd7, %rd5;
+shl.b64 	%rd156, %rd9, 2;
+add.s64 	%rd157, %rd8, %rd156;
+ld.param.u8 	%rs2, [%rd2+64];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+ld.param.u64 	%rd158, [%rd3+64];
+cvta.to.global.u64 	%rd159, %rd158;
+add.s64 	%rd160, %rd159, %rd156;
+selp.b64 	%rd10, %rd160, %rd157, %p1;
+and.b32  	%r18, %r1, 15;
+cvt.u64.u32 	%rd370, %r18;
+setp.gt.u64 	%p13, %rd7, %rd370;
+and.pred  	%p14, %p1, %p13;
+shl.b64 	%rd325, %rd370, 2;
+@!%p14 bra 	$L__BB48_2;
+bra.uni 	$L__BB48_16;
+$L__BB48_16:
+add.s64 	%rd163, %rd156, %rd325;
+add.s64 	%rd330, %rd8, %rd163;
+add.s64 	%rd329, %rd10, %rd325;
+mov.u64 	%rd331, %rd370;
+$L__BB48_17:
+ld.global.f32 	%f79, [%rd330];
+st.global.f32 	[%rd329], %f79;
+add.s64 	%rd331, %rd331, 16;
+add.s64 	%rd330, %rd330, 64;
+add.s64 	%rd329, %rd329, 64;
+setp.lt.u64 	%p15, %rd331, %rd7;
+@%p15 bra 	$L__BB48_17;
+$L__BB48_2:
+add.u64 	%rd150, %SP, 0;
+ld.param.u64 	%rd153, [ntxent_rows_param_0];
+setp.lt.u64 	%p16, %rd7, 16;
+mov.u64 	%rd328, 0;
+mov.b32 	%r61, 0;
+mov.f32 	%f341, 0fFF800000;
+mov.f32 	%f340, 0f7F800000;
+@%p16 bra 	$L__BB48_5;
+add.s64 	%rd326, %rd10, %rd325;
+mov.f32 	%f340, 0f7F800000;
+mov.f32 	%f341, 0fFF800000;
+mov.b32 	%r61, 0;
+mov.u64 	%rd327, 0;
+$L__BB48_4:
+ld.global.f32 	%f84, [%rd326];
+setp.lt.f32 	%p17, %f84, %f340;
+selp.f32 	%f340, %f84, %f340, %p17;
+setp.gt.f32 	%p18, %f84, %f341;
+selp.f32 	%f341, %f84, %f341, %p18;
+setp.nan.f32 	%p19, %f84, %f84;
+selp.u32 	%r21, 1, 0, %p19;
+or.b32  	%r61, %r61, %r21;
+add.s64 	%rd328, %rd327, 16;
+add.s64 	%rd326, %rd326, 64;
+add.s64 	%rd167, %rd327, 32;
+setp.le.u64 	%p20, %rd167, %rd7;
+mov.u64 	%rd327, %rd328;
+@%p20 bra 	$L__BB48_4;
+$L__BB48_5:
+cvta.to.local.u64 	%rd4, %rd150;
+add.s64 	%rd6, %rd153, %rd5;
+setp.le.u64 	%p21, %rd7, %rd328;
+@%p21 bra 	$L__BB48_9;
+sub.s64 	%rd20, %rd7, %rd328;
+setp.eq.s64 	%p22, %rd20, 16;
+setp.gt.u64 	%p23, %rd20, %rd370;
+or.pred  	%p24, %p22, %p23;
+mov.f32 	%f342, 0f00000000;
+@!%p24 bra 	$L__BB48_8;
+bra.uni 	$L__BB48_7;
+$L__BB48_7:
+shl.b64 	%rd169, %rd328, 2;
+add.s64 	%rd170, %rd10, %rd169;
+add.s64 	%rd21, %rd170, %rd325;
+ld.global.f32 	%f342, [%rd21];
+$L__BB48_8:
+)ptx",
+    R"ptx(selp.f32 	%f86, %f342, 0f7F800000, %p23;
+selp.f32 	%f87, %f342, 0fFF800000, %p23;
+setp.lt.f32 	%p26, %f86, %f340;
+selp.f32 	%f340, %f86, %f340, %p26;
+setp.gt.f32 	%p27, %f87, %f341;
+selp.f32 	%f341, %f87, %f341, %p27;
+setp.nan.f32 	%p28, %f342, %f342;
+selp.u32 	%r22, 1, 0, %p28;
+or.b32  	%r61, %r61, %r22;
+$L__BB48_9:
+neg.f32 	%f88, %f340;
+and.b32  	%r7, %r1, 16;
+mov.b32 	%r23, 65535;
+shl.b32 	%r8, %r23, %r7;
+shfl.sync.bfly.b32	%f89, %f88, 8, 31, %r8;
+setp.gt.f32 	%p29, %f89, %f88;
+selp.f32 	%f90, %f89, %f88, %p29;
+shfl.sync.bfly.b32	%f91, %f90, 4, 31, %r8;
+setp.gt.f32 	%p30, %f91, %f90;
+selp.f32 	%f92, %f91, %f90, %p30;
+shfl.sync.bfly.b32	%f93, %f92, 2, 31, %r8;
+setp.gt.f32 	%p31, %f93, %f92;
+selp.f32 	%f94, %f93, %f92, %p31;
+shfl.sync.bfly.b32	%f95, %f94, 1, 31, %r8;
+setp.gt.f32 	%p32, %f95, %f94;
+selp.f32 	%f96, %f95, %f94, %p32;
+shfl.sync.idx.b32	%f97, %f96, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f98, %f341, 8, 31, %r8;
+setp.gt.f32 	%p33, %f98, %f341;
+selp.f32 	%f99, %f98, %f341, %p33;
+shfl.sync.bfly.b32	%f100, %f99, 4, 31, %r8;
+setp.gt.f32 	%p34, %f100, %f99;
+selp.f32 	%f101, %f100, %f99, %p34;
+shfl.sync.bfly.b32	%f102, %f101, 2, 31, %r8;
+setp.gt.f32 	%p35, %f102, %f101;
+selp.f32 	%f103, %f102, %f101, %p35;
+shfl.sync.bfly.b32	%f104, %f103, 1, 31, %r8;
+setp.gt.f32 	%p36, %f104, %f103;
+selp.f32 	%f105, %f104, %f103, %p36;
+shfl.sync.idx.b32	%f106, %f105, %r7, 31, %r8;
+setp.ne.s32 	%p37, %r61, 0;
+vote.sync.ballot.b32 	%r24, %p37, %r8;
+ld.param.u64 	%rd172, [%rd2+8];
+cvta.to.global.u64 	%rd173, %rd172;
+shl.b64 	%rd174, %rd6, 4;
+add.s64 	%rd175, %rd173, %rd174;
+ld.param.u64 	%rd176, [%rd2+16];
+cvta.to.global.u64 	%rd177, %rd176;
+add.s64 	%rd178, %rd177, %rd174;
+ld.param.u64 	%rd22, [%rd3+24];
+ld.global.u64 	%rd23, [%rd175+8];
+ld.global.u64 	%rd24, [%rd175];
+ld.global.u64 	%rd25, [%rd178+8];
+ld.global.u64 	%rd26, [%rd178];
+add.s64 	%rd27, %rd6, 1;
+sub.s64 	%rd28, %rd25, %rd26;
+not.b64 	%rd179, %rd24;
+add.s64 	%rd180, %rd23, %rd179;
+add.s64 	%rd182, %rd180, %rd28;
+not.b64 	%rd183, %rd182;
+add.s64 	%rd184, %rd7, %rd183;
+st.local.u64 	[%rd4+24], %rd24;
+st.local.u64 	[%rd4+32], %rd6;
+st.local.u64 	[%rd4+40], %rd27;
+st.local.u64 	[%rd4+48], %rd23;
+st.local.u64 	[%rd4+56], %rd26;
+st.local.u64 	[%rd4+64], %rd25;
+mov.u64 	%rd185, 0;
+st.local.u64 	[%rd4+72], %rd185;
+st.local.u64 	[%rd4+80], %rd185;
+st.local.u64 	[%rd4+88], %rd182;
+st.local.u64 	[%rd4+96], %rd185;
+st.local.u64 	[%rd4+104], %rd24;
+st.local.u64 	[%rd4+112], %rd23;
+st.local.u64 	[%rd4+120], %rd22;
+st.local.u64 	[%rd4+128], %rd22;
+st.local.u64 	[%rd4+136], %rd26;
+st.local.u64 	[%rd4+144], %rd25;
+st.local.u64 	[%rd4+152], %rd7;
+st.local.u64 	[%rd4+160], %rd184;
+bar.warp.sync 	%r8;
+setp.ne.s64 	%p39, %rd182, 0;
+setp.ne.s64 	%p40, %rd184, 0;
+and.pred  	%p2, %p39, %p40;
+mov.f64 	%fd89, 0d0000000000000000;
+shl.b64 	%rd324, %rd6, 2;
+@%p2 bra 	$L__BB48_10;
+bra.uni 	$L__BB48_109;
+$L__BB48_10:
+mov.b64 	%rd148, ntxent_rows_param_2;
+mov.u64 	%rd1, %rd148;
+mov.f32 	%f337, 0f00000000;
+ld.param.f32 	%f13, [%rd1];
+mov.f32 	%f108, 0f7F800000;
+mov.f32 	%f107, 0fFF800000;
+mov.b32 	%r25, 0;
+mov.f32 	%f345, %f107;
+mov.f32 	%f346, %f108;
+mov.u64 	%rd332, %rd185;
+bra.uni 	$L__BB48_11;
+$L__BB48_19:
+selp.f32 	%f115, %f351, 0f7F800000, %p48;
+selp.f32 	%f116, %f351, 0fFF800000, %p48;
+setp.lt.f32 	%p51, %f115, %f349;
+selp.f32 	%f349, %f115, %f349, %p51;
+setp.gt.f32 	%p52, %f116, %f350;
+selp.f32 	%f350, %f116, %f350, %p52;
+setp.nan.f32 	%p53, %f351, %f351;
+selp.u32 	%r28, 1, 0, %p53;
+or.b32  	%r64, %r64, %r28;
+$L__BB48_20:
+neg.f32 	%f117, %f349;
+shfl.sync.bfly.b32	%f118, %f117, 8, 31, %r8;
+setp.gt.f32 	%p54, %f118, %f117;
+selp.f32 	%f119, %f118, %f117, %p54;
+shfl.sync.bfly.b32	%f120, %f119, 4, 31, %r8;
+setp.gt.f32 	%p55, %f120, %f119;
+selp.f32 	%f121, %f120, %f119, %p55;
+shfl.sync.bfly.b32	%f122, %f121, 2, 31, %r8;
+setp.gt.f32 	%p56, %f122, %f121;
+selp.f32 	%f123, %f122, %f121, %p56;
+shfl.sync.bfly.b32	%f124, %f123, 1, 31, %r8;
+setp.gt.f32 	%p57, %f124, %f123;
+selp.f32 	%f125, %f124, %f123, %p57;
+shfl.sync.idx.b32	%f126, %f125, %r7, 31, %r8;
+sub.rn.f32 	%f128, %f337, %f126;
+shfl.sync.bfly.b32	%f129, %f350, 8, 31, %r8;
+setp.gt.f32 	%p58, %f129, %f350;
+selp.f32 	%f130, %f129, %f350, %p58;
+shfl.sync.bfly.b32	%f131, %f130, 4, 31, %r8;
+setp.gt.f32 	%p59, %f131, %f130;
+selp.f32 	%f132, %f131, %f130, %p59;
+shfl.sync.bfly.b32	%f133, %f132, 2, 31, %r8;
+setp.gt.f32 	%p60, %f133, %f132;
+selp.f32 	%f134, %f133, %f132, %p60;
+shfl.sync.bfly.b32	%f135, %f134, 1, 31, %r8;
+setp.gt.f32 	%p61, %f135, %f134;
+selp.f32 	%f136, %f135, %f134, %p61;
+shfl.sync.idx.b32	%f137, %f136, %r7, 31, %r8;
+add.rn.f32 	%f138, %f137, 0f00000000;
+setp.ne.s32 	%p62, %r64, 0;
+vote.sync.ballot.b32 	%r29, %p62, %r8;
+setp.lt.f32 	%p63, %f128, %f346;
+selp.f32 	%f346, %f128, %f346, %p63;
+setp.gt.f32 	%p64, %f137, %f345;
+selp.f32 	%f345, %f138, %f345, %p64;
+add.s64 	%rd332, %rd332, 16;
+setp.ne.s64 	%p65, %rd332, 64;
+@%p65 bra 	$L__BB48_11;
+bra.uni 	$L__BB48_21;
+$L__BB48_11:
+add.s64 	%rd188, %rd4, %rd332;
+ld.local.u64 	%rd189, [%rd188+96];
+shl.b64 	%rd190, %rd189, 2;
+add.s64 	%rd36, %rd10, %rd190;
+ld.local.u64 	%rd191, [%rd188+104];
+sub.s64 	%rd37, %rd191, %rd189;
+setp.lt.u64 	%p41, %rd37, 16;
+mov.f32 	%f349, %f108;
+mov.f32 	%f350, %f107;
+mov.u32 	%r64, %r25;
+mov.u64 	%rd335, %rd185;
+@%p41 bra 	$L__BB48_14;
+add.s64 	%rd333, %rd36, %rd325;
+mov.f32 	%f349, 0f7F800000;
+mov.f32 	%f350, 0fFF800000;
+mov.b32 	%r64, 0;
+mov.u64 	%rd334, 0;
+$L__BB48_13:
+ld.global.f32 	%f113, [%rd333];
+setp.lt.f32 	%p42, %f113, %f349;
+selp.f32 	%f349, %f113, %f349, %p42;
+setp.gt.f32 	%p43, %f113, %f350;
+selp.f32 	%f350, %f113, %f350, %p43;
+setp.nan.f32 	%p44, %f113, %f113;
+selp.u32 	%r27, 1, 0, %p44;
+or.b32  	%r64, %r64, %r27;
+add.s64 	%rd335, %rd334, 16;
+add.s64 	%rd333, %rd333, 64;
+add.s64 	%rd194, %rd334, 32;
+setp.le.u64 	%p45, %rd194, %rd37;
+mov.u64 	%rd334, %rd335;
+@%p45 bra 	$L__BB48_13;
+$L__BB48_14:
+setp.le.u64 	%p46, %rd37, %rd335;
+@%p46 bra 	$L__BB48_20;
+sub.s64 	%rd44, %rd37, %rd335;
+setp.eq.s64 	%p47, %rd44, 16;
+setp.gt.u64 	%p48, %rd44, %rd370;
+or.pred  	%p49, %p47, %p48;
+mov.f32 	%f351, 0f00000000;
+@!%p49 bra 	$L__BB48_19;
+bra.uni 	$L__BB48_18;
+$L__BB48_18:
+shl.b64 	%rd196, %rd335, 2;
+add.s64 	%rd197, %rd36, %rd196;
+add.s64 	%rd45, %rd197, %rd325;
+ld.global.f32 	%f351, [%rd45];
+bra.uni 	$L__BB48_19;
+$L__BB48_21:
+setp.gt.f32 	%p66, %f13, 0f00000000;
+selp.f32 	%f30, %f345, %f346, %p66;
+mov.u64 	%rd336, 0;
+mov.f64 	%fd22, 0d0000000000000000;
+mov.f64 	%fd79, %fd22;
+bra.uni 	$L__BB48_22;
+$L__BB48_34:
+add.rn.f64 	%fd79, %fd79, %fd81;
+add.s64 	%rd336, %rd336, 16;
+setp.ne.s64 	%p80, %rd336, 64;
+@%p80 bra 	$L__BB48_22;
+bra.uni 	$L__BB48_35;
+$L__BB48_22:
+add.s64 	%rd200, %rd4, %rd336;
+ld.local.u64 	%rd201, [%rd200+96];
+ld.local.u64 	%rd203, [%rd200+104];
+setp.eq.s64 	%p67, %rd203, %rd201;
+mov.f64 	%fd81, %fd22;
+@%p67 bra 	$L__BB48_34;
+shl.b64 	%rd202, %rd201, 2;
+add.s64 	%rd48, %rd10, %rd202;
+sub.s64 	%rd49, %rd203, %rd201;
+add.s64 	%rd337, %rd48, %rd325;
+mov.u64 	%rd204, 0;
+mov.u64 	%rd338, %rd204;
+mov.f64 	%fd81, %fd22;
+bra.uni 	$L__BB48_24;
+$L__BB48_32:
+setp.gt.u64 	%p78, %rd59, %rd370;
+selp.f32 	%f174, %f36, 0f00000000, %p78;
+add.rn.f32 	%f355, %f355, %f174;
+$L__BB48_33:
+shfl.sync.bfly.b32	%f175, %f355, 8, 31, %r8;
+add.rn.f32 	%f176, %f355, %f175;
+shfl.sync.bfly.b32	%f177, %f176, 4, 31, %r8;
+add.rn.f32 	%f178, %f176, %f177;
+shfl.sync.bfly.b32	%f179, %f178, 2, 31, %r8;
+add.rn.f32 	%f180, %f178, %f179;
+shfl.sync.bfly.b32	%f181, %f180, 1, 31, %r8;
+add.rn.f32 	%f182, %f180, %f181;
+cvt.f64.f32 	%fd25, %f182;
+add.rn.f64 	%fd81, %fd81, %fd25;
+add.s64 	%rd338, %rd338, 512;
+add.s64 	%rd337, %rd337, 2048;
+setp.lt.u64 	%p79, %rd338, %rd49;
+@%p79 bra 	$L__BB48_24;
+bra.uni 	$L__BB48_34;
+$L__BB48_24:
+sub.s64 	%rd207, %rd49, %rd338;
+min.u64 	%rd53, %rd207, 512;
+setp.lt.u64 	%p68, %rd207, 16;
+mov.f32 	%f355, %f337;
+mov.u64 	%rd341, %rd204;
+@%p68 bra 	$L__BB48_27;
+mov.f32 	%f355, 0f00000000;
+mov.u64 	%rd340, 0;
+mov.u64 	%rd339, %rd337;
+$L__BB48_26:
+ld.global.f32 	%f141, [%rd339];
+setp.neu.f32 	%p69, %f141, %f30;
+sub.rn.f32 	%f142, %f141, %f30;
+selp.f32 	%f143, %f142, 0f00000000, %p69;
+mul.rn.f32 	%f144, %f13, %f143;
+fma.rn.f32 	%f145, %f144, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f146, %f145, 0fCB400000;
+fma.rn.f32 	%f147, %f146, 0fBF318000, %f144;
+fma.rn.f32 	%f148, %f146, 0f395E8083, %f147;
+fma.rn.f32 	%f149, %f148, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f150, %f149, %f148, 0f3D2AAA2F;
+fma.rn.f32 	%f151, %f150, %f148, 0f3E2AAA47;
+fma.rn.f32 	%f152, %f151, %f148, 0f3F000000;
+fma.rn.f32 	%f153, %f152, %f148, 0f3F800000;
+fma.rn.f32 	%f154, %f153, %f148, 0f3F800000;
+mov.b32 	%r30, %f154;
+mov.b32 	%r31, %f145;
+shl.b32 	%r32, %r31, 23;
+add.s32 	%r33, %r32, %r30;
+mov.b32 	%f155, %r33;
+setp.ltu.f32 	%p70, %f144, 0fC28AA123;
+setp.geu.f32 	%p71, %f144, 0fC28AA123;
+selp.f32 	%f156, %f144, 0f00000000, %p71;
+selp.f32 	%f157, %f156, %f155, %p70;
+st.global.f32 	[%rd339], %f157;
+add.rn.f32 	%f355, %f355, %f157;
+add.s64 	%rd341, %rd340, 16;
+add.s64 	%rd339, %rd339, 64;
+add.s64 	%rd209, %rd340, 32;
+setp.le.u64 	%p72, %rd209, %rd53;
+mov.u64 	%rd340, %rd341;
+@%p72 bra 	$L__BB48_26;
+$L__BB48_27:
+setp.le.u64 	%p73, %rd53, %rd341;
+@%p73 bra 	$L__BB48_33;
+sub.s64 	%rd59, %rd53, %rd341;
+shl.b64 	%rd211, %rd338, 2;
+add.s64 	%rd212, %rd48, %rd211;
+shl.b64 	%rd213, %rd341, 2;
+add.s64 	%rd214, %rd212, %rd213;
+min.u64 	%rd216, %rd370, 15;
+add.s64 	%rd60, %rd214, %rd325;
+mov.f32 	%f356, 0f00000000;
+setp.ge.u64 	%p74, %rd216, %rd59;
+@%p74 bra 	$L__BB48_30;
+ld.global.f32 	%f356, [%rd60];
+$L__BB48_30:
+setp.lt.u64 	%p3, %rd216, %rd59;
+setp.neu.f32 	%p75, %f356, %f30;
+sub.rn.f32 	%f159, %f356, %f30;
+selp.f32 	%f160, %f159, 0f00000000, %p75;
+mul.rn.f32 	%f161, %f13, %f160;
+fma.rn.f32 	%f162, %f161, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f163, %f162, 0fCB400000;
+fma.rn.f32 	%f164, %f163, 0fBF318000, %f161;
+fma.rn.f32 	%f165, %f163, 0f395E8083, %f164;
+fma.rn.f32 	%f166, %f165, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f167, %f166, %f165, 0f3D2AAA2F;
+fma.rn.f32 	%f168, %f167, %f165, 0f3E2AAA47;
+fma.rn.f32 	%f169, %f168, %f165, 0f3F000000;
+fma.rn.f32 	%f170, %f169, %f165, 0f3F800000;
+fma.rn.f32 	%f171, %f170, %f165, 0f3F800000;
+mov.b32 	%r34, %f171;
+mov.b32 	%r35, %f162;
+shl.b32 	%r36, %r35, 23;
+add.s32 	%r37, %r36, %r34;
+mov.b32 	%f172, %r37;
+setp.ltu.f32 	%p76, %f161, 0fC28AA123;
+setp.geu.f32 	%p77, %f161, 0fC28AA123;
+selp.f32 	%f173, %f161, 0f00000000, %p77;
+selp.f32 	%f36, %f173, %f172, %p76;
+@!%p3 bra 	$L__BB48_32;
+bra.uni 	$L__BB48_31;
+$L__BB48_31:
+st.global.f32 	[%rd60], %f36;
+bra.uni 	$L__BB48_32;
+$L__BB48_35:
+cvt.f64.f32 	%fd27, %f30;
+cvt.f64.f32 	%fd6, %f13;
+mul.rn.f64 	%fd7, %fd6, %fd27;
+setp.ltu.f64 	%p81, %fd79, 0d0000000000000000;
+mov.f64 	%fd82, 0d7FF8000000000000;
+@%p81 bra 	$L__BB48_39;
+setp.eq.f64 	%p82, %fd79, 0d0000000000000000;
+mov.f64 	%fd82, 0dFFF0000000000000;
+@%p82 bra 	$L__BB48_39;
+setp.eq.f64 	%p83, %fd79, 0d7FF0000000000000;
+mov.f64 	%fd82, 0d7FF0000000000000;
+@%p83 bra 	$L__BB48_39;
+setp.lt.f64 	%p84, %fd79, 0d0170000000000000;
+mul.rn.f64 	%fd30, %fd79, 0d4630000000000000;
+selp.f64 	%fd31, 0dC059000000000000, 0d0000000000000000, %p84;
+selp.f64 	%fd32, %fd30, %fd79, %p84;
+mov.b64 	%rd218, %fd32;
+shr.u64 	%rd219, %rd218, 52;
+cvt.u32.u64 	%r38, %rd219;
+add.s32 	%r39, %r38, -1023;
+cvt.rn.f64.s32 	%fd33, %r39;
+add.rn.f64 	%fd34, %fd31, %fd33;
+and.b64  	%rd220, %rd218, 4503599627370495;
+or.b64  	%rd221, %rd220, 4607182418800017408;
+mov.b64 	%fd35, %rd221;
+setp.gt.f64 	%p85, %fd35, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd36, %fd35, 0d3FE0000000000000;
+add.rn.f64 	%fd37, %fd34, 0d3FF0000000000000;
+selp.f64 	%fd38, %fd36, %fd35, %p85;
+add.rn.f64 	%fd39, %fd38, 0dBFF0000000000000;
+add.rn.f64 	%fd40, %fd38, 0d3FF0000000000000;
+div.rn.f64 	%fd41, %fd39, %fd40;
+mul.rn.f64 	%fd42, %fd41, %fd41;
+mul.rn.f64 	%fd43, %fd42, 0d3FA642C8590B2164;
+add.rn.f64 	%fd44, %fd43, 0d3FA8618618618618;
+mul.rn.f64 	%fd45, %fd42, %fd44;
+add.rn.f64 	%fd46, %fd45, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd47, %fd42, %fd46;
+add.rn.f64 	%fd48, %fd47, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd49, %fd42, %fd48;
+)ptx",
+    R"ptx(add.rn.f64 	%fd50, %fd49, 0d3FB1111111111111;
+mul.rn.f64 	%fd51, %fd42, %fd50;
+add.rn.f64 	%fd52, %fd51, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd53, %fd42, %fd52;
+add.rn.f64 	%fd54, %fd53, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd55, %fd42, %fd54;
+add.rn.f64 	%fd56, %fd55, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd57, %fd42, %fd56;
+add.rn.f64 	%fd58, %fd57, 0d3FC2492492492492;
+mul.rn.f64 	%fd59, %fd42, %fd58;
+add.rn.f64 	%fd60, %fd59, 0d3FC999999999999A;
+mul.rn.f64 	%fd61, %fd42, %fd60;
+add.rn.f64 	%fd62, %fd61, 0d3FD5555555555555;
+mul.rn.f64 	%fd63, %fd42, %fd62;
+selp.f64 	%fd64, %fd37, %fd34, %p85;
+mul.rn.f64 	%fd65, %fd64, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd66, %fd64, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd67, %fd41, %fd41;
+mul.rn.f64 	%fd68, %fd67, %fd63;
+add.rn.f64 	%fd69, %fd67, %fd68;
+add.rn.f64 	%fd70, %fd66, %fd69;
+add.rn.f64 	%fd82, %fd65, %fd70;
+$L__BB48_39:
+add.rn.f64 	%fd72, %fd7, %fd82;
+div.rn.f64 	%fd73, %fd72, %fd6;
+cvt.rn.f32.f64 	%f39, %fd73;
+neg.f32 	%f40, %f13;
+mov.u64 	%rd363, 24;
+mov.f64 	%fd71, 0d0000000000000000;
+mov.f32 	%f183, 0f00000000;
+mov.f64 	%fd89, %fd71;
+mov.f64 	%fd84, %fd71;
+bra.uni 	$L__BB48_40;
+$L__BB48_107:
+add.rn.f64 	%fd89, %fd89, %fd88;
+add.rn.f64 	%fd84, %fd84, %fd87;
+add.s64 	%rd363, %rd363, 16;
+setp.eq.s64 	%p100, %rd363, 88;
+@%p100 bra 	$L__BB48_49;
+$L__BB48_40:
+add.s64 	%rd223, %rd4, %rd363;
+ld.local.u64 	%rd224, [%rd223];
+ld.local.u64 	%rd226, [%rd223+8];
+setp.eq.s64 	%p86, %rd226, %rd224;
+mov.f64 	%fd87, %fd71;
+mov.f64 	%fd88, %fd71;
+@%p86 bra 	$L__BB48_107;
+shl.b64 	%rd225, %rd224, 2;
+add.s64 	%rd125, %rd10, %rd225;
+sub.s64 	%rd126, %rd226, %rd224;
+add.s64 	%rd364, %rd125, %rd325;
+mov.u64 	%rd227, 0;
+mov.f64 	%fd87, 0d0000000000000000;
+mov.f64 	%fd88, %fd87;
+mov.u64 	%rd365, %rd227;
+bra.uni 	$L__BB48_42;
+$L__BB48_105:
+setp.gt.u64 	%p98, %rd136, %rd370;
+selp.f32 	%f243, %f71, 0f00000000, %p96;
+mov.b32 	%r53, %f73;
+add.s32 	%r54, %r53, -1060439283;
+shr.s32 	%r55, %r54, 23;
+and.b32  	%r56, %r54, -8388608;
+sub.s32 	%r57, %r53, %r56;
+mov.b32 	%f244, %r57;
+cvt.rn.f32.s32 	%f245, %r55;
+add.rn.f32 	%f246, %f244, 0fBF800000;
+add.rn.f32 	%f247, %f244, 0f3F800000;
+div.rn.f32 	%f248, %f246, %f247;
+mul.rn.f32 	%f249, %f248, %f248;
+fma.rn.f32 	%f250, %f249, 0f3E638E39, 0f3E924925;
+fma.rn.f32 	%f251, %f250, %f249, 0f3ECCCCCD;
+fma.rn.f32 	%f252, %f251, %f249, 0f3F2AAAAB;
+mul.rn.f32 	%f253, %f249, %f252;
+add.rn.f32 	%f254, %f248, %f248;
+fma.rn.f32 	%f255, %f245, 0fB95E8083, %f254;
+fma.rn.f32 	%f256, %f253, %f248, %f255;
+fma.rn.f32 	%f257, %f245, 0f3F318000, %f256;
+add.rn.f32 	%f258, %f73, 0fBF800000;
+sub.rn.f32 	%f259, %f72, %f258;
+div.rn.f32 	%f260, %f259, %f73;
+add.rn.f32 	%f261, %f260, %f257;
+add.rn.f32 	%f262, %f243, %f261;
+selp.f32 	%f263, %f262, 0f00000000, %p98;
+add.rn.f32 	%f368, %f368, %f263;
+selp.f32 	%f264, %f74, 0f00000000, %p98;
+add.rn.f32 	%f367, %f367, %f264;
+$L__BB48_106:
+shfl.sync.bfly.b32	%f265, %f368, 8, 31, %r8;
+add.rn.f32 	%f266, %f368, %f265;
+shfl.sync.bfly.b32	%f267, %f266, 4, 31, %r8;
+add.rn.f32 	%f268, %f266, %f267;
+shfl.sync.bfly.b32	%f269, %f268, 2, 31, %r8;
+add.rn.f32 	%f270, %f268, %f269;
+shfl.sync.bfly.b32	%f271, %f270, 1, 31, %r8;
+add.rn.f32 	%f272, %f270, %f271;
+shfl.sync.bfly.b32	%f273, %f367, 8, 31, %r8;
+add.rn.f32 	%f274, %f367, %f273;
+shfl.sync.bfly.b32	%f275, %f274, 4, 31, %r8;
+add.rn.f32 	%f276, %f274, %f275;
+shfl.sync.bfly.b32	%f277, %f276, 2, 31, %r8;
+add.rn.f32 	%f278, %f276, %f277;
+shfl.sync.bfly.b32	%f279, %f278, 1, 31, %r8;
+add.rn.f32 	%f280, %f278, %f279;
+cvt.f64.f32 	%fd76, %f272;
+add.rn.f64 	%fd88, %fd88, %fd76;
+cvt.f64.f32 	%fd77, %f280;
+add.rn.f64 	%fd87, %fd87, %fd77;
+add.s64 	%rd365, %rd365, 512;
+add.s64 	%rd364, %rd364, 2048;
+setp.lt.u64 	%p99, %rd365, %rd126;
+@%p99 bra 	$L__BB48_42;
+bra.uni 	$L__BB48_107;
+$L__BB48_42:
+sub.s64 	%rd230, %rd126, %rd365;
+min.u64 	%rd130, %rd230, 512;
+setp.lt.u64 	%p87, %rd230, 16;
+mov.f32 	%f367, %f183;
+mov.f32 	%f368, %f183;
+mov.u64 	%rd368, %rd227;
+@%p87 bra 	$L__BB48_45;
+mov.f32 	%f367, 0f00000000;
+mov.u64 	%rd367, 0;
+mov.u64 	%rd366, %rd364;
+mov.f32 	%f368, %f367;
+$L__BB48_44:
+ld.global.f32 	%f185, [%rd366];
+sub.rn.f32 	%f186, %f185, %f39;
+mul.rn.f32 	%f187, %f186, %f40;
+abs.f32 	%f188, %f187;
+neg.f32 	%f189, %f188;
+fma.rn.f32 	%f190, %f188, 0fBFB8AA3B, 0f4B400000;
+add.rn.f32 	%f191, %f190, 0fCB400000;
+fma.rn.f32 	%f192, %f191, 0fBF318000, %f189;
+fma.rn.f32 	%f193, %f191, 0f395E8083, %f192;
+fma.rn.f32 	%f194, %f193, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f195, %f194, %f193, 0f3D2AAA2F;
+fma.rn.f32 	%f196, %f195, %f193, 0f3E2AAA47;
+fma.rn.f32 	%f197, %f196, %f193, 0f3F000000;
+fma.rn.f32 	%f198, %f197, %f193, 0f3F800000;
+fma.rn.f32 	%f199, %f198, %f193, 0f3F800000;
+mov.b32 	%r40, %f199;
+mov.b32 	%r41, %f190;
+shl.b32 	%r42, %r41, 23;
+add.s32 	%r43, %r42, %r40;
+mov.b32 	%f200, %r43;
+setp.gtu.f32 	%p88, %f188, 0f428AA123;
+setp.leu.f32 	%p89, %f188, 0f428AA123;
+selp.f32 	%f201, %f189, 0f00000000, %p89;
+selp.f32 	%f202, %f201, %f200, %p88;
+setp.geu.f32 	%p90, %f187, 0f00000000;
+selp.f32 	%f203, 0f3F800000, %f202, %p90;
+add.rn.f32 	%f204, %f202, 0f3F800000;
+div.rn.f32 	%f205, %f203, %f204;
+st.global.f32 	[%rd366], %f205;
+selp.f32 	%f206, %f187, 0f00000000, %p90;
+mov.b32 	%r44, %f204;
+add.s32 	%r45, %r44, -1060439283;
+shr.s32 	%r46, %r45, 23;
+and.b32  	%r47, %r45, -8388608;
+sub.s32 	%r48, %r44, %r47;
+mov.b32 	%f207, %r48;
+cvt.rn.f32.s32 	%f208, %r46;
+add.rn.f32 	%f209, %f207, 0fBF800000;
+add.rn.f32 	%f210, %f207, 0f3F800000;
+div.rn.f32 	%f211, %f209, %f210;
+mul.rn.f32 	%f212, %f211, %f211;
+fma.rn.f32 	%f213, %f212, 0f3E638E39, 0f3E924925;
+fma.rn.f32 	%f214, %f213, %f212, 0f3ECCCCCD;
+fma.rn.f32 	%f215, %f214, %f212, 0f3F2AAAAB;
+mul.rn.f32 	%f216, %f212, %f215;
+add.rn.f32 	%f217, %f211, %f211;
+fma.rn.f32 	%f218, %f208, 0fB95E8083, %f217;
+fma.rn.f32 	%f219, %f216, %f211, %f218;
+fma.rn.f32 	%f220, %f208, 0f3F318000, %f219;
+add.rn.f32 	%f221, %f204, 0fBF800000;
+sub.rn.f32 	%f222, %f202, %f221;
+div.rn.f32 	%f223, %f222, %f204;
+add.rn.f32 	%f224, %f223, %f220;
+add.rn.f32 	%f225, %f206, %f224;
+add.rn.f32 	%f368, %f368, %f225;
+add.rn.f32 	%f367, %f367, %f205;
+add.s64 	%rd368, %rd367, 16;
+add.s64 	%rd366, %rd366, 64;
+add.s64 	%rd232, %rd367, 32;
+setp.le.u64 	%p91, %rd232, %rd130;
+mov.u64 	%rd367, %rd368;
+@%p91 bra 	$L__BB48_44;
+$L__BB48_45:
+setp.le.u64 	%p92, %rd130, %rd368;
+@%p92 bra 	$L__BB48_106;
+sub.s64 	%rd136, %rd130, %rd368;
+shl.b64 	%rd234, %rd365, 2;
+add.s64 	%rd235, %rd125, %rd234;
+shl.b64 	%rd236, %rd368, 2;
+add.s64 	%rd237, %rd235, %rd236;
+min.u64 	%rd239, %rd370, 15;
+add.s64 	%rd137, %rd237, %rd325;
+mov.f32 	%f369, 0f00000000;
+setp.ge.u64 	%p93, %rd239, %rd136;
+@%p93 bra 	$L__BB48_48;
+ld.global.f32 	%f369, [%rd137];
+$L__BB48_48:
+setp.lt.u64 	%p11, %rd239, %rd136;
+sub.rn.f32 	%f227, %f369, %f39;
+mul.rn.f32 	%f71, %f227, %f40;
+abs.f32 	%f228, %f71;
+neg.f32 	%f229, %f228;
+fma.rn.f32 	%f230, %f228, 0fBFB8AA3B, 0f4B400000;
+add.rn.f32 	%f231, %f230, 0fCB400000;
+fma.rn.f32 	%f232, %f231, 0fBF318000, %f229;
+fma.rn.f32 	%f233, %f231, 0f395E8083, %f232;
+fma.rn.f32 	%f234, %f233, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f235, %f234, %f233, 0f3D2AAA2F;
+fma.rn.f32 	%f236, %f235, %f233, 0f3E2AAA47;
+fma.rn.f32 	%f237, %f236, %f233, 0f3F000000;
+fma.rn.f32 	%f238, %f237, %f233, 0f3F800000;
+fma.rn.f32 	%f239, %f238, %f233, 0f3F800000;
+mov.b32 	%r49, %f239;
+mov.b32 	%r50, %f230;
+shl.b32 	%r51, %r50, 23;
+add.s32 	%r52, %r51, %r49;
+mov.b32 	%f240, %r52;
+setp.gtu.f32 	%p94, %f228, 0f428AA123;
+setp.leu.f32 	%p95, %f228, 0f428AA123;
+selp.f32 	%f241, %f229, 0f00000000, %p95;
+selp.f32 	%f72, %f241, %f240, %p94;
+setp.geu.f32 	%p96, %f71, 0f00000000;
+selp.f32 	%f242, 0f3F800000, %f72, %p96;
+add.rn.f32 	%f73, %f72, 0f3F800000;
+div.rn.f32 	%f74, %f242, %f73;
+@!%p11 bra 	$L__BB48_105;
+bra.uni 	$L__BB48_104;
+$L__BB48_104:
+st.global.f32 	[%rd137], %f74;
+bra.uni 	$L__BB48_105;
+$L__BB48_49:
+shl.b64 	%rd242, %rd24, 2;
+add.s64 	%rd64, %rd10, %rd242;
+sub.s64 	%rd65, %rd6, %rd24;
+setp.lt.u64 	%p101, %rd65, 16;
+mov.u64 	%rd344, 0;
+@%p101 bra 	$L__BB48_52;
+add.s64 	%rd342, %rd64, %rd325;
+mov.u64 	%rd343, 0;
+mov.f32 	%f282, 0f00000000;
+$L__BB48_51:
+ld.global.f32 	%f281, [%rd342];
+sub.rn.f32 	%f283, %f282, %f281;
+abs.f32 	%f284, %f283;
+setp.geu.f32 	%p102, %f284, 0f00800000;
+selp.f32 	%f285, %f283, 0f00000000, %p102;
+st.global.f32 	[%rd342], %f285;
+add.s64 	%rd344, %rd343, 16;
+add.s64 	%rd342, %rd342, 64;
+add.s64 	%rd245, %rd343, 32;
+setp.le.u64 	%p103, %rd245, %rd65;
+mov.u64 	%rd343, %rd344;
+@%p103 bra 	$L__BB48_51;
+$L__BB48_52:
+setp.le.u64 	%p104, %rd65, %rd344;
+@%p104 bra 	$L__BB48_57;
+sub.s64 	%rd246, %rd65, %rd344;
+shl.b64 	%rd247, %rd344, 2;
+add.s64 	%rd248, %rd64, %rd247;
+setp.eq.s64 	%p105, %rd246, 16;
+setp.gt.u64 	%p106, %rd246, %rd370;
+or.pred  	%p4, %p105, %p106;
+add.s64 	%rd72, %rd248, %rd325;
+mov.f32 	%f286, 0f00000000;
+mov.f32 	%f358, %f286;
+@!%p4 bra 	$L__BB48_55;
+bra.uni 	$L__BB48_54;
+$L__BB48_54:
+ld.global.f32 	%f358, [%rd72];
+$L__BB48_55:
+@!%p4 bra 	$L__BB48_57;
+bra.uni 	$L__BB48_56;
+$L__BB48_56:
+sub.rn.f32 	%f288, %f286, %f358;
+abs.f32 	%f289, %f288;
+setp.geu.f32 	%p107, %f289, 0f00800000;
+selp.f32 	%f43, %f288, 0f00000000, %p107;
+st.global.f32 	[%rd72], %f43;
+$L__BB48_57:
+sub.s64 	%rd74, %rd23, %rd27;
+setp.lt.u64 	%p108, %rd74, 16;
+mov.u64 	%rd347, 0;
+@%p108 bra 	$L__BB48_60;
+add.s64 	%rd256, %rd324, %rd325;
+add.s64 	%rd257, %rd256, %rd10;
+add.s64 	%rd345, %rd257, 4;
+mov.u64 	%rd346, 0;
+mov.f32 	%f291, 0f00000000;
+$L__BB48_59:
+ld.global.f32 	%f290, [%rd345];
+sub.rn.f32 	%f292, %f291, %f290;
+abs.f32 	%f293, %f292;
+setp.geu.f32 	%p109, %f293, 0f00800000;
+selp.f32 	%f294, %f292, 0f00000000, %p109;
+st.global.f32 	[%rd345], %f294;
+add.s64 	%rd347, %rd346, 16;
+add.s64 	%rd345, %rd345, 64;
+add.s64 	%rd258, %rd346, 32;
+setp.le.u64 	%p110, %rd258, %rd74;
+mov.u64 	%rd346, %rd347;
+@%p110 bra 	$L__BB48_59;
+$L__BB48_60:
+setp.le.u64 	%p111, %rd74, %rd347;
+@%p111 bra 	$L__BB48_65;
+add.s64 	%rd73, %rd10, %rd324;
+sub.s64 	%rd259, %rd74, %rd347;
+shl.b64 	%rd260, %rd347, 2;
+add.s64 	%rd261, %rd73, %rd260;
+setp.eq.s64 	%p112, %rd259, 16;
+setp.gt.u64 	%p113, %rd259, %rd370;
+or.pred  	%p5, %p112, %p113;
+add.s64 	%rd81, %rd261, %rd325;
+mov.f32 	%f295, 0f00000000;
+mov.f32 	%f359, %f295;
+@!%p5 bra 	$L__BB48_63;
+bra.uni 	$L__BB48_62;
+$L__BB48_62:
+ld.global.f32 	%f359, [%rd81+4];
+$L__BB48_63:
+@!%p5 bra 	$L__BB48_65;
+bra.uni 	$L__BB48_64;
+$L__BB48_64:
+sub.rn.f32 	%f297, %f295, %f359;
+abs.f32 	%f298, %f297;
+setp.geu.f32 	%p114, %f298, 0f00800000;
+selp.f32 	%f46, %f297, 0f00000000, %p114;
+st.global.f32 	[%rd81+4], %f46;
+$L__BB48_65:
+shl.b64 	%rd265, %rd26, 2;
+add.s64 	%rd82, %rd10, %rd265;
+setp.lt.u64 	%p115, %rd28, 16;
+mov.u64 	%rd350, 0;
+@%p115 bra 	$L__BB48_68;
+add.s64 	%rd348, %rd82, %rd325;
+mov.u64 	%rd349, 0;
+mov.f32 	%f300, 0f00000000;
+$L__BB48_67:
+ld.global.f32 	%f299, [%rd348];
+sub.rn.f32 	%f301, %f300, %f299;
+abs.f32 	%f302, %f301;
+setp.geu.f32 	%p116, %f302, 0f00800000;
+selp.f32 	%f303, %f301, 0f00000000, %p116;
+st.global.f32 	[%rd348], %f303;
+add.s64 	%rd350, %rd349, 16;
+add.s64 	%rd348, %rd348, 64;
+add.s64 	%rd268, %rd349, 32;
+setp.le.u64 	%p117, %rd268, %rd28;
+mov.u64 	%rd349, %rd350;
+@%p117 bra 	$L__BB48_67;
+$L__BB48_68:
+setp.le.u64 	%p118, %rd28, %rd350;
+@%p118 bra 	$L__BB48_73;
+sub.s64 	%rd269, %rd28, %rd350;
+shl.b64 	%rd270, %rd350, 2;
+add.s64 	%rd271, %rd82, %rd270;
+setp.eq.s64 	%p119, %rd269, 16;
+setp.gt.u64 	%p120, %rd269, %rd370;
+or.pred  	%p6, %p119, %p120;
+add.s64 	%rd89, %rd271, %rd325;
+mov.f32 	%f304, 0f00000000;
+mov.f32 	%f360, %f304;
+@!%p6 bra 	$L__BB48_71;
+bra.uni 	$L__BB48_70;
+$L__BB48_70:
+ld.global.f32 	%f360, [%rd89];
+$L__BB48_71:
+@!%p6 bra 	$L__BB48_73;
+bra.uni 	$L__BB48_72;
+$L__BB48_72:
+sub.rn.f32 	%f306, %f304, %f360;
+abs.f32 	%f307, %f306;
+setp.geu.f32 	%p121, %f307, 0f00800000;
+selp.f32 	%f49, %f306, 0f00000000, %p121;
+st.global.f32 	[%rd89], %f49;
+$L__BB48_73:
+div.rn.f64 	%fd78, %fd84, %fd79;
+cvt.rn.f32.f64 	%f50, %fd78;
+setp.lt.u64 	%p122, %rd24, 16;
+mov.u64 	%rd353, 0;
+@%p122 bra 	$L__BB48_76;
+add.s64 	%rd351, %rd10, %rd325;
+mov.u64 	%rd352, 0;
+$L__BB48_75:
+ld.global.f32 	%f308, [%rd351];
+)ptx",
+    R"ptx(fma.rn.f32 	%f309, %f308, %f50, 0f00000000;
+abs.f32 	%f310, %f309;
+setp.geu.f32 	%p123, %f310, 0f00800000;
+selp.f32 	%f311, %f309, 0f00000000, %p123;
+st.global.f32 	[%rd351], %f311;
+add.s64 	%rd353, %rd352, 16;
+add.s64 	%rd351, %rd351, 64;
+add.s64 	%rd277, %rd352, 32;
+setp.le.u64 	%p124, %rd277, %rd24;
+mov.u64 	%rd352, %rd353;
+@%p124 bra 	$L__BB48_75;
+$L__BB48_76:
+setp.le.u64 	%p125, %rd24, %rd353;
+@%p125 bra 	$L__BB48_81;
+sub.s64 	%rd278, %rd24, %rd353;
+shl.b64 	%rd279, %rd353, 2;
+add.s64 	%rd280, %rd10, %rd279;
+setp.eq.s64 	%p126, %rd278, 16;
+setp.gt.u64 	%p127, %rd278, %rd370;
+or.pred  	%p7, %p126, %p127;
+add.s64 	%rd96, %rd280, %rd325;
+mov.f32 	%f361, 0f00000000;
+@!%p7 bra 	$L__BB48_79;
+bra.uni 	$L__BB48_78;
+$L__BB48_78:
+ld.global.f32 	%f361, [%rd96];
+$L__BB48_79:
+@!%p7 bra 	$L__BB48_81;
+bra.uni 	$L__BB48_80;
+$L__BB48_80:
+fma.rn.f32 	%f313, %f361, %f50, 0f00000000;
+abs.f32 	%f314, %f313;
+setp.geu.f32 	%p128, %f314, 0f00800000;
+selp.f32 	%f53, %f313, 0f00000000, %p128;
+st.global.f32 	[%rd96], %f53;
+$L__BB48_81:
+shl.b64 	%rd284, %rd23, 2;
+add.s64 	%rd97, %rd10, %rd284;
+sub.s64 	%rd98, %rd22, %rd23;
+setp.lt.u64 	%p129, %rd98, 16;
+mov.u64 	%rd356, 0;
+@%p129 bra 	$L__BB48_84;
+add.s64 	%rd354, %rd97, %rd325;
+mov.u64 	%rd355, 0;
+$L__BB48_83:
+ld.global.f32 	%f315, [%rd354];
+fma.rn.f32 	%f316, %f315, %f50, 0f00000000;
+abs.f32 	%f317, %f316;
+setp.geu.f32 	%p130, %f317, 0f00800000;
+selp.f32 	%f318, %f316, 0f00000000, %p130;
+st.global.f32 	[%rd354], %f318;
+add.s64 	%rd356, %rd355, 16;
+add.s64 	%rd354, %rd354, 64;
+add.s64 	%rd287, %rd355, 32;
+setp.le.u64 	%p131, %rd287, %rd98;
+mov.u64 	%rd355, %rd356;
+@%p131 bra 	$L__BB48_83;
+$L__BB48_84:
+setp.le.u64 	%p132, %rd98, %rd356;
+@%p132 bra 	$L__BB48_89;
+sub.s64 	%rd288, %rd98, %rd356;
+shl.b64 	%rd289, %rd356, 2;
+add.s64 	%rd290, %rd97, %rd289;
+setp.eq.s64 	%p133, %rd288, 16;
+setp.gt.u64 	%p134, %rd288, %rd370;
+or.pred  	%p8, %p133, %p134;
+add.s64 	%rd105, %rd290, %rd325;
+mov.f32 	%f362, 0f00000000;
+@!%p8 bra 	$L__BB48_87;
+bra.uni 	$L__BB48_86;
+$L__BB48_86:
+ld.global.f32 	%f362, [%rd105];
+$L__BB48_87:
+@!%p8 bra 	$L__BB48_89;
+bra.uni 	$L__BB48_88;
+$L__BB48_88:
+fma.rn.f32 	%f320, %f362, %f50, 0f00000000;
+abs.f32 	%f321, %f320;
+setp.geu.f32 	%p135, %f321, 0f00800000;
+selp.f32 	%f56, %f320, 0f00000000, %p135;
+st.global.f32 	[%rd105], %f56;
+$L__BB48_89:
+shl.b64 	%rd294, %rd22, 2;
+add.s64 	%rd106, %rd10, %rd294;
+sub.s64 	%rd107, %rd26, %rd22;
+setp.lt.u64 	%p136, %rd107, 16;
+mov.u64 	%rd359, 0;
+@%p136 bra 	$L__BB48_92;
+add.s64 	%rd357, %rd106, %rd325;
+mov.u64 	%rd358, 0;
+$L__BB48_91:
+ld.global.f32 	%f322, [%rd357];
+fma.rn.f32 	%f323, %f322, %f50, 0f00000000;
+abs.f32 	%f324, %f323;
+setp.geu.f32 	%p137, %f324, 0f00800000;
+selp.f32 	%f325, %f323, 0f00000000, %p137;
+st.global.f32 	[%rd357], %f325;
+add.s64 	%rd359, %rd358, 16;
+add.s64 	%rd357, %rd357, 64;
+add.s64 	%rd297, %rd358, 32;
+setp.le.u64 	%p138, %rd297, %rd107;
+mov.u64 	%rd358, %rd359;
+@%p138 bra 	$L__BB48_91;
+$L__BB48_92:
+setp.le.u64 	%p139, %rd107, %rd359;
+@%p139 bra 	$L__BB48_97;
+sub.s64 	%rd298, %rd107, %rd359;
+shl.b64 	%rd299, %rd359, 2;
+add.s64 	%rd300, %rd106, %rd299;
+setp.eq.s64 	%p140, %rd298, 16;
+setp.gt.u64 	%p141, %rd298, %rd370;
+or.pred  	%p9, %p140, %p141;
+add.s64 	%rd114, %rd300, %rd325;
+mov.f32 	%f363, 0f00000000;
+@!%p9 bra 	$L__BB48_95;
+bra.uni 	$L__BB48_94;
+$L__BB48_94:
+ld.global.f32 	%f363, [%rd114];
+$L__BB48_95:
+@!%p9 bra 	$L__BB48_97;
+bra.uni 	$L__BB48_96;
+$L__BB48_96:
+fma.rn.f32 	%f327, %f363, %f50, 0f00000000;
+abs.f32 	%f328, %f327;
+setp.geu.f32 	%p142, %f328, 0f00800000;
+selp.f32 	%f59, %f327, 0f00000000, %p142;
+st.global.f32 	[%rd114], %f59;
+$L__BB48_97:
+shl.b64 	%rd304, %rd25, 2;
+add.s64 	%rd115, %rd10, %rd304;
+sub.s64 	%rd116, %rd7, %rd25;
+setp.lt.u64 	%p143, %rd116, 16;
+mov.u64 	%rd362, 0;
+@%p143 bra 	$L__BB48_100;
+add.s64 	%rd360, %rd115, %rd325;
+mov.u64 	%rd361, 0;
+$L__BB48_99:
+ld.global.f32 	%f329, [%rd360];
+fma.rn.f32 	%f330, %f329, %f50, 0f00000000;
+abs.f32 	%f331, %f330;
+setp.geu.f32 	%p144, %f331, 0f00800000;
+selp.f32 	%f332, %f330, 0f00000000, %p144;
+st.global.f32 	[%rd360], %f332;
+add.s64 	%rd362, %rd361, 16;
+add.s64 	%rd360, %rd360, 64;
+add.s64 	%rd307, %rd361, 32;
+setp.le.u64 	%p145, %rd307, %rd116;
+mov.u64 	%rd361, %rd362;
+@%p145 bra 	$L__BB48_99;
+$L__BB48_100:
+setp.le.u64 	%p146, %rd116, %rd362;
+@%p146 bra 	$L__BB48_109;
+sub.s64 	%rd308, %rd116, %rd362;
+shl.b64 	%rd309, %rd362, 2;
+add.s64 	%rd310, %rd115, %rd309;
+setp.eq.s64 	%p147, %rd308, 16;
+setp.gt.u64 	%p148, %rd308, %rd370;
+or.pred  	%p10, %p147, %p148;
+add.s64 	%rd123, %rd310, %rd325;
+mov.f32 	%f364, 0f00000000;
+@!%p10 bra 	$L__BB48_103;
+bra.uni 	$L__BB48_102;
+$L__BB48_102:
+ld.global.f32 	%f364, [%rd123];
+$L__BB48_103:
+@!%p10 bra 	$L__BB48_109;
+bra.uni 	$L__BB48_108;
+$L__BB48_108:
+fma.rn.f32 	%f334, %f364, %f50, 0f00000000;
+abs.f32 	%f335, %f334;
+setp.geu.f32 	%p149, %f335, 0f00800000;
+selp.f32 	%f62, %f334, 0f00000000, %p149;
+st.global.f32 	[%rd123], %f62;
+$L__BB48_109:
+cvt.u32.u64 	%r14, %rd370;
+bar.warp.sync 	%r8;
+setp.ne.s32 	%p150, %r14, 0;
+@%p150 bra 	$L__BB48_111;
+setp.ne.s32 	%p38, %r24, 0;
+selp.u16 	%rs1, 1, 0, %p38;
+ld.param.u64 	%rd313, [%rd2+32];
+cvta.to.global.u64 	%rd314, %rd313;
+shl.b64 	%rd315, %rd6, 3;
+add.s64 	%rd316, %rd314, %rd315;
+st.global.f64 	[%rd316], %fd89;
+ld.param.u64 	%rd317, [%rd2+40];
+cvta.to.global.u64 	%rd318, %rd317;
+add.s64 	%rd319, %rd318, %rd6;
+st.global.u8 	[%rd319], %rs1;
+$L__BB48_111:
+@!%p1 bra 	$L__BB48_117;
+bra.uni 	$L__BB48_112;
+$L__BB48_112:
+setp.le.u64 	%p151, %rd7, %rd370;
+or.pred  	%p152, %p2, %p151;
+@%p152 bra 	$L__BB48_115;
+add.s64 	%rd369, %rd10, %rd325;
+mov.b32 	%r58, 0;
+$L__BB48_114:
+st.global.u32 	[%rd369], %r58;
+add.s64 	%rd370, %rd370, 16;
+add.s64 	%rd369, %rd369, 64;
+setp.lt.u64 	%p153, %rd370, %rd7;
+@%p153 bra 	$L__BB48_114;
+$L__BB48_115:
+setp.eq.s32 	%p154, %r14, 0;
+and.pred  	%p155, %p154, %p2;
+@%p155 bra 	$L__BB48_116;
+bra.uni 	$L__BB48_117;
+$L__BB48_116:
+add.s64 	%rd142, %rd10, %rd324;
+mov.b32 	%r59, 0;
+st.global.u32 	[%rd142], %r59;
+$L__BB48_117:
+ret;
+}
+.visible .entry circle_rows(
+.param .align 8 .b8 circle_rows_param_0[80],
+.param .align 8 .b8 circle_rows_param_1[72],
+.param .align 4 .b8 circle_rows_param_2[40]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot49[208];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<269>;
+.reg .b16 	%rs<4>;
+.reg .b32 	%r<52>;
+.reg .f32 	%f<561>;
+.reg .b64 	%rd<510>;
+.reg .f64 	%fd<298>;
+mov.u64 	%SPL, __local_depot49;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r10, %ctaid.x;
+mul.wide.u32 	%rd199, %r10, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r11, %r1, 4;
+cvt.u64.u32 	%rd200, %r11;
+add.s64 	%rd6, %rd199, %rd200;
+ld.param.u64 	%rd202, [circle_rows_param_0+8];
+setp.ge.u64 	%p12, %rd6, %rd202;
+@%p12 bra 	$L__BB49_176;
+mov.b64 	%rd194, circle_rows_param_0;
+mov.b64 	%rd196, circle_rows_param_1;
+mov.u64 	%rd2, %rd196;
+mov.u64 	%rd3, %rd194;
+ld.param.u64 	%rd8, [circle_rows_param_0+16];
+ld.param.u64 	%rd203, [%rd3+56];
+cvta.to.global.u64 	%rd9, %rd203;
+mul.lo.s64 	%rd10, %rd8, %rd6;
+shl.b64 	%rd204, %rd10, 2;
+add.s64 	%rd205, %rd9, %rd204;
+ld.param.u8 	%rs2, [%rd2+64];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+ld.param.u64 	%rd206, [%rd3+64];
+cvta.to.global.u64 	%rd207, %rd206;
+add.s64 	%rd208, %rd207, %rd204;
+selp.b64 	%rd11, %rd208, %rd205, %p1;
+and.b32  	%r13, %r1, 15;
+cvt.u64.u32 	%rd509, %r13;
+setp.gt.u64 	%p13, %rd8, %rd509;
+and.pred  	%p14, %p1, %p13;
+shl.b64 	%rd447, %rd509, 2;
+@!%p14 bra 	$L__BB49_2;
+bra.uni 	$L__BB49_12;
+$L__BB49_12:
+add.s64 	%rd211, %rd204, %rd447;
+add.s64 	%rd452, %rd9, %rd211;
+add.s64 	%rd451, %rd11, %rd447;
+mov.u64 	%rd453, %rd509;
+$L__BB49_13:
+ld.global.f32 	%f118, [%rd452];
+st.global.f32 	[%rd451], %f118;
+add.s64 	%rd453, %rd453, 16;
+add.s64 	%rd452, %rd452, 64;
+add.s64 	%rd451, %rd451, 64;
+setp.lt.u64 	%p15, %rd453, %rd8;
+@%p15 bra 	$L__BB49_13;
+$L__BB49_2:
+ld.param.u64 	%rd201, [circle_rows_param_0];
+setp.lt.u64 	%p16, %rd8, 16;
+mov.u64 	%rd450, 0;
+mov.b32 	%r50, 0;
+mov.f32 	%f514, 0fFF800000;
+mov.f32 	%f513, 0f7F800000;
+@%p16 bra 	$L__BB49_5;
+add.s64 	%rd448, %rd11, %rd447;
+mov.f32 	%f513, 0f7F800000;
+mov.f32 	%f514, 0fFF800000;
+mov.b32 	%r50, 0;
+mov.u64 	%rd449, 0;
+$L__BB49_4:
+ld.global.f32 	%f123, [%rd448];
+setp.lt.f32 	%p17, %f123, %f513;
+selp.f32 	%f513, %f123, %f513, %p17;
+setp.gt.f32 	%p18, %f123, %f514;
+selp.f32 	%f514, %f123, %f514, %p18;
+setp.nan.f32 	%p19, %f123, %f123;
+selp.u32 	%r16, 1, 0, %p19;
+or.b32  	%r50, %r50, %r16;
+add.s64 	%rd450, %rd449, 16;
+add.s64 	%rd448, %rd448, 64;
+add.s64 	%rd215, %rd449, 32;
+setp.le.u64 	%p20, %rd215, %rd8;
+mov.u64 	%rd449, %rd450;
+@%p20 bra 	$L__BB49_4;
+$L__BB49_5:
+add.u64 	%rd197, %SP, 0;
+add.u64 	%rd198, %SP, 8;
+add.s64 	%rd7, %rd201, %rd6;
+setp.le.u64 	%p21, %rd8, %rd450;
+@%p21 bra 	$L__BB49_9;
+sub.s64 	%rd22, %rd8, %rd450;
+setp.eq.s64 	%p22, %rd22, 16;
+setp.gt.u64 	%p23, %rd22, %rd509;
+or.pred  	%p24, %p22, %p23;
+mov.f32 	%f515, 0f00000000;
+@!%p24 bra 	$L__BB49_8;
+bra.uni 	$L__BB49_7;
+$L__BB49_7:
+shl.b64 	%rd217, %rd450, 2;
+add.s64 	%rd218, %rd11, %rd217;
+add.s64 	%rd23, %rd218, %rd447;
+ld.global.f32 	%f515, [%rd23];
+$L__BB49_8:
+selp.f32 	%f125, %f515, 0f7F800000, %p23;
+selp.f32 	%f126, %f515, 0fFF800000, %p23;
+setp.lt.f32 	%p26, %f125, %f513;
+selp.f32 	%f513, %f125, %f513, %p26;
+setp.gt.f32 	%p27, %f126, %f514;
+selp.f32 	%f514, %f126, %f514, %p27;
+setp.nan.f32 	%p28, %f515, %f515;
+selp.u32 	%r17, 1, 0, %p28;
+or.b32  	%r50, %r50, %r17;
+$L__BB49_9:
+cvta.to.local.u64 	%rd4, %rd197;
+cvta.to.local.u64 	%rd5, %rd198;
+cvta.global.u64 	%rd12, %rd11;
+neg.f32 	%f127, %f513;
+and.b32  	%r7, %r1, 16;
+mov.b32 	%r18, 65535;
+shl.b32 	%r8, %r18, %r7;
+shfl.sync.bfly.b32	%f128, %f127, 8, 31, %r8;
+setp.gt.f32 	%p29, %f128, %f127;
+selp.f32 	%f129, %f128, %f127, %p29;
+shfl.sync.bfly.b32	%f130, %f129, 4, 31, %r8;
+setp.gt.f32 	%p30, %f130, %f129;
+selp.f32 	%f131, %f130, %f129, %p30;
+shfl.sync.bfly.b32	%f132, %f131, 2, 31, %r8;
+setp.gt.f32 	%p31, %f132, %f131;
+selp.f32 	%f133, %f132, %f131, %p31;
+shfl.sync.bfly.b32	%f134, %f133, 1, 31, %r8;
+setp.gt.f32 	%p32, %f134, %f133;
+selp.f32 	%f135, %f134, %f133, %p32;
+shfl.sync.idx.b32	%f136, %f135, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f137, %f514, 8, 31, %r8;
+setp.gt.f32 	%p33, %f137, %f514;
+selp.f32 	%f138, %f137, %f514, %p33;
+shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r8;
+setp.gt.f32 	%p34, %f139, %f138;
+selp.f32 	%f140, %f139, %f138, %p34;
+shfl.sync.bfly.b32	%f141, %f140, 2, 31, %r8;
+setp.gt.f32 	%p35, %f141, %f140;
+selp.f32 	%f142, %f141, %f140, %p35;
+shfl.sync.bfly.b32	%f143, %f142, 1, 31, %r8;
+setp.gt.f32 	%p36, %f143, %f142;
+selp.f32 	%f144, %f143, %f142, %p36;
+shfl.sync.idx.b32	%f145, %f144, %r7, 31, %r8;
+setp.ne.s32 	%p37, %r50, 0;
+vote.sync.ballot.b32 	%r19, %p37, %r8;
+ld.param.u64 	%rd220, [%rd2+24];
+cvta.to.global.u64 	%rd221, %rd220;
+mov.u64 	%rd456, 0;
+cvta.to.global.u64 	%rd223, %rd456;
+setp.eq.s64 	%p39, %rd221, %rd223;
+shl.b64 	%rd224, %rd7, 3;
+mov.f64 	%fd285, 0d0000000000000000;
+@%p39 bra 	$L__BB49_11;
+add.s64 	%rd24, %rd221, %rd224;
+ld.global.f64 	%fd285, [%rd24];
+$L__BB49_11:
+st.local.f64 	[%rd4], %fd285;
+ld.param.u64 	%rd225, [%rd2+8];
+cvta.to.global.u64 	%rd226, %rd225;
+shl.b64 	%rd227, %rd7, 4;
+add.s64 	%rd228, %rd226, %rd227;
+ld.param.u64 	%rd229, [%rd2+16];
+cvta.to.global.u64 	%rd230, %rd229;
+add.s64 	%rd231, %rd230, %rd227;
+ld.param.u64 	%rd31, [%rd3+24];
+ld.global.u64 	%rd32, [%rd228+8];
+ld.global.u64 	%rd33, [%rd228];
+ld.global.u64 	%rd34, [%rd231+8];
+ld.global.u64 	%rd35, [%rd231];
+add.s64 	%rd36, %rd7, 1;
+sub.s64 	%rd37, %rd34, %rd35;
+not.b64 	%rd232, %rd33;
+add.s64 	%rd233, %rd32, %rd232;
+add.s64 	%rd235, %rd233, %rd37;
+not.b64 	%rd236, %rd235;
+add.s64 	%rd237, %rd8, %rd236;
+st.local.u64 	[%rd5], %rd7;
+ld.param.u64 	%rd238, [%rd2];
+cvta.to.global.u64 	%rd239, %rd238;
+add.s64 	%rd241, %rd239, %rd224;
+ld.global.u64 	%rd242, [%rd241];
+st.local.u64 	[%rd5+8], %rd242;
+st.local.u64 	[%rd5+16], %rd12;
+st.local.u64 	[%rd5+24], %rd33;
+st.local.u64 	[%rd5+32], %rd7;
+st.local.u64 	[%rd5+40], %rd36;
+st.local.u64 	[%rd5+48], %rd32;
+st.local.u64 	[%rd5+56], %rd35;
+)ptx",
+    R"ptx(st.local.u64 	[%rd5+64], %rd34;
+st.local.u64 	[%rd5+72], %rd456;
+st.local.u64 	[%rd5+80], %rd456;
+st.local.u64 	[%rd5+88], %rd235;
+st.local.u64 	[%rd5+96], %rd456;
+st.local.u64 	[%rd5+104], %rd33;
+st.local.u64 	[%rd5+112], %rd32;
+st.local.u64 	[%rd5+120], %rd31;
+st.local.u64 	[%rd5+128], %rd31;
+st.local.u64 	[%rd5+136], %rd35;
+st.local.u64 	[%rd5+144], %rd34;
+st.local.u64 	[%rd5+152], %rd8;
+st.local.u64 	[%rd5+160], %rd237;
+st.local.u64 	[%rd5+168], %rd197;
+ld.param.u64 	%rd245, [%rd2+48];
+ld.param.u64 	%rd246, [%rd2+56];
+mul.lo.s64 	%rd247, %rd246, %rd10;
+shl.b64 	%rd248, %rd247, 2;
+add.s64 	%rd249, %rd245, %rd248;
+st.local.u64 	[%rd5+176], %rd249;
+st.local.u64 	[%rd5+184], %rd456;
+mov.b32 	%r20, 0;
+st.local.u32 	[%rd5+192], %r20;
+bar.warp.sync 	%r8;
+st.local.u64 	[%rd4], %rd456;
+setp.ne.s64 	%p40, %rd235, 0;
+setp.ne.s64 	%p41, %rd237, 0;
+and.pred  	%p2, %p40, %p41;
+shl.b64 	%rd445, %rd7, 2;
+@!%p2 bra 	$L__BB49_168;
+bra.uni 	$L__BB49_14;
+$L__BB49_14:
+mov.b64 	%rd195, circle_rows_param_2;
+mov.u64 	%rd1, %rd195;
+ld.param.f32 	%f13, [%rd1];
+ld.param.f32 	%f14, [%rd1+4];
+ld.param.f32 	%f15, [%rd1+8];
+ld.param.f32 	%f16, [%rd1+12];
+shl.b64 	%rd251, %rd33, 2;
+add.s64 	%rd38, %rd11, %rd251;
+sub.s64 	%rd39, %rd7, %rd33;
+setp.lt.u64 	%p42, %rd39, 16;
+mov.f32 	%f519, 0fFF800000;
+@%p42 bra 	$L__BB49_17;
+add.s64 	%rd454, %rd38, %rd447;
+mov.f32 	%f519, 0fFF800000;
+mov.u64 	%rd455, 0;
+$L__BB49_16:
+ld.global.f32 	%f148, [%rd454];
+sub.rn.f32 	%f149, %f148, %f15;
+mul.rn.f32 	%f150, %f14, %f149;
+setp.lt.f32 	%p43, %f150, 0f00000000;
+selp.f32 	%f151, 0f00000000, %f150, %p43;
+mul.rn.f32 	%f152, %f13, %f151;
+sub.rn.f32 	%f153, %f148, %f16;
+mul.rn.f32 	%f154, %f153, %f152;
+setp.gt.f32 	%p44, %f154, %f519;
+selp.f32 	%f519, %f154, %f519, %p44;
+add.s64 	%rd456, %rd455, 16;
+add.s64 	%rd454, %rd454, 64;
+add.s64 	%rd254, %rd455, 32;
+setp.le.u64 	%p45, %rd254, %rd39;
+mov.u64 	%rd455, %rd456;
+@%p45 bra 	$L__BB49_16;
+$L__BB49_17:
+setp.le.u64 	%p46, %rd39, %rd456;
+@%p46 bra 	$L__BB49_21;
+sub.s64 	%rd46, %rd39, %rd456;
+setp.eq.s64 	%p47, %rd46, 16;
+setp.gt.u64 	%p48, %rd46, %rd509;
+or.pred  	%p49, %p47, %p48;
+mov.f32 	%f520, 0f00000000;
+@!%p49 bra 	$L__BB49_20;
+bra.uni 	$L__BB49_19;
+$L__BB49_19:
+shl.b64 	%rd256, %rd456, 2;
+add.s64 	%rd257, %rd38, %rd256;
+add.s64 	%rd47, %rd257, %rd447;
+ld.global.f32 	%f520, [%rd47];
+$L__BB49_20:
+sub.rn.f32 	%f156, %f520, %f15;
+mul.rn.f32 	%f157, %f14, %f156;
+setp.lt.f32 	%p51, %f157, 0f00000000;
+selp.f32 	%f158, 0f00000000, %f157, %p51;
+mul.rn.f32 	%f159, %f13, %f158;
+sub.rn.f32 	%f160, %f520, %f16;
+mul.rn.f32 	%f161, %f160, %f159;
+selp.f32 	%f162, %f161, 0fFF800000, %p48;
+setp.gt.f32 	%p52, %f162, %f519;
+selp.f32 	%f519, %f162, %f519, %p52;
+$L__BB49_21:
+shfl.sync.bfly.b32	%f164, %f519, 8, 31, %r8;
+setp.gt.f32 	%p53, %f164, %f519;
+selp.f32 	%f165, %f164, %f519, %p53;
+shfl.sync.bfly.b32	%f166, %f165, 4, 31, %r8;
+setp.gt.f32 	%p54, %f166, %f165;
+selp.f32 	%f167, %f166, %f165, %p54;
+shfl.sync.bfly.b32	%f168, %f167, 2, 31, %r8;
+setp.gt.f32 	%p55, %f168, %f167;
+selp.f32 	%f169, %f168, %f167, %p55;
+shfl.sync.bfly.b32	%f170, %f169, 1, 31, %r8;
+setp.gt.f32 	%p56, %f170, %f169;
+selp.f32 	%f171, %f170, %f169, %p56;
+shfl.sync.idx.b32	%f172, %f171, %r7, 31, %r8;
+add.rn.f32 	%f173, %f172, 0f00000000;
+setp.ne.f32 	%p57, %f172, 0fFF800000;
+sub.s64 	%rd49, %rd32, %rd36;
+setp.lt.u64 	%p58, %rd49, 16;
+mov.u64 	%rd459, 0;
+mov.f32 	%f523, 0fFF800000;
+@%p58 bra 	$L__BB49_24;
+add.s64 	%rd264, %rd445, %rd447;
+add.s64 	%rd265, %rd264, %rd11;
+add.s64 	%rd457, %rd265, 4;
+mov.f32 	%f523, 0fFF800000;
+mov.u64 	%rd458, 0;
+$L__BB49_23:
+ld.global.f32 	%f175, [%rd457];
+sub.rn.f32 	%f176, %f175, %f15;
+mul.rn.f32 	%f177, %f14, %f176;
+setp.lt.f32 	%p59, %f177, 0f00000000;
+selp.f32 	%f178, 0f00000000, %f177, %p59;
+mul.rn.f32 	%f179, %f13, %f178;
+sub.rn.f32 	%f180, %f175, %f16;
+mul.rn.f32 	%f181, %f180, %f179;
+setp.gt.f32 	%p60, %f181, %f523;
+selp.f32 	%f523, %f181, %f523, %p60;
+add.s64 	%rd459, %rd458, 16;
+add.s64 	%rd457, %rd457, 64;
+add.s64 	%rd266, %rd458, 32;
+setp.le.u64 	%p61, %rd266, %rd49;
+mov.u64 	%rd458, %rd459;
+@%p61 bra 	$L__BB49_23;
+$L__BB49_24:
+selp.f32 	%f24, %f173, 0fFF800000, %p57;
+add.s64 	%rd48, %rd11, %rd445;
+setp.le.u64 	%p62, %rd49, %rd459;
+@%p62 bra 	$L__BB49_28;
+sub.s64 	%rd56, %rd49, %rd459;
+setp.eq.s64 	%p63, %rd56, 16;
+setp.gt.u64 	%p64, %rd56, %rd509;
+or.pred  	%p65, %p63, %p64;
+mov.f32 	%f524, 0f00000000;
+@!%p65 bra 	$L__BB49_27;
+bra.uni 	$L__BB49_26;
+$L__BB49_26:
+shl.b64 	%rd268, %rd459, 2;
+add.s64 	%rd269, %rd48, %rd268;
+add.s64 	%rd57, %rd269, %rd447;
+ld.global.f32 	%f524, [%rd57+4];
+$L__BB49_27:
+sub.rn.f32 	%f183, %f524, %f15;
+mul.rn.f32 	%f184, %f14, %f183;
+setp.lt.f32 	%p67, %f184, 0f00000000;
+selp.f32 	%f185, 0f00000000, %f184, %p67;
+mul.rn.f32 	%f186, %f13, %f185;
+sub.rn.f32 	%f187, %f524, %f16;
+mul.rn.f32 	%f188, %f187, %f186;
+selp.f32 	%f189, %f188, 0fFF800000, %p64;
+setp.gt.f32 	%p68, %f189, %f523;
+selp.f32 	%f523, %f189, %f523, %p68;
+$L__BB49_28:
+shfl.sync.bfly.b32	%f191, %f523, 8, 31, %r8;
+setp.gt.f32 	%p69, %f191, %f523;
+selp.f32 	%f192, %f191, %f523, %p69;
+shfl.sync.bfly.b32	%f193, %f192, 4, 31, %r8;
+setp.gt.f32 	%p70, %f193, %f192;
+selp.f32 	%f194, %f193, %f192, %p70;
+shfl.sync.bfly.b32	%f195, %f194, 2, 31, %r8;
+setp.gt.f32 	%p71, %f195, %f194;
+selp.f32 	%f196, %f195, %f194, %p71;
+shfl.sync.bfly.b32	%f197, %f196, 1, 31, %r8;
+setp.gt.f32 	%p72, %f197, %f196;
+selp.f32 	%f198, %f197, %f196, %p72;
+shfl.sync.idx.b32	%f199, %f198, %r7, 31, %r8;
+add.rn.f32 	%f200, %f199, 0f00000000;
+setp.gt.f32 	%p73, %f199, %f24;
+shl.b64 	%rd272, %rd35, 2;
+add.s64 	%rd58, %rd11, %rd272;
+setp.lt.u64 	%p74, %rd37, 16;
+mov.u64 	%rd462, 0;
+mov.f32 	%f527, 0fFF800000;
+@%p74 bra 	$L__BB49_31;
+add.s64 	%rd460, %rd58, %rd447;
+mov.f32 	%f527, 0fFF800000;
+mov.u64 	%rd461, 0;
+$L__BB49_30:
+ld.global.f32 	%f202, [%rd460];
+sub.rn.f32 	%f203, %f202, %f15;
+mul.rn.f32 	%f204, %f14, %f203;
+setp.lt.f32 	%p75, %f204, 0f00000000;
+selp.f32 	%f205, 0f00000000, %f204, %p75;
+mul.rn.f32 	%f206, %f13, %f205;
+sub.rn.f32 	%f207, %f202, %f16;
+mul.rn.f32 	%f208, %f207, %f206;
+setp.gt.f32 	%p76, %f208, %f527;
+selp.f32 	%f527, %f208, %f527, %p76;
+add.s64 	%rd462, %rd461, 16;
+add.s64 	%rd460, %rd460, 64;
+add.s64 	%rd275, %rd461, 32;
+setp.le.u64 	%p77, %rd275, %rd37;
+mov.u64 	%rd461, %rd462;
+@%p77 bra 	$L__BB49_30;
+$L__BB49_31:
+selp.f32 	%f32, %f200, %f24, %p73;
+setp.le.u64 	%p78, %rd37, %rd462;
+@%p78 bra 	$L__BB49_35;
+sub.s64 	%rd65, %rd37, %rd462;
+setp.eq.s64 	%p79, %rd65, 16;
+setp.gt.u64 	%p80, %rd65, %rd509;
+or.pred  	%p81, %p79, %p80;
+mov.f32 	%f528, 0f00000000;
+@!%p81 bra 	$L__BB49_34;
+bra.uni 	$L__BB49_33;
+$L__BB49_33:
+shl.b64 	%rd277, %rd462, 2;
+add.s64 	%rd278, %rd58, %rd277;
+add.s64 	%rd66, %rd278, %rd447;
+ld.global.f32 	%f528, [%rd66];
+$L__BB49_34:
+sub.rn.f32 	%f210, %f528, %f15;
+mul.rn.f32 	%f211, %f14, %f210;
+setp.lt.f32 	%p83, %f211, 0f00000000;
+selp.f32 	%f212, 0f00000000, %f211, %p83;
+mul.rn.f32 	%f213, %f13, %f212;
+sub.rn.f32 	%f214, %f528, %f16;
+mul.rn.f32 	%f215, %f214, %f213;
+selp.f32 	%f216, %f215, 0fFF800000, %p80;
+setp.gt.f32 	%p84, %f216, %f527;
+selp.f32 	%f527, %f216, %f527, %p84;
+$L__BB49_35:
+mov.f32 	%f510, 0f00000000;
+shfl.sync.bfly.b32	%f217, %f527, 8, 31, %r8;
+setp.gt.f32 	%p85, %f217, %f527;
+selp.f32 	%f218, %f217, %f527, %p85;
+shfl.sync.bfly.b32	%f219, %f218, 4, 31, %r8;
+setp.gt.f32 	%p86, %f219, %f218;
+selp.f32 	%f220, %f219, %f218, %p86;
+shfl.sync.bfly.b32	%f221, %f220, 2, 31, %r8;
+setp.gt.f32 	%p87, %f221, %f220;
+selp.f32 	%f222, %f221, %f220, %p87;
+shfl.sync.bfly.b32	%f223, %f222, 1, 31, %r8;
+setp.gt.f32 	%p88, %f223, %f222;
+selp.f32 	%f224, %f223, %f222, %p88;
+shfl.sync.idx.b32	%f225, %f224, %r7, 31, %r8;
+add.rn.f32 	%f226, %f225, 0f00000000;
+setp.gt.f32 	%p89, %f225, %f32;
+selp.f32 	%f227, %f226, %f32, %p89;
+mov.f32 	%f535, 0fFF800000;
+shfl.sync.bfly.b32	%f229, %f535, 8, 31, %r8;
+max.f32 	%f230, %f229, 0fFF800000;
+shfl.sync.bfly.b32	%f231, %f230, 4, 31, %r8;
+setp.gt.f32 	%p90, %f231, %f230;
+selp.f32 	%f232, %f231, %f230, %p90;
+shfl.sync.bfly.b32	%f233, %f232, 2, 31, %r8;
+setp.gt.f32 	%p91, %f233, %f232;
+selp.f32 	%f234, %f233, %f232, %p91;
+shfl.sync.bfly.b32	%f235, %f234, 1, 31, %r8;
+setp.gt.f32 	%p92, %f235, %f234;
+selp.f32 	%f236, %f235, %f234, %p92;
+shfl.sync.idx.b32	%f237, %f236, %r7, 31, %r8;
+add.rn.f32 	%f238, %f237, 0f00000000;
+setp.gt.f32 	%p93, %f237, %f227;
+selp.f32 	%f40, %f238, %f227, %p93;
+mov.f64 	%fd34, 0d0000000000000000;
+mov.u64 	%rd463, 0;
+mov.f64 	%fd286, %fd34;
+bra.uni 	$L__BB49_36;
+$L__BB49_48:
+add.rn.f64 	%fd286, %fd286, %fd288;
+add.s64 	%rd463, %rd463, 16;
+setp.ne.s64 	%p109, %rd463, 64;
+@%p109 bra 	$L__BB49_36;
+bra.uni 	$L__BB49_49;
+$L__BB49_36:
+add.s64 	%rd281, %rd5, %rd463;
+ld.local.u64 	%rd282, [%rd281+24];
+ld.local.u64 	%rd284, [%rd281+32];
+setp.eq.s64 	%p94, %rd284, %rd282;
+mov.f64 	%fd288, %fd34;
+@%p94 bra 	$L__BB49_48;
+shl.b64 	%rd283, %rd282, 2;
+add.s64 	%rd68, %rd11, %rd283;
+sub.s64 	%rd69, %rd284, %rd282;
+add.s64 	%rd464, %rd68, %rd447;
+mov.u64 	%rd285, 0;
+mov.u64 	%rd465, %rd285;
+mov.f64 	%fd288, %fd34;
+bra.uni 	$L__BB49_38;
+$L__BB49_46:
+setp.gt.u64 	%p107, %rd79, %rd509;
+selp.f32 	%f285, %f46, 0f00000000, %p107;
+add.rn.f32 	%f531, %f531, %f285;
+$L__BB49_47:
+shfl.sync.bfly.b32	%f286, %f531, 8, 31, %r8;
+add.rn.f32 	%f287, %f531, %f286;
+shfl.sync.bfly.b32	%f288, %f287, 4, 31, %r8;
+add.rn.f32 	%f289, %f287, %f288;
+shfl.sync.bfly.b32	%f290, %f289, 2, 31, %r8;
+add.rn.f32 	%f291, %f289, %f290;
+shfl.sync.bfly.b32	%f292, %f291, 1, 31, %r8;
+add.rn.f32 	%f293, %f291, %f292;
+cvt.f64.f32 	%fd37, %f293;
+add.rn.f64 	%fd288, %fd288, %fd37;
+add.s64 	%rd465, %rd465, 512;
+add.s64 	%rd464, %rd464, 2048;
+setp.lt.u64 	%p108, %rd465, %rd69;
+@%p108 bra 	$L__BB49_38;
+bra.uni 	$L__BB49_48;
+$L__BB49_38:
+sub.s64 	%rd288, %rd69, %rd465;
+min.u64 	%rd73, %rd288, 512;
+setp.lt.u64 	%p95, %rd288, 16;
+mov.f32 	%f531, %f510;
+mov.u64 	%rd468, %rd285;
+@%p95 bra 	$L__BB49_41;
+mov.f32 	%f531, 0f00000000;
+mov.u64 	%rd467, 0;
+mov.u64 	%rd466, %rd464;
+$L__BB49_40:
+ld.global.f32 	%f241, [%rd466];
+sub.rn.f32 	%f242, %f241, %f15;
+mul.rn.f32 	%f243, %f14, %f242;
+setp.lt.f32 	%p96, %f243, 0f00000000;
+selp.f32 	%f244, 0f00000000, %f243, %p96;
+mul.rn.f32 	%f245, %f13, %f244;
+sub.rn.f32 	%f246, %f241, %f16;
+mul.rn.f32 	%f247, %f246, %f245;
+setp.neu.f32 	%p97, %f247, %f40;
+sub.rn.f32 	%f248, %f247, %f40;
+selp.f32 	%f249, %f248, 0f00000000, %p97;
+fma.rn.f32 	%f250, %f249, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f251, %f250, 0fCB400000;
+fma.rn.f32 	%f252, %f251, 0fBF318000, %f249;
+fma.rn.f32 	%f253, %f251, 0f395E8083, %f252;
+fma.rn.f32 	%f254, %f253, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f255, %f254, %f253, 0f3D2AAA2F;
+fma.rn.f32 	%f256, %f255, %f253, 0f3E2AAA47;
+fma.rn.f32 	%f257, %f256, %f253, 0f3F000000;
+fma.rn.f32 	%f258, %f257, %f253, 0f3F800000;
+fma.rn.f32 	%f259, %f258, %f253, 0f3F800000;
+mov.b32 	%r21, %f259;
+mov.b32 	%r22, %f250;
+shl.b32 	%r23, %r22, 23;
+add.s32 	%r24, %r23, %r21;
+mov.b32 	%f260, %r24;
+setp.ltu.f32 	%p98, %f249, 0fC28AA123;
+setp.geu.f32 	%p99, %f249, 0fC28AA123;
+selp.f32 	%f261, %f249, 0f00000000, %p99;
+selp.f32 	%f262, %f261, %f260, %p98;
+mul.rn.f32 	%f263, %f245, %f262;
+st.global.f32 	[%rd466], %f263;
+add.rn.f32 	%f531, %f531, %f262;
+add.s64 	%rd468, %rd467, 16;
+add.s64 	%rd466, %rd466, 64;
+add.s64 	%rd290, %rd467, 32;
+setp.le.u64 	%p100, %rd290, %rd73;
+mov.u64 	%rd467, %rd468;
+@%p100 bra 	$L__BB49_40;
+$L__BB49_41:
+setp.le.u64 	%p101, %rd73, %rd468;
+@%p101 bra 	$L__BB49_47;
+sub.s64 	%rd79, %rd73, %rd468;
+shl.b64 	%rd292, %rd465, 2;
+add.s64 	%rd293, %rd68, %rd292;
+shl.b64 	%rd294, %rd468, 2;
+add.s64 	%rd295, %rd293, %rd294;
+min.u64 	%rd297, %rd509, 15;
+add.s64 	%rd80, %rd295, %rd447;
+mov.f32 	%f532, 0f00000000;
+setp.ge.u64 	%p102, %rd297, %rd79;
+@%p102 bra 	$L__BB49_44;
+ld.global.f32 	%f532, [%rd80];
+$L__BB49_44:
+setp.lt.u64 	%p3, %rd297, %rd79;
+sub.rn.f32 	%f265, %f532, %f15;
+mul.rn.f32 	%f266, %f14, %f265;
+setp.lt.f32 	%p103, %f266, 0f00000000;
+selp.f32 	%f267, 0f00000000, %f266, %p103;
+mul.rn.f32 	%f268, %f13, %f267;
+sub.rn.f32 	%f269, %f532, %f16;
+)ptx",
+    R"ptx(mul.rn.f32 	%f270, %f269, %f268;
+setp.neu.f32 	%p104, %f270, %f40;
+sub.rn.f32 	%f271, %f270, %f40;
+selp.f32 	%f272, %f271, 0f00000000, %p104;
+fma.rn.f32 	%f273, %f272, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f274, %f273, 0fCB400000;
+fma.rn.f32 	%f275, %f274, 0fBF318000, %f272;
+fma.rn.f32 	%f276, %f274, 0f395E8083, %f275;
+fma.rn.f32 	%f277, %f276, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f278, %f277, %f276, 0f3D2AAA2F;
+fma.rn.f32 	%f279, %f278, %f276, 0f3E2AAA47;
+fma.rn.f32 	%f280, %f279, %f276, 0f3F000000;
+fma.rn.f32 	%f281, %f280, %f276, 0f3F800000;
+fma.rn.f32 	%f282, %f281, %f276, 0f3F800000;
+mov.b32 	%r25, %f282;
+mov.b32 	%r26, %f273;
+shl.b32 	%r27, %r26, 23;
+add.s32 	%r28, %r27, %r25;
+mov.b32 	%f283, %r28;
+setp.ltu.f32 	%p105, %f272, 0fC28AA123;
+setp.geu.f32 	%p106, %f272, 0fC28AA123;
+selp.f32 	%f284, %f272, 0f00000000, %p106;
+selp.f32 	%f46, %f284, %f283, %p105;
+@!%p3 bra 	$L__BB49_46;
+bra.uni 	$L__BB49_45;
+$L__BB49_45:
+mul.rn.f32 	%f47, %f268, %f46;
+st.global.f32 	[%rd80], %f47;
+bra.uni 	$L__BB49_46;
+$L__BB49_49:
+ld.param.f32 	%f50, [%rd1+20];
+ld.param.f32 	%f51, [%rd1+24];
+ld.param.f32 	%f52, [%rd1+28];
+ld.param.f32 	%f53, [%rd1+32];
+setp.lt.u64 	%p110, %rd33, 16;
+mov.u64 	%rd471, 0;
+@%p110 bra 	$L__BB49_52;
+add.s64 	%rd469, %rd11, %rd447;
+mov.f32 	%f535, 0fFF800000;
+mov.u64 	%rd470, 0;
+$L__BB49_51:
+ld.global.f32 	%f296, [%rd469];
+sub.rn.f32 	%f297, %f296, %f52;
+mul.rn.f32 	%f298, %f51, %f297;
+setp.lt.f32 	%p111, %f298, 0f00000000;
+selp.f32 	%f299, 0f00000000, %f298, %p111;
+mul.rn.f32 	%f300, %f50, %f299;
+sub.rn.f32 	%f301, %f296, %f53;
+mul.rn.f32 	%f302, %f301, %f300;
+setp.gt.f32 	%p112, %f302, %f535;
+selp.f32 	%f535, %f302, %f535, %p112;
+add.s64 	%rd471, %rd470, 16;
+add.s64 	%rd469, %rd469, 64;
+add.s64 	%rd302, %rd470, 32;
+setp.le.u64 	%p113, %rd302, %rd33;
+mov.u64 	%rd470, %rd471;
+@%p113 bra 	$L__BB49_51;
+$L__BB49_52:
+setp.le.u64 	%p114, %rd33, %rd471;
+@%p114 bra 	$L__BB49_56;
+sub.s64 	%rd90, %rd33, %rd471;
+setp.eq.s64 	%p115, %rd90, 16;
+setp.gt.u64 	%p116, %rd90, %rd509;
+or.pred  	%p117, %p115, %p116;
+mov.f32 	%f536, 0f00000000;
+@!%p117 bra 	$L__BB49_55;
+bra.uni 	$L__BB49_54;
+$L__BB49_54:
+shl.b64 	%rd304, %rd471, 2;
+add.s64 	%rd305, %rd11, %rd304;
+add.s64 	%rd91, %rd305, %rd447;
+ld.global.f32 	%f536, [%rd91];
+$L__BB49_55:
+sub.rn.f32 	%f304, %f536, %f52;
+mul.rn.f32 	%f305, %f51, %f304;
+setp.lt.f32 	%p119, %f305, 0f00000000;
+selp.f32 	%f306, 0f00000000, %f305, %p119;
+mul.rn.f32 	%f307, %f50, %f306;
+sub.rn.f32 	%f308, %f536, %f53;
+mul.rn.f32 	%f309, %f308, %f307;
+selp.f32 	%f310, %f309, 0fFF800000, %p116;
+setp.gt.f32 	%p120, %f310, %f535;
+selp.f32 	%f535, %f310, %f535, %p120;
+$L__BB49_56:
+shfl.sync.bfly.b32	%f312, %f535, 8, 31, %r8;
+setp.gt.f32 	%p121, %f312, %f535;
+selp.f32 	%f313, %f312, %f535, %p121;
+shfl.sync.bfly.b32	%f314, %f313, 4, 31, %r8;
+setp.gt.f32 	%p122, %f314, %f313;
+selp.f32 	%f315, %f314, %f313, %p122;
+shfl.sync.bfly.b32	%f316, %f315, 2, 31, %r8;
+setp.gt.f32 	%p123, %f316, %f315;
+selp.f32 	%f317, %f316, %f315, %p123;
+shfl.sync.bfly.b32	%f318, %f317, 1, 31, %r8;
+setp.gt.f32 	%p124, %f318, %f317;
+selp.f32 	%f319, %f318, %f317, %p124;
+shfl.sync.idx.b32	%f320, %f319, %r7, 31, %r8;
+add.rn.f32 	%f321, %f320, 0f00000000;
+setp.ne.f32 	%p125, %f320, 0fFF800000;
+shl.b64 	%rd308, %rd32, 2;
+add.s64 	%rd92, %rd11, %rd308;
+sub.s64 	%rd93, %rd31, %rd32;
+setp.lt.u64 	%p126, %rd93, 16;
+mov.u64 	%rd474, 0;
+mov.f32 	%f539, 0fFF800000;
+@%p126 bra 	$L__BB49_59;
+add.s64 	%rd472, %rd92, %rd447;
+mov.f32 	%f539, 0fFF800000;
+mov.u64 	%rd473, 0;
+$L__BB49_58:
+ld.global.f32 	%f323, [%rd472];
+sub.rn.f32 	%f324, %f323, %f52;
+mul.rn.f32 	%f325, %f51, %f324;
+setp.lt.f32 	%p127, %f325, 0f00000000;
+selp.f32 	%f326, 0f00000000, %f325, %p127;
+mul.rn.f32 	%f327, %f50, %f326;
+sub.rn.f32 	%f328, %f323, %f53;
+mul.rn.f32 	%f329, %f328, %f327;
+setp.gt.f32 	%p128, %f329, %f539;
+selp.f32 	%f539, %f329, %f539, %p128;
+add.s64 	%rd474, %rd473, 16;
+add.s64 	%rd472, %rd472, 64;
+add.s64 	%rd311, %rd473, 32;
+setp.le.u64 	%p129, %rd311, %rd93;
+mov.u64 	%rd473, %rd474;
+@%p129 bra 	$L__BB49_58;
+$L__BB49_59:
+selp.f32 	%f61, %f321, 0fFF800000, %p125;
+setp.le.u64 	%p130, %rd93, %rd474;
+@%p130 bra 	$L__BB49_63;
+sub.s64 	%rd100, %rd93, %rd474;
+setp.eq.s64 	%p131, %rd100, 16;
+setp.gt.u64 	%p132, %rd100, %rd509;
+or.pred  	%p133, %p131, %p132;
+mov.f32 	%f540, 0f00000000;
+@!%p133 bra 	$L__BB49_62;
+bra.uni 	$L__BB49_61;
+$L__BB49_61:
+shl.b64 	%rd313, %rd474, 2;
+add.s64 	%rd314, %rd92, %rd313;
+add.s64 	%rd101, %rd314, %rd447;
+ld.global.f32 	%f540, [%rd101];
+$L__BB49_62:
+sub.rn.f32 	%f331, %f540, %f52;
+mul.rn.f32 	%f332, %f51, %f331;
+setp.lt.f32 	%p135, %f332, 0f00000000;
+selp.f32 	%f333, 0f00000000, %f332, %p135;
+mul.rn.f32 	%f334, %f50, %f333;
+sub.rn.f32 	%f335, %f540, %f53;
+mul.rn.f32 	%f336, %f335, %f334;
+selp.f32 	%f337, %f336, 0fFF800000, %p132;
+setp.gt.f32 	%p136, %f337, %f539;
+selp.f32 	%f539, %f337, %f539, %p136;
+$L__BB49_63:
+shfl.sync.bfly.b32	%f339, %f539, 8, 31, %r8;
+setp.gt.f32 	%p137, %f339, %f539;
+selp.f32 	%f340, %f339, %f539, %p137;
+shfl.sync.bfly.b32	%f341, %f340, 4, 31, %r8;
+setp.gt.f32 	%p138, %f341, %f340;
+selp.f32 	%f342, %f341, %f340, %p138;
+shfl.sync.bfly.b32	%f343, %f342, 2, 31, %r8;
+setp.gt.f32 	%p139, %f343, %f342;
+selp.f32 	%f344, %f343, %f342, %p139;
+shfl.sync.bfly.b32	%f345, %f344, 1, 31, %r8;
+setp.gt.f32 	%p140, %f345, %f344;
+selp.f32 	%f346, %f345, %f344, %p140;
+shfl.sync.idx.b32	%f347, %f346, %r7, 31, %r8;
+add.rn.f32 	%f348, %f347, 0f00000000;
+setp.gt.f32 	%p141, %f347, %f61;
+shl.b64 	%rd317, %rd31, 2;
+add.s64 	%rd102, %rd11, %rd317;
+sub.s64 	%rd103, %rd35, %rd31;
+setp.lt.u64 	%p142, %rd103, 16;
+mov.u64 	%rd477, 0;
+mov.f32 	%f543, 0fFF800000;
+@%p142 bra 	$L__BB49_66;
+add.s64 	%rd475, %rd102, %rd447;
+mov.f32 	%f543, 0fFF800000;
+mov.u64 	%rd476, 0;
+$L__BB49_65:
+ld.global.f32 	%f350, [%rd475];
+sub.rn.f32 	%f351, %f350, %f52;
+mul.rn.f32 	%f352, %f51, %f351;
+setp.lt.f32 	%p143, %f352, 0f00000000;
+selp.f32 	%f353, 0f00000000, %f352, %p143;
+mul.rn.f32 	%f354, %f50, %f353;
+sub.rn.f32 	%f355, %f350, %f53;
+mul.rn.f32 	%f356, %f355, %f354;
+setp.gt.f32 	%p144, %f356, %f543;
+selp.f32 	%f543, %f356, %f543, %p144;
+add.s64 	%rd477, %rd476, 16;
+add.s64 	%rd475, %rd475, 64;
+add.s64 	%rd320, %rd476, 32;
+setp.le.u64 	%p145, %rd320, %rd103;
+mov.u64 	%rd476, %rd477;
+@%p145 bra 	$L__BB49_65;
+$L__BB49_66:
+selp.f32 	%f69, %f348, %f61, %p141;
+setp.le.u64 	%p146, %rd103, %rd477;
+@%p146 bra 	$L__BB49_70;
+sub.s64 	%rd110, %rd103, %rd477;
+setp.eq.s64 	%p147, %rd110, 16;
+setp.gt.u64 	%p148, %rd110, %rd509;
+or.pred  	%p149, %p147, %p148;
+mov.f32 	%f544, 0f00000000;
+@!%p149 bra 	$L__BB49_69;
+bra.uni 	$L__BB49_68;
+$L__BB49_68:
+shl.b64 	%rd322, %rd477, 2;
+add.s64 	%rd323, %rd102, %rd322;
+add.s64 	%rd111, %rd323, %rd447;
+ld.global.f32 	%f544, [%rd111];
+$L__BB49_69:
+sub.rn.f32 	%f358, %f544, %f52;
+mul.rn.f32 	%f359, %f51, %f358;
+setp.lt.f32 	%p151, %f359, 0f00000000;
+selp.f32 	%f360, 0f00000000, %f359, %p151;
+mul.rn.f32 	%f361, %f50, %f360;
+sub.rn.f32 	%f362, %f544, %f53;
+mul.rn.f32 	%f363, %f362, %f361;
+selp.f32 	%f364, %f363, 0fFF800000, %p148;
+setp.gt.f32 	%p152, %f364, %f543;
+selp.f32 	%f543, %f364, %f543, %p152;
+$L__BB49_70:
+shfl.sync.bfly.b32	%f366, %f543, 8, 31, %r8;
+setp.gt.f32 	%p153, %f366, %f543;
+selp.f32 	%f367, %f366, %f543, %p153;
+shfl.sync.bfly.b32	%f368, %f367, 4, 31, %r8;
+setp.gt.f32 	%p154, %f368, %f367;
+selp.f32 	%f369, %f368, %f367, %p154;
+shfl.sync.bfly.b32	%f370, %f369, 2, 31, %r8;
+setp.gt.f32 	%p155, %f370, %f369;
+selp.f32 	%f371, %f370, %f369, %p155;
+shfl.sync.bfly.b32	%f372, %f371, 1, 31, %r8;
+setp.gt.f32 	%p156, %f372, %f371;
+selp.f32 	%f373, %f372, %f371, %p156;
+shfl.sync.idx.b32	%f374, %f373, %r7, 31, %r8;
+add.rn.f32 	%f375, %f374, 0f00000000;
+setp.gt.f32 	%p157, %f374, %f69;
+shl.b64 	%rd326, %rd34, 2;
+add.s64 	%rd112, %rd11, %rd326;
+sub.s64 	%rd113, %rd8, %rd34;
+setp.lt.u64 	%p158, %rd113, 16;
+mov.u64 	%rd480, 0;
+mov.f32 	%f547, 0fFF800000;
+@%p158 bra 	$L__BB49_73;
+add.s64 	%rd478, %rd112, %rd447;
+mov.f32 	%f547, 0fFF800000;
+mov.u64 	%rd479, 0;
+$L__BB49_72:
+ld.global.f32 	%f377, [%rd478];
+sub.rn.f32 	%f378, %f377, %f52;
+mul.rn.f32 	%f379, %f51, %f378;
+setp.lt.f32 	%p159, %f379, 0f00000000;
+selp.f32 	%f380, 0f00000000, %f379, %p159;
+mul.rn.f32 	%f381, %f50, %f380;
+sub.rn.f32 	%f382, %f377, %f53;
+mul.rn.f32 	%f383, %f382, %f381;
+setp.gt.f32 	%p160, %f383, %f547;
+selp.f32 	%f547, %f383, %f547, %p160;
+add.s64 	%rd480, %rd479, 16;
+add.s64 	%rd478, %rd478, 64;
+add.s64 	%rd329, %rd479, 32;
+setp.le.u64 	%p161, %rd329, %rd113;
+mov.u64 	%rd479, %rd480;
+@%p161 bra 	$L__BB49_72;
+$L__BB49_73:
+selp.f32 	%f77, %f375, %f69, %p157;
+setp.le.u64 	%p162, %rd113, %rd480;
+@%p162 bra 	$L__BB49_77;
+sub.s64 	%rd120, %rd113, %rd480;
+setp.eq.s64 	%p163, %rd120, 16;
+setp.gt.u64 	%p164, %rd120, %rd509;
+or.pred  	%p165, %p163, %p164;
+mov.f32 	%f548, 0f00000000;
+@!%p165 bra 	$L__BB49_76;
+bra.uni 	$L__BB49_75;
+$L__BB49_75:
+shl.b64 	%rd331, %rd480, 2;
+add.s64 	%rd332, %rd112, %rd331;
+add.s64 	%rd121, %rd332, %rd447;
+ld.global.f32 	%f548, [%rd121];
+$L__BB49_76:
+sub.rn.f32 	%f385, %f548, %f52;
+mul.rn.f32 	%f386, %f51, %f385;
+setp.lt.f32 	%p167, %f386, 0f00000000;
+selp.f32 	%f387, 0f00000000, %f386, %p167;
+mul.rn.f32 	%f388, %f50, %f387;
+sub.rn.f32 	%f389, %f548, %f53;
+mul.rn.f32 	%f390, %f389, %f388;
+selp.f32 	%f391, %f390, 0fFF800000, %p164;
+setp.gt.f32 	%p168, %f391, %f547;
+selp.f32 	%f547, %f391, %f547, %p168;
+$L__BB49_77:
+cvt.f64.f32 	%fd8, %f40;
+shfl.sync.bfly.b32	%f392, %f547, 8, 31, %r8;
+setp.gt.f32 	%p169, %f392, %f547;
+selp.f32 	%f393, %f392, %f547, %p169;
+shfl.sync.bfly.b32	%f394, %f393, 4, 31, %r8;
+setp.gt.f32 	%p170, %f394, %f393;
+selp.f32 	%f395, %f394, %f393, %p170;
+shfl.sync.bfly.b32	%f396, %f395, 2, 31, %r8;
+setp.gt.f32 	%p171, %f396, %f395;
+selp.f32 	%f397, %f396, %f395, %p171;
+shfl.sync.bfly.b32	%f398, %f397, 1, 31, %r8;
+setp.gt.f32 	%p172, %f398, %f397;
+selp.f32 	%f399, %f398, %f397, %p172;
+shfl.sync.idx.b32	%f400, %f399, %r7, 31, %r8;
+add.rn.f32 	%f401, %f400, 0f00000000;
+setp.gt.f32 	%p173, %f400, %f77;
+selp.f32 	%f85, %f401, %f77, %p173;
+mov.f64 	%fd38, 0d0000000000000000;
+mov.u64 	%rd481, 0;
+mov.f64 	%fd289, %fd38;
+bra.uni 	$L__BB49_78;
+$L__BB49_90:
+add.rn.f64 	%fd289, %fd289, %fd291;
+add.s64 	%rd481, %rd481, 16;
+setp.ne.s64 	%p189, %rd481, 64;
+@%p189 bra 	$L__BB49_78;
+bra.uni 	$L__BB49_91;
+$L__BB49_78:
+add.s64 	%rd335, %rd5, %rd481;
+ld.local.u64 	%rd336, [%rd335+96];
+ld.local.u64 	%rd338, [%rd335+104];
+setp.eq.s64 	%p174, %rd338, %rd336;
+mov.f64 	%fd291, %fd38;
+@%p174 bra 	$L__BB49_90;
+shl.b64 	%rd337, %rd336, 2;
+add.s64 	%rd123, %rd11, %rd337;
+sub.s64 	%rd124, %rd338, %rd336;
+add.s64 	%rd482, %rd123, %rd447;
+mov.u64 	%rd339, 0;
+mov.u64 	%rd483, %rd339;
+mov.f64 	%fd291, %fd38;
+bra.uni 	$L__BB49_80;
+$L__BB49_88:
+setp.gt.u64 	%p187, %rd134, %rd509;
+selp.f32 	%f448, %f91, 0f00000000, %p187;
+add.rn.f32 	%f551, %f551, %f448;
+$L__BB49_89:
+shfl.sync.bfly.b32	%f449, %f551, 8, 31, %r8;
+add.rn.f32 	%f450, %f551, %f449;
+shfl.sync.bfly.b32	%f451, %f450, 4, 31, %r8;
+add.rn.f32 	%f452, %f450, %f451;
+shfl.sync.bfly.b32	%f453, %f452, 2, 31, %r8;
+add.rn.f32 	%f454, %f452, %f453;
+shfl.sync.bfly.b32	%f455, %f454, 1, 31, %r8;
+add.rn.f32 	%f456, %f454, %f455;
+cvt.f64.f32 	%fd41, %f456;
+add.rn.f64 	%fd291, %fd291, %fd41;
+add.s64 	%rd483, %rd483, 512;
+add.s64 	%rd482, %rd482, 2048;
+setp.lt.u64 	%p188, %rd483, %rd124;
+@%p188 bra 	$L__BB49_80;
+bra.uni 	$L__BB49_90;
+$L__BB49_80:
+sub.s64 	%rd342, %rd124, %rd483;
+min.u64 	%rd128, %rd342, 512;
+setp.lt.u64 	%p175, %rd342, 16;
+mov.f32 	%f551, 0f00000000;
+mov.u64 	%rd486, %rd339;
+@%p175 bra 	$L__BB49_83;
+mov.f32 	%f551, 0f00000000;
+mov.u64 	%rd485, 0;
+mov.u64 	%rd484, %rd482;
+$L__BB49_82:
+ld.global.f32 	%f404, [%rd484];
+sub.rn.f32 	%f405, %f404, %f52;
+mul.rn.f32 	%f406, %f51, %f405;
+setp.lt.f32 	%p176, %f406, 0f00000000;
+selp.f32 	%f407, 0f00000000, %f406, %p176;
+mul.rn.f32 	%f408, %f50, %f407;
+sub.rn.f32 	%f409, %f404, %f53;
+mul.rn.f32 	%f410, %f409, %f408;
+setp.neu.f32 	%p177, %f410, %f85;
+sub.rn.f32 	%f411, %f410, %f85;
+selp.f32 	%f412, %f411, 0f00000000, %p177;
+)ptx",
+    R"ptx(fma.rn.f32 	%f413, %f412, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f414, %f413, 0fCB400000;
+fma.rn.f32 	%f415, %f414, 0fBF318000, %f412;
+fma.rn.f32 	%f416, %f414, 0f395E8083, %f415;
+fma.rn.f32 	%f417, %f416, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f418, %f417, %f416, 0f3D2AAA2F;
+fma.rn.f32 	%f419, %f418, %f416, 0f3E2AAA47;
+fma.rn.f32 	%f420, %f419, %f416, 0f3F000000;
+fma.rn.f32 	%f421, %f420, %f416, 0f3F800000;
+fma.rn.f32 	%f422, %f421, %f416, 0f3F800000;
+mov.b32 	%r29, %f422;
+mov.b32 	%r30, %f413;
+shl.b32 	%r31, %r30, 23;
+add.s32 	%r32, %r31, %r29;
+mov.b32 	%f423, %r32;
+setp.ltu.f32 	%p178, %f412, 0fC28AA123;
+setp.geu.f32 	%p179, %f412, 0fC28AA123;
+selp.f32 	%f424, %f412, 0f00000000, %p179;
+selp.f32 	%f425, %f424, %f423, %p178;
+mul.rn.f32 	%f426, %f408, %f425;
+st.global.f32 	[%rd484], %f426;
+add.rn.f32 	%f551, %f551, %f425;
+add.s64 	%rd486, %rd485, 16;
+add.s64 	%rd484, %rd484, 64;
+add.s64 	%rd344, %rd485, 32;
+setp.le.u64 	%p180, %rd344, %rd128;
+mov.u64 	%rd485, %rd486;
+@%p180 bra 	$L__BB49_82;
+$L__BB49_83:
+setp.le.u64 	%p181, %rd128, %rd486;
+@%p181 bra 	$L__BB49_89;
+sub.s64 	%rd134, %rd128, %rd486;
+shl.b64 	%rd346, %rd483, 2;
+add.s64 	%rd347, %rd123, %rd346;
+shl.b64 	%rd348, %rd486, 2;
+add.s64 	%rd349, %rd347, %rd348;
+min.u64 	%rd351, %rd509, 15;
+add.s64 	%rd135, %rd349, %rd447;
+mov.f32 	%f552, 0f00000000;
+setp.ge.u64 	%p182, %rd351, %rd134;
+@%p182 bra 	$L__BB49_86;
+ld.global.f32 	%f552, [%rd135];
+$L__BB49_86:
+setp.lt.u64 	%p4, %rd351, %rd134;
+sub.rn.f32 	%f428, %f552, %f52;
+mul.rn.f32 	%f429, %f51, %f428;
+setp.lt.f32 	%p183, %f429, 0f00000000;
+selp.f32 	%f430, 0f00000000, %f429, %p183;
+mul.rn.f32 	%f431, %f50, %f430;
+sub.rn.f32 	%f432, %f552, %f53;
+mul.rn.f32 	%f433, %f432, %f431;
+setp.neu.f32 	%p184, %f433, %f85;
+sub.rn.f32 	%f434, %f433, %f85;
+selp.f32 	%f435, %f434, 0f00000000, %p184;
+fma.rn.f32 	%f436, %f435, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f437, %f436, 0fCB400000;
+fma.rn.f32 	%f438, %f437, 0fBF318000, %f435;
+fma.rn.f32 	%f439, %f437, 0f395E8083, %f438;
+fma.rn.f32 	%f440, %f439, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f441, %f440, %f439, 0f3D2AAA2F;
+fma.rn.f32 	%f442, %f441, %f439, 0f3E2AAA47;
+fma.rn.f32 	%f443, %f442, %f439, 0f3F000000;
+fma.rn.f32 	%f444, %f443, %f439, 0f3F800000;
+fma.rn.f32 	%f445, %f444, %f439, 0f3F800000;
+mov.b32 	%r33, %f445;
+mov.b32 	%r34, %f436;
+shl.b32 	%r35, %r34, 23;
+add.s32 	%r36, %r35, %r33;
+mov.b32 	%f446, %r36;
+setp.ltu.f32 	%p185, %f435, 0fC28AA123;
+setp.geu.f32 	%p186, %f435, 0fC28AA123;
+selp.f32 	%f447, %f435, 0f00000000, %p186;
+selp.f32 	%f91, %f447, %f446, %p185;
+@!%p4 bra 	$L__BB49_88;
+bra.uni 	$L__BB49_87;
+$L__BB49_87:
+mul.rn.f32 	%f92, %f431, %f91;
+st.global.f32 	[%rd135], %f92;
+bra.uni 	$L__BB49_88;
+$L__BB49_91:
+setp.ltu.f64 	%p190, %fd286, 0d0000000000000000;
+mov.f64 	%fd293, 0d7FF8000000000000;
+mov.f64 	%fd292, %fd293;
+@%p190 bra 	$L__BB49_95;
+mov.f64 	%fd292, 0dFFF0000000000000;
+setp.eq.f64 	%p191, %fd286, 0d0000000000000000;
+@%p191 bra 	$L__BB49_95;
+mov.f64 	%fd292, 0d7FF0000000000000;
+setp.eq.f64 	%p192, %fd286, 0d7FF0000000000000;
+@%p192 bra 	$L__BB49_95;
+setp.lt.f64 	%p193, %fd286, 0d0170000000000000;
+mul.rn.f64 	%fd45, %fd286, 0d4630000000000000;
+selp.f64 	%fd46, 0dC059000000000000, 0d0000000000000000, %p193;
+selp.f64 	%fd47, %fd45, %fd286, %p193;
+mov.b64 	%rd353, %fd47;
+shr.u64 	%rd354, %rd353, 52;
+cvt.u32.u64 	%r37, %rd354;
+add.s32 	%r38, %r37, -1023;
+cvt.rn.f64.s32 	%fd48, %r38;
+add.rn.f64 	%fd49, %fd46, %fd48;
+and.b64  	%rd355, %rd353, 4503599627370495;
+or.b64  	%rd356, %rd355, 4607182418800017408;
+mov.b64 	%fd50, %rd356;
+setp.gt.f64 	%p194, %fd50, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd51, %fd50, 0d3FE0000000000000;
+add.rn.f64 	%fd52, %fd49, 0d3FF0000000000000;
+selp.f64 	%fd53, %fd51, %fd50, %p194;
+add.rn.f64 	%fd54, %fd53, 0dBFF0000000000000;
+add.rn.f64 	%fd55, %fd53, 0d3FF0000000000000;
+div.rn.f64 	%fd56, %fd54, %fd55;
+mul.rn.f64 	%fd57, %fd56, %fd56;
+mul.rn.f64 	%fd58, %fd57, 0d3FA642C8590B2164;
+add.rn.f64 	%fd59, %fd58, 0d3FA8618618618618;
+mul.rn.f64 	%fd60, %fd57, %fd59;
+add.rn.f64 	%fd61, %fd60, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd62, %fd57, %fd61;
+add.rn.f64 	%fd63, %fd62, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd64, %fd57, %fd63;
+add.rn.f64 	%fd65, %fd64, 0d3FB1111111111111;
+mul.rn.f64 	%fd66, %fd57, %fd65;
+add.rn.f64 	%fd67, %fd66, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd68, %fd57, %fd67;
+add.rn.f64 	%fd69, %fd68, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd70, %fd57, %fd69;
+add.rn.f64 	%fd71, %fd70, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd72, %fd57, %fd71;
+add.rn.f64 	%fd73, %fd72, 0d3FC2492492492492;
+mul.rn.f64 	%fd74, %fd57, %fd73;
+add.rn.f64 	%fd75, %fd74, 0d3FC999999999999A;
+mul.rn.f64 	%fd76, %fd57, %fd75;
+add.rn.f64 	%fd77, %fd76, 0d3FD5555555555555;
+mul.rn.f64 	%fd78, %fd57, %fd77;
+selp.f64 	%fd79, %fd52, %fd49, %p194;
+mul.rn.f64 	%fd80, %fd79, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd81, %fd79, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd82, %fd56, %fd56;
+mul.rn.f64 	%fd83, %fd82, %fd78;
+add.rn.f64 	%fd84, %fd82, %fd83;
+add.rn.f64 	%fd85, %fd81, %fd84;
+add.rn.f64 	%fd292, %fd80, %fd85;
+$L__BB49_95:
+cvt.f64.f32 	%fd14, %f85;
+add.rn.f64 	%fd17, %fd292, %fd8;
+setp.ltu.f64 	%p195, %fd289, 0d0000000000000000;
+@%p195 bra 	$L__BB49_99;
+setp.eq.f64 	%p196, %fd289, 0d0000000000000000;
+mov.f64 	%fd293, 0dFFF0000000000000;
+@%p196 bra 	$L__BB49_99;
+setp.eq.f64 	%p197, %fd289, 0d7FF0000000000000;
+mov.f64 	%fd293, 0d7FF0000000000000;
+@%p197 bra 	$L__BB49_99;
+setp.lt.f64 	%p198, %fd289, 0d0170000000000000;
+mul.rn.f64 	%fd89, %fd289, 0d4630000000000000;
+selp.f64 	%fd90, 0dC059000000000000, 0d0000000000000000, %p198;
+selp.f64 	%fd91, %fd89, %fd289, %p198;
+mov.b64 	%rd357, %fd91;
+shr.u64 	%rd358, %rd357, 52;
+cvt.u32.u64 	%r39, %rd358;
+add.s32 	%r40, %r39, -1023;
+cvt.rn.f64.s32 	%fd92, %r40;
+add.rn.f64 	%fd93, %fd90, %fd92;
+and.b64  	%rd359, %rd357, 4503599627370495;
+or.b64  	%rd360, %rd359, 4607182418800017408;
+mov.b64 	%fd94, %rd360;
+setp.gt.f64 	%p199, %fd94, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd95, %fd94, 0d3FE0000000000000;
+add.rn.f64 	%fd96, %fd93, 0d3FF0000000000000;
+selp.f64 	%fd97, %fd95, %fd94, %p199;
+add.rn.f64 	%fd98, %fd97, 0dBFF0000000000000;
+add.rn.f64 	%fd99, %fd97, 0d3FF0000000000000;
+div.rn.f64 	%fd100, %fd98, %fd99;
+mul.rn.f64 	%fd101, %fd100, %fd100;
+mul.rn.f64 	%fd102, %fd101, 0d3FA642C8590B2164;
+add.rn.f64 	%fd103, %fd102, 0d3FA8618618618618;
+mul.rn.f64 	%fd104, %fd101, %fd103;
+add.rn.f64 	%fd105, %fd104, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd106, %fd101, %fd105;
+add.rn.f64 	%fd107, %fd106, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd108, %fd101, %fd107;
+add.rn.f64 	%fd109, %fd108, 0d3FB1111111111111;
+mul.rn.f64 	%fd110, %fd101, %fd109;
+add.rn.f64 	%fd111, %fd110, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd112, %fd101, %fd111;
+add.rn.f64 	%fd113, %fd112, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd114, %fd101, %fd113;
+add.rn.f64 	%fd115, %fd114, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd116, %fd101, %fd115;
+add.rn.f64 	%fd117, %fd116, 0d3FC2492492492492;
+mul.rn.f64 	%fd118, %fd101, %fd117;
+add.rn.f64 	%fd119, %fd118, 0d3FC999999999999A;
+mul.rn.f64 	%fd120, %fd101, %fd119;
+add.rn.f64 	%fd121, %fd120, 0d3FD5555555555555;
+mul.rn.f64 	%fd122, %fd101, %fd121;
+selp.f64 	%fd123, %fd96, %fd93, %p199;
+mul.rn.f64 	%fd124, %fd123, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd125, %fd123, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd126, %fd100, %fd100;
+mul.rn.f64 	%fd127, %fd126, %fd122;
+add.rn.f64 	%fd128, %fd126, %fd127;
+add.rn.f64 	%fd129, %fd125, %fd128;
+add.rn.f64 	%fd293, %fd124, %fd129;
+$L__BB49_99:
+add.rn.f64 	%fd130, %fd293, %fd14;
+add.rn.f64 	%fd20, %fd17, %fd130;
+neg.f64 	%fd21, %fd20;
+setp.nan.f64 	%p200, %fd20, %fd20;
+mov.f64 	%fd294, %fd21;
+@%p200 bra 	$L__BB49_103;
+setp.lt.f64 	%p201, %fd20, 0dC086280000000000;
+mov.f64 	%fd294, 0d7FF0000000000000;
+@%p201 bra 	$L__BB49_103;
+setp.gt.f64 	%p202, %fd20, 0d4085E00000000000;
+mov.f64 	%fd294, 0d0000000000000000;
+@%p202 bra 	$L__BB49_103;
+mul.rn.f64 	%fd133, %fd20, 0dBFF71547652B82FE;
+add.rn.f64 	%fd134, %fd133, 0d4338000000000000;
+add.rn.f64 	%fd135, %fd134, 0dC338000000000000;
+mul.rn.f64 	%fd136, %fd135, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd137, %fd21, %fd136;
+mul.rn.f64 	%fd138, %fd135, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd139, %fd137, %fd138;
+mul.rn.f64 	%fd140, %fd139, 0d3FB2492492492492;
+add.rn.f64 	%fd141, %fd140, 0d3FF0000000000000;
+mul.rn.f64 	%fd142, %fd139, %fd141;
+mul.rn.f64 	%fd143, %fd142, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd144, %fd143, 0d3FF0000000000000;
+mul.rn.f64 	%fd145, %fd139, %fd144;
+mul.rn.f64 	%fd146, %fd145, 0d3FB5555555555555;
+add.rn.f64 	%fd147, %fd146, 0d3FF0000000000000;
+mul.rn.f64 	%fd148, %fd139, %fd147;
+mul.rn.f64 	%fd149, %fd148, 0d3FB745D1745D1746;
+add.rn.f64 	%fd150, %fd149, 0d3FF0000000000000;
+mul.rn.f64 	%fd151, %fd139, %fd150;
+mul.rn.f64 	%fd152, %fd151, 0d3FB999999999999A;
+add.rn.f64 	%fd153, %fd152, 0d3FF0000000000000;
+mul.rn.f64 	%fd154, %fd139, %fd153;
+mul.rn.f64 	%fd155, %fd154, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd156, %fd155, 0d3FF0000000000000;
+mul.rn.f64 	%fd157, %fd139, %fd156;
+mul.rn.f64 	%fd158, %fd157, 0d3FC0000000000000;
+add.rn.f64 	%fd159, %fd158, 0d3FF0000000000000;
+mul.rn.f64 	%fd160, %fd139, %fd159;
+mul.rn.f64 	%fd161, %fd160, 0d3FC2492492492492;
+add.rn.f64 	%fd162, %fd161, 0d3FF0000000000000;
+mul.rn.f64 	%fd163, %fd139, %fd162;
+mul.rn.f64 	%fd164, %fd163, 0d3FC5555555555555;
+add.rn.f64 	%fd165, %fd164, 0d3FF0000000000000;
+mul.rn.f64 	%fd166, %fd139, %fd165;
+mul.rn.f64 	%fd167, %fd166, 0d3FC999999999999A;
+add.rn.f64 	%fd168, %fd167, 0d3FF0000000000000;
+mul.rn.f64 	%fd169, %fd139, %fd168;
+mul.rn.f64 	%fd170, %fd169, 0d3FD0000000000000;
+add.rn.f64 	%fd171, %fd170, 0d3FF0000000000000;
+mul.rn.f64 	%fd172, %fd139, %fd171;
+mul.rn.f64 	%fd173, %fd172, 0d3FD5555555555555;
+add.rn.f64 	%fd174, %fd173, 0d3FF0000000000000;
+mul.rn.f64 	%fd175, %fd139, %fd174;
+mul.rn.f64 	%fd176, %fd175, 0d3FE0000000000000;
+add.rn.f64 	%fd177, %fd176, 0d3FF0000000000000;
+mul.rn.f64 	%fd178, %fd139, %fd177;
+add.rn.f64 	%fd179, %fd178, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r41, %fd135;
+add.s32 	%r42, %r41, 1023;
+cvt.u64.u32 	%rd361, %r42;
+shl.b64 	%rd362, %rd361, 52;
+mov.b64 	%fd180, %rd362;
+mul.rn.f64 	%fd294, %fd179, %fd180;
+$L__BB49_103:
+add.rn.f64 	%fd181, %fd294, 0d3FF0000000000000;
+setp.gt.f64 	%p203, %fd20, 0d0000000000000000;
+selp.f64 	%fd25, %fd21, %fd20, %p203;
+setp.nan.f64 	%p204, %fd25, %fd25;
+mov.f64 	%fd295, %fd25;
+@%p204 bra 	$L__BB49_107;
+setp.gt.f64 	%p205, %fd25, 0d4086280000000000;
+mov.f64 	%fd295, 0d7FF0000000000000;
+@%p205 bra 	$L__BB49_107;
+setp.lt.f64 	%p206, %fd25, 0dC085E00000000000;
+mov.f64 	%fd295, 0d0000000000000000;
+@%p206 bra 	$L__BB49_107;
+mul.rn.f64 	%fd184, %fd25, 0d3FF71547652B82FE;
+add.rn.f64 	%fd185, %fd184, 0d4338000000000000;
+add.rn.f64 	%fd186, %fd185, 0dC338000000000000;
+mul.rn.f64 	%fd187, %fd186, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd188, %fd25, %fd187;
+mul.rn.f64 	%fd189, %fd186, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd190, %fd188, %fd189;
+mul.rn.f64 	%fd191, %fd190, 0d3FB2492492492492;
+add.rn.f64 	%fd192, %fd191, 0d3FF0000000000000;
+mul.rn.f64 	%fd193, %fd190, %fd192;
+mul.rn.f64 	%fd194, %fd193, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd195, %fd194, 0d3FF0000000000000;
+mul.rn.f64 	%fd196, %fd190, %fd195;
+mul.rn.f64 	%fd197, %fd196, 0d3FB5555555555555;
+add.rn.f64 	%fd198, %fd197, 0d3FF0000000000000;
+mul.rn.f64 	%fd199, %fd190, %fd198;
+mul.rn.f64 	%fd200, %fd199, 0d3FB745D1745D1746;
+add.rn.f64 	%fd201, %fd200, 0d3FF0000000000000;
+mul.rn.f64 	%fd202, %fd190, %fd201;
+mul.rn.f64 	%fd203, %fd202, 0d3FB999999999999A;
+add.rn.f64 	%fd204, %fd203, 0d3FF0000000000000;
+mul.rn.f64 	%fd205, %fd190, %fd204;
+mul.rn.f64 	%fd206, %fd205, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd207, %fd206, 0d3FF0000000000000;
+mul.rn.f64 	%fd208, %fd190, %fd207;
+mul.rn.f64 	%fd209, %fd208, 0d3FC0000000000000;
+add.rn.f64 	%fd210, %fd209, 0d3FF0000000000000;
+mul.rn.f64 	%fd211, %fd190, %fd210;
+mul.rn.f64 	%fd212, %fd211, 0d3FC2492492492492;
+add.rn.f64 	%fd213, %fd212, 0d3FF0000000000000;
+mul.rn.f64 	%fd214, %fd190, %fd213;
+mul.rn.f64 	%fd215, %fd214, 0d3FC5555555555555;
+add.rn.f64 	%fd216, %fd215, 0d3FF0000000000000;
+)ptx",
+    R"ptx(mul.rn.f64 	%fd217, %fd190, %fd216;
+mul.rn.f64 	%fd218, %fd217, 0d3FC999999999999A;
+add.rn.f64 	%fd219, %fd218, 0d3FF0000000000000;
+mul.rn.f64 	%fd220, %fd190, %fd219;
+mul.rn.f64 	%fd221, %fd220, 0d3FD0000000000000;
+add.rn.f64 	%fd222, %fd221, 0d3FF0000000000000;
+mul.rn.f64 	%fd223, %fd190, %fd222;
+mul.rn.f64 	%fd224, %fd223, 0d3FD5555555555555;
+add.rn.f64 	%fd225, %fd224, 0d3FF0000000000000;
+mul.rn.f64 	%fd226, %fd190, %fd225;
+mul.rn.f64 	%fd227, %fd226, 0d3FE0000000000000;
+add.rn.f64 	%fd228, %fd227, 0d3FF0000000000000;
+mul.rn.f64 	%fd229, %fd190, %fd228;
+add.rn.f64 	%fd230, %fd229, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r43, %fd186;
+add.s32 	%r44, %r43, 1023;
+cvt.u64.u32 	%rd363, %r44;
+shl.b64 	%rd364, %rd363, 52;
+mov.b64 	%fd231, %rd364;
+mul.rn.f64 	%fd295, %fd230, %fd231;
+$L__BB49_107:
+rcp.rn.f64 	%fd24, %fd181;
+add.rn.f64 	%fd28, %fd295, 0d3FF0000000000000;
+setp.eq.f64 	%p207, %fd28, 0d3FF0000000000000;
+setp.eq.f64 	%p208, %fd28, 0d7FF0000000000000;
+or.pred  	%p209, %p207, %p208;
+@%p209 bra 	$L__BB49_112;
+setp.ltu.f64 	%p210, %fd28, 0d0000000000000000;
+mov.f64 	%fd296, 0d7FF8000000000000;
+@%p210 bra 	$L__BB49_111;
+setp.eq.f64 	%p211, %fd28, 0d0000000000000000;
+mov.f64 	%fd296, 0dFFF0000000000000;
+@%p211 bra 	$L__BB49_111;
+setp.lt.f64 	%p212, %fd28, 0d0170000000000000;
+mul.rn.f64 	%fd234, %fd28, 0d4630000000000000;
+selp.f64 	%fd235, 0dC059000000000000, 0d0000000000000000, %p212;
+selp.f64 	%fd236, %fd234, %fd28, %p212;
+mov.b64 	%rd365, %fd236;
+shr.u64 	%rd366, %rd365, 52;
+cvt.u32.u64 	%r45, %rd366;
+add.s32 	%r46, %r45, -1023;
+cvt.rn.f64.s32 	%fd237, %r46;
+add.rn.f64 	%fd238, %fd235, %fd237;
+and.b64  	%rd367, %rd365, 4503599627370495;
+or.b64  	%rd368, %rd367, 4607182418800017408;
+mov.b64 	%fd239, %rd368;
+setp.gt.f64 	%p213, %fd239, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd240, %fd239, 0d3FE0000000000000;
+add.rn.f64 	%fd241, %fd238, 0d3FF0000000000000;
+selp.f64 	%fd242, %fd240, %fd239, %p213;
+add.rn.f64 	%fd243, %fd242, 0dBFF0000000000000;
+add.rn.f64 	%fd244, %fd242, 0d3FF0000000000000;
+div.rn.f64 	%fd245, %fd243, %fd244;
+mul.rn.f64 	%fd246, %fd245, %fd245;
+mul.rn.f64 	%fd247, %fd246, 0d3FA642C8590B2164;
+add.rn.f64 	%fd248, %fd247, 0d3FA8618618618618;
+mul.rn.f64 	%fd249, %fd246, %fd248;
+add.rn.f64 	%fd250, %fd249, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd251, %fd246, %fd250;
+add.rn.f64 	%fd252, %fd251, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd253, %fd246, %fd252;
+add.rn.f64 	%fd254, %fd253, 0d3FB1111111111111;
+mul.rn.f64 	%fd255, %fd246, %fd254;
+add.rn.f64 	%fd256, %fd255, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd257, %fd246, %fd256;
+add.rn.f64 	%fd258, %fd257, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd259, %fd246, %fd258;
+add.rn.f64 	%fd260, %fd259, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd261, %fd246, %fd260;
+add.rn.f64 	%fd262, %fd261, 0d3FC2492492492492;
+mul.rn.f64 	%fd263, %fd246, %fd262;
+add.rn.f64 	%fd264, %fd263, 0d3FC999999999999A;
+mul.rn.f64 	%fd265, %fd246, %fd264;
+add.rn.f64 	%fd266, %fd265, 0d3FD5555555555555;
+mul.rn.f64 	%fd267, %fd246, %fd266;
+selp.f64 	%fd268, %fd241, %fd238, %p213;
+mul.rn.f64 	%fd269, %fd268, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd270, %fd268, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd271, %fd245, %fd245;
+mul.rn.f64 	%fd272, %fd271, %fd267;
+add.rn.f64 	%fd273, %fd271, %fd272;
+add.rn.f64 	%fd274, %fd270, %fd273;
+add.rn.f64 	%fd296, %fd269, %fd274;
+$L__BB49_111:
+add.rn.f64 	%fd275, %fd28, 0dBFF0000000000000;
+sub.rn.f64 	%fd276, %fd295, %fd275;
+div.rn.f64 	%fd277, %fd276, %fd28;
+add.rn.f64 	%fd295, %fd277, %fd296;
+$L__BB49_112:
+max.f64 	%fd278, %fd20, 0d0000000000000000;
+add.rn.f64 	%fd279, %fd278, %fd295;
+st.local.f64 	[%rd4], %fd279;
+div.rn.f64 	%fd280, %fd24, %fd286;
+cvt.rn.f32.f64 	%f95, %fd280;
+mov.u64 	%rd489, 0;
+@%p42 bra 	$L__BB49_115;
+add.s64 	%rd487, %rd38, %rd447;
+mov.u64 	%rd488, 0;
+$L__BB49_114:
+ld.global.f32 	%f457, [%rd487];
+fma.rn.f32 	%f458, %f457, %f95, 0f00000000;
+abs.f32 	%f459, %f458;
+setp.geu.f32 	%p215, %f459, 0f00800000;
+selp.f32 	%f460, %f458, 0f00000000, %p215;
+st.global.f32 	[%rd487], %f460;
+add.s64 	%rd489, %rd488, 16;
+add.s64 	%rd487, %rd487, 64;
+add.s64 	%rd372, %rd488, 32;
+setp.le.u64 	%p216, %rd372, %rd39;
+mov.u64 	%rd488, %rd489;
+@%p216 bra 	$L__BB49_114;
+$L__BB49_115:
+setp.le.u64 	%p217, %rd39, %rd489;
+@%p217 bra 	$L__BB49_120;
+sub.s64 	%rd373, %rd39, %rd489;
+shl.b64 	%rd374, %rd489, 2;
+add.s64 	%rd375, %rd38, %rd374;
+setp.eq.s64 	%p218, %rd373, 16;
+setp.gt.u64 	%p219, %rd373, %rd509;
+or.pred  	%p5, %p218, %p219;
+add.s64 	%rd145, %rd375, %rd447;
+mov.f32 	%f554, 0f00000000;
+@!%p5 bra 	$L__BB49_118;
+bra.uni 	$L__BB49_117;
+$L__BB49_117:
+ld.global.f32 	%f554, [%rd145];
+$L__BB49_118:
+@!%p5 bra 	$L__BB49_120;
+bra.uni 	$L__BB49_119;
+$L__BB49_119:
+fma.rn.f32 	%f462, %f554, %f95, 0f00000000;
+abs.f32 	%f463, %f462;
+setp.geu.f32 	%p220, %f463, 0f00800000;
+selp.f32 	%f98, %f462, 0f00000000, %p220;
+st.global.f32 	[%rd145], %f98;
+$L__BB49_120:
+mov.u64 	%rd492, 0;
+@%p58 bra 	$L__BB49_123;
+add.s64 	%rd382, %rd445, %rd447;
+add.s64 	%rd383, %rd382, %rd11;
+add.s64 	%rd490, %rd383, 4;
+mov.u64 	%rd491, 0;
+$L__BB49_122:
+ld.global.f32 	%f464, [%rd490];
+fma.rn.f32 	%f465, %f464, %f95, 0f00000000;
+abs.f32 	%f466, %f465;
+setp.geu.f32 	%p222, %f466, 0f00800000;
+selp.f32 	%f467, %f465, 0f00000000, %p222;
+st.global.f32 	[%rd490], %f467;
+add.s64 	%rd492, %rd491, 16;
+add.s64 	%rd490, %rd490, 64;
+add.s64 	%rd384, %rd491, 32;
+setp.le.u64 	%p223, %rd384, %rd49;
+mov.u64 	%rd491, %rd492;
+@%p223 bra 	$L__BB49_122;
+$L__BB49_123:
+setp.le.u64 	%p224, %rd49, %rd492;
+@%p224 bra 	$L__BB49_128;
+sub.s64 	%rd385, %rd49, %rd492;
+shl.b64 	%rd386, %rd492, 2;
+add.s64 	%rd387, %rd48, %rd386;
+setp.eq.s64 	%p225, %rd385, 16;
+setp.gt.u64 	%p226, %rd385, %rd509;
+or.pred  	%p6, %p225, %p226;
+add.s64 	%rd152, %rd387, %rd447;
+mov.f32 	%f555, 0f00000000;
+@!%p6 bra 	$L__BB49_126;
+bra.uni 	$L__BB49_125;
+$L__BB49_125:
+ld.global.f32 	%f555, [%rd152+4];
+$L__BB49_126:
+@!%p6 bra 	$L__BB49_128;
+bra.uni 	$L__BB49_127;
+$L__BB49_127:
+fma.rn.f32 	%f469, %f555, %f95, 0f00000000;
+abs.f32 	%f470, %f469;
+setp.geu.f32 	%p227, %f470, 0f00800000;
+selp.f32 	%f101, %f469, 0f00000000, %p227;
+st.global.f32 	[%rd152+4], %f101;
+$L__BB49_128:
+mov.u64 	%rd495, 0;
+@%p74 bra 	$L__BB49_131;
+add.s64 	%rd493, %rd58, %rd447;
+mov.u64 	%rd494, 0;
+$L__BB49_130:
+ld.global.f32 	%f471, [%rd493];
+fma.rn.f32 	%f472, %f471, %f95, 0f00000000;
+abs.f32 	%f473, %f472;
+setp.geu.f32 	%p229, %f473, 0f00800000;
+selp.f32 	%f474, %f472, 0f00000000, %p229;
+st.global.f32 	[%rd493], %f474;
+add.s64 	%rd495, %rd494, 16;
+add.s64 	%rd493, %rd493, 64;
+add.s64 	%rd393, %rd494, 32;
+setp.le.u64 	%p230, %rd393, %rd37;
+mov.u64 	%rd494, %rd495;
+@%p230 bra 	$L__BB49_130;
+$L__BB49_131:
+setp.le.u64 	%p231, %rd37, %rd495;
+@%p231 bra 	$L__BB49_136;
+sub.s64 	%rd394, %rd37, %rd495;
+shl.b64 	%rd395, %rd495, 2;
+add.s64 	%rd396, %rd58, %rd395;
+setp.eq.s64 	%p232, %rd394, 16;
+setp.gt.u64 	%p233, %rd394, %rd509;
+or.pred  	%p7, %p232, %p233;
+add.s64 	%rd159, %rd396, %rd447;
+mov.f32 	%f556, 0f00000000;
+@!%p7 bra 	$L__BB49_134;
+bra.uni 	$L__BB49_133;
+$L__BB49_133:
+ld.global.f32 	%f556, [%rd159];
+$L__BB49_134:
+@!%p7 bra 	$L__BB49_136;
+bra.uni 	$L__BB49_135;
+$L__BB49_135:
+fma.rn.f32 	%f476, %f556, %f95, 0f00000000;
+abs.f32 	%f477, %f476;
+setp.geu.f32 	%p234, %f477, 0f00800000;
+selp.f32 	%f104, %f476, 0f00000000, %p234;
+st.global.f32 	[%rd159], %f104;
+$L__BB49_136:
+div.rn.f64 	%fd281, %fd24, %fd289;
+cvt.rn.f32.f64 	%f105, %fd281;
+mov.u64 	%rd498, 0;
+@%p110 bra 	$L__BB49_139;
+add.s64 	%rd496, %rd11, %rd447;
+mov.u64 	%rd497, 0;
+$L__BB49_138:
+ld.global.f32 	%f478, [%rd496];
+fma.rn.f32 	%f479, %f478, %f105, 0f00000000;
+abs.f32 	%f480, %f479;
+setp.geu.f32 	%p236, %f480, 0f00800000;
+selp.f32 	%f481, %f479, 0f00000000, %p236;
+st.global.f32 	[%rd496], %f481;
+add.s64 	%rd498, %rd497, 16;
+add.s64 	%rd496, %rd496, 64;
+add.s64 	%rd402, %rd497, 32;
+setp.le.u64 	%p237, %rd402, %rd33;
+mov.u64 	%rd497, %rd498;
+@%p237 bra 	$L__BB49_138;
+$L__BB49_139:
+setp.le.u64 	%p238, %rd33, %rd498;
+@%p238 bra 	$L__BB49_144;
+sub.s64 	%rd403, %rd33, %rd498;
+shl.b64 	%rd404, %rd498, 2;
+add.s64 	%rd405, %rd11, %rd404;
+setp.eq.s64 	%p239, %rd403, 16;
+setp.gt.u64 	%p240, %rd403, %rd509;
+or.pred  	%p8, %p239, %p240;
+add.s64 	%rd166, %rd405, %rd447;
+mov.f32 	%f557, 0f00000000;
+@!%p8 bra 	$L__BB49_142;
+bra.uni 	$L__BB49_141;
+$L__BB49_141:
+ld.global.f32 	%f557, [%rd166];
+$L__BB49_142:
+@!%p8 bra 	$L__BB49_144;
+bra.uni 	$L__BB49_143;
+$L__BB49_143:
+fma.rn.f32 	%f483, %f557, %f105, 0f00000000;
+abs.f32 	%f484, %f483;
+setp.geu.f32 	%p241, %f484, 0f00800000;
+selp.f32 	%f108, %f483, 0f00000000, %p241;
+st.global.f32 	[%rd166], %f108;
+$L__BB49_144:
+mov.u64 	%rd501, 0;
+@%p126 bra 	$L__BB49_147;
+add.s64 	%rd499, %rd92, %rd447;
+mov.u64 	%rd500, 0;
+$L__BB49_146:
+ld.global.f32 	%f485, [%rd499];
+fma.rn.f32 	%f486, %f485, %f105, 0f00000000;
+abs.f32 	%f487, %f486;
+setp.geu.f32 	%p243, %f487, 0f00800000;
+selp.f32 	%f488, %f486, 0f00000000, %p243;
+st.global.f32 	[%rd499], %f488;
+add.s64 	%rd501, %rd500, 16;
+add.s64 	%rd499, %rd499, 64;
+add.s64 	%rd411, %rd500, 32;
+setp.le.u64 	%p244, %rd411, %rd93;
+mov.u64 	%rd500, %rd501;
+@%p244 bra 	$L__BB49_146;
+$L__BB49_147:
+setp.le.u64 	%p245, %rd93, %rd501;
+@%p245 bra 	$L__BB49_152;
+sub.s64 	%rd412, %rd93, %rd501;
+shl.b64 	%rd413, %rd501, 2;
+add.s64 	%rd414, %rd92, %rd413;
+setp.eq.s64 	%p246, %rd412, 16;
+setp.gt.u64 	%p247, %rd412, %rd509;
+or.pred  	%p9, %p246, %p247;
+add.s64 	%rd173, %rd414, %rd447;
+mov.f32 	%f558, 0f00000000;
+@!%p9 bra 	$L__BB49_150;
+bra.uni 	$L__BB49_149;
+$L__BB49_149:
+ld.global.f32 	%f558, [%rd173];
+$L__BB49_150:
+@!%p9 bra 	$L__BB49_152;
+bra.uni 	$L__BB49_151;
+$L__BB49_151:
+fma.rn.f32 	%f490, %f558, %f105, 0f00000000;
+abs.f32 	%f491, %f490;
+setp.geu.f32 	%p248, %f491, 0f00800000;
+selp.f32 	%f111, %f490, 0f00000000, %p248;
+st.global.f32 	[%rd173], %f111;
+$L__BB49_152:
+mov.u64 	%rd504, 0;
+@%p142 bra 	$L__BB49_155;
+add.s64 	%rd502, %rd102, %rd447;
+mov.u64 	%rd503, 0;
+$L__BB49_154:
+ld.global.f32 	%f492, [%rd502];
+fma.rn.f32 	%f493, %f492, %f105, 0f00000000;
+abs.f32 	%f494, %f493;
+setp.geu.f32 	%p250, %f494, 0f00800000;
+selp.f32 	%f495, %f493, 0f00000000, %p250;
+st.global.f32 	[%rd502], %f495;
+add.s64 	%rd504, %rd503, 16;
+add.s64 	%rd502, %rd502, 64;
+add.s64 	%rd420, %rd503, 32;
+setp.le.u64 	%p251, %rd420, %rd103;
+mov.u64 	%rd503, %rd504;
+@%p251 bra 	$L__BB49_154;
+$L__BB49_155:
+setp.le.u64 	%p252, %rd103, %rd504;
+@%p252 bra 	$L__BB49_160;
+sub.s64 	%rd421, %rd103, %rd504;
+shl.b64 	%rd422, %rd504, 2;
+add.s64 	%rd423, %rd102, %rd422;
+setp.eq.s64 	%p253, %rd421, 16;
+setp.gt.u64 	%p254, %rd421, %rd509;
+or.pred  	%p10, %p253, %p254;
+add.s64 	%rd180, %rd423, %rd447;
+mov.f32 	%f559, 0f00000000;
+@!%p10 bra 	$L__BB49_158;
+bra.uni 	$L__BB49_157;
+$L__BB49_157:
+ld.global.f32 	%f559, [%rd180];
+$L__BB49_158:
+@!%p10 bra 	$L__BB49_160;
+bra.uni 	$L__BB49_159;
+$L__BB49_159:
+fma.rn.f32 	%f497, %f559, %f105, 0f00000000;
+abs.f32 	%f498, %f497;
+setp.geu.f32 	%p255, %f498, 0f00800000;
+selp.f32 	%f114, %f497, 0f00000000, %p255;
+st.global.f32 	[%rd180], %f114;
+$L__BB49_160:
+mov.u64 	%rd507, 0;
+@%p158 bra 	$L__BB49_163;
+add.s64 	%rd505, %rd112, %rd447;
+mov.u64 	%rd506, 0;
+$L__BB49_162:
+ld.global.f32 	%f499, [%rd505];
+fma.rn.f32 	%f500, %f499, %f105, 0f00000000;
+abs.f32 	%f501, %f500;
+setp.geu.f32 	%p257, %f501, 0f00800000;
+selp.f32 	%f502, %f500, 0f00000000, %p257;
+st.global.f32 	[%rd505], %f502;
+add.s64 	%rd507, %rd506, 16;
+add.s64 	%rd505, %rd505, 64;
+add.s64 	%rd429, %rd506, 32;
+setp.le.u64 	%p258, %rd429, %rd113;
+mov.u64 	%rd506, %rd507;
+@%p258 bra 	$L__BB49_162;
+$L__BB49_163:
+setp.le.u64 	%p259, %rd113, %rd507;
+@%p259 bra 	$L__BB49_168;
+sub.s64 	%rd430, %rd113, %rd507;
+shl.b64 	%rd431, %rd507, 2;
+add.s64 	%rd432, %rd112, %rd431;
+setp.eq.s64 	%p260, %rd430, 16;
+setp.gt.u64 	%p261, %rd430, %rd509;
+or.pred  	%p11, %p260, %p261;
+add.s64 	%rd187, %rd432, %rd447;
+mov.f32 	%f560, 0f00000000;
+@!%p11 bra 	$L__BB49_166;
+bra.uni 	$L__BB49_165;
+$L__BB49_165:
+ld.global.f32 	%f560, [%rd187];
+$L__BB49_166:
+@!%p11 bra 	$L__BB49_168;
+bra.uni 	$L__BB49_167;
+$L__BB49_167:
+fma.rn.f32 	%f504, %f560, %f105, 0f00000000;
+)ptx",
+    R"ptx(abs.f32 	%f505, %f504;
+setp.geu.f32 	%p262, %f505, 0f00800000;
+selp.f32 	%f117, %f504, 0f00000000, %p262;
+st.global.f32 	[%rd187], %f117;
+$L__BB49_168:
+cvt.u32.u64 	%r9, %rd509;
+bar.warp.sync 	%r8;
+setp.ne.s32 	%p263, %r9, 0;
+@%p263 bra 	$L__BB49_170;
+setp.ne.s32 	%p38, %r19, 0;
+selp.u16 	%rs1, 1, 0, %p38;
+ld.local.f64 	%fd282, [%rd4];
+ld.param.u64 	%rd435, [%rd2+32];
+cvta.to.global.u64 	%rd436, %rd435;
+add.s64 	%rd438, %rd436, %rd224;
+st.global.f64 	[%rd438], %fd282;
+ld.param.u64 	%rd439, [%rd2+40];
+cvta.to.global.u64 	%rd440, %rd439;
+add.s64 	%rd441, %rd440, %rd7;
+st.global.u8 	[%rd441], %rs1;
+$L__BB49_170:
+@!%p1 bra 	$L__BB49_176;
+bra.uni 	$L__BB49_171;
+$L__BB49_171:
+setp.le.u64 	%p264, %rd8, %rd509;
+or.pred  	%p265, %p2, %p264;
+@%p265 bra 	$L__BB49_174;
+add.s64 	%rd508, %rd11, %rd447;
+$L__BB49_173:
+st.global.u32 	[%rd508], %r20;
+add.s64 	%rd509, %rd509, 16;
+add.s64 	%rd508, %rd508, 64;
+setp.lt.u64 	%p266, %rd509, %rd8;
+@%p266 bra 	$L__BB49_173;
+$L__BB49_174:
+setp.eq.s32 	%p267, %r9, 0;
+and.pred  	%p268, %p267, %p2;
+@%p268 bra 	$L__BB49_175;
+bra.uni 	$L__BB49_176;
+$L__BB49_175:
+add.s64 	%rd189, %rd11, %rd445;
+st.global.u32 	[%rd189], %r20;
+$L__BB49_176:
+ret;
+}
+.visible .entry multi_similarity_rows(
+.param .align 8 .b8 multi_similarity_rows_param_0[80],
+.param .align 8 .b8 multi_similarity_rows_param_1[72],
+.param .align 8 .b8 multi_similarity_rows_param_2[32]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot50[208];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<104>;
+.reg .b16 	%rs<4>;
+.reg .b32 	%r<58>;
+.reg .f32 	%f<170>;
+.reg .b64 	%rd<182>;
+.reg .f64 	%fd<36>;
+mov.u64 	%SPL, __local_depot50;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r20, %ctaid.x;
+mul.wide.u32 	%rd70, %r20, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r21, %r1, 4;
+cvt.u64.u32 	%rd71, %r21;
+add.s64 	%rd6, %rd70, %rd71;
+ld.param.u64 	%rd73, [multi_similarity_rows_param_0+8];
+setp.ge.u64 	%p3, %rd6, %rd73;
+@%p3 bra 	$L__BB50_48;
+mov.b64 	%rd65, multi_similarity_rows_param_0;
+mov.b64 	%rd67, multi_similarity_rows_param_1;
+mov.u64 	%rd2, %rd67;
+mov.u64 	%rd3, %rd65;
+ld.param.u64 	%rd8, [multi_similarity_rows_param_0+16];
+ld.param.u64 	%rd74, [%rd3+56];
+cvta.to.global.u64 	%rd9, %rd74;
+mul.lo.s64 	%rd10, %rd8, %rd6;
+shl.b64 	%rd75, %rd10, 2;
+add.s64 	%rd76, %rd9, %rd75;
+ld.param.u8 	%rs2, [%rd2+64];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+ld.param.u64 	%rd77, [%rd3+64];
+cvta.to.global.u64 	%rd78, %rd77;
+add.s64 	%rd79, %rd78, %rd75;
+selp.b64 	%rd11, %rd79, %rd76, %p1;
+and.b32  	%r23, %r1, 15;
+cvt.u64.u32 	%rd181, %r23;
+setp.gt.u64 	%p4, %rd8, %rd181;
+and.pred  	%p5, %p1, %p4;
+shl.b64 	%rd165, %rd181, 2;
+@!%p5 bra 	$L__BB50_2;
+bra.uni 	$L__BB50_13;
+$L__BB50_13:
+add.s64 	%rd82, %rd75, %rd165;
+add.s64 	%rd170, %rd9, %rd82;
+add.s64 	%rd169, %rd11, %rd165;
+mov.u64 	%rd171, %rd181;
+$L__BB50_14:
+ld.global.f32 	%f49, [%rd170];
+st.global.f32 	[%rd169], %f49;
+add.s64 	%rd171, %rd171, 16;
+add.s64 	%rd170, %rd170, 64;
+add.s64 	%rd169, %rd169, 64;
+setp.lt.u64 	%p6, %rd171, %rd8;
+@%p6 bra 	$L__BB50_14;
+$L__BB50_2:
+ld.param.u64 	%rd72, [multi_similarity_rows_param_0];
+setp.lt.u64 	%p7, %rd8, 16;
+mov.u64 	%rd168, 0;
+mov.b32 	%r50, 0;
+mov.f32 	%f147, 0fFF800000;
+mov.f32 	%f146, 0f7F800000;
+@%p7 bra 	$L__BB50_5;
+add.s64 	%rd166, %rd11, %rd165;
+mov.f32 	%f146, 0f7F800000;
+mov.f32 	%f147, 0fFF800000;
+mov.b32 	%r50, 0;
+mov.u64 	%rd167, 0;
+$L__BB50_4:
+ld.global.f32 	%f54, [%rd166];
+setp.lt.f32 	%p8, %f54, %f146;
+selp.f32 	%f146, %f54, %f146, %p8;
+setp.gt.f32 	%p9, %f54, %f147;
+selp.f32 	%f147, %f54, %f147, %p9;
+setp.nan.f32 	%p10, %f54, %f54;
+selp.u32 	%r26, 1, 0, %p10;
+or.b32  	%r50, %r50, %r26;
+add.s64 	%rd168, %rd167, 16;
+add.s64 	%rd166, %rd166, 64;
+add.s64 	%rd86, %rd167, 32;
+setp.le.u64 	%p11, %rd86, %rd8;
+mov.u64 	%rd167, %rd168;
+@%p11 bra 	$L__BB50_4;
+$L__BB50_5:
+mov.b64 	%rd66, multi_similarity_rows_param_2;
+add.u64 	%rd68, %SP, 0;
+add.u64 	%rd69, %SP, 8;
+add.s64 	%rd7, %rd72, %rd6;
+setp.le.u64 	%p12, %rd8, %rd168;
+@%p12 bra 	$L__BB50_9;
+sub.s64 	%rd22, %rd8, %rd168;
+setp.eq.s64 	%p13, %rd22, 16;
+setp.gt.u64 	%p14, %rd22, %rd181;
+or.pred  	%p15, %p13, %p14;
+mov.f32 	%f148, 0f00000000;
+@!%p15 bra 	$L__BB50_8;
+bra.uni 	$L__BB50_7;
+$L__BB50_7:
+shl.b64 	%rd88, %rd168, 2;
+add.s64 	%rd89, %rd11, %rd88;
+add.s64 	%rd23, %rd89, %rd165;
+ld.global.f32 	%f148, [%rd23];
+$L__BB50_8:
+selp.f32 	%f56, %f148, 0f7F800000, %p14;
+selp.f32 	%f57, %f148, 0fFF800000, %p14;
+setp.lt.f32 	%p17, %f56, %f146;
+selp.f32 	%f146, %f56, %f146, %p17;
+setp.gt.f32 	%p18, %f57, %f147;
+selp.f32 	%f147, %f57, %f147, %p18;
+setp.nan.f32 	%p19, %f148, %f148;
+selp.u32 	%r27, 1, 0, %p19;
+or.b32  	%r50, %r50, %r27;
+$L__BB50_9:
+mov.u64 	%rd1, %rd66;
+cvta.to.local.u64 	%rd4, %rd68;
+cvta.to.local.u64 	%rd5, %rd69;
+cvta.global.u64 	%rd12, %rd11;
+neg.f32 	%f58, %f146;
+and.b32  	%r7, %r1, 16;
+mov.b32 	%r28, 65535;
+shl.b32 	%r8, %r28, %r7;
+shfl.sync.bfly.b32	%f59, %f58, 8, 31, %r8;
+setp.gt.f32 	%p20, %f59, %f58;
+selp.f32 	%f60, %f59, %f58, %p20;
+shfl.sync.bfly.b32	%f61, %f60, 4, 31, %r8;
+setp.gt.f32 	%p21, %f61, %f60;
+selp.f32 	%f62, %f61, %f60, %p21;
+shfl.sync.bfly.b32	%f63, %f62, 2, 31, %r8;
+setp.gt.f32 	%p22, %f63, %f62;
+selp.f32 	%f64, %f63, %f62, %p22;
+shfl.sync.bfly.b32	%f65, %f64, 1, 31, %r8;
+setp.gt.f32 	%p23, %f65, %f64;
+selp.f32 	%f66, %f65, %f64, %p23;
+shfl.sync.idx.b32	%f67, %f66, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f68, %f147, 8, 31, %r8;
+setp.gt.f32 	%p24, %f68, %f147;
+selp.f32 	%f69, %f68, %f147, %p24;
+shfl.sync.bfly.b32	%f70, %f69, 4, 31, %r8;
+setp.gt.f32 	%p25, %f70, %f69;
+selp.f32 	%f71, %f70, %f69, %p25;
+shfl.sync.bfly.b32	%f72, %f71, 2, 31, %r8;
+setp.gt.f32 	%p26, %f72, %f71;
+selp.f32 	%f73, %f72, %f71, %p26;
+shfl.sync.bfly.b32	%f74, %f73, 1, 31, %r8;
+setp.gt.f32 	%p27, %f74, %f73;
+selp.f32 	%f75, %f74, %f73, %p27;
+shfl.sync.idx.b32	%f76, %f75, %r7, 31, %r8;
+setp.ne.s32 	%p28, %r50, 0;
+vote.sync.ballot.b32 	%r29, %p28, %r8;
+ld.param.u64 	%rd91, [%rd2+24];
+cvta.to.global.u64 	%rd92, %rd91;
+mov.u64 	%rd93, 0;
+cvta.to.global.u64 	%rd94, %rd93;
+setp.eq.s64 	%p30, %rd92, %rd94;
+shl.b64 	%rd95, %rd7, 3;
+mov.f64 	%fd35, 0d0000000000000000;
+@%p30 bra 	$L__BB50_11;
+add.s64 	%rd24, %rd92, %rd95;
+ld.global.f64 	%fd35, [%rd24];
+$L__BB50_11:
+st.local.f64 	[%rd4], %fd35;
+ld.param.u64 	%rd96, [%rd2+8];
+cvta.to.global.u64 	%rd97, %rd96;
+shl.b64 	%rd98, %rd7, 4;
+add.s64 	%rd99, %rd97, %rd98;
+ld.param.u64 	%rd100, [%rd2+16];
+cvta.to.global.u64 	%rd101, %rd100;
+add.s64 	%rd102, %rd101, %rd98;
+ld.param.u64 	%rd103, [%rd3+24];
+ld.global.u64 	%rd104, [%rd99+8];
+ld.global.u64 	%rd105, [%rd99];
+ld.global.u64 	%rd106, [%rd102+8];
+ld.global.u64 	%rd107, [%rd102];
+add.s64 	%rd108, %rd7, 1;
+sub.s64 	%rd109, %rd106, %rd107;
+not.b64 	%rd110, %rd105;
+add.s64 	%rd111, %rd104, %rd110;
+add.s64 	%rd31, %rd111, %rd109;
+not.b64 	%rd112, %rd31;
+add.s64 	%rd32, %rd8, %rd112;
+st.local.u64 	[%rd5], %rd7;
+ld.param.u64 	%rd113, [%rd2];
+cvta.to.global.u64 	%rd114, %rd113;
+add.s64 	%rd116, %rd114, %rd95;
+ld.global.u64 	%rd117, [%rd116];
+st.local.u64 	[%rd5+8], %rd117;
+st.local.u64 	[%rd5+16], %rd12;
+st.local.u64 	[%rd5+24], %rd105;
+st.local.u64 	[%rd5+32], %rd7;
+st.local.u64 	[%rd5+40], %rd108;
+st.local.u64 	[%rd5+48], %rd104;
+st.local.u64 	[%rd5+56], %rd107;
+st.local.u64 	[%rd5+64], %rd106;
+st.local.u64 	[%rd5+72], %rd93;
+st.local.u64 	[%rd5+80], %rd93;
+st.local.u64 	[%rd5+88], %rd31;
+st.local.u64 	[%rd5+96], %rd93;
+st.local.u64 	[%rd5+104], %rd105;
+st.local.u64 	[%rd5+112], %rd104;
+st.local.u64 	[%rd5+120], %rd103;
+st.local.u64 	[%rd5+128], %rd103;
+st.local.u64 	[%rd5+136], %rd107;
+st.local.u64 	[%rd5+144], %rd106;
+st.local.u64 	[%rd5+152], %rd8;
+st.local.u64 	[%rd5+160], %rd32;
+st.local.u64 	[%rd5+168], %rd68;
+ld.param.u64 	%rd122, [%rd2+48];
+ld.param.u64 	%rd123, [%rd2+56];
+mul.lo.s64 	%rd124, %rd123, %rd10;
+shl.b64 	%rd125, %rd124, 2;
+add.s64 	%rd126, %rd122, %rd125;
+st.local.u64 	[%rd5+176], %rd126;
+st.local.u64 	[%rd5+184], %rd93;
+mov.b32 	%r30, 0;
+st.local.u32 	[%rd5+192], %r30;
+bar.warp.sync 	%r8;
+ld.param.f64 	%fd3, [%rd1+24];
+setp.nan.f64 	%p31, %fd3, %fd3;
+st.local.u64 	[%rd4], %rd93;
+mov.f32 	%f168, 0f7FC00000;
+mov.f32 	%f169, %f168;
+@%p31 bra 	$L__BB50_39;
+setp.ne.s64 	%p33, %rd31, 0;
+setp.ne.s64 	%p34, %rd32, 0;
+and.pred  	%p35, %p33, %p34;
+mov.pred 	%p103, 0;
+@!%p35 bra 	$L__BB50_40;
+bra.uni 	$L__BB50_15;
+$L__BB50_15:
+mov.f32 	%f143, 0f00000000;
+mov.f32 	%f78, 0f7F800000;
+mov.f32 	%f80, 0fFF800000;
+mov.f32 	%f151, %f78;
+mov.u64 	%rd172, %rd93;
+bra.uni 	$L__BB50_16;
+$L__BB50_22:
+selp.f32 	%f85, %f156, 0f7F800000, %p43;
+selp.f32 	%f86, %f156, 0fFF800000, %p43;
+setp.lt.f32 	%p46, %f85, %f154;
+selp.f32 	%f154, %f85, %f154, %p46;
+setp.gt.f32 	%p47, %f86, %f155;
+selp.f32 	%f155, %f86, %f155, %p47;
+setp.nan.f32 	%p48, %f156, %f156;
+selp.u32 	%r34, 1, 0, %p48;
+or.b32  	%r53, %r53, %r34;
+$L__BB50_23:
+neg.f32 	%f87, %f154;
+shfl.sync.bfly.b32	%f88, %f87, 8, 31, %r8;
+setp.gt.f32 	%p49, %f88, %f87;
+selp.f32 	%f89, %f88, %f87, %p49;
+shfl.sync.bfly.b32	%f90, %f89, 4, 31, %r8;
+setp.gt.f32 	%p50, %f90, %f89;
+selp.f32 	%f91, %f90, %f89, %p50;
+shfl.sync.bfly.b32	%f92, %f91, 2, 31, %r8;
+setp.gt.f32 	%p51, %f92, %f91;
+selp.f32 	%f93, %f92, %f91, %p51;
+shfl.sync.bfly.b32	%f94, %f93, 1, 31, %r8;
+setp.gt.f32 	%p52, %f94, %f93;
+selp.f32 	%f95, %f94, %f93, %p52;
+shfl.sync.idx.b32	%f96, %f95, %r7, 31, %r8;
+sub.rn.f32 	%f98, %f143, %f96;
+shfl.sync.bfly.b32	%f99, %f155, 8, 31, %r8;
+setp.gt.f32 	%p53, %f99, %f155;
+selp.f32 	%f100, %f99, %f155, %p53;
+shfl.sync.bfly.b32	%f101, %f100, 4, 31, %r8;
+setp.gt.f32 	%p54, %f101, %f100;
+selp.f32 	%f102, %f101, %f100, %p54;
+shfl.sync.bfly.b32	%f103, %f102, 2, 31, %r8;
+setp.gt.f32 	%p55, %f103, %f102;
+selp.f32 	%f104, %f103, %f102, %p55;
+shfl.sync.bfly.b32	%f105, %f104, 1, 31, %r8;
+setp.gt.f32 	%p56, %f105, %f104;
+selp.f32 	%f106, %f105, %f104, %p56;
+shfl.sync.idx.b32	%f107, %f106, %r7, 31, %r8;
+setp.ne.s32 	%p57, %r53, 0;
+vote.sync.ballot.b32 	%r35, %p57, %r8;
+setp.lt.f32 	%p58, %f98, %f151;
+selp.f32 	%f151, %f98, %f151, %p58;
+add.s64 	%rd172, %rd172, 16;
+setp.ne.s64 	%p59, %rd172, 64;
+@%p59 bra 	$L__BB50_16;
+bra.uni 	$L__BB50_24;
+$L__BB50_16:
+add.s64 	%rd129, %rd5, %rd172;
+ld.local.u64 	%rd130, [%rd129+24];
+shl.b64 	%rd131, %rd130, 2;
+add.s64 	%rd36, %rd11, %rd131;
+ld.local.u64 	%rd132, [%rd129+32];
+sub.s64 	%rd37, %rd132, %rd130;
+setp.lt.u64 	%p36, %rd37, 16;
+mov.f32 	%f154, %f78;
+mov.f32 	%f155, %f80;
+mov.u32 	%r53, %r30;
+mov.u64 	%rd175, %rd93;
+@%p36 bra 	$L__BB50_19;
+add.s64 	%rd173, %rd36, %rd165;
+mov.f32 	%f154, 0f7F800000;
+mov.f32 	%f155, 0fFF800000;
+mov.u64 	%rd174, 0;
+mov.u32 	%r53, %r30;
+$L__BB50_18:
+ld.global.f32 	%f83, [%rd173];
+setp.lt.f32 	%p37, %f83, %f154;
+selp.f32 	%f154, %f83, %f154, %p37;
+setp.gt.f32 	%p38, %f83, %f155;
+selp.f32 	%f155, %f83, %f155, %p38;
+setp.nan.f32 	%p39, %f83, %f83;
+selp.u32 	%r33, 1, 0, %p39;
+or.b32  	%r53, %r53, %r33;
+add.s64 	%rd175, %rd174, 16;
+add.s64 	%rd173, %rd173, 64;
+add.s64 	%rd135, %rd174, 32;
+setp.le.u64 	%p40, %rd135, %rd37;
+mov.u64 	%rd174, %rd175;
+@%p40 bra 	$L__BB50_18;
+$L__BB50_19:
+setp.le.u64 	%p41, %rd37, %rd175;
+@%p41 bra 	$L__BB50_23;
+sub.s64 	%rd44, %rd37, %rd175;
+setp.eq.s64 	%p42, %rd44, 16;
+setp.gt.u64 	%p43, %rd44, %rd181;
+or.pred  	%p44, %p42, %p43;
+mov.f32 	%f156, 0f00000000;
+@!%p44 bra 	$L__BB50_22;
+bra.uni 	$L__BB50_21;
+$L__BB50_21:
+shl.b64 	%rd137, %rd175, 2;
+add.s64 	%rd138, %rd36, %rd137;
+add.s64 	%rd45, %rd138, %rd165;
+ld.global.f32 	%f156, [%rd45];
+bra.uni 	$L__BB50_22;
+$L__BB50_24:
+cvt.f64.f32 	%fd5, %f151;
+sub.rn.f64 	%fd6, %fd5, %fd3;
+neg.f64 	%fd7, %fd6;
+cvt.rn.f32.f64 	%f27, %fd7;
+cvt.f64.f32 	%fd8, %f27;
+setp.geu.f64 	%p60, %fd8, %fd7;
+mov.f32 	%f159, %f27;
+@%p60 bra 	$L__BB50_27;
+setp.eq.f32 	%p61, %f27, 0f00000000;
+mov.f32 	%f159, 0f00000001;
+@%p61 bra 	$L__BB50_27;
+setp.gt.f32 	%p62, %f27, 0f00000000;
+selp.b32 	%r36, 1, -1, %p62;
+mov.b32 	%r37, %f27;
+add.s32 	%r38, %r36, %r37;
+mov.b32 	%f159, %r38;
+$L__BB50_27:
+mov.f32 	%f141, 0f00000001;
+mov.u64 	%rd140, 0;
+mov.f32 	%f109, 0fFF800000;
+mov.b32 	%r39, 0;
+mov.f32 	%f110, 0f7F800000;
+mov.f32 	%f160, %f109;
+)ptx",
+    R"ptx(mov.u64 	%rd176, %rd140;
+bra.uni 	$L__BB50_28;
+$L__BB50_34:
+selp.f32 	%f116, %f165, 0f7F800000, %p70;
+selp.f32 	%f117, %f165, 0fFF800000, %p70;
+setp.lt.f32 	%p73, %f116, %f163;
+selp.f32 	%f163, %f116, %f163, %p73;
+setp.gt.f32 	%p74, %f117, %f164;
+selp.f32 	%f164, %f117, %f164, %p74;
+setp.nan.f32 	%p75, %f165, %f165;
+selp.u32 	%r42, 1, 0, %p75;
+or.b32  	%r56, %r56, %r42;
+$L__BB50_35:
+neg.f32 	%f118, %f163;
+shfl.sync.bfly.b32	%f119, %f118, 8, 31, %r8;
+setp.gt.f32 	%p76, %f119, %f118;
+selp.f32 	%f120, %f119, %f118, %p76;
+shfl.sync.bfly.b32	%f121, %f120, 4, 31, %r8;
+setp.gt.f32 	%p77, %f121, %f120;
+selp.f32 	%f122, %f121, %f120, %p77;
+shfl.sync.bfly.b32	%f123, %f122, 2, 31, %r8;
+setp.gt.f32 	%p78, %f123, %f122;
+selp.f32 	%f124, %f123, %f122, %p78;
+shfl.sync.bfly.b32	%f125, %f124, 1, 31, %r8;
+setp.gt.f32 	%p79, %f125, %f124;
+selp.f32 	%f126, %f125, %f124, %p79;
+shfl.sync.idx.b32	%f127, %f126, %r7, 31, %r8;
+shfl.sync.bfly.b32	%f128, %f164, 8, 31, %r8;
+setp.gt.f32 	%p80, %f128, %f164;
+selp.f32 	%f129, %f128, %f164, %p80;
+shfl.sync.bfly.b32	%f130, %f129, 4, 31, %r8;
+setp.gt.f32 	%p81, %f130, %f129;
+selp.f32 	%f131, %f130, %f129, %p81;
+shfl.sync.bfly.b32	%f132, %f131, 2, 31, %r8;
+setp.gt.f32 	%p82, %f132, %f131;
+selp.f32 	%f133, %f132, %f131, %p82;
+shfl.sync.bfly.b32	%f134, %f133, 1, 31, %r8;
+setp.gt.f32 	%p83, %f134, %f133;
+selp.f32 	%f135, %f134, %f133, %p83;
+shfl.sync.idx.b32	%f136, %f135, %r7, 31, %r8;
+add.rn.f32 	%f137, %f136, 0f00000000;
+setp.ne.s32 	%p84, %r56, 0;
+vote.sync.ballot.b32 	%r43, %p84, %r8;
+setp.gt.f32 	%p85, %f136, %f160;
+selp.f32 	%f160, %f137, %f160, %p85;
+add.s64 	%rd176, %rd176, 16;
+setp.ne.s64 	%p86, %rd176, 64;
+@%p86 bra 	$L__BB50_28;
+bra.uni 	$L__BB50_36;
+$L__BB50_28:
+add.s64 	%rd142, %rd5, %rd176;
+ld.local.u64 	%rd143, [%rd142+96];
+shl.b64 	%rd144, %rd143, 2;
+add.s64 	%rd48, %rd11, %rd144;
+ld.local.u64 	%rd145, [%rd142+104];
+sub.s64 	%rd49, %rd145, %rd143;
+setp.lt.u64 	%p63, %rd49, 16;
+mov.f32 	%f163, %f110;
+mov.f32 	%f164, %f109;
+mov.u32 	%r56, %r39;
+mov.u64 	%rd179, %rd140;
+@%p63 bra 	$L__BB50_31;
+add.s64 	%rd177, %rd48, %rd165;
+mov.f32 	%f163, 0f7F800000;
+mov.f32 	%f164, 0fFF800000;
+mov.u64 	%rd178, 0;
+mov.u32 	%r56, %r39;
+$L__BB50_30:
+ld.global.f32 	%f114, [%rd177];
+setp.lt.f32 	%p64, %f114, %f163;
+selp.f32 	%f163, %f114, %f163, %p64;
+setp.gt.f32 	%p65, %f114, %f164;
+selp.f32 	%f164, %f114, %f164, %p65;
+setp.nan.f32 	%p66, %f114, %f114;
+selp.u32 	%r41, 1, 0, %p66;
+or.b32  	%r56, %r56, %r41;
+add.s64 	%rd179, %rd178, 16;
+add.s64 	%rd177, %rd177, 64;
+add.s64 	%rd148, %rd178, 32;
+setp.le.u64 	%p67, %rd148, %rd49;
+mov.u64 	%rd178, %rd179;
+@%p67 bra 	$L__BB50_30;
+$L__BB50_31:
+setp.le.u64 	%p68, %rd49, %rd179;
+@%p68 bra 	$L__BB50_35;
+sub.s64 	%rd56, %rd49, %rd179;
+setp.eq.s64 	%p69, %rd56, 16;
+setp.gt.u64 	%p70, %rd56, %rd181;
+or.pred  	%p71, %p69, %p70;
+mov.f32 	%f165, %f143;
+@!%p71 bra 	$L__BB50_34;
+bra.uni 	$L__BB50_33;
+$L__BB50_33:
+shl.b64 	%rd150, %rd179, 2;
+add.s64 	%rd151, %rd48, %rd150;
+add.s64 	%rd57, %rd151, %rd165;
+ld.global.f32 	%f165, [%rd57];
+bra.uni 	$L__BB50_34;
+$L__BB50_36:
+neg.f32 	%f169, %f159;
+cvt.f64.f32 	%fd9, %f160;
+add.rn.f64 	%fd10, %fd3, %fd9;
+cvt.rn.f32.f64 	%f45, %fd10;
+cvt.f64.f32 	%fd11, %f45;
+setp.leu.f64 	%p87, %fd10, %fd11;
+mov.f32 	%f168, %f45;
+@%p87 bra 	$L__BB50_39;
+setp.eq.f32 	%p88, %f45, 0f00000000;
+mov.f32 	%f168, %f141;
+@%p88 bra 	$L__BB50_39;
+setp.gt.f32 	%p89, %f45, 0f00000000;
+selp.b32 	%r44, 1, -1, %p89;
+mov.b32 	%r45, %f45;
+add.s32 	%r46, %r44, %r45;
+mov.b32 	%f168, %r46;
+$L__BB50_39:
+add.s64 	%rd118, %rd5, 24;
+cvta.local.u64 	%rd33, %rd118;
+add.s64 	%rd120, %rd5, 96;
+cvta.local.u64 	%rd34, %rd120;
+ld.param.f64 	%fd12, [%rd1];
+neg.f64 	%fd13, %fd12;
+setp.gt.f64 	%p91, %fd12, 0d0000000000000000;
+selp.f64 	%fd14, %fd12, %fd13, %p91;
+setp.lt.f64 	%p92, %fd14, 0d3810000000000000;
+setp.gt.f64 	%p93, %fd14, 0d47D0000000000000;
+selp.f64 	%fd15, 0d47D0000000000000, %fd14, %p93;
+selp.f64 	%fd16, 0d3810000000000000, %fd15, %p92;
+neg.f64 	%fd17, %fd16;
+selp.f64 	%fd18, %fd17, %fd16, %p91;
+cvt.rn.f32.f64 	%f139, %fd18;
+ld.param.f64 	%fd19, [%rd1+16];
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd69;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd33;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f139;
+.param .b64 param4;
+st.param.f64 	[param4+0], 0dBFF0000000000000;
+.param .b32 param5;
+st.param.f32 	[param5+0], 0f7FC00000;
+.param .b32 param6;
+st.param.f32 	[param6+0], %f168;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5, 
+param6
+);
+ld.param.f64 	%fd20, [retval0+0];
+}
+div.rn.f64 	%fd22, %fd20, %fd12;
+ld.param.f64 	%fd23, [%rd1+8];
+setp.lt.f64 	%p94, %fd23, 0d0000000000000000;
+neg.f64 	%fd24, %fd23;
+selp.f64 	%fd25, %fd24, %fd23, %p94;
+setp.lt.f64 	%p95, %fd25, 0d3810000000000000;
+setp.gt.f64 	%p96, %fd25, 0d47D0000000000000;
+selp.f64 	%fd26, 0d47D0000000000000, %fd25, %p96;
+selp.f64 	%fd27, 0d3810000000000000, %fd26, %p95;
+neg.f64 	%fd28, %fd27;
+selp.f64 	%fd29, %fd28, %fd27, %p94;
+cvt.rn.f32.f64 	%f140, %fd29;
+{
+.param .b64 param0;
+st.param.f64 	[param0+0], %fd19;
+.param .b64 param1;
+st.param.b64 	[param1+0], %rd69;
+.param .b64 param2;
+st.param.b64 	[param2+0], %rd34;
+.param .b32 param3;
+st.param.f32 	[param3+0], %f140;
+.param .b64 param4;
+st.param.f64 	[param4+0], 0d3FF0000000000000;
+.param .b32 param5;
+st.param.f32 	[param5+0], %f169;
+.param .b32 param6;
+st.param.f32 	[param6+0], 0f7FC00000;
+.param .b64 retval0;
+call.uni (retval0), 
+_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_, 
+(
+param0, 
+param1, 
+param2, 
+param3, 
+param4, 
+param5, 
+param6
+);
+ld.param.f64 	%fd30, [retval0+0];
+}
+div.rn.f64 	%fd32, %fd30, %fd23;
+add.rn.f64 	%fd33, %fd22, %fd32;
+st.local.f64 	[%rd4], %fd33;
+mov.pred 	%p103, -1;
+$L__BB50_40:
+cvt.u32.u64 	%r19, %rd181;
+bar.warp.sync 	%r8;
+setp.ne.s32 	%p97, %r19, 0;
+@%p97 bra 	$L__BB50_42;
+setp.ne.s32 	%p29, %r29, 0;
+selp.u16 	%rs1, 1, 0, %p29;
+ld.local.f64 	%fd34, [%rd4];
+ld.param.u64 	%rd154, [%rd2+32];
+cvta.to.global.u64 	%rd155, %rd154;
+add.s64 	%rd157, %rd155, %rd95;
+st.global.f64 	[%rd157], %fd34;
+ld.param.u64 	%rd158, [%rd2+40];
+cvta.to.global.u64 	%rd159, %rd158;
+add.s64 	%rd160, %rd159, %rd7;
+st.global.u8 	[%rd160], %rs1;
+$L__BB50_42:
+@!%p1 bra 	$L__BB50_48;
+bra.uni 	$L__BB50_43;
+$L__BB50_43:
+setp.le.u64 	%p98, %rd8, %rd181;
+or.pred  	%p99, %p103, %p98;
+@%p99 bra 	$L__BB50_46;
+add.s64 	%rd180, %rd11, %rd165;
+$L__BB50_45:
+st.global.u32 	[%rd180], %r30;
+add.s64 	%rd181, %rd181, 16;
+add.s64 	%rd180, %rd180, 64;
+setp.lt.u64 	%p100, %rd181, %rd8;
+@%p100 bra 	$L__BB50_45;
+$L__BB50_46:
+setp.eq.s32 	%p101, %r19, 0;
+and.pred  	%p102, %p101, %p103;
+@%p102 bra 	$L__BB50_47;
+bra.uni 	$L__BB50_48;
+$L__BB50_47:
+shl.b64 	%rd163, %rd7, 2;
+add.s64 	%rd60, %rd11, %rd163;
+st.global.u32 	[%rd60], %r30;
+$L__BB50_48:
+ret;
+}
+.visible .entry batch_contrastive_rows(
+.param .align 8 .b8 batch_contrastive_rows_param_0[80],
+.param .align 8 .b8 batch_contrastive_rows_param_1[72],
+.param .align 8 .b8 batch_contrastive_rows_param_2[48]
+)
+.maxntid 256, 1, 1
+.minnctapersm 1
+{
+.local .align 8 .b8 	__local_depot51[200];
+.reg .b64 	%SP;
+.reg .b64 	%SPL;
+.reg .pred 	%p<126>;
+.reg .b16 	%rs<10>;
+.reg .b32 	%r<41>;
+.reg .f32 	%f<235>;
+.reg .b64 	%rd<336>;
+.reg .f64 	%fd<47>;
+mov.u64 	%SPL, __local_depot51;
+cvta.local.u64 	%SP, %SPL;
+mov.u32 	%r10, %ctaid.x;
+mul.wide.u32 	%rd139, %r10, 16;
+mov.u32 	%r1, %tid.x;
+shr.u32 	%r11, %r1, 4;
+cvt.u64.u32 	%rd140, %r11;
+add.s64 	%rd5, %rd139, %rd140;
+ld.param.u64 	%rd142, [batch_contrastive_rows_param_0+8];
+setp.ge.u64 	%p16, %rd5, %rd142;
+@%p16 bra 	$L__BB51_104;
+mov.b64 	%rd135, batch_contrastive_rows_param_0;
+mov.b64 	%rd137, batch_contrastive_rows_param_1;
+mov.u64 	%rd2, %rd137;
+mov.u64 	%rd3, %rd135;
+ld.param.u64 	%rd7, [batch_contrastive_rows_param_0+16];
+ld.param.u64 	%rd143, [%rd3+56];
+cvta.to.global.u64 	%rd8, %rd143;
+mul.lo.s64 	%rd9, %rd7, %rd5;
+shl.b64 	%rd144, %rd9, 2;
+add.s64 	%rd145, %rd8, %rd144;
+ld.param.u8 	%rs2, [%rd2+64];
+and.b16  	%rs3, %rs2, 1;
+setp.eq.b16 	%p1, %rs3, 1;
+ld.param.u64 	%rd146, [%rd3+64];
+cvta.to.global.u64 	%rd147, %rd146;
+add.s64 	%rd148, %rd147, %rd144;
+selp.b64 	%rd10, %rd148, %rd145, %p1;
+and.b32  	%r13, %r1, 15;
+cvt.u64.u32 	%rd335, %r13;
+setp.gt.u64 	%p17, %rd7, %rd335;
+and.pred  	%p18, %p1, %p17;
+shl.b64 	%rd294, %rd335, 2;
+@!%p18 bra 	$L__BB51_2;
+bra.uni 	$L__BB51_19;
+$L__BB51_19:
+add.s64 	%rd151, %rd144, %rd294;
+add.s64 	%rd299, %rd8, %rd151;
+add.s64 	%rd298, %rd10, %rd294;
+mov.u64 	%rd300, %rd335;
+$L__BB51_20:
+ld.global.f32 	%f68, [%rd299];
+st.global.f32 	[%rd298], %f68;
+add.s64 	%rd300, %rd300, 16;
+add.s64 	%rd299, %rd299, 64;
+add.s64 	%rd298, %rd298, 64;
+setp.lt.u64 	%p19, %rd300, %rd7;
+@%p19 bra 	$L__BB51_20;
+$L__BB51_2:
+mov.b64 	%rd136, batch_contrastive_rows_param_2;
+add.u64 	%rd138, %SP, 0;
+ld.param.u64 	%rd141, [batch_contrastive_rows_param_0];
+setp.lt.u64 	%p20, %rd7, 16;
+mov.u64 	%rd297, 0;
+mov.b32 	%r39, 0;
+mov.f32 	%f210, 0fFF800000;
+mov.f32 	%f209, 0f7F800000;
+@%p20 bra 	$L__BB51_5;
+add.s64 	%rd295, %rd10, %rd294;
+mov.f32 	%f209, 0f7F800000;
+mov.f32 	%f210, 0fFF800000;
+mov.b32 	%r39, 0;
+mov.u64 	%rd296, 0;
+$L__BB51_4:
+ld.global.f32 	%f73, [%rd295];
+setp.lt.f32 	%p21, %f73, %f209;
+selp.f32 	%f209, %f73, %f209, %p21;
+setp.gt.f32 	%p22, %f73, %f210;
+selp.f32 	%f210, %f73, %f210, %p22;
+setp.nan.f32 	%p23, %f73, %f73;
+selp.u32 	%r16, 1, 0, %p23;
+or.b32  	%r39, %r39, %r16;
+add.s64 	%rd297, %rd296, 16;
+add.s64 	%rd295, %rd295, 64;
+add.s64 	%rd155, %rd296, 32;
+setp.le.u64 	%p24, %rd155, %rd7;
+mov.u64 	%rd296, %rd297;
+@%p24 bra 	$L__BB51_4;
+$L__BB51_5:
+mov.u64 	%rd1, %rd136;
+cvta.to.local.u64 	%rd4, %rd138;
+add.s64 	%rd6, %rd141, %rd5;
+setp.le.u64 	%p25, %rd7, %rd297;
+@%p25 bra 	$L__BB51_9;
+sub.s64 	%rd20, %rd7, %rd297;
+setp.eq.s64 	%p26, %rd20, 16;
+setp.gt.u64 	%p27, %rd20, %rd335;
+or.pred  	%p28, %p26, %p27;
+mov.f32 	%f211, 0f00000000;
+@!%p28 bra 	$L__BB51_8;
+bra.uni 	$L__BB51_7;
+$L__BB51_7:
+shl.b64 	%rd157, %rd297, 2;
+add.s64 	%rd158, %rd10, %rd157;
+add.s64 	%rd21, %rd158, %rd294;
+ld.global.f32 	%f211, [%rd21];
+$L__BB51_8:
+selp.f32 	%f75, %f211, 0f7F800000, %p27;
+selp.f32 	%f76, %f211, 0fFF800000, %p27;
+setp.lt.f32 	%p30, %f75, %f209;
+selp.f32 	%f209, %f75, %f209, %p30;
+setp.gt.f32 	%p31, %f76, %f210;
+selp.f32 	%f210, %f76, %f210, %p31;
+setp.nan.f32 	%p32, %f211, %f211;
+selp.u32 	%r17, 1, 0, %p32;
+or.b32  	%r39, %r39, %r17;
+$L__BB51_9:
+mov.f32 	%f206, 0f00000000;
+neg.f32 	%f77, %f209;
+and.b32  	%r18, %r1, 16;
+mov.b32 	%r19, 65535;
+shl.b32 	%r7, %r19, %r18;
+shfl.sync.bfly.b32	%f78, %f77, 8, 31, %r7;
+setp.gt.f32 	%p33, %f78, %f77;
+selp.f32 	%f79, %f78, %f77, %p33;
+shfl.sync.bfly.b32	%f80, %f79, 4, 31, %r7;
+setp.gt.f32 	%p34, %f80, %f79;
+selp.f32 	%f81, %f80, %f79, %p34;
+shfl.sync.bfly.b32	%f82, %f81, 2, 31, %r7;
+setp.gt.f32 	%p35, %f82, %f81;
+selp.f32 	%f83, %f82, %f81, %p35;
+shfl.sync.bfly.b32	%f84, %f83, 1, 31, %r7;
+setp.gt.f32 	%p36, %f84, %f83;
+selp.f32 	%f85, %f84, %f83, %p36;
+shfl.sync.idx.b32	%f86, %f85, %r18, 31, %r7;
+shfl.sync.bfly.b32	%f87, %f210, 8, 31, %r7;
+setp.gt.f32 	%p37, %f87, %f210;
+selp.f32 	%f88, %f87, %f210, %p37;
+shfl.sync.bfly.b32	%f89, %f88, 4, 31, %r7;
+setp.gt.f32 	%p38, %f89, %f88;
+selp.f32 	%f90, %f89, %f88, %p38;
+shfl.sync.bfly.b32	%f91, %f90, 2, 31, %r7;
+setp.gt.f32 	%p39, %f91, %f90;
+selp.f32 	%f92, %f91, %f90, %p39;
+shfl.sync.bfly.b32	%f93, %f92, 1, 31, %r7;
+setp.gt.f32 	%p40, %f93, %f92;
+selp.f32 	%f94, %f93, %f92, %p40;
+shfl.sync.idx.b32	%f95, %f94, %r18, 31, %r7;
+setp.ne.s32 	%p41, %r39, 0;
+vote.sync.ballot.b32 	%r8, %p41, %r7;
+ld.param.u64 	%rd161, [%rd2+8];
+cvta.to.global.u64 	%rd162, %rd161;
+shl.b64 	%rd163, %rd6, 4;
+add.s64 	%rd164, %rd162, %rd163;
+ld.param.u64 	%rd165, [%rd2+16];
+cvta.to.global.u64 	%rd166, %rd165;
+add.s64 	%rd167, %rd166, %rd163;
+ld.param.u64 	%rd22, [%rd3+24];
+ld.global.u64 	%rd23, [%rd164+8];
+)ptx",
+    R"ptx(ld.global.u64 	%rd24, [%rd164];
+ld.global.u64 	%rd25, [%rd167+8];
+ld.global.u64 	%rd26, [%rd167];
+add.s64 	%rd27, %rd6, 1;
+sub.s64 	%rd28, %rd25, %rd26;
+not.b64 	%rd168, %rd24;
+add.s64 	%rd169, %rd23, %rd168;
+add.s64 	%rd170, %rd169, %rd28;
+not.b64 	%rd171, %rd170;
+add.s64 	%rd172, %rd7, %rd171;
+st.local.u64 	[%rd4+24], %rd24;
+st.local.u64 	[%rd4+32], %rd6;
+st.local.u64 	[%rd4+40], %rd27;
+st.local.u64 	[%rd4+48], %rd23;
+st.local.u64 	[%rd4+56], %rd26;
+st.local.u64 	[%rd4+64], %rd25;
+mov.u64 	%rd301, 0;
+st.local.u64 	[%rd4+72], %rd301;
+st.local.u64 	[%rd4+80], %rd301;
+st.local.u64 	[%rd4+88], %rd170;
+st.local.u64 	[%rd4+96], %rd301;
+st.local.u64 	[%rd4+104], %rd24;
+st.local.u64 	[%rd4+112], %rd23;
+st.local.u64 	[%rd4+120], %rd22;
+st.local.u64 	[%rd4+128], %rd22;
+st.local.u64 	[%rd4+136], %rd26;
+st.local.u64 	[%rd4+144], %rd25;
+st.local.u64 	[%rd4+152], %rd7;
+st.local.u64 	[%rd4+160], %rd172;
+bar.warp.sync 	%r7;
+ld.param.v2.f32 	{%f13, %f14}, [%rd1];
+ld.param.u8 	%rs4, [%rd1+8];
+and.b16  	%rs5, %rs4, 1;
+setp.eq.b16 	%p2, %rs5, 1;
+mov.f64 	%fd21, 0d0000000000000000;
+mov.f64 	%fd35, %fd21;
+mov.f64 	%fd36, %fd21;
+bra.uni 	$L__BB51_10;
+$L__BB51_24:
+add.rn.f64 	%fd35, %fd35, %fd40;
+add.rn.f64 	%fd36, %fd36, %fd39;
+add.s64 	%rd301, %rd301, 16;
+setp.ne.s64 	%p54, %rd301, 64;
+@%p54 bra 	$L__BB51_10;
+bra.uni 	$L__BB51_25;
+$L__BB51_10:
+add.s64 	%rd173, %rd4, %rd301;
+ld.local.u64 	%rd174, [%rd173+24];
+ld.local.u64 	%rd176, [%rd173+32];
+setp.eq.s64 	%p42, %rd176, %rd174;
+mov.f64 	%fd39, %fd21;
+mov.f64 	%fd40, %fd21;
+@%p42 bra 	$L__BB51_24;
+shl.b64 	%rd175, %rd174, 2;
+add.s64 	%rd36, %rd10, %rd175;
+sub.s64 	%rd37, %rd176, %rd174;
+add.s64 	%rd302, %rd36, %rd294;
+mov.u64 	%rd177, 0;
+mov.f64 	%fd39, %fd21;
+mov.f64 	%fd40, %fd21;
+mov.u64 	%rd303, %rd177;
+bra.uni 	$L__BB51_12;
+$L__BB51_22:
+setp.gt.u64 	%p52, %rd47, %rd335;
+selp.f32 	%f106, 0f00000000, %f23, %p4;
+selp.f32 	%f107, %f106, 0f00000000, %p52;
+add.rn.f32 	%f217, %f217, %f107;
+selp.f32 	%f108, 0f00000000, 0f3F800000, %p4;
+selp.f32 	%f109, %f108, 0f00000000, %p52;
+add.rn.f32 	%f216, %f216, %f109;
+$L__BB51_23:
+shfl.sync.bfly.b32	%f110, %f217, 8, 31, %r7;
+add.rn.f32 	%f111, %f217, %f110;
+shfl.sync.bfly.b32	%f112, %f111, 4, 31, %r7;
+add.rn.f32 	%f113, %f111, %f112;
+shfl.sync.bfly.b32	%f114, %f113, 2, 31, %r7;
+add.rn.f32 	%f115, %f113, %f114;
+shfl.sync.bfly.b32	%f116, %f115, 1, 31, %r7;
+add.rn.f32 	%f117, %f115, %f116;
+shfl.sync.bfly.b32	%f118, %f216, 8, 31, %r7;
+add.rn.f32 	%f119, %f216, %f118;
+shfl.sync.bfly.b32	%f120, %f119, 4, 31, %r7;
+add.rn.f32 	%f121, %f119, %f120;
+shfl.sync.bfly.b32	%f122, %f121, 2, 31, %r7;
+add.rn.f32 	%f123, %f121, %f122;
+shfl.sync.bfly.b32	%f124, %f123, 1, 31, %r7;
+add.rn.f32 	%f125, %f123, %f124;
+cvt.f64.f32 	%fd24, %f117;
+add.rn.f64 	%fd40, %fd40, %fd24;
+cvt.f64.f32 	%fd25, %f125;
+add.rn.f64 	%fd39, %fd39, %fd25;
+add.s64 	%rd303, %rd303, 512;
+add.s64 	%rd302, %rd302, 2048;
+setp.lt.u64 	%p53, %rd303, %rd37;
+@%p53 bra 	$L__BB51_12;
+bra.uni 	$L__BB51_24;
+$L__BB51_12:
+sub.s64 	%rd180, %rd37, %rd303;
+min.u64 	%rd41, %rd180, 512;
+setp.lt.u64 	%p43, %rd180, 16;
+mov.f32 	%f216, %f206;
+mov.f32 	%f217, %f206;
+mov.u64 	%rd306, %rd177;
+@%p43 bra 	$L__BB51_15;
+mov.f32 	%f216, 0f00000000;
+mov.u64 	%rd305, 0;
+mov.u64 	%rd304, %rd302;
+mov.f32 	%f217, %f216;
+$L__BB51_14:
+ld.global.f32 	%f98, [%rd304];
+sub.rn.f32 	%f99, %f98, %f14;
+mul.rn.f32 	%f100, %f13, %f99;
+setp.ltu.f32 	%p44, %f100, 0f00000000;
+setp.leu.f32 	%p45, %f100, 0f00000000;
+selp.u32 	%r20, -1, 0, %p45;
+selp.u32 	%r21, -1, 0, %p44;
+selp.b32 	%r22, %r21, %r20, %p2;
+and.b32  	%r23, %r22, 1;
+setp.eq.b32 	%p46, %r23, 1;
+selp.f32 	%f101, 0f00000000, %f13, %p46;
+st.global.f32 	[%rd304], %f101;
+selp.f32 	%f102, 0f00000000, %f100, %p46;
+add.rn.f32 	%f217, %f217, %f102;
+selp.f32 	%f103, 0f00000000, 0f3F800000, %p46;
+add.rn.f32 	%f216, %f216, %f103;
+add.s64 	%rd306, %rd305, 16;
+add.s64 	%rd304, %rd304, 64;
+add.s64 	%rd182, %rd305, 32;
+setp.le.u64 	%p47, %rd182, %rd41;
+mov.u64 	%rd305, %rd306;
+@%p47 bra 	$L__BB51_14;
+$L__BB51_15:
+setp.le.u64 	%p48, %rd41, %rd306;
+@%p48 bra 	$L__BB51_23;
+sub.s64 	%rd47, %rd41, %rd306;
+shl.b64 	%rd184, %rd303, 2;
+add.s64 	%rd185, %rd36, %rd184;
+shl.b64 	%rd186, %rd306, 2;
+add.s64 	%rd187, %rd185, %rd186;
+min.u64 	%rd189, %rd335, 15;
+add.s64 	%rd48, %rd187, %rd294;
+mov.f32 	%f218, 0f00000000;
+setp.ge.u64 	%p49, %rd189, %rd47;
+@%p49 bra 	$L__BB51_18;
+ld.global.f32 	%f218, [%rd48];
+$L__BB51_18:
+setp.lt.u64 	%p3, %rd189, %rd47;
+sub.rn.f32 	%f105, %f218, %f14;
+mul.rn.f32 	%f23, %f13, %f105;
+setp.ltu.f32 	%p50, %f23, 0f00000000;
+setp.leu.f32 	%p51, %f23, 0f00000000;
+selp.u32 	%r24, -1, 0, %p51;
+selp.u32 	%r25, -1, 0, %p50;
+selp.b32 	%r26, %r25, %r24, %p2;
+and.b32  	%r27, %r26, 1;
+setp.eq.b32 	%p4, %r27, 1;
+@!%p3 bra 	$L__BB51_22;
+bra.uni 	$L__BB51_21;
+$L__BB51_21:
+selp.f32 	%f24, 0f00000000, %f13, %p4;
+st.global.f32 	[%rd48], %f24;
+bra.uni 	$L__BB51_22;
+$L__BB51_25:
+ld.param.f32 	%f29, [%rd1+12];
+ld.param.f32 	%f30, [%rd1+16];
+ld.param.u8 	%rs6, [%rd1+20];
+and.b16  	%rs7, %rs6, 1;
+setp.eq.b16 	%p5, %rs7, 1;
+mov.u64 	%rd307, 0;
+mov.f64 	%fd26, 0d0000000000000000;
+mov.f32 	%f126, 0f00000000;
+mov.f64 	%fd41, %fd26;
+mov.f64 	%fd42, %fd26;
+bra.uni 	$L__BB51_26;
+$L__BB51_38:
+add.rn.f64 	%fd41, %fd41, %fd46;
+add.rn.f64 	%fd42, %fd42, %fd45;
+add.s64 	%rd307, %rd307, 16;
+setp.ne.s64 	%p67, %rd307, 64;
+@%p67 bra 	$L__BB51_26;
+bra.uni 	$L__BB51_39;
+$L__BB51_26:
+add.s64 	%rd192, %rd4, %rd307;
+ld.local.u64 	%rd193, [%rd192+96];
+ld.local.u64 	%rd195, [%rd192+104];
+setp.eq.s64 	%p55, %rd195, %rd193;
+mov.f64 	%fd45, %fd26;
+mov.f64 	%fd46, %fd26;
+@%p55 bra 	$L__BB51_38;
+shl.b64 	%rd194, %rd193, 2;
+add.s64 	%rd53, %rd10, %rd194;
+sub.s64 	%rd54, %rd195, %rd193;
+add.s64 	%rd308, %rd53, %rd294;
+mov.u64 	%rd196, 0;
+mov.f64 	%fd45, 0d0000000000000000;
+mov.f64 	%fd46, %fd45;
+mov.u64 	%rd309, %rd196;
+bra.uni 	$L__BB51_28;
+$L__BB51_36:
+setp.gt.u64 	%p65, %rd64, %rd335;
+selp.f32 	%f136, 0f00000000, %f39, %p7;
+selp.f32 	%f137, %f136, 0f00000000, %p65;
+add.rn.f32 	%f224, %f224, %f137;
+selp.f32 	%f138, 0f00000000, 0f3F800000, %p7;
+selp.f32 	%f139, %f138, 0f00000000, %p65;
+add.rn.f32 	%f223, %f223, %f139;
+$L__BB51_37:
+shfl.sync.bfly.b32	%f140, %f224, 8, 31, %r7;
+add.rn.f32 	%f141, %f224, %f140;
+shfl.sync.bfly.b32	%f142, %f141, 4, 31, %r7;
+add.rn.f32 	%f143, %f141, %f142;
+shfl.sync.bfly.b32	%f144, %f143, 2, 31, %r7;
+add.rn.f32 	%f145, %f143, %f144;
+shfl.sync.bfly.b32	%f146, %f145, 1, 31, %r7;
+add.rn.f32 	%f147, %f145, %f146;
+shfl.sync.bfly.b32	%f148, %f223, 8, 31, %r7;
+add.rn.f32 	%f149, %f223, %f148;
+shfl.sync.bfly.b32	%f150, %f149, 4, 31, %r7;
+add.rn.f32 	%f151, %f149, %f150;
+shfl.sync.bfly.b32	%f152, %f151, 2, 31, %r7;
+add.rn.f32 	%f153, %f151, %f152;
+shfl.sync.bfly.b32	%f154, %f153, 1, 31, %r7;
+add.rn.f32 	%f155, %f153, %f154;
+cvt.f64.f32 	%fd29, %f147;
+add.rn.f64 	%fd46, %fd46, %fd29;
+cvt.f64.f32 	%fd30, %f155;
+add.rn.f64 	%fd45, %fd45, %fd30;
+add.s64 	%rd309, %rd309, 512;
+add.s64 	%rd308, %rd308, 2048;
+setp.lt.u64 	%p66, %rd309, %rd54;
+@%p66 bra 	$L__BB51_28;
+bra.uni 	$L__BB51_38;
+$L__BB51_28:
+sub.s64 	%rd199, %rd54, %rd309;
+min.u64 	%rd58, %rd199, 512;
+setp.lt.u64 	%p56, %rd199, 16;
+mov.f32 	%f223, %f126;
+mov.f32 	%f224, %f126;
+mov.u64 	%rd312, %rd196;
+@%p56 bra 	$L__BB51_31;
+mov.f32 	%f223, 0f00000000;
+mov.u64 	%rd311, 0;
+mov.u64 	%rd310, %rd308;
+mov.f32 	%f224, %f223;
+$L__BB51_30:
+ld.global.f32 	%f128, [%rd310];
+sub.rn.f32 	%f129, %f128, %f30;
+mul.rn.f32 	%f130, %f29, %f129;
+setp.ltu.f32 	%p57, %f130, 0f00000000;
+setp.leu.f32 	%p58, %f130, 0f00000000;
+selp.u32 	%r28, -1, 0, %p58;
+selp.u32 	%r29, -1, 0, %p57;
+selp.b32 	%r30, %r29, %r28, %p5;
+and.b32  	%r31, %r30, 1;
+setp.eq.b32 	%p59, %r31, 1;
+selp.f32 	%f131, 0f00000000, %f29, %p59;
+st.global.f32 	[%rd310], %f131;
+selp.f32 	%f132, 0f00000000, %f130, %p59;
+add.rn.f32 	%f224, %f224, %f132;
+selp.f32 	%f133, 0f00000000, 0f3F800000, %p59;
+add.rn.f32 	%f223, %f223, %f133;
+add.s64 	%rd312, %rd311, 16;
+add.s64 	%rd310, %rd310, 64;
+add.s64 	%rd201, %rd311, 32;
+setp.le.u64 	%p60, %rd201, %rd58;
+mov.u64 	%rd311, %rd312;
+@%p60 bra 	$L__BB51_30;
+$L__BB51_31:
+setp.le.u64 	%p61, %rd58, %rd312;
+@%p61 bra 	$L__BB51_37;
+sub.s64 	%rd64, %rd58, %rd312;
+shl.b64 	%rd203, %rd309, 2;
+add.s64 	%rd204, %rd53, %rd203;
+shl.b64 	%rd205, %rd312, 2;
+add.s64 	%rd206, %rd204, %rd205;
+min.u64 	%rd208, %rd335, 15;
+add.s64 	%rd65, %rd206, %rd294;
+mov.f32 	%f225, 0f00000000;
+setp.ge.u64 	%p62, %rd208, %rd64;
+@%p62 bra 	$L__BB51_34;
+ld.global.f32 	%f225, [%rd65];
+$L__BB51_34:
+setp.lt.u64 	%p6, %rd208, %rd64;
+sub.rn.f32 	%f135, %f225, %f30;
+mul.rn.f32 	%f39, %f29, %f135;
+setp.ltu.f32 	%p63, %f39, 0f00000000;
+setp.leu.f32 	%p64, %f39, 0f00000000;
+selp.u32 	%r32, -1, 0, %p64;
+selp.u32 	%r33, -1, 0, %p63;
+selp.b32 	%r34, %r33, %r32, %p5;
+and.b32  	%r35, %r34, 1;
+setp.eq.b32 	%p7, %r35, 1;
+@!%p6 bra 	$L__BB51_36;
+bra.uni 	$L__BB51_35;
+$L__BB51_35:
+selp.f32 	%f40, 0f00000000, %f29, %p7;
+st.global.f32 	[%rd65], %f40;
+bra.uni 	$L__BB51_36;
+$L__BB51_39:
+ld.param.u8 	%rs8, [%rd1+24];
+and.b16  	%rs9, %rs8, 1;
+setp.eq.b16 	%p69, %rs9, 1;
+add.rn.f64 	%fd31, %fd36, %fd42;
+setp.eq.f64 	%p70, %fd31, 0d0000000000000000;
+or.pred  	%p8, %p69, %p70;
+shl.b64 	%rd293, %rd6, 2;
+@%p8 bra 	$L__BB51_96;
+ld.param.f64 	%fd33, [%rd1+32];
+cvt.rn.f32.f64 	%f45, %fd33;
+shl.b64 	%rd211, %rd24, 2;
+add.s64 	%rd69, %rd10, %rd211;
+sub.s64 	%rd70, %rd6, %rd24;
+setp.lt.u64 	%p71, %rd70, 16;
+mov.u64 	%rd315, 0;
+@%p71 bra 	$L__BB51_43;
+add.s64 	%rd313, %rd69, %rd294;
+mov.u64 	%rd314, 0;
+$L__BB51_42:
+ld.global.f32 	%f156, [%rd313];
+fma.rn.f32 	%f157, %f156, %f45, 0f00000000;
+abs.f32 	%f158, %f157;
+setp.geu.f32 	%p72, %f158, 0f00800000;
+selp.f32 	%f159, %f157, 0f00000000, %p72;
+st.global.f32 	[%rd313], %f159;
+add.s64 	%rd315, %rd314, 16;
+add.s64 	%rd313, %rd313, 64;
+add.s64 	%rd214, %rd314, 32;
+setp.le.u64 	%p73, %rd214, %rd70;
+mov.u64 	%rd314, %rd315;
+@%p73 bra 	$L__BB51_42;
+$L__BB51_43:
+setp.le.u64 	%p74, %rd70, %rd315;
+@%p74 bra 	$L__BB51_48;
+sub.s64 	%rd215, %rd70, %rd315;
+shl.b64 	%rd216, %rd315, 2;
+add.s64 	%rd217, %rd69, %rd216;
+setp.eq.s64 	%p75, %rd215, 16;
+setp.gt.u64 	%p76, %rd215, %rd335;
+or.pred  	%p9, %p75, %p76;
+add.s64 	%rd77, %rd217, %rd294;
+mov.f32 	%f228, 0f00000000;
+@!%p9 bra 	$L__BB51_46;
+bra.uni 	$L__BB51_45;
+$L__BB51_45:
+ld.global.f32 	%f228, [%rd77];
+$L__BB51_46:
+@!%p9 bra 	$L__BB51_48;
+bra.uni 	$L__BB51_47;
+$L__BB51_47:
+fma.rn.f32 	%f161, %f228, %f45, 0f00000000;
+abs.f32 	%f162, %f161;
+setp.geu.f32 	%p77, %f162, 0f00800000;
+selp.f32 	%f48, %f161, 0f00000000, %p77;
+st.global.f32 	[%rd77], %f48;
+$L__BB51_48:
+sub.s64 	%rd79, %rd23, %rd27;
+setp.lt.u64 	%p78, %rd79, 16;
+mov.u64 	%rd318, 0;
+@%p78 bra 	$L__BB51_51;
+add.s64 	%rd225, %rd293, %rd294;
+add.s64 	%rd226, %rd225, %rd10;
+add.s64 	%rd316, %rd226, 4;
+mov.u64 	%rd317, 0;
+$L__BB51_50:
+ld.global.f32 	%f163, [%rd316];
+fma.rn.f32 	%f164, %f163, %f45, 0f00000000;
+abs.f32 	%f165, %f164;
+setp.geu.f32 	%p79, %f165, 0f00800000;
+selp.f32 	%f166, %f164, 0f00000000, %p79;
+st.global.f32 	[%rd316], %f166;
+add.s64 	%rd318, %rd317, 16;
+add.s64 	%rd316, %rd316, 64;
+add.s64 	%rd227, %rd317, 32;
+setp.le.u64 	%p80, %rd227, %rd79;
+mov.u64 	%rd317, %rd318;
+@%p80 bra 	$L__BB51_50;
+$L__BB51_51:
+setp.le.u64 	%p81, %rd79, %rd318;
+@%p81 bra 	$L__BB51_56;
+add.s64 	%rd78, %rd10, %rd293;
+sub.s64 	%rd228, %rd79, %rd318;
+shl.b64 	%rd229, %rd318, 2;
+add.s64 	%rd230, %rd78, %rd229;
+setp.eq.s64 	%p82, %rd228, 16;
+setp.gt.u64 	%p83, %rd228, %rd335;
+or.pred  	%p10, %p82, %p83;
+add.s64 	%rd86, %rd230, %rd294;
+mov.f32 	%f229, 0f00000000;
+@!%p10 bra 	$L__BB51_54;
+bra.uni 	$L__BB51_53;
+$L__BB51_53:
+ld.global.f32 	%f229, [%rd86+4];
+$L__BB51_54:
+@!%p10 bra 	$L__BB51_56;
+bra.uni 	$L__BB51_55;
+$L__BB51_55:
+fma.rn.f32 	%f168, %f229, %f45, 0f00000000;
+abs.f32 	%f169, %f168;
+setp.geu.f32 	%p84, %f169, 0f00800000;
+selp.f32 	%f51, %f168, 0f00000000, %p84;
+st.global.f32 	[%rd86+4], %f51;
+$L__BB51_56:
+shl.b64 	%rd234, %rd26, 2;
+add.s64 	%rd87, %rd10, %rd234;
+setp.lt.u64 	%p85, %rd28, 16;
+mov.u64 	%rd321, 0;
+@%p85 bra 	$L__BB51_59;
+add.s64 	%rd319, %rd87, %rd294;
+)ptx",
+    R"ptx(mov.u64 	%rd320, 0;
+$L__BB51_58:
+ld.global.f32 	%f170, [%rd319];
+fma.rn.f32 	%f171, %f170, %f45, 0f00000000;
+abs.f32 	%f172, %f171;
+setp.geu.f32 	%p86, %f172, 0f00800000;
+selp.f32 	%f173, %f171, 0f00000000, %p86;
+st.global.f32 	[%rd319], %f173;
+add.s64 	%rd321, %rd320, 16;
+add.s64 	%rd319, %rd319, 64;
+add.s64 	%rd237, %rd320, 32;
+setp.le.u64 	%p87, %rd237, %rd28;
+mov.u64 	%rd320, %rd321;
+@%p87 bra 	$L__BB51_58;
+$L__BB51_59:
+setp.le.u64 	%p88, %rd28, %rd321;
+@%p88 bra 	$L__BB51_64;
+sub.s64 	%rd238, %rd28, %rd321;
+shl.b64 	%rd239, %rd321, 2;
+add.s64 	%rd240, %rd87, %rd239;
+setp.eq.s64 	%p89, %rd238, 16;
+setp.gt.u64 	%p90, %rd238, %rd335;
+or.pred  	%p11, %p89, %p90;
+add.s64 	%rd94, %rd240, %rd294;
+mov.f32 	%f230, 0f00000000;
+@!%p11 bra 	$L__BB51_62;
+bra.uni 	$L__BB51_61;
+$L__BB51_61:
+ld.global.f32 	%f230, [%rd94];
+$L__BB51_62:
+@!%p11 bra 	$L__BB51_64;
+bra.uni 	$L__BB51_63;
+$L__BB51_63:
+fma.rn.f32 	%f175, %f230, %f45, 0f00000000;
+abs.f32 	%f176, %f175;
+setp.geu.f32 	%p91, %f176, 0f00800000;
+selp.f32 	%f54, %f175, 0f00000000, %p91;
+st.global.f32 	[%rd94], %f54;
+$L__BB51_64:
+ld.param.f64 	%fd34, [%rd1+40];
+cvt.rn.f32.f64 	%f55, %fd34;
+setp.lt.u64 	%p92, %rd24, 16;
+mov.u64 	%rd324, 0;
+@%p92 bra 	$L__BB51_67;
+add.s64 	%rd322, %rd10, %rd294;
+mov.u64 	%rd323, 0;
+$L__BB51_66:
+ld.global.f32 	%f177, [%rd322];
+fma.rn.f32 	%f178, %f177, %f55, 0f00000000;
+abs.f32 	%f179, %f178;
+setp.geu.f32 	%p93, %f179, 0f00800000;
+selp.f32 	%f180, %f178, 0f00000000, %p93;
+st.global.f32 	[%rd322], %f180;
+add.s64 	%rd324, %rd323, 16;
+add.s64 	%rd322, %rd322, 64;
+add.s64 	%rd246, %rd323, 32;
+setp.le.u64 	%p94, %rd246, %rd24;
+mov.u64 	%rd323, %rd324;
+@%p94 bra 	$L__BB51_66;
+$L__BB51_67:
+setp.le.u64 	%p95, %rd24, %rd324;
+@%p95 bra 	$L__BB51_72;
+sub.s64 	%rd247, %rd24, %rd324;
+shl.b64 	%rd248, %rd324, 2;
+add.s64 	%rd249, %rd10, %rd248;
+setp.eq.s64 	%p96, %rd247, 16;
+setp.gt.u64 	%p97, %rd247, %rd335;
+or.pred  	%p12, %p96, %p97;
+add.s64 	%rd101, %rd249, %rd294;
+mov.f32 	%f231, 0f00000000;
+@!%p12 bra 	$L__BB51_70;
+bra.uni 	$L__BB51_69;
+$L__BB51_69:
+ld.global.f32 	%f231, [%rd101];
+$L__BB51_70:
+@!%p12 bra 	$L__BB51_72;
+bra.uni 	$L__BB51_71;
+$L__BB51_71:
+fma.rn.f32 	%f182, %f231, %f55, 0f00000000;
+abs.f32 	%f183, %f182;
+setp.geu.f32 	%p98, %f183, 0f00800000;
+selp.f32 	%f58, %f182, 0f00000000, %p98;
+st.global.f32 	[%rd101], %f58;
+$L__BB51_72:
+shl.b64 	%rd253, %rd23, 2;
+add.s64 	%rd102, %rd10, %rd253;
+sub.s64 	%rd103, %rd22, %rd23;
+setp.lt.u64 	%p99, %rd103, 16;
+mov.u64 	%rd327, 0;
+@%p99 bra 	$L__BB51_75;
+add.s64 	%rd325, %rd102, %rd294;
+mov.u64 	%rd326, 0;
+$L__BB51_74:
+ld.global.f32 	%f184, [%rd325];
+fma.rn.f32 	%f185, %f184, %f55, 0f00000000;
+abs.f32 	%f186, %f185;
+setp.geu.f32 	%p100, %f186, 0f00800000;
+selp.f32 	%f187, %f185, 0f00000000, %p100;
+st.global.f32 	[%rd325], %f187;
+add.s64 	%rd327, %rd326, 16;
+add.s64 	%rd325, %rd325, 64;
+add.s64 	%rd256, %rd326, 32;
+setp.le.u64 	%p101, %rd256, %rd103;
+mov.u64 	%rd326, %rd327;
+@%p101 bra 	$L__BB51_74;
+$L__BB51_75:
+setp.le.u64 	%p102, %rd103, %rd327;
+@%p102 bra 	$L__BB51_80;
+sub.s64 	%rd257, %rd103, %rd327;
+shl.b64 	%rd258, %rd327, 2;
+add.s64 	%rd259, %rd102, %rd258;
+setp.eq.s64 	%p103, %rd257, 16;
+setp.gt.u64 	%p104, %rd257, %rd335;
+or.pred  	%p13, %p103, %p104;
+add.s64 	%rd110, %rd259, %rd294;
+mov.f32 	%f232, 0f00000000;
+@!%p13 bra 	$L__BB51_78;
+bra.uni 	$L__BB51_77;
+$L__BB51_77:
+ld.global.f32 	%f232, [%rd110];
+$L__BB51_78:
+@!%p13 bra 	$L__BB51_80;
+bra.uni 	$L__BB51_79;
+$L__BB51_79:
+fma.rn.f32 	%f189, %f232, %f55, 0f00000000;
+abs.f32 	%f190, %f189;
+setp.geu.f32 	%p105, %f190, 0f00800000;
+selp.f32 	%f61, %f189, 0f00000000, %p105;
+st.global.f32 	[%rd110], %f61;
+$L__BB51_80:
+shl.b64 	%rd263, %rd22, 2;
+add.s64 	%rd111, %rd10, %rd263;
+sub.s64 	%rd112, %rd26, %rd22;
+setp.lt.u64 	%p106, %rd112, 16;
+mov.u64 	%rd330, 0;
+@%p106 bra 	$L__BB51_83;
+add.s64 	%rd328, %rd111, %rd294;
+mov.u64 	%rd329, 0;
+$L__BB51_82:
+ld.global.f32 	%f191, [%rd328];
+fma.rn.f32 	%f192, %f191, %f55, 0f00000000;
+abs.f32 	%f193, %f192;
+setp.geu.f32 	%p107, %f193, 0f00800000;
+selp.f32 	%f194, %f192, 0f00000000, %p107;
+st.global.f32 	[%rd328], %f194;
+add.s64 	%rd330, %rd329, 16;
+add.s64 	%rd328, %rd328, 64;
+add.s64 	%rd266, %rd329, 32;
+setp.le.u64 	%p108, %rd266, %rd112;
+mov.u64 	%rd329, %rd330;
+@%p108 bra 	$L__BB51_82;
+$L__BB51_83:
+setp.le.u64 	%p109, %rd112, %rd330;
+@%p109 bra 	$L__BB51_88;
+sub.s64 	%rd267, %rd112, %rd330;
+shl.b64 	%rd268, %rd330, 2;
+add.s64 	%rd269, %rd111, %rd268;
+setp.eq.s64 	%p110, %rd267, 16;
+setp.gt.u64 	%p111, %rd267, %rd335;
+or.pred  	%p14, %p110, %p111;
+add.s64 	%rd119, %rd269, %rd294;
+mov.f32 	%f233, 0f00000000;
+@!%p14 bra 	$L__BB51_86;
+bra.uni 	$L__BB51_85;
+$L__BB51_85:
+ld.global.f32 	%f233, [%rd119];
+$L__BB51_86:
+@!%p14 bra 	$L__BB51_88;
+bra.uni 	$L__BB51_87;
+$L__BB51_87:
+fma.rn.f32 	%f196, %f233, %f55, 0f00000000;
+abs.f32 	%f197, %f196;
+setp.geu.f32 	%p112, %f197, 0f00800000;
+selp.f32 	%f64, %f196, 0f00000000, %p112;
+st.global.f32 	[%rd119], %f64;
+$L__BB51_88:
+shl.b64 	%rd273, %rd25, 2;
+add.s64 	%rd120, %rd10, %rd273;
+sub.s64 	%rd121, %rd7, %rd25;
+setp.lt.u64 	%p113, %rd121, 16;
+mov.u64 	%rd333, 0;
+@%p113 bra 	$L__BB51_91;
+add.s64 	%rd331, %rd120, %rd294;
+mov.u64 	%rd332, 0;
+$L__BB51_90:
+ld.global.f32 	%f198, [%rd331];
+fma.rn.f32 	%f199, %f198, %f55, 0f00000000;
+abs.f32 	%f200, %f199;
+setp.geu.f32 	%p114, %f200, 0f00800000;
+selp.f32 	%f201, %f199, 0f00000000, %p114;
+st.global.f32 	[%rd331], %f201;
+add.s64 	%rd333, %rd332, 16;
+add.s64 	%rd331, %rd331, 64;
+add.s64 	%rd276, %rd332, 32;
+setp.le.u64 	%p115, %rd276, %rd121;
+mov.u64 	%rd332, %rd333;
+@%p115 bra 	$L__BB51_90;
+$L__BB51_91:
+setp.le.u64 	%p116, %rd121, %rd333;
+@%p116 bra 	$L__BB51_96;
+sub.s64 	%rd277, %rd121, %rd333;
+shl.b64 	%rd278, %rd333, 2;
+add.s64 	%rd279, %rd120, %rd278;
+setp.eq.s64 	%p117, %rd277, 16;
+setp.gt.u64 	%p118, %rd277, %rd335;
+or.pred  	%p15, %p117, %p118;
+add.s64 	%rd128, %rd279, %rd294;
+mov.f32 	%f234, 0f00000000;
+@!%p15 bra 	$L__BB51_94;
+bra.uni 	$L__BB51_93;
+$L__BB51_93:
+ld.global.f32 	%f234, [%rd128];
+$L__BB51_94:
+@!%p15 bra 	$L__BB51_96;
+bra.uni 	$L__BB51_95;
+$L__BB51_95:
+fma.rn.f32 	%f203, %f234, %f55, 0f00000000;
+abs.f32 	%f204, %f203;
+setp.geu.f32 	%p119, %f204, 0f00800000;
+selp.f32 	%f67, %f203, 0f00000000, %p119;
+st.global.f32 	[%rd128], %f67;
+$L__BB51_96:
+cvt.u32.u64 	%r9, %rd335;
+bar.warp.sync 	%r7;
+setp.ne.s32 	%p120, %r9, 0;
+@%p120 bra 	$L__BB51_98;
+setp.ne.s32 	%p68, %r8, 0;
+selp.u16 	%rs1, 1, 0, %p68;
+ld.param.u64 	%rd282, [%rd2+32];
+cvta.to.global.u64 	%rd283, %rd282;
+shl.b64 	%rd284, %rd6, 5;
+add.s64 	%rd285, %rd283, %rd284;
+st.global.f64 	[%rd285], %fd35;
+st.global.f64 	[%rd285+8], %fd36;
+st.global.f64 	[%rd285+16], %fd41;
+st.global.f64 	[%rd285+24], %fd42;
+ld.param.u64 	%rd286, [%rd2+40];
+cvta.to.global.u64 	%rd287, %rd286;
+add.s64 	%rd288, %rd287, %rd6;
+st.global.u8 	[%rd288], %rs1;
+$L__BB51_98:
+@!%p1 bra 	$L__BB51_104;
+bra.uni 	$L__BB51_99;
+$L__BB51_99:
+and.pred  	%p122, %p8, %p17;
+@!%p122 bra 	$L__BB51_102;
+bra.uni 	$L__BB51_100;
+$L__BB51_100:
+add.s64 	%rd334, %rd10, %rd294;
+mov.b32 	%r36, 0;
+$L__BB51_101:
+st.global.u32 	[%rd334], %r36;
+add.s64 	%rd335, %rd335, 16;
+add.s64 	%rd334, %rd334, 64;
+setp.lt.u64 	%p123, %rd335, %rd7;
+@%p123 bra 	$L__BB51_101;
+$L__BB51_102:
+or.pred  	%p125, %p120, %p8;
+@%p125 bra 	$L__BB51_104;
+add.s64 	%rd130, %rd10, %rd293;
+mov.b32 	%r37, 0;
+st.global.u32 	[%rd130], %r37;
+$L__BB51_104:
+ret;
+}
 .visible .entry contrastive_rows(
 .param .align 8 .b8 contrastive_rows_param_0[88]
 )
@@ -39852,7 +45484,7 @@ cvt.u64.u32 	%rd63, %r5;
 add.s64 	%rd2, %rd62, %rd63;
 ld.param.u64 	%rd64, [contrastive_rows_param_0+56];
 setp.ge.u64 	%p3, %rd2, %rd64;
-@%p3 bra 	$L__BB47_59;
+@%p3 bra 	$L__BB52_59;
 mov.b64 	%rd61, contrastive_rows_param_0;
 mov.u64 	%rd1, %rd61;
 ld.param.u64 	%rd3, [%rd1+64];
@@ -39874,12 +45506,12 @@ mov.b32 	%r8, 65535;
 mov.f32 	%f43, 0f00000000;
 shl.b64 	%rd147, %rd15, 2;
 mov.u64 	%rd151, %rd65;
-@%p6 bra 	$L__BB47_4;
+@%p6 bra 	$L__BB52_4;
 add.s64 	%rd149, %rd4, %rd147;
 add.s64 	%rd148, %rd6, %rd147;
 mov.f32 	%f43, 0f00000000;
 mov.u64 	%rd150, 0;
-$L__BB47_3:
+$L__BB52_3:
 ld.global.f32 	%f23, [%rd149];
 ld.global.f32 	%f24, [%rd148];
 sub.rn.f32 	%f25, %f23, %f24;
@@ -39890,33 +45522,33 @@ add.s64 	%rd148, %rd148, 64;
 add.s64 	%rd89, %rd150, 32;
 setp.le.u64 	%p7, %rd89, %rd3;
 mov.u64 	%rd150, %rd151;
-@%p7 bra 	$L__BB47_3;
-$L__BB47_4:
+@%p7 bra 	$L__BB52_3;
+$L__BB52_4:
 ld.param.u64 	%rd80, [%rd1+40];
 ld.param.u64 	%rd84, [%rd1+48];
 cvta.to.global.u64 	%rd73, %rd72;
 shl.b64 	%rd74, %rd2, 2;
 shl.b32 	%r2, %r8, %r7;
 setp.le.u64 	%p8, %rd3, %rd151;
-@%p8 bra 	$L__BB47_10;
+@%p8 bra 	$L__BB52_10;
 sub.s64 	%rd25, %rd3, %rd151;
 setp.le.u64 	%p9, %rd25, %rd15;
 shl.b64 	%rd90, %rd151, 2;
 mov.f32 	%f45, 0f00000000;
 mov.f32 	%f44, %f45;
-@%p9 bra 	$L__BB47_7;
+@%p9 bra 	$L__BB52_7;
 add.s64 	%rd91, %rd4, %rd90;
 add.s64 	%rd26, %rd91, %rd147;
 ld.global.f32 	%f44, [%rd26];
-$L__BB47_7:
-@%p9 bra 	$L__BB47_9;
+$L__BB52_7:
+@%p9 bra 	$L__BB52_9;
 add.s64 	%rd94, %rd6, %rd90;
 add.s64 	%rd27, %rd94, %rd147;
 ld.global.f32 	%f45, [%rd27];
-$L__BB47_9:
+$L__BB52_9:
 sub.rn.f32 	%f28, %f44, %f45;
 fma.rn.f32 	%f43, %f28, %f28, %f43;
-$L__BB47_10:
+$L__BB52_10:
 cvta.to.global.u64 	%rd81, %rd80;
 cvta.to.global.u64 	%rd82, %rd65;
 cvta.to.global.u64 	%rd85, %rd84;
@@ -39934,12 +45566,12 @@ add.rn.f32 	%f10, %f34, %f35;
 setp.gt.f32 	%p11, %f10, 0f12800000;
 setp.ne.f32 	%p12, %f10, 0f7F800000;
 and.pred  	%p1, %p11, %p12;
-@!%p1 bra 	$L__BB47_12;
-bra.uni 	$L__BB47_11;
-$L__BB47_11:
+@!%p1 bra 	$L__BB52_12;
+bra.uni 	$L__BB52_11;
+$L__BB52_11:
 cvt.f64.f32 	%fd22, %f10;
-bra.uni 	$L__BB47_13;
-$L__BB47_12:
+bra.uni 	$L__BB52_13;
+$L__BB52_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd5;
@@ -39960,7 +45592,7 @@ param3
 );
 ld.param.f64 	%fd22, [retval0+0];
 }
-$L__BB47_13:
+$L__BB52_13:
 setp.eq.s64 	%p4, %rd81, %rd82;
 add.s64 	%rd83, %rd81, %rd69;
 setp.eq.s64 	%p5, %rd85, %rd82;
@@ -39970,21 +45602,21 @@ ld.param.f64 	%fd13, [%rd1+72];
 sub.rn.f64 	%fd5, %fd13, %fd4;
 ld.global.u32 	%r3, [%rd8];
 setp.ne.s32 	%p13, %r3, 1;
-@%p13 bra 	$L__BB47_15;
+@%p13 bra 	$L__BB52_15;
 mul.rn.f64 	%fd24, %fd22, 0d3FE0000000000000;
-bra.uni 	$L__BB47_17;
-$L__BB47_15:
+bra.uni 	$L__BB52_17;
+$L__BB52_15:
 setp.le.f64 	%p14, %fd5, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
-@%p14 bra 	$L__BB47_17;
+@%p14 bra 	$L__BB52_17;
 mul.rn.f64 	%fd15, %fd5, %fd5;
 mul.rn.f64 	%fd24, %fd15, 0d3FE0000000000000;
-$L__BB47_17:
+$L__BB52_17:
 selp.b64 	%rd11, %rd82, %rd83, %p4;
 selp.b64 	%rd13, %rd82, %rd86, %p5;
 cvt.u32.u64 	%r9, %rd15;
 setp.ne.s32 	%p15, %r9, 0;
-@%p15 bra 	$L__BB47_19;
+@%p15 bra 	$L__BB52_19;
 ld.param.u64 	%rd75, [%rd1+24];
 ld.param.u64 	%rd78, [%rd1+32];
 cvta.to.global.u64 	%rd76, %rd75;
@@ -39995,112 +45627,113 @@ add.s64 	%rd10, %rd79, %rd74;
 cvt.rn.f32.f64 	%f11, %fd24;
 st.global.f64 	[%rd9], %fd24;
 st.global.f32 	[%rd10], %f11;
-$L__BB47_19:
+$L__BB52_19:
 mov.u64 	%rd163, 0;
 cvta.to.global.u64 	%rd97, %rd163;
 setp.eq.s64 	%p16, %rd11, %rd97;
 setp.eq.s64 	%p17, %rd13, %rd97;
 and.pred  	%p18, %p16, %p17;
-@%p18 bra 	$L__BB47_59;
+@%p18 bra 	$L__BB52_59;
 setp.nan.f64 	%p19, %fd24, %fd24;
-@%p19 bra 	$L__BB47_25;
-@%p13 bra 	$L__BB47_23;
+@%p19 bra 	$L__BB52_25;
+@%p13 bra 	$L__BB52_23;
 ld.param.f64 	%fd24, [%rd1+80];
-bra.uni 	$L__BB47_25;
-$L__BB47_23:
+bra.uni 	$L__BB52_25;
+)ptx",
+    R"ptx($L__BB52_23:
 setp.le.f64 	%p21, %fd5, 0d0000000000000000;
 setp.leu.f64 	%p22, %fd4, 0d0000000000000000;
 mov.f64 	%fd24, 0d0000000000000000;
 or.pred  	%p23, %p22, %p21;
-@%p23 bra 	$L__BB47_25;
+@%p23 bra 	$L__BB52_25;
 ld.param.f64 	%fd17, [%rd1+80];
 neg.f64 	%fd18, %fd17;
 mul.rn.f64 	%fd19, %fd5, %fd18;
 div.rn.f64 	%fd24, %fd19, %fd4;
-$L__BB47_25:
+$L__BB52_25:
 setp.neu.f64 	%p24, %fd24, 0d0000000000000000;
-@%p24 bra 	$L__BB47_40;
+@%p24 bra 	$L__BB52_40;
 mov.u64 	%rd154, 0;
 cvta.to.global.u64 	%rd126, %rd154;
 setp.eq.s64 	%p40, %rd11, %rd126;
-@%p40 bra 	$L__BB47_33;
-@%p6 bra 	$L__BB47_30;
+@%p40 bra 	$L__BB52_33;
+@%p6 bra 	$L__BB52_30;
 add.s64 	%rd152, %rd11, %rd147;
 mov.u64 	%rd153, 0;
 mov.b32 	%r10, 0;
-$L__BB47_29:
+$L__BB52_29:
 st.global.u32 	[%rd152], %r10;
 add.s64 	%rd154, %rd153, 16;
 add.s64 	%rd152, %rd152, 64;
 add.s64 	%rd130, %rd153, 32;
 setp.le.u64 	%p42, %rd130, %rd3;
 mov.u64 	%rd153, %rd154;
-@%p42 bra 	$L__BB47_29;
-$L__BB47_30:
+@%p42 bra 	$L__BB52_29;
+$L__BB52_30:
 setp.le.u64 	%p43, %rd3, %rd154;
-@%p43 bra 	$L__BB47_33;
+@%p43 bra 	$L__BB52_33;
 sub.s64 	%rd131, %rd3, %rd154;
 setp.eq.s64 	%p44, %rd131, 16;
 setp.gt.u64 	%p45, %rd131, %rd15;
 or.pred  	%p46, %p44, %p45;
-@!%p46 bra 	$L__BB47_33;
-bra.uni 	$L__BB47_32;
-$L__BB47_32:
+@!%p46 bra 	$L__BB52_33;
+bra.uni 	$L__BB52_32;
+$L__BB52_32:
 shl.b64 	%rd133, %rd154, 2;
 add.s64 	%rd134, %rd11, %rd133;
 add.s64 	%rd34, %rd134, %rd147;
 mov.b32 	%r11, 0;
 st.global.u32 	[%rd34], %r11;
-$L__BB47_33:
+$L__BB52_33:
 mov.u64 	%rd157, 0;
 cvta.to.global.u64 	%rd137, %rd157;
 setp.eq.s64 	%p47, %rd13, %rd137;
-@%p47 bra 	$L__BB47_59;
-@%p6 bra 	$L__BB47_37;
+@%p47 bra 	$L__BB52_59;
+@%p6 bra 	$L__BB52_37;
 add.s64 	%rd155, %rd13, %rd147;
 mov.u64 	%rd156, 0;
 mov.b32 	%r12, 0;
-$L__BB47_36:
+$L__BB52_36:
 st.global.u32 	[%rd155], %r12;
 add.s64 	%rd157, %rd156, 16;
 add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd141, %rd156, 32;
 setp.le.u64 	%p49, %rd141, %rd3;
 mov.u64 	%rd156, %rd157;
-@%p49 bra 	$L__BB47_36;
-$L__BB47_37:
+@%p49 bra 	$L__BB52_36;
+$L__BB52_37:
 setp.le.u64 	%p50, %rd3, %rd157;
-@%p50 bra 	$L__BB47_59;
+@%p50 bra 	$L__BB52_59;
 sub.s64 	%rd142, %rd3, %rd157;
 setp.eq.s64 	%p51, %rd142, 16;
 setp.gt.u64 	%p52, %rd142, %rd15;
 or.pred  	%p53, %p51, %p52;
-@!%p53 bra 	$L__BB47_59;
-bra.uni 	$L__BB47_39;
-$L__BB47_39:
+@!%p53 bra 	$L__BB52_59;
+bra.uni 	$L__BB52_39;
+$L__BB52_39:
 shl.b64 	%rd144, %rd157, 2;
 add.s64 	%rd145, %rd13, %rd144;
 add.s64 	%rd41, %rd145, %rd147;
 mov.b32 	%r13, 0;
 st.global.u32 	[%rd41], %r13;
-bra.uni 	$L__BB47_59;
-$L__BB47_40:
-@!%p1 bra 	$L__BB47_58;
-bra.uni 	$L__BB47_41;
-$L__BB47_41:
+bra.uni 	$L__BB52_59;
+$L__BB52_40:
+@!%p1 bra 	$L__BB52_58;
+bra.uni 	$L__BB52_41;
+$L__BB52_41:
 setp.lt.f64 	%p25, %fd24, 0d0000000000000000;
 neg.f64 	%fd20, %fd24;
 selp.f64 	%fd21, %fd20, %fd24, %p25;
 setp.leu.f64 	%p26, %fd21, 0d39B0000000000000;
 setp.geu.f64 	%p27, %fd21, 0d4630000000000000;
 or.pred  	%p28, %p26, %p27;
-@%p28 bra 	$L__BB47_58;
+@%p28 bra 	$L__BB52_58;
 cvt.rn.f32.f64 	%f12, %fd24;
-@%p6 bra 	$L__BB47_49;
-bra.uni 	$L__BB47_43;
-$L__BB47_49:
+@%p6 bra 	$L__BB52_49;
+bra.uni 	$L__BB52_43;
+$L__BB52_49:
 setp.le.u64 	%p33, %rd3, %rd163;
-@%p33 bra 	$L__BB47_59;
+@%p33 bra 	$L__BB52_59;
 sub.s64 	%rd107, %rd3, %rd163;
 setp.ne.s64 	%p34, %rd107, 16;
 setp.le.u64 	%p35, %rd107, %rd15;
@@ -40108,36 +45741,36 @@ and.pred  	%p2, %p34, %p35;
 shl.b64 	%rd109, %rd163, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p2 bra 	$L__BB47_52;
+@%p2 bra 	$L__BB52_52;
 add.s64 	%rd110, %rd4, %rd109;
 add.s64 	%rd57, %rd110, %rd147;
 ld.global.f32 	%f47, [%rd57];
-$L__BB47_52:
-@%p2 bra 	$L__BB47_54;
+$L__BB52_52:
+@%p2 bra 	$L__BB52_54;
 add.s64 	%rd113, %rd6, %rd109;
 add.s64 	%rd58, %rd113, %rd147;
 ld.global.f32 	%f48, [%rd58];
-$L__BB47_54:
+$L__BB52_54:
 mov.u64 	%rd115, 0;
 cvta.to.global.u64 	%rd116, %rd115;
 setp.eq.s64 	%p36, %rd11, %rd116;
 sub.rn.f32 	%f41, %f47, %f48;
 mul.rn.f32 	%f19, %f41, %f12;
 or.pred  	%p37, %p36, %p2;
-@%p37 bra 	$L__BB47_56;
+@%p37 bra 	$L__BB52_56;
 add.s64 	%rd118, %rd11, %rd109;
 add.s64 	%rd59, %rd118, %rd147;
 st.global.f32 	[%rd59], %f19;
-$L__BB47_56:
+$L__BB52_56:
 setp.eq.s64 	%p38, %rd13, %rd116;
 or.pred  	%p39, %p38, %p2;
-@%p39 bra 	$L__BB47_59;
+@%p39 bra 	$L__BB52_59;
 add.s64 	%rd123, %rd13, %rd109;
 add.s64 	%rd60, %rd123, %rd147;
 neg.f32 	%f20, %f19;
 st.global.f32 	[%rd60], %f20;
-bra.uni 	$L__BB47_59;
-$L__BB47_58:
+bra.uni 	$L__BB52_59;
+$L__BB52_58:
 cvta.global.u64 	%rd12, %rd11;
 cvta.global.u64 	%rd14, %rd13;
 {
@@ -40164,18 +45797,17 @@ param4,
 param5
 );
 }
-$L__BB47_59:
+$L__BB52_59:
 ret;
-$L__BB47_43:
+$L__BB52_43:
 add.s64 	%rd161, %rd4, %rd147;
 add.s64 	%rd160, %rd6, %rd147;
 add.s64 	%rd159, %rd11, %rd147;
 add.s64 	%rd158, %rd13, %rd147;
 mov.u64 	%rd101, 0;
-)ptx",
-    R"ptx(mov.u64 	%rd162, %rd101;
-bra.uni 	$L__BB47_44;
-$L__BB47_48:
+mov.u64 	%rd162, %rd101;
+bra.uni 	$L__BB52_44;
+$L__BB52_48:
 add.s64 	%rd163, %rd162, 16;
 add.s64 	%rd161, %rd161, 64;
 add.s64 	%rd160, %rd160, 64;
@@ -40184,32 +45816,32 @@ add.s64 	%rd158, %rd158, 64;
 add.s64 	%rd106, %rd162, 32;
 setp.le.u64 	%p32, %rd106, %rd3;
 mov.u64 	%rd162, %rd163;
-@%p32 bra 	$L__BB47_44;
-bra.uni 	$L__BB47_49;
-$L__BB47_44:
+@%p32 bra 	$L__BB52_44;
+bra.uni 	$L__BB52_49;
+$L__BB52_44:
 cvta.to.global.u64 	%rd103, %rd101;
 setp.eq.s64 	%p30, %rd11, %rd103;
 ld.global.f32 	%f36, [%rd161];
 ld.global.f32 	%f37, [%rd160];
 sub.rn.f32 	%f38, %f36, %f37;
 mul.rn.f32 	%f13, %f38, %f12;
-@%p30 bra 	$L__BB47_46;
+@%p30 bra 	$L__BB52_46;
 st.global.f32 	[%rd159], %f13;
-$L__BB47_46:
+$L__BB52_46:
 mov.u64 	%rd104, 0;
 cvta.to.global.u64 	%rd105, %rd104;
 setp.eq.s64 	%p31, %rd13, %rd105;
-@%p31 bra 	$L__BB47_48;
+@%p31 bra 	$L__BB52_48;
 neg.f32 	%f14, %f13;
 st.global.f32 	[%rd158], %f14;
-bra.uni 	$L__BB47_48;
+bra.uni 	$L__BB52_48;
 }
 .visible .entry triplet_rows(
 .param .align 8 .b8 triplet_rows_param_0[120]
 )
 .maxntid 256, 1, 1
 {
-.local .align 8 .b8 	__local_depot48[72];
+.local .align 8 .b8 	__local_depot53[72];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<119>;
@@ -40218,7 +45850,7 @@ bra.uni 	$L__BB47_48;
 .reg .f32 	%f<231>;
 .reg .b64 	%rd<336>;
 .reg .f64 	%fd<61>;
-mov.u64 	%SPL, __local_depot48;
+mov.u64 	%SPL, __local_depot53;
 cvta.local.u64 	%SP, %SPL;
 mov.u32 	%r3, %ctaid.x;
 mul.wide.u32 	%rd121, %r3, 16;
@@ -40228,7 +45860,7 @@ cvt.u64.u32 	%rd122, %r4;
 add.s64 	%rd4, %rd121, %rd122;
 ld.param.u64 	%rd123, [triplet_rows_param_0+64];
 setp.ge.u64 	%p9, %rd4, %rd123;
-@%p9 bra 	$L__BB48_113;
+@%p9 bra 	$L__BB53_113;
 mov.b64 	%rd118, triplet_rows_param_0;
 mov.u64 	%rd1, %rd118;
 add.u64 	%rd119, %SP, 0;
@@ -40289,14 +45921,14 @@ ld.param.u8 	%rs2, [%rd1+113];
 and.b16  	%rs3, %rs2, 1;
 setp.eq.b16 	%p1, %rs3, 1;
 setp.lt.u64 	%p117, %rd5, 16;
-@!%p1 bra 	$L__BB48_14;
-bra.uni 	$L__BB48_2;
-$L__BB48_2:
+@!%p1 bra 	$L__BB53_14;
+bra.uni 	$L__BB53_2;
+$L__BB53_2:
 mov.u64 	%rd305, 0;
 mov.f32 	%f204, 0f00000000;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-@%p117 bra 	$L__BB48_5;
+@%p117 bra 	$L__BB53_5;
 shl.b64 	%rd172, %rd14, 2;
 add.s64 	%rd303, %rd6, %rd172;
 add.s64 	%rd302, %rd7, %rd172;
@@ -40305,7 +45937,7 @@ mov.f32 	%f204, 0f00000000;
 mov.u64 	%rd304, 0;
 mov.f32 	%f205, %f204;
 mov.f32 	%f206, %f204;
-$L__BB48_4:
+$L__BB53_4:
 ld.global.f32 	%f116, [%rd303];
 ld.global.f32 	%f117, [%rd302];
 ld.global.f32 	%f118, [%rd301];
@@ -40325,10 +45957,10 @@ add.s64 	%rd301, %rd301, 64;
 add.s64 	%rd173, %rd304, 32;
 setp.le.u64 	%p19, %rd173, %rd5;
 mov.u64 	%rd304, %rd305;
-@%p19 bra 	$L__BB48_4;
-$L__BB48_5:
+@%p19 bra 	$L__BB53_4;
+$L__BB53_5:
 setp.le.u64 	%p20, %rd5, %rd305;
-@%p20 bra 	$L__BB48_13;
+@%p20 bra 	$L__BB53_13;
 sub.s64 	%rd27, %rd5, %rd305;
 min.u64 	%rd175, %rd14, 15;
 setp.lt.u64 	%p2, %rd175, %rd27;
@@ -40337,26 +45969,26 @@ shl.b64 	%rd178, %rd14, 2;
 mov.f32 	%f209, 0f00000000;
 setp.ge.u64 	%p21, %rd175, %rd27;
 mov.f32 	%f207, %f209;
-@%p21 bra 	$L__BB48_8;
+@%p21 bra 	$L__BB53_8;
 add.s64 	%rd177, %rd6, %rd176;
 add.s64 	%rd28, %rd177, %rd178;
 ld.global.f32 	%f207, [%rd28];
-$L__BB48_8:
+$L__BB53_8:
 mov.f32 	%f208, %f209;
-@!%p2 bra 	$L__BB48_10;
-bra.uni 	$L__BB48_9;
-$L__BB48_9:
+@!%p2 bra 	$L__BB53_10;
+bra.uni 	$L__BB53_9;
+$L__BB53_9:
 add.s64 	%rd180, %rd7, %rd176;
 add.s64 	%rd29, %rd180, %rd178;
 ld.global.f32 	%f208, [%rd29];
-$L__BB48_10:
-@!%p2 bra 	$L__BB48_12;
-bra.uni 	$L__BB48_11;
-$L__BB48_11:
+$L__BB53_10:
+@!%p2 bra 	$L__BB53_12;
+bra.uni 	$L__BB53_11;
+$L__BB53_11:
 add.s64 	%rd183, %rd8, %rd176;
 add.s64 	%rd30, %rd183, %rd178;
 ld.global.f32 	%f209, [%rd30];
-$L__BB48_12:
+$L__BB53_12:
 setp.gt.u64 	%p22, %rd27, %rd14;
 sub.rn.f32 	%f128, %f207, %f208;
 add.rn.f32 	%f129, %f128, %f1;
@@ -40370,7 +46002,7 @@ sub.rn.f32 	%f134, %f208, %f209;
 add.rn.f32 	%f135, %f134, %f1;
 selp.f32 	%f136, %f135, 0f00000000, %p22;
 fma.rn.f32 	%f204, %f136, %f136, %f204;
-$L__BB48_13:
+$L__BB53_13:
 shfl.sync.bfly.b32	%f137, %f206, 8, 31, %r2;
 add.rn.f32 	%f138, %f206, %f137;
 shfl.sync.bfly.b32	%f139, %f138, 4, 31, %r2;
@@ -40395,19 +46027,19 @@ shfl.sync.bfly.b32	%f155, %f154, 2, 31, %r2;
 add.rn.f32 	%f156, %f154, %f155;
 shfl.sync.bfly.b32	%f157, %f156, 1, 31, %r2;
 add.rn.f32 	%f222, %f156, %f157;
-bra.uni 	$L__BB48_26;
-$L__BB48_14:
+bra.uni 	$L__BB53_26;
+$L__BB53_14:
 mov.f32 	%f215, 0f00000000;
 shl.b64 	%rd300, %rd14, 2;
 mov.f32 	%f216, %f215;
-@%p117 bra 	$L__BB48_17;
+@%p117 bra 	$L__BB53_17;
 add.s64 	%rd308, %rd6, %rd300;
 add.s64 	%rd307, %rd7, %rd300;
 add.s64 	%rd306, %rd8, %rd300;
 mov.f32 	%f215, 0f00000000;
 mov.u64 	%rd309, 0;
 mov.f32 	%f216, %f215;
-$L__BB48_16:
+$L__BB53_16:
 ld.global.f32 	%f84, [%rd308];
 ld.global.f32 	%f85, [%rd307];
 ld.global.f32 	%f86, [%rd306];
@@ -40424,10 +46056,10 @@ add.s64 	%rd306, %rd306, 64;
 add.s64 	%rd158, %rd309, 32;
 setp.le.u64 	%p14, %rd158, %rd5;
 mov.u64 	%rd309, %rd310;
-@%p14 bra 	$L__BB48_16;
-$L__BB48_17:
+@%p14 bra 	$L__BB53_16;
+$L__BB53_17:
 setp.le.u64 	%p15, %rd5, %rd310;
-@%p15 bra 	$L__BB48_25;
+@%p15 bra 	$L__BB53_25;
 sub.s64 	%rd43, %rd5, %rd310;
 min.u64 	%rd160, %rd14, 15;
 setp.lt.u64 	%p3, %rd160, %rd43;
@@ -40435,26 +46067,27 @@ shl.b64 	%rd161, %rd310, 2;
 mov.f32 	%f219, 0f00000000;
 setp.ge.u64 	%p16, %rd160, %rd43;
 mov.f32 	%f217, %f219;
-@%p16 bra 	$L__BB48_20;
+@%p16 bra 	$L__BB53_20;
 add.s64 	%rd162, %rd6, %rd161;
 add.s64 	%rd44, %rd162, %rd300;
 ld.global.f32 	%f217, [%rd44];
-$L__BB48_20:
-mov.f32 	%f218, %f219;
-@!%p3 bra 	$L__BB48_22;
-bra.uni 	$L__BB48_21;
-$L__BB48_21:
+$L__BB53_20:
+)ptx",
+    R"ptx(mov.f32 	%f218, %f219;
+@!%p3 bra 	$L__BB53_22;
+bra.uni 	$L__BB53_21;
+$L__BB53_21:
 add.s64 	%rd165, %rd7, %rd161;
 add.s64 	%rd45, %rd165, %rd300;
 ld.global.f32 	%f218, [%rd45];
-$L__BB48_22:
-@!%p3 bra 	$L__BB48_24;
-bra.uni 	$L__BB48_23;
-$L__BB48_23:
+$L__BB53_22:
+@!%p3 bra 	$L__BB53_24;
+bra.uni 	$L__BB53_23;
+$L__BB53_23:
 add.s64 	%rd168, %rd8, %rd161;
 add.s64 	%rd46, %rd168, %rd300;
 ld.global.f32 	%f219, [%rd46];
-$L__BB48_24:
+$L__BB53_24:
 setp.gt.u64 	%p17, %rd43, %rd14;
 sub.rn.f32 	%f94, %f217, %f218;
 add.rn.f32 	%f95, %f94, %f1;
@@ -40464,7 +46097,7 @@ sub.rn.f32 	%f97, %f217, %f219;
 add.rn.f32 	%f98, %f97, %f1;
 selp.f32 	%f99, %f98, 0f00000000, %p17;
 fma.rn.f32 	%f215, %f99, %f99, %f215;
-$L__BB48_25:
+$L__BB53_25:
 shfl.sync.bfly.b32	%f100, %f216, 8, 31, %r2;
 add.rn.f32 	%f101, %f216, %f100;
 shfl.sync.bfly.b32	%f102, %f101, 4, 31, %r2;
@@ -40482,7 +46115,7 @@ add.rn.f32 	%f112, %f110, %f111;
 shfl.sync.bfly.b32	%f113, %f112, 1, 31, %r2;
 add.rn.f32 	%f222, %f112, %f113;
 mov.f32 	%f223, %f222;
-$L__BB48_26:
+$L__BB53_26:
 setp.gt.f32 	%p24, %f224, 0f12800000;
 setp.ne.f32 	%p25, %f224, 0f7F800000;
 and.pred  	%p26, %p24, %p25;
@@ -40490,9 +46123,9 @@ cvt.f64.f32 	%fd56, %f224;
 setp.le.f64 	%p27, %fd2, %fd56;
 and.pred  	%p28, %p26, %p27;
 mov.pred 	%p118, 0;
-@!%p28 bra 	$L__BB48_28;
-bra.uni 	$L__BB48_27;
-$L__BB48_27:
+@!%p28 bra 	$L__BB53_28;
+bra.uni 	$L__BB53_27;
+$L__BB53_27:
 setp.gt.f32 	%p29, %f223, 0f12800000;
 setp.ne.f32 	%p30, %f223, 0f7F800000;
 and.pred  	%p31, %p29, %p30;
@@ -40506,14 +46139,14 @@ cvt.f64.f32 	%fd29, %f222;
 setp.le.f64 	%p37, %fd2, %fd29;
 and.pred  	%p38, %p33, %p36;
 and.pred  	%p118, %p38, %p37;
-$L__BB48_28:
-@!%p118 bra 	$L__BB48_30;
-bra.uni 	$L__BB48_29;
-$L__BB48_29:
+$L__BB53_28:
+@!%p118 bra 	$L__BB53_30;
+bra.uni 	$L__BB53_29;
+$L__BB53_29:
 cvt.f64.f32 	%fd57, %f223;
 cvt.f64.f32 	%fd58, %f222;
-bra.uni 	$L__BB48_31;
-$L__BB48_30:
+bra.uni 	$L__BB53_31;
+$L__BB53_30:
 selp.u32 	%r8, 1, 0, %p1;
 {
 .param .b64 param0;
@@ -40536,7 +46169,7 @@ param3
 ld.param.v2.f64 	{%fd56, %fd57}, [retval0+0];
 ld.param.f64 	%fd58, [retval0+16];
 }
-$L__BB48_31:
+$L__BB53_31:
 cvt.u32.u64 	%r9, %rd14;
 setp.ne.s32 	%p39, %r9, 0;
 ld.param.u8 	%rs4, [%rd1+112];
@@ -40559,7 +46192,7 @@ add.rn.f64 	%fd42, %fd41, %fd40;
 setp.le.f64 	%p42, %fd42, 0d0000000000000000;
 selp.f64 	%fd15, 0d0000000000000000, %fd42, %p42;
 cvt.rn.f32.f64 	%f47, %fd15;
-@%p39 bra 	$L__BB48_33;
+@%p39 bra 	$L__BB53_33;
 ld.param.u64 	%rd135, [%rd1+24];
 ld.param.u64 	%rd138, [%rd1+32];
 cvta.to.global.u64 	%rd136, %rd135;
@@ -40570,11 +46203,11 @@ add.s64 	%rd9, %rd136, %rd137;
 add.s64 	%rd10, %rd139, %rd140;
 st.global.f64 	[%rd9], %fd15;
 st.global.f32 	[%rd10], %f47;
-$L__BB48_33:
+$L__BB53_33:
 setp.ne.f64 	%p43, %fd15, 0d0000000000000000;
-@%p43 bra 	$L__BB48_55;
-bra.uni 	$L__BB48_34;
-$L__BB48_55:
+@%p43 bra 	$L__BB53_55;
+bra.uni 	$L__BB53_34;
+$L__BB53_55:
 mov.u64 	%rd335, 0;
 cvta.to.global.u64 	%rd187, %rd335;
 setp.eq.s64 	%p44, %rd11, %rd187;
@@ -40582,163 +46215,162 @@ setp.eq.s64 	%p45, %rd12, %rd187;
 and.pred  	%p46, %p44, %p45;
 setp.eq.s64 	%p47, %rd13, %rd187;
 and.pred  	%p48, %p46, %p47;
-@%p48 bra 	$L__BB48_113;
+@%p48 bra 	$L__BB53_113;
 add.u64 	%rd120, %SP, 48;
 add.u64 	%rd3, %SPL, 48;
-@%p6 bra 	$L__BB48_58;
-bra.uni 	$L__BB48_57;
-)ptx",
-    R"ptx($L__BB48_58:
+@%p6 bra 	$L__BB53_58;
+bra.uni 	$L__BB53_57;
+$L__BB53_58:
 setp.leu.f64 	%p49, %fd12, 0d0000000000000000;
 mov.f64 	%fd59, 0d0000000000000000;
-@%p49 bra 	$L__BB48_60;
+@%p49 bra 	$L__BB53_60;
 ld.param.f64 	%fd45, [%rd1+104];
 div.rn.f64 	%fd59, %fd45, %fd12;
-bra.uni 	$L__BB48_60;
-$L__BB48_34:
+bra.uni 	$L__BB53_60;
+$L__BB53_34:
 mov.u64 	%rd313, 0;
 cvta.to.global.u64 	%rd268, %rd313;
 setp.eq.s64 	%p96, %rd11, %rd268;
-@%p96 bra 	$L__BB48_41;
+@%p96 bra 	$L__BB53_41;
 shl.b64 	%rd270, %rd14, 2;
-@%p117 bra 	$L__BB48_38;
+@%p117 bra 	$L__BB53_38;
 add.s64 	%rd311, %rd11, %rd270;
 mov.u64 	%rd312, 0;
-$L__BB48_37:
+$L__BB53_37:
 st.global.f32 	[%rd311], %f47;
 add.s64 	%rd313, %rd312, 16;
 add.s64 	%rd311, %rd311, 64;
 add.s64 	%rd272, %rd312, 32;
 setp.le.u64 	%p98, %rd272, %rd5;
 mov.u64 	%rd312, %rd313;
-@%p98 bra 	$L__BB48_37;
-$L__BB48_38:
+@%p98 bra 	$L__BB53_37;
+$L__BB53_38:
 setp.le.u64 	%p99, %rd5, %rd313;
-@%p99 bra 	$L__BB48_41;
+@%p99 bra 	$L__BB53_41;
 sub.s64 	%rd273, %rd5, %rd313;
 setp.eq.s64 	%p100, %rd273, 16;
 setp.gt.u64 	%p101, %rd273, %rd14;
 or.pred  	%p102, %p100, %p101;
-@!%p102 bra 	$L__BB48_41;
-bra.uni 	$L__BB48_40;
-$L__BB48_40:
+@!%p102 bra 	$L__BB53_41;
+bra.uni 	$L__BB53_40;
+$L__BB53_40:
 shl.b64 	%rd275, %rd313, 2;
 add.s64 	%rd276, %rd11, %rd275;
 add.s64 	%rd53, %rd276, %rd270;
 st.global.f32 	[%rd53], %f47;
-$L__BB48_41:
+$L__BB53_41:
 mov.u64 	%rd316, 0;
 cvta.to.global.u64 	%rd279, %rd316;
 setp.eq.s64 	%p103, %rd12, %rd279;
-@%p103 bra 	$L__BB48_48;
+@%p103 bra 	$L__BB53_48;
 shl.b64 	%rd281, %rd14, 2;
-@%p117 bra 	$L__BB48_45;
+@%p117 bra 	$L__BB53_45;
 add.s64 	%rd314, %rd12, %rd281;
 mov.u64 	%rd315, 0;
-$L__BB48_44:
+$L__BB53_44:
 st.global.f32 	[%rd314], %f47;
 add.s64 	%rd316, %rd315, 16;
 add.s64 	%rd314, %rd314, 64;
 add.s64 	%rd283, %rd315, 32;
 setp.le.u64 	%p105, %rd283, %rd5;
 mov.u64 	%rd315, %rd316;
-@%p105 bra 	$L__BB48_44;
-$L__BB48_45:
+@%p105 bra 	$L__BB53_44;
+$L__BB53_45:
 setp.le.u64 	%p106, %rd5, %rd316;
-@%p106 bra 	$L__BB48_48;
+@%p106 bra 	$L__BB53_48;
 sub.s64 	%rd284, %rd5, %rd316;
 setp.eq.s64 	%p107, %rd284, 16;
 setp.gt.u64 	%p108, %rd284, %rd14;
 or.pred  	%p109, %p107, %p108;
-@!%p109 bra 	$L__BB48_48;
-bra.uni 	$L__BB48_47;
-$L__BB48_47:
+@!%p109 bra 	$L__BB53_48;
+bra.uni 	$L__BB53_47;
+$L__BB53_47:
 shl.b64 	%rd286, %rd316, 2;
 add.s64 	%rd287, %rd12, %rd286;
 add.s64 	%rd60, %rd287, %rd281;
 st.global.f32 	[%rd60], %f47;
-$L__BB48_48:
+$L__BB53_48:
 mov.u64 	%rd319, 0;
 cvta.to.global.u64 	%rd290, %rd319;
 setp.eq.s64 	%p110, %rd13, %rd290;
-@%p110 bra 	$L__BB48_113;
+@%p110 bra 	$L__BB53_113;
 shl.b64 	%rd292, %rd14, 2;
-@%p117 bra 	$L__BB48_52;
+@%p117 bra 	$L__BB53_52;
 add.s64 	%rd317, %rd13, %rd292;
 mov.u64 	%rd318, 0;
-$L__BB48_51:
+$L__BB53_51:
 st.global.f32 	[%rd317], %f47;
 add.s64 	%rd319, %rd318, 16;
 add.s64 	%rd317, %rd317, 64;
 add.s64 	%rd294, %rd318, 32;
 setp.le.u64 	%p112, %rd294, %rd5;
 mov.u64 	%rd318, %rd319;
-@%p112 bra 	$L__BB48_51;
-$L__BB48_52:
+@%p112 bra 	$L__BB53_51;
+$L__BB53_52:
 setp.le.u64 	%p113, %rd5, %rd319;
-@%p113 bra 	$L__BB48_113;
+@%p113 bra 	$L__BB53_113;
 sub.s64 	%rd295, %rd5, %rd319;
 setp.eq.s64 	%p114, %rd295, 16;
 setp.gt.u64 	%p115, %rd295, %rd14;
 or.pred  	%p116, %p114, %p115;
-@!%p116 bra 	$L__BB48_113;
-bra.uni 	$L__BB48_54;
-$L__BB48_54:
+@!%p116 bra 	$L__BB53_113;
+bra.uni 	$L__BB53_54;
+$L__BB53_54:
 shl.b64 	%rd297, %rd319, 2;
 add.s64 	%rd298, %rd13, %rd297;
 add.s64 	%rd67, %rd298, %rd292;
 st.global.f32 	[%rd67], %f47;
-bra.uni 	$L__BB48_113;
-$L__BB48_57:
+bra.uni 	$L__BB53_113;
+$L__BB53_57:
 ld.param.f64 	%fd43, [%rd1+104];
 add.rn.f64 	%fd59, %fd43, %fd43;
-$L__BB48_60:
+$L__BB53_60:
 selp.u16 	%rs1, 1, 0, %p40;
 st.local.f64 	[%rd3], %fd59;
-@%p6 bra 	$L__BB48_62;
-bra.uni 	$L__BB48_61;
-$L__BB48_62:
+@%p6 bra 	$L__BB53_62;
+bra.uni 	$L__BB53_61;
+$L__BB53_62:
 mov.f64 	%fd60, 0d0000000000000000;
 selp.f64 	%fd19, %fd14, %fd13, %p40;
 setp.leu.f64 	%p51, %fd19, 0d0000000000000000;
-@%p51 bra 	$L__BB48_64;
+@%p51 bra 	$L__BB53_64;
 ld.param.f64 	%fd48, [%rd1+104];
 div.rn.f64 	%fd60, %fd48, %fd19;
-bra.uni 	$L__BB48_64;
-$L__BB48_61:
+bra.uni 	$L__BB53_64;
+$L__BB53_61:
 ld.param.f64 	%fd46, [%rd1+104];
 add.rn.f64 	%fd60, %fd46, %fd46;
-$L__BB48_64:
+$L__BB53_64:
 st.local.f64 	[%rd3+8], %fd60;
 st.local.u8 	[%rd3+16], %rs1;
-@!%p118 bra 	$L__BB48_112;
-bra.uni 	$L__BB48_65;
-$L__BB48_65:
+@!%p118 bra 	$L__BB53_112;
+bra.uni 	$L__BB53_65;
+$L__BB53_65:
 setp.lt.f64 	%p52, %fd59, 0d0000000000000000;
 neg.f64 	%fd49, %fd59;
 selp.f64 	%fd50, %fd49, %fd59, %p52;
 setp.leu.f64 	%p53, %fd50, 0d39B0000000000000;
 setp.geu.f64 	%p54, %fd50, 0d4630000000000000;
 or.pred  	%p55, %p53, %p54;
-@%p55 bra 	$L__BB48_112;
+@%p55 bra 	$L__BB53_112;
 setp.lt.f64 	%p56, %fd60, 0d0000000000000000;
 neg.f64 	%fd51, %fd60;
 selp.f64 	%fd52, %fd51, %fd60, %p56;
 setp.leu.f64 	%p57, %fd52, 0d39B0000000000000;
 setp.geu.f64 	%p58, %fd52, 0d4630000000000000;
 or.pred  	%p59, %p57, %p58;
-@%p59 bra 	$L__BB48_112;
+@%p59 bra 	$L__BB53_112;
 cvt.rn.f32.f64 	%f48, %fd59;
 cvt.rn.f32.f64 	%f49, %fd60;
-@!%p6 bra 	$L__BB48_90;
-bra.uni 	$L__BB48_68;
-$L__BB48_68:
+@!%p6 bra 	$L__BB53_90;
+bra.uni 	$L__BB53_68;
+$L__BB53_68:
 mov.u64 	%rd327, 0;
-@%p117 bra 	$L__BB48_77;
-bra.uni 	$L__BB48_69;
-$L__BB48_77:
+@%p117 bra 	$L__BB53_77;
+bra.uni 	$L__BB53_69;
+$L__BB53_77:
 setp.le.u64 	%p85, %rd5, %rd327;
-@%p85 bra 	$L__BB48_113;
+@%p85 bra 	$L__BB53_113;
 sub.s64 	%rd241, %rd5, %rd327;
 setp.ne.s64 	%p86, %rd241, 16;
 setp.le.u64 	%p87, %rd241, %rd14;
@@ -40747,22 +46379,22 @@ shl.b64 	%rd243, %rd327, 2;
 shl.b64 	%rd245, %rd14, 2;
 mov.f32 	%f227, 0f00000000;
 mov.f32 	%f225, %f227;
-@%p7 bra 	$L__BB48_80;
+@%p7 bra 	$L__BB53_80;
 add.s64 	%rd244, %rd6, %rd243;
 add.s64 	%rd87, %rd244, %rd245;
 ld.global.f32 	%f225, [%rd87];
-$L__BB48_80:
+$L__BB53_80:
 mov.f32 	%f226, %f227;
-@%p7 bra 	$L__BB48_82;
+@%p7 bra 	$L__BB53_82;
 add.s64 	%rd247, %rd7, %rd243;
 add.s64 	%rd88, %rd247, %rd245;
 ld.global.f32 	%f226, [%rd88];
-$L__BB48_82:
-@%p7 bra 	$L__BB48_84;
+$L__BB53_82:
+@%p7 bra 	$L__BB53_84;
 add.s64 	%rd250, %rd8, %rd243;
 add.s64 	%rd89, %rd250, %rd245;
 ld.global.f32 	%f227, [%rd89];
-$L__BB48_84:
+$L__BB53_84:
 mov.u64 	%rd252, 0;
 cvta.to.global.u64 	%rd253, %rd252;
 setp.eq.s64 	%p88, %rd11, %rd253;
@@ -40777,28 +46409,28 @@ add.rn.f32 	%f199, %f198, %f1;
 mul.rn.f32 	%f62, %f199, %f49;
 sub.rn.f32 	%f63, %f197, %f62;
 or.pred  	%p90, %p88, %p7;
-@%p90 bra 	$L__BB48_86;
+@%p90 bra 	$L__BB53_86;
 add.s64 	%rd255, %rd11, %rd243;
 add.s64 	%rd90, %rd255, %rd245;
 selp.f32 	%f64, %f195, %f63, %p40;
 st.global.f32 	[%rd90], %f64;
-$L__BB48_86:
+$L__BB53_86:
 setp.eq.s64 	%p91, %rd12, %rd253;
 or.pred  	%p93, %p91, %p7;
-@%p93 bra 	$L__BB48_88;
+@%p93 bra 	$L__BB53_88;
 add.s64 	%rd260, %rd12, %rd243;
 add.s64 	%rd91, %rd260, %rd245;
 selp.f32 	%f65, %f63, %f61, %p40;
 st.global.f32 	[%rd91], %f65;
-$L__BB48_88:
+$L__BB53_88:
 setp.eq.s64 	%p94, %rd13, %rd253;
 or.pred  	%p95, %p94, %p7;
-@%p95 bra 	$L__BB48_113;
+@%p95 bra 	$L__BB53_113;
 add.s64 	%rd265, %rd13, %rd243;
 add.s64 	%rd92, %rd265, %rd245;
 st.global.f32 	[%rd92], %f62;
-bra.uni 	$L__BB48_113;
-$L__BB48_112:
+bra.uni 	$L__BB53_113;
+$L__BB53_112:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd119;
@@ -40817,14 +46449,14 @@ param2,
 param3
 );
 }
-$L__BB48_113:
+$L__BB53_113:
 ret;
-$L__BB48_90:
-@%p117 bra 	$L__BB48_99;
-bra.uni 	$L__BB48_91;
-$L__BB48_99:
+$L__BB53_90:
+@%p117 bra 	$L__BB53_99;
+bra.uni 	$L__BB53_91;
+$L__BB53_99:
 setp.le.u64 	%p67, %rd5, %rd335;
-@%p67 bra 	$L__BB48_113;
+@%p67 bra 	$L__BB53_113;
 sub.s64 	%rd203, %rd5, %rd335;
 setp.ne.s64 	%p68, %rd203, 16;
 setp.le.u64 	%p69, %rd203, %rd14;
@@ -40833,22 +46465,22 @@ shl.b64 	%rd205, %rd335, 2;
 shl.b64 	%rd207, %rd14, 2;
 mov.f32 	%f230, 0f00000000;
 mov.f32 	%f228, %f230;
-@%p8 bra 	$L__BB48_102;
+@%p8 bra 	$L__BB53_102;
 add.s64 	%rd206, %rd6, %rd205;
 add.s64 	%rd112, %rd206, %rd207;
 ld.global.f32 	%f228, [%rd112];
-$L__BB48_102:
+$L__BB53_102:
 mov.f32 	%f229, %f230;
-@%p8 bra 	$L__BB48_104;
+@%p8 bra 	$L__BB53_104;
 add.s64 	%rd209, %rd7, %rd205;
 add.s64 	%rd113, %rd209, %rd207;
 ld.global.f32 	%f229, [%rd113];
-$L__BB48_104:
-@%p8 bra 	$L__BB48_106;
+$L__BB53_104:
+@%p8 bra 	$L__BB53_106;
 add.s64 	%rd212, %rd8, %rd205;
 add.s64 	%rd114, %rd212, %rd207;
 ld.global.f32 	%f230, [%rd114];
-$L__BB48_106:
+$L__BB53_106:
 mov.u64 	%rd214, 0;
 cvta.to.global.u64 	%rd215, %rd214;
 setp.eq.s64 	%p70, %rd11, %rd215;
@@ -40859,24 +46491,25 @@ selp.f32 	%f177, %f228, %f229, %p40;
 sub.rn.f32 	%f178, %f230, %f177;
 mul.rn.f32 	%f79, %f178, %f48;
 or.pred  	%p72, %p70, %p8;
-@%p72 bra 	$L__BB48_108;
+@%p72 bra 	$L__BB53_108;
 add.s64 	%rd217, %rd11, %rd205;
 add.s64 	%rd115, %rd217, %rd207;
 selp.f32 	%f80, %f77, %f79, %p40;
 st.global.f32 	[%rd115], %f80;
-$L__BB48_108:
+$L__BB53_108:
 setp.eq.s64 	%p73, %rd12, %rd215;
 or.pred  	%p75, %p73, %p8;
-@%p75 bra 	$L__BB48_110;
+@%p75 bra 	$L__BB53_110;
 add.s64 	%rd222, %rd12, %rd205;
 add.s64 	%rd116, %rd222, %rd207;
 neg.f32 	%f179, %f77;
 selp.f32 	%f81, %f79, %f179, %p40;
 st.global.f32 	[%rd116], %f81;
-$L__BB48_110:
+$L__BB53_110:
 setp.eq.s64 	%p76, %rd13, %rd215;
-or.pred  	%p77, %p76, %p8;
-@%p77 bra 	$L__BB48_113;
+)ptx",
+    R"ptx(or.pred  	%p77, %p76, %p8;
+@%p77 bra 	$L__BB53_113;
 selp.f32 	%f174, %f229, %f228, %p40;
 sub.rn.f32 	%f175, %f174, %f230;
 add.rn.f32 	%f176, %f175, %f1;
@@ -40884,8 +46517,8 @@ mul.rn.f32 	%f78, %f176, %f49;
 add.s64 	%rd227, %rd13, %rd205;
 add.s64 	%rd117, %rd227, %rd207;
 st.global.f32 	[%rd117], %f78;
-bra.uni 	$L__BB48_113;
-$L__BB48_69:
+bra.uni 	$L__BB53_113;
+$L__BB53_69:
 shl.b64 	%rd68, %rd14, 2;
 mov.u64 	%rd326, 0;
 cvta.to.global.u64 	%rd232, %rd326;
@@ -40896,8 +46529,8 @@ mov.u64 	%rd322, %rd11;
 mov.u64 	%rd323, %rd8;
 mov.u64 	%rd324, %rd7;
 mov.u64 	%rd325, %rd6;
-bra.uni 	$L__BB48_70;
-$L__BB48_76:
+bra.uni 	$L__BB53_70;
+$L__BB53_76:
 add.s64 	%rd327, %rd326, 16;
 add.s64 	%rd325, %rd325, 64;
 add.s64 	%rd324, %rd324, 64;
@@ -40908,9 +46541,9 @@ add.s64 	%rd320, %rd320, 64;
 add.s64 	%rd240, %rd326, 32;
 setp.le.u64 	%p84, %rd240, %rd5;
 mov.u64 	%rd326, %rd327;
-@%p84 bra 	$L__BB48_70;
-bra.uni 	$L__BB48_77;
-$L__BB48_70:
+@%p84 bra 	$L__BB53_70;
+bra.uni 	$L__BB53_77;
+$L__BB53_70:
 add.s64 	%rd233, %rd325, %rd68;
 ld.global.f32 	%f180, [%rd233];
 add.s64 	%rd234, %rd324, %rd68;
@@ -40927,25 +46560,25 @@ sub.rn.f32 	%f188, %f186, %f182;
 add.rn.f32 	%f189, %f188, %f1;
 mul.rn.f32 	%f51, %f189, %f49;
 sub.rn.f32 	%f52, %f187, %f51;
-@%p79 bra 	$L__BB48_72;
+@%p79 bra 	$L__BB53_72;
 selp.f32 	%f53, %f185, %f52, %p40;
 add.s64 	%rd76, %rd322, %rd68;
 st.global.f32 	[%rd76], %f53;
-$L__BB48_72:
+$L__BB53_72:
 mov.u64 	%rd236, 0;
 cvta.to.global.u64 	%rd237, %rd236;
 setp.eq.s64 	%p81, %rd12, %rd237;
-@%p81 bra 	$L__BB48_74;
+@%p81 bra 	$L__BB53_74;
 selp.f32 	%f54, %f52, %f50, %p40;
 add.s64 	%rd77, %rd321, %rd68;
 st.global.f32 	[%rd77], %f54;
-$L__BB48_74:
+$L__BB53_74:
 setp.eq.s64 	%p83, %rd13, %rd237;
-@%p83 bra 	$L__BB48_76;
+@%p83 bra 	$L__BB53_76;
 add.s64 	%rd78, %rd320, %rd68;
 st.global.f32 	[%rd78], %f51;
-bra.uni 	$L__BB48_76;
-$L__BB48_91:
+bra.uni 	$L__BB53_76;
+$L__BB53_91:
 shl.b64 	%rd93, %rd14, 2;
 mov.u64 	%rd334, 0;
 cvta.to.global.u64 	%rd194, %rd334;
@@ -40956,8 +46589,8 @@ mov.u64 	%rd330, %rd11;
 mov.u64 	%rd331, %rd8;
 mov.u64 	%rd332, %rd7;
 mov.u64 	%rd333, %rd6;
-bra.uni 	$L__BB48_92;
-$L__BB48_98:
+bra.uni 	$L__BB53_92;
+$L__BB53_98:
 add.s64 	%rd335, %rd334, 16;
 add.s64 	%rd333, %rd333, 64;
 add.s64 	%rd332, %rd332, 64;
@@ -40968,9 +46601,9 @@ add.s64 	%rd328, %rd328, 64;
 add.s64 	%rd202, %rd334, 32;
 setp.le.u64 	%p66, %rd202, %rd5;
 mov.u64 	%rd334, %rd335;
-@%p66 bra 	$L__BB48_92;
-bra.uni 	$L__BB48_99;
-$L__BB48_92:
+@%p66 bra 	$L__BB53_92;
+bra.uni 	$L__BB53_99;
+$L__BB53_92:
 add.s64 	%rd195, %rd333, %rd93;
 ld.global.f32 	%f158, [%rd195];
 add.s64 	%rd196, %rd332, %rd93;
@@ -40983,29 +46616,29 @@ mul.rn.f32 	%f66, %f162, %f48;
 selp.f32 	%f166, %f158, %f159, %p40;
 sub.rn.f32 	%f167, %f160, %f166;
 mul.rn.f32 	%f68, %f167, %f48;
-@%p61 bra 	$L__BB48_94;
+@%p61 bra 	$L__BB53_94;
 selp.f32 	%f69, %f66, %f68, %p40;
 add.s64 	%rd101, %rd330, %rd93;
 st.global.f32 	[%rd101], %f69;
-$L__BB48_94:
+$L__BB53_94:
 mov.u64 	%rd198, 0;
 cvta.to.global.u64 	%rd199, %rd198;
 setp.eq.s64 	%p63, %rd12, %rd199;
-@%p63 bra 	$L__BB48_96;
+@%p63 bra 	$L__BB53_96;
 neg.f32 	%f168, %f66;
 selp.f32 	%f70, %f68, %f168, %p40;
 add.s64 	%rd102, %rd329, %rd93;
 st.global.f32 	[%rd102], %f70;
-$L__BB48_96:
+$L__BB53_96:
 setp.eq.s64 	%p65, %rd13, %rd199;
-@%p65 bra 	$L__BB48_98;
+@%p65 bra 	$L__BB53_98;
 selp.f32 	%f163, %f159, %f158, %p40;
 sub.rn.f32 	%f164, %f163, %f160;
 add.rn.f32 	%f165, %f164, %f1;
 mul.rn.f32 	%f67, %f165, %f49;
 add.s64 	%rd103, %rd328, %rd93;
 st.global.f32 	[%rd103], %f67;
-bra.uni 	$L__BB48_98;
+bra.uni 	$L__BB53_98;
 }
 .visible .entry proxy_terms(
 .param .align 8 .b8 proxy_terms_param_0[40],
@@ -41029,11 +46662,10 @@ mov.u32 	%r14, %ctaid.x;
 mul.wide.u32 	%rd94, %r14, 16;
 mov.u32 	%r1, %tid.x;
 shr.u32 	%r15, %r1, 4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd95, %r15;
+cvt.u64.u32 	%rd95, %r15;
 add.s64 	%rd6, %rd94, %rd95;
 setp.ge.u64 	%p4, %rd6, %rd93;
-@%p4 bra 	$L__BB49_101;
+@%p4 bra 	$L__BB54_101;
 mov.b64 	%rd87, proxy_terms_param_0;
 mov.b64 	%rd89, proxy_terms_param_1;
 ld.param.u64 	%rd90, [proxy_terms_param_5];
@@ -41064,14 +46696,14 @@ setp.le.u64 	%p5, %rd14, %rd15;
 shl.b64 	%rd198, %rd8, 3;
 shl.b64 	%rd199, %rd15, 3;
 shl.b64 	%rd200, %rd15, 2;
-@%p5 bra 	$L__BB49_4;
+@%p5 bra 	$L__BB54_4;
 add.s64 	%rd106, %rd198, %rd199;
 add.s64 	%rd202, %rd12, %rd106;
 add.s64 	%rd109, %rd102, %rd200;
 add.s64 	%rd201, %rd2, %rd109;
 mov.b32 	%r17, -8388608;
 mov.u64 	%rd203, %rd15;
-$L__BB49_3:
+$L__BB54_3:
 ld.global.u64 	%rd110, [%rd202];
 shl.b64 	%rd111, %rd110, 2;
 add.s64 	%rd112, %rd10, %rd111;
@@ -41082,8 +46714,8 @@ add.s64 	%rd203, %rd203, 16;
 add.s64 	%rd202, %rd202, 128;
 add.s64 	%rd201, %rd201, 64;
 setp.lt.u64 	%p6, %rd203, %rd14;
-@%p6 bra 	$L__BB49_3;
-$L__BB49_4:
+@%p6 bra 	$L__BB54_3;
+$L__BB54_4:
 add.s64 	%rd11, %rd2, %rd102;
 and.b32  	%r2, %r1, 16;
 mov.b32 	%r19, 65535;
@@ -41095,13 +46727,13 @@ mov.u64 	%rd206, 0;
 mov.b32 	%r63, 0;
 mov.f32 	%f225, 0fFF800000;
 mov.f32 	%f224, 0f7F800000;
-@%p7 bra 	$L__BB49_7;
+@%p7 bra 	$L__BB54_7;
 add.s64 	%rd204, %rd11, %rd200;
 mov.f32 	%f224, 0f7F800000;
 mov.f32 	%f225, 0fFF800000;
 mov.b32 	%r63, 0;
 mov.u64 	%rd205, 0;
-$L__BB49_6:
+$L__BB54_6:
 ld.global.f32 	%f68, [%rd204];
 setp.lt.f32 	%p8, %f68, %f224;
 selp.f32 	%f224, %f68, %f224, %p8;
@@ -41115,24 +46747,24 @@ add.s64 	%rd204, %rd204, 64;
 add.s64 	%rd116, %rd205, 32;
 setp.le.u64 	%p11, %rd116, %rd14;
 mov.u64 	%rd205, %rd206;
-@%p11 bra 	$L__BB49_6;
-$L__BB49_7:
+@%p11 bra 	$L__BB54_6;
+$L__BB54_7:
 and.b16  	%rs2, %rs1, 1;
 setp.le.u64 	%p12, %rd14, %rd206;
-@%p12 bra 	$L__BB49_11;
+@%p12 bra 	$L__BB54_11;
 sub.s64 	%rd117, %rd14, %rd206;
 setp.le.u64 	%p13, %rd117, %rd15;
 mov.f32 	%f228, 0f00000000;
 mov.f32 	%f227, 0f7F800000;
 mov.f32 	%f226, 0fFF800000;
-@%p13 bra 	$L__BB49_10;
+@%p13 bra 	$L__BB54_10;
 shl.b64 	%rd118, %rd206, 2;
 add.s64 	%rd119, %rd11, %rd118;
 add.s64 	%rd30, %rd119, %rd200;
 ld.global.f32 	%f226, [%rd30];
 mov.f32 	%f227, %f226;
 mov.f32 	%f228, %f226;
-$L__BB49_10:
+$L__BB54_10:
 setp.lt.f32 	%p14, %f227, %f224;
 selp.f32 	%f224, %f227, %f224, %p14;
 setp.gt.f32 	%p15, %f226, %f225;
@@ -41140,7 +46772,7 @@ selp.f32 	%f225, %f226, %f225, %p15;
 setp.nan.f32 	%p16, %f228, %f228;
 selp.u32 	%r22, 1, 0, %p16;
 or.b32  	%r63, %r63, %r22;
-$L__BB49_11:
+$L__BB54_11:
 ld.param.f64 	%fd1, [%rd5];
 ld.param.f64 	%fd3, [%rd5+8];
 ld.param.f64 	%fd4, [%rd5+16];
@@ -41176,10 +46808,10 @@ setp.ne.s32 	%p25, %r63, 0;
 vote.sync.ballot.b32 	%r23, %p25, %r3;
 setp.ne.s32 	%p26, %r23, 0;
 mov.f64 	%fd456, 0d7FF8000000000000;
-@%p26 bra 	$L__BB49_50;
+@%p26 bra 	$L__BB54_50;
 setp.eq.s64 	%p27, %rd13, %rd8;
 mov.f64 	%fd456, 0d0000000000000000;
-@%p27 bra 	$L__BB49_50;
+@%p27 bra 	$L__BB54_50;
 neg.f64 	%fd2, %fd1;
 setp.lt.f64 	%p28, %fd1, 0d0000000000000000;
 neg.f32 	%f89, %f15;
@@ -41192,12 +46824,12 @@ mov.u64 	%rd121, 0;
 mov.f32 	%f90, 0f00000000;
 mov.u64 	%rd207, %rd212;
 mov.u64 	%rd208, %rd121;
-bra.uni 	$L__BB49_14;
-$L__BB49_22:
+bra.uni 	$L__BB54_14;
+$L__BB54_22:
 setp.gt.u64 	%p39, %rd40, %rd15;
 selp.f32 	%f125, %f25, 0f00000000, %p39;
 add.rn.f32 	%f232, %f232, %f125;
-$L__BB49_23:
+$L__BB54_23:
 shfl.sync.bfly.b32	%f126, %f232, 8, 31, %r3;
 add.rn.f32 	%f127, %f232, %f126;
 shfl.sync.bfly.b32	%f128, %f127, 4, 31, %r3;
@@ -41211,19 +46843,19 @@ add.rn.f64 	%fd450, %fd450, %fd50;
 add.s64 	%rd208, %rd208, 512;
 add.s64 	%rd207, %rd207, 2048;
 setp.lt.u64 	%p40, %rd208, %rd14;
-@%p40 bra 	$L__BB49_14;
-bra.uni 	$L__BB49_24;
-$L__BB49_14:
+@%p40 bra 	$L__BB54_14;
+bra.uni 	$L__BB54_24;
+$L__BB54_14:
 sub.s64 	%rd124, %rd14, %rd208;
 min.u64 	%rd34, %rd124, 512;
 setp.lt.u64 	%p29, %rd124, 16;
 mov.f32 	%f232, %f90;
 mov.u64 	%rd211, %rd121;
-@%p29 bra 	$L__BB49_17;
+@%p29 bra 	$L__BB54_17;
 mov.f32 	%f232, 0f00000000;
 mov.u64 	%rd210, 0;
 mov.u64 	%rd209, %rd207;
-$L__BB49_16:
+$L__BB54_16:
 ld.global.f32 	%f92, [%rd209];
 setp.neu.f32 	%p30, %f92, %f17;
 sub.rn.f32 	%f93, %f92, %f18;
@@ -41255,10 +46887,10 @@ add.s64 	%rd209, %rd209, 64;
 add.s64 	%rd126, %rd210, 32;
 setp.le.u64 	%p33, %rd126, %rd34;
 mov.u64 	%rd210, %rd211;
-@%p33 bra 	$L__BB49_16;
-$L__BB49_17:
+@%p33 bra 	$L__BB54_16;
+$L__BB54_17:
 setp.le.u64 	%p34, %rd34, %rd211;
-@%p34 bra 	$L__BB49_23;
+@%p34 bra 	$L__BB54_23;
 sub.s64 	%rd40, %rd34, %rd211;
 shl.b64 	%rd127, %rd208, 2;
 add.s64 	%rd128, %rd11, %rd127;
@@ -41267,9 +46899,9 @@ add.s64 	%rd130, %rd128, %rd129;
 add.s64 	%rd41, %rd130, %rd200;
 mov.f32 	%f233, 0f00000000;
 setp.ge.u64 	%p35, %rd15, %rd40;
-@%p35 bra 	$L__BB49_20;
+@%p35 bra 	$L__BB54_20;
 ld.global.f32 	%f233, [%rd41];
-$L__BB49_20:
+$L__BB54_20:
 setp.lt.u64 	%p2, %rd15, %rd40;
 setp.neu.f32 	%p36, %f233, %f17;
 sub.rn.f32 	%f110, %f233, %f18;
@@ -41282,7 +46914,8 @@ fma.rn.f32 	%f116, %f114, 0f395E8083, %f115;
 fma.rn.f32 	%f117, %f116, 0f3AB6DA65, 0f3C091DE8;
 fma.rn.f32 	%f118, %f117, %f116, 0f3D2AAA2F;
 fma.rn.f32 	%f119, %f118, %f116, 0f3E2AAA47;
-fma.rn.f32 	%f120, %f119, %f116, 0f3F000000;
+)ptx",
+    R"ptx(fma.rn.f32 	%f120, %f119, %f116, 0f3F000000;
 fma.rn.f32 	%f121, %f120, %f116, 0f3F800000;
 fma.rn.f32 	%f122, %f121, %f116, 0f3F800000;
 mov.b32 	%r28, %f122;
@@ -41294,24 +46927,24 @@ setp.ltu.f32 	%p37, %f112, 0fC28AA123;
 setp.geu.f32 	%p38, %f112, 0fC28AA123;
 selp.f32 	%f124, %f112, 0f00000000, %p38;
 selp.f32 	%f25, %f124, %f123, %p37;
-@!%p2 bra 	$L__BB49_22;
-bra.uni 	$L__BB49_21;
-$L__BB49_21:
+@!%p2 bra 	$L__BB54_22;
+bra.uni 	$L__BB54_21;
+$L__BB54_21:
 st.global.f32 	[%rd41], %f25;
-bra.uni 	$L__BB49_22;
-$L__BB49_24:
+bra.uni 	$L__BB54_22;
+$L__BB54_24:
 cvt.f64.f32 	%fd52, %f18;
 sub.rn.f64 	%fd53, %fd52, %fd3;
 mul.rn.f64 	%fd7, %fd53, %fd2;
 setp.ltu.f64 	%p41, %fd450, 0d0000000000000000;
 mov.f64 	%fd451, 0d7FF8000000000000;
-@%p41 bra 	$L__BB49_28;
+@%p41 bra 	$L__BB54_28;
 setp.eq.f64 	%p42, %fd450, 0d0000000000000000;
 mov.f64 	%fd451, 0dFFF0000000000000;
-@%p42 bra 	$L__BB49_28;
+@%p42 bra 	$L__BB54_28;
 setp.eq.f64 	%p43, %fd450, 0d7FF0000000000000;
 mov.f64 	%fd451, 0d7FF0000000000000;
-@%p43 bra 	$L__BB49_28;
+@%p43 bra 	$L__BB54_28;
 setp.lt.f64 	%p44, %fd450, 0d0170000000000000;
 mul.rn.f64 	%fd56, %fd450, 0d4630000000000000;
 selp.f64 	%fd57, 0dC059000000000000, 0d0000000000000000, %p44;
@@ -41362,158 +46995,157 @@ mul.rn.f64 	%fd94, %fd93, %fd89;
 add.rn.f64 	%fd95, %fd93, %fd94;
 add.rn.f64 	%fd96, %fd92, %fd95;
 add.rn.f64 	%fd451, %fd91, %fd96;
-$L__BB49_28:
-add.rn.f64 	%fd97, %fd7, %fd451;
-setp.gt.f64 	%p46, %fd97, 0d0000000000000000;
-neg.f64 	%fd98, %fd97;
-selp.f64 	%fd11, %fd98, %fd97, %p46;
+$L__BB54_28:
+add.rn.f64 	%fd10, %fd7, %fd451;
+setp.gt.f64 	%p46, %fd10, 0d0000000000000000;
+neg.f64 	%fd97, %fd10;
+selp.f64 	%fd11, %fd97, %fd10, %p46;
 setp.nan.f64 	%p47, %fd11, %fd11;
 mov.f64 	%fd452, %fd11;
-@%p47 bra 	$L__BB49_32;
+@%p47 bra 	$L__BB54_32;
 setp.gt.f64 	%p48, %fd11, 0d4086280000000000;
 mov.f64 	%fd452, 0d7FF0000000000000;
-@%p48 bra 	$L__BB49_32;
+@%p48 bra 	$L__BB54_32;
 setp.lt.f64 	%p49, %fd11, 0dC085E00000000000;
 mov.f64 	%fd452, 0d0000000000000000;
-@%p49 bra 	$L__BB49_32;
-mul.rn.f64 	%fd101, %fd11, 0d3FF71547652B82FE;
-add.rn.f64 	%fd102, %fd101, 0d4338000000000000;
-add.rn.f64 	%fd103, %fd102, 0dC338000000000000;
-mul.rn.f64 	%fd104, %fd103, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd105, %fd11, %fd104;
-mul.rn.f64 	%fd106, %fd103, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd107, %fd105, %fd106;
-mul.rn.f64 	%fd108, %fd107, 0d3FB2492492492492;
-add.rn.f64 	%fd109, %fd108, 0d3FF0000000000000;
-mul.rn.f64 	%fd110, %fd107, %fd109;
-mul.rn.f64 	%fd111, %fd110, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd112, %fd111, 0d3FF0000000000000;
-mul.rn.f64 	%fd113, %fd107, %fd112;
-mul.rn.f64 	%fd114, %fd113, 0d3FB5555555555555;
-add.rn.f64 	%fd115, %fd114, 0d3FF0000000000000;
-mul.rn.f64 	%fd116, %fd107, %fd115;
-mul.rn.f64 	%fd117, %fd116, 0d3FB745D1745D1746;
-add.rn.f64 	%fd118, %fd117, 0d3FF0000000000000;
-mul.rn.f64 	%fd119, %fd107, %fd118;
-mul.rn.f64 	%fd120, %fd119, 0d3FB999999999999A;
-)ptx",
-    R"ptx(add.rn.f64 	%fd121, %fd120, 0d3FF0000000000000;
-mul.rn.f64 	%fd122, %fd107, %fd121;
-mul.rn.f64 	%fd123, %fd122, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd124, %fd123, 0d3FF0000000000000;
-mul.rn.f64 	%fd125, %fd107, %fd124;
-mul.rn.f64 	%fd126, %fd125, 0d3FC0000000000000;
-add.rn.f64 	%fd127, %fd126, 0d3FF0000000000000;
-mul.rn.f64 	%fd128, %fd107, %fd127;
-mul.rn.f64 	%fd129, %fd128, 0d3FC2492492492492;
-add.rn.f64 	%fd130, %fd129, 0d3FF0000000000000;
-mul.rn.f64 	%fd131, %fd107, %fd130;
-mul.rn.f64 	%fd132, %fd131, 0d3FC5555555555555;
-add.rn.f64 	%fd133, %fd132, 0d3FF0000000000000;
-mul.rn.f64 	%fd134, %fd107, %fd133;
-mul.rn.f64 	%fd135, %fd134, 0d3FC999999999999A;
-add.rn.f64 	%fd136, %fd135, 0d3FF0000000000000;
-mul.rn.f64 	%fd137, %fd107, %fd136;
-mul.rn.f64 	%fd138, %fd137, 0d3FD0000000000000;
-add.rn.f64 	%fd139, %fd138, 0d3FF0000000000000;
-mul.rn.f64 	%fd140, %fd107, %fd139;
-mul.rn.f64 	%fd141, %fd140, 0d3FD5555555555555;
-add.rn.f64 	%fd142, %fd141, 0d3FF0000000000000;
-mul.rn.f64 	%fd143, %fd107, %fd142;
-mul.rn.f64 	%fd144, %fd143, 0d3FE0000000000000;
-add.rn.f64 	%fd145, %fd144, 0d3FF0000000000000;
-mul.rn.f64 	%fd146, %fd107, %fd145;
-add.rn.f64 	%fd147, %fd146, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r34, %fd103;
+@%p49 bra 	$L__BB54_32;
+mul.rn.f64 	%fd100, %fd11, 0d3FF71547652B82FE;
+add.rn.f64 	%fd101, %fd100, 0d4338000000000000;
+add.rn.f64 	%fd102, %fd101, 0dC338000000000000;
+mul.rn.f64 	%fd103, %fd102, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd104, %fd11, %fd103;
+mul.rn.f64 	%fd105, %fd102, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd106, %fd104, %fd105;
+mul.rn.f64 	%fd107, %fd106, 0d3FB2492492492492;
+add.rn.f64 	%fd108, %fd107, 0d3FF0000000000000;
+mul.rn.f64 	%fd109, %fd106, %fd108;
+mul.rn.f64 	%fd110, %fd109, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd111, %fd110, 0d3FF0000000000000;
+mul.rn.f64 	%fd112, %fd106, %fd111;
+mul.rn.f64 	%fd113, %fd112, 0d3FB5555555555555;
+add.rn.f64 	%fd114, %fd113, 0d3FF0000000000000;
+mul.rn.f64 	%fd115, %fd106, %fd114;
+mul.rn.f64 	%fd116, %fd115, 0d3FB745D1745D1746;
+add.rn.f64 	%fd117, %fd116, 0d3FF0000000000000;
+mul.rn.f64 	%fd118, %fd106, %fd117;
+mul.rn.f64 	%fd119, %fd118, 0d3FB999999999999A;
+add.rn.f64 	%fd120, %fd119, 0d3FF0000000000000;
+mul.rn.f64 	%fd121, %fd106, %fd120;
+mul.rn.f64 	%fd122, %fd121, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd123, %fd122, 0d3FF0000000000000;
+mul.rn.f64 	%fd124, %fd106, %fd123;
+mul.rn.f64 	%fd125, %fd124, 0d3FC0000000000000;
+add.rn.f64 	%fd126, %fd125, 0d3FF0000000000000;
+mul.rn.f64 	%fd127, %fd106, %fd126;
+mul.rn.f64 	%fd128, %fd127, 0d3FC2492492492492;
+add.rn.f64 	%fd129, %fd128, 0d3FF0000000000000;
+mul.rn.f64 	%fd130, %fd106, %fd129;
+mul.rn.f64 	%fd131, %fd130, 0d3FC5555555555555;
+add.rn.f64 	%fd132, %fd131, 0d3FF0000000000000;
+mul.rn.f64 	%fd133, %fd106, %fd132;
+mul.rn.f64 	%fd134, %fd133, 0d3FC999999999999A;
+add.rn.f64 	%fd135, %fd134, 0d3FF0000000000000;
+mul.rn.f64 	%fd136, %fd106, %fd135;
+mul.rn.f64 	%fd137, %fd136, 0d3FD0000000000000;
+add.rn.f64 	%fd138, %fd137, 0d3FF0000000000000;
+mul.rn.f64 	%fd139, %fd106, %fd138;
+mul.rn.f64 	%fd140, %fd139, 0d3FD5555555555555;
+add.rn.f64 	%fd141, %fd140, 0d3FF0000000000000;
+mul.rn.f64 	%fd142, %fd106, %fd141;
+mul.rn.f64 	%fd143, %fd142, 0d3FE0000000000000;
+add.rn.f64 	%fd144, %fd143, 0d3FF0000000000000;
+mul.rn.f64 	%fd145, %fd106, %fd144;
+add.rn.f64 	%fd146, %fd145, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r34, %fd102;
 add.s32 	%r35, %r34, 1023;
 cvt.u64.u32 	%rd136, %r35;
 shl.b64 	%rd137, %rd136, 52;
-mov.b64 	%fd148, %rd137;
-mul.rn.f64 	%fd452, %fd147, %fd148;
-$L__BB49_32:
-max.f64 	%fd10, %fd97, 0d0000000000000000;
+mov.b64 	%fd147, %rd137;
+mul.rn.f64 	%fd452, %fd146, %fd147;
+$L__BB54_32:
 add.rn.f64 	%fd14, %fd452, 0d3FF0000000000000;
 setp.eq.f64 	%p50, %fd14, 0d3FF0000000000000;
 setp.eq.f64 	%p51, %fd14, 0d7FF0000000000000;
 or.pred  	%p52, %p50, %p51;
-@%p52 bra 	$L__BB49_37;
+@%p52 bra 	$L__BB54_37;
 setp.ltu.f64 	%p53, %fd14, 0d0000000000000000;
 mov.f64 	%fd453, 0d7FF8000000000000;
-@%p53 bra 	$L__BB49_36;
+@%p53 bra 	$L__BB54_36;
 setp.eq.f64 	%p54, %fd14, 0d0000000000000000;
 mov.f64 	%fd453, 0dFFF0000000000000;
-@%p54 bra 	$L__BB49_36;
+@%p54 bra 	$L__BB54_36;
 setp.lt.f64 	%p55, %fd14, 0d0170000000000000;
-mul.rn.f64 	%fd151, %fd14, 0d4630000000000000;
-selp.f64 	%fd152, 0dC059000000000000, 0d0000000000000000, %p55;
-selp.f64 	%fd153, %fd151, %fd14, %p55;
-mov.b64 	%rd138, %fd153;
+mul.rn.f64 	%fd150, %fd14, 0d4630000000000000;
+selp.f64 	%fd151, 0dC059000000000000, 0d0000000000000000, %p55;
+selp.f64 	%fd152, %fd150, %fd14, %p55;
+mov.b64 	%rd138, %fd152;
 shr.u64 	%rd139, %rd138, 52;
 cvt.u32.u64 	%r36, %rd139;
 add.s32 	%r37, %r36, -1023;
-cvt.rn.f64.s32 	%fd154, %r37;
-add.rn.f64 	%fd155, %fd152, %fd154;
+cvt.rn.f64.s32 	%fd153, %r37;
+add.rn.f64 	%fd154, %fd151, %fd153;
 and.b64  	%rd140, %rd138, 4503599627370495;
 or.b64  	%rd141, %rd140, 4607182418800017408;
-mov.b64 	%fd156, %rd141;
-setp.gt.f64 	%p56, %fd156, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd157, %fd156, 0d3FE0000000000000;
-add.rn.f64 	%fd158, %fd155, 0d3FF0000000000000;
-selp.f64 	%fd159, %fd157, %fd156, %p56;
-add.rn.f64 	%fd160, %fd159, 0dBFF0000000000000;
-add.rn.f64 	%fd161, %fd159, 0d3FF0000000000000;
-div.rn.f64 	%fd162, %fd160, %fd161;
-mul.rn.f64 	%fd163, %fd162, %fd162;
-mul.rn.f64 	%fd164, %fd163, 0d3FA642C8590B2164;
-add.rn.f64 	%fd165, %fd164, 0d3FA8618618618618;
-mul.rn.f64 	%fd166, %fd163, %fd165;
-add.rn.f64 	%fd167, %fd166, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd168, %fd163, %fd167;
-add.rn.f64 	%fd169, %fd168, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd170, %fd163, %fd169;
-add.rn.f64 	%fd171, %fd170, 0d3FB1111111111111;
-mul.rn.f64 	%fd172, %fd163, %fd171;
-add.rn.f64 	%fd173, %fd172, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd174, %fd163, %fd173;
-add.rn.f64 	%fd175, %fd174, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd176, %fd163, %fd175;
-add.rn.f64 	%fd177, %fd176, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd178, %fd163, %fd177;
-add.rn.f64 	%fd179, %fd178, 0d3FC2492492492492;
-mul.rn.f64 	%fd180, %fd163, %fd179;
-add.rn.f64 	%fd181, %fd180, 0d3FC999999999999A;
-mul.rn.f64 	%fd182, %fd163, %fd181;
-add.rn.f64 	%fd183, %fd182, 0d3FD5555555555555;
-mul.rn.f64 	%fd184, %fd163, %fd183;
-selp.f64 	%fd185, %fd158, %fd155, %p56;
-mul.rn.f64 	%fd186, %fd185, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd187, %fd185, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd188, %fd162, %fd162;
-mul.rn.f64 	%fd189, %fd188, %fd184;
-add.rn.f64 	%fd190, %fd188, %fd189;
-add.rn.f64 	%fd191, %fd187, %fd190;
-add.rn.f64 	%fd453, %fd186, %fd191;
-$L__BB49_36:
-add.rn.f64 	%fd192, %fd14, 0dBFF0000000000000;
-sub.rn.f64 	%fd193, %fd452, %fd192;
-div.rn.f64 	%fd194, %fd193, %fd14;
-add.rn.f64 	%fd452, %fd194, %fd453;
-$L__BB49_37:
-add.rn.f64 	%fd456, %fd10, %fd452;
-@!%p1 bra 	$L__BB49_50;
-bra.uni 	$L__BB49_38;
-$L__BB49_38:
+mov.b64 	%fd155, %rd141;
+setp.gt.f64 	%p56, %fd155, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd156, %fd155, 0d3FE0000000000000;
+add.rn.f64 	%fd157, %fd154, 0d3FF0000000000000;
+selp.f64 	%fd158, %fd156, %fd155, %p56;
+add.rn.f64 	%fd159, %fd158, 0dBFF0000000000000;
+add.rn.f64 	%fd160, %fd158, 0d3FF0000000000000;
+div.rn.f64 	%fd161, %fd159, %fd160;
+mul.rn.f64 	%fd162, %fd161, %fd161;
+mul.rn.f64 	%fd163, %fd162, 0d3FA642C8590B2164;
+add.rn.f64 	%fd164, %fd163, 0d3FA8618618618618;
+mul.rn.f64 	%fd165, %fd162, %fd164;
+add.rn.f64 	%fd166, %fd165, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd167, %fd162, %fd166;
+add.rn.f64 	%fd168, %fd167, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd169, %fd162, %fd168;
+add.rn.f64 	%fd170, %fd169, 0d3FB1111111111111;
+mul.rn.f64 	%fd171, %fd162, %fd170;
+add.rn.f64 	%fd172, %fd171, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd173, %fd162, %fd172;
+add.rn.f64 	%fd174, %fd173, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd175, %fd162, %fd174;
+add.rn.f64 	%fd176, %fd175, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd177, %fd162, %fd176;
+add.rn.f64 	%fd178, %fd177, 0d3FC2492492492492;
+mul.rn.f64 	%fd179, %fd162, %fd178;
+add.rn.f64 	%fd180, %fd179, 0d3FC999999999999A;
+mul.rn.f64 	%fd181, %fd162, %fd180;
+add.rn.f64 	%fd182, %fd181, 0d3FD5555555555555;
+mul.rn.f64 	%fd183, %fd162, %fd182;
+selp.f64 	%fd184, %fd157, %fd154, %p56;
+mul.rn.f64 	%fd185, %fd184, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd186, %fd184, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd187, %fd161, %fd161;
+mul.rn.f64 	%fd188, %fd187, %fd183;
+add.rn.f64 	%fd189, %fd187, %fd188;
+add.rn.f64 	%fd190, %fd186, %fd189;
+add.rn.f64 	%fd453, %fd185, %fd190;
+$L__BB54_36:
+add.rn.f64 	%fd191, %fd14, 0dBFF0000000000000;
+sub.rn.f64 	%fd192, %fd452, %fd191;
+div.rn.f64 	%fd193, %fd192, %fd14;
+add.rn.f64 	%fd452, %fd193, %fd453;
+$L__BB54_37:
+max.f64 	%fd194, %fd10, 0d0000000000000000;
+add.rn.f64 	%fd456, %fd194, %fd452;
+@!%p1 bra 	$L__BB54_50;
+bra.uni 	$L__BB54_38;
+$L__BB54_38:
 mul.rn.f64 	%fd20, %fd4, %fd2;
 sub.rn.f64 	%fd21, %fd7, %fd456;
 setp.nan.f64 	%p57, %fd21, %fd21;
 mov.f64 	%fd455, %fd21;
-@%p57 bra 	$L__BB49_42;
+@%p57 bra 	$L__BB54_42;
 setp.gt.f64 	%p58, %fd21, 0d4086280000000000;
 mov.f64 	%fd455, 0d7FF0000000000000;
-@%p58 bra 	$L__BB49_42;
+@%p58 bra 	$L__BB54_42;
 setp.lt.f64 	%p59, %fd21, 0dC085E00000000000;
 mov.f64 	%fd455, 0d0000000000000000;
-@%p59 bra 	$L__BB49_42;
+@%p59 bra 	$L__BB54_42;
 mul.rn.f64 	%fd197, %fd21, 0d3FF71547652B82FE;
 add.rn.f64 	%fd198, %fd197, 0d4338000000000000;
 add.rn.f64 	%fd199, %fd198, 0dC338000000000000;
@@ -41567,13 +47199,13 @@ cvt.u64.u32 	%rd142, %r39;
 shl.b64 	%rd143, %rd142, 52;
 mov.b64 	%fd244, %rd143;
 mul.rn.f64 	%fd455, %fd243, %fd244;
-$L__BB49_42:
+$L__BB54_42:
 mul.rn.f64 	%fd245, %fd20, %fd455;
 cvt.rn.f32.f64 	%f28, %fd245;
 mov.u64 	%rd214, 0;
-@%p7 bra 	$L__BB49_45;
+@%p7 bra 	$L__BB54_45;
 mov.u64 	%rd213, 0;
-$L__BB49_44:
+$L__BB54_44:
 ld.global.f32 	%f134, [%rd212];
 fma.rn.f32 	%f135, %f134, %f28, 0f00000000;
 abs.f32 	%f136, %f135;
@@ -41585,41 +47217,42 @@ add.s64 	%rd212, %rd212, 64;
 add.s64 	%rd146, %rd213, 32;
 setp.le.u64 	%p62, %rd146, %rd14;
 mov.u64 	%rd213, %rd214;
-@%p62 bra 	$L__BB49_44;
-$L__BB49_45:
+@%p62 bra 	$L__BB54_44;
+$L__BB54_45:
 setp.le.u64 	%p63, %rd14, %rd214;
-@%p63 bra 	$L__BB49_50;
+@%p63 bra 	$L__BB54_50;
 sub.s64 	%rd49, %rd14, %rd214;
 shl.b64 	%rd147, %rd214, 2;
 add.s64 	%rd148, %rd11, %rd147;
 setp.le.u64 	%p64, %rd49, %rd15;
 add.s64 	%rd50, %rd148, %rd200;
 mov.f32 	%f235, 0f00000000;
-@%p64 bra 	$L__BB49_48;
+@%p64 bra 	$L__BB54_48;
 ld.global.f32 	%f235, [%rd50];
-$L__BB49_48:
-@%p64 bra 	$L__BB49_50;
+$L__BB54_48:
+@%p64 bra 	$L__BB54_50;
 fma.rn.f32 	%f139, %f235, %f28, 0f00000000;
 abs.f32 	%f140, %f139;
 setp.geu.f32 	%p66, %f140, 0f00800000;
-selp.f32 	%f31, %f139, 0f00000000, %p66;
+)ptx",
+    R"ptx(selp.f32 	%f31, %f139, 0f00000000, %p66;
 st.global.f32 	[%rd50], %f31;
-$L__BB49_50:
+$L__BB54_50:
 mov.f64 	%fd463, 0d0000000000000000;
 setp.le.u64 	%p67, %rd9, %rd14;
-@%p67 bra 	$L__BB49_96;
+@%p67 bra 	$L__BB54_96;
 setp.lt.u64 	%p68, %rd9, 16;
 mov.u64 	%rd217, 0;
 mov.b32 	%r66, 0;
 mov.f32 	%f239, 0fFF800000;
 mov.f32 	%f238, 0f7F800000;
-@%p68 bra 	$L__BB49_54;
+@%p68 bra 	$L__BB54_54;
 add.s64 	%rd215, %rd10, %rd200;
 mov.f32 	%f238, 0f7F800000;
 mov.f32 	%f239, 0fFF800000;
 mov.b32 	%r66, 0;
 mov.u64 	%rd216, 0;
-$L__BB49_53:
+$L__BB54_53:
 ld.global.f32 	%f145, [%rd215];
 setp.lt.f32 	%p69, %f145, %f238;
 selp.f32 	%f238, %f145, %f238, %p69;
@@ -41633,23 +47266,23 @@ add.s64 	%rd215, %rd215, 64;
 add.s64 	%rd153, %rd216, 32;
 setp.le.u64 	%p72, %rd153, %rd9;
 mov.u64 	%rd216, %rd217;
-@%p72 bra 	$L__BB49_53;
-$L__BB49_54:
+@%p72 bra 	$L__BB54_53;
+$L__BB54_54:
 setp.le.u64 	%p73, %rd9, %rd217;
-@%p73 bra 	$L__BB49_58;
+@%p73 bra 	$L__BB54_58;
 sub.s64 	%rd154, %rd9, %rd217;
 setp.le.u64 	%p74, %rd154, %rd15;
 mov.f32 	%f242, 0f00000000;
 mov.f32 	%f241, 0f7F800000;
 mov.f32 	%f240, 0fFF800000;
-@%p74 bra 	$L__BB49_57;
+@%p74 bra 	$L__BB54_57;
 shl.b64 	%rd155, %rd217, 2;
 add.s64 	%rd156, %rd10, %rd155;
 add.s64 	%rd57, %rd156, %rd200;
 ld.global.f32 	%f240, [%rd57];
 mov.f32 	%f241, %f240;
 mov.f32 	%f242, %f240;
-$L__BB49_57:
+$L__BB54_57:
 setp.lt.f32 	%p75, %f241, %f238;
 selp.f32 	%f238, %f241, %f238, %p75;
 setp.gt.f32 	%p76, %f240, %f239;
@@ -41657,7 +47290,7 @@ selp.f32 	%f239, %f240, %f239, %p76;
 setp.nan.f32 	%p77, %f242, %f242;
 selp.u32 	%r43, 1, 0, %p77;
 or.b32  	%r66, %r66, %r43;
-$L__BB49_58:
+$L__BB54_58:
 neg.f32 	%f149, %f238;
 shfl.sync.bfly.b32	%f150, %f149, 8, 31, %r3;
 setp.gt.f32 	%p78, %f150, %f149;
@@ -41689,7 +47322,7 @@ setp.ne.s32 	%p86, %r66, 0;
 vote.sync.ballot.b32 	%r44, %p86, %r3;
 setp.ne.s32 	%p87, %r44, 0;
 mov.f64 	%fd463, 0d7FF8000000000000;
-@%p87 bra 	$L__BB49_96;
+@%p87 bra 	$L__BB54_96;
 mov.f32 	%f221, 0f00000000;
 ld.param.f64 	%fd25, [%rd5+24];
 setp.gt.f64 	%p88, %fd1, 0d0000000000000000;
@@ -41702,12 +47335,12 @@ mov.f64 	%fd457, 0d0000000000000000;
 mov.u64 	%rd158, 0;
 mov.u64 	%rd218, %rd223;
 mov.u64 	%rd219, %rd158;
-bra.uni 	$L__BB49_60;
-$L__BB49_68:
+bra.uni 	$L__BB54_60;
+$L__BB54_68:
 setp.gt.u64 	%p99, %rd67, %rd15;
 selp.f32 	%f202, %f56, 0f00000000, %p99;
 add.rn.f32 	%f246, %f246, %f202;
-$L__BB49_69:
+$L__BB54_69:
 shfl.sync.bfly.b32	%f203, %f246, 8, 31, %r3;
 add.rn.f32 	%f204, %f246, %f203;
 shfl.sync.bfly.b32	%f205, %f204, 4, 31, %r3;
@@ -41721,26 +47354,25 @@ add.rn.f64 	%fd457, %fd457, %fd249;
 add.s64 	%rd219, %rd219, 512;
 add.s64 	%rd218, %rd218, 2048;
 setp.lt.u64 	%p100, %rd219, %rd9;
-@%p100 bra 	$L__BB49_60;
-bra.uni 	$L__BB49_70;
-$L__BB49_60:
+@%p100 bra 	$L__BB54_60;
+bra.uni 	$L__BB54_70;
+$L__BB54_60:
 sub.s64 	%rd161, %rd9, %rd219;
 min.u64 	%rd61, %rd161, 512;
 setp.lt.u64 	%p89, %rd161, 16;
 mov.f32 	%f246, %f221;
 mov.u64 	%rd222, %rd158;
-@%p89 bra 	$L__BB49_63;
+@%p89 bra 	$L__BB54_63;
 mov.f32 	%f246, 0f00000000;
 mov.u64 	%rd221, 0;
 mov.u64 	%rd220, %rd218;
-$L__BB49_62:
+$L__BB54_62:
 ld.global.f32 	%f169, [%rd220];
 setp.neu.f32 	%p90, %f169, %f48;
 sub.rn.f32 	%f170, %f169, %f49;
 selp.f32 	%f171, %f170, 0f00000000, %p90;
 mul.rn.f32 	%f172, %f171, %f50;
-)ptx",
-    R"ptx(fma.rn.f32 	%f173, %f172, 0f3FB8AA3B, 0f4B400000;
+fma.rn.f32 	%f173, %f172, 0f3FB8AA3B, 0f4B400000;
 add.rn.f32 	%f174, %f173, 0fCB400000;
 fma.rn.f32 	%f175, %f174, 0fBF318000, %f172;
 fma.rn.f32 	%f176, %f174, 0f395E8083, %f175;
@@ -41766,10 +47398,10 @@ add.s64 	%rd220, %rd220, 64;
 add.s64 	%rd163, %rd221, 32;
 setp.le.u64 	%p93, %rd163, %rd61;
 mov.u64 	%rd221, %rd222;
-@%p93 bra 	$L__BB49_62;
-$L__BB49_63:
+@%p93 bra 	$L__BB54_62;
+$L__BB54_63:
 setp.le.u64 	%p94, %rd61, %rd222;
-@%p94 bra 	$L__BB49_69;
+@%p94 bra 	$L__BB54_69;
 sub.s64 	%rd67, %rd61, %rd222;
 shl.b64 	%rd164, %rd219, 2;
 add.s64 	%rd165, %rd10, %rd164;
@@ -41778,9 +47410,9 @@ add.s64 	%rd167, %rd165, %rd166;
 add.s64 	%rd68, %rd167, %rd200;
 mov.f32 	%f247, 0f00000000;
 setp.ge.u64 	%p95, %rd15, %rd67;
-@%p95 bra 	$L__BB49_66;
+@%p95 bra 	$L__BB54_66;
 ld.global.f32 	%f247, [%rd68];
-$L__BB49_66:
+$L__BB54_66:
 setp.lt.u64 	%p3, %rd15, %rd67;
 setp.neu.f32 	%p96, %f247, %f48;
 sub.rn.f32 	%f187, %f247, %f49;
@@ -41805,24 +47437,24 @@ setp.ltu.f32 	%p97, %f189, 0fC28AA123;
 setp.geu.f32 	%p98, %f189, 0fC28AA123;
 selp.f32 	%f201, %f189, 0f00000000, %p98;
 selp.f32 	%f56, %f201, %f200, %p97;
-@!%p3 bra 	$L__BB49_68;
-bra.uni 	$L__BB49_67;
-$L__BB49_67:
+@!%p3 bra 	$L__BB54_68;
+bra.uni 	$L__BB54_67;
+$L__BB54_67:
 st.global.f32 	[%rd68], %f56;
-bra.uni 	$L__BB49_68;
-$L__BB49_70:
+bra.uni 	$L__BB54_68;
+$L__BB54_70:
 cvt.f64.f32 	%fd251, %f49;
 add.rn.f64 	%fd252, %fd3, %fd251;
 mul.rn.f64 	%fd28, %fd1, %fd252;
 setp.ltu.f64 	%p101, %fd457, 0d0000000000000000;
 mov.f64 	%fd458, 0d7FF8000000000000;
-@%p101 bra 	$L__BB49_74;
+@%p101 bra 	$L__BB54_74;
 setp.eq.f64 	%p102, %fd457, 0d0000000000000000;
 mov.f64 	%fd458, 0dFFF0000000000000;
-@%p102 bra 	$L__BB49_74;
+@%p102 bra 	$L__BB54_74;
 mov.f64 	%fd458, 0d7FF0000000000000;
 setp.eq.f64 	%p103, %fd457, 0d7FF0000000000000;
-@%p103 bra 	$L__BB49_74;
+@%p103 bra 	$L__BB54_74;
 setp.lt.f64 	%p104, %fd457, 0d0170000000000000;
 mul.rn.f64 	%fd255, %fd457, 0d4630000000000000;
 selp.f64 	%fd256, 0dC059000000000000, 0d0000000000000000, %p104;
@@ -41873,157 +47505,158 @@ mul.rn.f64 	%fd293, %fd292, %fd288;
 add.rn.f64 	%fd294, %fd292, %fd293;
 add.rn.f64 	%fd295, %fd291, %fd294;
 add.rn.f64 	%fd458, %fd290, %fd295;
-$L__BB49_74:
-add.rn.f64 	%fd296, %fd28, %fd458;
-setp.gt.f64 	%p106, %fd296, 0d0000000000000000;
-neg.f64 	%fd297, %fd296;
-selp.f64 	%fd32, %fd297, %fd296, %p106;
+$L__BB54_74:
+add.rn.f64 	%fd31, %fd28, %fd458;
+setp.gt.f64 	%p106, %fd31, 0d0000000000000000;
+neg.f64 	%fd296, %fd31;
+selp.f64 	%fd32, %fd296, %fd31, %p106;
 setp.nan.f64 	%p107, %fd32, %fd32;
 mov.f64 	%fd459, %fd32;
-@%p107 bra 	$L__BB49_78;
+@%p107 bra 	$L__BB54_78;
 setp.gt.f64 	%p108, %fd32, 0d4086280000000000;
 mov.f64 	%fd459, 0d7FF0000000000000;
-@%p108 bra 	$L__BB49_78;
+@%p108 bra 	$L__BB54_78;
 setp.lt.f64 	%p109, %fd32, 0dC085E00000000000;
 mov.f64 	%fd459, 0d0000000000000000;
-@%p109 bra 	$L__BB49_78;
-mul.rn.f64 	%fd300, %fd32, 0d3FF71547652B82FE;
-add.rn.f64 	%fd301, %fd300, 0d4338000000000000;
-add.rn.f64 	%fd302, %fd301, 0dC338000000000000;
-mul.rn.f64 	%fd303, %fd302, 0dBFE62E42FEE00000;
-add.rn.f64 	%fd304, %fd32, %fd303;
-mul.rn.f64 	%fd305, %fd302, 0dBDEA39EF35793C76;
-add.rn.f64 	%fd306, %fd304, %fd305;
-mul.rn.f64 	%fd307, %fd306, 0d3FB2492492492492;
-add.rn.f64 	%fd308, %fd307, 0d3FF0000000000000;
-mul.rn.f64 	%fd309, %fd306, %fd308;
-mul.rn.f64 	%fd310, %fd309, 0d3FB3B13B13B13B14;
-add.rn.f64 	%fd311, %fd310, 0d3FF0000000000000;
-mul.rn.f64 	%fd312, %fd306, %fd311;
-mul.rn.f64 	%fd313, %fd312, 0d3FB5555555555555;
-add.rn.f64 	%fd314, %fd313, 0d3FF0000000000000;
-mul.rn.f64 	%fd315, %fd306, %fd314;
-mul.rn.f64 	%fd316, %fd315, 0d3FB745D1745D1746;
-add.rn.f64 	%fd317, %fd316, 0d3FF0000000000000;
-mul.rn.f64 	%fd318, %fd306, %fd317;
-mul.rn.f64 	%fd319, %fd318, 0d3FB999999999999A;
-add.rn.f64 	%fd320, %fd319, 0d3FF0000000000000;
-mul.rn.f64 	%fd321, %fd306, %fd320;
-mul.rn.f64 	%fd322, %fd321, 0d3FBC71C71C71C71C;
-add.rn.f64 	%fd323, %fd322, 0d3FF0000000000000;
-mul.rn.f64 	%fd324, %fd306, %fd323;
-mul.rn.f64 	%fd325, %fd324, 0d3FC0000000000000;
-add.rn.f64 	%fd326, %fd325, 0d3FF0000000000000;
-mul.rn.f64 	%fd327, %fd306, %fd326;
-mul.rn.f64 	%fd328, %fd327, 0d3FC2492492492492;
-add.rn.f64 	%fd329, %fd328, 0d3FF0000000000000;
-mul.rn.f64 	%fd330, %fd306, %fd329;
-mul.rn.f64 	%fd331, %fd330, 0d3FC5555555555555;
-add.rn.f64 	%fd332, %fd331, 0d3FF0000000000000;
-mul.rn.f64 	%fd333, %fd306, %fd332;
-mul.rn.f64 	%fd334, %fd333, 0d3FC999999999999A;
-add.rn.f64 	%fd335, %fd334, 0d3FF0000000000000;
-mul.rn.f64 	%fd336, %fd306, %fd335;
-mul.rn.f64 	%fd337, %fd336, 0d3FD0000000000000;
-add.rn.f64 	%fd338, %fd337, 0d3FF0000000000000;
-mul.rn.f64 	%fd339, %fd306, %fd338;
-mul.rn.f64 	%fd340, %fd339, 0d3FD5555555555555;
-add.rn.f64 	%fd341, %fd340, 0d3FF0000000000000;
-mul.rn.f64 	%fd342, %fd306, %fd341;
-mul.rn.f64 	%fd343, %fd342, 0d3FE0000000000000;
-add.rn.f64 	%fd344, %fd343, 0d3FF0000000000000;
-mul.rn.f64 	%fd345, %fd306, %fd344;
-add.rn.f64 	%fd346, %fd345, 0d3FF0000000000000;
-cvt.rzi.s32.f64 	%r55, %fd302;
+@%p109 bra 	$L__BB54_78;
+mul.rn.f64 	%fd299, %fd32, 0d3FF71547652B82FE;
+add.rn.f64 	%fd300, %fd299, 0d4338000000000000;
+add.rn.f64 	%fd301, %fd300, 0dC338000000000000;
+mul.rn.f64 	%fd302, %fd301, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd303, %fd32, %fd302;
+mul.rn.f64 	%fd304, %fd301, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd305, %fd303, %fd304;
+mul.rn.f64 	%fd306, %fd305, 0d3FB2492492492492;
+add.rn.f64 	%fd307, %fd306, 0d3FF0000000000000;
+mul.rn.f64 	%fd308, %fd305, %fd307;
+mul.rn.f64 	%fd309, %fd308, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd310, %fd309, 0d3FF0000000000000;
+mul.rn.f64 	%fd311, %fd305, %fd310;
+mul.rn.f64 	%fd312, %fd311, 0d3FB5555555555555;
+add.rn.f64 	%fd313, %fd312, 0d3FF0000000000000;
+mul.rn.f64 	%fd314, %fd305, %fd313;
+mul.rn.f64 	%fd315, %fd314, 0d3FB745D1745D1746;
+add.rn.f64 	%fd316, %fd315, 0d3FF0000000000000;
+mul.rn.f64 	%fd317, %fd305, %fd316;
+mul.rn.f64 	%fd318, %fd317, 0d3FB999999999999A;
+add.rn.f64 	%fd319, %fd318, 0d3FF0000000000000;
+mul.rn.f64 	%fd320, %fd305, %fd319;
+mul.rn.f64 	%fd321, %fd320, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd322, %fd321, 0d3FF0000000000000;
+mul.rn.f64 	%fd323, %fd305, %fd322;
+mul.rn.f64 	%fd324, %fd323, 0d3FC0000000000000;
+add.rn.f64 	%fd325, %fd324, 0d3FF0000000000000;
+mul.rn.f64 	%fd326, %fd305, %fd325;
+mul.rn.f64 	%fd327, %fd326, 0d3FC2492492492492;
+add.rn.f64 	%fd328, %fd327, 0d3FF0000000000000;
+mul.rn.f64 	%fd329, %fd305, %fd328;
+mul.rn.f64 	%fd330, %fd329, 0d3FC5555555555555;
+add.rn.f64 	%fd331, %fd330, 0d3FF0000000000000;
+mul.rn.f64 	%fd332, %fd305, %fd331;
+mul.rn.f64 	%fd333, %fd332, 0d3FC999999999999A;
+add.rn.f64 	%fd334, %fd333, 0d3FF0000000000000;
+mul.rn.f64 	%fd335, %fd305, %fd334;
+mul.rn.f64 	%fd336, %fd335, 0d3FD0000000000000;
+add.rn.f64 	%fd337, %fd336, 0d3FF0000000000000;
+mul.rn.f64 	%fd338, %fd305, %fd337;
+mul.rn.f64 	%fd339, %fd338, 0d3FD5555555555555;
+add.rn.f64 	%fd340, %fd339, 0d3FF0000000000000;
+mul.rn.f64 	%fd341, %fd305, %fd340;
+mul.rn.f64 	%fd342, %fd341, 0d3FE0000000000000;
+add.rn.f64 	%fd343, %fd342, 0d3FF0000000000000;
+mul.rn.f64 	%fd344, %fd305, %fd343;
+add.rn.f64 	%fd345, %fd344, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r55, %fd301;
 add.s32 	%r56, %r55, 1023;
 cvt.u64.u32 	%rd173, %r56;
 shl.b64 	%rd174, %rd173, 52;
-mov.b64 	%fd347, %rd174;
-mul.rn.f64 	%fd459, %fd346, %fd347;
-$L__BB49_78:
-max.f64 	%fd31, %fd296, 0d0000000000000000;
+mov.b64 	%fd346, %rd174;
+mul.rn.f64 	%fd459, %fd345, %fd346;
+$L__BB54_78:
 add.rn.f64 	%fd35, %fd459, 0d3FF0000000000000;
 setp.eq.f64 	%p110, %fd35, 0d3FF0000000000000;
 setp.eq.f64 	%p111, %fd35, 0d7FF0000000000000;
 or.pred  	%p112, %p110, %p111;
-@%p112 bra 	$L__BB49_83;
-setp.ltu.f64 	%p113, %fd35, 0d0000000000000000;
+@%p112 bra 	$L__BB54_83;
+)ptx",
+    R"ptx(setp.ltu.f64 	%p113, %fd35, 0d0000000000000000;
 mov.f64 	%fd460, 0d7FF8000000000000;
-@%p113 bra 	$L__BB49_82;
+@%p113 bra 	$L__BB54_82;
 setp.eq.f64 	%p114, %fd35, 0d0000000000000000;
 mov.f64 	%fd460, 0dFFF0000000000000;
-@%p114 bra 	$L__BB49_82;
+@%p114 bra 	$L__BB54_82;
 setp.lt.f64 	%p115, %fd35, 0d0170000000000000;
-mul.rn.f64 	%fd350, %fd35, 0d4630000000000000;
-selp.f64 	%fd351, 0dC059000000000000, 0d0000000000000000, %p115;
-selp.f64 	%fd352, %fd350, %fd35, %p115;
-mov.b64 	%rd175, %fd352;
+mul.rn.f64 	%fd349, %fd35, 0d4630000000000000;
+selp.f64 	%fd350, 0dC059000000000000, 0d0000000000000000, %p115;
+selp.f64 	%fd351, %fd349, %fd35, %p115;
+mov.b64 	%rd175, %fd351;
 shr.u64 	%rd176, %rd175, 52;
 cvt.u32.u64 	%r57, %rd176;
 add.s32 	%r58, %r57, -1023;
-cvt.rn.f64.s32 	%fd353, %r58;
-add.rn.f64 	%fd354, %fd351, %fd353;
+cvt.rn.f64.s32 	%fd352, %r58;
+add.rn.f64 	%fd353, %fd350, %fd352;
 and.b64  	%rd177, %rd175, 4503599627370495;
 or.b64  	%rd178, %rd177, 4607182418800017408;
-mov.b64 	%fd355, %rd178;
-setp.gt.f64 	%p116, %fd355, 0d3FF6A09E667F3BCD;
-mul.rn.f64 	%fd356, %fd355, 0d3FE0000000000000;
-add.rn.f64 	%fd357, %fd354, 0d3FF0000000000000;
-selp.f64 	%fd358, %fd356, %fd355, %p116;
-add.rn.f64 	%fd359, %fd358, 0dBFF0000000000000;
-add.rn.f64 	%fd360, %fd358, 0d3FF0000000000000;
-div.rn.f64 	%fd361, %fd359, %fd360;
-mul.rn.f64 	%fd362, %fd361, %fd361;
-mul.rn.f64 	%fd363, %fd362, 0d3FA642C8590B2164;
-add.rn.f64 	%fd364, %fd363, 0d3FA8618618618618;
-mul.rn.f64 	%fd365, %fd362, %fd364;
-add.rn.f64 	%fd366, %fd365, 0d3FAAF286BCA1AF28;
-mul.rn.f64 	%fd367, %fd362, %fd366;
-add.rn.f64 	%fd368, %fd367, 0d3FAE1E1E1E1E1E1E;
-mul.rn.f64 	%fd369, %fd362, %fd368;
-add.rn.f64 	%fd370, %fd369, 0d3FB1111111111111;
-mul.rn.f64 	%fd371, %fd362, %fd370;
-add.rn.f64 	%fd372, %fd371, 0d3FB3B13B13B13B14;
-mul.rn.f64 	%fd373, %fd362, %fd372;
-add.rn.f64 	%fd374, %fd373, 0d3FB745D1745D1746;
-mul.rn.f64 	%fd375, %fd362, %fd374;
-add.rn.f64 	%fd376, %fd375, 0d3FBC71C71C71C71C;
-mul.rn.f64 	%fd377, %fd362, %fd376;
-add.rn.f64 	%fd378, %fd377, 0d3FC2492492492492;
-mul.rn.f64 	%fd379, %fd362, %fd378;
-add.rn.f64 	%fd380, %fd379, 0d3FC999999999999A;
-mul.rn.f64 	%fd381, %fd362, %fd380;
-add.rn.f64 	%fd382, %fd381, 0d3FD5555555555555;
-mul.rn.f64 	%fd383, %fd362, %fd382;
-selp.f64 	%fd384, %fd357, %fd354, %p116;
-mul.rn.f64 	%fd385, %fd384, 0d3FE62E42FEE00000;
-mul.rn.f64 	%fd386, %fd384, 0d3DEA39EF35793C76;
-add.rn.f64 	%fd387, %fd361, %fd361;
-mul.rn.f64 	%fd388, %fd387, %fd383;
-add.rn.f64 	%fd389, %fd387, %fd388;
-add.rn.f64 	%fd390, %fd386, %fd389;
-add.rn.f64 	%fd460, %fd385, %fd390;
-$L__BB49_82:
-add.rn.f64 	%fd391, %fd35, 0dBFF0000000000000;
-sub.rn.f64 	%fd392, %fd459, %fd391;
-div.rn.f64 	%fd393, %fd392, %fd35;
-add.rn.f64 	%fd459, %fd393, %fd460;
-$L__BB49_83:
-add.rn.f64 	%fd463, %fd31, %fd459;
-@!%p1 bra 	$L__BB49_96;
-bra.uni 	$L__BB49_84;
-$L__BB49_84:
+mov.b64 	%fd354, %rd178;
+setp.gt.f64 	%p116, %fd354, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd355, %fd354, 0d3FE0000000000000;
+add.rn.f64 	%fd356, %fd353, 0d3FF0000000000000;
+selp.f64 	%fd357, %fd355, %fd354, %p116;
+add.rn.f64 	%fd358, %fd357, 0dBFF0000000000000;
+add.rn.f64 	%fd359, %fd357, 0d3FF0000000000000;
+div.rn.f64 	%fd360, %fd358, %fd359;
+mul.rn.f64 	%fd361, %fd360, %fd360;
+mul.rn.f64 	%fd362, %fd361, 0d3FA642C8590B2164;
+add.rn.f64 	%fd363, %fd362, 0d3FA8618618618618;
+mul.rn.f64 	%fd364, %fd361, %fd363;
+add.rn.f64 	%fd365, %fd364, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd366, %fd361, %fd365;
+add.rn.f64 	%fd367, %fd366, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd368, %fd361, %fd367;
+add.rn.f64 	%fd369, %fd368, 0d3FB1111111111111;
+mul.rn.f64 	%fd370, %fd361, %fd369;
+add.rn.f64 	%fd371, %fd370, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd372, %fd361, %fd371;
+add.rn.f64 	%fd373, %fd372, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd374, %fd361, %fd373;
+add.rn.f64 	%fd375, %fd374, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd376, %fd361, %fd375;
+add.rn.f64 	%fd377, %fd376, 0d3FC2492492492492;
+mul.rn.f64 	%fd378, %fd361, %fd377;
+add.rn.f64 	%fd379, %fd378, 0d3FC999999999999A;
+mul.rn.f64 	%fd380, %fd361, %fd379;
+add.rn.f64 	%fd381, %fd380, 0d3FD5555555555555;
+mul.rn.f64 	%fd382, %fd361, %fd381;
+selp.f64 	%fd383, %fd356, %fd353, %p116;
+mul.rn.f64 	%fd384, %fd383, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd385, %fd383, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd386, %fd360, %fd360;
+mul.rn.f64 	%fd387, %fd386, %fd382;
+add.rn.f64 	%fd388, %fd386, %fd387;
+add.rn.f64 	%fd389, %fd385, %fd388;
+add.rn.f64 	%fd460, %fd384, %fd389;
+$L__BB54_82:
+add.rn.f64 	%fd390, %fd35, 0dBFF0000000000000;
+sub.rn.f64 	%fd391, %fd459, %fd390;
+div.rn.f64 	%fd392, %fd391, %fd35;
+add.rn.f64 	%fd459, %fd392, %fd460;
+$L__BB54_83:
+max.f64 	%fd393, %fd31, 0d0000000000000000;
+add.rn.f64 	%fd463, %fd393, %fd459;
+@!%p1 bra 	$L__BB54_96;
+bra.uni 	$L__BB54_84;
+$L__BB54_84:
 mul.rn.f64 	%fd41, %fd1, %fd25;
 sub.rn.f64 	%fd42, %fd28, %fd463;
 setp.nan.f64 	%p117, %fd42, %fd42;
 mov.f64 	%fd462, %fd42;
-@%p117 bra 	$L__BB49_88;
+@%p117 bra 	$L__BB54_88;
 setp.gt.f64 	%p118, %fd42, 0d4086280000000000;
 mov.f64 	%fd462, 0d7FF0000000000000;
-@%p118 bra 	$L__BB49_88;
+@%p118 bra 	$L__BB54_88;
 setp.lt.f64 	%p119, %fd42, 0dC085E00000000000;
 mov.f64 	%fd462, 0d0000000000000000;
-@%p119 bra 	$L__BB49_88;
+@%p119 bra 	$L__BB54_88;
 mul.rn.f64 	%fd396, %fd42, 0d3FF71547652B82FE;
 add.rn.f64 	%fd397, %fd396, 0d4338000000000000;
 add.rn.f64 	%fd398, %fd397, 0dC338000000000000;
@@ -42053,8 +47686,7 @@ mul.rn.f64 	%fd421, %fd420, 0d3FC0000000000000;
 add.rn.f64 	%fd422, %fd421, 0d3FF0000000000000;
 mul.rn.f64 	%fd423, %fd402, %fd422;
 mul.rn.f64 	%fd424, %fd423, 0d3FC2492492492492;
-)ptx",
-    R"ptx(add.rn.f64 	%fd425, %fd424, 0d3FF0000000000000;
+add.rn.f64 	%fd425, %fd424, 0d3FF0000000000000;
 mul.rn.f64 	%fd426, %fd402, %fd425;
 mul.rn.f64 	%fd427, %fd426, 0d3FC5555555555555;
 add.rn.f64 	%fd428, %fd427, 0d3FF0000000000000;
@@ -42078,13 +47710,13 @@ cvt.u64.u32 	%rd179, %r60;
 shl.b64 	%rd180, %rd179, 52;
 mov.b64 	%fd443, %rd180;
 mul.rn.f64 	%fd462, %fd442, %fd443;
-$L__BB49_88:
+$L__BB54_88:
 mul.rn.f64 	%fd444, %fd41, %fd462;
 cvt.rn.f32.f64 	%f59, %fd444;
 mov.u64 	%rd225, 0;
-@%p68 bra 	$L__BB49_91;
+@%p68 bra 	$L__BB54_91;
 mov.u64 	%rd224, 0;
-$L__BB49_90:
+$L__BB54_90:
 ld.global.f32 	%f211, [%rd223];
 fma.rn.f32 	%f212, %f211, %f59, 0f00000000;
 abs.f32 	%f213, %f212;
@@ -42096,34 +47728,34 @@ add.s64 	%rd223, %rd223, 64;
 add.s64 	%rd183, %rd224, 32;
 setp.le.u64 	%p122, %rd183, %rd9;
 mov.u64 	%rd224, %rd225;
-@%p122 bra 	$L__BB49_90;
-$L__BB49_91:
+@%p122 bra 	$L__BB54_90;
+$L__BB54_91:
 setp.le.u64 	%p123, %rd9, %rd225;
-@%p123 bra 	$L__BB49_96;
+@%p123 bra 	$L__BB54_96;
 sub.s64 	%rd76, %rd9, %rd225;
 shl.b64 	%rd184, %rd225, 2;
 add.s64 	%rd185, %rd10, %rd184;
 setp.le.u64 	%p124, %rd76, %rd15;
 add.s64 	%rd77, %rd185, %rd200;
 mov.f32 	%f249, 0f00000000;
-@%p124 bra 	$L__BB49_94;
+@%p124 bra 	$L__BB54_94;
 ld.global.f32 	%f249, [%rd77];
-$L__BB49_94:
-@%p124 bra 	$L__BB49_96;
+$L__BB54_94:
+@%p124 bra 	$L__BB54_96;
 fma.rn.f32 	%f216, %f249, %f59, 0f00000000;
 abs.f32 	%f217, %f216;
 setp.geu.f32 	%p126, %f217, 0f00800000;
 selp.f32 	%f62, %f216, 0f00000000, %p126;
 st.global.f32 	[%rd77], %f62;
-$L__BB49_96:
+$L__BB54_96:
 bar.warp.sync 	%r3;
-@%p5 bra 	$L__BB49_99;
+@%p5 bra 	$L__BB54_99;
 add.s64 	%rd189, %rd102, %rd200;
 add.s64 	%rd227, %rd2, %rd189;
 add.s64 	%rd192, %rd198, %rd199;
 add.s64 	%rd226, %rd12, %rd192;
 mov.u64 	%rd228, %rd15;
-$L__BB49_98:
+$L__BB54_98:
 ld.global.f32 	%f218, [%rd227];
 ld.global.u64 	%rd193, [%rd226];
 shl.b64 	%rd194, %rd193, 2;
@@ -42133,11 +47765,11 @@ add.s64 	%rd228, %rd228, 16;
 add.s64 	%rd227, %rd227, 64;
 add.s64 	%rd226, %rd226, 128;
 setp.lt.u64 	%p128, %rd228, %rd14;
-@%p128 bra 	$L__BB49_98;
-$L__BB49_99:
+@%p128 bra 	$L__BB54_98;
+$L__BB54_99:
 cvt.u32.u64 	%r61, %rd15;
 setp.ne.s32 	%p129, %r61, 0;
-@%p129 bra 	$L__BB49_101;
+@%p129 bra 	$L__BB54_101;
 ld.param.u64 	%rd88, [proxy_terms_param_6];
 cvta.to.global.u64 	%rd1, %rd88;
 add.s64 	%rd86, %rd1, %rd98;
@@ -42146,7 +47778,7 @@ ld.param.f64 	%fd445, [%rd5+24];
 mul.rn.f64 	%fd446, %fd463, %fd445;
 add.rn.f64 	%fd447, %fd46, %fd446;
 st.global.f64 	[%rd86], %fd447;
-$L__BB49_101:
+$L__BB54_101:
 ret;
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md(
@@ -42156,7 +47788,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3
 )
 {
-.local .align 8 .b8 	__local_depot50[128];
+.local .align 8 .b8 	__local_depot55[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<8>;
@@ -42164,7 +47796,7 @@ ret;
 .reg .f32 	%f<39>;
 .reg .b64 	%rd<59>;
 .reg .f64 	%fd<227>;
-mov.u64 	%SPL, __local_depot50;
+mov.u64 	%SPL, __local_depot55;
 ld.param.f64 	%fd70, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_3];
 ld.param.u64 	%rd30, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_2];
 ld.param.u64 	%rd29, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_1];
@@ -42172,12 +47804,12 @@ ld.param.u64 	%rd28, [_ZN11hypersphere12_GLOBAL__N_19WideNoiseEPKfS2_md_param_0]
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd49, 0;
 mov.u16 	%rs1, 0;
-$L__BB50_1:
+$L__BB55_1:
 add.s64 	%rd33, %rd1, %rd49;
 st.local.u8 	[%rd33], %rs1;
 add.s64 	%rd49, %rd49, 1;
 setp.lt.u64 	%p1, %rd49, 128;
-@%p1 bra 	$L__BB50_1;
+@%p1 bra 	$L__BB55_1;
 setp.lt.u64 	%p2, %rd30, 16;
 mov.u64 	%rd53, 0;
 mov.f64 	%fd220, 0d0000000000000000;
@@ -42187,7 +47819,7 @@ mov.f64 	%fd223, %fd220;
 mov.f64 	%fd224, %fd220;
 mov.f64 	%fd225, %fd220;
 mov.f64 	%fd226, %fd220;
-@%p2 bra 	$L__BB50_6;
+@%p2 bra 	$L__BB55_6;
 ld.local.f64 	%fd212, [%rd1];
 ld.local.f64 	%fd211, [%rd1+8];
 ld.local.f64 	%fd210, [%rd1+16];
@@ -42207,7 +47839,7 @@ ld.local.f64 	%fd220, [%rd1+120];
 add.s64 	%rd51, %rd29, 32;
 add.s64 	%rd50, %rd28, 32;
 mov.u64 	%rd52, 0;
-$L__BB50_4:
+$L__BB55_4:
 ld.f32 	%f1, [%rd50+-32];
 cvt.f64.f32 	%fd72, %f1;
 ld.f32 	%f2, [%rd51+-32];
@@ -42301,7 +47933,8 @@ cvt.f64.f32 	%fd127, %f23;
 ld.f32 	%f24, [%rd51+12];
 cvt.f64.f32 	%fd128, %f24;
 sub.rn.f64 	%fd129, %fd127, %fd128;
-sub.rn.f64 	%fd130, %fd129, %fd70;
+)ptx",
+    R"ptx(sub.rn.f64 	%fd130, %fd129, %fd70;
 mul.rn.f64 	%fd131, %fd130, %fd130;
 add.rn.f64 	%fd224, %fd224, %fd131;
 ld.f32 	%f25, [%rd50+16];
@@ -42342,7 +47975,7 @@ add.s64 	%rd51, %rd51, 64;
 add.s64 	%rd50, %rd50, 64;
 setp.le.u64 	%p3, %rd36, %rd30;
 mov.u64 	%rd52, %rd53;
-@%p3 bra 	$L__BB50_4;
+@%p3 bra 	$L__BB55_4;
 st.local.f64 	[%rd1], %fd212;
 st.local.f64 	[%rd1+8], %fd211;
 st.local.f64 	[%rd1+16], %fd210;
@@ -42359,14 +47992,14 @@ st.local.f64 	[%rd1+96], %fd223;
 st.local.f64 	[%rd1+104], %fd222;
 st.local.f64 	[%rd1+112], %fd221;
 st.local.f64 	[%rd1+120], %fd220;
-$L__BB50_6:
+$L__BB55_6:
 setp.ge.u64 	%p4, %rd53, %rd30;
-@%p4 bra 	$L__BB50_14;
+@%p4 bra 	$L__BB55_14;
 and.b64  	%rd13, %rd30, 1;
 add.s64 	%rd38, %rd30, -1;
 setp.eq.s64 	%p5, %rd53, %rd38;
 mov.u64 	%rd54, 0;
-@%p5 bra 	$L__BB50_11;
+@%p5 bra 	$L__BB55_11;
 and.b64  	%rd40, %rd30, -2;
 sub.s64 	%rd14, %rd53, %rd40;
 add.s64 	%rd57, %rd1, 8;
@@ -42375,7 +48008,7 @@ add.s64 	%rd42, %rd41, 4;
 add.s64 	%rd56, %rd28, %rd42;
 add.s64 	%rd55, %rd29, %rd42;
 mov.u64 	%rd58, 0;
-$L__BB50_9:
+$L__BB55_9:
 ld.f32 	%f33, [%rd56+-4];
 cvt.f64.f32 	%fd152, %f33;
 ld.f32 	%f34, [%rd55+-4];
@@ -42401,13 +48034,13 @@ add.s64 	%rd57, %rd57, 16;
 add.s64 	%rd56, %rd56, 8;
 add.s64 	%rd55, %rd55, 8;
 setp.eq.s64 	%p6, %rd14, %rd58;
-@%p6 bra 	$L__BB50_10;
-bra.uni 	$L__BB50_9;
-$L__BB50_10:
+@%p6 bra 	$L__BB55_10;
+bra.uni 	$L__BB55_9;
+$L__BB55_10:
 neg.s64 	%rd54, %rd14;
-$L__BB50_11:
+$L__BB55_11:
 setp.eq.s64 	%p7, %rd13, 0;
-@%p7 bra 	$L__BB50_13;
+@%p7 bra 	$L__BB55_13;
 add.s64 	%rd43, %rd54, %rd53;
 shl.b64 	%rd44, %rd43, 2;
 add.s64 	%rd45, %rd28, %rd44;
@@ -42424,7 +48057,7 @@ add.s64 	%rd48, %rd1, %rd47;
 ld.local.f64 	%fd171, [%rd48];
 add.rn.f64 	%fd172, %fd171, %fd170;
 st.local.f64 	[%rd48], %fd172;
-$L__BB50_13:
+$L__BB55_13:
 ld.local.f64 	%fd226, [%rd1+72];
 ld.local.f64 	%fd225, [%rd1+80];
 ld.local.f64 	%fd224, [%rd1+88];
@@ -42432,7 +48065,7 @@ ld.local.f64 	%fd223, [%rd1+96];
 ld.local.f64 	%fd222, [%rd1+104];
 ld.local.f64 	%fd221, [%rd1+112];
 ld.local.f64 	%fd220, [%rd1+120];
-$L__BB50_14:
+$L__BB55_14:
 ld.local.f64 	%fd173, [%rd1+64];
 ld.local.f64 	%fd174, [%rd1];
 add.rn.f64 	%fd175, %fd173, %fd174;
@@ -42444,8 +48077,7 @@ ld.local.f64 	%fd180, [%rd1+24];
 add.rn.f64 	%fd181, %fd224, %fd180;
 ld.local.f64 	%fd182, [%rd1+32];
 add.rn.f64 	%fd183, %fd223, %fd182;
-)ptx",
-    R"ptx(ld.local.f64 	%fd184, [%rd1+40];
+ld.local.f64 	%fd184, [%rd1+40];
 add.rn.f64 	%fd185, %fd222, %fd184;
 ld.local.f64 	%fd186, [%rd1+48];
 add.rn.f64 	%fd187, %fd221, %fd186;
@@ -42468,7 +48100,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot51[128];
+.local .align 8 .b8 	__local_depot56[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<20>;
@@ -42477,7 +48109,7 @@ ret;
 .reg .f32 	%f<32>;
 .reg .b64 	%rd<103>;
 .reg .f64 	%fd<205>;
-mov.u64 	%SPL, __local_depot51;
+mov.u64 	%SPL, __local_depot56;
 ld.param.u64 	%rd54, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_3];
 ld.param.f64 	%fd80, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_2];
 ld.param.u64 	%rd53, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_param_1];
@@ -42485,12 +48117,12 @@ ld.param.u64 	%rd52, [_ZN11hypersphere12_GLOBAL__N_116WideNormalizeRowEPKfmdPf_p
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd84, 0;
 mov.u16 	%rs1, 0;
-$L__BB51_1:
+$L__BB56_1:
 add.s64 	%rd57, %rd1, %rd84;
 st.local.u8 	[%rd57], %rs1;
 add.s64 	%rd84, %rd84, 1;
 setp.lt.u64 	%p1, %rd84, 128;
-@%p1 bra 	$L__BB51_1;
+@%p1 bra 	$L__BB56_1;
 setp.lt.u64 	%p2, %rd53, 16;
 mov.u64 	%rd87, 0;
 mov.f64 	%fd193, 0d0000000000000000;
@@ -42505,7 +48137,7 @@ mov.f64 	%fd201, %fd193;
 mov.f64 	%fd202, %fd193;
 mov.f64 	%fd203, %fd193;
 mov.f64 	%fd204, %fd193;
-@%p2 bra 	$L__BB51_6;
+@%p2 bra 	$L__BB56_6;
 ld.local.f64 	%fd174, [%rd1];
 ld.local.f64 	%fd173, [%rd1+8];
 ld.local.f64 	%fd172, [%rd1+16];
@@ -42524,7 +48156,7 @@ mov.f64 	%fd204, %fd202;
 mov.f64 	%fd193, %fd202;
 mov.f64 	%fd195, %fd202;
 mov.f64 	%fd197, %fd202;
-$L__BB51_4:
+$L__BB56_4:
 ld.f32 	%f1, [%rd85+-32];
 cvt.f64.f32 	%fd83, %f1;
 mul.rn.f64 	%fd84, %fd83, %fd83;
@@ -42594,7 +48226,7 @@ add.s64 	%rd60, %rd86, 32;
 add.s64 	%rd85, %rd85, 64;
 setp.le.u64 	%p3, %rd60, %rd53;
 mov.u64 	%rd86, %rd87;
-@%p3 bra 	$L__BB51_4;
+@%p3 bra 	$L__BB56_4;
 st.local.f64 	[%rd1], %fd174;
 st.local.f64 	[%rd1+8], %fd173;
 st.local.f64 	[%rd1+16], %fd172;
@@ -42611,22 +48243,22 @@ st.local.f64 	[%rd1+96], %fd200;
 st.local.f64 	[%rd1+104], %fd198;
 st.local.f64 	[%rd1+112], %fd196;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB51_6:
+$L__BB56_6:
 setp.ge.u64 	%p4, %rd87, %rd53;
-@%p4 bra 	$L__BB51_15;
+@%p4 bra 	$L__BB56_15;
 and.b64  	%rd89, %rd53, 3;
 sub.s64 	%rd62, %rd87, %rd53;
 setp.gt.u64 	%p5, %rd62, -4;
 mov.u64 	%rd88, 0;
 shl.b64 	%rd83, %rd87, 2;
-@%p5 bra 	$L__BB51_11;
+@%p5 bra 	$L__BB56_11;
 and.b64  	%rd64, %rd53, -4;
 sub.s64 	%rd11, %rd87, %rd64;
 add.s64 	%rd66, %rd83, %rd52;
 add.s64 	%rd93, %rd66, 8;
 add.s64 	%rd92, %rd1, 16;
 mov.u64 	%rd94, 0;
-$L__BB51_9:
+$L__BB56_9:
 ld.f32 	%f17, [%rd93+-8];
 cvt.f64.f32 	%fd115, %f17;
 mul.rn.f64 	%fd116, %fd115, %fd115;
@@ -42655,19 +48287,19 @@ add.s64 	%rd94, %rd94, -4;
 add.s64 	%rd93, %rd93, 16;
 add.s64 	%rd92, %rd92, 32;
 setp.eq.s64 	%p6, %rd11, %rd94;
-@%p6 bra 	$L__BB51_10;
-bra.uni 	$L__BB51_9;
-$L__BB51_10:
+@%p6 bra 	$L__BB56_10;
+bra.uni 	$L__BB56_9;
+$L__BB56_10:
 neg.s64 	%rd88, %rd11;
-$L__BB51_11:
+$L__BB56_11:
 setp.eq.s64 	%p7, %rd89, 0;
-@%p7 bra 	$L__BB51_14;
+@%p7 bra 	$L__BB56_14;
 shl.b64 	%rd67, %rd88, 3;
 add.s64 	%rd91, %rd1, %rd67;
 shl.b64 	%rd69, %rd88, 2;
 add.s64 	%rd70, %rd83, %rd69;
 add.s64 	%rd90, %rd52, %rd70;
-$L__BB51_13:
+$L__BB56_13:
 .pragma "nounroll";
 ld.f32 	%f21, [%rd90];
 cvt.f64.f32 	%fd131, %f21;
@@ -42679,8 +48311,8 @@ add.s64 	%rd91, %rd91, 8;
 add.s64 	%rd90, %rd90, 4;
 add.s64 	%rd89, %rd89, -1;
 setp.ne.s64 	%p8, %rd89, 0;
-@%p8 bra 	$L__BB51_13;
-$L__BB51_14:
+@%p8 bra 	$L__BB56_13;
+$L__BB56_14:
 ld.local.f64 	%fd204, [%rd1+64];
 ld.local.f64 	%fd203, [%rd1+72];
 ld.local.f64 	%fd202, [%rd1+80];
@@ -42693,14 +48325,15 @@ ld.local.f64 	%fd196, [%rd1+112];
 ld.local.f64 	%fd195, [%rd1+48];
 ld.local.f64 	%fd194, [%rd1+120];
 ld.local.f64 	%fd193, [%rd1+56];
-$L__BB51_15:
+$L__BB56_15:
 setp.eq.s64 	%p10, %rd53, 0;
-@%p10 bra 	$L__BB51_32;
+@%p10 bra 	$L__BB56_32;
 and.b64  	%rd96, %rd53, 3;
 ld.local.f64 	%fd135, [%rd1];
 add.rn.f64 	%fd136, %fd204, %fd135;
 ld.local.f64 	%fd137, [%rd1+8];
-add.rn.f64 	%fd138, %fd203, %fd137;
+)ptx",
+    R"ptx(add.rn.f64 	%fd138, %fd203, %fd137;
 ld.local.f64 	%fd139, [%rd1+16];
 add.rn.f64 	%fd140, %fd202, %fd139;
 ld.local.f64 	%fd141, [%rd1+24];
@@ -42724,88 +48357,88 @@ and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd30, %r2;
 setp.lt.u64 	%p11, %rd53, 4;
 mov.u64 	%rd95, 0;
-@%p11 bra 	$L__BB51_27;
-bra.uni 	$L__BB51_17;
-$L__BB51_27:
+@%p11 bra 	$L__BB56_27;
+bra.uni 	$L__BB56_17;
+$L__BB56_27:
 setp.eq.s64 	%p17, %rd96, 0;
-@%p17 bra 	$L__BB51_32;
+@%p17 bra 	$L__BB56_32;
 shl.b64 	%rd80, %rd95, 2;
 add.s64 	%rd98, %rd54, %rd80;
 add.s64 	%rd97, %rd52, %rd80;
-bra.uni 	$L__BB51_29;
-$L__BB51_31:
+bra.uni 	$L__BB56_29;
+$L__BB56_31:
 add.s64 	%rd95, %rd95, 1;
 add.s64 	%rd98, %rd98, 4;
 add.s64 	%rd97, %rd97, 4;
 add.s64 	%rd96, %rd96, -1;
 setp.ne.s64 	%p19, %rd96, 0;
-@%p19 bra 	$L__BB51_29;
-bra.uni 	$L__BB51_32;
-$L__BB51_29:
+@%p19 bra 	$L__BB56_29;
+bra.uni 	$L__BB56_32;
+$L__BB56_29:
 .pragma "nounroll";
 and.b64  	%rd81, %rd95, 15;
 setp.ne.s64 	%p18, %rd81, %rd30;
-@%p18 bra 	$L__BB51_31;
+@%p18 bra 	$L__BB56_31;
 ld.f32 	%f30, [%rd97];
 cvt.f64.f32 	%fd163, %f30;
 div.rn.f64 	%fd164, %fd163, %fd79;
 cvt.rn.f32.f64 	%f31, %fd164;
 st.f32 	[%rd98], %f31;
-bra.uni 	$L__BB51_31;
-$L__BB51_32:
+bra.uni 	$L__BB56_31;
+$L__BB56_32:
 ret;
-$L__BB51_17:
+$L__BB56_17:
 and.b64  	%rd95, %rd53, -4;
 add.s64 	%rd101, %rd54, 8;
 add.s64 	%rd100, %rd52, 8;
 mov.u64 	%rd102, 0;
-bra.uni 	$L__BB51_18;
-$L__BB51_26:
+bra.uni 	$L__BB56_18;
+$L__BB56_26:
 add.s64 	%rd102, %rd102, 4;
 add.s64 	%rd101, %rd101, 16;
 add.s64 	%rd100, %rd100, 16;
 setp.eq.s64 	%p16, %rd95, %rd102;
-@%p16 bra 	$L__BB51_27;
-$L__BB51_18:
+@%p16 bra 	$L__BB56_27;
+$L__BB56_18:
 and.b64  	%rd73, %rd102, 12;
 setp.ne.s64 	%p12, %rd73, %rd30;
-@%p12 bra 	$L__BB51_20;
+@%p12 bra 	$L__BB56_20;
 ld.f32 	%f22, [%rd100+-8];
 cvt.f64.f32 	%fd155, %f22;
 div.rn.f64 	%fd156, %fd155, %fd79;
 cvt.rn.f32.f64 	%f23, %fd156;
 st.f32 	[%rd101+-8], %f23;
-$L__BB51_20:
+$L__BB56_20:
 add.s64 	%rd74, %rd102, 1;
 and.b64  	%rd75, %rd74, 13;
 setp.ne.s64 	%p13, %rd75, %rd30;
-@%p13 bra 	$L__BB51_22;
+@%p13 bra 	$L__BB56_22;
 ld.f32 	%f24, [%rd100+-4];
 cvt.f64.f32 	%fd157, %f24;
 div.rn.f64 	%fd158, %fd157, %fd79;
 cvt.rn.f32.f64 	%f25, %fd158;
 st.f32 	[%rd101+-4], %f25;
-$L__BB51_22:
+$L__BB56_22:
 add.s64 	%rd76, %rd102, 2;
 and.b64  	%rd77, %rd76, 14;
 setp.ne.s64 	%p14, %rd77, %rd30;
-@%p14 bra 	$L__BB51_24;
+@%p14 bra 	$L__BB56_24;
 ld.f32 	%f26, [%rd100];
 cvt.f64.f32 	%fd159, %f26;
 div.rn.f64 	%fd160, %fd159, %fd79;
 cvt.rn.f32.f64 	%f27, %fd160;
 st.f32 	[%rd101], %f27;
-$L__BB51_24:
+$L__BB56_24:
 add.s64 	%rd78, %rd102, 3;
 and.b64  	%rd79, %rd78, 15;
 setp.ne.s64 	%p15, %rd79, %rd30;
-@%p15 bra 	$L__BB51_26;
+@%p15 bra 	$L__BB56_26;
 ld.f32 	%f28, [%rd100+4];
 cvt.f64.f32 	%fd161, %f28;
 div.rn.f64 	%fd162, %fd161, %fd79;
 cvt.rn.f32.f64 	%f29, %fd162;
 st.f32 	[%rd101+4], %f29;
-bra.uni 	$L__BB51_26;
+bra.uni 	$L__BB56_26;
 }
 .func _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_0,
@@ -42815,7 +48448,7 @@ bra.uni 	$L__BB51_26;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4
 )
 {
-.local .align 8 .b8 	__local_depot52[128];
+.local .align 8 .b8 	__local_depot57[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<31>;
@@ -42824,7 +48457,7 @@ bra.uni 	$L__BB51_26;
 .reg .f32 	%f<83>;
 .reg .b64 	%rd<162>;
 .reg .f64 	%fd<418>;
-mov.u64 	%SPL, __local_depot52;
+mov.u64 	%SPL, __local_depot57;
 ld.param.u64 	%rd86, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_4];
 ld.param.f64 	%fd155, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_3];
 ld.param.u64 	%rd85, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEPKfS2_mdPf_param_2];
@@ -42833,13 +48466,12 @@ ld.param.u64 	%rd83, [_ZN11hypersphere12_GLOBAL__N_124WideNormalizeGradientRowEP
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd132, 0;
 mov.u16 	%rs1, 0;
-$L__BB52_1:
+$L__BB57_1:
 add.s64 	%rd90, %rd1, %rd132;
 st.local.u8 	[%rd90], %rs1;
-)ptx",
-    R"ptx(add.s64 	%rd132, %rd132, 1;
+add.s64 	%rd132, %rd132, 1;
 setp.lt.u64 	%p1, %rd132, 128;
-@%p1 bra 	$L__BB52_1;
+@%p1 bra 	$L__BB57_1;
 setp.lt.u64 	%p2, %rd85, 16;
 mov.u64 	%rd135, 0;
 mov.f64 	%fd373, 0d0000000000000000;
@@ -42854,7 +48486,7 @@ mov.f64 	%fd381, %fd373;
 mov.f64 	%fd382, %fd373;
 mov.f64 	%fd383, %fd373;
 mov.f64 	%fd384, %fd373;
-@%p2 bra 	$L__BB52_6;
+@%p2 bra 	$L__BB57_6;
 ld.local.f64 	%fd354, [%rd1];
 ld.local.f64 	%fd353, [%rd1+8];
 ld.local.f64 	%fd352, [%rd1+16];
@@ -42873,7 +48505,7 @@ mov.f64 	%fd384, %fd382;
 mov.f64 	%fd373, %fd382;
 mov.f64 	%fd375, %fd382;
 mov.f64 	%fd377, %fd382;
-$L__BB52_4:
+$L__BB57_4:
 ld.f32 	%f7, [%rd133+-32];
 cvt.f64.f32 	%fd158, %f7;
 mul.rn.f64 	%fd159, %fd158, %fd158;
@@ -42943,7 +48575,7 @@ add.s64 	%rd93, %rd134, 32;
 add.s64 	%rd133, %rd133, 64;
 setp.le.u64 	%p3, %rd93, %rd85;
 mov.u64 	%rd134, %rd135;
-@%p3 bra 	$L__BB52_4;
+@%p3 bra 	$L__BB57_4;
 st.local.f64 	[%rd1], %fd354;
 st.local.f64 	[%rd1+8], %fd353;
 st.local.f64 	[%rd1+16], %fd352;
@@ -42960,22 +48592,22 @@ st.local.f64 	[%rd1+96], %fd380;
 st.local.f64 	[%rd1+104], %fd378;
 st.local.f64 	[%rd1+112], %fd376;
 st.local.f64 	[%rd1+120], %fd374;
-$L__BB52_6:
+$L__BB57_6:
 setp.ge.u64 	%p4, %rd135, %rd85;
-@%p4 bra 	$L__BB52_15;
+@%p4 bra 	$L__BB57_15;
 and.b64  	%rd137, %rd85, 3;
 sub.s64 	%rd95, %rd135, %rd85;
 setp.gt.u64 	%p5, %rd95, -4;
 mov.u64 	%rd136, 0;
 shl.b64 	%rd131, %rd135, 2;
-@%p5 bra 	$L__BB52_11;
+@%p5 bra 	$L__BB57_11;
 and.b64  	%rd97, %rd85, -4;
 sub.s64 	%rd12, %rd135, %rd97;
 add.s64 	%rd99, %rd131, %rd83;
 add.s64 	%rd141, %rd99, 8;
 add.s64 	%rd140, %rd1, 16;
 mov.u64 	%rd142, 0;
-$L__BB52_9:
+$L__BB57_9:
 ld.f32 	%f23, [%rd141+-8];
 cvt.f64.f32 	%fd190, %f23;
 mul.rn.f64 	%fd191, %fd190, %fd190;
@@ -43004,19 +48636,19 @@ add.s64 	%rd142, %rd142, -4;
 add.s64 	%rd141, %rd141, 16;
 add.s64 	%rd140, %rd140, 32;
 setp.eq.s64 	%p6, %rd12, %rd142;
-@%p6 bra 	$L__BB52_10;
-bra.uni 	$L__BB52_9;
-$L__BB52_10:
+@%p6 bra 	$L__BB57_10;
+bra.uni 	$L__BB57_9;
+$L__BB57_10:
 neg.s64 	%rd136, %rd12;
-$L__BB52_11:
+$L__BB57_11:
 setp.eq.s64 	%p7, %rd137, 0;
-@%p7 bra 	$L__BB52_14;
+@%p7 bra 	$L__BB57_14;
 shl.b64 	%rd100, %rd136, 3;
 add.s64 	%rd139, %rd1, %rd100;
 shl.b64 	%rd102, %rd136, 2;
 add.s64 	%rd103, %rd131, %rd102;
 add.s64 	%rd138, %rd83, %rd103;
-$L__BB52_13:
+$L__BB57_13:
 .pragma "nounroll";
 ld.f32 	%f27, [%rd138];
 cvt.f64.f32 	%fd206, %f27;
@@ -43028,8 +48660,8 @@ add.s64 	%rd139, %rd139, 8;
 add.s64 	%rd138, %rd138, 4;
 add.s64 	%rd137, %rd137, -1;
 setp.ne.s64 	%p8, %rd137, 0;
-@%p8 bra 	$L__BB52_13;
-$L__BB52_14:
+@%p8 bra 	$L__BB57_13;
+$L__BB57_14:
 ld.local.f64 	%fd384, [%rd1+64];
 ld.local.f64 	%fd383, [%rd1+72];
 ld.local.f64 	%fd382, [%rd1+80];
@@ -43042,7 +48674,7 @@ ld.local.f64 	%fd376, [%rd1+112];
 ld.local.f64 	%fd375, [%rd1+48];
 ld.local.f64 	%fd374, [%rd1+120];
 ld.local.f64 	%fd373, [%rd1+56];
-$L__BB52_15:
+$L__BB57_15:
 ld.local.f64 	%fd211, [%rd1];
 add.rn.f64 	%fd212, %fd384, %fd211;
 ld.local.f64 	%fd213, [%rd1+8];
@@ -43065,16 +48697,16 @@ add.rn.f64 	%fd229, %fd228, %fd227;
 sqrt.rn.f64 	%fd79, %fd229;
 setp.gt.f64 	%p9, %fd79, %fd155;
 mov.f64 	%fd417, 0d0000000000000000;
-@%p9 bra 	$L__BB52_16;
-bra.uni 	$L__BB52_32;
-$L__BB52_16:
+@%p9 bra 	$L__BB57_16;
+bra.uni 	$L__BB57_32;
+$L__BB57_16:
 mov.u64 	%rd143, 0;
-$L__BB52_17:
+$L__BB57_17:
 add.s64 	%rd105, %rd1, %rd143;
 st.local.u8 	[%rd105], %rs1;
 add.s64 	%rd143, %rd143, 1;
 setp.lt.u64 	%p10, %rd143, 128;
-@%p10 bra 	$L__BB52_17;
+@%p10 bra 	$L__BB57_17;
 mov.u64 	%rd147, 0;
 mov.f64 	%fd409, 0d0000000000000000;
 mov.f64 	%fd410, %fd409;
@@ -43084,7 +48716,7 @@ mov.f64 	%fd413, %fd409;
 mov.f64 	%fd414, %fd409;
 mov.f64 	%fd415, %fd409;
 mov.f64 	%fd416, %fd409;
-@%p2 bra 	$L__BB52_22;
+@%p2 bra 	$L__BB57_22;
 ld.local.f64 	%fd400, [%rd1];
 ld.local.f64 	%fd399, [%rd1+8];
 ld.local.f64 	%fd398, [%rd1+16];
@@ -43097,14 +48729,15 @@ ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
 ld.local.f64 	%fd413, [%rd1+88];
-ld.local.f64 	%fd412, [%rd1+96];
+)ptx",
+    R"ptx(ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
 add.s64 	%rd145, %rd84, 32;
 add.s64 	%rd144, %rd83, 32;
 mov.u64 	%rd146, 0;
-$L__BB52_20:
+$L__BB57_20:
 ld.f32 	%f28, [%rd144+-32];
 cvt.f64.f32 	%fd231, %f28;
 ld.f32 	%f29, [%rd145+-32];
@@ -43207,7 +48840,7 @@ add.s64 	%rd145, %rd145, 64;
 add.s64 	%rd144, %rd144, 64;
 setp.le.u64 	%p12, %rd108, %rd85;
 mov.u64 	%rd146, %rd147;
-@%p12 bra 	$L__BB52_20;
+@%p12 bra 	$L__BB57_20;
 st.local.f64 	[%rd1], %fd400;
 st.local.f64 	[%rd1+8], %fd399;
 st.local.f64 	[%rd1+16], %fd398;
@@ -43224,14 +48857,14 @@ st.local.f64 	[%rd1+96], %fd412;
 st.local.f64 	[%rd1+104], %fd411;
 st.local.f64 	[%rd1+112], %fd410;
 st.local.f64 	[%rd1+120], %fd409;
-$L__BB52_22:
+$L__BB57_22:
 setp.ge.u64 	%p13, %rd147, %rd85;
-@%p13 bra 	$L__BB52_31;
+@%p13 bra 	$L__BB57_31;
 and.b64  	%rd149, %rd85, 3;
 sub.s64 	%rd110, %rd147, %rd85;
 setp.gt.u64 	%p14, %rd110, -4;
 mov.u64 	%rd148, 0;
-@%p14 bra 	$L__BB52_27;
+@%p14 bra 	$L__BB57_27;
 and.b64  	%rd112, %rd85, -4;
 sub.s64 	%rd43, %rd147, %rd112;
 shl.b64 	%rd113, %rd147, 2;
@@ -43239,9 +48872,8 @@ add.s64 	%rd114, %rd113, 8;
 add.s64 	%rd155, %rd83, %rd114;
 add.s64 	%rd154, %rd84, %rd114;
 add.s64 	%rd153, %rd1, 16;
-)ptx",
-    R"ptx(mov.u64 	%rd156, 0;
-$L__BB52_25:
+mov.u64 	%rd156, 0;
+$L__BB57_25:
 ld.f32 	%f60, [%rd155+-8];
 cvt.f64.f32 	%fd279, %f60;
 ld.f32 	%f61, [%rd154+-8];
@@ -43279,20 +48911,20 @@ add.s64 	%rd155, %rd155, 16;
 add.s64 	%rd154, %rd154, 16;
 add.s64 	%rd153, %rd153, 32;
 setp.eq.s64 	%p15, %rd43, %rd156;
-@%p15 bra 	$L__BB52_26;
-bra.uni 	$L__BB52_25;
-$L__BB52_26:
+@%p15 bra 	$L__BB57_26;
+bra.uni 	$L__BB57_25;
+$L__BB57_26:
 neg.s64 	%rd148, %rd43;
-$L__BB52_27:
+$L__BB57_27:
 setp.eq.s64 	%p16, %rd149, 0;
-@%p16 bra 	$L__BB52_30;
+@%p16 bra 	$L__BB57_30;
 shl.b64 	%rd115, %rd148, 3;
 add.s64 	%rd152, %rd1, %rd115;
 add.s64 	%rd116, %rd147, %rd148;
 shl.b64 	%rd117, %rd116, 2;
 add.s64 	%rd151, %rd84, %rd117;
 add.s64 	%rd150, %rd83, %rd117;
-$L__BB52_29:
+$L__BB57_29:
 .pragma "nounroll";
 ld.f32 	%f68, [%rd150];
 cvt.f64.f32 	%fd299, %f68;
@@ -43307,8 +48939,8 @@ add.s64 	%rd151, %rd151, 4;
 add.s64 	%rd150, %rd150, 4;
 add.s64 	%rd149, %rd149, -1;
 setp.ne.s64 	%p17, %rd149, 0;
-@%p17 bra 	$L__BB52_29;
-$L__BB52_30:
+@%p17 bra 	$L__BB57_29;
+$L__BB57_30:
 ld.local.f64 	%fd416, [%rd1+64];
 ld.local.f64 	%fd415, [%rd1+72];
 ld.local.f64 	%fd414, [%rd1+80];
@@ -43317,7 +48949,7 @@ ld.local.f64 	%fd412, [%rd1+96];
 ld.local.f64 	%fd411, [%rd1+104];
 ld.local.f64 	%fd410, [%rd1+112];
 ld.local.f64 	%fd409, [%rd1+120];
-$L__BB52_31:
+$L__BB57_31:
 ld.local.f64 	%fd304, [%rd1];
 add.rn.f64 	%fd305, %fd416, %fd304;
 ld.local.f64 	%fd306, [%rd1+8];
@@ -43342,9 +48974,9 @@ add.rn.f64 	%fd324, %fd322, %fd320;
 add.rn.f64 	%fd325, %fd323, %fd321;
 add.rn.f64 	%fd326, %fd325, %fd324;
 div.rn.f64 	%fd417, %fd326, %fd79;
-$L__BB52_32:
+$L__BB57_32:
 setp.eq.s64 	%p19, %rd85, 0;
-@%p19 bra 	$L__BB52_46;
+@%p19 bra 	$L__BB57_46;
 setp.lt.f64 	%p18, %fd79, %fd155;
 selp.f64 	%fd154, %fd155, %fd79, %p18;
 mov.u32 	%r1, %tid.x;
@@ -43354,19 +48986,19 @@ and.b64  	%rd69, %rd85, 1;
 setp.eq.s64 	%p20, %rd85, 1;
 mov.u64 	%rd157, 0;
 setp.leu.f64 	%p30, %fd79, 0d0000000000000000;
-@%p20 bra 	$L__BB52_48;
-bra.uni 	$L__BB52_34;
-$L__BB52_48:
+@%p20 bra 	$L__BB57_48;
+bra.uni 	$L__BB57_34;
+$L__BB57_48:
 setp.ne.s64 	%p26, %rd69, 0;
 and.b64  	%rd123, %rd157, 15;
 setp.eq.s64 	%p27, %rd123, %rd68;
 and.pred  	%p28, %p26, %p27;
-@!%p28 bra 	$L__BB52_46;
-bra.uni 	$L__BB52_43;
-$L__BB52_43:
+@!%p28 bra 	$L__BB57_46;
+bra.uni 	$L__BB57_43;
+$L__BB57_43:
 mov.f32 	%f80, 0f00000000;
 shl.b64 	%rd130, %rd157, 2;
-@%p30 bra 	$L__BB52_45;
+@%p30 bra 	$L__BB57_45;
 add.s64 	%rd126, %rd84, %rd130;
 ld.f32 	%f77, [%rd126];
 cvt.f64.f32 	%fd339, %f77;
@@ -43378,34 +49010,34 @@ mul.rn.f64 	%fd342, %fd417, %fd341;
 sub.rn.f64 	%fd343, %fd339, %fd342;
 div.rn.f64 	%fd344, %fd343, %fd154;
 cvt.rn.f32.f64 	%f80, %fd344;
-$L__BB52_45:
+$L__BB57_45:
 add.s64 	%rd129, %rd86, %rd130;
 st.f32 	[%rd129], %f80;
-$L__BB52_46:
+$L__BB57_46:
 ret;
-$L__BB52_34:
+$L__BB57_34:
 mov.f32 	%f79, 0f00000000;
 and.b64  	%rd157, %rd85, -2;
 add.s64 	%rd160, %rd86, 4;
 add.s64 	%rd159, %rd83, 4;
 add.s64 	%rd158, %rd84, 4;
 mov.u64 	%rd161, 0;
-bra.uni 	$L__BB52_35;
-$L__BB52_42:
+bra.uni 	$L__BB57_35;
+$L__BB57_42:
 st.f32 	[%rd160], %f82;
-$L__BB52_47:
+$L__BB57_47:
 add.s64 	%rd161, %rd161, 2;
 add.s64 	%rd160, %rd160, 8;
 add.s64 	%rd159, %rd159, 8;
 add.s64 	%rd158, %rd158, 8;
 setp.eq.s64 	%p25, %rd157, %rd161;
-@%p25 bra 	$L__BB52_48;
-$L__BB52_35:
+@%p25 bra 	$L__BB57_48;
+$L__BB57_35:
 and.b64  	%rd120, %rd161, 14;
 setp.ne.s64 	%p21, %rd120, %rd68;
-@%p21 bra 	$L__BB52_39;
+@%p21 bra 	$L__BB57_39;
 mov.f32 	%f81, %f79;
-@%p30 bra 	$L__BB52_38;
+@%p30 bra 	$L__BB57_38;
 ld.f32 	%f71, [%rd158+-4];
 cvt.f64.f32 	%fd327, %f71;
 ld.f32 	%f72, [%rd159+-4];
@@ -43415,15 +49047,15 @@ mul.rn.f64 	%fd330, %fd417, %fd329;
 sub.rn.f64 	%fd331, %fd327, %fd330;
 div.rn.f64 	%fd332, %fd331, %fd154;
 cvt.rn.f32.f64 	%f81, %fd332;
-$L__BB52_38:
+$L__BB57_38:
 st.f32 	[%rd160+-4], %f81;
-$L__BB52_39:
+$L__BB57_39:
 add.s64 	%rd121, %rd161, 1;
 and.b64  	%rd122, %rd121, 15;
 setp.ne.s64 	%p23, %rd122, %rd68;
-@%p23 bra 	$L__BB52_47;
+@%p23 bra 	$L__BB57_47;
 mov.f32 	%f82, %f79;
-@%p30 bra 	$L__BB52_42;
+@%p30 bra 	$L__BB57_42;
 ld.f32 	%f74, [%rd158];
 cvt.f64.f32 	%fd333, %f74;
 ld.f32 	%f75, [%rd159];
@@ -43433,7 +49065,7 @@ mul.rn.f64 	%fd336, %fd417, %fd335;
 sub.rn.f64 	%fd337, %fd333, %fd336;
 div.rn.f64 	%fd338, %fd337, %fd154;
 cvt.rn.f32.f64 	%f82, %fd338;
-bra.uni 	$L__BB52_42;
+bra.uni 	$L__BB57_42;
 }
 .func  (.param .b32 func_retval0) _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_114ScaledDistanceEPKfS2_mbb_param_0,
@@ -43461,14 +49093,14 @@ setp.lt.u64 	%p3, %rd16, 16;
 mov.u64 	%rd30, 0;
 mov.f32 	%f36, 0f00000000;
 mov.u32 	%r11, %tid.x;
-@%p3 bra 	$L__BB53_3;
+@%p3 bra 	$L__BB58_3;
 and.b32  	%r5, %r11, 15;
 mul.wide.u32 	%rd19, %r5, 4;
 add.s64 	%rd27, %rd14, %rd19;
 add.s64 	%rd28, %rd15, %rd19;
 mov.f32 	%f36, 0f00000000;
 mov.u64 	%rd29, 0;
-$L__BB53_2:
+$L__BB58_2:
 ld.f32 	%f13, [%rd27];
 ld.f32 	%f14, [%rd28];
 sub.rn.f32 	%f15, %f13, %f14;
@@ -43480,13 +49112,13 @@ add.s64 	%rd28, %rd28, 64;
 add.s64 	%rd27, %rd27, 64;
 setp.le.u64 	%p4, %rd20, %rd16;
 mov.u64 	%rd29, %rd30;
-@%p4 bra 	$L__BB53_2;
-$L__BB53_3:
+@%p4 bra 	$L__BB58_2;
+$L__BB58_3:
 setp.eq.b16 	%p2, %rs2, 1;
 setp.gt.u64 	%p5, %rd16, %rd30;
-@%p5 bra 	$L__BB53_4;
-bra.uni 	$L__BB53_9;
-$L__BB53_4:
+@%p5 bra 	$L__BB58_4;
+bra.uni 	$L__BB58_9;
+$L__BB58_4:
 sub.s64 	%rd10, %rd16, %rd30;
 mov.u32 	%r11, %tid.x;
 and.b32  	%r6, %r11, 15;
@@ -43495,24 +49127,25 @@ setp.le.u64 	%p6, %rd10, %rd11;
 shl.b64 	%rd21, %rd30, 2;
 mov.f32 	%f38, 0f00000000;
 mov.f32 	%f37, %f38;
-@%p6 bra 	$L__BB53_6;
+@%p6 bra 	$L__BB58_6;
 add.s64 	%rd22, %rd14, %rd21;
 mul.wide.u32 	%rd23, %r6, 4;
 add.s64 	%rd12, %rd22, %rd23;
 ld.f32 	%f37, [%rd12];
-$L__BB53_6:
-@%p6 bra 	$L__BB53_8;
+$L__BB58_6:
+)ptx",
+    R"ptx(@%p6 bra 	$L__BB58_8;
 add.s64 	%rd25, %rd15, %rd21;
 shl.b64 	%rd26, %rd11, 2;
 add.s64 	%rd13, %rd25, %rd26;
 ld.f32 	%f38, [%rd13];
-$L__BB53_8:
+$L__BB58_8:
 setp.gt.u64 	%p8, %rd10, %rd11;
 sub.rn.f32 	%f19, %f37, %f38;
 mul.rn.f32 	%f20, %f1, %f19;
 fma.rn.f32 	%f21, %f20, %f20, %f36;
 selp.f32 	%f36, %f21, %f36, %p8;
-$L__BB53_9:
+$L__BB58_9:
 selp.f32 	%f22, 0f71800000, 0f0D800000, %p1;
 and.b32  	%r7, %r11, 16;
 mov.b32 	%r8, 65535;
@@ -43538,7 +49171,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2
 )
 {
-.local .align 8 .b8 	__local_depot54[128];
+.local .align 8 .b8 	__local_depot59[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<25>;
@@ -43546,19 +49179,19 @@ ret;
 .reg .f32 	%f<85>;
 .reg .b64 	%rd<189>;
 .reg .f64 	%fd<590>;
-mov.u64 	%SPL, __local_depot54;
+mov.u64 	%SPL, __local_depot59;
 ld.param.u64 	%rd99, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_2];
 ld.param.u64 	%rd98, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_1];
 ld.param.u64 	%rd97, [_ZN11hypersphere12_GLOBAL__N_110WideCosineEPKfS2_m_param_0];
 add.u64 	%rd1, %SPL, 0;
 mov.u64 	%rd153, 0;
 mov.u16 	%rs1, 0;
-$L__BB54_1:
+$L__BB59_1:
 add.s64 	%rd104, %rd1, %rd153;
 st.local.u8 	[%rd104], %rs1;
 add.s64 	%rd153, %rd153, 1;
 setp.lt.u64 	%p1, %rd153, 128;
-@%p1 bra 	$L__BB54_1;
+@%p1 bra 	$L__BB59_1;
 setp.lt.u64 	%p2, %rd99, 16;
 mov.u64 	%rd157, 0;
 mov.f64 	%fd502, 0d0000000000000000;
@@ -43569,7 +49202,7 @@ mov.f64 	%fd506, %fd502;
 mov.f64 	%fd507, %fd502;
 mov.f64 	%fd508, %fd502;
 mov.f64 	%fd509, %fd502;
-@%p2 bra 	$L__BB54_6;
+@%p2 bra 	$L__BB59_6;
 add.s64 	%rd154, %rd97, 32;
 add.s64 	%rd155, %rd98, 32;
 ld.local.f64 	%fd493, [%rd1];
@@ -43589,7 +49222,7 @@ ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
 mov.u64 	%rd156, 0;
-$L__BB54_4:
+$L__BB59_4:
 ld.f32 	%f1, [%rd154+-32];
 cvt.f64.f32 	%fd242, %f1;
 ld.f32 	%f2, [%rd155+-32];
@@ -43640,8 +49273,7 @@ mul.rn.f64 	%fd265, %fd263, %fd264;
 add.rn.f64 	%fd486, %fd486, %fd265;
 ld.f32 	%f17, [%rd154];
 cvt.f64.f32 	%fd266, %f17;
-)ptx",
-    R"ptx(ld.f32 	%f18, [%rd155];
+ld.f32 	%f18, [%rd155];
 cvt.f64.f32 	%fd267, %f18;
 mul.rn.f64 	%fd268, %fd266, %fd267;
 add.rn.f64 	%fd509, %fd509, %fd268;
@@ -43693,7 +49325,7 @@ add.s64 	%rd155, %rd155, 64;
 add.s64 	%rd154, %rd154, 64;
 setp.le.u64 	%p3, %rd107, %rd99;
 mov.u64 	%rd156, %rd157;
-@%p3 bra 	$L__BB54_4;
+@%p3 bra 	$L__BB59_4;
 st.local.f64 	[%rd1], %fd493;
 st.local.f64 	[%rd1+8], %fd492;
 st.local.f64 	[%rd1+16], %fd491;
@@ -43710,14 +49342,14 @@ st.local.f64 	[%rd1+96], %fd505;
 st.local.f64 	[%rd1+104], %fd504;
 st.local.f64 	[%rd1+112], %fd503;
 st.local.f64 	[%rd1+120], %fd502;
-$L__BB54_6:
+$L__BB59_6:
 setp.ge.u64 	%p4, %rd157, %rd99;
-@%p4 bra 	$L__BB54_15;
+@%p4 bra 	$L__BB59_15;
 and.b64  	%rd159, %rd99, 3;
 sub.s64 	%rd109, %rd157, %rd99;
 setp.gt.u64 	%p5, %rd109, -4;
 mov.u64 	%rd158, 0;
-@%p5 bra 	$L__BB54_11;
+@%p5 bra 	$L__BB59_11;
 and.b64  	%rd111, %rd99, -4;
 sub.s64 	%rd16, %rd157, %rd111;
 shl.b64 	%rd112, %rd157, 2;
@@ -43726,7 +49358,7 @@ add.s64 	%rd166, %rd97, %rd113;
 add.s64 	%rd165, %rd98, %rd113;
 add.s64 	%rd164, %rd1, 16;
 mov.u64 	%rd167, 0;
-$L__BB54_9:
+$L__BB59_9:
 ld.f32 	%f33, [%rd166+-8];
 cvt.f64.f32 	%fd290, %f33;
 ld.f32 	%f34, [%rd165+-8];
@@ -43764,20 +49396,20 @@ add.s64 	%rd166, %rd166, 16;
 add.s64 	%rd165, %rd165, 16;
 add.s64 	%rd164, %rd164, 32;
 setp.eq.s64 	%p6, %rd16, %rd167;
-@%p6 bra 	$L__BB54_10;
-bra.uni 	$L__BB54_9;
-$L__BB54_10:
+@%p6 bra 	$L__BB59_10;
+bra.uni 	$L__BB59_9;
+$L__BB59_10:
 neg.s64 	%rd158, %rd16;
-$L__BB54_11:
+$L__BB59_11:
 setp.eq.s64 	%p7, %rd159, 0;
-@%p7 bra 	$L__BB54_14;
+@%p7 bra 	$L__BB59_14;
 shl.b64 	%rd114, %rd158, 3;
 add.s64 	%rd162, %rd1, %rd114;
 add.s64 	%rd115, %rd157, %rd158;
 shl.b64 	%rd116, %rd115, 2;
 add.s64 	%rd161, %rd98, %rd116;
 add.s64 	%rd160, %rd97, %rd116;
-$L__BB54_13:
+$L__BB59_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd160];
 cvt.f64.f32 	%fd310, %f41;
@@ -43792,8 +49424,8 @@ add.s64 	%rd161, %rd161, 4;
 add.s64 	%rd160, %rd160, 4;
 add.s64 	%rd159, %rd159, -1;
 setp.ne.s64 	%p8, %rd159, 0;
-@%p8 bra 	$L__BB54_13;
-$L__BB54_14:
+@%p8 bra 	$L__BB59_13;
+$L__BB59_14:
 ld.local.f64 	%fd509, [%rd1+64];
 ld.local.f64 	%fd508, [%rd1+72];
 ld.local.f64 	%fd507, [%rd1+80];
@@ -43802,7 +49434,7 @@ ld.local.f64 	%fd505, [%rd1+96];
 ld.local.f64 	%fd504, [%rd1+104];
 ld.local.f64 	%fd503, [%rd1+112];
 ld.local.f64 	%fd502, [%rd1+120];
-$L__BB54_15:
+$L__BB59_15:
 and.b64  	%rd183, %rd99, 3;
 ld.local.f64 	%fd73, [%rd1];
 ld.local.f64 	%fd74, [%rd1+8];
@@ -43813,12 +49445,12 @@ ld.local.f64 	%fd78, [%rd1+40];
 ld.local.f64 	%fd79, [%rd1+48];
 ld.local.f64 	%fd80, [%rd1+56];
 mov.u64 	%rd163, 0;
-$L__BB54_16:
+$L__BB59_16:
 add.s64 	%rd118, %rd1, %rd163;
 st.local.u8 	[%rd118], %rs1;
 add.s64 	%rd163, %rd163, 1;
 setp.lt.u64 	%p9, %rd163, 128;
-@%p9 bra 	$L__BB54_16;
+@%p9 bra 	$L__BB59_16;
 mov.u64 	%rd170, 0;
 mov.f64 	%fd538, 0d0000000000000000;
 mov.f64 	%fd539, %fd538;
@@ -43832,7 +49464,7 @@ mov.f64 	%fd546, %fd538;
 mov.f64 	%fd547, %fd538;
 mov.f64 	%fd548, %fd538;
 mov.f64 	%fd549, %fd538;
-@%p2 bra 	$L__BB54_21;
+@%p2 bra 	$L__BB59_21;
 ld.local.f64 	%fd519, [%rd1];
 ld.local.f64 	%fd518, [%rd1+8];
 ld.local.f64 	%fd517, [%rd1+16];
@@ -43851,7 +49483,7 @@ mov.f64 	%fd549, %fd547;
 mov.f64 	%fd538, %fd547;
 mov.f64 	%fd540, %fd547;
 mov.f64 	%fd542, %fd547;
-$L__BB54_19:
+$L__BB59_19:
 ld.f32 	%f43, [%rd168+-32];
 cvt.f64.f32 	%fd317, %f43;
 mul.rn.f64 	%fd318, %fd317, %fd317;
@@ -43904,7 +49536,8 @@ ld.f32 	%f55, [%rd168+16];
 cvt.f64.f32 	%fd341, %f55;
 mul.rn.f64 	%fd342, %fd341, %fd341;
 add.rn.f64 	%fd545, %fd545, %fd342;
-ld.f32 	%f56, [%rd168+20];
+)ptx",
+    R"ptx(ld.f32 	%f56, [%rd168+20];
 cvt.f64.f32 	%fd343, %f56;
 mul.rn.f64 	%fd344, %fd343, %fd343;
 add.rn.f64 	%fd543, %fd543, %fd344;
@@ -43921,7 +49554,7 @@ add.s64 	%rd121, %rd169, 32;
 add.s64 	%rd168, %rd168, 64;
 setp.le.u64 	%p11, %rd121, %rd99;
 mov.u64 	%rd169, %rd170;
-@%p11 bra 	$L__BB54_19;
+@%p11 bra 	$L__BB59_19;
 st.local.f64 	[%rd1], %fd519;
 st.local.f64 	[%rd1+8], %fd518;
 st.local.f64 	[%rd1+16], %fd517;
@@ -43938,22 +49571,22 @@ st.local.f64 	[%rd1+96], %fd545;
 st.local.f64 	[%rd1+104], %fd543;
 st.local.f64 	[%rd1+112], %fd541;
 st.local.f64 	[%rd1+120], %fd539;
-$L__BB54_21:
+$L__BB59_21:
 setp.ge.u64 	%p12, %rd170, %rd99;
-@%p12 bra 	$L__BB54_30;
+@%p12 bra 	$L__BB59_30;
 and.b64  	%rd172, %rd99, 3;
 sub.s64 	%rd123, %rd170, %rd99;
 setp.gt.u64 	%p13, %rd123, -4;
 mov.u64 	%rd171, 0;
 shl.b64 	%rd151, %rd170, 2;
-@%p13 bra 	$L__BB54_26;
+@%p13 bra 	$L__BB59_26;
 and.b64  	%rd125, %rd99, -4;
 sub.s64 	%rd50, %rd170, %rd125;
 add.s64 	%rd127, %rd151, %rd97;
 add.s64 	%rd177, %rd127, 8;
 add.s64 	%rd176, %rd1, 16;
 mov.u64 	%rd178, 0;
-$L__BB54_24:
+$L__BB59_24:
 ld.f32 	%f59, [%rd177+-8];
 cvt.f64.f32 	%fd349, %f59;
 mul.rn.f64 	%fd350, %fd349, %fd349;
@@ -43982,19 +49615,19 @@ add.s64 	%rd178, %rd178, -4;
 add.s64 	%rd177, %rd177, 16;
 add.s64 	%rd176, %rd176, 32;
 setp.eq.s64 	%p14, %rd50, %rd178;
-@%p14 bra 	$L__BB54_25;
-bra.uni 	$L__BB54_24;
-$L__BB54_25:
+@%p14 bra 	$L__BB59_25;
+bra.uni 	$L__BB59_24;
+$L__BB59_25:
 neg.s64 	%rd171, %rd50;
-$L__BB54_26:
+$L__BB59_26:
 setp.eq.s64 	%p15, %rd172, 0;
-@%p15 bra 	$L__BB54_29;
+@%p15 bra 	$L__BB59_29;
 shl.b64 	%rd128, %rd171, 3;
 add.s64 	%rd174, %rd1, %rd128;
 shl.b64 	%rd130, %rd171, 2;
 add.s64 	%rd131, %rd151, %rd130;
 add.s64 	%rd173, %rd97, %rd131;
-$L__BB54_28:
+$L__BB59_28:
 .pragma "nounroll";
 ld.f32 	%f63, [%rd173];
 cvt.f64.f32 	%fd365, %f63;
@@ -44006,8 +49639,8 @@ add.s64 	%rd174, %rd174, 8;
 add.s64 	%rd173, %rd173, 4;
 add.s64 	%rd172, %rd172, -1;
 setp.ne.s64 	%p16, %rd172, 0;
-@%p16 bra 	$L__BB54_28;
-$L__BB54_29:
+@%p16 bra 	$L__BB59_28;
+$L__BB59_29:
 ld.local.f64 	%fd549, [%rd1+64];
 ld.local.f64 	%fd548, [%rd1+72];
 ld.local.f64 	%fd547, [%rd1+80];
@@ -44020,18 +49653,18 @@ ld.local.f64 	%fd541, [%rd1+112];
 ld.local.f64 	%fd540, [%rd1+48];
 ld.local.f64 	%fd539, [%rd1+120];
 ld.local.f64 	%fd538, [%rd1+56];
-$L__BB54_30:
+$L__BB59_30:
 ld.local.f64 	%fd159, [%rd1];
 ld.local.f64 	%fd160, [%rd1+8];
 ld.local.f64 	%fd161, [%rd1+16];
 ld.local.f64 	%fd162, [%rd1+24];
 mov.u64 	%rd175, 0;
-$L__BB54_31:
+$L__BB59_31:
 add.s64 	%rd133, %rd1, %rd175;
 st.local.u8 	[%rd133], %rs1;
 add.s64 	%rd175, %rd175, 1;
 setp.lt.u64 	%p17, %rd175, 128;
-@%p17 bra 	$L__BB54_31;
+@%p17 bra 	$L__BB59_31;
 mov.u64 	%rd181, 0;
 mov.f64 	%fd578, 0d0000000000000000;
 mov.f64 	%fd579, %fd578;
@@ -44045,13 +49678,12 @@ mov.f64 	%fd586, %fd578;
 mov.f64 	%fd587, %fd578;
 mov.f64 	%fd588, %fd578;
 mov.f64 	%fd589, %fd578;
-@%p2 bra 	$L__BB54_36;
+@%p2 bra 	$L__BB59_36;
 ld.local.f64 	%fd559, [%rd1];
 ld.local.f64 	%fd558, [%rd1+8];
 ld.local.f64 	%fd557, [%rd1+16];
 ld.local.f64 	%fd556, [%rd1+24];
-)ptx",
-    R"ptx(ld.local.f64 	%fd584, [%rd1+32];
+ld.local.f64 	%fd584, [%rd1+32];
 ld.local.f64 	%fd586, [%rd1+88];
 ld.local.f64 	%fd585, [%rd1+96];
 ld.local.f64 	%fd583, [%rd1+104];
@@ -44065,7 +49697,7 @@ mov.f64 	%fd589, %fd587;
 mov.f64 	%fd578, %fd587;
 mov.f64 	%fd580, %fd587;
 mov.f64 	%fd582, %fd587;
-$L__BB54_34:
+$L__BB59_34:
 ld.f32 	%f64, [%rd179+-32];
 cvt.f64.f32 	%fd371, %f64;
 mul.rn.f64 	%fd372, %fd371, %fd371;
@@ -44135,7 +49767,7 @@ add.s64 	%rd136, %rd180, 32;
 add.s64 	%rd179, %rd179, 64;
 setp.le.u64 	%p19, %rd136, %rd99;
 mov.u64 	%rd180, %rd181;
-@%p19 bra 	$L__BB54_34;
+@%p19 bra 	$L__BB59_34;
 st.local.f64 	[%rd1], %fd559;
 st.local.f64 	[%rd1+8], %fd558;
 st.local.f64 	[%rd1+16], %fd557;
@@ -44152,21 +49784,21 @@ st.local.f64 	[%rd1+96], %fd585;
 st.local.f64 	[%rd1+104], %fd583;
 st.local.f64 	[%rd1+112], %fd581;
 st.local.f64 	[%rd1+120], %fd579;
-$L__BB54_36:
+$L__BB59_36:
 setp.ge.u64 	%p20, %rd181, %rd99;
-@%p20 bra 	$L__BB54_45;
+@%p20 bra 	$L__BB59_45;
 sub.s64 	%rd138, %rd181, %rd99;
 setp.gt.u64 	%p21, %rd138, -4;
 mov.u64 	%rd182, 0;
 shl.b64 	%rd149, %rd181, 2;
-@%p21 bra 	$L__BB54_41;
+@%p21 bra 	$L__BB59_41;
 and.b64  	%rd140, %rd99, -4;
 sub.s64 	%rd78, %rd181, %rd140;
 add.s64 	%rd142, %rd149, %rd98;
 add.s64 	%rd187, %rd142, 8;
 add.s64 	%rd186, %rd1, 16;
 mov.u64 	%rd188, 0;
-$L__BB54_39:
+$L__BB59_39:
 ld.f32 	%f80, [%rd187+-8];
 cvt.f64.f32 	%fd403, %f80;
 mul.rn.f64 	%fd404, %fd403, %fd403;
@@ -44195,19 +49827,19 @@ add.s64 	%rd188, %rd188, -4;
 add.s64 	%rd187, %rd187, 16;
 add.s64 	%rd186, %rd186, 32;
 setp.eq.s64 	%p22, %rd78, %rd188;
-@%p22 bra 	$L__BB54_40;
-bra.uni 	$L__BB54_39;
-$L__BB54_40:
+@%p22 bra 	$L__BB59_40;
+bra.uni 	$L__BB59_39;
+$L__BB59_40:
 neg.s64 	%rd182, %rd78;
-$L__BB54_41:
+$L__BB59_41:
 setp.eq.s64 	%p23, %rd183, 0;
-@%p23 bra 	$L__BB54_44;
+@%p23 bra 	$L__BB59_44;
 shl.b64 	%rd143, %rd182, 3;
 add.s64 	%rd185, %rd1, %rd143;
 shl.b64 	%rd145, %rd182, 2;
 add.s64 	%rd146, %rd149, %rd145;
 add.s64 	%rd184, %rd98, %rd146;
-$L__BB54_43:
+$L__BB59_43:
 .pragma "nounroll";
 ld.f32 	%f84, [%rd184];
 cvt.f64.f32 	%fd419, %f84;
@@ -44219,8 +49851,8 @@ add.s64 	%rd185, %rd185, 8;
 add.s64 	%rd184, %rd184, 4;
 add.s64 	%rd183, %rd183, -1;
 setp.ne.s64 	%p24, %rd183, 0;
-@%p24 bra 	$L__BB54_43;
-$L__BB54_44:
+@%p24 bra 	$L__BB59_43;
+$L__BB59_44:
 ld.local.f64 	%fd589, [%rd1+64];
 ld.local.f64 	%fd588, [%rd1+72];
 ld.local.f64 	%fd587, [%rd1+80];
@@ -44233,7 +49865,7 @@ ld.local.f64 	%fd581, [%rd1+112];
 ld.local.f64 	%fd580, [%rd1+48];
 ld.local.f64 	%fd579, [%rd1+120];
 ld.local.f64 	%fd578, [%rd1+56];
-$L__BB54_45:
+$L__BB59_45:
 add.rn.f64 	%fd423, %fd539, %fd538;
 add.rn.f64 	%fd424, %fd546, %fd162;
 add.rn.f64 	%fd425, %fd423, %fd424;
@@ -44294,7 +49926,8 @@ ret;
 }
 .func  (.param .b64 func_retval0) _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_0,
-.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
+)ptx",
+    R"ptx(.param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_1,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_2,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3,
 .param .b64 _ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_4
@@ -44315,15 +49948,15 @@ cvt.u64.u32 	%rd22, %r3;
 setp.ne.s64 	%p1, %rd16, 0;
 setp.lt.u64 	%p2, %rd22, %rd15;
 and.pred  	%p3, %p1, %p2;
-@!%p3 bra 	$L__BB55_3;
-bra.uni 	$L__BB55_1;
-$L__BB55_1:
+@!%p3 bra 	$L__BB60_3;
+bra.uni 	$L__BB60_1;
+$L__BB60_1:
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_113WideCenterRowEPKfS2_mdPf_param_3];
 shl.b64 	%rd18, %rd22, 2;
 add.s64 	%rd21, %rd16, %rd18;
 add.s64 	%rd20, %rd14, %rd18;
 add.s64 	%rd19, %rd13, %rd18;
-$L__BB55_2:
+$L__BB60_2:
 ld.f32 	%f1, [%rd19];
 cvt.f64.f32 	%fd2, %f1;
 ld.f32 	%f2, [%rd20];
@@ -44337,8 +49970,8 @@ add.s64 	%rd21, %rd21, 64;
 add.s64 	%rd20, %rd20, 64;
 add.s64 	%rd19, %rd19, 64;
 setp.lt.u64 	%p4, %rd22, %rd15;
-@%p4 bra 	$L__BB55_2;
-$L__BB55_3:
+@%p4 bra 	$L__BB60_2;
+$L__BB60_3:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd13;
@@ -44388,13 +50021,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd127+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB56_7;
+@%p1 bra 	$L__BB61_7;
 ld.u64 	%rd14, [%rd127+32];
 ld.u64 	%rd131, [%rd1+64];
 add.s64 	%rd15, %rd131, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB56_2;
-$L__BB56_6:
+bra.uni 	$L__BB61_2;
+$L__BB61_6:
 cvt.u32.u64 	%r72, %rd513;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -44404,9 +50037,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p19, %rd507, %rd13;
-@%p19 bra 	$L__BB56_2;
-bra.uni 	$L__BB56_7;
-$L__BB56_2:
+@%p19 bra 	$L__BB61_2;
+bra.uni 	$L__BB61_7;
+$L__BB61_2:
 shl.b64 	%rd135, %rd507, 3;
 add.s64 	%rd136, %rd15, %rd135;
 ld.u64 	%rd137, [%rd136];
@@ -44427,7 +50060,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
-@%p2 bra 	$L__BB56_4;
+@%p2 bra 	$L__BB61_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd141, %rd17, -1;
 cvt.u32.u64 	%r61, %rd141;
@@ -44440,10 +50073,9 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.lt.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd508, 2139095040, %rd141, %p4;
 selp.b64 	%rd509, %rd141, -2139095041, %p4;
-$L__BB56_4:
+$L__BB61_4:
 cvt.u32.u64 	%r64, %rd17;
-)ptx",
-    R"ptx(setp.lt.s64 	%p5, %rd509, %rd17;
+setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
 cvt.f64.f32 	%fd18, %f1;
@@ -44470,8 +50102,8 @@ selp.b64 	%rd151, %rd18, %rd148, %p14;
 selp.b64 	%rd511, %rd151, %rd148, %p12;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.lt.s64 	%p16, %rd510, 2;
-@%p16 bra 	$L__BB56_6;
-$L__BB56_5:
+@%p16 bra 	$L__BB61_6;
+$L__BB61_5:
 shr.u64 	%rd152, %rd510, 1;
 add.s64 	%rd153, %rd152, %rd511;
 cvt.u32.u64 	%r68, %rd153;
@@ -44486,24 +50118,24 @@ selp.b64 	%rd513, %rd513, %rd153, %p17;
 selp.b64 	%rd511, %rd153, %rd511, %p17;
 sub.s64 	%rd510, %rd513, %rd511;
 setp.gt.s64 	%p18, %rd510, 1;
-@%p18 bra 	$L__BB56_5;
-bra.uni 	$L__BB56_6;
-$L__BB56_7:
+@%p18 bra 	$L__BB61_5;
+bra.uni 	$L__BB61_6;
+$L__BB61_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd34, %rd9, %rd159;
-@%p1 bra 	$L__BB56_16;
+@%p1 bra 	$L__BB61_16;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd35, [%rd127+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd36, %rd160, %rd504;
 mov.u64 	%rd514, %rd12;
-bra.uni 	$L__BB56_9;
-$L__BB56_15:
+bra.uni 	$L__BB61_9;
+$L__BB61_15:
 cvt.u32.u64 	%r93, %rd522;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -44513,9 +50145,9 @@ add.s64 	%rd180, %rd34, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd514, %rd514, 16;
 setp.lt.u64 	%p37, %rd514, %rd13;
-@%p37 bra 	$L__BB56_9;
-bra.uni 	$L__BB56_16;
-$L__BB56_9:
+@%p37 bra 	$L__BB61_9;
+bra.uni 	$L__BB61_16;
+$L__BB61_9:
 shl.b64 	%rd164, %rd514, 3;
 add.s64 	%rd165, %rd36, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -44537,7 +50169,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd38;
 mov.u64 	%rd515, %rd506;
 mov.u64 	%rd516, %rd505;
-@%p21 bra 	$L__BB56_11;
+@%p21 bra 	$L__BB61_11;
 add.s64 	%rd170, %rd38, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -44550,7 +50182,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd515, 2139095040, %rd170, %p23;
 selp.b64 	%rd516, %rd170, -2139095041, %p23;
-$L__BB56_11:
+$L__BB61_11:
 setp.lt.s64 	%p24, %rd516, %rd38;
 setp.gt.s64 	%p25, %rd515, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -44565,9 +50197,9 @@ selp.b64 	%rd520, %rd175, %rd516, %p26;
 setp.le.s64 	%p29, %rd520, %rd38;
 setp.lt.s64 	%p30, %rd39, %rd522;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB56_13;
-bra.uni 	$L__BB56_12;
-$L__BB56_12:
+@!%p31 bra 	$L__BB61_13;
+bra.uni 	$L__BB61_12;
+$L__BB61_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -44579,11 +50211,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd522, %rd522, %rd39, %p33;
 selp.b64 	%rd520, %rd39, %rd520, %p33;
-$L__BB56_13:
+$L__BB61_13:
 sub.s64 	%rd519, %rd522, %rd520;
 setp.lt.s64 	%p34, %rd519, 2;
-@%p34 bra 	$L__BB56_15;
-$L__BB56_14:
+@%p34 bra 	$L__BB61_15;
+$L__BB61_14:
 shr.u64 	%rd177, %rd519, 1;
 add.s64 	%rd178, %rd177, %rd520;
 cvt.u32.u64 	%r89, %rd178;
@@ -44599,37 +50231,37 @@ selp.b64 	%rd522, %rd522, %rd178, %p35;
 selp.b64 	%rd520, %rd178, %rd520, %p35;
 sub.s64 	%rd519, %rd522, %rd520;
 setp.gt.s64 	%p36, %rd519, 1;
-@%p36 bra 	$L__BB56_14;
-bra.uni 	$L__BB56_15;
-$L__BB56_16:
+@%p36 bra 	$L__BB61_14;
+bra.uni 	$L__BB61_15;
+$L__BB61_16:
 shl.b64 	%rd128, %rd5, 3;
 shl.b64 	%rd129, %rd5, 2;
 setp.lt.u64 	%p38, %rd13, %rd12;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB56_19;
+@%p38 bra 	$L__BB61_19;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd129, %rd182;
 add.s64 	%rd523, %rd7, %rd183;
 mov.u64 	%rd524, %rd12;
-$L__BB56_18:
+$L__BB61_18:
 st.u32 	[%rd523], %r227;
 add.s64 	%rd524, %rd524, 16;
 add.s64 	%rd523, %rd523, 64;
 setp.gt.u64 	%p39, %rd524, %rd13;
-@%p39 bra 	$L__BB56_19;
-bra.uni 	$L__BB56_18;
-$L__BB56_19:
+@%p39 bra 	$L__BB61_19;
+bra.uni 	$L__BB61_18;
+$L__BB61_19:
 add.s64 	%rd6, %rd2, %rd128;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB56_20;
-bra.uni 	$L__BB56_21;
-$L__BB56_20:
+@%p40 bra 	$L__BB61_20;
+bra.uni 	$L__BB61_21;
+$L__BB61_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB56_21:
+$L__BB61_21:
 setp.eq.s64 	%p41, %rd13, 0;
-@%p41 bra 	$L__BB56_39;
+@%p41 bra 	$L__BB61_39;
 mov.u64 	%rd525, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd64, [%rd127+32];
@@ -44637,7 +50269,7 @@ ld.u64 	%rd65, [%rd1+64];
 and.b64  	%rd526, %rd13, 3;
 setp.lt.u64 	%p42, %rd13, 4;
 setp.ne.s32 	%p70, %r2, 0;
-@%p42 bra 	$L__BB56_34;
+@%p42 bra 	$L__BB61_34;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd67, %rd187;
 add.s64 	%rd189, %rd504, %rd65;
@@ -44646,14 +50278,14 @@ add.s64 	%rd191, %rd128, %rd2;
 add.s64 	%rd529, %rd191, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd531, 0;
-bra.uni 	$L__BB56_24;
-$L__BB56_32:
+bra.uni 	$L__BB61_24;
+$L__BB61_32:
 add.s64 	%rd531, %rd531, -4;
 add.s64 	%rd530, %rd530, 32;
 add.s64 	%rd529, %rd529, 32;
 setp.eq.s64 	%p47, %rd67, %rd531;
-@%p47 bra 	$L__BB56_33;
-$L__BB56_24:
+@%p47 bra 	$L__BB61_33;
+$L__BB61_24:
 ld.u64 	%rd192, [%rd530+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -44661,9 +50293,9 @@ add.s64 	%rd195, %rd64, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p70 bra 	$L__BB56_26;
+@%p70 bra 	$L__BB61_26;
 st.f64 	[%rd529+-8], %fd8;
-$L__BB56_26:
+$L__BB61_26:
 ld.u64 	%rd196, [%rd530+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -44671,9 +50303,9 @@ add.s64 	%rd199, %rd64, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p70 bra 	$L__BB56_28;
+@%p70 bra 	$L__BB61_28;
 st.f64 	[%rd529], %fd9;
-$L__BB56_28:
+$L__BB61_28:
 ld.u64 	%rd200, [%rd530];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -44681,9 +50313,9 @@ add.s64 	%rd203, %rd64, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p70 bra 	$L__BB56_30;
+@%p70 bra 	$L__BB61_30;
 st.f64 	[%rd529+8], %fd10;
-$L__BB56_30:
+$L__BB61_30:
 ld.u64 	%rd204, [%rd530+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -44691,41 +50323,42 @@ add.s64 	%rd207, %rd64, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p70 bra 	$L__BB56_32;
+@%p70 bra 	$L__BB61_32;
 st.f64 	[%rd529+16], %fd161;
-bra.uni 	$L__BB56_32;
-$L__BB56_33:
+bra.uni 	$L__BB61_32;
+$L__BB61_33:
 neg.s64 	%rd525, %rd67;
-$L__BB56_34:
+$L__BB61_34:
 setp.eq.s64 	%p48, %rd526, 0;
-@%p48 bra 	$L__BB56_39;
+@%p48 bra 	$L__BB61_39;
 shl.b64 	%rd209, %rd525, 3;
 add.s64 	%rd210, %rd128, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd528, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd527, %rd65, %rd213;
-bra.uni 	$L__BB56_36;
-$L__BB56_38:
+bra.uni 	$L__BB61_36;
+$L__BB61_38:
 add.s64 	%rd528, %rd528, 8;
 add.s64 	%rd527, %rd527, 8;
 add.s64 	%rd526, %rd526, -1;
 setp.ne.s64 	%p50, %rd526, 0;
-@%p50 bra 	$L__BB56_36;
-bra.uni 	$L__BB56_39;
-$L__BB56_36:
+@%p50 bra 	$L__BB61_36;
+bra.uni 	$L__BB61_39;
+$L__BB61_36:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd527];
 shl.b64 	%rd215, %rd214, 1;
-and.b64  	%rd216, %rd215, 8589934588;
+)ptx",
+    R"ptx(and.b64  	%rd216, %rd215, 8589934588;
 add.s64 	%rd217, %rd64, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p70 bra 	$L__BB56_38;
+@%p70 bra 	$L__BB61_38;
 st.f64 	[%rd528], %fd161;
-bra.uni 	$L__BB56_38;
-$L__BB56_39:
+bra.uni 	$L__BB61_38;
+$L__BB61_39:
 add.s64 	%rd8, %rd7, %rd129;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -44755,15 +50388,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd534, 0;
-@%p51 bra 	$L__BB56_49;
-bra.uni 	$L__BB56_40;
-$L__BB56_49:
+@%p51 bra 	$L__BB61_49;
+bra.uni 	$L__BB61_40;
+$L__BB61_49:
 mov.u64 	%rd544, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd543, %rd544;
 mov.u64 	%rd537, %rd544;
-bra.uni 	$L__BB56_50;
-$L__BB56_60:
+bra.uni 	$L__BB61_50;
+$L__BB61_60:
 ld.f64 	%fd56, [%rd127+88];
 mov.b64 	%rd263, %fd162;
 cvt.u32.u64 	%r101, %rd263;
@@ -44856,8 +50489,7 @@ shl.b64 	%rd306, %rd305, 32;
 or.b64  	%rd307, %rd306, %rd304;
 mov.b64 	%fd77, %rd307;
 add.rn.f64 	%fd78, %fd76, %fd77;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r125, %r101, %r215, 31, %r4;
+shfl.sync.idx.b32	%r125, %r101, %r215, 31, %r4;
 cvt.u64.u32 	%rd308, %r125;
 shfl.sync.idx.b32	%r126, %r102, %r215, 31, %r4;
 cvt.u64.u32 	%rd309, %r126;
@@ -44902,13 +50534,13 @@ add.s64 	%rd537, %rd537, 16;
 ld.u64 	%rd328, [%rd127];
 ld.u64 	%rd534, [%rd328+16];
 setp.lt.u64 	%p61, %rd537, %rd534;
-@%p61 bra 	$L__BB56_50;
-bra.uni 	$L__BB56_41;
-$L__BB56_50:
+@%p61 bra 	$L__BB61_50;
+bra.uni 	$L__BB61_41;
+$L__BB61_50:
 or.b64  	%rd102, %rd537, %rd12;
 setp.ge.u64 	%p52, %rd102, %rd534;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB56_60;
+@%p52 bra 	$L__BB61_60;
 ld.u64 	%rd225, [%rd127+8];
 ld.u64 	%rd226, [%rd127+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -44917,7 +50549,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p53, %rd230, %rd226;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB56_60;
+@%p53 bra 	$L__BB61_60;
 ld.u64 	%rd232, [%rd127+32];
 shl.b64 	%rd233, %rd102, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -44925,10 +50557,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd103, [%rd127+64];
 setp.eq.s64 	%p54, %rd103, 0;
 mov.u64 	%rd540, 0;
-@%p54 bra 	$L__BB56_55;
+@%p54 bra 	$L__BB61_55;
 mov.u64 	%rd540, 0;
 mov.u64 	%rd539, %rd103;
-$L__BB56_54:
+$L__BB61_54:
 shr.u64 	%rd236, %rd539, 1;
 add.s64 	%rd237, %rd236, %rd540;
 shl.b64 	%rd238, %rd237, 2;
@@ -44941,16 +50573,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd539, %rd241;
 selp.b64 	%rd539, %rd242, %rd236, %p55;
 setp.ne.s64 	%p56, %rd539, 0;
-@%p56 bra 	$L__BB56_54;
-$L__BB56_55:
+@%p56 bra 	$L__BB61_54;
+$L__BB61_55:
 setp.le.u64 	%p57, %rd103, %rd540;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB56_60;
+@%p57 bra 	$L__BB61_60;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd109, %rd103, %rd540;
 mov.u64 	%rd541, 0;
 mov.u64 	%rd542, %rd103;
-$L__BB56_57:
+$L__BB61_57:
 shr.u64 	%rd244, %rd542, 1;
 add.s64 	%rd245, %rd244, %rd541;
 shl.b64 	%rd246, %rd245, 2;
@@ -44963,11 +50595,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd542, %rd249;
 selp.b64 	%rd542, %rd250, %rd244, %p58;
 setp.ne.s64 	%p59, %rd542, 0;
-@%p59 bra 	$L__BB56_57;
+@%p59 bra 	$L__BB61_57;
 add.s64 	%rd544, %rd109, %rd544;
 setp.ge.u64 	%p60, %rd541, %rd103;
 mov.f64 	%fd162, %fd44;
-@%p60 bra 	$L__BB56_60;
+@%p60 bra 	$L__BB61_60;
 max.u64 	%rd251, %rd541, %rd540;
 sub.s64 	%rd252, %rd103, %rd251;
 cvt.rn.f64.u64 	%fd48, %rd252;
@@ -44992,17 +50624,17 @@ atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd262, %rd81, %rd228;
 st.f64 	[%rd262], %fd55;
-bra.uni 	$L__BB56_60;
-$L__BB56_41:
+bra.uni 	$L__BB61_60;
+$L__BB61_41:
 cvt.rn.f64.u64 	%fd89, %rd544;
 mov.b64 	%rd533, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd543;
 mov.b64 	%rd532, %fd90;
-bra.uni 	$L__BB56_42;
-$L__BB56_40:
+bra.uni 	$L__BB61_42;
+$L__BB61_40:
 mov.u64 	%rd532, 0;
 mov.u64 	%rd533, %rd532;
-$L__BB56_42:
+$L__BB61_42:
 cvt.u32.u64 	%r135, %rd533;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd533; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -45101,7 +50733,8 @@ shl.b64 	%rd376, %rd375, 32;
 or.b64  	%rd377, %rd376, %rd374;
 mov.b64 	%fd113, %rd377;
 add.rn.f64 	%fd114, %fd112, %fd113;
-shfl.sync.idx.b32	%r161, %r135, %r214, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r161, %r135, %r214, 31, %r4;
 cvt.u64.u32 	%rd378, %r161;
 shfl.sync.idx.b32	%r162, %r136, %r214, 31, %r4;
 cvt.u64.u32 	%rd379, %r162;
@@ -45226,8 +50859,7 @@ mov.b64 	%fd143, %rd437;
 add.rn.f64 	%fd144, %fd142, %fd143;
 shfl.sync.idx.b32	%r193, %r169, %r215, 31, %r4;
 cvt.u64.u32 	%rd438, %r193;
-)ptx",
-    R"ptx(shfl.sync.idx.b32	%r194, %r170, %r215, 31, %r4;
+shfl.sync.idx.b32	%r194, %r170, %r215, 31, %r4;
 cvt.u64.u32 	%rd439, %r194;
 shl.b64 	%rd440, %rd439, 32;
 or.b64  	%rd441, %rd440, %rd438;
@@ -45269,22 +50901,22 @@ st.f64 	[%rd127+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd92, [%rd127+64];
 setp.eq.s64 	%p62, %rd92, 0;
-@%p62 bra 	$L__BB56_62;
+@%p62 bra 	$L__BB61_62;
 ld.u64 	%rd93, [%rd127+8];
 ld.u64 	%rd94, [%rd127+16];
 and.b64  	%rd95, %rd92, 1;
 setp.eq.s64 	%p63, %rd92, 1;
 mov.u64 	%rd545, 0;
-@%p63 bra 	$L__BB56_64;
-bra.uni 	$L__BB56_44;
-$L__BB56_64:
+@%p63 bra 	$L__BB61_64;
+bra.uni 	$L__BB61_44;
+$L__BB61_64:
 setp.ne.s64 	%p67, %rd95, 0;
 and.b64  	%rd485, %rd545, 15;
 setp.eq.s64 	%p68, %rd485, %rd12;
 and.pred  	%p69, %p67, %p68;
-@!%p69 bra 	$L__BB56_62;
-bra.uni 	$L__BB56_61;
-$L__BB56_61:
+@!%p69 bra 	$L__BB61_62;
+bra.uni 	$L__BB61_61;
+$L__BB61_61:
 shl.b64 	%rd487, %rd545, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -45302,28 +50934,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd81, %rd498;
 st.f64 	[%rd499], %fd157;
-$L__BB56_62:
+$L__BB61_62:
 ret;
-$L__BB56_44:
+$L__BB61_44:
 and.b64  	%rd545, %rd92, -2;
 add.s64 	%rd461, %rd129, %rd7;
 add.s64 	%rd546, %rd461, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd547, 0;
 mov.u64 	%rd548, %rd547;
-bra.uni 	$L__BB56_45;
-$L__BB56_63:
+bra.uni 	$L__BB61_45;
+$L__BB61_63:
 add.s64 	%rd548, %rd548, 2;
 add.s64 	%rd547, %rd547, 16;
 add.s64 	%rd546, %rd546, 8;
 setp.eq.s64 	%p66, %rd545, %rd548;
-@%p66 bra 	$L__BB56_64;
-$L__BB56_45:
+@%p66 bra 	$L__BB61_64;
+$L__BB61_45:
 ld.u32 	%r205, [%rd546+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd462, %rd548, 14;
 setp.ne.s64 	%p64, %rd462, %rd12;
-@%p64 bra 	$L__BB56_47;
+@%p64 bra 	$L__BB61_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd463, [%rd93+56];
 ld.u64 	%rd464, [%rd93+64];
@@ -45336,13 +50968,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd81, %rd471;
 st.f64 	[%rd472], %fd155;
-$L__BB56_47:
+$L__BB61_47:
 add.s64 	%rd473, %rd548, 1;
 ld.u32 	%r206, [%rd546];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p65, %rd474, %rd12;
-@%p65 bra 	$L__BB56_63;
+@%p65 bra 	$L__BB61_63;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd475, [%rd93+56];
 ld.u64 	%rd476, [%rd93+64];
@@ -45355,7 +50987,7 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd81, %rd483;
 st.f64 	[%rd484], %fd156;
-bra.uni 	$L__BB56_63;
+bra.uni 	$L__BB61_63;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE2EEEvv_param_0
@@ -45383,13 +51015,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd157+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd569, %rd10, 3;
-@%p1 bra 	$L__BB57_7;
+@%p1 bra 	$L__BB62_7;
 ld.u64 	%rd14, [%rd157+32];
 ld.u64 	%rd161, [%rd1+64];
 add.s64 	%rd15, %rd161, %rd569;
 mov.u64 	%rd572, %rd12;
-bra.uni 	$L__BB57_2;
-$L__BB57_6:
+bra.uni 	$L__BB62_2;
+$L__BB62_6:
 cvt.u32.u64 	%r72, %rd578;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -45399,9 +51031,9 @@ add.s64 	%rd185, %rd11, %rd184;
 st.u32 	[%rd185], %r75;
 add.s64 	%rd572, %rd572, 16;
 setp.lt.u64 	%p19, %rd572, %rd13;
-@%p19 bra 	$L__BB57_2;
-bra.uni 	$L__BB57_7;
-$L__BB57_2:
+@%p19 bra 	$L__BB62_2;
+bra.uni 	$L__BB62_7;
+$L__BB62_2:
 shl.b64 	%rd165, %rd572, 3;
 add.s64 	%rd166, %rd15, %rd165;
 ld.u64 	%rd167, [%rd166];
@@ -45422,7 +51054,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd574, -2139095041;
 mov.u64 	%rd573, 2139095040;
-@%p2 bra 	$L__BB57_4;
+@%p2 bra 	$L__BB62_4;
 cvt.u32.u64 	%r60, %rd17;
 add.s64 	%rd171, %rd17, -1;
 cvt.u32.u64 	%r61, %rd171;
@@ -45435,7 +51067,7 @@ sub.rn.f64 	%fd18, %fd17, %fd2;
 setp.le.f64 	%p4, %fd18, %fd1;
 selp.b64 	%rd573, 2139095040, %rd171, %p4;
 selp.b64 	%rd574, %rd171, -2139095041, %p4;
-$L__BB57_4:
+$L__BB62_4:
 cvt.u32.u64 	%r64, %rd17;
 setp.lt.s64 	%p5, %rd574, %rd17;
 setp.gt.s64 	%p6, %rd573, %rd17;
@@ -45464,8 +51096,8 @@ selp.b64 	%rd181, %rd18, %rd178, %p14;
 selp.b64 	%rd576, %rd181, %rd178, %p12;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.lt.s64 	%p16, %rd575, 2;
-@%p16 bra 	$L__BB57_6;
-$L__BB57_5:
+@%p16 bra 	$L__BB62_6;
+$L__BB62_5:
 shr.u64 	%rd182, %rd575, 1;
 add.s64 	%rd183, %rd182, %rd576;
 cvt.u32.u64 	%r68, %rd183;
@@ -45480,20 +51112,21 @@ selp.b64 	%rd578, %rd578, %rd183, %p17;
 selp.b64 	%rd576, %rd183, %rd576, %p17;
 sub.s64 	%rd575, %rd578, %rd576;
 setp.gt.s64 	%p18, %rd575, 1;
-@%p18 bra 	$L__BB57_5;
-bra.uni 	$L__BB57_6;
-$L__BB57_7:
+@%p18 bra 	$L__BB62_5;
+bra.uni 	$L__BB62_6;
+$L__BB62_7:
 mul.lo.s64 	%rd186, %rd3, 3;
 mad.lo.s64 	%rd187, %rd4, %rd186, %rd4;
 shl.b64 	%rd188, %rd187, 2;
 add.s64 	%rd34, %rd9, %rd188;
-@%p1 bra 	$L__BB57_16;
+@%p1 bra 	$L__BB62_16;
 ld.u64 	%rd35, [%rd157+32];
 ld.u64 	%rd189, [%rd1+64];
-add.s64 	%rd36, %rd189, %rd569;
+)ptx",
+    R"ptx(add.s64 	%rd36, %rd189, %rd569;
 mov.u64 	%rd579, %rd12;
-bra.uni 	$L__BB57_9;
-$L__BB57_15:
+bra.uni 	$L__BB62_9;
+$L__BB62_15:
 cvt.u32.u64 	%r93, %rd587;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -45503,9 +51136,9 @@ add.s64 	%rd209, %rd34, %rd208;
 st.u32 	[%rd209], %r96;
 add.s64 	%rd579, %rd579, 16;
 setp.lt.u64 	%p36, %rd579, %rd13;
-@%p36 bra 	$L__BB57_9;
-bra.uni 	$L__BB57_16;
-$L__BB57_9:
+@%p36 bra 	$L__BB62_9;
+bra.uni 	$L__BB62_16;
+$L__BB62_9:
 shl.b64 	%rd193, %rd579, 3;
 add.s64 	%rd194, %rd36, %rd193;
 ld.u64 	%rd195, [%rd194];
@@ -45526,7 +51159,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 mov.u64 	%rd581, -2139095041;
 mov.u64 	%rd580, 2139095040;
 cvt.u32.u64 	%r232, %rd38;
-@%p21 bra 	$L__BB57_11;
+@%p21 bra 	$L__BB62_11;
 add.s64 	%rd199, %rd38, -1;
 cvt.u32.u64 	%r82, %rd199;
 setp.gt.s32 	%p22, %r232, 0;
@@ -45538,7 +51171,7 @@ sub.rn.f64 	%fd26, %fd25, %fd3;
 setp.le.f64 	%p23, %fd26, 0d0000000000000000;
 selp.b64 	%rd580, 2139095040, %rd199, %p23;
 selp.b64 	%rd581, %rd199, -2139095041, %p23;
-$L__BB57_11:
+$L__BB62_11:
 setp.lt.s64 	%p24, %rd581, %rd38;
 setp.gt.s64 	%p25, %rd580, %rd38;
 and.pred  	%p26, %p24, %p25;
@@ -45552,9 +51185,9 @@ selp.b64 	%rd585, %rd204, %rd581, %p27;
 setp.le.s64 	%p28, %rd585, %rd38;
 setp.lt.s64 	%p29, %rd39, %rd587;
 and.pred  	%p30, %p28, %p29;
-@!%p30 bra 	$L__BB57_13;
-bra.uni 	$L__BB57_12;
-$L__BB57_12:
+@!%p30 bra 	$L__BB62_13;
+bra.uni 	$L__BB62_12;
+$L__BB62_12:
 cvt.u32.u64 	%r86, %rd39;
 setp.lt.s32 	%p31, %r232, -1;
 selp.b32 	%r87, 2147483647, 0, %p31;
@@ -45565,11 +51198,11 @@ sub.rn.f64 	%fd30, %fd29, %fd3;
 setp.le.f64 	%p32, %fd30, 0d0000000000000000;
 selp.b64 	%rd587, %rd587, %rd39, %p32;
 selp.b64 	%rd585, %rd39, %rd585, %p32;
-$L__BB57_13:
+$L__BB62_13:
 sub.s64 	%rd584, %rd587, %rd585;
 setp.lt.s64 	%p33, %rd584, 2;
-@%p33 bra 	$L__BB57_15;
-$L__BB57_14:
+@%p33 bra 	$L__BB62_15;
+$L__BB62_14:
 shr.u64 	%rd206, %rd584, 1;
 add.s64 	%rd207, %rd206, %rd585;
 cvt.u32.u64 	%r89, %rd207;
@@ -45584,21 +51217,21 @@ selp.b64 	%rd587, %rd587, %rd207, %p34;
 selp.b64 	%rd585, %rd207, %rd585, %p34;
 sub.s64 	%rd584, %rd587, %rd585;
 setp.gt.s64 	%p35, %rd584, 1;
-@%p35 bra 	$L__BB57_14;
-bra.uni 	$L__BB57_15;
-$L__BB57_16:
+@%p35 bra 	$L__BB62_14;
+bra.uni 	$L__BB62_15;
+$L__BB62_16:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd210, %rd4, 2;
 add.s64 	%rd59, %rd34, %rd210;
-@%p1 bra 	$L__BB57_25;
+@%p1 bra 	$L__BB62_25;
 mov.u64 	%rd570, -2139095041;
 mov.u64 	%rd571, 2139095040;
 ld.u64 	%rd60, [%rd157+32];
 ld.u64 	%rd211, [%rd1+64];
 add.s64 	%rd61, %rd211, %rd569;
 mov.u64 	%rd588, %rd12;
-bra.uni 	$L__BB57_18;
-$L__BB57_24:
+bra.uni 	$L__BB62_18;
+$L__BB62_24:
 cvt.u32.u64 	%r114, %rd596;
 shr.s32 	%r115, %r114, 31;
 and.b32  	%r116, %r115, 2147483647;
@@ -45608,9 +51241,9 @@ add.s64 	%rd231, %rd59, %rd230;
 st.u32 	[%rd231], %r117;
 add.s64 	%rd588, %rd588, 16;
 setp.lt.u64 	%p54, %rd588, %rd13;
-@%p54 bra 	$L__BB57_18;
-bra.uni 	$L__BB57_25;
-$L__BB57_18:
+@%p54 bra 	$L__BB62_18;
+bra.uni 	$L__BB62_25;
+$L__BB62_18:
 shl.b64 	%rd215, %rd588, 3;
 add.s64 	%rd216, %rd61, %rd215;
 ld.u64 	%rd217, [%rd216];
@@ -45632,7 +51265,7 @@ setp.gt.u32 	%p38, %r101, -16777217;
 cvt.u32.u64 	%r231, %rd63;
 mov.u64 	%rd589, %rd571;
 mov.u64 	%rd590, %rd570;
-@%p38 bra 	$L__BB57_20;
+@%p38 bra 	$L__BB62_20;
 add.s64 	%rd221, %rd63, -1;
 cvt.u32.u64 	%r103, %rd221;
 setp.gt.s32 	%p39, %r231, 0;
@@ -45640,13 +51273,12 @@ selp.b32 	%r104, 0, 2147483647, %p39;
 xor.b32  	%r105, %r104, %r103;
 mov.b32 	%f14, %r105;
 cvt.f64.f32 	%fd34, %f14;
-)ptx",
-    R"ptx(sub.rn.f64 	%fd35, %fd4, %fd34;
+sub.rn.f64 	%fd35, %fd4, %fd34;
 add.rn.f64 	%fd36, %fd1, %fd35;
 setp.gt.f64 	%p40, %fd36, 0d0000000000000000;
 selp.b64 	%rd589, 2139095040, %rd221, %p40;
 selp.b64 	%rd590, %rd221, -2139095041, %p40;
-$L__BB57_20:
+$L__BB62_20:
 setp.lt.s64 	%p41, %rd590, %rd63;
 setp.gt.s64 	%p42, %rd589, %rd63;
 and.pred  	%p43, %p41, %p42;
@@ -45661,9 +51293,9 @@ selp.b64 	%rd594, %rd226, %rd590, %p43;
 setp.le.s64 	%p46, %rd594, %rd63;
 setp.lt.s64 	%p47, %rd64, %rd596;
 and.pred  	%p48, %p46, %p47;
-@!%p48 bra 	$L__BB57_22;
-bra.uni 	$L__BB57_21;
-$L__BB57_21:
+@!%p48 bra 	$L__BB62_22;
+bra.uni 	$L__BB62_21;
+$L__BB62_21:
 cvt.u32.u64 	%r107, %rd64;
 setp.lt.s32 	%p49, %r231, -1;
 selp.b32 	%r108, 2147483647, 0, %p49;
@@ -45675,11 +51307,11 @@ add.rn.f64 	%fd42, %fd1, %fd41;
 setp.gt.f64 	%p50, %fd42, 0d0000000000000000;
 selp.b64 	%rd596, %rd596, %rd64, %p50;
 selp.b64 	%rd594, %rd64, %rd594, %p50;
-$L__BB57_22:
+$L__BB62_22:
 sub.s64 	%rd593, %rd596, %rd594;
 setp.lt.s64 	%p51, %rd593, 2;
-@%p51 bra 	$L__BB57_24;
-$L__BB57_23:
+@%p51 bra 	$L__BB62_24;
+$L__BB62_23:
 shr.u64 	%rd228, %rd593, 1;
 add.s64 	%rd229, %rd228, %rd594;
 cvt.u32.u64 	%r110, %rd229;
@@ -45695,37 +51327,37 @@ selp.b64 	%rd596, %rd596, %rd229, %p52;
 selp.b64 	%rd594, %rd229, %rd594, %p52;
 sub.s64 	%rd593, %rd596, %rd594;
 setp.gt.s64 	%p53, %rd593, 1;
-@%p53 bra 	$L__BB57_23;
-bra.uni 	$L__BB57_24;
-$L__BB57_25:
+@%p53 bra 	$L__BB62_23;
+bra.uni 	$L__BB62_24;
+$L__BB62_25:
 shl.b64 	%rd158, %rd5, 3;
 shl.b64 	%rd159, %rd5, 2;
 setp.lt.u64 	%p55, %rd13, %rd12;
 mov.b32 	%r249, 0;
-@%p55 bra 	$L__BB57_28;
+@%p55 bra 	$L__BB62_28;
 shl.b64 	%rd233, %rd12, 2;
 add.s64 	%rd234, %rd159, %rd233;
 add.s64 	%rd597, %rd7, %rd234;
 mov.u64 	%rd598, %rd12;
-$L__BB57_27:
+$L__BB62_27:
 st.u32 	[%rd597], %r249;
 add.s64 	%rd598, %rd598, 16;
 add.s64 	%rd597, %rd597, 64;
 setp.gt.u64 	%p56, %rd598, %rd13;
-@%p56 bra 	$L__BB57_28;
-bra.uni 	$L__BB57_27;
-$L__BB57_28:
+@%p56 bra 	$L__BB62_28;
+bra.uni 	$L__BB62_27;
+$L__BB62_28:
 add.s64 	%rd6, %rd2, %rd158;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p57, %r2, 0;
-@%p57 bra 	$L__BB57_29;
-bra.uni 	$L__BB57_30;
-$L__BB57_29:
+@%p57 bra 	$L__BB62_29;
+bra.uni 	$L__BB62_30;
+$L__BB62_29:
 mov.u64 	%rd235, 0;
 st.u64 	[%rd6], %rd235;
-$L__BB57_30:
+$L__BB62_30:
 setp.eq.s64 	%p58, %rd13, 0;
-@%p58 bra 	$L__BB57_48;
+@%p58 bra 	$L__BB62_48;
 mov.u64 	%rd599, 0;
 mov.f64 	%fd170, 0d0000000000000000;
 ld.u64 	%rd89, [%rd157+32];
@@ -45733,7 +51365,7 @@ ld.u64 	%rd90, [%rd1+64];
 and.b64  	%rd600, %rd13, 3;
 setp.lt.u64 	%p59, %rd13, 4;
 setp.ne.s32 	%p91, %r2, 0;
-@%p59 bra 	$L__BB57_43;
+@%p59 bra 	$L__BB62_43;
 and.b64  	%rd238, %rd13, -4;
 neg.s64 	%rd92, %rd238;
 add.s64 	%rd240, %rd569, %rd90;
@@ -45742,14 +51374,14 @@ add.s64 	%rd242, %rd158, %rd2;
 add.s64 	%rd603, %rd242, 16;
 mov.f64 	%fd170, 0d0000000000000000;
 mov.u64 	%rd605, 0;
-bra.uni 	$L__BB57_33;
-$L__BB57_41:
+bra.uni 	$L__BB62_33;
+$L__BB62_41:
 add.s64 	%rd605, %rd605, -4;
 add.s64 	%rd604, %rd604, 32;
 add.s64 	%rd603, %rd603, 32;
 setp.eq.s64 	%p64, %rd92, %rd605;
-@%p64 bra 	$L__BB57_42;
-$L__BB57_33:
+@%p64 bra 	$L__BB62_42;
+$L__BB62_33:
 ld.u64 	%rd243, [%rd604+-16];
 shl.b64 	%rd244, %rd243, 1;
 and.b64  	%rd245, %rd244, 8589934588;
@@ -45757,9 +51389,9 @@ add.s64 	%rd246, %rd89, %rd245;
 ld.f32 	%f17, [%rd246];
 cvt.f64.f32 	%fd48, %f17;
 add.rn.f64 	%fd9, %fd170, %fd48;
-@%p91 bra 	$L__BB57_35;
+@%p91 bra 	$L__BB62_35;
 st.f64 	[%rd603+-8], %fd9;
-$L__BB57_35:
+$L__BB62_35:
 ld.u64 	%rd247, [%rd604+-8];
 shl.b64 	%rd248, %rd247, 1;
 and.b64  	%rd249, %rd248, 8589934588;
@@ -45767,9 +51399,9 @@ add.s64 	%rd250, %rd89, %rd249;
 ld.f32 	%f18, [%rd250];
 cvt.f64.f32 	%fd49, %f18;
 add.rn.f64 	%fd10, %fd9, %fd49;
-@%p91 bra 	$L__BB57_37;
+@%p91 bra 	$L__BB62_37;
 st.f64 	[%rd603], %fd10;
-$L__BB57_37:
+$L__BB62_37:
 ld.u64 	%rd251, [%rd604];
 shl.b64 	%rd252, %rd251, 1;
 and.b64  	%rd253, %rd252, 8589934588;
@@ -45777,9 +51409,9 @@ add.s64 	%rd254, %rd89, %rd253;
 ld.f32 	%f19, [%rd254];
 cvt.f64.f32 	%fd50, %f19;
 add.rn.f64 	%fd11, %fd10, %fd50;
-@%p91 bra 	$L__BB57_39;
+@%p91 bra 	$L__BB62_39;
 st.f64 	[%rd603+8], %fd11;
-$L__BB57_39:
+$L__BB62_39:
 ld.u64 	%rd255, [%rd604+8];
 shl.b64 	%rd256, %rd255, 1;
 and.b64  	%rd257, %rd256, 8589934588;
@@ -45787,29 +51419,29 @@ add.s64 	%rd258, %rd89, %rd257;
 ld.f32 	%f20, [%rd258];
 cvt.f64.f32 	%fd51, %f20;
 add.rn.f64 	%fd170, %fd11, %fd51;
-@%p91 bra 	$L__BB57_41;
+@%p91 bra 	$L__BB62_41;
 st.f64 	[%rd603+16], %fd170;
-bra.uni 	$L__BB57_41;
-$L__BB57_42:
+bra.uni 	$L__BB62_41;
+$L__BB62_42:
 neg.s64 	%rd599, %rd92;
-$L__BB57_43:
+$L__BB62_43:
 setp.eq.s64 	%p65, %rd600, 0;
-@%p65 bra 	$L__BB57_48;
+@%p65 bra 	$L__BB62_48;
 shl.b64 	%rd260, %rd599, 3;
 add.s64 	%rd261, %rd158, %rd260;
 add.s64 	%rd262, %rd261, %rd2;
 add.s64 	%rd602, %rd262, 8;
 add.s64 	%rd264, %rd569, %rd260;
 add.s64 	%rd601, %rd90, %rd264;
-bra.uni 	$L__BB57_45;
-$L__BB57_47:
+bra.uni 	$L__BB62_45;
+$L__BB62_47:
 add.s64 	%rd602, %rd602, 8;
 add.s64 	%rd601, %rd601, 8;
 add.s64 	%rd600, %rd600, -1;
 setp.ne.s64 	%p67, %rd600, 0;
-@%p67 bra 	$L__BB57_45;
-bra.uni 	$L__BB57_48;
-$L__BB57_45:
+@%p67 bra 	$L__BB62_45;
+bra.uni 	$L__BB62_48;
+$L__BB62_45:
 .pragma "nounroll";
 ld.u64 	%rd265, [%rd601];
 shl.b64 	%rd266, %rd265, 1;
@@ -45818,10 +51450,10 @@ add.s64 	%rd268, %rd89, %rd267;
 ld.f32 	%f21, [%rd268];
 cvt.f64.f32 	%fd52, %f21;
 add.rn.f64 	%fd170, %fd170, %fd52;
-@%p91 bra 	$L__BB57_47;
+@%p91 bra 	$L__BB62_47;
 st.f64 	[%rd602], %fd170;
-bra.uni 	$L__BB57_47;
-$L__BB57_48:
+bra.uni 	$L__BB62_47;
+$L__BB62_48:
 add.s64 	%rd8, %rd7, %rd159;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r119, 65535;
@@ -45851,15 +51483,15 @@ or.b32  	%r235, %r3, 13;
 or.b32  	%r234, %r3, 14;
 or.b32  	%r233, %r3, 15;
 setp.ne.s64 	%p68, %rd608, 0;
-@%p68 bra 	$L__BB57_58;
-bra.uni 	$L__BB57_49;
-$L__BB57_58:
+@%p68 bra 	$L__BB62_58;
+bra.uni 	$L__BB62_49;
+$L__BB62_58:
 mov.u64 	%rd622, 0;
 mov.f64 	%fd53, 0d0000000000000000;
 mov.u64 	%rd621, %rd622;
 mov.u64 	%rd611, %rd622;
-bra.uni 	$L__BB57_59;
-$L__BB57_73:
+bra.uni 	$L__BB62_59;
+$L__BB62_73:
 ld.f64 	%fd65, [%rd157+88];
 mov.b64 	%rd325, %fd171;
 cvt.u32.u64 	%r122, %rd325;
@@ -45910,7 +51542,8 @@ shfl.sync.idx.b32	%r135, %r123, %r243, 31, %r4;
 cvt.u64.u32 	%rd347, %r135;
 shl.b64 	%rd348, %rd347, 32;
 or.b64  	%rd349, %rd348, %rd346;
-mov.b64 	%fd76, %rd349;
+)ptx",
+    R"ptx(mov.b64 	%fd76, %rd349;
 add.rn.f64 	%fd77, %fd75, %fd76;
 shfl.sync.idx.b32	%r136, %r122, %r242, 31, %r4;
 cvt.u64.u32 	%rd350, %r136;
@@ -45997,13 +51630,13 @@ add.s64 	%rd611, %rd611, 16;
 ld.u64 	%rd390, [%rd157];
 ld.u64 	%rd608, [%rd390+16];
 setp.lt.u64 	%p82, %rd611, %rd608;
-@%p82 bra 	$L__BB57_59;
-bra.uni 	$L__BB57_50;
-$L__BB57_59:
+@%p82 bra 	$L__BB62_59;
+bra.uni 	$L__BB62_50;
+$L__BB62_59:
 or.b64  	%rd127, %rd611, %rd12;
 setp.ge.u64 	%p69, %rd127, %rd608;
 mov.f64 	%fd171, %fd53;
-@%p69 bra 	$L__BB57_73;
+@%p69 bra 	$L__BB62_73;
 ld.u64 	%rd276, [%rd157+8];
 ld.u64 	%rd277, [%rd157+40];
 ld.u64 	%rd278, [%rd276+16];
@@ -46012,7 +51645,7 @@ add.s64 	%rd280, %rd278, %rd279;
 ld.u64 	%rd281, [%rd280];
 setp.eq.s64 	%p70, %rd281, %rd277;
 mov.f64 	%fd171, %fd53;
-@%p70 bra 	$L__BB57_73;
+@%p70 bra 	$L__BB62_73;
 ld.u64 	%rd283, [%rd157+32];
 shl.b64 	%rd284, %rd127, 2;
 add.s64 	%rd285, %rd283, %rd284;
@@ -46021,10 +51654,10 @@ ld.u64 	%rd619, [%rd157+64];
 setp.eq.s64 	%p71, %rd619, 0;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd614, %rd617;
-@%p71 bra 	$L__BB57_64;
+@%p71 bra 	$L__BB62_64;
 mov.u64 	%rd614, 0;
 mov.u64 	%rd613, %rd619;
-$L__BB57_63:
+$L__BB62_63:
 shr.u64 	%rd287, %rd613, 1;
 add.s64 	%rd288, %rd287, %rd614;
 shl.b64 	%rd289, %rd288, 2;
@@ -46037,34 +51670,33 @@ not.b64 	%rd292, %rd287;
 add.s64 	%rd293, %rd613, %rd292;
 selp.b64 	%rd613, %rd293, %rd287, %p72;
 setp.ne.s64 	%p73, %rd613, 0;
-@%p73 bra 	$L__BB57_63;
-$L__BB57_64:
-@%p71 bra 	$L__BB57_67;
+@%p73 bra 	$L__BB62_63;
+$L__BB62_64:
+@%p71 bra 	$L__BB62_67;
 mov.u64 	%rd617, 0;
 mov.u64 	%rd616, %rd619;
-$L__BB57_66:
+$L__BB62_66:
 shr.u64 	%rd296, %rd616, 1;
 add.s64 	%rd297, %rd296, %rd617;
 shl.b64 	%rd298, %rd297, 2;
 add.s64 	%rd299, %rd34, %rd298;
 ld.f32 	%f23, [%rd299];
 setp.le.f32 	%p75, %f23, %f4;
-)ptx",
-    R"ptx(add.s64 	%rd300, %rd297, 1;
+add.s64 	%rd300, %rd297, 1;
 selp.b64 	%rd617, %rd300, %rd617, %p75;
 not.b64 	%rd301, %rd296;
 add.s64 	%rd302, %rd616, %rd301;
 selp.b64 	%rd616, %rd302, %rd296, %p75;
 setp.ne.s64 	%p76, %rd616, 0;
-@%p76 bra 	$L__BB57_66;
-$L__BB57_67:
+@%p76 bra 	$L__BB62_66;
+$L__BB62_67:
 setp.le.u64 	%p77, %rd617, %rd614;
 mov.f64 	%fd171, %fd53;
-@%p77 bra 	$L__BB57_73;
+@%p77 bra 	$L__BB62_73;
 mov.u64 	%rd620, 0;
-@%p71 bra 	$L__BB57_71;
+@%p71 bra 	$L__BB62_71;
 mov.u64 	%rd620, 0;
-$L__BB57_70:
+$L__BB62_70:
 shr.u64 	%rd306, %rd619, 1;
 add.s64 	%rd307, %rd306, %rd620;
 shl.b64 	%rd308, %rd307, 2;
@@ -46077,13 +51709,13 @@ not.b64 	%rd311, %rd306;
 add.s64 	%rd312, %rd619, %rd311;
 selp.b64 	%rd619, %rd312, %rd306, %p79;
 setp.ne.s64 	%p80, %rd619, 0;
-@%p80 bra 	$L__BB57_70;
-$L__BB57_71:
+@%p80 bra 	$L__BB62_70;
+$L__BB62_71:
 sub.s64 	%rd304, %rd617, %rd614;
 add.s64 	%rd622, %rd304, %rd622;
 setp.ge.u64 	%p81, %rd620, %rd617;
 mov.f64 	%fd171, %fd53;
-@%p81 bra 	$L__BB57_73;
+@%p81 bra 	$L__BB62_73;
 cvt.f64.f32 	%fd13, %f4;
 max.u64 	%rd313, %rd620, %rd614;
 sub.s64 	%rd314, %rd617, %rd313;
@@ -46109,17 +51741,17 @@ atom.add.u32 	%r121, [%rd322], -1;
 neg.f64 	%fd64, %fd57;
 add.s64 	%rd324, %rd106, %rd279;
 st.f64 	[%rd324], %fd64;
-bra.uni 	$L__BB57_73;
-$L__BB57_50:
+bra.uni 	$L__BB62_73;
+$L__BB62_50:
 cvt.rn.f64.u64 	%fd98, %rd622;
 mov.b64 	%rd607, %fd98;
 cvt.rn.f64.u64 	%fd99, %rd621;
 mov.b64 	%rd606, %fd99;
-bra.uni 	$L__BB57_51;
-$L__BB57_49:
+bra.uni 	$L__BB62_51;
+$L__BB62_49:
 mov.u64 	%rd606, 0;
 mov.u64 	%rd607, %rd606;
-$L__BB57_51:
+$L__BB62_51:
 cvt.u32.u64 	%r156, %rd607;
 { .reg .b32 tmp; mov.b64 {tmp, %r157}, %rd607; }
 shfl.sync.idx.b32	%r158, %r156, %r3, 31, %r4;
@@ -46286,7 +51918,8 @@ or.b64  	%rd471, %rd470, %rd468;
 mov.b64 	%fd138, %rd471;
 add.rn.f64 	%fd139, %fd137, %fd138;
 shfl.sync.idx.b32	%r200, %r190, %r244, 31, %r4;
-cvt.u64.u32 	%rd472, %r200;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd472, %r200;
 shfl.sync.idx.b32	%r201, %r191, %r244, 31, %r4;
 cvt.u64.u32 	%rd473, %r201;
 shl.b64 	%rd474, %rd473, 32;
@@ -46385,22 +52018,22 @@ st.f64 	[%rd157+104], %fd163;
 bar.warp.sync 	%r4;
 ld.u64 	%rd117, [%rd157+64];
 setp.eq.s64 	%p83, %rd117, 0;
-@%p83 bra 	$L__BB57_75;
+@%p83 bra 	$L__BB62_75;
 ld.u64 	%rd118, [%rd157+8];
 ld.u64 	%rd119, [%rd157+16];
 and.b64  	%rd120, %rd117, 1;
 setp.eq.s64 	%p84, %rd117, 1;
 mov.u64 	%rd623, 0;
-@%p84 bra 	$L__BB57_77;
-bra.uni 	$L__BB57_53;
-$L__BB57_77:
+@%p84 bra 	$L__BB62_77;
+bra.uni 	$L__BB62_53;
+$L__BB62_77:
 setp.ne.s64 	%p88, %rd120, 0;
 and.b64  	%rd547, %rd623, 15;
 setp.eq.s64 	%p89, %rd547, %rd12;
 and.pred  	%p90, %p88, %p89;
-@!%p90 bra 	$L__BB57_75;
-bra.uni 	$L__BB57_74;
-$L__BB57_74:
+@!%p90 bra 	$L__BB62_75;
+bra.uni 	$L__BB62_74;
+$L__BB62_74:
 shl.b64 	%rd549, %rd623, 2;
 add.s64 	%rd550, %rd8, %rd549;
 ld.u32 	%r228, [%rd550];
@@ -46418,29 +52051,28 @@ shl.b64 	%rd559, %rd558, 2;
 and.b64  	%rd560, %rd559, 17179869176;
 add.s64 	%rd561, %rd106, %rd560;
 st.f64 	[%rd561], %fd166;
-$L__BB57_75:
+$L__BB62_75:
 ret;
-$L__BB57_53:
-)ptx",
-    R"ptx(and.b64  	%rd623, %rd117, -2;
+$L__BB62_53:
+and.b64  	%rd623, %rd117, -2;
 add.s64 	%rd523, %rd159, %rd7;
 add.s64 	%rd624, %rd523, 4;
 mov.b32 	%r249, 0;
 mov.u64 	%rd625, 0;
 mov.u64 	%rd626, %rd625;
-bra.uni 	$L__BB57_54;
-$L__BB57_76:
+bra.uni 	$L__BB62_54;
+$L__BB62_76:
 add.s64 	%rd626, %rd626, 2;
 add.s64 	%rd625, %rd625, 16;
 add.s64 	%rd624, %rd624, 8;
 setp.eq.s64 	%p87, %rd623, %rd626;
-@%p87 bra 	$L__BB57_77;
-$L__BB57_54:
+@%p87 bra 	$L__BB62_77;
+$L__BB62_54:
 ld.u32 	%r226, [%rd624+-4];
 add.s32 	%r52, %r226, %r249;
 and.b64  	%rd524, %rd626, 14;
 setp.ne.s64 	%p85, %rd524, %rd12;
-@%p85 bra 	$L__BB57_56;
+@%p85 bra 	$L__BB62_56;
 cvt.rn.f64.s32 	%fd164, %r52;
 ld.u64 	%rd525, [%rd118+56];
 ld.u64 	%rd526, [%rd118+64];
@@ -46453,13 +52085,13 @@ shl.b64 	%rd532, %rd531, 2;
 and.b64  	%rd533, %rd532, 17179869176;
 add.s64 	%rd534, %rd106, %rd533;
 st.f64 	[%rd534], %fd164;
-$L__BB57_56:
+$L__BB62_56:
 add.s64 	%rd535, %rd626, 1;
 ld.u32 	%r227, [%rd624];
 add.s32 	%r249, %r227, %r52;
 and.b64  	%rd536, %rd535, 15;
 setp.ne.s64 	%p86, %rd536, %rd12;
-@%p86 bra 	$L__BB57_76;
+@%p86 bra 	$L__BB62_76;
 cvt.rn.f64.s32 	%fd165, %r249;
 ld.u64 	%rd537, [%rd118+56];
 ld.u64 	%rd538, [%rd118+64];
@@ -46472,7 +52104,7 @@ shl.b64 	%rd544, %rd543, 2;
 and.b64  	%rd545, %rd544, 17179869176;
 add.s64 	%rd546, %rd106, %rd545;
 st.f64 	[%rd546], %fd165;
-bra.uni 	$L__BB57_76;
+bra.uni 	$L__BB62_76;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE3EEEvv_param_0
@@ -46500,13 +52132,13 @@ cvt.u64.u32 	%rd12, %r54;
 ld.u64 	%rd13, [%rd131+64];
 setp.le.u64 	%p1, %rd13, %rd12;
 shl.b64 	%rd504, %rd10, 3;
-@%p1 bra 	$L__BB58_9;
+@%p1 bra 	$L__BB63_9;
 ld.u64 	%rd14, [%rd131+32];
 ld.u64 	%rd135, [%rd1+64];
 add.s64 	%rd15, %rd135, %rd504;
 mov.u64 	%rd507, %rd12;
-bra.uni 	$L__BB58_2;
-$L__BB58_8:
+bra.uni 	$L__BB63_2;
+$L__BB63_8:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -46516,9 +52148,9 @@ add.s64 	%rd155, %rd11, %rd154;
 st.u32 	[%rd155], %r75;
 add.s64 	%rd507, %rd507, 16;
 setp.lt.u64 	%p17, %rd507, %rd13;
-@%p17 bra 	$L__BB58_2;
-bra.uni 	$L__BB58_9;
-$L__BB58_2:
+@%p17 bra 	$L__BB63_2;
+bra.uni 	$L__BB63_9;
+$L__BB63_2:
 shl.b64 	%rd139, %rd507, 3;
 add.s64 	%rd140, %rd15, %rd139;
 ld.u64 	%rd141, [%rd140];
@@ -46539,7 +52171,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd509, -2139095041;
 mov.u64 	%rd508, 2139095040;
 cvt.u32.u64 	%r211, %rd17;
-@%p2 bra 	$L__BB58_4;
+@%p2 bra 	$L__BB63_4;
 add.s64 	%rd145, %rd17, -1;
 cvt.u32.u64 	%r61, %rd145;
 setp.gt.s32 	%p3, %r211, 0;
@@ -46551,7 +52183,7 @@ sub.rn.f64 	%fd16, %fd15, %fd2;
 setp.le.f64 	%p4, %fd16, 0d0000000000000000;
 selp.b64 	%rd508, 2139095040, %rd145, %p4;
 selp.b64 	%rd509, %rd145, -2139095041, %p4;
-$L__BB58_4:
+$L__BB63_4:
 setp.lt.s64 	%p5, %rd509, %rd17;
 setp.gt.s64 	%p6, %rd508, %rd17;
 and.pred  	%p7, %p5, %p6;
@@ -46565,9 +52197,9 @@ selp.b64 	%rd513, %rd150, %rd509, %p8;
 setp.le.s64 	%p9, %rd513, %rd17;
 setp.lt.s64 	%p10, %rd18, %rd515;
 and.pred  	%p11, %p9, %p10;
-@!%p11 bra 	$L__BB58_6;
-bra.uni 	$L__BB58_5;
-$L__BB58_5:
+@!%p11 bra 	$L__BB63_6;
+bra.uni 	$L__BB63_5;
+$L__BB63_5:
 cvt.u32.u64 	%r65, %rd18;
 setp.lt.s32 	%p12, %r211, -1;
 selp.b32 	%r66, 2147483647, 0, %p12;
@@ -46578,11 +52210,11 @@ sub.rn.f64 	%fd20, %fd19, %fd2;
 setp.le.f64 	%p13, %fd20, 0d0000000000000000;
 selp.b64 	%rd515, %rd515, %rd18, %p13;
 selp.b64 	%rd513, %rd18, %rd513, %p13;
-$L__BB58_6:
+$L__BB63_6:
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p14, %rd512, 2;
-@%p14 bra 	$L__BB58_8;
-$L__BB58_7:
+@%p14 bra 	$L__BB63_8;
+$L__BB63_7:
 shr.u64 	%rd152, %rd512, 1;
 add.s64 	%rd153, %rd152, %rd513;
 cvt.u32.u64 	%r68, %rd153;
@@ -46597,24 +52229,24 @@ selp.b64 	%rd515, %rd515, %rd153, %p15;
 selp.b64 	%rd513, %rd153, %rd513, %p15;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p16, %rd512, 1;
-@%p16 bra 	$L__BB58_7;
-bra.uni 	$L__BB58_8;
-$L__BB58_9:
+@%p16 bra 	$L__BB63_7;
+bra.uni 	$L__BB63_8;
+$L__BB63_9:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 mul.lo.s64 	%rd156, %rd3, 3;
 add.s64 	%rd157, %rd156, 2;
 mul.lo.s64 	%rd158, %rd157, %rd4;
 shl.b64 	%rd159, %rd158, 2;
 add.s64 	%rd38, %rd9, %rd159;
-@%p1 bra 	$L__BB58_18;
+@%p1 bra 	$L__BB63_18;
 mov.u64 	%rd505, -2139095041;
 mov.u64 	%rd506, 2139095040;
 ld.u64 	%rd39, [%rd131+32];
 ld.u64 	%rd160, [%rd1+64];
 add.s64 	%rd40, %rd160, %rd504;
 mov.u64 	%rd516, %rd12;
-bra.uni 	$L__BB58_11;
-$L__BB58_17:
+bra.uni 	$L__BB63_11;
+$L__BB63_17:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -46624,9 +52256,9 @@ add.s64 	%rd180, %rd38, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p35, %rd516, %rd13;
-@%p35 bra 	$L__BB58_11;
-bra.uni 	$L__BB58_18;
-$L__BB58_11:
+@%p35 bra 	$L__BB63_11;
+bra.uni 	$L__BB63_18;
+$L__BB63_11:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd40, %rd164;
 ld.u64 	%rd166, [%rd165];
@@ -46648,7 +52280,7 @@ setp.gt.u32 	%p19, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd42;
 mov.u64 	%rd517, %rd506;
 mov.u64 	%rd518, %rd505;
-@%p19 bra 	$L__BB58_13;
+@%p19 bra 	$L__BB63_13;
 add.s64 	%rd170, %rd42, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p20, %r210, 0;
@@ -46661,7 +52293,7 @@ add.rn.f64 	%fd26, %fd1, %fd25;
 setp.gt.f64 	%p21, %fd26, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p21;
 selp.b64 	%rd518, %rd170, -2139095041, %p21;
-$L__BB58_13:
+$L__BB63_13:
 setp.lt.s64 	%p22, %rd518, %rd42;
 setp.gt.s64 	%p23, %rd517, %rd42;
 and.pred  	%p24, %p22, %p23;
@@ -46676,9 +52308,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p24;
 setp.le.s64 	%p27, %rd522, %rd42;
 setp.lt.s64 	%p28, %rd43, %rd524;
 and.pred  	%p29, %p27, %p28;
-@!%p29 bra 	$L__BB58_15;
-bra.uni 	$L__BB58_14;
-$L__BB58_14:
+@!%p29 bra 	$L__BB63_15;
+bra.uni 	$L__BB63_14;
+$L__BB63_14:
 cvt.u32.u64 	%r86, %rd43;
 setp.lt.s32 	%p30, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p30;
@@ -46687,14 +52319,15 @@ mov.b32 	%f10, %r88;
 cvt.f64.f32 	%fd30, %f10;
 sub.rn.f64 	%fd31, %fd3, %fd30;
 add.rn.f64 	%fd32, %fd1, %fd31;
-setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
+)ptx",
+    R"ptx(setp.gt.f64 	%p31, %fd32, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd43, %p31;
 selp.b64 	%rd522, %rd43, %rd522, %p31;
-$L__BB58_15:
+$L__BB63_15:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p32, %rd521, 2;
-@%p32 bra 	$L__BB58_17;
-$L__BB58_16:
+@%p32 bra 	$L__BB63_17;
+$L__BB63_16:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -46710,37 +52343,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p33;
 selp.b64 	%rd522, %rd178, %rd522, %p33;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p34, %rd521, 1;
-@%p34 bra 	$L__BB58_16;
-bra.uni 	$L__BB58_17;
-$L__BB58_18:
+@%p34 bra 	$L__BB63_16;
+bra.uni 	$L__BB63_17;
+$L__BB63_18:
 shl.b64 	%rd132, %rd5, 3;
 shl.b64 	%rd133, %rd5, 2;
 setp.lt.u64 	%p36, %rd13, %rd12;
 mov.b32 	%r228, 0;
-@%p36 bra 	$L__BB58_21;
+@%p36 bra 	$L__BB63_21;
 shl.b64 	%rd182, %rd12, 2;
 add.s64 	%rd183, %rd133, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd12;
-$L__BB58_20:
+$L__BB63_20:
 st.u32 	[%rd525], %r228;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p37, %rd526, %rd13;
-@%p37 bra 	$L__BB58_21;
-bra.uni 	$L__BB58_20;
-$L__BB58_21:
+@%p37 bra 	$L__BB63_21;
+bra.uni 	$L__BB63_20;
+$L__BB63_21:
 add.s64 	%rd6, %rd2, %rd132;
 cvt.u32.u64 	%r2, %rd12;
 setp.eq.s32 	%p38, %r2, 0;
-@%p38 bra 	$L__BB58_22;
-bra.uni 	$L__BB58_23;
-$L__BB58_22:
+@%p38 bra 	$L__BB63_22;
+bra.uni 	$L__BB63_23;
+$L__BB63_22:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB58_23:
+$L__BB63_23:
 setp.eq.s64 	%p39, %rd13, 0;
-@%p39 bra 	$L__BB58_41;
+@%p39 bra 	$L__BB63_41;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd160, 0d0000000000000000;
 ld.u64 	%rd68, [%rd131+32];
@@ -46748,7 +52381,7 @@ ld.u64 	%rd69, [%rd1+64];
 and.b64  	%rd528, %rd13, 3;
 setp.lt.u64 	%p40, %rd13, 4;
 setp.ne.s32 	%p68, %r2, 0;
-@%p40 bra 	$L__BB58_36;
+@%p40 bra 	$L__BB63_36;
 and.b64  	%rd187, %rd13, -4;
 neg.s64 	%rd71, %rd187;
 add.s64 	%rd189, %rd504, %rd69;
@@ -46757,14 +52390,14 @@ add.s64 	%rd191, %rd132, %rd2;
 add.s64 	%rd531, %rd191, 16;
 mov.f64 	%fd160, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB58_26;
-$L__BB58_34:
+bra.uni 	$L__BB63_26;
+$L__BB63_34:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p45, %rd71, %rd533;
-@%p45 bra 	$L__BB58_35;
-$L__BB58_26:
+@%p45 bra 	$L__BB63_35;
+$L__BB63_26:
 ld.u64 	%rd192, [%rd532+-16];
 shl.b64 	%rd193, %rd192, 1;
 and.b64  	%rd194, %rd193, 8589934588;
@@ -46772,9 +52405,9 @@ add.s64 	%rd195, %rd68, %rd194;
 ld.f32 	%f12, [%rd195];
 cvt.f64.f32 	%fd38, %f12;
 add.rn.f64 	%fd8, %fd160, %fd38;
-@%p68 bra 	$L__BB58_28;
+@%p68 bra 	$L__BB63_28;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB58_28:
+$L__BB63_28:
 ld.u64 	%rd196, [%rd532+-8];
 shl.b64 	%rd197, %rd196, 1;
 and.b64  	%rd198, %rd197, 8589934588;
@@ -46782,9 +52415,9 @@ add.s64 	%rd199, %rd68, %rd198;
 ld.f32 	%f13, [%rd199];
 cvt.f64.f32 	%fd39, %f13;
 add.rn.f64 	%fd9, %fd8, %fd39;
-@%p68 bra 	$L__BB58_30;
+@%p68 bra 	$L__BB63_30;
 st.f64 	[%rd531], %fd9;
-$L__BB58_30:
+$L__BB63_30:
 ld.u64 	%rd200, [%rd532];
 shl.b64 	%rd201, %rd200, 1;
 and.b64  	%rd202, %rd201, 8589934588;
@@ -46792,9 +52425,9 @@ add.s64 	%rd203, %rd68, %rd202;
 ld.f32 	%f14, [%rd203];
 cvt.f64.f32 	%fd40, %f14;
 add.rn.f64 	%fd10, %fd9, %fd40;
-@%p68 bra 	$L__BB58_32;
+@%p68 bra 	$L__BB63_32;
 st.f64 	[%rd531+8], %fd10;
-$L__BB58_32:
+$L__BB63_32:
 ld.u64 	%rd204, [%rd532+8];
 shl.b64 	%rd205, %rd204, 1;
 and.b64  	%rd206, %rd205, 8589934588;
@@ -46802,29 +52435,29 @@ add.s64 	%rd207, %rd68, %rd206;
 ld.f32 	%f15, [%rd207];
 cvt.f64.f32 	%fd41, %f15;
 add.rn.f64 	%fd160, %fd10, %fd41;
-@%p68 bra 	$L__BB58_34;
+@%p68 bra 	$L__BB63_34;
 st.f64 	[%rd531+16], %fd160;
-bra.uni 	$L__BB58_34;
-$L__BB58_35:
+bra.uni 	$L__BB63_34;
+$L__BB63_35:
 neg.s64 	%rd527, %rd71;
-$L__BB58_36:
+$L__BB63_36:
 setp.eq.s64 	%p46, %rd528, 0;
-@%p46 bra 	$L__BB58_41;
+@%p46 bra 	$L__BB63_41;
 shl.b64 	%rd209, %rd527, 3;
 add.s64 	%rd210, %rd132, %rd209;
 add.s64 	%rd211, %rd210, %rd2;
 add.s64 	%rd530, %rd211, 8;
 add.s64 	%rd213, %rd504, %rd209;
 add.s64 	%rd529, %rd69, %rd213;
-bra.uni 	$L__BB58_38;
-$L__BB58_40:
+bra.uni 	$L__BB63_38;
+$L__BB63_40:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB58_38;
-bra.uni 	$L__BB58_41;
-$L__BB58_38:
+@%p48 bra 	$L__BB63_38;
+bra.uni 	$L__BB63_41;
+$L__BB63_38:
 .pragma "nounroll";
 ld.u64 	%rd214, [%rd529];
 shl.b64 	%rd215, %rd214, 1;
@@ -46833,10 +52466,10 @@ add.s64 	%rd217, %rd68, %rd216;
 ld.f32 	%f16, [%rd217];
 cvt.f64.f32 	%fd42, %f16;
 add.rn.f64 	%fd160, %fd160, %fd42;
-@%p68 bra 	$L__BB58_40;
+@%p68 bra 	$L__BB63_40;
 st.f64 	[%rd530], %fd160;
-bra.uni 	$L__BB58_40;
-$L__BB58_41:
+bra.uni 	$L__BB63_40;
+$L__BB63_41:
 add.s64 	%rd8, %rd7, %rd133;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -46849,8 +52482,7 @@ ld.u64 	%rd221, [%rd131];
 ld.u64 	%rd536, [%rd221+16];
 mul.lo.s64 	%rd222, %rd536, %rd220;
 shl.b64 	%rd223, %rd222, 3;
-)ptx",
-    R"ptx(add.s64 	%rd85, %rd219, %rd223;
+add.s64 	%rd85, %rd219, %rd223;
 or.b32  	%r226, %r3, 1;
 or.b32  	%r225, %r3, 2;
 or.b32  	%r224, %r3, 3;
@@ -46867,15 +52499,15 @@ or.b32  	%r214, %r3, 13;
 or.b32  	%r213, %r3, 14;
 or.b32  	%r212, %r3, 15;
 setp.ne.s64 	%p49, %rd536, 0;
-@%p49 bra 	$L__BB58_51;
-bra.uni 	$L__BB58_42;
-$L__BB58_51:
+@%p49 bra 	$L__BB63_51;
+bra.uni 	$L__BB63_42;
+$L__BB63_51:
 mov.u64 	%rd546, 0;
 mov.f64 	%fd43, 0d0000000000000000;
 mov.u64 	%rd545, %rd546;
 mov.u64 	%rd539, %rd546;
-bra.uni 	$L__BB58_52;
-$L__BB58_62:
+bra.uni 	$L__BB63_52;
+$L__BB63_62:
 ld.f64 	%fd55, [%rd131+88];
 mov.b64 	%rd263, %fd161;
 cvt.u32.u64 	%r101, %rd263;
@@ -47013,13 +52645,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd328, [%rd131];
 ld.u64 	%rd536, [%rd328+16];
 setp.lt.u64 	%p59, %rd539, %rd536;
-@%p59 bra 	$L__BB58_52;
-bra.uni 	$L__BB58_43;
-$L__BB58_52:
+@%p59 bra 	$L__BB63_52;
+bra.uni 	$L__BB63_43;
+$L__BB63_52:
 or.b64  	%rd106, %rd539, %rd12;
 setp.ge.u64 	%p50, %rd106, %rd536;
 mov.f64 	%fd161, %fd43;
-@%p50 bra 	$L__BB58_62;
+@%p50 bra 	$L__BB63_62;
 ld.u64 	%rd225, [%rd131+8];
 ld.u64 	%rd226, [%rd131+40];
 ld.u64 	%rd227, [%rd225+16];
@@ -47028,7 +52660,7 @@ add.s64 	%rd229, %rd227, %rd228;
 ld.u64 	%rd230, [%rd229];
 setp.eq.s64 	%p51, %rd230, %rd226;
 mov.f64 	%fd161, %fd43;
-@%p51 bra 	$L__BB58_62;
+@%p51 bra 	$L__BB63_62;
 ld.u64 	%rd232, [%rd131+32];
 shl.b64 	%rd233, %rd106, 2;
 add.s64 	%rd234, %rd232, %rd233;
@@ -47036,10 +52668,10 @@ ld.f32 	%f3, [%rd234];
 ld.u64 	%rd107, [%rd131+64];
 setp.eq.s64 	%p52, %rd107, 0;
 mov.u64 	%rd542, 0;
-@%p52 bra 	$L__BB58_57;
+@%p52 bra 	$L__BB63_57;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd107;
-$L__BB58_56:
+$L__BB63_56:
 shr.u64 	%rd236, %rd541, 1;
 add.s64 	%rd237, %rd236, %rd542;
 shl.b64 	%rd238, %rd237, 2;
@@ -47052,16 +52684,16 @@ not.b64 	%rd241, %rd236;
 add.s64 	%rd242, %rd541, %rd241;
 selp.b64 	%rd541, %rd242, %rd236, %p53;
 setp.ne.s64 	%p54, %rd541, 0;
-@%p54 bra 	$L__BB58_56;
-$L__BB58_57:
+@%p54 bra 	$L__BB63_56;
+$L__BB63_57:
 setp.le.u64 	%p55, %rd107, %rd542;
 mov.f64 	%fd161, %fd43;
-@%p55 bra 	$L__BB58_62;
+@%p55 bra 	$L__BB63_62;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd113, %rd107, %rd542;
 mov.u64 	%rd543, 0;
 mov.u64 	%rd544, %rd107;
-$L__BB58_59:
+$L__BB63_59:
 shr.u64 	%rd244, %rd544, 1;
 add.s64 	%rd245, %rd244, %rd543;
 shl.b64 	%rd246, %rd245, 2;
@@ -47074,11 +52706,11 @@ not.b64 	%rd249, %rd244;
 add.s64 	%rd250, %rd544, %rd249;
 selp.b64 	%rd544, %rd250, %rd244, %p56;
 setp.ne.s64 	%p57, %rd544, 0;
-@%p57 bra 	$L__BB58_59;
+@%p57 bra 	$L__BB63_59;
 add.s64 	%rd546, %rd113, %rd546;
 setp.ge.u64 	%p58, %rd543, %rd107;
 mov.f64 	%fd161, %fd43;
-@%p58 bra 	$L__BB58_62;
+@%p58 bra 	$L__BB63_62;
 max.u64 	%rd251, %rd543, %rd542;
 sub.s64 	%rd252, %rd107, %rd251;
 cvt.rn.f64.u64 	%fd47, %rd252;
@@ -47098,22 +52730,23 @@ shl.b64 	%rd257, %rd251, 2;
 add.s64 	%rd258, %rd8, %rd257;
 atom.add.u32 	%r99, [%rd258], 1;
 shl.b64 	%rd259, %rd107, 2;
-add.s64 	%rd260, %rd8, %rd259;
+)ptx",
+    R"ptx(add.s64 	%rd260, %rd8, %rd259;
 atom.add.u32 	%r100, [%rd260], -1;
 neg.f64 	%fd54, %fd47;
 add.s64 	%rd262, %rd85, %rd228;
 st.f64 	[%rd262], %fd54;
-bra.uni 	$L__BB58_62;
-$L__BB58_43:
+bra.uni 	$L__BB63_62;
+$L__BB63_43:
 cvt.rn.f64.u64 	%fd88, %rd546;
 mov.b64 	%rd535, %fd88;
 cvt.rn.f64.u64 	%fd89, %rd545;
 mov.b64 	%rd534, %fd89;
-bra.uni 	$L__BB58_44;
-$L__BB58_42:
+bra.uni 	$L__BB63_44;
+$L__BB63_42:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB58_44:
+$L__BB63_44:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -47229,8 +52862,7 @@ or.b64  	%rd385, %rd384, %rd382;
 mov.b64 	%fd116, %rd385;
 add.rn.f64 	%fd117, %fd115, %fd116;
 shfl.sync.idx.b32	%r165, %r135, %r213, 31, %r4;
-)ptx",
-    R"ptx(cvt.u64.u32 	%rd386, %r165;
+cvt.u64.u32 	%rd386, %r165;
 shfl.sync.idx.b32	%r166, %r136, %r213, 31, %r4;
 cvt.u64.u32 	%rd387, %r166;
 shl.b64 	%rd388, %rd387, 32;
@@ -47380,22 +53012,22 @@ st.f64 	[%rd131+104], %fd153;
 bar.warp.sync 	%r4;
 ld.u64 	%rd96, [%rd131+64];
 setp.eq.s64 	%p60, %rd96, 0;
-@%p60 bra 	$L__BB58_64;
+@%p60 bra 	$L__BB63_64;
 ld.u64 	%rd97, [%rd131+8];
 ld.u64 	%rd98, [%rd131+16];
 and.b64  	%rd99, %rd96, 1;
 setp.eq.s64 	%p61, %rd96, 1;
 mov.u64 	%rd547, 0;
-@%p61 bra 	$L__BB58_66;
-bra.uni 	$L__BB58_46;
-$L__BB58_66:
+@%p61 bra 	$L__BB63_66;
+bra.uni 	$L__BB63_46;
+$L__BB63_66:
 setp.ne.s64 	%p65, %rd99, 0;
 and.b64  	%rd485, %rd547, 15;
 setp.eq.s64 	%p66, %rd485, %rd12;
 and.pred  	%p67, %p65, %p66;
-@!%p67 bra 	$L__BB58_64;
-bra.uni 	$L__BB58_63;
-$L__BB58_63:
+@!%p67 bra 	$L__BB63_64;
+bra.uni 	$L__BB63_63;
+$L__BB63_63:
 shl.b64 	%rd487, %rd547, 2;
 add.s64 	%rd488, %rd8, %rd487;
 ld.u32 	%r207, [%rd488];
@@ -47413,28 +53045,28 @@ shl.b64 	%rd497, %rd496, 2;
 and.b64  	%rd498, %rd497, 17179869176;
 add.s64 	%rd499, %rd85, %rd498;
 st.f64 	[%rd499], %fd156;
-$L__BB58_64:
+$L__BB63_64:
 ret;
-$L__BB58_46:
+$L__BB63_46:
 and.b64  	%rd547, %rd96, -2;
 add.s64 	%rd461, %rd133, %rd7;
 add.s64 	%rd548, %rd461, 4;
 mov.b32 	%r228, 0;
 mov.u64 	%rd549, 0;
 mov.u64 	%rd550, %rd549;
-bra.uni 	$L__BB58_47;
-$L__BB58_65:
+bra.uni 	$L__BB63_47;
+$L__BB63_65:
 add.s64 	%rd550, %rd550, 2;
 add.s64 	%rd549, %rd549, 16;
 add.s64 	%rd548, %rd548, 8;
 setp.eq.s64 	%p64, %rd547, %rd550;
-@%p64 bra 	$L__BB58_66;
-$L__BB58_47:
+@%p64 bra 	$L__BB63_66;
+$L__BB63_47:
 ld.u32 	%r205, [%rd548+-4];
 add.s32 	%r52, %r205, %r228;
 and.b64  	%rd462, %rd550, 14;
 setp.ne.s64 	%p62, %rd462, %rd12;
-@%p62 bra 	$L__BB58_49;
+@%p62 bra 	$L__BB63_49;
 cvt.rn.f64.s32 	%fd154, %r52;
 ld.u64 	%rd463, [%rd97+56];
 ld.u64 	%rd464, [%rd97+64];
@@ -47447,13 +53079,13 @@ shl.b64 	%rd470, %rd469, 2;
 and.b64  	%rd471, %rd470, 17179869176;
 add.s64 	%rd472, %rd85, %rd471;
 st.f64 	[%rd472], %fd154;
-$L__BB58_49:
+$L__BB63_49:
 add.s64 	%rd473, %rd550, 1;
 ld.u32 	%r206, [%rd548];
 add.s32 	%r228, %r206, %r52;
 and.b64  	%rd474, %rd473, 15;
 setp.ne.s64 	%p63, %rd474, %rd12;
-@%p63 bra 	$L__BB58_65;
+@%p63 bra 	$L__BB63_65;
 cvt.rn.f64.s32 	%fd155, %r228;
 ld.u64 	%rd475, [%rd97+56];
 ld.u64 	%rd476, [%rd97+64];
@@ -47466,10 +53098,11 @@ shl.b64 	%rd482, %rd481, 2;
 and.b64  	%rd483, %rd482, 17179869176;
 add.s64 	%rd484, %rd85, %rd483;
 st.f64 	[%rd484], %fd155;
-bra.uni 	$L__BB58_65;
+bra.uni 	$L__BB63_65;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv(
-.param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
+)ptx",
+    R"ptx(.param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE4EEEvv_param_0
 )
 {
 .reg .pred 	%p<72>;
@@ -47495,14 +53128,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd125+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd506, %rd4, %rd3;
-@%p1 bra 	$L__BB59_7;
+@%p1 bra 	$L__BB64_7;
 ld.u64 	%rd12, [%rd125+32];
 ld.u64 	%rd132, [%rd1+64];
 shl.b64 	%rd134, %rd506, 3;
 add.s64 	%rd13, %rd132, %rd134;
 mov.u64 	%rd509, %rd10;
-bra.uni 	$L__BB59_2;
-$L__BB59_6:
+bra.uni 	$L__BB64_2;
+$L__BB64_6:
 cvt.u32.u64 	%r72, %rd515;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -47512,9 +53145,9 @@ add.s64 	%rd157, %rd9, %rd156;
 st.u32 	[%rd157], %r75;
 add.s64 	%rd509, %rd509, 16;
 setp.lt.u64 	%p19, %rd509, %rd11;
-@%p19 bra 	$L__BB59_2;
-bra.uni 	$L__BB59_7;
-$L__BB59_2:
+@%p19 bra 	$L__BB64_2;
+bra.uni 	$L__BB64_7;
+$L__BB64_2:
 shl.b64 	%rd137, %rd509, 3;
 add.s64 	%rd138, %rd13, %rd137;
 ld.u64 	%rd139, [%rd138];
@@ -47535,7 +53168,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd511, -2139095041;
 mov.u64 	%rd510, 2139095040;
-@%p2 bra 	$L__BB59_4;
+@%p2 bra 	$L__BB64_4;
 cvt.u32.u64 	%r60, %rd15;
 add.s64 	%rd143, %rd15, -1;
 cvt.u32.u64 	%r61, %rd143;
@@ -47548,7 +53181,7 @@ sub.rn.f64 	%fd17, %fd16, %fd2;
 setp.le.f64 	%p4, %fd17, %fd1;
 selp.b64 	%rd510, 2139095040, %rd143, %p4;
 selp.b64 	%rd511, %rd143, -2139095041, %p4;
-$L__BB59_4:
+$L__BB64_4:
 cvt.u32.u64 	%r64, %rd15;
 setp.lt.s64 	%p5, %rd511, %rd15;
 setp.gt.s64 	%p6, %rd510, %rd15;
@@ -47577,8 +53210,8 @@ selp.b64 	%rd153, %rd16, %rd150, %p14;
 selp.b64 	%rd513, %rd153, %rd150, %p12;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.lt.s64 	%p16, %rd512, 2;
-@%p16 bra 	$L__BB59_6;
-$L__BB59_5:
+@%p16 bra 	$L__BB64_6;
+$L__BB64_5:
 shr.u64 	%rd154, %rd512, 1;
 add.s64 	%rd155, %rd154, %rd513;
 cvt.u32.u64 	%r68, %rd155;
@@ -47593,13 +53226,13 @@ selp.b64 	%rd515, %rd515, %rd155, %p17;
 selp.b64 	%rd513, %rd155, %rd513, %p17;
 sub.s64 	%rd512, %rd515, %rd513;
 setp.gt.s64 	%p18, %rd512, 1;
-@%p18 bra 	$L__BB59_5;
-bra.uni 	$L__BB59_6;
-$L__BB59_7:
+@%p18 bra 	$L__BB64_5;
+bra.uni 	$L__BB64_6;
+$L__BB64_7:
 mad.lo.s64 	%rd5, %rd3, %rd4, %rd3;
 shl.b64 	%rd158, %rd4, 2;
 add.s64 	%rd32, %rd9, %rd158;
-@%p1 bra 	$L__BB59_16;
+@%p1 bra 	$L__BB64_16;
 mov.u64 	%rd507, -2139095041;
 mov.u64 	%rd508, 2139095040;
 ld.u64 	%rd33, [%rd125+32];
@@ -47607,8 +53240,8 @@ ld.u64 	%rd159, [%rd1+64];
 shl.b64 	%rd161, %rd506, 3;
 add.s64 	%rd34, %rd159, %rd161;
 mov.u64 	%rd516, %rd10;
-bra.uni 	$L__BB59_9;
-$L__BB59_15:
+bra.uni 	$L__BB64_9;
+$L__BB64_15:
 cvt.u32.u64 	%r93, %rd524;
 shr.s32 	%r94, %r93, 31;
 and.b32  	%r95, %r94, 2147483647;
@@ -47618,13 +53251,12 @@ add.s64 	%rd180, %rd32, %rd179;
 st.u32 	[%rd180], %r96;
 add.s64 	%rd516, %rd516, 16;
 setp.lt.u64 	%p37, %rd516, %rd11;
-@%p37 bra 	$L__BB59_9;
-bra.uni 	$L__BB59_16;
-$L__BB59_9:
+@%p37 bra 	$L__BB64_9;
+bra.uni 	$L__BB64_16;
+$L__BB64_9:
 shl.b64 	%rd164, %rd516, 3;
 add.s64 	%rd165, %rd34, %rd164;
-)ptx",
-    R"ptx(ld.u64 	%rd166, [%rd165];
+ld.u64 	%rd166, [%rd165];
 shl.b64 	%rd167, %rd166, 1;
 and.b64  	%rd168, %rd167, 8589934588;
 add.s64 	%rd169, %rd33, %rd168;
@@ -47643,7 +53275,7 @@ setp.gt.u32 	%p21, %r80, -16777217;
 cvt.u32.u64 	%r210, %rd36;
 mov.u64 	%rd517, %rd508;
 mov.u64 	%rd518, %rd507;
-@%p21 bra 	$L__BB59_11;
+@%p21 bra 	$L__BB64_11;
 add.s64 	%rd170, %rd36, -1;
 cvt.u32.u64 	%r82, %rd170;
 setp.gt.s32 	%p22, %r210, 0;
@@ -47656,7 +53288,7 @@ add.rn.f64 	%fd27, %fd1, %fd26;
 setp.gt.f64 	%p23, %fd27, 0d0000000000000000;
 selp.b64 	%rd517, 2139095040, %rd170, %p23;
 selp.b64 	%rd518, %rd170, -2139095041, %p23;
-$L__BB59_11:
+$L__BB64_11:
 setp.lt.s64 	%p24, %rd518, %rd36;
 setp.gt.s64 	%p25, %rd517, %rd36;
 and.pred  	%p26, %p24, %p25;
@@ -47671,9 +53303,9 @@ selp.b64 	%rd522, %rd175, %rd518, %p26;
 setp.le.s64 	%p29, %rd522, %rd36;
 setp.lt.s64 	%p30, %rd37, %rd524;
 and.pred  	%p31, %p29, %p30;
-@!%p31 bra 	$L__BB59_13;
-bra.uni 	$L__BB59_12;
-$L__BB59_12:
+@!%p31 bra 	$L__BB64_13;
+bra.uni 	$L__BB64_12;
+$L__BB64_12:
 cvt.u32.u64 	%r86, %rd37;
 setp.lt.s32 	%p32, %r210, -1;
 selp.b32 	%r87, 2147483647, 0, %p32;
@@ -47685,11 +53317,11 @@ add.rn.f64 	%fd33, %fd1, %fd32;
 setp.gt.f64 	%p33, %fd33, 0d0000000000000000;
 selp.b64 	%rd524, %rd524, %rd37, %p33;
 selp.b64 	%rd522, %rd37, %rd522, %p33;
-$L__BB59_13:
+$L__BB64_13:
 sub.s64 	%rd521, %rd524, %rd522;
 setp.lt.s64 	%p34, %rd521, 2;
-@%p34 bra 	$L__BB59_15;
-$L__BB59_14:
+@%p34 bra 	$L__BB64_15;
+$L__BB64_14:
 shr.u64 	%rd177, %rd521, 1;
 add.s64 	%rd178, %rd177, %rd522;
 cvt.u32.u64 	%r89, %rd178;
@@ -47705,37 +53337,37 @@ selp.b64 	%rd524, %rd524, %rd178, %p35;
 selp.b64 	%rd522, %rd178, %rd522, %p35;
 sub.s64 	%rd521, %rd524, %rd522;
 setp.gt.s64 	%p36, %rd521, 1;
-@%p36 bra 	$L__BB59_14;
-bra.uni 	$L__BB59_15;
-$L__BB59_16:
+@%p36 bra 	$L__BB64_14;
+bra.uni 	$L__BB64_15;
+$L__BB64_16:
 shl.b64 	%rd126, %rd5, 3;
 shl.b64 	%rd127, %rd5, 2;
 setp.lt.u64 	%p38, %rd11, %rd10;
 mov.b32 	%r227, 0;
-@%p38 bra 	$L__BB59_19;
+@%p38 bra 	$L__BB64_19;
 shl.b64 	%rd182, %rd10, 2;
 add.s64 	%rd183, %rd127, %rd182;
 add.s64 	%rd525, %rd7, %rd183;
 mov.u64 	%rd526, %rd10;
-$L__BB59_18:
+$L__BB64_18:
 st.u32 	[%rd525], %r227;
 add.s64 	%rd526, %rd526, 16;
 add.s64 	%rd525, %rd525, 64;
 setp.gt.u64 	%p39, %rd526, %rd11;
-@%p39 bra 	$L__BB59_19;
-bra.uni 	$L__BB59_18;
-$L__BB59_19:
+@%p39 bra 	$L__BB64_19;
+bra.uni 	$L__BB64_18;
+$L__BB64_19:
 add.s64 	%rd6, %rd2, %rd126;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p40, %r2, 0;
-@%p40 bra 	$L__BB59_20;
-bra.uni 	$L__BB59_21;
-$L__BB59_20:
+@%p40 bra 	$L__BB64_20;
+bra.uni 	$L__BB64_21;
+$L__BB64_20:
 mov.u64 	%rd184, 0;
 st.u64 	[%rd6], %rd184;
-$L__BB59_21:
+$L__BB64_21:
 setp.eq.s64 	%p41, %rd11, 0;
-@%p41 bra 	$L__BB59_39;
+@%p41 bra 	$L__BB64_39;
 mov.u64 	%rd527, 0;
 mov.f64 	%fd161, 0d0000000000000000;
 ld.u64 	%rd62, [%rd125+32];
@@ -47743,7 +53375,7 @@ ld.u64 	%rd63, [%rd1+64];
 and.b64  	%rd528, %rd11, 3;
 setp.lt.u64 	%p42, %rd11, 4;
 setp.ne.s32 	%p71, %r2, 0;
-@%p42 bra 	$L__BB59_34;
+@%p42 bra 	$L__BB64_34;
 and.b64  	%rd187, %rd11, -4;
 neg.s64 	%rd65, %rd187;
 shl.b64 	%rd189, %rd506, 3;
@@ -47753,14 +53385,14 @@ add.s64 	%rd192, %rd126, %rd2;
 add.s64 	%rd531, %rd192, 16;
 mov.f64 	%fd161, 0d0000000000000000;
 mov.u64 	%rd533, 0;
-bra.uni 	$L__BB59_24;
-$L__BB59_32:
+bra.uni 	$L__BB64_24;
+$L__BB64_32:
 add.s64 	%rd533, %rd533, -4;
 add.s64 	%rd532, %rd532, 32;
 add.s64 	%rd531, %rd531, 32;
 setp.eq.s64 	%p47, %rd65, %rd533;
-@%p47 bra 	$L__BB59_33;
-$L__BB59_24:
+@%p47 bra 	$L__BB64_33;
+$L__BB64_24:
 ld.u64 	%rd193, [%rd532+-16];
 shl.b64 	%rd194, %rd193, 1;
 and.b64  	%rd195, %rd194, 8589934588;
@@ -47768,9 +53400,9 @@ add.s64 	%rd196, %rd62, %rd195;
 ld.f32 	%f12, [%rd196];
 cvt.f64.f32 	%fd39, %f12;
 add.rn.f64 	%fd8, %fd161, %fd39;
-@%p71 bra 	$L__BB59_26;
+@%p71 bra 	$L__BB64_26;
 st.f64 	[%rd531+-8], %fd8;
-$L__BB59_26:
+$L__BB64_26:
 ld.u64 	%rd197, [%rd532+-8];
 shl.b64 	%rd198, %rd197, 1;
 and.b64  	%rd199, %rd198, 8589934588;
@@ -47778,9 +53410,9 @@ add.s64 	%rd200, %rd62, %rd199;
 ld.f32 	%f13, [%rd200];
 cvt.f64.f32 	%fd40, %f13;
 add.rn.f64 	%fd9, %fd8, %fd40;
-@%p71 bra 	$L__BB59_28;
+@%p71 bra 	$L__BB64_28;
 st.f64 	[%rd531], %fd9;
-$L__BB59_28:
+$L__BB64_28:
 ld.u64 	%rd201, [%rd532];
 shl.b64 	%rd202, %rd201, 1;
 and.b64  	%rd203, %rd202, 8589934588;
@@ -47788,9 +53420,9 @@ add.s64 	%rd204, %rd62, %rd203;
 ld.f32 	%f14, [%rd204];
 cvt.f64.f32 	%fd41, %f14;
 add.rn.f64 	%fd10, %fd9, %fd41;
-@%p71 bra 	$L__BB59_30;
+@%p71 bra 	$L__BB64_30;
 st.f64 	[%rd531+8], %fd10;
-$L__BB59_30:
+$L__BB64_30:
 ld.u64 	%rd205, [%rd532+8];
 shl.b64 	%rd206, %rd205, 1;
 and.b64  	%rd207, %rd206, 8589934588;
@@ -47798,14 +53430,14 @@ add.s64 	%rd208, %rd62, %rd207;
 ld.f32 	%f15, [%rd208];
 cvt.f64.f32 	%fd42, %f15;
 add.rn.f64 	%fd161, %fd10, %fd42;
-@%p71 bra 	$L__BB59_32;
+@%p71 bra 	$L__BB64_32;
 st.f64 	[%rd531+16], %fd161;
-bra.uni 	$L__BB59_32;
-$L__BB59_33:
+bra.uni 	$L__BB64_32;
+$L__BB64_33:
 neg.s64 	%rd527, %rd65;
-$L__BB59_34:
+$L__BB64_34:
 setp.eq.s64 	%p48, %rd528, 0;
-@%p48 bra 	$L__BB59_39;
+@%p48 bra 	$L__BB64_39;
 shl.b64 	%rd210, %rd527, 3;
 add.s64 	%rd211, %rd126, %rd210;
 add.s64 	%rd212, %rd211, %rd2;
@@ -47813,15 +53445,15 @@ add.s64 	%rd530, %rd212, 8;
 shl.b64 	%rd214, %rd506, 3;
 add.s64 	%rd215, %rd214, %rd210;
 add.s64 	%rd529, %rd63, %rd215;
-bra.uni 	$L__BB59_36;
-$L__BB59_38:
+bra.uni 	$L__BB64_36;
+$L__BB64_38:
 add.s64 	%rd530, %rd530, 8;
 add.s64 	%rd529, %rd529, 8;
 add.s64 	%rd528, %rd528, -1;
 setp.ne.s64 	%p50, %rd528, 0;
-@%p50 bra 	$L__BB59_36;
-bra.uni 	$L__BB59_39;
-$L__BB59_36:
+@%p50 bra 	$L__BB64_36;
+bra.uni 	$L__BB64_39;
+$L__BB64_36:
 .pragma "nounroll";
 ld.u64 	%rd216, [%rd529];
 shl.b64 	%rd217, %rd216, 1;
@@ -47830,10 +53462,10 @@ add.s64 	%rd219, %rd62, %rd218;
 ld.f32 	%f16, [%rd219];
 cvt.f64.f32 	%fd43, %f16;
 add.rn.f64 	%fd161, %fd161, %fd43;
-@%p71 bra 	$L__BB59_38;
+@%p71 bra 	$L__BB64_38;
 st.f64 	[%rd530], %fd161;
-bra.uni 	$L__BB59_38;
-$L__BB59_39:
+bra.uni 	$L__BB64_38;
+$L__BB64_39:
 add.s64 	%rd8, %rd7, %rd127;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r98, 65535;
@@ -47863,15 +53495,15 @@ or.b32  	%r213, %r3, 13;
 or.b32  	%r212, %r3, 14;
 or.b32  	%r211, %r3, 15;
 setp.ne.s64 	%p51, %rd536, 0;
-@%p51 bra 	$L__BB59_49;
-bra.uni 	$L__BB59_40;
-$L__BB59_49:
+@%p51 bra 	$L__BB64_49;
+bra.uni 	$L__BB64_40;
+$L__BB64_49:
 mov.u64 	%rd547, 0;
 mov.f64 	%fd44, 0d0000000000000000;
 mov.u64 	%rd546, %rd547;
 mov.u64 	%rd539, %rd547;
-bra.uni 	$L__BB59_50;
-$L__BB59_61:
+bra.uni 	$L__BB64_50;
+$L__BB64_61:
 ld.f64 	%fd56, [%rd125+88];
 mov.b64 	%rd265, %fd162;
 cvt.u32.u64 	%r101, %rd265;
@@ -47896,7 +53528,8 @@ shfl.sync.idx.b32	%r107, %r101, %r224, 31, %r4;
 cvt.u64.u32 	%rd274, %r107;
 shfl.sync.idx.b32	%r108, %r102, %r224, 31, %r4;
 cvt.u64.u32 	%rd275, %r108;
-shl.b64 	%rd276, %rd275, 32;
+)ptx",
+    R"ptx(shl.b64 	%rd276, %rd275, 32;
 or.b64  	%rd277, %rd276, %rd274;
 mov.b64 	%fd61, %rd277;
 add.rn.f64 	%fd62, %fd60, %fd61;
@@ -48009,13 +53642,13 @@ add.s64 	%rd539, %rd539, 16;
 ld.u64 	%rd330, [%rd125];
 ld.u64 	%rd536, [%rd330+16];
 setp.lt.u64 	%p62, %rd539, %rd536;
-@%p62 bra 	$L__BB59_50;
-bra.uni 	$L__BB59_41;
-$L__BB59_50:
+@%p62 bra 	$L__BB64_50;
+bra.uni 	$L__BB64_41;
+$L__BB64_50:
 or.b64  	%rd100, %rd539, %rd10;
 setp.ge.u64 	%p52, %rd100, %rd536;
 mov.f64 	%fd162, %fd44;
-@%p52 bra 	$L__BB59_61;
+@%p52 bra 	$L__BB64_61;
 ld.u64 	%rd227, [%rd125+8];
 ld.u64 	%rd228, [%rd125+40];
 ld.u64 	%rd229, [%rd227+16];
@@ -48024,7 +53657,7 @@ add.s64 	%rd231, %rd229, %rd230;
 ld.u64 	%rd232, [%rd231];
 setp.eq.s64 	%p53, %rd232, %rd228;
 mov.f64 	%fd162, %fd44;
-@%p53 bra 	$L__BB59_61;
+@%p53 bra 	$L__BB64_61;
 ld.u64 	%rd234, [%rd125+32];
 shl.b64 	%rd235, %rd100, 2;
 add.s64 	%rd236, %rd234, %rd235;
@@ -48032,11 +53665,10 @@ ld.f32 	%f3, [%rd236];
 ld.u64 	%rd544, [%rd125+64];
 setp.eq.s64 	%p54, %rd544, 0;
 mov.u64 	%rd542, 0;
-)ptx",
-    R"ptx(@%p54 bra 	$L__BB59_55;
+@%p54 bra 	$L__BB64_55;
 mov.u64 	%rd542, 0;
 mov.u64 	%rd541, %rd544;
-$L__BB59_54:
+$L__BB64_54:
 shr.u64 	%rd238, %rd541, 1;
 add.s64 	%rd239, %rd238, %rd542;
 shl.b64 	%rd240, %rd239, 2;
@@ -48049,15 +53681,15 @@ not.b64 	%rd243, %rd238;
 add.s64 	%rd244, %rd541, %rd243;
 selp.b64 	%rd541, %rd244, %rd238, %p55;
 setp.ne.s64 	%p56, %rd541, 0;
-@%p56 bra 	$L__BB59_54;
-$L__BB59_55:
+@%p56 bra 	$L__BB64_54;
+$L__BB64_55:
 setp.eq.s64 	%p57, %rd542, 0;
 mov.f64 	%fd162, %fd44;
-@%p57 bra 	$L__BB59_61;
+@%p57 bra 	$L__BB64_61;
 mov.u64 	%rd545, 0;
-@%p54 bra 	$L__BB59_59;
+@%p54 bra 	$L__BB64_59;
 mov.u64 	%rd545, 0;
-$L__BB59_58:
+$L__BB64_58:
 shr.u64 	%rd247, %rd544, 1;
 add.s64 	%rd248, %rd247, %rd545;
 shl.b64 	%rd249, %rd248, 2;
@@ -48070,12 +53702,12 @@ not.b64 	%rd252, %rd247;
 add.s64 	%rd253, %rd544, %rd252;
 selp.b64 	%rd544, %rd253, %rd247, %p59;
 setp.ne.s64 	%p60, %rd544, 0;
-@%p60 bra 	$L__BB59_58;
-$L__BB59_59:
+@%p60 bra 	$L__BB64_58;
+$L__BB64_59:
 add.s64 	%rd547, %rd542, %rd547;
 setp.le.u64 	%p61, %rd542, %rd545;
 mov.f64 	%fd162, %fd44;
-@%p61 bra 	$L__BB59_61;
+@%p61 bra 	$L__BB64_61;
 cvt.f64.f32 	%fd12, %f3;
 sub.s64 	%rd254, %rd542, %rd545;
 cvt.rn.f64.u64 	%fd48, %rd254;
@@ -48100,17 +53732,17 @@ atom.add.u32 	%r100, [%rd262], -1;
 neg.f64 	%fd55, %fd48;
 add.s64 	%rd264, %rd79, %rd230;
 st.f64 	[%rd264], %fd55;
-bra.uni 	$L__BB59_61;
-$L__BB59_41:
+bra.uni 	$L__BB64_61;
+$L__BB64_41:
 cvt.rn.f64.u64 	%fd89, %rd547;
 mov.b64 	%rd535, %fd89;
 cvt.rn.f64.u64 	%fd90, %rd546;
 mov.b64 	%rd534, %fd90;
-bra.uni 	$L__BB59_42;
-$L__BB59_40:
+bra.uni 	$L__BB64_42;
+$L__BB64_40:
 mov.u64 	%rd534, 0;
 mov.u64 	%rd535, %rd534;
-$L__BB59_42:
+$L__BB64_42:
 cvt.u32.u64 	%r135, %rd535;
 { .reg .b32 tmp; mov.b64 {tmp, %r136}, %rd535; }
 shfl.sync.idx.b32	%r137, %r135, %r3, 31, %r4;
@@ -48269,7 +53901,8 @@ or.b64  	%rd407, %rd406, %rd404;
 mov.b64 	%fd127, %rd407;
 add.rn.f64 	%fd128, %fd126, %fd127;
 shfl.sync.idx.b32	%r177, %r169, %r223, 31, %r4;
-cvt.u64.u32 	%rd408, %r177;
+)ptx",
+    R"ptx(cvt.u64.u32 	%rd408, %r177;
 shfl.sync.idx.b32	%r178, %r170, %r223, 31, %r4;
 cvt.u64.u32 	%rd409, %r178;
 shl.b64 	%rd410, %rd409, 32;
@@ -48376,22 +54009,22 @@ st.f64 	[%rd125+104], %fd154;
 bar.warp.sync 	%r4;
 ld.u64 	%rd90, [%rd125+64];
 setp.eq.s64 	%p63, %rd90, 0;
-@%p63 bra 	$L__BB59_63;
+@%p63 bra 	$L__BB64_63;
 ld.u64 	%rd91, [%rd125+8];
 ld.u64 	%rd92, [%rd125+16];
 and.b64  	%rd93, %rd90, 1;
 setp.eq.s64 	%p64, %rd90, 1;
 mov.u64 	%rd548, 0;
-@%p64 bra 	$L__BB59_65;
-bra.uni 	$L__BB59_44;
-$L__BB59_65:
+@%p64 bra 	$L__BB64_65;
+bra.uni 	$L__BB64_44;
+$L__BB64_65:
 setp.ne.s64 	%p68, %rd93, 0;
 and.b64  	%rd487, %rd548, 15;
 setp.eq.s64 	%p69, %rd487, %rd10;
 and.pred  	%p70, %p68, %p69;
-@!%p70 bra 	$L__BB59_63;
-bra.uni 	$L__BB59_62;
-$L__BB59_62:
+@!%p70 bra 	$L__BB64_63;
+bra.uni 	$L__BB64_62;
+$L__BB64_62:
 shl.b64 	%rd489, %rd548, 2;
 add.s64 	%rd490, %rd8, %rd489;
 ld.u32 	%r207, [%rd490];
@@ -48405,33 +54038,32 @@ add.s64 	%rd495, %rd492, %rd494;
 shl.b64 	%rd496, %rd548, 3;
 add.s64 	%rd497, %rd495, %rd496;
 ld.u64 	%rd498, [%rd497];
-)ptx",
-    R"ptx(shl.b64 	%rd499, %rd498, 2;
+shl.b64 	%rd499, %rd498, 2;
 and.b64  	%rd500, %rd499, 17179869176;
 add.s64 	%rd501, %rd79, %rd500;
 st.f64 	[%rd501], %fd157;
-$L__BB59_63:
+$L__BB64_63:
 ret;
-$L__BB59_44:
+$L__BB64_44:
 and.b64  	%rd548, %rd90, -2;
 add.s64 	%rd463, %rd127, %rd7;
 add.s64 	%rd549, %rd463, 4;
 mov.b32 	%r227, 0;
 mov.u64 	%rd550, 0;
 mov.u64 	%rd551, %rd550;
-bra.uni 	$L__BB59_45;
-$L__BB59_64:
+bra.uni 	$L__BB64_45;
+$L__BB64_64:
 add.s64 	%rd551, %rd551, 2;
 add.s64 	%rd550, %rd550, 16;
 add.s64 	%rd549, %rd549, 8;
 setp.eq.s64 	%p67, %rd548, %rd551;
-@%p67 bra 	$L__BB59_65;
-$L__BB59_45:
+@%p67 bra 	$L__BB64_65;
+$L__BB64_45:
 ld.u32 	%r205, [%rd549+-4];
 add.s32 	%r52, %r205, %r227;
 and.b64  	%rd464, %rd551, 14;
 setp.ne.s64 	%p65, %rd464, %rd10;
-@%p65 bra 	$L__BB59_47;
+@%p65 bra 	$L__BB64_47;
 cvt.rn.f64.s32 	%fd155, %r52;
 ld.u64 	%rd465, [%rd91+56];
 ld.u64 	%rd466, [%rd91+64];
@@ -48444,13 +54076,13 @@ shl.b64 	%rd472, %rd471, 2;
 and.b64  	%rd473, %rd472, 17179869176;
 add.s64 	%rd474, %rd79, %rd473;
 st.f64 	[%rd474], %fd155;
-$L__BB59_47:
+$L__BB64_47:
 add.s64 	%rd475, %rd551, 1;
 ld.u32 	%r206, [%rd549];
 add.s32 	%r227, %r206, %r52;
 and.b64  	%rd476, %rd475, 15;
 setp.ne.s64 	%p66, %rd476, %rd10;
-@%p66 bra 	$L__BB59_64;
+@%p66 bra 	$L__BB64_64;
 cvt.rn.f64.s32 	%fd156, %r227;
 ld.u64 	%rd477, [%rd91+56];
 ld.u64 	%rd478, [%rd91+64];
@@ -48463,7 +54095,7 @@ shl.b64 	%rd484, %rd483, 2;
 and.b64  	%rd485, %rd484, 17179869176;
 add.s64 	%rd486, %rd79, %rd485;
 st.f64 	[%rd486], %fd156;
-bra.uni 	$L__BB59_64;
+bra.uni 	$L__BB64_64;
 }
 .func _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv(
 .param .b64 _ZN11hypersphere12_GLOBAL__N_112DeviceAnchor5HingeILNS_6MiningE0EEEvv_param_0
@@ -48494,14 +54126,14 @@ cvt.u64.u32 	%rd10, %r54;
 ld.u64 	%rd11, [%rd98+64];
 setp.le.u64 	%p1, %rd11, %rd10;
 mul.lo.s64 	%rd442, %rd4, %rd3;
-@%p1 bra 	$L__BB60_9;
+@%p1 bra 	$L__BB65_9;
 ld.u64 	%rd12, [%rd98+32];
 ld.u64 	%rd106, [%rd1+64];
 shl.b64 	%rd108, %rd442, 3;
 add.s64 	%rd13, %rd106, %rd108;
 mov.u64 	%rd443, %rd10;
-bra.uni 	$L__BB60_2;
-$L__BB60_8:
+bra.uni 	$L__BB65_2;
+$L__BB65_8:
 cvt.u32.u64 	%r72, %rd451;
 shr.s32 	%r73, %r72, 31;
 and.b32  	%r74, %r73, 2147483647;
@@ -48511,9 +54143,9 @@ add.s64 	%rd127, %rd9, %rd126;
 st.u32 	[%rd127], %r75;
 add.s64 	%rd443, %rd443, 16;
 setp.lt.u64 	%p18, %rd443, %rd11;
-@%p18 bra 	$L__BB60_2;
-bra.uni 	$L__BB60_9;
-$L__BB60_2:
+@%p18 bra 	$L__BB65_2;
+bra.uni 	$L__BB65_9;
+$L__BB65_2:
 shl.b64 	%rd111, %rd443, 3;
 add.s64 	%rd112, %rd13, %rd111;
 ld.u64 	%rd113, [%rd112];
@@ -48535,7 +54167,7 @@ setp.gt.u32 	%p2, %r59, -16777217;
 mov.u64 	%rd445, -2139095041;
 mov.u64 	%rd444, 2139095040;
 cvt.u32.u64 	%r189, %rd15;
-@%p2 bra 	$L__BB60_4;
+@%p2 bra 	$L__BB65_4;
 add.s64 	%rd117, %rd15, -1;
 cvt.u32.u64 	%r61, %rd117;
 setp.gt.s32 	%p3, %r189, 0;
@@ -48548,7 +54180,7 @@ add.rn.f64 	%fd17, %fd1, %fd16;
 setp.gt.f64 	%p4, %fd17, 0d0000000000000000;
 selp.b64 	%rd444, 2139095040, %rd117, %p4;
 selp.b64 	%rd445, %rd117, -2139095041, %p4;
-$L__BB60_4:
+$L__BB65_4:
 setp.lt.s64 	%p5, %rd445, %rd15;
 setp.gt.s64 	%p6, %rd444, %rd15;
 and.pred  	%p7, %p5, %p6;
@@ -48563,9 +54195,9 @@ selp.b64 	%rd449, %rd122, %rd445, %p7;
 setp.le.s64 	%p10, %rd449, %rd15;
 setp.lt.s64 	%p11, %rd16, %rd451;
 and.pred  	%p12, %p10, %p11;
-@!%p12 bra 	$L__BB60_6;
-bra.uni 	$L__BB60_5;
-$L__BB60_5:
+@!%p12 bra 	$L__BB65_6;
+bra.uni 	$L__BB65_5;
+$L__BB65_5:
 cvt.u32.u64 	%r65, %rd16;
 setp.lt.s32 	%p13, %r189, -1;
 selp.b32 	%r66, 2147483647, 0, %p13;
@@ -48577,11 +54209,11 @@ add.rn.f64 	%fd23, %fd1, %fd22;
 setp.gt.f64 	%p14, %fd23, 0d0000000000000000;
 selp.b64 	%rd451, %rd451, %rd16, %p14;
 selp.b64 	%rd449, %rd16, %rd449, %p14;
-$L__BB60_6:
+$L__BB65_6:
 sub.s64 	%rd448, %rd451, %rd449;
 setp.lt.s64 	%p15, %rd448, 2;
-@%p15 bra 	$L__BB60_8;
-$L__BB60_7:
+@%p15 bra 	$L__BB65_8;
+$L__BB65_7:
 shr.u64 	%rd124, %rd448, 1;
 add.s64 	%rd125, %rd124, %rd449;
 cvt.u32.u64 	%r68, %rd125;
@@ -48597,37 +54229,37 @@ selp.b64 	%rd451, %rd451, %rd125, %p16;
 selp.b64 	%rd449, %rd125, %rd449, %p16;
 sub.s64 	%rd448, %rd451, %rd449;
 setp.gt.s64 	%p17, %rd448, 1;
-@%p17 bra 	$L__BB60_7;
-bra.uni 	$L__BB60_8;
-$L__BB60_9:
+@%p17 bra 	$L__BB65_7;
+bra.uni 	$L__BB65_8;
+$L__BB65_9:
 shl.b64 	%rd99, %rd5, 3;
 shl.b64 	%rd100, %rd5, 2;
 setp.lt.u64 	%p19, %rd11, %rd10;
 mov.b32 	%r206, 0;
-@%p19 bra 	$L__BB60_12;
+@%p19 bra 	$L__BB65_12;
 shl.b64 	%rd129, %rd10, 2;
 add.s64 	%rd130, %rd100, %rd129;
 add.s64 	%rd452, %rd7, %rd130;
 mov.u64 	%rd453, %rd10;
-$L__BB60_11:
+$L__BB65_11:
 st.u32 	[%rd452], %r206;
 add.s64 	%rd453, %rd453, 16;
 add.s64 	%rd452, %rd452, 64;
 setp.gt.u64 	%p20, %rd453, %rd11;
-@%p20 bra 	$L__BB60_12;
-bra.uni 	$L__BB60_11;
-$L__BB60_12:
+@%p20 bra 	$L__BB65_12;
+bra.uni 	$L__BB65_11;
+$L__BB65_12:
 add.s64 	%rd6, %rd2, %rd99;
 cvt.u32.u64 	%r2, %rd10;
 setp.eq.s32 	%p21, %r2, 0;
-@%p21 bra 	$L__BB60_13;
-bra.uni 	$L__BB60_14;
-$L__BB60_13:
+@%p21 bra 	$L__BB65_13;
+bra.uni 	$L__BB65_14;
+$L__BB65_13:
 mov.u64 	%rd131, 0;
 st.u64 	[%rd6], %rd131;
-$L__BB60_14:
+$L__BB65_14:
 setp.eq.s64 	%p22, %rd11, 0;
-@%p22 bra 	$L__BB60_32;
+@%p22 bra 	$L__BB65_32;
 mov.u64 	%rd454, 0;
 mov.f64 	%fd151, 0d0000000000000000;
 ld.u64 	%rd41, [%rd98+32];
@@ -48635,7 +54267,7 @@ ld.u64 	%rd42, [%rd1+64];
 and.b64  	%rd455, %rd11, 3;
 setp.lt.u64 	%p23, %rd11, 4;
 setp.ne.s32 	%p48, %r2, 0;
-@%p23 bra 	$L__BB60_27;
+@%p23 bra 	$L__BB65_27;
 and.b64  	%rd134, %rd11, -4;
 neg.s64 	%rd44, %rd134;
 shl.b64 	%rd136, %rd442, 3;
@@ -48645,14 +54277,14 @@ add.s64 	%rd139, %rd99, %rd2;
 add.s64 	%rd458, %rd139, 16;
 mov.f64 	%fd151, 0d0000000000000000;
 mov.u64 	%rd460, 0;
-bra.uni 	$L__BB60_17;
-$L__BB60_25:
+bra.uni 	$L__BB65_17;
+$L__BB65_25:
 add.s64 	%rd460, %rd460, -4;
 add.s64 	%rd459, %rd459, 32;
 add.s64 	%rd458, %rd458, 32;
 setp.eq.s64 	%p28, %rd44, %rd460;
-@%p28 bra 	$L__BB60_26;
-$L__BB60_17:
+@%p28 bra 	$L__BB65_26;
+$L__BB65_17:
 ld.u64 	%rd140, [%rd459+-16];
 shl.b64 	%rd141, %rd140, 1;
 and.b64  	%rd142, %rd141, 8589934588;
@@ -48660,9 +54292,9 @@ add.s64 	%rd143, %rd41, %rd142;
 ld.f32 	%f7, [%rd143];
 cvt.f64.f32 	%fd29, %f7;
 add.rn.f64 	%fd7, %fd151, %fd29;
-@%p48 bra 	$L__BB60_19;
+@%p48 bra 	$L__BB65_19;
 st.f64 	[%rd458+-8], %fd7;
-$L__BB60_19:
+$L__BB65_19:
 ld.u64 	%rd144, [%rd459+-8];
 shl.b64 	%rd145, %rd144, 1;
 and.b64  	%rd146, %rd145, 8589934588;
@@ -48670,19 +54302,20 @@ add.s64 	%rd147, %rd41, %rd146;
 ld.f32 	%f8, [%rd147];
 cvt.f64.f32 	%fd30, %f8;
 add.rn.f64 	%fd8, %fd7, %fd30;
-@%p48 bra 	$L__BB60_21;
+@%p48 bra 	$L__BB65_21;
 st.f64 	[%rd458], %fd8;
-$L__BB60_21:
+$L__BB65_21:
 ld.u64 	%rd148, [%rd459];
 shl.b64 	%rd149, %rd148, 1;
 and.b64  	%rd150, %rd149, 8589934588;
 add.s64 	%rd151, %rd41, %rd150;
 ld.f32 	%f9, [%rd151];
-cvt.f64.f32 	%fd31, %f9;
+)ptx",
+    R"ptx(cvt.f64.f32 	%fd31, %f9;
 add.rn.f64 	%fd9, %fd8, %fd31;
-@%p48 bra 	$L__BB60_23;
+@%p48 bra 	$L__BB65_23;
 st.f64 	[%rd458+8], %fd9;
-$L__BB60_23:
+$L__BB65_23:
 ld.u64 	%rd152, [%rd459+8];
 shl.b64 	%rd153, %rd152, 1;
 and.b64  	%rd154, %rd153, 8589934588;
@@ -48690,14 +54323,14 @@ add.s64 	%rd155, %rd41, %rd154;
 ld.f32 	%f10, [%rd155];
 cvt.f64.f32 	%fd32, %f10;
 add.rn.f64 	%fd151, %fd9, %fd32;
-@%p48 bra 	$L__BB60_25;
+@%p48 bra 	$L__BB65_25;
 st.f64 	[%rd458+16], %fd151;
-bra.uni 	$L__BB60_25;
-$L__BB60_26:
+bra.uni 	$L__BB65_25;
+$L__BB65_26:
 neg.s64 	%rd454, %rd44;
-$L__BB60_27:
+$L__BB65_27:
 setp.eq.s64 	%p29, %rd455, 0;
-@%p29 bra 	$L__BB60_32;
+@%p29 bra 	$L__BB65_32;
 shl.b64 	%rd157, %rd454, 3;
 add.s64 	%rd158, %rd99, %rd157;
 add.s64 	%rd159, %rd158, %rd2;
@@ -48705,15 +54338,15 @@ add.s64 	%rd457, %rd159, 8;
 shl.b64 	%rd161, %rd442, 3;
 add.s64 	%rd162, %rd161, %rd157;
 add.s64 	%rd456, %rd42, %rd162;
-bra.uni 	$L__BB60_29;
-$L__BB60_31:
+bra.uni 	$L__BB65_29;
+$L__BB65_31:
 add.s64 	%rd457, %rd457, 8;
 add.s64 	%rd456, %rd456, 8;
 add.s64 	%rd455, %rd455, -1;
 setp.ne.s64 	%p31, %rd455, 0;
-@%p31 bra 	$L__BB60_29;
-bra.uni 	$L__BB60_32;
-$L__BB60_29:
+@%p31 bra 	$L__BB65_29;
+bra.uni 	$L__BB65_32;
+$L__BB65_29:
 .pragma "nounroll";
 ld.u64 	%rd163, [%rd456];
 shl.b64 	%rd164, %rd163, 1;
@@ -48722,10 +54355,10 @@ add.s64 	%rd166, %rd41, %rd165;
 ld.f32 	%f11, [%rd166];
 cvt.f64.f32 	%fd33, %f11;
 add.rn.f64 	%fd151, %fd151, %fd33;
-@%p48 bra 	$L__BB60_31;
+@%p48 bra 	$L__BB65_31;
 st.f64 	[%rd457], %fd151;
-bra.uni 	$L__BB60_31;
-$L__BB60_32:
+bra.uni 	$L__BB65_31;
+$L__BB65_32:
 add.s64 	%rd8, %rd7, %rd100;
 and.b32  	%r3, %r1, 16;
 mov.b32 	%r77, 65535;
@@ -48755,15 +54388,15 @@ or.b32  	%r192, %r3, 13;
 or.b32  	%r191, %r3, 14;
 or.b32  	%r190, %r3, 15;
 setp.ne.s64 	%p32, %rd463, 0;
-@%p32 bra 	$L__BB60_42;
-bra.uni 	$L__BB60_33;
-$L__BB60_42:
+@%p32 bra 	$L__BB65_42;
+bra.uni 	$L__BB65_33;
+$L__BB65_42:
 mov.u64 	%rd470, 0;
 mov.f64 	%fd34, 0d0000000000000000;
 mov.u64 	%rd469, %rd470;
 mov.u64 	%rd466, %rd470;
-bra.uni 	$L__BB60_43;
-$L__BB60_50:
+bra.uni 	$L__BB65_43;
+$L__BB65_50:
 ld.f64 	%fd46, [%rd98+88];
 mov.b64 	%rd202, %fd152;
 cvt.u32.u64 	%r80, %rd202;
@@ -48831,8 +54464,7 @@ cvt.u64.u32 	%rd232, %r97;
 shl.b64 	%rd233, %rd232, 32;
 or.b64  	%rd234, %rd233, %rd231;
 mov.b64 	%fd61, %rd234;
-)ptx",
-    R"ptx(add.rn.f64 	%fd62, %fd60, %fd61;
+add.rn.f64 	%fd62, %fd60, %fd61;
 shfl.sync.idx.b32	%r98, %r80, %r197, 31, %r4;
 cvt.u64.u32 	%rd235, %r98;
 shfl.sync.idx.b32	%r99, %r81, %r197, 31, %r4;
@@ -48902,13 +54534,13 @@ add.s64 	%rd466, %rd466, 16;
 ld.u64 	%rd267, [%rd98];
 ld.u64 	%rd463, [%rd267+16];
 setp.lt.u64 	%p39, %rd466, %rd463;
-@%p39 bra 	$L__BB60_43;
-bra.uni 	$L__BB60_34;
-$L__BB60_43:
+@%p39 bra 	$L__BB65_43;
+bra.uni 	$L__BB65_34;
+$L__BB65_43:
 or.b64  	%rd79, %rd466, %rd10;
 setp.ge.u64 	%p33, %rd79, %rd463;
 mov.f64 	%fd152, %fd34;
-@%p33 bra 	$L__BB60_50;
+@%p33 bra 	$L__BB65_50;
 ld.u64 	%rd174, [%rd98+8];
 ld.u64 	%rd175, [%rd98+40];
 ld.u64 	%rd176, [%rd174+16];
@@ -48917,11 +54549,11 @@ add.s64 	%rd178, %rd176, %rd177;
 ld.u64 	%rd179, [%rd178];
 setp.eq.s64 	%p34, %rd179, %rd175;
 mov.f64 	%fd152, %fd34;
-@%p34 bra 	$L__BB60_50;
+@%p34 bra 	$L__BB65_50;
 ld.u64 	%rd80, [%rd98+64];
 setp.eq.s64 	%p35, %rd80, 0;
 mov.f64 	%fd152, %fd34;
-@%p35 bra 	$L__BB60_50;
+@%p35 bra 	$L__BB65_50;
 ld.u64 	%rd180, [%rd98+32];
 shl.b64 	%rd181, %rd79, 2;
 add.s64 	%rd182, %rd180, %rd181;
@@ -48929,7 +54561,7 @@ ld.f32 	%f2, [%rd182];
 cvt.f64.f32 	%fd11, %f2;
 mov.u64 	%rd467, 0;
 mov.u64 	%rd468, %rd80;
-$L__BB60_47:
+$L__BB65_47:
 shr.u64 	%rd184, %rd468, 1;
 add.s64 	%rd185, %rd184, %rd467;
 shl.b64 	%rd186, %rd185, 2;
@@ -48942,11 +54574,11 @@ not.b64 	%rd189, %rd184;
 add.s64 	%rd190, %rd468, %rd189;
 selp.b64 	%rd468, %rd190, %rd184, %p36;
 setp.ne.s64 	%p37, %rd468, 0;
-@%p37 bra 	$L__BB60_47;
+@%p37 bra 	$L__BB65_47;
 add.s64 	%rd470, %rd80, %rd470;
 setp.le.u64 	%p38, %rd80, %rd467;
 mov.f64 	%fd152, %fd34;
-@%p38 bra 	$L__BB60_50;
+@%p38 bra 	$L__BB65_50;
 sub.s64 	%rd191, %rd80, %rd467;
 cvt.rn.f64.u64 	%fd38, %rd191;
 add.s64 	%rd469, %rd191, %rd469;
@@ -48970,17 +54602,17 @@ atom.add.u32 	%r79, [%rd199], -1;
 neg.f64 	%fd45, %fd38;
 add.s64 	%rd201, %rd58, %rd177;
 st.f64 	[%rd201], %fd45;
-bra.uni 	$L__BB60_50;
-$L__BB60_34:
+bra.uni 	$L__BB65_50;
+$L__BB65_34:
 cvt.rn.f64.u64 	%fd79, %rd470;
 mov.b64 	%rd462, %fd79;
 cvt.rn.f64.u64 	%fd80, %rd469;
 mov.b64 	%rd461, %fd80;
-bra.uni 	$L__BB60_35;
-$L__BB60_33:
+bra.uni 	$L__BB65_35;
+$L__BB65_33:
 mov.u64 	%rd461, 0;
 mov.u64 	%rd462, %rd461;
-$L__BB60_35:
+$L__BB65_35:
 cvt.u32.u64 	%r114, %rd462;
 { .reg .b32 tmp; mov.b64 {tmp, %r115}, %rd462; }
 shfl.sync.idx.b32	%r116, %r114, %r3, 31, %r4;
@@ -49071,7 +54703,8 @@ shl.b64 	%rd311, %rd310, 32;
 or.b64  	%rd312, %rd311, %rd309;
 mov.b64 	%fd101, %rd312;
 add.rn.f64 	%fd102, %fd100, %fd101;
-shfl.sync.idx.b32	%r138, %r114, %r194, 31, %r4;
+)ptx",
+    R"ptx(shfl.sync.idx.b32	%r138, %r114, %r194, 31, %r4;
 cvt.u64.u32 	%rd313, %r138;
 shfl.sync.idx.b32	%r139, %r115, %r194, 31, %r4;
 cvt.u64.u32 	%rd314, %r139;
@@ -49199,8 +54832,7 @@ cvt.u64.u32 	%rd373, %r170;
 shfl.sync.idx.b32	%r171, %r149, %r195, 31, %r4;
 cvt.u64.u32 	%rd374, %r171;
 shl.b64 	%rd375, %rd374, 32;
-)ptx",
-    R"ptx(or.b64  	%rd376, %rd375, %rd373;
+or.b64  	%rd376, %rd375, %rd373;
 mov.b64 	%fd133, %rd376;
 add.rn.f64 	%fd134, %fd132, %fd133;
 shfl.sync.idx.b32	%r172, %r148, %r194, 31, %r4;
@@ -49247,22 +54879,22 @@ st.f64 	[%rd98+104], %fd144;
 bar.warp.sync 	%r4;
 ld.u64 	%rd69, [%rd98+64];
 setp.eq.s64 	%p40, %rd69, 0;
-@%p40 bra 	$L__BB60_52;
+@%p40 bra 	$L__BB65_52;
 ld.u64 	%rd70, [%rd98+8];
 ld.u64 	%rd71, [%rd98+16];
 and.b64  	%rd72, %rd69, 1;
 setp.eq.s64 	%p41, %rd69, 1;
 mov.u64 	%rd471, 0;
-@%p41 bra 	$L__BB60_54;
-bra.uni 	$L__BB60_37;
-$L__BB60_54:
+@%p41 bra 	$L__BB65_54;
+bra.uni 	$L__BB65_37;
+$L__BB65_54:
 setp.ne.s64 	%p45, %rd72, 0;
 and.b64  	%rd424, %rd471, 15;
 setp.eq.s64 	%p46, %rd424, %rd10;
 and.pred  	%p47, %p45, %p46;
-@!%p47 bra 	$L__BB60_52;
-bra.uni 	$L__BB60_51;
-$L__BB60_51:
+@!%p47 bra 	$L__BB65_52;
+bra.uni 	$L__BB65_51;
+$L__BB65_51:
 shl.b64 	%rd426, %rd471, 2;
 add.s64 	%rd427, %rd8, %rd426;
 ld.u32 	%r186, [%rd427];
@@ -49280,28 +54912,28 @@ shl.b64 	%rd436, %rd435, 2;
 and.b64  	%rd437, %rd436, 17179869176;
 add.s64 	%rd438, %rd58, %rd437;
 st.f64 	[%rd438], %fd147;
-$L__BB60_52:
+$L__BB65_52:
 ret;
-$L__BB60_37:
+$L__BB65_37:
 and.b64  	%rd471, %rd69, -2;
 add.s64 	%rd400, %rd100, %rd7;
 add.s64 	%rd472, %rd400, 4;
 mov.b32 	%r206, 0;
 mov.u64 	%rd473, 0;
 mov.u64 	%rd474, %rd473;
-bra.uni 	$L__BB60_38;
-$L__BB60_53:
+bra.uni 	$L__BB65_38;
+$L__BB65_53:
 add.s64 	%rd474, %rd474, 2;
 add.s64 	%rd473, %rd473, 16;
 add.s64 	%rd472, %rd472, 8;
 setp.eq.s64 	%p44, %rd471, %rd474;
-@%p44 bra 	$L__BB60_54;
-$L__BB60_38:
+@%p44 bra 	$L__BB65_54;
+$L__BB65_38:
 ld.u32 	%r184, [%rd472+-4];
 add.s32 	%r52, %r184, %r206;
 and.b64  	%rd401, %rd474, 14;
 setp.ne.s64 	%p42, %rd401, %rd10;
-@%p42 bra 	$L__BB60_40;
+@%p42 bra 	$L__BB65_40;
 cvt.rn.f64.s32 	%fd145, %r52;
 ld.u64 	%rd402, [%rd70+56];
 ld.u64 	%rd403, [%rd70+64];
@@ -49314,13 +54946,13 @@ shl.b64 	%rd409, %rd408, 2;
 and.b64  	%rd410, %rd409, 17179869176;
 add.s64 	%rd411, %rd58, %rd410;
 st.f64 	[%rd411], %fd145;
-$L__BB60_40:
+$L__BB65_40:
 add.s64 	%rd412, %rd474, 1;
 ld.u32 	%r185, [%rd472];
 add.s32 	%r206, %r185, %r52;
 and.b64  	%rd413, %rd412, 15;
 setp.ne.s64 	%p43, %rd413, %rd10;
-@%p43 bra 	$L__BB60_53;
+@%p43 bra 	$L__BB65_53;
 cvt.rn.f64.s32 	%fd146, %r206;
 ld.u64 	%rd414, [%rd70+56];
 ld.u64 	%rd415, [%rd70+64];
@@ -49333,7 +54965,7 @@ shl.b64 	%rd421, %rd420, 2;
 and.b64  	%rd422, %rd421, 17179869176;
 add.s64 	%rd423, %rd58, %rd422;
 st.f64 	[%rd423], %fd146;
-bra.uni 	$L__BB60_53;
+bra.uni 	$L__BB65_53;
 }
 .func  (.param .b64 func_retval0) _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm(
 .param .b64 _ZNK11hypersphere12_GLOBAL__N_110SwappedRow6ChosenEPKfmm_param_0,
@@ -49360,14 +54992,14 @@ setp.eq.s32 	%p5, %r1, 4;
 ld.u64 	%rd2, [%rd140+8];
 ld.u32 	%r54, [%rd2+24];
 setp.eq.s32 	%p6, %r54, 8;
-@%p6 bra 	$L__BB61_43;
+@%p6 bra 	$L__BB66_43;
 cvt.f64.f32 	%fd9, %f1;
 neg.f64 	%fd10, %fd9;
 selp.f64 	%fd1, %fd10, %fd9, %p5;
 setp.eq.s32 	%p7, %r54, 6;
-@%p7 bra 	$L__BB61_22;
+@%p7 bra 	$L__BB66_22;
 setp.ne.s32 	%p8, %r54, 5;
-@%p8 bra 	$L__BB61_77;
+@%p8 bra 	$L__BB66_77;
 mov.u32 	%r2, %tid.x;
 and.b32  	%r300, %r2, 15;
 cvt.u64.u32 	%rd392, %r300;
@@ -49375,7 +55007,7 @@ ld.u64 	%rd4, [%rd1+16];
 setp.le.u64 	%p100, %rd4, %rd392;
 mov.u64 	%rd426, -1;
 mov.u64 	%rd387, %rd426;
-@%p100 bra 	$L__BB61_10;
+@%p100 bra 	$L__BB66_10;
 ld.u64 	%rd5, [%rd140+40];
 ld.u64 	%rd6, [%rd140+48];
 ld.u64 	%rd7, [%rd140+56];
@@ -49384,16 +55016,16 @@ shl.b64 	%rd384, %rd392, 2;
 mov.u64 	%rd387, -1;
 mov.f32 	%f26, 0f00000000;
 mov.u64 	%rd386, %rd392;
-bra.uni 	$L__BB61_5;
-$L__BB61_9:
+bra.uni 	$L__BB66_5;
+$L__BB66_9:
 add.s64 	%rd386, %rd386, 16;
 add.s64 	%rd384, %rd384, 64;
 setp.lt.u64 	%p113, %rd386, %rd4;
-@%p113 bra 	$L__BB61_5;
-bra.uni 	$L__BB61_10;
-$L__BB61_5:
+@%p113 bra 	$L__BB66_5;
+bra.uni 	$L__BB66_10;
+$L__BB66_5:
 setp.eq.s64 	%p101, %rd142, %rd386;
-@%p101 bra 	$L__BB61_9;
+@%p101 bra 	$L__BB66_9;
 setp.le.u64 	%p102, %rd5, %rd386;
 setp.gt.u64 	%p103, %rd6, %rd386;
 and.pred  	%p104, %p102, %p103;
@@ -49401,16 +55033,16 @@ setp.le.u64 	%p105, %rd7, %rd386;
 setp.gt.u64 	%p106, %rd8, %rd386;
 and.pred  	%p107, %p105, %p106;
 or.pred  	%p108, %p104, %p107;
-@!%p108 bra 	$L__BB61_9;
-bra.uni 	$L__BB61_7;
-$L__BB61_7:
+@!%p108 bra 	$L__BB66_9;
+bra.uni 	$L__BB66_7;
+$L__BB66_7:
 add.s64 	%rd265, %rd141, %rd384;
 ld.f32 	%f24, [%rd265];
 cvt.f64.f32 	%fd26, %f24;
 neg.f64 	%fd27, %fd26;
 selp.f64 	%fd2, %fd27, %fd26, %p5;
 setp.equ.f64 	%p110, %fd2, 0dFFF0000000000000;
-@%p110 bra 	$L__BB61_9;
+@%p110 bra 	$L__BB66_9;
 cvt.rn.f32.f64 	%f25, %fd2;
 mov.b32 	%r301, %f25;
 ld.u64 	%rd266, [%rd2+8];
@@ -49431,8 +55063,8 @@ selp.u64 	%rd273, 1, 0, %p112;
 or.b64  	%rd274, %rd272, %rd273;
 or.b64  	%rd275, %rd274, %rd270;
 min.u64 	%rd387, %rd275, %rd387;
-bra.uni 	$L__BB61_9;
-$L__BB61_22:
+bra.uni 	$L__BB66_9;
+$L__BB66_22:
 mov.u32 	%r4, %tid.x;
 and.b32  	%r255, %r4, 15;
 cvt.u64.u32 	%rd404, %r255;
@@ -49440,7 +55072,7 @@ ld.u64 	%rd37, [%rd1+16];
 setp.le.u64 	%p68, %rd37, %rd404;
 mov.u64 	%rd426, -1;
 mov.u64 	%rd399, %rd426;
-@%p68 bra 	$L__BB61_31;
+@%p68 bra 	$L__BB66_31;
 ld.u64 	%rd38, [%rd140+40];
 ld.u64 	%rd39, [%rd140+48];
 ld.u64 	%rd40, [%rd140+56];
@@ -49448,28 +55080,29 @@ ld.u64 	%rd41, [%rd140+64];
 shl.b64 	%rd395, %rd404, 2;
 mov.u64 	%rd399, -1;
 mov.u64 	%rd397, %rd404;
-bra.uni 	$L__BB61_24;
-$L__BB61_29:
+bra.uni 	$L__BB66_24;
+$L__BB66_29:
 ld.u64 	%rd194, [%rd2+8];
 add.s64 	%rd195, %rd194, %rd395;
 ld.u32 	%rd48, [%rd195];
 mov.b32 	%r260, %f2;
-setp.eq.s32 	%p81, %r260, -2147483648;
+)ptx",
+    R"ptx(setp.eq.s32 	%p81, %r260, -2147483648;
 shl.b64 	%rd197, %rd48, 1;
 and.b64  	%rd198, %rd197, 4294967294;
 selp.u64 	%rd199, 1, 0, %p81;
 or.b64  	%rd200, %rd198, %rd199;
 or.b64  	%rd201, %rd200, %rd398;
 min.u64 	%rd399, %rd201, %rd399;
-$L__BB61_30:
+$L__BB66_30:
 add.s64 	%rd397, %rd397, 16;
 add.s64 	%rd395, %rd395, 64;
 setp.lt.u64 	%p82, %rd397, %rd37;
-@%p82 bra 	$L__BB61_24;
-bra.uni 	$L__BB61_31;
-$L__BB61_24:
+@%p82 bra 	$L__BB66_24;
+bra.uni 	$L__BB66_31;
+$L__BB66_24:
 setp.eq.s64 	%p69, %rd142, %rd397;
-@%p69 bra 	$L__BB61_30;
+@%p69 bra 	$L__BB66_30;
 setp.gt.u64 	%p70, %rd38, %rd397;
 setp.le.u64 	%p71, %rd39, %rd397;
 or.pred  	%p72, %p70, %p71;
@@ -49477,20 +55110,20 @@ setp.gt.u64 	%p73, %rd40, %rd397;
 setp.le.u64 	%p74, %rd41, %rd397;
 or.pred  	%p75, %p73, %p74;
 and.pred  	%p76, %p72, %p75;
-@!%p76 bra 	$L__BB61_30;
-bra.uni 	$L__BB61_26;
-$L__BB61_26:
+@!%p76 bra 	$L__BB66_30;
+bra.uni 	$L__BB66_26;
+$L__BB66_26:
 add.s64 	%rd192, %rd141, %rd395;
 ld.f32 	%f18, [%rd192];
 cvt.f64.f32 	%fd22, %f18;
 neg.f64 	%fd23, %fd22;
 selp.f64 	%fd4, %fd23, %fd22, %p5;
 setp.leu.f64 	%p78, %fd4, %fd1;
-@%p78 bra 	$L__BB61_30;
+@%p78 bra 	$L__BB66_30;
 cvt.rn.f32.f64 	%f2, %fd4;
 setp.nan.f32 	%p79, %f2, %f2;
 mov.u64 	%rd398, -8589934592;
-@%p79 bra 	$L__BB61_29;
+@%p79 bra 	$L__BB66_29;
 add.rn.f32 	%f19, %f2, 0f00000000;
 mov.b32 	%r256, %f19;
 not.b32 	%r257, %r256;
@@ -49499,8 +55132,8 @@ setp.lt.s32 	%p80, %r256, 0;
 selp.b32 	%r259, %r257, %r258, %p80;
 cvt.u64.u32 	%rd196, %r259;
 shl.b64 	%rd398, %rd196, 32;
-bra.uni 	$L__BB61_29;
-$L__BB61_31:
+bra.uni 	$L__BB66_29;
+$L__BB66_31:
 and.b32  	%r261, %r4, 16;
 mov.b32 	%r262, 65535;
 shl.b32 	%r5, %r262, %r261;
@@ -49541,18 +55174,18 @@ cvt.u64.u32 	%rd220, %r277;
 or.b64  	%rd221, %rd219, %rd220;
 min.u64 	%rd222, %rd221, %rd217;
 setp.eq.s64 	%p83, %rd222, -1;
-@%p83 bra 	$L__BB61_33;
+@%p83 bra 	$L__BB66_33;
 bfe.u64 	%rd44, %rd222, 1, 31;
 ld.u64 	%rd223, [%rd2+16];
 shl.b64 	%rd224, %rd44, 2;
 add.s64 	%rd225, %rd223, %rd224;
 ld.u32 	%rd426, [%rd225];
-$L__BB61_33:
+$L__BB66_33:
 setp.ne.s64 	%p84, %rd426, -1;
-@%p84 bra 	$L__BB61_90;
+@%p84 bra 	$L__BB66_90;
 mov.u64 	%rd426, -1;
 mov.u64 	%rd405, %rd426;
-@%p68 bra 	$L__BB61_41;
+@%p68 bra 	$L__BB66_41;
 ld.u64 	%rd57, [%rd140+40];
 ld.u64 	%rd58, [%rd140+48];
 ld.u64 	%rd59, [%rd140+56];
@@ -49560,16 +55193,16 @@ ld.u64 	%rd60, [%rd140+64];
 shl.b64 	%rd402, %rd404, 2;
 mov.u64 	%rd405, -1;
 mov.f32 	%f22, 0f00000000;
-bra.uni 	$L__BB61_36;
-$L__BB61_40:
+bra.uni 	$L__BB66_36;
+$L__BB66_40:
 add.s64 	%rd404, %rd404, 16;
 add.s64 	%rd402, %rd402, 64;
 setp.lt.u64 	%p98, %rd404, %rd37;
-@%p98 bra 	$L__BB61_36;
-bra.uni 	$L__BB61_41;
-$L__BB61_36:
+@%p98 bra 	$L__BB66_36;
+bra.uni 	$L__BB66_41;
+$L__BB66_36:
 setp.eq.s64 	%p86, %rd142, %rd404;
-@%p86 bra 	$L__BB61_40;
+@%p86 bra 	$L__BB66_40;
 setp.gt.u64 	%p87, %rd57, %rd404;
 setp.le.u64 	%p88, %rd58, %rd404;
 or.pred  	%p89, %p87, %p88;
@@ -49577,16 +55210,16 @@ setp.gt.u64 	%p90, %rd59, %rd404;
 setp.le.u64 	%p91, %rd60, %rd404;
 or.pred  	%p92, %p90, %p91;
 and.pred  	%p93, %p89, %p92;
-@!%p93 bra 	$L__BB61_40;
-bra.uni 	$L__BB61_38;
-$L__BB61_38:
+@!%p93 bra 	$L__BB66_40;
+bra.uni 	$L__BB66_38;
+$L__BB66_38:
 add.s64 	%rd228, %rd141, %rd402;
 ld.f32 	%f20, [%rd228];
 cvt.f64.f32 	%fd24, %f20;
 neg.f64 	%fd25, %fd24;
 selp.f64 	%fd5, %fd25, %fd24, %p5;
 setp.equ.f64 	%p95, %fd5, 0dFFF0000000000000;
-@%p95 bra 	$L__BB61_40;
+@%p95 bra 	$L__BB66_40;
 cvt.rn.f32.f64 	%f21, %fd5;
 mov.b32 	%r279, %f21;
 ld.u64 	%rd229, [%rd2+8];
@@ -49603,13 +55236,12 @@ shl.b64 	%rd233, %rd232, 32;
 setp.eq.s32 	%p97, %r279, -2147483648;
 shl.b64 	%rd234, %rd231, 1;
 and.b64  	%rd235, %rd234, 4294967294;
-)ptx",
-    R"ptx(selp.u64 	%rd236, 1, 0, %p97;
+selp.u64 	%rd236, 1, 0, %p97;
 or.b64  	%rd237, %rd235, %rd236;
 or.b64  	%rd238, %rd237, %rd233;
 min.u64 	%rd405, %rd238, %rd405;
-bra.uni 	$L__BB61_40;
-$L__BB61_43:
+bra.uni 	$L__BB66_40;
+$L__BB66_43:
 neg.f32 	%f6, %f1;
 selp.f32 	%f3, %f6, %f1, %p5;
 ld.f64 	%fd6, [%rd2+32];
@@ -49630,7 +55262,7 @@ add.s32 	%r59, %r58, 2139095039;
 setp.gt.u32 	%p12, %r59, -16777217;
 mov.u64 	%rd407, -2139095041;
 mov.u64 	%rd406, 2139095040;
-@%p12 bra 	$L__BB61_45;
+@%p12 bra 	$L__BB66_45;
 cvt.u32.u64 	%r60, %rd72;
 add.s64 	%rd148, %rd72, -1;
 cvt.u32.u64 	%r61, %rd148;
@@ -49643,7 +55275,7 @@ sub.rn.f64 	%fd15, %fd14, %fd7;
 setp.lt.f64 	%p14, %fd15, %fd6;
 selp.b64 	%rd406, 2139095040, %rd148, %p14;
 selp.b64 	%rd407, %rd148, -2139095041, %p14;
-$L__BB61_45:
+$L__BB66_45:
 setp.lt.s64 	%p15, %rd407, %rd72;
 setp.gt.s64 	%p16, %rd406, %rd72;
 and.pred  	%p17, %p15, %p16;
@@ -49657,9 +55289,9 @@ selp.b64 	%rd411, %rd153, %rd407, %p18;
 setp.le.s64 	%p19, %rd411, %rd72;
 setp.lt.s64 	%p20, %rd73, %rd413;
 and.pred  	%p21, %p19, %p20;
-@!%p21 bra 	$L__BB61_47;
-bra.uni 	$L__BB61_46;
-$L__BB61_46:
+@!%p21 bra 	$L__BB66_47;
+bra.uni 	$L__BB66_46;
+$L__BB66_46:
 cvt.u32.u64 	%r64, %rd72;
 cvt.u32.u64 	%r65, %rd73;
 setp.lt.s32 	%p22, %r64, -1;
@@ -49671,11 +55303,11 @@ sub.rn.f64 	%fd19, %fd18, %fd7;
 setp.lt.f64 	%p23, %fd19, %fd6;
 selp.b64 	%rd413, %rd413, %rd73, %p23;
 selp.b64 	%rd411, %rd73, %rd411, %p23;
-$L__BB61_47:
+$L__BB66_47:
 sub.s64 	%rd410, %rd413, %rd411;
 setp.lt.s64 	%p24, %rd410, 2;
-@%p24 bra 	$L__BB61_49;
-$L__BB61_48:
+@%p24 bra 	$L__BB66_49;
+$L__BB66_48:
 shr.u64 	%rd155, %rd410, 1;
 add.s64 	%rd156, %rd155, %rd411;
 cvt.u32.u64 	%r68, %rd156;
@@ -49690,8 +55322,8 @@ selp.b64 	%rd413, %rd413, %rd156, %p25;
 selp.b64 	%rd411, %rd156, %rd411, %p25;
 sub.s64 	%rd410, %rd413, %rd411;
 setp.gt.s64 	%p26, %rd410, 1;
-@%p26 bra 	$L__BB61_48;
-$L__BB61_49:
+@%p26 bra 	$L__BB66_48;
+$L__BB66_49:
 cvt.u32.u64 	%r73, %rd413;
 add.s32 	%r74, %r73, -1;
 setp.gt.s32 	%p27, %r73, 0;
@@ -49701,7 +55333,7 @@ mov.b32 	%f5, %r76;
 ld.u64 	%rd92, [%rd1+16];
 setp.eq.s64 	%p28, %rd92, 0;
 mov.b32 	%r373, 0;
-@%p28 bra 	$L__BB61_56;
+@%p28 bra 	$L__BB66_56;
 mov.u64 	%rd415, 0;
 mov.pred 	%p150, 0;
 mov.u32 	%r78, %tid.x;
@@ -49716,21 +55348,21 @@ ld.u64 	%rd96, [%rd140+56];
 ld.u64 	%rd97, [%rd140+64];
 mul.wide.u32 	%rd414, %r81, 4;
 mov.b32 	%r373, 0;
-bra.uni 	$L__BB61_51;
-$L__BB61_55:
+bra.uni 	$L__BB66_51;
+$L__BB66_55:
 vote.sync.ballot.b32 	%r84, %p151, %r6;
 popc.b32 	%r85, %r84;
 add.s32 	%r373, %r85, %r373;
 add.s64 	%rd415, %rd415, 16;
 add.s64 	%rd414, %rd414, 64;
 setp.lt.u64 	%p42, %rd415, %rd92;
-@%p42 bra 	$L__BB61_51;
-bra.uni 	$L__BB61_56;
-$L__BB61_51:
+@%p42 bra 	$L__BB66_51;
+bra.uni 	$L__BB66_56;
+$L__BB66_51:
 add.s64 	%rd158, %rd93, %rd415;
 setp.le.u64 	%p30, %rd92, %rd158;
 mov.pred 	%p151, %p150;
-@%p30 bra 	$L__BB61_55;
+@%p30 bra 	$L__BB66_55;
 ld.u64 	%rd159, [%rd2+16];
 add.s64 	%rd160, %rd159, %rd414;
 ld.u32 	%r82, [%rd160];
@@ -49739,14 +55371,14 @@ setp.le.u64 	%p32, %rd94, %rd101;
 setp.gt.u64 	%p33, %rd95, %rd101;
 and.pred  	%p34, %p32, %p33;
 mov.pred 	%p151, %p150;
-@%p34 bra 	$L__BB61_55;
+@%p34 bra 	$L__BB66_55;
 setp.gt.u64 	%p36, %rd96, %rd101;
 setp.le.u64 	%p37, %rd97, %rd101;
 or.pred  	%p38, %p36, %p37;
 mov.pred 	%p151, %p150;
-@!%p38 bra 	$L__BB61_55;
-bra.uni 	$L__BB61_54;
-$L__BB61_54:
+@!%p38 bra 	$L__BB66_55;
+bra.uni 	$L__BB66_54;
+$L__BB66_54:
 shl.b64 	%rd162, %rd101, 2;
 add.s64 	%rd163, %rd141, %rd162;
 ld.f32 	%f10, [%rd163];
@@ -49755,12 +55387,12 @@ selp.f32 	%f12, %f11, %f10, %p5;
 setp.lt.f32 	%p40, %f3, %f12;
 setp.le.f32 	%p41, %f12, %f5;
 and.pred  	%p151, %p40, %p41;
-bra.uni 	$L__BB61_55;
-$L__BB61_56:
+bra.uni 	$L__BB66_55;
+$L__BB66_56:
 setp.eq.s32 	%p43, %r373, 0;
 mov.u64 	%rd164, -1;
 mov.u64 	%rd426, %rd164;
-@%p43 bra 	$L__BB61_90;
+@%p43 bra 	$L__BB66_90;
 ld.u32 	%r86, [%rd2+40];
 ld.u64 	%rd165, [%rd2+8];
 shl.b64 	%rd166, %rd142, 2;
@@ -49865,7 +55497,8 @@ shf.l.wrap.b32 	%r182, %r178, %r178, 21;
 add.s32 	%r183, %r173, %r174;
 add.s32 	%r184, %r183, %r182;
 add.s32 	%r185, %r184, 7;
-shr.u32 	%r186, %r181, 9;
+)ptx",
+    R"ptx(shr.u32 	%r186, %r181, 9;
 xor.b32  	%r187, %r186, %r181;
 mul.lo.s32 	%r188, %r185, 9;
 shf.l.wrap.b32 	%r189, %r185, %r185, 21;
@@ -49902,7 +55535,7 @@ add.s32 	%r211, %r210, %r13;
 add.s32 	%r379, %r211, 13;
 cvt.u64.u32 	%rd173, %r379;
 setp.gt.u64 	%p44, %rd104, %rd173;
-@%p44 bra 	$L__BB61_61;
+@%p44 bra 	$L__BB66_61;
 shr.u32 	%r214, %r10, 9;
 xor.b32  	%r215, %r214, %r10;
 add.s32 	%r216, %r215, %r11;
@@ -49915,7 +55548,7 @@ shr.u32 	%r220, %r13, 9;
 xor.b32  	%r376, %r220, %r13;
 mov.b32 	%r378, 14;
 mov.b32 	%r374, 13;
-$L__BB61_59:
+$L__BB66_59:
 mov.u32 	%r19, %r375;
 mul.lo.s32 	%r221, %r377, 9;
 add.s32 	%r23, %r221, %r376;
@@ -49931,11 +55564,11 @@ cvt.u64.u32 	%rd174, %r223;
 setp.le.u64 	%p45, %rd104, %rd174;
 mov.u32 	%r377, %r19;
 mov.u32 	%r378, %r24;
-@%p45 bra 	$L__BB61_59;
+@%p45 bra 	$L__BB66_59;
 add.s32 	%r379, %r23, %r374;
-$L__BB61_61:
+$L__BB66_61:
 mov.u64 	%rd426, %rd164;
-@%p28 bra 	$L__BB61_90;
+@%p28 bra 	$L__BB66_90;
 rem.u32 	%r380, %r379, %r373;
 mov.u32 	%r226, %tid.x;
 and.b32  	%r31, %r226, 16;
@@ -49949,11 +55582,11 @@ ld.u64 	%rd108, [%rd140+56];
 ld.u64 	%rd109, [%rd140+64];
 mov.u64 	%rd417, 0;
 mov.pred 	%p47, 0;
-$L__BB61_64:
+$L__BB66_64:
 or.b64  	%rd113, %rd417, %rd105;
 setp.le.u64 	%p48, %rd92, %rd113;
 mov.pred 	%p152, %p47;
-@%p48 bra 	$L__BB61_68;
+@%p48 bra 	$L__BB66_68;
 ld.u64 	%rd178, [%rd2+16];
 shl.b64 	%rd179, %rd113, 2;
 add.s64 	%rd180, %rd178, %rd179;
@@ -49963,14 +55596,14 @@ setp.le.u64 	%p50, %rd106, %rd114;
 setp.gt.u64 	%p51, %rd107, %rd114;
 and.pred  	%p52, %p50, %p51;
 mov.pred 	%p152, %p47;
-@%p52 bra 	$L__BB61_68;
+@%p52 bra 	$L__BB66_68;
 setp.gt.u64 	%p54, %rd108, %rd114;
 setp.le.u64 	%p55, %rd109, %rd114;
 or.pred  	%p56, %p54, %p55;
 mov.pred 	%p152, %p47;
-@!%p56 bra 	$L__BB61_68;
-bra.uni 	$L__BB61_67;
-$L__BB61_67:
+@!%p56 bra 	$L__BB66_68;
+bra.uni 	$L__BB66_67;
+$L__BB66_67:
 shl.b64 	%rd182, %rd114, 2;
 add.s64 	%rd183, %rd141, %rd182;
 ld.f32 	%f14, [%rd183];
@@ -49979,32 +55612,32 @@ selp.f32 	%f16, %f15, %f14, %p5;
 setp.lt.f32 	%p58, %f3, %f16;
 setp.le.f32 	%p59, %f16, %f5;
 and.pred  	%p152, %p58, %p59;
-$L__BB61_68:
+$L__BB66_68:
 vote.sync.ballot.b32 	%r231, %p152, %r32;
 shr.u32 	%r232, %r231, %r31;
 and.b32  	%r389, %r232, 65535;
 popc.b32 	%r35, %r389;
 setp.ge.u32 	%p60, %r380, %r35;
-@%p60 bra 	$L__BB61_91;
+@%p60 bra 	$L__BB66_91;
 setp.eq.s32 	%p61, %r380, 0;
-@%p61 bra 	$L__BB61_75;
+@%p61 bra 	$L__BB66_75;
 and.b32  	%r381, %r380, 7;
 setp.eq.s32 	%p62, %r381, 0;
 mov.u32 	%r386, %r380;
-@%p62 bra 	$L__BB61_73;
+@%p62 bra 	$L__BB66_73;
 mov.u32 	%r386, %r380;
-$L__BB61_72:
+$L__BB66_72:
 .pragma "nounroll";
 add.s32 	%r234, %r389, -1;
 and.b32  	%r389, %r234, %r389;
 add.s32 	%r386, %r386, -1;
 add.s32 	%r381, %r381, -1;
 setp.ne.s32 	%p63, %r381, 0;
-@%p63 bra 	$L__BB61_72;
-$L__BB61_73:
+@%p63 bra 	$L__BB66_72;
+$L__BB66_73:
 setp.lt.u32 	%p64, %r380, 8;
-@%p64 bra 	$L__BB61_75;
-$L__BB61_74:
+@%p64 bra 	$L__BB66_75;
+$L__BB66_74:
 add.s32 	%r235, %r389, -1;
 and.b32  	%r236, %r235, %r389;
 add.s32 	%r237, %r236, -1;
@@ -50023,10 +55656,9 @@ add.s32 	%r249, %r248, -1;
 and.b32  	%r389, %r249, %r248;
 add.s32 	%r386, %r386, -8;
 setp.ne.s32 	%p65, %r386, 0;
-@%p65 bra 	$L__BB61_74;
-$L__BB61_75:
-)ptx",
-    R"ptx(ld.u64 	%rd184, [%rd2+16];
+@%p65 bra 	$L__BB66_74;
+$L__BB66_75:
+ld.u64 	%rd184, [%rd2+16];
 add.s32 	%r251, %r389, -1;
 not.b32 	%r252, %r389;
 and.b32  	%r253, %r252, %r251;
@@ -50037,21 +55669,21 @@ mul.wide.u32 	%rd187, %r254, 4;
 add.s64 	%rd188, %rd186, %rd187;
 ld.u32 	%rd426, [%rd188];
 mov.b32 	%r390, 0;
-bra.uni 	$L__BB61_76;
-$L__BB61_91:
+bra.uni 	$L__BB66_76;
+$L__BB66_91:
 sub.s32 	%r390, %r380, %r35;
 mov.u64 	%rd426, %rd416;
-$L__BB61_76:
+$L__BB66_76:
 setp.lt.u32 	%p66, %r380, %r35;
-@%p66 bra 	$L__BB61_90;
+@%p66 bra 	$L__BB66_90;
 add.s64 	%rd417, %rd417, 16;
 setp.ge.u64 	%p67, %rd417, %rd92;
 mov.u64 	%rd416, %rd426;
 mov.u32 	%r380, %r390;
 mov.u64 	%rd426, %rd164;
-@%p67 bra 	$L__BB61_90;
-bra.uni 	$L__BB61_64;
-$L__BB61_77:
+@%p67 bra 	$L__BB66_90;
+bra.uni 	$L__BB66_64;
+$L__BB66_77:
 ld.u64 	%rd117, [%rd2+8];
 shl.b64 	%rd339, %rd142, 2;
 add.s64 	%rd340, %rd117, %rd339;
@@ -50060,7 +55692,7 @@ add.s64 	%rd342, %rd117, %rd144;
 ld.u32 	%r346, [%rd342];
 setp.gt.u32 	%p131, %r345, %r346;
 mov.u64 	%rd426, -1;
-@%p131 bra 	$L__BB61_90;
+@%p131 bra 	$L__BB66_90;
 mov.u32 	%r53, %tid.x;
 and.b32  	%r347, %r53, 15;
 cvt.u64.u32 	%rd423, %r347;
@@ -50068,7 +55700,7 @@ ld.u64 	%rd119, [%rd1+16];
 setp.le.u64 	%p132, %rd119, %rd423;
 mov.u64 	%rd426, -1;
 mov.u64 	%rd424, %rd426;
-@%p132 bra 	$L__BB61_85;
+@%p132 bra 	$L__BB66_85;
 ld.u64 	%rd120, [%rd140+40];
 ld.u64 	%rd121, [%rd140+48];
 ld.u64 	%rd122, [%rd140+56];
@@ -50077,17 +55709,17 @@ shl.b64 	%rd345, %rd423, 2;
 add.s64 	%rd421, %rd117, %rd345;
 add.s64 	%rd420, %rd141, %rd345;
 mov.u64 	%rd424, -1;
-bra.uni 	$L__BB61_80;
-$L__BB61_84:
+bra.uni 	$L__BB66_80;
+$L__BB66_84:
 add.s64 	%rd423, %rd423, 16;
 add.s64 	%rd421, %rd421, 64;
 add.s64 	%rd420, %rd420, 64;
 setp.lt.u64 	%p145, %rd423, %rd119;
-@%p145 bra 	$L__BB61_80;
-bra.uni 	$L__BB61_85;
-$L__BB61_80:
+@%p145 bra 	$L__BB66_80;
+bra.uni 	$L__BB66_85;
+$L__BB66_80:
 setp.eq.s64 	%p133, %rd142, %rd423;
-@%p133 bra 	$L__BB61_84;
+@%p133 bra 	$L__BB66_84;
 setp.gt.u64 	%p134, %rd120, %rd423;
 setp.le.u64 	%p135, %rd121, %rd423;
 or.pred  	%p136, %p134, %p135;
@@ -50095,15 +55727,15 @@ setp.gt.u64 	%p137, %rd122, %rd423;
 setp.le.u64 	%p138, %rd123, %rd423;
 or.pred  	%p139, %p137, %p138;
 and.pred  	%p140, %p136, %p139;
-@!%p140 bra 	$L__BB61_84;
-bra.uni 	$L__BB61_82;
-$L__BB61_82:
+@!%p140 bra 	$L__BB66_84;
+bra.uni 	$L__BB66_82;
+$L__BB66_82:
 ld.f32 	%f31, [%rd420];
 cvt.f64.f32 	%fd30, %f31;
 neg.f64 	%fd31, %fd30;
 selp.f64 	%fd8, %fd31, %fd30, %p5;
 setp.equ.f64 	%p142, %fd8, 0dFFF0000000000000;
-@%p142 bra 	$L__BB61_84;
+@%p142 bra 	$L__BB66_84;
 cvt.rn.f32.f64 	%f32, %fd8;
 mov.b32 	%r348, %f32;
 ld.u32 	%rd346, [%rd421];
@@ -50122,8 +55754,8 @@ selp.u64 	%rd351, 1, 0, %p144;
 or.b64  	%rd352, %rd350, %rd351;
 or.b64  	%rd353, %rd352, %rd348;
 min.u64 	%rd424, %rd353, %rd424;
-bra.uni 	$L__BB61_84;
-$L__BB61_10:
+bra.uni 	$L__BB66_84;
+$L__BB66_10:
 and.b32  	%r306, %r2, 16;
 mov.b32 	%r307, 65535;
 shl.b32 	%r3, %r307, %r306;
@@ -50165,34 +55797,34 @@ or.b64  	%rd295, %rd293, %rd294;
 min.u64 	%rd296, %rd295, %rd291;
 setp.eq.s64 	%p114, %rd296, -1;
 mov.u64 	%rd388, %rd426;
-@%p114 bra 	$L__BB61_12;
+@%p114 bra 	$L__BB66_12;
 bfe.u64 	%rd11, %rd296, 1, 31;
 ld.u64 	%rd297, [%rd2+16];
 shl.b64 	%rd298, %rd11, 2;
 add.s64 	%rd299, %rd297, %rd298;
 ld.u32 	%rd388, [%rd299];
-$L__BB61_12:
+$L__BB66_12:
 setp.ne.s64 	%p115, %rd388, %rd143;
-@%p115 bra 	$L__BB61_90;
+@%p115 bra 	$L__BB66_90;
 mov.u64 	%rd426, -1;
 mov.u64 	%rd393, %rd426;
-@%p100 bra 	$L__BB61_20;
+@%p100 bra 	$L__BB66_20;
 ld.u64 	%rd21, [%rd140+40];
 ld.u64 	%rd22, [%rd140+48];
 ld.u64 	%rd23, [%rd140+56];
 ld.u64 	%rd24, [%rd140+64];
 shl.b64 	%rd390, %rd392, 2;
 mov.u64 	%rd393, -1;
-bra.uni 	$L__BB61_15;
-$L__BB61_19:
+bra.uni 	$L__BB66_15;
+$L__BB66_19:
 add.s64 	%rd392, %rd392, 16;
 add.s64 	%rd390, %rd390, 64;
 setp.lt.u64 	%p129, %rd392, %rd4;
-@%p129 bra 	$L__BB61_15;
-bra.uni 	$L__BB61_20;
-$L__BB61_15:
+@%p129 bra 	$L__BB66_15;
+bra.uni 	$L__BB66_20;
+$L__BB66_15:
 setp.eq.s64 	%p117, %rd142, %rd392;
-@%p117 bra 	$L__BB61_19;
+@%p117 bra 	$L__BB66_19;
 setp.gt.u64 	%p118, %rd21, %rd392;
 setp.le.u64 	%p119, %rd22, %rd392;
 or.pred  	%p120, %p118, %p119;
@@ -50200,16 +55832,16 @@ setp.gt.u64 	%p121, %rd23, %rd392;
 setp.le.u64 	%p122, %rd24, %rd392;
 or.pred  	%p123, %p121, %p122;
 and.pred  	%p124, %p120, %p123;
-@!%p124 bra 	$L__BB61_19;
-bra.uni 	$L__BB61_17;
-$L__BB61_17:
+@!%p124 bra 	$L__BB66_19;
+bra.uni 	$L__BB66_17;
+$L__BB66_17:
 add.s64 	%rd303, %rd141, %rd390;
 ld.f32 	%f28, [%rd303];
 cvt.f64.f32 	%fd28, %f28;
 neg.f64 	%fd29, %fd28;
 selp.f64 	%fd3, %fd29, %fd28, %p5;
 setp.equ.f64 	%p126, %fd3, 0dFFF0000000000000;
-@%p126 bra 	$L__BB61_19;
+@%p126 bra 	$L__BB66_19;
 cvt.rn.f32.f64 	%f29, %fd3;
 mov.b32 	%r324, %f29;
 ld.u64 	%rd304, [%rd2+8];
@@ -50230,8 +55862,8 @@ selp.u64 	%rd311, 1, 0, %p128;
 or.b64  	%rd312, %rd310, %rd311;
 or.b64  	%rd313, %rd312, %rd308;
 min.u64 	%rd393, %rd313, %rd393;
-bra.uni 	$L__BB61_19;
-$L__BB61_85:
+bra.uni 	$L__BB66_19;
+$L__BB66_85:
 and.b32  	%r353, %r53, 16;
 mov.b32 	%r354, 65535;
 shl.b32 	%r355, %r354, %r353;
@@ -50273,15 +55905,16 @@ or.b64  	%rd373, %rd371, %rd372;
 min.u64 	%rd374, %rd373, %rd369;
 setp.eq.s64 	%p146, %rd374, -1;
 mov.u64 	%rd425, %rd426;
-@%p146 bra 	$L__BB61_87;
+@%p146 bra 	$L__BB66_87;
 bfe.u64 	%rd127, %rd374, 1, 31;
 ld.u64 	%rd375, [%rd2+16];
 shl.b64 	%rd376, %rd127, 2;
 add.s64 	%rd377, %rd375, %rd376;
 ld.u32 	%rd425, [%rd377];
-$L__BB61_87:
-setp.eq.s64 	%p147, %rd425, -1;
-@%p147 bra 	$L__BB61_90;
+$L__BB66_87:
+)ptx",
+    R"ptx(setp.eq.s64 	%p147, %rd425, -1;
+@%p147 bra 	$L__BB66_90;
 shl.b64 	%rd380, %rd425, 2;
 add.s64 	%rd381, %rd141, %rd380;
 ld.f32 	%f34, [%rd381];
@@ -50292,10 +55925,10 @@ sub.rn.f64 	%fd35, %fd1, %fd34;
 ld.f64 	%fd36, [%rd2+32];
 add.rn.f64 	%fd37, %fd36, %fd35;
 setp.leu.f64 	%p149, %fd37, 0d0000000000000000;
-@%p149 bra 	$L__BB61_90;
+@%p149 bra 	$L__BB66_90;
 mov.u64 	%rd426, %rd425;
-bra.uni 	$L__BB61_90;
-$L__BB61_20:
+bra.uni 	$L__BB66_90;
+$L__BB66_20:
 cvt.u32.u64 	%r329, %rd393;
 { .reg .b32 tmp; mov.b64 {tmp, %r330}, %rd393; }
 shfl.sync.bfly.b32	%r331, %r329, 8, 31, %r3;
@@ -50333,14 +55966,14 @@ cvt.u64.u32 	%rd332, %r343;
 or.b64  	%rd333, %rd331, %rd332;
 min.u64 	%rd334, %rd333, %rd329;
 setp.eq.s64 	%p130, %rd334, -1;
-@%p130 bra 	$L__BB61_90;
+@%p130 bra 	$L__BB66_90;
 bfe.u64 	%rd27, %rd334, 1, 31;
 ld.u64 	%rd335, [%rd2+16];
 shl.b64 	%rd336, %rd27, 2;
 add.s64 	%rd337, %rd335, %rd336;
 ld.u32 	%rd426, [%rd337];
-bra.uni 	$L__BB61_90;
-$L__BB61_41:
+bra.uni 	$L__BB66_90;
+$L__BB66_41:
 cvt.u32.u64 	%r284, %rd405;
 { .reg .b32 tmp; mov.b64 {tmp, %r285}, %rd405; }
 shfl.sync.bfly.b32	%r286, %r284, 8, 31, %r5;
@@ -50378,13 +56011,13 @@ cvt.u64.u32 	%rd257, %r298;
 or.b64  	%rd258, %rd256, %rd257;
 min.u64 	%rd259, %rd258, %rd254;
 setp.eq.s64 	%p99, %rd259, -1;
-@%p99 bra 	$L__BB61_90;
+@%p99 bra 	$L__BB66_90;
 bfe.u64 	%rd63, %rd259, 1, 31;
 ld.u64 	%rd260, [%rd2+16];
 shl.b64 	%rd261, %rd63, 2;
 add.s64 	%rd262, %rd260, %rd261;
 ld.u32 	%rd426, [%rd262];
-$L__BB61_90:
+$L__BB66_90:
 st.param.b64 	[func_retval0+0], %rd426;
 ret;
 }
@@ -50407,9 +56040,8 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd26, %r2;
 setp.ge.u64 	%p1, %rd26, %rd18;
-@%p1 bra 	$L__BB62_7;
-)ptx",
-    R"ptx(ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
+@%p1 bra 	$L__BB67_7;
+ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_5];
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_4];
 ld.param.f64 	%fd1, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_3];
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_116WidePairGradientEPKfS2_mdPfS3__param_1];
@@ -50421,17 +56053,17 @@ add.s64 	%rd23, %rd20, %rd21;
 add.s64 	%rd22, %rd19, %rd21;
 setp.eq.s64 	%p2, %rd19, 0;
 setp.eq.s64 	%p3, %rd20, 0;
-bra.uni 	$L__BB62_2;
-$L__BB62_6:
+bra.uni 	$L__BB67_2;
+$L__BB67_6:
 add.s64 	%rd26, %rd26, 16;
 add.s64 	%rd25, %rd25, 64;
 add.s64 	%rd24, %rd24, 64;
 add.s64 	%rd23, %rd23, 64;
 add.s64 	%rd22, %rd22, 64;
 setp.lt.u64 	%p4, %rd26, %rd18;
-@%p4 bra 	$L__BB62_2;
-bra.uni 	$L__BB62_7;
-$L__BB62_2:
+@%p4 bra 	$L__BB67_2;
+bra.uni 	$L__BB67_7;
+$L__BB67_2:
 ld.f32 	%f3, [%rd24];
 cvt.f64.f32 	%fd2, %f3;
 ld.f32 	%f4, [%rd25];
@@ -50439,14 +56071,14 @@ cvt.f64.f32 	%fd3, %f4;
 sub.rn.f64 	%fd4, %fd2, %fd3;
 mul.rn.f64 	%fd5, %fd4, %fd1;
 cvt.rn.f32.f64 	%f1, %fd5;
-@%p2 bra 	$L__BB62_4;
+@%p2 bra 	$L__BB67_4;
 st.f32 	[%rd22], %f1;
-$L__BB62_4:
-@%p3 bra 	$L__BB62_6;
+$L__BB67_4:
+@%p3 bra 	$L__BB67_6;
 neg.f32 	%f2, %f1;
 st.f32 	[%rd23], %f2;
-bra.uni 	$L__BB62_6;
-$L__BB62_7:
+bra.uni 	$L__BB67_6;
+$L__BB67_7:
 ret;
 }
 .func  (.param .align 16 .b8 func_retval0[24]) _ZN11hypersphere12_GLOBAL__N_111WideSquaresERKNS0_10TripletRowEmdb(
@@ -50511,9 +56143,9 @@ param3
 ld.param.f64 	%fd9, [retval0+0];
 }
 mov.f64 	%fd11, 0d0000000000000000;
-@!%p1 bra 	$L__BB63_2;
-bra.uni 	$L__BB63_1;
-$L__BB63_1:
+@!%p1 bra 	$L__BB68_2;
+bra.uni 	$L__BB68_1;
+$L__BB68_1:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd1;
@@ -50534,7 +56166,7 @@ param3
 );
 ld.param.f64 	%fd11, [retval0+0];
 }
-$L__BB63_2:
+$L__BB68_2:
 st.param.v2.f64 	[func_retval0+0], {%fd8, %fd9};
 st.param.f64 	[func_retval0+16], %fd11;
 ret;
@@ -50557,7 +56189,7 @@ mov.u32 	%r1, %tid.x;
 and.b32  	%r2, %r1, 15;
 cvt.u64.u32 	%rd38, %r2;
 setp.ge.u64 	%p2, %rd38, %rd26;
-@%p2 bra 	$L__BB64_9;
+@%p2 bra 	$L__BB69_9;
 ld.param.u64 	%rd27, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_3];
 ld.param.f64 	%fd5, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_2];
 ld.param.u64 	%rd25, [_ZN11hypersphere12_GLOBAL__N_119WideTripletGradientERKNS0_10TripletRowEmdRKNS0_14TripletFactorsE_param_0];
@@ -50582,8 +56214,8 @@ add.s64 	%rd32, %rd2, %rd31;
 setp.eq.s64 	%p3, %rd2, 0;
 setp.eq.s64 	%p4, %rd3, 0;
 setp.eq.s64 	%p5, %rd4, 0;
-bra.uni 	$L__BB64_2;
-$L__BB64_8:
+bra.uni 	$L__BB69_2;
+$L__BB69_8:
 add.s64 	%rd38, %rd38, 16;
 add.s64 	%rd37, %rd37, 64;
 add.s64 	%rd36, %rd36, 64;
@@ -50592,9 +56224,9 @@ add.s64 	%rd34, %rd34, 64;
 add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd32, %rd32, 64;
 setp.lt.u64 	%p6, %rd38, %rd26;
-@%p6 bra 	$L__BB64_2;
-bra.uni 	$L__BB64_9;
-$L__BB64_2:
+@%p6 bra 	$L__BB69_2;
+bra.uni 	$L__BB69_9;
+$L__BB69_2:
 ld.f32 	%f4, [%rd35];
 cvt.f64.f32 	%fd6, %f4;
 ld.f32 	%f5, [%rd36];
@@ -50608,24 +56240,24 @@ selp.f64 	%fd11, %fd7, %fd6, %p1;
 sub.rn.f64 	%fd12, %fd11, %fd8;
 add.rn.f64 	%fd13, %fd12, %fd5;
 mul.rn.f64 	%fd4, %fd2, %fd13;
-@%p3 bra 	$L__BB64_4;
+@%p3 bra 	$L__BB69_4;
 sub.rn.f64 	%fd14, %fd3, %fd4;
 selp.f64 	%fd15, %fd3, %fd14, %p1;
 cvt.rn.f32.f64 	%f1, %fd15;
 st.f32 	[%rd32], %f1;
-$L__BB64_4:
-@%p4 bra 	$L__BB64_6;
+$L__BB69_4:
+@%p4 bra 	$L__BB69_6;
 neg.f64 	%fd16, %fd3;
 sub.rn.f64 	%fd17, %fd16, %fd4;
 selp.f64 	%fd18, %fd17, %fd16, %p1;
 cvt.rn.f32.f64 	%f2, %fd18;
 st.f32 	[%rd33], %f2;
-$L__BB64_6:
-@%p5 bra 	$L__BB64_8;
+$L__BB69_6:
+@%p5 bra 	$L__BB69_8;
 cvt.rn.f32.f64 	%f3, %fd4;
 st.f32 	[%rd34], %f3;
-bra.uni 	$L__BB64_8;
-$L__BB64_9:
+bra.uni 	$L__BB69_8;
+$L__BB69_9:
 ret;
 }
 .func _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf(
@@ -50642,7 +56274,8 @@ ret;
 ld.param.u64 	%rd19, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_0];
 ld.param.u64 	%rd20, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_1];
 ld.u64 	%rd1, [%rd19+32];
-ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2];
+)ptx",
+    R"ptx(ld.param.u64 	%rd21, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.u64 	%rd22, [%rd19];
 mul.lo.s64 	%rd23, %rd1, %rd20;
 shl.b64 	%rd24, %rd23, 2;
@@ -50661,12 +56294,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f31, 0f00000000;
-@%p1 bra 	$L__BB65_3;
+@%p1 bra 	$L__BB70_3;
 mov.f32 	%f31, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB65_2:
+$L__BB70_2:
 ld.f32 	%f15, [%rd33];
 ld.f32 	%f16, [%rd34];
 sub.rn.f32 	%f17, %f15, %f16;
@@ -50677,30 +56310,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-@%p2 bra 	$L__BB65_2;
-$L__BB65_3:
+@%p2 bra 	$L__BB70_2;
+$L__BB70_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB65_9;
+@%p3 bra 	$L__BB70_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f33, 0f00000000;
 mov.f32 	%f32, %f33;
-@%p4 bra 	$L__BB65_6;
+@%p4 bra 	$L__BB70_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f32, [%rd15];
-$L__BB65_6:
-@%p4 bra 	$L__BB65_8;
+$L__BB70_6:
+@%p4 bra 	$L__BB70_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f33, [%rd16];
-$L__BB65_8:
+$L__BB70_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f20, %f32, %f33;
 fma.rn.f32 	%f21, %f20, %f20, %f31;
 selp.f32 	%f31, %f21, %f31, %p6;
-$L__BB65_9:
+$L__BB70_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE0EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f22, %f31, 8, 31, %r1;
 add.rn.f32 	%f23, %f31, %f22;
@@ -50713,7 +56346,7 @@ add.rn.f32 	%f35, %f27, %f28;
 setp.gt.f32 	%p7, %f35, 0f12800000;
 setp.ne.f32 	%p8, %f35, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB65_11;
+@%p9 bra 	$L__BB70_11;
 setp.geu.f32 	%p10, %f35, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -50739,7 +56372,7 @@ param4
 );
 ld.param.f32 	%f35, [retval0+0];
 }
-$L__BB65_11:
+$L__BB70_11:
 st.f32 	[%rd17], %f35;
 ret;
 }
@@ -50776,12 +56409,12 @@ add.s64 	%rd5, %rd2, %rd28;
 add.s64 	%rd6, %rd3, %rd28;
 mov.u64 	%rd36, 0;
 mov.f32 	%f32, 0f00000000;
-@%p1 bra 	$L__BB66_3;
+@%p1 bra 	$L__BB71_3;
 mov.f32 	%f32, 0f00000000;
 mov.u64 	%rd35, 0;
 mov.u64 	%rd33, %rd5;
 mov.u64 	%rd34, %rd6;
-$L__BB66_2:
+$L__BB71_2:
 ld.f32 	%f16, [%rd33];
 ld.f32 	%f17, [%rd34];
 sub.rn.f32 	%f18, %f16, %f17;
@@ -50792,31 +56425,30 @@ add.s64 	%rd33, %rd33, 64;
 add.s64 	%rd30, %rd35, 32;
 setp.le.u64 	%p2, %rd30, %rd1;
 mov.u64 	%rd35, %rd36;
-)ptx",
-    R"ptx(@%p2 bra 	$L__BB66_2;
-$L__BB66_3:
+@%p2 bra 	$L__BB71_2;
+$L__BB71_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd36;
-@%p3 bra 	$L__BB66_9;
+@%p3 bra 	$L__BB71_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd36;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd31, %rd36, 2;
 mov.f32 	%f34, 0f00000000;
 mov.f32 	%f33, %f34;
-@%p4 bra 	$L__BB66_6;
+@%p4 bra 	$L__BB71_6;
 add.s64 	%rd15, %rd5, %rd31;
 ld.f32 	%f33, [%rd15];
-$L__BB66_6:
-@%p4 bra 	$L__BB66_8;
+$L__BB71_6:
+@%p4 bra 	$L__BB71_8;
 add.s64 	%rd16, %rd6, %rd31;
 ld.f32 	%f34, [%rd16];
-$L__BB66_8:
+$L__BB71_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f21, %f33, %f34;
 fma.rn.f32 	%f22, %f21, %f21, %f32;
 selp.f32 	%f32, %f22, %f32, %p6;
-$L__BB66_9:
+$L__BB71_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE1EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f23, %f32, 8, 31, %r1;
 add.rn.f32 	%f24, %f32, %f23;
@@ -50829,12 +56461,12 @@ add.rn.f32 	%f10, %f28, %f29;
 setp.gt.f32 	%p7, %f10, 0f12800000;
 setp.ne.f32 	%p8, %f10, 0f7F800000;
 and.pred  	%p9, %p7, %p8;
-@%p9 bra 	$L__BB66_11;
-bra.uni 	$L__BB66_10;
-$L__BB66_11:
+@%p9 bra 	$L__BB71_11;
+bra.uni 	$L__BB71_10;
+$L__BB71_11:
 sqrt.rn.f32 	%f36, %f10;
-bra.uni 	$L__BB66_12;
-$L__BB66_10:
+bra.uni 	$L__BB71_12;
+$L__BB71_10:
 setp.geu.f32 	%p10, %f10, 0f3F800000;
 selp.u32 	%r6, 1, 0, %p10;
 {
@@ -50860,7 +56492,7 @@ param4
 );
 ld.param.f32 	%f36, [retval0+0];
 }
-$L__BB66_12:
+$L__BB71_12:
 st.f32 	[%rd17], %f36;
 ret;
 }
@@ -50954,12 +56586,12 @@ sub.rn.f32 	%f20, %f1, %f2;
 mul.rn.f32 	%f4, %f20, 0f3F000000;
 mov.u64 	%rd42, 0;
 mov.f32 	%f46, 0f00000000;
-@%p1 bra 	$L__BB68_3;
+@%p1 bra 	$L__BB73_3;
 mov.f32 	%f46, 0f00000000;
 mov.u64 	%rd41, 0;
 mov.u64 	%rd39, %rd5;
 mov.u64 	%rd40, %rd6;
-$L__BB68_2:
+$L__BB73_2:
 ld.f32 	%f22, [%rd39];
 ld.f32 	%f23, [%rd40];
 sub.rn.f32 	%f24, %f22, %f23;
@@ -50973,25 +56605,25 @@ add.s64 	%rd39, %rd39, 64;
 add.s64 	%rd36, %rd41, 32;
 setp.le.u64 	%p2, %rd36, %rd1;
 mov.u64 	%rd41, %rd42;
-@%p2 bra 	$L__BB68_2;
-$L__BB68_3:
+@%p2 bra 	$L__BB73_2;
+$L__BB73_3:
 shl.b32 	%r1, %r4, %r3;
 setp.le.u64 	%p3, %rd1, %rd42;
-@%p3 bra 	$L__BB68_9;
+@%p3 bra 	$L__BB73_9;
 cvt.u64.u32 	%rd4, %r5;
 sub.s64 	%rd14, %rd1, %rd42;
 setp.le.u64 	%p4, %rd14, %rd4;
 shl.b64 	%rd37, %rd42, 2;
 mov.f32 	%f48, 0f00000000;
 mov.f32 	%f47, %f48;
-@%p4 bra 	$L__BB68_6;
+@%p4 bra 	$L__BB73_6;
 add.s64 	%rd15, %rd5, %rd37;
 ld.f32 	%f47, [%rd15];
-$L__BB68_6:
-@%p4 bra 	$L__BB68_8;
+$L__BB73_6:
+@%p4 bra 	$L__BB73_8;
 add.s64 	%rd16, %rd6, %rd37;
 ld.f32 	%f48, [%rd16];
-$L__BB68_8:
+$L__BB73_8:
 setp.gt.u64 	%p6, %rd14, %rd4;
 sub.rn.f32 	%f30, %f47, %f48;
 add.rn.f32 	%f31, %f47, %f48;
@@ -50999,7 +56631,7 @@ mul.rn.f32 	%f32, %f4, %f31;
 fma.rn.f32 	%f33, %f30, %f3, %f32;
 fma.rn.f32 	%f34, %f33, %f33, %f46;
 selp.f32 	%f46, %f34, %f46, %p6;
-$L__BB68_9:
+$L__BB73_9:
 ld.param.u64 	%rd17, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE5EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 shfl.sync.bfly.b32	%f35, %f46, 8, 31, %r1;
 add.rn.f32 	%f36, %f46, %f35;
@@ -51010,18 +56642,18 @@ add.rn.f32 	%f40, %f38, %f39;
 shfl.sync.bfly.b32	%f41, %f40, 1, 31, %r1;
 add.rn.f32 	%f42, %f2, %f2;
 setp.gtu.f32 	%p7, %f1, %f42;
-@%p7 bra 	$L__BB68_12;
+@%p7 bra 	$L__BB73_12;
 add.rn.f32 	%f43, %f1, %f1;
 setp.gtu.f32 	%p8, %f2, %f43;
 setp.geu.f32 	%p9, %f1, 0f5368D4A5;
 setp.geu.f32 	%p10, %f2, 0f5368D4A5;
 or.pred  	%p11, %p9, %p10;
 or.pred  	%p12, %p11, %p8;
-@%p12 bra 	$L__BB68_12;
+@%p12 bra 	$L__BB73_12;
 add.rn.f32 	%f14, %f40, %f41;
 mul.rn.f32 	%f50, %f14, 0f3F000000;
-bra.uni 	$L__BB68_13;
-$L__BB68_12:
+bra.uni 	$L__BB73_13;
+$L__BB73_12:
 {
 .param .b64 param0;
 st.param.b64 	[param0+0], %rd2;
@@ -51042,9 +56674,10 @@ ld.param.f64 	%fd1, [retval0+0];
 mov.f64 	%fd3, 0d3FF0000000000000;
 sub.rn.f64 	%fd4, %fd3, %fd1;
 cvt.rn.f32.f64 	%f44, %fd4;
-setp.lt.f32 	%p13, %f44, 0f00000000;
+)ptx",
+    R"ptx(setp.lt.f32 	%p13, %f44, 0f00000000;
 selp.f32 	%f50, 0f00000000, %f44, %p13;
-$L__BB68_13:
+$L__BB73_13:
 st.f32 	[%rd17], %f50;
 ret;
 }
@@ -51055,7 +56688,7 @@ ret;
 .param .b64 _ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3
 )
 {
-.local .align 8 .b8 	__local_depot69[128];
+.local .align 8 .b8 	__local_depot74[128];
 .reg .b64 	%SP;
 .reg .b64 	%SPL;
 .reg .pred 	%p<9>;
@@ -51063,7 +56696,7 @@ ret;
 .reg .f32 	%f<44>;
 .reg .b64 	%rd<94>;
 .reg .f64 	%fd<202>;
-mov.u64 	%SPL, __local_depot69;
+mov.u64 	%SPL, __local_depot74;
 ld.param.u64 	%rd44, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_3];
 ld.param.u64 	%rd43, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_2];
 ld.param.u64 	%rd42, [_ZN11hypersphere12_GLOBAL__N_16RefineILNS_6MetricE3EEEvRKNS_13DistanceBlockEmmjPf_param_1];
@@ -51074,12 +56707,12 @@ ld.u64 	%rd3, [%rd46];
 ld.u64 	%rd4, [%rd46+8];
 mov.u64 	%rd80, 0;
 mov.u16 	%rs1, 0;
-$L__BB69_1:
+$L__BB74_1:
 add.s64 	%rd48, %rd1, %rd80;
 st.local.u8 	[%rd48], %rs1;
 add.s64 	%rd80, %rd80, 1;
 setp.lt.u64 	%p1, %rd80, 128;
-@%p1 bra 	$L__BB69_1;
+@%p1 bra 	$L__BB74_1;
 setp.lt.u64 	%p2, %rd2, 16;
 mov.u64 	%rd9, 0;
 mov.f64 	%fd194, 0d0000000000000000;
@@ -51090,7 +56723,7 @@ mov.f64 	%fd198, %fd194;
 mov.f64 	%fd199, %fd194;
 mov.f64 	%fd200, %fd194;
 mov.f64 	%fd201, %fd194;
-@%p2 bra 	$L__BB69_6;
+@%p2 bra 	$L__BB74_6;
 ld.local.f64 	%fd193, [%rd1];
 ld.local.f64 	%fd192, [%rd1+8];
 ld.local.f64 	%fd191, [%rd1+16];
@@ -51116,7 +56749,7 @@ shl.b64 	%rd55, %rd54, 2;
 add.s64 	%rd56, %rd55, %rd3;
 add.s64 	%rd82, %rd56, 32;
 mov.u64 	%rd84, 0;
-$L__BB69_4:
+$L__BB74_4:
 ld.f32 	%f1, [%rd82+-32];
 cvt.f64.f32 	%fd74, %f1;
 ld.f32 	%f2, [%rd83+-32];
@@ -51182,8 +56815,7 @@ cvt.f64.f32 	%fd104, %f21;
 ld.f32 	%f22, [%rd83+8];
 cvt.f64.f32 	%fd105, %f22;
 mul.rn.f64 	%fd106, %fd104, %fd105;
-)ptx",
-    R"ptx(add.rn.f64 	%fd199, %fd199, %fd106;
+add.rn.f64 	%fd199, %fd199, %fd106;
 ld.f32 	%f23, [%rd82+12];
 cvt.f64.f32 	%fd107, %f23;
 ld.f32 	%f24, [%rd83+12];
@@ -51220,9 +56852,9 @@ add.s64 	%rd83, %rd83, 64;
 add.s64 	%rd82, %rd82, 64;
 setp.gt.u64 	%p3, %rd57, %rd2;
 mov.u64 	%rd84, %rd9;
-@%p3 bra 	$L__BB69_5;
-bra.uni 	$L__BB69_4;
-$L__BB69_5:
+@%p3 bra 	$L__BB74_5;
+bra.uni 	$L__BB74_4;
+$L__BB74_5:
 st.local.f64 	[%rd1], %fd193;
 st.local.f64 	[%rd1+8], %fd192;
 st.local.f64 	[%rd1+16], %fd191;
@@ -51239,14 +56871,14 @@ st.local.f64 	[%rd1+96], %fd197;
 st.local.f64 	[%rd1+104], %fd196;
 st.local.f64 	[%rd1+112], %fd195;
 st.local.f64 	[%rd1+120], %fd194;
-$L__BB69_6:
+$L__BB74_6:
 setp.ge.u64 	%p4, %rd9, %rd2;
-@%p4 bra 	$L__BB69_15;
+@%p4 bra 	$L__BB74_15;
 and.b64  	%rd86, %rd2, 3;
 sub.s64 	%rd59, %rd9, %rd2;
 setp.gt.u64 	%p5, %rd59, -4;
 mov.u64 	%rd85, 0;
-@%p5 bra 	$L__BB69_11;
+@%p5 bra 	$L__BB74_11;
 and.b64  	%rd61, %rd2, -4;
 sub.s64 	%rd11, %rd9, %rd61;
 mul.lo.s64 	%rd62, %rd2, %rd42;
@@ -51262,7 +56894,7 @@ add.s64 	%rd70, %rd69, %rd4;
 add.s64 	%rd91, %rd70, 8;
 add.s64 	%rd90, %rd1, 16;
 mov.u64 	%rd93, 0;
-$L__BB69_9:
+$L__BB74_9:
 ld.f32 	%f33, [%rd92+-8];
 cvt.f64.f32 	%fd122, %f33;
 ld.f32 	%f34, [%rd91+-8];
@@ -51300,13 +56932,13 @@ add.s64 	%rd92, %rd92, 16;
 add.s64 	%rd91, %rd91, 16;
 add.s64 	%rd90, %rd90, 32;
 setp.eq.s64 	%p6, %rd11, %rd93;
-@%p6 bra 	$L__BB69_10;
-bra.uni 	$L__BB69_9;
-$L__BB69_10:
+@%p6 bra 	$L__BB74_10;
+bra.uni 	$L__BB74_9;
+$L__BB74_10:
 neg.s64 	%rd85, %rd11;
-$L__BB69_11:
+$L__BB74_11:
 setp.eq.s64 	%p7, %rd86, 0;
-@%p7 bra 	$L__BB69_14;
+@%p7 bra 	$L__BB74_14;
 shl.b64 	%rd71, %rd85, 3;
 add.s64 	%rd89, %rd1, %rd71;
 mul.lo.s64 	%rd72, %rd2, %rd43;
@@ -51319,7 +56951,7 @@ mul.lo.s64 	%rd77, %rd2, %rd42;
 shl.b64 	%rd78, %rd77, 2;
 add.s64 	%rd79, %rd78, %rd75;
 add.s64 	%rd87, %rd3, %rd79;
-$L__BB69_13:
+$L__BB74_13:
 .pragma "nounroll";
 ld.f32 	%f41, [%rd87];
 cvt.f64.f32 	%fd142, %f41;
@@ -51334,8 +56966,8 @@ add.s64 	%rd88, %rd88, 4;
 add.s64 	%rd87, %rd87, 4;
 add.s64 	%rd86, %rd86, -1;
 setp.ne.s64 	%p8, %rd86, 0;
-@%p8 bra 	$L__BB69_13;
-$L__BB69_14:
+@%p8 bra 	$L__BB74_13;
+$L__BB74_14:
 ld.local.f64 	%fd201, [%rd1+64];
 ld.local.f64 	%fd200, [%rd1+72];
 ld.local.f64 	%fd199, [%rd1+80];
@@ -51344,7 +56976,7 @@ ld.local.f64 	%fd197, [%rd1+96];
 ld.local.f64 	%fd196, [%rd1+104];
 ld.local.f64 	%fd195, [%rd1+112];
 ld.local.f64 	%fd194, [%rd1+120];
-$L__BB69_15:
+$L__BB74_15:
 ld.local.f64 	%fd147, [%rd1];
 add.rn.f64 	%fd148, %fd201, %fd147;
 ld.local.f64 	%fd149, [%rd1+8];
@@ -51370,6 +57002,770 @@ add.rn.f64 	%fd168, %fd166, %fd164;
 add.rn.f64 	%fd169, %fd168, %fd167;
 cvt.rn.f32.f64 	%f43, %fd169;
 st.f32 	[%rd44], %f43;
+ret;
+}
+.func  (.param .b64 func_retval0) _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT_(
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_2,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_3,
+.param .b64 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5,
+.param .b32 _ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6
+)
+{
+.reg .pred 	%p<98>;
+.reg .b32 	%r<38>;
+.reg .f32 	%f<169>;
+.reg .b64 	%rd<189>;
+.reg .f64 	%fd<244>;
+ld.param.f32 	%f39, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_3];
+ld.param.u64 	%rd71, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_2];
+ld.param.u64 	%rd70, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_1];
+ld.u64 	%rd72, [%rd71+64];
+setp.eq.s64 	%p6, %rd72, 0;
+mov.f64 	%fd243, 0d0000000000000000;
+mov.f64 	%fd236, 0dFFF0000000000000;
+cvt.f64.f32 	%fd231, %f39;
+mov.u32 	%r34, %tid.x;
+mov.f64 	%fd237, %fd243;
+@%p6 bra 	$L__BB75_25;
+ld.param.f32 	%f41, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_6];
+)ptx",
+    R"ptx(ld.param.f32 	%f40, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_5];
+ld.u64 	%rd1, [%rd70+16];
+mov.u64 	%rd166, 0;
+mov.f32 	%f151, 0f00000000;
+and.b32  	%r9, %r34, 15;
+cvt.u64.u32 	%rd2, %r9;
+and.b32  	%r1, %r34, 16;
+mov.b32 	%r10, 65535;
+shl.b32 	%r2, %r10, %r1;
+mov.f32 	%f43, 0f7F800000;
+mov.f32 	%f42, 0fFF800000;
+mov.b32 	%r11, 0;
+mov.f32 	%f152, %f42;
+mov.f32 	%f153, %f43;
+mov.u64 	%rd167, %rd166;
+bra.uni 	$L__BB75_2;
+$L__BB75_8:
+selp.f32 	%f50, %f158, 0f7F800000, %p14;
+selp.f32 	%f51, %f158, 0fFF800000, %p14;
+setp.lt.f32 	%p17, %f50, %f156;
+selp.f32 	%f156, %f50, %f156, %p17;
+setp.gt.f32 	%p18, %f51, %f157;
+selp.f32 	%f157, %f51, %f157, %p18;
+setp.nan.f32 	%p19, %f158, %f158;
+selp.u32 	%r14, 1, 0, %p19;
+or.b32  	%r36, %r36, %r14;
+$L__BB75_9:
+neg.f32 	%f52, %f156;
+shfl.sync.bfly.b32	%f53, %f52, 8, 31, %r2;
+setp.gt.f32 	%p20, %f53, %f52;
+selp.f32 	%f54, %f53, %f52, %p20;
+shfl.sync.bfly.b32	%f55, %f54, 4, 31, %r2;
+setp.gt.f32 	%p21, %f55, %f54;
+selp.f32 	%f56, %f55, %f54, %p21;
+shfl.sync.bfly.b32	%f57, %f56, 2, 31, %r2;
+setp.gt.f32 	%p22, %f57, %f56;
+selp.f32 	%f58, %f57, %f56, %p22;
+shfl.sync.bfly.b32	%f59, %f58, 1, 31, %r2;
+setp.gt.f32 	%p23, %f59, %f58;
+selp.f32 	%f60, %f59, %f58, %p23;
+shfl.sync.idx.b32	%f61, %f60, %r1, 31, %r2;
+sub.rn.f32 	%f63, %f151, %f61;
+shfl.sync.bfly.b32	%f64, %f157, 8, 31, %r2;
+setp.gt.f32 	%p24, %f64, %f157;
+selp.f32 	%f65, %f64, %f157, %p24;
+shfl.sync.bfly.b32	%f66, %f65, 4, 31, %r2;
+setp.gt.f32 	%p25, %f66, %f65;
+selp.f32 	%f67, %f66, %f65, %p25;
+shfl.sync.bfly.b32	%f68, %f67, 2, 31, %r2;
+setp.gt.f32 	%p26, %f68, %f67;
+selp.f32 	%f69, %f68, %f67, %p26;
+shfl.sync.bfly.b32	%f70, %f69, 1, 31, %r2;
+setp.gt.f32 	%p27, %f70, %f69;
+selp.f32 	%f71, %f70, %f69, %p27;
+shfl.sync.idx.b32	%f72, %f71, %r1, 31, %r2;
+add.rn.f32 	%f73, %f72, 0f00000000;
+setp.ne.s32 	%p28, %r36, 0;
+vote.sync.ballot.b32 	%r15, %p28, %r2;
+setp.lt.f32 	%p29, %f63, %f153;
+selp.f32 	%f153, %f63, %f153, %p29;
+setp.gt.f32 	%p30, %f72, %f152;
+selp.f32 	%f152, %f73, %f152, %p30;
+add.s64 	%rd167, %rd167, 16;
+setp.ne.s64 	%p31, %rd167, 64;
+@%p31 bra 	$L__BB75_2;
+bra.uni 	$L__BB75_10;
+$L__BB75_2:
+add.s64 	%rd75, %rd71, %rd167;
+ld.u64 	%rd76, [%rd75];
+shl.b64 	%rd77, %rd76, 2;
+add.s64 	%rd4, %rd1, %rd77;
+ld.u64 	%rd78, [%rd75+8];
+sub.s64 	%rd5, %rd78, %rd76;
+setp.lt.u64 	%p7, %rd5, 16;
+shl.b64 	%rd165, %rd2, 2;
+mov.f32 	%f156, %f43;
+mov.f32 	%f157, %f42;
+mov.u32 	%r36, %r11;
+mov.u64 	%rd170, %rd166;
+@%p7 bra 	$L__BB75_5;
+add.s64 	%rd168, %rd4, %rd165;
+mov.f32 	%f156, 0f7F800000;
+mov.f32 	%f157, 0fFF800000;
+mov.b32 	%r36, 0;
+mov.u64 	%rd169, 0;
+$L__BB75_4:
+ld.f32 	%f48, [%rd168];
+setp.lt.f32 	%p8, %f48, %f156;
+selp.f32 	%f156, %f48, %f156, %p8;
+setp.gt.f32 	%p9, %f48, %f157;
+selp.f32 	%f157, %f48, %f157, %p9;
+setp.nan.f32 	%p10, %f48, %f48;
+selp.u32 	%r13, 1, 0, %p10;
+or.b32  	%r36, %r36, %r13;
+add.s64 	%rd170, %rd169, 16;
+add.s64 	%rd168, %rd168, 64;
+add.s64 	%rd81, %rd169, 32;
+setp.le.u64 	%p11, %rd81, %rd5;
+mov.u64 	%rd169, %rd170;
+@%p11 bra 	$L__BB75_4;
+$L__BB75_5:
+setp.le.u64 	%p12, %rd5, %rd170;
+@%p12 bra 	$L__BB75_9;
+sub.s64 	%rd12, %rd5, %rd170;
+setp.eq.s64 	%p13, %rd12, 16;
+setp.gt.u64 	%p14, %rd12, %rd2;
+or.pred  	%p15, %p13, %p14;
+mov.f32 	%f158, 0f00000000;
+@!%p15 bra 	$L__BB75_8;
+bra.uni 	$L__BB75_7;
+$L__BB75_7:
+shl.b64 	%rd83, %rd170, 2;
+add.s64 	%rd84, %rd4, %rd83;
+add.s64 	%rd13, %rd84, %rd165;
+ld.f32 	%f158, [%rd13];
+bra.uni 	$L__BB75_8;
+$L__BB75_10:
+setp.gt.f32 	%p32, %f39, 0f00000000;
+selp.f32 	%f17, %f152, %f153, %p32;
+mov.u64 	%rd171, 0;
+mov.f64 	%fd30, 0d0000000000000000;
+mov.f64 	%fd237, %fd30;
+bra.uni 	$L__BB75_11;
+$L__BB75_23:
+add.rn.f64 	%fd237, %fd237, %fd235;
+add.s64 	%rd171, %rd171, 16;
+setp.ne.s64 	%p50, %rd171, 64;
+@%p50 bra 	$L__BB75_11;
+bra.uni 	$L__BB75_24;
+$L__BB75_11:
+add.s64 	%rd87, %rd71, %rd171;
+ld.u64 	%rd88, [%rd87];
+ld.u64 	%rd90, [%rd87+8];
+setp.eq.s64 	%p33, %rd90, %rd88;
+mov.f64 	%fd235, %fd30;
+@%p33 bra 	$L__BB75_23;
+shl.b64 	%rd89, %rd88, 2;
+add.s64 	%rd16, %rd1, %rd89;
+sub.s64 	%rd17, %rd90, %rd88;
+add.s64 	%rd172, %rd16, %rd165;
+mov.u64 	%rd91, 0;
+mov.u64 	%rd173, %rd91;
+mov.f64 	%fd235, %fd30;
+bra.uni 	$L__BB75_13;
+$L__BB75_21:
+setp.gt.u64 	%p48, %rd27, %rd2;
+selp.f32 	%f113, %f23, 0f00000000, %p48;
+add.rn.f32 	%f162, %f162, %f113;
+$L__BB75_22:
+shfl.sync.bfly.b32	%f114, %f162, 8, 31, %r2;
+add.rn.f32 	%f115, %f162, %f114;
+shfl.sync.bfly.b32	%f116, %f115, 4, 31, %r2;
+add.rn.f32 	%f117, %f115, %f116;
+shfl.sync.bfly.b32	%f118, %f117, 2, 31, %r2;
+add.rn.f32 	%f119, %f117, %f118;
+shfl.sync.bfly.b32	%f120, %f119, 1, 31, %r2;
+add.rn.f32 	%f121, %f119, %f120;
+cvt.f64.f32 	%fd33, %f121;
+add.rn.f64 	%fd235, %fd235, %fd33;
+add.s64 	%rd173, %rd173, 512;
+add.s64 	%rd172, %rd172, 2048;
+setp.lt.u64 	%p49, %rd173, %rd17;
+@%p49 bra 	$L__BB75_13;
+bra.uni 	$L__BB75_23;
+$L__BB75_13:
+sub.s64 	%rd94, %rd17, %rd173;
+min.u64 	%rd21, %rd94, 512;
+setp.lt.u64 	%p34, %rd94, 16;
+mov.f32 	%f162, %f151;
+mov.u64 	%rd176, %rd91;
+@%p34 bra 	$L__BB75_16;
+mov.f32 	%f162, 0f00000000;
+mov.u64 	%rd175, 0;
+mov.u64 	%rd174, %rd172;
+$L__BB75_15:
+ld.f32 	%f76, [%rd174];
+setp.neu.f32 	%p35, %f76, %f17;
+sub.rn.f32 	%f77, %f76, %f17;
+selp.f32 	%f78, %f77, 0f00000000, %p35;
+mul.rn.f32 	%f79, %f78, %f39;
+fma.rn.f32 	%f80, %f79, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f81, %f80, 0fCB400000;
+fma.rn.f32 	%f82, %f81, 0fBF318000, %f79;
+fma.rn.f32 	%f83, %f81, 0f395E8083, %f82;
+fma.rn.f32 	%f84, %f83, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f85, %f84, %f83, 0f3D2AAA2F;
+fma.rn.f32 	%f86, %f85, %f83, 0f3E2AAA47;
+fma.rn.f32 	%f87, %f86, %f83, 0f3F000000;
+fma.rn.f32 	%f88, %f87, %f83, 0f3F800000;
+fma.rn.f32 	%f89, %f88, %f83, 0f3F800000;
+mov.b32 	%r16, %f89;
+mov.b32 	%r17, %f80;
+shl.b32 	%r18, %r17, 23;
+add.s32 	%r19, %r18, %r16;
+mov.b32 	%f90, %r19;
+setp.ltu.f32 	%p36, %f79, 0fC28AA123;
+setp.geu.f32 	%p37, %f79, 0fC28AA123;
+selp.f32 	%f91, %f79, 0f00000000, %p37;
+selp.f32 	%f92, %f91, %f90, %p36;
+setp.ltu.f32 	%p38, %f76, %f41;
+setp.gtu.f32 	%p39, %f76, %f40;
+selp.f32 	%f93, %f92, 0f00000000, %p39;
+selp.f32 	%f94, %f93, 0f00000000, %p38;
+st.f32 	[%rd174], %f94;
+add.rn.f32 	%f162, %f162, %f94;
+add.s64 	%rd176, %rd175, 16;
+add.s64 	%rd174, %rd174, 64;
+add.s64 	%rd96, %rd175, 32;
+setp.le.u64 	%p40, %rd96, %rd21;
+mov.u64 	%rd175, %rd176;
+@%p40 bra 	$L__BB75_15;
+$L__BB75_16:
+setp.le.u64 	%p41, %rd21, %rd176;
+@%p41 bra 	$L__BB75_22;
+sub.s64 	%rd27, %rd21, %rd176;
+shl.b64 	%rd98, %rd173, 2;
+add.s64 	%rd99, %rd16, %rd98;
+shl.b64 	%rd100, %rd176, 2;
+add.s64 	%rd101, %rd99, %rd100;
+min.u64 	%rd103, %rd2, 15;
+add.s64 	%rd28, %rd101, %rd165;
+mov.f32 	%f163, 0f00000000;
+setp.ge.u64 	%p42, %rd103, %rd27;
+@%p42 bra 	$L__BB75_19;
+ld.f32 	%f163, [%rd28];
+$L__BB75_19:
+setp.lt.u64 	%p1, %rd103, %rd27;
+setp.neu.f32 	%p43, %f163, %f17;
+sub.rn.f32 	%f96, %f163, %f17;
+selp.f32 	%f97, %f96, 0f00000000, %p43;
+mul.rn.f32 	%f98, %f97, %f39;
+fma.rn.f32 	%f99, %f98, 0f3FB8AA3B, 0f4B400000;
+add.rn.f32 	%f100, %f99, 0fCB400000;
+fma.rn.f32 	%f101, %f100, 0fBF318000, %f98;
+fma.rn.f32 	%f102, %f100, 0f395E8083, %f101;
+fma.rn.f32 	%f103, %f102, 0f3AB6DA65, 0f3C091DE8;
+fma.rn.f32 	%f104, %f103, %f102, 0f3D2AAA2F;
+fma.rn.f32 	%f105, %f104, %f102, 0f3E2AAA47;
+fma.rn.f32 	%f106, %f105, %f102, 0f3F000000;
+fma.rn.f32 	%f107, %f106, %f102, 0f3F800000;
+fma.rn.f32 	%f108, %f107, %f102, 0f3F800000;
+mov.b32 	%r20, %f108;
+mov.b32 	%r21, %f99;
+shl.b32 	%r22, %r21, 23;
+add.s32 	%r23, %r22, %r20;
+mov.b32 	%f109, %r23;
+setp.ltu.f32 	%p44, %f98, 0fC28AA123;
+setp.geu.f32 	%p45, %f98, 0fC28AA123;
+selp.f32 	%f110, %f98, 0f00000000, %p45;
+selp.f32 	%f111, %f110, %f109, %p44;
+setp.ltu.f32 	%p46, %f163, %f41;
+setp.gtu.f32 	%p47, %f163, %f40;
+selp.f32 	%f112, %f111, 0f00000000, %p47;
+selp.f32 	%f23, %f112, 0f00000000, %p46;
+@!%p1 bra 	$L__BB75_21;
+bra.uni 	$L__BB75_20;
+$L__BB75_20:
+st.f32 	[%rd28], %f23;
+bra.uni 	$L__BB75_21;
+$L__BB75_24:
+cvt.f64.f32 	%fd34, %f17;
+mul.rn.f64 	%fd236, %fd231, %fd34;
+$L__BB75_25:
+setp.eq.f64 	%p51, %fd237, 0d0000000000000000;
+@%p51 bra 	$L__BB75_74;
+ld.param.f64 	%fd26, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_0];
+mul.rn.f64 	%fd39, %fd231, %fd26;
+sub.rn.f64 	%fd9, %fd236, %fd39;
+setp.ltu.f64 	%p52, %fd237, 0d0000000000000000;
+mov.f64 	%fd238, 0d7FF8000000000000;
+@%p52 bra 	$L__BB75_29;
+mov.f64 	%fd238, 0d7FF0000000000000;
+setp.eq.f64 	%p53, %fd237, 0d7FF0000000000000;
+@%p53 bra 	$L__BB75_29;
+setp.lt.f64 	%p54, %fd237, 0d0170000000000000;
+mul.rn.f64 	%fd41, %fd237, 0d4630000000000000;
+selp.f64 	%fd42, 0dC059000000000000, 0d0000000000000000, %p54;
+selp.f64 	%fd43, %fd41, %fd237, %p54;
+mov.b64 	%rd105, %fd43;
+shr.u64 	%rd106, %rd105, 52;
+cvt.u32.u64 	%r24, %rd106;
+add.s32 	%r25, %r24, -1023;
+cvt.rn.f64.s32 	%fd44, %r25;
+add.rn.f64 	%fd45, %fd42, %fd44;
+and.b64  	%rd107, %rd105, 4503599627370495;
+or.b64  	%rd108, %rd107, 4607182418800017408;
+mov.b64 	%fd46, %rd108;
+setp.gt.f64 	%p55, %fd46, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd47, %fd46, 0d3FE0000000000000;
+add.rn.f64 	%fd48, %fd45, 0d3FF0000000000000;
+selp.f64 	%fd49, %fd47, %fd46, %p55;
+add.rn.f64 	%fd50, %fd49, 0dBFF0000000000000;
+add.rn.f64 	%fd51, %fd49, 0d3FF0000000000000;
+div.rn.f64 	%fd52, %fd50, %fd51;
+mul.rn.f64 	%fd53, %fd52, %fd52;
+mul.rn.f64 	%fd54, %fd53, 0d3FA642C8590B2164;
+add.rn.f64 	%fd55, %fd54, 0d3FA8618618618618;
+mul.rn.f64 	%fd56, %fd53, %fd55;
+add.rn.f64 	%fd57, %fd56, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd58, %fd53, %fd57;
+add.rn.f64 	%fd59, %fd58, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd60, %fd53, %fd59;
+add.rn.f64 	%fd61, %fd60, 0d3FB1111111111111;
+mul.rn.f64 	%fd62, %fd53, %fd61;
+add.rn.f64 	%fd63, %fd62, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd64, %fd53, %fd63;
+add.rn.f64 	%fd65, %fd64, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd66, %fd53, %fd65;
+add.rn.f64 	%fd67, %fd66, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd68, %fd53, %fd67;
+add.rn.f64 	%fd69, %fd68, 0d3FC2492492492492;
+mul.rn.f64 	%fd70, %fd53, %fd69;
+add.rn.f64 	%fd71, %fd70, 0d3FC999999999999A;
+mul.rn.f64 	%fd72, %fd53, %fd71;
+add.rn.f64 	%fd73, %fd72, 0d3FD5555555555555;
+mul.rn.f64 	%fd74, %fd53, %fd73;
+selp.f64 	%fd75, %fd48, %fd45, %p55;
+mul.rn.f64 	%fd76, %fd75, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd77, %fd75, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd78, %fd52, %fd52;
+mul.rn.f64 	%fd79, %fd78, %fd74;
+add.rn.f64 	%fd80, %fd78, %fd79;
+add.rn.f64 	%fd81, %fd77, %fd80;
+add.rn.f64 	%fd238, %fd76, %fd81;
+$L__BB75_29:
+add.rn.f64 	%fd12, %fd9, %fd238;
+setp.gt.f64 	%p56, %fd12, 0d0000000000000000;
+neg.f64 	%fd82, %fd12;
+selp.f64 	%fd13, %fd82, %fd12, %p56;
+setp.nan.f64 	%p57, %fd13, %fd13;
+mov.f64 	%fd239, %fd13;
+@%p57 bra 	$L__BB75_33;
+setp.gt.f64 	%p58, %fd13, 0d4086280000000000;
+mov.f64 	%fd239, 0d7FF0000000000000;
+@%p58 bra 	$L__BB75_33;
+setp.lt.f64 	%p59, %fd13, 0dC085E00000000000;
+mov.f64 	%fd239, 0d0000000000000000;
+@%p59 bra 	$L__BB75_33;
+mul.rn.f64 	%fd85, %fd13, 0d3FF71547652B82FE;
+add.rn.f64 	%fd86, %fd85, 0d4338000000000000;
+add.rn.f64 	%fd87, %fd86, 0dC338000000000000;
+mul.rn.f64 	%fd88, %fd87, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd89, %fd13, %fd88;
+mul.rn.f64 	%fd90, %fd87, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd91, %fd89, %fd90;
+mul.rn.f64 	%fd92, %fd91, 0d3FB2492492492492;
+add.rn.f64 	%fd93, %fd92, 0d3FF0000000000000;
+mul.rn.f64 	%fd94, %fd91, %fd93;
+mul.rn.f64 	%fd95, %fd94, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd96, %fd95, 0d3FF0000000000000;
+mul.rn.f64 	%fd97, %fd91, %fd96;
+mul.rn.f64 	%fd98, %fd97, 0d3FB5555555555555;
+add.rn.f64 	%fd99, %fd98, 0d3FF0000000000000;
+mul.rn.f64 	%fd100, %fd91, %fd99;
+mul.rn.f64 	%fd101, %fd100, 0d3FB745D1745D1746;
+add.rn.f64 	%fd102, %fd101, 0d3FF0000000000000;
+mul.rn.f64 	%fd103, %fd91, %fd102;
+mul.rn.f64 	%fd104, %fd103, 0d3FB999999999999A;
+add.rn.f64 	%fd105, %fd104, 0d3FF0000000000000;
+mul.rn.f64 	%fd106, %fd91, %fd105;
+mul.rn.f64 	%fd107, %fd106, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd108, %fd107, 0d3FF0000000000000;
+mul.rn.f64 	%fd109, %fd91, %fd108;
+mul.rn.f64 	%fd110, %fd109, 0d3FC0000000000000;
+)ptx",
+    R"ptx(add.rn.f64 	%fd111, %fd110, 0d3FF0000000000000;
+mul.rn.f64 	%fd112, %fd91, %fd111;
+mul.rn.f64 	%fd113, %fd112, 0d3FC2492492492492;
+add.rn.f64 	%fd114, %fd113, 0d3FF0000000000000;
+mul.rn.f64 	%fd115, %fd91, %fd114;
+mul.rn.f64 	%fd116, %fd115, 0d3FC5555555555555;
+add.rn.f64 	%fd117, %fd116, 0d3FF0000000000000;
+mul.rn.f64 	%fd118, %fd91, %fd117;
+mul.rn.f64 	%fd119, %fd118, 0d3FC999999999999A;
+add.rn.f64 	%fd120, %fd119, 0d3FF0000000000000;
+mul.rn.f64 	%fd121, %fd91, %fd120;
+mul.rn.f64 	%fd122, %fd121, 0d3FD0000000000000;
+add.rn.f64 	%fd123, %fd122, 0d3FF0000000000000;
+mul.rn.f64 	%fd124, %fd91, %fd123;
+mul.rn.f64 	%fd125, %fd124, 0d3FD5555555555555;
+add.rn.f64 	%fd126, %fd125, 0d3FF0000000000000;
+mul.rn.f64 	%fd127, %fd91, %fd126;
+mul.rn.f64 	%fd128, %fd127, 0d3FE0000000000000;
+add.rn.f64 	%fd129, %fd128, 0d3FF0000000000000;
+mul.rn.f64 	%fd130, %fd91, %fd129;
+add.rn.f64 	%fd131, %fd130, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r26, %fd87;
+add.s32 	%r27, %r26, 1023;
+cvt.u64.u32 	%rd109, %r27;
+shl.b64 	%rd110, %rd109, 52;
+mov.b64 	%fd132, %rd110;
+mul.rn.f64 	%fd239, %fd131, %fd132;
+$L__BB75_33:
+add.rn.f64 	%fd16, %fd239, 0d3FF0000000000000;
+setp.eq.f64 	%p60, %fd16, 0d3FF0000000000000;
+setp.eq.f64 	%p61, %fd16, 0d7FF0000000000000;
+or.pred  	%p62, %p60, %p61;
+@%p62 bra 	$L__BB75_38;
+setp.ltu.f64 	%p63, %fd16, 0d0000000000000000;
+mov.f64 	%fd240, 0d7FF8000000000000;
+@%p63 bra 	$L__BB75_37;
+setp.eq.f64 	%p64, %fd16, 0d0000000000000000;
+mov.f64 	%fd240, 0dFFF0000000000000;
+@%p64 bra 	$L__BB75_37;
+setp.lt.f64 	%p65, %fd16, 0d0170000000000000;
+mul.rn.f64 	%fd135, %fd16, 0d4630000000000000;
+selp.f64 	%fd136, 0dC059000000000000, 0d0000000000000000, %p65;
+selp.f64 	%fd137, %fd135, %fd16, %p65;
+mov.b64 	%rd111, %fd137;
+shr.u64 	%rd112, %rd111, 52;
+cvt.u32.u64 	%r28, %rd112;
+add.s32 	%r29, %r28, -1023;
+cvt.rn.f64.s32 	%fd138, %r29;
+add.rn.f64 	%fd139, %fd136, %fd138;
+and.b64  	%rd113, %rd111, 4503599627370495;
+or.b64  	%rd114, %rd113, 4607182418800017408;
+mov.b64 	%fd140, %rd114;
+setp.gt.f64 	%p66, %fd140, 0d3FF6A09E667F3BCD;
+mul.rn.f64 	%fd141, %fd140, 0d3FE0000000000000;
+add.rn.f64 	%fd142, %fd139, 0d3FF0000000000000;
+selp.f64 	%fd143, %fd141, %fd140, %p66;
+add.rn.f64 	%fd144, %fd143, 0dBFF0000000000000;
+add.rn.f64 	%fd145, %fd143, 0d3FF0000000000000;
+div.rn.f64 	%fd146, %fd144, %fd145;
+mul.rn.f64 	%fd147, %fd146, %fd146;
+mul.rn.f64 	%fd148, %fd147, 0d3FA642C8590B2164;
+add.rn.f64 	%fd149, %fd148, 0d3FA8618618618618;
+mul.rn.f64 	%fd150, %fd147, %fd149;
+add.rn.f64 	%fd151, %fd150, 0d3FAAF286BCA1AF28;
+mul.rn.f64 	%fd152, %fd147, %fd151;
+add.rn.f64 	%fd153, %fd152, 0d3FAE1E1E1E1E1E1E;
+mul.rn.f64 	%fd154, %fd147, %fd153;
+add.rn.f64 	%fd155, %fd154, 0d3FB1111111111111;
+mul.rn.f64 	%fd156, %fd147, %fd155;
+add.rn.f64 	%fd157, %fd156, 0d3FB3B13B13B13B14;
+mul.rn.f64 	%fd158, %fd147, %fd157;
+add.rn.f64 	%fd159, %fd158, 0d3FB745D1745D1746;
+mul.rn.f64 	%fd160, %fd147, %fd159;
+add.rn.f64 	%fd161, %fd160, 0d3FBC71C71C71C71C;
+mul.rn.f64 	%fd162, %fd147, %fd161;
+add.rn.f64 	%fd163, %fd162, 0d3FC2492492492492;
+mul.rn.f64 	%fd164, %fd147, %fd163;
+add.rn.f64 	%fd165, %fd164, 0d3FC999999999999A;
+mul.rn.f64 	%fd166, %fd147, %fd165;
+add.rn.f64 	%fd167, %fd166, 0d3FD5555555555555;
+mul.rn.f64 	%fd168, %fd147, %fd167;
+selp.f64 	%fd169, %fd142, %fd139, %p66;
+mul.rn.f64 	%fd170, %fd169, 0d3FE62E42FEE00000;
+mul.rn.f64 	%fd171, %fd169, 0d3DEA39EF35793C76;
+add.rn.f64 	%fd172, %fd146, %fd146;
+mul.rn.f64 	%fd173, %fd172, %fd168;
+add.rn.f64 	%fd174, %fd172, %fd173;
+add.rn.f64 	%fd175, %fd171, %fd174;
+add.rn.f64 	%fd240, %fd170, %fd175;
+$L__BB75_37:
+add.rn.f64 	%fd176, %fd16, 0dBFF0000000000000;
+sub.rn.f64 	%fd177, %fd239, %fd176;
+div.rn.f64 	%fd178, %fd177, %fd16;
+add.rn.f64 	%fd239, %fd178, %fd240;
+$L__BB75_38:
+ld.param.f64 	%fd27, [_ZNK11hypersphere19MultiSimilarityRule6OfSideINS_12_GLOBAL__N_111DeviceTermsEEEdRKNS_8SweptRowERKNS_4SideEfdffRKT__param_4];
+max.f64 	%fd179, %fd12, 0d0000000000000000;
+add.rn.f64 	%fd243, %fd179, %fd239;
+sub.rn.f64 	%fd22, %fd9, %fd243;
+setp.nan.f64 	%p67, %fd22, %fd22;
+mov.f64 	%fd242, %fd22;
+@%p67 bra 	$L__BB75_42;
+setp.gt.f64 	%p68, %fd22, 0d4086280000000000;
+mov.f64 	%fd242, 0d7FF0000000000000;
+@%p68 bra 	$L__BB75_42;
+setp.lt.f64 	%p69, %fd22, 0dC085E00000000000;
+mov.f64 	%fd242, 0d0000000000000000;
+@%p69 bra 	$L__BB75_42;
+mul.rn.f64 	%fd182, %fd22, 0d3FF71547652B82FE;
+add.rn.f64 	%fd183, %fd182, 0d4338000000000000;
+add.rn.f64 	%fd184, %fd183, 0dC338000000000000;
+mul.rn.f64 	%fd185, %fd184, 0dBFE62E42FEE00000;
+add.rn.f64 	%fd186, %fd22, %fd185;
+mul.rn.f64 	%fd187, %fd184, 0dBDEA39EF35793C76;
+add.rn.f64 	%fd188, %fd186, %fd187;
+mul.rn.f64 	%fd189, %fd188, 0d3FB2492492492492;
+add.rn.f64 	%fd190, %fd189, 0d3FF0000000000000;
+mul.rn.f64 	%fd191, %fd188, %fd190;
+mul.rn.f64 	%fd192, %fd191, 0d3FB3B13B13B13B14;
+add.rn.f64 	%fd193, %fd192, 0d3FF0000000000000;
+mul.rn.f64 	%fd194, %fd188, %fd193;
+mul.rn.f64 	%fd195, %fd194, 0d3FB5555555555555;
+add.rn.f64 	%fd196, %fd195, 0d3FF0000000000000;
+mul.rn.f64 	%fd197, %fd188, %fd196;
+mul.rn.f64 	%fd198, %fd197, 0d3FB745D1745D1746;
+add.rn.f64 	%fd199, %fd198, 0d3FF0000000000000;
+mul.rn.f64 	%fd200, %fd188, %fd199;
+mul.rn.f64 	%fd201, %fd200, 0d3FB999999999999A;
+add.rn.f64 	%fd202, %fd201, 0d3FF0000000000000;
+mul.rn.f64 	%fd203, %fd188, %fd202;
+mul.rn.f64 	%fd204, %fd203, 0d3FBC71C71C71C71C;
+add.rn.f64 	%fd205, %fd204, 0d3FF0000000000000;
+mul.rn.f64 	%fd206, %fd188, %fd205;
+mul.rn.f64 	%fd207, %fd206, 0d3FC0000000000000;
+add.rn.f64 	%fd208, %fd207, 0d3FF0000000000000;
+mul.rn.f64 	%fd209, %fd188, %fd208;
+mul.rn.f64 	%fd210, %fd209, 0d3FC2492492492492;
+add.rn.f64 	%fd211, %fd210, 0d3FF0000000000000;
+mul.rn.f64 	%fd212, %fd188, %fd211;
+mul.rn.f64 	%fd213, %fd212, 0d3FC5555555555555;
+add.rn.f64 	%fd214, %fd213, 0d3FF0000000000000;
+mul.rn.f64 	%fd215, %fd188, %fd214;
+mul.rn.f64 	%fd216, %fd215, 0d3FC999999999999A;
+add.rn.f64 	%fd217, %fd216, 0d3FF0000000000000;
+mul.rn.f64 	%fd218, %fd188, %fd217;
+mul.rn.f64 	%fd219, %fd218, 0d3FD0000000000000;
+add.rn.f64 	%fd220, %fd219, 0d3FF0000000000000;
+mul.rn.f64 	%fd221, %fd188, %fd220;
+mul.rn.f64 	%fd222, %fd221, 0d3FD5555555555555;
+add.rn.f64 	%fd223, %fd222, 0d3FF0000000000000;
+mul.rn.f64 	%fd224, %fd188, %fd223;
+mul.rn.f64 	%fd225, %fd224, 0d3FE0000000000000;
+add.rn.f64 	%fd226, %fd225, 0d3FF0000000000000;
+mul.rn.f64 	%fd227, %fd188, %fd226;
+add.rn.f64 	%fd228, %fd227, 0d3FF0000000000000;
+cvt.rzi.s32.f64 	%r30, %fd184;
+add.s32 	%r31, %r30, 1023;
+cvt.u64.u32 	%rd115, %r31;
+shl.b64 	%rd116, %rd115, 52;
+mov.b64 	%fd229, %rd116;
+mul.rn.f64 	%fd242, %fd228, %fd229;
+$L__BB75_42:
+mul.rn.f64 	%fd230, %fd242, %fd27;
+ld.u64 	%rd32, [%rd70+16];
+cvt.rn.f32.f64 	%f26, %fd230;
+and.b32  	%r33, %r34, 15;
+cvt.u64.u32 	%rd33, %r33;
+ld.u64 	%rd118, [%rd71];
+shl.b64 	%rd119, %rd118, 2;
+add.s64 	%rd34, %rd32, %rd119;
+ld.u64 	%rd120, [%rd71+8];
+sub.s64 	%rd35, %rd120, %rd118;
+setp.lt.u64 	%p70, %rd35, 16;
+mov.u64 	%rd179, 0;
+@%p70 bra 	$L__BB75_45;
+shl.b64 	%rd122, %rd33, 2;
+add.s64 	%rd177, %rd34, %rd122;
+mov.u64 	%rd178, 0;
+$L__BB75_44:
+ld.f32 	%f122, [%rd177];
+fma.rn.f32 	%f123, %f122, %f26, 0f00000000;
+abs.f32 	%f124, %f123;
+setp.geu.f32 	%p71, %f124, 0f00800000;
+selp.f32 	%f125, %f123, 0f00000000, %p71;
+st.f32 	[%rd177], %f125;
+add.s64 	%rd179, %rd178, 16;
+add.s64 	%rd177, %rd177, 64;
+add.s64 	%rd123, %rd178, 32;
+setp.le.u64 	%p72, %rd123, %rd35;
+mov.u64 	%rd178, %rd179;
+@%p72 bra 	$L__BB75_44;
+$L__BB75_45:
+setp.le.u64 	%p73, %rd35, %rd179;
+@%p73 bra 	$L__BB75_50;
+sub.s64 	%rd124, %rd35, %rd179;
+shl.b64 	%rd125, %rd179, 2;
+add.s64 	%rd126, %rd34, %rd125;
+setp.eq.s64 	%p74, %rd124, 16;
+setp.gt.u64 	%p75, %rd124, %rd33;
+or.pred  	%p2, %p74, %p75;
+shl.b64 	%rd128, %rd33, 2;
+add.s64 	%rd42, %rd126, %rd128;
+mov.f32 	%f165, 0f00000000;
+@!%p2 bra 	$L__BB75_48;
+bra.uni 	$L__BB75_47;
+$L__BB75_47:
+ld.f32 	%f165, [%rd42];
+$L__BB75_48:
+@!%p2 bra 	$L__BB75_50;
+bra.uni 	$L__BB75_49;
+$L__BB75_49:
+fma.rn.f32 	%f127, %f165, %f26, 0f00000000;
+abs.f32 	%f128, %f127;
+setp.geu.f32 	%p76, %f128, 0f00800000;
+selp.f32 	%f29, %f127, 0f00000000, %p76;
+st.f32 	[%rd42], %f29;
+$L__BB75_50:
+ld.u64 	%rd130, [%rd71+16];
+shl.b64 	%rd131, %rd130, 2;
+add.s64 	%rd43, %rd32, %rd131;
+ld.u64 	%rd132, [%rd71+24];
+sub.s64 	%rd44, %rd132, %rd130;
+setp.lt.u64 	%p77, %rd44, 16;
+mov.u64 	%rd182, 0;
+@%p77 bra 	$L__BB75_53;
+shl.b64 	%rd134, %rd33, 2;
+add.s64 	%rd180, %rd43, %rd134;
+mov.u64 	%rd181, 0;
+$L__BB75_52:
+ld.f32 	%f129, [%rd180];
+fma.rn.f32 	%f130, %f129, %f26, 0f00000000;
+abs.f32 	%f131, %f130;
+setp.geu.f32 	%p78, %f131, 0f00800000;
+selp.f32 	%f132, %f130, 0f00000000, %p78;
+st.f32 	[%rd180], %f132;
+add.s64 	%rd182, %rd181, 16;
+add.s64 	%rd180, %rd180, 64;
+add.s64 	%rd135, %rd181, 32;
+setp.le.u64 	%p79, %rd135, %rd44;
+mov.u64 	%rd181, %rd182;
+@%p79 bra 	$L__BB75_52;
+$L__BB75_53:
+setp.le.u64 	%p80, %rd44, %rd182;
+@%p80 bra 	$L__BB75_58;
+sub.s64 	%rd136, %rd44, %rd182;
+shl.b64 	%rd137, %rd182, 2;
+add.s64 	%rd138, %rd43, %rd137;
+setp.eq.s64 	%p81, %rd136, 16;
+setp.gt.u64 	%p82, %rd136, %rd33;
+or.pred  	%p3, %p81, %p82;
+shl.b64 	%rd140, %rd33, 2;
+add.s64 	%rd51, %rd138, %rd140;
+mov.f32 	%f166, 0f00000000;
+@!%p3 bra 	$L__BB75_56;
+bra.uni 	$L__BB75_55;
+$L__BB75_55:
+ld.f32 	%f166, [%rd51];
+$L__BB75_56:
+@!%p3 bra 	$L__BB75_58;
+bra.uni 	$L__BB75_57;
+$L__BB75_57:
+fma.rn.f32 	%f134, %f166, %f26, 0f00000000;
+abs.f32 	%f135, %f134;
+setp.geu.f32 	%p83, %f135, 0f00800000;
+selp.f32 	%f32, %f134, 0f00000000, %p83;
+st.f32 	[%rd51], %f32;
+$L__BB75_58:
+ld.u64 	%rd142, [%rd71+32];
+shl.b64 	%rd143, %rd142, 2;
+add.s64 	%rd52, %rd32, %rd143;
+ld.u64 	%rd144, [%rd71+40];
+sub.s64 	%rd53, %rd144, %rd142;
+setp.lt.u64 	%p84, %rd53, 16;
+mov.u64 	%rd185, 0;
+@%p84 bra 	$L__BB75_61;
+shl.b64 	%rd146, %rd33, 2;
+add.s64 	%rd183, %rd52, %rd146;
+mov.u64 	%rd184, 0;
+$L__BB75_60:
+ld.f32 	%f136, [%rd183];
+fma.rn.f32 	%f137, %f136, %f26, 0f00000000;
+abs.f32 	%f138, %f137;
+setp.geu.f32 	%p85, %f138, 0f00800000;
+selp.f32 	%f139, %f137, 0f00000000, %p85;
+st.f32 	[%rd183], %f139;
+add.s64 	%rd185, %rd184, 16;
+add.s64 	%rd183, %rd183, 64;
+add.s64 	%rd147, %rd184, 32;
+setp.le.u64 	%p86, %rd147, %rd53;
+mov.u64 	%rd184, %rd185;
+@%p86 bra 	$L__BB75_60;
+$L__BB75_61:
+setp.le.u64 	%p87, %rd53, %rd185;
+@%p87 bra 	$L__BB75_66;
+sub.s64 	%rd148, %rd53, %rd185;
+shl.b64 	%rd149, %rd185, 2;
+add.s64 	%rd150, %rd52, %rd149;
+setp.eq.s64 	%p88, %rd148, 16;
+setp.gt.u64 	%p89, %rd148, %rd33;
+or.pred  	%p4, %p88, %p89;
+shl.b64 	%rd152, %rd33, 2;
+add.s64 	%rd60, %rd150, %rd152;
+mov.f32 	%f167, 0f00000000;
+@!%p4 bra 	$L__BB75_64;
+bra.uni 	$L__BB75_63;
+$L__BB75_63:
+ld.f32 	%f167, [%rd60];
+$L__BB75_64:
+@!%p4 bra 	$L__BB75_66;
+bra.uni 	$L__BB75_65;
+$L__BB75_65:
+fma.rn.f32 	%f141, %f167, %f26, 0f00000000;
+abs.f32 	%f142, %f141;
+setp.geu.f32 	%p90, %f142, 0f00800000;
+selp.f32 	%f35, %f141, 0f00000000, %p90;
+st.f32 	[%rd60], %f35;
+$L__BB75_66:
+ld.u64 	%rd154, [%rd71+48];
+shl.b64 	%rd155, %rd154, 2;
+add.s64 	%rd61, %rd32, %rd155;
+ld.u64 	%rd156, [%rd71+56];
+sub.s64 	%rd62, %rd156, %rd154;
+setp.lt.u64 	%p91, %rd62, 16;
+mov.u64 	%rd188, 0;
+@%p91 bra 	$L__BB75_69;
+shl.b64 	%rd158, %rd33, 2;
+add.s64 	%rd186, %rd61, %rd158;
+mov.u64 	%rd187, 0;
+$L__BB75_68:
+ld.f32 	%f143, [%rd186];
+fma.rn.f32 	%f144, %f143, %f26, 0f00000000;
+abs.f32 	%f145, %f144;
+setp.geu.f32 	%p92, %f145, 0f00800000;
+selp.f32 	%f146, %f144, 0f00000000, %p92;
+st.f32 	[%rd186], %f146;
+add.s64 	%rd188, %rd187, 16;
+add.s64 	%rd186, %rd186, 64;
+add.s64 	%rd159, %rd187, 32;
+setp.le.u64 	%p93, %rd159, %rd62;
+mov.u64 	%rd187, %rd188;
+@%p93 bra 	$L__BB75_68;
+$L__BB75_69:
+setp.le.u64 	%p94, %rd62, %rd188;
+@%p94 bra 	$L__BB75_74;
+sub.s64 	%rd160, %rd62, %rd188;
+shl.b64 	%rd161, %rd188, 2;
+add.s64 	%rd162, %rd61, %rd161;
+setp.eq.s64 	%p95, %rd160, 16;
+setp.gt.u64 	%p96, %rd160, %rd33;
+or.pred  	%p5, %p95, %p96;
+shl.b64 	%rd164, %rd33, 2;
+add.s64 	%rd69, %rd162, %rd164;
+mov.f32 	%f168, 0f00000000;
+@!%p5 bra 	$L__BB75_72;
+bra.uni 	$L__BB75_71;
+$L__BB75_71:
+ld.f32 	%f168, [%rd69];
+$L__BB75_72:
+@!%p5 bra 	$L__BB75_74;
+bra.uni 	$L__BB75_73;
+$L__BB75_73:
+fma.rn.f32 	%f148, %f168, %f26, 0f00000000;
+)ptx",
+    R"ptx(abs.f32 	%f149, %f148;
+setp.geu.f32 	%p97, %f149, 0f00800000;
+selp.f32 	%f38, %f148, 0f00000000, %p97;
+st.f32 	[%rd69], %f38;
+$L__BB75_74:
+st.param.f64 	[func_retval0+0], %fd243;
 ret;
 }
 )ptx",

@@ -45,7 +45,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 6));
   ExportShared(env, exports);
   ExportRanks(env, exports);
-  ExportBatchLosses(env, exports);
   ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);

@@ -89,13 +89,6 @@ Status BatchRows::Compare(const float* rows, size_t count, float* out, const std
   return Distances({rows, rows_, out, count, Columns(), input_.d, Cosine() ? Metric::kDot : input_.metric}, cancel);
 }
 
-Sides BatchRows::SidesOf(size_t row) const {
-  const Span own = OwnRun(row), stored = MemoryRun(row);
-  const size_t count = own.Count() - 1 + stored.Count();
-  return {{{{own.first, row}, {row + 1, own.last}, stored}, count},
-          {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
-}
-
 bool BatchRows::IsFinite(size_t row) const {
   for (size_t k = 0; k < input_.d; k++) {
     const float value = rows_[row * input_.d + k];

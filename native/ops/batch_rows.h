@@ -6,6 +6,7 @@
 
 #include "../api.h"
 #include "class_rows.h"
+#include "sides.h"
 #include "workspace.h"
 
 namespace hypersphere {
@@ -32,26 +33,6 @@ struct PairInput {
   const float* memory = nullptr;
   const int32_t* memory_labels = nullptr;
   size_t m = 0;
-};
-
-struct Span {
-  size_t first, last;
-  size_t Count() const { return last - first; }
-};
-
-constexpr size_t kMostRuns = 4;
-
-// Runs of columns; some may be empty.
-struct Side {
-  Span runs[kMostRuns] = {};
-  size_t count = 0;  // of columns
-  const Span* begin() const { return runs; }
-  const Span* end() const { return runs + kMostRuns; }
-};
-
-// The columns of a row's class, itself left out, and those of the others.
-struct Sides {
-  Side positives, negatives;
 };
 
 class BatchRows {
@@ -81,7 +62,7 @@ class BatchRows {
   }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
-  Sides SidesOf(size_t row) const;
+  Sides SidesOf(size_t row) const { return hypersphere::SidesOf(row, OwnRun(row), MemoryRun(row), input_.n, Columns()); }
   // Of the batch's rows or, in the caller's order, of all columns; and the class of each.
   const ClassRows& Classes() const { return classes_; }
   const size_t* ClassOf() const { return class_of_; }

@@ -2,9 +2,7 @@
 // The rows of its own class are few: their cosines are gathered and their places left empty, so that both sums are passes without masks.
 #pragma once
 
-#include "../host_device.h"
-#include "../row_terms_api.h"
-#include "../scalar/math.h"
+#include "swept_row.h"
 
 namespace hypersphere {
 
@@ -37,7 +35,7 @@ HYPERSPHERE_HOST_DEVICE double SideOfProxy(const Passes& passes, float* values, 
   const float reference = slope > 0 ? extent.most : extent.least;
   const double greatest = slope * (static_cast<double>(reference) + shift);
   const double sum = passes.Exponentials(values, count, {static_cast<float>(slope), reference, __builtin_nanf(""), __builtin_nanf("")});
-  const double log = greatest + scalar::Log(sum), total = (log > 0 ? log : 0) + scalar::Log1p(scalar::Exp(log > 0 ? -log : log));
+  const double total = Softplus(greatest + scalar::Log(sum));
   if (backward) passes.Scale(values, count, static_cast<float>(weight * slope * scalar::Exp(greatest - total)));
   return total;
 }

@@ -10,6 +10,7 @@ void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
 void TestProxies();
+void TestRowLosses();
 void TestFast();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();
