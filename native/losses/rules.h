@@ -5,4 +5,6 @@
 #include "contrastive.h"
 #include "multi_similarity.h"
 #include "ntxent.h"
+#include "pnp.h"
 #include "supcon.h"
+#include "tuplet_margin.h"

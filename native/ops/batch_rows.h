@@ -47,7 +47,6 @@ class BatchRows {
   Status Compare(const float* rows, size_t count, float* out, const std::atomic<bool>* cancel) const;
 
   const float* Rows() const { return rows_; }
-  double SquareOf(size_t row) const;  // of its length
   bool IsFinite(size_t row) const;    // an infinite distance between two such rows is one beyond float32
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Gathered() const { return input_.by_class || input_.m > 0; }

@@ -32,7 +32,9 @@ std::vector<Form> Forms() {
       {"circle", BatchLossKind::kCircle, {0.25, 16}},
       {"multiSimilarity", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, NAN}},
       {"multiSimilarity, mined", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, 0.1}},
+      {"tupletMargin", BatchLossKind::kTupletMargin, {0.1, 64}},
   };
+  for (const double variant : {0, 1, 2, 3, 4}) forms.push_back({"pnp", BatchLossKind::kPnp, {variant, 0.01 + variant / 10, 2, 4}});
   for (const Metric metric : {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr}) {
     for (const TermReduction reduction : {TermReduction::kMean, TermReduction::kSum, TermReduction::kMeanPositive}) {
       const bool cosine = metric == Metric::kCosineSimilarity, normalize = reduction == TermReduction::kSum;

@@ -13,6 +13,8 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kCircle: return DeviceLoss<Circle>(op, cancel);
     case BatchLossKind::kMultiSimilarity: return DeviceLoss<MultiSimilarity>(op, cancel);
     case BatchLossKind::kContrastive: return DeviceLoss<BatchContrastive>(op, cancel);
+    case BatchLossKind::kPnp: return DeviceLoss<Pnp>(op, cancel);
+    case BatchLossKind::kTupletMargin: return DeviceLoss<TupletMargin>(op, cancel);
     default: return hypersphere::BatchLoss(op, cancel);
   }
 }

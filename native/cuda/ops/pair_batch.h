@@ -23,6 +23,7 @@ class PairBatch {
   PairBatch(Call& call, const BatchRows& rows, bool dense, bool wanted);
 
   size_t Most() const { return most_; }  // anchors of a block
+  const float* Rows() const { return side_.rows; }  // [columns, d], as they are compared
   ColumnClasses UploadClasses();
   // Launches the distances of a block; 0 to themselves.
   PairBlock Distances(size_t first);
