@@ -111,6 +111,8 @@
         'native/mpi/library.cc',
         'native/cuda/driver.cc',
         'native/cuda/context.cc',
+        'native/cuda/staging.cc',
+        'native/cuda/packed_text.cc',
         'native/cuda/ptx.cc',
         'native/cuda/fast_ptx.cc',
         'native/cuda/ops/product.cc',

@@ -19,10 +19,10 @@ struct RowExponential {
   float slope, reference, low, high;
 };
 
-// side·(v − bound), where greater than 0, or where no less.
+// side·(v − bound), where greater than 0; or, of cosines, where no less. Rounding takes a cosine past ±1, which would decide about a bound there.
 struct RowHinge {
   float side, bound;
-  bool at_bound = false;
+  bool of_cosines = false;
 };
 
 // e^{T·(g − most)} of the violations g = side·(v − bound) greater than 0. The reference is the value whose violation is `most`: differences

@@ -62,8 +62,10 @@ HYPERSPHERE_HOST_DEVICE TwoSums HingeOfRow(float* values, size_t count, const Ro
   const V side = Set(rule.side), bound = Set(rule.bound);
   double sums[2];
   SumPieces(count, [&](size_t k, size_t n, V(&lanes)[2]) {
-    const V term = side * (LoadUpTo(values + k, n) - bound);
-    const VI counts = rule.at_bound ? term >= Zero() : term > Zero();
+    V v = LoadUpTo(values + k, n);
+    if (rule.of_cosines) v = Choose(v > Set(1), Set(1), Choose(v < Set(-1), Set(-1), v));
+    const V term = side * (v - bound);
+    const VI counts = rule.of_cosines ? term >= Zero() : term > Zero();
     StoreUpTo(Choose(counts, side, Zero()), values + k, n);
     lanes[0] += FirstN(n, Choose(counts, term, Zero()), Zero());
     lanes[1] += FirstN(n, Choose(counts, Set(1), Zero()), Zero());

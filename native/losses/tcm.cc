@@ -17,7 +17,9 @@ Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept 
     row.sums[3] = others.second;
   };
   sweep.Sweep(hinge);
-  const double to_own = op.numbers[0] / AtLeastOne(sweep.Sum(1)), to_others = op.numbers[1] / AtLeastOne(sweep.Sum(3));
+  // At these margins only pairs without an excess and without a direction count, and rounding decides which.
+  const bool own = op.numbers[2] > -1, others = op.numbers[3] < 1;
+  const double to_own = own ? op.numbers[0] / AtLeastOne(sweep.Sum(1)) : 0, to_others = others ? op.numbers[1] / AtLeastOne(sweep.Sum(3)) : 0;
   const double loss = to_own * sweep.Sum(0) + to_others * sweep.Sum(2);
   // Weights are any numbers: coefficients relative to the greater stay in float32.
   const double most = to_own > to_others ? to_own : to_others;

@@ -52,6 +52,7 @@ bool RowSweep::Start() {
   if (!Failed()) status_ = rows_.Prepare(cancel_);
   if (!Failed()) status_ = gradient_.Prepare(cancel_);
   if (Failed()) return false;
+  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
   counts_ = CountPairs(rows_);
   return true;
 }
@@ -85,6 +86,7 @@ Status RowSweep::Finish(double loss, double scale) {
 }
 
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
   switch (op.kind) {
     case BatchLossKind::kSupCon: return SupConLoss(op, cancel);
     case BatchLossKind::kNtXent: return NtXentLoss(op, cancel);

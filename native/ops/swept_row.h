@@ -130,8 +130,8 @@ HYPERSPHERE_HOST_DEVICE TwoSums Hinge(const SweptRow& row, const Side& side, con
 
 // The same of a bound in float64: what its rounding adds to every term alike, and so to their mean, is taken off the sum.
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const Terms& terms) {
-  const RowHinge rule{sign, static_cast<float>(bound), at_bound};
+HYPERSPHERE_HOST_DEVICE TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool of_cosines, const Terms& terms) {
+  const RowHinge rule{sign, static_cast<float>(bound), of_cosines};
   const TwoSums sums = Hinge(row, side, rule, terms);
   return {sums.first + sums.second * static_cast<double>(sign) * (static_cast<double>(rule.bound) - bound), sums.second};
 }

@@ -12,6 +12,7 @@ void TestTriplets();
 void TestProxies();
 void TestRowLosses();
 void TestFast();
+void TestStreams();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();
 

@@ -90,7 +90,7 @@ class Run {
     Status status = call_.Finish();
     if (status != Status::kOk) return status;
     double loss = 0, triplets = 0, active = 0;
-    bool undefined = false;
+    bool undefined = batch_.Rows().AnyInfinite();
     for (size_t i = 0; i < op_.n; i++) {
       const TripletTotals& row = totals[batch_.ColumnOf(i)];
       loss += row.loss;
