@@ -1,14 +1,8 @@
-// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, what shares work among
-// threads under ThreadSanitizer, and what the kernel objects of the release build may hold.
-import { existsSync, readdirSync } from 'node:fs';
+// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 import { join } from 'node:path';
+import { buildTree } from './cmake.mjs';
+import { buildFuzzer, fuzzerFolder, missingFuzzer } from './fuzzer.mjs';
 import { run } from './run.mjs';
-
-function build(folder, sanitizers, targets) {
-  const configure = ['-S', '.', '-B', folder, `-DHYPERSPHERE_SANITIZE=${sanitizers}`];
-  run(`configuring ${folder}`, 'cmake', configure, { stdio: ['ignore', 'ignore', 'inherit'] });
-  run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
-}
 
 const tests = [
   'cpu_test',
@@ -31,21 +25,13 @@ const tests = [
   'simt_test',
   'simt_bugs_test',
 ];
-build('build-native/asan', 'address,undefined', tests);
-const packedTexts = 'build-native/asan/packed_texts.bin';
+// By the fuzzer's compiler where there is one: its build is there already, and libFuzzer has drawn calls from it. Elsewhere they are drawn blindly.
+const fuzzed = missingFuzzer() === undefined;
+const sanitized = fuzzed ? fuzzerFolder : 'build-native/asan';
+if (fuzzed) buildFuzzer(tests);
+else buildTree(sanitized, tests, { sanitizers: 'address,undefined' });
+const packedTexts = join(sanitized, 'packed_texts.bin');
 run('texts packed', process.execPath, ['test/native/packed_texts.mjs', packedTexts]);
 const files = { replay: ['test/fuzz/native/corpus'], packed_text_test: [packedTexts] };
-for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test), files[test] ?? []);
-run('drawn calls under ASan and UBSan', 'build-native/asan/replay', ['--seconds', '15', '--seed', '1']);
-const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
-build('build-native/tsan', 'thread', threaded);
-for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
-build('build-native/release', '', ['core']);
-// CMake's archives, and the objects that node-gyp has built for the addon itself, where it has.
-const archives = readdirSync('build-native/release').filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));
-const shipped = readdirSync('native/isa').map((file) => {
-  const level = file.replace('.cc', '');
-  return join('build/Release/obj.target', `kernels_${level}`, 'native/isa', `${level}.o`);
-});
-const objects = [...archives.map((file) => join('build-native/release', file)), ...shipped.filter(existsSync)];
-run('symbols of the kernel objects', 'sh', ['scripts/check-symbols.sh', ...objects]);
+for (const test of tests) run(`${test} under ASan and UBSan`, join(sanitized, test), files[test] ?? []);
+if (!fuzzed) run('drawn calls under ASan and UBSan', join(sanitized, 'replay'), ['--seconds', '15', '--seed', '1']);

@@ -12,14 +12,8 @@ function hasPlainNorm({ p, eps }: TripletOp): boolean {
 
 /** Batch losses that the device has no kernel for. */
 const onCpu = [
-  'ncaLoss',
-  'liftedStructureLoss',
-  'intraPairVarianceLoss',
   'angularLoss',
-  'tcmLoss',
-  'rankedListLoss',
   'fastApLoss',
-  'marginLoss',
   'histogramLoss',
 ] as const satisfies readonly (keyof NativeBatchLosses)[];
 

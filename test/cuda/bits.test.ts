@@ -267,6 +267,12 @@ describe('the reference vectors', () => {
       'triplet_squared',
       'proxy_nca',
       'proxy_anchor',
+      'contrastive_batch',
+      'supcon',
+      'lifted_structure',
+      'margin_loss',
+      'pnp',
+      'tuplet_margin',
     ])
       expect(touched).toContain(op);
   });

@@ -9,7 +9,7 @@
 namespace hypersphere::test {
 namespace {
 
-constexpr size_t kN = 6, kM = 20, kD = 5, kClasses = 300;
+constexpr size_t kN = 3, kM = 12, kD = 5, kClasses = 260;
 
 // Made once and there for good, as ops point to them.
 const std::vector<float>& Numbers() {
@@ -177,6 +177,30 @@ BatchTripletOp BatchTripletOf(Results& to) {
   return op;
 }
 
+// Both in two sweeps: of pairs, which ask for other rows' sums, and with boundaries of labels.
+BatchLossOp BatchLossOf(Results& to, BatchLossKind kind) {
+  static const std::vector<float> beta(kClasses, 1);
+  BatchLossOp op{};
+  op.kind = kind;
+  op.x = X();
+  op.labels = Labels();
+  op.memory = Y();
+  op.memory_labels = Labels();
+  op.n = kN;
+  op.m = kM;
+  op.d = kD;
+  op.normalize = true;
+  op.numbers[0] = 0.5;
+  op.loss = to.Doubles(1);
+  op.per_example = to.Floats(kN);
+  op.grad_x = to.Floats(kN * kD);
+  if (kind != BatchLossKind::kMargin) return op;
+  op.beta = beta.data();
+  op.betas = kClasses;
+  op.grad_beta = to.Floats(kClasses);
+  return op;
+}
+
 }  // namespace
 
 const std::vector<Op>& EveryOp() {
@@ -224,6 +248,9 @@ const std::vector<Op>& EveryOp() {
          float *const of_x = to.Floats(kN * kD), *const of_proxies = to.Floats(kClasses * kD);
          return Either<ProxyAnchorOp>(device, {X(), Y(), Labels(), loss, of_x, of_proxies, kN, kD, kClasses, 0.1, 32}, cuda::ProxyAnchor, ProxyAnchor);
        }},
+      {"liftedStructure", Kind::kPlain,
+       [](bool device, Results& to) { return Either<BatchLossOp>(device, BatchLossOf(to, BatchLossKind::kLiftedStructure), cuda::BatchLoss, BatchLoss); }},
+      {"margin", Kind::kPlain, [](bool device, Results& to) { return Either<BatchLossOp>(device, BatchLossOf(to, BatchLossKind::kMargin), cuda::BatchLoss, BatchLoss); }},
       {"softmax", Kind::kPlain, [](bool device, Results& to) { return Either<SoftmaxOp>(device, {Y(), X(), to.Floats(kN * kM), kN, kM, 0.7}, cuda::Softmax, Softmax); }},
       {"crossEntropy", Kind::kPlain,
        [](bool device, Results& to) {
