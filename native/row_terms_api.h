@@ -93,6 +93,8 @@ struct RowTerms {
   double (*weigh)(const PairWeights& row);
   // values[k] = value, where no pass has left anything in values yet.
   static void put(float* values, size_t k, float value) { values[k] = value; }
+  static void clear(float* values, size_t count) { __builtin_memset(values, 0, count * sizeof(float)); }
+  static void copy(const float* from, size_t count, float* to) { __builtin_memcpy(to, from, count * sizeof(float)); }
 };
 
 }  // namespace hypersphere

@@ -14,7 +14,7 @@ if (process.argv.includes('races')) {
   const standIn = buildStandIn({ folder, sanitizers: 'thread', targets: ['cuda_tests', 'simt_bugs_test'], compiler });
   run('mistakes that the stand-in finds, under TSan', join(folder, 'simt_bugs_test'));
   const env = { ...process.env, HYPERSPHERE_CUDA_DRIVER: standIn, TSAN_OPTIONS: 'halt_on_error=1' };
-  for (const section of ['kernels', 'centers', 'softmax', 'few-heads', 'nearest', 'triplets', 'row-losses', 'streams'])
+  for (const section of ['kernels', 'centers', 'softmax', 'few-heads', 'nearest', 'triplets', 'row-losses', 'proxies', 'streams'])
     run(`cuda_tests ${section} under TSan`, join(folder, 'cuda_tests'), [section], { env });
   process.exit(0);
 }

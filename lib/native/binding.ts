@@ -1,15 +1,12 @@
 // The ops that the addon has, as a part of Backend. Arguments cross positionally and as primitives or typed arrays, so that
 // the addon reads no property and runs no JavaScript between taking a pointer and using it; the miners alone
 // call a function, our own, which allocates their result.
-import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { DistanceOps } from '../ops/distances.js';
 import type { PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
 import { floats, type TasksOf, translated } from './calls.js';
-import { deliverNaN } from './compared-rows.js';
 import { type MiningAddon, nativeMiners } from './mining.js';
-import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import { type DeviceAddon, type LongOps, type SharedAddon, type SharedOps, sharedOps, sharedTasks } from './shared.js';
 import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
 
@@ -56,7 +53,6 @@ export interface Addon extends SharedAddon, MiningAddon {
   workspacePeak(): number;
   /** Bytes outside the heap that are accounted to this environment. */
   externalMemory(): number;
-  proxyAnchorLoss(...args: ProxyAnchorArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
@@ -64,7 +60,6 @@ export interface Addon extends SharedAddon, MiningAddon {
 
 export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
-  Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<PairOps, 'mineTriplets' | 'minePairs'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
   RankOps;
@@ -81,12 +76,6 @@ export function nativeOps(addon: Addon): NativeOps {
       return loss[0] as number;
     }),
     ...nativeMiners(addon),
-    proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
-      const loss = new Float64Array(1);
-      addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));
-      deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
-      return loss[0] as number;
-    }),
     relevantRanks: translated(({ values, n, m, descending, rows, from, to, own, ranks }: RanksOp) =>
       addon.relevantRanks(values, n, m, descending, rows, from, to, own, ranks, ranks.length),
     ),

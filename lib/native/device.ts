@@ -12,9 +12,7 @@ function hasPlainNorm({ p, eps }: TripletOp): boolean {
 
 /** Batch losses that the device has no kernel for. */
 const onCpu = [
-  'pnpLoss',
   'angularLoss',
-  'tupletMarginLoss',
   'fastApLoss',
   'histogramLoss',
 ] as const satisfies readonly (keyof NativeBatchLosses)[];
@@ -26,6 +24,5 @@ export function deviceOps(device: SharedOps, cpu: NativeOps): NativeOps {
     ...device,
     ...Object.fromEntries(onCpu.map((name) => [name, cpu[name]])),
     tripletLoss: (op) => (hasPlainNorm(op) ? device : cpu).tripletLoss(op),
-    batchTripletLoss: (op) => (op.swap ? cpu : device).batchTripletLoss(op),
   };
 }

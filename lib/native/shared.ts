@@ -1,4 +1,5 @@
 // The ops that the addon has twice, for the CPU and for the device, with the same arguments (native/napi/implementation.h).
+import type { BatchLossOps, ProxyAnchorOp } from '../ops/batch-losses.js';
 import type { CenterLossOp, CenterOps, UpdateCentersOp } from '../ops/centers.js';
 import {
   type DistanceOps,
@@ -16,8 +17,10 @@ import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, Softmax
 import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
+import { deliverNaN } from './compared-rows.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
 import { type BatchTripletArguments, batchTripletArguments, batchTripletResult } from './pairs.js';
+import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
 import type { ResidentAddon } from './resident.js';
 import { nearestArguments, packedGallery, type SearchAddon } from './search.js';
 import {
@@ -80,6 +83,7 @@ export interface SharedAddon extends SearchAddon {
   batchLoss(...args: BatchLossArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
+  proxyAnchorLoss(...args: ProxyAnchorArguments): void;
 }
 
 /** What the addon has of the device. */
@@ -96,6 +100,7 @@ export type SharedOps = Pick<
 > &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
+  Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'> &
   NativeBatchLosses;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
@@ -107,6 +112,7 @@ export const shortOps = [
   'contrastiveLoss',
   'tripletLoss',
   'batchTripletLoss',
+  'proxyAnchorLoss',
 ] as const;
 /** What may be long enough to leave the event loop. */
 export type LongOps = Omit<SharedOps, (typeof shortOps)[number] | keyof NativeBatchLosses>;
@@ -180,6 +186,12 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       const result = new Float64Array(3);
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
+    }),
+    proxyAnchorLoss: translated((op: ProxyAnchorOp) => {
+      const loss = new Float64Array(1);
+      addon.proxyAnchorLoss(...proxyAnchorArguments(op, loss));
+      deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
+      return loss[0] as number;
     }),
     ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
   };

@@ -5,13 +5,14 @@
 
 namespace hypersphere {
 
-// A block of anchors, rows of the batch from `first` on, against all columns: the n rows of the batch and those of a memory.
+// A block of anchors, rows of the batch from `first` on or the columns listed, against all columns: the n rows of the batch and those of a memory.
 struct PairBlock {
   size_t first, count, columns, n, d;
   Metric metric;
   const float* rows;  // [columns, d], as they are compared
   float* distances;   // [count, columns]; of cosines the dots
   float* weights;     // [count, columns]: a loss's coefficients become what the rows' differences weigh
+  const int32_t* listed = nullptr;  // [count]
 };
 
 // The gradient that the blocks add up to (ops/batch_rows.h says how).
@@ -49,6 +50,21 @@ struct TripletBlock {
   float* bounds;              // [count, 3, most]
   double *sums, *coefficients;  // [count, most + 1], [count, columns]
   unsigned* shares;           // [count, most + 1]
+};
+
+// Where columns are in order of their classes: those of a column's class in the batch and in the memory.
+struct ClassRuns {
+  size_t own_first, own_last, stored_first, stored_last;
+};
+
+struct SwappedTriplets {
+  const ClassRuns* runs;                // [columns], where the batch has the class
+  const uint32_t *given, *column_of;    // [columns] the caller's number of a column, and back
+  Mining mining;
+  double margin;
+  uint32_t seed;
+  bool soft, wanted;
+  TripletTotals* totals;  // [n]
 };
 
 }  // namespace hypersphere

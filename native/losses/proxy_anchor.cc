@@ -1,7 +1,6 @@
 // Proxy-anchor loss: each proxy against all rows of the batch. Proxies come in blocks whose cosines with the batch, made by the engine, are
 // bounded in bytes; a proxy's row of them is turned into the gradients of its terms while it is in the second level of cache, and those into
-// two products, one for the proxies of the block and one that adds up over the blocks. The rows of a proxy's own class are few: their
-// cosines are gathered and their places left empty, so that both sums are passes without masks.
+// two products, one for the proxies of the block and one that adds up over the blocks. ops/proxy_terms.h has what a proxy adds.
 #include <string.h>
 
 #include <initializer_list>
@@ -10,8 +9,8 @@
 #include "../ops/blocks.h"
 #include "../ops/ops.h"
 #include "../ops/product.h"
+#include "../ops/proxy_batch.h"
 #include "../ops/workspace.h"
-#include "../scalar/math.h"
 
 namespace hypersphere {
 namespace {
@@ -19,10 +18,23 @@ namespace {
 constexpr size_t kBlockFloats = size_t{1} << 20;  // of cosines: 4 MiB
 constexpr size_t kFewestProxies = 16;
 constexpr size_t kStepsOfTerm = 32;  // of an exponential and its sum, in multiplications
-constexpr float kNone = -__builtin_inff();
-constexpr float kNoBound = __builtin_nanf("");
 
-double Softplus(double u) { return (u > 0 ? u : 0) + scalar::Log1p(scalar::Exp(u > 0 ? -u : u)); }
+// Over a proxy's row, as ops/proxy_terms.h wants them.
+struct Passes {
+  const RowTerms& terms;
+  RowExtent Extent(const float* values, size_t count) const { return terms.extent(values, count); }
+  double Exponentials(float* values, size_t count, const RowExponential& rule) const { return terms.exponentials(values, count, rule); }
+  void Scale(float* values, size_t count, float factor) const { terms.scale(values, count, factor, 0); }
+  void Take(const ProxyRow& row, float none) const {
+    for (size_t j = 0; j < row.count; j++) {
+      row.own[j] = row.cosines[row.rows[j]];
+      row.cosines[row.rows[j]] = none;
+    }
+  }
+  void PutBack(const ProxyRow& row) const {
+    for (size_t j = 0; j < row.count; j++) row.cosines[row.rows[j]] = row.own[j];
+  }
+};
 
 class Run {
  public:
@@ -32,11 +44,11 @@ class Run {
         kernels_(CurrentKernels()),
         threads_(Threads()),
         block_(Least(op.classes, Most(kBlockFloats / Most(Most(op.n, op.d), 1), kFewestProxies))),
-        backward_(op.grad_x != nullptr || op.grad_proxies != nullptr) {}
+        batch_(space_, op) {}
 
   Status operator()() {
     if (!Allocate()) return Status::kOutOfMemory;
-    SortRows();
+    batch_.Sort();
     Status status = Normalize({op_.x, x_, op_.n, op_.d, kShortest}, cancel_);
     for (size_t first = 0; first < op_.classes && status == Status::kOk; first += block_) status = Block(first, Least(block_, op_.classes - first));
     if (status != Status::kOk) return status;
@@ -55,7 +67,6 @@ class Run {
     const size_t sums = space_.Add<float>(op_.grad_x != nullptr ? rows : 0);
     const size_t proxy_sums = space_.Add<float>(op_.grad_proxies != nullptr ? of_block : 0);
     const size_t own = space_.Add<float>(op_.n), losses = space_.Add<double>(op_.classes);
-    const size_t starts = space_.Add<size_t>(op_.classes + 1), order = space_.Add<size_t>(op_.n);
     scratch_ = space_.Add<char>(MostScratch());
     if (!space_.Allocate()) return false;
     x_ = space_.At<float>(x);
@@ -65,8 +76,6 @@ class Run {
     proxy_sums_ = space_.At<float>(proxy_sums);
     own_ = space_.At<float>(own);
     losses_ = space_.At<double>(losses);
-    starts_ = space_.At<size_t>(starts);
-    order_ = space_.At<size_t>(order);
     return true;
   }
 
@@ -85,20 +94,6 @@ class Run {
   }
   Status Multiply(const ProductOp& product) const { return Product(product, {threads_, kernels_}, space_.At<char>(scratch_), cancel_); }
 
-  // The rows of class c are order_[starts_[c] … starts_[c + 1]).
-  void SortRows() {
-    for (size_t c = 0; c <= op_.classes; c++) starts_[c] = 0;
-    size_t touched = 0;
-    for (size_t i = 0; i < op_.n; i++) {
-      if (starts_[op_.labels[i]]++ == 0) touched++;
-    }
-    size_t end = 0;
-    for (size_t c = 0; c <= op_.classes; c++) starts_[c] = end += starts_[c];
-    for (size_t i = op_.n; i > 0; i--) order_[--starts_[op_.labels[i - 1]]] = i - 1;
-    of_positives_ = 1 / static_cast<double>(Most(touched, 1));
-    of_negatives_ = 1 / static_cast<double>(Most(op_.classes, 1));
-  }
-
   Status Block(size_t first, size_t count) {
     const size_t n = op_.n, d = op_.d;
     const float* const given = op_.proxies + first * d;
@@ -114,33 +109,10 @@ class Run {
     return status == Status::kOk ? NormalizeGradient({given, proxy_sums_, op_.grad_proxies + first * d, count, d, kShortest}, cancel_) : status;
   }
 
-  // The proxy's part of the loss; the gradients of its cosines in their place.
   double Terms(size_t proxy, float* cosines) const {
-    const size_t start = starts_[proxy], count = starts_[proxy + 1] - start;
-    const size_t* const rows = order_ + start;
-    float* const own = own_ + start;
-    for (size_t j = 0; j < count; j++) {
-      own[j] = cosines[rows[j]];
-      cosines[rows[j]] = kNone;
-    }
-    const double positive = Side(own, count, -op_.alpha, -op_.margin, of_positives_);
-    const double negative = op_.n > count ? Side(cosines, op_.n, op_.alpha, op_.margin, of_negatives_) : 0;
-    for (size_t j = 0; j < count; j++) cosines[rows[j]] = own[j];
-    return of_positives_ * positive + of_negatives_ * negative;
-  }
-
-  // log(1 + Σ e^{slope·(v + shift)}), and weight·slope·e^{slope·(v + shift)} / (1 + Σ) in place of the values.
-  double Side(float* values, size_t count, double slope, double shift, double weight) const {
-    const RowExtent extent = kernels_.row_terms.extent(values, count);
-    if (extent.nan) return __builtin_nan("");
-    // Nothing to add up.
-    if (count == 0) return 0;
-    const float reference = slope > 0 ? extent.most : extent.least;
-    const double greatest = slope * (static_cast<double>(reference) + shift);
-    const double sum = kernels_.row_terms.exponentials(values, count, {static_cast<float>(slope), reference, kNoBound, kNoBound});
-    const double total = Softplus(greatest + scalar::Log(sum));
-    if (backward_) kernels_.row_terms.scale(values, count, static_cast<float>(weight * slope * scalar::Exp(greatest - total)), 0);
-    return total;
+    const ProxyRows& rows = batch_.Rows();
+    const size_t start = rows.starts[proxy];
+    return TermsOfProxy(Passes{kernels_.row_terms}, {cosines, own_ + start, rows.order + start, rows.starts[proxy + 1] - start, op_.n}, batch_.Rule());
   }
 
   const ProxyAnchorOp& op_;
@@ -148,12 +120,10 @@ class Run {
   const KernelTable& kernels_;
   const int threads_;
   size_t block_, scratch_ = 0;
-  bool backward_;
-  double of_positives_ = 0, of_negatives_ = 0;
   Workspace space_;
+  ProxyBatch batch_;
   float *x_ = nullptr, *proxies_ = nullptr, *cosines_ = nullptr, *sums_ = nullptr, *proxy_sums_ = nullptr, *own_ = nullptr;
   double* losses_ = nullptr;
-  size_t *starts_ = nullptr, *order_ = nullptr;
 };
 
 }  // namespace

@@ -9,6 +9,8 @@
 #include "multi_similarity.h"
 #include "nca.h"
 #include "ntxent.h"
+#include "pnp.h"
 #include "ranked_list.h"
 #include "supcon.h"
 #include "tcm.h"
+#include "tuplet_margin.h"

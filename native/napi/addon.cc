@@ -54,7 +54,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("abi", Napi::Number::New(env, 6));
   ExportShared(env, exports);
   ExportRanks(env, exports);
-  ExportProxyAnchor(env, exports);
   ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);

@@ -32,6 +32,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportTriplet(who, exports);
   ExportBatchLosses(who, exports);
   ExportGivenRows(who, exports);
+  ExportProxyAnchor(who, exports);
 }
 
 }  // namespace

@@ -24,22 +24,25 @@ struct Implementation {
   Run<SoftmaxOp> softmax;
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
-  Run<BatchTripletOp> batch_triplet;  // the device without `swap`
+  Run<BatchTripletOp> batch_triplet;
   Run<BatchLossOp> batch_loss;
   Run<ContrastiveOp> contrastive;
   Run<TripletOp> triplet;  // the device with plain norms (cuda/ops/ops.h)
+  Run<ProxyAnchorOp> proxy_anchor;
   bool on_device, fast;
 };
 
 constexpr Implementation kCpu{Matmul,  Distances,    DistancesGradient, Normalize,    NormalizeGradient, Nearest,     CenterLoss, UpdateCenters,
-                              Softmax, CrossEntropy, MarginSoftmax,     BatchTriplet, BatchLoss,         Contrastive, Triplet,    false,         false};
+                              Softmax, CrossEntropy, MarginSoftmax,     BatchTriplet, BatchLoss,         Contrastive, Triplet,    ProxyAnchor,
+                              false,   false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
                                  cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet,
-                                 cuda::BatchLoss,  cuda::Contrastive,   cuda::Triplet,           true,               false};
+                                 cuda::BatchLoss,  cuda::Contrastive,   cuda::Triplet,           cuda::ProxyAnchor,  true,                    false};
 constexpr Implementation kFastDevice{cuda::fast::Matmul,      cuda::fast::Distances, cuda::DistancesGradient,   cuda::Normalize,
                                      cuda::NormalizeGradient, cuda::fast::Nearest,   cuda::CenterLoss,          cuda::UpdateCenters,
                                      cuda::Softmax,           cuda::CrossEntropy,    cuda::fast::MarginSoftmax, cuda::BatchTriplet,
-                                     cuda::BatchLoss,         cuda::Contrastive,     cuda::Triplet,             true,                      true};
+                                     cuda::BatchLoss,         cuda::Contrastive,     cuda::Triplet,             cuda::ProxyAnchor,
+                                     true,                    true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -58,6 +61,7 @@ void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
 void ExportTriplet(const Implementation& who, Napi::Object exports);
 void ExportBatchLosses(const Implementation& who, Napi::Object exports);
 void ExportGivenRows(const Implementation& who, Napi::Object exports);
+void ExportProxyAnchor(const Implementation& who, Napi::Object exports);
 // Of the device alone.
 void ExportResident(Napi::Object exports);
 

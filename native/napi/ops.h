@@ -8,7 +8,6 @@ namespace hypersphere {
 // matmul, distances, normalize and its gradient, nearest and galleries by the CPU; the same and more about the device under `cuda`.
 void ExportShared(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
-void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
 void ExportMining(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);

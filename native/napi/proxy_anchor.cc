@@ -1,6 +1,5 @@
-#include "../ops/ops.h"
-#include "function.h"
-#include "ops.h"
+#include "args.h"
+#include "implementation.h"
 
 namespace hypersphere {
 
@@ -23,14 +22,12 @@ void ProxyAnchorSync(const Napi::CallbackInfo& info) {
   args.CheckApart({8, 9, 10});
   const std::vector<int32_t> labels = args.Labels(2, op.n, op.classes);
   op.labels = labels.data();
-  const Status status = ProxyAnchor(op, nullptr);
+  const Status status = ImplementationOf(info).proxy_anchor(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 }  // namespace
 
-void ExportProxyAnchor(Napi::Env env, Napi::Object exports) {
-  exports.Set("proxyAnchorLoss", FunctionOf(env, ProxyAnchorSync, "proxyAnchorLoss"));
-}
+void ExportProxyAnchor(const Implementation& who, Napi::Object exports) { ExportFor(who, exports, "proxyAnchorLoss", ProxyAnchorSync); }
 
 }  // namespace hypersphere

@@ -115,15 +115,6 @@ bool BatchRows::IsFinite(size_t row) const {
   return true;
 }
 
-double BatchRows::SquareOf(size_t row) const {
-  double sum = 0;
-  for (size_t k = 0; k < input_.d; k++) {
-    const double value = static_cast<double>(rows_[row * input_.d + k]);
-    sum += value * value;
-  }
-  return sum;
-}
-
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());

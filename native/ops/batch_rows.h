@@ -47,7 +47,6 @@ class BatchRows {
   Status Compare(const float* rows, size_t count, float* out, const std::atomic<bool>* cancel) const;
 
   const float* Rows() const { return rows_; }
-  double SquareOf(size_t row) const;  // of its length
   // Rows as they are given of which one holds an infinity: a loss over them is NaN, as it is where a length divides them.
   bool AnyInfinite() const;
   bool IsFinite(size_t row) const;    // an infinite distance between two such rows is one beyond float32

@@ -33,6 +33,7 @@ class RowSweep {
   const T* Lend(const T* values, size_t) const {
     return values;
   }
+  const float* Compared() const { return rows_.Rows(); }
   PeerSums Peers() const { return {space_.At<double>(sums_place_), rows_.Classes().rows, form_.sums}; }
 
   // visit(row, terms) for each row.

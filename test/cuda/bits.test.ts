@@ -265,10 +265,14 @@ describe('the reference vectors', () => {
       'contrastive_pair',
       'triplet_euclidean',
       'triplet_squared',
+      'proxy_nca',
+      'proxy_anchor',
       'contrastive_batch',
       'supcon',
       'lifted_structure',
       'margin_loss',
+      'pnp',
+      'tuplet_margin',
     ])
       expect(touched).toContain(op);
   });

@@ -239,6 +239,18 @@ const std::vector<Op>& EveryOp() {
          return Either<TripletOp>(device, {rows, to.Doubles(1)}, cuda::Triplet, Triplet);
        }},
       {"batchTriplet", Kind::kPlain, [](bool device, Results& to) { return Either<BatchTripletOp>(device, BatchTripletOf(to), cuda::BatchTriplet, BatchTriplet); }},
+      {"batchTriplet with swap", Kind::kPlain,
+       [](bool device, Results& to) {
+         BatchTripletOp op = BatchTripletOf(to);
+         op.swap = true;
+         return Either<BatchTripletOp>(device, op, cuda::BatchTriplet, BatchTriplet);
+       }},
+      {"proxyAnchor", Kind::kPlain,
+       [](bool device, Results& to) {
+         double* const loss = to.Doubles(1);
+         float *const of_x = to.Floats(kN * kD), *const of_proxies = to.Floats(kClasses * kD);
+         return Either<ProxyAnchorOp>(device, {X(), Y(), Labels(), loss, of_x, of_proxies, kN, kD, kClasses, 0.1, 32}, cuda::ProxyAnchor, ProxyAnchor);
+       }},
       {"supCon", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kSupCon, {0.2}); }},
       {"ntXent", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kNtXent, {0.2}); }},
       {"circle", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kCircle, {0.25, 16}); }},
@@ -246,6 +258,7 @@ const std::vector<Op>& EveryOp() {
       {"batch contrastive", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kContrastive, {0.8, 0.3}); }},
       {"liftedStructure", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kLiftedStructure, {0.5}); }},
       {"margin", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMargin, {0.5}); }},
+      {"pnp", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kPnp, {1, 0.1, 2, 4}); }},
       {"softmax", Kind::kPlain, [](bool device, Results& to) { return Either<SoftmaxOp>(device, {Y(), X(), to.Floats(kN * kM), kN, kM, 0.7}, cuda::Softmax, Softmax); }},
       {"crossEntropy", Kind::kPlain,
        [](bool device, Results& to) {

@@ -46,7 +46,9 @@ std::vector<Form> Forms(bool every) {
       {"tcm, no weight", BatchLossKind::kTcm, {0, 0, 0.9, 0.3}},
       {"margin", BatchLossKind::kMargin, {0.2, 0.1}, Metric::kCosineSimilarity, true, TermReduction::kMean, 1},
       {"margin", BatchLossKind::kMargin, {0.5, 0}, Metric::kCosineSimilarity, false, TermReduction::kMean, 12},
+      {"tupletMargin", BatchLossKind::kTupletMargin, {0.1, 64}},
   };
+  for (const double variant : {0, 1, 2, 3, 4}) forms.push_back({"pnp", BatchLossKind::kPnp, {variant, 0.01 + variant / 10, 2, 4}});
   for (const Metric metric : {Metric::kEuclidean, Metric::kSnr, Metric::kSquaredEuclidean, Metric::kCosineSimilarity}) {
     if (!every && metric == Metric::kSquaredEuclidean) break;
     for (const TermReduction reduction : {metric == Metric::kEuclidean ? TermReduction::kSum : TermReduction::kMean, TermReduction::kMeanPositive}) {

@@ -9,6 +9,7 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
+void TestProxies();
 void TestRowLosses();
 void TestFast();
 void TestStreams();

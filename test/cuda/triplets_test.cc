@@ -1,5 +1,5 @@
 // Contrastive and triplet loss of given rows, with and without all of their gradients, and the batch triplet loss: every rule, metric and form of
-// it with the CPU's bits, in one block of anchors and in several, on plain rows and on rows that need every way round.
+// it, and `swap`, with the CPU's bits, in one block of anchors and in several, on plain rows and on rows that need every way round.
 #include "compare.h"
 #include "tests.h"
 
@@ -72,6 +72,25 @@ void TestRules(const char* name, const Batch& batch, const std::vector<Metric>& 
   }
 }
 
+// The stand-in takes long over triplets that stream: a form at a time.
+void TestSwap(const char* name, const Batch& batch, const std::vector<Metric>& metrics, int form = 0) {
+  for (int mining = 0; mining <= static_cast<int>(Mining::kFaceNetSemiHard); mining++) {
+    for (const Metric metric : metrics) {
+      TestLoss(name, batch, [&](BatchTripletOp& op) {
+        op.mining = static_cast<Mining>(mining);
+        op.metric = metric;
+        op.swap = true;
+        op.soft = form % 2 == 1;
+        op.normalize = form % 4 >= 2;
+        op.margin = metric == Metric::kCosineSimilarity || op.normalize ? 0.2 : 1.5;
+        op.seed = 7;
+        op.reduction = static_cast<TermReduction>(mining % 3);
+      });
+      form++;
+    }
+  }
+}
+
 void TestGivenRows(const char* name, const std::vector<float>& a, const std::vector<float>& b, const std::vector<float>& c, size_t d) {
   const size_t n = a.size() / d;
   std::vector<int32_t> same(n);
@@ -124,6 +143,18 @@ void hypersphere::test::TestTriplets() {
   TestRules("two rows", {Normals(2 * 4, 8), {5, 5}, 0, 4}, {Metric::kEuclidean});
   TestRules("one row beside a memory", {Normals(4 * 4, 9), {5, 5, 6, 5}, 3, 4}, {Metric::kSnr});
   TestRules("no rows", {{}, {}, 0, 4}, {Metric::kEuclidean});
+  TestSwap("swap, plain", {Normals(21 * 5, 1), Labels(21, 6), 0, 5}, all);
+  TestSwap("swap, plain", {Normals(17 * 2, 1), Labels(17, 3), 0, 2}, all, 1);
+  TestSwap("swap, with a memory", {Normals(17 * 18, 2), Labels(17, 5), 6, 18}, all);
+  // A block has no more rows than the batch: the memory's come in several.
+  TestSwap("swap, with a larger memory", {Normals(14 * 3, 2), Labels(14, 3), 10, 3}, {Metric::kSnr, Metric::kCosineSimilarity}, 1);
+  TestSwap("swap, offset", {Normals(13 * 3, 3, 1, 100), Labels(13, 4), 0, 3}, {Metric::kEuclidean, Metric::kSnr});
+  TestSwap("swap, nasty", {Nasty(18, 4, 4), Labels(18, 4), 0, 4}, all);
+  TestSwap("swap, infinite", {infinite, Labels(18, 5), 0, 4}, {Metric::kEuclidean, Metric::kCosineSimilarity}, 1);
+  TestSwap("swap, equal rows", {equal, Labels(20, 4), 0, 4}, all);
+  TestSwap("swap, one class", {Normals(5 * 4, 7), std::vector<int32_t>(5, 3), 0, 4}, {Metric::kEuclidean});
+  TestSwap("swap, one row beside a memory", {Normals(4 * 4, 9), {5, 5, 6, 5}, 3, 4}, {Metric::kSnr}, 1);
+  TestSwap("swap, no rows", {{}, {}, 0, 4}, {Metric::kEuclidean});
   // More rows than one block of anchors takes.
   for (const Mining mining : {Mining::kBatchHard, Mining::kAll}) {
     TestLoss("several blocks", {Normals(514 * 2, 10), Labels(514, 90), 0, 2}, [=](BatchTripletOp& op) {
@@ -132,4 +163,13 @@ void hypersphere::test::TestTriplets() {
       op.margin = 0.5;
     });
   }
+  // Classes of two or three, one of them in two blocks.
+  std::vector<int32_t> small(514);
+  for (size_t i = 0; i < small.size(); i++) small[i] = static_cast<int32_t>(i % 200);
+  TestLoss("swap, several blocks", {Normals(514 * 2, 10), small, 0, 2}, [](BatchTripletOp& op) {
+    op.mining = Mining::kSemiHardClosest;
+    op.metric = Metric::kEuclidean;
+    op.margin = 0.5;
+    op.swap = true;
+  });
 }

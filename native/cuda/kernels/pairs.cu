@@ -2,7 +2,7 @@
 // that go from differences, and what a row weighs by itself. A group of sixteen threads has a row or an anchor, a thread a column. Weights are
 // made by the CPU's kernel itself. Fused with it: the pairs' marks and the anchor's sum, while a weight is in a register.
 #include "../device.h"
-#include "../pair_args.h"
+#include "block_rows.h"
 
 HYPERSPHERE_SHARED_CODE_BEGIN
 #include "../../kernels/row_terms.h"
@@ -45,8 +45,9 @@ HYPERSPHERE_KERNEL void clear_doubles(double* values, size_t count) {
 }
 
 HYPERSPHERE_KERNEL void weigh_pairs(const PairBlock block, const GradientSums to) {
-  const size_t at = GroupRow(), column = block.first + at;
+  const size_t at = GroupRow();
   if (at >= block.count) return;
+  const size_t column = ColumnOf(block, at);
   float* const distances = block.distances + at * block.columns;
   float* const weights = block.weights + at * block.columns;
   uint64_t* const marks = to.marks + at * to.words;
@@ -64,7 +65,7 @@ HYPERSPHERE_KERNEL void weigh_pairs(const PairBlock block, const GradientSums to
   any = AnyOfLanes(any);
   if (!FirstLane()) return;
   to.marked[at] = any;
-  to.row_sums[column] += own + sum;
+  if (column < block.n) to.row_sums[column] += own + sum;
 }
 
 // A row of the batch takes its part of every marked pair, in the order of the anchors and then of the columns.
@@ -80,12 +81,12 @@ HYPERSPHERE_KERNEL_BLOCKS(1) void add_marked(const PairBlock block, const Gradie
   for (size_t from = 0; from < block.count; from += kLanes) {
     const size_t mine = from + Lane();
     const bool has = mine < block.count && to.marked[mine] != 0 &&
-                     (block.first + mine == row || (to.marks[mine * to.words + row / 64] >> (row % 64) & 1) != 0);
+                     (ColumnOf(block, mine) == row || (to.marks[mine * to.words + row / 64] >> (row % 64) & 1) != 0);
     for (uint32_t anchors = Ballot(GroupMask(), has) >> (threadIdx.x & 16) & 0xffff; anchors != 0; anchors &= anchors - 1) {
       const size_t at = from + LowestBit(anchors);
       const float* const weights = block.weights + at * block.columns;
-      if (block.first + at != row) {
-        add(weights[row], block.first + at);
+      if (ColumnOf(block, at) != row) {
+        add(weights[row], ColumnOf(block, at));
         continue;
       }
       for (size_t word = 0; word < to.words; word++) {

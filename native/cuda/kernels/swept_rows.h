@@ -34,6 +34,12 @@ struct DeviceTerms {
     return SigmoidsOfRow(values, count, rule, slopes);
   }
   static HYPERSPHERE_DEVICE void add(const float* from, size_t count, float factor, float* to) { AddRow(from, count, factor, to); }
+  static HYPERSPHERE_DEVICE void clear(float* values, size_t count) {
+    for (size_t k = OwnFirst(); k < count; k += kOwnStep) values[k] = 0;
+  }
+  static HYPERSPHERE_DEVICE void copy(const float* from, size_t count, float* to) {
+    for (size_t k = OwnFirst(); k < count; k += kOwnStep) to[k] = from[k];
+  }
   // After all threads have read what was there.
   static HYPERSPHERE_DEVICE void put(float* values, size_t k, float value) {
     GroupFence();

@@ -19,6 +19,8 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kTcm: return DeviceLoss<Tcm>(op, cancel);
     case BatchLossKind::kRankedList: return DeviceLoss<RankedList>(op, cancel);
     case BatchLossKind::kMargin: return DeviceLoss<BatchMargin>(op, cancel);
+    case BatchLossKind::kPnp: return DeviceLoss<Pnp>(op, cancel);
+    case BatchLossKind::kTupletMargin: return DeviceLoss<TupletMargin>(op, cancel);
     default: return hypersphere::BatchLoss(op, cancel);
   }
 }

@@ -1,10 +1,11 @@
-// The batch triplet loss on the device, without `swap`: what ops/batch_triplet.cc does with a block of anchors, its distances and their weights never
+// The batch triplet loss on the device, without `swap` (batch_triplet_swap.cc): what ops/batch_triplet.cc does with a block of anchors, its distances and their weights never
 // leaving the device. An anchor's sums, in double, cross the bus once, and the host adds them in order.
 #include "../../ops/blocks.h"
 #include "../../ops/ops.h"
 #include "../../ops/triplet_terms.h"
 #include "ops.h"
 #include "pair_batch.h"
+#include "triplets.h"
 
 namespace hypersphere {
 namespace cuda {
@@ -52,6 +53,7 @@ void Fill(float* values, size_t count, float value) {
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
   const size_t n = op.n, columns = n + op.m;
   if (n == 0 || columns < 2) return hypersphere::BatchTriplet(op, cancel);  // nothing to compute
+  if (op.swap) return cuda::SwappedBatchTriplet(op, cancel);
   const bool hard = op.mining == Mining::kBatchHard, wanted = op.grad_x != nullptr;
   Workspace space;
   BatchRows rows(space, {op.x, op.labels, n, op.d, op.metric, op.normalize, false, op.memory, op.memory_labels, op.m});

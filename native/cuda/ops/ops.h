@@ -21,8 +21,10 @@ Status UpdateCenters(const UpdateCentersOp& op, const std::atomic<bool>* cancel)
 Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noexcept;
 // With p = 2 and an eps that is 0 or a float32.
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
-// Without `swap`.
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
+// By blocks of no more than so many proxies, of which the bits know nothing.
+Status ProxyAnchorByBlocks(const ProxyAnchorOp& op, size_t most, const std::atomic<bool>* cancel) noexcept;
 // The losses that the device has; the CPU computes the others.
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;

@@ -11,7 +11,7 @@ uint32_t Size(size_t n) { return static_cast<uint32_t>(n); }
 PairBatch::PairBatch(Call& call, const BatchRows& rows, bool dense, bool wanted)
     : call_(call), rows_(rows), n_(rows.Input().n), columns_(rows.Columns()), d_(rows.Input().d), most_(AnchorsOfBlock(n_, columns_)), dense_(dense),
       wanted_(wanted) {
-  const Metric metric = rows.Cosine() ? Metric::kDot : rows.Input().metric;
+  const Metric metric = Compared();
   call.ExpectSides({n_, columns_, d_});
   given_ = call.Upload(rows.Rows(), columns_ * d_);
   float* compared = const_cast<float*>(given_);
@@ -66,24 +66,53 @@ PairBlock PairBatch::Distances(size_t first) {
   anchors.count = count;
   if (anchors.norms != nullptr) anchors.norms += first;
   if (anchors.moments != nullptr) anchors.moments += first;
-  LaunchDistances(call_, anchors, side_, rows_.Cosine() ? Metric::kDot : rows_.Input().metric, distances_, true, marks_, false, first);
+  LaunchDistances(call_, anchors, side_, Compared(), distances_, true, marks_, false, first);
   return {first, count, columns_, n_, d_, rows_.Input().metric, side_.rows, distances_, weights_};
+}
+
+ListedRows PairBatch::AllocateListed() {
+  float* const rows = call_.Allocate<float>(most_ * d_);
+  return {call_.Allocate<int32_t>(most_), rows, AllocateSide(call_, rows, most_, d_, Compared()), call_.Allocate<float>(most_ * columns_)};
+}
+
+void PairBatch::LaunchTake(const float* rows, const ListedRows& to, size_t count) {
+  call_.LaunchGroups(Kernel::k_take_rows, count, KeptRows{const_cast<float*>(rows), nullptr, to.columns, 0, count, 1, d_}, to.rows);
+}
+
+PairBlock PairBatch::Distances(const int32_t* columns, size_t count, const ListedRows& to) {
+  call_.Upload(to.columns, columns, count);
+  LaunchTake(side_.rows, to, count);
+  Side side = to.side;
+  side.count = count;
+  LaunchNorms(call_, side, Compared());
+  LaunchDistances(call_, side, side_, Compared(), to.distances, false, marks_);
+  return {0, count, columns_, n_, d_, rows_.Input().metric, side_.rows, to.distances, weights_, to.columns};
 }
 
 void PairBatch::LaunchWeigh(const PairBlock& block) {
   if (!rows_.Cosine()) call_.LaunchGroups(Kernel::k_weigh_pairs, block.count, block, sums_);
 }
 
-void PairBatch::LaunchAdd(const PairBlock& block) {
+void PairBatch::LaunchAddMarked(const PairBlock& block) {
   // Dense weights of cosines are never marked.
-  const bool marks = !(dense_ && rows_.Cosine());
-  if (marks) call_.LaunchGroups(Kernel::k_add_marked, n_, block, sums_);
+  if (dense_ && rows_.Cosine()) return;
+  call_.LaunchGroups(Kernel::k_add_marked, n_, block, sums_);
+  if (dense_) call_.LaunchThreads(Kernel::k_leave_unmarked, columns_, block, sums_);
+}
+
+void PairBatch::LaunchAdd(const PairBlock& block) {
+  LaunchAddMarked(block);
   if (!dense_) return;
-  if (marks) call_.LaunchThreads(Kernel::k_leave_unmarked, columns_, block, sums_);
   const float* const own = sums_.centered + block.first * d_;
   LaunchProductOnto(call_, {{block.weights, columns_, 1}, {sums_.centered, 1, d_}, sums_.sums + block.first * d_, d_, 0, Size(block.count), Size(d_), Size(columns_),
                         Size(columns_)});
   LaunchProductOnto(call_, {{block.weights, 1, columns_}, {own, 1, d_}, sums_.sums, d_, 0, Size(n_), Size(d_), Size(block.count), Size(block.count)});
+}
+
+void PairBatch::LaunchAddStored(const PairBlock& block, const ListedRows& of) {
+  LaunchAddMarked(block);
+  LaunchTake(sums_.centered, of, block.count);
+  LaunchProductOnto(call_, {{block.weights, 1, columns_}, {of.rows, 1, d_}, sums_.sums, d_, 0, Size(n_), Size(d_), Size(block.count), Size(block.count)});
 }
 
 const float* PairBatch::LaunchFinish(double scale) {

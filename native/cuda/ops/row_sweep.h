@@ -44,6 +44,7 @@ class RowSweep {
   const T* Lend(const T* values, size_t count) {
     return call_.Upload(values, count);
   }
+  const float* Compared() const { return pairs_.Rows(); }
   // Of the sweep before the next one.
   PeerSums Peers() const { return {sums_, nullptr, batch_.form.sums}; }
 
