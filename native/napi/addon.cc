@@ -32,7 +32,8 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
 void KeepLevel(const Napi::CallbackInfo& info) {
   thread_local std::optional<KeptLevel> kept;
   kept.reset();
-  if (Args(info, {"kept"}).Flag(0)) kept.emplace();
+  // Without Args, which allocate: an op that has written its results may not end with an error for their want.
+  if (info[0].IsBoolean() && info[0].As<Napi::Boolean>()) kept.emplace();
 }
 
 void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMostThreads)); }
