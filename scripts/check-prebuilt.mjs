@@ -8,7 +8,7 @@ const machines = { x64: 'Advanced Micro Devices X86-64', arm64: 'AArch64' };
 const entryPoints = ['napi_register_module_v1', 'node_api_module_get_api_version_v1'];
 const libraries =
   /^(libc\.so\.6|libm\.so\.6|libpthread\.so\.0|libdl\.so\.2|ld-linux-x86-64\.so\.2|ld-linux-aarch64\.so\.1|libc\.musl-\w+\.so\.1)$/;
-const mostBytes = 3.5 * 2 ** 20;
+const mostBytes = 2.25 * 2 ** 20;
 
 function elfFaults(file, target, musl) {
   const readelf = (...flags) => output('readelf', 'readelf', ['-W', ...flags, file]).split('\n');

@@ -19,13 +19,14 @@ const tests = [
   'allocation_test',
   'mining_test',
   'replay',
+  'packed_text_test',
   // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
   'simt_test',
   'simt_bugs_test',
 ];
 buildTree('build-native/asan', tests, { sanitizers: 'address,undefined' });
-for (const test of tests) {
-  const files = test === 'replay' ? ['test/fuzz/native/corpus'] : [];
-  run(`${test} under ASan and UBSan`, join('build-native/asan', test), files);
-}
+const packedTexts = 'build-native/asan/packed_texts.bin';
+run('texts packed', process.execPath, ['test/native/packed_texts.mjs', packedTexts]);
+const files = { replay: ['test/fuzz/native/corpus'], packed_text_test: [packedTexts] };
+for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test), files[test] ?? []);
 run('drawn calls under ASan and UBSan', 'build-native/asan/replay', ['--seconds', '15', '--seed', '1']);

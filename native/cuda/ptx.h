@@ -1,14 +1,14 @@
 #pragma once
 
-#include <string>
+#include "packed_text.h"
 
 namespace hypersphere {
 namespace cuda {
 
 // The kernels for the driver's compiler, generated from kernels/*.cu by scripts/build-ptx.mjs.
-std::string Ptx();
+extern const PackedText kPtx;
 // Those for compute capability 8.0 and later (fast_module.cu).
-std::string FastPtx();
+extern const PackedText kFastPtx;
 
 }  // namespace cuda
 }  // namespace hypersphere

@@ -8,7 +8,7 @@
 
 #include "device.h"
 
-#if defined(__CUDA__)
+#if defined(__CUDA__) || defined(__NVCC__)
 
 namespace hypersphere {
 // To nearest, ties to even. The instruction's first operand becomes the upper half.

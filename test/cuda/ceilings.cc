@@ -30,7 +30,9 @@ class Module {
     Check(driver_.cuDevicePrimaryCtxRetain(&context, device));
     Check(driver_.cuCtxSetCurrent(context));
     Check(driver_.cuStreamCreate(&stream_, 0));
-    Check(driver_.cuModuleLoadData(&module, cuda::CeilingsPtx().c_str()));
+    std::string ptx;
+    CHECK(cuda::Unpack(cuda::kCeilingsPtx, ptx), "the ceilings' PTX is damaged");
+    Check(driver_.cuModuleLoadData(&module, ptx.c_str()));
     Check(driver_.cuModuleGetFunction(&copy_, module, "copy_ceiling"));
     Check(driver_.cuModuleGetFunction(&fma_, module, "fma_ceiling"));
   }

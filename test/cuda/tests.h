@@ -9,7 +9,9 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
+void TestRowLosses();
 void TestFast();
+void TestStreams();
 // What launches each of the heads' kernels, for where a launch takes long.
 void TestFewHeads();
 

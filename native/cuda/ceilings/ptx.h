@@ -1,12 +1,12 @@
 #pragma once
 
-#include <string>
+#include "../packed_text.h"
 
 namespace hypersphere {
 namespace cuda {
 
 // Generated from ceilings.cu by scripts/build-ptx.mjs.
-std::string CeilingsPtx();
+extern const PackedText kCeilingsPtx;
 
 }  // namespace cuda
 }  // namespace hypersphere
