@@ -9,7 +9,7 @@
 namespace hypersphere::test {
 namespace {
 
-constexpr size_t kN = 6, kM = 20, kD = 5, kClasses = 300;
+constexpr size_t kN = 3, kM = 12, kD = 5, kClasses = 260;
 
 // Made once and there for good, as ops point to them.
 const std::vector<float>& Numbers() {
