@@ -37,7 +37,6 @@ describe.each(all.filter(({ name }) => !onCpu.test(name)))('$name', ({ run }) =>
   const memory = new CrossBatchMemory({ capacity: 8, dim: 6 });
   memory.enqueue(normalMatrix(8, 6, 2), cyclicLabels(8, 6));
   it.each<[string, object]>([
-    ['of a batch', {}],
     ['beside a memory', { memory } as object],
     ['without gradients', { gradients: false }],
   ])('%s has the bits of the CPU', (_name, options) => {
