@@ -50,11 +50,11 @@ export default defineConfig({
           name: 'package',
           include: ['test/package/**/*.test.ts'],
           globalSetup: 'test/package/setup.ts',
-          testTimeout: 60_000,
+          testTimeout: 60_000 * patience,
         },
       },
       { oxc, test: { ...shared, name: 'cuda', include: ['test/cuda/**/*.test.ts'] } },
-      { oxc, test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 } },
+      { oxc, test: { ...shared, name: 'system', include: ['test/system/**/*.test.ts'], testTimeout: 120_000 * patience } },
     ],
   },
 });

@@ -6,7 +6,8 @@ import { buildTree } from './cmake.mjs';
 import { run } from './run.mjs';
 
 const folder = 'build-native/release';
-buildTree(folder, ['core']);
+// A program, for which all of them are built.
+buildTree(folder, ['bits']);
 const archives = readdirSync(folder).filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));
 const shipped = readdirSync('native/isa').map((file) => {
   const level = file.replace('.cc', '');
