@@ -4,6 +4,7 @@
 // HYPERSPHERE_SIMT_CAPABILITY the compute capability, 80 by default: modules for a later one do not load, nor those from HYPERSPHERE_SIMT_REFUSE on.
 // HYPERSPHERE_SIMT_FULL, which may change from call to call, is the number of the allocation that finds no room, nor when it is asked for once
 // more, counted from the first call that sees it. To the file that HYPERSPHERE_SIMT_LOG names goes a line for every copy: up or down, and its bytes.
+// To the file that HYPERSPHERE_SIMT_LAUNCHES names goes, when the process ends, a line for every kernel: its name, its launches, and their threads.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -29,6 +30,7 @@ constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNoBinary = 209, kInva
 struct Function {
   const char* name;
   const char* (*run)(const Index& grid, const Index& block, void** arguments);
+  size_t launches = 0, threads = 0;
 };
 
 template <class... A>
@@ -88,6 +90,23 @@ void Log(const char* what, size_t bytes) {
   fprintf(file, "%s %zu\n", what, bytes);
   fflush(file);
 }
+
+size_t Count(const Index& of) { return size_t{of.x} * of.y * of.z; }
+
+struct AtTheEnd {
+  ~AtTheEnd() {
+    const char* const name = getenv("HYPERSPHERE_SIMT_LAUNCHES");
+    FILE* const file = name == nullptr ? nullptr : fopen(name, "a");
+    if (file == nullptr) return;
+    for (const Module& module : modules) {
+      for (size_t f = 0; f < module.count; f++) {
+        const Function& function = module.functions[f];
+        fprintf(file, "%s %zu %zu\n", function.name, function.launches, function.threads);
+      }
+    }
+    fclose(file);
+  }
+} at_the_end;
 
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
@@ -177,9 +196,13 @@ EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
     lost = kLaunchFailed;
     return 0;  // a device says so with what comes next
   }
-  const char* const failure = static_cast<Function*>(function)->run({grid_x, grid_y, grid_z}, {block_x, block_y, block_z}, arguments);
+  Function& kernel = *static_cast<Function*>(function);
+  const Index grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
+  kernel.launches++;
+  kernel.threads += Count(grid) * Count(block);
+  const char* const failure = kernel.run(grid, block, arguments);
   if (failure == nullptr) return 0;
-  fprintf(stderr, "%s: %s\n", static_cast<Function*>(function)->name, failure);
+  fprintf(stderr, "%s: %s\n", kernel.name, failure);
   return lost = kLaunchFailed;
 }
 EXPORT cuGetErrorName(Result error, const char** name) {
