@@ -1,6 +1,7 @@
 // The one seam between the face and the arithmetic: every op goes through `backend()`, so a backend can be swapped, forced
 // and asked who served. The native addon serves where it loads; the TypeScript reference is always there; a GPU serves who asks for it.
 import { availableParallelism } from 'node:os';
+import { inspect } from 'node:util';
 import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
 import { checkChoice, checkInteger } from './checks.js';
 import { failure } from './errors.js';
@@ -85,7 +86,7 @@ function findNative(): Native | string {
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
   const own = recorded(nativeOps(addon), 'native', state.served);
-  return { addon, own, ops: nativeBackend(own, state.ts), tasks: recorded(nativeTasks(addon), 'native', state.served) };
+  return { addon, own, ops: nativeBackend(own, state.ts, addon.keepLevel), tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 
 /** The device's name, or why there is none, or none any more. The first call of the process opens the driver. */
@@ -113,7 +114,7 @@ function withDevice({ addon, own: onCpu, tasks }: Native, cuda: SharedAddon): Na
   return {
     addon,
     own,
-    ops: nativeBackend(own, state.ts),
+    ops: nativeBackend(own, state.ts, addon.keepLevel),
     tasks: { ...tasks, ...recorded(sharedTasks(cuda), 'cuda', state.served) },
   };
 }
@@ -271,8 +272,8 @@ export function addonFor(argument: string): Addon {
 
 /**
  * Lets the native backend use this instruction set and no higher one, in all threads of the process, for instance to compare
- * machines. The CPU's own level is the default and the upper limit. Not while another thread's call runs: that may compute with both, and a
- * miner then throws ERR_BUSY. Also HYPERSPHERE_ISA.
+ * machines. The CPU's own level is the default and the upper limit. A call of another thread that runs goes on with the level it began with. Also
+ * HYPERSPHERE_ISA.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE for a level this CPU lacks or without the addon
  */
 export function setIsa(isa: Isa): void {
@@ -340,7 +341,7 @@ export function info(): Info {
   const addon = serving()?.addon;
   const { isa, threads } = addon?.info() ?? { isa: undefined, threads: 1 };
   const fast = precision() === 'fast' && backend === 'cuda' && device().fast === true;
-  return {
+  const facts: Info = {
     backend,
     ...(isa !== undefined && { isa }),
     threads,
@@ -354,4 +355,6 @@ export function info(): Info {
       return unavailable();
     },
   };
+  // Printed, it is read: console.log would show two getters instead of the reasons.
+  return Object.defineProperty(facts, inspect.custom, { value: () => ({ ...facts }) });
 }

@@ -55,7 +55,8 @@ export function checkBoolean(argument: string, value: unknown): boolean {
  * read once, so that a getter can neither change its mind after a check nor run again after one.
  */
 export function checkOptions<T extends object>(options: T, known: readonly string[], argument = 'options'): T {
-  if (typeof options !== 'object' || options === null) throw failure('ERR_TYPE', argument, 'an object', describe(options));
+  if (typeof options !== 'object' || options === null || isArray(options))
+    throw failure('ERR_TYPE', argument, 'an object', describe(options));
   for (const name of Object.keys(options)) {
     if (!known.includes(name))
       throw failure('ERR_OPTION_RANGE', `${argument}.${name}`, `one of the options ${known.join(', ')}`, 'an unknown option');
@@ -66,6 +67,10 @@ export function checkOptions<T extends object>(options: T, known: readonly strin
     if (value !== undefined) copy[name] = value;
   }
   return copy as T;
+}
+
+function isArray(value: unknown): boolean {
+  return Array.isArray(value) || ArrayBuffer.isView(value);
 }
 
 /** `options.out` where it holds several matrices by name, each still to be checked. */
@@ -104,6 +109,20 @@ export function looksLikeMatrix(value: unknown): value is Matrix {
 }
 
 type Elements = Float32Array | Int32Array | Uint16Array;
+
+/**
+ * (x, options?) or (x, rows, options?): which is which. Bare numbers are rows of the wrong type, not options of unknown names; beside options
+ * of their own place `undefined` rows are none.
+ */
+export function splitArguments<Rows, Options extends object>(
+  second: Rows | Options | undefined,
+  third: Options | undefined,
+): [rows: Rows | undefined, options: Options] {
+  const none = {} as Options;
+  const isRows = third !== undefined || looksLikeMatrix(second) || isArray(second);
+  const [rows, options = none] = isRows ? [second as Rows | undefined, third] : [undefined, second as Options | undefined];
+  return [rows, options];
+}
 
 /** Reads `data` and `shape` once and returns what was checked: the caller's memory in an object that nobody else can change. */
 function checkShaped<T extends Elements>(

@@ -1,6 +1,5 @@
 import { backend } from './backend.js';
-import { checkChoice, checkMatrix, checkMemory, checkOptions, checkWorkspace } from './checks.js';
-import { splitArguments } from './distances.js';
+import { checkChoice, checkMatrix, checkMemory, checkOptions, checkWorkspace, splitArguments } from './checks.js';
 import { zeros } from './fresh.js';
 import type { Matrix } from './matrix.js';
 import { type Metric, metrics } from './ops/distances.js';
@@ -29,8 +28,8 @@ const rowBytes = (m: number): number => Math.max(m, 1) * Float32Array.BYTES_PER_
  */
 export function distanceChunks(x: Matrix, options?: DistanceChunksOptions): Generator<DistanceChunk, void, void>;
 export function distanceChunks(x: Matrix, y: Matrix, options?: DistanceChunksOptions): Generator<DistanceChunk, void, void>;
-export function distanceChunks(x: Matrix, second: Matrix | DistanceChunksOptions = {}, more: DistanceChunksOptions = {}) {
-  const [given, wanted] = splitArguments(second, more);
+export function distanceChunks(x: Matrix, second?: Matrix | DistanceChunksOptions, third?: DistanceChunksOptions) {
+  const [given, wanted] = splitArguments<Matrix, DistanceChunksOptions>(second, third);
   x = checkMatrix('x', x);
   const y = given === undefined ? x : checkMatrix('y', given, x.shape[1]);
   const options = checkOptions(wanted, ['metric', 'workspaceBytes']);

@@ -1,5 +1,5 @@
 import { backend } from './backend.js';
-import { checkChoice, checkMatrix, checkMatrixOf, checkMemory, checkOptions, looksLikeMatrix } from './checks.js';
+import { checkChoice, checkMatrix, checkMatrixOf, checkMemory, checkOptions, splitArguments } from './checks.js';
 import { outputOf, zeros } from './fresh.js';
 import type { Matrix } from './matrix.js';
 import { type DistancesGradientOp, type DistancesOp, type Metric, metrics } from './ops/distances.js';
@@ -35,11 +35,6 @@ function isSameView(a: ArrayBufferView, b: ArrayBufferView): boolean {
   return a.buffer === b.buffer && a.byteOffset === b.byteOffset && a.byteLength === b.byteLength;
 }
 
-/** (x, options?) or (x, y, options?): which is which. */
-export function splitArguments<Options>(second: Matrix | Options, third: Options): [y: Matrix | undefined, options: Options] {
-  return looksLikeMatrix(second) ? [second, third] : [undefined, second as Options];
-}
-
 /**
  * Distances between the rows of x [N, D] and y [M, D], [N, M]; with x alone, between its own rows, where the
  * diagonal of a distance is exactly 0 (save for `squaredEuclidean`, `euclidean` and `manhattan` of a row that holds an infinity or a NaN: NaN).
@@ -48,13 +43,14 @@ export function splitArguments<Options>(second: Matrix | Options, third: Options
  */
 export function distances(x: Matrix, options?: DistancesOptions): Matrix;
 export function distances(x: Matrix, y: Matrix, options?: DistancesOptions): Matrix;
-export function distances(x: Matrix, yOrOptions: Matrix | DistancesOptions = {}, more: DistancesOptions = {}): Matrix {
-  const { op, out, given } = resolveDistances(x, ...splitArguments(yOrOptions, more));
+export function distances(x: Matrix, second?: Matrix | DistancesOptions, third?: DistancesOptions): Matrix {
+  const { op, out, given } = resolveDistances(x, ...splitArguments<Matrix, DistancesOptions>(second, third));
   backend().distances(op);
   return given ?? out;
 }
 
 export interface DistancesGradientOptions {
+  /** Of the distances, default `squaredEuclidean`. */
   readonly metric?: Metric;
 }
 
@@ -70,20 +66,24 @@ export interface DistancesGradients extends DistancesGradient {
 
 export const distancesGradientOptions = ['metric'] as const;
 
-/** Checks the arguments and lays out the op; `finish` makes the result once it has run. */
-export function resolveDistancesGradient(
-  x: Matrix,
+/** (x, gradOutput, options?) or (x, y, gradOutput, options?): which is which. */
+export function splitGradientArguments<Options extends object>(
   second: Matrix,
-  third: Matrix | DistancesGradientOptions | undefined,
-  fourth: DistancesGradientOptions | undefined,
-) {
-  const both = looksLikeMatrix(third);
-  const options = checkOptions((both ? fourth : third) ?? {}, distancesGradientOptions);
+  third: Matrix | Options | undefined,
+  fourth: Options | undefined,
+): [y: Matrix | undefined, gradOutput: Matrix, options: Options] {
+  const [gradOutput, options] = splitArguments<Matrix, Options>(third, fourth);
+  return gradOutput === undefined ? [undefined, second, options] : [second, gradOutput, options];
+}
+
+/** Checks the arguments and lays out the op; `finish` makes the result once it has run. */
+export function resolveDistancesGradient(x: Matrix, given: Matrix | undefined, gradOutput: Matrix, options: DistancesGradientOptions) {
+  options = checkOptions(options, distancesGradientOptions);
   x = checkMatrix('x', x);
   const [n, d] = x.shape;
-  const y = both ? checkMatrix('y', second, d) : x;
+  const y = given === undefined ? x : checkMatrix('y', given, d);
   const m = y.shape[0];
-  const gradOutput = checkMatrixOf('gradOutput', both ? third : second, n, m);
+  gradOutput = checkMatrixOf('gradOutput', gradOutput, n, m);
   const metric = checkChoice('options.metric', options.metric ?? 'squaredEuclidean', metrics);
   checkMemory({}, { x, y, gradOutput });
   const [gradX, gradY] = [zeros(n, d), zeros(m, d)];
@@ -99,7 +99,7 @@ export function resolveDistancesGradient(
     gradY: gradY.data,
   };
   const finish = (): DistancesGradient | DistancesGradients => {
-    if (both) return { gradX, gradY };
+    if (given !== undefined) return { gradX, gradY };
     for (let k = 0; k < gradX.data.length; k++) gradX.data[k] = (gradX.data[k] as number) + (gradY.data[k] as number);
     return { gradX };
   };
@@ -116,7 +116,7 @@ export function resolveDistancesGradient(
 export function distancesGradient(x: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): DistancesGradient;
 export function distancesGradient(x: Matrix, y: Matrix, gradOutput: Matrix, options?: DistancesGradientOptions): DistancesGradients;
 export function distancesGradient(x: Matrix, second: Matrix, third?: Matrix | DistancesGradientOptions, fourth?: DistancesGradientOptions) {
-  const { op, finish } = resolveDistancesGradient(x, second, third, fourth);
+  const { op, finish } = resolveDistancesGradient(x, ...splitGradientArguments(second, third, fourth));
   backend().distancesGradient(op);
   return finish();
 }

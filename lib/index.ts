@@ -55,7 +55,6 @@ export { type CircleLossOptions, circleLoss } from './losses/circle.js';
 export type { ClassificationOptions } from './losses/classification.js';
 export {
   type BatchContrastiveLossOptions,
-  type BatchLossResult,
   batchContrastiveLoss,
   type ContrastiveLossOptions,
   type ContrastiveLossResult,
@@ -73,7 +72,7 @@ export {
 export { type HistogramLossOptions, histogramLoss } from './losses/histogram.js';
 export { type InfoNceLossOptions, type InfoNceLossResult, infoNceLoss } from './losses/info-nce.js';
 export { type IntraPairVarianceLossOptions, intraPairVarianceLoss } from './losses/intra-pair-variance.js';
-export type { BatchLossOptions, RowLossResult } from './losses/labelled-batch.js';
+export type { BatchLossOptions, BatchLossResult, RowLossResult } from './losses/labelled-batch.js';
 export { type LiftedStructureLossOptions, liftedStructureLoss } from './losses/lifted-structure.js';
 export { type MarginLossOptions, type MarginLossResult, marginLoss } from './losses/margin-loss.js';
 export { type MarginSoftmaxOptions, type MarginSoftmaxResult, marginSoftmax } from './losses/margin-softmax.js';
@@ -81,7 +80,7 @@ export { type MultiSimilarityLossOptions, multiSimilarityLoss } from './losses/m
 export { type NcaLossOptions, ncaLoss } from './losses/nca.js';
 export { type NPairsLossOptions, type NPairsLossResult, nPairsLoss } from './losses/npairs.js';
 export { type NtXentLossOptions, ntXentLoss } from './losses/ntxent.js';
-export type { Backward, OptionalGradients } from './losses/outputs.js';
+export type { Backward, GradientOptions, OptionalGradients } from './losses/outputs.js';
 export { type PnpLossOptions, pnpLoss } from './losses/pnp.js';
 export type { ProxyLossOptions } from './losses/proxies.js';
 export { type ProxyAnchorLossOptions, type ProxyAnchorLossResult, proxyAnchorLoss } from './losses/proxy-anchor.js';

@@ -45,8 +45,8 @@ export interface MineTripletsOfflineOptions extends Abortable, Pick<MineTriplets
   readonly candidates?: number;
   /** For the pairs that are searched at a time, at least 1, default 256 MiB; at least one pair is, whatever that takes. */
   readonly workspaceBytes?: number;
-  /** Called on the event loop as the search goes on. What it throws ends the mining. */
-  readonly onProgress?: (progress: MiningProgress) => void;
+  /** Called on the event loop as the search goes on, which waits for its promise if it returns one. What it throws or rejects with ends the mining. */
+  readonly onProgress?: (progress: MiningProgress) => void | Promise<void>;
 }
 
 export interface OfflineTriplets {
@@ -120,7 +120,8 @@ function checkSettings(given: MineTripletsOfflineOptions) {
  * @param labels [N], compared for equality only; copied at the call
  * Rejects with ERR_TYPE (also for an iterator that can be read once, or a file of another type), ERR_DETACHED, ERR_SHAPE where rows and labels differ in
  * number (where rows are read: not without any pair) or chunks in columns, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_FORMAT for a file that is no sound `.npy`, ERR_OUT_OF_MEMORY with the number of pairs
- * beyond `maxTriplets` before anything is read, with `signal.reason`, and with what the source or `onProgress` throws.
+ * beyond `maxTriplets` before anything is read, with `signal.reason`, with Node's own errors of the file system for a path, and
+ * with what the source or `onProgress` throws, or its promise rejects with.
  */
 export async function mineTripletsOffline(
   source: EmbeddingSource,
@@ -141,12 +142,12 @@ export async function mineTripletsOffline(
       const search = new OfflineSearch(rows, own, settings);
       for (let done = 0; done < pairs; ) {
         const count = await search.fill(triplets, done);
-        await search.run((seen) => onProgress?.({ fraction: (done + (count * seen) / own.length) / pairs }));
+        await search.run(async (seen) => onProgress?.({ fraction: (done + (count * seen) / own.length) / pairs }));
         search.choose(triplets, done, random);
         done += count;
       }
     }
-    if (pairs === 0 || classes < 2) onProgress?.({ fraction: 1 });
+    if (pairs === 0 || classes < 2) await onProgress?.({ fraction: 1 });
     signal?.throwIfAborted();
     const kept = compacted(triplets);
     return { triplets: kept, anchors, pairs, withoutPositive, withoutNegative: pairs - kept.shape[0] };
@@ -247,7 +248,7 @@ class OfflineSearch {
   }
 
   /** The second pass: every row against the pairs, in blocks of one size whatever the pieces. */
-  async run(onRows: (seen: number) => void): Promise<void> {
+  async run(onRows: (seen: number) => Promise<void>): Promise<void> {
     const pairs = this.#pairs as Pairs;
     const { candidates: k, normalize, workspaceBytes } = this.#settings;
     const { count, d, x, labels, beyond, within, found } = pairs;
@@ -269,7 +270,7 @@ class OfflineSearch {
       found.add(first, indices, distances);
       first += filled;
       filled = 0;
-      onRows(first);
+      await onRows(first);
     };
     const perTurn = Math.max(Math.floor(sliceElements / d), 1);
     for await (const { piece } of this.#pieces()) {

@@ -39,7 +39,7 @@ export interface MineTripletsOptions {
   readonly distance?: PairDistance;
   /** Compare unit rows, default true; cosine similarity always does. */
   readonly normalize?: boolean;
-  /** At least 0, default 0.2. */
+  /** At least 0, default 0.2. What names no margin above does not ask for it, and a miner may be given that of the loss all the same. */
   readonly margin?: number;
   /** Of random choices: `faceNetSemiHard`, `distanceWeighted` and `subsample`; default 0. */
   readonly seed?: number;
@@ -72,7 +72,7 @@ export function checkMiningRule(options: MineTripletsOptions) {
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxTriplets, ERR_BUSY where another thread
- * has written to shared rows, or set the instruction set, meanwhile
+ * has written to shared rows meanwhile
  */
 export function mineTriplets(x: Matrix, labels: Labels, options: MineTripletsOptions = {}): IndexMatrix {
   x = checkMatrix('x', x);
@@ -98,6 +98,7 @@ export interface MinePairsOptions {
   readonly strategy?: PairStrategy;
   /** Default `cosineSimilarity`. */
   readonly distance?: PairDistance;
+  /** Compare unit rows, default true; cosine similarity always does. */
   readonly normalize?: boolean;
   /** `multiSimilarity`: default 0.1. */
   readonly epsilon?: number;
@@ -137,12 +138,26 @@ const pairOptions = [
   'maxPairs',
 ] as const;
 
+/** What one strategy alone asks for: beside another it would be ignored in silence. */
+const strategyOf = {
+  epsilon: 'multiSimilarity',
+  posMargin: 'pairMargin',
+  negMargin: 'pairMargin',
+  positives: 'easyHard',
+  negatives: 'easyHard',
+} as const satisfies Partial<Record<keyof MinePairsOptions, PairStrategy>>;
+
+function checkStrategyOfOptions(options: MinePairsOptions, strategy: PairStrategy): void {
+  for (const [name, wanted] of Object.entries(strategyOf)) {
+    if (options[name as keyof typeof strategyOf] === undefined || wanted === strategy) continue;
+    throw failure('ERR_OPTION_RANGE', `options.${name}`, `strategy '${wanted}' beside it`, `'${strategy}'`);
+  }
+}
+
 /** `easyHard`'s two choices: a semi-hard one is relative to one pair of the other side. */
-function checkEasyHard(options: MinePairsOptions, strategy: PairStrategy) {
+function checkEasyHard(options: MinePairsOptions) {
   for (const name of ['positives', 'negatives'] as const) {
-    if (options[name] === undefined) continue;
-    checkChoice(`options.${name}`, options[name], easyHardChoices);
-    if (strategy !== 'easyHard') throw failure('ERR_OPTION_RANGE', `options.${name}`, "strategy 'easyHard' beside it", `'${strategy}'`);
+    if (options[name] !== undefined) checkChoice(`options.${name}`, options[name], easyHardChoices);
   }
   const { positives = 'easy', negatives = 'semiHard' } = options;
   const single = (choice: EasyHardChoice): boolean => choice === 'easy' || choice === 'hard';
@@ -166,7 +181,7 @@ export interface MinedPairs {
  * Selects the hard pairs of a batch: contrastive training on them converges faster than on random ones.
  * @param x embeddings [B, D]
  * @param labels [B], compared for equality only
- * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxPairs, ERR_BUSY as `mineTriplets`
+ * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE (also for an option of another strategy), ERR_LABEL_RANGE, ERR_OUT_OF_MEMORY with the size beyond maxPairs, ERR_BUSY as `mineTriplets`
  */
 export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions = {}): MinedPairs {
   x = checkMatrix('x', x);
@@ -174,12 +189,13 @@ export function minePairs(x: Matrix, labels: Labels, options: MinePairsOptions =
   const [n, d] = x.shape;
   const strategy = checkChoice('options.strategy', options.strategy ?? 'multiSimilarity', pairStrategies);
   const distance = checkChoice('options.distance', options.distance ?? 'cosineSimilarity', pairDistances);
-  const choices = checkEasyHard(options, strategy);
+  const choices = checkEasyHard(options);
   const similar = distance === 'cosineSimilarity';
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
   const epsilon = checkNumber('options.epsilon', options.epsilon ?? 0.1, { min: 0 });
   const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 0.8 : 0.2));
   const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0.2 : 0.8));
+  checkStrategyOfOptions(options, strategy);
   const seed = checkSeed('options.seed', options.seed ?? 0);
   const maxPairs = checkInteger('options.maxPairs', options.maxPairs ?? 2 ** 26, 0);
   const subsample = options.subsample === undefined ? undefined : checkInteger('options.subsample', options.subsample, 0);

@@ -11,7 +11,7 @@ import {
   checkOut,
   checkRows,
   type Labels,
-  looksLikeMatrix,
+  splitArguments,
 } from './checks.js';
 import { failure } from './errors.js';
 import { zeros } from './fresh.js';
@@ -74,14 +74,6 @@ export function resolveFilter(given: Pick<SearchOptions, 'filter' | 'labels'>, n
   return { filter, labels: filter === undefined ? noLabels : checkLabels('options.labels', given.labels, n) };
 }
 
-/** (x, options?) or (x, gallery, options?): which is which. */
-export function splitGallery<Options extends object>(
-  second: Matrix | Bfloat16Matrix | Options,
-  third: Options,
-): [gallery: Matrix | Bfloat16Matrix | undefined, options: Options] {
-  return looksLikeMatrix(second) ? [second, third] : [undefined, second as Options];
-}
-
 /** Checks the arguments and lays out the op; without a gallery x is searched and the own row left out. */
 export function resolveNearest(x: Matrix, given: Matrix | Bfloat16Matrix | undefined, options: NearestOptions) {
   x = checkMatrix('x', x);
@@ -141,8 +133,8 @@ export function neighbours({ indices, distances, given }: Neighbours & { readonl
  */
 export function nearest(x: Matrix, options?: NearestOptions): Neighbours;
 export function nearest(x: Matrix, gallery: Matrix | Bfloat16Matrix, options?: NearestOptions): Neighbours;
-export function nearest(x: Matrix, second: Matrix | Bfloat16Matrix | NearestOptions = {}, more: NearestOptions = {}): Neighbours {
-  const resolved = resolveNearest(x, ...splitGallery(second, more));
+export function nearest(x: Matrix, second?: Matrix | Bfloat16Matrix | NearestOptions, third?: NearestOptions): Neighbours {
+  const resolved = resolveNearest(x, ...splitArguments<Matrix | Bfloat16Matrix, NearestOptions>(second, third));
   backend().nearest(resolved.op);
   return neighbours(resolved);
 }

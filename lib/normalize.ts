@@ -7,6 +7,7 @@ import { shortest } from './ops/types.js';
 export interface NormalizeOptions {
   /** Shortest length divided by, > 0, default 1e-12 (as PyTorch's `F.normalize`). */
   readonly eps?: number;
+  /** [N, D], memory apart from the inputs. */
   readonly out?: Matrix;
 }
 

@@ -6,7 +6,7 @@
 // Memory: an ordinary ArrayBuffer can be detached or resized while an op runs, so inputs in one are copied at the call and may
 // be changed at once. Views of a fixed-length SharedArrayBuffer (`alloc`) are used in place and must be left alone until the
 // promise settles.
-import { looksLikeMatrix } from './checks.js';
+import { splitArguments } from './checks.js';
 import {
   type DistancesGradient,
   type DistancesGradientOptions,
@@ -16,22 +16,14 @@ import {
   distancesOptions,
   resolveDistances,
   resolveDistancesGradient,
-  splitArguments,
+  splitGradientArguments,
 } from './distances.js';
 import { describe, failure } from './errors.js';
 import { type Gallery, prepareSearch } from './heads/gallery.js';
 import { type MatmulOptions, matmulOptions, resolveMatmul } from './matmul.js';
 import type { Bfloat16Matrix, Matrix } from './matrix.js';
 import type { NativeTask } from './native/calls.js';
-import {
-  type NearestOptions,
-  type Neighbours,
-  nearestOptions,
-  resolveNearest,
-  type SearchOptions,
-  searchOptions,
-  splitGallery,
-} from './nearest.js';
+import { type NearestOptions, type Neighbours, nearestOptions, resolveNearest, type SearchOptions, searchOptions } from './nearest.js';
 import { type NormalizeOptions, normalizeOptions, resolveNormalize, resolveNormalizeGradient } from './normalize.js';
 import { type Abortable, delivered, floats, run, settled, splitSignal, stable, stableOutput } from './off-loop.js';
 import type { Values } from './ops/types.js';
@@ -61,10 +53,10 @@ export async function distances(x: Matrix, options?: DistancesOptions & Abortabl
 export async function distances(x: Matrix, y: Matrix, options?: DistancesOptions & Abortable): Promise<Matrix>;
 export async function distances(
   x: Matrix,
-  yOrOptions: Matrix | (DistancesOptions & Abortable) = {},
-  more: DistancesOptions & Abortable = {},
+  second?: Matrix | (DistancesOptions & Abortable),
+  third?: DistancesOptions & Abortable,
 ): Promise<Matrix> {
-  const [y, options] = splitArguments(yOrOptions, more);
+  const [y, options] = splitArguments<Matrix, DistancesOptions & Abortable>(second, third);
   const { signal, rest } = splitSignal(options, distancesOptions);
   const { op, out, given } = resolveDistances(x, y, rest);
   const moved = { ...op, ...stableRows(op), out: stableOutput(given, out) };
@@ -90,12 +82,12 @@ export async function distancesGradient(
 export async function distancesGradient(
   x: Matrix,
   second: Matrix,
-  third: Matrix | (DistancesGradientOptions & Abortable) = {},
-  fourth: DistancesGradientOptions & Abortable = {},
+  third?: Matrix | (DistancesGradientOptions & Abortable),
+  fourth?: DistancesGradientOptions & Abortable,
 ): Promise<DistancesGradient | DistancesGradients> {
-  const both = looksLikeMatrix(third);
-  const { signal, rest } = splitSignal(both ? fourth : third, distancesGradientOptions);
-  const { op, finish } = resolveDistancesGradient(x, second, both ? third : rest, rest);
+  const [y, gradOutput, options] = splitGradientArguments(second, third, fourth);
+  const { signal, rest } = splitSignal(options, distancesGradientOptions);
+  const { op, finish } = resolveDistancesGradient(x, y, gradOutput, rest);
   await run('distancesGradient', { ...op, ...stableRows(op), gradOutput: stable('gradOutput', floats(op.gradOutput)) }, signal);
   return finish();
 }
@@ -109,10 +101,10 @@ export async function nearest(x: Matrix, options?: NearestOptions & Abortable): 
 export async function nearest(x: Matrix, gallery: Matrix | Bfloat16Matrix, options?: NearestOptions & Abortable): Promise<Neighbours>;
 export async function nearest(
   x: Matrix,
-  second: Matrix | Bfloat16Matrix | (NearestOptions & Abortable) = {},
-  more: NearestOptions & Abortable = {},
+  second?: Matrix | Bfloat16Matrix | (NearestOptions & Abortable),
+  third?: NearestOptions & Abortable,
 ): Promise<Neighbours> {
-  const [gallery, options] = splitGallery(second, more);
+  const [gallery, options] = splitArguments<Matrix | Bfloat16Matrix, NearestOptions & Abortable>(second, third);
   const { signal, rest } = splitSignal(options, nearestOptions);
   const { op, ...out } = resolveNearest(x, gallery, rest);
   const stableX = stable('x', floats(op.x));

@@ -58,6 +58,8 @@ bool Supported(Level level) {
   return level == Level::kBaseline || level == detected || (level == Level::kAvx2 && detected == Level::kAvx512);
 }
 
+thread_local const KernelTable* kept_kernels = nullptr;
+
 std::atomic<Level>& Current() {
   static std::atomic<Level> level{DetectedLevel()};
   return level;
@@ -92,7 +94,12 @@ const char* LevelName(Level level) {
   }
 }
 
+KeptLevel::KeptLevel(const KernelTable& kernels) : before_(kept_kernels) { kept_kernels = &kernels; }
+
+KeptLevel::~KeptLevel() { kept_kernels = before_; }
+
 const KernelTable& CurrentKernels() {
+  if (kept_kernels != nullptr) return *kept_kernels;
   switch (CurrentLevel()) {
 #if defined(__x86_64__)
     case Level::kAvx2: return hypersphere_kernels_avx2;

@@ -19,10 +19,10 @@ struct RowExponential {
   float slope, reference, low, high;
 };
 
-// side·(v − bound), where greater than 0, or where no less.
+// side·(v − bound), where greater than 0; or, of cosines, where no less. Rounding takes a cosine past ±1, which would decide about a bound there.
 struct RowHinge {
   float side, bound;
-  bool at_bound = false;
+  bool of_cosines = false;
 };
 
 // e^{T·(g − most)} of the violations g = side·(v − bound) greater than 0. The reference is the value whose violation is `most`: differences
@@ -91,6 +91,8 @@ struct RowTerms {
   void (*add)(const float* from, size_t count, float factor, float* to);
   // Σ of the weights.
   double (*weigh)(const PairWeights& row);
+  // values[k] = value, where no pass has left anything in values yet.
+  static void put(float* values, size_t k, float value) { values[k] = value; }
 };
 
 }  // namespace hypersphere

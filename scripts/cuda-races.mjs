@@ -8,7 +8,7 @@ import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
 // Those that take longest first.
-const sections = ['nearest', 'triplets', 'small-heads', 'fast', 'kernels', 'centers', 'softmax'];
+const sections = ['nearest', 'triplets', 'row-losses', 'small-heads', 'fast', 'kernels', 'streams', 'centers', 'softmax'];
 
 function kernelsOf(file) {
   return Array.from(readFileSync(file, 'utf8').matchAll(/^KERNEL\((\w+)\)$/gm), ([, name]) => name);

@@ -5,6 +5,7 @@ import { info } from '../index.js';
 import type { BenchFlags } from './bench.js';
 import type { CheckFlags } from './check.js';
 import type { Comparison } from './comparison.js';
+import { doctorCommand, version } from './doctor.js';
 import type { EvalFlags } from './eval.js';
 import { type InputFlags, reported } from './inputs.js';
 import type { MineFlags } from './mine.js';
@@ -20,7 +21,7 @@ const reportPeers = ['@observablehq/plot', 'linkedom', '@resvg/resvg-js', 'dejav
 const trainPeers = ['cli-progress', ...reportPeers];
 
 const exitCodes = `
-Exit codes: 0 done; 1 bad arguments, a file that cannot be used or a package that is missing; 2 check found a difference; 130 interrupted.`;
+Exit codes: 0 done; 1 bad arguments, a file that cannot be used, a package that is missing or nothing to check; 2 check found a difference; 130 interrupted.`;
 
 function whole(min: number, max = Number.MAX_SAFE_INTEGER) {
   return (text: string): number => {
@@ -81,25 +82,11 @@ async function check(flags: CheckFlags): Promise<void> {
   (await import('./check.js')).checkCommand(flags);
 }
 
-function doctor({ json }: { readonly json?: boolean }): void {
-  if (json) {
-    console.log(JSON.stringify({ ...info(), node: process.version, platform: process.platform, arch: process.arch }));
-    return;
-  }
-  const { backend, isa, threads, reproducible, cuda, unavailable } = info();
-  const level = isa ? `, ${isa} kernels, up to ${threads} threads` : '';
-  console.log(`hypersphere runs on the ${backend} backend${level}; Node ${process.version}, ${process.platform}-${process.arch}.`);
-  console.log(
-    `  results: ${reproducible ? 'the same bits on every machine of this backend' : 'within tolerance of other machines, not bit-equal'}`,
-  );
-  if (cuda.available) console.log(`  cuda: ${cuda.name}, for those who choose it`);
-  for (const [name, reason] of Object.entries(unavailable)) console.log(`  ${name}: not available, ${reason}`);
-}
-
 export async function main(argv: readonly string[]): Promise<void> {
   const names = Object.keys(objectives);
   const program = new Command('hypersphere')
     .description('Losses, mining and metrics of metric learning.')
+    .version(version)
     .showHelpAfterError('(--help shows what there is)')
     .addHelpText('after', exitCodes);
   withFiles(program.command('train'))
@@ -151,7 +138,7 @@ export async function main(argv: readonly string[]): Promise<void> {
     .command('doctor')
     .description('Say which backend runs here, and why no faster one does.')
     .option('--json', 'print the result as JSON')
-    .action(doctor);
+    .action(doctorCommand);
   program
     .command('check')
     .description('Compare what this machine computes, op by op and level by level, with the TypeScript reference.')

@@ -13,24 +13,26 @@ export interface Serving {
 export function servingHere(): Serving {
   const serving: [string, () => void][] = [];
   const missing: [string, string][] = [];
-  const can = (choose: () => void): string | undefined => {
+  const can = (choose: () => void): boolean => {
     try {
       choose();
-      return undefined;
+      return true;
     } catch (error) {
       if (!(error instanceof HypersphereError)) throw error;
-      return error.received;
+      return false;
     }
   };
-  const offer = (name: string, choose: () => void): void => {
-    const reason = can(choose);
-    if (reason === undefined) serving.push([name, choose]);
-    else missing.push([name, reason]);
+  const lacks = (name: BackendName | Isa): void => {
+    const reasons: Partial<Record<string, string>> = info().unavailable;
+    missing.push([name, reasons[name] ?? 'no level of this CPU']);
+  };
+  const offer = (name: BackendName | Isa, choose: () => void): void => {
+    if (can(choose)) serving.push([name, choose]);
+    else lacks(name);
   };
   const use = (backend: BackendName): void => setBackend(backend);
   offer('cuda', () => use('cuda'));
-  const noNative = can(() => use('native'));
-  if (noNative === undefined) {
+  if (can(() => use('native'))) {
     const own = info().isa;
     const first = levels.indexOf(own as Isa);
     for (const isa of levels.slice(first)) {
@@ -40,6 +42,6 @@ export function servingHere(): Serving {
       });
     }
     if (own) setIsa(own);
-  } else missing.push(['native', noNative]);
+  } else lacks('native');
   return { serving, missing };
 }

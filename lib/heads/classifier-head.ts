@@ -82,7 +82,7 @@ export interface Predictions {
  * decays them. One that keeps all classes equals full softmax to the bit.
  *
  * With a `collective` several heads, one a rank, are shards of one. `step`, `forwardBackward`, `predict`, `grow`, the constructor and `load` are then calls
- * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves; only a GPU without room for the second
+ * that all ranks make together; where one rank throws, all do (ERR_ABORTED) before any weight moves; only a GPU that is lost in the second
  * half of one rank's step is met when others may have moved: their group is then of no use, so load the last save. Gradients are those of the mean over all
  * ranks' rows; insightface multiplies the embeddings' by the number of ranks, for a data-parallel network that averages.
  *
@@ -183,7 +183,7 @@ export class ClassifierHead {
   /**
    * One training step: the loss, its gradient by the embeddings, and the weights moved in place by the optimizer. What a margin carries (AdaFace's
    * mean and deviation, CurricularFace's t, λ) moves on. O(B·C·r·D) for sample rate r. An error leaves everything as it was,
-   * but a GPU that is lost amid a step may leave host weights moved in part.
+   * but a GPU that is lost amid a step may leave host weights moved in part, where `workspaceBytes` takes the classes in several runs.
    * @param x [B, D], not normalised: the margin normalises what its paper does
    * @param labels [B] in [0, C), or −100 for rows that count nowhere
    * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY; ERR_BUSY during a save,

@@ -100,15 +100,16 @@ function runSharded(state: HeadState, batch: GatheredBatch, own: Float32Array, p
     const perExample = new Float32Array(batch.n);
     const op = opOf(state, batch, who, pass, perExample);
     const exchange: Exchange = { phase: 'forward', statistics: new Float64Array(4 * batch.n), allClasses: who.allClasses };
-    // The update is named, as bfloat16 weights ask for one; this phase writes statistics alone.
-    pass.run({ ...op, update: pass.update, exchange });
-    return { pass, who, perExample, op, exchange, gradX: new Float32Array(batch.n * dim) };
+    const { gradWeights, update } = pass;
+    // What the second phase writes is named in the first, whose device takes memory for both: it writes statistics alone.
+    const wanted = { ...op, gradX: new Float32Array(batch.n * dim), gradWeights, update };
+    pass.run({ ...wanted, exchange });
+    return { pass, who, perExample, wanted, exchange };
   });
-  const { pass, who, perExample, op, exchange, gradX } = prepared;
-  const { gradWeights, update } = pass;
+  const { pass, who, perExample, wanted, exchange } = prepared;
   foldStatistics(collective, exchange.statistics);
-  const result = pass.run({ ...op, gradX, gradWeights, update, exchange: { ...exchange, phase: 'backward' } });
-  own.set(scatterGradient(collective, gradX, batch.counts, dim));
+  const result = pass.run({ ...wanted, exchange: { ...exchange, phase: 'backward' } });
+  own.set(scatterGradient(collective, wanted.gradX, batch.counts, dim));
   const end = batch.first + (batch.counts[collective.rank] as number);
   return { ...result, perExample: perExample.slice(batch.first, end), classes: who.allClasses };
 }

@@ -1,6 +1,7 @@
 // How a head's own step moves its weights. An optimizer is data, as a margin is; its arithmetic is fused into the backend's step.
-import { checkChoice, checkNumber, checkOptions } from '../checks.js';
-import { describe, failure, HypersphereError } from '../errors.js';
+import { checkNumber, checkOptions } from '../checks.js';
+import { failure } from '../errors.js';
+import { remakeBy } from '../remake.js';
 
 export interface SgdOptions {
   /** > 0, default 0.1. */
@@ -66,17 +67,7 @@ export function checkLearningRate(value: unknown): number {
   return checkNumber('options.learningRate', value, { min: 0, exclusive: true });
 }
 
-/** Checks an optimizer that may have come from JSON by passing its numbers through its own factory. */
+/** The optimizer as its own factory makes it. */
 export function remakeOptimizer(optimizer: Optimizer): Optimizer {
-  if (typeof optimizer !== 'object' || optimizer === null)
-    throw failure('ERR_TYPE', 'options.optimizer', 'an optimizer such as sgd()', describe(optimizer));
-  const { kind, ...numbers } = optimizer;
-  const factory = checkChoice('options.optimizer.kind', kind, ['sgd', 'adaGrad']) === 'sgd' ? sgd : adaGrad;
-  try {
-    return factory(numbers);
-  } catch (error) {
-    if (!(error instanceof HypersphereError)) throw error;
-    const { code, argument, expected, received } = error;
-    throw failure(code, argument.replace('options', 'options.optimizer'), expected, received);
-  }
+  return remakeBy<Optimizer>({ sgd, adaGrad }, optimizer, 'options.optimizer', 'an optimizer such as sgd()');
 }

@@ -1,8 +1,7 @@
 import { backend } from '../backend.js';
 import { checkNumber, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import type { BatchLossResult } from './contrastive.js';
-import { type BatchLossOptions, resolveBatch } from './labelled-batch.js';
+import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
 import { type Backward, type OptionalGradients, present } from './outputs.js';
 
 export interface AngularLossOptions extends BatchLossOptions {

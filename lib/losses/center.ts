@@ -2,18 +2,16 @@ import { backend } from '../backend.js';
 import { checkBoolean, checkChoice, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
 import { type CenterLossOp, type CenterReduction, centerReductions } from '../ops/centers.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutput, type OptionalGradients, present } from './outputs.js';
 
-export interface CenterLossOptions {
+export interface CenterLossOptions extends GradientOptions<'gradEmbeddings' | 'gradCenters'> {
   /** Of q = Σ‖x_i − c_{y_i}‖²: `halfMean` q/2B (default; the authors' Caffe layer), `halfSum` q/2 (the paper), `mean` q/B. */
   readonly reduction?: CenterReduction;
-  readonly gradients?: boolean;
   /**
    * Also return the plain gradient to the centers, for those who train them by an optimiser. Default: whether `out.gradCenters` is given;
    * without either use `updateCenters`.
    */
   readonly gradCenters?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradCenters?: Matrix };
 }
 
 export interface CenterLossResult {

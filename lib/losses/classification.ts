@@ -18,7 +18,7 @@ export interface ClassificationOptions {
   readonly classWeights?: Float32Array;
   /** With `reduction: 'none'`: upstream gradient, one per example. Default ones. */
   readonly gradOutput?: Float32Array;
-  /** `false` skips the backward pass. Default true. */
+  /** `false` skips the backward pass, and the result has no gradients. Default true. */
   readonly gradients?: boolean;
 }
 

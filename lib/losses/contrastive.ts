@@ -3,27 +3,23 @@ import {
   checkBoolean,
   checkChoice,
   checkFlags,
-  checkLabels,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
   checkNumber,
   checkOptions,
-  checkOut,
   type Labels,
 } from '../checks.js';
-import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import type { Matrix } from '../matrix.js';
-import { type PairDistance, pairDistances, type TermReduction } from '../ops/pairs.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type PairDistance, pairDistances, type TermReduction, termReductions } from '../ops/pairs.js';
+import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface ContrastiveLossOptions {
+export interface ContrastiveLossOptions extends GradientOptions<'gradX1' | 'gradX2'> {
   /** Distance beyond which two classes cost nothing, > 0, default 1. */
   readonly margin?: number;
   /** `mean` (default) divides the halved terms by N, so by 2N in all; `sum`. */
   readonly reduction?: 'mean' | 'sum';
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradX1?: Matrix; readonly gradX2?: Matrix };
 }
 
 export interface ContrastiveLossResult {
@@ -59,20 +55,18 @@ export function contrastiveLoss(
   const [n, d] = x1.shape;
   x2 = checkMatrixOf('x2', x2, n, d);
   options = checkOptions(options, ['margin', 'reduction', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradX1', 'gradX2']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradX1 = gradientOutput('gradX1', out.gradX1, wanted, n, d);
-  const gradX2 = gradientOutput('gradX2', out.gradX2, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradX1: [n, d], gradX2: [n, d] });
   const margin = checkNumber('options.margin', options.margin ?? 1, { min: 0, exclusive: true });
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
   const flags = checkFlags('same', same, n);
-  checkMemory({ 'options.out.gradX1': gradX1, 'options.out.gradX2': gradX2 }, { x1, x2, same: flags });
+  checkMemory(memory, { x1, x2, same: flags });
+  const [gradX1, gradX2] = [gradients.gradX1?.data, gradients.gradX2?.data];
   const perExample = new Float32Array(n);
-  const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1: gradX1?.data, gradX2: gradX2?.data };
-  return { loss: backend().contrastiveLoss(op), perExample, ...present({ gradX1, gradX2 }) };
+  const op = { x1: x1.data, x2: x2.data, same: flags, n, d, margin, reduction, perExample, gradX1, gradX2 };
+  return { loss: backend().contrastiveLoss(op), perExample, ...present(gradients) };
 }
 
-export interface BatchContrastiveLossOptions {
+export interface BatchContrastiveLossOptions extends BatchLossOptions {
   /** Default `euclidean`. */
   readonly distance?: PairDistance;
   /** Compare unit rows, default true; cosine similarity always does. */
@@ -83,16 +77,6 @@ export interface BatchContrastiveLossOptions {
   readonly negMargin?: number;
   /** Of the positive and of the negative terms, each; default `meanPositive`. */
   readonly reduction?: TermReduction;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
-  readonly memory?: CrossBatchMemory;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
-}
-
-export interface BatchLossResult {
-  readonly loss: number;
-  /** ∂loss/∂x, [B, D]. */
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -109,33 +93,17 @@ export function batchContrastiveLoss(
   labels: Labels,
   options: BatchContrastiveLossOptions = {},
 ): OptionalGradients<BatchLossResult> {
-  x = checkMatrix('x', x);
-  options = checkOptions(options, ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction', 'memory', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradEmbeddings']);
-  const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
-  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
-  const similar = distance === 'cosineSimilarity';
-  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  const posMargin = checkNumber('options.posMargin', options.posMargin ?? (similar ? 1 : 0));
-  const negMargin = checkNumber('options.negMargin', options.negMargin ?? (similar ? 0 : 1));
-  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
-  const checked = checkLabels('labels', labels, n);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const op = {
-    x: x.data,
-    labels: checked,
-    n,
-    d,
-    memory,
-    distance,
-    normalize,
-    posMargin,
-    negMargin,
-    reduction,
-    gradX: gradEmbeddings?.data,
-  };
+  const known = ['distance', 'normalize', 'posMargin', 'negMargin', 'reduction'] as const;
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, known, (o) => {
+    const distance = checkChoice('options.distance', o.distance ?? 'euclidean', pairDistances);
+    const similar = distance === 'cosineSimilarity';
+    return {
+      distance,
+      normalize: checkBoolean('options.normalize', o.normalize ?? true),
+      posMargin: checkNumber('options.posMargin', o.posMargin ?? (similar ? 1 : 0)),
+      negMargin: checkNumber('options.negMargin', o.negMargin ?? (similar ? 0 : 1)),
+      reduction: checkChoice('options.reduction', o.reduction ?? 'meanPositive', termReductions),
+    };
+  });
   return { loss: backend().batchContrastiveLoss(op), ...present({ gradEmbeddings }) };
 }

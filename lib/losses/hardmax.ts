@@ -1,20 +1,10 @@
 // "Hardmax" is read three ways in the literature; each has its own name here.
 import { backend } from '../backend.js';
-import {
-  checkBoolean,
-  checkChoice,
-  checkLabels,
-  checkMatrix,
-  checkMemory,
-  checkNumber,
-  checkOptions,
-  checkOut,
-  type Labels,
-} from '../checks.js';
+import { checkChoice, checkLabels, checkMatrix, checkMemory, checkNumber, checkOptions, type Labels } from '../checks.js';
 import { outputOf } from '../fresh.js';
 import type { Matrix } from '../matrix.js';
 import { type SoftmaxReduction, softmaxReductions } from '../ops/softmax.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
 /**
  * One-hot argmax of every row, [B, C]; ties go to the lowest index. Its gradient is 0 almost everywhere; the usual
@@ -31,11 +21,9 @@ export function hardmax(logits: Matrix, options: { readonly out?: Matrix } = {})
   return options.out ?? out;
 }
 
-export interface HardmaxLossOptions {
+export interface HardmaxLossOptions extends GradientOptions<'gradLogits'> {
   /** Default `mean`; `none` makes `loss` the sum of perExample. */
   readonly reduction?: SoftmaxReduction;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradLogits?: Matrix };
 }
 
 export interface HardmaxLossResult {
@@ -83,14 +71,13 @@ function run(
   margin: number | undefined,
 ): OptionalGradients<HardmaxLossResult> {
   logits = checkMatrix('logits', logits);
-  const out = checkOut(options.out, ['gradLogits']);
   const [n, classes] = logits.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradLogits = gradientOutput('gradLogits', out.gradLogits, wanted, n, classes);
+  const { gradients, memory } = gradientOutputs(options, { gradLogits: logits.shape });
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', softmaxReductions);
   const checked = checkLabels('labels', labels, n, { classes });
-  checkMemory({ 'options.out.gradLogits': gradLogits }, { logits, labels: checked });
+  checkMemory(memory, { logits, labels: checked });
+  const gradLogits = gradients.gradLogits?.data;
   const perExample = new Float32Array(n);
-  const op = { logits: logits.data, labels: checked, n, classes, margin, reduction, perExample, gradLogits: gradLogits?.data };
-  return { loss: backend().hardmaxLoss(op), perExample, ...present({ gradLogits }) };
+  const op = { logits: logits.data, labels: checked, n, classes, margin, reduction, perExample, gradLogits };
+  return { loss: backend().hardmaxLoss(op), perExample, ...present(gradients) };
 }

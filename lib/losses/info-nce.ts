@@ -1,17 +1,15 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, checkOut } from '../checks.js';
+import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface InfoNceLossOptions {
+export interface InfoNceLossOptions extends GradientOptions<'gradX' | 'gradY'> {
   /** τ > 0, default 0.07 (MoCo; CLIP starts there). */
   readonly temperature?: number;
   /** The mean of rows against columns and columns against rows (CLIP), default false. */
   readonly symmetric?: boolean;
   /** Compare unit rows, default true. */
   readonly normalize?: boolean;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradX?: Matrix; readonly gradY?: Matrix };
 }
 
 export interface InfoNceLossResult {
@@ -38,15 +36,13 @@ export function infoNceLoss(x: Matrix, y: Matrix, options: InfoNceLossOptions = 
   const [n, d] = x.shape;
   y = checkMatrixOf('y', y, n, d);
   options = checkOptions(options, ['temperature', 'symmetric', 'normalize', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradX', 'gradY']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradX = gradientOutput('gradX', out.gradX, wanted, n, d);
-  const gradY = gradientOutput('gradY', out.gradY, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradX: [n, d], gradY: [n, d] });
   const temperature = checkNumber('options.temperature', options.temperature ?? 0.07, { min: 0, exclusive: true });
   const symmetric = checkBoolean('options.symmetric', options.symmetric ?? false);
   const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  checkMemory({ 'options.out.gradX': gradX, 'options.out.gradY': gradY }, { x, y });
+  checkMemory(memory, { x, y });
+  const [gradX, gradY] = [gradients.gradX?.data, gradients.gradY?.data];
   const perExample = new Float32Array(n);
-  const op = { x: x.data, y: y.data, n, d, temperature, symmetric, normalize, perExample, gradX: gradX?.data, gradY: gradY?.data };
-  return { loss: backend().infoNceLoss(op), perExample, ...present({ gradX, gradY }) };
+  const op = { x: x.data, y: y.data, n, d, temperature, symmetric, normalize, perExample, gradX, gradY };
+  return { loss: backend().infoNceLoss(op), perExample, ...present(gradients) };
 }

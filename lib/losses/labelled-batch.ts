@@ -1,16 +1,18 @@
 // What the losses over one labelled batch share: their arguments and the checks of them, their result.
-import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type LabelRules, type Labels } from '../checks.js';
+import { checkLabels, checkMatrix, checkMemory, checkOptions, type LabelRules, type Labels } from '../checks.js';
 import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import type { Matrix } from '../matrix.js';
-import type { BatchLossResult } from './contrastive.js';
-import { gradientOutput } from './outputs.js';
+import { type GradientOptions, gradientOutputs } from './outputs.js';
 
-export interface BatchLossOptions {
+export interface BatchLossOptions extends GradientOptions<'gradEmbeddings'> {
   /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
   readonly memory?: CrossBatchMemory;
-  /** Default true. */
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
+}
+
+export interface BatchLossResult {
+  readonly loss: number;
+  /** ∂loss/∂x, [B, D]. */
+  readonly gradEmbeddings: Matrix;
 }
 
 /** Of a batch loss that is a mean over rows. */
@@ -36,13 +38,11 @@ export function resolveBatch<Options extends BatchLossOptions, Own extends objec
 ) {
   x = checkMatrix('x', x);
   const given = checkOptions(options, [...known, 'memory', 'gradients', 'out']);
-  const out = checkOut(given.out, ['gradEmbeddings']);
   const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', given.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
+  const { gradients, memory: outputs } = gradientOutputs(given, { gradEmbeddings: x.shape });
   const memory = checkCrossBatchMemory('options.memory', given.memory, d);
   const own = read(given);
   const checked = checkLabels('labels', labels, n, rules);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked, ...inputs });
-  return { op: { x: x.data, labels: checked, n, d, memory, ...own, gradX: gradEmbeddings?.data }, gradEmbeddings };
+  checkMemory(outputs, { x, labels: checked, ...inputs });
+  return { op: { x: x.data, labels: checked, n, d, memory, ...own, gradX: gradients.gradEmbeddings?.data }, ...gradients };
 }

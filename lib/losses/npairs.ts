@@ -1,15 +1,13 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, checkOut } from '../checks.js';
+import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface NPairsLossOptions {
+export interface NPairsLossOptions extends GradientOptions<'gradAnchors' | 'gradPositives'> {
   /** Compare unit rows, default false as in the paper; pytorch-metric-learning's default is true. */
   readonly normalize?: boolean;
   /** Weight of mean‖a‖² + mean‖p‖² over the rows as given, at least 0, default 0. TensorFlow's `reg_lambda` of 0.002 is 0.0005 here: it takes a quarter. */
   readonly l2Reg?: number;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradAnchors?: Matrix; readonly gradPositives?: Matrix };
 }
 
 export interface NPairsLossResult {
@@ -35,15 +33,12 @@ export function nPairsLoss(anchors: Matrix, positives: Matrix, options: NPairsLo
   const [n, d] = anchors.shape;
   positives = checkMatrixOf('positives', positives, n, d);
   options = checkOptions(options, ['normalize', 'l2Reg', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradAnchors', 'gradPositives']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradAnchors = gradientOutput('gradAnchors', out.gradAnchors, wanted, n, d);
-  const gradPositives = gradientOutput('gradPositives', out.gradPositives, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradAnchors: [n, d], gradPositives: [n, d] });
   const normalize = checkBoolean('options.normalize', options.normalize ?? false);
   const l2Reg = checkNumber('options.l2Reg', options.l2Reg ?? 0, { min: 0 });
-  checkMemory({ 'options.out.gradAnchors': gradAnchors, 'options.out.gradPositives': gradPositives }, { anchors, positives });
+  checkMemory(memory, { anchors, positives });
   const perExample = new Float32Array(n);
-  const gradients = { gradAnchors: gradAnchors?.data, gradPositives: gradPositives?.data };
-  const op = { anchors: anchors.data, positives: positives.data, n, d, normalize, l2Reg, perExample, ...gradients };
-  return { loss: backend().nPairsLoss(op), perExample, ...present({ gradAnchors, gradPositives }) };
+  const [gradAnchors, gradPositives] = [gradients.gradAnchors?.data, gradients.gradPositives?.data];
+  const op = { anchors: anchors.data, positives: positives.data, n, d, normalize, l2Reg, perExample, gradAnchors, gradPositives };
+  return { loss: backend().nPairsLoss(op), perExample, ...present(gradients) };
 }

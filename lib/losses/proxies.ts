@@ -1,12 +1,9 @@
 // What the losses on class proxies have in common: their arguments' checks, in the house's order.
-import { checkBoolean, checkLabels, checkMatrix, checkMemory, checkOptions, checkOut, type Labels } from '../checks.js';
+import { checkLabels, checkMatrix, checkMemory, checkOptions, type Labels } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { gradientOutput } from './outputs.js';
+import { type GradientOptions, gradientOutputs } from './outputs.js';
 
-export interface ProxyLossOptions {
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradProxies?: Matrix };
-}
+export type ProxyLossOptions = GradientOptions<'gradEmbeddings' | 'gradProxies'>;
 
 /** `own` checks and resolves the loss's own options, whose names are `known`. */
 export function resolveProxies<Options extends ProxyLossOptions, Own extends object>(
@@ -22,13 +19,11 @@ export function resolveProxies<Options extends ProxyLossOptions, Own extends obj
   proxies = checkMatrix('proxies', proxies, d);
   const classes = proxies.shape[0];
   options = checkOptions(options, [...known, 'gradients', 'out']);
-  const out = checkOut<NonNullable<ProxyLossOptions['out']>>(options.out, ['gradEmbeddings', 'gradProxies']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const gradProxies = gradientOutput('gradProxies', out.gradProxies, wanted, classes, d);
+  const { gradients, memory } = gradientOutputs(options, { gradEmbeddings: x.shape, gradProxies: proxies.shape });
   const resolved = own(options);
   const checked = checkLabels('labels', labels, n, { classes });
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings, 'options.out.gradProxies': gradProxies }, { x, proxies, labels: checked });
+  checkMemory(memory, { x, proxies, labels: checked });
   const inputs = { x: x.data, proxies: proxies.data, labels: checked, n, d, classes };
-  return { op: { ...resolved, ...inputs, gradX: gradEmbeddings?.data, gradProxies: gradProxies?.data }, gradEmbeddings, gradProxies };
+  const [gradX, gradProxies] = [gradients.gradEmbeddings?.data, gradients.gradProxies?.data];
+  return { op: { ...resolved, ...inputs, gradX, gradProxies }, ...gradients };
 }

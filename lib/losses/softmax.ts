@@ -21,6 +21,7 @@ import { type Backward, gradientOutput, type OptionalGradients, present } from '
 export interface SoftmaxOptions {
   /** T > 0, default 1: softmax(z / T). T → 0 approaches `hardmax`. */
   readonly temperature?: number;
+  /** [B, C], memory apart from the inputs. */
   readonly out?: Matrix;
 }
 
@@ -56,6 +57,7 @@ export function softmaxGradient(logits: Matrix, gradOutput: Matrix, options: Sof
 }
 
 export interface SoftmaxCrossEntropyOptions extends ClassificationOptions {
+  /** Your memory for gradients, each of its shape and apart from the inputs; the result then has these. */
   readonly out?: { readonly gradLogits?: Matrix };
 }
 
@@ -117,12 +119,15 @@ export interface LinearCrossEntropyOptions extends ClassificationOptions {
   readonly logits?: boolean;
   /** Scratch memory that may be kept between the passes, ≥ 1, default 96 MiB; results do not depend on it. The TypeScript backend keeps one row. */
   readonly workspaceBytes?: number;
+  /** Your memory for gradients, each of its shape and apart from the inputs; the result then has these. */
   readonly out?: { readonly gradEmbeddings?: Matrix; readonly gradWeights?: Matrix };
 }
 
 export interface LinearCrossEntropyResult {
   readonly loss: number;
+  /** As that of `softmaxCrossEntropy`. */
   readonly perExample: Float32Array;
+  /** [B, C]; with `logits: true` only. */
   readonly logits?: Matrix;
   /** ∂loss/∂x, [B, D]. */
   readonly gradEmbeddings: Matrix;

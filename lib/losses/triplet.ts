@@ -2,23 +2,28 @@ import { backend } from '../backend.js';
 import {
   checkBoolean,
   checkChoice,
-  checkLabels,
   checkMatrix,
   checkMatrixOf,
   checkMemory,
   checkNumber,
   checkOptions,
-  checkOut,
   checkSeed,
   type Labels,
 } from '../checks.js';
-import { type CrossBatchMemory, checkCrossBatchMemory } from '../cross-batch-memory.js';
 import { failure } from '../errors.js';
 import type { Matrix } from '../matrix.js';
-import { type PairDistance, pairDistances, type TermReduction, type TripletStrategy, tripletStrategies } from '../ops/pairs.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import {
+  type PairDistance,
+  pairDistances,
+  type TermReduction,
+  type TripletStrategy,
+  termReductions,
+  tripletStrategies,
+} from '../ops/pairs.js';
+import { type BatchLossOptions, type BatchLossResult, resolveBatch } from './labelled-batch.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface TripletLossOptions {
+export interface TripletLossOptions extends GradientOptions<'gradAnchor' | 'gradPositive' | 'gradNegative'> {
   /** `squaredEuclidean` (default, FaceNet and the survey) or `euclidean` (PyTorch's `TripletMarginLoss`, with p, eps and swap). */
   readonly distance?: 'squaredEuclidean' | 'euclidean';
   /** At least 0, default 0.2 (FaceNet). */
@@ -31,8 +36,6 @@ export interface TripletLossOptions {
   readonly swap?: boolean;
   /** `mean` (default) over all rows, zeros included, or `sum`. */
   readonly reduction?: 'mean' | 'sum';
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradAnchor?: Matrix; readonly gradPositive?: Matrix; readonly gradNegative?: Matrix };
 }
 
 export interface TripletLossResult {
@@ -68,11 +71,7 @@ export function tripletLoss(
   positive = checkMatrixOf('positive', positive, n, d);
   negative = checkMatrixOf('negative', negative, n, d);
   options = checkOptions(options, ['distance', 'margin', 'p', 'eps', 'swap', 'reduction', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradAnchor', 'gradPositive', 'gradNegative']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradAnchor = gradientOutput('gradAnchor', out.gradAnchor, wanted, n, d);
-  const gradPositive = gradientOutput('gradPositive', out.gradPositive, wanted, n, d);
-  const gradNegative = gradientOutput('gradNegative', out.gradNegative, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradAnchor: [n, d], gradPositive: [n, d], gradNegative: [n, d] });
   const distance = checkChoice('options.distance', options.distance ?? 'squaredEuclidean', ['squaredEuclidean', 'euclidean']);
   const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
   for (const name of ['p', 'eps'] as const) {
@@ -83,14 +82,7 @@ export function tripletLoss(
   const eps = checkNumber('options.eps', options.eps ?? 0, { min: 0 });
   const swap = checkBoolean('options.swap', options.swap ?? false);
   const reduction = checkChoice('options.reduction', options.reduction ?? 'mean', ['mean', 'sum']);
-  checkMemory(
-    {
-      'options.out.gradAnchor': gradAnchor,
-      'options.out.gradPositive': gradPositive,
-      'options.out.gradNegative': gradNegative,
-    },
-    { anchor, positive, negative },
-  );
+  checkMemory(memory, { anchor, positive, negative });
   const perExample = new Float32Array(n);
   const loss = backend().tripletLoss({
     anchor: anchor.data,
@@ -105,14 +97,14 @@ export function tripletLoss(
     swap,
     reduction,
     perExample,
-    gradAnchor: gradAnchor?.data,
-    gradPositive: gradPositive?.data,
-    gradNegative: gradNegative?.data,
+    gradAnchor: gradients.gradAnchor?.data,
+    gradPositive: gradients.gradPositive?.data,
+    gradNegative: gradients.gradNegative?.data,
   });
-  return { loss, perExample, ...present({ gradAnchor, gradPositive, gradNegative }) };
+  return { loss, perExample, ...present(gradients) };
 }
 
-export interface BatchTripletLossOptions {
+export interface BatchTripletLossOptions extends BatchLossOptions {
   /** Which triplets of the batch count, default `batchHard`; see `mineTriplets` for each. */
   readonly mining?: TripletStrategy;
   /** Default `euclidean`. */
@@ -123,26 +115,21 @@ export interface BatchTripletLossOptions {
   readonly margin?: number;
   /** Default `meanPositive`: over the triplets that still cost something. */
   readonly reduction?: TermReduction;
+  /** d(a, n) becomes min(d(a, n), d(p, n)) (Balntas et al. 2016) in the terms; rules go by d(a, n). Default false. */
   readonly swap?: boolean;
   /** softplus instead of the hinge (Hermans et al. 2017), default false. */
   readonly soft?: boolean;
   /** Seeds `faceNetSemiHard`'s choice, default 0. */
   readonly seed?: number;
-  /** Rows of earlier batches, constants that every row of x is compared with besides the others; of the same dimension. */
-  readonly memory?: CrossBatchMemory;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradEmbeddings?: Matrix };
 }
 
-export interface BatchTripletLossResult {
-  readonly loss: number;
+export interface BatchTripletLossResult extends BatchLossResult {
   /** Triplets chosen. */
   readonly numTriplets: number;
   /** Those of them with a positive loss. */
   readonly numActive: number;
   /** numActive / numTriplets, 0 for none: a falling share is progress, a loss stuck at the margin is collapse. */
   readonly fractionActive: number;
-  readonly gradEmbeddings: Matrix;
 }
 
 /**
@@ -162,51 +149,17 @@ export function batchTripletLoss(
   labels: Labels,
   options: BatchTripletLossOptions = {},
 ): OptionalGradients<BatchTripletLossResult> {
-  x = checkMatrix('x', x);
-  options = checkOptions(options, [
-    'mining',
-    'distance',
-    'normalize',
-    'margin',
-    'reduction',
-    'swap',
-    'soft',
-    'seed',
-    'memory',
-    'gradients',
-    'out',
-  ]);
-  const out = checkOut(options.out, ['gradEmbeddings']);
-  const [n, d] = x.shape;
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradEmbeddings = gradientOutput('gradEmbeddings', out.gradEmbeddings, wanted, n, d);
-  const memory = checkCrossBatchMemory('options.memory', options.memory, d);
-  const mining = checkChoice('options.mining', options.mining ?? 'batchHard', tripletStrategies);
-  const distance = checkChoice('options.distance', options.distance ?? 'euclidean', pairDistances);
-  const normalize = checkBoolean('options.normalize', options.normalize ?? true);
-  const margin = checkNumber('options.margin', options.margin ?? 0.2, { min: 0 });
-  const reduction = checkChoice('options.reduction', options.reduction ?? 'meanPositive', ['mean', 'sum', 'meanPositive']);
-  const swap = checkBoolean('options.swap', options.swap ?? false);
-  const soft = checkBoolean('options.soft', options.soft ?? false);
-  const seed = checkSeed('options.seed', options.seed ?? 0);
-  const checked = checkLabels('labels', labels, n);
-  checkMemory({ 'options.out.gradEmbeddings': gradEmbeddings }, { x, labels: checked });
-  const op = {
-    x: x.data,
-    labels: checked,
-    n,
-    d,
-    memory,
-    mining,
-    distance,
-    normalize,
-    margin,
-    reduction,
-    swap,
-    soft,
-    seed,
-    gradX: gradEmbeddings?.data,
-  };
+  const known = ['mining', 'distance', 'normalize', 'margin', 'reduction', 'swap', 'soft', 'seed'] as const;
+  const { op, gradEmbeddings } = resolveBatch(x, labels, options, known, (o) => ({
+    mining: checkChoice('options.mining', o.mining ?? 'batchHard', tripletStrategies),
+    distance: checkChoice('options.distance', o.distance ?? 'euclidean', pairDistances),
+    normalize: checkBoolean('options.normalize', o.normalize ?? true),
+    margin: checkNumber('options.margin', o.margin ?? 0.2, { min: 0 }),
+    reduction: checkChoice('options.reduction', o.reduction ?? 'meanPositive', termReductions),
+    swap: checkBoolean('options.swap', o.swap ?? false),
+    soft: checkBoolean('options.soft', o.soft ?? false),
+    seed: checkSeed('options.seed', o.seed ?? 0),
+  }));
   const result = backend().batchTripletLoss(op);
   const fractionActive = result.numTriplets > 0 ? result.numActive / result.numTriplets : 0;
   return { ...result, fractionActive, ...present({ gradEmbeddings }) };

@@ -1,9 +1,9 @@
 import { backend } from '../backend.js';
-import { checkBoolean, checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions, checkOut } from '../checks.js';
+import { checkMatrix, checkMatrixOf, checkMemory, checkNumber, checkOptions } from '../checks.js';
 import type { Matrix } from '../matrix.js';
-import { type Backward, gradientOutput, type OptionalGradients, present } from './outputs.js';
+import { type Backward, type GradientOptions, gradientOutputs, type OptionalGradients, present } from './outputs.js';
 
-export interface VicRegLossOptions {
+export interface VicRegLossOptions extends GradientOptions<'gradX' | 'gradY'> {
   /** Weight of the distance between the views, ≥ 0, default 25 (the paper's). */
   readonly lambda?: number;
   /** Weight of the variance terms, ≥ 0, default 25 (the paper's). */
@@ -12,8 +12,6 @@ export interface VicRegLossOptions {
   readonly nu?: number;
   /** Added to each variance before its root, ≥ 0, default 1e-4 (the paper's). */
   readonly eps?: number;
-  readonly gradients?: boolean;
-  readonly out?: { readonly gradX?: Matrix; readonly gradY?: Matrix };
 }
 
 export interface VicRegLossResult {
@@ -40,15 +38,13 @@ export function vicRegLoss(x: Matrix, y: Matrix, options: VicRegLossOptions = {}
   const [n, d] = x.shape;
   y = checkMatrixOf('y', y, n, d);
   options = checkOptions(options, ['lambda', 'mu', 'nu', 'eps', 'gradients', 'out']);
-  const out = checkOut(options.out, ['gradX', 'gradY']);
-  const wanted = checkBoolean('options.gradients', options.gradients ?? true);
-  const gradX = gradientOutput('gradX', out.gradX, wanted, n, d);
-  const gradY = gradientOutput('gradY', out.gradY, wanted, n, d);
+  const { gradients, memory } = gradientOutputs(options, { gradX: [n, d], gradY: [n, d] });
   const lambda = checkNumber('options.lambda', options.lambda ?? 25, { min: 0 });
   const mu = checkNumber('options.mu', options.mu ?? 25, { min: 0 });
   const nu = checkNumber('options.nu', options.nu ?? 1, { min: 0 });
   const eps = checkNumber('options.eps', options.eps ?? 1e-4, { min: 0 });
-  checkMemory({ 'options.out.gradX': gradX, 'options.out.gradY': gradY }, { x, y });
-  const op = { x: x.data, y: y.data, n, d, lambda, mu, nu, eps, gradX: gradX?.data, gradY: gradY?.data };
-  return { loss: backend().vicRegLoss(op), ...present({ gradX, gradY }) };
+  checkMemory(memory, { x, y });
+  const [gradX, gradY] = [gradients.gradX?.data, gradients.gradY?.data];
+  const op = { x: x.data, y: y.data, n, d, lambda, mu, nu, eps, gradX, gradY };
+  return { loss: backend().vicRegLoss(op), ...present(gradients) };
 }

@@ -1,4 +1,5 @@
 import { checkOptions } from '../checks.js';
+import { remakeBy } from '../remake.js';
 import { aSoftmax } from './a-softmax.js';
 import { adaFace } from './adaface.js';
 import { arcFace } from './arcface.js';
@@ -9,7 +10,6 @@ import { lSoftmax } from './l-softmax.js';
 import { magFace } from './magface.js';
 import { normalizedSoftmax } from './normalized-softmax.js';
 import { p2sGrad } from './p2sgrad.js';
-import { remakeBy } from './remake.js';
 import { softTriple } from './soft-triple.js';
 import { softmaxMargin } from './softmax.js';
 import { sphereFaceR } from './sphereface-r.js';
@@ -40,7 +40,7 @@ const factories = {
 
 /** The margin as its own factory makes it. */
 export function remake(margin: Margin): Margin {
-  return remakeBy<Margin>(factories, margin, 'options.margin');
+  return remakeBy<Margin>(factories, margin, 'options.margin', 'a margin such as arcFace()');
 }
 
 export {

@@ -1,5 +1,6 @@
 import { checkInteger } from '../checks.js';
 import { failure } from '../errors.js';
+import { remakeBy } from '../remake.js';
 import { adaFace } from './adaface.js';
 import { arcFace } from './arcface.js';
 import { mostCenters } from './columns.js';
@@ -8,7 +9,6 @@ import { cosFace } from './cosface.js';
 import { curricularFace } from './curricularface.js';
 import { magFace } from './magface.js';
 import { normalizedSoftmax } from './normalized-softmax.js';
-import { remakeBy } from './remake.js';
 import { sphereFaceR } from './sphereface-r.js';
 import type { CosineMargin, Margin, SubCentersMargin } from './types.js';
 
@@ -53,6 +53,6 @@ export function subCenters(k: number, margin: CosineMargin): SubCentersMargin {
   return Object.freeze({
     kind: 'subCenters',
     k: checkInteger('k', k, 1, mostCenters),
-    margin: remakeBy<CosineMargin>(factories, margin, 'margin'),
+    margin: remakeBy<CosineMargin>(factories, margin, 'margin', 'a margin such as arcFace()'),
   });
 }

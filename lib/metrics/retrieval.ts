@@ -12,6 +12,7 @@ const blockValues = 2 ** 24;
 export interface RetrievalOptions {
   /** Gallery to search, [M, D], with its labels; without it the queries search each other, the own row left out. */
   readonly reference?: Matrix;
+  /** [M], with `reference` only. */
   readonly referenceLabels?: Labels;
   /** Default `squaredEuclidean`. */
   readonly metric?: Metric;

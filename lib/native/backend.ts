@@ -46,18 +46,31 @@ const forms: Forms = {
 
 type Run = (op: unknown) => unknown;
 
+/** The same, at one level from its first part to its last. */
+function atOneLevel(run: Run, keepLevel: (kept: boolean) => void): Run {
+  return (op) => {
+    keepLevel(true);
+    try {
+      return run(op);
+    } finally {
+      keepLevel(false);
+    }
+  };
+}
+
 /** The addon's ops over those of the reference, which has what the addon does not. */
-export function nativeBackend(addon: NativeOps, reference: Backend): Backend {
+export function nativeBackend(addon: NativeOps, reference: Backend, keepLevel: (kept: boolean) => void): Backend {
   const composed: Partial<Backend> = {
     ...matchedLosses(addon),
     proxyNcaLoss: (op) => proxyNca(addon, op),
     vicRegLoss: (op) => vicReg(addon, op),
   };
-  const all: Record<string, Run> = { ...reference, ...addon, ...composed } as never;
-  const whole = reference as unknown as Record<string, Run>;
+  const whole = Object.entries(composed).map(([name, run]): [string, Run] => [name, atOneLevel(run as Run, keepLevel)]);
+  const all: Record<string, Run> = { ...reference, ...addon, ...Object.fromEntries(whole) } as never;
+  const exact = reference as unknown as Record<string, Run>;
   const chosen = Object.entries(forms).map(([name, has]): [string, Run] => [
     name,
-    (op) => ((has as (op: unknown) => boolean)(op) ? all[name] : whole[name])?.(op),
+    (op) => ((has as (op: unknown) => boolean)(op) ? all[name] : exact[name])?.(op),
   ]);
   return { ...all, ...Object.fromEntries(chosen) } as never;
 }

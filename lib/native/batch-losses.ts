@@ -13,10 +13,17 @@ import {
   type RankedListOp,
   type TupletMarginOp,
 } from '../ops/batch-losses.js';
-import { type BatchContrastiveOp, type PairDistance, type PairOps, pairDistances, type TermReduction } from '../ops/pairs.js';
+import {
+  type BatchContrastiveOp,
+  type PairDistance,
+  type PairOps,
+  pairDistances,
+  type TermReduction,
+  termReductions,
+} from '../ops/pairs.js';
 import type { Values } from '../ops/types.js';
 import { isMild } from './compared-rows.js';
-import { hasSnrGradient, isFloat32, noMemory, reductions } from './pairs.js';
+import { hasSnrGradient, isFloat32, noMemory } from './pairs.js';
 
 export type BatchLossArguments = [
   kind: number,
@@ -155,7 +162,7 @@ function argumentsOf(name: NativeLoss, op: LabelledBatchOp, loss: Float64Array):
   const [x, perExample, gradX] = [op.x, op.perExample, op.gradX] as (Float32Array | undefined)[];
   const { x: memory, labels, m } = op.memory ?? noMemory;
   const padded = Float64Array.from({ length: mostNumbers }, (_, i) => numbers[i] ?? 0);
-  const codes = [pairDistances.indexOf(distance), normalize, reductions.indexOf(reduction)] as const;
+  const codes = [pairDistances.indexOf(distance), normalize, termReductions.indexOf(reduction)] as const;
   return [
     names.indexOf(name),
     x as Float32Array,

@@ -6,12 +6,11 @@ import type { DistanceOps } from '../ops/distances.js';
 import type { PairOps } from '../ops/pairs.js';
 import type { RankOps, RanksOp } from '../ops/ranks.js';
 import type { HardmaxLossOp, HardmaxOp, SoftmaxOps } from '../ops/softmax.js';
-import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type TasksOf, translated } from './calls.js';
 import { deliverNaN } from './compared-rows.js';
 import { type MiningAddon, nativeMiners } from './mining.js';
 import { type ProxyAnchorArguments, proxyAnchorArguments } from './proxies.js';
-import { type DeviceAddon, type SharedAddon, type SharedOps, sharedOps, sharedTasks, type shortOps } from './shared.js';
+import { type DeviceAddon, type LongOps, type SharedAddon, type SharedOps, sharedOps, sharedTasks } from './shared.js';
 import { type HardmaxArguments, type HardmaxLossArguments, hardmaxLossArguments } from './softmax.js';
 
 /** Instruction sets the kernels are built for, lowest first; neon on arm64 only. */
@@ -37,6 +36,8 @@ export interface Addon extends SharedAddon, MiningAddon {
   readonly first: boolean;
   info(): { readonly isa: Isa; readonly threads: number };
   setIsa(isa: Isa): boolean;
+  /** Whether this thread goes on with the level of now whatever another one sets. */
+  keepLevel(kept: boolean): void;
   setThreads(threads: number): void;
   /** Cancels every asynchronous op of this thread. */
   cancelTasks(): void;
@@ -55,22 +56,18 @@ export interface Addon extends SharedAddon, MiningAddon {
   workspacePeak(): number;
   /** Bytes outside the heap that are accounted to this environment. */
   externalMemory(): number;
-  batchLoss(...args: BatchLossArguments): void;
   proxyAnchorLoss(...args: ProxyAnchorArguments): void;
   relevantRanks(...args: RanksArguments): void;
   toBfloat16(x: Float32Array, length: number, out: Uint16Array): void;
   fromBfloat16(x: Uint16Array, length: number, out: Float32Array): void;
 }
 
-/** What may be long enough to leave the event loop. */
-type LongOps = Omit<SharedOps, (typeof shortOps)[number]>;
 export type NativeOps = SharedOps &
   Pick<DistanceOps, 'toBfloat16' | 'fromBfloat16'> &
   Pick<BatchLossOps, 'proxyAnchorLoss'> &
   Pick<PairOps, 'mineTriplets' | 'minePairs'> &
   Pick<SoftmaxOps, 'hardmax' | 'hardmaxLoss'> &
-  RankOps &
-  NativeBatchLosses;
+  RankOps;
 /** The same ops off the event loop, but for `updateCenters`: it works in place, and half of it is not an outcome. */
 export type NativeTasks = TasksOf<LongOps>;
 
@@ -90,7 +87,6 @@ export function nativeOps(addon: Addon): NativeOps {
       deliverNaN(loss[0] as number, op.gradX, op.gradProxies);
       return loss[0] as number;
     }),
-    ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
     relevantRanks: translated(({ values, n, m, descending, rows, from, to, own, ranks }: RanksOp) =>
       addon.relevantRanks(values, n, m, descending, rows, from, to, own, ranks, ranks.length),
     ),

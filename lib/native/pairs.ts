@@ -5,13 +5,10 @@ import {
   type BatchTripletOp,
   type BatchTripletResult,
   pairDistances,
-  type TermReduction,
+  termReductions,
   tripletStrategies,
 } from '../ops/pairs.js';
 import { shortest, type Values } from '../ops/types.js';
-
-// In the order of the addon's enumerations, as `pairDistances` and `tripletStrategies` are.
-export const reductions: readonly TermReduction[] = ['mean', 'sum', 'meanPositive'];
 
 export type BatchTripletArguments = [
   x: Float32Array,
@@ -74,10 +71,11 @@ export function hasBatchTriplet(op: BatchTripletOp): boolean {
 }
 
 export function batchTripletArguments(op: BatchTripletOp, result: Float64Array): BatchTripletArguments {
+  // These lists have the order of the addon's enumerations.
   const [metric, mining, reduction] = [
     pairDistances.indexOf(op.distance),
     tripletStrategies.indexOf(op.mining),
-    reductions.indexOf(op.reduction),
+    termReductions.indexOf(op.reduction),
   ];
   const [x, gradX] = [op.x as Float32Array, op.gradX as Float32Array | undefined];
   const { x: memory, labels: memoryLabels, m } = op.memory ?? noMemory;

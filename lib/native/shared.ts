@@ -13,6 +13,7 @@ import {
 } from '../ops/distances.js';
 import type { BatchTripletOp, ContrastiveOp, PairOps, TripletOp } from '../ops/pairs.js';
 import type { MarginSoftmaxOp, SoftmaxCrossEntropyOp, SoftmaxGradientOp, SoftmaxOp, SoftmaxOps } from '../ops/softmax.js';
+import { type BatchLossArguments, type NativeBatchLosses, nativeBatchLosses } from './batch-losses.js';
 import { floats, type NativeTask, type TasksOf, translated } from './calls.js';
 import { centerGradients, lossScale } from './centers.js';
 import { type ContrastiveArguments, contrastiveArguments, type TripletArguments, tripletArguments } from './given-rows.js';
@@ -76,6 +77,7 @@ export interface SharedAddon extends SearchAddon {
   marginSoftmax(...args: HeadArguments): void;
   marginSoftmaxAsync(...args: HeadArguments): NativeTask;
   batchTripletLoss(...args: BatchTripletArguments): void;
+  batchLoss(...args: BatchLossArguments): void;
   contrastiveLoss(...args: ContrastiveArguments): void;
   tripletLoss(...args: TripletArguments): void;
 }
@@ -94,7 +96,8 @@ export type SharedOps = Pick<
 > &
   Pick<CenterOps, 'centerLoss' | 'updateCenters'> &
   Pick<PairOps, 'contrastiveLoss' | 'tripletLoss' | 'batchTripletLoss'> &
-  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'>;
+  Pick<SoftmaxOps, 'softmax' | 'softmaxGradient' | 'softmaxCrossEntropy' | 'marginSoftmax'> &
+  NativeBatchLosses;
 /** Those that never leave the event loop: `updateCenters` works in place, and half of it is not an outcome. */
 export const shortOps = [
   'packGallery',
@@ -105,6 +108,8 @@ export const shortOps = [
   'tripletLoss',
   'batchTripletLoss',
 ] as const;
+/** What may be long enough to leave the event loop. */
+export type LongOps = Omit<SharedOps, (typeof shortOps)[number] | keyof NativeBatchLosses>;
 
 function matmulArguments({ a, b, transposeA, transposeB, rows, inner, cols, out }: MatmulOp): MatmulArguments {
   return [floats(a), floats(b), transposeA, transposeB, rows, inner, cols, floats(out)];
@@ -176,10 +181,11 @@ export function sharedOps(addon: SharedAddon): SharedOps {
       addon.batchTripletLoss(...batchTripletArguments(op, result));
       return batchTripletResult(result);
     }),
+    ...nativeBatchLosses((...args) => translated(() => addon.batchLoss(...args))(undefined)),
   };
 }
 
-export function sharedTasks(addon: SharedAddon): TasksOf<Omit<SharedOps, (typeof shortOps)[number]>> {
+export function sharedTasks(addon: SharedAddon): TasksOf<LongOps> {
   return {
     matmul: (op) => addon.matmulAsync(...matmulArguments(op)),
     distances: (op) => addon.distancesAsync(...rowsArguments(op), floats(op.out)),

@@ -1,4 +1,4 @@
-import type { MemoryRows } from './batch-losses.js';
+import type { LabelledBatchOp } from './batch-losses.js';
 import type { Values } from './types.js';
 
 export const pairDistances = ['euclidean', 'squaredEuclidean', 'cosineSimilarity', 'snr'] as const;
@@ -37,8 +37,9 @@ export const easyHardChoices = ['easy', 'semiHard', 'hard', 'all'] as const;
 /** What `easyHard` takes of an anchor's positives or negatives. */
 export type EasyHardChoice = (typeof easyHardChoices)[number];
 
+export const termReductions = ['mean', 'sum', 'meanPositive'] as const;
 /** Reductions of pair and triplet terms; meanPositive is the mean over strictly positive terms. */
-export type TermReduction = 'mean' | 'sum' | 'meanPositive';
+export type TermReduction = (typeof termReductions)[number];
 
 /** Rows x1_i, x2_i; same_i = 1 for one class. Gradients are absent when not wanted. */
 export interface ContrastiveOp {
@@ -54,19 +55,12 @@ export interface ContrastiveOp {
   readonly gradX2?: Values | undefined;
 }
 
-export interface BatchContrastiveOp {
-  readonly x: Values;
-  readonly labels: Int32Array;
-  readonly n: number;
-  readonly d: number;
-  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: MemoryRows | undefined;
+export interface BatchContrastiveOp extends LabelledBatchOp {
   readonly distance: PairDistance;
   readonly normalize: boolean;
   readonly posMargin: number;
   readonly negMargin: number;
   readonly reduction: TermReduction;
-  readonly gradX?: Values | undefined;
 }
 
 export interface TripletOp {
@@ -126,14 +120,16 @@ export interface MinePairsOp {
   readonly maxPairs: number;
 }
 
-export interface BatchTripletOp extends Omit<MineTripletsOp, 'strategy' | 'maxTriplets' | 'subsample'> {
-  /** Anchors are the rows of `x` alone; see `LabelledBatchOp`. */
-  readonly memory?: MemoryRows | undefined;
+export interface BatchTripletOp extends LabelledBatchOp {
   readonly mining: TripletStrategy;
+  readonly distance: PairDistance;
+  readonly normalize: boolean;
+  readonly margin: number;
   readonly reduction: TermReduction;
   readonly swap: boolean;
   readonly soft: boolean;
-  readonly gradX?: Values | undefined;
+  /** As that of `MineTripletsOp`. */
+  readonly seed: number;
 }
 
 export interface BatchTripletResult {

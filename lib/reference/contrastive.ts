@@ -40,7 +40,7 @@ export function batchContrastiveLoss(op: BatchContrastiveOp): number {
   };
   const groups = { positive: { sum: 0, active: 0, count: 0 }, negative: { sum: 0, active: 0, count: 0 } };
   const groupOf = (i: number, j: number) => (labels[i] === labels[j] ? groups.positive : groups.negative);
-  let undefinedTerms = false;
+  let undefinedTerms = batch.anyInfinite;
   eachPair(batch, (i, j) => {
     const group = groupOf(i, j);
     const term = excess(i, j);

@@ -13,6 +13,8 @@ export interface Batch {
   readonly columns: number;
   /** Of all columns. */
   readonly labels: Int32Array;
+  /** Whether rows are compared as given and one of them holds an infinity: a loss over them is NaN, as it is where a length divides them. */
+  readonly anyInfinite: boolean;
   /** d(i, j), or −s(i, j) for a similarity: always small for likeness, so that miners need one rule. */
   readonly apart: (i: number, j: number) => number;
   /** Adds g·∂apart(i, j)/∂rows to the running gradient. */
@@ -48,7 +50,8 @@ export function batchOf(input: BatchInput): Batch {
   const { n, d, distance, normalize } = input;
   const { x, labels, columns } = columnsOf(input);
   // Cosines are those of unit rows anyway; normalising first makes them plain dots.
-  const { rows, gradient, toGiven } = comparedRows(x, columns, d, normalize || distance === 'cosineSimilarity');
+  const unitFirst = normalize || distance === 'cosineSimilarity';
+  const { rows, gradient, toGiven } = comparedRows(x, columns, d, unitFirst);
   const sign = distance === 'cosineSimilarity' ? -1 : 1;
   const metric = distance === 'cosineSimilarity' ? 'dot' : distance;
   const value = measureOf(metric, { x: rows, y: rows, d });
@@ -57,6 +60,7 @@ export function batchOf(input: BatchInput): Batch {
     n,
     columns,
     labels,
+    anyInfinite: !unitFirst && columns > 1 && x.subarray(0, columns * d).some((value) => Math.abs(value) === Infinity),
     apart: (i, j) => sign * value(i * d, j * d),
     addGradient: (g, i, j) => {
       if (g !== 0) add(sign * g, i * d, j * d);

@@ -35,7 +35,7 @@ export function rowsOf(op: LabelledBatchOp, distance: RowDistance, normalize = t
     if (gradX) batch.addGradient(sign * g, i, j);
   };
   const [values, derivatives] = [new Float64Array(columns), new Float64Array(columns)];
-  let undefinedPairs = false;
+  let undefinedPairs = batch.anyInfinite;
   const sweep = (visit: Visit): void => {
     for (let i = 0; i < n; i++) {
       for (let j = 0; j < columns; j++) {

@@ -7,9 +7,10 @@ export function tcmLoss(op: TcmOp): number {
   const { lambdaPlus, lambdaMinus, marginPlus, marginMinus, gradX } = op;
   const rows = rowsOf(op, 'cosineSimilarity');
   const { columns, labels } = rows;
+  // At a margin of −1 or 1 on the far side only pairs without an excess and without a direction count, and rounding decides which.
   const kinds = {
-    positive: { weight: lambdaPlus, side: 1, margin: marginPlus, sum: 0, count: 0 },
-    negative: { weight: lambdaMinus, side: -1, margin: marginMinus, sum: 0, count: 0 },
+    positive: { weight: marginPlus > -1 ? lambdaPlus : 0, side: 1, margin: marginPlus, sum: 0, count: 0 },
+    negative: { weight: marginMinus < 1 ? lambdaMinus : 0, side: -1, margin: marginMinus, sum: 0, count: 0 },
   };
   /** Calls `visit` with every pair on the wrong side of its margin, or on it. */
   const eachHard = (visit: (kind: typeof kinds.positive, excess: number, j: number, derivatives: Float64Array) => void): void => {
@@ -17,7 +18,8 @@ export function tcmLoss(op: TcmOp): number {
       for (let j = 0; j < columns; j++) {
         if (j === i) continue;
         const kind = labels[j] === labels[i] ? kinds.positive : kinds.negative;
-        const excess = kind.side * (kind.margin - (s[j] as number));
+        // Rounding takes a similarity past ±1, which would decide about a margin there.
+        const excess = kind.side * (kind.margin - Math.min(Math.max(s[j] as number, -1), 1));
         if (excess >= 0) visit(kind, excess, j, derivatives);
       }
     });

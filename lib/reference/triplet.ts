@@ -113,7 +113,7 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
     if (value > 0) numActive++;
   });
   // What is NaN was never chosen, but it could have been: a loss of 0 would look like convergence.
-  if (Number.isNaN(sum) || apart.some(Number.isNaN)) {
+  if (batch.anyInfinite || Number.isNaN(sum) || apart.some(Number.isNaN)) {
     gradX?.fill(Number.NaN);
     return { loss: Number.NaN, numTriplets, numActive };
   }

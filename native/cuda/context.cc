@@ -18,6 +18,7 @@ constexpr int kMajor = 75, kMinor = 76;  // attributes: the compute capability
 constexpr int kLeastCapability = 75;
 constexpr size_t kMostSide = INT32_MAX;  // of a matrix, and of a grid
 constexpr size_t kGranule = size_t{1} << 16;  // sizes are rounded up, so that a kept block fits more calls
+constexpr unsigned kNonBlocking = 1;  // a stream that waits for none of whoever else uses the device here
 
 struct State {
   std::mutex lock;
@@ -38,6 +39,30 @@ std::string& OwnFailure() {
 }
 
 }  // namespace
+
+// Blocks that only this thread's next call may have.
+struct Held {
+  std::vector<Block> blocks;
+
+  static Held& OfThread() {
+    static thread_local Held held;
+    return held;
+  }
+  ~Held() { GiveBack(); }
+  void GiveBack() {
+    if (!blocks.empty()) Context::Get()->GiveBack(blocks);
+  }
+  bool Take(size_t bytes, Address* address) {
+    for (Block& block : blocks) {
+      if (block.bytes != bytes) continue;
+      *address = block.address;
+      block = blocks.back();
+      blocks.pop_back();
+      return true;
+    }
+    return false;
+  }
+};
 
 Context* Context::Get() {
   State& state = Shared();
@@ -65,6 +90,7 @@ std::string Context::Failure() { return OwnFailure(); }
 void Context::Lose(const std::string& failure) {
   State& state = Shared();
   const std::lock_guard<std::mutex> guard(state.lock);
+  if (lost_) return;  // another call was told first
   state.reason = "the device was lost: " + failure;
   lost_ = true;
 }
@@ -100,7 +126,6 @@ bool Context::Open(std::string& reason) {
   }
   if (!Succeeded(driver_.cuDevicePrimaryCtxRetain(&context_, device), "cuDevicePrimaryCtxRetain", reason)) return false;
   if (!Succeeded(driver_.cuCtxSetCurrent(context_), "cuCtxSetCurrent", reason)) return false;
-  if (!Succeeded(driver_.cuStreamCreate(&stream_, 0), "cuStreamCreate", reason)) return false;
   return Load(kPtx, 0, kFirstFast, reason);
 }
 
@@ -121,29 +146,35 @@ bool Context::Load(const PackedText& packed, size_t first, size_t last, std::str
 
 // At first use: the driver compiles a module when it is loaded.
 bool Context::LoadFast(std::string& reason) {
+  const std::lock_guard<std::mutex> guard(load_lock_);
   if (functions_[kKernels - 1] != nullptr) return true;
   return Load(kFastPtx, kFirstFast, kKernels, reason);
 }
 
+// Another call may have the memory that this one frees before it can: then it is told that the device is full, as it is.
 Result Context::Take(size_t bytes, Address* address) {
-  {
-    const std::lock_guard<std::mutex> guard(kept_lock_);
-    const auto found = kept_.find(bytes);
-    if (found != kept_.end()) {
-      *address = found->second;
-      kept_.erase(found);
-      return kSuccess;
-    }
-  }
+  Held& held = Held::OfThread();
+  if (held.Take(bytes, address) || TakeKept(bytes, address)) return kSuccess;
   Result result = driver_.cuMemAlloc_v2(address, bytes);
   if (result != kErrorOutOfMemory) return result;
+  held.GiveBack();
   ReleaseKept();
   return driver_.cuMemAlloc_v2(address, bytes);
 }
 
-void Context::GiveBack(Address address, size_t bytes) {
+bool Context::TakeKept(size_t bytes, Address* address) {
   const std::lock_guard<std::mutex> guard(kept_lock_);
-  kept_.emplace(bytes, address);
+  const auto found = kept_.find(bytes);
+  if (found == kept_.end()) return false;
+  *address = found->second;
+  kept_.erase(found);
+  return true;
+}
+
+void Context::GiveBack(std::vector<Block>& blocks) {
+  const std::lock_guard<std::mutex> guard(kept_lock_);
+  for (const Block& block : blocks) kept_.emplace(block.bytes, block.address);
+  blocks.clear();
 }
 
 void Context::ReleaseKept() {
@@ -152,8 +183,32 @@ void Context::ReleaseKept() {
   kept_.clear();
 }
 
+std::unique_ptr<Staging> Context::TakeStaging() {
+  {
+    const std::lock_guard<std::mutex> guard(kept_lock_);
+    if (!staging_.empty()) {
+      std::unique_ptr<Staging> staging = std::move(staging_.back());
+      staging_.pop_back();
+      return staging;
+    }
+  }
+  return Staging::Make(driver_);
+}
+
+void Context::GiveBack(std::unique_ptr<Staging> staging) {
+  const std::lock_guard<std::mutex> guard(kept_lock_);
+  staging_.push_back(std::move(staging));
+}
+
 Resident::~Resident() {
-  for (const Block& block : blocks_) Context::Get()->GiveBack(block.address, block.bytes);
+  if (blocks_.empty() && stream_.handle == nullptr) return;
+  Context& context = *Context::Get();
+  if (stream_.handle != nullptr) {
+    // A finalizer's thread may have asked for nothing of the device yet.
+    context.driver_.cuCtxSetCurrent(context.context_);
+    context.driver_.cuStreamDestroy_v2(stream_.handle);
+  }
+  context.GiveBack(blocks_);
 }
 
 size_t Resident::Bytes() const {
@@ -162,17 +217,23 @@ size_t Resident::Bytes() const {
   return bytes;
 }
 
-Call::Call(const std::atomic<bool>* cancel, Precision precision) : context_(Context::Get()), cancel_(cancel) {
+Call::Call(const std::atomic<bool>* cancel, Precision precision, const Resident* of) : context_(Context::Get()), cancel_(cancel) {
   if (context_ == nullptr) {
     NoDevice();
     return;
   }
-  turn_ = std::unique_lock<std::mutex>(context_->turn_);
+  stream_ = of == nullptr ? &context_->stream_ : &of->stream_;
+  turn_ = std::unique_lock<std::mutex>(stream_->turn);
   if (context_->lost_) {
     NoDevice();
     return;
   }
   Check(context_->driver_.cuCtxSetCurrent(context_->context_), "cuCtxSetCurrent");
+  if (!Failed() && stream_->handle == nullptr) {
+    void* handle = nullptr;
+    Check(context_->driver_.cuStreamCreate(&handle, kNonBlocking), "cuStreamCreate");
+    if (!Failed()) stream_->handle = handle;
+  }
   if (Failed() || precision != Precision::kFast || !context_->HasFast()) return;
   fast_ = true;
   std::string failure;
@@ -184,9 +245,19 @@ Call::Call(const std::atomic<bool>* cancel, Precision precision) : context_(Cont
 
 Call::~Call() {
   if (context_ == nullptr) return;
-  // What is under way still uses the memory.
-  if (!context_->lost_) context_->driver_.cuStreamSynchronize(context_->stream_);
-  for (const Block& block : blocks_) context_->GiveBack(block.address, block.bytes);
+  // What is under way still uses the memory, on both sides.
+  if (stream_->handle != nullptr && !context_->lost_) context_->driver_.cuStreamSynchronize(stream_->handle);
+  if (staging_ != nullptr) {
+    staging_->Forget();
+    context_->GiveBack(std::move(staging_));
+  }
+  Held& held = Held::OfThread();
+  held.GiveBack();
+  if (holds_ && !Failed()) {
+    held.blocks.swap(blocks_);
+  } else {
+    context_->GiveBack(blocks_);
+  }
 }
 
 void Call::NoDevice() {
@@ -200,16 +271,16 @@ Address Call::Claim(size_t count, size_t size) {
     OutOfMemory(SIZE_MAX);
     return 0;
   }
-  const size_t bytes = (count * size + kGranule - 1) / kGranule * kGranule;
+  const size_t rounded = (count * size + kGranule - 1) / kGranule * kGranule, bytes = rounded == 0 ? kGranule : rounded;
   Address address = 0;
-  const Result result = context_->Take(bytes == 0 ? kGranule : bytes, &address);
+  const Result result = context_->Take(bytes, &address);
   if (result == kErrorOutOfMemory) {
     OutOfMemory(bytes);
   } else {
     Check(result, "cuMemAlloc");
   }
   if (Failed()) return 0;
-  blocks_.push_back({address, bytes == 0 ? kGranule : bytes});
+  blocks_.push_back({address, bytes});
   if (context_->driver_.hypersphere_simt_use != nullptr) Check(context_->driver_.hypersphere_simt_use(address, count * size), "hypersphere_simt_use");
   return address;
 }
@@ -242,14 +313,27 @@ void Call::Check(Result result, const char* what) {
   NoDevice();
 }
 
+// Without staging a driver copies by way of memory of its own, and waits longer for it.
+bool Call::Staged() {
+  if (staging_ == nullptr && !pageable_) staging_ = context_->TakeStaging();
+  pageable_ = staging_ == nullptr;
+  return !pageable_;
+}
+
 void Call::ToDevice(void* to, const void* from, size_t bytes) {
   if (Failed() || bytes == 0) return;
-  Check(context_->driver_.cuMemcpyHtoDAsync_v2(reinterpret_cast<Address>(to), from, bytes, context_->stream_), "cuMemcpyHtoD");
+  const Address address = reinterpret_cast<Address>(to);
+  Check(Staged() ? staging_->Upload(stream_->handle, address, from, bytes)
+                 : context_->driver_.cuMemcpyHtoDAsync_v2(address, from, bytes, stream_->handle),
+        "cuMemcpyHtoD");
 }
 
 void Call::ToHost(void* to, const void* from, size_t bytes) {
   if (Failed() || bytes == 0) return;
-  Check(context_->driver_.cuMemcpyDtoHAsync_v2(to, reinterpret_cast<Address>(from), bytes, context_->stream_), "cuMemcpyDtoH");
+  const Address address = reinterpret_cast<Address>(from);
+  Check(Staged() ? staging_->Download(stream_->handle, to, address, bytes)
+                 : context_->driver_.cuMemcpyDtoHAsync_v2(to, address, bytes, stream_->handle),
+        "cuMemcpyDtoH");
 }
 
 void Call::Start(Kernel kernel, const Grid& grid, void** arguments) {
@@ -261,14 +345,18 @@ void Call::Start(Kernel kernel, const Grid& grid, void** arguments) {
   }
   const auto size = [](size_t n) { return static_cast<unsigned>(n); };
   Check(context_->driver_.cuLaunchKernel(context_->functions_[static_cast<size_t>(kernel)], size(grid.x), size(grid.y), size(grid.z), kThreads, 1, 1, 0,
-                                         context_->stream_, arguments, nullptr),
+                                         stream_->handle, arguments, nullptr),
         kNames[static_cast<size_t>(kernel)]);
 }
 
 Status Call::Finish() {
-  if (context_ != nullptr && !context_->lost_ && status_ != Status::kNoDevice) {
-    Check(context_->driver_.cuStreamSynchronize(context_->stream_), "cuStreamSynchronize");
+  if (context_ == nullptr || stream_->handle == nullptr || status_ == Status::kNoDevice) return status_;
+  if (context_->lost_) {  // through another call
+    NoDevice();
+    return status_;
   }
+  Check(context_->driver_.cuStreamSynchronize(stream_->handle), "cuStreamSynchronize");
+  if (staging_ != nullptr && !Failed()) staging_->Deliver();
   return status_;
 }
 

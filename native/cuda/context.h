@@ -1,10 +1,14 @@
-// The device as the ops see it: one context a process, found at first use; memory that is kept for the next call; and a Call, which owns
-// what one op has on the device and remembers the first thing that went wrong.
+// The device as the ops see it: one context a process, found at first use; memory that is kept for the next call; a stream for each object that
+// stays there and one for calls without; and a Call, which owns what one op has on the device and remembers the first thing that went wrong.
+//
+// Calls of one stream take turns, those of several may overlap. A call waits for its stream before it gives memory back, so a block that another
+// call finds in the store is at rest, whatever its stream was.
 #pragma once
 
 #include <atomic>
 #include <initializer_list>
 #include <map>
+#include <memory>
 #include <mutex>
 #include <string>
 #include <vector>
@@ -12,6 +16,7 @@
 #include "../api.h"
 #include "driver.h"
 #include "packed_text.h"
+#include "staging.h"
 
 namespace hypersphere {
 namespace cuda {
@@ -33,6 +38,12 @@ struct Block {
   size_t bytes;
 };
 
+// Work that is done in the order in which it was asked for.
+struct Stream {
+  std::mutex turn;         // whose call has it
+  void* handle = nullptr;  // made by the first call
+};
+
 class Context {
  public:
   // Null where there is no device: Reason() then says why. A lost device has a reason, too: it serves nobody any more.
@@ -51,6 +62,7 @@ class Context {
  private:
   friend class Call;
   friend class Resident;
+  friend struct Held;
 
   static constexpr int kFastCapability = 80;
 
@@ -60,18 +72,24 @@ class Context {
   bool LoadFast(std::string& reason);
   bool Succeeded(Result result, const char* what, std::string& reason) const;
   Result Take(size_t bytes, Address* address);
-  void GiveBack(Address address, size_t bytes);
+  void GiveBack(std::vector<Block>& blocks);
+  bool TakeKept(size_t bytes, Address* address);
   void ReleaseKept();
+  // Null where the host has none to give; then arrays cross as they are.
+  std::unique_ptr<Staging> TakeStaging();
+  void GiveBack(std::unique_ptr<Staging> staging);
   void Lose(const std::string& failure);
 
   Driver driver_;
   std::string name_;
   int version_ = 0, capability_ = 0;
-  void *context_ = nullptr, *stream_ = nullptr;
+  void* context_ = nullptr;
   void* functions_[static_cast<size_t>(Kernel::kCount)] = {};
-  std::mutex turn_;  // several calls may come at once, from tasks and from the event loop: one at a time has the device
-  std::mutex kept_lock_;
+  Stream stream_;  // of calls without an object
+  std::mutex load_lock_;
+  std::mutex kept_lock_;  // of what waits for the next call
   std::multimap<size_t, Address> kept_;
+  std::vector<std::unique_ptr<Staging>> staging_;
   std::atomic<bool> lost_{false};
 };
 
@@ -79,7 +97,8 @@ struct Grid {
   size_t x, y = 1, z = 1;
 };
 
-// Memory that outlives the call that took it. It goes back to the store of the context, from whichever thread.
+// Memory that outlives the call that took it, and the stream of the calls that use it. It goes back to the store of the context, from whichever
+// thread, when no call uses it any more.
 class Resident {
  public:
   Resident() = default;
@@ -91,12 +110,16 @@ class Resident {
  private:
   friend class Call;
   std::vector<Block> blocks_;
+  mutable Stream stream_;
 };
 
 // Once something has failed, nothing more is done, and Finish says what it was.
 class Call {
  public:
-  explicit Call(const std::atomic<bool>* cancel, Precision precision = Precision::kReproducible);
+  // `of`: whose stream it takes, once no other call has that.
+  explicit Call(const std::atomic<bool>* cancel, Precision precision = Precision::kReproducible, const Resident* of = nullptr);
+  Call(const Call&) = delete;
+  Call& operator=(const Call&) = delete;
   ~Call();
 
   // For the length of the call. Over nothing: an address that must not be read.
@@ -115,7 +138,7 @@ class Call {
   void Upload(T* to, const T* from, size_t count) {
     ToDevice(to, from, count * sizeof(T));
   }
-  // Done when Finish returns.
+  // Done when Finish returns; of a call that fails, perhaps in part.
   template <class T>
   void Download(T* to, const T* from, size_t count) {
     ToHost(to, from, count * sizeof(T));
@@ -140,6 +163,9 @@ class Call {
   void ExpectSides(std::initializer_list<size_t> sides);
   // What this call has allocated so far stays.
   void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
+  // What this call has allocated is there for the next call of this thread that asks for as much: the second phase of an op whose first has worked.
+  // That call's end, or the thread's, lets go of what is left.
+  void HoldForNext() { holds_ = true; }
   // From here on the call goes on to its end.
   void IgnoreCancel() { cancel_ = nullptr; }
   bool Failed() const { return status_ != Status::kOk; }
@@ -151,6 +177,7 @@ class Call {
  private:
   static constexpr size_t kThreads = 256, kGroups = 16;
 
+  bool Staged();
   Address Claim(size_t count, size_t size);
   void ToDevice(void* to, const void* from, size_t bytes);
   void ToHost(void* to, const void* from, size_t bytes);
@@ -160,11 +187,13 @@ class Call {
   void OutOfMemory(size_t bytes);
 
   Context* const context_;
+  Stream* stream_ = nullptr;
   std::unique_lock<std::mutex> turn_;
+  std::unique_ptr<Staging> staging_;
   const std::atomic<bool>* cancel_;
   std::vector<Block> blocks_;
   Status status_ = Status::kOk;
-  bool fast_ = false;
+  bool fast_ = false, pageable_ = false, holds_ = false;
 };
 
 }  // namespace cuda

@@ -26,6 +26,13 @@ constexpr Result kSuccess = 0, kErrorOutOfMemory = 2;
   DRIVER(cuCtxSetCurrent, (void* context))                                                                                       \
   DRIVER(cuStreamCreate, (void** stream, unsigned flags))                                                                        \
   DRIVER(cuStreamSynchronize, (void* stream))                                                                                    \
+  DRIVER(cuStreamDestroy_v2, (void* stream))                                                                                     \
+  DRIVER(cuEventCreate, (void** event, unsigned flags))                                                                          \
+  DRIVER(cuEventDestroy_v2, (void* event))                                                                                       \
+  DRIVER(cuEventRecord, (void* event, void* stream))                                                                             \
+  DRIVER(cuEventSynchronize, (void* event))                                                                                      \
+  DRIVER(cuMemHostAlloc, (void** memory, size_t bytes, unsigned flags))                                                          \
+  DRIVER(cuMemFreeHost, (void* memory))                                                                                          \
   DRIVER(cuMemAlloc_v2, (Address * address, size_t bytes))                                                                       \
   DRIVER(cuMemFree_v2, (Address address))                                                                                        \
   DRIVER(cuMemGetInfo_v2, (size_t * free, size_t * total))                                                                       \

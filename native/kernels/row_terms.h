@@ -23,7 +23,7 @@ HYPERSPHERE_INLINE void SumPieces(size_t count, const Term& term, double (&total
   }
 }
 
-RowExtent ExtentOfRow(const float* values, size_t count) {
+HYPERSPHERE_HOST_DEVICE RowExtent ExtentOfRow(const float* values, size_t count) {
   V least = Set(kInf), most = Set(-kInf);
   VI odd = {};
   AlongRow(count, [&](size_t k, size_t n) {
@@ -36,13 +36,13 @@ RowExtent ExtentOfRow(const float* values, size_t count) {
   return {-MaxOfLanes(-least) + 0.0f, MaxOfLanes(most) + 0.0f, AnyOfLanes(odd)};
 }
 
-double SumOfRow(const float* values, size_t count, float reference) {
+HYPERSPHERE_HOST_DEVICE double SumOfRow(const float* values, size_t count, float reference) {
   double sum[1];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[1]) { lanes[0] += FirstN(n, LoadUpTo(values + k, n) - Set(reference), Zero()); }, sum);
   return sum[0];
 }
 
-double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule) {
+HYPERSPHERE_HOST_DEVICE double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule) {
   const V slope = Set(rule.slope), reference = Set(rule.reference), low = Set(rule.low), high = Set(rule.high);
   double sum[1];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[1]) {
@@ -54,16 +54,18 @@ double ExponentialsOfRow(float* values, size_t count, const RowExponential& rule
   return sum[0];
 }
 
-void ScaleRow(float* values, size_t count, float factor, float addend) {
+HYPERSPHERE_HOST_DEVICE void ScaleRow(float* values, size_t count, float factor, float addend) {
   AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(LoadUpTo(values + k, n), Set(factor), Set(addend))), values + k, n); });
 }
 
-TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
+HYPERSPHERE_HOST_DEVICE TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
   const V side = Set(rule.side), bound = Set(rule.bound);
   double sums[2];
   SumPieces(count, [&](size_t k, size_t n, V(&lanes)[2]) {
-    const V term = side * (LoadUpTo(values + k, n) - bound);
-    const VI counts = rule.at_bound ? term >= Zero() : term > Zero();
+    V v = LoadUpTo(values + k, n);
+    if (rule.of_cosines) v = Choose(v > Set(1), Set(1), Choose(v < Set(-1), Set(-1), v));
+    const V term = side * (v - bound);
+    const VI counts = rule.of_cosines ? term >= Zero() : term > Zero();
     StoreUpTo(Choose(counts, side, Zero()), values + k, n);
     lanes[0] += FirstN(n, Choose(counts, term, Zero()), Zero());
     lanes[1] += FirstN(n, Choose(counts, Set(1), Zero()), Zero());
@@ -71,7 +73,7 @@ TwoSums HingeOfRow(float* values, size_t count, const RowHinge& rule) {
   return {sums[0], sums[1]};
 }
 
-TwoSums HingeSquaresOfRow(float* values, size_t count, const RowHinge& rule) {
+HYPERSPHERE_HOST_DEVICE TwoSums HingeSquaresOfRow(float* values, size_t count, const RowHinge& rule) {
   const V side = Set(rule.side), bound = Set(rule.bound);
   double sums[2];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
@@ -92,7 +94,7 @@ HYPERSPHERE_INLINE Violation ViolationOf(const RowViolation& rule, V v) {
   return {Choose(side * (v - Set(rule.bound)) > Zero(), ExpOfNegative(Set(rule.temperature) * short_of), Zero()), short_of};
 }
 
-TwoSums ViolationsOfRow(const float* values, size_t count, const RowViolation& rule) {
+HYPERSPHERE_HOST_DEVICE TwoSums ViolationsOfRow(const float* values, size_t count, const RowViolation& rule) {
   double sums[2];
   SumPieces(count, [&](size_t k, size_t n, V(&lanes)[2]) {
     const Violation violation = ViolationOf(rule, LoadUpTo(values + k, n));
@@ -103,7 +105,7 @@ TwoSums ViolationsOfRow(const float* values, size_t count, const RowViolation& r
   return {sums[0], sums[1]};
 }
 
-void ViolationSlopesOfRow(float* values, size_t count, const RowViolation& rule, float mean, float factor) {
+HYPERSPHERE_HOST_DEVICE void ViolationSlopesOfRow(float* values, size_t count, const RowViolation& rule, float mean, float factor) {
   AlongRow(count, [&](size_t k, size_t n) {
     const Violation violation = ViolationOf(rule, LoadUpTo(values + k, n));
     const V through_weights = Fma(Set(rule.temperature), violation.short_of - Set(mean), Set(1));
@@ -111,7 +113,7 @@ void ViolationSlopesOfRow(float* values, size_t count, const RowViolation& rule,
   });
 }
 
-TwoSums SoftplusOfRow(float* values, size_t count, float slope, float reference) {
+HYPERSPHERE_HOST_DEVICE TwoSums SoftplusOfRow(float* values, size_t count, float slope, float reference) {
   const V one = Set(1), by = Set(slope), from = Set(reference);
   double sums[2];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
@@ -130,7 +132,7 @@ HYPERSPHERE_INLINE Column CircleColumn(const RowCircle& rule, V v) {
   return {factor * (v - Set(rule.margin)), factor};
 }
 
-float CircleMostOfRow(const float* values, size_t count, const RowCircle& rule) {
+HYPERSPHERE_HOST_DEVICE float CircleMostOfRow(const float* values, size_t count, const RowCircle& rule) {
   V most = Set(-kInf);
   AlongRow(count, [&](size_t k, size_t n) {
     const V z = FirstN(n, CircleColumn(rule, LoadUpTo(values + k, n)).value, Set(-kInf));
@@ -139,7 +141,7 @@ float CircleMostOfRow(const float* values, size_t count, const RowCircle& rule) 
   return MaxOfLanes(most) + 0.0f;
 }
 
-double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
+HYPERSPHERE_HOST_DEVICE double CircleOfRow(float* values, size_t count, const RowCircle& rule) {
   double sum[1];
   SumPieces(count, [&](size_t k, size_t n, V(&lanes)[1]) {
     const Column column = CircleColumn(rule, LoadUpTo(values + k, n));
@@ -178,7 +180,7 @@ void CountReached(const float* values, size_t count, const float* bounds, size_t
 }
 #endif
 
-TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule, float* slopes) {
+HYPERSPHERE_HOST_DEVICE TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule, float* slopes) {
   const V one = Set(1), by = Set(rule.slope), from = Set(rule.reference), limit = Set(rule.limit);
   double sums[2];
   SumPieces(count, [=](size_t k, size_t n, V(&lanes)[2]) {
@@ -194,7 +196,7 @@ TwoSums SigmoidsOfRow(const float* values, size_t count, const RowSigmoid& rule,
   return {sums[0], sums[1]};
 }
 
-void AddRow(const float* from, size_t count, float factor, float* to) {
+HYPERSPHERE_HOST_DEVICE void AddRow(const float* from, size_t count, float factor, float* to) {
   AlongRow(count, [=](size_t k, size_t n) { StoreUpTo(Flushed(Fma(Set(factor), LoadUpTo(from + k, n), LoadUpTo(to + k, n))), to + k, n); });
 }
 

@@ -43,7 +43,7 @@ Status FastApLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
   SoftHistograms histograms(sweep.Workers(), bins.Nodes());
   if (!histograms.Allocate()) return Status::kOutOfMemory;
   const double share = 1 / AtLeastOne(sweep.Count().with_positives);
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms&) {
     row.sums[0] = 0;
     if (!row.HasBoth()) return false;
     histograms.Clear(row.worker);

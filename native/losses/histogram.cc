@@ -65,7 +65,7 @@ Status HistogramLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noe
   SoftHistograms histograms(workers, bins.Nodes());
   if (!histograms.Allocate()) return Status::kOutOfMemory;
   for (size_t worker = 0; worker < workers; worker++) histograms.Clear(worker);
-  sweep.Sweep([&](SweptRow& row) {
+  sweep.Sweep([&](SweptRow& row, const RowTerms&) {
     double pairs[] = {0, 0, 0};
     EachRun(sweep.Rows(), row, [&](const Span& run, Part part) {
       pairs[static_cast<size_t>(part)] += static_cast<double>(run.Count());
@@ -81,7 +81,7 @@ Status HistogramLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noe
   const SoftHistogram own = histograms.Own(0), others = histograms.Others(0);
   const double loss = share * Reversed(own, others, bins);
   if (op.grad_x != nullptr) {
-    sweep.SweepToGradient([&](SweptRow& row) {
+    sweep.SweepToGradient([&](SweptRow& row, const RowTerms&) {
       EachRun(sweep.Rows(), row, [&](const Span& run, Part part) {
         if (part == Part::kNone) {
           memset(row.Run(run), 0, run.Count() * sizeof(float));

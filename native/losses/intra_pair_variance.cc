@@ -32,16 +32,15 @@ TwoSums Excesses(const SweptRow& row, const Side& side, const Kind& kind, const 
 Status IntraPairVarianceLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
   RowSweep sweep(op, {Metric::kCosineSimilarity, true, 4}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   Kind own{1, 1 - op.numbers[0], 1 / AtLeastOne(sweep.Count().positive_pairs), 0, 0};
   Kind others{-1, 1 + op.numbers[1], 1 / AtLeastOne(sweep.Count().negative_pairs), 0, 0};
-  sweep.Sweep([&](SweptRow& row) {
+  sweep.Sweep([&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = Sum(row, row.positives, terms);
     row.sums[1] = Sum(row, row.negatives, terms);
   });
   own.mean = own.share * sweep.Sum(0);
   others.mean = others.share * sweep.Sum(1);
-  const auto excesses = [&](SweptRow& row) {
+  const auto excesses = [&](SweptRow& row, const RowTerms& terms) {
     const TwoSums near = Excesses(row, row.positives, own, terms), far = Excesses(row, row.negatives, others, terms);
     row.sums[0] = near.first;
     row.sums[1] = near.second;
@@ -53,8 +52,8 @@ Status IntraPairVarianceLoss(const BatchLossOp& op, const std::atomic<bool>* can
   others.excess = others.share * sweep.Sum(2);
   const double loss = own.share * sweep.Sum(1) + others.share * sweep.Sum(3);
   if (op.grad_x != nullptr) {
-    sweep.SweepToGradient([&](SweptRow& row) {
-      excesses(row);
+    sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
+      excesses(row, terms);
       const double to_own = 2 * own.share * own.side, to_others = 2 * others.share * others.side;
       Scale(row, row.positives, -to_own, terms, to_own * own.bound * own.excess);
       Scale(row, row.negatives, -to_others, terms, to_others * others.bound * others.excess);

@@ -13,9 +13,8 @@ struct Margins {
 Status Generalized(const BatchLossOp& op, const Margins& margins, const std::atomic<bool>* cancel) noexcept {
   RowSweep sweep(op, {Metric::kEuclidean, op.normalize, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(static_cast<double>(op.n));
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     const LogSum own = ExponentialsOf(row, row.positives, 1, terms), others = ExponentialsOf(row, row.negatives, -1, terms);
     const double pull = row.positives.count > 0 ? LogOf(own) - margins.of_positives : 0;
     const double push = row.negatives.count > 0 ? LogOf(others) + margins.of_negatives : 0;
@@ -35,13 +34,12 @@ Status OfPairs(const BatchLossOp& op, const Margins& margins, const std::atomic<
   constexpr size_t kLoss = 0, kNegatives = 1;
   RowSweep sweep(op, {Metric::kEuclidean, op.normalize, 2}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(sweep.Count().positive_pairs);
-  sweep.Sweep([&](SweptRow& row) {
+  sweep.Sweep([&](SweptRow& row, const RowTerms& terms) {
     row.sums[kLoss] = 0;
     row.sums[kNegatives] = row.negatives.count > 0 ? LogOf(ExponentialsOf(row, row.negatives, -1, terms)) + margins.of_negatives : -scalar::kInfinity;
   });
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     const double own = row.sums[kNegatives];
     double wanted = 0;
     for (const Span& run : row.positives) {

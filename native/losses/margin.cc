@@ -30,8 +30,7 @@ Status MarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
   const double margin = op.numbers[0], nu = op.numbers[1];
   RowSweep sweep(op, {Metric::kEuclidean, op.normalize, 3}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
-  const auto hinge = [&](SweptRow& row) {
+  const auto hinge = [&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = row.sums[1] = row.sums[2] = 0;
     if (!row.HasBoth()) return false;
     const double beta = static_cast<double>(op.beta[op.betas > 1 ? op.labels[row.row] : 0]);
@@ -47,8 +46,8 @@ Status MarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexce
   const double share = 1 / AtLeastOne(sweep.Sum(1)), of_beta = sweep.Count().with_both > 0 ? nu : 0;
   const double loss = share * sweep.Sum(0) + (of_beta > 0 ? of_beta * static_cast<double>(op.beta[0]) : 0);
   if (op.grad_x != nullptr) {
-    sweep.SweepToGradient([&](SweptRow& row) {
-      if (!hinge(row)) return false;
+    sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
+      if (!hinge(row, terms)) return false;
       Scale(row, row.positives, static_cast<double>(row.negatives.count), terms);
       Scale(row, row.negatives, static_cast<double>(row.positives.count), terms);
       return true;

@@ -10,9 +10,8 @@ Status NcaLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept 
   const float scale = Slope(op.numbers[0]);
   RowSweep sweep(op, {Metric::kSquaredEuclidean, op.normalize, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(sweep.Count().with_positives);
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = 0;
     if (!row.HasBoth()) return false;
     const LogSum own = ExponentialsOf(row, row.positives, -scale, terms), others = ExponentialsOf(row, row.negatives, -scale, terms);

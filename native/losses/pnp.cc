@@ -45,10 +45,9 @@ Status PnpLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept 
   const float inverse = Slope(1 / op.numbers[1]);
   RowSweep sweep(op, {Metric::kCosineSimilarity, true, 1, 2}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const size_t columns = sweep.Rows().Columns();
   const double share = 1 / AtLeastOne(sweep.Count().with_positives);
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = 0;
     if (!row.HasBoth()) return false;
     float *const slopes = row.scratch, *const derivatives = row.scratch + columns;

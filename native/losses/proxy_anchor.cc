@@ -158,6 +158,9 @@ class Run {
 
 }  // namespace
 
-Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept { return Run(op, cancel)(); }
+Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
+  return Run(op, cancel)();
+}
 
 }  // namespace hypersphere

@@ -47,9 +47,8 @@ Status RankedListLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) no
   const ListSide others{imbalance, alpha, static_cast<float>(op.numbers[4]), -1};
   RowSweep sweep(op, {Metric::kEuclidean, true, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(static_cast<double>(op.n)), guard = kGuard * static_cast<double>(sweep.Rows().Columns());
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = Violations(row, row.positives, own, guard, terms) + Violations(row, row.negatives, others, guard, terms);
     return row.sums[0] != 0;
   });

@@ -8,8 +8,7 @@ namespace hypersphere {
 Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
   RowSweep sweep(op, {Metric::kCosineSimilarity, true, 4}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
-  const auto hinge = [&](SweptRow& row) {
+  const auto hinge = [&](SweptRow& row, const RowTerms& terms) {
     const TwoSums own = Hinge(row, row.positives, -1, op.numbers[2], true, terms);
     const TwoSums others = Hinge(row, row.negatives, 1, op.numbers[3], true, terms);
     row.sums[0] = own.first;
@@ -18,13 +17,15 @@ Status TcmLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept 
     row.sums[3] = others.second;
   };
   sweep.Sweep(hinge);
-  const double to_own = op.numbers[0] / AtLeastOne(sweep.Sum(1)), to_others = op.numbers[1] / AtLeastOne(sweep.Sum(3));
+  // At these margins only pairs without an excess and without a direction count, and rounding decides which.
+  const bool own = op.numbers[2] > -1, others = op.numbers[3] < 1;
+  const double to_own = own ? op.numbers[0] / AtLeastOne(sweep.Sum(1)) : 0, to_others = others ? op.numbers[1] / AtLeastOne(sweep.Sum(3)) : 0;
   const double loss = to_own * sweep.Sum(0) + to_others * sweep.Sum(2);
   // Weights are any numbers: coefficients relative to the greater stay in float32.
   const double most = to_own > to_others ? to_own : to_others;
   if (op.grad_x != nullptr && most > 0) {
-    sweep.SweepToGradient([&](SweptRow& row) {
-      hinge(row);
+    sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
+      hinge(row, terms);
       if (row.sums[1] + row.sums[3] == 0) return false;
       Scale(row, row.positives, to_own / most, terms);
       Scale(row, row.negatives, to_others / most, terms);

@@ -41,9 +41,8 @@ Status TupletMarginLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) 
   const double s = static_cast<double>(scale);
   RowSweep sweep(op, {Metric::kCosineSimilarity, true, 1}, cancel);
   if (!sweep.Start()) return sweep.Result();
-  const RowTerms& terms = sweep.Terms();
   const double share = 1 / AtLeastOne(sweep.Count().positive_pairs);
-  sweep.SweepToGradient([&](SweptRow& row) {
+  sweep.SweepToGradient([&](SweptRow& row, const RowTerms& terms) {
     row.sums[0] = 0;
     if (!row.HasBoth()) return false;
     const LogSum others = ExponentialsOf(row, row.negatives, scale, terms);

@@ -1,5 +1,6 @@
 // The addon's own exports. Level and threads belong to the process; tasks to the environment that started them.
 #include <atomic>
+#include <optional>
 
 #include "../cpu.h"
 #include "../threads/pool.h"
@@ -27,6 +28,13 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), false);
 }
 
+// For an op that is made of several calls of this thread. A flag rather than a count: a program that was stopped inside of one has not said its end.
+void KeepLevel(const Napi::CallbackInfo& info) {
+  thread_local std::optional<KeptLevel> kept;
+  kept.reset();
+  if (Args(info, {"kept"}).Flag(0)) kept.emplace();
+}
+
 void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMostThreads)); }
 
 void CancelOwnTasks(const Napi::CallbackInfo& info) { CancelTasks(info.Env()); }
@@ -39,6 +47,7 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("first", !loaded.exchange(true));
   exports.Set("info", Napi::Function::New(env, Info, "info"));
   exports.Set("setIsa", Napi::Function::New(env, SetIsa, "setIsa"));
+  exports.Set("keepLevel", Napi::Function::New(env, KeepLevel, "keepLevel"));
   exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
   exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
@@ -46,7 +55,6 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportShared(env, exports);
   ExportRanks(env, exports);
   ExportProxyAnchor(env, exports);
-  ExportBatchLosses(env, exports);
   ExportMining(env, exports);
   ExportMemory(env, exports);
   ExportBfloat16(env, exports);

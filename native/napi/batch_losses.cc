@@ -1,9 +1,8 @@
 #include <cstdint>
 #include <vector>
 
-#include "../ops/ops.h"
 #include "args.h"
-#include "ops.h"
+#include "implementation.h"
 
 namespace hypersphere {
 
@@ -41,14 +40,12 @@ void BatchLossSync(const Napi::CallbackInfo& info) {
     checked = args.Labels(2, op.n, op.betas);
     op.labels = checked.data();
   }
-  const Status status = BatchLoss(op, nullptr);
+  const Status status = ImplementationOf(info).batch_loss(op, nullptr);
   if (status != Status::kOk) throw StatusFailure(info.Env(), status);
 }
 
 }  // namespace
 
-void ExportBatchLosses(Napi::Env env, Napi::Object exports) {
-  exports.Set("batchLoss", Napi::Function::New(env, BatchLossSync, "batchLoss"));
-}
+void ExportBatchLosses(const Implementation& who, Napi::Object exports) { ExportFor(who, exports, "batchLoss", BatchLossSync); }
 
 }  // namespace hypersphere

@@ -30,6 +30,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportSoftmax(who, exports);
   ExportMarginSoftmax(who, exports);
   ExportTriplet(who, exports);
+  ExportBatchLosses(who, exports);
   ExportGivenRows(who, exports);
 }
 

@@ -25,20 +25,21 @@ struct Implementation {
   Run<CrossEntropyOp> cross_entropy;
   Run<MarginSoftmaxOp> margin_softmax;
   Run<BatchTripletOp> batch_triplet;  // the device without `swap`
+  Run<BatchLossOp> batch_loss;
   Run<ContrastiveOp> contrastive;
   Run<TripletOp> triplet;  // the device with plain norms (cuda/ops/ops.h)
   bool on_device, fast;
 };
 
 constexpr Implementation kCpu{Matmul,  Distances,    DistancesGradient, Normalize,    NormalizeGradient, Nearest,     CenterLoss, UpdateCenters,
-                              Softmax, CrossEntropy, MarginSoftmax,     BatchTriplet, Contrastive,       Triplet,     false,      false};
+                              Softmax, CrossEntropy, MarginSoftmax,     BatchTriplet, BatchLoss,         Contrastive, Triplet,    false,         false};
 constexpr Implementation kDevice{cuda::Matmul,     cuda::Distances,     cuda::DistancesGradient, cuda::Normalize,    cuda::NormalizeGradient, cuda::Nearest,
                                  cuda::CenterLoss, cuda::UpdateCenters, cuda::Softmax,           cuda::CrossEntropy, cuda::MarginSoftmax,     cuda::BatchTriplet,
-                                 cuda::Contrastive, cuda::Triplet,      true,                    false};
+                                 cuda::BatchLoss,  cuda::Contrastive,   cuda::Triplet,           true,               false};
 constexpr Implementation kFastDevice{cuda::fast::Matmul,      cuda::fast::Distances, cuda::DistancesGradient,   cuda::Normalize,
                                      cuda::NormalizeGradient, cuda::fast::Nearest,   cuda::CenterLoss,          cuda::UpdateCenters,
                                      cuda::Softmax,           cuda::CrossEntropy,    cuda::fast::MarginSoftmax, cuda::BatchTriplet,
-                                     cuda::Contrastive,       cuda::Triplet,         true,                      true};
+                                     cuda::BatchLoss,         cuda::Contrastive,     cuda::Triplet,             true,                      true};
 
 inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { return *static_cast<const Implementation*>(info.Data()); }
 
@@ -55,6 +56,7 @@ void ExportCenters(const Implementation& who, Napi::Object exports);
 void ExportSoftmax(const Implementation& who, Napi::Object exports);
 void ExportMarginSoftmax(const Implementation& who, Napi::Object exports);
 void ExportTriplet(const Implementation& who, Napi::Object exports);
+void ExportBatchLosses(const Implementation& who, Napi::Object exports);
 void ExportGivenRows(const Implementation& who, Napi::Object exports);
 // Of the device alone.
 void ExportResident(Napi::Object exports);

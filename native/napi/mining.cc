@@ -51,9 +51,9 @@ void Check(Napi::Env env, Status status) {
   if (status != Status::kOk) throw StatusFailure(env, status);
 }
 
-// Another thread may write to shared rows, or choose another level: no tuple of such a call is worth having.
+// Another thread may write to shared rows: no tuple of such a call is worth having.
 void CheckUnchanged(Napi::Env env, bool changed) {
-  if (changed) throw Failure(env, "ERR_BUSY", "x", "rows and an instruction set that stay as they are during the call", "a change by another thread");
+  if (changed) throw Failure(env, "ERR_BUSY", "x", "rows that stay as they are during the call", "a change by another thread");
 }
 
 Napi::Number NumberOf(Napi::Env env, uint64_t count) { return Napi::Number::New(env, static_cast<double>(count)); }

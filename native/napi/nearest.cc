@@ -115,8 +115,8 @@ Napi::Value SearchAsync(const Napi::CallbackInfo& info, const Kept<Gallery>& kep
   return StartTask(args, "hypersphere.search", [op, packed](const std::atomic<bool>* cancel) { return SearchIn(*packed, op, cancel); });
 }
 
-// { search, searchAsync, dispose }. An empty Int32Array stands for no labels.
-template <class Gallery>
+// { search, searchAsync, dispose }. An empty Int32Array stands for no labels. `more`: what else the gallery's constructor takes.
+template <class Gallery, auto... more>
 Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Args args(info, {"gallery", "m", "d", "metric", "labels", "labelled"});
@@ -125,7 +125,7 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const int32_t* labels = args.Flag(5) ? args.Ints(4, m, 1) : nullptr;
   const bool halves = args.IsHalves(0);
   const float* data = halves ? nullptr : args.Floats(0, m, d);
-  const auto kept = std::make_shared<Kept<Gallery>>(env, std::make_shared<Gallery>(m, d, metric));
+  const auto kept = std::make_shared<Kept<Gallery>>(env, std::make_shared<Gallery>(m, d, metric, more...));
   const Status status = kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels);
   if (status != Status::kOk) throw StatusFailure(env, status);
   kept->Account();
@@ -160,7 +160,7 @@ void FromBfloat16(const Napi::CallbackInfo& info) {
 void ExportNearest(const Implementation& who, Napi::Object exports) {
   ExportFor(who, exports, "nearest", NearestSync);
   ExportFor(who, exports, "nearestAsync", NearestAsync);
-  const auto pack = who.fast ? PackGallery<cuda::FastGallery> : who.on_device ? PackGallery<cuda::Gallery> : PackGallery<PackedGallery>;
+  const auto pack = who.fast ? PackGallery<cuda::Gallery, cuda::Precision::kFast> : who.on_device ? PackGallery<cuda::Gallery> : PackGallery<PackedGallery>;
   ExportFor(who, exports, "packGallery", pack);
 }
 

@@ -9,7 +9,6 @@ namespace hypersphere {
 void ExportShared(Napi::Env env, Napi::Object exports);
 void ExportRanks(Napi::Env env, Napi::Object exports);
 void ExportProxyAnchor(Napi::Env env, Napi::Object exports);
-void ExportBatchLosses(Napi::Env env, Napi::Object exports);
 void ExportMining(Napi::Env env, Napi::Object exports);
 void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);

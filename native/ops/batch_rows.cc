@@ -89,11 +89,22 @@ Status BatchRows::Compare(const float* rows, size_t count, float* out, const std
   return Distances({rows, rows_, out, count, Columns(), input_.d, Cosine() ? Metric::kDot : input_.metric}, cancel);
 }
 
-Sides BatchRows::SidesOf(size_t row) const {
-  const Span own = OwnRun(row), stored = MemoryRun(row);
-  const size_t count = own.Count() - 1 + stored.Count();
-  return {{{{own.first, row}, {row + 1, own.last}, stored}, count},
-          {{{0, own.first}, {own.last, input_.n}, {input_.n, stored.first}, {stored.last, Columns()}}, Columns() - 1 - count}};
+bool BatchRows::AnyInfinite() const {
+  if (Normalized()) return false;
+  const size_t d = input_.d, rows = RowsOfBlock(d);
+  std::atomic<bool> any{false};
+  const auto block = [&](size_t index, int) {
+    const size_t first = index * rows * d, last = Least((index + 1) * rows, Columns()) * d;
+    uint32_t odd = 0;
+    for (size_t k = first; k < last; k++) {
+      uint32_t bits;
+      memcpy(&bits, rows_ + k, sizeof bits);
+      odd |= static_cast<uint32_t>((bits & 0x7fffffff) == 0x7f800000);
+    }
+    if (odd != 0) any.store(true, std::memory_order_relaxed);
+  };
+  ParallelFor(DivideUp(Columns(), rows), block, nullptr, ThreadsForPass(Columns(), d));
+  return any.load(std::memory_order_relaxed);
 }
 
 bool BatchRows::IsFinite(size_t row) const {

@@ -6,6 +6,7 @@
 
 #include "../api.h"
 #include "class_rows.h"
+#include "sides.h"
 #include "workspace.h"
 
 namespace hypersphere {
@@ -34,26 +35,6 @@ struct PairInput {
   size_t m = 0;
 };
 
-struct Span {
-  size_t first, last;
-  size_t Count() const { return last - first; }
-};
-
-constexpr size_t kMostRuns = 4;
-
-// Runs of columns; some may be empty.
-struct Side {
-  Span runs[kMostRuns] = {};
-  size_t count = 0;  // of columns
-  const Span* begin() const { return runs; }
-  const Span* end() const { return runs + kMostRuns; }
-};
-
-// The columns of a row's class, itself left out, and those of the others.
-struct Sides {
-  Side positives, negatives;
-};
-
 class BatchRows {
  public:
   BatchRows(Workspace& space, const PairInput& input);
@@ -67,6 +48,8 @@ class BatchRows {
 
   const float* Rows() const { return rows_; }
   double SquareOf(size_t row) const;  // of its length
+  // Rows as they are given of which one holds an infinity: a loss over them is NaN, as it is where a length divides them.
+  bool AnyInfinite() const;
   bool IsFinite(size_t row) const;    // an infinite distance between two such rows is one beyond float32
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Gathered() const { return input_.by_class || input_.m > 0; }
@@ -81,7 +64,7 @@ class BatchRows {
   }
   Span OwnRun(size_t row) const { return {classes_.starts[class_of_[row]], classes_.starts[class_of_[row] + 1]}; }
   Span MemoryRun(size_t row) const { return memory_runs_[class_of_[row]]; }
-  Sides SidesOf(size_t row) const;
+  Sides SidesOf(size_t row) const { return hypersphere::SidesOf(row, OwnRun(row), MemoryRun(row), input_.n, Columns()); }
   // Of the batch's rows or, in the caller's order, of all columns; and the class of each.
   const ClassRows& Classes() const { return classes_; }
   const size_t* ClassOf() const { return class_of_; }

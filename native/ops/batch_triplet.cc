@@ -322,6 +322,7 @@ void Fill(float* values, size_t count, float value) {
 }  // namespace
 
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
   const size_t n = op.n, columns = n + op.m, most = AnchorsOfBlock(n, columns);
   if (n == 0 || columns < 2) {  // a row alone takes part in nothing, whatever it holds
     for (size_t i = 0; i < 3; i++) op.result[i] = 0;
@@ -345,7 +346,7 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
   Status status = rows.Prepare(cancel);
   if (status == Status::kOk) status = gradient.Prepare(cancel);
 
-  bool nan = false;
+  bool nan = status == Status::kOk && rows.AnyInfinite();
   for (size_t first = 0; status == Status::kOk && first < n; first += most) {
     const size_t count = Least(most, n - first);
     status = rows.Block(first, count, block, cancel);

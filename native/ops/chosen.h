@@ -73,7 +73,7 @@ class Chosen {
     template <class Write>
     void Next(size_t count, const Write& write) {
       if (!sampled_) {
-        // Rows in shared memory may have changed since they were counted, or another thread the level: what there is no room for is left.
+        // Rows in shared memory may have changed since they were counted: what there is no room for is left.
         const size_t room = static_cast<size_t>(end_ - to_) / kWide, taken = count < room ? count : room;
         if (taken < count) changed_ = true;
         for (size_t i = 0; i < taken; i++, to_ += kWide) write(to_, i);
@@ -105,7 +105,7 @@ class Chosen {
     const uint64_t* const starts = space_.At<uint64_t>(starts_place_);
     return {out_ + kWide * starts[anchor], out_ + kWide * starts[anchor + 1], sampled_, changed_};
   }
-  // Whether an anchor has had other tuples than were counted: its rows have changed meanwhile, or the level has.
+  // Whether an anchor has had other tuples than were counted: its rows have changed meanwhile.
   bool Changed() const { return changed_; }
 
  private:

@@ -252,7 +252,11 @@ Status MarginRows::FinishGradients(float* sums, const std::atomic<bool>* cancel)
       }
       if (Here(i)) along += op_.margin.kind == MarginKind::kMagFace ? targets_[i].along_x : gradients_[i] * targets_[i].along_x;
       const double times_x = along / AtLeastShortest(norm);
-      for (size_t j = 0; j < d; j++) g[j] = static_cast<float>(factor * static_cast<double>(g[j]) + times_x * static_cast<double>(x[j]));
+      for (size_t j = 0; j < d; j++) {
+        // Nothing along a row is 0 where it holds an infinity, too.
+        const double own = times_x == 0 ? 0 : times_x * static_cast<double>(x[j]);
+        g[j] = static_cast<float>(factor * static_cast<double>(g[j]) + own);
+      }
     }
   };
   return ParallelFor(DivideUp(op_.n, kRowsOfTask), finish, cancel, threads_);

@@ -70,6 +70,7 @@ class MinedRows {
   void Leave(const MinedAnchor& anchor, size_t at) const;
   float* Row(size_t at) const { return distances_ ? space_.At<float>(block_place_) + at * n_ : nullptr; }
 
+  const KeptLevel kept_;  // what is filled is what was counted
   Workspace& space_;
   const size_t n_, most_;  // rows; anchors of a block
   const bool distances_;

@@ -1,5 +1,5 @@
 // Online selection of triplets and pairs of a labelled batch, in two steps: what a rule selects is counted, the caller makes room, and the room
-// is filled. lib/reference/mining.ts defines the rules. One thread at a time uses a miner; its arrays stay until it is done.
+// is filled. lib/reference/mining.ts defines the rules. One thread makes a miner, uses it and lets it go; its arrays stay until it is done.
 #pragma once
 
 #include "chosen.h"

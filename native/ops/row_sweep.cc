@@ -1,6 +1,5 @@
 #include "row_sweep.h"
 
-#include "../scalar/math.h"
 #include "pair_sweep.h"
 
 namespace hypersphere {
@@ -12,7 +11,27 @@ void Fill(float* values, size_t count, float value) {
 
 }  // namespace
 
-RowSweep::RowSweep(const BatchLossOp& op, const Form& form, const std::atomic<bool>* cancel)
+PairCounts CountPairs(const BatchRows& rows) {
+  PairCounts counts{};
+  for (size_t at = 0; at < rows.Input().n; at++) {
+    const size_t positives = rows.OwnRun(at).Count() - 1 + rows.MemoryRun(at).Count(), negatives = rows.Columns() - 1 - positives;
+    counts.positive_pairs += static_cast<double>(positives);
+    counts.negative_pairs += static_cast<double>(negatives);
+    counts.with_positives += positives > 0 ? 1 : 0;
+    counts.with_both += positives > 0 && negatives > 0 ? 1 : 0;
+  }
+  return counts;
+}
+
+void WriteLoss(const BatchLossOp& op, double loss, bool undefined, const double* sums, size_t stride) {
+  *op.loss = undefined ? __builtin_nan("") : loss;
+  for (size_t i = 0; op.per_example != nullptr && i < op.n; i++) op.per_example[i] = static_cast<float>(sums[i * stride]);
+  if (!undefined) return;
+  Fill(op.per_example, op.n, __builtin_nanf(""));
+  Fill(op.grad_x, op.n * op.d, __builtin_nanf(""));
+}
+
+RowSweep::RowSweep(const BatchLossOp& op, const SweepForm& form, const std::atomic<bool>* cancel)
     : op_(op),
       form_(form),
       cancel_(cancel),
@@ -33,13 +52,8 @@ bool RowSweep::Start() {
   if (!Failed()) status_ = rows_.Prepare(cancel_);
   if (!Failed()) status_ = gradient_.Prepare(cancel_);
   if (Failed()) return false;
-  for (size_t at = 0; at < op_.n; at++) {
-    const size_t positives = rows_.OwnRun(at).Count() - 1 + rows_.MemoryRun(at).Count(), negatives = rows_.Columns() - 1 - positives;
-    counts_.positive_pairs += static_cast<double>(positives);
-    counts_.negative_pairs += static_cast<double>(negatives);
-    counts_.with_positives += positives > 0 ? 1 : 0;
-    counts_.with_both += positives > 0 && negatives > 0 ? 1 : 0;
-  }
+  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
+  counts_ = CountPairs(rows_);
   return true;
 }
 
@@ -60,13 +74,9 @@ double RowSweep::Sum(size_t which) const {
 Status RowSweep::Finish(double loss, double scale) {
   if (Failed()) return status_;
   const bool undefined = undefined_ || loss != loss;
-  *op_.loss = undefined ? __builtin_nan("") : loss;
-  const double* const sums = space_.At<double>(sums_place_);
-  for (size_t i = 0; op_.per_example != nullptr && i < op_.n; i++) op_.per_example[i] = static_cast<float>(sums[i * form_.sums]);
-  if (undefined) {
-    Fill(op_.per_example, op_.n, __builtin_nanf(""));
-    Fill(op_.grad_x, op_.n * op_.d, __builtin_nanf(""));
-  } else if (rows_.Columns() < 2) {
+  WriteLoss(op_, loss, undefined, space_.At<double>(sums_place_), form_.sums);
+  if (undefined) return status_;
+  if (rows_.Columns() < 2) {
     Fill(op_.grad_x, op_.n * op_.d, 0);  // it takes part in nothing, whatever it holds
   } else if (op_.grad_x != nullptr) {
     // PairGradient has the negated dots.
@@ -75,70 +85,8 @@ Status RowSweep::Finish(double loss, double scale) {
   return status_;
 }
 
-RowExtent Extent(const SweptRow& row, const Side& side, const RowTerms& terms) {
-  RowExtent all{__builtin_inff(), -__builtin_inff(), false};
-  for (const Span& run : side) {
-    const RowExtent found = terms.extent(row.Run(run), run.Count());
-    all = {found.least < all.least ? found.least : all.least, found.most > all.most ? found.most : all.most, all.nan || found.nan};
-  }
-  return all;
-}
-
-double Exponentials(const SweptRow& row, const Side& side, float slope, float reference, const RowTerms& terms, float low, float high) {
-  double sum = 0;
-  for (const Span& run : side) sum += terms.exponentials(row.Run(run), run.Count(), {slope, reference, low, high});
-  return sum;
-}
-
-LogSum ExponentialsOf(const SweptRow& row, const Side& side, float slope, const RowTerms& terms, float low, float high) {
-  if (side.count == 0) return {-scalar::kInfinity, 0};
-  const RowExtent extent = Extent(row, side, terms);
-  // A bound leaves out the greatest exponent only together with all others.
-  const float reference = slope > 0 ? extent.most : extent.least;
-  return {static_cast<double>(slope) * static_cast<double>(reference), Exponentials(row, side, slope, reference, terms, low, high)};
-}
-
-void Scale(const SweptRow& row, const Side& side, double factor, const RowTerms& terms, double addend) {
-  for (const Span& run : side) {
-    terms.scale(row.Run(run), run.Count(), static_cast<float>(factor), static_cast<float>(addend));
-  }
-}
-
-TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const RowTerms& terms) {
-  TwoSums all{};
-  for (const Span& run : side) {
-    const TwoSums sums = terms.hinge(row.Run(run), run.Count(), rule);
-    all = {all.first + sums.first, all.second + sums.second};
-  }
-  return all;
-}
-
-TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms) {
-  const RowHinge rule{sign, static_cast<float>(bound), at_bound};
-  const TwoSums sums = Hinge(row, side, rule, terms);
-  return {sums.first + sums.second * static_cast<double>(sign) * (static_cast<double>(rule.bound) - bound), sums.second};
-}
-
-double LogOf(const LogSum& of) { return of.most + scalar::Log(of.sum); }
-
-double Softplus(double u) { return (u > 0 ? u : 0) + scalar::Log1p(scalar::Exp(u > 0 ? -u : u)); }
-
-double Sigmoid(double u) { return 1 / (1 + scalar::Exp(-u)); }
-
-float Slope(double slope) {
-  constexpr double kLeast = 0x1p-126, kMost = 0x1p126;
-  const double size = slope < 0 ? -slope : slope, kept = size < kLeast ? kLeast : size > kMost ? kMost : size;
-  return static_cast<float>(slope < 0 ? -kept : kept);
-}
-
-float RoundedUp(double value) {
-  const float near = static_cast<float>(value);
-  return static_cast<double>(near) < value ? __builtin_nextafterf(near, __builtin_inff()) : near;
-}
-
-float RoundedDown(double value) { return -RoundedUp(-value); }
-
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
+  const KeptLevel kept;
   switch (op.kind) {
     case BatchLossKind::kSupCon: return SupConLoss(op, cancel);
     case BatchLossKind::kNtXent: return NtXentLoss(op, cancel);

@@ -2,6 +2,8 @@
 // them in place into ∂loss/∂value. The columns come by class, so a row's positives and its negatives are a few runs of them, whatever the
 // labels are, and the level's passes (kernels/row_terms.h) need no mask. Sums of rows are folded in the caller's order, in float64.
 // A loss that needs two sweeps computes the distances twice: a block of anchors against all columns is the most that exists.
+//
+// A loss is a rule for one row and what goes on around the sweeps, in a header of its own that the device takes, too (cuda/ops/row_sweep.h).
 #pragma once
 
 #include <string.h>
@@ -10,30 +12,13 @@
 #include "batch_rows.h"
 #include "blocks.h"
 #include "ops.h"
+#include "swept_row.h"
 
 namespace hypersphere {
 
-struct SweptRow {
-  size_t at, row;  // its column; the caller's number
-  float* values;   // [columns]: to every column, 0 to its own
-  Side positives, negatives;
-  double* sums;    // of this row, to be set: [sums]
-  float* scratch;  // of the worker: [scratch, columns]
-  size_t worker;   // that has it: in [0, Workers())
-  float own = 0;   // ∂loss/∂ of the value to itself, to be set where that is not constant
-  bool HasBoth() const { return positives.count > 0 && negatives.count > 0; }
-  float* Run(const Span& run) const { return values + run.first; }
-};
-
 class RowSweep {
  public:
-  struct Form {
-    Metric metric;
-    bool normalize;
-    size_t sums;         // a row; the first one is its loss
-    size_t scratch = 0;  // rows of a worker
-  };
-  RowSweep(const BatchLossOp& op, const Form& form, const std::atomic<bool>* cancel);
+  RowSweep(const BatchLossOp& op, const SweepForm& form, const std::atomic<bool>* cancel);
 
   bool Start();
   bool Failed() const { return status_ != Status::kOk; }
@@ -42,23 +27,25 @@ class RowSweep {
   const RowTerms& Terms() const { return terms_; }
   const BatchRows& Rows() const { return rows_; }
   size_t Workers() const { return static_cast<size_t>(threads_); }
-  // Of the batch, known before any sweep: pairs of either kind in order, the rows that have positives, and those that have both.
-  struct Counts {
-    double positive_pairs, negative_pairs, with_positives, with_both;
-  };
-  const Counts& Count() const { return counts_; }
+  const PairCounts& Count() const { return counts_; }
+  // For a rule to read: where it runs.
+  template <class T>
+  const T* Lend(const T* values, size_t) const {
+    return values;
+  }
+  PeerSums Peers() const { return {space_.At<double>(sums_place_), rows_.Classes().rows, form_.sums}; }
 
-  // visit(row) for each row.
+  // visit(row, terms) for each row.
   template <class Visit>
   void Sweep(const Visit& visit) {
-    EachBlock([&](SweptRow& row, float*) { visit(row); }, false);
+    EachBlock([&](SweptRow& row, float*) { visit(row, terms_); }, false);
   }
-  // The same where visit(row) says whether it has left coefficients in place of the values; they are added up where a gradient is wanted.
+  // The same where visit(row, terms) says whether it has left coefficients in place of the values; they are added up where a gradient is wanted.
   template <class Visit>
   void SweepToGradient(const Visit& visit) {
     const auto weigh = [&](SweptRow& row, float* distances) {
       if (distances != nullptr) memcpy(distances, row.values, rows_.Columns() * sizeof(float));
-      const bool any = visit(row);
+      const bool any = visit(row, terms_);
       if (op_.grad_x == nullptr) return;
       const size_t at = row.at - first_;
       gradient_.Clear(at);
@@ -112,7 +99,7 @@ class RowSweep {
   }
 
   const BatchLossOp& op_;
-  const Form form_;
+  const SweepForm form_;
   const std::atomic<bool>* const cancel_;
   const RowTerms& terms_;
   const int threads_;
@@ -122,40 +109,22 @@ class RowSweep {
   const bool copied_;  // the distances, which weights are made with
   PairGradient gradient_;
   size_t block_place_, copy_place_, scratch_place_, sums_place_, nan_place_;
-  Counts counts_{};
+  PairCounts counts_{};
   size_t first_ = 0;
   bool undefined_ = false;
   Status status_ = Status::kOk;
 };
 
-// Σ e^z = sum·e^most, so that ratios stay exact.
-struct LogSum {
-  double most, sum;
-};
+PairCounts CountPairs(const BatchRows& rows);
+// Writes loss and losses of rows, their first sums [n, stride], or NaN for all results of what is undefined.
+void WriteLoss(const BatchLossOp& op, double loss, bool undefined, const double* sums, size_t stride);
 
-// Σ e^{slope·(v − reference)} over a side, whose values become its terms. With bounds as RowExponential has them.
-double Exponentials(const SweptRow& row, const Side& side, float slope, float reference, const RowTerms& terms, float low = __builtin_nanf(""),
-                    float high = __builtin_nanf(""));
-// The same against the greatest exponent. Over nothing: −∞ and 0.
-LogSum ExponentialsOf(const SweptRow& row, const Side& side, float slope, const RowTerms& terms, float low = __builtin_nanf(""),
-                     float high = __builtin_nanf(""));
-RowExtent Extent(const SweptRow& row, const Side& side, const RowTerms& terms);
-void Scale(const SweptRow& row, const Side& side, double factor, const RowTerms& terms, double addend = 0);
-TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const RowTerms& terms);
-// The same of a bound in float64: what its rounding adds to every term alike, and so to their mean, is taken off the sum.
-TwoSums Hinge(const SweptRow& row, const Side& side, float sign, double bound, bool at_bound, const RowTerms& terms);
-
-double LogOf(const LogSum& of);
-double Softplus(double u);
-double Sigmoid(double u);
-// As float32, finite and not 0: infinity times 0 has no value.
-float Slope(double slope);
-// The least float32 that is no less than a number, and the greatest that is no more: to compare float32 values with it as float64 does.
-float RoundedUp(double value);
-float RoundedDown(double value);
-
-inline double AtLeastOne(double count) { return count > 1 ? count : 1; }
-inline float Greater(float a, float b) { return a > b ? a : b; }
+// A loss of native/losses on the CPU.
+template <class Loss>
+Status SweptLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) {
+  RowSweep sweep(op, Loss::FormOf(op), cancel);
+  return sweep.Start() ? Loss::Run(op, sweep) : sweep.Result();
+}
 
 // One function a loss, dispatched by BatchLoss (ops.h).
 Status SupConLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;

@@ -36,6 +36,12 @@ class WeightRows {
     if (state != nullptr && !StateInPlace()) Scatter(state, first, count, op_.update->state, op_.update->half_state, true);
   }
 
+  // Takes moved rows and state that lie elsewhere, those in place, too.
+  void Put(size_t first, size_t count, const float* weights, const float* state) const {
+    Scatter(weights, first, count, op_.weights, op_.half_weights, false);
+    if (state != nullptr) Scatter(state, first, count, op_.update->state, op_.update->half_state, true);
+  }
+
   // Of rows that lie as `count` elements side by side.
   UpdateBlock UpdateOf(float* weights, float* state, const float* gradients, size_t count) const {
     const WeightUpdate& update = *op_.update;

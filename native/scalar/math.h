@@ -4,6 +4,8 @@
 
 #include <stdint.h>
 
+#include "../host_device.h"
+
 namespace hypersphere {
 namespace scalar {
 
@@ -11,16 +13,16 @@ constexpr double kPi = 3.14159265358979323846;
 constexpr double kInfinity = __builtin_inf();
 
 // 2^n for n in [−1022, 1023].
-inline double PowerOfTwo(int n) {
+HYPERSPHERE_HOST_DEVICE inline double PowerOfTwo(int n) {
   const uint64_t bits = static_cast<uint64_t>(n + 1023) << 52;
   double power;
   __builtin_memcpy(&power, &bits, sizeof(power));
   return power;
 }
 
-inline double Round(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
+HYPERSPHERE_HOST_DEVICE inline double Round(double x) { return (x + 0x1.8p52) - 0x1.8p52; }
 
-inline double Exp(double x) {
+HYPERSPHERE_HOST_DEVICE inline double Exp(double x) {
   if (x != x) return x;
   if (x > 709) return kInfinity;
   if (x < -700) return 0;
@@ -33,7 +35,7 @@ inline double Exp(double x) {
 }
 
 // NaN below 0.
-inline double Log(double x) {
+HYPERSPHERE_HOST_DEVICE inline double Log(double x) {
   if (!(x >= 0)) return __builtin_nan("");
   if (x == 0) return -kInfinity;
   if (x == kInfinity) return x;
@@ -59,14 +61,14 @@ inline double Log(double x) {
 }
 
 // log(1 + x) without losing a small x.
-inline double Log1p(double x) {
+HYPERSPHERE_HOST_DEVICE inline double Log1p(double x) {
   const double u = 1 + x;
   if (u == 1 || u == kInfinity) return x;
   return Log(u) + (x - (u - 1)) / u;
 }
 
 // For |x| < 2^20 or so; beyond it digits go. From 2^52 on none is left, and any angle is as good as another: 0.
-inline void SinCos(double x, double& sin, double& cos) {
+HYPERSPHERE_HOST_DEVICE inline void SinCos(double x, double& sin, double& cos) {
   if (x - x != 0) {
     sin = cos = __builtin_nan("");
     return;
@@ -85,19 +87,19 @@ inline void SinCos(double x, double& sin, double& cos) {
   sin = quarter == 0 ? s : quarter == 1 ? c : quarter == 2 ? -s : -c;
   cos = quarter == 0 ? c : quarter == 1 ? -s : quarter == 2 ? -c : s;
 }
-inline double Sin(double x) {
+HYPERSPHERE_HOST_DEVICE inline double Sin(double x) {
   double sin, cos;
   SinCos(x, sin, cos);
   return sin;
 }
-inline double Cos(double x) {
+HYPERSPHERE_HOST_DEVICE inline double Cos(double x) {
   double sin, cos;
   SinCos(x, sin, cos);
   return cos;
 }
 
 // arctan t for t ≥ 0, by halving the angle three times before the series.
-inline double Atan(double t) {
+HYPERSPHERE_HOST_DEVICE inline double Atan(double t) {
   if (t > 1) return kPi / 2 - Atan(1 / t);
   for (int i = 0; i < 3; i++) t = t / (1 + __builtin_sqrt(1 + t * t));
   const double z = t * t;
@@ -107,10 +109,10 @@ inline double Atan(double t) {
 }
 
 // arccos c for c in [−1, 1].
-inline double Acos(double c) { return c == -1 ? kPi : 2 * Atan(__builtin_sqrt((1 - c) / (1 + c))); }
+HYPERSPHERE_HOST_DEVICE inline double Acos(double c) { return c == -1 ? kPi : 2 * Atan(__builtin_sqrt((1 - c) / (1 + c))); }
 
 // x^t for x ≥ 0, t > 0.
-inline double Pow(double x, double t) { return x == 0 ? 0 : Exp(t * Log(x)); }
+HYPERSPHERE_HOST_DEVICE inline double Pow(double x, double t) { return x == 0 ? 0 : Exp(t * Log(x)); }
 
 }  // namespace scalar
 }  // namespace hypersphere

@@ -6,6 +6,7 @@
 #include <new>
 #include <thread>
 
+#include "../cpu.h"
 #include "keep_loaded.h"
 
 #if defined(__x86_64__)
@@ -31,6 +32,7 @@ struct Job {
   const void* context;
   size_t blocks;
   const std::atomic<bool>* cancel;
+  const KernelTable& kernels = CurrentKernels();  // of the caller, whose level may be kept
   std::atomic<size_t> next{0};
   std::atomic<bool> aborted{false};
 
@@ -116,7 +118,10 @@ class Pool {
       const int worker = ++joined_;
       active_.fetch_add(1, std::memory_order_relaxed);
       lock.unlock();
-      job.Run(worker);
+      {
+        const KeptLevel kept(job.kernels);
+        job.Run(worker);
+      }
       lock.lock();
       if (active_.fetch_sub(1, std::memory_order_release) == 1) done_.notify_one();
     }

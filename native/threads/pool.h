@@ -1,6 +1,6 @@
 // Worker threads for fixed blocks of work. Nothing starts before the first call that wants help; the caller works too; one
 // call at a time gets the workers, a second one (or one made inside a block) runs its blocks alone. Which thread takes a
-// block is left to chance, so a block must own its outputs.
+// block is left to chance, so a block must own its outputs. All of them see the caller's kernels.
 #pragma once
 
 #include <stddef.h>

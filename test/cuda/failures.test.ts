@@ -120,7 +120,7 @@ describe('a gallery on the device', () => {
 });
 
 describe('a device that is lost', () => {
-  const reason = 'the device was lost: cuMemcpyDtoH: CUDA_ERROR_LAUNCH_FAILED';
+  const reason = 'the device was lost: cuStreamSynchronize: CUDA_ERROR_LAUNCH_FAILED';
 
   it('is an error from then on, info tells it, and the CPU takes over', async () => {
     const told = await onDevice(

@@ -15,7 +15,7 @@ struct Section {
 
 constexpr Section kSections[] = {
     {"kernels", TestKernels}, {"nearest", TestNeighbours}, {"centers", TestCentersOfClasses}, {"softmax", TestSoftmaxes}, {"heads", TestHeads},
-    {"triplets", TestTriplets}, {"fast", TestFast},
+    {"triplets", TestTriplets}, {"row-losses", TestRowLosses}, {"fast", TestFast}, {"streams", TestStreams},
 };
 
 constexpr const char *kTimes = "times", *kSmallHeads = "small-heads";  // of "heads", and only when named

@@ -9,7 +9,9 @@ void TestCentersOfClasses();
 void TestSoftmaxes();
 void TestHeads();
 void TestTriplets();
+void TestRowLosses();
 void TestFast();
+void TestStreams();
 // Every margin and option over few classes, for where a launch takes long.
 void TestSmallHeads();
 

@@ -15,13 +15,28 @@ describe('bin', () => {
     expect(stderr).toMatch(/npm install commander\n$/);
   });
 
-  it('helps and diagnoses with that one alone; to train it names whatever else is missing', () => {
+  it('diagnoses a fresh installation without any', () => {
+    const { status, stdout } = hypersphere(inject('consumer'), 'doctor');
+    expect({ status, stdout }).toEqual({
+      status: 0,
+      stdout: expect.stringContaining(`hypersphere ${manifest.version} runs on the ts backend`),
+    });
+    const { version, backend, unavailable } = JSON.parse(hypersphere(inject('consumer'), 'doctor', '--json').stdout);
+    expect({ version, backend, unavailable }).toEqual({
+      version: manifest.version,
+      backend: 'ts',
+      unavailable: { native: expect.any(String), cuda: expect.any(String) },
+    });
+  });
+
+  it('helps and tells its version with that one alone; to train it names whatever else is missing', () => {
     const folder = join(inject('temp'), 'with-peers');
     cpSync(inject('consumer'), folder, { recursive: true, verbatimSymlinks: true });
     const add = (peer: string): void => link(folder, peer);
     add('commander');
     expect(hypersphere(folder, '--help')).toMatchObject({ status: 0, stderr: '' });
-    expect(hypersphere(folder, 'doctor')).toMatchObject({ status: 0, stdout: expect.stringContaining('ts backend') });
+    expect(hypersphere(folder, '--version')).toMatchObject({ status: 0, stdout: `${manifest.version}\n` });
+    expect(hypersphere(folder, 'doctor', '--jsn')).toMatchObject({ status: 1, stderr: expect.stringContaining("unknown option '--jsn'") });
     const others = peers.filter((peer) => peer !== 'commander');
     const [last = '', ...rest] = others;
     rest.forEach(add);

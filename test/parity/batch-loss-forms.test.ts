@@ -87,15 +87,26 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
-  it('gradients of snr of unit rows that are too short to be', () => {
-    const rows = hs.matrix(
-      x.data.map((value) => value * 1e-30),
-      6,
-    );
-    const run = () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', negMargin: 3 });
-    const expected = onReference(run);
-    expectGradient(run().gradEmbeddings, expected.gradEmbeddings, 1e-5);
-  });
+  // Not at a margin of 1: the snr between a unit row and one of next to no length is exactly that, and rounding would decide.
+  it.each([1e-18, 1e-20, 1e-21, 1e-30])(
+    'gradients of snr of unit rows that are too short to be, at %d, and of others beside them',
+    (size) => {
+      for (const every of [1, 3]) {
+        const rows = hs.matrix(
+          x.data.map((value, k) => (((k / 6) | 0) % every === 0 ? value * size : value)),
+          6,
+        );
+        const run = () => hs.batchContrastiveLoss(rows, labels, { distance: 'snr', negMargin: 3 });
+        const [got, expected] = [run(), onReference(run)];
+        expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(1e-6 * expected.loss);
+        // Each row's by itself: those of the short ones are 1e18 times as long.
+        for (let i = 0; i < 24; i++) {
+          const row = ({ gradEmbeddings: { data } }: typeof got) => hs.matrix(data.slice(i * 6, i * 6 + 6), 6);
+          expectGradient(row(got), row(expected), 1e-4);
+        }
+      }
+    },
+  );
 
   it.each([1.01e-12, 0.999e-12, 0.8e-12, 0.5e-12])('pnp of a row of length %d, about the one that rows are divided by', (length) => {
     const rows = hs.normalize(x);
@@ -164,6 +175,35 @@ describeLevels('forms of losses over pairs', () => {
       expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(512 * roundoff * Math.max(1, expected.loss));
       // The direction between such rows has as many digits as they are apart.
       expectGradient(got.gradEmbeddings, expected.gradEmbeddings, (64 * roundoff) / apart);
+    }
+  });
+
+  it.each([
+    [1, 1],
+    [-1, -1],
+    [1, -1],
+    [-1, 1],
+  ])('tcm of rows that coincide or oppose, at margins of %d and %d', (marginPlus, marginMinus) => {
+    const rows = normalMatrix(24, 19, 37);
+    for (let i = 1; i < 24; i++)
+      if (i % 4 !== 0)
+        rows.data.set(
+          rows.data.subarray((i - 1) * 19, i * 19).map((v) => (i % 4 === 3 ? -v : v)),
+          i * 19,
+        );
+    for (const classes of [cyclicLabels(24, 5), cyclicLabels(24, 24).map((i) => i >> 2), cyclicLabels(24, 24)]) {
+      const run = () => hs.tcmLoss(rows, classes, { marginPlus, marginMinus, lambdaMinus: 2 });
+      const [got, expected] = [run(), onReference(run)];
+      expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual(32 * roundoff);
+      expectWithin(got.gradEmbeddings.data, expected.gradEmbeddings.data, () => 32 * roundoff, 'gradient');
+      // By definition every positive is at most 1 alike, every negative at least −1.
+      let [own, others] = [0, 0];
+      const s = hs.distances(rows, rows, { metric: 'cosineSimilarity' }).data;
+      const pairs = (positive: boolean) =>
+        [...s.keys()].filter((p) => (classes[p % 24] === classes[(p / 24) | 0]) === positive && p % 25 !== 0);
+      if (marginPlus === 1) own = pairs(true).reduce((sum, p) => sum + 1 - (s[p] as number), 0) / Math.max(pairs(true).length, 1);
+      if (marginMinus === -1) others = pairs(false).reduce((sum, p) => sum + 1 + (s[p] as number), 0) / Math.max(pairs(false).length, 1);
+      expect(Math.abs(got.loss - (own + 2 * others))).toBeLessThanOrEqual(64 * roundoff);
     }
   });
 

@@ -137,6 +137,48 @@ describeNative('worker threads', () => {
     `);
   });
 
+  it('another thread changes the level all the time: a call has the bits of one level', async () => {
+    await expectDone(`
+      import * as hs from 'hypersphere';
+      const random = hs.createRandom(1);
+      const rows = (n) => hs.matrix(Float32Array.from({ length: n * 48 }, () => random.normal()), 48);
+      const [x, y, few] = [rows(240), rows(240), rows(24)];
+      const labels = Int32Array.from({ length: 240 }, (_, i) => i % 24);
+      const calls = {
+        ...Object.fromEntries(['supConLoss', 'angularLoss', 'tcmLoss', 'pnpLoss', 'batchContrastiveLoss', 'batchTripletLoss', 'mineTriplets', 'minePairs']
+          .map((name) => [name, () => hs[name](x, labels)])),
+        swap: () => hs.batchTripletLoss(x, labels, { swap: true }),
+        infoNceLoss: () => hs.infoNceLoss(x, y, { symmetric: true }),
+        nPairsLoss: () => hs.nPairsLoss(x, y),
+        vicRegLoss: () => hs.vicRegLoss(x, y),
+        proxyNcaLoss: () => hs.proxyNcaLoss(x, few, labels),
+        proxyAnchorLoss: () => hs.proxyAnchorLoss(x, few, labels),
+        marginSoftmax: () => hs.marginSoftmax(x, few, labels, { margin: hs.arcFace() }),
+        distances: () => hs.distances(x, y),
+        nearest: () => hs.nearest(x, y, { k: 3, metric: 'cosineDistance' }),
+      };
+      const text = (result) => JSON.stringify(result, (key, value) => (ArrayBuffer.isView(value) ? [...value] : value));
+      const highest = hs.info().isa;
+      const at = (isa) => (hs.setIsa(isa), Object.fromEntries(Object.entries(calls).map(([name, run]) => [name, text(run())])));
+      const [low, high] = [at('baseline'), at(highest)];
+      const other = start(${worker(`
+        parentPort.postMessage('ready');
+        const highest = hs.info().isa;
+        for (;;) for (const isa of ['baseline', highest]) hs.setIsa(isa);
+      `)});
+      await firstMessage(other);
+      const found = new Set();
+      for (let round = 0; round < 5; round++) {
+        for (const [name, run] of Object.entries(calls)) {
+          const got = text(run());
+          if (got !== low[name] && got !== high[name]) found.add(name);
+        }
+      }
+      await other.terminate();
+      console.log(found.size === 0 ? 'done' : 'of no level: ' + [...found].join(', '));
+    `);
+  });
+
   const inFlight = `
     import { distances } from 'hypersphere';
     import * as off from 'hypersphere/promises';

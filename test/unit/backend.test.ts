@@ -1,6 +1,7 @@
 import { copyFileSync, cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { inspect } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { backend, resetServed, servedBy } from '../../lib/backend.js';
 import { distances, info, setBackend, setIsa, setThreads, supConLoss } from '../../lib/index.js';
@@ -28,6 +29,10 @@ onBothBackends('the choice', () => {
     expect(() => setBackend('gpu' as never)).toThrow(expect.objectContaining({ code: 'ERR_OPTION_RANGE' }));
     expect(info().backend).toBe(before);
     expect(info().unavailable.cuda).toBeTruthy();
+  });
+  it('is printed with its reasons', () => {
+    expect(inspect(info())).toContain(String(info().cuda.reason).slice(0, 20));
+    expect(inspect(info())).not.toContain('Getter');
   });
   it('is told by info, and every op notes who served it', () => {
     const { backend: name } = info();

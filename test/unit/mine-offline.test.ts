@@ -142,6 +142,23 @@ onBothBackends('mineTripletsOffline', () => {
     await expect(thrown).rejects.toBe(stop);
   });
 
+  it('waits for a progress that is a promise, and ends with what it rejects with', async () => {
+    const stop = new Error('stop');
+    for (const labels of [cyclicLabels(30, 3), cyclicLabels(30, 1)]) {
+      let [begun, ended] = [0, 0];
+      const onProgress = async (): Promise<void> => {
+        expect(begun++).toBe(ended);
+        await new Promise((resolve) => setTimeout(resolve, 2));
+        ended++;
+      };
+      await mineTripletsOffline(normalMatrix(30, 8, 1), labels, { onProgress, workspaceBytes: 2000 });
+      expect(ended).toBeGreaterThan(0);
+      expect(ended).toBe(begun);
+      const rejected = mineTripletsOffline(normalMatrix(30, 8, 1), labels, { onProgress: () => Promise.reject(stop) });
+      await expect(rejected).rejects.toBe(stop);
+    }
+  });
+
   it('stops at an abort, and ends the source that was being read', async () => {
     const reason = new Error('enough');
     const [x, labels] = [normalMatrix(300, 8, 1), cyclicLabels(300, 30)];
@@ -232,6 +249,10 @@ describe('mineTripletsOffline refuses', () => {
       () => mineTripletsOffline(x, labels, { positivesPerAnchor: 'all', maxTriplets: 11 }),
     ],
   ];
+  it("a path where nothing is, with Node's own error, as hypersphere/files does", async () => {
+    const none = join(folder, 'none.npy');
+    await expect(mineTripletsOffline(none, labels)).rejects.toMatchObject({ code: 'ENOENT', path: none });
+  });
   it.each(cases)('%s', async (_, code, argument, run) => {
     await expect(run()).rejects.toMatchObject({ code, argument });
   });

@@ -76,7 +76,7 @@ describe('model.fit', () => {
     const x = tf.tensor2d(data, [16, inputs]);
     const fitted = network();
     fitted.compile({ optimizer: tf.train.sgd(0.1), loss: fitLoss((rows, y) => supConLoss(rows, y)) });
-    await fitted.fit(x, fitTargets(labels, dim), { epochs: 3, batchSize: 16, verbose: 0, shuffle: false });
+    await fitted.fit(x, fitTargets(tf.tensor1d(labels, 'int32'), dim), { epochs: 3, batchSize: 16, verbose: 0, shuffle: false });
     const plain = network();
     const optimizer = tf.train.sgd(0.1);
     for (let i = 0; i < 3; i++) optimizer.minimize(() => supConLoss(plain.apply(x) as tf.Tensor, labels));

@@ -211,6 +211,7 @@ describe('bad input', () => {
     ['targets of float32', () => ops.fitLoss(ops.supConLoss)(tf.zeros([8, 3]), rows()), 'ERR_TYPE', 'targets'],
     ['targets of rank 1', () => ops.fitLoss(ops.supConLoss)(tf.zeros([8], 'int32'), rows()), 'ERR_SHAPE', 'targets'],
     ['a width of 0', () => ops.fitTargets(labels, 0), 'ERR_OPTION_RANGE', 'dim'],
+    ['targets of fractions', () => ops.fitTargets(tf.tensor1d([0, 1]), 1), 'ERR_TYPE', 'labels'],
     ['a label of one half', () => ops.fitTargets([0.5], 1), 'ERR_LABEL_RANGE', 'labels[0]'],
   ])('%s', (_, call, code, argument) => {
     expect(thrown(call)).toEqual({ code, argument });

@@ -2,7 +2,7 @@
 import { type Scalar, type Tensor, type Tensor2D, tensor2d } from '@tensorflow/tfjs-core';
 import { checkInteger, checkLabels } from '../../checks.js';
 import { failure } from '../../errors.js';
-import type { Labels } from '../../index.js';
+import { labelsOf, type TensorLabels } from './tensors.js';
 
 /**
  * A `loss` for `model.compile`. `model.fit` refuses targets of another shape than the embeddings, so give it `fitTargets(labels, D)`.
@@ -13,9 +13,9 @@ export function fitLoss(loss: (x: Tensor, labels: Int32Array) => Scalar): (targe
   return (targets, outputs) => loss(outputs, firstColumn(targets));
 }
 
-/** Labels as targets [B, D] for `fitLoss`, the label in every column of its row. @throws ERR_TYPE, ERR_LABEL_RANGE, ERR_OPTION_RANGE */
-export function fitTargets(labels: Labels, dim: number): Tensor2D {
-  const checked = checkLabels('labels', labels);
+/** Labels as targets [B, D] for `fitLoss`, the label in every column of its row. @throws ERR_TYPE, ERR_SHAPE, ERR_DETACHED, ERR_LABEL_RANGE, ERR_OPTION_RANGE */
+export function fitTargets(labels: TensorLabels, dim: number): Tensor2D {
+  const checked = checkLabels('labels', labelsOf('labels', labels));
   checkInteger('dim', dim, 1);
   const repeated = new Int32Array(checked.length * dim);
   for (let i = 0; i < checked.length; i++) repeated.fill(checked[i] as number, i * dim, (i + 1) * dim);

@@ -79,7 +79,7 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
   if (status != Status::kOk) return status;
 
   double loss = 0, triplets = 0, active = 0;
-  bool nan = false;
+  bool nan = rows.AnyInfinite();
   for (size_t i = 0; i < n; i++) {
     loss += totals[i].loss;
     triplets += totals[i].triplets;

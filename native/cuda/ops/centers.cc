@@ -93,7 +93,7 @@ Status Loss(const CenterLossOp& op, const ResidentRows* kept, const std::atomic<
   touched.Gather(op.labels, op.centers);
   const double factor = 2 * op.scale;
 
-  Call call(cancel);
+  Call call(cancel, Precision::kReproducible, ResidentRows::Of(kept));
   const float* const x = call.Upload(op.x, n * d);
   touched.Upload(call);
   const int32_t* const places = touched.UploadPlaces(call);
@@ -126,7 +126,7 @@ Status Update(const UpdateCentersOp& op, const ResidentRows* kept, const std::at
   TouchedCenters touched(space, op.n, op.d, kept);
   if (!space.Allocate()) return Status::kOutOfMemory;
   touched.Gather(op.labels, op.centers);
-  Call call(cancel);
+  Call call(cancel, Precision::kReproducible, ResidentRows::Of(kept));
   const float* const x = call.Upload(op.x, op.n * op.d);
   touched.Upload(call);
   touched.LaunchSums(call, x, op.alpha, true);

@@ -36,9 +36,5 @@ struct Gallery {
   GalleryRows rows_{};
 };
 
-struct FastGallery : Gallery {
-  FastGallery(size_t rows, size_t dim, Metric of) : Gallery(rows, dim, of, Precision::kFast) {}
-};
-
 }  // namespace cuda
 }  // namespace hypersphere

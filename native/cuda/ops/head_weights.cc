@@ -6,7 +6,7 @@ namespace cuda {
 HeadWeights::HeadWeights(const MarginSoftmaxOp& op, const WeightRows& rows, const ResidentRows* kept, size_t most_cols, Workspace& space)
     : op_(op), rows_(rows), kept_(kept), most_cols_(most_cols), space_(space) {
   if (kept != nullptr) return;
-  weights_place_ = space.Add<float>(rows.InPlace() ? 0 : most_cols * op.d);
+  weights_place_ = space.Add<float>(rows.InPlace() && op.update == nullptr ? 0 : most_cols * op.d);
   state_place_ = space.Add<float>(op.update != nullptr && Stateful() ? most_cols * op.d : 0);
 }
 
@@ -45,8 +45,7 @@ const float* HeadWeights::Load(Call& call, size_t first, size_t classes) {
     call.LaunchGroups(Kernel::k_take_rows, wave_.cols, WaveOf(kept_->Rows()), weights_);
     return weights_;
   }
-  host_weights_ = rows_.Load(first, classes, space_.At<float>(weights_place_));
-  call.Upload(weights_, host_weights_, wave_.cols * op_.d);
+  call.Upload(weights_, rows_.Load(first, classes, space_.At<float>(weights_place_)), wave_.cols * op_.d);
   return weights_;
 }
 
@@ -70,10 +69,14 @@ void HeadWeights::Update(Call& call, const float* gradients) {
   float* const state = rows_.LoadState(wave_.first, wave_.classes, state_ == nullptr ? nullptr : space_.At<float>(state_place_));
   if (state != nullptr) call.Upload(state_, state, count);
   call.LaunchGroups(Kernel::k_update_weights, wave_.cols, rows_.UpdateOf(weights_, state_, gradients, count), d);
-  // Load returned memory that is writable: the weights themselves or this op's buffer.
-  call.Download(const_cast<float*>(host_weights_), weights_, count);
-  if (state != nullptr) call.Download(state, state_, count);
-  if (call.Finish() == Status::kOk) rows_.Store(wave_.first, wave_.classes, host_weights_, state);
+  call.Download(space_.At<float>(weights_place_), weights_, count);
+  if (state != nullptr) call.Download(space_.At<float>(state_place_), state_, count);
+  moved_ = true;
+}
+
+void HeadWeights::Store() {
+  if (moved_) rows_.Put(wave_.first, wave_.classes, space_.At<float>(weights_place_), state_ == nullptr ? nullptr : space_.At<float>(state_place_));
+  moved_ = false;
 }
 
 }  // namespace cuda

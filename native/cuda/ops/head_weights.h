@@ -20,8 +20,9 @@ class HeadWeights {
   void LaunchProducts(Call& call, const float* x, const int32_t* labels, double* products) const;
   // A wave: classes [first, first + classes) of those that take part.
   const float* Load(Call& call, size_t first, size_t classes);
-  // Moves the wave that was loaded last by its gradients. Rows of the host have moved when it returns.
+  // Moves the wave that was loaded last by its gradients. Rows of the host move with Store, once the call has finished and before the next wave.
   void Update(Call& call, const float* gradients);
+  void Store();
 
  private:
   struct Wave {
@@ -39,7 +40,7 @@ class HeadWeights {
   Workspace& space_;
   size_t weights_place_ = 0, state_place_ = 0;
   Wave wave_{};
-  const float* host_weights_ = nullptr;
+  bool moved_ = false;  // rows of the host, as they are to be stored
   const int32_t* classes_ = nullptr;  // that take part, on the device
   float *weights_ = nullptr, *state_ = nullptr;  // of the wave, on the device
 };

@@ -3,7 +3,8 @@
 // summed in the same order, and, where the weights stay there, the products of the rows with their targets, so that no weight crosses.
 //
 // The classes pass in waves of whole blocks, as many as fit the workspace: a wave's weights and logits are on the device at one time, and where all
-// classes are one wave the backward pass finds them there. All memory is taken before anything is written.
+// classes are one wave the backward pass finds them there. All memory is taken before anything is written; that of a shard's second phase by the
+// first, which holds it, so that a device without room is found before shards say anything to each other.
 #include <string.h>
 
 #include "../../cpu.h"
@@ -35,11 +36,13 @@ class Head {
         weights_(op, weight_rows_, kept, most_cols_, space_),
         wants_x_(op.grad_x != nullptr),
         wants_w_(op.grad_weights != nullptr || op.update != nullptr),
-        backward_((wants_x_ || wants_w_ || op.grad_bias != nullptr) && op.phase != Phase::kForward) {}
+        wants_any_(wants_x_ || wants_w_ || op.grad_bias != nullptr) {}
 
   Status operator()() {
+    Call call(cancel_, precision_, ResidentRows::Of(kept_));
+    call.ExpectSides({op_.n, op_.d, op_.classes, op_.classes * k_});
+    if (call.Failed()) return call.Finish();
     if (!AllocateHost()) return Status::kOutOfMemory;
-    Call call(cancel_, precision_);
     AllocateDevice(call);
     Status status = Prepare(call);
     if (status != Status::kOk) return status;
@@ -53,11 +56,12 @@ class Head {
     }
     if (op_.phase == Phase::kForward) {
       rows_.Export(states_, cut_.blocks);
+      call.HoldForNext();
       return status;
     }
     if (call.Failed()) return call.Finish();  // before losses are written
     status = rows_.Finish(states_, cut_.blocks, cancel_);
-    return status == Status::kOk && backward_ ? Backward(call) : status;
+    return status == Status::kOk && wants_any_ ? Backward(call) : status;
   }
 
  private:
@@ -99,7 +103,7 @@ class Head {
   void AllocateDevice(Call& call) {
     const size_t n = op_.n, d = op_.d;
     x_ = call.Upload(op_.x, n * d);
-    weights_.Allocate(call, backward_);
+    weights_.Allocate(call, wants_any_);
     if (rows_.Scales()) {
       scaled_ = call.Allocate<float>(n * d);
       factors_ = call.Allocate<double>(n);
@@ -118,7 +122,7 @@ class Head {
     if (op_.logits != nullptr) out_ = call.Allocate<float>(n * op_.classes);
     logits_ = call.Allocate<float>(n * most_cols_);
     if (UnitWeights()) scales_ = call.Allocate<float>(most_cols_);
-    if (!backward_) return;
+    if (!wants_any_) return;
     coefficients_ = call.Allocate<float>(n * (5 + 2 * k_));
     if (wants_x_) {
       parts_ = call.Allocate<float>(wave_blocks_ * n * d);
@@ -153,8 +157,9 @@ class Head {
       for (size_t i = 0; i < op_.n; i++) host_factors_[i] = rows_.Factor(i);
       call.Upload(factors_, host_factors_, op_.n);
     }
-    if (scaled_ != nullptr || counted_ != nullptr) {
-      call.LaunchGroups(Kernel::k_scale_rows, op_.n, ScaledRows{x_, factors_, run_.all.labels, scaled_, counted_, rows_.caffe, op_.n, op_.d});
+    float* const counted = op_.phase == Phase::kForward ? nullptr : counted_;
+    if (scaled_ != nullptr || counted != nullptr) {
+      call.LaunchGroups(Kernel::k_scale_rows, op_.n, ScaledRows{x_, factors_, run_.all.labels, scaled_, counted, rows_.caffe, op_.n, op_.d});
     }
     return Status::kOk;
   }
@@ -199,13 +204,17 @@ class Head {
     if (op_.update != nullptr) call.IgnoreCancel();
     UploadCoefficients(call);
     for (size_t w = 0; w < Waves(); w++) {
+      if (w > 0) weights_.Store();
       BackwardWave(call, WaveAt(w), w == 0);
+      // Rows of the host move wave by wave, each as a whole, and those of the last when everything else is there, too.
+      if (w + 1 < Waves() && kept_ == nullptr && op_.update != nullptr) call.Finish();
       if (call.Failed()) break;
     }
     if (wants_x_ && cut_.blocks > 0) call.Download(op_.grad_x, total_, op_.n * op_.d);
     if (op_.grad_bias != nullptr) call.Download(BinaryBias() ? class_sums_ : op_.grad_bias, sums_, op_.classes);
     const Status status = call.Finish();
     if (status != Status::kOk) return status;
+    weights_.Store();
     if (op_.grad_bias != nullptr && BinaryBias()) op_.grad_bias[0] = static_cast<float>(SumOfBias());
     if (!wants_x_) return status;
     if (cut_.blocks == 0) memset(op_.grad_x, 0, op_.n * op_.d * sizeof(float));
@@ -295,7 +304,7 @@ class Head {
   WeightRows weight_rows_;
   MarginRows rows_;
   HeadWeights weights_;
-  bool wants_x_, wants_w_, backward_;
+  bool wants_x_, wants_w_, wants_any_;
   // The host's.
   SoftmaxState* states_ = nullptr;
   float* class_sums_ = nullptr;

@@ -190,7 +190,7 @@ Status Nearest(const NearestOp& op, const std::atomic<bool>* cancel) noexcept { 
 }  // namespace fast
 
 Status Gallery::Pack(const float* data, const uint16_t* halves, const int32_t* given_labels) noexcept {
-  Call call(nullptr);
+  Call call(nullptr, Precision::kReproducible, &memory_);
   call.ExpectSides({m, d});
   rows_ = UploadedRows(call, data, halves, given_labels, m, d, metric);
   labels = rows_.labels;
@@ -200,13 +200,13 @@ Status Gallery::Pack(const float* data, const uint16_t* halves, const int32_t* g
 }
 
 Status Gallery::Search(const NearestOp& op, const std::atomic<bool>* cancel) const noexcept {
-  Call call(cancel, precision);
+  Call call(cancel, precision, &memory_);
   call.ExpectSides({op.n});
   return RunSearch(call, Uploaded(call, op, nullptr), op, rows_, cancel);
 }
 
 Status ResidentRows::Nearest(const NearestOp& op) const noexcept {
-  Call call(nullptr);
+  Call call(nullptr, Precision::kReproducible, &memory_);
   call.ExpectSides({op.n, count, d});
   GalleryRows gallery{};
   gallery.m = count;

@@ -23,6 +23,8 @@ Status Contrastive(const ContrastiveOp& op, const std::atomic<bool>* cancel) noe
 Status Triplet(const TripletOp& op, const std::atomic<bool>* cancel) noexcept;
 // Without `swap`.
 Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) noexcept;
+// The losses that the device has; the CPU computes the others.
+Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;
 Status MarginSoftmax(const MarginSoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;

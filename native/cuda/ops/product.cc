@@ -135,7 +135,7 @@ Status Distances(const DistancesOp& op, const std::atomic<bool>* cancel) noexcep
 
 Status ResidentRows::Distances(const DistancesOp& op, size_t first, Precision precision) const noexcept {
   if (op.n == 0 || op.m == 0) return Status::kOk;
-  Call call(nullptr, precision);
+  Call call(nullptr, precision, &memory_);
   call.ExpectSides({op.n, op.m, op.d});
   DistancesOp here = op;
   here.x = call.Upload(op.x, op.n * d);

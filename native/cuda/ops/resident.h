@@ -34,6 +34,8 @@ class ResidentRows {
   KeptRows Rows() const { return {rows_, half_rows_, nullptr, 0, count, 1, d}; }
   KeptRows State() const { return {state_, half_state_, nullptr, 0, count, 1, d}; }
   size_t bytes() const { return memory_.Bytes(); }
+  // Whose stream calls on these rows take; null without rows.
+  static const Resident* Of(const ResidentRows* rows) { return rows == nullptr ? nullptr : &rows->memory_; }
 
  private:
   size_t RowBytes() const { return count * d * (half ? sizeof(uint16_t) : sizeof(float)); }

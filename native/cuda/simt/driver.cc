@@ -1,6 +1,8 @@
-// The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory and the scheduler, with the
-// kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how
-// many bytes there are, HYPERSPHERE_SIMT_FAIL the number of the launch that fails, the first being 1: what no kernel of ours should do, and
+// The stand-in as a driver: the functions of the CUDA driver that the addon asks for (driver.h), over host memory, late streams (streams.h) and the
+// scheduler, with the kernels compiled from their own sources. HYPERSPHERE_CUDA_DRIVER names the library. HYPERSPHERE_SIMT_MEMORY is how
+// many bytes there are, HYPERSPHERE_SIMT_PINNED how many may be page-locked, HYPERSPHERE_SIMT_STREAMS how many streams there may be.
+// HYPERSPHERE_SIMT_FAIL is the number of the launch that fails, the first being 1: what no kernel of ours should do; HYPERSPHERE_SIMT_LOSE that of the
+// call, among those that allocate, copy, launch and wait, at which the device is lost, and
 // HYPERSPHERE_SIMT_CAPABILITY the compute capability, 80 by default: modules for a later one do not load, nor those from HYPERSPHERE_SIMT_REFUSE on.
 // HYPERSPHERE_SIMT_FULL, which may change from call to call, is the number of the allocation that finds no room, nor when it is asked for once
 // more, counted from the first call that sees it. To the file that HYPERSPHERE_SIMT_LOG names goes a line for every copy: up or down, and its bytes.
@@ -8,8 +10,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include <atomic>
+#include <functional>
+#include <mutex>
 #include <tuple>
 #include <utility>
+#include <vector>
 
 #include "../ceilings/ceilings.cu"
 #include "../driver.h"
@@ -17,6 +23,7 @@
 #include "../kernels/fast_product.cu"
 #include "memory.h"
 #include "setting.h"
+#include "streams.h"
 
 using hypersphere::cuda::Address;
 using hypersphere::cuda::Result;
@@ -25,11 +32,16 @@ using hypersphere::simt::Setting;
 
 namespace {
 
-constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNoBinary = 209, kInvalidPtx = 218, kNotFound = 500, kLaunchFailed = 719;
+constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNoBinary = 209, kInvalidPtx = 218, kNotFound = 500;
+using hypersphere::simt::kLaunchFailed;
+using hypersphere::simt::Lost;
+
+// Of a size; null, or what was wrong.
+using Launch = std::function<const char*(const Index& grid, const Index& block)>;
 
 struct Function {
   const char* name;
-  const char* (*run)(const Index& grid, const Index& block, void** arguments);
+  Launch (*bind)(void** arguments);  // which are copied: a launch runs later
   size_t launches = 0, threads = 0;
 };
 
@@ -40,21 +52,24 @@ struct Bound {
 };
 
 template <class... A, size_t... I>
-const char* Run(void (*kernel)(A...), const Index& grid, const Index& block, void** arguments, std::index_sequence<I...>) {
-  Bound<A...> bound{kernel, {*static_cast<A*>(arguments[I])...}};
-  const auto body = [](void* data) {
-    const Bound<A...>& of = *static_cast<Bound<A...>*>(data);
-    of.kernel(std::get<I>(of.arguments)...);
+Launch Bind(void (*kernel)(A...), void** arguments, std::index_sequence<I...>) {
+  const Bound<A...> bound{kernel, {*static_cast<A*>(arguments[I])...}};
+  return [bound](const Index& grid, const Index& block) {
+    const auto body = [](void* data) {
+      const Bound<A...>& of = *static_cast<Bound<A...>*>(data);
+      of.kernel(std::get<I>(of.arguments)...);
+    };
+    Bound<A...> own = bound;
+    return hypersphere::simt::Launch(grid, block, body, &own);
   };
-  return hypersphere::simt::Launch(grid, block, body, &bound);
 }
 
 template <class... A>
-const char* Run(void (*kernel)(A...), const Index& grid, const Index& block, void** arguments) {
-  return Run(kernel, grid, block, arguments, std::index_sequence_for<A...>{});
+Launch Bind(void (*kernel)(A...), void** arguments) {
+  return Bind(kernel, arguments, std::index_sequence_for<A...>{});
 }
 
-#define KERNEL(name) {#name, [](const Index& grid, const Index& block, void** arguments) { return Run(name, grid, block, arguments); }},
+#define KERNEL(name) {#name, [](void** arguments) { return Bind(name, arguments); }},
 Function functions[] = {
 #include "../ceilings/ceilings.def"
 #include "../kernels.def"
@@ -71,12 +86,38 @@ struct Module {
 };
 Module modules[] = {{functions, sizeof(functions) / sizeof(Function)}, {fast_functions, sizeof(fast_functions) / sizeof(Function)}};
 
-// As on a device, where a kernel that failed leaves a context that does nothing more.
-Result lost = 0;
+// Whether the device is there, after a call that allocates, copies, launches or waits, of which one loses it.
+Result Serve() {
+  static const size_t losing = Setting("HYPERSPHERE_SIMT_LOSE", 0);
+  static std::atomic<size_t> calls{0};
+  return ++calls == losing ? hypersphere::simt::Lose(kLaunchFailed) : Lost();
+}
+
+size_t Count(const Index& of) { return size_t{of.x} * of.y * of.z; }
+
+// One kernel at a time, whoever waits for it. As on a device, one that failed leaves a context that does nothing more.
+void RunKernel(Function& function, const Launch& launch, const Index& grid, const Index& block) {
+  static std::mutex one;
+  const std::lock_guard<std::mutex> guard(one);
+  static const size_t failing = Setting("HYPERSPHERE_SIMT_FAIL", 0);
+  static size_t launches = 0;
+  if (++launches == failing) {
+    hypersphere::simt::Lose(kLaunchFailed);
+    return;
+  }
+  function.launches++;
+  function.threads += Count(grid) * Count(block);
+  const char* const failure = launch(grid, block);
+  if (failure == nullptr) return;
+  fprintf(stderr, "%s: %s\n", function.name, failure);
+  hypersphere::simt::Lose(kLaunchFailed);
+}
 
 int Capability() { return static_cast<int>(Setting("HYPERSPHERE_SIMT_CAPABILITY", 80)); }
 
 bool Full() {
+  static std::mutex lock;
+  const std::lock_guard<std::mutex> guard(lock);
   static size_t wanted = 0, count = 0;
   const size_t now = Setting("HYPERSPHERE_SIMT_FULL", 0);
   if (now != wanted) count = 0;
@@ -90,8 +131,6 @@ void Log(const char* what, size_t bytes) {
   fprintf(file, "%s %zu\n", what, bytes);
   fflush(file);
 }
-
-size_t Count(const Index& of) { return size_t{of.x} * of.y * of.z; }
 
 struct AtTheEnd {
   ~AtTheEnd() {
@@ -141,12 +180,27 @@ EXPORT cuDevicePrimaryCtxRetain(void** context, int) {
 }
 EXPORT cuCtxSetCurrent(void*) { return 0; }
 EXPORT cuStreamCreate(void** stream, unsigned) {
-  *stream = functions;
-  return 0;
+  if (Lost() != 0) return Lost();
+  *stream = hypersphere::simt::CreateStream();
+  return *stream == nullptr ? hypersphere::cuda::kErrorOutOfMemory : 0;
 }
-EXPORT cuStreamSynchronize(void*) { return lost; }
+EXPORT cuStreamDestroy_v2(void* stream) { return hypersphere::simt::DestroyStream(stream); }
+EXPORT cuStreamSynchronize(void* stream) { return Serve() != 0 ? Lost() : hypersphere::simt::Synchronize(stream); }
+EXPORT cuEventCreate(void** event, unsigned) {
+  *event = hypersphere::simt::CreateEvent();
+  return Lost();
+}
+EXPORT cuEventDestroy_v2(void* event) { return hypersphere::simt::DestroyEvent(event); }
+EXPORT cuEventRecord(void* event, void* stream) { return Serve() != 0 ? Lost() : hypersphere::simt::Record(event, stream); }
+EXPORT cuEventSynchronize(void* event) { return Serve() != 0 ? Lost() : hypersphere::simt::WaitFor(event); }
+EXPORT cuMemHostAlloc(void** memory, size_t bytes, unsigned) {
+  if (Lost() != 0) return Lost();
+  *memory = hypersphere::simt::Pin(bytes);
+  return *memory == nullptr ? hypersphere::cuda::kErrorOutOfMemory : 0;
+}
+EXPORT cuMemFreeHost(void* memory) { return hypersphere::simt::Unpin(memory) ? Lost() : kInvalidValue; }
 EXPORT cuMemAlloc_v2(Address* address, size_t bytes) {
-  if (lost != 0) return lost;
+  if (Serve() != 0) return Lost();
   void* const memory = Full() ? nullptr : hypersphere::simt::Allocate(bytes);
   *address = reinterpret_cast<Address>(memory);
   return memory == nullptr ? hypersphere::cuda::kErrorOutOfMemory : 0;
@@ -158,15 +212,20 @@ EXPORT cuMemGetInfo_v2(size_t* free, size_t* total) {
   *total = hypersphere::simt::TotalBytes();
   return 0;
 }
-EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void*) {
+// From pageable memory a driver has copied the bytes when it returns, but not to where they belong; to pageable memory it returns when all is done.
+EXPORT cuMemcpyHtoDAsync_v2(Address to, const void* from, size_t bytes, void* stream) {
+  if (Serve() != 0) return Lost();
   Log("up", bytes);
-  memcpy(Pointer(to), from, bytes);
-  return lost;
+  if (hypersphere::simt::IsPinned(from, bytes)) return hypersphere::simt::Queue(stream, [=] { memcpy(Pointer(to), from, bytes); });
+  const char* const first = static_cast<const char*>(from);
+  const std::vector<char> taken(first, first + bytes);
+  return hypersphere::simt::Queue(stream, [to, taken] { memcpy(Pointer(to), taken.data(), taken.size()); });
 }
-EXPORT cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void*) {
+EXPORT cuMemcpyDtoHAsync_v2(void* to, Address from, size_t bytes, void* stream) {
+  if (Serve() != 0) return Lost();
   Log("down", bytes);
-  if (lost == 0) memcpy(to, Pointer(from), bytes);
-  return lost;
+  const Result queued = hypersphere::simt::Queue(stream, [=] { memcpy(to, Pointer(from), bytes); });
+  return queued != 0 || hypersphere::simt::IsPinned(to, bytes) ? queued : hypersphere::simt::Synchronize(stream);
 }
 EXPORT cuModuleLoadData(void** module, const void* image) {
   constexpr char kTarget[] = ".target sm_";
@@ -187,28 +246,19 @@ EXPORT cuModuleGetFunction(void** function, void* module, const char* name) {
   return kNotFound;
 }
 EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned grid_z, unsigned block_x, unsigned block_y, unsigned block_z,
-                      unsigned shared_bytes, void*, void** arguments, void**) {
-  if (lost != 0) return lost;
+                      unsigned shared_bytes, void* stream, void** arguments, void**) {
+  if (Serve() != 0) return Lost();
   if (shared_bytes != 0) return kInvalidValue;  // kernels say themselves what they share
-  static const size_t failing = Setting("HYPERSPHERE_SIMT_FAIL", 0);
-  static size_t launches = 0;
-  if (++launches == failing) {
-    lost = kLaunchFailed;
-    return 0;  // a device says so with what comes next
-  }
-  Function& kernel = *static_cast<Function*>(function);
+  Function& of = *static_cast<Function*>(function);
   const Index grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
-  kernel.launches++;
-  kernel.threads += Count(grid) * Count(block);
-  const char* const failure = kernel.run(grid, block, arguments);
-  if (failure == nullptr) return 0;
-  fprintf(stderr, "%s: %s\n", kernel.name, failure);
-  return lost = kLaunchFailed;
+  return hypersphere::simt::Queue(stream, [&of, launch = of.bind(arguments), grid, block] { RunKernel(of, launch, grid, block); });
 }
 EXPORT cuGetErrorName(Result error, const char** name) {
   *name = error == 0               ? "CUDA_SUCCESS"
           : error == kLaunchFailed ? "CUDA_ERROR_LAUNCH_FAILED"
           : error == kNoBinary     ? "CUDA_ERROR_NO_BINARY_FOR_GPU"
+          : error == kInvalidValue ? "CUDA_ERROR_INVALID_VALUE"
+          : error == hypersphere::simt::kInvalidHandle ? "CUDA_ERROR_INVALID_HANDLE"
                                    : "CUDA_ERROR_OUT_OF_MEMORY";
   return 0;
 }

@@ -1,0 +1,21 @@
+// Which losses over the rows of a batch the device has.
+#include "ops.h"
+#include "row_sweep.h"
+
+namespace hypersphere {
+namespace cuda {
+
+Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept {
+  if (op.n == 0 || op.n + op.m < 2) return hypersphere::BatchLoss(op, cancel);  // nothing to compute
+  switch (op.kind) {
+    case BatchLossKind::kSupCon: return DeviceLoss<SupCon>(op, cancel);
+    case BatchLossKind::kNtXent: return DeviceLoss<NtXent>(op, cancel);
+    case BatchLossKind::kCircle: return DeviceLoss<Circle>(op, cancel);
+    case BatchLossKind::kMultiSimilarity: return DeviceLoss<MultiSimilarity>(op, cancel);
+    case BatchLossKind::kContrastive: return DeviceLoss<BatchContrastive>(op, cancel);
+    default: return hypersphere::BatchLoss(op, cancel);
+  }
+}
+
+}  // namespace cuda
+}  // namespace hypersphere

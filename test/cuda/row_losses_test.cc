@@ -1,0 +1,117 @@
+// The losses over rows of a batch on the device with the CPU's bits: each in its forms, with and without gradient, beside a memory, on rows that need
+// every way round, in batches where a side of a row is empty, and in more than one block of anchors.
+#include "compare.h"
+#include "tests.h"
+
+using namespace hypersphere;
+using namespace hypersphere::test;
+
+namespace {
+
+struct Batch {
+  std::vector<float> x;
+  std::vector<int32_t> labels;
+  size_t stored, d;  // rows at the end that are a memory's
+  size_t Rows() const { return labels.size() - stored; }
+};
+
+struct Form {
+  const char* name;
+  BatchLossKind kind;
+  std::vector<double> numbers;
+  Metric metric = Metric::kCosineSimilarity;
+  bool normalize = true;
+  TermReduction reduction = TermReduction::kMean;
+};
+
+std::vector<Form> Forms() {
+  std::vector<Form> forms = {
+      {"supCon", BatchLossKind::kSupCon, {0.2}},
+      {"supCon, cold", BatchLossKind::kSupCon, {1e-5}},
+      {"ntXent", BatchLossKind::kNtXent, {0.2}},
+      {"circle", BatchLossKind::kCircle, {0.25, 16}},
+      {"multiSimilarity", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, NAN}},
+      {"multiSimilarity, mined", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, 0.1}},
+  };
+  for (const Metric metric : {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr}) {
+    for (const TermReduction reduction : {TermReduction::kMean, TermReduction::kSum, TermReduction::kMeanPositive}) {
+      const bool cosine = metric == Metric::kCosineSimilarity, normalize = reduction == TermReduction::kSum;
+      forms.push_back({"contrastive", BatchLossKind::kContrastive, {cosine ? 0.8 : 0.5, cosine ? 0.3 : normalize ? 1.2 : 2}, metric, normalize, reduction});
+    }
+  }
+  return forms;
+}
+
+void TestForm(const char* name, const Batch& batch, const Form& form, bool wanted) {
+  const std::string op = std::string("batch loss ") + form.name;
+  TestBits(op.c_str(), name, [&](bool device) {
+    const size_t n = batch.Rows();
+    std::vector<double> numbers(1, 7);
+    std::vector<float> rows(n, 7), gradient(n * batch.d, 7);
+    BatchLossOp op{};
+    op.kind = form.kind;
+    op.x = batch.x.data();
+    op.labels = batch.labels.data();
+    op.memory = batch.x.data() + n * batch.d;
+    op.memory_labels = batch.labels.data() + n;
+    op.n = n;
+    op.m = batch.stored;
+    op.d = batch.d;
+    op.metric = form.metric;
+    op.normalize = form.normalize;
+    op.reduction = form.reduction;
+    for (size_t i = 0; i < form.numbers.size(); i++) op.numbers[i] = form.numbers[i];
+    op.loss = numbers.data();
+    op.per_example = wanted ? rows.data() : nullptr;
+    op.grad_x = wanted ? gradient.data() : nullptr;
+    Succeed(device ? cuda::BatchLoss(op, nullptr) : BatchLoss(op, nullptr));
+    Append(numbers, rows);
+    Append(numbers, gradient);
+    return numbers;
+  });
+}
+
+std::vector<int32_t> Labels(size_t n, size_t classes) {
+  std::vector<int32_t> labels(n);
+  for (size_t i = 0; i < n; i++) labels[i] = static_cast<int32_t>(i * i % (classes + 2)) - 2;
+  return labels;
+}
+
+// No infinity and no NaN, else one such row is all that is seen.
+std::vector<float> Finite(std::vector<float> rows) {
+  for (float& value : rows) value = value - value == 0 ? value : 3;
+  return rows;
+}
+
+}  // namespace
+
+void hypersphere::test::TestRowLosses() {
+  const std::vector<Form> forms = Forms();
+  std::vector<float> equal = Normals(20 * 4, 6);
+  for (size_t i = 4; i < equal.size(); i++) equal[i] = equal[i % 8];
+  std::vector<int32_t> alone(11);
+  for (size_t i = 0; i < alone.size(); i++) alone[i] = static_cast<int32_t>(5 * i) - 20;
+  const std::pair<const char*, Batch> batches[] = {
+      {"plain", {Normals(35 * 5, 1), Labels(35, 6), 0, 5}},
+      {"with a memory", {Normals(36 * 17, 2), Labels(36, 5), 9, 17}},
+      {"offset", {Normals(19 * 3, 3, 1, 100), Labels(19, 4), 0, 3}},
+      {"far and near", {Finite(Nasty(26, 4, 4)), Labels(26, 4), 5, 4}},
+      {"nasty", {Nasty(9, 4, 4), Labels(9, 3), 0, 4}},
+      {"equal rows", {equal, Labels(20, 4), 0, 4}},
+      {"no positives", {Normals(11 * 4, 7), alone, 0, 4}},
+      {"one class", {Normals(9 * 4, 7), std::vector<int32_t>(9, 3), 0, 4}},
+      {"two rows", {Normals(2 * 4, 8), {5, 5}, 0, 4}},
+      {"one row beside a memory", {Normals(4 * 4, 9), {5, 5, 6, 5}, 3, 4}},
+      {"one row", {Normals(4, 9), {5}, 0, 4}},
+      {"no rows", {{}, {}, 0, 4}},
+  };
+  for (const auto& [name, batch] : batches) {
+    for (const Form& form : forms) TestForm(name, batch, form, true);
+  }
+  for (const Form& form : forms) TestForm("without a gradient", batches[1].second, form, false);
+  // More rows than one block of anchors takes, and runs of more columns than a piece of a sum.
+  const Batch many{Normals(1080 * 2, 10), Labels(1080, 30), 560, 2};
+  for (const Form& form : forms) {
+    if (form.kind == BatchLossKind::kSupCon || (form.kind == BatchLossKind::kContrastive && form.metric == Metric::kEuclidean)) TestForm("several blocks", many, form, true);
+  }
+}
