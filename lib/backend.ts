@@ -229,8 +229,8 @@ export function resetServed(): void {
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
  * `cuda` is the native backend with the operations of the README's last column on an NVIDIA GPU, whose driver is opened then, or on what
  * HYPERSPHERE_CUDA_DRIVER names. Those throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
- * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen, but a head whose step met the loss may
- * have moved in part: go on from its last save.
+ * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen. A head whose rows are in host memory
+ * and which the loss met amid a step is as it was, unless `workspaceBytes` takes its classes in several runs: then go on from its last save.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {

@@ -47,7 +47,7 @@ export {
 } from './heads/classifier-head.js';
 export { Gallery, type GalleryOptions } from './heads/gallery.js';
 export type { LoadOptions } from './heads/head-file.js';
-export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-state.js';
+export type { ClassifierHeadOptions, Rounding, Shard } from './heads/head-options.js';
 export { type AdaGrad, type AdaGradOptions, adaGrad, type Optimizer, type Sgd, type SgdOptions, sgd } from './heads/optimizers.js';
 export { type AngularLossOptions, angularLoss } from './losses/angular.js';
 export { type CenterLossOptions, type CenterLossResult, centerLoss } from './losses/center.js';

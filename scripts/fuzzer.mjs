@@ -1,6 +1,7 @@
-// The core built by a clang that has libFuzzer, under AddressSanitizer and, but for the kernels, UndefinedBehaviorSanitizer.
+// The core built by a clang that has libFuzzer, under AddressSanitizer and UndefinedBehaviorSanitizer, of which the kernels have a part
+// (CMakeLists.txt). The C++ tests that draw calls take this build too (test-native.mjs).
 import { spawnSync } from 'node:child_process';
-import { run } from './run.mjs';
+import { buildTree } from './cmake.mjs';
 
 const compiler = process.env.FUZZ_CXX ?? 'clang++-19';
 export const fuzzerFolder = 'build-native/fuzz';
@@ -15,8 +16,5 @@ export function missingFuzzer() {
 }
 
 export function buildFuzzer(targets) {
-  const quiet = { stdio: ['ignore', 'ignore', 'inherit'] };
-  const setting = [`-DCMAKE_CXX_COMPILER=${compiler}`, '-DHYPERSPHERE_SANITIZE=fuzzer-no-link,address,undefined'];
-  run(`configuring ${fuzzerFolder}`, 'cmake', ['-S', '.', '-B', fuzzerFolder, ...setting], quiet);
-  run(`building ${fuzzerFolder}`, 'cmake', ['--build', fuzzerFolder, '-j2', '--target', ...targets], quiet);
+  buildTree(fuzzerFolder, targets, { sanitizers: 'fuzzer-no-link,address,undefined', settings: [`-DCMAKE_CXX_COMPILER=${compiler}`] });
 }

@@ -1,14 +1,8 @@
-// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer, what shares work among
-// threads under ThreadSanitizer, and what the kernel objects of the release build may hold.
-import { existsSync, readdirSync } from 'node:fs';
+// The compute core without Node: its C++ tests under AddressSanitizer and UndefinedBehaviorSanitizer.
 import { join } from 'node:path';
+import { buildTree } from './cmake.mjs';
+import { buildFuzzer, fuzzerFolder, missingFuzzer } from './fuzzer.mjs';
 import { run } from './run.mjs';
-
-function build(folder, sanitizers, targets) {
-  const configure = ['-S', '.', '-B', folder, `-DHYPERSPHERE_SANITIZE=${sanitizers}`];
-  run(`configuring ${folder}`, 'cmake', configure, { stdio: ['ignore', 'ignore', 'inherit'] });
-  run(`building ${folder}`, 'cmake', ['--build', folder, '-j2', '--target', ...targets], { stdio: ['ignore', 'ignore', 'inherit'] });
-}
 
 const tests = [
   'cpu_test',
@@ -23,29 +17,24 @@ const tests = [
   'math_test',
   'margin_softmax_test',
   'row_sweep_test',
-  'allocation_test',
   'mining_test',
-  'replay',
   'packed_text_test',
   // The stand-in's own checks. What runs on it is sanitized in Node (scripts/sanitize.mjs), and in both orders of its threads in scripts/test-cuda.mjs.
   'simt_test',
   'simt_bugs_test',
 ];
-build('build-native/asan', 'address,undefined', tests);
-const packedTexts = 'build-native/asan/packed_texts.bin';
+const gcc = 'build-native/asan';
+const sanitizers = 'address,undefined';
+buildTree(gcc, tests, { sanitizers });
+const packedTexts = join(gcc, 'packed_texts.bin');
 run('texts packed', process.execPath, ['test/native/packed_texts.mjs', packedTexts]);
-const files = { replay: ['test/fuzz/native/corpus'], packed_text_test: [packedTexts] };
-for (const test of tests) run(`${test} under ASan and UBSan`, join('build-native/asan', test), files[test] ?? []);
-run('drawn calls under ASan and UBSan', 'build-native/asan/replay', ['--seconds', '15', '--seed', '1']);
-const threaded = ['pool_test', 'given_rows_test', 'margin_softmax_test', 'row_sweep_test', 'mining_test', 'simt_bugs_test'];
-build('build-native/tsan', 'thread', threaded);
-for (const test of threaded) run(`${test} under TSan`, join('build-native/tsan', test));
-build('build-native/release', '', ['core']);
-// CMake's archives, and the objects that node-gyp has built for the addon itself, where it has.
-const archives = readdirSync('build-native/release').filter((file) => file.startsWith('libkernels_') && file.endsWith('.a'));
-const shipped = readdirSync('native/isa').map((file) => {
-  const level = file.replace('.cc', '');
-  return join('build/Release/obj.target', `kernels_${level}`, 'native/isa', `${level}.o`);
-});
-const objects = [...archives.map((file) => join('build-native/release', file)), ...shipped.filter(existsSync)];
-run('symbols of the kernel objects', 'sh', ['scripts/check-symbols.sh', ...objects]);
+for (const test of tests) run(`${test} under ASan and UBSan`, join(gcc, test), test === 'packed_text_test' ? [packedTexts] : []);
+// What draws calls takes the fuzzer's build where there is one: the core is there already, and libFuzzer has drawn calls from it. Elsewhere they are
+// drawn blindly. The other tests compute for long, which is slower in that build.
+const fuzzed = missingFuzzer() === undefined;
+const [folder, drawn] = [fuzzed ? fuzzerFolder : gcc, ['allocation_test', 'replay']];
+if (fuzzed) buildFuzzer(drawn);
+else buildTree(folder, drawn, { sanitizers });
+run('allocation_test under ASan and UBSan', join(folder, 'allocation_test'));
+run('replay under ASan and UBSan', join(folder, 'replay'), ['test/fuzz/native/corpus']);
+if (!fuzzed) run('drawn calls under ASan and UBSan', join(folder, 'replay'), ['--seconds', '15', '--seed', '1']);

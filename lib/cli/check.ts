@@ -34,6 +34,7 @@ const shapes: readonly (readonly [rows: number, dim: number, classes: number])[]
 // Roundings inside of an op are no such change where lengths of rows do not matter: a float32 distance of unit rows is a few units in the last place
 // off, for all pairs of a row alike, and a loss of what a distance is beyond a margin takes that over.
 const nudge = 2 ** -22;
+/** Of an output's largest value: four to eight units in its last place. */
 const least = 2 ** -21;
 const nudges = 3;
 const room = 4;

@@ -26,6 +26,16 @@ function optionsOf({ array, labelColumn, delimiter }: InputFlags): ReadOptions {
   };
 }
 
+/** The library speaks of its argument `path`; who gave two files must hear which. */
+async function named<T>(file: string, read: Promise<T>): Promise<T> {
+  try {
+    return await read;
+  } catch (error) {
+    if (!(error instanceof HypersphereError && error.argument === 'path')) throw error;
+    throw new UsageError(`${file}: expected ${error.expected}, got ${error.received}`);
+  }
+}
+
 export async function readLabelsFor(path: string, flags: InputFlags): Promise<LabelFile> {
   const { labels: file = path, labelsArray: array } = flags;
   const text = ['.csv', '.tsv'].includes(extname(file).toLowerCase());
@@ -34,7 +44,7 @@ export async function readLabelsFor(path: string, flags: InputFlags): Promise<La
     throw new UsageError('--labels FILE is missing: a .npy file holds the embeddings alone');
   if (flags.labels === undefined && text && flags.labelColumn === undefined)
     throw new UsageError('--label-column is missing: which column of the file is the label?');
-  return readLabels(file, optionsOf({ ...flags, ...(array === undefined ? {} : { array }) }));
+  return named(file, readLabels(file, optionsOf({ ...flags, ...(array === undefined ? {} : { array }) })));
 }
 
 export async function readInputs(path: string, flags: InputFlags): Promise<LabelFile & { readonly x: Matrix }> {
@@ -42,7 +52,7 @@ export async function readInputs(path: string, flags: InputFlags): Promise<Label
   // The column of labels may be in the labels' own file, which the embeddings know nothing of.
   const { labels: file, labelColumn, ...own } = flags;
   const column = file === undefined && labelColumn !== undefined ? { labelColumn } : {};
-  const x = await readEmbeddings(path, optionsOf({ ...own, ...column }));
+  const x = await named(path, readEmbeddings(path, optionsOf({ ...own, ...column })));
   if (read.labels.length !== x.shape[0]) throw new UsageError(`${x.shape[0]} rows of embeddings, but ${read.labels.length} labels`);
   return { ...read, x };
 }

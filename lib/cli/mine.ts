@@ -1,5 +1,6 @@
 // `hypersphere mine`: triplets of a data set in files, written as .npy. A .npy of float32 is read by pieces and never in memory as a whole.
-import { extname } from 'node:path';
+import { access, constants } from 'node:fs/promises';
+import { dirname, extname } from 'node:path';
 import { writeNpy } from '../files/index.js';
 import { NpyFile } from '../files/npy-file.js';
 import { HypersphereError, type MineTripletsOfflineOptions, mineTripletsOffline } from '../index.js';
@@ -30,6 +31,8 @@ async function inPlace(path: string): Promise<boolean> {
 
 export async function mineCommand(path: string, { out, json, ...flags }: MineFlags): Promise<void> {
   const options = Object.fromEntries(miningFlags.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]));
+  // Told before a search that may take hours.
+  await access(dirname(out), constants.W_OK);
   const source = (await inPlace(path)) ? { x: path, labels: (await readLabelsFor(path, flags)).labels } : await readInputs(path, flags);
   const signal = interruptible();
   try {

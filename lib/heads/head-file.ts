@@ -7,9 +7,10 @@ import { centersOf } from '../margins/columns.js';
 import type { Margin } from '../margins/types.js';
 import { SafetensorsFile, type Target, type Tensor, writeSafetensors } from '../safetensors.js';
 import { newRows, type Rows } from './class-weights.js';
+import { type ClassifierHeadOptions, checkSettings, checkShard, type Shard } from './head-options.js';
 import { headRows, type RowsAndMoments } from './head-rows.js';
-import { type ClassifierHeadOptions, checkGroup, checkSettings, checkShard, HeadState, hasMoments, type Shard } from './head-state.js';
-import type { Optimizer } from './optimizers.js';
+import { checkGroup, HeadState } from './head-state.js';
+import { hasMoments, type Optimizer } from './optimizers.js';
 import { together } from './sharding.js';
 
 const kind = 'hypersphere.ClassifierHead';

@@ -1,6 +1,6 @@
 // Labels as a backend wants them: places among the classes that take part here.
 import { elsewhere } from '../ops/softmax.js';
-import type { Shard } from './head-state.js';
+import type { Shard } from './head-options.js';
 import { lowerBound, placeIn } from './sampled-classes.js';
 
 /** Rows with this label count nowhere, as in `marginSoftmax`. */

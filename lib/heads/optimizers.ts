@@ -71,3 +71,8 @@ export function checkLearningRate(value: unknown): number {
 export function remakeOptimizer(optimizer: Optimizer): Optimizer {
   return remakeBy<Optimizer>({ sgd, adaGrad }, optimizer, 'options.optimizer', 'an optimizer such as sgd()');
 }
+
+/** Whether the optimizer keeps a number for every weight. */
+export function hasMoments(optimizer: Optimizer): boolean {
+  return optimizer.kind === 'adaGrad' || optimizer.momentum > 0;
+}

@@ -11,8 +11,8 @@ export interface AngularLossOptions extends BatchLossOptions {
 
 /**
  * Angular loss (Wang et al., ICCV 2017, the smooth form over a batch): with t = tan²α, the mean over positive ordered pairs of
- * log(1 + Σ_N e^{4t (x̂_a + x̂_p)·x̂_n − 2(1 + t) x̂_a·x̂_p}), N the negatives of the pair. Equals pytorch-metric-learning's `AngularLoss`, whose α is in
- * degrees. A batch of one class, or of all different ones, has loss 0. Time O(P·B·D) for P positive pairs, on the native
+ * log(1 + Σ_N e^{4t (x̂_a + x̂_p)·x̂_n − 2(1 + t) x̂_a·x̂_p}), N the negatives of the pair. Equals pytorch-metric-learning's `AngularLoss` of unit rows: it
+ * leaves negatives their length, and its α is in degrees. A batch of one class, or of all different ones, has loss 0. Time O(P·B·D) for P positive pairs, on the native
  * backend O(B²·D + P·B) for classes of some hundred rows; memory O(B·D).
  * @param x embeddings [B, D], normalised here
  * @param labels [B], compared for equality only

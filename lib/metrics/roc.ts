@@ -23,7 +23,7 @@ export interface Roc {
 }
 
 /**
- * The receiver operating characteristic of verification scores, O(n log n).
+ * The receiver operating characteristic of verification scores, O(n log n). Of one kind of pairs alone the other's rate is 0 throughout, and so is `auc`.
  * @param scores [N], large for genuine pairs; negate distances
  * @param labels [N], 1 genuine, 0 impostor
  * @throws ERR_TYPE, ERR_SHAPE, ERR_OPTION_RANGE (a NaN score), ERR_LABEL_RANGE

@@ -12,16 +12,10 @@ function hasPlainNorm({ p, eps }: TripletOp): boolean {
 
 /** Batch losses that the device has no kernel for. */
 const onCpu = [
-  'ncaLoss',
-  'liftedStructureLoss',
-  'intraPairVarianceLoss',
   'pnpLoss',
   'angularLoss',
   'tupletMarginLoss',
-  'tcmLoss',
-  'rankedListLoss',
   'fastApLoss',
-  'marginLoss',
   'histogramLoss',
 ] as const satisfies readonly (keyof NativeBatchLosses)[];
 

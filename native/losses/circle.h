@@ -25,7 +25,7 @@ struct CircleRule {
  private:
   // Leaves e^{z − most} times the logits' slopes.
   template <class Terms>
-  HYPERSPHERE_HOST_DEVICE static LogSum Logits(const SweptRow& row, const Side& side, RowCircle rule, const Terms& terms) {
+  HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE static LogSum Logits(const SweptRow& row, const Side& side, RowCircle rule, const Terms& terms) {
     float most = -__builtin_inff();
     for (const Span& run : side) most = Greater(terms.circle_most(row.Run(run), run.Count(), rule), most);
     rule.reference = most;

@@ -28,7 +28,7 @@ struct MultiSimilarityRule {
  private:
   // log(1 + Σ e^{slope·(s − base)}); its derivatives by slope·s take the values' place, times `sign`.
   template <class Terms>
-  HYPERSPHERE_HOST_DEVICE double OfSide(const SweptRow& row, const Side& side, float slope, double sign, float low, float high, const Terms& terms) const {
+  HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE double OfSide(const SweptRow& row, const Side& side, float slope, double sign, float low, float high, const Terms& terms) const {
     LogSum sum = ExponentialsOf(row, side, slope, terms, low, high);
     if (sum.sum == 0) return 0;  // nothing left, and a value left out may have the greatest exponent
     sum.most -= static_cast<double>(slope) * base;

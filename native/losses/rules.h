@@ -3,6 +3,12 @@
 
 #include "circle.h"
 #include "contrastive.h"
+#include "intra_pair_variance.h"
+#include "lifted_structure.h"
+#include "margin.h"
 #include "multi_similarity.h"
+#include "nca.h"
 #include "ntxent.h"
+#include "ranked_list.h"
 #include "supcon.h"
+#include "tcm.h"

@@ -4,7 +4,7 @@
 
 #include "../cpu.h"
 #include "../threads/pool.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 #include "task.h"
 
@@ -45,11 +45,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   static std::atomic<bool> loaded{false};
   InitTasks(env);
   exports.Set("first", !loaded.exchange(true));
-  exports.Set("info", Napi::Function::New(env, Info, "info"));
-  exports.Set("setIsa", Napi::Function::New(env, SetIsa, "setIsa"));
-  exports.Set("keepLevel", Napi::Function::New(env, KeepLevel, "keepLevel"));
-  exports.Set("setThreads", Napi::Function::New(env, SetThreadCount, "setThreads"));
-  exports.Set("cancelTasks", Napi::Function::New(env, CancelOwnTasks, "cancelTasks"));
+  exports.Set("info", FunctionOf(env, Info, "info"));
+  exports.Set("setIsa", FunctionOf(env, SetIsa, "setIsa"));
+  exports.Set("keepLevel", FunctionOf(env, KeepLevel, "keepLevel"));
+  exports.Set("setThreads", FunctionOf(env, SetThreadCount, "setThreads"));
+  exports.Set("cancelTasks", FunctionOf(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
   exports.Set("abi", Napi::Number::New(env, 6));
   ExportShared(env, exports);
@@ -60,6 +60,9 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   ExportBfloat16(env, exports);
   ExportHardmax(env, exports);
   ExportMpi(env, exports);
+#ifdef HYPERSPHERE_FAILING_ALLOCATIONS
+  ExportAllocations(env, exports);
+#endif
   return exports;
 }
 

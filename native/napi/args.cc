@@ -1,7 +1,6 @@
 #include "args.h"
 
 #include <cmath>
-#include <new>
 
 #include "../cuda/context.h"
 
@@ -123,13 +122,7 @@ double* Args::Doubles(size_t index, size_t length) const {
 
 std::vector<int32_t> Args::CopiedLabels(size_t index, size_t rows) const {
   const int32_t* given = static_cast<const int32_t*>(Elements(index, napi_int32_array, "an Int32Array", rows, 1));
-  std::vector<int32_t> labels;
-  try {
-    labels.assign(given, given + rows);
-  } catch (const std::bad_alloc&) {
-    throw StatusFailure(info_.Env(), Status::kOutOfMemory);
-  }
-  return labels;
+  return std::vector<int32_t>(given, given + rows);
 }
 
 void Args::FailLabel(size_t index, size_t row, size_t classes, int32_t label) const {

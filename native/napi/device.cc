@@ -39,7 +39,7 @@ void ExportOps(const Implementation& who, Napi::Object exports) {
 void ExportShared(Napi::Env env, Napi::Object exports) {
   ExportOps(kCpu, exports);
   Napi::Object device = Napi::Object::New(env);
-  device.Set("info", Napi::Function::New(env, DeviceInfo, "info"));
+  device.Set("info", FunctionOf(env, DeviceInfo, "info"));
   ExportOps(kDevice, device);
   ExportResident(device);
   Napi::Object fast = Napi::Object::New(env);

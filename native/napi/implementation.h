@@ -5,7 +5,7 @@
 #include "../api.h"
 #include "../cuda/ops/ops.h"
 #include "../ops/ops.h"
-#include "setup.h"
+#include "function.h"
 
 namespace hypersphere {
 
@@ -45,7 +45,7 @@ inline const Implementation& ImplementationOf(const Napi::CallbackInfo& info) { 
 
 template <class Callback>
 void ExportFor(const Implementation& who, Napi::Object exports, const char* name, Callback callback) {
-  exports.Set(name, Napi::Function::New(exports.Env(), callback, name, const_cast<Implementation*>(&who)));
+  exports.Set(name, FunctionOf(exports.Env(), callback, name, const_cast<Implementation*>(&who)));
 }
 
 void ExportMatmul(const Implementation& who, Napi::Object exports);

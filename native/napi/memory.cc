@@ -1,7 +1,7 @@
 // What JavaScript's own allocations lack, and what an op takes beside them.
 #include "../ops/huge_pages.h"
 #include "../ops/workspace.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -29,9 +29,9 @@ Napi::Value ExternalMemory(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportMemory(Napi::Env env, Napi::Object exports) {
-  exports.Set("adviseHuge", Napi::Function::New(env, AdviseHugeArray, "adviseHuge"));
-  exports.Set("workspacePeak", Napi::Function::New(env, WorkspacePeak, "workspacePeak"));
-  exports.Set("externalMemory", Napi::Function::New(env, ExternalMemory, "externalMemory"));
+  exports.Set("adviseHuge", FunctionOf(env, AdviseHugeArray, "adviseHuge"));
+  exports.Set("workspacePeak", FunctionOf(env, WorkspacePeak, "workspacePeak"));
+  exports.Set("externalMemory", FunctionOf(env, ExternalMemory, "externalMemory"));
 }
 
 }  // namespace hypersphere

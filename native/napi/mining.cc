@@ -1,6 +1,6 @@
 #include "../ops/huge_pages.h"
 #include "../ops/mining.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -120,8 +120,8 @@ void MinePairsSync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportMining(Napi::Env env, Napi::Object exports) {
-  exports.Set("mineTriplets", Napi::Function::New(env, MineTripletsSync, "mineTriplets"));
-  exports.Set("minePairs", Napi::Function::New(env, MinePairsSync, "minePairs"));
+  exports.Set("mineTriplets", FunctionOf(env, MineTripletsSync, "mineTriplets"));
+  exports.Set("minePairs", FunctionOf(env, MinePairsSync, "minePairs"));
 }
 
 }  // namespace hypersphere

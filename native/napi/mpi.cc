@@ -1,6 +1,6 @@
 // The transport of lib/integrations/mpi.ts: bytes between the ranks of an MPI job. Calls block, as collectives do.
 #include "../mpi/library.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -39,10 +39,10 @@ void Finish(const Napi::CallbackInfo&) { mpi::Finish(); }
 }  // namespace
 
 void ExportMpi(Napi::Env env, Napi::Object exports) {
-  exports.Set("mpiStart", Napi::Function::New(env, StartMpi, "mpiStart"));
-  exports.Set("mpiAllGather", Napi::Function::New(env, AllGather, "mpiAllGather"));
-  exports.Set("mpiAllToAll", Napi::Function::New(env, AllToAll, "mpiAllToAll"));
-  exports.Set("mpiFinish", Napi::Function::New(env, Finish, "mpiFinish"));
+  exports.Set("mpiStart", FunctionOf(env, StartMpi, "mpiStart"));
+  exports.Set("mpiAllGather", FunctionOf(env, AllGather, "mpiAllGather"));
+  exports.Set("mpiAllToAll", FunctionOf(env, AllToAll, "mpiAllToAll"));
+  exports.Set("mpiFinish", FunctionOf(env, Finish, "mpiFinish"));
 }
 
 }  // namespace hypersphere

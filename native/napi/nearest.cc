@@ -130,7 +130,7 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   if (status != Status::kOk) throw StatusFailure(env, status);
   kept->Account();
   Napi::Object result = Napi::Object::New(env);
-  const auto add = [&](const char* name, auto function) { result.Set(name, Napi::Function::New(env, function, name)); };
+  const auto add = [&](const char* name, auto function) { result.Set(name, FunctionOf(env, function, name)); };
   add("search", [kept](const Napi::CallbackInfo& call) { SearchSync(call, *kept); });
   add("searchAsync", [kept](const Napi::CallbackInfo& call) { return SearchAsync(call, *kept); });
   add("dispose", [kept](const Napi::CallbackInfo&) { kept->Dispose(); });
@@ -165,8 +165,8 @@ void ExportNearest(const Implementation& who, Napi::Object exports) {
 }
 
 void ExportBfloat16(Napi::Env env, Napi::Object exports) {
-  exports.Set("toBfloat16", Napi::Function::New(env, ToBfloat16, "toBfloat16"));
-  exports.Set("fromBfloat16", Napi::Function::New(env, FromBfloat16, "fromBfloat16"));
+  exports.Set("toBfloat16", FunctionOf(env, ToBfloat16, "toBfloat16"));
+  exports.Set("fromBfloat16", FunctionOf(env, FromBfloat16, "fromBfloat16"));
 }
 
 }  // namespace hypersphere

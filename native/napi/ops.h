@@ -14,5 +14,8 @@ void ExportMemory(Napi::Env env, Napi::Object exports);
 void ExportBfloat16(Napi::Env env, Napi::Object exports);
 void ExportHardmax(Napi::Env env, Napi::Object exports);
 void ExportMpi(Napi::Env env, Napi::Object exports);
+#ifdef HYPERSPHERE_FAILING_ALLOCATIONS
+void ExportAllocations(Napi::Env env, Napi::Object exports);  // test/native/addon_allocations.cc
+#endif
 
 }  // namespace hypersphere

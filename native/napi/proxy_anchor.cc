@@ -1,5 +1,5 @@
 #include "../ops/ops.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -30,7 +30,7 @@ void ProxyAnchorSync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportProxyAnchor(Napi::Env env, Napi::Object exports) {
-  exports.Set("proxyAnchorLoss", Napi::Function::New(env, ProxyAnchorSync, "proxyAnchorLoss"));
+  exports.Set("proxyAnchorLoss", FunctionOf(env, ProxyAnchorSync, "proxyAnchorLoss"));
 }
 
 }  // namespace hypersphere

@@ -1,5 +1,5 @@
 #include "../ops/ops.h"
-#include "args.h"
+#include "function.h"
 #include "ops.h"
 
 namespace hypersphere {
@@ -27,7 +27,7 @@ void RelevantRanksSync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportRanks(Napi::Env env, Napi::Object exports) {
-  exports.Set("relevantRanks", Napi::Function::New(env, RelevantRanksSync, "relevantRanks"));
+  exports.Set("relevantRanks", FunctionOf(env, RelevantRanksSync, "relevantRanks"));
 }
 
 }  // namespace hypersphere

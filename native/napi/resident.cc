@@ -133,7 +133,7 @@ Napi::Value KeepRows(const Napi::CallbackInfo& info) {
   kept->Account();
   Napi::Object result = Napi::Object::New(env), fast = Napi::Object::New(env);
   const auto add = [&](Napi::Object to, const char* name, void (*run)(const Napi::CallbackInfo&, ResidentRows&)) {
-    to.Set(name, Napi::Function::New(env, [kept, run](const Napi::CallbackInfo& call) { run(call, Live(call, *kept)); }, name));
+    to.Set(name, FunctionOf(env, [kept, run](const Napi::CallbackInfo& call) { run(call, Live(call, *kept)); }, name));
   };
   add(result, "marginSoftmax", RunHead<Precision::kReproducible>);
   add(fast, "marginSoftmax", RunHead<Precision::kFast>);
@@ -145,12 +145,12 @@ Napi::Value KeepRows(const Napi::CallbackInfo& info) {
   add(result, "nearest", RunNearest);
   add(result, "read", ReadBack);
   add(result, "write", WriteAnew);
-  result.Set("dispose", Napi::Function::New(env, [kept](const Napi::CallbackInfo&) { kept->Dispose(); }, "dispose"));
+  result.Set("dispose", FunctionOf(env, [kept](const Napi::CallbackInfo&) { kept->Dispose(); }, "dispose"));
   return result;
 }
 
 }  // namespace
 
-void ExportResident(Napi::Object exports) { exports.Set("keepRows", Napi::Function::New(exports.Env(), KeepRows, "keepRows")); }
+void ExportResident(Napi::Object exports) { exports.Set("keepRows", FunctionOf(exports.Env(), KeepRows, "keepRows")); }
 
 }  // namespace hypersphere

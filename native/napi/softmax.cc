@@ -107,8 +107,8 @@ void HardmaxLossSync(const Napi::CallbackInfo& info) {
 }  // namespace
 
 void ExportHardmax(Napi::Env env, Napi::Object exports) {
-  exports.Set("hardmax", Napi::Function::New(env, HardmaxSync, "hardmax"));
-  exports.Set("hardmaxLoss", Napi::Function::New(env, HardmaxLossSync, "hardmaxLoss"));
+  exports.Set("hardmax", FunctionOf(env, HardmaxSync, "hardmax"));
+  exports.Set("hardmaxLoss", FunctionOf(env, HardmaxLossSync, "hardmaxLoss"));
 }
 
 void ExportSoftmax(const Implementation& who, Napi::Object exports) {

@@ -3,7 +3,6 @@
 // time, or the nearest of them beyond one. What is drawn has the stream of its pair.
 #include <algorithm>
 
-#include "../scalar/math.h"
 #include "float_order.h"
 #include "mining.h"
 #include "semi_hard.h"
@@ -14,15 +13,12 @@ namespace {
 constexpr size_t kFewPositives = 32;
 constexpr RowBand kNothing = {kInfinite, -kInfinite};
 
-// Wu et al. 2017: distances below the first count as it, so that no weight explodes; beyond the second a margin loss has no gradient.
-constexpr double kWeightCutoff = 0.5, kWeightEnd = 1.4;
-
 }  // namespace
 
 class TripletRule {
  public:
   TripletRule(const TripletMiner& miner, size_t worker)
-      : op_(miner.op_), rows_(miner.rows_), bands_(CurrentKernels().row_bands), n_(miner.op_.n),
+      : op_(miner.op_), rows_(miner.rows_), weights_(miner.weights_), bands_(CurrentKernels().row_bands), n_(miner.op_.n),
         found_(miner.space_.At<int32_t>(miner.found_place_) + worker * 2 * n_), order_(miner.space_.At<uint32_t>(miner.order_place_) + worker * n_),
         sums_(miner.space_.At<double>(miner.sums_place_) + worker * n_) {}
 
@@ -94,7 +90,7 @@ class TripletRule {
   }
 
   static RowBand Weighted() {
-    return {-kInfinite, LastOf(kWeightEnd, [](float value) { return static_cast<double>(value) < kWeightEnd; })};
+    return {-kInfinite, LastOf(DistanceWeights::kEnd, [](float value) { return static_cast<double>(value) < DistanceWeights::kEnd; })};
   }
 
   template <class CountIn>
@@ -148,21 +144,17 @@ class TripletRule {
     for (size_t i = 0; i < anchor.count; i++) one(positives[i].row, static_cast<size_t>(found_[i]));
   }
 
-  // Wu et al. 2017, section 4: one drawn with weight 1/q(d), where q(d) ∝ dᴰ⁻²·(1 − d²/4)^((D−3)/2) is how distances between uniform points of
-  // the unit sphere are distributed. Relative to the largest: the weights themselves overflow at some hundred components.
+  // Relative to the largest: the weights themselves overflow at some hundred components.
   template <class One>
   void EachWeighted(const MinedAnchor& anchor, const One& one) const {
     const size_t count = bands_.find(anchor.apart, n_, Weighted(), found_);
     if (count == 0) return;
-    const double d = static_cast<double>(op_.d);
-    double top = -scalar::kInfinity;
+    double top = -scalar::kInfinity, sum = 0;
     for (size_t c = 0; c < count; c++) {
-      const double distance = static_cast<double>(anchor.apart[found_[c]]), counted = distance > kWeightCutoff ? distance : kWeightCutoff;
-      sums_[c] = (2 - d) * scalar::Log(counted) - (d - 3) / 2 * scalar::Log(1 - counted * counted / 4);
+      sums_[c] = weights_.LogOf(anchor.apart[found_[c]]);
       top = sums_[c] > top ? sums_[c] : top;
     }
-    double sum = 0;
-    for (size_t c = 0; c < count; c++) sums_[c] = sum += scalar::Exp(sums_[c] - top);
+    for (size_t c = 0; c < count; c++) sums_[c] = sum += DistanceWeights::PowerOf(sums_[c] - top);
     for (size_t i = 0; i < anchor.count; i++) {
       Sfc32 stream(op_.seed, static_cast<uint32_t>(anchor.row), anchor.positives[i].row);
       const double drawn = static_cast<double>(stream.Bits()) / 0x1p32 * sum;
@@ -172,6 +164,7 @@ class TripletRule {
 
   const MineTripletsOp& op_;
   const MinedRows& rows_;
+  const DistanceWeights& weights_;
   const RowBands& bands_;
   const size_t n_;
   int32_t* const found_;  // [2 · n]
@@ -181,6 +174,7 @@ class TripletRule {
 
 TripletMiner::TripletMiner(const MineTripletsOp& op)
     : op_(op), rows_(space_, {op.x, op.labels, op.n, op.d, op.metric, op.normalize}, op.strategy != Mining::kAll), chosen_(space_, op.n),
+      weights_(space_, op.strategy == Mining::kDistanceWeighted),
       found_place_(space_.Add<int32_t>(2 * op.n * rows_.Workers())),
       order_place_(space_.Add<uint32_t>(op.strategy == Mining::kSemiHardClosest ? op.n * rows_.Workers() : 0)),
       sums_place_(space_.Add<double>(op.strategy == Mining::kDistanceWeighted ? op.n * rows_.Workers() : 0)) {}
@@ -189,6 +183,7 @@ Status TripletMiner::Count(const std::atomic<bool>* cancel) noexcept {
   if (!space_.Allocate()) return Status::kOutOfMemory;
   const Status status = rows_.Prepare(cancel);
   if (status != Status::kOk) return status;
+  if (op_.strategy == Mining::kDistanceWeighted) weights_.Prepare(static_cast<double>(op_.d));
   return rows_.Sweep([&](const MinedAnchor& anchor, size_t worker) { chosen_.Count(anchor.row) = TripletRule(*this, worker).Count(anchor); }, cancel);
 }
 

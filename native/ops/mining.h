@@ -3,6 +3,7 @@
 #pragma once
 
 #include "chosen.h"
+#include "distance_weights.h"
 #include "mined_rows.h"
 #include "ops.h"
 
@@ -35,6 +36,7 @@ class TripletMiner {
   Workspace space_;
   MinedRows rows_;
   Chosen<3> chosen_;
+  DistanceWeights weights_;
   size_t found_place_, order_place_, sums_place_;
 };
 

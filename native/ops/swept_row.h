@@ -46,9 +46,9 @@ struct LogSum {
   double most, sum;
 };
 
-HYPERSPHERE_HOST_DEVICE inline double LogOf(const LogSum& of) { return of.most + scalar::Log(of.sum); }
-HYPERSPHERE_HOST_DEVICE inline double Softplus(double u) { return (u > 0 ? u : 0) + scalar::Log1p(scalar::Exp(u > 0 ? -u : u)); }
-HYPERSPHERE_HOST_DEVICE inline double Sigmoid(double u) { return 1 / (1 + scalar::Exp(-u)); }
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE inline double LogOf(const LogSum& of) { return of.most + scalar::Log(of.sum); }
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE inline double Softplus(double u) { return (u > 0 ? u : 0) + scalar::Log1p(scalar::Exp(u > 0 ? -u : u)); }
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE inline double Sigmoid(double u) { return 1 / (1 + scalar::Exp(-u)); }
 HYPERSPHERE_HOST_DEVICE inline double AtLeastOne(double count) { return count > 1 ? count : 1; }
 HYPERSPHERE_HOST_DEVICE inline float Greater(float a, float b) { return a > b ? a : b; }
 
@@ -74,7 +74,7 @@ HYPERSPHERE_HOST_DEVICE inline float RoundedUp(double value) {
 HYPERSPHERE_HOST_DEVICE inline float RoundedDown(double value) { return -RoundedUp(-value); }
 
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE RowExtent Extent(const SweptRow& row, const Side& side, const Terms& terms) {
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE RowExtent Extent(const SweptRow& row, const Side& side, const Terms& terms) {
   RowExtent all{__builtin_inff(), -__builtin_inff(), false};
   for (const Span& run : side) {
     const RowExtent found = terms.extent(row.Run(run), run.Count());
@@ -85,7 +85,7 @@ HYPERSPHERE_HOST_DEVICE RowExtent Extent(const SweptRow& row, const Side& side, 
 
 // Σ(v − reference).
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE double SumOf(const SweptRow& row, const Side& side, float reference, const Terms& terms) {
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE double SumOf(const SweptRow& row, const Side& side, float reference, const Terms& terms) {
   double sum = 0;
   for (const Span& run : side) sum += terms.sum(row.Run(run), run.Count(), reference);
   return sum;
@@ -93,7 +93,7 @@ HYPERSPHERE_HOST_DEVICE double SumOf(const SweptRow& row, const Side& side, floa
 
 // Σ e^{slope·(v − reference)} over a side, whose values become its terms. With bounds as RowExponential has them.
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE double Exponentials(const SweptRow& row, const Side& side, float slope, float reference, const Terms& terms,
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE double Exponentials(const SweptRow& row, const Side& side, float slope, float reference, const Terms& terms,
                                             float low = __builtin_nanf(""), float high = __builtin_nanf("")) {
   double sum = 0;
   for (const Span& run : side) sum += terms.exponentials(row.Run(run), run.Count(), {slope, reference, low, high});
@@ -102,7 +102,7 @@ HYPERSPHERE_HOST_DEVICE double Exponentials(const SweptRow& row, const Side& sid
 
 // The same against the greatest exponent. Over nothing: −∞ and 0.
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE LogSum ExponentialsOf(const SweptRow& row, const Side& side, float slope, const Terms& terms, float low = __builtin_nanf(""),
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE LogSum ExponentialsOf(const SweptRow& row, const Side& side, float slope, const Terms& terms, float low = __builtin_nanf(""),
                                               float high = __builtin_nanf("")) {
   if (side.count == 0) return {-scalar::kInfinity, 0};
   const RowExtent extent = Extent(row, side, terms);
@@ -112,14 +112,14 @@ HYPERSPHERE_HOST_DEVICE LogSum ExponentialsOf(const SweptRow& row, const Side& s
 }
 
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE void Scale(const SweptRow& row, const Side& side, double factor, const Terms& terms, double addend = 0) {
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE void Scale(const SweptRow& row, const Side& side, double factor, const Terms& terms, double addend = 0) {
   for (const Span& run : side) {
     terms.scale(row.Run(run), run.Count(), static_cast<float>(factor), static_cast<float>(addend));
   }
 }
 
 template <class Terms>
-HYPERSPHERE_HOST_DEVICE TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const Terms& terms) {
+HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE TwoSums Hinge(const SweptRow& row, const Side& side, const RowHinge& rule, const Terms& terms) {
   TwoSums all{};
   for (const Span& run : side) {
     const TwoSums sums = terms.hinge(row.Run(run), run.Count(), rule);

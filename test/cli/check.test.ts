@@ -32,7 +32,7 @@ describeNative('check', () => {
     expect(hs.info()).toEqual(before);
   });
 
-  it('fails where a result is off by a part in a million', () => {
+  it('fails where one number of a result is off by a ten-thousandth', () => {
     const right = opCases['matmul'] as (typeof opCases)[string];
     const wrong = (inputs: Parameters<typeof right>[0]) => {
       const out = right(inputs)['out'] as hs.Matrix;

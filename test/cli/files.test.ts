@@ -100,7 +100,8 @@ describe('eval', () => {
     ['labels that are missing', ['x.npy'], /--labels FILE is missing/],
     ['a column that is missing', ['x.csv'], /--label-column is missing/],
     ['a file that is not there', ['absent.npy', '--labels', 'y.npy'], /ENOENT/],
-    ['labels for embeddings', ['y.npy', '--labels', 'y.npy'], /path: expected .*, got/],
+    ['labels for embeddings', ['y.npy', '--labels', 'y.npy'], /^hypersphere: y\.npy: expected .*, got/],
+    ['embeddings for labels', ['x.npy', '--labels', 'x.npy'], /^hypersphere: x\.npy: expected one dimension, or one column, got/],
     ['another format', ['x.txt', '--labels', 'y.npy'], /ends in \.npy, \.npz, \.csv, \.tsv/],
   ])('refuses %s in a line', (_what, args, message) => {
     const { status, stderr } = spawnSync(process.execPath, [bin, 'eval', ...args], { encoding: 'utf8', cwd: folder });
@@ -129,6 +130,13 @@ describe('mine', () => {
     const { triplets, anchors } = await mineTripletsOffline(x, labels, { anchors: 100, seed: 5 });
     expect(JSON.parse(stdout)).toMatchObject({ triplets: triplets.shape[0], anchors });
     expect([...(await readEmbeddings(at('t.npy'))).data]).toEqual([...triplets.data]);
+  });
+
+  it('refuses a folder that is not there before it searches', () => {
+    const { status, stderr } = run('mine', at('x.npy'), '--labels', at('y.npy'), '--out', at('absent/t.npy'));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(/^hypersphere: ENOENT.*absent/);
+    expect(stderr).not.toContain('of the search');
   });
 
   it('is interrupted without leaving a file', async () => {

@@ -265,6 +265,10 @@ describe('the reference vectors', () => {
       'contrastive_pair',
       'triplet_euclidean',
       'triplet_squared',
+      'contrastive_batch',
+      'supcon',
+      'lifted_structure',
+      'margin_loss',
     ])
       expect(touched).toContain(op);
   });

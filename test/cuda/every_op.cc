@@ -1,5 +1,7 @@
 #include "every_op.h"
 
+#include <initializer_list>
+
 #include "../../native/cuda/ops/gallery.h"
 #include "../../native/cuda/ops/ops.h"
 #include "../../native/cuda/ops/resident.h"
@@ -9,7 +11,7 @@
 namespace hypersphere::test {
 namespace {
 
-constexpr size_t kN = 6, kM = 20, kD = 5, kClasses = 300;
+constexpr size_t kN = 3, kM = 12, kD = 5, kClasses = 260;
 
 // Made once and there for good, as ops point to them.
 const std::vector<float>& Numbers() {
@@ -177,6 +179,31 @@ BatchTripletOp BatchTripletOf(Results& to) {
   return op;
 }
 
+Status RunBatchLoss(bool device, Results& to, BatchLossKind kind, std::initializer_list<double> numbers) {
+  static const std::vector<float> beta(kClasses, 1);
+  BatchLossOp op{};
+  op.kind = kind;
+  op.x = X();
+  op.labels = Labels();
+  op.memory = Y();
+  op.memory_labels = Labels();
+  op.n = kN;
+  op.m = kM;
+  op.d = kD;
+  op.normalize = true;
+  size_t i = 0;
+  for (const double number : numbers) op.numbers[i++] = number;
+  op.loss = to.Doubles(1);
+  op.per_example = to.Floats(kN);
+  op.grad_x = to.Floats(kN * kD);
+  if (kind == BatchLossKind::kMargin) {
+    op.beta = beta.data();
+    op.betas = kClasses;
+    op.grad_beta = to.Floats(kClasses);
+  }
+  return Either<BatchLossOp>(device, op, cuda::BatchLoss, BatchLoss);
+}
+
 }  // namespace
 
 const std::vector<Op>& EveryOp() {
@@ -212,6 +239,13 @@ const std::vector<Op>& EveryOp() {
          return Either<TripletOp>(device, {rows, to.Doubles(1)}, cuda::Triplet, Triplet);
        }},
       {"batchTriplet", Kind::kPlain, [](bool device, Results& to) { return Either<BatchTripletOp>(device, BatchTripletOf(to), cuda::BatchTriplet, BatchTriplet); }},
+      {"supCon", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kSupCon, {0.2}); }},
+      {"ntXent", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kNtXent, {0.2}); }},
+      {"circle", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kCircle, {0.25, 16}); }},
+      {"multiSimilarity", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMultiSimilarity, {2, 8, 0.5, 0.1}); }},
+      {"batch contrastive", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kContrastive, {0.8, 0.3}); }},
+      {"liftedStructure", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kLiftedStructure, {0.5}); }},
+      {"margin", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMargin, {0.5}); }},
       {"softmax", Kind::kPlain, [](bool device, Results& to) { return Either<SoftmaxOp>(device, {Y(), X(), to.Floats(kN * kM), kN, kM, 0.7}, cuda::Softmax, Softmax); }},
       {"crossEntropy", Kind::kPlain,
        [](bool device, Results& to) {

@@ -186,6 +186,31 @@ describe('threads', () => {
     for (const each of told) expect(each).toEqual(['cuda', ...each.slice(1).map(() => true)]);
   });
 
+  it('search galleries and multiply while heads step, each with the bits that it has alone', async () => {
+    const told = await onDevice(
+      `const [x, labels] = [rows(5, 12), Int32Array.of(0, 89, 3, 7, 0)];
+      const many = (seed) => hs.matrix(Float32Array.from({ length: 70 * 12 }, (_, i) => Math.sin(i * seed)), 12);
+      const make = (device, seed) => new hs.ClassifierHead({ classes: 90, dim: 12, seed, device, margin: hs.arcFace({ s: 16, m: 0.3 }), optimizer: hs.sgd({ momentum: 0.9 }) });
+      const run = async (device) => {
+        const galleries = [2, 3].map((seed) => new hs.Gallery(many(seed), { device }));
+        const heads = [4, 5].map((seed) => make(device, seed));
+        const tasks = [];
+        for (let turn = 0; turn < 3; turn++) {
+          tasks.push(...galleries.map((gallery) => off.search(gallery, x, { k: 5 })), off.distances(many(7)));
+          for (const head of heads) tasks.push(head.step(x, labels).loss);
+        }
+        const ends = await Promise.all(tasks);
+        return [ends, heads.map((head) => head.weights)];
+      };
+      const hex = (value) => JSON.stringify(value, (_, v) => (ArrayBuffer.isView(v) ? Buffer.from(v.buffer).toString('hex') : v));
+      const device = await run('cuda');
+      hs.setBackend('native');
+      tell({ same: hex(device) === hex(await run('cpu')), length: hex(device).length });`,
+    );
+    expect(told.same).toBe(true);
+    expect(told.length).toBeGreaterThan(1e5);
+  });
+
   it('may go in mid-call: the device serves the others', async () => {
     const told = await onDevice(
       `import { once } from 'node:events';

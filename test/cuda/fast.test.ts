@@ -139,6 +139,21 @@ describeFast('fast searches', () => {
     expect(found).toEqual(nearest(x, few, { k: 5 }));
     expect(await off.search(kept, x, { k: 5 })).toEqual(nearest(x, rows, { k: 5 }));
   });
+  it('filter past the first block, at once and in a gallery', () => {
+    const [x, rows] = [normalMatrix(33, 2, 1), normalMatrix(8192 + 40, 2, 2)];
+    // One class lies past the first block alone, one has fewer rows before it than are wanted.
+    const galleryLabels = Int32Array.from({ length: 8232 }, (_, j) => (j % 4000 === 5 ? 5 : j >= 8192 && j % 4 === 0 ? 6 : j % 3));
+    const labels = Int32Array.from({ length: 33 }, (_, i) => (i % 6 > 2 ? 2 + (i % 6) : i % 3));
+    const found = fast(() => nearest(x, rows, { k: 5, filter: 'same', labels, galleryLabels }));
+    const kept = fast(() => new Gallery(rows, { labels: galleryLabels }));
+    setBackend('native');
+    const expected = nearest(x, rows, { k: 5, filter: 'same', labels, galleryLabels });
+    expect(found).toEqual(expected);
+    // Of both sides of the block's end, and of fewer than are wanted.
+    for (const some of [(j: number) => j >= 8192, (j: number) => j === -1]) expect(expected.indices.data.some(some)).toBe(true);
+    const other = { k: 5, filter: 'different', labels } as const;
+    expect(kept.search(x, other)).toEqual(nearest(x, rows, { ...other, galleryLabels }));
+  });
 });
 
 describeFast('fast heads', () => {

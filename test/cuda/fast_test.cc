@@ -259,7 +259,7 @@ void TestCandidates(const Operands& rows, Metric metric, size_t k, size_t most) 
 }
 
 // Over several blocks of the gallery, of which all but the first are sifted.
-void TestNearest(Metric metric, bool halves) {
+void TestNearest(Metric metric, bool halves, Filter filter = Filter::kNone) {
   constexpr size_t n = 40, m = 8192 + 300, d = 6;
   Operands rows = SomeNear(n, m, d, 11);
   for (size_t k = 0; k < d; k++) {
@@ -279,6 +279,13 @@ void TestNearest(Metric metric, bool halves) {
   op.d = d;
   op.k = 7;
   op.metric = metric;
+  // Classes in turn; one is only past the first block, one has fewer rows than neighbours are wanted until then, one is nowhere.
+  std::vector<int32_t> labels(n), gallery_labels(m);
+  for (size_t j = 0; j < m; j++) gallery_labels[j] = j % 2000 == 5 ? 50 : j >= 8192 && j % 4 == 0 ? 60 : static_cast<int32_t>(j % 3);
+  for (size_t i = 0; i < n; i++) labels[i] = i % 8 == 5 ? 50 : i % 8 == 6 ? 60 : i % 8 == 7 ? 70 : static_cast<int32_t>(i % 3);
+  op.filter = filter;
+  op.labels = filter == Filter::kNone ? nullptr : labels.data();
+  op.gallery_labels = filter == Filter::kNone ? nullptr : gallery_labels.data();
   const auto search = [&](const auto& run) {
     std::vector<double> found;
     std::vector<int32_t> indices(n * op.k, 77);
@@ -291,7 +298,8 @@ void TestNearest(Metric metric, bool halves) {
     Append(found, distances);
     return found;
   };
-  TestBits("fast nearest", halves ? "halves" : "floats", [&](bool device) { return search([&](const NearestOp& of) { return device ? cuda::fast::Nearest(of, nullptr) : Nearest(of, nullptr); }); });
+  const char* const words[] = {halves ? "halves" : "floats", "of the own class", "of another class"};
+  TestBits("fast nearest", words[static_cast<int>(filter)], [&](bool device) { return search([&](const NearestOp& of) { return device ? cuda::fast::Nearest(of, nullptr) : Nearest(of, nullptr); }); });
 }
 
 }  // namespace
@@ -318,6 +326,8 @@ void hypersphere::test::TestFast() {
   }
   TestNearest(Metric::kEuclidean, true);
   TestNearest(Metric::kCosineSimilarity, false);
+  TestNearest(Metric::kSquaredEuclidean, false, Filter::kSame);
+  TestNearest(Metric::kCosineDistance, false, Filter::kDifferent);
   for (const size_t d : {1, 15, 40}) TestRough(d);
   printf("right fast products and distances: within their bounds\n");
 }

@@ -132,6 +132,58 @@ describe('a device that is full at any moment', () => {
   });
 });
 
+describe('a shard on a device that is full at any moment', () => {
+  it('fails before anything is exchanged: no rank has moved, and the group goes on', async () => {
+    const told = await onDevice(
+      `${prelude}
+      import { once } from 'node:events';
+      import { Worker } from 'node:worker_threads';
+      // Each rank has its own rows; this one's are on the device, the other's in its own memory.
+      const shared = \`
+        const make = (hs, handle, device) => new hs.ClassifierHead({ classes: 60, dim: 8, seed: 3, device, margin: hs.cosFace({ s: 8, m: 0.2 }),
+          optimizer: hs.sgd({ learningRate: 0.1, momentum: 0.9 }), collective: hs.attachCollective(handle) });
+        const batch = (hs, rank) => hs.matrix(Float32Array.from({ length: 24 }, (_, i) => Math.cos(i + 7 * rank)), 8);
+        const labels = Int32Array.of(0, 59, 31);\`;
+      const program = \`\${shared}
+        const hs = require('hypersphere');
+        const { parentPort, workerData } = require('node:worker_threads');
+        const run = () => {
+          const head = make(hs, workerData, 'cpu');
+          const codes = [];
+          for (;;) {
+            try {
+              const { loss } = head.step(batch(hs, 1), labels);
+              return { codes, loss, weights: Buffer.from(head.weights.data.buffer).toString('hex') };
+            } catch (error) {
+              codes.push(error.code);
+            }
+          }
+        };
+        parentPort.postMessage('here');
+        parentPort.once('message', () => parentPort.postMessage(run()));\`;
+      const [make, batch, labels] = new Function(shared + 'return [make, batch, labels];')();
+      const pair = async (device) => {
+        const [own, other] = hs.createCollectives(2);
+        const worker = new Worker(program, { eval: true, execArgv: [], workerData: other });
+        await once(worker, 'message');
+        worker.postMessage('go');
+        const head = make(hs, own, device);
+        const { failures, result } = everyFailure(() => head.step(batch(hs, 0), labels));
+        const [there] = await once(worker, 'message');
+        return { codes: failures.map(({ code }) => code), there, here: text([result, head.weights]) };
+      };
+      tell([await pair('cuda'), await pair('cpu')]);`,
+      { MEMORY: memory },
+    );
+    const [device, cpu] = told;
+    expect(device.codes.length).toBeGreaterThanOrEqual(12);
+    expect(new Set(device.codes)).toEqual(new Set(['ERR_OUT_OF_MEMORY']));
+    expect(device.there).toEqual({ ...cpu.there, codes: device.codes.map(() => 'ERR_ABORTED') });
+    expect(device.here).toBe(cpu.here);
+    expect(cpu.codes).toEqual([]);
+  });
+});
+
 describe('a device that is lost', () => {
   it('takes the rows with it, says so at every use, and leaves what was read or saved', async () => {
     const told = await onDevice(

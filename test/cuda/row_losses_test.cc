@@ -22,9 +22,11 @@ struct Form {
   Metric metric = Metric::kCosineSimilarity;
   bool normalize = true;
   TermReduction reduction = TermReduction::kMean;
+  size_t betas = 0;
 };
 
-std::vector<Form> Forms() {
+// The contrastive loss by every distance, or by two.
+std::vector<Form> Forms(bool every) {
   std::vector<Form> forms = {
       {"supCon", BatchLossKind::kSupCon, {0.2}},
       {"supCon, cold", BatchLossKind::kSupCon, {1e-5}},
@@ -32,10 +34,23 @@ std::vector<Form> Forms() {
       {"circle", BatchLossKind::kCircle, {0.25, 16}},
       {"multiSimilarity", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, NAN}},
       {"multiSimilarity, mined", BatchLossKind::kMultiSimilarity, {2, 8, 0.5, 0.1}},
+      {"nca", BatchLossKind::kNca, {2}},
+      {"nca", BatchLossKind::kNca, {0.01}, Metric::kCosineSimilarity, false},
+      {"liftedStructure", BatchLossKind::kLiftedStructure, {1, 0.2, 0}},
+      {"liftedStructure", BatchLossKind::kLiftedStructure, {2, 0.5, 0}, Metric::kCosineSimilarity, false},
+      {"liftedStructure, generalized", BatchLossKind::kLiftedStructure, {1, 0.2, 1}},
+      {"liftedStructure, generalized", BatchLossKind::kLiftedStructure, {-2, 0.5, 1}, Metric::kCosineSimilarity, false},
+      {"intraPairVariance", BatchLossKind::kIntraPairVariance, {0.01, 0.01}},
+      {"rankedList", BatchLossKind::kRankedList, {0.4, 1.2, 0.5, 2, 3}},
+      {"tcm", BatchLossKind::kTcm, {1, 0.5, 0.9, 0.3}},
+      {"tcm, no weight", BatchLossKind::kTcm, {0, 0, 0.9, 0.3}},
+      {"margin", BatchLossKind::kMargin, {0.2, 0.1}, Metric::kCosineSimilarity, true, TermReduction::kMean, 1},
+      {"margin", BatchLossKind::kMargin, {0.5, 0}, Metric::kCosineSimilarity, false, TermReduction::kMean, 12},
   };
-  for (const Metric metric : {Metric::kEuclidean, Metric::kSquaredEuclidean, Metric::kCosineSimilarity, Metric::kSnr}) {
-    for (const TermReduction reduction : {TermReduction::kMean, TermReduction::kSum, TermReduction::kMeanPositive}) {
-      const bool cosine = metric == Metric::kCosineSimilarity, normalize = reduction == TermReduction::kSum;
+  for (const Metric metric : {Metric::kEuclidean, Metric::kSnr, Metric::kSquaredEuclidean, Metric::kCosineSimilarity}) {
+    if (!every && metric == Metric::kSquaredEuclidean) break;
+    for (const TermReduction reduction : {metric == Metric::kEuclidean ? TermReduction::kSum : TermReduction::kMean, TermReduction::kMeanPositive}) {
+      const bool cosine = metric == Metric::kCosineSimilarity, normalize = reduction == TermReduction::kMeanPositive;
       forms.push_back({"contrastive", BatchLossKind::kContrastive, {cosine ? 0.8 : 0.5, cosine ? 0.3 : normalize ? 1.2 : 2}, metric, normalize, reduction});
     }
   }
@@ -51,9 +66,7 @@ void TestForm(const char* name, const Batch& batch, const Form& form, bool wante
     BatchLossOp op{};
     op.kind = form.kind;
     op.x = batch.x.data();
-    op.labels = batch.labels.data();
     op.memory = batch.x.data() + n * batch.d;
-    op.memory_labels = batch.labels.data() + n;
     op.n = n;
     op.m = batch.stored;
     op.d = batch.d;
@@ -61,12 +74,23 @@ void TestForm(const char* name, const Batch& batch, const Form& form, bool wante
     op.normalize = form.normalize;
     op.reduction = form.reduction;
     for (size_t i = 0; i < form.numbers.size(); i++) op.numbers[i] = form.numbers[i];
+    // One boundary for all rows, or one a label, which is then none below 0.
+    std::vector<float> beta(form.betas), grad_beta(form.betas, 7);
+    std::vector<int32_t> labels = batch.labels;
+    for (size_t t = 0; t < beta.size(); t++) beta[t] = 1 + 0.05f * static_cast<float>(t);
+    for (int32_t& label : labels) label = form.betas > 1 ? (label + 20) % 12 : label;
+    op.labels = labels.data();
+    op.memory_labels = labels.data() + n;
+    op.beta = beta.data();
+    op.betas = form.betas;
+    op.grad_beta = wanted && form.betas > 0 ? grad_beta.data() : nullptr;
     op.loss = numbers.data();
     op.per_example = wanted ? rows.data() : nullptr;
     op.grad_x = wanted ? gradient.data() : nullptr;
     Succeed(device ? cuda::BatchLoss(op, nullptr) : BatchLoss(op, nullptr));
     Append(numbers, rows);
     Append(numbers, gradient);
+    Append(numbers, grad_beta);
     return numbers;
   });
 }
@@ -86,18 +110,18 @@ std::vector<float> Finite(std::vector<float> rows) {
 }  // namespace
 
 void hypersphere::test::TestRowLosses() {
-  const std::vector<Form> forms = Forms();
-  std::vector<float> equal = Normals(20 * 4, 6);
+  const std::vector<Form> forms = Forms(true), fewer = Forms(false);
+  std::vector<float> equal = Normals(14 * 4, 6);
   for (size_t i = 4; i < equal.size(); i++) equal[i] = equal[i % 8];
   std::vector<int32_t> alone(11);
   for (size_t i = 0; i < alone.size(); i++) alone[i] = static_cast<int32_t>(5 * i) - 20;
   const std::pair<const char*, Batch> batches[] = {
-      {"plain", {Normals(35 * 5, 1), Labels(35, 6), 0, 5}},
-      {"with a memory", {Normals(36 * 17, 2), Labels(36, 5), 9, 17}},
+      {"plain", {Normals(21 * 5, 1), Labels(21, 6), 0, 5}},
+      {"with a memory", {Normals(27 * 17, 2), Labels(27, 5), 10, 17}},
       {"offset", {Normals(19 * 3, 3, 1, 100), Labels(19, 4), 0, 3}},
-      {"far and near", {Finite(Nasty(26, 4, 4)), Labels(26, 4), 5, 4}},
+      {"far and near", {Finite(Nasty(21, 4, 4)), Labels(21, 4), 5, 4}},
       {"nasty", {Nasty(9, 4, 4), Labels(9, 3), 0, 4}},
-      {"equal rows", {equal, Labels(20, 4), 0, 4}},
+      {"equal rows", {equal, Labels(14, 4), 0, 4}},
       {"no positives", {Normals(11 * 4, 7), alone, 0, 4}},
       {"one class", {Normals(9 * 4, 7), std::vector<int32_t>(9, 3), 0, 4}},
       {"two rows", {Normals(2 * 4, 8), {5, 5}, 0, 4}},
@@ -106,12 +130,12 @@ void hypersphere::test::TestRowLosses() {
       {"no rows", {{}, {}, 0, 4}},
   };
   for (const auto& [name, batch] : batches) {
-    for (const Form& form : forms) TestForm(name, batch, form, true);
+    for (const Form& form : batch.Rows() > 16 ? forms : fewer) TestForm(name, batch, form, true);
   }
-  for (const Form& form : forms) TestForm("without a gradient", batches[1].second, form, false);
-  // More rows than one block of anchors takes, and runs of more columns than a piece of a sum.
-  const Batch many{Normals(1080 * 2, 10), Labels(1080, 30), 560, 2};
-  for (const Form& form : forms) {
-    if (form.kind == BatchLossKind::kSupCon || (form.kind == BatchLossKind::kContrastive && form.metric == Metric::kEuclidean)) TestForm("several blocks", many, form, true);
-  }
+  for (const Form& form : fewer) TestForm("without a gradient", batches[1].second, form, false);
+  // More rows than one block of anchors takes, and for some of them runs of more columns than a piece of a sum.
+  std::vector<int32_t> pairs(520);
+  for (size_t i = 0; i < pairs.size(); i++) pairs[i] = static_cast<int32_t>(i * 7 % 260);
+  const Batch many{Normals(520 * 2, 10), pairs, 0, 2};
+  TestForm("several blocks", many, {"liftedStructure", BatchLossKind::kLiftedStructure, {1, 0.2, 0}}, true);
 }

@@ -142,9 +142,46 @@ void TestPieces() {
   }
 }
 
+// A call that has ended, if before its time, writes nothing any more: neither to the host nor to memory that others have by then.
+void TestAborted() {
+  constexpr size_t kCount = 8;
+  const std::vector<uint16_t> one(kCount, 1), two(kCount, 2), three(kCount, 3);
+  std::vector<uint16_t> fetched(kCount, 7), found(kCount, 7);
+  const cuda::Resident object;
+  {
+    std::atomic<bool> cancel{false};
+    cuda::Call call(&cancel, cuda::Precision::kReproducible, &object);
+    const uint16_t* const there = call.Upload(one.data(), kCount);
+    float* const wide = call.Allocate<float>(kCount);
+    call.Download(fetched.data(), there, kCount);
+    cancel = true;
+    call.LaunchThreads(cuda::Kernel::k_widen, kCount, there, kCount, wide);
+    CHECK(call.Failed(), "went on");
+  }
+  const std::vector<uint16_t> then = fetched;
+  cuda::Call call(nullptr);
+  uint16_t *const first = call.Allocate<uint16_t>(kCount), *const second = call.Allocate<uint16_t>(kCount), *const third = call.Allocate<uint16_t>(kCount);
+  // Otherwise what the first call has left undone would find in its staging what belongs here.
+  call.Upload(third, three.data(), kCount);
+  call.Upload(first, two.data(), kCount);
+  call.Upload(second, two.data(), kCount);
+  Succeed(call.Finish());
+  {
+    cuda::Call same(nullptr, cuda::Precision::kReproducible, &object);
+    Succeed(same.Finish());
+  }
+  for (const uint16_t* there : {first, second}) {
+    call.Download(found.data(), there, kCount);
+    Succeed(call.Finish());
+    CHECK(found == two, "memory that was another call's: %u", found[0]);
+  }
+  CHECK(fetched == then, "an aborted call has written later: %u", fetched[0]);
+}
+
 }  // namespace
 
 void hypersphere::test::TestStreams() {
   TestPieces();
+  TestAborted();
   TestOverlap();
 }

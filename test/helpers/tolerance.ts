@@ -34,3 +34,14 @@ export function bitsOf(values: Float32Array): Uint32Array {
 export function bitsText(values: Float32Array): string {
   return Buffer.from(bitsOf(values).buffer).toString('base64');
 }
+
+/** Whether two arrays hold the same bytes. */
+export function sameBytes(a: ArrayBufferView, b: ArrayBufferView): boolean {
+  const bytes = (view: ArrayBufferView) => Buffer.from(view.buffer, view.byteOffset, view.byteLength);
+  return bytes(a).equals(bytes(b));
+}
+
+/** Equal integers. Vitest, which takes long over thousands of elements, is asked only what differs. */
+export function expectSame<T extends Int32Array | Uint32Array>(got: T, expected: T, what?: string): void {
+  if (!sameBytes(got, expected)) expect(got, what).toEqual(expected);
+}

@@ -3,6 +3,7 @@
 // rules one by one are compared with the reference's in test/parity/mined-rules.test.ts.
 #include <algorithm>
 #include <atomic>
+#include <cmath>
 
 #include "../../native/ops/mining.h"
 #include "../../native/threads/pool.h"
@@ -176,9 +177,34 @@ void ChangedMeanwhile(Batch batch) {
   CHECK(mine(true), "a change unseen");
 }
 
+// The weights of distances against the C library's logarithms and powers: a draw has 32 bits.
+void Weights() {
+  for (const double d : {0.0, 1.0, 3.0, 128.0, 2048.0}) {
+    Workspace space;
+    DistanceWeights weights(space, true);
+    CHECK(space.Allocate(), "no memory");
+    weights.Prepare(d);
+    for (int k = 0; k < 200000; k++) {
+      const float distance = static_cast<float>(k) * 7e-6f;
+      if (!(static_cast<double>(distance) < DistanceWeights::kEnd)) break;
+      const double counted = std::fmax(static_cast<double>(distance), DistanceWeights::kCutoff);
+      const double expected = (2 - d) * std::log(counted) + (3 - d) / 2 * std::log(1 - counted * counted / 4);
+      CHECK(std::fabs(weights.LogOf(distance) - expected) <= 1e-12 * (d + 3), "%g components, distance %g: %.17g instead of %.17g", d,
+            static_cast<double>(distance), weights.LogOf(distance), expected);
+    }
+    const float last = std::nextafterf(static_cast<float>(DistanceWeights::kEnd), 0.0f);
+    CHECK(std::isfinite(weights.LogOf(last)), "at the end");
+  }
+  for (double x = 0; x > -700; x -= 0.00731) {
+    CHECK(std::fabs(DistanceWeights::PowerOf(x) / std::exp(x) - 1) <= 4e-15, "e^%g: %.17g", x, DistanceWeights::PowerOf(x));
+  }
+  CHECK(DistanceWeights::PowerOf(0) == 1 && DistanceWeights::PowerOf(-701) == 0, "ends");
+}
+
 }  // namespace
 
 int main() {
+  Weights();
   for (const size_t n : {0, 1, 2, 17, 40}) {
     Values(Make(n, 3, 5, 1));
     Values(Make(n, 2, 1, 2));      // one class

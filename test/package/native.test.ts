@@ -31,7 +31,7 @@ describeNative('the package with its addon', () => {
     // As `npm run build:native` does; npm itself would hand over the folder of Node's headers where the machine names one.
     const headers = process.env['npm_config_nodedir'];
     const gyp = join(built, 'node_modules/node-gyp/bin/node-gyp.js');
-    mustRun(process.execPath, [gyp, 'rebuild', ...(headers ? [`--nodedir=${headers}`] : [])], installed);
+    mustRun(process.execPath, [gyp, 'rebuild', '--jobs=max', ...(headers ? [`--nodedir=${headers}`] : [])], installed);
     expectNative(built);
 
     const libc = process.platform === 'linux' ? '.glibc' : '';

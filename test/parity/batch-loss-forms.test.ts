@@ -207,6 +207,25 @@ describeLevels('forms of losses over pairs', () => {
     }
   });
 
+  it.each([1e-1, 1e-2, 1e-3, 1e-4])(
+    'rows that are alike at a temperature of %d: off by the rounding of their cosines over it, and no more',
+    (temperature) => {
+      const rows = normalMatrix(64, 16, 38, 0.03);
+      const center = normalMatrix(1, 16, 39).data;
+      for (let k = 0; k < rows.data.length; k++) rows.data[k] = (rows.data[k] as number) + (center[k % 16] as number);
+      const classes = cyclicLabels(64, 16);
+      for (const run of [
+        () => hs.ntXentLoss(rows, classes, { temperature }),
+        () => hs.supConLoss(rows, classes, { temperature }),
+        () => hs.multiSimilarityLoss(rows, classes, { alpha: 1 / temperature, beta: 1 / temperature }),
+      ]) {
+        const [got, expected] = [run(), onReference(run)];
+        expect(Math.abs(got.loss - expected.loss)).toBeLessThanOrEqual((2 * roundoff) / temperature);
+        expectGradient(got.gradEmbeddings, expected.gradEmbeddings, 256 * roundoff + (4 * roundoff) / temperature);
+      }
+    },
+  );
+
   it('boundaries of classes that anchor nothing keep still, and those of a memory have none', () => {
     const memory = new hs.CrossBatchMemory({ capacity: 3, dim: 6 });
     memory.enqueue(normalMatrix(3, 6, 36), Int32Array.of(900, 2, -4));

@@ -1,6 +1,6 @@
 // Every rule of the native miners against the reference's rules over the same native distances: the selections are equal, row for row, at
-// every level, and of all levels with FMA and any number of threads they are one. `distanceWeighted` sums weights whose logarithms and powers
-// may round otherwise than JavaScript's: a draw within some 1e-13 of a bound could fall on its other side, which none of these does.
+// every level, and of all levels with FMA and any number of threads they are one. `distanceWeighted` sums weights that lie some
+// 1e-12·D from those of JavaScript's logarithms and powers: a draw that close to a bound could fall on its other side, which none of these does.
 import { describe, expect, it } from 'vitest';
 import { backend, resetServed, servedBy } from '../../lib/backend.js';
 import { HypersphereError, type Matrix, matrix, setThreads } from '../../lib/index.js';

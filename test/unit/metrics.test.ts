@@ -22,6 +22,9 @@ describe('roc', () => {
     expect(roc(scores, [1, 1, 1]).eer).toBe(0);
     expect(roc(new Float32Array(0), []).eer).toBe(0);
     expect(roc(scores, [1, 1, 0])).toMatchObject({ eer: 0, auc: 1 });
+    // Without impostors nothing can be told apart.
+    expect(roc(scores, [1, 1, 1]).auc).toBe(0);
+    expect(roc(scores, [0, 0, 0]).auc).toBe(0);
   });
 });
 

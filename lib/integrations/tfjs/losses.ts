@@ -35,42 +35,63 @@ const bias = vector('options.bias', 'gradBias');
 const batch = [x, labels];
 const views = [rows('x', 'gradX'), rows('y', 'gradY')];
 
+/** {@link core.angularLoss} as an op. */
 export const angularLoss: BatchOp<core.AngularLossOptions> = operation(core.angularLoss, batch);
+/** {@link core.batchContrastiveLoss} as an op. */
 export const batchContrastiveLoss: BatchOp<core.BatchContrastiveLossOptions> = operation(core.batchContrastiveLoss, batch);
+/** {@link core.batchTripletLoss} as an op. */
 export const batchTripletLoss: BatchOp<core.BatchTripletLossOptions, core.BatchTripletLossResult> = operation(core.batchTripletLoss, batch);
+/** {@link core.circleLoss} as an op. */
 export const circleLoss: BatchOp<core.CircleLossOptions> = operation(core.circleLoss, batch);
+/** {@link core.fastApLoss} as an op. */
 export const fastApLoss: BatchOp<core.FastApLossOptions> = operation(core.fastApLoss, batch);
+/** {@link core.histogramLoss} as an op. */
 export const histogramLoss: BatchOp<core.HistogramLossOptions> = operation(core.histogramLoss, batch);
+/** {@link core.intraPairVarianceLoss} as an op. */
 export const intraPairVarianceLoss: BatchOp<core.IntraPairVarianceLossOptions> = operation(core.intraPairVarianceLoss, batch);
+/** {@link core.liftedStructureLoss} as an op. */
 export const liftedStructureLoss: BatchOp<core.LiftedStructureLossOptions> = operation(core.liftedStructureLoss, batch);
+/** {@link core.multiSimilarityLoss} as an op. */
 export const multiSimilarityLoss: BatchOp<core.MultiSimilarityLossOptions> = operation(core.multiSimilarityLoss, batch);
+/** {@link core.ncaLoss} as an op. */
 export const ncaLoss: BatchOp<core.NcaLossOptions, core.RowLossResult> = operation(core.ncaLoss, batch);
+/** {@link core.ntXentLoss} as an op. */
 export const ntXentLoss: BatchOp<core.NtXentLossOptions> = operation(core.ntXentLoss, batch);
+/** {@link core.pnpLoss} as an op. */
 export const pnpLoss: BatchOp<core.PnpLossOptions> = operation(core.pnpLoss, batch);
+/** {@link core.rankedListLoss} as an op. */
 export const rankedListLoss: BatchOp<core.RankedListLossOptions> = operation(core.rankedListLoss, batch);
+/** {@link core.supConLoss} as an op. */
 export const supConLoss: BatchOp<core.SupConLossOptions, core.RowLossResult> = operation(core.supConLoss, batch);
+/** {@link core.tcmLoss} as an op. */
 export const tcmLoss: BatchOp<core.TcmLossOptions> = operation(core.tcmLoss, batch);
+/** {@link core.tupletMarginLoss} as an op. */
 export const tupletMarginLoss: BatchOp<core.TupletMarginLossOptions> = operation(core.tupletMarginLoss, batch);
 
+/** {@link core.softmaxCrossEntropy} as an op. */
 export const softmaxCrossEntropy: LogitsOp<core.SoftmaxCrossEntropyOptions, core.SoftmaxCrossEntropyResult> = operation(
   core.softmaxCrossEntropy,
   [logits, labels],
 );
+/** {@link core.hardmaxLoss} as an op. */
 export const hardmaxLoss: LogitsOp<core.HardmaxLossOptions, core.HardmaxLossResult> = operation(core.hardmaxLoss, [logits, labels]);
+/** {@link core.hardmaxHingeLoss} as an op. */
 export const hardmaxHingeLoss: LogitsOp<core.HardmaxHingeLossOptions, core.HardmaxLossResult> = operation(core.hardmaxHingeLoss, [
   logits,
   labels,
 ]);
 
+/** {@link core.infoNceLoss} as an op. */
 export const infoNceLoss: TwoViewsOp<core.InfoNceLossOptions, core.InfoNceLossResult> = operation(core.infoNceLoss, views);
+/** {@link core.vicRegLoss} as an op. */
 export const vicRegLoss: TwoViewsOp<core.VicRegLossOptions, core.VicRegLossResult> = operation(core.vicRegLoss, views);
-/** Anchors and positives in place of two views. */
+/** {@link core.nPairsLoss} as an op. Anchors and positives in place of two views. */
 export const nPairsLoss: TwoViewsOp<core.NPairsLossOptions, core.NPairsLossResult> = operation(core.nPairsLoss, [
   rows('anchors', 'gradAnchors'),
   rows('positives', 'gradPositives'),
 ]);
 
-/** `same`: 0 or 1 a pair, as int32 or bool. */
+/** {@link core.contrastiveLoss} as an op. `same`: 0 or 1 a pair, as int32 or bool. */
 export const contrastiveLoss: (
   x1: Rows,
   x2: Rows,
@@ -78,6 +99,7 @@ export const contrastiveLoss: (
   options?: OpOptions<core.ContrastiveLossOptions, Perhaps<core.ContrastiveLossResult>>,
 ) => Scalar = operation(core.contrastiveLoss, [rows('x1', 'gradX1'), rows('x2', 'gradX2'), flags]);
 
+/** {@link core.tripletLoss} as an op. */
 export const tripletLoss: (
   anchor: Rows,
   positive: Rows,
@@ -89,14 +111,16 @@ export const tripletLoss: (
   rows('negative', 'gradNegative'),
 ]);
 
+/** {@link core.proxyAnchorLoss} as an op. */
 export const proxyAnchorLoss: ProxyOp<core.ProxyAnchorLossOptions, core.ProxyAnchorLossResult> = operation(core.proxyAnchorLoss, [
   x,
   proxies,
   labels,
 ]);
+/** {@link core.proxyNcaLoss} as an op. */
 export const proxyNcaLoss: ProxyOp<core.ProxyNcaLossOptions, core.ProxyNcaLossResult> = operation(core.proxyNcaLoss, [x, proxies, labels]);
 
-/** Centers as a tensor get a gradient, of all of them; as a matrix they cost nothing, and `updateCenters` moves them. */
+/** {@link core.centerLoss} as an op. Centers as a tensor get a gradient, of all of them; as a matrix they cost nothing, and `updateCenters` moves them. */
 export const centerLoss: (
   x: Rows,
   labels: TensorLabels,
@@ -104,7 +128,7 @@ export const centerLoss: (
   options?: OpOptions<core.CenterLossOptions, Perhaps<core.CenterLossResult>>,
 ) => Scalar = operation(core.centerLoss, [x, labels, rows('centers', 'gradCenters', 'gradCenters')]);
 
-/** β as a tensor is trained beside the embeddings. */
+/** {@link core.marginLoss} as an op. β as a tensor is trained beside the embeddings. */
 export const marginLoss: (
   x: Rows,
   labels: TensorLabels,
@@ -112,7 +136,7 @@ export const marginLoss: (
   options?: OpOptions<core.MarginLossOptions, Perhaps<core.MarginLossResult>>,
 ) => Scalar = operation(core.marginLoss, [x, labels, vector('beta', 'gradBeta')]);
 
-/** Weights as a tensor cross at every step, and so does their gradient; `headLoss` has them stay. */
+/** {@link core.linearCrossEntropy} as an op. Weights as a tensor cross at every step, and so does their gradient; `headLoss` has them stay. */
 export const linearCrossEntropy: (
   x: Rows,
   weights: Rows,
@@ -120,7 +144,7 @@ export const linearCrossEntropy: (
   options?: OpOptions<core.LinearCrossEntropyOptions, Perhaps<core.LinearCrossEntropyResult>> & WithBias,
 ) => Scalar = operation(core.linearCrossEntropy, [x, weights, labels], bias);
 
-/** As `linearCrossEntropy`. A margin that carries something to the next batch (`adaFace`, `curricularFace`) is in what `onResult` gets. */
+/** {@link core.marginSoftmax} as an op, weights as those of `linearCrossEntropy`. A margin that carries something to the next batch (`adaFace`, `curricularFace`) is in what `onResult` gets. */
 export const marginSoftmax: (
   x: Rows,
   weights: Rows,

@@ -41,28 +41,40 @@ struct DeviceTerms {
   }
 };
 
-template <class Rule>
-HYPERSPHERE_DEVICE void SweepRow(const PairBlock& block, const SweptRows& of, const Rule& rule) {
-  const size_t at = GroupRow(), column = block.first + at, columns = block.columns;
-  if (at >= block.count) return;
+// Before the rule, and after it. Whether there is a NaN among the distances.
+HYPERSPHERE_ONCE HYPERSPHERE_DEVICE bool BeginRow(const PairBlock& block, const SweptRows& of, size_t at, size_t sum_count, SweptRow& row) {
+  const size_t column = block.first + at, columns = block.columns;
   float* const distances = block.distances + at * columns;
   float* const values = of.wanted ? block.weights + at * columns : distances;
   for (size_t j = OwnFirst(); of.wanted && j < columns; j += kOwnStep) values[j] = distances[j];
   const bool nan = ExtentOfRow(values, columns).nan;
-  double sums[Rule::kSums];
-  for (size_t s = 0; s < Rule::kSums; s++) sums[s] = of.before == nullptr ? 0 : of.before[column * Rule::kSums + s];
+  for (size_t s = 0; s < sum_count; s++) row.sums[s] = of.before == nullptr ? 0 : of.before[column * sum_count + s];
   const Sides sides = SidesOf(column, of.own[column], of.stored[column], block.n, columns);
-  SweptRow row{column, of.given[column], values, sides.positives, sides.negatives, sums, of.scratch + at * of.scratch_rows * columns, 0};
+  row = {column, of.given[column], values, sides.positives, sides.negatives, row.sums, of.scratch + at * of.scratch_rows * columns, 0};
   GroupFence();
-  const bool any = rule(row, DeviceTerms{});
+  return nan;
+}
+
+HYPERSPHERE_ONCE HYPERSPHERE_DEVICE void EndRow(const PairBlock& block, const SweptRows& of, size_t sum_count, const SweptRow& row, bool nan, bool any) {
   GroupFence();
   if (FirstLane()) {
-    for (size_t s = 0; s < Rule::kSums; s++) of.sums[column * Rule::kSums + s] = sums[s];
-    of.nan[column] = nan ? 1 : 0;
+    for (size_t s = 0; s < sum_count; s++) of.sums[row.at * sum_count + s] = row.sums[s];
+    of.nan[row.at] = nan ? 1 : 0;
   }
   if (!of.wanted) return;
-  for (size_t j = OwnFirst(); !any && j < columns; j += kOwnStep) values[j] = 0;
-  if (any && FirstLane()) values[column] = row.own;
+  for (size_t j = OwnFirst(); !any && j < block.columns; j += kOwnStep) row.values[j] = 0;
+  if (any && FirstLane()) row.values[row.at] = row.own;
+}
+
+template <class Rule>
+HYPERSPHERE_DEVICE void SweepRow(const PairBlock& block, const SweptRows& of, const Rule& rule) {
+  const size_t at = GroupRow();
+  if (at >= block.count) return;
+  double sums[Rule::kSums];  // alike in all threads: the first one's are kept
+  SweptRow row{};
+  row.sums = sums;
+  const bool nan = BeginRow(block, of, at, Rule::kSums, row), any = rule(row, DeviceTerms{});
+  EndRow(block, of, Rule::kSums, row, nan, any);
 }
 
 }  // namespace

@@ -13,6 +13,12 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kCircle: return DeviceLoss<Circle>(op, cancel);
     case BatchLossKind::kMultiSimilarity: return DeviceLoss<MultiSimilarity>(op, cancel);
     case BatchLossKind::kContrastive: return DeviceLoss<BatchContrastive>(op, cancel);
+    case BatchLossKind::kNca: return DeviceLoss<Nca>(op, cancel);
+    case BatchLossKind::kLiftedStructure: return DeviceLoss<LiftedStructure>(op, cancel);
+    case BatchLossKind::kIntraPairVariance: return DeviceLoss<IntraPairVariance>(op, cancel);
+    case BatchLossKind::kTcm: return DeviceLoss<Tcm>(op, cancel);
+    case BatchLossKind::kRankedList: return DeviceLoss<RankedList>(op, cancel);
+    case BatchLossKind::kMargin: return DeviceLoss<BatchMargin>(op, cancel);
     default: return hypersphere::BatchLoss(op, cancel);
   }
 }
