@@ -1,21 +1,15 @@
 // npm run test:cuda: the CUDA kernels without Node and then in the addon, against the CPU's bits. On the stand-in, or on the driver that
 // HYPERSPHERE_CUDA_DRIVER names (libcuda.so.1 for a real one). scripts/sanitize.mjs runs what is in Node under sanitizers.
 //   npm run test:cuda -- kernels   without Node
-//   npm run test:cuda -- races     without Node, on the stand-in, under ThreadSanitizer
+//   npm run test:cuda -- races     without Node, on the stand-in, under ThreadSanitizer, every kernel (cuda-races.mjs)
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
+import { findRaces } from './cuda-races.mjs';
 import { run } from './run.mjs';
 import { buildStandIn } from './stand-in.mjs';
 
 if (process.argv.includes('races')) {
-  // Clang's: a CUDA thread is a fiber to ThreadSanitizer, new in every block, and GCC 12 takes far longer to make one.
-  const folder = 'build-native/races';
-  const compiler = process.env.HYPERSPHERE_CLANG ?? 'clang++-19';
-  const standIn = buildStandIn({ folder, sanitizers: 'thread', targets: ['cuda_tests', 'simt_bugs_test'], compiler });
-  run('mistakes that the stand-in finds, under TSan', join(folder, 'simt_bugs_test'));
-  const env = { ...process.env, HYPERSPHERE_CUDA_DRIVER: standIn, TSAN_OPTIONS: 'halt_on_error=1' };
-  for (const section of ['kernels', 'centers', 'softmax', 'few-heads', 'nearest', 'triplets', 'row-losses', 'proxies', 'streams'])
-    run(`cuda_tests ${section} under TSan`, join(folder, 'cuda_tests'), [section], { env });
+  await findRaces();
   process.exit(0);
 }
 

@@ -25,6 +25,11 @@ void ReadsBeyondAnArray(const Data& data) {
 }
 
 template <bool kBug>
+void ReadsBeforeAnArray(const Data& data) {
+  data.out[Number()] = *(data.in + Number() - (kBug ? 1 : 0));
+}
+
+template <bool kBug>
 void WritesBeyondAnArray(const Data& data) {
   data.out[Number()] = 1;
   if (kBug && Number() == kNumbers - 1) data.scratch[kNumbers] = 1;
@@ -80,6 +85,19 @@ void TakesAShuffleForABarrier(const Data& data) {
     SyncWarp(HalfWarp());
   }
   data.out[Number()] = seen[Thread() ^ 1];
+}
+
+// Two shuffles: in the first of them every warp waits for the others' turns, unless a warp goes on as long as it can.
+template <bool kBug>
+void TakesWarpsToKeepStep(const Data& data) {
+  SHARED_ARRAY(float, seen, kThreads);
+  seen[Thread()] = data.in[Number()];
+  if (kBug) {
+    for (int k = 0; k < 2; k++) ShuffleXor(HalfWarp(), 0, 1);
+  } else {
+    SyncThreads();
+  }
+  data.out[Number()] = seen[kThreads - 1 - Thread()];
 }
 
 template <bool kBug>
@@ -198,6 +216,14 @@ template <bool kBug>
 void ReadsSharedThatNobodyWrote(const Data& data) {
   SHARED_ARRAY(float, seen, kThreads);
   if (!kBug || Thread() != 7) seen[Thread()] = 2;
+  SyncThreads();
+  data.out[Number()] = seen[Thread()];
+}
+
+template <bool kBug>
+void ReadsWhatTheBlockBeforeShared(const Data& data) {
+  SHARED_ARRAY(float, seen, kThreads);
+  if (!kBug || Number() < kThreads) seen[Thread()] = 2;
   SyncThreads();
   data.out[Number()] = seen[Thread()];
 }

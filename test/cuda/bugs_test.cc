@@ -1,5 +1,5 @@
 // The stand-in finds the mistakes it says it finds, and none where there is none: each kernel of bugs.h runs with its mistake and without it, in
-// a process of its own, with threads and blocks in both orders. What is found depends on the build: AddressSanitizer sees what is out of bounds,
+// a process of its own, with threads and blocks in each order. What is found depends on the build: AddressSanitizer sees what is out of bounds,
 // ThreadSanitizer each race, and without either those races show that change results with the order.
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,7 +34,7 @@ constexpr bool kAsan = false, kTsan = false;
 
 typedef void (*Kernel)(const Data&);
 
-constexpr const char *kUnseen = nullptr, *kNan = "NaN", *kOrder = "depends on the order", *kRace = "ThreadSanitizer: data race",
+constexpr const char *kUnseen = nullptr, *kNan = "NaN", *kReverse = "reverse alone: NaN", *kWarps = "warps alone: NaN", *kOrder = "depends on the order", *kRace = "ThreadSanitizer: data race",
                      *kOutOfBounds = "AddressSanitizer: use-after-poison", *kOutOfHeap = "AddressSanitizer: heap-buffer-overflow";
 
 struct Seeded {
@@ -50,16 +50,18 @@ struct Seeded {
 
 const Seeded kSeeded[] = {
     SEEDED(ReadsBeyondAnArray, kUnseen, kOutOfBounds, kUnseen),
+    SEEDED(ReadsBeforeAnArray, kUnseen, kOutOfHeap, kUnseen),
     SEEDED(WritesBeyondAnArray, kUnseen, kOutOfBounds, kUnseen),
     SEEDED(ReadsBeyondShared, kUnseen, kOutOfHeap, kUnseen),
     SEEDED(WritesBeyondShared, kUnseen, kOutOfHeap, kUnseen),
     SEEDED(ReadsBeforeItIsWritten, kNan, kNan, kRace),
     SEEDED(WritesBeforeItIsRead, kOrder, kOrder, kRace),
     SEEDED(TakesAShuffleForABarrier, kUnseen, kUnseen, kRace),
+    SEEDED(TakesWarpsToKeepStep, kWarps, kWarps, kRace),
     SEEDED(CountsInABlockWithoutAtomics, kUnseen, kUnseen, kRace),
     SEEDED(CountsAcrossBlocksWithoutAtomics, kUnseen, kUnseen, kRace),
     SEEDED(BlocksWriteOnePlace, kOrder, kOrder, kRace),
-    SEEDED(ReadsAnotherBlock, kNan, kNan, kRace),
+    SEEDED(ReadsAnotherBlock, kReverse, kReverse, kRace),
     SCHEDULED(BarriersOfTwoBranches, "threads of a block wait at different barriers"),
     SCHEDULED(BarrierAfterTheEnd, "a barrier after some threads have ended"),
     SCHEDULED(BarrierOnceTooOften, "a barrier after some threads have ended"),
@@ -74,6 +76,7 @@ const Seeded kSeeded[] = {
     SCHEDULED(ProductsOfTwoBranches, "lanes that meet at different products"),
     SEEDED(ReadsWhatNobodyWrote, kNan, kNan, kNan),
     SEEDED(ReadsSharedThatNobodyWrote, kNan, kNan, kNan),
+    SEEDED(ReadsWhatTheBlockBeforeShared, kNan, kNan, kNan),
     SCHEDULED(MoreSharedThanThereIs, "more shared memory than a block may have"),
 };
 
@@ -110,8 +113,8 @@ void RunHere(Kernel kernel, Left& left) {
   left.ended = true;
 }
 
-// ThreadSanitizer sees a race in either order.
-const std::vector<const char*> kOrders = kTsan ? std::vector<const char*>{"forward"} : std::vector<const char*>{"forward", "reverse"};
+// ThreadSanitizer sees a race in any order.
+const std::vector<const char*> kOrders = kTsan ? std::vector<const char*>{"forward"} : std::vector<const char*>{"forward", "reverse", "warps"};
 
 // What was said on standard error. `left` is shared with the process.
 std::string RunApart(Kernel kernel, const char* order, Left& left) {
@@ -141,20 +144,26 @@ std::string RunApart(Kernel kernel, const char* order, Left& left) {
 }
 
 std::string Found(Kernel kernel, Left* left) {
-  std::string found;
+  std::string found, only;
+  size_t finding = 0;
   float first[kNumbers];
+  bool same = true;
   for (const char* order : kOrders) {
-    found += RunApart(kernel, order, *left);
-    found += left->said;
+    std::string now = RunApart(kernel, order, *left) + left->said;
     if (order == kOrders[0]) memcpy(first, left->out, sizeof(first));
+    same = same && memcmp(first, left->out, sizeof(first)) == 0;
     for (const float value : left->out) {
-      if (left->ended && left->said[0] == '\0' && value != value) {
-        found += kNan;
-        break;
-      }
+      if (!left->ended || left->said[0] != '\0' || value == value) continue;
+      now += kNan;
+      break;
     }
+    if (now.empty()) continue;
+    finding++;
+    only = std::string(order) + " alone: ";
+    found += now;
   }
-  if (found.empty() && memcmp(first, left->out, sizeof(first)) != 0) found += kOrder;
+  if (finding == 1 && kOrders.size() > 1) return only + found;
+  if (found.empty() && !same) found += kOrder;
   return found;
 }
 

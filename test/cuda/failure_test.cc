@@ -55,6 +55,17 @@ void ExpectNothingLeft() {
   }
 }
 
+// No kernel of ours says at its launch how much it shares: beyond what it got it would write what nobody looks at.
+void ExpectNoSharedMemoryOfALaunch() {
+  cuda::Driver driver;
+  std::string reason;
+  CHECK(cuda::LoadDriver(driver, reason), "%s", reason.c_str());
+  void *module = nullptr, *kernel = nullptr;
+  CHECK(driver.cuModuleLoadData(&module, ".target sm_75") == cuda::kSuccess, "no module");
+  CHECK(driver.cuModuleGetFunction(&kernel, module, "multiply") == cuda::kSuccess, "no kernel");
+  CHECK(driver.cuLaunchKernel(kernel, 1, 1, 1, 256, 1, 1, 4, nullptr, nullptr, nullptr) != cuda::kSuccess, "a launch with shared memory");
+}
+
 void ExpectTooLong(size_t side) {
   for (const MatmulOp& op : {MatmulOp{nullptr, nullptr, nullptr, false, false, side, 1, 1}, MatmulOp{nullptr, nullptr, nullptr, false, false, 1, 1, side}}) {
     CHECK(cuda::Matmul(op, nullptr) == Status::kDeviceOutOfMemory, "side %zu", side);
@@ -72,6 +83,7 @@ void ExpectTooLong(size_t side) {
 
 int FullAndLost() {
   ExpectNothingLeft();
+  ExpectNoSharedMemoryOfALaunch();
   ExpectSuccess();
   ExpectFailure(600, Status::kDeviceOutOfMemory, "1441792 bytes asked for");
   std::thread([] { ExpectFailure(700, Status::kDeviceOutOfMemory, "1966080 bytes asked for"); }).join();

@@ -73,6 +73,55 @@ void TestProducts() {
   printf("products reach %.2f of their bound where they are normal, %.3f where all factors are rounded up\n", usual, adverse);
 }
 
+// Those of a head, a loss that has lost no more than they, and gradients, which are sums of such products.
+void TestLogits(size_t n, size_t classes, size_t d) {
+  const std::vector<float> x = Normals(n * d, 9);
+  std::vector<float> weights = Normals(classes * d, 10);
+  std::vector<int32_t> labels(n);
+  for (size_t i = 0; i < n; i++) labels[i] = static_cast<int32_t>(i * 7 % classes);
+  const auto run = [&](bool fast, std::vector<float>& logits) {
+    std::vector<float> losses(n, NAN), grad_x(n * d, NAN), grad_weights(classes * d, NAN);
+    std::vector<double> result(4), statistics(n * kStatistics);
+    logits.assign(n * classes, NAN);
+    MarginSoftmaxOp op{};
+    op.x = x.data();
+    op.weights = weights.data();
+    op.labels = labels.data();
+    op.per_example = losses.data();
+    op.logits = logits.data();
+    op.grad_x = grad_x.data();
+    op.grad_weights = grad_weights.data();
+    op.result = result.data();
+    op.statistics = statistics.data();
+    op.n = n;
+    op.d = d;
+    op.classes = op.all_classes = classes;
+    op.margin.kind = MarginKind::kSoftmax;
+    op.margin.scale = 1;
+    op.margin.k = 1;
+    Succeed(fast ? cuda::fast::MarginSoftmax(op, nullptr) : cuda::MarginSoftmax(op, nullptr));
+    for (const auto* gradient : {&grad_x, &grad_weights}) {
+      for (const float value : *gradient) CHECK(isfinite(value), "a gradient of %a", double(value));
+    }
+    return losses;
+  };
+  std::vector<float> logits, reproducible;
+  const std::vector<float> losses = run(true, logits), reproducible_losses = run(false, reproducible);
+  CHECK(!SameBits(logits, reproducible), "all logits have the reproducible bits");
+  for (size_t i = 0; i < n; i++) {
+    double most = 0;
+    for (size_t c = 0; c < classes; c++) {
+      Product of;
+      for (size_t k = 0; k < d; k++) of.Add(x[i * d + k], weights[c * d + k]);
+      const double error = fabs(logits[i * classes + c] - of.sum);
+      CHECK(error <= of.Bound(d), "a logit is %a from the truth, more than %a", error, of.Bound(d));
+      most = std::max(most, of.Bound(d));
+    }
+    const double lost = fabs(double(losses[i]) - reproducible_losses[i]);
+    CHECK(lost <= 2 * most + 1e-5, "a loss is %a off, its logits %a", lost, most);
+  }
+}
+
 struct Operands {
   std::vector<float> x, y;
   size_t n, m, d;
@@ -262,6 +311,8 @@ void hypersphere::test::TestFast() {
     return;
   }
   TestProducts();
+  TestLogits(20, 130, 17);
+  TestLogits(130, 9, 40);
   for (const Metric metric : kOfProducts) {
     TestDistances("some near", SomeNear(70, 131, 40, 1), metric);
     TestDistances("short", SomeNear(9, 20, 3, 2), metric);

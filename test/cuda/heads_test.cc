@@ -35,7 +35,8 @@ Margin MarginOf(MarginKind kind, double scale, std::initializer_list<double> num
   return margin;
 }
 
-std::vector<Head> Heads() {
+// Of 600 classes, which are several tiles and chunks.
+std::vector<Head> Margins() {
   using K = MarginKind;
   std::vector<Head> heads = {
       {"softmax", MarginOf(K::kSoftmax, 1)},
@@ -63,9 +64,13 @@ std::vector<Head> Heads() {
     heads.push_back({"SphereFace2", MarginOf(K::kSphereFace2, 1, {0.7, 40, 0.2, 3, 1}, 1, choice)});
     heads.back().bias = true;
   }
-  const size_t plain = heads.size();
-  for (size_t h = 0; h < plain; h++) {
-    Head other = heads[h];
+  return heads;
+}
+
+// With the options that the others leave out.
+std::vector<Head> OfFewClasses(std::vector<Head> heads) {
+  for (Head& other : heads) {
+    using K = MarginKind;
     const bool binary = other.margin.kind == K::kSphereFace2 || other.margin.kind == K::kP2sGrad;
     other.d = 20;
     other.classes = 61;
@@ -73,16 +78,27 @@ std::vector<Head> Heads() {
     if (!binary) other.smoothing = 0.1;
     if (!binary) other.weighted = true;
     if (other.margin.kind == K::kSoftmax && other.margin.k == 1) other.bias = true;
-    heads.push_back(other);
   }
-  // Blocks of several chunks; tiles of rows and columns that are cut.
-  heads.push_back({"many classes", MarginOf(K::kCosFace, 64, {0.35}), 3, 5, 17000});
-  heads.push_back({"many rows", MarginOf(K::kSoftmax, 1), 150, 5, 300});
-  heads.push_back({"one of all", MarginOf(K::kSoftmax, 1), 1, 1, 1});
+  return heads;
+}
+
+std::vector<Head> WithRows(std::vector<Head> heads) {
   for (Head& head : heads) {
     head.x = Normals(head.n * head.d, 1);
     head.weights = Normals(head.classes * head.margin.k * head.d, 2);
   }
+  return heads;
+}
+
+std::vector<Head> Heads() {
+  using K = MarginKind;
+  std::vector<Head> heads = Margins();
+  for (const Head& head : OfFewClasses(heads)) heads.push_back(head);
+  // Blocks of several chunks; tiles of rows and columns that are cut.
+  heads.push_back({"many classes", MarginOf(K::kCosFace, 64, {0.35}), 3, 5, 17000});
+  heads.push_back({"many rows", MarginOf(K::kSoftmax, 1), 150, 5, 300});
+  heads.push_back({"one of all", MarginOf(K::kSoftmax, 1), 1, 1, 1});
+  heads = WithRows(heads);
   for (const size_t h : {size_t{0}, size_t{3}, size_t{5}, size_t{7}, size_t{8}, size_t{15}}) {
     Head nasty = heads[h];
     nasty.x = Nasty(nasty.n, nasty.d, 5);
@@ -303,9 +319,10 @@ void TestAbort(const Head& head) {
 
 }  // namespace
 
-void hypersphere::test::TestHeads() {
-  const std::vector<Head> heads = Heads();
-  for (const Head& head : heads) TestHead(head);
+namespace {
+
+// Of heads in the order of Margins().
+void TestShardsAndSteps(const std::vector<Head>& heads) {
   for (size_t h = 0; h < 24; h++) TestShard(heads[h], Run);
   // Of kept weights what the tests in Node have no case for: those go through every margin.
   for (const size_t h : {0, 8}) TestShard(heads[h], RunKept);
@@ -321,13 +338,24 @@ void hypersphere::test::TestHeads() {
       }
     }
   }
+}
+
+}  // namespace
+
+void hypersphere::test::TestHeads() {
+  const std::vector<Head> heads = Heads();
+  for (const Head& head : heads) TestHead(head);
+  TestShardsAndSteps(heads);
   TestAbort(heads[0]);
 }
 
-void hypersphere::test::TestFewHeads() {
-  const std::vector<Head> heads = Heads();
-  for (const size_t h : {1, 4, 6, 8, 13, 15}) TestHead(heads[h]);
-  TestShard(heads[8], RunKept);
-  TestStep(heads[0], {Rule::kSgd, true, true, true, true});
-  TestStep(heads[3], {Rule::kAdaGrad, true, false, false, false});
+void hypersphere::test::TestSmallHeads() {
+  const std::vector<Head> heads = WithRows(OfFewClasses(Margins()));
+  for (const Head& head : heads) TestHead(head);
+  TestShardsAndSteps(heads);
+  // Several tiles of rows and of classes.
+  Head of_tiles = heads[0];
+  of_tiles.n = 150;
+  of_tiles.classes = 300;
+  for (const Head& head : WithRows({of_tiles})) TestHead(head);
 }

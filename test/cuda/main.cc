@@ -18,7 +18,7 @@ constexpr Section kSections[] = {
     {"triplets", TestTriplets}, {"row-losses", TestRowLosses}, {"proxies", TestProxies}, {"fast", TestFast}, {"streams", TestStreams},
 };
 
-constexpr const char *kTimes = "times", *kFewHeads = "few-heads";  // of "heads", and only when named
+constexpr const char *kTimes = "times", *kSmallHeads = "small-heads";  // of "heads", and only when named
 
 bool Chosen(const char* name, int count, char** names) {
   for (int i = 1; i < count; i++) {
@@ -31,7 +31,7 @@ bool Chosen(const char* name, int count, char** names) {
 
 int main(int count, char** names) {
   for (int i = 1; i < count; i++) {
-    bool known = strcmp(names[i], kTimes) == 0 || strcmp(names[i], kFewHeads) == 0;
+    bool known = strcmp(names[i], kTimes) == 0 || strcmp(names[i], kSmallHeads) == 0;
     for (const Section& section : kSections) known = known || strcmp(names[i], section.name) == 0;
     CHECK(known, "there is no section %s", names[i]);
   }
@@ -43,7 +43,7 @@ int main(int count, char** names) {
   for (const Section& section : kSections) {
     if (Chosen(section.name, count, names)) section.run();
   }
-  if (count > 1 && Chosen(kFewHeads, count, names)) TestFewHeads();
+  if (count > 1 && Chosen(kSmallHeads, count, names)) TestSmallHeads();
   if (Chosen(kTimes, count, names)) {
     TimeOps(device->Simulated());
     if (device->Simulated()) printf("times: what runs on the stand-in says nothing about a device, so none is given\n");

@@ -13,8 +13,8 @@ void TestProxies();
 void TestRowLosses();
 void TestFast();
 void TestStreams();
-// What launches each of the heads' kernels, for where a launch takes long.
-void TestFewHeads();
+// Every margin and option over few classes, for where a launch takes long.
+void TestSmallHeads();
 
 // On a real device, that is; the stand-in runs the same, small, and no time is taken.
 void TimeOps(bool simulated);

@@ -59,12 +59,19 @@ function builds(): void {
   if (status !== 0) throw new Error('the addon does not build to equal bytes');
 }
 
+/** Every kernel of the device on its stand-in, under ThreadSanitizer. */
+function races(): void {
+  const { status } = spawnSync(process.execPath, ['scripts/test-cuda.mjs', 'races'], { stdio: 'inherit' });
+  if (status !== 0) throw new Error('the kernels of the device are not free of races');
+}
+
 const program = new Command('verify:long').action(async () => {
   await kills(500);
   await large();
   trainMillion(million, print);
   await mineMillion(offline, folder, print);
   builds();
+  races();
   await files(1);
   await flights(10_000);
   await terminate(1000);
@@ -73,6 +80,7 @@ const program = new Command('verify:long').action(async () => {
 });
 program.command('kills').argument('[rounds]', 'how many', Number, 500).action(kills);
 program.command('builds').action(builds);
+program.command('races').action(races);
 program.command('files').argument('[every]', 'flip every so many bits', Number, 1).action(files);
 program.command('large').action(large);
 program.command('in-flight').argument('[calls]', 'how many', Number, 10_000).action(flights);

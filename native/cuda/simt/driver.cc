@@ -6,6 +6,7 @@
 // HYPERSPHERE_SIMT_CAPABILITY the compute capability, 80 by default: modules for a later one do not load, nor those from HYPERSPHERE_SIMT_REFUSE on.
 // HYPERSPHERE_SIMT_FULL, which may change from call to call, is the number of the allocation that finds no room, nor when it is asked for once
 // more, counted from the first call that sees it. To the file that HYPERSPHERE_SIMT_LOG names goes a line for every copy: up or down, and its bytes.
+// To the file that HYPERSPHERE_SIMT_LAUNCHES names goes, when the process ends, a line for every kernel: its name, its launches, and their threads.
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -41,6 +42,7 @@ using Launch = std::function<const char*(const Index& grid, const Index& block)>
 struct Function {
   const char* name;
   Launch (*bind)(void** arguments);  // which are copied: a launch runs later
+  size_t launches = 0, threads = 0;
 };
 
 template <class... A>
@@ -91,8 +93,10 @@ Result Serve() {
   return ++calls == losing ? hypersphere::simt::Lose(kLaunchFailed) : Lost();
 }
 
+size_t Count(const Index& of) { return size_t{of.x} * of.y * of.z; }
+
 // One kernel at a time, whoever waits for it. As on a device, one that failed leaves a context that does nothing more.
-void RunKernel(const Function& function, const Launch& launch, const Index& grid, const Index& block) {
+void RunKernel(Function& function, const Launch& launch, const Index& grid, const Index& block) {
   static std::mutex one;
   const std::lock_guard<std::mutex> guard(one);
   static const size_t failing = Setting("HYPERSPHERE_SIMT_FAIL", 0);
@@ -101,6 +105,8 @@ void RunKernel(const Function& function, const Launch& launch, const Index& grid
     hypersphere::simt::Lose(kLaunchFailed);
     return;
   }
+  function.launches++;
+  function.threads += Count(grid) * Count(block);
   const char* const failure = launch(grid, block);
   if (failure == nullptr) return;
   fprintf(stderr, "%s: %s\n", function.name, failure);
@@ -125,6 +131,21 @@ void Log(const char* what, size_t bytes) {
   fprintf(file, "%s %zu\n", what, bytes);
   fflush(file);
 }
+
+struct AtTheEnd {
+  ~AtTheEnd() {
+    const char* const name = getenv("HYPERSPHERE_SIMT_LAUNCHES");
+    FILE* const file = name == nullptr ? nullptr : fopen(name, "a");
+    if (file == nullptr) return;
+    for (const Module& module : modules) {
+      for (size_t f = 0; f < module.count; f++) {
+        const Function& function = module.functions[f];
+        fprintf(file, "%s %zu %zu\n", function.name, function.launches, function.threads);
+      }
+    }
+    fclose(file);
+  }
+} at_the_end;
 
 void* Pointer(Address address) { return reinterpret_cast<void*>(address); }
 
@@ -228,7 +249,7 @@ EXPORT cuLaunchKernel(void* function, unsigned grid_x, unsigned grid_y, unsigned
                       unsigned shared_bytes, void* stream, void** arguments, void**) {
   if (Serve() != 0) return Lost();
   if (shared_bytes != 0) return kInvalidValue;  // kernels say themselves what they share
-  const Function& of = *static_cast<const Function*>(function);
+  Function& of = *static_cast<Function*>(function);
   const Index grid{grid_x, grid_y, grid_z}, block{block_x, block_y, block_z};
   return hypersphere::simt::Queue(stream, [&of, launch = of.bind(arguments), grid, block] { RunKernel(of, launch, grid, block); });
 }
