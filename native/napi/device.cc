@@ -11,7 +11,7 @@ Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   const cuda::Context* const context = cuda::Context::Get();
   const std::string reason = cuda::Context::Reason();
-  if (reason.empty()) {
+  if (context != nullptr && reason.empty()) {
     result.Set("name", context->Name());
     result.Set("driver", context->DriverVersion());
     result.Set("fast", context->HasFast());
