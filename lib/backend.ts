@@ -190,6 +190,11 @@ export function keepOnDevice(argument: string, op: KeepRowsOp): ResidentRows {
   return recorded(keptRows((native() as Native).addon.cuda, () => precision() === 'fast')(op), 'cuda', state.served);
 }
 
+/** After the first phase of a shard's op, where the second will not come: a device gives others the memory that it holds for it. Internal. */
+export function releaseHeld(): void {
+  if (typeof state.native === 'object') state.native.addon.cuda.release();
+}
+
 /** Below this a result's first touch costs too little to ask. */
 const hugeBytes = 4 * 2 ** 20;
 

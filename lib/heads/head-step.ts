@@ -1,4 +1,5 @@
 // One pass of a head over a batch: which classes take part, the backend's op, and, in shards, what goes between its two phases.
+import { releaseHeld } from '../backend.js';
 import { checkLabels, checkMatrix, type Labels } from '../checks.js';
 import type { Collective } from '../collective.js';
 import type { Margin } from '../margins/types.js';
@@ -49,7 +50,12 @@ export function runPass(state: HeadState, prepare: () => LocalBatch & { readonly
     gradX = prepared.gradX;
     return prepared;
   });
-  return runSharded(state, collective, batch, gradX as Float32Array, passOf);
+  try {
+    return runSharded(state, collective, batch, gradX as Float32Array, passOf);
+  } catch (error) {
+    releaseHeld();
+    throw error;
+  }
 }
 
 /** The classes of this step. */

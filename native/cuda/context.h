@@ -52,6 +52,8 @@ class Context {
   static std::string Reason();
   // What the last op of this thread that failed asked for, or what the device said.
   static std::string Failure();
+  // What this thread holds for a second phase (Call::HoldForNext) that does not come.
+  static void ReleaseHeld();
 
   const std::string& Name() const { return name_; }
   int DriverVersion() const { return version_; }
@@ -165,7 +167,7 @@ class Call {
   // What this call has allocated so far stays.
   void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
   // What this call has allocated is there for the next call of this thread that asks for as much: the second phase of an op whose first has worked.
-  // That call's end, or the thread's, lets go of what is left.
+  // That call's end, the thread's, or ReleaseHeld lets go of what is left.
   void HoldForNext() { holds_ = true; }
   // From here on the call goes on to its end.
   void IgnoreCancel() { cancel_ = nullptr; }

@@ -8,6 +8,8 @@
 namespace hypersphere {
 namespace cuda {
 
+void Context::ReleaseHeld() { Held::OfThread().GiveBack(); }
+
 // Another call may have the memory that this one frees before it can: then it is told that the device is full, as it is.
 Result Context::Take(size_t bytes, Address* address) {
   Held& held = Held::OfThread();

@@ -21,6 +21,8 @@ Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   return result;
 }
 
+void Release(const Napi::CallbackInfo&) { cuda::Context::ReleaseHeld(); }
+
 void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportMatmul(who, exports);
   ExportDistances(who, exports);
@@ -41,6 +43,7 @@ void ExportShared(Napi::Env env, Napi::Object exports) {
   ExportOps(kCpu, exports);
   Napi::Object device = Napi::Object::New(env);
   device.Set("info", FunctionOf(env, DeviceInfo, "info"));
+  device.Set("release", FunctionOf(env, Release, "release"));
   ExportOps(kDevice, device);
   ExportResident(device);
   Napi::Object fast = Napi::Object::New(env);
