@@ -11,7 +11,7 @@ function hasPlainNorm({ p, eps }: TripletOp): boolean {
 }
 
 /** Batch losses that the device has no kernel for. */
-const onCpu = ['angularLoss', 'fastApLoss', 'histogramLoss'] as const satisfies readonly (keyof NativeBatchLosses)[];
+const onCpu = ['angularLoss'] as const satisfies readonly (keyof NativeBatchLosses)[];
 
 /** The forms of an op that the device has no kernel for stay on the CPU, as ops without one do. */
 export function deviceOps(device: SharedOps, cpu: NativeOps): NativeOps {

@@ -21,6 +21,8 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kMargin: return DeviceLoss<BatchMargin>(op, cancel);
     case BatchLossKind::kPnp: return DeviceLoss<Pnp>(op, cancel);
     case BatchLossKind::kTupletMargin: return DeviceLoss<TupletMargin>(op, cancel);
+    case BatchLossKind::kFastAp: return DeviceLoss<FastAp>(op, cancel);
+    case BatchLossKind::kHistogram: return DeviceLoss<Histogram>(op, cancel);
     default: return hypersphere::BatchLoss(op, cancel);
   }
 }
