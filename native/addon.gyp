@@ -123,6 +123,8 @@
         'native/cuda/ops/pair_batch.cc',
         'native/cuda/ops/batch_triplet.cc',
         'native/cuda/ops/batch_triplet_swap.cc',
+        'native/cuda/ops/pair_sweep.cc',
+        'native/cuda/ops/angular.cc',
         'native/cuda/ops/row_sweep.cc',
         'native/cuda/ops/batch_losses.cc',
         'native/cuda/ops/given_rows.cc',
