@@ -41,7 +41,7 @@ describe('tarball', () => {
     const own = packed.files
       .filter(({ path }) => !path.startsWith('prebuilds/') && !generated.includes(path))
       .reduce((sum, { size }) => sum + size, 0);
-    expect(own).toBeLessThan(2.5 * 2 ** 20);
+    expect(own).toBeLessThan(3 * 2 ** 20);
     expect(packed.size).toBeLessThan(2 ** 20);
   });
 
