@@ -179,7 +179,7 @@
             '-Wl,--wrap=napi_create_function,--wrap=napi_add_finalizer,--wrap=napi_create_object,--wrap=napi_create_double',
             '-Wl,--wrap=napi_set_named_property,--wrap=napi_get_value_double,--wrap=napi_get_value_bool,--wrap=napi_typeof',
             '-Wl,--wrap=napi_is_typedarray,--wrap=napi_get_typedarray_info,--wrap=napi_call_function,--wrap=napi_create_promise',
-            '-Wl,--wrap=napi_create_async_work,--wrap=napi_queue_async_work',
+            '-Wl,--wrap=napi_create_async_work,--wrap=napi_queue_async_work,--wrap=napi_create_reference',
           ],
         }],
         ['target_arch=="x64"', { 'dependencies': ['kernels_avx2', 'kernels_avx512'] }],

@@ -90,7 +90,7 @@ Status BatchRows::Compare(const float* rows, size_t count, float* out, const std
 }
 
 bool BatchRows::AnyInfinite() const {
-  if (Normalized()) return false;
+  if (Normalized() || input_.n == 0 || Columns() < 2) return false;
   const size_t d = input_.d, rows = RowsOfBlock(d);
   std::atomic<bool> any{false};
   const auto block = [&](size_t index, int) {

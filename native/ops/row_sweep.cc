@@ -52,7 +52,7 @@ bool RowSweep::Start() {
   if (!Failed()) status_ = rows_.Prepare(cancel_);
   if (!Failed()) status_ = gradient_.Prepare(cancel_);
   if (Failed()) return false;
-  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
+  undefined_ = rows_.AnyInfinite();
   counts_ = CountPairs(rows_);
   return true;
 }

@@ -19,7 +19,7 @@ const contrastive: BatchLoss[] = (['euclidean', 'snr'] as const).map((distance) 
   run: (x, y, o) => batchContrastiveLoss(x, y, { ...o, distance, normalize: false, negMargin: 3, reduction: 'meanPositive' }),
 }));
 const all = [...batchLosses, ...contrastive];
-const onCpu = /^(angularLoss|fastApLoss|tupletMarginLoss|histogramLoss|pnpLoss)\b/;
+const onCpu = /^(angularLoss|fastApLoss|histogramLoss)\b/;
 
 type Result = ReturnType<BatchLoss['run']>;
 const bits = ({ loss, perExample, gradEmbeddings, gradBeta }: Result): unknown => [

@@ -32,7 +32,7 @@ Status SweptBatch::Start(const std::atomic<bool>* cancel) {
 RowSweep::RowSweep(SweptBatch& batch, const std::atomic<bool>* cancel)
     : batch_(batch), call_(cancel), pairs_(call_, batch.rows, true, batch.op.grad_x != nullptr), counts_(CountPairs(batch.rows)) {
   const size_t n = batch.op.n;
-  undefined_ = batch.rows.Columns() > 1 && batch.rows.AnyInfinite();
+  undefined_ = batch.rows.AnyInfinite();
   rows_.given = call_.Upload(batch.space.At<size_t>(batch.given_place), n);
   rows_.own = call_.Upload(batch.space.At<Span>(batch.own_place), n);
   rows_.stored = call_.Upload(batch.space.At<Span>(batch.stored_place), n);
