@@ -86,7 +86,7 @@ function findNative(): Native | string {
   // process.exit waits for what is queued, though nobody will see it.
   process.once('exit', () => addon.cancelTasks());
   const own = recorded(nativeOps(addon), 'native', state.served);
-  return { addon, own, ops: nativeBackend(own, state.ts, addon.keepLevel), tasks: recorded(nativeTasks(addon), 'native', state.served) };
+  return { addon, own, ops: nativeBackend(own, state.ts, addon.atOneLevel), tasks: recorded(nativeTasks(addon), 'native', state.served) };
 }
 
 /** The device's name, or why there is none, or none any more. The first call of the process opens the driver. */
@@ -114,7 +114,7 @@ function withDevice({ addon, own: onCpu, tasks }: Native, cuda: SharedAddon): Na
   return {
     addon,
     own,
-    ops: nativeBackend(own, state.ts, addon.keepLevel),
+    ops: nativeBackend(own, state.ts, addon.atOneLevel),
     tasks: { ...tasks, ...recorded(sharedTasks(cuda), 'cuda', state.served) },
   };
 }
@@ -278,7 +278,7 @@ export function addonFor(argument: string): Addon {
 
 /**
  * Lets the native backend use this instruction set and no higher one, in all threads of the process, for instance to compare
- * machines. The CPU's own level is the default and the upper limit. A call of another thread that runs goes on with the level it began with. Also
+ * machines. The CPU's own level is the default and the upper limit. A call of another thread that runs goes on with the level it began with (`retrieval` and the step of a sharded head are several). Also
  * HYPERSPHERE_ISA.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE for a level this CPU lacks or without the addon
  */
@@ -323,7 +323,7 @@ export interface Info {
    * follow the permission whoever serves.
    */
   readonly productPrecision: ProductPrecision;
-  /** The GPU. The driver is opened when this is read for the first time in the process, or `unavailable`. */
+  /** The GPU. The driver is opened when this or `unavailable` is read, or the whole is printed, for the first time in the process. */
   readonly cuda: CudaInfo;
   /** Backends that cannot serve here, and why; empty where HYPERSPHERE_BACKEND=ts kept anybody from looking. */
   readonly unavailable: Readonly<Partial<Record<BackendName, string>>>;

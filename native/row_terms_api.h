@@ -93,8 +93,27 @@ struct RowTerms {
   double (*weigh)(const PairWeights& row);
   // values[k] = value, where no pass has left anything in values yet.
   static void put(float* values, size_t k, float value) { values[k] = value; }
-  static void clear(float* values, size_t count) { __builtin_memset(values, 0, count * sizeof(float)); }
+  template <class T>
+  static void clear(T* values, size_t count) {
+    __builtin_memset(values, 0, count * sizeof(T));
+  }
   static void copy(const float* from, size_t count, float* to) { __builtin_memcpy(to, from, count * sizeof(float)); }
+  // What no level has vectors for. to(values[k]) in place of each.
+  template <class To>
+  static void change(float* values, size_t count, const To& to) {
+    for (size_t k = 0; k < count; k++) values[k] = to(values[k]);
+  }
+  // take(of(values[k])) one after the other: all threads that share a row take each, for the places that they own in an array of theirs.
+  template <class Of, class Take>
+  static void each(const float* values, size_t count, const Of& of, const Take& take) {
+    for (size_t k = 0; k < count; k++) take(of(values[k]));
+  }
+  static bool owns(size_t) { return true; }
+  // What one thread computes for all, with what others have left.
+  template <class Compute>
+  static double once(const Compute& compute) {
+    return compute();
+  }
 };
 
 }  // namespace hypersphere

@@ -61,6 +61,7 @@ function buildAddon() {
   }
   copyFileSync('native/addon.gyp', 'binding.gyp');
   const { status, stdout, stderr } = spawnSync(process.execPath, [gyp, 'rebuild', '--jobs=max'], { encoding: 'utf8' });
+  rmSync('binding.gyp', { force: true });
   if (status === 0) return;
   const output = `${stdout}${stderr}`.trim().split('\n');
   return output.find((line) => /\berror:|gyp ERR!/.test(line)) ?? output.at(-1);

@@ -14,4 +14,6 @@ const shipped = readdirSync('native/isa').map((file) => {
   return join('build/Release/obj.target', `kernels_${level}`, 'native/isa', `${level}.o`);
 });
 const objects = [...archives.map((file) => join(folder, file)), ...shipped.filter(existsSync)];
+console.log(`${archives.length} archives and ${objects.length - archives.length} objects of the addon`);
+if (process.env.CI && objects.length === archives.length) throw new Error('the objects of the addon are not where node-gyp puts them');
 run('symbols of the kernel objects', 'sh', ['scripts/check-symbols.sh', ...objects]);

@@ -1,10 +1,10 @@
 // `hypersphere mine`: triplets of a data set in files, written as .npy. A .npy of float32 is read by pieces and never in memory as a whole.
-import { access, constants } from 'node:fs/promises';
+import { access, constants, stat } from 'node:fs/promises';
 import { dirname, extname } from 'node:path';
 import { writeNpy } from '../files/index.js';
 import { NpyFile } from '../files/npy-file.js';
 import { HypersphereError, type MineTripletsOfflineOptions, mineTripletsOffline } from '../index.js';
-import { type InputFlags, interruptedCode, interruptible, readInputs, readLabelsFor } from './inputs.js';
+import { type InputFlags, interruptedCode, interruptible, readInputs, readLabelsFor, UsageError } from './inputs.js';
 import { withProgress } from './progress.js';
 
 export interface MineFlags
@@ -29,10 +29,17 @@ async function inPlace(path: string): Promise<boolean> {
   }
 }
 
+/** Told before a search that may take hours. */
+async function checkWritable(out: string): Promise<void> {
+  if (extname(out).toLowerCase() !== '.npy') throw new UsageError(`--out ${out}: expected a file that ends in .npy`);
+  const found = await stat(out).catch(() => undefined);
+  if (found?.isDirectory()) throw new UsageError(`--out ${out}: expected a file, got a folder`);
+  await access(found ? out : dirname(out), constants.W_OK);
+}
+
 export async function mineCommand(path: string, { out, json, ...flags }: MineFlags): Promise<void> {
   const options = Object.fromEntries(miningFlags.filter((name) => flags[name] !== undefined).map((name) => [name, flags[name]]));
-  // Told before a search that may take hours.
-  await access(dirname(out), constants.W_OK);
+  await checkWritable(out);
   const source = (await inPlace(path)) ? { x: path, labels: (await readLabelsFor(path, flags)).labels } : await readInputs(path, flags);
   const signal = interruptible();
   try {

@@ -14,7 +14,7 @@ import {
   hasTemperature,
   hasTupletMargin,
 } from './batch-losses.js';
-import type { NativeOps } from './binding.js';
+import type { Addon, NativeOps } from './binding.js';
 import { hasInfoNce, hasNPairs, matchedLosses } from './matched-rows.js';
 import { hasBatchTriplet } from './pairs.js';
 import { hasProxyAnchor, hasProxyNca, proxyNca } from './proxies.js';
@@ -46,26 +46,28 @@ const forms: Forms = {
 
 type Run = (op: unknown) => unknown;
 
-/** The same, at one level from its first part to its last. */
-function atOneLevel(run: Run, keepLevel: (kept: boolean) => void): Run {
+const outputs = ['perExample', 'logits', 'gradX', 'gradY', 'gradAnchors', 'gradPositives', 'gradProxies'];
+
+/** At one level, and with nothing written where a later part fails. */
+function inOneGo(run: Run, atOneLevel: Addon['atOneLevel']): Run {
   return (op) => {
-    keepLevel(true);
-    try {
-      return run(op);
-    } finally {
-      keepLevel(false);
-    }
+    const given = Object.entries(op as Readonly<Record<string, unknown>>).filter(([name, value]) => value && outputs.includes(name));
+    const made = given.map(([name, target]) => ({ name, target: target as Float32Array, values: (target as Float32Array).slice() }));
+    const ownOp = { ...(op as object), ...Object.fromEntries(made.map(({ name, values }) => [name, values])) };
+    const result = atOneLevel(() => run(ownOp));
+    for (const { target, values } of made) target.set(values);
+    return result;
   };
 }
 
 /** The addon's ops over those of the reference, which has what the addon does not. */
-export function nativeBackend(addon: NativeOps, reference: Backend, keepLevel: (kept: boolean) => void): Backend {
+export function nativeBackend(addon: NativeOps, reference: Backend, atOneLevel: Addon['atOneLevel']): Backend {
   const composed: Partial<Backend> = {
     ...matchedLosses(addon),
     proxyNcaLoss: (op) => proxyNca(addon, op),
     vicRegLoss: (op) => vicReg(addon, op),
   };
-  const whole = Object.entries(composed).map(([name, run]): [string, Run] => [name, atOneLevel(run as Run, keepLevel)]);
+  const whole = Object.entries(composed).map(([name, run]): [string, Run] => [name, inOneGo(run as Run, atOneLevel)]);
   const all: Record<string, Run> = { ...reference, ...addon, ...Object.fromEntries(whole) } as never;
   const exact = reference as unknown as Record<string, Run>;
   const chosen = Object.entries(forms).map(([name, has]): [string, Run] => [

@@ -33,8 +33,8 @@ export interface Addon extends SharedAddon, MiningAddon {
   readonly first: boolean;
   info(): { readonly isa: Isa; readonly threads: number };
   setIsa(isa: Isa): boolean;
-  /** Whether this thread goes on with the level of now whatever another one sets. */
-  keepLevel(kept: boolean): void;
+  /** What run() gives: the level stays as it is until that returns, whoever sets another. */
+  atOneLevel<T>(run: () => T): T;
   setThreads(threads: number): void;
   /** Cancels every asynchronous op of this thread. */
   cancelTasks(): void;

@@ -1,6 +1,5 @@
 // What the device has, over what the CPU has of the addon.
 import type { TripletOp } from '../ops/pairs.js';
-import type { NativeBatchLosses } from './batch-losses.js';
 import type { NativeOps } from './binding.js';
 import type { SharedOps } from './shared.js';
 
@@ -10,15 +9,11 @@ function hasPlainNorm({ p, eps }: TripletOp): boolean {
   return p === 2 && (eps === 0 || (rounded > 0 && rounded < Infinity));
 }
 
-/** Batch losses that the device has no kernel for. */
-const onCpu = ['angularLoss', 'fastApLoss', 'histogramLoss'] as const satisfies readonly (keyof NativeBatchLosses)[];
-
 /** The forms of an op that the device has no kernel for stay on the CPU, as ops without one do. */
 export function deviceOps(device: SharedOps, cpu: NativeOps): NativeOps {
   return {
     ...cpu,
     ...device,
-    ...Object.fromEntries(onCpu.map((name) => [name, cpu[name]])),
     tripletLoss: (op) => (hasPlainNorm(op) ? device : cpu).tripletLoss(op),
   };
 }

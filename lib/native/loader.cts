@@ -10,7 +10,7 @@ export interface Loaded {
 }
 
 /** What lib/native/binding.ts and native/napi/addon.cc agree on; it changes with the arguments that cross. */
-const abi = 6;
+const abi = 7;
 
 /** Folder of the package, from dist/esm/native, dist/cjs/native or lib/native. */
 function packageRoot(): string {

@@ -60,7 +60,7 @@ export function batchOf(input: BatchInput): Batch {
     n,
     columns,
     labels,
-    anyInfinite: !unitFirst && columns > 1 && x.subarray(0, columns * d).some((value) => Math.abs(value) === Infinity),
+    anyInfinite: !unitFirst && n > 0 && columns > 1 && x.subarray(0, columns * d).some((value) => Math.abs(value) === Infinity),
     apart: (i, j) => sign * value(i * d, j * d),
     addGradient: (g, i, j) => {
       if (g !== 0) add(sign * g, i * d, j * d);

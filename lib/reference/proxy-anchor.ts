@@ -27,7 +27,9 @@ export function proxyAnchorLoss(op: ProxyAnchorOp): number {
       addScaled(v.gradient, c * d, u.rows, i * d, d, slope);
     }
   }
-  deliver(loss, gradX, () => u.toGiven());
-  deliver(loss, gradProxies, () => v.toGiven());
+  // Without rows no proxy takes part in anything, whatever it holds, and without proxies no row.
+  const nothing = n === 0 || classes === 0;
+  deliver(loss, gradX, () => (nothing ? u.gradient : u.toGiven()));
+  deliver(loss, gradProxies, () => (nothing ? v.gradient : v.toGiven()));
   return loss;
 }

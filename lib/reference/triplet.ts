@@ -91,8 +91,8 @@ export function batchTripletLoss(op: BatchTripletOp): BatchTripletResult {
   const { n, margin, seed, mining, reduction, swap, soft, gradX } = op;
   const batch = batchOf(op);
   const { columns, labels } = batch;
-  // A row alone takes part in nothing, whatever it holds.
-  if (columns < 2) {
+  // A row alone takes part in nothing, whatever it holds, and without a batch nothing of a memory does.
+  if (n === 0 || columns < 2) {
     gradX?.fill(0);
     return { loss: 0, numTriplets: 0, numActive: 0 };
   }

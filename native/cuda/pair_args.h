@@ -67,4 +67,13 @@ struct SwappedTriplets {
   TripletTotals* totals;  // [n]
 };
 
+// What a rule for pairs of rows takes beside the blocks.
+struct PairedRows {
+  const ClassRuns* runs;  // [columns], where the batch has the class
+  double* sums;           // [n]
+  uint8_t* nan;           // [n] among the values
+  float* scratch;         // [anchors, columns]
+  bool wanted;            // the gradient
+};
+
 }  // namespace hypersphere

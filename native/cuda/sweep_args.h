@@ -19,4 +19,11 @@ struct SweptRows {
   bool wanted;                // leaves coefficients in the block's weights
 };
 
+// The runs of a column's class, as BatchRuns of ops/row_sweep.h has them.
+struct ColumnRuns {
+  const Span *own, *stored;  // [n]
+  HYPERSPHERE_HOST_DEVICE Span Own(size_t at) const { return own[at]; }
+  HYPERSPHERE_HOST_DEVICE Span Stored(size_t at) const { return stored[at]; }
+};
+
 }  // namespace hypersphere

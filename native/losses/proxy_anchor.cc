@@ -56,7 +56,6 @@ class Run {
     for (size_t c = 0; c < op_.classes; c++) loss += losses_[c];
     *op_.loss = loss;
     if (op_.grad_x == nullptr) return status;
-    if (op_.classes == 0) memset(sums_, 0, op_.n * op_.d * sizeof(float));
     return NormalizeGradient({op_.x, sums_, op_.grad_x, op_.n, op_.d, kShortest}, cancel_);
   }
 
@@ -129,6 +128,13 @@ class Run {
 }  // namespace
 
 Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept {
+  // Then nothing takes part in anything, whatever it holds.
+  if (op.n == 0 || op.classes == 0) {
+    *op.loss = 0;
+    if (op.grad_x != nullptr) memset(op.grad_x, 0, op.n * op.d * sizeof(float));
+    if (op.grad_proxies != nullptr) memset(op.grad_proxies, 0, op.classes * op.d * sizeof(float));
+    return Status::kOk;
+  }
   const KeptLevel kept;
   return Run(op, cancel)();
 }

@@ -3,6 +3,8 @@
 
 #include "circle.h"
 #include "contrastive.h"
+#include "fast_ap.h"
+#include "histogram.h"
 #include "intra_pair_variance.h"
 #include "lifted_structure.h"
 #include "margin.h"

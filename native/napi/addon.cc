@@ -1,6 +1,5 @@
 // The addon's own exports. Level and threads belong to the process; tasks to the environment that started them.
 #include <atomic>
-#include <optional>
 
 #include "../cpu.h"
 #include "../threads/pool.h"
@@ -28,12 +27,14 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
   return Napi::Boolean::New(info.Env(), false);
 }
 
-// For an op that is made of several calls of this thread. A flag rather than a count: a program that was stopped inside of one has not said its end.
-void KeepLevel(const Napi::CallbackInfo& info) {
-  thread_local std::optional<KeptLevel> kept;
-  kept.reset();
-  // Without Args, which allocate: an op that has written its results may not end with an error for their want.
-  if (info[0].IsBoolean() && info[0].As<Napi::Boolean>()) kept.emplace();
+// run() at one level, for an op that is made of several calls. Ours is the frame that ends however a program is stopped inside of it.
+Napi::Value AtOneLevel(const Napi::CallbackInfo& info) {
+  const KeptLevel kept;
+  napi_value result = nullptr;
+  // Nothing after the call may fail: run() has written its results. What it throws is pending, and stays so.
+  const napi_status status = napi_call_function(info.Env(), info.This(), info[0], 0, nullptr, &result);
+  if (status != napi_ok && status != napi_pending_exception) throw Napi::Error::New(info.Env());
+  return Napi::Value(info.Env(), result);
 }
 
 void SetThreadCount(const Napi::CallbackInfo& info) { SetThreads(Args(info, {"threads"}).Int(0, 1, kMostThreads)); }
@@ -48,11 +49,11 @@ Napi::Object Init(Napi::Env env, Napi::Object exports) {
   exports.Set("first", !loaded.exchange(true));
   exports.Set("info", FunctionOf(env, Info, "info"));
   exports.Set("setIsa", FunctionOf(env, SetIsa, "setIsa"));
-  exports.Set("keepLevel", FunctionOf(env, KeepLevel, "keepLevel"));
+  exports.Set("atOneLevel", FunctionOf(env, AtOneLevel, "atOneLevel"));
   exports.Set("setThreads", FunctionOf(env, SetThreadCount, "setThreads"));
   exports.Set("cancelTasks", FunctionOf(env, CancelOwnTasks, "cancelTasks"));
   // Changes with the arguments that cross; lib/native/loader.cts takes no other.
-  exports.Set("abi", Napi::Number::New(env, 6));
+  exports.Set("abi", Napi::Number::New(env, 7));
   ExportShared(env, exports);
   ExportRanks(env, exports);
   ExportMining(env, exports);

@@ -90,7 +90,7 @@ Status BatchRows::Compare(const float* rows, size_t count, float* out, const std
 }
 
 bool BatchRows::AnyInfinite() const {
-  if (Normalized()) return false;
+  if (Normalized() || input_.n == 0 || Columns() < 2) return false;
   const size_t d = input_.d, rows = RowsOfBlock(d);
   std::atomic<bool> any{false};
   const auto block = [&](size_t index, int) {
@@ -105,14 +105,6 @@ bool BatchRows::AnyInfinite() const {
   };
   ParallelFor(DivideUp(Columns(), rows), block, nullptr, ThreadsForPass(Columns(), d));
   return any.load(std::memory_order_relaxed);
-}
-
-bool BatchRows::IsFinite(size_t row) const {
-  for (size_t k = 0; k < input_.d; k++) {
-    const float value = rows_[row * input_.d + k];
-    if (!(value - value == 0)) return false;
-  }
-  return true;
 }
 
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)

@@ -1,6 +1,6 @@
 // The weights by which negatives are drawn (Wu et al. 2017, section 4): 1/q(d), where q(d) ∝ dᴰ⁻²·(1 − d²/4)^((D−3)/2) is how distances between uniform
 // points of the unit sphere are distributed. Their logarithms are cubics between nodes and their powers a table's beside a short series, in plain float64:
-// right to some 1e-12·D, which no draw of 32 bits can tell, the same bits at every level, and a tenth of the time of two logarithms and a power.
+// right to some 1e-12·D, which a draw of 32 bits hardly tells for D in the thousands, the same bits at every level, and a tenth of the time of two logarithms and a power.
 #pragma once
 
 #include "../scalar/math.h"

@@ -40,7 +40,7 @@ Status PairSweep::Start() {
   Status status = rows_.Prepare(cancel_);
   if (status == Status::kOk) status = gradient_.Prepare(cancel_);
   if (status != Status::kOk) return status;
-  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
+  undefined_ = rows_.AnyInfinite();
   size_t* const stored = space_.At<size_t>(stored_place_);
   size_t* const members = space_.At<size_t>(members_place_);
   size_t* const before = space_.At<size_t>(before_place_);

@@ -45,15 +45,18 @@ RowSweep::RowSweep(const BatchLossOp& op, const SweepForm& form, const std::atom
       copy_place_(space_.Add<float>(copied_ ? Workers() * (op.n + op.m) : 0)),
       scratch_place_(space_.Add<float>(Workers() * form.scratch * (op.n + op.m))),
       sums_place_(space_.Add<double>(op.n * form.sums)),
-      nan_place_(space_.Add<bool>(most_)) {}
+      nan_place_(space_.Add<bool>(most_)),
+      shares_place_(space_.Add<uint64_t>(2 * Workers() * form.nodes)),
+      slopes_place_(space_.Add<double>(2 * Workers() * form.nodes)) {}
 
 bool RowSweep::Start() {
   if (!space_.Allocate()) status_ = Status::kOutOfMemory;
   if (!Failed()) status_ = rows_.Prepare(cancel_);
   if (!Failed()) status_ = gradient_.Prepare(cancel_);
   if (Failed()) return false;
-  undefined_ = rows_.Columns() > 1 && rows_.AnyInfinite();
+  undefined_ = rows_.AnyInfinite();
   counts_ = CountPairs(rows_);
+  terms_.clear(Histograms().shares, 2 * Workers() * form_.nodes);
   return true;
 }
 
@@ -62,6 +65,13 @@ SweptRow RowSweep::RowAt(size_t at, float* values, size_t worker) const {
   const Sides sides = rows_.SidesOf(at);
   float* const scratch = space_.At<float>(scratch_place_) + worker * form_.scratch * columns;
   return {at, row, values, sides.positives, sides.negatives, space_.At<double>(sums_place_) + row * form_.sums, scratch, worker};
+}
+
+SoftHistograms RowSweep::FoldHistograms() {
+  const SoftHistograms all = Histograms();
+  // Whole numbers, so in any order.
+  for (size_t at = 2 * form_.nodes; at < 2 * Workers() * form_.nodes; at++) all.shares[at % (2 * form_.nodes)] += all.shares[at];
+  return all;
 }
 
 double RowSweep::Sum(size_t which) const {

@@ -12,9 +12,17 @@
 #include "batch_rows.h"
 #include "blocks.h"
 #include "ops.h"
+#include "soft_histogram.h"
 #include "swept_row.h"
 
 namespace hypersphere {
+
+// The runs of a column's class, for a rule that needs those of other rows.
+struct BatchRuns {
+  const BatchRows* rows;
+  Span Own(size_t at) const { return rows->OwnRun(at); }
+  Span Stored(size_t at) const { return rows->MemoryRun(at); }
+};
 
 class RowSweep {
  public:
@@ -34,6 +42,11 @@ class RowSweep {
     return values;
   }
   const float* Compared() const { return rows_.Rows(); }
+  BatchRuns Runs() const { return {&rows_}; }
+  // Empty at first.
+  SoftHistograms Histograms() const { return {space_.At<uint64_t>(shares_place_), space_.At<double>(slopes_place_), form_.nodes}; }
+  // Those of all workers together, as the first one's.
+  SoftHistograms FoldHistograms();
   PeerSums Peers() const { return {space_.At<double>(sums_place_), rows_.Classes().rows, form_.sums}; }
 
   // visit(row, terms) for each row.
@@ -109,7 +122,7 @@ class RowSweep {
   BatchRows rows_;
   const bool copied_;  // the distances, which weights are made with
   PairGradient gradient_;
-  size_t block_place_, copy_place_, scratch_place_, sums_place_, nan_place_;
+  size_t block_place_, copy_place_, scratch_place_, sums_place_, nan_place_, shares_place_, slopes_place_;
   PairCounts counts_{};
   size_t first_ = 0;
   bool undefined_ = false;

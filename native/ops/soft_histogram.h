@@ -3,7 +3,10 @@
 // node is empty only where nothing reaches it. Where a value lies is decided in float64, as in the reference: one on a node falls likewise.
 #pragma once
 
-#include "workspace.h"
+#include <stddef.h>
+#include <stdint.h>
+
+#include "../host_device.h"
 
 namespace hypersphere {
 
@@ -17,34 +20,36 @@ class SoftBins {
       : low_(low), bins_(static_cast<size_t>(bins < kMostBins ? (bins > 1 ? bins : 1) : bins == bins ? kMostBins : 1)),
         width_((high - low) / static_cast<double>(bins_)) {}
 
-  size_t Nodes() const { return bins_ + 1; }
-  double Width() const { return width_; }
-  static double Count(uint64_t shares) { return static_cast<double>(shares) / kWhole; }
+  HYPERSPHERE_HOST_DEVICE size_t Nodes() const { return bins_ + 1; }
+  HYPERSPHERE_HOST_DEVICE double Width() const { return width_; }
+  HYPERSPHERE_HOST_DEVICE static double Count(uint64_t shares) { return static_cast<double>(shares) / kWhole; }
 
-  void Add(const float* values, size_t count, uint64_t* shares) const {
-    for (size_t k = 0; k < count; k++) {
-      const double place = PlaceOf(values[k]);
+  // Of a run of values, to the nodes of one histogram. A node is one thread's.
+  template <class Terms>
+  HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE void Add(const float* values, size_t count, uint64_t* shares, const Terms& terms) const {
+    terms.each(values, count, [this](float value) { return PlaceOf(value); }, [&](double place) {
       const size_t lower = LowerOf(place);
       const auto above = static_cast<uint64_t>(static_cast<int64_t>((place - static_cast<double>(lower)) * kWhole + 0.5));
-      shares[lower] += static_cast<uint64_t>(kWhole) - above;
-      shares[lower + 1] += above;
-    }
+      if (terms.owns(lower)) shares[lower] += static_cast<uint64_t>(kWhole) - above;
+      if (terms.owns(lower + 1)) shares[lower + 1] += above;
+    });
   }
 
   // slopes[bin] in the values' place: at a node, that of the bin above it.
-  void Slopes(float* values, size_t count, const double* slopes) const {
-    for (size_t k = 0; k < count; k++) values[k] = static_cast<float>(slopes[LowerOf(PlaceOf(values[k]))]);
+  template <class Terms>
+  HYPERSPHERE_HOST_DEVICE HYPERSPHERE_ONCE void Slopes(float* values, size_t count, const double* slopes, const Terms& terms) const {
+    terms.change(values, count, [&](float value) { return static_cast<float>(slopes[LowerOf(PlaceOf(value))]); });
   }
 
  private:
   static constexpr double kWhole = 0x1p28;
 
-  double PlaceOf(float value) const {
+  HYPERSPHERE_HOST_DEVICE double PlaceOf(float value) const {
     const double place = (static_cast<double>(value) - low_) / width_, most = static_cast<double>(bins_);
     const double kept = place > 0 ? place : 0;
     return kept < most ? kept : most;
   }
-  size_t LowerOf(double place) const {
+  HYPERSPHERE_HOST_DEVICE size_t LowerOf(double place) const {
     const auto lower = static_cast<size_t>(static_cast<int64_t>(place));
     return lower < bins_ ? lower : bins_ - 1;
   }
@@ -60,24 +65,17 @@ struct SoftHistogram {
   double* slopes;
 };
 
-// Two for each worker.
-class SoftHistograms {
- public:
-  SoftHistograms(size_t workers, size_t nodes)
-      : nodes_(nodes), shares_place_(space_.Add<uint64_t>(2 * workers * nodes)), slopes_place_(space_.Add<double>(2 * workers * nodes)) {}
-  bool Allocate() { return space_.Allocate(); }
+// Two for each worker, one after the other.
+struct SoftHistograms {
+  uint64_t* shares;
+  double* slopes;
+  size_t nodes;
 
-  SoftHistogram Own(size_t worker) const { return At(2 * worker); }
-  SoftHistogram Others(size_t worker) const { return At(2 * worker + 1); }
-  void Clear(size_t worker) const {
-    for (size_t t = 0; t < 2 * nodes_; t++) Own(worker).shares[t] = 0;
-  }
+  HYPERSPHERE_HOST_DEVICE SoftHistogram Own(size_t worker) const { return At(2 * worker); }
+  HYPERSPHERE_HOST_DEVICE SoftHistogram Others(size_t worker) const { return At(2 * worker + 1); }
 
  private:
-  SoftHistogram At(size_t index) const { return {space_.At<uint64_t>(shares_place_) + index * nodes_, space_.At<double>(slopes_place_) + index * nodes_}; }
-
-  Workspace space_;
-  const size_t nodes_, shares_place_, slopes_place_;
+  HYPERSPHERE_HOST_DEVICE SoftHistogram At(size_t index) const { return {shares + index * nodes, slopes + index * nodes}; }
 };
 
 }  // namespace hypersphere

@@ -15,7 +15,7 @@ struct SweptRow {
   Side positives, negatives;
   double* sums;    // of this row, to be set: [sums]; before, what the sweep before has set
   float* scratch;  // [scratch, columns], to whoever has the row
-  size_t worker;   // of the CPU, that has it: in [0, Workers())
+  size_t worker;   // that has it, a thread of the CPU or a group of the device's: of the sweep's histograms
   float own = 0;   // ∂loss/∂ of the value to itself, to be set where that is not constant
   HYPERSPHERE_HOST_DEVICE bool HasBoth() const { return positives.count > 0 && negatives.count > 0; }
   HYPERSPHERE_HOST_DEVICE float* Run(const Span& run) const { return values + run.first; }
@@ -26,6 +26,7 @@ struct SweepForm {
   bool normalize;
   size_t sums;         // a row; the first one is its loss
   size_t scratch = 0;  // rows of a worker
+  size_t nodes = 0;    // of a worker's histograms
 };
 
 // Of the batch, known before any sweep: pairs of either kind in order, the rows that have positives, and those that have both.

@@ -1,7 +1,7 @@
 // The commands that take files: eval and mine, as a user calls them.
 import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -136,6 +136,17 @@ describe('mine', () => {
     const { status, stderr } = run('mine', at('x.npy'), '--labels', at('y.npy'), '--out', at('absent/t.npy'));
     expect(status).toBe(1);
     expect(stderr).toMatch(/^hypersphere: ENOENT.*absent/);
+    expect(stderr).not.toContain('of the search');
+  });
+
+  it.each([
+    ['t.npz', /^hypersphere: --out .*t\.npz: expected a file that ends in \.npy/],
+    ['folder.npy', /^hypersphere: --out .*folder\.npy: expected a file, got a folder/],
+  ])('refuses %s before it searches', (name, expected) => {
+    mkdirSync(at('folder.npy'), { recursive: true });
+    const { status, stderr } = run('mine', at('x.npy'), '--labels', at('y.npy'), '--out', at(name));
+    expect(status).toBe(1);
+    expect(stderr).toMatch(expected);
     expect(stderr).not.toContain('of the search');
   });
 

@@ -1,4 +1,4 @@
-// The losses over a labelled batch through the public functions: on the device where it has them, with the CPU's bits at each of its levels with fused
+// The losses over a labelled batch through the public functions: on the device, with the CPU's bits at each of its levels with fused
 // multiply-add; on a device that is full, an error before anything is written.
 import { afterAll, describe, expect, it } from 'vitest';
 import { resetServed, servedBy } from '../../lib/backend.js';
@@ -19,7 +19,6 @@ const contrastive: BatchLoss[] = (['euclidean', 'snr'] as const).map((distance) 
   run: (x, y, o) => batchContrastiveLoss(x, y, { ...o, distance, normalize: false, negMargin: 3, reduction: 'meanPositive' }),
 }));
 const all = [...batchLosses, ...contrastive];
-const onCpu = /^(angularLoss|fastApLoss|tupletMarginLoss|histogramLoss|pnpLoss)\b/;
 
 type Result = ReturnType<BatchLoss['run']>;
 const bits = ({ loss, perExample, gradEmbeddings, gradBeta }: Result): unknown => [
@@ -32,7 +31,7 @@ function resultsBy(backend: 'cuda' | 'native', run: () => Result): unknown {
   return bits(run());
 }
 
-describe.each(all.filter(({ name }) => !onCpu.test(name)))('$name', ({ run }) => {
+describe.each(all)('$name', ({ run }) => {
   const [x, labels] = [normalMatrix(14, 6, 1), cyclicLabels(14, 5)];
   const memory = new CrossBatchMemory({ capacity: 8, dim: 6 });
   memory.enqueue(normalMatrix(8, 6, 2), cyclicLabels(8, 6));
@@ -51,15 +50,6 @@ describe.each(all.filter(({ name }) => !onCpu.test(name)))('$name', ({ run }) =>
         isa,
       ).toEqual(device);
     }
-  });
-});
-
-describe.each(all.filter(({ name }) => onCpu.test(name)))('$name', ({ run }) => {
-  it('stays on the CPU', () => {
-    setBackend('cuda');
-    resetServed();
-    run(normalMatrix(8, 4, 1), cyclicLabels(8, 3));
-    expect(servedBy()).toEqual(['native']);
   });
 });
 

@@ -240,7 +240,7 @@ describe('the reference vectors', () => {
   });
   it('are counted by who served them, and strict runs name what the device did not', () => {
     setBackend('cuda');
-    const chosen = ['l2_normalize', 'retrieval_metrics', 'angular'].map((op) => cases.find((test) => test.op === op)!);
+    const chosen = ['l2_normalize', 'retrieval_metrics', 'mine_pairs'].map((op) => cases.find((test) => test.op === op)!);
     const run = (strict: boolean) => {
       const lines: string[] = [];
       return { code: runVectors(chosen, { backend: 'cuda', strict }, (line) => lines.push(line)), text: lines.join('\n') };
@@ -273,6 +273,9 @@ describe('the reference vectors', () => {
       'margin_loss',
       'pnp',
       'tuplet_margin',
+      'fast_ap',
+      'histogram_loss',
+      'angular',
     ])
       expect(touched).toContain(op);
   });

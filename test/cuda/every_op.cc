@@ -262,6 +262,9 @@ const std::vector<Op>& EveryOp() {
       {"liftedStructure", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kLiftedStructure, {0.5}); }},
       {"margin", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kMargin, {0.5}); }},
       {"pnp", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kPnp, {1, 0.1, 2, 4}); }},
+      {"fastAp", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kFastAp, {10}); }},
+      {"angular", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kAngular, {0.7}); }},
+      {"histogram", Kind::kPlain, [](bool device, Results& to) { return RunBatchLoss(device, to, BatchLossKind::kHistogram, {20}); }},
       {"softmax", Kind::kPlain, [](bool device, Results& to) { return Either<SoftmaxOp>(device, {Y(), X(), to.Floats(kN * kM), kN, kM, 0.7}, cuda::Softmax, Softmax); }},
       {"crossEntropy", Kind::kPlain,
        [](bool device, Results& to) {

@@ -47,6 +47,12 @@ std::vector<Form> Forms(bool every) {
       {"margin", BatchLossKind::kMargin, {0.2, 0.1}, Metric::kCosineSimilarity, true, TermReduction::kMean, 1},
       {"margin", BatchLossKind::kMargin, {0.5, 0}, Metric::kCosineSimilarity, false, TermReduction::kMean, 12},
       {"tupletMargin", BatchLossKind::kTupletMargin, {0.1, 64}},
+      {"fastAp", BatchLossKind::kFastAp, {10}},
+      {"fastAp, one bin", BatchLossKind::kFastAp, {1}},
+      {"histogram", BatchLossKind::kHistogram, {100}},
+      {"angular", BatchLossKind::kAngular, {0.7}},
+      {"angular, steep", BatchLossKind::kAngular, {1e6}},
+      {"histogram, one bin", BatchLossKind::kHistogram, {1}},
   };
   for (const double variant : {0, 1, 2, 3, 4}) forms.push_back({"pnp", BatchLossKind::kPnp, {variant, 0.01 + variant / 10, 2, 4}});
   for (const Metric metric : {Metric::kEuclidean, Metric::kSnr, Metric::kSquaredEuclidean, Metric::kCosineSimilarity}) {
@@ -140,4 +146,14 @@ void hypersphere::test::TestRowLosses() {
   for (size_t i = 0; i < pairs.size(); i++) pairs[i] = static_cast<int32_t>(i * 7 % 260);
   const Batch many{Normals(520 * 2, 10), pairs, 0, 2};
   TestForm("several blocks", many, {"liftedStructure", BatchLossKind::kLiftedStructure, {1, 0.2, 0}}, true);
+  // The end of a block cuts a class, and rows of the memory are more than a block.
+  std::vector<int32_t> threes(820);
+  for (size_t i = 0; i < threes.size(); i++) threes[i] = static_cast<int32_t>(i % 175);
+  const Batch beside{Normals(820 * 2, 12), threes, 300, 2};
+  TestForm("several blocks", beside, {"angular", BatchLossKind::kAngular, {0.7}}, true);
+  for (const BatchLossKind kind : {BatchLossKind::kFastAp, BatchLossKind::kHistogram}) {
+    TestForm("several blocks", many, {"of histograms", kind, {30}}, true);
+    // More rows than there are groups that have histograms.
+    TestForm("most bins", {Normals(40 * 3, 11), Labels(40, 6), 0, 3}, {"of histograms", kind, {65536}}, true);
+  }
 }

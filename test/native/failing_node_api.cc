@@ -1,5 +1,5 @@
-// The linker sends the addon's calls here (`--wrap`, addon.gyp). Not among them: what makes an error and throws it, which node-addon-api answers by
-// ending the process; what settles a promise, since nobody else could; and what only counts or frees.
+// The linker sends these calls of the addon here (`--wrap`, addon.gyp). Not among them, beside those that only read: what makes an error and throws it,
+// which node-addon-api answers by ending the process; what settles a promise, since nobody else could; and what only counts or frees.
 #include "failing_node_api.h"
 
 #include <node_api.h>
@@ -48,6 +48,7 @@ FAILS(napi_create_promise, (napi_env env, napi_deferred* deferred, napi_value* p
 FAILS(napi_create_async_work,
       (napi_env env, napi_value resource, napi_value name, napi_async_execute_callback execute, napi_async_complete_callback complete, void* data, napi_async_work* result),
       (env, resource, name, execute, complete, data, result))
+FAILS(napi_create_reference, (napi_env env, napi_value value, uint32_t count, napi_ref* result), (env, value, count, result))
 FAILS(napi_queue_async_work, (node_api_basic_env env, napi_async_work work), (env, work))
 
 }  // extern "C"

@@ -85,6 +85,20 @@ onBothBackends('a loss over pairs is NaN', (backend) => {
       }
     }
   });
+  it('but without a batch nothing of a memory or of proxies takes part', () => {
+    const none = hs.matrix(new Float32Array(0), dim);
+    for (const row of Object.values(broken)) {
+      const rows = hs.matrix(Float32Array.from([1, 2, 3, ...row]), dim);
+      const memory = new hs.CrossBatchMemory({ capacity: 2, dim });
+      memory.enqueue(rows, Int32Array.of(0, 1));
+      const overProxies: [string, BatchRun] = ['proxyAnchorLoss', (x, y) => hs.proxyAnchorLoss(x, rows, y)];
+      for (const [name, run] of [...overPairs, overProxies]) {
+        for (const [result, kinds] of kindsOf(run(none, new Int32Array(0), memory))) {
+          expect(new Set([...kinds, 'number']), `${name}, ${result}`).toEqual(new Set(['number']));
+        }
+      }
+    }
+  });
 });
 
 const labels = cyclicLabels(4, 2);

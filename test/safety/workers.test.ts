@@ -179,6 +179,30 @@ describeNative('worker threads', () => {
     `);
   });
 
+  it('a program that is stopped amid a call leaves its thread no level', async () => {
+    await expectDone(`
+      import vm from 'node:vm';
+      import * as hs from 'hypersphere';
+      const x = hs.matrix(Float32Array.from({ length: 64 * 16 }, (_, i) => Math.sin(i * i)), 16);
+      const highest = hs.info().isa;
+      const at = (isa) => (hs.setIsa(isa), hs.matmul(x, x, { transposeB: true }).data.join());
+      const low = at('baseline');
+      Object.assign(globalThis, { hs, x });
+      let stopped = 0;
+      let kept = 0;
+      for (let round = 0; round < 40; round++) {
+        hs.setIsa(highest);
+        try {
+          vm.runInThisContext('for (;;) hs.infoNceLoss(x, x)', { timeout: 3 });
+        } catch (error) {
+          if (error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') stopped++;
+        }
+        if (at('baseline') !== low) kept++;
+      }
+      console.log(stopped === 40 && kept === 0 ? 'done' : 'stopped ' + stopped + ', kept ' + kept);
+    `);
+  });
+
   const inFlight = `
     import { distances } from 'hypersphere';
     import * as off from 'hypersphere/promises';

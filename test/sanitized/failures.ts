@@ -51,7 +51,7 @@ const bitsOf = (result: unknown): string => Buffer.from(new Float64Array(numbers
 
 /** Results into arrays that are there before: at the call, and from a promise, which writes to memory of its own or to the shared one. */
 function written(inputs: ReturnType<typeof opInputs>): Record<string, Case> {
-  const { x, weights, labels } = inputs;
+  const { x, y, weights, labels } = inputs;
   const [n, d] = x.shape;
   const classes = weights.shape[0];
   const gallery = new hs.Gallery(weights);
@@ -70,6 +70,10 @@ function written(inputs: ReturnType<typeof opInputs>): Record<string, Case> {
     add('normalize', [rows], () => hs.normalize(x, { out: rows }));
     add('search', [near], () => gallery.search(x, { k: 2, out: { distances: near } }));
     add('marginSoftmax', [rows, ofWeights], () => hs.marginSoftmax(x, weights, labels, { margin: hs.arcFace(), out: gradients }));
+    // Several calls of the addon: none after the first that writes may fail.
+    const views = { gradX: rows, gradY: make(n, d) };
+    add('infoNceLoss', [views.gradX, views.gradY], () => hs.infoNceLoss(x, y, { out: views }));
+    add('vicRegLoss', [views.gradX, views.gradY], () => hs.vicRegLoss(x, y, { out: views }));
     add('a promise of matmul', [table], () => off.matmul(x, weights, { transposeB: true, out: table }));
     add('a promise of distances', [table], () => off.distances(x, weights, { out: table }));
     add('a promise of normalize', [rows], () => off.normalize(x, { out: rows }));

@@ -34,11 +34,33 @@ struct DeviceTerms {
     return SigmoidsOfRow(values, count, rule, slopes);
   }
   static HYPERSPHERE_DEVICE void add(const float* from, size_t count, float factor, float* to) { AddRow(from, count, factor, to); }
-  static HYPERSPHERE_DEVICE void clear(float* values, size_t count) {
+  template <class T>
+  static HYPERSPHERE_DEVICE void clear(T* values, size_t count) {
     for (size_t k = OwnFirst(); k < count; k += kOwnStep) values[k] = 0;
   }
   static HYPERSPHERE_DEVICE void copy(const float* from, size_t count, float* to) {
     for (size_t k = OwnFirst(); k < count; k += kOwnStep) to[k] = from[k];
+  }
+  template <class To>
+  static HYPERSPHERE_DEVICE void change(float* values, size_t count, const To& to) {
+    for (size_t k = OwnFirst(); k < count; k += kOwnStep) values[k] = to(values[k]);
+  }
+  // Each thread has its own value, and hands it on.
+  template <class Of, class Take>
+  static HYPERSPHERE_DEVICE void each(const float* values, size_t count, const Of& of, const Take& take) {
+    for (size_t first = 0; first < count; first += kLanes) {
+      const size_t k = first + Lane(), left = count - first < kLanes ? count - first : kLanes;
+      const double mine = k < count ? of(values[k]) : 0;
+      for (size_t lane = 0; lane < left; lane++) take(Shuffle(GroupMask(), mine, static_cast<int>((threadIdx.x & 16) + lane)));
+    }
+  }
+  static HYPERSPHERE_DEVICE bool owns(size_t k) { return OwnLane(k); }
+  template <class Compute>
+  static HYPERSPHERE_DEVICE double once(const Compute& compute) {
+    GroupFence();
+    const double mine = FirstLane() ? compute() : 0;
+    GroupFence();
+    return Shuffle(GroupMask(), mine, static_cast<int>(threadIdx.x & 16));
   }
   // After all threads have read what was there.
   static HYPERSPHERE_DEVICE void put(float* values, size_t k, float value) {
@@ -56,7 +78,7 @@ HYPERSPHERE_ONCE HYPERSPHERE_DEVICE bool BeginRow(const PairBlock& block, const 
   const bool nan = ExtentOfRow(values, columns).nan;
   for (size_t s = 0; s < sum_count; s++) row.sums[s] = of.before == nullptr ? 0 : of.before[column * sum_count + s];
   const Sides sides = SidesOf(column, of.own[column], of.stored[column], block.n, columns);
-  row = {column, of.given[column], values, sides.positives, sides.negatives, row.sums, of.scratch + at * of.scratch_rows * columns, 0};
+  row = {column, of.given[column], values, sides.positives, sides.negatives, row.sums, of.scratch + at * of.scratch_rows * columns, at};
   GroupFence();
   return nan;
 }

@@ -1,5 +1,6 @@
-// Which losses over the rows of a batch the device has.
+// The losses over the rows of a batch.
 #include "ops.h"
+#include "pair_sweep.h"
 #include "row_sweep.h"
 
 namespace hypersphere {
@@ -21,7 +22,10 @@ Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcep
     case BatchLossKind::kMargin: return DeviceLoss<BatchMargin>(op, cancel);
     case BatchLossKind::kPnp: return DeviceLoss<Pnp>(op, cancel);
     case BatchLossKind::kTupletMargin: return DeviceLoss<TupletMargin>(op, cancel);
-    default: return hypersphere::BatchLoss(op, cancel);
+    case BatchLossKind::kFastAp: return DeviceLoss<FastAp>(op, cancel);
+    case BatchLossKind::kHistogram: return DeviceLoss<Histogram>(op, cancel);
+    case BatchLossKind::kAngular: return AngularLoss(op, cancel);
+    default: return Status::kAborted;
   }
 }
 

@@ -25,7 +25,6 @@ Status BatchTriplet(const BatchTripletOp& op, const std::atomic<bool>* cancel) n
 Status ProxyAnchor(const ProxyAnchorOp& op, const std::atomic<bool>* cancel) noexcept;
 // By blocks of no more than so many proxies, of which the bits know nothing.
 Status ProxyAnchorByBlocks(const ProxyAnchorOp& op, size_t most, const std::atomic<bool>* cancel) noexcept;
-// The losses that the device has; the CPU computes the others.
 Status BatchLoss(const BatchLossOp& op, const std::atomic<bool>* cancel) noexcept;
 Status Softmax(const SoftmaxOp& op, const std::atomic<bool>* cancel) noexcept;
 Status CrossEntropy(const CrossEntropyOp& op, const std::atomic<bool>* cancel) noexcept;

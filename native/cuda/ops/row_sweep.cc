@@ -5,6 +5,18 @@
 namespace hypersphere {
 namespace cuda {
 
+namespace {
+
+// Of the groups of a launch: at the most bins there are, as many as a small device runs at a time.
+constexpr size_t kHistogramBytes = size_t{64} << 20;
+
+size_t GroupsOfLaunch(size_t most, size_t nodes) {
+  const size_t bytes = 2 * nodes * (sizeof(uint64_t) + sizeof(double));
+  return nodes == 0 ? most : Least(most, Most(1, kHistogramBytes / bytes));
+}
+
+}  // namespace
+
 SweptBatch::SweptBatch(const BatchLossOp& op, const SweepForm& form)
     : op(op),
       form(form),
@@ -15,7 +27,9 @@ SweptBatch::SweptBatch(const BatchLossOp& op, const SweepForm& form)
       given_place(space.Add<size_t>(op.n)),
       own_place(space.Add<Span>(op.n)),
       stored_place(space.Add<Span>(op.n)),
-      gradient_place(space.Add<float>(op.grad_x != nullptr ? op.n * op.d : 0)) {}
+      gradient_place(space.Add<float>(op.grad_x != nullptr ? op.n * op.d : 0)),
+      shares_place(space.Add<uint64_t>(2 * form.nodes)),
+      slopes_place(space.Add<double>(2 * form.nodes)) {}
 
 Status SweptBatch::Start(const std::atomic<bool>* cancel) {
   if (!space.Allocate()) return Status::kOutOfMemory;
@@ -30,15 +44,42 @@ Status SweptBatch::Start(const std::atomic<bool>* cancel) {
 }
 
 RowSweep::RowSweep(SweptBatch& batch, const std::atomic<bool>* cancel)
-    : batch_(batch), call_(cancel), pairs_(call_, batch.rows, true, batch.op.grad_x != nullptr), counts_(CountPairs(batch.rows)) {
+    : batch_(batch), call_(cancel), pairs_(call_, batch.rows, true, batch.op.grad_x != nullptr), counts_(CountPairs(batch.rows)),
+      groups_(GroupsOfLaunch(pairs_.Most(), batch.form.nodes)) {
   const size_t n = batch.op.n;
-  undefined_ = batch.rows.Columns() > 1 && batch.rows.AnyInfinite();
+  undefined_ = batch.rows.AnyInfinite();
   rows_.given = call_.Upload(batch.space.At<size_t>(batch.given_place), n);
   rows_.own = call_.Upload(batch.space.At<Span>(batch.own_place), n);
   rows_.stored = call_.Upload(batch.space.At<Span>(batch.stored_place), n);
   rows_.nan = call_.Allocate<uint8_t>(n);
+  if (batch.form.nodes > 0) {
+    const size_t nodes = 2 * groups_ * batch.form.nodes;
+    histograms_ = {call_.Allocate<uint64_t>(nodes), call_.Allocate<double>(nodes), batch.form.nodes};
+    // 0 has the same bits.
+    call_.LaunchThreads(Kernel::k_clear_doubles, nodes, reinterpret_cast<double*>(histograms_.shares), nodes);
+  }
   rows_.scratch_rows = batch.form.scratch;
   rows_.scratch = call_.Allocate<float>(pairs_.Most() * batch.form.scratch * batch.rows.Columns());
+}
+
+PairBlock RowSweep::Part(const PairBlock& block, size_t at) const {
+  PairBlock part = block;
+  part.first += at;
+  part.count = Least(groups_, block.count - at);
+  part.distances += at * block.columns;
+  if (part.weights != nullptr) part.weights += at * block.columns;
+  return part;
+}
+
+SoftHistograms RowSweep::FoldHistograms() {
+  const size_t nodes = 2 * batch_.form.nodes;
+  const SoftHistograms all{batch_.space.At<uint64_t>(batch_.shares_place), batch_.space.At<double>(batch_.slopes_place), batch_.form.nodes};
+  memset(all.shares, 0, nodes * sizeof(uint64_t));
+  uint64_t* const folded = call_.Allocate<uint64_t>(nodes);
+  call_.LaunchThreads(Kernel::k_fold_shares, nodes, static_cast<const uint64_t*>(histograms_.shares), groups_, nodes, folded);
+  call_.Download(all.shares, static_cast<const uint64_t*>(folded), nodes);
+  call_.Finish();
+  return all;
 }
 
 SweptRows RowSweep::Begin(bool wanted) {

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "../../losses/rules.h"
+#include "../../ops/blocks.h"
 #include "../../ops/row_sweep.h"
 #include "../sweep_args.h"
 #include "pair_batch.h"
@@ -30,8 +31,8 @@ struct SweptBatch {
   const SweepForm form;
   Workspace space;
   BatchRows rows;
-  // Sums by column and by the caller's rows; what the kernels take of each row; the gradient by column.
-  const size_t fetched_place, sums_place, nan_place, given_place, own_place, stored_place, gradient_place;
+  // Sums by column and by the caller's rows; what the kernels take of each row; the gradient by column; histograms.
+  const size_t fetched_place, sums_place, nan_place, given_place, own_place, stored_place, gradient_place, shares_place, slopes_place;
 };
 
 class RowSweep {
@@ -45,6 +46,10 @@ class RowSweep {
     return call_.Upload(values, count);
   }
   const float* Compared() const { return pairs_.Rows(); }
+  ColumnRuns Runs() const { return {rows_.own, rows_.stored}; }
+  SoftHistograms Histograms() const { return histograms_; }
+  // Those of all groups together, on the host.
+  SoftHistograms FoldHistograms();
   // Of the sweep before the next one.
   PeerSums Peers() const { return {sums_, nullptr, batch_.form.sums}; }
 
@@ -70,13 +75,15 @@ class RowSweep {
     const SweptRows rows = Begin(wanted);
     for (size_t first = 0; !call_.Failed() && first < batch_.op.n; first += pairs_.Most()) {
       const PairBlock block = pairs_.Distances(first);
-      call_.LaunchGroups(KernelOf<Rule>::kKernel, block.count, block, rows, rule);
+      for (size_t at = 0; at < block.count; at += groups_) call_.LaunchGroups(KernelOf<Rule>::kKernel, Least(groups_, block.count - at), Part(block, at), rows, rule);
       if (!wanted) continue;
       pairs_.LaunchWeigh(block);
       pairs_.LaunchAdd(block);
     }
   }
   SweptRows Begin(bool wanted);
+  // No more anchors than there are groups with histograms.
+  PairBlock Part(const PairBlock& block, size_t at) const;
   // Sums and NaN of the last sweep.
   void Fetch();
 
@@ -84,6 +91,8 @@ class RowSweep {
   Call call_;
   PairBatch pairs_;
   const PairCounts counts_;
+  const size_t groups_;  // of a launch
+  SoftHistograms histograms_{};
   SweptRows rows_{};
   double *sums_ = nullptr, *spare_ = nullptr;
   bool fetched_ = true, undefined_ = false;
