@@ -43,7 +43,7 @@ PairSweep::PairSweep(Call& call, const PairedBatch& batch) : call_(call), batch_
   if (batch.Wanted() && stored) anchors_ = pairs_.AllocateListed();
 }
 
-void PairSweep::Sweep(const LaunchPairs& launch) {
+void PairSweep::SweepWith(const LaunchPairs& launch) {
   for (size_t first = 0; !call_.Failed() && first < batch_.Rows().Input().n; first += pairs_.Most()) OfBatch(first, launch);
   for (size_t first = 0; batch_.Wanted() && !call_.Failed() && first < batch_.StoredCount(); first += pairs_.Most()) OfStored(first, launch);
 }

@@ -45,12 +45,16 @@ class PairSweep {
 
   size_t Most() const { return pairs_.Most(); }  // anchors of a launch
   // Runs a kernel over the anchors, each with those of the partners that are of its class. Where the partners are not listed the anchors are new.
-  using LaunchPairs = std::function<void(const PairBlock& anchors, const PairBlock& partners)>;
-  void Sweep(const LaunchPairs& launch);
+  template <class Launch>
+  void Sweep(const Launch& launch) {
+    SweepWith(std::cref(launch));  // a reference, which takes no memory
+  }
   // scale times the gradient; NaN where the loss is undefined, which has none.
   Status Finish(bool undefined, double scale, float* grad_x);
 
  private:
+  using LaunchPairs = std::function<void(const PairBlock& anchors, const PairBlock& partners)>;
+  void SweepWith(const LaunchPairs& launch);
   void OfBatch(size_t first, const LaunchPairs& launch);
   void OfStored(size_t first, const LaunchPairs& launch);
   void Clear(const PairBlock& block);
