@@ -37,4 +37,4 @@ if (fuzzed) buildFuzzer(drawn);
 else buildTree(folder, drawn, { sanitizers });
 run('allocation_test under ASan and UBSan', join(folder, 'allocation_test'));
 run('replay under ASan and UBSan', join(folder, 'replay'), ['test/fuzz/native/corpus']);
-if (!fuzzed) run('drawn calls under ASan and UBSan', join(folder, 'replay'), ['--seconds', '15', '--seed', '1']);
+if (!fuzzed) run('drawn calls under ASan and UBSan', join(folder, 'replay'), ['--draws', '9000', '--seed', '1']);

@@ -16,15 +16,6 @@ export interface Batch {
   readonly labels: Int32Array;
 }
 
-export interface Answer {
-  /** Of the head, plus the weighted center loss. */
-  readonly loss: number;
-  /** Steps made since the head began, this one included. */
-  readonly steps: number;
-  /** Of `loss` by the rows, [B, D]. */
-  readonly gradEmbeddings: Matrix;
-}
-
 /** The fields of the library's errors, which also the service's own refusals have. */
 export interface Refusal {
   readonly code: string;
@@ -109,11 +100,4 @@ export function newAnswer(rows: number, dim: number): { readonly buffer: ArrayBu
 
 export function completeAnswer(buffer: ArrayBuffer, loss: number, steps: number): void {
   new Float64Array(buffer, 0, 2).set([loss, steps]);
-}
-
-/** Views of the buffer, which a client has read whole. */
-export function decodeAnswer(buffer: ArrayBuffer): Answer {
-  const [loss, steps] = new Float64Array(buffer, 0, 2) as unknown as [number, number];
-  const [, dim] = new Uint32Array(buffer, 16, 2) as unknown as [number, number];
-  return { loss, steps, gradEmbeddings: matrix(new Float32Array(buffer, answerHeader), dim) };
 }

@@ -38,6 +38,10 @@ Napi::Error StatusFailure(Napi::Env env, Status status, const std::string& devic
 
 Napi::Error StatusFailure(Napi::Env env, Status status) { return StatusFailure(env, status, cuda::Context::Failure()); }
 
+void Expect(Napi::Env env, Status status) {
+  if (status != Status::kOk) throw StatusFailure(env, status);
+}
+
 Args::Args(const Napi::CallbackInfo& info, std::initializer_list<const char*> names) : info_(info), names_(names) {
   if (info.Length() == names_.size()) return;
   throw Failure(info.Env(), "ERR_TYPE", "arguments", std::to_string(names_.size()), std::to_string(info.Length()));

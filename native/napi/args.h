@@ -21,6 +21,7 @@ Napi::Error Failure(Napi::Env env, const char* code, const std::string& argument
 // What a status other than kOk becomes. `device`: what the device said in the thread that ran the op (cuda/context.h).
 Napi::Error StatusFailure(Napi::Env env, Status status, const std::string& device);
 Napi::Error StatusFailure(Napi::Env env, Status status);  // which was this one
+void Expect(Napi::Env env, Status status);  // throws what is not kOk as that failure
 
 class Args {
  public:

@@ -40,8 +40,7 @@ void BatchLossSync(const Napi::CallbackInfo& info) {
     checked = args.Labels(2, op.n, op.betas);
     op.labels = checked.data();
   }
-  const Status status = ImplementationOf(info).batch_loss(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).batch_loss(op, nullptr));
 }
 
 }  // namespace

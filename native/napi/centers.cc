@@ -37,8 +37,7 @@ CenterLossOp ReadLoss(const Args& args, Labels& labels) {
 
 void LossSync(const Napi::CallbackInfo& info) {
   Labels labels;
-  const Status status = ImplementationOf(info).center_loss(ReadLoss(LossArgs(info), labels), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).center_loss(ReadLoss(LossArgs(info), labels), nullptr));
 }
 
 Napi::Value LossAsync(const Napi::CallbackInfo& info) {
@@ -61,8 +60,7 @@ void UpdateSync(const Napi::CallbackInfo& info) {
   args.CheckApart({2});
   const Labels labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
-  const Status status = ImplementationOf(info).update_centers(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).update_centers(op, nullptr));
 }
 
 }  // namespace

@@ -26,8 +26,7 @@ DistancesOp ReadDistances(const Args& args) {
 }
 
 void DistancesSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).distances(ReadDistances(DistancesArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).distances(ReadDistances(DistancesArgs(info)), nullptr));
 }
 
 Napi::Value DistancesAsync(const Napi::CallbackInfo& info) {
@@ -57,8 +56,7 @@ DistancesGradientOp ReadGradient(const Args& args) {
 }
 
 void GradientSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).distances_gradient(ReadGradient(GradientArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).distances_gradient(ReadGradient(GradientArgs(info)), nullptr));
 }
 
 Napi::Value GradientAsync(const Napi::CallbackInfo& info) {

@@ -22,8 +22,7 @@ void ContrastiveSync(const Napi::CallbackInfo& info) {
   rows.grad_x1 = args.OptionalFloats(9, rows.rows, rows.d);
   rows.grad_x2 = args.OptionalFloats(10, rows.rows, rows.d);
   args.CheckApart({7, 8, 9, 10});
-  const Status status = ImplementationOf(info).contrastive(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).contrastive(op, nullptr));
 }
 
 void TripletSync(const Napi::CallbackInfo& info) {
@@ -48,8 +47,7 @@ void TripletSync(const Napi::CallbackInfo& info) {
   rows.grad_positive = args.OptionalFloats(14, rows.rows, rows.d);
   rows.grad_negative = args.OptionalFloats(15, rows.rows, rows.d);
   args.CheckApart({11, 12, 13, 14, 15});
-  const Status status = ImplementationOf(info).triplet(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).triplet(op, nullptr));
 }
 
 }  // namespace

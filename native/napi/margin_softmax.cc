@@ -10,8 +10,7 @@ namespace {
 
 void HeadSync(const Napi::CallbackInfo& info) {
   const std::shared_ptr<HeadCall> head = ReadHead(HeadArgs(info), nullptr);
-  const Status status = ImplementationOf(info).margin_softmax(head->op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).margin_softmax(head->op, nullptr));
 }
 
 Napi::Value HeadAsync(const Napi::CallbackInfo& info) {

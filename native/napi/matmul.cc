@@ -25,8 +25,7 @@ Args MatmulArgs(const Napi::CallbackInfo& info) {
 }
 
 void MatmulSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).matmul(ReadMatmul(MatmulArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).matmul(ReadMatmul(MatmulArgs(info)), nullptr));
 }
 
 Napi::Value MatmulAsync(const Napi::CallbackInfo& info) {

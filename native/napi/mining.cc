@@ -47,10 +47,6 @@ class Rows {
   const int32_t* const labels_;
 };
 
-void Check(Napi::Env env, Status status) {
-  if (status != Status::kOk) throw StatusFailure(env, status);
-}
-
 // Another thread may write to shared rows: no tuple of such a call is worth having.
 void CheckUnchanged(Napi::Env env, bool changed) {
   if (changed) throw Failure(env, "ERR_BUSY", "x", "rows that stay as they are during the call", "a change by another thread");
@@ -75,10 +71,10 @@ void MineTripletsSync(const Napi::CallbackInfo& info) {
   op.x = rows.X();
   op.labels = rows.Labels();
   TripletMiner miner(op);
-  Check(env, miner.Count(nullptr));
+  Expect(env, miner.Count(nullptr));
   const Room out = RoomOf(env, room.Call({NumberOf(env, miner.Selected())}), 3, miner.Selected());
   rows.CheckUnmoved();
-  Check(env, miner.Fill(out.data, out.tuples, nullptr));
+  Expect(env, miner.Fill(out.data, out.tuples, nullptr));
   CheckUnchanged(env, miner.Changed());
 }
 
@@ -104,7 +100,7 @@ void MinePairsSync(const Napi::CallbackInfo& info) {
   op.x = rows.X();
   op.labels = rows.Labels();
   PairMiner miner(op);
-  Check(env, miner.Count(nullptr));
+  Expect(env, miner.Count(nullptr));
   const uint64_t positives = miner.SelectedPositives(), negatives = miner.SelectedNegatives();
   const auto ask = [&](bool own) {
     return room.Call({Napi::Boolean::New(env, own), NumberOf(env, positives), NumberOf(env, negatives)});
@@ -113,7 +109,7 @@ void MinePairsSync(const Napi::CallbackInfo& info) {
   const Napi::Value for_others = ask(false), for_own = ask(true);
   const Room others = RoomOf(env, for_others, 2, negatives), own = RoomOf(env, for_own, 2, positives);
   rows.CheckUnmoved();
-  Check(env, miner.Fill(own.data, own.tuples, others.data, others.tuples, nullptr));
+  Expect(env, miner.Fill(own.data, own.tuples, others.data, others.tuples, nullptr));
   CheckUnchanged(env, miner.Changed());
 }
 

@@ -59,8 +59,7 @@ NearestOp ReadNearest(const Args& args) {
 }
 
 void NearestSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).nearest(ReadNearest(NearestArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).nearest(ReadNearest(NearestArgs(info)), nullptr));
 }
 
 Napi::Value NearestAsync(const Napi::CallbackInfo& info) {
@@ -103,8 +102,7 @@ NearestOp ReadSearch(const Args& args, const Gallery* packed) {
 template <class Gallery>
 void SearchSync(const Napi::CallbackInfo& info, const Kept<Gallery>& kept) {
   const NearestOp op = ReadSearch(SearchArgs(info), kept.Get().get());
-  const Status status = SearchIn(*kept.Get(), op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), SearchIn(*kept.Get(), op, nullptr));
 }
 
 template <class Gallery>
@@ -126,8 +124,7 @@ Napi::Value PackGallery(const Napi::CallbackInfo& info) {
   const bool halves = args.IsHalves(0);
   const float* data = halves ? nullptr : args.Floats(0, m, d);
   const auto kept = std::make_shared<Kept<Gallery>>(env, std::make_shared<Gallery>(m, d, metric, more...));
-  const Status status = kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels);
-  if (status != Status::kOk) throw StatusFailure(env, status);
+  Expect(env, kept->Get()->Pack(data, halves ? args.Halves(0, m, d) : nullptr, labels));
   kept->Account();
   Napi::Object result = Napi::Object::New(env);
   const auto add = [&](const char* name, auto function) { result.Set(name, FunctionOf(env, function, name)); };

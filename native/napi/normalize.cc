@@ -20,8 +20,7 @@ NormalizeOp ReadNormalize(const Args& args) {
 }
 
 void NormalizeSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).normalize(ReadNormalize(NormalizeArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).normalize(ReadNormalize(NormalizeArgs(info)), nullptr));
 }
 
 Napi::Value NormalizeAsync(const Napi::CallbackInfo& info) {
@@ -46,8 +45,7 @@ NormalizeGradientOp ReadGradient(const Args& args) {
 }
 
 void GradientSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).normalize_gradient(ReadGradient(GradientArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).normalize_gradient(ReadGradient(GradientArgs(info)), nullptr));
 }
 
 Napi::Value GradientAsync(const Napi::CallbackInfo& info) {

@@ -22,8 +22,7 @@ void ProxyAnchorSync(const Napi::CallbackInfo& info) {
   args.CheckApart({8, 9, 10});
   const std::vector<int32_t> labels = args.Labels(2, op.n, op.classes);
   op.labels = labels.data();
-  const Status status = ImplementationOf(info).proxy_anchor(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).proxy_anchor(op, nullptr));
 }
 
 }  // namespace

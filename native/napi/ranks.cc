@@ -20,8 +20,7 @@ void RelevantRanksSync(const Napi::CallbackInfo& info) {
   op.own = static_cast<int64_t>(args.Number(7));
   op.ranks = args.Ints(8, args.Size(9), 1);
   args.CheckApart({0, 8});
-  const Status status = RelevantRanks(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), RelevantRanks(op, nullptr));
 }
 
 }  // namespace

@@ -25,10 +25,6 @@ ResidentRows& Live(const Napi::CallbackInfo& info, const Handle& kept) {
   return *kept.Get();
 }
 
-void Deliver(const Napi::CallbackInfo& info, Status status) {
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
-}
-
 Metric ReadMetric(const Args& args, size_t index) { return static_cast<Metric>(args.Int(index, 0, kLastMetric)); }
 
 // The elements of a typed array of the rows' type and number.
@@ -39,7 +35,7 @@ void* AllOf(const Args& args, size_t index, const ResidentRows& rows) {
 
 template <Precision kPrecision>
 void RunHead(const Napi::CallbackInfo& info, ResidentRows& rows) {
-  Deliver(info, rows.MarginSoftmax(ReadHead(HeadArgs(info), &rows)->op, kPrecision));
+  Expect(info.Env(), rows.MarginSoftmax(ReadHead(HeadArgs(info), &rows)->op, kPrecision));
 }
 
 // The centers are float32: what an op of centers may be asked of.
@@ -63,7 +59,7 @@ void RunCenterLoss(const Napi::CallbackInfo& info, ResidentRows& rows) {
   args.CheckApart({4, 5, 6, 7});
   const std::vector<int32_t> labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
-  Deliver(info, rows.CenterLoss(op));
+  Expect(info.Env(), rows.CenterLoss(op));
 }
 
 void RunUpdateCenters(const Napi::CallbackInfo& info, ResidentRows& rows) {
@@ -77,7 +73,7 @@ void RunUpdateCenters(const Napi::CallbackInfo& info, ResidentRows& rows) {
   op.x = args.Floats(0, op.n, op.d);
   const std::vector<int32_t> labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
-  Deliver(info, rows.UpdateCenters(op));
+  Expect(info.Env(), rows.UpdateCenters(op));
 }
 
 template <Precision kPrecision>
@@ -95,7 +91,7 @@ void RunDistances(const Napi::CallbackInfo& info, ResidentRows& rows) {
   op.x = args.Floats(0, op.n, op.d);
   op.out = args.Floats(5, op.n, op.m);
   args.CheckApart({5});
-  Deliver(info, rows.Distances(op, first, kPrecision));
+  Expect(info.Env(), rows.Distances(op, first, kPrecision));
 }
 
 void RunNearest(const Napi::CallbackInfo& info, ResidentRows& rows) {
@@ -110,7 +106,7 @@ void RunNearest(const Napi::CallbackInfo& info, ResidentRows& rows) {
   op.indices = args.Ints(4, op.n, op.k);
   op.distances = args.Floats(5, op.n, op.k);
   args.CheckApart({4, 5});
-  Deliver(info, rows.Nearest(op));
+  Expect(info.Env(), rows.Nearest(op));
 }
 
 void ReadBack(const Napi::CallbackInfo& info, ResidentRows& rows) {
@@ -118,17 +114,17 @@ void ReadBack(const Napi::CallbackInfo& info, ResidentRows& rows) {
   void* const values = args.IsPresent(0) ? AllOf(args, 0, rows) : nullptr;
   void* const state = args.IsPresent(1) ? AllOf(args, 1, rows) : nullptr;
   args.CheckApart({0, 1});
-  Deliver(info, rows.Read(values, state));
+  Expect(info.Env(), rows.Read(values, state));
 }
 
-void WriteAnew(const Napi::CallbackInfo& info, ResidentRows& rows) { Deliver(info, rows.Write(AllOf(Args(info, {"rows"}), 0, rows))); }
+void WriteAnew(const Napi::CallbackInfo& info, ResidentRows& rows) { Expect(info.Env(), rows.Write(AllOf(Args(info, {"rows"}), 0, rows))); }
 
 Napi::Value KeepRows(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   const Args args(info, {"rows", "state", "count", "d"});
   const auto rows = std::make_shared<ResidentRows>(args.Size(2), args.Size(3), args.IsHalves(0), args.IsPresent(1));
   const void* const values = AllOf(args, 0, *rows);
-  Deliver(info, rows->Keep(values, rows->stateful ? AllOf(args, 1, *rows) : nullptr));
+  Expect(info.Env(), rows->Keep(values, rows->stateful ? AllOf(args, 1, *rows) : nullptr));
   const auto kept = std::make_shared<Handle>(env, rows);
   kept->Account();
   Napi::Object result = Napi::Object::New(env), fast = Napi::Object::New(env);

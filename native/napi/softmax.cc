@@ -28,8 +28,7 @@ SoftmaxOp ReadSoftmax(const Args& args) {
 }
 
 void SoftmaxSync(const Napi::CallbackInfo& info) {
-  const Status status = ImplementationOf(info).softmax(ReadSoftmax(SoftmaxArgs(info)), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).softmax(ReadSoftmax(SoftmaxArgs(info)), nullptr));
 }
 
 // The loss comes back in a Float64Array of one element, so that the asynchronous form has a place for it too.
@@ -61,8 +60,7 @@ CrossEntropyOp ReadLoss(const Args& args, Labels& labels) {
 
 void LossSync(const Napi::CallbackInfo& info) {
   Labels labels;
-  const Status status = ImplementationOf(info).cross_entropy(ReadLoss(LossArgs(info), labels), nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).cross_entropy(ReadLoss(LossArgs(info), labels), nullptr));
 }
 
 Napi::Value LossAsync(const Napi::CallbackInfo& info) {
@@ -81,8 +79,7 @@ void HardmaxSync(const Napi::CallbackInfo& info) {
   op.logits = args.Floats(0, op.n, op.classes);
   op.out = args.Floats(3, op.n, op.classes);
   args.CheckApart({3});
-  const Status status = Hardmax(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), Hardmax(op, nullptr));
 }
 
 void HardmaxLossSync(const Napi::CallbackInfo& info) {
@@ -100,8 +97,7 @@ void HardmaxLossSync(const Napi::CallbackInfo& info) {
   args.CheckApart({7, 8, 9});
   const Labels labels = args.Labels(1, op.n, op.classes);
   op.labels = labels.data();
-  const Status status = HardmaxLoss(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), HardmaxLoss(op, nullptr));
 }
 
 }  // namespace

@@ -29,8 +29,7 @@ void BatchTripletSync(const Napi::CallbackInfo& info) {
   op.result = args.Doubles(15, 3);
   op.grad_x = args.OptionalFloats(16, op.n, op.d);
   args.CheckApart({15, 16});
-  const Status status = ImplementationOf(info).batch_triplet(op, nullptr);
-  if (status != Status::kOk) throw StatusFailure(info.Env(), status);
+  Expect(info.Env(), ImplementationOf(info).batch_triplet(op, nullptr));
 }
 
 }  // namespace

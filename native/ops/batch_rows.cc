@@ -107,14 +107,6 @@ bool BatchRows::AnyInfinite() const {
   return any.load(std::memory_order_relaxed);
 }
 
-bool BatchRows::IsFinite(size_t row) const {
-  for (size_t k = 0; k < input_.d; k++) {
-    const float value = rows_[row * input_.d + k];
-    if (!(value - value == 0)) return false;
-  }
-  return true;
-}
-
 PairGradient::PairGradient(Workspace& space, const BatchRows& rows, bool dense, bool wanted)
     : space_(space), rows_(rows), dense_(dense), wanted_(wanted) {
   const size_t n = wanted ? rows.Input().n : 0, d = rows.Input().d, block = AnchorsOfBlock(n, rows.Columns());

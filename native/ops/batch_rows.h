@@ -49,7 +49,6 @@ class BatchRows {
   const float* Rows() const { return rows_; }
   // Rows as they are given of which one holds an infinity, where there are pairs: a loss over them is NaN, as it is where a length divides them.
   bool AnyInfinite() const;
-  bool IsFinite(size_t row) const;    // an infinite distance between two such rows is one beyond float32
   bool Normalized() const { return input_.normalize || Cosine(); }
   bool Gathered() const { return input_.by_class || input_.m > 0; }
   bool Cosine() const { return input_.metric == Metric::kCosineSimilarity; }

@@ -56,7 +56,7 @@ class Anchor {
     for (size_t i = 0; i < own_count_; i++) {
       if (own_[i] != row) scratch_.positives[count_++] = {apart[own_[i]], static_cast<uint32_t>(own_[i])};
     }
-    if (odd) totals_.nan = totals_.nan || Lost(rows);
+    if (odd) totals_.nan = totals_.nan || Lost();
   }
 
   Totals Run() {
@@ -77,12 +77,11 @@ class Anchor {
 
  private:
   // Distances beyond float32 to positives and to negatives cannot be compared: the rules would leave out what they select.
-  bool Lost(const BatchRows& rows) const {
-    if (!rows.IsFinite(row_)) return false;
+  bool Lost() const {
     bool near = false, far = false;
-    for (size_t i = 0; i < count_; i++) near = near || (Infinite(scratch_.positives[i].apart) && rows.IsFinite(scratch_.positives[i].row));
+    for (size_t i = 0; i < count_; i++) near = near || Infinite(scratch_.positives[i].apart);
     NegativeRuns([&](size_t from, size_t to) {
-      for (size_t k = from; near && k < to; k++) far = far || (Infinite(apart_[k]) && rows.IsFinite(k));
+      for (size_t k = from; near && k < to; k++) far = far || Infinite(apart_[k]);
     });
     return far;
   }

@@ -46,10 +46,10 @@ class Pair {
  private:
   // As in batch_triplet.cc.
   bool Lost() const {
-    if (!Infinite(pair_.values[pair_.partner]) || !rows_.IsFinite(pair_.at) || !rows_.IsFinite(pair_.partner)) return false;
+    if (!Infinite(pair_.values[pair_.partner])) return false;
     for (const Span& run : pair_.negatives) {
       for (size_t k = run.first; k < run.last; k++) {
-        if (Infinite(pair_.values[k]) && rows_.IsFinite(k)) return true;
+        if (Infinite(pair_.values[k])) return true;
       }
     }
     return false;

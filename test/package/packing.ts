@@ -62,7 +62,9 @@ export function runBeside(consumer: string, file: string, source: string): strin
 }
 
 // Prebuilt binaries too: whether somebody has built some must not decide which backend a test meets.
-const notStaged = new Set(['node_modules', 'dist', 'coverage', 'report', 'docs', 'prebuilds']);
+const notStaged = new Set(['node_modules', 'dist', 'coverage', 'report', 'prebuilds']);
+// Another command may be writing them.
+const generatedDocs = join(root, 'docs/api');
 
 /**
  * A built copy of the working tree in `folder`. A copy, because dist/ may be stale, and other tests use it while this one builds.
@@ -72,7 +74,7 @@ export function stage(folder: string): void {
     recursive: true,
     filter: (source) => {
       const [top = ''] = source.slice(root.length + 1).split(/[\\/]/);
-      return !notStaged.has(top) && !top.startsWith('.') && !top.startsWith('build');
+      return !notStaged.has(top) && source !== generatedDocs && !top.startsWith('.') && !top.startsWith('build');
     },
   });
   symlinkSync(join(root, 'node_modules'), join(folder, 'node_modules'), 'junction');

@@ -1,6 +1,6 @@
 // What a user downloads: everything needed, nothing else, and nothing that runs on install.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { join, posix } from 'node:path';
 import { describe, expect, inject, it } from 'vitest';
 import { install, manifest, pack, packWith, root } from './packing.js';
 
@@ -23,7 +23,7 @@ describe('tarball', () => {
   });
 
   it('holds nothing but what is published on purpose', () => {
-    const published = /^(dist|prebuilds|native)\/|^(package\.json|README\.md|CHANGELOG\.md|LICENSE|CMakeLists\.txt)$/;
+    const published = /^(dist|prebuilds|native)\/|^docs\/(guide\/)?[\w-]+\.md$|^(package\.json|(README|CHANGELOG|SECURITY)\.md|LICENSE)$/;
     expect(paths.filter((path) => !published.test(path))).toEqual([]);
     expect(
       paths.filter((path) =>
@@ -45,6 +45,22 @@ describe('tarball', () => {
     expect(packed.size).toBeLessThan(2 ** 20);
   });
 
+  it('has what its pages link to, or README says where that is', () => {
+    const elsewhere = ['CONTRIBUTING.md', 'examples', 'examples/training-service/README.md', 'bench/NOTES.md'];
+    const met = new Set<string>();
+    for (const page of paths.filter((path) => path.endsWith('.md'))) {
+      const text = readFileSync(join(root, page), 'utf8');
+      for (const [, link, picture] of text.matchAll(/\]\((?!https?:|#)([^)#]+)[^)]*\)|src="([^"]+)"/g)) {
+        const target = posix.join(posix.dirname(page), (link ?? picture) as string);
+        expect(existsSync(join(root, target)), `${page}: ${target}`).toBe(true);
+        met.add(target);
+      }
+    }
+    const missing = [...met].filter((target) => !paths.includes(target) && !target.startsWith('docs/pictures/'));
+    expect(missing.sort()).toEqual(elsewhere.sort());
+    expect(readFileSync(join(root, 'README.md'), 'utf8')).toContain('`node_modules/hypersphere/docs`');
+  });
+
   it('holds what the addon is built from, and not what only makes its PTX', () => {
     const gyp = readFileSync(join(root, 'native/addon.gyp'), 'utf8');
     const sources = Array.from(gyp.matchAll(/'(native\/[^']+\.cc)'/g), ([, path]) => path as string);
@@ -59,6 +75,7 @@ describe('tarball', () => {
       'binding.gyp': '{}',
       '.build/lib/index.js': 'x',
       'report/report.html': 'x',
+      'docs/api/index.html': 'x',
       'old-0.0.1.tgz': 'x',
     };
     const again = packWith(inject('temp'), 'leftovers', leftovers);

@@ -64,18 +64,10 @@ class SwappedRow {
   HYPERSPHERE_DEVICE double Signed(double value) const { return block_.metric == Metric::kCosineSimilarity ? -value : value; }
   HYPERSPHERE_DEVICE double Apart(const float* values, size_t k) const { return Signed(static_cast<double>(values[k])); }
 
-  HYPERSPHERE_DEVICE bool IsFinite(size_t row) const {
-    for (size_t k = 0; k < block_.d; k++) {
-      const float value = block_.rows[row * block_.d + k];
-      if (!(value - value == 0)) return false;
-    }
-    return true;
-  }
-
   HYPERSPHERE_DEVICE bool Lost() const {
-    if (!Infinite(values_[partner_]) || !IsFinite(at_) || !IsFinite(partner_)) return false;
+    if (!Infinite(values_[partner_])) return false;
     bool lost = false;
-    for (size_t k = OwnFirst(); k < block_.columns; k += kOwnStep) lost = lost || (Negative(k) && Infinite(values_[k]) && IsFinite(k));
+    for (size_t k = OwnFirst(); k < block_.columns; k += kOwnStep) lost = lost || (Negative(k) && Infinite(values_[k]));
     return AnyOfLanes(lost);
   }
 

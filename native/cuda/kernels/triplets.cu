@@ -80,19 +80,10 @@ class DeviceAnchor {
   HYPERSPHERE_DEVICE size_t PositiveAt(size_t i) const { return own_[i + (i >= place_ ? 1 : 0)]; }
   HYPERSPHERE_DEVICE size_t SortedAt(size_t i) const { return IndexOf(of_.order[at_ * of_.most + i]); }
 
-  HYPERSPHERE_DEVICE bool IsFinite(size_t j) const {
-    for (size_t k = 0; k < block_.d; k++) {
-      const float value = block_.rows[j * block_.d + k];
-      if (!(value - value == 0)) return false;
-    }
-    return true;
-  }
-
   HYPERSPHERE_DEVICE bool Lost() const {
-    if (!IsFinite(row_)) return false;
     bool near = false, far = false;
     for (size_t j = OwnFirst(); j < block_.columns; j += kOwnStep) {
-      if (j == row_ || !Infinite(apart_[j]) || !IsFinite(j)) continue;
+      if (!Infinite(apart_[j])) continue;
       near = near || !Negative(j);
       far = far || Negative(j);
     }

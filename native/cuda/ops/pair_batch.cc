@@ -9,8 +9,7 @@ uint32_t Size(size_t n) { return static_cast<uint32_t>(n); }
 }  // namespace
 
 PairBatch::PairBatch(Call& call, const BatchRows& rows, bool dense, bool wanted)
-    : call_(call), rows_(rows), n_(rows.Input().n), columns_(rows.Columns()), d_(rows.Input().d), most_(AnchorsOfBlock(n_, columns_)), dense_(dense),
-      wanted_(wanted) {
+    : call_(call), rows_(rows), n_(rows.Input().n), columns_(rows.Columns()), d_(rows.Input().d), most_(AnchorsOfBlock(n_, columns_)), dense_(dense) {
   const Metric metric = Compared();
   call.ExpectSides({n_, columns_, d_});
   given_ = call.Upload(rows.Rows(), columns_ * d_);

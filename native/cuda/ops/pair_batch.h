@@ -49,7 +49,7 @@ class PairBatch {
   Call& call_;
   const BatchRows& rows_;
   const size_t n_, columns_, d_, most_;
-  const bool dense_, wanted_;
+  const bool dense_;
   const float* given_;
   Side side_{};
   uint64_t* marks_;

@@ -1,11 +1,10 @@
-// Runs the fuzz target without libFuzzer: on the files of a folder, or on drawn bytes for some seconds.
-//   replay FOLDER | replay --seconds N [--seed N]
+// Runs the fuzz target without libFuzzer: on the files of a folder, or on drawn bytes.
+//   replay FOLDER | replay --draws N [--seed N]
 #include <dirent.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <string>
 #include <vector>
@@ -51,30 +50,27 @@ void Folder(const char* path) {
   CHECK(files > 0, "no files in %s", path);
 }
 
-void Draw(double seconds, uint32_t seed) {
-  timespec from{}, now{};
-  clock_gettime(CLOCK_MONOTONIC, &from);
-  do {
+void Draw(size_t draws, uint32_t seed) {
+  for (; draws > 0; draws--, seed++) {
     hypersphere::test::Random random(seed);
     std::vector<uint8_t> bytes(256);
     for (uint8_t& byte : bytes) byte = static_cast<uint8_t>(random.Next() >> 24);
-    Run(bytes, "seed " + std::to_string(seed++));
-    clock_gettime(CLOCK_MONOTONIC, &now);
-  } while (double(now.tv_sec - from.tv_sec) + double(now.tv_nsec - from.tv_nsec) * 1e-9 < seconds);
+    Run(bytes, "seed " + std::to_string(seed));
+  }
 }
 
 }  // namespace
 
 int main(int count, char** arguments) {
-  double seconds = 0;
+  size_t draws = 0;
   uint32_t seed = 1;
   for (int i = 1; i + 1 < count; i += 2) {
-    if (strcmp(arguments[i], "--seconds") == 0) seconds = atof(arguments[i + 1]);
+    if (strcmp(arguments[i], "--draws") == 0) draws = strtoul(arguments[i + 1], nullptr, 10);
     if (strcmp(arguments[i], "--seed") == 0) seed = static_cast<uint32_t>(strtoul(arguments[i + 1], nullptr, 10));
   }
   atexit(ReportInput);
   if (__sanitizer_set_death_callback != nullptr) __sanitizer_set_death_callback(ReportInput);
   if (count == 2) Folder(arguments[1]);
-  CHECK(count == 2 || seconds > 0, "a folder, or --seconds N [--seed N]");
-  if (seconds > 0) Draw(seconds, seed);
+  CHECK(count == 2 || draws > 0, "a folder, or --draws N [--seed N]");
+  if (draws > 0) Draw(draws, seed);
 }
