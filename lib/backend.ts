@@ -190,6 +190,11 @@ export function keepOnDevice(argument: string, op: KeepRowsOp): ResidentRows {
   return recorded(keptRows((native() as Native).addon.cuda, () => precision() === 'fast')(op), 'cuda', state.served);
 }
 
+/** After the first phase of a shard's op, where the second will not come: a device gives others the memory that it holds for it. Internal. */
+export function releaseHeld(): void {
+  if (typeof state.native === 'object') state.native.addon.cuda.release();
+}
+
 /** Below this a result's first touch costs too little to ask. */
 const hugeBytes = 4 * 2 ** 20;
 
@@ -231,6 +236,7 @@ export function resetServed(): void {
  * HYPERSPHERE_CUDA_DRIVER names. Those throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
  * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen. A head whose rows are in host memory
  * and which the loss met amid a step is as it was, unless `workspaceBytes` takes its classes in several runs: then go on from its last save.
+ * What was given as `out` a loss may leave written in part.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {

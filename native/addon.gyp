@@ -113,6 +113,7 @@
         'native/mpi/library.cc',
         'native/cuda/driver.cc',
         'native/cuda/context.cc',
+        'native/cuda/kept_memory.cc',
         'native/cuda/staging.cc',
         'native/cuda/packed_text.cc',
         'native/cuda/ptx.cc',

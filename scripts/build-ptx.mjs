@@ -152,9 +152,11 @@ function difference(committed, made) {
   return at < 0 ? [] : [`line ${at + 1} is committed as ${before[at]}`, `and made as ${after[at]}`];
 }
 
+/** Thrown, so that what was made is cleared away. */
+class Fault extends Error {}
+
 function fail(title, lines) {
-  console.error(`${title}\n${lines.slice(0, 20).join('\n')}`);
-  process.exit(1);
+  throw new Fault(`${title}\n${lines.slice(0, 20).join('\n')}`);
 }
 
 /** Compiles one module, checks it, and writes its file or compares it. */
@@ -196,5 +198,10 @@ function buildAll() {
 }
 
 const print = process.argv.indexOf('--print');
-if (print < 0) buildAll();
-else process.stdout.write(textOf(process.argv[print + 1] ?? join(root, modules[0].target)));
+try {
+  if (print < 0) buildAll();
+  else process.stdout.write(textOf(process.argv[print + 1] ?? join(root, modules[0].target)));
+} catch (error) {
+  console.error(error instanceof Fault ? error.message : error);
+  process.exitCode = 1;
+}

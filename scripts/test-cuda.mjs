@@ -15,7 +15,9 @@ if (process.argv.includes('races')) {
 
 const tests = ['simt_test', 'cuda_tests'];
 const folder = 'build-native/release';
-const standIn = buildStandIn({ folder, targets: [...tests, 'simt_bugs_test', 'simt_late_test', 'cuda_failure_test'] });
+// Its linker has to send allocations elsewhere.
+const hostMemory = process.platform === 'linux' ? ['cuda_host_memory_test'] : [];
+const standIn = buildStandIn({ folder, targets: [...tests, 'simt_bugs_test', 'simt_late_test', 'cuda_failure_test', ...hostMemory] });
 const named = { ...process.env, HYPERSPHERE_CUDA_DRIVER: process.env.HYPERSPHERE_CUDA_DRIVER || standIn, HYPERSPHERE_STAND_IN: standIn };
 // CI runs the kernels forward in a sanitized build, with the rest: scripts/sanitize.mjs.
 const inCi = process.argv.includes('kernels');
@@ -27,6 +29,7 @@ run('fast products, warp by warp', join(folder, 'cuda_tests'), ['fast'], { env: 
 run('mistakes that the stand-in finds', join(folder, 'simt_bugs_test'));
 run('streams that are late', join(folder, 'simt_late_test'));
 run('a device that fails', join(folder, 'cuda_failure_test'));
+for (const test of hostMemory) run('a host without memory', join(folder, test));
 if (inCi) process.exit(0);
 const vitest = join(dirname(createRequire(import.meta.url).resolve('vitest/package.json')), 'vitest.mjs');
 run('the addon in Node', process.execPath, [vitest, 'run', '--project', 'cuda'], { env: named });

@@ -184,7 +184,8 @@ export class ClassifierHead {
   /**
    * One training step: the loss, its gradient by the embeddings, and the weights moved in place by the optimizer. What a margin carries (AdaFace's
    * mean and deviation, CurricularFace's t, λ) moves on. O(B·C·r·D) for sample rate r. An error leaves everything as it was,
-   * but a GPU that is lost amid a step may leave host weights moved in part, where `workspaceBytes` takes the classes in several runs.
+   * but a GPU that is lost amid a step may leave host weights moved in part, where `workspaceBytes` takes the classes in several runs, and `out`
+   * written in part.
    * @param x [B, D], not normalised: the margin normalises what its paper does
    * @param labels [B] in [0, C), or −100 for rows that count nowhere
    * @throws ERR_TYPE, ERR_DETACHED, ERR_SHAPE, ERR_OPTION_RANGE, ERR_LABEL_RANGE, ERR_ALIAS, ERR_OUT_OF_MEMORY; ERR_BUSY during a save,

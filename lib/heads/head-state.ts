@@ -42,6 +42,11 @@ export class HeadState {
     return centersOf(this.margin);
   }
 
+  /** The ranks between which a pass is divided: one that has all classes makes it whole, as a head without a collective does. */
+  get group(): Collective | undefined {
+    return this.collective?.size === 1 ? undefined : this.collective;
+  }
+
   /** What callers can reach, and so could have transferred. */
   get memory(): { readonly 'head.weights': Rows | undefined; readonly 'head.bias': Float32Array | undefined } {
     return { 'head.weights': this.rows.lent, 'head.bias': this.bias };

@@ -1,5 +1,7 @@
 // One pass of a head over a batch: which classes take part, the backend's op, and, in shards, what goes between its two phases.
+import { releaseHeld } from '../backend.js';
 import { checkLabels, checkMatrix, type Labels } from '../checks.js';
+import type { Collective } from '../collective.js';
 import type { Margin } from '../margins/types.js';
 import type { Matrix } from '../matrix.js';
 import type { ResidentHeadOp } from '../ops/resident.js';
@@ -37,7 +39,7 @@ export interface Passed extends MarginSoftmaxResult {
 
 /** Checks by `prepare`, which every rank survives or none, then the pass; the gradient of the own rows goes to `gradX`. */
 export function runPass(state: HeadState, prepare: () => LocalBatch & { readonly gradX: Float32Array }, passOf: () => Pass): Passed {
-  const { collective } = state;
+  const collective = state.group;
   if (collective === undefined) {
     const batch = prepare();
     return runWhole(state, batch, batch.gradX, passOf());
@@ -48,7 +50,12 @@ export function runPass(state: HeadState, prepare: () => LocalBatch & { readonly
     gradX = prepared.gradX;
     return prepared;
   });
-  return runSharded(state, batch, gradX as Float32Array, passOf);
+  try {
+    return runSharded(state, collective, batch, gradX as Float32Array, passOf);
+  } catch (error) {
+    releaseHeld();
+    throw error;
+  }
 }
 
 /** The classes of this step. */
@@ -64,7 +71,7 @@ function participants(state: HeadState, labels: Int32Array, sample: boolean): Pa
 function opOf(state: HeadState, batch: LocalBatch, who: Participants, pass: Pass, perExample: Float32Array): ResidentHeadOp {
   const { shard, bias, workspaceBytes, settings } = state;
   const { margin } = pass;
-  const whole = who.rows === undefined && state.collective === undefined;
+  const whole = who.rows === undefined && state.group === undefined;
   return {
     x: batch.x,
     rows: who.rows,
@@ -90,8 +97,7 @@ function runWhole(state: HeadState, batch: LocalBatch, gradX: Float32Array, pass
   return { ...result, perExample, classes: who.allClasses };
 }
 
-function runSharded(state: HeadState, batch: GatheredBatch, own: Float32Array, passOf: () => Pass): Passed {
-  const collective = state.collective as NonNullable<HeadState['collective']>;
+function runSharded(state: HeadState, collective: Collective, batch: GatheredBatch, own: Float32Array, passOf: () => Pass): Passed {
   const { dim } = state.settings;
   // Whatever a rank cannot do shows before the first of them moves its weights.
   const [prepared] = together(collective, () => {

@@ -92,6 +92,8 @@ export interface DeviceAddon extends SharedAddon, ResidentAddon {
   readonly fast: SharedAddon;
   /** Opens the driver, at the first call of the process. The reason why there is no device, or none any more; else its name, and whether it has those. */
   info(): { readonly reason?: string; readonly name?: string; readonly driver?: number; readonly fast?: boolean };
+  /** Lets go of the memory that this thread's last op, the first phase of a shard, holds for the second. */
+  release(): void;
 }
 
 export type SharedOps = Pick<

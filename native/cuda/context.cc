@@ -1,5 +1,8 @@
 #include "context.h"
 
+#include <utility>
+
+#include "held.h"
 #include "ptx.h"
 
 namespace hypersphere {
@@ -40,41 +43,19 @@ std::string& OwnFailure() {
 
 }  // namespace
 
-// Blocks that only this thread's next call may have.
-struct Held {
-  std::vector<Block> blocks;
-
-  static Held& OfThread() {
-    static thread_local Held held;
-    return held;
-  }
-  ~Held() { GiveBack(); }
-  void GiveBack() {
-    if (!blocks.empty()) Context::Get()->GiveBack(blocks);
-  }
-  bool Take(size_t bytes, Address* address) {
-    for (Block& block : blocks) {
-      if (block.bytes != bytes) continue;
-      *address = block.address;
-      block = blocks.back();
-      blocks.pop_back();
-      return true;
-    }
-    return false;
-  }
-};
-
 Context* Context::Get() {
   State& state = Shared();
   const std::lock_guard<std::mutex> guard(state.lock);
   if (!state.looked) {
-    state.looked = true;
-    Context* const context = new Context;
-    if (context->Open(state.reason)) {
-      state.context = context;
+    // A host without memory for it says nothing about the device: the next call looks again.
+    std::unique_ptr<Context> context(new Context);
+    std::string reason;
+    if (context->Open(reason)) {
+      state.context = context.release();
     } else {
-      delete context;
+      state.reason = std::move(reason);
     }
+    state.looked = true;
   }
   return state.context;
 }
@@ -87,11 +68,17 @@ std::string Context::Reason() {
 
 std::string Context::Failure() { return OwnFailure(); }
 
-void Context::Lose(const std::string& failure) {
+void Context::Lose(Result result, const char* what) {
   State& state = Shared();
   const std::lock_guard<std::mutex> guard(state.lock);
   if (lost_) return;  // another call was told first
-  state.reason = "the device was lost: " + failure;
+  try {
+    std::string failure;
+    Succeeded(result, what, failure);
+    state.reason = "the device was lost: " + failure;
+  } catch (const std::bad_alloc&) {
+    state.reason = "device lost";  // so short that it takes no memory
+  }
   lost_ = true;
 }
 
@@ -151,55 +138,6 @@ bool Context::LoadFast(std::string& reason) {
   return Load(kFastPtx, kFirstFast, kKernels, reason);
 }
 
-// Another call may have the memory that this one frees before it can: then it is told that the device is full, as it is.
-Result Context::Take(size_t bytes, Address* address) {
-  Held& held = Held::OfThread();
-  if (held.Take(bytes, address) || TakeKept(bytes, address)) return kSuccess;
-  Result result = driver_.cuMemAlloc_v2(address, bytes);
-  if (result != kErrorOutOfMemory) return result;
-  held.GiveBack();
-  ReleaseKept();
-  return driver_.cuMemAlloc_v2(address, bytes);
-}
-
-bool Context::TakeKept(size_t bytes, Address* address) {
-  const std::lock_guard<std::mutex> guard(kept_lock_);
-  const auto found = kept_.find(bytes);
-  if (found == kept_.end()) return false;
-  *address = found->second;
-  kept_.erase(found);
-  return true;
-}
-
-void Context::GiveBack(std::vector<Block>& blocks) {
-  const std::lock_guard<std::mutex> guard(kept_lock_);
-  for (const Block& block : blocks) kept_.emplace(block.bytes, block.address);
-  blocks.clear();
-}
-
-void Context::ReleaseKept() {
-  const std::lock_guard<std::mutex> guard(kept_lock_);
-  for (const auto& block : kept_) driver_.cuMemFree_v2(block.second);
-  kept_.clear();
-}
-
-std::unique_ptr<Staging> Context::TakeStaging() {
-  {
-    const std::lock_guard<std::mutex> guard(kept_lock_);
-    if (!staging_.empty()) {
-      std::unique_ptr<Staging> staging = std::move(staging_.back());
-      staging_.pop_back();
-      return staging;
-    }
-  }
-  return Staging::Make(driver_);
-}
-
-void Context::GiveBack(std::unique_ptr<Staging> staging) {
-  const std::lock_guard<std::mutex> guard(kept_lock_);
-  staging_.push_back(std::move(staging));
-}
-
 Resident::~Resident() {
   if (blocks_.empty() && stream_.handle == nullptr) return;
   Context& context = *Context::Get();
@@ -217,7 +155,12 @@ size_t Resident::Bytes() const {
   return bytes;
 }
 
-Call::Call(const std::atomic<bool>* cancel, Precision precision, const Resident* of) : context_(Context::Get()), cancel_(cancel) {
+Call::Call(const std::atomic<bool>* cancel, Precision precision, const Resident* of) : cancel_(cancel) {
+  Guard([&] { Begin(precision, of); });
+}
+
+void Call::Begin(Precision precision, const Resident* of) {
+  context_ = Context::Get();
   if (context_ == nullptr) {
     NoDevice();
     return;
@@ -261,26 +204,32 @@ Call::~Call() {
 }
 
 void Call::NoDevice() {
-  OwnFailure() = Context::Reason();
-  status_ = Status::kNoDevice;
+  Guard([&] {
+    OwnFailure() = Context::Reason();
+    status_ = Status::kNoDevice;
+  });
 }
 
 Address Call::Claim(size_t count, size_t size) {
-  if (Failed()) return 0;
+  Address address = 0;
+  if (Failed()) return address;
   if (count > (SIZE_MAX - kGranule) / size) {
     OutOfMemory(SIZE_MAX);
-    return 0;
+    return address;
   }
   const size_t rounded = (count * size + kGranule - 1) / kGranule * kGranule, bytes = rounded == 0 ? kGranule : rounded;
-  Address address = 0;
+  // Listed before it is there: a block that cannot be listed could not be given back.
+  Guard([&] { blocks_.push_back({0, bytes}); });
+  if (Failed()) return address;
   const Result result = context_->Take(bytes, &address);
-  if (result == kErrorOutOfMemory) {
-    OutOfMemory(bytes);
+  if (result == kSuccess) {
+    blocks_.back().address = address;
   } else {
+    blocks_.pop_back();
+    if (result == kErrorOutOfMemory) OutOfMemory(bytes);
     Check(result, "cuMemAlloc");
   }
   if (Failed()) return 0;
-  blocks_.push_back({address, bytes});
   if (context_->driver_.hypersphere_simt_use != nullptr) Check(context_->driver_.hypersphere_simt_use(address, count * size), "hypersphere_simt_use");
   return address;
 }
@@ -288,15 +237,19 @@ Address Call::Claim(size_t count, size_t size) {
 void Call::OutOfMemory(size_t bytes) {
   size_t free = 0, total = 0;
   context_->driver_.cuMemGetInfo_v2(&free, &total);
-  OwnFailure() = std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free";
-  status_ = Status::kDeviceOutOfMemory;
+  Guard([&] {
+    OwnFailure() = std::to_string(bytes) + " bytes asked for, " + std::to_string(free) + " of " + std::to_string(total) + " free";
+    status_ = Status::kDeviceOutOfMemory;
+  });
 }
 
 void Call::ExpectSides(std::initializer_list<size_t> sides) {
   for (const size_t side : sides) {
     if (Failed() || side <= kMostSide) continue;
-    OwnFailure() = "a side of " + std::to_string(side) + ", more than " + std::to_string(kMostSide);
-    status_ = Status::kDeviceOutOfMemory;
+    Guard([&] {
+      OwnFailure() = "a side of " + std::to_string(side) + ", more than " + std::to_string(kMostSide);
+      status_ = Status::kDeviceOutOfMemory;
+    });
   }
 }
 
@@ -307,9 +260,7 @@ void Call::Check(Result result, const char* what) {
     OutOfMemory(0);
     return;
   }
-  std::string failure;
-  context_->Succeeded(result, what, failure);
-  context_->Lose(failure);
+  context_->Lose(result, what);
   NoDevice();
 }
 

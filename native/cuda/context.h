@@ -10,6 +10,7 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <new>
 #include <string>
 #include <vector>
 
@@ -51,6 +52,8 @@ class Context {
   static std::string Reason();
   // What the last op of this thread that failed asked for, or what the device said.
   static std::string Failure();
+  // What this thread holds for a second phase (Call::HoldForNext) that does not come.
+  static void ReleaseHeld();
 
   const std::string& Name() const { return name_; }
   int DriverVersion() const { return version_; }
@@ -78,7 +81,7 @@ class Context {
   // Null where the host has none to give; then arrays cross as they are.
   std::unique_ptr<Staging> TakeStaging();
   void GiveBack(std::unique_ptr<Staging> staging);
-  void Lose(const std::string& failure);
+  void Lose(Result result, const char* what);
 
   Driver driver_;
   std::string name_;
@@ -113,7 +116,7 @@ class Resident {
   mutable Stream stream_;
 };
 
-// Once something has failed, nothing more is done, and Finish says what it was.
+// Once something has failed, nothing more is done, and Finish says what it was: a host without memory for what a call notes down is kOutOfMemory.
 class Call {
  public:
   // `of`: whose stream it takes, once no other call has that.
@@ -164,7 +167,7 @@ class Call {
   // What this call has allocated so far stays.
   void KeepIn(Resident& resident) { resident.blocks_.swap(blocks_); }
   // What this call has allocated is there for the next call of this thread that asks for as much: the second phase of an op whose first has worked.
-  // That call's end, or the thread's, lets go of what is left.
+  // That call's end, the thread's, or ReleaseHeld lets go of what is left.
   void HoldForNext() { holds_ = true; }
   // From here on the call goes on to its end.
   void IgnoreCancel() { cancel_ = nullptr; }
@@ -177,6 +180,16 @@ class Call {
  private:
   static constexpr size_t kThreads = 256, kGroups = 16;
 
+  // Ops throw nothing.
+  template <class Run>
+  void Guard(const Run& run) {
+    try {
+      run();
+    } catch (const std::bad_alloc&) {
+      status_ = Status::kOutOfMemory;
+    }
+  }
+  void Begin(Precision precision, const Resident* of);
   bool Staged();
   Address Claim(size_t count, size_t size);
   void ToDevice(void* to, const void* from, size_t bytes);
@@ -186,7 +199,7 @@ class Call {
   void NoDevice();
   void OutOfMemory(size_t bytes);
 
-  Context* const context_;
+  Context* context_ = nullptr;
   Stream* stream_ = nullptr;
   std::unique_lock<std::mutex> turn_;
   std::unique_ptr<Staging> staging_;

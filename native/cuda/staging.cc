@@ -57,7 +57,7 @@ Result Staging::Download(void* stream, void* to, Address from, size_t bytes) {
     Result result = MakeRoom(stream, piece);
     if (result != kSuccess) return result;
     Half& half = halves_[now_];
-    half.fetched.push_back({static_cast<char*>(to) + done, half.used, piece});
+    half.fetched[half.fetches++] = {static_cast<char*>(to) + done, half.used, piece};
     result = driver_.cuMemcpyDtoHAsync_v2(Take(piece), from + done, piece, stream);
     if (result != kSuccess) return result;
     done += piece;
@@ -66,7 +66,7 @@ Result Staging::Download(void* stream, void* to, Address from, size_t bytes) {
 }
 
 Result Staging::MakeRoom(void* stream, size_t& bytes) {
-  if (halves_[now_].used >= kHalfBytes) {
+  if (halves_[now_].used >= kHalfBytes || halves_[now_].fetches == kMostFetched) {
     Half& before = halves_[now_];
     Result result = driver_.cuEventRecord(before.event, stream);
     if (result != kSuccess) return result;
@@ -90,8 +90,8 @@ void* Staging::Take(size_t bytes) {
 }
 
 void Staging::Empty(Half& half) {
-  for (const Fetched& one : half.fetched) memcpy(one.to, half.memory + one.place, one.bytes);
-  half.fetched.clear();
+  for (size_t k = 0; k < half.fetches; k++) memcpy(half.fetched[k].to, half.memory + half.fetched[k].place, half.fetched[k].bytes);
+  half.fetches = 0;
   half.used = 0;
   half.full = false;
 }
@@ -102,7 +102,7 @@ void Staging::Deliver() {
 }
 
 void Staging::Forget() {
-  for (Half& half : halves_) half.fetched.clear();
+  for (Half& half : halves_) half.fetches = 0;
   Deliver();
 }
 

@@ -5,7 +5,6 @@
 #include <stddef.h>
 
 #include <memory>
-#include <vector>
 
 #include "driver.h"
 
@@ -35,17 +34,20 @@ class Staging {
     void* to;
     size_t place, bytes;
   };
+  static constexpr size_t kMostFetched = 64;
   struct Half {
     char* memory = nullptr;
     void* event = nullptr;  // recorded behind the last work of the half
     size_t used = 0;
     bool full = false;
-    std::vector<Fetched> fetched;
+    // A list that grew might find no memory, when a call has already written some of its results.
+    Fetched fetched[kMostFetched];
+    size_t fetches = 0;
   };
 
   explicit Staging(const Driver& driver) : driver_(driver) {}
   bool Allocate();
-  // Room in halves_[now_] for so many bytes or, where there is less, for what `bytes` is afterwards.
+  // Room in halves_[now_] for one more piece, of so many bytes or, where there is less, for what `bytes` is afterwards.
   Result MakeRoom(void* stream, size_t& bytes);
   void* Take(size_t bytes);
   void Empty(Half& half);

@@ -11,7 +11,7 @@ Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   Napi::Object result = Napi::Object::New(info.Env());
   const cuda::Context* const context = cuda::Context::Get();
   const std::string reason = cuda::Context::Reason();
-  if (reason.empty()) {
+  if (context != nullptr && reason.empty()) {
     result.Set("name", context->Name());
     result.Set("driver", context->DriverVersion());
     result.Set("fast", context->HasFast());
@@ -20,6 +20,8 @@ Napi::Value DeviceInfo(const Napi::CallbackInfo& info) {
   }
   return result;
 }
+
+void Release(const Napi::CallbackInfo&) { cuda::Context::ReleaseHeld(); }
 
 void ExportOps(const Implementation& who, Napi::Object exports) {
   ExportMatmul(who, exports);
@@ -41,6 +43,7 @@ void ExportShared(Napi::Env env, Napi::Object exports) {
   ExportOps(kCpu, exports);
   Napi::Object device = Napi::Object::New(env);
   device.Set("info", FunctionOf(env, DeviceInfo, "info"));
+  device.Set("release", FunctionOf(env, Release, "release"));
   ExportOps(kDevice, device);
   ExportResident(device);
   Napi::Object fast = Napi::Object::New(env);

@@ -129,11 +129,14 @@ Status Shard(bool device, Results& to) {
   HeadCall head;
   HeadOf(to, head);
   head.op.grad_weights = to.Floats(kClasses * kD);
-  std::vector<double> statistics(kN * kStatistics);
+  std::vector<double> statistics(kN * kStatistics), carried(4);
   head.op.statistics = statistics.data();
   head.op.phase = Phase::kForward;
+  double* const result = head.op.result;
+  head.op.result = carried.data();  // the first phase's own
   const Status status = Either<MarginSoftmaxOp>(device, head.op, cuda::MarginSoftmax, MarginSoftmax);
   if (status != Status::kOk) return status;
+  head.op.result = result;
   head.op.phase = Phase::kBackward;
   return Either<MarginSoftmaxOp>(device, head.op, cuda::MarginSoftmax, MarginSoftmax);
 }

@@ -1,19 +1,15 @@
 // A device that is full or lost, or a host that pins no memory, on the stand-in, which fails when asked to: each thread is told what became of its
 // own call, and what the device still can do it does. Each device is a process of its own, as one that is lost stays so.
 #include <stdlib.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <atomic>
 #include <functional>
-#include <initializer_list>
 #include <thread>
-#include <utility>
 
 #include "../../native/cuda/context.h"
 #include "../../native/cuda/ops/ops.h"
-#include "compare.h"
-#include "every_op.h"
+#include "own_device.h"
 
 using namespace hypersphere;
 using namespace hypersphere::test;
@@ -110,23 +106,6 @@ int LostByAnother() {
   CHECK(call.Finish() == Status::kNoDevice && found[0] == 7, "what was never done has worked");
   CHECK(cuda::Context::Failure() == cuda::Context::Reason(), "%s", cuda::Context::Failure().c_str());
   return 0;
-}
-
-bool SameNumbers(const std::vector<double>& a, const std::vector<double>& b) {
-  CHECK(a.size() == b.size(), "%zu and %zu numbers", a.size(), b.size());
-  for (size_t i = 0; i < a.size(); i++) {
-    if (!SameNumber(a[i], b[i])) return false;
-  }
-  return true;
-}
-
-std::vector<double> Expected(const Op& op) {
-  Results cpu, device;
-  Succeed(op.run(true, device));
-  if (op.kind == Kind::kFast) return device.All();
-  Succeed(op.run(false, cpu));
-  CHECK(SameNumbers(cpu.All(), device.All()), "%s: other bits than the CPU's", op.name.c_str());
-  return cpu.All();
 }
 
 // Blocks that are kept for the next call would be no allocations: a call whose first one is too large for the device makes it let go of all of them.
@@ -304,24 +283,6 @@ int InWaves(const Op& op) {
   }
   CHECK((status == Status::kOk) == (rows == half / kRow), "status %d and %zu rows", static_cast<int>(status), rows);
   return status == Status::kOk ? kWorked : kLost;
-}
-
-using Settings = std::initializer_list<std::pair<const char*, std::string>>;
-
-// What `run` returns there.
-int OnDevice(const Settings& settings, const std::function<int()>& run) {
-  fflush(stdout);
-  const pid_t child = fork();
-  CHECK(child >= 0, "no process");
-  if (child == 0) {
-    for (const auto& [name, value] : settings) setenv((std::string("HYPERSPHERE_SIMT_") + name).c_str(), value.c_str(), 1);
-    const int end = run();
-    fflush(stdout);
-    _exit(end);
-  }
-  int end = 0;
-  CHECK(waitpid(child, &end, 0) == child && WIFEXITED(end), "a process that ended with %d", end);
-  return WEXITSTATUS(end);
 }
 
 // The device is lost at each call of its driver in turn, until there is one too few. Returns how many there were.

@@ -83,6 +83,56 @@ describe('a head on a full device', () => {
   });
 });
 
+describe('memory that a shard holds for its second phase', () => {
+  it('is there for other threads when that does not come', async () => {
+    const told = await onDevice(
+      `import { once } from 'node:events';
+      import { Worker } from 'node:worker_threads';
+      // Takes all the memory there is.
+      const worker = new Worker(\`
+        const hs = require('hypersphere');
+        const { parentPort } = require('node:worker_threads');
+        const all = hs.matrix(new Float32Array(2 ** 17).fill(1), 512);
+        parentPort.on('message', () => {
+          try {
+            hs.normalize(all);
+            parentPort.postMessage('fits');
+          } catch (error) {
+            parentPort.postMessage(error.code + ': ' + error.received);
+          }
+        });\`, { eval: true, execArgv: [] });
+      const elsewhere = async () => { worker.postMessage('go'); return (await once(worker, 'message'))[0]; };
+      // The other rank says what this one does, has the other half of the classes, and fails on demand.
+      let [breaks, words] = ['nowhere', 0];
+      const collective = {
+        rank: 0,
+        size: 2,
+        allReduce: () => {},
+        reduceScatter: (data) => data.slice(0, data.length / 2),
+        allGather(mine) {
+          if (breaks === 'in the exchange' && mine.length > 16 && mine instanceof Float64Array) throw new Error('gone');
+          const both = new mine.constructor(2 * mine.length);
+          both.set(mine);
+          both.set(mine, mine.length);
+          if (mine.length === 8) both.set([20, 40], 14);
+          // The batch, its room, and the first phase.
+          if (mine.length === 1 && ++words % 3 === 0 && breaks === 'on the other rank') both[1] = -1;
+          return both;
+        },
+      };
+      const head = new hs.ClassifierHead({ classes: 40, dim: 8, margin: hs.arcFace(), collective });
+      words = 0;
+      const step = () => { try { head.step(rows(3, 8), new Int32Array(3)); return 'moved'; } catch (error) { return error.message.replace(/.*an error on/, 'on'); } };
+      const out = [await elsewhere()];
+      for (breaks of ['in the exchange', 'on the other rank', 'nowhere']) out.push(step(), await elsewhere());
+      await worker.terminate();
+      tell(out);`,
+      { MEMORY: memory },
+    );
+    expect(told).toEqual(['fits', 'gone', 'fits', 'on rank 1', 'fits', 'moved', 'fits']);
+  });
+});
+
 describe('a gallery on the device', () => {
   it('that does not fit is an error with sizes, and one that fits is searched; a full device leaves it whole', async () => {
     const told = await onDevice(

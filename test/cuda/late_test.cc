@@ -9,7 +9,7 @@ using cuda::Address;
 
 namespace {
 
-constexpr cuda::Result kInvalidHandle = 400;
+constexpr cuda::Result kInvalidValue = 1, kInvalidHandle = 400;
 
 cuda::Driver driver;
 
@@ -108,6 +108,21 @@ void HandedOverEarly() {
   Check(driver.cuMemFree_v2(there));
 }
 
+void DestroyedEarly() {
+  int* const host = Pinned();
+  const Address there = Allocated();
+  void* stream = nullptr;
+  Check(driver.cuStreamCreate(&stream, 1));
+  *host = 7;
+  Check(driver.cuMemcpyHtoDAsync_v2(there, host, sizeof(int), stream));
+  CHECK(driver.cuStreamDestroy_v2(stream) == kInvalidValue, "a stream that has something left to do is gone");
+  Check(driver.cuStreamSynchronize(stream));
+  CHECK(Value(there) == 7, "%d", Value(there));
+  Check(driver.cuStreamDestroy_v2(stream));
+  Check(driver.cuMemFreeHost(host));
+  Check(driver.cuMemFree_v2(there));
+}
+
 void Handles() {
   void* gone = nullptr;
   {
@@ -128,6 +143,7 @@ int main() {
   ReusedEarly();
   ReadEarly();
   HandedOverEarly();
+  DestroyedEarly();
   Handles();
   printf("the stand-in's streams are late\n");
   return 0;

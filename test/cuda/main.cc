@@ -1,4 +1,4 @@
-// cuda_tests [SECTION …]: every op of the device against the CPU's bits, without Node, on the driver that HYPERSPHERE_CUDA_DRIVER names
+// cuda_tests [SECTION …], or `sections` for their names: every op of the device against the CPU's bits, without Node, on the driver that HYPERSPHERE_CUDA_DRIVER names
 // (libcuda.so.1 for a real one) or, without it, on the stand-in. The section `times` says how long ops take on a real device.
 #include "compare.h"
 #include "tests.h"
@@ -30,6 +30,11 @@ bool Chosen(const char* name, int count, char** names) {
 }  // namespace
 
 int main(int count, char** names) {
+  if (count == 2 && strcmp(names[1], "sections") == 0) {
+    for (const Section& section : kSections) printf("%s\n", section.name);
+    printf("%s\n", kSmallHeads);
+    return 0;
+  }
   for (int i = 1; i < count; i++) {
     bool known = strcmp(names[i], kTimes) == 0 || strcmp(names[i], kSmallHeads) == 0;
     for (const Section& section : kSections) known = known || strcmp(names[i], section.name) == 0;

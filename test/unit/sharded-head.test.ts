@@ -118,6 +118,24 @@ onBothBackends('shards', () => {
   });
 });
 
+onBothBackends('a collective of one rank', () => {
+  const alone: Record<string, ClassifierHeadOptions> = {
+    ...cases,
+    sphereFace2: { ...common, margin: hs.sphereFace2(), optimizer: hs.sgd({ learningRate: 0.5, momentum: 0.9 }) },
+    curricularFace: { ...common, margin: hs.curricularFace({ s: 8 }) },
+    p2sGrad: { ...common, margin: hs.p2sGrad() },
+  };
+  it.each(Object.entries(alone))('is no collective: %s', (_name, options) => {
+    const collective = hs.attachCollective(hs.createCollectives(1)[0] as hs.CollectiveHandle);
+    const train = (head: ClassifierHead): unknown => {
+      const both = head.forwardBackward(x, labels);
+      const taken = Array.from({ length: steps }, () => head.step(x, labels));
+      return { both, taken, bias: head.bias, weights: head.weights, margin: head.margin };
+    };
+    expect(train(new ClassifierHead({ ...options, collective }))).toEqual(train(new ClassifierHead(options)));
+  });
+});
+
 onBothBackends('a shard without a sampled class', () => {
   it('adds nothing, and nothing of it moves', async () => {
     const options = { ...common, sampleRate: 0.01 };

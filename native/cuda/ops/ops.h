@@ -1,5 +1,5 @@
 // The operations on the device, with the bits of native/ops on a CPU with fused multiply-add. Pointers are the host's, as there. Beside what
-// those return: kNoDevice, and kDeviceOutOfMemory before anything is written; context.h keeps the details.
+// those return: kNoDevice, which may leave results written in part, and kDeviceOutOfMemory before anything is written; context.h keeps the details.
 #pragma once
 
 #include <atomic>

@@ -32,7 +32,8 @@ using hypersphere::simt::Setting;
 
 namespace {
 
-constexpr Result kInvalidValue = 1, kInvalidDevice = 101, kNoBinary = 209, kInvalidPtx = 218, kNotFound = 500;
+constexpr Result kInvalidDevice = 101, kNoBinary = 209, kInvalidPtx = 218, kNotFound = 500;
+using hypersphere::simt::kInvalidValue;
 using hypersphere::simt::kLaunchFailed;
 using hypersphere::simt::Lost;
 

@@ -30,6 +30,10 @@ class Stream {
     const std::lock_guard<std::mutex> guard(lock_);
     return queued_;
   }
+  bool Idle() {
+    const std::lock_guard<std::mutex> turn(running_);
+    return done_ == Queued();
+  }
   // In order, whoever else waits for the same stream.
   void RunTo(uint64_t end) {
     const std::lock_guard<std::mutex> turn(running_);
@@ -98,10 +102,12 @@ void* CreateStream() {
 }
 
 Result DestroyStream(void* stream) {
-  const Result result = Synchronize(stream);
+  const auto found = Find(Everything().streams, stream);
+  if (found == nullptr) return kInvalidHandle;
+  if (lost == 0 && !found->Idle()) return kInvalidValue;
   const std::lock_guard<std::mutex> guard(Everything().lock);
   Everything().streams.erase(stream);
-  return result;
+  return lost;
 }
 
 Result Queue(void* stream, std::function<void()> work) {

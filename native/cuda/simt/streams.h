@@ -14,7 +14,7 @@ namespace simt {
 
 using cuda::Result;
 
-constexpr Result kInvalidHandle = 400, kLaunchFailed = 719;
+constexpr Result kInvalidValue = 1, kInvalidHandle = 400, kLaunchFailed = 719;
 
 // 0, or why the device does nothing any more. The first reason stays.
 Result Lost();
@@ -22,7 +22,7 @@ Result Lose(Result reason);
 
 // Null where there are HYPERSPHERE_SIMT_STREAMS already.
 void* CreateStream();
-// What is left in it is done.
+// An error, and it stays, where it has something left to do: a device would do that in memory which others have by then. Not once the device is lost.
 Result DestroyStream(void* stream);
 Result Queue(void* stream, std::function<void()> work);
 Result Synchronize(void* stream);
