@@ -75,7 +75,10 @@ class RowSweep {
     const SweptRows rows = Begin(wanted);
     for (size_t first = 0; !call_.Failed() && first < batch_.op.n; first += pairs_.Most()) {
       const PairBlock block = pairs_.Distances(first);
-      for (size_t at = 0; at < block.count; at += groups_) call_.LaunchGroups(KernelOf<Rule>::kKernel, Least(groups_, block.count - at), Part(block, at), rows, rule);
+      for (size_t at = 0; at < block.count; at += groups_) {
+        const PairBlock part = Part(block, at);
+        call_.LaunchGroups(KernelOf<Rule>::kKernel, part.count, part, rows, rule);
+      }
       if (!wanted) continue;
       pairs_.LaunchWeigh(block);
       pairs_.LaunchAdd(block);
