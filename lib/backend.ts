@@ -234,9 +234,9 @@ export function resetServed(): void {
  * Chooses the backend for all later calls of this thread. Without a call it is HYPERSPHERE_BACKEND, else native where the addon loads.
  * `cuda` is the native backend with the operations of the README's last column on an NVIDIA GPU, whose driver is opened then, or on what
  * HYPERSPHERE_CUDA_DRIVER names. Those throw ERR_OUT_OF_MEMORY, with sizes, where the device has too little for their
- * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen. A head whose rows are in host memory
- * and which the loss met amid a step is as it was, unless `workspaceBytes` takes its classes in several runs: then go on from its last save.
- * What was given as `out` a loss may leave written in part.
+ * operands and result, and ERR_NO_DEVICE once the device is lost; another backend may then be chosen. A device lost amid a call may leave `out`
+ * written in part. A head whose rows are in host memory is as it was if that happens amid a step, unless `workspaceBytes` takes its classes in
+ * several runs: then go on from its last save.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE when it cannot run here
  */
 export function setBackend(name: BackendName): void {
@@ -278,7 +278,7 @@ export function addonFor(argument: string): Addon {
 
 /**
  * Lets the native backend use this instruction set and no higher one, in all threads of the process, for instance to compare
- * machines. The CPU's own level is the default and the upper limit. A call of another thread that runs goes on with the level it began with (`retrieval` and the step of a sharded head are several). Also
+ * machines. The CPU's own level is the default and the upper limit. A call of another thread that runs goes on with the level it began with (what goes in pieces is several: `retrieval`, `mineTripletsOffline`, `logits` of many classes, the step of a sharded head). Also
  * HYPERSPHERE_ISA.
  * @throws ERR_OPTION_RANGE for an unknown name, ERR_NO_DEVICE for a level this CPU lacks or without the addon
  */

@@ -46,13 +46,17 @@ const forms: Forms = {
 
 type Run = (op: unknown) => unknown;
 
-const outputs = ['perExample', 'logits', 'gradX', 'gradY', 'gradAnchors', 'gradPositives', 'gradProxies'];
+const outputs = ['perExample', 'gradX', 'gradY', 'gradAnchors', 'gradPositives', 'gradProxies'];
 
-/** At one level, and with nothing written where a later part fails. */
+/** At one level, and with nothing written where a later part fails. Logits, which are large, are the last part of an op that has them. */
 function inOneGo(run: Run, atOneLevel: Addon['atOneLevel']): Run {
   return (op) => {
     const given = Object.entries(op as Readonly<Record<string, unknown>>).filter(([name, value]) => value && outputs.includes(name));
-    const made = given.map(([name, target]) => ({ name, target: target as Float32Array, values: (target as Float32Array).slice() }));
+    const made = given.map(([name, target]) => ({
+      name,
+      target: target as Float32Array,
+      values: new Float32Array((target as Float32Array).length),
+    }));
     const ownOp = { ...(op as object), ...Object.fromEntries(made.map(({ name, values }) => [name, values])) };
     const result = atOneLevel(() => run(ownOp));
     for (const { target, values } of made) target.set(values);

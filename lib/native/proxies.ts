@@ -25,10 +25,6 @@ function biasOf(unit: Values, classes: number, d: number, scale: number): Float3
 export function proxyNca(ops: Parts, op: ProxyNcaOp): number {
   const { x, proxies, labels, n, d, classes, scale, perExample, logits, gradX, gradProxies } = op;
   const v = compared(ops, proxies, classes, d, true);
-  if (logits) {
-    ops.distances({ x: compared(ops, x, n, d, true), y: v, n, m: classes, d, metric: 'squaredEuclidean', out: logits });
-    scaleBy(logits, -scale);
-  }
   const bias = biasOf(v, classes, d, scale);
   const toU = gradX && new Float32Array(n * d);
   const toV = gradProxies && new Float32Array(classes * d);
@@ -41,6 +37,10 @@ export function proxyNca(ops: Parts, op: ProxyNcaOp): number {
     for (let k = 0; k < classes * d; k++)
       toV[k] = (toV[k] as number) - 2 * scale * (gradBias[Math.floor(k / d)] as number) * (v[k] as number);
     toGiven(ops, proxies, classes, d, true, 1, toV, gradProxies);
+  }
+  if (logits) {
+    ops.distances({ x: compared(ops, x, n, d, true), y: v, n, m: classes, d, metric: 'squaredEuclidean', out: logits });
+    scaleBy(logits, -scale);
   }
   deliverNaN(loss, gradX, gradProxies);
   return loss;

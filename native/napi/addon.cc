@@ -31,7 +31,7 @@ Napi::Value SetIsa(const Napi::CallbackInfo& info) {
 Napi::Value AtOneLevel(const Napi::CallbackInfo& info) {
   const KeptLevel kept;
   napi_value result = nullptr;
-  // Nothing after the call may fail: run() has written its results. What it throws is pending, and stays so.
+  // What it throws is pending, and stays so.
   const napi_status status = napi_call_function(info.Env(), info.This(), info[0], 0, nullptr, &result);
   if (status != napi_ok && status != napi_pending_exception) throw Napi::Error::New(info.Env());
   return Napi::Value(info.Env(), result);
