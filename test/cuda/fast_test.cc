@@ -230,7 +230,7 @@ void TestCandidates(const Operands& rows, Metric metric, size_t k, size_t most) 
     bounds[i] = ranks[k - 1];
   }
   cuda::Call call(nullptr, cuda::Precision::kFast);
-  const auto side = [&](const std::vector<float>& of, size_t count) {
+  const auto side = [&, d = d](const std::vector<float>& of, size_t count) {
     const cuda::Side made = cuda::AllocateSide(call, call.Upload(of.data(), count * d), count, d, metric);
     cuda::LaunchNorms(call, made, metric);
     return made;
