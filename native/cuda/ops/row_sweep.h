@@ -62,7 +62,6 @@ class RowSweep {
     EachBlock(rule, batch_.op.grad_x != nullptr);
   }
 
-  bool Failed() const { return call_.Failed(); }
   double Sum(size_t which);
   double SumAt(size_t at, size_t which) { return SumOf(batch_.rows.Given(at), which); }
   double SumOf(size_t row, size_t which);
